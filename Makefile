@@ -1,0 +1,80 @@
+# Needs make, and npx (of Node.js) or Deno 2.9.6. Everything else is installed here on first use.
+# The logic is in scripts/*.ts; `make help` lists what there is.
+DENO_VERSION := 2.9.6
+SOAK_MINUTES ?= 30
+# Where a company's proxy signs TLS itself, its certificate is in the system's store only.
+export DENO_TLS_CA_STORE ?= mozilla,system
+export DENO_NO_UPDATE_CHECK := 1
+
+# Deno itself, found once: npx would be a process more, and slow.
+DENO := .cache/deno-$(DENO_VERSION)
+FIND_DENO = $(or $(if $(filter $(DENO_VERSION),$(shell command -v deno >/dev/null 2>&1 && deno --version)),deno),$(if $(shell command -v npx 2>/dev/null),npx --yes --loglevel=error --update-notifier=false deno@$(DENO_VERSION)),$(error Needs npx (of Node.js) or Deno $(DENO_VERSION)))
+RUN := $(DENO) run --quiet --allow-all
+# FILE=text keeps the test files with that in their path; TALLY=file adds the counts to a file.
+TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally $(TALLY))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo build test test-unit test-platform test-integration test-integration-deno test-integration-user test-fault test-system bench soak clean fmt check ci
+
+help: ## Show this list
+	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
+
+demo: build ## Reload a Node server five times under load, and count what was lost
+	@$(RUN) scripts/demo.ts
+
+build: dist/baton ## Build dist/baton, and the bundles for Bun and Deno
+
+test: build ## Run all checks and all tests but the slow ones (FILE=text: only some files)
+	@$(TEST) all
+
+test-unit: node_modules/.installed ## Run the unit tests on Bun and on Deno
+	@$(TEST) unit unit-deno
+
+test-platform: node_modules/.installed ## Test the system call wrappers on Bun and on Deno
+	@$(TEST) platform platform-deno
+
+test-integration: build ## Test the promises with real servers, and the protocols
+	@$(TEST) protocol integration
+
+test-integration-deno: build ## The same, with baton running on Deno
+	@$(TEST) protocol-deno integration-deno
+
+test-integration-user: build ## The same on both, as an ordinary user (if you are root)
+	@$(TEST) integration-user integration-user-deno
+
+test-fault: build ## Test what happens when things go wrong, with baton on Bun and on Deno
+	@$(TEST) fault fault-deno
+
+test-system: build ## Test rolling updates of simulated pods, alone on the machine
+	@$(TEST) system
+
+bench: build ## Measure wrapped against bare speed, start-up, memory and wake-ups (BENCH=--quick)
+	@$(RUN) scripts/bench.ts $(BENCH)
+
+soak: build ## Repeat integration and fault tests for SOAK_MINUTES (30)
+	@SOAK_MINUTES=$(SOAK_MINUTES) $(TEST) --minutes $(SOAK_MINUTES) integration fault integration-deno fault-deno
+
+check: node_modules/.installed ## Check format, lint, types and import directions
+	@$(TEST) checks
+
+fmt: node_modules/.installed ## Format the sources
+	@$(DENO) fmt --quiet
+
+ci: ## What the CI runs: install servers with apt-get, all tests, fault tests
+	@.ci/run
+
+clean: ## Remove everything that was built or installed here
+	@rm -rf dist node_modules .cache
+
+dist/baton: node_modules/.installed deno.json scripts/build.ts $(wildcard src src/* src/*/* src/*/*/*)
+	@echo "building dist/baton"
+	@$(RUN) scripts/build.ts
+
+node_modules/.installed: deno.lock | $(DENO)
+	@echo "installing what deno.lock names into node_modules"
+	@$(DENO) install --frozen --quiet && touch $@
+
+$(DENO):
+	@echo "looking for Deno $(DENO_VERSION)"
+	@mkdir -p .cache && ln -sf "$$($(FIND_DENO) eval 'console.log(Deno.execPath())')" $@

@@ -1,0 +1,143 @@
+/**
+ * Writes the tables in docs/ that are made from tables in src/: the options and commands, the presets,
+ * the exit statuses. Each stands in its page between two comments; the prose around it is written by
+ * hand and left alone.
+ *
+ *   deno run -A scripts/generate_option_docs.ts
+ *
+ * Prints the pages that have changed. test/unit/scripts/option_docs_test.ts fails when one is out of
+ * date.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { EXIT_STATUSES } from "../src/cli/exit_status.ts";
+import { type Verb, type VerbFlag, VERBS } from "../src/cli/help.ts";
+import { formatDuration } from "../src/config/duration.ts";
+import { type Option, OPTION_GROUPS } from "../src/config/option_types.ts";
+import { OPTIONS } from "../src/config/options.ts";
+import { presetNames, PRESETS } from "../src/config/presets.ts";
+
+const DOCS = join(dirname(fileURLToPath(import.meta.url)), "..", "docs");
+
+/** The pages that hold generated tables. */
+export const PAGES = ["options.md", "presets.md", "exit-status.md"] as const;
+
+/** What a comment names -> the text that stands behind it. */
+const BLOCKS: Readonly<Record<string, () => string>> = {
+  "options of run": optionsOfRun,
+  "other commands": otherCommands,
+  "presets": presets,
+  "exit statuses": exitStatuses,
+};
+
+const BLOCK = /(<!-- generated: ([^>]*) -->\n)[^]*?(<!-- end of generated -->)/g;
+
+/**
+ * @param page text with `<!-- generated: NAME -->` ... `<!-- end of generated -->` in it
+ * @returns the text with what stands between the comments made anew
+ * @throws {RangeError} when a comment names a table that there is not
+ */
+export function fillPage(page: string): string {
+  return page.replace(BLOCK, (_, begin: string, name: string, end: string) => {
+    const make = BLOCKS[name];
+    if (make === undefined) {
+      throw new RangeError(`Cannot generate "${name}": there is no such table`);
+    }
+    return `${begin}\n${make()}\n\n${end}`;
+  });
+}
+
+/** @returns where a page is */
+export function pagePath(name: string): string {
+  return join(DOCS, name);
+}
+
+function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(heading), line(heading.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function optionsOfRun(): string {
+  return OPTION_GROUPS.map((group) => {
+    const rows = OPTIONS.filter((option) => option.group === group).map((option) => [
+      [option.flag, option.placeholder].map((word, i) => word && code(i === 0 ? `--${word}` : word))
+        .join(" ").trimEnd(),
+      defaultOf(option),
+      `${option.help}${limitsOf(option)}`,
+    ]);
+    return `### ${group}\n\n${table(["Option", "Default", "Meaning"], rows)}`;
+  }).join("\n\n");
+}
+
+function defaultOf(option: Option): string {
+  switch (option.type) {
+    case "duration":
+      return option.default === null ? "none" : code(formatDuration(option.default));
+    case "int":
+    case "enum":
+      return code(String(option.default));
+    default:
+      return "none";
+  }
+}
+
+function limitsOf(option: Option): string {
+  if (option.type === "int") return ` From ${option.min} to ${option.max}.`;
+  if (option.type !== "duration" || option.minMs === 0) return "";
+  return ` At least ${formatDuration(option.minMs)}.`;
+}
+
+function otherCommands(): string {
+  const verbs = (Object.keys(VERBS) as Verb[]).filter((verb) => verb !== "run");
+  return verbs.map((verb) => {
+    const { summary, operands, flags: own, takesRunOptions } = VERBS[verb];
+    const flags = takesRunOptions ? [] : own;
+    const usage = ["baton", verb, own.length > 0 ? "[OPTION...]" : "", operands];
+    const heading = `### ${code(usage.filter((word) => word !== "").join(" "))}`;
+    const options = flags.length === 0 ? [] : [table(["Option", "Meaning"], flags.map(flagRow))];
+    return [heading, summary, ...options].join("\n\n");
+  }).join("\n\n");
+}
+
+function flagRow({ flag, placeholder, help }: VerbFlag): string[] {
+  const value = placeholder === null ? "" : ` ${code(placeholder)}`;
+  return [`${code(`--${flag}`)}${value}`, help];
+}
+
+function presets(): string {
+  const rows = PRESETS.map((preset) => [
+    presetNames(preset).map(code).join(", "),
+    preset.stopSignal.replace("SIG", ""),
+    preset.graceful ? "yes" : "no",
+    preset.usr1 === "ignore" ? "kept away" : "sent on",
+    preset.note,
+  ]);
+  return table(["Program", "Stop signal", "Graceful", "USR1", "Note"], rows);
+}
+
+function exitStatuses(): string {
+  const rows = EXIT_STATUSES.map(({ status, meaning, verbs }) => [
+    code(status),
+    meaning,
+    verbs.map(code).join(", "),
+  ]);
+  return table(["Status", "Meaning", "Commands"], rows);
+}
+
+if (import.meta.main) {
+  for (const page of PAGES) {
+    const path = pagePath(page);
+    const before = readFileSync(path, "utf8");
+    const after = fillPage(before);
+    if (after === before) continue;
+    writeFileSync(path, after);
+    process.stdout.write(`docs/${page}\n`);
+  }
+}
