@@ -1,0 +1,42 @@
+/**
+ * Owned descriptors. A function that takes an `Fd` borrows it unless its name begins with `take`.
+ * `using fd = ...` closes it at the end of the block; closing twice is harmless.
+ */
+import type { Libc } from "./libc/libc.ts";
+
+export class Fd implements Disposable {
+  #number: number;
+
+  constructor(readonly libc: Libc, number: number) {
+    this.#number = number;
+  }
+
+  /** The descriptor number. @throws {Error} after close: a stale number may be another file by now */
+  get number(): number {
+    if (this.#number < 0) throw new Error("Cannot use a descriptor that is closed");
+    return this.#number;
+  }
+
+  get isOpen(): boolean {
+    return this.#number >= 0;
+  }
+
+  /** Gives the number away: this object no longer closes it. */
+  release(): number {
+    const number = this.number;
+    this.#number = -1;
+    return number;
+  }
+
+  /** close(2). Its result is ignored on purpose: on Linux the descriptor is gone in every case. */
+  close(): void {
+    if (this.#number < 0) return;
+    const number = this.#number;
+    this.#number = -1;
+    this.libc.c.close(number);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * Numbers from C headers, Linux x64 and arm64. `test/platform/constants_test.ts` compares each of
+ * them with what a C compiler says; where the two architectures differ there is one table each.
+ */
+
+/** Values that are the same on x64 and arm64. */
+export const C = {
+  // <fcntl.h>
+  F_DUPFD_CLOEXEC: 1030,
+  F_GETFD: 1,
+  F_SETFD: 2,
+  F_GETFL: 3,
+  F_SETFL: 4,
+  FD_CLOEXEC: 1,
+  O_RDONLY: 0,
+  O_WRONLY: 1,
+  O_RDWR: 2,
+  O_CREAT: 0o100,
+  O_APPEND: 0o2000,
+  O_NONBLOCK: 0o4000,
+  O_CLOEXEC: 0o2000000,
+  F_ADD_SEALS: 1033,
+  F_SEAL_SEAL: 1,
+  F_SEAL_SHRINK: 2,
+  F_SEAL_GROW: 4,
+  F_SEAL_WRITE: 8,
+  // <sys/mman.h>
+  MFD_CLOEXEC: 1,
+  MFD_ALLOW_SEALING: 2,
+  // <sys/file.h>
+  LOCK_EX: 2,
+  LOCK_NB: 4,
+  // <sys/socket.h>, <netinet/in.h>, <netinet/tcp.h>
+  AF_UNSPEC: 0,
+  AF_UNIX: 1,
+  AF_INET: 2,
+  AF_INET6: 10,
+  AF_NETLINK: 16,
+  SOCK_STREAM: 1,
+  SOCK_DGRAM: 2,
+  SOCK_RAW: 3,
+  SOCK_SEQPACKET: 5,
+  SOCK_CLOEXEC: 0o2000000,
+  SOCK_NONBLOCK: 0o4000,
+  SOL_SOCKET: 1,
+  SO_REUSEADDR: 2,
+  SO_TYPE: 3,
+  SO_ERROR: 4,
+  SO_RCVBUF: 8,
+  SO_REUSEPORT: 15,
+  SO_PASSCRED: 16,
+  SO_PEERCRED: 17,
+  SO_RCVTIMEO: 20,
+  SO_SNDTIMEO: 21,
+  SO_BINDTODEVICE: 25,
+  SO_ATTACH_FILTER: 26,
+  SO_ACCEPTCONN: 30,
+  SO_PROTOCOL: 38,
+  SO_DOMAIN: 39,
+  SO_ATTACH_REUSEPORT_CBPF: 51,
+  SCM_RIGHTS: 1,
+  SCM_CREDENTIALS: 2,
+  MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
+  MSG_TRUNC: 0x20,
+  MSG_CTRUNC: 8,
+  MSG_CMSG_CLOEXEC: 0x40000000,
+  SHUT_RDWR: 2,
+  SHUT_WR: 1,
+  IPPROTO_IP: 0,
+  IP_FREEBIND: 15,
+  IPPROTO_TCP: 6,
+  IPPROTO_IPV6: 41,
+  IPPROTO_MPTCP: 262,
+  IPV6_V6ONLY: 26,
+  // <sys/epoll.h>, <sys/eventfd.h>, <poll.h>
+  EPOLL_CTL_ADD: 1,
+  EPOLL_CTL_DEL: 2,
+  EPOLL_CTL_MOD: 3,
+  EPOLLIN: 1,
+  EPOLLOUT: 4,
+  EPOLLERR: 8,
+  EPOLLHUP: 0x10,
+  EPOLLONESHOT: 0x40000000,
+  EPOLL_CLOEXEC: 0o2000000,
+  EFD_CLOEXEC: 0o2000000,
+  EFD_NONBLOCK: 0o4000,
+  POLLIN: 1,
+  POLLOUT: 4,
+  // <sys/wait.h>, <signal.h>, <spawn.h>, <sys/resource.h>
+  WNOHANG: 1,
+  SIG_BLOCK: 0,
+  SIG_UNBLOCK: 1,
+  SIG_SETMASK: 2,
+  POSIX_SPAWN_SETPGROUP: 2,
+  POSIX_SPAWN_SETSIGDEF: 4,
+  POSIX_SPAWN_SETSIGMASK: 8,
+  RLIMIT_NOFILE: 7,
+  // <time.h>
+  CLOCK_MONOTONIC: 1,
+  // <linux/prctl.h>
+  PR_SET_PDEATHSIG: 1,
+  PR_SET_CHILD_SUBREAPER: 36,
+  PR_SET_NO_NEW_PRIVS: 38,
+  PR_CAPBSET_READ: 23,
+  // <linux/close_range.h>
+  CLOSE_RANGE_CLOEXEC: 4,
+  // <linux/seccomp.h>
+  SECCOMP_SET_MODE_FILTER: 1,
+  SECCOMP_GET_ACTION_AVAIL: 2,
+  SECCOMP_GET_NOTIF_SIZES: 3,
+  SECCOMP_FILTER_FLAG_NEW_LISTENER: 8,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+  SECCOMP_RET_USER_NOTIF: 0x7fc00000,
+  SECCOMP_RET_ALLOW: 0x7fff0000,
+  SECCOMP_RET_ERRNO: 0x00050000,
+  SECCOMP_USER_NOTIF_FLAG_CONTINUE: 1,
+  SECCOMP_ADDFD_FLAG_SETFD: 1,
+  SECCOMP_IOCTL_NOTIF_RECV: 0xc0502100,
+  SECCOMP_IOCTL_NOTIF_SEND: 0xc0182101,
+  SECCOMP_IOCTL_NOTIF_ID_VALID: 0x40082102,
+  SECCOMP_IOCTL_NOTIF_ADDFD: 0x40182103,
+  // <linux/netlink.h>, <linux/sock_diag.h>, <linux/inet_diag.h>
+  NETLINK_SOCK_DIAG: 4,
+  SOCK_DIAG_BY_FAMILY: 20,
+  NLM_F_REQUEST: 1,
+  NLM_F_DUMP: 0x300,
+  NLMSG_ERROR: 2,
+  NLMSG_DONE: 3,
+  INET_DIAG_INFO: 2,
+  INET_DIAG_REQ_BYTECODE: 1,
+  INET_DIAG_BC_S_EQ: 11,
+  // <sys/inotify.h>
+  IN_ATTRIB: 0x4,
+  IN_CLOSE_WRITE: 0x8,
+  IN_MOVED_FROM: 0x40,
+  IN_MOVED_TO: 0x80,
+  IN_CREATE: 0x100,
+  IN_DELETE: 0x200,
+  IN_DELETE_SELF: 0x400,
+  IN_MOVE_SELF: 0x800,
+  // <asm/ioctls.h>
+  FIONREAD: 0x541b,
+  // <netinet/tcp.h>
+  TCP_INFO: 11,
+  TCP_ESTABLISHED: 1,
+  TCP_SYN_RECV: 3,
+  TCP_FIN_WAIT1: 4,
+  TCP_CLOSE_WAIT: 8,
+  TCP_LAST_ACK: 9,
+  TCP_LISTEN: 10,
+  TCP_CLOSING: 11,
+  TCP_NEW_SYN_RECV: 12,
+  // <errno.h>
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  E2BIG: 7,
+  ENOEXEC: 8,
+  ECHILD: 10,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENOTDIR: 20,
+  EINVAL: 22,
+  EPIPE: 32,
+  ENOSYS: 38,
+  EADDRINUSE: 98,
+  EADDRNOTAVAIL: 99,
+  ECONNRESET: 104,
+  ECONNREFUSED: 111,
+  EINPROGRESS: 115,
+} as const;
+
+/** Numbers that differ by architecture. */
+export interface ArchConstants {
+  /** <linux/audit.h>: what `seccomp_data.arch` holds. */
+  readonly AUDIT_ARCH: number;
+  readonly SYS_bind: number;
+  readonly SYS_listen: number;
+  readonly SYS_seccomp: number;
+  readonly SYS_pidfd_open: number;
+  readonly SYS_pidfd_getfd: number;
+  readonly SYS_pidfd_send_signal: number;
+  readonly SYS_close_range: number;
+  /** sizeof(struct epoll_event) and the offset of its data: packed on x64 only. */
+  readonly EPOLL_EVENT_SIZE: number;
+  readonly EPOLL_DATA_OFFSET: number;
+}
+
+export const ARCH: Readonly<Record<"x64" | "arm64", ArchConstants>> = {
+  x64: {
+    AUDIT_ARCH: 0xc000003e,
+    SYS_bind: 49,
+    SYS_listen: 50,
+    SYS_seccomp: 317,
+    SYS_pidfd_open: 434,
+    SYS_pidfd_getfd: 438,
+    SYS_pidfd_send_signal: 424,
+    SYS_close_range: 436,
+    EPOLL_EVENT_SIZE: 12,
+    EPOLL_DATA_OFFSET: 4,
+  },
+  arm64: {
+    AUDIT_ARCH: 0xc00000b7,
+    SYS_bind: 200,
+    SYS_listen: 201,
+    SYS_seccomp: 277,
+    SYS_pidfd_open: 434,
+    SYS_pidfd_getfd: 438,
+    SYS_pidfd_send_signal: 424,
+    SYS_close_range: 436,
+    EPOLL_EVENT_SIZE: 16,
+    EPOLL_DATA_OFFSET: 8,
+  },
+};
+
+const ERRNO_NAMES = new Map<number, string>(
+  Object.entries(C).flatMap(([name, value]) =>
+    /^E[A-Z0-9]+$/.test(name) && !name.startsWith("EPOLL") && !name.startsWith("EFD")
+      ? [[value, name] as const]
+      : []
+  ),
+);
+
+/** @returns "EADDRINUSE" for 98, "errno 77" for a number without a name here */
+export function errnoName(errno: number): string {
+  return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+}

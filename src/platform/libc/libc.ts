@@ -1,0 +1,79 @@
+/**
+ * The C library, loaded once per process, with errno and the few conversions all wrappers need.
+ *
+ * errno is read in the statement after the call, through a mapped view of `__errno_location()` of
+ * this thread: a second FFI call in between would lose it (style.md 4.10 has measurements).
+ * Buffers that a struct points to must stay referenced until the call returned: `keep` them.
+ */
+import type { Library, Runtime } from "../runtime/runtime.ts";
+import { SystemCallError } from "../error.ts";
+import { ARCH, C } from "./constants.ts";
+import type { ArchConstants } from "./constants.ts";
+import { LIBC, LIBC_NAMES } from "./symbols.ts";
+
+const encoder = new TextEncoder();
+
+/** Libc functions as `c`, plus errno. */
+export class Libc {
+  readonly c: Library<typeof LIBC>;
+  readonly arch: ArchConstants;
+  readonly #errno: Int32Array;
+
+  constructor(readonly runtime: Runtime) {
+    this.c = runtime.openLibrary(LIBC_NAMES, LIBC);
+    this.arch = ARCH[runtime.arch];
+    const bytes = runtime.viewOf(this.c.__errno_location(), 4);
+    this.#errno = new Int32Array(bytes.buffer, bytes.byteOffset, 1);
+  }
+
+  /** errno of the call just made. */
+  get errno(): number {
+    return this.#errno[0]!;
+  }
+
+  /** @returns `result` if it is not -1. @throws {SystemCallError} with errno otherwise */
+  check(result: number, call: string, subject: string): number {
+    if (result < 0) throw new SystemCallError(call, this.errno, subject);
+    return result;
+  }
+
+  /** Repeats `call` while it fails with EINTR. */
+  retry(call: () => number): number {
+    for (;;) {
+      const result = call();
+      if (result !== -1 || this.errno !== C.EINTR) return result;
+    }
+  }
+
+  addressOf(view: Uint8Array): number {
+    return this.runtime.addressOf(view);
+  }
+}
+
+/** @returns `text` with a final NUL. @throws {TypeError} when it holds a NUL, which C would cut at */
+export function cString(text: string): Uint8Array {
+  if (text.includes("\0")) {
+    throw new TypeError(`Cannot pass a NUL byte to C: ${JSON.stringify(text)}`);
+  }
+  return encoder.encode(text + "\0");
+}
+
+/** `char *const[]`: the array, and what it points to (hold on to `keep` until the call is over). */
+export interface StringArray {
+  readonly array: Uint8Array;
+  readonly keep: readonly Uint8Array[];
+}
+
+/** @returns a NULL-terminated array of C strings */
+export function cStringArray(libc: Libc, texts: readonly string[]): StringArray {
+  const keep = texts.map(cString);
+  const array = new BigUint64Array(keep.length + 1);
+  keep.forEach((bytes, i) => array[i] = BigInt(libc.addressOf(bytes)));
+  return { array: new Uint8Array(array.buffer), keep };
+}
+
+/** A buffer with a DataView over it; all structs here are little endian. */
+export function struct(size: number): { bytes: Uint8Array; view: DataView } {
+  const bytes = new Uint8Array(size);
+  return { bytes, view: new DataView(bytes.buffer) };
+}

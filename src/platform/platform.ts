@@ -1,0 +1,45 @@
+/**
+ * The Linux that the rest of baton sees, in one value: made once in `main_*`, passed to whoever needs
+ * it, so that nothing holds a hidden global and tests can have their own.
+ */
+import { Descriptors } from "./descriptors.ts";
+import { Inotify } from "./inotify.ts";
+import { Libc } from "./libc/libc.ts";
+import { Processes } from "./processes.ts";
+import { Reactor } from "./reactor.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import { Seccomp } from "./seccomp.ts";
+import { SockDiag } from "./sock_diag.ts";
+import { Sockets } from "./socket.ts";
+
+export class Platform {
+  readonly libc: Libc;
+  readonly sockets: Sockets;
+  readonly descriptors: Descriptors;
+  readonly processes: Processes;
+  readonly seccomp: Seccomp;
+  readonly sockDiag: SockDiag;
+  readonly inotify: Inotify;
+  #reactor: Reactor | null = null;
+
+  constructor(readonly runtime: Runtime) {
+    this.libc = new Libc(runtime);
+    this.sockets = new Sockets(this.libc);
+    this.descriptors = new Descriptors(this.libc);
+    this.processes = new Processes(this.libc);
+    this.seccomp = new Seccomp(this.libc);
+    this.inotify = new Inotify(this.libc);
+    this.sockDiag = new SockDiag(this.libc);
+  }
+
+  /** The reactor, started at its first use: the launcher and most commands never need its thread. */
+  get reactor(): Reactor {
+    return this.#reactor ??= new Reactor(this.libc);
+  }
+
+  /** Ends the reactor's thread, if it was started. */
+  async close(): Promise<void> {
+    await this.#reactor?.close();
+    this.#reactor = null;
+  }
+}

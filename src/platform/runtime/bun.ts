@@ -1,0 +1,126 @@
+/** `Runtime` on Bun: `bun:ffi`, `process` signals, a Worker from a blob URL. */
+import { dlopen, ptr, toArrayBuffer } from "bun:ffi";
+import type { FFIFunction, Pointer } from "bun:ffi";
+import process from "node:process";
+import { hasToken, pollThreadSource } from "./poll_thread_source.ts";
+import type {
+  FfiArgument,
+  FfiResult,
+  Library,
+  PollThread,
+  PrototypeTable,
+  Runtime,
+} from "./runtime.ts";
+
+type Symbols = Record<string, (...values: unknown[]) => unknown>;
+
+const ARGUMENT = { i32: "i32", u32: "u32", i64: "i64", buffer: "ptr" } as const satisfies Record<
+  FfiArgument,
+  string
+>;
+const RESULT = { i32: "i32", i64: "i64", address: "ptr", void: "void" } as const satisfies Record<
+  FfiResult,
+  string
+>;
+
+const BIND_EPOLL_WAIT = `import { dlopen } from "bun:ffi";
+const open = (name) => dlopen(name, {
+  epoll_wait: { args: ["i32", "ptr", "i32", "i32"], returns: "i32" },
+});
+let library;
+try { library = open("libc.so.6"); } catch { library = open("libc.so"); }
+const epollWait = library.symbols.epoll_wait;`;
+
+function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
+  const declarations: Record<string, FFIFunction> = {};
+  for (const [name, prototype] of Object.entries(table)) {
+    declarations[name] = {
+      args: prototype.parameters.map((type) => ARGUMENT[type]),
+      returns: RESULT[prototype.result],
+    };
+  }
+  let failure: unknown;
+  for (const name of names) {
+    try {
+      const { symbols } = dlopen(name, declarations);
+      return narrowed(symbols as unknown as Symbols, table);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw new Error(`Cannot load any of ${names.join(", ")}`, { cause: failure });
+}
+
+/** `i64` gives a BigInt and `ptr` null for 0: make both plain numbers. */
+function narrowed<T extends PrototypeTable>(
+  symbols: Symbols,
+  table: T,
+): Library<T> {
+  const library: Record<string, unknown> = {};
+  for (const [name, prototype] of Object.entries(table)) {
+    const call = symbols[name]!;
+    library[name] = prototype.result === "i64" || prototype.result === "address"
+      ? (...values: unknown[]) => Number(call(...values))
+      : call;
+  }
+  return library as Library<T>;
+}
+
+/** True in the binary made by `bun build --compile`, where argv[1] is a path inside the binary. */
+function isCompiled(): boolean {
+  return (process.argv[1] ?? "").startsWith("/$bunfs/");
+}
+
+function startPollThread(
+  options: { epollFd: number; stopToken: number; onEvents: (batch: readonly number[]) => void },
+): PollThread {
+  const source = pollThreadSource(BIND_EPOLL_WAIT, process.arch === "arm64" ? "arm64" : "x64");
+  const url = URL.createObjectURL(new Blob([source], { type: "application/javascript" }));
+  const worker = new Worker(url, { smol: true } as WorkerOptions);
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  worker.addEventListener("error", (event) => {
+    throw new Error(`Cannot run the poll thread: ${event.message}`);
+  });
+  worker.onmessage = ({ data }) => {
+    if (data === "ready") {
+      URL.revokeObjectURL(url);
+      worker.postMessage({ epollFd: options.epollFd, stopToken: options.stopToken });
+      return;
+    }
+    options.onEvents(data);
+    if (hasToken(data, options.stopToken)) {
+      worker.terminate();
+      resolve();
+    }
+  };
+  return { ended };
+}
+
+/** @returns baton's view of Bun */
+export function bunRuntime(): Runtime {
+  return {
+    name: "bun",
+    version: process.versions.bun ?? "unknown",
+    arch: process.arch === "arm64" ? "arm64" : "x64",
+    pid: process.pid,
+    argv: process.argv.slice(2),
+    // In a child before its exec, /proc/self/exe is this very binary, even when its file has been
+    // replaced by a newer one since: baton and its launcher are always the same version.
+    selfCommand: isCompiled() ? ["/proc/self/exe"] : [process.execPath, process.argv[1] ?? ""],
+    env: () => ({ ...process.env }) as Record<string, string>,
+    exit: (status) => process.exit(status),
+    openLibrary,
+    addressOf: (view) => Number(ptr(view)),
+    viewOf: (address, length) => new Uint8Array(toArrayBuffer(address as Pointer, 0, length)),
+    onUncaught: (handler) => {
+      process.on("uncaughtException", handler);
+      process.on("unhandledRejection", handler);
+    },
+    onSignal: (signal, handler) => {
+      const listener = () => handler();
+      process.on(signal, listener);
+      return () => process.off(signal, listener);
+    },
+    startPollThread,
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * The seam between baton and the JavaScript runtime it happens to run on.
+ *
+ * Everything that only one runtime can do is one member of `Runtime`; `bun.ts` and `deno.ts` beside
+ * this file implement it and export nothing else. They are imported by `main_bun.ts`,
+ * `main_deno.ts` and the tests' support only: a bundle that holds both would not load on Deno
+ * (docs/architecture.md, "Two entries").
+ */
+
+/** Types of the C calling convention that baton's prototypes use. */
+export type FfiArgument = "i32" | "u32" | "i64" | "buffer";
+/** Results; `address` is a pointer as a number. */
+export type FfiResult = "i32" | "i64" | "address" | "void";
+
+/** One C prototype. */
+export interface Prototype {
+  readonly parameters: readonly FfiArgument[];
+  readonly result: FfiResult;
+}
+
+/** A table of prototypes, keyed by symbol name. */
+export type PrototypeTable = Readonly<Record<string, Prototype>>;
+
+type ArgumentOf<T extends FfiArgument> = T extends "buffer" ? Uint8Array | null : number;
+type ArgumentsOf<T extends readonly FfiArgument[]> = {
+  -readonly [K in keyof T]: ArgumentOf<T[K]>;
+};
+type ResultOf<T extends FfiResult> = T extends "void" ? void : number;
+
+/** The functions of a table, callable. 64-bit numbers travel as JS numbers (all of ours fit). */
+export type Library<T extends PrototypeTable> = {
+  readonly [K in keyof T]: (...values: ArgumentsOf<T[K]["parameters"]>) => ResultOf<T[K]["result"]>;
+};
+
+/** A thread that waits on one epoll descriptor. */
+export interface PollThread {
+  /** Ends when the epoll set reports the stop token; resolves when the thread is gone. */
+  readonly ended: Promise<void>;
+}
+
+/** What baton needs of Bun or Deno. */
+export interface Runtime {
+  readonly name: "bun" | "deno";
+  readonly version: string;
+  readonly arch: "x64" | "arm64";
+  readonly pid: number;
+  /** Arguments after the program itself. */
+  readonly argv: readonly string[];
+  /** argv prefix that starts baton again as a new process, whatever form it was started in. */
+  readonly selfCommand: readonly string[];
+  env(): Record<string, string>;
+  exit(status: number): never;
+
+  /** Opens the first of `names` that loads. @throws {Error} when none does */
+  openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T>;
+  /** Address of a buffer's first byte; the buffer must be kept referenced while it is used. */
+  addressOf(view: Uint8Array): number;
+  /** A view of `length` bytes of foreign memory. */
+  viewOf(address: number, length: number): Uint8Array;
+
+  /** Called for what nobody caught, in a timer or a signal handler; the process goes on. */
+  onUncaught(handler: (error: unknown) => void): void;
+
+  /** Calls `handler` for each delivery of `signal` ("SIGHUP"); returns the remover. */
+  onSignal(signal: string, handler: () => void): () => void;
+
+  /**
+   * Starts a thread that calls `epoll_wait(epollFd, ..., -1)` for ever and posts each batch as
+   * `[events, token, events, token, ...]`. It ends after it posted a batch with `stopToken`.
+   */
+  startPollThread(
+    options: { epollFd: number; stopToken: number; onEvents: (batch: readonly number[]) => void },
+  ): PollThread;
+}
