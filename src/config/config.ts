@@ -1,0 +1,103 @@
+/**
+ * The validated configuration of one `baton run`: what every other part of baton is told.
+ *
+ * Guarantees: all durations are whole milliseconds, all listeners are parsed, every rule across
+ * options has been checked (see `validate.ts`). Holds no defaults: those are in `options.ts`.
+ */
+import type { ListenSpec } from "./listen_spec.ts";
+
+/** How a generation gets its listening sockets (docs/handoff.md). */
+export type HandoffMode = "auto" | "adopt" | "inherit";
+
+/** How the old generation is emptied before its stop signal (docs/restart.md). */
+export type DrainMode = "auto" | "quiesce" | "signal";
+
+/** What must have happened before a generation may serve. `auto`: `listen`, and `notify` once seen. */
+export type ReadyGate = "auto" | "listen" | "notify";
+
+/** What happens when the serving generation ends although nobody asked it to. */
+export type OnCrash = "restart" | "exit";
+
+/** What becomes of the server when baton itself is killed. */
+export type OrphanPolicy = "die" | "keep";
+
+/** What SIGUSR1 does besides reopening baton's own log. */
+export type Usr1Policy = "auto" | "forward" | "ignore";
+
+/** Who gets signals that are forwarded, and the stop signal, with `--shutdown-only`. */
+export type SignalTarget = "process" | "group";
+
+/** Name of a signal, always with its prefix: "SIGTERM". */
+export type SignalName = `SIG${string}`;
+
+/** What `run` was asked to do; every field is always present. */
+export interface Config {
+  /** Program and arguments of the server, at least one element. */
+  readonly command: readonly string[];
+  /** Name of this service: names its control socket, lock and log lines. */
+  readonly name: string;
+  /** Working directory of the server, resolved anew for each generation; null = baton's own. */
+  readonly cwd: string | null;
+  /** File with `KEY=VALUE` lines, read anew for each generation; null = none. */
+  readonly envFile: string | null;
+  /** Addresses that baton binds itself and passes on (inherit). */
+  readonly listen: readonly ListenSpec[];
+  /** `--backlog`: length of the accept queue of listeners that baton binds. */
+  readonly backlog: number;
+  readonly handoff: HandoffMode;
+  readonly ready: ReadyGate;
+  /** The gate fails when it has not passed after this time. */
+  readonly readyTimeoutMs: number;
+  readonly drain: DrainMode;
+  /** Longest time that connections of the old generation are waited for. */
+  readonly drainTimeMs: number;
+  /** A connection is idle when nothing was sent or received on it for this long, and no answer is owed. */
+  readonly quietMs: number;
+  /** Null: what the preset for the program says, else SIGTERM. */
+  readonly stopSignal: SignalName | null;
+  /** From the stop signal to SIGKILL. */
+  readonly stopTimeMs: number;
+  /** Most generations alive at any moment; the oldest draining one is killed first. */
+  readonly maxGenerations: number;
+  /** No handoff: only the end of the server is baton's business. */
+  readonly shutdownOnly: boolean;
+  /** Least time between TERM and the stop signal; null = as `kubernetes/budget.ts` finds. */
+  readonly minDrainMs: number | null;
+  /** With `shutdownOnly`: from the end of `minDrainMs` to SIGKILL. */
+  readonly maxDrainMs: number;
+  /** How long /readyz says yes after TERM. */
+  readonly readyDelayMs: number;
+  /** terminationGracePeriodSeconds; null = not known. */
+  readonly graceMs: number | null;
+  readonly signalTo: SignalTarget;
+  /** Address of the probes, as `parseListenSpec` takes it; null = none. */
+  readonly probeListen: string | null;
+  /** Files and directories whose change is a reload. */
+  readonly watch: readonly string[];
+  readonly onCrash: OnCrash;
+  /** Delay before the second restart in a row; doubles up to `crashDelayMaxMs`. The first has none. */
+  readonly crashDelayMs: number;
+  readonly crashDelayMaxMs: number;
+  /** The breaker: more crashes than this without a stretch of good health between them end baton. */
+  readonly crashLimit: number;
+  readonly orphan: OrphanPolicy;
+  /** The server outlives baton, and the next baton of this name goes on with it; wins over `orphan`. */
+  readonly survive: boolean;
+  /** `--takeover`: handoff socket of the baton whose listeners are taken over; null = none. */
+  readonly takeover: string | null;
+  /** `--handoff-socket`: where another baton may take over from this one; null = nowhere. */
+  readonly handoffSocket: string | null;
+  /** The old baton is told to stop this long after it was replaced. */
+  readonly parentShutdownTimeMs: number;
+  readonly usr1: Usr1Policy;
+  /** Forward a candidate's output through baton ("capture") or give it baton's descriptors at once ("direct"). */
+  readonly output: "capture" | "direct";
+  /** Null: no file is written. */
+  readonly pidfile: string | null;
+  /** Directory of control socket and lock; null = chosen by `admin/paths.ts`. */
+  readonly runtimeDir: string | null;
+  readonly logFormat: "text" | "json";
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+  /** File that baton's own log goes to, reopened at SIGUSR1; null = standard error. */
+  readonly logFile: string | null;
+}

@@ -1,0 +1,187 @@
+/**
+ * One `--listen` value: an address that baton binds itself and passes to the server (inherit).
+ *
+ * Guarantees: `host` is a literal address (baton never asks a name server, so a start cannot hang
+ * or bind somewhere else tomorrow), `port` is 1 to 65535, `name` may stand in LISTEN_FDNAMES
+ * (sd_listen_fds_with_names(3): no colon). TCP only.
+ */
+import { ConfigError } from "./errors.ts";
+
+/** Address family of a listener, as socket(7) names them. */
+export type ListenFamily = "inet" | "inet6";
+
+/** A parsed `--listen` value. */
+export interface ListenSpec {
+  /** Name in LISTEN_FDNAMES and `{fd:NAME}`, `{port:NAME}`; by default `listen0`, `listen1`... */
+  readonly name: string;
+  /** Literal address without brackets, IPv6 in its canonical (shortest) form. */
+  readonly host: string;
+  readonly port: number;
+  readonly family: ListenFamily;
+  /** IPV6_V6ONLY; false for the dual-stack addresses `*` and `[::]`, and for IPv4. */
+  readonly v6only: boolean;
+  /** The address for messages and logs: `127.0.0.1:80`, `[::1]:80`. */
+  readonly text: string;
+}
+
+const MAX_PORT = 65535;
+const NAME = /^[A-Za-z0-9_.-]{1,63}$/;
+const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
+const MAX_OCTET = 255;
+const ANY_IPV4 = "0.0.0.0";
+const ANY_IPV6 = "::";
+const EXAMPLES = "Write [NAME=]ADDRESS:PORT, for example 8080, 127.0.0.1:8080, [::1]:8080 or *:80";
+
+function refuse(text: string, reason: string, remedy: string = EXAMPLES): ConfigError {
+  return new ConfigError(`Cannot listen on ${JSON.stringify(text)}: ${reason}`, { remedy });
+}
+
+/** Splits `NAME=` off; a scheme or path before the "=" means that it belongs to the address. */
+function splitName(text: string, index: number): [name: string, address: string] {
+  const at = text.indexOf("=");
+  if (at < 0 || /[:/]/.test(text.slice(0, at))) return [`listen${index}`, text];
+  const name = text.slice(0, at);
+  if (!NAME.test(name)) {
+    throw refuse(
+      text,
+      `${JSON.stringify(name)} is not a listener name`,
+      "Use 1 to 63 letters, digits, '_', '.' or '-' before the '='",
+    );
+  }
+  return [name, text.slice(at + 1)];
+}
+
+/** Takes `tcp://` off and refuses every other kind of address by name. */
+function stripScheme(text: string, address: string): string {
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(address)?.[1]?.toLowerCase();
+  if (scheme === "tcp") return address.slice("tcp://".length);
+  if (scheme === "unix" || /^(unix:|\/|\.\/|@)/i.test(address)) {
+    throw refuse(
+      text,
+      "unix listeners are not supported by --listen yet",
+      "Let the server bind the path itself, or give a TCP address",
+    );
+  }
+  if (scheme === "udp" || /^udp:/i.test(address)) {
+    throw refuse(text, "only TCP is supported", "Let the server bind its UDP sockets itself");
+  }
+  if (scheme !== undefined) {
+    throw refuse(text, `a listener has no scheme "${scheme}://"`);
+  }
+  return address;
+}
+
+function parsePort(text: string, digits: string): number {
+  if (!/^\d{1,5}$/.test(digits)) throw refuse(text, `"${digits}" is not a port`);
+  const port = Number(digits);
+  if (port > MAX_PORT) throw refuse(text, `ports end at ${MAX_PORT}`);
+  if (port === 0) {
+    throw refuse(
+      text,
+      "port 0 would be another port for each generation",
+      "Give the port that clients connect to",
+    );
+  }
+  return port;
+}
+
+/** Checks an IPv6 address and brings it into its canonical form, as the URL standard defines it. */
+function canonicalIpv6(text: string, host: string): string {
+  if (host.includes("%")) {
+    throw refuse(
+      text,
+      "addresses with a zone (%interface) are not supported",
+      "Listen on [::] or on a global address",
+    );
+  }
+  const canonical = /^[0-9A-Fa-f:.]+$/.test(host) ? URL.parse(`http://[${host}]`)?.hostname : null;
+  if (canonical === null || canonical === undefined) {
+    throw refuse(text, `"${host}" is not an IPv6 address`);
+  }
+  const bare = canonical.slice(1, -1);
+  // A mapped address is IPv4 in disguise: with IPV6_V6ONLY, bind(2) answers EINVAL.
+  if (bare.startsWith("::ffff:")) {
+    throw refuse(text, "it is an IPv4 address written as IPv6", "Write the IPv4 address itself");
+  }
+  return bare;
+}
+
+function canonicalIpv4(text: string, host: string): string {
+  if (host === "" || host === ANY_IPV4) return ANY_IPV4;
+  if (host.toLowerCase() === "localhost") return "127.0.0.1";
+  if (host.includes(":")) {
+    throw refuse(text, "an IPv6 address needs brackets", "Write [ADDRESS]:PORT, as in [::1]:8080");
+  }
+  const octets = IPV4.exec(host)?.slice(1);
+  if (octets === undefined) {
+    throw refuse(
+      text,
+      `"${host}" is not an address, and host names are not looked up`,
+      "Give an address, for example 127.0.0.1:8080 or [::1]:8080",
+    );
+  }
+  // A leading zero means octal to inet_aton(3) and decimal to inet_pton(3): nobody can know.
+  if (octets.some((octet) => Number(octet) > MAX_OCTET || /^0\d/.test(octet))) {
+    throw refuse(text, `"${host}" is not an IPv4 address`);
+  }
+  return host;
+}
+
+/**
+ * Reads one `--listen` value.
+ *
+ * @param text `[NAME=][tcp://]ADDRESS:PORT`; `8080` and `:8080` mean every IPv4 address, `*:80` and
+ * `[::]:80` every address of both families, `localhost` means 127.0.0.1
+ * @param index position among all listeners from 0: the default name is `listen<index>`
+ * @throws {ConfigError} when it is not an address that baton can bind
+ */
+export function parseListenSpec(text: string, index: number): ListenSpec {
+  const trimmed = text.trim();
+  const [name, named] = splitName(trimmed, index);
+  const address = stripScheme(trimmed, named);
+  const colon = address.lastIndexOf(":");
+  const host = colon < 0 ? "" : address.slice(0, colon);
+  if (/^\[.*\]$/.test(address)) throw refuse(trimmed, "the port is missing");
+  if (colon < 0 && !/^\d+$/.test(address)) throw refuse(trimmed, "the port is missing");
+  const port = parsePort(trimmed, address.slice(colon + 1));
+  const bracketed = /^\[(.*)\]$/.exec(host)?.[1];
+  if (host === "*" || bracketed !== undefined) {
+    const v6 = bracketed === undefined ? ANY_IPV6 : canonicalIpv6(trimmed, bracketed);
+    const v6only = v6 !== ANY_IPV6;
+    return { name, host: v6, port, family: "inet6", v6only, text: `[${v6}]:${port}` };
+  }
+  const v4 = canonicalIpv4(trimmed, host);
+  return { name, host: v4, port, family: "inet", v6only: false, text: `${v4}:${port}` };
+}
+
+/**
+ * Refuses a list of listeners in which a name or an address stands twice.
+ *
+ * Overlapping addresses (`0.0.0.0:80` beside `127.0.0.1:80`) are accepted: Linux gives each
+ * connection to the more specific one.
+ *
+ * @throws {ConfigError} naming the two listeners
+ */
+export function checkListeners(specs: readonly ListenSpec[]): void {
+  const byName = new Map<string, ListenSpec>();
+  const byAddress = new Map<string, ListenSpec>();
+  for (const spec of specs) {
+    const sameName = byName.get(spec.name);
+    if (sameName !== undefined) {
+      throw new ConfigError(
+        `Cannot use listener name "${spec.name}" twice: ` +
+          `for ${sameName.text} and for ${spec.text}`,
+        { remedy: "Give each --listen its own name: NAME=ADDRESS:PORT" },
+      );
+    }
+    const sameAddress = byAddress.get(spec.text);
+    if (sameAddress !== undefined) {
+      throw new ConfigError(
+        `Cannot listen on ${spec.text} twice: as "${sameAddress.name}" and as "${spec.name}"`,
+        { remedy: "Remove one of the two --listen options" },
+      );
+    }
+    byName.set(spec.name, spec);
+    byAddress.set(spec.text, spec);
+  }
+}

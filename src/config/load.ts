@@ -1,0 +1,287 @@
+/**
+ * From texts to a `Config`: flags win over the configuration file, the file over the defaults.
+ *
+ * Guarantees: what `buildConfig` returns is complete and has passed `validateConfig`; every refusal
+ * is a `ConfigError` that names the flag, or the key and the file. The only I/O is the one read in
+ * `loadConfigFile`. File formats: TOML 1.0 (smol-toml) and JSON, told apart by the extension.
+ */
+import { readFileSync } from "node:fs";
+import { basename, extname } from "node:path";
+import { parse as parseToml, TomlError } from "smol-toml";
+import type { Config } from "./config.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
+import { ConfigError, inPlace } from "./errors.ts";
+import { parseListenSpec } from "./listen_spec.ts";
+import type { DurationOption, IntOption, Option, StringOption } from "./option_types.ts";
+import { fileKey, isRepeatable, OPTION_BY_FIELD, OPTIONS, SHUTDOWN_QUIET_MS } from "./options.ts";
+import { commandTarget } from "./presets.ts";
+import { parseSignalName } from "./signals.ts";
+import { suggest } from "./suggest.ts";
+import { validateConfig } from "./validate.ts";
+
+/** The raw values of a configuration file, all of whose keys exist. */
+export interface FileValues {
+  /** For messages. */
+  readonly path: string;
+  /** By key: `ready_timeout`. */
+  readonly values: ReadonlyMap<string, unknown>;
+}
+
+/** The raw values of flags, by name without dashes; more than one value only for lists. */
+export type FlagValues = ReadonlyMap<string, readonly string[]>;
+
+/** What `buildConfig` puts together. */
+export interface ConfigSources {
+  readonly fileValues: FileValues | null;
+  readonly flagValues: FlagValues;
+  /** The server's command line; empty when it was not given there. */
+  readonly command: readonly string[];
+}
+
+/** The key of the server's command, the one key that is not an option. */
+const COMMAND_KEY = "command";
+
+/** A configuration is a page of text: more is the wrong file. */
+const MAX_FILE_CHARACTERS = 1 << 20;
+
+/** The name of a service whose command has no usable name. */
+const FALLBACK_NAME = "server";
+const MAX_NAME_LENGTH = 63;
+
+/** Words for the errors a user can do something about; others are named by their code. */
+const READ_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: "it does not exist",
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+};
+
+/**
+ * Reads a configuration file.
+ *
+ * @param path ends in `.toml` or `.json`
+ * @throws {ConfigError} when it cannot be read, or as `parseConfigText` does
+ */
+export function loadConfigFile(path: string): FileValues {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    const reason = READ_ERRORS[code] ?? code;
+    throw new ConfigError(`Cannot read configuration file "${path}": ${reason}`, {
+      cause: error,
+      remedy: "Check the path given with --config; it is relative to the current directory",
+    });
+  }
+  return parseConfigText(text, path);
+}
+
+/**
+ * Parses the text of a configuration file and checks that all of its keys exist.
+ *
+ * @param text the whole file
+ * @param path decides the format by its extension, and names the file in messages
+ * @throws {ConfigError} for another extension, a syntax error, or an unknown key
+ */
+export function parseConfigText(text: string, path: string): FileValues {
+  if (text.length > MAX_FILE_CHARACTERS) {
+    throw new ConfigError(`Cannot use configuration file "${path}": it is larger than 1 MiB`);
+  }
+  const parsed = parseByExtension(text.replace(/^\uFEFF/, ""), path);
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw new ConfigError(`Cannot use configuration file "${path}": it is not a set of keys`, {
+      remedy: 'Write an object such as {"name": "web", "command": ["server"]}',
+    });
+  }
+  const values = new Map<string, unknown>(Object.entries(parsed));
+  const known = [COMMAND_KEY, ...OPTIONS.map((option) => fileKey(option.flag))];
+  for (const key of values.keys()) {
+    if (known.includes(key)) continue;
+    const near = suggest(key, known);
+    const question = near === null ? "" : `: did you mean "${near}"?`;
+    throw new ConfigError(`Unknown key ${JSON.stringify(key)} in ${path}${question}`, {
+      remedy: "The keys are the options of 'baton run --help' with '_' for '-'",
+    });
+  }
+  return { path, values };
+}
+
+function parseByExtension(text: string, path: string): unknown {
+  const extension = extname(path).toLowerCase();
+  try {
+    if (extension === ".toml") return parseToml(text);
+    if (extension === ".json") return JSON.parse(text);
+  } catch (error) {
+    const message = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+    const where = error instanceof TomlError ? `line ${error.line}, column ${error.column}: ` : "";
+    throw new ConfigError(`Cannot parse ${path}: ${where}${message}`, { cause: error });
+  }
+  throw new ConfigError(`Cannot tell the format of configuration file "${path}"`, {
+    remedy: "Name it baton.toml or baton.json",
+  });
+}
+
+function refuse(raw: unknown, wanted: string, remedy?: string): ConfigError {
+  return new ConfigError(`Cannot use ${JSON.stringify(raw)}: it must be ${wanted}`, { remedy });
+}
+
+function readDuration(option: DurationOption, raw: unknown): number {
+  if (typeof raw !== "string" && typeof raw !== "number") throw refuse(raw, "a duration");
+  const ms = parseDuration(String(raw));
+  if (ms < option.minMs) throw refuse(raw, `at least ${formatDuration(option.minMs)}`);
+  if (ms > option.maxMs) throw refuse(raw, `at most ${formatDuration(option.maxMs)}`);
+  return ms;
+}
+
+function readInt(option: IntOption, raw: unknown): number {
+  const number = typeof raw === "string" && /^\d+$/.test(raw.trim()) ? Number(raw) : raw;
+  const inRange = typeof number === "number" && Number.isInteger(number) &&
+    number >= option.min && number <= option.max;
+  if (!inRange) throw refuse(raw, `a whole number from ${option.min} to ${option.max}`);
+  return number;
+}
+
+function readEnum(values: readonly string[], raw: unknown): string {
+  if (typeof raw === "string" && values.includes(raw)) return raw;
+  const near = typeof raw === "string" ? suggest(raw, values) : null;
+  const remedy = near === null ? undefined : `Did you mean ${near}?`;
+  throw refuse(raw, `one of ${values.join(", ")}`, remedy);
+}
+
+function readString(option: StringOption, raw: unknown): string {
+  if (typeof raw !== "string") throw refuse(raw, "text");
+  if (raw === "") throw refuse(raw, "text that is not empty");
+  if (raw.includes("\0")) throw refuse(raw, "text without NUL characters");
+  if (option.pattern !== undefined && !option.pattern.test(raw)) {
+    throw refuse(raw, option.patternText ?? "valid");
+  }
+  return raw;
+}
+
+/** Strings of a list: from a file an array, or one string for a list of one. */
+function readStrings(raw: unknown): string[] {
+  const list: unknown[] = Array.isArray(raw) ? raw : [raw];
+  return list.map((item) => {
+    if (typeof item === "string") return item;
+    throw refuse(item, "text");
+  });
+}
+
+function readPath(path: string): string {
+  if (path === "" || path.includes("\0")) throw refuse(path, "the path of a file or directory");
+  return path;
+}
+
+function readAny(option: Option, raw: unknown): unknown {
+  switch (option.type) {
+    case "duration":
+      return readDuration(option, raw);
+    case "int":
+      return readInt(option, raw);
+    case "enum":
+      return readEnum(option.values, raw);
+    case "string":
+      return readString(option, raw);
+    case "signal":
+      if (typeof raw === "string" || typeof raw === "number") return parseSignalName(String(raw));
+      throw refuse(raw, "the name of a signal");
+    case "flag":
+      // A flag of the command line comes as the text of the value that it has not.
+      if (raw === "" || typeof raw === "boolean") return raw !== false;
+      throw refuse(raw, "true or false");
+    case "list":
+      return readStrings(raw).map(parseListenSpec);
+    case "paths":
+      return readStrings(raw).map(readPath);
+  }
+}
+
+/**
+ * Reads the value of one option.
+ *
+ * @param option an entry of the table
+ * @param raw text from a flag (texts for a list), or any value from a file
+ * @param place begins the message: `In --name`
+ * @returns what the option's field of `Config` holds
+ * @throws {ConfigError} when the value is not valid for the option
+ */
+export function readOptionValue(option: Option, raw: unknown, place: string): unknown {
+  try {
+    return readAny(option, raw);
+  } catch (error) {
+    throw inPlace(place, error);
+  }
+}
+
+function valueOf(option: typeof OPTIONS[number], sources: ConfigSources): unknown {
+  const { flagValues, fileValues } = sources;
+  const given = flagValues.get(option.flag);
+  if (given !== undefined) {
+    const raw = isRepeatable(option) ? given : given[0];
+    return readOptionValue(option, raw, `In --${option.flag}`);
+  }
+  const key = fileKey(option.flag);
+  if (fileValues?.values.has(key)) {
+    const place = `In key "${key}" of ${fileValues.path}`;
+    return readOptionValue(option, fileValues.values.get(key), place);
+  }
+  if (option.field === "quietMs" && isShutdownOnly(sources)) return SHUTDOWN_QUIET_MS;
+  return option.default;
+}
+
+/** --quiet is also the time without a new connection there, for which half a second is short. */
+function isShutdownOnly({ flagValues, fileValues }: ConfigSources): boolean {
+  const { flag } = OPTION_BY_FIELD.shutdownOnly;
+  return flagValues.has(flag) || fileValues?.values.get(fileKey(flag)) === true;
+}
+
+function readCommand({ command, fileValues }: ConfigSources): readonly string[] {
+  if (command.length > 0) return command;
+  const raw = fileValues?.values.get(COMMAND_KEY);
+  if (fileValues === null || raw === undefined) {
+    throw new ConfigError("Cannot run: the command of the server is missing", {
+      remedy: "Put it behind the options: baton run -- PROGRAM [ARGUMENT...]",
+    });
+  }
+  const isCommand = Array.isArray(raw) && raw.length > 0 &&
+    raw.every((word) => typeof word === "string");
+  if (isCommand) return raw;
+  const place = `In key "${COMMAND_KEY}" of ${fileValues.path}`;
+  const error = refuse(raw, "a list of texts", 'Write ["PROGRAM", "ARGUMENT"]');
+  throw inPlace(place, error);
+}
+
+/**
+ * Names a service after its command: the base name, without extension, of the program or of the
+ * script that an interpreter runs (`node /srv/app/server.js` is "server").
+ *
+ * @returns a name that `--name` would accept
+ */
+export function defaultName(command: readonly string[]): string {
+  const { program, script } = commandTarget(command);
+  for (const path of [script ?? "", program]) {
+    // Lower case and short, so that "http.server" and "com.example.Main" stay whole.
+    const stem = basename(path).replace(/(?<=.)\.[a-z][a-z0-9]{0,4}$/, "");
+    const name = stem.replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[.-]+|-+$/g, "");
+    if (name !== "") return name.slice(0, MAX_NAME_LENGTH);
+  }
+  return FALLBACK_NAME;
+}
+
+/**
+ * Puts the configuration of `baton run` together.
+ *
+ * @throws {ConfigError} when a value is not valid, the command is missing, or values contradict
+ */
+export function buildConfig(sources: ConfigSources): Config {
+  const command = readCommand(sources);
+  const values = new Map<string, unknown>(
+    OPTIONS.map((option) => [option.field, valueOf(option, sources)]),
+  );
+  values.set("command", command);
+  values.set("name", values.get("name") ?? defaultName(command));
+  // Sound because `OPTION_BY_FIELD` has an entry of the right type for every other field.
+  const config = Object.fromEntries(values) as unknown as Config;
+  validateConfig(config);
+  return config;
+}

@@ -1,0 +1,108 @@
+/** What an option of `baton run` can be: its group, its type, and what each type knows of its values. */
+import type { SignalName } from "./config.ts";
+import type { ListenSpec } from "./listen_spec.ts";
+
+export const SERVICE = "Service";
+export const LISTENERS = "Listeners and handoff";
+export const READINESS = "Readiness";
+export const DRAIN = "Drain and stop";
+export const CRASHES = "Crashes";
+export const TAKEOVER = "Takeover from another baton";
+export const POD = "Pods";
+export const OUTPUT = "Signals and output";
+
+/** Headings under which help and documentation show the options, in this order. */
+export const OPTION_GROUPS = [
+  ...[SERVICE, LISTENERS, READINESS, DRAIN, POD, CRASHES, TAKEOVER, OUTPUT],
+] as const;
+export type Group = typeof OPTION_GROUPS[number];
+
+/** What every option has, whatever its type. */
+interface OptionText {
+  /** Without the leading dashes. */
+  readonly flag: string;
+  readonly group: Group;
+  /** What stands for the value in help: `TIME`, `FILE`; for enums, their values; null: it has none. */
+  readonly placeholder: string | null;
+  /** One or two sentences without the default, which is added from `default`. */
+  readonly help: string;
+}
+
+/** An option whose value is a duration (duration.ts); unit: milliseconds. */
+export interface DurationOption extends OptionText {
+  readonly type: "duration";
+  /** Null: it follows from where baton runs, or there is none. */
+  readonly default: number | null;
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+/** An option whose value is a whole number. */
+export interface IntOption extends OptionText {
+  readonly type: "int";
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** An option whose value is one of a few words. */
+export interface EnumOption<T extends string = string> extends OptionText {
+  readonly type: "enum";
+  readonly default: T;
+  readonly values: readonly T[];
+}
+
+/** An option whose value is free text, within `pattern` if there is one; unset by default. */
+export interface StringOption extends OptionText {
+  readonly type: "string";
+  readonly default: null;
+  readonly pattern?: RegExp;
+  /** What `pattern` asks for, in words: completes "it must be ...". */
+  readonly patternText?: string;
+}
+
+/** An option whose value is a signal (signals.ts); unset by default. */
+export interface SignalOption extends OptionText {
+  readonly type: "signal";
+  readonly default: null;
+}
+
+/** An option without a value: given or not; in a file true or false. */
+export interface FlagOption extends OptionText {
+  readonly type: "flag";
+  readonly placeholder: null;
+  readonly default: false;
+}
+
+/** An option that may be given several times, each value a listener (listen_spec.ts). */
+export interface ListOption extends OptionText {
+  readonly type: "list";
+  readonly default: readonly ListenSpec[];
+}
+
+/** An option that may be given several times, each value a path. */
+export interface PathsOption extends OptionText {
+  readonly type: "paths";
+  readonly default: readonly string[];
+}
+
+/** An entry of the table, whatever its type. */
+export type Option =
+  | PathsOption
+  | DurationOption
+  | IntOption
+  | EnumOption
+  | StringOption
+  | SignalOption
+  | FlagOption
+  | ListOption;
+
+/** The kind of option that can produce a field of type T. */
+export type OptionFor<T> = [T] extends [boolean] ? FlagOption
+  : [T] extends [number | null] ? DurationOption | IntOption
+  : [T] extends [readonly string[]] ? PathsOption
+  : [T] extends [readonly ListenSpec[]] ? ListOption
+  : [string] extends [T] ? StringOption
+  : [T] extends [SignalName | null] ? SignalOption
+  : [T] extends [string] ? EnumOption<T>
+  : never;

@@ -1,0 +1,218 @@
+/**
+ * The single table of options of `baton run`.
+ *
+ * Guarantees: every field of `Config` except `command` has exactly one entry (the type of the table
+ * sees to it), and flags, keys of the configuration file, help text and documentation are all made
+ * from here: the flag is `--ready-timeout`, its key `ready_timeout`, its field `readyTimeoutMs`.
+ * Holds no parser (load.ts) and no rule across options (validate.ts).
+ */
+import type { Config } from "./config.ts";
+import { MAX_DURATION_MS } from "./duration.ts";
+import {
+  CRASHES,
+  DRAIN,
+  LISTENERS,
+  OUTPUT,
+  POD,
+  READINESS,
+  SERVICE,
+  TAKEOVER,
+} from "./option_types.ts";
+import type { Group, Option, OptionFor } from "./option_types.ts";
+
+/** Default of `--backlog`: the kernel's own default of net.core.somaxconn, which caps it anyway. */
+export const DEFAULT_BACKLOG = 4096;
+/** Default of `--ready-timeout` in milliseconds. */
+export const DEFAULT_READY_TIMEOUT_MS = 60_000;
+/** Default of `--drain-time` in milliseconds. */
+export const DEFAULT_DRAIN_TIME_MS = 60_000;
+/** Default of `--quiet` in milliseconds. */
+export const DEFAULT_QUIET_MS = 500;
+/** Default of `--stop-time` in milliseconds. */
+export const DEFAULT_STOP_TIME_MS = 10_000;
+/** Default of `--max-generations`. */
+export const DEFAULT_MAX_GENERATIONS = 4;
+/** Smallest `--max-generations`: during a reload the old and the new generation both live. */
+export const MIN_MAX_GENERATIONS = 2;
+/** Default of `--crash-delay` in milliseconds. */
+export const DEFAULT_CRASH_DELAY_MS = 200;
+/** Default of `--crash-delay-max` in milliseconds. */
+export const DEFAULT_CRASH_DELAY_MAX_MS = 30_000;
+/** Default of `--crash-limit`. */
+export const DEFAULT_CRASH_LIMIT = 10;
+/** Default of `--parent-shutdown-time` in milliseconds: Envoy's, and longer than any drain time. */
+export const DEFAULT_PARENT_SHUTDOWN_TIME_MS = 900_000;
+/** Default of `--max-drain` in milliseconds: with 5 s before and 3 s after it, 28 s of a pod's 30. */
+export const DEFAULT_MAX_DRAIN_MS = 20_000;
+/** Default of `--quiet` with `--shutdown-only`: also the time without a new connection. */
+export const SHUTDOWN_QUIET_MS = 2_000;
+/** Default of `--log-level`. */
+export const DEFAULT_LOG_LEVEL = "info";
+
+/** listen(2) takes an int; net.core.somaxconn is the real limit. */
+const MAX_BACKLOG = 65_535;
+const MAX_MAX_GENERATIONS = 64;
+const MAX_CRASH_LIMIT = 1_000_000;
+
+/** The fields of `Config` that are set by options: all but the command of the server. */
+export type ConfigField = Exclude<keyof Config, "command">;
+
+type TimeBounds = readonly [def: number | null, min: number];
+
+function time(flag: string, group: Group, ms: TimeBounds, help: string) {
+  const bounds = { default: ms[0], minMs: ms[1], maxMs: MAX_DURATION_MS };
+  return { type: "duration", flag, group, placeholder: "TIME", ...bounds, help } as const;
+}
+
+function int(flag: string, group: Group, n: readonly [number, number, number], help: string) {
+  const bounds = { default: n[0], min: n[1], max: n[2] };
+  return { type: "int", flag, group, placeholder: "N", ...bounds, help } as const;
+}
+
+/** The first of `values` is the default. */
+function choice<T extends string>(flag: string, group: Group, values: readonly T[], help: string) {
+  const placeholder = values.join("|");
+  return { type: "enum", flag, group, placeholder, default: values[0] as T, values, help } as const;
+}
+
+function text(flag: string, group: Group, placeholder: string, help: string) {
+  return { type: "string", flag, group, placeholder, default: null, help } as const;
+}
+
+/** The table, by field of `Config`; iterate `OPTIONS` for the order of the documentation. */
+// deno-fmt-ignore: one option per entry, so that it reads as a table
+export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]> } = {
+  name: {
+    ...text("name", SERVICE, "NAME", "Name of the service, which the other commands address. By " +
+      "default that of the program, or of the script that an interpreter runs."),
+    pattern: /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/,
+    patternText: "1 to 63 letters, digits, '_', '.' or '-', and not begin with '.' or '-'",
+  },
+  cwd: text("cwd", SERVICE, "DIR", "Working directory of the server, looked up anew for each " +
+    "generation, so that a symbolic link may move to the next release."),
+  envFile: text("env-file", SERVICE, "FILE", "File with KEY=VALUE lines for the environment of " +
+    "the server, read anew for each generation."),
+  runtimeDir: text("runtime-dir", SERVICE, "DIR", "Directory of the control socket and the lock. " +
+    "By default RUNTIME_DIRECTORY, else /run/baton for root, XDG_RUNTIME_DIR/baton for others."),
+  pidfile: text("pidfile", SERVICE, "FILE", "Write the process id of baton, which stays the same " +
+    "at every reload, to this file."),
+
+  listen: {
+    type: "list", flag: "listen", group: LISTENERS, placeholder: "[NAME=]ADDR:PORT", default: [],
+    help: "Bind this address in baton and pass the socket to the server, from descriptor 3 on " +
+      "(LISTEN_FDS, SERVER_STARTER_PORT, EINHORN_FDS, {fd:NAME}, {port:NAME}). May be given " +
+      "several times. Not needed for servers that bind by themselves.",
+  },
+  backlog: int("backlog", LISTENERS, [DEFAULT_BACKLOG, 1, MAX_BACKLOG],
+    "Length of the accept queue of the listeners that baton binds."),
+  handoff: choice("handoff", LISTENERS, ["auto", "adopt", "inherit"],
+    "How a new generation gets its sockets: adopt lets the server bind by itself beside the old " +
+    "one, inherit passes the sockets of --listen, auto serves both."),
+
+  ready: choice("ready", READINESS, ["auto", "listen", "notify"],
+    "What must happen before a new generation may serve: listen waits until it listens, notify " +
+    "until it sends READY=1 to NOTIFY_SOCKET, auto for listen, and for notify once it is seen."),
+  readyTimeoutMs: time("ready-timeout", READINESS, [DEFAULT_READY_TIMEOUT_MS, 1],
+    "A generation that is not ready after this time has failed; the old one goes on."),
+
+  drain: choice("drain", DRAIN, ["auto", "quiesce", "signal"],
+    "How the old generation is emptied: quiesce waits until its connections are idle and then " +
+    "signals, signal leaves it to the server, auto does so for servers known to be graceful."),
+  drainTimeMs: time("drain-time", DRAIN, [DEFAULT_DRAIN_TIME_MS, 0],
+    "Longest wait for the connections of the old generation."),
+  quietMs: time("quiet", DRAIN, [DEFAULT_QUIET_MS, 0],
+    "A connection is idle when no answer is owed on it and it was silent for this long."),
+  stopSignal: {
+    type: "signal", flag: "stop-signal", group: DRAIN, placeholder: "SIGNAL", default: null,
+    help: "Signal that stops the server. By default the one known for the program (nginx: QUIT), " +
+      "else TERM.",
+  },
+  stopTimeMs: time("stop-time", DRAIN, [DEFAULT_STOP_TIME_MS, 0],
+    "Time from the stop signal to KILL."),
+  maxGenerations: int("max-generations", DRAIN,
+    [DEFAULT_MAX_GENERATIONS, MIN_MAX_GENERATIONS, MAX_MAX_GENERATIONS],
+    "Most generations alive at any moment, at least 2: the old and the new one. The oldest " +
+    "draining one is killed to make room."),
+
+  shutdownOnly: {
+    type: "flag", flag: "shutdown-only", group: POD, placeholder: null, default: false,
+    help: "Only end the server well: no reload and no handoff. For the main process of a container.",
+  },
+  minDrainMs: time("min-drain", POD, [null, 0], "After TERM go on accepting connections for at " +
+    "least this time, and until no new one came for --quiet. By default 5s in a pod of " +
+    "Kubernetes, else 0: not at all."),
+  maxDrainMs: time("max-drain", POD, [DEFAULT_MAX_DRAIN_MS, 0], "With --shutdown-only: longest " +
+    "time from the end of --min-drain to KILL."),
+  readyDelayMs: time("ready-delay", POD, [0, 0],
+    "After TERM /readyz goes on to say yes for this time."),
+  graceMs: time("grace", POD, [null, 0], "Grace period of the pod. baton refuses to start if " +
+    "--min-drain, --max-drain and 3s do not fit into it."),
+  signalTo: choice("signal-to", POD, ["process", "group"],
+    "With --shutdown-only: who gets signals, the main process of the server or its whole group."),
+  probeListen: text("probe-listen", POD, "ADDR:PORT",
+    "Answer GET /startupz, /readyz and /livez there."),
+  watch: {
+    type: "paths", flag: "watch", group: POD, placeholder: "PATH", default: [],
+    help: "Reload when this file, or a file in this directory, has changed. May be given several " +
+      "times.",
+  },
+
+  onCrash: choice("on-crash", CRASHES, ["restart", "exit"],
+    "What to do when the serving generation ends although nobody asked it to."),
+  crashDelayMs: time("crash-delay", CRASHES, [DEFAULT_CRASH_DELAY_MS, 0],
+    "Wait before the second restart in a row of a server that crashes; doubles with each one. " +
+    "The first restart is immediate."),
+  crashDelayMaxMs: time("crash-delay-max", CRASHES, [DEFAULT_CRASH_DELAY_MAX_MS, 0],
+    "The wait doubles no further than this."),
+  crashLimit: int("crash-limit", CRASHES, [DEFAULT_CRASH_LIMIT, 1, MAX_CRASH_LIMIT],
+    "More crashes in a row than this end baton; 10 s of serving end the row."),
+  orphan: choice("orphan", CRASHES, ["die", "keep"],
+    "What becomes of the server when baton itself is killed."),
+  survive: {
+    type: "flag", flag: "survive", group: CRASHES, placeholder: null, default: false,
+    help: "When baton itself is killed the server serves on, and the next 'baton run' of this name " +
+      "goes on with it. A second small process holds what that needs.",
+  },
+
+  takeover: text("takeover", TAKEOVER, "PATH", "Take over the listeners of another baton through " +
+    "its --handoff-socket, and stop it when it has drained. Starts as the first if nobody answers."),
+  handoffSocket: text("handoff-socket", TAKEOVER, "PATH", "Let another baton take over through a " +
+    "Unix socket at this path. May be in a directory that two containers share."),
+  parentShutdownTimeMs: time("parent-shutdown-time", TAKEOVER,
+    [DEFAULT_PARENT_SHUTDOWN_TIME_MS, 0],
+    "The baton that was taken over from is told to stop after this time, if it still drains."),
+
+  usr1: choice("usr1", OUTPUT, ["auto", "forward", "ignore"],
+    "Whether SIGUSR1, which reopens the log of baton, is sent on to the server; auto does so for " +
+    "servers known to reopen their logs."),
+  output: choice("output", OUTPUT, ["capture", "direct"],
+    "capture shows the last lines of a generation that failed to start; direct gives the server " +
+    "the output of baton at once."),
+  logFormat: choice("log-format", OUTPUT, ["text", "json"], "Form of the log of baton."),
+  logLevel: {
+    ...choice("log-level", OUTPUT, ["debug", "info", "warn", "error"],
+      "Least important messages that are still logged."),
+    default: DEFAULT_LOG_LEVEL,
+  },
+  logFile: text("log-file", OUTPUT, "FILE", "Write the log of baton to this file, reopened at " +
+    "SIGUSR1, instead of standard error."),
+};
+
+/** Every option with its field, in the order of the documentation. */
+export const OPTIONS: readonly (Option & { readonly field: ConfigField })[] = Object.entries(
+  OPTION_BY_FIELD,
+).map(([field, option]) => ({ ...option, field: field as ConfigField }));
+
+/** True for options that may be given several times. */
+export function isRepeatable(option: Option): boolean {
+  return option.type === "list" || option.type === "paths";
+}
+
+/**
+ * Gives the key of an option in a configuration file.
+ *
+ * @param flag without dashes in front: `ready-timeout` becomes `ready_timeout`
+ */
+export function fileKey(flag: string): string {
+  return flag.replaceAll("-", "_");
+}

@@ -1,0 +1,131 @@
+/**
+ * The rules across options: what each option may be is in `options.ts`, what they may be together
+ * is here.
+ *
+ * Guarantees: pure; throws at the first broken rule, with a message that names the options as the
+ * user writes them. A combination that is merely unusual is accepted.
+ */
+import type { Config } from "./config.ts";
+import { formatDuration } from "./duration.ts";
+import { ConfigError } from "./errors.ts";
+import { checkListeners, parseListenSpec } from "./listen_spec.ts";
+import { presetForCommand } from "./presets.ts";
+import { suggest } from "./suggest.ts";
+
+/** `{fd:NAME}` or `{port:NAME}` in a word of the server's command. */
+export interface Placeholder {
+  readonly kind: "fd" | "port";
+  /** The listener that is meant. */
+  readonly name: string;
+  /** The placeholder with its braces, as it stands in the word. */
+  readonly text: string;
+}
+
+/**
+ * Finds the placeholders of one word; other braces are left alone, they belong to the server.
+ *
+ * @param word one element of `Config.command`
+ */
+export function findPlaceholders(word: string): Placeholder[] {
+  return [...word.matchAll(/\{(fd|port):([^{}]*)\}/g)].map(([text, kind, name]) => ({
+    kind: kind === "fd" ? "fd" : "port",
+    name: name ?? "",
+    text,
+  }));
+}
+
+function checkCommand(config: Config): void {
+  if (config.command[0] === undefined || config.command[0] === "") {
+    throw new ConfigError("Cannot run the server: the name of its program is empty", {
+      remedy: "Put the command behind the options: baton run -- PROGRAM [ARGUMENT...]",
+    });
+  }
+  const bad = config.command.find((word) => word.includes("\0"));
+  if (bad !== undefined) {
+    throw new ConfigError(`Cannot run the server: ${JSON.stringify(bad)} holds a NUL character`);
+  }
+}
+
+function checkHandoff(config: Config): void {
+  const { handoff, listen } = config;
+  if (handoff === "inherit" && listen.length === 0) {
+    throw new ConfigError("Cannot use --handoff inherit without --listen: no socket to pass on", {
+      remedy: "Add --listen ADDRESS:PORT, or leave --handoff at auto",
+    });
+  }
+  if (listen.length > 0 && handoff === "adopt") {
+    throw new ConfigError(`Cannot use --listen with --handoff ${handoff}: it passes no sockets`, {
+      remedy: "Remove --listen, or use --handoff auto or inherit",
+    });
+  }
+  checkListeners(listen);
+}
+
+function checkPlaceholders(config: Config): void {
+  const names = config.listen.map((spec) => spec.name);
+  for (const { name, text } of config.command.flatMap(findPlaceholders)) {
+    if (names.includes(name)) continue;
+    const near = suggest(name, names);
+    const known = names.length === 0 ? "there is no --listen" : `there are ${names.join(", ")}`;
+    throw new ConfigError(`Cannot fill in ${text}: no listener has this name, ${known}`, {
+      remedy: near === null
+        ? `Add --listen ${name === "" ? "NAME" : name}=ADDRESS:PORT`
+        : `Did you mean {${text.slice(1, text.indexOf(":"))}:${near}}?`,
+    });
+  }
+}
+
+function checkCrashDelays({ crashDelayMs, crashDelayMaxMs }: Config): void {
+  if (crashDelayMs <= crashDelayMaxMs) return;
+  const [delay, max] = [formatDuration(crashDelayMs), formatDuration(crashDelayMaxMs)];
+  throw new ConfigError(`Cannot use --crash-delay ${delay}: --crash-delay-max is only ${max}`, {
+    remedy: "Lower --crash-delay or raise --crash-delay-max",
+  });
+}
+
+/** Signals that stop or continue a process instead of ending it; signal(7). */
+const NOT_ENDING: readonly string[] = ["SIGSTOP", "SIGCONT", "SIGCHLD", "SIGURG"];
+
+function checkSignals(config: Config): void {
+  if (config.stopSignal !== null && NOT_ENDING.includes(config.stopSignal)) {
+    throw new ConfigError(`Cannot use --stop-signal ${config.stopSignal}: it ends no server`, {
+      remedy: "Use the signal at which the server shuts down, for most of them TERM",
+    });
+  }
+  const stopSignal = config.stopSignal ?? presetForCommand(config.command).stopSignal;
+  // A log rotation would end the generation that serves.
+  if (config.usr1 === "forward" && stopSignal === "SIGUSR1") {
+    throw new ConfigError("Cannot use --usr1 forward: SIGUSR1 is the stop signal of this server", {
+      remedy: "Use --usr1 auto or ignore, or another --stop-signal",
+    });
+  }
+}
+
+function checkPod(config: Config): void {
+  if (config.probeListen !== null) parseListenSpec(config.probeListen, 0);
+  if (!config.shutdownOnly) return;
+  const needless = [
+    [config.listen.length > 0, "--listen"],
+    [config.handoff !== "auto", "--handoff"],
+    [config.ready === "notify", "--ready notify"],
+    [config.watch.length > 0, "--watch"],
+  ].find(([given]) => given);
+  if (needless === undefined) return;
+  throw new ConfigError(`Cannot use ${needless[1]} with --shutdown-only: there is no handoff`, {
+    remedy: "Remove one of the two",
+  });
+}
+
+/**
+ * Checks a configuration whose single values are valid.
+ *
+ * @throws {ConfigError} at the first rule that is broken
+ */
+export function validateConfig(config: Config): void {
+  checkCommand(config);
+  checkHandoff(config);
+  checkPlaceholders(config);
+  checkCrashDelays(config);
+  checkSignals(config);
+  checkPod(config);
+}

@@ -1,0 +1,279 @@
+/**
+ * One step of the service in the making: how the state changes and what is asked for. Mutable inside
+ * `step` (service.ts), never seen outside. Pure: no clock, no process, no I/O.
+ */
+import { backoffDelay } from "./backoff.ts";
+import { Ending } from "./ending.ts";
+import { because, newGeneration } from "./generation.ts";
+import type { Generation } from "./generation.ts";
+import { candidateOf, servingOf } from "./state.ts";
+import { EXIT_DRAIN_TIMED_OUT } from "./status.ts";
+import type { ExitReport, ServiceEvent } from "./vocabulary.ts";
+
+type OfGeneration = Extract<ServiceEvent, { epoch: number }>;
+type OfService = Exclude<ServiceEvent, { epoch: number }>;
+
+export class Draft extends Ending {
+  onService(event: OfService): void {
+    switch (event.kind) {
+      case "start":
+        if (this.state.nextEpoch === 0) this.#spawn();
+        return;
+      case "reload_requested":
+        return this.#requestReload(event.request);
+      case "stop_requested":
+        return this.requestStop();
+      case "upgrade_requested":
+        return this.#requestUpgrade(event);
+      case "upgrade_failed":
+        if (this.state.upgrade === null) return;
+        this.do({ kind: "abort_upgrade" });
+        return this.answerUpgrade("failed", event.reason);
+      case "handed_over":
+        return this.handOver();
+      case "handed_back":
+        return this.takeBack();
+      case "backoff_elapsed":
+        if (!this.stopping && candidateOf(this.state) === null && servingOf(this.state) === null) {
+          this.set({ queued: this.state.queued ?? [] });
+        }
+        return;
+    }
+  }
+
+  onGeneration(generation: Generation, event: OfGeneration): void {
+    switch (event.kind) {
+      case "listening":
+        return this.update({ ...generation, state: "probing" });
+      case "ready":
+        return this.#promote(generation);
+      case "failed":
+        this.do({ kind: "disarm", timer: "ready", epoch: generation.epoch });
+        this.update({ ...because(generation, "failed", event.reason), state: "stopping" });
+        this.do({ kind: "kill", epoch: generation.epoch });
+        return this.#candidateFailed(generation.epoch, event.reason, event.status);
+      case "drained":
+        return this.stop(generation);
+      case "drain_timed_out":
+        return this.stop({ ...generation, cut: true });
+      case "stop_timed_out":
+        this.update({ ...generation, cut: true });
+        return this.do({ kind: "kill", epoch: generation.epoch });
+      case "healthy":
+        this.retireLeftover();
+        return this.set({ crashes: 0 });
+      case "exited":
+        return this.#exited(generation, event.exit);
+    }
+  }
+
+  /** What follows from the state alone: start what is queued, end when nothing is left. */
+  settle(): void {
+    if (this.state.finished) return;
+    if (this.stopping) {
+      if (this.state.generations.length === 0) {
+        this.set({ finished: true });
+        this.do({ kind: "finish", status: this.state.finalStatus ?? 0 });
+      }
+      return;
+    }
+    if (this.state.upgrade !== null) return;
+    if (this.state.queued === null || candidateOf(this.state) !== null) return;
+    // A failed heir gives back what it was given when it has ended, and the next one needs that.
+    const { bequest, generations } = this.state;
+    if (bequest !== null && generations.some(({ heirOf }) => heirOf === bequest)) return;
+    if (this.state.generations.length < this.policy.maxGenerations) {
+      this.set({ waiting: this.state.queued, queued: null });
+      this.#spawn();
+      return;
+    }
+    // Room is made by ending the oldest generation that is on its way out anyway; its exit is an
+    // event, and settles again.
+    const oldest = this.state.generations.find(({ state }) => state === "draining");
+    // What never served was killed when it failed.
+    const killedAlready = this.state.generations.some(({ state, cut, served }) =>
+      state === "stopping" && (cut || !served)
+    );
+    const victim = oldest ?? this.state.generations.find(({ state }) => state === "stopping");
+    if (killedAlready || victim === undefined) return;
+    this.disarmAll(victim.epoch);
+    this.update({ ...victim, state: "stopping", cut: true });
+    this.do({
+      kind: "notice",
+      text: `generation ${victim.epoch} is killed while draining: ` +
+        `${this.policy.maxGenerations} generations are alive (--max-generations)`,
+    });
+    this.do({ kind: "kill", epoch: victim.epoch });
+  }
+
+  #spawn(): void {
+    const epoch = this.state.nextEpoch;
+    this.set({
+      nextEpoch: epoch + 1,
+      generations: [...this.state.generations, newGeneration(epoch, this.state.bequest)],
+    });
+    this.do({ kind: "disarm_backoff" });
+    this.do({ kind: "spawn", epoch, heirOf: this.state.bequest });
+    this.do({ kind: "arm", timer: "ready", epoch });
+  }
+
+  #requestReload(request: number): void {
+    if (this.stopping) {
+      const reason = "baton is stopping";
+      return this.do({
+        kind: "reload_result",
+        requests: [request],
+        epoch: null,
+        result: "refused",
+        reason,
+      });
+    }
+    // One place in the queue: whoever asks while a candidate is on its way shares the next one.
+    this.set({ queued: [...(this.state.queued ?? []), request] });
+  }
+
+  #promote(generation: Generation): void {
+    const old = servingOf(this.state);
+    this.do({ kind: "disarm", timer: "ready", epoch: generation.epoch });
+    this.do({ kind: "switch", epoch: generation.epoch });
+    this.update({ ...generation, state: "serving", served: true });
+    this.do({ kind: "arm", timer: "health", epoch: generation.epoch });
+    this.answer(generation.epoch, "ok", null);
+    this.retireLeftover();
+    this.set({
+      served: true,
+      leftover: this.state.bequest,
+      bequest: null,
+      onProbation: false,
+    });
+    if (old !== null) {
+      this.do({ kind: "disarm", timer: "health", epoch: old.epoch });
+      this.beginDrain(because(old, "superseded"), false);
+    }
+  }
+
+  #candidateFailed(epoch: number, reason: string, status: number): void {
+    this.do({ kind: "notice", text: `generation ${epoch} failed: ${reason}` });
+    this.answer(epoch, "failed", reason);
+    if (this.state.onProbation) {
+      // The other baton goes on as if nothing had been; what it serves is none of our business.
+      this.set({ finished: true });
+      return this.do({ kind: "finish", status });
+    }
+    if (servingOf(this.state) !== null) return;
+    if (!this.state.served) return this.end(status);
+    this.#scheduleRestart(status);
+  }
+
+  #exited(generation: Generation, exit: ExitReport): void {
+    this.disarmAll(generation.epoch);
+    // Whatever is left of its process group ends with it.
+    this.do({ kind: "kill", epoch: generation.epoch });
+    this.set({
+      generations: this.state.generations.filter(({ epoch }) => epoch !== generation.epoch),
+    });
+    switch (generation.state) {
+      case "starting":
+      case "probing": {
+        const reason = `it ended before it was ready: ${exit.text}`;
+        // Before it is retired: its last words are part of the answer.
+        this.answer(generation.epoch, "failed", reason);
+        this.#retireCandidate(generation);
+        return this.#candidateFailed(generation.epoch, reason, exit.status);
+      }
+      case "serving":
+        return this.#servingExited(generation, exit);
+      default:
+        if (generation.outcome === "failed") this.#retireCandidate(generation);
+        else this.retire(generation.epoch);
+        this.#noteFinalStatus(generation, exit);
+    }
+  }
+
+  /** An heir that failed gives the crashed generation's members back: the next heir gets them. */
+  #retireCandidate({ epoch, heirOf }: Generation): void {
+    if (heirOf === null || heirOf !== this.state.bequest) return this.retire(epoch);
+    this.do({ kind: "return_members", epoch, to: heirOf });
+  }
+
+  #noteFinalStatus(generation: Generation, exit: ExitReport): void {
+    if (!this.stopping || this.state.finalStatus !== null) return;
+    // A candidate that was killed because the service stops says nothing about the service.
+    if (generation.outcome !== "stopped" || !generation.served) return;
+    const status = generation.cut ? EXIT_DRAIN_TIMED_OUT : exit.asTold ? 0 : exit.status;
+    if (status !== 0) this.set({ finalStatus: status });
+  }
+
+  #requestUpgrade({ request, inPlace }: { request: number; inPlace: boolean }): void {
+    const busy = this.stopping
+      ? "baton is stopping"
+      : this.state.upgrade !== null || this.state.onProbation
+      ? "another upgrade is under way"
+      : candidateOf(this.state) !== null || this.state.queued !== null
+      ? "a reload is under way"
+      : servingOf(this.state) === null
+      ? "nothing serves"
+      : null;
+    if (busy !== null) {
+      return this.do({
+        kind: "upgrade_result",
+        requests: [request],
+        result: "refused",
+        reason: busy,
+      });
+    }
+    this.set({ upgrade: [request] });
+    this.do({ kind: "begin_upgrade", inPlace });
+  }
+
+  #servingExited(generation: Generation, exit: ExitReport): void {
+    this.set({ onProbation: false });
+    if (this.state.upgrade !== null) {
+      this.do({ kind: "abort_upgrade" });
+      this.answerUpgrade("failed", `the serving generation ended meanwhile: ${exit.text}`);
+    }
+    if (exit.status === 0 || this.policy.onCrash === "exit") {
+      this.do({
+        kind: "notice",
+        text: `the server ended by itself: ${exit.text}; baton ends too`,
+      });
+      this.retire(generation.epoch);
+      return this.end(exit.status);
+    }
+    const candidate = candidateOf(this.state);
+    this.do({
+      kind: "notice",
+      text: `generation ${generation.epoch} crashed: ${exit.text}`,
+    });
+    // Its members stay open: connections that wait in their queues go to the heir.
+    if (this.state.leftover !== null) {
+      this.do({ kind: "return_members", epoch: this.state.leftover, to: generation.epoch });
+    }
+    this.set({ bequest: generation.epoch, leftover: null });
+    if (candidate === null) return this.#scheduleRestart(exit.status);
+    if (candidate.state === "starting" && !this.policy.membersAtStart) {
+      this.update({ ...candidate, heirOf: generation.epoch });
+      return this.do({ kind: "make_heir", epoch: candidate.epoch, heirOf: generation.epoch });
+    }
+    // It listens on members of its own already and cannot take the waiting connections over: a fresh
+    // one can, and is the same version.
+    this.do({ kind: "disarm", timer: "ready", epoch: candidate.epoch });
+    this.update({ ...because(candidate, "superseded"), state: "stopping" });
+    this.do({ kind: "kill", epoch: candidate.epoch });
+    this.set({ queued: [...this.state.waiting, ...(this.state.queued ?? [])], waiting: [] });
+  }
+
+  #scheduleRestart(status: number): void {
+    const crashes = this.state.crashes + 1;
+    this.set({ crashes });
+    const delayMs = backoffDelay(crashes, this.policy.backoff);
+    if (delayMs === null) {
+      this.do({
+        kind: "notice",
+        text: `giving up after ${crashes} crashes in a row (--crash-limit)`,
+      });
+      return this.end(status);
+    }
+    if (this.state.queued === null) this.do({ kind: "arm_backoff", delayMs });
+  }
+}

@@ -1,0 +1,114 @@
+/** How generations, and the service, come to their end: drain, stop signal, kill. Pure. */
+import { Edit } from "./edit.ts";
+import { because } from "./generation.ts";
+import type { Generation } from "./generation.ts";
+import { servingOf } from "./state.ts";
+import { EXIT_NEW_GENERATION_FAILED } from "./status.ts";
+
+export class Ending extends Edit {
+  protected beginDrain(generation: Generation, stopping: boolean): void {
+    this.update({ ...generation, state: "draining" });
+    this.do({ kind: "drain", epoch: generation.epoch, stopping });
+    this.do({ kind: "arm", timer: "drain", epoch: generation.epoch });
+  }
+
+  protected stop(generation: Generation): void {
+    this.update({ ...generation, state: "stopping" });
+    this.do({ kind: "disarm", timer: "drain", epoch: generation.epoch });
+    this.do({ kind: "signal_stop", epoch: generation.epoch });
+    this.do({ kind: "arm", timer: "stop", epoch: generation.epoch });
+  }
+
+  /** Nothing can serve any more: stop what is left and finish with `status`. */
+  protected end(status: number): void {
+    this.set({ finalStatus: status });
+    this.requestStop();
+  }
+
+  protected requestStop(): void {
+    if (this.state.onProbation) return this.#abandon();
+    const level = this.state.stopRequests + 1;
+    this.set({ stopRequests: level });
+    if (this.state.upgrade !== null) {
+      this.do({ kind: "abort_upgrade" });
+      this.answerUpgrade("failed", "baton is stopping");
+    }
+    if (level === 1) this.refuseReloads();
+    this.do({ kind: "disarm_backoff" });
+    if (this.state.bequest !== null) {
+      this.retire(this.state.bequest);
+      this.set({ bequest: null });
+    }
+    this.retireLeftover();
+    for (const generation of this.state.generations) this.#stopAtLevel(generation, level);
+  }
+
+  #stopAtLevel(generation: Generation, level: number): void {
+    const { epoch, state } = generation;
+    if (state === "starting" || state === "probing") {
+      this.do({ kind: "disarm", timer: "ready", epoch });
+      this.update({ ...because(generation, "stopped"), state: "stopping" });
+      this.do({ kind: "kill", epoch });
+    } else if (state === "serving") {
+      this.do({ kind: "disarm", timer: "health", epoch });
+      this.beginDrain(because(generation, "stopped"), true);
+    } else if (state === "draining" && level === 2) {
+      this.stop(because(generation, "stopped"));
+    } else if (level >= 3) {
+      this.disarmAll(epoch);
+      this.update({ ...because(generation, "stopped"), state: "stopping", cut: true });
+      this.do({ kind: "kill", epoch });
+    }
+  }
+
+  /** The new baton serves: what is left here is drained, and then this one ends. */
+  protected handOver(): void {
+    if (this.state.upgrade === null) return;
+    this.answerUpgrade("ok", null);
+    const serving = servingOf(this.state);
+    this.set({ stopRequests: 1, finalStatus: 0, handedOver: serving?.epoch ?? null });
+    this.refuseReloads();
+    this.retireLeftover();
+    if (serving === null) return;
+    this.do({ kind: "disarm", timer: "health", epoch: serving.epoch });
+    this.beginDrain(because(serving, "superseded"), false);
+  }
+
+  /** The new baton is gone. What still drains has lost nothing: it serves again. */
+  protected takeBack(): void {
+    const { handedOver, generations, stopRequests } = this.state;
+    const generation = generations.find(({ epoch }) => epoch === handedOver);
+    if (generation?.state !== "draining" || stopRequests !== 1) {
+      const text = "nobody serves any more: this baton had been told to stop, and does";
+      return this.do({ kind: "notice", text });
+    }
+    const { epoch } = generation;
+    this.set({ stopRequests: 0, finalStatus: null, handedOver: null });
+    this.update({ ...generation, state: "serving", outcome: null, reason: null });
+    this.do({ kind: "disarm", timer: "drain", epoch });
+    this.do({ kind: "take_back", epoch });
+    this.do({ kind: "arm", timer: "health", epoch });
+  }
+
+  /** A new baton that has not taken over is told to stop: the old one goes on alone. */
+  #abandon(): void {
+    for (const generation of this.state.generations) {
+      if (generation.state !== "serving") this.do({ kind: "kill", epoch: generation.epoch });
+    }
+    this.set({ finished: true });
+    this.do({ kind: "finish", status: EXIT_NEW_GENERATION_FAILED });
+  }
+
+  protected refuseReloads(): void {
+    const requests = [...this.state.waiting, ...(this.state.queued ?? [])];
+    this.set({ waiting: [], queued: null });
+    if (requests.length === 0) return;
+    this.do({
+      kind: "reload_result",
+      requests,
+      epoch: null,
+      result: "refused",
+      reason: "baton is stopping",
+    });
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * One generation's states, and which events each state accepts. Pure.
+ *
+ * State says where a generation is in its life, outcome says why it left it; they are two fields, and
+ * the first cause wins. Every (state, event) pair is in `ACCEPTS`; an event that is not accepted is
+ * stale news (a timer that fired while it was being disarmed, the exit of something already
+ * replaced) and changes nothing.
+ */
+
+/** In the order of a life; `serving` may be skipped by a generation that fails. */
+export type GenerationState =
+  /** The process runs (or is being launched) and has not yet listened. */
+  | "starting"
+  /** It listens, gets no connection yet, and has not passed its gate. */
+  | "probing"
+  /** It gets the new connections. */
+  | "serving"
+  /** It gets no new connections and finishes what it has; no signal was sent. */
+  | "draining"
+  /** It was told to stop. */
+  | "stopping"
+  /** Its processes are gone. */
+  | "exited";
+
+/** Why a generation is no longer wanted. */
+export type Outcome = "failed" | "superseded" | "crashed" | "stopped" | "finished";
+
+export interface Generation {
+  /** Counts from 0. */
+  readonly epoch: number;
+  readonly state: GenerationState;
+  readonly outcome: Outcome | null;
+  /** One line for people, with `failed` and `crashed`. */
+  readonly reason: string | null;
+  /** Crashed generation whose members it was given. */
+  readonly heirOf: number | null;
+  /** It has passed its gate. */
+  readonly served: boolean;
+  /** Its drain or stop time ran out: connections or processes were cut. */
+  readonly cut: boolean;
+}
+
+/** What can happen to one generation. */
+export type GenerationEventKind =
+  | "listening"
+  | "ready"
+  | "failed"
+  | "drained"
+  | "drain_timed_out"
+  | "stop_timed_out"
+  | "healthy"
+  | "exited";
+
+/** The events each state accepts. */
+export const ACCEPTS = {
+  starting: ["listening", "ready", "failed", "exited"],
+  probing: ["ready", "failed", "exited"],
+  serving: ["healthy", "exited"],
+  draining: ["drained", "drain_timed_out", "exited"],
+  stopping: ["stop_timed_out", "exited"],
+  exited: [],
+} as const satisfies Record<GenerationState, readonly GenerationEventKind[]>;
+
+/** @returns whether `event` means anything to a generation in `state` */
+export function accepts(state: GenerationState, event: GenerationEventKind): boolean {
+  return (ACCEPTS[state] as readonly GenerationEventKind[]).includes(event);
+}
+
+/** A generation that has just been asked for. */
+export function newGeneration(epoch: number, heirOf: number | null = null): Generation {
+  const untouched = { outcome: null, reason: null, served: false, cut: false };
+  return { epoch, state: "starting", heirOf, ...untouched };
+}
+
+/** @returns `generation` with an outcome, unless it has one: the first cause wins */
+export function because(
+  generation: Generation,
+  outcome: Outcome,
+  reason: string | null = null,
+): Generation {
+  return generation.outcome === null ? { ...generation, outcome, reason } : generation;
+}

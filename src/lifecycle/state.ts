@@ -1,0 +1,81 @@
+/** What the service's state consists of, and two questions about it. Pure. */
+import type { BackoffPolicy } from "./backoff.ts";
+import { newGeneration } from "./generation.ts";
+import type { Generation } from "./generation.ts";
+
+export interface ServicePolicy {
+  /** Alive at any moment, candidate and serving included; at least 2. */
+  readonly maxGenerations: number;
+  readonly onCrash: "restart" | "exit";
+  readonly backoff: BackoffPolicy;
+  /** Generations are given their members at their start (inherit): an heir must be one from birth. */
+  readonly membersAtStart: boolean;
+}
+
+export interface ServiceState {
+  /** Alive generations, oldest first; exited ones are dropped with the effect `retire`. */
+  readonly generations: readonly Generation[];
+  readonly nextEpoch: number;
+  /** Reloads that the present candidate will answer. */
+  readonly waiting: readonly number[];
+  /** Reloads that the next candidate will answer; null = none queued. */
+  readonly queued: readonly number[] | null;
+  /** Who waits for an upgrade of baton that is under way; null = none is. */
+  readonly upgrade: readonly number[] | null;
+  /** The generation that served when another baton took over; null = none has. */
+  readonly handedOver: number | null;
+  /** This baton is itself the new one of an upgrade and has not taken over: it fails as a whole. */
+  readonly onProbation: boolean;
+  /** How often a stop was asked for: 1 drains, 2 signals at once, 3 kills. */
+  readonly stopRequests: number;
+  /** Exit status once everything is gone, if it is decided already. */
+  readonly finalStatus: number | null;
+  /** Crashes in a row. */
+  readonly crashes: number;
+  /** The crashed generation whose members wait for an heir. */
+  readonly bequest: number | null;
+  /** A crashed generation whose heir serves already, but may still be starting workers. */
+  readonly leftover: number | null;
+  /** Has any generation ever served? Before that, a failure is the end. */
+  readonly served: boolean;
+  readonly finished: boolean;
+}
+
+export const INITIAL_STATE: ServiceState = {
+  generations: [],
+  nextEpoch: 0,
+  waiting: [],
+  queued: null,
+  upgrade: null,
+  handedOver: null,
+  onProbation: false,
+  stopRequests: 0,
+  finalStatus: null,
+  crashes: 0,
+  bequest: null,
+  leftover: null,
+  served: false,
+  finished: false,
+};
+
+/** @returns the generation that gets new connections */
+export function servingOf(state: ServiceState): Generation | null {
+  return state.generations.find((generation) => generation.state === "serving") ?? null;
+}
+
+/** @returns the generation that is on its way to serving */
+export function candidateOf(state: ServiceState): Generation | null {
+  return state.generations.find(({ state }) => state === "starting" || state === "probing") ?? null;
+}
+
+/** The state of a new baton that takes over from another one, whose generation `epoch` serves. */
+export function inheritedState(epoch: number, nextEpoch = epoch + 1): ServiceState {
+  const serving: Generation = { ...newGeneration(epoch), state: "serving" };
+  return {
+    ...INITIAL_STATE,
+    generations: [serving],
+    nextEpoch,
+    served: true,
+    onProbation: true,
+  };
+}

@@ -1,0 +1,89 @@
+/** The two vocabularies of the core: what it is told (events) and what it asks for (effects). Pure. */
+
+/** How a server's leading process ended, as the core needs to know it. */
+export interface ExitReport {
+  /** The shell's view: exit code, or 128 + signal. */
+  readonly status: number;
+  /** It ended as it was told to: by our stop signal, or with 0 after it. */
+  readonly asTold: boolean;
+  /** For people: "exit status 3", "killed by SIGSEGV". */
+  readonly text: string;
+}
+
+export type ServiceEvent =
+  | { readonly kind: "start" }
+  /** `request` identifies who waits for the result. */
+  | { readonly kind: "reload_requested"; readonly request: number }
+  /** TERM, INT, QUIT or `baton stop`; the second and third time mean more. */
+  | { readonly kind: "stop_requested" }
+  /** Hand everything over to a new baton process, or become a new program (`inPlace`). */
+  | { readonly kind: "upgrade_requested"; readonly request: number; readonly inPlace: boolean }
+  /** The new baton is gone, or will not make it; it had not taken over. */
+  | { readonly kind: "upgrade_failed"; readonly reason: string }
+  /** The new baton's own generation serves. */
+  | { readonly kind: "handed_over" }
+  /** The new baton has ended after that: serve on, if the generation has not been told to stop. */
+  | { readonly kind: "handed_back" }
+  /** Candidate has its first listener up. */
+  | { readonly kind: "listening"; readonly epoch: number }
+  /** Candidate has passed its gate. */
+  | { readonly kind: "ready"; readonly epoch: number }
+  /** Candidate will not make it: could not be launched, timed out, listens elsewhere. */
+  | {
+    readonly kind: "failed";
+    readonly epoch: number;
+    readonly reason: string;
+    readonly status: number;
+  }
+  /** Queue empty, connections idle or gone. */
+  | { readonly kind: "drained"; readonly epoch: number }
+  | { readonly kind: "drain_timed_out"; readonly epoch: number }
+  | { readonly kind: "stop_timed_out"; readonly epoch: number }
+  /** The serving generation has run long enough for earlier crashes to be forgotten. */
+  | { readonly kind: "healthy"; readonly epoch: number }
+  | { readonly kind: "exited"; readonly epoch: number; readonly exit: ExitReport }
+  | { readonly kind: "backoff_elapsed" };
+
+export type GenerationTimer = "ready" | "drain" | "stop" | "health";
+
+export type ServiceEffect =
+  /** `heir` of a crashed generation: gets that one's members, queues and all. */
+  | { readonly kind: "spawn"; readonly epoch: number; readonly heirOf: number | null }
+  /** A candidate that has started already becomes the heir of a generation that crashed. */
+  | { readonly kind: "make_heir"; readonly epoch: number; readonly heirOf: number }
+  /** THE POINT OF NO RETURN: new connections go to `epoch` from here on. */
+  | { readonly kind: "switch"; readonly epoch: number }
+  /** Begin to watch its connections; report `drained`. */
+  | { readonly kind: "drain"; readonly epoch: number; readonly stopping: boolean }
+  | { readonly kind: "signal_stop"; readonly epoch: number }
+  | { readonly kind: "kill"; readonly epoch: number }
+  /** Its members are not needed any more. */
+  | { readonly kind: "retire"; readonly epoch: number }
+  /** A failed heir: what it held belongs to the crashed generation `to` again. */
+  | { readonly kind: "return_members"; readonly epoch: number; readonly to: number }
+  | { readonly kind: "arm"; readonly timer: GenerationTimer; readonly epoch: number }
+  | { readonly kind: "disarm"; readonly timer: GenerationTimer; readonly epoch: number }
+  | { readonly kind: "arm_backoff"; readonly delayMs: number }
+  | { readonly kind: "disarm_backoff" }
+  | {
+    readonly kind: "reload_result";
+    readonly requests: readonly number[];
+    readonly epoch: number | null;
+    readonly result: "ok" | "failed" | "refused";
+    readonly reason: string | null;
+  }
+  /** Start the new baton and give it the listeners; nothing of ours changes until it answers. */
+  | { readonly kind: "begin_upgrade"; readonly inPlace: boolean }
+  /** End the new baton, if it is there. */
+  | { readonly kind: "abort_upgrade" }
+  /** New connections go to `epoch` again, whose drain is over. */
+  | { readonly kind: "take_back"; readonly epoch: number }
+  | {
+    readonly kind: "upgrade_result";
+    readonly requests: readonly number[];
+    readonly result: "ok" | "failed" | "refused";
+    readonly reason: string | null;
+  }
+  | { readonly kind: "notice"; readonly text: string }
+  /** Everything is gone: end baton with this status. */
+  | { readonly kind: "finish"; readonly status: number };

@@ -1,0 +1,93 @@
+/**
+ * baton's own log: one line an event, to standard error or a file; text for people, JSON for
+ * machines. Never to standard output, which is the server's. A reader that does not read costs
+ * lines, which are counted, and never stops baton.
+ */
+import type { Fd } from "../platform/fd.ts";
+import type { Descriptors } from "../platform/descriptors.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+
+const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+
+export interface LoggerOptions {
+  readonly name: string;
+  readonly format: "text" | "json";
+  readonly level: LogLevel;
+  /** Opens the destination; called again by `reopen`. */
+  readonly open: () => Fd;
+}
+
+export class Logger {
+  #destination: Fd;
+  #lost = 0;
+
+  constructor(readonly descriptors: Descriptors, readonly options: LoggerOptions) {
+    this.#destination = options.open();
+  }
+
+  debug(message: string, fields: LogFields = {}): void {
+    this.#log("debug", message, fields);
+  }
+
+  info(message: string, fields: LogFields = {}): void {
+    this.#log("info", message, fields);
+  }
+
+  warn(message: string, fields: LogFields = {}): void {
+    this.#log("warn", message, fields);
+  }
+
+  error(message: string, fields: LogFields = {}): void {
+    this.#log("error", message, fields);
+  }
+
+  /** After log rotation: the file at the same path, made anew. Keeps the old one if that fails. */
+  reopen(): void {
+    const old = this.#destination;
+    try {
+      this.#destination = this.options.open();
+      old.close();
+    } catch (error) {
+      this.#destination = old;
+      this.warn(`cannot reopen the log: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  #log(level: LogLevel, message: string, fields: LogFields): void {
+    if (RANK[level] < RANK[this.options.level]) return;
+    const line = this.#format(new Date().toISOString(), level, message, fields);
+    if (!this.descriptors.isWritable(this.#destination)) {
+      this.#lost++;
+      return;
+    }
+    try {
+      if (this.#lost > 0) {
+        const note = `${this.#lost} log lines lost: nobody read them`;
+        this.#lost = 0;
+        this.#write(this.#format(new Date().toISOString(), "warn", note, {}));
+      }
+      this.#write(line);
+    } catch {
+      this.#lost++; // A full disk or a closed pipe must not end the service.
+    }
+  }
+
+  #write(line: string): void {
+    this.descriptors.write(this.#destination, new TextEncoder().encode(line));
+  }
+
+  #format(time: string, level: LogLevel, message: string, fields: LogFields): string {
+    const { name, format } = this.options;
+    if (format === "json") return JSON.stringify({ time, level, name, message, ...fields }) + "\n";
+    const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${value}`).join("");
+    return `${time} baton[${name}] ${level}: ${oneLine(message + pairs)}\n`;
+  }
+}
+
+/** Control characters as JSON writes them: a path or a server's word cannot forge a line of the log. */
+function oneLine(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\x00-\x1f\x7f]/g, (char) => JSON.stringify(char).slice(1, -1));
+}
