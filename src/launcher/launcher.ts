@@ -1,0 +1,155 @@
+/**
+ * The launcher: baton's own binary as a short-lived child that prepares itself and then becomes the
+ * server by execve, so that the server has the launcher's pid.
+ *
+ * Guarantees to the server: its own process group and default signals (done by posix_spawn and once
+ * more here, because the runtime ignores SIGPIPE), exactly descriptors 0-2 and the members, its
+ * LISTEN_PID, and the file limit that baton was started with. Guarantees to the supervisor: a report
+ * before anything can go wrong unseen, and no half-started server: whatever fails ends the launcher.
+ */
+import { readFileSync } from "node:fs";
+import { SystemCallError } from "../platform/error.ts";
+import { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import { hasCapability, ownDirectory } from "../platform/proc.ts";
+import { GO, REPORT_LIMIT } from "./plan.ts";
+import type { LaunchPlan, LaunchReport } from "./plan.ts";
+import { resolveProgram, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "./resolve.ts";
+
+/** The launcher failed at something that is not the program's fault (exit_status.ts). */
+const STATUS_SYSTEM = 71;
+const CAP_SYS_ADMIN = 21;
+const FIRST_PASSED_DESCRIPTOR = 3;
+const SHELL = "/bin/sh";
+
+/** A failure with the exit status that stands for it. */
+class LaunchError extends Error {
+  constructor(readonly status: number, message: string) {
+    super(message);
+  }
+}
+
+/** Becomes the server, or ends this process with the status that was reported. */
+export function launch(platform: Platform, controlDescriptor: number): never {
+  const control = new Fd(platform.libc, controlDescriptor);
+  try {
+    const plan = JSON.parse(readFileSync(`/proc/self/fd/${controlDescriptor + 1}`, "utf8"));
+    prepareAndExec(platform, control, plan as LaunchPlan);
+  } catch (error) {
+    const status = error instanceof LaunchError ? error.status : STATUS_SYSTEM;
+    const message = error instanceof Error ? error.message : String(error);
+    report(platform, control, { kind: "failed", status, message });
+    platform.runtime.exit(status);
+  }
+}
+
+function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): never {
+  const { processes } = platform;
+  if (plan.parentDeathSignal !== 0) {
+    processes.signalOnParentDeath(plan.parentDeathSignal);
+    // The parent may have died before the request was made: then no signal will come.
+    if (processes.parentPid() !== plan.parentPid) platform.runtime.exit(STATUS_SYSTEM);
+  }
+  // Already there: perhaps in a directory that its user may not enter a second time.
+  if (plan.cwd !== null && plan.cwd !== ownDirectory()) changeDirectory(platform, plan.cwd);
+  const path = resolveOrFail(plan);
+  const env: Record<string, string> = { ...plan.env };
+  if (plan.setListenPid) env["LISTEN_PID"] = String(platform.runtime.pid);
+  if (plan.fileLimit !== null) processes.setFileLimit(plan.fileLimit);
+  if (plan.trap.length > 0) {
+    using notify = installFilter(platform, plan.trap);
+    awaitGo(platform, control, { kind: "filter_installed" }, [notify]);
+  } else if (plan.waits) {
+    awaitGo(platform, control, { kind: "prepared" }, []);
+  }
+  processes.keepOnExec(FIRST_PASSED_DESCRIPTOR, plan.members);
+  processes.closeOnExecFrom(FIRST_PASSED_DESCRIPTOR + plan.members);
+  processes.resetSignals();
+  execute(platform, path, plan.argv, env);
+}
+
+function changeDirectory(platform: Platform, cwd: string): void {
+  try {
+    platform.processes.changeDirectory(cwd);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new LaunchError(
+      STATUS_NOT_EXECUTABLE,
+      `Cannot enter working directory "${cwd}": ${error.code}`,
+    );
+  }
+}
+
+function resolveOrFail(plan: LaunchPlan): string {
+  // Asked of the kernel: Bun goes on naming the directory that the process was started in.
+  const resolution = resolveProgram(plan.argv[0] ?? "", plan.env["PATH"], ownDirectory());
+  if (resolution.kind === "found") return resolution.path;
+  throw new LaunchError(resolution.status, resolution.message);
+}
+
+function installFilter(platform: Platform, trap: readonly number[]): Fd {
+  const { seccomp } = platform;
+  // With CAP_SYS_ADMIN no_new_privs stays unset, so that setuid programs (sudo -u) go on working.
+  if (!hasCapability(CAP_SYS_ADMIN)) seccomp.setNoNewPrivileges();
+  try {
+    return seccomp.installFilter(trap);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    const why = error.errno === C.EBUSY
+      ? "another seccomp listener is above baton (a container runtime?)"
+      : `${error.message}`;
+    throw new LaunchError(
+      STATUS_SYSTEM,
+      `Cannot watch the server's sockets: ${why}: run "baton doctor", or use --listen`,
+    );
+  }
+}
+
+/** Ends this process when the supervisor is gone: nobody would know of the server. */
+function awaitGo(
+  platform: Platform,
+  control: Fd,
+  message: LaunchReport,
+  fds: readonly Fd[],
+): void {
+  const { descriptors } = platform;
+  descriptors.send(control, new TextEncoder().encode(JSON.stringify(message)), fds);
+  const answer = descriptors.receive(control, REPORT_LIMIT);
+  if (answer === null || new TextDecoder().decode(answer.data) !== GO) {
+    platform.runtime.exit(STATUS_SYSTEM);
+  }
+}
+
+function execute(
+  platform: Platform,
+  path: string,
+  argv: readonly string[],
+  env: Record<string, string>,
+): never {
+  try {
+    platform.processes.exec(path, argv, env);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    if (error.errno === C.ENOEXEC) {
+      // A script without "#!": execvp(3) and every shell run it with sh.
+      platform.processes.exec(SHELL, [SHELL, path, ...argv.slice(1)], env);
+    }
+    if (error.errno === C.ENOENT) {
+      throw new LaunchError(
+        STATUS_NOT_FOUND,
+        `Cannot execute "${path}": the interpreter in its first line, or its loader, is missing`,
+      );
+    }
+    throw new LaunchError(STATUS_NOT_EXECUTABLE, `Cannot execute "${path}": ${error.code}`);
+  }
+}
+
+function report(platform: Platform, control: Fd, message: LaunchReport): void {
+  const bytes = new TextEncoder().encode(JSON.stringify(message)).subarray(0, REPORT_LIMIT);
+  try {
+    platform.descriptors.send(control, bytes);
+  } catch {
+    // The supervisor is gone; the exit status is all that is left to say.
+  }
+}
