@@ -1,0 +1,147 @@
+/**
+ * Inherit: baton binds the listeners itself and passes each generation members of its own, from
+ * descriptor 3 on. They listen before the server runs, so early connections wait instead of being
+ * refused, and get nothing while another generation serves. A socket that systemd has passed to baton
+ * (resident.ts) is the member of the first generation; those after it get their own.
+ */
+import type { ListenSpec } from "../config/listen_spec.ts";
+import type { Group } from "../steering/group.ts";
+import type { GroupAddress, Member } from "../steering/member.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import { holderOf, listenersAt, listenersOverlapping } from "./strangers.ts";
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/proc.ts";
+import type { TcpSocket } from "../platform/sock_diag.ts";
+
+/** A listener could not be bound: names the address, and who has it. */
+export class ListenError extends Error {
+  constructor(
+    readonly address: string,
+    readonly errno: number,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export function specAddress(spec: ListenSpec): GroupAddress {
+  const { family, host, port, v6only } = spec;
+  return { family, host, port, v6only, scope: 0, boundInterface: 0 };
+}
+
+export class Inheritor {
+  constructor(
+    readonly platform: Platform,
+    readonly listeners: Listeners,
+    readonly specs: readonly ListenSpec[],
+    readonly backlog: number,
+  ) {}
+
+  /**
+   * Members for a new generation, in the order of the specs: made anew, or taken over from the
+   * crashed generation `heirOf`, whose queues may hold connections.
+   * @throws {ListenError} when an address cannot be bound; nothing is left behind
+   */
+  membersFor(epoch: number, heirOf: number | null): Member[] {
+    const members: Member[] = [];
+    try {
+      for (const spec of this.specs) members.push(this.#member(spec, epoch, heirOf));
+    } catch (error) {
+      // What waits in the queues of the crashed one is for the next heir.
+      if (heirOf !== null) this.listeners.returnMembers(epoch, heirOf);
+      this.listeners.retire(epoch);
+      throw error;
+    }
+    return members;
+  }
+
+  #member(spec: ListenSpec, epoch: number, heirOf: number | null): Member {
+    const group = this.listeners.obtain(specAddress(spec));
+    const left = heirOf === null ? undefined : group.membersOf(heirOf)[0];
+    if (left !== undefined) {
+      group.inherit(left, { epoch, owner: 0 });
+      return left;
+    }
+    const resident = group.freeResident;
+    if (resident?.residence === "shared") {
+      const socket = this.platform.descriptors.duplicate(resident.heldUntilRetired);
+      return group.addResident(socket, { epoch, inode: resident.inode, residence: "shared" });
+    }
+    // For the first one here, because connections may wait in it. Later ones leave it free for a stop.
+    if (resident !== undefined && group.receivingEpochs.size === 0) {
+      group.inherit(resident, { epoch, owner: 0 });
+      return resident;
+    }
+    // Another baton has made it for this generation.
+    const [made] = group.isFrozen ? group.membersOf(epoch) : [];
+    if (made !== undefined) return made;
+    const socket = this.#bound(spec, group);
+    try {
+      const inode = proc.ownSocketInode(socket.number);
+      const { backlog } = this;
+      return group.takeMember(socket, { epoch, inode, owner: 0, backlog, late: false });
+    } catch (error) {
+      socket.close();
+      throw this.#explain(spec, error);
+    }
+  }
+
+  #bound(spec: ListenSpec, { network, members }: Group): Fd {
+    const { sockets } = this.platform;
+    const socket = network?.stream(spec.family) ?? sockets.stream(spec.family);
+    try {
+      sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+      if (spec.family === "inet6") {
+        sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, spec.v6only ? 1 : 0);
+      }
+      if (members.length === 0) this.#refuseStranger(spec);
+      sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+      sockets.bindInet(socket, specAddress(spec));
+      return socket;
+    } catch (error) {
+      socket.close();
+      throw this.#explain(spec, error);
+    }
+  }
+
+  /** With SO_REUSEPORT the bind would succeed beside a stranger that set it too. */
+  #refuseStranger(spec: ListenSpec): void {
+    if (listenersAt(this.platform, specAddress(spec)).length > 0) {
+      throw new SystemCallError("bind", C.EADDRINUSE, spec.text);
+    }
+  }
+
+  /** Whoever is in the way of `spec`: of a dual-stack one, programs of either family. */
+  #strangersAt(spec: ListenSpec): TcpSocket[] {
+    const own = specAddress(spec);
+    const isDual = spec.family === "inet6" && !spec.v6only;
+    const addresses = isDual ? [own, { ...own, family: "inet", host: "0.0.0.0" } as const] : [own];
+    return addresses.flatMap((address) => listenersOverlapping(this.platform, address));
+  }
+
+  #explain(spec: ListenSpec, error: unknown): Error {
+    if (!(error instanceof SystemCallError)) return error as Error;
+    if (error.errno !== C.EADDRINUSE) {
+      const why = error.errno === C.EACCES
+        ? "ports below 1024 need CAP_NET_BIND_SERVICE"
+        : error.errno === C.EADDRNOTAVAIL
+        ? 'this machine has no such address: see "ip address"'
+        : error.code;
+      return new ListenError(spec.text, error.errno, `Cannot listen at ${spec.text}: ${why}`, {
+        cause: error,
+      });
+    }
+    const [stranger] = this.#strangersAt(spec);
+    const holder = stranger === undefined ? "another socket" : holderOf(stranger);
+    return new ListenError(
+      spec.text,
+      error.errno,
+      `Cannot listen at ${spec.text}: it is held by ${holder}: stop that, or use another address`,
+      { cause: error },
+    );
+  }
+}

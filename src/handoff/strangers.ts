@@ -1,0 +1,31 @@
+/** Sockets that listen at an address of ours and are not ours: who has them, for messages. */
+import type { InetAddress } from "../platform/address.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/proc.ts";
+import type { TcpSocket } from "../platform/sock_diag.ts";
+
+const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
+
+/** Sockets that listen at exactly this address, ours included. */
+export function listenersAt(platform: Platform, address: InetAddress): TcpSocket[] {
+  return platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_LISTEN])
+    .filter(({ local }) => local.family === address.family && local.host === address.host);
+}
+
+/** Sockets that listen at this address, or at all addresses of its family, or the other way round. */
+export function listenersOverlapping(platform: Platform, address: InetAddress): TcpSocket[] {
+  return platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_LISTEN]).filter(({ local }) =>
+    local.host === address.host ||
+    (local.family === address.family &&
+      (ANY_HOSTS.includes(local.host) || ANY_HOSTS.includes(address.host)))
+  );
+}
+
+/** @returns "nginx (pid 12)" or "a process of user 33" when we may not look into it */
+export function holderOf(socket: TcpSocket): string {
+  const pid = proc.allProcesses().find((pid) => proc.socketInodesOf(pid).has(socket.inode));
+  return pid === undefined
+    ? `a process of user ${socket.uid}`
+    : `${proc.processName(pid)} (pid ${pid})`;
+}
