@@ -1,0 +1,27 @@
+/** A socket that can join a group: of its address, user and network namespace, not listening yet. */
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import { giveToUserOf } from "../platform/socket_user.ts";
+import type { Group } from "./group.ts";
+
+/** @throws {SystemCallError} when it cannot be made or bound; nothing is left open */
+export function boundSocket(group: Group): Fd {
+  const { address, network, sockets } = group;
+  const socket = network?.stream(address.family) ?? sockets.stream(address.family);
+  try {
+    const [example] = group.members;
+    if (example !== undefined) giveToUserOf(socket, example.heldUntilRetired);
+    // The address may be on an interface that is gone by now: the group listens there all the same.
+    sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
+    sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+    if (address.family === "inet6") {
+      sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, address.v6only ? 1 : 0);
+    }
+    sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+    sockets.bindInet(socket, address);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}

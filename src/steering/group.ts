@@ -1,0 +1,265 @@
+/**
+ * One SO_REUSEPORT group: the listening sockets (members) of all generations at one address, and the
+ * program that says which of them get new connections (socket(7), net/core/sock_reuseport.c).
+ *
+ * - a new member gets nothing until it is made receiving: the program is attached before it listens;
+ * - a member stays open, held here by a duplicate, whatever its process does, until `retire` says
+ *   that nobody needs it; so a connection that the kernel has queued is never thrown away;
+ * - a member leaves the kernel's array only at a moment when that moves no receiving one.
+ */
+import type { FarNetwork } from "../platform/far_network.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Reactor, Watch } from "../platform/reactor.ts";
+import type { Sockets } from "../platform/socket.ts";
+import { programChoosing } from "./choose.ts";
+import { GroupView } from "./group_view.ts";
+import { appended, EMPTY_GROUP, indicesOf, planCompaction, removed } from "./model.ts";
+import type { GroupModel, MemberId } from "./model.ts";
+import { NOBODY } from "./member.ts";
+import type { GroupAddress, Hold, Member, MemberRecord, Residence } from "./member.ts";
+
+export class Group extends GroupView {
+  static #nextId: MemberId = 1;
+  #model: GroupModel = EMPTY_GROUP;
+  readonly #members = new Map<MemberId, Member>();
+  readonly #receiving = new Set<MemberId>();
+  #steered = false;
+  /** Another baton has the members too: what must not be changed here meanwhile. */
+  hold: Hold = "nothing";
+  /** Where its sockets are made; null: in this process's own network namespace. */
+  network: FarNetwork | null = null;
+  /** Members that another baton holds too: it would need them, where they are, if we failed. */
+  readonly #shared = new Set<MemberId>();
+
+  /**
+   * @param reactor tells at once when a server shuts a member down; null = only `findShutDown` does
+   * @param beforeChange called before the kernel's array changes; a new member is then in the model
+   */
+  constructor(
+    override readonly address: GroupAddress,
+    readonly sockets: Sockets,
+    readonly reactor: Reactor | null = null,
+    readonly beforeChange: () => void = () => {},
+  ) {
+    super();
+  }
+
+  get isFrozen(): boolean {
+    return this.hold !== "nothing";
+  }
+
+  /** The other baton did not take over: this one steers again, wherever that one has steered to. */
+  thaw(): void {
+    if (!this.isFrozen) return;
+    this.hold = "nothing";
+    this.#attach(true);
+    this.#compact();
+  }
+
+  /** Continues with another baton's members, in its order. Takes the descriptors over. */
+  importMembers(members: readonly { record: MemberRecord; fd: Fd }[]): void {
+    for (const { record, fd } of members) {
+      const { receiving, residence = null, ...rest } = record;
+      const member = this.#append({ ...rest, residence, heldUntilRetired: fd }, this.#watch(fd));
+      if (receiving) this.#receiving.add(member.id);
+      this.#shared.add(member.id);
+    }
+    this.#steered = true;
+  }
+
+  /** The other baton has ended: the members are ours alone, and what is dead can be closed. */
+  unshare(): void {
+    this.#shared.clear();
+    this.#compact();
+  }
+
+  /** Members in the kernel's order, retired ones included. */
+  override get members(): readonly Member[] {
+    return this.#model.members.map((id) => this.#members.get(id)!);
+  }
+
+  override isReceiving = (member: Member): boolean => this.#receiving.has(member.id);
+
+  /**
+   * Makes `socket` listen as a member, and takes it over. It gets nothing yet, unless its generation
+   * gets this address's connections already (a further worker), or is the first one here.
+   * @throws {SystemCallError} of listen(2); the group is then as before
+   */
+  takeMember(
+    socket: Fd,
+    options: { epoch: number; inode: number; owner: number; backlog: number; late: boolean },
+  ): Member {
+    const receives = [...this.receivingEpochs].every((epoch) => epoch === options.epoch);
+    // Watched before the listen: nothing can fail between the kernel's array and the model.
+    const shutDownWatch = this.#watch(socket);
+    const { epoch, inode, owner, late } = options;
+    const fixed = { heldUntilRetired: socket, residence: null, unheld: false, dead: false };
+    const before = this.#model;
+    const member = this.#append({ epoch, inode, owner, late, ...fixed }, shutDownWatch);
+    // Before the listen: from then on the kernel may choose the new member.
+    try {
+      this.beforeChange();
+      if (!receives) this.#attach(true);
+      this.sockets.listen(socket, options.backlog);
+    } catch (error) {
+      this.#members.delete(member.id);
+      this.#model = before;
+      shutDownWatch?.cancel();
+      throw error;
+    }
+    // The new one stands last and gets nothing: the moment when older holes can be filled.
+    this.#compact();
+    if (receives) {
+      this.#receiving.add(member.id);
+      this.#attach(false);
+    }
+    return member;
+  }
+
+  /** Adds a socket of whoever started baton, which listens already (handoff/resident.ts); takes it. */
+  addResident(socket: Fd, options: { epoch: number; inode: number; residence: Residence }): Member {
+    this.#steered = true;
+    const state = { owner: 0, late: false, unheld: false, dead: false };
+    return this.#append({ ...options, ...state, heldUntilRetired: socket }, this.#watch(socket));
+  }
+
+  /** The service ends: what comes from here on waits for the next one, in a socket that stays. */
+  park(): void {
+    const resident = this.freeResident;
+    if (resident !== undefined && !this.isFrozen) this.#receiveWith([resident], true);
+  }
+
+  #watch(socket: Fd): Watch | null {
+    return this.reactor?.watch(socket, () => this.#onHangup(socket), {}) ?? null;
+  }
+
+  #append(fields: Omit<Member, "id" | "shutDownWatch">, shutDownWatch: Watch | null): Member {
+    const member: Member = { ...fields, id: Group.#nextId++, shutDownWatch };
+    this.#members.set(member.id, member);
+    this.#model = appended(this.#model, member.id);
+    return member;
+  }
+
+  /** THE SWITCH: new connections go to the live members of `epoch`, if it has any here. */
+  steerTo(epoch: number): void {
+    this.steerToMembers(this.usableMembers(epoch));
+  }
+
+  steerToMembers(chosen: readonly Member[]): void {
+    if (chosen.length === 0) return;
+    this.#receiveWith(chosen, this.#model.members.length > chosen.length);
+    this.#compact();
+  }
+
+  #receiveWith(members: readonly Member[], force: boolean): void {
+    this.#receiving.clear();
+    members.forEach((member) => this.#receiving.add(member.id));
+    this.#attach(force);
+  }
+
+  /** The server has closed this listener by itself: it is refused from now on, as without baton. */
+  discard(member: Member): void {
+    if (this.isFrozen) return;
+    if (this.#receiving.size > 1 && this.#receiving.delete(member.id)) this.#attach(true);
+    this.#remove(member.id);
+    if (this.#receiving.size > 0) this.#attach(true);
+  }
+
+  /** That of one that is not listening yet is no news. */
+  #onHangup(socket: Fd): void {
+    const member = this.members.find(({ heldUntilRetired }) => heldUntilRetired === socket);
+    if (member && !this.findShutDown().includes(member)) member.shutDownWatch?.arm({});
+  }
+
+  /** Stops choosing a member whose process is gone, if there is another one to choose. */
+  markUnheld(member: Member): void {
+    member.unheld = true;
+    if (this.#receiving.size > 1 && this.#receiving.delete(member.id)) this.#attach(true);
+  }
+
+  /** An heir's process has the member open now, and accepts from it. */
+  inherit(member: Member, options: { epoch: number; owner: number }): void {
+    const worker = this.receivingEpochs.has(options.epoch);
+    Object.assign(member, options, { unheld: false });
+    if (worker && !this.#receiving.has(member.id)) {
+      this.#receiving.add(member.id);
+      this.#attach(true);
+    }
+  }
+
+  /** The members of `epoch` are not needed any more. */
+  retire(epoch: number): void {
+    let changed = false;
+    if (epoch === NOBODY) return;
+    for (const member of this.membersOf(epoch)) {
+      if (member.residence === "grouped") Object.assign(member, { epoch: NOBODY, owner: 0 });
+      else member.dead = true;
+      // Whoever is the last to receive goes on doing so until the group is closed.
+      if (this.#receiving.size > 1) changed = this.#receiving.delete(member.id) || changed;
+    }
+    if (this.members.every((member) => member.dead || !this.isReceiving(member))) this.park();
+    // Steer first, close later.
+    if (changed) this.#attach(true);
+    this.#compact();
+    if (this.members.every((member) => member.dead)) this.close();
+  }
+
+  /**
+   * Finds members that a server has taken out of the kernel's array by shutdown(2) on its listener,
+   * and steers anew, because the array has changed under the program.
+   * @returns the members that were lost
+   */
+  findShutDown(): Member[] {
+    const lost = this.members.filter((member) =>
+      this.sockets.option(member.heldUntilRetired, C.SOL_SOCKET, C.SO_ACCEPTCONN) === 0
+    );
+    for (const member of lost) this.#drop(member);
+    if (lost.length > 0 && this.#receiving.size > 0) this.#attach(true);
+    return lost;
+  }
+
+  close(): void {
+    for (const member of this.#members.values()) this.#drop(member);
+  }
+
+  #drop(member: Member): void {
+    this.#model = removed(this.#model, member.id);
+    this.#members.delete(member.id);
+    this.#receiving.delete(member.id);
+    member.shutDownWatch?.cancel();
+    // Some helper of the old server may have it open: closing ours would leave it in the array.
+    const isOurs = !this.isFrozen && !this.#shared.delete(member.id) && member.residence === null;
+    if (isOurs) this.sockets.stopListening(member.heldUntilRetired);
+    member.heldUntilRetired.close();
+  }
+
+  /** @param force attach a program even where the kernel's own choice has been enough so far */
+  #attach(force: boolean): void {
+    if (this.hold === "order and program" || this.isShared) return;
+    if (this.#receiving.size === 0 || (!force && !this.#steered)) return;
+    const receiving = this.members.filter(this.isReceiving);
+    const program = programChoosing(indicesOf(this.#model, receiving.map(({ id }) => id)));
+    this.sockets.attachReuseportProgram(receiving[0]!.heldUntilRetired, program);
+    this.#steered = true;
+  }
+
+  #compact(): void {
+    if (this.isFrozen || this.#shared.size > 0) return;
+    const dead = new Set(this.members.filter((member) => member.dead).map((member) => member.id));
+    if (dead.size === 0) return;
+    const { removals } = planCompaction(this.#model, this.#receiving, dead);
+    for (const id of removals) this.#remove(id);
+    // The last dead one among receiving ones may go in any case: wherever the program points then,
+    // out of range too, is a receiving one. It must: who waits in its queue would wait for ever.
+    const [last, ...others] = this.members.filter((member) => !this.isReceiving(member));
+    if (last?.dead !== true || others.length > 0 || this.#receiving.size === 0) return;
+    this.#remove(last.id);
+    this.#attach(true);
+  }
+
+  #remove(id: MemberId): void {
+    this.beforeChange();
+    this.#drop(this.#members.get(id)!);
+  }
+}

@@ -1,0 +1,48 @@
+/** What can be asked of a group of members (`group.ts`). Changes nothing. */
+import { formatAddress } from "../platform/address.ts";
+import type { Fd } from "../platform/fd.ts";
+import { NOBODY, recordOf, usableOf } from "./member.ts";
+import type { GroupAddress, Member, MemberRecord } from "./member.ts";
+
+export abstract class GroupView {
+  abstract readonly address: GroupAddress;
+  /** Members in the kernel's order, retired ones included. */
+  abstract get members(): readonly Member[];
+  abstract isReceiving(member: Member): boolean;
+
+  get text(): string {
+    return formatAddress(this.address);
+  }
+
+  /** Members in the kernel's order, as they travel to another baton. */
+  get records(): { record: MemberRecord; fd: Fd }[] {
+    return this.members.map((member) => ({
+      record: recordOf(member, this.isReceiving(member)),
+      fd: member.heldUntilRetired,
+    }));
+  }
+
+  membersOf(epoch: number): Member[] {
+    return this.members.filter((member) => member.epoch === epoch && !member.dead);
+  }
+
+  /** Epochs that get new connections; normally one. */
+  get receivingEpochs(): Set<number> {
+    return new Set(this.members.filter(this.isReceiving).map((m) => m.epoch));
+  }
+
+  /** Those that get the connections when `epoch` serves. */
+  usableMembers(epoch: number): readonly Member[] {
+    return usableOf(this.membersOf(epoch));
+  }
+
+  /** The socket of whoever started baton, while no generation has it. */
+  get freeResident(): Member | undefined {
+    return this.members.find(({ residence, epoch }) => residence !== null && epoch === NOBODY);
+  }
+
+  /** All generations have the same socket, and each gets what it is quicker to accept. */
+  get isShared(): boolean {
+    return this.members.some(({ residence }) => residence === "shared");
+  }
+}

@@ -1,0 +1,120 @@
+/** All reuseport groups of the service, by address: the table of its listeners. */
+import type { Reactor } from "../platform/reactor.ts";
+import { socketInodesOf } from "../platform/proc.ts";
+import type { Sockets } from "../platform/socket.ts";
+import { Group } from "./group.ts";
+import type { GroupAddress, Member } from "./member.ts";
+
+/** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel). */
+export function groupKey(address: GroupAddress): string {
+  const { family, host, port, scope, v6only, boundInterface } = address;
+  return `${family} ${host} ${port} ${scope} ${v6only} ${boundInterface}`;
+}
+
+const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
+
+/** Whether two sockets without SO_REUSEPORT cannot listen at both: bind(2) answers EADDRINUSE. */
+export function overlaps(a: GroupAddress, b: GroupAddress): boolean {
+  if (a.port !== b.port) return false;
+  if (a.family === b.family) {
+    const same = a.host === b.host && a.scope === b.scope;
+    return same || ANY_HOSTS.includes(a.host) || ANY_HOSTS.includes(b.host);
+  }
+  const six = a.family === "inet6" ? a : b;
+  return six.host === "::" && !six.v6only;
+}
+
+export class Listeners {
+  readonly #groups = new Map<string, Group>();
+
+  /** Called before a group changes the kernel's array. */
+  beforeChange: () => void = () => {};
+
+  constructor(readonly sockets: Sockets, readonly reactor: Reactor | null = null) {}
+
+  get groups(): readonly Group[] {
+    return [...this.#groups.values()];
+  }
+
+  find(address: GroupAddress): Group | null {
+    return this.#groups.get(groupKey(address)) ?? null;
+  }
+
+  /** The group of `address`, made empty if there is none yet. */
+  obtain(address: GroupAddress): Group {
+    const key = groupKey(address);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = new Group(address, this.sockets, this.reactor, () => this.beforeChange());
+      this.#groups.set(key, group);
+    }
+    return group;
+  }
+
+  /** Before a decision that depends on the order of members: news of a shutdown(2) may be under way. */
+  findShutDown(): void {
+    for (const group of this.groups) group.findShutDown();
+  }
+
+  /** @param epoch whose member it is, if several generations have the same socket */
+  findMember(inode: number, epoch?: number): { group: Group; member: Member } | null {
+    for (const group of this.groups) {
+      const found = group.members.filter((candidate) => candidate.inode === inode);
+      const member = found.find((candidate) => candidate.epoch === epoch) ?? found[0];
+      if (member) return { group, member };
+    }
+    return null;
+  }
+
+  /** The service ends: what comes from here on waits in the sockets of whoever started baton. */
+  park(): void {
+    for (const group of this.groups) group.park();
+  }
+
+  /** Whether process `pid` has a member of `epoch` open. */
+  isHeldBy(pid: number, epoch: number): boolean {
+    const inodes = socketInodesOf(pid);
+    return this.groups.some((group) =>
+      group.membersOf(epoch).some((member) => inodes.has(member.inode))
+    );
+  }
+
+  /** Processes that listened first on the members of `epoch`. */
+  ownersOf(epoch: number): Set<number> {
+    const members = this.groups.flatMap((group) => group.membersOf(epoch));
+    return new Set(members.map(({ owner }) => owner).filter((owner) => owner !== 0));
+  }
+
+  /** Groups in which `epoch` has a member. */
+  groupsOf(epoch: number): Group[] {
+    return this.groups.filter((group) => group.membersOf(epoch).length > 0);
+  }
+
+  /** THE POINT OF NO RETURN of a reload. */
+  switchTo(epoch: number): void {
+    this.findShutDown();
+    for (const group of this.groups) group.steerTo(epoch);
+  }
+
+  retire(epoch: number): void {
+    for (const [key, group] of this.#groups) {
+      group.retire(epoch);
+      if (group.members.length === 0) this.#groups.delete(key);
+    }
+  }
+
+  /** A failed heir's members belong to the crashed generation `to` again. */
+  returnMembers(epoch: number, to: number): void {
+    for (const group of this.groups) {
+      for (const member of group.membersOf(epoch)) {
+        member.epoch = to;
+        member.unheld = true;
+      }
+    }
+  }
+
+  close(): void {
+    for (const group of this.groups) group.close();
+    this.#groups.clear();
+  }
+}

@@ -1,0 +1,74 @@
+/** What a member of a reuseport group is, here and on its way to another baton. */
+import type { InetAddress } from "../platform/address.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Watch } from "../platform/reactor.ts";
+import type { MemberId } from "./model.ts";
+
+/** What the kernel compares when it decides which group a socket belongs to. */
+export interface GroupAddress extends InetAddress {
+  readonly v6only: boolean;
+  /** SO_BINDTODEVICE as an interface index, 0 = none. */
+  readonly boundInterface: number;
+}
+
+/** The epoch of a member that no generation has. */
+export const NOBODY = -1;
+
+/**
+ * How a socket lives here that belongs to whoever started baton (systemd): it is never closed for
+ * good, and outlives every generation. `grouped`: other sockets can join it in a group, so it is that
+ * of the first generation, and later where connections wait when the service ends. `shared`: none can, so all generations have it (and there is no steering).
+ */
+export type Residence = "grouped" | "shared";
+
+/** One listening socket of one generation. */
+export interface Member {
+  readonly id: MemberId;
+  /** Generation that accepts from it; changes only when an heir takes it over. */
+  epoch: number;
+  /** Our duplicate: keeps the socket and its queue alive. */
+  readonly heldUntilRetired: Fd;
+  readonly inode: number;
+  /** Opened long after its generation began to serve (a debugger port): no successor must have it. */
+  readonly late: boolean;
+  /** Null: the socket is ours or the server's. */
+  readonly residence: Residence | null;
+  /** Process that listened first; 0 when baton made the socket. */
+  owner: number;
+  /** No process of its generation has it open any more: the next listener gets it, queue and all. */
+  unheld: boolean;
+  /** Nobody needs it; closed as soon as that moves no receiving member. */
+  dead: boolean;
+  /** The kernel tells when somebody calls shutdown(2) on it. */
+  readonly shutDownWatch: Watch | null;
+}
+
+/** One member as it travels from one baton to another; its descriptor travels beside it. */
+export interface MemberRecord {
+  readonly epoch: number;
+  readonly inode: number;
+  readonly late: boolean;
+  readonly owner: number;
+  readonly unheld: boolean;
+  readonly dead: boolean;
+  readonly receiving: boolean;
+  /** Missing in what batons before 0.2 hand over. */
+  readonly residence?: Residence | null;
+}
+
+/** Of the live members of one generation, those that get connections when it serves. */
+export function usableOf(live: readonly Member[]): readonly Member[] {
+  // A socket that baton made and the server does not use (it bound one itself) gets nothing, nor
+  // does that of a worker that has died.
+  const used = live.filter((member) => member.owner !== 0 && !member.unheld);
+  return used.length > 0 ? used : live;
+}
+
+/** A member as it travels. */
+export function recordOf(member: Member, receiving: boolean): MemberRecord {
+  const { epoch, inode, late, residence, owner, unheld, dead } = member;
+  return { epoch, inode, late, residence, owner, unheld, dead, receiving };
+}
+
+/** What another baton relies on: the order of the kernel's array, and perhaps what is attached. */
+export type Hold = "nothing" | "order" | "order and program";

@@ -1,0 +1,151 @@
+/**
+ * The model of one SO_REUSEPORT group: which listening socket has which index in the kernel's array.
+ *
+ * Guarantees: after the same `listen`, `close` and `shutdown` calls the model has every member at
+ * the index where the kernel has it, and the compaction planner never proposes a removal that moves
+ * a member which the attached program names. Pure and immutable: nothing here closes a socket.
+ *
+ * The kernel's rules, net/core/sock_reuseport.c (the same from Linux 4.5 to 6.18):
+ * - `listen` appends (reuseport_add_sock); the first member makes the group (reuseport_alloc).
+ * - The last close of a member, or shutdown(2) of it, takes it out (reuseport_detach_sock): the
+ *   last element moves into the hole. With net.ipv4.tcp_migrate_req=1 shutdown puts the socket into
+ *   a "closed" section of the same array, which no index reaches; the swap is the same.
+ * - `listen` on a member that was shut down appends it anew, at the end.
+ * - The program belongs to the group, not to the member it was attached through: it stays until the
+ *   last member has left. Attach through a *listening* member only: through one that is merely bound
+ *   or was shut down the call succeeds, steers nothing, and that socket's next `listen` fails with
+ *   EADDRINUSE (reuseport_attach_prog gives it a group of its own) [measured, Linux 6.18].
+ * - With tcp_migrate_req=1 the queue of a member that is closed or shut down goes to the others by
+ *   hash: the classic program is not asked, so dead members and candidates get their part
+ *   (reuseport_migrate_sock) [measured]. Close empty members only, whatever the setting.
+ *
+ * One group is one address *and* family, IPV6_V6ONLY, bound device and user id of the socket
+ * (inet_reuseport_add_sock, net/ipv4/inet_hashtables.c): keep one model for each.
+ */
+
+/** Names one listening socket for as long as baton knows it; chosen by the caller, never reused. */
+export type MemberId = number;
+
+/** The members of one group; the place in the array is the kernel's index. */
+export interface GroupModel {
+  readonly members: readonly MemberId[];
+}
+
+/** What the members of a group are to the caller; a member in neither set is neither. */
+export interface Roles {
+  /**
+   * Every member that the attached program can name: the serving ones, and a candidate from the
+   * moment a probe or a share is steered to it. With no program attached, every live member.
+   */
+  readonly receiving: ReadonlySet<MemberId>;
+  /** Members that may be closed: queue empty, no half-open handshake, process gone. */
+  readonly dead: ReadonlySet<MemberId>;
+}
+
+/** Removals that are safe one after the other, without steering anew in between. */
+export interface CompactionPlan {
+  /** The members to close, in this order. */
+  readonly removals: readonly MemberId[];
+  /** The group when all of them are closed. */
+  readonly model: GroupModel;
+}
+
+/** The group of an address that nobody listens at. */
+export const EMPTY_GROUP: GroupModel = { members: [] };
+
+/**
+ * The group after `listen` on a new member: it is the last one.
+ *
+ * @throws {RangeError} when the member is in the group already. A second `listen` on a listening
+ * socket only changes its backlog and must not be reported here.
+ */
+export function appended(model: GroupModel, id: MemberId): GroupModel {
+  if (model.members.includes(id)) {
+    throw new RangeError(
+      `Cannot append member ${id}: it is at index ${indexOf(model, id)} already`,
+    );
+  }
+  return { members: [...model.members, id] };
+}
+
+/**
+ * The group after the last close of a member, or after shutdown(2) of it by anybody: the last
+ * element moves into the hole.
+ *
+ * @throws {RangeError} when the member is not in the group.
+ */
+export function removed(model: GroupModel, id: MemberId): GroupModel {
+  const hole = indexOf(model, id);
+  const members = [...model.members];
+  const last = members.pop();
+  if (last !== undefined && hole < members.length) members[hole] = last;
+  return { members };
+}
+
+/**
+ * The index that a program has to return to choose this member.
+ *
+ * @throws {RangeError} when the member is not in the group: no index can stand for "none", because
+ * the kernel answers an index out of range by hashing over all members, dead ones included.
+ */
+export function indexOf(model: GroupModel, id: MemberId): number {
+  const index = model.members.indexOf(id);
+  if (index < 0) {
+    throw new RangeError(`Cannot find member ${id}: the group is [${model.members.join(", ")}]`);
+  }
+  return index;
+}
+
+/**
+ * The indices of several members, in the order asked for.
+ *
+ * @throws {RangeError} when one of them is not in the group.
+ */
+export function indicesOf(model: GroupModel, ids: Iterable<MemberId>): number[] {
+  return Array.from(ids, (id) => indexOf(model, id));
+}
+
+/**
+ * A dead member that can be closed now without any receiving member moving; null when there is none.
+ *
+ * Why it matters: between a move and the next attach the program's index names another member or
+ * lies out of range, and a connection of that moment waits in a queue that nobody accepts from.
+ *
+ * Closing r is safe if r is the last element or the last element is not receiving. Every such step
+ * makes the part behind the last receiving member one shorter, so any order frees the same number
+ * now: the smaller of the dead and of the members behind the last receiving one. The order below is
+ * chosen for later: a dead last element is simply popped; else the last element, which may be the
+ * candidate, goes to the *lowest* hole. Once that one serves, all others are behind it and nothing
+ * dead is held in place.
+ *
+ * A member that is both receiving and dead is never chosen: steer away from it first.
+ */
+export function removableNow(model: GroupModel, roles: Roles): MemberId | null {
+  const last = model.members.at(-1);
+  if (last === undefined || roles.receiving.has(last)) return null;
+  if (roles.dead.has(last)) return last;
+  return model.members.find((id) => roles.dead.has(id) && !roles.receiving.has(id)) ?? null;
+}
+
+/**
+ * All removals that are possible now, in order: as many as can be without moving a receiving member.
+ *
+ * Plan again after each append *before* the candidate is steered to (probed), after each switch
+ * and each death: the candidate of the next reload is appended behind the receiving members, and so
+ * frees those that had to stay. One append, one switch: nothing that was dead before the switch is
+ * left after it, so a group never has more lingering members than generations that drained since.
+ */
+export function planCompaction(
+  model: GroupModel,
+  receiving: ReadonlySet<MemberId>,
+  dead: ReadonlySet<MemberId>,
+): CompactionPlan {
+  const removals: MemberId[] = [];
+  let rest = model;
+  for (;;) {
+    const next = removableNow(rest, { receiving, dead });
+    if (next === null) return { removals, model: rest };
+    removals.push(next);
+    rest = removed(rest, next);
+  }
+}

@@ -1,0 +1,299 @@
+/**
+ * Encoder of the classic BPF programs that choose a member of a SO_REUSEPORT group
+ * (SO_ATTACH_REUSEPORT_CBPF, socket(7)): a selection in, `struct sock_filter[]` out.
+ *
+ * Guarantees: every program ends on every path in a return of one of the selection's own indices,
+ * passes the kernel's checks (bpf_check_classic, net/core/filter.c) and has at most 4096
+ * instructions. A packet that a probe's test cannot read is never given to the candidate.
+ *
+ * What the kernel does with it (net/core/sock_reuseport.c, run_bpf_filter):
+ * - it runs for a packet that belongs to no connection and no handshake under way: a SYN, or an ACK
+ *   that carries a SYN cookie. Steering anew never moves a handshake that has begun.
+ * - an index that is not below the number of members is ignored, and the *hash* chooses among all of
+ *   them; no index stands for "refuse". A stale index can become valid again by the next `listen`.
+ * - a load outside the packet ends the program with 0, that is: member 0. IPv4, IPv6 and TCP headers
+ *   are always in reach at this point, so the loads below do not fail.
+ * - offset 0 is behind the TCP header; only SKF_NET_OFF reaches back, to the IP header: of IPv4 also
+ *   for an IPv4 packet to a dual-stack IPv6 socket. The version nibble tells which it is.
+ * - `ldxb 4*([k]&0xf)` works with SKF_NET_OFF: the kernel makes an ordinary byte load of it
+ *   (bpf_convert_filter, case BPF_LDX | BPF_MSH | BPF_B).
+ *
+ * A long program can also be refused with ENOMEM: translated it must fit net.core.optmem_max
+ * (sk_reuseport_attach_filter). 128 KiB (Linux 6.7 on) hold every program made here; 20 KiB (before)
+ * hold a spread over 846 members of which no two are neighbours [measured].
+ */
+
+/** `struct sock_filter` of linux/filter.h. */
+export interface Instruction {
+  readonly code: number;
+  /** Instructions to skip when the condition holds, 0 to 255. */
+  readonly jt: number;
+  /** Instructions to skip when it does not, 0 to 255. */
+  readonly jf: number;
+  readonly k: number;
+}
+
+/** Ports from..to, both included. */
+export type PortRange = { readonly from: number; readonly to: number };
+
+/** Everything to one member. */
+export type SelectOne = { readonly kind: "one"; readonly index: number };
+
+/** Each of these members with the same chance, drawn anew for each connection; each listed once. */
+export type SelectSpread = { readonly kind: "spread"; readonly indices: readonly number[] };
+
+/** Connections of our own probe to the candidate, everybody else as before. */
+export interface SelectProbe {
+  readonly kind: "probe";
+  readonly sourcePort: number | PortRange;
+  /**
+   * Source address of the probe in network byte order, 4 or 16 bytes; without it any address will
+   * do, and a stranger's connection from the same port number (1 in some 28,000) goes to the
+   * candidate too. A probe of an IPv4 address is 4 bytes, also at a dual-stack socket.
+   */
+  readonly sourceAddress?: Uint8Array;
+  readonly candidate: readonly number[];
+  readonly others: Selection;
+}
+
+/** A percentage of new connections to the candidate. */
+export interface SelectShare {
+  readonly kind: "share";
+  /** 0 to 100, in steps of 0.01 (rounded). At 0 and 100 nothing is drawn. */
+  readonly percent: number;
+  readonly candidate: readonly number[];
+  readonly others: readonly number[];
+}
+
+/** Who gets a new connection, in indices of the kernel's array (see `model.ts`). */
+export type Selection = SelectOne | SelectSpread | SelectProbe | SelectShare;
+
+/** BPF_MAXINSNS, linux/bpf_common.h: the kernel refuses a longer program with EINVAL. */
+export const MAX_INSTRUCTIONS = 4096;
+
+/** Indices are below this: the kernel counts the members of a group in 16 bits (`num_socks`). */
+export const INDEX_LIMIT = 65536;
+
+/** sizeof(struct sock_filter). */
+const INSTRUCTION_BYTES = 8;
+
+/** linux/bpf_common.h, each named as bpf_asm writes it. A is the accumulator, X the index. */
+const LD_W_ABS = 0x20;
+const LD_H_ABS = 0x28;
+const LD_B_ABS = 0x30;
+const LD_H_IND = 0x48;
+const LDX_B_MSH = 0xb1;
+const ADD_K = 0x04;
+const RSH_K = 0x74;
+const MOD_K = 0x94;
+const JA = 0x05;
+const JEQ_K = 0x15;
+const JGT_K = 0x25;
+const JGE_K = 0x35;
+const RET_K = 0x06;
+const RET_A = 0x16;
+
+/** linux/filter.h: SKF_NET_OFF, and SKF_AD_OFF + SKF_AD_RANDOM. */
+const NETWORK_HEADER = 0xfff00000;
+const RANDOM = 0xfffff000 + 56;
+
+/** RFC 791 and RFC 8200: where the fields are. */
+const IPV4_SOURCE = NETWORK_HEADER + 12;
+const IPV6_NEXT_HEADER = NETWORK_HEADER + 6;
+const IPV6_SOURCE = NETWORK_HEADER + 8;
+const IPV6_PAYLOAD = NETWORK_HEADER + 40;
+const NEXT_HEADER_TCP = 6;
+
+const SHARE_STEPS_PER_PERCENT = 100;
+const MAX_JUMP = 255;
+
+/** A condition of a probe: a packet that does not meet it belongs to the others. */
+type Guard = { readonly code: number; readonly k: number; readonly wanted: boolean };
+
+/**
+ * The program of a selection.
+ *
+ * @throws {RangeError} when an index is not an integer from 0 to 65535 or is listed twice, when
+ * there is nothing to choose from, when a port, address or percentage is not one, or when the program
+ * gets longer than 4096 instructions.
+ */
+export function assemble(selection: Selection): Instruction[] {
+  const program = assembleAny(selection);
+  if (program.length > MAX_INSTRUCTIONS) {
+    const wanted = `the kernel accepts at most ${MAX_INSTRUCTIONS}`;
+    throw new RangeError(`Cannot assemble ${program.length} instructions: ${wanted}`);
+  }
+  return program;
+}
+
+/** `struct sock_filter[]`: u16 code, u8 jt, u8 jf, u32 k, little endian (x64 and arm64 are). */
+export function encode(instructions: readonly Instruction[]): Uint8Array {
+  const bytes = new Uint8Array(instructions.length * INSTRUCTION_BYTES);
+  const view = new DataView(bytes.buffer);
+  instructions.forEach(({ code, jt, jf, k }, i) => {
+    const at = i * INSTRUCTION_BYTES;
+    view.setUint16(at, code, true);
+    view.setUint8(at + 2, jt);
+    view.setUint8(at + 3, jf);
+    view.setUint32(at + 4, k, true);
+  });
+  return bytes;
+}
+
+function assembleAny(selection: Selection): Instruction[] {
+  switch (selection.kind) {
+    case "one":
+      return spread([selection.index]);
+    case "spread":
+      return spread(selection.indices);
+    case "probe":
+      return probe(selection);
+    case "share":
+      return share(selection);
+  }
+}
+
+function share({ percent, candidate, others }: SelectShare): Instruction[] {
+  if (!(percent >= 0 && percent <= 100)) {
+    throw new RangeError(`Cannot share ${percent} %: 'percent' must be from 0 to 100`);
+  }
+  const steps = Math.round(percent * SHARE_STEPS_PER_PERCENT);
+  if (steps === 0) return spread(others);
+  if (steps === 100 * SHARE_STEPS_PER_PERCENT) return spread(candidate);
+  return [
+    op(LD_W_ABS, RANDOM),
+    op(MOD_K, 100 * SHARE_STEPS_PER_PERCENT),
+    ...branch(steps, spread(others), spread(candidate)),
+  ];
+}
+
+/** Tests, then `ja` to the others, then the candidate: the tests' own jumps stay short. */
+function probe(selection: SelectProbe): Instruction[] {
+  const candidate = spread(selection.candidate);
+  const others = assembleAny(selection.others);
+  const tests = probeTests(selection);
+  const resolved = tests.map((step, i): Instruction => {
+    if (!("wanted" in step)) return step;
+    const toOthers = tests.length - 1 - i;
+    const onwards = toOthers === 0 ? 1 : 0; // the last test steps over the `ja`
+    return step.wanted
+      ? { code: step.code, jt: onwards, jf: toOthers, k: step.k }
+      : { code: step.code, jt: toOthers, jf: onwards, k: step.k };
+  });
+  return [...resolved, op(JA, candidate.length), ...candidate, ...others];
+}
+
+/** Loads the source port into A and compares it; the last step is a guard. */
+function probeTests({ sourcePort, sourceAddress }: SelectProbe): (Instruction | Guard)[] {
+  const { from, to } = portRange(sourcePort);
+  const length = sourceAddress?.length;
+  if (length !== undefined && length !== 4 && length !== 16) {
+    throw new RangeError(`Cannot probe from an address of ${length} bytes: it must have 4 or 16`);
+  }
+  const version = [op(LD_B_ABS, NETWORK_HEADER), op(RSH_K, 4)];
+  const ipv4 = [
+    ...addressTests(IPV4_SOURCE, sourceAddress),
+    op(LDX_B_MSH, NETWORK_HEADER),
+    op(LD_H_IND, NETWORK_HEADER),
+  ];
+  const ipv6 = [
+    op(LD_B_ABS, IPV6_NEXT_HEADER), // an extension header: somebody else's, our probe sends none
+    must(JEQ_K, NEXT_HEADER_TCP),
+    ...addressTests(IPV6_SOURCE, sourceAddress),
+    op(LD_H_ABS, IPV6_PAYLOAD),
+  ];
+  const port = from === to
+    ? [must(JEQ_K, from)]
+    : [must(JGE_K, from), { code: JGT_K, k: to, wanted: false }];
+  if (length === 4) return [...version, must(JEQ_K, 4), ...ipv4, ...port];
+  if (length === 16) return [...version, must(JEQ_K, 6), ...ipv6, ...port];
+  return [
+    ...version,
+    { code: JEQ_K, jt: 0, jf: ipv4.length + 1, k: 4 },
+    ...ipv4,
+    op(JA, ipv6.length + 1),
+    must(JEQ_K, 6),
+    ...ipv6,
+    ...port,
+  ];
+}
+
+function addressTests(offset: number, address: Uint8Array | undefined): (Instruction | Guard)[] {
+  if (address === undefined) return [];
+  const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
+  const tests: (Instruction | Guard)[] = [];
+  for (let i = 0; i < address.length; i += 4) {
+    tests.push(op(LD_W_ABS, offset + i), must(JEQ_K, view.getUint32(i)));
+  }
+  return tests;
+}
+
+function portRange(sourcePort: number | PortRange): PortRange {
+  const range = typeof sourcePort === "number" ? { from: sourcePort, to: sourcePort } : sourcePort;
+  const valid = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65535;
+  if (!valid(range.from) || !valid(range.to) || range.from > range.to) {
+    const given = `${range.from} to ${range.to}`;
+    throw new RangeError(`Cannot probe from ports ${given}: they must be from 1 to 65535`);
+  }
+  return range;
+}
+
+/** `random mod n` is a place in the sorted list; places whose indices follow each other are a run. */
+function spread(indices: readonly number[]): Instruction[] {
+  const sorted = checkedIndices(indices);
+  const runs: Run[] = [];
+  sorted.forEach((index, place) => {
+    const run = runs.at(-1);
+    if (run !== undefined && index === run.index + (place - run.place)) run.length++;
+    else runs.push({ place, index, length: 1 });
+  });
+  const table = searchTree(runs);
+  if (sorted.length === 1) return table;
+  return [op(LD_W_ABS, RANDOM), op(MOD_K, sorted.length), ...table];
+}
+
+type Run = { readonly place: number; readonly index: number; length: number };
+
+/** Binary search, so that a packet meets at most log2(runs) comparisons. */
+function searchTree(runs: readonly Run[]): Instruction[] {
+  const middle = runs[runs.length >> 1];
+  if (middle === undefined) return [];
+  if (runs.length === 1) return leaf(middle);
+  const half = runs.length >> 1;
+  return branch(middle.place, searchTree(runs.slice(half)), searchTree(runs.slice(0, half)));
+}
+
+function leaf({ place, index, length }: Run): Instruction[] {
+  if (length === 1) return [op(RET_K, index)];
+  const shift = index - place; // never negative: distinct indices in order are at least their place
+  return shift === 0 ? [op(RET_A, 0)] : [op(ADD_K, shift), op(RET_A, 0)];
+}
+
+/** `A >= k ? atLeast : below`, with a `ja` where `below` is longer than a conditional jump reaches. */
+function branch(k: number, atLeast: Instruction[], below: Instruction[]): Instruction[] {
+  return below.length <= MAX_JUMP
+    ? [{ code: JGE_K, jt: below.length, jf: 0, k }, ...below, ...atLeast]
+    : [{ code: JGE_K, jt: 0, jf: 1, k }, op(JA, below.length), ...below, ...atLeast];
+}
+
+function checkedIndices(indices: readonly number[]): number[] {
+  if (indices.length === 0) throw new RangeError("Cannot choose a member: no index is listed");
+  const sorted = [...indices].sort((a, b) => a - b);
+  sorted.forEach((index, i) => {
+    if (!Number.isInteger(index) || index < 0 || index >= INDEX_LIMIT) {
+      throw new RangeError(`Cannot choose index ${index}: it must be an integer from 0 to 65535`);
+    }
+    if (index === sorted[i - 1]) {
+      throw new RangeError(`Cannot choose index ${index}: it is listed twice`);
+    }
+  });
+  return sorted;
+}
+
+function must(code: number, k: number): Guard {
+  return { code, k, wanted: true };
+}
+
+function op(code: number, k: number): Instruction {
+  return { code, jt: 0, jf: 0, k };
+}
