@@ -1,0 +1,95 @@
+/**
+ * Ends connections of other processes from outside: FIN after what was sent, as if the server had
+ * finished with the connection. shutdown(2) of a duplicate (pidfd_getfd), which is closed at once: a
+ * duplicate that stays open would keep the connection alive.
+ *
+ * Who has a connection is found out slowly (/proc) and remembered; the decision is made on what the
+ * kernel says of the duplicate at that very moment, so that only a request that is on its way then
+ * can be lost.
+ */
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/proc.ts";
+import type { TcpTraffic } from "../platform/sock_diag.ts";
+
+/** A connection at this moment. */
+export interface Moment {
+  readonly traffic: TcpTraffic;
+  /** Bytes that the server has not read. */
+  readonly receiveQueue: number;
+}
+
+interface Place {
+  readonly pid: number;
+  readonly descriptor: number;
+}
+
+export class ConnectionEnding {
+  readonly #places = new Map<number, Place>();
+  /** Connections that were ended. */
+  ended = 0;
+  /** False once it was refused: another user's process, or a profile without pidfd_getfd. */
+  isPossible = true;
+
+  /** @param processes who may have the connections */
+  constructor(readonly platform: Platform, readonly processes: () => readonly number[]) {}
+
+  /** @param decide called with each connection that is there, whether it is to be ended */
+  visit(inodes: readonly number[], decide: (inode: number, moment: Moment) => boolean): void {
+    if (!this.isPossible || inodes.length === 0) return;
+    if (inodes.some((inode) => !this.#places.has(inode))) this.#findPlaces();
+    const pids = new Set(inodes.map((inode) => this.#places.get(inode)?.pid));
+    for (const pid of pids) {
+      if (pid === undefined) continue;
+      try {
+        using pidfd = this.platform.processes.openPidfd(pid);
+        for (const inode of inodes) {
+          const place = this.#places.get(inode);
+          if (place?.pid === pid) this.#visit(pidfd, inode, place.descriptor, decide);
+        }
+      } catch (error) {
+        // It has ended, and its connections with it.
+        if (!(error instanceof SystemCallError)) throw error;
+      }
+    }
+  }
+
+  #findPlaces(): void {
+    const holders = this.processes().filter(proc.canSeeDescriptors);
+    // All of them belong to another user, whom we may not look into.
+    if (holders.length === 0) this.isPossible = false;
+    this.#places.clear();
+    for (const pid of holders) {
+      for (const [inode, descriptor] of proc.socketDescriptorsOf(pid)) {
+        this.#places.set(inode, { pid, descriptor });
+      }
+    }
+  }
+
+  #visit(
+    pidfd: Fd,
+    inode: number,
+    descriptor: number,
+    decide: (inode: number, moment: Moment) => boolean,
+  ): void {
+    const { processes, sockets, sockDiag } = this.platform;
+    try {
+      using socket = processes.duplicateFrom(pidfd, descriptor);
+      // The number may stand for another file by now.
+      if (proc.ownSocketInode(socket.number) !== inode) return void this.#places.delete(inode);
+      const traffic = sockDiag.trafficOf(socket);
+      const receiveQueue = sockets.unreadBytes(socket);
+      if (traffic === null || !decide(inode, { traffic, receiveQueue })) return;
+      sockets.endSending(socket);
+      this.#places.delete(inode);
+      this.ended++;
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      this.#places.delete(inode);
+      // Else the server has closed the connection, which was to be.
+      if (error.errno === C.EPERM || error.errno === C.ENOSYS) this.isPossible = false;
+    }
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * The traffic of a service that baton does not steer, from outside: which ports it listens at, who is
+ * connected, who came since the last look; and the ending of connections in a pause.
+ *
+ * Nothing is asked of the server. Where the socket table (netlink) is refused, /proc/net/tcp is read,
+ * which does not tell how old a silence is: then every connection counts as busy. A look that fails is
+ * null. Ending a connection needs pidfd_getfd of the process that has it; where that is refused the
+ * silent ones are left to the server.
+ */
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/proc.ts";
+import { passiveOpens, tcpRows } from "../platform/proc_net.ts";
+import type { TcpSocket } from "../platform/sock_diag.ts";
+import { SystemCallError } from "../platform/error.ts";
+import { classify } from "./classify.ts";
+import { ConnectionEnding } from "./connection_ending.ts";
+import { follow, mayEnd } from "./conversation.ts";
+import type { Conversation } from "./conversation.ts";
+
+export interface PortWatchOptions {
+  /** Ports to look at; empty: those that `processes` listen at. */
+  ports(): readonly number[];
+  /** Never looked at: baton's own. */
+  readonly exceptPort: number | null;
+  /** Processes of the server; null: not known, so every port is looked at. */
+  readonly processes: (() => readonly number[]) | null;
+  readonly quietMs: number;
+  /** Connections too short to be seen are counted by the kernel, for the whole network namespace. */
+  readonly countsOpens: boolean;
+  /** How many of those baton itself has accepted. */
+  ownOpens(): number;
+}
+
+interface Listener {
+  readonly port: number;
+  readonly inode: number;
+  readonly uid: number;
+}
+
+export interface PortLook {
+  readonly fresh: number;
+  readonly busy: number;
+  readonly idle: number;
+  readonly listening: boolean;
+}
+
+/** Connections looked at one by one; the others have their turn when these are gone. */
+const MAX_VISITS = 256;
+/** After this time of trying, a moment that is not the best is good enough. */
+const HURRY_AFTER_MS = 3_000;
+/** What is asked for at every look may be asked of the kernel this often. */
+const PORTS_LOOK_MS = 500;
+
+export class PortWatch {
+  #ports: ReadonlySet<number> = new Set();
+  #portsAtMs = -Infinity;
+  #known: ReadonlySet<string> | null = null;
+  #opens: { total: number; own: number } | null = null;
+  #sockets: readonly TcpSocket[] = [];
+  #conversations = new Map<number, Conversation>();
+  readonly #ending: ConnectionEnding;
+  #endingSinceMs: number | null = null;
+
+  constructor(readonly platform: Platform, readonly options: PortWatchOptions) {
+    this.#ending = new ConnectionEnding(platform, options.processes ?? proc.allProcesses);
+  }
+
+  /** Connections that were ended in a pause. */
+  get ended(): number {
+    return this.#ending.ended;
+  }
+
+  /** Ports that are looked at. */
+  get ports(): readonly number[] {
+    return [...this.#ports];
+  }
+
+  /** Some port of the service has a listener now; null when that cannot be found out. */
+  isListening(): boolean | null {
+    const ports = this.#findPorts();
+    return ports === null ? null : ports.size > 0;
+  }
+
+  look(atMs: number): PortLook | null {
+    const listening = this.#refreshPorts(atMs);
+    if (listening === null) return null;
+    const opened = this.#newOpens();
+    try {
+      this.#sockets = [...this.#ports].flatMap((port) =>
+        this.platform.sockDiag.tcpByLocalPort(port)
+      );
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      return this.#lookAtTable(listening, opened);
+    }
+    const conversations = new Map<number, Conversation>();
+    const seen = new Set<string>();
+    let [busy, idle] = [0, 0];
+    for (const socket of this.#sockets) {
+      if (socket.state === C.TCP_LISTEN) {
+        busy += socket.receiveQueue;
+        continue;
+      }
+      seen.add(`${socket.local.port} ${socket.remote.host} ${socket.remote.port}`);
+      if (socket.inode === 0) continue; // Still in the queue of its listener.
+      const earlier = this.#conversations.get(socket.inode) ?? null;
+      conversations.set(socket.inode, follow(earlier, socket, atMs));
+      const activity = classify(socket, this.options.quietMs);
+      if (activity === "busy") busy++;
+      if (activity === "idle") idle++;
+    }
+    this.#conversations = conversations;
+    return this.#result({
+      seen,
+      opened,
+      busy,
+      idle: this.#ending.isPossible ? idle : 0,
+      listening,
+    });
+  }
+
+  /** Ends connections of the latest look that may be ended now; their clients go elsewhere. */
+  endIdle(atMs: number): void {
+    this.#endingSinceMs ??= atMs;
+    const inHurry = atMs - this.#endingSinceMs >= HURRY_AFTER_MS;
+    const open = new Map(
+      this.#sockets.filter(({ state, inode }) => state === C.TCP_ESTABLISHED && inode !== 0)
+        .slice(0, MAX_VISITS).map((socket) => [socket.inode, socket]),
+    );
+    const ended = new Set<number>();
+    this.#ending.visit([...open.keys()], (inode, moment) => {
+      const socket = { ...open.get(inode)!, ...moment, sendQueue: 0 };
+      const conversation = follow(this.#conversations.get(inode) ?? null, socket, atMs);
+      this.#conversations.set(inode, conversation);
+      if (!mayEnd(conversation, socket, { quietMs: this.options.quietMs, inHurry })) return false;
+      ended.add(inode);
+      return true;
+    });
+    this.#sockets = this.#sockets.filter(({ inode }) => !ended.has(inode));
+  }
+
+  /** @returns whether anybody listens at a port of the service; null = that is not known */
+  #refreshPorts(atMs: number): boolean | null {
+    if (atMs - this.#portsAtMs < PORTS_LOOK_MS) return this.#ports.size > 0;
+    const ports = this.#findPorts();
+    if (ports === null) return null;
+    if (ports.size === 0) return false;
+    this.#portsAtMs = atMs;
+    // A server that has closed its listeners still has the connections that came by them.
+    this.#ports = new Set([...this.#ports, ...ports]);
+    return true;
+  }
+
+  #findPorts(): Set<number> | null {
+    const { exceptPort } = this.options;
+    const ports = this.options.ports();
+    const rows = this.#listeners()?.filter(({ port }) =>
+      ports.length > 0 ? ports.includes(port) : port !== exceptPort
+    );
+    if (rows === undefined) return null;
+    const pids = ports.length > 0 ? null : this.options.processes?.() ?? null;
+    const isOurs = pids === null ? () => true : this.#ownership(pids);
+    return isOurs === null ? null : new Set(rows.filter(isOurs).map(({ port }) => port));
+  }
+
+  /** @returns which listeners are the server's; null = not known at this moment */
+  #ownership(pids: readonly number[]): ((listener: Listener) => boolean) | null {
+    if (pids.every(proc.canSeeDescriptors)) {
+      const inodes = new Set(pids.flatMap((pid) => [...proc.socketInodesOf(pid)]));
+      return ({ inode }) => inodes.has(inode);
+    }
+    // Another user's processes cannot be looked into: then all listeners of that user count. One of our
+    // own user that cannot be is being executed just now.
+    const users = new Set(pids.map(proc.userOf));
+    if (users.has(this.platform.processes.userId())) return null;
+    return ({ uid }) => users.has(uid);
+  }
+
+  #listeners(): Listener[] | null {
+    try {
+      return this.platform.sockDiag.listeners()
+        .map(({ local, inode, uid }) => ({ port: local.port, inode, uid }));
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      const rows = tcpRows([C.TCP_LISTEN]);
+      return rows?.map(({ localPort: port, inode, uid }) => ({ port, inode, uid })) ?? null;
+    }
+  }
+
+  /** Connections that the kernel has counted since the last look, without baton's own. */
+  #newOpens(): number {
+    if (!this.options.countsOpens) return 0;
+    const total = passiveOpens();
+    const own = this.options.ownOpens();
+    const before = this.#opens;
+    if (total === null) return 0;
+    this.#opens = { total, own };
+    return before === null ? 0 : Math.max(0, total - before.total - (own - before.own));
+  }
+
+  #lookAtTable(listening: boolean, opened: number): PortLook | null {
+    const rows = tcpRows([C.TCP_ESTABLISHED, C.TCP_CLOSE_WAIT]);
+    if (rows === null) return null;
+    const ours = rows.filter(({ localPort }) => this.#ports.has(localPort));
+    const seen = new Set(ours.map(({ localPort, remote }) => `${localPort} ${remote}`));
+    this.#sockets = [];
+    return this.#result({ seen, opened, busy: ours.length, idle: 0, listening });
+  }
+
+  #result(
+    look: Omit<PortLook, "fresh"> & { readonly seen: Set<string>; readonly opened: number },
+  ): PortLook {
+    const { seen, opened, busy, idle, listening } = look;
+    const known = this.#known ?? seen;
+    const unknown = [...seen].filter((key) => !known.has(key)).length;
+    this.#known = seen;
+    return { fresh: Math.max(unknown, opened), busy, idle, listening };
+  }
+}
