@@ -1,0 +1,128 @@
+/**
+ * What baton tells the service manager that started it: sd_notify(3) over $NOTIFY_SOCKET.
+ *
+ * Every message is sent from baton's main process, so that NotifyAccess=main is enough. A manager
+ * that does not listen costs nothing. One that is slow is waited for, because its queue holds no more
+ * than net.unix.max_dgram_qlen messages (10) and a MAINPID or READY that is lost is never said again;
+ * but at most a second, and nothing that goes wrong here fails the service.
+ */
+import { monotonicMicroseconds } from "../platform/clock.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+
+/** Longest wait for a manager that is busy, or does not know barriers. */
+const PATIENCE_MS = 1_000;
+
+/** A status longer than this is nobody's line; the whole message must stay below one page. */
+const VALUE_LIMIT = 500;
+
+/** One message: NAME=VALUE lines. */
+export type Notification = Readonly<Record<string, string>>;
+
+export class NotifyClient {
+  #socket: Fd | null = null;
+  #status = "";
+
+  /** @param path $NOTIFY_SOCKET: a file, or "@name" in the abstract namespace; undefined = nobody */
+  constructor(readonly platform: Platform, path: string | undefined) {
+    if (path === undefined || !/^[/@]/.test(path)) return;
+    try {
+      this.#socket = platform.sockets.datagramTo(path);
+    } catch {
+      // The manager has gone: baton serves on.
+    }
+  }
+
+  get isConnected(): boolean {
+    return this.#socket !== null;
+  }
+
+  /**
+   * @param patienceMs longest wait for a place in the manager's queue
+   * @returns false when nobody was told
+   */
+  send(notification: Notification, patienceMs = PATIENCE_MS): boolean {
+    const lines = Object.entries(notification).map(([name, value]) =>
+      `${name}=${oneLine(value)}\n`
+    );
+    return this.#sendText(lines.join(""), [], patienceMs);
+  }
+
+  #sendText(text: string, fds: readonly Fd[], patienceMs: number): boolean {
+    if (this.#socket === null) return false;
+    const { descriptors } = this.platform;
+    try {
+      descriptors.isWritable(this.#socket, patienceMs);
+      descriptors.send(this.#socket, new TextEncoder().encode(text), fds);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Serving, whether for the first time or again after a reload. */
+  ready(status: string): void {
+    this.#status = status;
+    this.send({ READY: "1", STATUS: status });
+  }
+
+  /** Says once more that the service is ready, with the status of then. */
+  repeatReady(): void {
+    this.ready(this.#status);
+  }
+
+  /** A reload begins; MONOTONIC_USEC is what Type=notify-reload waits for (systemd 253). */
+  reloading(status: string): void {
+    this.#status = status;
+    const now = monotonicMicroseconds(this.platform.libc);
+    this.send({ RELOADING: "1", MONOTONIC_USEC: String(now), STATUS: status });
+  }
+
+  stopping(status: string): void {
+    this.#status = status;
+    this.send({ STOPPING: "1", STATUS: status });
+  }
+
+  /** The line that `systemctl status` shows; sent only when it changes. */
+  status(status: string): void {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.send({ STATUS: status });
+  }
+
+  /** Asks the manager to wait longer for the start, stop or reload that is under way. */
+  extendTimeout(forMs: number): void {
+    this.send({ EXTEND_TIMEOUT_USEC: String(forMs * 1000) });
+  }
+
+  watchdog(): void {
+    this.send({ WATCHDOG: "1" }, 0);
+  }
+
+  /**
+   * Waits, at most a second, until the manager has worked on all messages so far: sd_notify_barrier(3).
+   * Needed before this process ends or becomes another program: a message is believed for the sake of
+   * its sender, who must still be there when it is read.
+   * @returns false when the manager did not say so
+   */
+  barrier(): boolean {
+    if (this.#socket === null) return true;
+    const { descriptors } = this.platform;
+    const { read, write } = descriptors.pipe();
+    using theirs = write;
+    using ours = read;
+    if (!this.#sendText("BARRIER=1", [theirs], PATIENCE_MS)) return false;
+    theirs.close();
+    return descriptors.waitForHangup(ours, PATIENCE_MS);
+  }
+
+  close(): void {
+    this.#socket?.close();
+    this.#socket = null;
+  }
+}
+
+/** A reason with several lines would be read as several variables. */
+function oneLine(value: string): string {
+  return value.replaceAll(/\s+/g, " ").slice(0, VALUE_LIMIT);
+}
