@@ -1,0 +1,215 @@
+/**
+ * The new baton's side of a takeover: `newStep(state, event) -> {state, effects}`. Pure: no clock, no
+ * socket.
+ *
+ * Guarantees: nothing is asked for twice; our generation is promoted only after the old baton has
+ * said that it has steered, or after it has ended; every other way out is `give_up`, and leaves the
+ * old baton as it was.
+ */
+import type { Reply, Request } from "./messages.ts";
+
+export type NewPhase =
+  /** Hello is said. */
+  | "greeting"
+  /** The old one's members are asked for, and new ones of ours. */
+  | "collecting"
+  /** Our generation starts. */
+  | "prepared"
+  /** Our generation has passed its gate; the old baton is to steer. */
+  | "switching"
+  /** Ours serves; the old baton drains. */
+  | "serving"
+  /** The old baton has ended. */
+  | "alone"
+  | "failed";
+
+export interface NewState {
+  readonly phase: NewPhase;
+  /** How many groups the old one has. */
+  readonly groups: number;
+  /** What is asked for next: groups in order, then a member in each of `wanted`. */
+  readonly next: { readonly group: number; readonly from: number };
+  readonly wanted: readonly number[];
+}
+
+export const NEW_SIDE: NewState = {
+  phase: "greeting",
+  groups: 0,
+  next: { group: 0, from: 0 },
+  wanted: [],
+};
+
+export type NewEvent =
+  | { readonly kind: "reply"; readonly reply: Reply }
+  | { readonly kind: "malformed"; readonly reason: string }
+  /** Our server listens once more at an address of the old one. */
+  | { readonly kind: "member_needed"; readonly index: number }
+  /** `members`: inodes of those that our server accepts from. */
+  | { readonly kind: "gate_passed"; readonly members: readonly number[] }
+  /** The old one is to stop now, whatever it still has. */
+  | { readonly kind: "stop_old" }
+  | { readonly kind: "timed_out" }
+  /** The old baton has closed the socket, or ended. */
+  | { readonly kind: "gone" };
+
+export type NewEffect =
+  | { readonly kind: "ask"; readonly request: Request }
+  | { readonly kind: "arm"; readonly timed: boolean }
+  | { readonly kind: "keep_offer"; readonly offer: Extract<Reply, { kind: "accepted" }> }
+  | { readonly kind: "keep_group"; readonly group: Extract<Reply, { kind: "group" }> }
+  | { readonly kind: "keep_member"; readonly member: Extract<Reply, { kind: "member" }> }
+  /** Everything is there: the generation may start. */
+  | { readonly kind: "start" }
+  /** A call of our server can go on: the member is there. */
+  | { readonly kind: "resume" }
+  /** THE POINT OF NO RETURN: the old one has steered to us; we steer from here on. */
+  | { readonly kind: "promote"; readonly reply: Extract<Reply, { kind: "switched" }> | null }
+  /** The old one is gone: its members are ours alone. */
+  | { readonly kind: "inherit" }
+  | { readonly kind: "give_up"; readonly reason: string };
+
+export interface NewStep {
+  readonly state: NewState;
+  readonly effects: readonly NewEffect[];
+}
+
+/** The transition function. */
+export function newStep(state: NewState, event: NewEvent): NewStep {
+  const { phase } = state;
+  if (phase === "failed" || phase === "alone") return { state, effects: [] };
+  switch (event.kind) {
+    case "reply":
+      return onReply(state, event.reply);
+    case "malformed":
+      return phase === "serving"
+        ? { state, effects: [] }
+        : fail(state, `Cannot understand the old baton: ${event.reason}`);
+    case "timed_out":
+      return fail(state, `the old baton did not answer in time: ${WAITING[phase]}`);
+    case "gone":
+      return onGone(state);
+    case "member_needed":
+      if (phase !== "prepared") return { state, effects: [] };
+      return ask(state, { kind: "member", index: event.index });
+    case "gate_passed":
+      if (phase !== "prepared") return { state, effects: [] };
+      return ask({ ...state, phase: "switching" }, { kind: "switch", members: event.members });
+    case "stop_old":
+      if (phase !== "serving") return { state, effects: [] };
+      return { state, effects: [{ kind: "ask", request: { kind: "terminate" } }] };
+  }
+}
+
+const WAITING: Readonly<Record<NewPhase, string>> = {
+  greeting: "hello",
+  collecting: "asked for its listeners",
+  prepared: "asked for one more socket",
+  switching: "asked to switch",
+  serving: "draining",
+  alone: "gone",
+  failed: "given up",
+};
+
+function onReply(state: NewState, reply: Reply): NewStep {
+  const { phase } = state;
+  // What is said after the switch changes nothing any more.
+  if (phase === "serving") return { state, effects: [] };
+  switch (reply.kind) {
+    case "refused":
+      return fail(state, reply.reason);
+    case "not_understood":
+      return fail(state, `the old baton does not understand "${reply.name}"`);
+    case "accepted":
+      if (phase !== "greeting") break;
+      return collect({ ...state, phase: "collecting", groups: reply.groups }, [
+        { kind: "keep_offer", offer: reply },
+      ]);
+    case "group":
+      if (phase !== "collecting" || reply.index !== state.next.group) break;
+      return onGroup(state, reply);
+    case "member":
+      if (phase === "prepared" || phase === "switching") {
+        const arm: NewEffect[] = phase === "prepared" ? [{ kind: "arm", timed: false }] : [];
+        return {
+          state,
+          effects: [...arm, { kind: "keep_member", member: reply }, { kind: "resume" }],
+        };
+      }
+      if (phase !== "collecting" || reply.index !== state.wanted[0]) break;
+      return collect({ ...state, wanted: state.wanted.slice(1) }, [
+        { kind: "keep_member", member: reply },
+      ]);
+    case "switched":
+      if (phase !== "switching") break;
+      return {
+        state: { ...state, phase: "serving" },
+        effects: [{ kind: "arm", timed: false }, { kind: "promote", reply }],
+      };
+  }
+  return fail(state, `the old baton said "${reply.kind}", which was not asked for`);
+}
+
+function onGroup(state: NewState, reply: Extract<Reply, { kind: "group" }>): NewStep {
+  const { index, members, next } = reply;
+  const isWanted = members.some(({ receiving, late, dead }) => receiving && !late && !dead);
+  const wanted = isWanted && !state.wanted.includes(index)
+    ? [...state.wanted, index]
+    : state.wanted;
+  if (next !== null && next <= state.next.from) {
+    return fail(state, `the old baton goes round in circles at group ${index}`);
+  }
+  const following = next === null ? { group: index + 1, from: 0 } : { group: index, from: next };
+  return collect({ ...state, wanted, next: following }, [{ kind: "keep_group", group: reply }]);
+}
+
+/** Asks for what is still missing, or goes on when nothing is. */
+function collect(state: NewState, effects: readonly NewEffect[]): NewStep {
+  const { next, groups, wanted } = state;
+  const request: Request | null = next.group < groups
+    ? { kind: "group", index: next.group, from: next.from }
+    : wanted[0] !== undefined
+    ? { kind: "member", index: wanted[0] }
+    : null;
+  if (request !== null) {
+    const asked = ask(state, request);
+    return { state, effects: [...effects, ...asked.effects] };
+  }
+  return {
+    state: { ...state, phase: "prepared" },
+    effects: [...effects, { kind: "arm", timed: false }, { kind: "start" }],
+  };
+}
+
+function ask(state: NewState, request: Request): NewStep {
+  return { state, effects: [{ kind: "ask", request }, { kind: "arm", timed: true }] };
+}
+
+function fail(state: NewState, reason: string): NewStep {
+  return {
+    state: { ...state, phase: "failed" },
+    effects: [{ kind: "arm", timed: false }, { kind: "give_up", reason }],
+  };
+}
+
+function onGone(state: NewState): NewStep {
+  const alone: NewState = { ...state, phase: "alone" };
+  switch (state.phase) {
+    case "greeting":
+    case "collecting":
+      return fail(state, "the old baton ended during the takeover");
+    case "switching":
+      // Whether it has steered is unknown: ours is ready, and we hold every member, so it serves.
+      return {
+        state: alone,
+        effects: [{ kind: "arm", timed: false }, { kind: "promote", reply: null }, {
+          kind: "inherit",
+        }],
+      };
+    case "prepared":
+    case "serving":
+      return { state: alone, effects: [{ kind: "arm", timed: false }, { kind: "inherit" }] };
+    case "alone":
+    case "failed":
+      return { state, effects: [] };
+  }
+}
