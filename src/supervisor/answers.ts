@@ -1,0 +1,42 @@
+/** Who waits for what: requests to reload or upgrade, and the promise each of them holds. */
+
+interface Pending<Report> {
+  readonly askedAt: number;
+  readonly resolve: (report: Report) => void;
+}
+
+let next = 1;
+
+/** A number that no other request of this process has. */
+export function nextRequest(): number {
+  return next++;
+}
+
+export class Answers<Report extends { durationMs: number }> {
+  readonly #pending = new Map<number, Pending<Report>>();
+
+  /** A new request. */
+  ask(): { request: number; answer: Promise<Report> } {
+    const request = nextRequest();
+    const { promise, resolve } = Promise.withResolvers<Report>();
+    this.#pending.set(request, { askedAt: performance.now(), resolve });
+    return { request, answer: promise };
+  }
+
+  /**
+   * Answers each of `requests` that is still waiting.
+   * @returns the longest time that one of them has waited, in milliseconds; null when none was
+   */
+  give(requests: readonly number[], report: Omit<Report, "durationMs">): number | null {
+    let longest: number | null = null;
+    for (const request of requests) {
+      const pending = this.#pending.get(request);
+      if (pending === undefined) continue;
+      this.#pending.delete(request);
+      const durationMs = Math.round(performance.now() - pending.askedAt);
+      longest = Math.max(longest ?? 0, durationMs);
+      pending.resolve({ ...report, durationMs } as Report);
+    }
+    return longest;
+  }
+}

@@ -1,0 +1,86 @@
+/** What the supervisor is made of, what all generations share, and what one of them is started with. */
+import type { Config } from "../config/config.ts";
+import type { Preset } from "../config/presets.ts";
+import type { Adopter } from "../handoff/adopt.ts";
+import type { LaunchPlan } from "../launcher/plan.ts";
+import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import type { Member } from "../steering/member.ts";
+import type { Resumption } from "../upgrade/in_place.ts";
+import type { Keeper } from "../upgrade/keeper.ts";
+import type { GenerationRecord, Surroundings } from "../upgrade/resume_state.ts";
+import type { Inheritor } from "../handoff/inherit.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Children } from "./children.ts";
+import type { OldBaton } from "./foreign.ts";
+import type { ControlDoor } from "./in_place_upgrade.ts";
+import type { Journal } from "./journal.ts";
+import type { PlanContext } from "./plan.ts";
+import type { ServerResumption } from "./server_process.ts";
+import type { ServiceManager } from "./service_manager.ts";
+import type { UpgraderOptions } from "./upgrader.ts";
+
+/** What all generations share. */
+export interface RunningContext {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly preset: Preset;
+  readonly children: Children;
+  readonly listeners: Listeners;
+  /** Null: nothing is trapped. */
+  readonly adopter: Adopter | null;
+  readonly stdin: Fd | number;
+  readonly journal: Journal;
+  readonly dispatch: (event: ServiceEvent) => void;
+  readonly log: (message: string) => void;
+}
+
+export interface StartOptions {
+  readonly plan: LaunchPlan;
+  readonly notifyPath: string;
+  readonly members: readonly Member[];
+}
+
+/** A generation that another baton has started. */
+export interface ResumeOptions {
+  readonly record: GenerationRecord;
+  readonly notifyPath: string;
+  /** The socket behind it. */
+  readonly notify: Fd | null;
+  readonly filter: Fd | null;
+  readonly outputs: ServerResumption["outputs"];
+  readonly isForeign: boolean;
+}
+
+export interface SupervisorOptions {
+  readonly context: Omit<RunningContext, "dispatch" | "log" | "journal">;
+  readonly plan: PlanContext;
+  readonly inheritor: Inheritor;
+  readonly logger: Logger;
+  readonly version: string;
+  readonly manager: ServiceManager;
+  /** What an upgrade of this baton needs. */
+  readonly upgrade: Pick<UpgraderOptions, "program" | "prefix" | "env" | "directory" | "lock">;
+  /** What this baton goes on with, if another one has stopped in the middle. */
+  readonly resumption: Resumption | null;
+  readonly surroundings: Surroundings;
+  /** With --survive: what outlives this baton is kept there, once it has the service. */
+  readonly keeper: () => Keeper | null;
+  /** The control socket, which is passed on. */
+  readonly door: () => ControlDoor | null;
+  /** The old baton that this one is to replace, if it was started for that. */
+  readonly predecessor: OldBaton | null;
+  /** It has the path of --handoff-socket, which is ours when we have taken over. */
+  readonly handoffIsShared: boolean;
+  /** This baton has replaced the old one: from now on the names (socket, pidfile) are its own. */
+  readonly onTakenOver: () => void;
+  readonly onPredecessorGone: () => void;
+  /** The baton that had replaced this one is gone: the names are our own again. */
+  readonly onTakenBack: () => void;
+  /** Path of the NOTIFY_SOCKET of a generation. */
+  readonly notifyPath: (epoch: number) => string;
+  /** Everything is over. */
+  readonly onFinish: (status: number) => void;
+}

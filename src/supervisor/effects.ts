@@ -1,0 +1,291 @@
+/**
+ * The hands of the supervisor: carries out what the lifecycle asks for, and nothing else. It holds
+ * the generations' runtime sides, the history and the requests that wait for an answer.
+ */
+import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
+import { servingOf } from "../lifecycle/service.ts";
+import type { ServiceState } from "../lifecycle/service.ts";
+import {
+  EXIT_BUSY,
+  EXIT_NEW_GENERATION_FAILED,
+  EXIT_SYSTEM,
+  EXIT_USAGE,
+} from "../lifecycle/status.ts";
+import { ConfigError } from "../config/errors.ts";
+import { ListenError } from "../handoff/inherit.ts";
+import type { Resumption } from "../upgrade/in_place.ts";
+import { Answers } from "./answers.ts";
+import type { RunningContext, SupervisorOptions } from "./context.ts";
+import { ForeignGeneration } from "./foreign.ts";
+import type { OldBaton } from "./foreign.ts";
+import type { GenerationHandle } from "./handle.ts";
+import { History } from "./history.ts";
+import { InPlaceUpgrade } from "./in_place_upgrade.ts";
+import { Offers } from "./offers.ts";
+import { launchPlan } from "./plan.ts";
+import { delayOf } from "./policy.ts";
+import { packService, resumeWaits, unpackService } from "./resume.ts";
+import { Running } from "./running.ts";
+import type { ReloadReport } from "./snapshot.ts";
+import { Upgrader } from "./upgrader.ts";
+import type { HandoverFacts } from "./upgrader.ts";
+
+/** Lines of a failed generation's output in the verdict. */
+const VERDICT_LINES = 20;
+
+export class Effects {
+  readonly running = new Map<number, GenerationHandle>();
+  readonly history = new History();
+  readonly reloads = new Answers<ReloadReport>();
+  readonly upgrader: Upgrader;
+  readonly #inPlace: InPlaceUpgrade;
+  /** Null: nobody may take over from this baton. */
+  readonly offers: Offers | null;
+  #backoff: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(readonly options: SupervisorOptions, readonly context: RunningContext) {
+    const { logger, manager } = options;
+    this.upgrader = new Upgrader({
+      ...options.upgrade,
+      platform: context.platform,
+      listeners: context.listeners,
+      adopter: context.adopter,
+      children: context.children,
+      readyTimeoutMs: context.config.readyTimeoutMs,
+      dispatch: context.dispatch,
+      logger,
+      onHandedOver: (pid) => manager.handOver(pid),
+    });
+    const { platform, listeners, adopter, children, dispatch, config } = context;
+    this.#inPlace = new InPlaceUpgrade({
+      ...{ ...options.upgrade, platform, children, dispatch, logger },
+      door: options.door,
+    });
+    const { handoffSocket, backlog } = config;
+    const { lock } = options.upgrade;
+    this.offers = handoffSocket === null ? null : new Offers({
+      ...{ platform, listeners, adopter, dispatch, logger, lock, backlog },
+      path: handoffSocket,
+    });
+    context.children.onStrayReaped = () => {
+      for (const running of this.running.values()) running.onStrayReaped();
+    };
+  }
+
+  /** @param state of the service after the step that asked for `effect` */
+  perform(effect: ServiceEffect, state: ServiceState): void {
+    const { logger } = this.options;
+    const running = "epoch" in effect && effect.epoch !== null
+      ? this.running.get(effect.epoch)
+      : undefined;
+    switch (effect.kind) {
+      case "spawn":
+        return this.#spawn(effect.epoch, effect.heirOf, state);
+      case "make_heir":
+        if (running) running.heirOf = effect.heirOf;
+        return;
+      case "switch":
+        this.context.listeners.switchTo(effect.epoch);
+        return logger.info(`generation ${effect.epoch} serves`, { pid: running?.pid ?? null });
+      case "drain":
+        logger.info(`generation ${effect.epoch} drains`, { pid: running?.pid ?? null });
+        if (effect.stopping) this.context.listeners.park();
+        return running?.beginDrain(effect.stopping);
+      case "signal_stop":
+        return running?.signalStop();
+      case "kill":
+        return running?.kill();
+      case "retire":
+        return this.#retire(effect.epoch);
+      case "return_members":
+        this.context.listeners.returnMembers(effect.epoch, effect.to);
+        return this.#retire(effect.epoch);
+      case "arm":
+        return running?.timers.arm(
+          effect.timer,
+          delayOf(this.context.config, effect.timer, running),
+        );
+      case "disarm":
+        return running?.timers.disarm(effect.timer);
+      case "begin_upgrade":
+        return this.#beginUpgrade(effect.inPlace, state);
+      case "abort_upgrade":
+        this.#inPlace.abort();
+        this.offers?.abort();
+        return this.upgrader.abort();
+      case "upgrade_result":
+        if (!this.offers?.answer(effect)) this.upgrader.answer(effect);
+        return;
+      case "take_back":
+        this.offers?.takeBack(effect.epoch);
+        running?.endDrain();
+        this.options.onTakenBack();
+        return logger.info(`generation ${effect.epoch} serves again`, {
+          pid: running?.pid ?? null,
+        });
+      case "arm_backoff":
+        this.history.crashes++;
+        this.#backoff = setTimeout(
+          () => this.context.dispatch({ kind: "backoff_elapsed" }),
+          effect.delayMs,
+        );
+        return logger.info(`starts again in ${effect.delayMs} ms`);
+      case "disarm_backoff":
+        if (this.#backoff !== null) clearTimeout(this.#backoff);
+        this.#backoff = null;
+        return;
+      case "reload_result":
+        return this.#answer(effect, state);
+      case "notice":
+        return logger.warn(effect.text);
+      case "finish":
+        return this.#finish(effect.status);
+    }
+  }
+
+  /**
+   * Begins as the successor of another baton: its generation serves until ours does.
+   * @returns the epoch of that one
+   */
+  inherit(predecessor: OldBaton): number {
+    const { logger, onTakenOver, onPredecessorGone, handoffIsShared, context } = this.options;
+    const foreign: ForeignGeneration = new ForeignGeneration({
+      platform: context.platform,
+      listeners: context.listeners,
+      predecessor,
+      dispatch: this.context.dispatch,
+      onTakenOver: () => {
+        if (handoffIsShared) this.offers?.socket.replace();
+        onTakenOver();
+      },
+      onGivenUp: (reason) => {
+        const epoch = predecessor.state.nextEpoch ?? foreign.epoch + 1;
+        const status = EXIT_NEW_GENERATION_FAILED;
+        this.context.dispatch({ kind: "failed", epoch, reason: `takeover: ${reason}`, status });
+      },
+      onGone: () => {
+        logger.info("the old baton has ended");
+        onPredecessorGone();
+      },
+    });
+    this.running.set(foreign.epoch, foreign);
+    this.history.started(foreign.epoch, foreign.startedAt);
+    this.history.continue(predecessor.state.counters);
+    return foreign.epoch;
+  }
+
+  #spawn(epoch: number, heirOf: number | null, state: ServiceState): void {
+    const { options } = this;
+    const before = servingOf(state)?.epoch ?? heirOf;
+    const wantsNotification = before !== null &&
+      (this.running.get(before)?.notified ?? false);
+    const running = new Running(this.context, epoch, { heirOf, wantsNotification });
+    this.running.set(epoch, running);
+    this.history.started(epoch, running.startedAt);
+    try {
+      const notifyPath = options.notifyPath(epoch);
+      const plan = launchPlan(options.plan, epoch, notifyPath);
+      const members = options.inheritor.membersFor(epoch, heirOf);
+      running.start({ plan, notifyPath, members });
+      this.history.setPid(epoch, running.pid);
+      options.logger.info(`generation ${epoch} starts`, { pid: running.pid });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      running.failWithoutProcess(message, statusOf(error));
+    }
+  }
+
+  #beginUpgrade(inPlace: boolean, state: ServiceState): void {
+    const facts = this.#handoverFacts(state);
+    if (this.offers?.begin(state.upgrade ?? [], facts, state.nextEpoch)) return;
+    const far = this.context.listeners.groups.find(({ network }) => network !== null);
+    if (far !== undefined) {
+      // What makes sockets there does not travel by exec or to a child.
+      const reason = `the sockets at ${far.text} belong to another network namespace since a ` +
+        "takeover: replace this baton by a takeover too";
+      return this.context.dispatch({ kind: "upgrade_failed", reason });
+    }
+    if (!inPlace) return this.upgrader.begin(facts);
+    this.#inPlace.begin(this.upgrader.takeProgram(), () => packService(this, state));
+  }
+
+  /**
+   * Goes on where another baton stopped.
+   * @returns the state to begin with
+   */
+  resume(resumption: Resumption): ServiceState {
+    const state = unpackService(this, resumption);
+    const { config } = this.context;
+    resumeWaits(
+      this.running,
+      state,
+      (timer, handle) => handle.timers.arm(timer, delayOf(config, timer, handle)),
+    );
+    return state;
+  }
+
+  /** Its members may be needed for longer than it lives (a crash); its story is over. */
+  remember(epoch: number): void {
+    const running = this.running.get(epoch);
+    if (running !== undefined) this.history.ended(epoch, running);
+  }
+
+  #retire(epoch: number): void {
+    const running = this.running.get(epoch);
+    this.context.listeners.retire(epoch);
+    if (running === undefined) return;
+    this.history.ended(epoch, running);
+    running.close();
+    this.running.delete(epoch);
+    this.options.logger.info(`generation ${epoch} is gone`, { cut: running.cut });
+  }
+
+  #answer(effect: Extract<ServiceEffect, { kind: "reload_result" }>, state: ServiceState): void {
+    const { result, epoch, reason } = effect;
+    const failed = result === "failed" && epoch !== null ? this.running.get(epoch) : undefined;
+    const output = failed?.output?.tail.lines(VERDICT_LINES) ?? [];
+    const outputIsDirect = failed?.outputIsDirect ?? false;
+    const report = { result, epoch, reason, output, outputIsDirect };
+    const durationMs = this.reloads.give(effect.requests, report);
+    if (durationMs !== null) this.history.reloaded({ epoch, result, reason, durationMs });
+    if (result === "failed" && state.finished) {
+      this.options.predecessor?.saysFailed([reason, ...output].join("\n"));
+    }
+    if (result === "ok") this.history.ok++;
+    if (result === "failed") this.history.failed++;
+    if (result === "failed") {
+      this.options.logger.error(`reload failed: ${reason}`, { epoch });
+    }
+  }
+
+  #handoverFacts(state: ServiceState): HandoverFacts {
+    const serving = servingOf(state);
+    const running = serving ? this.running.get(serving.epoch) : undefined;
+    const { ok, failed, crashes } = this.history;
+    return {
+      name: this.context.config.name,
+      batonVersion: this.options.version,
+      epoch: serving?.epoch ?? 0,
+      servingPid: running?.pid ?? null,
+      startedAt: (running?.startedAt ?? new Date()).toISOString(),
+      notified: running?.notified ?? false,
+      counters: { ok, failed, crashes },
+    };
+  }
+
+  #finish(status: number): void {
+    for (const running of this.running.values()) running.close();
+    this.context.listeners.close();
+    this.context.children.close();
+    this.offers?.close();
+    this.options.manager.close();
+    this.options.keeper()?.end();
+    this.options.onFinish(status);
+  }
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof ConfigError) return EXIT_USAGE;
+  if (error instanceof ListenError) return EXIT_BUSY;
+  return EXIT_SYSTEM;
+}

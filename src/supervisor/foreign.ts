@@ -1,0 +1,118 @@
+/**
+ * The generation of the old baton during an upgrade, as the new one sees it: it serves until ours has
+ * passed its gate, is then drained by its own baton, and is gone when that has ended.
+ */
+import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
+import type { Platform } from "../platform/platform.ts";
+import { processTree } from "../platform/proc.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import type { MemberRecord } from "../steering/member.ts";
+import type { GenerationHandle } from "./handle.ts";
+
+/** The old baton, as its successor talks to it: a parent (`upgrade/`), or a stranger (`takeover/`). */
+export interface OldBaton {
+  readonly state: {
+    /** Its serving generation. */
+    readonly epoch: number;
+    readonly startedAt: string;
+    /** Null: not known here. */
+    readonly servingPid: number | null;
+    readonly notified: boolean;
+    readonly counters: { readonly ok: number; readonly failed: number; readonly crashes: number };
+    readonly groups: readonly { readonly members: readonly MemberRecord[] }[];
+    /** Of the first generation here. */
+    readonly nextEpoch?: number;
+  };
+  importInto(listeners: Listeners): void;
+  /** @param onGivenUp it will not be replaced by us: it goes on alone */
+  watch(onGone: () => void, onGivenUp: (reason: string) => void): void;
+  /** Calls `go` when our generation `epoch` may serve as far as the old baton is concerned. */
+  beforeServing(epoch: number, go: () => void): void;
+  saysServing(epoch: number): void;
+  saysFailed(reason: string): void;
+  /** Asks it to stop sooner, or ends it. */
+  stop(how: "soon" | "now"): void;
+}
+
+export interface ForeignOptions {
+  readonly platform: Platform;
+  readonly listeners: Listeners;
+  readonly predecessor: OldBaton;
+  readonly dispatch: (event: ServiceEvent) => void;
+  /** Our own generation serves; says so to the world before the old baton is told. */
+  readonly onTakenOver: () => void;
+  /** The old baton has ended. */
+  readonly onGone: () => void;
+  /** It goes on alone. */
+  readonly onGivenUp: (reason: string) => void;
+}
+
+export class ForeignGeneration implements GenerationHandle {
+  readonly epoch: number;
+  readonly startedAt: Date;
+  readonly pid: number | null;
+  readonly notified: boolean;
+  readonly heirOf = null;
+  readonly cut = 0;
+  readonly stopTimeMs = 0;
+  readonly output = null;
+  readonly outputIsDirect = true;
+  /** Its own baton keeps the time. */
+  readonly timers = { arm: () => {}, disarm: () => {} };
+  #told = false;
+
+  constructor(readonly options: ForeignOptions) {
+    const { listeners, predecessor } = options;
+    const { state } = predecessor;
+    predecessor.importInto(listeners);
+    this.epoch = state.epoch;
+    this.startedAt = new Date(state.startedAt);
+    this.pid = state.servingPid;
+    this.notified = state.notified;
+    predecessor.watch(() => this.#onGone(), options.onGivenUp);
+  }
+
+  #onGone(): void {
+    this.#settleListeners();
+    this.options.onGone();
+    const exit = { status: 1, asTold: true, text: "the old baton has ended" };
+    this.options.dispatch({ kind: "exited", epoch: this.epoch, exit });
+  }
+
+  /** Nobody else holds the members now; those of generations before the serving one go. */
+  #settleListeners(): void {
+    const { listeners, predecessor } = this.options;
+    listeners.groups.forEach((group) => group.unshare());
+    const records = predecessor.state.groups.flatMap(({ members }) => members);
+    const epochs = new Set(records.map(({ epoch }) => epoch));
+    epochs.delete(this.epoch);
+    epochs.forEach((epoch) => listeners.retire(epoch));
+  }
+
+  processes(): number[] {
+    return this.pid === null ? [] : processTree(this.pid);
+  }
+
+  onStrayReaped(): void {}
+
+  beginDrain(): void {
+    this.options.onTakenOver();
+    this.options.predecessor.saysServing(this.epoch + 1);
+    this.#told = true;
+  }
+
+  /** Its own baton knows what it has. */
+  endDrain(): void {}
+
+  signalStop(): void {
+    this.options.predecessor.stop("soon");
+  }
+
+  kill(): void {
+    if (this.#told) this.options.predecessor.stop("now");
+  }
+
+  forward(): void {}
+
+  close(): void {}
+}

@@ -1,0 +1,83 @@
+/**
+ * A supervisor in a pod: the same interface, but a stop first waits for those who send the traffic
+ * (`--min-drain`), and probes are answered. The supervisor's own drain comes after that.
+ */
+import type { TerminationPolicy } from "../lifecycle/termination.ts";
+import { Pod } from "./pod.ts";
+import type { PodOptions } from "./pod.ts";
+import type { ProbeReport, ReloadReport, Snapshot, UpgradeReport } from "./snapshot.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+export interface GracefulServiceOptions
+  extends Pick<PodOptions, "platform" | "config" | "logger" | "exceptPort" | "inPod"> {
+  readonly supervisor: Supervisor;
+  readonly minDrainMs: number;
+  ports(): readonly number[];
+  probesAccepted(): number;
+}
+
+export class GracefulService {
+  readonly pod: Pod;
+
+  constructor(readonly options: GracefulServiceOptions) {
+    const { supervisor, config } = options;
+    const policy: TerminationPolicy = {
+      minDrainMs: options.minDrainMs,
+      maxDrainMs: config.drainTimeMs,
+      quietMs: config.quietMs,
+      stopTimeMs: config.stopTimeMs,
+      finishesRequests: true,
+      expectsListener: true,
+      skipsEmptying: true,
+    };
+    this.pod = new Pod({
+      ...options,
+      policy,
+      processes: () => [],
+      whyNotReady: () => supervisor.servingEpoch === null ? "no generation serves" : null,
+      onBegin: () => {},
+      signal: () => this.#stop(),
+      kill: () => {},
+    });
+  }
+
+  snapshot(): Snapshot {
+    return this.options.supervisor.snapshot();
+  }
+
+  reload(): Promise<ReloadReport> {
+    return this.options.supervisor.reload();
+  }
+
+  upgrade(program: string | null = null, inPlace = false): Promise<UpgradeReport> {
+    return this.options.supervisor.upgrade(program, inPlace);
+  }
+
+  forward(signal: number): void {
+    this.options.supervisor.forward(signal);
+  }
+
+  /** First time: wait, drain and stop. Second: stop without waiting. Third: kill. */
+  stop(): void {
+    const { terminator } = this.pod;
+    if (terminator.phase === "over") this.options.supervisor.stop();
+    else terminator.terminate();
+  }
+
+  drain(): Promise<void> {
+    return this.pod.terminator.drain();
+  }
+
+  probes(): ProbeReport {
+    return this.pod.probes();
+  }
+
+  /** The supervisor counts the requests from here on. */
+  #stop(): void {
+    const { terminator } = this.pod;
+    this.options.supervisor.stop();
+    if (terminator.requests > 1) this.options.supervisor.stop();
+    terminator.gone();
+    terminator.close();
+  }
+}

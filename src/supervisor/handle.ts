@@ -1,0 +1,33 @@
+/** A generation as the supervisor handles it: one of ours (`Running`), or another baton's. */
+import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
+import type { Output } from "./output.ts";
+
+export interface GenerationHandle {
+  readonly epoch: number;
+  readonly startedAt: Date;
+  /** Leading process, null when there is none. */
+  readonly pid: number | null;
+  /** Crashed generation whose members it may take over. */
+  heirOf: number | null;
+  /** It has sent READY=1. */
+  readonly notified: boolean;
+  /** Connections that were busy when it had to end. */
+  readonly cut: number;
+  readonly stopTimeMs: number;
+  readonly timers: {
+    arm(timer: GenerationTimer, delayMs: number): void;
+    disarm(timer: GenerationTimer): void;
+  };
+  readonly output: Output | null;
+  /** What it prints does not come through `output` (any more). */
+  readonly outputIsDirect: boolean;
+  processes(): number[];
+  onStrayReaped(): void;
+  beginDrain(stopping: boolean): void;
+  /** It serves again. */
+  endDrain(): void;
+  signalStop(): void;
+  kill(): void;
+  forward(signal: number): void;
+  close(): void;
+}

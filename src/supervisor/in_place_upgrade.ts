@@ -1,0 +1,115 @@
+/**
+ * An upgrade in place: this process becomes the new program, with its process id and its children.
+ *
+ * Steps: trial of the new program (`upgrade/trial.ts`), a moment in which nobody is in the middle of
+ * talking to the control socket, exec. Whatever fails before the exec changes nothing.
+ */
+import type { Logger } from "../log/logger.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
+import { execInPlace } from "../upgrade/in_place.ts";
+import type { ResumeState } from "../upgrade/resume_state.ts";
+import { canEnter, Trial } from "../upgrade/trial.ts";
+import type { Children } from "./children.ts";
+
+/** The control socket as an upgrade sees it. */
+export interface ControlDoor {
+  readonly listener: Fd;
+  /** Lets nobody in any more; resolves when those inside have got their answers, or will not soon. */
+  pause(): Promise<void>;
+  resume(): void;
+}
+
+/** What the new program gets: a state, and descriptors by name. */
+export interface Luggage {
+  readonly state: ResumeState;
+  readonly descriptors: ReadonlyMap<string, Fd>;
+}
+
+export interface InPlaceOptions {
+  readonly platform: Platform;
+  readonly children: Children;
+  readonly logger: Logger;
+  /** Program of this baton as it was called, and its arguments up to baton's own. */
+  readonly program: string;
+  readonly prefix: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly door: () => ControlDoor | null;
+  readonly dispatch: (event: ServiceEvent) => void;
+}
+
+export class InPlaceUpgrade {
+  #trial: Trial | null = null;
+  /** Counts upgrades, so that one that was given up is recognised. */
+  #current = 0;
+
+  constructor(readonly options: InPlaceOptions) {}
+
+  /** @param pack is called twice: for the trial, and for the exec */
+  begin(asked: string | null, pack: () => Luggage): void {
+    const { platform, children, logger } = this.options;
+    const program = asked ?? this.options.program;
+    const prefix = program === this.options.program ? this.options.prefix : [];
+    const upgrade = ++this.#current;
+    try {
+      this.#trial = new Trial(platform, {
+        program,
+        prefix,
+        argv: platform.runtime.argv,
+        env: this.options.env,
+        directory: this.options.directory,
+        state: pack().state,
+        onPassed: (path) => this.#go(upgrade, { path, argv: [program, ...prefix], pack }),
+        onFailed: (reason) => this.#failed(reason),
+      });
+      children.addStranger(this.#trial.pid);
+      logger.info(`upgrade in place: tries ${program}, pid ${this.#trial.pid}`);
+    } catch (error) {
+      this.#failed(messageOf(error));
+    }
+  }
+
+  async #go(
+    upgrade: number,
+    next: { path: string; argv: readonly string[]; pack: () => Luggage },
+  ): Promise<void> {
+    const { platform, env, logger, directory } = this.options;
+    const door = this.options.door();
+    await door?.pause();
+    if (upgrade !== this.#current) return door?.resume();
+    logger.info(`upgrade in place: becomes ${next.path}`);
+    // The new program reads its arguments where this one did, if that directory is still there.
+    const entered = canEnter(platform, directory);
+    try {
+      const { state, descriptors } = next.pack();
+      execInPlace(platform, {
+        path: next.path,
+        argv: [...next.argv, ...platform.runtime.argv],
+        env,
+        state,
+        descriptors,
+      });
+    } catch (error) {
+      if (entered) platform.processes.changeDirectory("/");
+      door?.resume();
+      this.#failed(messageOf(error));
+    }
+  }
+
+  #failed(reason: string): void {
+    this.options.dispatch({ kind: "upgrade_failed", reason });
+  }
+
+  /** Gives it up, if it is not too late. */
+  abort(): void {
+    this.#current++;
+    this.#trial?.cancel();
+    this.#trial = null;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,92 @@
+/**
+ * What makes a service a good pod, in both modes: the end that waits for those who send the traffic,
+ * and the answers to probes. docs/kubernetes.md
+ */
+import type { Config } from "../config/config.ts";
+import { PortWatch } from "../drain/port_watch.ts";
+import type { Logger } from "../log/logger.ts";
+import type { TerminationPhase, TerminationPolicy } from "../lifecycle/termination.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { ProbeReport } from "./snapshot.ts";
+import { Terminator } from "./terminator.ts";
+
+export interface PodOptions {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly policy: TerminationPolicy;
+  /** Of the probes, which are no traffic. */
+  readonly exceptPort: number | null;
+  /** In a pod the network namespace is the service's own. */
+  readonly inPod: boolean;
+  /** Ports of the service; empty: those that its processes listen at. */
+  ports(): readonly number[];
+  processes(): readonly number[];
+  probesAccepted(): number;
+  /** Null, or what is missing. */
+  whyNotReady(): string | null;
+  onBegin(): void;
+  signal(): void;
+  kill(): void;
+}
+
+export class Pod {
+  readonly terminator: Terminator;
+  readonly traffic: PortWatch;
+  #started = false;
+
+  constructor(readonly options: PodOptions) {
+    const { platform, config, logger } = options;
+    this.traffic = new PortWatch(platform, {
+      ports: options.ports,
+      exceptPort: options.exceptPort,
+      processes: options.processes,
+      quietMs: config.quietMs,
+      countsOpens: options.inPod,
+      ownOpens: options.probesAccepted,
+    });
+    this.terminator = new Terminator({
+      policy: options.policy,
+      look: (atMs) => this.traffic.look(atMs),
+      endIdle: (atMs) => this.traffic.endIdle(atMs),
+      onBegin: options.onBegin,
+      onPhase: (phase, why) => {
+        // Its end is told by whoever has seen it.
+        if (phase !== "over") logger.info(`${DESCRIPTIONS[phase]}: ${why}`, this.#facts());
+      },
+      signal: options.signal,
+      kill: options.kill,
+    });
+  }
+
+  /** Readiness is the one thing that an end changes at once. */
+  probes(): ProbeReport {
+    const missing = this.options.whyNotReady();
+    this.#started ||= missing === null;
+    const sinceBeginMs = this.terminator.sinceBeginMs;
+    const { readyDelayMs } = this.options.config;
+    const isEnding = sinceBeginMs !== null && sinceBeginMs >= readyDelayMs;
+    const why = isEnding ? `it is ending (${this.terminator.phase})` : missing ?? "";
+    return { started: this.#started, ready: !isEnding && missing === null, live: true, why };
+  }
+
+  #facts(): Record<string, number> {
+    const look = this.terminator.latest;
+    return {
+      ...(look === null ? {} : { busy: look.busy, idle: look.idle }),
+      ...(this.traffic.ended === 0 ? {} : { ended: this.traffic.ended }),
+      ...(this.terminator.cut === 0 ? {} : { cut: this.terminator.cut }),
+    };
+  }
+}
+
+/** For the log. */
+const DESCRIPTIONS: Readonly<Record<TerminationPhase, string>> = {
+  serving: "serves",
+  lingering: "no longer ready, goes on accepting",
+  emptying: "waits for its connections",
+  drained: "drained",
+  stopping: "stop signal",
+  killing: "KILL",
+  over: "the server has ended",
+};

@@ -1,0 +1,199 @@
+/**
+ * From a running service to what the next baton needs of it, and back.
+ *
+ * Going on starts nothing: the same processes, sockets and queues, with every wait begun anew with its
+ * full time. What happened while no baton was there is found out and told to the lifecycle as events.
+ */
+import { servingOf } from "../lifecycle/service.ts";
+import type { ServiceState } from "../lifecycle/service.ts";
+import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Fd } from "../platform/fd.ts";
+import { removed } from "../steering/model.ts";
+import type { Resumption } from "../upgrade/in_place.ts";
+import {
+  CONTROL,
+  filterName,
+  LOCK,
+  memberName,
+  notifyName,
+  outputName,
+  RESUME_VERSION,
+} from "../upgrade/resume_state.ts";
+import type { ResumeState } from "../upgrade/resume_state.ts";
+import type { RunningContext, SupervisorOptions } from "./context.ts";
+import { descriptorsOf, recordOf } from "./generation_record.ts";
+import type { GenerationHandle } from "./handle.ts";
+import type { History } from "./history.ts";
+import type { Luggage } from "./in_place_upgrade.ts";
+import { Running } from "./running.ts";
+
+const OUTPUT_TARGETS = [1, 2] as const;
+
+/** A supervisor's parts, as far as they travel. */
+export interface ServiceParts {
+  readonly options: SupervisorOptions;
+  readonly context: RunningContext;
+  readonly running: Map<number, GenerationHandle>;
+  readonly history: History;
+}
+
+/** Everything that the next baton needs. Nothing is changed here. */
+export function packService(parts: ServiceParts, service: ServiceState): Luggage {
+  const { options, context, history } = parts;
+  const generations = [...parts.running.values()].filter((handle) => handle instanceof Running);
+  const records = generations.map(recordOf).filter((record) => record !== null);
+  const groups = context.listeners.groups;
+  const state: ResumeState = {
+    version: RESUME_VERSION,
+    batonVersion: options.version,
+    name: context.config.name,
+    incarnation: history.incarnation,
+    startedAt: history.startedAt.toISOString(),
+    surroundings: options.surroundings,
+    traps: context.adopter !== null,
+    // Whoever waits for an upgrade asks the next baton; nobody else can be waiting.
+    service: { ...service, upgrade: null, waiting: [] },
+    history: history.record(),
+    generations: records,
+    groups: groups.map((group) => ({
+      address: group.address,
+      members: group.records.map(({ record }) => record),
+    })),
+    calls: context.journal.calls,
+    ephemeral: [...context.adopter?.ephemeral ?? []],
+  };
+  const descriptors = new Map<string, Fd>([[LOCK, options.upgrade.lock]]);
+  const control = options.door()?.listener;
+  if (control !== undefined) descriptors.set(CONTROL, control);
+  for (const { record, fd } of groups.flatMap((group) => group.records)) {
+    descriptors.set(memberName(record.inode), fd);
+  }
+  for (const [name, fd] of generations.flatMap(descriptorsOf)) descriptors.set(name, fd);
+  return { state, descriptors };
+}
+
+/** Puts listeners, generations and memory back. @returns the state to begin with */
+export function unpackService(parts: ServiceParts, resumption: Resumption): ServiceState {
+  const { options, context, history } = parts;
+  const { state, kept } = resumption;
+  const isForeign = resumption.kind === "survived";
+  history.resume(state.history, {
+    incarnation: state.incarnation + 1,
+    startedAt: state.startedAt,
+  });
+  unpackListeners(context, resumption);
+  for (const inode of state.ephemeral) context.adopter?.ephemeral.add(inode);
+  for (const record of state.generations) {
+    const { epoch, heirOf, wantsNotification } = record;
+    const running = new Running(context, epoch, { heirOf, wantsNotification });
+    parts.running.set(epoch, running);
+    running.resume({
+      record,
+      notifyPath: options.notifyPath(epoch),
+      notify: kept.take(notifyName(epoch)),
+      filter: kept.take(filterName(epoch)),
+      outputs: OUTPUT_TARGETS.flatMap((target) => {
+        const read = kept.take(outputName(epoch, target));
+        return read === null ? [] : [{ target, read }];
+      }),
+      isForeign,
+    });
+    history.started(epoch, running.startedAt);
+    history.setPid(epoch, running.pid);
+  }
+  kept.close();
+  history.after(state.service);
+  return isForeign ? withoutStop(state.service) : state.service;
+}
+
+/** Whoever starts baton again wants the service: what was being stopped is drained, and replaced. */
+function withoutStop(service: ServiceState): ServiceState {
+  if (service.stopRequests === 0) return service;
+  return { ...service, stopRequests: 0, finalStatus: null, queued: [] };
+}
+
+function unpackListeners(context: RunningContext, { state, kept }: Resumption): void {
+  const { listeners, platform: { descriptors } } = context;
+  for (const { address, members } of state.groups) {
+    // All generations may share one socket: each member owns a descriptor of it.
+    const taken = new Map<number, Fd>();
+    const found = members.map((record) => {
+      const shared = taken.get(record.inode);
+      const fd = shared ? descriptors.duplicate(shared) : kept.take(memberName(record.inode));
+      if (fd !== null) taken.set(record.inode, fd);
+      return { record, fd };
+    });
+    const isListening = ({ fd }: { fd: Fd | null }) =>
+      fd !== null && listeners.sockets.option(fd, C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 0;
+    // What was written down last is ahead of the kernel by one step at most: a member that does not
+    // listen has not joined yet, or has left already.
+    const remaining = kernelOrder(found, isListening);
+    found.filter((member) => !remaining.includes(member)).forEach(({ fd }) => fd?.close());
+    if (remaining.length === 0) continue;
+    const group = listeners.obtain(address);
+    group.importMembers(remaining.flatMap(({ record, fd }) => fd === null ? [] : [{ record, fd }]));
+    group.unshare();
+  }
+}
+
+/** Members in the order of the kernel's array, without those that are not in it. */
+export function kernelOrder<T>(members: readonly T[], isIn: (member: T) => boolean): T[] {
+  const model = { members: members.map((_, index) => index) };
+  const gone = model.members.filter((index) => !isIn(members[index]!));
+  return gone.reduce(removed, model).members.map((index) => members[index]!);
+}
+
+/**
+ * After a crash of the baton before: steers to what serves, and tells the lifecycle what happened
+ * while nobody was there.
+ */
+export function catchUp(parts: ServiceParts, service: ServiceState, state: ResumeState): void {
+  const { context, running } = parts;
+  const { dispatch, listeners } = context;
+  const receiver = servingOf(service)?.epoch ?? service.bequest;
+  if (receiver !== null) listeners.switchTo(receiver);
+  const reason = "baton was killed while it started";
+  for (const { epoch, state: phase } of service.generations) {
+    if (!running.has(epoch)) {
+      const exit = { status: EXIT_NEW_GENERATION_FAILED, asTold: false, text: reason };
+      dispatch({ kind: "exited", epoch, exit });
+    } else if (phase === "starting" || phase === "probing") {
+      dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
+    }
+  }
+  const generations = [...running.values()].filter((handle) => handle instanceof Running);
+  for (const generation of generations) generation.catchUp();
+  for (const { epoch, id, tid, call, args } of state.calls) {
+    const generation = generations.find((candidate) => candidate.epoch === epoch);
+    const filter = generation?.process?.filter ?? null;
+    if (generation === undefined || filter === null) continue;
+    const notification = { id: BigInt(id), tid, call, args: args.map(BigInt) };
+    if (context.platform.seccomp.isValid(filter, notification.id)) {
+      generation.answer(filter, notification);
+    }
+  }
+  // What has crashed waits for no back-off: there was a pause already.
+  dispatch({ kind: "backoff_elapsed" });
+}
+
+/** Begins every wait anew that was under way, with its full time. */
+export function resumeWaits(
+  running: ReadonlyMap<number, GenerationHandle>,
+  state: ServiceState,
+  arm: (timer: "drain" | "stop" | "health", handle: GenerationHandle) => void,
+): void {
+  for (const { epoch, state: phase, outcome } of state.generations) {
+    const handle = running.get(epoch);
+    if (!(handle instanceof Running)) continue;
+    if (phase === "serving" && !handle.facts.isSettled) arm("health", handle);
+    if (phase === "draining") {
+      handle.beginDrain(outcome === "stopped");
+      arm("drain", handle);
+    }
+    if (phase !== "stopping") continue;
+    // What never got its stop signal was being killed.
+    if (!handle.facts.stopSent) handle.kill();
+    arm("stop", handle);
+  }
+}

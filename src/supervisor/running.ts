@@ -1,0 +1,278 @@
+/**
+ * One generation's runtime side: its process, gate, drain and timers. Turns what happens into events of the lifecycle; decides nothing.
+ */
+import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
+import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { ExitStatus } from "../platform/processes.ts";
+import type { Notification } from "../platform/seccomp.ts";
+import { NotifyServer } from "../systemd/notify_server.ts";
+import { NO_FACTS } from "../upgrade/resume_state.ts";
+import type { GenerationFacts } from "../upgrade/resume_state.ts";
+import { outlivesBaton } from "./policy.ts";
+import { AcceptWatch } from "./accept_watch.ts";
+import type { ResumeOptions, RunningContext, StartOptions } from "./context.ts";
+import { departure } from "./departure.ts";
+import { reportExit } from "./exit_report.ts";
+import { Gate } from "./gate.ts";
+import type { GenerationHandle } from "./handle.ts";
+import type { Output } from "./output.ts";
+import { ServerProcess } from "./server_process.ts";
+import { Stopping } from "./stopping.ts";
+import { Tenancy } from "./tenancy.ts";
+import { Timers } from "./timers.ts";
+
+export class Running implements GenerationHandle {
+  startedAt = new Date();
+  readonly gate: Gate;
+  heirOf: number | null;
+  process: ServerProcess | null = null;
+  /** What has happened to it that its processes do not show. */
+  readonly facts: GenerationFacts = { ...NO_FACTS };
+  notify: NotifyServer | null = null;
+  hasEnded = false;
+  readonly hints: string[] = [];
+  readonly timers = new Timers<GenerationTimer>((timer) => this.#onTimer(timer));
+  #acceptors: AcceptWatch | null = null;
+  readonly tenancy: Tenancy;
+  readonly #stopping: Stopping;
+
+  constructor(
+    readonly context: RunningContext,
+    readonly epoch: number,
+    options: { heirOf: number | null; wantsNotification: boolean },
+  ) {
+    this.heirOf = options.heirOf;
+    const { config, listeners } = context;
+    this.gate = new Gate(epoch, config.ready, listeners, options.wantsNotification);
+    this.#stopping = new Stopping(this);
+    this.tenancy = new Tenancy(this);
+  }
+
+  get notified(): boolean {
+    return this.gate.notified;
+  }
+
+  get cut(): number {
+    return this.facts.cut;
+  }
+
+  get output(): Output | null {
+    return this.process?.output ?? null;
+  }
+
+  onStrayReaped(): void {
+    this.process?.onStrayReaped();
+  }
+
+  get pid(): number | null {
+    return this.process?.pid ?? null;
+  }
+
+  /** It writes to baton's own descriptors: what it prints is not seen here any more. */
+  get outputIsDirect(): boolean {
+    return this.facts.handedOver ||
+      (this.context.config.output === "direct" && this.process !== null);
+  }
+
+  /** @throws when the launcher cannot even be spawned */
+  start(options: StartOptions): void {
+    const { context } = this;
+    this.notify = this.#notifyServer(options.notifyPath, null);
+    const server = this.#serverProcess();
+    server.start({
+      plan: options.plan,
+      stdin: context.stdin,
+      // With --listen nothing is trapped at the right moment, so the pipes would outlive baton.
+      capture: context.config.output === "capture" &&
+        !(outlivesBaton(context.config) && options.members.length > 0),
+      members: options.members.map((member) => member.heldUntilRetired),
+    });
+    this.process = server;
+    this.#acceptors = new AcceptWatch(context.platform, {
+      members: options.members,
+      processes: () => this.processes(),
+      onAccepting: () => {
+        context.dispatch({ kind: "listening", epoch: this.epoch });
+        this.checkGate();
+      },
+      isOver: () => this.gate.isListening || this.gate.isPassed || this.hasEnded,
+    });
+  }
+
+  /** Goes on with a generation that another baton has started. */
+  resume({ record, notifyPath, notify, ...parts }: ResumeOptions): void {
+    const { stopSent, stopTold, handedOver, daemonized, isSettled, cut } = record;
+    Object.assign(this.facts, { stopSent, stopTold, handedOver, daemonized, isSettled, cut });
+    this.hints.push(...record.hints);
+    this.startedAt = new Date(record.startedAt);
+    this.gate.notified = record.notified;
+    this.notify = this.#notifyServer(notifyPath, notify);
+    this.process = this.#serverProcess();
+    const { pid: leader, startTime, exitStatus } = record;
+    this.process.resume({ pid: leader, startTime, exitStatus, ...parts });
+    if (!parts.isForeign) this.tenancy.watchWorkers();
+  }
+
+  #notifyServer(path: string, kept: Fd | null): NotifyServer {
+    return new NotifyServer(
+      this.context.platform,
+      path,
+      (pid) => this.processes().includes(pid),
+      (variables) => this.#onNotify(variables),
+      kept,
+    );
+  }
+
+  /** Answers a trapped call, which is written down until then: without an answer its thread hangs. */
+  answer(notify: Fd, notification: Notification): void {
+    const { journal, adopter } = this.context;
+    journal.during(this.epoch, notification, () => {
+      adopter?.handle(notify, notification, this.tenancy);
+    });
+  }
+
+  /** Another baton was killed: finds out what has happened since. */
+  catchUp(): void {
+    this.process?.catchUp();
+    this.tenancy.watchWorkers();
+  }
+
+  #serverProcess(): ServerProcess {
+    const { context } = this;
+    return new ServerProcess(context.platform, context.children, {
+      epoch: this.epoch,
+      onNotification: (notify, notification) => this.answer(notify, notification),
+      onPrepared: () => context.journal.write(),
+      onLaunchFailed: (status, message) => this.fail(message, status),
+      onExit: (status, lingering) => this.#onExit(status, lingering),
+      onGone: () => this.#onGone(),
+      holdsMember: (pid) => context.listeners.isHeldBy(pid, this.epoch),
+    });
+  }
+
+  processes(): number[] {
+    return this.process?.processes() ?? [];
+  }
+
+  #onNotify(variables: ReadonlyMap<string, string>): void {
+    if (variables.get("READY") !== "1" || this.gate.notified) return;
+    this.gate.notified = true;
+    this.context.log(`generation ${this.epoch} sent READY=1`);
+    this.checkGate();
+  }
+
+  checkGate(): void {
+    if (this.gate.isPassed) this.context.dispatch({ kind: "ready", epoch: this.epoch });
+  }
+
+  /** It will not make it. */
+  fail(reason: string, status: number = EXIT_NEW_GENERATION_FAILED): void {
+    this.context.dispatch({ kind: "failed", epoch: this.epoch, reason, status });
+  }
+
+  /** Something could not be done before there was a process. */
+  failWithoutProcess(reason: string, status: number): void {
+    this.fail(reason, status);
+    this.#end({ status, asTold: false, text: reason });
+  }
+
+  #onExit(status: ExitStatus, lingering: number): void {
+    const { facts } = this;
+    const { stopSignal } = this.#stopping.policy;
+    const serves = this.gate.listening.length > 0;
+    switch (departure({ status, lingering, facts, stopSignal, serves })) {
+      case "ended":
+        return this.#end(this.#report(status));
+      case "tell_others":
+        this.process?.signal(stopSignal);
+        facts.stopTold = true;
+        return;
+      case "wait":
+        facts.stopTold = true;
+        return;
+      case "to_background":
+        facts.daemonized = true;
+        this.context.log(
+          `generation ${this.epoch} went to the background: its processes are followed, ` +
+            `but tell the server to stay in the foreground if it can`,
+        );
+    }
+  }
+
+  #onGone(): void {
+    const status = this.process?.exitStatus;
+    if (status) this.#end(this.#report(status));
+  }
+
+  #report(status: ExitStatus): ExitReport {
+    return reportExit(status, {
+      stopSignal: this.facts.stopSent ? this.#stopping.policy.stopSignal : null,
+      daemonized: this.facts.daemonized,
+      hints: this.hints,
+    });
+  }
+
+  #end(exit: ExitReport): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.#stopping.cancel();
+    this.#acceptors?.close();
+    this.notify?.close();
+    this.context.dispatch({ kind: "exited", epoch: this.epoch, exit });
+  }
+
+  /** Its process descriptors are not needed any more: all processes have ended. */
+  close(): void {
+    this.timers.clear();
+    this.tenancy.close();
+    this.process?.close();
+  }
+
+  get stopTimeMs(): number {
+    return this.#stopping.policy.stopTimeMs;
+  }
+
+  beginDrain(stopping: boolean): void {
+    this.#stopping.drain(stopping);
+  }
+
+  endDrain(): void {
+    this.#stopping.endDrain();
+  }
+
+  signalStop(): void {
+    this.#stopping.signal();
+  }
+
+  kill(): void {
+    const isEmpty = this.processes().length === 0;
+    if (this.hasEnded && isEmpty) return;
+    this.#stopping.kill();
+    // Nothing that we can see is left of it: waiting for more would be waiting for ever.
+    if (isEmpty && this.process?.exitStatus) this.#onGone();
+  }
+
+  /** Passes a signal on that has nothing to do with baton (USR1). */
+  forward(signal: number): void {
+    this.process?.signal(signal);
+  }
+
+  #onTimer(timer: GenerationTimer): void {
+    const { epoch } = this;
+    switch (timer) {
+      case "ready": {
+        const reasons = [this.gate.explanation, ...this.hints].join("; ");
+        const seconds = this.context.config.readyTimeoutMs / 1000;
+        return this.fail(`not ready within ${seconds} s: ${reasons}`);
+      }
+      case "drain":
+        return this.context.dispatch({ kind: "drain_timed_out", epoch });
+      case "stop":
+        return this.context.dispatch({ kind: "stop_timed_out", epoch });
+      case "health":
+        this.facts.isSettled = true;
+        return this.context.dispatch({ kind: "healthy", epoch });
+    }
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * One generation as processes and descriptors: launch, filter, output, signals, end.
+ *
+ * It reports facts and takes orders; what follows from a fact is decided in `lifecycle/`. Its end is
+ * reported once, when the leading process has ended and, if it was told to stop, everything that it
+ * started has too.
+ */
+import { Launch } from "../launcher/start.ts";
+import type { LaunchPlan } from "../launcher/plan.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { ExitStatus } from "../platform/processes.ts";
+import { processStat } from "../platform/proc.ts";
+import type { Notification } from "../platform/seccomp.ts";
+import type { Watch } from "../platform/reactor.ts";
+import type { Children, Leader } from "./children.ts";
+import { Output } from "./output.ts";
+
+const SIGKILL = 9;
+
+/** A process that is started here. */
+export interface ServerStart {
+  readonly plan: LaunchPlan;
+  readonly stdin: Fd | number;
+  /** Pipes and memory for a candidate's output, or baton's own descriptors at once. */
+  readonly capture: boolean;
+  readonly members: readonly Fd[];
+}
+
+/** A process that another baton has started. */
+export interface ServerResumption {
+  readonly pid: number;
+  readonly startTime: number;
+  /** It is no child of ours: its baton was killed. */
+  readonly isForeign: boolean;
+  /** How it has ended, if it has; others of its tree may live. */
+  readonly exitStatus: ExitStatus | null;
+  /** Notify descriptor of its filter. */
+  readonly filter: Fd | null;
+  /** Our ends of its output: `target` is 1 or 2. */
+  readonly outputs: readonly { readonly target: number; readonly read: Fd }[];
+}
+
+export interface ServerProcessOptions {
+  readonly epoch: number;
+  /** A trapped call waits for its answer. */
+  readonly onNotification: (notify: Fd, notification: Notification) => void;
+  /** Its process is there, and waits before its first instruction. */
+  readonly onPrepared: () => void;
+  readonly onLaunchFailed: (status: number, message: string) => void;
+  /** The leading process has ended; `lingering` others of its tree have not. */
+  readonly onExit: (status: ExitStatus, lingering: number) => void;
+  /** Whether a process, by what it has open, belongs to this generation. */
+  readonly holdsMember: (pid: number) => boolean;
+  /** The last of the lingering ones is gone. */
+  readonly onGone: () => void;
+}
+
+export class ServerProcess implements Leader {
+  readonly epoch: number;
+  readonly output: Output;
+  /** The end of the leading process, once known. */
+  exitStatus: ExitStatus | null = null;
+  #notify: { fd: Fd; watch: Watch } | null = null;
+  #lingering = false;
+  #launch: Launch | null = null;
+  #pid = 0;
+  #startTime = 0;
+
+  constructor(
+    readonly platform: Platform,
+    readonly children: Children,
+    readonly options: ServerProcessOptions,
+  ) {
+    this.epoch = options.epoch;
+    this.output = new Output(platform);
+  }
+
+  /** Of the leading process. */
+  get pid(): number {
+    return this.#pid;
+  }
+
+  /** Of that process, in clock ticks after boot: with the pid it names it uniquely. */
+  get startTime(): number {
+    return this.#startTime;
+  }
+
+  /** Notify descriptor of the filter; null when there is none, or nobody under it any more. */
+  get filter(): Fd | null {
+    return this.#notify?.fd ?? null;
+  }
+
+  /** @throws {SystemCallError} when the launcher cannot be spawned */
+  start({ plan, stdin, capture, members }: ServerStart): void {
+    const [out, error] = capture ? this.output.open() : [1, 2];
+    try {
+      this.#launch = new Launch(this.platform, {
+        plan,
+        stdio: [stdin, out, error],
+        members,
+        onFilter: (notify) => this.#listenTo(notify),
+        onPrepared: this.options.onPrepared,
+        onExecuted: () => {},
+        onFailed: this.options.onLaunchFailed,
+      });
+      this.#pid = this.#launch.pid;
+      this.#startTime = processStat(this.#pid)?.startTime ?? 0;
+    } finally {
+      for (const end of [out, error]) if (typeof end !== "number") end.close();
+    }
+    this.children.add(this);
+  }
+
+  /** Goes on with a process that runs already. Takes the descriptors over. */
+  resume({ pid, startTime, isForeign, exitStatus, ...fds }: ServerResumption): void {
+    this.#pid = pid;
+    this.#startTime = startTime;
+    this.exitStatus = exitStatus;
+    this.#lingering = exitStatus !== null;
+    for (const { target, read } of fds.outputs) this.output.resume(target, read);
+    if (fds.filter !== null) this.#listenTo(fds.filter);
+    if (exitStatus === null && !isForeign) this.children.add(this);
+  }
+
+  /** Finds out what has become of a process that is no child of ours, and follows it. */
+  catchUp(): void {
+    const isAlive = processStat(this.pid)?.startTime === this.startTime;
+    if (this.exitStatus === null && isAlive) return this.children.addForeign(this);
+    if (this.exitStatus === null) this.onLeaderExit({ kind: "unknown" });
+    this.children.followRest(this);
+    this.onStrayReaped();
+  }
+
+  #listenTo(notify: Fd): void {
+    const watch = this.platform.reactor.watch(notify, ({ readable }) => {
+      if (!readable) return this.#closeNotify(); // All processes under the filter are gone.
+      try {
+        const notification = this.platform.seccomp.receive(notify);
+        if (notification !== null) this.options.onNotification(notify, notification);
+      } finally {
+        // Whatever went wrong with this call, the next one must be answered.
+        if (notify.isOpen) watch.arm();
+      }
+    });
+    this.#notify = { fd: notify, watch };
+  }
+
+  #closeNotify(): void {
+    this.#notify?.watch.cancel();
+    this.#notify?.fd.close();
+    this.#notify = null;
+  }
+
+  /** Every live process of this generation. */
+  processes(): number[] {
+    return this.children.processesOf(this);
+  }
+
+  holdsMember(pid: number): boolean {
+    return this.options.holdsMember(pid);
+  }
+
+  /** Sends `signal` to the leading process, or to what it left behind when it is gone. */
+  signal(signal: number): void {
+    const targets = this.exitStatus === null ? [this.pid] : this.processes();
+    for (const pid of targets) this.platform.processes.signal(pid, signal);
+  }
+
+  /** SIGKILL to the process group and to every process that left the group. */
+  kill(): void {
+    const members = this.processes();
+    // Once the leader is reaped its number is free, unless somebody is still in its group.
+    const groupExists = this.exitStatus === null ||
+      members.some((pid) => processStat(pid)?.group === this.pid);
+    if (groupExists) this.platform.processes.signal(-this.pid, SIGKILL);
+    for (const pid of members) this.platform.processes.signal(pid, SIGKILL);
+  }
+
+  onLeaderExit(status: ExitStatus): void {
+    this.exitStatus = status;
+    this.#launch?.readReports();
+    this.output.drain();
+    const lingering = this.processes().length;
+    this.#lingering = lingering > 0;
+    this.options.onExit(status, lingering);
+  }
+
+  onStrayReaped(): void {
+    if (!this.#lingering || this.processes().length > 0) return;
+    this.#lingering = false;
+    this.options.onGone();
+  }
+
+  close(): void {
+    this.#closeNotify();
+    this.output.close();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Keeps the service manager informed: which notifications follow from what the lifecycle does.
+ *
+ * Start: EXTEND_TIMEOUT while a generation warms up, READY=1 when the first one serves. Reload:
+ * RELOADING=1, then READY=1 whatever the outcome, because the service runs on (a failed reload is
+ * told in STATUS, and by the exit status of `baton reload`). Stop: STOPPING=1, and EXTEND_TIMEOUT for
+ * as long as the drain may take. Watchdog: from the main loop, at half the interval. A barrier stands
+ * before the end of this process, and before another one becomes the main process.
+ */
+import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
+import { candidateOf, servingOf } from "../lifecycle/service.ts";
+import type { ServiceState } from "../lifecycle/service.ts";
+import type { NotifyClient } from "../systemd/notify_client.ts";
+
+const US_PER_MS = 1000;
+/** Added to every wait that is announced, for what comes after it. */
+const RESERVE_MS = 5_000;
+
+export interface ServiceManagerOptions {
+  readonly client: NotifyClient;
+  readonly readyTimeoutMs: number;
+  /** Longest drain and stop. */
+  readonly stopTimeoutMs: number;
+  /** $WATCHDOG_USEC, undefined = no watchdog. */
+  readonly watchdogUsec: string | undefined;
+}
+
+export class ServiceManager {
+  #wasReady = false;
+  #wasReloading = false;
+  #wasStopping = false;
+  readonly #watchdog: ReturnType<typeof setInterval> | null = null;
+
+  constructor(readonly options: ServiceManagerOptions) {
+    const intervalMs = Number(options.watchdogUsec ?? 0) / US_PER_MS / 2;
+    if (intervalMs > 0 && options.client.isConnected) {
+      // At once: after an upgrade in place the last one may be long ago.
+      options.client.watchdog();
+      this.#watchdog = setInterval(() => options.client.watchdog(), intervalMs);
+    }
+  }
+
+  /** After each step of the lifecycle. */
+  onStep(state: ServiceState, effects: readonly ServiceEffect[]): void {
+    const { client, readyTimeoutMs, stopTimeoutMs } = this.options;
+    if (!client.isConnected) return;
+    const serving = servingOf(state);
+    const isReloading = serving !== null && candidateOf(state) !== null;
+    if (state.stopRequests > 0) {
+      if (this.#wasStopping) return;
+      this.#wasStopping = true;
+      client.stopping("draining before the stop");
+      return client.extendTimeout(stopTimeoutMs + RESERVE_MS);
+    }
+    if (effects.some(({ kind }) => kind === "spawn")) {
+      if (isReloading && this.#wasReady) client.reloading(this.#describe(state, effects));
+      client.extendTimeout(readyTimeoutMs + RESERVE_MS);
+    } else if (serving !== null && (!this.#wasReady || (this.#wasReloading && !isReloading))) {
+      this.#wasReady = true;
+      client.ready(this.#describe(state, effects));
+    } else if (this.#wasReady && !isReloading && effects.some(isRefusal)) {
+      // Who reloads by a signal (Type=notify-reload) waits for both, whatever comes of it.
+      client.reloading(this.#describe(state, effects));
+      client.ready(this.#describe(state, effects));
+    } else {
+      client.status(this.#describe(state, effects));
+    }
+    this.#wasReloading = isReloading;
+  }
+
+  /** Another baton is the main process from here on; only the main process may say so. */
+  handOver(pid: number): void {
+    this.options.client.send({ MAINPID: String(pid) });
+    this.close();
+  }
+
+  /** This baton is the main process now: what it said before that was not believed. */
+  becomeMain(): void {
+    if (this.#wasReady) this.options.client.repeatReady();
+  }
+
+  #describe(state: ServiceState, effects: readonly ServiceEffect[]): string {
+    const failed = effects.find((effect) =>
+      effect.kind === "reload_result" && effect.result !== "ok"
+    );
+    const serving = servingOf(state);
+    const draining = state.generations.filter(({ state }) => state === "draining").length;
+    const parts = [serving === null ? "nothing serves" : `generation ${serving.epoch} serves`];
+    const candidate = candidateOf(state);
+    if (candidate) parts.push(`generation ${candidate.epoch} is starting`);
+    if (draining > 0) parts.push(`${draining} draining`);
+    if (failed?.kind === "reload_result") parts.push(`reload ${failed.result}: ${failed.reason}`);
+    return parts.join(", ");
+  }
+
+  close(): void {
+    if (this.#watchdog !== null) clearInterval(this.#watchdog);
+    this.options.client.barrier();
+    this.options.client.close();
+  }
+}
+
+function isRefusal(effect: ServiceEffect): boolean {
+  return effect.kind === "reload_result" && effect.result === "refused";
+}

@@ -1,0 +1,228 @@
+/**
+ * `--shutdown-only`: one server, started once, and ended well. No filter, no group, no second
+ * generation; its standard output is baton's own.
+ *
+ * Guarantees: every process below is reaped; baton ends after the last process of the server, with 0
+ * when the server was told to end and nothing was cut, else with the server's own status.
+ */
+import type { Preset } from "../config/presets.ts";
+import type { LaunchPlan } from "../launcher/plan.ts";
+import { EXIT_DRAIN_TIMED_OUT } from "../lifecycle/status.ts";
+import type { TerminationPolicy } from "../lifecycle/termination.ts";
+import type { Config } from "../config/config.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import { shellStatus } from "../platform/processes.ts";
+import type { ExitStatus } from "../platform/processes.ts";
+import { Children } from "./children.ts";
+import { describeExit, reportExit } from "./exit_report.ts";
+import { Pod } from "./pod.ts";
+import { ServerProcess } from "./server_process.ts";
+import type { ProbeReport, ReloadReport, Snapshot, UpgradeReport } from "./snapshot.ts";
+import { StopPolicy } from "./stop_policy.ts";
+
+const EPOCH = 0;
+const SIGKILL = 9;
+const NO_HANDOFF = "baton runs with --shutdown-only: it ends the server, and does not replace it";
+
+export interface ShutdownServiceOptions {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly preset: Preset;
+  readonly plan: LaunchPlan;
+  readonly stdin: Fd | number;
+  readonly logger: Logger;
+  readonly version: string;
+  readonly minDrainMs: number;
+  readonly inPod: boolean;
+  readonly probePort: number | null;
+  probesAccepted(): number;
+  onFinish(status: number): void;
+}
+
+export class ShutdownService {
+  readonly #children: Children;
+  readonly #stopPolicy: StopPolicy;
+  readonly pod: Pod;
+  readonly #startedAt = new Date();
+  #server: ServerProcess | null = null;
+  #signalled = false;
+  #toldRest = false;
+  #killed: "no" | "useless" | "late" = "no";
+  #hasListened = false;
+  #killTimer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(readonly options: ShutdownServiceOptions) {
+    const { platform, config, preset } = options;
+    this.#children = new Children(platform);
+    this.#children.onStrayReaped = () => this.#server?.onStrayReaped();
+    this.#stopPolicy = new StopPolicy(config, preset);
+    const policy: TerminationPolicy = {
+      minDrainMs: options.minDrainMs,
+      maxDrainMs: config.maxDrainMs,
+      quietMs: config.quietMs,
+      stopTimeMs: config.stopTimeMs,
+      finishesRequests: this.#stopPolicy.finishesRequests,
+      expectsListener: true,
+      skipsEmptying: config.drain === "signal",
+    };
+    this.pod = new Pod({
+      platform,
+      config,
+      logger: options.logger,
+      policy,
+      exceptPort: options.probePort,
+      inPod: options.inPod,
+      ports: () => [],
+      processes: () => this.#server?.processes() ?? [],
+      probesAccepted: options.probesAccepted,
+      whyNotReady: () => this.#whyNotReady(),
+      onBegin: () => {},
+      signal: () => this.#signalStop(),
+      kill: () => this.#kill(),
+    });
+  }
+
+  /** @throws {SystemCallError} when not even the launcher can be started */
+  start(): void {
+    const { platform, plan, stdin, logger } = this.options;
+    this.#server = new ServerProcess(platform, this.#children, {
+      epoch: EPOCH,
+      onNotification: () => {},
+      onPrepared: () => {},
+      onLaunchFailed: (_status, message) => logger.error(message),
+      onExit: (status, lingering) => this.#onExit(status, lingering),
+      holdsMember: () => false,
+      onGone: () => this.#end(),
+    });
+    this.#server.start({ plan, stdin, capture: false, members: [] });
+    logger.info("the server starts", { pid: this.#server.pid });
+  }
+
+  /** First time: the whole sequence. Second: the stop signal at once. Third: KILL. */
+  stop(): void {
+    this.pod.terminator.terminate();
+  }
+
+  drain(): Promise<void> {
+    return this.pod.terminator.drain();
+  }
+
+  /** To the main process, or to the group (`--signal-to`). */
+  forward(signal: number): void {
+    const server = this.#server;
+    if (server === null) return;
+    const toGroup = this.options.config.signalTo === "group" && server.exitStatus === null;
+    if (toGroup) this.options.platform.processes.signal(-server.pid, signal);
+    else server.signal(signal);
+  }
+
+  reload(): Promise<ReloadReport> {
+    return Promise.resolve({ ...REFUSED, epoch: EPOCH, output: [], outputIsDirect: true });
+  }
+
+  upgrade(): Promise<UpgradeReport> {
+    return Promise.resolve({ ...REFUSED, pid: null });
+  }
+
+  probes(): ProbeReport {
+    return this.pod.probes();
+  }
+
+  snapshot(): Snapshot {
+    const { platform, config, version } = this.options;
+    const isEnding = this.pod.terminator.phase !== "serving";
+    // The looks of an end are told apart from each other: none may come between them.
+    const look = isEnding ? this.pod.terminator.latest : this.pod.traffic.look(performance.now());
+    const [busy, idle] = [look?.busy ?? 0, look?.idle ?? 0];
+    return {
+      name: config.name,
+      version,
+      pid: platform.runtime.pid,
+      epoch: isEnding ? null : EPOCH,
+      incarnation: 0,
+      command: config.command,
+      startedAt: this.#startedAt.toISOString(),
+      listeners: [],
+      generations: [{
+        epoch: EPOCH,
+        state: this.#signalled ? "stopping" : isEnding ? "draining" : "serving",
+        outcome: isEnding ? "stopped" : null,
+        reason: null,
+        pid: this.#server?.pid ?? null,
+        startedAt: this.#startedAt.toISOString(),
+        connections: { total: busy + idle, busy, idle },
+      }],
+      restarts: { ok: 0, failed: 0, crashes: 0 },
+      lastReload: null,
+      self: { watches: platform.reactor.size },
+    };
+  }
+
+  #whyNotReady(): string | null {
+    if (this.#server === null || this.#server.exitStatus !== null) return "the server has ended";
+    // Looked for until it is found; what has listened once is the server's business.
+    this.#hasListened ||= this.pod.traffic.isListening() === true;
+    return this.#hasListened ? null : "the server does not listen yet";
+  }
+
+  #signalStop(): void {
+    this.#signalled = true;
+    this.forward(this.#stopPolicy.stopSignal);
+  }
+
+  #kill(): void {
+    const look = this.pod.terminator.latest;
+    this.#killed = look !== null && look.busy === 0 ? "useless" : "late";
+    this.#server?.kill();
+  }
+
+  #onExit(status: ExitStatus, lingering: number): void {
+    const { logger, config, platform } = this.options;
+    logger.info(`the server has ended: ${describeExit(status)}`);
+    if (lingering === 0) return this.#end();
+    const isWell = status.kind === "exited" && status.code === 0;
+    if (isWell && !this.#signalled) {
+      return logger.info(`${lingering} of its processes go on: waiting for them`);
+    }
+    const died = status.kind === "signalled" && status.signal === this.#stopPolicy.stopSignal;
+    if (this.#signalled && !died) return;
+    // Its end was not their end: tell them, once, and not for ever.
+    if (this.#toldRest) return;
+    this.#toldRest = true;
+    for (const pid of this.#server?.processes() ?? []) {
+      platform.processes.signal(pid, this.#stopPolicy.stopSignal);
+    }
+    this.#killTimer = setTimeout(() => this.#server?.kill(), config.stopTimeMs);
+  }
+
+  #end(): void {
+    const status = this.#server?.exitStatus;
+    if (!status) return;
+    if (this.#killTimer !== null) clearTimeout(this.#killTimer);
+    this.pod.terminator.gone();
+    this.pod.terminator.close();
+    this.#server?.close();
+    this.#children.close();
+    this.options.onFinish(this.#statusOf(status));
+  }
+
+  #statusOf(status: ExitStatus): number {
+    const { terminator } = this.pod;
+    if (terminator.requests === 0) return shellStatus(status);
+    if (terminator.cut > 0) {
+      this.options.logger.error("connections were cut", { cut: terminator.cut });
+      return EXIT_DRAIN_TIMED_OUT;
+    }
+    // It may have ended before: then KILL was for what it left behind.
+    const wasKilled = this.#killed !== "no" && status.kind === "signalled" &&
+      status.signal === SIGKILL;
+    if (wasKilled) return this.#killed === "useless" ? 0 : EXIT_DRAIN_TIMED_OUT;
+    const stopSignal = this.#signalled ? this.#stopPolicy.stopSignal : null;
+    const report = reportExit(status, { stopSignal, daemonized: false, hints: [] });
+    return report.asTold ? 0 : report.status;
+  }
+}
+
+const REFUSED = { result: "refused", reason: NO_HANDOFF, durationMs: 0 } as const;

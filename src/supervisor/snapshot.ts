@@ -1,0 +1,107 @@
+/**
+ * The read-only view of a running service: what `baton status` prints and tests assert on. An
+ * interface: fields are added, never renamed (docs/status.md).
+ */
+import type { ConnectionCounts } from "../drain/connections.ts";
+import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
+
+export interface MemberView {
+  readonly epoch: number;
+  /** Connections that wait to be accepted. */
+  readonly backlog: number;
+  /** Gets new connections. */
+  readonly receiving: boolean;
+}
+
+export interface ListenerView {
+  /** "127.0.0.1:8080" */
+  readonly address: string;
+  readonly mode: "adopt" | "inherit";
+  /**
+   * What systemd has passed on: a socket that is the first generation's ("grouped"), or that of all
+   * generations ("shared"); null: nothing.
+   */
+  readonly residence: "grouped" | "shared" | null;
+  readonly members: readonly MemberView[];
+}
+
+export interface GenerationView {
+  readonly epoch: number;
+  readonly state: GenerationState;
+  readonly outcome: Outcome | null;
+  /** With an outcome of `failed` or `crashed`. */
+  readonly reason: string | null;
+  /** Leading process; null when it could not be started. */
+  readonly pid: number | null;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly connections: ConnectionCounts;
+}
+
+export interface LastReload {
+  readonly epoch: number | null;
+  readonly result: "ok" | "failed" | "refused";
+  readonly reason: string | null;
+  /** From the request to the switch, or to the failure. */
+  readonly durationMs: number;
+  /** Connections of the replaced generation that were busy when it had to end; known when it has. */
+  readonly connectionsCut: number;
+}
+
+export interface Snapshot {
+  readonly name: string;
+  readonly version: string;
+  /** Of baton. */
+  readonly pid: number;
+  /** Of the serving generation; null while none serves. */
+  readonly epoch: number | null;
+  /** Batons that have run this service without a stop before this one: in place, or after a crash. */
+  readonly incarnation: number;
+  readonly command: readonly string[];
+  readonly startedAt: string;
+  readonly listeners: readonly ListenerView[];
+  /** Alive ones, and the latest that have ended, oldest first. */
+  readonly generations: readonly GenerationView[];
+  readonly restarts: {
+    /** Reloads that ended with a new serving generation. */
+    readonly ok: number;
+    readonly failed: number;
+    /** Starts after a crash. */
+    readonly crashes: number;
+  };
+  readonly lastReload: LastReload | null;
+  /** What baton itself uses; for leak tests and curious operators. */
+  readonly self: { readonly watches: number };
+}
+
+/** What `baton upgrade` is told. */
+export interface UpgradeReport {
+  readonly result: "ok" | "failed" | "refused";
+  readonly reason: string | null;
+  /** Process id of the new baton; null when there is none. */
+  readonly pid: number | null;
+  readonly durationMs: number;
+}
+
+/** What `baton reload` is told. */
+export interface ReloadReport {
+  readonly result: "ok" | "failed" | "refused";
+  readonly epoch: number | null;
+  readonly reason: string | null;
+  readonly durationMs: number;
+  /** Last lines of the new generation's output, when it failed. */
+  readonly output: readonly string[];
+  /** It wrote to baton's own output directly, since its listen or from the start: not in `output`. */
+  readonly outputIsDirect: boolean;
+}
+
+/** What a kubelet asks; `why` says what is missing, or is empty. */
+export interface ProbeReport {
+  /** Has been ready once. */
+  readonly started: boolean;
+  /** Gets traffic: false from TERM on (--ready-delay). */
+  readonly ready: boolean;
+  /** baton's own loop runs, and the server with it. */
+  readonly live: boolean;
+  readonly why: string;
+}

@@ -1,0 +1,32 @@
+/** How generations of this service are emptied and stopped: options, and the preset of the program. */
+import type { Config } from "../config/config.ts";
+import type { Preset } from "../config/presets.ts";
+import { signalNumber } from "../config/signals.ts";
+import type { DrainStyle } from "../drain/drain.ts";
+
+export class StopPolicy {
+  constructor(readonly config: Config, readonly preset: Preset) {}
+
+  get stopSignal(): number {
+    return signalNumber(this.config.stopSignal ?? this.preset.stopSignal);
+  }
+
+  get drainStyle(): DrainStyle {
+    if (this.config.drain !== "auto") return this.config.drain;
+    return this.finishesRequests ? "settle" : "quiesce";
+  }
+
+  /** It is known to finish its requests after the stop signal. */
+  get finishesRequests(): boolean {
+    return this.preset.graceful && this.config.stopSignal === null;
+  }
+
+  /**
+   * From the stop signal to SIGKILL: a server that finishes its requests after the signal gets the
+   * drain time for them as well.
+   */
+  get stopTimeMs(): number {
+    const { stopTimeMs, drainTimeMs } = this.config;
+    return this.drainStyle === "quiesce" ? stopTimeMs : drainTimeMs + stopTimeMs;
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The supervisor: one queue of events, one loop, one owner of state.
+ *
+ * Events come in by `dispatch`; `lifecycle/service.ts` says what follows; `effects.ts` does it.
+ * Nothing here decides. After the point of no return (`switch`) baton never ends because of an error of its
+ * own: a failed effect is logged and the service goes on.
+ */
+import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
+import { inheritedState, INITIAL_STATE, servingOf, step } from "../lifecycle/service.ts";
+import type { ServiceState } from "../lifecycle/service.ts";
+import { Journal } from "./journal.ts";
+import { catchUp, packService } from "./resume.ts";
+import type { Resumption } from "../upgrade/in_place.ts";
+import type { RunningContext, SupervisorOptions } from "./context.ts";
+import { Effects } from "./effects.ts";
+import { servicePolicy } from "./policy.ts";
+import type { ReloadReport, Snapshot, UpgradeReport } from "./snapshot.ts";
+import { takeSnapshot } from "./take_snapshot.ts";
+
+/** Process id of the first process of a PID namespace. */
+const INIT = 1;
+
+export class Supervisor {
+  #state: ServiceState = INITIAL_STATE;
+  readonly #events: ServiceEvent[] = [];
+  #stepping = false;
+  readonly #context: RunningContext;
+  readonly #effects: Effects;
+
+  constructor(readonly options: SupervisorOptions) {
+    const { logger, predecessor, resumption } = options;
+    this.#context = {
+      ...options.context,
+      journal: new Journal({
+        keeper: options.keeper,
+        pack: () => packService(this.#effects, this.#state),
+        logger,
+      }),
+      dispatch: (event) => this.#onEvent(event),
+      log: (message) => logger.info(message),
+    };
+    options.context.listeners.beforeChange = () => this.#context.journal.write();
+    this.#effects = new Effects(options, this.#context);
+    if (resumption !== null) this.#state = this.#effects.resume(resumption);
+    if (predecessor === null) return;
+    const { nextEpoch } = predecessor.state;
+    this.#state = inheritedState(this.#effects.inherit(predecessor), nextEpoch);
+  }
+
+  /** Our generation is ready, and an old baton steers: it must have let go before we say so. */
+  #onEvent(event: ServiceEvent): void {
+    const { predecessor } = this.options;
+    if (event.kind !== "ready" || predecessor === null) return this.dispatch(event);
+    predecessor.beforeServing(event.epoch, () => this.dispatch(event));
+  }
+
+  /** Adds an event and, unless one is being worked on, works until none is left. */
+  dispatch(event: ServiceEvent): void {
+    this.#events.push(event);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    const { history } = this.#effects;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        history.before(next, this.#state);
+        const { state, effects } = step(this.#state, next, servicePolicy(this.#context.config));
+        this.#state = state;
+        this.#context.journal.write();
+        history.after(state);
+        this.options.logger.debug(`event ${JSON.stringify(next)}`);
+        for (const effect of effects) {
+          this.#safely(`carry out "${effect.kind}"`, () => this.#effects.perform(effect, state));
+        }
+        if (next.kind === "exited") this.#effects.remember(next.epoch);
+        this.#safely("tell the service manager", () => this.options.manager.onStep(state, effects));
+        // What was counted meanwhile, before anybody can ask for it: counters never go back.
+        this.#context.journal.write();
+      }
+    } finally {
+      this.#stepping = false;
+    }
+  }
+
+  /** Starts a new generation; resolves with its verdict. */
+  reload(): Promise<ReloadReport> {
+    const { request, answer } = this.#effects.reloads.ask();
+    this.dispatch({ kind: "reload_requested", request });
+    return answer;
+  }
+
+  /**
+   * Starts a new baton that takes over from this one; resolves when it serves, or has failed. In place
+   * this process becomes the new baton: then it resolves only when that has failed.
+   * @param program null: the program of this baton, as it is on disk now
+   */
+  upgrade(program: string | null = null, inPlace = false): Promise<UpgradeReport> {
+    const { request, answer } = this.#effects.upgrader.ask(program);
+    // A child cannot take over from process 1, with which its PID namespace ends.
+    const must = this.#context.platform.runtime.pid === INIT;
+    this.dispatch({ kind: "upgrade_requested", request, inPlace: inPlace || must });
+    return answer;
+  }
+
+  /** First time: drain and stop. Second: stop without waiting. Third: kill. */
+  stop(): void {
+    this.dispatch({ kind: "stop_requested" });
+  }
+
+  /** Passes a signal on to the serving generation. */
+  forward(signal: number): void {
+    const serving = servingOf(this.#state);
+    if (serving) this.#effects.running.get(serving.epoch)?.forward(signal);
+  }
+
+  get servingEpoch(): number | null {
+    return servingOf(this.#state)?.epoch ?? null;
+  }
+
+  snapshot(): Snapshot {
+    return takeSnapshot({
+      context: this.#context,
+      version: this.options.version,
+      state: this.#state,
+      running: this.#effects.running,
+      history: this.#effects.history,
+    });
+  }
+
+  #safely(what: string, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.options.logger.error(`cannot ${what}: ${message}`);
+    }
+  }
+
+  #goOn({ kind, state }: Resumption): void {
+    this.options.manager.onStep(this.#state, []);
+    this.#context.journal.write();
+    if (kind === "survived") catchUp(this.#effects, this.#state, state);
+    this.#context.children.reap();
+  }
+
+  /** Everything is written down anew: nobody has it any more (--survive). */
+  writeDown(): void {
+    this.#context.journal.write();
+  }
+
+  /**
+   * Starts the first generation, or the successor of the one that was inherited, or just goes on.
+   * @throws {HandoffSocketError} when another baton could not take over from this one as was asked
+   */
+  start(): void {
+    const { resumption } = this.options;
+    if (!this.options.handoffIsShared) this.#effects.offers?.socket.open();
+    if (resumption !== null) return this.#goOn(resumption);
+    if (this.options.predecessor === null) return this.dispatch({ kind: "start" });
+    this.reload();
+  }
+}

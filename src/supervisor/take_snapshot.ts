@@ -1,0 +1,76 @@
+/** Builds the snapshot: one look at the kernel's socket table, and the lifecycle's state. */
+import { countConnections, NO_CONNECTIONS, SocketTable } from "../drain/connections.ts";
+import { servingOf } from "../lifecycle/service.ts";
+import type { ServiceState } from "../lifecycle/service.ts";
+import { processStat } from "../platform/proc.ts";
+import { NOBODY } from "../steering/member.ts";
+import type { History } from "./history.ts";
+import type { GenerationHandle } from "./handle.ts";
+import type { RunningContext } from "./context.ts";
+import type { GenerationView, ListenerView, Snapshot } from "./snapshot.ts";
+
+export interface SnapshotSources {
+  readonly context: RunningContext;
+  readonly version: string;
+  readonly state: ServiceState;
+  readonly running: ReadonlyMap<number, GenerationHandle>;
+  readonly history: History;
+}
+
+export function takeSnapshot(sources: SnapshotSources): Snapshot {
+  const { context, state, history } = sources;
+  const table = new SocketTable(context.platform, context.listeners);
+  return {
+    name: context.config.name,
+    version: sources.version,
+    pid: context.platform.runtime.pid,
+    epoch: servingOf(state)?.epoch ?? null,
+    command: context.config.command,
+    incarnation: history.incarnation,
+    startedAt: history.startedAt.toISOString(),
+    listeners: listenerViews(context, table),
+    generations: [
+      ...history.recentlyEnded,
+      ...history.leftovers,
+      ...generationViews(sources, table),
+    ]
+      .sort((a, b) => a.epoch - b.epoch),
+    restarts: { ok: history.ok, failed: history.failed, crashes: history.crashes },
+    lastReload: history.lastReload,
+    self: { watches: context.platform.reactor.size },
+  };
+}
+
+function listenerViews(context: RunningContext, table: SocketTable): ListenerView[] {
+  return context.listeners.groups.map((group) => ({
+    address: group.text,
+    mode: context.config.listen.some((spec) => spec.text === group.text) ? "inherit" : "adopt",
+    residence: group.members.find(({ residence }) => residence !== null)?.residence ?? null,
+    members: group.members.filter(({ dead, epoch }) => !dead && epoch !== NOBODY).map((member) => ({
+      epoch: member.epoch,
+      backlog: table.backlogOf(member.inode),
+      receiving: group.isReceiving(member),
+    })),
+  }));
+}
+
+function generationViews(sources: SnapshotSources, table: SocketTable): GenerationView[] {
+  const { quietMs } = sources.context.config;
+  return sources.state.generations.map((generation) => {
+    const running = sources.running.get(generation.epoch);
+    const pids = running?.processes() ?? [];
+    const connections = pids.length === 0
+      ? NO_CONNECTIONS
+      : countConnections(table.connectionsOf(pids), quietMs);
+    const pid = running?.pid ?? null;
+    return {
+      epoch: generation.epoch,
+      state: generation.state,
+      outcome: generation.outcome,
+      reason: generation.reason,
+      pid: pid !== null && processStat(pid) === null ? null : pid,
+      startedAt: (running?.startedAt ?? sources.history.startedAt).toISOString(),
+      connections,
+    };
+  });
+}

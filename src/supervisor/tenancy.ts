@@ -1,0 +1,91 @@
+/** One generation as the adopter sees it: who makes the trapped calls, and what follows from them. */
+import { refreshHolders } from "../handoff/holders.ts";
+import type { Caller, Tenant } from "../handoff/tenant.ts";
+import type { Group } from "../steering/group.ts";
+import type { GenerationFacts } from "../upgrade/resume_state.ts";
+import type { RunningContext } from "./context.ts";
+import type { Gate } from "./gate.ts";
+import type { ServerProcess } from "./server_process.ts";
+import { Workers } from "./workers.ts";
+
+/** What the tenancy needs of its generation. */
+export interface TenantGeneration {
+  readonly context: RunningContext;
+  readonly epoch: number;
+  readonly heirOf: number | null;
+  readonly pid: number | null;
+  readonly facts: GenerationFacts;
+  /** What may have been the reason if it fails. */
+  readonly hints: string[];
+  readonly gate: Gate;
+  readonly process: ServerProcess | null;
+  processes(): number[];
+  checkGate(): void;
+  fail(reason: string): void;
+}
+
+export class Tenancy implements Tenant {
+  readonly #workers: Workers;
+
+  constructor(readonly generation: TenantGeneration) {
+    this.#workers = new Workers(generation.context.platform, () => this.#refreshListeners());
+  }
+
+  get epoch(): number {
+    return this.generation.epoch;
+  }
+
+  get heirOf(): number | null {
+    return this.generation.heirOf;
+  }
+
+  get isSettled(): boolean {
+    return this.generation.facts.isSettled;
+  }
+
+  processes(): number[] {
+    return this.generation.processes();
+  }
+
+  /** Finds out which of its listeners the server has closed, or left behind with a dead worker. */
+  #refreshListeners(): void {
+    const { adopter, listeners } = this.generation.context;
+    if (adopter === null) return;
+    for (const group of listeners.groupsOf(this.epoch)) refreshHolders(group, this);
+  }
+
+  /** After a change of batons: workers that have listened are watched as before. */
+  watchWorkers(): void {
+    const alive = this.processes();
+    for (const pid of this.generation.context.listeners.ownersOf(this.epoch)) {
+      if (pid !== this.generation.pid && alive.includes(pid)) this.#workers.watch(pid);
+    }
+  }
+
+  onListening(group: Group, caller: Caller): void {
+    const { context, gate, facts, process: server } = this.generation;
+    context.log(`generation ${this.epoch} listens at ${group.text}`);
+    if (caller.pid !== this.generation.pid) this.#workers.watch(caller.pid);
+    context.dispatch({ kind: "listening", epoch: this.epoch });
+    // While the caller waits its descriptors can be replaced: the last chance is the listen that
+    // completes the gate.
+    if (gate.isListening) {
+      facts.handedOver = true;
+      server?.output.handOver(caller);
+    }
+    this.generation.checkGate();
+  }
+
+  onConflict(reason: string): void {
+    this.generation.fail(reason);
+  }
+
+  onHint(text: string): void {
+    const { hints } = this.generation;
+    if (!hints.includes(text)) hints.push(text);
+  }
+
+  close(): void {
+    this.#workers.close();
+  }
+}
