@@ -1,0 +1,111 @@
+/**
+ * The client of the control socket. Blocking on purpose: the commands that use it do one thing, and
+ * the default action of Ctrl-C is what a user expects of them.
+ */
+import { statSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { SystemCallError } from "../platform/error.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import { parseResponse } from "./http1.ts";
+
+const READ_SIZE = 64 * 1024;
+const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+const ROOT = 0;
+
+/** Nobody answers, or not as baton does. `kind` decides the exit status. */
+export class ControlError extends Error {
+  constructor(readonly kind: "absent" | "untrusted" | "timed_out" | "broken", message: string) {
+    super(message);
+  }
+}
+
+export interface ControlRequest {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** 0 waits for ever. */
+  readonly timeoutMs: number;
+}
+
+export interface ControlResponse {
+  readonly status: number;
+  readonly body: string;
+  /** baton's process id as the caller sees it; 0 when it is in a PID namespace of its own. */
+  readonly peerPid: number;
+}
+
+/** @throws {ControlError} */
+export function callControl(
+  platform: Platform,
+  socketPath: string,
+  request: ControlRequest,
+): ControlResponse {
+  const { sockets, descriptors, processes } = platform;
+  const stat = lookAt(socketPath);
+  if (stat === null) throw new ControlError("absent", `no control socket at ${socketPath}`);
+  const uid = processes.userId();
+  // Whoever owns the file may pretend to be baton: only ours and root's are believed.
+  if (!stat.isSocket() || (stat.uid !== uid && stat.uid !== ROOT && uid !== ROOT)) {
+    throw new ControlError(
+      "untrusted",
+      stat.isSocket()
+        ? `${socketPath} belongs to user ${stat.uid}, not to you: run this as that user`
+        : `${socketPath} is not a socket`,
+    );
+  }
+  using socket = sockets.stream("unix");
+  try {
+    sockets.connectUnix(socket, socketPath);
+    const { pid: peerPid } = sockets.peerCredentials(socket);
+    sockets.setTimeouts(socket, request.timeoutMs);
+    descriptors.writeAll(
+      socket,
+      new TextEncoder().encode(`${request.method} ${request.path} HTTP/1.1\r\nHost: baton\r\n\r\n`),
+    );
+    const chunks: Uint8Array[] = [];
+    for (let total = 0; total < MAX_RESPONSE_BYTES;) {
+      const bytes = descriptors.read(socket, new Uint8Array(READ_SIZE));
+      if (bytes === null) throw new ControlError("timed_out", "no answer in time");
+      if (bytes.length === 0) break;
+      chunks.push(bytes);
+      total += bytes.length;
+    }
+    const response = parseResponse(concatenate(chunks));
+    if (response === null) {
+      throw new ControlError("broken", `${socketPath} closed the connection without an answer`);
+    }
+    return { ...response, peerPid };
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    if (error.errno === C.ECONNREFUSED || error.errno === C.ENOENT) {
+      throw new ControlError("absent", `nobody listens at ${socketPath}`);
+    }
+    if (error.errno === C.EACCES || error.errno === C.EPERM) {
+      throw new ControlError(
+        "untrusted",
+        `${error.message}: run this as the user of baton, or root`,
+      );
+    }
+    throw new ControlError("broken", error.message);
+  }
+}
+
+function concatenate(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/** @throws {ControlError} "untrusted" where we may not even look */
+function lookAt(socketPath: string): Stats | null {
+  try {
+    return statSync(socketPath);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EACCES") return null;
+    throw new ControlError("untrusted", `no permission to look for ${socketPath}`);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * As much HTTP/1.1 as the control socket needs (RFC 9112): one request a connection, no pipelining, no
+ * chunked request bodies. Pure. Limits are small on purpose: only baton's own client talks to it.
+ */
+
+export const MAX_HEAD_BYTES = 8 * 1024;
+export const MAX_BODY_BYTES = 64 * 1024;
+
+export interface ParsedRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+}
+
+export type ParseResult =
+  | { readonly kind: "incomplete" }
+  | { readonly kind: "request"; readonly request: ParsedRequest }
+  | { readonly kind: "invalid"; readonly status: number; readonly message: string };
+
+const REQUEST_LINE = /^([A-Z]{1,16}) (\/[\x21-\x7e]{0,2047}) HTTP\/1\.[01]$/;
+const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
+
+/** @param bytes everything received so far */
+export function parseRequest(bytes: Uint8Array): ParseResult {
+  const end = findHeadEnd(bytes);
+  if (end < 0) {
+    return bytes.length > MAX_HEAD_BYTES
+      ? invalid(431, `request head is longer than ${MAX_HEAD_BYTES} bytes`)
+      : { kind: "incomplete" };
+  }
+  if (end > MAX_HEAD_BYTES) {
+    return invalid(431, `request head is longer than ${MAX_HEAD_BYTES} bytes`);
+  }
+  const [first = "", ...lines] = new TextDecoder().decode(bytes.subarray(0, end)).split("\r\n");
+  const line = REQUEST_LINE.exec(first);
+  if (line === null) return invalid(400, "no HTTP/1.1 request line");
+  const headers = new Map<string, string>();
+  for (const text of lines) {
+    const header = HEADER.exec(text);
+    if (header === null) return invalid(400, "malformed header line");
+    headers.set(header[1]!.toLowerCase(), header[2]!);
+  }
+  if (headers.has("transfer-encoding")) return invalid(501, "chunked requests are not supported");
+  const length = headers.get("content-length") ?? "0";
+  if (!/^\d{1,9}$/.test(length)) return invalid(400, "malformed Content-Length");
+  if (Number(length) > MAX_BODY_BYTES) {
+    return invalid(413, `request body is longer than ${MAX_BODY_BYTES} bytes`);
+  }
+  const bodyAt = end + 4;
+  if (bytes.length < bodyAt + Number(length)) return { kind: "incomplete" };
+  const body = bytes.subarray(bodyAt, bodyAt + Number(length));
+  return { kind: "request", request: { method: line[1]!, target: line[2]!, headers, body } };
+}
+
+function invalid(status: number, message: string): ParseResult {
+  return { kind: "invalid", status, message };
+}
+
+function findHeadEnd(bytes: Uint8Array): number {
+  for (let i = 0; i + 3 < bytes.length; i++) {
+    if (bytes[i] === 13 && bytes[i + 1] === 10 && bytes[i + 2] === 13 && bytes[i + 3] === 10) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+/** @returns a whole response that ends with the connection */
+export function encodeResponse(status: number, type: string, body: Uint8Array): Uint8Array {
+  const head = new TextEncoder().encode(
+    `HTTP/1.1 ${status} ${status < 400 ? "OK" : "Error"}\r\nContent-Type: ${type}\r\n` +
+      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n`,
+  );
+  const bytes = new Uint8Array(head.length + body.length);
+  bytes.set(head);
+  bytes.set(body, head.length);
+  return bytes;
+}
+
+/** @returns status and body of a whole response, or null when it was cut off */
+export function parseResponse(bytes: Uint8Array): { status: number; body: string } | null {
+  const end = findHeadEnd(bytes);
+  if (end < 0) return null;
+  const head = new TextDecoder().decode(bytes.subarray(0, end));
+  const status = /^HTTP\/1\.[01] (\d{3})/.exec(head);
+  const length = /^content-length: *(\d+)/im.exec(head);
+  const body = bytes.subarray(end + 4);
+  if (status === null || (length !== null && body.length < Number(length[1]))) return null;
+  return { status: Number(status[1]), body: new TextDecoder().decode(body) };
+}

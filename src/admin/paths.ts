@@ -1,0 +1,160 @@
+/**
+ * Where a service's control socket, lock and notify sockets are, and the right to use the name.
+ *
+ * The directory: --runtime-dir, else $RUNTIME_DIRECTORY (systemd), else /run/baton for root and
+ * $XDG_RUNTIME_DIR/baton for others, else /tmp/baton-UID, which must be ours and closed to others.
+ * The right to a name is a lock on NAME.lock, held for as long as baton lives: it goes with the
+ * process however that ends, so a socket file without a lock holder is stale and is taken over.
+ */
+import { mkdirSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+
+/** Of units, each with a directory of its own. */
+const UNITS_DIRECTORY = "/run/baton";
+const LOCK_MODE = 0o600;
+const DIRECTORY_MODE = 0o755;
+const PRIVATE_MODE = 0o700;
+const OTHERS_MAY_WRITE = 0o022;
+const ROOT = 0;
+const MAX_SOCKET_PATH_BYTES = 107;
+/** The path of its notify socket is the longest of all. */
+const LAST_EXPECTED_EPOCH = 9_999_999;
+
+/** The runtime directory cannot be used; the CLI maps it to EXIT_USAGE. */
+export class RuntimeDirectoryError extends Error {
+  constructor(message: string, readonly remedy: string) {
+    super(message);
+  }
+}
+
+/** @returns the directory for `uid`; does not touch the file system */
+export function runtimeDirectory(
+  asked: string | null,
+  env: Readonly<Record<string, string>>,
+  uid: number,
+): string {
+  if (asked !== null) return asked;
+  const [systemd] = (env["RUNTIME_DIRECTORY"] ?? "").split(":");
+  if (systemd) return systemd;
+  if (uid === ROOT) return "/run/baton";
+  const xdg = env["XDG_RUNTIME_DIR"];
+  return xdg ? join(xdg, "baton") : `/tmp/baton-${uid}`;
+}
+
+/** Makes the directory if needed. @throws {RuntimeDirectoryError} when it cannot be used safely */
+export function prepareDirectory(directory: string, uid: number): void {
+  const remedy = "Use --runtime-dir with a directory of your own";
+  try {
+    mkdirSync(directory, {
+      recursive: true,
+      mode: directory.startsWith("/tmp/") ? PRIVATE_MODE : DIRECTORY_MODE,
+    });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new RuntimeDirectoryError(`Cannot make runtime directory ${directory}: ${why}`, remedy);
+  }
+  const stat = statSync(directory);
+  if (!stat.isDirectory()) {
+    throw new RuntimeDirectoryError(`Cannot use ${directory}: it is not a directory`, remedy);
+  }
+  if (stat.uid !== uid && stat.uid !== ROOT) {
+    throw new RuntimeDirectoryError(
+      `Cannot trust runtime directory ${directory}: it belongs to user ${stat.uid}`,
+      remedy,
+    );
+  }
+  if ((stat.mode & OTHERS_MAY_WRITE) !== 0) {
+    throw new RuntimeDirectoryError(
+      `Cannot trust runtime directory ${directory}: others may write to it`,
+      `${remedy}, or: chmod go-w ${directory}`,
+    );
+  }
+}
+
+export interface ServicePaths {
+  readonly socket: string;
+  readonly lock: string;
+  /** Where a holder waits for the next baton (--survive). */
+  readonly hold: string;
+  notify(epoch: number): string;
+}
+
+export function servicePaths(directory: string, name: string): ServicePaths {
+  return {
+    socket: join(directory, `${name}.sock`),
+    lock: join(directory, `${name}.lock`),
+    hold: join(directory, `${name}.hold`),
+    notify: (epoch) => join(directory, `${name}.notify.${epoch}`),
+  };
+}
+
+/** @throws {RuntimeDirectoryError} when a socket of the service would not fit into sun_path, unix(7) */
+export function checkPathLength(directory: string, paths: ServicePaths): void {
+  const longest = paths.notify(LAST_EXPECTED_EPOCH);
+  const length = new TextEncoder().encode(longest).length;
+  if (length <= MAX_SOCKET_PATH_BYTES) return;
+  throw new RuntimeDirectoryError(
+    `Cannot use runtime directory ${directory}: the path of a socket in it would be ${length} ` +
+      `bytes long, and ${MAX_SOCKET_PATH_BYTES} fit`,
+    "Use --runtime-dir with a shorter path, or a shorter --name",
+  );
+}
+
+/**
+ * Takes the right to the name.
+ * @returns the lock, to be held open; null when another process has it
+ * @throws {RuntimeDirectoryError} when the lock file cannot be opened
+ */
+export function takeLock(platform: Platform, path: string): Fd | null {
+  let fd: Fd;
+  try {
+    fd = platform.descriptors.open(path, C.O_RDWR | C.O_CREAT, LOCK_MODE);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new RuntimeDirectoryError(
+      `Cannot write to the runtime directory: ${error.message}`,
+      "Use --runtime-dir with a directory of your own",
+    );
+  }
+  if (platform.processes.tryLock(fd)) return fd;
+  fd.close();
+  return null;
+}
+
+/**
+ * Where the control socket of a service is: in `directory`, or where its systemd unit keeps it
+ * (RuntimeDirectory=baton/NAME, as `baton init systemd` writes it).
+ */
+export function directoryOf(directory: string, name: string): string {
+  const ofUnit = join(UNITS_DIRECTORY, name);
+  const isThere = (place: string) => servicesIn(place).includes(name);
+  return !isThere(directory) && isThere(ofUnit) ? ofUnit : directory;
+}
+
+/** @returns names of services in `directory`, and of those with a systemd unit */
+export function servicesAround(directory: string): string[] {
+  const units = entriesOf(UNITS_DIRECTORY).filter((name) =>
+    servicesIn(join(UNITS_DIRECTORY, name)).includes(name)
+  );
+  return [...new Set([...servicesIn(directory), ...units])].sort();
+}
+
+function entriesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** @returns names of services that have a control socket in `directory` */
+export function servicesIn(directory: string): string[] {
+  return entriesOf(directory)
+    .filter((file) => file.endsWith(".sock"))
+    .map((file) => file.slice(0, -".sock".length))
+    .sort();
+}

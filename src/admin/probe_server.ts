@@ -1,0 +1,107 @@
+/**
+ * The probes of a kubelet or a load balancer, over HTTP on a TCP port of baton's own, so that they are
+ * not counted as traffic of the service: GET or HEAD of /startupz, /readyz and /livez, 200 or 503.
+ *
+ * Reads nothing else and changes nothing, so it asks nobody who they are. Bounded like the control
+ * socket. The port is shared (SO_REUSEPORT), so that the next baton of an upgrade can open it too.
+ */
+import type { InetAddress } from "../platform/address.ts";
+import { formatAddress } from "../platform/address.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Watch } from "../platform/reactor.ts";
+import type { ProbeReport } from "../supervisor/snapshot.ts";
+import { HttpConnection } from "./control_server.ts";
+
+const MAX_CONNECTIONS = 64;
+const BACKLOG = 64;
+const QUESTIONS = { "/startupz": "started", "/readyz": "ready", "/livez": "live" } as const;
+
+/** @returns status and text for a path; pure */
+export function answerProbe(
+  method: string,
+  path: string,
+  report: ProbeReport,
+): { readonly status: number; readonly text: string } {
+  const question = Object.hasOwn(QUESTIONS, path)
+    ? QUESTIONS[path as keyof typeof QUESTIONS]
+    : undefined;
+  if (question === undefined) {
+    return { status: 404, text: `there are ${Object.keys(QUESTIONS).join(", ")}` };
+  }
+  if (method !== "GET" && method !== "HEAD") return { status: 405, text: "ask with GET" };
+  if (report[question]) return { status: 200, text: "ok" };
+  return { status: 503, text: `not ${question}${report.why === "" ? "" : `: ${report.why}`}` };
+}
+
+export class ProbeServer {
+  readonly #listener: Fd;
+  readonly #watch: Watch;
+  readonly #connections = new Set<HttpConnection>();
+  /** Connections so far: they are no traffic of the service. */
+  accepted = 0;
+
+  /** @throws {SystemCallError} when the address cannot be had */
+  constructor(
+    readonly platform: Platform,
+    readonly address: InetAddress,
+    readonly report: () => ProbeReport,
+  ) {
+    const { sockets } = platform;
+    this.#listener = sockets.stream(address.family, { nonblocking: true });
+    try {
+      sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+      sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+      sockets.bindInet(this.#listener, address);
+      sockets.listen(this.#listener, BACKLOG);
+    } catch (error) {
+      this.#listener.close();
+      throw error;
+    }
+    this.#watch = platform.reactor.watch(this.#listener, () => this.#accept());
+  }
+
+  get text(): string {
+    return formatAddress(this.address);
+  }
+
+  #accept(): void {
+    try {
+      for (;;) {
+        const socket = this.platform.sockets.accept(this.#listener);
+        if (socket === null) break;
+        this.accepted++;
+        if (this.#connections.size >= MAX_CONNECTIONS) {
+          socket.close();
+          continue;
+        }
+        const connection: HttpConnection = new HttpConnection(
+          this.platform,
+          socket,
+          (request) => this.#answer(request),
+          () => this.#connections.delete(connection),
+        );
+        this.#connections.add(connection);
+      }
+    } finally {
+      this.#watch.arm();
+    }
+  }
+
+  #answer(request: Request): Response {
+    const { status, text } = answerProbe(
+      request.method,
+      new URL(request.url).pathname,
+      this.report(),
+    );
+    const body = request.method === "HEAD" ? null : `${text}\n`;
+    return new Response(body, { status, headers: { "content-type": "text/plain" } });
+  }
+
+  close(): void {
+    this.#watch.cancel();
+    this.#listener.close();
+    for (const connection of this.#connections) connection.close();
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Socket activation of `baton run`: the sockets of the service manager become listeners.
+ *
+ * A baton that replaces this one inherits the sockets among its members, and from the environment
+ * only what is to be known of them.
+ */
+import { withActivated } from "../config/activated.ts";
+import type { ActivatedListener } from "../config/activated.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/errors.ts";
+import type { ResidentSocket } from "../handoff/resident.ts";
+import type { Platform } from "../platform/platform.ts";
+import { ActivationError, takeActivatedSockets } from "../systemd/activation.ts";
+
+/** For the next baton, and for nobody else (handoff/dialects.ts). */
+const ACTIVATED_ENV = "BATON_ACTIVATED";
+
+export interface Activation {
+  /** With the listeners of the service manager. */
+  readonly config: Config;
+  /** Empty for a baton that has replaced another one. */
+  readonly sockets: readonly ResidentSocket[];
+}
+
+/**
+ * @param env of baton; the variables of the service manager are replaced by one for the next baton
+ * @throws {ConfigError} when a socket cannot be used
+ */
+export function activate(
+  platform: Platform,
+  config: Config,
+  env: Record<string, string>,
+): Activation {
+  try {
+    const sockets = takeActivatedSockets(platform, env).map(({ fd, name, address, v6only }) => ({
+      name,
+      fd,
+      address: { ...address, v6only, boundInterface: 0 },
+    }));
+    const known = JSON.parse(env[ACTIVATED_ENV] ?? "[]") as ActivatedListener[];
+    const activated: ActivatedListener[] = sockets.length === 0
+      ? known
+      : sockets.map(({ name, address: { host, port, family, v6only } }) => (
+        { name, host, port, family, v6only }
+      ));
+    if (activated.length === 0) return { config, sockets };
+    env[ACTIVATED_ENV] = JSON.stringify(activated);
+    return { config: { ...config, listen: withActivated(config.listen, activated) }, sockets };
+  } catch (error) {
+    if (!(error instanceof ActivationError)) throw error;
+    throw new ConfigError(error.message, {
+      remedy:
+        "Baton takes TCP listeners (ListenStream=PORT): take the others out of the socket unit",
+    });
+  }
+}

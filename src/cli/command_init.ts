@@ -1,0 +1,30 @@
+/** `baton init`: prints a file for the tool that is to run baton. Writes nothing and starts nothing. */
+import type { Platform } from "../platform/platform.ts";
+import { ownCommandLine, ownDirectory } from "../platform/proc.ts";
+import { TEMPLATES } from "../init/templates.ts";
+import { resolveProgram } from "../launcher/resolve.ts";
+import { logicalDirectory } from "../supervisor/plan.ts";
+import { EXIT_OK } from "./exit_status.ts";
+import type { Command } from "./parse.ts";
+import type { Printer } from "./printer.ts";
+
+export function commandInit(
+  platform: Platform,
+  { template, config, options }: Extract<Command, { verb: "init" }>,
+  print: Printer,
+): number {
+  const directory = logicalDirectory(platform.runtime.env(), ownDirectory());
+  const baton = ownWords(platform, directory);
+  const text = TEMPLATES[template]?.make({ baton, config, options, directory }) ?? "";
+  print.out(text.trimEnd());
+  return EXIT_OK;
+}
+
+/** The words that start this baton from anywhere. */
+function ownWords(platform: Platform, directory: string): readonly string[] {
+  const { selfCommand } = platform.runtime;
+  if (selfCommand.length > 1) return selfCommand;
+  const called = ownCommandLine()[0] ?? "";
+  const found = resolveProgram(called, platform.runtime.env()["PATH"], directory);
+  return [found.kind === "found" ? found.path : called];
+}

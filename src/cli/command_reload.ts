@@ -1,0 +1,46 @@
+/** `baton reload`: waits for the verdict; a failed reload says why, with the last words. */
+import type { Platform } from "../platform/platform.ts";
+import type { ReloadReport } from "../supervisor/snapshot.ts";
+import type { Command } from "./parse.ts";
+import { CommandError } from "./command_error.ts";
+import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_OK, EXIT_SYSTEM } from "./exit_status.ts";
+import type { Printer } from "./printer.ts";
+import { callService } from "./target.ts";
+
+const HTTP_ERROR = 500;
+
+export function commandReload(
+  platform: Platform,
+  command: Extract<Command, { verb: "reload" }>,
+  print: Printer,
+): number {
+  const { status, body } = callService(platform, command, {
+    method: "POST",
+    path: "/v1/reload",
+    timeoutMs: command.timeoutMs ?? 0,
+  });
+  const report = body as ReloadReport & { error?: string };
+  if (report.result === undefined) {
+    const why = report.error ?? `status ${status}`;
+    throw new CommandError(status >= HTTP_ERROR ? EXIT_SYSTEM : EXIT_BUSY, `Cannot reload: ${why}`);
+  }
+  if (command.json) print.out(JSON.stringify(report, null, 2));
+  else describe(report, print);
+  if (report.result === "ok") return EXIT_OK;
+  return report.result === "refused" ? EXIT_BUSY : EXIT_NEW_GENERATION_FAILED;
+}
+
+function describe(report: ReloadReport, print: Printer): void {
+  if (report.result === "ok") {
+    return print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`);
+  }
+  if (report.result === "refused") return print.error(`reload refused: ${report.reason}`);
+  print.error(`reload failed: generation ${report.epoch}: ${report.reason}`);
+  print.error("the generation before it serves on; nothing was lost");
+  if (report.output.length === 0) {
+    const where = "what it printed is in the output of baton";
+    return print.error(report.outputIsDirect ? where : "it printed nothing");
+  }
+  print.error(report.outputIsDirect ? "its last words before it listened:" : "its last words:");
+  for (const line of report.output) print.error(`  ${line}`);
+}

@@ -1,0 +1,159 @@
+/**
+ * `baton run --shutdown-only`: the main process of a container, which ends its server well.
+ *
+ * Handlers for signals come first: as process 1 baton would otherwise lose a TERM that comes early. A
+ * directory for the control socket is nice to have: without one baton serves on.
+ */
+import { controlApp } from "../admin/app.ts";
+import { ControlServer } from "../admin/control_server.ts";
+import {
+  checkPathLength,
+  prepareDirectory,
+  runtimeDirectory,
+  RuntimeDirectoryError,
+  servicePaths,
+  takeLock,
+} from "../admin/paths.ts";
+import type { ServicePaths } from "../admin/paths.ts";
+import type { Config } from "../config/config.ts";
+import { presetForCommand } from "../config/presets.ts";
+import { SIGNAL_NAMES, signalNumber } from "../config/signals.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import { shutdownPlan } from "../supervisor/plan.ts";
+import { ShutdownService } from "../supervisor/shutdown_service.ts";
+import { CommandError } from "./command_error.ts";
+import { openLogger, standardInput } from "./preparation.ts";
+import { EXIT_BUSY } from "./exit_status.ts";
+import { Pidfile } from "./pidfile.ts";
+import { openProbes, podSetup } from "./pod_setup.ts";
+import { VERSION } from "./version.ts";
+import { leaveDirectory, surroundingsOf } from "./working_directory.ts";
+
+/** End the service, like `baton stop`. */
+const STOPPING = ["SIGTERM", "SIGINT", "SIGQUIT"];
+/** Meant for the process that gets them: faults, its own children, pipes; or they cannot be handled. */
+const KEPT = [
+  ...["SIGKILL", "SIGSTOP", "SIGCHLD", "SIGPIPE", "SIGSTKFLT"],
+  ...["SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"],
+];
+
+/** Signals that the server gets when baton gets them. */
+export const FORWARDED = SIGNAL_NAMES.filter((name) =>
+  !STOPPING.includes(name) && !KEPT.includes(name)
+);
+
+/** @returns the status to exit with, when everything is over */
+export async function commandRunShutdown(platform: Platform, given: Config): Promise<number> {
+  const early: string[] = [];
+  let onSignal: (signal: string) => void = (signal) => early.push(signal);
+  const removers = [...STOPPING, ...FORWARDED].map((signal) =>
+    platform.runtime.onSignal(signal, () => onSignal(signal))
+  );
+  const env = platform.runtime.env();
+  const surroundings = surroundingsOf(platform, env, given);
+  const config = leaveDirectory(platform, given, surroundings);
+  const logger = openLogger(platform, config);
+  const pod = podSetup(config, env, config.maxDrainMs, logger);
+  const control = controlPaths(platform, config, env, logger);
+  const pidfile = config.pidfile === null
+    ? null
+    : new Pidfile(config.pidfile, platform.runtime.pid);
+  pidfile?.take();
+  const { promise: finished, resolve: onFinish } = Promise.withResolvers<number>();
+  const service: ShutdownService = new ShutdownService({
+    platform,
+    config,
+    preset: presetForCommand(config.command),
+    plan: shutdownPlan({
+      config,
+      env,
+      directory: config.cwd ?? "/",
+      pid: platform.runtime.pid,
+      trap: [],
+      fileLimit: surroundings.fileLimit,
+    }),
+    stdin: standardInput(platform),
+    logger,
+    version: VERSION,
+    minDrainMs: pod.minDrainMs,
+    inPod: pod.inPod,
+    probePort: pod.probeAddress?.port ?? null,
+    probesAccepted: () => probes?.accepted ?? 0,
+    onFinish,
+  });
+  const probes = openProbes(platform, pod.probeAddress, () => service.probes());
+  const onError = (error: unknown) => {
+    logger.error(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+  };
+  platform.reactor.onError = onError;
+  platform.runtime.onUncaught(onError);
+  const server = control === null
+    ? null
+    : new ControlServer(platform, control.paths.socket, controlApp(service).fetch);
+  logger.info(`baton ${VERSION} runs ${config.command.join(" ")}`, { pid: platform.runtime.pid });
+  onSignal = (signal) => handle(signal, { service, config, logger });
+  try {
+    service.start();
+    for (const signal of early) onSignal(signal);
+    const status = await finished;
+    logger.info("everything has ended", { status });
+    return status;
+  } finally {
+    probes?.close();
+    server?.close();
+    removers.forEach((remove) => remove());
+    pidfile?.remove();
+    control?.lock.close();
+    await platform.close();
+  }
+}
+
+interface Targets {
+  readonly service: ShutdownService;
+  readonly config: Config;
+  readonly logger: Logger;
+}
+
+function handle(signal: string, { service, config, logger }: Targets): void {
+  if (STOPPING.includes(signal)) {
+    logger.info(`${signal}: stop`);
+    return service.stop();
+  }
+  if (signal === "SIGUSR1") {
+    logger.reopen();
+    if (config.usr1 === "ignore") return;
+  }
+  service.forward(signalNumber(signal as `SIG${string}`));
+}
+
+/** @throws {CommandError} when the name is taken */
+function controlPaths(
+  platform: Platform,
+  config: Config,
+  env: Readonly<Record<string, string>>,
+  logger: Logger,
+): { paths: ServicePaths; lock: Fd } | null {
+  const uid = platform.processes.userId();
+  const directory = runtimeDirectory(config.runtimeDir, env, uid);
+  const paths = servicePaths(directory, config.name);
+  let lock: Fd | null;
+  try {
+    checkPathLength(directory, paths);
+    prepareDirectory(directory, uid);
+    lock = takeLock(platform, paths.lock);
+  } catch (error) {
+    if (!(error instanceof RuntimeDirectoryError) || config.runtimeDir !== null) throw error;
+    logger.warn(
+      `"baton status", "baton stop" and "baton ready" do not work here: ${error.message}`,
+    );
+    return null;
+  }
+  if (lock !== null) return { paths, lock };
+  throw new CommandError(
+    EXIT_BUSY,
+    `Cannot run "${config.name}": a baton with this name is running already`,
+    "Choose another name: --name",
+  );
+}

@@ -1,0 +1,88 @@
+/** `baton status`: what is happening, at a glance. */
+import { formatDuration } from "../config/duration.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Snapshot } from "../supervisor/snapshot.ts";
+import type { Command } from "./parse.ts";
+import { EXIT_OK } from "./exit_status.ts";
+import type { Printer } from "./printer.ts";
+import { callService } from "./target.ts";
+
+const STATUS_TIMEOUT_MS = 5_000;
+const MS_PER_SECOND = 1000;
+
+export function commandStatus(
+  platform: Platform,
+  command: Extract<Command, { verb: "status" }>,
+  print: Printer,
+): number {
+  const { body } = callService(platform, command, {
+    method: "GET",
+    path: "/v1/status",
+    timeoutMs: STATUS_TIMEOUT_MS,
+  });
+  if (command.json) print.out(JSON.stringify(body, null, 2));
+  else statusLines(body as Snapshot, Date.now()).forEach((line) => print.out(line));
+  return EXIT_OK;
+}
+
+/** @param now milliseconds since 1970, for ages */
+export function statusLines(snapshot: Snapshot, now: number): string[] {
+  const { restarts, lastReload } = snapshot;
+  const serving = snapshot.epoch === null
+    ? "nothing serves"
+    : `generation ${snapshot.epoch} serves`;
+  const lines = [
+    `${snapshot.name}: ${serving} (baton ${snapshot.version}, pid ${snapshot.pid}, ` +
+    `up ${age(snapshot.startedAt, now)})`,
+    `reloads: ${restarts.ok} ok, ${restarts.failed} failed; crashes: ${restarts.crashes}`,
+  ];
+  if (lastReload !== null) {
+    const reason = lastReload.reason === null ? "" : `: ${lastReload.reason}`;
+    lines.push(
+      `last reload: ${lastReload.result} in ${lastReload.durationMs} ms, ` +
+        `${lastReload.connectionsCut} connections cut${reason}`,
+    );
+  }
+  lines.push("", ...table(generationRows(snapshot, now)), "", ...table(listenerRows(snapshot)));
+  return lines;
+}
+
+function generationRows(snapshot: Snapshot, now: number): string[][] {
+  const rows = snapshot.generations.map((generation) => [
+    String(generation.epoch),
+    generation.state,
+    generation.outcome ?? "-",
+    String(generation.pid ?? "-"),
+    age(generation.startedAt, now),
+    String(generation.connections.busy),
+    String(generation.connections.idle),
+    generation.reason ?? "",
+  ]);
+  return [["EPOCH", "STATE", "OUTCOME", "PID", "AGE", "BUSY", "IDLE", "REASON"], ...rows];
+}
+
+function listenerRows(snapshot: Snapshot): string[][] {
+  const rows = snapshot.listeners.flatMap((listener) =>
+    listener.members.map((member) => [
+      listener.address,
+      listener.residence === "shared" ? "shared" : listener.mode,
+      String(member.epoch),
+      member.receiving ? "yes" : "no",
+      String(member.backlog),
+    ])
+  );
+  return [["LISTENER", "MODE", "EPOCH", "RECEIVING", "BACKLOG"], ...rows];
+}
+
+function age(startedAt: string, now: number): string {
+  const seconds = Math.max(0, Math.round((now - Date.parse(startedAt)) / MS_PER_SECOND));
+  return formatDuration(seconds * MS_PER_SECOND);
+}
+
+/** Columns as wide as their widest cell, two spaces apart. */
+export function table(rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0))
+  );
+  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+}

@@ -1,0 +1,66 @@
+/**
+ * `--pidfile`: written by rename, so that no reader sees half of it; moved, not removed, by an upgrade.
+ *
+ * While two batons are alive PATH names the new one and PATH.oldbin the old one, as with nginx. A
+ * pidfile is removed at the end only by the process that it names.
+ */
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { ConfigError } from "../config/errors.ts";
+import { processName, processStat } from "../platform/proc.ts";
+import { CommandError } from "./command_error.ts";
+import { EXIT_BUSY } from "./exit_status.ts";
+
+export class Pidfile {
+  constructor(readonly path: string, readonly pid: number) {}
+
+  get #old(): string {
+    return `${this.path}.oldbin`;
+  }
+
+  /** @throws {CommandError} when it names a live process; a stale one is taken over */
+  take(): void {
+    const holder = Number(this.#read());
+    // A number may have been used again since: by ourselves in a new container, or by another program.
+    const isBaton = processName(holder) === processName(this.pid);
+    if (holder > 1 && holder !== this.pid && processStat(holder) && isBaton) {
+      throw new CommandError(
+        EXIT_BUSY,
+        `Cannot take over pidfile ${this.path}: ` +
+          `process ${holder} (${processName(holder)}) is running`,
+        "Stop that process, or use another --pidfile",
+      );
+    }
+    this.#write();
+  }
+
+  /** From the baton that this one replaces. */
+  takeOver(): void {
+    if (existsSync(this.path)) renameSync(this.path, this.#old);
+    this.#write();
+  }
+
+  /** The baton that was replaced has ended. */
+  forgetOld(): void {
+    rmSync(this.#old, { force: true });
+  }
+
+  /** At the end of this process. */
+  remove(): void {
+    if (this.#read() === String(this.pid)) rmSync(this.path, { force: true });
+  }
+
+  #read(): string {
+    return existsSync(this.path) ? readFileSync(this.path, "utf8").trim() : "";
+  }
+
+  #write(): void {
+    const temporary = `${this.path}.${this.pid}`;
+    try {
+      writeFileSync(temporary, `${this.pid}\n`);
+      renameSync(temporary, this.path);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new ConfigError(`Cannot write --pidfile ${this.path}: ${why}`);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/** What both modes of `baton run` need in a pod: the budget, checked before anything starts; the probes. */
+import { resolve } from "node:path";
+import { ProbeServer } from "../admin/probe_server.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/errors.ts";
+import { parseListenSpec } from "../config/listen_spec.ts";
+import { budgetOf, isInPod, minDrainMs } from "../kubernetes/budget.ts";
+import { PathWatch } from "../kubernetes/path_watch.ts";
+import type { Logger } from "../log/logger.ts";
+import type { InetAddress } from "../platform/address.ts";
+import { SystemCallError } from "../platform/error.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { ProbeReport } from "../supervisor/snapshot.ts";
+import { CommandError } from "./command_error.ts";
+import { EXIT_BUSY } from "./exit_status.ts";
+
+export interface PodSetup {
+  readonly inPod: boolean;
+  readonly minDrainMs: number;
+  readonly probeAddress: InetAddress | null;
+}
+
+/**
+ * @param longestMs from the end of `--min-drain` to KILL
+ * @throws {ConfigError} when it does not fit into --grace
+ */
+export function podSetup(
+  config: Config,
+  env: Readonly<Record<string, string>>,
+  longestMs: number,
+  logger: Logger,
+): PodSetup {
+  const inPod = isInPod(env);
+  const leastMs = minDrainMs(config.minDrainMs, inPod);
+  const budget = budgetOf({
+    minDrainMs: leastMs,
+    maxDrainMs: longestMs,
+    graceMs: config.graceMs,
+    inPod,
+  });
+  if (!budget.fits && config.graceMs !== null) {
+    const longest = config.shutdownOnly ? "--max-drain" : "--drain-time or --stop-time";
+    throw new ConfigError(`Cannot end within --grace: ${budget.text}`, {
+      remedy: `Lower --min-drain, ${longest}, or raise --grace with the pod's grace period`,
+    });
+  }
+  if (!budget.fits) {
+    logger.warn(`the end may take longer than the pod's grace period: ${budget.text}`);
+  } else if (budget.graceMs !== null) {
+    logger.info(`the end fits into the grace period: ${budget.text}`);
+  }
+  return { inPod, minDrainMs: leastMs, probeAddress: probeAddress(config) };
+}
+
+function probeAddress({ probeListen }: Config): InetAddress | null {
+  if (probeListen === null) return null;
+  const { family, host, port } = parseListenSpec(probeListen, 0);
+  return { family, host, port, scope: 0 };
+}
+
+export interface WatchParts {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Relative paths begin here. */
+  readonly directory: string;
+}
+
+/** `--watch`: a change is a reload, whatever comes of it. */
+export function watchPaths(parts: WatchParts, reload: () => unknown): PathWatch | null {
+  const { platform, config, logger, directory } = parts;
+  if (config.watch.length === 0) return null;
+  const paths = config.watch.map((path) => resolve(directory, path));
+  return new PathWatch(platform, paths, (changed) => {
+    logger.info(`reload: ${changed.join(", ")} has changed`);
+    reload();
+  });
+}
+
+/** @throws {CommandError} when somebody else has the address */
+export function openProbes(
+  platform: Platform,
+  address: InetAddress | null,
+  report: () => ProbeReport,
+): ProbeServer | null {
+  if (address === null) return null;
+  try {
+    return new ProbeServer(platform, address, report);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new CommandError(
+      EXIT_BUSY,
+      `Cannot answer probes at ${address.host}:${address.port}: ${error.message}`,
+      "Use another address with --probe-listen",
+    );
+  }
+}

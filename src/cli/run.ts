@@ -1,0 +1,104 @@
+/**
+ * The command line: words -> command -> exit status. Maps every error to one line that names the
+ * thing, one line with the remedy, and a status of `exit_status.ts`. The entry file exits with what
+ * this returns; nothing else in baton ends the process.
+ */
+import { RuntimeDirectoryError } from "../admin/paths.ts";
+import { ConfigError } from "../config/errors.ts";
+import { loadConfigFile } from "../config/load.ts";
+import { launch } from "../launcher/launcher.ts";
+import { LAUNCH_VERB } from "../launcher/plan.ts";
+import { SystemCallError } from "../platform/error.ts";
+import { hold } from "../upgrade/holder.ts";
+import { HOLD_VERB } from "../upgrade/holder_protocol.ts";
+import { CHECK_VERB } from "../upgrade/trial.ts";
+import { Platform } from "../platform/platform.ts";
+import type { Runtime } from "../platform/runtime/runtime.ts";
+import { commandCheckState } from "./command_check_state.ts";
+import { commandDoctor } from "./command_doctor.ts";
+import { CommandError } from "./command_error.ts";
+import { commandInit } from "./command_init.ts";
+import { commandInstall } from "./command_install.ts";
+import { commandPrestop } from "./command_prestop.ts";
+import { commandReady } from "./command_ready.ts";
+import { commandReload } from "./command_reload.ts";
+import { commandRun } from "./command_run.ts";
+import { commandRunShutdown } from "./command_run_shutdown.ts";
+import { commandStatus } from "./command_status.ts";
+import { commandStop } from "./command_stop.ts";
+import { commandUpgrade } from "./command_upgrade.ts";
+import { EXIT_OK, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
+import { helpText } from "./help.ts";
+import { parseCommandLine } from "./parse.ts";
+import type { Command } from "./parse.ts";
+import { terminalPrinter } from "./printer.ts";
+import type { Printer } from "./printer.ts";
+import { VERSION } from "./version.ts";
+
+/** Runs what the command line asks for. @returns the exit status */
+export async function runCommandLine(runtime: Runtime): Promise<number> {
+  const platform = new Platform(runtime);
+  const [verb, argument, ...rest] = runtime.argv;
+  if (verb === LAUNCH_VERB && argument !== undefined) launch(platform, Number(argument));
+  if (verb === CHECK_VERB && argument !== undefined) {
+    return commandCheckState(platform, Number(argument), rest);
+  }
+  if (verb === HOLD_VERB && argument !== undefined) {
+    const [path = "", mode = ""] = rest;
+    hold(platform, Number(argument), path, mode === "next");
+    return EXIT_OK;
+  }
+  const print = terminalPrinter(platform);
+  try {
+    return await perform(platform, parseCommandLine(runtime.argv, loadConfigFile), print);
+  } catch (error) {
+    return explain(error, print);
+  }
+}
+
+function perform(platform: Platform, command: Command, print: Printer): number | Promise<number> {
+  switch (command.verb) {
+    case "run":
+      return command.config.shutdownOnly
+        ? commandRunShutdown(platform, command.config)
+        : commandRun(platform, command.config);
+    case "reload":
+      return commandReload(platform, command, print);
+    case "upgrade":
+      return commandUpgrade(platform, command, print);
+    case "status":
+      return commandStatus(platform, command, print);
+    case "stop":
+      return commandStop(platform, command, print);
+    case "ready":
+      return commandReady(platform, command, print);
+    case "prestop":
+      return commandPrestop(platform, command, print);
+    case "install":
+      return commandInstall(platform, command.directory, print);
+    case "doctor":
+      return commandDoctor(platform, command.json, print);
+    case "init":
+      return commandInit(platform, command, print);
+    case "help":
+      print.out(helpText(command.topic).trimEnd());
+      return EXIT_OK;
+    case "version":
+      print.out(`baton ${VERSION}`);
+      return EXIT_OK;
+  }
+}
+
+function explain(error: unknown, print: Printer): number {
+  if (!(error instanceof Error)) throw error;
+  const remedy = error instanceof ConfigError || error instanceof CommandError ||
+      error instanceof RuntimeDirectoryError
+    ? error.remedy
+    : null;
+  print.error(`baton: ${error.message}`);
+  if (remedy !== null) print.error(`  ${remedy}`);
+  if (error instanceof ConfigError || error instanceof RuntimeDirectoryError) return EXIT_USAGE;
+  if (error instanceof CommandError) return error.status;
+  if (!(error instanceof SystemCallError)) print.error(error.stack ?? "");
+  return EXIT_SYSTEM;
+}

@@ -1,0 +1,47 @@
+/** `baton run --takeover`: finds the old baton, and gets its listeners before anything is started. */
+import type { Config } from "../config/config.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Platform } from "../platform/platform.ts";
+import { HandoffSocketError } from "../takeover/handoff_socket.ts";
+import { TakeoverError, Taker } from "../takeover/taker.ts";
+import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_USAGE } from "./exit_status.ts";
+import { CommandError } from "./command_error.ts";
+import { VERSION } from "./version.ts";
+
+/**
+ * @returns null when it was not asked for, or when there is nobody: the same command line starts the
+ *   first baton and every later one
+ * @throws {CommandError} when the old baton is there and nothing comes of it
+ */
+export async function takeOver(
+  platform: Platform,
+  config: Config,
+  logger: Logger,
+): Promise<Taker | null> {
+  const { takeover: path, name, readyTimeoutMs, parentShutdownTimeMs } = config;
+  if (path === null) return null;
+  const options = { path, name, readyTimeoutMs, parentShutdownTimeMs, batonVersion: VERSION };
+  try {
+    const taker = await Taker.connect(platform, options);
+    if (taker === null) logger.warn(`nobody to take over from at ${path}: starts as the first`);
+    else logger.info(`takes over from ${taker.text}`, { path });
+    return taker;
+  } catch (error) {
+    if (!(error instanceof TakeoverError)) throw error;
+    throw new CommandError(
+      EXIT_NEW_GENERATION_FAILED,
+      error.message,
+      "The old baton goes on; nothing was lost. Its log says more",
+    );
+  }
+}
+
+/** Runs `start`. @throws {CommandError} when --handoff-socket cannot be used */
+export function explainHandoffSocket(start: () => void): void {
+  try {
+    start();
+  } catch (error) {
+    if (!(error instanceof HandoffSocketError)) throw error;
+    throw new CommandError(error.isBusy ? EXIT_BUSY : EXIT_USAGE, error.message, error.remedy);
+  }
+}

@@ -1,0 +1,74 @@
+/** Which running baton a command means, and talking to it. */
+import { callControl, ControlError } from "../admin/client.ts";
+import type { ControlRequest } from "../admin/client.ts";
+import {
+  directoryOf,
+  runtimeDirectory,
+  servicePaths,
+  servicesAround,
+  servicesIn,
+} from "../admin/paths.ts";
+import type { Platform } from "../platform/platform.ts";
+import { CommandError } from "./command_error.ts";
+import { EXIT_DRAIN_TIMED_OUT, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
+
+export interface Target {
+  readonly name: string | null;
+  readonly runtimeDir: string | null;
+}
+
+/** @throws {CommandError} when nobody answers, or it is not clear who is meant */
+export function callService(
+  platform: Platform,
+  target: Target,
+  request: ControlRequest,
+): { status: number; body: unknown; peerPid: number } {
+  const uid = platform.processes.userId();
+  const asked = runtimeDirectory(target.runtimeDir, platform.runtime.env(), uid);
+  const around = target.runtimeDir === null ? servicesAround(asked) : servicesIn(asked);
+  const name = target.name ?? onlyService(asked, around);
+  const directory = target.runtimeDir === null ? directoryOf(asked, name) : asked;
+  const { socket } = servicePaths(directory, name);
+  try {
+    const { status, body, peerPid } = callControl(platform, socket, request);
+    return { status, body: JSON.parse(body), peerPid };
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new CommandError(EXIT_SYSTEM, `Cannot understand the answer of ${socket}`);
+    }
+    if (!(error instanceof ControlError)) throw error;
+    const status = error.kind === "timed_out" ? EXIT_DRAIN_TIMED_OUT : EXIT_SYSTEM;
+    const running = around.filter((other) => other !== name);
+    const remedy = error.kind === "absent"
+      ? running.length > 0
+        ? `Services in ${directory}: ${running.join(", ")}`
+        : `Start it with: baton run --name ${name} -- PROGRAM`
+      : null;
+    throw new CommandError(status, `Cannot reach "${name}": ${error.message}`, remedy, {
+      cause: error,
+    });
+  }
+}
+
+/** Whether `callService` has failed because the connection ended before the answer came. */
+export function endedWithoutAnswer(error: unknown): boolean {
+  return error instanceof CommandError && error.cause instanceof ControlError &&
+    error.cause.kind === "broken";
+}
+
+function onlyService(directory: string, services: readonly string[]): string {
+  const [only] = services;
+  if (only !== undefined && services.length === 1) return only;
+  if (only === undefined) {
+    throw new CommandError(
+      EXIT_SYSTEM,
+      `Cannot find a running baton: no control socket in ${directory}`,
+      "Start one with: baton run -- PROGRAM; or name its directory with --runtime-dir",
+    );
+  }
+  throw new CommandError(
+    EXIT_USAGE,
+    `Cannot tell which service is meant: ${services.join(", ")} are running`,
+    `Name one: baton status ${only}`,
+  );
+}

@@ -1,0 +1,21 @@
+/** `baton init docker`: a Containerfile with baton as the main process. Pure. */
+import type { InitRequest } from "./template.ts";
+
+export function containerfile({ config, options }: InitRequest): string {
+  const own = options.some((option) => option === "--shutdown-only") || config.watch.length > 0
+    ? options
+    : ["--shutdown-only", ...options];
+  return [
+    "# baton is process 1: it reaps, forwards signals, and ends the server when its requests are done.",
+    "# docker stop gives 10 s before KILL: docker stop -t 30, or stop_grace_period in a compose file.",
+    "FROM IMAGE:TAG",
+    "COPY baton /usr/local/bin/baton",
+    `ENTRYPOINT ${words(["/usr/local/bin/baton", "run", ...own, "--"])}`,
+    `CMD ${words(config.command)}`,
+    "",
+  ].join("\n");
+}
+
+function words(list: readonly string[]): string {
+  return `[${list.map((word) => JSON.stringify(word)).join(", ")}]`;
+}

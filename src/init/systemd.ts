@@ -1,0 +1,105 @@
+/**
+ * `baton init systemd`: a service unit, hardened as far as any server can stand it. Pure.
+ *
+ * Guarantees: `systemd-analyze verify` has nothing to say about it (systemd 252 and later), a reload
+ * tells its outcome, and the time-outs are longer than baton's own.
+ */
+import type { InitRequest } from "./template.ts";
+
+/** Added to baton's own times: to what it does around them. */
+const RESERVE_S = 10;
+const MS_PER_S = 1000;
+/** Words that need no quotes: systemd.service(5), "Command lines". */
+const PLAIN = /^[A-Za-z0-9_@+=:,./-]+$/;
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\\": "\\\\",
+  '"': '\\"',
+  "\n": "\\n",
+  "\t": "\\t",
+  "%": "%%",
+  "$": "$$",
+};
+
+/** @returns the words as one line that systemd splits and expands into the same words again */
+export function commandLine(words: readonly string[]): string {
+  return words.map((word) => {
+    const text = word.replaceAll(/[\\"\n\t%$]/g, (character) => ESCAPES[character] ?? "");
+    return PLAIN.test(text) ? text : `"${text}"`;
+  }).join(" ");
+}
+
+export function systemdUnit({ baton, config, options, directory }: InitRequest): string {
+  const { name, command } = config;
+  const seconds = (...times: number[]) =>
+    Math.ceil(times.reduce((sum, ms) => sum + ms, 0) / MS_PER_S) + RESERVE_S;
+  const files = [...baton, ...options, ...command, directory];
+  const uses = (...roots: string[]) =>
+    files.some((file) => roots.some((root) => file === root || file.startsWith(`${root}/`)));
+  const start = [...baton, "run", "--name", name, ...options, "--", ...command];
+  return [
+    `# ${name}.service: save it as /etc/systemd/system/${name}.service, then`,
+    `#   systemctl daemon-reload && systemctl enable --now ${name}`,
+    `# Deploy with: systemctl reload ${name}`,
+    "[Unit]",
+    `Description=${name}, reloaded by baton`,
+    "Wants=network-online.target",
+    "After=network-online.target",
+    "StartLimitIntervalSec=60",
+    "StartLimitBurst=10",
+    "",
+    "[Service]",
+    "Type=notify",
+    "NotifyAccess=main",
+    `WorkingDirectory=${directory.replaceAll("%", "%%")}`,
+    `ExecStart=${commandLine(start)}`,
+    "# Waits for the outcome: fails when the new version does not start, and the old one serves on.",
+    `ExecReload=${commandLine([...baton, "reload", name])}`,
+    "# A baton that has replaced another one is no child of systemd, which would kill it at once.",
+    `ExecStop=-${commandLine([...baton, "stop", name])}`,
+    "# Start and reload; baton asks for more while a generation gets ready.",
+    `TimeoutStartSec=${seconds(config.readyTimeoutMs)}`,
+    "# Longer than --drain-time and --stop-time together.",
+    `TimeoutStopSec=${seconds(config.drainTimeMs, config.stopTimeMs)}`,
+    "TimeoutAbortSec=10",
+    "# The stop signal is for baton alone, which ends the server when its requests are done.",
+    "KillMode=mixed",
+    "Restart=always",
+    "RestartSec=200ms",
+    "SuccessExitStatus=143",
+    "# Wrong usage: another try would end like this one.",
+    "RestartPreventExitStatus=64",
+    "# A generation that runs out of memory is baton's to replace.",
+    "OOMPolicy=continue",
+    "WatchdogSec=30",
+    `RuntimeDirectory=baton/${name}`,
+    "# Two generations run at once for a while: memory and tasks must do for both.",
+    "#MemoryMax=",
+    "# As a user of its own; the second line is for ports below 1024.",
+    "#User=",
+    "#AmbientCapabilities=CAP_NET_BIND_SERVICE",
+    "",
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=~CAP_SYS_ADMIN CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_BOOT CAP_SYS_TIME " +
+    "CAP_SYSLOG CAP_MKNOD CAP_BPF CAP_PERFMON",
+    "LockPersonality=yes",
+    ...uses("/tmp", "/var/tmp") ? [] : ["PrivateTmp=yes"],
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    ...uses("/home", "/root", "/run/user") ? [] : ["ProtectHome=yes"],
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectSystem=full",
+    "# AF_NETLINK: baton looks at the kernel's socket table.",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "SystemCallArchitectures=native",
+    "",
+    "[Install]",
+    "WantedBy=multi-user.target",
+    "",
+  ].join("\n");
+}

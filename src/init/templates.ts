@@ -1,0 +1,15 @@
+/** The templates of `baton init`, by the word that asks for them. */
+import { containerfile } from "./docker.ts";
+import { kubernetesEntrypoint, kubernetesPrestop } from "./kubernetes.ts";
+import { systemdUnit } from "./systemd.ts";
+import type { Template } from "./template.ts";
+
+export const TEMPLATES: Readonly<Record<string, Template>> = {
+  docker: { what: "a Containerfile", make: containerfile },
+  kubernetes: { what: "a Deployment", make: kubernetesEntrypoint },
+  "kubernetes-prestop": {
+    what: "one with a preStop hook",
+    make: kubernetesPrestop,
+  },
+  systemd: { what: "a service unit for systemd", make: systemdUnit },
+};
