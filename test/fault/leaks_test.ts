@@ -1,0 +1,104 @@
+/**
+ * baton stays in service for years of reloads: two hundred of them leave it as it was, in threads, descriptors,
+ * watches, memory, processes and files.
+ */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import process from "node:process";
+import { test } from "node:test";
+import { type Baton, startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { children, openFds, privateMemoryBytes } from "../support/proc.ts";
+import { place, server } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TIMEOUT_MS = 175_000;
+const RELOADS = 200;
+const MOST_RELOADS = 400;
+/** Until the runtime has compiled what it will compile, and its heap has the size that it needs. */
+const WARM_UP = 60;
+const SAMPLE_EVERY = 20;
+const MIB = 1024 * 1024;
+/** Over RELOADS - WARM_UP reloads or more; a leaked socket table or generation would be more. */
+const MOST_MEMORY_GROWTH = 12 * MIB;
+
+interface Figures {
+  readonly threads: number;
+  readonly descriptors: number;
+  readonly watches: number;
+  readonly processes: number;
+  readonly files: readonly string[];
+  readonly privateBytes: number;
+}
+
+async function figures(baton: Baton): Promise<Figures> {
+  const { self, epoch } = await baton.status();
+  return {
+    threads: readdirSync(`/proc/${baton.pid}/task`).length,
+    descriptors: openFds(baton.pid).size,
+    watches: self.watches,
+    processes: children(baton.pid).length,
+    files: readdirSync(baton.dir.path).map((name) => name.replace(`.${epoch}`, ".N")).sort(),
+    privateBytes: privateMemoryBytes(baton.pid) ?? 0,
+  };
+}
+
+/** Lowest memory of the samples from `from` on: a sample just before a garbage collection says little. */
+function lowest(samples: ReadonlyMap<number, Figures>, from: number, to: number): number {
+  const chosen = [...samples].filter(([at]) => at >= from && at <= to);
+  return Math.min(...chosen.map(([, { privateBytes }]) => privateBytes));
+}
+
+const go = server("go");
+test(`${RELOADS} reloads leave baton as it was`, {
+  skip: go.needs() ?? false,
+  timeout: TIMEOUT_MS,
+}, async () => {
+  using work = tempDir();
+  const port = await freePort();
+  await using baton = await startBaton(place(go, { port, workDir: work.path }));
+  const samples = new Map<number, Figures>();
+  let done = 0;
+  const reloadUntil = async (last: number) => {
+    while (done < last) {
+      const report = await baton.reload();
+      assert.equal(report.result, "ok", report.reason ?? "");
+      await baton.settled();
+      done++;
+      if (done === 1 || done % SAMPLE_EVERY === 0) samples.set(done, await figures(baton));
+    }
+  };
+  const growth = () =>
+    lowest(samples, done - 2 * SAMPLE_EVERY, done) -
+    lowest(samples, WARM_UP, WARM_UP + 2 * SAMPLE_EVERY);
+  await reloadUntil(RELOADS);
+  // A heap that waits for its collector comes back to its size; what is leaked does not.
+  while (growth() > MOST_MEMORY_GROWTH && done < MOST_RELOADS) {
+    await reloadUntil(done + SAMPLE_EVERY);
+  }
+  for (const [at, { threads, descriptors, watches, privateBytes }] of samples) {
+    const memory = (privateBytes / MIB).toFixed(1);
+    process.stderr.write(
+      `  after ${at} reloads: ${threads} threads, ${descriptors} descriptors, ` +
+        `${watches} watches, ${memory} MiB private\n`,
+    );
+  }
+  const warm = samples.get(WARM_UP);
+  assert.ok(warm);
+  await waitUntil(async () => {
+    const now = await figures(baton);
+    // The one that asked may still be seen, and the runtime ends idle threads when it likes.
+    for (const what of ["threads", "descriptors", "watches"] as const) {
+      assert.ok(now[what] <= warm[what], `${now[what]} ${what}, ${warm[what]} after the warm-up`);
+    }
+    assert.equal(now.processes, 1);
+    assert.deepEqual(now.files, ["web.lock", "web.notify.N", "web.sock"]);
+    return true;
+  }, { what: "everything is as after the warm-up" });
+  assert.ok(
+    growth() <= MOST_MEMORY_GROWTH,
+    `private memory grew by ${(growth() / MIB).toFixed(1)} MiB in ${done} reloads`,
+  );
+  assert.equal((await baton.stop()).code, 0, baton.stderr);
+});

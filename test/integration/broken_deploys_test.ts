@@ -1,0 +1,474 @@
+/**
+ * The promise: a broken new version costs nothing. The old generation serves on, untouched; no request is
+ * lost; `baton reload` exits 70 with the reason and the last words; nothing of the broken one is left; and
+ * the next good version is deployed as if nothing had happened.
+ */
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  mkdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import process from "node:process";
+import { describe, test } from "node:test";
+import type { Snapshot } from "../../src/supervisor/snapshot.ts";
+import { type Baton, type BatonOptions, type CommandResult, startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { alive, children } from "../support/proc.ts";
+import { deploy, fixture, fixtureCommand, type Runnable } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST = { timeout: 90_000 };
+const READY_TIMEOUT_MS = 2_000;
+/** What a reload may take beside the server's own time, on a busy machine. */
+const SLACK_MS = 8_000;
+const ENOUGH_REQUESTS = 20;
+const MAX_SHOWN_LINES = 20;
+
+interface Ports {
+  readonly service: number;
+  /** Of servers with two listeners, and of versions that listen elsewhere. */
+  readonly other: number;
+  /** A program that is no part of the service listens there. */
+  readonly stranger: number;
+}
+
+type Version = (version: string, ports: Ports) => Runnable;
+
+interface BrokenDeploy {
+  readonly what: string;
+  /** @default the ordinary time-out of a minute */
+  readonly flags?: readonly string[];
+  readonly good?: Version;
+  readonly broken: Version;
+  readonly reason: RegExp;
+  /** Behind the reason: its last lines, or why there are none. */
+  readonly lastWords: RegExp;
+  /** Longest time of its own. */
+  readonly takesMs: number;
+}
+
+function nodeFixture(name: string, extra: (ports: Ports) => Record<string, string> = () => ({})) {
+  return (version: string, ports: Ports): Runnable => ({
+    command: fixtureCommand(name),
+    env: {
+      PORT: String(ports.service),
+      PORT2: String(ports.other),
+      VERSION: version,
+      PYTHONDONTWRITEBYTECODE: "1",
+      ...extra(ports),
+    },
+  });
+}
+
+const nodeHttp = nodeFixture("node_http.js");
+const notifying = nodeFixture("sd_notify.py", () => ({ MS: "50" }));
+const NOTIFY = ["--ready", "notify"];
+const SHORT_TIMEOUT = ["--ready-timeout", "2s"];
+
+const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
+  {
+    what: "exits at once",
+    broken: nodeFixture("exits_at_once.js"),
+    reason: /it ended before it was ready: exit status 3\b/,
+    lastWords: /^its last words:\n {2}exits_at_once: cannot read configuration/,
+    takesMs: 0,
+  },
+  {
+    what: "exits after 1.5 s without ever listening",
+    broken: nodeFixture("exits_after.js", () => ({ MS: "1500" })),
+    reason: /it ended before it was ready: exit status 4\b/,
+    lastWords: /^its last words:\n {2}exits_after: starting[^]*exits_after: giving up/,
+    takesMs: 1_500,
+  },
+  {
+    what: "hangs for ever",
+    flags: SHORT_TIMEOUT,
+    broken: nodeFixture("hangs.js"),
+    reason: /not ready within 2 s: it does not listen at 127\.0\.0\.1:\d+/,
+    lastWords: /^its last words:\n {2}hangs: starting/,
+    takesMs: READY_TIMEOUT_MS,
+  },
+  {
+    what: "is a program that is not found",
+    broken: () => ({ command: ["/no/such/program"], env: {} }),
+    reason: /it ended before it was ready: exit status 127\b/,
+    lastWords: /\/no\/such\/program: not found/,
+    takesMs: 0,
+  },
+  {
+    what: "is a program that is not executable",
+    broken: () => ({ command: [fixture("node_http.js")], env: {} }),
+    reason: /it ended before it was ready: exit status 126\b/,
+    lastWords: /node_http\.js: Permission denied/,
+    takesMs: 0,
+  },
+  {
+    what: "is killed by a signal",
+    broken: () => ({ command: ["sh", "-c", "kill -SEGV $$"], env: {} }),
+    reason: /it ended before it was ready: killed by SIGSEGV/,
+    lastWords: /^it printed nothing$/,
+    takesMs: 0,
+  },
+  {
+    what: "listens on another port",
+    flags: SHORT_TIMEOUT,
+    broken: nodeFixture("other_port.js", (ports) => ({ OTHER_PORT: String(ports.other) })),
+    reason: /not ready within 2 s: it does not listen at \S+; it listens at 127\.0\.0\.1:\d+/,
+    lastWords: /^it printed nothing$/,
+    takesMs: READY_TIMEOUT_MS,
+  },
+  {
+    what: "dies in the gate",
+    flags: NOTIFY,
+    good: notifying,
+    broken: nodeFixture("dies_in_gate.js"),
+    reason: /it ended before it was ready: exit status 5\b/,
+    lastWords: /^what it printed is in the output of baton$/,
+    takesMs: 300,
+  },
+  {
+    what: "listens and never says that it is ready",
+    flags: [...NOTIFY, ...SHORT_TIMEOUT],
+    good: notifying,
+    broken: nodeHttp,
+    reason: /not ready within 2 s: it has not sent READY=1/,
+    lastWords: /^what it printed is in the output of baton$/,
+    takesMs: READY_TIMEOUT_MS,
+  },
+  {
+    what: "needs a port that a stranger holds",
+    good: nodeFixture("two_ports.js"),
+    broken: nodeFixture("two_ports.js", (ports) => ({ PORT2: String(ports.stranger) })),
+    reason: new RegExp(
+      `exit status 1 \\(127\\.0\\.0\\.1:\\d+ is held by .*\\(pid ${process.pid}\\)`,
+    ),
+    lastWords: /EADDRINUSE/,
+    takesMs: 0,
+  },
+];
+
+describe("a broken new version costs nothing", () => {
+  for (const deployment of BROKEN_DEPLOYS) {
+    test(`it ${deployment.what}`, TEST, () => deployBroken(deployment));
+  }
+});
+
+async function deployBroken(deployment: BrokenDeploy): Promise<void> {
+  using work = tempDir();
+  await using stranger = await Stranger.start();
+  const ports = { service: await freePort(), other: await freePort(), stranger: stranger.port };
+  const good = deployment.good ?? nodeHttp;
+  const targetFile = work.join("target");
+  deploy(targetFile, good("1", ports));
+  await using baton = await startBaton({
+    command: fixtureCommand("switch.sh"),
+    env: { TARGET_FILE: targetFile },
+    flags: deployment.flags ?? [],
+  });
+  await using load = new Load({ port: ports.service, maxDurationMs: TEST.timeout }).start();
+  await answered(load, "1");
+  const before = await baton.settled();
+
+  deploy(targetFile, deployment.broken("broken", ports));
+  const result = await reloadFails(baton, deployment);
+  const after = await statusByCli(baton);
+  assertFailureIsTold(after, deployment);
+  assert.equal(servingPid(after), servingPid(before), "the old process serves on");
+  await onlyOneServer(baton, servingPid(before));
+  await oldOneAnswers(ports.service, servingPid(before));
+
+  deploy(targetFile, good("2", ports));
+  const repaired = await baton.cli("reload");
+  assert.equal(repaired.code, 0, repaired.stderr);
+  await answered(load, "2");
+  const settled = await baton.settled();
+  assert.deepEqual([settled.epoch, settled.restarts.ok, settled.restarts.failed], [2, 1, 1]);
+  const tally = await load.stop();
+  assert.equal(tally.lost, 0, `${formatTally(tally)}\n${result.stderr}\n${baton.stderr}`);
+  assert.deepEqual(
+    [...tally.byVersion.keys()].sort(),
+    ["1", "2"],
+    "the broken one answered nobody",
+  );
+  assert.equal((await baton.stop()).code, 0, baton.stderr);
+}
+
+/** `baton reload` as a user sees it fail. */
+async function reloadFails(baton: Baton, deployment: BrokenDeploy): Promise<CommandResult> {
+  const result = await baton.cli("reload");
+  const said = `${result.stderr}\n--- baton:\n${baton.stderr}`;
+  assert.equal(result.code, 70, said);
+  assert.equal(result.stdout, "", "a failure is no result");
+  assert.match(result.stderr, deployment.reason);
+  assert.match(result.stderr, /generation 1\b/);
+  assert.match(result.stderr, /the generation before it serves on; nothing was lost/);
+  const [, , heading = "", ...lines] = result.stderr.trimEnd().split("\n");
+  assert.match([heading, ...lines].join("\n"), deployment.lastWords, said);
+  assert.ok(lines.length <= MAX_SHOWN_LINES, said);
+  return result;
+}
+
+function assertFailureIsTold(snapshot: Snapshot, deployment: BrokenDeploy): void {
+  assert.equal(snapshot.epoch, 0);
+  assert.deepEqual(snapshot.restarts, { ok: 0, failed: 1, crashes: 0 });
+  const failed = snapshot.generations.find(({ epoch }) => epoch === 1);
+  assert.equal(failed?.outcome, "failed");
+  // The same cause as in the verdict; "it ended before it was ready" is what the outcome says.
+  const [, cause = deployment.reason.source] = deployment.reason.source.split("was ready: ");
+  assert.match(failed?.reason ?? "", new RegExp(cause));
+  const { lastReload } = snapshot;
+  assert.equal(lastReload?.result, "failed");
+  assert.equal(lastReload?.epoch, 1);
+  assert.match(lastReload?.reason ?? "", deployment.reason);
+  assert.equal(lastReload?.connectionsCut, 0);
+  const { durationMs = 0 } = lastReload ?? {};
+  assert.ok(durationMs >= deployment.takesMs, `not before its time: ${durationMs} ms`);
+  assert.ok(durationMs <= deployment.takesMs + SLACK_MS, `within its time-out: ${durationMs} ms`);
+}
+
+async function statusByCli(baton: Baton): Promise<Snapshot> {
+  const { code, stdout, stderr } = await baton.cli("status", "--json");
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+function servingPid(snapshot: Snapshot): number {
+  const serving = snapshot.generations.find(({ state }) => state === "serving");
+  assert.ok(serving?.pid, JSON.stringify(snapshot, null, 1));
+  return serving.pid;
+}
+
+/** Nothing of the broken one is left: no process, no member, no file. */
+async function onlyOneServer(baton: Baton, pid: number): Promise<void> {
+  await waitUntil(() => children(baton.pid).every((child) => child === pid), {
+    what: `${pid} is baton's only child`,
+  });
+  const snapshot = await waitUntil(async () => {
+    const status = await baton.status();
+    return status.generations.every(({ epoch, state }) => epoch === 0 || state === "exited") &&
+      status;
+  }, { what: "the broken generation is gone" });
+  const members = snapshot.listeners.flatMap((listener) => listener.members);
+  assert.ok(members.length > 0);
+  assert.deepEqual(members.filter(({ epoch, receiving }) => epoch !== 0 || !receiving), []);
+}
+
+async function oldOneAnswers(port: number, pid: number): Promise<void> {
+  const tally = await new Load({ port, clients: 1, maxRequests: ENOUGH_REQUESTS }).start()
+    .finished();
+  assert.deepEqual([...tally.byBody], [[pid, ENOUGH_REQUESTS]], formatTally(tally));
+}
+
+/** Waits until this version has answered a few more requests of the load. */
+async function answered(load: Load, version: string): Promise<void> {
+  const count = () => load.tally.byVersion.get(version) ?? 0;
+  const before = count();
+  await waitUntil(() => count() >= before + ENOUGH_REQUESTS, {
+    what: `version ${version} answers: ${formatTally(load.tally)}`,
+  });
+}
+
+/** A program that is no part of the service and listens at a port: this very process. */
+class Stranger implements AsyncDisposable {
+  readonly #server = createServer((socket) => socket.destroy());
+
+  constructor(readonly port: number) {}
+
+  static async start(): Promise<Stranger> {
+    const stranger = new Stranger(await freePort());
+    await new Promise<void>((resolve, reject) => {
+      stranger.#server.once("error", reject);
+      stranger.#server.listen(stranger.port, "127.0.0.1", resolve);
+    });
+    return stranger;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+/** A reload that fails with this text; the old generation serves on. */
+async function fails(baton: Baton, text: string): Promise<void> {
+  const pid = servingPid(await baton.settled());
+  const result = await baton.cli("reload");
+  assert.equal(result.code, 70, result.stderr);
+  assert.ok(result.stderr.includes(text), `"${text}" is in:\n${result.stderr}`);
+  const after = await baton.settled();
+  assert.equal(servingPid(after), pid);
+  const newest = after.generations.reduce((a, b) => a.epoch > b.epoch ? a : b);
+  assert.equal(newest.outcome, "failed");
+  assert.ok(newest.reason?.includes(text), `"${text}" is in: ${newest.reason}`);
+  assert.deepEqual(children(baton.pid), [pid]);
+}
+
+/** A reload that succeeds after those that failed; nothing was lost meanwhile. */
+async function succeedsWithoutLoss(baton: Baton, load: Load): Promise<void> {
+  const { code, stderr } = await baton.cli("reload");
+  assert.equal(code, 0, stderr);
+  const pid = servingPid(await baton.settled());
+  await waitUntil(() => load.tally.byBody.get(pid), { what: `the new process ${pid} answers` });
+  const tally = await load.stop();
+  assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+}
+
+/** A shell script that becomes the ordinary server. */
+function serverScript(version: string, interpreter = "/bin/sh"): string {
+  const words = fixtureCommand("node_http.js").map((word) => `'${word}'`);
+  return `#!${interpreter}\nVERSION=${version} exec ${words.join(" ")}\n`;
+}
+
+/** Replaced by rename: a file that is being executed cannot be written. */
+function writeProgram(path: string, script: string): string {
+  writeFileSync(`${path}.new`, script);
+  chmodSync(`${path}.new`, 0o755);
+  renameSync(`${path}.new`, path);
+  return path;
+}
+
+describe("what a generation is started with is resolved anew, and may be broken", () => {
+  test("the program itself is gone, or may not be executed", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const program = writeProgram(work.join("server"), serverScript("1"));
+    await using baton = await startBaton({ command: [program], env: { PORT: String(port) } });
+    await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+
+    chmodSync(program, 0o644);
+    await fails(baton, `Cannot execute "${program}": no execute permission, try: chmod +x`);
+    renameSync(program, `${program}.gone`);
+    await fails(baton, `Cannot find program "${program}": no file ${program}`);
+    renameSync(`${program}.gone`, program);
+    chmodSync(program, 0o755);
+    await succeedsWithoutLoss(baton, load);
+  });
+
+  test("the reason is told by a baton that was too busy to hear of it in order", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const program = writeProgram(work.join("server"), serverScript("1"));
+    await using baton = await startBaton({ command: [program], env: { PORT: String(port) } });
+    const pid = servingPid(await baton.settled());
+    chmodSync(program, 0o644);
+    for (let round = 0; round < 5; round++) {
+      const pending = baton.reload();
+      await waitUntil(() => children(baton.pid).length === 2, { what: "the launcher runs" });
+      // When it goes on it finds the launcher's report and the launcher's end at the same time.
+      baton.signal("SIGSTOP");
+      await waitUntil(() => children(baton.pid).every((child) => child === pid || !alive(child)), {
+        what: "the launcher has ended",
+      });
+      baton.signal("SIGCONT");
+      const { reason } = await pending;
+      assert.equal(reason?.startsWith(`Cannot execute "${program}"`), true, `${reason}`);
+    }
+  });
+
+  test("the interpreter of the program is missing", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const program = writeProgram(work.join("server"), serverScript("1"));
+    await using baton = await startBaton({ command: [program], env: { PORT: String(port) } });
+    await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+
+    writeProgram(program, serverScript("2", "/no/such/interpreter"));
+    await fails(baton, `Cannot execute "${program}": the interpreter in its first line`);
+    writeProgram(program, serverScript("2"));
+    await succeedsWithoutLoss(baton, load);
+  });
+
+  test("the environment file is malformed, or gone", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const envFile = work.write("server.env", `PORT=${port}\n`);
+    await using baton = await startBaton({
+      command: fixtureCommand("node_http.js"),
+      env: {},
+      flags: ["--env-file", envFile],
+    });
+    await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+
+    writeFileSync(envFile, `PORT=${port}\nVERSION 2\n`);
+    await fails(baton, `Cannot read ${envFile} line 2`);
+    rmSync(envFile);
+    await fails(baton, `Cannot read --env-file ${envFile}`);
+    mkdirSync(envFile);
+    await fails(baton, `Cannot read --env-file ${envFile}`);
+    rmSync(envFile, { recursive: true });
+    writeFileSync(envFile, `PORT=${port}\nVERSION=2\n`);
+    await succeedsWithoutLoss(baton, load);
+    assert.ok(load.tally.byVersion.has("2"), formatTally(load.tally));
+  });
+
+  test("the working directory is gone", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const directory = work.join("release");
+    mkdirSync(directory);
+    await using baton = await startBaton({
+      command: fixtureCommand("node_http.js"),
+      env: { PORT: String(port), PWD: directory },
+      cwd: directory,
+    });
+    await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+
+    rmSync(directory, { recursive: true });
+    await fails(baton, `Cannot enter working directory "${directory}": ENOENT`);
+    writeFileSync(directory, "not a directory");
+    await fails(baton, `Cannot enter working directory "${directory}": ENOTDIR`);
+    rmSync(directory);
+    mkdirSync(directory);
+    await succeedsWithoutLoss(baton, load);
+  });
+});
+
+/** Two ways to be in the directory that a symlink names. */
+const IN_CURRENT: Readonly<Record<string, (current: string) => Partial<BatonOptions>>> = {
+  "--cwd names it": (current) => ({ flags: ["--cwd", current], env: {} }),
+  "baton was started in it": (current) => ({ cwd: current, env: { PWD: current } }),
+};
+
+describe("a symlink that moves to the next release is followed", () => {
+  for (const [way, options] of Object.entries(IN_CURRENT)) {
+    test(way, TEST, async () => {
+      using work = tempDir();
+      const port = await freePort();
+      const current = work.join("current");
+      for (const release of ["1", "2"]) {
+        mkdirSync(work.join(release));
+        // The server is told apart by its directory alone: the command line stays the same.
+        writeFileSync(work.join(release, "server.sh"), serverScript(release), { mode: 0o755 });
+      }
+      symlinkSync(work.join("1"), current);
+      const { env, ...rest } = options(current);
+      await using baton = await startBaton({
+        command: ["./server.sh"],
+        env: { PORT: String(port), ...env },
+        ...rest,
+      });
+      await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+      const old = servingPid(await baton.status());
+      assert.equal(readlinkSync(`/proc/${old}/cwd`), work.join("1"));
+      await answered(load, "1");
+
+      symlinkSync(work.join("2"), `${current}.new`);
+      renameSync(`${current}.new`, current);
+      const { code, stderr } = await baton.cli("reload");
+      assert.equal(code, 0, stderr);
+      const serving = servingPid(await baton.settled());
+      assert.equal(readlinkSync(`/proc/${serving}/cwd`), work.join("2"));
+      assert.equal(alive(old), false);
+      await answered(load, "2");
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, formatTally(tally));
+    });
+  }
+});

@@ -1,0 +1,374 @@
+/**
+ * The promise: a server that crashes is started again, and nobody is refused meanwhile. Connections that wait
+ * in the queue of the dead server are answered by its heir; lost is only what it had in hand, at most one request
+ * a client. A server that keeps crashing is given more and more time, and is given up in the end.
+ */
+import assert from "node:assert/strict";
+import { chmodSync } from "node:fs";
+import process from "node:process";
+import { describe, test } from "node:test";
+import type { Snapshot } from "../../src/supervisor/snapshot.ts";
+import { type Baton, startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load, type Tally } from "../support/load.ts";
+import { alive, children, commandLine } from "../support/proc.ts";
+import { deploy, fixtureCommand, type Runnable } from "../support/servers.ts";
+import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST = { timeout: 90_000 };
+const CLIENTS = 8;
+const ENOUGH_REQUESTS = 20;
+const WAITING = 5;
+const LONG_DELAY = ["--crash-delay", "60s", "--crash-delay-max", "60s"];
+const EXIT_KILLED = 137;
+
+function node(port: number, version = "1"): Runnable {
+  return {
+    command: fixtureCommand("node_http.js"),
+    env: { PORT: String(port), VERSION: version },
+  };
+}
+
+function broken(name: string, port: number, ms = 100): Runnable {
+  return {
+    command: fixtureCommand(name),
+    env: { PORT: String(port), VERSION: "broken", MS: String(ms) },
+  };
+}
+
+/** Listens at once, and is ready after `ms`. */
+function notifying(port: number, version: string, ms: number): Runnable {
+  return {
+    command: fixtureCommand("sd_notify.py"),
+    env: { PORT: String(port), VERSION: version, MS: String(ms), PYTHONDONTWRITEBYTECODE: "1" },
+  };
+}
+
+/** A service whose next start is what was deployed last. */
+async function start(work: TempDir, first: Runnable, flags: readonly string[] = []) {
+  const targetFile = work.join("target");
+  deploy(targetFile, first);
+  const baton = await startBaton({
+    command: fixtureCommand("switch.sh"),
+    env: { TARGET_FILE: targetFile },
+    flags,
+  });
+  return { baton, deploy: (next: Runnable) => deploy(targetFile, next) };
+}
+
+function loadOn(port: number): Load {
+  return new Load({ port, clients: CLIENTS, maxDurationMs: TEST.timeout }).start();
+}
+
+/** Waits until these requests of the load were answered by `pid`. */
+async function answeredBy(load: Load, pid: number): Promise<void> {
+  await waitUntil(() => (load.tally.byBody.get(pid) ?? 0) >= ENOUGH_REQUESTS, {
+    what: `process ${pid} answers: ${formatTally(load.tally)}`,
+    deadlineMs: 30_000,
+  });
+}
+
+function servingPid({ generations }: Snapshot): number {
+  const pid = generations.find(({ state }) => state === "serving")?.pid;
+  assert.ok(pid, JSON.stringify(generations, null, 1));
+  return pid;
+}
+
+/** Waits until this generation serves alone. */
+function serves(baton: Baton, epoch: number): Promise<Snapshot> {
+  return waitUntil(async () => {
+    const snapshot = await baton.settled();
+    return snapshot.epoch === epoch && snapshot;
+  }, { what: `generation ${epoch} serves\n${baton.stderr}`, deadlineMs: 30_000 });
+}
+
+function kill(pid: number): void {
+  process.kill(pid, "SIGKILL");
+}
+
+/** Lost is what the dead processes had in hand, and nobody was refused. */
+function onlyInFlightLost(tally: Tally, baton: Baton, crashes = 1): void {
+  const line = `${formatTally(tally)}\n${baton.stderr}`;
+  assert.equal(tally.refused, 0, line);
+  assert.equal(tally.timedOut, 0, line);
+  assert.equal(tally.unexpected + tally.other, 0, line);
+  assert.ok(tally.reset + tally.short <= CLIENTS * crashes, line);
+}
+
+/** Connections that wait in the queue, with their requests: the server is stopped, and accepts none. */
+async function waiting(baton: Baton, port: number): Promise<Load> {
+  const pid = servingPid(await baton.status());
+  for (const process of [pid, ...children(pid)]) stopForGood(process);
+  const clients = { port, clients: WAITING, maxRequests: WAITING, timeoutMs: TEST.timeout };
+  const load = new Load(clients).start();
+  await waitUntil(async () => backlog(await baton.status()) === WAITING, {
+    what: "the connections wait",
+  });
+  return load;
+}
+
+function stopForGood(pid: number): void {
+  process.kill(pid, "SIGSTOP");
+}
+
+function backlog({ listeners }: Snapshot): number {
+  return listeners.flatMap(({ members }) => members).reduce((sum, each) => sum + each.backlog, 0);
+}
+
+async function allAnswered(load: Load, baton: Baton): Promise<void> {
+  const tally = await load.finished();
+  assert.deepEqual([tally.ok, tally.lost], [WAITING, 0], `${formatTally(tally)}\n${baton.stderr}`);
+}
+
+describe("a server that is killed", () => {
+  test("under load is started again; nobody is refused, only what it had in hand is lost", {
+    ...TEST,
+  }, async () => {
+    const CRASHES = 3;
+    const port = await freePort();
+    await using baton = await startBaton({ ...node(port), flags: ["--crash-delay", "50ms"] });
+    await using load = loadOn(port);
+    for (let crash = 1; crash <= CRASHES; crash++) {
+      const pid = servingPid(await baton.settled());
+      await answeredBy(load, pid);
+      kill(pid);
+      const after = await serves(baton, crash);
+      assert.equal(alive(pid), false);
+      assert.notEqual(servingPid(after), pid);
+      assert.equal(after.pid, baton.pid);
+      assert.deepEqual(after.restarts, { ok: 0, failed: 0, crashes: crash });
+      const dead = after.generations.find(({ epoch }) => epoch === crash - 1);
+      assert.deepEqual([dead?.outcome, dead?.reason], ["crashed", "killed by SIGKILL"]);
+      await answeredBy(load, servingPid(after));
+    }
+    const tally = await load.stop();
+    onlyInFlightLost(tally, baton, CRASHES);
+    process.stderr.write(`  ${formatTally(tally).split("\n")[0]}\n`);
+    assert.equal((await baton.stop()).code, 0, baton.stderr);
+  });
+
+  for (const mode of ["adopt", "inherit"] as const) {
+    test(`${mode}: the connections that wait are answered by its heir`, TEST, async () => {
+      const port = await freePort();
+      const options = mode === "adopt" ? { ...node(port) } : {
+        command: fixtureCommand("inherit_fd.js"),
+        env: {},
+        flags: ["--listen", `127.0.0.1:${port}`],
+      };
+      await using baton = await startBaton(options);
+      await using load = await waiting(baton, port);
+      kill(servingPid(await baton.status()));
+      await allAnswered(load, baton);
+      const heir = servingPid(await serves(baton, 1));
+      assert.deepEqual([...load.tally.byBody], [[heir, WAITING]]);
+      const { members = [] } = (await baton.status()).listeners[0] ?? {};
+      assert.deepEqual(members, [{ epoch: 1, backlog: 0, receiving: true }]);
+    });
+  }
+
+  test("a leader alone, whose children live on: they end with it", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const words = fixtureCommand("node_http.js").map((word) => `'${word}'`).join(" ");
+    const script = work.write("leader.sh", `#!/bin/sh\n${words}\nexit $?\n`);
+    chmodSync(script, 0o755);
+    await using baton = await startBaton({ ...node(port), command: [script] });
+    await using load = loadOn(port);
+    const leader = servingPid(await baton.settled());
+    const [child = 0] = children(leader);
+    assert.match(commandLine(child).join(" "), /node_http\.js/);
+    await answeredBy(load, child);
+    kill(leader);
+    const heir = servingPid(await serves(baton, 1));
+    assert.deepEqual([alive(leader), alive(child)], [false, false]);
+    await answeredBy(load, children(heir)[0] ?? 0);
+    onlyInFlightLost(await load.stop(), baton);
+  });
+});
+
+describe("a crash during a reload", () => {
+  test("the candidate has not listened yet: it becomes the heir", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const { baton: started, deploy } = await start(work, node(port));
+    await using baton = started;
+    const words = fixtureCommand("node_http.js");
+    const env = { PORT: String(port), VERSION: "2" };
+    const go = work.join("go");
+    const hold = 'until [ -e "$0" ]; do sleep 0.05; done; exec "$@"';
+    deploy({ command: ["sh", "-c", hold, go, ...words], env });
+    const report = baton.reload();
+    await waitUntil(async () => (await baton.status()).generations.length === 2, {
+      what: "the candidate starts",
+    });
+    await using load = await waiting(baton, port);
+    kill(servingPid(await baton.status()));
+    await waitUntil(async () => (await baton.status()).epoch === null, { what: "it is noticed" });
+    assert.equal(backlog(await baton.status()), WAITING, "they wait on");
+    work.write("go", "");
+    const { result, epoch, reason } = await report;
+    assert.deepEqual([result, epoch], ["ok", 1], `${reason}\n${baton.stderr}`);
+    await allAnswered(load, baton);
+    const snapshot = await serves(baton, 1);
+    assert.deepEqual([...load.tally.byVersion], [["2", WAITING]]);
+    assert.deepEqual([...load.tally.byBody.keys()], [servingPid(snapshot)]);
+    assert.deepEqual(snapshot.generations[0]?.outcome, "crashed");
+  });
+
+  test("the candidate listens already: a fresh one of the same version is the heir", {
+    ...TEST,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const flags = ["--ready", "notify"];
+    const { baton: started, deploy } = await start(work, notifying(port, "1", 50), flags);
+    await using baton = started;
+    deploy(notifying(port, "2", 1_500));
+    const report = baton.reload();
+    await waitUntil(async () => (await baton.status()).generations[1]?.state === "probing", {
+      what: "the candidate listens",
+    });
+    await using load = await waiting(baton, port);
+    kill(servingPid(await baton.status()));
+    const { result, epoch, reason } = await report;
+    assert.deepEqual([result, epoch], ["ok", 2], `${reason}\n${baton.stderr}`);
+    await allAnswered(load, baton);
+    await serves(baton, 2);
+    assert.deepEqual([...load.tally.byVersion], [["2", WAITING]]);
+  });
+
+  test("under load nobody is refused", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const { baton: started, deploy } = await start(work, node(port));
+    await using baton = started;
+    await using load = loadOn(port);
+    const pid = servingPid(await baton.settled());
+    await answeredBy(load, pid);
+    deploy(node(port, "2"));
+    const report = baton.reload();
+    await waitUntil(async () => (await baton.status()).generations.length === 2, {
+      what: "the candidate starts",
+    });
+    kill(pid);
+    const { result, reason } = await report;
+    assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
+    await waitUntil(() => (load.tally.byVersion.get("2") ?? 0) >= ENOUGH_REQUESTS, {
+      what: `version 2 answers\n${baton.stderr}`,
+    });
+    onlyInFlightLost(await load.stop(), baton);
+  });
+});
+
+describe("an heir that fails", () => {
+  test("before it listens: the connections wait for the next one", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const flags = ["--crash-delay", "200ms"];
+    const { baton: started, deploy } = await start(work, node(port), flags);
+    await using baton = started;
+    await using load = await waiting(baton, port);
+    deploy(broken("exits_at_once.js", port));
+    kill(servingPid(await baton.status()));
+    await waitUntil(() => /generation 2 failed/.test(baton.stderr), { what: "two heirs fail" });
+    assert.equal(backlog(await baton.status()), WAITING, "they wait on");
+    deploy(node(port, "2"));
+    await allAnswered(load, baton);
+    assert.deepEqual([...load.tally.byVersion], [["2", WAITING]]);
+  });
+
+  test("after it has listened: what it has not accepted waits for the next one", {
+    ...TEST,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const flags = ["--crash-delay", "200ms", "--ready", "notify"];
+    const { baton: started, deploy } = await start(work, notifying(port, "1", 50), flags);
+    await using baton = started;
+    await using load = loadOn(port);
+    const pid = servingPid(await baton.settled());
+    await answeredBy(load, pid);
+    deploy(broken("dies_in_gate.js", port));
+    kill(pid);
+    await waitUntil(() => /generation 2 failed.*exit status 5/.test(baton.stderr), {
+      what: `two heirs fail\n${baton.stderr}`,
+    });
+    deploy(notifying(port, "2", 50));
+    await waitUntil(() => (load.tally.byVersion.get("2") ?? 0) >= ENOUGH_REQUESTS, {
+      what: `version 2 answers: ${formatTally(load.tally)}\n${baton.stderr}`,
+    });
+    const { epoch } = await baton.settled();
+    onlyInFlightLost(await load.stop(), baton, epoch ?? 0);
+  });
+});
+
+describe("a server that keeps crashing", () => {
+  test("is given more and more time, and is given up in the end", TEST, async () => {
+    const port = await freePort();
+    const limits = ["--crash-delay", "150ms", "--crash-delay-max", "500ms", "--crash-limit", "5"];
+    await using baton = await startBaton({
+      ...broken("dies_in_gate.js", port, 20),
+      flags: [...limits, "--log-format", "json"],
+      expectFailure: true,
+    });
+    assert.deepEqual(await baton.exited, { code: 5, signal: null }, baton.stderr);
+    const lines = baton.stderr.trimEnd().split("\n").filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as { time: string; message: string });
+    const delays = lines.flatMap(({ message }) =>
+      /^starts again in (\d+) ms$/.exec(message)?.[1] ?? []
+    ).map(Number);
+    assert.deepEqual(delays, [0, 150, 300, 500, 500]);
+    const times = (pattern: RegExp) =>
+      lines.filter(({ message }) => pattern.test(message)).map(({ time }) => Date.parse(time));
+    const crashed = times(/^generation \d+ crashed: exit status 5$/);
+    const starts = times(/^generation \d+ starts$/);
+    assert.deepEqual([crashed.length, starts.length], [6, 6]);
+    delays.forEach((delay, i) => {
+      const waited = (starts[i + 1] ?? 0) - (crashed[i] ?? 0);
+      assert.ok(waited >= delay - 2, `waited ${waited} ms of ${delay}`); // Clocks are rounded.
+    });
+    const last = lines.map(({ message }) => message).slice(-3).join("\n");
+    assert.match(last, /giving up after 6 crashes in a row \(--crash-limit\)/);
+  });
+
+  test("a reload does not wait for the delay to pass", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const { baton: started, deploy } = await start(work, node(port), LONG_DELAY);
+    await using baton = started;
+    await using load = await waitsAMinute(baton, port);
+    deploy(node(port, "2"));
+    const { code, stderr } = await baton.cli("reload");
+    assert.equal(code, 0, stderr);
+    await allAnswered(load, baton);
+    assert.deepEqual([...load.tally.byVersion], [["2", WAITING]]);
+  });
+
+  test("a stop does not wait for the delay to pass", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const { baton: started } = await start(work, node(port), LONG_DELAY);
+    await using baton = started;
+    await using _load = await waitsAMinute(baton, port);
+    assert.deepEqual(await baton.stop(), { code: 0, signal: null }, baton.stderr);
+  });
+
+  test("by the limit of 1 is started again once", TEST, async () => {
+    const port = await freePort();
+    await using baton = await startBaton({ ...node(port), flags: ["--crash-limit", "1"] });
+    kill(servingPid(await baton.settled()));
+    kill(servingPid(await serves(baton, 1)));
+    assert.deepEqual(await baton.exited, { code: EXIT_KILLED, signal: null }, baton.stderr);
+  });
+});
+
+/** Crashes twice: the second time baton waits for a minute, and so do the connections in the queue. */
+async function waitsAMinute(baton: Baton, port: number): Promise<Load> {
+  kill(servingPid(await baton.settled()));
+  await serves(baton, 1);
+  const load = await waiting(baton, port);
+  kill(servingPid(await baton.status()));
+  await waitUntil(() => /starts again in 60000 ms/.test(baton.stderr), { what: "it waits" });
+  return load;
+}

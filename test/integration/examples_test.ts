@@ -1,0 +1,112 @@
+/** The promise: the commands of each example's README work as they are written there. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, cpSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { accepts } from "../support/bare_server.ts";
+import { batonCommand } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { alive, killTree } from "../support/proc.ts";
+import { findNode, REPOSITORY, which } from "../support/programs.ts";
+import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST_TIMEOUT_MS = 120_000;
+/** In the READMEs; each test has a port of its own in its place. */
+const PORT_IN_README = "8080";
+
+/** A shell in a copy of the example's folder, with `baton` in PATH. */
+class Shell implements AsyncDisposable {
+  readonly #dir: TempDir = tempDir("ex");
+  readonly #children: ChildProcess[] = [];
+  readonly #env: Record<string, string | undefined>;
+
+  constructor(example: string, readonly port: number) {
+    cpSync(join(REPOSITORY, "examples", example), this.#dir.join("work"), { recursive: true });
+    const words = batonCommand().map((word) => `'${word}'`).join(" ");
+    chmodSync(this.#dir.write("baton", `#!/bin/sh\nexec ${words} "$@"\n`), 0o755);
+    this.#env = {
+      ...process.env,
+      PATH: [this.#dir.path, process.env["PATH"]].join(delimiter),
+      RUNTIME_DIRECTORY: this.#dir.path,
+    };
+  }
+
+  /** Runs a code block; each of its lines must succeed. @returns its output */
+  async run(block: string): Promise<string> {
+    const { child, text } = this.#start(block);
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    assert.equal(code, 0, text());
+    return text();
+  }
+
+  /** Starts a code block whose last command goes on. @returns its output so far */
+  async serve(block: string): Promise<() => string> {
+    const { child, text } = this.#start(block);
+    await waitUntil(async () => {
+      assert.equal(child.exitCode, null, text());
+      return await accepts(this.port);
+    }, { what: `the server listens\n${text()}` });
+    return text;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { pid } of this.#children) if (pid !== undefined) killTree(pid);
+    const pids = this.#children.map(({ pid }) => pid ?? 0);
+    await waitUntil(() => !pids.some(alive), { what: "all has ended" });
+    this.#dir[Symbol.dispose]();
+  }
+
+  #start(block: string): { child: ChildProcess; text: () => string } {
+    const script = block.replaceAll(PORT_IN_README, String(this.port));
+    const child = spawn("sh", ["-e", "-x", "-c", script], {
+      cwd: this.#dir.join("work"),
+      env: this.#env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#children.push(child);
+    let text = "";
+    child.stdout.on("data", (bytes) => text += String(bytes));
+    child.stderr.on("data", (bytes) => text += String(bytes));
+    return { child, text: () => text };
+  }
+}
+
+/** The shell blocks of an example's README, in order. */
+function blocks(example: string): string[] {
+  const text = readFileSync(join(REPOSITORY, "examples", example, "README.md"), "utf8");
+  return [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, block = ""]) => block);
+}
+
+describe("examples/node-http does what its README says", () => {
+  const skip = findNode() === null
+    ? "node is not installed"
+    : which("curl") === null
+    ? "curl is not installed"
+    : false;
+  const [start = "", use = "", release = "", deploy = "", ...more] = blocks("node-http");
+
+  test("all of its commands are tested", () => assert.equal(more.length, 0));
+
+  test("run, reload, status, stop", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
+    await using shell = new Shell("node-http", await freePort());
+    const log = await shell.serve(start);
+    const output = await shell.run(use);
+    const [before, after, ...none] = [...output.matchAll(/^pid=(\d+) version=work$/gm)]
+      .map(([, pid]) => pid);
+    assert.ok(before !== after && after !== undefined && none.length === 0, output);
+    assert.match(output, /^generation 1 serves after \d+ ms$/m);
+    assert.match(output, /^hello: generation 1 serves /m);
+    assert.ok(!await accepts(shell.port), log());
+  });
+
+  test("a deploy by release folders", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
+    await using shell = new Shell("node-http", await freePort());
+    const log = await shell.serve(release);
+    const output = await shell.run(deploy);
+    assert.match(output, /^pid=\d+ version=2$/m);
+    assert.ok(!await accepts(shell.port), log());
+  });
+});

@@ -1,0 +1,174 @@
+/**
+ * The promise: baton can become a new program in place, with the same process id and the same servers,
+ * and nothing is lost; a program that is no good changes nothing.
+ */
+import assert from "node:assert/strict";
+import { chmodSync, copyFileSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { batonCommand, startBaton, UNDER_TEST } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { fixtureCommand, place, server } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST_TIMEOUT_MS = 120_000;
+const UPGRADES = 20;
+
+describe("upgrade in place", () => {
+  test(`${UPGRADES} in a row lose nothing`, { timeout: TEST_TIMEOUT_MS }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const builds = UNDER_TEST === "deno" ? [[]] : ["baton-1", "baton-2"].map((name) => {
+      const path = work.join(name);
+      copyFileSync(batonCommand()[0] ?? "", path);
+      chmodSync(path, 0o755);
+      return ["--exec", path];
+    });
+    await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+    await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+    assert.equal((await baton.reload()).result, "ok");
+    await baton.settled();
+    const before = await baton.status();
+    const serverOf = (snapshot: typeof before) =>
+      snapshot.generations.find(({ state }) => state === "serving")?.pid;
+    for (let i = 1; i <= UPGRADES; i++) {
+      const program = builds[i % builds.length] ?? [];
+      const upgraded = await baton.cli("upgrade", "--in-place", "--json", ...program);
+      assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
+      const after = await baton.status();
+      assert.equal(after.pid, baton.pid);
+      assert.equal(after.incarnation, i);
+      assert.equal(after.epoch, before.epoch);
+      assert.equal(serverOf(after), serverOf(before), "the server is the same process");
+      assert.deepEqual(after.restarts, before.restarts);
+      assert.deepEqual(after.lastReload, before.lastReload);
+      assert.equal(after.startedAt, before.startedAt);
+      assert.equal(after.self.watches, before.self.watches, "nothing is left behind");
+      if (program[1] !== undefined) {
+        assert.equal(readFileSync(`/proc/${baton.pid}/cmdline`, "utf8").split("\0")[0], program[1]);
+      }
+    }
+    // It steers, reloads and stops as ever.
+    assert.equal((await baton.reload()).result, "ok");
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+    process.stderr.write(`  ${UPGRADES} in place: ${formatTally(tally)}\n`);
+    assert.equal((await baton.settled()).restarts.ok, before.restarts.ok + 1);
+    assert.deepEqual(await baton.stop(), { code: 0, signal: null });
+  });
+
+  test(
+    "a draining generation is kept, and drained anew",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      using work = tempDir();
+      const port = await freePort();
+      await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+      const slow = fetch(`http://127.0.0.1:${port}/slow?ms=3000`);
+      const old = (await baton.status()).generations[0]?.pid;
+      await waitUntil(async () => (await baton.status()).generations[0]?.connections.busy === 1, {
+        what: "the slow request is being answered",
+      });
+      assert.equal((await baton.reload()).result, "ok");
+      const upgraded = await baton.cli("upgrade", "--in-place");
+      assert.equal(upgraded.code, 0, upgraded.stderr);
+      const draining = (await baton.status()).generations.find(({ state }) => state === "draining");
+      assert.equal(draining?.pid, old);
+      assert.match(await (await slow).text(), new RegExp(`pid=${old}`));
+      assert.equal((await baton.settled()).epoch, 1);
+    },
+  );
+
+  test("a server that crashes afterwards is started again", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+    assert.equal((await baton.cli("upgrade", "--in-place")).code, 0);
+    const pid = (await baton.status()).generations[0]?.pid;
+    process.kill(Number(pid), "SIGKILL");
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    assert.equal(answer.status, 200);
+    const snapshot = await baton.settled();
+    assert.equal(snapshot.epoch, 1);
+    assert.equal(snapshot.restarts.crashes, 1);
+  });
+
+  test("signals that come meanwhile end nothing", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+    const upgrading = baton.cli("upgrade", "--in-place");
+    await waitUntil(() => baton.stderr.includes("becomes"), { what: "the exec" });
+    for (const signal of ["SIGHUP", "SIGUSR1", "SIGHUP"] as const) baton.signal(signal);
+    assert.equal((await upgrading).code, 0, baton.stderr);
+    assert.equal((await baton.status()).incarnation, 1);
+    // Bun may have swallowed them; the next one counts in any case.
+    baton.signal("SIGHUP");
+    await waitUntil(async () => Number((await baton.status()).epoch) >= 1, { what: "the reload" });
+  });
+
+  test("a program that is no good changes nothing", { timeout: TEST_TIMEOUT_MS }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+    await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+    const script = (name: string, text: string, mode = 0o755) => {
+      const path = work.write(name, text);
+      chmodSync(path, mode);
+      return path;
+    };
+    const real = batonCommand().map((word) => `'${word}'`).join(" ");
+    const state = work.join("state.json");
+    // A baton that finds a state which it does not know: one of another version.
+    const other = `sed 's/"version":[0-9]*/"version":0/' <&4 >'${state}'; exec 4<'${state}'`;
+    const bad: [program: string, reason: RegExp][] = [
+      [work.join("missing"), /Cannot find program .*missing/],
+      [script("not_executable", "#!/bin/sh\n", 0o644), /no execute permission/],
+      [script("exits", "#!/bin/sh\nexit 3\n"), /ended without an answer/],
+      [script("no_format", "\x7f\x7f"), /Cannot execute/],
+      [script("other", `#!/bin/sh\n${other}\nexec ${real} "$@"\n`), /version 0.*version 1/],
+      [script("hangs", "#!/bin/sh\nexec sleep 60\n"), /did not answer in 10 s/],
+    ];
+    const before = await baton.status();
+    for (const [program, reason] of bad) {
+      const upgraded = await baton.cli("upgrade", "--in-place", "--exec", program);
+      assert.equal(upgraded.code, 70, upgraded.stderr);
+      assert.match(upgraded.stderr, reason);
+      const after = await baton.status();
+      assert.equal(after.pid, before.pid);
+      assert.equal(after.incarnation, before.incarnation);
+    }
+    assert.equal((await baton.reload()).result, "ok", "it steers as before");
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, formatTally(tally));
+  });
+
+  test("it is refused while a generation is on its way", { timeout: TEST_TIMEOUT_MS }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const target = work.join("target");
+    const { deploy } = await import("../support/servers.ts");
+    deploy(target, place(server("node"), { port, workDir: work.path }));
+    await using baton = await startBaton({
+      command: fixtureCommand("switch.sh"),
+      env: { TARGET_FILE: target },
+    });
+    deploy(target, { command: fixtureCommand("hangs.js"), env: {} });
+    const reload = baton.reload();
+    await waitUntil(async () => (await baton.status()).generations.length === 2, {
+      what: "a generation is on its way",
+    });
+    const upgraded = await baton.cli("upgrade", "--in-place");
+    assert.equal(upgraded.code, 75, upgraded.stderr);
+    assert.match(upgraded.stderr, /a reload is under way/);
+    assert.equal((await baton.status()).incarnation, 0);
+    await baton.stop();
+    await reload.catch(() => {});
+  });
+});

@@ -1,0 +1,49 @@
+/**
+ * The promise: an unmodified server is reloaded under continuous new connections, and no connection is
+ * refused, reset, cut short or kept waiting; each reload ends with the old process gone.
+ */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { place, SERVERS } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { alive } from "../support/proc.ts";
+
+const RELOADS = 10;
+const TEST_TIMEOUT_MS = 180_000;
+
+describe("reload under load loses no connection", () => {
+  for (const server of SERVERS) {
+    const skip = server.needs() ?? false;
+    test(`${server.id}: ${RELOADS} reloads`, { skip, timeout: TEST_TIMEOUT_MS }, async () => {
+      using work = tempDir();
+      const port = await freePort();
+      await using baton = await startBaton(place(server, { port, workDir: work.path }));
+      await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+      const durations: number[] = [];
+      for (let i = 1; i <= RELOADS; i++) {
+        const old = (await baton.status()).generations.find(({ state }) => state === "serving");
+        const report = await baton.reload();
+        assert.equal(report.result, "ok", `${report.reason}\n${report.output.join("\n")}`);
+        durations.push(report.durationMs);
+        const after = await baton.settled();
+        assert.equal(after.epoch, i);
+        assert.equal(alive(old?.pid ?? 0), false, `old process ${old?.pid} is gone`);
+      }
+      const tally = await load.stop();
+      const line = `${server.id}: ${formatTally(tally)}; reloads took ${durations.join(" ")} ms`;
+      assert.equal(
+        tally.lost,
+        0,
+        `${line}\n${JSON.stringify(tally.errors, null, 1)}\n${baton.stderr}`,
+      );
+      assert.ok(tally.ok > RELOADS, line);
+      process.stderr.write(`  ${line}\n`);
+      const exit = await baton.stop();
+      assert.equal(exit.code, 0, baton.stderr);
+    });
+  }
+});

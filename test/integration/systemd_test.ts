@@ -1,0 +1,336 @@
+/**
+ * The promises under a real systemd, with the unit that `baton init systemd` prints: what systemctl reports is what
+ * has happened, no reload loses a connection, and nothing is left behind (RealSystemd checks that at each end).
+ */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { runCommand, startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { which } from "../support/programs.ts";
+import { noSystemd, RealSystemd, systemdVersion } from "../support/real_systemd.ts";
+import { deploy, fixtureCommand, place, server } from "../support/servers.ts";
+import { installService, type Service, unitText } from "../support/systemd_service.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TIMEOUT_MS = 60_000;
+/** Type=notify-reload is younger than this machine's systemd may be. */
+const NOTIFY_RELOAD_SINCE = 253;
+const skip = noSystemd();
+
+function figure(text: string): void {
+  process.stderr.write(`  ${text}\n`);
+}
+
+async function timed<T>(work: Promise<T>): Promise<[T, number]> {
+  const startedAt = performance.now();
+  const result = await work;
+  return [result, Math.round(performance.now() - startedAt)];
+}
+
+async function started(service: Service): Promise<void> {
+  const { code, stderr } = await service.ctl("start");
+  assert.equal(code, 0, `${stderr}\n${await service.journal()}`);
+}
+
+async function fetchBody(port: number, path = "/"): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    headers: { connection: "close" },
+  });
+  return await response.text();
+}
+
+describe("systemd", { skip }, () => {
+  test("start, reload, a reload that fails, stop", { timeout: TIMEOUT_MS }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const target = work.join("target");
+    const version = (version: string) =>
+      place(server("node"), { port, workDir: work.path, version });
+    deploy(target, version("1"));
+    await using systemd = await RealSystemd.start();
+    const service = await installService(systemd, {
+      command: fixtureCommand("switch.sh"),
+      env: { TARGET_FILE: target },
+      settings: ["PrivateTmp=no"],
+    });
+    const [start, startMs] = await timed(service.ctl("start"));
+    assert.equal(start.code, 0, await service.journal());
+    const active = await service.show("ActiveState", "StatusText", "MainPID");
+    assert.equal(active["ActiveState"], "active");
+    assert.equal(active["StatusText"], "generation 0 serves");
+    assert.equal(active["MainPID"], String((await service.status()).pid));
+
+    await using load = new Load({ port }).start();
+    deploy(target, version("2"));
+    const [reload, reloadMs] = await timed(service.ctl("reload"));
+    assert.equal(reload.code, 0, `${reload.stderr}\n${await service.journal()}`);
+    assert.match(
+      await fetchBody(port),
+      /version=2/,
+      "systemctl waits until the new version serves",
+    );
+    await service.settled();
+    assert.equal((await service.show("StatusText"))["StatusText"], "generation 1 serves");
+
+    deploy(target, { command: fixtureCommand("exits_at_once.js"), env: {} });
+    const [failed, failedMs] = await timed(service.ctl("reload"));
+    assert.notEqual(failed.code, 0, "a failed reload is told");
+    const after = await service.show("ActiveState", "SubState", "StatusText", "MainPID");
+    assert.equal(after["ActiveState"], "active");
+    assert.equal(after["SubState"], "running");
+    assert.equal(after["MainPID"], active["MainPID"]);
+    assert.match(after["StatusText"] ?? "", /generation 1 serves.*reload failed.*exit status 3/);
+    assert.match(await service.journal(), /reload failed: generation 2: .*exit status 3/);
+
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, formatTally(tally));
+    const [stop, stopMs] = await timed(service.ctl("stop"));
+    assert.equal(stop.code, 0, stop.stderr);
+    const stopped = await service.show("ActiveState", "Result");
+    assert.deepEqual(stopped, { ActiveState: "inactive", Result: "success" });
+    figure(
+      `start ${startMs} ms, reload ${reloadMs} ms, failed reload ${failedMs} ms, stop ${stopMs} ms; ` +
+        formatTally(tally),
+    );
+  });
+
+  test("the server's NOTIFY_SOCKET is baton's own", { timeout: TIMEOUT_MS }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using systemd = await RealSystemd.start();
+    const service = await installService(
+      systemd,
+      place(server("node"), { port, workDir: work.path }),
+    );
+    await started(service);
+    const { generations } = await service.status();
+    const { stdout } = await systemd.run(["cat", `/proc/${generations[0]?.pid}/environ`]);
+    const variables = stdout.split("\0");
+    const own = variables.filter((variable) => variable.startsWith("NOTIFY_SOCKET="));
+    assert.deepEqual(own, [`NOTIFY_SOCKET=/run/baton/${service.name}/${service.name}.notify.0`]);
+    const forBaton = variables.filter((each) => /^(WATCHDOG_|LISTEN_|FDSTORE|MAINPID)/.test(each));
+    assert.deepEqual(forBaton, []);
+  });
+
+  test("a slow start and a slow stop get the time they need", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const { command, env } = place(server("node"), { port, workDir: work.path });
+    await using systemd = await RealSystemd.start();
+    const service = await installService(systemd, {
+      command: ["sh", "-c", 'sleep 3; exec "$@"', "sh", ...command],
+      env,
+      // Without ExecStop it is systemd's TERM that stops baton.
+      settings: ["ExecStop=", "TimeoutStartSec=2s", "TimeoutStopSec=1s"],
+    });
+    const [start, startMs] = await timed(service.ctl("start"));
+    assert.equal(start.code, 0, await service.journal());
+    const slow = fetchBody(port, "/slow?ms=3000");
+    await waitUntil(async () => {
+      const { generations } = await service.status();
+      return generations.some(({ connections }) => connections.busy > 0);
+    }, { what: "the slow request is under way" });
+    const [stop, stopMs] = await timed(service.ctl("stop"));
+    assert.equal(stop.code, 0, stop.stderr);
+    assert.match(await slow, /version=1/, "the request was finished");
+    assert.equal((await service.show("Result"))["Result"], "success");
+    figure(
+      `TimeoutStartSec of 2 s, TimeoutStopSec of 1 s: start ${startMs} ms, stop ${stopMs} ms, ` +
+        "the request in flight was answered",
+    );
+  });
+
+  test("a reload that takes longer than TimeoutStartSec is not cut short", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const target = work.join("target");
+    const version = (version: string) =>
+      place(server("node"), { port, workDir: work.path, version });
+    deploy(target, version("1"));
+    await using systemd = await RealSystemd.start();
+    const service = await installService(systemd, {
+      command: fixtureCommand("switch.sh"),
+      env: { TARGET_FILE: target },
+      settings: ["PrivateTmp=no", "TimeoutStartSec=2s"],
+    });
+    await started(service);
+    const next = version("2");
+    const command = ["sh", "-c", 'sleep 3; exec "$@"', "sh", ...next.command];
+    deploy(target, { command, env: next.env });
+    await using load = new Load({ port }).start();
+    const [reload, reloadMs] = await timed(service.ctl("reload"));
+    assert.equal(reload.code, 0, `${reload.stderr}\n${await service.journal()}`);
+    assert.match(await fetchBody(port), /version=2/);
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, formatTally(tally));
+    figure(`TimeoutStartSec of 2 s: reload ${reloadMs} ms`);
+  });
+
+  test("the watchdog fires when baton's loop stands still, and else not", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using systemd = await RealSystemd.start();
+    const service = await installService(systemd, {
+      ...place(server("node"), { port, workDir: work.path }),
+      settings: ["WatchdogSec=1s", "TimeoutAbortSec=500ms"],
+    });
+    await started(service);
+    const watchdogAt = async () =>
+      Number((await service.show("WatchdogTimestampMonotonic"))["WatchdogTimestampMonotonic"]);
+    const first = await watchdogAt();
+    await waitUntil(async () => await watchdogAt() > first + 2_500_000, {
+      what: "the watchdog was fed for 2.5 s",
+    });
+    const before = await service.show("NRestarts", "MainPID", "ActiveState");
+    assert.equal(before["NRestarts"], "0");
+    assert.equal(before["ActiveState"], "active");
+    await service.ctl("kill", "--kill-who=main", "--signal=STOP");
+    const [, firedMs] = await timed(
+      waitUntil(async () => {
+        const { NRestarts, ActiveState, MainPID } = await service.show(
+          "NRestarts",
+          "ActiveState",
+          "MainPID",
+        );
+        return NRestarts === "1" && ActiveState === "active" && MainPID !== before["MainPID"];
+      }, { what: "systemd has started it again", deadlineMs: 20_000 }),
+    );
+    assert.match(await service.journal(), /Watchdog timeout/);
+    assert.match(await fetchBody(port), /version=1/);
+    figure(`WatchdogSec of 1 s: serves again ${firedMs} ms after its loop was stopped`);
+  });
+
+  test("baton's own upgrade keeps the unit active, with the right main process", {
+    timeout: 2 * TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using systemd = await RealSystemd.start();
+    const service = await installService(systemd, {
+      ...place(server("node"), { port, workDir: work.path }),
+      settings: ["WatchdogSec=5s"],
+    });
+    await started(service);
+    await using load = new Load({ port }).start();
+    let main = (await service.show("MainPID"))["MainPID"];
+    for (let i = 1; i <= 3; i++) {
+      await service.ctl("kill", "--kill-who=main", "--signal=USR2");
+      const old = main;
+      main = await waitUntil(async () => {
+        const { MainPID, ActiveState, StatusText } = await service.show(
+          ...["MainPID", "ActiveState", "StatusText"],
+        );
+        assert.equal(ActiveState, "active");
+        return MainPID !== old && StatusText === `generation ${i} serves` ? MainPID : null;
+      }, { what: "another baton is the main process", deadlineMs: 40_000 })
+        .catch(async (error) => {
+          throw new Error(`${error.message}\n${await service.journal()}`);
+        });
+      const gone = await systemd.run(["cat", `/proc/${old}/stat`]);
+      assert.notEqual(gone.code, 0, "the old baton has ended");
+      assert.equal(String((await service.status()).pid), main);
+    }
+    const reload = await service.ctl("reload");
+    assert.equal(reload.code, 0, reload.stderr);
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${await service.journal()}`);
+    const stop = await service.ctl("stop");
+    assert.equal(stop.code, 0, stop.stderr);
+    assert.equal(
+      (await service.show("Result", "NRestarts"))["Result"],
+      "success",
+      await service.journal(),
+    );
+    figure(`3 upgrades by USR2: ${formatTally(tally)}`);
+  });
+
+  test("an upgrade in place keeps the main process, and all that systemd is told", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using systemd = await RealSystemd.start();
+    const service = await installService(systemd, {
+      ...place(server("node"), { port, workDir: work.path }),
+      // Without ExecStop it is systemd's TERM that stops baton.
+      settings: ["ExecStop=", "WatchdogSec=5s"],
+    });
+    await started(service);
+    const before = await service.show("MainPID");
+    await using load = new Load({ port }).start();
+    for (let i = 1; i <= 2; i++) {
+      const upgraded = await service.baton("upgrade", service.name, "--in-place");
+      assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${await service.journal()}`);
+      const reload = await service.ctl("reload");
+      assert.equal(reload.code, 0, `${reload.stderr}\n${await service.journal()}`);
+      await service.settled();
+      await waitUntil(async () => {
+        const { StatusText } = await service.show("StatusText");
+        return StatusText === `generation ${i} serves`;
+      }, { what: "systemd knows who serves" });
+    }
+    assert.deepEqual(await service.show("MainPID", "NRestarts"), { ...before, NRestarts: "0" });
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${await service.journal()}`);
+    assert.equal((await service.ctl("stop")).code, 0);
+    assert.equal((await service.show("Result"))["Result"], "success");
+    figure(`2 upgrades in place, 2 reloads: ${formatTally(tally)}`);
+  });
+
+  test("Type=notify-reload waits for the new generation", {
+    timeout: TIMEOUT_MS,
+    skip: systemdVersion() < NOTIFY_RELOAD_SINCE &&
+      `needs systemd ${NOTIFY_RELOAD_SINCE}, this is ${systemdVersion()}`,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using systemd = await RealSystemd.start();
+    const service = await installService(systemd, {
+      ...place(server("node"), { port, workDir: work.path }),
+      settings: ["Type=notify-reload", "ExecReload="],
+    });
+    await started(service);
+    await using load = new Load({ port }).start();
+    const reload = await service.ctl("reload");
+    assert.equal(reload.code, 0, reload.stderr);
+    assert.equal((await service.status()).epoch, 1);
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, formatTally(tally));
+  });
+
+  test("systemd-analyze has nothing to say about the unit", {
+    skip: which("systemd-analyze") === null && "systemd-analyze is not installed",
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const command = ["node", "server.js", "--title", "100% $sure", 'a "quoted" \\ word', ";"];
+    const unit = work.write("web.service", await unitText({ command, env: {} }));
+    const verify = await runCommand(["systemd-analyze", "verify", "--man=no", unit]);
+    assert.deepEqual(verify, { code: 0, stdout: "", stderr: "" });
+  });
+});
+
+test("systemd-notify of a server does not wait in vain for its barrier", {
+  skip: which("systemd-notify") === null && "systemd-notify is not installed",
+  timeout: TIMEOUT_MS,
+}, async () => {
+  using work = tempDir();
+  const port = await freePort();
+  const { command, env } = place(server("node"), { port, workDir: work.path });
+  // It fails after 5 s if nobody closes the descriptor of its barrier; then the server does not start.
+  await using baton = await startBaton({
+    command: ["sh", "-c", 'systemd-notify --ready --status=soon && exec "$@"', "sh", ...command],
+    env,
+  });
+  assert.match(await fetchBody(port), /version=1/);
+  assert.match(baton.stderr, /generation 0 sent READY=1/);
+});

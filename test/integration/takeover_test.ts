@@ -1,0 +1,426 @@
+/**
+ * The promise: an independent baton takes over from another one, also from another container, and no connection is
+ * lost; whichever of the two dies at whatever moment, the other one serves.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { createConnection, type Socket } from "node:net";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { type Baton, startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load, type Tally } from "../support/load.ts";
+import { alive, children } from "../support/proc.ts";
+import { which } from "../support/programs.ts";
+import { fixtureCommand, place, type Runnable, server } from "../support/servers.ts";
+import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST_TIMEOUT_MS = 120_000;
+const DEADLINE_MS = 30_000;
+const timeout = TEST_TIMEOUT_MS;
+
+/** What each test has: a shared directory, a port, and the two flags. */
+class Pair implements Disposable {
+  readonly work: TempDir = tempDir();
+  readonly socket = this.work.join("handoff");
+
+  private constructor(readonly port: number) {}
+
+  static async make(): Promise<Pair> {
+    return new Pair(await freePort());
+  }
+
+  server(version: string): Runnable {
+    return place(server("node"), { port: this.port, workDir: this.work.path, version });
+  }
+
+  /** A server that listens once the test says so. */
+  gated(version: string): Runnable {
+    const { env } = this.server(version);
+    return { command: fixtureCommand("gated_http.js"), env: { ...env, GATE_FILE: this.gate } };
+  }
+
+  get gate(): string {
+    return this.work.join("gate");
+  }
+
+  get old(): string[] {
+    return ["--handoff-socket", this.socket];
+  }
+
+  get new(): string[] {
+    return ["--takeover", this.socket, "--handoff-socket", this.socket];
+  }
+
+  load(): Load {
+    return new Load({ port: this.port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+  }
+
+  [Symbol.dispose](): void {
+    this.work[Symbol.dispose]();
+  }
+}
+
+/** Waits until `baton` alone is left of the two: what it took over from has ended. */
+function alone(baton: Baton, old: Baton): Promise<unknown> {
+  return waitUntil(async () => {
+    if (old.exit === null) return false;
+    const { generations } = await baton.status();
+    return generations.filter(({ state }) => state !== "exited").length === 1;
+  }, {
+    what: `only the new baton is left\n${old.stderr}\n${baton.stderr}`,
+    deadlineMs: DEADLINE_MS,
+  });
+}
+
+/** Until `version` has answered a few times. */
+function answers(load: Load, version: string): Promise<unknown> {
+  const before = load.tally.byVersion.get(version) ?? 0;
+  return waitUntil(() => (load.tally.byVersion.get(version) ?? 0) > before + 50, {
+    what: `version ${version} answers`,
+    deadlineMs: DEADLINE_MS,
+  });
+}
+
+function lostNothing(tally: Tally, ...batons: Baton[]): void {
+  assert.equal(
+    tally.lost,
+    0,
+    [formatTally(tally), ...batons.map(({ stderr }) => stderr)].join("\n"),
+  );
+}
+
+/** Only what a killed process had in its hands: nobody was refused, nobody waited in vain. */
+function lostOnlyWithTheKilled(tally: Tally, ...batons: Baton[]): void {
+  const text = [formatTally(tally), ...batons.map(({ stderr }) => stderr)].join("\n");
+  assert.equal(tally.refused + tally.timedOut + tally.unexpected + tally.other, 0, text);
+  assert.ok(tally.lost <= 16, text);
+}
+
+/** Half a request, which keeps the server that has it busy until the test sends the rest. */
+class SlowRequest implements Disposable {
+  readonly #socket: Socket;
+  #received = "";
+
+  constructor(port: number) {
+    this.#socket = createConnection({ port, host: "127.0.0.1" });
+    this.#socket.on("data", (bytes) => this.#received += String(bytes));
+    this.#socket.on("error", () => {}); // it is cut, in some tests
+    this.#socket.write("GET / HTTP/1.1\r\n");
+  }
+
+  isSeenBy(baton: Baton): Promise<unknown> {
+    return waitUntil(async () => (await baton.status()).generations.at(-1)!.connections.busy > 0, {
+      what: "the slow request is in",
+    });
+  }
+
+  /** Sends the rest; gives what comes until the server closes. */
+  async finish(): Promise<string> {
+    const closed = new Promise((resolve) => this.#socket.once("close", resolve));
+    if (!this.#socket.closed) {
+      this.#socket.write("Host: a\r\nConnection: close\r\n\r\n");
+      await closed;
+    }
+    return this.#received;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+}
+
+const needsRoot = process.getuid?.() === 0 && which("unshare") !== null
+  ? false
+  : "needs root and unshare(1) for namespaces";
+
+/** Its own PID and mount namespaces, in which it is process 1 and does not see `hidden`. */
+function container(hidden: string, ...more: string[]): string[] {
+  const script = `mount -t tmpfs none '${hidden}' && exec "$@"`;
+  const namespaces = ["--pid", "--fork", "--kill-child", "--mount-proc", "--mount", ...more];
+  return ["unshare", ...namespaces, "sh", "-c", script, "sh"];
+}
+
+describe("takeover", () => {
+  for (const sameName of [false, true]) {
+    test(`five in a row lose nothing, ${sameName ? "under one name" : "each with its own name"}`, {
+      timeout,
+    }, async () => {
+      using pair = await Pair.make();
+      using names = tempDir();
+
+      const batons: Baton[] = [];
+      try {
+        const start = async (version: string, flags: string[]) => {
+          const options = { ...pair.server(version), flags };
+          const baton = await startBaton({ ...options, dir: sameName ? names : undefined });
+          batons.push(baton);
+          return baton;
+        };
+        let old = await start("1", pair.old);
+        assert.equal(statSync(pair.socket).mode & 0o777, 0o600);
+        await using load = pair.load();
+        await answers(load, "1");
+        assert.equal((await old.reload()).result, "ok");
+        for (let i = 2; i <= 6; i++) {
+          const before = await old.status();
+          const next = await start(String(i), pair.new);
+          await alone(next, old);
+          assert.equal(old.exit?.code, 0, old.stderr);
+          await answers(load, String(i));
+          const after = await next.status();
+          assert.equal(after.epoch, before.epoch! + 1, "the epoch goes on");
+          assert.equal(after.restarts.ok, before.restarts.ok + 1, "counters go on");
+          old = next;
+        }
+        assert.equal((await old.reload()).result, "ok", "a reload is as good as ever");
+        const tally = await load.stop();
+        lostNothing(tally, ...batons);
+        process.stderr.write(`  5 takeovers: ${formatTally(tally)}\n`);
+        assert.equal((await old.stop()).code, 0);
+        assert.equal(existsSync(pair.socket), false, "the last one removes the socket");
+      } finally {
+        for (const baton of batons) await baton[Symbol.asyncDispose]();
+      }
+    });
+  }
+
+  test("with --listen, and with workers that listen each for itself", { timeout }, async () => {
+    for (const kind of ["listen", "workers"] as const) {
+      using pair = await Pair.make();
+      const env = { PORT: String(pair.port), HOST: "127.0.0.1", WORKERS: "3" };
+      const runnable = kind === "listen"
+        ? { command: fixtureCommand("inherit_fd.js"), env }
+        : { command: fixtureCommand("prefork_reuseport.py"), env };
+      const flags = kind === "listen" ? ["--listen", `127.0.0.1:${pair.port}`] : [];
+      await using old = await startBaton({ ...runnable, flags: [...flags, ...pair.old] });
+      await using load = pair.load();
+      await waitUntil(() => load.tally.ok > 50, { what: "it answers" });
+      await using next = await startBaton({ ...runnable, flags: [...flags, ...pair.new] });
+      await alone(next, old);
+      assert.equal((await next.reload()).result, "ok");
+      lostNothing(await load.stop(), old, next);
+    }
+  });
+
+  test("between two containers: other PID and mount namespaces", {
+    timeout,
+    skip: needsRoot,
+  }, async () => {
+    using pair = await Pair.make();
+    using hiddenFromOld = tempDir();
+    using hiddenFromNew = tempDir();
+    await using old = await startBaton({
+      ...pair.server("1"),
+      flags: pair.old,
+      wrapper: container(hiddenFromOld.path),
+    });
+    await using load = pair.load();
+    await answers(load, "1");
+    await using next = await startBaton({
+      ...pair.server("2"),
+      flags: pair.new,
+      wrapper: container(hiddenFromNew.path),
+    });
+    assert.equal((await next.status()).pid, 1, "it is process 1 of its container");
+    await alone(next, old);
+    await answers(load, "2");
+    assert.equal((await next.reload()).result, "ok");
+    lostNothing(await load.stop(), old, next);
+  });
+
+  test("between two network namespaces: clients stay at the old one's address", {
+    timeout,
+    skip: needsRoot,
+  }, async () => {
+    using pair = await Pair.make();
+    using hidden = tempDir();
+    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
+    await using load = pair.load();
+    await answers(load, "1");
+    await using next = await startBaton({
+      ...pair.server("2"),
+      flags: pair.new,
+      wrapper: container(hidden.path, "--net"),
+    });
+    const inside = children(next.pid).at(-1)!;
+    assert.notEqual(readlinkSync(`/proc/${inside}/ns/net`), readlinkSync("/proc/self/ns/net"));
+    await alone(next, old);
+    await answers(load, "2");
+    // The sockets of the next generation have to be made in the old network namespace too, and a
+    // connection there has to be seen, or it is cut.
+    for (let i = 0; i < 3; i++) {
+      using slow = new SlowRequest(pair.port);
+      await slow.isSeenBy(next);
+      assert.equal((await next.reload()).result, "ok", next.stderr);
+      assert.match(await slow.finish(), /version=2/);
+    }
+    await next.settled();
+    lostNothing(await load.stop(), old, next);
+    // And back: from a baton that is a stranger to that network itself.
+    await using load2 = pair.load();
+    await using last = await startBaton({ ...pair.server("3"), flags: pair.new });
+    await alone(last, next);
+    await answers(load2, "3");
+    assert.equal((await last.reload()).result, "ok");
+    lostNothing(await load2.stop(), next, last);
+  });
+
+  test("nobody to take over from: starts as the first", { timeout }, async () => {
+    using pair = await Pair.make();
+    await using baton = await startBaton({ ...pair.server("1"), flags: pair.new });
+    assert.match(baton.stderr, /nobody to take over from at .*: starts as the first/);
+    const second = await startBaton({
+      ...pair.server("1"),
+      flags: pair.old,
+      expectFailure: true,
+    });
+    await using _second = second;
+    assert.equal((await second.exited).code, 75, second.stderr);
+    assert.match(second.stderr, /another baton answers there/);
+  });
+
+  test("a new baton that fails its gate leaves the old one alone", { timeout }, async () => {
+    using pair = await Pair.make();
+    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
+    await using load = pair.load();
+    await answers(load, "1");
+    const bad: [command: string[], flags: string[], said: RegExp][] = [
+      [fixtureCommand("exits_at_once.js"), [], /exit status 3/],
+      [fixtureCommand("hangs.js"), ["--ready-timeout", "1s"], /not ready within 1 s/],
+      [["/no/such/program"], [], /Cannot find program/],
+    ];
+    for (const [command, flags, said] of bad) {
+      await using failed = await startBaton({
+        ...{ command, env: {}, flags: [...pair.new, ...flags] },
+        expectFailure: true,
+      });
+      const { code } = await failed.exited;
+      assert.ok([3, 70, 127].includes(code ?? -1), `${code}: ${failed.stderr}`);
+      assert.match(failed.stderr, said);
+      await waitUntil(() => old.stderr.includes("takeover failed"), {
+        what: "the old one says so",
+      });
+    }
+    assert.equal((await old.reload()).result, "ok", "it steers again");
+    // And the socket is still its own.
+    await using next = await startBaton({ ...pair.server("2"), flags: pair.new });
+    await alone(next, old);
+    lostNothing(await load.stop(), old, next);
+  });
+
+  test("one takeover at a time, and none during a reload", { timeout }, async () => {
+    using pair = await Pair.make();
+    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
+    await using load = pair.load();
+    await using next = await startBaton({
+      ...pair.gated("2"),
+      flags: pair.new,
+      expectFailure: true,
+    });
+    await waitUntil(() => next.stderr.includes("generation 1 starts"), { what: "it starts" });
+    await using second = await startBaton({
+      ...pair.server("3"),
+      flags: pair.new,
+      expectFailure: true,
+    });
+    assert.equal((await second.exited).code, 70, second.stderr);
+    assert.match(second.stderr, /another upgrade is under way/);
+    writeFileSync(pair.gate, "");
+    await alone(next, old);
+    lostNothing(await load.stop(), old, next, second);
+  });
+
+  test("--parent-shutdown-time ends an old baton that still drains", { timeout }, async () => {
+    using pair = await Pair.make();
+    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
+    using slow = new SlowRequest(pair.port);
+    await slow.isSeenBy(old);
+    await using next = await startBaton({
+      ...pair.server("2"),
+      flags: [...pair.new, "--parent-shutdown-time", "500ms"],
+    });
+    await alone(next, old);
+    assert.doesNotMatch(await slow.finish(), /version/, "it was cut");
+  });
+});
+
+describe("takeover, with a kill -9", () => {
+  test("of the new baton while it starts: nothing is lost", { timeout }, async () => {
+    using pair = await Pair.make();
+    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
+    await using load = pair.load();
+    await using next = await startBaton({
+      ...pair.gated("2"),
+      flags: pair.new,
+      expectFailure: true,
+    });
+    await waitUntil(() => next.stderr.includes("generation 1 starts"), { what: "it starts" });
+    process.kill(next.pid, "SIGKILL");
+    await waitUntil(() => old.stderr.includes("takeover failed"), { what: "the old one notices" });
+    assert.match(old.stderr, /the new baton ended before it served/);
+    assert.equal((await old.reload()).result, "ok");
+    lostNothing(await load.stop(), old, next);
+  });
+
+  test("of the old baton while the new one starts: who waits is served", { timeout }, async () => {
+    using pair = await Pair.make();
+    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
+    await using load = pair.load();
+    await answers(load, "1");
+    await using next = await startBaton({
+      ...pair.gated("2"),
+      flags: pair.new,
+      expectFailure: true,
+    });
+    await waitUntil(() => next.stderr.includes("generation 1 starts"), { what: "it starts" });
+    process.kill(old.pid, "SIGKILL");
+    await waitUntil(() => next.stderr.includes("the old baton has ended"), { what: "it notices" });
+    writeFileSync(pair.gate, "");
+    await answers(load, "2");
+    lostOnlyWithTheKilled(await load.stop(), old, next);
+    assert.equal((await next.reload()).result, "ok");
+  });
+
+  test("of the new baton when it has just taken over: the old one serves again", {
+    timeout,
+  }, async () => {
+    using pair = await Pair.make();
+    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
+    await using load = pair.load();
+    await answers(load, "1");
+    // Keeps the old generation draining for as long as the test needs it.
+    using slow = new SlowRequest(pair.port);
+    await slow.isSeenBy(old);
+    await using next = await startBaton({ ...pair.server("2"), flags: pair.new });
+    await answers(load, "2");
+    process.kill(next.pid, "SIGKILL");
+    await waitUntil(() => old.stderr.includes("generation 0 serves again"), {
+      what: "the old one takes back",
+    });
+    await answers(load, "1");
+    assert.match(await slow.finish(), /version=1/, "what drained was not cut");
+    assert.equal((await old.reload()).result, "ok");
+    // Its names are its own again, also the path of the handoff socket.
+    assert.equal((await old.status()).epoch, 1);
+    await using last = await startBaton({ ...pair.server("3"), flags: pair.new });
+    await alone(last, old);
+    lostOnlyWithTheKilled(await load.stop(), old, next, last);
+  });
+
+  test("of the old baton while it drains: the new one serves on", { timeout }, async () => {
+    using pair = await Pair.make();
+    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
+    using slow = new SlowRequest(pair.port);
+    await slow.isSeenBy(old);
+    await using load = pair.load();
+    await using next = await startBaton({ ...pair.server("2"), flags: pair.new });
+    await answers(load, "2");
+    assert.ok(alive(old.pid), "it still drains");
+    process.kill(old.pid, "SIGKILL");
+    await alone(next, old);
+    assert.equal((await next.reload()).result, "ok");
+    lostNothing(await load.stop(), old, next);
+  });
+});

@@ -1,0 +1,300 @@
+/**
+ * The real launcher, from source: what the server that it becomes gets, how each failure is reported,
+ * and what the supervisor's half does when the launcher is killed half-way.
+ */
+import assert from "node:assert/strict";
+import { chmodSync, readFileSync, realpathSync } from "node:fs";
+import { describe, test } from "node:test";
+import type { LaunchPlan } from "../../src/launcher/plan.ts";
+import { Launch } from "../../src/launcher/start.ts";
+import { Fd } from "../../src/platform/fd.ts";
+import { C } from "../../src/platform/libc/constants.ts";
+import * as proc from "../../src/platform/proc.ts";
+import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
+import { OwnChild } from "../support/own_child.ts";
+import * as processes from "../support/proc.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { testPlatform } from "../support/test_platform.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TIMEOUT_MS = 60_000;
+const DEADLINE_MS = 30_000;
+const CAT = "/bin/cat";
+const [SIGKILL, SIGTERM, SIGSTOP] = [9, 15, 19];
+type TestPlatform = Awaited<ReturnType<typeof testPlatform>>;
+
+const seccompIsThere = (await testPlatform()).seccomp.hasUserNotification();
+
+interface Outcome {
+  executed: boolean;
+  failed: { status: number; message: string } | null;
+  readonly filters: Fd[];
+}
+
+interface Launched extends AsyncDisposable {
+  readonly child: OwnChild;
+  readonly launch: Launch;
+  readonly outcome: Outcome;
+}
+
+interface Options {
+  readonly plan: Partial<LaunchPlan>;
+  readonly stdin?: Fd | number;
+  readonly members?: readonly Fd[];
+  /** Called while the launcher waits for its go-ahead. */
+  readonly onFilter?: (pid: number) => void;
+}
+
+function start(platform: TestPlatform, options: Options): Launched {
+  const outcome: Outcome = { executed: false, failed: null, filters: [] };
+  const plan: LaunchPlan = {
+    argv: [CAT],
+    env: { PATH: "/usr/bin:/bin" },
+    cwd: null,
+    members: options.members?.length ?? 0,
+    setListenPid: false,
+    trap: [],
+    waits: false,
+    parentDeathSignal: 0,
+    parentPid: platform.runtime.pid,
+    fileLimit: null,
+    ...options.plan,
+  };
+  using nowhere = platform.descriptors.open("/dev/null", C.O_WRONLY);
+  const launch = new Launch(platform, {
+    plan,
+    stdio: [options.stdin ?? 0, nowhere, nowhere],
+    members: options.members ?? [],
+    onFilter: (notify) => {
+      outcome.filters.push(notify);
+      options.onFilter?.(launch.pid);
+    },
+    onPrepared: () => {},
+    onExecuted: () => outcome.executed = true,
+    onFailed: (status, message) => outcome.failed = { status, message },
+  });
+  const child = new OwnChild(platform, launch.pid);
+  return {
+    child,
+    launch,
+    outcome,
+    async [Symbol.asyncDispose]() {
+      await child[Symbol.asyncDispose]();
+      for (const filter of outcome.filters) filter.close();
+    },
+  };
+}
+
+/** A server that reads from a pipe which nobody writes to; ready when it runs. */
+async function startCat(platform: TestPlatform, options: Options): Promise<Launched> {
+  const { read, write } = platform.descriptors.pipe();
+  const launched = start(platform, { ...options, stdin: read });
+  read.close();
+  await waitUntil(() => launched.outcome.executed || launched.outcome.failed, {
+    what: "the launcher has become the server",
+    deadlineMs: DEADLINE_MS,
+  });
+  assert.equal(launched.outcome.failed, null);
+  const { pid } = launched.launch;
+  await waitUntil(() => processes.commandLine(pid).length > 0 && processes.state(pid) === "S", {
+    what: "it reads",
+  });
+  return {
+    ...launched,
+    async [Symbol.asyncDispose]() {
+      write.close();
+      await launched[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe("the server gets", () => {
+  test("its arguments, environment, directory, and the launcher's pid", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    using dir = tempDir();
+    const argv = ["cat", "-", "", "\u00e9"];
+    const env = { PATH: "/usr/bin:/bin", ONE: "1", EMPTY: "" };
+    await using server = await startCat(platform, {
+      plan: { argv, env, cwd: dir.path, setListenPid: true },
+    });
+    const { pid } = server.launch;
+    assert.deepEqual(processes.commandLine(pid), argv);
+    const environ = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
+    const expected = [...Object.entries(env), ["LISTEN_PID", String(pid)]];
+    assert.deepEqual(environ.sort(), expected.map(([k, v]) => `${k}=${v}`).sort());
+    assert.equal(realpathSync(`/proc/${pid}/cwd`), realpathSync(dir.path));
+    assert.equal(proc.processStat(pid)?.group, pid);
+    assert.equal(proc.processStat(pid)?.parent, platform.runtime.pid);
+  });
+
+  for (const count of [0, 3]) {
+    test(`standard descriptors and its ${count} members, and nothing else`, {
+      timeout: TIMEOUT_MS,
+    }, async () => {
+      await using platform = await testPlatform();
+      const pipes = Array.from({ length: count }, () => platform.descriptors.pipe());
+      const members = pipes.map(({ read }) => read);
+      await using server = await startCat(platform, { plan: { setListenPid: false }, members });
+      const found = processes.openFds(server.launch.pid);
+      assert.deepEqual([...found.keys()].sort(), [...Array(3 + count).keys()]);
+      members.forEach((member, i) =>
+        assert.equal(found.get(3 + i), proc.ownDescriptorTarget(member.number))
+      );
+      assert.equal(proc.environmentValue(server.launch.pid, "LISTEN_PID"), null);
+      for (const { read, write } of pipes) [read, write].forEach((fd) => fd.close());
+    });
+  }
+
+  test("default signals, the wanted file limit, and privileges as they were", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    await using server = await startCat(platform, { plan: { fileLimit: 321 } });
+    const status = readFileSync(`/proc/${server.launch.pid}/status`, "utf8");
+    for (const field of ["SigBlk", "SigIgn", "SigCgt", "NoNewPrivs", "Seccomp"]) {
+      assert.match(status, new RegExp(`^${field}:\\s+0+$`, "m"));
+    }
+    const [, hard] = platform.processes.fileLimit();
+    assert.deepEqual(proc.fileLimitOf(server.launch.pid), [321, hard]);
+  });
+
+  test("a filter that is watched before its first instruction", {
+    skip: platformSkip(),
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const { arch } = platform.libc;
+    await using server = await startCat(platform, { plan: { trap: [arch.SYS_listen] } });
+    const [notify] = server.outcome.filters;
+    assert.equal(server.outcome.filters.length, 1);
+    assert.equal(platform.libc.c.fcntl(notify!.number, C.F_GETFD, 0), C.FD_CLOEXEC);
+    const status = readFileSync(`/proc/${server.launch.pid}/status`, "utf8");
+    assert.match(status, /^Seccomp:\s+2$/m);
+    assert.match(status, proc.hasCapability(21) ? /^NoNewPrivs:\s+0$/m : /^NoNewPrivs:\s+1$/m);
+    assert.deepEqual([...processes.openFds(server.launch.pid).keys()].sort(), [0, 1, 2]);
+  });
+
+  test("a shell, when its script has no first line for one", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    using dir = tempDir();
+    const path = dir.write(
+      "server",
+      'test "$1" = yes && test "$0" = "' + dir.join("server") +
+        '" && exit 17\n',
+    );
+    chmodSync(path, 0o755);
+    await using server = start(platform, { plan: { argv: [path, "yes"] } });
+    assert.deepEqual(await server.child.ended(), { kind: "exited", code: 17 });
+  });
+});
+
+describe("a failure to launch", () => {
+  const cases: [string, Partial<LaunchPlan>, number, RegExp][] = [
+    ["an unknown program", { argv: ["no-such-program"] }, 127, /^Cannot find program "no-such-p/],
+    ["a missing path", { argv: ["/no/such"] }, 127, /^Cannot find program "\/no\/such": no file/],
+    ["a directory", { argv: ["/tmp"] }, 126, /^Cannot execute "\/tmp": it is a directory$/],
+    ["no permission", { argv: ["/etc/passwd"] }, 126, /^Cannot execute "\/etc\/passwd": no exec/],
+    [
+      "a working directory that is missing",
+      { cwd: "/no/such/directory" },
+      126,
+      /^Cannot enter working directory "\/no\/such\/directory": ENOENT$/,
+    ],
+    [
+      "a file limit above the hard one",
+      { fileLimit: 2 ** 40 },
+      71,
+      /^Cannot setrlimit .*: EINVAL$/,
+    ],
+  ];
+  for (const [name, plan, status, message] of cases) {
+    test(`${name} is reported, and is the launcher's status ${status}`, {
+      timeout: TIMEOUT_MS,
+    }, async () => {
+      await using platform = await testPlatform();
+      const before = openDescriptors();
+      await using launched = start(platform, { plan });
+      assert.deepEqual(await launched.child.ended(), { kind: "exited", code: status });
+      launched.launch.readReports();
+      assert.equal(launched.outcome.failed?.status, status);
+      assert.match(launched.outcome.failed?.message ?? "", message);
+      assert.equal(launched.outcome.executed, false);
+      launched.launch.readReports(); // Nothing more, and no harm.
+      assert.equal(platform.reactor.size, 0);
+      const isOurs = (line: string) =>
+        line.includes("memfd") || isMessageSocket(platform, parseInt(line));
+      assert.deepEqual(leakedSince(before).filter(isOurs), []);
+    });
+  }
+
+  test("a script whose interpreter is missing says so", { timeout: TIMEOUT_MS }, async () => {
+    await using platform = await testPlatform();
+    using dir = tempDir();
+    const path = dir.write("script", "#!/no/such/interpreter\n");
+    chmodSync(path, 0o755);
+    await using launched = start(platform, { plan: { argv: [path] } });
+    assert.deepEqual(await launched.child.ended(), { kind: "exited", code: 127 });
+    launched.launch.readReports();
+    assert.match(launched.outcome.failed?.message ?? "", /the interpreter in its first line/);
+  });
+
+  test("a supervisor that has died meanwhile ends the launcher", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const plan = { parentDeathSignal: SIGTERM, parentPid: platform.runtime.pid + 1 };
+    await using launched = start(platform, { plan });
+    assert.deepEqual(await launched.child.ended(), { kind: "exited", code: 71 });
+  });
+
+  for (const when of ["before it gets its go-ahead", "before it reads its go-ahead"]) {
+    test(`a launcher that is killed ${when} is no error of ours`, {
+      skip: platformSkip(),
+      timeout: TIMEOUT_MS,
+    }, async () => {
+      await using platform = await testPlatform();
+      const errors: unknown[] = [];
+      platform.reactor.onError = (error) => errors.push(error);
+      const signal = when.includes("gets") ? SIGKILL : SIGSTOP;
+      const { SYS_bind } = platform.libc.arch;
+      await using launched = start(platform, {
+        plan: { trap: [SYS_bind] },
+        onFilter: (pid) => {
+          platform.processes.signal(pid, signal);
+          // Our answer must not be there before it has stopped: then it would read it first.
+          while (processes.state(pid) === "S" || processes.state(pid) === "R");
+        },
+      });
+      await waitUntil(() => launched.outcome.filters.length === 1, {
+        what: "the filter has come",
+        deadlineMs: DEADLINE_MS,
+      });
+      platform.processes.signal(launched.launch.pid, SIGKILL);
+      assert.deepEqual(await launched.child.ended(), { kind: "signalled", signal: SIGKILL });
+      launched.launch.readReports();
+      assert.deepEqual(errors, []);
+      assert.equal(platform.reactor.size, 0, "its socket is closed");
+      assert.equal(launched.outcome.failed, null);
+    });
+  }
+});
+
+/** The runtimes use no sockets of this type: what is one is the launcher's control socket. */
+function isMessageSocket(platform: TestPlatform, number: number): boolean {
+  const fd = new Fd(platform.libc, number);
+  try {
+    return platform.sockets.option(fd, C.SOL_SOCKET, C.SO_TYPE) === C.SOCK_SEQPACKET;
+  } catch {
+    return false;
+  } finally {
+    fd.release();
+  }
+}
+
+function platformSkip(): string | false {
+  return seccompIsThere ? false : "this kernel or container has no seccomp user notification";
+}

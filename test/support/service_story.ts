@@ -1,0 +1,148 @@
+/**
+ * Stories about the service's state machine in words: what happens, and what is asked for in answer.
+ *
+ * `new Story(policy).tell("exited 0 3")` returns the effects as text: `"spawn 1 heir of 0"`. The four
+ * disarms of one generation, always in a row, are one line: `"disarm all 0"`. Notices are left out unless
+ * asked for.
+ */
+import assert from "node:assert/strict";
+import { INITIAL_STATE, step } from "../../src/lifecycle/service.ts";
+import type { ServicePolicy, ServiceState } from "../../src/lifecycle/service.ts";
+import type { ServiceEffect, ServiceEvent } from "../../src/lifecycle/vocabulary.ts";
+
+export const POLICY: ServicePolicy = {
+  maxGenerations: 4,
+  onCrash: "restart",
+  membersAtStart: false,
+  backoff: { delayMs: 1_000, maxDelayMs: 5_000, limit: 5 },
+};
+
+const SIMPLE = [
+  "listening",
+  "ready",
+  "drained",
+  "drain_timed_out",
+  "stop_timed_out",
+  "healthy",
+] as const;
+
+/**
+ * - `start`, `stop`, `reload 7` (request), `backoff`
+ * - `upgrade 7` (request), `upgrade_failed 3` (reason), `handed_over`, `handed_back`
+ * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
+ * - `failed 0 70` (epoch, status)
+ * - `exited 0 3` (epoch, status), `exited 0 0 told` (by our stop signal)
+ */
+export function parseEvent(text: string): ServiceEvent {
+  const [kind = "", first = "", second = "", told] = text.split(" ");
+  const epoch = Number(first);
+  const status = Number(second);
+  if (kind === "start") return { kind };
+  if (kind === "stop") return { kind: "stop_requested" };
+  if (kind === "backoff") return { kind: "backoff_elapsed" };
+  if (kind === "handed_over" || kind === "handed_back") return { kind };
+  if (kind === "upgrade_failed") return { kind, reason: `reason ${first}` };
+  if (kind === "upgrade") return { kind: "upgrade_requested", request: epoch, inPlace: false };
+  if (kind === "reload") return { kind: "reload_requested", request: epoch };
+  if (kind === "failed") return { kind, epoch, reason: `reason ${epoch}`, status };
+  if (kind === "exited") {
+    const exit = { status, asTold: told === "told", text: `exit status ${status}` };
+    return { kind, epoch, exit };
+  }
+  const simple = SIMPLE.find((name) => name === kind);
+  if (simple === undefined) throw new Error(`Cannot read event "${text}"`);
+  return { kind: simple, epoch };
+}
+
+export function formatEffect(effect: ServiceEffect): string {
+  switch (effect.kind) {
+    case "spawn":
+      return `spawn ${effect.epoch}` + (effect.heirOf === null ? "" : ` heir of ${effect.heirOf}`);
+    case "make_heir":
+      return `make_heir ${effect.epoch} of ${effect.heirOf}`;
+    case "drain":
+      return `drain ${effect.epoch}` + (effect.stopping ? " stopping" : "");
+    case "return_members":
+      return `return_members ${effect.epoch} to ${effect.to}`;
+    case "arm":
+    case "disarm":
+      return `${effect.kind} ${effect.timer} ${effect.epoch}`;
+    case "arm_backoff":
+      return `arm_backoff ${effect.delayMs}`;
+    case "disarm_backoff":
+      return "disarm_backoff";
+    case "reload_result": {
+      const { result, requests, epoch, reason } = effect;
+      const by = epoch === null ? "" : ` by ${epoch}`;
+      return `reload ${requests.join("+")} ${result}${by}` + (reason === null ? "" : `: ${reason}`);
+    }
+    case "notice":
+      return `notice ${effect.text}`;
+    case "finish":
+      return `finish ${effect.status}`;
+    case "begin_upgrade":
+    case "abort_upgrade":
+      return effect.kind;
+    case "upgrade_result": {
+      const { result, requests, reason } = effect;
+      return `upgrade ${requests.join("+")} ${result}` + (reason === null ? "" : `: ${reason}`);
+    }
+    default:
+      return `${effect.kind} ${effect.epoch}`;
+  }
+}
+
+/** Effects as text; the disarms of all timers of one generation as one. */
+export function formatEffects(effects: readonly ServiceEffect[]): string[] {
+  const all = /disarm ready (\d+)\ndisarm drain \1\ndisarm stop \1\ndisarm health \1(?=\n|$)/g;
+  const text = effects.map(formatEffect).join("\n").replace(all, "disarm all $1");
+  return text === "" ? [] : text.split("\n");
+}
+
+export class Story {
+  state: ServiceState;
+  readonly policy: ServicePolicy;
+
+  /** @param state what it begins with */
+  constructor(change: Partial<ServicePolicy> = {}, state: ServiceState = INITIAL_STATE) {
+    this.state = state;
+    this.policy = { ...POLICY, ...change };
+  }
+
+  /** One event; its effects as text, notices included. */
+  tellAll(text: string): string[] {
+    const { state, effects } = step(this.state, parseEvent(text), this.policy);
+    this.state = state;
+    return formatEffects(effects);
+  }
+
+  tell(text: string): string[] {
+    return this.tellAll(text).filter((line) => !line.startsWith("notice"));
+  }
+
+  /** Events whose effects are of no interest here. */
+  given(...events: readonly string[]): this {
+    for (const event of events) this.tell(event);
+    return this;
+  }
+
+  /** "0 draining, 1 serving" */
+  get generations(): string {
+    return this.state.generations.map(({ epoch, state }) => `${epoch} ${state}`).join(", ");
+  }
+}
+
+/** One line of a script: what happens, then all that is asked for, then who is alive (`= ...`). */
+export type Line = readonly [event: string, ...expected: string[]];
+
+/**
+ * Plays a script and compares each line; the last expectation of a line may be `= 0 draining, 1 serving`.
+ */
+export function play(story: Story, script: readonly Line[]): void {
+  for (const [event, ...expected] of script) {
+    const last = expected.at(-1);
+    const alive = last?.startsWith("=") ? expected.pop()!.slice(1).trim() : null;
+    assert.deepEqual(story.tell(event), expected, `effects of "${event}"`);
+    if (alive !== null) assert.equal(story.generations, alive, `generations after "${event}"`);
+  }
+}

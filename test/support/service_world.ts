@@ -1,0 +1,292 @@
+/**
+ * A pretended world around the service's state machine: processes that start, listen, fail and die,
+ * timers that fire, people who ask for reloads and stops. After each event the invariants are checked
+ * that service.ts names, and some that the supervisor relies on.
+ */
+import assert from "node:assert/strict";
+import { candidateOf, INITIAL_STATE, servingOf, step } from "../../src/lifecycle/service.ts";
+import type { ServicePolicy, ServiceState } from "../../src/lifecycle/service.ts";
+import type {
+  ExitReport,
+  GenerationTimer,
+  ServiceEffect,
+  ServiceEvent,
+} from "../../src/lifecycle/vocabulary.ts";
+
+interface WorldProcess {
+  readonly epoch: number;
+  heirOf: number | null;
+  switched: boolean;
+}
+
+export class ServiceWorld {
+  state: ServiceState = INITIAL_STATE;
+  /** What happened, for the message of a failure. */
+  readonly story: string[] = [];
+  readonly alive = new Map<number, WorldProcess>();
+  /** "ready 3" */
+  readonly timers = new Set<string>();
+  backoff = false;
+  finished = false;
+  readonly unanswered = new Set<number>();
+  /** A new baton is on its way. */
+  upgrading = false;
+  #nextRequest = 0;
+  readonly #ended = new Set<number>();
+  readonly #heirs = new Map<number, number>();
+  /** Who holds the listening sockets that epoch `key` has made or, crashed, has left behind. */
+  readonly #holders = new Map<number, number>();
+  /** The crashed generation that waits for an heir. */
+  #crashed: number | null = null;
+  /** The crashed generation whose heir serves already, but may still be starting workers. */
+  #leftover: number | null = null;
+  /** The crashed generation whose heir has just begun to serve. */
+  #succeeded: number | null = null;
+
+  constructor(readonly policy: ServicePolicy) {}
+
+  /** Carries one event out, its effects, and checks everything. */
+  tell(event: ServiceEvent): void {
+    this.story.push(JSON.stringify(event));
+    const before = this.state;
+    const { state, effects } = step(before, event, this.policy);
+    this.state = state;
+    if (this.finished) assert.equal(effects.length, 0, "nothing is asked for after the end");
+    const crashes = event.kind === "exited" && servingOf(before)?.epoch === event.epoch;
+    if (event.kind === "exited") this.alive.delete(event.epoch);
+    if (crashes) this.#crashed = (event as { epoch: number }).epoch;
+    for (const effect of effects) this.#carryOut(effect, event);
+    this.#checkLeftover(event, effects);
+    this.#checkServing(before, event);
+    this.#check();
+  }
+
+  requestReload(): void {
+    const request = this.#nextRequest++;
+    if (!this.finished) this.unanswered.add(request);
+    this.tell({ kind: "reload_requested", request });
+  }
+
+  requestUpgrade(): void {
+    const request = this.#nextRequest++;
+    if (!this.finished) this.unanswered.add(request);
+    this.tell({ kind: "upgrade_requested", request, inPlace: false });
+  }
+
+  /** It listens: an adopted heir is given the sockets of the one that crashed. */
+  listens(epoch: number): void {
+    const process = this.alive.get(epoch)!;
+    this.tell({ kind: "listening", epoch });
+    if (process.heirOf !== null && !this.policy.membersAtStart) this.#inherit(process);
+  }
+
+  exits(epoch: number, exit: ExitReport): void {
+    this.tell({ kind: "exited", epoch, exit });
+  }
+
+  /** Lets a timer fire, which is armed. */
+  fires(timer: GenerationTimer, epoch: number): void {
+    assert.ok(this.timers.delete(`${timer} ${epoch}`));
+    const kind = {
+      ready: "failed",
+      drain: "drain_timed_out",
+      stop: "stop_timed_out",
+      health: "healthy",
+    }[timer] as "failed" | "drain_timed_out" | "stop_timed_out" | "healthy";
+    this.tell(
+      kind === "failed"
+        ? { kind, epoch, reason: "not ready in time", status: 70 }
+        : { kind, epoch },
+    );
+  }
+
+  backoffElapses(): void {
+    this.backoff = false;
+    this.tell({ kind: "backoff_elapsed" });
+  }
+
+  #carryOut(effect: ServiceEffect, event: ServiceEvent): void {
+    assert.equal(this.finished, false, "finish is the last effect");
+    switch (effect.kind) {
+      case "spawn":
+        return this.#spawn(effect.epoch, effect.heirOf);
+      case "make_heir":
+        assert.equal(effect.heirOf, this.#crashed);
+        this.#live(effect.epoch).heirOf = effect.heirOf;
+        this.#heirs.set(effect.epoch, effect.heirOf);
+        return;
+      case "switch":
+        assert.ok(event.kind === "ready" && event.epoch === effect.epoch, "only what is ready");
+        assert.equal(this.#live(effect.epoch).switched, false, "and only once");
+        this.#live(effect.epoch).switched = true;
+        [this.#succeeded, this.#crashed] = [this.#crashed, null];
+        return;
+      case "take_back":
+        assert.equal(event.kind, "handed_back");
+        assert.ok(this.#live(effect.epoch).switched, "only what has served");
+        return;
+      case "drain":
+      case "signal_stop":
+        this.#live(effect.epoch);
+        return;
+      case "kill": // After its end it is for what is left of its process group.
+        return;
+      case "retire":
+        return this.#retire(effect.epoch);
+      case "return_members":
+        return this.#returnMembers(effect.epoch, effect.to);
+      case "arm":
+        this.#live(effect.epoch);
+        this.timers.add(`${effect.timer} ${effect.epoch}`);
+        return;
+      case "disarm":
+        this.timers.delete(`${effect.timer} ${effect.epoch}`);
+        return;
+      case "arm_backoff":
+        assert.equal(this.backoff, false, "one back-off at a time");
+        this.backoff = true;
+        return;
+      case "disarm_backoff":
+        this.backoff = false;
+        return;
+      case "reload_result":
+        for (const request of effect.requests) {
+          assert.ok(this.unanswered.delete(request), `reload ${request} is answered once`);
+        }
+        return;
+      case "begin_upgrade":
+        assert.equal(this.upgrading, false, "one upgrade at a time");
+        this.upgrading = true;
+        return;
+      case "abort_upgrade":
+        assert.equal(this.upgrading, true);
+        this.upgrading = false;
+        return;
+      case "upgrade_result":
+        for (const request of effect.requests) {
+          assert.ok(this.unanswered.delete(request), `upgrade ${request} is answered once`);
+        }
+        if (effect.result === "ok") this.upgrading = false;
+        return;
+      case "notice":
+        return;
+      case "finish":
+        this.finished = true;
+        return;
+    }
+  }
+
+  #live(epoch: number): WorldProcess {
+    return this.alive.get(epoch) ?? assert.fail(`generation ${epoch} is alive`);
+  }
+
+  #spawn(epoch: number, heirOf: number | null): void {
+    assert.equal(this.upgrading, false, "while a new baton steers nobody is started");
+    assert.equal(epoch, this.#holders.size, "epochs count up");
+    assert.equal(heirOf, this.#crashed, "an heir for the one that crashed, and for no other");
+    const process = { epoch, heirOf, switched: false };
+    this.alive.set(epoch, process);
+    this.#holders.set(epoch, epoch);
+    if (heirOf !== null) this.#heirs.set(epoch, heirOf);
+    if (heirOf !== null && this.policy.membersAtStart) this.#inherit(process);
+  }
+
+  /** What the crashed one left must be free: nobody else may have it. */
+  #inherit({ epoch, heirOf }: WorldProcess): void {
+    const left = this.#heldBy(heirOf!);
+    assert.ok(left.length > 0, `what ${heirOf} left is free for ${epoch}`);
+    for (const source of left) this.#holders.set(source, epoch);
+  }
+
+  /** Whose sockets `epoch` has: its own, or others' that it was given. */
+  #heldBy(epoch: number): number[] {
+    return [...this.#holders].filter(([, holder]) => holder === epoch).map(([source]) => source);
+  }
+
+  #retire(epoch: number): void {
+    assert.equal(this.alive.has(epoch), false, "not while it runs");
+    assert.equal(this.#ended.has(epoch), false, "and only once");
+    this.#ended.add(epoch);
+    if (epoch === this.#crashed) this.#crashed = null;
+  }
+
+  #returnMembers(epoch: number, to: number): void {
+    assert.equal(to, this.#crashed, "to the one that crashed, which still waits for an heir");
+    const isHeir = this.#heirs.get(epoch) === to;
+    assert.ok(isHeir || epoch === this.#leftover, "by its heir, or what it has not taken over");
+    for (const source of this.#heldBy(epoch)) this.#holders.set(source, to);
+    this.#retire(epoch);
+  }
+
+  /** What an heir has not taken over is kept until it is healthy, replaced, crashes or stops. */
+  #checkLeftover(event: ServiceEvent, effects: readonly ServiceEffect[]): void {
+    const switches = effects.some(({ kind }) => kind === "switch");
+    const crashes = event.kind === "exited" && event.epoch === this.#crashed;
+    const gone = this.#leftover !== null && this.#ended.has(this.#leftover);
+    const healthy = event.kind === "healthy" && event.epoch === servingOf(this.state)?.epoch;
+    if (switches || crashes || healthy || this.state.stopRequests > 0) {
+      assert.ok(this.#leftover === null || gone, "it is given up, or goes to the next heir");
+    }
+    if (gone) this.#leftover = null;
+    if (switches) this.#leftover = this.#succeeded;
+    assert.equal(this.state.leftover, this.#leftover);
+    assert.equal(this.state.bequest, this.#crashed);
+  }
+
+  #checkServing(before: ServiceState, event: ServiceEvent): void {
+    const [old, now] = [servingOf(before), servingOf(this.state)];
+    if (old === null || old.epoch === now?.epoch) return;
+    const allowed = this.state.stopRequests > before.stopRequests || event.kind === "ready" ||
+      (event.kind === "exited" && event.epoch === old.epoch);
+    assert.ok(allowed, `generation ${old.epoch} stays serving at ${event.kind}`);
+  }
+
+  #check(): void {
+    const { generations, stopRequests, queued, finished } = this.state;
+    const inState = (...states: string[]) =>
+      generations.filter(({ state }) => states.includes(state)).map(({ epoch }) => epoch);
+    const armed = (timer: GenerationTimer) =>
+      [...this.timers].filter((each) => each.startsWith(timer)).map((each) =>
+        Number(each.split(" ")[1])
+      );
+    const candidates = inState("starting", "probing");
+    const serving = inState("serving");
+
+    assert.ok(candidates.length <= 1, "at most one candidate");
+    assert.ok(serving.length <= 1, "at most one serving");
+    assert.ok(generations.length <= this.policy.maxGenerations, "never more than allowed");
+    same(generations.map(({ epoch }) => epoch), [...this.alive.keys()], "alive");
+    assert.equal(inState("exited").length, 0);
+    assert.ok(serving.every((epoch) => this.alive.get(epoch)!.switched));
+    assert.equal(servingOf(this.state)?.epoch, serving[0]);
+    assert.equal(candidateOf(this.state)?.epoch, candidates[0]);
+
+    same(armed("ready"), candidates, "a candidate has its time-out, and nobody else");
+    same(armed("drain"), inState("draining"), "so has one that drains");
+    assert.ok(armed("stop").every((epoch) => inState("stopping").includes(epoch)));
+    assert.ok(armed("health").every((epoch) => serving.includes(epoch)));
+
+    assert.equal(this.state.upgrade !== null, this.upgrading);
+    assert.ok(!this.upgrading || serving.length === 1, "only while somebody serves");
+    assert.equal(finished, this.finished);
+    if (this.finished) {
+      assert.equal(generations.length, 0);
+      assert.deepEqual([...this.unanswered], [], "each reload was answered");
+      assert.equal(this.#ended.size, this.#holders.size, "each generation was retired");
+      assert.deepEqual([this.timers.size, this.backoff], [0, false]);
+    } else if (stopRequests > 0) {
+      assert.ok(generations.length > 0, "it waits for somebody");
+      assert.ok(candidates.length + serving.length === 0 && !this.backoff, "and starts nobody");
+    } else if (this.story.length > 1 && serving.length === 0 && candidates.length === 0) {
+      const dying = queued !== null && inState("stopping").length > 0;
+      assert.ok(this.backoff || dying, "somebody will start the next one");
+    }
+    if (this.#crashed !== null) assert.equal(serving.length, 0, "who serves is its heir");
+  }
+}
+
+/** The same numbers, in whatever order. */
+function same(found: readonly number[], expected: readonly number[], message: string): void {
+  const text = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b).join(" ");
+  assert.equal(text(found), text(expected), message);
+}

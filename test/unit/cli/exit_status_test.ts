@@ -1,0 +1,42 @@
+/** The exit statuses are an interface: these numbers may not change. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import * as status from "../../../src/cli/exit_status.ts";
+
+describe("EXIT_STATUSES", () => {
+  it("keeps the agreed numbers", () => {
+    const numbers = Object.fromEntries(
+      Object.entries(status).filter(([, value]) => typeof value === "number"),
+    );
+    assert.deepEqual(numbers, {
+      EXIT_OK: 0,
+      EXIT_NOT_READY: 1,
+      EXIT_USAGE: 64,
+      EXIT_NEW_GENERATION_FAILED: 70,
+      EXIT_SYSTEM: 71,
+      EXIT_BUSY: 75,
+      EXIT_DRAIN_TIMED_OUT: 124,
+    });
+  });
+
+  it("documents every one of them, each once", () => {
+    const documented = status.EXIT_STATUSES.map((entry) => entry.status);
+    assert.deepEqual(documented, [
+      "0",
+      "1",
+      "1-255",
+      "64",
+      "70",
+      "71",
+      "75",
+      "124",
+      "126",
+      "127",
+      "128+n",
+    ]);
+    for (const { meaning, verbs } of status.EXIT_STATUSES) {
+      assert.match(meaning, /^[A-Z].*\.$/);
+      assert.ok(verbs.length > 0);
+    }
+  });
+});

@@ -1,0 +1,94 @@
+/** The option table against the interface that was agreed on. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { OPTION_GROUPS } from "../../../src/config/option_types.ts";
+import { fileKey, OPTIONS } from "../../../src/config/options.ts";
+
+describe("OPTIONS", () => {
+  /** flag, field, type, default */
+  const agreed: [string, string, string, unknown][] = [
+    ["name", "name", "string", null],
+    ["cwd", "cwd", "string", null],
+    ["env-file", "envFile", "string", null],
+    ["runtime-dir", "runtimeDir", "string", null],
+    ["pidfile", "pidfile", "string", null],
+    ["listen", "listen", "list", []],
+    ["backlog", "backlog", "int", 4096],
+    ["handoff", "handoff", "enum", "auto"],
+    ["ready", "ready", "enum", "auto"],
+    ["ready-timeout", "readyTimeoutMs", "duration", 60_000],
+    ["drain", "drain", "enum", "auto"],
+    ["drain-time", "drainTimeMs", "duration", 60_000],
+    ["quiet", "quietMs", "duration", 500],
+    ["stop-signal", "stopSignal", "signal", null],
+    ["stop-time", "stopTimeMs", "duration", 10_000],
+    ["max-generations", "maxGenerations", "int", 4],
+    ["shutdown-only", "shutdownOnly", "flag", false],
+    ["min-drain", "minDrainMs", "duration", null],
+    ["max-drain", "maxDrainMs", "duration", 20_000],
+    ["ready-delay", "readyDelayMs", "duration", 0],
+    ["grace", "graceMs", "duration", null],
+    ["signal-to", "signalTo", "enum", "process"],
+    ["probe-listen", "probeListen", "string", null],
+    ["watch", "watch", "paths", []],
+    ["on-crash", "onCrash", "enum", "restart"],
+    ["crash-delay", "crashDelayMs", "duration", 200],
+    ["crash-delay-max", "crashDelayMaxMs", "duration", 30_000],
+    ["crash-limit", "crashLimit", "int", 10],
+    ["orphan", "orphan", "enum", "die"],
+    ["survive", "survive", "flag", false],
+    ["takeover", "takeover", "string", null],
+    ["handoff-socket", "handoffSocket", "string", null],
+    ["parent-shutdown-time", "parentShutdownTimeMs", "duration", 900_000],
+    ["usr1", "usr1", "enum", "auto"],
+    ["output", "output", "enum", "capture"],
+    ["log-format", "logFormat", "enum", "text"],
+    ["log-level", "logLevel", "enum", "info"],
+    ["log-file", "logFile", "string", null],
+  ];
+
+  it("holds the agreed flags, fields, types and defaults", () => {
+    const actual = OPTIONS.map((option) => [
+      option.flag,
+      option.field,
+      option.type,
+      option.default,
+    ]);
+    assert.deepEqual(actual, agreed);
+  });
+
+  it("gives each option a field named after its flag, with the unit of durations", () => {
+    for (const { flag, field, type } of OPTIONS) {
+      const camel = flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+      assert.equal(field, type === "duration" ? `${camel}Ms` : camel);
+    }
+  });
+
+  it("gives each option a group, a placeholder, and help that ends with a full stop", () => {
+    for (const { flag, group, placeholder, help, type } of OPTIONS) {
+      assert.ok(OPTION_GROUPS.includes(group), flag);
+      assert.equal(placeholder === null, type === "flag", flag);
+      assert.match(help, /^\S.*\.$/, flag);
+      assert.doesNotMatch(help, / {2}/, flag);
+    }
+  });
+
+  it("keeps every default inside the limits of its option", () => {
+    for (const option of OPTIONS) {
+      if (option.type === "enum") assert.ok(option.values.includes(option.default), option.flag);
+      if (option.type === "int") {
+        assert.ok(option.default >= option.min && option.default <= option.max, option.flag);
+      }
+      if (option.type === "duration" && option.default !== null) {
+        assert.ok(option.default >= option.minMs && option.default <= option.maxMs, option.flag);
+      }
+    }
+  });
+});
+
+describe("fileKey()", () => {
+  it("writes a flag in snake case", () => {
+    assert.equal(fileKey("ready-timeout"), "ready_timeout");
+    assert.equal(fileKey("name"), "name");
+  });
+});

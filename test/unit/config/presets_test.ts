@@ -1,0 +1,134 @@
+/** What is known about servers, and that they are recognised behind paths, versions, interpreters. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  commandTarget,
+  presetFor,
+  presetForCommand,
+  PRESETS,
+} from "../../../src/config/presets.ts";
+import { signalNumber } from "../../../src/config/signals.ts";
+
+describe("PRESETS", () => {
+  it("names each program once, with a signal that exists and a note of one line", () => {
+    assert.equal(new Set(PRESETS.map(({ program }) => program)).size, PRESETS.length);
+    for (const { stopSignal, note } of PRESETS) {
+      assert.ok(signalNumber(stopSignal) > 0);
+      assert.match(note, /^.{10,100}$/);
+    }
+  });
+
+  it("never sends SIGUSR1 on where it is the stop signal", () => {
+    const stoppedByUsr1 = PRESETS.filter(({ stopSignal }) => stopSignal === "SIGUSR1");
+    assert.deepEqual(stoppedByUsr1.map(({ program, usr1 }) => [program, usr1]), [
+      ["haproxy", "ignore"],
+    ]);
+  });
+});
+
+describe("presetFor()", () => {
+  /** program asked for, program found, stop signal, graceful, SIGUSR1 */
+  const cases: [string, string, string, boolean, string][] = [
+    ["nginx", "nginx", "SIGQUIT", true, "reopen"],
+    ["/usr/sbin/nginx", "nginx", "SIGQUIT", true, "reopen"],
+    ["openresty", "nginx", "SIGQUIT", true, "reopen"],
+    ["apache2", "apache", "SIGWINCH", true, "ignore"],
+    ["/usr/sbin/httpd", "apache", "SIGWINCH", true, "ignore"],
+    ["haproxy", "haproxy", "SIGUSR1", true, "ignore"],
+    ["lighttpd", "lighttpd", "SIGINT", true, "ignore"],
+    ["caddy", "caddy", "SIGTERM", true, "ignore"],
+    ["traefik", "traefik", "SIGTERM", true, "reopen"],
+    ["envoy", "envoy", "SIGTERM", false, "reopen"],
+    ["h2o", "h2o", "SIGTERM", true, "ignore"],
+    ["gunicorn", "gunicorn", "SIGTERM", true, "reopen"],
+    ["gunicorn3", "gunicorn", "SIGTERM", true, "reopen"],
+    ["uvicorn", "uvicorn", "SIGTERM", true, "ignore"],
+    ["hypercorn", "hypercorn", "SIGTERM", false, "ignore"],
+    ["puma", "puma", "SIGTERM", true, "ignore"],
+    ["unicorn", "unicorn", "SIGQUIT", true, "reopen"],
+    ["unicorn_rails", "unicorn", "SIGQUIT", true, "reopen"],
+    ["starman", "starman", "SIGQUIT", true, "ignore"],
+    ["php-fpm", "php-fpm", "SIGQUIT", false, "reopen"],
+    ["php-fpm8.2", "php-fpm", "SIGQUIT", false, "reopen"],
+    ["node", "node", "SIGTERM", false, "ignore"],
+    ["node20", "node", "SIGTERM", false, "ignore"],
+    ["nodejs", "node", "SIGTERM", false, "ignore"],
+    ["bun", "bun", "SIGTERM", false, "ignore"],
+    ["deno", "deno", "SIGTERM", false, "ignore"],
+    ["python3.11", "python", "SIGTERM", false, "ignore"],
+    ["ruby3.1", "ruby", "SIGTERM", false, "ignore"],
+    ["java", "java", "SIGTERM", false, "ignore"],
+    ["./my-go-server", "my-go-server", "SIGTERM", false, "ignore"],
+    ["nginx-wrapper", "nginx-wrapper", "SIGTERM", false, "ignore"],
+    ["constructor", "constructor", "SIGTERM", false, "ignore"],
+  ];
+  for (const [program, found, stopSignal, graceful, usr1] of cases) {
+    const how = graceful ? "gracefully " : "";
+    it(`stops ${program} ${how}with ${stopSignal}, SIGUSR1: ${usr1}`, () => {
+      const preset = presetFor(program);
+      const { note: _note, ...facts } = preset;
+      assert.deepEqual(facts, { program: found, stopSignal, graceful, usr1 });
+    });
+  }
+});
+
+describe("presetForCommand()", () => {
+  const cases: [string, string][] = [
+    ["nginx -g daemon\\ off;", "nginx"],
+    ["python3 -m gunicorn app:app", "gunicorn"],
+    ["python3 -m gunicorn.app.wsgiapp app:app", "gunicorn"],
+    ["python3.11 -u -X dev -m uvicorn app:app", "uvicorn"],
+    ["python3 /usr/bin/gunicorn app:app", "gunicorn"],
+    ["/venv/bin/python /venv/bin/uvicorn app:app", "uvicorn"],
+    ["python3 gunicorn.py", "python"],
+    ["python3 -m http.server", "python"],
+    ["python3 -c import\\ gunicorn", "python"],
+    ["python3 app.py gunicorn", "python"],
+    ["python3 nginx", "python"],
+    ["ruby /usr/bin/puma -C x.rb", "puma"],
+    ["ruby -I lib -S unicorn", "unicorn"],
+    ["ruby gunicorn", "ruby"],
+    ["perl /usr/bin/starman app.psgi", "starman"],
+    ["bundle exec puma", "puma"],
+    ["bundle install", "bundle"],
+    ["env -i PATH=/bin -u HOME nginx", "nginx"],
+    ["env A=1 python3 -m gunicorn", "gunicorn"],
+    ["nice -n 5 nohup nginx", "nginx"],
+    ["env", "env"],
+    ["sh -c nginx", "sh"],
+    ["node /usr/bin/gunicorn", "node"],
+  ];
+  for (const [line, program] of cases) {
+    it(`finds ${program} in "${line}"`, () => {
+      assert.equal(presetForCommand(line.split(/(?<!\\) /)).program, program);
+    });
+  }
+});
+
+describe("commandTarget()", () => {
+  const cases: [string, string, string | null][] = [
+    ["./server --port 80", "./server", null],
+    ["node /srv/app/server.js", "node", "/srv/app/server.js"],
+    ["node --require x.js --inspect=0 a.js", "node", "a.js"],
+    ["node -e code", "node", null],
+    ["node -- a.js", "node", "a.js"],
+    ["deno run -A main.ts", "deno", "main.ts"],
+    ["deno serve --port=80 main.ts", "deno", "main.ts"],
+    ["bun run run", "bun", "run"],
+    ["bun server.ts", "bun", "server.ts"],
+    ["java -Xmx1g -cp a.jar:b.jar -jar /opt/app.jar", "java", "/opt/app.jar"],
+    ["java -cp a.jar com.example.Main", "java", "com.example.Main"],
+    ["php -S 0.0.0.0:80 router.php", "php", "router.php"],
+    ["node", "node", null],
+    ["env -C /srv node a.js", "node", "a.js"],
+  ];
+  for (const [line, program, script] of cases) {
+    it(`sees ${script ?? "no script"} run by ${program} in "${line}"`, () => {
+      assert.deepEqual(commandTarget(line.split(" ")), { program, script });
+    });
+  }
+
+  it("gives an empty program for an empty command", () => {
+    assert.deepEqual(commandTarget([]), { program: "", script: null });
+  });
+});

@@ -1,0 +1,77 @@
+/** Signal names against the numbers of the running system. */
+import assert from "node:assert/strict";
+import { constants } from "node:os";
+import { describe, it } from "node:test";
+import type { SignalName } from "../../../src/config/config.ts";
+import { ConfigError } from "../../../src/config/errors.ts";
+import {
+  parseSignalName,
+  SIGNAL_NAMES,
+  signalName,
+  signalNumber,
+} from "../../../src/config/signals.ts";
+
+describe("signalNumber()", () => {
+  it("knows 1 to 31, each once", () => {
+    const numbers = SIGNAL_NAMES.map(signalNumber);
+    assert.deepEqual(numbers, Array.from({ length: 31 }, (_, index) => index + 1));
+  });
+
+  it("agrees with the numbers of this system", () => {
+    const system: Record<string, number> = { ...constants.signals };
+    for (const name of SIGNAL_NAMES) {
+      if (name in system) assert.equal(signalNumber(name), system[name], name);
+    }
+    assert.equal(signalNumber("SIGTERM"), system.SIGTERM);
+  });
+
+  it("throws a RangeError for a name that was never parsed", () => {
+    assert.throws(() => signalNumber("SIGNOPE"), RangeError);
+  });
+});
+
+describe("signalName()", () => {
+  it("is the inverse of signalNumber(), and null elsewhere", () => {
+    for (const name of SIGNAL_NAMES) assert.equal(signalName(signalNumber(name)), name);
+    for (const number of [0, 32, 64, -1, 1.5]) assert.equal(signalName(number), null);
+  });
+});
+
+describe("parseSignalName()", () => {
+  const valid: [string, SignalName][] = [
+    ["TERM", "SIGTERM"],
+    ["SIGTERM", "SIGTERM"],
+    ["sigterm", "SIGTERM"],
+    ["term", "SIGTERM"],
+    ["15", "SIGTERM"],
+    [" QUIT ", "SIGQUIT"],
+    ["WINCH", "SIGWINCH"],
+    ["USR1", "SIGUSR1"],
+    ["IOT", "SIGABRT"],
+    ["SIGPOLL", "SIGIO"],
+    ["1", "SIGHUP"],
+    ["31", "SIGSYS"],
+  ];
+  for (const [text, name] of valid) {
+    it(`reads "${text}" as ${name}`, () => assert.equal(parseSignalName(text), name));
+  }
+
+  const invalid: [string, RegExp, RegExp][] = [
+    ["TREM", /no signal has this name/, /Did you mean TERM\?/],
+    ["", /no signal has this name/, /name such as TERM/],
+    ["0", /numbers go from 1 to 31/, /name such as TERM/],
+    ["34", /numbers go from 1 to 31/, /name such as TERM/],
+    ["RTMIN+1", /real-time signals are not supported/, /TERM, QUIT or USR2/],
+    ["BANANA", /no signal has this name/, /name such as TERM/],
+  ];
+  for (const [text, message, remedy] of invalid) {
+    it(`refuses "${text}" with advice`, () => {
+      assert.throws(() => parseSignalName(text), (error: unknown) => {
+        assert.ok(error instanceof ConfigError);
+        assert.match(error.message, message);
+        assert.match(error.remedy ?? "", remedy);
+        return true;
+      });
+    });
+  }
+});

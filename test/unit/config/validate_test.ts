@@ -1,0 +1,113 @@
+/** The rules across options; every message names the options as the user writes them. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Config } from "../../../src/config/config.ts";
+import { ConfigError } from "../../../src/config/errors.ts";
+import { parseListenSpec } from "../../../src/config/listen_spec.ts";
+import { buildConfig } from "../../../src/config/load.ts";
+import { findPlaceholders, validateConfig } from "../../../src/config/validate.ts";
+
+const BASE = buildConfig({ fileValues: null, flagValues: new Map(), command: ["server"] });
+const WEB = parseListenSpec("web=80", 0);
+
+describe("validateConfig()", () => {
+  const valid: [string, Partial<Config>][] = [
+    ["the defaults", {}],
+    ["--handoff inherit with --listen", { handoff: "inherit", listen: [WEB] }],
+    ["--handoff auto with --listen", { listen: [WEB] }],
+    ["equal crash delays", { crashDelayMs: 500, crashDelayMaxMs: 500 }],
+    ["placeholders of a listener", { listen: [WEB], command: ["s", "{fd:web}:{port:web}"] }],
+    ["braces of the server", { command: ["s", "{}", "{fd}", "{x:web}", '{"fd":1}'] }],
+    ["--usr1 forward to a server stopped by TERM", { usr1: "forward" }],
+    ["--usr1 forward to haproxy stopped by TERM", {
+      usr1: "forward",
+      stopSignal: "SIGTERM",
+      command: ["haproxy"],
+    }],
+    ["--stop-signal KILL", { stopSignal: "SIGKILL" }],
+    ["no waits at all", { drainTimeMs: 0, stopTimeMs: 0, quietMs: 0 }],
+  ];
+  for (const [title, change] of valid) {
+    it(`accepts ${title}`, () => validateConfig({ ...BASE, ...change }));
+  }
+
+  const invalid: [string, Partial<Config>, RegExp, RegExp][] = [
+    [
+      "--handoff inherit without --listen",
+      { handoff: "inherit" },
+      /^Cannot use --handoff inherit without --listen: no socket to pass on$/,
+      /Add --listen/,
+    ],
+    [
+      "--listen with --handoff adopt",
+      { handoff: "adopt", listen: [WEB] },
+      /^Cannot use --listen with --handoff adopt: it passes no sockets$/,
+      /--handoff auto or inherit/,
+    ],
+    ["the same listener twice", { listen: [WEB, WEB] }, /listener name "web" twice/, /own name/],
+    [
+      "a first crash delay beyond the longest",
+      { crashDelayMs: 60_000, crashDelayMaxMs: 30_000 },
+      /^Cannot use --crash-delay 1m: --crash-delay-max is only 30s$/,
+      /Lower --crash-delay/,
+    ],
+    [
+      "a placeholder without listeners",
+      { command: ["s", "{fd:web}"] },
+      /^Cannot fill in {fd:web}: no listener has this name, there is no --listen$/,
+      /Add --listen web=ADDRESS:PORT/,
+    ],
+    [
+      "a mistyped placeholder",
+      { listen: [WEB], command: ["s", "--port={port:wbe}"] },
+      /^Cannot fill in {port:wbe}: no listener has this name, there are web$/,
+      /Did you mean {port:web}\?/,
+    ],
+    ["an empty placeholder", { command: ["{fd:}"] }, /fill in {fd:}/, /--listen NAME=ADDRESS/],
+    [
+      "--usr1 forward with --stop-signal USR1",
+      { usr1: "forward", stopSignal: "SIGUSR1" },
+      /^Cannot use --usr1 forward: SIGUSR1 is the stop signal of this server$/,
+      /--usr1 auto/,
+    ],
+    [
+      "--usr1 forward to haproxy, whose preset stops it with USR1",
+      { usr1: "forward", command: ["/usr/sbin/haproxy"] },
+      /^Cannot use --usr1 forward/,
+      /another --stop-signal/,
+    ],
+    [
+      "a stop signal that ends nothing",
+      { stopSignal: "SIGSTOP" },
+      /^Cannot use --stop-signal SIGSTOP: it ends no server$/,
+      /TERM/,
+    ],
+    ["an empty program", { command: [""] }, /name of its program is empty$/, /-- PROGRAM/],
+    ["no command", { command: [] }, /name of its program is empty$/, /-- PROGRAM/],
+    ["a NUL in the command", { command: ["s", "a\0b"] }, /"a\\u0000b" holds a NUL/, /^$/],
+  ];
+  for (const [title, change, message, remedy] of invalid) {
+    it(`refuses ${title}`, () => {
+      assert.throws(() => validateConfig({ ...BASE, ...change }), (error: unknown) => {
+        assert.ok(error instanceof ConfigError);
+        assert.match(error.message, message);
+        assert.match(error.remedy ?? "", remedy);
+        return true;
+      });
+    });
+  }
+});
+
+describe("findPlaceholders()", () => {
+  it("finds all placeholders of a word, in order", () => {
+    assert.deepEqual(findPlaceholders("a{fd:x}b{port:y.z}{fd:}"), [
+      { kind: "fd", name: "x", text: "{fd:x}" },
+      { kind: "port", name: "y.z", text: "{port:y.z}" },
+      { kind: "fd", name: "", text: "{fd:}" },
+    ]);
+  });
+
+  it("finds nothing in other braces", () => {
+    assert.deepEqual(findPlaceholders("{fd} {Fd:x} {pid:x} {{}"), []);
+  });
+});

@@ -1,0 +1,63 @@
+/** One look at the socket table: whose connections there are, and what waits in which queue. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { SocketTable } from "../../../src/drain/connections.ts";
+import type { Fd } from "../../../src/platform/fd.ts";
+import * as proc from "../../../src/platform/proc.ts";
+import { Listeners } from "../../../src/steering/listeners.ts";
+import { spawnChild } from "../../support/own_child.ts";
+import { connectInet, listenAt } from "../../support/raw_client.ts";
+import { testPlatform } from "../../support/test_platform.ts";
+import { waitUntil } from "../../support/wait_until.ts";
+
+const TIMEOUT_MS = 20_000;
+
+function inodeOf(fd: Fd): number {
+  return Number(/\d+/.exec(proc.ownDescriptorTarget(fd.number) ?? "")?.[0]) >>> 0;
+}
+
+describe("SocketTable", () => {
+  test("tells the connections of one process from those of another, and from queues", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const { sockets, runtime } = platform;
+    const { listener, address } = listenAt(platform, "127.0.0.1");
+    const listeners = new Listeners(sockets);
+    listeners.obtain({ ...address, v6only: false, boundInterface: 0 });
+    const clients = Array.from({ length: 4 }, () => connectInet(platform, address));
+    const ours = sockets.accept(listener)!;
+    const theirs = sockets.accept(listener)!;
+    const inodes = { ours: inodeOf(ours), theirs: inodeOf(theirs), listener: inodeOf(listener) };
+    const { read, write } = platform.descriptors.pipe();
+    await using child = spawnChild(platform, {
+      argv: ["/bin/cat"],
+      descriptors: [read, 2, 2, theirs],
+    });
+    theirs.close();
+    await waitUntil(() => proc.processName(child.pid) === "cat", { what: "it is cat" });
+
+    const table = new SocketTable(platform, listeners);
+    const inodesOf = (pids: readonly number[]) =>
+      table.connectionsOf(pids).map(({ inode }) => inode).sort();
+    assert.deepEqual(inodesOf([child.pid]), [inodes.theirs]);
+    // Our own clients have another local port: they are none of the service's connections.
+    assert.deepEqual(inodesOf([runtime.pid]), [inodes.ours]);
+    assert.deepEqual(inodesOf([runtime.pid, child.pid]), [inodes.ours, inodes.theirs].sort());
+    assert.deepEqual(inodesOf([]), []);
+    assert.equal(table.backlogOf(inodes.listener), 2, "two are not accepted yet");
+    assert.equal(table.backlogOf(inodes.ours), 0, "no listener");
+    assert.equal(table.halfOpen().size, 0);
+
+    write.close();
+    for (const fd of [...clients, ours, listener, read]) fd.close();
+  });
+
+  test("without listeners is empty, and asks the kernel nothing", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const table = new SocketTable(platform, new Listeners(platform.sockets));
+    assert.deepEqual(table.sockets, []);
+  });
+});

@@ -1,0 +1,144 @@
+/**
+ * A random walk through the service's life: 100,000 events, many services one after the other. What may
+ * happen is drawn by lot; what must hold after each event is in test/support/service_world.ts.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ServicePolicy } from "../../../src/lifecycle/service.ts";
+import type { GenerationTimer, ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
+import { Random, testSeed } from "../../support/random.ts";
+import { ServiceWorld } from "../../support/service_world.ts";
+
+const TIMEOUT_MS = 120_000;
+const EVENTS = 100_000;
+const EVENTS_SHOWN = 40;
+
+function randomPolicy(random: Random): ServicePolicy {
+  return {
+    maxGenerations: 2 + random.below(4),
+    onCrash: random.chance(0.8) ? "restart" : "exit",
+    membersAtStart: random.chance(0.5),
+    backoff: { delayMs: 10, maxDelayMs: 40, limit: random.below(8) },
+  };
+}
+
+/** Something that may happen now. */
+function happen(world: ServiceWorld, random: Random): void {
+  const { generations } = world.state;
+  const draw = random.next();
+  if (draw < 0.1) return world.requestReload();
+  if (draw < (world.state.stopRequests > 0 ? 0.13 : 0.103)) {
+    return world.tell({ kind: "stop_requested" });
+  }
+  if (draw < 0.12) return world.requestUpgrade();
+  if (draw < 0.15) return staleNews(world, random);
+  if (draw < 0.3 && world.upgrading) {
+    const failed = random.chance(0.7);
+    return world.tell(
+      failed ? { kind: "upgrade_failed", reason: "by lot" } : { kind: "handed_over" },
+    );
+  }
+  if (draw < 0.17 && world.state.handedOver !== null) return world.tell({ kind: "handed_back" });
+  if (draw < 0.2 && world.backoff) return world.backoffElapses();
+  if (draw < 0.25 && world.timers.size > 0) {
+    const [timer, epoch] = random.pick([...world.timers]).split(" ");
+    return world.fires(timer as GenerationTimer, Number(epoch));
+  }
+  if (generations.length === 0) {
+    if (world.backoff) world.backoffElapses();
+    return;
+  }
+  const { epoch, state } = random.pick(generations);
+  switch (state) {
+    case "starting":
+    case "probing":
+      if (random.chance(0.5)) return advance(world, epoch, state);
+      if (random.chance(0.5)) return fail(world, random, epoch);
+      return exit(world, random, epoch);
+    case "serving":
+      if (random.chance(0.3)) exit(world, random, epoch);
+      return;
+    case "draining":
+      if (random.chance(0.5)) return world.tell({ kind: "drained", epoch });
+      if (random.chance(0.2)) exit(world, random, epoch);
+      return;
+    default:
+      return exit(world, random, epoch);
+  }
+}
+
+/** The next step of a candidate. */
+function advance(world: ServiceWorld, epoch: number, state: "starting" | "probing"): void {
+  if (state === "starting") world.listens(epoch);
+  else world.tell({ kind: "ready", epoch });
+}
+
+function fail(world: ServiceWorld, random: Random, epoch: number): void {
+  world.tell({ kind: "failed", epoch, reason: "drawn by lot", status: 1 + random.below(255) });
+  // Without a process (it could not be launched) the end is told at once.
+  if (random.chance(0.3) && world.alive.has(epoch)) exit(world, random, epoch);
+}
+
+function exit(world: ServiceWorld, random: Random, epoch: number): void {
+  const status = random.pick([0, 1, 3, 137, 139, 143]);
+  world.exits(epoch, { status, asTold: random.chance(0.5), text: `exit status ${status}` });
+}
+
+const NO_UPGRADE: readonly ServiceEvent[] = [
+  { kind: "upgrade_failed", reason: "stale" },
+  { kind: "handed_over" },
+  { kind: "handed_back" },
+];
+
+/** News of a generation that is gone, never was, or is in a state where it means nothing. */
+function staleNews(world: ServiceWorld, random: Random): void {
+  const gone = random.below(world.state.nextEpoch + 3);
+  if (world.alive.has(gone)) return;
+  const exit = { status: 1, asTold: false, text: "stale" };
+  const events: ServiceEvent[] = [
+    { kind: "start" },
+    ...world.upgrading || world.state.handedOver !== null ? [] : NO_UPGRADE,
+    { kind: "listening", epoch: gone },
+    { kind: "ready", epoch: gone },
+    { kind: "failed", epoch: gone, reason: "stale", status: 1 },
+    { kind: "drained", epoch: gone },
+    { kind: "drain_timed_out", epoch: gone },
+    { kind: "stop_timed_out", epoch: gone },
+    { kind: "healthy", epoch: gone },
+    { kind: "exited", epoch: gone, exit },
+  ];
+  world.tell(random.pick(events));
+}
+
+test("a random walk of 100,000 events breaks no invariant", { timeout: TIMEOUT_MS }, () => {
+  const random = new Random(testSeed());
+  let told = 0;
+  let services = 0;
+  let ended = 0;
+  let draws = 0;
+  while (told < EVENTS) {
+    const world = new ServiceWorld(randomPolicy(random));
+    services++;
+    try {
+      world.tell({ kind: "start" });
+      while (!world.finished && told + world.story.length < EVENTS) {
+        assert.ok(draws++ < 20 * EVENTS, "something goes on happening");
+        happen(world, random);
+      }
+      if (world.finished) {
+        ended++;
+        for (let i = 0; i < 3; i++) staleNews(world, random);
+        world.tell({ kind: "stop_requested" });
+      }
+    } catch (error) {
+      const story = world.story.slice(-EVENTS_SHOWN).join("\n");
+      const policy = JSON.stringify(world.policy);
+      throw new Error(`With seed ${random.seed} and ${policy}, after\n${story}`, { cause: error });
+    }
+    told += world.story.length;
+  }
+  assert.ok(
+    ended >= services - 1 && ended > 100,
+    `${ended} of ${services} services came to an end`,
+  );
+});

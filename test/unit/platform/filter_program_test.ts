@@ -1,0 +1,51 @@
+/** The seccomp filter, run here as the kernel runs it: what it asks about, and what it lets through. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { C } from "../../../src/platform/libc/constants.ts";
+import { filterProgram } from "../../../src/platform/seccomp.ts";
+
+const TIMEOUT_MS = 5_000;
+const X86_64 = 0xc000003e;
+const I386 = 0x40000003;
+
+describe("filterProgram()", () => {
+  const decode = (program: Uint8Array) => {
+    const view = new DataView(program.buffer);
+    return Array.from({ length: program.length / 8 }, (_, i) => [
+      view.getUint16(8 * i, true),
+      view.getUint8(8 * i + 2),
+      view.getUint8(8 * i + 3),
+      view.getUint32(8 * i + 4, true),
+    ]);
+  };
+  /** The kernel's answer for a call: the few instructions that the program is made of. */
+  const run = (program: Uint8Array, audit: number, call: number): number => {
+    const code = decode(program);
+    let value = 0;
+    for (let at = 0;; at++) {
+      const [operation, jt = 0, jf = 0, k = 0] = code[at]!;
+      if (operation === 0x06) return k;
+      if (operation === 0x20) value = k === 0 ? call : audit;
+      else at += value === k ? jt : jf;
+    }
+  };
+
+  for (const calls of [[], [49], [49, 50], [1, 2, 3, 4, 5, 6, 7, 8]]) {
+    test(`with ${calls.length} calls asks about those, of our architecture only`, {
+      timeout: TIMEOUT_MS,
+    }, () => {
+      const program = filterProgram(X86_64, calls);
+      for (let call = 0; call < 60; call++) {
+        const asked = calls.includes(call) ? C.SECCOMP_RET_USER_NOTIF : C.SECCOMP_RET_ALLOW;
+        assert.equal(run(program, X86_64, call), asked, `call ${call}`);
+        assert.equal(run(program, I386, call), C.SECCOMP_RET_ALLOW, "a 32 bit program");
+      }
+    });
+  }
+
+  test("takes another action, for filters that restrict", { timeout: TIMEOUT_MS }, () => {
+    const program = filterProgram(X86_64, [49], C.SECCOMP_RET_ERRNO | C.EPERM);
+    assert.equal(run(program, X86_64, 49), C.SECCOMP_RET_ERRNO | C.EPERM);
+    assert.equal(run(program, X86_64, 50), C.SECCOMP_RET_ALLOW);
+  });
+});

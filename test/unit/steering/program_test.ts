@@ -1,0 +1,283 @@
+/** Programs of `src/steering/program.ts`, run by an interpreter that reads their encoded bytes. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  assemble,
+  encode,
+  MAX_INSTRUCTIONS,
+  type Selection,
+} from "../../../src/steering/program.ts";
+import { run, syn, type SynOptions, trace } from "../../support/cbpf.ts";
+
+const PROBE_PORT = 40_001;
+const ANY = syn({ version: 4, sourcePort: 5 });
+
+describe("encode()", () => {
+  it("lays out struct sock_filter, little endian", () => {
+    const instruction = { code: 0x1234, jt: 5, jf: 6, k: 0xfff00001 };
+    assert.deepEqual(
+      [...encode([instruction])],
+      [0x34, 0x12, 5, 6, 0x01, 0x00, 0xf0, 0xff],
+    );
+    assert.deepEqual([...encode(assemble({ kind: "one", index: 258 }))], [6, 0, 0, 0, 2, 1, 0, 0]);
+  });
+});
+
+describe("one", () => {
+  for (const index of [0, 1, 255, 256, 65_535]) {
+    it(`returns ${index}`, () => assert.equal(answer({ kind: "one", index }), index));
+  }
+});
+
+describe("spread", () => {
+  const cases: [string, number[], number][] = [
+    ["a range from 0", range(0, 4), 3],
+    ["a range with a base", range(3, 5), 4],
+    ["one member", [7], 1],
+    ["two apart", [9, 2], 5],
+    ["unordered, partly contiguous", [12, 3, 4, 5, 20, 21, 0], 11],
+    ["the largest index", [65_535, 0], 5],
+    ["300 apart: longer than a conditional jump", range(0, 300).map((i) => 2 * i), 605],
+    ["2000 apart", range(0, 2_000).map((i) => 7 * i), 4_024],
+    ["60000 in a row", range(1, 60_000), 4],
+  ];
+  for (const [name, indices, most] of cases) {
+    it(`reaches each member once a round: ${name}`, () => {
+      const program = encode(assemble({ kind: "spread", indices }));
+      assert.ok(program.length / 8 <= most, `${program.length / 8} instructions`);
+      const rounds = Math.min(indices.length, 2_000);
+      const first = Math.floor((2 ** 32 - rounds) / indices.length) * indices.length;
+      const seen = range(0, rounds).map((i) => run(program, ANY, () => first + i));
+      const expected = [...indices].sort((a, b) => a - b).slice(0, rounds);
+      assert.deepEqual(seen, expected);
+    });
+  }
+
+  it("compares about log2(n) times", () => {
+    const program = encode(
+      assemble({ kind: "spread", indices: range(0, 1_024).map((i) => 3 * i) }),
+    );
+    const steps = range(0, 1_024).map((i) => trace(program, ANY, () => i).steps);
+    assert.ok(Math.max(...steps) <= 2 + 10 + 3 + 1, `${Math.max(...steps)} steps`);
+  });
+});
+
+describe("share", () => {
+  const cases: [number, number[], number[], number][] = [
+    [0, [1], [0], 0],
+    [0.01, [1], [0], 1],
+    [0.004, [1], [0], 0],
+    [12.5, [1], [0], 1_250],
+    [33.333, [4, 9], [0, 1, 2], 3_333],
+    [99.99, [1], [0], 9_999],
+    [100, [1], [0], 10_000],
+    [50, range(0, 400).map((i) => 2 * i), range(0, 400).map((i) => 2 * i + 1), 5_000],
+  ];
+  for (const [percent, candidate, others, expected] of cases) {
+    it(`gives ${percent} % to ${candidate.length} of ${candidate.length + others.length}`, () => {
+      const program = encode(assemble({ kind: "share", percent, candidate, others }));
+      let given = 0;
+      for (let draw = 0; draw < 10_000; draw++) {
+        const member = run(program, ANY, () => 70_000 + draw);
+        assert.ok(candidate.includes(member) !== others.includes(member));
+        if (candidate.includes(member)) given++;
+      }
+      assert.equal(given, expected);
+    });
+  }
+
+  it("draws the member anew after the dice, so that all of them are reached", () => {
+    const selection: Selection = {
+      kind: "share",
+      percent: 1,
+      candidate: [4, 9],
+      others: [0, 1, 2],
+    };
+    const program = encode(assemble(selection));
+    const draws = (dice: number) =>
+      range(0, 6).map((draw) => run(program, ANY, sequence([dice, draw])));
+    assert.deepEqual(draws(99), [4, 9, 4, 9, 4, 9]);
+    assert.deepEqual(draws(100), [0, 1, 2, 0, 1, 2]);
+  });
+});
+
+describe("probe", () => {
+  const ip4 = (...bytes: number[]) => Uint8Array.from(bytes);
+  const ip6 = (last: number) => Uint8Array.of(0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last);
+  const options = (words: number) => new Uint8Array(4 * words).fill(1); // IPOPT_NOP
+  // A destination options header whose bytes look like the probe's source port.
+  const extension = Uint8Array.of(PROBE_PORT >> 8, PROBE_PORT & 255, 1, 4, 0, 0, 0, 0);
+  const port = { sourcePort: PROBE_PORT };
+  const near = { sourcePort: { from: PROBE_PORT, to: PROBE_PORT + 9 } };
+  const from4 = { ...port, sourceAddress: ip4(127, 0, 0, 2) };
+  const from6 = { ...port, sourceAddress: ip6(7) };
+  const inside = { ...port, sourceAddress: ip4(9, 9, 127, 0, 0, 2, 9).subarray(2, 6) };
+
+  const v4: SynOptions = { version: 4, ...port };
+  const v6: SynOptions = { version: 6, ...port };
+  const at = (packet: SynOptions, sourcePort: number): SynOptions => ({ ...packet, sourcePort });
+  type Match = Pick<Extract<Selection, { kind: "probe" }>, "sourcePort" | "sourceAddress">;
+  const cases: [string, Match, SynOptions, boolean][] = [
+    ["IPv4", port, v4, true],
+    ["IPv4 with no link header", port, { ...v4, linkHeader: 0 }, true],
+    ["IPv4 with 4 bytes of options", port, { ...v4, options: options(1) }, true],
+    ["IPv4 with 40 bytes of options", port, { ...v4, options: options(10) }, true],
+    ["IPv4, another port", port, at(v4, PROBE_PORT + 1), false],
+    ["IPv4, the port with its bytes swapped", port, at(v4, 0x419c), false],
+    ["IPv4 options that hold the port", port, {
+      ...at(v4, 5),
+      options: extension.subarray(0, 4),
+    }, false],
+    ["IPv6", port, v6, true],
+    ["IPv6 with no link header", port, { ...v6, linkHeader: 0 }, true],
+    ["IPv6, another port", port, at(v6, PROBE_PORT - 1), false],
+    ["IPv6 with an extension header that holds the port", port, {
+      ...at(v6, 5),
+      nextHeader: 60,
+      options: extension,
+    }, false],
+    ["IPv6 with an extension header, from our port", port, {
+      ...v6,
+      nextHeader: 60,
+      options: extension,
+    }, false],
+    ["a range, IPv4, first", near, at(v4, PROBE_PORT), true],
+    ["a range, IPv4, last", near, at(v4, PROBE_PORT + 9), true],
+    ["a range, IPv4, before", near, at(v4, PROBE_PORT - 1), false],
+    ["a range, IPv4, behind", near, at(v4, PROBE_PORT + 10), false],
+    ["a range, IPv6, first", near, at(v6, PROBE_PORT), true],
+    ["a range, IPv6, last", near, at(v6, PROBE_PORT + 9), true],
+    ["a range, IPv6, before", near, at(v6, PROBE_PORT - 1), false],
+    ["a range, IPv6, behind", near, at(v6, PROBE_PORT + 10), false],
+    ["IPv4 address and port", from4, { ...v4, source: ip4(127, 0, 0, 2) }, true],
+    ["IPv4 address in a larger buffer", inside, { ...v4, source: ip4(127, 0, 0, 2) }, true],
+    ["IPv4 address, options", from4, {
+      ...v4,
+      source: ip4(127, 0, 0, 2),
+      options: options(3),
+    }, true],
+    ["another IPv4 address", from4, { ...v4, source: ip4(127, 0, 0, 1) }, false],
+    ["IPv4 address, another port", from4, {
+      ...at(v4, PROBE_PORT + 1),
+      source: ip4(127, 0, 0, 2),
+    }, false],
+    ["IPv4 address wanted, IPv6 packet", from4, v6, false],
+    ["IPv6 address and port", from6, { ...v6, source: ip6(7) }, true],
+    ["another IPv6 address", from6, { ...v6, source: ip6(8) }, false],
+    ["IPv6 address, another port", from6, { ...at(v6, PROBE_PORT + 1), source: ip6(7) }, false],
+    ["IPv6 address, extension header", from6, {
+      ...v6,
+      source: ip6(7),
+      nextHeader: 60,
+      options: extension,
+    }, false],
+    ["IPv6 address wanted, IPv4 packet", from6, v4, false],
+  ];
+  // A dual-stack socket has one program for both: each of these is one program per row.
+  const crowds: [string, number[], Selection][] = [
+    ["one each", [1], { kind: "one", index: 0 }],
+    ["ranges", [3, 4, 5], { kind: "spread", indices: [0, 1, 2] }],
+    ["programs longer than a conditional jump", range(0, 300).map((i) => 2 * i), {
+      kind: "spread",
+      indices: range(0, 300).map((i) => 2 * i + 1),
+    }],
+  ];
+  for (const [crowd, candidate, others] of crowds) {
+    for (const [name, match, packet, wanted] of cases) {
+      it(`${wanted ? "goes to the candidate" : "goes to the others"}: ${name}, ${crowd}`, () => {
+        const program = encode(assemble({ kind: "probe", ...match, candidate, others }));
+        for (const draw of [0, 1, 2, 0xffffffff]) {
+          const member = run(program, syn(packet), () => draw);
+          const expected = wanted ? answer({ kind: "spread", indices: candidate }, draw) : answer(
+            others,
+            draw,
+          );
+          assert.equal(member, expected);
+        }
+      });
+    }
+  }
+
+  it("may stand before a share: the probe of a canary that already serves", () => {
+    const program = encode(assemble({
+      kind: "probe",
+      ...port,
+      candidate: [5],
+      others: { kind: "share", percent: 10, candidate: [5], others: [6] },
+    }));
+    const member = (packet: SynOptions, dice: number) => run(program, syn(packet), () => dice);
+    assert.equal(member(v6, 9_999), 5);
+    assert.equal(member(at(v6, 1), 999), 5);
+    assert.equal(member(at(v6, 1), 1_000), 6);
+  });
+});
+
+describe("assemble()", () => {
+  const none: number[] = [];
+  const one: Selection = { kind: "one", index: 0 };
+  const probe = (sourcePort: number | { from: number; to: number }): Selection => ({
+    kind: "probe",
+    sourcePort,
+    candidate: [1],
+    others: one,
+  });
+  const share = (percent: number): Selection => ({
+    kind: "share",
+    percent,
+    candidate: [1],
+    others: [0],
+  });
+  const whole = "it must be an integer from 0 to 65535";
+  const refused: [Selection, string][] = [
+    [{ kind: "one", index: -1 }, `Cannot choose index -1: ${whole}`],
+    [{ kind: "one", index: 65_536 }, `Cannot choose index 65536: ${whole}`],
+    [{ kind: "one", index: 1.5 }, `Cannot choose index 1.5: ${whole}`],
+    [{ kind: "one", index: NaN }, `Cannot choose index NaN: ${whole}`],
+    [{ kind: "spread", indices: none }, "Cannot choose a member: no index is listed"],
+    [{ kind: "spread", indices: [4, 2, 4] }, "Cannot choose index 4: it is listed twice"],
+    [{ ...probe(1), candidate: none } as Selection, "Cannot choose a member: no index is listed"],
+    [probe(0), "Cannot probe from ports 0 to 0: they must be from 1 to 65535"],
+    [probe(65_536), "Cannot probe from ports 65536 to 65536: they must be from 1 to 65535"],
+    [probe({ from: 9, to: 8 }), "Cannot probe from ports 9 to 8: they must be from 1 to 65535"],
+    [
+      { ...probe(1), sourceAddress: new Uint8Array(5) } as Selection,
+      "Cannot probe from an address of 5 bytes: it must have 4 or 16",
+    ],
+    [share(-1), "Cannot share -1 %: 'percent' must be from 0 to 100"],
+    [share(100.1), "Cannot share 100.1 %: 'percent' must be from 0 to 100"],
+    [share(NaN), "Cannot share NaN %: 'percent' must be from 0 to 100"],
+    [
+      { kind: "spread", indices: range(0, 3_000).map((i) => 2 * i) },
+      `Cannot assemble 6016 instructions: the kernel accepts at most ${MAX_INSTRUCTIONS}`,
+    ],
+  ];
+  for (const [selection, message] of refused) {
+    it(`refuses: ${message}`, () => {
+      assert.throws(() => assemble(selection), { name: "RangeError", message });
+    });
+  }
+
+  it("keeps every jump within its 8 bits, at every size up to the limit", () => {
+    for (let size = 1; size <= 1_000; size += 7) {
+      const indices = range(0, size).map((i) => 2 * i);
+      const others: Selection = { kind: "spread", indices: indices.map((i) => i + 1) };
+      const program = assemble({ kind: "probe", sourcePort: 9, candidate: indices, others });
+      assert.ok(program.every(({ jt, jf }) => jt <= 255 && jf <= 255));
+      run(encode(program), ANY, () => 0xffffffff);
+    }
+  });
+});
+
+/** What a selection answers to some packet with one draw of the dice. */
+function answer(selection: Selection, draw = 0): number {
+  return run(encode(assemble(selection)), ANY, () => draw);
+}
+
+function range(base: number, length: number): number[] {
+  return Array.from({ length }, (_, i) => base + i);
+}
+
+function sequence(values: readonly number[]): () => number {
+  let next = 0;
+  return () => values[next++] ?? 0;
+}
