@@ -91,6 +91,11 @@ const GRANTS: readonly Grant[] = [
     why: "what baton found where it was started travels with the state",
   },
   {
+    file: "cli/names.ts",
+    imports: ["upgrade/keeper.ts"],
+    why: "the holder is found by a name too",
+  },
+  {
     file: "cli/activation.ts",
     imports: ["handoff", "systemd"],
     why: "the sockets of the service manager become listeners before anything else is made",

@@ -4,9 +4,6 @@
  */
 import type { Config } from "../config/config.ts";
 import { presetForCommand } from "../config/presets.ts";
-import { controlApp } from "../admin/app.ts";
-import type { ProbeServer } from "../admin/probe_server.ts";
-import { ControlServer } from "../admin/control_server.ts";
 import {
   checkPathLength,
   prepareDirectory,
@@ -22,7 +19,6 @@ import type { ResidentSocket } from "../handoff/resident.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import { exists } from "../platform/proc.ts";
 import { Listeners } from "../steering/listeners.ts";
 import { Children } from "../supervisor/children.ts";
 import { ServiceManager } from "../supervisor/service_manager.ts";
@@ -31,7 +27,6 @@ import { Supervisor } from "../supervisor/supervisor.ts";
 import { NotifyClient } from "../systemd/notify_client.ts";
 import { claimHeritage, usable } from "../upgrade/heritage.ts";
 import type { Heritage } from "../upgrade/heritage.ts";
-import { Keeper } from "../upgrade/keeper.ts";
 import { findInPlace, IN_PLACE_ENV } from "../upgrade/in_place.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
 import { CONTROL, LOCK } from "../upgrade/resume_state.ts";
@@ -44,10 +39,11 @@ import type { Taker } from "../takeover/taker.ts";
 import { chooseTrap } from "./choose_trap.ts";
 import { CommandError } from "./command_error.ts";
 import { EXIT_BUSY } from "./exit_status.ts";
+import { Names } from "./names.ts";
 import { Pidfile } from "./pidfile.ts";
-import { openProbes, podSetup, watchPaths } from "./pod_setup.ts";
+import { podSetup, watchPaths } from "./pod_setup.ts";
 import type { PodSetup } from "./pod_setup.ts";
-import { openLogger, programOf, standardInput } from "./preparation.ts";
+import * as preparation from "./preparation.ts";
 import { handleSignals } from "./signals.ts";
 import { explainHandoffSocket, takeOver } from "./takeover.ts";
 import { VERSION } from "./version.ts";
@@ -82,15 +78,20 @@ async function run(
   checkPathLength(directory, paths);
   prepareDirectory(directory, uid);
   const traps = inPlace?.state.traps ?? chooseTrap(platform, config);
-  const logger = openLogger(platform, config);
-  const pod = podSetup(config, env, config.drainTimeMs + config.stopTimeMs, logger);
+  const isRunning = inPlace !== null;
+  const logger = isRunning
+    ? preparation.openLoggerInPlace(platform, config)
+    : preparation.openLogger(platform, config);
+  // The grace period was agreed to at the start: now it is too late to refuse.
+  const asked = isRunning ? { ...config, graceMs: null } : config;
+  const pod = podSetup(asked, env, config.drainTimeMs + config.stopTimeMs, logger);
   if (!traps && config.handoff === "auto") {
     logger.warn('only the sockets of --listen are handed over here: "baton doctor" says why');
   }
   const pidfile = config.pidfile === null
     ? null
     : new Pidfile(config.pidfile, platform.runtime.pid);
-  const isFirst = predecessor === null && inPlace === null;
+  const isFirst = predecessor === null && !isRunning;
   const kept = inPlace?.kept.take(LOCK) ?? null;
   const free = isFirst ? takeLock(platform, paths.lock) : null;
   // Who holds for the next baton waits for whoever has the name.
@@ -109,7 +110,7 @@ async function run(
       );
     }
     const ownsNames = own !== null;
-    if (ownsNames) pidfile?.take();
+    if (ownsNames) preparation.insist(isRunning, logger, () => pidfile?.take());
     return await supervise({
       ...{ platform, config, env, paths, surroundings, traps, logger, pod, lock, pidfile },
       ...{ predecessor, taker, ownsNames, heritage },
@@ -152,9 +153,10 @@ interface RunParts {
 
 async function supervise(parts: RunParts): Promise<number> {
   const { platform, config, env, paths, logger, surroundings } = parts;
-  const { predecessor, resumption, heritage, taker, ownsNames, pidfile } = parts;
-  const [program = "", ...prefix] = programOf(platform);
+  const { predecessor, resumption, heritage, taker, ownsNames } = parts;
+  const [program = "", ...prefix] = preparation.programOf(platform);
   const preset = presetForCommand(config.command);
+  const isRunning = resumption?.kind === "in_place";
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<number>();
   const listeners = new Listeners(platform.sockets, platform.reactor);
   addResidents(platform, listeners, parts.residents).forEach((notice) => logger.warn(notice));
@@ -165,21 +167,13 @@ async function supervise(parts: RunParts): Promise<number> {
     adopter.onMemberNeeded = (group) => taker.needMember(group);
     taker.onResume = () => adopter.resume();
   }
-  // A successor has no socket of its own before it has taken over.
-  let control: ControlServer | null = null;
-  let keeper: Keeper | null = null;
-  const startKeeper = (isNext: boolean) => {
-    if (!config.survive) return;
-    keeper = new Keeper(platform, {
-      path: paths.hold,
-      isNext,
-      onStarted: (pid) => children.addStranger(pid),
-      onGone: () => {
-        logger.warn("the holder (--survive) has ended: another one was started");
-        supervisor.writeDown();
-      },
-    });
-  };
+  const names = new Names({
+    ...{ platform, config, paths, pidfile: parts.pidfile, logger, owned: ownsNames },
+    probeAddress: parts.pod.probeAddress,
+    service: () => service,
+    onStarted: (pid) => children.addStranger(pid),
+    onHolderLost: () => supervisor.writeDown(),
+  });
   const controlListener = resumption?.kept.take(CONTROL) ?? null;
   const manager = new ServiceManager({
     client: new NotifyClient(platform, env["NOTIFY_SOCKET"]),
@@ -187,17 +181,6 @@ async function supervise(parts: RunParts): Promise<number> {
     stopTimeoutMs: config.drainTimeMs + config.stopTimeMs,
     watchdogUsec: env["WATCHDOG_USEC"],
   });
-  let probes: ProbeServer | null = null;
-  const openOwnProbes = () => {
-    probes = openProbes(platform, parts.pod.probeAddress, () => service.probes());
-  };
-  const takeNames = () => {
-    const temporary = `${paths.socket}.${platform.runtime.pid}`;
-    control = new ControlServer(platform, temporary, controlApp(service).fetch);
-    control.moveTo(paths.socket);
-    pidfile?.takeOver();
-    startKeeper(true);
-  };
   const supervisor: Supervisor = new Supervisor({
     context: {
       platform,
@@ -206,7 +189,7 @@ async function supervise(parts: RunParts): Promise<number> {
       children,
       listeners,
       adopter,
-      stdin: standardInput(platform),
+      stdin: preparation.standardInput(platform),
     },
     plan: {
       config,
@@ -227,23 +210,14 @@ async function supervise(parts: RunParts): Promise<number> {
       (taker !== null && config.takeover === config.handoffSocket),
     resumption,
     surroundings,
-    door: () => control,
-    keeper: () => keeper,
-    onTakenOver: () => {
-      if (ownsNames) return;
-      takeNames();
-      openOwnProbes();
-    },
+    door: () => names.control,
+    keeper: () => names.keeper,
+    onTakenOver: () => names.takeOver(),
     onPredecessorGone: () => {
-      if (!ownsNames) pidfile?.forgetOld();
+      names.forgetOld();
       manager.becomeMain();
     },
-    onTakenBack: () => {
-      if (control?.isInPlace) return;
-      control?.close();
-      takeNames();
-      pidfile?.forgetOld();
-    },
+    onTakenBack: () => names.takeBack(),
     onFinish,
   });
   const service: GracefulService = new GracefulService({
@@ -255,7 +229,7 @@ async function supervise(parts: RunParts): Promise<number> {
     inPod: parts.pod.inPod,
     exceptPort: parts.pod.probeAddress?.port ?? null,
     ports: () => listeners.groups.map((group) => group.address.port),
-    probesAccepted: () => probes?.accepted ?? 0,
+    probesAccepted: () => names.probesAccepted,
   });
   // After the start baton never ends because of an error of its own: it says so, and goes on.
   const onError = (error: unknown) => {
@@ -263,7 +237,7 @@ async function supervise(parts: RunParts): Promise<number> {
   };
   platform.reactor.onError = onError;
   platform.runtime.onUncaught(onError);
-  if (ownsNames) startKeeper(heritage !== null);
+  if (ownsNames) names.startKeeper(heritage !== null);
   const { ignoresHangup } = surroundings;
   const stopSignals = handleSignals({
     platform,
@@ -274,24 +248,19 @@ async function supervise(parts: RunParts): Promise<number> {
     ignoresHangup,
   });
   resumption?.listensNow();
-  if (ownsNames) {
-    const kept = exists(paths.socket) ? controlListener : null;
-    control = new ControlServer(platform, paths.socket, controlApp(service).fetch, kept);
-    openOwnProbes();
-  }
+  if (ownsNames) names.open(controlListener, isRunning);
   const verb = resumption === null ? "runs" : "goes on with";
   logger.info(`baton ${VERSION} ${verb} ${config.command.join(" ")}`, {
     pid: platform.runtime.pid,
   });
-  explainHandoffSocket(() => supervisor.start());
+  preparation.insist(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
   heritage?.taken();
   const watching = watchPaths(
     { platform, config, logger, directory: surroundings.directory },
     () => void service.reload(),
   );
   const status = await finished;
-  (control as ControlServer | null)?.close();
-  (probes as ProbeServer | null)?.close();
+  names.close();
   stopSignals();
   watching?.close();
   logger.info("everything has ended", { status });

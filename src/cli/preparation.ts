@@ -30,6 +30,33 @@ export function standardInput(platform: Platform): Fd | number {
   return isTerminal ? platform.descriptors.open(`${TTY_PREFIX}null`, C.O_RDONLY) : 0;
 }
 
+/**
+ * For what a baton that starts insists on, and one that has servers already must do without: if that
+ * one ended, they would end with it.
+ * @throws whatever `action` throws, unless `isRunning`
+ */
+export function insist(isRunning: boolean, logger: Logger, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!isRunning) throw error;
+    logger.error(`goes on without: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** After an exec in place: standard error, where the log file cannot be opened any more. */
+export function openLoggerInPlace(platform: Platform, config: Config): Logger {
+  try {
+    return openLogger(platform, config);
+  } catch (error) {
+    const logger = openLogger(platform, { ...config, logFile: null });
+    insist(true, logger, () => {
+      throw error;
+    });
+    return logger;
+  }
+}
+
 export function openLogger(platform: Platform, config: Config): Logger {
   const { logFile } = config;
   const open = () => {

@@ -2,6 +2,7 @@
 import { isAbsolute, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { signalNumber } from "../config/signals.ts";
+import { entersDirectory } from "../platform/directory.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ignoresSignal, ownDirectory } from "../platform/proc.ts";
 import { logicalDirectory, originalFileLimit } from "../supervisor/plan.ts";
@@ -19,7 +20,7 @@ export function surroundingsOf(
   return {
     directory,
     physicalDirectory,
-    stays: config.cwd === null && !entersDirectory(platform, directory),
+    stays: config.cwd === null && !entersDirectory(processes, directory),
     fileLimit: originalFileLimit(processes.parentPid(), processes.fileLimit()),
     ignoresHangup: ignoresSignal(signalNumber("SIGHUP")),
   };
@@ -54,13 +55,4 @@ export function leaveDirectory(
 function underDirectory(base: string, path: string | null): string {
   if (path === null) return base;
   return isAbsolute(path) ? path : `${base}/${path}`;
-}
-
-function entersDirectory(platform: Platform, path: string): boolean {
-  try {
-    platform.processes.changeDirectory(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

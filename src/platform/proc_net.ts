@@ -1,6 +1,7 @@
 /**
  * TCP in this network namespace as /proc/net shows it, proc_pid_net(5): for every user, and without
- * netlink. Reading it costs more than sock_diag.ts where there are many sockets. Null: it cannot be read, which is never "nothing there".
+ * netlink. Reading it costs more than sock_diag.ts where there are many sockets. Null: it cannot be
+ * read, which is never "nothing there".
  */
 import { readFileSync } from "node:fs";
 

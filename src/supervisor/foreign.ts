@@ -96,9 +96,13 @@ export class ForeignGeneration implements GenerationHandle {
   onStrayReaped(): void {}
 
   beginDrain(): void {
-    this.options.onTakenOver();
-    this.options.predecessor.saysServing(this.epoch + 1);
-    this.#told = true;
+    try {
+      this.options.onTakenOver();
+    } finally {
+      // Names that cannot be taken are the smaller evil: unless it hears of us, the old baton ends us.
+      this.options.predecessor.saysServing(this.epoch + 1);
+      this.#told = true;
+    }
   }
 
   /** Its own baton knows what it has. */

@@ -6,11 +6,12 @@
  */
 import type { Logger } from "../log/logger.ts";
 import type { Fd } from "../platform/fd.ts";
+import { entersDirectory } from "../platform/directory.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import { execInPlace } from "../upgrade/in_place.ts";
 import type { ResumeState } from "../upgrade/resume_state.ts";
-import { canEnter, Trial } from "../upgrade/trial.ts";
+import { Trial } from "../upgrade/trial.ts";
 import type { Children } from "./children.ts";
 
 /** The control socket as an upgrade sees it. */
@@ -81,7 +82,7 @@ export class InPlaceUpgrade {
     if (upgrade !== this.#current) return door?.resume();
     logger.info(`upgrade in place: becomes ${next.path}`);
     // The new program reads its arguments where this one did, if that directory is still there.
-    const entered = canEnter(platform, directory);
+    const entered = entersDirectory(platform.processes, directory);
     try {
       const { state, descriptors } = next.pack();
       execInPlace(platform, {

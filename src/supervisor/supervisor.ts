@@ -152,9 +152,11 @@ export class Supervisor {
    * @throws {HandoffSocketError} when another baton could not take over from this one as was asked
    */
   start(): void {
-    const { resumption } = this.options;
-    if (!this.options.handoffIsShared) this.#effects.offers?.socket.open();
-    if (resumption !== null) return this.#goOn(resumption);
+    const { resumption, handoffIsShared } = this.options;
+    // What was going on goes on, whatever comes of the socket.
+    if (resumption !== null) this.#goOn(resumption);
+    if (!handoffIsShared) this.#effects.offers?.socket.open();
+    if (resumption !== null) return;
     if (this.options.predecessor === null) return this.dispatch({ kind: "start" });
     this.reload();
   }

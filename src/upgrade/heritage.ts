@@ -98,7 +98,10 @@ function receiveAll(platform: Platform, socket: Fd): Heritage | null {
       });
     } else if (content.kind === "state") {
       const [memory] = message.fds;
-      if (memory === undefined) return null;
+      if (memory === undefined) {
+        items.forEach(([, fd]) => fd.close());
+        return null;
+      }
       return heritage(platform, socket, new Kept(items), memory);
     }
   }

@@ -4,6 +4,7 @@
  * Reports exactly one of `onServing` and `onFailed`. A new baton that is silent for too long has
  * failed; so has one that ends, says so, or cannot be executed.
  */
+import { entersDirectory } from "../platform/directory.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -41,15 +42,6 @@ export interface SuccessorOptions {
   readonly onFailed: (reason: string) => void;
 }
 
-function enter(platform: Platform, directory: string): boolean {
-  try {
-    platform.processes.changeDirectory(directory);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 export class Successor {
   readonly pid: number;
   readonly #control: Fd;
@@ -66,7 +58,7 @@ export class Successor {
     const text = new TextEncoder().encode(JSON.stringify(options.state));
     using state = descriptors.sealedMemfd("baton-handover", text);
     // It reads its arguments where this one read them, if that directory is still there.
-    const moved = enter(platform, options.directory);
+    const moved = entersDirectory(processes, options.directory);
     try {
       this.pid = processes.spawn({
         path: resolution.path,

@@ -5,6 +5,7 @@
  * `baton __check_state N ARGUMENT...` finds on descriptor N a socket (SOCK_SEQPACKET) for one answer
  * as JSON, and on N+1 a memfd with the state. Reports exactly one of `onPassed` and `onFailed`.
  */
+import { entersDirectory } from "../platform/directory.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -77,7 +78,7 @@ export class Trial {
   #spawn(control: Fd, state: Fd): number {
     const { processes } = this.platform;
     const { program, prefix, argv, env, directory } = this.options;
-    const moved = canEnter(this.platform, directory);
+    const moved = entersDirectory(processes, directory);
     try {
       return processes.spawn({
         path: this.#path,
@@ -125,15 +126,5 @@ export class Trial {
     for (const pid of processTree(this.pid)) this.platform.processes.signal(pid, SIGKILL);
     this.#watch.cancel();
     this.#control.close();
-  }
-}
-
-/** Goes to `directory`, if it is still there. @returns whether it did */
-export function canEnter(platform: Platform, directory: string): boolean {
-  try {
-    platform.processes.changeDirectory(directory);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,0 +1,118 @@
+/**
+ * What the world knows a baton by: its control socket, pidfile and probe port, and its holder (`--survive`).
+ *
+ * A baton that starts opens them all before anything else, and is refused where it cannot have one. A
+ * successor takes them when its generation serves, and gives them back when it does not after all: the
+ * control socket first, so that whatever cannot be taken then, somebody can be talked to.
+ */
+import { controlApp } from "../admin/app.ts";
+import { ControlServer } from "../admin/control_server.ts";
+import type { ServicePaths } from "../admin/paths.ts";
+import type { ProbeServer } from "../admin/probe_server.ts";
+import type { Config } from "../config/config.ts";
+import type { Logger } from "../log/logger.ts";
+import type { InetAddress } from "../platform/address.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import { exists } from "../platform/proc.ts";
+import type { GracefulService } from "../supervisor/graceful_service.ts";
+import { Keeper } from "../upgrade/keeper.ts";
+import type { Pidfile } from "./pidfile.ts";
+import { openProbes } from "./pod_setup.ts";
+import { insist } from "./preparation.ts";
+
+export interface NamesParts {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly paths: ServicePaths;
+  readonly pidfile: Pidfile | null;
+  readonly probeAddress: InetAddress | null;
+  readonly logger: Logger;
+  /** No other baton has them. */
+  readonly owned: boolean;
+  readonly service: () => GracefulService;
+  /** A process that is ours, and no server. */
+  readonly onStarted: (pid: number) => void;
+  /** A new holder holds nothing yet. */
+  readonly onHolderLost: () => void;
+}
+
+export class Names {
+  control: ControlServer | null = null;
+  keeper: Keeper | null = null;
+  #probes: ProbeServer | null = null;
+
+  constructor(readonly parts: NamesParts) {}
+
+  /** Connections that the probe port has taken. */
+  get probesAccepted(): number {
+    return this.#probes?.accepted ?? 0;
+  }
+
+  /** @param isNext another holder is there, which goes on until this one has everything */
+  startKeeper(isNext: boolean): void {
+    const { platform, config, paths, logger } = this.parts;
+    if (!config.survive) return;
+    this.keeper = new Keeper(platform, {
+      path: paths.hold,
+      isNext,
+      onStarted: this.parts.onStarted,
+      onGone: () => {
+        logger.warn("the holder (--survive) has ended: another one was started");
+        this.parts.onHolderLost();
+      },
+    });
+  }
+
+  /**
+   * Those of a baton that starts, or goes on.
+   * @param kept the control socket that the baton before has listened on
+   * @param isRunning it has servers, and goes on without a probe port if it must
+   */
+  open(kept: Fd | null, isRunning: boolean): void {
+    const { platform, paths, logger } = this.parts;
+    const listener = exists(paths.socket) ? kept : null;
+    const { fetch } = controlApp(this.parts.service());
+    this.control = new ControlServer(platform, paths.socket, fetch, listener);
+    insist(isRunning, logger, () => this.#openProbes());
+  }
+
+  /** From the baton that this one replaces, in one moment. */
+  takeOver(): void {
+    if (this.parts.owned) return;
+    this.#take();
+    this.#openProbes();
+  }
+
+  /** From a successor that has given up. */
+  takeBack(): void {
+    if (this.control?.isInPlace) return;
+    this.control?.close();
+    this.#take();
+    this.parts.pidfile?.forgetOld();
+  }
+
+  /** The baton that was replaced has ended. */
+  forgetOld(): void {
+    if (!this.parts.owned) this.parts.pidfile?.forgetOld();
+  }
+
+  #take(): void {
+    const { platform, paths } = this.parts;
+    const temporary = `${paths.socket}.${platform.runtime.pid}`;
+    this.control = new ControlServer(platform, temporary, controlApp(this.parts.service()).fetch);
+    this.control.moveTo(paths.socket);
+    this.startKeeper(true);
+    this.parts.pidfile?.takeOver();
+  }
+
+  #openProbes(): void {
+    const { platform, probeAddress } = this.parts;
+    this.#probes = openProbes(platform, probeAddress, () => this.parts.service().probes());
+  }
+
+  close(): void {
+    this.control?.close();
+    this.#probes?.close();
+  }
+}
