@@ -92,8 +92,13 @@ const GRANTS: readonly Grant[] = [
   },
   {
     file: "cli/names.ts",
-    imports: ["upgrade/keeper.ts"],
-    why: "the holder is found by a name too",
+    imports: ["systemd", "upgrade/keeper.ts", "upgrade/holder_vault.ts"],
+    why: "what outlives a baton is found by a name too: a holder's, or the unit's",
+  },
+  {
+    file: "cli/left.ts",
+    imports: ["handoff/resident.ts", "systemd", "upgrade"],
+    why: "what the baton before has left decides what is made",
   },
   {
     file: "cli/activation.ts",

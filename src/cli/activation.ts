@@ -9,8 +9,10 @@ import type { ActivatedListener } from "../config/activated.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
 import type { ResidentSocket } from "../handoff/resident.ts";
+import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ActivationError, takeActivatedSockets } from "../systemd/activation.ts";
+import type { ActivatedSocket } from "../systemd/activation.ts";
 
 /** For the next baton, and for nobody else (handoff/dialects.ts). */
 const ACTIVATED_ENV = "BATON_ACTIVATED";
@@ -20,6 +22,8 @@ export interface Activation {
   readonly config: Config;
   /** Empty for a baton that has replaced another one. */
   readonly sockets: readonly ResidentSocket[];
+  /** What the baton before has stored with the service manager, by name. */
+  readonly stored: ReadonlyMap<string, Fd>;
 }
 
 /**
@@ -32,20 +36,18 @@ export function activate(
   env: Record<string, string>,
 ): Activation {
   try {
-    const sockets = takeActivatedSockets(platform, env).map(({ fd, name, address, v6only }) => ({
-      name,
-      fd,
-      address: { ...address, v6only, boundInterface: 0 },
-    }));
+    const { sockets: given, stored } = takeActivatedSockets(platform, env);
+    const sockets = given.map(asResident);
     const known = JSON.parse(env[ACTIVATED_ENV] ?? "[]") as ActivatedListener[];
     const activated: ActivatedListener[] = sockets.length === 0
       ? known
       : sockets.map(({ name, address: { host, port, family, v6only } }) => (
         { name, host, port, family, v6only }
       ));
-    if (activated.length === 0) return { config, sockets };
+    if (activated.length === 0) return { config, sockets, stored };
     env[ACTIVATED_ENV] = JSON.stringify(activated);
-    return { config: { ...config, listen: withActivated(config.listen, activated) }, sockets };
+    const listen = withActivated(config.listen, activated);
+    return { config: { ...config, listen }, sockets, stored };
   } catch (error) {
     if (!(error instanceof ActivationError)) throw error;
     throw new ConfigError(error.message, {
@@ -53,4 +55,10 @@ export function activate(
         "Baton takes TCP listeners (ListenStream=PORT): take the others out of the socket unit",
     });
   }
+}
+
+function asResident(
+  { fd, name, address, v6only }: ActivatedSocket,
+): ResidentSocket & { name: string } {
+  return { name, fd, residence: "grouped", address: { ...address, v6only, boundInterface: 0 } };
 }

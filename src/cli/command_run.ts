@@ -24,8 +24,8 @@ import { Children } from "../supervisor/children.ts";
 import { ServiceManager } from "../supervisor/service_manager.ts";
 import { GracefulService } from "../supervisor/graceful_service.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
+import { fdStoreSize } from "../systemd/fd_store.ts";
 import { NotifyClient } from "../systemd/notify_client.ts";
-import { claimHeritage, usable } from "../upgrade/heritage.ts";
 import type { Heritage } from "../upgrade/heritage.ts";
 import { findInPlace, IN_PLACE_ENV } from "../upgrade/in_place.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
@@ -44,6 +44,7 @@ import { Pidfile } from "./pidfile.ts";
 import { podSetup, watchPaths } from "./pod_setup.ts";
 import type { PodSetup } from "./pod_setup.ts";
 import * as preparation from "./preparation.ts";
+import { findLeft } from "./left.ts";
 import { handleSignals } from "./signals.ts";
 import { explainHandoffSocket, takeOver } from "./takeover.ts";
 import { VERSION } from "./version.ts";
@@ -94,10 +95,13 @@ async function run(
   const isFirst = predecessor === null && !isRunning;
   const kept = inPlace?.kept.take(LOCK) ?? null;
   const free = isFirst ? takeLock(platform, paths.lock) : null;
-  // Who holds for the next baton waits for whoever has the name.
-  const heritage = kept ?? free ? claimHeritage(platform, paths.hold) : null;
-  // In place all of it came with the exec; the holder is only to be told so.
-  if (inPlace !== null) heritage?.resumption.kept.close();
+  const left = findLeft(platform, {
+    inPlace,
+    stored: activation.stored,
+    // Who holds for the next baton waits for whoever has the name.
+    path: kept ?? free ? paths.hold : null,
+  });
+  const { heritage } = left;
   const taker = isFirst && heritage === null ? await takeOver(platform, config, logger) : null;
   const own = kept ?? free ?? null;
   const lock = own ?? predecessor?.lock ?? taker?.takeLock(paths.lock) ?? null;
@@ -114,8 +118,10 @@ async function run(
     return await supervise({
       ...{ platform, config, env, paths, surroundings, traps, logger, pod, lock, pidfile },
       ...{ predecessor, taker, ownsNames, heritage },
-      resumption: inPlace ?? usable(platform, heritage),
-      residents: activation.sockets,
+      resumption: left.resumption,
+      stored: left.found,
+      // Who takes over gets the old baton's sockets, in its order.
+      residents: taker === null ? [...activation.sockets, ...left.spares] : activation.sockets,
     });
   } catch (error) {
     taker?.saysFailed(error instanceof Error ? error.message : String(error));
@@ -147,7 +153,9 @@ interface RunParts {
   readonly taker: Taker | null;
   /** No other baton has the name, and so its control socket and pidfile. */
   readonly ownsNames: boolean;
-  /** Listening sockets of the service manager. */
+  /** Names of what the service manager keeps. */
+  readonly stored: readonly string[];
+  /** Listening sockets that came with the start. */
   readonly residents: readonly ResidentSocket[];
 }
 
@@ -167,16 +175,19 @@ async function supervise(parts: RunParts): Promise<number> {
     adopter.onMemberNeeded = (group) => taker.needMember(group);
     taker.onResume = () => adopter.resume();
   }
+  const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
+  const keepsSpares = fdStoreSize(env) > 0;
   const names = new Names({
     ...{ platform, config, paths, pidfile: parts.pidfile, logger, owned: ownsNames },
     probeAddress: parts.pod.probeAddress,
+    store: keepsSpares ? { client, found: parts.stored } : null,
     service: () => service,
     onStarted: (pid) => children.addStranger(pid),
     onHolderLost: () => supervisor.writeDown(),
   });
   const controlListener = resumption?.kept.take(CONTROL) ?? null;
   const manager = new ServiceManager({
-    client: new NotifyClient(platform, env["NOTIFY_SOCKET"]),
+    client,
     readyTimeoutMs: config.readyTimeoutMs,
     stopTimeoutMs: config.drainTimeMs + config.stopTimeMs,
     watchdogUsec: env["WATCHDOG_USEC"],
@@ -212,6 +223,7 @@ async function supervise(parts: RunParts): Promise<number> {
     surroundings,
     door: () => names.control,
     keeper: () => names.keeper,
+    keepsSpares,
     onTakenOver: () => names.takeOver(),
     onPredecessorGone: () => {
       names.forgetOld();

@@ -16,6 +16,9 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { exists } from "../platform/proc.ts";
 import type { GracefulService } from "../supervisor/graceful_service.ts";
+import { FdStore } from "../systemd/fd_store.ts";
+import type { NotifyClient } from "../systemd/notify_client.ts";
+import { HolderVault } from "../upgrade/holder_vault.ts";
 import { Keeper } from "../upgrade/keeper.ts";
 import type { Pidfile } from "./pidfile.ts";
 import { openProbes } from "./pod_setup.ts";
@@ -30,6 +33,8 @@ export interface NamesParts {
   readonly logger: Logger;
   /** No other baton has them. */
   readonly owned: boolean;
+  /** The service manager's store, if the unit has one. */
+  readonly store: StoreParts | null;
   readonly service: () => GracefulService;
   /** A process that is ours, and no server. */
   readonly onStarted: (pid: number) => void;
@@ -37,10 +42,17 @@ export interface NamesParts {
   readonly onHolderLost: () => void;
 }
 
+export interface StoreParts {
+  readonly client: NotifyClient;
+  /** Names of what the baton before has put there. */
+  readonly found: readonly string[];
+}
+
 export class Names {
   control: ControlServer | null = null;
   keeper: Keeper | null = null;
   #probes: ProbeServer | null = null;
+  #store: FdStore | null = null;
 
   constructor(readonly parts: NamesParts) {}
 
@@ -51,17 +63,21 @@ export class Names {
 
   /** @param isNext another holder is there, which goes on until this one has everything */
   startKeeper(isNext: boolean): void {
-    const { platform, config, paths, logger } = this.parts;
-    if (!config.survive) return;
-    this.keeper = new Keeper(platform, {
-      path: paths.hold,
-      isNext,
-      onStarted: this.parts.onStarted,
-      onGone: () => {
+    const { platform, config, paths, logger, store, onStarted, onHolderLost } = this.parts;
+    if (store !== null) {
+      this.#store = new FdStore(platform, store.client, store.found);
+      this.keeper = new Keeper(
+        this.#store,
+        config.survive ? "everything" : "spares",
+        onHolderLost,
+      );
+    } else if (config.survive) {
+      const vault = new HolderVault(platform, { path: paths.hold, isNext, onStarted });
+      this.keeper = new Keeper(vault, "everything", () => {
         logger.warn("the holder (--survive) has ended: another one was started");
-        this.parts.onHolderLost();
-      },
-    });
+        onHolderLost();
+      });
+    }
   }
 
   /**
@@ -95,6 +111,7 @@ export class Names {
   /** The baton that was replaced has ended. */
   forgetOld(): void {
     if (!this.parts.owned) this.parts.pidfile?.forgetOld();
+    this.#store?.becomeMain();
   }
 
   #take(): void {

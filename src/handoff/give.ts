@@ -20,7 +20,11 @@ export function memberInWaiting(group: Group, tenant: Tenant): Member | null {
   }
   refreshHolders(group, tenant);
   const own = group.membersOf(tenant.epoch);
-  return own.find(({ unheld, owner }) => unheld || owner === 0) ?? null;
+  const waiting = own.find(({ unheld, owner }) => unheld || owner === 0);
+  if (waiting !== undefined) return waiting;
+  // Of the baton before: clients have waited in it since that one has stopped.
+  const spare = group.receivingEpochs.size === 0 ? group.freeResident : undefined;
+  return spare?.residence === "spare" ? spare : null;
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
- * Listening sockets that were passed to baton (systemd's): from now on members of their groups that
- * are never shut down, so that the next baton finds them, queue and all.
+ * Listening sockets that were passed to baton: from now on members of their groups that are never
+ * shut down, so that the next baton finds them, queue and all. They are systemd's (a socket unit), or
+ * a baton's own that it has kept for the next one in the manager's store: spares.
  *
  * Another socket can join a listener in a reuseport group when both have SO_REUSEPORT and belong to
  * the same user. systemd sets it before bind only with ReusePort=yes; set later it works as well
@@ -17,13 +18,15 @@ import { formatAddress } from "../platform/address.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { NOBODY } from "../steering/member.ts";
 import type { GroupAddress } from "../steering/member.ts";
+import { boundSocket } from "../steering/bound_socket.ts";
 import { programChoosing } from "../steering/choose.ts";
 
 /** For reuseport: the first member. As a filter of a socket: nothing passes. */
 const RETURN_ZERO = programChoosing([0]);
 
-/** A listening TCP socket that came with baton's start. */
+/** A listening TCP socket that came with baton's start: the manager's own, or one that a baton has stored. */
 export interface ResidentSocket {
+  readonly residence: "grouped" | "spare";
   readonly address: GroupAddress;
   readonly fd: Fd;
 }
@@ -38,7 +41,11 @@ export function addResidents(
   sockets: readonly ResidentSocket[],
 ): string[] {
   const notices: string[] = [];
-  for (const { address, fd } of sockets) {
+  for (const { address, fd, residence: wanted } of sockets) {
+    if (wanted === "spare") {
+      notices.push(...addSpare(listeners, { address, fd }));
+      continue;
+    }
     const obstacle = makeJoinable(platform, fd, address);
     const residence = obstacle === null ? "grouped" : "shared";
     const inode = proc.ownSocketInode(fd.number);
@@ -53,6 +60,29 @@ export function addResidents(
     }
   }
   return notices;
+}
+
+/** It is in a group already; but its user may be another one than ours by now. */
+function addSpare(
+  listeners: Listeners,
+  { address, fd }: { address: GroupAddress; fd: Fd },
+): string[] {
+  const group = listeners.obtain(address);
+  group.addResident(fd, {
+    epoch: NOBODY,
+    inode: proc.ownSocketInode(fd.number),
+    residence: "spare",
+  });
+  try {
+    boundSocket(group).close();
+    return [];
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    listeners.forget(group);
+    return [
+      `the socket at ${group.text} that the baton before has kept cannot be used: ${error.message}`,
+    ];
+  }
 }
 
 /** @returns null, or why no other socket can join */

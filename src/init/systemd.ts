@@ -9,6 +9,8 @@ import type { InitRequest } from "./template.ts";
 /** Added to baton's own times: to what it does around them. */
 const RESERVE_S = 10;
 const MS_PER_S = 1000;
+/** Descriptors: with --survive two for each generation, and one for each of its listening sockets. */
+const STORE_SIZE = 512;
 /** Words that need no quotes: systemd.service(5), "Command lines". */
 const PLAIN = /^[A-Za-z0-9_@+=:,./-]+$/;
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -26,6 +28,19 @@ export function commandLine(words: readonly string[]): string {
     const text = word.replaceAll(/[\\"\n\t%$]/g, (character) => ESCAPES[character] ?? "");
     return PLAIN.test(text) ? text : `"${text}"`;
   }).join(" ");
+}
+
+function killMode(survive: boolean): string[] {
+  if (survive) {
+    return [
+      "# --survive: the server goes on when baton is killed, and the next baton goes on with it.",
+      "KillMode=process",
+    ];
+  }
+  return [
+    "# The stop signal is for baton alone, which ends the server when its requests are done.",
+    "KillMode=mixed",
+  ];
 }
 
 export function systemdUnit({ baton, config, options, directory }: InitRequest): string {
@@ -61,8 +76,11 @@ export function systemdUnit({ baton, config, options, directory }: InitRequest):
     "# Longer than --drain-time and --stop-time together.",
     `TimeoutStopSec=${seconds(config.drainTimeMs, config.stopTimeMs)}`,
     "TimeoutAbortSec=10",
-    "# The stop signal is for baton alone, which ends the server when its requests are done.",
-    "KillMode=mixed",
+    ...killMode(config.survive),
+    "# Sockets in which clients wait while baton is restarted. systemd before 254 does not tell baton",
+    "# that it may: the second line does.",
+    `FileDescriptorStoreMax=${STORE_SIZE}`,
+    `Environment=FDSTORE=${STORE_SIZE}`,
     "Restart=always",
     "RestartSec=200ms",
     "SuccessExitStatus=143",

@@ -54,6 +54,12 @@ export class Descriptors {
     return fd;
   }
 
+  /** An anonymous file that can be written, empty. */
+  memfd(name: string): Fd {
+    const number = this.libc.c.memfd_create(cString(name), C.MFD_CLOEXEC);
+    return new Fd(this.libc, this.libc.check(number, "memfd_create", name));
+  }
+
   /** @returns a close-on-exec duplicate with a number of at least `minimum` */
   duplicate(fd: Fd | number, minimum = 3): Fd {
     const from = typeof fd === "number" ? fd : fd.number;
@@ -115,6 +121,12 @@ export class Descriptors {
     for (let rest = data; rest.length > 0;) {
       rest = rest.subarray(this.write(fd, rest) ?? 0);
     }
+  }
+
+  /** Writes all of `data` at `offset` of a file. */
+  writeAt(fd: Fd, data: Uint8Array, offset: number): void {
+    this.libc.check(this.libc.c.lseek(fd.number, offset, 0), "lseek", `descriptor ${fd.number}`);
+    this.writeAll(fd, data);
   }
 
   /**

@@ -88,20 +88,27 @@ export class Group extends GroupView {
    */
   takeMember(
     socket: Fd,
-    options: { epoch: number; inode: number; owner: number; backlog: number; late: boolean },
+    options: {
+      epoch: number;
+      inode: number;
+      owner: number;
+      backlog: number;
+      late: boolean;
+      residence?: "spare";
+    },
   ): Member {
     const receives = [...this.receivingEpochs].every((epoch) => epoch === options.epoch);
     // Watched before the listen: nothing can fail between the kernel's array and the model.
     const shutDownWatch = this.#watch(socket);
-    const { epoch, inode, owner, late } = options;
+    const { backlog, ...own } = options;
     const fixed = { heldUntilRetired: socket, residence: null, unheld: false, dead: false };
     const before = this.#model;
-    const member = this.#append({ epoch, inode, owner, late, ...fixed }, shutDownWatch);
+    const member = this.#append({ ...fixed, ...own }, shutDownWatch);
     // Before the listen: from then on the kernel may choose the new member.
     try {
       this.beforeChange();
       if (!receives) this.#attach(true);
-      this.sockets.listen(socket, options.backlog);
+      this.sockets.listen(socket, backlog);
     } catch (error) {
       this.#members.delete(member.id);
       this.#model = before;
@@ -128,6 +135,12 @@ export class Group extends GroupView {
   park(): void {
     const resident = this.freeResident;
     if (resident !== undefined && !this.isFrozen) this.#receiveWith([resident], true);
+  }
+
+  /** No generation listens here any more: a spare would let its clients wait for nobody. */
+  #unserved(): void {
+    if (this.freeResident?.residence === "spare") this.freeResident.dead = true;
+    else this.park();
   }
 
   #watch(socket: Fd): Watch | null {
@@ -193,12 +206,13 @@ export class Group extends GroupView {
     let changed = false;
     if (epoch === NOBODY) return;
     for (const member of this.membersOf(epoch)) {
-      if (member.residence === "grouped") Object.assign(member, { epoch: NOBODY, owner: 0 });
+      const remains = member.residence === "grouped" || member.residence === "spare";
+      if (remains) Object.assign(member, { epoch: NOBODY, owner: 0 });
       else member.dead = true;
       // Whoever is the last to receive goes on doing so until the group is closed.
       if (this.#receiving.size > 1) changed = this.#receiving.delete(member.id) || changed;
     }
-    if (this.members.every((member) => member.dead || !this.isReceiving(member))) this.park();
+    if (this.members.every((member) => member.dead || !this.isReceiving(member))) this.#unserved();
     // Steer first, close later.
     if (changed) this.#attach(true);
     this.#compact();

@@ -22,6 +22,14 @@ export abstract class GroupView {
     }));
   }
 
+  /** The same for a baton that takes over: it makes spares of its own, and ours can go when we have gone. */
+  get recordsForAnother(): { record: MemberRecord; fd: Fd }[] {
+    return this.records.map(({ record, fd }) => {
+      if (record.residence !== "spare" || record.epoch !== NOBODY) return { record, fd };
+      return { record: { ...record, residence: null, dead: true }, fd };
+    });
+  }
+
   membersOf(epoch: number): Member[] {
     return this.members.filter((member) => member.epoch === epoch && !member.dead);
   }

@@ -113,6 +113,12 @@ export class Listeners {
     }
   }
 
+  /** Nobody listens there any more: closes all of it. */
+  forget(group: Group): void {
+    group.close();
+    this.#groups.delete(groupKey(group.address));
+  }
+
   close(): void {
     for (const group of this.groups) group.close();
     this.#groups.clear();

@@ -15,11 +15,13 @@ export interface GroupAddress extends InetAddress {
 export const NOBODY = -1;
 
 /**
- * How a socket lives here that belongs to whoever started baton (systemd): it is never closed for
- * good, and outlives every generation. `grouped`: other sockets can join it in a group, so it is that
- * of the first generation, and later where connections wait when the service ends. `shared`: none can, so all generations have it (and there is no steering).
+ * How a socket lives here that outlives this baton. `grouped` and `shared` belong to whoever started
+ * baton (systemd), and are never closed for good: other sockets can join a grouped one, so it is that
+ * of the first generation, and later where connections wait when the service ends; none can join a
+ * shared one, so all generations have it (and there is no steering). `spare`: baton's own, kept in the
+ * service manager's store for the next baton; connections wait in it when the service ends.
  */
-export type Residence = "grouped" | "shared";
+export type Residence = "grouped" | "shared" | "spare";
 
 /** One listening socket of one generation. */
 export interface Member {
@@ -32,7 +34,7 @@ export interface Member {
   /** Opened long after its generation began to serve (a debugger port): no successor must have it. */
   readonly late: boolean;
   /** Null: the socket is ours or the server's. */
-  readonly residence: Residence | null;
+  residence: Residence | null;
   /** Process that listened first; 0 when baton made the socket. */
   owner: number;
   /** No process of its generation has it open any more: the next listener gets it, queue and all. */

@@ -68,6 +68,8 @@ export interface SupervisorOptions {
   readonly surroundings: Surroundings;
   /** With --survive: what outlives this baton is kept there, once it has the service. */
   readonly keeper: () => Keeper | null;
+  /** The service manager keeps sockets for the next baton (steering/spares.ts). */
+  readonly keepsSpares: boolean;
   /** The control socket, which is passed on. */
   readonly door: () => ControlDoor | null;
   /** The old baton that this one is to replace, if it was started for that. */

@@ -5,15 +5,9 @@
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { servingOf } from "../lifecycle/service.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
-import {
-  EXIT_BUSY,
-  EXIT_NEW_GENERATION_FAILED,
-  EXIT_SYSTEM,
-  EXIT_USAGE,
-} from "../lifecycle/status.ts";
-import { ConfigError } from "../config/errors.ts";
-import { ListenError } from "../handoff/inherit.ts";
+import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
+import { provideSpares } from "../steering/spares.ts";
 import { Answers } from "./answers.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
 import { ForeignGeneration } from "./foreign.ts";
@@ -24,9 +18,10 @@ import { InPlaceUpgrade } from "./in_place_upgrade.ts";
 import { Offers } from "./offers.ts";
 import { launchPlan } from "./plan.ts";
 import { delayOf } from "./policy.ts";
-import { packService, resumeWaits, unpackService } from "./resume.ts";
+import { packLuggage, resumeWaits, unpackService } from "./resume.ts";
 import { Running } from "./running.ts";
 import type { ReloadReport } from "./snapshot.ts";
+import { statusOf } from "./start_failure.ts";
 import { Upgrader } from "./upgrader.ts";
 import type { HandoverFacts } from "./upgrader.ts";
 
@@ -54,7 +49,10 @@ export class Effects {
       readyTimeoutMs: context.config.readyTimeoutMs,
       dispatch: context.dispatch,
       logger,
-      onHandedOver: (pid) => manager.handOver(pid),
+      onHandedOver: (pid) => {
+        options.keeper()?.handedOver();
+        manager.handOver(pid);
+      },
     });
     const { platform, listeners, adopter, children, dispatch, config } = context;
     this.#inPlace = new InPlaceUpgrade({
@@ -86,6 +84,7 @@ export class Effects {
         return;
       case "switch":
         this.context.listeners.switchTo(effect.epoch);
+        this.#provideSpares();
         return logger.info(`generation ${effect.epoch} serves`, { pid: running?.pid ?? null });
       case "drain":
         logger.info(`generation ${effect.epoch} drains`, { pid: running?.pid ?? null });
@@ -206,7 +205,7 @@ export class Effects {
       return this.context.dispatch({ kind: "upgrade_failed", reason });
     }
     if (!inPlace) return this.upgrader.begin(facts);
-    this.#inPlace.begin(this.upgrader.takeProgram(), () => packService(this, state));
+    this.#inPlace.begin(this.upgrader.takeProgram(), () => packLuggage(this, state));
   }
 
   /**
@@ -222,6 +221,12 @@ export class Effects {
       (timer, handle) => handle.timers.arm(timer, delayOf(config, timer, handle)),
     );
     return state;
+  }
+
+  #provideSpares(): void {
+    if (!this.options.keepsSpares) return;
+    const { listeners, config } = this.context;
+    for (const notice of provideSpares(listeners, config.backlog)) this.options.logger.warn(notice);
   }
 
   /** Its members may be needed for longer than it lives (a crash); its story is over. */
@@ -278,14 +283,8 @@ export class Effects {
     this.context.listeners.close();
     this.context.children.close();
     this.offers?.close();
-    this.options.manager.close();
     this.options.keeper()?.end();
+    this.options.manager.close();
     this.options.onFinish(status);
   }
-}
-
-function statusOf(error: unknown): number {
-  if (error instanceof ConfigError) return EXIT_USAGE;
-  if (error instanceof ListenError) return EXIT_BUSY;
-  return EXIT_SYSTEM;
 }

@@ -73,6 +73,13 @@ export function packService(parts: ServiceParts, service: ServiceState): Luggage
   return { state, descriptors };
 }
 
+/** The same for an exec in place, with what the process after it must know of the vault. */
+export function packLuggage(parts: ServiceParts, service: ServiceState): Luggage {
+  const { state, descriptors } = packService(parts, service);
+  const more = parts.options.keeper()?.vault.luggage ?? [];
+  return { state, descriptors: new Map([...descriptors, ...more]) };
+}
+
 /** Puts listeners, generations and memory back. @returns the state to begin with */
 export function unpackService(parts: ServiceParts, resumption: Resumption): ServiceState {
   const { options, context, history } = parts;

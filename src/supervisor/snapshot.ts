@@ -19,9 +19,10 @@ export interface ListenerView {
   readonly mode: "adopt" | "inherit";
   /**
    * What systemd has passed on: a socket that is the first generation's ("grouped"), or that of all
-   * generations ("shared"); null: nothing.
+   * generations ("shared"). Or what baton keeps in systemd's store: a socket for those who connect
+   * while baton is restarted ("spare"). Null: nothing.
    */
-  readonly residence: "grouped" | "shared" | null;
+  readonly residence: "grouped" | "shared" | "spare" | null;
   readonly members: readonly MemberView[];
 }
 

@@ -65,7 +65,10 @@ export class Upgrader {
     const { platform, listeners, dispatch, logger } = this.options;
     const program = this.takeProgram() ?? this.options.program;
     try {
-      const exported = listeners.groups.map((group) => ({ group, members: group.records }));
+      const exported = listeners.groups.map((group) => ({
+        group,
+        members: group.recordsForAnother,
+      }));
       listeners.groups.forEach((group) => group.hold = "order and program");
       const state: HandoverState = {
         ...facts,

@@ -12,12 +12,19 @@ import type { InetAddress } from "../platform/address.ts";
 import { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
+import { storedName } from "./fd_store.ts";
 
 /** SD_LISTEN_FDS_START */
 const FIRST_DESCRIPTOR = 3;
 /** More sockets than any unit has; a number beyond it is no number of sockets. */
 const MOST_DESCRIPTORS = 1024;
 const VARIABLES = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"] as const;
+
+/** What came with the start: listening sockets, and what the baton before has stored, by its name there. */
+export interface Activated {
+  readonly sockets: readonly ActivatedSocket[];
+  readonly stored: ReadonlyMap<string, Fd>;
+}
 
 /** One socket that came with the start. */
 export interface ActivatedSocket {
@@ -38,22 +45,49 @@ export class ActivationError extends Error {}
 export function takeActivatedSockets(
   platform: Platform,
   env: Record<string, string>,
-): ActivatedSocket[] {
+): Activated {
   const { LISTEN_FDS: count = "0", LISTEN_PID: pid, LISTEN_FDNAMES: names = "" } = env;
   for (const name of VARIABLES) delete env[name];
-  if (Number(pid) !== platform.runtime.pid || !/^\d{1,4}$/.test(count)) return [];
+  if (Number(pid) !== platform.runtime.pid || !/^\d{1,4}$/.test(count)) {
+    return { sockets: [], stored: new Map() };
+  }
   const name = names.split(":");
-  return Array.from(
-    { length: Math.min(Number(count), MOST_DESCRIPTORS) },
-    (_, i) => takeSocket(platform, FIRST_DESCRIPTOR + i, name[i] ?? ""),
-  );
+  const sockets: ActivatedSocket[] = [];
+  const stored = new Map<string, Fd>();
+  for (let i = 0; i < Math.min(Number(count), MOST_DESCRIPTORS); i++) {
+    const number = FIRST_DESCRIPTOR + i;
+    const fd = take(platform, number);
+    const own = storedName(name[i] ?? "");
+    if (own === null) sockets.push(understand(platform, { fd, number, name: name[i] ?? "" }));
+    else stored.set(own, fd);
+  }
+  return { sockets, stored };
 }
 
-function takeSocket(platform: Platform, number: number, name: string): ActivatedSocket {
-  const { libc, descriptors, sockets } = platform;
+/** Close-on-exec, and away from the numbers that a server's own descriptors have. */
+function take({ libc, descriptors }: Platform, number: number): Fd {
   const original = new Fd(libc, number);
-  const fd = descriptors.duplicate(original);
-  original.close();
+  try {
+    return descriptors.duplicate(original);
+  } finally {
+    original.close();
+  }
+}
+
+/** What the baton before has stored of its listeners. @returns null, and closes it, when it is none */
+export function storedListener(platform: Platform, name: string, fd: Fd): ActivatedSocket | null {
+  try {
+    return understand(platform, { fd, number: fd.number, name });
+  } catch (error) {
+    if (!(error instanceof ActivationError)) throw error;
+    return null;
+  }
+}
+
+function understand(
+  { sockets }: Platform,
+  { fd, number, name }: { fd: Fd; number: number; name: string },
+): ActivatedSocket {
   const option = (level: number, option: number) => {
     try {
       return sockets.option(fd, level, option);

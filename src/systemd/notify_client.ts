@@ -95,6 +95,19 @@ export class NotifyClient {
     this.send({ EXTEND_TIMEOUT_USEC: String(forMs * 1000) });
   }
 
+  /**
+   * Puts `fd` into the manager's store under `name`, beside what has that name already. FDPOLL=0: also
+   * one that has hung up stays until it is taken out.
+   */
+  store(name: string, fd: Fd): void {
+    this.#sendText(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0\n`, [fd], PATIENCE_MS);
+  }
+
+  /** Takes everything of this name out of the manager's store. */
+  unstore(name: string): void {
+    this.send({ FDSTOREREMOVE: "1", FDNAME: name });
+  }
+
   watchdog(): void {
     this.send({ WATCHDOG: "1" }, 0);
   }

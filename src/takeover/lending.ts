@@ -62,7 +62,7 @@ export class Lending {
   /** @throws {RangeError} when there is no such group */
   group(index: number, from: number): Lent {
     const group = this.#at(index);
-    const exported = group.records;
+    const exported = group.recordsForAnother;
     const page = exported.slice(from, from + MAX_MEMBERS_IN_MESSAGE);
     const end = from + page.length;
     const { family, host, port, scope, v6only, boundInterface } = group.address;

@@ -41,6 +41,17 @@ export function claimHeritage(platform: Platform, path: string): Heritage | null
   throw new Error(`Cannot go on with what the baton before has left: nobody at ${path} gives it`);
 }
 
+/** What the service manager has kept of a baton that was killed: the same, without anybody to be told. */
+export function storedHeritage(fds: ReadonlyMap<string, Fd>, state: string): Heritage {
+  const resumption: Resumption = {
+    kind: "survived",
+    state: parseResumeState(state),
+    kept: new Kept(fds),
+    listensNow: () => {},
+  };
+  return { resumption, taken: () => {} };
+}
+
 /** What can be gone on with: nothing of a service whose first generation was still on its way. */
 export function usable(platform: Platform, heritage: Heritage | null): Resumption | null {
   if (heritage === null) return null;

@@ -1,129 +1,88 @@
 /**
- * Baton's side of its holder (`holder.ts`): starts it, keeps what it holds up to date, and starts
- * another one when it has gone.
+ * What is to outlive this baton, and where: keeps a place outside this process up to date.
  *
- * When `keep` returns, what it was given outlives baton: it is in the socket of the holder, whatever
- * happens to this process. So `keep` comes before whatever it tells of.
+ * When `keep` returns, what it was given outlives baton. So `keep` comes before whatever it tells of.
  */
 import type { Fd } from "../platform/fd.ts";
-import { C } from "../platform/libc/constants.ts";
-import type { Platform } from "../platform/platform.ts";
-import type { Watch } from "../platform/reactor.ts";
-import { decodeMessage, encodeMessage, HOLD_MESSAGE_LIMIT, HOLD_VERB } from "./holder_protocol.ts";
-import type { HolderMessage, HolderOrder } from "./holder_protocol.ts";
+import { memberName } from "./resume_state.ts";
 import type { ResumeState } from "./resume_state.ts";
 
-const CONTROL_DESCRIPTOR = 3;
-/** A holder that does not read for this long, or does not start, is replaced. */
-const HOLDER_TIMEOUT_MS = 10_000;
-const SIGKILL = 9;
-
-interface HolderProcess {
-  readonly pid: number;
-  readonly control: Fd;
-  readonly watch: Watch;
+/** A place that outlives baton: a holder (`holder_vault.ts`), or the service manager's store. */
+export interface Vault {
+  /** Names of what was there before. */
+  readonly found: readonly string[];
+  /** What a process that goes on in place of this one must know of it. */
+  readonly luggage: readonly (readonly [name: string, fd: Fd])[];
+  /** Called when all or some of what is in it may be lost. */
+  onLost: () => void;
+  put(name: string, fd: Fd): void;
+  drop(name: string): void;
+  /** The state by which a next baton goes on. */
+  save(text: string): void;
+  /** It is that of the unit: another baton that has the service uses the very same. */
+  readonly isOfUnit: boolean;
+  /** There is nothing to go on with. */
+  end(): void;
 }
 
-export interface KeeperOptions {
-  readonly path: string;
-  /** Another holder is there, which must go on until this one has everything. */
-  readonly isNext: boolean;
-  readonly onStarted: (pid: number) => void;
-  /** It has gone: everything must be given to another one. */
-  readonly onGone: () => void;
-}
+/** With --survive everything; without it only the spare sockets, so that a restart refuses nobody. */
+export type Extent = "everything" | "spares";
 
 export class Keeper {
-  #holder: HolderProcess;
-  #isNext: boolean;
   #hasEnded = false;
-  /** What the holder has: the number of the descriptor behind each name. */
-  #held = new Map<string, number>();
+  /** What the vault has: the number of the descriptor behind each name. */
+  readonly #held = new Map<string, number>();
+  #spares: ReadonlySet<string> = new Set();
 
-  /** @throws {Error} when no holder can be started */
-  constructor(readonly platform: Platform, readonly options: KeeperOptions) {
-    this.#isNext = options.isNext;
-    this.#holder = this.#start();
+  /** @param onLost everything must be given to it anew */
+  constructor(readonly vault: Vault, readonly extent: Extent, onLost: () => void) {
+    for (const name of vault.found) this.#held.set(name, NaN);
+    vault.onLost = () => {
+      // It may have some of them all the same: what is not needed any more is dropped by name.
+      for (const name of this.#held.keys()) this.#held.set(name, NaN);
+      onLost();
+    };
   }
 
-  #start(): HolderProcess {
-    const { runtime, sockets, descriptors, processes, reactor } = this.platform;
-    const [ours, theirs] = sockets.pair();
-    const [program = "", ...prefix] = runtime.selfCommand;
-    const mode = this.#isNext ? "next" : "new";
-    using nothing = descriptors.open("/dev/null", C.O_RDWR);
-    const pid = processes.spawn({
-      path: program,
-      argv: [
-        "baton",
-        ...prefix,
-        HOLD_VERB,
-        String(CONTROL_DESCRIPTOR),
-        this.options.path,
-        mode,
-      ],
-      env: runtime.env(),
-      descriptors: [nothing, nothing, nothing, theirs],
-    });
-    theirs.close();
-    sockets.setTimeouts(ours, HOLDER_TIMEOUT_MS);
-    const hello = descriptors.receive(ours, HOLD_MESSAGE_LIMIT);
-    if (hello === null || decodeMessage<HolderMessage>(hello.data)?.kind !== "holds") {
-      ours.close();
-      processes.signal(pid, SIGKILL);
-      throw new Error(`Cannot start a holder for --survive: it did not say that it holds`);
-    }
-    this.options.onStarted(pid);
-    // It never says anything else: this is its end.
-    const watch = reactor.watch(ours, () => this.#onGone());
-    this.#isNext = false;
-    return { pid, control: ours, watch };
-  }
-
-  #onGone(): void {
-    this.#forget();
-    this.#holder = this.#start();
-    this.options.onGone();
-  }
-
-  #forget(): void {
-    this.#holder.watch.cancel();
-    this.#holder.control.close();
-    this.#held = new Map();
-  }
-
-  /** Makes the holder have exactly these, and this state. */
+  /** Makes the vault have exactly these, and this state. */
   keep(descriptors: ReadonlyMap<string, Fd>, state: ResumeState): void {
     if (this.#hasEnded) return;
+    this.#spares = sparesOf(state);
+    const isKept = (name: string) => this.extent === "everything" || this.#spares.has(name);
     for (const [name, fd] of descriptors) {
-      if (this.#held.get(name) === fd.number) continue;
-      this.#say({ kind: "put", name }, fd);
+      if (!isKept(name) || this.#held.get(name) === fd.number) continue;
+      this.vault.put(name, fd);
       this.#held.set(name, fd.number);
     }
-    const text = new TextEncoder().encode(JSON.stringify(state));
-    using memory = this.platform.descriptors.sealedMemfd("baton-state", text);
-    this.#say({ kind: "save" }, memory);
-    for (const name of this.#held.keys()) {
-      if (descriptors.has(name)) continue;
-      this.#say({ kind: "drop", name }, null);
+    if (this.extent === "everything") this.vault.save(JSON.stringify(state));
+    this.#dropExcept((name) => descriptors.has(name) && isKept(name));
+  }
+
+  #dropExcept(stays: (name: string) => boolean): void {
+    for (const name of [...this.#held.keys()].filter((name) => !stays(name))) {
+      this.vault.drop(name);
       this.#held.delete(name);
     }
   }
 
-  /** @throws {SystemCallError} when the holder has gone, or does not read */
-  #say(order: HolderOrder, fd: Fd | null): void {
-    const fds = fd === null ? [] : [fd];
-    this.platform.descriptors.send(this.#holder.control, encodeMessage(order), fds);
+  /** Another baton has the service, and keeps what it needs itself. */
+  handedOver(): void {
+    if (!this.vault.isOfUnit) return;
+    this.#spares = new Set();
+    this.end();
   }
 
-  /** The service has ended. */
+  /** The service has ended: only the spares are of use to the next baton, if anything is. */
   end(): void {
+    if (this.#hasEnded) return;
     this.#hasEnded = true;
-    try {
-      this.#say({ kind: "end" }, null);
-    } catch {
-      // It has gone already.
-    }
-    this.#forget();
+    this.#dropExcept((name) => this.#spares.has(name));
+    this.vault.end();
   }
+}
+
+function sparesOf({ groups }: ResumeState): ReadonlySet<string> {
+  const members = groups.flatMap(({ members }) => members);
+  const spares = members.filter(({ residence, dead }) => residence === "spare" && !dead);
+  return new Set(spares.map(({ inode }) => memberName(inode)));
 }

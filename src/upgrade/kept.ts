@@ -11,6 +11,10 @@ export class Kept {
     this.#fds = new Map(fds);
   }
 
+  get names(): readonly string[] {
+    return [...this.#fds.keys()];
+  }
+
   /** @returns null when there is none of this name. The descriptor is the caller's from here on */
   take(name: string): Fd | null {
     const fd = this.#fds.get(name) ?? null;

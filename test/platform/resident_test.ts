@@ -59,7 +59,8 @@ describe("addResidents()", () => {
       const listeners = new Listeners(platform.sockets);
       try {
         connect(3);
-        const resident = { address: { ...address, v6only: false, boundInterface: 0 } };
+        const own = { ...address, v6only: false, boundInterface: 0 };
+        const resident = { address: own, residence: "grouped" } as const;
         const fd = platform.descriptors.duplicate(theirs);
         assert.deepEqual(addResidents(platform, listeners, [{ ...resident, fd }]), []);
         const specs = [parseListenSpec(`127.0.0.1:${port}`, 0)];
@@ -114,7 +115,8 @@ describe("addResidents()", () => {
     const listeners = new Listeners(sockets);
     try {
       const fd = platform.descriptors.duplicate(theirs);
-      const resident = { fd, address: { ...address, v6only: false, boundInterface: 0 } };
+      const own = { ...address, v6only: false, boundInterface: 0 };
+      const resident = { fd, address: own, residence: "grouped" } as const;
       const [notice] = addResidents(platform, listeners, [resident]);
       assert.match(notice ?? "", /is shared by all generations/);
       assert.equal(sockets.option(theirs, C.SOL_SOCKET, C.SO_REUSEPORT), 0);
