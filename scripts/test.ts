@@ -54,7 +54,7 @@ const SLOW = {
   fileLimitMs: 12 * MS_PER_MINUTE,
 } as const;
 /** Most of their time these wait, and a busy machine is one of the promises' conditions. */
-const PROMISES = { ...SLOW, folder: "test/integration", runner: "bun", parallel: 2 } as const;
+const PROMISES = { ...SLOW, folder: "test/integration", runner: "bun", parallel: 3 } as const;
 /** Only root can test these; what else there is on Deno is tested as an ordinary user. */
 const NEED_ROOT = ["systemd", "takeover", "rolling_update"] as const;
 /** What any user must get alike: the reload of any server. Baton's own succession is tested on Deno. */
