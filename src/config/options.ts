@@ -171,7 +171,7 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
   survive: {
     type: "flag", flag: "survive", group: CRASHES, placeholder: null, default: false,
     help: "When baton itself is killed the server serves on, and the next 'baton run' of this name " +
-      "goes on with it. A second small process holds what that needs.",
+      "goes on with it. A second small process holds what that needs; under systemd its store does.",
   },
 
   takeover: text("takeover", TAKEOVER, "PATH", "Take over the listeners of another baton through " +
