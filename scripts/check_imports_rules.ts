@@ -126,7 +126,7 @@ const GRANTS: readonly Grant[] = [
     why: "refuses an impossible budget before anything was started, and watches files",
   },
   {
-    file: "cli/command_prestop.ts",
+    file: "cli/prestop_wait.ts",
     imports: ["drain/port_watch.ts"],
     why: "watches the ports of a pod in which no supervisor runs",
   },

@@ -1,6 +1,7 @@
 /**
  * The probes of a kubelet or a load balancer, over HTTP on a TCP port of baton's own, so that they are
  * not counted as traffic of the service: GET or HEAD of /startupz, /readyz and /livez, 200 or 503.
+ * A handler of another's may answer more; it may take its time.
  *
  * Reads nothing else and changes nothing, so it asks nobody who they are. Bounded like the control
  * socket. The port is shared (SO_REUSEPORT), so that the next baton of an upgrade can open it too.
@@ -12,6 +13,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import type { ProbeReport } from "../supervisor/snapshot.ts";
+import type { FetchHandler } from "./control_server.ts";
 import { HttpConnection } from "./control_server.ts";
 
 const MAX_CONNECTIONS = 64;
@@ -35,6 +37,20 @@ export function answerProbe(
   return { status: 503, text: `not ${question}${report.why === "" ? "" : `: ${report.why}`}` };
 }
 
+/** Answers probes by what `report` says at that moment. */
+export function probeHandler(report: () => ProbeReport): FetchHandler {
+  return ({ method, url }) => {
+    const { status, text } = answerProbe(method, new URL(url).pathname, report());
+    return plainText(status, method === "HEAD" ? null : text);
+  };
+}
+
+/** @param text one line; null: no body */
+export function plainText(status: number, text: string | null): Response {
+  const body = text === null ? null : `${text}\n`;
+  return new Response(body, { status, headers: { "content-type": "text/plain" } });
+}
+
 export class ProbeServer {
   readonly #listener: Fd;
   readonly #watch: Watch;
@@ -46,7 +62,7 @@ export class ProbeServer {
   constructor(
     readonly platform: Platform,
     readonly address: InetAddress,
-    readonly report: () => ProbeReport,
+    readonly handler: FetchHandler,
   ) {
     const { sockets } = platform;
     this.#listener = sockets.stream(address.family, { nonblocking: true });
@@ -79,7 +95,7 @@ export class ProbeServer {
         const connection: HttpConnection = new HttpConnection(
           this.platform,
           socket,
-          (request) => this.#answer(request),
+          this.handler,
           () => this.#connections.delete(connection),
         );
         this.#connections.add(connection);
@@ -87,16 +103,6 @@ export class ProbeServer {
     } finally {
       this.#watch.arm();
     }
-  }
-
-  #answer(request: Request): Response {
-    const { status, text } = answerProbe(
-      request.method,
-      new URL(request.url).pathname,
-      this.report(),
-    );
-    const body = request.method === "HEAD" ? null : `${text}\n`;
-    return new Response(body, { status, headers: { "content-type": "text/plain" } });
   }
 
   close(): void {

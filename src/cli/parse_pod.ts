@@ -1,5 +1,6 @@
 /** The verbs for pods: words -> commands. Pure. */
-import { ConfigError } from "../config/errors.ts";
+import { ConfigError, inPlace } from "../config/errors.ts";
+import { type ListenSpec, parseListenSpec } from "../config/listen_spec.ts";
 import { PRESTOP_DEFAULTS } from "./pod_verbs.ts";
 import { durationOf, nameOf, runtimeDirOf } from "./words.ts";
 import type { Words } from "./words.ts";
@@ -16,6 +17,8 @@ export interface PrestopCommand {
   readonly minMs: number;
   readonly quietMs: number;
   readonly maxMs: number;
+  /** Where to answer the kubelet; null: this process is the hook. */
+  readonly serve: ListenSpec | null;
 }
 
 export interface InstallCommand {
@@ -37,7 +40,24 @@ export function parsePrestop(words: Words): PrestopCommand {
     minMs: durationOf(words, "min") ?? PRESTOP_DEFAULTS.minMs,
     quietMs: durationOf(words, "quiet") ?? PRESTOP_DEFAULTS.quietMs,
     maxMs: durationOf(words, "max") ?? PRESTOP_DEFAULTS.maxMs,
+    serve: serveOf(words),
   };
+}
+
+function serveOf({ flags }: Words): ListenSpec | null {
+  const text = flags.get("serve")?.[0];
+  if (text === undefined) return null;
+  const named = ["name", "runtime-dir"].find((flag) => flags.has(flag));
+  if (named !== undefined) {
+    throw new ConfigError(`Cannot use --${named} with --serve: a sidecar sees no other baton`, {
+      remedy: "Leave one of them out",
+    });
+  }
+  try {
+    return parseListenSpec(text, 0);
+  } catch (error) {
+    throw inPlace("In --serve", error);
+  }
 }
 
 export function parseInstall({ operands }: Words): InstallCommand {

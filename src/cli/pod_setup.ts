@@ -1,9 +1,10 @@
 /** What both modes of `baton run` need in a pod: the budget, checked before anything starts; the probes. */
 import { resolve } from "node:path";
-import { ProbeServer } from "../admin/probe_server.ts";
+import type { FetchHandler } from "../admin/control_server.ts";
+import { probeHandler, ProbeServer } from "../admin/probe_server.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
-import { parseListenSpec } from "../config/listen_spec.ts";
+import { type ListenSpec, parseListenSpec } from "../config/listen_spec.ts";
 import { budgetOf, isInPod, minDrainMs } from "../kubernetes/budget.ts";
 import { PathWatch } from "../kubernetes/path_watch.ts";
 import type { Logger } from "../log/logger.ts";
@@ -53,8 +54,10 @@ export function podSetup(
 }
 
 function probeAddress({ probeListen }: Config): InetAddress | null {
-  if (probeListen === null) return null;
-  const { family, host, port } = parseListenSpec(probeListen, 0);
+  return probeListen === null ? null : inetAddress(parseListenSpec(probeListen, 0));
+}
+
+export function inetAddress({ family, host, port }: ListenSpec): InetAddress {
   return { family, host, port, scope: 0 };
 }
 
@@ -83,15 +86,29 @@ export function openProbes(
   address: InetAddress | null,
   report: () => ProbeReport,
 ): ProbeServer | null {
-  if (address === null) return null;
+  return address === null
+    ? null
+    : openPort(platform, address, probeHandler(report), "--probe-listen");
+}
+
+/**
+ * @param option that the address comes from
+ * @throws {CommandError} when somebody else has the address
+ */
+export function openPort(
+  platform: Platform,
+  address: InetAddress,
+  handler: FetchHandler,
+  option: string,
+): ProbeServer {
   try {
-    return new ProbeServer(platform, address, report);
+    return new ProbeServer(platform, address, handler);
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     throw new CommandError(
       EXIT_BUSY,
       `Cannot answer probes at ${address.host}:${address.port}: ${error.message}`,
-      "Use another address with --probe-listen",
+      `Use another address with ${option}`,
     );
   }
 }

@@ -40,6 +40,13 @@ const MAX: VerbFlag = {
   help: "Wait no longer than --min and this, whatever is still connected. " +
     `[default: ${formatDuration(PRESTOP_DEFAULTS.maxMs)}]`,
 };
+const SERVE: VerbFlag = {
+  flag: "serve",
+  placeholder: "ADDRESS",
+  help:
+    "As a sidecar: wait whenever the kubelet asks for /prestop at this address, and answer then; " +
+    "/readyz and /livez are there too.",
+};
 
 /** Between `stop` and `doctor` in the help text. */
 export const POD_VERBS: Readonly<Record<"ready" | "prestop" | "install", VerbSpec>> = {
@@ -57,10 +64,11 @@ export const POD_VERBS: Readonly<Record<"ready" | "prestop" | "install", VerbSpe
     summary: "Wait until a pod gets no more traffic: a preStop hook for any image.",
     operands: "",
     maxOperands: 0,
-    flags: [PORT, MIN, PRESTOP_QUIET, MAX, NAME, RUNTIME_DIR],
+    flags: [PORT, MIN, PRESTOP_QUIET, MAX, SERVE, NAME, RUNTIME_DIR],
     examples: [
       ["baton prestop --port 8080", "without a baton that runs"],
       ["baton prestop --min 15s --max 30s", "behind a slow load balancer"],
+      ["baton prestop --port 8080 --serve '*:9901'", "as a sidecar of the server's container"],
     ],
   },
   install: {

@@ -14,6 +14,9 @@ import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/proc.ts";
 import type { TcpTraffic } from "../platform/sock_diag.ts";
 
+/** A connection whose process was looked for this often in vain belongs to one that cannot be seen. */
+const MAX_SEARCHES = 3;
+
 /** A connection at this moment. */
 export interface Moment {
   readonly traffic: TcpTraffic;
@@ -28,6 +31,8 @@ interface Place {
 
 export class ConnectionEnding {
   readonly #places = new Map<number, Place>();
+  /** Connections without a place, and how often one was looked for. */
+  #searches = new Map<number, number>();
   /** Connections that were ended. */
   ended = 0;
   /** False once it was refused: another user's process, or a profile without pidfd_getfd. */
@@ -36,10 +41,16 @@ export class ConnectionEnding {
   /** @param processes who may have the connections */
   constructor(readonly platform: Platform, readonly processes: () => readonly number[]) {}
 
+  /** False when the processes that have it cannot be seen: those of another container, for example. */
+  canEnd(inode: number): boolean {
+    return this.isPossible && (this.#searches.get(inode) ?? 0) < MAX_SEARCHES;
+  }
+
   /** @param decide called with each connection that is there, whether it is to be ended */
   visit(inodes: readonly number[], decide: (inode: number, moment: Moment) => boolean): void {
     if (!this.isPossible || inodes.length === 0) return;
-    if (inodes.some((inode) => !this.#places.has(inode))) this.#findPlaces();
+    const lost = inodes.filter((inode) => !this.#places.has(inode));
+    if (lost.some((inode) => this.canEnd(inode))) this.#findPlaces(lost);
     const pids = new Set(inodes.map((inode) => this.#places.get(inode)?.pid));
     for (const pid of pids) {
       if (pid === undefined) continue;
@@ -56,7 +67,7 @@ export class ConnectionEnding {
     }
   }
 
-  #findPlaces(): void {
+  #findPlaces(lost: readonly number[]): void {
     const holders = this.processes().filter(proc.canSeeDescriptors);
     // All of them belong to another user, whom we may not look into.
     if (holders.length === 0) this.isPossible = false;
@@ -66,6 +77,10 @@ export class ConnectionEnding {
         this.#places.set(inode, { pid, descriptor });
       }
     }
+    this.#searches = new Map(
+      lost.filter((inode) => !this.#places.has(inode))
+        .map((inode) => [inode, (this.#searches.get(inode) ?? 0) + 1]),
+    );
   }
 
   #visit(

@@ -4,6 +4,9 @@
  *
  *   preStop, at most the whole grace period -> what is left of that, 2 s at least -> TERM to process 1 only ->
  *   KILL to all. Readiness is asked for until the very end, liveness only before.
+ *
+ * A sidecar starts first, and the container when that answers. It is in the container's namespaces: as with
+ * `shareProcessNamespace`, but that its end is that of process 1.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -16,23 +19,34 @@ const LEAST_GRACE_MS = 2_000;
 const PROBE_PERIOD_MS = 100;
 const PROBE_TIMEOUT_MS = 1_000;
 const MAX_KEPT_OUTPUT_LENGTH = 64 * 1024;
+/** Of a busy machine. */
+const SIDECAR_DEADLINE_MS = 30_000;
 const SHELL = 'read _ && exec "$@" </dev/null';
+
+interface Place {
+  readonly port: number;
+  readonly path: string;
+}
+
+/** Run in the container's namespaces, or asked of the pod. */
+export type Hook = { readonly exec: readonly string[] } | { readonly httpGet: Place };
 
 export interface ContainerSpec {
   /** Unique on the node; makes the address. */
   readonly number: number;
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly readiness: { readonly port: number; readonly path: string };
-  readonly liveness: { readonly port: number; readonly path: string } | null;
-  /** Run in the container's namespaces. */
-  readonly preStop: readonly string[] | null;
+  readonly readiness: Place;
+  readonly liveness: Place | null;
+  readonly preStop: Hook | null;
+  readonly sidecar: { readonly command: readonly string[]; readonly startup: Place } | null;
   readonly stopSignal: NodeJS.Signals;
 }
 
 export interface Ending {
   /** Of process 1; null when the kubelet killed it. */
   readonly status: number | null;
+  /** The exit status of a command, or that of HTTP. */
   readonly preStopStatus: number | null;
   readonly tookMs: number;
 }
@@ -67,11 +81,7 @@ export class Pod implements AsyncDisposable {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, KUBERNETES_SERVICE_HOST: "10.96.0.1", ...spec.env },
     });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.on("data", (bytes) => {
-        this.#output = (this.#output + String(bytes)).slice(-MAX_KEPT_OUTPUT_LENGTH);
-      });
-    }
+    this.#keepOutput(this.#child);
     this.#exited = new Promise((resolve) => {
       this.#child.once("exit", (code) => {
         this.#over = true;
@@ -106,6 +116,7 @@ export class Pod implements AsyncDisposable {
       ...inside,
       `ip link set lo up && ip addr add ${pod.host}/30 dev eth0 && ip link set eth0 up`,
     );
+    await pod.#startSidecar();
     pod.#child.stdin?.end("\n");
     pod.#poll();
     return pod;
@@ -131,12 +142,34 @@ export class Pod implements AsyncDisposable {
 
   /** Runs a command inside, as a hook or an exec probe. @returns null when the time was over */
   async exec(command: readonly string[], timeoutMs: number): Promise<number | null> {
-    const words = ["-t", `${this.#pid}`, "-p", "-m", "-n", ...command];
-    const child = spawn("nsenter", words, { stdio: "ignore", env: process.env });
+    const child = this.#enter(command, "ignore");
     const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
     const status = await new Promise<number | null>((resolve) => child.once("exit", resolve));
     clearTimeout(timer);
     return status;
+  }
+
+  #enter(command: readonly string[], stdio: "ignore" | "pipe"): ChildProcess {
+    const words = ["-t", `${this.#pid}`, "-p", "-m", "-n", ...command];
+    return spawn("nsenter", words, { stdio, env: process.env });
+  }
+
+  async #startSidecar(): Promise<void> {
+    const { sidecar } = this.spec;
+    if (sidecar === null) return;
+    this.#keepOutput(this.#enter(sidecar.command, "pipe"));
+    await waitUntil(() => probe(this.host, sidecar.startup), {
+      what: `the sidecar has started\n${this.#output}`,
+      deadlineMs: SIDECAR_DEADLINE_MS,
+    });
+  }
+
+  #keepOutput({ stdout, stderr }: ChildProcess): void {
+    for (const stream of [stdout, stderr]) {
+      stream?.on("data", (bytes) => {
+        this.#output = (this.#output + String(bytes)).slice(-MAX_KEPT_OUTPUT_LENGTH);
+      });
+    }
   }
 
   async terminate(graceMs: number): Promise<Ending> {
@@ -145,7 +178,10 @@ export class Pod implements AsyncDisposable {
     let leftMs = graceMs;
     let preStopStatus: number | null = null;
     if (this.spec.preStop !== null) {
-      preStopStatus = await this.exec(this.spec.preStop, leftMs);
+      const hook = this.spec.preStop;
+      preStopStatus = await ("exec" in hook
+        ? this.exec(hook.exec, leftMs)
+        : statusOf(this.host, hook.httpGet, leftMs));
       leftMs -= Math.floor((performance.now() - startedAt) / 1000) * 1000;
     }
     leftMs = Math.max(leftMs, LEAST_GRACE_MS);
@@ -182,21 +218,24 @@ export class Pod implements AsyncDisposable {
 }
 
 /** An httpGet probe: any status from 200 to 399. */
-export function probe(
+export async function probe(host: string, place: Place): Promise<boolean> {
+  const status = await statusOf(host, place, PROBE_TIMEOUT_MS) ?? 0;
+  return status >= 200 && status < 400;
+}
+
+/** @returns the status of a whole answer, or null */
+export function statusOf(
   host: string,
-  { port, path }: { readonly port: number; readonly path: string },
-): Promise<boolean> {
+  { port, path }: Place,
+  timeoutMs: number,
+): Promise<number | null> {
   return new Promise((resolve) => {
-    const sent = request(
-      { host, port, path, agent: false, timeout: PROBE_TIMEOUT_MS },
-      (response) => {
-        response.resume();
-        const status = response.statusCode ?? 0;
-        response.on("close", () => resolve(status >= 200 && status < 400));
-      },
-    );
+    const sent = request({ host, port, path, agent: false, timeout: timeoutMs }, (response) => {
+      response.resume();
+      response.on("close", () => resolve(response.statusCode ?? null));
+    });
     sent.on("timeout", () => sent.destroy());
-    sent.on("error", () => resolve(false));
+    sent.on("error", () => resolve(null));
     sent.end();
   });
 }

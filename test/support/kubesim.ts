@@ -23,8 +23,8 @@ export const noKubesim: string | false = process.getuid?.() !== 0
 
 export interface Scenario {
   readonly server: ServerId | "ignores_term";
-  /** baton as process 1; baton as a hook; none. */
-  readonly form: "entrypoint" | "prestop" | "bare";
+  /** baton as process 1; as a hook; as a sidecar that a hook asks; none. */
+  readonly form: "entrypoint" | "prestop" | "sidecar" | "bare";
   readonly pods: number;
   /** From a pod's removal until the balancer sends it nothing new. */
   readonly lagMs: number;

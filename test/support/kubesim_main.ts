@@ -99,22 +99,40 @@ function specOf(scenario: Scenario, dir: string, number: number, version: string
       readiness: { port: PROBE_PORT, path: "/readyz" },
       liveness: { port: PROBE_PORT, path: "/livez" },
       preStop: null,
+      sidecar: null,
       stopSignal: "SIGTERM",
     };
   }
-  const hook = [
-    ...[...batonCommand(), "prestop", "--runtime-dir", join(workDir, "none")],
-    ...["--port", String(PORT), "--quiet", "500ms", "--min", minDrain!, "--max", maxDrain!],
+  const wait = [
+    ...[...batonCommand(), "prestop", "--port", String(PORT), "--quiet", "500ms"],
+    ...["--min", minDrain!, "--max", maxDrain!],
   ];
-  return {
+  const unchanged: ContainerSpec = {
     ...common,
     command: runnable.command,
     readiness: plain,
     liveness: null,
-    preStop: scenario.form === "prestop" ? hook : null,
+    preStop: null,
+    sidecar: null,
     // As the image of nginx says.
     stopSignal: scenario.server === "nginx" ? "SIGQUIT" : "SIGTERM",
   };
+  switch (scenario.form) {
+    case "bare":
+      return unchanged;
+    case "prestop":
+      return { ...unchanged, preStop: { exec: [...wait, "--runtime-dir", join(workDir, "none")] } };
+    case "sidecar":
+      return {
+        ...unchanged,
+        readiness: { port: PROBE_PORT, path: "/readyz" },
+        preStop: { httpGet: { port: PROBE_PORT, path: "/prestop" } },
+        sidecar: {
+          command: [...wait, "--serve", `0.0.0.0:${PROBE_PORT}`],
+          startup: { port: PROBE_PORT, path: "/startupz" },
+        },
+      };
+  }
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,0 +1,103 @@
+/**
+ * `baton prestop --serve ADDRESS`: the preStop hook as a sidecar container. The kubelet asks GET
+ * /prestop of it before it sends TERM to the server, and waits for the answer; so neither the server's
+ * image nor its file system has anything of baton in it.
+ *
+ * Guarantees: one wait at a time, which whoever asks meanwhile shares, bounded as the hook is; another
+ * one can follow, because a container that fails its liveness probe has its hook called too, and is
+ * started again. Readiness fails from the first question until another socket listens. Started at once
+ * and alive always: the kubelet starts the server only after this, and does not restart it for that.
+ *
+ * The kubelet has no secret, so anybody who reaches the address may ask. All that makes is a wait and
+ * the end of idle connections.
+ */
+import { plainText, probeHandler } from "../admin/probe_server.ts";
+import type { ListenSpec } from "../config/listen_spec.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { ProbeReport } from "../supervisor/snapshot.ts";
+import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "./exit_status.ts";
+import type { PrestopCommand } from "./parse_pod.ts";
+import { inetAddress, openPort } from "./pod_setup.ts";
+import { type Outcome, type OwnPort, waitForQuiet, watchPorts } from "./prestop_wait.ts";
+import type { Printer } from "./printer.ts";
+
+const HOOK_PATH = "/prestop";
+const HTTP_OK = 200;
+const HTTP_NOT_ALLOWED = 405;
+const HTTP_UNAVAILABLE = 503;
+const HTTP_TIMED_OUT = 504;
+
+/** Serves until TERM, INT or QUIT. */
+export async function servePrestop(
+  platform: Platform,
+  command: PrestopCommand,
+  address: ListenSpec,
+  print: Printer,
+): Promise<number> {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"]) platform.runtime.onSignal(signal, resolve);
+  const own: OwnPort = { port: address.port, accepted: () => server.accepted };
+  const sidecar = new PrestopSidecar(platform, command, own, print);
+  const answer = (request: Request) => sidecar.answer(request);
+  const server = openPort(platform, inetAddress(address), answer, "--serve");
+  print.out(`baton prestop: answers GET ${HOOK_PATH} at ${server.text}`);
+  await asked;
+  server.close();
+  return EXIT_OK;
+}
+
+class PrestopSidecar {
+  readonly #traffic;
+  readonly #answerProbe;
+  #wait: Promise<Outcome> | null = null;
+  /** Listening sockets of the server that is to end, or has. */
+  #ending: ReadonlySet<number> = new Set();
+
+  constructor(
+    readonly platform: Platform,
+    readonly command: PrestopCommand,
+    readonly own: OwnPort,
+    readonly print: Printer,
+  ) {
+    this.#traffic = watchPorts(platform, command, own);
+    this.#answerProbe = probeHandler(() => this.#report());
+  }
+
+  async answer(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname !== HOOK_PATH) return this.#answerProbe(request);
+    if (request.method !== "GET") return plainText(HTTP_NOT_ALLOWED, "ask with GET");
+    const [status, text] = await (this.#wait ??= this.#waitOnce());
+    return plainText(httpStatus(status), text);
+  }
+
+  async #waitOnce(): Promise<Outcome> {
+    this.#ending = new Set(this.#traffic.listeners()?.map(({ inode }) => inode));
+    try {
+      const outcome = await waitForQuiet(this.platform, this.command, this.own);
+      const [status, text] = outcome;
+      const say = status === EXIT_OK ? this.print.out : this.print.error;
+      say(`baton prestop: ${text}`);
+      return outcome;
+    } finally {
+      this.#wait = null;
+    }
+  }
+
+  #report(): ProbeReport {
+    const why = this.#whyNotReady();
+    return { started: true, ready: why === "", live: true, why };
+  }
+
+  #whyNotReady(): string {
+    if (this.#wait !== null) return "it is ending";
+    const found = this.#traffic.listeners();
+    if (found === null) return "nobody knows whether the server listens";
+    if (found.length === 0) return "the server does not listen";
+    return found.every(({ inode }) => this.#ending.has(inode)) ? "it was told to end" : "";
+  }
+}
+
+function httpStatus(status: number): number {
+  if (status === EXIT_OK) return HTTP_OK;
+  return status === EXIT_DRAIN_TIMED_OUT ? HTTP_TIMED_OUT : HTTP_UNAVAILABLE;
+}
