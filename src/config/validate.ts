@@ -103,17 +103,22 @@ function checkSignals(config: Config): void {
 
 function checkPod(config: Config): void {
   if (config.probeListen !== null) parseListenSpec(config.probeListen, 0);
-  if (!config.shutdownOnly) return;
-  const needless = [
+  const handoffOption = optionOfHandoff(config);
+  if (!config.shutdownOnly || handoffOption === null) return;
+  throw new ConfigError(`Cannot use ${handoffOption} with --shutdown-only: there is no handoff`, {
+    remedy: "Remove one of the two",
+  });
+}
+
+/** @returns what was asked for that needs a handoff, so not --shutdown-only; null: nothing */
+export function optionOfHandoff(config: Config): string | null {
+  const options: readonly (readonly [boolean, string])[] = [
     [config.listen.length > 0, "--listen"],
     [config.handoff !== "auto", "--handoff"],
     [config.ready === "notify", "--ready notify"],
     [config.watch.length > 0, "--watch"],
-  ].find(([given]) => given);
-  if (needless === undefined) return;
-  throw new ConfigError(`Cannot use ${needless[1]} with --shutdown-only: there is no handoff`, {
-    remedy: "Remove one of the two",
-  });
+  ];
+  return options.find(([given]) => given)?.[1] ?? null;
 }
 
 /**

@@ -1,8 +1,9 @@
 /** `baton init docker`: a Containerfile with baton as the main process. Pure. */
+import { optionOfHandoff } from "../config/validate.ts";
 import type { InitRequest } from "./template.ts";
 
 export function containerfile({ config, options }: InitRequest): string {
-  const own = options.some((option) => option === "--shutdown-only") || config.watch.length > 0
+  const own = config.shutdownOnly || optionOfHandoff(config) !== null
     ? options
     : ["--shutdown-only", ...options];
   return [

@@ -1,12 +1,15 @@
 /**
  * `baton init kubernetes`: a Deployment whose pods end without losing a request. Pure.
  *
- * Two forms: baton as the main process of the container, or, for images whose entry point cannot be
- * changed, as its preStop hook. The grace period is what the waits add up to, with a reserve.
+ * Three forms: baton as the main process of the container, or, for images whose entry point cannot be
+ * changed, as its preStop hook, or as a sidecar that the hook asks. The grace period is what the waits
+ * add up to, with a reserve; one that is too short is refused, as `run` would.
  */
 import type { Config } from "../config/config.ts";
 import { formatDuration } from "../config/duration.ts";
-import { DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../kubernetes/budget.ts";
+import { ConfigError } from "../config/errors.ts";
+import { optionOfHandoff } from "../config/validate.ts";
+import { budgetOf, DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../kubernetes/budget.ts";
 import type { InitRequest } from "./template.ts";
 
 const MS_PER_S = 1000;
@@ -15,16 +18,19 @@ const PROBE_PORT = 9901;
 /** Where the program is in the image, or in the volume that the hook is started from. */
 const PROGRAM = "/usr/local/bin/baton";
 const INSTALLED = "/opt/baton";
+/** Names of containers, which are never the service's: that may be any. */
+const SERVER = "server";
+const BATON = "baton";
 
 export function kubernetesEntrypoint({ config, options }: InitRequest): string {
-  const { minDrainMs, graceS } = budgetOf(config);
-  const given = (flag: string) => options.some((option) => option.split("=")[0] === `--${flag}`);
+  const isFull = optionOfHandoff(config) !== null;
+  const longestMs = isFull ? config.drainTimeMs + config.stopTimeMs : config.maxDrainMs;
+  const { minDrainMs, graceS } = waits(config, longestMs);
+  const given = (flag: string) => isGiven(options, flag);
   const added = [
-    ...(config.watch.length > 0 || given("shutdown-only") ? [] : ["--shutdown-only"]),
+    ...(isFull || config.shutdownOnly ? [] : ["--shutdown-only"]),
     ...(given("min-drain") ? [] : [`--min-drain=${formatDuration(minDrainMs)}`]),
-    ...(config.watch.length > 0 || given("max-drain")
-      ? []
-      : [`--max-drain=${formatDuration(config.maxDrainMs)}`]),
+    ...(isFull || given("max-drain") ? [] : [`--max-drain=${formatDuration(config.maxDrainMs)}`]),
     ...(given("grace") ? [] : [`--grace=${graceS}s`]),
     ...(given("probe-listen") ? [] : [`--probe-listen=*:${PROBE_PORT}`]),
   ];
@@ -42,16 +48,13 @@ export function kubernetesEntrypoint({ config, options }: InitRequest): string {
   ]);
 }
 
-export function kubernetesPrestop({ config }: InitRequest): string {
-  const { minDrainMs, graceS } = budgetOf(config);
-  const hook = [
-    ...[`${INSTALLED}/baton`, "prestop", "--port", String(portOf(config))],
-    ...["--min", formatDuration(minDrainMs), "--max", formatDuration(config.maxDrainMs)],
-  ];
+export function kubernetesPrestop({ config, options }: InitRequest): string {
+  const { minDrainMs, graceS } = waits(config, config.maxDrainMs);
+  const hook = [`${INSTALLED}/baton`, ...prestop(config, options, minDrainMs)];
   return manifest(config, graceS, [
     "# An image with baton in it, for its one file.",
     "initContainers:",
-    "- name: baton",
+    `- name: ${BATON}`,
     "  image: REGISTRY/baton:TAG",
     `  command: ${list([PROGRAM, "install", INSTALLED])}`,
     `  volumeMounts: [{name: baton, mountPath: ${INSTALLED}}]`,
@@ -66,13 +69,58 @@ export function kubernetesPrestop({ config }: InitRequest): string {
   ]);
 }
 
-function budgetOf(config: Config): { minDrainMs: number; graceS: number } {
+export function kubernetesSidecar({ config, options }: InitRequest): string {
+  const { minDrainMs, graceS } = waits(config, config.maxDrainMs);
+  const command = [PROGRAM, ...prestop(config, options, minDrainMs), "--serve", `*:${PROBE_PORT}`];
+  return manifest(config, graceS, [
+    "# So that baton sees who has the connections that clients keep. Without it the server has to end them.",
+    "shareProcessNamespace: true",
+    "initContainers:",
+    "# A sidecar, which starts first and ends last: Kubernetes 1.29 or later.",
+    `- name: ${BATON}`,
+    "  image: REGISTRY/baton:TAG",
+    "  restartPolicy: Always",
+    `  command: ${list(command)}`,
+    "  ports:",
+    `  - {name: baton, containerPort: ${PROBE_PORT}}`,
+    "  startupProbe: {httpGet: {path: /startupz, port: baton}, periodSeconds: 1, failureThreshold: 60}",
+    "  # The pod is ready when the server listens, and not from the hook on.",
+    "  readinessProbe: {httpGet: {path: /readyz, port: baton}, periodSeconds: 2, failureThreshold: 1}",
+    "  livenessProbe: {httpGet: {path: /livez, port: baton}, periodSeconds: 10, failureThreshold: 3}",
+  ], [
+    "ports:",
+    `- {name: service, containerPort: ${portOf(config)}}`,
+    "# The sidecar answers when there is no more traffic, or the time is over; then TERM comes. A number:",
+    "# the name of a port would be looked for in this container.",
+    `lifecycle: {preStop: {httpGet: {path: /prestop, port: ${PROBE_PORT}}}}`,
+  ]);
+}
+
+/** The words of `baton prestop`. */
+function prestop(config: Config, options: readonly string[], minDrainMs: number): string[] {
+  const isQuietGiven = isGiven(options, "quiet");
+  return [
+    ...["prestop", "--port", String(portOf(config))],
+    ...["--min", formatDuration(minDrainMs), "--max", formatDuration(config.maxDrainMs)],
+    ...(isQuietGiven ? ["--quiet", formatDuration(config.quietMs)] : []),
+  ];
+}
+
+function isGiven(options: readonly string[], flag: string): boolean {
+  return options.some((option) => option.split("=")[0] === `--${flag}`);
+}
+
+/** @throws {ConfigError} when they do not fit into --grace */
+function waits(config: Config, longestMs: number): { minDrainMs: number; graceS: number } {
   const minDrainMs = config.minDrainMs ?? DEFAULT_MIN_DRAIN_MS;
-  const longestMs = config.watch.length > 0
-    ? config.drainTimeMs + config.stopTimeMs
-    : config.maxDrainMs;
-  const neededMs = minDrainMs + longestMs + RESERVE_MS;
-  return { minDrainMs, graceS: Math.ceil((config.graceMs ?? neededMs) / MS_PER_S) };
+  const { graceMs } = config;
+  const budget = budgetOf({ minDrainMs, maxDrainMs: longestMs, graceMs, inPod: true });
+  if (graceMs !== null && !budget.fits) {
+    throw new ConfigError(`Cannot end within --grace: ${budget.text}`, {
+      remedy: "Raise --grace, or lower --min-drain and what follows it",
+    });
+  }
+  return { minDrainMs, graceS: Math.ceil((graceMs ?? budget.neededMs + RESERVE_MS) / MS_PER_S) };
 }
 
 function manifest(
@@ -81,7 +129,7 @@ function manifest(
   pod: readonly string[],
   container: readonly string[],
 ): string {
-  const name = config.name.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "");
+  const name = nameOf(config);
   const labels = `{app: ${name}}`;
   return [
     "apiVersion: apps/v1",
@@ -98,12 +146,21 @@ function manifest(
     `      terminationGracePeriodSeconds: ${graceS}`,
     ...pod.map((line) => `      ${line}`),
     "      containers:",
-    `      - name: ${name}`,
+    `      - name: ${SERVER}`,
     "        image: REGISTRY/IMAGE:TAG",
     ...container.map((line) => `        ${line}`),
     "",
   ].join("\n");
 }
+
+/** A name that Kubernetes takes, quoted where YAML would read something else: true, 12, 1e3. */
+function nameOf({ name }: Config): string {
+  const plain = name.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "");
+  const isWord = /^[a-z][a-z0-9-]*$/.test(plain) && !YAML_WORDS.test(plain);
+  return isWord ? plain : JSON.stringify(plain || SERVER);
+}
+
+const YAML_WORDS = /^(?:true|false|null|yes|no|on|off|y|n)$/;
 
 function portOf(config: Config): number {
   return config.listen[0]?.port ?? DEFAULT_PORT;

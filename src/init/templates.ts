@@ -1,6 +1,6 @@
 /** The templates of `baton init`, by the word that asks for them. */
 import { containerfile } from "./docker.ts";
-import { kubernetesEntrypoint, kubernetesPrestop } from "./kubernetes.ts";
+import { kubernetesEntrypoint, kubernetesPrestop, kubernetesSidecar } from "./kubernetes.ts";
 import { systemdUnit } from "./systemd.ts";
 import type { Template } from "./template.ts";
 
@@ -11,5 +11,6 @@ export const TEMPLATES: Readonly<Record<string, Template>> = {
     what: "one with a preStop hook",
     make: kubernetesPrestop,
   },
+  "kubernetes-sidecar": { what: "one with a sidecar", make: kubernetesSidecar },
   systemd: { what: "a service unit for systemd", make: systemdUnit },
 };

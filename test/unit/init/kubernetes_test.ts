@@ -1,0 +1,218 @@
+/**
+ * What `baton init kubernetes*` prints is a manifest: every form, with options that change it, and the files under
+ * examples/. And the check itself finds what is wrong with one.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { parseCommandLine } from "../../../src/cli/parse.ts";
+import { ConfigError } from "../../../src/config/errors.ts";
+import { TEMPLATES } from "../../../src/init/templates.ts";
+import { manifestFaults } from "../../support/kube_manifest.ts";
+import { parseYaml } from "../../support/yaml_subset.ts";
+
+const EXAMPLES = join(dirname(fileURLToPath(import.meta.url)), "../../../examples/kubernetes");
+const FORMS = Object.keys(TEMPLATES).filter((name) => name.startsWith("kubernetes"));
+
+function make(words: string): string {
+  const command = parseCommandLine(["init", ...words.split(" ")], () => assert.fail());
+  assert.ok(command.verb === "init");
+  const { template, config, options } = command;
+  return TEMPLATES[template]!.make({ baton: ["/baton"], config, options, directory: "/" });
+}
+
+describe("baton init kubernetes*", () => {
+  const options = [
+    "-- node server.js",
+    "--name web --listen 9000 -- node server.js",
+    "--min-drain 15s --max-drain 1m30s -- server",
+    "--min-drain 0 --max-drain 1500ms --quiet 1s -- server",
+    "--grace 2m -- server",
+    "--name baton -- baton",
+    `--name ${"n".repeat(63)} -- server`,
+    ...["true", "No", "on", "12", "1e3", "0x1F", "1_000", "_", "A.b_C-"].map((name) =>
+      `--name ${name} -- server`
+    ),
+  ];
+  for (const form of FORMS) {
+    for (const words of options) {
+      it(`${form} ${words}`, () => {
+        assert.deepEqual(manifestFaults(make(`${form} ${words}`)), [], make(`${form} ${words}`));
+      });
+    }
+
+    it(`${form}: refuses a grace period that the waits do not fit into`, () => {
+      assert.throws(() => make(`${form} --grace 27s -- server`), ConfigError);
+    });
+  }
+
+  for (
+    const words of [
+      "--watch /etc/conf -- server",
+      "--watch /etc/conf --drain-time 5s --stop-time 2s -- server",
+      "--shutdown-only --probe-listen *:9000 --cwd /srv -- server",
+      `--env-file=/etc/with"quotes\\and:colons,#{x} -- server it's`,
+    ]
+  ) {
+    it(`kubernetes ${words}`, () => {
+      assert.deepEqual(manifestFaults(make(`kubernetes ${words}`)), []);
+    });
+  }
+
+  it("the examples are manifests", () => {
+    const files = readdirSync(EXAMPLES).filter((name) => name.endsWith(".yaml"));
+    assert.equal(files.length, FORMS.length);
+    for (const file of files) {
+      assert.deepEqual(manifestFaults(readFileSync(join(EXAMPLES, file), "utf8")), [], file);
+    }
+  });
+});
+
+describe("manifestFaults() finds", () => {
+  const table: [form: string, what: string, from: string, to: string, fault: RegExp][] = [
+    [
+      "",
+      "an unknown key",
+      "  replicas:",
+      "  replica:",
+      /^spec\.replica: DeploymentSpec has no such/,
+    ],
+    ["", "one in braces", "maxSurge", "maxsurge", /rollingUpdate\.maxsurge: .*no such field/],
+    [
+      "",
+      "a text that is to be a number",
+      "replicas: 3",
+      'replicas: "3"',
+      /replicas: is no integer/,
+    ],
+    [
+      "",
+      "a number that is to be a text",
+      "{name: server}",
+      "{name: 12}",
+      /metadata\.name: is no name/,
+    ],
+    [
+      "",
+      "a list that is to be a text",
+      `args: ["node", "server.js"]`,
+      "args: node",
+      /args: is no list/,
+    ],
+    ["", "a key that is missing", "  selector:", "  # selector:", /spec\.selector: is missing/],
+    [
+      "",
+      "a duplicate key",
+      "  replicas: 3",
+      "  replicas: 3\n  replicas: 3",
+      /line 6: .*"replicas" comes twice/,
+    ],
+    ["", "one in braces", "{name: service,", "{name: service, name: x,", /"name" comes twice/],
+    [
+      "",
+      "labels of others",
+      "matchLabels: {app: server}",
+      "matchLabels: {app: x}",
+      /no such label app/,
+    ],
+    [
+      "",
+      "a short grace period",
+      "Seconds: 28",
+      "Seconds: 27",
+      /too short: 5 s \+ 20 s \+ 3 s = 28 s of 27 s/,
+    ],
+    ["", "a --grace that is longer", "--grace=28s", "--grace=40s", /--grace is 40000 ms of 28 s/],
+    ["", "a name without a port", "{name: baton,", "{name: other,", /no port named baton/],
+    [
+      "",
+      "a probe of another port",
+      "containerPort: 9901",
+      "containerPort: 9902",
+      /no baton answers at 9902/,
+    ],
+    ["", "a probe of another path", "path: /readyz", "path: /ready", /asks \/ready, not \/readyz/],
+    [
+      "",
+      "no handler in a probe",
+      "httpGet: {path: /livez, port: baton}, ",
+      "",
+      /not exactly one of exec/,
+    ],
+    ["", "a port that is none", "containerPort: 8080", "containerPort: 80800", /is no portNumber/],
+    ["-prestop", "a short grace period", "Seconds: 28", "Seconds: 20", /too short/],
+    [
+      "-prestop",
+      "a mount without a volume",
+      "- {name: baton, emptyDir",
+      "- {name: x, emptyDir",
+      /no volume baton/,
+    ],
+    ["-prestop", "a hook without baton", `"/opt/baton/baton"`, `"sleep"`, /0 batons wait/],
+    ["-sidecar", "a short grace period", `"5s"`, `"6s"`, /too short/],
+    [
+      "-sidecar",
+      "a hook of another port",
+      "path: /prestop, port: 9901",
+      "path: /prestop, port: 9902",
+      /at 9902/,
+    ],
+    [
+      "-sidecar",
+      "a hook by name",
+      "path: /prestop, port: 9901",
+      "path: /prestop, port: baton",
+      /no port named baton/,
+    ],
+    [
+      "-sidecar",
+      "a restart policy",
+      "restartPolicy: Always",
+      "restartPolicy: Never",
+      /is not Always/,
+    ],
+    [
+      "-sidecar",
+      "two of one name",
+      "- name: server",
+      "- name: baton",
+      /two containers are named baton/,
+    ],
+  ];
+  for (const [form, what, from, to, fault] of table) {
+    it(`${what}: ${to.trim() || from} (kubernetes${form})`, () => {
+      const text = make(`kubernetes${form} -- node server.js`);
+      assert.ok(text.includes(from), `${from} in\n${text}`);
+      assert.match(manifestFaults(text.replace(from, to)).join("\n"), fault);
+    });
+  }
+});
+
+describe("parseYaml()", () => {
+  it("refuses what it does not read as every other reader does", () => {
+    const refused = [
+      "a: yes",
+      "a: 1.5",
+      "a: 0x1f",
+      "a: 'x'",
+      "a: &b c",
+      "a: |\n  b",
+      "a: b: c",
+      "a:",
+      "a: {b:1}",
+    ];
+    for (const text of refused) assert.throws(() => parseYaml(text), /^Error: line \d/, text);
+    assert.throws(() => parseYaml("a: b\n  c: d"), /line 2: indented/);
+  });
+
+  const other = (globalThis as { Bun?: { YAML?: { parse(text: string): unknown } } }).Bun?.YAML;
+  const skip = other === undefined ? "there is no other YAML reader in this runtime" : false;
+  it("reads what is printed as Bun does", { skip }, () => {
+    for (const form of FORMS) {
+      const text = make(`${form} --name 12 --env-file "#a -- node it's`);
+      assert.deepEqual(parseYaml(text), other!.parse(text));
+    }
+  });
+});
