@@ -1,13 +1,14 @@
 /** The promise: the commands of each example's README work as they are written there. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, cpSync, readFileSync } from "node:fs";
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { accepts } from "../support/bare_server.ts";
 import { batonCommand } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { manifestFaults } from "../support/kube_manifest.ts";
 import { alive, killTree } from "../support/proc.ts";
 import { findNode, REPOSITORY, which } from "../support/programs.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
@@ -20,11 +21,12 @@ const PORT_IN_README = "8080";
 /** A shell in a copy of the example's folder, with `baton` in PATH. */
 class Shell implements AsyncDisposable {
   readonly #dir: TempDir = tempDir("ex");
+  readonly work = this.#dir.join("work");
   readonly #children: ChildProcess[] = [];
   readonly #env: Record<string, string | undefined>;
 
   constructor(example: string, readonly port: number) {
-    cpSync(join(REPOSITORY, "examples", example), this.#dir.join("work"), { recursive: true });
+    cpSync(join(REPOSITORY, "examples", example), this.work, { recursive: true });
     const words = batonCommand().map((word) => `'${word}'`).join(" ");
     chmodSync(this.#dir.write("baton", `#!/bin/sh\nexec ${words} "$@"\n`), 0o755);
     this.#env = {
@@ -62,7 +64,7 @@ class Shell implements AsyncDisposable {
   #start(block: string): { child: ChildProcess; text: () => string } {
     const script = block.replaceAll(PORT_IN_README, String(this.port));
     const child = spawn("sh", ["-e", "-x", "-c", script], {
-      cwd: this.#dir.join("work"),
+      cwd: this.work,
       env: this.#env,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -108,5 +110,28 @@ describe("examples/node-http does what its README says", () => {
     const output = await shell.run(deploy);
     assert.match(output, /^pid=\d+ version=2$/m);
     assert.ok(!await accepts(shell.port), log());
+  });
+});
+
+describe("examples/kubernetes is what its README says", () => {
+  const [print = "", patient = "", ...more] = blocks("kubernetes");
+
+  test("all of its commands are tested", () => assert.equal(more.length, 0));
+
+  test("its files are what baton prints", { timeout: TEST_TIMEOUT_MS }, async () => {
+    await using shell = new Shell("kubernetes", await freePort());
+    const folder = join(REPOSITORY, "examples", "kubernetes");
+    const files = readdirSync(folder).filter((name) => name !== "README.md").sort();
+    const written = [...print.matchAll(/ > (\S+)$/gm)].map(([, name]) => name);
+    assert.deepEqual(files, written.sort(), "each file has its command");
+    for (const file of files) rmSync(join(shell.work, file));
+    await shell.run(print);
+    for (const file of files) {
+      const [made, kept] = [shell.work, folder].map((dir) => readFileSync(join(dir, file), "utf8"));
+      assert.equal(made, kept, `${file} is out of date: run the commands of its README`);
+    }
+    // The shell says what it does: sh -x.
+    const output = (await shell.run(patient)).replace(/^\+ .*\n/gm, "");
+    assert.deepEqual(manifestFaults(output), []);
   });
 });
