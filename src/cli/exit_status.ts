@@ -70,7 +70,7 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
     status: String(EXIT_BUSY),
     meaning: "Busy: the service name is taken, the port is held by another, or the service is " +
       "being stopped. Trying again later may help.",
-    verbs: ["run", "reload"],
+    verbs: ["run", "reload", "prestop"],
   },
   {
     status: String(EXIT_DRAIN_TIMED_OUT),

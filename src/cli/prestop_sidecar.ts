@@ -5,11 +5,11 @@
  *
  * Guarantees: one wait at a time, which whoever asks meanwhile shares, bounded as the hook is; another
  * one can follow, because a container that fails its liveness probe has its hook called too, and is
- * started again. Readiness fails from the first question until another socket listens. Started at once
- * and alive always: the kubelet starts the server only after this, and does not restart it for that.
+ * started again. Ready while the server listens. Started at once and alive always: the kubelet starts
+ * the server only after this, and does not restart it for that.
  *
- * The kubelet has no secret, so anybody who reaches the address may ask. All that makes is a wait and
- * the end of idle connections.
+ * The kubelet has no secret, so anybody who reaches the address may ask. Therefore a wait changes no
+ * readiness, which a pod that is deleted has lost anyway: all that it does is to end idle connections.
  */
 import { plainText, probeHandler } from "../admin/probe_server.ts";
 import type { ListenSpec } from "../config/listen_spec.ts";
@@ -50,8 +50,6 @@ class PrestopSidecar {
   readonly #traffic;
   readonly #answerProbe;
   #wait: Promise<Outcome> | null = null;
-  /** Listening sockets of the server that is to end, or has. */
-  #ending: ReadonlySet<number> = new Set();
 
   constructor(
     readonly platform: Platform,
@@ -71,7 +69,6 @@ class PrestopSidecar {
   }
 
   async #waitOnce(): Promise<Outcome> {
-    this.#ending = new Set(this.#traffic.listeners()?.map(({ inode }) => inode));
     try {
       const outcome = await waitForQuiet(this.platform, this.command, this.own);
       const [status, text] = outcome;
@@ -84,16 +81,9 @@ class PrestopSidecar {
   }
 
   #report(): ProbeReport {
-    const why = this.#whyNotReady();
-    return { started: true, ready: why === "", live: true, why };
-  }
-
-  #whyNotReady(): string {
-    if (this.#wait !== null) return "it is ending";
-    const found = this.#traffic.listeners();
-    if (found === null) return "nobody knows whether the server listens";
-    if (found.length === 0) return "the server does not listen";
-    return found.every(({ inode }) => this.#ending.has(inode)) ? "it was told to end" : "";
+    const ready = this.#traffic.isListening() === true;
+    const why = ready ? "" : "the server does not listen";
+    return { started: true, ready, live: true, why };
   }
 }
 

@@ -32,7 +32,7 @@ export interface PortWatchOptions {
   ownOpens(): number;
 }
 
-export interface Listener {
+interface Listener {
   readonly port: number;
   readonly inode: number;
   readonly uid: number;
@@ -78,21 +78,8 @@ export class PortWatch {
 
   /** Some port of the service has a listener now; null when that cannot be found out. */
   isListening(): boolean | null {
-    const found = this.listeners();
-    return found === null ? null : found.length > 0;
-  }
-
-  /** The sockets that listen for the service now; null when that cannot be found out. */
-  listeners(): readonly Listener[] | null {
-    const { exceptPort } = this.options;
-    const ports = this.options.ports();
-    const rows = this.#listeners()?.filter(({ port }) =>
-      ports.length > 0 ? ports.includes(port) : port !== exceptPort
-    );
-    if (rows === undefined) return null;
-    const pids = ports.length > 0 ? null : this.options.processes?.() ?? null;
-    const isOurs = pids === null ? () => true : this.#ownership(pids);
-    return isOurs === null ? null : rows.filter(isOurs);
+    const ports = this.#findPorts();
+    return ports === null ? null : ports.size > 0;
   }
 
   look(atMs: number): PortLook | null {
@@ -150,13 +137,25 @@ export class PortWatch {
   /** @returns whether anybody listens at a port of the service; null = that is not known */
   #refreshPorts(atMs: number): boolean | null {
     if (atMs - this.#portsAtMs < PORTS_LOOK_MS) return this.#ports.size > 0;
-    const found = this.listeners();
-    if (found === null) return null;
-    if (found.length === 0) return false;
+    const ports = this.#findPorts();
+    if (ports === null) return null;
+    if (ports.size === 0) return false;
     this.#portsAtMs = atMs;
     // A server that has closed its listeners still has the connections that came by them.
-    this.#ports = new Set([...this.#ports, ...found.map(({ port }) => port)]);
+    this.#ports = new Set([...this.#ports, ...ports]);
     return true;
+  }
+
+  #findPorts(): Set<number> | null {
+    const { exceptPort } = this.options;
+    const ports = this.options.ports();
+    const rows = this.#listeners()?.filter(({ port }) =>
+      ports.length > 0 ? ports.includes(port) : port !== exceptPort
+    );
+    if (rows === undefined) return null;
+    const pids = ports.length > 0 ? null : this.options.processes?.() ?? null;
+    const isOurs = pids === null ? () => true : this.#ownership(pids);
+    return isOurs === null ? null : new Set(rows.filter(isOurs).map(({ port }) => port));
   }
 
   /** @returns which listeners are the server's; null = not known at this moment */

@@ -84,7 +84,7 @@ export function kubernetesSidecar({ config, options }: InitRequest): string {
     "  ports:",
     `  - {name: baton, containerPort: ${PROBE_PORT}}`,
     "  startupProbe: {httpGet: {path: /startupz, port: baton}, periodSeconds: 1, failureThreshold: 60}",
-    "  # The pod is ready when the server listens, and not from the hook on.",
+    "  # The pod is ready when the server listens, too: its own probes would be counted as traffic.",
     "  readinessProbe: {httpGet: {path: /readyz, port: baton}, periodSeconds: 2, failureThreshold: 1}",
     "  livenessProbe: {httpGet: {path: /livez, port: baton}, periodSeconds: 10, failureThreshold: 3}",
   ], [
