@@ -68,7 +68,7 @@ export const POD_VERBS: Readonly<Record<"ready" | "prestop" | "install", VerbSpe
     examples: [
       ["baton prestop --port 8080", "without a baton that runs"],
       ["baton prestop --min 15s --max 30s", "behind a slow load balancer"],
-      ["baton prestop --port 8080 --serve '*:9901'", "as a sidecar of the server's container"],
+      ["baton prestop --port 8080 --serve 0.0.0.0:9901", "as a sidecar of the server's container"],
     ],
   },
   install: {

@@ -8,9 +8,9 @@ export const TEMPLATES: Readonly<Record<string, Template>> = {
   docker: { what: "a Containerfile", make: containerfile },
   kubernetes: { what: "a Deployment", make: kubernetesEntrypoint },
   "kubernetes-prestop": {
-    what: "one with a preStop hook",
+    what: "with a preStop hook",
     make: kubernetesPrestop,
   },
-  "kubernetes-sidecar": { what: "one with a sidecar", make: kubernetesSidecar },
+  "kubernetes-sidecar": { what: "with a sidecar", make: kubernetesSidecar },
   systemd: { what: "a service unit for systemd", make: systemdUnit },
 };

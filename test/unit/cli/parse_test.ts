@@ -193,6 +193,21 @@ describe("parseCommandLine() refuses with a ConfigError", () => {
   });
 });
 
+describe("parseCommandLine() on prestop", () => {
+  it("takes the address of a sidecar", () => {
+    const command = parse("prestop", "--port", "8080", "--serve", "*:9901");
+    assert.ok(command.verb === "prestop");
+    assert.equal(command.serve?.port, 9901);
+    assert.deepEqual(command.ports, [8080]);
+  });
+
+  for (const words of ["--serve", "--serve 0", "--serve x:1", "--serve 9901 --runtime-dir /run"]) {
+    it(`refuses ${words}`, () => {
+      assert.throws(() => parse("prestop", ...words.split(" ")), ConfigError);
+    });
+  }
+});
+
 describe("parseCommandLine() on init", () => {
   function init(...argv: string[]) {
     const command = parse("init", ...argv);
