@@ -33,9 +33,12 @@ import { leaveDirectory, surroundingsOf } from "./working_directory.ts";
 
 /** End the service, like `baton stop`. */
 const STOPPING = ["SIGTERM", "SIGINT", "SIGQUIT"];
-/** Meant for the process that gets them: faults, its own children, pipes; or they cannot be handled. */
+/**
+ * Meant for the process that gets them: faults, its own children, pipes; or they cannot be handled.
+ * Bun keeps PWR for its garbage collector, which stops threads with it: no handler is ever called.
+ */
 const KEPT = [
-  ...["SIGKILL", "SIGSTOP", "SIGCHLD", "SIGPIPE", "SIGSTKFLT"],
+  ...["SIGKILL", "SIGSTOP", "SIGCHLD", "SIGPIPE", "SIGSTKFLT", "SIGPWR"],
   ...["SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"],
 ];
 
