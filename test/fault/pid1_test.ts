@@ -8,9 +8,10 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
+import type { Baton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { formatTally, Load } from "../support/load.ts";
+import { contained, CONTAINER, noContainer } from "../support/pid1.ts";
 import { alive, children, state } from "../support/proc.ts";
 import { notPermitted, processNumbered } from "../support/restrict.ts";
 import { fixtureCommand } from "../support/servers.ts";
@@ -19,25 +20,12 @@ import { waitUntil } from "../support/wait_until.ts";
 
 const RELOADS = 5;
 const ORPHANS = 20;
-const CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
 const DOCKER = [
   ...[...CONTAINER, "setpriv"],
   "--bounding-set=-all,+chown,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+sys_chroot",
 ];
-const skip = process.getuid?.() === 0
-  ? notPermitted(CONTAINER) || notPermitted(DOCKER)
-  : "a PID namespace needs root";
+const skip = noContainer || notPermitted(DOCKER);
 const OPTIONS = { skip, timeout: 120_000 };
-
-/** baton as PID 1; `pid` is its number here. */
-async function contained(
-  options: BatonOptions,
-): Promise<{ baton: Baton; pid: number } & AsyncDisposable> {
-  const baton = await startBaton({ wrapper: CONTAINER, ...options });
-  assert.equal((await baton.status()).pid, 1, "baton is PID 1");
-  const pid = processNumbered(1, baton.pid);
-  return { baton, pid, [Symbol.asyncDispose]: () => baton[Symbol.asyncDispose]() };
-}
 
 async function stops(baton: Baton, pid: number, signal: NodeJS.Signals): Promise<void> {
   process.kill(pid, signal);
@@ -55,6 +43,7 @@ async function losesNothing(baton: Baton, pid: number, port: number): Promise<vo
   assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
   assert.equal(tally.byBody.size, RELOADS + 1, formatTally(tally));
   assert.deepEqual(children(pid).filter((child) => !alive(child)), [], "no zombie is left");
+  assert.equal((await baton.status()).pid, 1, "baton is PID 1");
 }
 
 describe("baton as PID 1", () => {

@@ -9,15 +9,14 @@ import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { probe } from "../support/kube_pod.ts";
 import { formatTally, Load } from "../support/load.ts";
+import { CONTAINER, noContainer } from "../support/pid1.ts";
 import { alive, children } from "../support/proc.ts";
-import { notPermitted, processNumbered } from "../support/restrict.ts";
+import { processNumbered } from "../support/restrict.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const OPTIONS = { timeout: 60_000 };
-const CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
-const skip = process.getuid?.() === 0 ? notPermitted(CONTAINER) : "a PID namespace needs root";
-const PID_1 = { ...OPTIONS, skip };
+const PID_1 = { ...OPTIONS, skip: noContainer };
 const ORPHANS = 1_000;
 
 interface Setting {
@@ -222,24 +221,6 @@ describe("--shutdown-only as process 1", () => {
     await waitUntil(() => children(one).every(alive), { what: "no zombie is left" });
     process.kill(one, "SIGTERM");
     assert.equal((await running.exited).code, 0, running.stderr);
-  });
-
-  test("forwards signals, and keeps those that are its own", PID_1, async () => {
-    const names = ["HUP", "USR1", "USR2", "ALRM", "WINCH", "CONT", "URG", "IO"];
-    const traps = names.map((name) => `trap 'echo got ${name}' ${name};`).join(" ");
-    const script = `${traps} echo set; trap 'exit 0' TERM; while :; do sleep 0.05; done`;
-    const { baton } = await start({ command: shell(script), wrapper: CONTAINER });
-    await using running = baton;
-    await waitUntil(() => running.stdout.includes("set"), { what: "the traps are set" });
-    const one = processNumbered(1, running.pid);
-    for (const name of names) {
-      process.kill(one, `SIG${name}` as NodeJS.Signals);
-      await waitUntil(() => running.stdout.includes(`got ${name}\n`), { what: `got ${name}` });
-    }
-    process.kill(one, "SIGCHLD");
-    process.kill(one, "SIGTERM");
-    assert.equal((await running.exited).code, 0, running.stderr);
-    assert.doesNotMatch(running.stdout, /got CHLD/);
   });
 
   test("waits for a server that has gone to the background", PID_1, async () => {
