@@ -1,0 +1,129 @@
+/**
+ * Fault: `baton prestop` without a baton, where something is not as it should be: nobody listens, another port was
+ * named, it runs twice, after TERM; the kernel does not tell it who is connected.
+ *
+ * Allowed outcome: it always ends within --min and --max, and the status says what it has found; what it could not
+ * count is unknown, never zero. Each runs in a PID namespace of its own, so that it does not write to the standard
+ * output of this machine's process 1. Needs root for that.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { batonCommand, type CommandResult, runCommand } from "../support/baton.ts";
+import { type BareServer, startBare } from "../support/bare_server.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { CONTAINER, noContainer } from "../support/pid1.ts";
+import { notPermitted, restrictedBy } from "../support/restrict.ts";
+import { fixtureCommand } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const OPTIONS = { skip: noContainer, timeout: 60_000 };
+const MIN_MS = 300;
+const MAX_MS = 1_200;
+/** The start of baton, of what restricts it, and of namespaces, on a busy machine. */
+const OVERHEAD_MS = 5_000;
+const NO_NETLINK = restrictedBy("netlink=EPERM");
+/** A /proc with processes only: no /proc/net. proc(5), subset=pid */
+const NO_TABLES = [
+  ...["unshare", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c"],
+  ...['mount -t proc -o subset=pid proc /proc && exec "$@"', "sh"],
+];
+
+interface Hook {
+  readonly port: number;
+  readonly wrapper?: readonly string[];
+  readonly maxMs?: number;
+}
+
+/** @throws {AssertionError} when it takes longer than it may, or not even as long as it must */
+async function prestop(
+  { port, wrapper = CONTAINER, maxMs = MAX_MS }: Hook,
+): Promise<CommandResult> {
+  using dir = tempDir();
+  const startedAt = performance.now();
+  const result = await runCommand([
+    ...[...wrapper, ...batonCommand(), "prestop", "--runtime-dir", dir.path],
+    ...["--port", String(port), "--min", `${MIN_MS}ms`, "--quiet", "100ms", "--max", `${maxMs}ms`],
+  ]);
+  const tookMs = performance.now() - startedAt;
+  assert.ok(tookMs >= MIN_MS, `${tookMs} ms: ${result.stdout}${result.stderr}`);
+  assert.ok(tookMs < MIN_MS + maxMs + OVERHEAD_MS, `${tookMs} ms: ${result.stderr}`);
+  return result;
+}
+
+async function server(): Promise<{ server: BareServer; port: number } & AsyncDisposable> {
+  const port = await freePort();
+  const env = { PORT: String(port) };
+  const server = await startBare({ command: fixtureCommand("node_http.js"), port, env });
+  return { server, port, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+function assertIs({ code, stdout, stderr }: CommandResult, status: number, said: RegExp): void {
+  assert.equal(code, status, stdout + stderr);
+  assert.match(stdout + stderr, said);
+}
+
+describe("baton prestop on its own", () => {
+  test("nobody listens: says so, after the least time", OPTIONS, async () => {
+    assertIs(await prestop({ port: await freePort() }), 71, /nobody listens at \d+/);
+  });
+
+  test(
+    "another port than the server's was named: the same, and the server is left alone",
+    OPTIONS,
+    async () => {
+      await using running = await server();
+      assertIs(await prestop({ port: await freePort() }), 71, /nobody listens at \d+/);
+      assert.equal(running.server.exit, null);
+    },
+  );
+
+  test("twice at once, and once more after TERM has ended the server", OPTIONS, async () => {
+    await using running = await server();
+    const hooks = [prestop({ port: running.port }), prestop({ port: running.port })];
+    for (const hook of await Promise.all(hooks)) assertIs(hook, 0, /no more traffic at/);
+    running.server.signal("SIGTERM");
+    await running.server.exited;
+    assertIs(await prestop({ port: running.port }), 71, /nobody listens at/);
+  });
+
+  for (
+    const [name, wrapper] of [["sock_diag", CONTAINER], ["/proc/net/tcp", [
+      ...CONTAINER,
+      ...NO_NETLINK,
+    ]]] as const
+  ) {
+    test(
+      `counts by ${name}: busy as long as a request is in flight, then empty`,
+      OPTIONS,
+      async () => {
+        await using running = await server();
+        const { port } = running;
+        await using load = new Load({ port, path: "/slow?ms=5000", clients: 1, maxRequests: 1 })
+          .start();
+        await waitUntil(() => load.tally.connections === 1, { what: "the request is sent" });
+        assertIs(await prestop({ port, wrapper, maxMs: 300 }), 124, /1 connections are still busy/);
+        assertIs(await prestop({ port, wrapper, maxMs: 20_000 }), 0, /no more traffic at/);
+        const tally = await load.finished();
+        assert.deepEqual(
+          [tally.ok, tally.lost],
+          [1, 0],
+          "the hook has waited for it: " + formatTally(tally),
+        );
+      },
+    );
+  }
+
+  const skip = noContainer || notPermitted(NO_TABLES);
+  test(
+    "neither sock_diag nor /proc/net: unknown, and waited to the limit",
+    { ...OPTIONS, skip },
+    async () => {
+      await using running = await server();
+      const wrapper = [...NO_TABLES, ...NO_NETLINK];
+      assertIs(await prestop({ port: running.port, wrapper }), 124, /could not be counted/);
+      assert.equal(running.server.exit, null);
+    },
+  );
+});
