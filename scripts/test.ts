@@ -82,7 +82,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   "integration-root-deno": { ...PROMISES, env: ON_DENO, files: NEED_ROOT },
   "integration-user": { ...PROMISES, asPlainUser: true, files: FOR_ANY_USER },
   "integration-user-deno": { ...PROMISES, env: ON_DENO, asPlainUser: true },
-  system: { ...SLOW, folder: "test/system", runner: "bun" },
+  system: { ...SLOW, folder: "test/system", runner: "bun", parallel: 2 },
   fault: FAULTS,
   "fault-deno": { ...FAULTS, env: { ...ON_DENO, BATON_TEST_MOMENTS: "20" } },
 };

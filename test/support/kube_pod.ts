@@ -16,7 +16,9 @@ import { waitUntil } from "./wait_until.ts";
 
 /** The kubelet gives a container that much after its hook, whatever the hook has taken. */
 const LEAST_GRACE_MS = 2_000;
-const PROBE_PERIOD_MS = 100;
+/** Until it is ready: often, so that nobody waits for it. Then as often as `periodSeconds` may be at most. */
+const STARTUP_PERIOD_MS = 100;
+const PERIOD_MS = 1_000;
 const PROBE_TIMEOUT_MS = 1_000;
 const MAX_KEPT_OUTPUT_LENGTH = 64 * 1024;
 /** Of a busy machine. */
@@ -207,7 +209,8 @@ export class Pod implements AsyncDisposable {
       ) {
         this.restarts++;
       }
-      await new Promise((resolve) => setTimeout(resolve, PROBE_PERIOD_MS));
+      const periodMs = this.#ready ? PERIOD_MS : STARTUP_PERIOD_MS;
+      await new Promise((resolve) => setTimeout(resolve, periodMs));
     }
   }
 

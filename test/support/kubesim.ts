@@ -23,8 +23,10 @@ export const noKubesim: string | false = process.getuid?.() !== 0
 
 export interface Scenario {
   readonly server: ServerId | "ignores_term";
-  /** baton as process 1; as a hook; as a sidecar that a hook asks; none. */
-  readonly form: "entrypoint" | "prestop" | "sidecar" | "bare";
+  /**
+   * baton as process 1; as a hook; as a sidecar that a hook asks. Without: the server as process 1; below an init.
+   */
+  readonly form: "entrypoint" | "prestop" | "sidecar" | "bare" | "init";
   readonly pods: number;
   /** From a pod's removal until the balancer sends it nothing new. */
   readonly lagMs: number;

@@ -49,7 +49,7 @@ async function main(scenario: Scenario): Promise<Outcome> {
   const old = await Promise.all(Array.from({ length: scenario.pods }, () => start("1")));
   const path = scenario.slowMs > 0 ? `/slow?ms=${scenario.slowMs}` : "/";
   const common = { port: balancer.port, maxDurationMs: scenario.limitMs };
-  await using fresh = new Load({ ...common, clients: 4, thinkTimeMs: 10 }).start();
+  await using fresh = new Load({ ...common, clients: 2, thinkTimeMs: 20 }).start();
   await using kept = new Load({
     ...common,
     clients: scenario.clients,
@@ -109,7 +109,7 @@ function specOf(scenario: Scenario, dir: string, number: number, version: string
   ];
   const unchanged: ContainerSpec = {
     ...common,
-    command: runnable.command,
+    command: scenario.form === "init" ? ["tini", "--", ...runnable.command] : runnable.command,
     readiness: plain,
     liveness: null,
     preStop: null,

@@ -8,6 +8,7 @@
  */
 import type { Buffer } from "node:buffer";
 import { createConnection, type Socket } from "node:net";
+import { setImmediate } from "node:timers";
 import { HttpResponse } from "./http_response.ts";
 import { type Cause, causeOfCode, Tally } from "./tally.ts";
 
@@ -25,6 +26,7 @@ export const DEFAULT_SOURCES: readonly string[] = Array.from(
 );
 /** A client whose request was lost waits this long, so as not to spin on a refused port. */
 const PAUSE_AFTER_LOSS_MS = 5;
+const LOOK_TURNS = 4;
 
 export interface LoadOptions {
   readonly port?: number;
@@ -132,7 +134,10 @@ export class Load implements AsyncDisposable {
         connection.close();
         connection = null;
       }
-      if (thinkTimeMs > 0) await this.#pause(thinkTimeMs);
+      if (thinkTimeMs > 0) {
+        await this.#pause(thinkTimeMs);
+        if (connection !== null) await whatHasCome();
+      }
     }
     connection?.close();
   }
@@ -191,6 +196,16 @@ export class Load implements AsyncDisposable {
       const timer = setTimeout(wake, ms);
       this.#wakers.add(wake);
     });
+  }
+}
+
+/**
+ * A timer that is late is called before what has come in meanwhile is read. Any client looks whether a connection was
+ * closed before it uses it again; several turns, because a balancer may be in this very process.
+ */
+async function whatHasCome(): Promise<void> {
+  for (let turn = 0; turn < LOOK_TURNS; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
