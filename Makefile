@@ -46,7 +46,7 @@ test-integration-user: build ## The same on both, as an ordinary user (if you ar
 test-fault: build ## Test what happens when things go wrong, with baton on Bun and on Deno
 	@$(TEST) fault fault-deno
 
-test-system: build ## Test rolling updates of simulated pods, alone on the machine
+test-system: build ## Test rolling updates of simulated pods (2 minutes, alone on the machine)
 	@$(TEST) system
 
 bench: build ## Measure wrapped against bare speed, start-up, memory and wake-ups (BENCH=--quick)
@@ -61,7 +61,7 @@ check: node_modules/.installed ## Check format, lint, types and import direction
 fmt: node_modules/.installed ## Format the sources
 	@$(DENO) fmt --quiet
 
-ci: ## What the CI runs: install servers with apt-get, all tests, fault tests
+ci: ## What the CI runs: install servers with apt-get, all tests, fault and system tests
 	@.ci/run
 
 clean: ## Remove everything that was built or installed here
