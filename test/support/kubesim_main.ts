@@ -119,6 +119,7 @@ function specOf(scenario: Scenario, dir: string, number: number, version: string
   };
   switch (scenario.form) {
     case "bare":
+    case "init":
       return unchanged;
     case "prestop":
       return { ...unchanged, preStop: { exec: [...wait, "--runtime-dir", join(workDir, "none")] } };
