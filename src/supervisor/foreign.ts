@@ -73,10 +73,15 @@ export class ForeignGeneration implements GenerationHandle {
   }
 
   #onGone(): void {
-    this.#settleListeners();
-    this.options.onGone();
     const exit = { status: 1, asTold: true, text: "the old baton has ended" };
-    this.options.dispatch({ kind: "exited", epoch: this.epoch, exit });
+    try {
+      this.#settleListeners();
+      // Nobody has the names now: whether ours serves already or not, it is the baton that answers.
+      if (!this.#told) this.options.onTakenOver();
+      this.options.onGone();
+    } finally {
+      this.options.dispatch({ kind: "exited", epoch: this.epoch, exit });
+    }
   }
 
   /** Nobody else holds the members now; those of generations before the serving one go. */
