@@ -77,6 +77,7 @@ async function run(
   const directory = runtimeDirectory(config.runtimeDir, env, uid);
   const paths = servicePaths(directory, config.name);
   checkPathLength(directory, paths);
+  predecessor?.mayLeave(paths.hold);
   prepareDirectory(directory, uid);
   const traps = inPlace?.state.traps ?? chooseTrap(platform, config);
   const isRunning = inPlace !== null;

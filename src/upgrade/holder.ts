@@ -111,6 +111,9 @@ export class Holder {
       const ready = this.platform.descriptors.waitReadable([this.#listener, ...alive], timeoutMs);
       if (ready.length === 0) return;
       alive.filter((pidfd) => ready.includes(pidfd)).forEach((pidfd) => pidfd.close());
+      // A successor has one of its own at the path, and the servers have ended: nobody can need this.
+      const isOver = alive.every((pidfd) => !pidfd.isOpen) && !this.#isOurs();
+      if (isOver && !ready.includes(this.#listener)) return;
       if (!ready.includes(this.#listener)) continue;
       using heir = this.platform.sockets.accept(this.#listener);
       if (heir !== null && this.#give(heir, state)) return;

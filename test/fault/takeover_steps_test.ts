@@ -127,7 +127,7 @@ describe("takeover: kill -9 at each message", async () => {
         // What drains can be taken back; and an old one that waits must be told to stop.
         const slow = createConnection({ port, host: "127.0.0.1" });
         slow.on("error", () => {});
-        slow.write("GET / HTTP/1.1\r\n");
+        slow.write("GET /slow?ms=8000 HTTP/1.1\r\nHost: a\r\n\r\n");
         const isBusy = async () => (await old.status()).generations.at(-1)!.connections.busy > 0;
         await waitUntil(isBusy, { what: "the slow request is in" });
         await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST_TIMEOUT_MS })
@@ -138,7 +138,8 @@ describe("takeover: kill -9 at each message", async () => {
         using relay = new TakeoverRelay(platform, socket, async (side, said): Promise<Fate> => {
           if (side !== from || said !== kind) return "pass";
           const target = victim === "old" ? old : next!;
-          process.kill(target.pid, "SIGKILL");
+          // Who says that it has failed may have ended already.
+          if (target.exit === null && alive(target.pid)) process.kill(target.pid, "SIGKILL");
           await waitUntil(() => !alive(target.pid), { what: "it is dead" });
           killed.resolve();
           return moment === "when it is said" ? "cut_after" : "cut";
@@ -164,7 +165,10 @@ describe("takeover: kill -9 at each message", async () => {
           await servesAlone(left, left === old ? next : old, text);
           const before = load.tally.ok;
           await waitUntil(() => load.tally.ok > before + 20, { what: `it answers\n${text()}` });
-          assert.equal((await left.reload()).result, "ok", text());
+          // Where nothing was steered yet, the next takeover shows that it steers as ever.
+          if (["member", "switch", "switched", "terminate"].includes(kind)) {
+            assert.equal((await left.reload()).result, "ok", text());
+          }
           const tally = await load.stop();
           // The killed one's server had connections in its hands, if it was the one that served.
           const served = victim === "old" || kind === "switched" || kind === "terminate" ||

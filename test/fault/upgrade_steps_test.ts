@@ -56,8 +56,10 @@ describe("upgrade by a child: kill -9 of the old baton", () => {
         const oldServer = (await baton.status()).generations[0]!.pid!;
         // Keeps the old generation draining for as long as the test needs it.
         const slow = createConnection({ port, host: "127.0.0.1" });
+        let answer = "";
+        slow.on("data", (bytes) => answer += String(bytes));
         slow.on("error", () => {});
-        slow.write("GET / HTTP/1.1\r\n");
+        slow.write("GET /slow?ms=3000 HTTP/1.1\r\nHost: a\r\n\r\n");
         const isBusy = async () => (await baton.status()).generations[0]!.connections.busy > 0;
         await waitUntil(isBusy, { what: "the slow request is in" });
         await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST_TIMEOUT_MS })
@@ -98,13 +100,19 @@ describe("upgrade by a child: kill -9 of the old baton", () => {
           await said("generation 1 serves");
           if (moment === "while it drains") await said("generation 0 drains");
           if (alive(baton.pid)) await kill();
+          if (moment === "while it drains" && flags.length > 0) {
+            await waitUntil(() => answer.includes("version=1"), { what: "it is answered" });
+          }
           slow.destroy();
-          await upgrade;
-
+          assert.equal((await upgrade).code, 0, (await upgrade).stderr);
           await isTheOne(baton, newPid);
-          await waitUntil(() => !alive(oldServer), { what: `the old server ends\n${baton.stderr}` });
+          await waitUntil(() => !alive(oldServer), {
+            what: `the old server ends\n${baton.stderr}`,
+          });
           look(newPid);
-          await waitUntil(() => !existsSync(`${pidfile}.oldbin`), { what: "the old pidfile is gone" });
+          await waitUntil(() => !existsSync(`${pidfile}.oldbin`), {
+            what: "the old pidfile is gone",
+          });
           assert.equal(readFileSync(pidfile, "utf8").trim(), String(newPid));
           const second = await startBaton({ ...good, dir: baton.dir, expectFailure: true });
           assert.equal((await second.exited).code, 75, second.stderr);
