@@ -19,20 +19,21 @@ import { Running } from "./running.ts";
 /** @returns the epochs of those that were adopted */
 export function adoptOrphans(parts: ServiceParts, foreign: ForeignGeneration): Set<number> {
   const { context, running } = parts;
-  const estate = foreign.options.predecessor.estate ?? null;
+  const { estate } = foreign.options;
   const survivor = estate?.survivor() ?? null;
-  if (estate === null || survivor === null) {
-    estate?.close();
-    return new Set();
-  }
-  const heritage = estate.claim();
+  const heritage = estate?.claim() ?? null;
   const found = heritage?.resumption ?? null;
+  const survivors = survivor === null ? [] : [survivor];
   const kept = found?.kept ?? new Kept();
-  const records = (found?.state.generations ?? [survivor]).filter(({ epoch, pid, startTime }) =>
+  const records = (found?.state.generations ?? survivors).filter(({ epoch, pid, startTime }) =>
     epoch <= foreign.epoch && processStat(pid)?.startTime === startTime
   );
   const adopted = records.map((record) => goOnWith(parts, record, kept));
   kept.close();
+  if (adopted.length === 0) {
+    heritage?.taken();
+    return new Set();
+  }
   const draining = drainingIn(found, adopted.map(({ epoch }) => epoch), foreign.epoch);
   if (foreign.phase === "stopping") running.get(foreign.epoch)?.signalStop();
   const generations = [...draining, { ...newGeneration(foreign.epoch), state: foreign.phase }];

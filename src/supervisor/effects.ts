@@ -60,10 +60,10 @@ export class Effects {
       ...{ ...options.upgrade, platform, children, dispatch, logger },
       door: options.door,
     });
-    const { handoffSocket, backlog } = config;
+    const { handoffSocket, backlog, survive: survives } = config;
     const { lock } = options.upgrade;
     this.offers = handoffSocket === null ? null : new Offers({
-      ...{ platform, listeners, adopter, dispatch, logger, lock, backlog },
+      ...{ platform, listeners, adopter, dispatch, logger, lock, backlog, survives },
       path: handoffSocket,
     });
     context.children.onStrayReaped = () => {
@@ -153,6 +153,7 @@ export class Effects {
       platform: context.platform,
       listeners: context.listeners,
       predecessor,
+      estate: this.options.estate,
       dispatch: this.context.dispatch,
       adopt: () => adoptOrphans(this, foreign),
       onTakenOver: () => {

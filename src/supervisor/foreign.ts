@@ -24,8 +24,6 @@ export interface OldBaton {
     /** Of the first generation here. */
     readonly nextEpoch?: number;
   };
-  /** What it leaves if it is killed; a stranger leaves nothing that we could go on with. */
-  readonly estate?: Estate | null;
   importInto(listeners: Listeners): void;
   /** @param onGivenUp it will not be replaced by us: it goes on alone */
   watch(onGone: () => void, onGivenUp: (reason: string) => void): void;
@@ -41,6 +39,7 @@ export interface ForeignOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
   readonly predecessor: OldBaton;
+  readonly estate: Estate | null;
   readonly dispatch: (event: ServiceEvent) => void;
   /** Our own generation serves; says so to the world before the old baton is told. */
   readonly onTakenOver: () => void;
@@ -114,7 +113,6 @@ export class ForeignGeneration implements GenerationHandle {
 
   beginDrain(): void {
     this.phase = "draining";
-    this.options.predecessor.estate?.reserve();
     try {
       this.options.onTakenOver();
     } finally {

@@ -55,7 +55,12 @@ export function packService(parts: ServiceParts, service: ServiceState): Luggage
     surroundings: options.surroundings,
     traps: context.adopter !== null,
     // Whoever waits for an upgrade asks the next baton; nobody else can be waiting.
-    service: { ...service, upgrade: null, waiting: [] },
+    service: {
+      ...service,
+      ...{ upgrade: null, waiting: [] },
+      // What it has not taken over is another baton's.
+      served: service.served && !service.onProbation,
+    },
     history: history.record(),
     generations: records,
     groups: groups.map((group) => ({

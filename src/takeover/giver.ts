@@ -122,7 +122,9 @@ export class Giver {
       case "withdraw":
         return host.withdraw(effect.reason);
       case "take_back":
-        return host.takeBack();
+        // Its server serves on, and waits for its own next baton.
+        if (!this.#hello?.survives) host.takeBack();
+        return;
       case "stop":
         return host.stop();
       case "send_refused":

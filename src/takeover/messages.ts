@@ -61,6 +61,8 @@ export type Request =
     readonly network: string;
     /** How long its generation may take to get ready. */
     readonly readyTimeoutMs: number;
+    /** Its server will outlive it (--survive). Absent: no. */
+    readonly survives: boolean;
   }
   | { readonly kind: "group"; readonly index: number; readonly from: number }
   | { readonly kind: "member"; readonly index: number }
@@ -88,6 +90,8 @@ export interface Offer {
   readonly counters: Counters;
   /** How many there are to ask for. */
   readonly groups: number;
+  /** Its server outlives it (--survive), and its own next baton goes on with that. Absent: no. */
+  readonly survives: boolean;
 }
 
 /** Said by the old baton. */
@@ -133,6 +137,7 @@ export function parseRequest(data: Uint8Array): Request {
         name: text(fields, "name", MAX_NAME),
         network: text(fields, "network", MAX_NAME),
         readyTimeoutMs: int(fields, "readyTimeoutMs", 0, MAX_DURATION_MS),
+        survives: survivesIn(fields),
       };
     case "group":
       return {
@@ -171,6 +176,7 @@ export function parseReply(data: Uint8Array): Reply {
         notified: flag(fields, "notified"),
         counters: countersIn(fieldsOf(fields["counters"], "counters")),
         groups: int(fields, "groups", 1, MAX_GROUPS),
+        survives: survivesIn(fields),
       };
     case "group":
       return {
@@ -210,6 +216,11 @@ function fieldsIn(data: Uint8Array): Fields {
     throw new MalformedMessage(`${data.length} bytes that are no JSON`);
   }
   return fieldsOf(value, "message");
+}
+
+/** Batons before it did not say. */
+function survivesIn(fields: Fields): boolean {
+  return "survives" in fields && flag(fields, "survives");
 }
 
 function versionsIn(fields: Fields): VersionRange {

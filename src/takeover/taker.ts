@@ -29,6 +29,8 @@ export interface TakerOptions {
   readonly batonVersion: string;
   readonly name: string;
   readonly readyTimeoutMs: number;
+  /** The server outlives this baton, and the next one goes on with it. */
+  readonly survives: boolean;
   /** After this time the old one is to stop, whatever it still has. */
   readonly parentShutdownTimeMs: number;
 }
@@ -101,7 +103,7 @@ export class Taker {
   }
 
   #sayHello(): void {
-    const { batonVersion, name, readyTimeoutMs } = this.options;
+    const { batonVersion, name, readyTimeoutMs, survives } = this.options;
     const network = ownNamespace("net");
     this.#ask({
       kind: "hello",
@@ -110,6 +112,7 @@ export class Taker {
       name,
       network,
       readyTimeoutMs,
+      survives,
     });
     this.#arm(true);
   }

@@ -17,13 +17,23 @@ import type { GenerationRecord } from "./resume_state.ts";
 export class Estate {
   #queued: Fd | null = null;
 
-  /** @param path where the holder of the old baton is */
-  constructor(readonly platform: Platform, readonly path: string, readonly state: HandoverState) {}
+  /**
+   * @param path where the holder of the old baton is, if it has one
+   * @param state null: its processes are not known here
+   */
+  constructor(
+    readonly platform: Platform,
+    readonly path: string,
+    readonly state: HandoverState | null,
+  ) {}
 
-  /** To be called before another holder is put at the path. */
+  /** To be called before the switch. */
   reserve(): void {
-    // Whoever has no holder dies without heirs: it ends the queue by closing it.
-    if (this.state.survivor) this.#queued ??= connectToHolder(this.platform, this.path);
+    try {
+      this.#queued ??= connectToHolder(this.platform, this.path);
+    } catch {
+      // Going on without it is what happens without --survive.
+    }
   }
 
   /** The old baton has ended. @returns null when it has left no holder */
@@ -36,6 +46,7 @@ export class Estate {
 
   /** The server that served when the upgrade began; null when it has ended, or is about to. */
   survivor(): GenerationRecord | null {
+    if (this.state === null) return null;
     const { survivor, epoch, startedAt, notified } = this.state;
     if (!survivor || processStat(survivor.pid)?.startTime !== survivor.startTime) return null;
     return {

@@ -80,7 +80,8 @@ export function connectToHolder(platform: Platform, path: string): Fd | null {
   if (owner !== ROOT && owner !== platform.processes.userId()) {
     throw new Error(`Cannot go on with what is at ${path}: it belongs to user ${owner}`);
   }
-  const socket = platform.sockets.packets();
+  // A queue that is full is an error, and not a reason to wait.
+  const socket = platform.sockets.packets({ nonblocking: true });
   try {
     platform.sockets.connectUnix(socket, path);
     platform.descriptors.setBlocking(socket);

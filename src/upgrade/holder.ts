@@ -23,6 +23,7 @@ import { parseResumeState } from "./resume_state.ts";
 const BACKLOG = 8;
 const SOCKET_MODE = 0o600;
 const ROOT = 0;
+const SIGTERM = 15;
 /** After the last server has ended without a baton. */
 const LONELY_MS = 60_000;
 /** For a next baton that has taken everything to say so. */
@@ -105,6 +106,7 @@ export class Holder {
 
   #awaitHeir(state: Fd): void {
     const servers = this.#servers(state);
+    if (!this.#isForHeirs(state) && !this.#isAsked()) return this.#dismiss(servers);
     for (;;) {
       const alive = servers.filter((pidfd) => pidfd.isOpen);
       const timeoutMs = alive.length > 0 ? FOR_EVER : LONELY_MS;
@@ -120,6 +122,21 @@ export class Holder {
       // An heir that died after its own holder had everything.
       if (!this.#isOurs()) return;
     }
+  }
+
+  /** False when another baton serves: it has taken over, or was not taken over from yet. */
+  #isForHeirs(state: Fd): boolean {
+    const { service } = parseResumeState(readFileSync(`/proc/self/fd/${state.number}`, "utf8"));
+    return service.served && (service.handedOver ?? null) === null;
+  }
+
+  #isAsked(): boolean {
+    return this.platform.descriptors.waitReadable([this.#listener], 0).length > 0;
+  }
+
+  /** As the kernel does to servers that do not outlive their baton. */
+  #dismiss(servers: readonly Fd[]): void {
+    for (const pidfd of servers) this.platform.processes.signalThrough(pidfd, SIGTERM);
   }
 
   /** Process descriptors of the servers that are alive. */

@@ -14,7 +14,6 @@ import {
   parseState,
   STATE_LIMIT,
 } from "./protocol.ts";
-import { Estate } from "./estate.ts";
 import type { HandoverMessage, HandoverState } from "./protocol.ts";
 
 const SIGTERM = 15;
@@ -25,8 +24,6 @@ export class Predecessor {
   /** The lock on the service's name, shared with the old baton. */
   readonly lock: Fd;
   readonly #control: Fd;
-  /** What it leaves if it is killed before it has ended by itself. */
-  estate: Estate | null = null;
   readonly #members: Fd[] = [];
   #watch: Watch | null = null;
 
@@ -51,11 +48,6 @@ export class Predecessor {
     this.state = parseState(text);
     const count = this.state.groups.reduce((sum, { members }) => sum + members.length, 0);
     for (let i = 0; i < count; i++) this.#members.push(take(first + 3 + i));
-  }
-
-  /** @param holdPath where its holder is, if it has one */
-  mayLeave(holdPath: string): void {
-    this.estate = new Estate(this.platform, holdPath, this.state);
   }
 
   /** Puts the old baton's members into the table, in the kernel's order. */

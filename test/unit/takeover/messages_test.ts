@@ -19,7 +19,7 @@ const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)
 const HELLO = {
   kind: "hello",
   ...{ versions: { min: 1, max: 3 }, baton: "0.1.0", name: "web" },
-  ...{ network: "net:[4026531840]", readyTimeoutMs: 60_000 },
+  ...{ network: "net:[4026531840]", readyTimeoutMs: 60_000, survives: true },
 } as const;
 const RECORD = {
   ...{ epoch: 2, inode: 4_294_967_295, late: false, owner: 12, unheld: false, dead: true },
@@ -34,7 +34,13 @@ const GROUP = { kind: "group", index: 0, address: ADDRESS, members: [RECORD], ne
 const ACCEPTED = {
   kind: "accepted",
   ...{ version: 1, baton: "0.1.0", name: "web", network: "net:[1]", epoch: 0 },
-  ...{ nextEpoch: 1, startedAt: "2026-01-01T00:00:00.000Z", notified: true, groups: 1 },
+  ...{
+    nextEpoch: 1,
+    startedAt: "2026-01-01T00:00:00.000Z",
+    notified: true,
+    groups: 1,
+    survives: true,
+  },
   counters: { ok: 1, failed: 2, crashes: 3 },
 } as const;
 

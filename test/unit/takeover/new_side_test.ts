@@ -8,10 +8,10 @@ import type { NewEffect, NewEvent, NewPhase, NewState } from "../../../src/takeo
 const TIMEOUT_MS = 5_000;
 const COUNTERS = { ok: 1, failed: 2, crashes: 3 };
 
-const accepted = (groups: number): Reply => ({
+const accepted = (groups: number, survives = false): Reply => ({
   ...{ kind: "accepted", version: 1, baton: "9", name: "web", network: "net:[1]" },
   ...{ epoch: 3, nextEpoch: 5, startedAt: "2026-01-01T00:00:00.000Z", notified: false },
-  ...{ counters: COUNTERS, groups },
+  ...{ counters: COUNTERS, groups, survives },
 });
 const record = (change = {}) => ({
   ...{ epoch: 3, inode: 11, late: false, owner: 1, unheld: false, dead: false, receiving: true },
