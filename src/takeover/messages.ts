@@ -10,6 +10,7 @@
  *   new: group          old: group       with the members of one address, in the kernel's order
  *   new: member         old: member      with a new member at that address, which gets nothing yet
  *   new: switch         old: switched    the old one has steered: THE POINT OF NO RETURN of both
+ *   new: serves         (nothing)        ours is on record: with --survive nothing is taken back from here on
  *   new: terminate      (nothing)        one more request to stop, as by a signal
  *   new: failed         (nothing)        why the new one gives up
  *
@@ -68,6 +69,7 @@ export type Request =
   | { readonly kind: "member"; readonly index: number }
   /** Inodes of the new members that its server accepts from. */
   | { readonly kind: "switch"; readonly members: readonly number[] }
+  | { readonly kind: "serves" }
   | { readonly kind: "terminate" }
   | { readonly kind: "failed"; readonly reason: string }
   | { readonly kind: "unknown"; readonly name: string };
@@ -149,6 +151,7 @@ export function parseRequest(data: Uint8Array): Request {
       return { kind, index: int(fields, "index", 0, MAX_GROUPS) };
     case "switch":
       return { kind, members: list(fields, "members", MAX_GROUPS * 4).map(inodeIn) };
+    case "serves":
     case "terminate":
       return { kind };
     case "failed":

@@ -166,6 +166,7 @@ export class Taker {
 
   saysServing(_epoch: number): void {
     if (this.#state.phase !== "serving") return;
+    this.#ask({ kind: "serves" });
     this.#timer = setTimeout(() => this.stop(), this.options.parentShutdownTimeMs);
   }
 

@@ -144,7 +144,11 @@ describe("takeover with --survive: kill -9 of", () => {
         });
         next = await story.start("new", "2");
         if (at === AFTERWARDS) {
-          await waitUntil(() => (load.tally.byVersion.get("2") ?? 0) > 20, { what: "it serves" });
+          // It says so to the old one in the same moment as to its log.
+          await waitUntil(() => next!.stderr.includes("generation 0 drains"), {
+            what: "it serves",
+          });
+          await waitUntil(() => (load.tally.byVersion.get("2") ?? 0) > 20, { what: "it answers" });
           await story.kill(next);
           killed.resolve();
         }

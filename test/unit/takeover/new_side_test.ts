@@ -180,6 +180,21 @@ describe("newStep()", () => {
     );
   });
 
+  test("leaves the service to the server of an old baton with --survive", {
+    timeout: TIMEOUT_MS,
+  }, () => {
+    const { state } = tell(
+      NEW_SIDE,
+      says(accepted(1, true)),
+      says(group(0, null)),
+      says(member(0)),
+    );
+    assert.equal(
+      tell(state, { kind: "gone" }).line,
+      giveUp("the old baton was killed, and its server goes on"),
+    );
+  });
+
   test("refuses the answer to another question", { timeout: TIMEOUT_MS }, () => {
     assert.equal(tell(at.collecting, says(group(1, null))).line, unasked("group"));
     const asked = tell(at.collecting, says(group(0, null))).state;
