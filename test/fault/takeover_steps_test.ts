@@ -149,7 +149,8 @@ describe("takeover: kill -9 at each message", async () => {
           : await start("new", good, ["--parent-shutdown-time", "100ms"]);
         const text = () => `${relay.said.join(", ")}\nold: ${old.stderr}\nnew: ${next?.stderr}`;
         await Promise.race([killed.promise, failsAfter(DEADLINE_MS, text)]);
-        slow.destroy();
+        // Until the old one has taken back, it must still have something to drain.
+        if (outcome !== "old") slow.destroy();
 
         const left = outcome === "old" ? old : outcome === "new" ? next : null;
         if (left === null) {
@@ -163,6 +164,7 @@ describe("takeover: kill -9 at each message", async () => {
           counts.refusedWhenNobodyServes += tally.refused;
         } else {
           await servesAlone(left, left === old ? next : old, text);
+          slow.destroy();
           const before = load.tally.ok;
           await waitUntil(() => load.tally.ok > before + 20, { what: `it answers\n${text()}` });
           // Where nothing was steered yet, the next takeover shows that it steers as ever.
@@ -208,7 +210,8 @@ function onlyLost(tally: Tally, besides: "refused" | null, text: () => string): 
   const inFlight = reset + short;
   const rest = lost - inFlight - (besides === null ? 0 : refused);
   assert.equal(rest, 0, `${formatTally(tally)}\n${text()}`);
-  assert.ok(inFlight <= CLIENTS, `${formatTally(tally)}\n${text()}`);
+  // Where nobody serves in the end, a client may be cut off more than once on the way there.
+  assert.ok(besides === "refused" || inFlight <= CLIENTS, `${formatTally(tally)}\n${text()}`);
 }
 
 function failsAfter(delayMs: number, text: () => string): Promise<never> {
