@@ -63,6 +63,9 @@ export class Taker {
   onResume: () => void = () => {};
   #promote: (() => void) | null = null;
   #service: OldService | null = null;
+  #isWatched = false;
+  /** What has happened before anybody watched. */
+  #early: NewEvent | null = null;
 
   private constructor(readonly platform: Platform, socket: Fd, readonly options: TakerOptions) {
     this.#borrowed = new Borrowed(platform);
@@ -141,6 +144,10 @@ export class Taker {
 
   /** @param onGivenUp the takeover has failed: the old baton goes on, ours must not */
   watch(onGone: () => void, onGivenUp: (reason: string) => void): void {
+    this.#isWatched = true;
+    const early = this.#early;
+    // What watches must be there first.
+    if (early !== null) queueMicrotask(() => this.#feed(early));
     this.#onGone = onGone;
     this.#onGivenUp = onGivenUp;
   }
@@ -198,6 +205,11 @@ export class Taker {
   }
 
   #feed(event: NewEvent): void {
+    if (this.#service !== null && !this.#isWatched) {
+      // Between the last answer and the import of what was collected: it would be closed half-way.
+      this.#early ??= event;
+      return;
+    }
     const { state, effects } = newStep(this.#state, event);
     this.#state = state;
     for (const effect of effects) this.#perform(effect);
