@@ -33,6 +33,7 @@ import { CONTROL, LOCK } from "../upgrade/resume_state.ts";
 import type { Surroundings } from "../upgrade/resume_state.ts";
 import { HANDOVER_ENV } from "../upgrade/protocol.ts";
 import { findPredecessor } from "../upgrade/predecessor.ts";
+import { Estate } from "../upgrade/estate.ts";
 import type { Predecessor } from "../upgrade/predecessor.ts";
 import { activate } from "./activation.ts";
 import type { Taker } from "../takeover/taker.ts";
@@ -101,8 +102,8 @@ async function run(
     // Who holds for the next baton waits for whoever has the name.
     path: kept ?? free ? paths.hold : null,
   });
-  const { heritage } = left;
-  const taker = isFirst && heritage === null ? await takeOver(platform, config, logger) : null;
+  const { heritage, resumption } = left;
+  const taker = isFirst && resumption === null ? await takeOver(platform, config, logger) : null;
   const own = kept ?? free ?? null;
   const lock = own ?? predecessor?.lock ?? taker?.takeLock(paths.lock) ?? null;
   try {
@@ -118,7 +119,7 @@ async function run(
     return await supervise({
       ...{ platform, config, env, paths, surroundings, traps, logger, pod, lock, pidfile },
       ...{ predecessor, taker, ownsNames, heritage },
-      resumption: left.resumption,
+      resumption,
       stored: left.found,
       // Who takes over gets the old baton's sockets, in its order.
       residents: taker === null ? [...activation.sockets, ...left.spares] : activation.sockets,
@@ -217,6 +218,8 @@ async function supervise(parts: RunParts): Promise<number> {
     notifyPath: (epoch) => paths.notify(epoch),
     upgrade: { program, prefix, env, directory: surroundings.directory, lock: parts.lock },
     predecessor: predecessor ?? taker,
+    // Under its name, and so with its holder.
+    estate: ownsNames ? null : new Estate(platform, paths.hold, predecessor?.state ?? null),
     handoffIsShared: predecessor !== null ||
       (taker !== null && config.takeover === config.handoffSocket),
     resumption,

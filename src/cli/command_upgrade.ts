@@ -81,7 +81,8 @@ async function arrival(
   while (performance.now() - gone < ARRIVAL_MS) {
     try {
       const now = status(platform, command);
-      if (now.pid === before.pid && now.incarnation > before.incarnation) {
+      // Another process: the old one was killed, and the new one goes on by itself.
+      if (now.pid !== before.pid || now.incarnation > before.incarnation) {
         const durationMs = Math.round(performance.now() - startedAt);
         return { result: "ok", reason: null, pid: now.pid, durationMs };
       }

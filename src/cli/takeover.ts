@@ -18,9 +18,10 @@ export async function takeOver(
   config: Config,
   logger: Logger,
 ): Promise<Taker | null> {
-  const { takeover: path, name, readyTimeoutMs, parentShutdownTimeMs } = config;
+  const { takeover: path, name, readyTimeoutMs, parentShutdownTimeMs, survive } = config;
   if (path === null) return null;
-  const options = { path, name, readyTimeoutMs, parentShutdownTimeMs, batonVersion: VERSION };
+  const times = { readyTimeoutMs, parentShutdownTimeMs };
+  const options = { path, name, ...times, survives: survive, batonVersion: VERSION };
   try {
     const taker = await Taker.connect(platform, options);
     if (taker === null) logger.warn(`nobody to take over from at ${path}: starts as the first`);

@@ -33,6 +33,13 @@ export class Draft extends Ending {
         return this.handOver();
       case "handed_back":
         return this.takeBack();
+      case "orphans_adopted": {
+        const known = this.state.generations.map(({ epoch }) => epoch);
+        const added = event.draining.filter(({ epoch }) => !known.includes(epoch));
+        // There is nobody to leave the service to any more.
+        this.set({ onProbation: false, generations: [...added, ...this.state.generations] });
+        return;
+      }
       case "backoff_elapsed":
         if (!this.stopping && candidateOf(this.state) === null && servingOf(this.state) === null) {
           this.set({ queued: this.state.queued ?? [] });

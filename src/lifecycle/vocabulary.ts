@@ -1,5 +1,7 @@
 /** The two vocabularies of the core: what it is told (events) and what it asks for (effects). Pure. */
 
+import type { Generation } from "./generation.ts";
+
 /** How a server's leading process ended, as the core needs to know it. */
 export interface ExitReport {
   /** The shell's view: exit code, or 128 + signal. */
@@ -24,6 +26,11 @@ export type ServiceEvent =
   | { readonly kind: "handed_over" }
   /** The new baton has ended after that: serve on, if the generation has not been told to stop. */
   | { readonly kind: "handed_back" }
+  /**
+   * The old baton that this one replaces was killed, and its servers go on: they are ours from here on.
+   * `draining`: those of generations before the serving one.
+   */
+  | { readonly kind: "orphans_adopted"; readonly draining: readonly Generation[] }
   /** Candidate has its first listener up. */
   | { readonly kind: "listening"; readonly epoch: number }
   /** Candidate has passed its gate. */

@@ -8,6 +8,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { Member } from "../steering/member.ts";
+import type { Estate } from "../upgrade/estate.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
 import type { Keeper } from "../upgrade/keeper.ts";
 import type { GenerationRecord, Surroundings } from "../upgrade/resume_state.ts";
@@ -74,6 +75,8 @@ export interface SupervisorOptions {
   readonly door: () => ControlDoor | null;
   /** The old baton that this one is to replace, if it was started for that. */
   readonly predecessor: OldBaton | null;
+  /** What that one leaves if it is killed; null: nothing that we could go on with. */
+  readonly estate: Estate | null;
   /** It has the path of --handoff-socket, which is ours when we have taken over. */
   readonly handoffIsShared: boolean;
   /** This baton has replaced the old one: from now on the names (socket, pidfile) are its own. */

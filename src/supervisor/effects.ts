@@ -8,6 +8,7 @@ import type { ServiceState } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
 import { provideSpares } from "../steering/spares.ts";
+import { adoptOrphans } from "./adoption.ts";
 import { Answers } from "./answers.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
 import { ForeignGeneration } from "./foreign.ts";
@@ -17,7 +18,7 @@ import { History } from "./history.ts";
 import { InPlaceUpgrade } from "./in_place_upgrade.ts";
 import { Offers } from "./offers.ts";
 import { launchPlan } from "./plan.ts";
-import { delayOf } from "./policy.ts";
+import { delayOf, outlivesBaton } from "./policy.ts";
 import { packLuggage, resumeWaits, unpackService } from "./resume.ts";
 import { Running } from "./running.ts";
 import type { ReloadReport } from "./snapshot.ts";
@@ -59,10 +60,10 @@ export class Effects {
       ...{ ...options.upgrade, platform, children, dispatch, logger },
       door: options.door,
     });
-    const { handoffSocket, backlog } = config;
+    const { handoffSocket, backlog, survive: survives } = config;
     const { lock } = options.upgrade;
     this.offers = handoffSocket === null ? null : new Offers({
-      ...{ platform, listeners, adopter, dispatch, logger, lock, backlog },
+      ...{ platform, listeners, adopter, dispatch, logger, lock, backlog, survives },
       path: handoffSocket,
     });
     context.children.onStrayReaped = () => {
@@ -152,7 +153,9 @@ export class Effects {
       platform: context.platform,
       listeners: context.listeners,
       predecessor,
+      estate: this.options.estate,
       dispatch: this.context.dispatch,
+      adopt: () => adoptOrphans(this, foreign),
       onTakenOver: () => {
         if (handoffIsShared) this.offers?.socket.replace();
         onTakenOver();
@@ -217,7 +220,7 @@ export class Effects {
     const { config } = this.context;
     resumeWaits(
       this.running,
-      state,
+      state.generations,
       (timer, handle) => handle.timers.arm(timer, delayOf(config, timer, handle)),
     );
     return state;
@@ -267,11 +270,14 @@ export class Effects {
     const serving = servingOf(state);
     const running = serving ? this.running.get(serving.epoch) : undefined;
     const { ok, failed, crashes } = this.history;
+    const leader = running instanceof Running ? running.process : null;
+    const outlives = leader !== null && outlivesBaton(this.context.config);
     return {
       name: this.context.config.name,
       batonVersion: this.options.version,
       epoch: serving?.epoch ?? 0,
       servingPid: running?.pid ?? null,
+      survivor: outlives ? { pid: leader.pid, startTime: leader.startTime } : null,
       startedAt: (running?.startedAt ?? new Date()).toISOString(),
       notified: running?.notified ?? false,
       counters: { ok, failed, crashes },

@@ -7,6 +7,7 @@ import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/proc.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { MemberRecord } from "../steering/member.ts";
+import type { Estate } from "../upgrade/estate.ts";
 import type { GenerationHandle } from "./handle.ts";
 
 /** The old baton, as its successor talks to it: a parent (`upgrade/`), or a stranger (`takeover/`). */
@@ -38,10 +39,13 @@ export interface ForeignOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
   readonly predecessor: OldBaton;
+  readonly estate: Estate | null;
   readonly dispatch: (event: ServiceEvent) => void;
   /** Our own generation serves; says so to the world before the old baton is told. */
   readonly onTakenOver: () => void;
-  /** The old baton has ended. */
+  /** The old baton has ended. @returns epochs whose servers go on without it, and are ours from here on */
+  readonly adopt: () => ReadonlySet<number>;
+  /** Everything that it has left is settled. */
   readonly onGone: () => void;
   /** It goes on alone. */
   readonly onGivenUp: (reason: string) => void;
@@ -59,6 +63,8 @@ export class ForeignGeneration implements GenerationHandle {
   readonly outputIsDirect = true;
   /** Its own baton keeps the time. */
   readonly timers = { arm: () => {}, disarm: () => {} };
+  /** As our lifecycle has it. */
+  phase: "serving" | "draining" | "stopping" = "serving";
   #told = false;
 
   constructor(readonly options: ForeignOptions) {
@@ -73,20 +79,30 @@ export class ForeignGeneration implements GenerationHandle {
   }
 
   #onGone(): void {
-    this.#settleListeners();
-    this.options.onGone();
     const exit = { status: 1, asTold: true, text: "the old baton has ended" };
-    this.options.dispatch({ kind: "exited", epoch: this.epoch, exit });
+    let adopted: ReadonlySet<number> = new Set();
+    try {
+      adopted = this.options.adopt();
+      this.#settleListeners(adopted);
+      // Nobody has the names now: whether ours serves already or not, it is the baton that answers.
+      if (!this.#told) this.options.onTakenOver();
+      this.options.onGone();
+    } finally {
+      // Otherwise its end is told by who follows it now.
+      if (!adopted.has(this.epoch)) {
+        this.options.dispatch({ kind: "exited", epoch: this.epoch, exit });
+      }
+    }
   }
 
   /** Nobody else holds the members now; those of generations before the serving one go. */
-  #settleListeners(): void {
+  #settleListeners(adopted: ReadonlySet<number>): void {
     const { listeners, predecessor } = this.options;
     listeners.groups.forEach((group) => group.unshare());
     const records = predecessor.state.groups.flatMap(({ members }) => members);
     const epochs = new Set(records.map(({ epoch }) => epoch));
     epochs.delete(this.epoch);
-    epochs.forEach((epoch) => listeners.retire(epoch));
+    for (const epoch of epochs) if (!adopted.has(epoch)) listeners.retire(epoch);
   }
 
   processes(): number[] {
@@ -96,6 +112,7 @@ export class ForeignGeneration implements GenerationHandle {
   onStrayReaped(): void {}
 
   beginDrain(): void {
+    this.phase = "draining";
     try {
       this.options.onTakenOver();
     } finally {
@@ -109,10 +126,12 @@ export class ForeignGeneration implements GenerationHandle {
   endDrain(): void {}
 
   signalStop(): void {
+    this.phase = "stopping";
     this.options.predecessor.stop("soon");
   }
 
   kill(): void {
+    this.phase = "stopping";
     if (this.#told) this.options.predecessor.stop("now");
   }
 

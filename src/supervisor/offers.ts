@@ -26,6 +26,8 @@ export interface OffersOptions {
   /** Path of --handoff-socket. */
   readonly path: string;
   readonly backlog: number;
+  /** The server outlives this baton, and the next one goes on with it. */
+  readonly survives: boolean;
   readonly lock: Fd;
   readonly dispatch: (event: ServiceEvent) => void;
   readonly logger: Logger;
@@ -133,6 +135,7 @@ export class Offers {
         notified: facts.notified,
         counters: facts.counters,
         groups: lending.groups.length,
+        survives: this.options.survives,
       },
       fds: [lock, ...network?.descriptors ?? []],
     });

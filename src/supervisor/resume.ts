@@ -5,6 +5,7 @@
  * full time. What happened while no baton was there is found out and told to the lifecycle as events.
  */
 import { servingOf } from "../lifecycle/service.ts";
+import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -20,6 +21,7 @@ import {
   outputName,
   RESUME_VERSION,
 } from "../upgrade/resume_state.ts";
+import type { Kept } from "../upgrade/kept.ts";
 import type { ResumeState } from "../upgrade/resume_state.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
 import { descriptorsOf, recordOf } from "./generation_record.ts";
@@ -53,7 +55,12 @@ export function packService(parts: ServiceParts, service: ServiceState): Luggage
     surroundings: options.surroundings,
     traps: context.adopter !== null,
     // Whoever waits for an upgrade asks the next baton; nobody else can be waiting.
-    service: { ...service, upgrade: null, waiting: [] },
+    service: {
+      ...service,
+      ...{ upgrade: null, waiting: [] },
+      // What it has not taken over is another baton's.
+      served: service.served && !service.onProbation,
+    },
     history: history.record(),
     generations: records,
     groups: groups.map((group) => ({
@@ -100,10 +107,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
       notifyPath: options.notifyPath(epoch),
       notify: kept.take(notifyName(epoch)),
       filter: kept.take(filterName(epoch)),
-      outputs: OUTPUT_TARGETS.flatMap((target) => {
-        const read = kept.take(outputName(epoch, target));
-        return read === null ? [] : [{ target, read }];
-      }),
+      outputs: outputsOf(kept, epoch),
       isForeign,
     });
     history.started(epoch, running.startedAt);
@@ -112,6 +116,14 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   kept.close();
   history.after(state.service);
   return isForeign ? withoutStop(state.service) : state.service;
+}
+
+/** Our ends of what a generation prints. */
+export function outputsOf(kept: Kept, epoch: number): { target: number; read: Fd }[] {
+  return OUTPUT_TARGETS.flatMap((target) => {
+    const read = kept.take(outputName(epoch, target));
+    return read === null ? [] : [{ target, read }];
+  });
 }
 
 /** Whoever starts baton again wants the service: what was being stopped is drained, and replaced. */
@@ -171,6 +183,17 @@ export function catchUp(parts: ServiceParts, service: ServiceState, state: Resum
   }
   const generations = [...running.values()].filter((handle) => handle instanceof Running);
   for (const generation of generations) generation.catchUp();
+  answerPending(context, generations, state);
+  // What has crashed waits for no back-off: there was a pause already.
+  dispatch({ kind: "backoff_elapsed" });
+}
+
+/** Trapped calls that the baton before had taken, and not answered. */
+export function answerPending(
+  context: RunningContext,
+  generations: readonly Running[],
+  state: ResumeState,
+): void {
   for (const { epoch, id, tid, call, args } of state.calls) {
     const generation = generations.find((candidate) => candidate.epoch === epoch);
     const filter = generation?.process?.filter ?? null;
@@ -180,17 +203,15 @@ export function catchUp(parts: ServiceParts, service: ServiceState, state: Resum
       generation.answer(filter, notification);
     }
   }
-  // What has crashed waits for no back-off: there was a pause already.
-  dispatch({ kind: "backoff_elapsed" });
 }
 
 /** Begins every wait anew that was under way, with its full time. */
 export function resumeWaits(
   running: ReadonlyMap<number, GenerationHandle>,
-  state: ServiceState,
+  generations: readonly Generation[],
   arm: (timer: "drain" | "stop" | "health", handle: GenerationHandle) => void,
 ): void {
-  for (const { epoch, state: phase, outcome } of state.generations) {
+  for (const { epoch, state: phase, outcome } of generations) {
     const handle = running.get(epoch);
     if (!(handle instanceof Running)) continue;
     if (phase === "serving" && !handle.facts.isSettled) arm("health", handle);

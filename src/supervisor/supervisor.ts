@@ -51,6 +51,8 @@ export class Supervisor {
   #onEvent(event: ServiceEvent): void {
     const { predecessor } = this.options;
     if (event.kind !== "ready" || predecessor === null) return this.dispatch(event);
+    // From the switch on the old one's holder waits for nobody but who has asked before.
+    this.options.estate?.reserve();
     predecessor.beforeServing(event.epoch, () => this.dispatch(event));
   }
 

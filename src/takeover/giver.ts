@@ -43,6 +43,8 @@ export interface Beginning {
 export class Giver {
   #state: OldState = "greeting";
   #hello: Hello | null = null;
+  /** The new one has written down that it does. */
+  #serves = false;
   #beginning: Beginning | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   readonly #channel: Channel;
@@ -85,6 +87,7 @@ export class Giver {
       return this.#feed({ kind: "malformed", reason: fieldErrorText(error) });
     }
     if (request.kind === "hello") this.#hello ??= request;
+    if (request.kind === "serves") this.#serves = true;
     this.#feed({ kind: "request", request });
   }
 
@@ -122,7 +125,9 @@ export class Giver {
       case "withdraw":
         return host.withdraw(effect.reason);
       case "take_back":
-        return host.takeBack();
+        // Its server serves on, and waits for its own next baton.
+        if (!this.#hello?.survives || !this.#serves) host.takeBack();
+        return;
       case "stop":
         return host.stop();
       case "send_refused":

@@ -10,6 +10,7 @@
  *   new: group          old: group       with the members of one address, in the kernel's order
  *   new: member         old: member      with a new member at that address, which gets nothing yet
  *   new: switch         old: switched    the old one has steered: THE POINT OF NO RETURN of both
+ *   new: serves         (nothing)        ours is on record: with --survive nothing is taken back from here on
  *   new: terminate      (nothing)        one more request to stop, as by a signal
  *   new: failed         (nothing)        why the new one gives up
  *
@@ -61,11 +62,14 @@ export type Request =
     readonly network: string;
     /** How long its generation may take to get ready. */
     readonly readyTimeoutMs: number;
+    /** Its server will outlive it (--survive). Absent: no. */
+    readonly survives: boolean;
   }
   | { readonly kind: "group"; readonly index: number; readonly from: number }
   | { readonly kind: "member"; readonly index: number }
   /** Inodes of the new members that its server accepts from. */
   | { readonly kind: "switch"; readonly members: readonly number[] }
+  | { readonly kind: "serves" }
   | { readonly kind: "terminate" }
   | { readonly kind: "failed"; readonly reason: string }
   | { readonly kind: "unknown"; readonly name: string };
@@ -88,6 +92,8 @@ export interface Offer {
   readonly counters: Counters;
   /** How many there are to ask for. */
   readonly groups: number;
+  /** Its server outlives it (--survive), and its own next baton goes on with that. Absent: no. */
+  readonly survives: boolean;
 }
 
 /** Said by the old baton. */
@@ -133,6 +139,7 @@ export function parseRequest(data: Uint8Array): Request {
         name: text(fields, "name", MAX_NAME),
         network: text(fields, "network", MAX_NAME),
         readyTimeoutMs: int(fields, "readyTimeoutMs", 0, MAX_DURATION_MS),
+        survives: survivesIn(fields),
       };
     case "group":
       return {
@@ -144,6 +151,7 @@ export function parseRequest(data: Uint8Array): Request {
       return { kind, index: int(fields, "index", 0, MAX_GROUPS) };
     case "switch":
       return { kind, members: list(fields, "members", MAX_GROUPS * 4).map(inodeIn) };
+    case "serves":
     case "terminate":
       return { kind };
     case "failed":
@@ -171,6 +179,7 @@ export function parseReply(data: Uint8Array): Reply {
         notified: flag(fields, "notified"),
         counters: countersIn(fieldsOf(fields["counters"], "counters")),
         groups: int(fields, "groups", 1, MAX_GROUPS),
+        survives: survivesIn(fields),
       };
     case "group":
       return {
@@ -210,6 +219,11 @@ function fieldsIn(data: Uint8Array): Fields {
     throw new MalformedMessage(`${data.length} bytes that are no JSON`);
   }
   return fieldsOf(value, "message");
+}
+
+/** Batons before it did not say. */
+function survivesIn(fields: Fields): boolean {
+  return "survives" in fields && flag(fields, "survives");
 }
 
 function versionsIn(fields: Fields): VersionRange {

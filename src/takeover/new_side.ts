@@ -25,6 +25,8 @@ export type NewPhase =
 
 export interface NewState {
   readonly phase: NewPhase;
+  /** If it is killed, its server serves on, and its next baton goes on with that. */
+  readonly survives: boolean;
   /** How many groups the old one has. */
   readonly groups: number;
   /** What is asked for next: groups in order, then a member in each of `wanted`. */
@@ -34,6 +36,7 @@ export interface NewState {
 
 export const NEW_SIDE: NewState = {
   phase: "greeting",
+  survives: false,
   groups: 0,
   next: { group: 0, from: 0 },
   wanted: [],
@@ -121,7 +124,7 @@ function onReply(state: NewState, reply: Reply): NewStep {
       return fail(state, `the old baton does not understand "${reply.name}"`);
     case "accepted":
       if (phase !== "greeting") break;
-      return collect({ ...state, phase: "collecting", groups: reply.groups }, [
+      return collect({ ...state, phase: "collecting", ...offered(reply) }, [
         { kind: "keep_offer", offer: reply },
       ]);
     case "group":
@@ -147,6 +150,10 @@ function onReply(state: NewState, reply: Reply): NewStep {
       };
   }
   return fail(state, `the old baton said "${reply.kind}", which was not asked for`);
+}
+
+function offered({ groups, survives }: Extract<Reply, { kind: "accepted" }>) {
+  return { groups, survives };
 }
 
 function onGroup(state: NewState, reply: Extract<Reply, { kind: "group" }>): NewStep {
@@ -206,6 +213,9 @@ function onGone(state: NewState): NewStep {
         }],
       };
     case "prepared":
+      // Its server serves on as if nothing had been: two of them at one socket would be one too many.
+      if (state.survives) return fail(state, "the old baton was killed, and its server goes on");
+      return { state: alone, effects: [{ kind: "arm", timed: false }, { kind: "inherit" }] };
     case "serving":
       return { state: alone, effects: [{ kind: "arm", timed: false }, { kind: "inherit" }] };
     case "alone":

@@ -29,6 +29,8 @@ export interface TakerOptions {
   readonly batonVersion: string;
   readonly name: string;
   readonly readyTimeoutMs: number;
+  /** The server outlives this baton, and the next one goes on with it. */
+  readonly survives: boolean;
   /** After this time the old one is to stop, whatever it still has. */
   readonly parentShutdownTimeMs: number;
 }
@@ -61,6 +63,9 @@ export class Taker {
   onResume: () => void = () => {};
   #promote: (() => void) | null = null;
   #service: OldService | null = null;
+  #isWatched = false;
+  /** What has happened before anybody watched. */
+  #early: NewEvent | null = null;
 
   private constructor(readonly platform: Platform, socket: Fd, readonly options: TakerOptions) {
     this.#borrowed = new Borrowed(platform);
@@ -101,7 +106,7 @@ export class Taker {
   }
 
   #sayHello(): void {
-    const { batonVersion, name, readyTimeoutMs } = this.options;
+    const { batonVersion, name, readyTimeoutMs, survives } = this.options;
     const network = ownNamespace("net");
     this.#ask({
       kind: "hello",
@@ -110,6 +115,7 @@ export class Taker {
       name,
       network,
       readyTimeoutMs,
+      survives,
     });
     this.#arm(true);
   }
@@ -138,6 +144,10 @@ export class Taker {
 
   /** @param onGivenUp the takeover has failed: the old baton goes on, ours must not */
   watch(onGone: () => void, onGivenUp: (reason: string) => void): void {
+    this.#isWatched = true;
+    const early = this.#early;
+    // What watches must be there first.
+    if (early !== null) queueMicrotask(() => this.#feed(early));
     this.#onGone = onGone;
     this.#onGivenUp = onGivenUp;
   }
@@ -163,6 +173,7 @@ export class Taker {
 
   saysServing(_epoch: number): void {
     if (this.#state.phase !== "serving") return;
+    this.#ask({ kind: "serves" });
     this.#timer = setTimeout(() => this.stop(), this.options.parentShutdownTimeMs);
   }
 
@@ -194,6 +205,11 @@ export class Taker {
   }
 
   #feed(event: NewEvent): void {
+    if (this.#service !== null && !this.#isWatched) {
+      // Between the last answer and the import of what was collected: it would be closed half-way.
+      this.#early ??= event;
+      return;
+    }
     const { state, effects } = newStep(this.#state, event);
     this.#state = state;
     for (const effect of effects) this.#perform(effect);

@@ -32,7 +32,7 @@ export interface Heritage {
 /** @returns null when nothing was left. @throws {Error} when it cannot be understood */
 export function claimHeritage(platform: Platform, path: string): Heritage | null {
   for (let i = 0; i < MOST_TRIES; i++) {
-    const socket = connect(platform, path);
+    const socket = connectToHolder(platform, path);
     if (socket === null) return null;
     const found = receiveAll(platform, socket);
     if (found !== null) return found;
@@ -73,13 +73,15 @@ function endServers(platform: Platform, generations: readonly GenerationRecord[]
   }
 }
 
-function connect(platform: Platform, path: string): Fd | null {
+/** @returns null when nobody holds there */
+export function connectToHolder(platform: Platform, path: string): Fd | null {
   const owner = statSync(path, { throwIfNoEntry: false })?.uid;
   if (owner === undefined) return null;
   if (owner !== ROOT && owner !== platform.processes.userId()) {
     throw new Error(`Cannot go on with what is at ${path}: it belongs to user ${owner}`);
   }
-  const socket = platform.sockets.packets();
+  // A queue that is full is an error, and not a reason to wait.
+  const socket = platform.sockets.packets({ nonblocking: true });
   try {
     platform.sockets.connectUnix(socket, path);
     platform.descriptors.setBlocking(socket);
@@ -93,7 +95,7 @@ function connect(platform: Platform, path: string): Fd | null {
 }
 
 /** @returns null when the connection ended before everything was there */
-function receiveAll(platform: Platform, socket: Fd): Heritage | null {
+export function receiveAll(platform: Platform, socket: Fd): Heritage | null {
   const items: [string, Fd][] = [];
   for (;;) {
     const message = receive(platform, socket);

@@ -23,6 +23,7 @@ import { parseResumeState } from "./resume_state.ts";
 const BACKLOG = 8;
 const SOCKET_MODE = 0o600;
 const ROOT = 0;
+const SIGTERM = 15;
 /** After the last server has ended without a baton. */
 const LONELY_MS = 60_000;
 /** For a next baton that has taken everything to say so. */
@@ -105,18 +106,37 @@ export class Holder {
 
   #awaitHeir(state: Fd): void {
     const servers = this.#servers(state);
+    if (!this.#isForHeirs(state) && !this.#isAsked()) return this.#dismiss(servers);
     for (;;) {
       const alive = servers.filter((pidfd) => pidfd.isOpen);
       const timeoutMs = alive.length > 0 ? FOR_EVER : LONELY_MS;
       const ready = this.platform.descriptors.waitReadable([this.#listener, ...alive], timeoutMs);
       if (ready.length === 0) return;
       alive.filter((pidfd) => ready.includes(pidfd)).forEach((pidfd) => pidfd.close());
+      // A successor has one of its own at the path, and the servers have ended: nobody can need this.
+      const isOver = alive.every((pidfd) => !pidfd.isOpen) && !this.#isOurs();
+      if (isOver && !ready.includes(this.#listener)) return;
       if (!ready.includes(this.#listener)) continue;
       using heir = this.platform.sockets.accept(this.#listener);
       if (heir !== null && this.#give(heir, state)) return;
       // An heir that died after its own holder had everything.
       if (!this.#isOurs()) return;
     }
+  }
+
+  /** False when another baton serves: it has taken over, or was not taken over from yet. */
+  #isForHeirs(state: Fd): boolean {
+    const { service } = parseResumeState(readFileSync(`/proc/self/fd/${state.number}`, "utf8"));
+    return service.served && (service.handedOver ?? null) === null;
+  }
+
+  #isAsked(): boolean {
+    return this.platform.descriptors.waitReadable([this.#listener], 0).length > 0;
+  }
+
+  /** As the kernel does to servers that do not outlive their baton. */
+  #dismiss(servers: readonly Fd[]): void {
+    for (const pidfd of servers) this.platform.processes.signalThrough(pidfd, SIGTERM);
   }
 
   /** Process descriptors of the servers that are alive. */

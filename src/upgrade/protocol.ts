@@ -33,6 +33,8 @@ export interface HandoverState {
   /** The serving generation. */
   readonly epoch: number;
   readonly servingPid: number | null;
+  /** Its process, when it outlives the old baton: --survive, --orphan keep. Earlier batons did not say. */
+  readonly survivor?: { readonly pid: number; readonly startTime: number } | null;
   readonly startedAt: string;
   /** It sent READY=1: so must its successor (--ready auto). */
   readonly notified: boolean;

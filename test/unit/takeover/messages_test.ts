@@ -19,7 +19,7 @@ const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)
 const HELLO = {
   kind: "hello",
   ...{ versions: { min: 1, max: 3 }, baton: "0.1.0", name: "web" },
-  ...{ network: "net:[4026531840]", readyTimeoutMs: 60_000 },
+  ...{ network: "net:[4026531840]", readyTimeoutMs: 60_000, survives: true },
 } as const;
 const RECORD = {
   ...{ epoch: 2, inode: 4_294_967_295, late: false, owner: 12, unheld: false, dead: true },
@@ -34,7 +34,13 @@ const GROUP = { kind: "group", index: 0, address: ADDRESS, members: [RECORD], ne
 const ACCEPTED = {
   kind: "accepted",
   ...{ version: 1, baton: "0.1.0", name: "web", network: "net:[1]", epoch: 0 },
-  ...{ nextEpoch: 1, startedAt: "2026-01-01T00:00:00.000Z", notified: true, groups: 1 },
+  ...{
+    nextEpoch: 1,
+    startedAt: "2026-01-01T00:00:00.000Z",
+    notified: true,
+    groups: 1,
+    survives: true,
+  },
   counters: { ok: 1, failed: 2, crashes: 3 },
 } as const;
 
@@ -92,6 +98,9 @@ describe("requests and replies", () => {
   });
 });
 
+/** Batons of before --survive do not say whether they do. */
+const required = (message: object) =>
+  Object.keys(message).filter((name) => name !== "kind" && name !== "survives");
 const without = (message: object, name: string) =>
   Object.fromEntries(Object.entries(message).filter(([key]) => key !== name));
 
@@ -101,7 +110,7 @@ const BAD_REQUESTS: readonly [what: string, value: unknown, says: RegExp][] = [
   ["no kind", {}, /"kind" must be a text of at most 200 characters, and is nothing/],
   ["a kind that is no text", { kind: 7 }, /"kind" must be a text/],
   ["a long kind", { kind: "x".repeat(201) }, /"kind" must be a text of at most 200/],
-  ...Object.keys(without(HELLO, "kind")).map((name): [string, unknown, RegExp] => [
+  ...required(HELLO).map((name): [string, unknown, RegExp] => [
     `hello without ${name}`,
     without(HELLO, name),
     new RegExp(`"${name}" must be`),
@@ -119,7 +128,7 @@ const BAD_REQUESTS: readonly [what: string, value: unknown, says: RegExp][] = [
 ];
 
 const BAD_REPLIES: readonly [what: string, value: unknown, says: RegExp][] = [
-  ...Object.keys(without(ACCEPTED, "kind")).map((name): [string, unknown, RegExp] => [
+  ...required(ACCEPTED).map((name): [string, unknown, RegExp] => [
     `accepted without ${name}`,
     without(ACCEPTED, name),
     new RegExp(`"${name}" must be`),

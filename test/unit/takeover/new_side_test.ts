@@ -8,10 +8,10 @@ import type { NewEffect, NewEvent, NewPhase, NewState } from "../../../src/takeo
 const TIMEOUT_MS = 5_000;
 const COUNTERS = { ok: 1, failed: 2, crashes: 3 };
 
-const accepted = (groups: number): Reply => ({
+const accepted = (groups: number, survives = false): Reply => ({
   ...{ kind: "accepted", version: 1, baton: "9", name: "web", network: "net:[1]" },
   ...{ epoch: 3, nextEpoch: 5, startedAt: "2026-01-01T00:00:00.000Z", notified: false },
-  ...{ counters: COUNTERS, groups },
+  ...{ counters: COUNTERS, groups, survives },
 });
 const record = (change = {}) => ({
   ...{ epoch: 3, inode: 11, late: false, owner: 1, unheld: false, dead: false, receiving: true },
@@ -177,6 +177,21 @@ describe("newStep()", () => {
     assert.equal(
       tell(state, says(group(0, 60))).line,
       giveUp("the old baton goes round in circles at group 0"),
+    );
+  });
+
+  test("leaves the service to the server of an old baton with --survive", {
+    timeout: TIMEOUT_MS,
+  }, () => {
+    const { state } = tell(
+      NEW_SIDE,
+      says(accepted(1, true)),
+      says(group(0, null)),
+      says(member(0)),
+    );
+    assert.equal(
+      tell(state, { kind: "gone" }).line,
+      giveUp("the old baton was killed, and its server goes on"),
     );
   });
 

@@ -14,6 +14,7 @@ const STATES: readonly OldState[] = [
 const hello = (min: number, max: number): Request => ({
   ...{ kind: "hello", versions: { min, max }, baton: "9", name: "web", network: "net:[1]" },
   readyTimeoutMs: 1_000,
+  survives: false,
 });
 const asks = (request: Request): OldEvent => ({ kind: "request", request });
 
