@@ -70,12 +70,16 @@ export class ServiceManager {
 
   /** Another baton is the main process from here on; only the main process may say so. */
   handOver(pid: number): void {
-    this.options.client.send({ MAINPID: String(pid) });
+    const { client, watchdogUsec } = this.options;
+    // The next one feeds the watchdog at its own times, and is not believed before this.
+    if (Number(watchdogUsec ?? 0) > 0) client.watchdog();
+    client.send({ MAINPID: String(pid) });
     this.close();
   }
 
   /** This baton is the main process now: what it said before that was not believed. */
   becomeMain(): void {
+    if (this.#watchdog !== null) this.options.client.watchdog();
     if (this.#wasReady) this.options.client.repeatReady();
   }
 
