@@ -89,8 +89,7 @@ describe("systemd sockets", { skip }, () => {
       await waitUntil(() => second.tally.ok > 0, { what: "requests are in flight" });
       const restart = await service.ctl("restart");
       assert.equal(restart.code, 0, `${restart.stderr}\n${await service.journal()}`);
-      const before = second.tally.ok;
-      await waitUntil(() => second.tally.ok > before + 20, { what: "it answers again" });
+      await second.answersMore(20);
       const restarted = await second.stop();
       assert.equal(restarted.lost, 0, `${formatTally(restarted)}\n${await service.journal()}`);
       process.stderr.write(`  ${RELOADS} reloads: ${formatTally(tally)}\n`);
@@ -150,14 +149,8 @@ describe("systemd sockets", { skip }, () => {
     await using load = new Load({ port }).start();
     // The first generation has systemd's own socket: it accepts until it is told to stop.
     assert.equal((await service.ctl("restart")).code, 0);
-    const { MainPID } = await service.show("MainPID");
-    await service.ctl("kill", "--kill-who=main", "--signal=KILL");
-    await waitUntil(async () => {
-      const now = await service.show("MainPID", "ActiveState");
-      return now["MainPID"] !== MainPID && now["ActiveState"] === "active";
-    }, { what: "systemd has started it again" });
-    const before = load.tally.ok;
-    await waitUntil(() => load.tally.ok > before + 100, { what: "it answers again" });
+    await service.killed();
+    await load.answersMore(100);
     const tally = await load.stop();
     assert.equal(tally.refused + tally.timedOut, 0, formatTally(tally));
     process.stderr.write(`  a restart without a reload, and SIGKILL: ${formatTally(tally)}\n`);

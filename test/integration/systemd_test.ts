@@ -9,16 +9,20 @@ import { runCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { which } from "../support/programs.ts";
-import { noSystemd, RealSystemd, systemdVersion } from "../support/real_systemd.ts";
+import {
+  noSystemd,
+  RealSystemd,
+  systemdVersion,
+  withSystemdFiles,
+} from "../support/real_systemd.ts";
 import { deploy, fixtureCommand, place, server } from "../support/servers.ts";
-import { installService, type Service, unitText } from "../support/systemd_service.ts";
+import { installService, unitText } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TIMEOUT_MS = 60_000;
 /** Type=notify-reload is younger than this machine's systemd may be. */
 const NOTIFY_RELOAD_SINCE = 253;
-const UPGRADES = 4;
 const skip = noSystemd();
 
 function figure(text: string): void {
@@ -31,11 +35,6 @@ async function timed<T>(work: Promise<T>): Promise<[T, number]> {
   return [result, Math.round(performance.now() - startedAt)];
 }
 
-async function started(service: Service): Promise<void> {
-  const { code, stderr } = await service.ctl("start");
-  assert.equal(code, 0, `${stderr}\n${await service.journal()}`);
-}
-
 async function fetchBody(port: number, path = "/"): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, {
     headers: { connection: "close" },
@@ -44,6 +43,14 @@ async function fetchBody(port: number, path = "/"): Promise<string> {
 }
 
 describe("systemd", { skip }, () => {
+  test("what runs is the systemd that was asked for", { timeout: TIMEOUT_MS }, async () => {
+    await using systemd = await RealSystemd.start();
+    const { stdout } = await systemd.ctl("show", "--property=Version", "--value");
+    assert.match(stdout, new RegExp(`^${systemdVersion()}\\b`));
+    if (process.env["BATON_TEST_SYSTEMD_TREE"]) assert.ok(systemdVersion() >= NOTIFY_RELOAD_SINCE);
+    figure(`systemd ${stdout.trim()}`);
+  });
+
   test("start, reload, a reload that fails, stop", { timeout: TIMEOUT_MS }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -106,7 +113,7 @@ describe("systemd", { skip }, () => {
       systemd,
       place(server("node"), { port, workDir: work.path }),
     );
-    await started(service);
+    await service.succeeds("start");
     const { generations } = await service.status();
     const { stdout } = await systemd.run(["cat", `/proc/${generations[0]?.pid}/environ`]);
     const variables = stdout.split("\0");
@@ -161,7 +168,7 @@ describe("systemd", { skip }, () => {
       env: { TARGET_FILE: target },
       settings: ["PrivateTmp=no", "TimeoutStartSec=2s"],
     });
-    await started(service);
+    await service.succeeds("start");
     const next = version("2");
     const command = ["sh", "-c", 'sleep 3; exec "$@"', "sh", ...next.command];
     deploy(target, { command, env: next.env });
@@ -174,140 +181,41 @@ describe("systemd", { skip }, () => {
     figure(`TimeoutStartSec of 2 s: reload ${reloadMs} ms`);
   });
 
-  test("the watchdog fires when baton's loop stands still, and else not", {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    await using systemd = await RealSystemd.start();
-    const service = await installService(systemd, {
-      ...place(server("node"), { port, workDir: work.path }),
-      settings: ["WatchdogSec=1s", "TimeoutAbortSec=500ms"],
-    });
-    await started(service);
-    const watchdogAt = async () =>
-      Number((await service.show("WatchdogTimestampMonotonic"))["WatchdogTimestampMonotonic"]);
-    const first = await watchdogAt();
-    await waitUntil(async () => await watchdogAt() > first + 2_500_000, {
-      what: "the watchdog was fed for 2.5 s",
-    });
-    const before = await service.show("NRestarts", "MainPID", "ActiveState");
-    assert.equal(before["NRestarts"], "0");
-    assert.equal(before["ActiveState"], "active");
-    await service.ctl("kill", "--kill-who=main", "--signal=STOP");
-    const [, firedMs] = await timed(
-      waitUntil(async () => {
-        const { NRestarts, ActiveState, MainPID } = await service.show(
-          "NRestarts",
-          "ActiveState",
-          "MainPID",
-        );
-        return NRestarts === "1" && ActiveState === "active" && MainPID !== before["MainPID"];
-      }, { what: "systemd has started it again", deadlineMs: 20_000 }),
-    );
-    assert.match(await service.journal(), /Watchdog timeout/);
-    assert.match(await fetchBody(port), /version=1/);
-    figure(`WatchdogSec of 1 s: serves again ${firedMs} ms after its loop was stopped`);
-  });
-
-  test("baton's own upgrade keeps the unit active, with the right main process", {
-    timeout: 2 * TIMEOUT_MS,
-  }, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    await using systemd = await RealSystemd.start();
-    const service = await installService(systemd, {
-      ...place(server("node"), { port, workDir: work.path }),
-      // Shorter than all of it takes: it must be fed although no baton is there for long.
-      settings: ["WatchdogSec=3s"],
-    });
-    await started(service);
-    await using load = new Load({ port }).start();
-    let main = (await service.show("MainPID"))["MainPID"];
-    for (let i = 1; i <= UPGRADES; i++) {
-      await service.ctl("kill", "--kill-who=main", "--signal=USR2");
-      const old = main;
-      main = await waitUntil(async () => {
-        const { MainPID, ActiveState, StatusText } = await service.show(
-          ...["MainPID", "ActiveState", "StatusText"],
-        );
-        assert.equal(ActiveState, "active");
-        return MainPID !== old && StatusText === `generation ${i} serves` ? MainPID : null;
-      }, { what: "another baton is the main process", deadlineMs: 40_000 })
-        .catch(async (error) => {
-          throw new Error(`${error.message}\n${await service.journal()}`);
-        });
-      const gone = await systemd.run(["cat", `/proc/${old}/stat`]);
-      assert.notEqual(gone.code, 0, "the old baton has ended");
-      assert.equal(String((await service.status()).pid), main);
-    }
-    const reload = await service.ctl("reload");
-    assert.equal(reload.code, 0, reload.stderr);
-    const tally = await load.stop();
-    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${await service.journal()}`);
-    const stop = await service.ctl("stop");
-    assert.equal(stop.code, 0, stop.stderr);
-    assert.equal(
-      (await service.show("Result"))["Result"],
-      "success",
-      await service.journal(),
-    );
-    assert.equal((await service.show("NRestarts"))["NRestarts"], "0");
-    figure(`${UPGRADES} upgrades by USR2: ${formatTally(tally)}`);
-  });
-
-  test("an upgrade in place keeps the main process, and all that systemd is told", {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    await using systemd = await RealSystemd.start();
-    const service = await installService(systemd, {
-      ...place(server("node"), { port, workDir: work.path }),
-      // Without ExecStop it is systemd's TERM that stops baton.
-      settings: ["ExecStop=", "WatchdogSec=5s"],
-    });
-    await started(service);
-    const before = await service.show("MainPID");
-    await using load = new Load({ port }).start();
-    for (let i = 1; i <= 2; i++) {
-      const upgraded = await service.baton("upgrade", service.name, "--in-place");
-      assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${await service.journal()}`);
-      const reload = await service.ctl("reload");
-      assert.equal(reload.code, 0, `${reload.stderr}\n${await service.journal()}`);
-      await service.settled();
-      await waitUntil(async () => {
-        const { StatusText } = await service.show("StatusText");
-        return StatusText === `generation ${i} serves`;
-      }, { what: "systemd knows who serves" });
-    }
-    assert.deepEqual(await service.show("MainPID", "NRestarts"), { ...before, NRestarts: "0" });
-    const tally = await load.stop();
-    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${await service.journal()}`);
-    assert.equal((await service.ctl("stop")).code, 0);
-    assert.equal((await service.show("Result"))["Result"], "success");
-    figure(`2 upgrades in place, 2 reloads: ${formatTally(tally)}`);
-  });
-
-  test("Type=notify-reload waits for the new generation", {
+  test("Type=notify-reload waits for the outcome, and STATUS tells it", {
     timeout: TIMEOUT_MS,
     skip: systemdVersion() < NOTIFY_RELOAD_SINCE &&
       `needs systemd ${NOTIFY_RELOAD_SINCE}, this is ${systemdVersion()}`,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
+    const target = work.join("target");
+    deploy(target, place(server("node"), { port, workDir: work.path }));
     await using systemd = await RealSystemd.start();
     const service = await installService(systemd, {
-      ...place(server("node"), { port, workDir: work.path }),
-      settings: ["Type=notify-reload", "ExecReload="],
+      command: fixtureCommand("switch.sh"),
+      env: { TARGET_FILE: target },
+      settings: ["PrivateTmp=no", "Type=notify-reload", "ExecReload="],
     });
-    await started(service);
+    await service.succeeds("start");
     await using load = new Load({ port }).start();
-    const reload = await service.ctl("reload");
-    assert.equal(reload.code, 0, reload.stderr);
+    const reloadMs = await service.succeeds("reload");
     assert.equal((await service.status()).epoch, 1);
+    await service.settled();
+
+    deploy(target, { command: fixtureCommand("exits_at_once.js"), env: {} });
+    const failedMs = await service.succeeds("reload");
+    const after = await service.show("ActiveState", "SubState", "StatusText");
+    assert.deepEqual([after["ActiveState"], after["SubState"]], ["active", "running"]);
+    assert.match(after["StatusText"] ?? "", /generation 1 serves.*reload failed.*exit status 3/);
+
     const tally = await load.stop();
     assert.equal(tally.lost, 0, formatTally(tally));
+    figure(
+      `Type=notify-reload: reload ${reloadMs} ms, failed reload ${failedMs} ms; ${
+        formatTally(tally)
+      }`,
+    );
+    await service.succeeds("stop");
   });
 
   test("systemd-analyze has nothing to say about the unit", {
@@ -317,7 +225,8 @@ describe("systemd", { skip }, () => {
     using work = tempDir();
     const command = ["node", "server.js", "--title", "100% $sure", 'a "quoted" \\ word', ";"];
     const unit = work.write("web.service", await unitText({ command, env: {} }));
-    const verify = await runCommand(["systemd-analyze", "verify", "--man=no", unit]);
+    const words = withSystemdFiles(["systemd-analyze", "verify", "--man=no", unit]);
+    const verify = await runCommand(words);
     assert.deepEqual(verify, { code: 0, stdout: "", stderr: "" });
   });
 });

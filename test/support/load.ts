@@ -11,6 +11,7 @@ import { createConnection, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { HttpResponse } from "./http_response.ts";
 import { type Cause, causeOfCode, Tally } from "./tally.ts";
+import { waitUntil } from "./wait_until.ts";
 
 export { formatTally, Tally } from "./tally.ts";
 export type { Cause, LostRequest } from "./tally.ts";
@@ -94,6 +95,12 @@ export class Load implements AsyncDisposable {
       return this.tally;
     });
     return this;
+  }
+
+  /** Waits until `count` more requests were answered. */
+  async answersMore(count: number): Promise<void> {
+    const before = this.tally.ok;
+    await waitUntil(() => this.tally.ok > before + count, { what: "requests are answered" });
   }
 
   /** Starts no more requests, waits for those in flight, and gives the final tally. */

@@ -1,9 +1,11 @@
 #!/bin/bash
 # A real systemd as PID 1 of a PID namespace, on the files of this machine: see real_systemd.ts, which calls this.
+# With BATON_TEST_SYSTEMD_TREE=DIR (made by systemd_tree.sh) the files below DIR/usr win: another release's systemd.
 #
 #   real_systemd.sh run STATE     never returns: STATE/units becomes /etc/systemd/system; ends with its systemd
 #   real_systemd.sh remove STATE  removes the (empty) control group that "run" has made
 #   real_systemd.sh probe         status 0 when "run" can work here
+#   real_systemd.sh with WORD...  runs a program, on the same files
 #
 # Mount, PID, IPC, UTS and cgroup namespaces are its own, /run is empty, the network is the machine's. Nothing
 # outside is touched, except for one control group below the root of the cgroup2 tree.
@@ -19,6 +21,11 @@ own_group() { # in a private mount namespace: a cgroup2 subtree, whatever the ma
   umount "$tree"
 }
 
+put_tree_over() { # in a private mount namespace
+  local tree=${BATON_TEST_SYSTEMD_TREE:-}
+  [ -z "$tree" ] || mount -t overlay -o "lowerdir=$(readlink -f "$tree")/usr:/usr" baton-test-tree /usr
+}
+
 case "${1:-}" in
   run) exec unshare --mount --propagation private "$self" group "$2" ;;
   group)
@@ -28,6 +35,7 @@ case "${1:-}" in
     ;;
   init)
     mount --make-rprivate /
+    put_tree_over
     umount -R /sys/fs/cgroup 2>/dev/null || umount -l /sys/fs/cgroup
     mount -t cgroup2 cgroup2 /sys/fs/cgroup
     mount -t tmpfs -o mode=755 tmpfs /run
@@ -54,11 +62,18 @@ case "${1:-}" in
     echo "processes are left in $group: $(find "$group" -name cgroup.procs -exec cat {} +)" >&2
     exit 1
     ;;
+  with)
+    exec unshare --mount --propagation private "$self" with_tree "${@:2}"
+    ;;
+  with_tree)
+    put_tree_over
+    exec "${@:2}"
+    ;;
   probe)
     state=$(mktemp -d)
     trap 'rm -rf "$state"' EXIT
-    unshare --mount --propagation private mount -t cgroup2 cgroup2 "$state"
+    "$self" with mount -t cgroup2 cgroup2 "$state"
     unshare --pid --fork --kill-child --mount --mount-proc --uts --ipc --cgroup true
     ;;
-  *) sed -n '2,11s/^# \{0,1\}//p' "$self" >&2; exit 64 ;;
+  *) sed -n '2,13s/^# \{0,1\}//p' "$self" >&2; exit 64 ;;
 esac

@@ -1,6 +1,7 @@
 /**
  * A real systemd for tests: as PID 1 of a PID namespace, with its own units, /run and control groups, on the files
- * and the network of this machine. Needs root, and a systemd that is installed; it need not run.
+ * and the network of this machine. Needs root, and a systemd that is installed; it need not run. With
+ * BATON_TEST_SYSTEMD_TREE it is that of another release: see systemd_tree.sh.
  *
  * `await using systemd = await RealSystemd.start()`: up in a few hundred milliseconds; everything in it ends when it
  * is disposed of, which fails when a process is left over. Process ids that it tells are those of its namespace.
@@ -35,11 +36,30 @@ export function noSystemd(): string | false {
   return probe.status === 0 ? false : `no namespaces or no cgroup2: ${probe.stderr.trim()}`;
 }
 
+/** Puts a program on the files that a RealSystemd would have, without starting one. */
+export function withSystemdFiles(words: readonly string[]): string[] {
+  return process.env["BATON_TEST_SYSTEMD_TREE"] ? [SCRIPT, "with", ...words] : [...words];
+}
+
 /** @returns 252 for systemd 252; 0 when there is none */
 export function systemdVersion(): number {
-  if (which("systemctl") === null) return 0;
-  const { stdout } = spawnSync("systemctl", ["--version"], { encoding: "utf8" });
-  return Number(/^systemd (\d+)/.exec(stdout)?.[1] ?? 0);
+  const [program = "", ...argv] = withSystemdFiles(["systemctl", "--version"]);
+  const { stdout } = spawnSync(program, argv, { encoding: "utf8" });
+  return Number(/^systemd (\d+)/.exec(stdout ?? "")?.[1] ?? 0);
+}
+
+/** Whether at least `count` connections are in the queue of a listening socket there. */
+export async function waitingAt(
+  systemd: RealSystemd,
+  port: number,
+  count: number,
+): Promise<boolean> {
+  const { stdout } = await systemd.run(["cat", "/proc/net/tcp"]);
+  const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return stdout.split("\n").map((line) => line.trim().split(/\s+/)).some((row) =>
+    row[3] === "0A" && row[1]?.endsWith(local) &&
+    Number.parseInt(row[4]?.split(":")[1] ?? "", 16) >= count
+  );
 }
 
 export class RealSystemd implements AsyncDisposable {

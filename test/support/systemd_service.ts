@@ -4,6 +4,7 @@
  * Its name is unique, its working directory that of the test. What a test changes of the unit goes into a drop-in;
  * what would pull in the machine's own units (the network) is taken out.
  */
+import assert from "node:assert/strict";
 import { commandLine } from "../../src/init/systemd.ts";
 import type { Snapshot } from "../../src/supervisor/snapshot.ts";
 import { batonCommand, type CommandResult, runCommand } from "./baton.ts";
@@ -25,6 +26,10 @@ export interface ServiceOptions extends Runnable {
 export interface Service {
   readonly name: string;
   ctl(verb: string, ...words: string[]): Promise<CommandResult>;
+  /** The same, where anything but success fails the test. @returns the milliseconds that it took */
+  succeeds(verb: string): Promise<number>;
+  /** SIGKILL to baton alone, until its next one serves. */
+  killed(): Promise<void>;
   /** As an administrator calls it, without the environment of the unit. */
   baton(...words: string[]): Promise<CommandResult>;
   status(): Promise<Snapshot>;
@@ -32,6 +37,8 @@ export interface Service {
   journal(): Promise<string>;
   /** Waits until only the serving generation is alive. */
   settled(): Promise<Snapshot>;
+  /** How many descriptors systemd keeps for it. */
+  stored(): Promise<number>;
 }
 
 /** The text of `baton init systemd`. */
@@ -75,6 +82,21 @@ export async function installService(
   const service: Service = {
     name,
     ctl: (verb, ...words) => systemd.ctl(verb, ...words, unit),
+    succeeds: async (verb) => {
+      const startedAt = performance.now();
+      const { code, stderr } = await service.ctl(verb);
+      const ms = Math.round(performance.now() - startedAt);
+      assert.equal(code, 0, `systemctl ${verb}: ${stderr}\n${await service.journal()}`);
+      return ms;
+    },
+    killed: async () => {
+      const { MainPID } = await service.show("MainPID");
+      await service.ctl("kill", "--kill-who=main", "--signal=KILL");
+      await waitUntil(async () => {
+        const now = await service.show("MainPID", "ActiveState");
+        return now["MainPID"] !== MainPID && now["ActiveState"] === "active";
+      }, { what: "systemd has started it again" });
+    },
     baton,
     status: async () => JSON.parse((await baton("status", name, "--json")).stdout) as Snapshot,
     show: (...names) => systemd.show(unit, ...names),
@@ -85,6 +107,8 @@ export async function installService(
         const alive = snapshot.generations.filter(({ state }) => state !== "exited");
         return alive.length === 1 && snapshot.epoch !== null ? snapshot : null;
       }, { what: `only one generation of ${name} is alive`, deadlineMs: 30_000 }),
+    stored: async () =>
+      Number((await service.show("NFileDescriptorStore"))["NFileDescriptorStore"]),
   };
   return service;
 }
