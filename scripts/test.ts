@@ -20,6 +20,7 @@ import {
   PlainUserPlace,
   removeFolders,
 } from "./test_user.ts";
+import { systemdTree } from "./test_systemd_tree.ts";
 
 interface Suite {
   /** Checks have a command, tests a folder. */
@@ -32,6 +33,8 @@ interface Suite {
   readonly env?: Readonly<Record<string, string>>;
   /** As an ordinary user, even if we are root. */
   readonly asPlainUser?: boolean;
+  /** With the systemd of a newer release in place of the machine's. */
+  readonly newerSystemd?: boolean;
   /** Files at the same time: one where tests load the machine. */
   readonly parallel: number;
   /** For one test that says nothing itself (Bun only), and for one file. */
@@ -62,6 +65,8 @@ const FOR_ANY_USER = [
   ...["broken_deploys", "control", "crash", "drain", "examples", "inherit", "listeners", "output"],
   ...["queue", "real_servers"],
 ] as const;
+/** Start, reload and stop in all their forms, and the store: what newer releases do otherwise. */
+const ON_NEWER_SYSTEMD = ["systemd_test", "systemd_store"] as const;
 const FAULTS = { ...PROMISES, folder: "test/fault" } as const;
 /** baton as the bundle under Deno, tested by the same tests. */
 const ON_DENO = { BATON_UNDER_TEST: "deno" } as const;
@@ -82,6 +87,9 @@ const SUITES: Readonly<Record<string, Suite>> = {
   "integration-root-deno": { ...PROMISES, env: ON_DENO, files: NEED_ROOT },
   "integration-user": { ...PROMISES, asPlainUser: true, files: FOR_ANY_USER },
   "integration-user-deno": { ...PROMISES, env: ON_DENO, asPlainUser: true },
+  "systemd-next": { ...PROMISES, newerSystemd: true, files: ON_NEWER_SYSTEMD },
+  "systemd-next-all": { ...PROMISES, newerSystemd: true, files: ["systemd"] },
+  "systemd-next-all-deno": { ...PROMISES, newerSystemd: true, files: ["systemd"], env: ON_DENO },
   system: { ...SLOW, folder: "test/system", runner: "bun", parallel: 2 },
   fault: FAULTS,
   "fault-deno": { ...FAULTS, env: { ...ON_DENO, BATON_TEST_MOMENTS: "20" } },
@@ -154,14 +162,15 @@ async function runSuite(
 ): Promise<number> {
   const suite = SUITES[name];
   if (suite === undefined) return 0;
-  const refusal = suite.asPlainUser ? await cannotChangeUser() : null;
+  const newer = suite.newerSystemd ? await systemdTree(ROOT) : { env: {}, refusal: null };
+  const refusal = suite.asPlainUser ? await cannotChangeUser() : newer.refusal;
   if (refusal !== null) {
     report.skip(name, refusal);
     return 0;
   }
   await using user = suite.asPlainUser ? await PlainUserPlace.create(ROOT) : null;
   const place = user ?? { root: ROOT, prefix: [], env: {} };
-  const env = { DENO: options.deno, ...suite.env, ...place.env };
+  const env = { DENO: options.deno, ...suite.env, ...newer.env, ...place.env };
   const jobs = await jobsOf(name, suite, options.file, { ...place, env });
   const startedAt = performance.now();
   const isQuick = suite.testLimitMs <= QUICK.testLimitMs && suite.parallel > 1;
