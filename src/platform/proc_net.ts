@@ -3,7 +3,7 @@
  * netlink. Reading it costs more than sock_diag.ts where there are many sockets. Null: it cannot be
  * read, which is never "nothing there".
  */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
 /** One row of /proc/net/tcp or tcp6. */
 export interface TcpRow {
@@ -33,20 +33,50 @@ export function tcpRows(states: readonly number[]): TcpRow[] | null {
   }
 }
 
+/** From the colon after the number of a row to its state: addresses of IPv4, and of IPv6. */
+const TO_STATE = { short: 30, long: 78 } as const;
+const LONG_ADDRESS = 32;
+/** The kernel gives no more than a page at a time. */
+const chunk = new Uint8Array(64 * 1024);
+const letters = new TextDecoder("latin1");
+
 /** A kernel without IPv6 has no second table. */
 function readTable(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readWhole(path);
   } catch (error) {
     if (path === TABLES[1] && (error as { code?: string }).code === "ENOENT") return "";
     throw error;
   }
 }
 
+/** A hundred thousand rows are quite usual, and readFileSync of some runtimes takes a second for them. */
+function readWhole(path: string): string {
+  const file = openSync(path, "r");
+  try {
+    let text = "";
+    for (let length = 1; length > 0;) {
+      length = readSync(file, chunk);
+      text += letters.decode(chunk.subarray(0, length));
+    }
+    return text;
+  } finally {
+    closeSync(file);
+  }
+}
+
 export function parseTcpRows(text: string, states: readonly number[]): TcpRow[] {
   const rows: TcpRow[] = [];
-  for (const line of text.split("\n")) {
-    const match = ROW.exec(line);
+  const wanted = new Set(states.map((state) => state.toString(16).toUpperCase().padStart(2, "0")));
+  for (let from = 0, end = 0; from < text.length; from = end + 1) {
+    end = text.indexOf("\n", from);
+    if (end < 0) end = text.length;
+    // Nearly all of many rows are of connections that have ended: they are passed over at once.
+    const colon = text.indexOf(":", from);
+    const isLong = text.charAt(colon + 2 + LONG_ADDRESS) === ":";
+    const toState = isLong ? TO_STATE.long : TO_STATE.short;
+    if (!wanted.has(text.slice(colon + toState, colon + toState + 2))) continue;
+    const match = ROW.exec(text.slice(from, end));
     if (match === null) continue;
     const [localPort, , state, sendQueue, receiveQueue] = match.slice(1, 6).map((hex) =>
       parseInt(hex, 16)
