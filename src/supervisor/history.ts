@@ -6,6 +6,7 @@ import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
+import type { KeptConnections } from "../migrate/kept.ts";
 import type { HistoryRecord } from "../upgrade/resume_state.ts";
 import type { GenerationView, LastReload } from "./snapshot.ts";
 
@@ -68,7 +69,9 @@ export class History {
 
   before(event: ServiceEvent, state: ServiceState): void {
     if (event.kind === "ready") {
-      this.#replaced = state.generations.find((g) => g.state === "serving")?.epoch ?? null;
+      const serving = state.generations.find((g) => g.state === "serving")?.epoch ?? null;
+      // A server with several listeners or workers is ready more than once.
+      if (serving !== event.epoch) this.#replaced = serving;
     }
     if (event.kind !== "exited") return;
     const generation = state.generations.find(({ epoch }) => epoch === event.epoch);
@@ -88,14 +91,15 @@ export class History {
     for (const generation of state.generations) this.#lastKnown.set(generation.epoch, generation);
   }
 
-  reloaded(reload: Omit<LastReload, "connectionsCut">): void {
-    this.lastReload = { ...reload, connectionsCut: 0 };
+  reloaded(reload: Omit<LastReload, "connectionsCut" | "connectionsKept">): void {
+    this.lastReload = { ...reload, connectionsCut: 0, connectionsKept: null };
   }
 
   /** A generation is gone, its processes and sockets too. */
-  ended(epoch: number, running: { cut: number }): void {
+  ended(epoch: number, running: { cut: number; kept: KeptConnections | null }): void {
     if (this.lastReload !== null && epoch === this.#replaced && this.lastReload.result === "ok") {
-      this.lastReload = { ...this.lastReload, connectionsCut: running.cut };
+      const { cut: connectionsCut, kept: connectionsKept } = running;
+      this.lastReload = { ...this.lastReload, connectionsCut, connectionsKept };
     }
     const known = this.#lastKnown.get(epoch);
     if (known !== undefined) this.recentlyEnded.push(...this.#viewOf(known));
