@@ -43,7 +43,7 @@ test-integration-deno: build ## The same, with baton running on Deno
 test-integration-user: build ## The same on both, as an ordinary user (if you are root)
 	@$(TEST) integration-user integration-user-deno
 
-test-fault: build ## Test what happens when things go wrong, with baton on Bun and on Deno
+test-fault: build ## Test what happens when things go wrong, with baton on Bun, and on Deno what the runtime has a part in
 	@$(TEST) fault fault-deno
 
 test-system: build ## Test rolling updates of simulated pods (2 minutes, alone on the machine)
@@ -56,7 +56,7 @@ bench: build ## Measure wrapped against bare speed, start-up, memory and wake-up
 	@$(RUN) scripts/bench.ts $(BENCH)
 
 soak: build ## Repeat integration and fault tests for SOAK_MINUTES (30)
-	@SOAK_MINUTES=$(SOAK_MINUTES) $(TEST) --minutes $(SOAK_MINUTES) integration fault integration-deno fault-deno
+	@SOAK_MINUTES=$(SOAK_MINUTES) $(TEST) --minutes $(SOAK_MINUTES) integration fault integration-deno fault-deno-all
 
 check: node_modules/.installed ## Check format, lint, types and import directions
 	@$(TEST) checks

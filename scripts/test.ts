@@ -67,9 +67,14 @@ const FOR_ANY_USER = [
 ] as const;
 /** Start, reload and stop in all their forms, and the store: what newer releases do otherwise. */
 const ON_NEWER_SYSTEMD = ["systemd_test", "systemd_store"] as const;
+/** What the runtime has a part in: memory, descriptors, processes, baton's own succession. */
+const FAULTS_OF_RUNTIME = [
+  ...["leaks", "pid1", "reload_storm", "fault/survive", "takeover_survive", "upgrade_test"],
+] as const;
 const FAULTS = { ...PROMISES, folder: "test/fault" } as const;
 /** baton as the bundle under Deno, tested by the same tests. */
 const ON_DENO = { BATON_UNDER_TEST: "deno" } as const;
+const FEWER_ON_DENO = { ...ON_DENO, BATON_TEST_MOMENTS: "20" } as const;
 
 const SUITES: Readonly<Record<string, Suite>> = {
   fmt: { ...CHECK, check: ["fmt", "--check", "--quiet"] },
@@ -92,7 +97,8 @@ const SUITES: Readonly<Record<string, Suite>> = {
   "systemd-next-all-deno": { ...PROMISES, newerSystemd: true, files: ["systemd"], env: ON_DENO },
   system: { ...SLOW, folder: "test/system", runner: "bun", parallel: 2 },
   fault: FAULTS,
-  "fault-deno": { ...FAULTS, env: { ...ON_DENO, BATON_TEST_MOMENTS: "20" } },
+  "fault-deno": { ...FAULTS, env: FEWER_ON_DENO, files: FAULTS_OF_RUNTIME },
+  "fault-deno-all": { ...FAULTS, env: FEWER_ON_DENO },
 };
 
 const CHECKS = ["fmt", "lint", "types", "imports"] as const;
