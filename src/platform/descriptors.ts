@@ -102,6 +102,15 @@ export class Descriptors {
     return fds.filter((_, i) => view.getInt16(8 * i + 6, true) !== 0);
   }
 
+  /** True when there is something to read; a hang-up is nothing. poll(2) */
+  hasInput(fd: Fd, timeoutMs: number): boolean {
+    const { bytes, view } = struct(8);
+    view.setInt32(0, fd.number, true);
+    view.setInt16(4, C.POLLIN, true);
+    this.libc.check(this.libc.retry(() => this.libc.c.poll(bytes, 1, timeoutMs)), "poll", "input");
+    return (view.getInt16(6, true) & C.POLLIN) !== 0;
+  }
+
   /** @returns bytes read (empty at end of file), or null when it would block */
   read(fd: Fd, buffer: Uint8Array): Uint8Array | null {
     const count = this.libc.retry(() => this.libc.c.read(fd.number, buffer, buffer.length));

@@ -1,5 +1,5 @@
 /**
- * What /proc says about other processes: proc(5). Only reads; every function answers for a process
+ * What /proc says about other processes: proc(5). Every function answers for a process
  * that has just gone by null or an empty list, because that is never an error of the caller.
  */
 import {
@@ -10,6 +10,7 @@ import {
   readlinkSync,
   readSync,
   statSync,
+  writeSync,
 } from "node:fs";
 import type { Stats } from "node:fs";
 
@@ -173,6 +174,23 @@ export function readMemory(tid: number, address: number, length: number): Uint8A
     return bytes.subarray(0, count);
   } catch {
     return null;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Writes into a thread's memory. @returns whether all of it was written */
+export function writeMemory(tid: number, address: number, bytes: Uint8Array): boolean {
+  let fd: number;
+  try {
+    fd = openSync(`/proc/${tid}/mem`, "r+");
+  } catch {
+    return false;
+  }
+  try {
+    return writeSync(fd, bytes, 0, bytes.length, address) === bytes.length;
+  } catch {
+    return false;
   } finally {
     closeSync(fd);
   }

@@ -10,6 +10,8 @@ import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 import { struct } from "./libc/libc.ts";
 import type { Libc } from "./libc/libc.ts";
+import { isBatch, PASSING_WORDS } from "./poll_messages.ts";
+import type { PolledCall, PollMessage } from "./poll_messages.ts";
 import type { PollThread } from "./runtime/runtime.ts";
 
 const STOP_TOKEN = 0;
@@ -28,9 +30,11 @@ export class Watch {
     readonly reactor: Reactor,
     readonly fd: Fd,
     readonly token: number,
+    /** A notify descriptor: the poll thread takes its calls. */
+    readonly isOfCalls = false,
   ) {}
 
-  /** Asks for the next event. */
+  /** Asks for the next event; of system calls, for the next call. */
   arm(interest: { read?: boolean; write?: boolean } = { read: true }): void {
     this.reactor.modify(this, interest);
   }
@@ -46,6 +50,8 @@ export class Reactor {
   readonly #stop: Fd;
   readonly #thread: PollThread;
   readonly #handlers = new Map<number, (readiness: Readiness) => void>();
+  readonly #callHandlers = new Map<number, (call: Uint8Array) => void>();
+  readonly #passing = new Int32Array(new SharedArrayBuffer(4 * PASSING_WORDS));
   #nextToken = STOP_TOKEN + 1;
   /** Told what a handler throws; one broken handler must not take the others with it. */
   onError: (error: unknown) => void = (error) => {
@@ -59,11 +65,12 @@ export class Reactor {
     this.#epoll = new Fd(libc, epoll);
     const stop = libc.check(c.eventfd(0, C.EFD_CLOEXEC | C.EFD_NONBLOCK), "eventfd", "the reactor");
     this.#stop = new Fd(libc, stop);
-    this.#control(C.EPOLL_CTL_ADD, this.#stop, STOP_TOKEN, C.EPOLLIN);
+    this.#control(C.EPOLL_CTL_ADD, { fd: this.#stop, token: STOP_TOKEN }, C.EPOLLIN);
     this.#thread = libc.runtime.startPollThread({
       epollFd: this.#epoll.number,
       stopToken: STOP_TOKEN,
-      onEvents: (batch) => this.#dispatch(batch),
+      passing: this.#passing.buffer,
+      onEvents: (message) => this.#dispatch(message),
     });
   }
 
@@ -78,41 +85,84 @@ export class Reactor {
     handler: (readiness: Readiness) => void,
     interest: { read?: boolean; write?: boolean } = { read: true },
   ): Watch {
-    const token = this.#nextToken++;
-    this.#control(C.EPOLL_CTL_ADD, fd, token, mask(interest));
-    this.#handlers.set(token, handler);
-    return new Watch(this, fd, token);
+    const watch = new Watch(this, fd, this.#nextToken++);
+    this.#control(C.EPOLL_CTL_ADD, watch, mask(interest));
+    this.#handlers.set(watch.token, handler);
+    return watch;
+  }
+
+  /**
+   * Registers a notify descriptor, seccomp_unotify(2), whose calls the poll thread takes: those that pass go on at
+   * once, the others come here as `struct seccomp_notif`. Arm it again after the answer.
+   */
+  watchCalls(
+    notify: Fd,
+    handlers: { onCall: (call: Uint8Array) => void; onHangup: () => void },
+  ): Watch {
+    const watch = new Watch(this, notify, this.#nextToken++, true);
+    this.#control(C.EPOLL_CTL_ADD, watch, mask({ read: true }));
+    this.#handlers.set(watch.token, handlers.onHangup);
+    this.#callHandlers.set(watch.token, handlers.onCall);
+    return watch;
+  }
+
+  /** From now on these system calls, by number, go on at once wherever they are asked about. */
+  letPass(calls: readonly number[]): void {
+    if (calls.length >= PASSING_WORDS) {
+      throw new RangeError(`Cannot let ${calls.length} calls pass`);
+    }
+    // The count is last: what it counts is there then.
+    Atomics.store(this.#passing, 0, 0);
+    this.#passing.set(calls, 1);
+    Atomics.store(this.#passing, 0, calls.length);
   }
 
   modify(watch: Watch, interest: { read?: boolean; write?: boolean }): void {
     if (!this.#handlers.has(watch.token)) return;
-    this.#control(C.EPOLL_CTL_MOD, watch.fd, watch.token, mask(interest));
+    this.#control(C.EPOLL_CTL_MOD, watch, mask(interest));
   }
 
   remove(watch: Watch): void {
     if (!this.#handlers.delete(watch.token)) return;
-    if (watch.fd.isOpen) this.#control(C.EPOLL_CTL_DEL, watch.fd, watch.token, 0);
+    this.#callHandlers.delete(watch.token);
+    if (watch.fd.isOpen) this.#control(C.EPOLL_CTL_DEL, watch, 0);
   }
 
   /** Ends the thread. Registrations are dropped, their descriptors stay open. */
   async close(): Promise<void> {
     this.#handlers.clear();
+    this.#callHandlers.clear();
     this.#libc.c.write(this.#stop.number, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
     await this.#thread.ended;
     this.#epoll.close();
     this.#stop.close();
   }
 
-  #control(operation: number, fd: Fd, token: number, events: number): void {
+  #control(
+    operation: number,
+    { fd, token, isOfCalls = false }: { fd: Fd; token: number; isOfCalls?: boolean },
+    events: number,
+  ): void {
     const { EPOLL_EVENT_SIZE, EPOLL_DATA_OFFSET } = this.#libc.arch;
     const { bytes, view } = struct(EPOLL_EVENT_SIZE);
     view.setUint32(0, events, true);
     view.setUint32(EPOLL_DATA_OFFSET, token, true);
+    view.setUint32(EPOLL_DATA_OFFSET + 4, isOfCalls ? fd.number : 0, true);
     const result = this.#libc.c.epoll_ctl(this.#epoll.number, operation, fd.number, bytes);
     this.#libc.check(result, "epoll_ctl", `descriptor ${fd.number}`);
   }
 
-  #dispatch(batch: readonly number[]): void {
+  #deliver({ token, call }: PolledCall): void {
+    try {
+      this.#callHandlers.get(token)?.(call);
+    } catch (error) {
+      this.onError(error);
+    }
+  }
+
+  #dispatch(message: PollMessage): void {
+    if (!isBatch(message)) return this.#deliver(message);
+    const batch = message;
     for (let i = 0; i < batch.length; i += 2) {
       const events = batch[i]!;
       // A handler may be gone: an earlier one of the same batch has cancelled it.

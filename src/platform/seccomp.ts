@@ -79,7 +79,7 @@ export class Seccomp {
 
   /** @returns the next notification, or null when the caller has died meanwhile */
   receive(notify: Fd): Notification | null {
-    const { bytes, view } = struct(NOTIF_SIZE);
+    const { bytes } = struct(NOTIF_SIZE);
     const result = this.libc.retry(() =>
       this.libc.c.ioctl(notify.number, C.SECCOMP_IOCTL_NOTIF_RECV, bytes)
     );
@@ -87,12 +87,7 @@ export class Seccomp {
       if (this.libc.errno === C.ENOENT) return null;
       throw new SystemCallError("ioctl(SECCOMP_IOCTL_NOTIF_RECV)", this.libc.errno, "a filter");
     }
-    return {
-      id: view.getBigUint64(0, true),
-      tid: view.getUint32(8, true),
-      call: view.getInt32(16, true),
-      args: [32, 40, 48, 56, 64, 72].map((at) => view.getBigUint64(at, true)),
-    };
+    return decodeNotification(bytes);
   }
 
   /** False when the caller is gone: its pid and memory may belong to another process by now. */
@@ -126,14 +121,38 @@ export class Seccomp {
     id: bigint,
     options: { source: Fd; target: number; closeOnExec: boolean },
   ): void {
+    const result = this.#addDescriptor(notify, id, {
+      ...options,
+      flag: C.SECCOMP_ADDFD_FLAG_SETFD,
+    });
+    this.libc.check(result, "ioctl(SECCOMP_IOCTL_NOTIF_ADDFD)", `descriptor ${options.target}`);
+  }
+
+  /**
+   * Makes the call return a new descriptor of the caller: a duplicate of `source` (kernel 5.14).
+   * @returns false when the caller has died, was interrupted, or has no number left: not answered then
+   */
+  answerWithDescriptor(
+    notify: Fd,
+    id: bigint,
+    options: { source: Fd; closeOnExec: boolean },
+  ): boolean {
+    const flag = C.SECCOMP_ADDFD_FLAG_SEND;
+    return this.#addDescriptor(notify, id, { ...options, target: 0, flag }) >= 0;
+  }
+
+  #addDescriptor(
+    notify: Fd,
+    id: bigint,
+    options: { source: Fd; target: number; closeOnExec: boolean; flag: number },
+  ): number {
     const { bytes, view } = struct(NOTIF_ADDFD_SIZE);
     view.setBigUint64(0, id, true);
-    view.setUint32(8, C.SECCOMP_ADDFD_FLAG_SETFD, true);
+    view.setUint32(8, options.flag, true);
     view.setUint32(12, options.source.number, true);
     view.setUint32(16, options.target, true);
     view.setUint32(20, options.closeOnExec ? C.O_CLOEXEC : 0, true);
-    const result = this.libc.c.ioctl(notify.number, C.SECCOMP_IOCTL_NOTIF_ADDFD, bytes);
-    this.libc.check(result, "ioctl(SECCOMP_IOCTL_NOTIF_ADDFD)", `descriptor ${options.target}`);
+    return this.libc.c.ioctl(notify.number, C.SECCOMP_IOCTL_NOTIF_ADDFD, bytes);
   }
 
   /** @returns false when the caller died while it waited: there is nobody to answer */
@@ -148,6 +167,17 @@ export class Seccomp {
     if (this.libc.errno === C.ENOENT) return false;
     throw new SystemCallError("ioctl(SECCOMP_IOCTL_NOTIF_SEND)", this.libc.errno, "a filter");
   }
+}
+
+/** @param bytes struct seccomp_notif */
+export function decodeNotification({ buffer, byteOffset }: Uint8Array): Notification {
+  const view = new DataView(buffer, byteOffset, NOTIF_SIZE);
+  return {
+    id: view.getBigUint64(0, true),
+    tid: view.getUint32(8, true),
+    call: view.getInt32(16, true),
+    args: [32, 40, 48, 56, 64, 72].map((at) => view.getBigUint64(at, true)),
+  };
 }
 
 /**

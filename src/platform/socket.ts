@@ -132,12 +132,50 @@ export class Sockets {
     );
   }
 
+  /** What the kernel knows this socket by, and no other one ever. SO_COOKIE, Linux 4.12 */
+  cookie(fd: Fd): bigint {
+    const value = struct(8);
+    const length = struct(4);
+    length.view.setUint32(0, 8, true);
+    const { c } = this.libc;
+    const result = c.getsockopt(fd.number, C.SOL_SOCKET, C.SO_COOKIE, value.bytes, length.bytes);
+    this.libc.check(result, "getsockopt", `SO_COOKIE of descriptor ${fd.number}`);
+    return value.view.getBigUint64(0, true);
+  }
+
   /** Bytes received and not yet read. FIONREAD, tcp(7) */
   unreadBytes(fd: Fd): number {
     const { bytes, view } = struct(4);
     const result = this.libc.c.ioctl(fd.number, C.FIONREAD, bytes);
     this.libc.check(result, "ioctl(FIONREAD)", `descriptor ${fd.number}`);
     return view.getInt32(0, true);
+  }
+
+  /** Bytes written and not yet acknowledged. SIOCOUTQ, tcp(7) */
+  unacknowledgedBytes(fd: Fd): number {
+    const { bytes, view } = struct(4);
+    const result = this.libc.c.ioctl(fd.number, C.TIOCOUTQ, bytes);
+    this.libc.check(result, "ioctl(SIOCOUTQ)", `descriptor ${fd.number}`);
+    return view.getInt32(0, true);
+  }
+
+  /** TCP_* state number: tcpi_state, the first byte of struct tcp_info. */
+  tcpState(fd: Fd): number {
+    const { bytes } = struct(1);
+    const length = struct(4);
+    length.view.setUint32(0, 1, true);
+    const { c } = this.libc;
+    const result = c.getsockopt(fd.number, C.IPPROTO_TCP, C.TCP_INFO, bytes, length.bytes);
+    this.libc.check(result, "getsockopt", "TCP_INFO");
+    return bytes[0] ?? 0;
+  }
+
+  /** What has come and was not read, up to the size of `buffer`; it stays there. Never blocks. */
+  peek(fd: Fd, buffer: Uint8Array): Uint8Array {
+    const flags = C.MSG_PEEK | C.MSG_DONTWAIT;
+    const count = this.libc.retry(() => this.libc.c.recv(fd.number, buffer, buffer.length, flags));
+    if (count < 0 && this.libc.errno === C.EAGAIN) return buffer.subarray(0, 0);
+    return buffer.subarray(0, this.libc.check(count, "recv", `descriptor ${fd.number}`));
   }
 
   /** @returns a connection, or null when none is waiting */
@@ -193,13 +231,22 @@ export class Sockets {
     return this.#address(fd, "getpeername");
   }
 
+  /** The same as bytes, struct sockaddr_in or sockaddr_in6: what accept(2) would have written. */
+  peerName(fd: Fd): Uint8Array {
+    return this.#name(fd, "getpeername");
+  }
+
   #address(fd: Fd, call: "getsockname" | "getpeername"): InetAddress | null {
+    return decodeAddress(this.#name(fd, call));
+  }
+
+  #name(fd: Fd, call: "getsockname" | "getpeername"): Uint8Array {
     const address = new Uint8Array(SOCKADDR_STORAGE_SIZE);
     const length = struct(4);
     length.view.setUint32(0, SOCKADDR_STORAGE_SIZE, true);
     const result = this.libc.c[call](fd.number, address, length.bytes);
     this.libc.check(result, call, `descriptor ${fd.number}`);
-    return decodeAddress(address.subarray(0, length.view.getUint32(0, true)));
+    return address.subarray(0, length.view.getUint32(0, true));
   }
 
   /** SO_PEERCRED: who connected, as the kernel recorded it at connect(2). */

@@ -2,11 +2,13 @@
 import { dlopen, ptr, toArrayBuffer } from "bun:ffi";
 import type { FFIFunction, Pointer } from "bun:ffi";
 import process from "node:process";
-import { hasToken, pollThreadSource } from "./poll_thread_source.ts";
+import { hasToken } from "../poll_messages.ts";
+import { pollThreadSource } from "./poll_thread_source.ts";
 import type {
   FfiArgument,
   FfiResult,
   Library,
+  PollOptions,
   PollThread,
   PrototypeTable,
   Runtime,
@@ -23,13 +25,15 @@ const RESULT = { i32: "i32", i64: "i64", address: "ptr", void: "void" } as const
   string
 >;
 
-const BIND_EPOLL_WAIT = `import { dlopen } from "bun:ffi";
+const BIND_POLLING = `import { dlopen } from "bun:ffi";
 const open = (name) => dlopen(name, {
   epoll_wait: { args: ["i32", "ptr", "i32", "i32"], returns: "i32" },
+  epoll_ctl: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
+  ioctl: { args: ["i32", "i64", "ptr"], returns: "i32" },
 });
 let library;
 try { library = open("libc.so.6"); } catch { library = open("libc.so"); }
-const epollWait = library.symbols.epoll_wait;`;
+const { epoll_wait: epollWait, epoll_ctl: epollCtl, ioctl } = library.symbols;`;
 
 function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
   const declarations: Record<string, FFIFunction> = {};
@@ -71,10 +75,8 @@ function isCompiled(): boolean {
   return (process.argv[1] ?? "").startsWith("/$bunfs/");
 }
 
-function startPollThread(
-  options: { epollFd: number; stopToken: number; onEvents: (batch: readonly number[]) => void },
-): PollThread {
-  const source = pollThreadSource(BIND_EPOLL_WAIT, process.arch === "arm64" ? "arm64" : "x64");
+function startPollThread({ onEvents, ...orders }: PollOptions): PollThread {
+  const source = pollThreadSource(BIND_POLLING, process.arch === "arm64" ? "arm64" : "x64");
   const url = URL.createObjectURL(new Blob([source], { type: "application/javascript" }));
   const worker = new Worker(url, { smol: true } as WorkerOptions);
   const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -84,11 +86,11 @@ function startPollThread(
   worker.onmessage = ({ data }) => {
     if (data === "ready") {
       URL.revokeObjectURL(url);
-      worker.postMessage({ epollFd: options.epollFd, stopToken: options.stopToken });
+      worker.postMessage(orders);
       return;
     }
-    options.onEvents(data);
-    if (hasToken(data, options.stopToken)) {
+    onEvents(data);
+    if (hasToken(data, orders.stopToken)) {
       worker.terminate();
       resolve();
     }

@@ -2,11 +2,13 @@
 import inspector from "node:inspector";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { hasToken, pollThreadSource } from "./poll_thread_source.ts";
+import { hasToken } from "../poll_messages.ts";
+import { pollThreadSource } from "./poll_thread_source.ts";
 import type {
   FfiArgument,
   FfiResult,
   Library,
+  PollOptions,
   PollThread,
   PrototypeTable,
   Runtime,
@@ -28,12 +30,14 @@ const RESULT = {
   Deno.NativeResultType
 >;
 
-const BIND_EPOLL_WAIT = `const open = (name) => Deno.dlopen(name, {
+const BIND_POLLING = `const open = (name) => Deno.dlopen(name, {
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  ioctl: { parameters: ["i32", "i64", "buffer"], result: "i32" },
 });
 let library;
 try { library = open("libc.so.6"); } catch { library = open("libc.so"); }
-const epollWait = library.symbols.epoll_wait;`;
+const { epoll_wait: epollWait, epoll_ctl: epollCtl, ioctl } = library.symbols;`;
 
 function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
   const declarations: Record<string, Deno.ForeignFunction> = {};
@@ -75,22 +79,20 @@ function narrowed<T extends PrototypeTable>(
   return library as Library<T>;
 }
 
-function startPollThread(
-  options: { epollFd: number; stopToken: number; onEvents: (batch: readonly number[]) => void },
-): PollThread {
+function startPollThread({ onEvents, ...orders }: PollOptions): PollThread {
   const arch = Deno.build.arch === "aarch64" ? "arm64" : "x64";
-  const source = pollThreadSource(BIND_EPOLL_WAIT, arch);
+  const source = pollThreadSource(BIND_POLLING, arch);
   const url = URL.createObjectURL(new Blob([source], { type: "application/javascript" }));
   const worker = new Worker(url, { type: "module" });
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   worker.onmessage = ({ data }) => {
     if (data === "ready") {
       URL.revokeObjectURL(url);
-      worker.postMessage({ epollFd: options.epollFd, stopToken: options.stopToken });
+      worker.postMessage(orders);
       return;
     }
-    options.onEvents(data);
-    if (hasToken(data, options.stopToken)) {
+    onEvents(data);
+    if (hasToken(data, orders.stopToken)) {
       worker.terminate();
       resolve();
     }

@@ -1,26 +1,65 @@
 /**
  * The program of the poll thread, as text, because a worker needs a file or a URL of its own and a
- * compiled binary has neither. It makes one system call and posts its result: no decision is
- * taken in the thread, and it never wakes without an event.
+ * compiled binary has neither. It waits, posts what is ready, and never wakes without an event.
  *
- * @param bind JavaScript that defines `epollWait(fd, buffer, count, timeout)` in the runtime at hand
+ * One decision is left to it, because a new connection of the server waits for it meanwhile: system calls that
+ * the main thread has declared *passing* go on at once. An event whose upper half of `data` is not 0 is of the
+ * notify descriptor with that number: the thread takes the call, lets it pass, or posts it.
+ */
+
+const NOTIF_RECV = 0xc0502100;
+const NOTIF_SEND = 0xc0182101;
+
+/**
+ * @param bind JavaScript that defines `epollWait(fd, buffer, count, timeout)`, `epollCtl(...)` and `ioctl(...)` in
+ *   the runtime at hand
  * @param arch `struct epoll_event` is packed (12 bytes, data at 4) on x64 and not (16, 8) on arm64
  */
 export function pollThreadSource(bind: string, arch: "x64" | "arm64"): string {
   const [eventSize, tokenOffset] = arch === "x64" ? [12, 4] : [16, 8];
   return `${bind}
-self.onmessage = ({ data: { epollFd, stopToken } }) => {
+self.onmessage = ({ data: { epollFd, stopToken, passing } }) => {
   const capacity = 64;
   const bytes = new Uint8Array(${eventSize} * capacity);
   const view = new DataView(bytes.buffer);
+  const passes = new Int32Array(passing);
+  const call = new Uint8Array(80);
+  const callView = new DataView(call.buffer);
+  const answer = new Uint8Array(24);
+  const answerView = new DataView(answer.buffer);
+  const event = new Uint8Array(${eventSize});
+  const eventView = new DataView(event.buffer);
+  const mayPass = (number) => {
+    for (let i = Atomics.load(passes, 0); i > 0; i--) if (passes[i] === number) return true;
+    return false;
+  };
+  const arm = (fd, token) => {
+    eventView.setUint32(0, ${0x40000001}, true); // EPOLLONESHOT | EPOLLIN
+    eventView.setUint32(${tokenOffset}, token, true);
+    eventView.setUint32(${tokenOffset} + 4, fd, true);
+    epollCtl(epollFd, 3, fd, event);
+  };
+  const take = (fd, token) => {
+    call.fill(0);
+    // Fails where the caller has died meanwhile.
+    if (ioctl(fd, ${NOTIF_RECV}, call) !== 0) return arm(fd, token);
+    if (!mayPass(callView.getInt32(16, true))) return self.postMessage({ token, call: call.slice() });
+    answerView.setBigUint64(0, callView.getBigUint64(0, true), true);
+    answerView.setUint32(20, 1, true); // SECCOMP_USER_NOTIF_FLAG_CONTINUE
+    ioctl(fd, ${NOTIF_SEND}, answer);
+    arm(fd, token);
+  };
   for (;;) {
     const count = epollWait(epollFd, bytes, capacity, -1);
     const batch = [];
     let stop = false;
     for (let i = 0; i < count; i++) {
+      const events = view.getUint32(i * ${eventSize}, true);
       const token = view.getUint32(i * ${eventSize} + ${tokenOffset}, true);
+      const fd = view.getUint32(i * ${eventSize} + ${tokenOffset} + 4, true);
       if (token === stopToken) stop = true;
-      batch.push(view.getUint32(i * ${eventSize}, true), token);
+      if (fd !== 0 && (events & 1) !== 0) take(fd, token);
+      else batch.push(events, token);
     }
     if (batch.length > 0) self.postMessage(batch);
     if (stop) return;
@@ -28,9 +67,4 @@ self.onmessage = ({ data: { epollFd, stopToken } }) => {
 };
 self.postMessage("ready");
 `;
-}
-
-/** True when `token` is among the tokens of a batch `[events, token, events, token, ...]`. */
-export function hasToken(batch: readonly number[], token: number): boolean {
-  return batch.some((value, i) => i % 2 === 1 && value === token);
 }

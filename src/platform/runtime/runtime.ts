@@ -7,6 +7,8 @@
  * (docs/architecture.md, "Two entries").
  */
 
+import type { PollMessage, PollOrders } from "../poll_messages.ts";
+
 /** Types of the C calling convention that baton's prototypes use. */
 export type FfiArgument = "i32" | "u32" | "i64" | "buffer";
 /** Results; `address` is a pointer as a number. */
@@ -31,6 +33,10 @@ type ResultOf<T extends FfiResult> = T extends "void" ? void : number;
 export type Library<T extends PrototypeTable> = {
   readonly [K in keyof T]: (...values: ArgumentsOf<T[K]["parameters"]>) => ResultOf<T[K]["result"]>;
 };
+
+export interface PollOptions extends PollOrders {
+  readonly onEvents: (message: PollMessage) => void;
+}
 
 /** A thread that waits on one epoll descriptor. */
 export interface PollThread {
@@ -64,11 +70,6 @@ export interface Runtime {
   /** Calls `handler` for each delivery of `signal` ("SIGHUP"); returns the remover. */
   onSignal(signal: string, handler: () => void): () => void;
 
-  /**
-   * Starts a thread that calls `epoll_wait(epollFd, ..., -1)` for ever and posts each batch as
-   * `[events, token, events, token, ...]`. It ends after it posted a batch with `stopToken`.
-   */
-  startPollThread(
-    options: { epollFd: number; stopToken: number; onEvents: (batch: readonly number[]) => void },
-  ): PollThread;
+  /** Starts the thread of `poll_thread_source.ts`. It ends after it posted a batch with `stopToken`. */
+  startPollThread(options: PollOptions): PollThread;
 }

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ARCH } from "../../../src/platform/libc/constants.ts";
-import { hasToken, pollThreadSource } from "../../../src/platform/runtime/poll_thread_source.ts";
+import { hasToken } from "../../../src/platform/poll_messages.ts";
+import { pollThreadSource } from "../../../src/platform/runtime/poll_thread_source.ts";
 
 const TIMEOUT_MS = 5_000;
 type Event = readonly [events: number, token: number];
@@ -28,7 +29,7 @@ function posted(arch: "x64" | "arm64", rounds: readonly (readonly Event[])[]): u
   };
   new Function("self", "epollWait", pollThreadSource("", arch))(self, epollWait);
   assert.deepEqual(messages.splice(0), ["ready"]);
-  self.onmessage!({ data: { epollFd: 7, stopToken: 0 } });
+  self.onmessage!({ data: { epollFd: 7, stopToken: 0, passing: new SharedArrayBuffer(36) } });
   assert.equal(left.length, 0, "it has ended with its stop token");
   return messages;
 }
