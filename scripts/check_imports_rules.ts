@@ -53,16 +53,17 @@ const LAYERS = {
   systemd: ["platform"],
   upgrade: [
     ...["launcher/resolve.ts", "platform", "steering"],
-    ...["lifecycle/state.ts (types)", "supervisor/snapshot.ts (types)"],
+    ...["lifecycle/state.ts (types)", "supervisor/snapshot.ts (types)", "migrate/kept.ts"],
   ],
   takeover: ["platform", "steering"],
+  migrate: ["platform", "steering", "drain/classify.ts"],
   kubernetes: ["platform"],
   health: ["config", "platform"],
   drain: ["platform", "steering"],
   handoff: ["config", "platform", "steering"],
   supervisor: [
     ...["config", "lifecycle", "log", "steering", "launcher", "platform"],
-    ...["handoff", "health", "drain", "systemd", "kubernetes", "upgrade", "takeover"],
+    ...["handoff", "health", "drain", "migrate", "systemd", "kubernetes", "upgrade", "takeover"],
   ],
   admin: ["platform", "supervisor/snapshot.ts (types)", "lifecycle/vocabulary.ts (types)"],
   cli: ["admin", "config", "init", "supervisor", "log", "platform"],
@@ -99,6 +100,11 @@ const GRANTS: readonly Grant[] = [
     file: "cli/left.ts",
     imports: ["handoff/resident.ts", "systemd", "upgrade"],
     why: "what the baton before has left decides what is made",
+  },
+  {
+    file: "cli/migration.ts",
+    imports: ["handoff", "migrate", "steering"],
+    why: "decides whether there is a move at all, before there is a supervisor",
   },
   {
     file: "cli/activation.ts",

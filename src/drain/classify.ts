@@ -30,7 +30,7 @@ export interface EarlierLook {
  * @param earlier what an earlier look at the same connection found, if there was one
  */
 export function classify(
-  socket: TcpSocket,
+  socket: Pick<TcpSocket, "state" | "receiveQueue" | "sendQueue" | "traffic">,
   quietMs: number,
   earlier: EarlierLook | null = null,
 ): Activity {

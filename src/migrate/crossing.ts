@@ -1,0 +1,201 @@
+/**
+ * Connections on their way from the old generation to the one that serves: each is offered, taken, and let go of
+ * when the old one has it open no more, so that two processes never read it.
+ *
+ * One that rests between two requests stays here when its server ends, and is offered with its next request. None
+ * stays for ever: who is not taken in time, or sends something else, is closed.
+ */
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/proc.ts";
+import type { Group } from "../steering/group.ts";
+import { open } from "./grip.ts";
+import type { Inbox } from "./inbox.ts";
+import { HEAD_LIMIT, recognise } from "./request.ts";
+
+/** Between two looks: what a client waits longer at most. */
+const LOOK_MS = 2;
+/** Until a connection that rests is closed, as a server would close it. */
+const REST_MS = 10_000;
+/** Until an offer is taken. */
+const OFFER_MS = 5_000;
+/** A server that accepts in many threads may have taken the knock elsewhere. */
+const KNOCK_AGAIN_MS = 50;
+
+/** Where the old generation has it. */
+export interface Place {
+  readonly pid: number;
+  readonly descriptor: number;
+  /** What /proc says of that descriptor. */
+  readonly target: string;
+}
+
+export interface Passenger {
+  readonly inode: number;
+  readonly socket: Fd;
+  readonly place: Place;
+  readonly group: Group;
+  /** What becomes of it. */
+  readonly onEnd: (how: keyof Crossed) => void;
+}
+
+interface Crossing extends Passenger {
+  state: "rest" | "offered" | "taken";
+  sinceMs: number;
+  withdraw: () => void;
+}
+
+/** What became of them, since the beginning. */
+export interface Crossed {
+  moved: number;
+  /** They rested, and were closed after a time. */
+  closed: number;
+  /** They were closed although something was owed. */
+  cut: number;
+}
+
+export interface CrossingOptions {
+  /** There is somebody on the way, or nobody any more. */
+  readonly onChange: () => void;
+  /** Nobody is on the way any more. */
+  readonly onEmpty: (counts: Crossed) => void;
+}
+
+export class CrossingTable {
+  readonly counts: Crossed = { moved: 0, closed: 0, cut: 0 };
+  readonly #crossings = new Set<Crossing>();
+  readonly #buffer = new Uint8Array(HEAD_LIMIT);
+  readonly #waiters: (() => void)[] = [];
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #knockedAtMs = -Infinity;
+
+  constructor(
+    readonly platform: Platform,
+    readonly inbox: Inbox,
+    readonly options: CrossingOptions,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.#crossings.size === 0;
+  }
+
+  /** Resolves when nobody is on the way: in REST_MS and OFFER_MS at the latest, unless others follow. */
+  whenEmpty(): Promise<void> {
+    return this.isEmpty ? Promise.resolve() : new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Those that the old generation may have open still, and that are its own no more. */
+  get inodes(): Set<number> {
+    return new Set([...this.#crossings].map(({ inode }) => inode));
+  }
+
+  /** The same, as /proc shows them. */
+  get targets(): Set<string> {
+    return new Set([...this.#crossings].map(({ place }) => place.target));
+  }
+
+  /** Takes the socket over, which is paused. @param hasRequest it is offered at once */
+  add(passenger: Passenger, hasRequest: boolean): void {
+    const atMs = performance.now();
+    const crossing: Crossing = {
+      ...passenger,
+      state: "rest",
+      sinceMs: atMs,
+      withdraw: () => {},
+    };
+    this.#crossings.add(crossing);
+    this.options.onChange();
+    if (hasRequest) this.#offer(crossing, atMs);
+    this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
+  }
+
+  #offer(crossing: Crossing, atMs: number): void {
+    const { socket, group } = crossing;
+    Object.assign(crossing, { state: "offered", sinceMs: atMs });
+    crossing.withdraw = this.inbox.offer({
+      ...{ group, socket },
+      onTaken: () => {
+        crossing.state = "taken";
+        crossing.sinceMs = performance.now();
+        this.#settle(crossing);
+      },
+    });
+  }
+
+  #look(): void {
+    this.#timer = null;
+    const atMs = performance.now();
+    for (const crossing of this.#crossings) {
+      try {
+        this.#lookAt(crossing, atMs);
+      } catch {
+        this.#end(crossing, "cut");
+      }
+    }
+    this.#knock(atMs);
+    if (this.isEmpty) return this.#emptied();
+    this.#timer = setTimeout(() => this.#look(), LOOK_MS);
+  }
+
+  #emptied(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
+    this.options.onChange();
+    this.options.onEmpty(this.counts);
+  }
+
+  #lookAt(crossing: Crossing, atMs: number): void {
+    if (crossing.state === "taken") return this.#settle(crossing);
+    const ageMs = atMs - crossing.sinceMs;
+    if (crossing.state === "offered") {
+      if (ageMs > OFFER_MS) this.#end(crossing, "cut");
+      return;
+    }
+    const { sockets } = this.platform;
+    if (sockets.unreadBytes(crossing.socket) === 0) {
+      const isOver = sockets.tcpState(crossing.socket) !== C.TCP_ESTABLISHED || ageMs > REST_MS;
+      if (isOver) this.#end(crossing, "closed");
+      return;
+    }
+    const { beginning } = recognise(sockets.peek(crossing.socket, this.#buffer));
+    if (beginning === "request" || beginning === "requests") return this.#offer(crossing, atMs);
+    if (beginning !== "part" || ageMs > REST_MS) this.#end(crossing, "cut");
+  }
+
+  /** Its new server may read it as soon as the old one cannot. */
+  #settle(crossing: Crossing): void {
+    const { pid, descriptor, target } = crossing.place;
+    if (proc.descriptorTarget(pid, descriptor) === target) return;
+    open(this.platform, crossing.socket);
+    this.#end(crossing, "moved");
+  }
+
+  #end(crossing: Crossing, how: keyof Crossed): void {
+    crossing.withdraw();
+    crossing.socket.close();
+    this.#crossings.delete(crossing);
+    this.counts[how]++;
+    crossing.onEnd(how);
+  }
+
+  /** A connection of our own, so that the server accepts: it may wait for one. */
+  #knock(atMs: number): void {
+    const offered = [...this.#crossings].filter(({ state }) => state === "offered");
+    if (offered.length === 0 || atMs - this.#knockedAtMs < KNOCK_AGAIN_MS) return;
+    this.#knockedAtMs = atMs;
+    for (const { address } of new Set(offered.map(({ group }) => group))) {
+      try {
+        using socket = this.platform.sockets.stream(address.family, { nonblocking: true });
+        this.platform.sockets.connectInet(socket, reachable(address));
+      } catch {
+        // EINPROGRESS is as good; and whoever connects next knocks too.
+      }
+    }
+  }
+}
+
+/** Nobody listens at "any address"; who listens there is reached at the loopback address. */
+function reachable(address: Group["address"]): Group["address"] {
+  if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
+  return address.host === "::" ? { ...address, host: "::1" } : address;
+}

@@ -1,0 +1,282 @@
+/**
+ * Finds the moment in which the connections that clients keep open can be moved: each is between two requests, and
+ * nothing else is owed. Looks at all of them every few milliseconds; `connection.ts` decides.
+ */
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import type { KeptConnections } from "./kept.ts";
+import { firstLook, nextLook, verdict } from "./connection.ts";
+import type { Verdict, Watched } from "./connection.ts";
+import type { Crossed, CrossingTable } from "./crossing.ts";
+import { isBlocking, look, open, pause } from "./grip.ts";
+import { Watchlist } from "./watchlist.ts";
+import type { Entry } from "./watchlist.ts";
+
+/** Between two looks at all of them. */
+const SCAN_MS = 4;
+/** Between two looks at who has which connection. */
+const FIND_MS = 50;
+/** Before any is touched: those that are read in blocking mode can be seen, if there are any. */
+const PREVIEW_MS = 30;
+/** So many are let in at a time, and followed closely: their next request is not to come unseen. */
+const ROOM = 4;
+/** Who is not read from within this time is followed like the others. */
+const CLOSELY_MS = 10;
+/** The event loop has other things to do. */
+const FOLLOW_MS = 4;
+/**
+ * A round: who is held back stays so until it is over; then all are let in once more. The first is as long as it
+ * takes to follow one request of each, and each round is longer than the one before.
+ */
+const ROUND_MS = 20;
+const ROUND_FOR_EACH_MS = 1;
+const ROUND_GROWTH = 1.5;
+const LONGEST_ROUND_MS = 2_000;
+/** Clients that think are waited for, to see that they speak HTTP. */
+const SEE_MS = 2_000;
+/**
+ * Whoever never stops talking, and cannot be moved, is waited for until the drain time is over; the others are held
+ * back only at the beginning of that time, and at its end.
+ */
+const ATTEMPT_MS = 5_000;
+const BETWEEN_LOOK_MS = 100;
+
+export interface MoverOptions {
+  readonly listeners: Listeners;
+  readonly crossings: CrossingTable;
+  /** Of the generation that is replaced. */
+  processes(): readonly number[];
+  readonly quietMs: number;
+  /** After this time the server is told to stop, whatever is under way. */
+  readonly drainTimeMs: number;
+  /** After this time the server finishes by itself what is under way; Infinity: it does not. */
+  readonly settleMs: number;
+  /** Everything that can be moved is on its way: the server may be told to stop. */
+  readonly onReady: (kept: KeptConnections) => void;
+  /** None can be moved: the generation is to be drained as usual. */
+  readonly onUnfit: (reason: string) => void;
+  /** One that was moved could not be given to anybody. */
+  readonly onCut: () => void;
+}
+
+export class Mover {
+  readonly #list: Watchlist;
+  readonly #startedAt = performance.now();
+  #foundAtMs = -Infinity;
+  #roundAtMs = -Infinity;
+  #roundMs = 0;
+  #lookMs = SCAN_MS;
+  #scannedAtMs = -Infinity;
+  /** They were let in a moment ago. */
+  readonly #followed = new Set<Entry>();
+  /** They are to be let in, the one that has waited longest first. */
+  #waiting: Entry[] = [];
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #isOver = false;
+  #isBlocking = false;
+
+  constructor(readonly platform: Platform, readonly options: MoverOptions) {
+    this.#list = new Watchlist(platform, options.listeners, () => options.processes());
+    this.#timer = setTimeout(() => this.#tick(), 0);
+  }
+
+  #tick(): void {
+    this.#timer = null;
+    try {
+      const atMs = performance.now();
+      if (atMs - this.#foundAtMs >= FIND_MS) {
+        this.#foundAtMs = atMs;
+        this.#list.find();
+      }
+      if (atMs - this.#startedAt < PREVIEW_MS) this.#preview();
+      else if (this.#isAttempting(atMs)) this.#work(atMs);
+      else this.#letBe();
+      if (this.#isBlocking) return this.#giveUp("the server reads in blocking mode");
+      if (this.#mayCommit()) return this.commit();
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+    }
+    const isAtWork = this.#roundMs === 0 || this.#followed.size > 0 || this.#waiting.length > 0;
+    this.#timer = setTimeout(() => this.#tick(), isAtWork ? 0 : this.#lookMs);
+  }
+
+  #preview(): void {
+    for (const entry of this.#list.entries) {
+      using socket = this.#list.duplicate(entry);
+      if (socket !== null && isBlocking(this.platform, socket)) this.#isBlocking = true;
+    }
+  }
+
+  #isAttempting(atMs: number): boolean {
+    const elapsedMs = atMs - this.#startedAt;
+    return elapsedMs < ATTEMPT_MS || elapsedMs >= this.options.drainTimeMs - ATTEMPT_MS;
+  }
+
+  /** Between two attempts nobody is held back, and all begin anew. */
+  #letBe(): void {
+    this.#lookMs = BETWEEN_LOOK_MS;
+    this.#followed.clear();
+    this.#waiting = [];
+    for (const entry of this.#list.entries) {
+      using socket = this.#list.duplicate(entry);
+      if (socket === null) continue;
+      if (entry.watched !== null) open(this.platform, socket);
+      entry.watched = null;
+      const { quietMs } = this.options;
+      entry.look = look(this.platform, socket, { atMs: performance.now(), quietMs }) ?? entry.look;
+    }
+  }
+
+  #work(atMs: number): void {
+    this.#lookMs = SCAN_MS;
+    if (atMs - this.#roundAtMs >= this.#roundMs) this.#beginRound(atMs);
+    if (atMs - this.#scannedAtMs >= SCAN_MS) this.#scan(atMs);
+    this.#follow(atMs + FOLLOW_MS);
+  }
+
+  #giveUp(reason: string): void {
+    this.cancel();
+    this.options.onUnfit(reason);
+  }
+
+  /** Looks at all of whom something may have become. */
+  #scan(atMs: number): void {
+    this.#scannedAtMs = atMs;
+    for (const entry of this.#list.entries) {
+      if (this.#isOpen(entry.watched)) this.#lookAt(entry, false);
+    }
+    this.#waiting = this.#list.entries
+      .filter(({ watched }) => watched?.phase === "waiting")
+      .sort((a, b) => (a.watched?.sinceMs ?? 0) - (b.watched?.sinceMs ?? 0));
+  }
+
+  /** Something may have become of it; else it waits for us. */
+  #isOpen(watched: Watched | null): boolean {
+    switch (watched?.phase) {
+      case "boundary":
+        return watched.sinceMs < this.#roundAtMs;
+      case "waiting":
+      case "unfit":
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  #beginRound(atMs: number): void {
+    const leastMs = ROUND_MS + this.#list.size * ROUND_FOR_EACH_MS;
+    this.#roundMs = Math.min(Math.max(this.#roundMs * ROUND_GROWTH, leastMs), LONGEST_ROUND_MS);
+    this.#roundAtMs = atMs;
+  }
+
+  #lookAt(entry: Entry, hasRoom: boolean): void {
+    using socket = this.#list.duplicate(entry);
+    if (socket !== null) this.#lookBy(socket, entry, hasRoom);
+  }
+
+  #lookBy(socket: Fd, entry: Entry, hasRoom: boolean): void {
+    const { platform, options } = this;
+    // A server may wait in select(2), and then read in blocking mode: it is not to be touched.
+    if (isBlocking(platform, socket)) this.#isBlocking = true;
+    if (this.#isBlocking) return;
+    const atMs = performance.now();
+    const seen = look(platform, socket, { atMs, quietMs: options.quietMs });
+    if (seen === null) return;
+    const terms = { heldSinceMs: this.#roundAtMs, hasRoom };
+    const { watched, order } = entry.watched === null
+      ? firstLook(seen)
+      : nextLook(entry.watched, seen, terms);
+    if (order === "pause") pause(platform, socket);
+    if (order === "open") open(platform, socket);
+    entry.watched = watched;
+    entry.look = seen;
+    const isFollowed = watched.phase === "open" && atMs - watched.sinceMs < CLOSELY_MS;
+    if (isFollowed) this.#followed.add(entry);
+    else this.#followed.delete(entry);
+  }
+
+  /** Looks as often as it can at those that were let in, and lets others in for those that are through. */
+  #follow(untilMs: number): void {
+    using held = new DisposableStack();
+    const sockets = new Map<Entry, Fd>();
+    for (;;) {
+      while (this.#followed.size < ROOM) {
+        const next = this.#waiting.shift();
+        if (next === undefined) break;
+        this.#lookAt(next, true);
+      }
+      if (this.#followed.size === 0) return;
+      for (const entry of this.#followed) {
+        const socket = sockets.get(entry) ?? this.#list.duplicate(entry);
+        if (socket === null) this.#followed.delete(entry);
+        else if (!sockets.has(entry)) sockets.set(entry, held.use(socket));
+        if (socket !== null) this.#lookBy(socket, entry, false);
+      }
+      if (performance.now() >= untilMs) return;
+    }
+  }
+
+  #verdictOf({ watched, look: seen }: Entry): Verdict {
+    const isWaitedFor = performance.now() - this.#startedAt < SEE_MS;
+    return verdict(watched, seen, { quietMs: this.options.quietMs, isWaitedFor });
+  }
+
+  #mayCommit(): boolean {
+    if (performance.now() - this.#startedAt >= this.options.settleMs) return true;
+    const isBusy = (entry: Entry) => this.#verdictOf(entry) === "busy";
+    if (this.#list.entries.some(isBusy)) return false;
+    // Those that are held have not been looked at since.
+    for (const entry of this.#list.entries) {
+      if (entry.watched?.phase === "boundary") this.#lookAt(entry, false);
+    }
+    return !this.#list.entries.some(isBusy);
+  }
+
+  /** Sends on their way whoever is ready now; the others stay with the server. */
+  commit(): void {
+    if (!this.#stop()) return;
+    const { entries, seen } = this.#list;
+    const moved = entries.filter((entry) => this.#send(entry)).length;
+    const left = this.#list.entries.length - moved;
+    this.#list.close();
+    this.options.onReady({ moved, left, finished: seen - moved - left });
+  }
+
+  /** @returns true when it is on its way */
+  #send(entry: Entry): boolean {
+    if (entry.watched === null || entry.watched.phase === "unfit") return false;
+    const outcome = this.#verdictOf(entry);
+    const group = this.#list.groupOf(entry);
+    const socket = this.#list.duplicate(entry);
+    if (socket === null) return false;
+    if ((outcome === "moves" || outcome === "rests") && group !== null) {
+      const { inode, place } = entry;
+      const onEnd = (how: keyof Crossed) => {
+        if (how === "cut") this.options.onCut();
+      };
+      const passenger = { inode, socket, place, group, onEnd };
+      this.options.crossings.add(passenger, outcome === "moves");
+      return true;
+    }
+    open(this.platform, socket);
+    socket.close();
+    return false;
+  }
+
+  /** Nobody is to be moved any more: every connection is as it was. */
+  cancel(): void {
+    if (!this.#stop()) return;
+    this.#list.letIn();
+    this.#list.close();
+  }
+
+  /** @returns false when it is over already */
+  #stop(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    return true;
+  }
+}
