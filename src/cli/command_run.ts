@@ -44,6 +44,7 @@ import { Names } from "./names.ts";
 import { Pidfile } from "./pidfile.ts";
 import { podSetup, watchPaths } from "./pod_setup.ts";
 import type { PodSetup } from "./pod_setup.ts";
+import { migrationOf } from "./migration.ts";
 import * as preparation from "./preparation.ts";
 import { findLeft } from "./left.ts";
 import { handleSignals } from "./signals.ts";
@@ -170,6 +171,7 @@ async function supervise(parts: RunParts): Promise<number> {
   const listeners = new Listeners(platform.sockets, platform.reactor);
   addResidents(platform, listeners, parts.residents).forEach((notice) => logger.warn(notice));
   const adopter = parts.traps ? new Adopter(platform, listeners) : null;
+  const migration = migrationOf(platform, config, { adopter, listeners, logger });
   const directory = config.cwd ?? "/";
   const children = new Children(platform);
   if (taker !== null && adopter !== null) {
@@ -201,6 +203,7 @@ async function supervise(parts: RunParts): Promise<number> {
       children,
       listeners,
       adopter,
+      migration,
       stdin: preparation.standardInput(platform),
     },
     plan: {

@@ -1,7 +1,7 @@
 /** `baton status`: what is happening, at a glance. */
 import { formatDuration } from "../config/duration.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Snapshot } from "../supervisor/snapshot.ts";
+import type { LastReload, Snapshot } from "../supervisor/snapshot.ts";
 import type { Command } from "./parse.ts";
 import { EXIT_OK } from "./exit_status.ts";
 import type { Printer } from "./printer.ts";
@@ -40,11 +40,17 @@ export function statusLines(snapshot: Snapshot, now: number): string[] {
     const reason = lastReload.reason === null ? "" : `: ${lastReload.reason}`;
     lines.push(
       `last reload: ${lastReload.result} in ${lastReload.durationMs} ms, ` +
-        `${lastReload.connectionsCut} connections cut${reason}`,
+        `${lastReload.connectionsCut} connections cut${keptText(lastReload)}${reason}`,
     );
   }
   lines.push("", ...table(generationRows(snapshot, now)), "", ...table(listenerRows(snapshot)));
   return lines;
+}
+
+function keptText({ connectionsKept }: LastReload): string {
+  if (connectionsKept === null || connectionsKept === undefined) return "";
+  const { moved, finished, left } = connectionsKept;
+  return `, ${moved} moved, ${finished} finished, ${left} left`;
 }
 
 function generationRows(snapshot: Snapshot, now: number): string[][] {

@@ -49,6 +49,8 @@ export interface Config {
   /** The gate fails when it has not passed after this time. */
   readonly readyTimeoutMs: number;
   readonly drain: DrainMode;
+  /** What becomes of connections that clients keep open, at a reload. */
+  readonly keepAlive: "auto" | "migrate" | "leave";
   /** Longest time that connections of the old generation are waited for. */
   readonly drainTimeMs: number;
   /** A connection is idle when nothing was sent or received on it for this long, and no answer is owed. */

@@ -157,6 +157,11 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
       "times.",
   },
 
+  keepAlive: choice("keep-alive", DRAIN, ["leave", "auto", "migrate"],
+    "What becomes of connections that clients keep open at a reload: they stay with the old " +
+    "generation until it ends, or move to the new one between two requests (HTTP/1). That costs a " +
+    "little for each new connection: auto does it where they are few."),
+
   onCrash: choice("on-crash", CRASHES, ["restart", "exit"],
     "What to do when the serving generation ends although nobody asked it to."),
   crashDelayMs: time("crash-delay", CRASHES, [DEFAULT_CRASH_DELAY_MS, 0],

@@ -39,6 +39,8 @@ export interface DrainTarget {
    */
   readonly isLast: boolean;
   processes(): number[];
+  /** Connections that it has open and that are another generation's already: inodes. */
+  departed(): ReadonlySet<number>;
 }
 
 export class Drain {
@@ -108,7 +110,9 @@ export class Drain {
   }
 
   #count(table: SocketTable, quietMs = this.target.quietMs): void {
-    const connections = table.connectionsOf(this.target.processes());
+    const departed = this.target.departed();
+    const connections = table.connectionsOf(this.target.processes())
+      .filter(({ inode }) => !departed.has(inode));
     this.#first ??= new Set(connections.map(({ inode }) => inode));
     const first = connections.filter(({ inode }) => this.#first?.has(inode));
     this.#busyOfFirst = countConnections(first, this.target.quietMs, this.#earlier).busy;

@@ -10,6 +10,7 @@ import type { Listeners } from "../steering/listeners.ts";
 import type { Member } from "../steering/member.ts";
 import type { Estate } from "../upgrade/estate.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
+import type { Migration } from "../migrate/migration.ts";
 import type { Keeper } from "../upgrade/keeper.ts";
 import type { GenerationRecord, Surroundings } from "../upgrade/resume_state.ts";
 import type { Inheritor } from "../handoff/inherit.ts";
@@ -33,6 +34,8 @@ export interface RunningContext {
   /** Null: nothing is trapped. */
   readonly adopter: Adopter | null;
   readonly stdin: Fd | number;
+  /** Null: connections that clients keep open stay where they are (--keep-alive leave). */
+  readonly migration: Migration | null;
   readonly journal: Journal;
   readonly dispatch: (event: ServiceEvent) => void;
   readonly log: (message: string) => void;

@@ -41,24 +41,19 @@ export class Effects {
 
   constructor(readonly options: SupervisorOptions, readonly context: RunningContext) {
     const { logger, manager } = options;
+    const { platform, listeners, adopter, children, dispatch, config, migration } = context;
     this.upgrader = new Upgrader({
-      ...options.upgrade,
-      platform: context.platform,
-      listeners: context.listeners,
-      adopter: context.adopter,
-      children: context.children,
-      readyTimeoutMs: context.config.readyTimeoutMs,
-      dispatch: context.dispatch,
-      logger,
+      ...{ ...options.upgrade, platform, listeners, adopter, children, dispatch, logger },
+      readyTimeoutMs: config.readyTimeoutMs,
       onHandedOver: (pid) => {
         options.keeper()?.handedOver();
         manager.handOver(pid);
       },
     });
-    const { platform, listeners, adopter, children, dispatch, config } = context;
     this.#inPlace = new InPlaceUpgrade({
       ...{ ...options.upgrade, platform, children, dispatch, logger },
       door: options.door,
+      whenEmptyHanded: async () => await migration?.crossings.whenEmpty(),
     });
     const { handoffSocket, backlog, survive: survives } = config;
     const { lock } = options.upgrade;
@@ -90,7 +85,7 @@ export class Effects {
       case "drain":
         logger.info(`generation ${effect.epoch} drains`, { pid: running?.pid ?? null });
         if (effect.stopping) this.context.listeners.park();
-        return running?.beginDrain(effect.stopping);
+        return running?.beginDrain(effect.stopping, this.#servingIn(state));
       case "signal_stop":
         return running?.signalStop();
       case "kill":
@@ -176,6 +171,10 @@ export class Effects {
     return foreign.epoch;
   }
 
+  #servingIn(state: ServiceState): GenerationHandle | null {
+    return this.running.get(servingOf(state)?.epoch ?? NaN) ?? null;
+  }
+
   #spawn(epoch: number, heirOf: number | null, state: ServiceState): void {
     const { options } = this;
     const before = servingOf(state)?.epoch ?? heirOf;
@@ -186,7 +185,8 @@ export class Effects {
     this.history.started(epoch, running.startedAt);
     try {
       const notifyPath = options.notifyPath(epoch);
-      const plan = launchPlan(options.plan, epoch, notifyPath);
+      const trap = [...options.plan.trap, ...this.context.migration?.trapForNext() ?? []];
+      const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath);
       const members = options.inheritor.membersFor(epoch, heirOf);
       running.start({ plan, notifyPath, members });
       this.history.setPid(epoch, running.pid);

@@ -58,6 +58,8 @@ export class ForeignGeneration implements GenerationHandle {
   readonly notified: boolean;
   readonly heirOf = null;
   readonly cut = 0;
+  readonly kept = null;
+  readonly takesConnections = false;
   readonly stopTimeMs = 0;
   readonly output = null;
   readonly outputIsDirect = true;

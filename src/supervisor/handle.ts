@@ -1,5 +1,6 @@
 /** A generation as the supervisor handles it: one of ours (`Running`), or another baton's. */
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
+import type { KeptConnections } from "../migrate/kept.ts";
 import type { Output } from "./output.ts";
 
 export interface GenerationHandle {
@@ -13,6 +14,10 @@ export interface GenerationHandle {
   readonly notified: boolean;
   /** Connections that were busy when it had to end. */
   readonly cut: number;
+  /** What became of connections that clients kept open. */
+  readonly kept: KeptConnections | null;
+  /** It can be given connections (--keep-alive). */
+  readonly takesConnections: boolean;
   readonly stopTimeMs: number;
   readonly timers: {
     arm(timer: GenerationTimer, delayMs: number): void;
@@ -23,7 +28,8 @@ export interface GenerationHandle {
   readonly outputIsDirect: boolean;
   processes(): number[];
   onStrayReaped(): void;
-  beginDrain(stopping: boolean): void;
+  /** @param heir serves now, and is ours; null: another baton's, or nobody */
+  beginDrain(stopping: boolean, heir: GenerationHandle | null): void;
   /** It serves again. */
   endDrain(): void;
   signalStop(): void;

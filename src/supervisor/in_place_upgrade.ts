@@ -38,6 +38,8 @@ export interface InPlaceOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly directory: string;
   readonly door: () => ControlDoor | null;
+  /** Resolves when this process has nothing in hand that the next one could not have. */
+  readonly whenEmptyHanded: () => Promise<void>;
   readonly dispatch: (event: ServiceEvent) => void;
 }
 
@@ -77,8 +79,11 @@ export class InPlaceUpgrade {
     next: { path: string; argv: readonly string[]; pack: () => Luggage },
   ): Promise<void> {
     const { platform, env, logger, directory } = this.options;
+    await this.options.whenEmptyHanded();
     const door = this.options.door();
     await door?.pause();
+    // A generation may have been emptied meanwhile.
+    await this.options.whenEmptyHanded();
     if (upgrade !== this.#current) return door?.resume();
     logger.info(`upgrade in place: becomes ${next.path}`);
     // The new program reads its arguments where this one did, if that directory is still there.

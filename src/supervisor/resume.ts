@@ -211,12 +211,13 @@ export function resumeWaits(
   generations: readonly Generation[],
   arm: (timer: "drain" | "stop" | "health", handle: GenerationHandle) => void,
 ): void {
+  const serving = running.get(generations.find(({ state }) => state === "serving")?.epoch ?? NaN);
   for (const { epoch, state: phase, outcome } of generations) {
     const handle = running.get(epoch);
     if (!(handle instanceof Running)) continue;
     if (phase === "serving" && !handle.facts.isSettled) arm("health", handle);
     if (phase === "draining") {
-      handle.beginDrain(outcome === "stopped");
+      handle.beginDrain(outcome === "stopped", serving ?? null);
       arm("drain", handle);
     }
     if (phase !== "stopping") continue;

@@ -1,8 +1,7 @@
-/**
- * One generation's runtime side: its process, gate, drain and timers. Turns what happens into events of the lifecycle; decides nothing.
- */
+/** One generation's runtime side: process, gate, drain, timers. What happens becomes events; decides nothing. */
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
+import type { KeptConnections } from "../migrate/kept.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { ExitStatus } from "../platform/processes.ts";
 import type { Notification } from "../platform/seccomp.ts";
@@ -57,6 +56,15 @@ export class Running implements GenerationHandle {
     return this.facts.cut;
   }
 
+  get kept(): KeptConnections | null {
+    return this.facts.kept;
+  }
+
+  /** Its accept is trapped: it can be given connections. */
+  get takesConnections(): boolean {
+    return this.facts.takesConnections;
+  }
+
   get output(): Output | null {
     return this.process?.output ?? null;
   }
@@ -79,6 +87,8 @@ export class Running implements GenerationHandle {
   start(options: StartOptions): void {
     const { context } = this;
     this.notify = this.#notifyServer(options.notifyPath, null);
+    const { migration } = context;
+    this.facts.takesConnections = migration?.isIn(options.plan.trap) ?? false;
     const server = this.#serverProcess();
     server.start({
       plan: options.plan,
@@ -104,6 +114,9 @@ export class Running implements GenerationHandle {
   resume({ record, notifyPath, notify, ...parts }: ResumeOptions): void {
     const { stopSent, stopTold, handedOver, daemonized, isSettled, cut } = record;
     Object.assign(this.facts, { stopSent, stopTold, handedOver, daemonized, isSettled, cut });
+    // Batons before 0.2 did not know of them.
+    this.facts.takesConnections = record.takesConnections ?? false;
+    this.facts.kept = record.kept ?? null;
     this.hints.push(...record.hints);
     this.startedAt = new Date(record.startedAt);
     this.gate.notified = record.notified;
@@ -126,8 +139,9 @@ export class Running implements GenerationHandle {
 
   /** Answers a trapped call, which is written down until then: without an answer its thread hangs. */
   answer(notify: Fd, notification: Notification): void {
-    const { journal, adopter } = this.context;
+    const { journal, adopter, migration } = this.context;
     journal.during(this.epoch, notification, () => {
+      if (migration?.handle(notify, notification)) return;
       adopter?.handle(notify, notification, this.tenancy);
     });
   }
@@ -136,12 +150,19 @@ export class Running implements GenerationHandle {
   catchUp(): void {
     this.process?.catchUp();
     this.tenancy.watchWorkers();
+    // That one may have held its connections back.
+    this.context.migration?.letAllIn(() => this.processes());
   }
 
   #serverProcess(): ServerProcess {
     const { context } = this;
     return new ServerProcess(context.platform, context.children, {
       epoch: this.epoch,
+      calls: {
+        // With --survive each is written down before it is answered.
+        lettingPass: context.migration !== null && !context.config.survive,
+        isAwaited: () => context.migration?.isAwaiting ?? false,
+      },
       onNotification: (notify, notification) => this.answer(notify, notification),
       onPrepared: () => context.journal.write(),
       onLaunchFailed: (status, message) => this.fail(message, status),
@@ -233,8 +254,8 @@ export class Running implements GenerationHandle {
     return this.#stopping.policy.stopTimeMs;
   }
 
-  beginDrain(stopping: boolean): void {
-    this.#stopping.drain(stopping);
+  beginDrain(stopping: boolean, heir: GenerationHandle | null): void {
+    this.#stopping.drain(stopping, heir?.takesConnections ?? false);
   }
 
   endDrain(): void {

@@ -12,9 +12,10 @@ import type { Platform } from "../platform/platform.ts";
 import type { ExitStatus } from "../platform/processes.ts";
 import { processStat } from "../platform/proc.ts";
 import type { Notification } from "../platform/seccomp.ts";
-import type { Watch } from "../platform/reactor.ts";
 import type { Children, Leader } from "./children.ts";
 import { Output } from "./output.ts";
+import { TrappedCalls } from "./trapped_calls.ts";
+import type { TrappedCallsOptions } from "./trapped_calls.ts";
 
 const SIGKILL = 9;
 
@@ -45,6 +46,7 @@ export interface ServerProcessOptions {
   readonly epoch: number;
   /** A trapped call waits for its answer. */
   readonly onNotification: (notify: Fd, notification: Notification) => void;
+  readonly calls: Pick<TrappedCallsOptions, "lettingPass" | "isAwaited">;
   /** Its process is there, and waits before its first instruction. */
   readonly onPrepared: () => void;
   readonly onLaunchFailed: (status: number, message: string) => void;
@@ -61,7 +63,7 @@ export class ServerProcess implements Leader {
   readonly output: Output;
   /** The end of the leading process, once known. */
   exitStatus: ExitStatus | null = null;
-  #notify: { fd: Fd; watch: Watch } | null = null;
+  #calls: TrappedCalls | null = null;
   #lingering = false;
   #launch: Launch | null = null;
   #pid = 0;
@@ -88,7 +90,7 @@ export class ServerProcess implements Leader {
 
   /** Notify descriptor of the filter; null when there is none, or nobody under it any more. */
   get filter(): Fd | null {
-    return this.#notify?.fd ?? null;
+    return this.#calls?.notify ?? null;
   }
 
   /** @throws {SystemCallError} when the launcher cannot be spawned */
@@ -133,23 +135,16 @@ export class ServerProcess implements Leader {
   }
 
   #listenTo(notify: Fd): void {
-    const watch = this.platform.reactor.watch(notify, ({ readable }) => {
-      if (!readable) return this.#closeNotify(); // All processes under the filter are gone.
-      try {
-        const notification = this.platform.seccomp.receive(notify);
-        if (notification !== null) this.options.onNotification(notify, notification);
-      } finally {
-        // Whatever went wrong with this call, the next one must be answered.
-        if (notify.isOpen) watch.arm();
-      }
+    this.#calls = new TrappedCalls(this.platform, notify, {
+      ...this.options.calls,
+      onCall: (notification) => this.options.onNotification(notify, notification),
+      onGone: () => this.#closeNotify(),
     });
-    this.#notify = { fd: notify, watch };
   }
 
   #closeNotify(): void {
-    this.#notify?.watch.cancel();
-    this.#notify?.fd.close();
-    this.#notify = null;
+    this.#calls?.close();
+    this.#calls = null;
   }
 
   /** Every live process of this generation. */

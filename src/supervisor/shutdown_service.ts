@@ -89,6 +89,7 @@ export class ShutdownService {
     const { platform, plan, stdin, logger } = this.options;
     this.#server = new ServerProcess(platform, this.#children, {
       epoch: EPOCH,
+      calls: { lettingPass: false, isAwaited: () => false },
       onNotification: () => {},
       onPrepared: () => {},
       onLaunchFailed: (_status, message) => logger.error(message),

@@ -2,6 +2,7 @@
  * The read-only view of a running service: what `baton status` prints and tests assert on. An
  * interface: fields are added, never renamed (docs/status.md).
  */
+import type { KeptConnections } from "../migrate/kept.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
 
@@ -47,6 +48,8 @@ export interface LastReload {
   readonly durationMs: number;
   /** Connections of the replaced generation that were busy when it had to end; known when it has. */
   readonly connectionsCut: number;
+  /** With --keep-alive: those that clients kept open with the replaced generation; null: they were let be. */
+  readonly connectionsKept: KeptConnections | null;
 }
 
 export interface Snapshot {

@@ -1,9 +1,14 @@
 /** How one generation is emptied and stopped: its drain, its stop signal, and what they cut. */
 import { Drain } from "../drain/drain.ts";
+import type { DrainStyle } from "../drain/drain.ts";
+import { Mover } from "../migrate/mover.ts";
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
 import type { RunningContext } from "./context.ts";
 import type { ServerProcess } from "./server_process.ts";
 import { StopPolicy } from "./stop_policy.ts";
+
+/** A server that finishes its requests by itself is told so after this time, whatever can be moved then. */
+const MOVE_MS = 5_000;
 
 export interface Stoppable {
   readonly context: RunningContext;
@@ -16,6 +21,7 @@ export interface Stoppable {
 export class Stopping {
   readonly policy: StopPolicy;
   #drain: Drain | null = null;
+  #mover: Mover | null = null;
 
   constructor(readonly generation: Stoppable) {
     const { config, preset } = generation.context;
@@ -25,6 +31,7 @@ export class Stopping {
   /** Nothing is waited for any more. */
   cancel(): void {
     this.#drain?.cancel();
+    this.#mover?.cancel();
   }
 
   /** It serves again. */
@@ -33,27 +40,69 @@ export class Stopping {
     this.#drain = null;
   }
 
-  drain(isLast: boolean): void {
+  /** @param heirTakes what clients keep open can be given to the generation that serves now */
+  drain(isLast: boolean, heirTakes: boolean): void {
     const { context, epoch } = this.generation;
-    const { platform, listeners, config } = context;
+    const { listeners } = context;
     // It goes on accepting from a socket that it shares with its successor until it is told to stop.
     const shares = listeners.groupsOf(epoch).some((group) => group.isShared);
-    this.#drain = new Drain(
-      platform,
+    const moves = heirTakes && !isLast && !shares && this.policy.drainStyle !== "signal";
+    const style = (shares && !isLast) || moves ? "signal" : this.policy.drainStyle;
+    this.#drain = this.#newDrain(isLast, style, moves ? () => this.#move() : undefined);
+  }
+
+  #newDrain(
+    isLast: boolean,
+    style: DrainStyle,
+    onDrained = () => this.#drained(),
+  ): Drain {
+    const { context, epoch } = this.generation;
+    const { platform, listeners, config, migration } = context;
+    return new Drain(platform, listeners, {
+      ...{ epoch, style, isLast, quietMs: config.quietMs },
+      processes: () => this.generation.processes(),
+      departed: () => migration?.crossings.inodes ?? new Set(),
+    }, onDrained);
+  }
+
+  #drained(): void {
+    const { context, epoch } = this.generation;
+    context.dispatch({ kind: "drained", epoch });
+  }
+
+  /** Nobody is in its queue any more: waits for the moment when what clients keep open can be moved. */
+  #move(): void {
+    const { context, epoch } = this.generation;
+    const { platform, listeners, config, migration } = context;
+    if (migration === null) return;
+    this.#mover = new Mover(platform, {
       listeners,
-      {
-        epoch,
-        style: shares && !isLast ? "signal" : this.policy.drainStyle,
-        quietMs: config.quietMs,
-        isLast,
-        processes: () => this.generation.processes(),
+      crossings: migration.crossings,
+      processes: () => this.generation.processes(),
+      quietMs: config.quietMs,
+      drainTimeMs: config.drainTimeMs,
+      settleMs: this.policy.drainStyle === "settle" ? MOVE_MS : Infinity,
+      onUnfit: (reason) => {
+        context.log(`generation ${epoch}: connections that clients keep open stay: ${reason}`);
+        this.#drain = this.#newDrain(false, this.policy.drainStyle);
       },
-      () => context.dispatch({ kind: "drained", epoch }),
-    );
+      onCut: () => this.generation.facts.cut++,
+      onReady: (kept) => {
+        this.generation.facts.kept = kept;
+        const { moved, finished, left } = kept;
+        context.log(
+          `generation ${epoch}: connections that clients keep open: ` +
+            `${moved} move, ${finished} have ended, ${left} stay`,
+        );
+        this.#drained();
+      },
+    });
   }
 
   signal(): void {
     this.#drain?.cancel();
+    // The drain time is over: whoever is between two requests now is on the way before the signal.
+    this.#mover?.commit();
     const { facts, process: server } = this.generation;
     // A server that is known to finish its requests may still do so; another one cuts them now.
     const count = !this.policy.finishesRequests;
@@ -62,7 +111,7 @@ export class Stopping {
   }
 
   kill(): void {
-    this.#drain?.cancel();
+    this.cancel();
     const { facts, process: server } = this.generation;
     const count = this.policy.finishesRequests || !facts.stopSent;
     this.#cutBy(count, () => server?.kill());

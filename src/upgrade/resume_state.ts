@@ -7,6 +7,7 @@
  * numbers; test/fixtures/handover keeps one of each version.
  */
 import type { ServiceState } from "../lifecycle/state.ts";
+import type { KeptConnections } from "../migrate/kept.ts";
 import type { ExitStatus } from "../platform/processes.ts";
 import type { GroupAddress, MemberRecord } from "../steering/member.ts";
 import type { GenerationView, LastReload } from "../supervisor/snapshot.ts";
@@ -54,6 +55,10 @@ export interface GenerationFacts {
   isSettled: boolean;
   /** Connections that were busy when it had to end. */
   cut: number;
+  /** Its accept is trapped: it can be given connections (--keep-alive). */
+  takesConnections: boolean;
+  /** What became of connections that clients kept open; null: they were let be, or are still there. */
+  kept: KeptConnections | null;
 }
 
 export const NO_FACTS: GenerationFacts = {
@@ -63,6 +68,8 @@ export const NO_FACTS: GenerationFacts = {
   daemonized: false,
   isSettled: false,
   cut: 0,
+  takesConnections: false,
+  kept: null,
 };
 
 export interface GenerationRecord extends GenerationFacts {

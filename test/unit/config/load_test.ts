@@ -49,6 +49,7 @@ describe("buildConfig()", () => {
       ready: "auto",
       readyTimeoutMs: 60_000,
       drain: "auto",
+      keepAlive: "leave",
       drainTimeMs: 60_000,
       quietMs: 500,
       stopSignal: null,

@@ -31,6 +31,7 @@ describe("OPTIONS", () => {
     ["signal-to", "signalTo", "enum", "process"],
     ["probe-listen", "probeListen", "string", null],
     ["watch", "watch", "paths", []],
+    ["keep-alive", "keepAlive", "enum", "leave"],
     ["on-crash", "onCrash", "enum", "restart"],
     ["crash-delay", "crashDelayMs", "duration", 200],
     ["crash-delay-max", "crashDelayMaxMs", "duration", 30_000],

@@ -1,0 +1,339 @@
+/**
+ * The promise of `--keep-alive migrate` for everything that is more than small requests: bodies in both directions
+ * arrive as they were sent, what must not be moved is not, and streams live on. A node server that handles no signal.
+ */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { connect as connectHttp2 } from "node:http2";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { connect as connectTls } from "node:tls";
+import { type Baton, startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { KeptConnection } from "../support/kept_connection.ts";
+import { fixtureCommand } from "../support/servers.ts";
+import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST = { timeout: 120_000 };
+const RELOADS = 3;
+/** Who sends one body after the other is left with the old process, until the drain time is over. */
+const SHORT_THINK_MS = 15;
+const THINK_MS = 60;
+/** Longer than a connection must be silent to count as idle. */
+const LONG_THINK_MS = 700;
+const MEGABYTE = 1024 * 1024;
+const GET = "GET /?id=0 HTTP/1.1\r\nHost: a\r\n\r\n";
+
+interface Service extends AsyncDisposable {
+  readonly baton: Baton;
+  readonly port: number;
+}
+
+async function service(env: Record<string, string> = {}, ...flags: string[]): Promise<Service> {
+  const port = await freePort();
+  const baton = await startBaton({
+    command: fixtureCommand("conversations.js"),
+    env: { PORT: String(port), ...env },
+    flags: ["--keep-alive", "migrate", ...flags],
+  });
+  return { baton, port, [Symbol.asyncDispose]: () => baton[Symbol.asyncDispose]() };
+}
+
+const pidOf = (body: Buffer) => Number(/pid=(\d+)/.exec(body.toString())?.[1]);
+
+function get(id: number): string {
+  return `GET /?id=${id} HTTP/1.1\r\nHost: a\r\n\r\n`;
+}
+
+/** Reloads while `client` goes on, until it has been with each generation. */
+async function whileReloading(
+  { baton }: Service,
+  client: (isOver: () => boolean) => Promise<void>,
+): Promise<number> {
+  let isOver = false;
+  const conversation = client(() => isOver);
+  let moved = 0;
+  try {
+    for (let i = 0; i < RELOADS; i++) {
+      await baton.reload();
+      moved += (await baton.settled()).lastReload?.connectionsKept?.moved ?? 0;
+    }
+  } finally {
+    isOver = true;
+    await conversation;
+  }
+  return moved;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Sends it in parts, the next one when `pause` is over. */
+async function sendIn(
+  connection: KeptConnection,
+  parts: Iterable<Uint8Array | string>,
+  pauseMs: number,
+): Promise<void> {
+  for (const part of parts) {
+    connection.send(part);
+    await pause(pauseMs);
+  }
+}
+
+function* partsOf(body: Buffer, size: number): Generator<Buffer> {
+  for (let from = 0; from < body.length; from += size) yield body.subarray(from, from + size);
+}
+
+function* chunksOf(body: Buffer, size: number): Generator<Buffer> {
+  for (const part of partsOf(body, size)) {
+    yield Buffer.concat([
+      Buffer.from(`${part.length.toString(16)}\r\n`),
+      part,
+      Buffer.from("\r\n"),
+    ]);
+  }
+  yield Buffer.from("0\r\n\r\n");
+}
+
+/** What looks like one request after the other. */
+function adversarial(length: number): Buffer {
+  return Buffer.alloc(length, GET);
+}
+
+function sumOf(body: Buffer): string {
+  return `${createHash("sha256").update(body).digest("hex")} ${body.length}`;
+}
+
+interface Upload {
+  readonly body: Buffer;
+  readonly partSize: number;
+  readonly pauseMs: number;
+  readonly isChunked?: boolean;
+  readonly expects?: boolean;
+}
+
+async function upload(connection: KeptConnection, options: Upload): Promise<string> {
+  const { body, partSize, pauseMs, isChunked = false, expects = false } = options;
+  const length = isChunked ? "Transfer-Encoding: chunked" : `Content-Length: ${body.length}`;
+  const expectation = expects ? "Expect: 100-continue\r\n" : "";
+  connection.send(`POST /sum HTTP/1.1\r\nHost: a\r\n${expectation}${length}\r\n\r\n`);
+  if (expects) assert.equal((await connection.answer()).status, 100);
+  const parts = isChunked ? chunksOf(body, partSize) : partsOf(body, partSize);
+  await sendIn(connection, parts, pauseMs);
+  return (await connection.answer()).body.toString();
+}
+
+describe("bodies of requests arrive as they were sent", () => {
+  const random = Buffer.from(Array.from({ length: MEGABYTE }, (_, i) => (i * 7919) % 251));
+  const cases: [string, Upload][] = [
+    ["1 MB", { body: random, partSize: 64 * 1024, pauseMs: 0 }],
+    ["5 MB", { body: Buffer.alloc(5 * MEGABYTE, random), partSize: 256 * 1024, pauseMs: 1 }],
+    ["in chunks", { body: random, partSize: 16 * 1024, pauseMs: 1, isChunked: true }],
+    ["slowly", { body: random.subarray(0, 512), partSize: 16, pauseMs: 15 }],
+    ["after 100-continue", {
+      ...{ body: random.subarray(0, 100_000), partSize: 16 * 1024, pauseMs: 1, expects: true },
+    }],
+    ["that look like requests", { body: adversarial(40_000), partSize: 33, pauseMs: 0 }],
+    ["that look like requests, slowly", {
+      ...{ body: adversarial(33 * 20), partSize: 33, pauseMs: 15 },
+    }],
+    ["that look like requests, after 100-continue", {
+      ...{ body: adversarial(33 * 5), partSize: 33, pauseMs: 15, expects: true },
+    }],
+  ];
+  for (const [name, options] of cases) {
+    test(name, TEST, async () => {
+      await using running = await service();
+      const wanted = sumOf(options.body);
+      let uploads = 0;
+      await whileReloading(running, async (isOver) => {
+        await Promise.all(Array.from({ length: 4 }, async () => {
+          using connection = new KeptConnection(running.port);
+          while (!isOver()) {
+            assert.equal(await upload(connection, options), wanted);
+            await pause(SHORT_THINK_MS);
+            connection.send(get(uploads));
+            assert.match((await connection.answer()).body.toString(), /^id=\d+ pid=/);
+            uploads++;
+            await pause(THINK_MS);
+          }
+        }));
+      });
+      assert.ok(uploads >= RELOADS, `${uploads} uploads`);
+    });
+  }
+});
+
+describe("answers arrive whole", () => {
+  test("3 MB each, read at once", TEST, async () => {
+    await using running = await service();
+    const wanted = createHash("sha256").update(Buffer.alloc(3 * MEGABYTE, "0123456789abcdef\n"))
+      .digest("hex");
+    let downloads = 0;
+    await whileReloading(running, async (isOver) => {
+      await Promise.all(Array.from({ length: 4 }, async () => {
+        using connection = new KeptConnection(running.port);
+        while (!isOver()) {
+          connection.send(`GET /bytes?n=${3 * MEGABYTE} HTTP/1.1\r\nHost: a\r\n\r\n`);
+          const { body } = await connection.answer();
+          assert.equal(createHash("sha256").update(body).digest("hex"), wanted);
+          downloads++;
+        }
+      }));
+    });
+    assert.ok(downloads >= RELOADS, `${downloads} downloads`);
+  });
+
+  test("a part every 30 ms", TEST, async () => {
+    await using running = await service();
+    await whileReloading(running, async (isOver) => {
+      await Promise.all(Array.from({ length: 4 }, async () => {
+        using connection = new KeptConnection(running.port);
+        while (!isOver()) {
+          connection.send("GET /drip?n=10&ms=30 HTTP/1.1\r\nHost: a\r\n\r\n");
+          const { body } = await connection.answer();
+          const pids = body.toString().match(/\d+/g) ?? [];
+          assert.equal(pids.length, 10);
+          assert.equal(new Set(pids).size, 1, "one process has sent all of it");
+        }
+      }));
+    });
+  });
+});
+
+test("a client that sends four requests at a time gets four answers, in order", TEST, async () => {
+  await using running = await service();
+  let asked = 0;
+  await whileReloading(running, async (isOver) => {
+    let connection = new KeptConnection(running.port);
+    while (!isOver()) {
+      if (!connection.isOpen) connection = new KeptConnection(running.port);
+      connection.send(get(asked) + get(asked + 1) + get(asked + 2) + get(asked + 3));
+      for (let i = 0; i < 4; i++, asked++) {
+        assert.match((await connection.answer()).body.toString(), new RegExp(`^id=${asked} `));
+      }
+      assert.equal(connection.waiting, 0, "no answer is given twice");
+      await pause(LONG_THINK_MS);
+    }
+    connection[Symbol.dispose]();
+  });
+});
+
+test(
+  "a client that is asked by both processes is answered by one, then by the other",
+  TEST,
+  async () => {
+    await using running = await service();
+    const pids: number[] = [];
+    const moved = await whileReloading(running, async (isOver) => {
+      using connection = new KeptConnection(running.port);
+      for (let id = 0; !isOver(); id++) {
+        connection.send(get(id));
+        const { body } = await connection.answer();
+        assert.match(body.toString(), new RegExp(`^id=${id} `));
+        if (pids.at(-1) !== pidOf(body)) pids.push(pidOf(body));
+        await pause(5);
+      }
+    });
+    assert.equal(moved, RELOADS);
+    assert.equal(pids.length, RELOADS + 1, "each generation once, one after the other");
+    assert.equal(new Set(pids).size, pids.length);
+  },
+);
+
+describe("what must not be moved stays with its process until the drain time is over", () => {
+  const DRAIN = ["--drain-time", "1500ms"];
+
+  test("server-sent events", TEST, async () => {
+    await using running = await service({}, ...DRAIN);
+    using connection = new KeptConnection(running.port);
+    connection.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+    const first = await connection.takeThrough("data: ");
+    assert.match(first, /^HTTP\/1\.1 200/);
+    const startedAt = performance.now();
+    await running.baton.reload();
+    const { lastReload } = await running.baton.settled();
+    assert.equal(lastReload?.connectionsKept?.moved, 0);
+    await waitUntil(() => !connection.isOpen, { what: "the stream has ended" });
+    assert.ok(performance.now() - startedAt >= 1_400, "not before its time");
+  });
+
+  test("a WebSocket", TEST, async () => {
+    await using running = await service({}, ...DRAIN);
+    using connection = new KeptConnection(running.port);
+    connection.send(GET);
+    await connection.answer();
+    connection.send(
+      "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    assert.equal((await connection.answer()).status, 101);
+    // A masked text frame, RFC 6455; the text is a request.
+    const frame = Buffer.concat([
+      Buffer.from([0x81, 0x80 | GET.length, 0, 0, 0, 0]),
+      Buffer.from(GET),
+    ]);
+    await running.baton.reload();
+    const startedAt = performance.now();
+    let echoes = 0;
+    while (performance.now() - startedAt < 1_000) {
+      connection.send(frame);
+      assert.deepEqual(await connection.take(frame.length), frame);
+      echoes++;
+    }
+    assert.ok(echoes > 5, `${echoes} echoes after the reload`);
+    assert.equal((await running.baton.settled()).lastReload?.connectionsKept?.moved, 0);
+  });
+});
+
+describe("over TLS, and in HTTP/2, nothing is moved and nothing goes wrong", () => {
+  function certificate(dir: TempDir): { TLS_KEY: string; TLS_CERT: string } {
+    const [TLS_KEY, TLS_CERT] = [join(dir.path, "key.pem"), join(dir.path, "cert.pem")];
+    execFileSync("openssl", [
+      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+      ...["-keyout", TLS_KEY, "-out", TLS_CERT, "-days", "1", "-subj", "/CN=localhost"],
+    ], { stdio: "ignore" });
+    return { TLS_KEY, TLS_CERT };
+  }
+
+  test("HTTP/1.1 over TLS", TEST, async () => {
+    using dir = tempDir();
+    await using running = await service(certificate(dir));
+    const { port } = running;
+    const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    using connection = new KeptConnection(port, socket);
+    connection.send(GET);
+    const { body } = await connection.answer();
+    await running.baton.reload();
+    const { lastReload } = await running.baton.settled();
+    assert.equal(lastReload?.connectionsKept?.moved, 0);
+    assert.ok(pidOf(body) > 0);
+    // It was idle when its process was told to stop: as ever, it is closed then.
+    await waitUntil(() => !connection.isOpen, { what: "the old process has closed it" });
+  });
+
+  for (const isTls of [false, true]) {
+    test(`HTTP/2${isTls ? " over TLS" : ""}`, TEST, async () => {
+      using dir = tempDir();
+      await using running = await service({ H2: "1", ...isTls ? certificate(dir) : {} });
+      const url = `${isTls ? "https" : "http"}://127.0.0.1:${running.port}`;
+      const session = connectHttp2(url, { rejectUnauthorized: false });
+      session.on("error", () => {});
+      const body = await new Promise<string>((resolve, reject) => {
+        const stream = session.request({ ":path": "/drip?n=10&ms=30" });
+        let text = "";
+        stream.on("data", (bytes: Buffer) => text += bytes.toString());
+        stream.on("end", () => resolve(text));
+        stream.on("error", reject);
+        running.baton.reload().catch(reject);
+      });
+      assert.equal(body.match(/data: \d+/g)?.length, 10, "it is finished by the old process");
+      const { lastReload } = await running.baton.settled();
+      assert.equal(lastReload?.connectionsKept?.moved, 0);
+      session.destroy();
+    });
+  }
+});

@@ -1,0 +1,104 @@
+/**
+ * The promise of `--keep-alive migrate`: connections that clients keep open, and that other restarters close in the
+ * middle of a request, go on with the new generation; nothing is lost on them, whether clients think or not. Where a
+ * server cannot be served this way, its connections stay where they are, and baton says so.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type Baton, startBaton, UNDER_TEST } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load, type Tally } from "../support/load.ts";
+import { place, server, type ServerId } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+
+const TIMEOUT_MS = 120_000;
+const RELOADS = 4;
+const MOVING: readonly ServerId[] = ["node", "bun", "deno", "go", "nginx", "uvicorn", "puma"];
+/** They wait in read(2), or read in blocking mode what select(2) has told them of; or close each connection. */
+const STAYING: readonly ServerId[] = ["java", "gunicorn", "python"];
+
+interface Run {
+  readonly id: ServerId;
+  readonly clients: number;
+  readonly thinkTimeMs: number;
+  readonly flags?: readonly string[];
+}
+
+interface Outcome {
+  readonly tally: Tally;
+  readonly moved: number;
+  readonly log: string;
+}
+
+async function reloads({ id, clients, thinkTimeMs, flags = [] }: Run): Promise<Outcome> {
+  using work = tempDir();
+  const port = await freePort();
+  await using baton: Baton = await startBaton({
+    ...place(server(id), { port, workDir: work.path }),
+    flags: ["--keep-alive", "migrate", ...flags],
+  });
+  const load = new Load({ port, clients, thinkTimeMs, mode: "keep-alive", timeoutMs: 20_000 })
+    .start();
+  await load.answersMore(clients);
+  let moved = 0;
+  for (let i = 0; i < RELOADS; i++) {
+    await baton.reload();
+    const { lastReload } = await baton.settled();
+    moved += lastReload?.connectionsKept?.moved ?? 0;
+    await load.answersMore(clients);
+  }
+  return { tally: await load.stop(), moved, log: baton.stderr };
+}
+
+function say(run: Run, { tally, moved }: Outcome): void {
+  const slowest = `slowest answer ${tally.maxLatencyMs.toFixed(0)} ms`;
+  // deno-lint-ignore no-console
+  console.log(
+    `        ${run.id}, ${run.clients} clients, ${run.thinkTimeMs} ms of thinking: ` +
+      `${RELOADS} reloads, ${moved} moved, lost ${tally.lost} of ${tally.ok}, ${slowest}`,
+  );
+}
+
+describe("kept connections move at a reload", () => {
+  const runs: Run[] = [
+    ...MOVING.map((id) => ({ id, clients: 16, thinkTimeMs: 0 })),
+    { id: "node", clients: 16, thinkTimeMs: 20 },
+    { id: "go", clients: 16, thinkTimeMs: 500 },
+    { id: "nginx", clients: 256, thinkTimeMs: 20 },
+    { id: "go", clients: 256, thinkTimeMs: 0 },
+  ];
+  for (const run of runs) {
+    const { id, clients, thinkTimeMs } = run;
+    const skip = server(id).needs() ?? false;
+    const name = `${id}: ${clients} clients that think for ${thinkTimeMs} ms`;
+    test(`${name} lose nothing`, { timeout: TIMEOUT_MS, skip }, async () => {
+      const outcome = await reloads(run);
+      say(run, outcome);
+      const { tally, moved, log } = outcome;
+      assert.equal(tally.lost, 0, formatTally(tally) + log);
+      assert.ok(moved >= clients, `${moved} of ${clients} clients' connections moved: ${log}`);
+    });
+  }
+});
+
+describe("kept connections stay", () => {
+  for (const id of STAYING) {
+    const skip = server(id).needs() ?? false;
+    test(`${id}: its connections are not touched`, { timeout: TIMEOUT_MS, skip }, async () => {
+      const run = { id, clients: 4, thinkTimeMs: 20, flags: ["--drain-time", "1s"] };
+      const outcome = await reloads(run);
+      say(run, outcome);
+      assert.equal(outcome.moved, 0);
+      assert.equal(outcome.tally.timedOut, 0, formatTally(outcome.tally));
+    });
+  }
+});
+
+test("nothing of it without the option", { timeout: TIMEOUT_MS }, async () => {
+  const port = await freePort();
+  using work = tempDir();
+  await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+  await baton.reload();
+  const { lastReload } = await baton.settled();
+  assert.equal(lastReload?.connectionsKept, null, UNDER_TEST);
+});
