@@ -1,0 +1,177 @@
+/**
+ * Fault: somebody dies, hangs or is killed while connections that clients keep open move.
+ *
+ * Allowed outcome: requests of a process that died may be lost, as with any crash. But no connection is ever silently
+ * stuck: each ends in an answer or is closed within a bound, so nothing times out; and the service goes on.
+ */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { type Baton, startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { alive, openFds } from "../support/proc.ts";
+import { Random, testSeed } from "../support/random.ts";
+import { place, server, type ServerId } from "../support/servers.ts";
+import { Succession } from "../support/succession.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST = { timeout: 170_000 };
+const FLAGS = ["--keep-alive", "migrate", "--drain-time", "2s", "--stop-time", "1s"] as const;
+const CLIENTS = 16;
+/** Longer than --drain-time, --stop-time and whatever baton allows a connection on its way. */
+const BOUND_MS = 20_000;
+/** Of random moments each. */
+const MOMENTS = Number(process.env["BATON_TEST_MOMENTS"] ?? 100) / 10;
+/** Start, switch, drain, move and end of the old generation. */
+const RELOAD_MS = 600;
+
+function keptLoad(port: number, thinkTimeMs = 0): Load {
+  const options = { clients: CLIENTS, mode: "keep-alive", timeoutMs: BOUND_MS } as const;
+  return new Load({ ...options, port, thinkTimeMs, maxDurationMs: 160_000 }).start();
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function pidOf(baton: Baton, state: "serving" | "draining"): Promise<number | null> {
+  const { generations } = await baton.status();
+  return generations.find((each) => each.state === state)?.pid ?? null;
+}
+
+interface Story {
+  readonly id: ServerId;
+  /** Ends, or stops, one of the two servers. */
+  strike(baton: Baton, old: number): Promise<void>;
+}
+
+/** Reloads under load and strikes at a random moment; then everybody must be answered again. */
+async function strikeOften(random: Random, { id, strike }: Story): Promise<void> {
+  using work = tempDir();
+  const port = await freePort();
+  const runnable = place(server(id), { port, workDir: work.path });
+  await using baton = await startBaton({
+    ...runnable,
+    flags: [...FLAGS, "--crash-delay", "10ms", "--crash-limit", "100"],
+  });
+  await using load = keptLoad(port);
+  for (let i = 0; i < MOMENTS; i++) {
+    await load.answersMore(CLIENTS);
+    const old = await pidOf(baton, "serving");
+    assert.ok(old !== null);
+    const reload = baton.reload().catch(() => null);
+    await pause(random.below(RELOAD_MS));
+    await strike(baton, old);
+    await reload;
+    await baton.settled();
+    await load.answersMore(2 * CLIENTS);
+  }
+  const tally = await load.stop();
+  process.stderr.write(`  ${MOMENTS} times: ${formatTally(tally).split("\n")[0]}\n`);
+  assert.equal(tally.timedOut + tally.unexpected + tally.other, 0, formatTally(tally));
+}
+
+describe("while kept connections move", () => {
+  const random = new Random(testSeed());
+  const stories: [string, Story][] = [
+    ["the old server is killed", {
+      id: "node",
+      strike: (_baton, old) => Promise.resolve(void (alive(old) && process.kill(old, "SIGKILL"))),
+    }],
+    ["the old server hangs", {
+      id: "node",
+      strike: (_baton, old) => Promise.resolve(void (alive(old) && process.kill(old, "SIGSTOP"))),
+    }],
+    ["the new server is killed", {
+      id: "go",
+      strike: async (baton) => {
+        const pid = await pidOf(baton, "serving");
+        if (pid !== null && alive(pid)) process.kill(pid, "SIGKILL");
+      },
+    }],
+  ];
+  for (const [name, story] of stories) {
+    test(`${name}: nobody is stuck`, TEST, () => strikeOften(random, story));
+  }
+
+  test("baton is killed: its server ends, and nobody is stuck", TEST, async () => {
+    using work = tempDir();
+    for (let i = 0; i < MOMENTS / 2; i++) {
+      const port = await freePort();
+      await using baton = await startBaton({
+        ...place(server("node"), { port, workDir: work.path }),
+        flags: [...FLAGS],
+      });
+      await using load = keptLoad(port);
+      await load.answersMore(CLIENTS);
+      const reload = baton.reload().catch(() => null);
+      await pause(random.below(RELOAD_MS));
+      process.kill(baton.pid, "SIGKILL");
+      await reload;
+      await baton.exited;
+      const tally = await load.stop();
+      assert.equal(tally.timedOut, 0, formatTally(tally));
+    }
+  });
+
+  test("baton is killed, with --survive, and started again: nobody is stuck", TEST, async () => {
+    using dir = tempDir("baton");
+    using work = tempDir();
+    const port = await freePort();
+    await using batons = new Succession({
+      ...place(server("node"), { port, workDir: work.path }),
+      dir,
+    });
+    const flags = ["--survive", ...FLAGS];
+    await batons.next(flags);
+    await using load = keptLoad(port, 5);
+    for (let i = 0; i < MOMENTS; i++) {
+      await load.answersMore(CLIENTS);
+      const reload = batons.baton.reload().catch(() => null);
+      await pause(random.below(RELOAD_MS));
+      await batons.kill();
+      await reload;
+      await batons.next(flags);
+      await load.answersMore(2 * CLIENTS);
+    }
+    await batons.baton.settled();
+    await batons.look();
+    const tally = await load.stop();
+    process.stderr.write(`  ${MOMENTS} kills: ${formatTally(tally).split("\n")[0]}\n`);
+    assert.equal(tally.timedOut + tally.refused, 0, formatTally(tally));
+    assert.equal((await batons.baton.stop()).code, 0);
+    assert.deepEqual(batons.left, [], "nothing is left behind");
+  });
+});
+
+test("200 reloads with kept connections leave no descriptor behind", {
+  ...TEST,
+  skip: server("go").needs() ?? false,
+}, async () => {
+  const reloads = 20 * MOMENTS;
+  using work = tempDir();
+  const port = await freePort();
+  await using baton = await startBaton({
+    ...place(server("go"), { port, workDir: work.path }),
+    flags: [...FLAGS],
+  });
+  await using load = keptLoad(port, 20);
+  await load.answersMore(CLIENTS);
+  let [first, moved] = [0, 0];
+  for (let i = 1; i <= reloads; i++) {
+    await baton.reload();
+    moved += (await baton.settled()).lastReload?.connectionsKept?.moved ?? 0;
+    if (i === 10) first = openFds(baton.pid).size;
+  }
+  const tally = await load.stop();
+  process.stderr.write(`  ${reloads} reloads, ${moved} moved: ${formatTally(tally)}\n`);
+  assert.equal(tally.lost, 0, formatTally(tally));
+  assert.ok(moved > reloads * CLIENTS / 2, `${moved} connections moved`);
+  const last = await waitUntil(() => {
+    const { size } = openFds(baton.pid);
+    return size <= first && size;
+  }, { what: `as few descriptors as after 10 reloads, ${first}` });
+  assert.ok(last > 0);
+});
