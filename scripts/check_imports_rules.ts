@@ -203,7 +203,7 @@ const GLOBALS = {
 
 const EXCEPTIONS: readonly Exception[] = [
   {
-    file: "handoff/capabilities.ts",
+    file: "handoff/rehearsal.ts",
     rule: "direction",
     about: "launcher/plan.ts",
     why: "it rehearses with a launcher of its own, whose protocol is launcher/plan.ts",

@@ -141,6 +141,14 @@ export class Seccomp {
     return this.#addDescriptor(notify, id, { ...options, target: 0, flag }) >= 0;
   }
 
+  /** False before Linux 5.14: the flag is looked at before anything else is. */
+  canAnswerWithDescriptor(notify: Fd): boolean {
+    const flag = C.SECCOMP_ADDFD_FLAG_SEND;
+    // No call has this number.
+    this.#addDescriptor(notify, 0n, { source: notify, target: 0, closeOnExec: true, flag });
+    return this.libc.errno !== C.EINVAL;
+  }
+
   #addDescriptor(
     notify: Fd,
     id: bigint,

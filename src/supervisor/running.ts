@@ -60,9 +60,10 @@ export class Running implements GenerationHandle {
     return this.facts.kept;
   }
 
-  /** Its accept is trapped: it can be given connections. */
   get takesConnections(): boolean {
-    return this.facts.takesConnections;
+    const filter = this.process?.filter ?? null;
+    return this.facts.takesConnections && filter !== null &&
+      this.context.platform.seccomp.canAnswerWithDescriptor(filter);
   }
 
   get output(): Output | null {
