@@ -2,13 +2,15 @@
  * Measures what baton costs: throughput wrapped against bare (and bare against bare, for the noise of
  * the machine), start-up, an idle supervisor's memory and wake-ups, and how long a reload takes. The figures also go to dist/bench.json.
  *
- *   deno run -A scripts/bench.ts [--quick] [--only throughput,start,idle,reload,process-one]
+ *   deno run -A scripts/bench.ts [--quick] [--only throughput,start,idle,reload,process-one,keep-alive]
  */
 import { parseArgs } from "node:util";
 import { batonCommand } from "../test/support/baton.ts";
 import { children, killTree } from "../test/support/proc.ts";
 import { which } from "../test/support/programs.ts";
 import { server, type ServerId } from "../test/support/servers.ts";
+import { KEEP_ALIVE_CASES, measureKeepAlive } from "./bench_keep_alive.ts";
+import type { KeepAliveRow } from "./bench_keep_alive.ts";
 import * as measure from "./bench_measure.ts";
 import { columnsOf, Terminal } from "./terminal.ts";
 
@@ -49,6 +51,7 @@ async function main(argv: readonly string[]): Promise<void> {
     start: wanted("start") ? await start(plan.runs) : null,
     reload: wanted("reload") ? await reload(plan.runs) : null,
     processOne: wanted("process-one") ? await processOne(plan.runs) : null,
+    keepAlive: wanted("keep-alive") ? await keepAlive() : null,
     idle: wanted("idle") ? await idle(plan.idleAfterMs, plan.idleForMs) : null,
     throughput: wanted("throughput") ? await throughput(plan) : null,
     skipped,
@@ -68,6 +71,26 @@ async function start(runs: number): Promise<object> {
   }
   show(rows);
   return { versionMs: version, launcherMs: launcher?.launcher, fromSignalMs: launcher?.fromSignal };
+}
+
+/** Clients that keep their connections, through other restarters' reloads and through baton's. */
+async function keepAlive(): Promise<readonly KeepAliveRow[]> {
+  const results: KeepAliveRow[] = [];
+  for (const each of KEEP_ALIVE_CASES) {
+    if (each.needs !== null) {
+      skipped.push(`${each.name}: ${each.needs}`);
+      continue;
+    }
+    terminal.status(`keep-alive: ${each.name}`);
+    results.push(await measureKeepAlive(each));
+  }
+  show([
+    ["16 clients without a pause, 6 reloads", "requests", "lost", "slowest, ms", "closed"],
+    ...results.map((
+      { name, requests, lost, slowestMs, closed },
+    ) => [name, ...[requests, lost, slowestMs, closed].map(String)]),
+  ]);
+  return results;
 }
 
 async function reload(runs: number): Promise<object> {
