@@ -15,7 +15,7 @@ TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-unit test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-systemd-next bench soak clean fmt check ci
+.PHONY: help demo build test test-unit test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-systemd-next bench soak clean fmt check ci
 
 help: ## Show this list
 	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
@@ -48,6 +48,9 @@ test-fault: build ## Test what happens when things go wrong, with baton on Bun, 
 
 test-system: build ## Test rolling updates of simulated pods (2 minutes, alone on the machine)
 	@$(TEST) system
+
+test-long: build ## Test kept connections on all servers, with baton on Bun and on Deno (half an hour)
+	@$(TEST) long long-deno
 
 test-systemd-next: build ## Test with the systemd of a newer Debian, fetched into .cache (SYSTEMD_NEXT=all: everything)
 	@$(TEST) $(if $(SYSTEMD_NEXT),systemd-next-all systemd-next-all-deno,systemd-next)

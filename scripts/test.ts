@@ -96,6 +96,11 @@ const SUITES: Readonly<Record<string, Suite>> = {
   "systemd-next-all": { ...PROMISES, newerSystemd: true, files: ["systemd"] },
   "systemd-next-all-deno": { ...PROMISES, newerSystemd: true, files: ["systemd"], env: ON_DENO },
   system: { ...SLOW, folder: "test/system", runner: "bun", parallel: 2 },
+  long: { ...SLOW, folder: "test/long", runner: "bun", fileLimitMs: 60 * MS_PER_MINUTE },
+  "long-deno": {
+    ...{ ...SLOW, folder: "test/long", runner: "bun", fileLimitMs: 60 * MS_PER_MINUTE },
+    env: ON_DENO,
+  },
   fault: FAULTS,
   "fault-deno": { ...FAULTS, env: FEWER_ON_DENO, files: FAULTS_OF_RUNTIME },
   "fault-deno-all": { ...FAULTS, env: FEWER_ON_DENO },

@@ -8,7 +8,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { KeptConnections } from "./kept.ts";
 import { firstLook, nextLook, verdict } from "./connection.ts";
-import type { Verdict, Watched } from "./connection.ts";
+import type { Look, Verdict, Watched } from "./connection.ts";
 import type { Crossed, CrossingTable } from "./crossing.ts";
 import { isBlocking, look, open, pause } from "./grip.ts";
 import { Watchlist } from "./watchlist.ts";
@@ -16,10 +16,10 @@ import type { Entry } from "./watchlist.ts";
 
 /** Between two looks at all of them. */
 const SCAN_MS = 4;
-/** Between two looks at who has which connection. */
 const FIND_MS = 50;
 /** Before any is touched: those that are read in blocking mode can be seen, if there are any. */
 const PREVIEW_MS = 30;
+const ENOUGH_EVIDENCE = 20;
 /** So many are let in at a time, and followed closely: their next request is not to come unseen. */
 const ROOM = 4;
 /** Who is not read from within this time is followed like the others. */
@@ -76,6 +76,8 @@ export class Mover {
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isOver = false;
   #isBlocking = false;
+  /** How often a connection was looked at just after its server has read from it. */
+  #evidence = 0;
 
   constructor(readonly platform: Platform, readonly options: MoverOptions) {
     this.#list = new Watchlist(platform, options.listeners, () => options.processes());
@@ -103,9 +105,15 @@ export class Mover {
   }
 
   #preview(): void {
+    const { platform, options: { quietMs } } = this;
     for (const entry of this.#list.entries) {
       using socket = this.#list.duplicate(entry);
-      if (socket !== null && isBlocking(this.platform, socket)) this.#isBlocking = true;
+      if (socket === null) continue;
+      if (isBlocking(platform, socket)) this.#isBlocking = true;
+      const before = entry.look;
+      entry.look = look(platform, socket, { atMs: performance.now(), quietMs }) ?? before;
+      // It was in use a moment ago: had it been read in blocking mode, it would have been seen.
+      if (before !== null && before.received !== entry.look?.received) this.#evidence++;
     }
   }
 
@@ -178,7 +186,6 @@ export class Mover {
 
   #lookBy(socket: Fd, entry: Entry, hasRoom: boolean): void {
     const { platform, options } = this;
-    // A server may wait in select(2), and then read in blocking mode: it is not to be touched.
     if (isBlocking(platform, socket)) this.#isBlocking = true;
     if (this.#isBlocking) return;
     const atMs = performance.now();
@@ -188,13 +195,24 @@ export class Mover {
     const { watched, order } = entry.watched === null
       ? firstLook(seen)
       : nextLook(entry.watched, seen, terms);
+    if (order === "pause" && !this.#mayPause(socket, seen)) return;
     if (order === "pause") pause(platform, socket);
+    if (order === "pause" && entry.watched !== null) this.#evidence++;
     if (order === "open") open(platform, socket);
     entry.watched = watched;
     entry.look = seen;
     const isFollowed = watched.phase === "open" && atMs - watched.sinceMs < CLOSELY_MS;
     if (isFollowed) this.#followed.add(entry);
     else this.#followed.delete(entry);
+  }
+
+  /**
+   * A server that has been woken, and will read in blocking mode, must not find its connection paused: as long as too
+   * little was seen of how it reads, only connections are paused on which nothing has come.
+   */
+  #mayPause(socket: Fd, { unread }: Look): boolean {
+    if (isBlocking(this.platform, socket)) this.#isBlocking = true;
+    return !this.#isBlocking && (unread === 0 || this.#evidence >= ENOUGH_EVIDENCE);
   }
 
   /** Looks as often as it can at those that were let in, and lets others in for those that are through. */

@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import { type Baton, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
+import { FIXTURES } from "../support/programs.ts";
 import { place, server, type ServerId } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
@@ -81,7 +82,38 @@ describe("kept connections move at a reload", () => {
   }
 });
 
+/** Waits in select(2), then reads in blocking mode. */
+function gthread(port: number): string[] {
+  return [
+    ...["gunicorn", "--worker-class", "gthread", "--threads", "4", "--keep-alive", "60"],
+    ...["--chdir", FIXTURES, "--bind", `127.0.0.1:${port}`, "wsgi_app:app"],
+  ];
+}
+
 describe("kept connections stay", () => {
+  const skipGthread = server("gunicorn").needs() ?? false;
+  test(
+    "gunicorn's threads are not touched",
+    { timeout: TIMEOUT_MS, skip: skipGthread },
+    async () => {
+      const port = await freePort();
+      await using baton = await startBaton({
+        command: gthread(port),
+        env: {},
+        flags: ["--keep-alive", "migrate", "--drain-time", "1s"],
+      });
+      const load = new Load({ port, clients: 4, mode: "keep-alive", thinkTimeMs: 20 }).start();
+      await load.answersMore(20);
+      await baton.reload();
+      const { lastReload } = await baton.settled();
+      await load.answersMore(20);
+      const tally = await load.stop();
+      assert.match(baton.stderr, /stay: the server reads in blocking mode/);
+      assert.equal(lastReload?.connectionsKept, null);
+      assert.equal(tally.timedOut, 0, formatTally(tally));
+    },
+  );
+
   for (const id of STAYING) {
     const skip = server(id).needs() ?? false;
     test(`${id}: its connections are not touched`, { timeout: TIMEOUT_MS, skip }, async () => {

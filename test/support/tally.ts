@@ -29,6 +29,29 @@ export interface LostRequest {
 
 export const MAX_REMEMBERED_ERRORS = 10;
 
+const MAX_LATENCY_MS = 60_000;
+
+/** How many responses took how many milliseconds, rounded up. */
+export class Latencies {
+  readonly #counts = new Uint32Array(MAX_LATENCY_MS + 1);
+  #total = 0;
+
+  add(ms: number): void {
+    this.#counts[Math.min(Math.ceil(ms), MAX_LATENCY_MS)]!++;
+    this.#total++;
+  }
+
+  /** @param share 0.99: so many were as fast or faster */
+  percentile(share: number): number {
+    let seen = 0;
+    return this.#counts.findIndex((count) => (seen += count) >= this.#total * share);
+  }
+
+  toJSON(): object {
+    return { p50: this.percentile(0.5), p99: this.percentile(0.99) };
+  }
+}
+
 export class Tally {
   ok = 0;
   refused = 0;
@@ -47,6 +70,7 @@ export class Tally {
   readonly byVersion = new Map<string, number>();
   /** The slowest whole response, from before the connect to its last byte. */
   maxLatencyMs = 0;
+  readonly latencies = new Latencies();
   elapsedMs = 0;
   /** The first MAX_REMEMBERED_ERRORS of them. */
   readonly errors: LostRequest[] = [];
@@ -58,6 +82,7 @@ export class Tally {
   addResponse(body: string, latencyMs: number): void {
     this.ok++;
     this.maxLatencyMs = Math.max(this.maxLatencyMs, latencyMs);
+    this.latencies.add(latencyMs);
     const pid = /\bpid=(\d+)/.exec(body)?.[1];
     const version = /\bversion=(\S+)/.exec(body)?.[1];
     if (pid !== undefined) increment(this.byBody, Number(pid));
