@@ -1,6 +1,6 @@
 /**
- * Connections on their way from the old generation to the one that serves: each is offered, taken, and let go of
- * when the old one has it open no more, so that two processes never read it.
+ * Connections on their way from the old generation to the one that serves: each is held until the old one has it open
+ * no more, and only then offered, so that two processes never read it.
  *
  * One that rests between two requests stays here when its server ends, and is offered with its next request. None
  * stays for ever: who is not taken in time, or sends something else, is closed.
@@ -41,7 +41,8 @@ export interface Passenger {
 }
 
 interface Crossing extends Passenger {
-  state: "rest" | "offered" | "taken";
+  /** The old generation has it open; nobody has; it waits for somebody to accept. */
+  state: "held" | "rest" | "offered";
   sinceMs: number;
   withdraw: () => void;
 }
@@ -95,32 +96,21 @@ export class CrossingTable {
     return new Set([...this.#crossings].map(({ place }) => place.target));
   }
 
-  /** Takes the socket over, which is paused. @param hasRequest it is offered at once */
-  add(passenger: Passenger, hasRequest: boolean): void {
-    const atMs = performance.now();
-    const crossing: Crossing = {
-      ...passenger,
-      state: "rest",
-      sinceMs: atMs,
-      withdraw: () => {},
-    };
-    this.#crossings.add(crossing);
+  /** Takes the socket over, which is paused. */
+  add(passenger: Passenger): void {
+    const sinceMs = performance.now();
+    this.#crossings.add({ ...passenger, state: "held", sinceMs, withdraw: () => {} });
     this.options.onChange();
-    if (hasRequest) this.#offer(crossing, atMs);
     this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
   }
 
   #offer(crossing: Crossing, atMs: number): void {
     const { socket, group } = crossing;
     Object.assign(crossing, { state: "offered", sinceMs: atMs });
-    crossing.withdraw = this.inbox.offer({
-      ...{ group, socket },
-      onTaken: () => {
-        crossing.state = "taken";
-        crossing.sinceMs = performance.now();
-        this.#settle(crossing);
-      },
-    });
+    // Whoever gets it may read it at once, also in blocking mode.
+    open(this.platform, socket);
+    const onTaken = () => this.#end(crossing, "moved");
+    crossing.withdraw = this.inbox.offer({ group, socket, onTaken });
   }
 
   #look(): void {
@@ -145,7 +135,11 @@ export class CrossingTable {
   }
 
   #lookAt(crossing: Crossing, atMs: number): void {
-    if (crossing.state === "taken") return this.#settle(crossing);
+    if (crossing.state === "held") {
+      const { pid, descriptor, target } = crossing.place;
+      if (proc.descriptorTarget(pid, descriptor) === target) return;
+      Object.assign(crossing, { state: "rest", sinceMs: atMs });
+    }
     const ageMs = atMs - crossing.sinceMs;
     if (crossing.state === "offered") {
       if (ageMs > OFFER_MS) this.#end(crossing, "cut");
@@ -160,14 +154,6 @@ export class CrossingTable {
     const { beginning } = recognise(sockets.peek(crossing.socket, this.#buffer));
     if (beginning === "request" || beginning === "requests") return this.#offer(crossing, atMs);
     if (beginning !== "part" || ageMs > REST_MS) this.#end(crossing, "cut");
-  }
-
-  /** Its new server may read it as soon as the old one cannot. */
-  #settle(crossing: Crossing): void {
-    const { pid, descriptor, target } = crossing.place;
-    if (proc.descriptorTarget(pid, descriptor) === target) return;
-    open(this.platform, crossing.socket);
-    this.#end(crossing, "moved");
   }
 
   #end(crossing: Crossing, how: keyof Crossed): void {

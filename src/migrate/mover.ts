@@ -275,7 +275,7 @@ export class Mover {
         if (how === "cut") this.options.onCut();
       };
       const passenger = { inode, socket, place, group, onEnd };
-      this.options.crossings.add(passenger, outcome === "moves");
+      this.options.crossings.add(passenger);
       return true;
     }
     open(this.platform, socket);
