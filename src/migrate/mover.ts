@@ -11,6 +11,7 @@ import { firstLook, nextLook, verdict } from "./connection.ts";
 import type { Look, Verdict, Watched } from "./connection.ts";
 import type { Crossed, CrossingTable } from "./crossing.ts";
 import { isBlocking, look, open, pause } from "./grip.ts";
+import { Rounds } from "./rounds.ts";
 import { Watchlist } from "./watchlist.ts";
 import type { Entry } from "./watchlist.ts";
 
@@ -26,21 +27,8 @@ const ROOM = 4;
 const CLOSELY_MS = 10;
 /** The event loop has other things to do. */
 const FOLLOW_MS = 4;
-/**
- * A round: who is held back stays so until it is over; then all are let in once more. The first is as long as it
- * takes to follow one request of each, and each round is longer than the one before.
- */
-const ROUND_MS = 20;
-const ROUND_FOR_EACH_MS = 1;
-const ROUND_GROWTH = 1.5;
-const LONGEST_ROUND_MS = 2_000;
 /** Clients that think are waited for, to see that they speak HTTP. */
 const SEE_MS = 2_000;
-/**
- * Whoever never stops talking, and cannot be moved, is waited for until the drain time is over; the others are held
- * back only at the beginning of that time, and at its end.
- */
-const ATTEMPT_MS = 5_000;
 const BETWEEN_LOOK_MS = 100;
 
 export interface MoverOptions {
@@ -55,8 +43,6 @@ export interface MoverOptions {
   readonly settleMs: number;
   /** Everything that can be moved is on its way: the server may be told to stop. */
   readonly onReady: (kept: KeptConnections) => void;
-  /** None can be moved: the generation is to be drained as usual. */
-  readonly onUnfit: (reason: string) => void;
   /** One that was moved could not be given to anybody. */
   readonly onCut: () => void;
 }
@@ -64,9 +50,8 @@ export interface MoverOptions {
 export class Mover {
   readonly #list: Watchlist;
   readonly #startedAt = performance.now();
+  readonly #rounds: Rounds;
   #foundAtMs = -Infinity;
-  #roundAtMs = -Infinity;
-  #roundMs = 0;
   #lookMs = SCAN_MS;
   #scannedAtMs = -Infinity;
   /** They were let in a moment ago. */
@@ -75,12 +60,13 @@ export class Mover {
   #waiting: Entry[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isOver = false;
-  #isBlocking = false;
+  #canBlock = false;
   /** How often a connection was looked at just after its server has read from it. */
   #evidence = 0;
 
   constructor(readonly platform: Platform, readonly options: MoverOptions) {
     this.#list = new Watchlist(platform, options.listeners, () => options.processes());
+    this.#rounds = new Rounds(this.#startedAt, options.drainTimeMs);
     this.#timer = setTimeout(() => this.#tick(), 0);
   }
 
@@ -93,33 +79,34 @@ export class Mover {
         this.#list.find();
       }
       if (atMs - this.#startedAt < PREVIEW_MS) this.#preview();
-      else if (this.#isAttempting(atMs)) this.#work(atMs);
+      else if (this.#rounds.isAttempt(atMs)) this.#work(atMs);
       else this.#letBe();
-      if (this.#isBlocking) return this.#giveUp("the server reads in blocking mode");
       if (this.#mayCommit()) return this.commit();
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
     }
-    const isAtWork = this.#roundMs === 0 || this.#followed.size > 0 || this.#waiting.length > 0;
+    const isAtWork = this.#rounds.sinceMs < 0 || this.#followed.size > 0 || this.#waiting.length > 0;
     this.#timer = setTimeout(() => this.#tick(), isAtWork ? 0 : this.#lookMs);
   }
 
   #preview(): void {
-    const { platform, options: { quietMs } } = this;
     for (const entry of this.#list.entries) {
       using socket = this.#list.duplicate(entry);
-      if (socket === null) continue;
-      if (isBlocking(platform, socket)) this.#isBlocking = true;
-      const before = entry.look;
-      entry.look = look(platform, socket, { atMs: performance.now(), quietMs }) ?? before;
-      // It was in use a moment ago: had it been read in blocking mode, it would have been seen.
-      if (before !== null && before.received !== entry.look?.received) this.#evidence++;
+      if (socket !== null) this.#see(socket, entry);
     }
   }
 
-  #isAttempting(atMs: number): boolean {
-    const elapsedMs = atMs - this.#startedAt;
-    return elapsedMs < ATTEMPT_MS || elapsedMs >= this.options.drainTimeMs - ATTEMPT_MS;
+  /** A look at what is there now, and at how it is read. */
+  #see(socket: Fd, entry: Entry): Look | null {
+    const { platform, options: { quietMs } } = this;
+    const reads = isBlocking(platform, socket);
+    if (reads) this.#canBlock = true;
+    const seen = look(platform, socket, { atMs: performance.now(), quietMs });
+    if (seen === null) return null;
+    // It was in use a moment ago: had it been read in blocking mode, that might have been seen.
+    if (!reads && entry.look !== null && entry.look.received !== seen.received) this.#evidence++;
+    entry.look = seen;
+    return seen;
   }
 
   /** Between two attempts nobody is held back, and all begin anew. */
@@ -132,21 +119,15 @@ export class Mover {
       if (socket === null) continue;
       if (entry.watched !== null) open(this.platform, socket);
       entry.watched = null;
-      const { quietMs } = this.options;
-      entry.look = look(this.platform, socket, { atMs: performance.now(), quietMs }) ?? entry.look;
+      this.#see(socket, entry);
     }
   }
 
   #work(atMs: number): void {
     this.#lookMs = SCAN_MS;
-    if (atMs - this.#roundAtMs >= this.#roundMs) this.#beginRound(atMs);
+    this.#rounds.turn(atMs, this.#list.size);
     if (atMs - this.#scannedAtMs >= SCAN_MS) this.#scan(atMs);
     this.#follow(atMs + FOLLOW_MS);
-  }
-
-  #giveUp(reason: string): void {
-    this.cancel();
-    this.options.onUnfit(reason);
   }
 
   /** Looks at all of whom something may have become. */
@@ -164,7 +145,7 @@ export class Mover {
   #isOpen(watched: Watched | null): boolean {
     switch (watched?.phase) {
       case "boundary":
-        return watched.sinceMs < this.#roundAtMs;
+        return watched.sinceMs < this.#rounds.sinceMs;
       case "waiting":
       case "unfit":
         return false;
@@ -173,46 +154,40 @@ export class Mover {
     }
   }
 
-  #beginRound(atMs: number): void {
-    const leastMs = ROUND_MS + this.#list.size * ROUND_FOR_EACH_MS;
-    this.#roundMs = Math.min(Math.max(this.#roundMs * ROUND_GROWTH, leastMs), LONGEST_ROUND_MS);
-    this.#roundAtMs = atMs;
-  }
-
   #lookAt(entry: Entry, hasRoom: boolean): void {
     using socket = this.#list.duplicate(entry);
     if (socket !== null) this.#lookBy(socket, entry, hasRoom);
   }
 
   #lookBy(socket: Fd, entry: Entry, hasRoom: boolean): void {
-    const { platform, options } = this;
-    if (isBlocking(platform, socket)) this.#isBlocking = true;
-    if (this.#isBlocking) return;
-    const atMs = performance.now();
-    const seen = look(platform, socket, { atMs, quietMs: options.quietMs });
+    const { platform } = this;
+    const seen = this.#see(socket, entry);
     if (seen === null) return;
-    const terms = { heldSinceMs: this.#roundAtMs, hasRoom };
+    const { atMs } = seen;
+    const terms = { heldSinceMs: this.#rounds.sinceMs, hasRoom };
     const { watched, order } = entry.watched === null
       ? firstLook(seen)
       : nextLook(entry.watched, seen, terms);
     if (order === "pause" && !this.#mayPause(socket, seen)) return;
     if (order === "pause") pause(platform, socket);
-    if (order === "pause" && entry.watched !== null) this.#evidence++;
     if (order === "open") open(platform, socket);
     entry.watched = watched;
-    entry.look = seen;
     const isFollowed = watched.phase === "open" && atMs - watched.sinceMs < CLOSELY_MS;
     if (isFollowed) this.#followed.add(entry);
     else this.#followed.delete(entry);
   }
 
   /**
-   * A server that has been woken, and will read in blocking mode, must not find its connection paused: as long as too
-   * little was seen of how it reads, only connections are paused on which nothing has come.
+   * Some servers wait in select(2), and then read in blocking mode: when such a one has been woken, it must not find
+   * its connection paused. Of these, and as long as too little was seen of how a server reads, only connections are
+   * paused on which nothing has come; and never one in blocking mode.
    */
   #mayPause(socket: Fd, { unread }: Look): boolean {
-    if (isBlocking(this.platform, socket)) this.#isBlocking = true;
-    return !this.#isBlocking && (unread === 0 || this.#evidence >= ENOUGH_EVIDENCE);
+    if (isBlocking(this.platform, socket)) {
+      this.#canBlock = true;
+      return false;
+    }
+    return unread === 0 || (!this.#canBlock && this.#evidence >= ENOUGH_EVIDENCE);
   }
 
   /** Looks as often as it can at those that were let in, and lets others in for those that are through. */
@@ -242,7 +217,9 @@ export class Mover {
   }
 
   #mayCommit(): boolean {
-    if (performance.now() - this.#startedAt >= this.options.settleMs) return true;
+    const elapsedMs = performance.now() - this.#startedAt;
+    if (elapsedMs < PREVIEW_MS) return false;
+    if (elapsedMs >= this.options.settleMs) return true;
     const isBusy = (entry: Entry) => this.#verdictOf(entry) === "busy";
     if (this.#list.entries.some(isBusy)) return false;
     // Those that are held have not been looked at since.

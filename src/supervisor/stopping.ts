@@ -82,10 +82,6 @@ export class Stopping {
       quietMs: config.quietMs,
       drainTimeMs: config.drainTimeMs,
       settleMs: this.policy.drainStyle === "settle" ? MOVE_MS : Infinity,
-      onUnfit: (reason) => {
-        context.log(`generation ${epoch}: connections that clients keep open stay: ${reason}`);
-        this.#drain = this.#newDrain(false, this.policy.drainStyle);
-      },
       onCut: () => this.generation.facts.cut++,
       onReady: (kept) => {
         this.generation.facts.kept = kept;

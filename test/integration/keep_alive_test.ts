@@ -9,17 +9,26 @@ import { type Baton, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { FIXTURES } from "../support/programs.ts";
-import { place, server, type ServerId } from "../support/servers.ts";
+import { place, type Runnable, server, type ServerId } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const TIMEOUT_MS = 120_000;
 const RELOADS = 4;
-const MOVING: readonly ServerId[] = ["node", "bun", "deno", "go", "nginx", "uvicorn", "puma"];
-/** They wait in read(2), or read in blocking mode what select(2) has told them of; or close each connection. */
-const STAYING: readonly ServerId[] = ["java", "gunicorn", "python"];
+const MOVING: readonly ServerId[] = [
+  "node",
+  "bun",
+  "deno",
+  "go",
+  "nginx",
+  "uvicorn",
+  "puma",
+  "java",
+];
+/** They close each connection after its answer. */
+const STAYING: readonly ServerId[] = ["gunicorn", "python"];
 
 interface Run {
-  readonly id: ServerId;
+  readonly id: ServerId | "gthread";
   readonly clients: number;
   readonly thinkTimeMs: number;
   readonly flags?: readonly string[];
@@ -31,11 +40,18 @@ interface Outcome {
   readonly log: string;
 }
 
+/** Waits in select(2), then reads in blocking mode. */
+function gthread(port: number): Runnable {
+  const options = ["--worker-class", "gthread", "--threads", "4", "--keep-alive", "60"];
+  const place = ["--chdir", FIXTURES, "--bind", `127.0.0.1:${port}`, "wsgi_app:app"];
+  return { command: ["gunicorn", ...options, ...place], env: {} };
+}
+
 async function reloads({ id, clients, thinkTimeMs, flags = [] }: Run): Promise<Outcome> {
   using work = tempDir();
   const port = await freePort();
   await using baton: Baton = await startBaton({
-    ...place(server(id), { port, workDir: work.path }),
+    ...id === "gthread" ? gthread(port) : place(server(id), { port, workDir: work.path }),
     flags: ["--keep-alive", "migrate", ...flags],
   });
   const load = new Load({ port, clients, thinkTimeMs, mode: "keep-alive", timeoutMs: 20_000 })
@@ -64,13 +80,15 @@ describe("kept connections move at a reload", () => {
   const runs: Run[] = [
     ...MOVING.map((id) => ({ id, clients: 16, thinkTimeMs: 0 })),
     { id: "node", clients: 16, thinkTimeMs: 20 },
+    { id: "gthread", clients: 4, thinkTimeMs: 20 },
+    { id: "java", clients: 16, thinkTimeMs: 20 },
     { id: "go", clients: 16, thinkTimeMs: 500 },
     { id: "nginx", clients: 256, thinkTimeMs: 20 },
     { id: "go", clients: 256, thinkTimeMs: 0 },
   ];
   for (const run of runs) {
     const { id, clients, thinkTimeMs } = run;
-    const skip = server(id).needs() ?? false;
+    const skip = server(id === "gthread" ? "gunicorn" : id).needs() ?? false;
     const name = `${id}: ${clients} clients that think for ${thinkTimeMs} ms`;
     test(`${name} lose nothing`, { timeout: TIMEOUT_MS, skip }, async () => {
       const outcome = await reloads(run);
@@ -82,38 +100,7 @@ describe("kept connections move at a reload", () => {
   }
 });
 
-/** Waits in select(2), then reads in blocking mode. */
-function gthread(port: number): string[] {
-  return [
-    ...["gunicorn", "--worker-class", "gthread", "--threads", "4", "--keep-alive", "60"],
-    ...["--chdir", FIXTURES, "--bind", `127.0.0.1:${port}`, "wsgi_app:app"],
-  ];
-}
-
 describe("kept connections stay", () => {
-  const skipGthread = server("gunicorn").needs() ?? false;
-  test(
-    "gunicorn's threads are not touched",
-    { timeout: TIMEOUT_MS, skip: skipGthread },
-    async () => {
-      const port = await freePort();
-      await using baton = await startBaton({
-        command: gthread(port),
-        env: {},
-        flags: ["--keep-alive", "migrate", "--drain-time", "1s"],
-      });
-      const load = new Load({ port, clients: 4, mode: "keep-alive", thinkTimeMs: 20 }).start();
-      await load.answersMore(20);
-      await baton.reload();
-      const { lastReload } = await baton.settled();
-      await load.answersMore(20);
-      const tally = await load.stop();
-      assert.match(baton.stderr, /stay: the server reads in blocking mode/);
-      assert.equal(lastReload?.connectionsKept, null);
-      assert.equal(tally.timedOut, 0, formatTally(tally));
-    },
-  );
-
   for (const id of STAYING) {
     const skip = server(id).needs() ?? false;
     test(`${id}: its connections are not touched`, { timeout: TIMEOUT_MS, skip }, async () => {
