@@ -85,7 +85,8 @@ export class Mover {
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
     }
-    const isAtWork = this.#rounds.sinceMs < 0 || this.#followed.size > 0 || this.#waiting.length > 0;
+    const isAtWork = this.#rounds.sinceMs < 0 || this.#followed.size > 0 ||
+      this.#waiting.length > 0;
     this.#timer = setTimeout(() => this.#tick(), isAtWork ? 0 : this.#lookMs);
   }
 
