@@ -3,23 +3,65 @@
  * thinking, 20 reloads each, on every server that can be served. A quarter of an hour; `make test-long`.
  */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { formatTally, Load } from "../support/load.ts";
-import { place, server, type ServerId } from "../support/servers.ts";
+import { buildHyper, FIXTURES, which } from "../support/programs.ts";
+import { place, type Runnable, server, type ServerId } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const RELOADS = 20;
 const TIMEOUT_MS = 175_000;
-const SERVERS: readonly ServerId[] = ["node", "bun", "deno", "go", "nginx", "uvicorn", "puma"];
+interface Subject {
+  readonly name: string;
+  /** Why it cannot run here. */
+  readonly needs: () => string | null;
+  place(port: number, workDir: string): Runnable;
+}
 
-async function reloads(id: ServerId, clients: number, thinkTimeMs: number): Promise<void> {
+const IDS: readonly ServerId[] = ["node", "bun", "deno", "go", "nginx", "uvicorn", "puma", "java"];
+const SUBJECTS: readonly Subject[] = [
+  ...IDS.map((id) => ({
+    name: id,
+    needs: () => server(id).needs(),
+    place: (port: number, workDir: string) => place(server(id), { port, workDir }),
+  })),
+  {
+    name: "gunicorn, threads",
+    needs: () => server("gunicorn").needs(),
+    place: (port) => {
+      const kind = ["--worker-class", "gthread", "--threads", "16", "--keep-alive", "60"];
+      const where = ["--chdir", FIXTURES, "--bind", `127.0.0.1:${port}`, "wsgi_app:app"];
+      return { command: ["gunicorn", ...kind, ...where], env: {} };
+    },
+  },
+  {
+    name: "Caddy",
+    needs: () => which("caddy") === null ? "caddy is not installed" : null,
+    place: (port, workDir) => {
+      const path = join(workDir, "Caddyfile");
+      const site = `http://127.0.0.1:${port} {\n  respond "pid=1 version=1"\n}\n`;
+      writeFileSync(path, `{\n  admin off\n  auto_https off\n}\n${site}`);
+      const command = ["caddy", "run", "--config", path, "--adapter", "caddyfile"];
+      return { command, env: { HOME: workDir } };
+    },
+  },
+  {
+    name: "hyper",
+    needs: () => which("cargo") === null ? "cargo is not installed" : null,
+    place: (port) => ({ command: [buildHyper()], env: { PORT: String(port) } }),
+  },
+];
+
+async function reloads(subject: Subject, clients: number, thinkTimeMs: number): Promise<void> {
   using work = tempDir();
   const port = await freePort();
   await using baton = await startBaton({
-    ...place(server(id), { port, workDir: work.path }),
+    ...subject.place(port, work.path),
     flags: ["--keep-alive", "migrate"],
   });
   const options = { port, clients, thinkTimeMs, mode: "keep-alive", timeoutMs: 30_000 } as const;
@@ -34,7 +76,7 @@ async function reloads(id: ServerId, clients: number, thinkTimeMs: number): Prom
   const tally = await load.stop();
   const { ok, lost, latencies } = tally;
   process.stderr.write(
-    `  | ${id} | ${clients} | ${thinkTimeMs} ms | ${ok + lost} | ${lost} | ${moved} | ` +
+    `  | ${subject.name} | ${clients} | ${thinkTimeMs} ms | ${ok + lost} | ${lost} | ${moved} | ` +
       `${latencies.percentile(0.99)} ms | ${tally.maxLatencyMs.toFixed(0)} ms |\n`,
   );
   assert.equal(lost, 0, formatTally(tally) + baton.stderr);
@@ -42,12 +84,12 @@ async function reloads(id: ServerId, clients: number, thinkTimeMs: number): Prom
 }
 
 describe(`${RELOADS} reloads: server, clients, thinking, requests, lost, moved, p99, slowest`, () => {
-  for (const id of SERVERS) {
-    const skip = server(id).needs() ?? false;
+  for (const subject of SUBJECTS) {
+    const skip = subject.needs() ?? false;
     for (const clients of [16, 256]) {
       for (const thinkTimeMs of [0, 20, 500]) {
-        const name = `${id}, ${clients} clients, ${thinkTimeMs} ms of thinking`;
-        test(name, { timeout: TIMEOUT_MS, skip }, () => reloads(id, clients, thinkTimeMs));
+        const name = `${subject.name}, ${clients} clients, ${thinkTimeMs} ms of thinking`;
+        test(name, { timeout: TIMEOUT_MS, skip }, () => reloads(subject, clients, thinkTimeMs));
       }
     }
   }

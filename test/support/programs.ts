@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import {
   accessSync,
   constants,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -120,6 +121,22 @@ export function buildGo(): string {
     });
   });
   return join(folder, "go_static");
+}
+
+/** The hyper server, compiled when it was not before. @throws where cargo cannot fetch hyper */
+export function buildHyper(): string {
+  const sources = [fixture("hyper_server/src/main.rs"), fixture("hyper_server/Cargo.toml")];
+  const folder = build("hyper", sources, (target) => {
+    const manifest = join(target, "Cargo.toml");
+    mkdirSync(join(target, "src"), { recursive: true });
+    copyFileSync(fixture("hyper_server/Cargo.toml"), manifest);
+    copyFileSync(fixture("hyper_server/src/main.rs"), join(target, "src/main.rs"));
+    execFileSync("cargo", ["build", "--release", "--quiet", "--manifest-path", manifest], {
+      stdio: ["ignore", "ignore", "inherit"],
+      timeout: 3 * BUILD_TIMEOUT_MS,
+    });
+  });
+  return join(folder, "target/release/hyper_server");
 }
 
 /** The folder with the classes of the Java fixture; compiled when it was not before. */
