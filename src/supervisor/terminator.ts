@@ -115,7 +115,12 @@ export class Terminator {
   #schedule(costMs: number): void {
     const intervalMs = LOOK_MS[this.phase];
     if (intervalMs === undefined) return;
-    this.#lookAtMs = performance.now() + Math.max(intervalMs, costMs * PAUSE_PER_COST);
+    const nowMs = performance.now();
+    const pausedMs = nowMs + Math.max(intervalMs, costMs * PAUSE_PER_COST);
+    // However much a look costs, the last one comes when the time is over.
+    const { minDrainMs, maxDrainMs } = this.options.policy;
+    const deadlineMs = this.#state.beganAtMs + minDrainMs + maxDrainMs;
+    this.#lookAtMs = nowMs < deadlineMs ? Math.min(pausedMs, deadlineMs) : pausedMs;
     this.#wait();
   }
 
@@ -143,7 +148,8 @@ export class Terminator {
       look = this.options.look(atMs);
     } finally {
       const costMs = performance.now() - atMs;
-      this.#step({ kind: "look", atMs, look });
+      // It may have taken long.
+      this.#step({ kind: "look", atMs: performance.now(), look });
       this.#timer = null;
       this.#schedule(costMs);
     }
