@@ -120,7 +120,7 @@ export class Terminator {
     // However much a look costs, the last one comes when the time is over.
     const { minDrainMs, maxDrainMs } = this.options.policy;
     const deadlineMs = this.#state.beganAtMs + minDrainMs + maxDrainMs;
-    this.#lookAtMs = nowMs < deadlineMs ? Math.min(pausedMs, deadlineMs) : pausedMs;
+    this.#lookAtMs = nowMs < deadlineMs ? Math.min(pausedMs, deadlineMs) : nowMs + intervalMs;
     this.#wait();
   }
 
