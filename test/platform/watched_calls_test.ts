@@ -1,0 +1,166 @@
+/**
+ * System calls that the poll thread takes: those that pass go on without anybody else, the others come to the main
+ * thread; and a descriptor as the result of a call. seccomp_unotify(2)
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { C } from "../../src/platform/libc/constants.ts";
+import * as proc from "../../src/platform/proc.ts";
+import { decodeNotification } from "../../src/platform/seccomp.ts";
+import type { Platform } from "../../src/platform/platform.ts";
+import type { Notification } from "../../src/platform/seccomp.ts";
+import { systemCallError } from "../support/system_call_error.ts";
+import { testPlatform } from "../support/test_platform.ts";
+import { startTrappedChild } from "../support/trapped_child.ts";
+import type { TrappedChild } from "../support/trapped_child.ts";
+
+const ANY_PORT = { kind: "bind", address: { host: "127.0.0.1", port: 0 } } as const;
+const { seccomp, libc: { arch } } = await testPlatform();
+const skip = seccomp.hasUserNotification()
+  ? false
+  : "this kernel or container has no seccomp user notification";
+/** TCP_CLOSE, <netinet/tcp.h> */
+const CLOSED = 7;
+const TEST = { skip, timeout: 60_000 };
+const CALLS = [arch.SYS_bind, arch.SYS_listen];
+
+interface BindResult {
+  readonly result: number;
+  readonly socket: number;
+}
+
+/** The poll thread has its orders: from now on it works while this thread waits. */
+async function started({ descriptors, reactor }: Platform): Promise<void> {
+  const { read, write } = descriptors.pipe();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const watch = reactor.watch(read, () => resolve());
+  descriptors.writeAll(write, Uint8Array.of(1));
+  await promise;
+  watch.cancel();
+  read.close();
+  write.close();
+}
+
+/** Resolves with the next call that comes to the main thread. */
+function nextCall({ platform, notify }: TrappedChild): Promise<Notification> {
+  const { promise, resolve, reject } = Promise.withResolvers<Notification>();
+  const watch = platform.reactor.watchCalls(notify, {
+    onCall: (call) => {
+      watch.cancel();
+      resolve(decodeNotification(call));
+    },
+    onHangup: () => reject(new Error("The child has ended")),
+  });
+  return promise;
+}
+
+describe("Reactor.watchCalls()", () => {
+  test("brings a call that does not pass, whole", TEST, async () => {
+    await using platform = await testPlatform();
+    await using trapped = await startTrappedChild(platform, CALLS);
+    await started(platform);
+    const came = nextCall(trapped);
+    trapped.child.send(ANY_PORT);
+    const { id, tid, call, args } = await came;
+    assert.equal(call, arch.SYS_bind);
+    assert.equal(proc.processOfThread(tid), trapped.child.pid);
+    assert.match(proc.descriptorTarget(tid, Number(args[0])) ?? "", /^socket:/);
+    platform.seccomp.refuse(trapped.notify, id, C.EACCES);
+    assert.equal(trapped.child.answer<BindResult>().value.result, -1);
+  });
+
+  test("lets passing calls go on at once, and only these", TEST, async () => {
+    await using platform = await testPlatform();
+    await using trapped = await startTrappedChild(platform, CALLS);
+    platform.reactor.letPass([arch.SYS_bind]);
+    await started(platform);
+    const came = nextCall(trapped);
+    // Nobody here answers these: the child would wait for ever.
+    for (let i = 0; i < 3; i++) {
+      assert.equal(trapped.child.ask<BindResult>(ANY_PORT).value.result, 0);
+    }
+    const { socket } = trapped.child.ask<BindResult>(ANY_PORT).value;
+    trapped.child.send({ kind: "listen", descriptor: socket, backlog: 7 });
+    const { id, call } = await came;
+    assert.equal(call, arch.SYS_listen);
+    platform.seccomp.continue(trapped.notify, id);
+    assert.equal(trapped.child.answer<BindResult>().value.result, 0);
+  });
+
+  test("stops letting calls pass when it is told so", TEST, async () => {
+    await using platform = await testPlatform();
+    await using trapped = await startTrappedChild(platform, CALLS);
+    platform.reactor.letPass(CALLS);
+    await started(platform);
+    const came = nextCall(trapped);
+    assert.equal(trapped.child.ask<BindResult>(ANY_PORT).value.result, 0);
+    platform.reactor.letPass([]);
+    trapped.child.send(ANY_PORT);
+    const { id } = await came;
+    platform.seccomp.continue(trapped.notify, id);
+    assert.equal(trapped.child.answer<BindResult>().value.result, 0);
+  });
+
+  test("says when all processes under the filter are gone", TEST, async () => {
+    await using platform = await testPlatform();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    await using trapped = await startTrappedChild(platform, CALLS);
+    const watch = platform.reactor.watchCalls(trapped.notify, {
+      onCall: () => assert.fail("nobody calls"),
+      onHangup: resolve,
+    });
+    trapped.child.kill(9);
+    await trapped.child.ended();
+    await promise;
+    watch.cancel();
+  });
+
+  test("takes no more calls than there is room for", TEST, async () => {
+    await using platform = await testPlatform();
+    const many = Array.from({ length: 9 }, (_, call) => call);
+    assert.throws(() => platform.reactor.letPass(many), RangeError);
+  });
+});
+
+describe("Seccomp.answerWithDescriptor()", () => {
+  test("makes the call return a descriptor of the caller's own", TEST, async () => {
+    await using platform = await testPlatform();
+    await using trapped = await startTrappedChild(platform, CALLS);
+    assert.ok(platform.seccomp.canAnswerWithDescriptor(trapped.notify));
+    const { id } = trapped.provoke(ANY_PORT);
+    using source = platform.sockets.stream("inet");
+    const inode = proc.ownSocketInode(source.number);
+    const answer = { source, closeOnExec: true };
+    assert.ok(platform.seccomp.answerWithDescriptor(trapped.notify, id, answer));
+    const { result } = trapped.child.answer<BindResult>().value;
+    assert.ok(result > 2, `${result} is a number of its own`);
+    assert.equal(proc.descriptorTarget(trapped.child.pid, result), `socket:[${inode}]`);
+    const flags = proc.descriptorFlags(trapped.child.pid, result) ?? 0;
+    assert.notEqual(flags & C.O_CLOEXEC, 0);
+  });
+
+  test("says when the caller has died", TEST, async () => {
+    await using platform = await testPlatform();
+    await using trapped = await startTrappedChild(platform, CALLS);
+    const { id } = trapped.provoke(ANY_PORT);
+    trapped.child.kill(9);
+    await trapped.child.ended();
+    const answer = { source: trapped.notify, closeOnExec: true };
+    assert.equal(platform.seccomp.answerWithDescriptor(trapped.notify, id, answer), false);
+  });
+});
+
+describe("a connection of another process", () => {
+  test("has a cookie, a peer and a state", TEST, async () => {
+    await using platform = await testPlatform();
+    const { sockets, descriptors } = platform;
+    using first = sockets.stream("inet");
+    using second = sockets.stream("inet");
+    using again = descriptors.duplicate(first);
+    assert.equal(sockets.cookie(first), sockets.cookie(again));
+    assert.notEqual(sockets.cookie(first), sockets.cookie(second));
+    assert.equal(sockets.tcpState(first), CLOSED);
+    const failure = { call: "getpeername", code: "errno 107", subject: /descriptor/ };
+    assert.throws(() => sockets.peerName(first), systemCallError(failure));
+  });
+});
