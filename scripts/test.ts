@@ -28,6 +28,8 @@ interface Suite {
   readonly folder?: string;
   /** Only these of its files: their paths contain one of the words. */
   readonly files?: readonly string[];
+  /** Not these. */
+  readonly except?: readonly string[];
   /** Who runs the tests. */
   readonly runner?: "bun" | "deno";
   readonly env?: Readonly<Record<string, string>>;
@@ -58,11 +60,13 @@ const SLOW = {
 } as const;
 /** Most of their time these wait, and a busy machine is one of the promises' conditions. */
 const PROMISES = { ...SLOW, folder: "test/integration", runner: "bun", parallel: 3 } as const;
+/** Clients that never pause, and a baton that has to be quick: no place for others. */
+const ALONE_ON_MACHINE = ["keep_alive"] as const;
 /** Only root can test these; what else there is on Deno is tested as an ordinary user. */
 const NEED_ROOT = ["systemd", "takeover", "rolling_update"] as const;
 /** What any user must get alike: the reload of any server. Baton's own succession is tested on Deno. */
 const FOR_ANY_USER = [
-  ...["broken_deploys", "control", "crash", "drain", "examples", "inherit", "listeners", "output"],
+  ...["broken_deploys", "control", "crash", "drain", "examples", "inherit", "output"],
   ...["queue", "real_servers"],
 ] as const;
 /** Start, reload and stop in all their forms, and the store: what newer releases do otherwise. */
@@ -87,11 +91,15 @@ const SUITES: Readonly<Record<string, Suite>> = {
   "platform-deno": { ...ALONE, folder: "test/platform", runner: "deno" },
   protocol: { ...SLOW, folder: "test/protocol", runner: "bun" },
   "protocol-deno": { ...SLOW, folder: "test/protocol", runner: "bun", env: ON_DENO },
-  integration: PROMISES,
-  "integration-deno": { ...PROMISES, env: ON_DENO },
+  integration: { ...PROMISES, except: ALONE_ON_MACHINE },
+  "integration-deno": { ...PROMISES, env: ON_DENO, except: ALONE_ON_MACHINE },
+  "keep-alive": { ...PROMISES, files: ALONE_ON_MACHINE, parallel: 1 },
+  "keep-alive-deno": { ...PROMISES, files: ["keep_alive_test"], parallel: 1, env: ON_DENO },
   "integration-root-deno": { ...PROMISES, env: ON_DENO, files: NEED_ROOT },
   "integration-user": { ...PROMISES, asPlainUser: true, files: FOR_ANY_USER },
-  "integration-user-deno": { ...PROMISES, env: ON_DENO, asPlainUser: true },
+  "integration-user-deno": {
+    ...{ ...PROMISES, env: ON_DENO, asPlainUser: true, except: ALONE_ON_MACHINE },
+  },
   "systemd-next": { ...PROMISES, newerSystemd: true, files: ON_NEWER_SYSTEMD },
   "systemd-next-all": { ...PROMISES, newerSystemd: true, files: ["systemd"] },
   "systemd-next-all-deno": { ...PROMISES, newerSystemd: true, files: ["systemd"], env: ON_DENO },
@@ -113,6 +121,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   all: [
     ...[...CHECKS, "unit", "unit-deno", "platform", "platform-deno", "protocol", "protocol-deno"],
     ...["integration", "integration-root-deno", "integration-user", "integration-user-deno"],
+    ...["keep-alive", "keep-alive-deno"],
   ],
 };
 
@@ -216,7 +225,9 @@ async function jobsOf(name: string, suite: Suite, only: string, place: Place): P
     return [{ ...common, title: name, command, junit: null, log: `${LOGS}/${name}.log` }];
   }
   const files = await testFiles(suite.folder ?? "");
-  const isWanted = (file: string) => suite.files?.some((word) => file.includes(word)) ?? true;
+  const isWanted = (file: string) =>
+    (suite.files?.some((word) => file.includes(word)) ?? true) &&
+    !suite.except?.some((word) => file.includes(word));
   return files.filter((file) => file.includes(only) && isWanted(file)).map((file) => {
     const log = `${LOGS}/${name}--${file.replace(/^test\/\w+\//, "").replaceAll("/", "--")}.log`;
     const junit = `${log}.xml`.replace(ROOT, place.root);

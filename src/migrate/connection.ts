@@ -87,13 +87,16 @@ export interface Step {
 const SURE = 2;
 const NO_ANSWER = "its client does not wait for answers";
 
-/** What is known at the first look; it is to be paused. */
-export function firstLook(look: Look): Step {
+/**
+ * What is known at the first look; it is to be paused.
+ * @param waited what was seen of its client in an attempt before this one
+ */
+export function firstLook(look: Look, waited = 0): Step {
   const isAnswered = look.answeredLast && look.unread === 0 && look.underWay === 0;
   const watched: Watched = {
     phase: isAnswered ? "rest" : "owed",
     reason: null,
-    waited: 0,
+    waited,
     isAlone: false,
     base: look.acknowledged,
     read: readBy(look),

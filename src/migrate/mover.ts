@@ -118,7 +118,10 @@ export class Mover {
     for (const entry of this.#list.entries) {
       using socket = this.#list.duplicate(entry);
       if (socket === null) continue;
-      if (entry.watched !== null) open(this.platform, socket);
+      if (entry.watched !== null) {
+        open(this.platform, socket);
+        entry.waited = entry.watched.waited;
+      }
       entry.watched = null;
       this.#see(socket, entry);
     }
@@ -167,7 +170,7 @@ export class Mover {
     const { atMs } = seen;
     const terms = { heldSinceMs: this.#rounds.sinceMs, hasRoom };
     const { watched, order } = entry.watched === null
-      ? firstLook(seen)
+      ? firstLook(seen, entry.waited)
       : nextLook(entry.watched, seen, terms);
     if (order === "pause" && !this.#mayPause(socket, seen)) return;
     if (order === "pause") pause(platform, socket);

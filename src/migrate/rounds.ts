@@ -12,7 +12,7 @@ const LONGEST_ROUND_MS = 1_000;
  * Whoever never stops talking, and cannot be moved, is waited for until the drain time is over. Meanwhile the others
  * are held back for such a time, left alone for as long, and so on.
  */
-const ATTEMPT_MS = 5_000;
+const ATTEMPT_MS = 10_000;
 
 export class Rounds {
   /** When the present one began. */

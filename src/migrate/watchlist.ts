@@ -22,6 +22,8 @@ export interface Entry {
   readonly socket: TcpSocket;
   watched: Watched | null;
   look: Look | null;
+  /** What was seen of its client in an attempt before this one (`Watched.waited`). */
+  waited: number;
   /** Of the kernel, for this socket alone; null until it was seen. */
   cookie: bigint | null;
 }
@@ -70,7 +72,15 @@ export class Watchlist {
           continue;
         }
         this.#seen++;
-        this.#entries.set(inode, { inode, place, socket, watched: null, look: null, cookie: null });
+        this.#entries.set(inode, {
+          inode,
+          place,
+          socket,
+          watched: null,
+          look: null,
+          waited: 0,
+          cookie: null,
+        });
       }
     }
     for (const inode of this.#entries.keys()) if (!found.has(inode)) this.#entries.delete(inode);

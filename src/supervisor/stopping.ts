@@ -8,7 +8,7 @@ import type { ServerProcess } from "./server_process.ts";
 import { StopPolicy } from "./stop_policy.ts";
 
 /** A server that finishes its requests by itself is told so after this time, whatever can be moved then. */
-const MOVE_MS = 5_000;
+const MOVE_MS = 10_000;
 
 export interface Stoppable {
   readonly context: RunningContext;

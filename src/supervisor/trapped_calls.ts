@@ -31,6 +31,7 @@ export class TrappedCalls {
     readonly options: TrappedCallsOptions,
   ) {
     const { reactor, seccomp } = platform;
+    if (options.lettingPass) seccomp.takesTurns(notify);
     this.#watch = options.lettingPass
       ? reactor.watchCalls(notify, {
         onCall: (call) => this.#answer(decodeNotification(call)),
