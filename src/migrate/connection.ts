@@ -39,7 +39,7 @@ export interface Watched {
   readonly waited: number;
   /** Exactly one request was read since `base`, so the next one begins where it ends; else nobody knows. */
   readonly isAlone: boolean;
-  /** Bytes that the client had acknowledged when the last request was let in: an answer makes them more. */
+  /** Bytes that were sent when the last request was let in: an answer makes them more. */
   readonly base: number;
   /** Bytes that the server had read by then. */
   readonly read: number;
@@ -98,7 +98,7 @@ export function firstLook(look: Look, waited = 0): Step {
     reason: null,
     waited,
     isAlone: false,
-    base: look.acknowledged,
+    base: sent(look),
     read: readBy(look),
     position: readBy(look),
     expected: null,
@@ -137,8 +137,13 @@ export function isProven({ waited }: Watched): boolean {
 }
 
 /** An answer is there, or on its way: clients may acknowledge it as late as with their next request. */
-function isSent({ base }: Watched, { acknowledged, underWay }: Look): boolean {
-  return acknowledged + underWay > base;
+function isSent({ base }: Watched, look: Look): boolean {
+  return sent(look) > base;
+}
+
+/** All that the server has sent, whether the client has it or not. */
+function sent({ acknowledged, underWay }: Look): number {
+  return acknowledged + underWay;
 }
 
 /** Nothing has come since the one request, and its answer is there or on its way. */
@@ -170,7 +175,7 @@ function whileOpen(before: Watched, look: Look): Step {
 /** Where it cannot be said what was answered, only an answer from now on counts as one. */
 function pausedAfter(before: Watched, look: Look): Step {
   const position = readBy(look);
-  const base = before.isAlone ? before.base : look.acknowledged;
+  const base = before.isAlone ? before.base : sent(look);
   const isOver = before.isAlone && look.unread === 0 && isAnswered(before, look);
   const watched = { ...before, base, position, phase: isOver ? "rest" : "owed" } as const;
   return { watched: { ...watched, waited: waitedBy(watched, look) }, order: "pause" };
@@ -212,7 +217,7 @@ function whileWaiting(before: Watched, look: Look, { hasRoom }: Terms): Step {
 
 /** The server has answered everything, and has not read what is there now. */
 function atBoundary(before: Watched, look: Look, order: Order): Step {
-  const base = look.acknowledged;
+  const base = sent(look);
   const held = { phase: "boundary", read: readBy(look), base, sinceMs: look.atMs } as const;
   return { watched: { ...before, ...held }, order };
 }
@@ -229,7 +234,7 @@ function letIn(before: Watched, look: Look, phase: "open" | "reading"): Step {
   const length = look.begins?.length ?? null;
   const allowed = {
     phase,
-    base: look.acknowledged,
+    base: sent(look),
     read,
     expected: length === null ? null : read + length,
     isAlone: false,

@@ -3,11 +3,13 @@
  * answers in any parts: only at a true boundary is anything moved, and nobody is held back for ever.
  */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { describe, test } from "node:test";
-import { Random, testSeed } from "../../support/random.ts";
+import { Random } from "../../support/random.ts";
 import { SimulatedConnection } from "./simulated_connection.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const DEFAULT_SEED = 4_284_488_969;
 const LONGEST_MS = 500;
 const CONVERSATIONS = 2_000;
 const STEPS = 200;
@@ -125,7 +127,8 @@ class Conversation {
 
 describe("random conversations", () => {
   test("move at boundaries only, and are never held back for long", () => {
-    const random = new Random(testSeed());
+    // A unit test says the same each time; other seeds are tried by hand, BATON_TEST_SEED=N.
+    const random = new Random(Number(process.env["BATON_TEST_SEED"] ?? DEFAULT_SEED));
     let boundaries = 0;
     for (let i = 0; i < CONVERSATIONS; i++) {
       const conversation = new Conversation(random);
