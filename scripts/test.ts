@@ -109,7 +109,8 @@ const SUITES: Readonly<Record<string, Suite>> = {
     ...{ ...SLOW, folder: "test/long", runner: "bun", fileLimitMs: 60 * MS_PER_MINUTE },
     env: ON_DENO,
   },
-  fault: FAULTS,
+  fault: { ...FAULTS, except: ALONE_ON_MACHINE },
+  "fault-keep-alive": { ...FAULTS, files: ALONE_ON_MACHINE, parallel: 1 },
   "fault-deno": { ...FAULTS, env: FEWER_ON_DENO, files: FAULTS_OF_RUNTIME },
   "fault-deno-all": { ...FAULTS, env: FEWER_ON_DENO },
 };
