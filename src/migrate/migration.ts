@@ -18,6 +18,8 @@ export class Migration {
   readonly crossings: CrossingTable;
   /** System calls to trap in whoever is to get connections. */
   readonly trap: readonly number[];
+  /** Generations whose connections are to be moved, and are not on their way yet. */
+  readonly moving = new Set<number>();
   readonly #rate = new ConnectionRate(passiveOpens);
   readonly #shutdown: number;
 
@@ -53,8 +55,12 @@ export class Migration {
     ]);
   }
 
-  /** System calls to trap in the generation that starts now: with `auto`, none if they cost too much. */
+  /**
+   * System calls to trap in the generation that starts now: with `auto`, none if they cost too much, unless it may
+   * get the connections of one that drains already.
+   */
   trapForNext(): readonly number[] {
+    if (this.moving.size > 0 || !this.crossings.isEmpty) return this.trap;
     return trapsAccept(this.mode, this.#rate.take()) ? this.trap : [];
   }
 

@@ -115,7 +115,7 @@ export class Running implements GenerationHandle {
   resume({ record, notifyPath, notify, ...parts }: ResumeOptions): void {
     const { stopSent, stopTold, handedOver, daemonized, isSettled, cut } = record;
     Object.assign(this.facts, { stopSent, stopTold, handedOver, daemonized, isSettled, cut });
-    // Batons before 0.2 did not know of them.
+    // A state of an earlier build has neither.
     this.facts.takesConnections = record.takesConnections ?? false;
     this.facts.kept = record.kept ?? null;
     this.hints.push(...record.hints);

@@ -32,6 +32,7 @@ export class Stopping {
   cancel(): void {
     this.#drain?.cancel();
     this.#mover?.cancel();
+    this.generation.context.migration?.moving.delete(this.generation.epoch);
   }
 
   /** It serves again. */
@@ -46,7 +47,10 @@ export class Stopping {
     const { listeners } = context;
     // It goes on accepting from a socket that it shares with its successor until it is told to stop.
     const shares = listeners.groupsOf(epoch).some((group) => group.isShared);
-    const moves = heirTakes && !isLast && !shares && this.policy.drainStyle !== "signal";
+    // One whose shutdown(2) is not trapped could end what is the heir's already.
+    const takes = heirTakes && this.generation.facts.takesConnections;
+    const moves = takes && !isLast && !shares && this.policy.drainStyle !== "signal";
+    if (moves) context.migration?.moving.add(epoch);
     const style = (shares && !isLast) || moves ? "signal" : this.policy.drainStyle;
     this.#drain = this.#newDrain(isLast, style, moves ? () => this.#move() : undefined);
   }
@@ -85,6 +89,7 @@ export class Stopping {
       onCut: () => this.generation.facts.cut++,
       onReady: (kept) => {
         this.generation.facts.kept = kept;
+        migration.moving.delete(epoch);
         const { moved, finished, left } = kept;
         context.log(
           `generation ${epoch}: connections that clients keep open: ` +
