@@ -75,7 +75,8 @@ const ON_NEWER_SYSTEMD = ["systemd_test", "systemd_store"] as const;
 const FAULTS_OF_RUNTIME = [
   ...["leaks", "pid1", "reload_storm", "fault/survive", "takeover_survive", "upgrade_test"],
 ] as const;
-const FAULTS = { ...PROMISES, folder: "test/fault" } as const;
+/** Hundreds of kills and reloads take their time on a busy machine. */
+const FAULTS = { ...PROMISES, folder: "test/fault", testLimitMs: 6 * MS_PER_MINUTE } as const;
 /** baton as the bundle under Deno, tested by the same tests. */
 const ON_DENO = { BATON_UNDER_TEST: "deno" } as const;
 const FEWER_ON_DENO = { ...ON_DENO, BATON_TEST_MOMENTS: "20" } as const;

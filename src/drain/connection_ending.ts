@@ -5,7 +5,7 @@
  *
  * Who has a connection is found out slowly (/proc) and remembered; the decision is made on what the
  * kernel says of the duplicate at that very moment, so that only a request that is on its way then
- * can be lost.
+ * can be lost. Where baton had to wait for a processor in between, the moment is over.
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -16,6 +16,8 @@ import type { TcpTraffic } from "../platform/sock_diag.ts";
 
 /** A connection whose process was looked for this often in vain belongs to one that cannot be seen. */
 const MAX_SEARCHES = 3;
+/** What the kernel has said may be this old when it is acted on. */
+const MAX_AGE_MS = 1;
 
 /** A connection at this moment. */
 export interface Moment {
@@ -94,9 +96,11 @@ export class ConnectionEnding {
       using socket = processes.duplicateFrom(pidfd, descriptor);
       // The number may stand for another file by now.
       if (proc.ownSocketInode(socket.number) !== inode) return void this.#places.delete(inode);
+      const atMs = performance.now();
       const traffic = sockDiag.trafficOf(socket);
       const receiveQueue = sockets.unreadBytes(socket);
       if (traffic === null || !decide(inode, { traffic, receiveQueue })) return;
+      if (performance.now() - atMs > MAX_AGE_MS) return;
       sockets.endSending(socket);
       this.#places.delete(inode);
       this.ended++;

@@ -3,8 +3,10 @@
  *
  * A connection that was silent for long may always be. One that a client keeps in use never is silent
  * for long; it may be ended in the pause between an answer and the next request. That this is such a
- * pause is concluded from how the connection has behaved while it was watched: several requests were
- * answered, and no answer had a pause in it that was half as long as this one.
+ * pause is concluded from how the connection has behaved of late: several requests were answered, and no
+ * answer had a pause in it that was half as long as this one. When time runs out, what it mostly does
+ * counts instead of the worst that was seen: one late packet on a busy machine must not decide that a
+ * connection is never ended, for then it is cut.
  *
  * What this cannot know: a first answer of its kind, sent in parts with a longer pause between them.
  */
@@ -14,14 +16,26 @@ import { classify } from "./classify.ts";
 
 /** Exchanges seen before anything is concluded from them. */
 const MIN_TURNS = 2;
+/** Exchanges that are remembered. */
+const REMEMBERED = 16;
 /** Shortest silence that counts as a pause: three ticks of a kernel at 250 Hz. */
 const MIN_PAUSE_MS = 12;
 /** Where the kernel's ticks do not tell which came last, request or answer. */
 const MIN_AMBIGUOUS_PAUSE_MS = 20;
 
-/** Of the shortest pause between an answer and the next request: later than this is too late. */
+/** Of the pause between an answer and the next request: later than this is too late. */
 const EARLY_PART = 1 / 2;
 const HURRIED_PART = 4 / 5;
+
+/** A request and its answer, as far as looks can tell. */
+export interface Exchange {
+  /** Longest silence inside the answer. */
+  readonly pauseMs: number;
+  /** Longest time for which the answer was seen to be owed. */
+  readonly owedMs: number;
+  /** From the answer to the next request; null: not seen. */
+  readonly gapMs: number | null;
+}
 
 /** What was seen of one connection so far. */
 export interface Conversation {
@@ -32,13 +46,10 @@ export interface Conversation {
   readonly movedAtMs: number;
   /** Something came in since the last counted exchange. */
   readonly hasRequest: boolean;
-  readonly turns: number;
-  /** Longest silence inside an answer. */
-  readonly longestPauseMs: number;
-  /** Shortest time seen from an answer to the next request. */
-  readonly shortestGapMs: number;
-  /** Longest time for which an answer was seen to be owed. */
-  readonly longestOwedMs: number;
+  /** Of the exchange under way. */
+  readonly owedMs: number;
+  /** The latest ones that were whole, in order. */
+  readonly exchanges: readonly Exchange[];
 }
 
 /** @param atMs of this look, on any clock that goes on */
@@ -57,22 +68,25 @@ export function follow(
   const hasRequest = before.hasRequest || received || (earlier === null && isOwed);
   const isTurn = hasRequest && !isOwed && sinceMs >= MIN_PAUSE_MS;
   const movedAtMs = atMs - sinceMs;
-  // Sent again without being asked: the answer had a pause in it.
-  const silentMs = sentMore && !received && !before.hasRequest ? movedAtMs - before.movedAtMs : 0;
-  const pausedMs = silentMs >= MIN_PAUSE_MS ? silentMs : 0;
-  // The request after an answer that was seen to be whole.
-  const gapMs = earlier !== null && received && !before.hasRequest && before.turns > 0
-    ? atMs - traffic.sinceReceivedMs - before.movedAtMs
-    : Infinity;
+  const owedMs = Math.max(before.owedMs, isOwed ? traffic.sinceReceivedMs : 0);
+  const exchanges = [...before.exchanges];
+  const last = exchanges.pop();
+  if (last !== undefined && !before.hasRequest) {
+    // Sent again without being asked: the answer had a pause in it.
+    const silentMs = sentMore && !received ? movedAtMs - before.movedAtMs : 0;
+    const pauseMs = Math.max(last.pauseMs, silentMs >= MIN_PAUSE_MS ? silentMs : 0);
+    // The request after an answer that was seen to be whole.
+    const gapMs = received ? atMs - traffic.sinceReceivedMs - before.movedAtMs : last.gapMs;
+    exchanges.push({ ...last, pauseMs, gapMs });
+  } else if (last !== undefined) exchanges.push(last);
+  if (isTurn) exchanges.push({ pauseMs: 0, owedMs, gapMs: null });
   return {
     atMs,
     ...bytesOf(traffic),
     movedAtMs,
     hasRequest: hasRequest && !isTurn,
-    turns: before.turns + (isTurn ? 1 : 0),
-    longestPauseMs: Math.max(before.longestPauseMs, pausedMs),
-    shortestGapMs: Math.min(before.shortestGapMs, gapMs),
-    longestOwedMs: Math.max(before.longestOwedMs, isOwed ? traffic.sinceReceivedMs : 0),
+    owedMs: isTurn ? 0 : owedMs,
+    exchanges: exchanges.slice(-REMEMBERED),
   };
 }
 
@@ -84,24 +98,32 @@ export interface Patience {
 }
 
 export function mayEnd(
-  conversation: Conversation,
+  { exchanges }: Conversation,
   socket: TcpSocket,
   { quietMs, inHurry }: Patience,
 ): boolean {
   const { traffic } = socket;
   if (traffic === null || socket.state !== C.TCP_ESTABLISHED) return false;
   if (classify(socket, quietMs) === "idle") return true;
-  if (socket.receiveQueue > 0 || conversation.turns < MIN_TURNS) return false;
+  if (socket.receiveQueue > 0 || exchanges.length < MIN_TURNS) return false;
   if (traffic.bytesAcked === 0 || traffic.sinceReceivedMs < traffic.sinceSentMs) return false;
-  const { longestPauseMs, longestOwedMs, shortestGapMs } = conversation;
+  const worst = inHurry ? median : (values: readonly number[]) => Math.max(...values);
+  const pauseMs = worst(exchanges.map((exchange) => exchange.pauseMs));
+  const owedMs = worst(exchanges.map((exchange) => exchange.owedMs));
+  const gaps = exchanges.flatMap(({ gapMs }) => gapMs ?? []);
+  if (gaps.length === 0) return false;
   // Where the ticks do not tell which came last, it may be a request that takes its time.
   const leastMs = traffic.sinceReceivedMs === traffic.sinceSentMs
-    ? Math.max(MIN_AMBIGUOUS_PAUSE_MS, 2 * longestPauseMs, 2 * longestOwedMs)
-    : Math.max(MIN_PAUSE_MS, 2 * longestPauseMs);
+    ? Math.max(MIN_AMBIGUOUS_PAUSE_MS, 2 * pauseMs, 2 * owedMs)
+    : Math.max(MIN_PAUSE_MS, 2 * pauseMs);
   // Late in the pause the next request may be on its way already.
-  const mostMs = shortestGapMs * (inHurry ? HURRIED_PART : EARLY_PART);
-  return shortestGapMs !== Infinity && traffic.sinceSentMs >= leastMs &&
-    traffic.sinceSentMs <= mostMs;
+  const mostMs = inHurry ? median(gaps) * HURRIED_PART : Math.min(...gaps) * EARLY_PART;
+  return traffic.sinceSentMs >= leastMs && traffic.sinceSentMs <= mostMs;
+}
+
+/** The lower one of two in the middle. */
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
 }
 
 function unseen(atMs: number): Conversation {
@@ -111,10 +133,8 @@ function unseen(atMs: number): Conversation {
     bytesAcked: 0,
     movedAtMs: atMs,
     hasRequest: false,
-    turns: 0,
-    longestPauseMs: 0,
-    shortestGapMs: Infinity,
-    longestOwedMs: 0,
+    owedMs: 0,
+    exchanges: [],
   };
 }
 

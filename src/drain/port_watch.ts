@@ -48,7 +48,7 @@ export interface PortLook {
 /** Connections looked at one by one; the others have their turn when these are gone. */
 const MAX_VISITS = 256;
 /** After this time of trying, a moment that is not the best is good enough. */
-const HURRY_AFTER_MS = 3_000;
+const HURRY_AFTER_MS = 2_000;
 /** What is asked for at every look may be asked of the kernel this often. */
 const PORTS_LOOK_MS = 500;
 

@@ -17,7 +17,7 @@ import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 170_000 };
+const TEST = { timeout: 350_000 };
 const FLAGS = ["--keep-alive", "migrate", "--drain-time", "2s", "--stop-time", "1s"] as const;
 const CLIENTS = 16;
 /** Longer than --drain-time, --stop-time and whatever baton allows a connection on its way. */

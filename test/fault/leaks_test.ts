@@ -13,7 +13,7 @@ import { place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 175_000;
+const TIMEOUT_MS = 350_000;
 const RELOADS = 200;
 const MOST_RELOADS = 400;
 /** Until the runtime has compiled what it will compile, and its heap has the size that it needs. */

@@ -93,6 +93,27 @@ describe("mayEnd()", () => {
     }
   });
 
+  it("ends one whose answer was late once, when it is in a hurry or has forgotten that", () => {
+    const table: [untilMs: number, calm: boolean, hurried: boolean][] = [
+      [345, false, true],
+      [1_245, false, true],
+      [2_045, true, true],
+    ];
+    for (const [untilMs, calm, hurried] of table) {
+      // The third answer came in two parts, with 40 ms between them.
+      const looks = regular(untilMs).map((look): Look =>
+        look[0] > 260 && look[0] < 320 ? [look[0], 200, 260, 3, 3.5] : look
+      );
+      let conversation: Conversation | null = null;
+      for (const look of looks) conversation = follow(conversation, socket(look), look[0]);
+      const last = socket(looks.at(-1)!);
+      const verdicts = [false, true].map((inHurry) =>
+        mayEnd(conversation!, last, { ...PATIENCE, inHurry })
+      );
+      assert.deepEqual(verdicts, [calm, hurried], `at ${untilMs} ms`);
+    }
+  });
+
   it("leaves one with unread bytes, or that is closing", () => {
     const look: Look = [9_000, 100, 110, 1, 1];
     const conversation = follow(null, socket(look), look[0]);
