@@ -71,7 +71,7 @@ function nodeFixture(name: string, extra: (ports: Ports) => Record<string, strin
 const nodeHttp = nodeFixture("node_http.js");
 const notifying = nodeFixture("sd_notify.py", () => ({ MS: "50" }));
 const NOTIFY = ["--ready", "notify"];
-const SHORT_TIMEOUT = ["--ready-timeout", "2s"];
+const SHORT_TIMEOUT = ["--ready-timeout", "5s"];
 
 const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
   {
@@ -92,7 +92,7 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
     what: "hangs for ever",
     flags: SHORT_TIMEOUT,
     broken: nodeFixture("hangs.js"),
-    reason: /not ready within 2 s: it does not listen at 127\.0\.0\.1:\d+/,
+    reason: /not ready within 5 s: it does not listen at 127\.0\.0\.1:\d+/,
     lastWords: /^its last words:\n {2}hangs: starting/,
     takesMs: READY_TIMEOUT_MS,
   },
@@ -121,7 +121,7 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
     what: "listens on another port",
     flags: SHORT_TIMEOUT,
     broken: nodeFixture("other_port.js", (ports) => ({ OTHER_PORT: String(ports.other) })),
-    reason: /not ready within 2 s: it does not listen at \S+; it listens at 127\.0\.0\.1:\d+/,
+    reason: /not ready within 5 s: it does not listen at \S+; it listens at 127\.0\.0\.1:\d+/,
     lastWords: /^it printed nothing$/,
     takesMs: READY_TIMEOUT_MS,
   },
@@ -139,7 +139,7 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
     flags: [...NOTIFY, ...SHORT_TIMEOUT],
     good: notifying,
     broken: nodeHttp,
-    reason: /not ready within 2 s: it has not sent READY=1/,
+    reason: /not ready within 5 s: it has not sent READY=1/,
     lastWords: /^what it printed is in the output of baton$/,
     takesMs: READY_TIMEOUT_MS,
   },

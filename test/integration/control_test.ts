@@ -319,7 +319,7 @@ describe("baton reload", () => {
   test("is refused while baton stops", TEST, async () => {
     const port = await freePort();
     await using baton = await startBaton(server(port));
-    await using load = await inFlight(baton, port, 1_500);
+    await using load = await inFlight(baton, port, 4_000);
     const pending = baton.reload();
     baton.signal("SIGTERM");
     assert.equal((await pending).result, "refused");

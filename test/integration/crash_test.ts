@@ -57,8 +57,10 @@ async function start(work: TempDir, first: Runnable, flags: readonly string[] = 
   return { baton, deploy: (next: Runnable) => deploy(targetFile, next) };
 }
 
+/** A request waits for as long as the next generation takes to start. */
 function loadOn(port: number): Load {
-  return new Load({ port, clients: CLIENTS, maxDurationMs: TEST.timeout }).start();
+  const limits = { maxDurationMs: TEST.timeout, timeoutMs: TEST.timeout };
+  return new Load({ port, clients: CLIENTS, ...limits }).start();
 }
 
 /** Waits until these requests of the load were answered by `pid`. */
