@@ -19,10 +19,10 @@ import type { Listeners } from "../steering/listeners.ts";
 import { NOBODY } from "../steering/member.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
-import { programChoosing } from "../steering/choose.ts";
+import { programFor } from "../steering/choose.ts";
 
 /** For reuseport: the first member. As a filter of a socket: nothing passes. */
-const RETURN_ZERO = programChoosing([0]);
+const RETURN_ZERO = programFor({ receiving: [0], share: null, probe: null });
 
 /** A listening TCP socket that came with baton's start: the manager's own, or one that a baton has stored. */
 export interface ResidentSocket {

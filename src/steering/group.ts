@@ -12,7 +12,8 @@ import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Reactor, Watch } from "../platform/reactor.ts";
 import type { Sockets } from "../platform/socket.ts";
-import { programChoosing } from "./choose.ts";
+import { Candidates } from "./candidates.ts";
+import { programFor } from "./choose.ts";
 import { GroupView } from "./group_view.ts";
 import { appended, EMPTY_GROUP, indicesOf, planCompaction, removed } from "./model.ts";
 import type { GroupModel, MemberId } from "./model.ts";
@@ -25,6 +26,7 @@ export class Group extends GroupView {
   readonly #members = new Map<MemberId, Member>();
   readonly #receiving = new Set<MemberId>();
   #steered = false;
+  readonly #candidates = new Candidates();
   /** Another baton has the members too: what must not be changed here meanwhile. */
   hold: Hold = "nothing";
   /** Where its sockets are made; null: in this process's own network namespace. */
@@ -117,11 +119,17 @@ export class Group extends GroupView {
     }
     // The new one stands last and gets nothing: the moment when older holes can be filled.
     this.#compact();
-    if (receives) {
-      this.#receiving.add(member.id);
-      this.#attach(false);
-    }
+    if (receives) this.#receiving.add(member.id);
+    if (receives || this.#candidates.has(options.epoch)) this.#attach(false);
     return member;
+  }
+
+  /** What a generation gets that does not serve yet: a canary's share, connections of our own probes. */
+  steerCandidates(change: Partial<Pick<Candidates, "share" | "probe">>): void {
+    Object.assign(this.#candidates, change);
+    this.findShutDown();
+    this.#attach(true);
+    this.#compact();
   }
 
   /** Adds a socket of whoever started baton, which listens already (handoff/resident.ts); takes it. */
@@ -160,6 +168,7 @@ export class Group extends GroupView {
   }
 
   steerToMembers(chosen: readonly Member[]): void {
+    this.#candidates.share = null;
     if (chosen.length === 0) return;
     this.#receiveWith(chosen, this.#model.members.length > chosen.length);
     this.#compact();
@@ -174,7 +183,10 @@ export class Group extends GroupView {
   /** The server has closed this listener by itself: it is refused from now on, as without baton. */
   discard(member: Member): void {
     if (this.isFrozen) return;
-    if (this.#receiving.size > 1 && this.#receiving.delete(member.id)) this.#attach(true);
+    const changed = this.#receiving.size > 1 && this.#receiving.delete(member.id);
+    const isNamed = this.#candidates.has(member.epoch);
+    if (isNamed) member.dead = true;
+    if (changed || isNamed) this.#attach(true);
     this.#remove(member.id);
     if (this.#receiving.size > 0) this.#attach(true);
   }
@@ -188,7 +200,8 @@ export class Group extends GroupView {
   /** Stops choosing a member whose process is gone, if there is another one to choose. */
   markUnheld(member: Member): void {
     member.unheld = true;
-    if (this.#receiving.size > 1 && this.#receiving.delete(member.id)) this.#attach(true);
+    const changed = this.#receiving.size > 1 && this.#receiving.delete(member.id);
+    if (changed || this.#candidates.has(member.epoch)) this.#attach(true);
   }
 
   /** An heir's process has the member open now, and accepts from it. */
@@ -203,8 +216,8 @@ export class Group extends GroupView {
 
   /** The members of `epoch` are not needed any more. */
   retire(epoch: number): void {
-    let changed = false;
     if (epoch === NOBODY) return;
+    let changed = this.#candidates.forget(epoch);
     for (const member of this.membersOf(epoch)) {
       const remains = member.residence === "grouped" || member.residence === "spare";
       if (remains) Object.assign(member, { epoch: NOBODY, owner: 0 });
@@ -252,9 +265,11 @@ export class Group extends GroupView {
   #attach(force: boolean): void {
     if (this.hold === "order and program" || this.isShared) return;
     if (this.#receiving.size === 0 || (!force && !this.#steered)) return;
-    const receiving = this.members.filter(this.isReceiving);
-    const program = programChoosing(indicesOf(this.#model, receiving.map(({ id }) => id)));
-    this.sockets.attachReuseportProgram(receiving[0]!.heldUntilRetired, program);
+    const indices = (members: readonly Member[]) =>
+      indicesOf(this.#model, members.map(({ id }) => id));
+    const program = programFor(this.#candidates.choice(this, indices));
+    const through = this.members.find(this.isReceiving)!;
+    this.sockets.attachReuseportProgram(through.heldUntilRetired, program);
     this.#steered = true;
   }
 
@@ -262,12 +277,14 @@ export class Group extends GroupView {
     if (this.isFrozen || this.#shared.size > 0) return;
     const dead = new Set(this.members.filter((member) => member.dead).map((member) => member.id));
     if (dead.size === 0) return;
-    const { removals } = planCompaction(this.#model, this.#receiving, dead);
+    const named = new Set([...this.#receiving, ...this.#candidates.membersIn(this)]);
+    const { removals } = planCompaction(this.#model, named, dead);
     for (const id of removals) this.#remove(id);
     // The last dead one among receiving ones may go in any case: wherever the program points then,
     // out of range too, is a receiving one. It must: who waits in its queue would wait for ever.
     const [last, ...others] = this.members.filter((member) => !this.isReceiving(member));
-    if (last?.dead !== true || others.length > 0 || this.#receiving.size === 0) return;
+    const isAlone = others.length === 0 && this.#candidates.isEmpty;
+    if (last?.dead !== true || !isAlone || this.#receiving.size === 0) return;
     this.#remove(last.id);
     this.#attach(true);
   }

@@ -1,0 +1,60 @@
+/**
+ * What generations that do not serve yet get of a group's connections: a share of all (a canary), or those of our own
+ * probes. Holds who, and never touches the kernel.
+ */
+import type { Choice } from "./choose.ts";
+import type { GroupView } from "./group_view.ts";
+import type { Member } from "./member.ts";
+import type { MemberId } from "./model.ts";
+
+/** A part of the new connections for a generation that does not serve yet. */
+export interface Share {
+  readonly epoch: number;
+  /** 0 to 100. */
+  readonly percent: number;
+}
+
+/** Connections of our own, for a generation that does not serve yet. */
+export interface ProbeSource {
+  readonly epoch: number;
+  readonly port: number;
+  /** 4 or 16 bytes in network byte order. */
+  readonly address: Uint8Array;
+}
+
+export class Candidates {
+  share: Share | null = null;
+  probe: ProbeSource | null = null;
+
+  get isEmpty(): boolean {
+    return this.share === null && this.probe === null;
+  }
+
+  /** The program may name members of it, although it does not serve. */
+  has(epoch: number): boolean {
+    return epoch === this.share?.epoch || epoch === this.probe?.epoch;
+  }
+
+  membersIn({ members }: GroupView): MemberId[] {
+    return members.filter(({ dead, epoch }) => !dead && this.has(epoch)).map(({ id }) => id);
+  }
+
+  /** @returns whether it had anything */
+  forget(epoch: number): boolean {
+    const had = this.has(epoch);
+    if (this.share?.epoch === epoch) this.share = null;
+    if (this.probe?.epoch === epoch) this.probe = null;
+    return had;
+  }
+
+  /** @param indices of members in the kernel's array */
+  choice(group: GroupView, indices: (members: readonly Member[]) => number[]): Choice {
+    const { share, probe } = this;
+    const members = (epoch: number) => ({ members: indices(group.usableMembers(epoch)) });
+    return {
+      receiving: indices(group.members.filter((member) => group.isReceiving(member))),
+      share: share && { ...share, ...members(share.epoch) },
+      probe: probe && { ...probe, ...members(probe.epoch) },
+    };
+  }
+}
