@@ -23,12 +23,23 @@ interface Subject {
   place(port: number, workDir: string): Runnable;
 }
 
+/** What would end connections without any reload: room for as many clients as there are here. */
+const ROOM: Readonly<Partial<Record<ServerId, (command: readonly string[]) => string[]>>> = {
+  // It keeps 200 idle connections, and closes the others.
+  java: ([java = "", ...rest]) => [java, "-Dsun.net.httpserver.maxIdleConnections=1000", ...rest],
+  // A thread waits for the next request of its client: eight do not serve 256.
+  puma: (command) => command.map((word) => word === "8:8" ? "64:64" : word),
+};
+
 const IDS: readonly ServerId[] = ["node", "bun", "deno", "go", "nginx", "uvicorn", "puma", "java"];
 const SUBJECTS: readonly Subject[] = [
   ...IDS.map((id) => ({
     name: id,
     needs: () => server(id).needs(),
-    place: (port: number, workDir: string) => place(server(id), { port, workDir }),
+    place: (port: number, workDir: string) => {
+      const runnable = place(server(id), { port, workDir });
+      return { ...runnable, command: ROOM[id]?.(runnable.command) ?? runnable.command };
+    },
   })),
   {
     name: "gunicorn, threads",
