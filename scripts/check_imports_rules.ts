@@ -65,7 +65,13 @@ const LAYERS = {
     ...["config", "lifecycle", "log", "steering", "launcher", "platform"],
     ...["handoff", "health", "drain", "migrate", "systemd", "kubernetes", "upgrade", "takeover"],
   ],
-  admin: ["platform", "supervisor/snapshot.ts (types)", "lifecycle/vocabulary.ts (types)"],
+  admin: [
+    "platform",
+    "supervisor/snapshot.ts (types)",
+    "lifecycle/vocabulary.ts (types)",
+    "lifecycle/rollout.ts (types)",
+    "config/duration.ts",
+  ],
   cli: ["admin", "config", "init", "supervisor", "log", "platform"],
 } as const;
 

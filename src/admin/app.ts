@@ -2,7 +2,9 @@
  * The HTTP interface to a running baton, as a hono app: the control socket serves all of it.
  *
  *   GET  /v1/status   Snapshot
- *   POST /v1/reload   waits for the verdict: ReloadReport, 200 ok, 409 refused, 502 failed
+ *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1   how the new generation is let in, where that differs
+ *        from the configuration; waits for the verdict: ReloadReport, 200 ok, 409 refused, 502 failed
+ *   POST /v1/promote, /v1/rollback, /v1/canary?percent=N   about the generation on trial: TrialReport, 200 or 409
  *   POST /v1/upgrade?program=PATH  waits until the new baton serves: UpgradeReport, statuses as above
  *        with in_place=1 the connection ends without an answer when it succeeds: the next answer to
  *        /v1/status has a higher "incarnation"
@@ -11,12 +13,22 @@
  *   GET  /v1/probes   ProbeReport, as the probe endpoints answer
  */
 import { Hono } from "hono";
-import type { ProbeReport, ReloadReport, Snapshot, UpgradeReport } from "../supervisor/snapshot.ts";
+import { MAX_DURATION_MS } from "../config/duration.ts";
+import type { Rollout } from "../lifecycle/rollout.ts";
+import type {
+  Decision,
+  ProbeReport,
+  ReloadReport,
+  Snapshot,
+  TrialReport,
+  UpgradeReport,
+} from "../supervisor/snapshot.ts";
 
 /** What the app needs of a supervisor. */
 export interface ServiceControl {
   snapshot(): Snapshot;
-  reload(): Promise<ReloadReport>;
+  reload(how: Partial<Rollout>): Promise<ReloadReport>;
+  decide(decision: Decision): Promise<TrialReport>;
   upgrade(program: string | null, inPlace: boolean): Promise<UpgradeReport>;
   stop(): void;
   drain(): Promise<void>;
@@ -32,7 +44,21 @@ export function controlApp(service: ServiceControl): Hono {
   const app = new Hono();
   app.get("/v1/status", (context) => context.json(service.snapshot()));
   app.post("/v1/reload", async (context) => {
-    const report = await service.reload();
+    const how = rolloutIn(context.req.query());
+    if (how === null) return context.json({ error: "a number is out of range" }, 400);
+    const report = await service.reload(how);
+    return context.json(report, STATUS_OF[report.result]);
+  });
+  for (const decision of ["promote", "rollback"] as const) {
+    app.post(`/v1/${decision}`, async (context) => {
+      const report = await service.decide(decision);
+      return context.json(report, STATUS_OF[report.result]);
+    });
+  }
+  app.post("/v1/canary", async (context) => {
+    const percent = numberIn(context.req.query("percent"), 100);
+    if (percent === null) return context.json({ error: "'percent' must be from 0 to 100" }, 400);
+    const report = await service.decide({ percent });
     return context.json(report, STATUS_OF[report.result]);
   });
   app.post("/v1/upgrade", async (context) => {
@@ -52,4 +78,23 @@ export function controlApp(service: ServiceControl): Hono {
   app.notFound((context) => context.json({ error: `no such path: ${context.req.path}` }, 404));
   app.onError((error, context) => context.json({ error: error.message }, 500));
   return app;
+}
+
+/** @returns null: a value that `baton reload` would not send */
+function rolloutIn(query: Record<string, string>): Partial<Rollout> | null {
+  const numbers = [
+    ["canary", "canary", 100],
+    ["rampMs", "ramp_ms", MAX_DURATION_MS],
+    ["bakeMs", "bake_ms", MAX_DURATION_MS],
+  ] as const;
+  const given = numbers.filter(([, key]) => query[key] !== undefined)
+    .map(([field, key, limit]) => [field, numberIn(query[key], limit)] as const);
+  if (given.some(([, value]) => value === null)) return null;
+  const hold = query["hold"] === undefined ? {} : { hold: query["hold"] === "1" };
+  return { ...Object.fromEntries(given), ...hold };
+}
+
+function numberIn(text: string | undefined, limit: number): number | null {
+  const number = text === undefined || text.trim() === "" ? NaN : Number(text);
+  return number >= 0 && number <= limit ? number : null;
 }

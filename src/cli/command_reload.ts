@@ -6,6 +6,7 @@ import { CommandError } from "./command_error.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_OK, EXIT_SYSTEM } from "./exit_status.ts";
 import type { Printer } from "./printer.ts";
 import { callService } from "./target.ts";
+import type { HowLetIn } from "./trial_verbs.ts";
 
 const HTTP_ERROR = 500;
 
@@ -16,7 +17,7 @@ export function commandReload(
 ): number {
   const { status, body } = callService(platform, command, {
     method: "POST",
-    path: "/v1/reload",
+    path: `/v1/reload${query(command.how)}`,
     timeoutMs: command.timeoutMs ?? 0,
   });
   const report = body as ReloadReport & { error?: string };
@@ -30,7 +31,22 @@ export function commandReload(
   return report.result === "refused" ? EXIT_BUSY : EXIT_NEW_GENERATION_FAILED;
 }
 
+const KEYS = { canary: "canary", rampMs: "ramp_ms", bakeMs: "bake_ms", hold: "hold" } as const;
+
+function query(how: HowLetIn): string {
+  const values = Object.entries(how).map((
+    [field, value],
+  ) => [KEYS[field as keyof HowLetIn], value === true ? "1" : String(value)]);
+  return values.length === 0 ? "" : `?${new URLSearchParams(values)}`;
+}
+
 function describe(report: ReloadReport, print: Printer): void {
+  if (report.result === "ok" && report.trial) {
+    const { epoch, percent } = report.trial;
+    const [name, time] = [`generation ${epoch}`, `after ${report.durationMs} ms`];
+    print.out(`${name} gets ${percent} % of the new connections ${time}`);
+    return print.out("let it in with 'baton promote', or send it away with 'baton rollback'");
+  }
   if (report.result === "ok") {
     return print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`);
   }

@@ -1,7 +1,7 @@
 /** `baton status`: what is happening, at a glance. */
 import { formatDuration } from "../config/duration.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { LastReload, Snapshot } from "../supervisor/snapshot.ts";
+import type { LastReload, Snapshot, TrialView } from "../supervisor/snapshot.ts";
 import type { Command } from "./parse.ts";
 import { EXIT_OK } from "./exit_status.ts";
 import type { Printer } from "./printer.ts";
@@ -43,8 +43,14 @@ export function statusLines(snapshot: Snapshot, now: number): string[] {
         `${lastReload.connectionsCut} connections cut${keptText(lastReload)}${reason}`,
     );
   }
+  if (snapshot.trial) lines.push(trialText(snapshot.trial));
   lines.push("", ...table(generationRows(snapshot, now)), "", ...table(listenerRows(snapshot)));
   return lines;
+}
+
+function trialText({ epoch, phase, percent, seen }: TrialView): string {
+  const found = seen === null ? "" : ` (seen: ${seen.percent} % of ${seen.connections})`;
+  return `on trial: generation ${epoch} gets ${percent} % of the new connections${found}, ${phase}`;
 }
 
 function keptText({ connectionsKept }: LastReload): string {

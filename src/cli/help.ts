@@ -9,6 +9,7 @@ import { type Option, OPTION_GROUPS } from "../config/option_types.ts";
 import { isRepeatable, OPTIONS } from "../config/options.ts";
 import { TEMPLATES } from "../init/templates.ts";
 import { NAME, POD_VERBS, RUNTIME_DIR } from "./pod_verbs.ts";
+import { JSON_OUTPUT, LETTING_IN, TIMEOUT, TRIAL_VERBS } from "./trial_verbs.ts";
 import type { VerbFlag, VerbSpec } from "./verb_spec.ts";
 
 export type { VerbFlag, VerbSpec } from "./verb_spec.ts";
@@ -17,6 +18,9 @@ export type { VerbFlag, VerbSpec } from "./verb_spec.ts";
 export const VERB_NAMES = [
   "run",
   "reload",
+  "promote",
+  "rollback",
+  "canary",
   "upgrade",
   "status",
   "stop",
@@ -32,11 +36,6 @@ export const VERB_NAMES = [
 /** One of `VERB_NAMES`. */
 export type Verb = typeof VERB_NAMES[number];
 
-const TIMEOUT: VerbFlag = {
-  flag: "timeout",
-  placeholder: "TIME",
-  help: "Longest wait for the outcome. By default as long as the time-outs of the service allow.",
-};
 const EXEC: VerbFlag = {
   flag: "exec",
   placeholder: "PROGRAM",
@@ -48,12 +47,6 @@ const IN_PLACE: VerbFlag = {
   placeholder: null,
   help: "The running baton becomes the new program and keeps its servers; always so as PID 1.",
 };
-const JSON_OUTPUT: VerbFlag = {
-  flag: "json",
-  placeholder: null,
-  help: "Print JSON instead of text.",
-};
-
 /** The flag of `run` that is not a field of `Config`. */
 export const CONFIG_FLAG: VerbFlag = {
   flag: "config",
@@ -92,12 +85,14 @@ export const VERBS: Readonly<Record<Verb, VerbSpec>> = {
     summary: "Start a new generation, wait until it serves, and tell the outcome.",
     operands: "[NAME]",
     maxOperands: 1,
-    flags: [NAME, RUNTIME_DIR, TIMEOUT, JSON_OUTPUT],
+    flags: [NAME, RUNTIME_DIR, ...LETTING_IN, TIMEOUT, JSON_OUTPUT],
     examples: [
       ["baton reload", "the only service that is running"],
       ["baton reload web --timeout 2m --json", "one by name, outcome as JSON"],
+      ["baton reload --canary 10%", "a tenth at first; then promote or rollback"],
     ],
   },
+  ...TRIAL_VERBS,
   upgrade: {
     summary: "Replace the running baton by a new one that takes over its listeners.",
     operands: "[NAME]",

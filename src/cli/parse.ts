@@ -21,6 +21,7 @@ import {
   parsePrestop,
   type PrestopCommand,
 } from "./parse_pod.ts";
+import { type HowLetIn, howLetIn, parseTrial, type TrialCommand } from "./trial_verbs.ts";
 import { nameOf, runtimeDirOf, timeoutOf, type Words } from "./words.ts";
 
 /** What the user asked for; `verb` tells which. */
@@ -35,7 +36,9 @@ export type Command =
     /** Longest wait for the outcome; null: as long as the service's own time-outs allow. */
     readonly timeoutMs: number | null;
     readonly json: boolean;
+    readonly how: HowLetIn;
   }
+  | TrialCommand
   | {
     readonly verb: "upgrade";
     readonly name: string | null;
@@ -84,6 +87,9 @@ const FOREIGN_VERBS: Readonly<Record<string, Verb>> = {
   quit: "stop",
   ps: "status",
   check: "doctor",
+  abort: "rollback",
+  undo: "rollback",
+  weight: "canary",
 };
 
 function isVerb(word: string): word is Verb {
@@ -231,8 +237,12 @@ export function parseCommandLine(
       return parseInit(words, readConfig);
     case "reload": {
       const [name, runtimeDir] = [nameOf(words), runtimeDirOf(words)];
-      return { verb, name, runtimeDir, timeoutMs: timeoutOf(words), json };
+      return { verb, name, runtimeDir, timeoutMs: timeoutOf(words), json, how: howLetIn(words) };
     }
+    case "promote":
+    case "rollback":
+    case "canary":
+      return parseTrial(verb, words);
     case "upgrade": {
       const [name, runtimeDir] = [nameOf(words), runtimeDirOf(words)];
       const exec = words.flags.get("exec")?.[0] ?? null;

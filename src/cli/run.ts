@@ -26,6 +26,7 @@ import { commandRun } from "./command_run.ts";
 import { commandRunShutdown } from "./command_run_shutdown.ts";
 import { commandStatus } from "./command_status.ts";
 import { commandStop } from "./command_stop.ts";
+import { commandTrial } from "./command_trial.ts";
 import { commandUpgrade } from "./command_upgrade.ts";
 import { EXIT_OK, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
 import { helpText } from "./help.ts";
@@ -64,6 +65,10 @@ function perform(platform: Platform, command: Command, print: Printer): number |
         : commandRun(platform, command.config);
     case "reload":
       return commandReload(platform, command, print);
+    case "promote":
+    case "rollback":
+    case "canary":
+      return commandTrial(platform, command, print);
     case "upgrade":
       return commandUpgrade(platform, command, print);
     case "status":

@@ -48,6 +48,14 @@ export interface Config {
   readonly ready: ReadyGate;
   /** The gate fails when it has not passed after this time. */
   readonly readyTimeoutMs: number;
+  /** First share of the new connections for a new generation, in percent; null: all at once. */
+  readonly canary: number | null;
+  /** From that share to all of them. */
+  readonly rampMs: number;
+  /** How long the old generation stays up after the new one has got all new connections. */
+  readonly bakeMs: number;
+  /** It stays up until somebody decides. */
+  readonly hold: boolean;
   readonly drain: DrainMode;
   /** What becomes of connections that clients keep open, at a reload. */
   readonly keepAlive: "auto" | "migrate" | "leave";

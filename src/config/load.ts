@@ -14,6 +14,7 @@ import { ConfigError, inPlace } from "./errors.ts";
 import { parseListenSpec } from "./listen_spec.ts";
 import type { DurationOption, IntOption, Option, StringOption } from "./option_types.ts";
 import { fileKey, isRepeatable, OPTION_BY_FIELD, OPTIONS, SHUTDOWN_QUIET_MS } from "./options.ts";
+import { parsePercent } from "./percent.ts";
 import { commandTarget } from "./presets.ts";
 import { parseSignalName } from "./signals.ts";
 import { suggest } from "./suggest.ts";
@@ -178,6 +179,9 @@ function readAny(option: Option, raw: unknown): unknown {
       return readDuration(option, raw);
     case "int":
       return readInt(option, raw);
+    case "percent":
+      if (typeof raw === "string" || typeof raw === "number") return parsePercent(String(raw));
+      throw refuse(raw, "a part of all, such as 10%");
     case "enum":
       return readEnum(option.values, raw);
     case "string":

@@ -5,6 +5,7 @@ import type { ListenSpec } from "./listen_spec.ts";
 export const SERVICE = "Service";
 export const LISTENERS = "Listeners and handoff";
 export const READINESS = "Readiness";
+export const ROLLOUT = "Letting a new generation in";
 export const DRAIN = "Drain and stop";
 export const CRASHES = "Crashes";
 export const TAKEOVER = "Takeover from another baton";
@@ -13,7 +14,7 @@ export const OUTPUT = "Signals and output";
 
 /** Headings under which help and documentation show the options, in this order. */
 export const OPTION_GROUPS = [
-  ...[SERVICE, LISTENERS, READINESS, DRAIN, POD, CRASHES, TAKEOVER, OUTPUT],
+  ...[SERVICE, LISTENERS, READINESS, ROLLOUT, DRAIN, POD, CRASHES, TAKEOVER, OUTPUT],
 ] as const;
 export type Group = typeof OPTION_GROUPS[number];
 
@@ -43,6 +44,12 @@ export interface IntOption extends OptionText {
   readonly default: number;
   readonly min: number;
   readonly max: number;
+}
+
+/** An option whose value is a part of all, from 0 to 100 with at most two decimals; unset by default. */
+export interface PercentOption extends OptionText {
+  readonly type: "percent";
+  readonly default: null;
 }
 
 /** An option whose value is one of a few words. */
@@ -90,6 +97,7 @@ export interface PathsOption extends OptionText {
 export type Option =
   | PathsOption
   | DurationOption
+  | PercentOption
   | IntOption
   | EnumOption
   | StringOption
@@ -99,7 +107,7 @@ export type Option =
 
 /** The kind of option that can produce a field of type T. */
 export type OptionFor<T> = [T] extends [boolean] ? FlagOption
-  : [T] extends [number | null] ? DurationOption | IntOption
+  : [T] extends [number | null] ? DurationOption | PercentOption | IntOption
   : [T] extends [readonly string[]] ? PathsOption
   : [T] extends [readonly ListenSpec[]] ? ListOption
   : [string] extends [T] ? StringOption

@@ -15,6 +15,7 @@ import {
   OUTPUT,
   POD,
   READINESS,
+  ROLLOUT,
   SERVICE,
   TAKEOVER,
 } from "./option_types.ts";
@@ -114,6 +115,20 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
     "until it sends READY=1 to NOTIFY_SOCKET, auto for listen, and for notify once it is seen."),
   readyTimeoutMs: time("ready-timeout", READINESS, [DEFAULT_READY_TIMEOUT_MS, 1],
     "A generation that is not ready after this time has failed; the old one goes on."),
+
+  canary: {
+    type: "percent", flag: "canary", group: ROLLOUT, placeholder: "PERCENT", default: null,
+    help: "Give a new generation this part of the new connections, until 'baton canary', 'baton " +
+      "promote' or 'baton rollback' says more, or --ramp does.",
+  },
+  rampMs: time("ramp", ROLLOUT, [0, 0],
+    "Shift the new connections to a new generation bit by bit, over this time."),
+  bakeMs: time("bake", ROLLOUT, [0, 0], "Keep the old generation up for this time after all new " +
+    "connections go to the new one, which is rolled back if it ends or is not healthy."),
+  hold: {
+    type: "flag", flag: "hold", group: ROLLOUT, placeholder: null, default: false,
+    help: "Keep the old generation up until 'baton promote' or 'baton rollback'.",
+  },
 
   drain: choice("drain", DRAIN, ["auto", "quiesce", "signal"],
     "How the old generation is emptied: quiesce waits until its connections are idle and then " +

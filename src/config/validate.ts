@@ -101,6 +101,13 @@ function checkSignals(config: Config): void {
   }
 }
 
+function checkRollout({ hold, bakeMs }: Config): void {
+  if (!hold || bakeMs === 0) return;
+  throw new ConfigError("Cannot use --bake with --hold: one ends by itself, the other does not", {
+    remedy: "Remove one of the two",
+  });
+}
+
 function checkPod(config: Config): void {
   if (config.probeListen !== null) parseListenSpec(config.probeListen, 0);
   const handoffOption = optionOfHandoff(config);
@@ -117,6 +124,10 @@ export function optionOfHandoff(config: Config): string | null {
     [config.handoff !== "auto", "--handoff"],
     [config.ready === "notify", "--ready notify"],
     [config.watch.length > 0, "--watch"],
+    [config.canary !== null, "--canary"],
+    [config.rampMs > 0, "--ramp"],
+    [config.bakeMs > 0, "--bake"],
+    [config.hold, "--hold"],
   ];
   return options.find(([given]) => given)?.[1] ?? null;
 }
@@ -132,5 +143,6 @@ export function validateConfig(config: Config): void {
   checkPlaceholders(config);
   checkCrashDelays(config);
   checkSignals(config);
+  checkRollout(config);
   checkPod(config);
 }

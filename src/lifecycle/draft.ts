@@ -2,25 +2,30 @@
  * One step of the service in the making: how the state changes and what is asked for. Mutable inside
  * `step` (service.ts), never seen outside. Pure: no clock, no process, no I/O.
  */
-import { backoffDelay } from "./backoff.ts";
-import { Ending } from "./ending.ts";
 import { because, newGeneration } from "./generation.ts";
 import type { Generation } from "./generation.ts";
+import { Recovery } from "./recovery.ts";
+import { isOpenEnded } from "./rollout.ts";
 import { candidateOf, servingOf } from "./state.ts";
 import { EXIT_DRAIN_TIMED_OUT } from "./status.ts";
 import type { ExitReport, ServiceEvent } from "./vocabulary.ts";
 
 type OfGeneration = Extract<ServiceEvent, { epoch: number }>;
+type ReloadRequest = Extract<ServiceEvent, { kind: "reload_requested" }>;
 type OfService = Exclude<ServiceEvent, { epoch: number }>;
 
-export class Draft extends Ending {
+export class Draft extends Recovery {
   onService(event: OfService): void {
     switch (event.kind) {
       case "start":
         if (this.state.nextEpoch === 0) this.#spawn();
         return;
       case "reload_requested":
-        return this.#requestReload(event.request);
+        return this.#requestReload(event);
+      case "promote_requested":
+      case "rollback_requested":
+      case "share_requested":
+        return this.onTrialRequest(event);
       case "stop_requested":
         return this.requestStop();
       case "upgrade_requested":
@@ -41,10 +46,7 @@ export class Draft extends Ending {
         return;
       }
       case "backoff_elapsed":
-        if (!this.stopping && candidateOf(this.state) === null && servingOf(this.state) === null) {
-          this.set({ queued: this.state.queued ?? [] });
-        }
-        return;
+        return this.backoffElapsed();
     }
   }
 
@@ -53,7 +55,15 @@ export class Draft extends Ending {
       case "listening":
         return this.update({ ...generation, state: "probing" });
       case "ready":
-        return this.#promote(generation);
+        return this.letIn(generation);
+      case "ramped":
+        return this.ramped(generation, event.percent);
+      case "bake_elapsed":
+        return this.promote(generation);
+      case "unhealthy":
+        return generation.state === "baking"
+          ? this.rollBack(generation, event.reason)
+          : this.replaceUnhealthy(generation, event.reason);
       case "failed":
         this.do({ kind: "disarm", timer: "ready", epoch: generation.epoch });
         this.update({ ...because(generation, "failed", event.reason), state: "stopping" });
@@ -90,7 +100,8 @@ export class Draft extends Ending {
     const { bequest, generations } = this.state;
     if (bequest !== null && generations.some(({ heirOf }) => heirOf === bequest)) return;
     if (this.state.generations.length < this.policy.maxGenerations) {
-      this.set({ waiting: this.state.queued, queued: null });
+      const { queued: waiting, nextRollout: rollout } = this.state;
+      this.set({ waiting, queued: null, rollout, nextRollout: this.policy.rollout });
       this.#spawn();
       return;
     }
@@ -120,43 +131,24 @@ export class Draft extends Ending {
       generations: [...this.state.generations, newGeneration(epoch, this.state.bequest)],
     });
     this.do({ kind: "disarm_backoff" });
+    this.set({ replacing: false });
     this.do({ kind: "spawn", epoch, heirOf: this.state.bequest });
     this.do({ kind: "arm", timer: "ready", epoch });
   }
 
-  #requestReload(request: number): void {
-    if (this.stopping) {
-      const reason = "baton is stopping";
-      return this.do({
-        kind: "reload_result",
-        requests: [request],
-        epoch: null,
-        result: "refused",
-        reason,
-      });
+  #requestReload({ request, rollout = this.policy.rollout }: ReloadRequest): void {
+    const { trial } = this.state;
+    const reason = this.stopping
+      ? "baton is stopping"
+      : trial !== null && isOpenEnded(trial, this.state.rollout)
+      ? "a generation is on trial: promote it or roll it back first"
+      : null;
+    if (reason !== null) {
+      const refused = { epoch: null, result: "refused", reason } as const;
+      return this.do({ kind: "reload_result", requests: [request], ...refused });
     }
     // One place in the queue: whoever asks while a candidate is on its way shares the next one.
-    this.set({ queued: [...(this.state.queued ?? []), request] });
-  }
-
-  #promote(generation: Generation): void {
-    const old = servingOf(this.state);
-    this.do({ kind: "disarm", timer: "ready", epoch: generation.epoch });
-    this.do({ kind: "switch", epoch: generation.epoch });
-    this.update({ ...generation, state: "serving", served: true });
-    this.do({ kind: "arm", timer: "health", epoch: generation.epoch });
-    this.answer(generation.epoch, "ok", null);
-    this.retireLeftover();
-    this.set({
-      served: true,
-      leftover: this.state.bequest,
-      bequest: null,
-      onProbation: false,
-    });
-    if (old !== null) {
-      this.do({ kind: "disarm", timer: "health", epoch: old.epoch });
-      this.beginDrain(because(old, "superseded"), false);
-    }
+    this.set({ queued: [...(this.state.queued ?? []), request], nextRollout: rollout });
   }
 
   #candidateFailed(epoch: number, reason: string, status: number): void {
@@ -169,7 +161,7 @@ export class Draft extends Ending {
     }
     if (servingOf(this.state) !== null) return;
     if (!this.state.served) return this.end(status);
-    this.#scheduleRestart(status);
+    this.scheduleRestart(status);
   }
 
   #exited(generation: Generation, exit: ExitReport): void {
@@ -188,8 +180,10 @@ export class Draft extends Ending {
         this.#retireCandidate(generation);
         return this.#candidateFailed(generation.epoch, reason, exit.status);
       }
+      case "baking":
+        return this.crashedOnTrial(generation, `it ended: ${exit.text}`);
       case "serving":
-        return this.#servingExited(generation, exit);
+        return this.servingExited(generation, exit);
       default:
         if (generation.outcome === "failed") this.#retireCandidate(generation);
         else this.retire(generation.epoch);
@@ -216,7 +210,7 @@ export class Draft extends Ending {
       ? "baton is stopping"
       : this.state.upgrade !== null || this.state.onProbation
       ? "another upgrade is under way"
-      : candidateOf(this.state) !== null || this.state.queued !== null
+      : candidateOf(this.state) !== null || this.state.queued !== null || this.state.replacing
       ? "a reload is under way"
       : servingOf(this.state) === null
       ? "nothing serves"
@@ -231,56 +225,5 @@ export class Draft extends Ending {
     }
     this.set({ upgrade: [request] });
     this.do({ kind: "begin_upgrade", inPlace });
-  }
-
-  #servingExited(generation: Generation, exit: ExitReport): void {
-    this.set({ onProbation: false });
-    if (this.state.upgrade !== null) {
-      this.do({ kind: "abort_upgrade" });
-      this.answerUpgrade("failed", `the serving generation ended meanwhile: ${exit.text}`);
-    }
-    if (exit.status === 0 || this.policy.onCrash === "exit") {
-      this.do({
-        kind: "notice",
-        text: `the server ended by itself: ${exit.text}; baton ends too`,
-      });
-      this.retire(generation.epoch);
-      return this.end(exit.status);
-    }
-    const candidate = candidateOf(this.state);
-    this.do({
-      kind: "notice",
-      text: `generation ${generation.epoch} crashed: ${exit.text}`,
-    });
-    // Its members stay open: connections that wait in their queues go to the heir.
-    if (this.state.leftover !== null) {
-      this.do({ kind: "return_members", epoch: this.state.leftover, to: generation.epoch });
-    }
-    this.set({ bequest: generation.epoch, leftover: null });
-    if (candidate === null) return this.#scheduleRestart(exit.status);
-    if (candidate.state === "starting" && !this.policy.membersAtStart) {
-      this.update({ ...candidate, heirOf: generation.epoch });
-      return this.do({ kind: "make_heir", epoch: candidate.epoch, heirOf: generation.epoch });
-    }
-    // It listens on members of its own already and cannot take the waiting connections over: a fresh
-    // one can, and is the same version.
-    this.do({ kind: "disarm", timer: "ready", epoch: candidate.epoch });
-    this.update({ ...because(candidate, "superseded"), state: "stopping" });
-    this.do({ kind: "kill", epoch: candidate.epoch });
-    this.set({ queued: [...this.state.waiting, ...(this.state.queued ?? [])], waiting: [] });
-  }
-
-  #scheduleRestart(status: number): void {
-    const crashes = this.state.crashes + 1;
-    this.set({ crashes });
-    const delayMs = backoffDelay(crashes, this.policy.backoff);
-    if (delayMs === null) {
-      this.do({
-        kind: "notice",
-        text: `giving up after ${crashes} crashes in a row (--crash-limit)`,
-      });
-      return this.end(status);
-    }
-    if (this.state.queued === null) this.do({ kind: "arm_backoff", delayMs });
   }
 }

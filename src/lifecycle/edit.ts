@@ -28,7 +28,7 @@ export class Edit {
   }
 
   protected disarmAll(epoch: number): void {
-    for (const timer of ["ready", "drain", "stop", "health"] as const) {
+    for (const timer of ["ready", "bake", "drain", "stop", "health"] as const) {
       this.do({ kind: "disarm", timer, epoch });
     }
   }

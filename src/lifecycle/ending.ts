@@ -19,6 +19,13 @@ export class Ending extends Edit {
     this.do({ kind: "arm", timer: "stop", epoch: generation.epoch });
   }
 
+  /** Whatever was under way; who gets the connections stays as it is. */
+  protected endTrial(epoch: number): void {
+    if (this.state.trial?.phase === "ramp") this.do({ kind: "end_ramp", epoch });
+    this.do({ kind: "disarm", timer: "bake", epoch });
+    this.set({ trial: null });
+  }
+
   /** Nothing can serve any more: stop what is left and finish with `status`. */
   protected end(status: number): void {
     this.set({ finalStatus: status });
@@ -35,6 +42,7 @@ export class Ending extends Edit {
     }
     if (level === 1) this.refuseReloads();
     this.do({ kind: "disarm_backoff" });
+    this.set({ replacing: false });
     if (this.state.bequest !== null) {
       this.retire(this.state.bequest);
       this.set({ bequest: null });
@@ -49,8 +57,9 @@ export class Ending extends Edit {
       this.do({ kind: "disarm", timer: "ready", epoch });
       this.update({ ...because(generation, "stopped"), state: "stopping" });
       this.do({ kind: "kill", epoch });
-    } else if (state === "serving") {
+    } else if (state === "serving" || state === "baking") {
       this.do({ kind: "disarm", timer: "health", epoch });
+      if (state === "baking") this.endTrial(epoch);
       this.beginDrain(because(generation, "stopped"), true);
     } else if (state === "draining" && level === 2) {
       this.stop(because(generation, "stopped"));

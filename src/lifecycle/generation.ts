@@ -7,12 +7,14 @@
  * replaced) and changes nothing.
  */
 
-/** In the order of a life; `serving` may be skipped by a generation that fails. */
+/** In the order of a life; `baking` and `serving` may be skipped. */
 export type GenerationState =
   /** The process runs (or is being launched) and has not yet listened. */
   | "starting"
   /** It listens, gets no connection yet, and has not passed its gate. */
   | "probing"
+  /** It has passed its gate and gets some or all of the new connections, while the one before it stays as it was. */
+  | "baking"
   /** It gets the new connections. */
   | "serving"
   /** It gets no new connections and finishes what it has; no signal was sent. */
@@ -23,14 +25,14 @@ export type GenerationState =
   | "exited";
 
 /** Why a generation is no longer wanted. */
-export type Outcome = "failed" | "superseded" | "crashed" | "stopped" | "finished";
+export type Outcome = "failed" | "rolled back" | "superseded" | "crashed" | "stopped" | "finished";
 
 export interface Generation {
   /** Counts from 0. */
   readonly epoch: number;
   readonly state: GenerationState;
   readonly outcome: Outcome | null;
-  /** One line for people, with `failed` and `crashed`. */
+  /** One line for people, with `failed`, `rolled back` and `crashed`. */
   readonly reason: string | null;
   /** Crashed generation whose members it was given. */
   readonly heirOf: number | null;
@@ -45,6 +47,9 @@ export type GenerationEventKind =
   | "listening"
   | "ready"
   | "failed"
+  | "ramped"
+  | "bake_elapsed"
+  | "unhealthy"
   | "drained"
   | "drain_timed_out"
   | "stop_timed_out"
@@ -55,7 +60,8 @@ export type GenerationEventKind =
 export const ACCEPTS = {
   starting: ["listening", "ready", "failed", "exited"],
   probing: ["ready", "failed", "exited"],
-  serving: ["healthy", "exited"],
+  baking: ["ramped", "bake_elapsed", "unhealthy", "exited"],
+  serving: ["unhealthy", "healthy", "exited"],
   draining: ["drained", "drain_timed_out", "exited"],
   stopping: ["stop_timed_out", "exited"],
   exited: [],

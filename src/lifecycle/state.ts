@@ -1,7 +1,9 @@
 /** What the service's state consists of, and two questions about it. Pure. */
 import type { BackoffPolicy } from "./backoff.ts";
 import { newGeneration } from "./generation.ts";
-import type { Generation } from "./generation.ts";
+import type { Generation, GenerationState } from "./generation.ts";
+import { AT_ONCE } from "./rollout.ts";
+import type { Rollout, Trial } from "./rollout.ts";
 
 export interface ServicePolicy {
   /** Alive at any moment, candidate and serving included; at least 2. */
@@ -10,6 +12,8 @@ export interface ServicePolicy {
   readonly backoff: BackoffPolicy;
   /** Generations are given their members at their start (inherit): an heir must be one from birth. */
   readonly membersAtStart: boolean;
+  /** Of reloads that do not say how. */
+  readonly rollout: Rollout;
 }
 
 export interface ServiceState {
@@ -20,6 +24,13 @@ export interface ServiceState {
   readonly waiting: readonly number[];
   /** Reloads that the next candidate will answer; null = none queued. */
   readonly queued: readonly number[] | null;
+  /** How the present candidate, and the next one, are let in. */
+  readonly rollout: Rollout;
+  readonly nextRollout: Rollout;
+  /** What the generation that is baking gets; null: none is. */
+  readonly trial: Trial | null;
+  /** A back-off runs after which a new generation replaces the serving one, which is not healthy. */
+  readonly replacing: boolean;
   /** Who waits for an upgrade of baton that is under way; null = none is. */
   readonly upgrade: readonly number[] | null;
   /** The generation that served when another baton took over; null = none has. */
@@ -46,6 +57,10 @@ export const INITIAL_STATE: ServiceState = {
   nextEpoch: 0,
   waiting: [],
   queued: null,
+  rollout: AT_ONCE,
+  nextRollout: AT_ONCE,
+  trial: null,
+  replacing: false,
   upgrade: null,
   handedOver: null,
   onProbation: false,
@@ -63,9 +78,16 @@ export function servingOf(state: ServiceState): Generation | null {
   return state.generations.find((generation) => generation.state === "serving") ?? null;
 }
 
+const BEFORE_SERVING: readonly GenerationState[] = ["starting", "probing", "baking"];
+
 /** @returns the generation that is on its way to serving */
 export function candidateOf(state: ServiceState): Generation | null {
-  return state.generations.find(({ state }) => state === "starting" || state === "probing") ?? null;
+  return state.generations.find(({ state }) => BEFORE_SERVING.includes(state)) ?? null;
+}
+
+/** @returns the generation that is on trial */
+export function bakingOf(state: ServiceState): Generation | null {
+  return state.generations.find(({ state }) => state === "baking") ?? null;
 }
 
 /** The state of a new baton that takes over from another one, whose generation `epoch` serves. */

@@ -1,6 +1,7 @@
 /** The two vocabularies of the core: what it is told (events) and what it asks for (effects). Pure. */
 
 import type { Generation } from "./generation.ts";
+import type { Rollout } from "./rollout.ts";
 
 /** How a server's leading process ended, as the core needs to know it. */
 export interface ExitReport {
@@ -15,7 +16,18 @@ export interface ExitReport {
 export type ServiceEvent =
   | { readonly kind: "start" }
   /** `request` identifies who waits for the result. */
-  | { readonly kind: "reload_requested"; readonly request: number }
+  | {
+    readonly kind: "reload_requested";
+    readonly request: number;
+    /** How the new generation is let in; missing: as configured. */
+    readonly rollout?: Rollout;
+  }
+  /** About the generation on trial: all new connections to it, and the one before it may go. */
+  | { readonly kind: "promote_requested"; readonly request: number }
+  /** It goes, and the one before it serves as ever. */
+  | { readonly kind: "rollback_requested"; readonly request: number }
+  /** It gets this share of the new connections, until asked again. */
+  | { readonly kind: "share_requested"; readonly request: number; readonly percent: number }
   /** TERM, INT, QUIT or `baton stop`; the second and third time mean more. */
   | { readonly kind: "stop_requested" }
   /** Hand everything over to a new baton process, or become a new program (`inPlace`). */
@@ -42,6 +54,11 @@ export type ServiceEvent =
     readonly reason: string;
     readonly status: number;
   }
+  /** Time has passed in a ramp: this share is due. */
+  | { readonly kind: "ramped"; readonly epoch: number; readonly percent: number }
+  | { readonly kind: "bake_elapsed"; readonly epoch: number }
+  /** It has passed its gate, and is not healthy any more. */
+  | { readonly kind: "unhealthy"; readonly epoch: number; readonly reason: string }
   /** Queue empty, connections idle or gone. */
   | { readonly kind: "drained"; readonly epoch: number }
   | { readonly kind: "drain_timed_out"; readonly epoch: number }
@@ -51,7 +68,9 @@ export type ServiceEvent =
   | { readonly kind: "exited"; readonly epoch: number; readonly exit: ExitReport }
   | { readonly kind: "backoff_elapsed" };
 
-export type GenerationTimer = "ready" | "drain" | "stop" | "health";
+/** Those whose time is the same for all generations. */
+export type ConfiguredTimer = "ready" | "drain" | "stop" | "health";
+export type GenerationTimer = ConfiguredTimer | "bake";
 
 export type ServiceEffect =
   /** `heir` of a crashed generation: gets that one's members, queues and all. */
@@ -60,6 +79,28 @@ export type ServiceEffect =
   | { readonly kind: "make_heir"; readonly epoch: number; readonly heirOf: number }
   /** THE POINT OF NO RETURN: new connections go to `epoch` from here on. */
   | { readonly kind: "switch"; readonly epoch: number }
+  /** A generation on trial gets this part of the new connections, and the serving one the rest; 0: nothing. */
+  | { readonly kind: "share"; readonly epoch: number; readonly percent: number }
+  /** Report `ramped` again and again, from this share to all. */
+  | {
+    readonly kind: "begin_ramp";
+    readonly epoch: number;
+    readonly percent: number;
+    readonly durationMs: number;
+  }
+  | { readonly kind: "end_ramp"; readonly epoch: number }
+  /** The serving generation is the one before again. */
+  | { readonly kind: "rolled_back"; readonly epoch: number; readonly reason: string }
+  /** New connections go to `epoch` again, which was draining and has not been told to stop. */
+  | { readonly kind: "steer_back"; readonly epoch: number }
+  /** What became of a request about a trial. */
+  | {
+    readonly kind: "trial_result";
+    readonly request: number;
+    readonly epoch: number | null;
+    readonly result: "ok" | "refused";
+    readonly reason: string | null;
+  }
   /** Begin to watch its connections; report `drained`. */
   | { readonly kind: "drain"; readonly epoch: number; readonly stopping: boolean }
   | { readonly kind: "signal_stop"; readonly epoch: number }
@@ -68,7 +109,8 @@ export type ServiceEffect =
   | { readonly kind: "retire"; readonly epoch: number }
   /** A failed heir: what it held belongs to the crashed generation `to` again. */
   | { readonly kind: "return_members"; readonly epoch: number; readonly to: number }
-  | { readonly kind: "arm"; readonly timer: GenerationTimer; readonly epoch: number }
+  | { readonly kind: "arm"; readonly timer: ConfiguredTimer; readonly epoch: number }
+  | { readonly kind: "arm_bake"; readonly epoch: number; readonly delayMs: number }
   | { readonly kind: "disarm"; readonly timer: GenerationTimer; readonly epoch: number }
   | { readonly kind: "arm_backoff"; readonly delayMs: number }
   | { readonly kind: "disarm_backoff" }

@@ -96,6 +96,13 @@ export class Listeners {
     for (const group of this.groups) group.steerTo(epoch);
   }
 
+  /** A part of the new connections for a candidate; 0: none. @returns addresses that cannot be shared out */
+  share(epoch: number, percent: number): string[] {
+    const share = percent > 0 ? { epoch, percent } : null;
+    for (const group of this.groups) group.steerCandidates({ share });
+    return this.groups.filter(({ isShared }) => isShared).map(({ text }) => text);
+  }
+
   retire(epoch: number): void {
     for (const [key, group] of this.#groups) {
       group.retire(epoch);

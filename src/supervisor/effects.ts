@@ -23,6 +23,8 @@ import { packLuggage, resumeWaits, unpackService } from "./resume.ts";
 import { Running } from "./running.ts";
 import type { ReloadReport } from "./snapshot.ts";
 import { statusOf } from "./start_failure.ts";
+import { Timers } from "./timers.ts";
+import { Trials } from "./trials.ts";
 import { Upgrader } from "./upgrader.ts";
 import type { HandoverFacts } from "./upgrader.ts";
 
@@ -37,11 +39,14 @@ export class Effects {
   readonly #inPlace: InPlaceUpgrade;
   /** Null: nobody may take over from this baton. */
   readonly offers: Offers | null;
-  #backoff: ReturnType<typeof setTimeout> | null = null;
+  readonly trials: Trials;
+  readonly #backoff: Timers<"backoff">;
 
   constructor(readonly options: SupervisorOptions, readonly context: RunningContext) {
     const { logger, manager } = options;
+    this.trials = new Trials({ context, logger, running: this.running, history: this.history });
     const { platform, listeners, adopter, children, dispatch, config, migration } = context;
+    this.#backoff = new Timers(() => dispatch({ kind: "backoff_elapsed" }));
     this.upgrader = new Upgrader({
       ...{ ...options.upgrade, platform, listeners, adopter, children, dispatch, logger },
       readyTimeoutMs: config.readyTimeoutMs,
@@ -69,6 +74,7 @@ export class Effects {
   /** @param state of the service after the step that asked for `effect` */
   perform(effect: ServiceEffect, state: ServiceState): void {
     const { logger } = this.options;
+    if (Trials.isAbout(effect)) return this.trials.perform(effect, state);
     const running = "epoch" in effect && effect.epoch !== null
       ? this.running.get(effect.epoch)
       : undefined;
@@ -80,6 +86,7 @@ export class Effects {
         return;
       case "switch":
         this.context.listeners.switchTo(effect.epoch);
+        this.trials.end();
         this.#provideSpares();
         return logger.info(`generation ${effect.epoch} serves`, { pid: running?.pid ?? null });
       case "drain":
@@ -120,15 +127,10 @@ export class Effects {
         });
       case "arm_backoff":
         this.history.crashes++;
-        this.#backoff = setTimeout(
-          () => this.context.dispatch({ kind: "backoff_elapsed" }),
-          effect.delayMs,
-        );
+        this.#backoff.arm("backoff", effect.delayMs);
         return logger.info(`starts again in ${effect.delayMs} ms`);
       case "disarm_backoff":
-        if (this.#backoff !== null) clearTimeout(this.#backoff);
-        this.#backoff = null;
-        return;
+        return this.#backoff.disarm("backoff");
       case "reload_result":
         return this.#answer(effect, state);
       case "notice":
@@ -253,7 +255,8 @@ export class Effects {
     const failed = result === "failed" && epoch !== null ? this.running.get(epoch) : undefined;
     const output = failed?.output?.tail.lines(VERDICT_LINES) ?? [];
     const outputIsDirect = failed?.outputIsDirect ?? false;
-    const report = { result, epoch, reason, output, outputIsDirect };
+    const trial = this.trials.view(state);
+    const report = { result, epoch, reason, output, outputIsDirect, trial };
     const durationMs = this.reloads.give(effect.requests, report);
     if (durationMs !== null) this.history.reloaded({ epoch, result, reason, durationMs });
     if (result === "failed" && state.finished) {
@@ -286,6 +289,7 @@ export class Effects {
 
   #finish(status: number): void {
     for (const running of this.running.values()) running.close();
+    this.trials.end();
     this.context.listeners.close();
     this.context.children.close();
     this.offers?.close();

@@ -5,7 +5,15 @@
 import type { TerminationPolicy } from "../lifecycle/termination.ts";
 import { Pod } from "./pod.ts";
 import type { PodOptions } from "./pod.ts";
-import type { ProbeReport, ReloadReport, Snapshot, UpgradeReport } from "./snapshot.ts";
+import type {
+  Decision,
+  ProbeReport,
+  ReloadReport,
+  Snapshot,
+  TrialReport,
+  UpgradeReport,
+} from "./snapshot.ts";
+import type { Rollout } from "../lifecycle/rollout.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface GracefulServiceOptions
@@ -45,8 +53,12 @@ export class GracefulService {
     return this.options.supervisor.snapshot();
   }
 
-  reload(): Promise<ReloadReport> {
-    return this.options.supervisor.reload();
+  reload(how: Partial<Rollout> = {}): Promise<ReloadReport> {
+    return this.options.supervisor.reload(how);
+  }
+
+  decide(decision: Decision): Promise<TrialReport> {
+    return this.options.supervisor.decide(decision);
   }
 
   upgrade(program: string | null = null, inPlace = false): Promise<UpgradeReport> {

@@ -95,6 +95,15 @@ export class History {
     this.lastReload = { ...reload, connectionsCut: 0, connectionsKept: null };
   }
 
+  /** It has passed its gate, and had to go all the same. */
+  rolledBack(epoch: number, reason: string): void {
+    // Whoever asked was told already that it is in.
+    if (this.lastReload?.epoch !== epoch || this.lastReload.result !== "ok") return;
+    this.failed++;
+    const told = `rolled back: ${reason}`;
+    this.lastReload = { ...this.lastReload, result: "failed", reason: told };
+  }
+
   /** A generation is gone, its processes and sockets too. */
   ended(epoch: number, running: { cut: number; kept: KeptConnections | null }): void {
     if (this.lastReload !== null && epoch === this.#replaced && this.lastReload.result === "ok") {

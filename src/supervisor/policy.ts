@@ -1,7 +1,8 @@
 /** What the configuration means for the lifecycle: its policy and its timers. */
 import type { Config } from "../config/config.ts";
+import type { Rollout } from "../lifecycle/rollout.ts";
 import type { ServicePolicy } from "../lifecycle/service.ts";
-import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
+import type { ConfiguredTimer } from "../lifecycle/vocabulary.ts";
 
 /** Crashes before this long a stretch of health are forgotten. */
 const HEALTHY_AFTER_MS = 10_000;
@@ -16,6 +17,7 @@ export function servicePolicy(config: Config): ServicePolicy {
     maxGenerations: config.maxGenerations,
     onCrash: config.onCrash,
     membersAtStart: config.listen.length > 0,
+    rollout: rolloutOf(config),
     backoff: {
       delayMs: config.crashDelayMs,
       maxDelayMs: config.crashDelayMaxMs,
@@ -24,10 +26,15 @@ export function servicePolicy(config: Config): ServicePolicy {
   };
 }
 
+/** How new generations are let in, where a reload does not say. */
+export function rolloutOf({ canary, rampMs, bakeMs, hold }: Config): Rollout {
+  return { canary, rampMs, bakeMs, hold };
+}
+
 /** @param running the generation that the timer is for @returns milliseconds */
 export function delayOf(
   config: Config,
-  timer: GenerationTimer,
+  timer: ConfiguredTimer,
   running: { readonly stopTimeMs: number },
 ): number {
   return {

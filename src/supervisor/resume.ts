@@ -4,7 +4,7 @@
  * Going on starts nothing: the same processes, sockets and queues, with every wait begun anew with its
  * full time. What happened while no baton was there is found out and told to the lifecycle as events.
  */
-import { servingOf } from "../lifecycle/service.ts";
+import { INITIAL_STATE, servingOf } from "../lifecycle/service.ts";
 import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
@@ -114,8 +114,10 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
     history.setPid(epoch, running.pid);
   }
   kept.close();
-  history.after(state.service);
-  return isForeign ? withoutStop(state.service) : state.service;
+  // A state of an earlier build has not all of the fields.
+  const service = { ...INITIAL_STATE, ...state.service };
+  history.after(service);
+  return isForeign ? withoutStop(service) : service;
 }
 
 /** Our ends of what a generation prints. */

@@ -284,17 +284,17 @@ export class Running implements GenerationHandle {
     const { epoch } = this;
     switch (timer) {
       case "ready": {
-        const reasons = [this.gate.explanation, ...this.hints].join("; ");
         const seconds = this.context.config.readyTimeoutMs / 1000;
+        const reasons = [this.gate.explanation, ...this.hints].join("; ");
         return this.fail(`not ready within ${seconds} s: ${reasons}`);
       }
-      case "drain":
-        return this.context.dispatch({ kind: "drain_timed_out", epoch });
-      case "stop":
-        return this.context.dispatch({ kind: "stop_timed_out", epoch });
+      case "bake":
+        return this.context.dispatch({ kind: "bake_elapsed", epoch });
       case "health":
         this.facts.isSettled = true;
         return this.context.dispatch({ kind: "healthy", epoch });
+      default:
+        return this.context.dispatch({ kind: `${timer}_timed_out`, epoch });
     }
   }
 }

@@ -19,7 +19,13 @@ import { Children } from "./children.ts";
 import { describeExit, reportExit } from "./exit_report.ts";
 import { Pod } from "./pod.ts";
 import { ServerProcess } from "./server_process.ts";
-import type { ProbeReport, ReloadReport, Snapshot, UpgradeReport } from "./snapshot.ts";
+import type {
+  ProbeReport,
+  ReloadReport,
+  Snapshot,
+  TrialReport,
+  UpgradeReport,
+} from "./snapshot.ts";
 import { StopPolicy } from "./stop_policy.ts";
 
 const EPOCH = 0;
@@ -120,11 +126,21 @@ export class ShutdownService {
   }
 
   reload(): Promise<ReloadReport> {
-    return Promise.resolve({ ...REFUSED, epoch: EPOCH, output: [], outputIsDirect: true });
+    return Promise.resolve({
+      ...REFUSED,
+      epoch: EPOCH,
+      output: [],
+      outputIsDirect: true,
+      trial: null,
+    });
   }
 
   upgrade(): Promise<UpgradeReport> {
     return Promise.resolve({ ...REFUSED, pid: null });
+  }
+
+  decide(): Promise<TrialReport> {
+    return Promise.resolve({ ...REFUSED, epoch: EPOCH });
   }
 
   probes(): ProbeReport {
@@ -157,6 +173,7 @@ export class ShutdownService {
       }],
       restarts: { ok: 0, failed: 0, crashes: 0 },
       lastReload: null,
+      trial: null,
       self: { watches: platform.reactor.size },
     };
   }

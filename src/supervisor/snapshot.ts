@@ -52,6 +52,16 @@ export interface LastReload {
   readonly connectionsKept: KeptConnections | null;
 }
 
+/** A generation that has passed its gate, while the one before it can take all back. */
+export interface TrialView {
+  readonly epoch: number;
+  readonly phase: "canary" | "ramp" | "bake";
+  /** Of the new connections, as asked for. */
+  readonly percent: number;
+  /** The same as counted from the kernel's socket table since the share was last changed; null: none was seen. */
+  readonly seen: { readonly percent: number; readonly connections: number } | null;
+}
+
 export interface Snapshot {
   readonly name: string;
   readonly version: string;
@@ -74,6 +84,8 @@ export interface Snapshot {
     readonly crashes: number;
   };
   readonly lastReload: LastReload | null;
+  /** Null: no generation is on trial. */
+  readonly trial: TrialView | null;
   /** What baton itself uses; for leak tests and curious operators. */
   readonly self: { readonly watches: number };
 }
@@ -87,6 +99,17 @@ export interface UpgradeReport {
   readonly durationMs: number;
 }
 
+/** What becomes of a generation on trial: in, out, or this share of the new connections. */
+export type Decision = "promote" | "rollback" | { readonly percent: number };
+
+/** What `baton promote`, `rollback` and `canary` are told. */
+export interface TrialReport {
+  readonly result: "ok" | "refused";
+  readonly epoch: number | null;
+  readonly reason: string | null;
+  readonly durationMs: number;
+}
+
 /** What `baton reload` is told. */
 export interface ReloadReport {
   readonly result: "ok" | "failed" | "refused";
@@ -97,6 +120,8 @@ export interface ReloadReport {
   readonly output: readonly string[];
   /** It wrote to baton's own output directly, since its listen or from the start: not in `output`. */
   readonly outputIsDirect: boolean;
+  /** It is on trial, and somebody has to promote it or roll it back; null: it serves, or has failed. */
+  readonly trial: TrialView | null;
 }
 
 /** What a kubelet asks; `why` says what is missing, or is empty. */

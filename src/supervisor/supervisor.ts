@@ -5,16 +5,18 @@
  * Nothing here decides. After the point of no return (`switch`) baton never ends because of an error of its
  * own: a failed effect is logged and the service goes on.
  */
+import type { Rollout } from "../lifecycle/rollout.ts";
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import { inheritedState, INITIAL_STATE, servingOf, step } from "../lifecycle/service.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
+import { bakingOf } from "../lifecycle/state.ts";
 import { Journal } from "./journal.ts";
 import { catchUp, packService } from "./resume.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
 import { Effects } from "./effects.ts";
-import { servicePolicy } from "./policy.ts";
-import type { ReloadReport, Snapshot, UpgradeReport } from "./snapshot.ts";
+import { rolloutOf, servicePolicy } from "./policy.ts";
+import type { Decision, ReloadReport, Snapshot, TrialReport, UpgradeReport } from "./snapshot.ts";
 import { takeSnapshot } from "./take_snapshot.ts";
 
 /** Process id of the first process of a PID namespace. */
@@ -83,10 +85,22 @@ export class Supervisor {
     }
   }
 
-  /** Starts a new generation; resolves with its verdict. */
-  reload(): Promise<ReloadReport> {
+  /**
+   * Starts a new generation; resolves with its verdict.
+   * @param how what differs from the configuration in letting it in
+   */
+  reload(how: Partial<Rollout> = {}): Promise<ReloadReport> {
     const { request, answer } = this.#effects.reloads.ask();
-    this.dispatch({ kind: "reload_requested", request });
+    const rollout = { ...rolloutOf(this.#context.config), ...how };
+    this.dispatch({ kind: "reload_requested", request, rollout });
+    return answer;
+  }
+
+  /** About the generation on trial: lets it in, sends it away, or gives it another share. */
+  decide(decision: Decision): Promise<TrialReport> {
+    const { request, answer } = this.#effects.trials.requests.ask();
+    if (typeof decision === "string") this.dispatch({ kind: `${decision}_requested`, request });
+    else this.dispatch({ kind: "share_requested", request, percent: decision.percent });
     return answer;
   }
 
@@ -125,6 +139,7 @@ export class Supervisor {
       state: this.#state,
       running: this.#effects.running,
       history: this.#effects.history,
+      trial: this.#effects.trials.view(this.#state),
     });
   }
 
@@ -141,6 +156,9 @@ export class Supervisor {
     this.options.manager.onStep(this.#state, []);
     this.#context.journal.write();
     if (kind === "survived") catchUp(this.#effects, this.#state, state);
+    const baking = bakingOf(this.#state);
+    const reason = "baton was killed during its trial";
+    if (baking !== null) this.dispatch({ kind: "unhealthy", epoch: baking.epoch, reason });
     this.#context.children.reap();
   }
 

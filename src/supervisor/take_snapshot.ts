@@ -7,7 +7,7 @@ import { NOBODY } from "../steering/member.ts";
 import type { History } from "./history.ts";
 import type { GenerationHandle } from "./handle.ts";
 import type { RunningContext } from "./context.ts";
-import type { GenerationView, ListenerView, Snapshot } from "./snapshot.ts";
+import type { GenerationView, ListenerView, Snapshot, TrialView } from "./snapshot.ts";
 
 export interface SnapshotSources {
   readonly context: RunningContext;
@@ -15,6 +15,7 @@ export interface SnapshotSources {
   readonly state: ServiceState;
   readonly running: ReadonlyMap<number, GenerationHandle>;
   readonly history: History;
+  readonly trial: TrialView | null;
 }
 
 export function takeSnapshot(sources: SnapshotSources): Snapshot {
@@ -37,6 +38,7 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
       .sort((a, b) => a.epoch - b.epoch),
     restarts: { ok: history.ok, failed: history.failed, crashes: history.crashes },
     lastReload: history.lastReload,
+    trial: sources.trial,
     self: { watches: context.platform.reactor.size },
   };
 }

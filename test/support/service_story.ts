@@ -1,11 +1,13 @@
 /**
  * Stories about the service's state machine in words: what happens, and what is asked for in answer.
  *
- * `new Story(policy).tell("exited 0 3")` returns the effects as text: `"spawn 1 heir of 0"`. The four
+ * `new Story(policy).tell("exited 0 3")` returns the effects as text: `"spawn 1 heir of 0"`. The five
  * disarms of one generation, always in a row, are one line: `"disarm all 0"`. Notices are left out unless
  * asked for.
  */
 import assert from "node:assert/strict";
+import { AT_ONCE } from "../../src/lifecycle/rollout.ts";
+import type { Rollout } from "../../src/lifecycle/rollout.ts";
 import { INITIAL_STATE, step } from "../../src/lifecycle/service.ts";
 import type { ServicePolicy, ServiceState } from "../../src/lifecycle/service.ts";
 import type { ServiceEffect, ServiceEvent } from "../../src/lifecycle/vocabulary.ts";
@@ -14,6 +16,7 @@ export const POLICY: ServicePolicy = {
   maxGenerations: 4,
   onCrash: "restart",
   membersAtStart: false,
+  rollout: AT_ONCE,
   backoff: { delayMs: 1_000, maxDelayMs: 5_000, limit: 5 },
 };
 
@@ -24,17 +27,32 @@ const SIMPLE = [
   "drain_timed_out",
   "stop_timed_out",
   "healthy",
+  "bake_elapsed",
 ] as const;
 
+/** `canary 10 ramp 60000 bake 5000 hold`, any of them. */
+function parseRollout(words: readonly string[]): Rollout {
+  const plan = new Map<string, number>();
+  for (let i = 0; i < words.length; i += 2) plan.set(words[i] ?? "", Number(words[i + 1] ?? 1));
+  return {
+    canary: plan.get("canary") ?? null,
+    rampMs: plan.get("ramp") ?? 0,
+    bakeMs: plan.get("bake") ?? 0,
+    hold: plan.has("hold"),
+  };
+}
+
 /**
- * - `start`, `stop`, `reload 7` (request), `backoff`
+ * - `start`, `stop`, `reload 7` (request), `reload 7 canary 10 bake 5000` (and how), `backoff`
+ * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
  * - `upgrade 7` (request), `upgrade_failed 3` (reason), `handed_over`, `handed_back`
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
  * - `failed 0 70` (epoch, status)
  * - `exited 0 3` (epoch, status), `exited 0 0 told` (by our stop signal)
  */
 export function parseEvent(text: string): ServiceEvent {
-  const [kind = "", first = "", second = "", told] = text.split(" ");
+  const [kind = "", first = "", ...more] = text.split(" ");
+  const [second = "", told] = more;
   const epoch = Number(first);
   const status = Number(second);
   if (kind === "start") return { kind };
@@ -43,7 +61,16 @@ export function parseEvent(text: string): ServiceEvent {
   if (kind === "handed_over" || kind === "handed_back") return { kind };
   if (kind === "upgrade_failed") return { kind, reason: `reason ${first}` };
   if (kind === "upgrade") return { kind: "upgrade_requested", request: epoch, inPlace: false };
-  if (kind === "reload") return { kind: "reload_requested", request: epoch };
+  if (kind === "reload") {
+    const rollout = more.length === 0 ? {} : { rollout: parseRollout(more) };
+    return { kind: "reload_requested", request: epoch, ...rollout };
+  }
+  if (kind === "promote" || kind === "rollback") {
+    return { kind: `${kind}_requested`, request: epoch };
+  }
+  if (kind === "share") return { kind: "share_requested", request: epoch, percent: status };
+  if (kind === "ramped") return { kind, epoch, percent: status };
+  if (kind === "unhealthy") return { kind, epoch, reason: "probes fail" };
   if (kind === "failed") return { kind, epoch, reason: `reason ${epoch}`, status };
   if (kind === "exited") {
     const exit = { status, asTold: told === "told", text: `exit status ${status}` };
@@ -67,6 +94,18 @@ export function formatEffect(effect: ServiceEffect): string {
     case "arm":
     case "disarm":
       return `${effect.kind} ${effect.timer} ${effect.epoch}`;
+    case "arm_bake":
+      return `arm bake ${effect.epoch} for ${effect.delayMs}`;
+    case "share":
+      return `share ${effect.epoch} ${effect.percent} %`;
+    case "begin_ramp":
+      return `begin_ramp ${effect.epoch} from ${effect.percent} % in ${effect.durationMs}`;
+    case "rolled_back":
+      return `rolled_back ${effect.epoch}: ${effect.reason}`;
+    case "trial_result": {
+      const { request, result, reason } = effect;
+      return `trial ${request} ${result}` + (reason === null ? "" : `: ${reason}`);
+    }
     case "arm_backoff":
       return `arm_backoff ${effect.delayMs}`;
     case "disarm_backoff":
@@ -94,7 +133,8 @@ export function formatEffect(effect: ServiceEffect): string {
 
 /** Effects as text; the disarms of all timers of one generation as one. */
 export function formatEffects(effects: readonly ServiceEffect[]): string[] {
-  const all = /disarm ready (\d+)\ndisarm drain \1\ndisarm stop \1\ndisarm health \1(?=\n|$)/g;
+  const all =
+    /disarm ready (\d+)\ndisarm bake \1\ndisarm drain \1\ndisarm stop \1\ndisarm health \1(?=\n|$)/g;
   const text = effects.map(formatEffect).join("\n").replace(all, "disarm all $1");
   return text === "" ? [] : text.split("\n");
 }

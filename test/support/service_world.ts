@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { candidateOf, INITIAL_STATE, servingOf, step } from "../../src/lifecycle/service.ts";
+import type { Rollout } from "../../src/lifecycle/rollout.ts";
 import type { ServicePolicy, ServiceState } from "../../src/lifecycle/service.ts";
 import type {
   ExitReport,
@@ -16,6 +17,8 @@ import type {
 interface WorldProcess {
   readonly epoch: number;
   heirOf: number | null;
+  /** Its gate. */
+  passed: boolean;
   switched: boolean;
 }
 
@@ -27,6 +30,10 @@ export class ServiceWorld {
   /** "ready 3" */
   readonly timers = new Set<string>();
   backoff = false;
+  /** What a generation on trial gets. */
+  share: { epoch: number; percent: number } | null = null;
+  /** Who gets more and more. */
+  ramping: number | null = null;
   finished = false;
   readonly unanswered = new Set<number>();
   /** A new baton is on its way. */
@@ -52,8 +59,12 @@ export class ServiceWorld {
     const { state, effects } = step(before, event, this.policy);
     this.state = state;
     if (this.finished) assert.equal(effects.length, 0, "nothing is asked for after the end");
-    const crashes = event.kind === "exited" && servingOf(before)?.epoch === event.epoch;
+    // With one on trial nothing is left for an heir: that one serves at once.
+    const crashes = event.kind === "exited" && servingOf(before)?.epoch === event.epoch &&
+      !before.generations.some(({ state }) => state === "baking");
     if (event.kind === "exited") this.alive.delete(event.epoch);
+    const passing = event.kind === "ready" ? this.alive.get(event.epoch) : undefined;
+    if (passing !== undefined) passing.passed = true;
     if (crashes) this.#crashed = (event as { epoch: number }).epoch;
     for (const effect of effects) this.#carryOut(effect, event);
     this.#checkLeftover(event, effects);
@@ -61,16 +72,27 @@ export class ServiceWorld {
     this.#check();
   }
 
-  requestReload(): void {
+  requestReload(rollout?: Rollout): void {
+    const request = this.#ask();
+    this.tell({ kind: "reload_requested", request, ...rollout === undefined ? {} : { rollout } });
+  }
+
+  requestOfTrial(kind: "promote_requested" | "rollback_requested"): void {
+    this.tell({ kind, request: this.#ask() });
+  }
+
+  requestShare(percent: number): void {
+    this.tell({ kind: "share_requested", request: this.#ask(), percent });
+  }
+
+  #ask(): number {
     const request = this.#nextRequest++;
     if (!this.finished) this.unanswered.add(request);
-    this.tell({ kind: "reload_requested", request });
+    return request;
   }
 
   requestUpgrade(): void {
-    const request = this.#nextRequest++;
-    if (!this.finished) this.unanswered.add(request);
-    this.tell({ kind: "upgrade_requested", request, inPlace: false });
+    this.tell({ kind: "upgrade_requested", request: this.#ask(), inPlace: false });
   }
 
   /** It listens: an adopted heir is given the sockets of the one that crashed. */
@@ -89,10 +111,11 @@ export class ServiceWorld {
     assert.ok(this.timers.delete(`${timer} ${epoch}`));
     const kind = {
       ready: "failed",
+      bake: "bake_elapsed",
       drain: "drain_timed_out",
       stop: "stop_timed_out",
       health: "healthy",
-    }[timer] as "failed" | "drain_timed_out" | "stop_timed_out" | "healthy";
+    }[timer] as "failed" | "bake_elapsed" | "drain_timed_out" | "stop_timed_out" | "healthy";
     this.tell(
       kind === "failed"
         ? { kind, epoch, reason: "not ready in time", status: 70 }
@@ -116,10 +139,35 @@ export class ServiceWorld {
         this.#heirs.set(effect.epoch, effect.heirOf);
         return;
       case "switch":
-        assert.ok(event.kind === "ready" && event.epoch === effect.epoch, "only what is ready");
+        assert.ok(this.#live(effect.epoch).passed, "only what is ready");
         assert.equal(this.#live(effect.epoch).switched, false, "and only once");
         this.#live(effect.epoch).switched = true;
+        this.share = null;
         [this.#succeeded, this.#crashed] = [this.#crashed, null];
+        return;
+      case "share":
+        return this.#shares(effect.epoch, effect.percent);
+      case "begin_ramp":
+        assert.equal(this.ramping, null, "one ramp at a time");
+        this.ramping = effect.epoch;
+        return;
+      case "end_ramp":
+        assert.equal(this.ramping, effect.epoch);
+        this.ramping = null;
+        return;
+      case "rolled_back":
+        assert.notEqual(this.share?.epoch, effect.epoch, "steered back first of all");
+        return;
+      case "steer_back":
+        assert.equal(event.kind, "unhealthy");
+        assert.ok(this.#live(effect.epoch).switched, "only what has served");
+        return;
+      case "trial_result":
+        assert.ok(this.unanswered.delete(effect.request), `${effect.request} is answered once`);
+        return;
+      case "arm_bake":
+        this.#live(effect.epoch);
+        this.timers.add(`bake ${effect.epoch}`);
         return;
       case "take_back":
         assert.equal(event.kind, "handed_back");
@@ -176,6 +224,17 @@ export class ServiceWorld {
     }
   }
 
+  /** A share for who has passed its gate; what a ramp gives only grows. */
+  #shares(epoch: number, percent: number): void {
+    if (percent === 0 && this.share?.epoch === epoch && this.ramping === null) {
+      this.share = null;
+      return;
+    }
+    if (percent > 0 || this.ramping !== null) assert.ok(this.alive.get(epoch)?.passed ?? true);
+    if (this.ramping === epoch && percent > 0) assert.ok(percent > (this.share?.percent ?? 0));
+    this.share = percent === 0 ? null : { epoch, percent };
+  }
+
   #live(epoch: number): WorldProcess {
     return this.alive.get(epoch) ?? assert.fail(`generation ${epoch} is alive`);
   }
@@ -184,7 +243,7 @@ export class ServiceWorld {
     assert.equal(this.upgrading, false, "while a new baton steers nobody is started");
     assert.equal(epoch, this.#holders.size, "epochs count up");
     assert.equal(heirOf, this.#crashed, "an heir for the one that crashed, and for no other");
-    const process = { epoch, heirOf, switched: false };
+    const process = { epoch, heirOf, passed: false, switched: false };
     this.alive.set(epoch, process);
     this.#holders.set(epoch, epoch);
     if (heirOf !== null) this.#heirs.set(epoch, heirOf);
@@ -236,8 +295,11 @@ export class ServiceWorld {
   #checkServing(before: ServiceState, event: ServiceEvent): void {
     const [old, now] = [servingOf(before), servingOf(this.state)];
     if (old === null || old.epoch === now?.epoch) return;
-    const allowed = this.state.stopRequests > before.stopRequests || event.kind === "ready" ||
-      (event.kind === "exited" && event.epoch === old.epoch);
+    const promotes = ["ready", "bake_elapsed", "ramped", "promote_requested", "share_requested"];
+    const ejects = event.kind === "unhealthy" && event.epoch === old.epoch && now !== null;
+    const allowed = this.state.stopRequests > before.stopRequests ||
+      promotes.includes(event.kind) ||
+      ejects || (event.kind === "exited" && event.epoch === old.epoch);
     assert.ok(allowed, `generation ${old.epoch} stays serving at ${event.kind}`);
   }
 
@@ -249,7 +311,8 @@ export class ServiceWorld {
       [...this.timers].filter((each) => each.startsWith(timer)).map((each) =>
         Number(each.split(" ")[1])
       );
-    const candidates = inState("starting", "probing");
+    const baking = inState("baking");
+    const candidates = inState("starting", "probing", "baking");
     const serving = inState("serving");
 
     assert.ok(candidates.length <= 1, "at most one candidate");
@@ -261,11 +324,28 @@ export class ServiceWorld {
     assert.equal(servingOf(this.state)?.epoch, serving[0]);
     assert.equal(candidateOf(this.state)?.epoch, candidates[0]);
 
-    same(armed("ready"), candidates, "a candidate has its time-out, and nobody else");
+    same(
+      armed("ready"),
+      inState("starting", "probing"),
+      "a candidate has its time-out, and nobody else",
+    );
     same(armed("drain"), inState("draining"), "so has one that drains");
     assert.ok(armed("stop").every((epoch) => inState("stopping").includes(epoch)));
     assert.ok(armed("health").every((epoch) => serving.includes(epoch)));
 
+    same(armed("bake").filter((epoch) => !baking.includes(epoch)), [], "who bakes has that time");
+    assert.equal(this.state.trial !== null, baking.length > 0, "who bakes is on trial");
+    if (baking.length > 0) assert.equal(serving.length, 1, "beside the one that takes all back");
+    if (this.share !== null && stopRequests === 0) same([this.share.epoch], baking, "has a share");
+    if (this.ramping !== null) same([this.ramping], baking, "a ramp is for who bakes");
+    const asked = this.unanswered.size > 0;
+    if (this.state.trial?.phase === "bake" && !this.state.rollout.hold) {
+      same(armed("bake"), baking, "a trial that nobody ends has an end");
+    }
+    if (this.state.trial?.phase === "ramp") {
+      assert.notEqual(this.ramping, null, "and so has a ramp");
+    }
+    assert.ok(asked || this.state.waiting.length === 0);
     assert.equal(this.state.upgrade !== null, this.upgrading);
     assert.ok(!this.upgrading || serving.length === 1, "only while somebody serves");
     assert.equal(finished, this.finished);
@@ -277,10 +357,12 @@ export class ServiceWorld {
     } else if (stopRequests > 0) {
       assert.ok(generations.length > 0, "it waits for somebody");
       assert.ok(candidates.length + serving.length === 0 && !this.backoff, "and starts nobody");
+      assert.equal(this.state.replacing, false);
     } else if (this.story.length > 1 && serving.length === 0 && candidates.length === 0) {
       const dying = queued !== null && inState("stopping").length > 0;
       assert.ok(this.backoff || dying, "somebody will start the next one");
     }
+    if (this.state.replacing) assert.ok(this.backoff && serving.length === 1, "later");
     if (this.#crashed !== null) assert.equal(serving.length, 0, "who serves is its heir");
   }
 }

@@ -48,6 +48,10 @@ describe("buildConfig()", () => {
       handoff: "auto",
       ready: "auto",
       readyTimeoutMs: 60_000,
+      canary: null,
+      rampMs: 0,
+      bakeMs: 0,
+      hold: false,
       drain: "auto",
       keepAlive: "leave",
       drainTimeMs: 60_000,
@@ -102,6 +106,8 @@ describe("buildConfig()", () => {
   /** flag or key, value, field, what the field holds */
   const flags: [string, string, keyof Config, unknown][] = [
     ["ready-timeout", "1m30s", "readyTimeoutMs", 90_000],
+    ["canary", "2.5%", "canary", 2.5],
+    ["canary", "100", "canary", 100],
     ["drain-time", "0", "drainTimeMs", 0],
     ["backlog", "128", "backlog", 128],
     ["max-generations", "2", "maxGenerations", 2],
@@ -120,6 +126,8 @@ describe("buildConfig()", () => {
 
   const values: [string, unknown, keyof Config, unknown][] = [
     ["ready_timeout", 5, "readyTimeoutMs", 5_000],
+    ["canary", 10, "canary", 10],
+    ["canary", "10%", "canary", 10],
     ["ready_timeout", 0.25, "readyTimeoutMs", 250],
     ["ready_timeout", "1m", "readyTimeoutMs", 60_000],
     ["backlog", 128, "backlog", 128],
@@ -136,6 +144,14 @@ describe("buildConfig()", () => {
 
   const wrongFlags: [string, string, RegExp, RegExp?][] = [
     ["ready-timeout", "5x", /^In --ready-timeout: cannot read duration "5x": unit "x"/, /1m30s/],
+    [
+      "canary",
+      "101%",
+      /^In --canary: cannot use "101%": it must be a part of all, from 0% to 100%$/,
+    ],
+    ["canary", "-1", /^In --canary: cannot use "-1": it must be a part of all/, /10% or 2.5%/],
+    ["canary", "1.234", /^In --canary: cannot use "1.234": it must be a part of all/],
+    ["canary", "a tenth", /^In --canary: cannot use "a tenth": it must be a part of all/],
     ["ready-timeout", "0", /^In --ready-timeout: cannot use "0": it must be at least 1ms$/],
     ["backlog", "many", /^In --backlog: cannot use "many": it must be a whole number from 1 to/],
     ["backlog", "1.5", /it must be a whole number from 1 to 65535$/],

@@ -9,6 +9,9 @@ const EVENTS: readonly GenerationEventKind[] = [
   "listening",
   "ready",
   "failed",
+  "ramped",
+  "bake_elapsed",
+  "unhealthy",
   "drained",
   "drain_timed_out",
   "stop_timed_out",
@@ -17,13 +20,21 @@ const EVENTS: readonly GenerationEventKind[] = [
 ];
 /** x: the event means something in this state. Columns in the order of EVENTS. */
 const TABLE: Readonly<Record<GenerationState, string>> = {
-  //         listening ready failed drained drain_t.o. stop_t.o. healthy exited
-  starting: "x         x     x      .       .          .         .       x",
-  probing: " .         x     x      .       .          .         .       x",
-  serving: " .         .     .      .       .          .         x       x",
-  draining: ".         .     .      x       x          .         .       x",
-  stopping: ".         .     .      .       .          x         .       x",
-  exited: "  .         .     .      .       .          .         .       .",
+  //         listening ready failed ramped bake_e. unhealthy drained drain_t.o. stop_t.o. healthy exited
+  starting:
+    "x         x     x      .      .       .         .       .          .         .       x",
+  probing:
+    " .         x     x      .      .       .         .       .          .         .       x",
+  baking:
+    "  .         .     .      x      x       x         .       .          .         .       x",
+  serving:
+    " .         .     .      .      .       x         .       .          .         x       x",
+  draining:
+    ".         .     .      .      .       .         x       x          .         .       x",
+  stopping:
+    ".         .     .      .      .       .         .       .          x         .       x",
+  exited:
+    "  .         .     .      .      .       .         .       .          .         .       .",
 };
 
 describe("accepts()", () => {

@@ -4,6 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AT_ONCE } from "../../../src/lifecycle/rollout.ts";
+import type { Rollout } from "../../../src/lifecycle/rollout.ts";
 import type { ServicePolicy } from "../../../src/lifecycle/service.ts";
 import type { GenerationTimer, ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { Random, testSeed } from "../../support/random.ts";
@@ -18,20 +20,44 @@ function randomPolicy(random: Random): ServicePolicy {
     maxGenerations: 2 + random.below(4),
     onCrash: random.chance(0.8) ? "restart" : "exit",
     membersAtStart: random.chance(0.5),
+    rollout: randomRollout(random),
     backoff: { delayMs: 10, maxDelayMs: 40, limit: random.below(8) },
   };
+}
+
+function randomRollout(random: Random): Rollout {
+  if (random.chance(0.4)) return AT_ONCE;
+  return {
+    canary: random.chance(0.3) ? random.below(101) : null,
+    rampMs: random.chance(0.3) ? 1_000 : 0,
+    bakeMs: random.chance(0.5) ? 1_000 : 0,
+    hold: random.chance(0.2),
+  };
+}
+
+/** About a generation on trial, or about none. */
+function trialNews(world: ServiceWorld, random: Random): void {
+  const draw = random.next();
+  if (draw < 0.3) return world.requestOfTrial("promote_requested");
+  if (draw < 0.45) return world.requestOfTrial("rollback_requested");
+  if (draw < 0.6) return world.requestShare(random.below(101));
+  const epoch = world.ramping;
+  if (epoch !== null) world.tell({ kind: "ramped", epoch, percent: random.below(130) });
 }
 
 /** Something that may happen now. */
 function happen(world: ServiceWorld, random: Random): void {
   const { generations } = world.state;
   const draw = random.next();
-  if (draw < 0.1) return world.requestReload();
+  if (draw < 0.1) {
+    return world.requestReload(random.chance(0.5) ? undefined : randomRollout(random));
+  }
   if (draw < (world.state.stopRequests > 0 ? 0.13 : 0.103)) {
     return world.tell({ kind: "stop_requested" });
   }
   if (draw < 0.12) return world.requestUpgrade();
   if (draw < 0.15) return staleNews(world, random);
+  if (draw > 0.9) return trialNews(world, random);
   if (draw < 0.3 && world.upgrading) {
     const failed = random.chance(0.7);
     return world.tell(
@@ -55,8 +81,10 @@ function happen(world: ServiceWorld, random: Random): void {
       if (random.chance(0.5)) return advance(world, epoch, state);
       if (random.chance(0.5)) return fail(world, random, epoch);
       return exit(world, random, epoch);
+    case "baking":
     case "serving":
-      if (random.chance(0.3)) exit(world, random, epoch);
+      if (random.chance(0.3)) return exit(world, random, epoch);
+      if (random.chance(0.2)) world.tell({ kind: "unhealthy", epoch, reason: "by lot" });
       return;
     case "draining":
       if (random.chance(0.5)) return world.tell({ kind: "drained", epoch });
@@ -101,6 +129,9 @@ function staleNews(world: ServiceWorld, random: Random): void {
     { kind: "listening", epoch: gone },
     { kind: "ready", epoch: gone },
     { kind: "failed", epoch: gone, reason: "stale", status: 1 },
+    { kind: "ramped", epoch: gone, percent: 50 },
+    { kind: "bake_elapsed", epoch: gone },
+    { kind: "unhealthy", epoch: gone, reason: "stale" },
     { kind: "drained", epoch: gone },
     { kind: "drain_timed_out", epoch: gone },
     { kind: "stop_timed_out", epoch: gone },

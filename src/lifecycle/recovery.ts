@@ -1,0 +1,112 @@
+/**
+ * What follows when the serving generation crashes, or is not healthy: the one on trial, a warm older one, or a fresh
+ * one, with growing delays. Pure.
+ */
+import { backoffDelay } from "./backoff.ts";
+import { because } from "./generation.ts";
+import type { Generation } from "./generation.ts";
+import { LettingIn } from "./letting_in.ts";
+import { bakingOf, candidateOf, servingOf } from "./state.ts";
+import type { ExitReport } from "./vocabulary.ts";
+
+export class Recovery extends LettingIn {
+  protected servingExited(generation: Generation, exit: ExitReport): void {
+    this.set({ onProbation: false });
+    if (this.state.replacing) this.do({ kind: "disarm_backoff" });
+    this.set({ replacing: false });
+    const baking = bakingOf(this.state);
+    if (baking !== null) {
+      // It has passed its gate, and is all there is.
+      const text =
+        `generation ${generation.epoch} ended: ${exit.text}; ${baking.epoch} is promoted`;
+      this.do({ kind: "notice", text });
+      this.promote(baking);
+      return this.retire(generation.epoch);
+    }
+    if (this.state.upgrade !== null) {
+      this.do({ kind: "abort_upgrade" });
+      this.answerUpgrade("failed", `the serving generation ended meanwhile: ${exit.text}`);
+    }
+    if (exit.status === 0 || this.policy.onCrash === "exit") {
+      this.do({
+        kind: "notice",
+        text: `the server ended by itself: ${exit.text}; baton ends too`,
+      });
+      this.retire(generation.epoch);
+      return this.end(exit.status);
+    }
+    const candidate = candidateOf(this.state);
+    this.do({
+      kind: "notice",
+      text: `generation ${generation.epoch} crashed: ${exit.text}`,
+    });
+    // Its members stay open: connections that wait in their queues go to the heir.
+    if (this.state.leftover !== null) {
+      this.do({ kind: "return_members", epoch: this.state.leftover, to: generation.epoch });
+    }
+    this.set({ bequest: generation.epoch, leftover: null });
+    if (candidate === null) return this.scheduleRestart(exit.status);
+    if (candidate.state === "starting" && !this.policy.membersAtStart) {
+      this.update({ ...candidate, heirOf: generation.epoch });
+      return this.do({ kind: "make_heir", epoch: candidate.epoch, heirOf: generation.epoch });
+    }
+    // It listens on members of its own already and cannot take the waiting connections over: a fresh
+    // one can, and is the same version.
+    this.do({ kind: "disarm", timer: "ready", epoch: candidate.epoch });
+    this.update({ ...because(candidate, "superseded"), state: "stopping" });
+    this.do({ kind: "kill", epoch: candidate.epoch });
+    this.set({ queued: [...this.state.waiting, ...(this.state.queued ?? [])], waiting: [] });
+  }
+
+  protected scheduleRestart(status: number): void {
+    const crashes = this.state.crashes + 1;
+    this.set({ crashes });
+    const delayMs = backoffDelay(crashes, this.policy.backoff);
+    if (delayMs === null) {
+      this.do({
+        kind: "notice",
+        text: `giving up after ${crashes} crashes in a row (--crash-limit)`,
+      });
+      return this.end(status);
+    }
+    if (this.state.queued === null) this.do({ kind: "arm_backoff", delayMs });
+  }
+
+  protected backoffElapsed(): void {
+    const isWanted = servingOf(this.state) === null || this.state.replacing;
+    this.set({ replacing: false });
+    if (this.stopping || candidateOf(this.state) !== null || !isWanted) return;
+    this.set({ queued: this.state.queued ?? [] });
+  }
+
+  /** The one before it, if that is still warm, or a fresh one; with growing delays, which have a cap. */
+  protected replaceUnhealthy(generation: Generation, reason: string): void {
+    const { epoch } = generation;
+    this.do({ kind: "notice", text: `generation ${epoch} is not healthy: ${reason}` });
+    const { replacing, upgrade, queued, generations } = this.state;
+    if (this.stopping || replacing || upgrade !== null || this.state.onProbation) return;
+    const warm = generations.findLast(({ state, outcome }) =>
+      state === "draining" && outcome === "superseded"
+    );
+    if (warm !== undefined) {
+      this.do({ kind: "disarm", timer: "drain", epoch: warm.epoch });
+      this.do({ kind: "steer_back", epoch: warm.epoch });
+      this.update({ ...warm, state: "serving", outcome: null, reason: null });
+      this.do({ kind: "arm", timer: "health", epoch: warm.epoch });
+      this.do({ kind: "disarm", timer: "health", epoch });
+      this.do({ kind: "rolled_back", epoch, reason });
+      return this.beginDrain(because(generation, "rolled back", reason), false);
+    }
+    // A fresh one is on its way.
+    if (queued !== null || candidateOf(this.state) !== null) return;
+    const crashes = this.state.crashes + 1;
+    this.set({ crashes });
+    const delayMs = backoffDelay(crashes, this.policy.backoff);
+    if (delayMs === null) {
+      const text = `not replaced again after ${crashes} times in a row (--crash-limit)`;
+      return this.do({ kind: "notice", text });
+    }
+    this.set({ replacing: true });
+    this.do({ kind: "arm_backoff", delayMs });
+  }
+}

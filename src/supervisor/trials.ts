@@ -1,0 +1,100 @@
+/**
+ * The hands of a trial: shares, the time of a ramp, what was seen of it, and who asked. What follows from what is
+ * decided in lifecycle/letting_in.ts.
+ */
+import type { ServiceState } from "../lifecycle/service.ts";
+import { bakingOf, servingOf } from "../lifecycle/state.ts";
+import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
+import type { Logger } from "../log/logger.ts";
+import { Answers } from "./answers.ts";
+import type { RunningContext } from "./context.ts";
+import type { GenerationHandle } from "./handle.ts";
+import type { History } from "./history.ts";
+import { Ramp } from "./ramp.ts";
+import { ShareWatch } from "./share_watch.ts";
+import type { TrialReport, TrialView } from "./snapshot.ts";
+
+const KINDS = [
+  ...["share", "begin_ramp", "end_ramp", "arm_bake", "rolled_back", "steer_back"] as const,
+  "trial_result",
+] as const;
+type TrialEffect = Extract<ServiceEffect, { kind: typeof KINDS[number] }>;
+
+export interface TrialParts {
+  readonly context: RunningContext;
+  readonly running: ReadonlyMap<number, GenerationHandle>;
+  readonly history: History;
+  readonly logger: Logger;
+}
+
+export class Trials {
+  readonly requests = new Answers<TrialReport>();
+  readonly #ramp = new Ramp();
+  readonly #watch: ShareWatch;
+
+  constructor(readonly parts: TrialParts) {
+    this.#watch = new ShareWatch(parts.context);
+  }
+
+  static isAbout(effect: ServiceEffect): effect is TrialEffect {
+    return (KINDS as readonly string[]).includes(effect.kind);
+  }
+
+  perform(effect: TrialEffect, state: ServiceState): void {
+    const { context: { dispatch }, running, history, logger } = this.parts;
+    switch (effect.kind) {
+      case "share":
+        return this.#share(effect.epoch, effect.percent, state);
+      case "begin_ramp":
+        return this.#ramp.begin(
+          effect,
+          (percent) => dispatch({ kind: "ramped", epoch: effect.epoch, percent }),
+        );
+      case "end_ramp":
+        return this.#ramp.end();
+      case "arm_bake":
+        return running.get(effect.epoch)?.timers.arm("bake", effect.delayMs);
+      case "rolled_back":
+        history.rolledBack(effect.epoch, effect.reason);
+        return logger.error(`generation ${effect.epoch} is rolled back: ${effect.reason}`);
+      case "steer_back":
+        this.parts.context.listeners.switchTo(effect.epoch);
+        running.get(effect.epoch)?.endDrain();
+        return logger.info(`generation ${effect.epoch} serves again`, {
+          pid: running.get(effect.epoch)?.pid ?? null,
+        });
+      case "trial_result": {
+        const { request, epoch, result, reason } = effect;
+        this.requests.give([request], { epoch, result, reason });
+      }
+    }
+  }
+
+  /** The trial is over: all new connections go to one generation. */
+  end(): void {
+    this.#ramp.end();
+    this.#watch.end();
+  }
+
+  view(state: ServiceState): TrialView | null {
+    const baking = bakingOf(state);
+    if (baking === null || state.trial === null) return null;
+    return { epoch: baking.epoch, ...state.trial, seen: this.#watch.seen };
+  }
+
+  #share(epoch: number, percent: number, state: ServiceState): void {
+    const { context, running, logger } = this.parts;
+    const indivisible = context.listeners.share(epoch, percent);
+    if (percent === 0 && state.trial === null) return this.end();
+    if (indivisible.length > 0) {
+      const where = indivisible.join(", ");
+      logger.warn(`the socket at ${where} is that of all generations: it cannot be shared out`);
+    }
+    const isStep = state.trial?.phase === "ramp" && percent > (state.rollout.canary ?? 0);
+    if (isStep) return;
+    logger.info(`generation ${epoch} gets ${percent} % of the new connections`);
+    const [candidate, serving] = [running.get(epoch), servingOf(state)];
+    const others = serving === null ? undefined : running.get(serving.epoch);
+    if (candidate && others) this.#watch.begin(candidate, others);
+  }
+}
