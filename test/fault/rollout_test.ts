@@ -1,0 +1,78 @@
+/**
+ * Fault: a generation on trial crashes at random moments of its ramp; and baton itself is killed (SIGKILL) during a
+ * trial, with --survive, and started again.
+ *
+ * Allowed outcome: what the crashed process had in its hands is lost, and nothing else; the generation before serves
+ * on. A baton that is killed loses nothing: the next one rolls back.
+ */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { Random, testSeed } from "../support/random.ts";
+import { place, server } from "../support/servers.ts";
+import { Succession } from "../support/succession.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST = { timeout: 90_000 };
+const CLIENTS = 4;
+const CRASHES = 8;
+const RAMP_MS = 1_000;
+const EXIT_FAILED = 70;
+
+describe("on trial", () => {
+  test(`a new generation crashes at ${CRASHES} random moments of its ramp`, TEST, async () => {
+    const random = new Random(testSeed());
+    using work = tempDir();
+    const port = await freePort();
+    const node = place(server("node"), { port, workDir: work.path });
+    await using baton = await startBaton({ ...node, flags: ["--ramp", `${RAMP_MS}ms`] });
+    await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST.timeout }).start();
+    for (let i = 1; i <= CRASHES; i++) {
+      const reload = baton.cli("reload");
+      await waitUntil(async () => (await baton.status()).trial, { what: "the ramp has begun" });
+      const { generations } = await baton.status();
+      const moment = random.next() * RAMP_MS * 0.8;
+      await new Promise((resolve) => setTimeout(resolve, moment));
+      process.kill(generations.at(-1)!.pid!, "SIGKILL");
+      const { code, stderr } = await reload;
+      assert.equal(code, EXIT_FAILED, `at ${moment.toFixed(0)} ms: ${stderr}`);
+      const { epoch, trial } = await baton.settled();
+      assert.deepEqual([epoch, trial], [0, null]);
+      await load.answersMore(20);
+    }
+    const tally = await load.stop();
+    process.stderr.write(`  ${CRASHES} crashes: ${formatTally(tally).split("\n")[0]}\n`);
+    assert.equal(tally.lost, tally.reset + tally.short, formatTally(tally));
+    // Accepted by the crashed process, or waiting in its queue.
+    assert.ok(tally.lost <= 2 * CLIENTS * CRASHES, formatTally(tally));
+  });
+
+  for (const how of ["--canary 50%", "--ramp 60s", "--bake 60s", "--hold"]) {
+    test(`baton is killed, with --survive, after reload ${how}`, TEST, async () => {
+      using dir = tempDir("baton");
+      using work = tempDir();
+      const port = await freePort();
+      const node = place(server("node"), { port, workDir: work.path });
+      await using batons = new Succession({ ...node, dir });
+      await batons.next();
+      await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST.timeout }).start();
+      const reload = batons.baton.cli("reload", ...how.split(" "));
+      await waitUntil(async () => (await batons.baton.status()).trial, { what: "it is on trial" });
+      await load.answersMore(50);
+      await batons.kill();
+      await reload;
+      await batons.next();
+      const { epoch, trial, generations } = await batons.baton.settled();
+      const { outcome, reason } = generations.find(({ epoch }) => epoch === 1)!;
+      assert.deepEqual([epoch, trial, outcome], [0, null, "rolled back"]);
+      assert.equal(reason, "baton was killed during its trial");
+      await load.answersMore(50);
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, `${formatTally(tally)}\n${batons.baton.stderr}`);
+    });
+  }
+});
