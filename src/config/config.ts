@@ -56,6 +56,10 @@ export interface Config {
   readonly bakeMs: number;
   /** It stays up until somebody decides. */
   readonly hold: boolean;
+  /** What sends a generation on trial away; each value includes the ones before it. */
+  readonly rollbackOn: "crash" | "health" | "any";
+  /** A generation whose accept queue does not move for this time is not healthy; 0 = that is not looked at. */
+  readonly ejectAfterMs: number;
   readonly drain: DrainMode;
   /** What becomes of connections that clients keep open, at a reload. */
   readonly keepAlive: "auto" | "migrate" | "leave";

@@ -129,6 +129,11 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
     type: "flag", flag: "hold", group: ROLLOUT, placeholder: null, default: false,
     help: "Keep the old generation up until 'baton promote' or 'baton rollback'.",
   },
+  rollbackOn: choice("rollback-on", ROLLOUT, ["any", "health", "crash"],
+    "What sends a generation on trial away: crash, that it ends; health, a check of --live or " +
+    "--eject-after too; any, also an accept queue that overflows."),
+  ejectAfterMs: time("eject-after", ROLLOUT, [0, 0], "A generation that accepts nothing for this " +
+    "time, while connections wait, is not healthy: it is rolled back or replaced. 0: never."),
 
   drain: choice("drain", DRAIN, ["auto", "quiesce", "signal"],
     "How the old generation is emptied: quiesce waits until its connections are idle and then " +

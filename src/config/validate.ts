@@ -128,6 +128,7 @@ export function optionOfHandoff(config: Config): string | null {
     [config.rampMs > 0, "--ramp"],
     [config.bakeMs > 0, "--bake"],
     [config.hold, "--hold"],
+    [config.ejectAfterMs > 0, "--eject-after"],
   ];
   return options.find(([given]) => given)?.[1] ?? null;
 }

@@ -61,9 +61,7 @@ export class Draft extends Recovery {
       case "bake_elapsed":
         return this.promote(generation);
       case "unhealthy":
-        return generation.state === "baking"
-          ? this.rollBack(generation, event.reason)
-          : this.replaceUnhealthy(generation, event.reason);
+        return this.#unhealthy(generation, event.reason);
       case "failed":
         this.do({ kind: "disarm", timer: "ready", epoch: generation.epoch });
         this.update({ ...because(generation, "failed", event.reason), state: "stopping" });
@@ -225,5 +223,11 @@ export class Draft extends Recovery {
     }
     this.set({ upgrade: [request] });
     this.do({ kind: "begin_upgrade", inPlace });
+  }
+
+  #unhealthy(generation: Generation, reason: string): void {
+    if (generation.state !== "baking") return this.replaceUnhealthy(generation, reason);
+    if (this.policy.rollsBackUnhealthy) return this.rollBack(generation, reason);
+    this.do({ kind: "notice", text: `generation ${generation.epoch} is not healthy: ${reason}` });
   }
 }

@@ -14,6 +14,8 @@ export interface ServicePolicy {
   readonly membersAtStart: boolean;
   /** Of reloads that do not say how. */
   readonly rollout: Rollout;
+  /** Bad health of one on trial sends it away, not only its end. */
+  readonly rollsBackUnhealthy: boolean;
 }
 
 export interface ServiceState {

@@ -97,6 +97,18 @@ export class SockDiag {
     return decodeTcpInfo(new DataView(bytes.buffer), 0, length.view.getUint32(0, true));
   }
 
+  /** Connections that a listener has refused because its queue was full, since it was made (sk_drops). */
+  dropsOf(listener: Fd): number {
+    const info = new Uint32Array(C.SK_MEMINFO_VARS);
+    const length = struct(4);
+    length.view.setUint32(0, info.byteLength, true);
+    const { c } = this.libc;
+    const bytes = new Uint8Array(info.buffer);
+    const result = c.getsockopt(listener.number, C.SOL_SOCKET, C.SO_MEMINFO, bytes, length.bytes);
+    this.libc.check(result, "getsockopt", "SO_MEMINFO");
+    return info[C.SK_MEMINFO_DROPS] ?? 0;
+  }
+
   /** A socket that tells of the network namespace that this process is in now, whoever asks it. */
   open(): Fd {
     const { c } = this.libc;

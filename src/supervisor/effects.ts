@@ -14,11 +14,12 @@ import type { RunningContext, SupervisorOptions } from "./context.ts";
 import { ForeignGeneration } from "./foreign.ts";
 import type { OldBaton } from "./foreign.ts";
 import type { GenerationHandle } from "./handle.ts";
+import { handoverFacts } from "./handover_facts.ts";
 import { History } from "./history.ts";
 import { InPlaceUpgrade } from "./in_place_upgrade.ts";
 import { Offers } from "./offers.ts";
 import { launchPlan } from "./plan.ts";
-import { delayOf, outlivesBaton } from "./policy.ts";
+import { delayOf } from "./policy.ts";
 import { packLuggage, resumeWaits, unpackService } from "./resume.ts";
 import { Running } from "./running.ts";
 import type { ReloadReport } from "./snapshot.ts";
@@ -26,7 +27,6 @@ import { statusOf } from "./start_failure.ts";
 import { Timers } from "./timers.ts";
 import { Trials } from "./trials.ts";
 import { Upgrader } from "./upgrader.ts";
-import type { HandoverFacts } from "./upgrader.ts";
 
 /** Lines of a failed generation's output in the verdict. */
 const VERDICT_LINES = 20;
@@ -75,6 +75,7 @@ export class Effects {
   perform(effect: ServiceEffect, state: ServiceState): void {
     const { logger } = this.options;
     if (Trials.isAbout(effect)) return this.trials.perform(effect, state);
+    if (effect.kind === "drain" || effect.kind === "retire") this.trials.leaves(effect.epoch);
     const running = "epoch" in effect && effect.epoch !== null
       ? this.running.get(effect.epoch)
       : undefined;
@@ -86,7 +87,7 @@ export class Effects {
         return;
       case "switch":
         this.context.listeners.switchTo(effect.epoch);
-        this.trials.end();
+        this.trials.serves(effect.epoch);
         this.#provideSpares();
         return logger.info(`generation ${effect.epoch} serves`, { pid: running?.pid ?? null });
       case "drain":
@@ -103,7 +104,8 @@ export class Effects {
         this.context.listeners.returnMembers(effect.epoch, effect.to);
         return this.#retire(effect.epoch);
       case "arm":
-        return running?.timers.arm(
+        if (!running) return;
+        return running.timers.arm(
           effect.timer,
           delayOf(this.context.config, effect.timer, running),
         );
@@ -200,7 +202,7 @@ export class Effects {
   }
 
   #beginUpgrade(inPlace: boolean, state: ServiceState): void {
-    const facts = this.#handoverFacts(state);
+    const facts = handoverFacts(this, state);
     if (this.offers?.begin(state.upgrade ?? [], facts, state.nextEpoch)) return;
     const far = this.context.listeners.groups.find(({ network }) => network !== null);
     if (far !== undefined) {
@@ -269,27 +271,9 @@ export class Effects {
     }
   }
 
-  #handoverFacts(state: ServiceState): HandoverFacts {
-    const serving = servingOf(state);
-    const running = serving ? this.running.get(serving.epoch) : undefined;
-    const { ok, failed, crashes } = this.history;
-    const leader = running instanceof Running ? running.process : null;
-    const outlives = leader !== null && outlivesBaton(this.context.config);
-    return {
-      name: this.context.config.name,
-      batonVersion: this.options.version,
-      epoch: serving?.epoch ?? 0,
-      servingPid: running?.pid ?? null,
-      survivor: outlives ? { pid: leader.pid, startTime: leader.startTime } : null,
-      startedAt: (running?.startedAt ?? new Date()).toISOString(),
-      notified: running?.notified ?? false,
-      counters: { ok, failed, crashes },
-    };
-  }
-
   #finish(status: number): void {
     for (const running of this.running.values()) running.close();
-    this.trials.end();
+    this.trials.close();
     this.context.listeners.close();
     this.context.children.close();
     this.offers?.close();

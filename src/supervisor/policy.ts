@@ -18,6 +18,7 @@ export function servicePolicy(config: Config): ServicePolicy {
     onCrash: config.onCrash,
     membersAtStart: config.listen.length > 0,
     rollout: rolloutOf(config),
+    rollsBackUnhealthy: config.rollbackOn !== "crash",
     backoff: {
       delayMs: config.crashDelayMs,
       maxDelayMs: config.crashDelayMaxMs,

@@ -10,6 +10,7 @@ import { Answers } from "./answers.ts";
 import type { RunningContext } from "./context.ts";
 import type { GenerationHandle } from "./handle.ts";
 import type { History } from "./history.ts";
+import { PassiveWatch } from "./passive_watch.ts";
 import { Ramp } from "./ramp.ts";
 import { ShareWatch } from "./share_watch.ts";
 import type { TrialReport, TrialView } from "./snapshot.ts";
@@ -31,9 +32,11 @@ export class Trials {
   readonly requests = new Answers<TrialReport>();
   readonly #ramp = new Ramp();
   readonly #watch: ShareWatch;
+  readonly #health: PassiveWatch;
 
   constructor(readonly parts: TrialParts) {
     this.#watch = new ShareWatch(parts.context);
+    this.#health = new PassiveWatch(parts.context);
   }
 
   static isAbout(effect: ServiceEffect): effect is TrialEffect {
@@ -60,6 +63,7 @@ export class Trials {
       case "steer_back":
         this.parts.context.listeners.switchTo(effect.epoch);
         running.get(effect.epoch)?.endDrain();
+        this.serves(effect.epoch);
         return logger.info(`generation ${effect.epoch} serves again`, {
           pid: running.get(effect.epoch)?.pid ?? null,
         });
@@ -70,8 +74,24 @@ export class Trials {
     }
   }
 
-  /** The trial is over: all new connections go to one generation. */
-  end(): void {
+  /** A generation serves: all new connections go there. */
+  serves(epoch: number): void {
+    this.#end();
+    const running = this.parts.running.get(epoch);
+    if (running) this.#health.watch(epoch, () => running.processes(), false);
+  }
+
+  /** It gets no new connections any more. */
+  leaves(epoch: number): void {
+    this.#health.forget(epoch);
+  }
+
+  close(): void {
+    this.#end();
+    this.#health.close();
+  }
+
+  #end(): void {
     this.#ramp.end();
     this.#watch.end();
   }
@@ -85,7 +105,10 @@ export class Trials {
   #share(epoch: number, percent: number, state: ServiceState): void {
     const { context, running, logger } = this.parts;
     const indivisible = context.listeners.share(epoch, percent);
-    if (percent === 0 && state.trial === null) return this.end();
+    if (percent === 0 && state.trial === null) {
+      this.leaves(epoch);
+      return this.#end();
+    }
     if (indivisible.length > 0) {
       const where = indivisible.join(", ");
       logger.warn(`the socket at ${where} is that of all generations: it cannot be shared out`);
@@ -96,5 +119,6 @@ export class Trials {
     const [candidate, serving] = [running.get(epoch), servingOf(state)];
     const others = serving === null ? undefined : running.get(serving.epoch);
     if (candidate && others) this.#watch.begin(candidate, others);
+    if (candidate) this.#health.watch(epoch, () => candidate.processes(), true);
   }
 }

@@ -17,6 +17,7 @@ export const POLICY: ServicePolicy = {
   onCrash: "restart",
   membersAtStart: false,
   rollout: AT_ONCE,
+  rollsBackUnhealthy: true,
   backoff: { delayMs: 1_000, maxDelayMs: 5_000, limit: 5 },
 };
 

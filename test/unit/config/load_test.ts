@@ -52,6 +52,8 @@ describe("buildConfig()", () => {
       rampMs: 0,
       bakeMs: 0,
       hold: false,
+      rollbackOn: "any",
+      ejectAfterMs: 0,
       drain: "auto",
       keepAlive: "leave",
       drainTimeMs: 60_000,

@@ -21,6 +21,8 @@ describe("OPTIONS", () => {
     ["ramp", "rampMs", "duration", 0],
     ["bake", "bakeMs", "duration", 0],
     ["hold", "hold", "flag", false],
+    ["rollback-on", "rollbackOn", "enum", "any"],
+    ["eject-after", "ejectAfterMs", "duration", 0],
     ["drain", "drain", "enum", "auto"],
     ["drain-time", "drainTimeMs", "duration", 60_000],
     ["quiet", "quietMs", "duration", 500],

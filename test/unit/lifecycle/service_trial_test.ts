@@ -172,6 +172,15 @@ describe("a roll-back", () => {
   ]);
 });
 
+describe("without a roll-back for bad health", () => {
+  tell("a trial goes on", () => {
+    return new Story({ rollsBackUnhealthy: false }).given("start", "ready 0", "reload 1 bake 9")
+      .given("ready 1");
+  }, [
+    ["unhealthy 1", "= 0 serving, 1 baking"],
+  ]);
+});
+
 describe("while a generation is on trial", () => {
   tell("the crash of the one before promotes it", () => onTrial("bake 5000"), [
     [

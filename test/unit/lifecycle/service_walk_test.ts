@@ -21,6 +21,7 @@ function randomPolicy(random: Random): ServicePolicy {
     onCrash: random.chance(0.8) ? "restart" : "exit",
     membersAtStart: random.chance(0.5),
     rollout: randomRollout(random),
+    rollsBackUnhealthy: random.chance(0.8),
     backoff: { delayMs: 10, maxDelayMs: 40, limit: random.below(8) },
   };
 }

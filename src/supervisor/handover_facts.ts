@@ -1,0 +1,35 @@
+/** What another baton is told of this one before it takes over. */
+import { servingOf } from "../lifecycle/service.ts";
+import type { ServiceState } from "../lifecycle/service.ts";
+import type { RunningContext, SupervisorOptions } from "./context.ts";
+import type { GenerationHandle } from "./handle.ts";
+import type { History } from "./history.ts";
+import { outlivesBaton } from "./policy.ts";
+import { Running } from "./running.ts";
+import type { HandoverFacts } from "./upgrader.ts";
+
+export interface HandoverSources {
+  readonly options: SupervisorOptions;
+  readonly context: RunningContext;
+  readonly running: ReadonlyMap<number, GenerationHandle>;
+  readonly history: History;
+}
+
+export function handoverFacts(sources: HandoverSources, state: ServiceState): HandoverFacts {
+  const { options, context, history } = sources;
+  const serving = servingOf(state);
+  const running = serving ? sources.running.get(serving.epoch) : undefined;
+  const { ok, failed, crashes } = history;
+  const leader = running instanceof Running ? running.process : null;
+  const outlives = leader !== null && outlivesBaton(context.config);
+  return {
+    name: context.config.name,
+    batonVersion: options.version,
+    epoch: serving?.epoch ?? 0,
+    servingPid: running?.pid ?? null,
+    survivor: outlives ? { pid: leader.pid, startTime: leader.startTime } : null,
+    startedAt: (running?.startedAt ?? new Date()).toISOString(),
+    notified: running?.notified ?? false,
+    counters: { ok, failed, crashes },
+  };
+}
