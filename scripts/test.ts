@@ -59,7 +59,7 @@ const SLOW = {
   fileLimitMs: 12 * MS_PER_MINUTE,
 } as const;
 /** Most of their time these wait, and a busy machine is one of the promises' conditions. */
-const PROMISES = { ...SLOW, folder: "test/integration", runner: "bun", parallel: 3 } as const;
+const PROMISES = { ...SLOW, folder: "test/integration", runner: "bun", parallel: 4 } as const;
 /** Clients that never pause, and a baton that has to be quick: no place for others. */
 const ALONE_ON_MACHINE = ["keep_alive"] as const;
 /** Only root can test these; what else there is on Deno is tested as an ordinary user. */
@@ -76,7 +76,12 @@ const FAULTS_OF_RUNTIME = [
   ...["leaks", "pid1", "reload_storm", "fault/survive", "takeover_survive", "upgrade_test"],
 ] as const;
 /** Hundreds of kills and reloads take their time on a busy machine. */
-const FAULTS = { ...PROMISES, folder: "test/fault", testLimitMs: 6 * MS_PER_MINUTE } as const;
+const FAULTS = {
+  ...PROMISES,
+  folder: "test/fault",
+  parallel: 3,
+  testLimitMs: 6 * MS_PER_MINUTE,
+} as const;
 /** baton as the bundle under Deno, tested by the same tests. */
 const ON_DENO = { BATON_UNDER_TEST: "deno" } as const;
 const FEWER_ON_DENO = { ...ON_DENO, BATON_TEST_MOMENTS: "20" } as const;
