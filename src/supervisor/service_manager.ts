@@ -8,6 +8,7 @@
  * before the end of this process, and before another one becomes the main process.
  */
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
+import { isOpenEnded } from "../lifecycle/rollout.ts";
 import { candidateOf, servingOf } from "../lifecycle/service.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import type { NotifyClient } from "../systemd/notify_client.ts";
@@ -45,7 +46,9 @@ export class ServiceManager {
     const { client, readyTimeoutMs, stopTimeoutMs } = this.options;
     if (!client.isConnected) return;
     const serving = servingOf(state);
-    const isReloading = serving !== null && candidateOf(state) !== null;
+    // One on trial until somebody decides is no reload that a service manager could wait for.
+    const isHeld = state.trial !== null && isOpenEnded(state.trial, state.rollout);
+    const isReloading = serving !== null && candidateOf(state) !== null && !isHeld;
     if (state.stopRequests > 0) {
       if (this.#wasStopping) return;
       this.#wasStopping = true;
@@ -63,6 +66,14 @@ export class ServiceManager {
       client.reloading(this.#describe(state, effects));
       client.ready(this.#describe(state, effects));
     } else {
+      const trialMs = effects.flatMap((effect) =>
+        effect.kind === "arm_bake"
+          ? effect.delayMs
+          : effect.kind === "begin_ramp"
+          ? effect.durationMs
+          : []
+      );
+      for (const durationMs of trialMs) client.extendTimeout(durationMs + RESERVE_MS);
       client.status(this.#describe(state, effects));
     }
     this.#wasReloading = isReloading;
@@ -91,7 +102,10 @@ export class ServiceManager {
     const draining = state.generations.filter(({ state }) => state === "draining").length;
     const parts = [serving === null ? "nothing serves" : `generation ${serving.epoch} serves`];
     const candidate = candidateOf(state);
-    if (candidate) parts.push(`generation ${candidate.epoch} is starting`);
+    if (candidate && state.trial) {
+      const { percent } = state.trial;
+      parts.push(`generation ${candidate.epoch} is on trial with ${Math.round(percent)} %`);
+    } else if (candidate) parts.push(`generation ${candidate.epoch} is starting`);
     if (draining > 0) parts.push(`${draining} draining`);
     if (failed?.kind === "reload_result") parts.push(`reload ${failed.result}: ${failed.reason}`);
     return parts.join(", ");

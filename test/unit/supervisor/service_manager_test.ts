@@ -1,8 +1,10 @@
 /** What the service manager is told when another baton becomes the main process: its watchdog is fed meanwhile. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { step } from "../../../src/lifecycle/service.ts";
 import { ServiceManager } from "../../../src/supervisor/service_manager.ts";
 import type { NotifyClient } from "../../../src/systemd/notify_client.ts";
+import { parseEvent, Story } from "../../support/service_story.ts";
 
 /** Writes down what it is asked to send. */
 function recorder(): { said: string[]; client: NotifyClient } {
@@ -10,6 +12,10 @@ function recorder(): { said: string[]; client: NotifyClient } {
   const client = {
     isConnected: true,
     watchdog: () => said.push("WATCHDOG"),
+    ready: (status: string) => said.push(`READY ${status}`),
+    reloading: (status: string) => said.push(`RELOADING ${status}`),
+    status: (status: string) => said.push(status),
+    extendTimeout: (ms: number) => said.push(`EXTEND ${ms}`),
     send: (fields: Record<string, string>) => said.push(...Object.keys(fields)),
     barrier: () => said.push("BARRIER"),
     close: () => said.push("close"),
@@ -31,4 +37,34 @@ describe("ServiceManager", () => {
       assert.deepEqual(said, [...feeds, "MAINPID", "BARRIER", "close"]);
     });
   }
+
+  describe("tells of a trial", () => {
+    const table: [how: string, said: string[]][] = [
+      ["bake 60000", [
+        "EXTEND 65000",
+        "generation 0 serves, generation 1 is on trial with 100 %",
+      ]],
+      ["canary 10 ramp 9000", [
+        "EXTEND 14000",
+        "generation 0 serves, generation 1 is on trial with 10 %",
+      ]],
+      // Nobody knows when somebody decides.
+      ["hold", ["READY generation 0 serves, generation 1 is on trial with 100 %"]],
+    ];
+    for (const [how, expected] of table) {
+      it(how, () => {
+        const { said, client } = recorder();
+        const times = { readyTimeoutMs: 1, stopTimeoutMs: 1, watchdogUsec: undefined };
+        const manager = new ServiceManager({ client, ...times });
+        const story = new Story();
+        for (const text of ["start", "ready 0", `reload 7 ${how}`, "ready 1"]) {
+          said.length = 0;
+          const { state, effects } = step(story.state, parseEvent(text), story.policy);
+          story.state = state;
+          manager.onStep(state, effects);
+        }
+        assert.deepEqual(said, expected);
+      });
+    }
+  });
 });
