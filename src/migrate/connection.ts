@@ -131,6 +131,19 @@ function readBy({ received, unread }: Look): number {
   return received - unread;
 }
 
+/** It is paused: its server is not woken by what comes. */
+export function isHeldBack(watched: Watched | null): boolean {
+  switch (watched?.phase) {
+    case "owed":
+    case "rest":
+    case "waiting":
+    case "boundary":
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** Its client waits for answers. */
 export function isProven({ waited }: Watched): boolean {
   return waited >= SURE;

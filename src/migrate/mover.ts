@@ -7,7 +7,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { KeptConnections } from "./kept.ts";
-import { firstLook, nextLook, verdict } from "./connection.ts";
+import { firstLook, isHeldBack, nextLook, verdict } from "./connection.ts";
 import type { Look, Verdict, Watched } from "./connection.ts";
 import type { Crossed, CrossingTable } from "./crossing.ts";
 import { isBlocking, look, open, pause } from "./grip.ts";
@@ -172,8 +172,10 @@ export class Mover {
     const { watched, order } = entry.watched === null
       ? firstLook(seen, entry.waited)
       : nextLook(entry.watched, seen, terms);
-    if (order === "pause" && !this.#mayPause(socket, seen)) return;
-    if (order === "pause") pause(platform, socket);
+    // Who is held back already, and is read from without being woken, must not be forgotten.
+    const pauses = order === "pause" && !isHeldBack(entry.watched);
+    if (pauses && !this.#mayPause(socket, seen)) return;
+    if (pauses) pause(platform, socket);
     if (order === "open") open(platform, socket);
     entry.watched = watched;
     const isFollowed = watched.phase === "open" && atMs - watched.sinceMs < CLOSELY_MS;
