@@ -129,8 +129,8 @@ export class History {
     if (record === undefined) return [];
     const startedAt = record.startedAt.toISOString();
     const { pid } = record;
-    return [
-      { epoch, state: "exited", outcome, reason, pid, startedAt, connections: NO_CONNECTIONS },
-    ];
+    const end = { outcome, reason, pid, startedAt } as const;
+    const rest = { connections: NO_CONNECTIONS, takesConnections: false } as const;
+    return [{ epoch, state: "exited", ...end, ...rest }];
   }
 }

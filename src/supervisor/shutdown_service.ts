@@ -170,6 +170,7 @@ export class ShutdownService {
         pid: this.#server?.pid ?? null,
         startedAt: this.#startedAt.toISOString(),
         connections: { total: busy + idle, busy, idle },
+        takesConnections: false,
       }],
       restarts: { ok: 0, failed: 0, crashes: 0 },
       lastReload: null,

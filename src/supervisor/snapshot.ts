@@ -38,6 +38,8 @@ export interface GenerationView {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly connections: ConnectionCounts;
+  /** With --keep-alive: it lives, and connections that clients keep open can be moved to it. */
+  readonly takesConnections: boolean;
 }
 
 export interface LastReload {
