@@ -41,6 +41,8 @@ export interface DrainTarget {
   processes(): number[];
   /** Connections that it has open and that are another generation's already: inodes. */
   departed(): ReadonlySet<number>;
+  /** Connections with a request are on their way to it: with `isLast` they are waited for too. */
+  isExpecting(): boolean;
 }
 
 export class Drain {
@@ -152,6 +154,7 @@ export class Drain {
   }
 
   #isQuiet(): boolean {
+    if (this.target.isLast && this.target.isExpecting()) return false;
     if (this.target.style === "signal" || this.#counts.busy === 0) return true;
     if (this.target.isLast && this.#firstAreDone()) return true;
     return this.target.style === "settle" && performance.now() - this.#startedAt >= SETTLE_MS;

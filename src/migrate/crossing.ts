@@ -81,6 +81,12 @@ export class CrossingTable {
     return this.#crossings.size === 0;
   }
 
+  /** A request waits on one of them. */
+  get owes(): boolean {
+    const { sockets } = this.platform;
+    return [...this.#crossings].some(({ socket }) => sockets.unreadBytes(socket) > 0);
+  }
+
   /** Resolves when nobody is on the way: in REST_MS and OFFER_MS at the latest, unless others follow. */
   whenEmpty(): Promise<void> {
     return this.isEmpty ? Promise.resolve() : new Promise((resolve) => this.#waiters.push(resolve));

@@ -18,8 +18,8 @@ export class Migration {
   readonly crossings: CrossingTable;
   /** System calls to trap in whoever is to get connections. */
   readonly trap: readonly number[];
-  /** Generations whose connections are to be moved, and are not on their way yet. */
-  readonly moving = new Set<number>();
+  /** Generations whose connections are to be moved, and are not on their way yet; what lets them stay. */
+  readonly moving = new Map<number, () => void>();
   readonly #rate = new ConnectionRate(passiveOpens);
   readonly #shutdown: number;
 
@@ -62,6 +62,11 @@ export class Migration {
   trapForNext(): readonly number[] {
     if (this.moving.size > 0 || !this.crossings.isEmpty) return this.trap;
     return trapsAccept(this.mode, this.#rate.take()) ? this.trap : [];
+  }
+
+  /** Who serves is to stop: nobody is left to move anything to. */
+  abandon(): void {
+    for (const stay of [...this.moving.values()]) stay();
   }
 
   /** @param trap system calls that a generation is asked about */

@@ -50,9 +50,16 @@ export class Stopping {
     // One whose shutdown(2) is not trapped could end what is the heir's already.
     const takes = heirTakes && this.generation.facts.takesConnections;
     const moves = takes && !isLast && !shares && this.policy.drainStyle !== "signal";
-    if (moves) context.migration?.moving.add(epoch);
+    if (moves) context.migration?.moving.set(epoch, () => this.#stay());
+    if (isLast) context.migration?.abandon();
     const style = (shares && !isLast) || moves ? "signal" : this.policy.drainStyle;
     this.#drain = this.#newDrain(isLast, style, moves ? () => this.#move() : undefined);
+  }
+
+  /** Nobody is left who could take its connections: they finish here, as without the option. */
+  #stay(): void {
+    this.cancel();
+    this.#drain = this.#newDrain(false, this.policy.drainStyle);
   }
 
   #newDrain(
@@ -66,6 +73,7 @@ export class Stopping {
       ...{ epoch, style, isLast, quietMs: config.quietMs },
       processes: () => this.generation.processes(),
       departed: () => migration?.crossings.inodes ?? new Set(),
+      isExpecting: () => migration?.crossings.owes ?? false,
     }, onDrained);
   }
 
