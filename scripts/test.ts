@@ -62,6 +62,8 @@ const SLOW = {
 const PROMISES = { ...SLOW, folder: "test/integration", runner: "bun", parallel: 4 } as const;
 /** Clients that never pause, and a baton that has to be quick: no place for others. */
 const ALONE_ON_MACHINE = ["keep_alive"] as const;
+/** Without those of bodies. */
+const KEEP_ALIVE_ON_DENO = ["keep_alive_test", "keep_alive_auto", "keep_alive_shutdown"] as const;
 /** Only root can test these; what else there is on Deno is tested as an ordinary user. */
 const NEED_ROOT = ["systemd", "takeover", "rolling_update"] as const;
 /** What any user must get alike: the reload of any server. Baton's own succession is tested on Deno. */
@@ -100,7 +102,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   integration: { ...PROMISES, except: ALONE_ON_MACHINE },
   "integration-deno": { ...PROMISES, env: ON_DENO, except: ALONE_ON_MACHINE },
   "keep-alive": { ...PROMISES, files: ALONE_ON_MACHINE, parallel: 1 },
-  "keep-alive-deno": { ...PROMISES, files: ["keep_alive_test"], parallel: 1, env: ON_DENO },
+  "keep-alive-deno": { ...PROMISES, files: KEEP_ALIVE_ON_DENO, parallel: 1, env: ON_DENO },
   "integration-root-deno": { ...PROMISES, env: ON_DENO, files: NEED_ROOT },
   "integration-user": { ...PROMISES, asPlainUser: true, files: FOR_ANY_USER },
   "integration-user-deno": {

@@ -11,12 +11,9 @@ import { formatTally, Load, type Tally } from "../support/load.ts";
 import { FIXTURES } from "../support/programs.ts";
 import { place, type Runnable, server, type ServerId } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
-import { waitUntil } from "../support/wait_until.ts";
 
 const TIMEOUT_MS = 120_000;
 const RELOADS = 3;
-/** Until the rate of new connections is known. */
-const RATE_MS = 1_100;
 const MOVING: readonly ServerId[] = [
   "node",
   "bun",
@@ -99,27 +96,6 @@ describe("kept connections move at a reload", () => {
       assert.ok(moved >= clients, `${moved} of ${clients} clients' connections moved: ${log}`);
     });
   }
-});
-
-test("--keep-alive auto leaves them where new connections are many", {
-  timeout: TIMEOUT_MS,
-  skip: server("go").needs() ?? false,
-}, async () => {
-  using work = tempDir();
-  const port = await freePort();
-  await using baton = await startBaton({
-    ...place(server("go"), { port, workDir: work.path }),
-    flags: ["--keep-alive", "auto", "--drain-time", "1s"],
-  });
-  await using load = new Load({ port, clients: 4, mode: "keep-alive", thinkTimeMs: 20 }).start();
-  await using crowd = new Load({ port, clients: 4 }).start();
-  // A rate over less than a second is none; then it is many times what auto pays for.
-  const startedAt = performance.now();
-  await waitUntil(() => performance.now() - startedAt > RATE_MS, { what: "time to count" });
-  await baton.reload();
-  assert.equal((await baton.settled()).lastReload?.connectionsKept, null);
-  assert.equal((await crowd.stop()).lost, 0);
-  assert.equal((await load.stop()).timedOut, 0);
 });
 
 describe("kept connections stay", () => {
