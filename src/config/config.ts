@@ -4,6 +4,7 @@
  * Guarantees: all durations are whole milliseconds, all listeners are parsed, every rule across
  * options has been checked (see `validate.ts`). Holds no defaults: those are in `options.ts`.
  */
+import type { CheckConfig } from "./check_config.ts";
 import type { ListenSpec } from "./listen_spec.ts";
 
 /** How a generation gets its listening sockets (docs/handoff.md). */
@@ -11,9 +12,6 @@ export type HandoffMode = "auto" | "adopt" | "inherit";
 
 /** How the old generation is emptied before its stop signal (docs/restart.md). */
 export type DrainMode = "auto" | "quiesce" | "signal";
-
-/** What must have happened before a generation may serve. `auto`: `listen`, and `notify` once seen. */
-export type ReadyGate = "auto" | "listen" | "notify";
 
 /** What happens when the serving generation ends although nobody asked it to. */
 export type OnCrash = "restart" | "exit";
@@ -31,7 +29,7 @@ export type SignalTarget = "process" | "group";
 export type SignalName = `SIG${string}`;
 
 /** What `run` was asked to do; every field is always present. */
-export interface Config {
+export interface Config extends CheckConfig {
   /** Program and arguments of the server, at least one element. */
   readonly command: readonly string[];
   /** Name of this service: names its control socket, lock and log lines. */
@@ -45,7 +43,6 @@ export interface Config {
   /** `--backlog`: length of the accept queue of listeners that baton binds. */
   readonly backlog: number;
   readonly handoff: HandoffMode;
-  readonly ready: ReadyGate;
   /** The gate fails when it has not passed after this time. */
   readonly readyTimeoutMs: number;
   /** First share of the new connections for a new generation, in percent; null: all at once. */

@@ -8,6 +8,7 @@
 import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
+import { parseLiveSpec, parseReadySpec } from "./check_spec.ts";
 import type { Config } from "./config.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { ConfigError, inPlace } from "./errors.ts";
@@ -197,6 +198,10 @@ function readAny(option: Option, raw: unknown): unknown {
       return readStrings(raw).map(parseListenSpec);
     case "paths":
       return readStrings(raw).map(readPath);
+    case "checks":
+      return readStrings(raw).map(parseReadySpec);
+    case "live checks":
+      return readStrings(raw).map(parseLiveSpec);
   }
 }
 

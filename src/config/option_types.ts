@@ -1,10 +1,12 @@
 /** What an option of `baton run` can be: its group, its type, and what each type knows of its values. */
 import type { SignalName } from "./config.ts";
+import type { ReadySpec, RepeatedCheck } from "./check_spec.ts";
 import type { ListenSpec } from "./listen_spec.ts";
 
 export const SERVICE = "Service";
 export const LISTENERS = "Listeners and handoff";
 export const READINESS = "Readiness";
+export const HEALTH = "Health checks";
 export const ROLLOUT = "Letting a new generation in";
 export const DRAIN = "Drain and stop";
 export const CRASHES = "Crashes";
@@ -14,7 +16,7 @@ export const OUTPUT = "Signals and output";
 
 /** Headings under which help and documentation show the options, in this order. */
 export const OPTION_GROUPS = [
-  ...[SERVICE, LISTENERS, READINESS, ROLLOUT, DRAIN, POD, CRASHES, TAKEOVER, OUTPUT],
+  ...[SERVICE, LISTENERS, READINESS, HEALTH, ROLLOUT, DRAIN, POD, CRASHES, TAKEOVER, OUTPUT],
 ] as const;
 export type Group = typeof OPTION_GROUPS[number];
 
@@ -93,8 +95,22 @@ export interface PathsOption extends OptionText {
   readonly default: readonly string[];
 }
 
+/** An option that may be given several times, each value a part of the gate (check_spec.ts). */
+export interface ChecksOption extends OptionText {
+  readonly type: "checks";
+  readonly default: readonly ReadySpec[];
+}
+
+/** The same for what is asked again and again. */
+export interface LiveChecksOption extends OptionText {
+  readonly type: "live checks";
+  readonly default: readonly RepeatedCheck[];
+}
+
 /** An entry of the table, whatever its type. */
 export type Option =
+  | ChecksOption
+  | LiveChecksOption
   | PathsOption
   | DurationOption
   | PercentOption
@@ -110,6 +126,8 @@ export type OptionFor<T> = [T] extends [boolean] ? FlagOption
   : [T] extends [number | null] ? DurationOption | PercentOption | IntOption
   : [T] extends [readonly string[]] ? PathsOption
   : [T] extends [readonly ListenSpec[]] ? ListOption
+  : [T] extends [readonly RepeatedCheck[]] ? LiveChecksOption
+  : [T] extends [readonly ReadySpec[]] ? ChecksOption
   : [string] extends [T] ? StringOption
   : [T] extends [SignalName | null] ? SignalOption
   : [T] extends [string] ? EnumOption<T>

@@ -6,8 +6,9 @@
  * from here: the flag is `--ready-timeout`, its key `ready_timeout`, its field `readyTimeoutMs`.
  * Holds no parser (load.ts) and no rule across options (validate.ts).
  */
+import { CHECK_OPTIONS, READY_OPTIONS } from "./check_options.ts";
 import type { Config } from "./config.ts";
-import { MAX_DURATION_MS } from "./duration.ts";
+import { choice, int, text, time } from "./option_makers.ts";
 import {
   CRASHES,
   DRAIN,
@@ -19,7 +20,7 @@ import {
   SERVICE,
   TAKEOVER,
 } from "./option_types.ts";
-import type { Group, Option, OptionFor } from "./option_types.ts";
+import type { Option, OptionFor } from "./option_types.ts";
 
 /** Default of `--backlog`: the kernel's own default of net.core.somaxconn, which caps it anyway. */
 export const DEFAULT_BACKLOG = 4096;
@@ -58,28 +59,6 @@ const MAX_CRASH_LIMIT = 1_000_000;
 /** The fields of `Config` that are set by options: all but the command of the server. */
 export type ConfigField = Exclude<keyof Config, "command">;
 
-type TimeBounds = readonly [def: number | null, min: number];
-
-function time(flag: string, group: Group, ms: TimeBounds, help: string) {
-  const bounds = { default: ms[0], minMs: ms[1], maxMs: MAX_DURATION_MS };
-  return { type: "duration", flag, group, placeholder: "TIME", ...bounds, help } as const;
-}
-
-function int(flag: string, group: Group, n: readonly [number, number, number], help: string) {
-  const bounds = { default: n[0], min: n[1], max: n[2] };
-  return { type: "int", flag, group, placeholder: "N", ...bounds, help } as const;
-}
-
-/** The first of `values` is the default. */
-function choice<T extends string>(flag: string, group: Group, values: readonly T[], help: string) {
-  const placeholder = values.join("|");
-  return { type: "enum", flag, group, placeholder, default: values[0] as T, values, help } as const;
-}
-
-function text(flag: string, group: Group, placeholder: string, help: string) {
-  return { type: "string", flag, group, placeholder, default: null, help } as const;
-}
-
 /** The table, by field of `Config`; iterate `OPTIONS` for the order of the documentation. */
 // deno-fmt-ignore: one option per entry, so that it reads as a table
 export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]> } = {
@@ -110,12 +89,12 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
     "How a new generation gets its sockets: adopt lets the server bind by itself beside the old " +
     "one, inherit passes the sockets of --listen, auto serves both."),
 
-  ready: choice("ready", READINESS, ["auto", "listen", "notify"],
-    "What must happen before a new generation may serve: listen waits until it listens, notify " +
-    "until it sends READY=1 to NOTIFY_SOCKET, auto for listen, and for notify once it is seen."),
+  ready: READY_OPTIONS.ready,
   readyTimeoutMs: time("ready-timeout", READINESS, [DEFAULT_READY_TIMEOUT_MS, 1],
     "A generation that is not ready after this time has failed; the old one goes on."),
 
+  live: READY_OPTIONS.live,
+  ...CHECK_OPTIONS,
   canary: {
     type: "percent", flag: "canary", group: ROLLOUT, placeholder: "PERCENT", default: null,
     help: "Give a new generation this part of the new connections, until 'baton canary', 'baton " +
@@ -230,7 +209,7 @@ export const OPTIONS: readonly (Option & { readonly field: ConfigField })[] = Ob
 
 /** True for options that may be given several times. */
 export function isRepeatable(option: Option): boolean {
-  return option.type === "list" || option.type === "paths";
+  return ["list", "paths", "checks", "live checks"].includes(option.type);
 }
 
 /**

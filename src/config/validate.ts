@@ -11,6 +11,7 @@ import { ConfigError } from "./errors.ts";
 import { checkListeners, parseListenSpec } from "./listen_spec.ts";
 import { presetForCommand } from "./presets.ts";
 import { suggest } from "./suggest.ts";
+import { validateChecks } from "./validate_checks.ts";
 
 /** `{fd:NAME}` or `{port:NAME}` in a word of the server's command. */
 export interface Placeholder {
@@ -119,10 +120,12 @@ function checkPod(config: Config): void {
 
 /** @returns what was asked for that needs a handoff, so not --shutdown-only; null: nothing */
 export function optionOfHandoff(config: Config): string | null {
+  const gate = config.ready.find(({ kind }) => kind !== "auto" && kind !== "listen");
   const options: readonly (readonly [boolean, string])[] = [
     [config.listen.length > 0, "--listen"],
     [config.handoff !== "auto", "--handoff"],
-    [config.ready === "notify", "--ready notify"],
+    [gate !== undefined, `--ready ${gate?.text}`],
+    [config.live.length > 0, "--live"],
     [config.watch.length > 0, "--watch"],
     [config.canary !== null, "--canary"],
     [config.rampMs > 0, "--ramp"],
@@ -144,6 +147,7 @@ export function validateConfig(config: Config): void {
   checkPlaceholders(config);
   checkCrashDelays(config);
   checkSignals(config);
+  validateChecks(config);
   checkRollout(config);
   checkPod(config);
 }

@@ -1,0 +1,81 @@
+/** The part of the table of options (options.ts) about the gate, liveness and their checks. */
+import type { CheckConfig } from "./check_config.ts";
+import { choice, int, text, time } from "./option_makers.ts";
+import { HEALTH, READINESS } from "./option_types.ts";
+import type { OptionFor } from "./option_types.ts";
+
+/** `--check-interval` while a candidate is in its gate: users wait for it. */
+export const GATE_INTERVAL_MS = 200;
+/** `--check-interval` of liveness. */
+export const LIVE_INTERVAL_MS = 1_000;
+/** Default of `--check-timeout` in milliseconds. */
+export const DEFAULT_CHECK_TIMEOUT_MS = 1_000;
+/** Default of `--healthy-threshold`. */
+export const DEFAULT_HEALTHY_THRESHOLD = 1;
+/** Default of `--unhealthy-threshold`. */
+export const DEFAULT_UNHEALTHY_THRESHOLD = 3;
+
+const MAX_THRESHOLD = 1_000;
+
+// deno-fmt-ignore: one option per entry, so that it reads as a table
+export const READY_OPTIONS: { readonly [F in "ready" | "live"]: OptionFor<CheckConfig[F]> } = {
+  ready: {
+    type: "checks", flag: "ready", group: READINESS, placeholder: "CHECK", default: [],
+    help: "What must happen before a new generation may serve; may be given several times, then " +
+      "all of it. listen: it listens. notify: it sends READY=1 to NOTIFY_SOCKET. auto, the " +
+      "default: listen, and notify once it was seen. fd:N: it writes a newline to descriptor N. " +
+      "log:REGEX: it prints such a line. Or a check that it passes: http:[PORT]/PATH, " +
+      "tcp[:PORT], redis[:PORT], grpc[:PORT][/SERVICE], exec:COMMAND.",
+  },
+  live: {
+    type: "live checks", flag: "live", group: HEALTH, placeholder: "CHECK", default: [],
+    help: "What the generation that serves is asked again and again: http, tcp, redis, grpc and " +
+      "exec as in --ready. May be given several times. Without it nothing is asked.",
+  },
+};
+
+// deno-fmt-ignore: one option per entry, so that it reads as a table
+export const CHECK_OPTIONS: {
+  readonly [F in Exclude<keyof CheckConfig, "ready" | "live">]: OptionFor<CheckConfig[F]>;
+} = {
+  checkIntervalMs: time("check-interval", HEALTH, [null, 1],
+    "From one check to the next. By default 200ms until a generation is ready, then 1s."),
+  checkTimeoutMs: time("check-timeout", HEALTH, [DEFAULT_CHECK_TIMEOUT_MS, 1],
+    "A check that has no answer after this time has failed."),
+  checkEdgeIntervalMs: time("check-edge-interval", HEALTH, [null, 1], "The interval while results " +
+    "differ from the state, but not yet often enough to change it. By default the same."),
+  checkJitterMs: time("check-jitter", HEALTH, [0, 0],
+    "Up to this time, by chance, is added to each interval."),
+  checkInitialJitterMs: time("check-initial-jitter", HEALTH, [0, 0],
+    "The first check waits for up to this time, by chance."),
+  healthyThreshold: int("healthy-threshold", HEALTH, [DEFAULT_HEALTHY_THRESHOLD, 1, MAX_THRESHOLD],
+    "So many successes in a row make a check healthy again. The very first result, if it is one, " +
+    "is enough."),
+  unhealthyThreshold: int("unhealthy-threshold", HEALTH,
+    [DEFAULT_UNHEALTHY_THRESHOLD, 1, MAX_THRESHOLD],
+    "So many failures in a row make a check unhealthy. A wrong answer does at once."),
+  checkHost: {
+    ...text("check-host", HEALTH, "HOST", "Host of http checks, authority of grpc checks. By " +
+      "default the address of the listener."),
+    pattern: /^[\x21-\x7e]+$/,
+    patternText: "printable ASCII without spaces",
+  },
+  checkMethod: choice("check-method", HEALTH, ["GET", "HEAD", "OPTIONS", "POST"],
+    "Method of http checks."),
+  checkStatus: text("check-status", HEALTH, "STATUSES", "Statuses that http checks expect: 200, " +
+    "200-299 or 200-299,304. By default 200."),
+  checkRetriableStatus: text("check-retriable-status", HEALTH, "STATUSES", "Statuses that are " +
+    "counted (--unhealthy-threshold) instead of making a check unhealthy at once."),
+  checkBody: text("check-body", HEALTH, "REGEX",
+    "What the body of the answer to an http check must match."),
+  checkServiceName: {
+    ...text("check-service-name", HEALTH, "NAME", "The answer to an http check must have this in " +
+      "its header X-Envoy-Upstream-Healthchecked-Cluster."),
+    pattern: /^[\x21-\x7e]+$/,
+    patternText: "printable ASCII without spaces",
+  },
+  checkSend: text("check-send", HEALTH, "BYTES",
+    "What a tcp check sends; \\xNN, \\r, \\n, \\t, \\0 and \\\\ stand for bytes."),
+  checkReceive: text("check-receive", HEALTH, "BYTES",
+    "What a tcp check waits for, anywhere in the answer. Without it a connection is enough."),
+};

@@ -1,0 +1,61 @@
+/**
+ * The values of the `--check-...` options that are texts with a form of their own: ranges of statuses,
+ * bytes with escapes. Pure.
+ */
+import { parsePattern } from "./check_spec.ts";
+import { ConfigError } from "./errors.ts";
+
+/** Statuses from..to, both included. */
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+const MIN_STATUS = 200;
+const MAX_STATUS = 599;
+
+/** @param text `200-299,304` */
+export function parseStatuses(text: string): readonly StatusRange[] {
+  return text.split(",").map((part) => {
+    const [, first, last] = /^\s*(\d{3})(?:-(\d{3}))?\s*$/.exec(part) ?? [];
+    const from = Number(first);
+    const to = last === undefined ? from : Number(last);
+    // What is below is no final answer, and what is above no status.
+    if (!(from >= MIN_STATUS && to <= MAX_STATUS && from <= to)) {
+      throw new ConfigError(
+        `Cannot use ${JSON.stringify(text)}: ${JSON.stringify(part)} is no status and no range ` +
+          `from ${MIN_STATUS} to ${MAX_STATUS}`,
+        { remedy: "Write for example 200, 200-299 or 200-299,304" },
+      );
+    }
+    return { from, to };
+  });
+}
+
+/** @param text with \r, \n, \t, \0, \\ and \xNN; everything else is itself, in UTF-8 */
+export function parseBytes(text: string): Uint8Array {
+  const encoder = new TextEncoder();
+  const bytes: number[] = [];
+  const named: Readonly<Record<string, number>> = { r: 13, n: 10, t: 9, "0": 0, "\\": 92 };
+  for (const [part, hex, name] of text.matchAll(/\\x([0-9a-fA-F]{2})|\\(.?)|[^\\]+/gsu)) {
+    const value = hex !== undefined ? parseInt(hex, 16) : named[name ?? ""];
+    if (value !== undefined) bytes.push(value);
+    else if (name === undefined) bytes.push(...encoder.encode(part));
+    else {
+      throw new ConfigError(
+        `Cannot use ${JSON.stringify(text)}: ${JSON.stringify(part)} is no escape`,
+        { remedy: "Write \\xNN with two hexadecimal digits, \\r, \\n, \\t, \\0 or \\\\" },
+      );
+    }
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** @param text a regular expression, without delimiters */
+export function parseBodyPattern(text: string): RegExp {
+  return parsePattern(
+    text,
+    "",
+    (why) => new ConfigError(`Cannot use ${JSON.stringify(text)}: ${why}`),
+  );
+}
