@@ -193,6 +193,9 @@ const PURE = [
   ...["lifecycle", "config", "init", "steering/model.ts", "steering/program.ts"],
   ...["kubernetes/budget.ts", "drain/conversation.ts"],
   ...["drain/classify.ts", "handoff/dialects.ts", "admin/http1.ts"],
+  ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
+  ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
+  ...["health/grpc_dialogue.ts", "health/log_line.ts"],
   ...["takeover/fields.ts", "takeover/messages.ts", "takeover/old_side.ts", "takeover/new_side.ts"],
 ] as const;
 

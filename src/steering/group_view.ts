@@ -1,10 +1,13 @@
 /** What can be asked of a group of members (`group.ts`). Changes nothing. */
 import { formatAddress } from "../platform/address.ts";
 import type { Fd } from "../platform/fd.ts";
+import { Lane } from "./lane.ts";
 import { NOBODY, recordOf, usableOf } from "./member.ts";
 import type { GroupAddress, Member, MemberRecord } from "./member.ts";
 
 export abstract class GroupView {
+  /** Connections of our own are steered one at a time. */
+  readonly probes = new Lane();
   abstract readonly address: GroupAddress;
   /** Members in the kernel's order, retired ones included. */
   abstract get members(): readonly Member[];

@@ -1,0 +1,171 @@
+/**
+ * One check over a TCP connection of its own, which reaches the generation that is meant and no other:
+ * the socket has its source port before it connects, and until the connection is made that port, and
+ * nobody else's, is led to the generation. Never blocks; ends at its time-out at the latest.
+ */
+import type { InetAddress } from "../platform/address.ts";
+import { connectingFailure, startConnecting } from "../platform/connecting.ts";
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Readiness, Watch } from "../platform/reactor.ts";
+import type { Attempt } from "./check_loop.ts";
+import type { Dialogue } from "./dialogue.ts";
+import { failure } from "./monitor.ts";
+import type { CheckResult } from "./monitor.ts";
+
+const CHUNK = 16 * 1024;
+
+/** How a generation is reached. */
+export interface Way {
+  /** Where the connection comes from; its port is 0. */
+  readonly source: InetAddress;
+  readonly target: InetAddress;
+  /** A socket of that family, without an address. */
+  stream(): Fd;
+  /** Connections from `port` of the source go to the generation, until this is called with null. */
+  lead(port: number | null): void;
+  /** One is led at a time. */
+  readonly lane: { enter(turn: () => void): void; leave(): void };
+}
+
+export interface ConnectionCheckOptions {
+  readonly way: Way;
+  readonly dialogue: Dialogue;
+  readonly timeoutMs: number;
+  readonly onResult: (result: CheckResult) => void;
+}
+
+export class ConnectionCheck implements Attempt {
+  #socket: Fd | null = null;
+  #watch: Watch | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #unsent: Uint8Array = new Uint8Array(0);
+  #isLed = false;
+  #isConnected = false;
+  #isOver = false;
+
+  constructor(readonly platform: Platform, readonly options: ConnectionCheckOptions) {
+    options.way.lane.enter(() => this.#begin());
+  }
+
+  cancel(): void {
+    this.#isOver = true;
+    this.#close();
+  }
+
+  #begin(): void {
+    const { way, timeoutMs } = this.options;
+    if (this.#isOver) return way.lane.leave();
+    this.#isLed = true;
+    this.#timer = setTimeout(() => this.#finish(failure(this.#lateness)), timeoutMs);
+    try {
+      this.#connect(way);
+    } catch (error) {
+      // Not now: whoever asked has not got its attempt yet.
+      const result = failure(connectingText(error));
+      this.#close();
+      this.#timer = setTimeout(() => this.#finish(result), 0);
+    }
+  }
+
+  #connect(way: Way): void {
+    const { sockets, reactor, descriptors } = this.platform;
+    const socket = this.#socket = way.stream();
+    descriptors.setNonblocking(socket);
+    sockets.bindInet(socket, way.source);
+    way.lead(sockets.localAddress(socket)?.port ?? null);
+    startConnecting(sockets, socket, way.target);
+    this.#watch = reactor.watch(socket, (ready) => this.#onReady(ready), { write: true });
+  }
+
+  get #lateness(): string {
+    const seconds = `${this.options.timeoutMs / 1000} s`;
+    if (!this.#isConnected) return `no connection within ${seconds}`;
+    return `${this.options.dialogue.shortfall} within ${seconds}`;
+  }
+
+  #onReady(ready: Readiness): void {
+    try {
+      if (!this.#isConnected) this.#onConnected();
+      else {
+        if (ready.writable) this.#send();
+        if (ready.readable || ready.hangup) this.#receive();
+      }
+      if (this.#socket !== null) this.#watch?.arm({ read: true, write: this.#unsent.length > 0 });
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      const how = error.errno === C.ECONNRESET || error.errno === C.EPIPE
+        ? "it reset the connection"
+        : error.message;
+      this.#finish(failure(`${how}: ${this.options.dialogue.shortfall}`));
+    }
+  }
+
+  #onConnected(): void {
+    const { way, dialogue } = this.options;
+    const failed = connectingFailure(this.platform.sockets, this.#socket!, way.target);
+    if (failed !== null) return this.#finish(failure(connectingText(failed)));
+    this.#isConnected = true;
+    this.#letGo();
+    this.#say(dialogue.opening);
+    if (dialogue.onConnected !== null) this.#finish(dialogue.onConnected);
+  }
+
+  #say(bytes: Uint8Array): void {
+    const all = new Uint8Array(this.#unsent.length + bytes.length);
+    all.set(this.#unsent);
+    all.set(bytes, this.#unsent.length);
+    this.#unsent = all;
+    this.#send();
+  }
+
+  #send(): void {
+    if (this.#unsent.length === 0) return;
+    const count = this.platform.descriptors.write(this.#socket!, this.#unsent);
+    this.#unsent = this.#unsent.subarray(count ?? 0);
+  }
+
+  #receive(): void {
+    const { dialogue } = this.options;
+    const bytes = this.platform.descriptors.read(this.#socket!, new Uint8Array(CHUNK));
+    if (bytes === null) return;
+    if (bytes.length === 0) return this.#finish(dialogue.onEnd());
+    const { say, result } = dialogue.onData(bytes);
+    if (result !== undefined) return this.#finish(result);
+    if (say !== undefined) this.#say(say);
+  }
+
+  #finish(result: CheckResult): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#close();
+    this.options.onResult(result);
+  }
+
+  #letGo(): void {
+    if (!this.#isLed) return;
+    this.#isLed = false;
+    const { way } = this.options;
+    try {
+      way.lead(null);
+    } finally {
+      way.lane.leave();
+    }
+  }
+
+  #close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#watch?.cancel();
+    this.#watch = null;
+    this.#socket?.close();
+    this.#socket = null;
+    this.#letGo();
+  }
+}
+
+function connectingText(error: unknown): string {
+  if (error instanceof SystemCallError && error.errno === C.ECONNREFUSED) return "refused";
+  return error instanceof Error ? error.message : String(error);
+}

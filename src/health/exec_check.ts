@@ -1,0 +1,140 @@
+/**
+ * A check by a command of the operator's: `sh -c COMMAND`, and its exit status 0 is a success. It runs
+ * in a process group of its own, which is killed at the time-out. What it says on its output is for
+ * people: the last line of it is part of the result.
+ *
+ * A failure is counted, as kubelets do: a status does not tell a wrong answer from none.
+ */
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { ExitStatus } from "../platform/processes.ts";
+import type { Watch } from "../platform/reactor.ts";
+import type { Attempt } from "./check_loop.ts";
+import { failure, success } from "./monitor.ts";
+import type { CheckResult } from "./monitor.ts";
+
+const SHELL = "/bin/sh";
+const SIGKILL = 9;
+const O_RDONLY = 0;
+const CHUNK = 4096;
+const LONGEST_LINE = 200;
+
+export interface ExecCheckOptions {
+  readonly command: string;
+  readonly directory: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  /** A child of ours has started: tells once how it has ended, after it was reaped. */
+  readonly onStarted: (pid: number, onEnd: (status: ExitStatus) => void) => void;
+  readonly onResult: (result: CheckResult) => void;
+}
+
+export class ExecCheck implements Attempt {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #pid: number | null = null;
+  #output: { fd: Fd; watch: Watch } | null = null;
+  #text = "";
+  /** What has been decided before its end: it is killed then. */
+  #verdict: CheckResult | null = null;
+  #isOver = false;
+
+  constructor(readonly platform: Platform, readonly options: ExecCheckOptions) {
+    const { timeoutMs } = options;
+    try {
+      this.#start();
+      this.#timer = setTimeout(
+        () => this.#kill(failure(`it still ran after ${timeoutMs / 1000} s${this.#lastLine}`)),
+        timeoutMs,
+      );
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#timer = setTimeout(() => this.#finish(failure(text)), 0);
+    }
+  }
+
+  #start(): void {
+    const { descriptors, processes, reactor } = this.platform;
+    const { command, directory, env } = this.options;
+    const { read, write } = descriptors.pipe();
+    using output = write;
+    using input = descriptors.open("/dev/null", O_RDONLY);
+    descriptors.setNonblocking(read);
+    this.#output = { fd: read, watch: reactor.watch(read, () => this.#onOutput()) };
+    try {
+      this.#pid = processes.spawn({
+        path: SHELL,
+        argv: ["sh", "-c", 'cd -- "$1" && eval "$2"', "sh", directory, command],
+        env,
+        descriptors: [input, output, output],
+      });
+    } catch (error) {
+      this.#closeOutput();
+      throw error;
+    }
+    this.options.onStarted(this.#pid, (status) => this.#onEnd(status));
+  }
+
+  cancel(): void {
+    this.#isOver = true;
+    this.#kill(null);
+    this.#closeOutput();
+  }
+
+  #kill(verdict: CheckResult | null): void {
+    clearTimeout(this.#timer);
+    this.#verdict ??= verdict;
+    if (this.#pid !== null) this.platform.processes.signal(-this.#pid, SIGKILL);
+  }
+
+  #onOutput(): void {
+    if (this.#readOutput()) this.#output?.watch.arm();
+  }
+
+  /** @returns whether more may come */
+  #readOutput(): boolean {
+    if (this.#output === null) return false;
+    const bytes = this.platform.descriptors.read(this.#output.fd, new Uint8Array(CHUNK));
+    if (bytes === null) return true;
+    if (bytes.length === 0) {
+      this.#closeOutput();
+      return false;
+    }
+    this.#text = (this.#text + new TextDecoder().decode(bytes)).slice(-CHUNK);
+    return true;
+  }
+
+  get #lastLine(): string {
+    const line = this.#text.trimEnd().split("\n").at(-1)?.trim() ?? "";
+    return line === "" ? "" : `: ${line.slice(0, LONGEST_LINE)}`;
+  }
+
+  #onEnd(status: ExitStatus): void {
+    // Once reaped its number may be another's group.
+    this.#pid = null;
+    clearTimeout(this.#timer);
+    // Its last words, which the reactor may not have told of yet.
+    this.#readOutput();
+    if (status.kind === "exited" && status.code === 0) {
+      return this.#finish(success("exit status 0"));
+    }
+    const how = status.kind === "exited"
+      ? `exit status ${status.code}`
+      : status.kind === "signalled"
+      ? `killed by signal ${status.signal}`
+      : "it has ended";
+    this.#finish(failure(how + this.#lastLine));
+  }
+
+  #finish(result: CheckResult): void {
+    this.#closeOutput();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.options.onResult(this.#verdict ?? result);
+  }
+
+  #closeOutput(): void {
+    this.#output?.watch.cancel();
+    this.#output?.fd.close();
+    this.#output = null;
+  }
+}

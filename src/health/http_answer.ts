@@ -1,0 +1,118 @@
+/**
+ * The answer to one HTTP/1.1 request on a connection of its own, as it comes. RFC 9112. Pure.
+ *
+ * Bounded: a longer head is none, and a longer body is cut.
+ */
+import { concat } from "./dialogue.ts";
+
+const LONGEST_HEAD = 64 * 1024;
+/** What --check-body looks at. */
+const LONGEST_BODY = 64 * 1024;
+
+export interface HttpHead {
+  readonly status: number;
+  /** Names in lower case; of several with one name, the last. */
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+export class HttpAnswer {
+  /** Null: not there yet. */
+  head: HttpHead | null = null;
+  /** What came was no HTTP/1. */
+  isBroken = false;
+  #rest: Uint8Array = new Uint8Array(0);
+  #body: Uint8Array = new Uint8Array(0);
+  #bodyIsWhole = false;
+
+  get isEmpty(): boolean {
+    return this.head === null && this.#rest.length === 0;
+  }
+
+  /** All of it that will be looked at is there. */
+  get isWhole(): boolean {
+    return this.#bodyIsWhole || this.#body.length >= LONGEST_BODY;
+  }
+
+  get body(): string {
+    return new TextDecoder().decode(this.#body.subarray(0, LONGEST_BODY));
+  }
+
+  add(bytes: Uint8Array): void {
+    this.#rest = concat(this.#rest, bytes);
+    while (this.head === null && !this.isBroken && this.#readHead());
+    if (this.head !== null) this.#readBody(this.head);
+  }
+
+  /** No more will come: what has no length of its own is whole now. */
+  end(): void {
+    const headers = this.head?.headers;
+    if (headers === undefined) return;
+    if (!headers.has("content-length") && !isChunked(headers)) this.#bodyIsWhole = true;
+  }
+
+  /** @returns whether there may be another head behind it */
+  #readHead(): boolean {
+    const text = new TextDecoder("latin1").decode(this.#rest.subarray(0, LONGEST_HEAD));
+    const end = /\r?\n\r?\n/.exec(text);
+    if (!/^H?T?T?P?\/?$|^HTTP\//.test(text.slice(0, 5))) this.isBroken = true;
+    if (end === null) {
+      if (text.length >= LONGEST_HEAD) this.isBroken = true;
+      return false;
+    }
+    const [first = "", ...lines] = text.slice(0, end.index).split(/\r?\n/);
+    const status = Number(/^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(first)?.[1] ?? NaN);
+    this.#rest = this.#rest.subarray(end.index + end[0].length);
+    if (Number.isNaN(status)) {
+      this.isBroken = true;
+      return false;
+    }
+    // 100 Continue, 103 Early Hints: the answer follows.
+    if (status < 200) return true;
+    const headers = new Map<string, string>();
+    for (const line of lines) {
+      const colon = line.indexOf(":");
+      if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+    }
+    this.head = { status, headers };
+    return false;
+  }
+
+  #readBody({ status, headers }: HttpHead): void {
+    if (status === 204 || status === 304) this.#bodyIsWhole = true;
+    if (isChunked(headers)) return this.#readChunks();
+    this.#keep(this.#rest);
+    this.#rest = new Uint8Array(0);
+    const length = Number(headers.get("content-length") ?? Infinity);
+    if (this.#body.length >= length) this.#bodyIsWhole = true;
+  }
+
+  #readChunks(): void {
+    for (;;) {
+      const line = this.#rest.indexOf(10);
+      if (line < 0) return;
+      const text = new TextDecoder("latin1").decode(this.#rest.subarray(0, line));
+      const size = parseInt(text, 16);
+      if (Number.isNaN(size)) {
+        this.isBroken = true;
+        return;
+      }
+      if (size === 0) {
+        this.#bodyIsWhole = true;
+        return;
+      }
+      const end = line + 1 + size;
+      // Behind the chunk there is CR LF.
+      if (this.#rest.length < end + 2) return;
+      this.#keep(this.#rest.subarray(line + 1, end));
+      this.#rest = this.#rest.subarray(end + 2);
+    }
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (this.#body.length < LONGEST_BODY) this.#body = concat(this.#body, bytes);
+  }
+}
+
+function isChunked(headers: ReadonlyMap<string, string>): boolean {
+  return /\bchunked\b/i.test(headers.get("transfer-encoding") ?? "");
+}

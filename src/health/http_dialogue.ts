@@ -1,0 +1,112 @@
+/**
+ * An HTTP check: one request on a connection of its own, and the rules for its answer. The status
+ * decides; then, if asked for, who has answered and what the body says.
+ */
+import type { StatusRange } from "../config/check_values.ts";
+import { ascii, LISTEN_ON } from "./dialogue.ts";
+import type { Dialogue, Turn } from "./dialogue.ts";
+import { HttpAnswer } from "./http_answer.ts";
+import type { HttpHead } from "./http_answer.ts";
+import { failure, success, wrongAnswer } from "./monitor.ts";
+import type { CheckResult } from "./monitor.ts";
+
+/** Which server answers, in a header that Envoy's health check filter adds. */
+const SERVICE_HEADER = "x-envoy-upstream-healthchecked-cluster";
+/** Which generation answers: a server may send its BATON_EPOCH there. */
+export const EPOCH_HEADER = "x-baton-epoch";
+
+export interface HttpCheckOptions {
+  readonly method: string;
+  readonly path: string;
+  readonly host: string;
+  readonly expected: readonly StatusRange[];
+  /** Of those that are not expected. */
+  readonly retriable: readonly StatusRange[];
+  readonly body: RegExp | null;
+  readonly serviceName: string | null;
+  /** Of the generation that is meant. */
+  readonly epoch: number;
+  /** Another generation may answer: only what says who it is counts. */
+  readonly mustIdentify: boolean;
+}
+
+export class HttpDialogue implements Dialogue {
+  readonly opening: Uint8Array;
+  readonly onConnected = null;
+  readonly #answer = new HttpAnswer();
+
+  constructor(readonly options: HttpCheckOptions) {
+    const { method, path, host } = options;
+    const lines = [
+      `${method} ${path} HTTP/1.1`,
+      `Host: ${host}`,
+      "User-Agent: baton-health-check",
+      "Accept: */*",
+      // Else a server waits for more on a connection that nobody uses again.
+      "Connection: close",
+      ...method === "POST" ? ["Content-Length: 0"] : [],
+    ];
+    this.opening = ascii(`${lines.join("\r\n")}\r\n\r\n`);
+  }
+
+  onData(bytes: Uint8Array): Turn {
+    const answer = this.#answer;
+    answer.add(bytes);
+    if (answer.isBroken) return { result: failure("its answer is no HTTP/1") };
+    if (answer.head === null) return LISTEN_ON;
+    const verdict = this.#judgeHead(answer.head);
+    if (verdict !== null) return { result: verdict };
+    return answer.isWhole ? { result: this.#judgeBody(answer.head) } : LISTEN_ON;
+  }
+
+  onEnd(): CheckResult {
+    const { head } = this.#answer;
+    this.#answer.end();
+    if (head === null || !this.#answer.isWhole) {
+      return failure(`it closed the connection: ${this.shortfall}`);
+    }
+    return this.#judgeBody(head);
+  }
+
+  get shortfall(): string {
+    const { head, isEmpty } = this.#answer;
+    if (head !== null) return `status ${head.status}, and an unfinished body`;
+    return isEmpty ? "no answer" : "an unfinished answer";
+  }
+
+  /** @returns null when the body must be looked at too */
+  #judgeHead(head: HttpHead): CheckResult | null {
+    const { epoch, mustIdentify, expected, retriable, serviceName } = this.options;
+    const answeredBy = head.headers.get(EPOCH_HEADER);
+    if (answeredBy !== undefined && answeredBy !== String(epoch)) {
+      return failure(`generation ${answeredBy} answered`);
+    }
+    if (answeredBy === undefined && mustIdentify) {
+      return wrongAnswer(
+        `all generations share this socket, and the answer does not tell which one it is from ` +
+          `(no header ${EPOCH_HEADER} with its BATON_EPOCH)`,
+      );
+    }
+    const text = `status ${head.status}`;
+    if (!isIn(expected, head.status)) {
+      return isIn(retriable, head.status) ? failure(text) : wrongAnswer(text);
+    }
+    if (serviceName !== null) {
+      const service = head.headers.get(SERVICE_HEADER);
+      if (service === undefined) return wrongAnswer(`${text}, without header ${SERVICE_HEADER}`);
+      if (service !== serviceName) return wrongAnswer(`${text}, from service ${service}`);
+    }
+    return this.options.body === null ? success(text) : null;
+  }
+
+  #judgeBody({ status }: HttpHead): CheckResult {
+    const { body } = this.options;
+    const text = `status ${status}`;
+    if (body === null || body.test(this.#answer.body)) return success(text);
+    return wrongAnswer(`${text}, and the body does not match /${body.source}/`);
+  }
+}
+
+function isIn(ranges: readonly StatusRange[], status: number): boolean {
+  return ranges.some(({ from, to }) => status >= from && status <= to);
+}

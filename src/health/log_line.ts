@@ -1,0 +1,35 @@
+/** `log:REGEX`: a line of what the server prints says that it is ready. Only whole lines are looked at. Pure. */
+
+/** A longer line is cut. */
+const LONGEST_LINE = 64 * 1024;
+
+export class LogLine {
+  /** The line that matched. */
+  found: string | null = null;
+  readonly #decoders = new Map<number, TextDecoder>();
+  readonly #partial = new Map<number, string>();
+  #count = 0;
+
+  constructor(readonly pattern: RegExp) {}
+
+  get explanation(): string {
+    return this.#count === 0 ? "it printed no line" : `none of ${this.#count} lines matched`;
+  }
+
+  /**
+   * @param stream 1 or 2: each has lines of its own
+   * @returns whether that was it
+   */
+  add(stream: number, bytes: Uint8Array): boolean {
+    if (this.found !== null) return false;
+    const decoder = this.#decoders.get(stream) ?? new TextDecoder();
+    this.#decoders.set(stream, decoder);
+    const text = (this.#partial.get(stream) ?? "") + decoder.decode(bytes, { stream: true });
+    const lines = text.split("\n");
+    this.#partial.set(stream, (lines.pop() ?? "").slice(0, LONGEST_LINE));
+    this.#count += lines.length;
+    this.found =
+      lines.map((line) => line.replace(/\r$/, "")).find((line) => this.pattern.test(line)) ?? null;
+    return this.found !== null;
+  }
+}

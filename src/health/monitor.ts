@@ -1,0 +1,108 @@
+/**
+ * Is it healthy? The rules of Envoy's active health checker (source/extensions/health_checkers/common/
+ * health_checker_base_impl.cc), as a pure machine: results in, state out.
+ *
+ * - the very first result decides at once, if it is a success;
+ * - after that it takes `healthyThreshold` successes in a row to become healthy, and
+ *   `unhealthyThreshold` failures in a row to become unhealthy;
+ * - a wrong answer makes it unhealthy at once: only what may be the network's fault is counted (no
+ *   connection, a reset, a time-out), and statuses that are called retriable.
+ */
+
+/** What came of one check. */
+export interface CheckResult {
+  readonly passed: boolean;
+  /** A failure that is counted; a wrong answer is not. */
+  readonly counts: boolean;
+  /** For people: "status 500", "no answer within 1s". */
+  readonly text: string;
+}
+
+export function success(text: string): CheckResult {
+  return { passed: true, counts: true, text };
+}
+
+/** No answer, or one that may be better next time. */
+export function failure(text: string): CheckResult {
+  return { passed: false, counts: true, text };
+}
+
+/** An answer, and not the right one. */
+export function wrongAnswer(text: string): CheckResult {
+  return { passed: false, counts: false, text };
+}
+
+export interface Thresholds {
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+}
+
+export interface Health {
+  readonly healthy: boolean;
+  /** There was no result yet. */
+  readonly isNew: boolean;
+  /** Successes in a row while unhealthy, or counted failures in a row while healthy. */
+  readonly against: number;
+  /** Of all results. */
+  readonly successes: number;
+  readonly failures: number;
+  readonly last: CheckResult | null;
+}
+
+const NOTHING_YET = { against: 0, successes: 0, failures: 0, last: null };
+
+/** Nobody has heard of it yet: a candidate. */
+export const UNKNOWN: Health = { ...NOTHING_YET, healthy: false, isNew: true };
+
+/** It has shown that it is healthy in some other way: by its gate. */
+export const TRUSTED: Health = { ...NOTHING_YET, healthy: true, isNew: false };
+
+export function observe(before: Health, last: CheckResult, thresholds: Thresholds): Health {
+  const counted = {
+    isNew: false,
+    last,
+    successes: before.successes + (last.passed ? 1 : 0),
+    failures: before.failures + (last.passed ? 0 : 1),
+  };
+  if (last.passed === before.healthy) return { ...before, ...counted, against: 0 };
+  const against = before.against + 1;
+  const changes = last.passed
+    ? before.isNew || against >= thresholds.healthyThreshold
+    : !last.counts || against >= thresholds.unhealthyThreshold;
+  if (changes) return { ...counted, healthy: last.passed, against: 0 };
+  return { ...counted, healthy: before.healthy, against };
+}
+
+/** Results have begun to differ from the state. */
+export function isPending({ against }: Health): boolean {
+  return against > 0;
+}
+
+/** When to check, in milliseconds. */
+export interface Schedule {
+  readonly intervalMs: number;
+  /** While a change is pending. */
+  readonly edgeIntervalMs: number;
+  readonly jitterMs: number;
+  readonly initialJitterMs: number;
+}
+
+/** Envoy's floor: a pause of nothing would be no pause. */
+const SHORTEST_MS = 1;
+
+/** @param chance 0 to below 1 @returns the wait before the first check */
+export function firstDelay({ initialJitterMs }: Schedule, chance: number): number {
+  return Math.floor(initialJitterMs * chance);
+}
+
+/** @param chance 0 to below 1 @returns the wait before the next check */
+export function nextDelay(health: Health, schedule: Schedule, chance: number): number {
+  const base = isPending(health) ? schedule.edgeIntervalMs : schedule.intervalMs;
+  return Math.max(SHORTEST_MS, base + Math.floor(schedule.jitterMs * chance));
+}
+
+/** "status 500 (17 of 17 failed)" */
+export function describe({ last, successes, failures }: Health): string {
+  if (last === null) return "no result yet";
+  return `${last.text} (${failures} of ${successes + failures} failed)`;
+}

@@ -1,0 +1,33 @@
+/** A Redis check: PING, and nothing but PONG is right. RESP, https://redis.io/docs/reference/protocol-spec */
+import { ascii, concat, LISTEN_ON, quote } from "./dialogue.ts";
+import type { Dialogue, Turn } from "./dialogue.ts";
+import { failure, success, wrongAnswer } from "./monitor.ts";
+import type { CheckResult } from "./monitor.ts";
+
+const LONGEST_LINE = 512;
+
+export class RedisDialogue implements Dialogue {
+  readonly opening = ascii("*1\r\n$4\r\nPING\r\n");
+  readonly onConnected = null;
+  #heard: Uint8Array = new Uint8Array(0);
+
+  onData(bytes: Uint8Array): Turn {
+    this.#heard = concat(this.#heard, bytes);
+    const end = this.#heard.indexOf(10);
+    if (end < 0 && this.#heard.length < LONGEST_LINE) return LISTEN_ON;
+    const line = new TextDecoder().decode(this.#heard.subarray(0, end < 0 ? LONGEST_LINE : end));
+    const answer = line.trimEnd();
+    if (answer === "+PONG") return { result: success("PONG") };
+    // "-LOADING Redis is loading the dataset in memory", "-NOAUTH Authentication required."
+    const text = answer.startsWith("-") ? answer.slice(1) : `it answered ${quote(this.#heard)}`;
+    return { result: wrongAnswer(text) };
+  }
+
+  onEnd(): CheckResult {
+    return failure("it closed the connection: no answer");
+  }
+
+  get shortfall(): string {
+    return this.#heard.length === 0 ? "no answer" : `it answered ${quote(this.#heard)}`;
+  }
+}

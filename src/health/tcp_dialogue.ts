@@ -1,0 +1,47 @@
+/**
+ * A TCP check: the connection alone, or bytes sent and bytes waited for, anywhere in the answer. As in
+ * Envoy other bytes are no wrong answer: the right ones may still come.
+ */
+import { LISTEN_ON, quote } from "./dialogue.ts";
+import type { Dialogue, Turn } from "./dialogue.ts";
+import { failure, success } from "./monitor.ts";
+import type { CheckResult } from "./monitor.ts";
+
+/** More than this is not searched: a server that talks without end. */
+const MOST_KEPT = 64 * 1024;
+
+export class TcpDialogue implements Dialogue {
+  readonly opening: Uint8Array;
+  readonly onConnected: CheckResult | null;
+  #heard: Uint8Array = new Uint8Array(0);
+
+  constructor(readonly options: { send: Uint8Array; receive: Uint8Array | null }) {
+    this.opening = options.send;
+    this.onConnected = options.receive === null ? success("connected") : null;
+  }
+
+  onData(bytes: Uint8Array): Turn {
+    const { receive } = this.options;
+    const heard = new Uint8Array(this.#heard.length + bytes.length);
+    heard.set(this.#heard);
+    heard.set(bytes, this.#heard.length);
+    if (receive !== null && find(heard, receive)) return { result: success("answered") };
+    this.#heard = heard.subarray(-MOST_KEPT);
+    return LISTEN_ON;
+  }
+
+  onEnd(): CheckResult {
+    return failure(`it closed the connection: ${this.shortfall}`);
+  }
+
+  get shortfall(): string {
+    return this.#heard.length === 0 ? "no answer" : `it answered ${quote(this.#heard)}`;
+  }
+}
+
+function find(text: Uint8Array, wanted: Uint8Array): boolean {
+  for (let at = 0; at + wanted.length <= text.length; at++) {
+    if (wanted.every((byte, i) => text[at + i] === byte)) return true;
+  }
+  return false;
+}
