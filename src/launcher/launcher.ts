@@ -65,6 +65,7 @@ function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): neve
   }
   processes.keepOnExec(FIRST_PASSED_DESCRIPTOR, plan.members);
   processes.closeOnExecFrom(FIRST_PASSED_DESCRIPTOR + plan.members);
+  if (plan.readyDescriptor !== undefined) processes.keepOnExec(plan.readyDescriptor, 1);
   processes.resetSignals();
   execute(platform, path, plan.argv, env);
 }

@@ -3,7 +3,8 @@
  * halves of one start. Both are always the same binary, so there is no version in it.
  *
  * The launcher is started with the members on descriptors 3, 4, ..., then the control socket
- * (SOCK_SEQPACKET), then a sealed memfd with this plan as JSON. It sends one `LaunchReport`; after
+ * (SOCK_SEQPACKET), then a sealed memfd with this plan as JSON; with a `readyDescriptor` these two are
+ * behind it, and copies of it fill what is between. It sends one `LaunchReport`; after
  * `filter_installed` and `prepared` it waits for `GO`, and ends if the supervisor does. The control socket is close-on-exec: its end without a
  * report `failed` is the kernel's word that the server's program is running.
  */
@@ -23,6 +24,8 @@ export interface LaunchPlan {
   readonly cwd: string | null;
   /** How many descriptors from 3 on belong to the server. */
   readonly members: number;
+  /** A further descriptor of the server's own (`--ready fd:N`), where it is passed already. */
+  readonly readyDescriptor?: number;
   /** Set LISTEN_PID to the server's pid (sd_listen_fds(3)). */
   readonly setListenPid: boolean;
   /** System calls to ask the supervisor about; empty = no filter. */

@@ -17,6 +17,8 @@ export interface LaunchOptions {
   readonly stdio: readonly [Fd | number, Fd | number, Fd | number];
   /** Become descriptors 3, 4, ... of the server. */
   readonly members: readonly Fd[];
+  /** Becomes the plan's `readyDescriptor`. */
+  readonly readyEnd?: Fd | null;
   /** The notify descriptor of the filter; called before the server's first instruction. */
   readonly onFilter: (notify: Fd) => void;
   /** It waits for our go-ahead, with or without a filter. */
@@ -39,14 +41,15 @@ export class Launch {
     const [ours, theirs] = sockets.pair();
     const planText = new TextEncoder().encode(JSON.stringify(options.plan));
     using planFile = descriptors.sealedMemfd("baton-plan", planText);
-    const control = FIRST_PASSED_DESCRIPTOR + options.members.length;
+    const passed = [...options.stdio, ...options.members, ...this.#fill()];
+    const control = passed.length;
     const [program, ...prefix] = runtime.selfCommand;
     try {
       this.pid = processes.spawn({
         path: program!,
         argv: ["baton", ...prefix, LAUNCH_VERB, String(control)],
         env: launcherEnvironment(runtime.env()),
-        descriptors: [...options.stdio, ...options.members, theirs, planFile],
+        descriptors: [...passed, theirs, planFile],
       });
     } catch (error) {
       ours.close();
@@ -57,6 +60,14 @@ export class Launch {
     this.#control = ours;
     descriptors.setNonblocking(ours);
     this.#watch = platform.reactor.watch(ours, () => this.readReports());
+  }
+
+  /** What is between the last member and the ready descriptor, and that itself. */
+  #fill(): Fd[] {
+    const { members, readyEnd, plan } = this.options;
+    if (!readyEnd || plan.readyDescriptor === undefined) return [];
+    const count = plan.readyDescriptor + 1 - FIRST_PASSED_DESCRIPTOR - members.length;
+    return Array.from({ length: count }, () => readyEnd);
   }
 
   /**

@@ -27,8 +27,8 @@ export class Children {
   /** Leaders that another baton has started before it was killed: no children of ours. */
   readonly #foreign = new Set<Leader>();
   readonly #ends = new Map<number, { pidfd: Fd; watch: Watch }>();
-  /** Children that are no servers: a baton that is to replace this one. */
-  readonly #strangers = new Set<number>();
+  /** Children that are no servers (a baton that is to replace this one, a check), and who is told of their end. */
+  readonly #strangers = new Map<number, (status: ExitStatus) => void>();
   readonly #stopListening: () => void;
 
   constructor(readonly platform: Platform) {
@@ -82,27 +82,30 @@ export class Children {
   }
 
   /** A child that belongs to no generation, whatever it has open. */
-  addStranger(pid: number): void {
-    this.#strangers.add(pid);
+  addStranger(pid: number, onEnd: (status: ExitStatus) => void = () => {}): void {
+    this.#strangers.set(pid, onEnd);
   }
 
   /** Reaps everything that has ended. */
   reap(): void {
     let strays = 0;
-    const ended: { leader: Leader; status: ExitStatus }[] = [];
+    const ended: { status: ExitStatus; tell: (status: ExitStatus) => void }[] = [];
     for (;;) {
       const reaped = this.platform.processes.reap(-1);
       if (reaped === null) break;
       const leader = this.#leaders.get(reaped.pid);
+      const stranger = this.#strangers.get(reaped.pid);
       this.#leaders.delete(reaped.pid);
       this.#strangers.delete(reaped.pid);
-      if (leader) ended.push({ leader, status: reaped.status });
+      const { status } = reaped;
+      if (leader) ended.push({ status, tell: () => leader.onLeaderExit(status) });
       else strays++;
+      if (stranger) ended.push({ status, tell: stranger });
     }
     // Told after all are reaped: one that throws must not leave the others unreaped.
-    for (const { leader, status } of ended) {
+    for (const { status, tell } of ended) {
       try {
-        leader.onLeaderExit(status);
+        tell(status);
       } catch (error) {
         this.platform.reactor.onError(error);
       }

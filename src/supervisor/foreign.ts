@@ -61,6 +61,7 @@ export class ForeignGeneration implements GenerationHandle {
   readonly kept = null;
   readonly takesConnections = false;
   readonly stopTimeMs = 0;
+  readonly checks = [];
   readonly output = null;
   readonly outputIsDirect = true;
   /** Its own baton keeps the time. */

@@ -3,11 +3,36 @@
  * nothing by time.
  *
  * `listen`: a process of it listens at every address that gets connections now. `notify`: READY=1
- * has come. `auto`: `listen`, and `notify` too once the generation before has sent it.
+ * has come. `auto`: `listen`, and `notify` too once the generation before has sent it. Beside that, the
+ * checks that were asked for: all of them.
  */
-import type { ReadyGate } from "../config/config.ts";
+import type { ReadyGate, ReadySpec } from "../config/check_spec.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
+
+/** What else is asked of a candidate (generation_health.ts). */
+export interface GateChecks {
+  readonly passed: boolean;
+  /** One of them shows that the server accepts, or says so. */
+  readonly proves: boolean;
+  /** `listen` was asked for by name, too. */
+  readonly demandsListening: boolean;
+  /** What has not passed, for people. */
+  readonly missing: readonly string[];
+}
+
+const NO_CHECKS: GateChecks = {
+  passed: true,
+  proves: false,
+  demandsListening: false,
+  missing: [],
+};
+
+/** What the supervisor itself looks for, of all that `--ready` names. */
+export function builtInGate(specs: readonly ReadySpec[]): ReadyGate {
+  const kinds = specs.map(({ kind }) => kind);
+  return kinds.includes("notify") ? "notify" : kinds.includes("listen") ? "listen" : "auto";
+}
 
 export class Gate {
   /** READY=1 has come. */
@@ -19,6 +44,7 @@ export class Gate {
     readonly listeners: Listeners,
     /** The generation before sent READY=1. */
     readonly wantsNotification: boolean,
+    readonly checks: GateChecks = NO_CHECKS,
   ) {}
 
   /** The addresses it does not listen at, of those that get connections and matter. */
@@ -41,12 +67,18 @@ export class Gate {
 
   get isPassed(): boolean {
     if (this.needsNotification && !this.notified) return false;
+    if (!this.checks.passed) return false;
     // With READY=1 asked for by name, a socket that was passed on need not be seen in use: not every
     // way to wait for connections can be seen from outside (select, io_uring).
-    if (this.ready === "notify") {
+    if (this.#isToldOtherwise) {
       return this.missing.every((group) => group.membersOf(this.epoch).length > 0);
     }
     return this.isListening;
+  }
+
+  get #isToldOtherwise(): boolean {
+    const { proves, demandsListening } = this.checks;
+    return (this.ready === "notify" || proves) && !demandsListening;
   }
 
   /** What is still missing, for people. */
@@ -55,17 +87,18 @@ export class Gate {
     const missing = this.missing.map((group) => group.text);
     const listening = this.listening.map((group) => group.text);
     if (missing.length > 0) parts.push(`it does not listen at ${missing.join(", ")}`);
-    else if (listening.length === 0 && this.ready !== "notify") parts.push("it does not listen");
+    else if (listening.length === 0 && !this.#isToldOtherwise) parts.push("it does not listen");
     if (missing.length > 0 && listening.length > 0) {
       parts.push(`it listens at ${listening.join(", ")}`);
     }
     if (this.needsNotification && !this.notified) parts.push("it has not sent READY=1");
+    parts.push(...this.checks.missing);
     return parts.join("; ");
   }
 }
 
 /** Some generation gets connections there, at a listener that it opened when it started. */
-function isWanted(group: Group): boolean {
+export function isWanted(group: Group): boolean {
   return group.members.some((member) => group.isReceiving(member) && !member.late && !member.dead);
 }
 

@@ -2,6 +2,7 @@
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { KeptConnections } from "../migrate/kept.ts";
 import type { Output } from "./output.ts";
+import type { CheckView } from "./snapshot.ts";
 
 export interface GenerationHandle {
   readonly epoch: number;
@@ -19,6 +20,7 @@ export interface GenerationHandle {
   /** It can be given connections (--keep-alive). */
   readonly takesConnections: boolean;
   readonly stopTimeMs: number;
+  readonly checks: readonly CheckView[];
   readonly timers: {
     arm(timer: GenerationTimer, delayMs: number): void;
     disarm(timer: GenerationTimer): void;

@@ -130,7 +130,7 @@ export class History {
     const startedAt = record.startedAt.toISOString();
     const { pid } = record;
     const end = { outcome, reason, pid, startedAt } as const;
-    const rest = { connections: NO_CONNECTIONS, takesConnections: false } as const;
+    const rest = { connections: NO_CONNECTIONS, takesConnections: false, checks: [] } as const;
     return [{ epoch, state: "exited", ...end, ...rest }];
   }
 }

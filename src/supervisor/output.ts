@@ -57,6 +57,8 @@ interface Stream {
 export class Output {
   readonly tail = new Tail();
   readonly #streams: Stream[] = [];
+  /** Looks at what comes, while somebody does: until then the server's descriptors stay the pipes. */
+  onBytes: ((stream: number, bytes: Uint8Array) => void) | null = null;
 
   constructor(readonly platform: Platform) {}
 
@@ -100,13 +102,18 @@ export class Output {
     const bytes = descriptors.read(stream.read, new Uint8Array(CHUNK_SIZE));
     if (bytes === null) return stream.watch?.arm();
     if (bytes.length === 0) return this.#close(stream);
-    this.tail.add(bytes);
+    this.#note(stream, bytes);
     try {
       descriptors.write(own, bytes);
     } catch {
       // baton's own output is gone (EPIPE, full disk): the lines are still remembered.
     }
     stream.watch?.arm();
+  }
+
+  #note(stream: Stream, bytes: Uint8Array): void {
+    this.tail.add(bytes);
+    this.onBytes?.(stream.target, bytes);
   }
 
   #stopWaiting(stream: Stream): void {
@@ -149,7 +156,7 @@ export class Output {
       for (let moved = 0; stream.read.isOpen && moved < LAST_WORDS; moved += CHUNK_SIZE) {
         const bytes = this.platform.descriptors.read(stream.read, new Uint8Array(CHUNK_SIZE));
         if (bytes === null || bytes.length === 0) break;
-        this.tail.add(bytes);
+        this.#note(stream, bytes);
         try {
           if (this.platform.descriptors.isWritable(stream.own)) {
             this.platform.descriptors.write(stream.own, bytes);

@@ -3,7 +3,6 @@ import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { KeptConnections } from "../migrate/kept.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { ExitStatus } from "../platform/processes.ts";
 import type { Notification } from "../platform/seccomp.ts";
 import { NotifyServer } from "../systemd/notify_server.ts";
 import { NO_FACTS } from "../upgrade/resume_state.ts";
@@ -11,12 +10,13 @@ import type { GenerationFacts } from "../upgrade/resume_state.ts";
 import { outlivesBaton } from "./policy.ts";
 import { AcceptWatch } from "./accept_watch.ts";
 import type { ResumeOptions, RunningContext, StartOptions } from "./context.ts";
-import { departure } from "./departure.ts";
-import { reportExit } from "./exit_report.ts";
-import { Gate } from "./gate.ts";
+import { builtInGate, Gate } from "./gate.ts";
+import { GenerationHealth } from "./generation_health.ts";
 import type { GenerationHandle } from "./handle.ts";
+import { Leaving } from "./leaving.ts";
 import type { Output } from "./output.ts";
 import { ServerProcess } from "./server_process.ts";
+import type { CheckView } from "./snapshot.ts";
 import { Stopping } from "./stopping.ts";
 import { Tenancy } from "./tenancy.ts";
 import { Timers } from "./timers.ts";
@@ -24,6 +24,7 @@ import { Timers } from "./timers.ts";
 export class Running implements GenerationHandle {
   startedAt = new Date();
   readonly gate: Gate;
+  readonly health: GenerationHealth;
   heirOf: number | null;
   process: ServerProcess | null = null;
   /** What has happened to it that its processes do not show. */
@@ -35,6 +36,7 @@ export class Running implements GenerationHandle {
   #acceptors: AcceptWatch | null = null;
   readonly tenancy: Tenancy;
   readonly #stopping: Stopping;
+  readonly #leaving: Leaving;
 
   constructor(
     readonly context: RunningContext,
@@ -43,8 +45,15 @@ export class Running implements GenerationHandle {
   ) {
     this.heirOf = options.heirOf;
     const { config, listeners } = context;
-    this.gate = new Gate(epoch, config.ready, listeners, options.wantsNotification);
+    this.health = new GenerationHealth(this);
+    const ready = builtInGate(config.ready);
+    this.gate = new Gate(epoch, ready, listeners, options.wantsNotification, this.health);
     this.#stopping = new Stopping(this);
+    this.#leaving = new Leaving(
+      this,
+      () => this.#stopping.policy.stopSignal,
+      (exit) => this.#end(exit),
+    );
     this.tenancy = new Tenancy(this);
   }
 
@@ -64,6 +73,10 @@ export class Running implements GenerationHandle {
     const filter = this.process?.filter ?? null;
     return this.facts.takesConnections && filter !== null &&
       this.context.platform.seccomp.canAnswerWithDescriptor(filter);
+  }
+
+  get checks(): readonly CheckView[] {
+    return this.health.views;
   }
 
   get output(): Output | null {
@@ -98,8 +111,10 @@ export class Running implements GenerationHandle {
       capture: context.config.output === "capture" &&
         !(outlivesBaton(context.config) && options.members.length > 0),
       members: options.members.map((member) => member.heldUntilRetired),
+      ready: this.health.openPipe(),
     });
     this.process = server;
+    this.health.startGate();
     this.#acceptors = new AcceptWatch(context.platform, {
       members: options.members,
       processes: () => this.processes(),
@@ -167,8 +182,8 @@ export class Running implements GenerationHandle {
       onNotification: (notify, notification) => this.answer(notify, notification),
       onPrepared: () => context.journal.write(),
       onLaunchFailed: (status, message) => this.fail(message, status),
-      onExit: (status, lingering) => this.#onExit(status, lingering),
-      onGone: () => this.#onGone(),
+      onExit: (status, lingering) => this.#leaving.onExit(status, lingering),
+      onGone: () => this.#leaving.onGone(),
       holdsMember: (pid) => context.listeners.isHeldBy(pid, this.epoch),
     });
   }
@@ -185,7 +200,14 @@ export class Running implements GenerationHandle {
   }
 
   checkGate(): void {
-    if (this.gate.isPassed) this.context.dispatch({ kind: "ready", epoch: this.epoch });
+    this.health.poke();
+    if (!this.gate.isPassed) return;
+    this.health.onPassed();
+    this.context.dispatch({ kind: "ready", epoch: this.epoch });
+  }
+
+  onUnhealthy(reason: string): void {
+    this.context.log(`generation ${this.epoch} does not answer its --live check: ${reason}`);
   }
 
   /** It will not make it. */
@@ -199,45 +221,10 @@ export class Running implements GenerationHandle {
     this.#end({ status, asTold: false, text: reason });
   }
 
-  #onExit(status: ExitStatus, lingering: number): void {
-    const { facts } = this;
-    const { stopSignal } = this.#stopping.policy;
-    const serves = this.gate.listening.length > 0;
-    switch (departure({ status, lingering, facts, stopSignal, serves })) {
-      case "ended":
-        return this.#end(this.#report(status));
-      case "tell_others":
-        this.process?.signal(stopSignal);
-        facts.stopTold = true;
-        return;
-      case "wait":
-        facts.stopTold = true;
-        return;
-      case "to_background":
-        facts.daemonized = true;
-        this.context.log(
-          `generation ${this.epoch} went to the background: its processes are followed, ` +
-            `but tell the server to stay in the foreground if it can`,
-        );
-    }
-  }
-
-  #onGone(): void {
-    const status = this.process?.exitStatus;
-    if (status) this.#end(this.#report(status));
-  }
-
-  #report(status: ExitStatus): ExitReport {
-    return reportExit(status, {
-      stopSignal: this.facts.stopSent ? this.#stopping.policy.stopSignal : null,
-      daemonized: this.facts.daemonized,
-      hints: this.hints,
-    });
-  }
-
   #end(exit: ExitReport): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
+    this.health.stop();
     this.#stopping.cancel();
     this.#acceptors?.close();
     this.notify?.close();
@@ -247,6 +234,7 @@ export class Running implements GenerationHandle {
   /** Its process descriptors are not needed any more: all processes have ended. */
   close(): void {
     this.timers.clear();
+    this.health.close();
     this.tenancy.close();
     this.process?.close();
   }
@@ -256,11 +244,13 @@ export class Running implements GenerationHandle {
   }
 
   beginDrain(stopping: boolean, heir: GenerationHandle | null): void {
+    this.health.stop();
     this.#stopping.drain(stopping, heir?.takesConnections ?? false);
   }
 
   endDrain(): void {
     this.#stopping.endDrain();
+    this.health.startLive();
   }
 
   signalStop(): void {
@@ -272,7 +262,7 @@ export class Running implements GenerationHandle {
     if (this.hasEnded && isEmpty) return;
     this.#stopping.kill();
     // Nothing that we can see is left of it: waiting for more would be waiting for ever.
-    if (isEmpty && this.process?.exitStatus) this.#onGone();
+    if (isEmpty) this.#leaving.onGone();
   }
 
   /** Passes a signal on that has nothing to do with baton (USR1). */

@@ -26,6 +26,8 @@ export interface ServerStart {
   /** Pipes and memory for a candidate's output, or baton's own descriptors at once. */
   readonly capture: boolean;
   readonly members: readonly Fd[];
+  /** What it writes to when it is ready (`--ready fd:N`); taken over. */
+  readonly ready: { readonly end: Fd; readonly target: number } | null;
 }
 
 /** A process that another baton has started. */
@@ -94,13 +96,14 @@ export class ServerProcess implements Leader {
   }
 
   /** @throws {SystemCallError} when the launcher cannot be spawned */
-  start({ plan, stdin, capture, members }: ServerStart): void {
+  start({ plan, stdin, capture, members, ready }: ServerStart): void {
     const [out, error] = capture ? this.output.open() : [1, 2];
     try {
       this.#launch = new Launch(this.platform, {
-        plan,
+        plan: ready === null ? plan : { ...plan, readyDescriptor: ready.target },
         stdio: [stdin, out, error],
         members,
+        readyEnd: ready?.end ?? null,
         onFilter: (notify) => this.#listenTo(notify),
         onPrepared: this.options.onPrepared,
         onExecuted: () => {},
@@ -110,6 +113,7 @@ export class ServerProcess implements Leader {
       this.#startTime = processStat(this.#pid)?.startTime ?? 0;
     } finally {
       for (const end of [out, error]) if (typeof end !== "number") end.close();
+      ready?.end.close();
     }
     this.children.add(this);
   }

@@ -103,7 +103,7 @@ export class ShutdownService {
       holdsMember: () => false,
       onGone: () => this.#end(),
     });
-    this.#server.start({ plan, stdin, capture: false, members: [] });
+    this.#server.start({ plan, stdin, capture: false, members: [], ready: null });
     logger.info("the server starts", { pid: this.#server.pid });
   }
 
@@ -169,6 +169,7 @@ export class ShutdownService {
         reason: null,
         pid: this.#server?.pid ?? null,
         startedAt: this.#startedAt.toISOString(),
+        checks: [],
         connections: { total: busy + idle, busy, idle },
         takesConnections: false,
       }],

@@ -27,6 +27,19 @@ export interface ListenerView {
   readonly members: readonly MemberView[];
 }
 
+/** One health check, or one thing that the server was to say. */
+export interface CheckView {
+  /** As it was given: "http:/healthz". */
+  readonly check: string;
+  /** Part of the gate, or of the liveness after it. */
+  readonly role: "ready" | "live";
+  readonly healthy: boolean;
+  /** Null: there was none yet. */
+  readonly lastResult: string | null;
+  readonly successes: number;
+  readonly failures: number;
+}
+
 export interface GenerationView {
   readonly epoch: number;
   readonly state: GenerationState;
@@ -38,6 +51,7 @@ export interface GenerationView {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly connections: ConnectionCounts;
+  readonly checks: readonly CheckView[];
   /** With --keep-alive: it lives, and connections that clients keep open can be moved to it. */
   readonly takesConnections: boolean;
 }

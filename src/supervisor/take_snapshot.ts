@@ -73,6 +73,7 @@ function generationViews(sources: SnapshotSources, table: SocketTable): Generati
       pid: pid !== null && processStat(pid) === null ? null : pid,
       startedAt: (running?.startedAt ?? sources.history.startedAt).toISOString(),
       connections,
+      checks: running?.checks ?? [],
       takesConnections: running?.takesConnections ?? false,
     };
   });

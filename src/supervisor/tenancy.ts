@@ -69,7 +69,7 @@ export class Tenancy implements Tenant {
     context.dispatch({ kind: "listening", epoch: this.epoch });
     // While the caller waits its descriptors can be replaced: the last chance is the listen that
     // completes the gate.
-    if (gate.isListening) {
+    if (gate.isListening && server?.output.onBytes === null) {
       facts.handedOver = true;
       server?.output.handOver(caller);
     }

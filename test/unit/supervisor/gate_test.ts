@@ -1,7 +1,7 @@
 /** The gate of a candidate as tables: which facts open it, and what it says is missing. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ReadyGate } from "../../../src/config/config.ts";
+import type { ReadyGate } from "../../../src/config/check_spec.ts";
 import type { Listeners } from "../../../src/steering/listeners.ts";
 import { Gate } from "../../../src/supervisor/gate.ts";
 
