@@ -73,7 +73,7 @@ export class GrpcDialogue implements Dialogue {
     if (!this.#heardAnything && bytes[0] === "H".charCodeAt(0)) {
       return { result: failure("it speaks HTTP/1, not gRPC") };
     }
-    this.#heardAnything = true;
+    this.#heardAnything ||= bytes.length > 0;
     const frames = this.#frames.add(bytes);
     if (frames === null) return { result: failure("its answer is no HTTP/2") };
     const replies: Uint8Array[] = [];
