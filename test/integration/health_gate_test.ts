@@ -1,0 +1,135 @@
+/**
+ * The promise: users meet a new version only when it has shown that it is healthy. Counted at the servers, under load:
+ * before that not one of their requests reaches it, and none is lost.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { formatTally, Load } from "../support/load.ts";
+import { HealthService } from "../support/health_service.ts";
+import { noIpv6 } from "../support/features.ts";
+import { testPlatform } from "../support/test_platform.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST = { timeout: 60_000 };
+const NO_IPV6 = noIpv6(await testPlatform());
+const GATE = ["--ready", "http:/healthz"];
+
+async function reaches(load: Load, version: string): Promise<void> {
+  const before = load.tally.byVersion.get(version) ?? 0;
+  await waitUntil(() => (load.tally.byVersion.get(version) ?? 0) > before + 20, {
+    what: `users reach version ${version}`,
+  });
+}
+
+describe("a candidate with an http gate", () => {
+  test("answers 500 for a while, then 200: no user meets it before", TEST, async () => {
+    await using service = await HealthService.start({
+      flags: [...GATE, "--healthy-threshold", "2", "--check-interval", "50ms"],
+    });
+    const load = new Load({ port: service.port }).start();
+    await reaches(load, "1");
+    service.deploy("2");
+    const reload = service.baton.reload();
+    await waitUntil(() => service.counted(1).probes >= 15, { what: "it was asked 15 times" });
+    assert.equal(service.counted(1).users, 0, "users of a version that is not healthy");
+    assert.equal((await service.baton.status()).epoch, 0, "the old one serves");
+    await reaches(load, "1");
+    service.heal("2");
+    const report = await reload;
+    assert.equal(report.result, "ok", report.reason ?? "");
+    await reaches(load, "2");
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, formatTally(tally));
+    // After a first failure it takes as many successes as the threshold says: no more, no fewer.
+    assert.match(service.counted(1).letters, /^p{15,}PPu+$/);
+  });
+
+  test("is healthy from the start: one check is enough, whatever the threshold", TEST, async () => {
+    await using service = await HealthService.start({
+      flags: [...GATE, "--healthy-threshold", "3", "--check-interval", "20s"],
+    });
+    service.deploy("2", { healthy: true });
+    assert.equal((await service.baton.reload()).result, "ok");
+    assert.equal(service.counted(1).letters, "P");
+  });
+
+  test("never turns healthy: exit 70, and the old one is as it was", TEST, async () => {
+    await using service = await HealthService.start({
+      flags: [...GATE, "--ready-timeout", "2s", "--check-interval", "50ms"],
+    });
+    const load = new Load({ port: service.port }).start();
+    await reaches(load, "1");
+    const before = await service.baton.status();
+    service.deploy("2");
+    const { code, stderr, stdout } = await service.baton.cli("reload");
+    assert.equal(code, 70, stdout + stderr);
+    const message = /http:\/healthz: status 500 \((\d+) of (\d+) failed\)/.exec(stdout + stderr);
+    assert.ok(message, stdout + stderr);
+    assert.equal(message[1], message[2], "all have failed");
+    await reaches(load, "1");
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, formatTally(tally));
+    assert.deepEqual([...tally.byVersion.keys()], ["1"]);
+    const asked = service.counted(1);
+    assert.equal(asked.users, 0);
+    assert.ok(Math.abs(asked.probes - Number(message[2])) <= 1, "it was asked as often as is said");
+    const after = await service.baton.settled();
+    assert.deepEqual(
+      [after.epoch, after.generations.find(({ epoch }) => epoch === 0)?.pid],
+      [0, before.generations[0]?.pid],
+    );
+  });
+});
+
+describe("checks reach the candidate, and nobody else", () => {
+  interface Place {
+    readonly host: string;
+    /** How it is loaded. */
+    readonly client: string;
+    readonly probes: number;
+    readonly inherits?: boolean;
+  }
+  const places: readonly Place[] = [
+    { host: "127.0.0.1", client: "127.0.0.1", probes: 500 },
+    { host: "::1", client: "::1", probes: 500 },
+    { host: "0.0.0.0", client: "127.0.0.1", probes: 50 },
+    { host: "::", client: "127.0.0.1", probes: 50 },
+    { host: "::ffff:127.0.0.1", client: "127.0.0.1", probes: 50 },
+    { host: "127.0.0.1", client: "127.0.0.1", probes: 50, inherits: true },
+    { host: "::1", client: "::1", probes: 50, inherits: true },
+  ];
+  for (const { host, client, probes, inherits = false } of places) {
+    const name = `${probes} during a reload under load, at ${host}${inherits ? ", inherited" : ""}`;
+    const skip = host.includes(":") ? NO_IPV6 : false;
+    test(name, { ...TEST, skip }, async () => {
+      await using service = await HealthService.start({
+        host,
+        inherits,
+        flags: [...GATE, "--check-interval", "1ms", "--live", "http:/livez"],
+      });
+      const load = new Load({ port: service.port, host: client }).start();
+      await reaches(load, "1");
+      const before = service.counted(0).probes;
+      const live = service.counted(0).live;
+      service.deploy("2");
+      const reload = service.baton.reload();
+      await waitUntil(() => service.counted(1).probes >= probes, {
+        what: `${probes} checks have come`,
+        deadlineMs: 30_000,
+      });
+      assert.equal(service.counted(1).users, 0, "users at the candidate");
+      assert.equal(service.counted(1).live, 0, "liveness checks at the candidate");
+      assert.equal(service.counted(0).probes, before, "gate checks at the old generation");
+      assert.ok(service.counted(0).live > live, "the old generation was asked whether it lives");
+      service.heal("2");
+      assert.equal((await reload).result, "ok");
+      await reaches(load, "2");
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, formatTally(tally));
+      assert.equal(service.counted(0).probes, before, "gate checks at the old generation, later");
+      // Liveness goes on with the new one; what was on its way to the old one has ended there.
+      assert.match(service.counted(1).letters, /^p+P[ul]+$/);
+      await waitUntil(() => service.counted(1).live > 0, { what: "the new one is asked" });
+    });
+  }
+});
