@@ -140,13 +140,18 @@ export class GenerationHealth implements GateChecks {
   get views(): CheckView[] {
     const fd = this.#announcement;
     const announced = [
-      ...fd === null ? [] : [{ text: fd.text, said: this.#pipe?.said ?? false }],
-      ...this.#logLines.map(({ text, line }) => ({ text, said: line.found !== null })),
+      ...fd === null ? [] : [{
+        ...{ text: fd.text, said: this.#pipe?.said ?? false },
+        explanation: this.#pipe?.explanation ?? null,
+      }],
+      ...this.#logLines.map(({ text, line: { found, explanation } }) => ({
+        ...{ text, explanation, said: found !== null },
+      })),
     ];
     return [
-      ...announced.map(({ text, said }) => ({
+      ...announced.map(({ text, said, explanation }) => ({
         ...{ check: text, role: "ready" as const, healthy: said },
-        ...{ lastResult: said ? "seen" : null, successes: said ? 1 : 0, failures: 0 },
+        ...{ lastResult: said ? "seen" : explanation, successes: said ? 1 : 0, failures: 0 },
       })),
       ...this.#ready.map((loop) => viewOf(loop, "ready")),
       ...this.#live.map((loop) => viewOf(loop, "live")),
