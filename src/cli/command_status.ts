@@ -44,7 +44,8 @@ export function statusLines(snapshot: Snapshot, now: number): string[] {
     );
   }
   if (snapshot.trial) lines.push(trialText(snapshot.trial));
-  lines.push("", ...table(generationRows(snapshot, now)), "", ...table(listenerRows(snapshot)));
+  const tables = [generationRows(snapshot, now), checkRows(snapshot), listenerRows(snapshot)];
+  for (const rows of tables) if (rows.length > 0) lines.push("", ...table(rows));
   return lines;
 }
 
@@ -89,6 +90,21 @@ function listenerRows(snapshot: Snapshot): string[][] {
 function age(startedAt: string, now: number): string {
   const seconds = Math.max(0, Math.round((now - Date.parse(startedAt)) / MS_PER_SECOND));
   return formatDuration(seconds * MS_PER_SECOND);
+}
+
+function checkRows(snapshot: Snapshot): string[][] {
+  // A baton of an earlier build answers without checks.
+  const rows = snapshot.generations.flatMap(({ epoch, checks = [], state }) =>
+    state === "exited" ? [] : checks.map((check) => [
+      check.check,
+      String(epoch),
+      check.role,
+      check.healthy ? "yes" : "no",
+      `${check.failures} of ${check.successes + check.failures}`,
+      check.lastResult ?? "",
+    ])
+  );
+  return rows.length === 0 ? [] : [["CHECK", "EPOCH", "FOR", "HEALTHY", "FAILED", "LAST"], ...rows];
 }
 
 /** Columns as wide as their widest cell, two spaces apart. */

@@ -95,6 +95,7 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
 
   live: READY_OPTIONS.live,
   ...CHECK_OPTIONS,
+
   canary: {
     type: "percent", flag: "canary", group: ROLLOUT, placeholder: "PERCENT", default: null,
     help: "Give a new generation this part of the new connections, until 'baton canary', 'baton " +

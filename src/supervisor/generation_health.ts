@@ -26,6 +26,9 @@ export interface CheckedGeneration extends Subject {
   onUnhealthy(reason: string): void;
 }
 
+/** What follows from being unhealthy may have failed, or not have been possible then: it is told again. */
+const FAILURES_PER_REMINDER = 10;
+
 export class GenerationHealth implements GateChecks {
   #phase: "new" | "gate" | "live" | "over" = "new";
   readonly #ready: readonly CheckLoop[];
@@ -34,6 +37,8 @@ export class GenerationHealth implements GateChecks {
   /** What `fd:N` says; null: it was not asked for. */
   readonly #announcement: Extract<ReadySpec, { kind: "fd" }> | null;
   #pipe: ReadyPipe | null = null;
+  /** Failures of each liveness check when it was last told of. */
+  readonly #toldAt = new Map<RepeatedCheck, number>();
 
   constructor(readonly generation: CheckedGeneration) {
     const { ready, live } = generation.context.config;
@@ -184,12 +189,19 @@ export class GenerationHealth implements GateChecks {
 
   #onResult(spec: RepeatedCheck, isLive: boolean, before: Health, after: Health): void {
     const { generation } = this;
-    if (before.healthy === after.healthy) return;
+    const changed = before.healthy !== after.healthy;
     const state = after.healthy ? "healthy" : "unhealthy";
     const reason = `${spec.text}: ${after.last?.text ?? ""}`;
-    generation.context.log(`generation ${generation.epoch} is ${state}: ${reason}`);
-    if (!isLive) generation.checkGate();
-    else if (!after.healthy) generation.onUnhealthy(reason);
+    if (changed) generation.context.log(`generation ${generation.epoch} is ${state}: ${reason}`);
+    if (!isLive) {
+      if (changed) generation.checkGate();
+      return;
+    }
+    if (after.healthy) return;
+    const failed = after.failures - (this.#toldAt.get(spec) ?? 0);
+    if (!changed && failed < FAILURES_PER_REMINDER) return;
+    this.#toldAt.set(spec, after.failures);
+    generation.onUnhealthy(reason);
   }
 }
 

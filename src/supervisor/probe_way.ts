@@ -12,6 +12,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Way } from "../health/connection_check.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import { NOBODY } from "../steering/member.ts";
 import { isWanted } from "./gate.ts";
 
 export interface ProbeWay extends Way {
@@ -41,7 +42,7 @@ export function wayTo(
     text: formatAddress(host),
     source: { ...host, port: 0 },
     target: host,
-    mustIdentify: !steers && group.members.some((member) => !member.dead && member.epoch !== epoch),
+    mustIdentify: !steers && others(group, epoch),
     stream: () => group.network?.stream(host.family) ?? platform.sockets.stream(host.family),
     lead: (from) => {
       if (!steers) return;
@@ -49,6 +50,13 @@ export function wayTo(
     },
     lane: group.probes,
   };
+}
+
+/** Some other generation may accept there. */
+function others({ members }: Group, epoch: number): boolean {
+  return members.some((member) =>
+    !member.dead && member.epoch !== epoch && member.epoch !== NOBODY
+  );
 }
 
 /** Where to connect to from this machine, and from where: a local address is its own neighbour. */

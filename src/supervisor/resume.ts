@@ -217,7 +217,7 @@ export function resumeWaits(
   for (const { epoch, state: phase, outcome } of generations) {
     const handle = running.get(epoch);
     if (!(handle instanceof Running)) continue;
-    if (phase === "serving") handle.health.startLive();
+    if (phase === "serving" || phase === "baking") handle.health.startLive();
     if (phase === "serving" && !handle.facts.isSettled) arm("health", handle);
     if (phase === "draining") {
       handle.beginDrain(outcome === "stopped", serving ?? null);

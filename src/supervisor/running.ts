@@ -207,7 +207,7 @@ export class Running implements GenerationHandle {
   }
 
   onUnhealthy(reason: string): void {
-    this.context.log(`generation ${this.epoch} does not answer its --live check: ${reason}`);
+    this.context.dispatch({ kind: "unhealthy", epoch: this.epoch, reason });
   }
 
   /** It will not make it. */
