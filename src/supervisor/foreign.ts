@@ -108,6 +108,9 @@ export class ForeignGeneration implements GenerationHandle {
     for (const epoch of epochs) if (!adopted.has(epoch)) listeners.retire(epoch);
   }
 
+  /** Its own baton asks. */
+  endLiveness(): void {}
+
   processes(): number[] {
     return this.pid === null ? [] : processTree(this.pid);
   }

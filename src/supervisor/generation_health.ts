@@ -102,6 +102,10 @@ export class GenerationHealth implements GateChecks {
     }
   }
 
+  endLive(): void {
+    if (this.#phase === "live") this.stop();
+  }
+
   /** It serves no more, or has ended. */
   stop(): void {
     this.#phase = "over";

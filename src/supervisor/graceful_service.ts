@@ -43,7 +43,8 @@ export class GracefulService {
       policy,
       processes: () => [],
       whyNotReady: () => supervisor.servingEpoch === null ? "no generation serves" : null,
-      onBegin: () => {},
+      // They are new connections too, for whose end it waits; and nothing is replaced any more.
+      onBegin: () => supervisor.endLiveness(),
       signal: () => this.#stop(),
       kill: () => {},
     });

@@ -29,6 +29,8 @@ export interface GenerationHandle {
   /** What it prints does not come through `output` (any more). */
   readonly outputIsDirect: boolean;
   processes(): number[];
+  /** Its --live checks are over. */
+  endLiveness(): void;
   onStrayReaped(): void;
   /** @param heir serves now, and is ours; null: another baton's, or nobody */
   beginDrain(stopping: boolean, heir: GenerationHandle | null): void;

@@ -248,6 +248,10 @@ export class Running implements GenerationHandle {
     this.#stopping.drain(stopping, heir?.takesConnections ?? false);
   }
 
+  endLiveness(): void {
+    this.health.endLive();
+  }
+
   endDrain(): void {
     this.#stopping.endDrain();
     this.health.startLive();

@@ -122,6 +122,11 @@ export class Supervisor {
     this.dispatch({ kind: "stop_requested" });
   }
 
+  /** Nobody is asked any more whether it lives. */
+  endLiveness(): void {
+    for (const running of this.#effects.running.values()) running.endLiveness();
+  }
+
   /** Passes a signal on to the serving generation. */
   forward(signal: number): void {
     const serving = servingOf(this.#state);

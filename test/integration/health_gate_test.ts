@@ -26,7 +26,7 @@ describe("a candidate with an http gate", () => {
     await using service = await HealthService.start({
       flags: [...GATE, "--healthy-threshold", "2", "--check-interval", "50ms"],
     });
-    const load = new Load({ port: service.port }).start();
+    const load = new Load({ port: service.port, clients: 4, thinkTimeMs: 2 }).start();
     await reaches(load, "1");
     service.deploy("2");
     const reload = service.baton.reload();
@@ -57,7 +57,7 @@ describe("a candidate with an http gate", () => {
     await using service = await HealthService.start({
       flags: [...GATE, "--ready-timeout", "2s", "--check-interval", "50ms"],
     });
-    const load = new Load({ port: service.port }).start();
+    const load = new Load({ port: service.port, clients: 4, thinkTimeMs: 2 }).start();
     await reaches(load, "1");
     const before = await service.baton.status();
     service.deploy("2");
@@ -107,7 +107,8 @@ describe("checks reach the candidate, and nobody else", () => {
         inherits,
         flags: [...GATE, "--check-interval", "1ms", "--live", "http:/livez"],
       });
-      const load = new Load({ port: service.port, host: client }).start();
+      const load = new Load({ port: service.port, host: client, clients: 4, thinkTimeMs: 1 })
+        .start();
       await reaches(load, "1");
       const before = service.counted(0).probes;
       const live = service.counted(0).live;
