@@ -50,7 +50,14 @@ export function beginCheck(subject: Subject, request: CheckRequest): Attempt | n
   }
   const way = wayTo(platform, context.listeners, { epoch, port: spec.port });
   if (way === null) return null;
-  if (way.mustIdentify && request.isLive) return null;
+  if (request.isLive && (way.mustIdentify || way.isBarred)) return null;
+  if (way.isBarred) {
+    request.onImpossible(
+      `${spec.text}: in a takeover the old baton steers until the switch, and no check of ours can ` +
+        `reach the new generation at ${way.text}: use exec, notify, fd or log for --ready here`,
+    );
+    return null;
+  }
   if (way.mustIdentify && spec.kind !== "http") {
     request.onImpossible(
       `${spec.text}: all generations share the socket at ${way.text}, and only an http check can ` +

@@ -2,8 +2,8 @@
  * How a check of ours reaches one generation: at which listener, from which address, and by steering the
  * check's own port and nobody else's.
  *
- * Where baton does not steer (all generations have one socket, or another baton steers), nothing but
- * the answer can tell who it is from: `mustIdentify`.
+ * Where all generations have one socket, nothing but the answer can tell who it is from:
+ * `mustIdentify`. Where another baton steers, in a takeover before its switch, no check gets through.
  */
 import { formatAddress, parseHost } from "../platform/address.ts";
 import type { InetAddress } from "../platform/address.ts";
@@ -19,6 +19,8 @@ export interface ProbeWay extends Way {
   /** "127.0.0.1:8080" */
   readonly text: string;
   readonly mustIdentify: boolean;
+  /** Another baton steers. */
+  readonly isBarred: boolean;
 }
 
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
@@ -36,16 +38,16 @@ export function wayTo(
   const host = reachableHost(platform, meant);
   const group = receiverAt(listeners, host) ?? meant;
   if (group.usableMembers(epoch).length === 0) return null;
-  const steers = !group.isShared && group.hold !== "order and program";
   const address = parseHost(host.host);
   return {
     text: formatAddress(host),
     source: { ...host, port: 0 },
     target: host,
-    mustIdentify: !steers && others(group, epoch),
+    mustIdentify: group.isShared && others(group, epoch),
+    isBarred: group.hold === "order and program",
     stream: () => group.network?.stream(host.family) ?? platform.sockets.stream(host.family),
     lead: (from) => {
-      if (!steers) return;
+      if (group.isShared) return;
       group.steerCandidates({ probe: from === null ? null : { epoch, port: from, address } });
     },
     lane: group.probes,

@@ -133,7 +133,7 @@ const KINDS: readonly Kind[] = [
     broken: brokenConnections("HTTP/1.0  200 OK\\r\\n", {
       garbage: /^it answered "\?!\?! what do you want\\r\\n" within 0\.15 s$/,
       halves: /^it (closed|reset) the connection: it answered "HTTP\/1\.0 "$/,
-    }),
+    }).filter(({ what }) => !what.startsWith("closes")),
   },
   {
     name: "redis",
@@ -150,7 +150,7 @@ const KINDS: readonly Kind[] = [
       ...brokenConnections("+PONG\\r\\n", {
         garbage: /^it answered "\?!\?! what do you want\\r\\n"$/,
         halves: /^it (closed|reset) the connection: /,
-      }),
+      }).filter(({ what }) => !/^(closes|says)/.test(what)),
     ],
   },
   {
@@ -184,7 +184,7 @@ const KINDS: readonly Kind[] = [
       ...brokenConnections("", {
         garbage: /^(its answer is no HTTP\/2|no answer within 0\.15 s)$/,
         halves: /^it (closed|reset) the connection: no answer$/,
-      }).slice(0, 5),
+      }).filter(({ what }) => /^(resets|never)/.test(what)),
     ],
   },
   {

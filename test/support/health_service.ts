@@ -11,6 +11,8 @@ export interface HealthServiceOptions {
   /** With `--listen`. */
   readonly inherits?: boolean;
   readonly env?: Record<string, string>;
+  /** With `--handoff-socket`. */
+  readonly handoff?: boolean;
 }
 
 /** What one generation was asked: letters of health_http.js. */
@@ -54,7 +56,11 @@ export class HealthService implements AsyncDisposable {
     const baton = await startBaton({
       command: fixtureCommand("switch.sh"),
       env: { TARGET_FILE: work.join("target") },
-      flags: [...options.inherits ? ["--listen", `web=${address}`] : [], ...options.flags ?? []],
+      flags: [
+        ...options.inherits ? ["--listen", `web=${address}`] : [],
+        ...options.handoff ? ["--handoff-socket", work.join("handoff")] : [],
+        ...options.flags ?? [],
+      ],
     });
     return new HealthService(baton, port, host, work, options);
   }
@@ -63,6 +69,10 @@ export class HealthService implements AsyncDisposable {
   deploy(version: string, { healthy = false, env = {} } = {}): void {
     const { port, host, work, options } = this;
     deployVersion(work, { version, healthy, port, host, env: { ...options.env, ...env } });
+  }
+
+  get handoffSocket(): string {
+    return this.work.join("handoff");
   }
 
   heal(version: string): void {
