@@ -150,9 +150,10 @@ export class ConnectionCheck implements Attempt {
     const { way } = this.options;
     try {
       way.lead(null);
-    } finally {
-      way.lane.leave();
+    } catch {
+      // What is led stays led: to a port that nobody has any more.
     }
+    way.lane.leave();
   }
 
   #close(): void {

@@ -34,18 +34,16 @@ export class ExecCheck implements Attempt {
   #pid: number | null = null;
   #output: { fd: Fd; watch: Watch } | null = null;
   #text = "";
-  /** What has been decided before its end: it is killed then. */
-  #verdict: CheckResult | null = null;
   #isOver = false;
 
   constructor(readonly platform: Platform, readonly options: ExecCheckOptions) {
     const { timeoutMs } = options;
     try {
       this.#start();
-      this.#timer = setTimeout(
-        () => this.#kill(failure(`it still ran after ${timeoutMs / 1000} s${this.#lastLine}`)),
-        timeoutMs,
-      );
+      this.#timer = setTimeout(() => {
+        this.#kill();
+        this.#finish(failure(`it still ran after ${timeoutMs / 1000} s${this.#lastLine}`));
+      }, timeoutMs);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       this.#timer = setTimeout(() => this.#finish(failure(text)), 0);
@@ -76,13 +74,12 @@ export class ExecCheck implements Attempt {
 
   cancel(): void {
     this.#isOver = true;
-    this.#kill(null);
+    this.#kill();
     this.#closeOutput();
   }
 
-  #kill(verdict: CheckResult | null): void {
+  #kill(): void {
     clearTimeout(this.#timer);
-    this.#verdict ??= verdict;
     if (this.#pid !== null) this.platform.processes.signal(-this.#pid, SIGKILL);
   }
 
@@ -129,7 +126,7 @@ export class ExecCheck implements Attempt {
     this.#closeOutput();
     if (this.#isOver) return;
     this.#isOver = true;
-    this.options.onResult(this.#verdict ?? result);
+    this.options.onResult(result);
   }
 
   #closeOutput(): void {

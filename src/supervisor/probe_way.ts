@@ -48,10 +48,22 @@ export function wayTo(
     stream: () => group.network?.stream(host.family) ?? platform.sockets.stream(host.family),
     lead: (from) => {
       if (group.isShared) return;
+      if (from !== null) assertReachable(group, epoch);
       group.steerCandidates({ probe: from === null ? null : { epoch, port: from, address } });
     },
     lane: group.probes,
   };
+}
+
+/** It may have waited for its turn: without a member of the generation the others would get it. */
+function assertReachable(group: Group, epoch: number): void {
+  const text = formatAddress(group.address);
+  if (group.hold === "order and program") {
+    throw new Error(`another baton steers at ${text}`);
+  }
+  if (group.usableMembers(epoch).length === 0) {
+    throw new Error(`it does not listen at ${text} any more`);
+  }
 }
 
 /** Some other generation may accept there. */
