@@ -151,6 +151,17 @@ describe("the rules across the options of checks", () => {
     assert.deepEqual(config.live.map(({ text }) => text), ["http:/y", "exec:true"]);
   });
 
+  test("a file has a list, or one text", () => {
+    const values = new Map<string, unknown>([["ready", ["http:/x", "fd:3"]], ["live", "tcp"]]);
+    const config = buildConfig({
+      fileValues: { path: "baton.toml", values },
+      flagValues: new Map(),
+      command: ["server"],
+    });
+    assert.deepEqual(config.ready.map(({ text }) => text), ["http:/x", "fd:3"]);
+    assert.deepEqual(config.live.map(({ text }) => text), ["tcp"]);
+  });
+
   const refused: [string, Record<string, string[]>, RegExp][] = [
     ["a bad check is named with its flag", { ready: ["http"] }, /^In --ready: .*path is missing/],
     ["and that of --live", { live: ["fd:3"] }, /^In --live: .*said once/],
