@@ -12,7 +12,8 @@ import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: 60_000 };
 const NO_IPV6 = noIpv6(await testPlatform());
-const GATE = ["--ready", "http:/healthz"];
+/** Patient: on a busy machine an answer may take its time. */
+const GATE = ["--ready", "http:/healthz", "--check-timeout", "10s"];
 
 async function reaches(load: Load, version: string): Promise<void> {
   const before = load.tally.byVersion.get(version) ?? 0;

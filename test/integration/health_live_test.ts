@@ -15,7 +15,8 @@ import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: 60_000 };
-const FAST = ["--check-interval", "20ms"];
+/** Often, and patient: on a busy machine an answer may take its time. */
+const FAST = ["--check-interval", "20ms", "--check-timeout", "10s"];
 const LIVE = ["--live", "http:/healthz", ...FAST];
 
 async function checksOf(baton: Baton, epoch: number): Promise<readonly CheckView[]> {
@@ -61,17 +62,17 @@ describe("--live", () => {
   });
 
   test("a success between them begins the count anew", TEST, async () => {
-    const threshold = ["--unhealthy-threshold", "40", "--check-retriable-status", "500"];
+    const threshold = ["--unhealthy-threshold", "60", "--check-retriable-status", "500"];
     await using service = await HealthService.start({ flags: [...LIVE, ...threshold] });
     for (let round = 0; round < 3; round++) {
       const before = service.counted(0).probes;
       service.harm("1");
-      await waitUntil(() => service.counted(0).probes >= before + 15, { what: "it has failed" });
+      await waitUntil(() => service.counted(0).probes >= before + 25, { what: "it has failed" });
       service.heal("1");
       await waitUntil(() => service.counted(0).letters.endsWith("P"), { what: "it is well again" });
     }
     const [check] = await checksOf(service.baton, 0);
-    assert.ok((check?.failures ?? 0) >= 45, `${check?.failures} failures in all`);
+    assert.ok((check?.failures ?? 0) >= 75, `${check?.failures} failures in all`);
     assert.equal(check?.healthy, true);
     assert.equal((await service.baton.status()).epoch, 0);
   });

@@ -9,7 +9,7 @@ import { fixtureCommand } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: 60_000 };
-const GATE = ["--ready", "http:/healthz", "--check-interval", "20ms"];
+const GATE = ["--ready", "http:/healthz", "--check-interval", "20ms", "--check-timeout", "10s"];
 
 describe("the gate of another baton's generation", () => {
   test("upgrade: checks reach its candidate, users do not", TEST, async () => {
