@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { formatTally, Load } from "../support/load.ts";
 import { HealthService } from "../support/health_service.ts";
 import { noIpv6 } from "../support/features.ts";
+import { SideBySide } from "../support/side_by_side.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -82,58 +83,65 @@ describe("a candidate with an http gate", () => {
   });
 });
 
+interface Place {
+  readonly host: string;
+  /** How it is loaded. */
+  readonly client: string;
+  readonly probes: number;
+  readonly inherits?: boolean;
+}
+
+const PLACES: readonly (Place & { readonly name: string })[] = [
+  { host: "127.0.0.1", client: "127.0.0.1", probes: 500 },
+  { host: "::1", client: "::1", probes: 500 },
+  { host: "0.0.0.0", client: "127.0.0.1", probes: 50 },
+  { host: "::", client: "127.0.0.1", probes: 50 },
+  { host: "::ffff:127.0.0.1", client: "127.0.0.1", probes: 50 },
+  { host: "127.0.0.1", client: "127.0.0.1", probes: 50, inherits: true },
+].map((place) => {
+  const { probes, host, inherits } = place;
+  const where = `${host}${inherits ? ", inherited" : ""}`;
+  return { ...place, name: `${probes} during a reload under load, at ${where}` };
+});
+
+async function isolated({ host, client, probes, inherits = false }: Place): Promise<void> {
+  await using service = await HealthService.start({
+    host,
+    inherits,
+    flags: [...GATE, "--check-interval", "1ms", "--live", "http:/livez"],
+  });
+  const load = new Load({ port: service.port, host: client, clients: 4, thinkTimeMs: 1 }).start();
+  await reaches(load, "1");
+  const before = service.counted(0).probes;
+  const live = service.counted(0).live;
+  service.deploy("2");
+  const reload = service.baton.reload();
+  const strays = () =>
+    service.counted(1).users + service.counted(1).live + service.counted(0).probes - before;
+  await waitUntil(() => service.counted(1).probes >= probes || strays() > 0, {
+    what: `${probes} checks have come, or a stray`,
+    deadlineMs: 30_000,
+  });
+  assert.equal(service.counted(1).users, 0, "users at the candidate");
+  assert.equal(service.counted(1).live, 0, "liveness checks at the candidate");
+  assert.equal(service.counted(0).probes, before, "gate checks at the old generation");
+  assert.ok(service.counted(0).live > live, "the old generation was asked whether it lives");
+  service.heal("2");
+  assert.equal((await reload).result, "ok");
+  await reaches(load, "2");
+  const tally = await load.stop();
+  assert.equal(tally.lost, 0, formatTally(tally));
+  assert.equal(service.counted(0).probes, before, "gate checks at the old generation, later");
+  // Liveness goes on with the new one; what was on its way to the old one has ended there.
+  assert.match(service.counted(1).letters, /^p+P[ul]+$/);
+  await waitUntil(() => service.counted(1).live > 0, { what: "the new one is asked" });
+}
+
 describe("checks reach the candidate, and nobody else", () => {
-  interface Place {
-    readonly host: string;
-    /** How it is loaded. */
-    readonly client: string;
-    readonly probes: number;
-    readonly inherits?: boolean;
-  }
-  const places: readonly Place[] = [
-    { host: "127.0.0.1", client: "127.0.0.1", probes: 500 },
-    { host: "::1", client: "::1", probes: 500 },
-    { host: "0.0.0.0", client: "127.0.0.1", probes: 50 },
-    { host: "::", client: "127.0.0.1", probes: 50 },
-    { host: "::ffff:127.0.0.1", client: "127.0.0.1", probes: 50 },
-    { host: "127.0.0.1", client: "127.0.0.1", probes: 50, inherits: true },
-    { host: "::1", client: "::1", probes: 50, inherits: true },
-  ];
-  for (const { host, client, probes, inherits = false } of places) {
-    const name = `${probes} during a reload under load, at ${host}${inherits ? ", inherited" : ""}`;
-    const skip = host.includes(":") ? NO_IPV6 : false;
-    test(name, { ...TEST, skip }, async () => {
-      await using service = await HealthService.start({
-        host,
-        inherits,
-        flags: [...GATE, "--check-interval", "1ms", "--live", "http:/livez"],
-      });
-      const load = new Load({ port: service.port, host: client, clients: 4, thinkTimeMs: 1 })
-        .start();
-      await reaches(load, "1");
-      const before = service.counted(0).probes;
-      const live = service.counted(0).live;
-      service.deploy("2");
-      const reload = service.baton.reload();
-      const strays = () =>
-        service.counted(1).users + service.counted(1).live + service.counted(0).probes - before;
-      await waitUntil(() => service.counted(1).probes >= probes || strays() > 0, {
-        what: `${probes} checks have come, or a stray`,
-        deadlineMs: 30_000,
-      });
-      assert.equal(service.counted(1).users, 0, "users at the candidate");
-      assert.equal(service.counted(1).live, 0, "liveness checks at the candidate");
-      assert.equal(service.counted(0).probes, before, "gate checks at the old generation");
-      assert.ok(service.counted(0).live > live, "the old generation was asked whether it lives");
-      service.heal("2");
-      assert.equal((await reload).result, "ok");
-      await reaches(load, "2");
-      const tally = await load.stop();
-      assert.equal(tally.lost, 0, formatTally(tally));
-      assert.equal(service.counted(0).probes, before, "gate checks at the old generation, later");
-      // Liveness goes on with the new one; what was on its way to the old one has ended there.
-      assert.match(service.counted(1).letters, /^p+P[ul]+$/);
-      await waitUntil(() => service.counted(1).live > 0, { what: "the new one is asked" });
-    });
+  const lacks = ({ host }: Place) => host.includes(":") ? NO_IPV6 : false;
+  const places = new SideBySide(PLACES.filter((place) => !lacks(place)), isolated);
+  for (const place of PLACES) {
+    const { name } = place;
+    test(name, { ...TEST, skip: lacks(place) }, async () => await places.end(name));
   }
 });

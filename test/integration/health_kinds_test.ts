@@ -12,6 +12,7 @@ import { freePort } from "../support/free_port.ts";
 import { alive } from "../support/proc.ts";
 import { which } from "../support/programs.ts";
 import { deploy, fixtureCommand, type Runnable } from "../support/servers.ts";
+import { SideBySide } from "../support/side_by_side.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -291,31 +292,35 @@ async function refuses(baton: Baton, { what, says }: Broken): Promise<void> {
   assert.equal(report.result, "failed");
 }
 
+async function tell({ flags, good, broken }: Kind): Promise<void> {
+  using work = tempDir("kinds");
+  const place = { port: await freePort(), work };
+  deploy(work.join("target"), good(place));
+  await using baton = await startBaton({
+    command: fixtureCommand("switch.sh"),
+    env: { TARGET_FILE: work.join("target") },
+    flags: [...(typeof flags === "function" ? flags(place) : flags), ...FAST],
+  });
+  for (const each of broken) {
+    deploy(work.join("target"), each.version(place));
+    await refuses(baton, each);
+    assert.equal((await baton.status()).epoch, 0, `the old one serves after ${each.what}`);
+  }
+  deploy(work.join("target"), good(place));
+  const report = await baton.reload();
+  assert.equal(report.result, "ok", report.reason ?? "");
+  const pids = work.join("pids");
+  if (existsSync(pids)) await everyChildIsGone(pids);
+}
+
 describe("each kind of check, with servers that are well and broken", () => {
-  for (const { name, needs, flags, good, broken } of KINDS) {
-    const skip = needs !== undefined && which(needs) === null && `${needs} is not installed`;
+  const lacks = ({ needs }: Kind) => needs !== undefined && which(needs) === null;
+  const kinds = new SideBySide(KINDS.filter((kind) => !lacks(kind)), tell);
+  for (const kind of KINDS) {
+    const { name, broken } = kind;
+    const skip = lacks(kind) && `${kind.needs} is not installed`;
     test(`${name}: ${broken.map(({ what }) => what).join("; ")}`, { ...TEST, skip }, async () => {
-      using work = tempDir("kinds");
-      const place = { port: await freePort(), work };
-      deploy(work.join("target"), good(place));
-      await using baton = await startBaton({
-        command: fixtureCommand("switch.sh"),
-        env: { TARGET_FILE: work.join("target") },
-        flags: [
-          ...(typeof flags === "function" ? flags(place) : flags),
-          ...FAST,
-        ],
-      });
-      for (const each of broken) {
-        deploy(work.join("target"), each.version(place));
-        await refuses(baton, each);
-        assert.equal((await baton.status()).epoch, 0, `the old one serves after ${each.what}`);
-      }
-      deploy(work.join("target"), good(place));
-      const report = await baton.reload();
-      assert.equal(report.result, "ok", report.reason ?? "");
-      const pids = work.join("pids");
-      if (existsSync(pids)) await everyChildIsGone(pids);
+      await kinds.end(name);
     });
   }
 });
