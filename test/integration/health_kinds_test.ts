@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import type { CheckView, GenerationView } from "../../src/supervisor/snapshot.ts";
-import { type Baton, startBaton } from "../support/baton.ts";
+import { type Baton, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { alive } from "../support/proc.ts";
 import { which } from "../support/programs.ts";
@@ -292,6 +292,12 @@ async function refuses(baton: Baton, { what, says }: Broken): Promise<void> {
   assert.equal(report.result, "failed");
 }
 
+/** Each start of a generation costs half a second of processor on Deno: there every second way, and at least three. */
+function ways(broken: readonly Broken[]): readonly Broken[] {
+  if (UNDER_TEST === "bun" || broken.length <= 3) return broken;
+  return broken.filter((_, index) => index % 2 === 0);
+}
+
 async function tell({ flags, good, broken }: Kind): Promise<void> {
   using work = tempDir("kinds");
   const place = { port: await freePort(), work };
@@ -301,7 +307,7 @@ async function tell({ flags, good, broken }: Kind): Promise<void> {
     env: { TARGET_FILE: work.join("target") },
     flags: [...(typeof flags === "function" ? flags(place) : flags), ...FAST],
   });
-  for (const each of broken) {
+  for (const each of ways(broken)) {
     deploy(work.join("target"), each.version(place));
     await refuses(baton, each);
     assert.equal((await baton.status()).epoch, 0, `the old one serves after ${each.what}`);
@@ -319,9 +325,13 @@ describe("each kind of check, with servers that are well and broken", () => {
   for (const kind of KINDS) {
     const { name, broken } = kind;
     const skip = lacks(kind) && `${kind.needs} is not installed`;
-    test(`${name}: ${broken.map(({ what }) => what).join("; ")}`, { ...TEST, skip }, async () => {
-      await kinds.end(name);
-    });
+    test(
+      `${name}: ${ways(broken).map(({ what }) => what).join("; ")}`,
+      { ...TEST, skip },
+      async () => {
+        await kinds.end(name);
+      },
+    );
   }
 });
 
