@@ -116,6 +116,7 @@ describe("baton status", () => {
       }],
       restarts: { ok: 0, failed: 0, crashes: 0 },
       lastReload: null,
+      trial: null,
     });
     assert.deepEqual(generations, [{
       epoch: 0,
@@ -125,6 +126,8 @@ describe("baton status", () => {
       pid: children(baton.pid)[0],
       startedAt: first.startedAt,
       connections: { total: 1, busy: 1, idle: 0 },
+      takesConnections: false,
+      checks: [],
     }]);
     assert.match(startedAt, ISO_8601);
     assert.match(first.startedAt, ISO_8601);
@@ -271,6 +274,7 @@ describe("baton reload", () => {
       reason: null,
       output: [],
       outputIsDirect: false,
+      trial: null,
     });
     assert.ok(durationMs > 0);
     renameSync(program, `${program}.gone`);
