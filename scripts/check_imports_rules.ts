@@ -60,10 +60,21 @@ const LAYERS = {
   kubernetes: ["platform"],
   health: ["config", "platform"],
   drain: ["platform", "steering"],
+  hooks: ["config", "platform", "launcher"],
   handoff: ["config", "platform", "steering"],
   supervisor: [
     ...["config", "lifecycle", "log", "steering", "launcher", "platform"],
-    ...["handoff", "health", "drain", "migrate", "systemd", "kubernetes", "upgrade", "takeover"],
+    ...[
+      "handoff",
+      "health",
+      "hooks",
+      "drain",
+      "migrate",
+      "systemd",
+      "kubernetes",
+      "upgrade",
+      "takeover",
+    ],
   ],
   admin: [
     "platform",
@@ -196,6 +207,7 @@ const PURE = [
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
   ...["health/grpc_dialogue.ts", "health/log_line.ts"],
+  ...["hooks/environment.ts", "hooks/headroom.ts", "supervisor/report.ts"],
   ...["takeover/fields.ts", "takeover/messages.ts", "takeover/old_side.ts", "takeover/new_side.ts"],
 ] as const;
 

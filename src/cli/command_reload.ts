@@ -5,6 +5,7 @@ import type { Command } from "./parse.ts";
 import { CommandError } from "./command_error.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_OK, EXIT_SYSTEM } from "./exit_status.ts";
 import type { Printer } from "./printer.ts";
+import { storyLine } from "./reload_text.ts";
 import { callService } from "./target.ts";
 import type { HowLetIn } from "./trial_verbs.ts";
 
@@ -41,6 +42,7 @@ function query(how: HowLetIn): string {
 }
 
 function describe(report: ReloadReport, print: Printer): void {
+  const story = storyLine(report);
   if (report.result === "ok" && report.trial) {
     const { epoch, percent } = report.trial;
     const [name, time] = [`generation ${epoch}`, `after ${report.durationMs} ms`];
@@ -48,11 +50,13 @@ function describe(report: ReloadReport, print: Printer): void {
     return print.out("let it in with 'baton promote', or send it away with 'baton rollback'");
   }
   if (report.result === "ok") {
-    return print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`);
+    print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`);
+    return story === "" ? undefined : print.out(`  ${story}`);
   }
   if (report.result === "refused") return print.error(`reload refused: ${report.reason}`);
   print.error(`reload failed: generation ${report.epoch}: ${report.reason}`);
-  print.error("the generation before it serves on; nothing was lost");
+  const times = story === "" ? "" : ` (${story})`;
+  print.error(`the generation before it serves on; nothing was lost${times}`);
   if (report.output.length === 0) {
     const where = "what it printed is in the output of baton";
     return print.error(report.outputIsDirect ? where : "it printed nothing");

@@ -3,6 +3,7 @@
  * the exit status. Whatever is refused here is refused before anything was started.
  */
 import type { Config } from "../config/config.ts";
+import { longestStartMs, longestStopMs } from "../config/hook_times.ts";
 import { presetForCommand } from "../config/presets.ts";
 import {
   checkPathLength,
@@ -191,8 +192,8 @@ async function supervise(parts: RunParts): Promise<number> {
   const controlListener = resumption?.kept.take(CONTROL) ?? null;
   const manager = new ServiceManager({
     client,
-    readyTimeoutMs: config.readyTimeoutMs,
-    stopTimeoutMs: config.drainTimeMs + config.stopTimeMs,
+    readyTimeoutMs: longestStartMs(config),
+    stopTimeoutMs: longestStopMs(config),
     watchdogUsec: env["WATCHDOG_USEC"],
   });
   const supervisor: Supervisor = new Supervisor({

@@ -5,6 +5,7 @@ import type { LastReload, Snapshot, TrialView } from "../supervisor/snapshot.ts"
 import type { Command } from "./parse.ts";
 import { EXIT_OK } from "./exit_status.ts";
 import type { Printer } from "./printer.ts";
+import { storyLine } from "./reload_text.ts";
 import { callService } from "./target.ts";
 
 const STATUS_TIMEOUT_MS = 5_000;
@@ -42,6 +43,8 @@ export function statusLines(snapshot: Snapshot, now: number): string[] {
       `last reload: ${lastReload.result} in ${lastReload.durationMs} ms, ` +
         `${lastReload.connectionsCut} connections cut${keptText(lastReload)}${reason}`,
     );
+    const story = storyLine(lastReload);
+    if (story !== "") lines.push(`  ${story}`);
   }
   if (snapshot.trial) lines.push(trialText(snapshot.trial));
   const tables = [generationRows(snapshot, now), checkRows(snapshot), listenerRows(snapshot)];

@@ -1,5 +1,6 @@
 /** `baton run --takeover`: finds the old baton, and gets its listeners before anything is started. */
 import type { Config } from "../config/config.ts";
+import { longestStartMs } from "../config/hook_times.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HandoffSocketError } from "../takeover/handoff_socket.ts";
@@ -18,9 +19,9 @@ export async function takeOver(
   config: Config,
   logger: Logger,
 ): Promise<Taker | null> {
-  const { takeover: path, name, readyTimeoutMs, parentShutdownTimeMs, survive } = config;
+  const { takeover: path, name, parentShutdownTimeMs, survive } = config;
   if (path === null) return null;
-  const times = { readyTimeoutMs, parentShutdownTimeMs };
+  const times = { readyTimeoutMs: longestStartMs(config), parentShutdownTimeMs };
   const options = { path, name, ...times, survives: survive, batonVersion: VERSION };
   try {
     const taker = await Taker.connect(platform, options);

@@ -5,6 +5,7 @@
  * options has been checked (see `validate.ts`). Holds no defaults: those are in `options.ts`.
  */
 import type { CheckConfig } from "./check_config.ts";
+import type { HookSpec } from "./hook_spec.ts";
 import type { ListenSpec } from "./listen_spec.ts";
 
 /** How a generation gets its listening sockets (docs/handoff.md). */
@@ -85,6 +86,14 @@ export interface Config extends CheckConfig {
   readonly probeListen: string | null;
   /** Files and directories whose change is a reload. */
   readonly watch: readonly string[];
+  /** For `sh -c`, before each generation's process is started: it must succeed. */
+  readonly preFlight: string | null;
+  /** Memory that must be free before a second copy starts, as `parseMinFree` takes it; null = not looked at. */
+  readonly minFree: string | null;
+  /** Commands at certain moments, in the order in which they were given. */
+  readonly hook: readonly HookSpec[];
+  /** A pre-flight or hook that takes longer is ended, and has failed. */
+  readonly hookTimeoutMs: number;
   readonly onCrash: OnCrash;
   /** Delay before the second restart in a row; doubles up to `crashDelayMaxMs`. The first has none. */
   readonly crashDelayMs: number;

@@ -12,6 +12,7 @@ import { parseLiveSpec, parseReadySpec } from "./check_spec.ts";
 import type { Config } from "./config.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { ConfigError, inPlace } from "./errors.ts";
+import { parseHookSpec } from "./hook_spec.ts";
 import { parseListenSpec } from "./listen_spec.ts";
 import type { DurationOption, IntOption, Option, StringOption } from "./option_types.ts";
 import { fileKey, isRepeatable, OPTION_BY_FIELD, OPTIONS, SHUTDOWN_QUIET_MS } from "./options.ts";
@@ -196,6 +197,8 @@ function readAny(option: Option, raw: unknown): unknown {
       throw refuse(raw, "true or false");
     case "list":
       return readStrings(raw).map(parseListenSpec);
+    case "hooks":
+      return readStrings(raw).map(parseHookSpec);
     case "paths":
       return readStrings(raw).map(readPath);
     case "checks":

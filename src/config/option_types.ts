@@ -1,6 +1,7 @@
 /** What an option of `baton run` can be: its group, its type, and what each type knows of its values. */
 import type { SignalName } from "./config.ts";
 import type { ReadySpec, RepeatedCheck } from "./check_spec.ts";
+import type { HookSpec } from "./hook_spec.ts";
 import type { ListenSpec } from "./listen_spec.ts";
 
 export const SERVICE = "Service";
@@ -8,6 +9,7 @@ export const LISTENERS = "Listeners and handoff";
 export const READINESS = "Readiness";
 export const HEALTH = "Health checks";
 export const ROLLOUT = "Letting a new generation in";
+export const HOOKS = "Pre-flight and hooks";
 export const DRAIN = "Drain and stop";
 export const CRASHES = "Crashes";
 export const TAKEOVER = "Takeover from another baton";
@@ -16,7 +18,7 @@ export const OUTPUT = "Signals and output";
 
 /** Headings under which help and documentation show the options, in this order. */
 export const OPTION_GROUPS = [
-  ...[SERVICE, LISTENERS, READINESS, HEALTH, ROLLOUT, DRAIN, POD, CRASHES, TAKEOVER, OUTPUT],
+  ...[SERVICE, LISTENERS, READINESS, HEALTH, HOOKS, ROLLOUT, DRAIN, POD, CRASHES, TAKEOVER, OUTPUT],
 ] as const;
 export type Group = typeof OPTION_GROUPS[number];
 
@@ -107,10 +109,17 @@ export interface LiveChecksOption extends OptionText {
   readonly default: readonly RepeatedCheck[];
 }
 
+/** An option that may be given several times, each value a command with its moment (hook_spec.ts). */
+export interface HooksOption extends OptionText {
+  readonly type: "hooks";
+  readonly default: readonly HookSpec[];
+}
+
 /** An entry of the table, whatever its type. */
 export type Option =
   | ChecksOption
   | LiveChecksOption
+  | HooksOption
   | PathsOption
   | DurationOption
   | PercentOption
@@ -128,6 +137,7 @@ export type OptionFor<T> = [T] extends [boolean] ? FlagOption
   : [T] extends [readonly ListenSpec[]] ? ListOption
   : [T] extends [readonly RepeatedCheck[]] ? LiveChecksOption
   : [T] extends [readonly ReadySpec[]] ? ChecksOption
+  : [T] extends [readonly HookSpec[]] ? HooksOption
   : [string] extends [T] ? StringOption
   : [T] extends [SignalName | null] ? SignalOption
   : [T] extends [string] ? EnumOption<T>

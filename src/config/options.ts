@@ -8,6 +8,7 @@
  */
 import { CHECK_OPTIONS, READY_OPTIONS } from "./check_options.ts";
 import type { Config } from "./config.ts";
+import { HOOK_OPTIONS } from "./hook_options.ts";
 import { choice, int, text, time } from "./option_makers.ts";
 import {
   CRASHES,
@@ -162,6 +163,8 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
     "generation until it ends, or move to the new one between two requests (HTTP/1). That costs a " +
     "little for each new connection: auto does it where they are few."),
 
+  ...HOOK_OPTIONS,
+
   onCrash: choice("on-crash", CRASHES, ["restart", "exit"],
     "What to do when the serving generation ends although nobody asked it to."),
   crashDelayMs: time("crash-delay", CRASHES, [DEFAULT_CRASH_DELAY_MS, 0],
@@ -210,7 +213,7 @@ export const OPTIONS: readonly (Option & { readonly field: ConfigField })[] = Ob
 
 /** True for options that may be given several times. */
 export function isRepeatable(option: Option): boolean {
-  return ["list", "paths", "checks", "live checks"].includes(option.type);
+  return ["list", "paths", "checks", "live checks", "hooks"].includes(option.type);
 }
 
 /**

@@ -7,8 +7,9 @@
  */
 import type { Config } from "./config.ts";
 import { formatDuration } from "./duration.ts";
-import { ConfigError } from "./errors.ts";
+import { ConfigError, inPlace } from "./errors.ts";
 import { checkListeners, parseListenSpec } from "./listen_spec.ts";
+import { parseMinFree } from "./memory_size.ts";
 import { presetForCommand } from "./presets.ts";
 import { suggest } from "./suggest.ts";
 import { validateChecks } from "./validate_checks.ts";
@@ -109,6 +110,14 @@ function checkRollout({ hold, bakeMs }: Config): void {
   });
 }
 
+function checkMinFree({ minFree }: Config): void {
+  try {
+    if (minFree !== null) parseMinFree(minFree);
+  } catch (error) {
+    throw inPlace("In --min-free", error);
+  }
+}
+
 function checkPod(config: Config): void {
   if (config.probeListen !== null) parseListenSpec(config.probeListen, 0);
   const handoffOption = optionOfHandoff(config);
@@ -132,6 +141,9 @@ export function optionOfHandoff(config: Config): string | null {
     [config.bakeMs > 0, "--bake"],
     [config.hold, "--hold"],
     [config.ejectAfterMs > 0, "--eject-after"],
+    [config.preFlight !== null, "--pre-flight"],
+    [config.minFree !== null, "--min-free"],
+    [config.hook.length > 0, "--hook"],
   ];
   return options.find(([given]) => given)?.[1] ?? null;
 }
@@ -150,4 +162,5 @@ export function validateConfig(config: Config): void {
   validateChecks(config);
   checkRollout(config);
   checkPod(config);
+  checkMinFree(config);
 }

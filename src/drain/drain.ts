@@ -58,6 +58,8 @@ export class Drain {
   #lookMs = FIRST_LOOK_MS;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #counts: ConnectionCounts = NO_CONNECTIONS;
+  /** Inodes of all looks. */
+  readonly #seen = new Set<number>();
 
   constructor(
     readonly platform: Platform,
@@ -71,6 +73,11 @@ export class Drain {
   /** Counts of the latest look. */
   get counts(): ConnectionCounts {
     return this.#counts;
+  }
+
+  /** Connections that were there at one of the looks at least. */
+  get seen(): number {
+    return this.#seen.size;
   }
 
   /** Looks once more, for a report: busy is then who is owed an answer, however short the silence. */
@@ -113,7 +120,9 @@ export class Drain {
 
   #count(table: SocketTable, quietMs = this.target.quietMs): void {
     const departed = this.target.departed();
-    const connections = table.connectionsOf(this.target.processes())
+    const all = table.connectionsOf(this.target.processes());
+    for (const { inode } of all) this.#seen.add(inode);
+    const connections = all
       .filter(({ inode }) => !departed.has(inode));
     this.#first ??= new Set(connections.map(({ inode }) => inode));
     const first = connections.filter(({ inode }) => this.#first?.has(inode));

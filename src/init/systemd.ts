@@ -4,6 +4,7 @@
  * Guarantees: `systemd-analyze verify` has nothing to say about it (systemd 252 and later), a reload
  * tells its outcome, and the time-outs are longer than baton's own.
  */
+import { longestStartMs, longestStopMs } from "../config/hook_times.ts";
 import type { InitRequest } from "./template.ts";
 
 /** Added to baton's own times: to what it does around them. */
@@ -72,9 +73,9 @@ export function systemdUnit({ baton, config, options, directory }: InitRequest):
     "# A baton that has replaced another one is no child of systemd, which would kill it at once.",
     `ExecStop=-${commandLine([...baton, "stop", name])}`,
     "# Start and reload; baton asks for more while a generation gets ready.",
-    `TimeoutStartSec=${seconds(config.readyTimeoutMs)}`,
+    `TimeoutStartSec=${seconds(longestStartMs(config))}`,
     "# Longer than --drain-time and --stop-time together.",
-    `TimeoutStopSec=${seconds(config.drainTimeMs, config.stopTimeMs)}`,
+    `TimeoutStopSec=${seconds(longestStopMs(config))}`,
     "TimeoutAbortSec=10",
     ...killMode(config.survive),
     "# Sockets in which clients wait while baton is restarted. systemd before 254 does not tell baton",

@@ -23,20 +23,22 @@ export class Answers<Report extends { durationMs: number }> {
     return { request, answer: promise };
   }
 
+  /** @returns the longest time that one of `requests` has waited, in milliseconds; null when none is */
+  longest(requests: readonly number[]): number | null {
+    const times = requests.flatMap((request) => this.#pending.get(request)?.askedAt ?? []);
+    return times.length === 0 ? null : Math.round(performance.now() - Math.min(...times));
+  }
+
   /**
    * Answers each of `requests` that is still waiting.
-   * @returns the longest time that one of them has waited, in milliseconds; null when none was
    */
-  give(requests: readonly number[], report: Omit<Report, "durationMs">): number | null {
-    let longest: number | null = null;
+  give(requests: readonly number[], report: Omit<Report, "durationMs">): void {
     for (const request of requests) {
       const pending = this.#pending.get(request);
       if (pending === undefined) continue;
       this.#pending.delete(request);
       const durationMs = Math.round(performance.now() - pending.askedAt);
-      longest = Math.max(longest ?? 0, durationMs);
       pending.resolve({ ...report, durationMs } as Report);
     }
-    return longest;
   }
 }

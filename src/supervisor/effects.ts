@@ -6,6 +6,7 @@ import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { servingOf } from "../lifecycle/service.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
+import { longestStartMs } from "../config/hook_times.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
 import { provideSpares } from "../steering/spares.ts";
 import { adoptOrphans } from "./adoption.ts";
@@ -18,18 +19,17 @@ import { handoverFacts } from "./handover_facts.ts";
 import { History } from "./history.ts";
 import { InPlaceUpgrade } from "./in_place_upgrade.ts";
 import { Offers } from "./offers.ts";
-import { launchPlan } from "./plan.ts";
 import { delayOf } from "./policy.ts";
 import { packLuggage, resumeWaits, unpackService } from "./resume.ts";
+import { answerReload } from "./reload_answer.ts";
 import { Running } from "./running.ts";
 import type { ReloadReport } from "./snapshot.ts";
-import { statusOf } from "./start_failure.ts";
+import { ServiceHooks } from "./service_hooks.ts";
+import { Starts } from "./starts.ts";
 import { Timers } from "./timers.ts";
 import { Trials } from "./trials.ts";
+import type { TrialEffect } from "./trials.ts";
 import { Upgrader } from "./upgrader.ts";
-
-/** Lines of a failed generation's output in the verdict. */
-const VERDICT_LINES = 20;
 
 export class Effects {
   readonly running = new Map<number, GenerationHandle>();
@@ -40,6 +40,8 @@ export class Effects {
   /** Null: nobody may take over from this baton. */
   readonly offers: Offers | null;
   readonly trials: Trials;
+  readonly hooks: ServiceHooks;
+  readonly #starts: Starts;
   readonly #backoff: Timers<"backoff">;
 
   constructor(readonly options: SupervisorOptions, readonly context: RunningContext) {
@@ -49,16 +51,25 @@ export class Effects {
     this.#backoff = new Timers(() => dispatch({ kind: "backoff_elapsed" }));
     this.upgrader = new Upgrader({
       ...{ ...options.upgrade, platform, listeners, adopter, children, dispatch, logger },
-      readyTimeoutMs: config.readyTimeoutMs,
+      readyTimeoutMs: longestStartMs(config),
       onHandedOver: (pid) => {
         options.keeper()?.handedOver();
         manager.handOver(pid);
       },
     });
+    this.hooks = new ServiceHooks({
+      ...{ context, plan: options.plan, logger },
+      onPhase: (epoch, phase) => this.history.timelines.enter(epoch, phase, performance.now()),
+    });
+    this.#starts = new Starts(this);
     this.#inPlace = new InPlaceUpgrade({
       ...{ ...options.upgrade, platform, children, dispatch, logger },
       door: options.door,
-      whenEmptyHanded: async () => await migration?.crossings.whenEmpty(),
+      whenEmptyHanded: async () => {
+        await migration?.crossings.whenEmpty();
+        // The next program would not know what they are, and whose.
+        await new Promise<void>((resolve) => this.hooks.whenIdle(resolve));
+      },
     });
     const { handoffSocket, backlog, survive: survives } = config;
     const { lock } = options.upgrade;
@@ -74,14 +85,14 @@ export class Effects {
   /** @param state of the service after the step that asked for `effect` */
   perform(effect: ServiceEffect, state: ServiceState): void {
     const { logger } = this.options;
-    if (Trials.isAbout(effect)) return this.trials.perform(effect, state);
+    if (Trials.isAbout(effect)) return this.#onTrial(effect, state);
     if (effect.kind === "drain" || effect.kind === "retire") this.trials.leaves(effect.epoch);
     const running = "epoch" in effect && effect.epoch !== null
       ? this.running.get(effect.epoch)
       : undefined;
     switch (effect.kind) {
       case "spawn":
-        return this.#spawn(effect.epoch, effect.heirOf, state);
+        return this.#starts.spawn(effect.epoch, effect.heirOf, this.#servingIn(state));
       case "make_heir":
         if (running) running.heirOf = effect.heirOf;
         return;
@@ -92,19 +103,20 @@ export class Effects {
         return logger.info(`generation ${effect.epoch} serves`, { pid: running?.pid ?? null });
       case "drain":
         logger.info(`generation ${effect.epoch} drains`, { pid: running?.pid ?? null });
-        if (effect.stopping) this.context.listeners.park();
-        return running?.beginDrain(effect.stopping, this.#servingIn(state));
+        return this.#drain(running, effect.stopping, state);
       case "signal_stop":
+        this.hooks.hurry(effect.epoch);
         return running?.signalStop();
       case "kill":
+        this.hooks.hurry(effect.epoch);
         return running?.kill();
       case "retire":
-        return this.#retire(effect.epoch);
+        return this.#retire(effect.epoch, state);
       case "return_members":
         this.context.listeners.returnMembers(effect.epoch, effect.to);
-        return this.#retire(effect.epoch);
+        return this.#retire(effect.epoch, state);
       case "arm":
-        if (!running) return;
+        if (!running || (effect.timer === "drain" && this.hooks.holds(effect.epoch))) return;
         return running.timers.arm(
           effect.timer,
           delayOf(this.context.config, effect.timer, running),
@@ -122,6 +134,7 @@ export class Effects {
         return;
       case "take_back":
         this.offers?.takeBack(effect.epoch);
+        this.hooks.forget(effect.epoch);
         running?.endDrain();
         this.options.onTakenBack();
         return logger.info(`generation ${effect.epoch} serves again`, {
@@ -134,7 +147,7 @@ export class Effects {
       case "disarm_backoff":
         return this.#backoff.disarm("backoff");
       case "reload_result":
-        return this.#answer(effect, state);
+        return answerReload(this, effect, state);
       case "notice":
         return logger.warn(effect.text);
       case "finish":
@@ -179,26 +192,31 @@ export class Effects {
     return this.running.get(servingOf(state)?.epoch ?? NaN) ?? null;
   }
 
-  #spawn(epoch: number, heirOf: number | null, state: ServiceState): void {
-    const { options } = this;
-    const before = servingOf(state)?.epoch ?? heirOf;
-    const wantsNotification = before !== null &&
-      (this.running.get(before)?.notified ?? false);
-    const running = new Running(this.context, epoch, { heirOf, wantsNotification });
-    this.running.set(epoch, running);
-    this.history.started(epoch, running.startedAt);
-    try {
-      const notifyPath = options.notifyPath(epoch);
-      const trap = [...options.plan.trap, ...this.context.migration?.trapForNext() ?? []];
-      const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath);
-      const members = options.inheritor.membersFor(epoch, heirOf);
-      running.start({ plan, notifyPath, members });
-      this.history.setPid(epoch, running.pid);
-      options.logger.info(`generation ${epoch} starts`, { pid: running.pid });
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      running.failWithoutProcess(message, statusOf(error));
-    }
+  #onTrial(effect: TrialEffect, state: ServiceState): void {
+    if (effect.kind === "steer_back") this.hooks.forget(effect.epoch);
+    this.trials.perform(effect, state);
+    if (effect.kind !== "rolled_back") return;
+    const [gone, old] = [this.running.get(effect.epoch), this.#servingIn(state)];
+    if (gone !== undefined) this.hooks.givenUp(gone, old ?? undefined, effect.reason);
+  }
+
+  #drain(old: GenerationHandle | undefined, stopping: boolean, state: ServiceState): void {
+    // Null: nobody serves then, baton stops.
+    const heir = this.#servingIn(state);
+    const go = () => {
+      if (stopping) this.context.listeners.park();
+      old?.beginDrain(stopping, heir);
+    };
+    // Another baton's generation has that one's hooks.
+    if (!(old instanceof Running)) return go();
+    const { outcome } = state.generations.find(({ epoch }) => epoch === old.epoch) ?? {};
+    const reason = stopping ? "stop" : outcome === "rolled back" ? "rollback" : "reload";
+    const occasion = { current: heir, old, reason };
+    const { drainTimeMs } = this.context.config;
+    this.hooks.beforeDrain(old, occasion, {
+      begin: go,
+      beginInTime: () => old.timers.arm("drain", drainTimeMs),
+    });
   }
 
   #beginUpgrade(inPlace: boolean, state: ServiceState): void {
@@ -237,41 +255,32 @@ export class Effects {
   }
 
   /** Its members may be needed for longer than it lives (a crash); its story is over. */
-  remember(epoch: number): void {
+  remember(epoch: number, state: ServiceState): void {
     const running = this.running.get(epoch);
-    if (running !== undefined) this.history.ended(epoch, running);
+    if (running === undefined) return;
+    const { outcome = null, pid = null } = this.history.ended(epoch, running) ?? {};
+    if (!(running instanceof Running) || pid === null) return;
+    const current = this.#servingIn(state);
+    this.hooks.ended({ epoch, pid }, current, outcome ?? "ended");
   }
 
-  #retire(epoch: number): void {
+  #retire(epoch: number, state: ServiceState): void {
     const running = this.running.get(epoch);
     this.context.listeners.retire(epoch);
     if (running === undefined) return;
-    this.history.ended(epoch, running);
+    this.remember(epoch, state);
     running.close();
     this.running.delete(epoch);
     this.options.logger.info(`generation ${epoch} is gone`, { cut: running.cut });
   }
 
-  #answer(effect: Extract<ServiceEffect, { kind: "reload_result" }>, state: ServiceState): void {
-    const { result, epoch, reason } = effect;
-    const failed = result === "failed" && epoch !== null ? this.running.get(epoch) : undefined;
-    const output = failed?.output?.tail.lines(VERDICT_LINES) ?? [];
-    const outputIsDirect = failed?.outputIsDirect ?? false;
-    const trial = this.trials.view(state);
-    const report = { result, epoch, reason, output, outputIsDirect, trial };
-    const durationMs = this.reloads.give(effect.requests, report);
-    if (durationMs !== null) this.history.reloaded({ epoch, result, reason, durationMs });
-    if (result === "failed" && state.finished) {
-      this.options.predecessor?.saysFailed([reason, ...output].join("\n"));
-    }
-    if (result === "ok") this.history.ok++;
-    if (result === "failed") this.history.failed++;
-    if (result === "failed") {
-      this.options.logger.error(`reload failed: ${reason}`, { epoch });
-    }
+  #finish(status: number): void {
+    this.hooks.end();
+    // What tells of the end, and is told of the last exit after this step, has its time.
+    queueMicrotask(() => this.hooks.whenIdle(() => this.#end(status)));
   }
 
-  #finish(status: number): void {
+  #end(status: number): void {
     for (const running of this.running.values()) running.close();
     this.trials.close();
     this.context.listeners.close();

@@ -59,6 +59,7 @@ export class ForeignGeneration implements GenerationHandle {
   readonly heirOf = null;
   readonly cut = 0;
   readonly kept = null;
+  readonly seen = null;
   readonly takesConnections = false;
   readonly stopTimeMs = 0;
   readonly checks = [];

@@ -15,6 +15,8 @@ export interface GenerationHandle {
   readonly notified: boolean;
   /** Connections that were busy when it had to end. */
   readonly cut: number;
+  /** Connections that it has had from the start of its drain on; null: not known here. */
+  readonly seen: number | null;
   /** What became of connections that clients kept open. */
   readonly kept: KeptConnections | null;
   /** It can be given connections (--keep-alive). */

@@ -8,7 +8,9 @@ import type { ServiceState } from "../lifecycle/service.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
 import type { KeptConnections } from "../migrate/kept.ts";
 import type { HistoryRecord } from "../upgrade/resume_state.ts";
-import type { GenerationView, LastReload } from "./snapshot.ts";
+import { arrivalPhases, connectionsView, Timelines, updated } from "./report.ts";
+import { NO_STORY } from "./snapshot.ts";
+import type { GenerationView, LastReload, ReloadStory } from "./snapshot.ts";
 
 /** Generations remembered after their end. */
 const REMEMBERED = 8;
@@ -18,17 +20,31 @@ interface GenerationRecord {
   pid: number | null;
 }
 
+/** How a reload ended. */
+type Verdict = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
+
+/** What a generation leaves behind. */
+interface Departed {
+  readonly cut: number;
+  readonly kept: KeptConnections | null;
+  /** Connections that it has had from the start of its drain on; null: not known here. */
+  readonly seen?: number | null;
+}
+
 export class History {
   ok = 0;
   failed = 0;
   crashes = 0;
-  lastReload: LastReload | null = null;
+  readonly timelines = new Timelines();
   /** Newest last. */
   readonly recentlyEnded: GenerationView[] = [];
   readonly #records = new Map<number, GenerationRecord>();
   readonly #lastKnown = new Map<number, Generation>();
+  #lastReload: LastReload | null = null;
   /** Generation that the last reload replaced. */
   #replaced: number | null = null;
+  /** The same, as long as it is on its way out. */
+  #leaving: number | null = null;
 
   /** How many batons have run this service before this one, without a stop. */
   incarnation = 0;
@@ -44,7 +60,9 @@ export class History {
   /** Goes on with what the baton before has remembered. */
   resume(record: HistoryRecord, facts: { incarnation: number; startedAt: string }): void {
     this.continue(record);
-    this.lastReload = record.lastReload;
+    // A state of an earlier build has no story.
+    this.#lastReload = record.lastReload && { ...NO_STORY, ...record.lastReload };
+    this.#leaving = this.#lastReload?.connections === null ? this.#lastReload.replaced : null;
     this.recentlyEnded.push(...record.recentlyEnded);
     this.#replaced = record.replaced;
     this.incarnation = facts.incarnation;
@@ -87,34 +105,61 @@ export class History {
     });
   }
 
-  after(state: ServiceState): void {
+  after(state: ServiceState, nowMs: number = performance.now()): void {
+    this.timelines.after(state.generations, nowMs);
     for (const generation of state.generations) this.#lastKnown.set(generation.epoch, generation);
   }
 
-  reloaded(reload: Omit<LastReload, "connectionsCut" | "connectionsKept">): void {
-    this.lastReload = { ...reload, connectionsCut: 0, connectionsKept: null };
+  /** The last reload, as far as it is known by now. */
+  get lastReload(): LastReload | null {
+    const last = this.#lastReload;
+    if (last === null || last.epoch === null) return last;
+    const departure = this.#leaving === null ? [] : this.timelines.departure(this.#leaving);
+    const news = [...this.timelines.arrival(last.epoch), ...departure];
+    return { ...last, phases: updated(last.phases, news, [last.epoch, last.replaced]) };
+  }
+
+  reloaded(verdict: Verdict, nowMs: number = performance.now()): void {
+    const { epoch, result, durationMs } = verdict;
+    const phases = epoch === null
+      ? []
+      : arrivalPhases(epoch, this.timelines, { nowMs, durationMs });
+    const hasFailed = result === "failed" && epoch !== null;
+    const failedIn = hasFailed ? this.timelines.lastBeforeLeaving(epoch) : null;
+    this.#leaving = result === "ok" ? this.#replaced : null;
+    const story: ReloadStory = { ...NO_STORY, replaced: this.#leaving, phases, failedIn };
+    this.#lastReload = { ...verdict, ...story, connectionsCut: 0, connectionsKept: null };
   }
 
   /** It has passed its gate, and had to go all the same. */
   rolledBack(epoch: number, reason: string): void {
+    const last = this.lastReload;
     // Whoever asked was told already that it is in.
-    if (this.lastReload?.epoch !== epoch || this.lastReload.result !== "ok") return;
+    if (last?.epoch !== epoch || last.result !== "ok") return;
     this.failed++;
-    const told = `rolled back: ${reason}`;
-    this.lastReload = { ...this.lastReload, result: "failed", reason: told };
+    this.#leaving = null;
+    const failedIn = this.timelines.lastBeforeLeaving(epoch);
+    const verdict = { result: "failed", reason: `rolled back: ${reason}`, failedIn } as const;
+    this.#lastReload = { ...last, ...verdict, replaced: null };
   }
 
-  /** A generation is gone, its processes and sockets too. */
-  ended(epoch: number, running: { cut: number; kept: KeptConnections | null }): void {
-    if (this.lastReload !== null && epoch === this.#replaced && this.lastReload.result === "ok") {
-      const { cut: connectionsCut, kept: connectionsKept } = running;
-      this.lastReload = { ...this.lastReload, connectionsCut, connectionsKept };
+  /** A generation is gone, its processes and sockets too. @returns how it ended, the first time */
+  ended(epoch: number, running: Departed): GenerationView | null {
+    const last = this.lastReload;
+    if (last !== null && epoch === this.#replaced && last.result === "ok") {
+      const { cut, kept, seen = null } = running;
+      const connections = seen === null ? null : connectionsView(seen, cut, kept);
+      this.#lastReload = { ...last, connectionsCut: cut, connectionsKept: kept, connections };
+      this.#leaving = null;
     }
+    this.timelines.forget(epoch);
     const known = this.#lastKnown.get(epoch);
-    if (known !== undefined) this.recentlyEnded.push(...this.#viewOf(known));
+    const views = known === undefined ? [] : this.#viewOf(known);
+    this.recentlyEnded.push(...views);
     this.#lastKnown.delete(epoch);
     this.#records.delete(epoch);
     if (this.recentlyEnded.length > REMEMBERED) this.recentlyEnded.shift();
+    return views[0] ?? null;
   }
 
   /** Its processes are gone, and its sockets are kept for an heir. */

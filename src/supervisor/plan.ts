@@ -8,10 +8,14 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
 import { parseEnvFile } from "../config/env_file.ts";
 import { fillPlaceholders, serverEnvironment } from "../handoff/dialects.ts";
+import { hookEnvironment } from "../hooks/environment.ts";
+import type { HookCircumstances } from "../hooks/environment.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import * as proc from "../platform/proc.ts";
 
 const SIGTERM = 15;
+const SIGKILL = 9;
+const SHELL = "/bin/sh";
 
 /** What does not change between generations. */
 export interface PlanContext {
@@ -62,6 +66,33 @@ export function shutdownPlan(context: PlanContext): LaunchPlan {
     trap: [],
     waits: false,
     parentDeathSignal: config.orphan === "die" ? SIGTERM : 0,
+    parentPid: context.pid,
+    fileLimit: context.fileLimit,
+  };
+}
+
+/**
+ * A command of the user's, in the directory and environment that the next generation would get, but for what names
+ * descriptors: it has none. It ends with baton.
+ * @throws {ConfigError} when the environment file cannot be read
+ */
+export function commandPlan(
+  context: PlanContext,
+  hook: string,
+  command: string,
+  circumstances: HookCircumstances,
+): LaunchPlan {
+  const { config, directory } = context;
+  const base = { ...context.env, ...readEnvFile(config.envFile, directory), PWD: directory };
+  return {
+    argv: [SHELL, "-c", command],
+    env: hookEnvironment(serverEnvironment(base, [], 0), hook, circumstances),
+    cwd: directory,
+    members: 0,
+    setListenPid: false,
+    trap: [],
+    waits: false,
+    parentDeathSignal: SIGKILL,
     parentPid: context.pid,
     fileLimit: context.fileLimit,
   };

@@ -5,11 +5,12 @@ import type { KeptConnections } from "../migrate/kept.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Notification } from "../platform/seccomp.ts";
 import { NotifyServer } from "../systemd/notify_server.ts";
-import { NO_FACTS } from "../upgrade/resume_state.ts";
+import { factsOf, NO_FACTS } from "../upgrade/resume_state.ts";
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
 import { outlivesBaton } from "./policy.ts";
 import { AcceptWatch } from "./accept_watch.ts";
 import type { ResumeOptions, RunningContext, StartOptions } from "./context.ts";
+import type { Entrance } from "./entrance.ts";
 import { builtInGate, Gate } from "./gate.ts";
 import { GenerationHealth } from "./generation_health.ts";
 import type { GenerationHandle } from "./handle.ts";
@@ -30,6 +31,7 @@ export class Running implements GenerationHandle {
   /** What has happened to it that its processes do not show. */
   readonly facts: GenerationFacts = { ...NO_FACTS };
   notify: NotifyServer | null = null;
+  entrance: Entrance | null = null;
   hasEnded = false;
   readonly hints: string[] = [];
   readonly timers = new Timers<GenerationTimer>((timer) => this.#onTimer(timer));
@@ -49,11 +51,8 @@ export class Running implements GenerationHandle {
     const ready = builtInGate(config.ready);
     this.gate = new Gate(epoch, ready, listeners, options.wantsNotification, this.health);
     this.#stopping = new Stopping(this);
-    this.#leaving = new Leaving(
-      this,
-      () => this.#stopping.policy.stopSignal,
-      (exit) => this.#end(exit),
-    );
+    const stopSignal = () => this.#stopping.policy.stopSignal;
+    this.#leaving = new Leaving(this, stopSignal, (exit) => this.#end(exit));
     this.tenancy = new Tenancy(this);
   }
 
@@ -63,6 +62,10 @@ export class Running implements GenerationHandle {
 
   get cut(): number {
     return this.facts.cut;
+  }
+
+  get seen(): number {
+    return this.#stopping.seen;
   }
 
   get kept(): KeptConnections | null {
@@ -80,7 +83,7 @@ export class Running implements GenerationHandle {
   }
 
   get output(): Output | null {
-    return this.process?.output ?? null;
+    return this.entrance?.lastWords ?? this.process?.output ?? null;
   }
 
   onStrayReaped(): void {
@@ -93,8 +96,8 @@ export class Running implements GenerationHandle {
 
   /** It writes to baton's own descriptors: what it prints is not seen here any more. */
   get outputIsDirect(): boolean {
-    return this.facts.handedOver ||
-      (this.context.config.output === "direct" && this.process !== null);
+    if ((this.entrance?.lastWords ?? null) !== null || this.process === null) return false;
+    return this.facts.handedOver || this.context.config.output === "direct";
   }
 
   /** @throws when the launcher cannot even be spawned */
@@ -128,11 +131,7 @@ export class Running implements GenerationHandle {
 
   /** Goes on with a generation that another baton has started. */
   resume({ record, notifyPath, notify, ...parts }: ResumeOptions): void {
-    const { stopSent, stopTold, handedOver, daemonized, isSettled, cut } = record;
-    Object.assign(this.facts, { stopSent, stopTold, handedOver, daemonized, isSettled, cut });
-    // A state of an earlier build has neither.
-    this.facts.takesConnections = record.takesConnections ?? false;
-    this.facts.kept = record.kept ?? null;
+    Object.assign(this.facts, factsOf(record));
     this.hints.push(...record.hints);
     this.startedAt = new Date(record.startedAt);
     this.gate.notified = record.notified;
@@ -201,7 +200,7 @@ export class Running implements GenerationHandle {
 
   checkGate(): void {
     this.health.poke();
-    if (!this.gate.isPassed) return;
+    if (!this.gate.isPassed || this.entrance?.admits() === false) return;
     this.health.onPassed();
     this.context.dispatch({ kind: "ready", epoch: this.epoch });
   }
@@ -225,6 +224,7 @@ export class Running implements GenerationHandle {
     if (this.hasEnded) return;
     this.hasEnded = true;
     this.health.stop();
+    this.entrance?.kill();
     this.#stopping.cancel();
     this.#acceptors?.close();
     this.notify?.close();
@@ -264,6 +264,7 @@ export class Running implements GenerationHandle {
   kill(): void {
     const isEmpty = this.processes().length === 0;
     if (this.hasEnded && isEmpty) return;
+    if (this.entrance?.kill() && this.process === null) return;
     this.#stopping.kill();
     // Nothing that we can see is left of it: waiting for more would be waiting for ever.
     if (isEmpty) this.#leaving.onGone();
@@ -278,9 +279,12 @@ export class Running implements GenerationHandle {
     const { epoch } = this;
     switch (timer) {
       case "ready": {
-        const seconds = this.context.config.readyTimeoutMs / 1000;
+        // What runs there has a time-out of its own, and this one begins anew after it.
+        if (this.entrance?.isBusy) return;
         const reasons = [this.gate.explanation, ...this.hints].join("; ");
-        return this.fail(`not ready within ${seconds} s: ${reasons}`);
+        return this.fail(
+          `not ready within ${this.context.config.readyTimeoutMs / 1000} s: ${reasons}`,
+        );
       }
       case "bake":
         return this.context.dispatch({ kind: "bake_elapsed", epoch });

@@ -19,6 +19,7 @@ import { Children } from "./children.ts";
 import { describeExit, reportExit } from "./exit_report.ts";
 import { Pod } from "./pod.ts";
 import { ServerProcess } from "./server_process.ts";
+import { NO_STORY } from "./snapshot.ts";
 import type {
   ProbeReport,
   ReloadReport,
@@ -29,6 +30,7 @@ import type {
 import { StopPolicy } from "./stop_policy.ts";
 
 const EPOCH = 0;
+const NO_OUTPUT = { output: [], outputIsDirect: true };
 const SIGKILL = 9;
 const NO_HANDOFF = "baton runs with --shutdown-only: it ends the server, and does not replace it";
 
@@ -126,13 +128,8 @@ export class ShutdownService {
   }
 
   reload(): Promise<ReloadReport> {
-    return Promise.resolve({
-      ...REFUSED,
-      epoch: EPOCH,
-      output: [],
-      outputIsDirect: true,
-      trial: null,
-    });
+    const about = { ...NO_STORY, ...NO_OUTPUT, epoch: EPOCH, trial: null };
+    return Promise.resolve({ ...REFUSED, ...about });
   }
 
   upgrade(): Promise<UpgradeReport> {

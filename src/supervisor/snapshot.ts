@@ -56,7 +56,50 @@ export interface GenerationView {
   readonly takesConnections: boolean;
 }
 
-export interface LastReload {
+/** Something that took its time. */
+export interface PhaseView {
+  /** A state of a generation, `queued`, or a hook that runs within one. */
+  readonly phase: string;
+  readonly epoch: number;
+  /** Null: it goes on. */
+  readonly durationMs: number | null;
+}
+
+/** What became of the connections that a generation had when its drain began, or got from its queue then. */
+export interface ConnectionsView {
+  /** They ended with nothing owed. */
+  readonly finished: number;
+  readonly cut: number;
+  /** They are the next generation's (--keep-alive). */
+  readonly moved: number;
+}
+
+/** What a reload consisted of. */
+export interface ReloadStory {
+  /** Generation that was replaced; null: none was. */
+  readonly replaced: number | null;
+  /** The new generation's, in order, and those of the replaced one as far as it has come. */
+  readonly phases: readonly PhaseView[];
+  /** The phase in which the new generation failed. */
+  readonly failedIn: string | null;
+  /** Of the replaced generation; null: it still has some, or they are not known here. */
+  readonly connections: ConnectionsView | null;
+}
+
+export const NO_STORY: ReloadStory = {
+  replaced: null,
+  phases: [],
+  failedIn: null,
+  connections: null,
+};
+
+/** @returns the story alone */
+export function storyOf(reload: ReloadStory | null): ReloadStory {
+  const { replaced, phases, failedIn, connections } = reload ?? NO_STORY;
+  return { replaced, phases, failedIn, connections };
+}
+
+export interface LastReload extends ReloadStory {
   readonly epoch: number | null;
   readonly result: "ok" | "failed" | "refused";
   readonly reason: string | null;
@@ -127,7 +170,7 @@ export interface TrialReport {
 }
 
 /** What `baton reload` is told. */
-export interface ReloadReport {
+export interface ReloadReport extends ReloadStory {
   readonly result: "ok" | "failed" | "refused";
   readonly epoch: number | null;
   readonly reason: string | null;

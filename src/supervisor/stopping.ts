@@ -28,6 +28,11 @@ export class Stopping {
     this.policy = new StopPolicy(config, preset);
   }
 
+  /** Connections that were seen from the start of the drain on. */
+  get seen(): number {
+    return this.#drain?.seen ?? 0;
+  }
+
   /** Nothing is waited for any more. */
   cancel(): void {
     this.#drain?.cancel();

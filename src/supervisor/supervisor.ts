@@ -75,7 +75,7 @@ export class Supervisor {
         for (const effect of effects) {
           this.#safely(`carry out "${effect.kind}"`, () => this.#effects.perform(effect, state));
         }
-        if (next.kind === "exited") this.#effects.remember(next.epoch);
+        if (next.kind === "exited") this.#effects.remember(next.epoch, state);
         this.#safely("tell the service manager", () => this.options.manager.onStep(state, effects));
         // What was counted meanwhile, before anybody can ask for it: counters never go back.
         this.#context.journal.write();
@@ -119,6 +119,8 @@ export class Supervisor {
 
   /** First time: drain and stop. Second: stop without waiting. Third: kill. */
   stop(): void {
+    // All that is left then are hooks.
+    if (this.#state.finished) this.#effects.hooks.end(true);
     this.dispatch({ kind: "stop_requested" });
   }
 

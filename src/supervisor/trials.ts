@@ -19,7 +19,7 @@ const KINDS = [
   ...["share", "begin_ramp", "end_ramp", "arm_bake", "rolled_back", "steer_back"] as const,
   "trial_result",
 ] as const;
-type TrialEffect = Extract<ServiceEffect, { kind: typeof KINDS[number] }>;
+export type TrialEffect = Extract<ServiceEffect, { kind: typeof KINDS[number] }>;
 
 export interface TrialParts {
   readonly context: RunningContext;

@@ -90,6 +90,13 @@ export interface GenerationRecord extends GenerationFacts {
   readonly hints: readonly string[];
 }
 
+/** @returns what has happened to a generation before; a state of an earlier build has not all of it */
+export function factsOf(record: GenerationRecord): GenerationFacts {
+  const { stopSent, stopTold, handedOver, daemonized, isSettled, cut } = record;
+  const { takesConnections = false, kept = null } = record as Partial<GenerationRecord>;
+  return { stopSent, stopTold, handedOver, daemonized, isSettled, cut, takesConnections, kept };
+}
+
 export interface GroupRecord {
   readonly address: GroupAddress;
   /** In the kernel's order. */

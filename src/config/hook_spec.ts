@@ -1,0 +1,55 @@
+/**
+ * Commands of the user's that baton runs at certain moments: `--hook NAME=COMMAND`. Pure.
+ *
+ * Guarantees: a spec that was read names a moment that exists, and its command is not empty. What a
+ * command means is the shell's business.
+ */
+import { ConfigError } from "./errors.ts";
+import { suggest } from "./suggest.ts";
+
+/** The moments, in the order in which a reload comes to them. */
+export const HOOK_NAMES = ["pre-start", "ready", "pre-drain", "post-stop", "on-rollback"] as const;
+
+/** When a command runs (docs/hooks.md). */
+export type HookName = typeof HOOK_NAMES[number];
+
+export interface HookSpec {
+  readonly name: HookName;
+  /** For `sh -c`. */
+  readonly command: string;
+}
+
+const FORM = `Write NAME=COMMAND, where NAME is one of ${HOOK_NAMES.join(", ")}`;
+
+/**
+ * Reads one hook.
+ *
+ * @param text `pre-drain=curl -s http://lb/drain`
+ * @throws {ConfigError} when the name is not known, or the command is empty
+ */
+export function parseHookSpec(text: string): HookSpec {
+  const [name, command] = splitAtEquals(text);
+  if (command === null) {
+    throw new ConfigError(`Cannot read hook ${JSON.stringify(text)}: there is no "=" in it`, {
+      remedy: FORM,
+    });
+  }
+  const known = HOOK_NAMES.find((hook) => hook === name);
+  if (known === undefined) {
+    const near = suggest(name, HOOK_NAMES);
+    const question = near === null ? "" : `: did you mean ${near}?`;
+    throw new ConfigError(`Unknown hook ${JSON.stringify(name)}${question}`, { remedy: FORM });
+  }
+  if (command.trim() === "") {
+    throw new ConfigError(`Cannot use hook ${known}: its command is empty`, { remedy: FORM });
+  }
+  if (command.includes("\0")) {
+    throw new ConfigError(`Cannot use hook ${known}: its command holds a NUL character`);
+  }
+  return { name: known, command };
+}
+
+function splitAtEquals(text: string): [name: string, command: string | null] {
+  const at = text.indexOf("=");
+  return at < 0 ? [text.trim(), null] : [text.slice(0, at).trim(), text.slice(at + 1)];
+}

@@ -1,0 +1,51 @@
+/** The verdict on a reload: who is told what, and what is remembered of it. */
+import { servingOf } from "../lifecycle/service.ts";
+import type { ServiceState } from "../lifecycle/service.ts";
+import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
+import type { Answers } from "./answers.ts";
+import type { SupervisorOptions } from "./context.ts";
+import type { GenerationHandle } from "./handle.ts";
+import type { History } from "./history.ts";
+import type { ServiceHooks } from "./service_hooks.ts";
+import { storyOf } from "./snapshot.ts";
+import type { ReloadReport } from "./snapshot.ts";
+import type { Trials } from "./trials.ts";
+
+/** Lines of a failed generation's output in the verdict. */
+const VERDICT_LINES = 20;
+
+export interface AnswerParts {
+  readonly options: Pick<SupervisorOptions, "predecessor" | "logger">;
+  readonly running: ReadonlyMap<number, GenerationHandle>;
+  readonly history: History;
+  readonly reloads: Answers<ReloadReport>;
+  readonly hooks: ServiceHooks;
+  readonly trials: Trials;
+}
+
+export function answerReload(
+  parts: AnswerParts,
+  effect: Extract<ServiceEffect, { kind: "reload_result" }>,
+  state: ServiceState,
+): void {
+  const { options, running, history, reloads, hooks } = parts;
+  const { result, epoch, reason, requests } = effect;
+  const failed = result === "failed" && epoch !== null ? running.get(epoch) : undefined;
+  const output = failed?.output?.tail.lines(VERDICT_LINES) ?? [];
+  const outputIsDirect = failed?.outputIsDirect ?? false;
+  const durationMs = reloads.longest(requests);
+  if (durationMs !== null) history.reloaded({ epoch, result, reason, durationMs });
+  const story = storyOf(history.lastReload);
+  const trial = parts.trials.view(state);
+  reloads.give(requests, { result, epoch, reason, output, outputIsDirect, trial, ...story });
+  const old = running.get(servingOf(state)?.epoch ?? NaN);
+  if (failed !== undefined && !state.finished) hooks.givenUp(failed, old, reason ?? "");
+  if (result === "failed" && state.finished) {
+    options.predecessor?.saysFailed([reason, ...output].join("\n"));
+  }
+  if (result === "ok") history.ok++;
+  if (result === "failed") {
+    history.failed++;
+    options.logger.error(`reload failed: ${reason}`, { epoch });
+  }
+}

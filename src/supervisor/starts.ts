@@ -1,0 +1,52 @@
+/** How a generation is started: what stands before its start, its plan, its members, its process. */
+import { launchPlan } from "./plan.ts";
+import type { RunningContext, SupervisorOptions } from "./context.ts";
+import type { GenerationHandle } from "./handle.ts";
+import type { History } from "./history.ts";
+import { Running } from "./running.ts";
+import type { ServiceHooks } from "./service_hooks.ts";
+import { statusOf } from "./start_failure.ts";
+
+export interface StartsParts {
+  readonly options: SupervisorOptions;
+  readonly context: RunningContext;
+  readonly running: Map<number, GenerationHandle>;
+  readonly history: History;
+  readonly hooks: ServiceHooks;
+}
+
+export class Starts {
+  constructor(readonly parts: StartsParts) {}
+
+  /** @param serving null: nobody serves, and `heirOf` is the one that crashed, if one has */
+  spawn(epoch: number, heirOf: number | null, serving: GenerationHandle | null): void {
+    const { context, running: all, history, hooks } = this.parts;
+    const before = serving?.epoch ?? heirOf;
+    const wantsNotification = before !== null && (all.get(before)?.notified ?? false);
+    const running = new Running(context, epoch, { heirOf, wantsNotification });
+    all.set(epoch, running);
+    history.started(epoch, running.startedAt);
+    const reason = heirOf !== null ? "crash" : serving !== null ? "reload" : "start";
+    running.entrance = hooks.entrance(running, serving, reason);
+    if (running.entrance === null) this.#start(running);
+    else running.entrance.open(() => this.#start(running));
+  }
+
+  #start(running: Running): void {
+    const { options, context, history } = this.parts;
+    // A crash meanwhile may have made it an heir.
+    const { epoch, heirOf } = running;
+    try {
+      const notifyPath = options.notifyPath(epoch);
+      const trap = [...options.plan.trap, ...context.migration?.trapForNext() ?? []];
+      const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath);
+      const members = options.inheritor.membersFor(epoch, heirOf);
+      running.start({ plan, notifyPath, members });
+      history.setPid(epoch, running.pid);
+      options.logger.info(`generation ${epoch} starts`, { pid: running.pid });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      running.failWithoutProcess(message, statusOf(error));
+    }
+  }
+}

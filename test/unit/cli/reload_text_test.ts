@@ -1,0 +1,34 @@
+/** A reload's story in one line. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { storyLine } from "../../../src/cli/reload_text.ts";
+
+const ARRIVAL = [
+  { phase: "pre-flight", epoch: 3, durationMs: 31 },
+  { phase: "starting", epoch: 3, durationMs: 402 },
+];
+const gone = { phase: "draining", epoch: 2, durationMs: 1204 };
+
+describe("storyLine()", () => {
+  it("tells of both generations, and of connections", () => {
+    const connections = { finished: 12, cut: 1, moved: 3 };
+    assert.equal(
+      storyLine({ replaced: 2, phases: [...ARRIVAL, gone], failedIn: null, connections }),
+      "pre-flight 31 ms, starting 402 ms; generation 2: draining 1204 ms; " +
+        "connections: 12 finished, 1 cut, 3 moved",
+    );
+  });
+
+  it("tells what is known by then", () => {
+    const phases = [...ARRIVAL, { ...gone, durationMs: null }];
+    assert.equal(
+      storyLine({ replaced: 2, phases }),
+      "pre-flight 31 ms, starting 402 ms; generation 2: draining still",
+    );
+    assert.equal(storyLine({ phases: ARRIVAL }), "pre-flight 31 ms, starting 402 ms");
+  });
+
+  it("is empty for a reload that was refused, and for a baton that tells none of it", () => {
+    assert.equal(storyLine({}), "");
+  });
+});
