@@ -141,11 +141,15 @@ describe("baton status", () => {
     const old = await serving(baton);
     assert.equal((await baton.cli("reload")).code, 0);
     const { lastReload, generations, restarts } = await baton.settled();
-    const { durationMs, ...verdict } = lastReload ?? {};
+    const { durationMs, phases, ...verdict } = lastReload ?? {};
     assert.deepEqual(verdict, {
-      ...{ epoch: 1, result: "ok", reason: null },
+      ...{ epoch: 1, result: "ok", reason: null, replaced: 0, failedIn: null },
       ...{ connectionsCut: 0, connectionsKept: null },
+      connections: { finished: 0, cut: 0, moved: 0 },
     });
+    assert.deepEqual(phases?.map(({ phase, epoch }) => `${phase} ${epoch}`), [
+      ...["starting 1", "probing 1", "draining 0", "stopping 0"],
+    ]);
     assert.ok((durationMs ?? 0) > 0);
     assert.deepEqual(restarts, { ok: 1, failed: 0, crashes: 0 });
     assert.deepEqual(generations.map(({ epoch, state, outcome }) => [epoch, state, outcome]), [
@@ -205,11 +209,13 @@ describe("baton status", () => {
     const column = (text = "") => text.padEnd(width);
     const listener = `127.0.0.1:${port}`;
     const lines = stdout.trimEnd().split("\n")
-      .map((line) => line.replace(/\b\d+s(?=\)| )/g, "1s").replace(/in \d+ ms/, "in 9 ms"));
+      .map((line) => line.replace(/\b\d+s(?=\)| )/g, "1s").replace(/\d+ ms/g, "9 ms"));
     assert.deepEqual(lines, [
       `web: generation 1 serves (baton 0.1.0, pid ${pid}, up 1s)`,
       "reloads: 1 ok, 0 failed; crashes: 0",
       "last reload: ok in 9 ms, 0 connections cut",
+      "  starting 9 ms, probing 9 ms; generation 0: draining 9 ms, stopping 9 ms; " +
+      "connections: 0 finished, 0 cut, 0 moved",
       "",
       `EPOCH  STATE    OUTCOME     ${column("PID")}  AGE  BUSY  IDLE  REASON`,
       `0      exited   superseded  ${column(old)}  1s   0     0`,
@@ -254,7 +260,8 @@ describe("baton reload", () => {
     const { code, stdout, stderr } = await baton.cli("reload");
     assert.equal(code, 0, stderr);
     assert.ok(performance.now() - startedAt >= 900, "not before READY=1");
-    assert.match(stdout, /^generation 1 serves after \d+ ms\n$/);
+    const story = "starting \\d+ ms, probing \\d+ ms; generation 0: draining still";
+    assert.match(stdout, new RegExp(`^generation 1 serves after \\d+ ms\n  ${story}\n$`));
     assert.equal((await baton.status()).epoch, 1);
   });
 
@@ -267,7 +274,7 @@ describe("baton reload", () => {
       env: { PORT: String(await freePort()) },
     });
     const good = await baton.cli("reload", "--json");
-    const { durationMs, ...report } = JSON.parse(good.stdout);
+    const { durationMs, phases, ...report } = JSON.parse(good.stdout);
     assert.deepEqual(report, {
       result: "ok",
       epoch: 1,
@@ -275,7 +282,9 @@ describe("baton reload", () => {
       output: [],
       outputIsDirect: false,
       trial: null,
+      ...{ replaced: 0, failedIn: null, connections: null },
     });
+    assert.equal(phases.length, 3);
     assert.ok(durationMs > 0);
     renameSync(program, `${program}.gone`);
     const bad = await baton.cli("reload", "--json");

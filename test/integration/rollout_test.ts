@@ -155,7 +155,10 @@ describe("baking", () => {
       stderr,
       /^reload failed: generation 1: rolled back: it ended: killed by SIGKILL$/m,
     );
-    assert.match(stderr, /^the generation before it serves on; nothing was lost$/m);
+    assert.match(
+      stderr,
+      /^the generation before it serves on; nothing was lost \(.*baking \d+ ms\)$/m,
+    );
     const back = /(\S+)Z baton\[web\] error: generation 1 is rolled back/.exec(baton.stderr)?.[1];
     const tookMs = Date.parse(`${back}Z`) - killedAt;
     process.stdout.write(`  steered back ${tookMs} ms after the kill\n`);
