@@ -309,7 +309,7 @@ describe("lastReload", () => {
     async () => {
       const port = await freePort();
       await using baton = await startBaton(server(port));
-      const slow = { port, path: "/slow?ms=800", clients: 3, maxRequests: 3 };
+      const slow = { port, path: "/slow?ms=6000", clients: 3, maxRequests: 3 };
       await using load = new Load(slow).start();
       await waitUntil(
         async () => (await baton.status()).generations[0]?.connections.busy === 3,
