@@ -66,10 +66,9 @@ const ALONE_ON_MACHINE = ["keep_alive"] as const;
 const KEEP_ALIVE_ON_DENO = ["keep_alive_test", "keep_alive_auto", "keep_alive_shutdown"] as const;
 /** Only root can test these; what else there is on Deno is tested as an ordinary user. */
 const NEED_ROOT = ["systemd", "takeover", "rolling_update"] as const;
-/** What any user must get alike: the reload of any server. Baton's own succession is tested on Deno. */
+/** What any user must get alike, of which this is a part: Deno is tested with all of it. */
 const FOR_ANY_USER = [
-  ...["broken_deploys", "control", "crash", "drain", "examples", "inherit", "output"],
-  ...["queue", "real_servers"],
+  ...["control", "crash", "examples", "output", "queue"],
 ] as const;
 /** Start, reload and stop in all their forms, and the store: what newer releases do otherwise. */
 const ON_NEWER_SYSTEMD = ["systemd_test", "systemd_store"] as const;
@@ -81,7 +80,6 @@ const FAULTS_OF_RUNTIME = [
 const FAULTS = {
   ...PROMISES,
   folder: "test/fault",
-  parallel: 3,
   testLimitMs: 6 * MS_PER_MINUTE,
 } as const;
 /** baton as the bundle under Deno, tested by the same tests. */

@@ -24,8 +24,12 @@ const MIN_PAUSE_MS = 12;
 const MIN_AMBIGUOUS_PAUSE_MS = 20;
 
 /** Of the pause between an answer and the next request: later than this is too late. */
-const EARLY_PART = 1 / 2;
-const HURRIED_PART = 4 / 5;
+const EARLY_PART = 2 / 5;
+const HURRIED_PART = 2 / 3;
+/** Pauses that must have been seen. */
+const MIN_GAPS = 2;
+/** Between two looks further apart than this whole exchanges may have been missed: what they tell is no pause. */
+const MAX_BLIND_MS = 20;
 
 /** A request and its answer, as far as looks can tell. */
 export interface Exchange {
@@ -76,7 +80,8 @@ export function follow(
     const silentMs = sentMore && !received ? movedAtMs - before.movedAtMs : 0;
     const pauseMs = Math.max(last.pauseMs, silentMs >= MIN_PAUSE_MS ? silentMs : 0);
     // The request after an answer that was seen to be whole.
-    const gapMs = received ? atMs - traffic.sinceReceivedMs - before.movedAtMs : last.gapMs;
+    const seen = received && atMs - before.atMs <= MAX_BLIND_MS;
+    const gapMs = seen ? atMs - traffic.sinceReceivedMs - before.movedAtMs : last.gapMs;
     exchanges.push({ ...last, pauseMs, gapMs });
   } else if (last !== undefined) exchanges.push(last);
   if (isTurn) exchanges.push({ pauseMs: 0, owedMs, gapMs: null });
@@ -111,7 +116,7 @@ export function mayEnd(
   const pauseMs = worst(exchanges.map((exchange) => exchange.pauseMs));
   const owedMs = worst(exchanges.map((exchange) => exchange.owedMs));
   const gaps = exchanges.flatMap(({ gapMs }) => gapMs ?? []);
-  if (gaps.length === 0) return false;
+  if (gaps.length < MIN_GAPS) return false;
   // Where the ticks do not tell which came last, it may be a request that takes its time.
   const leastMs = traffic.sinceReceivedMs === traffic.sinceSentMs
     ? Math.max(MIN_AMBIGUOUS_PAUSE_MS, 2 * pauseMs, 2 * owedMs)

@@ -68,6 +68,13 @@ describe("mayEnd()", () => {
     ["in the pause, after some exchanges", regular(445), true],
     ["late in the pause: the next request may be on its way", regular(485), false],
     ["in the first pause", regular(45), false],
+    ["in the second: one gap is not enough", regular(145), false],
+    [
+      // Nobody looked from 45 to 245 and from 265 to 425 ms: two exchanges in between look like one long pause.
+      "what was not looked at for long",
+      regular(485).filter(([atMs]) => atMs < 50 || (atMs > 240 && atMs < 270) || atMs > 420),
+      false,
+    ],
     [
       // Sends at 0, 40, 80, ... without being asked: a stream of events.
       "a stream that has pauses",
@@ -84,7 +91,7 @@ describe("mayEnd()", () => {
   }
 
   it("takes a later moment when it is in a hurry, but not the last", () => {
-    for (const [untilMs, expected] of [[475, true], [495, false]] as const) {
+    for (const [untilMs, expected] of [[465, true], [485, false]] as const) {
       let conversation: Conversation | null = null;
       const looks = regular(untilMs);
       for (const look of looks) conversation = follow(conversation, socket(look), look[0]);
