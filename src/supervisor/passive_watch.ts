@@ -13,8 +13,9 @@ import type { RunningContext } from "./context.ts";
 const LOOKS = 8;
 const MIN_LOOK_MS = 50;
 const MAX_LOOK_MS = 1_000;
-/** A look that takes long is followed by a pause of many times that. */
+/** A look that takes long is followed by a pause of many times that, but no verdict comes twice as late for it. */
 const PAUSE_PER_COST = 20;
+const LATEST_PART = 1 / 2;
 const MS_PER_SECOND = 1_000;
 
 interface Watched {
@@ -58,7 +59,9 @@ export class PassiveWatch {
     const { ejectAfterMs } = this.context.config;
     const wanted = ejectAfterMs === 0 ? MAX_LOOK_MS / 2 : ejectAfterMs / LOOKS;
     const lookMs = Math.min(Math.max(wanted, MIN_LOOK_MS), MAX_LOOK_MS);
-    this.#timer = setTimeout(() => this.#look(), Math.max(lookMs, costMs * PAUSE_PER_COST));
+    const latestMs = ejectAfterMs === 0 ? Infinity : ejectAfterMs * LATEST_PART;
+    const pauseMs = Math.min(costMs * PAUSE_PER_COST, latestMs);
+    this.#timer = setTimeout(() => this.#look(), Math.max(lookMs, pauseMs));
   }
 
   #look(): void {

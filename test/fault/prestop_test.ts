@@ -21,8 +21,13 @@ import { waitUntil } from "../support/wait_until.ts";
 const OPTIONS = { skip: noContainer, timeout: 60_000 };
 const MIN_MS = 300;
 const MAX_MS = 1_200;
-/** The start of baton, of what restricts it, and of namespaces, on a busy machine. */
-const OVERHEAD_MS = 5_000;
+/**
+ * The start of baton, of what restricts it, and of namespaces, on a busy machine; and two looks at tables with some
+ * 100,000 rows of other tests.
+ */
+const OVERHEAD_MS = 10_000;
+/** Longer than the first hook may take. */
+const SLOW_MS = 12_000;
 const NO_NETLINK = restrictedBy("netlink=EPERM");
 /** A /proc with processes only: no /proc/net. proc(5), subset=pid */
 const NO_TABLES = [
@@ -100,7 +105,13 @@ describe("baton prestop on its own", () => {
       async () => {
         await using running = await server();
         const { port } = running;
-        await using load = new Load({ port, path: "/slow?ms=5000", clients: 1, maxRequests: 1 })
+        await using load = new Load({
+          port,
+          path: `/slow?ms=${SLOW_MS}`,
+          clients: 1,
+          maxRequests: 1,
+          timeoutMs: 2 * SLOW_MS,
+        })
           .start();
         await waitUntil(() => load.tally.connections === 1, { what: "the request is sent" });
         assertIs(await prestop({ port, wrapper, maxMs: 300 }), 124, /1 connections are still busy/);
