@@ -43,6 +43,17 @@ export class SocketTable {
     );
   }
 
+  /** Connections in any of the queues, by their two ends: closed by the client or not, they stay there. */
+  unaccepted(): Set<string> {
+    return new Set(
+      this.sockets
+        .filter(({ state, inode }) =>
+          inode === 0 && (state === C.TCP_ESTABLISHED || state === C.TCP_CLOSE_WAIT)
+        )
+        .map(({ local, remote }) => `${local.host} ${local.port} ${remote.host} ${remote.port}`),
+    );
+  }
+
   /** Accepted connections that one of `pids` has open. */
   connectionsOf(pids: readonly number[]): TcpSocket[] {
     const inodes = new Set(pids.flatMap((pid) => [...socketInodesOf(pid)]));

@@ -1,8 +1,9 @@
 /**
- * A server that has stopped to accept, as seen from outside: connections wait in its queue, look after look, and none
- * of its processes has got a new one meanwhile. Pure.
+ * A server that has stopped to accept, as seen from outside: the same connection waits in its queue, look after look,
+ * and none of its processes has got a new one meanwhile. Pure.
  *
- * A server that is merely slow accepts now and then; one without clients has nobody waiting.
+ * A server that is merely slow accepts now and then, and one that is quick may be found with nothing in its hands at
+ * every look: but whoever waited at the one look does not wait at the next. One without clients has nobody waiting.
  */
 
 /** One look at the queues and connections of a generation. */
@@ -10,14 +11,26 @@ export interface QueueLook {
   readonly atMs: number;
   /** Connections in its accept queues. */
   readonly waiting: number;
+  /** Who has not been accepted by anybody: those in its queues are among them. */
+  readonly unaccepted: ReadonlySet<string>;
   /** Its processes have a connection that they did not have at the look before. */
   readonly hasAccepted: boolean;
 }
 
-/** Since when nothing has moved, on the clock of the looks; null: it moves, or nobody waits. */
-export type Stall = number | null;
+/** Nothing has moved; null: it moves, or nobody waits. */
+export type Stall = {
+  /** On the clock of the looks. */
+  readonly sinceMs: number;
+  /** Who has been waiting since then. */
+  readonly unaccepted: ReadonlySet<string>;
+} | null;
 
-export function afterLook(stall: Stall, { atMs, waiting, hasAccepted }: QueueLook): Stall {
+export function afterLook(
+  stall: Stall,
+  { atMs, waiting, unaccepted, hasAccepted }: QueueLook,
+): Stall {
   if (waiting === 0 || hasAccepted) return null;
-  return stall ?? atMs;
+  const still = new Set([...unaccepted].filter((who) => stall?.unaccepted.has(who)));
+  if (stall === null || still.size === 0) return { sinceMs: atMs, unaccepted };
+  return { sinceMs: stall.sinceMs, unaccepted: still };
 }

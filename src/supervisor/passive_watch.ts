@@ -66,37 +66,42 @@ export class PassiveWatch {
 
   #look(): void {
     const atMs = performance.now();
-    const { platform, listeners } = this.context;
-    // A look that fails is no news.
-    const table = this.#safely(() => new SocketTable(platform, listeners));
-    if (table !== null) {
-      for (const [epoch, watched] of this.#watched) this.#judge(epoch, watched, table, atMs);
+    const { platform, listeners, config } = this.context;
+    // A look that fails is no news. Where only overflows are looked for nobody needs the table.
+    const table = config.ejectAfterMs > 0
+      ? this.#safely(() => new SocketTable(platform, listeners))
+      : null;
+    for (const [epoch, watched] of this.#watched) {
+      const reason = (table && this.#stallOf(epoch, watched, table, atMs)) ??
+        this.#overflowOf(epoch, watched);
+      if (reason !== null) this.context.dispatch({ kind: "unhealthy", epoch, reason });
     }
     if (this.#watched.size > 0) this.#wait(performance.now() - atMs);
   }
 
-  #judge(epoch: number, watched: Watched, table: SocketTable, atMs: number): void {
+  /** @returns why it is not healthy; null: it is */
+  #stallOf(epoch: number, watched: Watched, table: SocketTable, atMs: number): string | null {
     const members = this.#members(epoch);
     const waiting = members.reduce((sum, { inode }) => sum + table.backlogOf(inode), 0);
     const rows = waiting === 0 ? [] : table.connectionsOf(watched.processes());
     const connections = new Set(rows.map(({ inode }) => inode));
     const hasAccepted = [...connections].some((inode) => !watched.connections.has(inode));
     watched.connections = connections;
-    watched.stall = afterLook(watched.stall, { atMs, waiting, hasAccepted });
-    const { ejectAfterMs } = this.context.config;
-    const forMs = watched.stall === null ? 0 : atMs - watched.stall;
-    if (ejectAfterMs > 0 && forMs >= ejectAfterMs) {
-      const seconds = (forMs / MS_PER_SECOND).toFixed(1);
-      const reason = `it has accepted nothing for ${seconds} s, and ${waiting} connections wait`;
-      // Said once; whoever is still wanted is asked again after as long.
-      watched.stall = null;
-      return this.context.dispatch({ kind: "unhealthy", epoch, reason });
-    }
-    if (!watched.isOnTrial || this.context.config.rollbackOn !== "any") return;
-    const drops = (this.#safely(() => this.#drops(epoch)) ?? 0) - watched.dropsAtFirst;
-    if (drops <= 0) return;
-    const reason = `its accept queue has overflowed: ${drops} connections were turned away`;
-    this.context.dispatch({ kind: "unhealthy", epoch, reason });
+    const unaccepted = waiting === 0 ? new Set<string>() : table.unaccepted();
+    watched.stall = afterLook(watched.stall, { atMs, waiting, unaccepted, hasAccepted });
+    const forMs = watched.stall === null ? 0 : atMs - watched.stall.sinceMs;
+    if (forMs === 0 || forMs < this.context.config.ejectAfterMs) return null;
+    const seconds = (forMs / MS_PER_SECOND).toFixed(1);
+    // Said once; whoever is still wanted is asked again after as long.
+    watched.stall = null;
+    return `it has accepted nothing for ${seconds} s, and ${waiting} connections wait`;
+  }
+
+  #overflowOf(epoch: number, { isOnTrial, dropsAtFirst }: Watched): string | null {
+    if (!isOnTrial || this.context.config.rollbackOn !== "any") return null;
+    const drops = (this.#safely(() => this.#drops(epoch)) ?? 0) - dropsAtFirst;
+    if (drops <= 0) return null;
+    return `its accept queue has overflowed: ${drops} connections were turned away`;
   }
 
   #members(epoch: number) {

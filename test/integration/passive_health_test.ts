@@ -96,7 +96,7 @@ describe("a generation that accepts nothing", () => {
     process.kill(pid, "SIGCONT");
     slow.destroy();
     const { restarts } = await baton.settled();
-    assert.equal(restarts.crashes, 0, "no fresh one was needed");
+    assert.equal(restarts.crashes, 0, `no fresh one was needed: ${baton.stderr}`);
     assert.equal((await generation(baton, 1)).outcome, "rolled back");
     await nothingLost(baton, load, more);
   });

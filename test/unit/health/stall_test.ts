@@ -3,22 +3,39 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { afterLook, type Stall } from "../../../src/health/stall.ts";
 
+/** Who waits, a letter each, and whether a new connection was seen in its processes. */
+type Look = [unaccepted: string, hasAccepted: boolean];
+
 describe("afterLook()", () => {
-  const table: [string, looks: [waiting: number, hasAccepted: boolean][], Stall][] = [
-    ["nobody waits", [[0, false], [0, false]], null],
-    ["it accepts", [[5, true], [9, true]], null],
-    ["somebody waits since the first look", [[1, false], [1, false], [4, false]], 0],
-    ["it has accepted one", [[1, false], [1, true], [1, false], [1, false]], 200],
-    ["its queue was empty meanwhile", [[1, false], [0, false], [1, false]], 200],
-    ["it accepts again", [[1, false], [1, false], [1, true]], null],
+  const table: [string, looks: Look[], sinceMs: number | null][] = [
+    ["nobody waits", [["", false], ["", false]], null],
+    ["it accepts", [["abcde", true], ["cdefg", true]], null],
+    ["somebody waits since the first look", [["a", false], ["a", false], ["abcd", false]], 0],
+    ["it has accepted one", [["a", false], ["b", true], ["b", false], ["b", false]], 200],
+    ["its queue was empty meanwhile", [["a", false], ["", false], ["b", false]], 200],
+    ["it accepts again", [["a", false], ["a", false], ["a", true]], null],
+    ["it accepts and answers between the looks", [["a", false], ["b", false], ["c", false]], 200],
+    [
+      "it has accepted all who waited, and stops",
+      [["ab", false], ["cd", false], ["cd", false]],
+      100,
+    ],
+    ["it has accepted some, and one waits since", [["ab", false], ["bc", false], ["bd", false]], 0],
+    ["who came later has gone", [["ab", false], ["abc", false], ["a", false], ["c", false]], 300],
   ];
   for (const [name, looks, expected] of table) {
     it(name, () => {
       let stall: Stall = null;
-      looks.forEach(([waiting, hasAccepted], i) => {
-        stall = afterLook(stall, { atMs: i * 100, waiting, hasAccepted });
+      looks.forEach(([who, hasAccepted], i) => {
+        const unaccepted = new Set(who);
+        stall = afterLook(stall, {
+          atMs: i * 100,
+          waiting: unaccepted.size,
+          unaccepted,
+          hasAccepted,
+        });
       });
-      assert.equal(stall, expected);
+      assert.equal((stall as Stall)?.sinceMs ?? null, expected);
     });
   }
 });
