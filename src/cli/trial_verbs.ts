@@ -1,8 +1,10 @@
 /** The verbs for a generation on trial, and the flags by which a reload says how it is let in; help.ts shows them. */
+import type { Config } from "../config/config.ts";
 import { ConfigError, inPlace } from "../config/errors.ts";
 import { readOptionValue } from "../config/load.ts";
 import { OPTION_BY_FIELD } from "../config/options.ts";
 import { parsePercent } from "../config/percent.ts";
+import { checkRollout } from "../config/validate.ts";
 import { NAME, RUNTIME_DIR } from "./pod_verbs.ts";
 import type { VerbFlag, VerbSpec } from "./verb_spec.ts";
 import { nameOf, runtimeDirOf, timeoutOf } from "./words.ts";
@@ -11,7 +13,7 @@ import type { Words } from "./words.ts";
 const FIELDS = ["canary", "rampMs", "bakeMs", "hold"] as const;
 
 /** How the new generation is let in, where that differs from the configuration. */
-export type HowLetIn = Partial<Record<typeof FIELDS[number], number | boolean>>;
+export type HowLetIn = Partial<Pick<Config, typeof FIELDS[number]>>;
 
 export interface TrialCommand {
   readonly verb: "promote" | "rollback" | "canary";
@@ -106,10 +108,6 @@ export function howLetIn({ flags }: Words): HowLetIn {
     return [[field, readOptionValue(option, value, `In --${option.flag}`)] as const];
   });
   const how: HowLetIn = Object.fromEntries(given);
-  if (how.hold && how.bakeMs) {
-    throw new ConfigError("Cannot use --bake with --hold: one ends by itself, the other does not", {
-      remedy: "Remove one of the two",
-    });
-  }
+  checkRollout(how);
   return how;
 }

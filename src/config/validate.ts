@@ -103,7 +103,8 @@ function checkSignals(config: Config): void {
   }
 }
 
-function checkRollout({ hold, bakeMs }: Config): void {
+/** @param how as configured, or as one reload has it */
+export function checkRollout({ hold = false, bakeMs = 0 }: Partial<Config>): void {
   if (!hold || bakeMs === 0) return;
   throw new ConfigError("Cannot use --bake with --hold: one ends by itself, the other does not", {
     remedy: "Remove one of the two",

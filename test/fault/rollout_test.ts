@@ -22,6 +22,7 @@ const CLIENTS = 4;
 const CRASHES = 8;
 const RAMP_MS = 1_000;
 const EXIT_FAILED = 70;
+const EXIT_BUSY = 75;
 
 describe("on trial", () => {
   test(`a new generation crashes at ${CRASHES} random moments of its ramp`, TEST, async () => {
@@ -49,6 +50,30 @@ describe("on trial", () => {
     assert.equal(tally.lost, tally.reset + tally.short, formatTally(tally));
     // Accepted by the crashed process, or waiting in its queue.
     assert.ok(tally.lost <= 2 * CLIENTS * CRASHES, formatTally(tally));
+  });
+
+  test("everybody decides at once: one is heard, and nothing is lost", TEST, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    const node = place(server("node"), { port, workDir: work.path });
+    await using baton = await startBaton({ ...node, flags: ["--hold"] });
+    await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST.timeout }).start();
+    await baton.reload();
+    const verbs = ["promote", "rollback", "promote", "rollback", "reload", "promote"];
+    const results = await Promise.all(verbs.map((verb) => baton.cli(verb)));
+    const decisions = results.filter((_, i) => verbs[i] !== "reload").map(({ code }) => code);
+    assert.deepEqual(
+      decisions.toSorted(),
+      [0, EXIT_BUSY, EXIT_BUSY, EXIT_BUSY, EXIT_BUSY].toSorted(),
+    );
+    const heard = verbs[results.findIndex(({ code }, i) => code === 0 && verbs[i] !== "reload")];
+    // A reload that came after the decision is on trial now.
+    if ((await baton.status()).trial !== null) await baton.cli("rollback");
+    const { epoch } = await baton.settled();
+    assert.equal(epoch, heard === "promote" ? 1 : 0);
+    await load.answersMore(50);
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
   });
 
   for (const how of ["--canary 50%", "--ramp 60s", "--bake 60s", "--hold"]) {

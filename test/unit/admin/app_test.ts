@@ -1,0 +1,42 @@
+/** What the control socket makes of a reload's and a trial's parameters, and that it refuses what it cannot read. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { controlApp, type ServiceControl } from "../../../src/admin/app.ts";
+
+/** Writes down what it is asked. */
+function service(said: unknown[]): ServiceControl {
+  const report = (asked: unknown) => {
+    said.push(asked);
+    return Promise.resolve({ result: "ok" });
+  };
+  return { reload: report, decide: report } as unknown as ServiceControl;
+}
+
+describe("controlApp()", () => {
+  const table: [path: string, status: number, asked?: unknown][] = [
+    ["reload", 200, {}],
+    ["reload?canary=2.5&ramp_ms=1000", 200, { canary: 2.5, rampMs: 1_000 }],
+    ["reload?bake_ms=0&hold=1", 200, { bakeMs: 0, hold: true }],
+    ["reload?canary=101", 400],
+    ["reload?canary=", 400],
+    ["reload?bake_ms=-1", 400],
+    ["reload?ramp_ms=soon", 400],
+    ["reload?ramp_ms=1e300", 400],
+    ["promote", 200, "promote"],
+    ["rollback", 200, "rollback"],
+    ["canary?percent=0", 200, { percent: 0 }],
+    ["canary?percent=100", 200, { percent: 100 }],
+    ["canary", 400],
+    ["canary?percent=NaN", 400],
+    ["canary?percent=100.1", 400],
+  ];
+  for (const [path, status, ...asked] of table) {
+    it(`${status} for POST ${path}`, async () => {
+      const said: unknown[] = [];
+      const answer = await controlApp(service(said)).request(`/v1/${path}`, { method: "POST" });
+      assert.equal(answer.status, status);
+      assert.deepEqual(said, asked);
+      if (status === 400) assert.match(await answer.text(), /"error":"/);
+    });
+  }
+});
