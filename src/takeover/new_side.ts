@@ -3,8 +3,8 @@
  * socket.
  *
  * Guarantees: nothing is asked for twice; our generation is promoted only after the old baton has
- * said that it has steered, or after it has ended; every other way out is `give_up`, and leaves the
- * old baton as it was.
+ * said that it has steered, or after it has ended; every other way out is `give_up`, or its own failure,
+ * and leaves the old baton as it was: whatever is heard of it afterwards, nothing of it is taken.
  */
 import type { Reply, Request } from "./messages.ts";
 
@@ -51,6 +51,8 @@ export type NewEvent =
   | { readonly kind: "gate_passed"; readonly members: readonly number[] }
   /** The old one is to stop now, whatever it still has. */
   | { readonly kind: "stop_old" }
+  /** Ours will never serve. The old one closes the socket when it hears of it. */
+  | { readonly kind: "own_failed"; readonly reason: string }
   | { readonly kind: "timed_out" }
   /** The old baton has closed the socket, or ended. */
   | { readonly kind: "gone" };
@@ -100,6 +102,16 @@ export function newStep(state: NewState, event: NewEvent): NewStep {
     case "stop_old":
       if (phase !== "serving") return { state, effects: [] };
       return { state, effects: [{ kind: "ask", request: { kind: "terminate" } }] };
+    case "own_failed":
+      // Once ours has served its end is a crash, which the old one hears of by itself.
+      if (phase === "serving") return { state, effects: [] };
+      return {
+        state: { ...state, phase: "failed" },
+        effects: [
+          { kind: "arm", timed: false },
+          { kind: "ask", request: { kind: "failed", reason: event.reason } },
+        ],
+      };
   }
 }
 

@@ -178,8 +178,7 @@ export class Taker {
   }
 
   saysFailed(reason: string): void {
-    if (this.#state.phase === "serving") return;
-    this.#channel.send(encodeMessage({ kind: "failed", reason: cutReason(reason) }));
+    this.#step({ kind: "own_failed", reason: cutReason(reason) });
   }
 
   /** One more request to stop, to the old baton: the first of ours is its second, the next one kills. */
@@ -210,6 +209,10 @@ export class Taker {
       this.#early ??= event;
       return;
     }
+    this.#step(event);
+  }
+
+  #step(event: NewEvent): void {
     const { state, effects } = newStep(this.#state, event);
     this.#state = state;
     for (const effect of effects) this.#perform(effect);
@@ -284,7 +287,7 @@ export class Taker {
   }
 
   #giveUp(reason: string): void {
-    this.saysFailed(reason);
+    this.#ask({ kind: "failed", reason: cutReason(reason) });
     this.close();
     this.#borrowed.close();
     this.#onGivenUp(reason);

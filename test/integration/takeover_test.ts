@@ -9,6 +9,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { Blocker } from "../support/hook_log.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive, children } from "../support/proc.ts";
 import { which } from "../support/programs.ts";
@@ -299,12 +300,36 @@ describe("takeover", () => {
       const { code } = await failed.exited;
       assert.ok([3, 70, 127].includes(code ?? -1), `${code}: ${failed.stderr}`);
       assert.match(failed.stderr, said);
+      assert.doesNotMatch(failed.stderr, /nobody to take over from/, old.stderr);
       await waitUntil(() => old.stderr.includes("takeover failed"), {
         what: "the old one says so",
       });
     }
     assert.equal((await old.reload()).result, "ok", "it steers again");
     // And the socket is still its own.
+    await using next = await startBaton({ ...pair.server("2"), flags: pair.new });
+    await alone(next, old);
+    lostNothing(await load.stop(), old, next);
+  });
+
+  test("one that has failed takes nothing, however long its end lasts", { timeout }, async () => {
+    using pair = await Pair.make();
+    const blocker = new Blocker(pair.work);
+    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
+    await using load = pair.load();
+    const { ino } = statSync(pair.socket);
+    await using failed = await startBaton({
+      ...{ command: fixtureCommand("exits_at_once.js"), env: {} },
+      flags: [...pair.new, "--hook", `post-stop=${blocker.command}`, "--hook-timeout", "1h"],
+      expectFailure: true,
+    });
+    await blocker.running();
+    await waitUntil(() => old.stderr.includes("takeover failed"), { what: "the old one says so" });
+    assert.equal((await old.reload()).result, "ok", old.stderr);
+    blocker.release();
+    assert.equal((await failed.exited).code, 3, failed.stderr);
+    assert.doesNotMatch(failed.stderr, /the old baton has ended/);
+    assert.equal(statSync(pair.socket).ino, ino, failed.stderr);
     await using next = await startBaton({ ...pair.server("2"), flags: pair.new });
     await alone(next, old);
     lostNothing(await load.stop(), old, next);

@@ -78,6 +78,7 @@ const EVENTS: Readonly<Record<string, NewEvent>> = {
   member_needed: { kind: "member_needed", index: 2 },
   gate_passed: { kind: "gate_passed", members: [7, 8] },
   stop_old: { kind: "stop_old" },
+  own_failed: { kind: "own_failed", reason: "ours" },
   timed_out: { kind: "timed_out" },
   gone: { kind: "gone" },
 };
@@ -90,6 +91,7 @@ const BEFORE = {
   refused: giveUp("its reason"),
   not_understood: giveUp('the old baton does not understand "sing"'),
   malformed: giveUp("Cannot understand the old baton: no JSON"),
+  own_failed: "failed: disarm, ask failed ours",
 };
 
 /** What is not here changes nothing: `phase:`. */
