@@ -168,7 +168,7 @@ describe("takeover with --survive: kill -9 of", () => {
         const { pid, epoch, generations } = await left.status();
         return pid === left.pid && epoch !== null &&
           generations.filter(({ state }) => state !== "exited").length === 1;
-      }, { what: `one generation is left\n${story.log}`, deadlineMs: 20_000 }).catch((error) => {
+      }, { what: `one generation is left\n${story.log}`, deadlineMs: 30_000 }).catch((error) => {
         throw new Error(`${error.message}\n${story.log}`);
       });
       await ended;

@@ -18,7 +18,7 @@ import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST_TIMEOUT_MS = 90_000;
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 30_000;
 const CLIENTS = 4;
 
 type Moment =

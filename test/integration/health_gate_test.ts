@@ -57,7 +57,7 @@ describe("a candidate with an http gate", () => {
 
   test("never turns healthy: exit 70, and the old one is as it was", TEST, async () => {
     await using service = await HealthService.start({
-      flags: [...GATE, "--ready-timeout", "2s", "--check-interval", "50ms"],
+      flags: [...GATE, "--ready-timeout", "6s", "--check-interval", "50ms"],
     });
     const load = new Load({ port: service.port, clients: 4, thinkTimeMs: 2 }).start();
     await reaches(load, "1");

@@ -146,7 +146,7 @@ describe("--hook", () => {
   }
 
   test("ready has its own time: that of --ready-timeout begins anew after it", TEST, async () => {
-    const flags = ["--ready-timeout", "2s", "--hook", "ready=sleep 2.2"];
+    const flags = ["--ready-timeout", "5s", "--hook", "ready=sleep 5.2"];
     await using baton = await startBaton(server(await freePort(), ...flags));
     assert.equal((await baton.status()).epoch, 0);
     assert.doesNotMatch(baton.stderr, /not ready/);

@@ -318,7 +318,7 @@ describe("a reader that does not read", () => {
     const port = await freePort();
     const log = work.join("log");
     const { baton: started, deploy } = await start(work, talker(port), {
-      flags: ["--ready-timeout", "2s", "--log-file", log],
+      flags: ["--ready-timeout", "4s", "--log-file", log],
       wrapper: pipe.wrapper,
     });
     await using baton = started;
@@ -335,7 +335,7 @@ describe("a reader that does not read", () => {
       const { result, reason } = await pending;
       assert.deepEqual(
         [result, reason],
-        ["failed", `not ready within 2 s: it does not listen at 127.0.0.1:${port}`],
+        ["failed", `not ready within 4 s: it does not listen at 127.0.0.1:${port}`],
       );
       const after = await baton.settled();
       assert.equal(servingPid(after), old);

@@ -6,7 +6,7 @@ import { waitUntil } from "./wait_until.ts";
 
 /** More than any message that a baton sends. */
 const LIMIT = 256 * 1024;
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 30_000;
 
 export type Said = Readonly<Record<string, unknown>> & { readonly kind: string };
 
