@@ -8,6 +8,7 @@
  */
 import type { Buffer } from "node:buffer";
 import { createConnection, type Socket } from "node:net";
+import process from "node:process";
 import { setImmediate } from "node:timers";
 import { HttpResponse } from "./http_response.ts";
 import { type Cause, causeOfCode, Tally } from "./tally.ts";
@@ -20,6 +21,8 @@ export const DEFAULT_CLIENTS = 8;
 export const DEFAULT_TIMEOUT_MS = 10_000;
 export const DEFAULT_MAX_REQUESTS = 500_000;
 export const DEFAULT_MAX_DURATION_MS = 60_000;
+/** Where the same promises are tested a second time clients pause, so that it does not take as long. */
+const DEFAULT_THINK_TIME_MS = Number(process.env["BATON_TEST_THINK_MS"] ?? 0);
 /** Local addresses of the clients of an IPv4 loopback server. */
 export const DEFAULT_SOURCES: readonly string[] = Array.from(
   { length: 16 },
@@ -45,7 +48,7 @@ export interface LoadOptions {
   readonly path?: string;
   /** From before the connect to the last byte. @default DEFAULT_TIMEOUT_MS */
   readonly timeoutMs?: number;
-  /** Pause of each client between two requests. @default 0 */
+  /** Pause of each client between two requests. @default BATON_TEST_THINK_MS, or 0 */
   readonly thinkTimeMs?: number;
   /** @default DEFAULT_MAX_REQUESTS */
   readonly maxRequests?: number;
@@ -124,7 +127,7 @@ export class Load implements AsyncDisposable {
   }
 
   async #client(): Promise<void> {
-    const { mode = "close", thinkTimeMs = 0 } = this.#options;
+    const { mode = "close", thinkTimeMs = DEFAULT_THINK_TIME_MS } = this.#options;
     let connection: Connection | null = null;
     while (
       !this.#stopping && this.#requests < (this.#options.maxRequests ?? DEFAULT_MAX_REQUESTS)
