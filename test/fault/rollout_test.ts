@@ -20,7 +20,9 @@ import { waitUntil } from "../support/wait_until.ts";
 const TEST = { timeout: 90_000 };
 const CLIENTS = 4;
 const CRASHES = 8;
-const RAMP_MS = 1_000;
+const RAMP_MS = 5_000;
+/** Well before its end, after which the new generation would be let in. */
+const LATEST_MS = 1_500;
 const EXIT_FAILED = 70;
 const EXIT_BUSY = 75;
 
@@ -36,7 +38,7 @@ describe("on trial", () => {
       const reload = baton.cli("reload");
       await waitUntil(async () => (await baton.status()).trial, { what: "the ramp has begun" });
       const { generations } = await baton.status();
-      const moment = random.next() * RAMP_MS * 0.8;
+      const moment = random.next() * LATEST_MS;
       await new Promise((resolve) => setTimeout(resolve, moment));
       process.kill(generations.at(-1)!.pid!, "SIGKILL");
       const { code, stderr } = await reload;

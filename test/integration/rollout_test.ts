@@ -121,7 +121,7 @@ describe("a ramp", () => {
     await using _ = baton;
     await using _load = load;
     let isOver = false;
-    const reload = baton.cli("reload", "--ramp", "2s").finally(() => isOver = true);
+    const reload = baton.cli("reload", "--ramp", "4s").finally(() => isOver = true);
     const shares: number[] = [];
     await waitUntil(async () => {
       const { trial } = await baton.status();
@@ -130,7 +130,7 @@ describe("a ramp", () => {
     }, { what: "the ramp is over" });
     const { code, stdout } = await reload;
     assert.equal(code, 0);
-    assert.match(stdout, /^generation 1 serves after \d{4} ms$/m);
+    assert.match(stdout, /^generation 1 serves after \d{4,} ms$/m);
     assert.ok(new Set(shares).size > 5, `${shares}`);
     assert.deepEqual(shares, shares.toSorted((a, b) => a - b), "monotone");
     assert.equal((await baton.settled()).epoch, 1);
@@ -176,7 +176,7 @@ describe("baking", () => {
     await using _ = baton;
     await using _load = load;
     const old = await pidOf(baton, 0);
-    const reload = baton.cli("reload", "--bake", "1s");
+    const reload = baton.cli("reload", "--bake", "4s");
     const trial = await waitUntil(async () => (await baton.status()).trial, { what: "it bakes" });
     assert.deepEqual([trial.phase, trial.percent], ["bake", 100]);
     const { generations } = await baton.status();
