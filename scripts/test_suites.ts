@@ -54,7 +54,7 @@ const KEEP_ALIVE_ON_DENO = ["keep_alive_test", "keep_alive_auto", "keep_alive_sh
 const NEED_ROOT = ["systemd", "takeover", "rolling_update"] as const;
 /** What any user must get alike, of which this is a part: Deno is tested with all of it. */
 const FOR_ANY_USER = [
-  ...["control", "crash", "examples", "output", "queue"],
+  ...["crash", "examples", "output", "queue"],
 ] as const;
 /** Start, reload and stop in all their forms, and the store: what newer releases do otherwise. */
 const ON_NEWER_SYSTEMD = ["systemd_test", "systemd_store"] as const;
@@ -71,7 +71,7 @@ const FAULTS = {
 /** baton as the bundle under Deno, tested by the same tests. */
 const ON_DENO = { BATON_UNDER_TEST: "deno" } as const;
 /** The same promises once more: clients pause, so that most of the time is not theirs. */
-const GENTLY_ON_DENO = { ...ON_DENO, BATON_TEST_THINK_MS: "5" } as const;
+const GENTLY_ON_DENO = { ...ON_DENO, BATON_TEST_THINK_MS: "10" } as const;
 const FEWER_ON_DENO = { ...ON_DENO, BATON_TEST_MOMENTS: "20" } as const;
 
 export const SUITES: Readonly<Record<string, Suite>> = {
@@ -83,8 +83,8 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   "unit-deno": { ...QUICK, folder: "test/unit", runner: "deno" },
   platform: { ...ALONE, folder: "test/platform", runner: "bun" },
   "platform-deno": { ...ALONE, folder: "test/platform", runner: "deno" },
-  protocol: { ...SLOW, folder: "test/protocol", runner: "bun" },
-  "protocol-deno": { ...SLOW, folder: "test/protocol", runner: "bun", env: ON_DENO },
+  protocol: { ...PROMISES, folder: "test/protocol" },
+  "protocol-deno": { ...PROMISES, folder: "test/protocol", env: ON_DENO },
   integration: { ...PROMISES, except: ALONE_ON_MACHINE },
   "integration-deno": { ...PROMISES, env: ON_DENO, except: ALONE_ON_MACHINE },
   "keep-alive": { ...PROMISES, files: ALONE_ON_MACHINE, parallel: 1 },

@@ -2,7 +2,8 @@
  * Ports for listeners of tests that run at the same time, also in several processes.
  *
  * A port is outside the kernel's ephemeral range, so that no client connection can ever sit on it; it is reserved by
- * a lock file for the life of this process; and nobody listens on it, on any IPv4 or IPv6 address, when it is given.
+ * a lock file for the life of this process, which all of one user's tests see (root's get even ports, and others odd
+ * ones); and nobody listens on it, on any IPv4 or IPv6 address, when it is given.
  * The server binds it itself a moment later: what this does not stop is a program that is no test of ours.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +23,8 @@ const heldUntilExit = new Set<string>();
 export async function freePort(): Promise<number> {
   const below = firstEphemeralPort();
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const port = LOWEST_PORT + Math.floor(Math.random() * (below - LOWEST_PORT));
+    const pair = Math.floor(Math.random() * (below - LOWEST_PORT) / 2);
+    const port = LOWEST_PORT + 2 * pair + (userInfo().uid === 0 ? 0 : 1);
     if (reserve(port) && await bindable(port, "0.0.0.0") && await bindable(port, "::")) return port;
   }
   throw new Error(`Cannot find a free port in ${MAX_TRIES} tries below ${below}`);

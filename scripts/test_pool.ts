@@ -1,0 +1,179 @@
+/**
+ * Suites one after the other, their files several at a time: where two suites in a row allow the same number of files
+ * at the same time the second one begins as soon as there is nothing left of the first one to begin with.
+ */
+import type { Terminal } from "./terminal.ts";
+import type { Report } from "./test_report.ts";
+import { type Job, run } from "./test_run.ts";
+import { longestFirst, QUICK_TEST_MS, SUITES } from "./test_suites.ts";
+import type { Suite } from "./test_suites.ts";
+import { systemdTree } from "./test_systemd_tree.ts";
+import { cannotChangeUser, type Place, PlainUserPlace } from "./test_user.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+export const LOGS = `${ROOT}.cache/test`;
+
+export interface PoolOptions {
+  /** Only files with this in their path. */
+  readonly file: string;
+  /** The program, for whichever user. */
+  readonly deno: string;
+  readonly report: Report;
+  readonly terminal: Terminal;
+  /** No job begins any more. */
+  readonly isOver: () => boolean;
+}
+
+interface Running {
+  readonly name: string;
+  readonly count: number;
+  readonly startedAt: number;
+  /** Says something only of what has failed. */
+  readonly isQuick: boolean;
+  done: number;
+}
+
+interface Next {
+  readonly job: Job;
+  readonly suite: Running;
+}
+
+/** @returns the names in order, in rows whose suites allow the same number of files at the same time */
+export function poolsOf(names: readonly string[]): string[][] {
+  const pools: string[][] = [];
+  for (const name of names) {
+    const last = pools.at(-1);
+    const isAlike = SUITES[last?.[0] ?? ""]?.parallel === SUITES[name]?.parallel;
+    if (last !== undefined && isAlike) last.push(name);
+    else pools.push([name]);
+  }
+  return pools;
+}
+
+/** Places of users that it has made go when it is disposed of. */
+export class Pool implements AsyncDisposable {
+  readonly #current = new Set<string>();
+  readonly #begun = new Set<Running>();
+  #user: PlainUserPlace | null = null;
+  #done = 0;
+
+  constructor(readonly options: PoolOptions) {}
+
+  /** @returns the number of files, or checks, that were run */
+  async run(names: readonly string[]): Promise<number> {
+    const { parallel = 1 } = SUITES[names[0] ?? ""] ?? {};
+    const queue = this.#queue(names);
+    await Promise.all(Array.from({ length: parallel }, () => this.#work(queue)));
+    this.options.terminal.status("");
+    for (const suite of this.#begun) this.#end(suite);
+    return this.#done;
+  }
+
+  async #work(queue: AsyncGenerator<Next>): Promise<void> {
+    for (let next = await queue.next(); !next.done; next = await queue.next()) {
+      const { job, suite } = next.value;
+      this.#current.add(job.title);
+      this.#show(suite);
+      const outcome = await run(job);
+      this.#current.delete(job.title);
+      this.#done++;
+      suite.done++;
+      this.options.report.add(suite.name, outcome, suite.isQuick);
+      if (suite.done === suite.count) this.#end(suite);
+      this.#show(suite);
+    }
+  }
+
+  #show({ name, done, count }: Running): void {
+    this.options.terminal.status(`${name} ${done}/${count}  ${[...this.#current].join("  ")}`);
+  }
+
+  #end(suite: Running): void {
+    this.#begun.delete(suite);
+    const { name, startedAt, isQuick, count } = suite;
+    this.options.report.endSuite(name, performance.now() - startedAt, isQuick && count > 0);
+  }
+
+  /** What a suite needs is made when its turn has come: what those before have left may be of use. */
+  async *#queue(names: readonly string[]): AsyncGenerator<Next> {
+    const { report, file, isOver } = this.options;
+    for (const name of names) {
+      const suite = SUITES[name];
+      if (suite === undefined) continue;
+      const jobs = await this.#prepare(name, suite);
+      if (jobs === null) continue;
+      const isQuick = suite.testLimitMs <= QUICK_TEST_MS && suite.parallel > 1;
+      const startedAt = performance.now();
+      const running: Running = { name, count: jobs.length, startedAt, isQuick, done: 0 };
+      if (jobs.length === 0 && file === "") report.trouble(name, `no test is in ${suite.folder}`);
+      this.#begun.add(running);
+      if (jobs.length === 0) this.#end(running);
+      for (const job of jobs) {
+        if (isOver()) return;
+        yield { job, suite: running };
+      }
+    }
+  }
+
+  /** @returns null: it is skipped */
+  async #prepare(name: string, suite: Suite): Promise<Job[] | null> {
+    const newer = suite.newerSystemd ? await systemdTree(ROOT) : { env: {}, refusal: null };
+    const refusal = suite.asPlainUser ? await cannotChangeUser() : newer.refusal;
+    if (refusal !== null) {
+      this.options.report.skip(name, refusal);
+      return null;
+    }
+    if (suite.asPlainUser) this.#user ??= await PlainUserPlace.create(ROOT);
+    const user = suite.asPlainUser ? this.#user : null;
+    const place = user ?? { root: ROOT, prefix: [], env: {} };
+    const env = { DENO: this.options.deno, ...suite.env, ...newer.env, ...place.env };
+    return await jobsOf(name, suite, this.options.file, { ...place, env });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#user?.[Symbol.asyncDispose]();
+  }
+}
+
+async function jobsOf(name: string, suite: Suite, only: string, place: Place): Promise<Job[]> {
+  const common = { env: place.env, cwd: place.root, limitMs: suite.fileLimitMs };
+  if (suite.check !== undefined) {
+    const command = [Deno.execPath(), ...suite.check];
+    return [{ ...common, title: name, command, junit: null, log: `${LOGS}/${name}.log` }];
+  }
+  const files = longestFirst(await testFiles(suite.folder ?? ""));
+  const isWanted = (file: string) =>
+    (suite.files?.some((word) => file.includes(word)) ?? true) &&
+    !suite.except?.some((word) => file.includes(word));
+  return files.filter((file) => file.includes(only) && isWanted(file)).map((file) => {
+    const log = `${LOGS}/${name}--${file.replace(/^test\/\w+\//, "").replaceAll("/", "--")}.log`;
+    const junit = `${log}.xml`.replace(ROOT, place.root);
+    const command = suite.runner === "deno"
+      ? [Deno.execPath(), "test", "-A", "--no-check", `--junit-path=${junit}`, file]
+      : [
+        ...place.prefix,
+        ...[
+          `${place.root}node_modules/.bin/bun`,
+          "test",
+          `--timeout=${suite.testLimitMs}`,
+          "--preload=./scripts/test_preload.ts",
+        ],
+        ...["--reporter=junit", `--reporter-outfile=${junit}`, `./${file}`],
+      ];
+    return { ...common, title: file, command, junit, log };
+  });
+}
+
+/** All of `*_test.ts` below the folder, in order. */
+async function testFiles(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(ROOT + folder)) {
+      if (isDirectory) found.push(...await testFiles(`${folder}/${name}`));
+      else if (name.endsWith("_test.ts")) found.push(`${folder}/${name}`);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return found.sort();
+}
