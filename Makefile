@@ -44,7 +44,7 @@ test-integration-user: build ## The same on both, as an ordinary user (if you ar
 	@$(TEST) integration-user integration-user-deno
 
 test-fault: build ## Test what happens when things go wrong, with baton on Bun, and on Deno what the runtime has a part in
-	@$(TEST) fault fault-deno fault-keep-alive
+	@$(TEST) fault-deno fault fault-keep-alive
 
 test-system: build ## Test rolling updates of simulated pods (2 minutes, alone on the machine)
 	@$(TEST) system
