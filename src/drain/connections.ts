@@ -34,6 +34,13 @@ export class SocketTable {
     return listener?.receiveQueue ?? 0;
   }
 
+  /** The same of all listeners together. */
+  get backlog(): number {
+    return this.sockets
+      .filter(({ state }) => state === C.TCP_LISTEN)
+      .reduce((sum, { receiveQueue }) => sum + receiveQueue, 0);
+  }
+
   /** Handshakes that are not complete, by remote address: they belong to some listener's queue. */
   halfOpen(): Set<string> {
     return new Set(

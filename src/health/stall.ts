@@ -13,6 +13,8 @@ export interface QueueLook {
   readonly waiting: number;
   /** Who has not been accepted by anybody: those in its queues are among them. */
   readonly unaccepted: ReadonlySet<string>;
+  /** How many of them are in others' queues. */
+  readonly elsewhere: number;
   /** Its processes have a connection that they did not have at the look before. */
   readonly hasAccepted: boolean;
 }
@@ -23,14 +25,16 @@ export type Stall = {
   readonly sinceMs: number;
   /** Who has been waiting since then. */
   readonly unaccepted: ReadonlySet<string>;
+  /** The fewest in others' queues since then: as many of those who wait may be stuck there, and not here. */
+  readonly elsewhere: number;
 } | null;
 
-export function afterLook(
-  stall: Stall,
-  { atMs, waiting, unaccepted, hasAccepted }: QueueLook,
-): Stall {
+export function afterLook(stall: Stall, look: QueueLook): Stall {
+  const { atMs, waiting, unaccepted, hasAccepted } = look;
   if (waiting === 0 || hasAccepted) return null;
-  const still = new Set([...unaccepted].filter((who) => stall?.unaccepted.has(who)));
-  if (stall === null || still.size === 0) return { sinceMs: atMs, unaccepted };
-  return { sinceMs: stall.sinceMs, unaccepted: still };
+  const since = stall ?? { sinceMs: atMs, unaccepted, elsewhere: look.elsewhere };
+  const still = new Set([...unaccepted].filter((who) => since.unaccepted.has(who)));
+  const elsewhere = Math.min(since.elsewhere, look.elsewhere);
+  if (still.size > elsewhere) return { sinceMs: since.sinceMs, unaccepted: still, elsewhere };
+  return { sinceMs: atMs, unaccepted, elsewhere: look.elsewhere };
 }

@@ -88,7 +88,9 @@ export class PassiveWatch {
     const hasAccepted = [...connections].some((inode) => !watched.connections.has(inode));
     watched.connections = connections;
     const unaccepted = waiting === 0 ? new Set<string>() : table.unaccepted();
-    watched.stall = afterLook(watched.stall, { atMs, waiting, unaccepted, hasAccepted });
+    const elsewhere = table.backlog - waiting;
+    const look = { atMs, waiting, unaccepted, elsewhere, hasAccepted };
+    watched.stall = afterLook(watched.stall, look);
     const forMs = watched.stall === null ? 0 : atMs - watched.stall.sinceMs;
     if (forMs === 0 || forMs < this.context.config.ejectAfterMs) return null;
     const seconds = (forMs / MS_PER_SECOND).toFixed(1);

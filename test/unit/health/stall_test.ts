@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { afterLook, type Stall } from "../../../src/health/stall.ts";
 
-/** Who waits, a letter each, and whether a new connection was seen in its processes. */
+/** Who waits, a letter each, in capitals at another server, and whether a new connection was seen in its processes. */
 type Look = [unaccepted: string, hasAccepted: boolean];
 
 describe("afterLook()", () => {
@@ -21,6 +21,9 @@ describe("afterLook()", () => {
       100,
     ],
     ["it has accepted some, and one waits since", [["ab", false], ["bc", false], ["bd", false]], 0],
+    ["another one hangs, and it does not", [["aXY", false], ["bXY", false], ["cXYZ", false]], 200],
+    ["another one hangs too", [["aXY", false], ["aXY", false], ["abXYZ", false]], 0],
+    ["another one is busy", [["aX", false], ["aY", false], ["a", false], ["aVWX", false]], 100],
     ["who came later has gone", [["ab", false], ["abc", false], ["a", false], ["c", false]], 300],
   ];
   for (const [name, looks, expected] of table) {
@@ -30,7 +33,8 @@ describe("afterLook()", () => {
         const unaccepted = new Set(who);
         stall = afterLook(stall, {
           atMs: i * 100,
-          waiting: unaccepted.size,
+          waiting: who.replace(/[A-Z]/g, "").length,
+          elsewhere: who.replace(/[a-z]/g, "").length,
           unaccepted,
           hasAccepted,
         });
