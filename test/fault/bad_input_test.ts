@@ -15,6 +15,7 @@ import type { Snapshot } from "../../src/supervisor/snapshot.ts";
 import { Baton, batonCommand, runCommand, startBaton } from "../support/baton.ts";
 import type { BatonOptions } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children, openFds, privateMemoryBytes } from "../support/proc.ts";
 import { findNode, required } from "../support/programs.ts";
@@ -22,7 +23,7 @@ import { fixtureCommand } from "../support/servers.ts";
 import { TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const EXIT_USAGE = 64;
 const EXIT_SYSTEM = 71;
 const EXIT_BUSY = 75;

@@ -12,6 +12,7 @@ import { describe, test } from "node:test";
 import type { Capability } from "../../src/handoff/capabilities.ts";
 import { type Baton, batonCommand, runCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { listeners } from "../support/proc.ts";
 import { buildGo, which } from "../support/programs.ts";
@@ -25,7 +26,7 @@ import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: TEST_TIMEOUT_MS };
 const RELOADS = 3;
 const NOBODY = 65534;
 const EXIT_SYSTEM = 71;

@@ -10,6 +10,7 @@ import { describe, test } from "node:test";
 import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { Blocker } from "../support/hook_log.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children } from "../support/proc.ts";
 import { fixtureCommand } from "../support/servers.ts";
@@ -17,7 +18,7 @@ import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const RELOADS = 3;
 
 function server(port: number, ...flags: string[]): BatonOptions {

@@ -10,12 +10,13 @@ import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { KeptConnection } from "../support/kept_connection.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const GET = "GET /?id=1 HTTP/1.1\r\nHost: a\r\n\r\n";
 const BODY = "0123456789";
 const POST =

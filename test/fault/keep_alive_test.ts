@@ -9,6 +9,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, openFds } from "../support/proc.ts";
 import { Random, testSeed } from "../support/random.ts";
@@ -17,7 +18,7 @@ import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 350_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const FLAGS = ["--keep-alive", "migrate", "--drain-time", "2s", "--stop-time", "1s"] as const;
 const CLIENTS = 16;
 /** Longer than --drain-time, --stop-time and whatever baton allows a connection on its way. */
@@ -32,7 +33,7 @@ const RELOAD_MS = 600;
 
 function keptLoad(port: number, thinkTimeMs = 0): Load {
   const options = { clients: CLIENTS, mode: "keep-alive", timeoutMs: BOUND_MS } as const;
-  return new Load({ ...options, port, thinkTimeMs, maxDurationMs: 160_000 }).start();
+  return new Load({ ...options, port, thinkTimeMs }).start();
 }
 
 function pause(ms: number): Promise<void> {

@@ -8,12 +8,12 @@ import process from "node:process";
 import { test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { children, openFds, privateMemoryBytes } from "../support/proc.ts";
 import { place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 350_000;
 const RELOADS = 200;
 const MOST_RELOADS = 400;
 /** Until the runtime has compiled what it will compile, and its heap has the size that it needs. */
@@ -61,7 +61,7 @@ function lowest(samples: ReadonlyMap<number, Figures>, from: number, to: number)
 const go = server("go");
 test(`${RELOADS} reloads leave baton as it was`, {
   skip: go.needs() ?? false,
-  timeout: TIMEOUT_MS,
+  timeout: TEST_TIMEOUT_MS,
 }, async () => {
   using work = tempDir();
   const port = await freePort();

@@ -13,6 +13,7 @@ import { SIGNAL_NAMES, signalNumber } from "../../src/config/signals.ts";
 import { batonCommand, runCommand, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { probe } from "../support/kube_pod.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { contained, CONTAINER, noContainer } from "../support/pid1.ts";
 import { findPython, fixture, REPOSITORY, required } from "../support/programs.ts";
@@ -20,7 +21,7 @@ import { fixtureCommand } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const OPTIONS = { skip: noContainer, timeout: 120_000 };
+const OPTIONS = { skip: noContainer, timeout: TEST_TIMEOUT_MS };
 const SHUTDOWN_ONLY = ["--shutdown-only"];
 /** Batons at the same time. */
 const AT_ONCE = 4;

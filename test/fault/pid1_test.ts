@@ -10,6 +10,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import type { Baton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { contained, CONTAINER, noContainer } from "../support/pid1.ts";
 import { alive, children, state } from "../support/proc.ts";
@@ -25,7 +26,7 @@ const DOCKER = [
   "--bounding-set=-all,+chown,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+sys_chroot",
 ];
 const skip = noContainer || notPermitted(DOCKER);
-const OPTIONS = { skip, timeout: 120_000 };
+const OPTIONS = { skip, timeout: TEST_TIMEOUT_MS };
 
 async function stops(baton: Baton, pid: number, signal: NodeJS.Signals): Promise<void> {
   process.kill(pid, signal);

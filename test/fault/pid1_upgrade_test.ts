@@ -9,13 +9,14 @@ import { chmodSync } from "node:fs";
 import { describe, test } from "node:test";
 import type { Snapshot } from "../../src/supervisor/snapshot.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { contained, noContainer } from "../support/pid1.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const OPTIONS = { skip: noContainer, timeout: 60_000 };
+const OPTIONS = { skip: noContainer, timeout: TEST_TIMEOUT_MS };
 
 /** What an upgrade in place must leave as it is. */
 function constants({ pid, epoch, generations }: Snapshot): object {

@@ -8,12 +8,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { deploy, fixtureCommand } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: TEST_TIMEOUT_MS };
 /** Whatever is not to be waited for takes minutes, whatever is takes a part of a second. */
 const LONG = ["--drain-time", "5m", "--stop-time", "5m"];
 const SHORT = ["--min-drain", "300ms", "--quiet", "100ms"];

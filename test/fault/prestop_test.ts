@@ -11,6 +11,7 @@ import { describe, test } from "node:test";
 import { batonCommand, type CommandResult, runCommand } from "../support/baton.ts";
 import { type BareServer, startBare } from "../support/bare_server.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { CONTAINER, noContainer } from "../support/pid1.ts";
 import { notPermitted, restrictedBy } from "../support/restrict.ts";
@@ -18,7 +19,7 @@ import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const OPTIONS = { skip: noContainer, timeout: 60_000 };
+const OPTIONS = { skip: noContainer, timeout: TEST_TIMEOUT_MS };
 const MIN_MS = 300;
 const MAX_MS = 1_200;
 /**

@@ -8,12 +8,12 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, type BatonOptions, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { findDeno, required } from "../support/programs.ts";
 import { fixtureCommand, place, server, type ServerId } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 
-const TIMEOUT_MS = 120_000;
 const RELOADS = 5;
 /** nobody, on most systems; nothing here needs the name. */
 const PLAIN_USER = 65_534;
@@ -51,7 +51,7 @@ async function statusLine(baton: Baton, name: string): Promise<string> {
 }
 
 async function reloadsLoseNothing(baton: Baton, port: number): Promise<void> {
-  await using load = new Load({ port, maxDurationMs: TIMEOUT_MS }).start();
+  await using load = new Load({ port }).start();
   for (let i = 1; i <= RELOADS; i++) {
     const report = await baton.reload();
     assert.equal(report.result, "ok", `${report.reason}\n${baton.stderr}`);
@@ -66,7 +66,7 @@ describe("as a plain user", () => {
   for (const id of ["node", "nginx", "gunicorn"] as const satisfies readonly ServerId[]) {
     const which = server(id);
     const skip = which.needs() ?? false;
-    test(`${id}: ${RELOADS} reloads lose nothing`, { skip, timeout: TIMEOUT_MS }, async () => {
+    test(`${id}: ${RELOADS} reloads lose nothing`, { skip, timeout: TEST_TIMEOUT_MS }, async () => {
       using work = tempDir();
       const port = await freePort();
       const workDir = work.join("server");
@@ -82,7 +82,7 @@ describe("as a plain user", () => {
   }
 
   test("in a directory that it may not enter again (sudo -u app in /root)", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -106,7 +106,7 @@ describe("as a plain user", () => {
   });
 
   test("the server can gain no privileges: the price of adopting its sockets", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -118,7 +118,7 @@ describe("as a plain user", () => {
   });
 
   test("a server that inherits its sockets is not restricted at all", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -135,7 +135,7 @@ describe("as a plain user", () => {
 
 test("as root the server may gain privileges as without baton (sudo -u, setuid programs)", {
   skip: !IS_ROOT && "this needs root",
-  timeout: TIMEOUT_MS,
+  timeout: TEST_TIMEOUT_MS,
 }, async () => {
   const port = await freePort();
   await using baton = await startBaton({

@@ -8,13 +8,13 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive, children, openFds } from "../support/proc.ts";
 import { deploy, fixtureCommand, place, server } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 90_000;
 const SIGNALS = 200;
 const STORM_MS = 2_000;
 const MAX_GENERATIONS = 3;
@@ -81,7 +81,7 @@ class Watcher implements AsyncDisposable {
 const go = server("go");
 test(`${SIGNALS} SIGHUPs in ${STORM_MS} ms lose nothing and leave one generation`, {
   skip: go.needs() ?? false,
-  timeout: TIMEOUT_MS,
+  timeout: TEST_TIMEOUT_MS,
 }, async () => {
   using work = tempDir();
   const port = await freePort();
@@ -91,7 +91,7 @@ test(`${SIGNALS} SIGHUPs in ${STORM_MS} ms lose nothing and leave one generation
   assert.equal((await baton.reload()).result, "ok");
   await baton.settled();
   const before = await level(baton);
-  await using load = new Load({ port, maxDurationMs: TIMEOUT_MS }).start();
+  await using load = new Load({ port }).start();
   const watcher = new Watcher(baton);
   const startedAt = performance.now();
   for (let sent = 0; sent < SIGNALS; sent++) {
@@ -148,7 +148,7 @@ describe("a stop", () => {
   }
 
   test("during a reload ends the candidate at once and finishes what is in flight", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -171,7 +171,7 @@ describe("a stop", () => {
     assert.equal((await baton.exited).code, 0, baton.stderr);
   });
 
-  test("during the first start ends it at once", { timeout: TIMEOUT_MS }, async () => {
+  test("during the first start ends it at once", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using baton = await startBaton({
       command: fixtureCommand("hangs.js"),
       env: {},
@@ -185,7 +185,7 @@ describe("a stop", () => {
     assert.equal(exit.code, 0, baton.stderr);
   });
 
-  test("refuses the reloads that come after it", { timeout: TIMEOUT_MS }, async () => {
+  test("refuses the reloads that come after it", { timeout: TEST_TIMEOUT_MS }, async () => {
     const port = await freePort();
     await using baton = await startBaton({
       command: fixtureCommand("node_http.js"),

@@ -10,6 +10,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { place, server } from "../support/servers.ts";
@@ -17,7 +18,7 @@ import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 90_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 4;
 const CRASHES = 8;
 const RAMP_MS = 5_000;
@@ -33,7 +34,7 @@ describe("on trial", () => {
     const port = await freePort();
     const node = place(server("node"), { port, workDir: work.path });
     await using baton = await startBaton({ ...node, flags: ["--ramp", `${RAMP_MS}ms`] });
-    await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST.timeout }).start();
+    await using load = new Load({ port, clients: CLIENTS }).start();
     for (let i = 1; i <= CRASHES; i++) {
       const reload = baton.cli("reload");
       await waitUntil(async () => (await baton.status()).trial, { what: "the ramp has begun" });
@@ -59,7 +60,7 @@ describe("on trial", () => {
     const port = await freePort();
     const node = place(server("node"), { port, workDir: work.path });
     await using baton = await startBaton({ ...node, flags: ["--hold"] });
-    await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST.timeout }).start();
+    await using load = new Load({ port, clients: CLIENTS }).start();
     await baton.reload();
     const verbs = ["promote", "rollback", "promote", "rollback", "reload", "promote"];
     const results = await Promise.all(verbs.map((verb) => baton.cli(verb)));
@@ -86,7 +87,7 @@ describe("on trial", () => {
       const node = place(server("node"), { port, workDir: work.path });
       await using batons = new Succession({ ...node, dir });
       await batons.next();
-      await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST.timeout }).start();
+      await using load = new Load({ port, clients: CLIENTS }).start();
       const reload = batons.baton.cli("reload", ...how.split(" "));
       await waitUntil(async () => (await batons.baton.status()).trial, { what: "it is on trial" });
       await load.answersMore(50);

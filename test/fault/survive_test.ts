@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
 import { Random, testSeed } from "../support/random.ts";
@@ -23,7 +24,6 @@ const PARTS = 4;
 const PART_AFTER_SWITCH = 2;
 /** Enough that a moment without a listener is noticed, few enough that 100 reloads take their time only. */
 const CLIENTS = 4;
-const TEST_TIMEOUT_MS = 350_000;
 
 describe("baton is killed, with --survive", () => {
   const seed = testSeed();
@@ -42,7 +42,7 @@ describe("baton is killed, with --survive", () => {
         dir,
       });
       await batons.next();
-      await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS, clients: CLIENTS })
+      await using load = new Load({ port, clients: CLIENTS })
         .start();
       const { durationMs } = await batons.baton.reload();
       let restarts = (await batons.baton.status()).restarts;

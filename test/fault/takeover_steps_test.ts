@@ -12,6 +12,7 @@ import process from "node:process";
 import { after, describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive, children } from "../support/proc.ts";
 import { fixtureCommand, place, type Runnable, server } from "../support/servers.ts";
@@ -20,7 +21,6 @@ import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST_TIMEOUT_MS = 60_000;
 const DEADLINE_MS = 30_000;
 const CLIENTS = 4;
 
@@ -130,7 +130,7 @@ describe("takeover: kill -9 at each message", async () => {
         slow.write("GET /slow?ms=8000 HTTP/1.1\r\nHost: a\r\n\r\n");
         const isBusy = async () => (await old.status()).generations.at(-1)!.connections.busy > 0;
         await waitUntil(isBusy, { what: "the slow request is in" });
-        await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST_TIMEOUT_MS })
+        await using load = new Load({ port, clients: CLIENTS })
           .start();
         await waitUntil(() => load.tally.ok > 20, { what: "the old one answers" });
         const killed = Promise.withResolvers<void>();

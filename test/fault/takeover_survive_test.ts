@@ -10,6 +10,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children, commandLine } from "../support/proc.ts";
 import { place, server } from "../support/servers.ts";
@@ -18,7 +19,7 @@ import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 4;
 const SLOW_MS = 1500;
 /** Of no message: when the new one's server has answered for a while. */

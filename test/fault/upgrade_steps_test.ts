@@ -11,13 +11,13 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, batonCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children, commandLine, killTree, listeners } from "../support/proc.ts";
 import { deploy, fixtureCommand, place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST_TIMEOUT_MS = 90_000;
 const DEADLINE_MS = 30_000;
 const CLIENTS = 4;
 
@@ -62,7 +62,7 @@ describe("upgrade by a child: kill -9 of the old baton", () => {
         slow.write("GET /slow?ms=3000 HTTP/1.1\r\nHost: a\r\n\r\n");
         const isBusy = async () => (await baton.status()).generations[0]!.connections.busy > 0;
         await waitUntil(isBusy, { what: "the slow request is in" });
-        await using load = new Load({ port, clients: CLIENTS, maxDurationMs: TEST_TIMEOUT_MS })
+        await using load = new Load({ port, clients: CLIENTS })
           .start();
         await waitUntil(() => load.tally.ok > 20, { what: "the old server answers" });
 

@@ -9,13 +9,13 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children, killTree } from "../support/proc.ts";
 import { deploy, fixtureCommand, place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST_TIMEOUT_MS = 90_000;
 const OPTIONS = { timeout: TEST_TIMEOUT_MS };
 
 /** Ends whoever answers now: after an upgrade it is no child of ours. */
@@ -50,7 +50,7 @@ describe("names that cannot be written do not stop an upgrade", () => {
             ...flags.length > 0 ? ["--log-file", `${gone}/log`] : [],
           ],
         });
-        await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+        await using load = new Load({ port }).start();
         rmSync(gone, { recursive: true });
         const upgraded = await baton.cli("upgrade", ...flags);
         assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
@@ -67,7 +67,7 @@ describe("names that cannot be written do not stop an upgrade", () => {
         ...place(server("node"), { port, workDir: work.path }),
         flags: ["--probe-listen", `127.0.0.1:${probes}`],
       });
-      await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+      await using load = new Load({ port }).start();
       const upgraded = await baton.cli("upgrade", ...flags);
       assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
       await baton.settled();
@@ -92,7 +92,7 @@ test(
       command: fixtureCommand("switch.sh"),
       env: { TARGET_FILE: target },
     });
-    await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+    await using load = new Load({ port }).start();
     const before = children(baton.pid);
     deploy(target, { command: fixtureCommand("hangs.js"), env: {} });
     const upgrade = baton.cli("upgrade");

@@ -19,13 +19,14 @@ import { describe, test } from "node:test";
 import type { Snapshot } from "../../src/supervisor/snapshot.ts";
 import { type Baton, type BatonOptions, type CommandResult, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children } from "../support/proc.ts";
 import { deploy, fixture, fixtureCommand, type Runnable } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 90_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const READY_TIMEOUT_MS = 2_000;
 /** What a reload may take beside the server's own time, on a busy machine. */
 const SLACK_MS = 8_000;
@@ -173,7 +174,7 @@ async function deployBroken(deployment: BrokenDeploy): Promise<void> {
     env: { TARGET_FILE: targetFile },
     flags: deployment.flags ?? [],
   });
-  await using load = new Load({ port: ports.service, maxDurationMs: TEST.timeout }).start();
+  await using load = new Load({ port: ports.service }).start();
   await answered(load, "1");
   const before = await baton.settled();
 
@@ -340,7 +341,7 @@ describe("what a generation is started with is resolved anew, and may be broken"
     const port = await freePort();
     const program = writeProgram(work.join("server"), serverScript("1"));
     await using baton = await startBaton({ command: [program], env: { PORT: String(port) } });
-    await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+    await using load = new Load({ port }).start();
 
     chmodSync(program, 0o644);
     await fails(baton, `Cannot execute "${program}": no execute permission, try: chmod +x`);
@@ -377,7 +378,7 @@ describe("what a generation is started with is resolved anew, and may be broken"
     const port = await freePort();
     const program = writeProgram(work.join("server"), serverScript("1"));
     await using baton = await startBaton({ command: [program], env: { PORT: String(port) } });
-    await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+    await using load = new Load({ port }).start();
 
     writeProgram(program, serverScript("2", "/no/such/interpreter"));
     await fails(baton, `Cannot execute "${program}": the interpreter in its first line`);
@@ -394,7 +395,7 @@ describe("what a generation is started with is resolved anew, and may be broken"
       env: {},
       flags: ["--env-file", envFile],
     });
-    await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+    await using load = new Load({ port }).start();
 
     writeFileSync(envFile, `PORT=${port}\nVERSION 2\n`);
     await fails(baton, `Cannot read ${envFile} line 2`);
@@ -418,7 +419,7 @@ describe("what a generation is started with is resolved anew, and may be broken"
       env: { PORT: String(port), PWD: directory },
       cwd: directory,
     });
-    await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+    await using load = new Load({ port }).start();
 
     rmSync(directory, { recursive: true });
     await fails(baton, `Cannot enter working directory "${directory}": ENOENT`);
@@ -454,7 +455,7 @@ describe("a symlink that moves to the next release is followed", () => {
         env: { PORT: String(port), ...env },
         ...rest,
       });
-      await using load = new Load({ port, maxDurationMs: TEST.timeout }).start();
+      await using load = new Load({ port }).start();
       const old = servingPid(await baton.status());
       assert.equal(readlinkSync(`/proc/${old}/cwd`), work.join("1"));
       await answered(load, "1");

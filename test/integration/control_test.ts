@@ -12,6 +12,7 @@ import type { Snapshot } from "../../src/supervisor/snapshot.ts";
 import { Baton, batonCommand, type BatonOptions } from "../support/baton.ts";
 import { runCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children, killTree, listeners } from "../support/proc.ts";
 import { findNode, findPython, fixture, required } from "../support/programs.ts";
@@ -19,7 +20,7 @@ import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const INSPECTOR_PORT = 9229;
 const EXIT_USAGE = 64;
 const EXIT_SYSTEM = 71;

@@ -10,13 +10,14 @@ import { describe, test } from "node:test";
 import type { Snapshot } from "../../src/supervisor/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive, children, commandLine } from "../support/proc.ts";
 import { deploy, fixtureCommand, type Runnable } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 90_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 8;
 const ENOUGH_REQUESTS = 20;
 const WAITING = 5;
@@ -59,7 +60,7 @@ async function start(work: TempDir, first: Runnable, flags: readonly string[] = 
 
 /** A request waits for as long as the next generation takes to start. */
 function loadOn(port: number): Load {
-  const limits = { maxDurationMs: TEST.timeout, timeoutMs: TEST.timeout };
+  const limits = { timeoutMs: TEST.timeout };
   return new Load({ port, clients: CLIENTS, ...limits }).start();
 }
 

@@ -14,13 +14,13 @@ import { describe, test } from "node:test";
 import type { GenerationView } from "../../src/supervisor/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
 import { fixtureCommand, place, server, type ServerId } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const RELOADS = 10;
 /** One-second requests at the same time: as many are in flight at any moment. */
 const CLIENTS = 42;
@@ -129,7 +129,7 @@ async function reloadsUnder(load: SlowLoads, baton: Baton, reloads: number): Pro
 describe("a server without any signal handler", () => {
   test(
     `${RELOADS} reloads lose none of its one-second requests`,
-    { timeout: TIMEOUT_MS },
+    { timeout: TEST_TIMEOUT_MS },
     async () => {
       const port = await freePort();
       await using baton = await unaware(port);
@@ -143,7 +143,7 @@ describe("a server without any signal handler", () => {
   );
 
   test("the same load loses requests with --drain signal, and they are counted", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await unaware(port, "--drain", "signal");
@@ -158,7 +158,7 @@ describe("a server without any signal handler", () => {
   });
 
   test("kept connections that are silent are closed between two requests", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await unaware(port, "--quiet", "200ms");
@@ -177,7 +177,7 @@ describe("a server without any signal handler", () => {
   });
 
   test("kept connections in constant use are served until the drain time is over", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await unaware(port, "--drain-time", "2s");
@@ -210,7 +210,7 @@ describe("a server without any signal handler", () => {
 
 describe("a request that takes longer than the reload", () => {
   test("is answered by the old process while new ones go to the new one", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await unaware(port);
@@ -230,7 +230,7 @@ describe("a request that takes longer than the reload", () => {
   });
 
   test("is cut when the drain time is over, counted and reported", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await unaware(port, "--drain-time", "1s");
@@ -246,7 +246,7 @@ describe("a request that takes longer than the reload", () => {
 });
 
 test("a server that ignores its stop signal is killed when the stop time is over", {
-  timeout: TIMEOUT_MS,
+  timeout: TEST_TIMEOUT_MS,
 }, async () => {
   const port = await freePort();
   await using baton = await startBaton({
@@ -273,7 +273,7 @@ test("a server that ignores its stop signal is killed when the stop time is over
 describe("a graceful server finishes its requests after the stop signal", () => {
   for (const id of ["gunicorn", "uvicorn", "puma"] as const satisfies readonly ServerId[]) {
     const which = server(id);
-    test(id, { skip: which.needs() ?? false, timeout: TIMEOUT_MS }, async () => {
+    test(id, { skip: which.needs() ?? false, timeout: TEST_TIMEOUT_MS }, async () => {
       using work = tempDir();
       const port = await freePort();
       await using baton = await startBaton(place(which, { port, workDir: work.path }));
@@ -295,7 +295,7 @@ describe("a graceful server finishes its requests after the stop signal", () => 
   }
 
   const nginx = server("nginx");
-  test("nginx", { skip: nginx.needs() ?? false, timeout: TIMEOUT_MS }, async () => {
+  test("nginx", { skip: nginx.needs() ?? false, timeout: TEST_TIMEOUT_MS }, async () => {
     using work = tempDir();
     const port = await freePort();
     await using baton = await startBaton(place(nginx, { port, workDir: work.path }));
@@ -315,20 +315,24 @@ describe("a graceful server finishes its requests after the stop signal", () => 
 });
 
 describe("a stop of baton", () => {
-  test("finishes the requests in flight, and exits with 0", { timeout: TIMEOUT_MS }, async () => {
-    const port = await freePort();
-    await using baton = await unaware(port);
-    await using slow = inFlight(port, 8, 2_000);
-    const pid = await busy(baton, 0, 8);
-    const exit = await baton.stop();
-    const tally = await slow.finished();
-    assert.equal(tally.ok, 8, show(tally, baton));
-    assert.deepEqual([...tally.byBody.keys()], [pid]);
-    assert.equal(exit.code, 0, baton.stderr);
-    assert.equal(alive(pid), false);
-  });
+  test(
+    "finishes the requests in flight, and exits with 0",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      const port = await freePort();
+      await using baton = await unaware(port);
+      await using slow = inFlight(port, 8, 2_000);
+      const pid = await busy(baton, 0, 8);
+      const exit = await baton.stop();
+      const tally = await slow.finished();
+      assert.equal(tally.ok, 8, show(tally, baton));
+      assert.deepEqual([...tally.byBody.keys()], [pid]);
+      assert.equal(exit.code, 0, baton.stderr);
+      assert.equal(alive(pid), false);
+    },
+  );
 
-  test("exits with 124 when requests had to be cut", { timeout: TIMEOUT_MS }, async () => {
+  test("exits with 124 when requests had to be cut", { timeout: TEST_TIMEOUT_MS }, async () => {
     const port = await freePort();
     await using baton = await unaware(port, "--drain-time", "1s");
     await using slow = inFlight(port, 2, 6_000);

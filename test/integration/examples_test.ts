@@ -9,12 +9,12 @@ import { accepts } from "../support/bare_server.ts";
 import { batonCommand } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { manifestFaults } from "../support/kube_manifest.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { alive, killTree } from "../support/proc.ts";
 import { findNode, REPOSITORY, which } from "../support/programs.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST_TIMEOUT_MS = 120_000;
 /** In the READMEs; each test has a port of its own in its place. */
 const PORT_IN_README = "8080";
 

@@ -9,6 +9,7 @@ import { startBare } from "../support/bare_server.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { probe } from "../support/kube_pod.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { which } from "../support/programs.ts";
 import { fixtureCommand } from "../support/servers.ts";
@@ -21,7 +22,7 @@ const ROUNDS = 10;
 const MIN_DRAIN = "1s";
 const OPTIONS = {
   skip: HAPROXY === null ? "haproxy is not installed" : false,
-  timeout: 150_000,
+  timeout: TEST_TIMEOUT_MS,
 };
 
 interface Backend {
@@ -85,7 +86,7 @@ describe("behind HAProxy", () => {
         port,
       });
       await waitUntil(() => probe("127.0.0.1", { port, path: "/" }), { what: "HAProxy serves" });
-      await using load = new Load({ port, thinkTimeMs: 2, maxDurationMs: 140_000 }).start();
+      await using load = new Load({ port, thinkTimeMs: 2 }).start();
       for (let round = 0; round < ROUNDS; round++) {
         const baton = rounds.at(-1)!;
         assert.equal((await baton.stop()).code, 0, baton.stderr);

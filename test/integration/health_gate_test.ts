@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { HealthService } from "../support/health_service.ts";
 import { noIpv6 } from "../support/features.ts";
@@ -11,7 +12,7 @@ import { SideBySide } from "../support/side_by_side.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const NO_IPV6 = noIpv6(await testPlatform());
 /** Patient: on a busy machine an answer may take its time. */
 const GATE = ["--ready", "http:/healthz", "--check-timeout", "10s"];

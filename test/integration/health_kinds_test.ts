@@ -9,6 +9,7 @@ import { describe, test } from "node:test";
 import type { CheckView, GenerationView } from "../../src/supervisor/snapshot.ts";
 import { type Baton, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { alive } from "../support/proc.ts";
 import { which } from "../support/programs.ts";
 import { deploy, fixtureCommand, type Runnable } from "../support/servers.ts";
@@ -16,7 +17,7 @@ import { SideBySide } from "../support/side_by_side.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 90_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const FAST = ["--check-interval", "20ms", "--check-timeout", "150ms", "--ready-timeout", "60s"];
 
 interface Place {

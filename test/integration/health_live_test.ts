@@ -9,12 +9,13 @@ import type { CheckView } from "../../src/supervisor/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { HealthService } from "../support/health_service.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { deploy, fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 /** Often, and patient: on a busy machine an answer may take its time. */
 const FAST = ["--check-interval", "20ms", "--check-timeout", "10s"];
 const LIVE = ["--live", "http:/healthz", ...FAST];

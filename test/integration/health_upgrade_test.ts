@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
 import { HealthService } from "../support/health_service.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, killTree } from "../support/proc.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const GATE = ["--ready", "http:/healthz", "--check-interval", "20ms", "--check-timeout", "10s"];
 
 describe("the gate of another baton's generation", () => {

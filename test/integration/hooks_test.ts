@@ -9,13 +9,14 @@ import { describe, test } from "node:test";
 import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { Blocker, HookLog } from "../support/hook_log.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { Load } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const EXIT_FAILED = 70;
 const HOOKS = ["pre-start", "ready", "pre-drain", "post-stop", "on-rollback"];
 

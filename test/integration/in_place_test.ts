@@ -8,12 +8,12 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { batonCommand, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST_TIMEOUT_MS = 120_000;
 const UPGRADES = 20;
 
 describe("upgrade in place", () => {
@@ -27,7 +27,7 @@ describe("upgrade in place", () => {
       return ["--exec", path];
     });
     await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
-    await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+    await using load = new Load({ port }).start();
     assert.equal((await baton.reload()).result, "ok");
     await baton.settled();
     const before = await baton.status();
@@ -117,7 +117,7 @@ describe("upgrade in place", () => {
     using work = tempDir();
     const port = await freePort();
     await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
-    await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+    await using load = new Load({ port }).start();
     const script = (name: string, text: string, mode = 0o755) => {
       const path = work.write(name, text);
       chmodSync(path, mode);

@@ -7,13 +7,13 @@ import { networkInterfaces } from "node:os";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
 import { FIXTURES, which } from "../support/programs.ts";
 import { fixtureCommand, type Runnable } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 120_000;
 const RELOADS = 10;
 const NO_IPV6 =
   Object.values(networkInterfaces()).flat().every((each) => each?.address !== "::1") &&
@@ -87,22 +87,26 @@ async function reloads(baton: Baton, times: number): Promise<void> {
 describe("a server that inherits its listener is reloaded under load", () => {
   for (const { title, program, command, env, flags = [] } of SERVERS) {
     const skip = which(program) === null && `${program} is not installed`;
-    test(`${title}: ${RELOADS} reloads lose nothing`, { skip, timeout: TIMEOUT_MS }, async () => {
-      const port = await freePort();
-      const listen = ["--listen", `web=127.0.0.1:${port}`];
-      await using baton = await startBaton({ command, env, flags: [...listen, ...flags] });
-      await using load = new Load({ port, maxDurationMs: TIMEOUT_MS }).start();
-      await reloads(baton, RELOADS);
-      const tally = await load.stop();
-      assert.equal(tally.lost, 0, show(tally, baton));
-      assert.ok(tally.byBody.size > RELOADS, show(tally, baton));
-      assert.equal((await baton.stop()).code, 0, baton.stderr);
-    });
+    test(
+      `${title}: ${RELOADS} reloads lose nothing`,
+      { skip, timeout: TEST_TIMEOUT_MS },
+      async () => {
+        const port = await freePort();
+        const listen = ["--listen", `web=127.0.0.1:${port}`];
+        await using baton = await startBaton({ command, env, flags: [...listen, ...flags] });
+        await using load = new Load({ port }).start();
+        await reloads(baton, RELOADS);
+        const tally = await load.stop();
+        assert.equal(tally.lost, 0, show(tally, baton));
+        assert.ok(tally.byBody.size > RELOADS, show(tally, baton));
+        assert.equal((await baton.stop()).code, 0, baton.stderr);
+      },
+    );
   }
 });
 
 test("connections that come while the first generation starts are answered by it", {
-  timeout: TIMEOUT_MS,
+  timeout: TEST_TIMEOUT_MS,
 }, async () => {
   const port = await freePort();
   await using baton = await startBaton({
@@ -121,7 +125,7 @@ test("connections that come while the first generation starts are answered by it
 
 describe("--listen with IPv6", () => {
   for (const [spec, hosts] of [["[::1]", ["::1"]], ["*", ["::1", "127.0.0.1"]]] as const) {
-    test(`${spec}: reloads lose nothing`, { skip: NO_IPV6, timeout: TIMEOUT_MS }, async () => {
+    test(`${spec}: reloads lose nothing`, { skip: NO_IPV6, timeout: TEST_TIMEOUT_MS }, async () => {
       const port = await freePort();
       await using baton = await startBaton({
         command: fixtureCommand("inherit_fd.js"),
@@ -141,7 +145,7 @@ describe("--listen with IPv6", () => {
 });
 
 test("several listeners go to one server, each with its own descriptor", {
-  timeout: TIMEOUT_MS,
+  timeout: TEST_TIMEOUT_MS,
 }, async () => {
   const ports = [await freePort(), await freePort(), await freePort()];
   await using baton = await startBaton({

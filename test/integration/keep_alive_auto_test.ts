@@ -13,13 +13,14 @@ import { passiveOpens } from "../../src/platform/proc_net.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { KeptConnection } from "../support/kept_connection.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { state } from "../support/proc.ts";
 import { place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 120_000, skip: server("go").needs() ?? false };
+const TEST = { timeout: TEST_TIMEOUT_MS, skip: server("go").needs() ?? false };
 /** A rate over less than a second is none. */
 const RATE_MS = 1_050;
 /** Some 300 new connections a second. */

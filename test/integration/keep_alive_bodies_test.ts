@@ -13,11 +13,12 @@ import { connect as connectTls } from "node:tls";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { KeptConnection } from "../support/kept_connection.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 120_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const RELOADS = 3;
 /** Who sends one body after the other is left with the old process, until the drain time is over. */
 const SHORT_THINK_MS = 15;

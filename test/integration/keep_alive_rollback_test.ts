@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-const TIMEOUT_MS = 60_000;
 const CLIENTS = 8;
 
-test("kept connections move back to the old generation", { timeout: TIMEOUT_MS }, async () => {
+test("kept connections move back to the old generation", { timeout: TEST_TIMEOUT_MS }, async () => {
   using work = tempDir();
   const port = await freePort();
   await using baton = await startBaton({
@@ -19,7 +19,7 @@ test("kept connections move back to the old generation", { timeout: TIMEOUT_MS }
   });
   assert.equal((await baton.cli("reload", "--hold")).code, 0);
   const kept = { port, clients: CLIENTS, mode: "keep-alive", thinkTimeMs: 5 } as const;
-  await using load = new Load({ ...kept, maxDurationMs: TIMEOUT_MS }).start();
+  await using load = new Load({ ...kept }).start();
   await load.answersMore(10 * CLIENTS);
   const { generations } = await baton.status();
   const [old, fresh] = generations.map(({ pid }) => pid!);

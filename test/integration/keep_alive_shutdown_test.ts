@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { fixtureCommand } from "../support/servers.ts";
 
@@ -13,7 +14,7 @@ const CLIENTS = 8;
 const RELOADS = 2;
 
 test("a server that shuts connections down spares those that have left it", {
-  timeout: 60_000,
+  timeout: TEST_TIMEOUT_MS,
 }, async () => {
   const port = await freePort();
   await using baton = await startBaton({

@@ -7,12 +7,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Baton, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { FIXTURES } from "../support/programs.ts";
 import { place, type Runnable, server, type ServerId } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-const TIMEOUT_MS = 120_000;
 const RELOADS = 3;
 const MOVING: readonly ServerId[] = [
   "node",
@@ -88,7 +88,7 @@ describe("kept connections move at a reload", () => {
     const { id, clients, thinkTimeMs } = run;
     const skip = server(id === "gthread" ? "gunicorn" : id).needs() ?? false;
     const name = `${id}: ${clients} clients that think for ${thinkTimeMs} ms`;
-    test(`${name} lose nothing`, { timeout: TIMEOUT_MS, skip }, async () => {
+    test(`${name} lose nothing`, { timeout: TEST_TIMEOUT_MS, skip }, async () => {
       const outcome = await reloads(run);
       say(run, outcome);
       const { tally, moved, log } = outcome;
@@ -101,7 +101,7 @@ describe("kept connections move at a reload", () => {
 describe("kept connections stay", () => {
   for (const id of STAYING) {
     const skip = server(id).needs() ?? false;
-    test(`${id}: its connections are not touched`, { timeout: TIMEOUT_MS, skip }, async () => {
+    test(`${id}: its connections are not touched`, { timeout: TEST_TIMEOUT_MS, skip }, async () => {
       const run = { id, clients: 4, thinkTimeMs: 20, flags: ["--drain-time", "1s"] };
       const outcome = await reloads(run);
       say(run, outcome);
@@ -111,7 +111,7 @@ describe("kept connections stay", () => {
   }
 });
 
-test("nothing of it without the option", { timeout: TIMEOUT_MS }, async () => {
+test("nothing of it without the option", { timeout: TEST_TIMEOUT_MS }, async () => {
   const port = await freePort();
   using work = tempDir();
   await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));

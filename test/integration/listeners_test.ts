@@ -10,6 +10,7 @@ import { describe, test } from "node:test";
 import { startBare } from "../support/bare_server.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import {
   DEFAULT_CLIENTS,
   formatTally,
@@ -23,7 +24,6 @@ import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const RELOADS = 5;
 /** Answers in a row that show where new connections go. */
 const ENOUGH_ANSWERS = 200;
@@ -204,17 +204,21 @@ async function getsAll(load: Load, pid: number): Promise<void> {
 describe("a server that calls shutdown(2) on its listener", () => {
   const command = fixtureCommand("shutdown_listener.py");
 
-  test("while it is being replaced: nobody else notices", { timeout: TIMEOUT_MS }, async () => {
-    const port = await freePort();
-    await using baton = await startBaton({ command, env: withFixtures(port) });
-    await using load = new Load({ port }).start();
-    await reload(baton, RELOADS);
-    const tally = await assertNothingLost(load, baton);
-    assert.equal(tally.byBody.size, RELOADS + 1, show(tally, baton));
-  });
+  test(
+    "while it is being replaced: nobody else notices",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      const port = await freePort();
+      await using baton = await startBaton({ command, env: withFixtures(port) });
+      await using load = new Load({ port }).start();
+      await reload(baton, RELOADS);
+      const tally = await assertNothingLost(load, baton);
+      assert.equal(tally.byBody.size, RELOADS + 1, show(tally, baton));
+    },
+  );
 
   test("while three generations are alive: the serving one goes on getting everything", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await startBaton({ command, env: withFixtures(port) });
@@ -238,7 +242,7 @@ describe("a server that calls shutdown(2) on its listener", () => {
   });
 
   test("at its stop signal, while it finishes its requests and others come and go", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     const flags = ["--drain", "signal", "--max-generations", "8"];
@@ -259,7 +263,7 @@ describe("a server that calls shutdown(2) on its listener", () => {
 });
 
 describe("a prefork server whose workers have a SO_REUSEPORT listener each", () => {
-  test(`${RELOADS} reloads lose nothing`, { timeout: TIMEOUT_MS }, async () => {
+  test(`${RELOADS} reloads lose nothing`, { timeout: TEST_TIMEOUT_MS }, async () => {
     const port = await freePort();
     await using baton = await startBaton({
       command: fixtureCommand("prefork_reuseport.py"),
@@ -278,7 +282,7 @@ describe("a prefork server whose workers have a SO_REUSEPORT listener each", () 
     const end = reforks
       ? "forks it anew: nobody is refused"
       : "does not replace it: the other serves";
-    test(`a worker is killed, and the parent ${end}`, { timeout: TIMEOUT_MS }, async () => {
+    test(`a worker is killed, and the parent ${end}`, { timeout: TEST_TIMEOUT_MS }, async () => {
       using work = tempDir();
       const port = await freePort();
       await using baton = await startBaton({
@@ -319,7 +323,7 @@ async function bothWorkersServe(baton: Baton, port: number): Promise<void> {
   });
 }
 
-test("a server with two ports: both are handed over", { timeout: TIMEOUT_MS }, async () => {
+test("a server with two ports: both are handed over", { timeout: TEST_TIMEOUT_MS }, async () => {
   const ports = [await freePort(), await freePort()];
   await using baton = await startBaton({
     command: fixtureCommand("two_ports.js"),
@@ -342,7 +346,7 @@ test("a server with two ports: both are handed over", { timeout: TIMEOUT_MS }, a
 });
 
 describe("a server with a non-blocking listener", () => {
-  test("loses nothing", { timeout: TIMEOUT_MS }, async () => {
+  test("loses nothing", { timeout: TEST_TIMEOUT_MS }, async () => {
     const port = await freePort();
     const command = fixtureCommand("nonblock_listener.py");
     await using baton = await startBaton({ command, env: withFixtures(port) });
@@ -353,7 +357,7 @@ describe("a server with a non-blocking listener", () => {
 });
 
 describe("a server on IPv6", () => {
-  test("::1", { skip: NO_IPV6, timeout: TIMEOUT_MS }, async () => {
+  test("::1", { skip: NO_IPV6, timeout: TEST_TIMEOUT_MS }, async () => {
     const port = await freePort();
     await using baton = await startBaton({
       command: fixtureCommand("node_http.js"),
@@ -366,26 +370,30 @@ describe("a server on IPv6", () => {
     assert.deepEqual(Object.keys(await members(baton)), [`[::1]:${port}`]);
   });
 
-  test(":: with clients of both families", { skip: NO_IPV6, timeout: TIMEOUT_MS }, async () => {
-    const port = await freePort();
-    await using baton = await startBaton({
-      command: fixtureCommand("node_http.js"),
-      env: { PORT: String(port), HOST: "::" },
-    });
-    await using four = new Load({ port, clients: 4 }).start();
-    await using six = new Load({ port, host: "::1", clients: 4 }).start();
-    await reload(baton, RELOADS);
-    for (const load of [four, six]) {
-      const tally = await assertNothingLost(load, baton);
-      assert.equal(tally.byBody.size, RELOADS + 1, show(tally, baton));
-    }
-    assert.deepEqual(await members(baton), { [`[::]:${port}`]: { yes: 1, no: 0 } });
-  });
+  test(
+    ":: with clients of both families",
+    { skip: NO_IPV6, timeout: TEST_TIMEOUT_MS },
+    async () => {
+      const port = await freePort();
+      await using baton = await startBaton({
+        command: fixtureCommand("node_http.js"),
+        env: { PORT: String(port), HOST: "::" },
+      });
+      await using four = new Load({ port, clients: 4 }).start();
+      await using six = new Load({ port, host: "::1", clients: 4 }).start();
+      await reload(baton, RELOADS);
+      for (const load of [four, six]) {
+        const tally = await assertNothingLost(load, baton);
+        assert.equal(tally.byBody.size, RELOADS + 1, show(tally, baton));
+      }
+      assert.deepEqual(await members(baton), { [`[::]:${port}`]: { yes: 1, no: 0 } });
+    },
+  );
 });
 
 describe("a server that binds in its own way", () => {
   test("closes its listener and binds it again: nobody is refused", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -415,7 +423,7 @@ describe("a server that binds in its own way", () => {
     const { HOST, SECOND } = addresses;
     test(`binds ${HOST} and then ${SECOND}: that fails as without baton`, {
       skip: HOST === "::" && NO_IPV6,
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       using work = tempDir();
       const port = await freePort();
@@ -440,7 +448,7 @@ describe("a server that binds in its own way", () => {
   for (const REUSE of ["0", "1"]) {
     const option = REUSE === "1" ? ", with SO_REUSEPORT" : "";
     test(`lets the kernel choose a port${option}: that one is its own`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       using work = tempDir();
       const port = await freePort();
@@ -461,7 +469,7 @@ describe("a server that binds in its own way", () => {
   }
 
   test("binds the address that --listen has: early connections wait, none is lost", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();

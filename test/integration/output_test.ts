@@ -11,6 +11,7 @@ import { describe, test } from "node:test";
 import type { Snapshot } from "../../src/supervisor/snapshot.ts";
 import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children, killTree, openFds } from "../support/proc.ts";
 import { findNode, findPython, FIXTURES, required } from "../support/programs.ts";
@@ -18,7 +19,7 @@ import { deploy, fixtureCommand, type Runnable } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const SHOWN_LINES = 20;
 const REMEMBERED_BYTES_OF_A_LINE = 4_096;
 

@@ -8,11 +8,12 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 90_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 4;
 const EJECT = ["--eject-after", "500ms"];
 
@@ -20,7 +21,7 @@ async function service(flags: readonly string[], fixture = "node_http.js", env =
   const port = await freePort();
   const all = { PORT: String(port), ...env };
   const baton = await startBaton({ command: fixtureCommand(fixture), env: all, flags });
-  const limits = { maxDurationMs: TEST.timeout, timeoutMs: TEST.timeout };
+  const limits = { timeoutMs: TEST.timeout };
   const load = new Load({ port, clients: CLIENTS, ...limits }).start();
   await load.answersMore(CLIENTS);
   return { baton, load, port };
@@ -39,7 +40,7 @@ async function hang(
 ): Promise<{ pid: number; more: Load }> {
   const pid = (await generation(baton, epoch)).pid!;
   process.kill(pid, "SIGSTOP");
-  const limits = { maxDurationMs: TEST.timeout, timeoutMs: TEST.timeout };
+  const limits = { timeoutMs: TEST.timeout };
   return { pid, more: new Load({ port, clients: CLIENTS, ...limits }).start() };
 }
 

@@ -10,11 +10,12 @@ import type { ReloadReport } from "../../src/supervisor/snapshot.ts";
 import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { Blocker } from "../support/hook_log.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 60_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const EXIT_FAILED = 70;
 const EXIT_BUSY = 75;
 /** What ends a command then is not its time. */

@@ -10,10 +10,11 @@ import { describe, test } from "node:test";
 import { type BareServer, startBare } from "../support/bare_server.ts";
 import { batonCommand, runCommand } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { notPermitted } from "../support/restrict.ts";
 import { fixtureCommand } from "../support/servers.ts";
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: TEST_TIMEOUT_MS };
 /** Somebody else's connections on this machine make the first wait longer: half of --max, at most. */
 const WAITS = ["--min", "300ms", "--quiet", "100ms", "--max", "6s"];
 const CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];

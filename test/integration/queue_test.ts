@@ -11,6 +11,7 @@ import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { children } from "../support/proc.ts";
 import { listenAt } from "../support/raw_client.ts";
@@ -19,7 +20,6 @@ import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const WAITING = 64;
 const PATIENCE_MS = 30_000;
 
@@ -76,7 +76,7 @@ describe("connections that wait in the queue of the old generation", () => {
     const which = server(id);
     const skip = which.needs() ?? false;
     const name = `are all answered by it: ${[id, ...flags].join(" ")}`;
-    test(name, { skip, timeout: TIMEOUT_MS }, async () => {
+    test(name, { skip, timeout: TEST_TIMEOUT_MS }, async () => {
       using work = tempDir();
       const port = await freePort();
       const runnable = place(which, { port, workDir: work.path });
@@ -100,7 +100,7 @@ describe("connections that wait in the queue of the old generation", () => {
   }
 
   test("are answered by the replacement of a server that was killed", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await startBaton({
@@ -116,7 +116,7 @@ describe("connections that wait in the queue of the old generation", () => {
   });
 
   test("are told at once, and counted as cut, when the old generation never comes back", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await startBaton({
@@ -170,13 +170,13 @@ describe("a reuseport member that is closed with a full queue", () => {
     }
   }
 
-  test("loses all of them", { timeout: TIMEOUT_MS }, async () => {
+  test("loses all of them", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const tally = await closeFirst(platform, false);
     assert.equal(tally.reset, WAITING, formatTally(tally));
   });
 
-  test("loses none of them while a duplicate is held", { timeout: TIMEOUT_MS }, async () => {
+  test("loses none of them while a duplicate is held", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const tally = await closeFirst(platform, true);
     assert.equal(tally.ok, WAITING, formatTally(tally));

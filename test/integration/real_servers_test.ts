@@ -7,13 +7,13 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { place, SERVERS } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { alive } from "../support/proc.ts";
 
 const RELOADS = 10;
-const TEST_TIMEOUT_MS = 180_000;
 
 describe("reload under load loses no connection", () => {
   for (const server of SERVERS) {
@@ -22,7 +22,7 @@ describe("reload under load loses no connection", () => {
       using work = tempDir();
       const port = await freePort();
       await using baton = await startBaton(place(server, { port, workDir: work.path }));
-      await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+      await using load = new Load({ port }).start();
       const durations: number[] = [];
       for (let i = 1; i <= RELOADS; i++) {
         const old = (await baton.status()).generations.find(({ state }) => state === "serving");

@@ -7,9 +7,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UNDER_TEST } from "../support/baton.ts";
 import { noKubesim, rollingUpdate } from "../support/kubesim.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { losesNothing, scenarioOf } from "../support/rolling_update.ts";
 
-const OPTIONS = { skip: noKubesim, timeout: 120_000 };
+const OPTIONS = { skip: noKubesim, timeout: TEST_TIMEOUT_MS };
 /** What differs from the hook is HTTP, which the two runtimes do not differ in. */
 const ONCE = { ...OPTIONS, skip: UNDER_TEST === "bun" ? noKubesim : "once is enough: on Bun" };
 

@@ -7,11 +7,12 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST = { timeout: 90_000 };
+const TEST = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 8;
 const EXIT_BUSY = 75;
 const EXIT_FAILED = 70;
@@ -20,7 +21,7 @@ async function service(flags: readonly string[] = [], host = "127.0.0.1") {
   const port = await freePort();
   const env = { PORT: String(port), HOST: host };
   const baton = await startBaton({ command: fixtureCommand("node_http.js"), env, flags });
-  const limits = { clients: CLIENTS, maxDurationMs: TEST.timeout };
+  const limits = { clients: CLIENTS };
   const load = new Load({ port, host, ...limits }).start();
   await load.answersMore(CLIENTS);
   return { baton, load, port };

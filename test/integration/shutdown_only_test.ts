@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { probe } from "../support/kube_pod.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { CONTAINER, noContainer } from "../support/pid1.ts";
 import { alive, children } from "../support/proc.ts";
@@ -15,7 +16,7 @@ import { processNumbered } from "../support/restrict.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: TEST_TIMEOUT_MS };
 const PID_1 = { ...OPTIONS, skip: noContainer };
 const ORPHANS = 1_000;
 

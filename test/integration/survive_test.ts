@@ -9,6 +9,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import type { Baton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, children, commandLine } from "../support/proc.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
@@ -16,7 +17,7 @@ import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const OPTIONS = { timeout: 120_000 };
+const OPTIONS = { timeout: TEST_TIMEOUT_MS };
 
 async function servingPid(baton: Baton): Promise<number> {
   const { generations } = await baton.status();
@@ -43,7 +44,7 @@ describe("--survive", () => {
       assert.equal((await first.reload()).result, "ok");
       const before = await first.settled();
       const pid = await servingPid(first);
-      await using load = new Load({ port, maxDurationMs: OPTIONS.timeout }).start();
+      await using load = new Load({ port }).start();
       await batons.kill();
       const second = await batons.next();
       const after = await second.status();
@@ -137,7 +138,7 @@ describe("--survive", () => {
     const flags = ["--survive", "--listen", `web=127.0.0.1:${port}`, "--handoff", "inherit"];
     const first = await batons.next(flags);
     const pid = await servingPid(first);
-    await using load = new Load({ port, maxDurationMs: OPTIONS.timeout }).start();
+    await using load = new Load({ port }).start();
     await batons.kill();
     const second = await batons.next(flags);
     assert.equal(await servingPid(second), pid);

@@ -8,6 +8,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { batonCommand } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { noSystemd, RealSystemd } from "../support/real_systemd.ts";
 import { fixtureCommand, place, type Runnable, server } from "../support/servers.ts";
@@ -15,7 +16,6 @@ import { installService } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const RELOADS = 4;
 const NOBODY = 65534;
 const skip = noSystemd();
@@ -56,7 +56,7 @@ function othersCannotRunBaton(): string | false {
 describe("systemd sockets", { skip }, () => {
   for (const { title, socket, runnable } of CASES) {
     test(`${title}: reloads lose nothing, nor does a restart after them`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       using work = tempDir();
       const port = await freePort();
@@ -105,7 +105,7 @@ describe("systemd sockets", { skip }, () => {
     });
   }
 
-  test("an upgrade of baton keeps the socket", { timeout: TIMEOUT_MS }, async () => {
+  test("an upgrade of baton keeps the socket", { timeout: TEST_TIMEOUT_MS }, async () => {
     const port = await freePort();
     await using systemd = await RealSystemd.start();
     const service = await installService(systemd, {
@@ -136,7 +136,7 @@ describe("systemd sockets", { skip }, () => {
     assert.match(await fetchBody(port), /version=1/, "the socket has stayed");
   });
 
-  test("a restart and a crash of baton refuse nobody", { timeout: TIMEOUT_MS }, async () => {
+  test("a restart and a crash of baton refuse nobody", { timeout: TEST_TIMEOUT_MS }, async () => {
     const port = await freePort();
     await using systemd = await RealSystemd.start();
     const service = await installService(systemd, {
@@ -157,7 +157,7 @@ describe("systemd sockets", { skip }, () => {
   });
 
   test("a socket of another user is shared by all generations, and nobody is refused", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
     skip: othersCannotRunBaton(),
   }, async () => {
     const port = await freePort();
@@ -184,7 +184,7 @@ describe("systemd sockets", { skip }, () => {
   });
 
   test("a socket that baton cannot serve from is refused by name", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using systemd = await RealSystemd.start();
     const service = await installService(systemd, {

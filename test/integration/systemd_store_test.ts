@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { noSystemd, RealSystemd, systemdVersion, waitingAt } from "../support/real_systemd.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
@@ -13,7 +14,6 @@ import { installService } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const RESTARTS = 2;
 const KILLS = 3;
 const WAITING = 5;
@@ -22,49 +22,53 @@ const STORE_IS_TOLD_SINCE = 254;
 const skip = noSystemd();
 
 describe("the store of systemd", { skip }, () => {
-  test("restarts lose nothing, and SIGKILL refuses nobody", { timeout: TIMEOUT_MS }, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    await using systemd = await RealSystemd.start();
-    const service = await installService(
-      systemd,
-      place(server("node"), { port, workDir: work.path }),
-    );
-    await service.succeeds("start");
-    assert.equal((await service.status()).listeners[0]?.residence, "spare");
-    assert.equal(await service.stored(), 1, "one socket");
+  test(
+    "restarts lose nothing, and SIGKILL refuses nobody",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      using work = tempDir();
+      const port = await freePort();
+      await using systemd = await RealSystemd.start();
+      const service = await installService(
+        systemd,
+        place(server("node"), { port, workDir: work.path }),
+      );
+      await service.succeeds("start");
+      assert.equal((await service.status()).listeners[0]?.residence, "spare");
+      assert.equal(await service.stored(), 1, "one socket");
 
-    // Some requests are in flight at any moment, so also when the server is stopped.
-    await using slow = new Load({ port, path: "/slow?ms=100" }).start();
-    for (let i = 0; i < RESTARTS; i++) {
+      // Some requests are in flight at any moment, so also when the server is stopped.
+      await using slow = new Load({ port, path: "/slow?ms=100" }).start();
+      for (let i = 0; i < RESTARTS; i++) {
+        await slow.answersMore(20);
+        await service.succeeds("restart");
+      }
       await slow.answersMore(20);
+      await service.succeeds("reload");
       await service.succeeds("restart");
-    }
-    await slow.answersMore(20);
-    await service.succeeds("reload");
-    await service.succeeds("restart");
-    await slow.answersMore(20);
-    const restarted = await slow.stop();
-    assert.equal(restarted.lost, 0, `${formatTally(restarted)}\n${await service.journal()}`);
-    process.stderr.write(`  ${RESTARTS + 1} restarts: ${formatTally(restarted)}\n`);
+      await slow.answersMore(20);
+      const restarted = await slow.stop();
+      assert.equal(restarted.lost, 0, `${formatTally(restarted)}\n${await service.journal()}`);
+      process.stderr.write(`  ${RESTARTS + 1} restarts: ${formatTally(restarted)}\n`);
 
-    await using load = new Load({ port }).start();
-    for (let i = 0; i < KILLS; i++) {
+      await using load = new Load({ port }).start();
+      for (let i = 0; i < KILLS; i++) {
+        await load.answersMore(100);
+        await service.killed();
+      }
       await load.answersMore(100);
-      await service.killed();
-    }
-    await load.answersMore(100);
-    const killed = await load.stop();
-    const { refused, timedOut, lost, reset, short } = killed;
-    assert.equal(refused + timedOut, 0, `${formatTally(killed)}\n${await service.journal()}`);
-    assert.equal(lost, reset + short, "only what was in flight, in a server that was killed");
-    process.stderr.write(`  ${KILLS} SIGKILLs: ${formatTally(killed)}\n`);
-    assert.equal(await service.stored(), 1, "nothing is left of those before");
-    await service.succeeds("stop");
-  });
+      const killed = await load.stop();
+      const { refused, timedOut, lost, reset, short } = killed;
+      assert.equal(refused + timedOut, 0, `${formatTally(killed)}\n${await service.journal()}`);
+      assert.equal(lost, reset + short, "only what was in flight, in a server that was killed");
+      process.stderr.write(`  ${KILLS} SIGKILLs: ${formatTally(killed)}\n`);
+      assert.equal(await service.stored(), 1, "nothing is left of those before");
+      await service.succeeds("stop");
+    },
+  );
 
   test("systemd tells baton of its store, and can bridge a stop with it", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
     skip: systemdVersion() < STORE_IS_TOLD_SINCE &&
       `needs systemd ${STORE_IS_TOLD_SINCE}, this is ${systemdVersion()}`,
   }, async () => {
@@ -103,7 +107,7 @@ describe("the store of systemd", { skip }, () => {
     await service.succeeds("stop");
   });
 
-  test("without it a restart refuses clients", { timeout: TIMEOUT_MS }, async () => {
+  test("without it a restart refuses clients", { timeout: TEST_TIMEOUT_MS }, async () => {
     using work = tempDir();
     const port = await freePort();
     await using systemd = await RealSystemd.start();
@@ -124,7 +128,7 @@ describe("the store of systemd", { skip }, () => {
   });
 
   test("a server that listens elsewhere after a restart leaves no clients waiting", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const [port, other] = [await freePort(), await freePort()];

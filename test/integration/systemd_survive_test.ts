@@ -7,6 +7,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import type { Snapshot } from "../../src/supervisor/snapshot.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { noSystemd, RealSystemd, waitingAt } from "../support/real_systemd.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
@@ -14,7 +15,6 @@ import { installService } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const KILLS = 3;
 const skip = noSystemd();
 
@@ -24,7 +24,7 @@ function servingPid({ epoch, generations }: Snapshot): number | null {
 
 describe("the store of systemd, with --survive", { skip }, () => {
   test("with --survive the same server goes on after SIGKILL, and nothing is lost", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -57,7 +57,7 @@ describe("the store of systemd, with --survive", { skip }, () => {
   });
 
   test("with --survive what waits in the queue of a server that is killed too is answered", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using systemd = await RealSystemd.start();

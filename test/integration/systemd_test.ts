@@ -7,6 +7,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { runCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { which } from "../support/programs.ts";
 import {
@@ -20,7 +21,6 @@ import { installService, unitText } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 /** Type=notify-reload is younger than this machine's systemd may be. */
 const NOTIFY_RELOAD_SINCE = 253;
 const skip = noSystemd();
@@ -43,7 +43,7 @@ async function fetchBody(port: number, path = "/"): Promise<string> {
 }
 
 describe("systemd", { skip }, () => {
-  test("what runs is the systemd that was asked for", { timeout: TIMEOUT_MS }, async () => {
+  test("what runs is the systemd that was asked for", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using systemd = await RealSystemd.start();
     const { stdout } = await systemd.ctl("show", "--property=Version", "--value");
     assert.match(stdout, new RegExp(`^${systemdVersion()}\\b`));
@@ -51,7 +51,7 @@ describe("systemd", { skip }, () => {
     figure(`systemd ${stdout.trim()}`);
   });
 
-  test("start, reload, a reload that fails, stop", { timeout: TIMEOUT_MS }, async () => {
+  test("start, reload, a reload that fails, stop", { timeout: TEST_TIMEOUT_MS }, async () => {
     using work = tempDir();
     const port = await freePort();
     const target = work.join("target");
@@ -105,7 +105,7 @@ describe("systemd", { skip }, () => {
     );
   });
 
-  test("the server's NOTIFY_SOCKET is baton's own", { timeout: TIMEOUT_MS }, async () => {
+  test("the server's NOTIFY_SOCKET is baton's own", { timeout: TEST_TIMEOUT_MS }, async () => {
     using work = tempDir();
     const port = await freePort();
     await using systemd = await RealSystemd.start();
@@ -124,7 +124,7 @@ describe("systemd", { skip }, () => {
   });
 
   test("a slow start and a slow stop get the time they need", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -154,7 +154,7 @@ describe("systemd", { skip }, () => {
   });
 
   test("a reload that takes longer than TimeoutStartSec is not cut short", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -182,7 +182,7 @@ describe("systemd", { skip }, () => {
   });
 
   test("Type=notify-reload waits for the outcome, and STATUS tells it", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
     skip: systemdVersion() < NOTIFY_RELOAD_SINCE &&
       `needs systemd ${NOTIFY_RELOAD_SINCE}, this is ${systemdVersion()}`,
   }, async () => {
@@ -220,7 +220,7 @@ describe("systemd", { skip }, () => {
 
   test("systemd-analyze has nothing to say about the unit", {
     skip: which("systemd-analyze") === null && "systemd-analyze is not installed",
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const command = ["node", "server.js", "--title", "100% $sure", 'a "quoted" \\ word', ";"];
@@ -233,7 +233,7 @@ describe("systemd", { skip }, () => {
 
 test("systemd-notify of a server does not wait in vain for its barrier", {
   skip: which("systemd-notify") === null && "systemd-notify is not installed",
-  timeout: TIMEOUT_MS,
+  timeout: TEST_TIMEOUT_MS,
 }, async () => {
   using work = tempDir();
   const port = await freePort();

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { noSystemd, RealSystemd } from "../support/real_systemd.ts";
 import { place, server } from "../support/servers.ts";
@@ -13,7 +14,6 @@ import { installService, type Service } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const UPGRADES = 4;
 const skip = noSystemd();
 
@@ -29,7 +29,7 @@ async function storedAtRest(service: Service): Promise<number> {
 
 describe("baton itself under systemd", { skip }, () => {
   test("the watchdog fires when baton's loop stands still, and else not", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -67,7 +67,7 @@ describe("baton itself under systemd", { skip }, () => {
   });
 
   test("baton's own upgrade keeps the unit active, with the right main process", {
-    timeout: 2 * TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -109,7 +109,7 @@ describe("baton itself under systemd", { skip }, () => {
   });
 
   test("an upgrade in place keeps the main process, and all that systemd is told", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();
@@ -142,7 +142,7 @@ describe("baton itself under systemd", { skip }, () => {
   });
 
   test("upgrades leave nothing in the store that nobody needs", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();

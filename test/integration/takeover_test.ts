@@ -10,6 +10,7 @@ import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { Blocker } from "../support/hook_log.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive, children } from "../support/proc.ts";
 import { which } from "../support/programs.ts";
@@ -17,7 +18,6 @@ import { fixtureCommand, place, type Runnable, server } from "../support/servers
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST_TIMEOUT_MS = 120_000;
 const DEADLINE_MS = 30_000;
 const timeout = TEST_TIMEOUT_MS;
 
@@ -55,7 +55,7 @@ class Pair implements Disposable {
   }
 
   load(): Load {
-    return new Load({ port: this.port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+    return new Load({ port: this.port }).start();
   }
 
   [Symbol.dispose](): void {

@@ -9,6 +9,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, batonCommand, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { findBun, findDeno, REPOSITORY, required } from "../support/programs.ts";
 import { alive, killTree } from "../support/proc.ts";
@@ -16,7 +17,6 @@ import { fixtureCommand, place, server } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST_TIMEOUT_MS = 120_000;
 const UPGRADES = 20;
 
 /** The pid of the baton that answers now. */
@@ -68,7 +68,7 @@ describe("upgrade of baton itself", () => {
         ...place(server("node"), { port, workDir: work.path }),
         flags: ["--pidfile", pidfile],
       });
-      await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+      await using load = new Load({ port }).start();
       let counters = (await baton.status()).restarts;
       let pid = await leader(baton);
       for (let i = 1; i <= UPGRADES; i++) {
@@ -110,7 +110,7 @@ describe("upgrade of baton itself", () => {
       return path;
     });
     await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
-    await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+    await using load = new Load({ port }).start();
     for (const build of [...builds, ...builds]) {
       const upgraded = await baton.cli("upgrade", "--exec", build, "--json");
       assert.equal(upgraded.code, 0, upgraded.stderr);
@@ -126,7 +126,7 @@ describe("upgrade of baton itself", () => {
     using work = tempDir();
     const port = await freePort();
     await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
-    await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+    await using load = new Load({ port }).start();
     const script = (name: string, text: string, mode = 0o755) => {
       const path = work.write(name, text);
       chmodSync(path, mode);
@@ -170,7 +170,7 @@ describe("upgrade of baton itself", () => {
       env: { TARGET_FILE: target },
       flags: ["--ready-timeout", "5s"],
     });
-    await using load = new Load({ port, maxDurationMs: TEST_TIMEOUT_MS }).start();
+    await using load = new Load({ port }).start();
     deploy(target, { command: fixtureCommand("exits_at_once.js"), env: {} });
     const before = await baton.status();
     const upgraded = await baton.cli("upgrade");

@@ -3,11 +3,12 @@ import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: TEST_TIMEOUT_MS };
 
 async function watching(path: string): Promise<Baton> {
   return await startBaton({

@@ -5,13 +5,13 @@ import * as acceptCalls from "../../src/platform/libc/accept_calls.ts";
 import * as proc from "../../src/platform/proc.ts";
 import type { Member } from "../../src/steering/member.ts";
 import { acceptorOf } from "../../src/supervisor/accept_watch.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { startPlatformChild } from "../support/platform_parent.ts";
 import type { PlatformChild } from "../support/platform_parent.ts";
 import { connectInet } from "../support/raw_client.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const { arch } = (await testPlatform()).runtime;
 const WAYS = [
   ["accept", acceptCalls.SYS_ACCEPT4],
@@ -37,7 +37,7 @@ describe("acceptorOf()", () => {
   for (const [how, calls] of WAYS) {
     test(`finds a process that waits in ${how}`, {
       skip: calls[arch] < 0 && `${arch} has no such system call`,
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       await using child = startPlatformChild(platform);
@@ -59,7 +59,7 @@ describe("acceptorOf()", () => {
   }
 
   test("finds nobody among no processes, and among those that are gone", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const member = { inode: 12345 } as Member;

@@ -9,9 +9,9 @@ import { describe, test } from "node:test";
 import * as acceptCalls from "../../src/platform/libc/accept_calls.ts";
 import { ARCH, C, errnoName } from "../../src/platform/libc/constants.ts";
 import { evaluate, findCompiler, hasHeader } from "../support/c_compiler.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { testRuntime } from "../support/test_platform.ts";
 
-const TIMEOUT_MS = 60_000;
 const compiler = findCompiler();
 const missingHeader = ["fcntl.h", "linux/seccomp.h", "linux/inet_diag.h", "asm/unistd.h"]
   .find((header) => compiler !== null && !hasHeader(compiler, header));
@@ -78,19 +78,19 @@ function entries(table: Numbers, kernel: boolean): Numbers {
 }
 
 describe("constants.ts", () => {
-  test("has the numbers of the C library's headers", { skip, timeout: TIMEOUT_MS }, () => {
+  test("has the numbers of the C library's headers", { skip, timeout: TEST_TIMEOUT_MS }, () => {
     const ours = entries(C, false);
     assert.ok(Object.keys(ours).length > 90);
     assertSame(ours, ask(LIBC_HEADERS, Object.keys(ours)));
   });
 
-  test("has the numbers of the kernel's headers", { skip, timeout: TIMEOUT_MS }, () => {
+  test("has the numbers of the kernel's headers", { skip, timeout: TEST_TIMEOUT_MS }, () => {
     const ours = entries(C, true);
     assert.ok(Object.keys(ours).length > 20);
     assertSame(ours, ask(KERNEL_HEADERS, Object.keys(ours)));
   });
 
-  test("has this machine's own numbers", { skip, timeout: TIMEOUT_MS }, async () => {
+  test("has this machine's own numbers", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
     const { arch } = await testRuntime();
     const { EPOLL_EVENT_SIZE, EPOLL_DATA_OFFSET, AUDIT_ARCH, ...calls } = ARCH[arch];
     const theirs = evaluate(compiler!, {
@@ -105,7 +105,7 @@ describe("constants.ts", () => {
     assert.ok(AUDIT_ARCH > 0x80000000, "the architecture is a 64 bit one");
   });
 
-  test("has both architectures as seccomp names them", { skip, timeout: TIMEOUT_MS }, () => {
+  test("has both architectures as seccomp names them", { skip, timeout: TEST_TIMEOUT_MS }, () => {
     const theirs = evaluate(compiler!, {
       headers: ["linux/audit.h"],
       expressions: { x64: "AUDIT_ARCH_X86_64", arm64: "AUDIT_ARCH_AARCH64" },
@@ -113,29 +113,37 @@ describe("constants.ts", () => {
     assertSame({ x64: ARCH.x64.AUDIT_ARCH, arm64: ARCH.arm64.AUDIT_ARCH }, theirs);
   });
 
-  test("has arm64's system calls and struct epoll_event", { skip, timeout: TIMEOUT_MS }, () => {
-    const { EPOLL_EVENT_SIZE, EPOLL_DATA_OFFSET, AUDIT_ARCH: _, ...calls } = ARCH.arm64;
-    const theirs = evaluate(compiler!, {
-      headers: ["asm-generic/unistd.h"],
-      // Only x86-64 packs it, for programs of 32 bits.
-      preamble: "struct unpacked { uint32_t events; union { void *ptr; uint64_t u64; } data; };",
-      expressions: {
-        EPOLL_EVENT_SIZE: "sizeof(struct unpacked)",
-        EPOLL_DATA_OFFSET: "offsetof(struct unpacked, data)",
-        ...systemCalls(Object.keys(calls)),
-      },
-    });
-    assertSame({ EPOLL_EVENT_SIZE, EPOLL_DATA_OFFSET, ...calls }, theirs);
-  });
+  test(
+    "has arm64's system calls and struct epoll_event",
+    { skip, timeout: TEST_TIMEOUT_MS },
+    () => {
+      const { EPOLL_EVENT_SIZE, EPOLL_DATA_OFFSET, AUDIT_ARCH: _, ...calls } = ARCH.arm64;
+      const theirs = evaluate(compiler!, {
+        headers: ["asm-generic/unistd.h"],
+        // Only x86-64 packs it, for programs of 32 bits.
+        preamble: "struct unpacked { uint32_t events; union { void *ptr; uint64_t u64; } data; };",
+        expressions: {
+          EPOLL_EVENT_SIZE: "sizeof(struct unpacked)",
+          EPOLL_DATA_OFFSET: "offsetof(struct unpacked, data)",
+          ...systemCalls(Object.keys(calls)),
+        },
+      });
+      assertSame({ EPOLL_EVENT_SIZE, EPOLL_DATA_OFFSET, ...calls }, theirs);
+    },
+  );
 
-  test("has a name for each errno, and says the number of others", { timeout: TIMEOUT_MS }, () => {
-    assert.equal(errnoName(C.EADDRINUSE), "EADDRINUSE");
-    assert.equal(errnoName(C.ENOSYS), "ENOSYS");
-    assert.equal(errnoName(C.EPERM), "EPERM");
-    // EPOLLIN and EFD_NONBLOCK begin with an E too.
-    assert.equal(errnoName(C.EFD_NONBLOCK), `errno ${C.EFD_NONBLOCK}`);
-    assert.equal(errnoName(77), "errno 77");
-  });
+  test(
+    "has a name for each errno, and says the number of others",
+    { timeout: TEST_TIMEOUT_MS },
+    () => {
+      assert.equal(errnoName(C.EADDRINUSE), "EADDRINUSE");
+      assert.equal(errnoName(C.ENOSYS), "ENOSYS");
+      assert.equal(errnoName(C.EPERM), "EPERM");
+      // EPOLLIN and EFD_NONBLOCK begin with an E too.
+      assert.equal(errnoName(C.EFD_NONBLOCK), `errno ${C.EFD_NONBLOCK}`);
+      assert.equal(errnoName(77), "errno 77");
+    },
+  );
 });
 
 describe("accept_calls.ts", () => {
@@ -152,12 +160,12 @@ describe("accept_calls.ts", () => {
     return Object.fromEntries([...found].map(([name, value]) => [name, value ?? -1]));
   };
 
-  test("has this machine's own numbers", { skip, timeout: TIMEOUT_MS }, async () => {
+  test("has this machine's own numbers", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
     const { arch } = await testRuntime();
     assert.deepEqual(ours(arch), theirs("asm/unistd.h"));
   });
 
-  test("has arm64's numbers", { skip, timeout: TIMEOUT_MS }, () => {
+  test("has arm64's numbers", { skip, timeout: TEST_TIMEOUT_MS }, () => {
     assert.deepEqual(ours("arm64"), theirs("asm-generic/unistd.h"));
   });
 });

@@ -6,12 +6,12 @@ import { describe, test } from "node:test";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 
-const TIMEOUT_MS = 10_000;
 const NO_DESCRIPTOR = 1 << 20;
 const EBADF = "errno 9";
 
@@ -22,7 +22,7 @@ const isCloseOnExec = (platform: Platform, fd: Fd) =>
 
 describe("Descriptors.pipe()", () => {
   test("carries bytes in order, and ends when the writer closes", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors } = platform;
@@ -38,7 +38,7 @@ describe("Descriptors.pipe()", () => {
   });
 
   test("read() is null when it would block, write() too when it is full", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors } = platform;
@@ -69,7 +69,7 @@ describe("Descriptors.pipe()", () => {
   });
 
   test("read() and write() name the descriptor that they failed on", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors } = platform;
@@ -90,7 +90,7 @@ describe("Descriptors.pipe()", () => {
 
 describe("Descriptors.open()", () => {
   test("is close-on-exec, and gives a new file the mode that was asked for", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
@@ -106,7 +106,7 @@ describe("Descriptors.open()", () => {
     assert.equal(textOf(platform.descriptors.read(again, new Uint8Array(9))), "one");
   });
 
-  test("names the path that it failed on", { timeout: TIMEOUT_MS }, async () => {
+  test("names the path that it failed on", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
     const path = dir.join("none", "file");
@@ -124,7 +124,7 @@ describe("Descriptors.open()", () => {
 
 describe("Descriptors.duplicate()", () => {
   test("is close-on-exec, has at least the wanted number, and shares the flags", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors } = platform;
@@ -144,7 +144,7 @@ describe("Descriptors.duplicate()", () => {
     write.close();
   });
 
-  test("names the number that is not open", { timeout: TIMEOUT_MS }, async () => {
+  test("names the number that is not open", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     assert.throws(
       () => platform.descriptors.duplicate(NO_DESCRIPTOR),
@@ -159,7 +159,7 @@ describe("Descriptors.duplicate()", () => {
 
 describe("Descriptors.sealedMemfd()", () => {
   test("holds the data, is read from its start, and is close-on-exec", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors } = platform;
@@ -180,7 +180,7 @@ describe("Descriptors.sealedMemfd()", () => {
   });
 
   test("cannot be written, grown, shrunk or unsealed, not even through /proc", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, libc } = platform;
@@ -196,7 +196,7 @@ describe("Descriptors.sealedMemfd()", () => {
     assert.equal(textOf(descriptors.read(memfd, new Uint8Array(9))), "plan");
   });
 
-  test("leaves no descriptor behind when it fails", { timeout: TIMEOUT_MS }, async () => {
+  test("leaves no descriptor behind when it fails", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const before = openDescriptors();
     const tooLong = "x".repeat(300); // memfd_create(2): at most 249 bytes

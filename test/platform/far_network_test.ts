@@ -9,12 +9,12 @@ import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { giveToUserOf } from "../../src/platform/socket_user.ts";
 import { noIpv6 } from "../support/features.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { connectInet, listenAt } from "../support/raw_client.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { testPlatform } from "../support/test_platform.ts";
 
-const TIMEOUT_MS = 10_000;
 const NOBODY = 65_534;
 const HOSTS = { inet: "127.0.0.1", inet6: "::1" } as const;
 
@@ -29,7 +29,7 @@ function received(platform: Platform): FarNetwork {
 describe("FarNetwork", () => {
   for (const family of ["inet", "inet6"] as const) {
     test(`makes sockets of ${family} that can do all that new ones can`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async (context) => {
       await using platform = await testPlatform();
       const reason = family === "inet6" && noIpv6(platform);
@@ -58,7 +58,7 @@ describe("FarNetwork", () => {
     });
   }
 
-  test("passes strangers by who have found its port", { timeout: TIMEOUT_MS }, async () => {
+  test("passes strangers by who have found its port", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const network = received(platform);
     const { listener } = network.seeds.find(({ family }) => family === "inet")!;
@@ -69,7 +69,7 @@ describe("FarNetwork", () => {
     network.close();
   });
 
-  test("says what it cannot make", { timeout: TIMEOUT_MS }, async () => {
+  test("says what it cannot make", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const own = FarNetwork.own(platform.sockets, platform.sockDiag);
     const bare = FarNetwork.taken(platform.sockets, "net:[1]", own.descriptors.slice(0, 1))!;
@@ -80,7 +80,7 @@ describe("FarNetwork", () => {
     own.close();
   });
 
-  test("its table of sockets is asked too", { timeout: TIMEOUT_MS }, async () => {
+  test("its table of sockets is asked too", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { listener, address } = listenAt(platform, "127.0.0.1");
     const once = platform.sockDiag.tcpByLocalPort(address.port).length;
@@ -96,7 +96,7 @@ describe("FarNetwork", () => {
 describe("giveToUserOf()", () => {
   const noRoot = process.geteuid?.() !== 0 && "needs root, to give something away";
   test("lets a socket of root join the group of another user", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
     skip: noRoot,
   }, async () => {
     await using platform = await testPlatform();

@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import { describe, test } from "node:test";
 import { Fd } from "../../src/platform/fd.ts";
 import type { Platform } from "../../src/platform/platform.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { testPlatform } from "../support/test_platform.ts";
 
-const TIMEOUT_MS = 10_000;
 /** From here on nobody else in this process takes numbers: a closed one stays closed. */
 const OUR_NUMBERS = 900;
 const isOpen = (number: number) => existsSync(`/proc/self/fd/${number}`);
@@ -16,7 +16,7 @@ function open(platform: Platform): Fd {
 }
 
 describe("Fd", () => {
-  test("dispose() closes it", { timeout: TIMEOUT_MS }, async () => {
+  test("dispose() closes it", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     let number: number;
     {
@@ -28,7 +28,7 @@ describe("Fd", () => {
   });
 
   test("close() twice does not close who got the number next", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const first = open(platform);
@@ -41,17 +41,21 @@ describe("Fd", () => {
     assert.ok(isOpen(number));
   });
 
-  test("number throws after close(), and isOpen is false", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    const fd = open(platform);
-    fd.close();
-    assert.equal(fd.isOpen, false);
-    assert.throws(() => fd.number, /^Error: Cannot use a descriptor that is closed$/);
-    assert.throws(() => fd.release(), /Cannot use a descriptor that is closed/);
-  });
+  test(
+    "number throws after close(), and isOpen is false",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      const fd = open(platform);
+      fd.close();
+      assert.equal(fd.isOpen, false);
+      assert.throws(() => fd.number, /^Error: Cannot use a descriptor that is closed$/);
+      assert.throws(() => fd.release(), /Cannot use a descriptor that is closed/);
+    },
+  );
 
   test("release() gives the number away, and close() leaves it alone", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const fd = open(platform);
@@ -63,11 +67,15 @@ describe("Fd", () => {
     assert.ok(!isOpen(number));
   });
 
-  test("close() of a number that is not open is harmless", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    const fd = open(platform);
-    const stale = new Fd(platform.libc, fd.number);
-    fd.close();
-    assert.doesNotThrow(() => stale.close());
-  });
+  test(
+    "close() of a number that is not open is harmless",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      const fd = open(platform);
+      const stale = new Fd(platform.libc, fd.number);
+      fd.close();
+      assert.doesNotThrow(() => stale.close());
+    },
+  );
 });

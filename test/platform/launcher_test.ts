@@ -10,6 +10,7 @@ import { Launch } from "../../src/launcher/start.ts";
 import { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import * as proc from "../../src/platform/proc.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { OwnChild } from "../support/own_child.ts";
 import * as processes from "../support/proc.ts";
@@ -17,7 +18,6 @@ import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const DEADLINE_MS = 30_000;
 const CAT = "/bin/cat";
 const [SIGKILL, SIGTERM, SIGSTOP] = [9, 15, 19];
@@ -110,7 +110,7 @@ async function startCat(platform: TestPlatform, options: Options): Promise<Launc
 
 describe("the server gets", () => {
   test("its arguments, environment, directory, and the launcher's pid", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
@@ -131,7 +131,7 @@ describe("the server gets", () => {
 
   for (const count of [0, 3]) {
     test(`standard descriptors and its ${count} members, and nothing else`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const pipes = Array.from({ length: count }, () => platform.descriptors.pipe());
@@ -148,7 +148,7 @@ describe("the server gets", () => {
   }
 
   test("default signals, the wanted file limit, and privileges as they were", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     await using server = await startCat(platform, { plan: { fileLimit: 321 } });
@@ -162,7 +162,7 @@ describe("the server gets", () => {
 
   test("a filter that is watched before its first instruction", {
     skip: platformSkip(),
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { arch } = platform.libc;
@@ -177,7 +177,7 @@ describe("the server gets", () => {
   });
 
   test("a shell, when its script has no first line for one", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
@@ -213,7 +213,7 @@ describe("a failure to launch", () => {
   ];
   for (const [name, plan, status, message] of cases) {
     test(`${name} is reported, and is the launcher's status ${status}`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const before = openDescriptors();
@@ -231,7 +231,7 @@ describe("a failure to launch", () => {
     });
   }
 
-  test("a script whose interpreter is missing says so", { timeout: TIMEOUT_MS }, async () => {
+  test("a script whose interpreter is missing says so", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
     const path = dir.write("script", "#!/no/such/interpreter\n");
@@ -243,7 +243,7 @@ describe("a failure to launch", () => {
   });
 
   test("a supervisor that has died meanwhile ends the launcher", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const plan = { parentDeathSignal: SIGTERM, parentPid: platform.runtime.pid + 1 };
@@ -254,7 +254,7 @@ describe("a failure to launch", () => {
   for (const when of ["before it gets its go-ahead", "before it reads its go-ahead"]) {
     test(`a launcher that is killed ${when} is no error of ours`, {
       skip: platformSkip(),
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const errors: unknown[] = [];

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { C } from "../../src/platform/libc/constants.ts";
 import { cString, cStringArray, struct } from "../../src/platform/libc/libc.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { testPlatform } from "../support/test_platform.ts";
 
-const TIMEOUT_MS = 10_000;
 const NO_DESCRIPTOR = 1 << 20;
 
 describe("cString()", () => {
@@ -19,12 +19,12 @@ describe("cString()", () => {
       ["a\nb", [97, 10, 98, 0]],
     ] as const
   ) {
-    test(`ends ${JSON.stringify(text)} with one NUL`, { timeout: TIMEOUT_MS }, () => {
+    test(`ends ${JSON.stringify(text)} with one NUL`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.deepEqual([...cString(text)], bytes);
     });
   }
 
-  test("refuses a NUL, which C would cut at", { timeout: TIMEOUT_MS }, () => {
+  test("refuses a NUL, which C would cut at", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.throws(() => cString("a\0b"), {
       name: "TypeError",
       message: 'Cannot pass a NUL byte to C: "a\\u0000b"',
@@ -34,7 +34,7 @@ describe("cString()", () => {
 
 describe("Libc", () => {
   test("cStringArray() points to each string and ends with NULL", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { libc, runtime } = platform;
@@ -52,7 +52,7 @@ describe("Libc", () => {
   });
 
   test("errno is that of the call just made, a thousand times in turn", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { libc } = platform;
@@ -66,7 +66,7 @@ describe("Libc", () => {
   });
 
   test("check() returns what is not negative, and throws errno otherwise", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { libc } = platform;
@@ -76,7 +76,7 @@ describe("Libc", () => {
     assert.throws(failing, systemCallError({ call: "open", code: "ENOENT", subject: "/no/such" }));
   });
 
-  test("retry() repeats on EINTR only", { timeout: TIMEOUT_MS }, async () => {
+  test("retry() repeats on EINTR only", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { libc } = platform;
     const errnoView = new Int32Array(
@@ -101,7 +101,7 @@ describe("Libc", () => {
   });
 
   test("addressOf() is where the bytes are, also in the middle of a buffer", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { libc } = platform;

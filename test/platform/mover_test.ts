@@ -8,6 +8,7 @@ import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import type { Listeners } from "../../src/steering/listeners.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { connectInet, listenAt } from "../support/raw_client.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -66,7 +67,7 @@ class Conversation implements Disposable {
 describe("Mover", () => {
   for (const mode of ["not blocking", "blocking"] as const) {
     const name = "lets a request in although its server has read another one without being woken";
-    test(`${name}, ${mode}`, { timeout: 60_000 }, async () => {
+    test(`${name}, ${mode}`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await using platform = await testPlatform();
       using conversation = new Conversation(platform);
       conversation.ask();

@@ -8,13 +8,13 @@ import { Fd } from "../../src/platform/fd.ts";
 import { encodeUnixPath } from "../../src/platform/address.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import { descriptorTarget, ownDescriptorTarget } from "../../src/platform/proc.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { sendRaw } from "../support/raw_message.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 
-const TIMEOUT_MS = 10_000;
 const ECONNRESET = "ECONNRESET";
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -22,7 +22,7 @@ const close = (...fds: readonly Fd[]) => fds.forEach((fd) => fd.close());
 
 describe("Descriptors.send() and receive()", () => {
   test("keep message boundaries, and say when the peer has closed", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, sockets } = platform;
@@ -43,7 +43,7 @@ describe("Descriptors.send() and receive()", () => {
 
   for (const count of [1, 5, MAX_PASSED_DESCRIPTORS]) {
     test(`carry ${count} descriptors, which are the receiver's own and close-on-exec`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const { descriptors, sockets, libc } = platform;
@@ -64,19 +64,23 @@ describe("Descriptors.send() and receive()", () => {
     });
   }
 
-  test("refuse more descriptors than one message may carry", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    const [a, b] = platform.sockets.pair();
-    const many = Array.from({ length: MAX_PASSED_DESCRIPTORS + 1 }, () => a);
-    assert.throws(() => platform.descriptors.send(a, bytesOf("x"), many), {
-      name: "RangeError",
-      message: "Cannot pass 65 descriptors: at most 64",
-    });
-    close(a, b);
-  });
+  test(
+    "refuse more descriptors than one message may carry",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      const [a, b] = platform.sockets.pair();
+      const many = Array.from({ length: MAX_PASSED_DESCRIPTORS + 1 }, () => a);
+      assert.throws(() => platform.descriptors.send(a, bytesOf("x"), many), {
+        name: "RangeError",
+        message: "Cannot pass 65 descriptors: at most 64",
+      });
+      close(a, b);
+    },
+  );
 
   test("refuse a message that is too long, and close what came with it", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, sockets } = platform;
@@ -98,7 +102,7 @@ describe("Descriptors.send() and receive()", () => {
   });
 
   test("refuse a stranger's message with too many descriptors, and close those that fit", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, sockets } = platform;
@@ -111,7 +115,7 @@ describe("Descriptors.send() and receive()", () => {
   });
 
   test("fail with the number of bytes and descriptors when the peer is gone", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, sockets } = platform;
@@ -138,7 +142,7 @@ describe("Descriptors.send() and receive()", () => {
 
 describe("Sockets.datagram()", () => {
   test("tells who sent a message, also when descriptors come with it", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, sockets, libc, runtime } = platform;
@@ -166,7 +170,7 @@ describe("Sockets.datagram()", () => {
   });
 
   test("fails on a path that is taken, and leaves nothing open", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const before = openDescriptors();

@@ -6,13 +6,13 @@ import { describe, test } from "node:test";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import * as proc from "../../src/platform/proc.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { spawnChild, spawnShell } from "../support/own_child.ts";
 import { listenAt } from "../support/raw_client.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 20_000;
 const NO_PID = 2 ** 30; // above the kernel's largest pid_max, 2^22
 /** read(2): <asm/unistd.h>. */
 const SYS_READ = { x64: 0, arm64: 63 };
@@ -34,7 +34,7 @@ function spawnReader(platform: Platform, path = "/bin/cat", env: Record<string, 
 
 describe("proc: a process", () => {
   test("is told apart by pid and start time, whatever its name is", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
@@ -62,7 +62,7 @@ describe("proc: a process", () => {
     assert.equal(proc.processName(reader.pid), "a) S 1 (b");
   });
 
-  test("owns its threads", { timeout: TIMEOUT_MS }, async () => {
+  test("owns its threads", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { pid } = platform.runtime;
     const threads = readdirSync("/proc/self/task").map(Number);
@@ -73,7 +73,7 @@ describe("proc: a process", () => {
   });
 
   test("is listed among all processes, with its children and their children", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { read, write } = platform.descriptors.pipe();
@@ -93,7 +93,7 @@ describe("proc: a process", () => {
     await shell.ended();
   });
 
-  test("is blocked in the call that it waits in", { timeout: TIMEOUT_MS }, async () => {
+  test("is blocked in the call that it waits in", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     await using reader = spawnReader(platform);
     const [blocked] = await waitUntil(() => {
@@ -105,7 +105,7 @@ describe("proc: a process", () => {
     assert.equal(blocked?.args[0], 0, "its standard input");
   });
 
-  test("has the environment that it was started with", { timeout: TIMEOUT_MS }, async () => {
+  test("has the environment that it was started with", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const env = { BATON_EPOCH: "12", BATON_EPOCH_2: "x", EMPTY: "", EQUALS: "a=b=c" };
     await using reader = spawnReader(platform, "/bin/cat", env);
@@ -116,7 +116,7 @@ describe("proc: a process", () => {
     assert.equal(proc.environmentValue(reader.pid, "BATON"), null);
   });
 
-  test("has limits on open files", { timeout: TIMEOUT_MS }, async () => {
+  test("has limits on open files", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { read, write } = platform.descriptors.pipe();
     await using shell = spawnShell(platform, "ulimit -Sn 123; exec cat", {
@@ -130,7 +130,7 @@ describe("proc: a process", () => {
     await shell.ended();
   });
 
-  test("that is gone has nothing", { timeout: TIMEOUT_MS }, () => {
+  test("that is gone has nothing", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(proc.processStat(NO_PID), null);
     assert.equal(proc.processOfThread(NO_PID), null);
     assert.equal(proc.processName(NO_PID), null);
@@ -148,7 +148,7 @@ describe("proc: a process", () => {
 
   test("of another user keeps its descriptors to itself", {
     skip: isRoot && "root may look at everybody's",
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     assert.equal(proc.socketInodesOf(1).size, 0);
     assert.equal(proc.descriptorTarget(1, 0), null);
@@ -159,7 +159,7 @@ describe("proc: a process", () => {
 
 describe("proc: descriptors", () => {
   test("sockets are known by their inodes, and those in an epoll set too", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { pid } = platform.runtime;
@@ -177,19 +177,23 @@ describe("proc: descriptors", () => {
     assert.equal(proc.socketInodesOf(pid).has(inode), false);
   });
 
-  test("flags are those of open(2), close-on-exec included", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    using dir = tempDir();
-    const wanted = C.O_CREAT | C.O_WRONLY | C.O_APPEND | C.O_NONBLOCK;
-    using fd = platform.descriptors.open(dir.join("file"), wanted, 0o600);
-    const flags = () => proc.descriptorFlags(platform.runtime.pid, fd.number)!;
-    const mask = 3 | C.O_APPEND | C.O_NONBLOCK | C.O_CLOEXEC;
-    assert.equal(flags() & mask, C.O_WRONLY | C.O_APPEND | C.O_NONBLOCK | C.O_CLOEXEC);
-    platform.libc.c.fcntl(fd.number, C.F_SETFD, 0);
-    assert.equal(flags() & mask, C.O_WRONLY | C.O_APPEND | C.O_NONBLOCK);
-  });
+  test(
+    "flags are those of open(2), close-on-exec included",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      using dir = tempDir();
+      const wanted = C.O_CREAT | C.O_WRONLY | C.O_APPEND | C.O_NONBLOCK;
+      using fd = platform.descriptors.open(dir.join("file"), wanted, 0o600);
+      const flags = () => proc.descriptorFlags(platform.runtime.pid, fd.number)!;
+      const mask = 3 | C.O_APPEND | C.O_NONBLOCK | C.O_CLOEXEC;
+      assert.equal(flags() & mask, C.O_WRONLY | C.O_APPEND | C.O_NONBLOCK | C.O_CLOEXEC);
+      platform.libc.c.fcntl(fd.number, C.F_SETFD, 0);
+      assert.equal(flags() & mask, C.O_WRONLY | C.O_APPEND | C.O_NONBLOCK);
+    },
+  );
 
-  test("that are not open have neither target nor flags", { timeout: TIMEOUT_MS }, () => {
+  test("that are not open have neither target nor flags", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(proc.descriptorTarget(process.pid, 1 << 20), null);
     assert.equal(proc.descriptorFlags(process.pid, 1 << 20), null);
     assert.equal(proc.ownDescriptorTarget(1 << 20), null);
@@ -197,21 +201,25 @@ describe("proc: descriptors", () => {
 });
 
 describe("proc.readMemory()", () => {
-  test("reads our own memory, and nothing where none is", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    const { libc, runtime } = platform;
-    const bytes = new TextEncoder().encode("sixteen bytes...");
-    const seen = proc.readMemory(runtime.pid, libc.addressOf(bytes), 16)!;
-    assert.equal(new TextDecoder().decode(seen), "sixteen bytes...");
-    assert.deepEqual([...proc.readMemory(runtime.pid, libc.addressOf(bytes) + 8, 5)!], [
-      ...bytes.subarray(8, 13),
-    ]);
-    assert.equal(proc.readMemory(runtime.pid, 0, 16), null);
-  });
+  test(
+    "reads our own memory, and nothing where none is",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      const { libc, runtime } = platform;
+      const bytes = new TextEncoder().encode("sixteen bytes...");
+      const seen = proc.readMemory(runtime.pid, libc.addressOf(bytes), 16)!;
+      assert.equal(new TextDecoder().decode(seen), "sixteen bytes...");
+      assert.deepEqual([...proc.readMemory(runtime.pid, libc.addressOf(bytes) + 8, 5)!], [
+        ...bytes.subarray(8, 13),
+      ]);
+      assert.equal(proc.readMemory(runtime.pid, 0, 16), null);
+    },
+  );
 });
 
 describe("proc: this process and this machine", () => {
-  test("capabilities are the bits of CapEff", { timeout: TIMEOUT_MS }, () => {
+  test("capabilities are the bits of CapEff", { timeout: TEST_TIMEOUT_MS }, () => {
     const text = readFileSync("/proc/self/status", "utf8");
     const effective = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(text)![1]}`);
     for (let bit = 0; bit < 64; bit++) {
@@ -219,22 +227,26 @@ describe("proc: this process and this machine", () => {
     }
   });
 
-  test("sysctl() reads a kernel setting, or null", { timeout: TIMEOUT_MS }, () => {
+  test("sysctl() reads a kernel setting, or null", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.match(proc.sysctl("kernel/ostype") ?? "", /^Linux$/);
     assert.equal(proc.sysctl("no/such/setting"), null);
   });
 
-  test("exists() follows links, and says no where nobody can look", { timeout: TIMEOUT_MS }, () => {
-    using dir = tempDir();
-    const file = dir.write("file", "");
-    symlinkSync("file", dir.join("good"));
-    symlinkSync("missing", dir.join("dangling"));
-    symlinkSync("loop", dir.join("loop"));
-    assert.deepEqual(
-      [file, dir.path, dir.join("good")].map(proc.exists),
-      [true, true, true],
-    );
-    const absent = [dir.join("missing"), dir.join("dangling"), dir.join("loop"), `${file}/below`];
-    assert.deepEqual(absent.map(proc.exists), [false, false, false, false]);
-  });
+  test(
+    "exists() follows links, and says no where nobody can look",
+    { timeout: TEST_TIMEOUT_MS },
+    () => {
+      using dir = tempDir();
+      const file = dir.write("file", "");
+      symlinkSync("file", dir.join("good"));
+      symlinkSync("missing", dir.join("dangling"));
+      symlinkSync("loop", dir.join("loop"));
+      assert.deepEqual(
+        [file, dir.path, dir.join("good")].map(proc.exists),
+        [true, true, true],
+      );
+      const absent = [dir.join("missing"), dir.join("dangling"), dir.join("loop"), `${file}/below`];
+      assert.deepEqual(absent.map(proc.exists), [false, false, false, false]);
+    },
+  );
 });

@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import * as proc from "../../src/platform/proc.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { spawnChild } from "../support/own_child.ts";
 import { startPlatformChild } from "../support/platform_parent.ts";
 import * as processes from "../support/proc.ts";
@@ -15,7 +16,6 @@ import { testPlatform } from "../support/test_platform.ts";
 import { pollOnce } from "../support/trapped_child.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 60_000;
 const CAT = "/bin/cat";
 const NO_PID = 2 ** 30; // above the kernel's largest pid_max, 2^22
 const NO_DESCRIPTOR = 1 << 20;
@@ -33,7 +33,7 @@ function spawnCat(platform: Awaited<ReturnType<typeof testPlatform>>) {
 
 describe("Processes.signal()", () => {
   test("says whether there is such a process, without sending with 0", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { child, input } = spawnCat(platform);
@@ -49,7 +49,7 @@ describe("Processes.signal()", () => {
 
   test("is false for another user's process", {
     skip: isRoot && "root may signal everybody",
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     assert.equal(platform.processes.signal(1, 0), false);
@@ -58,7 +58,7 @@ describe("Processes.signal()", () => {
 
 describe("Processes.openPidfd()", () => {
   test("is readable when the process has ended, also before it is reaped", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { child, input } = spawnCat(platform);
@@ -70,7 +70,7 @@ describe("Processes.openPidfd()", () => {
     assert.equal(processes.state(child.pid), "Z");
   });
 
-  test("wakes the reactor", { timeout: TIMEOUT_MS }, async () => {
+  test("wakes the reactor", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { child, input } = spawnCat(platform);
     await using _child = child;
@@ -82,7 +82,7 @@ describe("Processes.openPidfd()", () => {
     watch.cancel();
   });
 
-  test("names the process that is not there", { timeout: TIMEOUT_MS }, async () => {
+  test("names the process that is not there", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { child, input } = spawnCat(platform);
     input.close();
@@ -96,7 +96,7 @@ describe("Processes.openPidfd()", () => {
 
 describe("Processes.duplicateFrom()", () => {
   test("gives us another process's descriptor, close-on-exec, and keeps it open", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async (t) => {
     await using platform = await testPlatform();
     const { descriptors } = platform;
@@ -132,7 +132,7 @@ describe("Processes.duplicateFrom()", () => {
 
 describe("Processes.tryLock()", () => {
   test("is held by one open file at a time, across processes, until it is closed", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
@@ -153,7 +153,7 @@ describe("Processes.tryLock()", () => {
     assert.equal(platform.processes.tryLock(second), true, "its holder is dead");
   });
 
-  test("names the descriptor that is not open", { timeout: TIMEOUT_MS }, async () => {
+  test("names the descriptor that is not open", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const none = new Fd(platform.libc, NO_DESCRIPTOR);
     const subject = `descriptor ${NO_DESCRIPTOR}`;
@@ -163,14 +163,18 @@ describe("Processes.tryLock()", () => {
 });
 
 describe("Processes: limits and credentials", () => {
-  test("the limit on open files is ours as /proc shows it", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    const { processes, runtime } = platform;
-    assert.deepEqual(processes.fileLimit(), proc.fileLimitOf(runtime.pid));
-  });
+  test(
+    "the limit on open files is ours as /proc shows it",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      const { processes, runtime } = platform;
+      assert.deepEqual(processes.fileLimit(), proc.fileLimitOf(runtime.pid));
+    },
+  );
 
   test("setFileLimit() changes the soft limit and leaves the hard one", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     await using child = startPlatformChild(platform);
@@ -186,7 +190,7 @@ describe("Processes: limits and credentials", () => {
     assert.throws(() => platform.processes.setFileLimit(hard + 1), failure);
   });
 
-  test("userId() and parentPid() are ours", { timeout: TIMEOUT_MS }, async () => {
+  test("userId() and parentPid() are ours", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     assert.equal(platform.processes.userId(), process.geteuid!());
     assert.equal(platform.processes.parentPid(), process.ppid);
@@ -195,7 +199,7 @@ describe("Processes: limits and credentials", () => {
 
 describe("Processes: what the launcher does to itself", () => {
   test("resetSignals() leaves no signal ignored, caught or blocked", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     await using child = startPlatformChild(platform);
@@ -213,7 +217,7 @@ describe("Processes: what the launcher does to itself", () => {
   });
 
   test("closeOnExecFrom() marks every descriptor from there on", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, libc } = platform;
@@ -225,30 +229,38 @@ describe("Processes: what the launcher does to itself", () => {
     fds.forEach((fd) => fd.close());
   });
 
-  test("changeDirectory() changes it, or names the path", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    using dir = tempDir();
-    await using child = startPlatformChild(platform);
-    child.ask({ kind: "changeDirectory", path: dir.path });
-    const link = `/proc/${child.pid}/cwd`;
-    assert.equal(realpathSync(link), realpathSync(dir.path));
-    const path = dir.join("none");
-    const failure = systemCallError({ call: "chdir", code: "ENOENT", subject: path });
-    assert.throws(() => platform.processes.changeDirectory(path), failure);
-  });
+  test(
+    "changeDirectory() changes it, or names the path",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      using dir = tempDir();
+      await using child = startPlatformChild(platform);
+      child.ask({ kind: "changeDirectory", path: dir.path });
+      const link = `/proc/${child.pid}/cwd`;
+      assert.equal(realpathSync(link), realpathSync(dir.path));
+      const path = dir.join("none");
+      const failure = systemCallError({ call: "chdir", code: "ENOENT", subject: path });
+      assert.throws(() => platform.processes.changeDirectory(path), failure);
+    },
+  );
 
-  test("exec() becomes another program under the same pid", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    await using child = startPlatformChild(platform);
-    child.ask({ kind: "ping" });
-    const argv = ["a name", "-c", "exit $STATUS"];
-    child.send({ kind: "exec", path: "/bin/sh", argv, env: { STATUS: "23" } });
-    const reaped = await child.ended();
-    assert.deepEqual(reaped, { pid: child.pid, status: { kind: "exited", code: 23 } });
-  });
+  test(
+    "exec() becomes another program under the same pid",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      await using child = startPlatformChild(platform);
+      child.ask({ kind: "ping" });
+      const argv = ["a name", "-c", "exit $STATUS"];
+      child.send({ kind: "exec", path: "/bin/sh", argv, env: { STATUS: "23" } });
+      const reaped = await child.ended();
+      assert.deepEqual(reaped, { pid: child.pid, status: { kind: "exited", code: 23 } });
+    },
+  );
 
   test("signalOnParentDeath() ends the child when its parent is killed", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     // The shell is the parent, and ours; it waits, as `&` keeps it from executing the runtime itself.
@@ -266,7 +278,7 @@ describe("Processes: what the launcher does to itself", () => {
 
 describe("EINTR", () => {
   test("a call that a stop and a continue have interrupted goes on", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     await using child = startPlatformChild(platform);

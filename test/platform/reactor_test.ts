@@ -7,13 +7,13 @@ import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import * as proc from "../../src/platform/proc.ts";
 import type { Readiness } from "../../src/platform/reactor.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { openDescriptors } from "../support/open_descriptors.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 30_000;
 const ONE_BYTE = Uint8Array.of(1);
 /** epoll_wait and epoll_pwait of x64, epoll_pwait of arm64: <asm/unistd.h>. */
 const EPOLL_WAITS = [232, 281, 22];
@@ -60,7 +60,7 @@ function hasFired(fd: Fd): boolean {
 
 describe("Reactor.watch()", () => {
   test("calls its handler once for each arming, however long the descriptor stays ready", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using pipe = disposablePipe(platform);
@@ -82,7 +82,7 @@ describe("Reactor.watch()", () => {
     watch.cancel();
   });
 
-  test("says what came: readable, writable, hangup", { timeout: TIMEOUT_MS }, async () => {
+  test("says what came: readable, writable, hangup", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const [a, b] = platform.sockets.pair();
     const seen: Readiness[] = [];
@@ -105,7 +105,7 @@ describe("Reactor.watch()", () => {
   });
 
   test("is refused for a regular file, and for one that is watched already", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
@@ -124,7 +124,7 @@ describe("Reactor.watch()", () => {
 
 describe("Watch.cancel()", () => {
   test("in one handler keeps another from running whose event is on its way already", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using first = disposablePipe(platform);
@@ -152,7 +152,7 @@ describe("Watch.cancel()", () => {
   });
 
   test("twice, or after the descriptor is closed, is harmless; arming then does nothing", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using pipe = disposablePipe(platform);
@@ -173,7 +173,7 @@ describe("Watch.cancel()", () => {
 
   test(
     "a number that is given out again can be watched anew",
-    { timeout: TIMEOUT_MS },
+    { timeout: TEST_TIMEOUT_MS },
     async () => {
       await using platform = await testPlatform();
       using pipe = disposablePipe(platform);
@@ -194,7 +194,7 @@ describe("Watch.cancel()", () => {
 
 describe("Reactor", () => {
   test("delivers to a thousand watches at once, and forgets them all", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const before = openDescriptors();
@@ -218,27 +218,31 @@ describe("Reactor", () => {
     for (const fd of [...copies, pipe.read, pipe.write]) fd.close();
   });
 
-  test("tells onError what a handler throws, and goes on", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    using bad = disposablePipe(platform);
-    using good = disposablePipe(platform);
-    const errors: unknown[] = [];
-    platform.reactor.onError = (error) => errors.push(error);
-    let calls = 0;
-    const watches = [
-      platform.reactor.watch(bad.read, () => {
-        throw new Error("broken handler");
-      }),
-      platform.reactor.watch(good.read, () => calls++),
-    ];
-    for (const { write } of [bad, good]) platform.descriptors.writeAll(write, ONE_BYTE);
-    await waitUntil(() => calls === 1 && errors.length === 1, { what: "both were called" });
-    assert.match(String(errors[0]), /broken handler/);
-    for (const watch of watches) watch.cancel();
-  });
+  test(
+    "tells onError what a handler throws, and goes on",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      using bad = disposablePipe(platform);
+      using good = disposablePipe(platform);
+      const errors: unknown[] = [];
+      platform.reactor.onError = (error) => errors.push(error);
+      let calls = 0;
+      const watches = [
+        platform.reactor.watch(bad.read, () => {
+          throw new Error("broken handler");
+        }),
+        platform.reactor.watch(good.read, () => calls++),
+      ];
+      for (const { write } of [bad, good]) platform.descriptors.writeAll(write, ONE_BYTE);
+      await waitUntil(() => calls === 1 && errors.length === 1, { what: "both were called" });
+      assert.match(String(errors[0]), /broken handler/);
+      for (const watch of watches) watch.cancel();
+    },
+  );
 
   test("close() ends its thread, and leaves the watched descriptors open", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const platform = await testPlatform();
     const before = openDescriptors();

@@ -9,10 +9,10 @@ import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { Listeners } from "../../src/steering/listeners.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { connectInet } from "../support/raw_client.ts";
 import { testPlatform } from "../support/test_platform.ts";
 
-const TIMEOUT_MS = 20_000;
 const CONNECTIONS = 20;
 const BACKLOG = 128;
 
@@ -46,7 +46,7 @@ function waitingIn(platform: Platform, listener: Fd): number {
 describe("addResidents()", () => {
   for (const reusePort of [false, true]) {
     test(`a socket ${reusePort ? "with" : "without"} ReusePort=yes serves first, and last`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const port = await freePort();
@@ -101,7 +101,7 @@ describe("addResidents()", () => {
   }
 
   test("one that nobody can join is shared, and put back as it was", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { sockets } = platform;

@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { decodeAddress } from "../../src/platform/address.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import * as proc from "../../src/platform/proc.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { startPlatformChild } from "../support/platform_parent.ts";
 import { listenAt } from "../support/raw_client.ts";
@@ -14,7 +15,6 @@ import { systemCallError } from "../support/system_call_error.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { pollOnce, startTrappedChild } from "../support/trapped_child.ts";
 
-const TIMEOUT_MS = 60_000;
 const POLLHUP = 0x10;
 const SIGKILL = 9;
 const CAP_SYS_ADMIN = 21;
@@ -36,7 +36,7 @@ interface BindResult extends CallResult {
 }
 
 describe("Seccomp: a notification", () => {
-  test("says who calls what, with all arguments", { skip, timeout: TIMEOUT_MS }, async () => {
+  test("says who calls what, with all arguments", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
     const notification = trapped.provoke(ANY_PORT);
@@ -54,7 +54,7 @@ describe("Seccomp: a notification", () => {
     assert.equal(trapped.child.answer<BindResult>().value.result, 0);
   });
 
-  test("comes for the listed calls only", { skip, timeout: TIMEOUT_MS }, async () => {
+  test("comes for the listed calls only", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     await using trapped = await startTrappedChild(platform, [arch.SYS_listen]);
     const { socket, result } = trapped.child.ask<BindResult>(ANY_PORT).value;
@@ -69,7 +69,7 @@ describe("Seccomp: a notification", () => {
 
   test("is gone when its caller dies, whatever is tried with it", {
     skip,
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { seccomp } = platform;
@@ -95,7 +95,7 @@ describe("Seccomp: a notification", () => {
 
   test("that was not received yet is null when its caller dies", {
     skip,
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
@@ -108,21 +108,25 @@ describe("Seccomp: a notification", () => {
 });
 
 describe("Seccomp: an answer", () => {
-  test("continue() lets the kernel carry the call out", { skip, timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
-    const { id } = trapped.provoke(ANY_PORT);
-    assert.ok(platform.seccomp.continue(trapped.notify, id));
-    const bound = trapped.child.answer<BindResult>().value;
-    assert.equal(bound.result, 0);
-    const port = trapped.child.ask<number>({ kind: "localPort", descriptor: bound.socket }).value;
-    assert.ok(port > 0, "it was really bound");
-  });
+  test(
+    "continue() lets the kernel carry the call out",
+    { skip, timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
+      const { id } = trapped.provoke(ANY_PORT);
+      assert.ok(platform.seccomp.continue(trapped.notify, id));
+      const bound = trapped.child.answer<BindResult>().value;
+      assert.equal(bound.result, 0);
+      const port = trapped.child.ask<number>({ kind: "localPort", descriptor: bound.socket }).value;
+      assert.ok(port > 0, "it was really bound");
+    },
+  );
 
   for (const value of [0, 7, 0x7fffffff]) {
     test(`answer(${value}) is what the call returns, and nothing is carried out`, {
       skip,
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
@@ -136,17 +140,21 @@ describe("Seccomp: an answer", () => {
   }
 
   for (const code of ["EADDRINUSE", "EACCES", "EPERM"] as const) {
-    test(`refuse(${code}) makes the call fail with it`, { skip, timeout: TIMEOUT_MS }, async () => {
-      await using platform = await testPlatform();
-      await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
-      const { id } = trapped.provoke(ANY_PORT);
-      assert.ok(platform.seccomp.refuse(trapped.notify, id, C[code]));
-      const { result, errno } = trapped.child.answer<BindResult>().value;
-      assert.deepEqual([result, errno], [-1, C[code]]);
-    });
+    test(
+      `refuse(${code}) makes the call fail with it`,
+      { skip, timeout: TEST_TIMEOUT_MS },
+      async () => {
+        await using platform = await testPlatform();
+        await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
+        const { id } = trapped.provoke(ANY_PORT);
+        assert.ok(platform.seccomp.refuse(trapped.notify, id, C[code]));
+        const { result, errno } = trapped.child.answer<BindResult>().value;
+        assert.deepEqual([result, errno], [-1, C[code]]);
+      },
+    );
   }
 
-  test("is refused the second time", { skip, timeout: TIMEOUT_MS }, async () => {
+  test("is refused the second time", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
     const { id } = trapped.provoke(ANY_PORT);
@@ -160,7 +168,7 @@ describe("Seccomp.replaceDescriptor()", () => {
   for (const closeOnExec of [true, false]) {
     test(`puts ours in place of the caller's, close-on-exec ${closeOnExec}`, {
       skip,
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
@@ -191,7 +199,7 @@ describe("Seccomp.replaceDescriptor()", () => {
 describe("Seccomp.installFilter()", () => {
   test("fails with EBUSY below a filter that has a listener already", {
     skip,
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
@@ -204,7 +212,7 @@ describe("Seccomp.installFilter()", () => {
 
   test("needs no_new_privs or CAP_SYS_ADMIN, and sets the one when asked to", {
     skip,
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     await using child = startPlatformChild(platform);
@@ -223,7 +231,7 @@ describe("Seccomp.installFilter()", () => {
 
   test("hands over a notify descriptor that leaves nothing behind", {
     skip,
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const before = openDescriptors();
@@ -237,7 +245,7 @@ describe("Seccomp.installFilter()", () => {
 
   test("leaves a child without a supervisor with ENOSYS, and alive", {
     skip,
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
@@ -248,7 +256,7 @@ describe("Seccomp.installFilter()", () => {
 });
 
 describe("Seccomp: errors of the supervisor's half", () => {
-  test("name the ioctl", { timeout: TIMEOUT_MS }, async () => {
+  test("name the ioctl", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { seccomp, descriptors } = platform;
     const { read, write } = descriptors.pipe();

@@ -10,13 +10,13 @@ import type { Platform } from "../../src/platform/platform.ts";
 import * as proc from "../../src/platform/proc.ts";
 import { SockDiag } from "../../src/platform/sock_diag.ts";
 import { noIpv6 } from "../support/features.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { connectInet, listenAt } from "../support/raw_client.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 30_000;
 const NOBODY: InetAddress = { family: "inet", host: "0.0.0.0", port: 0, scope: 0 };
 const skipIpv6 = noIpv6(await testPlatform());
 
@@ -35,7 +35,7 @@ describe("SockDiag: a listener", () => {
   for (const host of ["127.0.0.1", "::1"]) {
     test(`at ${host} is shown with the connections that wait in its queue`, {
       skip: host === "::1" && skipIpv6,
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const { listener, address } = listenAt(platform, host, { backlog: 5 });
@@ -64,7 +64,7 @@ describe("SockDiag: a listener", () => {
   }
 
   test("that is bound to an interface is shown with its index", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async (t) => {
     await using platform = await testPlatform();
     using socket = platform.sockets.stream("inet");
@@ -83,7 +83,7 @@ describe("SockDiag: a listener", () => {
 
 describe("SockDiag: a connection", () => {
   test("is shown with its queues, what it has carried, and how long ago", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, sockets } = platform;
@@ -125,7 +125,7 @@ describe("SockDiag: a connection", () => {
     listener.close();
   });
 
-  test("that nobody reads fills its send queue", { timeout: TIMEOUT_MS }, async () => {
+  test("that nobody reads fills its send queue", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { listener, address } = listenAt(platform, "127.0.0.1");
     using client = connectInet(platform, address);
@@ -144,7 +144,7 @@ describe("SockDiag: a connection", () => {
 
   test("of IPv4 to a dual-stack listener is shown once, as IPv6", {
     skip: skipIpv6,
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { listener, address } = listenAt(platform, "::");
@@ -158,7 +158,7 @@ describe("SockDiag: a connection", () => {
   });
 
   test("that its client has closed waits for its server, and then is gone", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { listener, address } = listenAt(platform, "127.0.0.1");
@@ -180,7 +180,7 @@ describe("SockDiag: a connection", () => {
 
 describe("SockDiag.tcpByLocalPort()", () => {
   test("has rows of that port only, not of neighbours, of swapped bytes, or of its clients", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const listeners = Array.from({ length: 24 }, () => listenAt(platform, "127.0.0.1"));
@@ -198,7 +198,7 @@ describe("SockDiag.tcpByLocalPort()", () => {
   });
 
   test("has every socket when they fill more than one answer", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const before = openDescriptors();
@@ -221,7 +221,7 @@ describe("SockDiag.tcpByLocalPort()", () => {
   });
 
   test("is empty for a port that nobody has, and for a state that nobody is in", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { listener, address } = listenAt(platform, "127.0.0.1");
@@ -232,7 +232,7 @@ describe("SockDiag.tcpByLocalPort()", () => {
 });
 
 describe("SockDiag: an error of the kernel", () => {
-  test("is thrown with its number", { timeout: TIMEOUT_MS }, async () => {
+  test("is thrown with its number", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const before = openDescriptors();
     // struct nlmsgerr behind struct nlmsghdr: what a kernel without inet_diag answers.

@@ -9,12 +9,12 @@ import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { assemble, encode } from "../../src/steering/program.ts";
 import { noIpv6 } from "../support/features.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { connectInet, listenAt } from "../support/raw_client.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 
-const TIMEOUT_MS = 10_000;
 const ENOTSOCK = "errno 88";
 const skipIpv6 = noIpv6(await testPlatform());
 
@@ -33,7 +33,7 @@ describe("Sockets.stream()", () => {
   ) {
     test(`makes a close-on-exec stream socket of family ${family}`, {
       skip: family === "inet6" && skipIpv6,
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const { sockets } = platform;
@@ -50,7 +50,7 @@ describe("Sockets.stream()", () => {
   }
 
   test("pair() is connected, close-on-exec, and keeps message boundaries", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { sockets } = platform;
@@ -66,7 +66,7 @@ describe("Sockets: bind, listen and accept", () => {
   for (const host of ["127.0.0.1", "::1"]) {
     test(`a listener at ${host} accepts one connection after the other, and then none`, {
       skip: host === "::1" && skipIpv6,
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const { sockets } = platform;
@@ -96,7 +96,7 @@ describe("Sockets: bind, listen and accept", () => {
     });
   }
 
-  test("bindInet() names the address that is taken", { timeout: TIMEOUT_MS }, async () => {
+  test("bindInet() names the address that is taken", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { listener, address } = listenAt(platform, "127.0.0.1");
     using second = platform.sockets.stream("inet");
@@ -109,7 +109,7 @@ describe("Sockets: bind, listen and accept", () => {
   });
 
   test("accept() and listen() name the descriptor that they failed on", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, sockets } = platform;
@@ -127,7 +127,7 @@ describe("Sockets: bind, listen and accept", () => {
   });
 
   test("localAddress() of a Unix socket is null, of an unbound one is port 0", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { sockets } = platform;
@@ -140,7 +140,7 @@ describe("Sockets: bind, listen and accept", () => {
 });
 
 describe("Sockets: Unix", () => {
-  test("a connection tells who is at the other end", { timeout: TIMEOUT_MS }, async () => {
+  test("a connection tells who is at the other end", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { sockets, runtime } = platform;
     using dir = tempDir();
@@ -157,7 +157,7 @@ describe("Sockets: Unix", () => {
   });
 
   test("connectUnix() says whether nobody listens or there is no such path", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { sockets } = platform;
@@ -177,7 +177,7 @@ describe("Sockets: Unix", () => {
 });
 
 describe("Sockets: options", () => {
-  test("an integer option is set and read", { timeout: TIMEOUT_MS }, async () => {
+  test("an integer option is set and read", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const { sockets } = platform;
     using socket = sockets.stream("inet");
@@ -188,30 +188,34 @@ describe("Sockets: options", () => {
     assert.equal(sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT), 0);
   });
 
-  test("a refused option names itself and the descriptor", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    const { descriptors, sockets } = platform;
-    const { read, write } = descriptors.pipe();
-    const subject = `option ${C.SO_TYPE} of descriptor ${read.number}`;
-    assert.throws(
-      () => sockets.option(read, C.SOL_SOCKET, C.SO_TYPE),
-      systemCallError({ call: "getsockopt", code: ENOTSOCK, subject }),
-    );
-    assert.throws(
-      () => sockets.setOption(read, C.SOL_SOCKET, C.SO_TYPE, 1),
-      systemCallError({ call: "setsockopt", code: ENOTSOCK, subject }),
-    );
-    assert.throws(
-      () => sockets.peerCredentials(read),
-      systemCallError({ call: "getsockopt", code: ENOTSOCK, subject: "SO_PEERCRED" }),
-    );
-    read.close();
-    write.close();
-  });
+  test(
+    "a refused option names itself and the descriptor",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      const { descriptors, sockets } = platform;
+      const { read, write } = descriptors.pipe();
+      const subject = `option ${C.SO_TYPE} of descriptor ${read.number}`;
+      assert.throws(
+        () => sockets.option(read, C.SOL_SOCKET, C.SO_TYPE),
+        systemCallError({ call: "getsockopt", code: ENOTSOCK, subject }),
+      );
+      assert.throws(
+        () => sockets.setOption(read, C.SOL_SOCKET, C.SO_TYPE, 1),
+        systemCallError({ call: "setsockopt", code: ENOTSOCK, subject }),
+      );
+      assert.throws(
+        () => sockets.peerCredentials(read),
+        systemCallError({ call: "getsockopt", code: ENOTSOCK, subject: "SO_PEERCRED" }),
+      );
+      read.close();
+      write.close();
+    },
+  );
 
   for (const [timeoutMs, sec, usec] of [[0, 0, 0], [40, 0, 40_000], [1500, 1, 500_000]] as const) {
     test(`setTimeouts(${timeoutMs}) is ${sec} s and ${usec} us in the kernel`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const { libc, sockets } = platform;
@@ -228,7 +232,7 @@ describe("Sockets: options", () => {
   }
 
   test("after setTimeouts() a read gives up instead of waiting for ever", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const [a, b] = platform.sockets.pair();
@@ -247,7 +251,7 @@ describe("Sockets.attachReuseportProgram()", () => {
   for (const host of ["127.0.0.1", "::1"]) {
     test(`sends each new connection at ${host} to the member that the program names`, {
       skip: host === "::1" && skipIpv6,
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const { sockets } = platform;
@@ -268,7 +272,7 @@ describe("Sockets.attachReuseportProgram()", () => {
   }
 
   test("fails on a socket that was bound without SO_REUSEPORT, and on a wrong program", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { sockets } = platform;

@@ -6,6 +6,7 @@ import { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import { shellStatus } from "../../src/platform/processes.ts";
 import * as proc from "../../src/platform/proc.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { spawnChild, spawnShell } from "../support/own_child.ts";
 import * as processes from "../support/proc.ts";
@@ -14,37 +15,40 @@ import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TIMEOUT_MS = 30_000;
 const CAT = "/bin/cat";
 const NO_DESCRIPTOR = 1 << 20;
 const EBADF = "errno 9";
 
 describe("Processes.spawn(): the child gets", () => {
   for (const count of [3, 8, 80]) {
-    test(`exactly the ${count} descriptors that are listed`, { timeout: TIMEOUT_MS }, async () => {
-      await using platform = await testPlatform();
-      // Deno's test runner leaves descriptors of its own to its children.
-      platform.processes.closeOnExecFrom(3);
-      const before = openDescriptors();
-      {
-        const pipes = Array.from({ length: count }, () => platform.descriptors.pipe());
-        // Backwards, so that many of our numbers are targets of another.
-        const given = pipes.map(({ read }) => read).reverse();
-        const expected = given.map((fd) => proc.ownDescriptorTarget(fd.number)!);
-        await using child = spawnChild(platform, { argv: [CAT], descriptors: given });
-        const found = await waitUntil(() => {
-          const open = processes.openFds(child.pid);
-          return open.size === count ? open : null; // The loader has opened libraries until now.
-        }, { what: `process ${child.pid} has ${count} descriptors` });
-        assert.deepEqual([...found].sort(([a], [b]) => a - b), [...expected.entries()]);
-        for (const { read, write } of pipes) [read, write].forEach((fd) => fd.close());
-      }
-      assert.deepEqual(leakedSince(before), []);
-    });
+    test(
+      `exactly the ${count} descriptors that are listed`,
+      { timeout: TEST_TIMEOUT_MS },
+      async () => {
+        await using platform = await testPlatform();
+        // Deno's test runner leaves descriptors of its own to its children.
+        platform.processes.closeOnExecFrom(3);
+        const before = openDescriptors();
+        {
+          const pipes = Array.from({ length: count }, () => platform.descriptors.pipe());
+          // Backwards, so that many of our numbers are targets of another.
+          const given = pipes.map(({ read }) => read).reverse();
+          const expected = given.map((fd) => proc.ownDescriptorTarget(fd.number)!);
+          await using child = spawnChild(platform, { argv: [CAT], descriptors: given });
+          const found = await waitUntil(() => {
+            const open = processes.openFds(child.pid);
+            return open.size === count ? open : null; // The loader has opened libraries until now.
+          }, { what: `process ${child.pid} has ${count} descriptors` });
+          assert.deepEqual([...found].sort(([a], [b]) => a - b), [...expected.entries()]);
+          for (const { read, write } of pipes) [read, write].forEach((fd) => fd.close());
+        }
+        assert.deepEqual(leakedSince(before), []);
+      },
+    );
   }
 
   test("one descriptor under several numbers, and our own by number", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     platform.processes.closeOnExecFrom(3);
@@ -64,7 +68,7 @@ describe("Processes.spawn(): the child gets", () => {
   });
 
   test("exactly the arguments and the environment that are listed", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { read, write } = platform.descriptors.pipe();
@@ -84,7 +88,7 @@ describe("Processes.spawn(): the child gets", () => {
   });
 
   test("a process group of its own, and no signal blocked or ignored", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { read, write } = platform.descriptors.pipe();
@@ -104,7 +108,7 @@ describe("Processes.spawn(): the child gets", () => {
 
 describe("Processes.spawn() fails", () => {
   test("with the path, when there is no such program or it cannot be executed", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
@@ -130,7 +134,7 @@ describe("Processes.spawn() fails", () => {
   });
 
   test("when a descriptor is not open, and leaves nothing behind", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const before = openDescriptors();
@@ -154,7 +158,7 @@ describe("Processes.spawn() fails", () => {
     assert.deepEqual(leakedSince(before), []);
   });
 
-  test("on a NUL in an argument or a variable", { timeout: TIMEOUT_MS }, async () => {
+  test("on a NUL in an argument or a variable", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const before = openDescriptors();
     assert.throws(() => spawnChild(platform, { argv: [CAT, "a\0b"] }), TypeError);
@@ -171,7 +175,7 @@ describe("Processes.exec() fails", () => {
       ["script_without_interpreter", 0o755, "ENOEXEC"],
     ] as const
   ) {
-    test(`with ${code} and returns to us`, { timeout: TIMEOUT_MS }, async () => {
+    test(`with ${code} and returns to us`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await using platform = await testPlatform();
       using dir = tempDir();
       const path = mode === null ? dir.join(name) : dir.write(name, "exit 0\n");
@@ -184,7 +188,7 @@ describe("Processes.exec() fails", () => {
 
 describe("Processes.reap()", () => {
   for (const code of [0, 1, 2, 64, 100, 126, 127, 128, 129, 200, 254, 255]) {
-    test(`tells exit status ${code}`, { timeout: TIMEOUT_MS }, async () => {
+    test(`tells exit status ${code}`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await using platform = await testPlatform();
       await using child = spawnShell(platform, `exit ${code}`);
       const status = await child.ended();
@@ -207,7 +211,7 @@ describe("Processes.reap()", () => {
       ["the last real-time signal", 64],
     ] as const
   ) {
-    test(`tells the end by ${name}`, { timeout: TIMEOUT_MS }, async () => {
+    test(`tells the end by ${name}`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await using platform = await testPlatform();
       const { read, write } = platform.descriptors.pipe();
       await using child = spawnChild(platform, { argv: [CAT], descriptors: [read, 2, 2] });
@@ -222,7 +226,7 @@ describe("Processes.reap()", () => {
   }
 
   test("is null for a child that was reaped already, and for a stranger", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     await using child = spawnShell(platform, "exit 3");
@@ -231,19 +235,23 @@ describe("Processes.reap()", () => {
     assert.equal(platform.processes.reap(1), null);
   });
 
-  test("leaves the number with a child until it is reaped", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    await using child = spawnShell(platform, "exit 3");
-    await waitUntil(() => processes.state(child.pid) === "Z", { what: "it is a zombie" });
-    assert.equal(platform.processes.signal(child.pid, 0), true);
-    assert.deepEqual(await child.ended(), { kind: "exited", code: 3 });
-    assert.equal(platform.processes.signal(child.pid, 0), false);
-  });
+  test(
+    "leaves the number with a child until it is reaped",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      await using child = spawnShell(platform, "exit 3");
+      await waitUntil(() => processes.state(child.pid) === "Z", { what: "it is a zombie" });
+      assert.equal(platform.processes.signal(child.pid, 0), true);
+      assert.deepEqual(await child.ended(), { kind: "exited", code: 3 });
+      assert.equal(platform.processes.signal(child.pid, 0), false);
+    },
+  );
 });
 
 describe("Processes.becomeSubreaper()", () => {
   test("makes an orphan of our child our own, to be reaped by us", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { descriptors, libc } = platform;

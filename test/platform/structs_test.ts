@@ -19,8 +19,8 @@ import {
   TCP_INFO_LAST_DATA_SENT,
 } from "../../src/platform/sock_diag.ts";
 import { evaluate, findCompiler, hasHeader } from "../support/c_compiler.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 
-const TIMEOUT_MS = 60_000;
 const compiler = findCompiler();
 const skip = compiler === null
   ? "there is no C compiler (cc, gcc or clang) in PATH"
@@ -245,7 +245,7 @@ for (
     for (const layout of layouts) {
       test(`${layout.type} is laid out as the compiler does it`, {
         skip,
-        timeout: TIMEOUT_MS,
+        timeout: TEST_TIMEOUT_MS,
       }, () => check(layout));
     }
   });
@@ -254,7 +254,7 @@ for (
 describe("classic BPF in seccomp.ts", () => {
   test(
     "the three instructions have the numbers of the headers",
-    { skip, timeout: TIMEOUT_MS },
+    { skip, timeout: TEST_TIMEOUT_MS },
     () => {
       const theirs = evaluate(compiler!, {
         headers: ["linux/bpf_common.h"],

@@ -9,6 +9,7 @@ import * as proc from "../../src/platform/proc.ts";
 import { decodeNotification } from "../../src/platform/seccomp.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import type { Notification } from "../../src/platform/seccomp.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { startTrappedChild } from "../support/trapped_child.ts";
@@ -21,7 +22,7 @@ const skip = seccomp.hasUserNotification()
   : "this kernel or container has no seccomp user notification";
 /** TCP_CLOSE, <netinet/tcp.h> */
 const CLOSED = 7;
-const TEST = { skip, timeout: 60_000 };
+const TEST = { skip, timeout: TEST_TIMEOUT_MS };
 const CALLS = [arch.SYS_bind, arch.SYS_listen];
 
 interface BindResult {

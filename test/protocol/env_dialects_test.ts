@@ -12,6 +12,7 @@ import { describe, test } from "node:test";
 import { startBare } from "../support/bare_server.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { listeners } from "../support/proc.ts";
 import { findPython, FIXTURES, required } from "../support/programs.ts";
 import { fixtureCommand } from "../support/servers.ts";
@@ -19,7 +20,6 @@ import { type TempDir, tempDir } from "../support/temp_dir.ts";
 
 /** Signals 1 to 31 in the masks of /proc/PID/status. */
 const STANDARD = 0x7fffffffn;
-const TIMEOUT_MS = 60_000;
 /** Of the test run itself; they only begin like ours. */
 const NOT_OURS = ["BATON_UNDER_TEST", "BATON_TEST_RUN"];
 const HAS_IPV6 = Object.values(networkInterfaces()).flat().some((each) => each?.address === "::1");
@@ -96,7 +96,7 @@ describe("a server that is given three listeners", () => {
     return { ports, third, flags: specs.flatMap((spec) => ["--listen", spec]) };
   }
 
-  test("finds each convention's variables, exactly", { timeout: TIMEOUT_MS }, async () => {
+  test("finds each convention's variables, exactly", { timeout: TEST_TIMEOUT_MS }, async () => {
     using work = tempDir();
     const { ports, third, flags } = await threePorts();
     const [web = 0, any = 0] = ports;
@@ -126,7 +126,7 @@ describe("a server that is given three listeners", () => {
   });
 
   test("has descriptors 0 to 2 and those three, whatever baton was given", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const { ports, flags } = await threePorts();
@@ -147,7 +147,7 @@ describe("a server that is given three listeners", () => {
     }
   });
 
-  test("finds {fd:NAME} and {port:NAME} filled in", { timeout: TIMEOUT_MS }, async () => {
+  test("finds {fd:NAME} and {port:NAME} filled in", { timeout: TEST_TIMEOUT_MS }, async () => {
     using work = tempDir();
     const { ports, flags } = await threePorts();
     const [web = 0, any = 0, six = 0] = ports;
@@ -157,21 +157,25 @@ describe("a server that is given three listeners", () => {
     assert.deepEqual(found, ["--fd=3", `5,${six}`, `http://x:${any}/`, "{3}"]);
   });
 
-  test("is not started with a {fd:NAME} that nobody has", { timeout: TIMEOUT_MS }, async () => {
-    await using baton = await startBaton({
-      command: fixtureCommand("prints_fds.py", "{fd:other}"),
-      env: {},
-      flags: ["--listen", `127.0.0.1:${await freePort()}`],
-      expectFailure: true,
-    });
-    assert.equal((await baton.exited).code, 64, baton.stderr);
-    assert.match(baton.stderr, /\{fd:other\}/);
-  });
+  test(
+    "is not started with a {fd:NAME} that nobody has",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using baton = await startBaton({
+        command: fixtureCommand("prints_fds.py", "{fd:other}"),
+        env: {},
+        flags: ["--listen", `127.0.0.1:${await freePort()}`],
+        expectFailure: true,
+      });
+      assert.equal((await baton.exited).code, 64, baton.stderr);
+      assert.match(baton.stderr, /\{fd:other\}/);
+    },
+  );
 });
 
 describe("a server that is given no listener", () => {
   test("finds the epoch and where to notify, and nothing that was meant for baton", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await startBaton({
@@ -200,7 +204,7 @@ describe("a server that is given no listener", () => {
   });
 
   test("has the signal dispositions, working directory and user of a bare start", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     const runnable = { command: fixtureCommand("prints_fds.py"), env: { PORT: String(port) } };
@@ -224,7 +228,7 @@ describe("a server that is given no listener", () => {
   });
 
   test("starts with no signal ignored, whatever baton's runtime ignores", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();
     const port = await freePort();

@@ -11,6 +11,7 @@ import { MESSAGE_LIMIT } from "../../src/takeover/messages.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { connectInet } from "../support/raw_client.ts";
 import { place, server } from "../support/servers.ts";
@@ -25,7 +26,6 @@ import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const TEST_TIMEOUT_MS = 90_000;
 const timeout = TEST_TIMEOUT_MS;
 const THINK_TIME_MS = 2;
 const NOBODY = 65_534;
@@ -120,7 +120,7 @@ describe("an old baton and new ones that do not keep to the protocol", () => {
       ...place(server("node"), { port, workDir: work.path }),
       flags: ["--handoff-socket", socket],
     });
-    const options = { port, thinkTimeMs: THINK_TIME_MS, maxDurationMs: TEST_TIMEOUT_MS };
+    const options = { port, thinkTimeMs: THINK_TIME_MS };
     const load = new Load(options).start();
     return {
       ...{ work, port, socket, old, load },

@@ -11,6 +11,7 @@ import { createConnection, type Socket } from "node:net";
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { HttpResponse } from "./http_response.ts";
+import { TEST_TIMEOUT_MS } from "./limits.ts";
 import { type Cause, causeOfCode, Tally } from "./tally.ts";
 import { waitUntil } from "./wait_until.ts";
 
@@ -20,7 +21,7 @@ export type { Cause, LostRequest } from "./tally.ts";
 export const DEFAULT_CLIENTS = 8;
 export const DEFAULT_TIMEOUT_MS = 10_000;
 export const DEFAULT_MAX_REQUESTS = 500_000;
-export const DEFAULT_MAX_DURATION_MS = 60_000;
+export const DEFAULT_MAX_DURATION_MS = TEST_TIMEOUT_MS;
 /** Where the same promises are tested a second time clients pause, so that it does not take as long. */
 const DEFAULT_THINK_TIME_MS = Number(process.env["BATON_TEST_THINK_MS"] ?? 0);
 /** Local addresses of the clients of an IPv4 loopback server. */

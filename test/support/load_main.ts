@@ -9,6 +9,8 @@ import { parseArgs } from "node:util";
 import { formatTally, Load, type LoadOptions } from "./load.ts";
 
 const LIVE_INTERVAL_MS = 500;
+/** For one that is forgotten. */
+const MAX_DURATION_MS = 60_000;
 const EXIT_LOST = 1;
 const EXIT_USAGE = 64;
 const USAGE = `usage: load_main.ts --port N | --unix PATH
@@ -45,6 +47,7 @@ function parse(argv: readonly string[]): Command {
   return {
     live: values.live ?? false,
     load: {
+      maxDurationMs: MAX_DURATION_MS,
       ...values.unix === undefined ? {} : { unixPath: values.unix },
       ...values.host === undefined ? {} : { host: values.host },
       ...values.path === undefined ? {} : { path: values.path },

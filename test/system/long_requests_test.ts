@@ -10,6 +10,7 @@ import { describe, test } from "node:test";
 import { batonCommand, runCommand, UNDER_TEST } from "../support/baton.ts";
 import { startBare } from "../support/bare_server.ts";
 import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { contained, CONTAINER, noContainer } from "../support/pid1.ts";
 import { fixtureCommand } from "../support/servers.ts";
@@ -22,7 +23,7 @@ const MIN_DRAIN = "1s";
 const SLACK_MS = 8_000;
 const OPTIONS = {
   skip: UNDER_TEST === "bun" ? noContainer : "once is enough: on Bun",
-  timeout: 90_000,
+  timeout: TEST_TIMEOUT_MS,
 };
 
 function slowRequest(port: number): Load {

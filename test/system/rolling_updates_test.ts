@@ -11,6 +11,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { UNDER_TEST } from "../support/baton.ts";
 import { noKubesim, type Scenario } from "../support/kubesim.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { which } from "../support/programs.ts";
 import { type Case, type Loss, lostBy } from "../support/rolling_update.ts";
 import { server } from "../support/servers.ts";
@@ -24,7 +25,7 @@ const SERVERS = (["node", "go", "python", "nginx", "ignores_term"] as const)
   .filter((id) => id === "ignores_term" || server(id).needs() === null);
 /** The other runtime differs in nothing that depends on lag or form: rolling_update_test.ts is enough. */
 const skip = UNDER_TEST === "bun" ? noKubesim : "once is enough: on Bun";
-const OPTIONS = { skip, timeout: 175_000 };
+const OPTIONS = { skip, timeout: TEST_TIMEOUT_MS };
 
 const FORMS: Readonly<Record<Scenario["form"], string>> = {
   entrypoint: "as main process",

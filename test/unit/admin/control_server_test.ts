@@ -9,11 +9,11 @@ import type { FetchHandler } from "../../../src/admin/control_server.ts";
 import { parseResponse } from "../../../src/admin/http1.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
-const TIMEOUT_MS = 30_000;
 const MAX_CONNECTIONS = 32;
 type TestPlatform = Awaited<ReturnType<typeof testPlatform>>;
 
@@ -76,7 +76,7 @@ async function ask(platform: TestPlatform, path: string, text: string) {
 
 describe("ControlServer", () => {
   test("answers a request, at a socket that is its owner's alone", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withServer(echo, async (platform, path) => {
       assert.equal(statSync(path).mode & 0o777, 0o600);
@@ -95,7 +95,7 @@ describe("ControlServer", () => {
   });
 
   test("answers a request that comes byte by byte, and several clients at once", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withServer(echo, async (platform, path) => {
       using slow = connect(platform, path);
@@ -109,7 +109,7 @@ describe("ControlServer", () => {
   });
 
   test("sends an answer that is longer than a socket's buffer", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const body = "x".repeat(2_000_000);
     await withServer(() => new Response(body), async (platform, path) => {
@@ -125,7 +125,7 @@ describe("ControlServer", () => {
       ["a head without an end", "x".repeat(9_000), 431],
     ] as const
   ) {
-    test(`answers ${name} with ${status}`, { timeout: TIMEOUT_MS }, async () => {
+    test(`answers ${name} with ${status}`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await withServer(echo, async (platform, path) => {
         assert.equal((await ask(platform, path, text))?.status, status);
       });
@@ -139,7 +139,7 @@ describe("ControlServer", () => {
     ] as const
   ) {
     test(`answers ${name} somehow, which fetch's Request may refuse`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await withServer(echo, async (platform, path) => {
         const { status } = (await ask(platform, path, text))!;
@@ -148,7 +148,7 @@ describe("ControlServer", () => {
     });
   }
 
-  test("answers 500 when its handler fails", { timeout: TIMEOUT_MS }, async () => {
+  test("answers 500 when its handler fails", { timeout: TEST_TIMEOUT_MS }, async () => {
     const failing = () => Promise.reject(new Error("out of order"));
     await withServer(failing, async (platform, path) => {
       const answer = await ask(platform, path, "GET / HTTP/1.1\r\n\r\n");
@@ -157,7 +157,7 @@ describe("ControlServer", () => {
   });
 
   test("forgets a client that goes before it has asked, or before it is answered", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const slow = async () => {
@@ -177,7 +177,7 @@ describe("ControlServer", () => {
   });
 
   test("answers a client that has closed its own direction, as nc -N does", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const { promise: asked, resolve: noteAsked } = Promise.withResolvers<void>();
@@ -197,7 +197,7 @@ describe("ControlServer", () => {
   });
 
   test("serves as many clients as it says, closes others, and serves again", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withServer(echo, async (platform, path) => {
       const idle = Array.from({ length: MAX_CONNECTIONS }, () => connect(platform, path));
@@ -223,7 +223,7 @@ describe("callControl()", () => {
     }
   };
 
-  test("says why nobody answers", { timeout: TIMEOUT_MS }, async () => {
+  test("says why nobody answers", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();
     const path = dir.join("control.sock");
@@ -243,7 +243,7 @@ describe("callControl()", () => {
 
   test("does not believe a socket in a folder that it may not look into", {
     skip: process.geteuid?.() === 0 && "root may look everywhere",
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     assert.equal(kindOf(() => callControl(platform, "/root/x/control.sock", request)), "untrusted");

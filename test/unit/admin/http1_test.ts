@@ -9,9 +9,9 @@ import {
   parseResponse,
 } from "../../../src/admin/http1.ts";
 import type { ParseResult } from "../../../src/admin/http1.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { Random } from "../../support/random.ts";
 
-const TIMEOUT_MS = 10_000;
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const head = (...lines: readonly string[]) => bytesOf(lines.join("\r\n") + "\r\n\r\n");
@@ -25,7 +25,7 @@ function request(bytes: Uint8Array) {
 }
 
 describe("parseRequest() takes", () => {
-  test("a GET without headers", { timeout: TIMEOUT_MS }, () => {
+  test("a GET without headers", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.deepEqual(request(head("GET /v1/status HTTP/1.1")), {
       method: "GET",
       target: "/v1/status",
@@ -34,20 +34,24 @@ describe("parseRequest() takes", () => {
     });
   });
 
-  test("a POST with a body, and leaves what comes behind it alone", { timeout: TIMEOUT_MS }, () => {
-    const bytes = bytesOf(
-      "POST /v1/reload HTTP/1.0\r\ncontent-LENGTH: 4\r\n\r\nbodyGET / HTTP/1.1",
-    );
-    assert.deepEqual(request(bytes), {
-      method: "POST",
-      target: "/v1/reload",
-      headers: { "content-length": "4" },
-      body: "body",
-    });
-  });
+  test(
+    "a POST with a body, and leaves what comes behind it alone",
+    { timeout: TEST_TIMEOUT_MS },
+    () => {
+      const bytes = bytesOf(
+        "POST /v1/reload HTTP/1.0\r\ncontent-LENGTH: 4\r\n\r\nbodyGET / HTTP/1.1",
+      );
+      assert.deepEqual(request(bytes), {
+        method: "POST",
+        target: "/v1/reload",
+        headers: { "content-length": "4" },
+        body: "body",
+      });
+    },
+  );
 
   test("headers in any case, with and without spaces, the last of a name", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const lines = ["HOST:baton", "X-One: \t a b \t", "empty:", "x-two: a:b", "X-Two: last"];
     assert.deepEqual(request(head("GET / HTTP/1.1", ...lines)).headers, {
@@ -58,16 +62,20 @@ describe("parseRequest() takes", () => {
     });
   });
 
-  test("a head and a body that are exactly as long as allowed", { timeout: TIMEOUT_MS }, () => {
-    const start = "GET / HTTP/1.1\r\nx: ";
-    const longest = start + "y".repeat(MAX_HEAD_BYTES - start.length) + "\r\n\r\n";
-    assert.equal(request(bytesOf(longest)).method, "GET");
-    const body = "z".repeat(MAX_BODY_BYTES);
-    const bytes = bytesOf(`POST / HTTP/1.1\r\nContent-Length: ${MAX_BODY_BYTES}\r\n\r\n${body}`);
-    assert.equal(request(bytes).body, body);
-  });
+  test(
+    "a head and a body that are exactly as long as allowed",
+    { timeout: TEST_TIMEOUT_MS },
+    () => {
+      const start = "GET / HTTP/1.1\r\nx: ";
+      const longest = start + "y".repeat(MAX_HEAD_BYTES - start.length) + "\r\n\r\n";
+      assert.equal(request(bytesOf(longest)).method, "GET");
+      const body = "z".repeat(MAX_BODY_BYTES);
+      const bytes = bytesOf(`POST / HTTP/1.1\r\nContent-Length: ${MAX_BODY_BYTES}\r\n\r\n${body}`);
+      assert.equal(request(bytes).body, body);
+    },
+  );
 
-  test("a body of any bytes", { timeout: TIMEOUT_MS }, () => {
+  test("a body of any bytes", { timeout: TEST_TIMEOUT_MS }, () => {
     const body = Uint8Array.from({ length: 256 }, (_, i) => i);
     const bytes = new Uint8Array([...head("POST / HTTP/1.1", "Content-Length: 256"), ...body]);
     const result = parseRequest(bytes);
@@ -75,7 +83,7 @@ describe("parseRequest() takes", () => {
   });
 
   test("the same at every split, and is incomplete before its last byte", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const whole = bytesOf("POST /v1/stop HTTP/1.1\r\nHost: b\r\nContent-Length: 3\r\n\r\nabc");
     for (let length = 0; length < whole.length; length++) {
@@ -162,7 +170,7 @@ describe("parseRequest() refuses", () => {
     ["a head without an end", bytesOf("GET / HTTP/1.1\r\n".repeat(600)), 431, /head is longer/],
   ];
   for (const [name, bytes, status, message] of cases) {
-    test(`${name} with ${status}`, { timeout: TIMEOUT_MS }, () => {
+    test(`${name} with ${status}`, { timeout: TEST_TIMEOUT_MS }, () => {
       const result = parseRequest(bytes);
       assert.equal(result.kind, "invalid", JSON.stringify(result));
       if (result.kind !== "invalid") return;
@@ -171,7 +179,7 @@ describe("parseRequest() refuses", () => {
     });
   }
 
-  test("without ever throwing, whatever the bytes", { timeout: TIMEOUT_MS }, () => {
+  test("without ever throwing, whatever the bytes", { timeout: TEST_TIMEOUT_MS }, () => {
     const random = new Random(20_261_121);
     const parts = [
       "GET ",
@@ -199,7 +207,7 @@ describe("encodeResponse() and parseResponse()", () => {
   for (const [status, line] of [[200, "HTTP/1.1 200 OK"], [409, "HTTP/1.1 409 Error"]] as const) {
     test(
       `a response of ${status} is written whole, and read again`,
-      { timeout: TIMEOUT_MS },
+      { timeout: TEST_TIMEOUT_MS },
       () => {
         const bytes = encodeResponse(status, "application/json", bytesOf('{"\u00e9":1}'));
         assert.equal(
@@ -216,14 +224,14 @@ describe("encodeResponse() and parseResponse()", () => {
   }
 
   test("a response without a length goes to the end of the connection", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     assert.deepEqual(parseResponse(head("HTTP/1.1 204 No Content")), { status: 204, body: "" });
     const text = "HTTP/1.0 200 OK\r\n\r\nall of it";
     assert.deepEqual(parseResponse(bytesOf(text)), { status: 200, body: "all of it" });
   });
 
-  test("what is no HTTP is no response", { timeout: TIMEOUT_MS }, () => {
+  test("what is no HTTP is no response", { timeout: TEST_TIMEOUT_MS }, () => {
     for (const text of ["", "hello\r\n\r\n", "HTTP/2 200\r\n\r\n", "HTTP/1.1 20\r\n\r\n"]) {
       assert.equal(parseResponse(bytesOf(text)), null, text);
     }

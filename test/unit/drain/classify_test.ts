@@ -6,8 +6,8 @@ import type { Activity, EarlierLook } from "../../../src/drain/classify.ts";
 import { countConnections } from "../../../src/drain/connections.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { TcpSocket, TcpTraffic } from "../../../src/platform/sock_diag.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-const TIMEOUT_MS = 5_000;
 const QUIET_MS = 1_000;
 const ANY = { family: "inet", host: "127.0.0.1", port: 80, scope: 0 } as const;
 
@@ -98,23 +98,23 @@ describe("classify()", () => {
     ["the same, after that", at(AMBIGUOUS_QUIET_MS, AMBIGUOUS_QUIET_MS), "idle"],
   ];
   for (const [name, look, expected] of cases) {
-    test(`${name}: ${expected}`, { timeout: TIMEOUT_MS }, () => {
+    test(`${name}: ${expected}`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.equal(classify(socket(look), QUIET_MS), expected);
     });
   }
 
   for (let state = 1; state <= 12; state++) {
     const expected = state === C.TCP_ESTABLISHED || state === C.TCP_CLOSE_WAIT ? "busy" : "closing";
-    test(`state ${state} with unread bytes is ${expected}`, { timeout: TIMEOUT_MS }, () => {
+    test(`state ${state} with unread bytes is ${expected}`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.equal(classify(socket({ state, receiveQueue: 9 }), QUIET_MS), expected);
     });
   }
 
-  test("without counters of the kernel a connection is busy", { timeout: TIMEOUT_MS }, () => {
+  test("without counters of the kernel a connection is busy", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(classify({ ...socket({}), traffic: null }, QUIET_MS), "busy");
   });
 
-  test("with --quiet 0 it is idle as soon as it is answered", { timeout: TIMEOUT_MS }, () => {
+  test("with --quiet 0 it is idle as soon as it is answered", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(classify(socket(at(0, 4)), 0), "idle");
     assert.equal(classify(socket(at(4, 0)), 0), "busy");
   });
@@ -133,17 +133,17 @@ describe("classify() with an earlier look, when the last send and receive fall i
     ["a request came in since", { bytesAcked: 500, bytesReceived: 50 }, "busy"],
   ];
   for (const [name, earlier, expected] of cases) {
-    test(`${name}: ${expected}`, { timeout: TIMEOUT_MS }, () => {
+    test(`${name}: ${expected}`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.equal(classify(socket(tie), QUIET_MS, earlier), expected);
     });
   }
 
-  test("it does not make a connection idle that is not quiet", { timeout: TIMEOUT_MS }, () => {
+  test("it does not make a connection idle that is not quiet", { timeout: TEST_TIMEOUT_MS }, () => {
     const earlier = { bytesAcked: 400, bytesReceived: 100 };
     assert.equal(classify(socket({ ...tie, ...at(999, 999) }), QUIET_MS, earlier), "busy");
   });
 
-  test("it does not overrule an order that is known", { timeout: TIMEOUT_MS }, () => {
+  test("it does not overrule an order that is known", { timeout: TEST_TIMEOUT_MS }, () => {
     const earlier = { bytesAcked: 400, bytesReceived: 100 };
     assert.equal(classify(socket({ ...tie, ...at(2_004, 2_000) }), QUIET_MS, earlier), "busy");
   });
@@ -155,14 +155,14 @@ describe("countConnections()", () => {
   const closing = socket({ inode: 3, state: C.TCP_LAST_ACK });
 
   test("counts busy and idle ones; those that close are nobody's any more", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const counts = countConnections([busy, idle, closing, idle], QUIET_MS);
     assert.deepEqual(counts, { total: 3, busy: 1, idle: 2 });
     assert.deepEqual(countConnections([], QUIET_MS), { total: 0, busy: 0, idle: 0 });
   });
 
-  test("remembers the first look at each, and uses it", { timeout: TIMEOUT_MS }, () => {
+  test("remembers the first look at each, and uses it", { timeout: TEST_TIMEOUT_MS }, () => {
     const earlier = new Map<number, EarlierLook>();
     const first = socket({ inode: 7, ...at(2_000, 2_000), bytesAcked: 400, bytesReceived: 100 });
     assert.equal(countConnections([first], QUIET_MS, earlier).busy, 1);

@@ -5,12 +5,11 @@ import { SocketTable } from "../../../src/drain/connections.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 import * as proc from "../../../src/platform/proc.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { spawnChild } from "../../support/own_child.ts";
 import { connectInet, listenAt } from "../../support/raw_client.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
-
-const TIMEOUT_MS = 20_000;
 
 function inodeOf(fd: Fd): number {
   return Number(/\d+/.exec(proc.ownDescriptorTarget(fd.number) ?? "")?.[0]) >>> 0;
@@ -18,7 +17,7 @@ function inodeOf(fd: Fd): number {
 
 describe("SocketTable", () => {
   test("tells the connections of one process from those of another, and from queues", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const { sockets, runtime } = platform;
@@ -54,7 +53,7 @@ describe("SocketTable", () => {
   });
 
   test("without listeners is empty, and asks the kernel nothing", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const table = new SocketTable(platform, new Listeners(platform.sockets));

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseListenSpec } from "../../../src/config/listen_spec.ts";
 import { fillPlaceholders, serverEnvironment } from "../../../src/handoff/dialects.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-const TIMEOUT_MS = 5_000;
 const specs = (...texts: readonly string[]) => texts.map(parseListenSpec);
 
 describe("serverEnvironment()", () => {
-  test("without listeners tells the epoch, and nothing else", { timeout: TIMEOUT_MS }, () => {
+  test("without listeners tells the epoch, and nothing else", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.deepEqual(serverEnvironment({ HOME: "/home/a" }, [], 4), {
       HOME: "/home/a",
       BATON_EPOCH: "4",
@@ -16,7 +16,7 @@ describe("serverEnvironment()", () => {
     });
   });
 
-  test("with one listener speaks every dialect", { timeout: TIMEOUT_MS }, () => {
+  test("with one listener speaks every dialect", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.deepEqual(serverEnvironment({}, specs("127.0.0.1:8080"), 0), {
       BATON_EPOCH: "0",
       RESTART_EPOCH: "0",
@@ -32,7 +32,7 @@ describe("serverEnvironment()", () => {
   });
 
   test("with several numbers them from 3 on, in the order of the flags", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const listeners = specs("web=0.0.0.0:80", "admin=127.0.0.1:9000", "v6=[::1]:81", "*:82");
     assert.deepEqual(serverEnvironment({ PATH: "/bin" }, listeners, 7), {
@@ -55,7 +55,7 @@ describe("serverEnvironment()", () => {
   });
 
   test("does not set LISTEN_PID: only the launcher knows the server's pid", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const env = serverEnvironment({ LISTEN_PID: "1" }, specs("80"), 0);
     assert.equal("LISTEN_PID" in env, false);
@@ -83,7 +83,7 @@ describe("serverEnvironment()", () => {
     ]
   ) {
     test(`${name} was meant for baton and does not reach the server`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, () => {
       const base = { [name]: "baton's own", OTHER: "kept" };
       assert.deepEqual(serverEnvironment(base, [], 0), {
@@ -95,7 +95,7 @@ describe("serverEnvironment()", () => {
     });
   }
 
-  test("of an outer baton or einhorn is overwritten", { timeout: TIMEOUT_MS }, () => {
+  test("of an outer baton or einhorn is overwritten", { timeout: TEST_TIMEOUT_MS }, () => {
     const outer = { BATON_EPOCH: "3", EINHORN_FD_0: "9", SERVER_STARTER_PORT: "1=9" };
     const env = serverEnvironment(outer, specs("127.0.0.1:8080"), 1);
     assert.deepEqual(
@@ -130,17 +130,17 @@ describe("fillPlaceholders()", () => {
   ];
   for (const [word, expected] of cases) {
     test(`makes ${JSON.stringify(word)} ${JSON.stringify(expected)}`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, () => assert.deepEqual(fillPlaceholders([word], listeners), [expected]));
   }
 
-  test("leaves the number and the order of words alone", { timeout: TIMEOUT_MS }, () => {
+  test("leaves the number and the order of words alone", { timeout: TEST_TIMEOUT_MS }, () => {
     const command = ["server", "--fd", "{fd:admin}", "a b", "{port:web}"];
     assert.deepEqual(fillPlaceholders(command, listeners), ["server", "--fd", "4", "a b", "8080"]);
     assert.deepEqual(fillPlaceholders(command, []), command);
   });
 
-  test("knows listeners without a name by their place", { timeout: TIMEOUT_MS }, () => {
+  test("knows listeners without a name by their place", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.deepEqual(fillPlaceholders(["{fd:listen1}"], specs("1001", "1002")), ["4"]);
   });
 });

@@ -10,11 +10,11 @@ import { C } from "../../../src/platform/libc/constants.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
 import { noIpv6 } from "../../support/features.ts";
 import { freePort } from "../../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { leakedSince, openDescriptors } from "../../support/open_descriptors.ts";
 import { connectInet, listenAt } from "../../support/raw_client.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 
-const TIMEOUT_MS = 20_000;
 const BACKLOG = 9;
 const skipIpv6 = noIpv6(await testPlatform());
 type TestPlatform = Awaited<ReturnType<typeof testPlatform>>;
@@ -55,7 +55,7 @@ describe("Inheritor.membersFor()", () => {
   for (const address of ["127.0.0.1", "[::1]"]) {
     test(`makes listening members at ${address}, in the order of the flags`, {
       skip: address === "[::1]" && skipIpv6,
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const ports = [await freePort(), await freePort()];
@@ -76,7 +76,7 @@ describe("Inheritor.membersFor()", () => {
   }
 
   test("lets a second generation's get nothing until it is switched to", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const spec = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);
@@ -92,7 +92,7 @@ describe("Inheritor.membersFor()", () => {
   });
 
   test("gives an heir the member of the crashed one, with what waits in its queue", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const spec = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);
@@ -116,7 +116,7 @@ describe("Inheritor.membersFor()", () => {
 
 describe("Inheritor.membersFor() fails", () => {
   test("beside a program that listens there, names it, and leaves nothing", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const free = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);
@@ -138,7 +138,7 @@ describe("Inheritor.membersFor() fails", () => {
     }
   });
 
-  test("at an address that this machine does not have", { timeout: TIMEOUT_MS }, async () => {
+  test("at an address that this machine does not have", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     // TEST-NET-1, RFC 5737.
     const spec = parseListenSpec(`192.0.2.1:${await freePort()}`, 0);
@@ -148,7 +148,7 @@ describe("Inheritor.membersFor() fails", () => {
   });
 
   test("and keeps what it took over from the crashed one for the next heir", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const first = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);

@@ -4,10 +4,10 @@ import { chmodSync, chownSync, mkdirSync, symlinkSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { resolveProgram } from "../../../src/launcher/resolve.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import type { TempDir } from "../../support/temp_dir.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
-const TIMEOUT_MS = 5_000;
 const isRoot = process.getuid!() === 0;
 
 /** A folder `bin` with `good` and `plain` (not executable), `sub/good`, links, and a file `file`. */
@@ -88,7 +88,7 @@ describe("resolveProgram()", () => {
     const where = path === undefined ? "" : ` in PATH "${path}"`;
     const outcome = found ?? `status ${fails![0]}`;
     const shown = program.length > 40 ? `${program.slice(0, 8)}...` : program;
-    test(`${shown}${where} from ${cwd} is ${outcome}`, { timeout: TIMEOUT_MS }, () => {
+    test(`${shown}${where} from ${cwd} is ${outcome}`, { timeout: TEST_TIMEOUT_MS }, () => {
       using dir = scene();
       const fill = (text: string) =>
         text.replaceAll("$/", `${dir.path}/`).replace(/^\$$/, dir.path);
@@ -110,7 +110,7 @@ describe("resolveProgram()", () => {
 
   test("passes over a folder of PATH that may not be searched", {
     skip: isRoot && "root may search everything",
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     using dir = scene();
     chmodSync(dir.join("other"), 0o000);
@@ -127,7 +127,7 @@ describe("resolveProgram()", () => {
 
   test("takes another user's program that its group or others may execute", {
     skip: !isRoot && "only root can give a file away",
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     using dir = scene();
     const path = dir.join("bin", "good");

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ACCEPTS, accepts, because, newGeneration } from "../../../src/lifecycle/generation.ts";
 import type { GenerationEventKind, GenerationState } from "../../../src/lifecycle/generation.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-const TIMEOUT_MS = 5_000;
 const EVENTS: readonly GenerationEventKind[] = [
   "listening",
   "ready",
@@ -42,21 +42,29 @@ describe("accepts()", () => {
     const marks = row.trim().split(/\s+/);
     EVENTS.forEach((event, i) => {
       const expected = marks[i] === "x";
-      test(`${state} ${expected ? "takes" : "ignores"} ${event}`, { timeout: TIMEOUT_MS }, () => {
-        assert.equal(accepts(state, event), expected);
-      });
+      test(
+        `${state} ${expected ? "takes" : "ignores"} ${event}`,
+        { timeout: TEST_TIMEOUT_MS },
+        () => {
+          assert.equal(accepts(state, event), expected);
+        },
+      );
     });
   }
 
-  test("knows no state and no event that is not in this table", { timeout: TIMEOUT_MS }, () => {
-    assert.deepEqual(Object.keys(ACCEPTS).sort(), Object.keys(TABLE).sort());
-    const events = new Set(Object.values(ACCEPTS).flat());
-    assert.deepEqual([...events].sort(), [...EVENTS].sort());
-  });
+  test(
+    "knows no state and no event that is not in this table",
+    { timeout: TEST_TIMEOUT_MS },
+    () => {
+      assert.deepEqual(Object.keys(ACCEPTS).sort(), Object.keys(TABLE).sort());
+      const events = new Set(Object.values(ACCEPTS).flat());
+      assert.deepEqual([...events].sort(), [...EVENTS].sort());
+    },
+  );
 });
 
 describe("newGeneration()", () => {
-  test("starts, and nothing has happened to it", { timeout: TIMEOUT_MS }, () => {
+  test("starts, and nothing has happened to it", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.deepEqual(newGeneration(3), {
       epoch: 3,
       state: "starting",
@@ -71,7 +79,7 @@ describe("newGeneration()", () => {
 });
 
 describe("because()", () => {
-  test("notes the first cause, and changes nothing else", { timeout: TIMEOUT_MS }, () => {
+  test("notes the first cause, and changes nothing else", { timeout: TEST_TIMEOUT_MS }, () => {
     const fresh = newGeneration(1);
     const failed = because(fresh, "failed", "not ready within 5 s");
     assert.deepEqual(failed, { ...fresh, outcome: "failed", reason: "not ready within 5 s" });

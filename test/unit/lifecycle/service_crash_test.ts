@@ -1,16 +1,16 @@
 /** Crashes: back-off, breaker, heirs, and a crash in the middle of a reload. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { play, Story } from "../../support/service_story.ts";
 import type { Line } from "../../support/service_story.ts";
 
-const TIMEOUT_MS = 5_000;
 const SEGV = 139;
 const serving = (policy = {}) => new Story(policy).given("start", "listening 0", "ready 0");
 const crashed = (policy = {}) => serving(policy).given(`exited 0 ${SEGV}`);
 
 function tell(name: string, story: () => Story, script: readonly Line[]): void {
-  test(name, { timeout: TIMEOUT_MS }, () => play(story(), script));
+  test(name, { timeout: TEST_TIMEOUT_MS }, () => play(story(), script));
 }
 
 describe("a crash of the serving generation", () => {
@@ -104,7 +104,7 @@ describe("a crash of the serving generation", () => {
     ],
   ]);
 
-  test("is said in a notice, and so is giving up", { timeout: TIMEOUT_MS }, () => {
+  test("is said in a notice, and so is giving up", { timeout: TEST_TIMEOUT_MS }, () => {
     const story = serving({ backoff: { delayMs: 1, maxDelayMs: 1, limit: 1 } });
     const notices = (event: string) =>
       story.tellAll(event).filter((line) => line.startsWith("notice"));

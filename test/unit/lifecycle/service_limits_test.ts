@@ -1,14 +1,14 @@
 /** The limit on generations, and events that come too late to mean anything. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { play, Story } from "../../support/service_story.ts";
 import type { Line } from "../../support/service_story.ts";
 
-const TIMEOUT_MS = 5_000;
 const serving = () => new Story().given("start", "listening 0", "ready 0");
 
 function tell(name: string, story: () => Story, script: readonly Line[]): void {
-  test(name, { timeout: TIMEOUT_MS }, () => play(story(), script));
+  test(name, { timeout: TEST_TIMEOUT_MS }, () => play(story(), script));
 }
 
 describe("maxGenerations", () => {
@@ -87,7 +87,7 @@ describe("maxGenerations", () => {
     ],
   ]);
 
-  test("says whom it killed and why", { timeout: TIMEOUT_MS }, () => {
+  test("says whom it killed and why", { timeout: TEST_TIMEOUT_MS }, () => {
     const [notice] = full().tellAll("reload 3").filter((line) => line.startsWith("notice"));
     assert.equal(
       notice,

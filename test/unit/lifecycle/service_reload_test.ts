@@ -1,14 +1,14 @@
 /** Starts and reloads, told event by event: all that is asked for, and who is alive afterwards. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { play, Story } from "../../support/service_story.ts";
 import type { Line } from "../../support/service_story.ts";
 
-const TIMEOUT_MS = 5_000;
 const serving = () => new Story().given("start", "listening 0", "ready 0");
 
 function tell(name: string, story: () => Story, script: readonly Line[]): void {
-  test(name, { timeout: TIMEOUT_MS }, () => play(story(), script));
+  test(name, { timeout: TEST_TIMEOUT_MS }, () => play(story(), script));
 }
 
 describe("the first generation", () => {
@@ -131,7 +131,7 @@ describe("a reload", () => {
     ["exited 1 137", "disarm all 1", "kill 1", "retire 1", "= 0 serving, 2 starting"],
   ]);
 
-  test("that fails is said in a notice, with the reason", { timeout: TIMEOUT_MS }, () => {
+  test("that fails is said in a notice, with the reason", { timeout: TEST_TIMEOUT_MS }, () => {
     const story = serving().given("reload 1");
     const notices = story.tellAll("failed 1 70").filter((line) => line.startsWith("notice"));
     assert.deepEqual(notices, ["notice generation 1 failed: reason 1"]);

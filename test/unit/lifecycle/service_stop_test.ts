@@ -1,15 +1,15 @@
 /** Stopping: what the first, second and third request mean in each phase, and the exit status. */
 import { describe, test } from "node:test";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { play, Story } from "../../support/service_story.ts";
 import type { Line } from "../../support/service_story.ts";
 
-const TIMEOUT_MS = 5_000;
 const serving = () => new Story().given("start", "listening 0", "ready 0");
 const reloading = () => serving().given("reload 1", "listening 1");
 const draining = () => serving().given("reload 1", "ready 1");
 
 function tell(name: string, story: () => Story, script: readonly Line[]): void {
-  test(name, { timeout: TIMEOUT_MS }, () => play(story(), script));
+  test(name, { timeout: TEST_TIMEOUT_MS }, () => play(story(), script));
 }
 
 describe("the first stop request", () => {

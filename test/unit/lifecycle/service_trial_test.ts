@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Rollout } from "../../../src/lifecycle/rollout.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { play, Story } from "../../support/service_story.ts";
 import type { Line } from "../../support/service_story.ts";
 
-const TIMEOUT_MS = 5_000;
 const serving = () => new Story().given("start", "listening 0", "ready 0");
 const onTrial = (how: string) => serving().given(`reload 1 ${how}`, "listening 1", "ready 1");
 
 function tell(name: string, story: () => Story, script: readonly Line[]): void {
-  test(name, { timeout: TIMEOUT_MS }, () => play(story(), script));
+  test(name, { timeout: TEST_TIMEOUT_MS }, () => play(story(), script));
 }
 
 const SWITCH = [
@@ -106,7 +106,7 @@ describe("a trial", () => {
     ["ready 0", "disarm ready 0", "switch 0", "arm health 0", "= 0 serving"],
   ]);
 
-  test("is as configured, unless a reload says how", { timeout: TIMEOUT_MS }, () => {
+  test("is as configured, unless a reload says how", { timeout: TEST_TIMEOUT_MS }, () => {
     const story = new Story({ rollout: BAKE }).given("start", "ready 0");
     story.given("reload 1", "ready 1");
     assert.equal(story.generations, "0 serving, 1 baking");

@@ -1,10 +1,10 @@
 /** Upgrades of baton itself, seen from the old one and from the new one. */
 import { describe, test } from "node:test";
 import { inheritedState } from "../../../src/lifecycle/service.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { play, Story } from "../../support/service_story.ts";
 import type { Line } from "../../support/service_story.ts";
 
-const TIMEOUT_MS = 5_000;
 const serving = () => new Story().given("start", "listening 0", "ready 0");
 const upgrading = () => serving().given("upgrade 1");
 /** The new baton, whose predecessor's generation 4 serves. */
@@ -12,7 +12,7 @@ const successor = () => new Story({}, inheritedState(4));
 const trying = () => successor().given("reload 1");
 
 function tell(name: string, story: () => Story, script: readonly Line[]): void {
-  test(name, { timeout: TIMEOUT_MS }, () => play(story(), script));
+  test(name, { timeout: TEST_TIMEOUT_MS }, () => play(story(), script));
 }
 
 describe("the old baton", () => {

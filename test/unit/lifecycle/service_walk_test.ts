@@ -8,10 +8,10 @@ import { AT_ONCE } from "../../../src/lifecycle/rollout.ts";
 import type { Rollout } from "../../../src/lifecycle/rollout.ts";
 import type { ServicePolicy } from "../../../src/lifecycle/service.ts";
 import type { GenerationTimer, ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { Random, testSeed } from "../../support/random.ts";
 import { ServiceWorld } from "../../support/service_world.ts";
 
-const TIMEOUT_MS = 120_000;
 const EVENTS = 100_000;
 const EVENTS_SHOWN = 40;
 
@@ -142,7 +142,7 @@ function staleNews(world: ServiceWorld, random: Random): void {
   world.tell(random.pick(events));
 }
 
-test("a random walk of 100,000 events breaks no invariant", { timeout: TIMEOUT_MS }, () => {
+test("a random walk of 100,000 events breaks no invariant", { timeout: TEST_TIMEOUT_MS }, () => {
   const random = new Random(testSeed());
   let told = 0;
   let services = 0;

@@ -5,10 +5,10 @@ import { describe, test } from "node:test";
 import { Logger } from "../../../src/log/logger.ts";
 import type { LoggerOptions } from "../../../src/log/logger.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 
-const TIMEOUT_MS = 10_000;
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/;
 
@@ -40,7 +40,7 @@ async function fileLogger(options: Partial<LoggerOptions> = {}) {
 
 describe("Logger: text", () => {
   test("has time, name, level, message and fields on one line", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using log = await fileLogger();
     log.logger.info("generation 1 serves", { pid: 12, ok: true, epoch: null, text: "a" });
@@ -55,7 +55,7 @@ describe("Logger: text", () => {
   });
 
   test("keeps one event on one line, whatever the message holds", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using log = await fileLogger();
     log.logger.warn("first\nsecond\r\nthird", { path: "a\nb" });
@@ -68,7 +68,7 @@ describe("Logger: text", () => {
 });
 
 describe("Logger: JSON", () => {
-  test("is one object a line", { timeout: TIMEOUT_MS }, async () => {
+  test("is one object a line", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using log = await fileLogger({ format: "json" });
     log.logger.warn('with "quotes"\nand lines', { pid: 7, epoch: null });
     const [line = "", ...more] = log.lines();
@@ -87,7 +87,7 @@ describe("Logger: JSON", () => {
 
 describe("Logger: levels", () => {
   LEVELS.forEach((level, rank) => {
-    test(`at level ${level} leaves out what is below`, { timeout: TIMEOUT_MS }, async () => {
+    test(`at level ${level} leaves out what is below`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await using log = await fileLogger({ level });
       for (const each of LEVELS) log.logger[each](each);
       const logged = log.lines().map((line) => line.split(": ")[1]);
@@ -97,7 +97,7 @@ describe("Logger: levels", () => {
 });
 
 describe("Logger.reopen()", () => {
-  test("goes on in a new file at the same path", { timeout: TIMEOUT_MS }, async () => {
+  test("goes on in a new file at the same path", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using log = await fileLogger();
     log.logger.info("one");
     renameSync(log.path, `${log.path}.1`);
@@ -109,7 +109,7 @@ describe("Logger.reopen()", () => {
   });
 
   test("goes on in the old file when the new one cannot be opened", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     let failing = false;
     const platform = await testPlatform();
@@ -134,41 +134,45 @@ describe("Logger.reopen()", () => {
 });
 
 describe("Logger: a reader that does not read", () => {
-  test("costs lines, which are counted, and never blocks", { timeout: TIMEOUT_MS }, async () => {
-    const platform = await testPlatform();
-    const { descriptors } = platform;
-    const { read, write } = descriptors.pipe();
-    const logger = new Logger(descriptors, {
-      name: "web",
-      format: "text",
-      level: "info",
-      open: () => write,
-    });
-    const filler = "x".repeat(1_000);
-    const LINES = 200;
-    for (let i = 0; i < LINES; i++) logger.info(`${i} ${filler}`);
-    descriptors.setNonblocking(read);
-    const readLines = () => {
-      let text = "";
-      for (;;) {
-        const bytes = descriptors.read(read, new Uint8Array(65536));
-        if (bytes === null || bytes.length === 0) return text.split("\n").slice(0, -1);
-        text += new TextDecoder().decode(bytes);
-      }
-    };
-    const kept = readLines().length;
-    assert.ok(kept > 0 && kept < LINES);
-    logger.info("after");
-    const [note = "", after = ""] = readLines();
-    assert.match(note, new RegExp(`warn: ${LINES - kept} log lines lost: nobody read them$`));
-    assert.match(after, /info: after$/);
-    logger.info("and again");
-    assert.equal(readLines().length, 1, "what was lost is told once");
-    read.close();
-    write.close();
-  });
+  test(
+    "costs lines, which are counted, and never blocks",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      const platform = await testPlatform();
+      const { descriptors } = platform;
+      const { read, write } = descriptors.pipe();
+      const logger = new Logger(descriptors, {
+        name: "web",
+        format: "text",
+        level: "info",
+        open: () => write,
+      });
+      const filler = "x".repeat(1_000);
+      const LINES = 200;
+      for (let i = 0; i < LINES; i++) logger.info(`${i} ${filler}`);
+      descriptors.setNonblocking(read);
+      const readLines = () => {
+        let text = "";
+        for (;;) {
+          const bytes = descriptors.read(read, new Uint8Array(65536));
+          if (bytes === null || bytes.length === 0) return text.split("\n").slice(0, -1);
+          text += new TextDecoder().decode(bytes);
+        }
+      };
+      const kept = readLines().length;
+      assert.ok(kept > 0 && kept < LINES);
+      logger.info("after");
+      const [note = "", after = ""] = readLines();
+      assert.match(note, new RegExp(`warn: ${LINES - kept} log lines lost: nobody read them$`));
+      assert.match(after, /info: after$/);
+      logger.info("and again");
+      assert.equal(readLines().length, 1, "what was lost is told once");
+      read.close();
+      write.close();
+    },
+  );
 
-  test("may be gone for good", { timeout: TIMEOUT_MS }, async () => {
+  test("may be gone for good", { timeout: TEST_TIMEOUT_MS }, async () => {
     const platform = await testPlatform();
     const { read, write } = platform.descriptors.pipe();
     const options = { name: "web", format: "text", level: "info", open: () => write } as const;

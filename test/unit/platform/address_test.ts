@@ -11,8 +11,7 @@ import {
 } from "../../../src/platform/address.ts";
 import type { InetAddress } from "../../../src/platform/address.ts";
 import { parseListenSpec } from "../../../src/config/listen_spec.ts";
-
-const TIMEOUT_MS = 5_000;
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 /** Bytes of eight groups of 16 bits. */
 function groups(...values: readonly number[]): Uint8Array {
@@ -49,7 +48,7 @@ describe("formatHost() and parseHost()", () => {
     ["1::ffff:7f00:1", groups(1, 0, 0, 0, 0, 0xffff, 0x7f00, 1)],
   ];
   for (const [text, bytes] of canonical) {
-    test(`${text} is written and read`, { timeout: TIMEOUT_MS }, () => {
+    test(`${text} is written and read`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.equal(formatHost(bytes), text);
       assert.deepEqual([...parseHost(text)], [...bytes]);
     });
@@ -69,7 +68,7 @@ describe("formatHost() and parseHost()", () => {
     ["1:2:3:4:5:6:7.8.9.10", "1:2:3:4:5:6:708:90a"],
   ];
   for (const [text, same] of accepted) {
-    test(`${text} is read as ${same}`, { timeout: TIMEOUT_MS }, () => {
+    test(`${text} is read as ${same}`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.equal(formatHost(parseHost(text)), same);
     });
   }
@@ -101,12 +100,12 @@ describe("formatHost() and parseHost()", () => {
     "1:2:3:4:5:6:7:",
   ];
   for (const text of refused) {
-    test(`${JSON.stringify(text)} is refused`, { timeout: TIMEOUT_MS }, () => {
+    test(`${JSON.stringify(text)} is refused`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.throws(() => parseHost(text), { name: "RangeError", message: /as an IP address$/ });
     });
   }
 
-  test("agree with --listen on the canonical text", { timeout: TIMEOUT_MS }, () => {
+  test("agree with --listen on the canonical text", { timeout: TEST_TIMEOUT_MS }, () => {
     for (const host of ["::1", "2001:DB8:0:0:1:0:0:1", "0:1::", "0:0:0:0:0:0:0:0"]) {
       assert.equal(parseListenSpec(`[${host}]:80`, 0).host, formatHost(parseHost(host)), host);
     }
@@ -137,14 +136,14 @@ describe("encodeAddress() and decodeAddress()", () => {
     ],
   ];
   for (const [address, text, bytes] of cases) {
-    test(`${text} is a sockaddr and back`, { timeout: TIMEOUT_MS }, () => {
+    test(`${text} is a sockaddr and back`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.deepEqual([...encodeAddress(address)], bytes);
       assert.deepEqual(decodeAddress(Uint8Array.from(bytes)), address);
       assert.equal(formatAddress(address), text);
     });
   }
 
-  test("a sockaddr is read at any place of a buffer", { timeout: TIMEOUT_MS }, () => {
+  test("a sockaddr is read at any place of a buffer", { timeout: TEST_TIMEOUT_MS }, () => {
     const address: InetAddress = { family: "inet6", host: "::1", port: 443, scope: 0 };
     const padded = new Uint8Array(40).fill(0xee);
     padded.set(encodeAddress(address), 7);
@@ -174,22 +173,22 @@ describe("encodeAddress() and decodeAddress()", () => {
   ];
   for (const [name, bytes, expected] of short) {
     test(`${name} is ${expected === null ? "no address" : "an address"}`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, () => assert.deepEqual(decodeAddress(Uint8Array.from(bytes)), expected));
   }
 
-  test("a host that is no address is refused", { timeout: TIMEOUT_MS }, () => {
+  test("a host that is no address is refused", { timeout: TEST_TIMEOUT_MS }, () => {
     const address = { family: "inet", host: "example.org", port: 80, scope: 0 } as const;
     assert.throws(() => encodeAddress(address), /Cannot read "example.org" as an IP address/);
   });
 });
 
 describe("encodeUnixPath()", () => {
-  test("ends the path with a NUL", { timeout: TIMEOUT_MS }, () => {
+  test("ends the path with a NUL", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.deepEqual([...encodeUnixPath("/a")], [1, 0, 47, 97, 0]);
   });
 
-  test("takes 107 bytes and refuses 108, counted in UTF-8", { timeout: TIMEOUT_MS }, () => {
+  test("takes 107 bytes and refuses 108, counted in UTF-8", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(encodeUnixPath("x".repeat(107)).length, 110);
     assert.throws(() => encodeUnixPath("x".repeat(108)), {
       name: "RangeError",
@@ -199,7 +198,7 @@ describe("encodeUnixPath()", () => {
     assert.throws(() => encodeUnixPath("\u00e9".repeat(54)), /108 bytes, at most 107 fit$/);
   });
 
-  test("refuses a NUL", { timeout: TIMEOUT_MS }, () => {
+  test("refuses a NUL", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.throws(() => encodeUnixPath("\0abstract"), TypeError);
   });
 });

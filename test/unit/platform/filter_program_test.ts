@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { filterProgram } from "../../../src/platform/seccomp.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-const TIMEOUT_MS = 5_000;
 const X86_64 = 0xc000003e;
 const I386 = 0x40000003;
 
@@ -32,7 +32,7 @@ describe("filterProgram()", () => {
 
   for (const calls of [[], [49], [49, 50], [1, 2, 3, 4, 5, 6, 7, 8]]) {
     test(`with ${calls.length} calls asks about those, of our architecture only`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, () => {
       const program = filterProgram(X86_64, calls);
       for (let call = 0; call < 60; call++) {
@@ -43,7 +43,7 @@ describe("filterProgram()", () => {
     });
   }
 
-  test("takes another action, for filters that restrict", { timeout: TIMEOUT_MS }, () => {
+  test("takes another action, for filters that restrict", { timeout: TEST_TIMEOUT_MS }, () => {
     const program = filterProgram(X86_64, [49], C.SECCOMP_RET_ERRNO | C.EPERM);
     assert.equal(run(program, X86_64, 49), C.SECCOMP_RET_ERRNO | C.EPERM);
     assert.equal(run(program, X86_64, 50), C.SECCOMP_RET_ALLOW);

@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import { ARCH } from "../../../src/platform/libc/constants.ts";
 import { hasToken } from "../../../src/platform/poll_messages.ts";
 import { pollThreadSource } from "../../../src/platform/runtime/poll_thread_source.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-const TIMEOUT_MS = 5_000;
 type Event = readonly [events: number, token: number];
 
 /** What the thread posts when epoll_wait gives it `rounds`, one after the other. */
@@ -37,7 +37,7 @@ function posted(arch: "x64" | "arm64", rounds: readonly (readonly Event[])[]): u
 describe("pollThreadSource()", () => {
   for (const arch of ["x64", "arm64"] as const) {
     test(`posts each batch of ${arch}, and ends after the stop token`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, () => {
       const rounds: Event[][] = [
         [[1, 5]],
@@ -64,7 +64,7 @@ describe("hasToken()", () => {
       [[5, 1, 5, 2], 5, false],
     ] as const
   ) {
-    test(`of [${batch}] and ${token} is ${expected}`, { timeout: TIMEOUT_MS }, () => {
+    test(`of [${batch}] and ${token} is ${expected}`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.equal(hasToken(batch, token), expected);
     });
   }

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseEnvFile } from "../../../src/config/env_file.ts";
 import { ConfigError } from "../../../src/config/errors.ts";
-
-const TIMEOUT_MS = 5_000;
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 describe("parseEnvFile()", () => {
   const cases: [string, Record<string, string>][] = [
@@ -37,7 +36,7 @@ describe("parseEnvFile()", () => {
     ["\ufeffA=1", { A: "1" }],
   ];
   for (const [text, variables] of cases) {
-    test(`reads ${JSON.stringify(text)}`, { timeout: TIMEOUT_MS }, () => {
+    test(`reads ${JSON.stringify(text)}`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.deepEqual(parseEnvFile(text, "env"), variables);
     });
   }
@@ -54,7 +53,7 @@ describe("parseEnvFile()", () => {
     ["[section]", /line 1: .* got "\[section\]"$/],
   ];
   for (const [text, message] of refused) {
-    test(`refuses ${JSON.stringify(text)}, with the line`, { timeout: TIMEOUT_MS }, () => {
+    test(`refuses ${JSON.stringify(text)}, with the line`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.throws(() => parseEnvFile(text, "/etc/env"), (error: unknown) => {
         assert.ok(error instanceof ConfigError);
         assert.match(error.message, message);

@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import type { ReadyGate } from "../../../src/config/check_spec.ts";
 import type { Listeners } from "../../../src/steering/listeners.ts";
 import { Gate } from "../../../src/supervisor/gate.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-const TIMEOUT_MS = 5_000;
 const OLD = 0;
 const NEW = 1;
 
@@ -229,17 +229,21 @@ const CASES: readonly Case[] = [
 
 describe("Gate", () => {
   for (const each of CASES) {
-    test(`${each.passed ? "opens" : "stays shut"}: ${each.name}`, { timeout: TIMEOUT_MS }, () => {
-      const { groups, ready = "auto", wantsNotification = false, notified = false } = each;
-      const gate = new Gate(NEW, ready, listeners(groups), wantsNotification);
-      gate.notified = notified;
-      assert.equal(gate.isPassed, each.passed);
-      assert.equal(gate.explanation, each.explanation);
-    });
+    test(
+      `${each.passed ? "opens" : "stays shut"}: ${each.name}`,
+      { timeout: TEST_TIMEOUT_MS },
+      () => {
+        const { groups, ready = "auto", wantsNotification = false, notified = false } = each;
+        const gate = new Gate(NEW, ready, listeners(groups), wantsNotification);
+        gate.notified = notified;
+        assert.equal(gate.isPassed, each.passed);
+        assert.equal(gate.explanation, each.explanation);
+      },
+    );
   }
 
   test("names the groups that are missing and those that are there", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const table = { "a:80": [oldServes, newListens], "a:81": [oldServes], "b:90": [newListens] };
     const gate = new Gate(NEW, "auto", listeners(table), false);
@@ -249,7 +253,7 @@ describe("Gate", () => {
   });
 
   test("needs a notification by name, or after one of the generation before", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const needs = (ready: ReadyGate, wants: boolean) =>
       new Gate(NEW, ready, listeners({}), wants).needsNotification;

@@ -4,10 +4,10 @@ import { describe, test } from "node:test";
 import type { Fd } from "../../../src/platform/fd.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import { Output, Tail } from "../../../src/supervisor/output.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
-const TIMEOUT_MS = 20_000;
 const TAIL_LINES = 100;
 const TAIL_LINE_BYTES = 4096;
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -23,20 +23,20 @@ describe("Tail", () => {
     ["a carriage return, which stays", ["a\r\nb\r\n"], ["a\r", "b\r"]],
   ];
   for (const [name, chunks, lines] of cases) {
-    test(`remembers ${name}`, { timeout: TIMEOUT_MS }, () => {
+    test(`remembers ${name}`, { timeout: TEST_TIMEOUT_MS }, () => {
       const tail = new Tail();
       for (const chunk of chunks) tail.add(bytesOf(chunk));
       assert.deepEqual(tail.lines(100), lines);
     });
   }
 
-  test("joins a character that was cut in the middle", { timeout: TIMEOUT_MS }, () => {
+  test("joins a character that was cut in the middle", { timeout: TEST_TIMEOUT_MS }, () => {
     const tail = new Tail();
     for (const byte of bytesOf("\u00e9\u{1f680}\n")) tail.add(Uint8Array.of(byte));
     assert.deepEqual(tail.lines(1), ["\u00e9\u{1f680}"]);
   });
 
-  test("gives the last lines that are asked for", { timeout: TIMEOUT_MS }, () => {
+  test("gives the last lines that are asked for", { timeout: TEST_TIMEOUT_MS }, () => {
     const tail = new Tail();
     tail.add(bytesOf("1\n2\n3\n4"));
     assert.deepEqual(tail.lines(0), []);
@@ -44,16 +44,20 @@ describe("Tail", () => {
     assert.deepEqual(tail.lines(3), ["2", "3", "4"]);
   });
 
-  test("remembers so many lines and no more, whole or in pieces", { timeout: TIMEOUT_MS }, () => {
-    const tail = new Tail();
-    for (let i = 0; i < 1_000; i++) tail.add(bytesOf(`${i}\n`));
-    tail.add(bytesOf(Array.from({ length: 1_000 }, (_, i) => `${1_000 + i}\n`).join("")));
-    const lines = tail.lines(10_000);
-    assert.equal(lines.length, TAIL_LINES);
-    assert.deepEqual([lines[0], lines.at(-1)], ["1900", "1999"]);
-  });
+  test(
+    "remembers so many lines and no more, whole or in pieces",
+    { timeout: TEST_TIMEOUT_MS },
+    () => {
+      const tail = new Tail();
+      for (let i = 0; i < 1_000; i++) tail.add(bytesOf(`${i}\n`));
+      tail.add(bytesOf(Array.from({ length: 1_000 }, (_, i) => `${1_000 + i}\n`).join("")));
+      const lines = tail.lines(10_000);
+      assert.equal(lines.length, TAIL_LINES);
+      assert.deepEqual([lines[0], lines.at(-1)], ["1900", "1999"]);
+    },
+  );
 
-  test("cuts a line that never ends", { timeout: TIMEOUT_MS }, () => {
+  test("cuts a line that never ends", { timeout: TEST_TIMEOUT_MS }, () => {
     const tail = new Tail();
     for (let i = 0; i < 100; i++) tail.add(bytesOf("x".repeat(1_000)));
     assert.equal(tail.lines(1)[0]?.length, TAIL_LINE_BYTES);
@@ -63,7 +67,7 @@ describe("Tail", () => {
     assert.deepEqual(lines.at(-1), "end");
   });
 
-  test("takes bytes that are no text", { timeout: TIMEOUT_MS }, () => {
+  test("takes bytes that are no text", { timeout: TEST_TIMEOUT_MS }, () => {
     const tail = new Tail();
     tail.add(Uint8Array.of(0xff, 0xfe, 10));
     assert.deepEqual(tail.lines(1), ["\ufffd\ufffd"]);
@@ -112,7 +116,7 @@ async function withOutput(use: (scene: Scene) => Promise<void>): Promise<void> {
 }
 
 describe("Output", () => {
-  test("forwards both streams and remembers them", { timeout: TIMEOUT_MS }, async () => {
+  test("forwards both streams and remembers them", { timeout: TEST_TIMEOUT_MS }, async () => {
     await withOutput(async ({ output, server: [out, error], readOwn, platform }) => {
       platform.descriptors.writeAll(out, bytesOf("to out\n"));
       let seen = "";
@@ -124,7 +128,7 @@ describe("Output", () => {
   });
 
   test("forwards more than any pipe holds, whole and in order", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withOutput(async ({ server: [out], readOwn, platform }) => {
       const { descriptors } = platform;
@@ -142,7 +146,7 @@ describe("Output", () => {
   });
 
   test("stops reading when nobody reads from us, and loses nothing", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withOutput(async ({ server: [out], readOwn, own, platform }) => {
       const { descriptors } = platform;
@@ -161,7 +165,7 @@ describe("Output", () => {
   });
 
   test("remembers what it cannot forward, when nobody will ever read", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withOutput(async ({ output, server: [out], own, platform }) => {
       own.read.close();
@@ -170,7 +174,7 @@ describe("Output", () => {
     });
   });
 
-  test("ends with the last of the server's ends", { timeout: TIMEOUT_MS }, async () => {
+  test("ends with the last of the server's ends", { timeout: TEST_TIMEOUT_MS }, async () => {
     await withOutput(async ({ server: [out, error], readOwn, platform }) => {
       platform.descriptors.writeAll(out, bytesOf("bye\n"));
       out.close();
@@ -180,7 +184,7 @@ describe("Output", () => {
     });
   });
 
-  test("can be closed while it waits for its reader", { timeout: TIMEOUT_MS }, async () => {
+  test("can be closed while it waits for its reader", { timeout: TEST_TIMEOUT_MS }, async () => {
     await withOutput(async ({ output, server: [out], readOwn, own, platform }) => {
       const { descriptors } = platform;
       descriptors.setNonblocking(out);
@@ -202,7 +206,7 @@ describe("Output", () => {
 });
 
 describe("Output.drain()", () => {
-  test("takes the last words at once", { timeout: TIMEOUT_MS }, async () => {
+  test("takes the last words at once", { timeout: TEST_TIMEOUT_MS }, async () => {
     await withOutput(async ({ output, server: [out, error], readOwn, platform }) => {
       platform.descriptors.writeAll(out, bytesOf("a\nb\n"));
       platform.descriptors.writeAll(error, bytesOf("c"));
@@ -215,7 +219,7 @@ describe("Output.drain()", () => {
     });
   });
 
-  test("gives up on a writer that never stops", { timeout: TIMEOUT_MS }, async () => {
+  test("gives up on a writer that never stops", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const descriptors = Object.create(platform.descriptors);
     const null_ = platform.descriptors.open("/dev/null", 1);

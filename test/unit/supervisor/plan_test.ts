@@ -8,13 +8,13 @@ import { ConfigError } from "../../../src/config/errors.ts";
 import { parseListenSpec } from "../../../src/config/listen_spec.ts";
 import { launchPlan, logicalDirectory, originalFileLimit } from "../../../src/supervisor/plan.ts";
 import type { PlanContext } from "../../../src/supervisor/plan.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { spawnShell } from "../../support/own_child.ts";
 import { commandLine } from "../../support/proc.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
-const TIMEOUT_MS = 10_000;
 const NOTIFY = "/run/baton/web.notify.3";
 const NO_PID = 2 ** 30;
 
@@ -43,7 +43,7 @@ function context(
 }
 
 describe("launchPlan()", () => {
-  test("is complete without listeners", { timeout: TIMEOUT_MS }, () => {
+  test("is complete without listeners", { timeout: TEST_TIMEOUT_MS }, () => {
     const plan = launchPlan(
       context({ command: ["node", "app.js"] }, { env: { A: "1" } }),
       3,
@@ -71,7 +71,7 @@ describe("launchPlan()", () => {
   });
 
   test("with listeners fills the command line and asks for LISTEN_PID", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const listen = ["web=127.0.0.1:8080", "[::1]:81"].map(parseListenSpec);
     const command = ["server", "--fd={fd:web}", "{port:listen1}"];
@@ -82,12 +82,12 @@ describe("launchPlan()", () => {
     assert.equal("LISTEN_PID" in plan.env, false);
   });
 
-  test("keeps an orphan alive when asked to", { timeout: TIMEOUT_MS }, () => {
+  test("keeps an orphan alive when asked to", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(launchPlan(context({ orphan: "keep" }), 0, NOTIFY).parentDeathSignal, 0);
   });
 
   test("lets it outlive baton, and wait until it is known, when asked to", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const plan = launchPlan(context({ survive: true }), 0, NOTIFY);
     assert.deepEqual([plan.waits, plan.parentDeathSignal], [true, 0]);
@@ -103,7 +103,7 @@ describe("launchPlan()", () => {
     ] as const
   ) {
     test(`GODEBUG ${JSON.stringify(given)} becomes ${expected}: MPTCP cannot be steered`, {
-      timeout: TIMEOUT_MS,
+      timeout: TEST_TIMEOUT_MS,
     }, () => {
       const env = given === undefined ? {} : { GODEBUG: given };
       assert.equal(launchPlan(context({}, { env }), 0, NOTIFY).env["GODEBUG"], expected);
@@ -113,7 +113,7 @@ describe("launchPlan()", () => {
 
 describe("launchPlan() with an environment file", () => {
   test("reads it anew for each generation, over baton's own environment", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     using dir = tempDir();
     const envFile = dir.write("env", "VERSION=1\nGODEBUG=x=1\nNOTIFY_SOCKET=/mine\n");
@@ -127,14 +127,14 @@ describe("launchPlan() with an environment file", () => {
     assert.equal(plan(1)["VERSION"], "2");
   });
 
-  test("finds it in the server's directory", { timeout: TIMEOUT_MS }, () => {
+  test("finds it in the server's directory", { timeout: TEST_TIMEOUT_MS }, () => {
     using dir = tempDir();
     dir.write("env", "A=1\n");
     const plan = launchPlan(context({ envFile: "env" }, { directory: dir.path }), 0, NOTIFY);
     assert.equal(plan.env["A"], "1");
   });
 
-  test("fails with its full path when it is missing or wrong", { timeout: TIMEOUT_MS }, () => {
+  test("fails with its full path when it is missing or wrong", { timeout: TEST_TIMEOUT_MS }, () => {
     using dir = tempDir();
     const failing = (envFile: string) => () => launchPlan(context({ envFile }), 0, NOTIFY);
     const isConfigError = (pattern: RegExp) => (error: unknown) => {
@@ -157,7 +157,7 @@ describe("launchPlan() with an environment file", () => {
 
 describe("logicalDirectory()", () => {
   test("keeps the symlinks of $PWD when it names the same directory", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     using dir = tempDir();
     const release = dir.join("release1");
@@ -177,7 +177,7 @@ describe("logicalDirectory()", () => {
 
   test("believes the kernel where it may not look", {
     skip: process.getuid!() === 0 && "root may look everywhere",
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     assert.equal(logicalDirectory({ PWD: "/root/app" }, "/tmp"), "/tmp");
   });
@@ -185,7 +185,7 @@ describe("logicalDirectory()", () => {
 
 describe("originalFileLimit()", () => {
   test("is the parent's soft limit, when ours was raised above it", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     const [, hard] = platform.processes.fileLimit();

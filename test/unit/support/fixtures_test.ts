@@ -7,6 +7,7 @@ import { networkInterfaces } from "node:os";
 import { describe, test } from "node:test";
 import { startBare } from "../../support/bare_server.ts";
 import { freePort } from "../../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { formatTally, Load, type Tally } from "../../support/load.ts";
 import { alive, children, listeners } from "../../support/proc.ts";
 import { place, type RealServer, SERVERS } from "../../support/servers.ts";
@@ -14,7 +15,6 @@ import { tempDir } from "../../support/temp_dir.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
 const REQUESTS = 200;
-const TEST_TIMEOUT_MS = 60_000;
 
 function assertAllServed(tally: Tally): void {
   assert.equal(tally.lost, 0, formatTally(tally));

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { describe, test } from "node:test";
 import { startBare } from "../../support/bare_server.ts";
 import { freePort } from "../../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { LittleServer, type Misbehaviour } from "../../support/little_server.ts";
 import { findPython, required } from "../../support/programs.ts";
 import { type Cause, formatTally, Load, type LoadOptions, type Tally } from "../../support/load.ts";
@@ -17,7 +18,7 @@ const BODY = "pid=42 version=7\n";
 const WHOLE = `HTTP/1.1 200 OK\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
 const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
   "4;note=x\r\npid=\r\nd\r\n42 version=7\n\r\n0\r\nX-Trailer: 1\r\n\r\n";
-const LIMIT = { timeout: 30_000 };
+const LIMIT = { timeout: TEST_TIMEOUT_MS };
 const REQUESTS = 5;
 
 async function loadAgainst(

@@ -6,6 +6,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { accepts, BareServer, startBare } from "../../support/bare_server.ts";
 import { freePort } from "../../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { formatTally, Load } from "../../support/load.ts";
 import { alive, children, listeners, openFds } from "../../support/proc.ts";
 import { findPython, required } from "../../support/programs.ts";
@@ -13,7 +14,7 @@ import { deploy, fixtureCommand } from "../../support/servers.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
-const LIMIT = { timeout: 30_000 };
+const LIMIT = { timeout: TEST_TIMEOUT_MS };
 
 type Environment = Record<string, string>;
 

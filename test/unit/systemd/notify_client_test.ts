@@ -6,13 +6,13 @@ import { describe, test } from "node:test";
 import type { Fd } from "../../../src/platform/fd.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import { NotifyClient } from "../../../src/systemd/notify_client.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { leakedSince, openDescriptors } from "../../support/open_descriptors.ts";
 import { findPython } from "../../support/programs.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
-const TIMEOUT_MS = 20_000;
 const MESSAGE_LIMIT = 4096;
 
 /** A manager that takes one message and closes what came with it, when it has read all before it. */
@@ -58,28 +58,36 @@ function withManager(
 }
 
 describe("NotifyClient", () => {
-  test("says what it was told, each on a line of its own", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    withManager(platform, (client, receive) => {
-      client.ready("generation 0 serves");
-      assert.equal(receive(), "READY=1\nSTATUS=generation 0 serves\n");
-      client.reloading("generation 1 is starting");
-      assert.match(
-        receive(),
-        /^RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=generation 1 is starting\n$/,
-      );
-      client.status("two\nlines\nMAINPID=1");
-      assert.equal(receive(), "STATUS=two lines MAINPID=1\n");
-      client.status("two\nlines\nMAINPID=1");
-      client.extendTimeout(1500);
-      assert.equal(receive(), "EXTEND_TIMEOUT_USEC=1500000\n", "the same status is not sent again");
-      client.repeatReady();
-      assert.equal(receive(), "READY=1\nSTATUS=two lines MAINPID=1\n");
-    });
-  });
+  test(
+    "says what it was told, each on a line of its own",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      withManager(platform, (client, receive) => {
+        client.ready("generation 0 serves");
+        assert.equal(receive(), "READY=1\nSTATUS=generation 0 serves\n");
+        client.reloading("generation 1 is starting");
+        assert.match(
+          receive(),
+          /^RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=generation 1 is starting\n$/,
+        );
+        client.status("two\nlines\nMAINPID=1");
+        assert.equal(receive(), "STATUS=two lines MAINPID=1\n");
+        client.status("two\nlines\nMAINPID=1");
+        client.extendTimeout(1500);
+        assert.equal(
+          receive(),
+          "EXTEND_TIMEOUT_USEC=1500000\n",
+          "the same status is not sent again",
+        );
+        client.repeatReady();
+        assert.equal(receive(), "READY=1\nSTATUS=two lines MAINPID=1\n");
+      });
+    },
+  );
 
   test("barrier() waits for a manager that is slow, but not for ever", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     withManager(platform, (client, receive) => {
@@ -91,7 +99,7 @@ describe("NotifyClient", () => {
   });
 
   test("barrier() returns when the manager has read what came before", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
     skip: findPython() === null && "python3 is not installed",
   }, async () => {
     await using platform = await testPlatform();
@@ -121,7 +129,7 @@ describe("NotifyClient", () => {
   });
 
   test("a message waits for a place in the queue of a manager that is slow", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
     skip: findPython() === null && "python3 is not installed",
   }, async () => {
     await using platform = await testPlatform();
@@ -156,7 +164,7 @@ describe("NotifyClient", () => {
   });
 
   test("without a manager nothing is sent, and nothing waited for", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
     for (const path of [undefined, "", "relative", "/nowhere/notify", "vsock:2:1"]) {

@@ -6,13 +6,13 @@ import { describe, test } from "node:test";
 import { Fd } from "../../../src/platform/fd.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { NotifyServer, parseNotification } from "../../../src/systemd/notify_server.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { leakedSince, openDescriptors } from "../../support/open_descriptors.ts";
 import { sendRaw } from "../../support/raw_message.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
-const TIMEOUT_MS = 20_000;
 const MESSAGE_LIMIT = 4096;
 /** The one process that belongs to the generation here: init, as a process that surely exists. */
 const MEMBER = 1;
@@ -39,7 +39,7 @@ describe("parseNotification()", () => {
     ["STATUS=\u00e9\u{1f680}", { STATUS: "\u00e9\u{1f680}" }],
   ];
   for (const [text, variables] of cases) {
-    test(`reads ${JSON.stringify(text)}`, { timeout: TIMEOUT_MS }, () => {
+    test(`reads ${JSON.stringify(text)}`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.deepEqual(Object.fromEntries(parseNotification(text)), variables);
     });
   }
@@ -86,7 +86,7 @@ async function withServer(
 
 describe("NotifyServer", () => {
   test("gives every message on, in order, from whoever may write", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withServer(async ({ path, messages, send }) => {
       assert.equal(statSync(path).mode & 0o777, 0o666, "the server may run as another user");
@@ -100,7 +100,7 @@ describe("NotifyServer", () => {
 
   test("believes root, our own user and processes of the generation, and nobody else", {
     skip: process.getuid!() !== 0 && "only root may send as somebody else",
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withServer(async ({ messages, send, sendAs }) => {
       const [stranger, root] = [12_345, 0];
@@ -113,7 +113,7 @@ describe("NotifyServer", () => {
     });
   });
 
-  test("takes a flood in turns with everything else", { timeout: TIMEOUT_MS }, async () => {
+  test("takes a flood in turns with everything else", { timeout: TEST_TIMEOUT_MS }, async () => {
     await withServer(async ({ messages, send }) => {
       // The kernel holds ten at least (net.unix.max_dgram_qlen): the socket is filled up as it empties.
       let sent = 0;
@@ -129,7 +129,7 @@ describe("NotifyServer", () => {
     });
   });
 
-  test("closes descriptors that come along", { timeout: TIMEOUT_MS }, async () => {
+  test("closes descriptors that come along", { timeout: TEST_TIMEOUT_MS }, async () => {
     await withServer(async ({ platform, messages, send }) => {
       const { read, write } = platform.descriptors.pipe();
       await waitUntil(() => platform.reactor.size === 1, { what: "it listens" });
@@ -144,23 +144,31 @@ describe("NotifyServer", () => {
     });
   });
 
-  test("ignores a message that is too long, and goes on", { timeout: TIMEOUT_MS }, async () => {
-    await withServer(async ({ messages, send }) => {
-      send(bytesOf("STATUS=" + "x".repeat(MESSAGE_LIMIT)));
-      send(bytesOf("READY=1"));
-      send(bytesOf("STATUS=" + "y".repeat(MESSAGE_LIMIT - "STATUS=".length)));
-      await waitUntil(() => messages.length === 2, { what: "the others have come" });
-      assert.equal(messages[0]?.["READY"], "1");
-      assert.equal(messages[1]?.["STATUS"]?.length, MESSAGE_LIMIT - "STATUS=".length);
-    });
-  });
+  test(
+    "ignores a message that is too long, and goes on",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await withServer(async ({ messages, send }) => {
+        send(bytesOf("STATUS=" + "x".repeat(MESSAGE_LIMIT)));
+        send(bytesOf("READY=1"));
+        send(bytesOf("STATUS=" + "y".repeat(MESSAGE_LIMIT - "STATUS=".length)));
+        await waitUntil(() => messages.length === 2, { what: "the others have come" });
+        assert.equal(messages[0]?.["READY"], "1");
+        assert.equal(messages[1]?.["STATUS"]?.length, MESSAGE_LIMIT - "STATUS=".length);
+      });
+    },
+  );
 
-  test("takes the place of a file that was left at its path", { timeout: TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    using dir = tempDir();
-    const path = dir.write("notify", "left over");
-    const server = new NotifyServer(platform, path, () => true, () => {});
-    assert.ok(statSync(path).isSocket());
-    server.close();
-  });
+  test(
+    "takes the place of a file that was left at its path",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      using dir = tempDir();
+      const path = dir.write("notify", "left over");
+      const server = new NotifyServer(platform, path, () => true, () => {});
+      assert.ok(statSync(path).isSocket());
+      server.close();
+    },
+  );
 });

@@ -12,8 +12,8 @@ import {
   versionsText,
 } from "../../../src/takeover/messages.ts";
 import type { Reply, Request } from "../../../src/takeover/messages.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-const TIMEOUT_MS = 5_000;
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
 const HELLO = {
@@ -65,27 +65,27 @@ const REPLIES: readonly Reply[] = [
 
 describe("requests and replies", () => {
   for (const request of REQUESTS) {
-    test(`request "${request.kind}" comes out as it went in`, { timeout: TIMEOUT_MS }, () => {
+    test(`request "${request.kind}" comes out as it went in`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.deepEqual(parseRequest(encodeMessage(request)), request);
     });
   }
   for (const reply of REPLIES) {
-    test(`reply "${reply.kind}" comes out as it went in`, { timeout: TIMEOUT_MS }, () => {
+    test(`reply "${reply.kind}" comes out as it went in`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.deepEqual(parseReply(encodeMessage(reply)), reply);
     });
   }
 
-  test("a request of a later version is not a fault", { timeout: TIMEOUT_MS }, () => {
+  test("a request of a later version is not a fault", { timeout: TEST_TIMEOUT_MS }, () => {
     const later = bytes({ kind: "sing", song: "new" });
     assert.deepEqual(parseRequest(later), { kind: "unknown", name: "sing" });
     assert.throws(() => parseReply(later), /"kind" is "sing", which is no answer/);
   });
 
-  test("fields of a later version are left out", { timeout: TIMEOUT_MS }, () => {
+  test("fields of a later version are left out", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.deepEqual(parseRequest(bytes({ ...HELLO, mood: "good" })), HELLO);
   });
 
-  test("the largest of each kind fits into a message", { timeout: TIMEOUT_MS }, () => {
+  test("the largest of each kind fits into a message", { timeout: TEST_TIMEOUT_MS }, () => {
     const group = { ...GROUP, members: Array(MAX_MEMBERS_IN_MESSAGE).fill(RECORD) };
     const members = Array(4096).fill(RECORD.inode);
     const reason = cutReason("\u{1f600}".repeat(10_000));
@@ -152,17 +152,17 @@ const BAD_REPLIES: readonly [what: string, value: unknown, says: RegExp][] = [
 
 describe("malformed messages", () => {
   for (const [what, value, says] of BAD_REQUESTS) {
-    test(`request: ${what}`, { timeout: TIMEOUT_MS }, () => {
+    test(`request: ${what}`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.throws(() => parseRequest(bytes(value)), says);
     });
   }
   for (const [what, value, says] of BAD_REPLIES) {
-    test(`reply: ${what}`, { timeout: TIMEOUT_MS }, () => {
+    test(`reply: ${what}`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.throws(() => parseReply(bytes(value)), says);
     });
   }
 
-  test("what is no JSON at all, or no UTF-8", { timeout: TIMEOUT_MS }, () => {
+  test("what is no JSON at all, or no UTF-8", { timeout: TEST_TIMEOUT_MS }, () => {
     for (const data of [new Uint8Array([0]), new Uint8Array([0xff, 0x22]), new Uint8Array(9)]) {
       assert.throws(() => parseRequest(data), /\d bytes that are no JSON/);
       assert.throws(() => parseReply(data), /\d bytes that are no JSON/);
@@ -181,14 +181,14 @@ describe("commonVersion()", () => {
   for (const [[min, max], [otherMin, otherMax], common] of cases) {
     test(
       `of ${min}-${max} and ${otherMin}-${otherMax} is ${common}`,
-      { timeout: TIMEOUT_MS },
+      { timeout: TEST_TIMEOUT_MS },
       () => {
         assert.equal(commonVersion({ min, max }, { min: otherMin, max: otherMax }), common);
       },
     );
   }
 
-  test("versions in words", { timeout: TIMEOUT_MS }, () => {
+  test("versions in words", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(versionsText({ min: 1, max: 1 }), "version 1");
     assert.equal(versionsText({ min: 1, max: 3 }), "versions 1 to 3");
   });

@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import type { Reply } from "../../../src/takeover/messages.ts";
 import { NEW_SIDE, newStep } from "../../../src/takeover/new_side.ts";
 import type { NewEffect, NewEvent, NewPhase, NewState } from "../../../src/takeover/new_side.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-const TIMEOUT_MS = 5_000;
 const COUNTERS = { ok: 1, failed: 2, crashes: 3 };
 
 const accepted = (groups: number, survives = false): Reply => ({
@@ -147,14 +147,14 @@ describe("newStep()", () => {
   for (const [phase, state] of Object.entries(at)) {
     for (const [name, event] of Object.entries(EVENTS)) {
       const expected = TABLE[phase as NewPhase][name] ?? `${phase}:`;
-      test(`${phase} + ${name} -> ${expected}`, { timeout: TIMEOUT_MS }, () => {
+      test(`${phase} + ${name} -> ${expected}`, { timeout: TEST_TIMEOUT_MS }, () => {
         assert.equal(tell(state, event).line, expected);
       });
     }
   }
 
   test("collects groups page by page, and then a member where it needs one", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     let { state, line } = tell(NEW_SIDE, says(accepted(3)));
     const next = (reply: Reply) => {
@@ -174,16 +174,20 @@ describe("newStep()", () => {
     assert.equal(next(member(2)), "prepared: keep_member, disarm, start");
   });
 
-  test("does not go round in circles with an old baton that does", { timeout: TIMEOUT_MS }, () => {
-    const { state } = tell(NEW_SIDE, says(accepted(1)), says(group(0, 60)));
-    assert.equal(
-      tell(state, says(group(0, 60))).line,
-      giveUp("the old baton goes round in circles at group 0"),
-    );
-  });
+  test(
+    "does not go round in circles with an old baton that does",
+    { timeout: TEST_TIMEOUT_MS },
+    () => {
+      const { state } = tell(NEW_SIDE, says(accepted(1)), says(group(0, 60)));
+      assert.equal(
+        tell(state, says(group(0, 60))).line,
+        giveUp("the old baton goes round in circles at group 0"),
+      );
+    },
+  );
 
   test("leaves the service to the server of an old baton with --survive", {
-    timeout: TIMEOUT_MS,
+    timeout: TEST_TIMEOUT_MS,
   }, () => {
     const { state } = tell(
       NEW_SIDE,
@@ -197,7 +201,7 @@ describe("newStep()", () => {
     );
   });
 
-  test("refuses the answer to another question", { timeout: TIMEOUT_MS }, () => {
+  test("refuses the answer to another question", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(tell(at.collecting, says(group(1, null))).line, unasked("group"));
     const asked = tell(at.collecting, says(group(0, null))).state;
     assert.equal(tell(asked, says(member(1))).line, unasked("member"));

@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import type { Request } from "../../../src/takeover/messages.ts";
 import { oldStep } from "../../../src/takeover/old_side.ts";
 import type { OldEffect, OldEvent, OldState } from "../../../src/takeover/old_side.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-const TIMEOUT_MS = 5_000;
 const VERSIONS = { min: 2, max: 3 };
 const STATES: readonly OldState[] = [
   ...["greeting", "asked", "lending", "steering", "switched", "closed"] as const,
@@ -134,13 +134,13 @@ describe("oldStep()", () => {
   for (const state of STATES) {
     for (const [name, event] of Object.entries(EVENTS)) {
       const expected = TABLE[state][name] ?? `${state}:`;
-      test(`${state} + ${name} -> ${expected}`, { timeout: TIMEOUT_MS }, () => {
+      test(`${state} + ${name} -> ${expected}`, { timeout: TEST_TIMEOUT_MS }, () => {
         assert.equal(follows(state, event), expected);
       });
     }
   }
 
-  test("asks the lifecycle before it gives anything away", { timeout: TIMEOUT_MS }, () => {
+  test("asks the lifecycle before it gives anything away", { timeout: TEST_TIMEOUT_MS }, () => {
     const giving = /send_(accepted|group|member|switched)|steer|hand_over/;
     for (const name of Object.keys(EVENTS)) {
       for (const state of ["greeting", "closed"] as const) {
