@@ -8,6 +8,7 @@
 import { formatAddress, parseHost } from "../platform/address.ts";
 import type { InetAddress } from "../platform/address.ts";
 import { SystemCallError } from "../platform/error.ts";
+import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Way } from "../health/connection_check.ts";
 import type { Group } from "../steering/group.ts";
@@ -92,14 +93,15 @@ function reachableHost(platform: Platform, group: Group): InetAddress {
   return { family: "inet", host: LOOPBACK.inet, port, scope: 0 };
 }
 
+/** In doubt it is: the check itself then says what is in the way. */
 function isLocal(platform: Platform, address: InetAddress): boolean {
-  using socket = platform.sockets.stream(address.family);
   try {
+    using socket = platform.sockets.stream(address.family);
     platform.sockets.bindInet(socket, { ...address, port: 0 });
     return true;
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
-    return false;
+    return error.errno !== C.EADDRNOTAVAIL;
   }
 }
 

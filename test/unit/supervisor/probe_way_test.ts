@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { formatAddress } from "../../../src/platform/address.ts";
+import { SystemCallError } from "../../../src/platform/error.ts";
+import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import type { Group } from "../../../src/steering/group.ts";
 import { Lane } from "../../../src/steering/lane.ts";
@@ -58,24 +60,23 @@ class World {
     } as unknown as Group;
   }
 
-  way(port: number | null, epoch = NEW) {
+  way(port: number | null, epoch = NEW, platform = LOOPBACK_HAS_NO_IPV6) {
     const listeners = { groups: this.groups } as unknown as Listeners;
-    return wayTo(LOOPBACK_HAS_NO_IPV6, listeners, { epoch, port });
+    return wayTo(platform, listeners, { epoch, port });
   }
 }
 
-/** Its sockets cannot be bound: only asked about for a dual-stack listener. */
-const LOOPBACK_HAS_NO_IPV6 = {
-  sockets: {
-    stream: () => ({ [Symbol.dispose]: () => {} }),
-    bindInet: () => {
-      throw NO_ADDRESS;
-    },
-  },
-} as unknown as Platform;
-const { SystemCallError } = await import("../../../src/platform/error.ts");
-const EADDRNOTAVAIL = 99;
-const NO_ADDRESS = new SystemCallError("bind", EADDRNOTAVAIL, "[::1]:0");
+/** Its sockets cannot be made or bound: only asked about for a dual-stack listener. */
+function platformWhere(failing: "stream" | "bindInet", errno: number): Platform {
+  const fail = () => {
+    throw new SystemCallError(failing, errno, "[::1]:0");
+  };
+  const stream = () => ({ [Symbol.dispose]: () => {} });
+  return { sockets: { stream, bindInet: () => {}, [failing]: fail } } as unknown as Platform;
+}
+
+const EMFILE = 24;
+const LOOPBACK_HAS_NO_IPV6 = platformWhere("bindInet", C.EADDRNOTAVAIL);
 
 describe("wayTo()", () => {
   const both = [OLD, NEW];
@@ -93,6 +94,14 @@ describe("wayTo()", () => {
       const way = new World([group]).way(null);
       assert.equal(way && formatAddress(way.target), target);
       assert.deepEqual(way?.source, { ...way?.target, port: 0 });
+    });
+  }
+
+  for (const [failing, errno] of [["stream", EMFILE], ["bindInet", C.EADDRINUSE]] as const) {
+    test(`both, where ${failing} fails for want of something: the check will say so`, () => {
+      const world = new World([{ host: "::", port: 80, members: both }]);
+      const way = world.way(null, NEW, platformWhere(failing, errno));
+      assert.equal(way && formatAddress(way.target), "[::1]:80");
     });
   }
 
