@@ -2,10 +2,10 @@
  * One check of one generation, again and again: the clock around `monitor.ts`.
  *
  * One at a time: the next one begins an interval after the end of the one before. Where there is
- * nothing to ask yet (the server does not listen) nothing is counted.
+ * nothing to ask yet (the server does not listen), or where baton cannot ask, nothing is counted.
  */
 import { describe, firstDelay, nextDelay, observe } from "./monitor.ts";
-import type { CheckResult, Health, Schedule, Thresholds } from "./monitor.ts";
+import type { CheckOutcome, Health, Schedule, Thresholds } from "./monitor.ts";
 
 /** A check under way. */
 export interface Attempt {
@@ -18,7 +18,7 @@ export interface CheckLoopOptions {
   readonly schedule: Schedule;
   readonly thresholds: Thresholds;
   /** Begins a check; null: there is nothing to ask yet. Tells its result once, later. */
-  readonly attempt: (onResult: (result: CheckResult) => void) => Attempt | null;
+  readonly attempt: (onResult: (result: CheckOutcome) => void) => Attempt | null;
   /** After each result. */
   readonly onResult: (before: Health, after: Health) => void;
   /** 0 to below 1. */
@@ -80,7 +80,7 @@ export class CheckLoop {
     this.#wait(nextDelay(this.health, this.options.schedule, this.options.chance()), "idle");
   }
 
-  #onResult(result: CheckResult): void {
+  #onResult(result: CheckOutcome): void {
     if (this.#state !== "asking") return;
     this.#attempt = null;
     const { thresholds, schedule, chance, onResult } = this.options;

@@ -2,6 +2,8 @@
  * One check over a TCP connection of its own, which reaches the generation that is meant and no other:
  * the socket has its source port before it connects, and until the connection is made that port, and
  * nobody else's, is led to the generation. Never blocks; ends at its time-out at the latest.
+ *
+ * What fails before it connects is not the server's: descriptors and local ports can be used up by others.
  */
 import type { InetAddress } from "../platform/address.ts";
 import { connectingFailure, startConnecting } from "../platform/connecting.ts";
@@ -12,8 +14,8 @@ import type { Platform } from "../platform/platform.ts";
 import type { Readiness, Watch } from "../platform/reactor.ts";
 import type { Attempt } from "./check_loop.ts";
 import type { Dialogue } from "./dialogue.ts";
-import { failure } from "./monitor.ts";
-import type { CheckResult } from "./monitor.ts";
+import { failure, notAsked } from "./monitor.ts";
+import type { CheckOutcome } from "./monitor.ts";
 
 const CHUNK = 16 * 1024;
 
@@ -34,7 +36,7 @@ export interface ConnectionCheckOptions {
   readonly way: Way;
   readonly dialogue: Dialogue;
   readonly timeoutMs: number;
-  readonly onResult: (result: CheckResult) => void;
+  readonly onResult: (result: CheckOutcome) => void;
 }
 
 export class ConnectionCheck implements Attempt {
@@ -60,24 +62,26 @@ export class ConnectionCheck implements Attempt {
     if (this.#isOver) return way.lane.leave();
     this.#isLed = true;
     this.#timer = setTimeout(() => this.#finish(failure(this.#lateness)), timeoutMs);
-    try {
-      this.#connect(way);
-    } catch (error) {
-      // Not now: whoever asked has not got its attempt yet.
-      const result = failure(connectingText(error));
-      this.#close();
-      this.#timer = setTimeout(() => this.#finish(result), 0);
-    }
+    const result = attempted(() => this.#prepare(way), notAsked) ??
+      attempted(() => startConnecting(this.platform.sockets, this.#socket!, way.target), failure) ??
+      attempted(() => this.#watchSocket(), notAsked);
+    if (result === null) return;
+    this.#close();
+    // Not now: whoever asked has not got its attempt yet.
+    this.#timer = setTimeout(() => this.#finish(result), 0);
   }
 
-  #connect(way: Way): void {
-    const { sockets, reactor, descriptors } = this.platform;
+  #prepare(way: Way): void {
+    const { sockets, descriptors } = this.platform;
     const socket = this.#socket = way.stream();
     descriptors.setNonblocking(socket);
     sockets.bindInet(socket, way.source);
     way.lead(sockets.localAddress(socket)?.port ?? null);
-    startConnecting(sockets, socket, way.target);
-    this.#watch = reactor.watch(socket, (ready) => this.#onReady(ready), { write: true });
+  }
+
+  #watchSocket(): void {
+    const onReady = (ready: Readiness) => this.#onReady(ready);
+    this.#watch = this.platform.reactor.watch(this.#socket!, onReady, { write: true });
   }
 
   get #lateness(): string {
@@ -137,7 +141,7 @@ export class ConnectionCheck implements Attempt {
     if (say !== undefined) this.#say(say);
   }
 
-  #finish(result: CheckResult): void {
+  #finish(result: CheckOutcome): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#close();
@@ -163,6 +167,19 @@ export class ConnectionCheck implements Attempt {
     this.#socket?.close();
     this.#socket = null;
     this.#letGo();
+  }
+}
+
+/** @returns null when it went well; else what `meaning` makes of the error */
+function attempted(
+  step: () => void,
+  meaning: (text: string) => CheckOutcome,
+): CheckOutcome | null {
+  try {
+    step();
+    return null;
+  } catch (error) {
+    return meaning(connectingText(error));
   }
 }
 

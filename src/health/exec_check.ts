@@ -3,15 +3,16 @@
  * in a process group of its own, which is killed at the time-out. What it says on its output is for
  * people: the last line of it is part of the result.
  *
- * A failure is counted, as kubelets do: a status does not tell a wrong answer from none.
+ * A failure is counted, as kubelets do: a status does not tell a wrong answer from none. A shell that cannot be
+ * started (no descriptor, no memory, no such file) has asked nobody.
  */
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ExitStatus } from "../platform/processes.ts";
 import type { Watch } from "../platform/reactor.ts";
 import type { Attempt } from "./check_loop.ts";
-import { failure, success } from "./monitor.ts";
-import type { CheckResult } from "./monitor.ts";
+import { failure, notAsked, success } from "./monitor.ts";
+import type { CheckOutcome } from "./monitor.ts";
 
 const SHELL = "/bin/sh";
 const SIGKILL = 9;
@@ -26,13 +27,13 @@ export interface ExecCheckOptions {
   readonly timeoutMs: number;
   /** A child of ours has started: tells once how it has ended, after it was reaped. */
   readonly onStarted: (pid: number, onEnd: (status: ExitStatus) => void) => void;
-  readonly onResult: (result: CheckResult) => void;
+  readonly onResult: (result: CheckOutcome) => void;
 }
 
 export class ExecCheck implements Attempt {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pid: number | null = null;
-  #output: { fd: Fd; watch: Watch } | null = null;
+  #output: { readonly fd: Fd; watch: Watch | null } | null = null;
   #text = "";
   #isOver = false;
 
@@ -45,8 +46,9 @@ export class ExecCheck implements Attempt {
         this.#finish(failure(`it still ran after ${timeoutMs / 1000} s${this.#lastLine}`));
       }, timeoutMs);
     } catch (error) {
+      this.#closeOutput();
       const text = error instanceof Error ? error.message : String(error);
-      this.#timer = setTimeout(() => this.#finish(failure(text)), 0);
+      this.#timer = setTimeout(() => this.#finish(notAsked(text)), 0);
     }
   }
 
@@ -55,20 +57,16 @@ export class ExecCheck implements Attempt {
     const { command, directory, env } = this.options;
     const { read, write } = descriptors.pipe();
     using output = write;
+    this.#output = { fd: read, watch: null };
     using input = descriptors.open("/dev/null", O_RDONLY);
     descriptors.setNonblocking(read);
-    this.#output = { fd: read, watch: reactor.watch(read, () => this.#onOutput()) };
-    try {
-      this.#pid = processes.spawn({
-        path: SHELL,
-        argv: ["sh", "-c", 'cd -- "$1" && eval "$2"', "sh", directory, command],
-        env,
-        descriptors: [input, output, output],
-      });
-    } catch (error) {
-      this.#closeOutput();
-      throw error;
-    }
+    this.#output.watch = reactor.watch(read, () => this.#onOutput());
+    this.#pid = processes.spawn({
+      path: SHELL,
+      argv: ["sh", "-c", 'cd -- "$1" && eval "$2"', "sh", directory, command],
+      env,
+      descriptors: [input, output, output],
+    });
     this.options.onStarted(this.#pid, (status) => this.#onEnd(status));
   }
 
@@ -84,7 +82,7 @@ export class ExecCheck implements Attempt {
   }
 
   #onOutput(): void {
-    if (this.#readOutput()) this.#output?.watch.arm();
+    if (this.#readOutput()) this.#output?.watch?.arm();
   }
 
   /** @returns whether more may come */
@@ -122,7 +120,7 @@ export class ExecCheck implements Attempt {
     this.#finish(failure(how + this.#lastLine));
   }
 
-  #finish(result: CheckResult): void {
+  #finish(result: CheckOutcome): void {
     this.#closeOutput();
     if (this.#isOver) return;
     this.#isOver = true;
@@ -130,7 +128,7 @@ export class ExecCheck implements Attempt {
   }
 
   #closeOutput(): void {
-    this.#output?.watch.cancel();
+    this.#output?.watch?.cancel();
     this.#output?.fd.close();
     this.#output = null;
   }

@@ -6,7 +6,8 @@
  * - after that it takes `healthyThreshold` successes in a row to become healthy, and
  *   `unhealthyThreshold` failures in a row to become unhealthy;
  * - a wrong answer makes it unhealthy at once: only what may be the network's fault is counted (no
- *   connection, a reset, a time-out), and statuses that are called retriable.
+ *   connection, a reset, a time-out), and statuses that are called retriable;
+ * - what baton could not ask says nothing of the server, and changes nothing: Envoy has no word for that.
  */
 
 /** What came of one check. */
@@ -17,6 +18,13 @@ export interface CheckResult {
   /** For people: "status 500", "no answer within 1s". */
   readonly text: string;
 }
+
+/** Nobody was asked: what was in the way is baton's own or this machine's, not the server's. */
+export interface Hindrance {
+  readonly hindrance: string;
+}
+
+export type CheckOutcome = CheckResult | Hindrance;
 
 export function success(text: string): CheckResult {
   return { passed: true, counts: true, text };
@@ -30,6 +38,10 @@ export function failure(text: string): CheckResult {
 /** An answer, and not the right one. */
 export function wrongAnswer(text: string): CheckResult {
   return { passed: false, counts: false, text };
+}
+
+export function notAsked(hindrance: string): Hindrance {
+  return { hindrance };
 }
 
 export interface Thresholds {
@@ -47,9 +59,11 @@ export interface Health {
   readonly successes: number;
   readonly failures: number;
   readonly last: CheckResult | null;
+  /** Why it could not be asked after that; null: it could. */
+  readonly hindrance: string | null;
 }
 
-const NOTHING_YET = { against: 0, successes: 0, failures: 0, last: null };
+const NOTHING_YET = { against: 0, successes: 0, failures: 0, last: null, hindrance: null };
 
 /** Nobody has heard of it yet: a candidate. */
 export const UNKNOWN: Health = { ...NOTHING_YET, healthy: false, isNew: true };
@@ -57,10 +71,11 @@ export const UNKNOWN: Health = { ...NOTHING_YET, healthy: false, isNew: true };
 /** It has shown that it is healthy in some other way: by its gate. */
 export const TRUSTED: Health = { ...NOTHING_YET, healthy: true, isNew: false };
 
-export function observe(before: Health, last: CheckResult, thresholds: Thresholds): Health {
+export function observe(before: Health, outcome: CheckOutcome, thresholds: Thresholds): Health {
+  if ("hindrance" in outcome) return { ...before, hindrance: outcome.hindrance };
+  const last = outcome;
   const counted = {
-    isNew: false,
-    last,
+    ...{ isNew: false, last, hindrance: null },
     successes: before.successes + (last.passed ? 1 : 0),
     failures: before.failures + (last.passed ? 0 : 1),
   };
@@ -101,8 +116,14 @@ export function nextDelay(health: Health, schedule: Schedule, chance: number): n
   return Math.max(SHORTEST_MS, base + Math.floor(schedule.jitterMs * chance));
 }
 
+/** What came of asking last, for people; null: nothing yet. */
+export function latestText({ last, hindrance }: Health): string | null {
+  return hindrance === null ? last?.text ?? null : `could not be asked: ${hindrance}`;
+}
+
 /** "status 500 (17 of 17 failed)" */
-export function describe({ last, successes, failures }: Health): string {
-  if (last === null) return "no result yet";
-  return `${last.text} (${failures} of ${successes + failures} failed)`;
+export function describe(health: Health): string {
+  const text = latestText(health) ?? "no result yet";
+  const total = health.successes + health.failures;
+  return total === 0 ? text : `${text} (${health.failures} of ${total} failed)`;
 }

@@ -9,7 +9,7 @@ import type { Dialogue } from "../health/dialogue.ts";
 import { ExecCheck } from "../health/exec_check.ts";
 import { GrpcDialogue } from "../health/grpc_dialogue.ts";
 import { HttpDialogue } from "../health/http_dialogue.ts";
-import type { CheckResult } from "../health/monitor.ts";
+import type { CheckOutcome } from "../health/monitor.ts";
 import { RedisDialogue } from "../health/redis_dialogue.ts";
 import { TcpDialogue } from "../health/tcp_dialogue.ts";
 import type { RunningContext } from "./context.ts";
@@ -29,7 +29,7 @@ export interface CheckRequest {
   readonly spec: RepeatedCheck;
   /** It has passed its gate. */
   readonly isLive: boolean;
-  readonly onResult: (result: CheckResult) => void;
+  readonly onResult: (result: CheckOutcome) => void;
   /** It can never be answered. */
   readonly onImpossible: (reason: string) => void;
 }

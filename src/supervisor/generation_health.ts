@@ -7,7 +7,7 @@ import { GATE_INTERVAL_MS, LIVE_INTERVAL_MS } from "../config/check_options.ts";
 import type { ReadySpec, RepeatedCheck } from "../config/check_spec.ts";
 import { CheckLoop } from "../health/check_loop.ts";
 import { LogLine } from "../health/log_line.ts";
-import { TRUSTED, UNKNOWN } from "../health/monitor.ts";
+import { latestText, TRUSTED, UNKNOWN } from "../health/monitor.ts";
 import type { Health } from "../health/monitor.ts";
 import { ReadyPipe } from "../health/ready_pipe.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -193,6 +193,12 @@ export class GenerationHealth implements GateChecks {
 
   #onResult(spec: RepeatedCheck, isLive: boolean, before: Health, after: Health): void {
     const { generation } = this;
+    if (after.hindrance !== null) {
+      // Once, when it begins: it may go on for long, and nothing follows from it.
+      if (before.hindrance !== null) return;
+      const reason = `${spec.text}: ${after.hindrance}`;
+      return generation.context.log(`generation ${generation.epoch} could not be asked: ${reason}`);
+    }
     const changed = before.healthy !== after.healthy;
     const state = after.healthy ? "healthy" : "unhealthy";
     const reason = `${spec.text}: ${after.last?.text ?? ""}`;
@@ -214,6 +220,6 @@ function isRepeated(kind: string): boolean {
 }
 
 function viewOf({ name, health }: CheckLoop, role: CheckView["role"]): CheckView {
-  const { healthy, successes, failures, last } = health;
-  return { check: name, role, healthy, lastResult: last?.text ?? null, successes, failures };
+  const { healthy, successes, failures } = health;
+  return { check: name, role, healthy, lastResult: latestText(health), successes, failures };
 }

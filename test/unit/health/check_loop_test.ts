@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CheckLoop } from "../../../src/health/check_loop.ts";
-import { failure, success, UNKNOWN } from "../../../src/health/monitor.ts";
-import type { CheckResult } from "../../../src/health/monitor.ts";
+import { failure, notAsked, success, UNKNOWN } from "../../../src/health/monitor.ts";
+import type { CheckOutcome } from "../../../src/health/monitor.ts";
 import { LogLine } from "../../../src/health/log_line.ts";
 import { Lane } from "../../../src/steering/lane.ts";
 import { waitUntil } from "../../support/wait_until.ts";
@@ -12,7 +12,7 @@ class Asked {
   attempts = 0;
   cancelled = 0;
   available = true;
-  answer: ((result: CheckResult) => void) | null = null;
+  answer: ((result: CheckOutcome) => void) | null = null;
   readonly seen: boolean[] = [];
   readonly loop: CheckLoop;
 
@@ -60,6 +60,18 @@ describe("CheckLoop", () => {
     asked.loop.poke();
     assert.equal(asked.attempts, 1);
     asked.loop.stop();
+  });
+
+  test("asks again when it could not, and says why meanwhile", async () => {
+    const asked = new Asked();
+    asked.loop.start();
+    asked.answer?.(notAsked("no descriptor"));
+    assert.equal(asked.loop.text, "tcp: could not be asked: no descriptor");
+    await waitUntil(() => asked.attempts === 2, { what: "it asks a second time" });
+    asked.answer?.(success("x"));
+    assert.deepEqual(asked.seen, [false, true]);
+    asked.loop.stop();
+    assert.equal(asked.loop.text, "tcp: x (0 of 1 failed)");
   });
 
   test("looks by itself whether there is somebody to ask", async () => {

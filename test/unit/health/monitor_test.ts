@@ -7,6 +7,7 @@ import {
   firstDelay,
   isPending,
   nextDelay,
+  notAsked,
   observe,
   success,
   TRUSTED,
@@ -20,6 +21,8 @@ const RESULTS = {
   /** No connection, a reset, a time-out, a retriable status. */
   net: failure("no answer"),
   bad: wrongAnswer("status 500"),
+  /** Nobody was asked: baton's own trouble. */
+  own: notAsked("no descriptor"),
 } as const;
 type Word = keyof typeof RESULTS;
 
@@ -114,6 +117,32 @@ const CASES: readonly Case[] = [
     results: ["bad", "ok", "ok"],
     states: "--+",
   },
+  {
+    name: "what could not be asked is no failure",
+    from: TRUSTED,
+    unhealthyThreshold: 1,
+    results: ["own", "own", "own"],
+    states: "+++",
+  },
+  {
+    name: "nor a success",
+    from: TRUSTED,
+    results: ["bad", "own", "own"],
+    states: "---",
+  },
+  {
+    name: "nor a first result",
+    from: UNKNOWN,
+    healthyThreshold: 2,
+    results: ["own", "ok"],
+    states: "-+",
+  },
+  {
+    name: "and it begins no count anew",
+    from: TRUSTED,
+    results: ["net", "own", "net", "own", "net"],
+    states: "++++-",
+  },
 ];
 
 describe("observe()", () => {
@@ -136,6 +165,12 @@ describe("observe()", () => {
     assert.deepEqual([health.successes, health.failures], [1, 3]);
     assert.equal(describeHealth(health), "status 500 (3 of 4 failed)");
     assert.equal(describeHealth(UNKNOWN), "no result yet");
+    const hindered = observe(health, RESULTS.own, limits);
+    assert.deepEqual(hindered, { ...health, hindrance: "no descriptor" });
+    const text = "could not be asked: no descriptor";
+    assert.equal(describeHealth(hindered), `${text} (3 of 4 failed)`);
+    assert.equal(describeHealth(observe(UNKNOWN, RESULTS.own, limits)), text);
+    assert.equal(observe(hindered, RESULTS.ok, limits).hindrance, null);
   });
 });
 
