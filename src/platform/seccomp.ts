@@ -4,6 +4,9 @@
  *
  * The filter lets everything else through in the kernel. It applies to the calling thread and
  * whatever it executes or forks, for ever; so only the launcher installs one, just before exec.
+ *
+ * Every ioctl of the supervisor's may be interrupted, as the kernel locks the filter, and has done nothing then:
+ * taken for an answer that would leave a thread waiting for ever.
  */
 import { SystemCallError } from "./error.ts";
 import { Fd } from "./fd.ts";
@@ -85,10 +88,7 @@ export class Seccomp {
   /** @returns the next notification, or null when the caller has died meanwhile */
   receive(notify: Fd): Notification | null {
     const { bytes } = struct(NOTIF_SIZE);
-    const result = this.libc.retry(() =>
-      this.libc.c.ioctl(notify.number, C.SECCOMP_IOCTL_NOTIF_RECV, bytes)
-    );
-    if (result !== 0) {
+    if (this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_RECV, bytes) !== 0) {
       if (this.libc.errno === C.ENOENT) return null;
       throw new SystemCallError("ioctl(SECCOMP_IOCTL_NOTIF_RECV)", this.libc.errno, "a filter");
     }
@@ -98,7 +98,7 @@ export class Seccomp {
   /** False when the caller is gone: its pid and memory may belong to another process by now. */
   isValid(notify: Fd, id: bigint): boolean {
     const bytes = new Uint8Array(new BigUint64Array([id]).buffer);
-    return this.libc.c.ioctl(notify.number, C.SECCOMP_IOCTL_NOTIF_ID_VALID, bytes) === 0;
+    return this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_ID_VALID, bytes) === 0;
   }
 
   /** Lets the kernel carry out the call as if nothing had been asked. */
@@ -175,7 +175,7 @@ export class Seccomp {
     view.setUint32(12, options.source.number, true);
     view.setUint32(16, options.target, true);
     view.setUint32(20, options.closeOnExec ? C.O_CLOEXEC : 0, true);
-    return this.libc.c.ioctl(notify.number, C.SECCOMP_IOCTL_NOTIF_ADDFD, bytes);
+    return this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_ADDFD, bytes);
   }
 
   /** @returns false when the caller died while it waited: there is nobody to answer */
@@ -185,10 +185,13 @@ export class Seccomp {
     view.setBigInt64(8, value, true);
     view.setInt32(16, error, true);
     view.setUint32(20, flags, true);
-    const result = this.libc.c.ioctl(notify.number, C.SECCOMP_IOCTL_NOTIF_SEND, bytes);
-    if (result === 0) return true;
+    if (this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_SEND, bytes) === 0) return true;
     if (this.libc.errno === C.ENOENT) return false;
     throw new SystemCallError("ioctl(SECCOMP_IOCTL_NOTIF_SEND)", this.libc.errno, "a filter");
+  }
+
+  #ioctl(notify: Fd, request: number, bytes: Uint8Array): number {
+    return this.libc.retry(() => this.libc.c.ioctl(notify.number, request, bytes));
   }
 }
 

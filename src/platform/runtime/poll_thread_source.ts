@@ -4,7 +4,8 @@
  *
  * One decision is left to it, because a new connection of the server waits for it meanwhile: system calls that
  * the main thread has declared *passing* go on at once. An event whose upper half of `data` is not 0 is of the
- * notify descriptor with that number: the thread takes the call, lets it pass, or posts it.
+ * notify descriptor with that number: the thread takes the call, lets it pass, or posts it. It posts what it
+ * could not let pass, too: a call without an answer hangs its thread for ever.
  */
 
 const NOTIF_RECV = 0xc0502100;
@@ -43,11 +44,13 @@ self.onmessage = ({ data: { epollFd, stopToken, passing } }) => {
     call.fill(0);
     // Fails where the caller has died meanwhile.
     if (ioctl(fd, ${NOTIF_RECV}, call) !== 0) return arm(fd, token);
-    if (!mayPass(callView.getInt32(16, true))) return self.postMessage({ token, call: call.slice() });
-    answerView.setBigUint64(0, callView.getBigUint64(0, true), true);
-    answerView.setUint32(20, 1, true); // SECCOMP_USER_NOTIF_FLAG_CONTINUE
-    ioctl(fd, ${NOTIF_SEND}, answer);
-    arm(fd, token);
+    if (mayPass(callView.getInt32(16, true))) {
+      answerView.setBigUint64(0, callView.getBigUint64(0, true), true);
+      answerView.setUint32(20, 1, true); // SECCOMP_USER_NOTIF_FLAG_CONTINUE
+      if (ioctl(fd, ${NOTIF_SEND}, answer) === 0) return arm(fd, token);
+      // The caller has died, or a signal came first and it still waits: the main thread can read errno.
+    }
+    self.postMessage({ token, call: call.slice() });
   };
   for (;;) {
     const count = epollWait(epollFd, bytes, capacity, -1);

@@ -1,37 +1,81 @@
 /** The program of the poll thread, run here with a pretended epoll_wait, for both architectures. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ARCH } from "../../../src/platform/libc/constants.ts";
+import { ARCH, C } from "../../../src/platform/libc/constants.ts";
 import { hasToken } from "../../../src/platform/poll_messages.ts";
 import { pollThreadSource } from "../../../src/platform/runtime/poll_thread_source.ts";
+import { decodeNotification } from "../../../src/platform/seccomp.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
-type Event = readonly [events: number, token: number];
+type Event = readonly [events: number, token: number, notify?: number];
 
-/** What the thread posts when epoll_wait gives it `rounds`, one after the other. */
-function posted(arch: "x64" | "arm64", rounds: readonly (readonly Event[])[]): unknown[] {
+/** A system call that a notify descriptor tells of. */
+interface Call {
+  readonly number: number;
+  /** What NOTIF_SEND returns when the thread lets it pass. */
+  readonly sent: number;
+}
+
+const [NOTIFY, ACCEPT, BIND] = [12, 288, 49];
+const CONTINUE = 1;
+
+/**
+ * What the thread posts when epoll_wait gives it `rounds`, one after the other.
+ * @param calls what comes out of NOTIFY, where accept(2) passes; its events have that number
+ */
+function posted(
+  arch: "x64" | "arm64",
+  rounds: readonly (readonly Event[])[],
+  calls: readonly Call[] = [],
+): { messages: unknown[]; armed: number[]; letPass: number } {
   const { EPOLL_EVENT_SIZE, EPOLL_DATA_OFFSET } = ARCH[arch];
   const messages: unknown[] = [];
   const left = [...rounds];
+  const armed: number[] = [];
+  let [taken, letPass] = [0, 0];
+  const epollCtl = (_: number, operation: number, fd: number) => {
+    assert.equal(operation, C.EPOLL_CTL_MOD);
+    armed.push(fd);
+  };
+  const ioctl = (fd: number, request: number, bytes: Uint8Array) => {
+    assert.equal(fd, NOTIFY);
+    const view = new DataView(bytes.buffer);
+    if (request === C.SECCOMP_IOCTL_NOTIF_RECV) {
+      view.setBigUint64(0, BigInt(++taken), true);
+      view.setInt32(16, calls[taken - 1]!.number, true);
+      return 0;
+    }
+    assert.equal(request, C.SECCOMP_IOCTL_NOTIF_SEND);
+    assert.deepEqual([view.getBigUint64(0, true), view.getUint32(20, true)], [
+      BigInt(taken),
+      CONTINUE,
+    ]);
+    letPass++;
+    return calls[taken - 1]!.sent;
+  };
   const epollWait = (fd: number, bytes: Uint8Array, capacity: number, timeoutMs: number) => {
     assert.deepEqual([fd, timeoutMs], [7, -1]);
     assert.equal(bytes.length, capacity * EPOLL_EVENT_SIZE);
     const round = left.shift() ?? assert.fail("it goes on after its stop token");
     const view = new DataView(bytes.buffer);
-    round.forEach(([events, token], i) => {
+    round.forEach(([events, token, notify = 0], i) => {
       view.setUint32(i * EPOLL_EVENT_SIZE, events, true);
       view.setUint32(i * EPOLL_EVENT_SIZE + EPOLL_DATA_OFFSET, token, true);
+      view.setUint32(i * EPOLL_EVENT_SIZE + EPOLL_DATA_OFFSET + 4, notify, true);
     });
     return round.length;
   };
   const self: { onmessage?: (event: { data: unknown }) => void; postMessage: unknown } = {
     postMessage: (message: unknown) => messages.push(message),
   };
-  new Function("self", "epollWait", pollThreadSource("", arch))(self, epollWait);
+  const names = ["self", "epollWait", "epollCtl", "ioctl"];
+  new Function(...names, pollThreadSource("", arch))(self, epollWait, epollCtl, ioctl);
   assert.deepEqual(messages.splice(0), ["ready"]);
-  self.onmessage!({ data: { epollFd: 7, stopToken: 0, passing: new SharedArrayBuffer(36) } });
+  const passing = new SharedArrayBuffer(36);
+  new Int32Array(passing).set([1, ACCEPT]);
+  self.onmessage!({ data: { epollFd: 7, stopToken: 0, passing } });
   assert.equal(left.length, 0, "it has ended with its stop token");
-  return messages;
+  return { messages, armed, letPass };
 }
 
 describe("pollThreadSource()", () => {
@@ -45,12 +89,37 @@ describe("pollThreadSource()", () => {
         [[4, 6], [0x11, 0xfffffffe], [1, 9]],
         [[1, 10], [1, 0], [1, 11]],
       ];
-      assert.deepEqual(posted(arch, rounds), [
+      assert.deepEqual(posted(arch, rounds).messages, [
         [1, 5],
         [4, 6, 0x11, 0xfffffffe, 1, 9],
         [1, 10, 1, 0, 1, 11],
       ]);
     });
+
+    const calls: readonly [string, Call, { letPass: number; isPosted: boolean }][] = [
+      ["lets pass what passes", { number: ACCEPT, sent: 0 }, { letPass: 1, isPosted: false }],
+      ["posts what does not", { number: BIND, sent: 0 }, { letPass: 0, isPosted: true }],
+      ["posts what it could not let pass", { number: ACCEPT, sent: -1 }, {
+        ...{ letPass: 1, isPosted: true },
+      }],
+    ];
+    for (const [name, call, expected] of calls) {
+      test(`of calls on ${arch}: ${name}`, { timeout: TEST_TIMEOUT_MS }, () => {
+        const { messages, armed, letPass } = posted(arch, [[[1, 5, NOTIFY]], [[1, 0]]], [call]);
+        const [first] = messages as { token?: number; call?: Uint8Array }[];
+        const number = first?.call && decodeNotification(first.call).call;
+        assert.equal(letPass, expected.letPass);
+        assert.deepEqual(
+          [first?.token, number],
+          expected.isPosted ? [5, call.number] : [
+            undefined,
+            undefined,
+          ],
+        );
+        // Who is told of a call looks for the next one afterwards.
+        assert.deepEqual(armed, expected.isPosted ? [] : [NOTIFY]);
+      });
+    }
   }
 });
 
