@@ -88,7 +88,7 @@ async function run(
     : preparation.openLogger(platform, config);
   // The grace period was agreed to at the start: now it is too late to refuse.
   const asked = isRunning ? { ...config, graceMs: null } : config;
-  const pod = podSetup(asked, env, config.drainTimeMs + config.stopTimeMs, logger);
+  const pod = podSetup(asked, env, longestStopMs(config), logger);
   if (!traps && config.handoff === "auto") {
     logger.warn('only the sockets of --listen are handed over here: "baton doctor" says why');
   }

@@ -40,7 +40,7 @@ export function podSetup(
     inPod,
   });
   if (!budget.fits && config.graceMs !== null) {
-    const longest = config.shutdownOnly ? "--max-drain" : "--drain-time or --stop-time";
+    const longest = config.shutdownOnly ? "--max-drain" : stopOptions(config);
     throw new ConfigError(`Cannot end within --grace: ${budget.text}`, {
       remedy: `Lower --min-drain, ${longest}, or raise --grace with the pod's grace period`,
     });
@@ -51,6 +51,13 @@ export function podSetup(
     logger.info(`the end fits into the grace period: ${budget.text}`);
   }
   return { inPod, minDrainMs: leastMs, probeAddress: probeAddress(config) };
+}
+
+/** What decides over the longest stop of the full mode. */
+function stopOptions({ hook }: Config): string {
+  return hook.length === 0
+    ? "--drain-time or --stop-time"
+    : "--drain-time, --stop-time or --hook-timeout";
 }
 
 function probeAddress({ probeListen }: Config): InetAddress | null {

@@ -11,8 +11,10 @@ export function longestStartMs(config: Config): number {
 
 /** Longest time from the request to stop to the end of baton. */
 export function longestStopMs(config: Config): number {
-  const commands = countOf(config, ["pre-drain", "post-stop"]);
-  return config.drainTimeMs + config.stopTimeMs + commands * config.hookTimeoutMs;
+  const hookMs = (names: readonly HookName[]) => countOf(config, names) * config.hookTimeoutMs;
+  const stopMs = config.drainTimeMs + config.stopTimeMs + hookMs(["pre-drain", "post-stop"]);
+  // That of a candidate which failed just before runs to its end, beside all of this.
+  return Math.max(stopMs, hookMs(["on-rollback"]));
 }
 
 function countOf(config: Config, names: readonly HookName[]): number {

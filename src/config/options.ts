@@ -147,7 +147,8 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
   readyDelayMs: time("ready-delay", POD, [0, 0],
     "After TERM /readyz goes on to say yes for this time."),
   graceMs: time("grace", POD, [null, 0], "Grace period of the pod. baton refuses to start if " +
-    "--min-drain, --max-drain and 3s do not fit into it."),
+    "--min-drain, --max-drain (full mode: --drain-time, --stop-time and hooks) and 3s do not fit " +
+    "into it."),
   signalTo: choice("signal-to", POD, ["process", "group"],
     "With --shutdown-only: who gets signals, the main process of the server or its whole group."),
   probeListen: text("probe-listen", POD, "ADDR:PORT",

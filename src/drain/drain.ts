@@ -75,6 +75,11 @@ export class Drain {
     return this.#counts;
   }
 
+  /** Since it began. */
+  get lastedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
   /** Connections that were there at one of the looks at least. */
   get seen(): number {
     return this.#seen.size;

@@ -8,6 +8,7 @@
 import type { Config } from "../config/config.ts";
 import { formatDuration } from "../config/duration.ts";
 import { ConfigError } from "../config/errors.ts";
+import { longestStopMs } from "../config/hook_times.ts";
 import { optionOfHandoff } from "../config/validate.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../kubernetes/budget.ts";
 import type { InitRequest } from "./template.ts";
@@ -24,7 +25,7 @@ const BATON = "baton";
 
 export function kubernetesEntrypoint({ config, options }: InitRequest): string {
   const isFull = optionOfHandoff(config) !== null;
-  const longestMs = isFull ? config.drainTimeMs + config.stopTimeMs : config.maxDrainMs;
+  const longestMs = isFull ? longestStopMs(config) : config.maxDrainMs;
   const { minDrainMs, graceS } = waits(config, longestMs);
   const given = (flag: string) => isGiven(options, flag);
   const added = [

@@ -27,7 +27,7 @@ export class Draft extends Recovery {
       case "share_requested":
         return this.onTrialRequest(event);
       case "stop_requested":
-        return this.requestStop();
+        return this.requestStop(event.spentMs);
       case "upgrade_requested":
         return this.#requestUpgrade(event);
       case "upgrade_failed":

@@ -32,8 +32,9 @@ export class Ending extends Edit {
     this.requestStop();
   }
 
-  protected requestStop(): void {
+  protected requestStop(spentMs = 0): void {
     if (this.state.onProbation) return this.#abandon();
+    if (spentMs > 0) this.do({ kind: "shorten_drains", byMs: spentMs });
     const level = this.state.stopRequests + 1;
     this.set({ stopRequests: level });
     if (this.state.upgrade !== null) {

@@ -65,8 +65,11 @@ export type TerminationEvent =
 
 export type TerminationEffect =
   | { readonly kind: "begin" }
-  /** `cut`: connections that were busy at that moment and will not be finished; null = not known. */
-  | { readonly kind: "signal"; readonly cut: number | null }
+  /**
+   * `cut`: connections that were busy at that moment and will not be finished; null = not known.
+   * `spentMs`: of `maxDrainMs`, what the waits before have taken.
+   */
+  | { readonly kind: "signal"; readonly cut: number | null; readonly spentMs: number }
   | { readonly kind: "kill"; readonly cut: number | null }
   | { readonly kind: "phase"; readonly phase: TerminationPhase; readonly why: string };
 
@@ -260,7 +263,10 @@ function stop(
   const next = enter({ ...state, busyAtMs: atMs }, "stopping", atMs, why);
   // A server that is known to finish its requests may still do so; another one cuts them now.
   const cut = policy.finishesRequests ? 0 : state.latest?.busy ?? null;
-  return { state: next.state, effects: [...next.effects, { kind: "signal", cut }] };
+  // Nothing is waited for in "drained".
+  const waitedMs = (state.phase === "drained" ? state.phaseAtMs : atMs) - state.beganAtMs;
+  const spentMs = Math.max(0, waitedMs - policy.minDrainMs);
+  return { state: next.state, effects: [...next.effects, { kind: "signal", cut, spentMs }] };
 }
 
 function kill(state: TerminationState, atMs: number, why: string): TerminationStep {

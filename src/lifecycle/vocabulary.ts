@@ -29,7 +29,11 @@ export type ServiceEvent =
   /** It gets this share of the new connections, until asked again. */
   | { readonly kind: "share_requested"; readonly request: number; readonly percent: number }
   /** TERM, INT, QUIT or `baton stop`; the second and third time mean more. */
-  | { readonly kind: "stop_requested" }
+  | {
+    readonly kind: "stop_requested";
+    /** Of the drain time, what another wait has taken already. */
+    readonly spentMs?: number;
+  }
   /** Hand everything over to a new baton process, or become a new program (`inPlace`). */
   | { readonly kind: "upgrade_requested"; readonly request: number; readonly inPlace: boolean }
   /** The new baton is gone, or will not make it; it had not taken over. */
@@ -109,6 +113,8 @@ export type ServiceEffect =
   | { readonly kind: "retire"; readonly epoch: number }
   /** A failed heir: what it held belongs to the crashed generation `to` again. */
   | { readonly kind: "return_members"; readonly epoch: number; readonly to: number }
+  /** From here on drains have that much less time: those under way, those to come, and what counts on it. */
+  | { readonly kind: "shorten_drains"; readonly byMs: number }
   | { readonly kind: "arm"; readonly timer: ConfiguredTimer; readonly epoch: number }
   | { readonly kind: "arm_bake"; readonly epoch: number; readonly delayMs: number }
   | { readonly kind: "disarm"; readonly timer: GenerationTimer; readonly epoch: number }

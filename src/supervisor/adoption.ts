@@ -11,7 +11,6 @@ import { Kept } from "../upgrade/kept.ts";
 import { filterName, notifyName } from "../upgrade/resume_state.ts";
 import type { GenerationRecord } from "../upgrade/resume_state.ts";
 import type { ForeignGeneration } from "./foreign.ts";
-import { delayOf } from "./policy.ts";
 import { answerPending, outputsOf, resumeWaits } from "./resume.ts";
 import type { ServiceParts } from "./resume.ts";
 import { Running } from "./running.ts";
@@ -37,9 +36,7 @@ export function adoptOrphans(parts: ServiceParts, foreign: ForeignGeneration): S
   const draining = drainingIn(found, adopted.map(({ epoch }) => epoch), foreign.epoch);
   if (foreign.phase === "stopping") running.get(foreign.epoch)?.signalStop();
   const generations = [...draining, { ...newGeneration(foreign.epoch), state: foreign.phase }];
-  resumeWaits(running, generations, (timer, handle) => {
-    handle.timers.arm(timer, delayOf(context.config, timer, handle));
-  });
+  resumeWaits(parts, generations);
   for (const generation of adopted) generation.catchUp();
   if (found !== null) answerPending(context, adopted, found.state);
   // Told when it is over: the holder may go only when ours has everything.

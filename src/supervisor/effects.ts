@@ -19,7 +19,6 @@ import { handoverFacts } from "./handover_facts.ts";
 import { History } from "./history.ts";
 import { InPlaceUpgrade } from "./in_place_upgrade.ts";
 import { Offers } from "./offers.ts";
-import { delayOf } from "./policy.ts";
 import { packLuggage, resumeWaits, unpackService } from "./resume.ts";
 import { answerReload } from "./reload_answer.ts";
 import { Running } from "./running.ts";
@@ -30,6 +29,7 @@ import { Timers } from "./timers.ts";
 import { Trials } from "./trials.ts";
 import type { TrialEffect } from "./trials.ts";
 import { Upgrader } from "./upgrader.ts";
+import { Waits } from "./waits.ts";
 
 export class Effects {
   readonly running = new Map<number, GenerationHandle>();
@@ -39,6 +39,7 @@ export class Effects {
   readonly #inPlace: InPlaceUpgrade;
   /** Null: nobody may take over from this baton. */
   readonly offers: Offers | null;
+  readonly waits: Waits;
   readonly trials: Trials;
   readonly hooks: ServiceHooks;
   readonly #starts: Starts;
@@ -48,6 +49,7 @@ export class Effects {
     const { logger, manager } = options;
     this.trials = new Trials({ context, logger, running: this.running, history: this.history });
     const { platform, listeners, adopter, children, dispatch, config, migration } = context;
+    this.waits = new Waits(config, this.running);
     this.#backoff = new Timers(() => dispatch({ kind: "backoff_elapsed" }));
     this.upgrader = new Upgrader({
       ...{ ...options.upgrade, platform, listeners, adopter, children, dispatch, logger },
@@ -117,10 +119,9 @@ export class Effects {
         return this.#retire(effect.epoch, state);
       case "arm":
         if (!running || (effect.timer === "drain" && this.hooks.holds(effect.epoch))) return;
-        return running.timers.arm(
-          effect.timer,
-          delayOf(this.context.config, effect.timer, running),
-        );
+        return this.waits.arm(effect.timer, running);
+      case "shorten_drains":
+        return this.waits.shortenDrains(effect.byMs);
       case "disarm":
         return running?.timers.disarm(effect.timer);
       case "begin_upgrade":
@@ -212,10 +213,9 @@ export class Effects {
     const { outcome } = state.generations.find(({ epoch }) => epoch === old.epoch) ?? {};
     const reason = stopping ? "stop" : outcome === "rolled back" ? "rollback" : "reload";
     const occasion = { current: heir, old, reason };
-    const { drainTimeMs } = this.context.config;
     this.hooks.beforeDrain(old, occasion, {
       begin: go,
-      beginInTime: () => old.timers.arm("drain", drainTimeMs),
+      beginInTime: () => this.waits.arm("drain", old),
     });
   }
 
@@ -239,12 +239,7 @@ export class Effects {
    */
   resume(resumption: Resumption): ServiceState {
     const state = unpackService(this, resumption);
-    const { config } = this.context;
-    resumeWaits(
-      this.running,
-      state.generations,
-      (timer, handle) => handle.timers.arm(timer, delayOf(config, timer, handle)),
-    );
+    resumeWaits(this, state.generations);
     return state;
   }
 

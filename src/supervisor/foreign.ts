@@ -61,12 +61,11 @@ export class ForeignGeneration implements GenerationHandle {
   readonly kept = null;
   readonly seen = null;
   readonly takesConnections = false;
-  readonly stopTimeMs = 0;
   readonly checks = [];
   readonly output = null;
   readonly outputIsDirect = true;
   /** Its own baton keeps the time. */
-  readonly timers = { arm: () => {}, disarm: () => {} };
+  readonly timers = { arm: () => {}, disarm: () => {}, limit: () => {} };
   /** As our lifecycle has it. */
   phase: "serving" | "draining" | "stopping" = "serving";
   #told = false;
@@ -111,6 +110,10 @@ export class ForeignGeneration implements GenerationHandle {
 
   /** Its own baton asks. */
   endLiveness(): void {}
+
+  stopTimeMs(): number {
+    return 0;
+  }
 
   processes(): number[] {
     return this.pid === null ? [] : processTree(this.pid);

@@ -1,6 +1,7 @@
 /**
  * A supervisor in a pod: the same interface, but a stop first waits for those who send the traffic
- * (`--min-drain`), and probes are answered. The supervisor's own drain comes after that.
+ * (`--min-drain`), and probes are answered. The supervisor's own drain comes after that, and is shorter
+ * by what that wait took beyond its least time: `--min-drain` and a stop hold the whole.
  */
 import type { TerminationPolicy } from "../lifecycle/termination.ts";
 import { Pod } from "./pod.ts";
@@ -45,7 +46,7 @@ export class GracefulService {
       whyNotReady: () => supervisor.servingEpoch === null ? "no generation serves" : null,
       // They are new connections too, for whose end it waits; and nothing is replaced any more.
       onBegin: () => supervisor.endLiveness(),
-      signal: () => this.#stop(),
+      signal: (spentMs) => this.#stop(spentMs),
       kill: () => {},
     });
   }
@@ -86,9 +87,9 @@ export class GracefulService {
   }
 
   /** The supervisor counts the requests from here on. */
-  #stop(): void {
+  #stop(spentMs: number): void {
     const { terminator } = this.pod;
-    this.options.supervisor.stop();
+    this.options.supervisor.stop(spentMs);
     if (terminator.requests > 1) this.options.supervisor.stop();
     terminator.gone();
     terminator.close();

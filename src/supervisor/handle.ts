@@ -21,15 +21,18 @@ export interface GenerationHandle {
   readonly kept: KeptConnections | null;
   /** It can be given connections (--keep-alive). */
   readonly takesConnections: boolean;
-  readonly stopTimeMs: number;
   readonly checks: readonly CheckView[];
   readonly timers: {
     arm(timer: GenerationTimer, delayMs: number): void;
     disarm(timer: GenerationTimer): void;
+    /** If it is armed, it fires after this time at the latest. */
+    limit(timer: GenerationTimer, delayMs: number): void;
   };
   readonly output: Output | null;
   /** What it prints does not come through `output` (any more). */
   readonly outputIsDirect: boolean;
+  /** From the stop signal to KILL. @param drainMs what its drain may take */
+  stopTimeMs(drainMs: number): number;
   processes(): number[];
   /** Its --live checks are over. */
   endLiveness(): void;

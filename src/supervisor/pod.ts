@@ -26,7 +26,8 @@ export interface PodOptions {
   /** Null, or what is missing. */
   whyNotReady(): string | null;
   onBegin(): void;
-  signal(): void;
+  /** @param spentMs of the policy's `maxDrainMs`, what is gone */
+  signal(spentMs: number): void;
   kill(): void;
 }
 

@@ -1,11 +1,7 @@
-/** What the configuration means for the lifecycle: its policy and its timers. */
+/** What the configuration means for the lifecycle: its policy. */
 import type { Config } from "../config/config.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
 import type { ServicePolicy } from "../lifecycle/service.ts";
-import type { ConfiguredTimer } from "../lifecycle/vocabulary.ts";
-
-/** Crashes before this long a stretch of health are forgotten. */
-const HEALTHY_AFTER_MS = 10_000;
 
 /** Whether servers live on when baton is killed. */
 export function outlivesBaton(config: Config): boolean {
@@ -30,18 +26,4 @@ export function servicePolicy(config: Config): ServicePolicy {
 /** How new generations are let in, where a reload does not say. */
 export function rolloutOf({ canary, rampMs, bakeMs, hold }: Config): Rollout {
   return { canary, rampMs, bakeMs, hold };
-}
-
-/** @param running the generation that the timer is for @returns milliseconds */
-export function delayOf(
-  config: Config,
-  timer: ConfiguredTimer,
-  running: { readonly stopTimeMs: number },
-): number {
-  return {
-    ready: config.readyTimeoutMs,
-    drain: config.drainTimeMs,
-    stop: running.stopTimeMs,
-    health: HEALTHY_AFTER_MS,
-  }[timer];
 }

@@ -29,6 +29,7 @@ import type { GenerationHandle } from "./handle.ts";
 import type { History } from "./history.ts";
 import type { Luggage } from "./in_place_upgrade.ts";
 import { Running } from "./running.ts";
+import type { Waits } from "./waits.ts";
 
 const OUTPUT_TARGETS = [1, 2] as const;
 
@@ -38,6 +39,7 @@ export interface ServiceParts {
   readonly context: RunningContext;
   readonly running: Map<number, GenerationHandle>;
   readonly history: History;
+  readonly waits: Waits;
 }
 
 /** Everything that the next baton needs. Nothing is changed here. */
@@ -209,23 +211,22 @@ export function answerPending(
 
 /** Begins every wait anew that was under way, with its full time. */
 export function resumeWaits(
-  running: ReadonlyMap<number, GenerationHandle>,
+  { running, waits }: Pick<ServiceParts, "running" | "waits">,
   generations: readonly Generation[],
-  arm: (timer: "drain" | "stop" | "health", handle: GenerationHandle) => void,
 ): void {
   const serving = running.get(generations.find(({ state }) => state === "serving")?.epoch ?? NaN);
   for (const { epoch, state: phase, outcome } of generations) {
     const handle = running.get(epoch);
     if (!(handle instanceof Running)) continue;
     if (phase === "serving" || phase === "baking") handle.health.startLive();
-    if (phase === "serving" && !handle.facts.isSettled) arm("health", handle);
+    if (phase === "serving" && !handle.facts.isSettled) waits.arm("health", handle);
     if (phase === "draining") {
       handle.beginDrain(outcome === "stopped", serving ?? null);
-      arm("drain", handle);
+      waits.arm("drain", handle);
     }
     if (phase !== "stopping") continue;
     // What never got its stop signal was being killed.
     if (!handle.facts.stopSent) handle.kill();
-    arm("stop", handle);
+    waits.arm("stop", handle);
   }
 }

@@ -239,8 +239,8 @@ export class Running implements GenerationHandle {
     this.process?.close();
   }
 
-  get stopTimeMs(): number {
-    return this.#stopping.policy.stopTimeMs;
+  stopTimeMs(drainMs: number): number {
+    return this.#stopping.stopTimeMs(drainMs);
   }
 
   beginDrain(stopping: boolean, heir: GenerationHandle | null): void {

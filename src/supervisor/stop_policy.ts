@@ -22,11 +22,11 @@ export class StopPolicy {
   }
 
   /**
-   * From the stop signal to SIGKILL: a server that finishes its requests after the signal gets the
-   * drain time for them as well.
+   * From the stop signal to SIGKILL: a server that finishes its requests after the signal gets what is
+   * left of the drain time for them as well.
    */
-  get stopTimeMs(): number {
-    const { stopTimeMs, drainTimeMs } = this.config;
-    return this.drainStyle === "quiesce" ? stopTimeMs : drainTimeMs + stopTimeMs;
+  stopTimeMs(drainRestMs: number): number {
+    const { stopTimeMs } = this.config;
+    return this.drainStyle === "quiesce" ? stopTimeMs : Math.max(0, drainRestMs) + stopTimeMs;
   }
 }

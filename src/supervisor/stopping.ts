@@ -33,6 +33,11 @@ export class Stopping {
     return this.#drain?.seen ?? 0;
   }
 
+  /** From the stop signal, now, to KILL. @param drainMs what the drain may take */
+  stopTimeMs(drainMs: number): number {
+    return this.policy.stopTimeMs(drainMs - (this.#drain?.lastedMs ?? 0));
+  }
+
   /** Nothing is waited for any more. */
   cancel(): void {
     this.#drain?.cancel();

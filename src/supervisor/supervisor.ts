@@ -117,11 +117,14 @@ export class Supervisor {
     return answer;
   }
 
-  /** First time: drain and stop. Second: stop without waiting. Third: kill. */
-  stop(): void {
+  /**
+   * First time: drain and stop. Second: stop without waiting. Third: kill.
+   * @param spentMs of the drain time, what another wait has taken already
+   */
+  stop(spentMs = 0): void {
     // All that is left then are hooks.
     if (this.#state.finished) this.#effects.hooks.end(true);
-    this.dispatch({ kind: "stop_requested" });
+    this.dispatch({ kind: "stop_requested", spentMs });
   }
 
   /** Nobody is asked any more whether it lives. */

@@ -30,8 +30,8 @@ export interface TerminatorOptions {
   endIdle(atMs: number): void;
   onBegin(): void;
   onPhase(phase: TerminationPhase, why: string): void;
-  /** Send the stop signal. */
-  signal(): void;
+  /** Send the stop signal. @param spentMs of `maxDrainMs`, what is gone */
+  signal(spentMs: number): void;
   kill(): void;
 }
 
@@ -98,7 +98,7 @@ export class Terminator {
           break;
         case "signal":
           this.#cut += effect.cut ?? 0;
-          this.options.signal();
+          this.options.signal(effect.spentMs);
           break;
         case "kill":
           this.#cut += effect.cut ?? 0;

@@ -1,6 +1,6 @@
 /** Named one-shot timers: arming one again replaces it; after `clear` none fires. */
 export class Timers<Name extends string> {
-  readonly #timers = new Map<Name, ReturnType<typeof setTimeout>>();
+  readonly #timers = new Map<Name, { timer: ReturnType<typeof setTimeout>; dueAtMs: number }>();
 
   constructor(readonly onTimer: (name: Name) => void) {}
 
@@ -10,16 +10,23 @@ export class Timers<Name extends string> {
       this.#timers.delete(name);
       this.onTimer(name);
     };
-    this.#timers.set(name, setTimeout(fire, delayMs));
+    const dueAtMs = performance.now() + delayMs;
+    this.#timers.set(name, { timer: setTimeout(fire, delayMs), dueAtMs });
+  }
+
+  /** One that is armed fires after this time at the latest. */
+  limit(name: Name, delayMs: number): void {
+    const dueAtMs = this.#timers.get(name)?.dueAtMs ?? -Infinity;
+    if (dueAtMs > performance.now() + delayMs) this.arm(name, delayMs);
   }
 
   disarm(name: Name): void {
-    clearTimeout(this.#timers.get(name));
+    clearTimeout(this.#timers.get(name)?.timer);
     this.#timers.delete(name);
   }
 
   clear(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const { timer } of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
   }
 }

@@ -108,6 +108,25 @@ describe("the end of a pod, asked for in odd ways", () => {
     );
   }
 
+  test(
+    "new connections go on coming, full mode: what that takes beyond --min-drain is no drain time",
+    OPTIONS,
+    async () => {
+      const env = { PORT: String(await freePort()) };
+      const drainTimeMs = 600;
+      const flags = ["--min-drain", "50ms", "--drain-time", `${drainTimeMs}ms`, "--quiet", "5m"];
+      await using baton = await startBaton({
+        command: fixtureCommand("ignores_term.py"),
+        flags: [...flags, "--stop-time", "100ms", "--log-level", "debug"],
+        env,
+      });
+      baton.signal("SIGTERM");
+      await baton.exited;
+      const spentMs = /"kind":"stop_requested","spentMs":([0-9.]+)/.exec(baton.stderr)?.[1];
+      assert.ok(Number(spentMs) >= drainTimeMs / 2, baton.stderr);
+    },
+  );
+
   const FULL = [...SHORT, ...LONG];
 
   for (const first of ["the reload", "TERM"] as const) {

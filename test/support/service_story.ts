@@ -44,7 +44,7 @@ function parseRollout(words: readonly string[]): Rollout {
 }
 
 /**
- * - `start`, `stop`, `reload 7` (request), `reload 7 canary 10 bake 5000` (and how), `backoff`
+ * - `start`, `stop`, `stop 500` (so much of the drain time is gone), `reload 7` (request), `reload 7 canary 10 bake 5000` (and how), `backoff`
  * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
  * - `upgrade 7` (request), `upgrade_failed 3` (reason), `handed_over`, `handed_back`
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
@@ -57,7 +57,7 @@ export function parseEvent(text: string): ServiceEvent {
   const epoch = Number(first);
   const status = Number(second);
   if (kind === "start") return { kind };
-  if (kind === "stop") return { kind: "stop_requested" };
+  if (kind === "stop") return { kind: "stop_requested", spentMs: epoch };
   if (kind === "backoff") return { kind: "backoff_elapsed" };
   if (kind === "handed_over" || kind === "handed_back") return { kind };
   if (kind === "upgrade_failed") return { kind, reason: `reason ${first}` };
@@ -95,6 +95,8 @@ export function formatEffect(effect: ServiceEffect): string {
     case "arm":
     case "disarm":
       return `${effect.kind} ${effect.timer} ${effect.epoch}`;
+    case "shorten_drains":
+      return `shorten_drains by ${effect.byMs}`;
     case "arm_bake":
       return `arm bake ${effect.epoch} for ${effect.delayMs}`;
     case "share":

@@ -95,5 +95,8 @@ describe("hooks in a configuration", () => {
     ];
     const all = build({ ...times, hook, "pre-flight": ["p"], "hook-timeout": ["100s"] });
     assert.deepEqual([longestStartMs(all), longestStopMs(all)], [410_000, 206_000]);
+    // It may have begun just before.
+    const rollback = build({ ...times, hook: ["on-rollback=e"], "hook-timeout": ["100s"] });
+    assert.equal(longestStopMs(rollback), 100_000);
   });
 });

@@ -61,6 +61,20 @@ describe("baton init kubernetes*", () => {
     });
   }
 
+  for (
+    const [words, graceS] of [
+      ["--watch /etc/conf -- server", 78],
+      ["--watch /etc/conf --drain-time 10s --stop-time 5s -- server", 23],
+      ["--hook pre-drain=a --drain-time 10s --stop-time 5s --hook-timeout 20s -- server", 43],
+    ] as const
+  ) {
+    it(`the longest stop of the full mode is in the grace period: ${graceS} s for ${words}`, () => {
+      const text = make(`kubernetes ${words}`);
+      assert.match(text, new RegExp(`GracePeriodSeconds: ${graceS}\\n`));
+      assert.deepEqual(manifestFaults(text), []);
+    });
+  }
+
   it("the examples are manifests", () => {
     const files = readdirSync(EXAMPLES).filter((name) => name.endsWith(".yaml"));
     assert.equal(files.length, FORMS.length);

@@ -56,6 +56,18 @@ describe("the first stop request", () => {
     ["exited 0 0 told", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
   ]);
 
+  tell("after another wait leaves all drains less time, in its time", draining, [
+    [
+      "stop 500",
+      "shorten_drains by 500",
+      "disarm_backoff",
+      "disarm health 1",
+      "drain 1 stopping",
+      "arm drain 1",
+      "= 0 draining, 1 draining",
+    ],
+  ]);
+
   tell("in the first start ends with 0: nobody has failed", () => new Story().given("start"), [
     ["stop", "disarm_backoff", "disarm ready 0", "kill 0", "= 0 stopping"],
     ["exited 0 137", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],

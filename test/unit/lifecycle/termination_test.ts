@@ -41,6 +41,7 @@ type Happening =
 function story(
   happenings: readonly Happening[],
   change: Partial<TerminationPolicy> = {},
+  onEffect: (effect: TerminationEffect) => void = () => {},
 ): string[] {
   let state: TerminationState = SERVING;
   let atMs = 0;
@@ -48,6 +49,7 @@ function story(
   const step = (event: Parameters<typeof stepTermination>[1]) => {
     const { state: next, effects } = stepTermination(state, event, { ...POLICY, ...change });
     state = next;
+    effects.forEach(onEffect);
     told.push(...effects.flatMap(text).map((what) => `${atMs}: ${what}`));
   };
   for (const happening of happenings) {
@@ -173,6 +175,31 @@ describe("stepTermination()", () => {
       assert.deepEqual(story(happenings, change), expected);
     });
   }
+
+  describe("says with the signal what the waits before have taken of the time after the least one", () => {
+    const table: [string, readonly Happening[], Partial<TerminationPolicy>, number][] = [
+      ["nothing, after the least one", ["TERM", [5_000, QUIET]], {}, 0],
+      ["nothing, without one", ["TERM"], { minDrainMs: 0 }, 0],
+      ["less than nothing is nothing", ["TERM", [1_000, QUIET], "TERM"], {}, 0],
+      ["lingering to its limit", ["TERM", [15_000, FRESH]], {}, 10_000],
+      ["lingering until a second TERM", ["TERM", [7_500, FRESH], "TERM"], {}, 2_500],
+      [
+        "a drain, and nothing after it",
+        ["drain", [7_000, FRESH], [60_000, QUIET], "TERM"],
+        {},
+        3_000,
+      ],
+    ];
+    for (const [name, happenings, change, expected] of table) {
+      it(name, () => {
+        const spent: number[] = [];
+        story(happenings, { skipsEmptying: true, ...change }, (effect) => {
+          if (effect.kind === "signal") spent.push(effect.spentMs);
+        });
+        assert.deepEqual(spent, [expected]);
+      });
+    }
+  });
 
   it("never takes longer than min and max, whatever is seen", () => {
     const looks = [null, QUIET, FRESH, BUSY, IDLE];
