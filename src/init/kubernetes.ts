@@ -7,6 +7,7 @@
  */
 import type { Config } from "../config/config.ts";
 import { formatDuration } from "../config/duration.ts";
+import { DEFAULT_MAX_DRAIN_MS, DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "../config/options.ts";
 import { ConfigError } from "../config/errors.ts";
 import { longestStopMs } from "../config/hook_times.ts";
 import { optionOfHandoff } from "../config/validate.ts";
@@ -27,16 +28,19 @@ export function kubernetesEntrypoint({ config, options }: InitRequest): string {
   const isFull = optionOfHandoff(config) !== null;
   const longestMs = isFull ? longestStopMs(config) : config.maxDrainMs;
   const { minDrainMs, graceS } = waits(config, longestMs);
-  const given = (flag: string) => isGiven(options, flag);
+  // By flags or in the file of --config, which flags would override.
+  const { minDrainMs: ownMinDrainMs, maxDrainMs, graceMs, probeListen } = config;
+  const isMaxOwn = maxDrainMs !== DEFAULT_MAX_DRAIN_MS || isGiven(options, "max-drain");
   const added = [
     ...(isFull || config.shutdownOnly ? [] : ["--shutdown-only"]),
-    ...(given("min-drain") ? [] : [`--min-drain=${formatDuration(minDrainMs)}`]),
-    ...(isFull || given("max-drain") ? [] : [`--max-drain=${formatDuration(config.maxDrainMs)}`]),
-    ...(given("grace") ? [] : [`--grace=${graceS}s`]),
-    ...(given("probe-listen") ? [] : [`--probe-listen=*:${PROBE_PORT}`]),
+    ...(ownMinDrainMs === null ? [`--min-drain=${formatDuration(minDrainMs)}`] : []),
+    ...(isFull || isMaxOwn ? [] : [`--max-drain=${formatDuration(maxDrainMs)}`]),
+    ...(graceMs === null ? [`--grace=${graceS}s`] : []),
+    ...(probeListen === null ? [`--probe-listen=*:${PROBE_PORT}`] : []),
   ];
-  const probe = Number(config.probeListen?.split(":").at(-1) ?? PROBE_PORT);
+  const probe = Number(probeListen?.split(":").at(-1) ?? PROBE_PORT);
   return manifest(config, graceS, [], [
+    ...(isGiven(options, "config") ? ["# --config is a file of the image: put it there."] : []),
     `command: ${list([PROGRAM, "run", ...options, ...added, "--"])}`,
     `args: ${list(config.command)}`,
     "ports:",
@@ -99,7 +103,8 @@ export function kubernetesSidecar({ config, options }: InitRequest): string {
 
 /** The words of `baton prestop`. */
 function prestop(config: Config, options: readonly string[], minDrainMs: number): string[] {
-  const isQuietGiven = isGiven(options, "quiet");
+  const isQuietGiven = isGiven(options, "quiet") ||
+    ![DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS].includes(config.quietMs);
   return [
     ...["prestop", "--port", String(portOf(config))],
     ...["--min", formatDuration(minDrainMs), "--max", formatDuration(config.maxDrainMs)],

@@ -4,6 +4,8 @@
  * the grace period, with what the commands in the manifest itself mean to baton.
  */
 import { parseCommandLine } from "../../src/cli/parse.ts";
+import { longestStopMs } from "../../src/config/hook_times.ts";
+import type { FileValues } from "../../src/config/load.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS } from "../../src/kubernetes/budget.ts";
 import { schemaFaults } from "./kube_schema.ts";
 import { parseYaml } from "./yaml_subset.ts";
@@ -47,18 +49,31 @@ interface Deployment {
 
 const MS_PER_S = 1000;
 
-/** @returns what is wrong, or an empty list; everything that cannot be read is one fault */
-export function manifestFaults(text: string): string[] {
+type ConfigReader = (path: string) => FileValues;
+
+/**
+ * @param readConfig what is in the image
+ * @returns what is wrong, or an empty list; everything that cannot be read is one fault
+ */
+export function manifestFaults(
+  text: string,
+  readConfig: ConfigReader = (path) => {
+    throw new Error(`The manifest reads ${path}`);
+  },
+): string[] {
   try {
     const value = parseYaml(text);
     const faults = schemaFaults(value);
-    return faults.length > 0 ? faults : faultsAcross(value as unknown as Deployment);
+    return faults.length > 0 ? faults : faultsAcross(value as unknown as Deployment, readConfig);
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)];
   }
 }
 
-function faultsAcross({ spec: { selector, template } }: Deployment): string[] {
+function faultsAcross(
+  { spec: { selector, template } }: Deployment,
+  readConfig: ConfigReader,
+): string[] {
   const { containers, initContainers = [], volumes = [], ...pod } = template.spec;
   const all = [...initContainers, ...containers];
   const labels = template.metadata.labels;
@@ -74,8 +89,8 @@ function faultsAcross({ spec: { selector, template } }: Deployment): string[] {
     ),
     ...twice(volumes.map(({ name }) => name)).map((name) => `two volumes are named ${name}`),
     ...lost.map(({ name }) => `there is no volume ${name}`),
-    ...all.flatMap((container) => portFaults(container, all)),
-    ...graceFaults(all, pod.terminationGracePeriodSeconds),
+    ...all.flatMap((container) => portFaults(container, all, readConfig)),
+    ...graceFaults(all, pod.terminationGracePeriodSeconds, readConfig),
   ];
 }
 
@@ -84,7 +99,11 @@ function twice<T>(values: readonly T[]): T[] {
 }
 
 /** Who is asked must be the baton that listens there, and know the path. */
-function portFaults(container: Container, all: readonly Container[]): string[] {
+function portFaults(
+  container: Container,
+  all: readonly Container[],
+  readConfig: ConfigReader,
+): string[] {
   const { startupProbe, readinessProbe, livenessProbe, lifecycle, ports = [] } = container;
   const asked: [string, HttpGet | undefined, string][] = [
     ["startupProbe", startupProbe?.httpGet, "/startupz"],
@@ -106,7 +125,7 @@ function portFaults(container: Container, all: readonly Container[]): string[] {
     );
     return [
       ...(question.path === path ? [] : [`${where}: asks ${question.path}, not ${path}`]),
-      ...(answers.some((each) => ownPort(each, what) === found)
+      ...(answers.some((each) => ownPort(each, what, readConfig) === found)
         ? []
         : [`${where}: no baton answers at ${found}`]),
     ];
@@ -114,35 +133,36 @@ function portFaults(container: Container, all: readonly Container[]): string[] {
 }
 
 /** The port at which the baton of a container answers that question. */
-function ownPort(container: Container, what: string): number | null {
-  const command = commandOf(container);
+function ownPort(container: Container, what: string, readConfig: ConfigReader): number | null {
+  const command = commandOf(container, readConfig);
   if (command?.verb === "prestop") return command.serve?.port ?? null;
   if (command?.verb !== "run" || what === "preStop") return null;
   return Number(command.config.probeListen?.split(":").at(-1) ?? 0);
 }
 
 /** What a container's words mean to baton; null: another program. */
-function commandOf({ command = [], args = [] }: Container) {
+function commandOf({ command = [], args = [] }: Container, readConfig: ConfigReader) {
   const [program = "", ...words] = [...command, ...args];
   if (!program.endsWith("/baton")) return null;
-  return parseCommandLine(words, (path) => {
-    throw new Error(`The manifest reads ${path}`);
-  });
+  return parseCommandLine(words, readConfig);
 }
 
-function graceFaults(all: readonly Container[], graceS: number | undefined): string[] {
+function graceFaults(
+  all: readonly Container[],
+  graceS: number | undefined,
+  readConfig: ConfigReader,
+): string[] {
   if (graceS === undefined) return ["terminationGracePeriodSeconds: is missing"];
   const hooks = all.flatMap(({ name, lifecycle }) => {
     const words = lifecycle?.preStop?.exec?.command;
     return words === undefined ? [] : [{ name, command: words }];
   });
   const waits = [...all, ...hooks].flatMap((container) => {
-    const command = commandOf(container);
+    const command = commandOf(container, readConfig);
     if (command?.verb === "prestop") return [[command.minMs, command.maxMs, null] as const];
     if (command?.verb !== "run") return [];
-    const { minDrainMs, maxDrainMs, drainTimeMs, stopTimeMs, shutdownOnly, graceMs } =
-      command.config;
-    const longestMs = shutdownOnly ? maxDrainMs : drainTimeMs + stopTimeMs;
+    const { minDrainMs, maxDrainMs, shutdownOnly, graceMs } = command.config;
+    const longestMs = shutdownOnly ? maxDrainMs : longestStopMs(command.config);
     return [[minDrainMs ?? DEFAULT_MIN_DRAIN_MS, longestMs, graceMs] as const];
   });
   if (waits.length !== 1) {

@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseCommandLine } from "../../../src/cli/parse.ts";
+import { parseConfigText } from "../../../src/config/load.ts";
 import { ConfigError } from "../../../src/config/errors.ts";
 import { TEMPLATES } from "../../../src/init/templates.ts";
 import { manifestFaults } from "../../support/kube_manifest.ts";
@@ -16,8 +17,9 @@ import { parseYaml } from "../../support/yaml_subset.ts";
 const EXAMPLES = join(dirname(fileURLToPath(import.meta.url)), "../../../examples/kubernetes");
 const FORMS = Object.keys(TEMPLATES).filter((name) => name.startsWith("kubernetes"));
 
-function make(words: string): string {
-  const command = parseCommandLine(["init", ...words.split(" ")], () => assert.fail());
+function make(words: string, file?: string): string {
+  const read = (path: string) => file === undefined ? assert.fail() : parseConfigText(file, path);
+  const command = parseCommandLine(["init", ...words.split(" ")], read);
   assert.ok(command.verb === "init");
   const { template, config, options } = command;
   return TEMPLATES[template]!.make({ baton: ["/baton"], config, options, directory: "/" });
@@ -74,6 +76,36 @@ describe("baton init kubernetes*", () => {
       assert.deepEqual(manifestFaults(text), []);
     });
   }
+
+  describe("what --config says is as good as a flag", () => {
+    const table: [form: string, file: string, has: readonly RegExp[], hasNot: RegExp][] = [
+      [
+        "kubernetes",
+        'probe_listen = "*:9955"',
+        [/containerPort: 9955/, /# --config is a file of the image/],
+        /--probe-listen/,
+      ],
+      [
+        "kubernetes",
+        'min_drain = "9s"\nmax_drain = "8s"',
+        [/PeriodSeconds: 20/],
+        /--m(in|ax)-drain/,
+      ],
+      ["kubernetes", 'grace = "45500ms"', [/PeriodSeconds: 46/], /--grace/],
+      ["kubernetes", 'drain_time = "5s"\nwatch = ["/etc/conf"]', [/PeriodSeconds: 23/], /shutdown/],
+      ["kubernetes-prestop", 'quiet = "3s"', [/"--quiet", "3s"/], /--config/],
+      ["kubernetes-sidecar", 'quiet = "3s"\nmin_drain = "9s"', [/"--min", "9s".*"3s"/], /--config/],
+      ["kubernetes-prestop", "shutdown_only = true", [/PeriodSeconds: 28/], /--quiet/],
+    ];
+    for (const [form, file, has, hasNot] of table) {
+      it(`${form}: ${file.replace("\n", ", ")}`, () => {
+        const text = make(`${form} --config web.toml -- server`, file);
+        assert.deepEqual(manifestFaults(text, (path) => parseConfigText(file, path)), [], text);
+        for (const pattern of has) assert.match(text, pattern);
+        assert.doesNotMatch(text.replace(/ +#.*/g, ""), hasNot);
+      });
+    }
+  });
 
   it("the examples are manifests", () => {
     const files = readdirSync(EXAMPLES).filter((name) => name.endsWith(".yaml"));
