@@ -69,7 +69,12 @@ export class Terminator {
   }
 
   terminate(): void {
-    this.#step({ kind: "terminate", atMs: performance.now() });
+    // What was busy when the drain ended may have finished since, and is not cut then.
+    try {
+      if (this.phase === "drained") this.#lookOnce();
+    } finally {
+      this.#step({ kind: "terminate", atMs: performance.now() });
+    }
   }
 
   /** Resolves when the traffic has been waited out, or the service has ended. */
@@ -140,18 +145,24 @@ export class Terminator {
     }
   }
 
-  /** A look that throws is no news. */
   #look(): void {
     const atMs = performance.now();
+    try {
+      this.#lookOnce();
+    } finally {
+      this.#timer = null;
+      this.#schedule(performance.now() - atMs);
+    }
+  }
+
+  /** A look that throws is no news. */
+  #lookOnce(): void {
     let look: TrafficLook | null = null;
     try {
-      look = this.options.look(atMs);
+      look = this.options.look(performance.now());
     } finally {
-      const costMs = performance.now() - atMs;
       // It may have taken long.
       this.#step({ kind: "look", atMs: performance.now(), look });
-      this.#timer = null;
-      this.#schedule(costMs);
     }
   }
 

@@ -32,3 +32,33 @@ test("looks that take long do not put the end off: one when the time is over, an
   // A pause as long as a look before each of them would be 2 * LOOK_MS more.
   assert.ok(tookMs < 3.5 * LOOK_MS, `${tookMs} ms`);
 });
+
+for (const [later, expected] of [[0, 0], [2, 2], [null, 0]] as const) {
+  test(`TERM long after a drain cuts who is busy then: ${later ?? "unknown"}`, async () => {
+    let busy: number | null = 1;
+    const signals: number[] = [];
+    const terminator = new Terminator({
+      policy: {
+        ...{ minDrainMs: 0, maxDrainMs: 20, quietMs: 10, stopTimeMs: 0 },
+        ...{ finishesRequests: false, expectsListener: false, skipsEmptying: false },
+      },
+      look: () => {
+        if (busy === null) throw new Error("EMFILE");
+        return { fresh: 0, busy, idle: 0, listening: true };
+      },
+      endIdle: () => {},
+      onBegin: () => {},
+      onPhase: () => {},
+      signal: (spentMs) => signals.push(spentMs),
+      kill: () => {},
+    });
+    await terminator.drain();
+    assert.equal(terminator.latest?.busy, 1, "the time was over");
+    busy = later;
+    if (later === null) assert.throws(() => terminator.terminate(), /EMFILE/);
+    else terminator.terminate();
+    terminator.close();
+    assert.equal(terminator.cut, expected);
+    assert.equal(signals.length, 1, "whatever could be seen");
+  });
+}
