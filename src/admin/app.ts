@@ -8,7 +8,8 @@
  *   POST /v1/upgrade?program=PATH  waits until the new baton serves: UpgradeReport, statuses as above
  *        with in_place=1 the connection ends without an answer when it succeeds: the next answer to
  *        /v1/status has a higher "incarnation"
- *   POST /v1/drain    waits until the traffic has been waited out; the server gets no signal
+ *   POST /v1/drain    DrainReport when the traffic has been waited out, or the time for that is over; the server
+ *        gets no signal
  *   POST /v1/stop     202 at once; the process ends when the drain is over
  *   GET  /v1/probes   ProbeReport, as the probe endpoints answer
  */
@@ -17,6 +18,7 @@ import { MAX_DURATION_MS } from "../config/duration.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
 import type {
   Decision,
+  DrainReport,
   ProbeReport,
   ReloadReport,
   Snapshot,
@@ -31,7 +33,7 @@ export interface ServiceControl {
   decide(decision: Decision): Promise<TrialReport>;
   upgrade(program: string | null, inPlace: boolean): Promise<UpgradeReport>;
   stop(): void;
-  drain(): Promise<void>;
+  drain(): Promise<DrainReport>;
   probes(): ProbeReport;
 }
 
@@ -70,10 +72,7 @@ export function controlApp(service: ServiceControl): Hono {
     service.stop();
     return context.json({ stopping: true }, 202);
   });
-  app.post("/v1/drain", async (context) => {
-    await service.drain();
-    return context.json({ drained: true });
-  });
+  app.post("/v1/drain", async (context) => context.json(await service.drain()));
   app.get("/v1/probes", (context) => context.json(service.probes()));
   app.notFound((context) => context.json({ error: `no such path: ${context.req.path}` }, 404));
   app.onError((error, context) => context.json({ error: error.message }, 500));

@@ -69,10 +69,16 @@ function outcomeOf(
   traffic: PortWatch,
   ports: readonly number[],
 ): Outcome {
-  if (latest === null) return [EXIT_DRAIN_TIMED_OUT, "the connections could not be counted"];
-  if (latest.busy > 0) return [EXIT_DRAIN_TIMED_OUT, `${latest.busy} connections are still busy`];
+  const unfinished = busyOutcome(latest?.busy ?? null);
+  if (unfinished !== null) return unfinished;
   if (traffic.ports.length > 0) return [EXIT_OK, `no more traffic at ${traffic.ports.join(", ")}`];
   return [EXIT_SYSTEM, `nobody listens ${ports.length > 0 ? `at ${ports.join(", ")}` : "here"}`];
+}
+
+/** @param busy null: they could not be counted @returns null when nobody is */
+export function busyOutcome(busy: number | null): Outcome | null {
+  if (busy === null) return [EXIT_DRAIN_TIMED_OUT, "the connections could not be counted"];
+  return busy > 0 ? [EXIT_DRAIN_TIMED_OUT, `${busy} connections are still busy`] : null;
 }
 
 export function secondsSince(startedAtMs: number): string {

@@ -8,6 +8,7 @@ import { Pod } from "./pod.ts";
 import type { PodOptions } from "./pod.ts";
 import type {
   Decision,
+  DrainReport,
   ProbeReport,
   ReloadReport,
   Snapshot,
@@ -78,8 +79,8 @@ export class GracefulService {
     else terminator.terminate();
   }
 
-  drain(): Promise<void> {
-    return this.pod.terminator.drain();
+  drain(): Promise<DrainReport> {
+    return this.pod.drain();
   }
 
   probes(): ProbeReport {

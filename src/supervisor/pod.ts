@@ -7,7 +7,7 @@ import { PortWatch } from "../drain/port_watch.ts";
 import type { Logger } from "../log/logger.ts";
 import type { TerminationPhase, TerminationPolicy } from "../lifecycle/termination.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { ProbeReport } from "./snapshot.ts";
+import type { DrainReport, ProbeReport } from "./snapshot.ts";
 import { Terminator } from "./terminator.ts";
 
 export interface PodOptions {
@@ -58,6 +58,24 @@ export class Pod {
       signal: options.signal,
       kill: options.kill,
     });
+  }
+
+  /** Waits the traffic out, and says who is busy then. */
+  async drain(): Promise<DrainReport> {
+    await this.terminator.drain();
+    const busy = this.#busyNow();
+    return { drained: busy === 0, busy };
+  }
+
+  #busyNow(): number | null {
+    // Looked at anew where that is over, or never began: in the full mode the supervisor waits for them later.
+    const isOver = ["drained", "over"].includes(this.terminator.phase);
+    try {
+      const look = isOver ? this.traffic.look(performance.now()) : this.terminator.latest;
+      return look?.busy ?? null;
+    } catch {
+      return null;
+    }
   }
 
   /** Readiness is the one thing that an end changes at once. */

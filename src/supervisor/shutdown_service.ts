@@ -21,6 +21,7 @@ import { Pod } from "./pod.ts";
 import { ServerProcess } from "./server_process.ts";
 import { NO_STORY } from "./snapshot.ts";
 import type {
+  DrainReport,
   ProbeReport,
   ReloadReport,
   Snapshot,
@@ -114,8 +115,8 @@ export class ShutdownService {
     this.pod.terminator.terminate();
   }
 
-  drain(): Promise<void> {
-    return this.pod.terminator.drain();
+  drain(): Promise<DrainReport> {
+    return this.pod.drain();
   }
 
   /** To the main process, or to the group (`--signal-to`). */

@@ -183,6 +183,14 @@ export interface ReloadReport extends ReloadStory {
   readonly trial: TrialView | null;
 }
 
+/** What is known when the traffic has been waited out, or there was no time for more of that. */
+export interface DrainReport {
+  /** Nobody is owed an answer. */
+  readonly drained: boolean;
+  /** Connections on which an answer is owed, or that wait to be accepted; null: they could not be counted. */
+  readonly busy: number | null;
+}
+
 /** What a kubelet asks; `why` says what is missing, or is empty. */
 export interface ProbeReport {
   /** Has been ready once. */

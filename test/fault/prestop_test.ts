@@ -1,12 +1,14 @@
 /**
- * Fault: `baton prestop` without a baton, where something is not as it should be: nobody listens, another port was
- * named, it runs twice, after TERM; the kernel does not tell it who is connected.
+ * Fault: `baton prestop` without a baton that can drain, where something is not as it should be: nobody listens,
+ * another port was named, it runs twice, after TERM; the kernel does not tell it who is connected.
  *
  * Allowed outcome: it always ends within --min and --max, and the status says what it has found; what it could not
  * count is unknown, never zero. Each runs in a PID namespace of its own, so that it does not write to the standard
  * output of this machine's process 1. Needs root for that.
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { describe, test } from "node:test";
 import { batonCommand, type CommandResult, runCommand } from "../support/baton.ts";
 import { type BareServer, startBare } from "../support/bare_server.ts";
@@ -40,13 +42,24 @@ interface Hook {
   readonly port: number;
   readonly wrapper?: readonly string[];
   readonly maxMs?: number;
+  /** Somebody at the control socket, who says this to everything. */
+  readonly answer?: number;
+}
+
+async function answering(path: string, status: number): Promise<AsyncDisposable> {
+  const other = createServer((_, response) => {
+    response.writeHead(status, { connection: "close" }).end();
+  });
+  await once(other.listen(path), "listening");
+  return { [Symbol.asyncDispose]: async () => void await once(other.close(), "close") };
 }
 
 /** @throws {AssertionError} when it takes longer than it may, or not even as long as it must */
 async function prestop(
-  { port, wrapper = CONTAINER, maxMs = MAX_MS }: Hook,
+  { port, wrapper = CONTAINER, maxMs = MAX_MS, answer }: Hook,
 ): Promise<CommandResult> {
   using dir = tempDir();
+  await using _other = answer === undefined ? null : await answering(dir.join("web.sock"), answer);
   const startedAt = performance.now();
   const result = await runCommand([
     ...[...wrapper, ...batonCommand(), "prestop", "--runtime-dir", dir.path],
@@ -71,6 +84,12 @@ function assertIs({ code, stdout, stderr }: CommandResult, status: number, said:
 }
 
 describe("baton prestop on its own", () => {
+  for (const answer of [404, 500]) {
+    test(`a baton that cannot drain, ${answer}: watches the port itself`, OPTIONS, async () => {
+      assertIs(await prestop({ port: await freePort(), answer }), 71, /nobody listens at \d+/);
+    });
+  }
+
   test("nobody listens: says so, after the least time", OPTIONS, async () => {
     assertIs(await prestop({ port: await freePort() }), 71, /nobody listens at \d+/);
   });

@@ -185,6 +185,38 @@ describe("--shutdown-only", () => {
     assert.equal((await running.exited).code, 0, running.stderr);
   });
 
+  for (const mode of ["--shutdown-only", "full"] as const) {
+    test(
+      `prestop with a baton, ${mode}: 124 while a request is in flight, and it goes on`,
+      OPTIONS,
+      async () => {
+        const port = await freePort();
+        await using running = await startBaton({
+          command: fixtureCommand("node_http.js"),
+          env: { PORT: String(port) },
+          flags: mode === "full"
+            ? ["--min-drain", "50ms", "--drain-time", "60s", "--quiet", "50ms"]
+            : ["--shutdown-only", "--max-drain", "800ms", "--stop-time", "200ms"],
+        });
+        await waitUntil(() => probe("127.0.0.1", { port, path: "/" }), { what: "it serves" });
+        await using load = new Load({ port, path: "/slow?ms=2500", clients: 1, maxRequests: 1 })
+          .start();
+        await waitUntil(() => load.tally.connections === 1, { what: "the request is sent" });
+        const zero = await running.cli("prestop", "--min", "0", "--max", "0");
+        assert.equal(zero.code, 124, "no time is not for ever");
+        const { code, stderr } = await running.cli("prestop");
+        assert.equal(code, 124, stderr);
+        assert.match(stderr, /"web": 1 connections are still busy after/);
+        const tally = await load.finished();
+        assert.deepEqual([tally.ok, tally.lost], [1, 0], formatTally(tally));
+        const { code: later, stdout } = await running.cli("prestop");
+        assert.equal(later, 0, stdout);
+        running.signal("SIGTERM");
+        assert.equal((await running.exited).code, 0, running.stderr);
+      },
+    );
+  }
+
   test("exit statuses are passed on, by itself and at TERM", OPTIONS, async () => {
     for (const status of [0, 1, 77, 255]) assert.equal(await statusOf(`exit ${status}`), status);
     for (const signal of [1, 9, 15]) {

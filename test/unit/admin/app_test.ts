@@ -9,7 +9,8 @@ function service(said: unknown[]): ServiceControl {
     said.push(asked);
     return Promise.resolve({ result: "ok" });
   };
-  return { reload: report, decide: report } as unknown as ServiceControl;
+  const drain = () => Promise.resolve({ drained: false, busy: 2 });
+  return { reload: report, decide: report, drain } as unknown as ServiceControl;
 }
 
 describe("controlApp()", () => {
@@ -39,4 +40,9 @@ describe("controlApp()", () => {
       if (status === 400) assert.match(await answer.text(), /"error":"/);
     });
   }
+
+  it("says who is busy at the end of a drain", async () => {
+    const answer = await controlApp(service([])).request("/v1/drain", { method: "POST" });
+    assert.deepEqual(await answer.json(), { drained: false, busy: 2 });
+  });
 });
