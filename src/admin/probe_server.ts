@@ -4,7 +4,7 @@
  * A handler of another's may answer more; it may take its time.
  *
  * Reads nothing else and changes nothing, so it asks nobody who they are. Bounded like the control
- * socket. The port is shared (SO_REUSEPORT), so that the next baton of an upgrade can open it too.
+ * socket. The port is one's own until another one joins (SO_REUSEPORT), as the next baton of an upgrade does.
  */
 import type { InetAddress } from "../platform/address.ts";
 import { formatAddress } from "../platform/address.ts";
@@ -58,19 +58,26 @@ export class ProbeServer {
   /** Connections so far: they are no traffic of the service. */
   accepted = 0;
 
-  /** @throws {SystemCallError} when the address cannot be had */
+  /**
+   * @param joins somebody may have the port already who shares it
+   * @throws {SystemCallError} when the address cannot be had
+   */
   constructor(
     readonly platform: Platform,
     readonly address: InetAddress,
     readonly handler: FetchHandler,
+    joins: boolean,
   ) {
     const { sockets } = platform;
+    const share = () => sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
     this.#listener = sockets.stream(address.family, { nonblocking: true });
     try {
       sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
-      sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+      if (joins) share();
       sockets.bindInet(this.#listener, address);
+      // Two can bind, as long as neither listens (SO_REUSEADDR): the port is had only then.
       sockets.listen(this.#listener, BACKLOG);
+      if (!joins) share();
     } catch (error) {
       this.#listener.close();
       throw error;

@@ -184,6 +184,7 @@ async function supervise(parts: RunParts): Promise<number> {
   const names = new Names({
     ...{ platform, config, paths, pidfile: parts.pidfile, logger, owned: ownsNames },
     probeAddress: parts.pod.probeAddress,
+    isNext: predecessor !== null || taker !== null || resumption !== null,
     store: keepsSpares ? { client, found: parts.stored } : null,
     service: () => service,
     onStarted: (pid) => children.addStranger(pid),

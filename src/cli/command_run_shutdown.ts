@@ -86,7 +86,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     probesAccepted: () => probes?.accepted ?? 0,
     onFinish,
   });
-  const probes = openProbes(platform, pod.probeAddress, () => service.probes());
+  const probes = openProbes(platform, pod.probeAddress, () => service.probes(), false);
   const onError = (error: unknown) => {
     logger.error(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
   };

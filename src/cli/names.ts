@@ -33,6 +33,8 @@ export interface NamesParts {
   readonly logger: Logger;
   /** No other baton has them. */
   readonly owned: boolean;
+  /** There was a baton before, and something of it may still be there. */
+  readonly isNext: boolean;
   /** The service manager's store, if the unit has one. */
   readonly store: StoreParts | null;
   readonly service: () => GracefulService;
@@ -125,7 +127,8 @@ export class Names {
 
   #openProbes(): void {
     const { platform, probeAddress } = this.parts;
-    this.#probes = openProbes(platform, probeAddress, () => this.parts.service().probes());
+    const report = () => this.parts.service().probes();
+    this.#probes = openProbes(platform, probeAddress, report, this.parts.isNext);
   }
 
   close(): void {

@@ -87,29 +87,38 @@ export function watchPaths(parts: WatchParts, reload: () => unknown): PathWatch 
   });
 }
 
-/** @throws {CommandError} when somebody else has the address */
+/**
+ * @param joins a baton before this one may have the address, and shares it
+ * @throws {CommandError} when somebody else has it
+ */
 export function openProbes(
   platform: Platform,
   address: InetAddress | null,
   report: () => ProbeReport,
+  joins: boolean,
 ): ProbeServer | null {
+  const handler = probeHandler(report);
   return address === null
     ? null
-    : openPort(platform, address, probeHandler(report), "--probe-listen");
+    : openPort(platform, address, { handler, option: "--probe-listen", joins });
 }
 
-/**
- * @param option that the address comes from
- * @throws {CommandError} when somebody else has the address
- */
+export interface PortUse {
+  readonly handler: FetchHandler;
+  /** That the address comes from. */
+  readonly option: string;
+  /** With who has the address already, if that one shares it. */
+  readonly joins: boolean;
+}
+
+/** @throws {CommandError} when somebody else has the address */
 export function openPort(
   platform: Platform,
   address: InetAddress,
-  handler: FetchHandler,
-  option: string,
+  { handler, option, joins }: PortUse,
 ): ProbeServer {
   try {
-    return new ProbeServer(platform, address, handler);
+    return new ProbeServer(platform, address, handler, joins);
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     throw new CommandError(

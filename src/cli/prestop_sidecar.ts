@@ -38,8 +38,9 @@ export async function servePrestop(
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"]) platform.runtime.onSignal(signal, resolve);
   const own: OwnPort = { port: address.port, accepted: () => server.accepted };
   const sidecar = new PrestopSidecar(platform, command, own, print);
-  const answer = (request: Request) => sidecar.answer(request);
-  const server = openPort(platform, inetAddress(address), answer, "--serve");
+  const handler = (request: Request) => sidecar.answer(request);
+  const use = { handler, option: "--serve", joins: false };
+  const server = openPort(platform, inetAddress(address), use);
   print.out(`baton prestop: answers GET ${HOOK_PATH} at ${server.text}`);
   await asked;
   server.close();
