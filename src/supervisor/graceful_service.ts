@@ -44,7 +44,11 @@ export class GracefulService {
       ...options,
       policy,
       processes: () => [],
-      whyNotReady: () => supervisor.servingEpoch === null ? "no generation serves" : null,
+      // Probes reach either of two batons that share the port, and the service is ready.
+      whyNotReady: () =>
+        supervisor.servingEpoch === null && !supervisor.hasHandedOver
+          ? "no generation serves"
+          : null,
       // They are new connections too, for whose end it waits; and nothing is replaced any more.
       onBegin: () => supervisor.endLiveness(),
       signal: (spentMs) => this.#stop(spentMs),

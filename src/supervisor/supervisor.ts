@@ -142,6 +142,11 @@ export class Supervisor {
     return servingOf(this.#state)?.epoch ?? null;
   }
 
+  /** Another baton serves, and this one only drains. */
+  get hasHandedOver(): boolean {
+    return this.#state.handedOver !== null;
+  }
+
   snapshot(): Snapshot {
     return takeSnapshot({
       context: this.#context,
