@@ -127,7 +127,8 @@ export function nextLook(before: Watched, look: Look, terms: Terms): Step {
   }
 }
 
-function readBy({ received, unread }: Look): number {
+/** Bytes that the server has read. */
+export function readBy({ received, unread }: Look): number {
   return received - unread;
 }
 

@@ -2,8 +2,8 @@
  * Connections on their way from the old generation to the one that serves: each is held until the old one has it open
  * no more, and only then offered, so that two processes never read it.
  *
- * One that rests between two requests stays here when its server ends, and is offered with its next request. None
- * stays for ever: who is not taken in time, or sends something else, is closed.
+ * One that rests between two requests stays here when its server ends, and is offered when its client sends something.
+ * None stays for ever: who is not taken in time, or sends nothing, is closed.
  */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -12,12 +12,11 @@ import * as proc from "../platform/proc.ts";
 import type { Group } from "../steering/group.ts";
 import { open } from "./grip.ts";
 import type { Inbox } from "./inbox.ts";
+import { whileResting } from "./passage.ts";
 import { HEAD_LIMIT, recognise } from "./request.ts";
 
 /** Between two looks: what a client waits longer at most. */
 const LOOK_MS = 2;
-/** Until a connection that rests is closed, as a server would close it. */
-const REST_MS = 10_000;
 /** Until an offer is taken. */
 const OFFER_MS = 5_000;
 /** A server that accepts in many threads may have taken the knock elsewhere. */
@@ -36,6 +35,8 @@ export interface Passenger {
   readonly socket: Fd;
   readonly place: Place;
   readonly group: Group;
+  /** Bytes that its server had read when it set out. */
+  readonly read: number;
   /** What becomes of it. */
   readonly onEnd: (how: keyof Crossed) => void;
 }
@@ -44,6 +45,8 @@ interface Crossing extends Passenger {
   /** The old generation has it open; nobody has; it waits for somebody to accept. */
   state: "held" | "rest" | "offered";
   sinceMs: number;
+  /** Its server has read from it since; final when that has it open no more. */
+  hasRead: boolean;
   withdraw: () => void;
 }
 
@@ -105,7 +108,13 @@ export class CrossingTable {
   /** Takes the socket over, which is paused. */
   add(passenger: Passenger): void {
     const sinceMs = performance.now();
-    this.#crossings.add({ ...passenger, state: "held", sinceMs, withdraw: () => {} });
+    this.#crossings.add({
+      ...passenger,
+      state: "held",
+      sinceMs,
+      hasRead: false,
+      withdraw: () => {},
+    });
     this.options.onChange();
     this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
   }
@@ -144,7 +153,10 @@ export class CrossingTable {
     if (crossing.state === "held") {
       const { pid, descriptor, target } = crossing.place;
       if (proc.descriptorTarget(pid, descriptor) === target) return;
-      Object.assign(crossing, { state: "rest", sinceMs: atMs });
+      const read = this.#readOf(crossing);
+      if (read === null) return;
+      const hasRead = read !== crossing.read;
+      Object.assign(crossing, { state: "rest", sinceMs: atMs, hasRead });
     }
     const ageMs = atMs - crossing.sinceMs;
     if (crossing.state === "offered") {
@@ -152,14 +164,24 @@ export class CrossingTable {
       return;
     }
     const { sockets } = this.platform;
-    if (sockets.unreadBytes(crossing.socket) === 0) {
-      const isOver = sockets.tcpState(crossing.socket) !== C.TCP_ESTABLISHED || ageMs > REST_MS;
-      if (isOver) this.#end(crossing, "closed");
-      return;
-    }
-    const { beginning } = recognise(sockets.peek(crossing.socket, this.#buffer));
-    if (beginning === "request" || beginning === "requests") return this.#offer(crossing, atMs);
-    if (beginning !== "part" || ageMs > REST_MS) this.#end(crossing, "cut");
+    const isEstablished = sockets.tcpState(crossing.socket) === C.TCP_ESTABLISHED;
+    const begins = sockets.unreadBytes(crossing.socket) === 0
+      ? null
+      : recognise(sockets.peek(crossing.socket, this.#buffer)).beginning;
+    const next = whileResting({ ageMs, isEstablished, begins, hasRead: crossing.hasRead });
+    if (next === "offer") this.#offer(crossing, atMs);
+    else if (next !== "wait") this.#end(crossing, next);
+  }
+
+  /** Bytes that were read from it; null: something came in this moment. */
+  #readOf({ socket }: Crossing): number | null {
+    const { sockets, sockDiag } = this.platform;
+    const before = sockDiag.trafficOf(socket)?.bytesReceived ?? 0;
+    const unread = sockets.unreadBytes(socket);
+    const hasEnded = sockets.tcpState(socket) !== C.TCP_ESTABLISHED;
+    const received = sockDiag.trafficOf(socket)?.bytesReceived ?? 0;
+    // The kernel counts the end as one byte.
+    return received === before ? received - unread - (hasEnded ? 1 : 0) : null;
   }
 
   #end(crossing: Crossing, how: keyof Crossed): void {

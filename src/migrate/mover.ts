@@ -7,7 +7,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { KeptConnections } from "./kept.ts";
-import { firstLook, isHeldBack, nextLook, verdict } from "./connection.ts";
+import { firstLook, isHeldBack, nextLook, readBy, verdict } from "./connection.ts";
 import type { Look, Verdict, Watched } from "./connection.ts";
 import type { Crossed, CrossingTable } from "./crossing.ts";
 import { isBlocking, look, open, pause } from "./grip.ts";
@@ -247,7 +247,8 @@ export class Mover {
 
   /** @returns true when it is on its way */
   #send(entry: Entry): boolean {
-    if (entry.watched === null || entry.watched.phase === "unfit") return false;
+    const { watched, look: seen } = entry;
+    if (watched === null || watched.phase === "unfit" || seen === null) return false;
     const outcome = this.#verdictOf(entry);
     const group = this.#list.groupOf(entry);
     const socket = this.#list.duplicate(entry);
@@ -257,7 +258,7 @@ export class Mover {
       const onEnd = (how: keyof Crossed) => {
         if (how === "cut") this.options.onCut();
       };
-      const passenger = { inode, socket, place, group, onEnd };
+      const passenger = { inode, socket, place, group, read: readBy(seen), onEnd };
       this.options.crossings.add(passenger);
       return true;
     }

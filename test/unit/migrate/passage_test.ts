@@ -1,0 +1,52 @@
+/** What becomes of a connection that nobody has open but baton: offered, kept for a while, or closed. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type RestingLook, whileResting } from "../../../src/migrate/passage.ts";
+import { type Beginning, recognise } from "../../../src/migrate/request.ts";
+
+const RESTS: RestingLook = { ageMs: 0, isEstablished: true, begins: null, hasRead: false };
+const LATER = { ageMs: 10_001 };
+const READ = { hasRead: true };
+
+describe("a connection that rests", () => {
+  const cases: [string, Partial<RestingLook>, ReturnType<typeof whileResting>][] = [
+    ["waits for its client", {}, "wait"],
+    ["for so long and no longer", LATER, "closed"],
+    ["that its client has closed", { isEstablished: false }, "closed"],
+    [
+      "whose client closes behind its request",
+      { isEstablished: false, begins: "request" },
+      "offer",
+    ],
+    ["with two requests at once, one of them a late one", { ...READ, begins: "requests" }, "offer"],
+    ["with a whole request after another one was read", { ...READ, begins: "request" }, "offer"],
+    ["may have a request in parts after one that was read", { ...READ, begins: "part" }, "wait"],
+    ["whose part gets no whole", { ...READ, ...LATER, begins: "part" }, "cut"],
+    ["with the rest of a body, as far as is known", { ...READ, begins: "other" }, "cut"],
+    ["that becomes something else, as far as is known", { ...READ, begins: "upgrade" }, "cut"],
+  ];
+  for (const [name, look, wanted] of cases) {
+    test(`${name}: ${wanted}`, () => assert.equal(whileResting({ ...RESTS, ...look }), wanted));
+  }
+});
+
+describe("a connection that rests is offered with whatever comes on it", () => {
+  const requests: [string, string, Beginning][] = [
+    ["a WebSocket", "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", "upgrade"],
+    ["CONNECT", "CONNECT a:1 HTTP/1.1\r\n\r\n", "upgrade"],
+    ["a path in UTF-8", "GET /\xc3\xa4 HTTP/1.1\r\n\r\n", "other"],
+    ["20 kB of cookies", `GET / HTTP/1.1\r\nCookie: ${"a".repeat(20_000)}\r\n\r\n`, "other"],
+    ["a URL of 9,000 bytes", `GET /${"a".repeat(9_000)} HTTP/1.1\r\n\r\n`, "other"],
+    ["an empty line before it, RFC 9112 2.2", "\r\nGET / HTTP/1.1\r\n\r\n", "other"],
+    ["a method in lower case", "get / HTTP/1.1\r\n\r\n", "other"],
+    ["half a request", "GET / HTTP", "part"],
+    ["a request", "GET / HTTP/1.1\r\n\r\n", "request"],
+  ];
+  for (const [name, text, wanted] of requests) {
+    test(name, () => {
+      const { beginning } = recognise(new TextEncoder().encode(text).subarray(0, 16 * 1024));
+      assert.equal(beginning, wanted);
+      assert.equal(whileResting({ ...RESTS, begins: beginning }), "offer");
+    });
+  }
+});
