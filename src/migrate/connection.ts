@@ -45,6 +45,9 @@ export interface Watched {
   readonly read: number;
   /** Bytes that it had read at the last look. */
   readonly position: number;
+  /** Bytes that it had sent at the last look, and the first one that saw so many. */
+  readonly sent: number;
+  readonly sentAtMs: number;
   /** Bytes that it will have read with that one request; null: not known. */
   readonly expected: number | null;
   /** When the request came that waits. */
@@ -75,6 +78,8 @@ export interface Terms {
   readonly heldSinceMs: number;
   /** One more request may be let in: only a few at a time can be followed. */
   readonly hasRoom: boolean;
+  /** An answer that pauses for so long looks whole. */
+  readonly quietMs: number;
 }
 
 export type Order = "pause" | "open" | null;
@@ -101,6 +106,8 @@ export function firstLook(look: Look, waited = 0): Step {
     base: sent(look),
     read: readBy(look),
     position: readBy(look),
+    sent: sent(look),
+    sentAtMs: look.atMs,
     expected: null,
     sinceMs: look.atMs,
   };
@@ -156,7 +163,7 @@ function isSent({ base }: Watched, look: Look): boolean {
 }
 
 /** All that the server has sent, whether the client has it or not. */
-function sent({ acknowledged, underWay }: Look): number {
+export function sent({ acknowledged, underWay }: Look): number {
   return acknowledged + underWay;
 }
 
@@ -191,7 +198,15 @@ function pausedAfter(before: Watched, look: Look): Step {
   const position = readBy(look);
   const base = before.isAlone ? before.base : sent(look);
   const isOver = before.isAlone && look.unread === 0 && isAnswered(before, look);
-  const watched = { ...before, base, position, phase: isOver ? "rest" : "owed" } as const;
+  const phase = isOver ? "rest" : "owed";
+  const watched = {
+    ...before,
+    base,
+    position,
+    phase,
+    sent: sent(look),
+    sentAtMs: look.atMs,
+  } as const;
   return { watched: { ...watched, waited: waitedBy(watched, look) }, order: "pause" };
 }
 
@@ -201,8 +216,9 @@ function whilePaused(before: Watched, look: Look, terms: Terms): Step {
   const hasAnswered = before.phase === "rest" || isAnswered(before, look);
   const begins = look.begins?.beginning ?? null;
   if (begins === null) {
+    const phase = hasAnswered ? "rest" : "owed";
     const waited = waitedBy(before, look);
-    return { watched: { ...before, phase: hasAnswered ? "rest" : "owed", waited }, order: null };
+    return { watched: { ...before, ...sendsOn(before, look, terms), phase, waited }, order: null };
   }
   if (begins === "upgrade") return unfit(before, "it becomes something else");
   if (begins === "requests") return unfit(before, NO_ANSWER);
@@ -217,6 +233,13 @@ function whilePaused(before: Watched, look: Look, terms: Terms): Step {
   const waited = hasAnswered && before.isAlone && isNext ? before.waited + 1 : before.waited;
   const waiting = { ...before, phase: "waiting", waited, sinceMs: look.atMs } as const;
   return whileWaiting(waiting, look, terms);
+}
+
+/** Its server has sent more: after a pause it is the same answer, which goes on, and nobody knows where it ends. */
+function sendsOn(before: Watched, look: Look, { quietMs }: Terms): Partial<Watched> {
+  if (sent(look) <= before.sent) return {};
+  const hasPaused = before.phase === "rest" && look.atMs - before.sentAtMs >= quietMs;
+  return { sent: sent(look), sentAtMs: look.atMs, isAlone: before.isAlone && !hasPaused };
 }
 
 function whileWaiting(before: Watched, look: Look, { hasRoom }: Terms): Step {
@@ -259,36 +282,4 @@ function letIn(before: Watched, look: Look, phase: "open" | "reading"): Step {
 
 function unfit(before: Watched, reason: string): Step {
   return { watched: { ...before, phase: "unfit", reason }, order: "open" };
-}
-
-export type Verdict =
-  /** It is at a boundary: the new generation gets it at once. */
-  | "moves"
-  /** Nothing is under way on it: the new generation gets it with its next request. */
-  | "rests"
-  /** Something is under way, or may come at any moment: the old generation is not told to stop yet. */
-  | "busy"
-  /** The old generation keeps it, and closes it when it stops. */
-  | "stays";
-
-/**
- * What becomes of it if the old generation is told to stop now.
- * @param watched null: it is not held back
- * @param quietMs a part of an answer may be all that was sent: nothing went over it for this long
- * @param isWaitedFor whoever has not been seen with a request may send one yet
- */
-export function verdict(
-  watched: Watched | null,
-  look: Look | null,
-  terms: { quietMs: number; isWaitedFor: boolean },
-): Verdict {
-  if (look === null) return "busy";
-  if (watched === null) return look.activity === "busy" ? "busy" : "stays";
-  const { phase, isAlone } = watched;
-  if (phase === "boundary") return "moves";
-  if (phase === "rest" && isProven(watched) && isAlone) {
-    return look.quietForMs >= terms.quietMs ? "rests" : "busy";
-  }
-  if (look.activity === "busy") return "busy";
-  return terms.isWaitedFor && phase !== "unfit" ? "busy" : "stays";
 }

@@ -35,8 +35,9 @@ export interface Passenger {
   readonly socket: Fd;
   readonly place: Place;
   readonly group: Group;
-  /** Bytes that its server had read when it set out. */
+  /** Bytes that its server had read and sent when it set out. */
   readonly read: number;
+  readonly sent: number;
   /** What becomes of it. */
   readonly onEnd: (how: keyof Crossed) => void;
 }
@@ -45,8 +46,9 @@ interface Crossing extends Passenger {
   /** The old generation has it open; nobody has; it waits for somebody to accept. */
   state: "held" | "rest" | "offered";
   sinceMs: number;
-  /** Its server has read from it since; final when that has it open no more. */
+  /** Its server has read from it, or sent on it, since; final when that has it open no more. */
   hasRead: boolean;
+  hasSent: boolean;
   withdraw: () => void;
 }
 
@@ -108,13 +110,8 @@ export class CrossingTable {
   /** Takes the socket over, which is paused. */
   add(passenger: Passenger): void {
     const sinceMs = performance.now();
-    this.#crossings.add({
-      ...passenger,
-      state: "held",
-      sinceMs,
-      hasRead: false,
-      withdraw: () => {},
-    });
+    const idle = { hasRead: false, hasSent: false, withdraw: () => {} };
+    this.#crossings.add({ ...passenger, ...idle, state: "held", sinceMs });
     this.options.onChange();
     this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
   }
@@ -153,10 +150,9 @@ export class CrossingTable {
     if (crossing.state === "held") {
       const { pid, descriptor, target } = crossing.place;
       if (proc.descriptorTarget(pid, descriptor) === target) return;
-      const read = this.#readOf(crossing);
-      if (read === null) return;
-      const hasRead = read !== crossing.read;
-      Object.assign(crossing, { state: "rest", sinceMs: atMs, hasRead });
+      const traces = this.#tracesOn(crossing);
+      if (traces === null) return;
+      Object.assign(crossing, { ...traces, state: "rest", sinceMs: atMs });
     }
     const ageMs = atMs - crossing.sinceMs;
     if (crossing.state === "offered") {
@@ -168,20 +164,24 @@ export class CrossingTable {
     const begins = sockets.unreadBytes(crossing.socket) === 0
       ? null
       : recognise(sockets.peek(crossing.socket, this.#buffer)).beginning;
-    const next = whileResting({ ageMs, isEstablished, begins, hasRead: crossing.hasRead });
+    const { hasRead, hasSent } = crossing;
+    const next = whileResting({ ageMs, isEstablished, begins, hasRead, hasSent });
     if (next === "offer") this.#offer(crossing, atMs);
     else if (next !== "wait") this.#end(crossing, next);
   }
 
-  /** Bytes that were read from it; null: something came in this moment. */
-  #readOf({ socket }: Crossing): number | null {
+  /** What its server has done since it set out; null: something came in this moment. */
+  #tracesOn({ socket, read, sent }: Crossing): { hasRead: boolean; hasSent: boolean } | null {
     const { sockets, sockDiag } = this.platform;
-    const before = sockDiag.trafficOf(socket)?.bytesReceived ?? 0;
+    const before = sockDiag.trafficOf(socket);
     const unread = sockets.unreadBytes(socket);
+    const underWay = sockets.unacknowledgedBytes(socket);
     const hasEnded = sockets.tcpState(socket) !== C.TCP_ESTABLISHED;
-    const received = sockDiag.trafficOf(socket)?.bytesReceived ?? 0;
+    const traffic = sockDiag.trafficOf(socket);
+    if (traffic === null || before?.bytesReceived !== traffic.bytesReceived) return null;
     // The kernel counts the end as one byte.
-    return received === before ? received - unread - (hasEnded ? 1 : 0) : null;
+    const readNow = traffic.bytesReceived - unread - (hasEnded ? 1 : 0);
+    return { hasRead: readNow !== read, hasSent: traffic.bytesAcked + underWay > sent };
   }
 
   #end(crossing: Crossing, how: keyof Crossed): void {

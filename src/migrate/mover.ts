@@ -7,11 +7,13 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { KeptConnections } from "./kept.ts";
-import { firstLook, isHeldBack, nextLook, readBy, verdict } from "./connection.ts";
-import type { Look, Verdict, Watched } from "./connection.ts";
+import { firstLook, isHeldBack, nextLook, readBy, sent } from "./connection.ts";
+import type { Look, Watched } from "./connection.ts";
 import type { Crossed, CrossingTable } from "./crossing.ts";
 import { isBlocking, look, open, pause } from "./grip.ts";
 import { Rounds } from "./rounds.ts";
+import { verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 import { Watchlist } from "./watchlist.ts";
 import type { Entry } from "./watchlist.ts";
 
@@ -164,11 +166,11 @@ export class Mover {
   }
 
   #lookBy(socket: Fd, entry: Entry, hasRoom: boolean): void {
-    const { platform } = this;
+    const { platform, options: { quietMs } } = this;
     const seen = this.#see(socket, entry);
     if (seen === null) return;
     const { atMs } = seen;
-    const terms = { heldSinceMs: this.#rounds.sinceMs, hasRoom };
+    const terms = { heldSinceMs: this.#rounds.sinceMs, hasRoom, quietMs };
     const { watched, order } = entry.watched === null
       ? firstLook(seen, entry.waited)
       : nextLook(entry.watched, seen, terms);
@@ -258,7 +260,8 @@ export class Mover {
       const onEnd = (how: keyof Crossed) => {
         if (how === "cut") this.options.onCut();
       };
-      const passenger = { inode, socket, place, group, read: readBy(seen), onEnd };
+      const counts = { read: readBy(seen), sent: sent(seen) };
+      const passenger = { inode, socket, place, group, ...counts, onEnd };
       this.options.crossings.add(passenger);
       return true;
     }

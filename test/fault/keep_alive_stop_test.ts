@@ -9,7 +9,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
-import { KeptConnection } from "../support/kept_connection.ts";
+import { askUntilHeldBack, KeptConnection } from "../support/kept_connection.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { Random, testSeed } from "../support/random.ts";
@@ -21,8 +21,6 @@ const GET = "GET /?id=1 HTTP/1.1\r\nHost: a\r\n\r\n";
 const BODY = "0123456789";
 const POST =
   `POST /sum HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${BODY.length}\r\n\r\n`;
-/** An answer that has not come after this time is held back. */
-const HELD_MS = 100;
 /** Each would be held back longer than the one before, up to a second. */
 const REQUESTS = 200;
 const AT_ONCE_MS = 15;
@@ -47,18 +45,6 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Sends one request after the other until one is held back: its answer is still to come. */
-async function askUntilHeldBack(connection: KeptConnection): Promise<void> {
-  do {
-    if (connection.waiting > 0) await connection.answer();
-    connection.send(GET);
-    await Promise.race([
-      waitUntil(() => connection.waiting > 0, { what: "an answer" }),
-      pause(HELD_MS),
-    ]);
-  } while (connection.waiting > 0);
-}
-
 describe("baton is told to stop while kept connections move", () => {
   test("who is held back is answered by the old server", TEST, async () => {
     const { baton, port } = await start();
@@ -69,7 +55,7 @@ describe("baton is told to stop while kept connections move", () => {
     client.send(GET);
     await client.answer();
     assert.equal((await baton.reload()).result, "ok");
-    await askUntilHeldBack(client);
+    await askUntilHeldBack(client, GET);
     baton.signal("SIGTERM");
     await waitUntil(async () => {
       const { generations } = await baton.status();

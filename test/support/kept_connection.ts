@@ -1,8 +1,12 @@
 /** A client's connection that is kept for any conversation: bytes out as they are, responses in, whole and exact. */
 import { Buffer } from "node:buffer";
 import { createConnection, type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { waitUntil } from "./wait_until.ts";
 
 const HEAD_END = "\r\n\r\n";
+/** An answer that has not come after this time is held back. */
+const HELD_MS = 100;
 
 export interface Answer {
   readonly status: number;
@@ -90,4 +94,16 @@ export class KeptConnection implements Disposable {
   [Symbol.dispose](): void {
     this.#socket.destroy();
   }
+}
+
+/** Sends one request after the other until one is held back: its answer is still to come. */
+export async function askUntilHeldBack(connection: KeptConnection, request: string): Promise<void> {
+  do {
+    if (connection.waiting > 0) await connection.answer();
+    connection.send(request);
+    await Promise.race([
+      waitUntil(() => connection.waiting > 0, { what: "an answer" }),
+      pause(HELD_MS),
+    ]);
+  } while (connection.waiting > 0);
 }

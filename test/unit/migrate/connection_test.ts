@@ -1,9 +1,10 @@
 /** Where a connection stands between its requests: conversations, and what is decided at each look. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { verdict } from "../../../src/migrate/connection.ts";
-import type { Look, Phase, Verdict, Watched } from "../../../src/migrate/connection.ts";
-import { SimulatedConnection } from "./simulated_connection.ts";
+import type { Look, Phase, Watched } from "../../../src/migrate/connection.ts";
+import { verdict } from "../../../src/migrate/verdict.ts";
+import type { Verdict } from "../../../src/migrate/verdict.ts";
+import { QUIET_MS, SimulatedConnection } from "./simulated_connection.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST = "POST / HTTP/1.1\r\nContent-Length: 60\r\n\r\n";
@@ -14,7 +15,7 @@ const CHUNKED = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
 type Part = readonly [string, ...(string | number)[]];
 
 /** `send TEXT`, `take [LENGTH]`, `answer [LENGTH]`, `under-way`, `acknowledge`, `later MS`, `look SEEN`, `full SEEN`. */
-function play(parts: readonly Part[]): void {
+function play(parts: readonly Part[]): SimulatedConnection {
   const connection = new SimulatedConnection();
   for (const [index, [what, value = ""]] of parts.entries()) {
     const place = `part ${index + 1}: ${what}`;
@@ -47,6 +48,7 @@ function play(parts: readonly Part[]): void {
         throw new Error(`no such part: ${what}`);
     }
   }
+  return connection;
 }
 
 /** A whole request is seen, alone: from then on it is proven. */
@@ -188,7 +190,7 @@ describe("a connection that clients keep open", () => {
       ["look", "rest proven"],
     ]],
   ];
-  for (const [name, parts] of cases) test(name, () => play(parts));
+  for (const [name, parts] of cases) test(name, () => void play(parts));
 });
 
 describe("a body", () => {
@@ -305,7 +307,7 @@ describe("a body", () => {
       ["look", "boundary proven"],
     ]],
   ];
-  for (const [name, parts] of cases) test(name, () => play(parts));
+  for (const [name, parts] of cases) test(name, () => void play(parts));
 });
 
 describe("a connection that stays", () => {
@@ -367,13 +369,48 @@ describe("a connection that stays", () => {
       ["look", "owed proven pause"],
     ]],
   ];
-  for (const [name, parts] of cases) test(name, () => play(parts));
+  for (const [name, parts] of cases) test(name, () => void play(parts));
+});
+
+describe("an answer that goes on", () => {
+  const looks = { quietMs: QUIET_MS, isWaitedFor: false };
+  const more = (pauseMs: number): readonly Part[] => [
+    ["later", pauseMs],
+    ["answer"],
+    ["look", "rest proven"],
+    ["later", QUIET_MS],
+  ];
+  const cases: [string, readonly Part[], Verdict][] = [
+    ["without a pause rests when it is over", [...PROVEN, ...more(QUIET_MS - 1)], "rests"],
+    ["after a pause stays: an event stream", [...PROVEN, ...more(QUIET_MS)], "stays"],
+    ["after many", [...PROVEN, ...more(QUIET_MS), ...more(QUIET_MS)], "stays"],
+    ["stays until one request more was followed", [
+      ...PROVEN,
+      ...more(QUIET_MS),
+      ["send", GET],
+      ["look", "open proven open"],
+      ["take"],
+      ["answer"],
+      ["look", "rest proven pause"],
+    ], "rests"],
+    ["begins as late as it likes", [
+      ...PROVEN.slice(0, -2),
+      ...more(2 * QUIET_MS),
+    ], "rests"],
+  ];
+  for (const [name, parts, wanted] of cases) {
+    test(`${name}: ${wanted}`, () => {
+      const { watched, look } = play(parts);
+      const quiet = { ...look, activity: "idle", quietForMs: QUIET_MS } as const;
+      assert.equal(verdict(watched, quiet, looks), wanted);
+    });
+  }
 });
 
 describe("verdict()", () => {
   const watched = (phase: Phase, isProven: boolean): Watched => ({
     ...{ phase, waited: isProven ? 2 : 0, reason: null, isAlone: true },
-    ...{ base: 0, read: 0, position: 0, expected: null, sinceMs: 0 },
+    ...{ base: 0, read: 0, position: 0, sent: 0, sentAtMs: 0, expected: null, sinceMs: 0 },
   });
   const look = (activity: Look["activity"], quietForMs: number): Look => ({
     ...{ activity, quietForMs, atMs: 0, received: 0, unread: 0, acknowledged: 0, underWay: 0 },

@@ -4,14 +4,19 @@ import { describe, test } from "node:test";
 import { type RestingLook, whileResting } from "../../../src/migrate/passage.ts";
 import { type Beginning, recognise } from "../../../src/migrate/request.ts";
 
-const RESTS: RestingLook = { ageMs: 0, isEstablished: true, begins: null, hasRead: false };
+const UNTOUCHED = { hasRead: false, hasSent: false };
+const RESTS: RestingLook = { ageMs: 0, isEstablished: true, begins: null, ...UNTOUCHED };
 const LATER = { ageMs: 10_001 };
 const READ = { hasRead: true };
+const SENT = { hasSent: true };
 
 describe("a connection that rests", () => {
   const cases: [string, Partial<RestingLook>, ReturnType<typeof whileResting>][] = [
     ["waits for its client", {}, "wait"],
     ["for so long and no longer", LATER, "closed"],
+    ["whose answer went on may get a request yet", { ...SENT, ageMs: 1_000 }, "wait"],
+    ["whose answer went on is closed soon", { ...SENT, ageMs: 1_001 }, "closed"],
+    ["whose answer went on", { ...SENT, begins: "request" }, "offer"],
     ["that its client has closed", { isEstablished: false }, "closed"],
     [
       "whose client closes behind its request",

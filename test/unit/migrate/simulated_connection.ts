@@ -5,6 +5,8 @@ import { HEAD_LIMIT, recognise } from "../../../src/migrate/request.ts";
 
 /** How long a request is held back. */
 export const PATIENCE_MS = 20;
+/** After such a pause an answer looks whole. */
+export const QUIET_MS = 50;
 
 export class SimulatedConnection {
   atMs = 0;
@@ -68,9 +70,10 @@ export class SimulatedConnection {
   /** Baton looks, and does what it decides. @returns its phase, and what it did */
   watch(terms: Partial<Terms> = {}): string {
     const heldSinceMs = this.atMs - PATIENCE_MS + 1;
-    const step = this.watched === null
-      ? firstLook(this.look)
-      : nextLook(this.watched, this.look, { heldSinceMs, hasRoom: true, ...terms });
+    const step = this.watched === null ? firstLook(this.look) : nextLook(this.watched, this.look, {
+      ...{ heldSinceMs, hasRoom: true, quietMs: QUIET_MS },
+      ...terms,
+    });
     this.watched = step.watched;
     if (step.order !== null) this.isPaused = step.order === "pause";
     const { phase } = step.watched;
