@@ -19,6 +19,8 @@ import { HEAD_LIMIT, recognise } from "./request.ts";
 const LOOK_MS = 2;
 /** Until an offer is taken. */
 const OFFER_MS = 5_000;
+/** Descriptors that baton keeps free for itself: a reload opens some, and everybody who asks it something. */
+const RESERVE = 64;
 /** A server that accepts in many threads may have taken the knock elsewhere. */
 const KNOCK_AGAIN_MS = 50;
 
@@ -84,6 +86,12 @@ export class CrossingTable {
 
   get isEmpty(): boolean {
     return this.#crossings.size === 0;
+  }
+
+  /** So many more can be on the way: each is a descriptor of baton's. */
+  get room(): number {
+    const [limit] = this.platform.processes.fileLimit();
+    return Math.max(0, limit - proc.ownDescriptorCount() - RESERVE);
   }
 
   /** A request waits on one of them. */

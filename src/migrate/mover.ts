@@ -240,41 +240,51 @@ export class Mover {
   /** Sends on their way whoever is ready now; the others stay with the server. */
   commit(): void {
     if (!this.#stop()) return;
+    const { crossings, onReady } = this.options;
     const { entries, seen } = this.#list;
-    const moved = entries.filter((entry) => this.#send(entry)).length;
+    const ready = new Set(
+      entries.filter((entry) => this.#isReady(entry)).slice(0, crossings.room),
+    );
+    const staying = entries.filter((entry) => !ready.has(entry) && isHeldBack(entry.watched));
+    // First, as long as there are descriptors.
+    const shut = this.#list.letIn(staying);
+    const unsent = [...ready].filter((entry) => !this.#send(entry));
+    const moved = ready.size - unsent.length;
     const left = this.#list.entries.length - moved;
-    this.#list.close();
-    this.options.onReady({ moved, left, finished: seen - moved - left });
+    this.#release([...shut, ...unsent]);
+    onReady({ moved, left, finished: seen - moved - left });
+  }
+
+  #isReady(entry: Entry): boolean {
+    const outcome = this.#verdictOf(entry);
+    return (outcome === "moves" || outcome === "rests") && this.#list.groupOf(entry) !== null;
   }
 
   /** @returns true when it is on its way */
   #send(entry: Entry): boolean {
-    const { watched, look: seen } = entry;
-    if (watched === null || watched.phase === "unfit" || seen === null) return false;
-    const outcome = this.#verdictOf(entry);
+    const { inode, place, look: seen } = entry;
     const group = this.#list.groupOf(entry);
+    if (group === null || seen === null) return false;
     const socket = this.#list.duplicate(entry);
     if (socket === null) return false;
-    if ((outcome === "moves" || outcome === "rests") && group !== null) {
-      const { inode, place } = entry;
-      const onEnd = (how: keyof Crossed) => {
-        if (how === "cut") this.options.onCut();
-      };
-      const counts = { read: readBy(seen), sent: sent(seen) };
-      const passenger = { inode, socket, place, group, ...counts, onEnd };
-      this.options.crossings.add(passenger);
-      return true;
-    }
-    open(this.platform, socket);
-    socket.close();
-    return false;
+    const onEnd = (how: keyof Crossed) => {
+      if (how === "cut") this.options.onCut();
+    };
+    const counts = { read: readBy(seen), sent: sent(seen) };
+    this.options.crossings.add({ inode, socket, place, group, ...counts, onEnd });
+    return true;
   }
 
   /** Nobody is to be moved any more: every connection is as it was. */
   cancel(): void {
-    if (!this.#stop()) return;
-    this.#list.letIn();
-    this.#list.close();
+    if (this.#stop()) this.#release(this.#list.entries);
+  }
+
+  /** Nobody of these is held back any more, as soon as there are descriptors to reach them by. */
+  #release(entries: readonly Entry[]): void {
+    const shut = this.#list.letIn(entries);
+    if (shut.length === 0) this.#list.close();
+    else this.#timer = setTimeout(() => this.#release(shut), SCAN_MS);
   }
 
   /** @returns false when it is over already */

@@ -16,6 +16,9 @@ import { open } from "./grip.ts";
 import type { Look, Watched } from "./connection.ts";
 import type { Place } from "./crossing.ts";
 
+/** Baton, or the machine, has no room for a duplicate now: that says nothing about what it is to be one of. */
+const SHORTAGE = ["EMFILE", "ENFILE", "ENOMEM"];
+
 export interface Entry {
   readonly inode: number;
   place: Place;
@@ -86,7 +89,7 @@ export class Watchlist {
     for (const inode of this.#entries.keys()) if (!found.has(inode)) this.#entries.delete(inode);
   }
 
-  /** @returns null when the server has closed it: it is forgotten then */
+  /** @returns null when the server has closed it: it is forgotten then; or when baton has too few descriptors */
   duplicate(entry: Entry): Fd | null {
     const { processes, sockets } = this.platform;
     const { inode, place } = entry;
@@ -104,6 +107,7 @@ export class Watchlist {
       socket.close();
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
+      if (SHORTAGE.includes(error.code)) return null;
     }
     this.#entries.delete(inode);
     return null;
@@ -116,12 +120,13 @@ export class Watchlist {
       candidates.find(({ address }) => address.family === local.family) ?? candidates[0] ?? null;
   }
 
-  /** Nobody is held back any more. */
-  letIn(): void {
-    for (const entry of this.entries) {
+  /** Nobody of these is held back any more. @returns those that cannot be reached now: too few descriptors */
+  letIn(entries: readonly Entry[] = this.entries): Entry[] {
+    return entries.filter((entry) => {
       using socket = this.duplicate(entry);
       if (socket !== null) open(this.platform, socket);
-    }
+      return socket === null && this.#entries.has(entry.inode);
+    });
   }
 
   close(): void {

@@ -241,6 +241,15 @@ export function ownSocketInode(fd: number): number {
   return Number(inode ?? 0) >>> 0;
 }
 
+/** How many descriptors this process has open; all that it may have when it cannot even count them. */
+export function ownDescriptorCount(): number {
+  try {
+    return readdirSync("/proc/self/fd").length;
+  } catch {
+    return Infinity;
+  }
+}
+
 /** The words that this process was executed with. */
 export function ownCommandLine(): string[] {
   return (readText("/proc/self/cmdline") ?? "").split("\0").slice(0, -1);

@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
-import type { CrossingTable } from "../../src/migrate/crossing.ts";
-import { Mover } from "../../src/migrate/mover.ts";
+import type { CrossingTable, Passenger } from "../../src/migrate/crossing.ts";
+import { pause } from "../../src/migrate/grip.ts";
+import type { KeptConnections } from "../../src/migrate/kept.ts";
+import { Mover, type MoverOptions } from "../../src/migrate/mover.ts";
+import { Watchlist } from "../../src/migrate/watchlist.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
@@ -15,28 +18,20 @@ import { waitUntil } from "../support/wait_until.ts";
 
 const REQUEST = Buffer.from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 const ANSWER = Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+const TEST = { timeout: TEST_TIMEOUT_MS };
+const CLIENTS = 4;
+const ROOM = 2;
 /** Far less than until everybody is let in, whatever was seen (rounds.ts). */
 const SOON_MS = 3_000;
 
-/** A server of this process with one connection, and its mover. */
+/** One connection, both ends of which this process has. */
 class Conversation implements Disposable {
-  readonly #listener: Fd;
   readonly #client: Fd;
   readonly #server: Fd;
-  readonly #mover: Mover;
 
-  constructor(readonly platform: Platform) {
-    const { listener, address } = listenAt(platform, "127.0.0.1");
-    this.#listener = listener;
+  constructor(readonly platform: Platform, { listener, address }: ReturnType<typeof listenAt>) {
     this.#client = connectInet(platform, address);
     this.#server = platform.sockets.accept(listener) ?? assert.fail("nobody is in the queue");
-    const listeners = { groups: [{ address, members: [] }] } as unknown as Listeners;
-    const never = () => assert.fail("nobody is to be moved");
-    this.#mover = new Mover(platform, {
-      ...{ listeners, crossings: {} as CrossingTable, processes: () => [platform.runtime.pid] },
-      ...{ quietMs: 60_000, drainTimeMs: 60_000, settleMs: Infinity },
-      ...{ onReady: never, onCut: never },
-    });
   }
 
   get isHeldBack(): boolean {
@@ -59,17 +54,61 @@ class Conversation implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#mover.cancel();
-    for (const socket of [this.#client, this.#server, this.#listener]) socket.close();
+    for (const socket of [this.#client, this.#server]) socket.close();
+  }
+}
+
+/** A server of this process, and the mover of its connections. */
+class Server implements Disposable {
+  readonly #stack = new DisposableStack();
+  readonly conversations: readonly Conversation[];
+
+  constructor(readonly platform: Platform, clients: number, options: Partial<MoverOptions> = {}) {
+    const listening = listenAt(platform, "127.0.0.1");
+    this.#stack.use(listening.listener);
+    this.conversations = Array.from(
+      { length: clients },
+      () => this.#stack.use(new Conversation(platform, listening)),
+    );
+    const { address } = listening;
+    const listeners = { groups: [{ address, members: [] }] } as unknown as Listeners;
+    const never = () => assert.fail("nobody is to be moved");
+    const mover = new Mover(platform, {
+      ...{
+        listeners,
+        crossings: {} as unknown as CrossingTable,
+        processes: () => [platform.runtime.pid],
+      },
+      ...{ quietMs: 60_000, drainTimeMs: 60_000, settleMs: Infinity },
+      ...{ onReady: never, onCut: never },
+      ...options,
+    });
+    this.#stack.defer(() => mover.cancel());
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack.dispose();
+  }
+}
+
+/** As if this process could have no descriptor more. */
+function withoutDescriptors<T>({ processes }: Platform, call: () => T): T {
+  const [limit] = processes.fileLimit();
+  processes.setFileLimit(3);
+  try {
+    return call();
+  } finally {
+    processes.setFileLimit(limit);
   }
 }
 
 describe("Mover", () => {
   for (const mode of ["not blocking", "blocking"] as const) {
     const name = "lets a request in although its server has read another one without being woken";
-    test(`${name}, ${mode}`, { timeout: TEST_TIMEOUT_MS }, async () => {
+    test(`${name}, ${mode}`, TEST, async () => {
       await using platform = await testPlatform();
-      using conversation = new Conversation(platform);
+      using server = new Server(platform, 1);
+      const conversation = server.conversations[0]!;
       conversation.ask();
       conversation.answer();
       await waitUntil(() => conversation.isHeldBack, { what: "it is held back" });
@@ -84,4 +123,52 @@ describe("Mover", () => {
       conversation.answer();
     });
   }
+
+  test("moves no more than it has descriptors for, and lets the others in", TEST, async () => {
+    await using platform = await testPlatform();
+    const sent: Passenger[] = [];
+    let kept: KeptConnections | null = null;
+    using server = new Server(platform, CLIENTS, {
+      crossings: {
+        room: ROOM,
+        add: (passenger: Passenger) => sent.push(passenger),
+      } as unknown as CrossingTable,
+      quietMs: 50,
+      onReady: (counts) => kept = counts,
+    });
+    const { conversations } = server;
+    for (const conversation of conversations) {
+      conversation.ask();
+      conversation.answer();
+      await waitUntil(() => conversation.isHeldBack, { what: "it is held back" });
+      // Followed, so that it may move.
+      conversation.ask();
+      await waitUntil(() => !conversation.isHeldBack, { what: "the request is let in" });
+      conversation.answer();
+    }
+    await waitUntil(() => kept !== null, { what: "all of them rest" });
+    for (const { socket } of sent) socket.close();
+    assert.deepEqual(kept, { moved: ROOM, left: CLIENTS - ROOM, finished: 0 });
+    assert.equal(conversations.filter(({ isHeldBack }) => isHeldBack).length, ROOM);
+  });
+});
+
+describe("Watchlist", () => {
+  test("forgets nobody because baton has too few descriptors", TEST, async () => {
+    await using platform = await testPlatform();
+    const { listener, address } = listenAt(platform, "127.0.0.1");
+    using _ = listener;
+    using conversation = new Conversation(platform, { listener, address });
+    const listeners = { groups: [{ address, members: [] }] } as unknown as Listeners;
+    const list = new Watchlist(platform, listeners, () => [platform.runtime.pid]);
+    list.find();
+    const [entry] = list.entries;
+    assert.ok(entry !== undefined);
+    using socket = list.duplicate(entry);
+    pause(platform, socket ?? assert.fail("it is there"));
+    const shut = withoutDescriptors(platform, () => list.letIn());
+    assert.deepEqual([shut, list.size, conversation.isHeldBack], [[entry], 1, true]);
+    assert.deepEqual([list.letIn(shut), conversation.isHeldBack], [[], false]);
+    list.close();
+  });
 });

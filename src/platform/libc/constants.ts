@@ -174,6 +174,8 @@ export const C = {
   EEXIST: 17,
   ENOTDIR: 20,
   EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
   EPIPE: 32,
   ENOSYS: 38,
   EADDRINUSE: 98,
