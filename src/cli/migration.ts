@@ -27,7 +27,7 @@ export function migrationOf(
     else logger.warn(notice);
     return null;
   }
-  return new Migration(platform, listeners, keepAlive, ({ moved, closed, cut }) => {
-    logger.info("connections that clients keep open have been moved", { moved, closed, cut });
+  return new Migration(platform, listeners, keepAlive, (counts) => {
+    logger.info("connections that clients keep open have been moved", { ...counts });
   });
 }

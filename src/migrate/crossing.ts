@@ -12,7 +12,7 @@ import * as proc from "../platform/proc.ts";
 import type { Group } from "../steering/group.ts";
 import { open } from "./grip.ts";
 import type { Inbox } from "./inbox.ts";
-import { whileResting } from "./passage.ts";
+import { whileHeld, whileResting } from "./passage.ts";
 import { HEAD_LIMIT, recognise } from "./request.ts";
 
 /** Between two looks: what a client waits longer at most. */
@@ -44,13 +44,17 @@ export interface Passenger {
   readonly onEnd: (how: keyof Crossed) => void;
 }
 
-interface Crossing extends Passenger {
-  /** The old generation has it open; nobody has; it waits for somebody to accept. */
-  state: "held" | "rest" | "offered";
-  sinceMs: number;
-  /** Its server has read from it, or sent on it, since; final when that has it open no more. */
+/** What its server has done since it set out; final when that has it open no more. */
+interface Traces {
   hasRead: boolean;
   hasSent: boolean;
+  isShut: boolean;
+}
+
+interface Crossing extends Passenger, Traces {
+  /** The old generation has it open; and is woken again; nobody has; it waits for somebody to accept. */
+  state: "held" | "returned" | "rest" | "offered";
+  sinceMs: number;
   withdraw: () => void;
 }
 
@@ -61,6 +65,8 @@ export interface Crossed {
   closed: number;
   /** They were closed although something was owed. */
   cut: number;
+  /** The old generation has them again: it did not close them. */
+  left: number;
 }
 
 export interface CrossingOptions {
@@ -71,7 +77,7 @@ export interface CrossingOptions {
 }
 
 export class CrossingTable {
-  readonly counts: Crossed = { moved: 0, closed: 0, cut: 0 };
+  readonly counts: Crossed = { moved: 0, closed: 0, cut: 0, left: 0 };
   readonly #crossings = new Set<Crossing>();
   readonly #buffer = new Uint8Array(HEAD_LIMIT);
   readonly #waiters: (() => void)[] = [];
@@ -110,15 +116,16 @@ export class CrossingTable {
     return new Set([...this.#crossings].map(({ inode }) => inode));
   }
 
-  /** The same, as /proc shows them. */
+  /** Those that it must not shut down, as /proc shows them. */
   get targets(): Set<string> {
-    return new Set([...this.#crossings].map(({ place }) => place.target));
+    const away = [...this.#crossings].filter(({ state }) => state !== "returned");
+    return new Set(away.map(({ place }) => place.target));
   }
 
   /** Takes the socket over, which is paused. */
   add(passenger: Passenger): void {
     const sinceMs = performance.now();
-    const idle = { hasRead: false, hasSent: false, withdraw: () => {} };
+    const idle = { hasRead: false, hasSent: false, isShut: false, withdraw: () => {} };
     this.#crossings.add({ ...passenger, ...idle, state: "held", sinceMs });
     this.options.onChange();
     this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
@@ -155,13 +162,8 @@ export class CrossingTable {
   }
 
   #lookAt(crossing: Crossing, atMs: number): void {
-    if (crossing.state === "held") {
-      const { pid, descriptor, target } = crossing.place;
-      if (proc.descriptorTarget(pid, descriptor) === target) return;
-      const traces = this.#tracesOn(crossing);
-      if (traces === null) return;
-      Object.assign(crossing, { ...traces, state: "rest", sinceMs: atMs });
-    }
+    const { state } = crossing;
+    if ((state === "held" || state === "returned") && !this.#isAway(crossing, atMs)) return;
     const ageMs = atMs - crossing.sinceMs;
     if (crossing.state === "offered") {
       if (ageMs > OFFER_MS) this.#end(crossing, "cut");
@@ -178,18 +180,46 @@ export class CrossingTable {
     else if (next !== "wait") this.#end(crossing, next);
   }
 
+  /** @returns true when nobody else has it open any more */
+  #isAway(crossing: Crossing, atMs: number): boolean {
+    const { socket, place: { pid, descriptor, target } } = crossing;
+    const isOpen = proc.descriptorTarget(pid, descriptor) === target;
+    const isBack = crossing.state === "returned";
+    // After it: what its server has done is final then.
+    const traces = isOpen && !isBack ? crossing : this.#tracesOn(crossing);
+    if (traces === null) return false;
+    const { hasRead, hasSent, isShut } = traces;
+    const unread = this.platform.sockets.unreadBytes(socket);
+    const ageMs = atMs - crossing.sinceMs;
+    switch (whileHeld({ ageMs, isOpen, isBack, unread, hasRead, isShut })) {
+      case "wait":
+        return false;
+      case "return":
+        open(this.platform, socket);
+        crossing.state = "returned";
+        return false;
+      case "left":
+        this.#end(crossing, "left");
+        return false;
+      case "rest":
+        Object.assign(crossing, { hasRead, hasSent, state: "rest", sinceMs: atMs });
+        return true;
+    }
+  }
+
   /** What its server has done since it set out; null: something came in this moment. */
-  #tracesOn({ socket, read, sent }: Crossing): { hasRead: boolean; hasSent: boolean } | null {
+  #tracesOn({ socket, read, sent }: Crossing): Traces | null {
     const { sockets, sockDiag } = this.platform;
     const before = sockDiag.trafficOf(socket);
     const unread = sockets.unreadBytes(socket);
     const underWay = sockets.unacknowledgedBytes(socket);
-    const hasEnded = sockets.tcpState(socket) !== C.TCP_ESTABLISHED;
+    const state = sockets.tcpState(socket);
     const traffic = sockDiag.trafficOf(socket);
     if (traffic === null || before?.bytesReceived !== traffic.bytesReceived) return null;
     // The kernel counts the end as one byte.
-    const readNow = traffic.bytesReceived - unread - (hasEnded ? 1 : 0);
-    return { hasRead: readNow !== read, hasSent: traffic.bytesAcked + underWay > sent };
+    const readNow = traffic.bytesReceived - unread - (state === C.TCP_ESTABLISHED ? 0 : 1);
+    const isShut = state !== C.TCP_ESTABLISHED && state !== C.TCP_CLOSE_WAIT;
+    return { hasRead: readNow !== read, hasSent: traffic.bytesAcked + underWay > sent, isShut };
   }
 
   #end(crossing: Crossing, how: keyof Crossed): void {

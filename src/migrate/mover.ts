@@ -45,8 +45,8 @@ export interface MoverOptions {
   readonly settleMs: number;
   /** Everything that can be moved is on its way: the server may be told to stop. */
   readonly onReady: (kept: KeptConnections) => void;
-  /** One that was moved could not be given to anybody. */
-  readonly onCut: () => void;
+  /** What became of one that was moved. */
+  readonly onEnd: (how: keyof Crossed) => void;
 }
 
 export class Mover {
@@ -267,11 +267,9 @@ export class Mover {
     if (group === null || seen === null) return false;
     const socket = this.#list.duplicate(entry);
     if (socket === null) return false;
-    const onEnd = (how: keyof Crossed) => {
-      if (how === "cut") this.options.onCut();
-    };
+    const { crossings, onEnd } = this.options;
     const counts = { read: readBy(seen), sent: sent(seen) };
-    this.options.crossings.add({ inode, socket, place, group, ...counts, onEnd });
+    crossings.add({ inode, socket, place, group, ...counts, onEnd });
     return true;
   }
 

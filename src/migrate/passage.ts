@@ -11,6 +11,33 @@ const REST_MS = 10_000;
 /** The same where an answer went on: its client may wait for more of it, and is told by the end that nothing comes. */
 const REST_OF_ANSWER_MS = 1_000;
 
+/** Until a request is let in again, when its server stops slowly: gunicorn's threads take a second to close anything. */
+const HELD_MS = 1_500;
+
+export interface HeldLook {
+  readonly ageMs: number;
+  /** Its server has it open. */
+  readonly isOpen: boolean;
+  /** It was let in again. */
+  readonly isBack: boolean;
+  readonly unread: number;
+  readonly hasRead: boolean;
+  /** Nobody can answer on it any more. */
+  readonly isShut: boolean;
+}
+
+/**
+ * Its old server may read it. "return": it is let in again, and is not lost yet: a server that closes it all the same
+ * without having read has left the request to the new one. "left": it is its server's, as if it had never set out.
+ */
+export function whileHeld(
+  { ageMs, isOpen, isBack, unread, hasRead, isShut }: HeldLook,
+): "wait" | "return" | "rest" | "left" {
+  if (isBack && (hasRead || isShut)) return "left";
+  if (!isOpen) return "rest";
+  return !isBack && unread > 0 && ageMs > HELD_MS ? "return" : "wait";
+}
+
 export interface RestingLook {
   readonly ageMs: number;
   readonly isEstablished: boolean;

@@ -1,6 +1,7 @@
 /** How one generation is emptied and stopped: its drain, its stop signal, and what they cut. */
 import { Drain } from "../drain/drain.ts";
 import type { DrainStyle } from "../drain/drain.ts";
+import type { Crossed } from "../migrate/crossing.ts";
 import { Mover } from "../migrate/mover.ts";
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
 import type { RunningContext } from "./context.ts";
@@ -104,7 +105,7 @@ export class Stopping {
       quietMs: config.quietMs,
       drainTimeMs: config.drainTimeMs,
       settleMs: this.policy.drainStyle === "settle" ? MOVE_MS : Infinity,
-      onCut: () => this.generation.facts.cut++,
+      onEnd: (how) => this.#crossed(how),
       onReady: (kept) => {
         this.generation.facts.kept = kept;
         migration.moving.delete(epoch);
@@ -116,6 +117,15 @@ export class Stopping {
         this.#drained();
       },
     });
+  }
+
+  /** One that was on its way is there, or somewhere else. */
+  #crossed(how: keyof Crossed): void {
+    const { facts } = this.generation;
+    if (how === "cut") facts.cut++;
+    const { kept } = facts;
+    if (how !== "left" || kept === null) return;
+    facts.kept = { ...kept, moved: kept.moved - 1, left: kept.left + 1 };
   }
 
   signal(): void {

@@ -80,7 +80,7 @@ class Server implements Disposable {
         processes: () => [platform.runtime.pid],
       },
       ...{ quietMs: 60_000, drainTimeMs: 60_000, settleMs: Infinity },
-      ...{ onReady: never, onCut: never },
+      ...{ onReady: never, onEnd: never },
       ...options,
     });
     this.#stack.defer(() => mover.cancel());

@@ -1,7 +1,12 @@
-/** What becomes of a connection that nobody has open but baton: offered, kept for a while, or closed. */
+/** What becomes of a connection on its way: held, given back, kept for a while, offered, or closed. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type RestingLook, whileResting } from "../../../src/migrate/passage.ts";
+import {
+  type HeldLook,
+  type RestingLook,
+  whileHeld,
+  whileResting,
+} from "../../../src/migrate/passage.ts";
 import { type Beginning, recognise } from "../../../src/migrate/request.ts";
 
 const UNTOUCHED = { hasRead: false, hasSent: false };
@@ -9,6 +14,31 @@ const RESTS: RestingLook = { ageMs: 0, isEstablished: true, begins: null, ...UNT
 const LATER = { ageMs: 10_001 };
 const READ = { hasRead: true };
 const SENT = { hasSent: true };
+
+describe("a connection that its old server may read", () => {
+  const HELD: HeldLook = {
+    ...{ ageMs: 1_501, isOpen: true, isBack: false, unread: 0, hasRead: false, isShut: false },
+  };
+  const ASKS = { unread: 1 };
+  const BACK = { ...ASKS, isBack: true };
+  const GONE = { isOpen: false };
+  const cases: [string, Partial<HeldLook>, ReturnType<typeof whileHeld>][] = [
+    ["is held until that one closes it", {}, "wait"],
+    ["with a request too, for a while", { ...ASKS, ageMs: 1_500 }, "wait"],
+    ["is let in again", ASKS, "return"],
+    ["is away when it is closed", GONE, "rest"],
+    ["is away when it is closed, however late", { ...GONE, ...ASKS }, "rest"],
+    ["is not its own before it reads", BACK, "wait"],
+    ["is its own when it reads", { ...BACK, hasRead: true }, "left"],
+    ["is its own when it shuts it down", { ...BACK, isShut: true }, "left"],
+    ["is away when it closes it without having read", { ...BACK, ...GONE }, "rest"],
+    ["is not asked twice", { ...BACK, ...GONE, hasRead: true }, "left"],
+    ["is of no use to anybody", { ...BACK, ...GONE, isShut: true }, "left"],
+  ];
+  for (const [name, look, wanted] of cases) {
+    test(`${name}: ${wanted}`, () => assert.equal(whileHeld({ ...HELD, ...look }), wanted));
+  }
+});
 
 describe("a connection that rests", () => {
   const cases: [string, Partial<RestingLook>, ReturnType<typeof whileResting>][] = [
