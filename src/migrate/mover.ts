@@ -83,7 +83,7 @@ export class Mover {
       if (atMs - this.#startedAt < PREVIEW_MS) this.#preview();
       else if (this.#rounds.isAttempt(atMs)) this.#work(atMs);
       else this.#letBe();
-      if (this.#mayCommit()) return this.commit();
+      if (this.#mayCommit(atMs)) return this.commit();
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
     }
@@ -224,8 +224,9 @@ export class Mover {
     return verdict(watched, seen, { quietMs: this.options.quietMs, isWaitedFor });
   }
 
-  #mayCommit(): boolean {
-    const elapsedMs = performance.now() - this.#startedAt;
+  /** @param atMs when this tick began: until then, only a preview may have been had */
+  #mayCommit(atMs: number): boolean {
+    const elapsedMs = atMs - this.#startedAt;
     if (elapsedMs < PREVIEW_MS) return false;
     if (elapsedMs >= this.options.settleMs) return true;
     const isBusy = (entry: Entry) => this.#verdictOf(entry) === "busy";

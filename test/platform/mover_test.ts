@@ -21,6 +21,8 @@ const ANSWER = Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 4;
 const ROOM = 2;
+/** Longer than the preview of all connections takes, and than a client waits before it acknowledges an answer. */
+const STALL_MS = 100;
 /** Far less than until everybody is let in, whatever was seen (rounds.ts). */
 const SOON_MS = 3_000;
 
@@ -123,6 +125,24 @@ describe("Mover", () => {
       conversation.answer();
     });
   }
+
+  test("gives nobody up before it was looked at, on a machine that is slow", TEST, async () => {
+    await using platform = await testPlatform();
+    const ready: KeptConnections[] = [];
+    using server = new Server(platform, 1, {
+      processes: () => {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STALL_MS);
+        return [platform.runtime.pid];
+      },
+      quietMs: 1,
+      onReady: (kept) => ready.push(kept),
+    });
+    const conversation = server.conversations[0]!;
+    conversation.ask();
+    conversation.answer();
+    await waitUntil(() => conversation.isHeldBack || ready.length > 0, { what: "a decision" });
+    assert.deepEqual(ready, []);
+  });
 
   test("moves no more than it has descriptors for, and lets the others in", TEST, async () => {
     await using platform = await testPlatform();
