@@ -10,6 +10,7 @@ import type { ServiceState } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Fd } from "../platform/fd.ts";
+import { processStat } from "../platform/proc.ts";
 import { removed } from "../steering/model.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
 import {
@@ -22,7 +23,7 @@ import {
   RESUME_VERSION,
 } from "../upgrade/resume_state.ts";
 import type { Kept } from "../upgrade/kept.ts";
-import type { ResumeState } from "../upgrade/resume_state.ts";
+import type { GenerationRecord, ResumeState } from "../upgrade/resume_state.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
 import { descriptorsOf, recordOf } from "./generation_record.ts";
 import type { GenerationHandle } from "./handle.ts";
@@ -93,7 +94,7 @@ export function packLuggage(parts: ServiceParts, service: ServiceState): Luggage
 export function unpackService(parts: ServiceParts, resumption: Resumption): ServiceState {
   const { options, context, history } = parts;
   const { state, kept } = resumption;
-  const isForeign = resumption.kind === "survived";
+  const wasKilled = resumption.kind === "survived";
   history.resume(state.history, {
     incarnation: state.incarnation + 1,
     startedAt: state.startedAt,
@@ -110,7 +111,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
       notify: kept.take(notifyName(epoch)),
       filter: kept.take(filterName(epoch)),
       outputs: outputsOf(kept, epoch),
-      isForeign,
+      isForeign: wasKilled || !isChild(record, context.platform.runtime.pid),
     });
     history.started(epoch, running.startedAt);
     history.setPid(epoch, running.pid);
@@ -119,7 +120,16 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   // A state of an earlier build has not all of the fields.
   const service = { ...INITIAL_STATE, ...state.service };
   history.after(service);
-  return isForeign ? withoutStop(service) : service;
+  return wasKilled ? withoutStop(service) : service;
+}
+
+/** Whether a server is our child: after an exec it is not if the baton before had only gone on with it. */
+export function isChild(
+  { pid, exitStatus }: Pick<GenerationRecord, "pid" | "exitStatus">,
+  own: number,
+): boolean {
+  // How it ended is known of children only.
+  return exitStatus === null ? processStat(pid)?.parent === own : exitStatus.kind !== "unknown";
 }
 
 /** Our ends of what a generation prints. */
@@ -168,12 +178,21 @@ export function kernelOrder<T>(members: readonly T[], isIn: (member: T) => boole
 }
 
 /**
- * After a crash of the baton before: steers to what serves, and tells the lifecycle what happened
- * while nobody was there.
+ * Follows servers that are no children of ours. After a crash of the baton before: steers to what serves,
+ * and tells the lifecycle what happened while nobody was there.
  */
-export function catchUp(parts: ServiceParts, service: ServiceState, state: ResumeState): void {
+export function catchUp(
+  parts: ServiceParts,
+  service: ServiceState,
+  { kind, state }: Resumption,
+): void {
   const { context, running } = parts;
   const { dispatch, listeners } = context;
+  const generations = [...running.values()].filter((handle) => handle instanceof Running);
+  const follow = () => {
+    for (const generation of generations) if (generation.process?.isForeign) generation.catchUp();
+  };
+  if (kind === "in_place") return follow();
   const receiver = servingOf(service)?.epoch ?? service.bequest;
   if (receiver !== null) listeners.switchTo(receiver);
   const reason = "baton was killed while it started";
@@ -185,8 +204,7 @@ export function catchUp(parts: ServiceParts, service: ServiceState, state: Resum
       dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
     }
   }
-  const generations = [...running.values()].filter((handle) => handle instanceof Running);
-  for (const generation of generations) generation.catchUp();
+  follow();
   answerPending(context, generations, state);
   // What has crashed waits for no back-off: there was a pause already.
   dispatch({ kind: "backoff_elapsed" });

@@ -34,7 +34,7 @@ export interface ServerStart {
 export interface ServerResumption {
   readonly pid: number;
   readonly startTime: number;
-  /** It is no child of ours: its baton was killed. */
+  /** It is no child of ours: a baton that had started it was killed. */
   readonly isForeign: boolean;
   /** How it has ended, if it has; others of its tree may live. */
   readonly exitStatus: ExitStatus | null;
@@ -63,6 +63,8 @@ export interface ServerProcessOptions {
 export class ServerProcess implements Leader {
   readonly epoch: number;
   readonly output: Output;
+  /** It is no child of ours: its end is told by the kernel, and how it ended is not. */
+  isForeign = false;
   /** The end of the leading process, once known. */
   exitStatus: ExitStatus | null = null;
   #calls: TrappedCalls | null = null;
@@ -122,6 +124,7 @@ export class ServerProcess implements Leader {
   resume({ pid, startTime, isForeign, exitStatus, ...fds }: ServerResumption): void {
     this.#pid = pid;
     this.#startTime = startTime;
+    this.isForeign = isForeign;
     this.exitStatus = exitStatus;
     this.#lingering = exitStatus !== null;
     for (const { target, read } of fds.outputs) this.output.resume(target, read);

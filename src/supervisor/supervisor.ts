@@ -167,10 +167,10 @@ export class Supervisor {
     }
   }
 
-  #goOn({ kind, state }: Resumption): void {
+  #goOn(resumption: Resumption): void {
     this.options.manager.onStep(this.#state, []);
     this.#context.journal.write();
-    if (kind === "survived") catchUp(this.#effects, this.#state, state);
+    catchUp(this.#effects, this.#state, resumption);
     const baking = bakingOf(this.#state);
     const reason = "baton was killed during its trial";
     if (baking !== null) this.dispatch({ kind: "unhealthy", epoch: baking.epoch, reason });

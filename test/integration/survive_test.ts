@@ -131,6 +131,32 @@ describe("--survive", () => {
     assert.deepEqual(await second.stop(), { code: 0, signal: null });
   });
 
+  test(
+    "a server that crashes after an upgrade in place of the next baton is replaced",
+    OPTIONS,
+    async () => {
+      using dir = tempDir("baton");
+      using work = tempDir();
+      const port = await freePort();
+      await using batons = new Succession({
+        ...place(server("node"), { port, workDir: work.path }),
+        dir,
+      });
+      const pid = await servingPid(await batons.next());
+      await batons.kill();
+      const second = await batons.next();
+      const upgraded = await second.cli("upgrade", "--in-place");
+      assert.equal(upgraded.code, 0, upgraded.stderr);
+      process.kill(pid, "SIGKILL");
+      await waitUntil(async () => (await second.status()).epoch === 1, {
+        what: "a new generation",
+      });
+      assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
+      await batons.look();
+      assert.deepEqual(await second.stop(), { code: 0, signal: null });
+    },
+  );
+
   test("sockets of --listen survive too", OPTIONS, async () => {
     using dir = tempDir("baton");
     const port = await freePort();
