@@ -100,6 +100,7 @@ async function run(
   const free = isFirst ? takeLock(platform, paths.lock) : null;
   const left = findLeft(platform, {
     inPlace,
+    activated: activation.sockets,
     stored: activation.stored,
     // Who holds for the next baton waits for whoever has the name.
     path: kept ?? free ? paths.hold : null,
@@ -124,7 +125,7 @@ async function run(
       resumption,
       stored: left.found,
       // Who takes over gets the old baton's sockets, in its order.
-      residents: taker === null ? [...activation.sockets, ...left.spares] : activation.sockets,
+      residents: taker === null ? [...left.arrived, ...left.spares] : left.arrived,
     });
   } catch (error) {
     taker?.saysFailed(error instanceof Error ? error.message : String(error));

@@ -8,6 +8,7 @@
 import type { ResidentSocket } from "../handoff/resident.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
+import { ownSocketInode } from "../platform/proc.ts";
 import { storedListener } from "../systemd/activation.ts";
 import { understandStored } from "../systemd/fd_store.ts";
 import { claimHeritage, storedHeritage, usable } from "../upgrade/heritage.ts";
@@ -22,12 +23,16 @@ export interface Left {
   /** The service to go on with. */
   readonly resumption: Resumption | null;
   readonly spares: readonly ResidentSocket[];
+  /** Of the sockets that came with the start, those that the service does not have yet. */
+  readonly arrived: readonly ResidentSocket[];
   /** Names of what the service manager may have in its store. */
   readonly found: readonly string[];
 }
 
 export interface LeftOptions {
   readonly inPlace: Resumption | null;
+  /** What the service manager listens on for us. */
+  readonly activated: readonly ResidentSocket[];
   /** What came from the service manager's store. */
   readonly stored: ReadonlyMap<string, Fd>;
   /** Where a holder would be; null: the service's name is not ours. */
@@ -35,13 +40,14 @@ export interface LeftOptions {
 }
 
 /** @throws {Error} when something is there that cannot be understood */
-export function findLeft(platform: Platform, { inPlace, stored, path }: LeftOptions): Left {
+export function findLeft(platform: Platform, options: LeftOptions): Left {
+  const { inPlace, activated, stored, path } = options;
   const found = inPlace?.kept.names ?? [...stored.keys()];
   if (inPlace !== null) {
     const heritage = path === null ? null : claimHeritage(platform, path);
     // All of it came with the exec; the holder is only to be told so.
     heritage?.resumption.kept.close();
-    return { heritage, resumption: inPlace, spares: [], found };
+    return { heritage, resumption: inPlace, spares: [], arrived: activated, found };
   }
   const { fds, state } = understandStored(stored);
   const heritage = state !== null
@@ -51,7 +57,21 @@ export function findLeft(platform: Platform, { inPlace, stored, path }: LeftOpti
     : claimHeritage(platform, path);
   const before = heritage?.resumption.state ?? null;
   const spares = before?.service.served === true ? [] : takeSpares(platform, fds, before);
-  return { heritage, resumption: usable(platform, heritage), spares, found };
+  const resumption = usable(platform, heritage);
+  const arrived = resumption === null ? activated : withoutMembers(activated, resumption.state);
+  return { heritage, resumption, spares, arrived, found };
+}
+
+/** A service that is gone on with has them as members, in the kernel's order; closes the duplicates. */
+function withoutMembers(
+  sockets: readonly ResidentSocket[],
+  { groups }: ResumeState,
+): ResidentSocket[] {
+  const members = new Set(groups.flatMap(({ members }) => members.map(({ inode }) => inode)));
+  const isMember = ({ fd }: ResidentSocket) => members.has(ownSocketInode(fd.number));
+  const [known, others] = [sockets.filter(isMember), sockets.filter((one) => !isMember(one))];
+  for (const { fd } of known) fd.close();
+  return others;
 }
 
 /** Closes what is none. */

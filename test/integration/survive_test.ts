@@ -15,8 +15,11 @@ import { alive, children, commandLine } from "../support/proc.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
 import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
+import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
+/** A connection that waits this long waits for ever. */
+const HANGS_MS = 3_000;
 const OPTIONS = { timeout: TEST_TIMEOUT_MS };
 
 async function servingPid(baton: Baton): Promise<number> {
@@ -154,6 +157,36 @@ describe("--survive", () => {
       assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
       await batons.look();
       assert.deepEqual(await second.stop(), { code: 0, signal: null });
+    },
+  );
+
+  test(
+    "sockets of the service manager, which come with each start anew, lose nobody",
+    OPTIONS,
+    async () => {
+      using dir = tempDir("baton");
+      await using platform = await testPlatform();
+      using socket = platform.sockets.stream("inet");
+      const port = await freePort();
+      platform.sockets.bindInet(socket, { family: "inet", host: "127.0.0.1", port, scope: 0 });
+      platform.sockets.listen(socket, 128);
+      await using batons = new Succession({
+        command: fixtureCommand("inherit_fd.js"),
+        env: {},
+        dir,
+        activated: [socket.number],
+      });
+      const first = await batons.next();
+      assert.equal((await first.reload()).result, "ok");
+      await first.settled();
+      await batons.kill();
+      const second = await batons.next();
+      await using load = new Load({ port, timeoutMs: HANGS_MS }).start();
+      await load.answersMore(100);
+      assert.equal((await second.reload()).result, "ok");
+      await load.answersMore(100);
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, `${formatTally(tally)}\n${second.stderr}`);
     },
   );
 

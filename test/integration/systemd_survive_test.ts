@@ -15,7 +15,10 @@ import { installService } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const KILLS = 3;
+const CASES = [
+  { title: "the same server goes on after SIGKILL, and nothing is lost", listens: false, kills: 3 },
+  { title: "the same with a socket of systemd's own", listens: true, kills: 1 },
+] as const;
 const skip = noSystemd();
 
 function servingPid({ epoch, generations }: Snapshot): number | null {
@@ -23,38 +26,40 @@ function servingPid({ epoch, generations }: Snapshot): number | null {
 }
 
 describe("the store of systemd, with --survive", { skip }, () => {
-  test("with --survive the same server goes on after SIGKILL, and nothing is lost", {
-    timeout: TEST_TIMEOUT_MS,
-  }, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    await using systemd = await RealSystemd.start();
-    const service = await installService(systemd, {
-      ...place(server("node"), { port, workDir: work.path }),
-      flags: ["--survive"],
-    });
-    await service.succeeds("start");
-    await using load = new Load({ port }).start();
-    for (let i = 0; i < KILLS; i++) {
-      const before = await service.status();
+  for (const { title, listens, kills } of CASES) {
+    test(title, { timeout: TEST_TIMEOUT_MS }, async () => {
+      using work = tempDir();
+      const port = await freePort();
+      await using systemd = await RealSystemd.start();
+      const service = await installService(systemd, {
+        ...place(server("node"), { port, workDir: work.path }),
+        flags: ["--survive"],
+        ...listens ? { socket: [`ListenStream=127.0.0.1:${port}`] } : {},
+      });
+      if (listens) await systemd.ctl("start", "web.socket");
+      await service.succeeds("start");
+      await using load = new Load({ port }).start();
+      for (let i = 0; i < kills; i++) {
+        const before = await service.status();
+        await load.answersMore(100);
+        await service.killed();
+        const after = await service.status();
+        assert.notEqual(after.pid, before.pid);
+        assert.equal(servingPid(after), servingPid(before), "the same server");
+        assert.equal(after.restarts.ok, i, "it counts on");
+        await service.succeeds("reload");
+        assert.equal((await service.settled()).epoch, i + 1);
+      }
       await load.answersMore(100);
-      await service.killed();
-      const after = await service.status();
-      assert.notEqual(after.pid, before.pid);
-      assert.equal(servingPid(after), servingPid(before), "the same server");
-      assert.equal(after.restarts.ok, i, "it counts on");
-      await service.succeeds("reload");
-      assert.equal((await service.settled()).epoch, i + 1);
-    }
-    await load.answersMore(100);
-    await service.succeeds("restart");
-    await load.answersMore(100);
-    const tally = await load.stop();
-    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${await service.journal()}`);
-    process.stderr.write(`  --survive, ${KILLS} SIGKILLs and reloads: ${formatTally(tally)}\n`);
-    await service.succeeds("stop");
-    assert.equal((await service.show("Result"))["Result"], "success");
-  });
+      await service.succeeds("restart");
+      await load.answersMore(100);
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, `${formatTally(tally)}\n${await service.journal()}`);
+      process.stderr.write(`  --survive, ${kills} SIGKILLs and reloads: ${formatTally(tally)}\n`);
+      await service.succeeds("stop");
+      assert.equal((await service.show("Result"))["Result"], "success");
+    });
+  }
 
   test("with --survive what waits in the queue of a server that is killed too is answered", {
     timeout: TEST_TIMEOUT_MS,

@@ -38,6 +38,8 @@ export interface BatonOptions extends Runnable {
   readonly expectFailure?: boolean;
   /** Runtime directory, when several batons share one; the test removes it. @default a new one */
   readonly dir?: TempDir | undefined;
+  /** Listening sockets that it gets as a service manager passes them, from descriptor 3 on: our numbers. */
+  readonly activated?: readonly number[];
   /** Put in front of baton, e.g. a program that restricts it. */
   readonly wrapper?: readonly string[];
 }
@@ -176,8 +178,13 @@ export async function startBaton(options: BatonOptions): Promise<Baton> {
     const { chownSync } = await import("node:fs");
     chownSync(dir.path, options.uid, options.uid);
   }
+  const activated = options.activated ?? [];
   const [program = "", ...argv] = [
     ...options.wrapper ?? [],
+    // The process that is to take them must be named (sd_listen_fds(3)).
+    ...activated.length === 0
+      ? []
+      : ["sh", "-c", `LISTEN_FDS=${activated.length} LISTEN_PID=$$ exec "$@"`, "sh"],
     ...batonCommand(),
     "run",
     "--name",
@@ -189,7 +196,7 @@ export async function startBaton(options: BatonOptions): Promise<Baton> {
     ...options.command,
   ];
   const child = spawn(program, argv, {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", ...activated],
     env: { ...process.env, ...options.env },
     cwd: options.cwd,
     ...options.uid === undefined ? {} : { uid: options.uid, gid: options.uid },
