@@ -42,7 +42,8 @@ export class Draft extends Recovery {
         const known = this.state.generations.map(({ epoch }) => epoch);
         const added = event.draining.filter(({ epoch }) => !known.includes(epoch));
         // There is nobody to leave the service to any more.
-        this.set({ onProbation: false, generations: [...added, ...this.state.generations] });
+        const generations = [...added, ...this.state.generations];
+        this.set({ onProbation: false, inherited: null, generations });
         return;
       }
       case "backoff_elapsed":
@@ -169,6 +170,7 @@ export class Draft extends Recovery {
     this.set({
       generations: this.state.generations.filter(({ epoch }) => epoch !== generation.epoch),
     });
+    if (generation.epoch === this.state.inherited) this.set({ inherited: null });
     switch (generation.state) {
       case "starting":
       case "probing": {
@@ -212,6 +214,9 @@ export class Draft extends Recovery {
       ? "a reload is under way"
       : servingOf(this.state) === null
       ? "nothing serves"
+      : inPlace && this.state.inherited !== null
+      // That one would see the end of this program, and serve again.
+      ? "the old baton still drains"
       : null;
     if (busy !== null) {
       return this.do({

@@ -37,6 +37,8 @@ export interface ServiceState {
   readonly upgrade: readonly number[] | null;
   /** The generation that served when another baton took over; null = none has. */
   readonly handedOver: number | null;
+  /** The generation that another baton serves, or drains, from which this one takes over; null = none is. */
+  readonly inherited: number | null;
   /** This baton is itself the new one of an upgrade and has not taken over: it fails as a whole. */
   readonly onProbation: boolean;
   /** How often a stop was asked for: 1 drains, 2 signals at once, 3 kills. */
@@ -65,6 +67,7 @@ export const INITIAL_STATE: ServiceState = {
   replacing: false,
   upgrade: null,
   handedOver: null,
+  inherited: null,
   onProbation: false,
   stopRequests: 0,
   finalStatus: null,
@@ -99,6 +102,7 @@ export function inheritedState(epoch: number, nextEpoch = epoch + 1): ServiceSta
     ...INITIAL_STATE,
     generations: [serving],
     nextEpoch,
+    inherited: epoch,
     served: true,
     onProbation: true,
   };

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, existsSync, readFileSync } from "node:fs";
+import { createConnection } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -191,6 +192,30 @@ describe("upgrade of baton itself", () => {
     await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
     const results = await Promise.all([baton.cli("upgrade"), baton.cli("upgrade")]);
     assert.deepEqual(results.map(({ code }) => code).sort(), [0, 75], JSON.stringify(results));
+    await stopNewest(baton);
+  });
+
+  test("it does not become another program in place while the old one drains", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+    const client = createConnection({ port, host: "127.0.0.1" });
+    client.resume();
+    client.write("GET / HTTP/1.1\r\n");
+    await waitUntil(async () => (await baton.status()).generations[0]?.connections.busy === 1, {
+      what: "a request is being sent",
+    });
+    assert.equal((await baton.cli("upgrade")).code, 0, baton.stderr);
+    const pid = await leader(baton);
+    const refused = await baton.cli("upgrade", "--in-place");
+    assert.equal(refused.code, 75, refused.stderr);
+    assert.match(refused.stderr, /the old baton still drains/);
+    client.end("Host: a\r\nConnection: close\r\n\r\n");
+    assert.equal((await baton.settled()).pid, pid);
+    assert.equal((await baton.cli("upgrade", "--in-place")).code, 0, baton.stderr);
+    assert.equal((await baton.settled()).pid, pid);
     await stopNewest(baton);
   });
 });

@@ -46,7 +46,7 @@ function parseRollout(words: readonly string[]): Rollout {
 /**
  * - `start`, `stop`, `stop 500` (so much of the drain time is gone), `reload 7` (request), `reload 7 canary 10 bake 5000` (and how), `backoff`
  * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
- * - `upgrade 7` (request), `upgrade_failed 3` (reason), `handed_over`, `handed_back`
+ * - `upgrade 7` (request), `upgrade 7 in_place`, `upgrade_failed 3` (reason), `handed_over`, `handed_back`
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
  * - `failed 0 70` (epoch, status)
  * - `exited 0 3` (epoch, status), `exited 0 0 told` (by our stop signal)
@@ -61,7 +61,9 @@ export function parseEvent(text: string): ServiceEvent {
   if (kind === "backoff") return { kind: "backoff_elapsed" };
   if (kind === "handed_over" || kind === "handed_back") return { kind };
   if (kind === "upgrade_failed") return { kind, reason: `reason ${first}` };
-  if (kind === "upgrade") return { kind: "upgrade_requested", request: epoch, inPlace: false };
+  if (kind === "upgrade") {
+    return { kind: "upgrade_requested", request: epoch, inPlace: second === "in_place" };
+  }
   if (kind === "reload") {
     const rollout = more.length === 0 ? {} : { rollout: parseRollout(more) };
     return { kind: "reload_requested", request: epoch, ...rollout };

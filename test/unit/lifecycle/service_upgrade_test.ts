@@ -173,6 +173,19 @@ describe("the new baton", () => {
     ["upgrade 2", "upgrade 2 refused: another upgrade is under way"],
   ]);
 
+  const takenOver = () => trying().given("ready 5");
+  tell("does not become another program while the old one, which watches it, drains", takenOver, [
+    [
+      "upgrade 2 in_place",
+      "upgrade 2 refused: the old baton still drains",
+      "= 4 draining, 5 serving",
+    ],
+    ["exited 4 1 told", "disarm all 4", "kill 4", "retire 4", "= 5 serving"],
+    ["upgrade 3 in_place", "begin_upgrade"],
+  ]);
+
+  tell("can be upgraded by a new one meanwhile", takenOver, [["upgrade 2", "begin_upgrade"]]);
+
   const skipping = () => new Story({}, inheritedState(4, 7));
   tell("counts on from the last generation of the old one, also a failed one", skipping, [
     ["reload 1", "disarm_backoff", "spawn 7", "arm ready 7", "= 4 serving, 7 starting"],
