@@ -45,7 +45,12 @@ export class Effects {
   readonly #starts: Starts;
   readonly #backoff: Timers<"backoff">;
 
-  constructor(readonly options: SupervisorOptions, readonly context: RunningContext) {
+  /** @param service its present state */
+  constructor(
+    readonly options: SupervisorOptions,
+    readonly context: RunningContext,
+    readonly service: () => ServiceState,
+  ) {
     const { logger, manager } = options;
     this.trials = new Trials({ context, logger, running: this.running, history: this.history });
     const { platform, listeners, adopter, children, dispatch, config, migration } = context;
@@ -230,7 +235,8 @@ export class Effects {
       return this.context.dispatch({ kind: "upgrade_failed", reason });
     }
     if (!inPlace) return this.upgrader.begin(facts);
-    this.#inPlace.begin(this.upgrader.takeProgram(), () => packLuggage(this, state));
+    // A trial takes its time, in which generations end.
+    this.#inPlace.begin(this.upgrader.takeProgram(), () => packLuggage(this, this.service()));
   }
 
   /**

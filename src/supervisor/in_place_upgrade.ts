@@ -50,7 +50,7 @@ export class InPlaceUpgrade {
 
   constructor(readonly options: InPlaceOptions) {}
 
-  /** @param pack is called twice: for the trial, and for the exec */
+  /** @param pack is called twice, for the trial and for the exec; it throws where that must not be */
   begin(asked: string | null, pack: () => Luggage): void {
     const { platform, children, logger } = this.options;
     const program = asked ?? this.options.program;
@@ -85,11 +85,12 @@ export class InPlaceUpgrade {
     // A generation may have been emptied meanwhile.
     await this.options.whenEmptyHanded();
     if (upgrade !== this.#current) return door?.resume();
-    logger.info(`upgrade in place: becomes ${next.path}`);
-    // The new program reads its arguments where this one did, if that directory is still there.
-    const entered = entersDirectory(platform.processes, directory);
+    let entered = false;
     try {
       const { state, descriptors } = next.pack();
+      logger.info(`upgrade in place: becomes ${next.path}`);
+      // The new program reads its arguments where this one did, if that directory is still there.
+      entered = entersDirectory(platform.processes, directory);
       execInPlace(platform, {
         path: next.path,
         argv: [...next.argv, ...platform.runtime.argv],

@@ -57,10 +57,10 @@ export function packService(parts: ServiceParts, service: ServiceState): Luggage
     startedAt: history.startedAt.toISOString(),
     surroundings: options.surroundings,
     traps: context.adopter !== null,
-    // Whoever waits for an upgrade asks the next baton; nobody else can be waiting.
+    // Whoever waits for an upgrade asks the next baton. The numbers of all others mean nothing there.
     service: {
       ...service,
-      ...{ upgrade: null, waiting: [] },
+      ...{ upgrade: null, waiting: [], queued: service.queued && [] },
       // What it has not taken over is another baton's.
       served: service.served && !service.onProbation,
     },
@@ -83,8 +83,12 @@ export function packService(parts: ServiceParts, service: ServiceState): Luggage
   return { state, descriptors };
 }
 
-/** The same for an exec in place, with what the process after it must know of the vault. */
+/**
+ * The same for an exec in place, with what the process after it must know of the vault.
+ * @throws {Error} when a reload waits: the next program could not tell who asked what came of it
+ */
 export function packLuggage(parts: ServiceParts, service: ServiceState): Luggage {
+  if (service.queued !== null) throw new Error("a reload was asked for meanwhile, and goes first");
   const { state, descriptors } = packService(parts, service);
   const more = parts.options.keeper()?.vault.luggage ?? [];
   return { state, descriptors: new Map([...descriptors, ...more]) };
@@ -178,8 +182,8 @@ export function kernelOrder<T>(members: readonly T[], isIn: (member: T) => boole
 }
 
 /**
- * Follows servers that are no children of ours. After a crash of the baton before: steers to what serves,
- * and tells the lifecycle what happened while nobody was there.
+ * Tells the lifecycle what happened while nobody was there, and follows servers that are no children of ours. After a
+ * crash of the baton before: steers to what serves, and gives up what was on its way.
  */
 export function catchUp(
   parts: ServiceParts,
@@ -188,23 +192,20 @@ export function catchUp(
 ): void {
   const { context, running } = parts;
   const { dispatch, listeners } = context;
-  const generations = [...running.values()].filter((handle) => handle instanceof Running);
-  const follow = () => {
-    for (const generation of generations) if (generation.process?.isForeign) generation.catchUp();
-  };
-  if (kind === "in_place") return follow();
+  const wasKilled = kind === "survived";
   const receiver = servingOf(service)?.epoch ?? service.bequest;
-  if (receiver !== null) listeners.switchTo(receiver);
+  if (wasKilled && receiver !== null) listeners.switchTo(receiver);
   const reason = "baton was killed while it started";
   for (const { epoch, state: phase } of service.generations) {
     if (!running.has(epoch)) {
       const exit = { status: EXIT_NEW_GENERATION_FAILED, asTold: false, text: reason };
       dispatch({ kind: "exited", epoch, exit });
-    } else if (phase === "starting" || phase === "probing") {
+    } else if (wasKilled && (phase === "starting" || phase === "probing")) {
       dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
     }
   }
-  follow();
+  const generations = [...running.values()].filter((handle) => handle instanceof Running);
+  for (const generation of generations) if (generation.process?.isForeign) generation.catchUp();
   answerPending(context, generations, state);
   // What has crashed waits for no back-off: there was a pause already.
   dispatch({ kind: "backoff_elapsed" });

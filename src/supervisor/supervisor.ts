@@ -42,7 +42,7 @@ export class Supervisor {
       log: (message) => logger.info(message),
     };
     options.context.listeners.beforeChange = () => this.#context.journal.write();
-    this.#effects = new Effects(options, this.#context);
+    this.#effects = new Effects(options, this.#context, () => this.#state);
     if (resumption !== null) this.#state = this.#effects.resume(resumption);
     if (predecessor === null) return;
     const { nextEpoch } = predecessor.state;

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, readFileSync } from "node:fs";
+import { createConnection } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { batonCommand, startBaton, UNDER_TEST } from "../support/baton.ts";
@@ -11,7 +12,7 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
-import { tempDir } from "../support/temp_dir.ts";
+import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const UPGRADES = 20;
@@ -148,6 +149,69 @@ describe("upgrade in place", () => {
     const tally = await load.stop();
     assert.equal(tally.lost, 0, formatTally(tally));
   });
+
+  /** A program that is tried until the test lets it be one: `open` does. */
+  const gated = (work: TempDir) => {
+    const gate = work.join("gate");
+    const real = batonCommand().map((word) => `'${word}'`).join(" ");
+    const wait = `while [ ! -e '${gate}' ]; do sleep 0.02; done`;
+    const program = work.write("gated", `#!/bin/sh\n${wait}\nexec ${real} "$@"\n`);
+    chmodSync(program, 0o755);
+    return { program, open: () => work.write("gate", "") };
+  };
+
+  test("a generation that ends meanwhile has ended", { timeout: TEST_TIMEOUT_MS }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+    const client = createConnection({ port, host: "127.0.0.1" });
+    client.resume();
+    client.write("GET / HTTP/1.1\r\n");
+    await waitUntil(async () => (await baton.status()).generations[0]?.connections.busy === 1, {
+      what: "a request is being sent",
+    });
+    assert.equal((await baton.reload()).result, "ok");
+    const { program, open } = gated(work);
+    const upgrading = baton.cli("upgrade", "--in-place", "--exec", program);
+    await waitUntil(() => baton.stderr.includes("upgrade in place: tries"), { what: "the trial" });
+    client.end("Host: a\r\nConnection: close\r\n\r\n");
+    await baton.settled();
+    open();
+    assert.equal((await upgrading).code, 0, baton.stderr);
+    const { incarnation, generations } = await baton.status();
+    assert.equal(incarnation, 1);
+    const alive = generations.filter(({ state }) => state !== "exited");
+    assert.deepEqual(alive.map(({ epoch, state }) => ({ epoch, state })), [
+      { epoch: 1, state: "serving" },
+    ]);
+    assert.deepEqual(await baton.stop(), { code: 0, signal: null });
+  });
+
+  test(
+    "a reload that is asked for meanwhile goes first",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      using work = tempDir();
+      const port = await freePort();
+      await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+      const { program, open } = gated(work);
+      const upgrading = baton.cli("upgrade", "--in-place", "--exec", program);
+      await waitUntil(() => baton.stderr.includes("upgrade in place: tries"), {
+        what: "the trial",
+      });
+      const reload = baton.reload();
+      baton.signal("SIGHUP");
+      await waitUntil(() => baton.stderr.includes("SIGHUP: reload"), { what: "the signal" });
+      open();
+      const [upgraded, report] = await Promise.all([upgrading, reload]);
+      assert.equal(upgraded.code, 70, baton.stderr);
+      assert.match(upgraded.stderr, /a reload was asked for meanwhile/);
+      assert.equal(report.result, "ok");
+      const { incarnation, epoch } = await baton.settled();
+      assert.equal(incarnation, 0);
+      assert.ok(Number(epoch) >= 1);
+    },
+  );
 
   test("it is refused while a generation is on its way", { timeout: TEST_TIMEOUT_MS }, async () => {
     using work = tempDir();
