@@ -10,7 +10,7 @@
  * Left alone: UDP, Unix and netlink sockets, port 0, sockets that are not bound. seccomp_unotify(2)
  * warns that memory read from the caller may change: here that only hurts the caller itself.
  */
-import { decodeAddress, formatAddress } from "../platform/address.ts";
+import { decodeAddress } from "../platform/address.ts";
 import type { InetAddress } from "../platform/address.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -20,15 +20,17 @@ import * as proc from "../platform/proc.ts";
 import type { Notification } from "../platform/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress } from "../steering/member.ts";
-import { overlaps } from "../steering/listeners.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { giveMember, madeFarAway, memberInWaiting } from "./give.ts";
-import { discardClosed, refreshHolders } from "./holders.ts";
+import { discardClosed } from "./holders.ts";
 import { PostponedCalls } from "./postponed.ts";
 import type { ListenCaller, Tenant } from "./tenant.ts";
-import { holderOf, listenersAt, listenersOverlapping } from "./strangers.ts";
+import { rightToBind } from "./right_to_bind.ts";
+import { listenersAt } from "./strangers.ts";
 
 const MAX_SOCKADDR = 128;
+/** An IPv4 address of an IPv6 socket. */
+const MAPPED = "::ffff:";
 
 /** A trapped call, with what had to be looked up to answer it. */
 interface TrappedCall extends ListenCaller {
@@ -168,40 +170,24 @@ export class Adopter {
       if (address.port === 0) {
         // Only these could be taken for one of ours when they listen.
         if (shares) this.ephemeral.add(this.#inode(socket));
-      } else if (this.#mayShare(socket, address, tenant)) {
-        sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-        this.#allowFarAddress(socket, address);
+      } else {
+        const wanted = this.#groupAddress(socket, address);
+        const right = rightToBind(this.platform, this.listeners, wanted, tenant);
+        if (right === "none") return { errno: C.EADDRINUSE };
+        if (right === "shared") {
+          sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+          this.#allowFarAddress(socket, wanted);
+        }
       }
     }
     return "continue";
   }
 
   /** Its place is taken by a socket from where that address is; here there may be none such. */
-  #allowFarAddress(socket: Fd, address: InetAddress): void {
-    const group = this.listeners.find(this.#groupAddress(socket, address));
+  #allowFarAddress(socket: Fd, wanted: GroupAddress): void {
+    const group = this.listeners.find(wanted);
     if ((group?.network ?? null) === null) return;
     this.platform.sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
-  }
-
-  /** False where an unwrapped server would get EADDRINUSE: then it must get it under baton too. */
-  #mayShare(socket: Fd, address: InetAddress, tenant: Tenant): boolean {
-    const wanted = this.#groupAddress(socket, address);
-    if (this.#isTaken(wanted, tenant)) return false;
-    if (this.listeners.find(wanted) !== null) return true;
-    const [stranger] = listenersOverlapping(this.platform, address)
-      .filter(({ inode }) => this.listeners.findMember(inode) === null);
-    if (stranger === undefined) return true;
-    tenant.onHint(`${formatAddress(address)} is held by ${holderOf(stranger)}`);
-    return false;
-  }
-
-  /** A process of the same generation listens there, or at an address that overlaps. */
-  #isTaken(wanted: GroupAddress, tenant: Tenant): boolean {
-    return this.listeners.groupsOf(tenant.epoch).some((group) => {
-      if (!overlaps(group.address, wanted)) return false;
-      refreshHolders(group, tenant);
-      return group.membersOf(tenant.epoch).some(({ owner, unheld }) => owner !== 0 && !unheld);
-    });
   }
 
   #listen(call: TrappedCall, tenant: Tenant): Verdict {
@@ -278,8 +264,11 @@ export class Adopter {
 
   #groupAddress(socket: Fd, address: InetAddress): GroupAddress {
     const { sockets } = this.platform;
-    const v6only = address.family === "inet6" &&
-      sockets.option(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY) !== 0;
+    // bind(2) at one address of IPv6 sets the option (__inet6_bind in the kernel).
+    const { family, host } = address;
+    const v6only = family === "inet6" &&
+      (sockets.option(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY) !== 0 ||
+        (host !== "::" && !host.startsWith(MAPPED)));
     return { ...address, v6only, boundInterface: 0 };
   }
 

@@ -8,7 +8,7 @@ import type { ListenSpec } from "../config/listen_spec.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress, Member } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { holderOf, listenersAt, listenersOverlapping } from "./strangers.ts";
+import { holderOf, listenersAt, listenersOverlapping, overlapText } from "./strangers.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -79,7 +79,7 @@ export class Inheritor {
     // Another baton has made it for this generation.
     const [made] = group.isFrozen ? group.membersOf(epoch) : [];
     if (made !== undefined) return made;
-    const socket = this.#bound(spec, group);
+    const socket = this.#bound(spec, group, [epoch, heirOf]);
     try {
       const inode = proc.ownSocketInode(socket.number);
       const { backlog } = this;
@@ -90,7 +90,7 @@ export class Inheritor {
     }
   }
 
-  #bound(spec: ListenSpec, { network, members }: Group): Fd {
+  #bound(spec: ListenSpec, { network, members }: Group, own: readonly (number | null)[]): Fd {
     const { sockets } = this.platform;
     const socket = network?.stream(spec.family) ?? sockets.stream(spec.family);
     try {
@@ -99,6 +99,7 @@ export class Inheritor {
         sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, spec.v6only ? 1 : 0);
       }
       if (members.length === 0) this.#refuseStranger(spec);
+      this.#refuseRival(spec, own);
       sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
       sockets.bindInet(socket, specAddress(spec));
       return socket;
@@ -113,6 +114,14 @@ export class Inheritor {
     if (listenersAt(this.platform, specAddress(spec)).length > 0) {
       throw new SystemCallError("bind", C.EADDRINUSE, spec.text);
     }
+  }
+
+  /** It would get the connections of another generation at once. */
+  #refuseRival(spec: ListenSpec, own: readonly (number | null)[]): void {
+    const rival = this.listeners.rivalOf(specAddress(spec), own);
+    if (rival === null) return;
+    const message = `Cannot listen at ${spec.text}: ${overlapText("it", rival)}`;
+    throw new ListenError(spec.text, C.EADDRINUSE, message);
   }
 
   /** Whoever is in the way of `spec`: of a dual-stack one, programs of either family. */

@@ -4,6 +4,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/proc.ts";
 import type { TcpSocket } from "../platform/sock_diag.ts";
+import type { Group } from "../steering/group.ts";
 
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
@@ -28,4 +29,10 @@ export function holderOf(socket: TcpSocket): string {
   return pid === undefined
     ? `a process of user ${socket.uid}`
     : `${proc.processName(pid)} (pid ${pid})`;
+}
+
+/** Why a new listener at `wanted` is refused beside `rival`, for people. */
+export function overlapText(wanted: string, rival: Group): string {
+  return `${wanted} overlaps with ${rival.text}, where another generation gets connections: ` +
+    "to change the address, stop the service and run it again";
 }

@@ -3,6 +3,7 @@ import type { Reactor } from "../platform/reactor.ts";
 import { socketInodesOf } from "../platform/proc.ts";
 import type { Sockets } from "../platform/socket.ts";
 import { Group } from "./group.ts";
+import { NOBODY } from "./member.ts";
 import type { GroupAddress, Member } from "./member.ts";
 
 /** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel). */
@@ -38,6 +39,19 @@ export class Listeners {
 
   find(address: GroupAddress): Group | null {
     return this.#groups.get(groupKey(address)) ?? null;
+  }
+
+  /**
+   * A group at an overlapping address where a generation other than `own` gets connections. A first member at
+   * `address` would take them at once: it receives, and the kernel prefers the more specific listener.
+   */
+  rivalOf(address: GroupAddress, own: readonly (number | null)[]): Group | null {
+    if ((this.find(address)?.members.length ?? 0) > 0) return null;
+    const isRival = (group: Group) =>
+      group.members.some((member) =>
+        group.isReceiving(member) && !member.dead && ![NOBODY, ...own].includes(member.epoch)
+      );
+    return this.groups.find((group) => overlaps(group.address, address) && isRival(group)) ?? null;
   }
 
   /** The group of `address`, made empty if there is none yet. */

@@ -145,6 +145,17 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
     takesMs: READY_TIMEOUT_MS,
   },
   {
+    // The kernel would prefer it for all that comes to 127.0.0.1.
+    what: "listens at a more specific address",
+    flags: SHORT_TIMEOUT,
+    good: nodeFixture("node_http.js", () => ({ HOST: "0.0.0.0" })),
+    broken: nodeHttp,
+    reason:
+      /exit status 1 \(127\.0\.0\.1:\d+ overlaps with 0\.0\.0\.0:\d+, where another generation/,
+    lastWords: /EADDRINUSE/,
+    takesMs: 0,
+  },
+  {
     what: "needs a port that a stranger holds",
     good: nodeFixture("two_ports.js"),
     broken: nodeFixture("two_ports.js", (ports) => ({ PORT2: String(ports.stranger) })),

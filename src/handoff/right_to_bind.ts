@@ -1,0 +1,45 @@
+/**
+ * What becomes of a server's bind(2) at an address, beside all who listen there or at one that overlaps. Where an
+ * unwrapped server would get EADDRINUSE it must get it here too; the tenant is told why.
+ */
+import { formatAddress } from "../platform/address.ts";
+import type { Platform } from "../platform/platform.ts";
+import { overlaps } from "../steering/listeners.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import type { GroupAddress } from "../steering/member.ts";
+import { refreshHolders } from "./holders.ts";
+import { holderOf, listenersOverlapping, overlapText } from "./strangers.ts";
+import type { Tenant } from "./tenant.ts";
+
+/** `shared`: beside the other generations. `own`: as the server has asked for it. `none`: not at all. */
+export type RightToBind = "shared" | "own" | "none";
+
+export function rightToBind(
+  platform: Platform,
+  listeners: Listeners,
+  wanted: GroupAddress,
+  tenant: Tenant,
+): RightToBind {
+  // With SO_REUSEPORT of the server's own the kernel would let it.
+  const rival = listeners.rivalOf(wanted, [tenant.epoch, tenant.heirOf]);
+  if (rival !== null) {
+    tenant.onHint(overlapText(formatAddress(wanted), rival));
+    return "none";
+  }
+  if (isTaken(listeners, wanted, tenant)) return "own";
+  if (listeners.find(wanted) !== null) return "shared";
+  const [stranger] = listenersOverlapping(platform, wanted)
+    .filter(({ inode }) => listeners.findMember(inode) === null);
+  if (stranger === undefined) return "shared";
+  tenant.onHint(`${formatAddress(wanted)} is held by ${holderOf(stranger)}`);
+  return "own";
+}
+
+/** A process of the same generation listens there, or at an address that overlaps. */
+function isTaken(listeners: Listeners, wanted: GroupAddress, tenant: Tenant): boolean {
+  return listeners.groupsOf(tenant.epoch).some((group) => {
+    if (!overlaps(group.address, wanted)) return false;
+    refreshHolders(group, tenant);
+    return group.membersOf(tenant.epoch).some(({ owner, unheld }) => owner !== 0 && !unheld);
+  });
+}
