@@ -18,7 +18,7 @@ import { GroupView } from "./group_view.ts";
 import { appended, EMPTY_GROUP, indicesOf, planCompaction, removed } from "./model.ts";
 import type { GroupModel, MemberId } from "./model.ts";
 import { NOBODY } from "./member.ts";
-import type { GroupAddress, Hold, Member, MemberRecord, Residence } from "./member.ts";
+import type { GroupAddress, Hold, Member, MemberRecord, NewMember, Residence } from "./member.ts";
 
 export class Group extends GroupView {
   static #nextId: MemberId = 1;
@@ -37,12 +37,14 @@ export class Group extends GroupView {
   /**
    * @param reactor tells at once when a server shuts a member down; null = only `findShutDown` does
    * @param beforeChange called before the kernel's array changes; a new member is then in the model
+   * @param serving the generation that was switched to last
    */
   constructor(
     override readonly address: GroupAddress,
     readonly sockets: Sockets,
     readonly reactor: Reactor | null = null,
     readonly beforeChange: () => void = () => {},
+    readonly serving: () => number | null = () => null,
   ) {
     super();
   }
@@ -85,20 +87,10 @@ export class Group extends GroupView {
 
   /**
    * Makes `socket` listen as a member, and takes it over. It gets nothing yet, unless its generation
-   * gets this address's connections already (a further worker), or is the first one here.
+   * gets this address's connections already (a further worker), is the first one here, or serves.
    * @throws {SystemCallError} of listen(2); the group is then as before
    */
-  takeMember(
-    socket: Fd,
-    options: {
-      epoch: number;
-      inode: number;
-      owner: number;
-      backlog: number;
-      late: boolean;
-      residence?: "spare";
-    },
-  ): Member {
+  takeMember(socket: Fd, options: NewMember): Member {
     const receives = [...this.receivingEpochs].every((epoch) => epoch === options.epoch);
     // Watched before the listen: nothing can fail between the kernel's array and the model.
     const shutDownWatch = this.#watch(socket);
@@ -121,6 +113,11 @@ export class Group extends GroupView {
     this.#compact();
     if (receives) this.#receiving.add(member.id);
     if (receives || this.#candidates.has(options.epoch)) this.#attach(false);
+    // Those that it supersedes have opened this listener before it.
+    if (!receives && options.epoch === this.serving()) {
+      this.#receiveWith(this.usableMembers(options.epoch), true);
+      this.#compact();
+    }
     return member;
   }
 
@@ -225,7 +222,11 @@ export class Group extends GroupView {
       // Whoever is the last to receive goes on doing so until the group is closed.
       if (this.#receiving.size > 1) changed = this.#receiving.delete(member.id) || changed;
     }
-    if (this.members.every((member) => member.dead || !this.isReceiving(member))) this.#unserved();
+    const successors = this.successors(this.serving());
+    if (successors.length > 0) this.#receiveWith(successors, true);
+    else if (this.members.every((member) => member.dead || !this.isReceiving(member))) {
+      this.#unserved();
+    }
     // Steer first, close later.
     if (changed) this.#attach(true);
     this.#compact();

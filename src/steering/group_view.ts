@@ -47,6 +47,18 @@ export abstract class GroupView {
     return usableOf(this.membersOf(epoch));
   }
 
+  /**
+   * Who gets the connections when none of those that got them is alive: the serving generation, or the newest.
+   * @param serving null: the service ends, and what drains gets nothing new
+   */
+  successors(serving: number | null): readonly Member[] {
+    const alive = this.members.filter(({ dead, epoch }) => !dead && epoch !== NOBODY);
+    if (serving === null || this.members.some((m) => !m.dead && this.isReceiving(m))) return [];
+    const ofServing = this.usableMembers(serving);
+    if (ofServing.length > 0 || alive.length === 0) return ofServing;
+    return this.usableMembers(Math.max(...alive.map(({ epoch }) => epoch)));
+  }
+
   /** The socket of whoever started baton, while no generation has it. */
   get freeResident(): Member | undefined {
     return this.members.find(({ residence, epoch }) => residence !== null && epoch === NOBODY);

@@ -28,6 +28,8 @@ export function overlaps(a: GroupAddress, b: GroupAddress): boolean {
 export class Listeners {
   readonly #groups = new Map<string, Group>();
 
+  /** The generation that was switched to last, until the service ends: what it opens is reached at once. */
+  servingEpoch: number | null = null;
   /** Called before a group changes the kernel's array. */
   beforeChange: () => void = () => {};
 
@@ -59,7 +61,13 @@ export class Listeners {
     const key = groupKey(address);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = new Group(address, this.sockets, this.reactor, () => this.beforeChange());
+      group = new Group(
+        address,
+        this.sockets,
+        this.reactor,
+        () => this.beforeChange(),
+        () => this.servingEpoch,
+      );
       this.#groups.set(key, group);
     }
     return group;
@@ -82,6 +90,7 @@ export class Listeners {
 
   /** The service ends: what comes from here on waits in the sockets of whoever started baton. */
   park(): void {
+    this.servingEpoch = null;
     for (const group of this.groups) group.park();
   }
 
@@ -107,6 +116,7 @@ export class Listeners {
   /** THE POINT OF NO RETURN of a reload. */
   switchTo(epoch: number): void {
     this.findShutDown();
+    this.servingEpoch = epoch;
     for (const group of this.groups) group.steerTo(epoch);
   }
 

@@ -45,6 +45,12 @@ export interface Member {
   readonly shutDownWatch: Watch | null;
 }
 
+/** A socket that is about to listen as a member. */
+export interface NewMember extends Pick<Member, "epoch" | "inode" | "owner" | "late"> {
+  readonly backlog: number;
+  readonly residence?: "spare";
+}
+
 /** One member as it travels from one baton to another; its descriptor travels beside it. */
 export interface MemberRecord {
   readonly epoch: number;

@@ -124,6 +124,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   // A state of an earlier build has not all of the fields.
   const service = { ...INITIAL_STATE, ...state.service };
   history.after(service);
+  context.listeners.servingEpoch = servingOf(service)?.epoch ?? service.bequest;
   return wasKilled ? withoutStop(service) : service;
 }
 

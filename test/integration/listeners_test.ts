@@ -7,6 +7,7 @@ import { createConnection } from "node:net";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
 import { describe, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { startBare } from "../support/bare_server.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
@@ -343,6 +344,32 @@ test("a server with two ports: both are handed over", { timeout: TEST_TIMEOUT_MS
   }
   const expected = ports.map((port) => [`127.0.0.1:${port}`, { yes: 1, no: 0 }]);
   assert.deepEqual(await members(baton), Object.fromEntries(expected));
+});
+
+test("two generations open a second listener after the switch: the serving one gets all", {
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  const [port, later] = [await freePort(), await freePort()];
+  const env = { PORT: String(port), LATER_PORT: String(later) };
+  await using baton = await startBaton({ command: fixtureCommand("binds_later.js"), env });
+  const old = await servingPid(baton);
+  await slowRequest(port, TEST_TIMEOUT_MS);
+  assert.equal((await baton.reload()).result, "ok", baton.stderr);
+  const serving = await servingPid(baton);
+  assert.equal((await baton.cli("upgrade", "--in-place")).code, 0, baton.stderr);
+  const has = (expected: { yes: number; no: number }) => async () =>
+    isDeepStrictEqual((await members(baton))[`127.0.0.1:${later}`], expected);
+  process.kill(old, "SIGUSR2");
+  await waitUntil(has({ yes: 1, no: 0 }), { what: "the old one has opened it" });
+  process.kill(serving, "SIGUSR2");
+  await waitUntil(has({ yes: 1, no: 1 }), { what: "both have opened it" });
+  await inState(baton, 0, "draining");
+  const answers = async () => [...(await ask(later, { maxRequests: 20, timeoutMs: 2_000 })).byBody];
+  assert.deepEqual(await answers(), [[serving, 20]], baton.stderr);
+  process.kill(old, "SIGKILL");
+  await baton.settled();
+  assert.deepEqual(await answers(), [[serving, 20]], baton.stderr);
+  assert.ok(await has({ yes: 1, no: 0 })());
 });
 
 describe("a server with a non-blocking listener", () => {

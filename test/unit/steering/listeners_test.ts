@@ -1,0 +1,165 @@
+/**
+ * Who gets the connections of an address that generations open, and leave, in any order: asked of the model, and of
+ * the kernel, with connections.
+ */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { C } from "../../../src/platform/libc/constants.ts";
+import { ownSocketInode } from "../../../src/platform/proc.ts";
+import { boundSocket } from "../../../src/steering/bound_socket.ts";
+import { Listeners } from "../../../src/steering/listeners.ts";
+import type { GroupAddress } from "../../../src/steering/member.ts";
+import { freePort } from "../../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
+import { connectInet } from "../../support/raw_client.ts";
+import { testPlatform } from "../../support/test_platform.ts";
+
+type TestPlatform = Awaited<ReturnType<typeof testPlatform>>;
+
+const BACKLOG = 64;
+/** That one of two sockets gets none of them is as good as impossible: 2 of 2^40 runs. */
+const CONNECTIONS = 40;
+
+/** `listens 1`, `switch 1`, `retire 1`, `park`, in this order; then who gets the connections, and by how many sockets. */
+interface Story {
+  readonly what: string;
+  readonly events: readonly string[];
+  readonly receivers: readonly number[];
+}
+
+const STORIES: readonly Story[] = [
+  {
+    what: "a candidate gets nothing",
+    events: ["listens 0", "switch 0", "listens 1"],
+    receivers: [0],
+  },
+  {
+    what: "a further worker of the serving generation gets its part",
+    events: ["listens 0", "switch 0", "listens 1", "listens 0"],
+    receivers: [0, 0],
+  },
+  {
+    what: "the first one at an address gets all, whoever it is",
+    events: ["switch 0", "listens 1"],
+    receivers: [1],
+  },
+  {
+    what: "a listener that the serving generation opens after the switch, as the one before did",
+    events: ["switch 0", "listens 0", "switch 1", "listens 1"],
+    receivers: [1],
+  },
+  {
+    what: "the same with two workers each",
+    events: ["switch 0", "listens 0", "listens 0", "switch 1", "listens 1", "listens 1"],
+    receivers: [1, 1],
+  },
+  {
+    what: "one that drains opens it after the serving generation",
+    events: ["switch 0", "switch 1", "listens 1", "listens 0"],
+    receivers: [1],
+  },
+  {
+    what: "one that drains opens it just before the serving generation",
+    events: ["switch 0", "switch 1", "listens 0", "listens 1", "retire 0"],
+    receivers: [1],
+  },
+  {
+    what: "a candidate had it alone, and the serving generation opens it too",
+    events: ["switch 0", "listens 1", "listens 0"],
+    receivers: [0],
+  },
+  {
+    what: "the only receiver goes, and a candidate is there",
+    events: ["switch 0", "listens 1", "listens 2", "retire 1"],
+    receivers: [2],
+  },
+  {
+    what: "the only receiver goes, and several are there: the newest",
+    events: ["switch 0", "listens 1", "listens 2", "listens 3", "listens 3", "retire 1"],
+    receivers: [3, 3],
+  },
+  {
+    what: "the only receiver goes, and one that drains for longer is there",
+    events: ["switch 2", "listens 1", "listens 0", "retire 1"],
+    receivers: [0],
+  },
+  {
+    what: "a candidate goes: nothing changes",
+    events: ["listens 0", "switch 0", "listens 1", "listens 2", "retire 1"],
+    receivers: [0],
+  },
+  {
+    what: "the service ends: who has drained for longer gets nothing again",
+    events: ["listens 0", "switch 0", "listens 1", "switch 1", "park", "retire 1"],
+    receivers: [1],
+  },
+];
+
+class World {
+  readonly listeners: Listeners;
+
+  constructor(readonly platform: TestPlatform, readonly address: GroupAddress) {
+    this.listeners = new Listeners(platform.sockets);
+  }
+
+  tell(event: string): void {
+    const [kind = "", text = ""] = event.split(" ");
+    const epoch = Number(text);
+    switch (kind) {
+      case "listens":
+        return this.#listen(epoch);
+      case "switch":
+        return this.listeners.switchTo(epoch);
+      case "retire":
+        return this.listeners.retire(epoch);
+      default:
+        return this.listeners.park();
+    }
+  }
+
+  #listen(epoch: number): void {
+    const group = this.listeners.obtain(this.address);
+    const socket = boundSocket(group);
+    const own = { epoch, inode: ownSocketInode(socket.number), owner: process.pid, late: false };
+    group.takeMember(socket, { ...own, backlog: BACKLOG });
+  }
+
+  get receivers(): number[] {
+    const group = this.listeners.obtain(this.address);
+    return group.members.filter(group.isReceiving).map(({ epoch }) => epoch);
+  }
+
+  /** The generation of each socket with a connection in its queue. */
+  get chosen(): (number | undefined)[] {
+    const { sockDiag } = this.platform;
+    return sockDiag.tcpByLocalPort(this.address.port, [C.TCP_LISTEN])
+      .filter(({ receiveQueue }) => receiveQueue > 0)
+      .map(({ inode }) => this.listeners.findMember(inode)?.member.epoch);
+  }
+}
+
+describe("who gets the connections of an address", () => {
+  for (const { what, events, receivers } of STORIES) {
+    test(`${what} (${events.join(", ")})`, { timeout: TEST_TIMEOUT_MS }, async () => {
+      await using platform = await testPlatform();
+      const loopback = { family: "inet", host: "127.0.0.1", port: await freePort() } as const;
+      const world = new World(platform, {
+        ...{ ...loopback, scope: 0 },
+        ...{ v6only: false, boundInterface: 0 },
+      });
+      try {
+        events.forEach((event) => world.tell(event));
+        assert.deepEqual(world.receivers, receivers);
+        const clients = Array.from(
+          { length: CONNECTIONS },
+          () => connectInet(platform, world.address),
+        );
+        assert.deepEqual(world.chosen, receivers, "in the kernel");
+        clients.forEach((client) => client.close());
+      } finally {
+        world.listeners.close();
+      }
+    });
+  }
+});
