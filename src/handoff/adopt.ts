@@ -26,7 +26,7 @@ import { discardClosed } from "./holders.ts";
 import { PostponedCalls } from "./postponed.ts";
 import type { ListenCaller, Tenant } from "./tenant.ts";
 import { rightToBind } from "./right_to_bind.ts";
-import { listenersAt } from "./strangers.ts";
+import { holderOf, strangerAt } from "./strangers.ts";
 
 const MAX_SOCKADDR = 128;
 /** An IPv4 address of an IPv6 socket. */
@@ -218,9 +218,9 @@ export class Adopter {
       for (const other of this.listeners.groupsOf(tenant.epoch)) {
         if (other !== group) discardClosed(other, tenant);
       }
-      this.#join(call, group, inode, tenant);
-      tenant.onListening(group, call);
-      return "done";
+      const verdict = this.#join(call, group, inode, tenant);
+      if (verdict === "done") tenant.onListening(group, call);
+      return verdict;
     } catch (error) {
       if (this.listeners.findMember(inode) === null) socket.close();
       if (!(error instanceof SystemCallError)) throw error;
@@ -240,7 +240,7 @@ export class Adopter {
     return this.#groupAddress(socket, local);
   }
 
-  #join(call: TrappedCall, group: Group, inode: number, tenant: Tenant): void {
+  #join(call: TrappedCall, group: Group, inode: number, tenant: Tenant): Verdict {
     const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
     const { epoch } = tenant;
     const late = tenant.isSettled;
@@ -251,15 +251,19 @@ export class Adopter {
       this.platform.sockets.listen(waiting.heldUntilRetired, backlog);
       group.inherit(waiting, { epoch, owner: call.pid });
       call.socket.close();
-      return;
+      return "done";
     }
-    group.takeMember(call.socket, { epoch, inode, owner: call.pid, backlog, late });
-    if (listenersAt(this.platform, group.address).length > group.members.length) {
+    const stranger = strangerAt(this.platform, this.listeners, group.address);
+    if (stranger !== undefined) {
       tenant.onConflict(
-        `another program has joined ${group.text} with SO_REUSEPORT: ` +
+        `another program has joined ${group.text} with SO_REUSEPORT, ${holderOf(stranger)}: ` +
           `baton cannot tell the kernel's members apart; stop it, or use another port`,
       );
+      call.socket.close();
+      return { errno: C.EADDRINUSE };
     }
+    group.takeMember(call.socket, { epoch, inode, owner: call.pid, backlog, late });
+    return "done";
   }
 
   #groupAddress(socket: Fd, address: InetAddress): GroupAddress {

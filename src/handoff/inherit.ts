@@ -8,7 +8,7 @@ import type { ListenSpec } from "../config/listen_spec.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress, Member } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { holderOf, listenersAt, listenersOverlapping, overlapText } from "./strangers.ts";
+import { holderOf, listenersOverlapping, overlapText, strangerAt } from "./strangers.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -98,7 +98,8 @@ export class Inheritor {
       if (spec.family === "inet6") {
         sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, spec.v6only ? 1 : 0);
       }
-      if (members.length === 0) this.#refuseStranger(spec);
+      // Those of two network namespaces could not be told apart.
+      if (network === null || members.length === 0) this.#refuseStranger(spec);
       this.#refuseRival(spec, own);
       sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
       sockets.bindInet(socket, specAddress(spec));
@@ -109,9 +110,9 @@ export class Inheritor {
     }
   }
 
-  /** With SO_REUSEPORT the bind would succeed beside a stranger that set it too. */
+  /** With SO_REUSEPORT the bind would succeed beside a stranger that set it too, and that one be steered to. */
   #refuseStranger(spec: ListenSpec): void {
-    if (listenersAt(this.platform, specAddress(spec)).length > 0) {
+    if (strangerAt(this.platform, this.listeners, specAddress(spec)) !== undefined) {
       throw new SystemCallError("bind", C.EADDRINUSE, spec.text);
     }
   }
@@ -124,12 +125,14 @@ export class Inheritor {
     throw new ListenError(spec.text, C.EADDRINUSE, message);
   }
 
-  /** Whoever is in the way of `spec`: of a dual-stack one, programs of either family. */
-  #strangersAt(spec: ListenSpec): TcpSocket[] {
+  /** Whoever is in the way of `spec`: of a dual-stack one, programs of either family. Strangers come first. */
+  #obstaclesAt(spec: ListenSpec): TcpSocket[] {
     const own = specAddress(spec);
     const isDual = spec.family === "inet6" && !spec.v6only;
     const addresses = isDual ? [own, { ...own, family: "inet", host: "0.0.0.0" } as const] : [own];
-    return addresses.flatMap((address) => listenersOverlapping(this.platform, address));
+    const isOurs = ({ inode }: TcpSocket) => this.listeners.findMember(inode) !== null;
+    return addresses.flatMap((address) => listenersOverlapping(this.platform, address))
+      .sort((a, b) => Number(isOurs(a)) - Number(isOurs(b)));
   }
 
   #explain(spec: ListenSpec, error: unknown): Error {
@@ -144,8 +147,8 @@ export class Inheritor {
         cause: error,
       });
     }
-    const [stranger] = this.#strangersAt(spec);
-    const holder = stranger === undefined ? "another socket" : holderOf(stranger);
+    const [obstacle] = this.#obstaclesAt(spec);
+    const holder = obstacle === undefined ? "another socket" : holderOf(obstacle);
     return new ListenError(
       spec.text,
       error.errno,

@@ -5,13 +5,22 @@ import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/proc.ts";
 import type { TcpSocket } from "../platform/sock_diag.ts";
 import type { Group } from "../steering/group.ts";
+import type { Listeners } from "../steering/listeners.ts";
 
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
-/** Sockets that listen at exactly this address, ours included. */
-export function listenersAt(platform: Platform, address: InetAddress): TcpSocket[] {
+/**
+ * A socket that listens at exactly this address and is not ours. In a group of ours it has taken a place in the
+ * kernel's array, so that whoever joins after it is not where baton's program looks for it.
+ */
+export function strangerAt(
+  platform: Platform,
+  listeners: Listeners,
+  address: InetAddress,
+): TcpSocket | undefined {
   return platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_LISTEN])
-    .filter(({ local }) => local.family === address.family && local.host === address.host);
+    .filter(({ local }) => local.family === address.family && local.host === address.host)
+    .find(({ inode }) => listeners.findMember(inode) === null);
 }
 
 /** Sockets that listen at this address, or at all addresses of its family, or the other way round. */

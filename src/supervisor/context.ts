@@ -39,6 +39,8 @@ export interface RunningContext {
   readonly journal: Journal;
   readonly dispatch: (event: ServiceEvent) => void;
   readonly log: (message: string) => void;
+  /** The same for what somebody must see to. */
+  readonly logError: (message: string) => void;
 }
 
 export interface StartOptions {
@@ -59,7 +61,7 @@ export interface ResumeOptions {
 }
 
 export interface SupervisorOptions {
-  readonly context: Omit<RunningContext, "dispatch" | "log" | "journal">;
+  readonly context: Omit<RunningContext, "dispatch" | "log" | "logError" | "journal">;
   readonly plan: PlanContext;
   readonly inheritor: Inheritor;
   readonly logger: Logger;

@@ -40,6 +40,7 @@ export class Supervisor {
       }),
       dispatch: (event) => this.#onEvent(event),
       log: (message) => logger.info(message),
+      logError: (message) => logger.error(message),
     };
     options.context.listeners.beforeChange = () => this.#context.journal.write();
     this.#effects = new Effects(options, this.#context, () => this.#state);

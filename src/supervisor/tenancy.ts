@@ -77,6 +77,10 @@ export class Tenancy implements Tenant {
   }
 
   onConflict(reason: string): void {
+    const { context: { listeners, logError }, gate } = this.generation;
+    // Whoever has passed its gate does not fail any more.
+    const passed = gate.isPassed || listeners.servingEpoch === this.epoch;
+    if (passed) logError(`generation ${this.epoch}: ${reason}`);
     this.generation.fail(reason);
   }
 

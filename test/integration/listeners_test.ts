@@ -20,6 +20,8 @@ import {
   type Tally,
 } from "../support/load.ts";
 import { children } from "../support/proc.ts";
+import { listenAt } from "../support/raw_client.ts";
+import { testPlatform } from "../support/test_platform.ts";
 import { findNode, findPython, FIXTURES, required } from "../support/programs.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -63,6 +65,27 @@ while workers:
     workers.discard(ended)
     if not stopping:
         workers.add(start_worker())
+`;
+
+/** SIGUSR2: one more worker, a thread with a SO_REUSEPORT listener of its own. */
+const GROWS = `
+import errno, os, signal, socket, threading
+from python_threaded import HOST, PORT, Handler, Server
+
+class ReusePortServer(Server):
+    def server_bind(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+
+def work():
+    try:
+        ReusePortServer((HOST, PORT), Handler).serve_forever()
+    except OSError as error:
+        print("a worker ended:", errno.errorcode[error.errno], flush=True)
+
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGUSR2, lambda *_: threading.Thread(target=work, daemon=True).start())
+ReusePortServer((HOST, PORT), Handler).serve_forever()
 `;
 
 /** SIGUSR2: closes its listener and listens anew at the same address. */
@@ -323,6 +346,34 @@ async function bothWorkersServe(baton: Baton, port: number): Promise<void> {
     what: "both workers get connections",
   });
 }
+
+test("a further worker beside a stranger in the group is refused, and the stranger gets nothing", {
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  using work = tempDir();
+  await using platform = await testPlatform();
+  const port = await freePort();
+  const workers = async () => (await members(baton))[`127.0.0.1:${port}`]?.yes;
+  await using baton = await startBaton({
+    command: python(work.write("grows.py", GROWS)),
+    env: withFixtures(port),
+  });
+  await reload(baton);
+  const pid = await servingPid(baton);
+  const { listener } = listenAt(platform, "127.0.0.1", { port, reuseport: true });
+  process.kill(pid, "SIGUSR2");
+  await waitUntil(() => baton.stdout.includes(`a worker ended: EADDRINUSE`), {
+    what: "the worker is refused",
+  });
+  const joined = `error: generation 1: another program has joined 127.0.0.1:${port}`;
+  assert.ok(baton.stderr.includes(joined), baton.stderr);
+  const asked = await ask(port, { maxRequests: 40, timeoutMs: 2_000 });
+  assert.deepEqual([...asked.byBody], [[pid, 40]], show(asked, baton));
+  assert.equal((await baton.reload()).result, "failed");
+  listener.close();
+  process.kill(pid, "SIGUSR2");
+  await waitUntil(async () => await workers() === 2, { what: "a second worker serves" });
+});
 
 test("a server with two ports: both are handed over", { timeout: TEST_TIMEOUT_MS }, async () => {
   const ports = [await freePort(), await freePort()];

@@ -138,6 +138,29 @@ describe("Inheritor.membersFor() fails", () => {
     }
   });
 
+  test("beside a program that has joined the group since, until that has gone", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const spec = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);
+    withInheritor(platform, [spec], (inheritor, listeners) => {
+      const [old] = inheritor.membersFor(0, null);
+      const { listener } = listenAt(platform, "127.0.0.1", { port: spec.port, reuseport: true });
+      assert.throws(() => inheritor.membersFor(1, null), (error: unknown) => {
+        assert.ok(error instanceof ListenError, String(error));
+        assert.deepEqual([error.address, error.errno], [spec.text, C.EADDRINUSE]);
+        assert.match(error.message, new RegExp(`is held by .*\\(pid ${process.pid}\\)`));
+        return true;
+      });
+      assert.deepEqual(listeners.groupsOf(0)[0]?.members, [old]);
+      listener.close();
+      const [next] = inheritor.membersFor(1, null);
+      listeners.switchTo(1);
+      const fds = [old!.heldUntilRetired, next!.heldUntilRetired];
+      assert.deepEqual(whoGets(platform, spec, fds), [false, true]);
+    });
+  });
+
   test("at an address that this machine does not have", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     // TEST-NET-1, RFC 5737.

@@ -23,6 +23,7 @@ function generation(takesConnections: boolean) {
     migration: { moving, abandon: () => calls++, crossings },
     dispatch: ({ kind }: ServiceEvent) => kind === "drained" && resolve(),
     log: () => {},
+    logError: () => {},
   } as unknown as RunningContext;
   const facts = { ...NO_FACTS, takesConnections };
   const target: Stoppable = { context, epoch: EPOCH, facts, process: null, processes: () => [] };
