@@ -16,11 +16,7 @@ export class Recovery extends LettingIn {
     this.set({ replacing: false });
     const baking = bakingOf(this.state);
     if (baking !== null) {
-      // It has passed its gate, and is all there is.
-      const text =
-        `generation ${generation.epoch} ended: ${exit.text}; ${baking.epoch} is promoted`;
-      this.do({ kind: "notice", text });
-      this.promote(baking);
+      this.#promoteInstead(baking, `generation ${generation.epoch} ended: ${exit.text}`);
       return this.retire(generation.epoch);
     }
     if (this.state.upgrade !== null) {
@@ -58,6 +54,12 @@ export class Recovery extends LettingIn {
     this.set({ queued: [...this.state.waiting, ...(this.state.queued ?? [])], waiting: [] });
   }
 
+  /** It is on trial, so it has passed its gate, and goes before all others. */
+  #promoteInstead(baking: Generation, what: string): void {
+    this.do({ kind: "notice", text: `${what}; ${baking.epoch} is promoted` });
+    this.promote(baking);
+  }
+
   protected scheduleRestart(status: number): void {
     const crashes = this.state.crashes + 1;
     this.set({ crashes });
@@ -79,14 +81,26 @@ export class Recovery extends LettingIn {
     this.set({ queued: this.state.queued ?? [] });
   }
 
-  /** The one before it, if that is still warm, or a fresh one; with growing delays, which have a cap. */
+  /**
+   * By the one on trial, or the one before it, if that is still warm, or a fresh one; with growing delays, which
+   * have a cap.
+   */
   protected replaceUnhealthy(generation: Generation, reason: string): void {
     const { epoch } = generation;
-    this.do({ kind: "notice", text: `generation ${epoch} is not healthy: ${reason}` });
+    const what = `generation ${epoch} is not healthy: ${reason}`;
     const { replacing, upgrade, queued, generations } = this.state;
-    if (this.stopping || replacing || upgrade !== null || this.state.onProbation) return;
-    const warm = generations.findLast(({ state, outcome }) =>
-      state === "draining" && outcome === "superseded"
+    if (this.stopping || replacing || upgrade !== null || this.state.onProbation) {
+      return this.do({ kind: "notice", text: what });
+    }
+    const baking = bakingOf(this.state);
+    if (baking !== null) {
+      // The reason stays: nobody goes back to it, should the other one not be healthy either.
+      this.update(because(generation, "superseded", reason));
+      return this.#promoteInstead(baking, what);
+    }
+    this.do({ kind: "notice", text: what });
+    const warm = generations.findLast(({ state, outcome, reason }) =>
+      state === "draining" && outcome === "superseded" && reason === null
     );
     if (warm !== undefined) {
       this.do({ kind: "disarm", timer: "drain", epoch: warm.epoch });

@@ -80,6 +80,18 @@ describe("a generation that accepts nothing", () => {
     await nothingLost(baton, load, more);
   });
 
+  test("beside one on trial: that one is promoted", TEST, async () => {
+    const { baton, load, port } = await service([...EJECT, "--canary", "10%"]);
+    await using _ = baton;
+    await baton.reload();
+    const { pid, more } = await hang(baton, 0, port);
+    await waitUntil(async () => (await baton.status()).epoch === 1, { what: "it is promoted" });
+    process.kill(pid, "SIGCONT");
+    assert.deepEqual((await baton.settled()).restarts, { ok: 1, failed: 0, crashes: 0 });
+    assert.match(baton.stderr, /generation 0 is not healthy: .*; 1 is promoted/);
+    await nothingLost(baton, load, more);
+  });
+
   test("while the one before it is warm: that one takes all back", TEST, async () => {
     const { baton, load, port } = await service(EJECT);
     await using _ = baton;

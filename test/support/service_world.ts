@@ -161,6 +161,7 @@ export class ServiceWorld {
       case "steer_back":
         assert.equal(event.kind, "unhealthy");
         assert.ok(this.#live(effect.epoch).switched, "only what has served");
+        [this.share, this.ramping] = [null, null];
         return;
       case "trial_result":
         assert.ok(this.unanswered.delete(effect.request), `${effect.request} is answered once`);
@@ -294,6 +295,10 @@ export class ServiceWorld {
 
   #checkServing(before: ServiceState, event: ServiceEvent): void {
     const [old, now] = [servingOf(before), servingOf(this.state)];
+    if (event.kind === "unhealthy" && event.epoch === old?.epoch && before.trial !== null) {
+      const onTrial = before.generations.find(({ state }) => state === "baking");
+      assert.equal(now?.epoch, onTrial?.epoch, "who is on trial takes over from who is unhealthy");
+    }
     if (old === null || old.epoch === now?.epoch) return;
     const promotes = ["ready", "bake_elapsed", "ramped", "promote_requested", "share_requested"];
     const ejects = event.kind === "unhealthy" && event.epoch === old.epoch && now !== null;
@@ -338,6 +343,9 @@ export class ServiceWorld {
     if (baking.length > 0) assert.equal(serving.length, 1, "beside the one that takes all back");
     if (this.share !== null && stopRequests === 0) same([this.share.epoch], baking, "has a share");
     if (this.ramping !== null) same([this.ramping], baking, "a ramp is for who bakes");
+    if (this.state.trial !== null) {
+      assert.equal(this.share?.percent ?? 0, this.state.trial.percent, "what a trial gets");
+    }
     const asked = this.unanswered.size > 0;
     if (this.state.trial?.phase === "bake" && !this.state.rollout.hold) {
       same(armed("bake"), baking, "a trial that nobody ends has an end");

@@ -196,6 +196,36 @@ describe("while a generation is on trial", () => {
     ],
   ]);
 
+  tell("bad health of the one before promotes it", () => onTrial("bake 5000"), [
+    ["unhealthy 0", ...SWITCH],
+  ]);
+  tell("bad health of the one before ends a canary", () => onTrial("canary 10"), [
+    ["unhealthy 0", ...LATER],
+  ]);
+  tell("it goes before a warm older one, and its ramp ends", () => {
+    return serving().given("reload 1", "ready 1", "reload 2 ramp 60000", "ready 2", "ramped 2 20");
+  }, [
+    [
+      "unhealthy 1",
+      "end_ramp 2",
+      "disarm bake 2",
+      "switch 2",
+      "arm health 2",
+      "reload 2 ok by 2",
+      "disarm health 1",
+      "drain 1",
+      "arm drain 1",
+      "= 0 draining, 1 draining, 2 serving",
+    ],
+    ["ramped 2 40"],
+    ["reload 3", "disarm_backoff", "spawn 3", "arm ready 3"],
+  ]);
+  tell("nobody goes back to the one that was not healthy", () => {
+    return onTrial("bake 5000").given("unhealthy 0");
+  }, [
+    ["unhealthy 1", "arm_backoff 0", "= 0 draining, 1 serving"],
+  ]);
+
   tell("a stop drains both", () => onTrial("ramp 5000"), [
     [
       "stop",

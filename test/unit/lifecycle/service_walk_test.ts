@@ -84,11 +84,12 @@ function happen(world: ServiceWorld, random: Random): void {
       return exit(world, random, epoch);
     case "baking":
     case "serving":
-      if (random.chance(0.3)) return exit(world, random, epoch);
+      if (random.chance(0.1)) return exit(world, random, epoch);
       if (random.chance(0.2)) world.tell({ kind: "unhealthy", epoch, reason: "by lot" });
       return;
     case "draining":
-      if (random.chance(0.5)) return world.tell({ kind: "drained", epoch });
+      // Slowly: what was replaced is often still there when its successor is.
+      if (random.chance(0.1)) return world.tell({ kind: "drained", epoch });
       if (random.chance(0.2)) exit(world, random, epoch);
       return;
     default:
