@@ -27,6 +27,10 @@ export function overlaps(a: GroupAddress, b: GroupAddress): boolean {
 
 export class Listeners {
   readonly #groups = new Map<string, Group>();
+  /** The generation that new connections were steered to last; null: another baton steers, or none has served. */
+  serving: number | null = null;
+  /** Where the crashed generation `of` was reached: its heir has some of its members already. */
+  #estate: { readonly of: number; readonly groups: ReadonlySet<Group> } | null = null;
 
   /** The generation that was switched to last, until the service ends: what it opens is reached at once. */
   servingEpoch: number | null = null;
@@ -113,8 +117,22 @@ export class Listeners {
     return this.groups.filter((group) => group.membersOf(epoch).length > 0);
   }
 
+  /**
+   * Connections to `group` are the service's: whoever serves next must listen there. An address that only a
+   * generation has (had) that was rolled back, or has never served, is none of the service's.
+   */
+  isOfService(group: Group): boolean {
+    const { serving } = this;
+    if (!group.members.some((each) => group.isReceiving(each) && !each.late && !each.dead)) {
+      return false;
+    }
+    if (serving === null || group.membersOf(serving).length > 0) return true;
+    return this.#estate?.of === serving && this.#estate.groups.has(group);
+  }
+
   /** THE POINT OF NO RETURN of a reload. */
   switchTo(epoch: number): void {
+    this.serving = epoch;
     this.findShutDown();
     this.servingEpoch = epoch;
     for (const group of this.groups) group.steerTo(epoch);
@@ -134,9 +152,17 @@ export class Listeners {
     }
   }
 
-  /** A failed heir's members belong to the crashed generation `to` again. */
+  /** An heir of the crashed generation `epoch` comes: what it does not find there is not its heritage. */
+  bequeath(epoch: number): void {
+    if (this.#estate?.of === epoch) return;
+    this.#estate = { of: epoch, groups: new Set(this.groupsOf(epoch)) };
+  }
+
+  /** A failed heir's members belong to the crashed generation `to` again, but for those that this one never had. */
   returnMembers(epoch: number, to: number): void {
+    const estate = this.#estate?.of === to ? this.#estate.groups : null;
     for (const group of this.groups) {
+      if (estate !== null && !estate.has(group)) continue;
       for (const member of group.membersOf(epoch)) {
         member.epoch = to;
         member.unheld = true;

@@ -99,8 +99,10 @@ export class Effects {
       : undefined;
     switch (effect.kind) {
       case "spawn":
+        if (effect.heirOf !== null) this.context.listeners.bequeath(effect.heirOf);
         return this.#starts.spawn(effect.epoch, effect.heirOf, this.#servingIn(state));
       case "make_heir":
+        this.context.listeners.bequeath(effect.heirOf);
         if (running) running.heirOf = effect.heirOf;
         return;
       case "switch":

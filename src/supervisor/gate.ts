@@ -2,7 +2,7 @@
  * The gate of one candidate: what must have happened before it may serve. Holds facts, decides
  * nothing by time.
  *
- * `listen`: a process of it listens at every address that gets connections now. `notify`: READY=1
+ * `listen`: a process of it listens at every address where the serving generation gets connections. `notify`: READY=1
  * has come. `auto`: `listen`, and `notify` too once the generation before has sent it. Beside that, the
  * checks that were asked for: all of them.
  */
@@ -49,7 +49,8 @@ export class Gate {
 
   /** The addresses it does not listen at, of those that get connections and matter. */
   get missing(): readonly Group[] {
-    return this.listeners.groups.filter((group) => isWanted(group) && !isUsed(group, this.epoch));
+    const { listeners, epoch } = this;
+    return listeners.groups.filter((each) => listeners.isOfService(each) && !isUsed(each, epoch));
   }
 
   /** The addresses that it listens at. */
@@ -95,11 +96,6 @@ export class Gate {
     parts.push(...this.checks.missing);
     return parts.join("; ");
   }
-}
-
-/** Some generation gets connections there, at a listener that it opened when it started. */
-export function isWanted(group: Group): boolean {
-  return group.members.some((member) => group.isReceiving(member) && !member.late && !member.dead);
 }
 
 /** A process of the generation accepts there; a socket that baton made and nobody uses is not enough. */

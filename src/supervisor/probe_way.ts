@@ -14,7 +14,6 @@ import type { Way } from "../health/connection_check.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { NOBODY } from "../steering/member.ts";
-import { isWanted } from "./gate.ts";
 
 export interface ProbeWay extends Way {
   /** "127.0.0.1:8080" */
@@ -34,7 +33,8 @@ export function wayTo(
   { epoch, port }: { epoch: number; port: number | null },
 ): ProbeWay | null {
   const named = listeners.groups.filter(({ address }) => port === null || address.port === port);
-  const meant = named.find(isWanted) ?? named.find((group) => group.membersOf(epoch).length > 0);
+  const meant = named.find((group) => listeners.isOfService(group)) ??
+    named.find((group) => group.membersOf(epoch).length > 0);
   if (meant === undefined) return null;
   const host = reachableHost(platform, meant);
   const group = receiverAt(listeners, host) ?? meant;

@@ -13,6 +13,7 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive, children, commandLine } from "../support/proc.ts";
+import { findNode, required } from "../support/programs.ts";
 import { deploy, fixtureCommand, type Runnable } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -304,6 +305,30 @@ describe("an heir that fails", () => {
     const { epoch } = await baton.settled();
     onlyInFlightLost(await load.stop(), baton, epoch ?? 0);
   });
+});
+
+/** Listens at $PORT2, which the version before it did not, and ends. */
+const OPENS_ANOTHER = `
+const listen = () => process.exit(3);
+require("node:net").createServer().listen(Number(process.env.PORT2), "127.0.0.1", listen);
+`;
+
+test("what only an heir that failed has opened is not asked of the next one", TEST, async () => {
+  using work = tempDir();
+  const [port, second] = [await freePort(), await freePort()];
+  const { baton: started, deploy } = await start(work, node(port), ["--crash-delay", "200ms"]);
+  await using baton = started;
+  const env = { PORT2: String(second) };
+  deploy({ command: [required("node", findNode()), "-e", OPENS_ANOTHER], env });
+  kill(servingPid(await baton.status()));
+  await waitUntil(() => /generation 2 failed/.test(baton.stderr), { what: "two heirs fail" });
+  deploy(node(port, "2"));
+  const { epoch, listeners } = await waitUntil(async () => {
+    const snapshot = await baton.status();
+    return snapshot.generations.some(({ state }) => state === "serving") && snapshot;
+  }, { what: `it serves again\n${baton.stderr}` });
+  assert.ok(epoch !== null && epoch > 2);
+  assert.deepEqual(listeners.map(({ address }) => address), [`127.0.0.1:${port}`]);
 });
 
 describe("a server that keeps crashing", () => {

@@ -3,13 +3,15 @@
  * generation is promoted, sent away, or crashes. Shares are counted at the clients, by the process that answered.
  */
 import assert from "node:assert/strict";
+import { createConnection } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
-import { fixtureCommand } from "../support/servers.ts";
+import { deploy, fixtureCommand } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
@@ -27,8 +29,9 @@ async function service(flags: readonly string[] = [], host = "127.0.0.1") {
   return { baton, load, port };
 }
 
-const pidOf = async (baton: Baton, epoch: number) =>
-  (await baton.status()).generations.find((generation) => generation.epoch === epoch)!.pid!;
+const generation = async (baton: Baton, epoch: number) =>
+  (await baton.status()).generations.find((each) => each.epoch === epoch)!;
+const pidOf = async (baton: Baton, epoch: number) => (await generation(baton, epoch)).pid!;
 const answersOf = (tally: Tally, pid: number) => tally.byBody.get(pid) ?? 0;
 
 /** What the clients have seen of `pid` in `count` answers from now on, in percent. */
@@ -216,6 +219,32 @@ describe("a hold", () => {
     assert.equal((await baton.cli("promote")).code, 0);
     assert.equal((await baton.settled()).epoch, 1);
     await nothingLost(load, baton);
+  });
+
+  test("of a version with another port, which is rolled back: nobody needs that port", {
+    ...TEST,
+  }, async () => {
+    using work = tempDir();
+    const target = work.join("target");
+    const [port, second] = [await freePort(), await freePort()];
+    const env = { PORT: String(port), PORT2: String(second) };
+    deploy(target, { command: fixtureCommand("node_http.js"), env });
+    const command = fixtureCommand("switch.sh");
+    const flags = ["--ready-timeout", "5s"];
+    await using baton = await startBaton({ command, env: { TARGET_FILE: target }, flags });
+    deploy(target, { command: fixtureCommand("two_ports.js"), env });
+    assert.equal((await baton.cli("reload", "--hold")).code, 0, baton.stderr);
+    const client = createConnection({ port: second, host: "127.0.0.1" });
+    client.on("error", () => {});
+    client.write("GET / HTTP/1.1\r\n");
+    const isIn = async () => (await generation(baton, 1)).connections.busy > 0;
+    await waitUntil(isIn, { what: "half of a request is in" });
+    assert.equal((await baton.cli("rollback")).code, 0, baton.stderr);
+    deploy(target, { command: fixtureCommand("node_http.js"), env });
+    const { result, reason } = await baton.reload();
+    assert.deepEqual([result, reason], ["ok", null]);
+    assert.equal((await generation(baton, 1)).state, "draining");
+    client.destroy();
   });
 
   test("is over when baton is stopped: both drain", TEST, async () => {

@@ -2,16 +2,19 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ReadyGate } from "../../../src/config/check_spec.ts";
+import type { Group } from "../../../src/steering/group.ts";
 import type { Listeners } from "../../../src/steering/listeners.ts";
 import { Gate } from "../../../src/supervisor/gate.ts";
+import { FakeListeners } from "../../support/fake_listeners.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
+const GONE = -7;
 const OLD = 0;
 const NEW = 1;
 
 /** One listening socket, as far as a gate looks at it. */
 interface FakeMember {
-  readonly epoch: number;
+  epoch: number;
   readonly owner?: number;
   readonly receiving?: boolean;
   readonly unheld?: boolean;
@@ -38,13 +41,15 @@ function listeners(table: Readonly<Record<string, readonly FakeMember[]>>): List
       receivingEpochs: new Set(members.filter((m) => m.receiving).map((m) => m.epoch)),
     };
   });
-  return { groups } as unknown as Listeners;
+  return new FakeListeners(groups as unknown as Group[]);
 }
 
 interface Case {
   readonly name: string;
   readonly groups: Readonly<Record<string, readonly FakeMember[]>>;
   readonly ready?: ReadyGate;
+  /** New connections were steered there last; null: by another baton, or never. */
+  readonly serving?: number | null;
   /** The generation before has sent READY=1. */
   readonly wantsNotification?: boolean;
   readonly notified?: boolean;
@@ -110,6 +115,28 @@ const CASES: readonly Case[] = [
     groups: { "a:80": [oldServes, newListens], "b:90": [{ epoch: OLD }] },
     passed: true,
     explanation: "",
+  },
+  {
+    name: "an address that only one has that was rolled back and still drains",
+    groups: { "a:80": [oldServes, newListens], "b:90": [{ epoch: GONE, receiving: true }] },
+    passed: true,
+    explanation: "",
+  },
+  {
+    name: "the same, as far as another baton's generations are concerned",
+    groups: { "a:80": [oldServes, newListens], "b:90": [{ epoch: GONE, receiving: true }] },
+    serving: null,
+    passed: false,
+    explanation: "it does not listen at b:90; it listens at a:80",
+  },
+  {
+    name: "an address where one before the old one still gets all",
+    groups: {
+      "a:80": [oldServes, newListens],
+      "b:90": [{ epoch: GONE, receiving: true }, { epoch: OLD }],
+    },
+    passed: false,
+    explanation: "it does not listen at b:90; it listens at a:80",
   },
   {
     name: "an address that the old one opened late (a debugger's)",
@@ -234,13 +261,34 @@ describe("Gate", () => {
       { timeout: TEST_TIMEOUT_MS },
       () => {
         const { groups, ready = "auto", wantsNotification = false, notified = false } = each;
-        const gate = new Gate(NEW, ready, listeners(groups), wantsNotification);
+        const table = listeners(groups);
+        table.serving = each.serving === undefined ? OLD : each.serving;
+        const gate = new Gate(NEW, ready, table, wantsNotification);
         gate.notified = notified;
         assert.equal(gate.isPassed, each.passed);
         assert.equal(gate.explanation, each.explanation);
       },
     );
   }
+
+  test("is shut to an heir's successor where the crashed one was reached, and nowhere else", {
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    const table = listeners({
+      "a:80": [{ ...oldServes }],
+      "b:90": [{ epoch: NEW, receiving: true }],
+    });
+    table.serving = OLD;
+    table.bequeath(OLD);
+    const [served, extra] = table.groups.map(({ members }) => members[0]!);
+    served!.epoch = NEW;
+    const isMissing = () => new Gate(2, "auto", table, false).missing.map(({ text }) => text);
+    assert.deepEqual(isMissing(), ["a:80"], "its heir has it, and has not passed its gate");
+    table.returnMembers(NEW, OLD);
+    table.bequeath(OLD);
+    assert.deepEqual([served!.epoch, extra!.epoch], [OLD, NEW]);
+    assert.deepEqual(isMissing(), ["a:80"]);
+  });
 
   test("names the groups that are missing and those that are there", {
     timeout: TEST_TIMEOUT_MS,

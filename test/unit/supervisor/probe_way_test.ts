@@ -7,8 +7,8 @@ import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import type { Group } from "../../../src/steering/group.ts";
 import { Lane } from "../../../src/steering/lane.ts";
-import type { Listeners } from "../../../src/steering/listeners.ts";
 import { wayTo } from "../../../src/supervisor/probe_way.ts";
+import { FakeListeners } from "../../support/fake_listeners.ts";
 
 const OLD = 0;
 const NEW = 1;
@@ -61,7 +61,7 @@ class World {
   }
 
   way(port: number | null, epoch = NEW, platform = LOOPBACK_HAS_NO_IPV6) {
-    const listeners = { groups: this.groups } as unknown as Listeners;
+    const listeners = new FakeListeners(this.groups);
     return wayTo(platform, listeners, { epoch, port });
   }
 }
