@@ -38,9 +38,9 @@ export class Launch {
   /** @throws {SystemCallError} when not even the launcher could be spawned */
   constructor(readonly platform: Platform, readonly options: LaunchOptions) {
     const { runtime, sockets, descriptors, processes } = platform;
-    const [ours, theirs] = sockets.pair();
     const planText = new TextEncoder().encode(JSON.stringify(options.plan));
     using planFile = descriptors.sealedMemfd("baton-plan", planText);
+    const [ours, theirs] = sockets.pair();
     const passed = [...options.stdio, ...options.members, ...this.#fill()];
     const control = passed.length;
     const [program, ...prefix] = runtime.selfCommand;

@@ -62,15 +62,30 @@ export class Output {
 
   constructor(readonly platform: Platform) {}
 
-  /** Makes the pipes. @returns what the server gets as descriptors 1 and 2; close after the spawn */
+  /**
+   * Makes the pipes. @returns what the server gets as descriptors 1 and 2; close after the spawn
+   * @throws {SystemCallError} EMFILE; what there is already goes with `close`
+   */
   open(): [Fd, Fd] {
-    return [this.#stream(1), this.#stream(2)];
+    const out = this.#stream(1);
+    try {
+      return [out, this.#stream(2)];
+    } catch (error) {
+      out.close();
+      throw error;
+    }
   }
 
   #stream(target: number): Fd {
     const { read, write } = this.platform.descriptors.pipe();
-    this.platform.descriptors.setNonblocking(read);
-    this.resume(target, read);
+    try {
+      this.platform.descriptors.setNonblocking(read);
+      this.resume(target, read);
+    } catch (error) {
+      read.close();
+      write.close();
+      throw error;
+    }
     return write;
   }
 

@@ -99,11 +99,12 @@ export class ServerProcess implements Leader {
 
   /** @throws {SystemCallError} when the launcher cannot be spawned */
   start({ plan, stdin, capture, members, ready }: ServerStart): void {
-    const [out, error] = capture ? this.output.open() : [1, 2];
+    let ends: [Fd | number, Fd | number] = [1, 2];
     try {
+      if (capture) ends = this.output.open();
       this.#launch = new Launch(this.platform, {
         plan: ready === null ? plan : { ...plan, readyDescriptor: ready.target },
-        stdio: [stdin, out, error],
+        stdio: [stdin, ...ends],
         members,
         readyEnd: ready?.end ?? null,
         onFilter: (notify) => this.#listenTo(notify),
@@ -113,8 +114,11 @@ export class ServerProcess implements Leader {
       });
       this.#pid = this.#launch.pid;
       this.#startTime = processStat(this.#pid)?.startTime ?? 0;
+    } catch (error) {
+      this.output.close();
+      throw error;
     } finally {
-      for (const end of [out, error]) if (typeof end !== "number") end.close();
+      for (const end of ends) if (typeof end !== "number") end.close();
       ready?.end.close();
     }
     this.children.add(this);

@@ -3,14 +3,16 @@
  * watches, memory, processes and files.
  */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { children, openFds, privateMemoryBytes } from "../support/proc.ts";
-import { place, server } from "../support/servers.ts";
+import { which } from "../support/programs.ts";
+import { fixtureCommand, place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -57,6 +59,37 @@ function lowest(samples: ReadonlyMap<number, Figures>, from: number, to: number)
   const chosen = [...samples].filter(([at]) => at >= from && at <= to);
   return Math.min(...chosen.map(([, { privateBytes }]) => privateBytes));
 }
+
+/** A start needs fewer. */
+const MOST_LACKING = 16;
+const prlimit = which("prlimit");
+
+test("starts that fail for want of descriptors leave none behind", {
+  skip: prlimit === null && "prlimit is not installed",
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  const env = { PORT: String(await freePort()) };
+  await using baton = await startBaton({ command: fixtureCommand("node_http.js"), env });
+  const limit = (most: number) =>
+    execFileSync(prlimit!, ["--pid", String(baton.pid), `--nofile=${most}:`]);
+  const open = () => openFds(baton.pid);
+  const usual = /Max open files +(\d+)/.exec(readFileSync(`/proc/${baton.pid}/limits`, "utf8"));
+  await baton.reload();
+  await baton.settled();
+  const before = open().size;
+  for (let epoch = 2; epoch < MOST_LACKING; epoch++) {
+    limit(before + epoch - 2);
+    process.kill(baton.pid, "SIGHUP");
+    const isOver = new RegExp(`generation ${epoch} (failed|serves)`);
+    await waitUntil(() => isOver.test(baton.stderr), { what: `${epoch} is over` });
+    limit(Number(usual![1]));
+    await baton.settled();
+  }
+  assert.match(baton.stderr, /failed: Cannot pipe2 .*errno 24/);
+  await waitUntil(() => open().size <= before, {
+    what: `${before} descriptors, as before: ${[...open()].join("; ")}`,
+  });
+});
 
 const go = server("go");
 test(`${RELOADS} reloads leave baton as it was`, {

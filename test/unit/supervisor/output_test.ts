@@ -1,6 +1,7 @@
 /** A candidate's output: forwarded whole and in order, remembered, and never a reason to block. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { SystemCallError } from "../../../src/platform/error.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import { Output, Tail } from "../../../src/supervisor/output.ts";
@@ -115,7 +116,48 @@ async function withOutput(use: (scene: Scene) => Promise<void>): Promise<void> {
   assert.equal(platform.reactor.size, 0, "nothing is watched any more");
 }
 
+const EMFILE = 24;
+/** A pipe, its end that does not block, and a duplicate of baton's own. */
+const CALLS_PER_STREAM = 3;
+
 describe("Output", () => {
+  for (let failing = 1; failing <= 2 * CALLS_PER_STREAM; failing++) {
+    test(`leaves nothing behind when call ${failing} of its opening fails`, {
+      timeout: TEST_TIMEOUT_MS,
+    }, async () => {
+      await using platform = await testPlatform();
+      let calls = 0;
+      const made: Fd[] = [];
+      const orFail = <T>(call: () => T): T => {
+        if (++calls === failing) throw new SystemCallError("a call", EMFILE, "a test");
+        return call();
+      };
+      const note = (...fds: readonly Fd[]) => made.push(...fds);
+      const { reactor, descriptors: real } = platform;
+      const descriptors = Object.create(real) as typeof real;
+      Object.assign(descriptors, {
+        pipe: () =>
+          orFail(() => {
+            const pipe = real.pipe();
+            note(pipe.read, pipe.write);
+            return pipe;
+          }),
+        setNonblocking: (fd: Fd) => orFail(() => real.setNonblocking(fd)),
+        duplicate: (fd: Fd) =>
+          orFail(() => {
+            const copy = real.duplicate(fd);
+            note(copy);
+            return copy;
+          }),
+      });
+      const output = new Output({ descriptors, reactor } as unknown as Platform);
+      assert.throws(() => output.open(), SystemCallError);
+      output.close();
+      assert.equal(calls, failing);
+      assert.deepEqual(made.map(({ isOpen }) => isOpen), made.map(() => false));
+    });
+  }
+
   test("forwards both streams and remembers them", { timeout: TEST_TIMEOUT_MS }, async () => {
     await withOutput(async ({ output, server: [out, error], readOwn, platform }) => {
       platform.descriptors.writeAll(out, bytesOf("to out\n"));
