@@ -103,7 +103,7 @@ export class ServiceHooks {
     });
   }
 
-  /** Looks whether a second copy has room, and goes on with `next` if so. */
+  /** Goes on with `next` if a second copy has room. Always answers: all reloads would wait for this one. */
   #checkMemory(
     serving: GenerationHandle,
     epoch: number,
@@ -113,7 +113,8 @@ export class ServiceHooks {
     let running: Killable | null = null;
     let isKilled = false;
     this.options.onPhase(epoch, PRE_FLIGHT);
-    this.#memoryRefusal(serving).then((reason) => {
+    const failed = ({ message }: Error) => `--min-free: memory cannot be looked at: ${message}`;
+    this.#memoryRefusal(serving).catch(failed).then((reason) => {
       if (isKilled || reason !== null) return onDone({ reason: reason ?? "", output: null });
       running = next(onDone);
     }).catch(this.options.context.platform.reactor.onError);
