@@ -42,7 +42,7 @@ export interface ProcessStat {
   readonly startTime: number;
 }
 
-export function processStat(pid: number | "self"): ProcessStat | null {
+export function processStat(pid: number | string): ProcessStat | null {
   const text = readText(`/proc/${pid}/stat`);
   if (text === null) return null;
   // The command name in parentheses may itself hold spaces and parentheses.
@@ -55,6 +55,12 @@ export function processStat(pid: number | "self"): ProcessStat | null {
     terminal: Number(fields[4]),
     startTime: Number(fields[19]),
   };
+}
+
+/** Whether `pid` runs. Its first thread may have ended, and be a zombie, while others go on. */
+export function isRunning(pid: number): boolean {
+  const isLive = (of: number | string) => !["Z", "X", undefined].includes(processStat(of)?.state);
+  return isLive(pid) || list(`/proc/${pid}/task`).some((tid) => isLive(`${pid}/task/${tid}`));
 }
 
 /** @returns the process that thread `tid` belongs to */
@@ -101,16 +107,25 @@ export function socketInodesOf(pid: number): Set<number> {
 /** The same, each with one of its descriptors. */
 export function socketDescriptorsOf(pid: number): Map<number, number> {
   const found = new Map<number, number>();
-  for (const fd of list(`/proc/${pid}/fd`)) {
+  for (const path of descriptorsOf(pid)) {
     try {
-      const match = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`));
+      const match = /^socket:\[(\d+)\]$/.exec(readlinkSync(path));
       // inet_diag has the low 32 bits only.
-      if (match) found.set(Number(match[1]) >>> 0, Number(fd));
+      if (match) found.set(Number(match[1]) >>> 0, Number(path.split("/").at(-1)));
     } catch {
       // Closed meanwhile.
     }
   }
   return found;
+}
+
+/** What `pid` has open. A first thread that has ended has nothing any more, and the others all. */
+function descriptorsOf(pid: number): string[] {
+  const all = (folder: string) => list(folder).map((fd) => `${folder}/${fd}`);
+  const found = all(`/proc/${pid}/fd`);
+  if (found.length > 0) return found;
+  const others = list(`/proc/${pid}/task`).map((tid) => all(`/proc/${pid}/task/${tid}/fd`));
+  return others.find(({ length }) => length > 0) ?? [];
 }
 
 /** False when we may not see what `pid` has open (another user's process). */

@@ -119,10 +119,12 @@ export class Children {
   /** Processes of a generation: the tree of its leader, and orphans that came to us from it. */
   processesOf(leader: Leader): number[] {
     const tree = this.#leaders.has(leader.pid) ? proc.processTree(leader.pid) : [];
-    if (this.#foreign.has(leader)) return [...tree, ...orphansOf(leader, tree)].filter(isAlive);
+    if (this.#foreign.has(leader)) {
+      return [...tree, ...orphansOf(leader, tree)].filter(proc.isRunning);
+    }
     const orphans = proc.childrenOf(this.platform.runtime.pid)
       .filter((child) => !this.#leaders.has(child) && this.#belongs(child, leader));
-    return [...tree, ...orphans.flatMap(proc.processTree)].filter(isAlive);
+    return [...tree, ...orphans.flatMap(proc.processTree)].filter(proc.isRunning);
   }
 
   #belongs(child: number, leader: Leader): boolean {
@@ -148,9 +150,4 @@ function orphansOf(leader: Leader, tree: readonly number[]): number[] {
     if (stat === null || tree.includes(pid)) return false;
     return stat.group === leader.pid || stat.session === leader.pid;
   });
-}
-
-function isAlive(pid: number): boolean {
-  const state = proc.processStat(pid)?.state;
-  return state !== undefined && state !== "Z" && state !== "X";
 }

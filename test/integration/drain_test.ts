@@ -17,6 +17,7 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
+import { findPython, FIXTURES, required } from "../support/programs.ts";
 import { fixtureCommand, place, server, type ServerId } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -73,6 +74,32 @@ async function reload(baton: Baton): Promise<void> {
 function show(tally: Tally, baton: Baton): string {
   return `${formatTally(tally)}\n${baton.stderr}`;
 }
+
+/** The first thread ends, and with it all that /proc/PID shows of the process; the others serve on. */
+const HEADLESS = `
+import ctypes, platform, threading
+from python_threaded import HOST, PORT, Handler, Server
+threading.Thread(target=Server((HOST, PORT), Handler).serve_forever).start()
+ctypes.CDLL(None).syscall(60 if platform.machine() == "x86_64" else 93, 0)
+`;
+
+test("a server whose first thread has ended: what is in flight is finished", {
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  const env = {
+    PORT: String(await freePort()),
+    PYTHONPATH: FIXTURES,
+    PYTHONDONTWRITEBYTECODE: "1",
+  };
+  const command = [required("python3", findPython()), "-c", HEADLESS];
+  await using baton = await startBaton({ command, env });
+  const load = inFlight(Number(env.PORT), 1, 3_000);
+  await busy(baton, 0, 1);
+  await reload(baton);
+  await inState(baton, 0, "exited");
+  const tally = await load.finished();
+  assert.deepEqual([tally.ok, tally.lost], [1, 0], show(tally, baton));
+});
 
 /** Clients with a new connection for each request; of three speeds, so that they are never all done at once. */
 class SlowLoads implements AsyncDisposable {
