@@ -177,8 +177,8 @@ export class Effects {
       dispatch: this.context.dispatch,
       adopt: () => adoptOrphans(this, foreign),
       onTakenOver: () => {
-        if (handoffIsShared) this.offers?.socket.replace();
         onTakenOver();
+        if (handoffIsShared) this.offers?.takePath();
       },
       onGivenUp: (reason) => {
         const epoch = predecessor.state.nextEpoch ?? foreign.epoch + 1;

@@ -172,7 +172,17 @@ export class Offers {
     this.#current?.giver.lending?.takeBack(epoch);
     this.#current = null;
     this.options.adopter?.restored();
-    this.socket.replace();
+    this.takePath();
+  }
+
+  /** Another baton's socket is there: ours comes in its place. Never throws: this baton serves already. */
+  takePath(): void {
+    try {
+      this.socket.replace();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.options.logger.error(`nobody can take over from this baton: ${message}`);
+    }
   }
 
   close(): void {

@@ -18,6 +18,10 @@ const BACKLOG = 8;
 const ROOT = 0;
 /** Peers that have said nothing yet are few, and soon cut off (see old_side.ts). */
 const MAX_PEERS = 8;
+/** What `replace` puts behind the path. */
+const SUFFIX_LENGTH = 9;
+/** The path beside it must fit into sun_path too, unix(7): it would be found out only at the switch. */
+const MAX_PATH_BYTES = 107 - SUFFIX_LENGTH;
 
 /** The path cannot be used; the CLI maps it to EXIT_BUSY or EXIT_USAGE. */
 export class HandoffSocketError extends Error {
@@ -75,6 +79,12 @@ export class HandoffSocket {
 
   /** Listens at the path, unless somebody answers there. */
   open(): void {
+    const length = new TextEncoder().encode(this.path).length;
+    if (length > MAX_PATH_BYTES) {
+      const message = `Cannot use --handoff-socket ${this.path}: it has ${length} bytes, and at ` +
+        `most ${MAX_PATH_BYTES} leave room for the next baton's beside it`;
+      throw new HandoffSocketError(message, false, "Use a shorter path");
+    }
     const remedy = `Take over from it: --takeover ${this.path}; or use another path`;
     let other: Fd | null;
     try {
@@ -103,7 +113,7 @@ export class HandoffSocket {
   replace(): void {
     if (this.isOurs) return;
     this.#stop();
-    const beside = `${this.path}.${crypto.randomUUID().slice(0, 8)}`;
+    const beside = `${this.path}.${crypto.randomUUID().slice(0, SUFFIX_LENGTH - 1)}`;
     this.#listenAt(beside);
     renameSync(beside, this.path);
     this.#at = this.path;

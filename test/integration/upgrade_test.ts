@@ -3,7 +3,7 @@
  * baton that is no good changes nothing.
  */
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -184,6 +184,31 @@ describe("upgrade of baton itself", () => {
     assert.equal((await baton.reload()).result, "ok");
     const tally = await load.stop();
     assert.equal(tally.lost, 0, formatTally(tally));
+  });
+
+  test("a handoff socket that cannot be replaced keeps the names from nobody", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const [pidfile, shared] = [work.join("pid"), work.join("shared")];
+    mkdirSync(shared);
+    await using baton = await startBaton({
+      ...place(server("node"), { port: await freePort(), workDir: work.path }),
+      flags: ["--pidfile", pidfile, "--handoff-socket", join(shared, "handoff")],
+    });
+    const before = await leader(baton);
+    rmSync(shared, { recursive: true });
+    const upgraded = await baton.cli("upgrade", "--json");
+    assert.equal(upgraded.code, 0, upgraded.stderr);
+    const { pid } = JSON.parse(upgraded.stdout);
+    try {
+      assert.equal(await replaced(baton, before), pid);
+      assert.equal(readFileSync(pidfile, "utf8").trim(), String(pid));
+      assert.match(baton.stderr, /nobody can take over from this baton: .*handoff/);
+      await stopNewest(baton);
+    } finally {
+      if (alive(pid)) killTree(pid);
+    }
   });
 
   test("two upgrades at once: one is refused", { timeout: TEST_TIMEOUT_MS }, async () => {
