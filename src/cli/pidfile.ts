@@ -2,15 +2,19 @@
  * `--pidfile`: written by rename, so that no reader sees half of it; moved, not removed, by an upgrade.
  *
  * While two batons are alive PATH names the new one and PATH.oldbin the old one, as with nginx. A
- * pidfile is removed at the end only by the process that it names.
+ * pidfile is removed at the end only by the process that has written it: in another container that
+ * may be one of the same number.
  */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { ConfigError } from "../config/errors.ts";
 import { processName, processStat } from "../platform/proc.ts";
 import { CommandError } from "./command_error.ts";
 import { EXIT_BUSY } from "./exit_status.ts";
 
 export class Pidfile {
+  /** Of the file that was written here; null: none was. */
+  #inode: number | null = null;
+
   constructor(readonly path: string, readonly pid: number) {}
 
   get #old(): string {
@@ -46,7 +50,10 @@ export class Pidfile {
 
   /** At the end of this process. */
   remove(): void {
-    if (this.#read() === String(this.pid)) rmSync(this.path, { force: true });
+    // The number too: an inode that is free is soon used again.
+    const isOurs = statSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode &&
+      this.#read() === String(this.pid);
+    if (isOurs) rmSync(this.path, { force: true });
   }
 
   #read(): string {
@@ -57,6 +64,7 @@ export class Pidfile {
     const temporary = `${this.path}.${this.pid}`;
     try {
       writeFileSync(temporary, `${this.pid}\n`);
+      this.#inode = statSync(temporary).ino;
       renameSync(temporary, this.path);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
