@@ -144,7 +144,7 @@ interface RunParts {
   readonly env: Record<string, string>;
   readonly paths: ServicePaths;
   readonly surroundings: Surroundings;
-  /** bind and listen of servers are trapped. */
+  /** bind and listen of servers that are started here are trapped. */
   readonly traps: boolean;
   readonly logger: Logger;
   readonly pod: PodSetup;
@@ -172,11 +172,11 @@ async function supervise(parts: RunParts): Promise<number> {
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<number>();
   const listeners = new Listeners(platform.sockets, platform.reactor);
   addResidents(platform, listeners, parts.residents).forEach((notice) => logger.warn(notice));
-  const adopter = parts.traps ? new Adopter(platform, listeners) : null;
-  const migration = migrationOf(platform, config, { adopter, listeners, logger });
+  const adopter = new Adopter(platform, listeners);
+  const migration = migrationOf(platform, config, { traps: parts.traps, listeners, logger });
   const directory = config.cwd ?? "/";
   const children = new Children(platform);
-  if (taker !== null && adopter !== null) {
+  if (taker !== null) {
     adopter.onMemberNeeded = (group) => taker.needMember(group);
     taker.onResume = () => adopter.resume();
   }
@@ -214,7 +214,7 @@ async function supervise(parts: RunParts): Promise<number> {
       env,
       directory,
       pid: platform.runtime.pid,
-      trap: adopter?.trap ?? [],
+      trap: parts.traps ? adopter.trap : [],
       fileLimit: surroundings.fileLimit,
     },
     inheritor: new Inheritor(platform, listeners, config.listen, config.backlog),

@@ -1,6 +1,5 @@
 /** `--keep-alive`: what all generations share, if connections are to be moved at all. */
 import type { Config } from "../config/config.ts";
-import type { Adopter } from "../handoff/adopt.ts";
 import type { Logger } from "../log/logger.ts";
 import { Migration } from "../migrate/migration.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -10,11 +9,11 @@ import type { Listeners } from "../steering/listeners.ts";
 export function migrationOf(
   platform: Platform,
   { keepAlive, orphan, survive }: Config,
-  parts: { adopter: Adopter | null; listeners: Listeners; logger: Logger },
+  parts: { traps: boolean; listeners: Listeners; logger: Logger },
 ): Migration | null {
-  const { adopter, listeners, logger } = parts;
+  const { traps, listeners, logger } = parts;
   if (keepAlive === "leave") return null;
-  const why = adopter === null
+  const why = !traps
     ? 'not possible here, see "baton doctor"'
     : orphan === "keep" && !survive
     ? "a server that outlives baton (--orphan keep) could not accept any more"

@@ -31,8 +31,8 @@ export interface RunningContext {
   readonly preset: Preset;
   readonly children: Children;
   readonly listeners: Listeners;
-  /** Null: nothing is trapped. */
-  readonly adopter: Adopter | null;
+  /** Also where nothing is trapped: generations of a baton before may have a filter. */
+  readonly adopter: Adopter;
   readonly stdin: Fd | number;
   /** Null: connections that clients keep open stay where they are (--keep-alive leave). */
   readonly migration: Migration | null;

@@ -22,7 +22,7 @@ import type { HandoverFacts } from "./upgrader.ts";
 export interface OffersOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
-  readonly adopter: Adopter | null;
+  readonly adopter: Adopter;
   /** Path of --handoff-socket. */
   readonly path: string;
   readonly backlog: number;
@@ -75,7 +75,7 @@ export class Offers {
         dispatch({ kind: "upgrade_requested", request: asked.request, inPlace: false });
       },
       handOver: () => {
-        this.options.adopter?.replaced();
+        this.options.adopter.replaced();
         dispatch({ kind: "handed_over" });
       },
       withdraw: (reason) => {
@@ -171,7 +171,7 @@ export class Offers {
   takeBack(epoch: number): void {
     this.#current?.giver.lending?.takeBack(epoch);
     this.#current = null;
-    this.options.adopter?.restored();
+    this.options.adopter.restored();
     this.takePath();
   }
 

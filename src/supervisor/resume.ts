@@ -56,7 +56,7 @@ export function packService(parts: ServiceParts, service: ServiceState): Luggage
     incarnation: history.incarnation,
     startedAt: history.startedAt.toISOString(),
     surroundings: options.surroundings,
-    traps: context.adopter !== null,
+    traps: options.plan.trap.length > 0,
     // Whoever waits for an upgrade asks the next baton. The numbers of all others mean nothing there.
     service: {
       ...service,
@@ -71,7 +71,7 @@ export function packService(parts: ServiceParts, service: ServiceState): Luggage
       members: group.records.map(({ record }) => record),
     })),
     calls: context.journal.calls,
-    ephemeral: [...context.adopter?.ephemeral ?? []],
+    ephemeral: [...context.adopter.ephemeral],
   };
   const descriptors = new Map<string, Fd>([[LOCK, options.upgrade.lock]]);
   const control = options.door()?.listener;
@@ -104,7 +104,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
     startedAt: state.startedAt,
   });
   unpackListeners(context, resumption);
-  for (const inode of state.ephemeral) context.adopter?.ephemeral.add(inode);
+  for (const inode of state.ephemeral) context.adopter.ephemeral.add(inode);
   for (const record of state.generations) {
     const { epoch, heirOf, wantsNotification } = record;
     const running = new Running(context, epoch, { heirOf, wantsNotification });

@@ -157,7 +157,7 @@ export class Running implements GenerationHandle {
     const { journal, adopter, migration } = this.context;
     journal.during(this.epoch, notification, () => {
       if (migration?.handle(notify, notification)) return;
-      adopter?.handle(notify, notification, this.tenancy);
+      adopter.handle(notify, notification, this.tenancy);
     });
   }
 

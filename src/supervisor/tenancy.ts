@@ -49,8 +49,7 @@ export class Tenancy implements Tenant {
 
   /** Finds out which of its listeners the server has closed, or left behind with a dead worker. */
   #refreshListeners(): void {
-    const { adopter, listeners } = this.generation.context;
-    if (adopter === null) return;
+    const { listeners } = this.generation.context;
     for (const group of listeners.groupsOf(this.epoch)) refreshHolders(group, this);
   }
 

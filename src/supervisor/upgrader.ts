@@ -23,7 +23,7 @@ export type HandoverFacts = Omit<HandoverState, "version" | "pid" | "groups">;
 export interface UpgraderOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
-  readonly adopter: Adopter | null;
+  readonly adopter: Adopter;
   readonly children: Children;
   /** Program of this baton as it was called, and its arguments up to baton's own. */
   readonly program: string;
@@ -93,7 +93,7 @@ export class Upgrader {
           this.#successorPid = successor.pid;
           this.#successor = null;
           this.options.onHandedOver(successor.pid);
-          this.options.adopter?.replaced();
+          this.options.adopter.replaced();
           dispatch({ kind: "handed_over" });
         },
         onFailed: (reason) => this.#failed(reason),
@@ -122,6 +122,6 @@ export class Upgrader {
     this.#successor?.abort();
     this.#successor = null;
     for (const group of this.options.listeners.groups) group.thaw();
-    this.options.adopter?.resume();
+    this.options.adopter.resume();
   }
 }

@@ -93,6 +93,25 @@ describe("--survive", () => {
     assert.match(await (await fetch(`http://127.0.0.1:${port}/`)).text(), new RegExp(`pid=${pid}`));
   });
 
+  test("a bind is answered by a next baton that traps nothing itself", OPTIONS, async () => {
+    using dir = tempDir("baton");
+    const [port, laterPort] = [await freePort(), await freePort()];
+    await using batons = new Succession({
+      command: fixtureCommand("binds_later.js"),
+      env: { PORT: String(port), LATER_PORT: String(laterPort) },
+      dir,
+    });
+    const pid = await servingPid(await batons.next());
+    await batons.kill();
+    const flags = ["--survive", "--handoff", "inherit", "--listen", `127.0.0.1:${port}`];
+    await batons.next(flags);
+    process.kill(pid, "SIGUSR2");
+    await waitUntil(async () => (await fetch(`http://127.0.0.1:${laterPort}/`)).ok, {
+      what: "the server listens at the later port",
+    });
+    assert.match(await (await fetch(`http://127.0.0.1:${port}/`)).text(), new RegExp(`pid=${pid}`));
+  });
+
   test(
     "a server that ends meanwhile is replaced, and who waits in its queue is answered",
     OPTIONS,
