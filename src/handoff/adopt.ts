@@ -59,9 +59,10 @@ export class Adopter {
 
   /**
    * Answers one notification, whatever happens: a call without an answer hangs its thread for ever.
+   * @returns false when that has to wait: the tenant is told when it can be handled again
    * @throws what went wrong, after the call was let through
    */
-  handle(notify: Fd, notification: Notification, tenant: Tenant): void {
+  handle(notify: Fd, notification: Notification, tenant: Tenant): boolean {
     const { seccomp } = this.platform;
     let answered = false;
     const answer = (send: () => void) => {
@@ -70,20 +71,21 @@ export class Adopter {
     };
     try {
       const call = this.#lookUp(notify, notification, tenant);
-      if (call === null) return;
+      if (call === null) return true;
       const listens = notification.call === this.platform.libc.arch.SYS_listen;
       const verdict = listens ? this.#listen(call, tenant) : this.#bind(call, tenant);
-      if (verdict === "continue") return;
+      if (verdict === "continue") return true;
       if (verdict === "later") {
         answered = true;
         this.#postponed.add({ notify, notification, tenant });
-        return;
+        return false;
       }
       answer(() =>
         verdict === "done"
           ? seccomp.answer(notify, notification.id, 0)
           : seccomp.refuse(notify, notification.id, verdict.errno)
       );
+      return true;
     } finally {
       if (!answered) seccomp.continue(notify, notification.id);
     }
@@ -104,7 +106,7 @@ export class Adopter {
   /** No other baton steers any more: calls that have waited for that are answered. */
   resume(): void {
     this.#postponed.release(({ notify, notification, tenant }) =>
-      this.handle(notify, notification, tenant)
+      tenant.onReleased(notify, notification)
     );
   }
 

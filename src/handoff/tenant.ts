@@ -1,5 +1,6 @@
 /** The generation that a trapped call belongs to, as the adopter sees it. */
 import type { Fd } from "../platform/fd.ts";
+import type { Notification } from "../platform/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 
 /** What the interceptor needs to know about the generation that made a call. */
@@ -13,6 +14,8 @@ export interface Tenant {
   processes(): number[];
   /** A member of it listens. `caller` still waits: its descriptors can be replaced. */
   onListening(group: Group, caller: Caller): void;
+  /** A call of it that was postponed can be answered: it is to be handled again. */
+  onReleased(notify: Fd, notification: Notification): void;
   /** It cannot be handed over to: fail it with this reason. */
   onConflict(reason: string): void;
   /** Something to say if it fails: "the port is held by ...". */

@@ -24,7 +24,7 @@ export class Journal {
 
   constructor(readonly options: JournalOptions) {}
 
-  /** Trapped calls that are being answered. */
+  /** Trapped calls that are being answered, or wait for that. */
   get calls(): readonly PendingCall[] {
     return [...this.#calls.values()];
   }
@@ -46,14 +46,23 @@ export class Journal {
     }
   }
 
-  /** Writes a trapped call down, which the next baton would have to answer, while `answer` runs. */
-  during(epoch: number, { id, tid, call, args }: Notification, answer: () => void): void {
+  /**
+   * Writes a trapped call down, which the next baton would have to answer, until it is answered.
+   * @param answer false: not yet. It comes again, or `forget` does
+   */
+  during(epoch: number, { id, tid, call, args }: Notification, answer: () => boolean): void {
     this.#calls.set(id, { epoch, id: String(id), tid, call, args: args.map(String) });
     this.write();
+    let isOpen = false;
     try {
-      answer();
+      isOpen = !answer();
     } finally {
-      this.#calls.delete(id);
+      if (!isOpen) this.#calls.delete(id);
     }
+  }
+
+  /** Nobody of generation `epoch` waits any more. */
+  forget(epoch: number): void {
+    for (const [id, call] of this.#calls) if (call.epoch === epoch) this.#calls.delete(id);
   }
 }

@@ -156,8 +156,8 @@ export class Running implements GenerationHandle {
   answer(notify: Fd, notification: Notification): void {
     const { journal, adopter, migration } = this.context;
     journal.during(this.epoch, notification, () => {
-      if (migration?.handle(notify, notification)) return;
-      adopter.handle(notify, notification, this.tenancy);
+      if (migration?.handle(notify, notification)) return true;
+      return adopter.handle(notify, notification, this.tenancy);
     });
   }
 
@@ -237,6 +237,7 @@ export class Running implements GenerationHandle {
     this.health.close();
     this.tenancy.close();
     this.process?.close();
+    this.context.journal.forget(this.epoch);
   }
 
   stopTimeMs(drainMs: number): number {

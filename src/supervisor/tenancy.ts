@@ -1,6 +1,8 @@
 /** One generation as the adopter sees it: who makes the trapped calls, and what follows from them. */
 import { refreshHolders } from "../handoff/holders.ts";
 import type { Caller, Tenant } from "../handoff/tenant.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Notification } from "../platform/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
 import type { RunningContext } from "./context.ts";
@@ -21,6 +23,7 @@ export interface TenantGeneration {
   readonly process: ServerProcess | null;
   processes(): number[];
   checkGate(): void;
+  answer(notify: Fd, notification: Notification): void;
   fail(reason: string): void;
 }
 
@@ -73,6 +76,10 @@ export class Tenancy implements Tenant {
       server?.output.handOver(caller);
     }
     this.generation.checkGate();
+  }
+
+  onReleased(notify: Fd, notification: Notification): void {
+    this.generation.answer(notify, notification);
   }
 
   onConflict(reason: string): void {

@@ -144,6 +144,53 @@ describe("upgrade by a child: kill -9 of the old baton", () => {
   }
 });
 
+test("kill -9 of the old baton, whose server waits in a listen: that is answered by the new one", {
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  using work = tempDir();
+  const env = { PORT: String(await freePort()), HOST: "127.0.0.1" };
+  const [target, gate] = [work.join("target"), work.join("gate")];
+  deploy(target, { command: fixtureCommand("listens_again.py"), env });
+  await using baton = await startBaton({
+    command: fixtureCommand("switch.sh"),
+    env: { TARGET_FILE: target },
+    flags: ["--survive"],
+  });
+  const oldServer = (await baton.status()).generations[0]!.pid!;
+  const seen = new Set<number>(children(baton.pid));
+  const times = (count: number, word: string) =>
+    waitUntil(() => baton.stdout.split("\n").filter((line) => line === word).length === count, {
+      what: `${count} of the two are "${word}"\n${baton.stdout}${baton.stderr}`,
+      deadlineMs: DEADLINE_MS,
+    });
+  deploy(target, {
+    command: fixtureCommand("gated_http.js"),
+    env: { ...env, VERSION: "2", GATE_FILE: gate },
+  });
+  const upgrade = baton.cli("upgrade");
+  try {
+    await waitUntil(() => baton.stderr.includes("generation 1 starts"), { what: "the new one" });
+    children(baton.pid).forEach((child) => seen.add(child));
+    const newPid = children(baton.pid).find((pid) => commandLine(pid).includes("--survive"))!;
+    // Which baton is to add them to the group is open, so their listens wait. The second one makes
+    // the old baton write its state down once more.
+    for (const count of [1, 2]) {
+      process.kill(oldServer, "SIGUSR2");
+      await times(count, "bound");
+    }
+    process.kill(baton.pid, "SIGKILL");
+    await times(2, "listens");
+    writeFileSync(gate, "");
+    assert.equal((await upgrade).code, 0, baton.stderr);
+    await isTheOne(baton, newPid);
+    children(newPid).forEach((child) => seen.add(child));
+    assert.equal((await baton.cli("stop")).code, 0);
+  } finally {
+    for (const pid of seen) if (alive(pid)) killTree(pid);
+    await upgrade;
+  }
+});
+
 /** It answers under the name, and has one generation. */
 async function isTheOne(baton: Baton, pid: number): Promise<void> {
   try {
