@@ -59,6 +59,7 @@ export class Effects {
     this.upgrader = new Upgrader({
       ...{ ...options.upgrade, platform, listeners, adopter, children, dispatch, logger },
       readyTimeoutMs: longestStartMs(config),
+      notifyPath: options.notifyPath,
       onHandedOver: (pid) => {
         options.keeper()?.handedOver();
         manager.handOver(pid);

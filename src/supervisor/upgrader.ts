@@ -4,6 +4,7 @@
  * While one is under way the groups are frozen: the new baton steers them. If it fails, they thaw and
  * this baton goes on as if nothing had been.
  */
+import { rmSync } from "node:fs";
 import type { Fd } from "../platform/fd.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -32,6 +33,8 @@ export interface UpgraderOptions {
   readonly directory: string;
   readonly lock: Fd;
   readonly readyTimeoutMs: number;
+  /** Where a generation's NOTIFY_SOCKET is. */
+  readonly notifyPath: (epoch: number) => string;
   readonly dispatch: (event: ServiceEvent) => void;
   readonly logger: Logger;
   /** The new baton serves: tell the service manager who is the main process now. */
@@ -119,8 +122,12 @@ export class Upgrader {
 
   /** Ends the new baton, if it is there, and steers again. */
   abort(): void {
-    this.#successor?.abort();
-    this.#successor = null;
+    if (this.#successor !== null) {
+      this.#successor.abort();
+      // Of its first generation: who was killed has not removed it.
+      rmSync(this.options.notifyPath(this.#successor.options.state.epoch + 1), { force: true });
+      this.#successor = null;
+    }
     for (const group of this.options.listeners.groups) group.thaw();
     this.options.adopter.resume();
   }
