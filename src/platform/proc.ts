@@ -57,10 +57,21 @@ export function processStat(pid: number | string): ProcessStat | null {
   };
 }
 
-/** Whether `pid` runs. Its first thread may have ended, and be a zombie, while others go on. */
-export function isRunning(pid: number): boolean {
-  const isLive = (of: number | string) => !["Z", "X", undefined].includes(processStat(of)?.state);
-  return isLive(pid) || list(`/proc/${pid}/task`).some((tid) => isLive(`${pid}/task/${tid}`));
+/**
+ * Whether `pid` runs. Its first thread may have ended, and be a zombie, while others go on.
+ *
+ * @param startTime which process of that number is meant
+ * @returns false also for one that only waits to be reaped: it has ended
+ */
+export function isRunning(pid: number, startTime?: number): boolean {
+  const stat = processStat(pid);
+  if (stat === null || startTime !== undefined && stat.startTime !== startTime) return false;
+  return isLive(stat) ||
+    list(`/proc/${pid}/task`).some((tid) => isLive(processStat(`${pid}/task/${tid}`)));
+}
+
+function isLive(stat: ProcessStat | null): boolean {
+  return stat !== null && stat.state !== "Z" && stat.state !== "X";
 }
 
 /** @returns the process that thread `tid` belongs to */

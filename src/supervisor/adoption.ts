@@ -5,7 +5,7 @@
  */
 import { newGeneration } from "../lifecycle/generation.ts";
 import type { Generation } from "../lifecycle/generation.ts";
-import { processStat } from "../platform/proc.ts";
+import { isRunning } from "../platform/proc.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
 import { Kept } from "../upgrade/kept.ts";
 import { filterName, notifyName } from "../upgrade/resume_state.ts";
@@ -25,7 +25,7 @@ export function adoptOrphans(parts: ServiceParts, foreign: ForeignGeneration): S
   const survivors = survivor === null ? [] : [survivor];
   const kept = found?.kept ?? new Kept();
   const records = (found?.state.generations ?? survivors).filter(({ epoch, pid, startTime }) =>
-    epoch <= foreign.epoch && processStat(pid)?.startTime === startTime
+    epoch <= foreign.epoch && isRunning(pid, startTime)
   );
   const adopted = records.map((record) => goOnWith(parts, record, kept));
   kept.close();

@@ -120,11 +120,11 @@ export class Children {
   processesOf(leader: Leader): number[] {
     const tree = this.#leaders.has(leader.pid) ? proc.processTree(leader.pid) : [];
     if (this.#foreign.has(leader)) {
-      return [...tree, ...orphansOf(leader, tree)].filter(proc.isRunning);
+      return [...tree, ...orphansOf(leader, tree)].filter((pid) => proc.isRunning(pid));
     }
     const orphans = proc.childrenOf(this.platform.runtime.pid)
       .filter((child) => !this.#leaders.has(child) && this.#belongs(child, leader));
-    return [...tree, ...orphans.flatMap(proc.processTree)].filter(proc.isRunning);
+    return [...tree, ...orphans.flatMap(proc.processTree)].filter((pid) => proc.isRunning(pid));
   }
 
   #belongs(child: number, leader: Leader): boolean {

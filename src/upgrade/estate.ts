@@ -7,7 +7,7 @@
  */
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import { processStat } from "../platform/proc.ts";
+import { isRunning } from "../platform/proc.ts";
 import { claimHeritage, connectToHolder, receiveAll } from "./heritage.ts";
 import type { Heritage } from "./heritage.ts";
 import type { HandoverState } from "./protocol.ts";
@@ -48,7 +48,7 @@ export class Estate {
   survivor(): GenerationRecord | null {
     if (this.state === null) return null;
     const { survivor, epoch, startedAt, notified } = this.state;
-    if (!survivor || processStat(survivor.pid)?.startTime !== survivor.startTime) return null;
+    if (!survivor || !isRunning(survivor.pid, survivor.startTime)) return null;
     return {
       ...{ ...NO_FACTS, ...survivor, epoch, startedAt, notified },
       ...{ heirOf: null, wantsNotification: false, exitStatus: null, hints: [] },
