@@ -18,6 +18,8 @@ import { storedName } from "./fd_store.ts";
 const FIRST_DESCRIPTOR = 3;
 /** More sockets than any unit has; a number beyond it is no number of sockets. */
 const MOST_DESCRIPTORS = 1024;
+/** What systemd calls descriptors of its store that nobody has named: no socket unit's, so not refused. */
+const UNNAMED = "stored";
 const VARIABLES = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"] as const;
 
 /** What came with the start: listening sockets, and what the baton before has stored, by its name there. */
@@ -57,9 +59,14 @@ export function takeActivatedSockets(
   for (let i = 0; i < Math.min(Number(count), MOST_DESCRIPTORS); i++) {
     const number = FIRST_DESCRIPTOR + i;
     const fd = take(platform, number);
-    const own = storedName(name[i] ?? "");
-    if (own === null) sockets.push(understand(platform, { fd, number, name: name[i] ?? "" }));
-    else stored.set(own, fd);
+    const called = name[i] ?? "";
+    const own = storedName(called);
+    if (own !== null) stored.set(own, fd);
+    else if (called !== UNNAMED) sockets.push(understand(platform, { fd, number, name: called }));
+    else {
+      const listener = storedListener(platform, called, fd);
+      if (listener !== null) sockets.push(listener);
+    }
   }
   return { sockets, stored };
 }
@@ -74,7 +81,7 @@ function take({ libc, descriptors }: Platform, number: number): Fd {
   }
 }
 
-/** What the baton before has stored of its listeners. @returns null, and closes it, when it is none */
+/** What is stored that may be a listener. @returns null, and closes it, when it is none */
 export function storedListener(platform: Platform, name: string, fd: Fd): ActivatedSocket | null {
   try {
     return understand(platform, { fd, number: fd.number, name });

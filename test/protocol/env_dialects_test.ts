@@ -203,6 +203,21 @@ describe("a server that is given no listener", () => {
     assert.equal((await given(port)).env["BATON_EPOCH"], "1");
   });
 
+  test("is started though the service manager has stored something for somebody else", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    const port = await freePort();
+    const stores = "export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=stored";
+    await using _baton = await startBaton({
+      command: fixtureCommand("prints_fds.py"),
+      env: { PORT: String(port) },
+      wrapper: ["sh", "-c", `${stores}; exec "$@" 3</dev/null`, "sh"],
+    });
+    const { env, fds } = await given(port);
+    assert.equal(env["LISTEN_FDS"], undefined);
+    assert.deepEqual(Object.keys(fds).sort(), ["0", "1", "2"]);
+  });
+
   test("has the signal dispositions, working directory and user of a bare start", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
