@@ -2,7 +2,8 @@
  * `baton init systemd`: a service unit, hardened as far as any server can stand it. Pure.
  *
  * Guarantees: `systemd-analyze verify` has nothing to say about it (systemd 252 and later), a reload
- * tells its outcome, and the time-outs are longer than baton's own.
+ * tells its outcome, and the time-outs are longer than baton's own. With --shutdown-only nothing is
+ * expected of baton that only a handoff has: messages to the service manager, its store, a reload.
  */
 import { longestStartMs, longestStopMs } from "../config/hook_times.ts";
 import type { InitRequest } from "./template.ts";
@@ -44,34 +45,24 @@ function killMode(survive: boolean): string[] {
   ];
 }
 
-export function systemdUnit({ baton, config, options, directory }: InitRequest): string {
-  const { name, command } = config;
-  const seconds = (...times: number[]) =>
-    Math.ceil(times.reduce((sum, ms) => sum + ms, 0) / MS_PER_S) + RESERVE_S;
-  const files = [...baton, ...options, ...command, directory];
-  const uses = (...roots: string[]) =>
-    files.some((file) => roots.some((root) => file === root || file.startsWith(`${root}/`)));
-  const start = [...baton, "run", "--name", name, ...options, "--", ...command];
+/** With a reserve. */
+function seconds(ms: number): number {
+  return Math.ceil(ms / MS_PER_S) + RESERVE_S;
+}
+
+/** What the service manager and a baton that hands over do together. */
+function handoffService({ baton, config }: InitRequest, start: string): string[] {
+  const { name, runtimeDir } = config;
+  const place = runtimeDir === null ? [] : [`--runtime-dir=${runtimeDir}`];
+  const command = (verb: string) => commandLine([...baton, verb, ...place, name]);
   return [
-    `# ${name}.service: save it as /etc/systemd/system/${name}.service, then`,
-    `#   systemctl daemon-reload && systemctl enable --now ${name}`,
-    `# Deploy with: systemctl reload ${name}`,
-    "[Unit]",
-    `Description=${name}, reloaded by baton`,
-    "Wants=network-online.target",
-    "After=network-online.target",
-    "StartLimitIntervalSec=60",
-    "StartLimitBurst=10",
-    "",
-    "[Service]",
     "Type=notify",
     "NotifyAccess=main",
-    `WorkingDirectory=${directory.replaceAll("%", "%%")}`,
-    `ExecStart=${commandLine(start)}`,
+    start,
     "# Waits for the outcome: fails when the new version does not start, and the old one serves on.",
-    `ExecReload=${commandLine([...baton, "reload", name])}`,
+    `ExecReload=${command("reload")}`,
     "# A baton that has replaced another one is no child of systemd, which would kill it at once.",
-    `ExecStop=-${commandLine([...baton, "stop", name])}`,
+    `ExecStop=-${command("stop")}`,
     "# Start and reload; baton asks for more while a generation gets ready.",
     `TimeoutStartSec=${seconds(longestStartMs(config))}`,
     "# Longer than --drain-time and --stop-time together.",
@@ -82,17 +73,66 @@ export function systemdUnit({ baton, config, options, directory }: InitRequest):
     "# that it may: the second line does.",
     `FileDescriptorStoreMax=${STORE_SIZE}`,
     `Environment=FDSTORE=${STORE_SIZE}`,
+    "# A generation that runs out of memory is baton's to replace.",
+    "OOMPolicy=continue",
+    "WatchdogSec=30",
+    "# Two generations run at once for a while: memory and tasks must do for both.",
+    "#MemoryMax=",
+  ];
+}
+
+/** The service manager sees what it would see of the server alone, but for its end. */
+function shutdownService({ config }: InitRequest, start: string): string[] {
+  return [
+    "# --shutdown-only: baton tells systemd nothing.",
+    "Type=exec",
+    start,
+    "# Longer than --min-drain and --max-drain together.",
+    `TimeoutStopSec=${seconds((config.minDrainMs ?? 0) + config.maxDrainMs)}`,
+    ...killMode(false),
+  ];
+}
+
+/** Every text in the configuration, whether it came from an option or from a file. */
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
+/** @returns whether it names one of the directories, or something in them, anywhere: `--conf=/home/x` */
+function names(text: string, directories: readonly string[]): boolean {
+  return directories.some((directory) =>
+    new RegExp(`(?<![\\w.-]/*)${directory}(?![\\w.-])`).test(text)
+  );
+}
+
+export function systemdUnit(request: InitRequest): string {
+  const { baton, config, options, directory } = request;
+  const { name, command, shutdownOnly } = config;
+  const files = [...baton, ...options, directory, ...textsIn(config)];
+  const uses = (...directories: string[]) => files.some((file) => names(file, directories));
+  const words = [...baton, "run", "--name", name, ...options, "--", ...command];
+  const start = `ExecStart=${commandLine(words)}`;
+  return [
+    `# ${name}.service: save it as /etc/systemd/system/${name}.service, then`,
+    `#   systemctl daemon-reload && systemctl enable --now ${name}`,
+    `# Deploy with: systemctl ${shutdownOnly ? "restart" : "reload"} ${name}`,
+    "[Unit]",
+    `Description=${name}, ${shutdownOnly ? "ended" : "reloaded"} by baton`,
+    "Wants=network-online.target",
+    "After=network-online.target",
+    "StartLimitIntervalSec=60",
+    "StartLimitBurst=10",
+    "",
+    "[Service]",
+    `WorkingDirectory=${directory.replaceAll("%", "%%")}`,
+    ...shutdownOnly ? shutdownService(request, start) : handoffService(request, start),
     "Restart=always",
     "RestartSec=200ms",
     "SuccessExitStatus=143",
     "# Wrong usage: another try would end like this one.",
     "RestartPreventExitStatus=64",
-    "# A generation that runs out of memory is baton's to replace.",
-    "OOMPolicy=continue",
-    "WatchdogSec=30",
     `RuntimeDirectory=baton/${name}`,
-    "# Two generations run at once for a while: memory and tasks must do for both.",
-    "#MemoryMax=",
     "# As a user of its own; the second line is for ports below 1024.",
     "#User=",
     "#AmbientCapabilities=CAP_NET_BIND_SERVICE",

@@ -224,10 +224,12 @@ describe("systemd", { skip }, () => {
   }, async () => {
     using work = tempDir();
     const command = ["node", "server.js", "--title", "100% $sure", 'a "quoted" \\ word', ";"];
-    const unit = work.write("web.service", await unitText({ command, env: {} }));
-    const words = withSystemdFiles(["systemd-analyze", "verify", "--man=no", unit]);
-    const verify = await runCommand(words);
-    assert.deepEqual(verify, { code: 0, stdout: "", stderr: "" });
+    for (const flags of [[], ["--shutdown-only"]]) {
+      const unit = work.write("web.service", await unitText({ command, flags, env: {} }));
+      const words = withSystemdFiles(["systemd-analyze", "verify", "--man=no", unit]);
+      const verify = await runCommand(words);
+      assert.deepEqual(verify, { code: 0, stdout: "", stderr: "" }, flags.join(" "));
+    }
   });
 });
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseCommandLine } from "../../../src/cli/parse.ts";
+import type { FileValues } from "../../../src/config/load.ts";
 import { commandLine, systemdUnit } from "../../../src/init/systemd.ts";
 
 describe("commandLine()", () => {
@@ -18,12 +19,17 @@ describe("commandLine()", () => {
   }
 });
 
-function unitOf(words: string, directory = "/srv/web", baton = "/usr/bin/baton"): string[] {
-  const command = parseCommandLine(["init", "systemd", ...words.split(" ")], () => assert.fail());
+const BATON = "/usr/bin/baton";
+
+function unitOf(words: string, directory = "/srv/web", file: FileValues | null = null): string[] {
+  const command = parseCommandLine(
+    ["init", "systemd", ...words.split(" ")],
+    () => file ?? assert.fail(),
+  );
   assert.equal(command.verb, "init");
   if (command.verb !== "init") return [];
   const { config, options } = command;
-  return systemdUnit({ baton: [baton], config, options, directory }).split("\n");
+  return systemdUnit({ baton: [BATON], config, options, directory }).split("\n");
 }
 
 describe("systemdUnit()", () => {
@@ -46,6 +52,8 @@ describe("systemdUnit()", () => {
     ["--ready-timeout 5m -- x", "TimeoutStartSec=310"],
     ["-- x", "TimeoutStopSec=80"],
     ["--drain-time 1.5s --stop-time 200ms -- x", "TimeoutStopSec=12"],
+    ["--shutdown-only --max-drain 1.5s -- x", "TimeoutStopSec=12"],
+    ["--shutdown-only --min-drain 3s --max-drain 20s -- x", "TimeoutStopSec=33"],
   ];
   for (const [words, line] of times) {
     it(`gives baton the time it needs: ${words}: ${line}`, () => {
@@ -58,7 +66,12 @@ describe("systemdUnit()", () => {
     ["the server is in a home directory", "/home/me/web", "-- node server.js", false, true],
     ["the server is root's", "/srv", "-- /root/server", false, true],
     ["the server is in /tmp", "/srv", "-- /tmp/server", true, false],
-    ["a path only looks like it", "/srv", "-- /homes/server /tmpfile", true, true],
+    ["a path only looks like it", "/srv", "-- /homes/x /srv//home/y /tmpfile /home-x", true, true],
+    ["an option names a file", "/srv", "--cwd /home/me/web -- node server.js", false, true],
+    ["an option's file is in /var/tmp", "/srv", "--pidfile=/var/tmp/p -- node x.js", true, false],
+    ["an argument ends with it", "/srv", "-- node --dir=/root server.js", false, true],
+    ["an address has it", "/srv", "-- node file:///home/me/x.js", false, true],
+    ["a path list has it", "/srv", "-- node --path=/srv:/home/me:/x", false, true],
   ];
   for (const [title, directory, words, home, tmp] of hidden) {
     it(`hides what is not used: ${title}`, () => {
@@ -67,4 +80,45 @@ describe("systemdUnit()", () => {
       assert.equal(unit.includes("PrivateTmp=yes"), tmp);
     });
   }
+
+  const inFile: [title: string, values: Record<string, unknown>, home: boolean, tmp: boolean][] = [
+    ["nothing", { name: "web", cwd: "/srv" }, true, true],
+    ["cwd", { cwd: "/home/me" }, false, true],
+    ["the command", { command: ["/root/server"] }, false, true],
+    ["a hook", { hook: ["ready=touch /tmp/ready"] }, true, false],
+    ["a watched file", { watch: ["/home/me/conf", "/var/tmp/x"] }, false, false],
+  ];
+  for (const [title, values, home, tmp] of inFile) {
+    it(`hides what is not used in a file of --config: ${title}`, () => {
+      const command = ["node", "server.js"];
+      const entries = Object.entries({ command, ...values });
+      const file = { path: "/srv/web.toml", values: new Map(entries) };
+      const unit = unitOf("--config /srv/web.toml", "/srv", file);
+      assert.equal(unit.includes("ProtectHome=yes"), home);
+      assert.equal(unit.includes("PrivateTmp=yes"), tmp);
+    });
+  }
+
+  it("reload and stop look where the control socket is", () => {
+    const unit = unitOf("--name web --runtime-dir /srv/run -- node x.js");
+    for (const line of ["ExecReload=", "ExecStop=-"]) {
+      const verb = line.startsWith("ExecReload") ? "reload" : "stop";
+      const words = `${line}${BATON} ${verb} --runtime-dir=/srv/run web`;
+      assert.ok(unit.includes(words), `${words} in\n${unit.join("\n")}`);
+    }
+  });
+
+  it("expects of --shutdown-only what it does: nothing is told, stored or reloaded", () => {
+    const unit = unitOf("--shutdown-only --name web -- node x.js");
+    const lines = [
+      "Type=exec",
+      `ExecStart=${BATON} run --name web --shutdown-only -- node x.js`,
+      "KillMode=mixed",
+      "Restart=always",
+    ];
+    for (const line of lines) assert.ok(unit.includes(line), `${line} in\n${unit.join("\n")}`);
+    const others =
+      /^(Type=notify|NotifyAccess|Watchdog|FileDescriptorStore|Environment|ExecReload)/;
+    assert.deepEqual(unit.filter((line) => others.test(line)), []);
+  });
 });
