@@ -44,8 +44,7 @@ export function callControl(
   const stat = lookAt(socketPath);
   if (stat === null) throw new ControlError("absent", `no control socket at ${socketPath}`);
   const uid = processes.userId();
-  // Whoever owns the file may pretend to be baton: only ours and root's are believed.
-  if (!stat.isSocket() || (stat.uid !== uid && stat.uid !== ROOT && uid !== ROOT)) {
+  if (!stat.isSocket() || !isTrusted(stat, uid)) {
     throw new ControlError(
       "untrusted",
       stat.isSocket()
@@ -87,6 +86,36 @@ export function callControl(
       );
     }
     throw new ControlError("broken", error.message);
+  }
+}
+
+/** Whoever owns the file may pretend to be baton: only ours and root's are believed. */
+function isTrusted({ uid: owner }: Stats, uid: number): boolean {
+  return owner === uid || owner === ROOT || uid === ROOT;
+}
+
+function mayAsk(socketPath: string, uid: number): boolean {
+  try {
+    const stat = lookAt(socketPath);
+    return stat === null || isTrusted(stat, uid);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Does somebody listen there? Asks nothing.
+ * @returns true also for what is not known: it belongs to others, may not be seen, or its queue is full
+ */
+export function isListening({ sockets, processes }: Platform, socketPath: string): boolean {
+  if (!mayAsk(socketPath, processes.userId())) return true;
+  using socket = sockets.stream("unix", { nonblocking: true });
+  try {
+    sockets.connectUnix(socket, socketPath);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    return error.errno !== C.ECONNREFUSED && error.errno !== C.ENOENT;
   }
 }
 

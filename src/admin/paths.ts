@@ -12,6 +12,7 @@ import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
+import { isListening } from "./client.ts";
 
 /** Of units, each with a directory of its own. */
 const UNITS_DIRECTORY = "/run/baton";
@@ -149,6 +150,17 @@ function entriesOf(directory: string): string[] {
   } catch {
     return [];
   }
+}
+
+/** @returns those of `names` whose baton is alive: a killed one leaves its control socket behind */
+export function livingServices(
+  platform: Platform,
+  names: readonly string[],
+  directoryOfName: (name: string) => string,
+): string[] {
+  return names.filter((name) =>
+    isListening(platform, servicePaths(directoryOfName(name), name).socket)
+  );
 }
 
 /** @returns names of services that have a control socket in `directory` */

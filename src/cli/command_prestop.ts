@@ -9,7 +9,7 @@
 import { appendFileSync } from "node:fs";
 import { callControl, ControlError } from "../admin/client.ts";
 import type { ControlResponse } from "../admin/client.ts";
-import { runtimeDirectory, servicePaths, servicesIn } from "../admin/paths.ts";
+import { livingServices, runtimeDirectory, servicePaths, servicesIn } from "../admin/paths.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { DrainReport } from "../supervisor/snapshot.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "./exit_status.ts";
@@ -40,7 +40,9 @@ function askBaton(platform: Platform, command: PrestopCommand): Outcome | null {
   const after = () => `after ${secondsSince(startedAtMs)} s`;
   const env = platform.runtime.env();
   const directory = runtimeDirectory(command.runtimeDir, env, platform.processes.userId());
-  const names = command.name === null ? servicesIn(directory) : [command.name];
+  const names = command.name === null
+    ? livingServices(platform, servicesIn(directory), () => directory)
+    : [command.name];
   const [name] = names;
   if (name === undefined || names.length > 1) return null;
   try {

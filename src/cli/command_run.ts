@@ -268,22 +268,27 @@ async function supervise(parts: RunParts): Promise<number> {
     logger,
     ignoresHangup,
   });
-  resumption?.listensNow();
-  if (ownsNames) names.open(controlListener, isRunning);
-  const verb = resumption === null ? "runs" : "goes on with";
-  logger.info(`baton ${VERSION} ${verb} ${config.command.join(" ")}`, {
-    pid: platform.runtime.pid,
-  });
-  preparation.insist(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
-  heritage?.taken();
-  const watching = watchPaths(
-    { platform, config, logger, directory: surroundings.directory },
-    () => void service.reload(),
-  );
-  const status = await finished;
-  names.close();
-  stopSignals();
-  watching?.close();
+  let watching: ReturnType<typeof watchPaths> = null;
+  let status: number;
+  try {
+    resumption?.listensNow();
+    if (ownsNames) names.open(controlListener, isRunning);
+    const verb = resumption === null ? "runs" : "goes on with";
+    logger.info(`baton ${VERSION} ${verb} ${config.command.join(" ")}`, {
+      pid: platform.runtime.pid,
+    });
+    preparation.insist(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
+    heritage?.taken();
+    watching = watchPaths(
+      { platform, config, logger, directory: surroundings.directory },
+      () => void service.reload(),
+    );
+    status = await finished;
+  } finally {
+    names.close();
+    stopSignals();
+    watching?.close();
+  }
   logger.info("everything has ended", { status });
   return status;
 }

@@ -6,6 +6,7 @@
  */
 import { controlApp } from "../admin/app.ts";
 import { ControlServer } from "../admin/control_server.ts";
+import type { ProbeServer } from "../admin/probe_server.ts";
 import {
   checkPathLength,
   prepareDirectory,
@@ -63,7 +64,8 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
   const pidfile = config.pidfile === null
     ? null
     : new Pidfile(config.pidfile, platform.runtime.pid);
-  pidfile?.take();
+  let probes: ProbeServer | null = null;
+  let server: ControlServer | null = null;
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<number>();
   const service: ShutdownService = new ShutdownService({
     platform,
@@ -86,18 +88,21 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     probesAccepted: () => probes?.accepted ?? 0,
     onFinish,
   });
-  const probes = openProbes(platform, pod.probeAddress, () => service.probes(), false);
   const onError = (error: unknown) => {
     logger.error(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
   };
   platform.reactor.onError = onError;
   platform.runtime.onUncaught(onError);
-  const server = control === null
-    ? null
-    : new ControlServer(platform, control.paths.socket, controlApp(service).fetch);
-  logger.info(`baton ${VERSION} runs ${config.command.join(" ")}`, { pid: platform.runtime.pid });
-  onSignal = (signal) => handle(signal, { service, config, logger });
   try {
+    pidfile?.take();
+    probes = openProbes(platform, pod.probeAddress, () => service.probes(), false);
+    if (control !== null) {
+      server = new ControlServer(platform, control.paths.socket, controlApp(service).fetch);
+    }
+    logger.info(`baton ${VERSION} runs ${config.command.join(" ")}`, {
+      pid: platform.runtime.pid,
+    });
+    onSignal = (signal) => handle(signal, { service, config, logger });
     service.start();
     for (const signal of early) onSignal(signal);
     const status = await finished;

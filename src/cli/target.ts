@@ -3,6 +3,7 @@ import { callControl, ControlError } from "../admin/client.ts";
 import type { ControlRequest } from "../admin/client.ts";
 import {
   directoryOf,
+  livingServices,
   runtimeDirectory,
   servicePaths,
   servicesAround,
@@ -26,8 +27,10 @@ export function callService(
   const uid = platform.processes.userId();
   const asked = runtimeDirectory(target.runtimeDir, platform.runtime.env(), uid);
   const around = target.runtimeDir === null ? servicesAround(asked) : servicesIn(asked);
-  const name = target.name ?? onlyService(asked, around);
-  const directory = target.runtimeDir === null ? directoryOf(asked, name) : asked;
+  const placeOf = (name: string) => target.runtimeDir === null ? directoryOf(asked, name) : asked;
+  const living = () => livingServices(platform, around, placeOf);
+  const name = target.name ?? onlyService(asked, around, living);
+  const directory = placeOf(name);
   const { socket } = servicePaths(directory, name);
   try {
     const { status, body, peerPid } = callControl(platform, socket, request);
@@ -38,11 +41,11 @@ export function callService(
     }
     if (!(error instanceof ControlError)) throw error;
     const status = error.kind === "timed_out" ? EXIT_DRAIN_TIMED_OUT : EXIT_SYSTEM;
-    const running = around.filter((other) => other !== name);
-    const remedy = error.kind === "absent"
-      ? running.length > 0
-        ? `Services in ${directory}: ${running.join(", ")}`
-        : `Start it with: baton run --name ${name} -- PROGRAM`
+    const running = error.kind === "absent" ? living().filter((other) => other !== name) : [];
+    const remedy = running.length > 0
+      ? `Services in ${directory}: ${running.join(", ")}`
+      : error.kind === "absent"
+      ? `Start it with: baton run --name ${name} -- PROGRAM`
       : null;
     throw new CommandError(status, `Cannot reach "${name}": ${error.message}`, remedy, {
       cause: error,
@@ -56,19 +59,28 @@ export function endedWithoutAnswer(error: unknown): boolean {
     error.cause.kind === "broken";
 }
 
-function onlyService(directory: string, services: readonly string[]): string {
-  const [only] = services;
-  if (only !== undefined && services.length === 1) return only;
+/** @param living those of `services` that answer; a single one is asked whether it does or not */
+function onlyService(
+  directory: string,
+  services: readonly string[],
+  living: () => readonly string[],
+): string {
+  const candidates = services.length > 1 ? living() : services;
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1) return only;
   if (only === undefined) {
+    const why = services.length > 1
+      ? `nobody listens at the control sockets of ${services.join(", ")}`
+      : `no control socket in ${directory}`;
     throw new CommandError(
       EXIT_SYSTEM,
-      `Cannot find a running baton: no control socket in ${directory}`,
+      `Cannot find a running baton: ${why}`,
       "Start one with: baton run -- PROGRAM; or name its directory with --runtime-dir",
     );
   }
   throw new CommandError(
     EXIT_USAGE,
-    `Cannot tell which service is meant: ${services.join(", ")} are running`,
+    `Cannot tell which service is meant: ${candidates.join(", ")} are running`,
     `Name one: baton status ${only}`,
   );
 }

@@ -185,6 +185,28 @@ describe("what is taken is refused with 75", () => {
     }
   });
 
+  for (const mode of [[], ["--shutdown-only"], ["--survive"]]) {
+    test(`a probe port that a stranger holds ${mode.join("")}`, TEST, async () => {
+      using work = tempDir();
+      using directory = tempDir();
+      await using stranger = await Stranger.at("127.0.0.1");
+      const pidfile = work.join("web.pid");
+      const flags = [...mode, "--runtime-dir", directory.path, "--pidfile", pidfile];
+      const address = `127.0.0.1:${stranger.port}`;
+      await refuses(
+        work,
+        [...flags, "--probe-listen", address, "--", ...tracingServer(work)],
+        {
+          code: EXIT_BUSY,
+          names: new RegExp(`Cannot answer probes at ${address}: `),
+          remedy: /Use another address with --probe-listen/,
+        },
+      );
+      assert.equal(existsSync(pidfile), false, "a pidfile is left");
+      nothingLeftIn(directory.path);
+    });
+  }
+
   test("a name that runs already; the first instance is untouched", TEST, async () => {
     using work = tempDir();
     const port = await freePort();

@@ -4,7 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { createServer } from "node:net";
 import { constants } from "node:os";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -242,10 +244,39 @@ describe("baton status", () => {
     const wrong = await baton.cli("status", "wbe");
     assert.equal(wrong.code, EXIT_SYSTEM);
     assert.match(wrong.stderr, /Cannot reach "wbe".*\n {2}Services in .*: web$/m);
-    baton.dir.write("api.sock", "");
+    await using api = createServer().listen(baton.dir.join("api.sock"));
+    await once(api, "listening");
     const unclear = await baton.cli("status");
     assert.equal(unclear.code, EXIT_USAGE);
     assert.match(unclear.stderr, /Cannot tell which service is meant: api, web are running/);
+  });
+
+  test("a killed baton is not among those that run", TEST, async () => {
+    await using killed = await startBaton(server(await freePort()));
+    const { dir } = killed;
+    killed.signal("SIGKILL");
+    await killed.exited;
+    // The only one is asked all the same: the answer says more than "there is none".
+    const dead = await killed.cli("status");
+    assert.equal(dead.code, EXIT_SYSTEM);
+    assert.match(dead.stderr, /Cannot reach "web": nobody listens at .*web\.sock\n/);
+
+    renameSync(killed.socketPath, dir.join("old.sock"));
+    const port = await freePort();
+    await using baton = await startBaton({ ...server(port), dir });
+    const only = await baton.cli("status");
+    assert.equal(only.code, 0, only.stderr);
+    assert.match(only.stdout, new RegExp(`pid ${baton.pid}`));
+    const old = await baton.cli("status", "old");
+    assert.match(old.stderr, /Cannot reach "old": nobody listens at .*\n {2}Services in .*: web$/m);
+    const drained = await baton.cli("prestop", "--min", "0", "--max", "10s");
+    assert.match(drained.stdout, /"web" is/, drained.stderr);
+
+    baton.signal("SIGKILL");
+    await baton.exited;
+    const none = await baton.cli("status");
+    assert.equal(none.code, EXIT_SYSTEM);
+    assert.match(none.stderr, /Cannot find a running baton: nobody listens at .* of old, web\n/);
   });
 });
 
