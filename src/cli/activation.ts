@@ -8,6 +8,7 @@ import { withActivated } from "../config/activated.ts";
 import type { ActivatedListener } from "../config/activated.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
+import { checkPlaceholders } from "../config/validate.ts";
 import type { ResidentSocket } from "../handoff/resident.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -28,7 +29,7 @@ export interface Activation {
 
 /**
  * @param env of baton; the variables of the service manager are replaced by one for the next baton
- * @throws {ConfigError} when a socket cannot be used
+ * @throws {ConfigError} when a socket cannot be used, or the command names one that is not there
  */
 export function activate(
   platform: Platform,
@@ -44,9 +45,10 @@ export function activate(
       : sockets.map(({ name, address: { host, port, family, v6only } }) => (
         { name, host, port, family, v6only }
       ));
+    const listen = withActivated(config.listen, activated);
+    checkPlaceholders({ ...config, listen });
     if (activated.length === 0) return { config, sockets, stored };
     env[ACTIVATED_ENV] = JSON.stringify(activated);
-    const listen = withActivated(config.listen, activated);
     return { config: { ...config, listen }, sockets, stored };
   } catch (error) {
     if (!(error instanceof ActivationError)) throw error;

@@ -63,12 +63,20 @@ function checkHandoff(config: Config): void {
   checkListeners(listen);
 }
 
-function checkPlaceholders(config: Config): void {
+/**
+ * Not part of `validateConfig()`: the service manager's sockets have names too, and are known only when
+ * baton starts. Without any listener such words are the server's own: `node -e "f({fd:1})"`.
+ *
+ * @param config with all listeners
+ * @throws {ConfigError} for a name that no listener has
+ */
+export function checkPlaceholders(config: Pick<Config, "command" | "listen">): void {
   const names = config.listen.map((spec) => spec.name);
+  if (names.length === 0) return;
   for (const { name, text } of config.command.flatMap(findPlaceholders)) {
     if (names.includes(name)) continue;
     const near = suggest(name, names);
-    const known = names.length === 0 ? "there is no --listen" : `there are ${names.join(", ")}`;
+    const known = `there are ${names.join(", ")}`;
     throw new ConfigError(`Cannot fill in ${text}: no listener has this name, ${known}`, {
       remedy: near === null
         ? `Add --listen ${name === "" ? "NAME" : name}=ADDRESS:PORT`
@@ -157,7 +165,6 @@ export function optionOfHandoff(config: Config): string | null {
 export function validateConfig(config: Config): void {
   checkCommand(config);
   checkHandoff(config);
-  checkPlaceholders(config);
   checkCrashDelays(config);
   checkSignals(config);
   validateChecks(config);

@@ -5,7 +5,11 @@ import type { Config } from "../../../src/config/config.ts";
 import { ConfigError } from "../../../src/config/errors.ts";
 import { parseListenSpec } from "../../../src/config/listen_spec.ts";
 import { buildConfig } from "../../../src/config/load.ts";
-import { findPlaceholders, validateConfig } from "../../../src/config/validate.ts";
+import {
+  checkPlaceholders,
+  findPlaceholders,
+  validateConfig,
+} from "../../../src/config/validate.ts";
 
 const BASE = buildConfig({ fileValues: null, flagValues: new Map(), command: ["server"] });
 const WEB = parseListenSpec("web=80", 0);
@@ -16,8 +20,10 @@ describe("validateConfig()", () => {
     ["--handoff inherit with --listen", { handoff: "inherit", listen: [WEB] }],
     ["--handoff auto with --listen", { listen: [WEB] }],
     ["equal crash delays", { crashDelayMs: 500, crashDelayMaxMs: 500 }],
-    ["placeholders of a listener", { listen: [WEB], command: ["s", "{fd:web}:{port:web}"] }],
-    ["braces of the server", { command: ["s", "{}", "{fd}", "{x:web}", '{"fd":1}'] }],
+    ["a placeholder, as systemd may have a socket of this name", {
+      listen: [WEB],
+      command: ["{fd:admin}"],
+    }],
     ["--usr1 forward to a server stopped by TERM", { usr1: "forward" }],
     ["--usr1 forward to haproxy stopped by TERM", {
       usr1: "forward",
@@ -52,19 +58,6 @@ describe("validateConfig()", () => {
       /Lower --crash-delay/,
     ],
     [
-      "a placeholder without listeners",
-      { command: ["s", "{fd:web}"] },
-      /^Cannot fill in {fd:web}: no listener has this name, there is no --listen$/,
-      /Add --listen web=ADDRESS:PORT/,
-    ],
-    [
-      "a mistyped placeholder",
-      { listen: [WEB], command: ["s", "--port={port:wbe}"] },
-      /^Cannot fill in {port:wbe}: no listener has this name, there are web$/,
-      /Did you mean {port:web}\?/,
-    ],
-    ["an empty placeholder", { command: ["{fd:}"] }, /fill in {fd:}/, /--listen NAME=ADDRESS/],
-    [
       "--usr1 forward with --stop-signal USR1",
       { usr1: "forward", stopSignal: "SIGUSR1" },
       /^Cannot use --usr1 forward: SIGUSR1 is the stop signal of this server$/,
@@ -94,6 +87,43 @@ describe("validateConfig()", () => {
         assert.match(error.remedy ?? "", remedy);
         return true;
       });
+    });
+  }
+});
+
+describe("checkPlaceholders()", () => {
+  const accepted: [string, Pick<Config, "command" | "listen">][] = [
+    ["those of a listener", { listen: [WEB], command: ["s", "{fd:web}:{port:web}"] }],
+    ["other braces", { listen: [WEB], command: ["s", "{}", "{fd}", "{x:web}", '{"fd":1}'] }],
+    ["what is the server's own where nothing listens", {
+      listen: [],
+      command: ["node", "-e", "f({fd:1}.fd, {port:x}, {fd:})"],
+    }],
+  ];
+  for (const [title, config] of accepted) {
+    it(`accepts ${title}`, () => checkPlaceholders(config));
+  }
+
+  const refused: [word: string, message: RegExp, remedy: RegExp][] = [
+    [
+      "--port={port:wbe}",
+      /^Cannot fill in {port:wbe}: no listener has this name, there are web$/,
+      /Did you mean {port:web}\?/,
+    ],
+    ["{fd:admin}", /no listener has this name, there are web$/, /Add --listen admin=ADDRESS:PORT/],
+    ["{fd:}", /fill in {fd:}/, /--listen NAME=ADDRESS/],
+  ];
+  for (const [word, message, remedy] of refused) {
+    it(`refuses ${word}`, () => {
+      assert.throws(
+        () => checkPlaceholders({ listen: [WEB], command: ["s", word] }),
+        (error: unknown) => {
+          assert.ok(error instanceof ConfigError);
+          assert.match(error.message, message);
+          assert.match(error.remedy ?? "", remedy);
+          return true;
+        },
+      );
     });
   }
 });
