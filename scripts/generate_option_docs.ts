@@ -82,7 +82,7 @@ function defaultOf(option: Option): string {
       return option.default === null ? "none" : code(formatDuration(option.default));
     case "int":
     case "enum":
-      return code(String(option.default));
+      return option.default === null ? "none" : code(String(option.default));
     default:
       return "none";
   }

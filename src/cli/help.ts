@@ -173,7 +173,8 @@ const TIME_NOTE = "TIME is a number with a unit: 500ms, 2s, 1m30s, 1h; without a
 
 /** The default of an option as the user would write it; nothing for options that have none. */
 function defaultText(option: Option): string {
-  if (option.type === "duration" && option.default !== null) {
+  if (option.default === null) return "";
+  if (option.type === "duration") {
     return ` [default: ${formatDuration(option.default)}]`;
   }
   if (option.type === "int" || option.type === "enum") return ` [default: ${option.default}]`;

@@ -94,7 +94,8 @@ export interface Config extends CheckConfig {
   readonly hook: readonly HookSpec[];
   /** A pre-flight or hook that takes longer is ended, and has failed. */
   readonly hookTimeoutMs: number;
-  readonly onCrash: OnCrash;
+  /** Null: restart, and with `shutdownOnly` exit. */
+  readonly onCrash: OnCrash | null;
   /** Delay before the second restart in a row; doubles up to `crashDelayMaxMs`. The first has none. */
   readonly crashDelayMs: number;
   readonly crashDelayMaxMs: number;

@@ -57,9 +57,10 @@ export interface PercentOption extends OptionText {
 }
 
 /** An option whose value is one of a few words. */
-export interface EnumOption<T extends string = string> extends OptionText {
+export interface EnumOption<T extends string, Default extends T | null = T> extends OptionText {
   readonly type: "enum";
-  readonly default: T;
+  /** Null: it depends on other options. */
+  readonly default: Default;
   readonly values: readonly T[];
 }
 
@@ -124,7 +125,7 @@ export type Option =
   | DurationOption
   | PercentOption
   | IntOption
-  | EnumOption
+  | EnumOption<string, string | null>
   | StringOption
   | SignalOption
   | FlagOption
@@ -141,4 +142,5 @@ export type OptionFor<T> = [T] extends [boolean] ? FlagOption
   : [string] extends [T] ? StringOption
   : [T] extends [SignalName | null] ? SignalOption
   : [T] extends [string] ? EnumOption<T>
+  : [T] extends [string | null] ? EnumOption<Extract<T, string>, null>
   : never;

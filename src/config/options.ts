@@ -7,7 +7,7 @@
  * Holds no parser (load.ts) and no rule across options (validate.ts).
  */
 import { CHECK_OPTIONS, READY_OPTIONS } from "./check_options.ts";
-import type { Config } from "./config.ts";
+import type { Config, OnCrash } from "./config.ts";
 import { HOOK_OPTIONS } from "./hook_options.ts";
 import { choice, int, text, time } from "./option_makers.ts";
 import {
@@ -166,8 +166,12 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
 
   ...HOOK_OPTIONS,
 
-  onCrash: choice("on-crash", CRASHES, ["restart", "exit"],
-    "What to do when the serving generation ends although nobody asked it to."),
+  onCrash: {
+    ...choice<OnCrash>("on-crash", CRASHES, ["restart", "exit"],
+      "What to do when the serving generation ends although nobody asked it to. By default restart; " +
+      "with --shutdown-only exit."),
+    default: null,
+  },
   crashDelayMs: time("crash-delay", CRASHES, [DEFAULT_CRASH_DELAY_MS, 0],
     "Wait before the second restart in a row of a server that crashes; doubles with each one. " +
     "The first restart is immediate."),

@@ -153,6 +153,11 @@ export function optionOfHandoff(config: Config): string | null {
     [config.preFlight !== null, "--pre-flight"],
     [config.minFree !== null, "--min-free"],
     [config.hook.length > 0, "--hook"],
+    [config.takeover !== null, "--takeover"],
+    [config.handoffSocket !== null, "--handoff-socket"],
+    [config.survive, "--survive"],
+    [config.keepAlive !== "leave", `--keep-alive ${config.keepAlive}`],
+    [config.onCrash === "restart", "--on-crash restart"],
   ];
   return options.find(([given]) => given)?.[1] ?? null;
 }

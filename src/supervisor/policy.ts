@@ -11,7 +11,7 @@ export function outlivesBaton(config: Config): boolean {
 export function servicePolicy(config: Config): ServicePolicy {
   return {
     maxGenerations: config.maxGenerations,
-    onCrash: config.onCrash,
+    onCrash: config.onCrash ?? "restart",
     membersAtStart: config.listen.length > 0,
     rollout: rolloutOf(config),
     rollsBackUnhealthy: config.rollbackOn !== "crash",

@@ -89,7 +89,7 @@ describe("buildConfig()", () => {
       minFree: null,
       hook: [],
       hookTimeoutMs: 30_000,
-      onCrash: "restart",
+      onCrash: null,
       crashDelayMs: 200,
       crashDelayMaxMs: 30_000,
       crashLimit: 10,

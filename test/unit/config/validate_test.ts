@@ -8,6 +8,7 @@ import { buildConfig } from "../../../src/config/load.ts";
 import {
   checkPlaceholders,
   findPlaceholders,
+  optionOfHandoff,
   validateConfig,
 } from "../../../src/config/validate.ts";
 
@@ -31,6 +32,7 @@ describe("validateConfig()", () => {
       command: ["haproxy"],
     }],
     ["--stop-signal KILL", { stopSignal: "SIGKILL" }],
+    ["what --shutdown-only does", { shutdownOnly: true, onCrash: "exit", orphan: "keep" }],
     ["no waits at all", { drainTimeMs: 0, stopTimeMs: 0, quietMs: 0 }],
   ];
   for (const [title, change] of valid) {
@@ -89,6 +91,32 @@ describe("validateConfig()", () => {
       });
     });
   }
+});
+
+describe("what needs a handoff", () => {
+  const needs: [Partial<Config>, string][] = [
+    [{ listen: [WEB] }, "--listen"],
+    [{ takeover: "/x" }, "--takeover"],
+    [{ handoffSocket: "/x" }, "--handoff-socket"],
+    [{ survive: true }, "--survive"],
+    [{ keepAlive: "migrate" }, "--keep-alive migrate"],
+    [{ keepAlive: "auto" }, "--keep-alive auto"],
+    [{ onCrash: "restart" }, "--on-crash restart"],
+  ];
+  for (const [change, option] of needs) {
+    it(`is refused with --shutdown-only: ${option}`, () => {
+      assert.equal(optionOfHandoff({ ...BASE, ...change }), option);
+      const asked = { ...BASE, ...change, shutdownOnly: true };
+      assert.throws(() => validateConfig(asked), (error: unknown) => {
+        assert.ok(error instanceof ConfigError);
+        const message = `Cannot use ${option} with --shutdown-only: there is no handoff`;
+        assert.equal(error.message, message);
+        return true;
+      });
+    });
+  }
+
+  it("is none of the defaults", () => assert.equal(optionOfHandoff(BASE), null));
 });
 
 describe("checkPlaceholders()", () => {

@@ -42,6 +42,10 @@ describe("baton init docker", () => {
     ["--shutdown-only --name web -- node server.js", true],
     ["--watch /etc/conf -- node server.js", false],
     ["--listen 9000 -- node server.js", false],
+    ["--survive -- node server.js", false],
+    ["--takeover /run/x -- node server.js", false],
+    ["--on-crash restart -- node server.js", false],
+    ["--on-crash exit -- node server.js", true],
     [`--env-file="a\\b -- it's $HOME`, true],
   ];
   for (const [words, shutdownOnly] of cases) {
