@@ -4,7 +4,7 @@
  * editor's rename and a file that is written in parts are one change each.
  *
  * Never looks on a timer but once, `SETTLE_MS` after the last sign of a change. A path that is not
- * there is watched for by its directory. What is mounted with `subPath` never changes: that is the
+ * there is watched for by its directory, or the nearest one above that is there. What is mounted with `subPath` never changes: that is the
  * kubelet's doing.
  */
 import { readdirSync, realpathSync, statSync } from "node:fs";
@@ -66,7 +66,15 @@ export class PathWatch {
       const target = targetOf(path);
       const directories = [dirname(path), ...(target === null ? [] : [dirname(target)])];
       if (isDirectory(path)) directories.push(path);
-      for (const directory of directories) this.platform.inotify.add(this.#inotify, directory);
+      for (const directory of directories) this.#addNearest(directory);
+    }
+  }
+
+  /** The directory, or what it is to appear in: once that is watched, it may have appeared meanwhile. */
+  #addNearest(directory: string): void {
+    for (let nearest = existing(directory), last = ""; nearest !== last;) {
+      this.platform.inotify.add(this.#inotify, nearest);
+      [last, nearest] = [nearest, existing(directory)];
     }
   }
 
@@ -103,6 +111,12 @@ function targetOf(path: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** @returns the directory itself, or the nearest one above it that is there */
+function existing(directory: string): string {
+  const parent = dirname(directory);
+  return isDirectory(directory) || parent === directory ? directory : existing(parent);
 }
 
 function isDirectory(path: string): boolean {

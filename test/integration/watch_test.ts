@@ -1,5 +1,6 @@
 /** Promise: --watch reloads once for each change: a file that is replaced, and the swap of a mounted ConfigMap. */
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
@@ -31,6 +32,17 @@ describe("--watch", () => {
     await reaches(baton, 1);
     writeFileSync(dir.join("new"), "two, by rename");
     renameSync(dir.join("new"), path);
+    await reaches(baton, 2);
+  });
+
+  test("reloads when directories appear, and the file in them", OPTIONS, async () => {
+    using dir = tempDir("watch");
+    const path = dir.join("not", "there", "settings");
+    await using baton = await watching(path);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, "one");
+    await reaches(baton, 1);
+    writeFileSync(path, "another one");
     await reaches(baton, 2);
   });
 
