@@ -63,8 +63,9 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
   },
   {
     status: String(EXIT_SYSTEM),
-    meaning: "A system call failed, the kernel lacks what was asked for, or no baton answers.",
-    verbs: ["run", "reload", "status", "stop", "ready", "prestop", "install", "doctor"],
+    meaning: "A system call failed, the kernel lacks what was asked for, no baton answers, or " +
+      "standard output could not be written.",
+    verbs: [...VERB_NAMES],
   },
   {
     status: String(EXIT_BUSY),

@@ -51,7 +51,13 @@ export async function runCommandLine(runtime: Runtime): Promise<number> {
   }
   const print = terminalPrinter(platform);
   try {
-    return await perform(platform, parseCommandLine(runtime.argv, loadConfigFile), print);
+    const status = await perform(platform, parseCommandLine(runtime.argv, loadConfigFile), print);
+    if (print.failure === null || status !== EXIT_OK) return status;
+    throw new CommandError(
+      EXIT_SYSTEM,
+      `Cannot write to standard output: ${print.failure.code}`,
+      "Make room for it, or send it elsewhere",
+    );
   } catch (error) {
     return explain(error, print);
   }

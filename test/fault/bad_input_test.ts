@@ -166,6 +166,31 @@ describe("wrong words are refused with 64", () => {
   }
 });
 
+describe("output that nobody can have", () => {
+  const COMMANDS = ["init systemd -- server", "doctor", "version"];
+
+  for (const words of COMMANDS) {
+    test(`baton ${words}: is no success on a full disk`, TEST, async () => {
+      const script = 'exec "$@" >/dev/full';
+      const all = [...batonCommand(), ...words.split(" ")];
+      const { code, stderr } = await runCommand(["sh", "-c", script, "sh", ...all]);
+      assert.equal(code, EXIT_SYSTEM, stderr);
+      assert.match(stderr, /^baton: Cannot write to standard output: ENOSPC\n {2}\S.*\n$/);
+    });
+
+    test(`baton ${words}: is one when its reader has had enough`, TEST, async () => {
+      using work = tempDir();
+      const gate = work.join("gate");
+      await runCommand(["mkfifo", gate]);
+      // Its last reader has gone before anything is written.
+      const script = 'exec 3<>"$GATE" 4>"$GATE" 3<&-; exec "$@" >&4 4>&-';
+      const all = [...batonCommand(), ...words.split(" ")];
+      const gone = await runCommand(["sh", "-c", script, "sh", ...all], { env: { GATE: gate } });
+      assert.deepEqual(gone, { code: 0, stdout: "", stderr: "" });
+    });
+  }
+});
+
 describe("what is taken is refused with 75", () => {
   test("a port of --listen that a stranger holds", TEST, async () => {
     using work = tempDir();

@@ -176,6 +176,7 @@ export const C = {
   EINVAL: 22,
   ENFILE: 23,
   EMFILE: 24,
+  ENOSPC: 28,
   EPIPE: 32,
   ENOSYS: 38,
   EADDRINUSE: 98,
