@@ -1,6 +1,6 @@
 /** The verbs for pods: words -> commands. Pure. */
-import { ConfigError, inPlace } from "../config/errors.ts";
-import { type ListenSpec, parseListenSpec } from "../config/listen_spec.ts";
+import { ConfigError } from "../config/errors.ts";
+import { type ListenSpec, parseOwnAddress } from "../config/listen_spec.ts";
 import { PRESTOP_DEFAULTS } from "./pod_verbs.ts";
 import { durationOf, nameOf, runtimeDirOf } from "./words.ts";
 import type { Words } from "./words.ts";
@@ -53,11 +53,7 @@ function serveOf({ flags }: Words): ListenSpec | null {
       remedy: "Leave one of them out",
     });
   }
-  try {
-    return parseListenSpec(text, 0);
-  } catch (error) {
-    throw inPlace("In --serve", error);
-  }
+  return parseOwnAddress(text, "--serve");
 }
 
 export function parseInstall({ operands }: Words): InstallCommand {

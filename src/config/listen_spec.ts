@@ -5,7 +5,7 @@
  * or bind somewhere else tomorrow), `port` is 1 to 65535, `name` may stand in LISTEN_FDNAMES
  * (sd_listen_fds_with_names(3): no colon). TCP only.
  */
-import { ConfigError } from "./errors.ts";
+import { ConfigError, inPlace } from "./errors.ts";
 
 /** Address family of a listener, as socket(7) names them. */
 export type ListenFamily = "inet" | "inet6";
@@ -58,7 +58,7 @@ function stripScheme(text: string, address: string): string {
   if (scheme === "unix" || /^(unix:|\/|\.\/|@)/i.test(address)) {
     throw refuse(
       text,
-      "unix listeners are not supported by --listen yet",
+      "unix listeners are not supported yet",
       "Let the server bind the path itself, or give a TCP address",
     );
   }
@@ -78,7 +78,7 @@ function parsePort(text: string, digits: string): number {
   if (port === 0) {
     throw refuse(
       text,
-      "port 0 would be another port for each generation",
+      "port 0 would be another port each time",
       "Give the port that clients connect to",
     );
   }
@@ -152,6 +152,23 @@ export function parseListenSpec(text: string, index: number): ListenSpec {
   }
   const v4 = canonicalIpv4(trimmed, host);
   return { name, host: v4, port, family: "inet", v6only: false, text: `${v4}:${port}` };
+}
+
+/**
+ * The same for an address where baton itself answers.
+ *
+ * @param option that the text comes from
+ * @throws {ConfigError} that names it
+ */
+export function parseOwnAddress(text: string, option: string): ListenSpec {
+  try {
+    return parseListenSpec(text, 0);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const remedy =
+      `Give a TCP port that only baton listens at, for example ${option} 127.0.0.1:9901`;
+    throw inPlace(`In ${option}`, new ConfigError(error.message, { remedy, cause: error }));
+  }
 }
 
 /**

@@ -8,7 +8,7 @@
 import type { Config } from "./config.ts";
 import { formatDuration } from "./duration.ts";
 import { ConfigError, inPlace } from "./errors.ts";
-import { checkListeners, parseListenSpec } from "./listen_spec.ts";
+import { checkListeners, parseOwnAddress } from "./listen_spec.ts";
 import { parseMinFree } from "./memory_size.ts";
 import { presetForCommand } from "./presets.ts";
 import { suggest } from "./suggest.ts";
@@ -128,7 +128,7 @@ function checkMinFree({ minFree }: Config): void {
 }
 
 function checkPod(config: Config): void {
-  if (config.probeListen !== null) parseListenSpec(config.probeListen, 0);
+  if (config.probeListen !== null) parseOwnAddress(config.probeListen, "--probe-listen");
   const handoffOption = optionOfHandoff(config);
   if (!config.shutdownOnly || handoffOption === null) return;
   throw new ConfigError(`Cannot use ${handoffOption} with --shutdown-only: there is no handoff`, {
