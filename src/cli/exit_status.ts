@@ -34,6 +34,9 @@ export interface ExitStatusEntry {
   readonly verbs: readonly string[];
 }
 
+/** They ask a running service for something that it may refuse. */
+const CHANGING = ["reload", "promote", "rollback", "canary", "upgrade"];
+
 /** Every status, in the order of the documentation. */
 export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
   {
@@ -58,8 +61,9 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
   },
   {
     status: String(EXIT_NEW_GENERATION_FAILED),
-    meaning: "The new generation failed before it could serve. After a reload the old one serves.",
-    verbs: ["run", "reload"],
+    meaning: "The new generation, or the new baton of an upgrade, failed before it could serve. " +
+      "After a reload or upgrade the old one serves.",
+    verbs: ["run", "reload", "upgrade"],
   },
   {
     status: String(EXIT_SYSTEM),
@@ -69,15 +73,15 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
   },
   {
     status: String(EXIT_BUSY),
-    meaning: "Busy: the service name is taken, the port is held by another, or the service is " +
-      "being stopped. Trying again later may help.",
-    verbs: ["run", "reload", "prestop"],
+    meaning: "Busy: the service name is taken, the port is held by another, the service is being " +
+      "stopped, or it is not in a state for this. Trying again later may help.",
+    verbs: ["run", ...CHANGING, "prestop"],
   },
   {
     status: String(EXIT_DRAIN_TIMED_OUT),
     meaning: "The time was over: connections were left at the end of a drain and were cut, or " +
       "no outcome or answer came in time (--timeout).",
-    verbs: ["run", "reload", "status", "stop", "prestop"],
+    verbs: ["run", ...CHANGING, "status", "stop", "ready", "prestop"],
   },
   {
     status: String(STATUS_NOT_EXECUTABLE),

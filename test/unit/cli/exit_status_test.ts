@@ -1,6 +1,7 @@
 /** The exit statuses are an interface: these numbers may not change. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { VERB_NAMES, VERBS } from "../../../src/cli/help.ts";
 import * as status from "../../../src/cli/exit_status.ts";
 
 describe("EXIT_STATUSES", () => {
@@ -17,6 +18,21 @@ describe("EXIT_STATUSES", () => {
       EXIT_BUSY: 75,
       EXIT_DRAIN_TIMED_OUT: 124,
     });
+  });
+
+  it("says which verbs end with them", () => {
+    const verbsOf = (number: number) =>
+      status.EXIT_STATUSES.find((entry) => entry.status === String(number))?.verbs;
+    const changing = ["reload", "promote", "rollback", "canary", "upgrade"];
+    assert.deepEqual(verbsOf(status.EXIT_NEW_GENERATION_FAILED), ["run", "reload", "upgrade"]);
+    assert.deepEqual(verbsOf(status.EXIT_SYSTEM), VERB_NAMES);
+    assert.deepEqual(verbsOf(status.EXIT_BUSY), ["run", ...changing, "prestop"]);
+    const waiting = VERB_NAMES.filter((verb) =>
+      VERBS[verb].flags.some(({ flag }) => flag === "timeout")
+    );
+    const timedOut = verbsOf(status.EXIT_DRAIN_TIMED_OUT) ?? [];
+    assert.deepEqual(waiting.filter((verb) => !timedOut.includes(verb)), []);
+    assert.deepEqual(timedOut, ["run", ...changing, "status", "stop", "ready", "prestop"]);
   });
 
   it("documents every one of them, each once", () => {
