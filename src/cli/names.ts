@@ -14,7 +14,7 @@ import type { Logger } from "../log/logger.ts";
 import type { InetAddress } from "../platform/address.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import { exists } from "../platform/proc.ts";
+import { exists } from "../platform/path.ts";
 import type { GracefulService } from "../supervisor/graceful_service.ts";
 import { FdStore } from "../systemd/fd_store.ts";
 import type { NotifyClient } from "../systemd/notify_client.ts";

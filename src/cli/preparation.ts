@@ -5,12 +5,7 @@ import { Logger } from "../log/logger.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import {
-  isTerminalPath,
-  ownCommandLine,
-  ownDescriptorTarget,
-  processStat,
-} from "../platform/proc.ts";
+import { ownCommandLine, ownDescriptorTarget, processStat } from "../platform/proc.ts";
 
 const LOG_MODE = 0o640;
 const TTY_PREFIX = "/dev/";
@@ -74,4 +69,9 @@ export function openLogger(platform: Platform, config: Config): Logger {
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`Cannot write --log-file: ${why}`);
   }
+}
+
+/** Whether what a descriptor leads to is a terminal. */
+function isTerminalPath(target: string | null): boolean {
+  return target !== null && /^\/dev\/(pts\/|tty|console)/.test(target);
 }

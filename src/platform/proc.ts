@@ -9,10 +9,8 @@ import {
   readFileSync,
   readlinkSync,
   readSync,
-  statSync,
   writeSync,
 } from "node:fs";
-import type { Stats } from "node:fs";
 
 function readText(path: string): string | null {
   try {
@@ -295,26 +293,7 @@ export function ownNamespace(kind: "net" | "pid"): string {
   return readlinkSync(`/proc/self/ns/${kind}`);
 }
 
-/** Whether what a descriptor leads to is a terminal. */
-export function isTerminalPath(target: string | null): boolean {
-  return target !== null && /^\/dev\/(pts\/|tty|console)/.test(target);
-}
-
 /** A kernel setting, e.g. "net/core/somaxconn". */
 export function sysctl(path: string): string | null {
   return readText(`/proc/sys/${path}`)?.trim() ?? null;
-}
-
-/** stat(2); null when there is nothing at `path`, or nothing that we may look at. */
-export function statOf(path: string): Stats | null {
-  try {
-    return statSync(path);
-  } catch {
-    return null;
-  }
-}
-
-/** True when `path` exists, as far as we may see. */
-export function exists(path: string): boolean {
-  return statOf(path) !== null;
 }

@@ -3,7 +3,7 @@ import { chownSync } from "node:fs";
 import { SystemCallError } from "./error.ts";
 import type { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
-import { statOf } from "./proc.ts";
+import { statOf } from "./path.ts";
 
 /**
  * Makes `socket` belong to the user of `example`, by chown(2) of the socket itself; root may.

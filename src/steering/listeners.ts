@@ -27,12 +27,12 @@ export function overlaps(a: GroupAddress, b: GroupAddress): boolean {
 
 export class Listeners {
   readonly #groups = new Map<string, Group>();
-  /** The generation that new connections were steered to last; null: another baton steers, or none has served. */
-  serving: number | null = null;
   /** Where the crashed generation `of` was reached: its heir has some of its members already. */
   #estate: { readonly of: number; readonly groups: ReadonlySet<Group> } | null = null;
-
-  /** The generation that was switched to last, until the service ends: what it opens is reached at once. */
+  /**
+   * The generation that was switched to last, until the service ends: what it opens is reached at once. Null:
+   * another baton steers, or none has served.
+   */
   servingEpoch: number | null = null;
   /** Called before a group changes the kernel's array. */
   beforeChange: () => void = () => {};
@@ -122,7 +122,7 @@ export class Listeners {
    * generation has (had) that was rolled back, or has never served, is none of the service's.
    */
   isOfService(group: Group): boolean {
-    const { serving } = this;
+    const serving = this.servingEpoch;
     if (!group.members.some((each) => group.isReceiving(each) && !each.late && !each.dead)) {
       return false;
     }
@@ -132,7 +132,6 @@ export class Listeners {
 
   /** THE POINT OF NO RETURN of a reload. */
   switchTo(epoch: number): void {
-    this.serving = epoch;
     this.findShutDown();
     this.servingEpoch = epoch;
     for (const group of this.groups) group.steerTo(epoch);

@@ -11,6 +11,7 @@ import { fillPlaceholders, serverEnvironment } from "../handoff/dialects.ts";
 import { hookEnvironment } from "../hooks/environment.ts";
 import type { HookCircumstances } from "../hooks/environment.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
+import { statOf } from "../platform/path.ts";
 import * as proc from "../platform/proc.ts";
 
 const SIGTERM = 15;
@@ -127,8 +128,8 @@ function readEnvFile(path: string | null, directory: string): Record<string, str
 export function logicalDirectory(env: Readonly<Record<string, string>>, physical: string): string {
   const named = env["PWD"];
   if (named === undefined || !named.startsWith("/")) return physical;
-  const a = proc.statOf(named);
-  const b = proc.statOf(physical);
+  const a = statOf(named);
+  const b = statOf(physical);
   return a && b && a.dev === b.dev && a.ino === b.ino ? named : physical;
 }
 

@@ -123,7 +123,6 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   kept.close();
   // A state of an earlier build has not all of the fields.
   const service = { ...INITIAL_STATE, ...state.service };
-  context.listeners.serving = servingOf(service)?.epoch ?? service.bequest;
   history.after(service);
   context.listeners.servingEpoch = servingOf(service)?.epoch ?? service.bequest;
   return wasKilled ? withoutStop(service) : service;

@@ -5,6 +5,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
+import { exists } from "../../src/platform/path.ts";
 import * as proc from "../../src/platform/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { spawnChild, spawnShell } from "../support/own_child.ts";
@@ -242,11 +243,11 @@ describe("proc: this process and this machine", () => {
       symlinkSync("missing", dir.join("dangling"));
       symlinkSync("loop", dir.join("loop"));
       assert.deepEqual(
-        [file, dir.path, dir.join("good")].map(proc.exists),
+        [file, dir.path, dir.join("good")].map(exists),
         [true, true, true],
       );
       const absent = [dir.join("missing"), dir.join("dangling"), dir.join("loop"), `${file}/below`];
-      assert.deepEqual(absent.map(proc.exists), [false, false, false, false]);
+      assert.deepEqual(absent.map(exists), [false, false, false, false]);
     },
   );
 });

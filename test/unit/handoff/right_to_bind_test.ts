@@ -70,6 +70,7 @@ function candidate(heirOf: number | null, hints: string[]): Tenant {
     onListening: () => {},
     onConflict: (reason) => assert.fail(reason),
     onHint: (text) => hints.push(text),
+    onReleased: () => assert.fail("nothing was postponed"),
   };
 }
 

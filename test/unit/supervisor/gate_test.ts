@@ -262,7 +262,7 @@ describe("Gate", () => {
       () => {
         const { groups, ready = "auto", wantsNotification = false, notified = false } = each;
         const table = listeners(groups);
-        table.serving = each.serving === undefined ? OLD : each.serving;
+        table.servingEpoch = each.serving === undefined ? OLD : each.serving;
         const gate = new Gate(NEW, ready, table, wantsNotification);
         gate.notified = notified;
         assert.equal(gate.isPassed, each.passed);
@@ -278,7 +278,7 @@ describe("Gate", () => {
       "a:80": [{ ...oldServes }],
       "b:90": [{ epoch: NEW, receiving: true }],
     });
-    table.serving = OLD;
+    table.servingEpoch = OLD;
     table.bequeath(OLD);
     const [served, extra] = table.groups.map(({ members }) => members[0]!);
     served!.epoch = NEW;
