@@ -21,8 +21,10 @@ const ANSWER = Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 4;
 const ROOM = 2;
-/** Longer than the preview of all connections takes, and than a client waits before it acknowledges an answer. */
-const STALL_MS = 100;
+/** Longer than the preview of all connections takes. */
+const STALL_MS = 50;
+/** Of the kernel, by which it says when something came. */
+const TICK_MS = 12;
 /** Far less than until everybody is let in, whatever was seen (rounds.ts). */
 const SOON_MS = 3_000;
 
@@ -93,6 +95,11 @@ class Server implements Disposable {
   }
 }
 
+/** The whole process is busy with something else. */
+function stall(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 /** As if this process could have no descriptor more. */
 function withoutDescriptors<T>({ processes }: Platform, call: () => T): T {
   const [limit] = processes.fileLimit();
@@ -131,7 +138,7 @@ describe("Mover", () => {
     const ready: KeptConnections[] = [];
     using server = new Server(platform, 1, {
       processes: () => {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STALL_MS);
+        stall(STALL_MS);
         return [platform.runtime.pid];
       },
       quietMs: 1,
@@ -139,6 +146,8 @@ describe("Mover", () => {
     });
     const conversation = server.conversations[0]!;
     conversation.ask();
+    // Else the kernel cannot tell which came first.
+    stall(TICK_MS);
     conversation.answer();
     await waitUntil(() => conversation.isHeldBack || ready.length > 0, { what: "a decision" });
     assert.deepEqual(ready, []);
