@@ -229,7 +229,7 @@ export class Effects {
 
   #beginUpgrade(inPlace: boolean, state: ServiceState): void {
     const facts = handoverFacts(this, state);
-    if (this.offers?.begin(state.upgrade ?? [], facts, state.nextEpoch)) return;
+    if (this.offers?.begin(state.upgrade ?? [], facts)) return;
     const far = this.context.listeners.groups.find(({ network }) => network !== null);
     if (far !== undefined) {
       // What makes sockets there does not travel by exec or to a child.

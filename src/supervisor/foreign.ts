@@ -108,6 +108,11 @@ export class ForeignGeneration implements GenerationHandle {
     for (const epoch of epochs) if (!adopted.has(epoch)) listeners.retire(epoch);
   }
 
+  /** Of the first generation here. */
+  get #nextEpoch(): number {
+    return this.options.predecessor.state.nextEpoch ?? this.epoch + 1;
+  }
+
   /** Its own baton asks. */
   endLiveness(): void {}
 
@@ -127,7 +132,7 @@ export class ForeignGeneration implements GenerationHandle {
       this.options.onTakenOver();
     } finally {
       // Names that cannot be taken are the smaller evil: unless it hears of us, the old baton ends us.
-      this.options.predecessor.saysServing(this.epoch + 1);
+      this.options.predecessor.saysServing(this.#nextEpoch);
       this.#told = true;
     }
   }

@@ -26,6 +26,7 @@ export function handoverFacts(sources: HandoverSources, state: ServiceState): Ha
     name: context.config.name,
     batonVersion: options.version,
     epoch: serving?.epoch ?? 0,
+    nextEpoch: state.nextEpoch,
     servingPid: running?.pid ?? null,
     survivor: outlives ? { pid: leader.pid, startTime: leader.startTime } : null,
     startedAt: (running?.startedAt ?? new Date()).toISOString(),

@@ -94,7 +94,7 @@ export class Offers {
   }
 
   /** @returns false when none of `requests` is a takeover's */
-  begin(requests: readonly number[], facts: HandoverFacts, nextEpoch: number): boolean {
+  begin(requests: readonly number[], facts: HandoverFacts): boolean {
     const asked = this.#asked.find(({ request }) => requests.includes(request));
     if (asked === undefined) return false;
     this.#asked = this.#asked.filter((each) => each !== asked);
@@ -107,16 +107,16 @@ export class Offers {
     }
     this.options.logger.info(`takeover: "${hello.name}" (baton ${hello.baton}) has connected`);
     try {
-      this.#begin(asked, facts, nextEpoch);
+      this.#begin(asked, facts);
     } catch (error) {
       giver.refuse(error instanceof Error ? error.message : String(error));
     }
     return true;
   }
 
-  #begin({ giver, hello }: Asked, facts: HandoverFacts, nextEpoch: number): void {
+  #begin({ giver, hello }: Asked, facts: HandoverFacts): void {
     const { platform, listeners, backlog, lock } = this.options;
-    const lending = new Lending(platform, listeners, { epoch: nextEpoch, backlog });
+    const lending = new Lending(platform, listeners, { epoch: facts.nextEpoch, backlog });
     const [group] = lending.groups;
     const own = ownNamespace("net");
     const isNear = hello.network === (group?.network?.name ?? own);
@@ -130,7 +130,7 @@ export class Offers {
         name: facts.name,
         network: group?.network?.name ?? own,
         epoch: facts.epoch,
-        nextEpoch,
+        nextEpoch: facts.nextEpoch,
         startedAt: facts.startedAt,
         notified: facts.notified,
         counters: facts.counters,

@@ -19,7 +19,9 @@ import type { Children } from "./children.ts";
 import type { UpgradeReport } from "./snapshot.ts";
 
 /** What the state says besides listeners. */
-export type HandoverFacts = Omit<HandoverState, "version" | "pid" | "groups">;
+export type HandoverFacts =
+  & Omit<HandoverState, "version" | "pid" | "groups" | "nextEpoch">
+  & Required<Pick<HandoverState, "nextEpoch">>;
 
 export interface UpgraderOptions {
   readonly platform: Platform;
@@ -125,7 +127,8 @@ export class Upgrader {
     if (this.#successor !== null) {
       this.#successor.abort();
       // Of its first generation: who was killed has not removed it.
-      rmSync(this.options.notifyPath(this.#successor.options.state.epoch + 1), { force: true });
+      const { epoch, nextEpoch = epoch + 1 } = this.#successor.options.state;
+      rmSync(this.options.notifyPath(nextEpoch), { force: true });
       this.#successor = null;
     }
     for (const group of this.options.listeners.groups) group.thaw();

@@ -32,6 +32,8 @@ export interface HandoverState {
   readonly pid: number;
   /** The serving generation. */
   readonly epoch: number;
+  /** Of the new baton's first generation: a failed one may still drain, and have members. Earlier batons did not say. */
+  readonly nextEpoch?: number;
   readonly servingPid: number | null;
   /** Its process, when it outlives the old baton: --survive, --orphan keep. Earlier batons did not say. */
   readonly survivor?: { readonly pid: number; readonly startTime: number } | null;

@@ -306,7 +306,7 @@ describe("a graceful server finishes its requests after the stop signal", () => 
       await using baton = await startBaton(place(which, { port, workDir: work.path }));
       const requests = 2;
       // Longer than the new generation's start on a busy machine.
-      await using slow = inFlight(port, requests, 8_000);
+      await using slow = inFlight(port, requests, 12_000);
       await busy(baton, 0, requests);
       await reload(baton);
       await inState(baton, 0, "stopping");

@@ -234,6 +234,10 @@ describe("a hold", () => {
     await using baton = await startBaton({ command, env: { TARGET_FILE: target }, flags });
     deploy(target, { command: fixtureCommand("two_ports.js"), env });
     assert.equal((await baton.cli("reload", "--hold")).code, 0, baton.stderr);
+    // Nobody has waited for that one.
+    const listens = async () =>
+      (await baton.status()).listeners.some(({ address }) => address.endsWith(`:${second}`));
+    await waitUntil(listens, { what: "it listens at the other port" });
     const client = createConnection({ port: second, host: "127.0.0.1" });
     client.on("error", () => {});
     client.write("GET / HTTP/1.1\r\n");

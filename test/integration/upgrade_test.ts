@@ -211,6 +211,47 @@ describe("upgrade of baton itself", () => {
     }
   });
 
+  test(
+    "while a version drains that was rolled back: it gets nothing, and no number is given twice",
+    {
+      timeout: TEST_TIMEOUT_MS,
+    },
+    async () => {
+      using work = tempDir();
+      const port = await freePort();
+      const version = work.write("version", "1");
+      const script = 'VERSION="$(cat "$0")"; export VERSION; exec "$@"';
+      await using baton = await startBaton({
+        command: ["sh", "-c", script, version, ...fixtureCommand("node_http.js")],
+        env: { PORT: String(port) },
+      });
+      work.write("version", "2");
+      assert.equal((await baton.cli("reload", "--hold")).code, 0, baton.stderr);
+      const client = createConnection({ port, host: "127.0.0.1" });
+      client.resume();
+      client.write("GET / HTTP/1.1\r\n");
+      const isIn = async () =>
+        (await baton.status()).generations.find(({ epoch }) => epoch === 1)?.connections.busy === 1;
+      await waitUntil(isIn, { what: "a request is being sent" });
+      assert.equal((await baton.cli("rollback")).code, 0, baton.stderr);
+      work.write("version", "1");
+      await using load = new Load({ port }).start();
+      await load.answersMore(20);
+      const old = await leader(baton);
+      const upgraded = await baton.cli("upgrade");
+      assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
+      assert.equal((await baton.status()).epoch, 2);
+      await load.answersMore(50);
+      client.end("Host: a\r\nConnection: close\r\n\r\n");
+      await replaced(baton, old);
+      await load.answersMore(50);
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+      assert.deepEqual([...tally.byVersion.keys()], ["1"]);
+      await stopNewest(baton);
+    },
+  );
+
   test("two upgrades at once: one is refused", { timeout: TEST_TIMEOUT_MS }, async () => {
     using work = tempDir();
     const port = await freePort();
