@@ -77,16 +77,19 @@ async function refuses(
   assert.equal(existsSync(work.join("started")), false, "no server was started");
 }
 
-/** No socket, and nobody has the lock. */
-function nothingLeftIn(directory: string): void {
-  const files = readdirSync(directory);
-  assert.deepEqual(files.filter((file) => !file.endsWith(".lock")), []);
-  for (const file of files) {
-    const { ino } = statSync(`${directory}/${file}`);
-    const held = readFileSync("/proc/locks", "utf8").split("\n")
-      .filter((line) => line.includes(`:${ino} `));
-    assert.deepEqual(held, [], `${file} is not locked`);
-  }
+/** No socket, and nobody has the lock. A holder (--survive) ends a moment after its baton. */
+async function nothingLeftIn(directory: string): Promise<void> {
+  await waitUntil(() => {
+    const files = readdirSync(directory);
+    assert.deepEqual(files.filter((file) => !file.endsWith(".lock")), []);
+    for (const file of files) {
+      const { ino } = statSync(`${directory}/${file}`);
+      const held = readFileSync("/proc/locks", "utf8").split("\n")
+        .filter((line) => line.includes(`:${ino} `));
+      assert.deepEqual(held, [], `${file} is not locked`);
+    }
+    return true;
+  }, { what: "nothing is left" });
 }
 
 describe("wrong words are refused with 64", () => {
@@ -146,7 +149,7 @@ describe("wrong words are refused with 64", () => {
       const command = what === "no command" ? [] : ["--", ...tracingServer(work)];
       const all = ["--runtime-dir", directory.path, ...words, ...command];
       await refuses(work, all, { code: EXIT_USAGE, names, remedy });
-      nothingLeftIn(directory.path);
+      await nothingLeftIn(directory.path);
     });
   }
 
@@ -206,7 +209,7 @@ describe("what is taken is refused with 75", () => {
       const holder = `held by .* \\(pid ${process.pid}\\): stop that, or use another address`;
       assert.match(stderr, new RegExp(`Cannot listen at \\S+:${stranger.port}: it is ${holder}`));
       assert.equal(existsSync(work.join("started")), false, "no server was started");
-      nothingLeftIn(directory.path);
+      await nothingLeftIn(directory.path);
     }
   });
 
@@ -228,7 +231,7 @@ describe("what is taken is refused with 75", () => {
         },
       );
       assert.equal(existsSync(pidfile), false, "a pidfile is left");
-      nothingLeftIn(directory.path);
+      await nothingLeftIn(directory.path);
     });
   }
 
@@ -285,7 +288,7 @@ describe("what is taken is refused with 75", () => {
       },
     );
     assert.equal(readFileSync(pidfile, "utf8"), `${baton.pid}\n`);
-    nothingLeftIn(directory.path);
+    await nothingLeftIn(directory.path);
     await serves(baton, port, before);
   });
 });
@@ -313,7 +316,7 @@ describe("what is stale is taken over", () => {
     assert.equal(readFileSync(pidfile, "utf8"), `${baton.pid}\n`);
     assert.equal((await baton.stop()).code, 0, baton.stderr);
     assert.equal(existsSync(pidfile), false);
-    nothingLeftIn(baton.dir.path);
+    await nothingLeftIn(baton.dir.path);
   });
 
   const STALE_PIDFILES: readonly [what: string, content: string][] = [
@@ -411,7 +414,7 @@ describe("a file that cannot be written is refused with 64", () => {
         remedy: null,
       });
       assert.equal(existsSync(pidfile), false, "no pidfile is left behind");
-      nothingLeftIn(directory.path);
+      await nothingLeftIn(directory.path);
     });
   }
 });

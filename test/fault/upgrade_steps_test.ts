@@ -9,6 +9,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
+import { blockedCalls } from "../../src/platform/proc.ts";
 import { type Baton, batonCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
@@ -177,6 +178,9 @@ test("kill -9 of the old baton, whose server waits in a listen: that is answered
     for (const count of [1, 2]) {
       process.kill(oldServer, "SIGUSR2");
       await times(count, "bound");
+      await waitUntil(() => inListen(oldServer) === count, { what: `${count} listen` });
+      // Whoever answers has worked off what came before: the call is written down.
+      assert.equal((await baton.status()).pid, baton.pid);
     }
     process.kill(baton.pid, "SIGKILL");
     await times(2, "listens");
@@ -190,6 +194,12 @@ test("kill -9 of the old baton, whose server waits in a listen: that is answered
     await upgrade;
   }
 });
+
+/** Threads of `pid` that wait in listen(2). */
+function inListen(pid: number): number {
+  const number = process.arch === "arm64" ? 201 : 50;
+  return blockedCalls(pid).filter(({ call }) => call === number).length;
+}
 
 /** It answers under the name, and has one generation. */
 async function isTheOne(baton: Baton, pid: number): Promise<void> {
