@@ -167,7 +167,7 @@ describe("baton itself under systemd", { skip }, () => {
         seen.push(await storedAtRest(service));
       }
       const [first = 0] = seen;
-      // A reload may come before the old baton has let go of everything: the next one tidies up then.
+      // A server that is writing as it begins to listen keeps its pipes (output.ts): two more, until it is replaced.
       await waitUntil(async () => {
         if (await service.stored() <= first) return true;
         await service.succeeds("reload");
