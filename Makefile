@@ -15,7 +15,7 @@ TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-unit test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-systemd-next bench soak clean fmt check ci
+.PHONY: help demo build test test-all test-unit test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-systemd-next bench soak clean fmt check ci
 
 help: ## Show this list
 	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
@@ -25,7 +25,10 @@ demo: build ## Reload a Node server five times under load, and count what was lo
 
 build: dist/baton ## Build dist/baton, and the bundles for Bun and Deno
 
-test: build ## Run all checks and all tests but the slow ones (FILE=text: only some files)
+test: build ## Run all checks, and every promise once (FILE=text: only some files)
+	@$(TEST) gate
+
+test-all: build ## Run everything on Bun and Deno, as root and as a user, newer systemd, long tests (2 hours)
 	@$(TEST) all
 
 test-unit: node_modules/.installed ## Run the unit tests on Bun and on Deno

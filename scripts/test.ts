@@ -4,10 +4,11 @@
  *
  *   deno run -A scripts/test.ts [--file TEXT] [--minutes N] [--tally FILE] SUITE...
  *
- * SUITE is one of `SUITES`, or of `GROUPS`: `all` is everything but the slow ones.
+ * SUITE is one of `SUITES`, or of `GROUPS`: `gate` is what `make test` runs, `all` everything there is.
  * `--file` keeps the test files whose path contains TEXT. `--minutes` goes round after round until
  * the time is up (a soak). `--tally` adds the three numbers to FILE as a line instead of printing the
- * last line, for whoever sums up several runs. Nothing is ever tried a second time.
+ * last line, for a caller that sums up several runs. A test file that fails is run once more, alone: if it passes then
+ * it counts as passed and is listed as flaky. A soak tries nothing a second time.
  */
 import { parseArgs } from "node:util";
 import { Terminal } from "./terminal.ts";
@@ -64,7 +65,15 @@ async function main(options: Options, report: Report): Promise<number> {
     if (deadline !== null) terminal.line(`round ${++round}`);
     for (const names of poolsOf(options.suites)) {
       if (isOver()) break;
-      await using pool = new Pool({ ...options, deno: deno.path, report, terminal, isOver });
+      const retries = deadline === null;
+      await using pool = new Pool({
+        ...options,
+        deno: deno.path,
+        report,
+        terminal,
+        isOver,
+        retries,
+      });
       files += await pool.run(names);
     }
   } while (deadline !== null && !isOver());

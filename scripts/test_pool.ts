@@ -4,7 +4,7 @@
  */
 import type { Terminal } from "./terminal.ts";
 import type { Report } from "./test_report.ts";
-import { type Job, run } from "./test_run.ts";
+import { type Job, type Outcome, run } from "./test_run.ts";
 import { longestFirst, QUICK_TEST_MS, SUITES } from "./test_suites.ts";
 import type { Suite } from "./test_suites.ts";
 import { systemdTree } from "./test_systemd_tree.ts";
@@ -22,7 +22,12 @@ export interface PoolOptions {
   readonly terminal: Terminal;
   /** No job begins any more. */
   readonly isOver: () => boolean;
+  /** A test file that fails is run once more, alone, to tell what is broken from what is unsteady. */
+  readonly retries: boolean;
 }
+
+/** With more failures than this in one pool something is broken, and a second run would only cost time. */
+const MOST_RETRIED = 5;
 
 interface Running {
   readonly name: string;
@@ -33,9 +38,18 @@ interface Running {
   done: number;
 }
 
+interface Failed {
+  readonly suite: Running;
+  readonly outcome: Outcome;
+}
+
 interface Next {
   readonly job: Job;
   readonly suite: Running;
+}
+
+function hasFailed({ results }: Outcome): boolean {
+  return results.some(({ status }) => status === "failed");
 }
 
 /** @returns the names in order, in rows whose suites allow the same number of files at the same time */
@@ -54,6 +68,7 @@ export function poolsOf(names: readonly string[]): string[][] {
 export class Pool implements AsyncDisposable {
   readonly #current = new Set<string>();
   readonly #begun = new Set<Running>();
+  readonly #failed: Failed[] = [];
   #user: PlainUserPlace | null = null;
   #done = 0;
 
@@ -64,6 +79,7 @@ export class Pool implements AsyncDisposable {
     const { parallel = 1 } = SUITES[names[0] ?? ""] ?? {};
     const queue = this.#queue(names);
     await Promise.all(Array.from({ length: parallel }, () => this.#work(queue)));
+    await this.#retry();
     this.options.terminal.status("");
     for (const suite of this.#begun) this.#end(suite);
     return this.#done;
@@ -78,9 +94,31 @@ export class Pool implements AsyncDisposable {
       this.#current.delete(job.title);
       this.#done++;
       suite.done++;
-      this.options.report.add(suite.name, outcome, suite.isQuick);
-      if (suite.done === suite.count) this.#end(suite);
+      if (this.options.retries && job.junit !== null && hasFailed(outcome)) {
+        this.#failed.push({ suite, outcome });
+        this.options.terminal.line(
+          `again   ${suite.name}: ${job.title} failed: it runs once more at the end`,
+        );
+      } else {
+        this.options.report.add(suite.name, outcome, suite.isQuick);
+        if (suite.done === suite.count && !this.#awaitsRetry(suite)) this.#end(suite);
+      }
       this.#show(suite);
+    }
+  }
+
+  #awaitsRetry(suite: Running): boolean {
+    return this.#failed.some((failed) => failed.suite === suite);
+  }
+
+  /** Runs what has failed once more, one file at a time with nothing beside it. */
+  async #retry(): Promise<void> {
+    const { report, isOver } = this.options;
+    const isBroken = this.#failed.length > MOST_RETRIED;
+    for (const { suite, outcome } of this.#failed.splice(0)) {
+      const second = isBroken || isOver() ? outcome : await run(outcome.job);
+      if (hasFailed(second)) report.add(suite.name, second, suite.isQuick);
+      else report.addFlaky(suite.name, outcome, second);
     }
   }
 

@@ -10,6 +10,11 @@ import { lastName, type Outcome } from "./test_run.ts";
 const MAX_SHOWN_OUTPUT_LENGTH = 20_000;
 
 const MAX_FIGURE_LENGTH = 140;
+const MAX_FLAKY_LENGTH = 400;
+
+/** The first line of a test's output that looks like the message of a failure. */
+const FIRST_MESSAGE =
+  /^\s*(?:error: .*|\w*Error: .*|.*(?:left process \d|took longer than|ended without a report).*)$/m;
 
 interface Noted extends TestResult {
   readonly suite: string;
@@ -41,6 +46,7 @@ class Counts {
 export class Report {
   readonly #suites = new Map<string, Counts>();
   readonly #noted: Noted[] = [];
+  readonly #flaky: { readonly suite: string; readonly file: string; readonly why: string }[] = [];
   /** Deno forgets why, but what it skips was skipped on Bun before it, for the same reason. */
   readonly #reasons = new Map<string, string>();
 
@@ -60,6 +66,19 @@ export class Report {
     const what = isCheck ? suite : `${suite}: ${job.title}: ${counts}`;
     this.#line(counts, `${what}, ${seconds(durationMs)}`);
     if (counts.failed === 0) return this.#figures(output);
+    this.#output(output);
+  }
+
+  /** It failed, and passed when it ran once more, alone: counted as passed, and listed. */
+  addFlaky(suite: string, first: Outcome, second: Outcome): void {
+    const names = first.results.filter(({ status }) => status === "failed").map(({ name }) => name);
+    const message = FIRST_MESSAGE.exec(first.output)?.[0].trim() ?? "no message";
+    this.#flaky.push({ suite, file: first.job.title, why: `${names.join("; ")}: ${message}` });
+    this.#output(first.output);
+    this.add(suite, second, false);
+  }
+
+  #output(output: string): void {
     for (const line of output.slice(-MAX_SHOWN_OUTPUT_LENGTH).trimEnd().split("\n")) {
       this.terminal.line(`    ${line}`);
     }
@@ -101,6 +120,10 @@ export class Report {
     for (const line of table) this.terminal.line(line);
     this.#list("skipped");
     this.#list("failed");
+    if (this.#flaky.length > 0) this.terminal.line("\nflaky (failed, then passed alone):");
+    for (const { suite, file, why } of this.#flaky) {
+      this.terminal.line(`  ${suite}: ${file}: ${why.slice(0, MAX_FLAKY_LENGTH)}`);
+    }
     const total = new Counts();
     for (const each of this.#suites.values()) {
       for (const key of ["passed", "failed", "skipped"] as const) total[key] += each[key];

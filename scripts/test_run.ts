@@ -2,7 +2,7 @@
  * Runs one test file, or one check, as a process of its own and says what came of it.
  *
  * Guarantees: a run that ends well but ran no test has failed; so has one that crashed, that took too
- * long, or that left processes behind. Never runs anything twice. What is left behind is found by a
+ * long, or that left processes behind. What is left behind is found by a
  * variable in its environment, and killed.
  */
 import { killTree } from "../test/support/proc.ts";

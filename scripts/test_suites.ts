@@ -52,9 +52,22 @@ const ALONE_ON_MACHINE = ["keep_alive"] as const;
 const KEEP_ALIVE_ON_DENO = ["keep_alive_test", "keep_alive_auto", "keep_alive_shutdown"] as const;
 /** Only root can test these; what else there is on Deno is tested as an ordinary user. */
 const NEED_ROOT = ["systemd", "takeover", "rolling_update"] as const;
-/** What any user must get alike, of which this is a part: Deno is tested with all of it. */
+/** What any user must get alike, of which this is a part: `make test-all` has all of it, with baton on Deno. */
 const FOR_ANY_USER = [
   ...["crash", "examples", "output", "queue"],
+] as const;
+/** One file for each thing that the runtime has a part in: start, reload, drain, output, upgrade, takeover, stop. */
+const SMOKE_ON_DENO = [
+  ...[
+    "real_servers",
+    "output",
+    "inherit",
+    "drain_test",
+    "in_place",
+    "health_gate",
+    "shutdown_only",
+  ],
+  ...["crash", "upgrade_test"],
 ] as const;
 /** Start, reload and stop in all their forms, and the store: what newer releases do otherwise. */
 const ON_NEWER_SYSTEMD = ["systemd_test", "systemd_store"] as const;
@@ -87,6 +100,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   "protocol-deno": { ...PROMISES, folder: "test/protocol", env: ON_DENO },
   integration: { ...PROMISES, except: ALONE_ON_MACHINE },
   "integration-deno": { ...PROMISES, env: ON_DENO, except: ALONE_ON_MACHINE },
+  "integration-smoke-deno": { ...PROMISES, env: GENTLY_ON_DENO, files: SMOKE_ON_DENO },
   "keep-alive": { ...PROMISES, files: ALONE_ON_MACHINE, parallel: 1 },
   "keep-alive-deno": { ...PROMISES, files: KEEP_ALIVE_ON_DENO, parallel: 1, env: ON_DENO },
   "integration-root-deno": { ...PROMISES, env: ON_DENO, files: NEED_ROOT },
@@ -110,13 +124,22 @@ export const SUITES: Readonly<Record<string, Suite>> = {
 };
 
 const CHECKS = ["fmt", "lint", "types", "imports"] as const;
+const BASIS = [...CHECKS, "unit", "unit-deno", "platform", "platform-deno"] as const;
 /** Several suites under one name. */
 export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   checks: CHECKS,
+  /** What must be green before anything lands: every promise once, on Bun as root, and a smoke set of the others. */
+  gate: [
+    ...BASIS,
+    ...["protocol", "integration", "integration-smoke-deno", "integration-user", "fault"],
+    ...["keep-alive", "fault-keep-alive"],
+  ],
+  /** Every combination of runtime and user that is promised. */
   all: [
-    ...[...CHECKS, "unit", "unit-deno", "platform", "platform-deno", "protocol", "protocol-deno"],
-    ...["integration", "integration-root-deno", "integration-user", "integration-user-deno"],
-    ...["keep-alive", "keep-alive-deno"],
+    ...BASIS,
+    ...["protocol", "protocol-deno", "integration", "integration-root-deno", "integration-user"],
+    ...["integration-user-deno", "fault", "fault-deno-all", "systemd-next-all"],
+    ...["keep-alive", "keep-alive-deno", "fault-keep-alive", "system", "long", "long-deno"],
   ],
 };
 
