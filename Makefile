@@ -29,7 +29,7 @@ test: build ## Run all checks, and every promise once (FILE=text: only some file
 	@$(TEST) gate
 
 test-all: build ## Run everything on Bun and Deno, as root and as a user, newer systemd, long tests (2 hours)
-	@$(TEST) all
+	@BATON_TEST_FULL=1 $(TEST) all
 
 test-unit: node_modules/.installed ## Run the unit tests on Bun and on Deno
 	@$(TEST) unit unit-deno
@@ -62,7 +62,7 @@ bench: build ## Measure wrapped against bare speed, start-up, memory and wake-up
 	@$(RUN) scripts/bench.ts $(BENCH)
 
 soak: build ## Repeat integration and fault tests for SOAK_MINUTES (30)
-	@SOAK_MINUTES=$(SOAK_MINUTES) $(TEST) --minutes $(SOAK_MINUTES) integration fault integration-deno fault-deno-all
+	@BATON_TEST_FULL=1 $(TEST) --minutes $(SOAK_MINUTES) integration fault integration-deno fault-deno-all
 
 check: node_modules/.installed ## Check format, lint, types and import directions
 	@$(TEST) checks

@@ -18,11 +18,12 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
 import { findPython, FIXTURES, required } from "../support/programs.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand, place, server, type ServerId } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const RELOADS = 10;
+const RELOADS = repeats({ full: 10, quick: 3 });
 /** One-second requests at the same time: as many are in flight at any moment. */
 const CLIENTS = 42;
 /** Longer than any request of these tests. */

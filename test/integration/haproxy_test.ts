@@ -12,12 +12,13 @@ import { probe } from "../support/kube_pod.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { which } from "../support/programs.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const HAPROXY = which("haproxy");
-const ROUNDS = 10;
+const ROUNDS = repeats({ full: 10, quick: 3 });
 /** Checks come every 100 ms, two must fail; with what a busy machine adds. */
 const MIN_DRAIN = "1s";
 const OPTIONS = {

@@ -11,11 +11,12 @@ import { batonCommand, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const UPGRADES = 20;
+const UPGRADES = repeats({ full: 20, quick: 5 });
 
 describe("upgrade in place", () => {
   test(`${UPGRADES} in a row lose nothing`, { timeout: TEST_TIMEOUT_MS }, async () => {

@@ -11,10 +11,11 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
 import { FIXTURES, which } from "../support/programs.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand, type Runnable } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const RELOADS = 10;
+const RELOADS = repeats({ full: 10, quick: 3 });
 const NO_IPV6 =
   Object.values(networkInterfaces()).flat().every((each) => each?.address !== "::1") &&
   "there is no IPv6 on the loopback interface";

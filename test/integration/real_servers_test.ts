@@ -9,11 +9,12 @@ import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
+import { repeats } from "../support/repeats.ts";
 import { place, SERVERS } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { alive } from "../support/proc.ts";
 
-const RELOADS = 10;
+const RELOADS = repeats({ full: 10, quick: 3 });
 
 describe("reload under load loses no connection", () => {
   for (const server of SERVERS) {

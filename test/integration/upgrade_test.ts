@@ -14,11 +14,12 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { findBun, findDeno, REPOSITORY, required } from "../support/programs.ts";
 import { alive, killTree } from "../support/proc.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const UPGRADES = 20;
+const UPGRADES = repeats({ full: 20, quick: 5 });
 
 /** The pid of the baton that answers now. */
 async function leader(baton: Baton): Promise<number> {
