@@ -3,9 +3,12 @@
  * the machine), start-up, an idle supervisor's memory and wake-ups, and how long a reload takes. The figures also go to dist/bench.json.
  *
  *   deno run -A scripts/bench.ts [--quick] [--only throughput,start,idle,reload,process-one,keep-alive]
+ *     [--beside BINARY]
+ *
+ * `--beside` measures start-up, reloads and the idle supervisor of another build too, in the same run.
  */
 import { parseArgs } from "node:util";
-import { batonCommand } from "../test/support/baton.ts";
+import { batonCommand, useBinary } from "../test/support/baton.ts";
 import { children, killTree } from "../test/support/proc.ts";
 import { which } from "../test/support/programs.ts";
 import { server, type ServerId } from "../test/support/servers.ts";
@@ -31,8 +34,9 @@ const skipped: string[] = [];
 async function main(argv: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...argv],
-    options: { quick: { type: "boolean" }, only: { type: "string" } },
+    options: { quick: { type: "boolean" }, only: { type: "string" }, beside: { type: "string" } },
   });
+  const beside = values.beside;
   const plan = values.quick ? QUICK : FULL;
   const wanted = (name: string) =>
     values.only === undefined || values.only.split(",").includes(name);
@@ -48,16 +52,33 @@ async function main(argv: readonly string[]): Promise<void> {
     at: new Date().toISOString(),
     plan,
     machine,
-    start: wanted("start") ? await start(plan.runs) : null,
-    reload: wanted("reload") ? await reload(plan.runs) : null,
+    start: wanted("start") ? await both(beside, () => start(plan.runs)) : null,
+    reload: wanted("reload") ? await both(beside, () => reload(plan.runs)) : null,
     processOne: wanted("process-one") ? await processOne(plan.runs) : null,
     keepAlive: wanted("keep-alive") ? await keepAlive() : null,
-    idle: wanted("idle") ? await idle(plan.idleAfterMs, plan.idleForMs) : null,
+    idle: wanted("idle") ? await both(beside, () => idle(plan.idleAfterMs, plan.idleForMs)) : null,
     throughput: wanted("throughput") ? await throughput(plan) : null,
     skipped,
   };
   await Deno.writeTextFile(OUTPUT, `${JSON.stringify(result, null, 2)}\n`);
   for (const reason of skipped) terminal.line(`skipped: ${reason}`);
+}
+
+/** Measures this build and, if there is one, the build beside it. */
+async function both<T>(
+  beside: string | undefined,
+  measureOne: () => Promise<T>,
+): Promise<T | [T, T]> {
+  if (beside === undefined) return await measureOne();
+  terminal.line("\nthis build:");
+  const own = await measureOne();
+  const before = useBinary(beside);
+  try {
+    terminal.line(`\n${beside}:`);
+    return [own, await measureOne()];
+  } finally {
+    useBinary(before);
+  }
 }
 
 async function start(runs: number): Promise<object> {

@@ -21,9 +21,18 @@ export const UNDER_TEST = process.env["BATON_UNDER_TEST"] === "deno" ? "deno" : 
 const START_DEADLINE_MS = 30_000;
 const MAX_KEPT_OUTPUT_LENGTH = 256 * 1024;
 
+let binary = join(REPOSITORY, "dist", "baton");
+
+/** From now on `path` is the baton that is started on Bun: a benchmark compares two builds. @returns the one before */
+export function useBinary(path: string): string {
+  const before = binary;
+  binary = path;
+  return before;
+}
+
 /** The words that start baton, without a shell. */
 export function batonCommand(): string[] {
-  if (UNDER_TEST === "bun") return [join(REPOSITORY, "dist", "baton")];
+  if (UNDER_TEST === "bun") return [binary];
   const bundle = join(REPOSITORY, "dist", "baton.deno.js");
   return [required("deno", findDeno()), "run", "-A", "--no-config", bundle];
 }
