@@ -5,7 +5,7 @@ import type { Command } from "./parse.ts";
 import { CommandError } from "./command_error.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_OK, EXIT_SYSTEM } from "./exit_status.ts";
 import type { Printer } from "./printer.ts";
-import { storyLine } from "./reload_text.ts";
+import { lateLines, storyLine } from "./reload_text.ts";
 import { callService } from "./target.ts";
 import type { HowLetIn } from "./trial_verbs.ts";
 
@@ -51,12 +51,17 @@ function describe(report: ReloadReport, print: Printer): void {
   }
   if (report.result === "ok") {
     print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`);
-    return story === "" ? undefined : print.out(`  ${story}`);
+    if (story !== "") print.out(`  ${story}`);
+    return lateLines(report, report.epoch).forEach((line) => print.out(`  ${line}`));
   }
   if (report.result === "refused") return print.error(`reload refused: ${report.reason}`);
   print.error(`reload failed: generation ${report.epoch}: ${report.reason}`);
   const times = story === "" ? "" : ` (${story})`;
-  print.error(`the generation before it serves on; nothing was lost${times}`);
+  print.error(
+    report.serving === null
+      ? `no generation serves now: connections wait while the server is started again${times}`
+      : `the generation before it serves on; nothing was lost${times}`,
+  );
   if (report.output.length === 0) {
     const where = "what it printed is in the output of baton";
     return print.error(report.outputIsDirect ? where : "it printed nothing");

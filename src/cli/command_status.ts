@@ -5,7 +5,7 @@ import type { LastReload, Snapshot, TrialView } from "../supervisor/snapshot.ts"
 import type { Command } from "./parse.ts";
 import { EXIT_OK } from "./exit_status.ts";
 import type { Printer } from "./printer.ts";
-import { storyLine } from "./reload_text.ts";
+import { lateLines, storyLine } from "./reload_text.ts";
 import { callService } from "./target.ts";
 
 const STATUS_TIMEOUT_MS = 5_000;
@@ -45,6 +45,7 @@ export function statusLines(snapshot: Snapshot, now: number): string[] {
     );
     const story = storyLine(lastReload);
     if (story !== "") lines.push(`  ${story}`);
+    for (const line of lateLines(lastReload, lastReload.epoch)) lines.push(`  ${line}`);
   }
   if (snapshot.trial) lines.push(trialText(snapshot.trial));
   const tables = [generationRows(snapshot, now), checkRows(snapshot), listenerRows(snapshot)];

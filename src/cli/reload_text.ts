@@ -1,7 +1,7 @@
-/** What a reload consisted of, for people: one line. Pure. */
+/** What a reload consisted of, for people: one line, and one for each address that is opened late. Pure. */
 import { describePhases } from "../supervisor/report.ts";
 import { NO_STORY } from "../supervisor/snapshot.ts";
-import type { ReloadStory } from "../supervisor/snapshot.ts";
+import type { LateView, ReloadStory } from "../supervisor/snapshot.ts";
 
 /**
  * @param story may come from a baton that told less
@@ -19,4 +19,23 @@ export function storyLine(story: Partial<ReloadStory>): string {
     parts.push(`connections: ${finished} finished, ${cut} cut, ${moved} moved`);
   }
   return parts.filter((part) => part !== "").join("; ");
+}
+
+/**
+ * @param story of a reload to generation `epoch`; may come from a baton that told less
+ * @returns `127.0.0.1:9000: generation 0 answers there until generation 1 does, or --ready-timeout is over`
+ */
+export function lateLines({ late = [] }: Partial<ReloadStory>, epoch: number | null): string[] {
+  return late.filter(({ state }) => state !== "opened").map((view) => lateLine(view, epoch));
+}
+
+function lateLine({ address, servedBy, state }: LateView, epoch: number | null): string {
+  const successor = `generation ${epoch}`;
+  if (state === "given up") {
+    return `${address}: not opened by ${successor} in --ready-timeout: the one before it had it open`;
+  }
+  const meanwhile = servedBy === null
+    ? `connections wait until ${successor} listens there`
+    : `generation ${servedBy} answers there until ${successor} does`;
+  return `${address}: ${meanwhile}, or --ready-timeout is over`;
 }

@@ -39,6 +39,8 @@ export interface DrainTarget {
    */
   readonly isLast: boolean;
   processes(): number[];
+  /** Inodes of all looks, also of a drain before this one. */
+  readonly seen: Set<number>;
   /** Connections that it has open and that are another generation's already: inodes. */
   departed(): ReadonlySet<number>;
   /** Connections with a request are on their way to it: with `isLast` they are waited for too. */
@@ -58,8 +60,6 @@ export class Drain {
   #lookMs = FIRST_LOOK_MS;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #counts: ConnectionCounts = NO_CONNECTIONS;
-  /** Inodes of all looks. */
-  readonly #seen = new Set<number>();
 
   constructor(
     readonly platform: Platform,
@@ -82,7 +82,7 @@ export class Drain {
 
   /** Connections that were there at one of the looks at least. */
   get seen(): number {
-    return this.#seen.size;
+    return this.target.seen.size;
   }
 
   /** Looks once more, for a report: busy is then who is owed an answer, however short the silence. */
@@ -126,7 +126,7 @@ export class Drain {
   #count(table: SocketTable, quietMs = this.target.quietMs): void {
     const departed = this.target.departed();
     const all = table.connectionsOf(this.target.processes());
-    for (const { inode } of all) this.#seen.add(inode);
+    for (const { inode } of all) this.target.seen.add(inode);
     const connections = all
       .filter(({ inode }) => !departed.has(inode));
     this.#first ??= new Set(connections.map(({ inode }) => inode));

@@ -264,7 +264,8 @@ export class Adopter {
       call.socket.close();
       return { errno: C.EADDRINUSE };
     }
-    group.takeMember(call.socket, { epoch, inode, owner: call.pid, backlog, late });
+    const ofSession = late && tenant.isOfSession(call.pid);
+    group.takeMember(call.socket, { epoch, inode, owner: call.pid, backlog, late, ofSession });
     return "done";
   }
 

@@ -10,6 +10,8 @@ export interface Tenant {
   readonly heirOf: number | null;
   /** It has served for a while: what it opens now was not part of its start. */
   readonly isSettled: boolean;
+  /** Whether a client's connection is the reason for process `pid`: what that opens goes with it. */
+  isOfSession(pid: number): boolean;
   /** All its processes. */
   processes(): number[];
   /** A member of it listens. `caller` still waits: its descriptors can be replaced. */

@@ -69,15 +69,31 @@ export class Draft extends Recovery {
         this.do({ kind: "kill", epoch: generation.epoch });
         return this.#candidateFailed(generation.epoch, event.reason, event.status);
       case "drained":
-        return this.stop(generation);
+        return generation.standsIn ? undefined : this.stop(generation);
       case "drain_timed_out":
-        return this.stop({ ...generation, cut: true });
+        return generation.standsIn ? undefined : this.stop({ ...generation, cut: true });
+      case "behind":
+        return this.#fallBehind(event.epoch, event.standIns);
+      case "caught_up":
+        if (this.state.behind !== null) {
+          this.do({ kind: "disarm", timer: "late", epoch: event.epoch });
+        }
+        this.set({ behind: null });
+        return this.releaseStandIns();
+      case "late_timed_out":
+        this.set({ behind: null });
+        this.do({ kind: "give_up_late", epoch: event.epoch, inTime: true });
+        return this.releaseStandIns();
       case "stop_timed_out":
         this.update({ ...generation, cut: true });
         return this.do({ kind: "kill", epoch: generation.epoch });
       case "healthy":
         this.retireLeftover();
-        return this.set({ crashes: 0 });
+        this.set({ crashes: 0 });
+        if (this.state.aftermathOf === "ok") this.set({ aftermathOf: null });
+        return;
+      case "aftermath_timed_out":
+        return this.set({ aftermathOf: null });
       case "exited":
         return this.#exited(generation, event.exit);
     }
@@ -114,7 +130,7 @@ export class Draft extends Recovery {
     const victim = oldest ?? this.state.generations.find(({ state }) => state === "stopping");
     if (killedAlready || victim === undefined) return;
     this.disarmAll(victim.epoch);
-    this.update({ ...victim, state: "stopping", cut: true });
+    this.update({ ...victim, state: "stopping", cut: true, standsIn: false });
     this.do({
       kind: "notice",
       text: `generation ${victim.epoch} is killed while draining: ` +
@@ -150,6 +166,17 @@ export class Draft extends Recovery {
     this.set({ queued: [...(this.state.queued ?? []), request], nextRollout: rollout });
   }
 
+  /** Where it does not listen yet those before it go on, and their drain has no end meanwhile. */
+  #fallBehind(epoch: number, standIns: readonly number[]): void {
+    if (this.state.behind !== epoch) this.do({ kind: "arm", timer: "late", epoch });
+    this.set({ behind: epoch });
+    for (const generation of this.state.generations) {
+      const isOne = generation.state === "draining" && standIns.includes(generation.epoch);
+      if (isOne) this.update({ ...generation, standsIn: true });
+    }
+    this.releaseStandIns(standIns);
+  }
+
   #candidateFailed(epoch: number, reason: string, status: number): void {
     this.do({ kind: "notice", text: `generation ${epoch} failed: ${reason}` });
     this.answer(epoch, "failed", reason);
@@ -158,7 +185,7 @@ export class Draft extends Recovery {
       this.set({ finished: true });
       return this.do({ kind: "finish", status });
     }
-    if (servingOf(this.state) !== null) return;
+    if (servingOf(this.state) !== null) return this.noteFailure();
     if (!this.state.served) return this.end(status);
     this.scheduleRestart(status);
   }

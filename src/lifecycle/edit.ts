@@ -3,6 +3,8 @@ import type { Generation } from "./generation.ts";
 import type { ServicePolicy, ServiceState } from "./state.ts";
 import type { ServiceEffect } from "./vocabulary.ts";
 
+const TIMERS = ["ready", "bake", "drain", "stop", "health", "late", "aftermath"] as const;
+
 export class Edit {
   readonly effects: ServiceEffect[] = [];
 
@@ -28,9 +30,17 @@ export class Edit {
   }
 
   protected disarmAll(epoch: number): void {
-    for (const timer of ["ready", "bake", "drain", "stop", "health"] as const) {
+    for (const timer of TIMERS) {
       this.do({ kind: "disarm", timer, epoch });
     }
+  }
+
+  /** It serves no longer: what was waited for because it did is not any more. */
+  protected disarmServing(epoch: number): void {
+    this.do({ kind: "disarm", timer: "health", epoch });
+    if (this.state.behind === epoch) this.do({ kind: "disarm", timer: "late", epoch });
+    if (this.state.aftermathOf === "failed") this.do({ kind: "disarm", timer: "aftermath", epoch });
+    this.set({ behind: null, aftermathOf: null });
   }
 
   protected retire(epoch: number): void {

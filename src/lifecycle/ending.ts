@@ -13,10 +13,24 @@ export class Ending extends Edit {
   }
 
   protected stop(generation: Generation): void {
-    this.update({ ...generation, state: "stopping" });
+    this.update({ ...generation, state: "stopping", standsIn: false });
     this.do({ kind: "disarm", timer: "drain", epoch: generation.epoch });
     this.do({ kind: "signal_stop", epoch: generation.epoch });
     this.do({ kind: "arm", timer: "stop", epoch: generation.epoch });
+  }
+
+  /**
+   * The serving generation listens wherever they did, or is not waited for any more. What has come to them meanwhile
+   * has the same time to end as what was there at the switch.
+   */
+  protected releaseStandIns(kept: readonly number[] = [], stopping = false): void {
+    for (const generation of this.state.generations) {
+      const { epoch, standsIn, state } = generation;
+      if (!standsIn || state !== "draining" || kept.includes(epoch)) continue;
+      this.update({ ...generation, standsIn: false });
+      this.do({ kind: "drain_rest", epoch, stopping });
+      this.do({ kind: "arm", timer: "drain", epoch });
+    }
   }
 
   /** Whatever was under way; who gets the connections stays as it is. */
@@ -44,6 +58,9 @@ export class Ending extends Edit {
     if (level === 1) this.refuseReloads();
     this.do({ kind: "disarm_backoff" });
     this.set({ replacing: false });
+    const { behind } = this.state;
+    if (behind !== null) this.do({ kind: "give_up_late", epoch: behind, inTime: false });
+    if (level === 1) this.releaseStandIns([], true);
     if (this.state.bequest !== null) {
       this.retire(this.state.bequest);
       this.set({ bequest: null });
@@ -59,14 +76,15 @@ export class Ending extends Edit {
       this.update({ ...because(generation, "stopped"), state: "stopping" });
       this.do({ kind: "kill", epoch });
     } else if (state === "serving" || state === "baking") {
-      this.do({ kind: "disarm", timer: "health", epoch });
+      this.disarmServing(epoch);
       if (state === "baking") this.endTrial(epoch);
       this.beginDrain(because(generation, "stopped"), true);
     } else if (state === "draining" && level === 2) {
       this.stop(because(generation, "stopped"));
     } else if (level >= 3) {
       this.disarmAll(epoch);
-      this.update({ ...because(generation, "stopped"), state: "stopping", cut: true });
+      const killed = { state: "stopping", cut: true, standsIn: false } as const;
+      this.update({ ...because(generation, "stopped"), ...killed });
       this.do({ kind: "kill", epoch });
     }
   }
@@ -79,8 +97,9 @@ export class Ending extends Edit {
     this.set({ stopRequests: 1, finalStatus: 0, handedOver: serving?.epoch ?? null });
     this.refuseReloads();
     this.retireLeftover();
+    this.releaseStandIns();
     if (serving === null) return;
-    this.do({ kind: "disarm", timer: "health", epoch: serving.epoch });
+    this.disarmServing(serving.epoch);
     this.beginDrain(because(serving, "superseded"), false);
   }
 

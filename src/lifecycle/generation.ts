@@ -40,6 +40,8 @@ export interface Generation {
   readonly served: boolean;
   /** Its drain or stop time ran out: connections or processes were cut. */
   readonly cut: boolean;
+  /** It drains, and is needed where the serving generation does not listen yet. */
+  readonly standsIn: boolean;
 }
 
 /** What can happen to one generation. */
@@ -54,6 +56,10 @@ export type GenerationEventKind =
   | "drain_timed_out"
   | "stop_timed_out"
   | "healthy"
+  | "behind"
+  | "caught_up"
+  | "late_timed_out"
+  | "aftermath_timed_out"
   | "exited";
 
 /** The events each state accepts. */
@@ -61,7 +67,10 @@ export const ACCEPTS = {
   starting: ["listening", "ready", "failed", "exited"],
   probing: ["ready", "failed", "exited"],
   baking: ["ramped", "bake_elapsed", "unhealthy", "exited"],
-  serving: ["unhealthy", "healthy", "exited"],
+  serving: [
+    ...["unhealthy", "healthy", "exited"] as const,
+    ...["behind", "caught_up", "late_timed_out", "aftermath_timed_out"] as const,
+  ],
   draining: ["drained", "drain_timed_out", "exited"],
   stopping: ["stop_timed_out", "exited"],
   exited: [],
@@ -74,7 +83,7 @@ export function accepts(state: GenerationState, event: GenerationEventKind): boo
 
 /** A generation that has just been asked for. */
 export function newGeneration(epoch: number, heirOf: number | null = null): Generation {
-  const untouched = { outcome: null, reason: null, served: false, cut: false };
+  const untouched = { outcome: null, reason: null, served: false, cut: false, standsIn: false };
   return { epoch, state: "starting", heirOf, ...untouched };
 }
 

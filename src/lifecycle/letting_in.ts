@@ -40,7 +40,7 @@ export class LettingIn extends Ending {
     const old = servingOf(this.state);
     if (generation.state === "baking") this.endTrial(epoch);
     else this.do({ kind: "disarm", timer: "ready", epoch });
-    this.do({ kind: "switch", epoch });
+    this.do({ kind: "switch", epoch, after: old?.epoch ?? this.state.bequest });
     this.update({ ...generation, state: "serving", served: true });
     this.do({ kind: "arm", timer: "health", epoch });
     this.answer(epoch, "ok", null);
@@ -52,7 +52,8 @@ export class LettingIn extends Ending {
       onProbation: false,
     });
     if (old !== null) {
-      this.do({ kind: "disarm", timer: "health", epoch: old.epoch });
+      this.disarmServing(old.epoch);
+      this.set({ aftermathOf: "ok" });
       this.beginDrain(because(old, "superseded"), false);
     }
   }
@@ -101,12 +102,21 @@ export class LettingIn extends Ending {
     this.retire(epoch);
   }
 
+  /** A candidate is given up, and what serves may have been told something by it. */
+  protected noteFailure(): void {
+    const serving = servingOf(this.state);
+    if (serving === null) return;
+    this.set({ aftermathOf: "failed" });
+    this.do({ kind: "arm", timer: "aftermath", epoch: serving.epoch });
+  }
+
   #takeBack(epoch: number, reason: string): void {
     // First of all: each moment costs somebody a connection.
     this.do({ kind: "share", epoch, percent: 0 });
     this.endTrial(epoch);
     this.do({ kind: "rolled_back", epoch, reason });
     this.answer(epoch, "failed", `rolled back: ${reason}`);
+    this.noteFailure();
   }
 
   #bakeNow(generation: Generation): void {

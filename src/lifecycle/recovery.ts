@@ -11,7 +11,8 @@ import type { ExitReport } from "./vocabulary.ts";
 
 export class Recovery extends LettingIn {
   protected servingExited(generation: Generation, exit: ExitReport): void {
-    this.set({ onProbation: false });
+    const isWish = exit.status === 0 && !this.#isReloading();
+    this.set({ onProbation: false, behind: null, aftermathOf: null });
     if (this.state.replacing) this.do({ kind: "disarm_backoff" });
     this.set({ replacing: false });
     const baking = bakingOf(this.state);
@@ -23,7 +24,7 @@ export class Recovery extends LettingIn {
       this.do({ kind: "abort_upgrade" });
       this.answerUpgrade("failed", `the serving generation ended meanwhile: ${exit.text}`);
     }
-    if (exit.status === 0 || this.policy.onCrash === "exit") {
+    if (isWish || this.policy.onCrash === "exit") {
       this.do({
         kind: "notice",
         text: `the server ended by itself: ${exit.text}; baton ends too`,
@@ -34,7 +35,9 @@ export class Recovery extends LettingIn {
     const candidate = candidateOf(this.state);
     this.do({
       kind: "notice",
-      text: `generation ${generation.epoch} crashed: ${exit.text}`,
+      text: exit.status === 0
+        ? `generation ${generation.epoch} ended during a reload: ${exit.text}; it is replaced`
+        : `generation ${generation.epoch} crashed: ${exit.text}`,
     });
     // Its members stay open: connections that wait in their queues go to the heir.
     if (this.state.leftover !== null) {
@@ -52,6 +55,20 @@ export class Recovery extends LettingIn {
     this.update({ ...because(candidate, "superseded"), state: "stopping" });
     this.do({ kind: "kill", epoch: candidate.epoch });
     this.set({ queued: [...this.state.waiting, ...(this.state.queued ?? [])], waiting: [] });
+  }
+
+  /**
+   * Somebody wants the service to go on with another generation, or has just wanted that: an end is an accident then,
+   * or the doing of a copy that has met the one before (a lock, a socket of its own), and no wish.
+   */
+  #isReloading(): boolean {
+    const { queued, replacing, upgrade, aftermathOf, generations } = this.state;
+    if (candidateOf(this.state) !== null || queued !== null) return true;
+    if (replacing || upgrade !== null || aftermathOf === "failed") return true;
+    const isLeaving = generations.some(({ state, outcome }) =>
+      outcome === "superseded" && (state === "draining" || state === "stopping")
+    );
+    return aftermathOf === "ok" && isLeaving;
   }
 
   /** It is on trial, so it has passed its gate, and goes before all others. */
@@ -105,9 +122,9 @@ export class Recovery extends LettingIn {
     if (warm !== undefined) {
       this.do({ kind: "disarm", timer: "drain", epoch: warm.epoch });
       this.do({ kind: "steer_back", epoch: warm.epoch });
-      this.update({ ...warm, state: "serving", outcome: null, reason: null });
+      this.update({ ...warm, state: "serving", outcome: null, reason: null, standsIn: false });
       this.do({ kind: "arm", timer: "health", epoch: warm.epoch });
-      this.do({ kind: "disarm", timer: "health", epoch });
+      this.disarmServing(epoch);
       this.do({ kind: "rolled_back", epoch, reason });
       return this.beginDrain(because(generation, "rolled back", reason), false);
     }

@@ -51,6 +51,10 @@ export interface ServiceState {
   readonly bequest: number | null;
   /** A crashed generation whose heir serves already, but may still be starting workers. */
   readonly leftover: number | null;
+  /** The serving generation, while it does not listen at some address where the one before did; null: it does. */
+  readonly behind: number | null;
+  /** How the last reload ended: what the serving generation does now may be a consequence. Null: that is long ago. */
+  readonly aftermathOf: "ok" | "failed" | null;
   /** Has any generation ever served? Before that, a failure is the end. */
   readonly served: boolean;
   readonly finished: boolean;
@@ -74,6 +78,8 @@ export const INITIAL_STATE: ServiceState = {
   crashes: 0,
   bequest: null,
   leftover: null,
+  behind: null,
+  aftermathOf: null,
   served: false,
   finished: false,
 };

@@ -69,11 +69,22 @@ export type ServiceEvent =
   | { readonly kind: "stop_timed_out"; readonly epoch: number }
   /** The serving generation has run long enough for earlier crashes to be forgotten. */
   | { readonly kind: "healthy"; readonly epoch: number }
+  /**
+   * It serves, and does not listen yet at some address where the generation before it did.
+   * `standIns`: those that still accept there.
+   */
+  | { readonly kind: "behind"; readonly epoch: number; readonly standIns: readonly number[] }
+  /** It listens there now. */
+  | { readonly kind: "caught_up"; readonly epoch: number }
+  /** It does not, and has had its time. */
+  | { readonly kind: "late_timed_out"; readonly epoch: number }
+  /** A candidate has failed beside it, and that was a while ago. */
+  | { readonly kind: "aftermath_timed_out"; readonly epoch: number }
   | { readonly kind: "exited"; readonly epoch: number; readonly exit: ExitReport }
   | { readonly kind: "backoff_elapsed" };
 
 /** Those whose time is the same for all generations. */
-export type ConfiguredTimer = "ready" | "drain" | "stop" | "health";
+export type ConfiguredTimer = "ready" | "drain" | "stop" | "health" | "late" | "aftermath";
 export type GenerationTimer = ConfiguredTimer | "bake";
 
 export type ServiceEffect =
@@ -81,8 +92,11 @@ export type ServiceEffect =
   | { readonly kind: "spawn"; readonly epoch: number; readonly heirOf: number | null }
   /** A candidate that has started already becomes the heir of a generation that crashed. */
   | { readonly kind: "make_heir"; readonly epoch: number; readonly heirOf: number }
-  /** THE POINT OF NO RETURN: new connections go to `epoch` from here on. */
-  | { readonly kind: "switch"; readonly epoch: number }
+  /**
+   * THE POINT OF NO RETURN: new connections go to `epoch` from here on.
+   * `after`: who served, or crashed, before it.
+   */
+  | { readonly kind: "switch"; readonly epoch: number; readonly after: number | null }
   /** A generation on trial gets this part of the new connections, and the serving one the rest; 0: nothing. */
   | { readonly kind: "share"; readonly epoch: number; readonly percent: number }
   /** Report `ramped` again and again, from this share to all. */
@@ -107,6 +121,10 @@ export type ServiceEffect =
   }
   /** Begin to watch its connections; report `drained`. */
   | { readonly kind: "drain"; readonly epoch: number; readonly stopping: boolean }
+  /** It is not needed beside its successor any more: watches its connections once more; reports `drained`. */
+  | { readonly kind: "drain_rest"; readonly epoch: number; readonly stopping: boolean }
+  /** What `epoch` has not opened is not kept for it any more; `inTime`: it had all of its time. */
+  | { readonly kind: "give_up_late"; readonly epoch: number; readonly inTime: boolean }
   | { readonly kind: "signal_stop"; readonly epoch: number }
   | { readonly kind: "kill"; readonly epoch: number }
   /** Its members are not needed any more. */

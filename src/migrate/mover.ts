@@ -5,6 +5,7 @@
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { KeptConnections } from "./kept.ts";
 import { firstLook, isHeldBack, nextLook, readBy, sent } from "./connection.ts";
@@ -36,8 +37,9 @@ const BETWEEN_LOOK_MS = 100;
 export interface MoverOptions {
   readonly listeners: Listeners;
   readonly crossings: CrossingTable;
-  /** Of the generation that is replaced. */
+  /** Of the generation that is replaced; and whether another one accepts at an address. */
   processes(): readonly number[];
+  isSucceeded(group: Group): boolean;
   readonly quietMs: number;
   /** After this time the server is told to stop, whatever is under way. */
   readonly drainTimeMs: number;
@@ -258,7 +260,9 @@ export class Mover {
 
   #isReady(entry: Entry): boolean {
     const outcome = this.#verdictOf(entry);
-    return (outcome === "moves" || outcome === "rests") && this.#list.groupOf(entry) !== null;
+    if (outcome !== "moves" && outcome !== "rests") return false;
+    const group = this.#list.groupOf(entry);
+    return group !== null && this.options.isSucceeded(group);
   }
 
   /** @returns true when it is on its way */

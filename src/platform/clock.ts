@@ -1,4 +1,5 @@
 /** The kernel's clocks, where the runtime's own do not say which clock they are. clock_gettime(2) */
+import { readFileSync } from "node:fs";
 import { C } from "./libc/constants.ts";
 import { struct } from "./libc/libc.ts";
 import type { Libc } from "./libc/libc.ts";
@@ -12,4 +13,12 @@ export function monotonicMicroseconds(libc: Libc): bigint {
   const { bytes, view } = struct(16);
   libc.check(libc.c.clock_gettime(C.CLOCK_MONOTONIC, bytes), "clock_gettime", "CLOCK_MONOTONIC");
   return view.getBigInt64(0, true) * US_PER_S + view.getBigInt64(8, true) / NS_PER_US;
+}
+
+/** Of which user space sees 100 a second, whatever the kernel's own are (proc_pid_stat(5), sysconf(3)). */
+const TICKS_PER_S = 100;
+
+/** Now, as start times of processes are told: clock ticks after boot, time asleep included. */
+export function ticksNow(): number {
+  return Math.floor(Number.parseFloat(readFileSync("/proc/uptime", "utf8")) * TICKS_PER_S);
 }

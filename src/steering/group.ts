@@ -205,10 +205,9 @@ export class Group extends GroupView {
   inherit(member: Member, options: { epoch: number; owner: number }): void {
     const worker = this.receivingEpochs.has(options.epoch);
     Object.assign(member, options, { unheld: false });
-    if (worker && !this.#receiving.has(member.id)) {
-      this.#receiving.add(member.id);
-      this.#attach(true);
-    }
+    // Those that still wait for a process get nothing new once somebody accepts here.
+    const stays = (each: Member) => each === member || (this.isReceiving(each) && !each.unheld);
+    if (worker) this.#receiveWith(this.members.filter(stays), true);
   }
 
   /** The members of `epoch` are not needed any more. */

@@ -55,7 +55,9 @@ export class Listeners {
     if ((this.find(address)?.members.length ?? 0) > 0) return null;
     const isRival = (group: Group) =>
       group.members.some((member) =>
-        group.isReceiving(member) && !member.dead && ![NOBODY, ...own].includes(member.epoch)
+        group.isReceiving(member) && !member.dead && ![NOBODY, ...own].includes(member.epoch) &&
+        // The serving one may listen at another address now that takes the place of this one.
+        !(member.standsIn && this.servingEpoch !== null && own.includes(this.servingEpoch))
       );
     return this.groups.find((group) => overlaps(group.address, address) && isRival(group)) ?? null;
   }
@@ -137,6 +139,87 @@ export class Listeners {
     for (const group of this.groups) group.steerTo(epoch);
   }
 
+  /**
+   * `epoch` serves now, and `before` did. What that one's processes, or their crash, have left open and `epoch` does
+   * not listen at yet stays until it does, or until `giveUp`. A session's own listener goes with its session.
+   */
+  succeed(epoch: number, before: number | null): void {
+    for (const group of this.groups) {
+      const isOpened = this.#isOpened(group, epoch);
+      for (const member of group.members) {
+        const { ofSession = false, residence } = member;
+        const wasReached = member.epoch === before && !member.dead && group.isReceiving(member);
+        if (wasReached && !ofSession && residence === null) member.standsIn = true;
+        if (isOpened) member.standsIn = false;
+        // Nobody accepts from it: it waits for whoever serves.
+        if (member.standsIn && member.unheld) member.epoch = epoch;
+      }
+    }
+  }
+
+  /** Groups where `epoch`, which serves, does not listen yet, as the generation before it did. */
+  awaited(epoch: number): Group[] {
+    return this.groups.filter((group) => {
+      const isAwaited = group.members.some(({ standsIn, dead }) => standsIn && !dead);
+      return isAwaited && !this.#isOpened(group, epoch);
+    });
+  }
+
+  /**
+   * Lets go of members where `epoch` listens by now. What waits in those without a process stays for its next worker.
+   * @returns the members that remain
+   */
+  standingIn(epoch: number): Member[] {
+    return this.groups.flatMap((group) => {
+      const members = group.members.filter(({ standsIn, dead }) => standsIn && !dead);
+      if (members.length === 0 || !this.#isOpened(group, epoch)) return members;
+      const isLeft = (member: Member) => member.epoch === epoch && member.unheld;
+      for (const member of members) member.standsIn = isLeft(member);
+      return members.filter(isLeft);
+    });
+  }
+
+  /** Whether `epoch` is needed beside the serving generation. */
+  standsIn(epoch: number): boolean {
+    return this.groups.some((group) => group.membersOf(epoch).some((member) => member.standsIn));
+  }
+
+  /** A live process of `epoch` has closed what it had opened: that was its wish. */
+  standDown(epoch: number, processes: readonly number[]): void {
+    for (const member of this.groups.flatMap((group) => group.membersOf(epoch))) {
+      if (member.unheld && processes.includes(member.owner)) member.standsIn = false;
+    }
+  }
+
+  /** `epoch` is not waited for any more: what nobody accepts from is refused, as without baton. */
+  giveUp(epoch: number): void {
+    for (const group of this.groups) {
+      const given = group.members.filter(({ standsIn }) => standsIn);
+      for (const member of given) member.standsIn = false;
+      const isLeft = (member: Member) => member.epoch === epoch && member.unheld && !member.dead;
+      for (const member of given.filter(isLeft)) group.discard(member);
+      if (given.length > 0 && group.members.length === 0) this.forget(group);
+    }
+  }
+
+  /** It listens there, or at an address that takes the place of that one. */
+  #isOpened(group: Group, epoch: number): boolean {
+    return this.groups.some((each) =>
+      overlaps(each.address, group.address) &&
+      each.membersOf(epoch).some(({ owner, unheld }) => owner !== 0 && !unheld)
+    );
+  }
+
+  /** What stands in for the serving generation waits for it, queue and all: its own processes are gone. */
+  #passOn(epoch: number): void {
+    const heir = this.servingEpoch;
+    if (heir === null || heir === epoch) return;
+    for (const group of this.groups) {
+      const members = group.membersOf(epoch).filter(({ standsIn }) => standsIn);
+      for (const member of members) Object.assign(member, { epoch: heir, unheld: true });
+    }
+  }
+
   /** A part of the new connections for a candidate; 0: none. @returns addresses that cannot be shared out */
   share(epoch: number, percent: number): string[] {
     const share = percent > 0 ? { epoch, percent } : null;
@@ -145,6 +228,7 @@ export class Listeners {
   }
 
   retire(epoch: number): void {
+    this.#passOn(epoch);
     for (const [key, group] of this.#groups) {
       group.retire(epoch);
       if (group.members.length === 0) this.#groups.delete(key);

@@ -33,6 +33,10 @@ export interface Member {
   readonly inode: number;
   /** Opened long after its generation began to serve (a debugger port): no successor must have it. */
   readonly late: boolean;
+  /** Opened by a process that a client's connection was the reason for: it goes when that goes. */
+  readonly ofSession?: boolean;
+  /** It stays until the generation that serves now listens here too, or that is given up (late_listeners.ts). */
+  standsIn?: boolean;
   /** Null: the socket is ours or the server's. */
   residence: Residence | null;
   /** Process that listened first; 0 when baton made the socket. */
@@ -46,7 +50,8 @@ export interface Member {
 }
 
 /** A socket that is about to listen as a member. */
-export interface NewMember extends Pick<Member, "epoch" | "inode" | "owner" | "late"> {
+export interface NewMember
+  extends Pick<Member, "epoch" | "inode" | "owner" | "late" | "ofSession"> {
   readonly backlog: number;
   readonly residence?: "spare";
 }
@@ -62,6 +67,8 @@ export interface MemberRecord {
   readonly receiving: boolean;
   /** Missing in what batons before 0.2 hand over. */
   readonly residence?: Residence | null;
+  readonly ofSession?: boolean;
+  readonly standsIn?: boolean;
 }
 
 /** Of the live members of one generation, those that get connections when it serves. */
@@ -75,7 +82,9 @@ export function usableOf(live: readonly Member[]): readonly Member[] {
 /** A member as it travels. */
 export function recordOf(member: Member, receiving: boolean): MemberRecord {
   const { epoch, inode, late, residence, owner, unheld, dead } = member;
-  return { epoch, inode, late, residence, owner, unheld, dead, receiving };
+  const { ofSession = false, standsIn = false } = member;
+  const rare = { ...ofSession && { ofSession }, ...standsIn && { standsIn } };
+  return { epoch, inode, late, residence, owner, unheld, dead, receiving, ...rare };
 }
 
 /** What another baton relies on: the order of the kernel's array, and perhaps what is attached. */

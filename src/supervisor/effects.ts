@@ -12,6 +12,7 @@ import { provideSpares } from "../steering/spares.ts";
 import { adoptOrphans } from "./adoption.ts";
 import { Answers } from "./answers.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
+import { Drains } from "./drains.ts";
 import { ForeignGeneration } from "./foreign.ts";
 import type { OldBaton } from "./foreign.ts";
 import type { GenerationHandle } from "./handle.ts";
@@ -25,6 +26,7 @@ import { Running } from "./running.ts";
 import type { ReloadReport } from "./snapshot.ts";
 import { ServiceHooks } from "./service_hooks.ts";
 import { Starts } from "./starts.ts";
+import { LateListeners } from "./late_listeners.ts";
 import { Timers } from "./timers.ts";
 import { Trials } from "./trials.ts";
 import type { TrialEffect } from "./trials.ts";
@@ -41,8 +43,10 @@ export class Effects {
   readonly offers: Offers | null;
   readonly waits: Waits;
   readonly trials: Trials;
+  readonly lateListeners: LateListeners;
   readonly hooks: ServiceHooks;
   readonly #starts: Starts;
+  readonly #drains = new Drains(this);
   readonly #backoff: Timers<"backoff">;
 
   /** @param service its present state */
@@ -55,6 +59,10 @@ export class Effects {
     this.trials = new Trials({ context, logger, running: this.running, history: this.history });
     const { platform, listeners, adopter, children, dispatch, config, migration } = context;
     this.waits = new Waits(config, this.running);
+    this.lateListeners = new LateListeners(
+      { context, running: this.running, history: this.history },
+      service,
+    );
     this.#backoff = new Timers(() => dispatch({ kind: "backoff_elapsed" }));
     this.upgrader = new Upgrader({
       ...{ ...options.upgrade, platform, listeners, adopter, children, dispatch, logger },
@@ -108,12 +116,17 @@ export class Effects {
         return;
       case "switch":
         this.context.listeners.switchTo(effect.epoch);
+        this.context.listeners.succeed(effect.epoch, effect.after);
         this.trials.serves(effect.epoch);
         this.#provideSpares();
         return logger.info(`generation ${effect.epoch} serves`, { pid: running?.pid ?? null });
       case "drain":
         logger.info(`generation ${effect.epoch} drains`, { pid: running?.pid ?? null });
-        return this.#drain(running, effect.stopping, state);
+        return this.#drains.begin(running, effect.stopping, this.#servingIn(state), state);
+      case "drain_rest":
+        return this.#drains.rest(running, effect.stopping, this.#servingIn(state));
+      case "give_up_late":
+        return this.lateListeners.giveUp(effect.epoch, effect.inTime);
       case "signal_stop":
         this.hooks.hurry(effect.epoch);
         return running?.signalStop();
@@ -209,24 +222,6 @@ export class Effects {
     if (gone !== undefined) this.hooks.givenUp(gone, old ?? undefined, effect.reason);
   }
 
-  #drain(old: GenerationHandle | undefined, stopping: boolean, state: ServiceState): void {
-    // Null: nobody serves then, baton stops.
-    const heir = this.#servingIn(state);
-    const go = () => {
-      if (stopping) this.context.listeners.park();
-      old?.beginDrain(stopping, heir);
-    };
-    // Another baton's generation has that one's hooks.
-    if (!(old instanceof Running)) return go();
-    const { outcome } = state.generations.find(({ epoch }) => epoch === old.epoch) ?? {};
-    const reason = stopping ? "stop" : outcome === "rolled back" ? "rollback" : "reload";
-    const occasion = { current: heir, old, reason };
-    this.hooks.beforeDrain(old, occasion, {
-      begin: go,
-      beginInTime: () => this.waits.arm("drain", old),
-    });
-  }
-
   #beginUpgrade(inPlace: boolean, state: ServiceState): void {
     const facts = handoverFacts(this, state);
     if (this.offers?.begin(state.upgrade ?? [], facts)) return;
@@ -249,6 +244,8 @@ export class Effects {
   resume(resumption: Resumption): ServiceState {
     const state = unpackService(this, resumption);
     resumeWaits(this, state.generations);
+    const behind = this.running.get(state.behind ?? NaN);
+    if (behind !== undefined) this.waits.arm("late", behind);
     return state;
   }
 
@@ -287,6 +284,7 @@ export class Effects {
   #end(status: number): void {
     for (const running of this.running.values()) running.close();
     this.trials.close();
+    this.lateListeners.close();
     this.context.listeners.close();
     this.context.children.close();
     this.offers?.close();

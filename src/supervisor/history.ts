@@ -10,7 +10,7 @@ import type { KeptConnections } from "../migrate/kept.ts";
 import type { HistoryRecord } from "../upgrade/resume_state.ts";
 import { arrivalPhases, connectionsView, Timelines, updated } from "./report.ts";
 import { NO_STORY } from "./snapshot.ts";
-import type { GenerationView, LastReload, ReloadStory } from "./snapshot.ts";
+import type { GenerationView, LastReload, LateView, ReloadStory } from "./snapshot.ts";
 
 /** Generations remembered after their end. */
 const REMEMBERED = 8;
@@ -119,7 +119,12 @@ export class History {
     return { ...last, phases: updated(last.phases, news, [last.epoch, last.replaced]) };
   }
 
-  reloaded(verdict: Verdict, nowMs: number = performance.now()): void {
+  /** @param late where the new generation does not listen yet */
+  reloaded(
+    verdict: Verdict,
+    late: readonly LateView[] = [],
+    nowMs: number = performance.now(),
+  ): void {
     const { epoch, result, durationMs } = verdict;
     const phases = epoch === null
       ? []
@@ -127,8 +132,19 @@ export class History {
     const hasFailed = result === "failed" && epoch !== null;
     const failedIn = hasFailed ? this.timelines.lastBeforeLeaving(epoch) : null;
     this.#leaving = result === "ok" ? this.#replaced : null;
-    const story: ReloadStory = { ...NO_STORY, replaced: this.#leaving, phases, failedIn };
+    const story: ReloadStory = { ...NO_STORY, replaced: this.#leaving, phases, failedIn, late };
     this.#lastReload = { ...verdict, ...story, connectionsCut: 0, connectionsKept: null };
+  }
+
+  /** Where generation `epoch` does not listen still; what is not in `waiting` any more has become `end`. */
+  late(epoch: number, waiting: readonly LateView[], end: "opened" | "given up"): void {
+    const last = this.#lastReload;
+    if (last === null || last.epoch !== epoch || last.late.length === 0) return;
+    const late = last.late.map((known) =>
+      waiting.find(({ address }) => address === known.address) ??
+        (known.state === "waiting" ? { ...known, state: end } : known)
+    );
+    this.#lastReload = { ...last, late };
   }
 
   /** It has passed its gate, and had to go all the same. */

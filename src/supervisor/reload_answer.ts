@@ -3,12 +3,13 @@ import { servingOf } from "../lifecycle/service.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Answers } from "./answers.ts";
-import type { SupervisorOptions } from "./context.ts";
+import type { RunningContext, SupervisorOptions } from "./context.ts";
 import type { GenerationHandle } from "./handle.ts";
 import type { History } from "./history.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
 import { storyOf } from "./snapshot.ts";
 import type { ReloadReport } from "./snapshot.ts";
+import { lateViews } from "./late_listeners.ts";
 import type { Trials } from "./trials.ts";
 
 /** Lines of a failed generation's output in the verdict. */
@@ -16,6 +17,7 @@ const VERDICT_LINES = 20;
 
 export interface AnswerParts {
   readonly options: Pick<SupervisorOptions, "predecessor" | "logger">;
+  readonly context: RunningContext;
   readonly running: ReadonlyMap<number, GenerationHandle>;
   readonly history: History;
   readonly reloads: Answers<ReloadReport>;
@@ -34,11 +36,16 @@ export function answerReload(
   const output = failed?.output?.tail.lines(VERDICT_LINES) ?? [];
   const outputIsDirect = failed?.outputIsDirect ?? false;
   const durationMs = reloads.longest(requests);
-  if (durationMs !== null) history.reloaded({ epoch, result, reason, durationMs });
+  const late = result === "ok" && epoch !== null && servingOf(state)?.epoch === epoch
+    ? lateViews(parts.context.listeners.awaited(epoch))
+    : [];
+  if (durationMs !== null) history.reloaded({ epoch, result, reason, durationMs }, late);
   const story = storyOf(history.lastReload);
   const trial = parts.trials.view(state);
-  reloads.give(requests, { result, epoch, reason, output, outputIsDirect, trial, ...story });
-  const old = running.get(servingOf(state)?.epoch ?? NaN);
+  const serving = servingOf(state)?.epoch ?? null;
+  const verdict = { result, epoch, reason, output, outputIsDirect, trial, serving };
+  reloads.give(requests, { ...verdict, ...story });
+  const old = running.get(serving ?? NaN);
   if (failed !== undefined && !state.finished) hooks.givenUp(failed, old, reason ?? "");
   if (result === "failed" && state.finished) {
     options.predecessor?.saysFailed([reason, ...output].join("\n"));

@@ -290,7 +290,7 @@ export class Running implements GenerationHandle {
       case "bake":
         return this.context.dispatch({ kind: "bake_elapsed", epoch });
       case "health":
-        this.facts.isSettled = true;
+        this.tenancy.settle();
         return this.context.dispatch({ kind: "healthy", epoch });
       default:
         return this.context.dispatch({ kind: `${timer}_timed_out`, epoch });

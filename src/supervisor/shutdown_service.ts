@@ -130,7 +130,7 @@ export class ShutdownService {
 
   reload(): Promise<ReloadReport> {
     const about = { ...NO_STORY, ...NO_OUTPUT, epoch: EPOCH, trial: null };
-    return Promise.resolve({ ...REFUSED, ...about });
+    return Promise.resolve({ ...REFUSED, ...about, serving: EPOCH });
   }
 
   upgrade(): Promise<UpgradeReport> {

@@ -74,6 +74,15 @@ export interface ConnectionsView {
   readonly moved: number;
 }
 
+/** An address where the new generation did not listen at the switch, as the one before it did. */
+export interface LateView {
+  /** "127.0.0.1:9000" */
+  readonly address: string;
+  /** Generation that new connections go to meanwhile; null: they wait in its queue, because it has ended. */
+  readonly servedBy: number | null;
+  readonly state: "waiting" | "opened" | "given up";
+}
+
 /** What a reload consisted of. */
 export interface ReloadStory {
   /** Generation that was replaced; null: none was. */
@@ -84,6 +93,7 @@ export interface ReloadStory {
   readonly failedIn: string | null;
   /** Of the replaced generation; null: it still has some, or they are not known here. */
   readonly connections: ConnectionsView | null;
+  readonly late: readonly LateView[];
 }
 
 export const NO_STORY: ReloadStory = {
@@ -91,12 +101,13 @@ export const NO_STORY: ReloadStory = {
   phases: [],
   failedIn: null,
   connections: null,
+  late: [],
 };
 
 /** @returns the story alone */
 export function storyOf(reload: ReloadStory | null): ReloadStory {
-  const { replaced, phases, failedIn, connections } = reload ?? NO_STORY;
-  return { replaced, phases, failedIn, connections };
+  const { replaced, phases, failedIn, connections, late } = reload ?? NO_STORY;
+  return { replaced, phases, failedIn, connections, late };
 }
 
 export interface LastReload extends ReloadStory {
@@ -181,6 +192,8 @@ export interface ReloadReport extends ReloadStory {
   readonly outputIsDirect: boolean;
   /** It is on trial, and somebody has to promote it or roll it back; null: it serves, or has failed. */
   readonly trial: TrialView | null;
+  /** Who serves after it; null: nobody, the server is started again. */
+  readonly serving: number | null;
 }
 
 /** What is known when the traffic has been waited out, or there was no time for more of that. */

@@ -23,6 +23,8 @@ export class Stopping {
   readonly policy: StopPolicy;
   #drain: Drain | null = null;
   #mover: Mover | null = null;
+  /** Connections that it has had since its drain began. */
+  readonly #seen = new Set<number>();
 
   constructor(readonly generation: Stoppable) {
     const { config, preset } = generation.context;
@@ -31,7 +33,7 @@ export class Stopping {
 
   /** Connections that were seen from the start of the drain on. */
   get seen(): number {
-    return this.#drain?.seen ?? 0;
+    return this.#seen.size;
   }
 
   /** From the stop signal, now, to KILL. @param drainMs what the drain may take */
@@ -49,18 +51,25 @@ export class Stopping {
   /** It serves again. */
   endDrain(): void {
     this.cancel();
+    this.#seen.clear();
     this.#drain = null;
   }
 
-  /** @param heirTakes what clients keep open can be given to the generation that serves now */
+  /**
+   * Also once more, when it was needed beside its successor.
+   * @param heirTakes what clients keep open can be given to the generation that serves now
+   */
   drain(isLast: boolean, heirTakes: boolean): void {
     const { context, epoch } = this.generation;
     const { listeners } = context;
+    this.cancel();
     // It goes on accepting from a socket that it shares with its successor until it is told to stop.
     const shares = listeners.groupsOf(epoch).some((group) => group.isShared);
     // One whose shutdown(2) is not trapped could end what is the heir's already.
     const takes = heirTakes && this.generation.facts.takesConnections;
-    const moves = takes && !isLast && !shares && this.policy.drainStyle !== "signal";
+    // Moved is what it does not go on with: where it is needed beside its heir nothing is, until it is told to stop.
+    const isNeeded = listeners.standsIn(epoch);
+    const moves = takes && !isLast && !shares && !isNeeded && this.policy.drainStyle !== "signal";
     if (moves) context.migration?.moving.set(epoch, () => this.#stay());
     if (isLast) context.migration?.abandon();
     const style = (shares && !isLast) || moves ? "signal" : this.policy.drainStyle;
@@ -81,7 +90,7 @@ export class Stopping {
     const { context, epoch } = this.generation;
     const { platform, listeners, config, migration } = context;
     return new Drain(platform, listeners, {
-      ...{ epoch, style, isLast, quietMs: config.quietMs },
+      ...{ epoch, style, isLast, quietMs: config.quietMs, seen: this.#seen },
       processes: () => this.generation.processes(),
       departed: () => migration?.crossings.inodes ?? new Set(),
       isExpecting: () => migration?.crossings.owes ?? false,
@@ -101,6 +110,7 @@ export class Stopping {
     this.#mover = new Mover(platform, {
       listeners,
       crossings: migration.crossings,
+      isSucceeded: (group) => !group.receivingEpochs.has(epoch),
       processes: () => this.generation.processes(),
       quietMs: config.quietMs,
       drainTimeMs: config.drainTimeMs,

@@ -77,6 +77,7 @@ export class Supervisor {
           this.#safely(`carry out "${effect.kind}"`, () => this.#effects.perform(effect, state));
         }
         if (next.kind === "exited") this.#effects.remember(next.epoch, state);
+        this.#safely("look for listeners", () => this.#effects.lateListeners.update());
         this.#safely("tell the service manager", () => this.options.manager.onStep(state, effects));
         // What was counted meanwhile, before anybody can ask for it: counters never go back.
         this.#context.journal.write();

@@ -1,5 +1,7 @@
 /** One generation as the adopter sees it: who makes the trapped calls, and what follows from them. */
 import { refreshHolders } from "../handoff/holders.ts";
+import { ticksNow } from "../platform/clock.ts";
+import { processStat } from "../platform/proc.ts";
 import type { Caller, Tenant } from "../handoff/tenant.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Notification } from "../platform/seccomp.ts";
@@ -31,7 +33,7 @@ export class Tenancy implements Tenant {
   readonly #workers: Workers;
 
   constructor(readonly generation: TenantGeneration) {
-    this.#workers = new Workers(generation.context.platform, () => this.#refreshListeners());
+    this.#workers = new Workers(generation.context.platform, () => this.refreshListeners());
   }
 
   get epoch(): number {
@@ -50,8 +52,30 @@ export class Tenancy implements Tenant {
     return this.generation.processes();
   }
 
+  /** It has served for a while. */
+  settle(): void {
+    const { facts } = this.generation;
+    facts.isSettled = true;
+    facts.settledTicks ||= ticksNow();
+  }
+
+  /** It has come after the start, and a process that listens is above it: as a rule, one for each client. */
+  isOfSession(pid: number): boolean {
+    const { context: { listeners }, facts } = this.generation;
+    const members = listeners.groupsOf(this.epoch).flatMap((group) => group.membersOf(this.epoch));
+    if (members.some(({ owner, ofSession = false }) => owner === pid && !ofSession)) return false;
+    const stat = processStat(pid);
+    if (stat === null || stat.startTime < facts.settledTicks) return false;
+    const processes = this.processes();
+    for (let above = stat.parent; processes.includes(above);) {
+      if (listeners.isHeldBy(above, this.epoch)) return true;
+      above = processStat(above)?.parent ?? 0;
+    }
+    return false;
+  }
+
   /** Finds out which of its listeners the server has closed, or left behind with a dead worker. */
-  #refreshListeners(): void {
+  refreshListeners(): void {
     const { listeners } = this.generation.context;
     for (const group of listeners.groupsOf(this.epoch)) refreshHolders(group, this);
   }

@@ -62,6 +62,7 @@ export class Trials {
         return logger.error(`generation ${effect.epoch} is rolled back: ${effect.reason}`);
       case "steer_back":
         this.parts.context.listeners.switchTo(effect.epoch);
+        this.parts.context.listeners.succeed(effect.epoch, null);
         running.get(effect.epoch)?.endDrain();
         this.serves(effect.epoch);
         return logger.info(`generation ${effect.epoch} serves again`, {

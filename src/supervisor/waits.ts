@@ -42,6 +42,11 @@ export class Waits {
         return this.#drainMs;
       case "stop":
         return handle.stopTimeMs(this.#drainMs);
+      // The successor's time is the same, whether it was not ready or is not wholly there.
+      case "late":
+        return this.config.readyTimeoutMs;
+      // As long as what it has done by itself may come of what it has just gone through.
+      case "aftermath":
       case "health":
         return HEALTHY_AFTER_MS;
     }

@@ -53,6 +53,8 @@ export interface GenerationFacts {
   daemonized: boolean;
   /** It has served for a while. */
   isSettled: boolean;
+  /** When that began, as start times of processes are told; 0: not yet. */
+  settledTicks: number;
   /** Connections that were busy when it had to end. */
   cut: number;
   /** Its accept is trapped: it can be given connections (--keep-alive). */
@@ -67,6 +69,7 @@ export const NO_FACTS: GenerationFacts = {
   handedOver: false,
   daemonized: false,
   isSettled: false,
+  settledTicks: 0,
   cut: 0,
   takesConnections: false,
   kept: null,
@@ -93,8 +96,11 @@ export interface GenerationRecord extends GenerationFacts {
 /** @returns what has happened to a generation before; a state of an earlier build has not all of it */
 export function factsOf(record: GenerationRecord): GenerationFacts {
   const { stopSent, stopTold, handedOver, daemonized, isSettled, cut } = record;
-  const { takesConnections = false, kept = null } = record as Partial<GenerationRecord>;
-  return { stopSent, stopTold, handedOver, daemonized, isSettled, cut, takesConnections, kept };
+  const { takesConnections = false, kept = null, settledTicks = 0 } = record as Partial<
+    GenerationRecord
+  >;
+  const known = { stopSent, stopTold, handedOver, daemonized, isSettled, cut };
+  return { ...known, settledTicks, takesConnections, kept };
 }
 
 export interface GroupRecord {

@@ -82,6 +82,7 @@ class Server implements Disposable {
         listeners,
         crossings: {} as unknown as CrossingTable,
         processes: () => [platform.runtime.pid],
+        isSucceeded: () => true,
       },
       ...{ quietMs: 60_000, drainTimeMs: 60_000, settleMs: Infinity },
       ...{ onReady: never, onEnd: never },

@@ -29,6 +29,9 @@ const SIMPLE = [
   "stop_timed_out",
   "healthy",
   "bake_elapsed",
+  "caught_up",
+  "late_timed_out",
+  "aftermath_timed_out",
 ] as const;
 
 /** `canary 10 ramp 60000 bake 5000 hold`, any of them. */
@@ -48,6 +51,7 @@ function parseRollout(words: readonly string[]): Rollout {
  * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
  * - `upgrade 7` (request), `upgrade 7 in_place`, `upgrade_failed 3` (reason), `handed_over`, `handed_back`
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
+ * - `behind 1`, `behind 1 0` (epoch, stand-in)
  * - `failed 0 70` (epoch, status)
  * - `exited 0 3` (epoch, status), `exited 0 0 told` (by our stop signal)
  */
@@ -74,6 +78,7 @@ export function parseEvent(text: string): ServiceEvent {
   if (kind === "share") return { kind: "share_requested", request: epoch, percent: status };
   if (kind === "ramped") return { kind, epoch, percent: status };
   if (kind === "unhealthy") return { kind, epoch, reason: "probes fail" };
+  if (kind === "behind") return { kind, epoch, standIns: more.map(Number) };
   if (kind === "failed") return { kind, epoch, reason: `reason ${epoch}`, status };
   if (kind === "exited") {
     const exit = { status, asTold: told === "told", text: `exit status ${status}` };
@@ -92,6 +97,10 @@ export function formatEffect(effect: ServiceEffect): string {
       return `make_heir ${effect.epoch} of ${effect.heirOf}`;
     case "drain":
       return `drain ${effect.epoch}` + (effect.stopping ? " stopping" : "");
+    case "drain_rest":
+      return `drain_rest ${effect.epoch}` + (effect.stopping ? " stopping" : "");
+    case "give_up_late":
+      return `give_up_late ${effect.epoch}` + (effect.inTime ? " in time" : "");
     case "return_members":
       return `return_members ${effect.epoch} to ${effect.to}`;
     case "arm":
@@ -139,7 +148,7 @@ export function formatEffect(effect: ServiceEffect): string {
 /** Effects as text; the disarms of all timers of one generation as one. */
 export function formatEffects(effects: readonly ServiceEffect[]): string[] {
   const all =
-    /disarm ready (\d+)\ndisarm bake \1\ndisarm drain \1\ndisarm stop \1\ndisarm health \1(?=\n|$)/g;
+    /disarm ready (\d+)\ndisarm bake \1\ndisarm drain \1\ndisarm stop \1\ndisarm health \1\ndisarm late \1\ndisarm aftermath \1(?=\n|$)/g;
   const text = effects.map(formatEffect).join("\n").replace(all, "disarm all $1");
   return text === "" ? [] : text.split("\n");
 }

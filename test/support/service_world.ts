@@ -36,6 +36,8 @@ export class ServiceWorld {
   ramping: number | null = null;
   finished = false;
   readonly unanswered = new Set<number>();
+  /** Those that are needed beside their successor, before the present event. */
+  standIns: number[] = [];
   /** A new baton is on its way. */
   upgrading = false;
   #nextRequest = 0;
@@ -56,6 +58,7 @@ export class ServiceWorld {
   tell(event: ServiceEvent): void {
     this.story.push(JSON.stringify(event));
     const before = this.state;
+    this.standIns = before.generations.filter(({ standsIn }) => standsIn).map((g) => g.epoch);
     const { state, effects } = step(before, event, this.policy);
     this.state = state;
     if (this.finished) assert.equal(effects.length, 0, "nothing is asked for after the end");
@@ -115,7 +118,16 @@ export class ServiceWorld {
       drain: "drain_timed_out",
       stop: "stop_timed_out",
       health: "healthy",
-    }[timer] as "failed" | "bake_elapsed" | "drain_timed_out" | "stop_timed_out" | "healthy";
+      late: "late_timed_out",
+      aftermath: "aftermath_timed_out",
+    }[timer] as
+      | "failed"
+      | "bake_elapsed"
+      | "drain_timed_out"
+      | "stop_timed_out"
+      | "healthy"
+      | "late_timed_out"
+      | "aftermath_timed_out";
     this.tell(
       kind === "failed"
         ? { kind, epoch, reason: "not ready in time", status: 70 }
@@ -174,8 +186,13 @@ export class ServiceWorld {
         assert.equal(event.kind, "handed_back");
         assert.ok(this.#live(effect.epoch).switched, "only what has served");
         return;
-      case "drain":
       case "signal_stop":
+        assert.ok(!this.standIns.includes(effect.epoch) || this.state.stopRequests > 0, "needed");
+        this.#live(effect.epoch);
+        return;
+      case "drain":
+      case "drain_rest":
+      case "give_up_late":
         this.#live(effect.epoch);
         return;
       case "kill": // After its end it is for what is left of its process group.
@@ -334,7 +351,19 @@ export class ServiceWorld {
       inState("starting", "probing"),
       "a candidate has its time-out, and nobody else",
     );
-    same(armed("drain"), inState("draining"), "so has one that drains");
+    const standIns = generations.filter(({ standsIn }) => standsIn).map(({ epoch }) => epoch);
+    const isDraining = (epoch: number) => inState("draining").includes(epoch);
+    assert.ok(standIns.every(isDraining) && armed("drain").every(isDraining));
+    same(
+      [...new Set([...armed("drain"), ...standIns])],
+      inState("draining"),
+      "so has one that drains",
+    );
+    assert.ok(stopRequests === 0 || standIns.length === 0, "none is needed at the end");
+    const isServing = serving.length === 1 && stopRequests === 0;
+    same(armed("late"), isServing && this.state.behind !== null ? serving : [], "who is behind");
+    same(armed("aftermath"), this.state.aftermathOf === "failed" ? serving : [], "after a failure");
+
     assert.ok(armed("stop").every((epoch) => inState("stopping").includes(epoch)));
     assert.ok(armed("health").every((epoch) => serving.includes(epoch)));
 

@@ -16,25 +16,29 @@ const EVENTS: readonly GenerationEventKind[] = [
   "drain_timed_out",
   "stop_timed_out",
   "healthy",
+  "behind",
+  "caught_up",
+  "late_timed_out",
+  "aftermath_timed_out",
   "exited",
 ];
 /** x: the event means something in this state. Columns in the order of EVENTS. */
 const TABLE: Readonly<Record<GenerationState, string>> = {
-  //         listening ready failed ramped bake_e. unhealthy drained drain_t.o. stop_t.o. healthy exited
+  //         listening ready failed ramped bake_e. unhealthy drained drain_t.o. stop_t.o. healthy behind caught_up late_t. afterm. exited
   starting:
-    "x         x     x      .      .       .         .       .          .         .       x",
+    "x         x     x      .      .       .         .       .          .         .       .      .         .       .       x",
   probing:
-    " .         x     x      .      .       .         .       .          .         .       x",
+    " .         x     x      .      .       .         .       .          .         .       .      .         .       .       x",
   baking:
-    "  .         .     .      x      x       x         .       .          .         .       x",
+    "  .         .     .      x      x       x         .       .          .         .       .      .         .       .       x",
   serving:
-    " .         .     .      .      .       x         .       .          .         x       x",
+    " .         .     .      .      .       x         .       .          .         x       x      x         x       x       x",
   draining:
-    ".         .     .      .      .       .         x       x          .         .       x",
+    ".         .     .      .      .       .         x       x          .         .       .      .         .       .       x",
   stopping:
-    ".         .     .      .      .       .         .       .          x         .       x",
+    ".         .     .      .      .       .         .       .          x         .       .      .         .       .       x",
   exited:
-    "  .         .     .      .      .       .         .       .          .         .       .",
+    "  .         .     .      .      .       .         .       .          .         .       .      .         .       .       .",
 };
 
 describe("accepts()", () => {
@@ -73,6 +77,7 @@ describe("newGeneration()", () => {
       reason: null,
       served: false,
       cut: false,
+      standsIn: false,
     });
     assert.equal(newGeneration(4, 3).heirOf, 3);
   });

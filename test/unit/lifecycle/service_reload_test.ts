@@ -107,6 +107,7 @@ describe("a reload", () => {
         "disarm ready 1",
         "kill 1",
         "reload 1 failed by 1: reason 1",
+        "arm aftermath 0",
         "= 0 serving, 1 stopping",
       ],
       ["exited 1 137", "disarm all 1", "kill 1", "retire 1", "= 0 serving"],
@@ -119,6 +120,7 @@ describe("a reload", () => {
         "kill 1",
         "reload 1 failed by 1: it ended before it was ready: exit status 1",
         "retire 1",
+        "arm aftermath 0",
         "= 0 serving",
       ],
     ]);
@@ -162,6 +164,7 @@ describe("reloads during a reload", () => {
       "disarm ready 2",
       "kill 2",
       "reload 2+3 failed by 2: reason 2",
+      "arm aftermath 1",
       "= 0 draining, 1 serving, 2 stopping",
     ],
   ]);
@@ -174,6 +177,7 @@ describe("reloads during a reload", () => {
       "disarm ready 1",
       "kill 1",
       "reload 1 failed by 1: reason 1",
+      "arm aftermath 0",
       "disarm_backoff",
       "spawn 2",
       "arm ready 2",

@@ -46,6 +46,14 @@ function trialNews(world: ServiceWorld, random: Random): void {
   if (epoch !== null) world.tell({ kind: "ramped", epoch, percent: random.below(130) });
 }
 
+/** What the serving generation has not opened yet, and who still has it. */
+function lateNews(world: ServiceWorld, random: Random, epoch: number): void {
+  if (random.chance(0.4)) return world.tell({ kind: "caught_up", epoch });
+  const draining = world.state.generations.filter(({ state }) => state === "draining");
+  const standIns = draining.map((each) => each.epoch).filter(() => random.chance(0.7));
+  world.tell({ kind: "behind", epoch, standIns });
+}
+
 /** Something that may happen now. */
 function happen(world: ServiceWorld, random: Random): void {
   const { generations } = world.state;
@@ -85,7 +93,8 @@ function happen(world: ServiceWorld, random: Random): void {
     case "baking":
     case "serving":
       if (random.chance(0.1)) return exit(world, random, epoch);
-      if (random.chance(0.2)) world.tell({ kind: "unhealthy", epoch, reason: "by lot" });
+      if (random.chance(0.2)) return world.tell({ kind: "unhealthy", epoch, reason: "by lot" });
+      if (state === "serving" && random.chance(0.3)) lateNews(world, random, epoch);
       return;
     case "draining":
       // Slowly: what was replaced is often still there when its successor is.
