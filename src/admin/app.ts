@@ -11,6 +11,7 @@
  *   POST /v1/drain    DrainReport when the traffic has been waited out, or the time for that is over; the server
  *        gets no signal
  *   POST /v1/stop     202 at once; the process ends when the drain is over
+ *   POST /v1/stop?wait=1   the same, answered when everything has ended, a moment before baton does: StopReport
  *   GET  /v1/probes   ProbeReport, as the probe endpoints answer
  */
 import { Hono } from "hono";
@@ -22,6 +23,7 @@ import type {
   ProbeReport,
   ReloadReport,
   Snapshot,
+  StopReport,
   TrialReport,
   UpgradeReport,
 } from "../supervisor/snapshot.ts";
@@ -33,6 +35,7 @@ export interface ServiceControl {
   decide(decision: Decision): Promise<TrialReport>;
   upgrade(program: string | null, inPlace: boolean): Promise<UpgradeReport>;
   stop(): void;
+  readonly finished: Promise<StopReport>;
   drain(): Promise<DrainReport>;
   probes(): ProbeReport;
 }
@@ -68,8 +71,9 @@ export function controlApp(service: ServiceControl): Hono {
     const report = await service.upgrade(program, inPlace === "1");
     return context.json(report, STATUS_OF[report.result]);
   });
-  app.post("/v1/stop", (context) => {
+  app.post("/v1/stop", async (context) => {
     service.stop();
+    if (context.req.query("wait") === "1") return context.json(await service.finished);
     return context.json({ stopping: true }, 202);
   });
   app.post("/v1/drain", async (context) => context.json(await service.drain()));

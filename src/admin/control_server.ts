@@ -19,6 +19,8 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /** Before an upgrade in place, for clients that are slow. */
 const PAUSE_LIMIT_MS = 500;
 const PAUSE_LOOK_MS = 5;
+/** Before the end, for whoever has asked and is to be answered. */
+const FAREWELL_LIMIT_MS = 500;
 const READ_SIZE = 16 * 1024;
 const SOCKET_MODE = 0o600;
 const ROOT = 0;
@@ -77,6 +79,16 @@ export class ControlServer {
     const deadline = performance.now() + PAUSE_LIMIT_MS;
     const isTalking = () => [...this.#connections].some((connection) => connection.isTalking);
     while (isTalking() && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_LOOK_MS));
+    }
+  }
+
+  /** Everything is over: whoever has come gets an answer, also those that still wait to be let in. */
+  async farewell(): Promise<void> {
+    const deadline = performance.now() + FAREWELL_LIMIT_MS;
+    for (;;) {
+      this.#acceptAll();
+      if (this.#connections.size === 0 || performance.now() >= deadline) return;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_LOOK_MS));
     }
   }

@@ -24,6 +24,7 @@ import { Listeners } from "../steering/listeners.ts";
 import { Children } from "../supervisor/children.ts";
 import { ServiceManager } from "../supervisor/service_manager.ts";
 import { GracefulService } from "../supervisor/graceful_service.ts";
+import type { StopReport } from "../supervisor/snapshot.ts";
 import { Supervisor } from "../supervisor/supervisor.ts";
 import { fdStoreSize } from "../systemd/fd_store.ts";
 import { NotifyClient } from "../systemd/notify_client.ts";
@@ -169,7 +170,7 @@ async function supervise(parts: RunParts): Promise<number> {
   const [program = "", ...prefix] = preparation.programOf(platform);
   const preset = presetForCommand(config.command);
   const isRunning = resumption?.kind === "in_place";
-  const { promise: finished, resolve: onFinish } = Promise.withResolvers<number>();
+  const { promise: finished, resolve: onFinish } = Promise.withResolvers<StopReport>();
   const listeners = new Listeners(platform.sockets, platform.reactor);
   addResidents(platform, listeners, parts.residents).forEach((notice) => logger.warn(notice));
   const adopter = new Adopter(platform, listeners);
@@ -246,6 +247,7 @@ async function supervise(parts: RunParts): Promise<number> {
     platform,
     config,
     logger,
+    finished,
     minDrainMs: parts.pod.minDrainMs,
     inPod: parts.pod.inPod,
     exceptPort: parts.pod.probeAddress?.port ?? null,
@@ -283,7 +285,8 @@ async function supervise(parts: RunParts): Promise<number> {
       { platform, config, logger, directory: surroundings.directory },
       () => void service.reload(),
     );
-    status = await finished;
+    ({ status } = await finished);
+    await names.farewell();
   } finally {
     names.close();
     stopSignals();

@@ -16,9 +16,9 @@ import {
   takeLock,
 } from "../admin/paths.ts";
 import type { ServicePaths } from "../admin/paths.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, SignalName } from "../config/config.ts";
 import { presetForCommand } from "../config/presets.ts";
-import { SIGNAL_NAMES, signalNumber } from "../config/signals.ts";
+import { SIGNAL_NAMES, signalNumber, STOP_SIGNALS } from "../config/signals.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -27,13 +27,12 @@ import { ShutdownService } from "../supervisor/shutdown_service.ts";
 import { CommandError } from "./command_error.ts";
 import { openLogger, standardInput } from "./preparation.ts";
 import { EXIT_BUSY } from "./exit_status.ts";
+import { catchStopOn } from "./signals.ts";
 import { Pidfile } from "./pidfile.ts";
 import { openProbes, podSetup } from "./pod_setup.ts";
 import { VERSION } from "./version.ts";
 import { leaveDirectory, surroundingsOf } from "./working_directory.ts";
 
-/** End the service, like `baton stop`. */
-const STOPPING = ["SIGTERM", "SIGINT", "SIGQUIT"];
 /**
  * Meant for the process that gets them: faults, its own children, pipes; or they cannot be handled.
  * Bun keeps PWR for its garbage collector, which stops threads with it: no handler is ever called.
@@ -45,16 +44,18 @@ const KEPT = [
 
 /** Signals that the server gets when baton gets them. */
 export const FORWARDED = SIGNAL_NAMES.filter((name) =>
-  !STOPPING.includes(name) && !KEPT.includes(name)
+  !STOP_SIGNALS.includes(name) && !KEPT.includes(name)
 );
 
 /** @returns the status to exit with, when everything is over */
 export async function commandRunShutdown(platform: Platform, given: Config): Promise<number> {
-  const early: string[] = [];
-  let onSignal: (signal: string) => void = (signal) => early.push(signal);
-  const removers = [...STOPPING, ...FORWARDED].map((signal) =>
-    platform.runtime.onSignal(signal, () => onSignal(signal))
-  );
+  const early: SignalName[] = [];
+  let onSignal: (signal: SignalName) => void = (signal) => early.push(signal);
+  const handled = [...STOP_SIGNALS, ...FORWARDED.filter((name) => !given.stopOn.includes(name))];
+  const removers = [
+    ...catchStopOn(platform, given, (signal) => onSignal(signal)),
+    ...handled.map((signal) => platform.runtime.onSignal(signal, () => onSignal(signal))),
+  ];
   const env = platform.runtime.env();
   const surroundings = surroundingsOf(platform, env, given);
   const config = leaveDirectory(platform, given, surroundings);
@@ -66,7 +67,6 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     : new Pidfile(config.pidfile, platform.runtime.pid);
   let probes: ProbeServer | null = null;
   let server: ControlServer | null = null;
-  const { promise: finished, resolve: onFinish } = Promise.withResolvers<number>();
   const service: ShutdownService = new ShutdownService({
     platform,
     config,
@@ -86,7 +86,6 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     inPod: pod.inPod,
     probePort: pod.probeAddress?.port ?? null,
     probesAccepted: () => probes?.accepted ?? 0,
-    onFinish,
   });
   const onError = (error: unknown) => {
     logger.error(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
@@ -105,7 +104,8 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     onSignal = (signal) => handle(signal, { service, config, logger });
     service.start();
     for (const signal of early) onSignal(signal);
-    const status = await finished;
+    const { status } = await service.finished;
+    await server?.farewell();
     logger.info("everything has ended", { status });
     return status;
   } finally {
@@ -124,8 +124,8 @@ interface Targets {
   readonly logger: Logger;
 }
 
-function handle(signal: string, { service, config, logger }: Targets): void {
-  if (STOPPING.includes(signal)) {
+function handle(signal: SignalName, { service, config, logger }: Targets): void {
+  if ([...STOP_SIGNALS, ...config.stopOn].includes(signal)) {
     logger.info(`${signal}: stop`);
     return service.stop();
   }
@@ -133,7 +133,7 @@ function handle(signal: string, { service, config, logger }: Targets): void {
     logger.reopen();
     if (config.usr1 === "ignore") return;
   }
-  service.forward(signalNumber(signal as `SIG${string}`));
+  service.forward(signalNumber(signal));
 }
 
 /** @throws {CommandError} when the name is taken */

@@ -131,6 +131,12 @@ export class Names {
     this.#probes = openProbes(platform, probeAddress, report, this.parts.isNext);
   }
 
+  /** Everything is over. */
+  async farewell(): Promise<void> {
+    // Another baton's by now.
+    if (this.control?.isInPlace) await this.control.farewell();
+  }
+
   close(): void {
     this.control?.close();
     this.#probes?.close();

@@ -2,12 +2,12 @@
  * Signals to `baton run`, and what they mean (docs/signals.md).
  *
  * HUP reloads; USR2 upgrades baton itself. TERM, INT and QUIT stop gracefully; the second time
- * without waiting, the third at once. USR1 reopens baton's log and goes to the server if that knows it. A HUP that comes because
+ * without waiting, the third at once; so do those of `--stop-on`, whatever else they would mean. USR1 reopens baton's log and goes to the server if that knows it. A HUP that comes because
  * the terminal was closed is not a reload: it stops the service, as any program in a terminal stops.
  */
-import type { Config } from "../config/config.ts";
+import type { Config, SignalName } from "../config/config.ts";
 import type { Preset } from "../config/presets.ts";
-import { signalNumber } from "../config/signals.ts";
+import { signalNumber, STOP_SIGNALS } from "../config/signals.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Platform } from "../platform/platform.ts";
 import { processStat } from "../platform/proc.ts";
@@ -32,7 +32,7 @@ export interface SignalTargets {
 
 /** @returns what removes the handlers again */
 export function handleSignals(targets: SignalTargets): () => void {
-  const { platform, supervisor, logger, ignoresHangup } = targets;
+  const { platform, config, supervisor, logger, ignoresHangup } = targets;
   const hadTerminal = hasTerminal();
   const reload = () => {
     if (hadTerminal && !hasTerminal()) {
@@ -47,21 +47,36 @@ export function handleSignals(targets: SignalTargets): () => void {
     logger.info(`${signal}: stop`);
     supervisor.stop();
   };
-  const removers = [
-    platform.runtime.onSignal("SIGHUP", () => reload()),
-    platform.runtime.onSignal("SIGUSR2", () => {
+  const handlers: [signal: SignalName, handler: () => void][] = [
+    ["SIGHUP", reload],
+    ["SIGUSR2", () => {
       logger.info("SIGUSR2: upgrade");
       supervisor.upgrade();
-    }),
-    ...["SIGTERM", "SIGINT", "SIGQUIT"].map((signal) =>
-      platform.runtime.onSignal(signal, () => stop(signal))
-    ),
-    platform.runtime.onSignal("SIGUSR1", () => {
+    }],
+    ...STOP_SIGNALS.map((signal): [SignalName, () => void] => [signal, () => stop(signal)]),
+    ["SIGUSR1", () => {
       logger.reopen();
       if (forwardsUsr1(targets)) supervisor.forward(signalNumber("SIGUSR1"));
-    }),
+    }],
+  ];
+  const removers = [
+    ...handlers.filter(([signal]) =>
+      !config.stopOn.includes(signal) || STOP_SIGNALS.includes(signal)
+    )
+      .map(([signal, handler]) => platform.runtime.onSignal(signal, handler)),
+    ...catchStopOn(platform, config, stop),
   ];
   return () => removers.forEach((remove) => remove());
+}
+
+/** What `--stop-on` names. @returns what removes the handlers again */
+export function catchStopOn(
+  platform: Platform,
+  { stopOn }: Pick<Config, "stopOn">,
+  stop: (signal: SignalName) => void,
+): (() => void)[] {
+  return stopOn.filter((signal) => !STOP_SIGNALS.includes(signal))
+    .map((signal) => platform.onSignalNumber(signalNumber(signal), () => stop(signal)));
 }
 
 function forwardsUsr1({ config, preset }: SignalTargets): boolean {

@@ -111,6 +111,8 @@ export interface Config extends CheckConfig {
   /** The old baton is told to stop this long after it was replaced. */
   readonly parentShutdownTimeMs: number;
   readonly usr1: Usr1Policy;
+  /** Signals that stop baton, besides `STOP_SIGNALS` of signals.ts; they win over every other use. */
+  readonly stopOn: readonly SignalName[];
   /** Forward a candidate's output through baton ("capture") or give it baton's descriptors at once ("direct"). */
   readonly output: "capture" | "direct";
   /** Null: no file is written. */

@@ -18,7 +18,7 @@ import type { DurationOption, IntOption, Option, StringOption } from "./option_t
 import { fileKey, isRepeatable, OPTION_BY_FIELD, OPTIONS, SHUTDOWN_QUIET_MS } from "./options.ts";
 import { parsePercent } from "./percent.ts";
 import { commandTarget } from "./presets.ts";
-import { parseSignalName } from "./signals.ts";
+import { parseSignalName, parseStopSignals } from "./signals.ts";
 import { suggest } from "./suggest.ts";
 import { validateConfig } from "./validate.ts";
 
@@ -201,6 +201,8 @@ function readAny(option: Option, raw: unknown): unknown {
       return readStrings(raw).map(parseHookSpec);
     case "paths":
       return readStrings(raw).map(readPath);
+    case "signals":
+      return parseStopSignals(readStrings(raw));
     case "checks":
       return readStrings(raw).map(parseReadySpec);
     case "live checks":
@@ -259,8 +261,7 @@ function readCommand({ command, fileValues }: ConfigSources): readonly string[] 
     raw.every((word) => typeof word === "string");
   if (isCommand) return raw;
   const place = `In key "${COMMAND_KEY}" of ${fileValues.path}`;
-  const error = refuse(raw, "a list of texts", 'Write ["PROGRAM", "ARGUMENT"]');
-  throw inPlace(place, error);
+  throw inPlace(place, refuse(raw, "a list of texts", 'Write ["PROGRAM", "ARGUMENT"]'));
 }
 
 /**

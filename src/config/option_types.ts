@@ -98,6 +98,12 @@ export interface PathsOption extends OptionText {
   readonly default: readonly string[];
 }
 
+/** An option that may be given several times, each value one or more signals (signals.ts). */
+export interface SignalsOption extends OptionText {
+  readonly type: "signals";
+  readonly default: readonly SignalName[];
+}
+
 /** An option that may be given several times, each value a part of the gate (check_spec.ts). */
 export interface ChecksOption extends OptionText {
   readonly type: "checks";
@@ -128,12 +134,14 @@ export type Option =
   | EnumOption<string, string | null>
   | StringOption
   | SignalOption
+  | SignalsOption
   | FlagOption
   | ListOption;
 
 /** The kind of option that can produce a field of type T. */
 export type OptionFor<T> = [T] extends [boolean] ? FlagOption
   : [T] extends [number | null] ? DurationOption | PercentOption | IntOption
+  : [T] extends [readonly SignalName[]] ? SignalsOption
   : [T] extends [readonly string[]] ? PathsOption
   : [T] extends [readonly ListenSpec[]] ? ListOption
   : [T] extends [readonly RepeatedCheck[]] ? LiveChecksOption

@@ -198,6 +198,11 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
   usr1: choice("usr1", OUTPUT, ["auto", "forward", "ignore"],
     "Whether SIGUSR1, which reopens the log of baton, is sent on to the server; auto does so for " +
     "servers known to reopen their logs."),
+  stopOn: {
+    type: "signals", flag: "stop-on", group: OUTPUT, placeholder: "SIGNAL[,SIGNAL...]", default: [],
+    help: "Signals that stop baton gracefully besides TERM, INT and QUIT, whatever else they would " +
+      "mean to it: the STOPSIGNAL of an image (USR1, WINCH, RTMIN+3). May be given several times.",
+  },
   output: choice("output", OUTPUT, ["capture", "direct"],
     "capture shows the last lines of a generation that failed to start; direct gives the server " +
     "the output of baton at once."),
@@ -218,7 +223,7 @@ export const OPTIONS: readonly (Option & { readonly field: ConfigField })[] = Ob
 
 /** True for options that may be given several times. */
 export function isRepeatable(option: Option): boolean {
-  return ["list", "paths", "checks", "live checks", "hooks"].includes(option.type);
+  return ["list", "paths", "signals", "checks", "live checks", "hooks"].includes(option.type);
 }
 
 /**

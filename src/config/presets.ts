@@ -58,6 +58,8 @@ const ROWS: readonly Row[] = [
   ["starman", "SIGQUIT", "graceful", "ignore", "TERM and INT kill the workers at once"],
   ["php-fpm", "SIGQUIT", "abrupt", "reopen",
     "QUIT is graceful only where process_control_timeout is set (0 by default); run it with -F"],
+  ["postgres postmaster", "SIGINT", "abrupt", "ignore",
+    "INT is the fast shutdown; TERM, the smart one, waits until all clients have left"],
   ["node nodejs", "SIGTERM", "abrupt", "ignore",
     "what TERM does is up to the script; USR1 opens the inspector"],
   ["deno", "SIGTERM", "abrupt", "ignore",
@@ -134,6 +136,10 @@ const WRAPPERS: Readonly<Record<string, { valued: string; verb?: string }>> = {
   env: { valued: "-u --unset -C --chdir" },
   nice: { valued: "-n --adjustment" },
   nohup: { valued: "" },
+  setpriv: {
+    valued: "--reuid --regid --groups --inh-caps --ambient-caps --bounding-set --securebits " +
+      "--pdeathsig --selinux-label --apparmor-profile",
+  },
   bundle: { valued: "", verb: "exec" },
 };
 
@@ -190,7 +196,7 @@ function scriptOf(interpreter: Interpreter, words: readonly string[]): string | 
 }
 
 /**
- * Looks through a command line: behind `env`, `nice`, `nohup` and `bundle exec`, which exec the
+ * Looks through a command line: behind `env`, `nice`, `nohup`, `setpriv` and `bundle exec`, which exec the
  * program and so leave it the process that baton signals, and behind interpreters.
  *
  * @param argv program and arguments; an option it does not know is taken to have no value

@@ -3,7 +3,8 @@
  *
  * Guarantees: the table holds the standard signals 1 to 31 with the numbers of x86-64 and arm64
  * (signal(7), column "x86/ARM"; other architectures differ and are not supported). Real-time
- * signals are refused: their names depend on what libc keeps for itself.
+ * signals are those that stop baton (`--stop-on`), and nothing else; RTMIN is 34, as Docker, systemd and
+ * glibc count: the numbers before it are the C library's own.
  */
 import type { SignalName } from "./config.ts";
 import { ConfigError } from "./errors.ts";
@@ -55,6 +56,20 @@ const SYNONYMS: ReadonlyMap<string, SignalName> = new Map([
 export const SIGNAL_NAMES: readonly SignalName[] = [...NUMBERS.keys()].filter(isSignalName);
 
 const LAST_SIGNAL = 31;
+const FIRST_REALTIME = 34;
+const LAST_REALTIME = 64;
+
+/** What stops baton without being asked for. */
+export const STOP_SIGNALS: readonly SignalName[] = ["SIGTERM", "SIGINT", "SIGQUIT"];
+
+/** Signals that cannot mean "stop" to baton, with the reason. */
+const NEVER_STOPPING: readonly (readonly [names: string, why: string])[] = [
+  ["SIGKILL SIGSTOP", "no program can handle it"],
+  ["SIGCHLD", "it tells baton that a process has ended"],
+  ["SIGPIPE", "it tells that a reader has gone"],
+  ["SIGILL SIGTRAP SIGBUS SIGFPE SIGSEGV SIGSYS", "it tells of a fault in baton itself"],
+  ["SIGPWR", "the runtime of baton needs it for its memory"],
+];
 
 function isSignalName(text: string): text is SignalName {
   return NUMBERS.has(text);
@@ -75,8 +90,8 @@ export function signalName(number: number): SignalName | null {
  * @throws {RangeError} when the name was not made by `parseSignalName` or `signalName`
  */
 export function signalNumber(name: SignalName): number {
-  const number = NUMBERS.get(name);
-  if (number === undefined) throw new RangeError(`Cannot find the number of signal "${name}"`);
+  const number = NUMBERS.get(name) ?? realtimeNumber(name);
+  if (number === null) throw new RangeError(`Cannot find the number of signal "${name}"`);
   return number;
 }
 
@@ -109,4 +124,47 @@ export function parseSignalName(text: string): SignalName {
       ? "Write a name such as TERM, or a number from 1 to 31"
       : `Did you mean ${near.slice("SIG".length)}?`,
   });
+}
+
+/** @returns the number of "SIGRTMIN+3", "SIGRTMAX-2"; null for any other text, or beyond the last */
+function realtimeNumber(name: string): number | null {
+  const match = /^SIGRT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name);
+  if (match === null) return null;
+  const [, from, sign, offset = "0"] = match;
+  if (sign !== undefined && (sign === "+") !== (from === "MIN")) return null;
+  const number = from === "MIN" ? FIRST_REALTIME + Number(offset) : LAST_REALTIME - Number(offset);
+  return number >= FIRST_REALTIME && number <= LAST_REALTIME ? number : null;
+}
+
+/** @throws {ConfigError} */
+function parseStopSignal(text: string): SignalName {
+  const upper = text.trim().toUpperCase();
+  const full = upper.startsWith("SIG") ? upper : `SIG${upper}`;
+  const isNumber = /^\d+$/.test(upper) && Number(upper) >= FIRST_REALTIME;
+  const realtime = isNumber && Number(upper) <= LAST_REALTIME
+    ? Number(upper)
+    : realtimeNumber(full);
+  if (realtime !== null) return `SIGRTMIN+${realtime - FIRST_REALTIME}`;
+  if (full.startsWith("SIGRT") || isNumber) {
+    throw new ConfigError(`Cannot read signal "${text}": there is no such real-time signal`, {
+      remedy: `They are RTMIN+0 to RTMIN+${LAST_REALTIME - FIRST_REALTIME}, ` +
+        `numbers ${FIRST_REALTIME} to ${LAST_REALTIME}`,
+    });
+  }
+  const name = parseSignalName(text);
+  const [, why] = NEVER_STOPPING.find(([names]) => names.split(" ").includes(name)) ?? [];
+  if (why === undefined) return name;
+  throw new ConfigError(`Cannot stop on ${name}: ${why}`, {
+    remedy: "Name the signal that is sent to stop baton: the STOPSIGNAL of the image",
+  });
+}
+
+/**
+ * Reads what `--stop-on` names: `RTMIN+3,WINCH`, with or without SIG, or numbers.
+ *
+ * @returns each once, real-time signals as "SIGRTMIN+3"
+ * @throws {ConfigError} when there is no such signal, or it cannot mean that
+ */
+export function parseStopSignals(texts: readonly string[]): SignalName[] {
+  return [...new Set(texts.flatMap((text) => text.split(",")).map(parseStopSignal))];
 }

@@ -103,6 +103,11 @@ function checkSignals(config: Config): void {
     });
   }
   const stopSignal = config.stopSignal ?? presetForCommand(config.command).stopSignal;
+  if (config.usr1 === "forward" && config.stopOn.includes("SIGUSR1")) {
+    throw new ConfigError("Cannot use --usr1 forward with --stop-on USR1: it stops baton then", {
+      remedy: "Remove one of the two",
+    });
+  }
   // A log rotation would end the generation that serves.
   if (config.usr1 === "forward" && stopSignal === "SIGUSR1") {
     throw new ConfigError("Cannot use --usr1 forward: SIGUSR1 is the stop signal of this server", {

@@ -6,7 +6,6 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { socketInodesOf } from "../platform/proc.ts";
 import type { TcpSocket } from "../platform/sock_diag.ts";
-import type { Listeners } from "../steering/listeners.ts";
 import { classify } from "./classify.ts";
 import type { EarlierLook } from "./classify.ts";
 
@@ -19,12 +18,17 @@ export interface ConnectionCounts {
 
 export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0 };
 
+/** What a table needs of the listeners: the ports. */
+export interface PortsOfGroups {
+  readonly groups: readonly { readonly address: { readonly port: number } }[];
+}
+
 /** One look at the socket table, for all ports of the service. */
 export class SocketTable {
   readonly sockets: readonly TcpSocket[];
 
-  constructor(platform: Platform, listeners: Listeners) {
-    const ports = new Set(listeners.groups.map((group) => group.address.port));
+  constructor(platform: Platform, { groups }: PortsOfGroups) {
+    const ports = new Set(groups.map((group) => group.address.port));
     this.sockets = [...ports].flatMap((port) => platform.sockDiag.tcpByLocalPort(port));
   }
 
@@ -68,6 +72,17 @@ export class SocketTable {
       socket.state !== C.TCP_LISTEN && socket.inode !== 0 && inodes.has(socket.inode)
     );
   }
+}
+
+/** @returns those of `pids` that owe somebody an answer */
+export function busyAmong(
+  pids: readonly number[],
+  table: SocketTable,
+  quietMs: number,
+): Set<number> {
+  return new Set(
+    pids.filter((pid) => countConnections(table.connectionsOf([pid]), quietMs).busy > 0),
+  );
 }
 
 /** @param earlier first looks by inode; connections that are new to it are added */

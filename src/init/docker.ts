@@ -11,6 +11,8 @@ export function containerfile({ config, options }: InitRequest): string {
     "# docker stop gives 10 s before KILL: docker stop -t 30, or stop_grace_period in a compose file.",
     "FROM IMAGE:TAG",
     "COPY baton /usr/local/bin/baton",
+    "# The image below may have another one (haproxy USR1, httpd WINCH, systemd RTMIN+3); baton stops on TERM.",
+    "STOPSIGNAL SIGTERM",
     `ENTRYPOINT ${words(["/usr/local/bin/baton", "run", ...own, "--"])}`,
     `CMD ${words(config.command)}`,
     "",

@@ -86,7 +86,7 @@ export class Draft extends Recovery {
         return this.releaseStandIns();
       case "stop_timed_out":
         this.update({ ...generation, cut: true });
-        return this.do({ kind: "kill", epoch: generation.epoch });
+        return this.do({ kind: "kill", epoch: generation.epoch, overdue: true });
       case "healthy":
         this.retireLeftover();
         this.set({ crashes: 0 });

@@ -85,7 +85,7 @@ export class Ending extends Edit {
       this.disarmAll(epoch);
       const killed = { state: "stopping", cut: true, standsIn: false } as const;
       this.update({ ...because(generation, "stopped"), ...killed });
-      this.do({ kind: "kill", epoch });
+      this.do({ kind: "kill", epoch, overdue: true });
     }
   }
 

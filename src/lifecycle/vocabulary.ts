@@ -126,7 +126,8 @@ export type ServiceEffect =
   /** What `epoch` has not opened is not kept for it any more; `inTime`: it had all of its time. */
   | { readonly kind: "give_up_late"; readonly epoch: number; readonly inTime: boolean }
   | { readonly kind: "signal_stop"; readonly epoch: number }
-  | { readonly kind: "kill"; readonly epoch: number }
+  /** `overdue`: it had its time, or somebody insists; people want to know whom it met. */
+  | { readonly kind: "kill"; readonly epoch: number; readonly overdue?: true }
   /** Its members are not needed any more. */
   | { readonly kind: "retire"; readonly epoch: number }
   /** A failed heir: what it held belongs to the crashed generation `to` again. */

@@ -9,6 +9,7 @@ import { Processes } from "./processes.ts";
 import { Reactor } from "./reactor.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { Seccomp } from "./seccomp.ts";
+import { relaySignal } from "./signal_relay.ts";
 import { SockDiag } from "./sock_diag.ts";
 import { Sockets } from "./socket.ts";
 
@@ -35,6 +36,11 @@ export class Platform {
   /** The reactor, started at its first use: the launcher and most commands never need its thread. */
   get reactor(): Reactor {
     return this.#reactor ??= new Reactor(this.libc);
+  }
+
+  /** Calls `handler` for each delivery of any signal, by its number. @returns what puts things back */
+  onSignalNumber(signal: number, handler: () => void): () => void {
+    return relaySignal(this.libc, this.reactor, signal, handler);
   }
 
   /** Ends the reactor's thread, if it was started. */

@@ -14,6 +14,8 @@ import type { Watch } from "../platform/reactor.ts";
 export interface Leader {
   readonly pid: number;
   readonly epoch: number;
+  /** Start times of processes that were seen to be its own. */
+  readonly known?: ReadonlyMap<number, number>;
   /** Whether a process, by what it has open, belongs to it. */
   holdsMember(pid: number): boolean;
   /** The process that leads has ended. */
@@ -118,6 +120,14 @@ export class Children {
 
   /** Processes of a generation: the tree of its leader, and orphans that came to us from it. */
   processesOf(leader: Leader): number[] {
+    const found = this.#foundOf(leader);
+    const known = [...leader.known ?? []].filter(([pid, startTime]) =>
+      !found.includes(pid) && proc.isRunning(pid, startTime)
+    );
+    return [...found, ...known.map(([pid]) => pid)];
+  }
+
+  #foundOf(leader: Leader): number[] {
     const tree = this.#leaders.has(leader.pid) ? proc.processTree(leader.pid) : [];
     if (this.#foreign.has(leader)) {
       return [...tree, ...orphansOf(leader, tree)].filter((pid) => proc.isRunning(pid));

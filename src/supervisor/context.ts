@@ -20,6 +20,8 @@ import type { OldBaton } from "./foreign.ts";
 import type { ControlDoor } from "./in_place_upgrade.ts";
 import type { Journal } from "./journal.ts";
 import type { PlanContext } from "./plan.ts";
+import type { Remnants } from "./remnants.ts";
+import type { StopReport } from "./snapshot.ts";
 import type { ServerResumption } from "./server_process.ts";
 import type { ServiceManager } from "./service_manager.ts";
 import type { UpgraderOptions } from "./upgrader.ts";
@@ -37,6 +39,7 @@ export interface RunningContext {
   /** Null: connections that clients keep open stay where they are (--keep-alive leave). */
   readonly migration: Migration | null;
   readonly journal: Journal;
+  readonly remnants: Remnants;
   readonly dispatch: (event: ServiceEvent) => void;
   readonly log: (message: string) => void;
   /** The same for what somebody must see to. */
@@ -61,7 +64,7 @@ export interface ResumeOptions {
 }
 
 export interface SupervisorOptions {
-  readonly context: Omit<RunningContext, "dispatch" | "log" | "logError" | "journal">;
+  readonly context: Omit<RunningContext, "dispatch" | "log" | "logError" | "journal" | "remnants">;
   readonly plan: PlanContext;
   readonly inheritor: Inheritor;
   readonly logger: Logger;
@@ -92,5 +95,5 @@ export interface SupervisorOptions {
   /** Path of the NOTIFY_SOCKET of a generation. */
   readonly notifyPath: (epoch: number) => string;
   /** Everything is over. */
-  readonly onFinish: (status: number) => void;
+  readonly onFinish: (report: StopReport) => void;
 }

@@ -2,8 +2,17 @@
 import type { ExitStatus } from "../platform/processes.ts";
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
 
-/** The generation has ended; those left behind must be told to; they are waited for; they serve on. */
-export type Departure = "ended" | "tell_others" | "wait" | "to_background";
+export type Departure =
+  /** Nothing is left, or nothing that the generation's end would wait for. */
+  | "ended"
+  /** Those left behind get the stop signal; the generation's end waits for them. */
+  | "tell_rest"
+  /** The same, but its signal did not end the leader, who may have told them: they finish what they are at. */
+  | "tell_rest_gently"
+  /** They have been told, or killed. */
+  | "wait"
+  /** They serve on. */
+  | "to_background";
 
 export interface DepartureCircumstances {
   readonly status: ExitStatus;
@@ -11,18 +20,20 @@ export interface DepartureCircumstances {
   readonly lingering: number;
   readonly facts: Readonly<GenerationFacts>;
   readonly stopSignal: number;
-  /** It listens somewhere. */
+  /** One of them has a socket that the generation listens on. */
   readonly serves: boolean;
+  /** All were sent KILL. */
+  readonly killed: boolean;
 }
 
 export function departure(circumstances: DepartureCircumstances): Departure {
-  const { status, lingering, facts, stopSignal, serves } = circumstances;
+  const { status, lingering, facts, stopSignal, serves, killed } = circumstances;
   if (lingering === 0) return "ended";
+  if (facts.stopTold || killed) return "wait";
   if (facts.stopSent) {
-    // A leader without a handler (a shell, npm) has died of the signal and told nobody: tell those
-    // it left behind, once. One that ended by itself has told them, and twice may be once too often.
+    // A leader without a handler (a shell, npm) has died of the signal and told nobody.
     const diedOfIt = status.kind === "signalled" && status.signal === stopSignal;
-    return diedOfIt && !facts.stopTold ? "tell_others" : "wait";
+    return diedOfIt ? "tell_rest" : "tell_rest_gently";
   }
   return status.kind === "exited" && status.code === 0 && serves ? "to_background" : "ended";
 }

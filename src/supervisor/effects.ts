@@ -3,8 +3,7 @@
  * the generations' runtime sides, the history and the requests that wait for an answer.
  */
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
-import { servingOf } from "../lifecycle/service.ts";
-import type { ServiceState } from "../lifecycle/service.ts";
+import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { longestStartMs } from "../config/hook_times.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
@@ -85,6 +84,7 @@ export class Effects {
         await migration?.crossings.whenEmpty();
         // The next program would not know what they are, and whose.
         await new Promise<void>((resolve) => this.hooks.whenIdle(resolve));
+        await new Promise<void>((resolve) => context.remnants.whenEmpty(resolve));
       },
     });
     const { handoffSocket, backlog, survive: survives } = config;
@@ -95,6 +95,7 @@ export class Effects {
     });
     context.children.onStrayReaped = () => {
       for (const running of this.running.values()) running.onStrayReaped();
+      context.remnants.check();
     };
   }
 
@@ -132,7 +133,7 @@ export class Effects {
         return running?.signalStop();
       case "kill":
         this.hooks.hurry(effect.epoch);
-        return running?.kill();
+        return running?.kill(effect.overdue);
       case "retire":
         return this.#retire(effect.epoch, state);
       case "return_members":
@@ -278,7 +279,8 @@ export class Effects {
   #finish(status: number): void {
     this.hooks.end();
     // What tells of the end, and is told of the last exit after this step, has its time.
-    queueMicrotask(() => this.hooks.whenIdle(() => this.#end(status)));
+    const { remnants } = this.context;
+    queueMicrotask(() => this.hooks.whenIdle(() => remnants.whenEmpty(() => this.#end(status))));
   }
 
   #end(status: number): void {
@@ -290,6 +292,7 @@ export class Effects {
     this.offers?.close();
     this.options.keeper()?.end();
     this.options.manager.close();
-    this.options.onFinish(status);
+    const { killed } = this.context.remnants;
+    this.options.onFinish({ status, killed, cut: this.history.cutByStop });
   }
 }

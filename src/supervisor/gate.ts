@@ -82,6 +82,11 @@ export class Gate {
     return (this.ready === "notify" || proves) && !demandsListening;
   }
 
+  whyLate(readyTimeoutMs: number, hints: readonly string[]): string {
+    const reasons = [this.explanation, ...hints].join("; ");
+    return `not ready within ${readyTimeoutMs / 1000} s: ${reasons}`;
+  }
+
   /** What is still missing, for people. */
   get explanation(): string {
     const parts: string[] = [];

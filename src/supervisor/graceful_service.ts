@@ -12,6 +12,7 @@ import type {
   ProbeReport,
   ReloadReport,
   Snapshot,
+  StopReport,
   TrialReport,
   UpgradeReport,
 } from "./snapshot.ts";
@@ -22,6 +23,8 @@ export interface GracefulServiceOptions
   extends Pick<PodOptions, "platform" | "config" | "logger" | "exceptPort" | "inPod"> {
   readonly supervisor: Supervisor;
   readonly minDrainMs: number;
+  /** How it has ended. */
+  readonly finished: Promise<StopReport>;
   ports(): readonly number[];
   probesAccepted(): number;
 }
@@ -81,6 +84,10 @@ export class GracefulService {
     const { terminator } = this.pod;
     if (terminator.phase === "over") this.options.supervisor.stop();
     else terminator.terminate();
+  }
+
+  get finished(): Promise<StopReport> {
+    return this.options.finished;
   }
 
   drain(): Promise<DrainReport> {

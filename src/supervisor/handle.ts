@@ -42,7 +42,8 @@ export interface GenerationHandle {
   /** It serves again. */
   endDrain(): void;
   signalStop(): void;
-  kill(): void;
+  /** @param isOverdue whom it meets is said */
+  kill(isOverdue?: boolean): void;
   forward(signal: number): void;
   close(): void;
 }

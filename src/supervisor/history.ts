@@ -35,6 +35,8 @@ export class History {
   ok = 0;
   failed = 0;
   crashes = 0;
+  /** Connections that were cut since a stop was first asked for. */
+  cutByStop = 0;
   readonly timelines = new Timelines();
   /** Newest last. */
   readonly recentlyEnded: GenerationView[] = [];
@@ -86,6 +88,7 @@ export class History {
   }
 
   before(event: ServiceEvent, state: ServiceState): void {
+    if (event.kind === "stop_requested" && state.stopRequests === 0) this.cutByStop = 0;
     if (event.kind === "ready") {
       const serving = state.generations.find((g) => g.state === "serving")?.epoch ?? null;
       // A server with several listeners or workers is ready more than once.
@@ -170,6 +173,7 @@ export class History {
     }
     this.timelines.forget(epoch);
     const known = this.#lastKnown.get(epoch);
+    if (known !== undefined) this.cutByStop += running.cut;
     const views = known === undefined ? [] : this.#viewOf(known);
     this.recentlyEnded.push(...views);
     this.#lastKnown.delete(epoch);

@@ -6,7 +6,11 @@ import type { RunningContext } from "./context.ts";
 import { departure } from "./departure.ts";
 import { reportExit } from "./exit_report.ts";
 import type { Gate } from "./gate.ts";
+import { describeVictims } from "./killed.ts";
+import type { KilledProcess } from "./killed.ts";
+import { Rest } from "./rest.ts";
 import type { ServerProcess } from "./server_process.ts";
+import type { StopPolicy } from "./stop_policy.ts";
 
 /** What this needs of its generation. */
 export interface LeavingGeneration {
@@ -16,29 +20,49 @@ export interface LeavingGeneration {
   readonly hints: readonly string[];
   readonly gate: Gate;
   readonly process: ServerProcess | null;
+  processes(): number[];
+  readonly timers: { limit(timer: "stop", delayMs: number): void };
 }
 
 export class Leaving {
-  /** @param stopSignal of the generation's stop policy, which may still change */
+  readonly #rest: Rest;
+  #onRestGone: (() => void) | null = null;
+  readonly #onEnd: (exit: ExitReport) => void;
+
   constructor(
     readonly generation: LeavingGeneration,
-    readonly stopSignal: () => number,
-    readonly onEnd: (exit: ExitReport) => void,
-  ) {}
+    readonly policy: StopPolicy,
+    onEnd: (exit: ExitReport) => void,
+  ) {
+    const { platform, config, listeners } = generation.context;
+    this.#rest = new Rest({
+      ...{ platform, config, policy },
+      ports: () => listeners,
+      processes: () => generation.processes(),
+      onTold: () => {
+        generation.facts.stopTold = true;
+      },
+    });
+    this.#onEnd = (exit) => {
+      this.#rest.cancel();
+      onEnd(exit);
+    };
+  }
 
   onExit(status: ExitStatus, lingering: number): void {
-    const { facts, gate, epoch, context, process: server } = this.generation;
-    const stopSignal = this.stopSignal();
-    const serves = gate.listening.length > 0;
-    switch (departure({ status, lingering, facts, stopSignal, serves })) {
+    const { facts, epoch, context } = this.generation;
+    const { stopSignal } = this.policy;
+    const killed = this.generation.process?.wasKilled ?? false;
+    const serves = this.#serves();
+    switch (departure({ status, lingering, facts, stopSignal, serves, killed })) {
       case "ended":
-        return this.onEnd(this.#report(status));
-      case "tell_others":
-        server?.signal(stopSignal);
-        facts.stopTold = true;
-        return;
+        if (lingering > 0) this.#leaveRest();
+        return this.#onEnd(this.#report(status));
+      case "tell_rest":
+        return this.#tellRest(false);
+      case "tell_rest_gently":
+        return this.#tellRest(true);
       case "wait":
-        facts.stopTold = true;
         return;
       case "to_background":
         facts.daemonized = true;
@@ -49,16 +73,83 @@ export class Leaving {
     }
   }
 
+  /** Some process of it that the leader has left behind can serve on. */
+  #serves(): boolean {
+    const { gate, context: { listeners }, epoch } = this.generation;
+    return gate.listening.length > 0 &&
+      this.generation.processes().some((pid) => listeners.isHeldBy(pid, epoch));
+  }
+
+  #tellRest(gently: boolean): void {
+    const { config } = this.generation.context;
+    // The time in which a server finishes its requests is not for helpers.
+    if (this.#rest.tell(gently) === 0) this.generation.timers.limit("stop", config.stopTimeMs);
+  }
+
+  /** Its end is known; what it leaves is told to end too, and followed until it has. */
+  #leaveRest(): void {
+    const { context, epoch } = this.generation;
+    const { remnants, config, logError } = context;
+    const sinceMs = performance.now();
+    this.#rest.tell(false);
+    this.#onRestGone = () => {};
+    remnants.add(
+      {
+        epoch,
+        processes: () => this.generation.processes(),
+        kill: () => this.#killRest(sinceMs),
+        onGone: () => {
+          const then = this.#onRestGone;
+          this.#onRestGone = null;
+          then?.();
+        },
+      },
+      config.stopTimeMs,
+      logError,
+    );
+  }
+
+  #killRest(sinceMs: number): KilledProcess[] {
+    const { epoch, process: server } = this.generation;
+    const afterMs = performance.now() - sinceMs;
+    const killed = describeVictims(epoch, this.generation.processes(), afterMs);
+    server?.kill();
+    return killed;
+  }
+
+  /** It has ended, and what it has left has its time. */
+  get isFollowed(): boolean {
+    return this.#onRestGone !== null;
+  }
+
+  /** What it leaves needs it still: `then` is called when that is gone. @returns false: nothing does */
+  whenRestGone(then: () => void): boolean {
+    if (this.#onRestGone === null) return false;
+    const { context: { listeners }, epoch } = this.generation;
+    this.#onRestGone = () => {
+      // It may have listened once more.
+      listeners.retire(epoch);
+      then();
+    };
+    return true;
+  }
+
+  /** It goes on in another baton, which may have been started in the middle of this. */
+  resume(): void {
+    const { facts, process: server } = this.generation;
+    if (server?.exitStatus && facts.stopSent && !facts.stopTold) this.#tellRest(true);
+  }
+
   /** The last of its processes is gone. */
   onGone(): void {
     const status = this.generation.process?.exitStatus;
-    if (status) this.onEnd(this.#report(status));
+    if (status) this.#onEnd(this.#report(status));
   }
 
   #report(status: ExitStatus): ExitReport {
     const { facts, hints } = this.generation;
     return reportExit(status, {
-      stopSignal: facts.stopSent ? this.stopSignal() : null,
+      stopSignal: facts.stopSent ? this.policy.stopSignal : null,
       daemonized: facts.daemonized,
       hints,
     });

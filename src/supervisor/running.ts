@@ -51,8 +51,7 @@ export class Running implements GenerationHandle {
     const ready = builtInGate(config.ready);
     this.gate = new Gate(epoch, ready, listeners, options.wantsNotification, this.health);
     this.#stopping = new Stopping(this);
-    const stopSignal = () => this.#stopping.policy.stopSignal;
-    this.#leaving = new Leaving(this, stopSignal, (exit) => this.#end(exit));
+    this.#leaving = new Leaving(this, this.#stopping.policy, (exit) => this.#end(exit));
     this.tenancy = new Tenancy(this);
   }
 
@@ -139,7 +138,9 @@ export class Running implements GenerationHandle {
     this.process = this.#serverProcess();
     const { pid: leader, startTime, exitStatus } = record;
     this.process.resume({ pid: leader, startTime, exitStatus, ...parts });
-    if (!parts.isForeign) this.tenancy.watchWorkers();
+    if (parts.isForeign) return;
+    this.tenancy.watchWorkers();
+    this.#leaving.resume();
   }
 
   #notifyServer(path: string, kept: Fd | null): NotifyServer {
@@ -164,6 +165,7 @@ export class Running implements GenerationHandle {
   /** Another baton was killed: finds out what has happened since. */
   catchUp(): void {
     this.process?.catchUp();
+    this.#leaving.resume();
     this.tenancy.watchWorkers();
     // That one may have held its connections back.
     this.context.migration?.letAllIn(() => this.processes());
@@ -233,6 +235,7 @@ export class Running implements GenerationHandle {
 
   /** Its process descriptors are not needed any more: all processes have ended. */
   close(): void {
+    if (this.#leaving.whenRestGone(() => this.close())) return;
     this.timers.clear();
     this.health.close();
     this.tenancy.close();
@@ -262,11 +265,11 @@ export class Running implements GenerationHandle {
     this.#stopping.signal();
   }
 
-  kill(): void {
+  kill(isOverdue = false): void {
     const isEmpty = this.processes().length === 0;
-    if (this.hasEnded && isEmpty) return;
+    if (this.hasEnded && (isEmpty || this.#leaving.isFollowed)) return;
     if (this.entrance?.kill() && this.process === null) return;
-    this.#stopping.kill();
+    this.#stopping.kill(isOverdue);
     // Nothing that we can see is left of it: waiting for more would be waiting for ever.
     if (isEmpty) this.#leaving.onGone();
   }
@@ -282,15 +285,13 @@ export class Running implements GenerationHandle {
       case "ready": {
         // What runs there has a time-out of its own, and this one begins anew after it.
         if (this.entrance?.isBusy) return;
-        const reasons = [this.gate.explanation, ...this.hints].join("; ");
-        return this.fail(
-          `not ready within ${this.context.config.readyTimeoutMs / 1000} s: ${reasons}`,
-        );
+        return this.fail(this.gate.whyLate(this.context.config.readyTimeoutMs, this.hints));
       }
       case "bake":
         return this.context.dispatch({ kind: "bake_elapsed", epoch });
       case "health":
         this.tenancy.settle();
+        this.process?.remember();
         return this.context.dispatch({ kind: "healthy", epoch });
       default:
         return this.context.dispatch({ kind: `${timer}_timed_out`, epoch });

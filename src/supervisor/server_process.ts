@@ -67,6 +67,10 @@ export class ServerProcess implements Leader {
   isForeign = false;
   /** The end of the leading process, once known. */
   exitStatus: ExitStatus | null = null;
+  /** KILL was sent to all of it. */
+  wasKilled = false;
+  /** Start times of processes that were seen to be its own. */
+  readonly known = new Map<number, number>();
   #calls: TrappedCalls | null = null;
   #lingering = false;
   #launch: Launch | null = null;
@@ -169,12 +173,22 @@ export class ServerProcess implements Leader {
 
   /** Sends `signal` to the leading process, or to what it left behind when it is gone. */
   signal(signal: number): void {
+    this.remember();
     const targets = this.exitStatus === null ? [this.pid] : this.processes();
     for (const pid of targets) this.platform.processes.signal(pid, signal);
   }
 
+  /** Some leave the tree later, and everything that tells whose they are: they are known by then. */
+  remember(): void {
+    for (const pid of this.processes()) {
+      const stat = processStat(pid);
+      if (stat !== null) this.known.set(pid, stat.startTime);
+    }
+  }
+
   /** SIGKILL to the process group and to every process that left the group. */
   kill(): void {
+    this.wasKilled = true;
     const members = this.processes();
     // Once the leader is reaped its number is free, unless somebody is still in its group.
     const groupExists = this.exitStatus === null ||

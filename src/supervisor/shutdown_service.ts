@@ -17,7 +17,10 @@ import { shellStatus } from "../platform/processes.ts";
 import type { ExitStatus } from "../platform/processes.ts";
 import { Children } from "./children.ts";
 import { describeExit, reportExit } from "./exit_report.ts";
+import { describeVictims, killedText } from "./killed.ts";
+import type { KilledProcess } from "./killed.ts";
 import { Pod } from "./pod.ts";
+import { Rest } from "./rest.ts";
 import { ServerProcess } from "./server_process.ts";
 import { NO_STORY } from "./snapshot.ts";
 import type {
@@ -25,6 +28,7 @@ import type {
   ProbeReport,
   ReloadReport,
   Snapshot,
+  StopReport,
   TrialReport,
   UpgradeReport,
 } from "./snapshot.ts";
@@ -33,6 +37,9 @@ import { StopPolicy } from "./stop_policy.ts";
 const EPOCH = 0;
 const NO_OUTPUT = { output: [], outputIsDirect: true };
 const SIGKILL = 9;
+/** When the first and the last look are for a listener of a server that has just been started; they double. */
+const FIRST_LISTEN_LOOK_MS = 100;
+const LAST_LISTEN_LOOK_MS = 60_000;
 const NO_HANDOFF = "baton runs with --shutdown-only: it ends the server, and does not replace it";
 
 export interface ShutdownServiceOptions {
@@ -47,7 +54,6 @@ export interface ShutdownServiceOptions {
   readonly inPod: boolean;
   readonly probePort: number | null;
   probesAccepted(): number;
-  onFinish(status: number): void;
 }
 
 export class ShutdownService {
@@ -55,18 +61,28 @@ export class ShutdownService {
   readonly #stopPolicy: StopPolicy;
   readonly pod: Pod;
   readonly #startedAt = new Date();
+  readonly #finish = Promise.withResolvers<StopReport>();
   #server: ServerProcess | null = null;
   #signalled = false;
-  #toldRest = false;
   #killed: "no" | "useless" | "late" = "no";
   #hasListened = false;
   #killTimer: ReturnType<typeof setTimeout> | null = null;
+  #listenTimer: ReturnType<typeof setTimeout> | null = null;
+  #signalledAtMs: number | null = null;
+  readonly #rest: Rest;
+  readonly #victims: KilledProcess[] = [];
 
   constructor(readonly options: ShutdownServiceOptions) {
     const { platform, config, preset } = options;
     this.#children = new Children(platform);
     this.#children.onStrayReaped = () => this.#server?.onStrayReaped();
     this.#stopPolicy = new StopPolicy(config, preset);
+    this.#rest = new Rest({
+      ...{ platform, config, policy: this.#stopPolicy },
+      ports: () => ({ groups: this.pod.traffic.ports.map((port) => ({ address: { port } })) }),
+      processes: () => this.#server?.processes() ?? [],
+      onTold: () => {},
+    });
     const policy: TerminationPolicy = {
       minDrainMs: options.minDrainMs,
       maxDrainMs: config.maxDrainMs,
@@ -103,16 +119,30 @@ export class ShutdownService {
       onPrepared: () => {},
       onLaunchFailed: (_status, message) => logger.error(message),
       onExit: (status, lingering) => this.#onExit(status, lingering),
-      holdsMember: () => false,
+      // There is no other generation: whatever is a child of baton is its own.
+      holdsMember: () => true,
       onGone: () => this.#end(),
     });
     this.#server.start({ plan, stdin, capture: false, members: [], ready: null });
     logger.info("the server starts", { pid: this.#server.pid });
+    this.#lookForListener(FIRST_LISTEN_LOOK_MS);
+  }
+
+  /** Whether it has listened tells, when it ends with 0, a helper that it leaves from a daemon that is to serve. */
+  #lookForListener(delayMs: number): void {
+    this.#listenTimer = setTimeout(() => {
+      this.#whyNotReady();
+      if (!this.#hasListened && delayMs < LAST_LISTEN_LOOK_MS) this.#lookForListener(delayMs * 2);
+    }, delayMs);
   }
 
   /** First time: the whole sequence. Second: the stop signal at once. Third: KILL. */
   stop(): void {
     this.pod.terminator.terminate();
+  }
+
+  get finished(): Promise<StopReport> {
+    return this.#finish.promise;
   }
 
   drain(): Promise<DrainReport> {
@@ -187,43 +217,59 @@ export class ShutdownService {
 
   #signalStop(): void {
     this.#signalled = true;
+    this.#signalledAtMs = performance.now();
     this.forward(this.#stopPolicy.stopSignal);
   }
 
   #kill(): void {
     const look = this.pod.terminator.latest;
     this.#killed = look !== null && look.busy === 0 ? "useless" : "late";
+    this.#killRest();
+  }
+
+  #killRest(): void {
+    const since = this.#signalledAtMs;
+    const afterMs = since === null ? null : performance.now() - since;
+    const victims = describeVictims(EPOCH, this.#server?.processes() ?? [], afterMs);
+    if (victims.length > 0) this.options.logger.error(`the server was ${killedText(victims)}`);
+    this.#victims.push(...victims);
     this.#server?.kill();
   }
 
   #onExit(status: ExitStatus, lingering: number): void {
-    const { logger, config, platform } = this.options;
+    const { logger, config } = this.options;
     logger.info(`the server has ended: ${describeExit(status)}`);
     if (lingering === 0) return this.#end();
+    if (this.#killed !== "no") return;
     const isWell = status.kind === "exited" && status.code === 0;
-    if (isWell && !this.#signalled) {
+    if (isWell && !this.#signalled && this.#goesOn()) {
       return logger.info(`${lingering} of its processes go on: waiting for them`);
     }
     const died = status.kind === "signalled" && status.signal === this.#stopPolicy.stopSignal;
-    if (this.#signalled && !died) return;
-    // Its end was not their end: tell them, once, and not for ever.
-    if (this.#toldRest) return;
-    this.#toldRest = true;
-    for (const pid of this.#server?.processes() ?? []) {
-      platform.processes.signal(pid, this.#stopPolicy.stopSignal);
-    }
-    this.#killTimer = setTimeout(() => this.#server?.kill(), config.stopTimeMs);
+    // One that its signal did not kill may have told them.
+    this.#rest.tell(this.#signalled && !died);
+    if (this.#signalled) return;
+    this.#signalledAtMs = performance.now();
+    this.#killTimer = setTimeout(() => this.#killRest(), config.stopTimeMs);
+  }
+
+  /** What is left listens, or nothing has yet: it has gone to the background. */
+  #goesOn(): boolean {
+    return !this.#hasListened || this.pod.traffic.isListening() !== false;
   }
 
   #end(): void {
     const status = this.#server?.exitStatus;
     if (!status) return;
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
+    if (this.#listenTimer !== null) clearTimeout(this.#listenTimer);
+    this.#rest.cancel();
     this.pod.terminator.gone();
     this.pod.terminator.close();
     this.#server?.close();
     this.#children.close();
-    this.options.onFinish(this.#statusOf(status));
+    const { cut } = this.pod.terminator;
+    this.#finish.resolve({ status: this.#statusOf(status), killed: this.#victims, cut });
   }
 
   #statusOf(status: ExitStatus): number {

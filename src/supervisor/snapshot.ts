@@ -5,6 +5,7 @@
 import type { KeptConnections } from "../migrate/kept.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
+import type { KilledProcess } from "./killed.ts";
 
 export interface MemberView {
   readonly epoch: number;
@@ -194,6 +195,16 @@ export interface ReloadReport extends ReloadStory {
   readonly trial: TrialView | null;
   /** Who serves after it; null: nobody, the server is started again. */
   readonly serving: number | null;
+}
+
+/** How a service has ended: what `baton stop` is told, a moment before baton ends. */
+export interface StopReport {
+  /** That `baton run` ends with. */
+  readonly status: number;
+  /** Processes that had to be killed since the stop was asked for. */
+  readonly killed: readonly KilledProcess[];
+  /** Connections that were cut since then. */
+  readonly cut: number;
 }
 
 /** What is known when the traffic has been waited out, or there was no time for more of that. */

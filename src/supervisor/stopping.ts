@@ -5,6 +5,7 @@ import type { Crossed } from "../migrate/crossing.ts";
 import { Mover } from "../migrate/mover.ts";
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
 import type { RunningContext } from "./context.ts";
+import { describeVictims, killedText } from "./killed.ts";
 import type { ServerProcess } from "./server_process.ts";
 import { StopPolicy } from "./stop_policy.ts";
 
@@ -25,6 +26,8 @@ export class Stopping {
   #mover: Mover | null = null;
   /** Connections that it has had since its drain began. */
   readonly #seen = new Set<number>();
+  /** Null: not by this baton. */
+  #signalledAtMs: number | null = null;
 
   constructor(readonly generation: Stoppable) {
     const { config, preset } = generation.context;
@@ -146,14 +149,26 @@ export class Stopping {
     // A server that is known to finish its requests may still do so; another one cuts them now.
     const count = !this.policy.finishesRequests;
     facts.stopSent = true;
+    this.#signalledAtMs = performance.now();
     this.#cutBy(count, () => server?.signal(this.policy.stopSignal));
   }
 
-  kill(): void {
+  /** @param isOverdue it had its time, or somebody insists: whom it meets is said */
+  kill(isOverdue = false): void {
     this.cancel();
     const { facts, process: server } = this.generation;
     const count = this.policy.finishesRequests || !facts.stopSent;
+    if (isOverdue) this.#sayKilled();
     this.#cutBy(count, () => server?.kill());
+  }
+
+  #sayKilled(): void {
+    const { context, epoch } = this.generation;
+    const afterMs = this.#signalledAtMs === null ? null : performance.now() - this.#signalledAtMs;
+    const killed = describeVictims(epoch, this.generation.processes(), afterMs);
+    if (killed.length === 0) return;
+    context.remnants.killed.push(...killed);
+    context.logError(`generation ${epoch}: ${killedText(killed)}`);
   }
 
   /** Counts what a signal will cut, before it is sent; a count that fails never stops the signal. */

@@ -14,6 +14,7 @@ import { Journal } from "./journal.ts";
 import { catchUp, packService } from "./resume.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
+import { Remnants } from "./remnants.ts";
 import { Effects } from "./effects.ts";
 import { rolloutOf, servicePolicy } from "./policy.ts";
 import type { Decision, ReloadReport, Snapshot, TrialReport, UpgradeReport } from "./snapshot.ts";
@@ -26,6 +27,7 @@ export class Supervisor {
   #state: ServiceState = INITIAL_STATE;
   readonly #events: ServiceEvent[] = [];
   #stepping = false;
+  #stopsAsked = 0;
   readonly #context: RunningContext;
   readonly #effects: Effects;
 
@@ -38,6 +40,7 @@ export class Supervisor {
         pack: () => packService(this.#effects, this.#state),
         logger,
       }),
+      remnants: new Remnants(),
       dispatch: (event) => this.#onEvent(event),
       log: (message) => logger.info(message),
       logError: (message) => logger.error(message),
@@ -124,9 +127,13 @@ export class Supervisor {
    * @param spentMs of the drain time, what another wait has taken already
    */
   stop(spentMs = 0): void {
-    // All that is left then are hooks.
+    const { remnants } = this.#context;
+    const asked = ++this.#stopsAsked;
+    if (asked === 1) remnants.killed.length = 0;
+    // All that is left then are hooks, and what servers have left behind.
     if (this.#state.finished) this.#effects.hooks.end(true);
     this.dispatch({ kind: "stop_requested", spentMs });
+    if (asked > (this.#state.finished ? 1 : 2)) remnants.killAll();
   }
 
   /** Nobody is asked any more whether it lives. */

@@ -93,6 +93,14 @@ export const C = {
   EFD_NONBLOCK: 0o4000,
   POLLIN: 1,
   POLLOUT: 4,
+  // <sys/mman.h>
+  PROT_READ: 1,
+  PROT_WRITE: 2,
+  PROT_EXEC: 4,
+  MAP_PRIVATE: 2,
+  MAP_ANONYMOUS: 0x20,
+  SA_RESTART: 0x10000000,
+  SA_ONSTACK: 0x08000000,
   // <sys/wait.h>, <signal.h>, <spawn.h>, <sys/resource.h>
   WNOHANG: 1,
   SIG_BLOCK: 0,

@@ -117,6 +117,10 @@ export const LIBC = {
   chdir: { parameters: ["buffer"], result: "i32" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact);
   sigaction: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);   mmap(2)
+  mmap: { parameters: ["i64", "i64", "i32", "i32", "i32", "i64"], result: "i64" },
+  // int mprotect(void *addr, size_t len, int prot);   <sys/mman.h>, mprotect(2)
+  mprotect: { parameters: ["i64", "i64", "i32"], result: "i32" },
   // int sigprocmask(int how, const sigset_t *set, sigset_t *oldset);   sigprocmask(2)
   sigprocmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   // int getrlimit(int resource, struct rlimit *rlim);   getrlimit(2)

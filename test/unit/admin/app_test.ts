@@ -3,6 +3,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { controlApp, type ServiceControl } from "../../../src/admin/app.ts";
 
+const ENDED = {
+  status: 124,
+  killed: [{ pid: 12, name: "epmd", epoch: 3, afterMs: 10_000 }],
+  cut: 2,
+};
+
 /** Writes down what it is asked. */
 function service(said: unknown[]): ServiceControl {
   const report = (asked: unknown) => {
@@ -10,7 +16,9 @@ function service(said: unknown[]): ServiceControl {
     return Promise.resolve({ result: "ok" });
   };
   const drain = () => Promise.resolve({ drained: false, busy: 2 });
-  return { reload: report, decide: report, drain } as unknown as ServiceControl;
+  const stop = () => said.push("stop");
+  const finished = Promise.resolve(ENDED);
+  return { reload: report, decide: report, drain, stop, finished } as unknown as ServiceControl;
 }
 
 describe("controlApp()", () => {
@@ -40,6 +48,16 @@ describe("controlApp()", () => {
       if (status === 400) assert.match(await answer.text(), /"error":"/);
     });
   }
+
+  it("answers a stop at once, or when everything has ended and how", async () => {
+    const said: unknown[] = [];
+    const ask = (path: string) => controlApp(service(said)).request(path, { method: "POST" });
+    const atOnce = await ask("/v1/stop");
+    assert.deepEqual([atOnce.status, await atOnce.json()], [202, { stopping: true }]);
+    const waited = await ask("/v1/stop?wait=1");
+    assert.deepEqual([waited.status, await waited.json()], [200, ENDED]);
+    assert.deepEqual(said, ["stop", "stop"]);
+  });
 
   it("says who is busy at the end of a drain", async () => {
     const answer = await controlApp(service([])).request("/v1/drain", { method: "POST" });

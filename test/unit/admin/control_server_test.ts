@@ -223,6 +223,34 @@ describe("callControl()", () => {
     }
   };
 
+  test("answers at its farewell who has asked, and who waits to be let in", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    using dir = tempDir();
+    const path = dir.join("control.sock");
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const server = new ControlServer(platform, path, async () => {
+      asked.resolve();
+      await over;
+      return new Response("how it went");
+    });
+    const request = bytesOf("POST /v1/stop?wait=1 HTTP/1.1\r\n\r\n");
+    using early = connect(platform, path);
+    platform.descriptors.write(early, request);
+    await asked.promise;
+    using late = connect(platform, path);
+    platform.descriptors.write(late, request);
+    resolve();
+    await server.farewell();
+    server.close();
+    for (const client of [early, late]) {
+      const response = parseResponse(await readAll(platform, client));
+      assert.equal(response?.body, "how it went");
+    }
+  });
+
   test("says why nobody answers", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     using dir = tempDir();

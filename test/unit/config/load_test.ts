@@ -99,6 +99,7 @@ describe("buildConfig()", () => {
       handoffSocket: null,
       parentShutdownTimeMs: 900_000,
       usr1: "auto",
+      stopOn: [],
       output: "capture",
       pidfile: null,
       runtimeDir: null,

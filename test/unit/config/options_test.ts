@@ -68,6 +68,7 @@ describe("OPTIONS", () => {
     ["handoff-socket", "handoffSocket", "string", null],
     ["parent-shutdown-time", "parentShutdownTimeMs", "duration", 900_000],
     ["usr1", "usr1", "enum", "auto"],
+    ["stop-on", "stopOn", "signals", []],
     ["output", "output", "enum", "capture"],
     ["log-format", "logFormat", "enum", "text"],
     ["log-level", "logLevel", "enum", "info"],

@@ -6,6 +6,7 @@ import type { SignalName } from "../../../src/config/config.ts";
 import { ConfigError } from "../../../src/config/errors.ts";
 import {
   parseSignalName,
+  parseStopSignals,
   SIGNAL_NAMES,
   signalName,
   signalNumber,
@@ -34,6 +35,56 @@ describe("signalName()", () => {
   it("is the inverse of signalNumber(), and null elsewhere", () => {
     for (const name of SIGNAL_NAMES) assert.equal(signalName(signalNumber(name)), name);
     for (const number of [0, 32, 64, -1, 1.5]) assert.equal(signalName(number), null);
+  });
+});
+
+describe("parseStopSignals()", () => {
+  const valid: [texts: string[], names: SignalName[]][] = [
+    [["WINCH"], ["SIGWINCH"]],
+    [["usr1,SIGUSR2", " hup "], ["SIGUSR1", "SIGUSR2", "SIGHUP"]],
+    [["RTMIN+3"], ["SIGRTMIN+3"]],
+    [["SIGRTMIN+3,37,sigrtmax-27"], ["SIGRTMIN+3"]],
+    [["RTMIN,RTMAX,RTMIN+30"], ["SIGRTMIN+0", "SIGRTMIN+30"]],
+    [["34,64"], ["SIGRTMIN+0", "SIGRTMIN+30"]],
+    [["TERM,15"], ["SIGTERM"]],
+    [["28"], ["SIGWINCH"]],
+  ];
+  for (const [texts, names] of valid) {
+    it(`reads ${JSON.stringify(texts)} as ${names.join(", ")}`, () => {
+      assert.deepEqual(parseStopSignals(texts), names);
+    });
+  }
+
+  const invalid: [text: string, message: RegExp, remedy: RegExp][] = [
+    ["KILL", /SIGKILL: no program can handle it/, /STOPSIGNAL/],
+    ["USR1,19", /SIGSTOP: no program can handle it/, /STOPSIGNAL/],
+    ["CHLD", /a process has ended/, /STOPSIGNAL/],
+    ["SIGPIPE", /a reader has gone/, /STOPSIGNAL/],
+    ["SEGV", /a fault in baton itself/, /STOPSIGNAL/],
+    ["PWR", /the runtime/, /STOPSIGNAL/],
+    ["WINHC", /no signal has this name/, /Did you mean WINCH\?/],
+    ["USR1,,USR2", /no signal has this name/, /name such as TERM/],
+    ["RTMIN+31", /no such real-time signal/, /RTMIN\+0 to RTMIN\+30/],
+    ["RTMIN-1", /no such real-time signal/, /RTMIN\+0 to RTMIN\+30/],
+    ["RTMAX+1", /no such real-time signal/, /RTMIN\+0 to RTMIN\+30/],
+    ["RTMIN+", /no such real-time signal/, /RTMIN\+0 to RTMIN\+30/],
+    ["65", /no such real-time signal/, /34 to 64/],
+    ["32", /numbers go from 1 to 31/, /name such as TERM/],
+  ];
+  for (const [text, message, remedy] of invalid) {
+    it(`refuses "${text}" with advice`, () => {
+      assert.throws(() => parseStopSignals([text]), (error: unknown) => {
+        assert.ok(error instanceof ConfigError);
+        assert.match(error.message, message);
+        assert.match(error.remedy ?? "", remedy);
+        return true;
+      });
+    });
+  }
+
+  it("gives names that have a number", () => {
+    const numbers = parseStopSignals(["RTMIN,RTMIN+3,RTMAX,WINCH"]).map(signalNumber);
+    assert.deepEqual(numbers, [34, 37, 64, 28]);
   });
 });
 

@@ -31,6 +31,7 @@ describe("validateConfig()", () => {
       stopSignal: "SIGTERM",
       command: ["haproxy"],
     }],
+    ["--usr1 forward, stopped by others", { usr1: "forward", stopOn: ["SIGHUP", "SIGUSR2"] }],
     ["--stop-signal KILL", { stopSignal: "SIGKILL" }],
     ["what --shutdown-only does", { shutdownOnly: true, onCrash: "exit", orphan: "keep" }],
     ["no waits at all", { drainTimeMs: 0, stopTimeMs: 0, quietMs: 0 }],
@@ -70,6 +71,12 @@ describe("validateConfig()", () => {
       { usr1: "forward", command: ["/usr/sbin/haproxy"] },
       /^Cannot use --usr1 forward/,
       /another --stop-signal/,
+    ],
+    [
+      "--usr1 forward with --stop-on USR1",
+      { usr1: "forward", stopOn: ["SIGWINCH", "SIGUSR1"] },
+      /^Cannot use --usr1 forward with --stop-on USR1/,
+      /Remove one of the two/,
     ],
     [
       "a stop signal that ends nothing",

@@ -16,13 +16,15 @@ const EXAMPLE = join(
 function read(text: string): Map<string, string | string[]> {
   const instructions = new Map<string, string | string[]>();
   for (const line of text.trimEnd().split("\n").filter((each) => !each.startsWith("#"))) {
-    const [, name = "", value = ""] = /^(FROM|COPY|ENTRYPOINT|CMD) (.+)$/.exec(line) ??
+    const [, name = "", value = ""] = /^(FROM|COPY|STOPSIGNAL|ENTRYPOINT|CMD) (.+)$/.exec(line) ??
       assert.fail(`no instruction: ${line}`);
     assert.ok(!instructions.has(name), `${name} comes twice`);
     const isWords = name === "ENTRYPOINT" || name === "CMD";
     instructions.set(name, isWords ? JSON.parse(value) as string[] : value);
   }
-  assert.deepEqual([...instructions.keys()], ["FROM", "COPY", "ENTRYPOINT", "CMD"]);
+  const names = ["FROM", "COPY", "STOPSIGNAL", "ENTRYPOINT", "CMD"];
+  assert.deepEqual([...instructions.keys()], names);
+  assert.equal(instructions.get("STOPSIGNAL"), "SIGTERM", "whatever the image below has");
   return instructions;
 }
 

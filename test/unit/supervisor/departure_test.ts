@@ -12,6 +12,7 @@ const base: DepartureCircumstances = {
   facts: NO_FACTS,
   stopSignal: TERM,
   serves: true,
+  killed: false,
 };
 const told = { ...NO_FACTS, stopSent: true };
 
@@ -22,11 +23,28 @@ describe("departure()", () => {
     ["it ends with 0 and never served", { serves: false }, "ended"],
     ["it crashes", { status: { kind: "exited", code: 1 } }, "ended"],
     ["nobody knows how it ended", { status: { kind: "unknown" } }, "ended"],
-    ["it ends by itself after its signal", { facts: told }, "wait"],
+    ["it ends with 0 after its signal", { facts: told }, "tell_rest_gently"],
+    [
+      "it ends with another status after its signal",
+      { facts: told, status: { kind: "exited", code: 7 } },
+      "tell_rest_gently",
+    ],
+    [
+      "it dies of another signal after its own",
+      { facts: told, status: { kind: "signalled", signal: 9 } },
+      "tell_rest_gently",
+    ],
+    ["nobody knows how it ended after its signal", {
+      facts: told,
+      status: { kind: "unknown" },
+    }, "tell_rest_gently"],
+    ["all were killed", { killed: true, status: { kind: "signalled", signal: 9 } }, "wait"],
+    ["all were killed after their signal", { facts: told, killed: true }, "wait"],
+    ["all were killed, and none is left", { killed: true, lingering: 0 }, "ended"],
     [
       "it dies of its signal",
       { facts: told, status: { kind: "signalled", signal: TERM } },
-      "tell_others",
+      "tell_rest",
     ],
     [
       "it dies of its signal, and the others were told",
