@@ -22,6 +22,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { Listeners } from "../steering/listeners.ts";
 import { Children } from "../supervisor/children.ts";
+import { OwnOutputs } from "../supervisor/own_output.ts";
 import { ServiceManager } from "../supervisor/service_manager.ts";
 import { GracefulService } from "../supervisor/graceful_service.ts";
 import type { StopReport } from "../supervisor/snapshot.ts";
@@ -53,6 +54,9 @@ import { handleSignals } from "./signals.ts";
 import { explainHandoffSocket, takeOver } from "./takeover.ts";
 import { VERSION } from "./version.ts";
 import { leaveDirectory, surroundingsOf } from "./working_directory.ts";
+
+/** How long the end of baton waits for a reader of its output that has not taken everything yet. */
+const SLOW_READER_MS = 2_000;
 
 /** @returns the status to exit with, when everything is over */
 export async function commandRun(platform: Platform, config: Config): Promise<number> {
@@ -135,6 +139,7 @@ async function run(
     pidfile?.remove();
     taker?.close();
     lock?.close();
+    OwnOutputs.of(platform).settle(SLOW_READER_MS);
     await platform.close();
   }
 }

@@ -36,6 +36,25 @@ export class Descriptors {
     };
   }
 
+  /** Most bytes that a pipe can hold. pipe(7) */
+  pipeCapacity(fd: Fd): number {
+    const size = this.libc.c.fcntl(fd.number, C.F_GETPIPE_SZ, 0);
+    return this.libc.check(size, "fcntl(F_GETPIPE_SZ)", `descriptor ${fd.number}`);
+  }
+
+  /** @returns false where it must not be so large, or holds more than that */
+  resizePipe(fd: Fd, capacity: number): boolean {
+    return this.libc.c.fcntl(fd.number, C.F_SETPIPE_SZ, capacity) >= 0;
+  }
+
+  /** Bytes that a pipe holds. FIONREAD, pipe(7) */
+  bytesInPipe(fd: Fd): number {
+    const { bytes, view } = struct(4);
+    const result = this.libc.c.ioctl(fd.number, C.FIONREAD, bytes);
+    this.libc.check(result, "ioctl(FIONREAD)", `descriptor ${fd.number}`);
+    return view.getInt32(0, true);
+  }
+
   open(path: string, flags: number, mode = 0): Fd {
     const text = cString(path);
     const number = this.libc.retry(() => this.libc.c.open(text, flags | C.O_CLOEXEC, mode));

@@ -58,7 +58,7 @@ function goOnWith(parts: ServiceParts, record: GenerationRecord, kept: Kept): Ru
     notifyPath: parts.options.notifyPath(epoch),
     notify: kept.take(notifyName(epoch)),
     filter: kept.take(filterName(epoch)),
-    outputs: outputsOf(kept, epoch),
+    outputs: outputsOf(kept, record),
     isForeign: true,
   });
   parts.history.started(epoch, running.startedAt);

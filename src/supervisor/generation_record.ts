@@ -1,7 +1,7 @@
 /** One generation as it travels to the baton that goes on with it: a record, and named descriptors. */
 import type { Fd } from "../platform/fd.ts";
 import { filterName, notifyName, outputName } from "../upgrade/resume_state.ts";
-import type { GenerationRecord } from "../upgrade/resume_state.ts";
+import type { GenerationRecord, OutputInHand } from "../upgrade/resume_state.ts";
 import type { Running } from "./running.ts";
 
 /** @returns null for a generation without processes: there is nothing to go on with */
@@ -22,6 +22,19 @@ export function recordOf(running: Running): GenerationRecord | null {
   };
 }
 
+/** What of its output this baton has read and not passed on. */
+function outputInHand(running: Running): OutputInHand[] {
+  return (running.process?.output.ends ?? []).flatMap(({ target, inHand }) =>
+    inHand.length === 0 ? [] : [{ target, base64: toBase64(inHand) }]
+  );
+}
+
+/** The same as `recordOf`, for the program that this process becomes in this moment. */
+export function luggageOf(running: Running): GenerationRecord | null {
+  const record = recordOf(running);
+  return record && { ...record, outputInHand: outputInHand(running) };
+}
+
 /** What it needs besides its members. */
 export function descriptorsOf(running: Running): [name: string, fd: Fd][] {
   const { process: server, epoch } = running;
@@ -34,4 +47,8 @@ export function descriptorsOf(running: Running): [name: string, fd: Fd][] {
     found.push([outputName(epoch, target), read]);
   }
   return found;
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }

@@ -1,33 +1,41 @@
 /**
  * A candidate's standard output and error: forwarded to baton's own, and the last lines remembered
- * for the verdict of a reload. After the gate the server's descriptors 1 and 2 are replaced by
+ * for the verdict of a reload. At its listen the server's descriptors 1 and 2 are replaced by
  * baton's own, and what is left here is for processes that still hold the pipe (a parent shell).
  *
  * Never blocks: when baton's own output cannot take more, the pipe is not read, and the writer waits
  * as it would without baton.
  */
 import type { Fd } from "../platform/fd.ts";
+import { countThreads, waitsForRoom, writingEnds } from "../platform/pipe_holders.ts";
+import type { WritingEnd } from "../platform/pipe_holders.ts";
 import type { Platform } from "../platform/platform.ts";
-import { descriptorTarget, epollWatchedInodes, ownDescriptorTarget } from "../platform/proc.ts";
-import type { Watch } from "../platform/reactor.ts";
+import { epollWatchedInodes } from "../platform/proc.ts";
+import { OutputStream } from "./output_stream.ts";
 
-/** What a pipe takes without blocking once poll(2) calls it writable: PIPE_BUF. */
-const CHUNK_SIZE = 4096;
 /** Lines and bytes remembered. */
 const TAIL_LINES = 100;
 const TAIL_LINE_BYTES = 4096;
-
-/** Most bytes read at once from a server that has ended; others may hold its pipe and go on. */
-const LAST_WORDS = 256 * 1024;
+const NEWLINE = 10;
+/** Of a pipe until the server listens, if it may be so large; and afterwards. */
+const ROOMY = 1024 * 1024;
+const USUAL = 64 * 1024;
 
 /** The last lines of a stream of text. */
 export class Tail {
   #lines: string[] = [];
   #partial = "";
-  readonly #decoder = new TextDecoder();
+  #decoder = new TextDecoder();
 
   add(bytes: Uint8Array): void {
-    const parts = (this.#partial + this.#decoder.decode(bytes, { stream: true })).split("\n");
+    const from = startOfLast(bytes, TAIL_LINES + 1);
+    if (from > 0) {
+      // Nothing before that will ever be shown.
+      this.#partial = "";
+      this.#decoder = new TextDecoder();
+    }
+    const text = this.#decoder.decode(bytes.subarray(from), { stream: true });
+    const parts = (this.#partial + text).split("\n");
     this.#partial = (parts.pop() ?? "").slice(-TAIL_LINE_BYTES);
     this.#lines.push(...parts.map((line) => line.slice(0, TAIL_LINE_BYTES)));
     if (this.#lines.length > TAIL_LINES) this.#lines = this.#lines.slice(-TAIL_LINES);
@@ -40,23 +48,26 @@ export class Tail {
   }
 }
 
-interface Stream {
-  /** 1 or 2. */
-  readonly target: number;
-  readonly read: Fd;
-  /** Our duplicate of baton's own descriptor `target`. */
-  readonly own: Fd;
-  /** Null once the server's ends are all closed. */
-  watch: Watch | null;
-  /** Waits until baton's own output takes more. */
-  waiting: Watch | null;
-  /** The pipe as /proc names it, to recognise it in the server. */
-  readonly identity: string;
+/** Where the last `count` lines begin; 0 where there are not so many. */
+function startOfLast(bytes: Uint8Array, count: number): number {
+  let at = bytes.length;
+  for (let left = count; left > 0; left--) {
+    at = at === 0 ? -1 : bytes.lastIndexOf(NEWLINE, at - 1);
+    if (at < 0) return 0;
+  }
+  return at + 1;
+}
+
+/** A process that waits in a trapped call. */
+interface Waiting {
+  readonly notify: Fd;
+  readonly id: bigint;
+  readonly pid: number;
 }
 
 export class Output {
   readonly tail = new Tail();
-  readonly #streams: Stream[] = [];
+  readonly #streams: OutputStream[] = [];
   /** Looks at what comes, while somebody does: until then the server's descriptors stay the pipes. */
   onBytes: ((stream: number, bytes: Uint8Array) => void) | null = null;
 
@@ -64,23 +75,26 @@ export class Output {
 
   /**
    * Makes the pipes. @returns what the server gets as descriptors 1 and 2; close after the spawn
+   * @param isForNow they are to be replaced at its listen
    * @throws {SystemCallError} EMFILE; what there is already goes with `close`
    */
-  open(): [Fd, Fd] {
-    const out = this.#stream(1);
+  open(isForNow = false): [Fd, Fd] {
+    const out = this.#open(1, isForNow);
     try {
-      return [out, this.#stream(2)];
+      return [out, this.#open(2, isForNow)];
     } catch (error) {
       out.close();
       throw error;
     }
   }
 
-  #stream(target: number): Fd {
+  #open(target: number, isForNow: boolean): Fd {
     const { read, write } = this.platform.descriptors.pipe();
     try {
       this.platform.descriptors.setNonblocking(read);
-      this.resume(target, read);
+      const stream = this.#follow(target, read, true);
+      // All pipes of a user share a limit, so it is given back after the listen.
+      if (isForNow && !stream.leadsToPipe) stream.resize(ROOMY);
     } catch (error) {
       read.close();
       write.close();
@@ -89,103 +103,95 @@ export class Output {
     return write;
   }
 
-  /** Our ends of the pipes that somebody may still write to. */
-  get ends(): readonly { readonly target: number; readonly read: Fd }[] {
-    return this.#streams.filter(({ read }) => read.isOpen);
-  }
-
-  /** Forwards what comes out of `read`, which it takes over. @param target 1 or 2 */
-  resume(target: number, read: Fd): void {
-    const identity = ownDescriptorTarget(read.number) ?? "";
-    const own = this.platform.descriptors.duplicate(target);
-    const stream: Stream = { target, read, own, watch: null, waiting: null, identity };
-    stream.watch = this.platform.reactor.watch(read, () => this.#forward(stream));
+  #follow(target: number, read: Fd, isNew: boolean): OutputStream {
+    const onBytes = (bytes: Uint8Array) => {
+      this.tail.add(bytes);
+      this.onBytes?.(target, bytes);
+    };
+    const stream = new OutputStream(this.platform, { target, read, isNew, onBytes });
     this.#streams.push(stream);
+    return stream;
   }
 
-  /** Moves what is there, up to one chunk. */
-  #forward(stream: Stream): void {
-    const { own } = stream;
-    const { descriptors, reactor } = this.platform;
-    if (!descriptors.isWritable(own)) {
-      stream.waiting = reactor.watch(own, () => {
-        this.#stopWaiting(stream);
-        this.#forward(stream);
-      }, { write: true });
-      return;
-    }
-    const bytes = descriptors.read(stream.read, new Uint8Array(CHUNK_SIZE));
-    if (bytes === null) return stream.watch?.arm();
-    if (bytes.length === 0) return this.#close(stream);
-    this.#note(stream, bytes);
-    try {
-      descriptors.write(own, bytes);
-    } catch {
-      // baton's own output is gone (EPIPE, full disk): the lines are still remembered.
-    }
-    stream.watch?.arm();
+  /** Our ends of the pipes that somebody may still write to. */
+  get ends(): readonly OutputStream[] {
+    return this.#streams.filter(({ isOpen }) => isOpen);
   }
 
-  #note(stream: Stream, bytes: Uint8Array): void {
-    this.tail.add(bytes);
-    this.onBytes?.(stream.target, bytes);
-  }
-
-  #stopWaiting(stream: Stream): void {
-    stream.waiting?.cancel();
-    stream.waiting = null;
-  }
-
-  #close(stream: Stream): void {
-    // Before the descriptor is closed: epoll would go on with the file behind its number.
-    this.#stopWaiting(stream);
-    stream.watch?.cancel();
-    stream.watch = null;
-    stream.read.close();
-    stream.own.close();
+  /**
+   * Forwards what comes out of `read`, which it takes over. @param target 1 or 2
+   * @param inHand what another baton has read from it and not passed on
+   */
+  resume(target: number, read: Fd, inHand: Uint8Array): void {
+    const stream = this.#follow(target, read, false);
+    if (inHand.length > 0) stream.begin(inHand);
   }
 
   /**
    * Puts baton's own descriptors over those of the process that waits in a trapped call, where they
-   * still are our pipes.
+   * still are our pipes, and everything that was printed before is out.
    *
-   * Left alone is a pipe that the caller has in its epoll set: it waits there to write the rest of
-   * what it has in memory (libuv, Bun). The registration would go with the pipe, and all its output
-   * would wait for ever. Such a server goes on being forwarded.
+   * @param isPressing the pipe ends with baton, and the server does not: rather lines in another order than none
+   * @returns whether it prints to baton's own output now; if not, it goes on being forwarded
    */
-  handOver(caller: { notify: Fd; id: bigint; pid: number }): void {
-    const awaited = new Set([...epollWatchedInodes(caller.pid)].map((inode) => `pipe:[${inode}]`));
-    for (const { target, identity, own } of this.#streams) {
-      if (descriptorTarget(caller.pid, target) !== identity || awaited.has(identity)) continue;
-      this.platform.seccomp.replaceDescriptor(caller.notify, caller.id, {
-        source: own,
-        target,
-        closeOnExec: false,
+  handOver(caller: Waiting, isPressing: boolean): boolean {
+    let isDirect = false;
+    for (const stream of this.ends) {
+      if (this.#replace(stream, caller, isPressing)) isDirect = true;
+      stream.resize(USUAL);
+    }
+    return isDirect;
+  }
+
+  #replace(stream: OutputStream, { notify, id, pid }: Waiting, isPressing: boolean): boolean {
+    const ends = this.#replaceable(stream, pid, isPressing);
+    if (ends.length === 0 || !stream.empty()) return false;
+    for (const { number, closeOnExec } of ends) {
+      this.platform.seccomp.replaceDescriptor(notify, id, {
+        source: stream.own,
+        target: number,
+        closeOnExec,
       });
     }
+    // Other threads have gone on meanwhile.
+    stream.empty();
+    return true;
+  }
+
+  /**
+   * What of the process can be baton's own descriptor instead of the pipe, without a difference to it.
+   *
+   * Another thread that prints at this very moment would have one line in the pipe and the next one out before it.
+   * The same for a write that waits for room: it is carried out where it was begun. A writer that does not wait in write(2) keeps the rest in memory, and is told by epoll when there is room:
+   * - of the pipe: the registration would go with it, and the rest would never come;
+   * - or soon: it has not come to epoll_wait yet (libuv). A file is refused there, and libuv aborts. So a file takes
+   *   the place of a pipe only where no write can have been cut short.
+   */
+  #replaceable(stream: OutputStream, pid: number, isPressing: boolean): WritingEnd[] {
+    const { arch } = this.platform.descriptors.libc;
+    const ends = writingEnds(pid, stream.identity);
+    const standard = ends.filter(({ number }) => number === 1 || number === 2);
+    if (standard.length === 0 || !isPressing && waitsForRoom(pid, ends, arch)) return [];
+    const [, inode = ""] = /^pipe:\[(\d+)\]$/.exec(stream.identity) ?? [];
+    if (epollWatchedInodes(pid).has(Number(inode) >>> 0)) return [];
+    const isNonblocking = ends.some((end) => end.isNonblocking);
+    // After this everything is known that any write so far has left in the pipe.
+    if (!stream.empty()) return [];
+    if (isNonblocking && !stream.leadsToPipe && !stream.wasNeverFull) return [];
+    // Nobody else can print now, or close one of the others and open something else in its place.
+    if (countThreads(pid) === 1) return ends;
+    if (!isPressing && !stream.isQuiet) return [];
+    if (ends.length === standard.length) return ends;
+    // Bun writes to a duplicate that does not block; Deno keeps one for its children, and writes to 1 and 2.
+    return isNonblocking ? [] : standard;
   }
 
   /** Reads what is left without waiting: the last words of a server that has ended. */
   drain(): void {
-    for (const stream of this.#streams) {
-      for (let moved = 0; stream.read.isOpen && moved < LAST_WORDS; moved += CHUNK_SIZE) {
-        const bytes = this.platform.descriptors.read(stream.read, new Uint8Array(CHUNK_SIZE));
-        if (bytes === null || bytes.length === 0) break;
-        this.#note(stream, bytes);
-        try {
-          if (this.platform.descriptors.isWritable(stream.own)) {
-            this.platform.descriptors.write(stream.own, bytes);
-          }
-        } catch {
-          // As in #forward.
-        }
-      }
-    }
+    for (const stream of this.ends) stream.drain();
   }
 
   close(): void {
-    for (const stream of this.#streams) {
-      if (stream.watch !== null) this.#close(stream);
-    }
+    for (const stream of this.ends) stream.close();
   }
 }

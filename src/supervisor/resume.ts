@@ -25,11 +25,12 @@ import {
 import type { Kept } from "../upgrade/kept.ts";
 import type { GenerationRecord, ResumeState } from "../upgrade/resume_state.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
-import { descriptorsOf, recordOf } from "./generation_record.ts";
+import { descriptorsOf, luggageOf, recordOf } from "./generation_record.ts";
 import type { GenerationHandle } from "./handle.ts";
 import type { History } from "./history.ts";
 import type { Luggage } from "./in_place_upgrade.ts";
 import { Running } from "./running.ts";
+import type { ResumedOutput } from "./server_process.ts";
 import type { Waits } from "./waits.ts";
 
 const OUTPUT_TARGETS = [1, 2] as const;
@@ -44,10 +45,14 @@ export interface ServiceParts {
 }
 
 /** Everything that the next baton needs. Nothing is changed here. */
-export function packService(parts: ServiceParts, service: ServiceState): Luggage {
+export function packService(
+  parts: ServiceParts,
+  service: ServiceState,
+  toRecord: (running: Running) => GenerationRecord | null = recordOf,
+): Luggage {
   const { options, context, history } = parts;
   const generations = [...parts.running.values()].filter((handle) => handle instanceof Running);
-  const records = generations.map(recordOf).filter((record) => record !== null);
+  const records = generations.map(toRecord).filter((record) => record !== null);
   const groups = context.listeners.groups;
   const state: ResumeState = {
     version: RESUME_VERSION,
@@ -89,7 +94,7 @@ export function packService(parts: ServiceParts, service: ServiceState): Luggage
  */
 export function packLuggage(parts: ServiceParts, service: ServiceState): Luggage {
   if (service.queued !== null) throw new Error("a reload was asked for meanwhile, and goes first");
-  const { state, descriptors } = packService(parts, service);
+  const { state, descriptors } = packService(parts, service, luggageOf);
   const more = parts.options.keeper()?.vault.luggage ?? [];
   return { state, descriptors: new Map([...descriptors, ...more]) };
 }
@@ -114,7 +119,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
       notifyPath: options.notifyPath(epoch),
       notify: kept.take(notifyName(epoch)),
       filter: kept.take(filterName(epoch)),
-      outputs: outputsOf(kept, epoch),
+      outputs: outputsOf(kept, record),
       isForeign: wasKilled || !isChild(record, context.platform.runtime.pid),
     });
     history.started(epoch, running.startedAt);
@@ -138,11 +143,16 @@ export function isChild(
 }
 
 /** Our ends of what a generation prints. */
-export function outputsOf(kept: Kept, epoch: number): { target: number; read: Fd }[] {
+export function outputsOf(kept: Kept, record: GenerationRecord): ResumedOutput[] {
   return OUTPUT_TARGETS.flatMap((target) => {
-    const read = kept.take(outputName(epoch, target));
-    return read === null ? [] : [{ target, read }];
+    const read = kept.take(outputName(record.epoch, target));
+    const { base64 = "" } = record.outputInHand?.find((some) => some.target === target) ?? {};
+    return read === null ? [] : [{ target, read, inHand: bytesOf(base64) }];
   });
+}
+
+function bytesOf(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 }
 
 /** Whoever starts baton again wants the service: what was being stopped is drained, and replaced. */

@@ -41,7 +41,14 @@ export interface ServerResumption {
   /** Notify descriptor of its filter. */
   readonly filter: Fd | null;
   /** Our ends of its output: `target` is 1 or 2. */
-  readonly outputs: readonly { readonly target: number; readonly read: Fd }[];
+  readonly outputs: readonly ResumedOutput[];
+}
+
+export interface ResumedOutput {
+  readonly target: number;
+  readonly read: Fd;
+  /** What the other baton has read from it and not passed on. */
+  readonly inHand: Uint8Array;
 }
 
 export interface ServerProcessOptions {
@@ -105,7 +112,7 @@ export class ServerProcess implements Leader {
   start({ plan, stdin, capture, members, ready }: ServerStart): void {
     let ends: [Fd | number, Fd | number] = [1, 2];
     try {
-      if (capture) ends = this.output.open();
+      if (capture) ends = this.output.open(plan.trap.length > 0);
       this.#launch = new Launch(this.platform, {
         plan: ready === null ? plan : { ...plan, readyDescriptor: ready.target },
         stdio: [stdin, ...ends],
@@ -135,7 +142,7 @@ export class ServerProcess implements Leader {
     this.isForeign = isForeign;
     this.exitStatus = exitStatus;
     this.#lingering = exitStatus !== null;
-    for (const { target, read } of fds.outputs) this.output.resume(target, read);
+    for (const { target, read, inHand } of fds.outputs) this.output.resume(target, read, inHand);
     if (fds.filter !== null) this.#listenTo(fds.filter);
     if (exitStatus === null && !isForeign) this.children.add(this);
   }
@@ -209,6 +216,7 @@ export class ServerProcess implements Leader {
   onStrayReaped(): void {
     if (!this.#lingering || this.processes().length > 0) return;
     this.#lingering = false;
+    this.output.drain();
     this.options.onGone();
   }
 

@@ -96,8 +96,9 @@ export class Tenancy implements Tenant {
     // While the caller waits its descriptors can be replaced: the last chance is the listen that
     // completes the gate.
     if (gate.isListening && server?.output.onBytes === null) {
-      facts.handedOver = true;
-      server?.output.handOver(caller);
+      const { orphan, survive } = context.config;
+      const isPressing = orphan === "keep" && !survive;
+      if (server.output.handOver(caller, isPressing)) facts.handedOver = true;
     }
     this.generation.checkGate();
   }

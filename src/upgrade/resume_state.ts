@@ -75,6 +75,13 @@ export const NO_FACTS: GenerationFacts = {
   kept: null,
 };
 
+/** What was read of a generation's output, and not passed on: a reader is slow, or a line has no end yet. */
+export interface OutputInHand {
+  /** 1 or 2. */
+  readonly target: number;
+  readonly base64: string;
+}
+
 export interface GenerationRecord extends GenerationFacts {
   readonly epoch: number;
   /** ISO 8601. */
@@ -91,6 +98,8 @@ export interface GenerationRecord extends GenerationFacts {
   /** How the leading process ended; null while it runs. */
   readonly exitStatus: ExitStatus | null;
   readonly hints: readonly string[];
+  /** At an exec only: what a baton had in hand that was killed is gone. */
+  readonly outputInHand?: readonly OutputInHand[];
 }
 
 /** @returns what has happened to a generation before; a state of an earlier build has not all of it */

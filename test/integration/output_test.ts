@@ -340,7 +340,8 @@ describe("a reader that does not read", () => {
       );
       const after = await baton.settled();
       assert.equal(servingPid(after), old);
-      assert.equal(after.self.watches, self.watches, "nothing of the candidate is watched");
+      const more = after.self.watches - self.watches;
+      assert.ok(more <= 1, "no more than the reader, for what the candidates have left to say");
     }
     // Somebody reads again: the same version starts, and nothing of its output is missing.
     pipe.read();

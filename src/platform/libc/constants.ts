@@ -12,10 +12,13 @@ export const C = {
   F_GETFL: 3,
   F_SETFL: 4,
   FD_CLOEXEC: 1,
+  F_SETPIPE_SZ: 1031,
+  F_GETPIPE_SZ: 1032,
   O_RDONLY: 0,
   O_WRONLY: 1,
   O_RDWR: 2,
   O_CREAT: 0o100,
+  O_ACCMODE: 3,
   O_APPEND: 0o2000,
   O_NONBLOCK: 0o4000,
   O_CLOEXEC: 0o2000000,
@@ -198,6 +201,8 @@ export const C = {
 export interface ArchConstants {
   /** <linux/audit.h>: what `seccomp_data.arch` holds. */
   readonly AUDIT_ARCH: number;
+  readonly SYS_write: number;
+  readonly SYS_writev: number;
   readonly SYS_bind: number;
   readonly SYS_listen: number;
   readonly SYS_seccomp: number;
@@ -213,6 +218,8 @@ export interface ArchConstants {
 export const ARCH: Readonly<Record<"x64" | "arm64", ArchConstants>> = {
   x64: {
     AUDIT_ARCH: 0xc000003e,
+    SYS_write: 1,
+    SYS_writev: 20,
     SYS_bind: 49,
     SYS_listen: 50,
     SYS_seccomp: 317,
@@ -225,6 +232,8 @@ export const ARCH: Readonly<Record<"x64" | "arm64", ArchConstants>> = {
   },
   arm64: {
     AUDIT_ARCH: 0xc00000b7,
+    SYS_write: 64,
+    SYS_writev: 66,
     SYS_bind: 200,
     SYS_listen: 201,
     SYS_seccomp: 277,

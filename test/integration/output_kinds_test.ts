@@ -1,0 +1,55 @@
+/**
+ * The promise: what a server prints before, at and after its listen comes to baton's own output once, whole and in
+ * order, whatever that output is, and the server does not die of what its event loop finds there. All languages,
+ * kinds and amounts are in `test/long/output_matrix_test.ts`.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import {
+  type OutputKind,
+  printAll,
+  PRINTING_SERVERS,
+  printTogether,
+} from "../support/printing_servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+
+const TEST = { timeout: TEST_TIMEOUT_MS };
+
+interface Cell {
+  readonly name: string;
+  readonly kind: OutputKind;
+  readonly amount: number;
+  readonly generations?: number;
+  readonly isDirect?: boolean;
+}
+
+/** Node has writes in its event loop at the listen; Python waits in write(2). */
+const CELLS: readonly Cell[] = [
+  { name: "node", kind: "file", amount: 1_000_000 },
+  { name: "node", kind: "null", amount: 3_000_000, generations: 1 },
+  { name: "node", kind: "file", amount: 10_000, generations: 1, isDirect: true },
+  { name: "node", kind: "socket", amount: 300_000, generations: 1 },
+  { name: "python", kind: "file", amount: 3_000_000, generations: 1, isDirect: true },
+];
+
+describe("before its listen; of three generations also at it, and after", () => {
+  for (const { name, ...cell } of CELLS) {
+    const server = PRINTING_SERVERS.find((some) => some.name === name)!;
+    const program = server.program();
+    const skip = program === null ? `${name} is not installed` : false;
+    const how = cell.isDirect ? ", which it writes to itself after that" : "";
+    const what = `${cell.amount / 1000} kB to a ${cell.kind}`;
+    test(`${name} prints ${what}${how}`, { ...TEST, skip }, async () => {
+      using work = tempDir();
+      await printAll({ command: server.command(program!, work), ...cell });
+    });
+  }
+});
+
+describe("two generations that print at the same time", () => {
+  test("no line is torn, and none overtakes", TEST, async () => {
+    const count = await printTogether({ kind: "file", reloads: 1, lines: 1_000, pause: 0.0002 });
+    assert.ok(count >= 2_000, `only ${count} lines`);
+  });
+});
