@@ -76,7 +76,7 @@ ci: ## What the CI runs: install servers with apt-get, all tests, fault and syst
 clean: ## Remove everything that was built or installed here
 	@rm -rf dist node_modules .cache
 
-dist/baton: node_modules/.installed deno.json scripts/build.ts $(wildcard src src/* src/*/* src/*/*/*)
+dist/baton: node_modules/.installed deno.json scripts/build.ts scripts/empty_environment.ts $(wildcard src src/* src/*/* src/*/*/*)
 	@echo "building dist/baton"
 	@$(RUN) scripts/build.ts
 

@@ -5,9 +5,21 @@
  */
 import * as esbuild from "esbuild";
 import { VERSION } from "../src/cli/version.ts";
+import { emptyEnvironment } from "./empty_environment.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const BUN = `${ROOT}node_modules/.bin/bun`;
+
+/** One of each kind that changes what any compiled Bun program says. */
+const ACTING_VARIABLES = [
+  ["BUN_BE_BUN", "1"],
+  ["BUN_OPTIONS", "--preload /dev/null/none"],
+  ["BUN_JSC_dumpOptions", "2"],
+  ["BUN_JSC_useJIT", "0"],
+  ["MIMALLOC_VERBOSE", "1"],
+  ["SIMDUTF_FORCE_IMPLEMENTATION", "none"],
+  ["JavaScriptCoreUseJIT", "0"],
+] as const;
 
 async function bundle(entry: string, outfile: string): Promise<void> {
   await esbuild.build({
@@ -22,6 +34,30 @@ async function bundle(entry: string, outfile: string): Promise<void> {
     legalComments: "none",
     logLevel: "warning",
   });
+}
+
+/** Written in place, so that the file stays laid out as Bun has written it. */
+async function takeEnvironmentAway(path: string): Promise<void> {
+  const patches = emptyEnvironment(await Deno.readFile(path));
+  using file = await Deno.open(path, { write: true });
+  for (const { offset, bytes } of patches) {
+    await file.seek(offset, Deno.SeekMode.Start);
+    if (await file.write(bytes) !== bytes.length) throw new Error(`Cannot write to ${path}`);
+  }
+}
+
+/** @throws {Error} when the variable still acts */
+async function tryVariable(path: string, [name, value]: readonly [string, string]): Promise<void> {
+  const { stdout, stderr } = await new Deno.Command(path, {
+    args: ["--version"],
+    env: { [name]: value },
+    clearEnv: true,
+  }).output();
+  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  if (said === `baton ${VERSION}\n`) return;
+  throw new Error(
+    `Cannot build: with ${name}=${value} in its environment the binary says\n${said}`,
+  );
 }
 
 /** By rename: whoever runs the old binary goes on, whoever starts one gets a whole one. */
@@ -45,7 +81,15 @@ async function compile(outfile: string, target: string | null): Promise<void> {
     stderr: "inherit",
   }).spawn().status;
   if (!success) throw new Error(`Cannot compile ${outfile}: bun build failed`);
-  await Deno.rename(`${ROOT}${temporary}`, `${ROOT}${outfile}`);
+  const made = `${ROOT}${temporary}`;
+  try {
+    await takeEnvironmentAway(made);
+    if (target === null) await Promise.all(ACTING_VARIABLES.map((one) => tryVariable(made, one)));
+  } catch (error) {
+    await Deno.remove(made);
+    throw error;
+  }
+  await Deno.rename(made, `${ROOT}${outfile}`);
 }
 
 const manifest = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));

@@ -42,6 +42,7 @@ import { activate } from "./activation.ts";
 import type { Taker } from "../takeover/taker.ts";
 import { chooseTrap } from "./choose_trap.ts";
 import { CommandError } from "./command_error.ts";
+import { refuseEnvoyScript } from "./envoy_script.ts";
 import { EXIT_BUSY } from "./exit_status.ts";
 import { Names } from "./names.ts";
 import { Pidfile } from "./pidfile.ts";
@@ -82,6 +83,7 @@ async function run(
   const surroundings = inPlace?.state.surroundings ?? surroundingsOf(platform, env, given);
   const activation = activate(platform, given, env);
   const config = leaveDirectory(platform, activation.config, surroundings);
+  if (inPlace === null) refuseEnvoyScript(config);
   const directory = runtimeDirectory(config.runtimeDir, env, uid);
   const paths = servicePaths(directory, config.name);
   checkPathLength(directory, paths);

@@ -22,6 +22,7 @@ import { SIGNAL_NAMES, signalNumber, STOP_SIGNALS } from "../config/signals.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
+import { lostDescriptors } from "../supervisor/lost_descriptors.ts";
 import { shutdownPlan } from "../supervisor/plan.ts";
 import { ShutdownService } from "../supervisor/shutdown_service.ts";
 import { CommandError } from "./command_error.ts";
@@ -103,6 +104,9 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     });
     onSignal = (signal) => handle(signal, { service, config, logger });
     service.start();
+    for (const hint of lostDescriptors({ argv: config.command, members: 0 })) {
+      logger.warn(`the server may fail: ${hint}`);
+    }
     for (const signal of early) onSignal(signal);
     const { status } = await service.finished;
     await server?.farewell();

@@ -45,7 +45,9 @@ const EXEC: VerbFlag = {
 const IN_PLACE: VerbFlag = {
   flag: "in-place",
   placeholder: null,
-  help: "The running baton becomes the new program and keeps its servers; always so as PID 1.",
+  help:
+    "The running baton becomes the new program and keeps its servers; by itself where a service " +
+    "manager or a container would end with the old process.",
 };
 /** The flag of `run` that is not a field of `Config`. */
 export const CONFIG_FLAG: VerbFlag = {

@@ -9,6 +9,7 @@ import { loadConfigFile } from "../config/load.ts";
 import { launch } from "../launcher/launcher.ts";
 import { LAUNCH_VERB } from "../launcher/plan.ts";
 import { SystemCallError } from "../platform/error.ts";
+import { startClean } from "../platform/hidden_environment.ts";
 import { hold } from "../upgrade/holder.ts";
 import { HOLD_VERB } from "../upgrade/holder_protocol.ts";
 import { CHECK_VERB } from "../upgrade/trial.ts";
@@ -39,6 +40,7 @@ import { VERSION } from "./version.ts";
 /** Runs what the command line asks for. @returns the exit status */
 export async function runCommandLine(runtime: Runtime): Promise<number> {
   const platform = new Platform(runtime);
+  startClean(platform);
   const [verb, argument, ...rest] = runtime.argv;
   if (verb === LAUNCH_VERB && argument !== undefined) launch(platform, Number(argument));
   if (verb === CHECK_VERB && argument !== undefined) {

@@ -43,7 +43,7 @@ const ROWS: readonly Row[] = [
   ["caddy", "SIGTERM", "graceful", "ignore", "version 2; grace_period bounds the wait"],
   ["traefik", "SIGTERM", "graceful", "reopen", "graceTimeOut (10 s by default) bounds the wait"],
   ["envoy", "SIGTERM", "abrupt", "reopen",
-    "TERM cuts connections at once, so baton drains it from outside first"],
+    "TERM cuts connections at once, so baton drains it from outside first; use --disable-hot-restart"],
   ["h2o", "SIGTERM", "graceful", "ignore", "as under Server::Starter"],
   ["gunicorn", "SIGTERM", "graceful", "reopen",
     "graceful_timeout (30 s by default) bounds the wait; INT and QUIT are the quick shutdown"],

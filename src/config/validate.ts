@@ -7,6 +7,7 @@
  */
 import type { Config } from "./config.ts";
 import { formatDuration } from "./duration.ts";
+import { checkEnvoyEpoch } from "./envoy_epoch.ts";
 import { ConfigError, inPlace } from "./errors.ts";
 import { checkListeners, parseOwnAddress } from "./listen_spec.ts";
 import { parseMinFree } from "./memory_size.ts";
@@ -180,5 +181,6 @@ export function validateConfig(config: Config): void {
   validateChecks(config);
   checkRollout(config);
   checkPod(config);
+  if (!config.shutdownOnly) checkEnvoyEpoch(config.command);
   checkMinFree(config);
 }

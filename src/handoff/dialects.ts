@@ -4,7 +4,7 @@
  * - systemd: sd_listen_fds(3). LISTEN_PID is the server's own pid, so the launcher sets it.
  * - Server::Starter: SERVER_STARTER_PORT="127.0.0.1:80=3;8080=4", SERVER_STARTER_GENERATION.
  * - einhorn: EINHORN_FD_COUNT, EINHORN_FD_n, EINHORN_FDS (deprecated, "3 4").
- * - baton: BATON_FDS="name=fd;..." and BATON_EPOCH, RESTART_EPOCH (Envoy), which are always set.
+ * - baton: BATON_FDS="name=fd;..." and BATON_EPOCH, RESTART_EPOCH (hot-restarter.py), which are always set.
  * - in the command line: {fd:NAME} and {port:NAME}.
  */
 import type { ListenSpec } from "../config/listen_spec.ts";

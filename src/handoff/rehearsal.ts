@@ -2,6 +2,7 @@
 import { LAUNCH_VERB, type LaunchPlan, type LaunchReport, REPORT_LIMIT } from "../launcher/plan.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
+import { helperEnvironment } from "../platform/hidden_environment.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 
@@ -56,13 +57,10 @@ export class Rehearsal implements Disposable {
     using planFile = descriptors.sealedMemfd("baton-plan", planText);
     using silence = descriptors.open("/dev/null", C.O_RDWR);
     const [program = "", ...prefix] = runtime.selfCommand;
-    // As at the start of a server: what is meant for a server's runtime is not for the launcher's.
-    const environment = Object.entries(runtime.env())
-      .filter(([name]) => !/^(BUN|DENO|NODE)_/.test(name) || name === "DENO_DIR");
     this.pid = processes.spawn({
       path: program,
       argv: ["baton", ...prefix, LAUNCH_VERB, "3"],
-      env: Object.fromEntries(environment),
+      env: helperEnvironment(runtime),
       descriptors: [silence, silence, silence, theirs, planFile],
     });
   }

@@ -4,6 +4,7 @@
  */
 import type { Message } from "../platform/descriptors.ts";
 import { Fd } from "../platform/fd.ts";
+import { helperEnvironment } from "../platform/hidden_environment.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { GO, LAUNCH_VERB, REPORT_LIMIT } from "./plan.ts";
@@ -48,7 +49,7 @@ export class Launch {
       this.pid = processes.spawn({
         path: program!,
         argv: ["baton", ...prefix, LAUNCH_VERB, String(control)],
-        env: launcherEnvironment(runtime.env()),
+        env: helperEnvironment(runtime),
         descriptors: [...passed, theirs, planFile],
       });
     } catch (error) {
@@ -114,11 +115,4 @@ export class Launch {
     this.#watch.cancel();
     this.#control.close();
   }
-}
-
-/** What the runtime of the launcher must not be led astray by; the server's own comes in the plan. */
-function launcherEnvironment(env: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(BUN|DENO|NODE)_/.test(name) || name === "DENO_DIR"),
-  );
 }

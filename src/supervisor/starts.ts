@@ -1,4 +1,5 @@
 /** How a generation is started: what stands before its start, its plan, its members, its process. */
+import { lostDescriptors } from "./lost_descriptors.ts";
 import { launchPlan } from "./plan.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
 import type { GenerationHandle } from "./handle.ts";
@@ -40,6 +41,7 @@ export class Starts {
       const notifyPath = options.notifyPath(epoch);
       const trap = [...options.plan.trap, ...context.migration?.trapForNext() ?? []];
       const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath);
+      running.hints.push(...lostDescriptors(plan));
       const members = options.inheritor.membersFor(epoch, heirOf);
       running.start({ plan, notifyPath, members });
       history.setPid(epoch, running.pid);

@@ -16,12 +16,10 @@ import type { Resumption } from "../upgrade/in_place.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
 import { Remnants } from "./remnants.ts";
 import { Effects } from "./effects.ts";
+import { ancestorsOf, mustStay } from "./own_manager.ts";
 import { rolloutOf, servicePolicy } from "./policy.ts";
 import type { Decision, ReloadReport, Snapshot, TrialReport, UpgradeReport } from "./snapshot.ts";
 import { takeSnapshot } from "./take_snapshot.ts";
-
-/** Process id of the first process of a PID namespace. */
-const INIT = 1;
 
 export class Supervisor {
   #state: ServiceState = INITIAL_STATE;
@@ -116,9 +114,10 @@ export class Supervisor {
    */
   upgrade(program: string | null = null, inPlace = false): Promise<UpgradeReport> {
     const { request, answer } = this.#effects.upgrader.ask(program);
-    // A child cannot take over from process 1, with which its PID namespace ends.
-    const must = this.#context.platform.runtime.pid === INIT;
-    this.dispatch({ kind: "upgrade_requested", request, inPlace: inPlace || must });
+    const { runtime } = this.#context.platform;
+    const why = mustStay({ pid: runtime.pid, env: runtime.env() }, ancestorsOf("self"));
+    if (why !== null && !inPlace) this.options.logger.info(`upgrade: in place, because ${why}`);
+    this.dispatch({ kind: "upgrade_requested", request, inPlace: inPlace || why !== null });
     return answer;
   }
 

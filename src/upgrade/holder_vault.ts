@@ -6,6 +6,7 @@
  * process.
  */
 import type { Fd } from "../platform/fd.ts";
+import { helperEnvironment } from "../platform/hidden_environment.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
@@ -61,7 +62,7 @@ export class HolderVault implements Vault {
         this.options.path,
         mode,
       ],
-      env: runtime.env(),
+      env: helperEnvironment(runtime),
       descriptors: [nothing, nothing, nothing, theirs],
     });
     theirs.close();

@@ -8,6 +8,7 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import { Fd } from "../platform/fd.ts";
+import { hide } from "../platform/hidden_environment.ts";
 import type { Platform } from "../platform/platform.ts";
 import { Kept } from "./kept.ts";
 import { parseResumeState, RESUME_LIMIT } from "./resume_state.ts";
@@ -53,7 +54,7 @@ export function execInPlace(platform: Platform, options: InPlaceExec): never {
     new TextEncoder().encode(JSON.stringify(file)),
   );
   const kept = [memory.number, ...numbers.map(([, number]) => number)];
-  const env = { ...options.env, [IN_PLACE_ENV]: String(memory.number) };
+  const env = { ...hide(platform.runtime, options.env), [IN_PLACE_ENV]: String(memory.number) };
   processes.closeOnExecFrom(FIRST_DESCRIPTOR);
   for (const number of kept) processes.keepOnExec(number, 1);
   processes.blockSignals(HELD_SIGNALS);

@@ -7,6 +7,7 @@
 import { entersDirectory } from "../platform/directory.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
+import { hide } from "../platform/hidden_environment.ts";
 import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/proc.ts";
 import type { Watch } from "../platform/reactor.ts";
@@ -63,7 +64,10 @@ export class Successor {
       this.pid = processes.spawn({
         path: resolution.path,
         argv: [options.program, ...options.prefix, ...options.argv],
-        env: { ...options.env, [HANDOVER_ENV]: String(FIRST_HANDOVER_DESCRIPTOR) },
+        env: {
+          ...hide(platform.runtime, options.env),
+          [HANDOVER_ENV]: String(FIRST_HANDOVER_DESCRIPTOR),
+        },
         descriptors: [0, 1, 2, theirs, state, options.lock, ...options.members],
       });
     } catch (error) {

@@ -8,6 +8,7 @@
 import { entersDirectory } from "../platform/directory.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
+import { hide } from "../platform/hidden_environment.ts";
 import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/proc.ts";
 import type { Watch } from "../platform/reactor.ts";
@@ -83,7 +84,7 @@ export class Trial {
       return processes.spawn({
         path: this.#path,
         argv: [program, ...prefix, CHECK_VERB, String(CONTROL_DESCRIPTOR), ...argv],
-        env,
+        env: hide(this.platform.runtime, env),
         descriptors: [0, 1, 2, control, state],
       });
     } catch (error) {

@@ -214,6 +214,33 @@ describe("upgrade in place", () => {
     },
   );
 
+  test("it is in place by itself where a manager waits for this process", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    const port = await freePort();
+    // As runsv does it, by its name: it starts a script, and waits for its end.
+    const manager = work.write("runsv", '#!/bin/sh\n"$@"\nexit $?\n');
+    chmodSync(manager, 0o755);
+    await using baton = await startBaton({
+      ...place(server("node"), { port, workDir: work.path }),
+      wrapper: [manager],
+    });
+    const { pid } = await baton.status();
+    const upgraded = await baton.cli("upgrade");
+    assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
+    assert.match(upgraded.stdout, /goes on as the new program/);
+    process.kill(pid, "SIGUSR2");
+    const now = await waitUntil(async () => {
+      const status = await baton.status();
+      return status.incarnation === 2 ? status : null;
+    }, { what: `the second one, by USR2\n${baton.stderr}` });
+    assert.deepEqual([now.pid, now.epoch], [pid, 0]);
+    assert.match(baton.stderr, /upgrade: in place, because runit \(pid \d+\) would take the end/);
+    assert.equal((await baton.cli("stop")).code, 0);
+    assert.deepEqual(await baton.exited, { code: 0, signal: null });
+  });
+
   test("it is refused while a generation is on its way", { timeout: TEST_TIMEOUT_MS }, async () => {
     using work = tempDir();
     const port = await freePort();

@@ -66,6 +66,29 @@ describe("baton itself under systemd", { skip }, () => {
     );
   });
 
+  test("where systemd is not told of a new process, an upgrade is in place", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    using work = tempDir();
+    await using systemd = await RealSystemd.start();
+    const service = await installService(systemd, {
+      ...place(server("node"), { port: await freePort(), workDir: work.path }),
+      settings: ["Type=exec", "NotifyAccess=none", "WatchdogSec=0", "FileDescriptorStoreMax=0"],
+    });
+    await service.succeeds("start");
+    await waitUntil(async () => (await service.status().catch(() => null))?.epoch === 0, {
+      what: "it serves",
+    });
+    const before = await service.status();
+    const { code, stdout, stderr } = await service.baton("upgrade");
+    assert.equal(code, 0, `${stderr}\n${await service.journal()}`);
+    assert.match(stdout, /goes on as the new program/);
+    assert.equal((await service.status()).pid, before.pid);
+    assert.match(await service.journal(), /in place, because systemd would stop the unit/);
+    const { ActiveState, MainPID } = await service.show("ActiveState", "MainPID");
+    assert.deepEqual([ActiveState, MainPID], ["active", String(before.pid)]);
+  });
+
   test("baton's own upgrade keeps the unit active, with the right main process", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {

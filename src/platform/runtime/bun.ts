@@ -2,7 +2,9 @@
 import { dlopen, ptr, toArrayBuffer } from "bun:ffi";
 import type { FFIFunction, Pointer } from "bun:ffi";
 import process from "node:process";
+import { unhide } from "../hidden_environment.ts";
 import { hasToken } from "../poll_messages.ts";
+import { environBytes, parseEnviron } from "./environ.ts";
 import { pollThreadSource } from "./poll_thread_source.ts";
 import type {
   FfiArgument,
@@ -24,6 +26,10 @@ const RESULT = { i32: "i32", i64: "i64", address: "ptr", void: "void" } as const
   FfiResult,
   string
 >;
+
+/** With `bun FILE`. BUN_INSTALL is in every profile, and heeded by `bun install` only. */
+const HEEDED =
+  /^(BUN_(?!INSTALL)|NODE_(OPTIONS|CHANNEL_FD|DEBUG)$|MIMALLOC_|SIMDUTF_|JavaScriptCoreUseJIT$)/;
 
 const BIND_POLLING = `import { dlopen } from "bun:ffi";
 const open = (name) => dlopen(name, {
@@ -98,6 +104,14 @@ function startPollThread({ onEvents, ...orders }: PollOptions): PollThread {
   return { ended };
 }
 
+function viewOf(address: number, length: number): Uint8Array {
+  return new Uint8Array(toArrayBuffer(address as Pointer, 0, length));
+}
+
+function environ(): Record<string, string> {
+  return parseEnviron(environBytes(viewOf));
+}
+
 /** @returns baton's view of Bun */
 export function bunRuntime(): Runtime {
   return {
@@ -109,11 +123,13 @@ export function bunRuntime(): Runtime {
     // In a child before its exec, /proc/self/exe is this very binary, even when its file has been
     // replaced by a newer one since: baton and its launcher are always the same version.
     selfCommand: isCompiled() ? ["/proc/self/exe"] : [process.execPath, process.argv[1] ?? ""],
-    env: () => ({ ...process.env }) as Record<string, string>,
+    environ,
+    env: () => unhide(environ()),
+    heeds: isCompiled() ? null : HEEDED,
     exit: (status) => process.exit(status),
     openLibrary,
     addressOf: (view) => Number(ptr(view)),
-    viewOf: (address, length) => new Uint8Array(toArrayBuffer(address as Pointer, 0, length)),
+    viewOf,
     onUncaught: (handler) => {
       process.on("uncaughtException", handler);
       process.on("unhandledRejection", handler);

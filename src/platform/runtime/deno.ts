@@ -2,7 +2,9 @@
 import inspector from "node:inspector";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { unhide } from "../hidden_environment.ts";
 import { hasToken } from "../poll_messages.ts";
+import { environBytes, parseEnviron } from "./environ.ts";
 import { pollThreadSource } from "./poll_thread_source.ts";
 import type {
   FfiArgument,
@@ -16,6 +18,14 @@ import type {
 
 const MOST_LOOKS_FOR_INSPECTOR = 50;
 const INSPECTOR_LOOK_MS = 10;
+/**
+ * All that the program `deno run` may look at but where its files and certificates are, and how it asks.
+ * Of Node's, those that it was seen to heed.
+ */
+const HEEDED = new RegExp(
+  "^(DENO_(?!(DIR|CERT|TLS_CA_STORE|AUTH_TOKENS|NO_PROMPT|NO_UPDATE_CHECK|INSTALL_ROOT|JOBS|VERSION)$)" +
+    "|OTEL_DENO|NODE_(OPTIONS|V8_COVERAGE|CHANNEL_FD|DEBUG)$)",
+);
 const ARGUMENT = { i32: "i32", u32: "u32", i64: "i64", buffer: "buffer" } as const satisfies Record<
   FfiArgument,
   Deno.NativeType
@@ -110,6 +120,15 @@ function closeInspector(looksLeft = MOST_LOOKS_FOR_INSPECTOR): void {
   else if (looksLeft > 0) setTimeout(() => closeInspector(looksLeft - 1), INSPECTOR_LOOK_MS);
 }
 
+function viewOf(address: number, length: number): Uint8Array {
+  const pointer = Deno.UnsafePointer.create(BigInt(address))!;
+  return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length));
+}
+
+function environ(): Record<string, string> {
+  return parseEnviron(environBytes(viewOf));
+}
+
 /** @returns baton's view of Deno */
 export function denoRuntime(): Runtime {
   return {
@@ -119,18 +138,14 @@ export function denoRuntime(): Runtime {
     pid: Deno.pid,
     argv: Deno.args,
     selfCommand: [Deno.execPath(), "run", "-A", "--no-config", fileURLToPath(Deno.mainModule)],
-    env: () => Deno.env.toObject(),
+    environ,
+    env: () => unhide(environ()),
+    heeds: HEEDED,
     exit: (status) => process.exit(status) as never,
     openLibrary,
     addressOf: (view) =>
       Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(view as Uint8Array<ArrayBuffer>))),
-    viewOf: (address, length) =>
-      new Uint8Array(
-        Deno.UnsafePointerView.getArrayBuffer(
-          Deno.UnsafePointer.create(BigInt(address))!,
-          length,
-        ),
-      ),
+    viewOf,
     onUncaught: (handler) => {
       globalThis.addEventListener("error", (event) => {
         event.preventDefault();

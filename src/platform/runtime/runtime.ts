@@ -54,7 +54,12 @@ export interface Runtime {
   readonly argv: readonly string[];
   /** argv prefix that starts baton again as a new process, whatever form it was started in. */
   readonly selfCommand: readonly string[];
+  /** The environment that this process was started with; a new copy. */
+  environ(): Record<string, string>;
+  /** The environment that it was meant to have, as the server gets it (`hidden_environment.ts`); a new copy. */
   env(): Record<string, string>;
+  /** Variables that change what this runtime does before baton's first instruction; null = it heeds none. */
+  readonly heeds: RegExp | null;
   exit(status: number): never;
 
   /** Opens the first of `names` that loads. @throws {Error} when none does */

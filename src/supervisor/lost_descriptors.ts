@@ -1,0 +1,19 @@
+/** Arguments that name descriptors of the caller, which the server does not get: `server --config <(generate)`. Pure. */
+import type { LaunchPlan } from "../launcher/plan.ts";
+
+const FIRST_PASSED_DESCRIPTOR = 3;
+
+/** @returns what to say about them when the server has failed: nothing, or one hint */
+export function lostDescriptors(
+  { argv, members, readyDescriptor }: Pick<LaunchPlan, "argv" | "members" | "readyDescriptor">,
+): string[] {
+  const isLost = (descriptor: number) =>
+    descriptor >= FIRST_PASSED_DESCRIPTOR + members && descriptor !== readyDescriptor;
+  const named = argv.flatMap((word) => [...word.matchAll(/\/(?:dev|proc\/self)\/fd\/(\d+)\b/g)]);
+  const lost = named.filter(([, digits]) => isLost(Number(digits))).map(([path]) => path);
+  if (lost.length === 0) return [];
+  const paths = [...new Set(lost)].join(", ");
+  return [
+    `it does not get ${paths}: write a file in place of <(...), or put the command into bash -c`,
+  ];
+}
