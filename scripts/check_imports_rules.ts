@@ -175,6 +175,7 @@ const RESERVED = {
   "platform/runtime/bun.ts": ["main_bun.ts"],
   "platform/runtime/deno.ts": ["main_deno.ts"],
   "platform/runtime/poll_thread_source.ts": ["platform/runtime"],
+  "platform/runtime/given.ts": ["platform/runtime"],
   "platform/libc/libc.ts": ["platform"],
   "platform/libc/symbols.ts": ["platform/libc"],
   "platform/runtime/runtime.ts": ["platform", "cli/run.ts"],
@@ -190,19 +191,23 @@ const MODULES = {
   "node:inspector": ["platform/runtime/deno.ts"],
   "node:url": ["platform/runtime"],
   "node:fs": [
-    ...["platform", "launcher", "systemd", "supervisor", "admin", "cli", "config/load.ts"],
+    ...["platform", "launcher", "systemd", "supervisor", "admin", "cli", "config/config_file.ts"],
     ...["health", "kubernetes", "log", "upgrade", "takeover"],
   ],
-  "node:path": ["kubernetes", "launcher", "supervisor", "admin", "cli", "config/load.ts"],
+  "node:path": [
+    ...["kubernetes", "admin", "cli"],
+    ...["config/load.ts", "config/config_file.ts"],
+  ],
   "node:util": ["cli/parse.ts"],
   hono: ["admin"],
-  "smol-toml": ["config/load.ts"],
+  "smol-toml": ["config/config_file.ts"],
 } as const;
 
 /** Same input, same output: no clock, no timer, no chance, no global of the runtime. */
 const PURE = [
   ...["lifecycle", "config", "init", "steering/model.ts", "steering/program.ts"],
   ...["kubernetes/budget.ts", "drain/conversation.ts"],
+  ...["platform/bytes.ts", "platform/environment.ts"],
   ...["drain/classify.ts", "handoff/dialects.ts", "admin/http1.ts"],
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],

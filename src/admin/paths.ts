@@ -8,6 +8,7 @@
  */
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { isText } from "../platform/bytes.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -32,18 +33,29 @@ export class RuntimeDirectoryError extends Error {
   }
 }
 
-/** @returns the directory for `uid`; does not touch the file system */
+/**
+ * @returns the directory for `uid`; does not touch the file system
+ * @throws {RuntimeDirectoryError} when its path is not UTF-8, which `node:fs` would change
+ */
 export function runtimeDirectory(
   asked: string | null,
   env: Readonly<Record<string, string>>,
   uid: number,
 ): string {
-  if (asked !== null) return asked;
+  if (asked !== null) return inText(asked, "--runtime-dir");
   const [systemd] = (env["RUNTIME_DIRECTORY"] ?? "").split(":");
-  if (systemd) return systemd;
+  if (systemd) return inText(systemd, "RUNTIME_DIRECTORY");
   if (uid === ROOT) return "/run/baton";
   const xdg = env["XDG_RUNTIME_DIR"];
-  return xdg ? join(xdg, "baton") : `/tmp/baton-${uid}`;
+  return xdg ? join(inText(xdg, "XDG_RUNTIME_DIR"), "baton") : `/tmp/baton-${uid}`;
+}
+
+function inText(directory: string, source: string): string {
+  if (isText(directory)) return directory;
+  throw new RuntimeDirectoryError(
+    `Cannot use ${source} ${directory}: the path is not UTF-8`,
+    "Use --runtime-dir with another path",
+  );
 }
 
 /** Makes the directory if needed. @throws {RuntimeDirectoryError} when it cannot be used safely */

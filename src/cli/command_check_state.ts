@@ -4,12 +4,12 @@
  * its arguments; changes nothing.
  */
 import { readFileSync, statSync } from "node:fs";
-import { loadConfigFile } from "../config/load.ts";
 import { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { parseResumeState, RESUME_LIMIT } from "../upgrade/resume_state.ts";
 import type { TrialAnswer } from "../upgrade/trial.ts";
 import { EXIT_NEW_GENERATION_FAILED, EXIT_OK } from "./exit_status.ts";
+import { configReader } from "./config_reader.ts";
 import { parseCommandLine } from "./parse.ts";
 
 export function commandCheckState(
@@ -17,19 +17,19 @@ export function commandCheckState(
   control: number,
   argv: readonly string[],
 ): number {
-  const answer = examine(control + 1, argv);
+  const answer = examine(platform, control + 1, argv);
   const text = new TextEncoder().encode(JSON.stringify(answer));
   platform.descriptors.send(new Fd(platform.libc, control), text);
   return answer.ok ? EXIT_OK : EXIT_NEW_GENERATION_FAILED;
 }
 
-function examine(memory: number, argv: readonly string[]): TrialAnswer {
+function examine(platform: Platform, memory: number, argv: readonly string[]): TrialAnswer {
   try {
     const path = `/proc/self/fd/${memory}`;
     const { size } = statSync(path);
     if (size > RESUME_LIMIT) throw new Error(`the state has ${size} bytes`);
     const state = parseResumeState(readFileSync(path, "utf8"));
-    const command = parseCommandLine(argv, loadConfigFile);
+    const command = parseCommandLine(argv, configReader(platform));
     if (command.verb !== "run") throw new Error(`it would not run, but ${command.verb}`);
     if (command.config.name !== state.name) {
       throw new Error(`the service would be called "${command.config.name}", not "${state.name}"`);

@@ -232,13 +232,13 @@ function fileLimit({ processes }: Platform): Capability {
 /** Where `run` puts its control socket unless told otherwise; nothing is created here. */
 function runtimeDirectoryHint({ processes, runtime }: Platform): Capability {
   const uid = processes.userId();
-  const directory = runtimeDirectory(null, runtime.env(), uid);
   return tried({
     id: "runtime_dir",
     title: "the runtime directory",
     consequence: "baton run needs --runtime-dir with a directory of your own here",
     needed: "advice",
   }, () => {
+    const directory = runtimeDirectory(null, runtime.env(), uid);
     let nearest = directory;
     while (!existsSync(nearest) && nearest !== dirname(nearest)) nearest = dirname(nearest);
     if (nearest === directory) prepareDirectory(directory, uid);

@@ -1,6 +1,6 @@
 /** `baton init`: prints a file for the tool that is to run baton. Writes nothing and starts nothing. */
 import type { Platform } from "../platform/platform.ts";
-import { ownCommandLine, ownDirectory } from "../platform/proc.ts";
+import { ownCommandLine } from "../platform/proc.ts";
 import { TEMPLATES } from "../init/templates.ts";
 import { resolveProgram } from "../launcher/resolve.ts";
 import { logicalDirectory } from "../supervisor/plan.ts";
@@ -13,7 +13,7 @@ export function commandInit(
   { template, config, options }: Extract<Command, { verb: "init" }>,
   print: Printer,
 ): number {
-  const directory = logicalDirectory(platform.runtime.env(), ownDirectory());
+  const directory = logicalDirectory(platform.runtime.env(), platform.processes.directory());
   const baton = ownWords(platform, directory);
   const text = TEMPLATES[template]?.make({ baton, config, options, directory }) ?? "";
   print.out(text.trimEnd());
@@ -25,6 +25,7 @@ function ownWords(platform: Platform, directory: string): readonly string[] {
   const { selfCommand } = platform.runtime;
   if (selfCommand.length > 1) return selfCommand;
   const called = ownCommandLine()[0] ?? "";
-  const found = resolveProgram(called, platform.runtime.env()["PATH"], directory);
+  const { PATH } = platform.runtime.env();
+  const found = resolveProgram(called, PATH, directory, platform.descriptors);
   return [found.kind === "found" ? found.path : called];
 }

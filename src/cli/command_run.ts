@@ -224,6 +224,7 @@ async function supervise(parts: RunParts): Promise<number> {
       pid: platform.runtime.pid,
       trap: parts.traps ? adopter.trap : [],
       fileLimit: surroundings.fileLimit,
+      at: platform.descriptors.at,
     },
     inheritor: new Inheritor(platform, listeners, config.listen, config.backlog),
     logger,

@@ -79,6 +79,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
       pid: platform.runtime.pid,
       trap: [],
       fileLimit: surroundings.fileLimit,
+      at: platform.descriptors.at,
     }),
     stdin: standardInput(platform),
     logger,
@@ -148,10 +149,11 @@ function controlPaths(
   logger: Logger,
 ): { paths: ServicePaths; lock: Fd } | null {
   const uid = platform.processes.userId();
-  const directory = runtimeDirectory(config.runtimeDir, env, uid);
-  const paths = servicePaths(directory, config.name);
+  let paths: ServicePaths;
   let lock: Fd | null;
   try {
+    const directory = runtimeDirectory(config.runtimeDir, env, uid);
+    paths = servicePaths(directory, config.name);
     checkPathLength(directory, paths);
     prepareDirectory(directory, uid);
     lock = takeLock(platform, paths.lock);

@@ -5,7 +5,9 @@
  * In place the connection of this command ends with the old program: the new one has arrived when the
  * control socket answers with the next `incarnation`.
  */
-import { resolve } from "node:path";
+import { ConfigError } from "../config/errors.ts";
+import { isText } from "../platform/bytes.ts";
+import { resolvePath } from "../platform/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Snapshot, UpgradeReport } from "../supervisor/snapshot.ts";
 import { CommandError } from "./command_error.ts";
@@ -25,9 +27,11 @@ export async function commandUpgrade(
   command: UpgradeCommand,
   print: Printer,
 ): Promise<number> {
+  const { exec } = command;
+  const program = exec === null ? null : programAt(exec, platform.processes.directory());
   const before = status(platform, command);
   const startedAt = performance.now();
-  const answer = request(platform, command);
+  const answer = request(platform, command, program);
   const report = answer ?? await arrival(platform, command, before, startedAt);
   if (command.json) print.out(JSON.stringify(report, null, 2));
   else if (report.result === "ok") {
@@ -45,11 +49,13 @@ export async function commandUpgrade(
 }
 
 /** @returns null when the connection ended without an answer: the program has gone */
-function request(platform: Platform, command: UpgradeCommand): UpgradeReport | null {
+function request(
+  platform: Platform,
+  command: UpgradeCommand,
+  program: string | null,
+): UpgradeReport | null {
   const query = new URLSearchParams();
-  const { exec } = command;
-  // A path is meant from where the user is; a bare name is looked for in PATH.
-  if (exec !== null) query.set("program", exec.includes("/") ? resolve(exec) : exec);
+  if (program !== null) query.set("program", program);
   if (command.inPlace) query.set("in_place", "1");
   try {
     const { body } = callService(platform, command, {
@@ -62,6 +68,15 @@ function request(platform: Platform, command: UpgradeCommand): UpgradeReport | n
     if (endedWithoutAnswer(error)) return null;
     throw error;
   }
+}
+
+/** A path is meant from where the user is; a bare name is looked for in PATH. */
+function programAt(exec: string, directory: string): string {
+  const program = exec.includes("/") ? resolvePath(directory, exec) : exec;
+  if (isText(program)) return program;
+  throw new ConfigError(`Cannot use --exec ${exec}: the path ${program} is not UTF-8`, {
+    remedy: "Put the new baton at another path",
+  });
 }
 
 function status(platform: Platform, command: UpgradeCommand): Snapshot {

@@ -10,7 +10,8 @@
 import { parseArgs } from "node:util";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
-import { buildConfig, type FileValues } from "../config/load.ts";
+import type { FileValues } from "../config/config_file.ts";
+import { buildConfig } from "../config/load.ts";
 import { suggest } from "../config/suggest.ts";
 import { TEMPLATES } from "../init/templates.ts";
 import { CONFIG_FLAG, type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./help.ts";
@@ -152,6 +153,11 @@ function splitWords(verb: Verb, args: readonly string[]): Words {
   for (const { flag, placeholder } of spec.flags) {
     options[flag] = { type: placeholder === null ? "boolean" : "string" };
   }
+  // A server's words may be any bytes; names and paths of baton's own are refused, never changed.
+  const odd = verb === "run" ? undefined : args.find((word) => !word.isWellFormed());
+  if (odd !== undefined) {
+    throw new ConfigError(`Cannot use "${odd}" with ${verb}: it must be UTF-8`);
+  }
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
   const first = tokens.find((token) => token.kind !== "option");
   const end = verb === "run" && first !== undefined ? first.index : args.length;
@@ -208,7 +214,7 @@ function parseInit(words: Words, readConfig: ConfigReader): Command {
  * Turns the words behind `baton` into a command.
  *
  * @param argv the words, without the program's own name
- * @param readConfig reads the file of `--config`; `loadConfigFile` of config/load.ts
+ * @param readConfig reads the file of `--config`; `loadConfigFile` of config/config_file.ts
  * @throws {ConfigError} for anything that is not a complete command; exit status 64
  */
 export function parseCommandLine(

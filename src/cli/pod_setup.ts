@@ -1,5 +1,4 @@
 /** What both modes of `baton run` need in a pod: the budget, checked before anything starts; the probes. */
-import { resolve } from "node:path";
 import type { FetchHandler } from "../admin/control_server.ts";
 import { probeHandler, ProbeServer } from "../admin/probe_server.ts";
 import type { Config } from "../config/config.ts";
@@ -10,6 +9,7 @@ import { PathWatch } from "../kubernetes/path_watch.ts";
 import type { Logger } from "../log/logger.ts";
 import type { InetAddress } from "../platform/address.ts";
 import { SystemCallError } from "../platform/error.ts";
+import { resolvePath } from "../platform/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ProbeReport } from "../supervisor/snapshot.ts";
 import { CommandError } from "./command_error.ts";
@@ -80,7 +80,7 @@ export interface WatchParts {
 export function watchPaths(parts: WatchParts, reload: () => unknown): PathWatch | null {
   const { platform, config, logger, directory } = parts;
   if (config.watch.length === 0) return null;
-  const paths = config.watch.map((path) => resolve(directory, path));
+  const paths = config.watch.map((path) => resolvePath(directory, path));
   return new PathWatch(platform, paths, (changed) => {
     logger.info(`reload: ${changed.join(", ")} has changed`);
     reload();

@@ -4,6 +4,7 @@
  * Never throws: what a command does is done whoever reads of it. A reader that has gone (`| head -1`) has
  * what it wanted; a result that cannot be written for another reason is no success, which `failure` tells.
  */
+import { printable } from "../platform/bytes.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -23,7 +24,8 @@ export function terminalPrinter({ libc, descriptors }: Platform): TerminalPrinte
   let failure: SystemCallError | null = null;
   const write = (descriptor: number, line: string): SystemCallError | null => {
     try {
-      descriptors.writeAll(new Fd(libc, descriptor), new TextEncoder().encode(`${line}\n`));
+      const text = new TextEncoder().encode(`${printable(line)}\n`);
+      descriptors.writeAll(new Fd(libc, descriptor), text);
       return null;
     } catch (error) {
       if (error instanceof SystemCallError) return error;

@@ -5,7 +5,6 @@
  */
 import { RuntimeDirectoryError } from "../admin/paths.ts";
 import { ConfigError } from "../config/errors.ts";
-import { loadConfigFile } from "../config/load.ts";
 import { launch } from "../launcher/launcher.ts";
 import { LAUNCH_VERB } from "../launcher/plan.ts";
 import { SystemCallError } from "../platform/error.ts";
@@ -29,6 +28,7 @@ import { commandStatus } from "./command_status.ts";
 import { commandStop } from "./command_stop.ts";
 import { commandTrial } from "./command_trial.ts";
 import { commandUpgrade } from "./command_upgrade.ts";
+import { configReader } from "./config_reader.ts";
 import { EXIT_OK, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
 import { helpText } from "./help.ts";
 import { parseCommandLine } from "./parse.ts";
@@ -53,7 +53,8 @@ export async function runCommandLine(runtime: Runtime): Promise<number> {
   }
   const print = terminalPrinter(platform);
   try {
-    const status = await perform(platform, parseCommandLine(runtime.argv, loadConfigFile), print);
+    const command = parseCommandLine(runtime.argv, configReader(platform));
+    const status = await perform(platform, command, print);
     if (print.failure === null || status !== EXIT_OK) return status;
     throw new CommandError(
       EXIT_SYSTEM,

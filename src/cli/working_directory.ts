@@ -1,10 +1,12 @@
 /** Where baton itself is while it runs: nowhere that a deploy may remove. */
-import { isAbsolute, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/errors.ts";
 import { signalNumber } from "../config/signals.ts";
+import { isText } from "../platform/bytes.ts";
 import { entersDirectory } from "../platform/directory.ts";
+import { resolvePath } from "../platform/path.ts";
 import type { Platform } from "../platform/platform.ts";
-import { ignoresSignal, ownDirectory } from "../platform/proc.ts";
+import { ignoresSignal } from "../platform/proc.ts";
 import { logicalDirectory, originalFileLimit } from "../supervisor/plan.ts";
 import type { Surroundings } from "../upgrade/resume_state.ts";
 
@@ -14,9 +16,9 @@ export function surroundingsOf(
   env: Readonly<Record<string, string>>,
   config: Config,
 ): Surroundings {
-  const physicalDirectory = ownDirectory();
-  const directory = logicalDirectory(env, physicalDirectory);
-  const { processes } = platform;
+  const { processes, descriptors } = platform;
+  const physicalDirectory = processes.directory();
+  const directory = logicalDirectory(env, physicalDirectory, descriptors.at);
   return {
     directory,
     physicalDirectory,
@@ -31,28 +33,39 @@ export function surroundingsOf(
  * was started in, and then no launcher would start any more: Bun and Deno refuse to run in a
  * directory that is gone. The server's own keeps its symlinks, which the next release may move.
  * A directory that cannot be entered again (`sudo -u app` in /root) is not left.
+ * @throws {ConfigError} when a file of baton's own would be at a path that is not UTF-8
  */
 export function leaveDirectory(
   platform: Platform,
   config: Config,
   { directory, physicalDirectory: physical, stays }: Surroundings,
 ): Config {
-  const absolute = (path: string | null) => path === null ? null : resolve(physical, path);
   const { cwd, pidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
+  const absolute = (path: string | null, option: string) =>
+    path === null ? null : inText(resolvePath(physical, path), option);
+  for (const path of config.watch) inText(resolvePath(directory, path), "--watch");
   if (!stays) platform.processes.changeDirectory("/");
   return {
     ...config,
     cwd: stays ? physical : underDirectory(directory, cwd),
-    pidfile: absolute(pidfile),
-    logFile: absolute(logFile),
-    runtimeDir: absolute(runtimeDir),
-    takeover: absolute(takeover),
-    handoffSocket: absolute(handoffSocket),
+    pidfile: absolute(pidfile, "--pidfile"),
+    logFile: logFile === null ? null : resolvePath(physical, logFile),
+    runtimeDir: absolute(runtimeDir, "--runtime-dir"),
+    takeover: absolute(takeover, "--takeover"),
+    handoffSocket: absolute(handoffSocket, "--handoff-socket"),
   };
+}
+
+/** @throws {ConfigError} for a path that `node:fs` would change */
+function inText(path: string, option: string): string {
+  if (isText(path)) return path;
+  throw new ConfigError(`Cannot use ${path} for ${option}: the path is not UTF-8`, {
+    remedy: `Give ${option} another path, one that begins with "/"`,
+  });
 }
 
 /** Not normalised: behind a symlink ".." is another directory. */
 function underDirectory(base: string, path: string | null): string {
   if (path === null) return base;
-  return isAbsolute(path) ? path : `${base}/${path}`;
+  return path.startsWith("/") ? path : `${base}/${path}`;
 }

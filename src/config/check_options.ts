@@ -21,6 +21,7 @@ const MAX_THRESHOLD = 1_000;
 export const READY_OPTIONS: { readonly [F in "ready" | "live"]: OptionFor<CheckConfig[F]> } = {
   ready: {
     type: "checks", flag: "ready", group: READINESS, placeholder: "CHECK", default: [],
+    bytes: true,
     help: "What must happen before a new generation may serve; may be given several times, then " +
       "all of it. listen: it listens. notify: it sends READY=1 to NOTIFY_SOCKET. auto, the " +
       "default: listen, and notify once it was seen. fd:N: it writes a newline to descriptor N. " +
@@ -29,6 +30,7 @@ export const READY_OPTIONS: { readonly [F in "ready" | "live"]: OptionFor<CheckC
   },
   live: {
     type: "live checks", flag: "live", group: HEALTH, placeholder: "CHECK", default: [],
+    bytes: true,
     help: "What the generation that serves is asked again and again: http, tcp, redis, grpc and " +
       "exec as in --ready. May be given several times. Without it nothing is asked.",
   },

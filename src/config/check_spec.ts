@@ -65,11 +65,16 @@ function refuse(text: string, reason: string, remedy?: string): ConfigError {
   return new ConfigError(`Cannot check ${JSON.stringify(text)}: ${reason}`, { remedy });
 }
 
+function notText(text: string): ConfigError {
+  return refuse(text, "it must be UTF-8");
+}
+
 /** @param text a value of `--ready` */
 export function parseReadySpec(text: string): ReadySpec {
   const gate = GATES.find((word) => word === text);
   if (gate !== undefined) return { kind: gate, text };
   const [kind, rest] = split(text);
+  if (kind === "log" && !text.isWellFormed()) throw notText(text);
   if (kind === "fd") return parseDescriptor(text, rest);
   if (kind === "log") return { kind, text, pattern: parseLinePattern(text, rest) };
   return parseRepeated(text, kind, rest, [...GATES, ...REPEATED, ...ANNOUNCED]);
@@ -98,6 +103,8 @@ function parseRepeated(
   rest: string,
   known: readonly string[],
 ): RepeatedCheck {
+  // A shell takes any bytes.
+  if (kind !== "exec" && !text.isWellFormed()) throw notText(text);
   switch (kind) {
     case "http":
       return parseHttp(text, rest);

@@ -27,9 +27,14 @@ export class ConfigError extends Error {
    * @param options the advice, and the error that led here
    */
   constructor(message: string, options: ConfigErrorOptions = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(asBytes(message), "cause" in options ? { cause: options.cause } : undefined);
     this.remedy = options.remedy ?? null;
   }
+}
+
+/** A byte that is not UTF-8, which JSON.stringify has written as half a character, as people know it. */
+function asBytes(message: string): string {
+  return message.replace(/(?<!\\)\\udc([89a-f][0-9a-f])/g, "\\x$1");
 }
 
 /**

@@ -16,7 +16,7 @@ interface HookOptions {
 export const HOOK_OPTIONS: HookOptions = {
   preFlight: {
     ...{ type: "string", flag: "pre-flight", group: HOOKS, placeholder: "COMMAND", default: null },
-    ...{ pattern: /\S/, patternText: "a command" },
+    ...{ pattern: /\S/, patternText: "a command", bytes: true },
     help: "Run this with sh before the server of each generation is started, in its directory " +
       "and environment. If it fails the generation has failed, and the old one goes on: " +
       "'nginx -t'.",
@@ -28,6 +28,7 @@ export const HOOK_OPTIONS: HookOptions = {
   },
   hook: {
     ...{ type: "hooks", flag: "hook", group: HOOKS, placeholder: "NAME=COMMAND", default: [] },
+    bytes: true,
     help: "Run this with sh at a moment: pre-start and ready can veto a generation by their exit " +
       "status; pre-drain, post-stop and on-rollback can not. May be given several times.",
   },

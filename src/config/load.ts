@@ -2,14 +2,13 @@
  * From texts to a `Config`: flags win over the configuration file, the file over the defaults.
  *
  * Guarantees: what `buildConfig` returns is complete and has passed `validateConfig`; every refusal
- * is a `ConfigError` that names the flag, or the key and the file. The only I/O is the one read in
- * `loadConfigFile`. File formats: TOML 1.0 (smol-toml) and JSON, told apart by the extension.
+ * is a `ConfigError` that names the flag, or the key and the file. Pure.
  */
-import { readFileSync } from "node:fs";
-import { basename, extname } from "node:path";
-import { parse as parseToml, TomlError } from "smol-toml";
+import { basename } from "node:path";
 import { parseLiveSpec, parseReadySpec } from "./check_spec.ts";
 import type { Config } from "./config.ts";
+import { COMMAND_KEY, textsIn } from "./config_file.ts";
+import type { FileValues } from "./config_file.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { ConfigError, inPlace } from "./errors.ts";
 import { parseHookSpec } from "./hook_spec.ts";
@@ -22,14 +21,6 @@ import { parseSignalName, parseStopSignals } from "./signals.ts";
 import { suggest } from "./suggest.ts";
 import { validateConfig } from "./validate.ts";
 
-/** The raw values of a configuration file, all of whose keys exist. */
-export interface FileValues {
-  /** For messages. */
-  readonly path: string;
-  /** By key: `ready_timeout`. */
-  readonly values: ReadonlyMap<string, unknown>;
-}
-
 /** The raw values of flags, by name without dashes; more than one value only for lists. */
 export type FlagValues = ReadonlyMap<string, readonly string[]>;
 
@@ -41,88 +32,9 @@ export interface ConfigSources {
   readonly command: readonly string[];
 }
 
-/** The key of the server's command, the one key that is not an option. */
-const COMMAND_KEY = "command";
-
-/** A configuration is a page of text: more is the wrong file. */
-const MAX_FILE_CHARACTERS = 1 << 20;
-
 /** The name of a service whose command has no usable name. */
 const FALLBACK_NAME = "server";
 const MAX_NAME_LENGTH = 63;
-
-/** Words for the errors a user can do something about; others are named by their code. */
-const READ_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: "it does not exist",
-  EACCES: "permission denied",
-  EISDIR: "it is a directory",
-};
-
-/**
- * Reads a configuration file.
- *
- * @param path ends in `.toml` or `.json`
- * @throws {ConfigError} when it cannot be read, or as `parseConfigText` does
- */
-export function loadConfigFile(path: string): FileValues {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    const reason = READ_ERRORS[code] ?? code;
-    throw new ConfigError(`Cannot read configuration file "${path}": ${reason}`, {
-      cause: error,
-      remedy: "Check the path given with --config; it is relative to the current directory",
-    });
-  }
-  return parseConfigText(text, path);
-}
-
-/**
- * Parses the text of a configuration file and checks that all of its keys exist.
- *
- * @param text the whole file
- * @param path decides the format by its extension, and names the file in messages
- * @throws {ConfigError} for another extension, a syntax error, or an unknown key
- */
-export function parseConfigText(text: string, path: string): FileValues {
-  if (text.length > MAX_FILE_CHARACTERS) {
-    throw new ConfigError(`Cannot use configuration file "${path}": it is larger than 1 MiB`);
-  }
-  const parsed = parseByExtension(text.replace(/^\uFEFF/, ""), path);
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw new ConfigError(`Cannot use configuration file "${path}": it is not a set of keys`, {
-      remedy: 'Write an object such as {"name": "web", "command": ["server"]}',
-    });
-  }
-  const values = new Map<string, unknown>(Object.entries(parsed));
-  const known = [COMMAND_KEY, ...OPTIONS.map((option) => fileKey(option.flag))];
-  for (const key of values.keys()) {
-    if (known.includes(key)) continue;
-    const near = suggest(key, known);
-    const question = near === null ? "" : `: did you mean "${near}"?`;
-    throw new ConfigError(`Unknown key ${JSON.stringify(key)} in ${path}${question}`, {
-      remedy: "The keys are the options of 'baton run --help' with '_' for '-'",
-    });
-  }
-  return { path, values };
-}
-
-function parseByExtension(text: string, path: string): unknown {
-  const extension = extname(path).toLowerCase();
-  try {
-    if (extension === ".toml") return parseToml(text);
-    if (extension === ".json") return JSON.parse(text);
-  } catch (error) {
-    const message = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
-    const where = error instanceof TomlError ? `line ${error.line}, column ${error.column}: ` : "";
-    throw new ConfigError(`Cannot parse ${path}: ${where}${message}`, { cause: error });
-  }
-  throw new ConfigError(`Cannot tell the format of configuration file "${path}"`, {
-    remedy: "Name it baton.toml or baton.json",
-  });
-}
 
 function refuse(raw: unknown, wanted: string, remedy?: string): ConfigError {
   return new ConfigError(`Cannot use ${JSON.stringify(raw)}: it must be ${wanted}`, { remedy });
@@ -221,6 +133,8 @@ function readAny(option: Option, raw: unknown): unknown {
  */
 export function readOptionValue(option: Option, raw: unknown, place: string): unknown {
   try {
+    const odd = option.bytes === true ? undefined : textsIn(raw).find((t) => !t.isWellFormed());
+    if (odd !== undefined) throw refuse(odd, "UTF-8");
     return readAny(option, raw);
   } catch (error) {
     throw inPlace(place, error);

@@ -30,6 +30,11 @@ export function choice<T extends string>(
   return { type: "enum", flag, group, placeholder, default: values[0] as T, values, help } as const;
 }
 
+/** Of what only the kernel reads: any bytes. */
+export function path(flag: string, group: Group, placeholder: string, help: string) {
+  return { ...text(flag, group, placeholder, help), bytes: true } as const;
+}
+
 export function text(flag: string, group: Group, placeholder: string, help: string) {
   return { type: "string", flag, group, placeholder, default: null, help } as const;
 }

@@ -29,6 +29,8 @@ interface OptionText {
   readonly group: Group;
   /** What stands for the value in help: `TIME`, `FILE`; for enums, their values; null: it has none. */
   readonly placeholder: string | null;
+  /** Its value may hold bytes that are not UTF-8; by default it may not. */
+  readonly bytes?: true;
   /** One or two sentences without the default, which is added from `default`. */
   readonly help: string;
 }

@@ -9,7 +9,7 @@
 import { CHECK_OPTIONS, READY_OPTIONS } from "./check_options.ts";
 import type { Config, OnCrash } from "./config.ts";
 import { HOOK_OPTIONS } from "./hook_options.ts";
-import { choice, int, text, time } from "./option_makers.ts";
+import { choice, int, path, text, time } from "./option_makers.ts";
 import {
   CRASHES,
   DRAIN,
@@ -69,9 +69,9 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
     pattern: /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/,
     patternText: "1 to 63 letters, digits, '_', '.' or '-', and not begin with '.' or '-'",
   },
-  cwd: text("cwd", SERVICE, "DIR", "Working directory of the server, looked up anew for each " +
+  cwd: path("cwd", SERVICE, "DIR", "Working directory of the server, looked up anew for each " +
     "generation, so that a symbolic link may move to the next release."),
-  envFile: text("env-file", SERVICE, "FILE", "File with KEY=VALUE lines for the environment of " +
+  envFile: path("env-file", SERVICE, "FILE", "File with KEY=VALUE lines for the environment of " +
     "the server, read anew for each generation."),
   runtimeDir: text("runtime-dir", SERVICE, "DIR", "Directory of the control socket and the lock. " +
     "By default RUNTIME_DIRECTORY, else /run/baton for root, XDG_RUNTIME_DIR/baton for others."),
@@ -212,7 +212,7 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
       "Least important messages that are still logged."),
     default: DEFAULT_LOG_LEVEL,
   },
-  logFile: text("log-file", OUTPUT, "FILE", "Write the log of baton to this file, reopened at " +
+  logFile: path("log-file", OUTPUT, "FILE", "Write the log of baton to this file, reopened at " +
     "SIGUSR1, instead of standard error."),
 };
 

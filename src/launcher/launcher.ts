@@ -12,13 +12,15 @@ import { SystemCallError } from "../platform/error.ts";
 import { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { hasCapability, ownDirectory } from "../platform/proc.ts";
+import { hasCapability } from "../platform/proc.ts";
 import { GO, REPORT_LIMIT } from "./plan.ts";
 import type { LaunchPlan, LaunchReport } from "./plan.ts";
 import { resolveProgram, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "./resolve.ts";
 
 /** The launcher failed at something that is not the program's fault (exit_status.ts). */
 const STATUS_SYSTEM = 71;
+/** Of a failure, in characters; each takes up to six bytes of a report. */
+const LONGEST_MESSAGE = REPORT_LIMIT / 6 - 100;
 const CAP_SYS_ADMIN = 21;
 const FIRST_PASSED_DESCRIPTOR = 3;
 const SHELL = "/bin/sh";
@@ -38,7 +40,10 @@ export function launch(platform: Platform, controlDescriptor: number): never {
     prepareAndExec(platform, control, plan as LaunchPlan);
   } catch (error) {
     const status = error instanceof LaunchError ? error.status : STATUS_SYSTEM;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = (error instanceof Error ? error.message : String(error)).slice(
+      0,
+      LONGEST_MESSAGE,
+    );
     report(platform, control, { kind: "failed", status, message });
     platform.runtime.exit(status);
   }
@@ -52,8 +57,8 @@ function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): neve
     if (processes.parentPid() !== plan.parentPid) platform.runtime.exit(STATUS_SYSTEM);
   }
   // Already there: perhaps in a directory that its user may not enter a second time.
-  if (plan.cwd !== null && plan.cwd !== ownDirectory()) changeDirectory(platform, plan.cwd);
-  const path = resolveOrFail(plan);
+  if (plan.cwd !== null && plan.cwd !== processes.directory()) changeDirectory(platform, plan.cwd);
+  const path = resolveOrFail(platform, plan);
   const env: Record<string, string> = { ...plan.env };
   if (plan.setListenPid) env["LISTEN_PID"] = String(platform.runtime.pid);
   if (plan.fileLimit !== null) processes.setFileLimit(plan.fileLimit);
@@ -82,9 +87,11 @@ function changeDirectory(platform: Platform, cwd: string): void {
   }
 }
 
-function resolveOrFail(plan: LaunchPlan): string {
+function resolveOrFail({ processes, descriptors }: Platform, plan: LaunchPlan): string {
   // Asked of the kernel: Bun goes on naming the directory that the process was started in.
-  const resolution = resolveProgram(plan.argv[0] ?? "", plan.env["PATH"], ownDirectory());
+  const directory = processes.directory();
+  const { PATH } = plan.env;
+  const resolution = resolveProgram(plan.argv[0] ?? "", PATH, directory, descriptors);
   if (resolution.kind === "found") return resolution.path;
   throw new LaunchError(resolution.status, resolution.message);
 }
@@ -147,7 +154,7 @@ function execute(
 }
 
 function report(platform: Platform, control: Fd, message: LaunchReport): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(message)).subarray(0, REPORT_LIMIT);
+  const bytes = new TextEncoder().encode(JSON.stringify(message));
   try {
     platform.descriptors.send(control, bytes);
   } catch {

@@ -2,13 +2,17 @@
  * From the first word of a command to a program file, as execvp(3) and the shells do it, but with an
  * error that says which of the two things is wrong: not found (127) or not executable (126).
  */
-import { accessSync, constants, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Stats } from "node:fs";
-import { isAbsolute, resolve } from "node:path";
+import type { Descriptors } from "../platform/descriptors.ts";
+import { resolvePath } from "../platform/path.ts";
 
 export const STATUS_NOT_FOUND = 127;
 export const STATUS_NOT_EXECUTABLE = 126;
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+/** What is asked of the file system. */
+export type Files = Pick<Descriptors, "at" | "canExecute">;
 
 export type Resolution =
   | { readonly kind: "found"; readonly path: string }
@@ -18,20 +22,21 @@ export type Resolution =
  * @param program first word of the command
  * @param searchPath value of PATH of the server, undefined = unset
  * @param cwd the server's working directory; relative paths start there
+ * @param files looks at paths, which may be any bytes
  */
 export function resolveProgram(
   program: string,
   searchPath: string | undefined,
   cwd: string,
+  files: Files,
 ): Resolution {
-  if (program.includes("/")) return examine(resolve(cwd, program), program);
+  if (program.includes("/")) return examine(resolvePath(cwd, program), program, files);
   let blocked: Resolution | null = null;
   for (const directory of (searchPath ?? DEFAULT_PATH).split(":")) {
-    const base = isAbsolute(directory) ? directory : resolve(cwd, directory);
-    const path = resolve(base, program);
+    const path = resolvePath(resolvePath(cwd, directory), program);
     // A directory of PATH that may not be searched (root's, for others) is passed over, as by a shell.
-    if (typeof look(path) === "string") continue;
-    const candidate = examine(path, program);
+    if (typeof look(path, files) === "string") continue;
+    const candidate = examine(path, program, files);
     if (candidate.kind === "found") return candidate;
     if (candidate.status === STATUS_NOT_EXECUTABLE) blocked ??= candidate;
   }
@@ -43,16 +48,16 @@ export function resolveProgram(
 }
 
 /** stat(2), or the code of its error. */
-function look(path: string): Stats | string {
+function look(path: string, files: Files): Stats | string {
   try {
-    return statSync(path);
+    return files.at(path, (name) => statSync(name));
   } catch (error) {
     return (error as { code?: string }).code ?? "unknown";
   }
 }
 
-function examine(path: string, asked: string): Resolution {
-  const stat = look(path);
+function examine(path: string, asked: string, files: Files): Resolution {
+  const stat = look(path, files);
   if (stat === "EACCES") return notExecutable(path, "no permission to search its directory");
   if (typeof stat === "string") {
     return {
@@ -62,9 +67,7 @@ function examine(path: string, asked: string): Resolution {
     };
   }
   if (stat.isDirectory()) return notExecutable(path, "it is a directory");
-  try {
-    accessSync(path, constants.X_OK);
-  } catch {
+  if (!files.canExecute(path)) {
     return notExecutable(path, `no execute permission, try: chmod +x ${path}`);
   }
   return { kind: "found", path };

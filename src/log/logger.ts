@@ -3,6 +3,7 @@
  * machines. Never to standard output, which is the server's. A reader that does not read costs
  * lines, which are counted, and never stops baton.
  */
+import { printable } from "../platform/bytes.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Descriptors } from "../platform/descriptors.ts";
 
@@ -80,10 +81,17 @@ export class Logger {
 
   #format(time: string, level: LogLevel, message: string, fields: LogFields): string {
     const { name, format } = this.options;
-    if (format === "json") return JSON.stringify({ time, level, name, message, ...fields }) + "\n";
+    if (format === "json") {
+      const event = { time, level, name, message, ...fields };
+      return JSON.stringify(event, (_, value) => isString(value) ? printable(value) : value) + "\n";
+    }
     const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${value}`).join("");
-    return `${time} baton[${name}] ${level}: ${oneLine(message + pairs)}\n`;
+    return `${time} baton[${name}] ${level}: ${printable(oneLine(message + pairs))}\n`;
   }
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 /** Control characters as JSON writes them: a path or a server's word cannot forge a line of the log. */

@@ -11,6 +11,7 @@ import {
   readSync,
   writeSync,
 } from "node:fs";
+import { decodeBytes } from "./bytes.ts";
 
 function readText(path: string): string | null {
   try {
@@ -276,15 +277,10 @@ export function ownDescriptorCount(): number {
 
 /** The words that this process was executed with. */
 export function ownCommandLine(): string[] {
-  return (readText("/proc/self/cmdline") ?? "").split("\0").slice(0, -1);
-}
-
-/** Working directory as the kernel names it, without symlinks; "/" when it is gone. */
-export function ownDirectory(): string {
   try {
-    return readlinkSync("/proc/self/cwd");
+    return decodeBytes(readFileSync("/proc/self/cmdline")).split("\0").slice(0, -1);
   } catch {
-    return "/";
+    return [];
   }
 }
 

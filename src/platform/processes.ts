@@ -5,6 +5,8 @@
  * exactly the descriptors that are listed. A child stays a zombie, and its pid ours, until it is
  * reaped here; so signalling a child that was not reaped yet never hits a stranger.
  */
+import { decodeBytes } from "./bytes.ts";
+import { environmentStrings } from "./environment.ts";
 import { SystemCallError } from "./error.ts";
 import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
@@ -20,6 +22,8 @@ const SIGACTION_SIZE = 160;
 /** The first field of struct sigaction is the handler. */
 const SIG_IGN = 1n;
 const LAST_SIGNAL = 64;
+/** <linux/limits.h> */
+const PATH_MAX = 4096;
 /** Signal numbers whose disposition cannot be set. */
 const SIGKILL = 9;
 const SIGSTOP = 19;
@@ -89,7 +93,7 @@ export class Processes {
       );
       const pid = struct(4);
       const argv = cStringArray(this.libc, options.argv);
-      const env = cStringArray(this.libc, environmentList(options.env));
+      const env = cStringArray(this.libc, environmentStrings(options.env));
       const path = cString(options.path);
       expect(
         c.posix_spawn(pid.bytes, path, actions, attributes, argv.array, env.array),
@@ -124,7 +128,7 @@ export class Processes {
   exec(path: string, argv: readonly string[], env: Readonly<Record<string, string>>): never {
     const text = cString(path);
     const argvArray = cStringArray(this.libc, argv);
-    const envArray = cStringArray(this.libc, environmentList(env));
+    const envArray = cStringArray(this.libc, environmentStrings(env));
     const result = this.libc.c.execve(text, argvArray.array, envArray.array);
     this.libc.check(result, "execve", path);
     throw new Error("execve returned without an error");
@@ -252,6 +256,13 @@ export class Processes {
     }
   }
 
+  /** Working directory as the kernel names it, without symlinks; "/" when it cannot be told. */
+  directory(): string {
+    const bytes = new Uint8Array(PATH_MAX);
+    const length = this.libc.c.readlink(cString("/proc/self/cwd"), bytes, bytes.length);
+    return length <= 0 ? "/" : decodeBytes(bytes.subarray(0, length));
+  }
+
   changeDirectory(path: string): void {
     this.libc.check(this.libc.c.chdir(cString(path)), "chdir", path);
   }
@@ -286,8 +297,4 @@ function decodeWaitStatus(status: number): ExitStatus {
   const signal = status & 0x7f;
   if (signal === 0) return { kind: "exited", code: (status >> 8) & 0xff };
   return { kind: "signalled", signal };
-}
-
-function environmentList(env: Readonly<Record<string, string>>): string[] {
-  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
 }

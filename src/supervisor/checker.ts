@@ -12,6 +12,7 @@ import { HttpDialogue } from "../health/http_dialogue.ts";
 import type { CheckOutcome } from "../health/monitor.ts";
 import { RedisDialogue } from "../health/redis_dialogue.ts";
 import { TcpDialogue } from "../health/tcp_dialogue.ts";
+import { withoutStale } from "../platform/environment.ts";
 import type { RunningContext } from "./context.ts";
 import { wayTo } from "./probe_way.ts";
 import type { ProbeWay } from "./probe_way.ts";
@@ -102,12 +103,13 @@ function dialogueFor(
 /** Without BATON_EPOCH, by which processes of a generation are known (children.ts). */
 function commandEnvironment({ context, epoch, pid }: Subject, isLive: boolean) {
   const { config, platform } = context;
-  const env = serverEnvironment(platform.runtime.env(), [], epoch);
+  const given = platform.runtime.env();
+  const env = serverEnvironment(given, [], epoch);
   delete env["BATON_EPOCH"];
   env["BATON_NAME"] = config.name;
   env["BATON_CHECK"] = isLive ? "live" : "ready";
   env["BATON_CHECK_EPOCH"] = String(epoch);
   env["BATON_CHECK_PID"] = String(pid ?? "");
   env["PWD"] = config.cwd ?? "/";
-  return env;
+  return withoutStale(env, given);
 }

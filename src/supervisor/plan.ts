@@ -3,7 +3,6 @@
  * command line. So a deploy that moves a symlink or edits a file is picked up by the next reload.
  */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
 import { parseEnvFile } from "../config/env_file.ts";
@@ -11,7 +10,10 @@ import { fillPlaceholders, serverEnvironment } from "../handoff/dialects.ts";
 import { hookEnvironment } from "../hooks/environment.ts";
 import type { HookCircumstances } from "../hooks/environment.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
-import { statOf } from "../platform/path.ts";
+import { decodeBytes } from "../platform/bytes.ts";
+import { withoutStale } from "../platform/environment.ts";
+import { atTextPath, resolvePath, statOf } from "../platform/path.ts";
+import type { AtPath } from "../platform/path.ts";
 import * as proc from "../platform/proc.ts";
 
 const SIGTERM = 15;
@@ -27,6 +29,8 @@ export interface PlanContext {
   /** System calls to trap; empty without adopt. */
   readonly trap: readonly number[];
   readonly fileLimit: number | null;
+  /** For an environment file whose path is not UTF-8. */
+  readonly at?: AtPath;
 }
 
 /**
@@ -35,14 +39,14 @@ export interface PlanContext {
  */
 export function launchPlan(context: PlanContext, epoch: number, notifyPath: string): LaunchPlan {
   const { config } = context;
-  const base = { ...context.env, ...readEnvFile(config.envFile, context.directory) };
+  const base = { ...context.env, ...readEnvFile(context) };
   const env = serverEnvironment(base, config.listen, epoch);
   env["NOTIFY_SOCKET"] = notifyPath;
   env["PWD"] = context.directory;
   env["GODEBUG"] = withoutMultipath(env["GODEBUG"]);
   return {
     argv: fillPlaceholders(config.command, config.listen),
-    env,
+    env: withoutStale(env, context.env),
     cwd: context.directory,
     members: config.listen.length,
     setListenPid: config.listen.length > 0,
@@ -60,7 +64,7 @@ export function shutdownPlan(context: PlanContext): LaunchPlan {
   const own = { PWD: directory, BATON_EPOCH: "0" };
   return {
     argv: config.command,
-    env: { ...env, ...readEnvFile(config.envFile, directory), ...own },
+    env: withoutStale({ ...env, ...readEnvFile(context), ...own }, env),
     cwd: directory,
     members: 0,
     setListenPid: false,
@@ -83,11 +87,12 @@ export function commandPlan(
   command: string,
   circumstances: HookCircumstances,
 ): LaunchPlan {
-  const { config, directory } = context;
-  const base = { ...context.env, ...readEnvFile(config.envFile, directory), PWD: directory };
+  const { directory } = context;
+  const base = { ...context.env, ...readEnvFile(context), PWD: directory };
+  const env = hookEnvironment(serverEnvironment(base, [], 0), hook, circumstances);
   return {
     argv: [SHELL, "-c", command],
-    env: hookEnvironment(serverEnvironment(base, [], 0), hook, circumstances),
+    env: withoutStale(env, context.env),
     cwd: directory,
     members: 0,
     setListenPid: false,
@@ -108,12 +113,13 @@ function withoutMultipath(godebug: string | undefined): string {
   return godebug.includes("multipathtcp=") ? godebug : `${godebug},multipathtcp=0`;
 }
 
-function readEnvFile(path: string | null, directory: string): Record<string, string> {
-  if (path === null) return {};
-  const full = resolve(directory, path);
+/** Its values may be any bytes but NUL. */
+function readEnvFile({ config, directory, at = atTextPath }: PlanContext): Record<string, string> {
+  if (config.envFile === null) return {};
+  const full = resolvePath(directory, config.envFile);
   let text: string;
   try {
-    text = readFileSync(full, "utf8");
+    text = decodeBytes(at(full, (name) => readFileSync(name)));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`Cannot read --env-file ${full}: ${why}`);
@@ -125,11 +131,14 @@ function readEnvFile(path: string | null, directory: string): Record<string, str
  * The directory as the user named it: `$PWD` keeps the symlinks that getcwd(2) resolves, so that a
  * deploy which moves `current` is followed by the next generation.
  */
-export function logicalDirectory(env: Readonly<Record<string, string>>, physical: string): string {
+export function logicalDirectory(
+  env: Readonly<Record<string, string>>,
+  physical: string,
+  at?: AtPath,
+): string {
   const named = env["PWD"];
   if (named === undefined || !named.startsWith("/")) return physical;
-  const a = statOf(named);
-  const b = statOf(physical);
+  const [a, b] = [named, physical].map((path) => statOf(path, at));
   return a && b && a.dev === b.dev && a.ino === b.ino ? named : physical;
 }
 

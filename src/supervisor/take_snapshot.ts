@@ -2,6 +2,7 @@
 import { countConnections, NO_CONNECTIONS, SocketTable } from "../drain/connections.ts";
 import { servingOf } from "../lifecycle/service.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
+import { printable } from "../platform/bytes.ts";
 import { processStat } from "../platform/proc.ts";
 import { NOBODY } from "../steering/member.ts";
 import type { History } from "./history.ts";
@@ -26,7 +27,8 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
     version: sources.version,
     pid: context.platform.runtime.pid,
     epoch: servingOf(state)?.epoch ?? null,
-    command: context.config.command,
+    // Readers of JSON make different things of half a character.
+    command: context.config.command.map(printable),
     incarnation: history.incarnation,
     startedAt: history.startedAt.toISOString(),
     listeners: listenerViews(context, table),

@@ -6,6 +6,7 @@
  * than net.unix.max_dgram_qlen messages (10) and a MAINPID or READY that is lost is never said again;
  * but at most a second, and nothing that goes wrong here fails the service.
  */
+import { printable } from "../platform/bytes.ts";
 import { monotonicMicroseconds } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -53,7 +54,7 @@ export class NotifyClient {
     const { descriptors } = this.platform;
     try {
       descriptors.isWritable(this.#socket, patienceMs);
-      descriptors.send(this.#socket, new TextEncoder().encode(text), fds);
+      descriptors.send(this.#socket, new TextEncoder().encode(printable(text)), fds);
       return true;
     } catch {
       return false;

@@ -53,7 +53,8 @@ export class Successor {
   /** @throws {Error} when it cannot be started */
   constructor(readonly platform: Platform, readonly options: SuccessorOptions) {
     const { sockets, descriptors, processes, reactor } = platform;
-    const resolution = resolveProgram(options.program, options.env["PATH"], options.directory);
+    const { program, env: { PATH }, directory } = options;
+    const resolution = resolveProgram(program, PATH, directory, descriptors);
     if (resolution.kind === "failed") throw new Error(resolution.message);
     const [ours, theirs] = sockets.pair();
     const text = new TextEncoder().encode(JSON.stringify(options.state));

@@ -54,7 +54,8 @@ export class Trial {
   /** @throws {Error} when the program cannot be started */
   constructor(readonly platform: Platform, readonly options: TrialOptions) {
     const { sockets, descriptors, reactor } = platform;
-    const resolution = resolveProgram(options.program, options.env["PATH"], options.directory);
+    const { program, env: { PATH }, directory } = options;
+    const resolution = resolveProgram(program, PATH, directory, descriptors);
     if (resolution.kind === "failed") throw new Error(resolution.message);
     this.#path = resolution.path;
     const [ours, theirs] = sockets.pair();

@@ -5,7 +5,7 @@
  */
 import { parseCommandLine } from "../../src/cli/parse.ts";
 import { longestStopMs } from "../../src/config/hook_times.ts";
-import type { FileValues } from "../../src/config/load.ts";
+import type { FileValues } from "../../src/config/config_file.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS } from "../../src/kubernetes/budget.ts";
 import { schemaFaults } from "./kube_schema.ts";
 import { parseYaml } from "./yaml_subset.ts";

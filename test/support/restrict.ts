@@ -217,7 +217,12 @@ async function main(): Promise<void> {
       "Usage: restrict.ts TARGET=ERRNO[,TARGET=ERRNO...] -- PROGRAM [ARGUMENT...]",
     );
   }
-  const found = resolveProgram(command[0] ?? "", process.env["PATH"], process.cwd());
+  const found = resolveProgram(
+    command[0] ?? "",
+    process.env["PATH"],
+    process.cwd(),
+    platform.descriptors,
+  );
   if (found.kind === "failed") throw new Error(found.message);
   restrict(platform, list);
   platform.processes.resetSignals();

@@ -22,6 +22,9 @@ export const C = {
   O_APPEND: 0o2000,
   O_NONBLOCK: 0o4000,
   O_CLOEXEC: 0o2000000,
+  O_PATH: 0o10000000,
+  // <unistd.h>
+  X_OK: 1,
   F_ADD_SEALS: 1033,
   F_SEAL_SEAL: 1,
   F_SEAL_SHRINK: 2,

@@ -6,12 +6,11 @@
  * Buffers that a struct points to must stay referenced until the call returned: `keep` them.
  */
 import type { Library, Runtime } from "../runtime/runtime.ts";
+import { encodeBytes } from "../bytes.ts";
 import { SystemCallError } from "../error.ts";
 import { ARCH, C } from "./constants.ts";
 import type { ArchConstants } from "./constants.ts";
 import { LIBC, LIBC_NAMES } from "./symbols.ts";
-
-const encoder = new TextEncoder();
 
 /** Libc functions as `c`, plus errno. */
 export class Libc {
@@ -50,12 +49,12 @@ export class Libc {
   }
 }
 
-/** @returns `text` with a final NUL. @throws {TypeError} when it holds a NUL, which C would cut at */
+/** @returns the bytes of `text` (`bytes.ts`) with a final NUL. @throws {TypeError} when it holds a NUL, which C would cut at */
 export function cString(text: string): Uint8Array {
   if (text.includes("\0")) {
     throw new TypeError(`Cannot pass a NUL byte to C: ${JSON.stringify(text)}`);
   }
-  return encoder.encode(text + "\0");
+  return encodeBytes(text + "\0");
 }
 
 /** `char *const[]`: the array, and what it points to (hold on to `keep` until the call is over). */

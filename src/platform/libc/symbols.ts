@@ -48,6 +48,10 @@ export const LIBC = {
   flock: { parameters: ["i32", "i32"], result: "i32" },
   // int open(const char *pathname, int flags, mode_t mode);   <fcntl.h>, open(2)
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
+  // int access(const char *pathname, int mode);   <unistd.h>, access(2)
+  access: { parameters: ["buffer", "i32"], result: "i32" },
+  // ssize_t readlink(const char *path, char *buf, size_t bufsiz);   <unistd.h>, readlink(2)
+  readlink: { parameters: ["buffer", "buffer", "i64"], result: "i64" },
   // int memfd_create(const char *name, unsigned int flags);   <sys/mman.h>, memfd_create(2)
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   // off_t lseek(int fd, off_t offset, int whence);   <unistd.h>, lseek(2)

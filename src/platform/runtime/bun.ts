@@ -4,7 +4,7 @@ import type { FFIFunction, Pointer } from "bun:ffi";
 import process from "node:process";
 import { unhide } from "../hidden_environment.ts";
 import { hasToken } from "../poll_messages.ts";
-import { environBytes, parseEnviron } from "./environ.ts";
+import { givenArguments, givenEnvironment } from "./given.ts";
 import { pollThreadSource } from "./poll_thread_source.ts";
 import type {
   FfiArgument,
@@ -109,7 +109,7 @@ function viewOf(address: number, length: number): Uint8Array {
 }
 
 function environ(): Record<string, string> {
-  return parseEnviron(environBytes(viewOf));
+  return givenEnvironment(viewOf);
 }
 
 /** @returns baton's view of Bun */
@@ -119,7 +119,7 @@ export function bunRuntime(): Runtime {
     version: process.versions.bun ?? "unknown",
     arch: process.arch === "arm64" ? "arm64" : "x64",
     pid: process.pid,
-    argv: process.argv.slice(2),
+    argv: givenArguments(process.argv.slice(2)),
     // In a child before its exec, /proc/self/exe is this very binary, even when its file has been
     // replaced by a newer one since: baton and its launcher are always the same version.
     selfCommand: isCompiled() ? ["/proc/self/exe"] : [process.execPath, process.argv[1] ?? ""],

@@ -4,7 +4,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { unhide } from "../hidden_environment.ts";
 import { hasToken } from "../poll_messages.ts";
-import { environBytes, parseEnviron } from "./environ.ts";
+import { givenArguments, givenEnvironment } from "./given.ts";
 import { pollThreadSource } from "./poll_thread_source.ts";
 import type {
   FfiArgument,
@@ -126,7 +126,7 @@ function viewOf(address: number, length: number): Uint8Array {
 }
 
 function environ(): Record<string, string> {
-  return parseEnviron(environBytes(viewOf));
+  return givenEnvironment(viewOf);
 }
 
 /** @returns baton's view of Deno */
@@ -136,7 +136,7 @@ export function denoRuntime(): Runtime {
     version: Deno.version.deno,
     arch: Deno.build.arch === "aarch64" ? "arm64" : "x64",
     pid: Deno.pid,
-    argv: Deno.args,
+    argv: givenArguments(Deno.args),
     selfCommand: [Deno.execPath(), "run", "-A", "--no-config", fileURLToPath(Deno.mainModule)],
     environ,
     env: () => unhide(environ()),

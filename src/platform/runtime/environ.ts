@@ -29,14 +29,3 @@ export function environMemory(viewOf: Runtime["viewOf"]): Uint8Array {
   );
   return end > start ? viewOf(start, end - start).slice() : new Uint8Array(0);
 }
-
-/** The first one of a name counts, as for getenv(3). */
-export function parseEnviron(bytes: Uint8Array): Record<string, string> {
-  const env = new Map<string, string>();
-  for (const entry of new TextDecoder().decode(bytes).split("\0")) {
-    const at = entry.indexOf("=");
-    const name = entry.slice(0, Math.max(at, 0));
-    if (at > 0 && !env.has(name)) env.set(name, entry.slice(at + 1));
-  }
-  return Object.fromEntries(env);
-}

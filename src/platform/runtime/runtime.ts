@@ -50,11 +50,11 @@ export interface Runtime {
   readonly version: string;
   readonly arch: "x64" | "arm64";
   readonly pid: number;
-  /** Arguments after the program itself. */
+  /** Arguments after the program itself; bytes that are not UTF-8 as in `bytes.ts`. */
   readonly argv: readonly string[];
   /** argv prefix that starts baton again as a new process, whatever form it was started in. */
   readonly selfCommand: readonly string[];
-  /** The environment that this process was started with; a new copy. */
+  /** The environment that this process was started with, as `environment.ts` has it; a new copy. */
   environ(): Record<string, string>;
   /** The environment that it was meant to have, as the server gets it (`hidden_environment.ts`); a new copy. */
   env(): Record<string, string>;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { helpText, VERB_NAMES, VERBS } from "../../../src/cli/help.ts";
 import { parseCommandLine } from "../../../src/cli/parse.ts";
-import { parseConfigText } from "../../../src/config/load.ts";
+import { parseConfigText } from "../../../src/config/config_file.ts";
 
 const TOPICS = [null, ...VERB_NAMES];
 

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { type Command, parseCommandLine } from "../../../src/cli/parse.ts";
 import type { Config } from "../../../src/config/config.ts";
 import { ConfigError } from "../../../src/config/errors.ts";
-import { type FileValues, parseConfigText } from "../../../src/config/load.ts";
+import { type FileValues, parseConfigText } from "../../../src/config/config_file.ts";
 
 function noFile(path: string): FileValues {
   assert.fail(`no file should be read: ${path}`);

@@ -6,12 +6,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
 import { ConfigError } from "../../../src/config/errors.ts";
-import {
-  buildConfig,
-  defaultName,
-  loadConfigFile,
-  parseConfigText,
-} from "../../../src/config/load.ts";
+import { loadConfigFile, parseConfigText } from "../../../src/config/config_file.ts";
+import { buildConfig, defaultName } from "../../../src/config/load.ts";
 import { parseListenSpec } from "../../../src/config/listen_spec.ts";
 
 function build(

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseCommandLine } from "../../../src/cli/parse.ts";
-import { parseConfigText } from "../../../src/config/load.ts";
+import { parseConfigText } from "../../../src/config/config_file.ts";
 import { ConfigError } from "../../../src/config/errors.ts";
 import { TEMPLATES } from "../../../src/init/templates.ts";
 import { manifestFaults } from "../../support/kube_manifest.ts";

@@ -7,6 +7,7 @@ import { resolveProgram } from "../../../src/launcher/resolve.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import type { TempDir } from "../../support/temp_dir.ts";
 import { tempDir } from "../../support/temp_dir.ts";
+import { testPlatform } from "../../support/test_platform.ts";
 
 const isRoot = process.getuid!() === 0;
 
@@ -83,6 +84,8 @@ const CASES: readonly Case[] = [
   { program: "$/file", fails: [126, '^Cannot execute "$/file": no execute permission'] },
 ];
 
+const { descriptors } = await testPlatform();
+
 describe("resolveProgram()", () => {
   for (const { program, path, cwd = "/", found, fails } of CASES) {
     const where = path === undefined ? "" : ` in PATH "${path}"`;
@@ -93,7 +96,7 @@ describe("resolveProgram()", () => {
       const fill = (text: string) =>
         text.replaceAll("$/", `${dir.path}/`).replace(/^\$$/, dir.path);
       const searchPath = path === undefined ? undefined : fill(path);
-      const resolution = resolveProgram(fill(program), searchPath, fill(cwd));
+      const resolution = resolveProgram(fill(program), searchPath, fill(cwd), descriptors);
       if (fails === undefined) {
         assert.equal(resolution.kind, "found", JSON.stringify(resolution));
         const paths = fill(found!).split("|");
@@ -115,11 +118,11 @@ describe("resolveProgram()", () => {
     using dir = scene();
     chmodSync(dir.join("other"), 0o000);
     const searched = `${dir.join("other")}:${dir.join("bin")}`;
-    const found = resolveProgram("good", searched, "/");
+    const found = resolveProgram("good", searched, "/", descriptors);
     assert.deepEqual(found, { kind: "found", path: dir.join("bin", "good") });
-    const missing = resolveProgram("none", searched, "/");
+    const missing = resolveProgram("none", searched, "/", descriptors);
     assert.equal(missing.kind === "failed" && missing.status, 127);
-    const named = resolveProgram(dir.join("other", "good"), undefined, "/");
+    const named = resolveProgram(dir.join("other", "good"), undefined, "/", descriptors);
     assert.equal(named.kind === "failed" && named.status, 126);
     assert.match(named.kind === "failed" ? named.message : "", /no permission to search/);
     chmodSync(dir.join("other"), 0o755);
@@ -133,6 +136,6 @@ describe("resolveProgram()", () => {
     const path = dir.join("bin", "good");
     chownSync(path, 65534, 65534);
     chmodSync(path, 0o711);
-    assert.equal(resolveProgram("good", dir.join("bin"), "/").kind, "found");
+    assert.equal(resolveProgram("good", dir.join("bin"), "/", descriptors).kind, "found");
   });
 });

@@ -64,6 +64,8 @@ describe("Logger: text", () => {
     assert.match(line, / warn: first\\nsecond\\r\\nthird path=a\\nb$/);
     log.logger.warn("\u001b[31mred");
     assert.match(log.lines()[1] ?? "", / warn: \\u001b\[31mred$/);
+    log.logger.warn("runs caf\udce9", { path: "/\udcff" });
+    assert.match(log.lines()[2] ?? "", / warn: runs caf\\xe9 path=\/\\xff$/);
   });
 });
 
@@ -82,6 +84,9 @@ describe("Logger: JSON", () => {
       pid: 7,
       epoch: null,
     });
+    log.logger.warn("runs caf\udce9", { path: "/\udcff" });
+    const { message, path } = JSON.parse(log.lines()[1] ?? "");
+    assert.deepEqual([message, path], ["runs caf\\xe9", "/\\xff"]);
   });
 });
 

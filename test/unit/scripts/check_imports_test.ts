@@ -73,7 +73,7 @@ describe("checkSources()", () => {
       "files in lifecycle",
       "lifecycle/new.ts",
       "node:fs",
-      'module: imports "node:fs", which only platform/, launcher/, systemd/, supervisor/, admin/, cli/, config/load.ts, health/, kubernetes/, log/, upgrade/, takeover/ may',
+      'module: imports "node:fs", which only platform/, launcher/, systemd/, supervisor/, admin/, cli/, config/config_file.ts, health/, kubernetes/, log/, upgrade/, takeover/ may',
     ],
     [
       "sockets of the runtime",

@@ -34,6 +34,11 @@ describe("parseEnvFile()", () => {
     ["_a1=x", { _a1: "x" }],
     ["a=\u00e9\u{1f680}", { a: "\u00e9\u{1f680}" }],
     ["\ufeffA=1", { A: "1" }],
+    ["A=\udce9\nB='\udcff'", { A: "\udce9", B: "\udcff" }],
+    ["A=\u00a0x\u00a0\u2028\ufeff", { A: "\u00a0x\u00a0\u2028\ufeff" }],
+    ["A=1\u20282", { A: "1\u20282" }],
+    ["A=\r1", { A: "\r1" }],
+    ["__proto__=1", Object.fromEntries([["__proto__", "1"]])],
   ];
   for (const [text, variables] of cases) {
     test(`reads ${JSON.stringify(text)}`, { timeout: TEST_TIMEOUT_MS }, () => {
@@ -48,6 +53,7 @@ describe("parseEnvFile()", () => {
     ["1A=1", /line 1: .* got "1A=1"$/],
     ["A-B=1", /line 1: .* got "A-B=1"$/],
     ["A =1", /line 1: .* got "A =1"$/],
+    ["A=1\nB=\0", /line 2: there is a NUL character in it$/],
     ["export", /line 1: .* got "export"$/],
     ["export A", /line 1: .* got "A"$/],
     ["[section]", /line 1: .* got "\[section\]"$/],

@@ -1,0 +1,141 @@
+/**
+ * A configuration file: bytes -> raw values by key. TOML 1.0 (smol-toml) or JSON, told apart by the extension.
+ *
+ * Guarantees: what comes out is text in UTF-8, and all of its keys exist; every refusal is a
+ * `ConfigError` that names the file. The only I/O is the one read in `loadConfigFile`.
+ */
+import { readFileSync } from "node:fs";
+import { extname } from "node:path";
+import { parse as parseToml, TomlError } from "smol-toml";
+import { ConfigError } from "./errors.ts";
+import { fileKey, OPTIONS } from "./options.ts";
+import { suggest } from "./suggest.ts";
+
+/** The raw values of a configuration file, all of whose keys exist. */
+export interface FileValues {
+  /** For messages. */
+  readonly path: string;
+  /** By key: `ready_timeout`. */
+  readonly values: ReadonlyMap<string, unknown>;
+}
+
+/** The key of the server's command, the one key that is not an option. */
+export const COMMAND_KEY = "command";
+
+const NEWLINE = 0x0a;
+
+/** A configuration is a page of text: more is the wrong file. */
+const MAX_FILE_CHARACTERS = 1 << 20;
+
+/** Words for the errors a user can do something about; others are named by their code. */
+const READ_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: "it does not exist",
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+};
+
+/**
+ * Reads a configuration file.
+ *
+ * @param path ends in `.toml` or `.json`
+ * @param read for paths that are not UTF-8
+ * @throws {ConfigError} when it cannot be read, or as `parseConfigText` does
+ */
+export function loadConfigFile(
+  path: string,
+  read: (path: string) => Uint8Array = readFileSync,
+): FileValues {
+  let bytes: Uint8Array;
+  try {
+    bytes = read(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    const reason = READ_ERRORS[code] ?? code;
+    throw new ConfigError(`Cannot read configuration file "${path}": ${reason}`, {
+      cause: error,
+      remedy: "Check the path given with --config; it is relative to the current directory",
+    });
+  }
+  return parseConfigText(decodeConfig(bytes, path), path);
+}
+
+/** @throws {ConfigError} when it is not UTF-8, which TOML and JSON are: no byte is guessed */
+function decodeConfig(bytes: Uint8Array, path: string): string {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let [line, start] = [1, 0];
+  try {
+    // The end of a line is part of no other character.
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+      decoder.decode(bytes.subarray(start, end));
+      [line, start] = [line + 1, end + 1];
+    }
+    return decoder.decode(bytes.subarray(0, start)) + decoder.decode(bytes.subarray(start));
+  } catch (error) {
+    throw new ConfigError(`Cannot read configuration file "${path}": line ${line} is not UTF-8`, {
+      cause: error,
+      remedy: "Save it as UTF-8; other bytes can be given in the command line and in --env-file",
+    });
+  }
+}
+
+/**
+ * Parses the text of a configuration file and checks that all of its keys exist.
+ *
+ * @param text the whole file
+ * @param path decides the format by its extension, and names the file in messages
+ * @throws {ConfigError} for another extension, a syntax error, or an unknown key
+ */
+export function parseConfigText(text: string, path: string): FileValues {
+  if (text.length > MAX_FILE_CHARACTERS) {
+    throw new ConfigError(`Cannot use configuration file "${path}": it is larger than 1 MiB`);
+  }
+  const parsed = parseByExtension(text.replace(/^\uFEFF/, ""), path);
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw new ConfigError(`Cannot use configuration file "${path}": it is not a set of keys`, {
+      remedy: 'Write an object such as {"name": "web", "command": ["server"]}',
+    });
+  }
+  const half = textsIn(parsed).find((text) => !text.isWellFormed());
+  if (half !== undefined) {
+    const shown = JSON.stringify(half);
+    throw new ConfigError(
+      `Cannot use ${path}: there is half a character (\\uD800 to \\uDFFF) in ${shown}`,
+    );
+  }
+  const values = new Map<string, unknown>(Object.entries(parsed));
+  const known = [COMMAND_KEY, ...OPTIONS.map((option) => fileKey(option.flag))];
+  for (const key of values.keys()) {
+    if (known.includes(key)) continue;
+    const near = suggest(key, known);
+    const question = near === null ? "" : `: did you mean "${near}"?`;
+    throw new ConfigError(`Unknown key ${JSON.stringify(key)} in ${path}${question}`, {
+      remedy: "The keys are the options of 'baton run --help' with '_' for '-'",
+    });
+  }
+  return { path, values };
+}
+
+/** All keys and texts of a value. */
+export function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null) return [];
+  return [
+    ...(Array.isArray(value) ? [] : Object.keys(value)),
+    ...Object.values(value).flatMap(textsIn),
+  ];
+}
+
+function parseByExtension(text: string, path: string): unknown {
+  const extension = extname(path).toLowerCase();
+  try {
+    if (extension === ".toml") return parseToml(text);
+    if (extension === ".json") return JSON.parse(text);
+  } catch (error) {
+    const message = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+    const where = error instanceof TomlError ? `line ${error.line}, column ${error.column}: ` : "";
+    throw new ConfigError(`Cannot parse ${path}: ${where}${message}`, { cause: error });
+  }
+  throw new ConfigError(`Cannot tell the format of configuration file "${path}"`, {
+    remedy: "Name it baton.toml or baton.json",
+  });
+}
