@@ -208,7 +208,7 @@ const PURE = [
   ...["lifecycle", "config", "init", "steering/model.ts", "steering/program.ts"],
   ...["kubernetes/budget.ts", "drain/conversation.ts"],
   ...["platform/bytes.ts", "platform/environment.ts"],
-  ...["drain/classify.ts", "handoff/dialects.ts", "admin/http1.ts"],
+  ...["drain/classify.ts", "handoff/dialects.ts", "admin/http1.ts", "admin/repair.ts"],
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
   ...["health/grpc_dialogue.ts", "health/log_line.ts"],

@@ -30,12 +30,11 @@ const JSON_TYPE = "application/json";
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 
 export class ControlServer {
-  /** Passed on when this process becomes another program, so that no client is refused. */
-  readonly listener: Fd;
-  readonly #watch: Watch;
+  #listener: Fd;
+  #watch: Watch;
   readonly #connections = new Set<HttpConnection>();
   #path: string;
-  readonly #inode: number;
+  #inode: number;
   #isPaused = false;
 
   /**
@@ -49,9 +48,34 @@ export class ControlServer {
     kept: Fd | null = null,
   ) {
     this.#path = path;
-    this.listener = kept ?? this.#bind(path);
+    this.#listener = kept ?? this.#bind(path);
     this.#inode = statSync(path).ino;
-    this.#watch = platform.reactor.watch(this.listener, () => this.#accept());
+    this.#watch = this.#watchListener();
+  }
+
+  /** Passed on when this process becomes another program, so that no client is refused. */
+  get listener(): Fd {
+    return this.#listener;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  #watchListener(): Watch {
+    const interest = { read: !this.#isPaused };
+    return this.platform.reactor.watch(this.#listener, () => this.#accept(), interest);
+  }
+
+  /** Listens at `path`, where nobody does: the socket was removed. Who is connected stays so. */
+  restore(path: string): void {
+    const fresh = this.#bind(path);
+    this.#path = path;
+    this.#watch.cancel();
+    this.#listener.close();
+    this.#listener = fresh;
+    this.#inode = statSync(this.#path).ino;
+    this.#watch = this.#watchListener();
   }
 
   #bind(path: string): Fd {
@@ -108,7 +132,7 @@ export class ControlServer {
 
   #acceptAll(): void {
     for (;;) {
-      const socket = this.platform.sockets.accept(this.listener);
+      const socket = this.platform.sockets.accept(this.#listener);
       if (socket === null) break;
       if (this.#connections.size >= MAX_CONNECTIONS || !this.#mayTalk(socket)) {
         socket.close();
@@ -137,7 +161,7 @@ export class ControlServer {
 
   close(): void {
     this.#watch.cancel();
-    this.listener.close();
+    this.#listener.close();
     for (const connection of this.#connections) connection.close();
     if (this.isInPlace) rmSync(this.#path, { force: true });
   }

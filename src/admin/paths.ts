@@ -6,18 +6,15 @@
  * The right to a name is a lock on NAME.lock, held for as long as baton lives: it goes with the
  * process however that ends, so a socket file without a lock holder is stale and is taken over.
  */
-import { mkdirSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { isText } from "../platform/bytes.ts";
-import { SystemCallError } from "../platform/error.ts";
-import type { Fd } from "../platform/fd.ts";
-import { C } from "../platform/libc/constants.ts";
+import { exists } from "../platform/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import { isListening } from "./client.ts";
 
 /** Of units, each with a directory of its own. */
 const UNITS_DIRECTORY = "/run/baton";
-const LOCK_MODE = 0o600;
 const DIRECTORY_MODE = 0o755;
 const PRIVATE_MODE = 0o700;
 const OTHERS_MAY_WRITE = 0o022;
@@ -28,8 +25,8 @@ const LAST_EXPECTED_EPOCH = 9_999_999;
 
 /** The runtime directory cannot be used; the CLI maps it to EXIT_USAGE. */
 export class RuntimeDirectoryError extends Error {
-  constructor(message: string, readonly remedy: string) {
-    super(message);
+  constructor(message: string, readonly remedy: string, options?: ErrorOptions) {
+    super(message, options);
   }
 }
 
@@ -69,6 +66,19 @@ export function prepareDirectory(directory: string, uid: number): void {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new RuntimeDirectoryError(`Cannot make runtime directory ${directory}: ${why}`, remedy);
+  }
+  checkDirectory(directory, uid);
+}
+
+/** @throws {RuntimeDirectoryError} when what is there is no directory, or others could change what is in it */
+export function checkDirectory(directory: string, uid: number): void {
+  const remedy = "Use --runtime-dir with a directory of your own";
+  const link = lstatSync(directory);
+  if (link.isSymbolicLink() && link.uid !== uid && link.uid !== ROOT) {
+    throw new RuntimeDirectoryError(
+      `Cannot trust runtime directory ${directory}: it is a symbolic link of user ${link.uid}`,
+      remedy,
+    );
   }
   const stat = statSync(directory);
   if (!stat.isDirectory()) {
@@ -118,24 +128,19 @@ export function checkPathLength(directory: string, paths: ServicePaths): void {
 }
 
 /**
- * Takes the right to the name.
- * @returns the lock, to be held open; null when another process has it
- * @throws {RuntimeDirectoryError} when the lock file cannot be opened
+ * Makes a runtime directory again that has gone, as it was. Not what is above it: that is for whoever has made
+ * it (a log-in, a mount), but for the directory of the units, which any baton of root makes.
+ * @throws {Error} when it cannot be made, or used
  */
-export function takeLock(platform: Platform, path: string): Fd | null {
-  let fd: Fd;
-  try {
-    fd = platform.descriptors.open(path, C.O_RDWR | C.O_CREAT, LOCK_MODE);
-  } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
-    throw new RuntimeDirectoryError(
-      `Cannot write to the runtime directory: ${error.message}`,
-      "Use --runtime-dir with a directory of your own",
-    );
+export function remakeDirectory(directory: string, uid: number, mode: number): void {
+  const above = dirname(directory);
+  if (above === UNITS_DIRECTORY && !exists(above)) mkdirSync(above, { mode: DIRECTORY_MODE });
+  if (!exists(directory)) {
+    mkdirSync(directory, { mode });
+    // Whatever the umask is.
+    chmodSync(directory, mode);
   }
-  if (platform.processes.tryLock(fd)) return fd;
-  fd.close();
-  return null;
+  checkDirectory(directory, uid);
 }
 
 /**

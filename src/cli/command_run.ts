@@ -10,8 +10,8 @@ import {
   prepareDirectory,
   runtimeDirectory,
   servicePaths,
-  takeLock,
 } from "../admin/paths.ts";
+import { NameLock } from "../admin/name_lock.ts";
 import type { ServicePaths } from "../admin/paths.ts";
 import { Adopter } from "../handoff/adopt.ts";
 import { Inheritor } from "../handoff/inherit.ts";
@@ -87,7 +87,8 @@ async function run(
   const directory = runtimeDirectory(config.runtimeDir, env, uid);
   const paths = servicePaths(directory, config.name);
   checkPathLength(directory, paths);
-  prepareDirectory(directory, uid);
+  const goesOn = inPlace !== null || predecessor !== null;
+  preparation.need(!goesOn, () => prepareDirectory(directory, uid));
   const traps = inPlace?.state.traps ?? chooseTrap(platform, config);
   const isRunning = inPlace !== null;
   const logger = isRunning
@@ -104,7 +105,7 @@ async function run(
     : new Pidfile(config.pidfile, platform.runtime.pid);
   const isFirst = predecessor === null && !isRunning;
   const kept = inPlace?.kept.take(LOCK) ?? null;
-  const free = isFirst ? takeLock(platform, paths.lock) : null;
+  const free = isFirst ? NameLock.take(platform, paths.lock, paths.socket) : null;
   const left = findLeft(platform, {
     inPlace,
     activated: activation.sockets,
@@ -114,8 +115,9 @@ async function run(
   });
   const { heritage, resumption } = left;
   const taker = isFirst && resumption === null ? await takeOver(platform, config, logger) : null;
-  const own = kept ?? free ?? null;
-  const lock = own ?? predecessor?.lock ?? taker?.takeLock(paths.lock) ?? null;
+  const ownsNames = kept !== null || free !== null;
+  const over = (fd: Fd | null) => fd && NameLock.over(platform, paths.lock, fd, ownsNames);
+  const lock = free ?? over(kept ?? predecessor?.lock ?? taker?.takeLock(paths.lock) ?? null);
   try {
     if (lock === null) {
       throw new CommandError(
@@ -124,7 +126,6 @@ async function run(
         `Reload it: baton reload ${config.name}; or choose another name: --name`,
       );
     }
-    const ownsNames = own !== null;
     if (ownsNames) preparation.insist(isRunning, logger, () => pidfile?.take());
     return await supervise({
       ...{ platform, config, env, paths, surroundings, traps, logger, pod, lock, pidfile },
@@ -156,7 +157,7 @@ interface RunParts {
   readonly traps: boolean;
   readonly logger: Logger;
   readonly pod: PodSetup;
-  readonly lock: Fd;
+  readonly lock: NameLock;
   readonly pidfile: Pidfile | null;
   readonly predecessor: Predecessor | null;
   readonly resumption: Resumption | null;
@@ -191,13 +192,14 @@ async function supervise(parts: RunParts): Promise<number> {
   const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
   const keepsSpares = fdStoreSize(env) > 0;
   const names = new Names({
-    ...{ platform, config, paths, pidfile: parts.pidfile, logger, owned: ownsNames },
+    ...{ platform, config, paths, lock: parts.lock, pidfile: parts.pidfile, logger },
+    owned: ownsNames,
     probeAddress: parts.pod.probeAddress,
     isNext: predecessor !== null || taker !== null || resumption !== null,
     store: keepsSpares ? { client, found: parts.stored } : null,
     service: () => service,
     onStarted: (pid) => children.addStranger(pid),
-    onHolderLost: () => supervisor.writeDown(),
+    supervisor: () => supervisor,
   });
   const controlListener = resumption?.kept.take(CONTROL) ?? null;
   const manager = new ServiceManager({
@@ -231,7 +233,7 @@ async function supervise(parts: RunParts): Promise<number> {
     version: VERSION,
     manager,
     notifyPath: (epoch) => paths.notify(epoch),
-    upgrade: { program, prefix, env, directory: surroundings.directory, lock: parts.lock },
+    upgrade: { program, prefix, env, directory: surroundings.directory, lock: parts.lock.fd },
     predecessor: predecessor ?? taker,
     // Under its name, and so with its holder.
     estate: ownsNames ? null : new Estate(platform, paths.hold, predecessor?.state ?? null),
@@ -289,6 +291,7 @@ async function supervise(parts: RunParts): Promise<number> {
     });
     preparation.insist(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
     heritage?.taken();
+    if (ownsNames) names.guard();
     watching = watchPaths(
       { platform, config, logger, directory: surroundings.directory },
       () => void service.reload(),

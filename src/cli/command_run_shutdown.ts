@@ -4,6 +4,7 @@
  * Handlers for signals come first: as process 1 baton would otherwise lose a TERM that comes early. A
  * directory for the control socket is nice to have: without one baton serves on.
  */
+import { dirname } from "node:path";
 import { controlApp } from "../admin/app.ts";
 import { ControlServer } from "../admin/control_server.ts";
 import type { ProbeServer } from "../admin/probe_server.ts";
@@ -13,14 +14,14 @@ import {
   runtimeDirectory,
   RuntimeDirectoryError,
   servicePaths,
-  takeLock,
 } from "../admin/paths.ts";
+import { NameLock } from "../admin/name_lock.ts";
+import { RuntimeGuard } from "../admin/runtime_guard.ts";
 import type { ServicePaths } from "../admin/paths.ts";
 import type { Config, SignalName } from "../config/config.ts";
 import { presetForCommand } from "../config/presets.ts";
 import { SIGNAL_NAMES, signalNumber, STOP_SIGNALS } from "../config/signals.ts";
 import type { Logger } from "../log/logger.ts";
-import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { lostDescriptors } from "../supervisor/lost_descriptors.ts";
 import { shutdownPlan } from "../supervisor/plan.ts";
@@ -29,6 +30,7 @@ import { CommandError } from "./command_error.ts";
 import { openLogger, standardInput } from "./preparation.ts";
 import { EXIT_BUSY } from "./exit_status.ts";
 import { catchStopOn } from "./signals.ts";
+import { controlFixture, lockFixture, pidfileFixture } from "./fixtures.ts";
 import { Pidfile } from "./pidfile.ts";
 import { openProbes, podSetup } from "./pod_setup.ts";
 import { VERSION } from "./version.ts";
@@ -68,6 +70,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     : new Pidfile(config.pidfile, platform.runtime.pid);
   let probes: ProbeServer | null = null;
   let server: ControlServer | null = null;
+  let guard: RuntimeGuard | null = null;
   const service: ShutdownService = new ShutdownService({
     platform,
     config,
@@ -108,12 +111,14 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     for (const hint of lostDescriptors({ argv: config.command, members: 0 })) {
       logger.warn(`the server may fail: ${hint}`);
     }
+    if (control !== null) guard = guardOf(platform, { ...control, server, pidfile, logger });
     for (const signal of early) onSignal(signal);
     const { status } = await service.finished;
     await server?.farewell();
     logger.info("everything has ended", { status });
     return status;
   } finally {
+    guard?.close();
     probes?.close();
     server?.close();
     removers.forEach((remove) => remove());
@@ -121,6 +126,31 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     control?.lock.close();
     await platform.close();
   }
+}
+
+interface Guarded {
+  readonly paths: ServicePaths;
+  readonly lock: NameLock;
+  readonly server: ControlServer | null;
+  readonly pidfile: Pidfile | null;
+  readonly logger: Logger;
+}
+
+function guardOf(
+  platform: Platform,
+  { paths, lock, server, pidfile, logger }: Guarded,
+): RuntimeGuard {
+  const control = controlFixture(platform, paths.socket, lock, {
+    current: () => server,
+    open: () => {},
+  });
+  return new RuntimeGuard(platform, {
+    directory: dirname(paths.lock),
+    fixtures:
+      () => [lockFixture(lock), control, ...pidfile === null ? [] : [pidfileFixture(pidfile)]],
+    log: logger,
+    onRestored: () => {},
+  });
 }
 
 interface Targets {
@@ -147,16 +177,16 @@ function controlPaths(
   config: Config,
   env: Readonly<Record<string, string>>,
   logger: Logger,
-): { paths: ServicePaths; lock: Fd } | null {
+): { paths: ServicePaths; lock: NameLock } | null {
   const uid = platform.processes.userId();
   let paths: ServicePaths;
-  let lock: Fd | null;
+  let lock: NameLock | null;
   try {
     const directory = runtimeDirectory(config.runtimeDir, env, uid);
     paths = servicePaths(directory, config.name);
     checkPathLength(directory, paths);
     prepareDirectory(directory, uid);
-    lock = takeLock(platform, paths.lock);
+    lock = NameLock.take(platform, paths.lock, paths.socket);
   } catch (error) {
     if (!(error instanceof RuntimeDirectoryError) || config.runtimeDir !== null) throw error;
     logger.warn(

@@ -48,6 +48,16 @@ export class Pidfile {
     rmSync(this.#old, { force: true });
   }
 
+  /** Something is there: what it says is for whoever has written it. */
+  get isThere(): boolean {
+    return existsSync(this.path);
+  }
+
+  /** It was removed, with its directory or alone. */
+  restore(): void {
+    this.#write();
+  }
+
   /** At the end of this process. */
   remove(): void {
     // The number too: an inode that is free is soon used again.

@@ -39,6 +39,15 @@ export function insist(isRunning: boolean, logger: Logger, action: () => void): 
   }
 }
 
+/** For what is made later if it cannot be now, unless that `matters`: then it throws what `action` throws. */
+export function need(matters: boolean, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (matters) throw error;
+  }
+}
+
 /** After an exec in place: standard error, where the log file cannot be opened any more. */
 export function openLoggerInPlace(platform: Platform, config: Config): Logger {
   try {

@@ -1,6 +1,7 @@
 /** Which running baton a command means, and talking to it. */
 import { callControl, ControlError } from "../admin/client.ts";
 import type { ControlRequest } from "../admin/client.ts";
+import { holderOf } from "../admin/name_lock.ts";
 import {
   directoryOf,
   livingServices,
@@ -41,6 +42,18 @@ export function callService(
     }
     if (!(error instanceof ControlError)) throw error;
     const status = error.kind === "timed_out" ? EXIT_DRAIN_TIMED_OUT : EXIT_SYSTEM;
+    const lonely = error.kind === "absent"
+      ? holderOf(platform, servicePaths(directory, name).lock)
+      : null;
+    if (lonely !== null) {
+      throw new CommandError(
+        status,
+        `Cannot reach "${name}": ${error.message}, but its baton runs (pid ${lonely})`,
+        `It makes the socket again when it can: its log says what is wrong with ${directory}. ` +
+          `Signals work: kill -HUP ${lonely} reloads, kill -TERM ${lonely} stops`,
+        { cause: error },
+      );
+    }
     const running = error.kind === "absent" ? living().filter((other) => other !== name) : [];
     const remedy = running.length > 0
       ? `Services in ${directory}: ${running.join(", ")}`

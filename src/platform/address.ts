@@ -130,3 +130,13 @@ export function encodeUnixPath(path: string): Uint8Array {
   bytes.set(text, 2);
   return bytes;
 }
+
+/** @returns the same text for what `encodeUnixPath` has made; null for a socket without a name */
+export function decodeUnixPath(bytes: Uint8Array): string | null {
+  const name = bytes.subarray(2);
+  if (name.length === 0) return null;
+  const isAbstract = name[0] === 0;
+  const end = name.indexOf(0, 1);
+  const text = isAbstract ? name.subarray(1) : name.subarray(0, end < 0 ? name.length : end);
+  return (isAbstract ? "@" : "") + new TextDecoder().decode(text);
+}

@@ -107,6 +107,14 @@ export class Descriptors {
     );
   }
 
+  /** From now on `fd`, under its number, is what `replacement` was. dup3(2): at no moment is it neither. */
+  takeOver(fd: Fd, replacement: Fd): void {
+    const { c } = this.libc;
+    const number = this.libc.retry(() => c.dup3(replacement.number, fd.number, C.O_CLOEXEC));
+    this.libc.check(number, "dup3", `descriptor ${fd.number}`);
+    replacement.close();
+  }
+
   /** File status flags (O_NONBLOCK, O_APPEND): shared by all duplicates. */
   statusFlags(fd: Fd): number {
     return this.libc.check(this.libc.c.fcntl(fd.number, C.F_GETFL, 0), "fcntl(F_GETFL)", "flags");

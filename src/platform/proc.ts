@@ -285,7 +285,7 @@ export function ownCommandLine(): string[] {
 }
 
 /** A namespace of this process, named as the kernel names it for everybody: "net:[4026531840]". */
-export function ownNamespace(kind: "net" | "pid"): string {
+export function ownNamespace(kind: "net" | "pid" | "mnt"): string {
   return readlinkSync(`/proc/self/ns/${kind}`);
 }
 

@@ -2,8 +2,8 @@
  * Sockets: creation, options, addresses. Every descriptor is close-on-exec from birth.
  * socket(2), socket(7), tcp(7), unix(7).
  */
-import { decodeAddress, encodeAddress, encodeUnixPath, formatAddress } from "./address.ts";
-import type { InetAddress } from "./address.ts";
+import { decodeAddress, decodeUnixPath, encodeAddress, encodeUnixPath } from "./address.ts";
+import { formatAddress, type InetAddress } from "./address.ts";
 import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 import { struct } from "./libc/libc.ts";
@@ -234,6 +234,11 @@ export class Sockets {
   /** The same as bytes, struct sockaddr_in or sockaddr_in6: what accept(2) would have written. */
   peerName(fd: Fd): Uint8Array {
     return this.#name(fd, "getpeername");
+  }
+
+  /** @returns what `bindUnix` was given; null = nothing */
+  unixPath(fd: Fd): string | null {
+    return decodeUnixPath(this.#name(fd, "getsockname"));
   }
 
   #address(fd: Fd, call: "getsockname" | "getpeername"): InetAddress | null {

@@ -48,7 +48,6 @@ export interface RunningContext {
 
 export interface StartOptions {
   readonly plan: LaunchPlan;
-  readonly notifyPath: string;
   readonly members: readonly Member[];
 }
 

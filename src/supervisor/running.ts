@@ -102,7 +102,6 @@ export class Running implements GenerationHandle {
   /** @throws when the launcher cannot even be spawned */
   start(options: StartOptions): void {
     const { context } = this;
-    this.notify = this.#notifyServer(options.notifyPath, null);
     const { migration } = context;
     this.facts.takesConnections = migration?.isIn(options.plan.trap) ?? false;
     const server = this.#serverProcess();
@@ -134,7 +133,7 @@ export class Running implements GenerationHandle {
     this.hints.push(...record.hints);
     this.startedAt = new Date(record.startedAt);
     this.gate.notified = record.notified;
-    this.notify = this.#notifyServer(notifyPath, notify);
+    this.openNotify(notifyPath, notify);
     this.process = this.#serverProcess();
     const { pid: leader, startTime, exitStatus } = record;
     this.process.resume({ pid: leader, startTime, exitStatus, ...parts });
@@ -143,8 +142,9 @@ export class Running implements GenerationHandle {
     this.#leaving.resume();
   }
 
-  #notifyServer(path: string, kept: Fd | null): NotifyServer {
-    return new NotifyServer(
+  /** Its NOTIFY_SOCKET, which is elsewhere if `path` cannot be used. */
+  openNotify(path: string, kept: Fd | null = null): NotifyServer {
+    return this.notify = new NotifyServer(
       this.context.platform,
       path,
       (pid) => this.processes().includes(pid),

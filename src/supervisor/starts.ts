@@ -38,12 +38,13 @@ export class Starts {
     // A crash meanwhile may have made it an heir.
     const { epoch, heirOf } = running;
     try {
-      const notifyPath = options.notifyPath(epoch);
+      const { path: notifyPath, notice } = running.openNotify(options.notifyPath(epoch));
+      if (notice !== null) options.logger.warn(notice, { epoch });
       const trap = [...options.plan.trap, ...context.migration?.trapForNext() ?? []];
       const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath);
       running.hints.push(...lostDescriptors(plan));
       const members = options.inheritor.membersFor(epoch, heirOf);
-      running.start({ plan, notifyPath, members });
+      running.start({ plan, members });
       history.setPid(epoch, running.pid);
       options.logger.info(`generation ${epoch} starts`, { pid: running.pid });
     } catch (error) {

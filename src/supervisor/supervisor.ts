@@ -11,6 +11,8 @@ import { inheritedState, INITIAL_STATE, servingOf, step } from "../lifecycle/ser
 import type { ServiceState } from "../lifecycle/service.ts";
 import { bakingOf } from "../lifecycle/state.ts";
 import { Journal } from "./journal.ts";
+import { placedSockets } from "./placed_sockets.ts";
+import type { PlacedSocket } from "./placed_sockets.ts";
 import { catchUp, packService } from "./resume.ts";
 import type { Resumption } from "../upgrade/in_place.ts";
 import type { RunningContext, SupervisorOptions } from "./context.ts";
@@ -153,6 +155,11 @@ export class Supervisor {
   /** Another baton serves, and this one only drains. */
   get hasHandedOver(): boolean {
     return this.#state.handedOver !== null;
+  }
+
+  /** Sockets at fixed paths that are in use. */
+  placedSockets(): PlacedSocket[] {
+    return placedSockets(this.#effects.running.values(), this.#effects.offers?.socket ?? null);
   }
 
   snapshot(): Snapshot {

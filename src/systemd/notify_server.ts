@@ -5,53 +5,82 @@
  * helper program that is gone by the time it is read). Descriptors that come with a message are
  * closed; unknown lines are ignored, as the manual asks.
  */
-import { chmodSync, rmSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Message } from "../platform/descriptors.ts";
+import { statOf } from "../platform/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
+import { bindAt, bindNotifySocket, removeNotifySocket } from "./notify_place.ts";
 
 /** Longest message: what systemd accepts (NOTIFY_BUFFER_MAX is one page). */
 const MESSAGE_LIMIT = 4096;
-/** The server may run as another user: who may be believed is told by the sender's credentials. */
-const SOCKET_MODE = 0o666;
 /** Messages taken at a time, so that a sender who floods keeps nothing else waiting. */
 const MESSAGES_AT_A_TIME = 16;
 const ROOT = 0;
 
-export class NotifyServer {
-  readonly #socket: Fd;
-  readonly #watch: Watch;
+interface Bound {
+  readonly socket: Fd;
+  readonly watch: Watch;
+}
 
-  /** @param kept the socket that is bound to `path` already; null = bind a new one */
+export class NotifyServer {
+  /** Where it is bound: NOTIFY_SOCKET. Another place than was asked for if that cannot be used. */
+  readonly path: string;
+  /** What is wrong with the place that was asked for. */
+  readonly notice: string | null;
+  #bound: Bound;
+  /** The first one, if its path was lost: who has connected to it may still send. */
+  #first: Bound | null = null;
+  #inode: number | null;
+
+  /**
+   * @param asked where it is to be
+   * @param kept the socket that is bound already; null = bind a new one
+   */
   constructor(
     readonly platform: Platform,
-    readonly path: string,
+    asked: string,
     /** Whether a process belongs to the generation. */
     readonly isMember: (pid: number) => boolean,
     readonly onMessage: (variables: ReadonlyMap<string, string>) => void,
     kept: Fd | null = null,
   ) {
-    this.#socket = kept ?? this.#bind();
-    this.#watch = platform.reactor.watch(this.#socket, () => this.#read());
+    const place = kept === null ? bindNotifySocket(platform, asked) : null;
+    const socket = kept ?? place!.socket;
+    this.path = place?.path ?? platform.sockets.unixPath(socket) ?? asked;
+    this.notice = place?.notice ?? null;
+    this.#inode = inodeAt(this.path);
+    this.#bound = this.#watch(socket);
   }
 
   get socket(): Fd {
-    return this.#socket;
+    return this.#bound.socket;
   }
 
-  #bind(): Fd {
-    rmSync(this.path, { force: true });
-    const socket = this.platform.sockets.datagram(this.path);
-    chmodSync(this.path, SOCKET_MODE);
-    return socket;
+  #watch(socket: Fd): Bound {
+    const watch: Watch = this.platform.reactor.watch(socket, () => this.#read(socket, watch));
+    return { socket, watch };
   }
 
-  #read(): void {
+  get isInPlace(): boolean {
+    return this.path.startsWith("@") ||
+      (this.#inode !== null && inodeAt(this.path) === this.#inode);
+  }
+
+  /** Binds the path again, from which the socket was removed. @throws {SystemCallError} */
+  restore(): void {
+    const fresh = bindAt(this.platform, this.path);
+    if (this.#first === null) this.#first = this.#bound;
+    else close(this.#bound);
+    this.#bound = this.#watch(fresh);
+    this.#inode = inodeAt(this.path);
+  }
+
+  #read(socket: Fd, watch: Watch): void {
     try {
       for (let i = 0; i < MESSAGES_AT_A_TIME; i++) {
-        const message = this.platform.descriptors.receive(this.#socket, MESSAGE_LIMIT);
+        const message = this.platform.descriptors.receive(socket, MESSAGE_LIMIT);
         if (message === null) break;
         message.fds.forEach((fd) => fd.close());
         if (!this.#isBelieved(message.sender)) continue;
@@ -61,7 +90,7 @@ export class NotifyServer {
       // A message that is too long is not one of ours.
       if (!(error instanceof SystemCallError)) throw error;
     } finally {
-      this.#watch.arm();
+      watch.arm();
     }
   }
 
@@ -73,10 +102,19 @@ export class NotifyServer {
   }
 
   close(): void {
-    this.#watch.cancel();
-    this.#socket.close();
-    rmSync(this.path, { force: true });
+    close(this.#bound);
+    if (this.#first !== null) close(this.#first);
+    if (!this.path.startsWith("@") && this.isInPlace) removeNotifySocket(this.path);
   }
+}
+
+function close({ watch, socket }: Bound): void {
+  watch.cancel();
+  socket.close();
+}
+
+function inodeAt(path: string): number | null {
+  return statOf(path)?.ino ?? null;
 }
 
 /** @returns the variables of a message: lines of NAME=VALUE */

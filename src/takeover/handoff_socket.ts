@@ -124,6 +124,12 @@ export class HandoffSocket {
       statSync(this.#at, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
+  /** One is there, if one is wanted: what is not ours was put there by another baton, or on purpose. */
+  get isInPlace(): boolean {
+    return this.#listener === null ||
+      statSync(this.path, { throwIfNoEntry: false }) !== undefined;
+  }
+
   #listenAt(path: string): void {
     const { sockets, reactor } = this.platform;
     const listener = sockets.packets({ nonblocking: true });

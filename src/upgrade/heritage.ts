@@ -8,6 +8,7 @@ import type { Platform } from "../platform/platform.ts";
 import { processStat } from "../platform/proc.ts";
 import { decodeMessage, encodeMessage, HOLD_MESSAGE_LIMIT } from "./holder_protocol.ts";
 import type { HeirMessage, HolderMessage } from "./holder_protocol.ts";
+import { outpostOf } from "./holder.ts";
 import type { Resumption } from "./in_place.ts";
 import { Kept } from "./kept.ts";
 import { parseResumeState, RESUME_LIMIT } from "./resume_state.ts";
@@ -76,10 +77,24 @@ function endServers(platform: Platform, generations: readonly GenerationRecord[]
 /** @returns null when nobody holds there */
 export function connectToHolder(platform: Platform, path: string): Fd | null {
   const owner = statSync(path, { throwIfNoEntry: false })?.uid;
-  if (owner === undefined) return null;
+  if (owner === undefined) return connectToOutpost(platform, path);
   if (owner !== ROOT && owner !== platform.processes.userId()) {
     throw new Error(`Cannot go on with what is at ${path}: it belongs to user ${owner}`);
   }
+  return connectAt(platform, path) ?? connectToOutpost(platform, path);
+}
+
+/** The path was removed while there was no baton to notice: the holder has another address. */
+function connectToOutpost(platform: Platform, path: string): Fd | null {
+  const socket = connectAt(platform, outpostOf(path));
+  if (socket === null) return null;
+  const { uid } = platform.sockets.peerCredentials(socket);
+  if (uid === ROOT || uid === platform.processes.userId()) return socket;
+  socket.close();
+  return null;
+}
+
+function connectAt(platform: Platform, path: string): Fd | null {
   // A queue that is full is an error, and not a reason to wait.
   const socket = platform.sockets.packets({ nonblocking: true });
   try {

@@ -10,6 +10,7 @@ import { chmodSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { Fd } from "../platform/fd.ts";
 import type { Message } from "../platform/descriptors.ts";
 import type { Platform } from "../platform/platform.ts";
+import { placeKey } from "../platform/place.ts";
 import { processStat } from "../platform/proc.ts";
 import {
   decodeMessage,
@@ -32,9 +33,13 @@ const FOR_EVER = -1;
 
 export class Holder {
   readonly #items = new Map<string, Fd>();
-  readonly #listener: Fd;
+  /** Null: its place cannot be used just now. */
+  #listener: Fd | null = null;
+  /** From the end of its baton on, whatever becomes of the path. */
+  #outpost: Fd | null = null;
   #path: string;
-  readonly #inode: number;
+  #inode = -1;
+  readonly #outpostName: string;
   #state: Fd | null = null;
 
   /** @param isNext another holder is at `path`: take its place once everything is here */
@@ -44,15 +49,45 @@ export class Holder {
     readonly finalPath: string,
     isNext: boolean,
   ) {
-    const { sockets, descriptors } = platform;
+    const { descriptors } = platform;
     this.#path = isNext ? `${finalPath}.${platform.runtime.pid}` : finalPath;
-    rmSync(this.#path, { force: true });
-    this.#listener = sockets.packets();
-    sockets.bindUnix(this.#listener, this.#path);
-    chmodSync(this.#path, SOCKET_MODE);
-    sockets.listen(this.#listener, BACKLOG);
-    this.#inode = statSync(this.#path).ino;
+    this.#outpostName = outpostOf(finalPath);
+    this.#listen();
     descriptors.send(control, encodeMessage({ kind: "holds" } satisfies HolderMessage));
+  }
+
+  /** At its path, if that can be: what it holds matters more than where it is. */
+  #listen(): void {
+    const { sockets } = this.platform;
+    const fresh = sockets.packets();
+    try {
+      rmSync(this.#path, { force: true });
+      sockets.bindUnix(fresh, this.#path);
+      chmodSync(this.#path, SOCKET_MODE);
+      sockets.listen(fresh, BACKLOG);
+      this.#inode = statSync(this.#path).ino;
+    } catch {
+      return fresh.close();
+    }
+    this.#listener?.close();
+    this.#listener = fresh;
+  }
+
+  /** A second address, which nothing can remove, for a next baton that finds the path gone. */
+  #listenAbstractly(): void {
+    const { sockets } = this.platform;
+    const fd = sockets.packets();
+    try {
+      sockets.bindUnix(fd, this.#outpostName);
+      sockets.listen(fd, BACKLOG);
+      this.#outpost = fd;
+    } catch {
+      fd.close();
+    }
+  }
+
+  get #doors(): Fd[] {
+    return [this.#listener, this.#outpost].filter((fd) => fd !== null);
   }
 
   /** Holds until it is not needed any more. */
@@ -83,6 +118,9 @@ export class Holder {
           this.#state = fd;
           this.#takePlace();
           break;
+        case "listen":
+          this.#listen();
+          break;
         case "end":
           return false;
       }
@@ -91,8 +129,13 @@ export class Holder {
 
   #takePlace(): void {
     if (this.#path === this.finalPath) return;
-    renameSync(this.#path, this.finalPath);
+    const before = this.#path;
     this.#path = this.finalPath;
+    try {
+      renameSync(before, this.finalPath);
+    } catch {
+      this.#listen();
+    }
   }
 
   /** A baton that is killed leaves ECONNRESET behind, if we had something to say to it. */
@@ -106,21 +149,24 @@ export class Holder {
 
   #awaitHeir(state: Fd): void {
     const servers = this.#servers(state);
+    this.#listenAbstractly();
     if (!this.#isForHeirs(state) && !this.#isAsked()) return this.#dismiss(servers);
     for (;;) {
       const alive = servers.filter((pidfd) => pidfd.isOpen);
       const timeoutMs = alive.length > 0 ? FOR_EVER : LONELY_MS;
-      const ready = this.platform.descriptors.waitReadable([this.#listener, ...alive], timeoutMs);
+      const doors = this.#doors;
+      const ready = this.platform.descriptors.waitReadable([...doors, ...alive], timeoutMs);
       if (ready.length === 0) return;
+      const door = doors.find((fd) => ready.includes(fd));
       alive.filter((pidfd) => ready.includes(pidfd)).forEach((pidfd) => pidfd.close());
       // A successor has one of its own at the path, and the servers have ended: nobody can need this.
-      const isOver = alive.every((pidfd) => !pidfd.isOpen) && !this.#isOurs();
-      if (isOver && !ready.includes(this.#listener)) return;
-      if (!ready.includes(this.#listener)) continue;
-      using heir = this.platform.sockets.accept(this.#listener);
+      const isOver = alive.every((pidfd) => !pidfd.isOpen) && this.#isReplaced();
+      if (isOver && door === undefined) return;
+      if (door === undefined) continue;
+      using heir = this.platform.sockets.accept(door);
       if (heir !== null && this.#give(heir, state)) return;
       // An heir that died after its own holder had everything.
-      if (!this.#isOurs()) return;
+      if (this.#isReplaced()) return;
     }
   }
 
@@ -131,7 +177,7 @@ export class Holder {
   }
 
   #isAsked(): boolean {
-    return this.platform.descriptors.waitReadable([this.#listener], 0).length > 0;
+    return this.platform.descriptors.waitReadable(this.#doors, 0).length > 0;
   }
 
   /** As the kernel does to servers that do not outlive their baton. */
@@ -170,9 +216,19 @@ export class Holder {
     }
   }
 
+  /** Another holder is at the path; where nothing is, the path was lost. */
+  #isReplaced(): boolean {
+    return statSync(this.#path, { throwIfNoEntry: false }) !== undefined && !this.#isOurs();
+  }
+
   #isOurs(): boolean {
     return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
   }
+}
+
+/** @returns the abstract name of whoever holds for the next baton, when `path` is its place */
+export function outpostOf(path: string): string {
+  return `@baton-hold-${placeKey(path)}`;
 }
 
 /** Runs as a holder. @param control number of the socket to its baton */

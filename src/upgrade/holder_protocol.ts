@@ -2,7 +2,7 @@
  * What a baton with --survive tells its holder, and the holder the next baton.
  *
  * To the holder, over a pair of SOCK_SEQPACKET sockets, one message a packet: `put` with a descriptor,
- * `drop`, `save` with a memfd that holds a `ResumeState`. The state that was saved last and the
+ * `drop`, `listen`, `save` with a memfd that holds a `ResumeState`. The state that was saved last and the
  * descriptors that were put by then are what the next baton gets: `items` with as many descriptors as
  * names, any number of times, then `state`. When that one has put everything into a holder of its own
  * it answers `taken`, and the holder ends.
@@ -19,6 +19,8 @@ export type HolderOrder =
   | { readonly kind: "put"; readonly name: string }
   | { readonly kind: "drop"; readonly name: string }
   | { readonly kind: "save" }
+  /** The socket at its path was removed: another one is to be there. */
+  | { readonly kind: "listen" }
   /** The service has ended: nothing is to be held any more. */
   | { readonly kind: "end" };
 

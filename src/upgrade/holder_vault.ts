@@ -108,6 +108,11 @@ export class HolderVault implements Vault {
     this.platform.descriptors.send(this.#holder.control, encodeMessage(order), fds);
   }
 
+  /** The socket that the next baton would come to was removed. */
+  listenAgain(): void {
+    this.#say({ kind: "listen" }, null);
+  }
+
   end(): void {
     try {
       this.#say({ kind: "end" }, null);

@@ -3,7 +3,7 @@
  *
  * `using dir = tempDir()` or `await using dir = tempDir()`. Short, so that Unix socket paths (108 bytes) fit in it.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -12,6 +12,8 @@ export class TempDir implements Disposable, AsyncDisposable {
 
   constructor(prefix: string) {
     this.path = mkdtempSync(join(tmpdir(), `${prefix}-`));
+    // As a runtime directory of root it must let in whoever a server becomes.
+    chmodSync(this.path, 0o755);
   }
 
   /** The path of `name` in this folder; nothing is created. */

@@ -160,6 +160,7 @@ export const C = {
   IN_DELETE: 0x200,
   IN_DELETE_SELF: 0x400,
   IN_MOVE_SELF: 0x800,
+  IN_DONT_FOLLOW: 0x2000000,
   // <asm/ioctls.h>
   FIONREAD: 0x541b,
   TIOCOUTQ: 0x5411,

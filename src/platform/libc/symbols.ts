@@ -95,6 +95,9 @@ export const LIBC = {
   // int eventfd(unsigned int initval, int flags);   <sys/eventfd.h>, eventfd(2)
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
 
+  // int dup3(int oldfd, int newfd, int flags);   <unistd.h>, dup(2)
+  dup3: { parameters: ["i32", "i32", "i32"], result: "i32" },
+
   // int inotify_init1(int flags);   <sys/inotify.h>, inotify_init(2)
   inotify_init1: { parameters: ["i32"], result: "i32" },
   // int inotify_add_watch(int fd, const char *pathname, uint32_t mask);   inotify_add_watch(2)

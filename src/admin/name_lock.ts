@@ -1,0 +1,204 @@
+/**
+ * The right to a name in a runtime directory, for as long as this process lives: it goes with the process
+ * however that ends.
+ *
+ * Two locks in one. The file NAME.lock is locked (flock(2)): that holds between all who see the directory,
+ * containers that share it included, as long as the file is there. A listening socket in the abstract
+ * namespace, which no rm(1) can take away, holds while it is not, between those who share a network and a
+ * mount namespace (platform/place.ts). Whoever starts needs both; who has lost the file locks it again.
+ *
+ * Others could take the abstract name first. Only a holder that is this user, or root, counts: SO_PEERCRED.
+ */
+import { statSync } from "node:fs";
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import { exists, statOf } from "../platform/path.ts";
+import { placeKey } from "../platform/place.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Watch } from "../platform/reactor.ts";
+import { isListening } from "./client.ts";
+import { RuntimeDirectoryError } from "./paths.ts";
+
+const LOCK_MODE = 0o600;
+const ROOT = 0;
+const BACKLOG = 32;
+/** A lock file that is removed just when it is opened is opened once more. */
+const MOST_TRIES = 10;
+/** The baton before this one is about to end, and has the abstract name until then. */
+const CLAIM_TRIES = 20;
+const CLAIM_PAUSE_MS = 100;
+
+export class NameLock {
+  #claim: { readonly fd: Fd; readonly watch: Watch } | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #abstractName: string;
+
+  private constructor(
+    readonly platform: Platform,
+    readonly path: string,
+    /** The locked file. It stays the same descriptor when the file is another one. */
+    readonly fd: Fd,
+    abstractName: string,
+  ) {
+    this.#abstractName = abstractName;
+  }
+
+  /**
+   * @param socket of the control socket: who answers there has lost the lock, and not the name
+   * @returns null when another process has the name
+   * @throws {RuntimeDirectoryError} when the lock file cannot be opened
+   */
+  static take(platform: Platform, path: string, socket: string): NameLock | null {
+    const name = claimName(path);
+    const claim = bindClaim(platform, name);
+    if (claim === "taken") return null;
+    const fd = lockFile(platform, path);
+    if (fd === null || (exists(socket) && isListening(platform, socket))) {
+      fd?.close();
+      claim?.close();
+      return null;
+    }
+    const lock = new NameLock(platform, path, fd, name);
+    if (claim !== null) lock.#keep(claim);
+    return lock;
+  }
+
+  /** Goes on with the lock of the baton before. @param isAlone that one is gone, or was this very process */
+  static over(platform: Platform, path: string, fd: Fd, isAlone: boolean): NameLock {
+    const lock = new NameLock(platform, path, fd, claimName(path));
+    if (isAlone) lock.claim();
+    return lock;
+  }
+
+  /** Takes the abstract name too, as soon as the baton before lets go of it. */
+  claim(tries = CLAIM_TRIES): void {
+    if (this.#claim !== null || !this.fd.isOpen) return;
+    const claim = bindClaim(this.platform, this.#abstractName);
+    if (claim === "taken") {
+      if (tries > 1) this.#timer = setTimeout(() => this.claim(tries - 1), CLAIM_PAUSE_MS);
+    } else if (claim !== null) this.#keep(claim);
+  }
+
+  #keep(fd: Fd): void {
+    const { sockets, reactor } = this.platform;
+    const watch = reactor.watch(fd, () => {
+      // Who asks has its answer by having connected.
+      for (let peer = sockets.accept(fd); peer !== null; peer = sockets.accept(fd)) peer.close();
+      watch.arm();
+    });
+    this.#claim = { fd, watch };
+  }
+
+  /** The file at the path is the one that is locked. */
+  get isInPlace(): boolean {
+    return isAt(this.fd, this.path);
+  }
+
+  /** @throws {Error} when the file cannot be made, or another baton has locked it meanwhile */
+  restore(): void {
+    if (this.isInPlace) return;
+    // Closing what was open for writing is a sign for who waits for the lock: it must not be for ourselves.
+    const fd = lockFile(this.platform, this.path, exists(this.path) ? C.O_RDONLY : undefined);
+    if (fd === null) {
+      throw new Error(
+        "another baton has taken the name meanwhile, and is the one that commands reach: end one of them",
+      );
+    }
+    this.platform.descriptors.takeOver(this.fd, fd);
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#claim?.watch.cancel();
+    this.#claim?.fd.close();
+    this.#claim = null;
+    this.fd.close();
+  }
+}
+
+/** @returns process id of the baton that has the name, whatever has become of its directory; null = unknown */
+export function holderOf(platform: Platform, path: string): number | null {
+  const credentials = claimant(platform, claimName(path));
+  return credentials !== null && credentials.pid > 0 && isTrusted(platform, credentials.uid)
+    ? credentials.pid
+    : null;
+}
+
+function claimName(path: string): string {
+  return `@baton-lock-${placeKey(path)}`;
+}
+
+/** @returns null where the abstract name cannot be had, and proves nothing: then the file must do */
+function bindClaim(platform: Platform, name: string): Fd | "taken" | null {
+  const { sockets } = platform;
+  const fd = sockets.packets({ nonblocking: true });
+  try {
+    sockets.bindUnix(fd, name);
+    sockets.listen(fd, BACKLOG);
+    return fd;
+  } catch (error) {
+    fd.close();
+    if (!(error instanceof SystemCallError)) throw error;
+    if (error.errno !== C.EADDRINUSE) return null;
+    const credentials = claimant(platform, name);
+    return credentials !== null && isTrusted(platform, credentials.uid) ? "taken" : null;
+  }
+}
+
+/** Who listens there; null = nobody, or too many ask. */
+function claimant(platform: Platform, name: string): { pid: number; uid: number } | null {
+  const { sockets } = platform;
+  using fd = sockets.packets({ nonblocking: true });
+  try {
+    sockets.connectUnix(fd, name);
+    return sockets.peerCredentials(fd);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    return null;
+  }
+}
+
+function isTrusted({ processes }: Platform, uid: number): boolean {
+  return uid === ROOT || uid === processes.userId();
+}
+
+/** @returns null when another process has locked it */
+function lockFile(
+  platform: Platform,
+  path: string,
+  flags: number = C.O_RDWR | C.O_CREAT,
+): Fd | null {
+  for (let i = 0; i < MOST_TRIES; i++) {
+    const fd = openFile(platform, path, flags);
+    if (!platform.processes.tryLock(fd)) {
+      fd.close();
+      return null;
+    }
+    if (isAt(fd, path)) return fd;
+    fd.close();
+  }
+  throw new RuntimeDirectoryError(
+    `Cannot lock ${path}: it is removed again and again`,
+    "Find out what removes it, or use another --runtime-dir",
+  );
+}
+
+function openFile(platform: Platform, path: string, flags: number): Fd {
+  try {
+    return platform.descriptors.open(path, flags, LOCK_MODE);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new RuntimeDirectoryError(
+      `Cannot write to the runtime directory: ${error.message}`,
+      "Use --runtime-dir with a directory of your own",
+      { cause: error },
+    );
+  }
+}
+
+function isAt(fd: Fd, path: string): boolean {
+  const ours = statSync(`/proc/self/fd/${fd.number}`, { throwIfNoEntry: false });
+  const there = statOf(path);
+  return ours !== undefined && there !== null && ours.ino === there.ino && ours.dev === there.dev;
+}

@@ -1,0 +1,235 @@
+/**
+ * Keeps what baton has at fixed paths where it is: the runtime directory, the lock, sockets, the pidfile.
+ *
+ * They go away without our doing: a log-out removes /run/user/UID, systemd a RuntimeDirectory= that two units
+ * share, tmpfiles what is old. The service never depends on them, and this brings them back: at once where the
+ * directory above is there, else when that comes back, which is watched and not polled. Nothing is made in a
+ * directory that belongs to others, and nothing is put over what another baton listens at.
+ *
+ * What is removed again and again is made again ever more slowly, so that two programs that disagree do not
+ * keep the machine busy.
+ */
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import { exists } from "../platform/path.ts";
+import { PlaceWatch } from "../platform/place_watch.ts";
+import type { Platform } from "../platform/platform.ts";
+import { checkDirectory, remakeDirectory } from "./paths.ts";
+import {
+  DIRECTORY,
+  MAKE_AGAIN_PAUSES_MS,
+  nextPauseMs,
+  report,
+  retryMs,
+  WAITS_FOR_SIGN,
+} from "./repair.ts";
+
+/** Whoever removes a directory may need a moment until all of it is gone. */
+const SETTLE_MS = 50;
+/** What is made is watched, and looked at again. */
+const MOST_ROUNDS = 3;
+/** Nothing was removed for this long: the fight is over. */
+const QUIET_MS = 2 * Math.max(...MAKE_AGAIN_PAUSES_MS);
+
+/** Something at a fixed path. */
+export interface Fixture {
+  /** For people: "control socket". */
+  readonly what: string;
+  readonly path: string;
+  /** It is there and ours, or it is another baton's by now. */
+  isInPlace(): boolean;
+  /** Puts it there again. @throws {Error} when that cannot be */
+  restore(): void;
+}
+
+export interface RuntimeGuardOptions {
+  readonly directory: string;
+  /** In the order in which they are to be made. */
+  readonly fixtures: () => readonly Fixture[];
+  readonly log: { warn(text: string): void };
+  /** Something was made again. */
+  readonly onRestored: () => void;
+}
+
+export class RuntimeGuard {
+  readonly #uid: number;
+  #mode: number | null = null;
+  readonly #watch: PlaceWatch;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #isClosed = false;
+  /** Why something is missing, as it was logged. */
+  #trouble: string | null = null;
+  /** What was missing since all was well. */
+  readonly #lost = new Set<string>();
+  /** In this look. */
+  #hasMade = false;
+  #madeAt = -Infinity;
+  #timesMade = 0;
+  #failures = 0;
+  #isPostponed = false;
+  #cannotWatch = false;
+
+  constructor(readonly platform: Platform, readonly options: RuntimeGuardOptions) {
+    this.#uid = platform.processes.userId();
+    this.#watch = new PlaceWatch(platform, () => this.#lookIn(SETTLE_MS));
+    this.look();
+  }
+
+  #lookIn(delayMs: number): void {
+    if (this.#isClosed || this.#timer !== null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.look();
+    }, delayMs);
+  }
+
+  /** Never throws: the service must not suffer from what is not of the service. */
+  look(): void {
+    if (this.#isClosed) return;
+    this.#hasMade = false;
+    try {
+      for (let i = 0; i < MOST_ROUNDS && !this.#round(); i++);
+    } catch (error) {
+      this.options.log.warn(`cannot look after ${this.options.directory}: ${messageOf(error)}`);
+    }
+  }
+
+  /** @returns whether nothing is left to do now */
+  #round(): boolean {
+    const { directory, fixtures } = this.options;
+    const all = fixtures();
+    this.#watchAll(all);
+    const problem = this.#problem();
+    const missing = all.filter((fixture) => !isFine(fixture));
+    if (problem === null) this.#mode ??= statSync(directory).mode & 0o777;
+    if (missing.length === 0 && problem === null) return this.#allIsWell();
+    if (problem === "gone") this.#lost.add(DIRECTORY);
+    for (const { what } of missing) this.#lost.add(what);
+    if (performance.now() - this.#madeAt > QUIET_MS) this.#timesMade = 0;
+    const pauseMs = this.#madeAt + nextPauseMs(this.#timesMade) - performance.now();
+    if (pauseMs > 0 && !this.#hasMade) return this.#postpone(pauseMs);
+    return !this.#repair(missing);
+  }
+
+  #postpone(pauseMs: number): true {
+    const { directory, log } = this.options;
+    if (this.#timer === null && !this.#isPostponed) {
+      log.warn(report.postponed(directory, [...this.#lost], pauseMs));
+    }
+    this.#isPostponed = true;
+    this.#lookIn(pauseMs);
+    return true;
+  }
+
+  /** @returns whether all of it was done */
+  #repair(missing: readonly Fixture[]): boolean {
+    const { directory } = this.options;
+    const troubles: unknown[] = [];
+    let made = 0;
+    this.#isPostponed = false;
+    try {
+      remakeDirectory(directory, this.#uid, this.#mode ?? 0o700);
+    } catch (error) {
+      troubles.push(error);
+    }
+    const isUsable = troubles.length === 0;
+    for (const fixture of missing) {
+      if (!isUsable && dirname(fixture.path) === directory) continue;
+      try {
+        fixture.restore();
+        made++;
+      } catch (error) {
+        troubles.push(new Error(`${fixture.what}: ${messageOf(error)}`, { cause: error }));
+      }
+    }
+    if (made > 0) this.#onMade();
+    if (troubles.length === 0) return true;
+    this.#onTrouble(troubles);
+    return false;
+  }
+
+  #onMade(): void {
+    this.#madeAt = performance.now();
+    if (!this.#hasMade) this.#timesMade++;
+    this.#hasMade = true;
+    this.options.onRestored();
+  }
+
+  #onTrouble(troubles: readonly unknown[]): void {
+    const text = troubles.map(messageOf).join("; ");
+    if (text !== this.#trouble) {
+      this.options.log.warn(report.trouble(this.options.directory, [...this.#lost], text));
+    }
+    this.#trouble = text;
+    // Nothing tells of room on a disk.
+    const hasSign = troubles.every((error) => WAITS_FOR_SIGN.includes(codeOf(error)));
+    if (!hasSign && this.#timer === null) this.#lookIn(retryMs(this.#failures++));
+  }
+
+  #allIsWell(): true {
+    if (this.#lost.size > 0) {
+      this.options.log.warn(
+        report.restored(this.options.directory, [...this.#lost], this.#timesMade),
+      );
+    }
+    this.#lost.clear();
+    this.#trouble = null;
+    this.#failures = 0;
+    return true;
+  }
+
+  /** @returns null when the directory can be used */
+  #problem(): "gone" | "strange" | null {
+    const { directory } = this.options;
+    if (!exists(directory)) return "gone";
+    try {
+      checkDirectory(directory, this.#uid);
+      return null;
+    } catch {
+      return "strange";
+    }
+  }
+
+  #watchAll(fixtures: readonly Fixture[]): void {
+    const { directory, log } = this.options;
+    const strange = this.#problem() === "strange" || this.#trouble !== null
+      ? [directory, dirname(directory)].filter(exists)
+      : [];
+    try {
+      this.#watch.watch([directory, ...fixtures.map(({ path }) => path)], strange);
+      this.#cannotWatch = false;
+    } catch (error) {
+      if (this.#cannotWatch) return;
+      this.#cannotWatch = true;
+      log.warn(
+        `cannot watch ${directory}: ${
+          messageOf(error)
+        }: it is not made again when it is removed. ` +
+          "Raise fs.inotify.max_user_instances and fs.inotify.max_user_watches",
+      );
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#watch.close();
+  }
+}
+
+function isFine(fixture: Fixture): boolean {
+  try {
+    return fixture.isInPlace();
+  } catch {
+    return false;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function codeOf(error: unknown): string {
+  const { code, cause } = error as { code?: string; cause?: unknown };
+  return code ?? (cause === undefined ? "" : codeOf(cause));
+}

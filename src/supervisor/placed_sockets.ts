@@ -1,0 +1,38 @@
+/** The sockets of a running service that others know by their path, for whoever looks after those. */
+import type { HandoffSocket } from "../takeover/handoff_socket.ts";
+import type { GenerationHandle } from "./handle.ts";
+import { Running } from "./running.ts";
+
+export interface PlacedSocket {
+  readonly what: string;
+  readonly path: string;
+  /** Ours is there, or that of a baton that has followed this one. */
+  isInPlace(): boolean;
+  restore(): void;
+}
+
+export function placedSockets(
+  running: Iterable<GenerationHandle>,
+  handoff: HandoffSocket | null,
+): PlacedSocket[] {
+  const found: PlacedSocket[] = [];
+  for (const generation of running) {
+    if (!(generation instanceof Running) || generation.hasEnded) continue;
+    const { notify, epoch } = generation;
+    if (notify === null) continue;
+    found.push({
+      what: `NOTIFY_SOCKET of generation ${epoch}`,
+      path: notify.path,
+      isInPlace: () => notify.isInPlace,
+      restore: () => notify.restore(),
+    });
+  }
+  if (handoff === null) return found;
+  found.push({
+    what: "handoff socket",
+    path: handoff.path,
+    isInPlace: () => handoff.isInPlace,
+    restore: () => handoff.replace(),
+  });
+  return found;
+}

@@ -1,0 +1,130 @@
+/**
+ * Where a NOTIFY_SOCKET is: in the runtime directory, or where that cannot be used in another one, so that a
+ * start never fails for want of it.
+ *
+ * A server of root may become another user before it says READY=1, and some take it for fatal if they cannot
+ * (unbound): so a runtime directory that others may not enter is no place for it then. Abstract names come
+ * last: not every library understands "@" (the gem sd_notify), and they end at the network namespace.
+ */
+import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { statOf } from "../platform/path.ts";
+import { placeKey } from "../platform/place.ts";
+import type { Platform } from "../platform/platform.ts";
+
+/** The server may run as another user: who may be believed is told by the sender's credentials. */
+const SOCKET_MODE = 0o666;
+/** Others may send to what they know the name of. */
+const DIRECTORY_MODE = 0o711;
+const OTHERS_MAY_ENTER = 0o001;
+const OTHERS_MAY_WRITE = 0o022;
+const ROOT = 0;
+const PREFIX = "baton-notify-";
+
+export interface NotifyPlace {
+  readonly socket: Fd;
+  readonly path: string;
+  /** Why it is not where it was to be, if that is somebody's fault. */
+  readonly notice: string | null;
+}
+
+/** @throws {SystemCallError} when there is no place at all */
+export function bindNotifySocket(platform: Platform, asked: string): NotifyPlace {
+  const uid = platform.processes.userId();
+  const [directory, name] = split(asked);
+  const canBeReached = uid !== ROOT || isOpenToOthers(directory);
+  const key = placeKey(directory);
+  const others = otherBases(uid).map((base) => `${base}/${PREFIX}${uid}-${key}/${name}`);
+  const abstract = `@${PREFIX}${uid}-${key}-${name}`.slice(0, 100);
+  const places = canBeReached ? [asked, ...others] : [...others, asked];
+  let problem: string | null = null;
+  for (const path of [...places, abstract]) {
+    try {
+      if (path === asked) checkTrust(directory, uid);
+      else if (!path.startsWith("@")) makeOwnDirectory(split(path)[0], uid);
+      const socket = bindAt(platform, path);
+      return { socket, path, notice: problem && `${problem}: NOTIFY_SOCKET is ${path}` };
+    } catch (error) {
+      const isAboutPlace = error instanceof SystemCallError || isFileError(error) ||
+        error instanceof RangeError || error instanceof PlaceError;
+      if (!isAboutPlace || path === abstract) throw error;
+      if (path === asked) problem = error.message;
+    }
+  }
+  throw new Error(`Cannot bind a NOTIFY_SOCKET for ${asked}`);
+}
+
+/** Binds `path`, over what is left there. @throws {SystemCallError} */
+export function bindAt(platform: Platform, path: string): Fd {
+  const isFile = !path.startsWith("@");
+  if (isFile) rmSync(path, { force: true });
+  const socket = platform.sockets.datagram(path);
+  try {
+    if (isFile) chmodSync(path, SOCKET_MODE);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/** With its directory, if that was made for it and it was the last one. */
+export function removeNotifySocket(path: string): void {
+  rmSync(path, { force: true });
+  const [directory] = split(path);
+  if (!split(directory)[1].startsWith(PREFIX)) return;
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Another generation's is there.
+  }
+}
+
+/** Whether any user may reach what is in `directory`: all directories above count. */
+export function isOpenToOthers(directory: string): boolean {
+  for (let at = directory; at !== ""; at = split(at)[0]) {
+    const stat = statOf(at);
+    // What is not there is found out by whoever wants to use it.
+    if (stat !== null && (stat.mode & OTHERS_MAY_ENTER) === 0) return false;
+  }
+  return true;
+}
+
+class PlaceError extends Error {}
+
+/** Directories that every user may enter, and that no log-out removes. */
+function otherBases(uid: number): readonly string[] {
+  return uid === ROOT ? ["/run", "/tmp", "/dev/shm"] : ["/tmp", "/dev/shm"];
+}
+
+/** It may have been put in place of ours. */
+function checkTrust(directory: string, uid: number): void {
+  const stat = statOf(directory);
+  if (stat === null) throw new PlaceError(`${directory} is gone, or may not be seen`);
+  if ((stat.uid === uid || stat.uid === ROOT) && (stat.mode & OTHERS_MAY_WRITE) === 0) return;
+  throw new PlaceError(`Cannot trust ${directory} (user ${stat.uid})`);
+}
+
+/** @throws {PlaceError} when somebody else has taken its name */
+function makeOwnDirectory(directory: string, uid: number): void {
+  try {
+    mkdirSync(directory, { mode: DIRECTORY_MODE });
+    chmodSync(directory, DIRECTORY_MODE);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EEXIST") throw error;
+    const stat = lstatSync(directory);
+    const isOurs = stat.isDirectory() && stat.uid === uid && (stat.mode & OTHERS_MAY_WRITE) === 0;
+    if (!isOurs) throw new PlaceError(`Cannot use ${directory}: it is another user's`);
+  }
+}
+
+function isFileError(error: unknown): error is Error {
+  return error instanceof Error && typeof (error as { code?: unknown }).code === "string";
+}
+
+/** @returns the directory, "" for "/", and the name in it */
+function split(path: string): [directory: string, name: string] {
+  const at = path.lastIndexOf("/");
+  return [path.slice(0, Math.max(at, 0)), path.slice(at + 1)];
+}

@@ -1,0 +1,43 @@
+/** When what was removed is made again, and the lines that say so. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import {
+  DIRECTORY,
+  MAKE_AGAIN_PAUSES_MS,
+  nextPauseMs,
+  report,
+  retryMs,
+} from "../../../src/admin/repair.ts";
+
+describe("pauses", () => {
+  test("the first repairs are at once, a fight becomes ever slower", () => {
+    const pauses = Array.from({ length: 30 }, (_, made) => nextPauseMs(made));
+    assert.equal(pauses[0], 0);
+    assert.deepEqual(pauses, [...pauses].sort((a, b) => a - b));
+    assert.equal(pauses.at(-1), MAKE_AGAIN_PAUSES_MS.at(-1));
+    const inAnHour = 3_600_000 / Number(pauses.at(-1)) + MAKE_AGAIN_PAUSES_MS.length;
+    assert.ok(inAnHour <= 100, `${inAnHour} repairs in an hour at most`);
+  });
+
+  test("what nothing tells of is tried at most once a minute in the end", () => {
+    assert.deepEqual([0, 1, 5, 6, 100].map(retryMs), [1_000, 2_000, 32_000, 60_000, 60_000]);
+  });
+});
+
+describe("log lines", () => {
+  const rows: [got: string, wanted: RegExp][] = [
+    [
+      report.restored("/r", [DIRECTORY, "lock"], 1),
+      /^runtime directory \/r was removed \(lock\): made again$/,
+    ],
+    [report.restored("/r", [DIRECTORY], 1), /^runtime directory \/r was removed: made again$/],
+    [report.restored("/r", ["lock", "pidfile"], 1), /^lock, pidfile removed from \/r: made again$/],
+    [report.restored("/r", ["lock"], 9), /made again \(something removes it again and again/],
+    [report.postponed("/r", ["lock"], 1_200), /again: made again in 2 s$/],
+    [
+      report.trouble("/r", [DIRECTORY], "ENOENT"),
+      /cannot be made again now: ENOENT\. The service goes on/,
+    ],
+  ];
+  for (const [got, wanted] of rows) test(got.slice(0, 60), () => assert.match(got, wanted));
+});

@@ -1,0 +1,121 @@
+/** What is brought back, how often at most, and what is said of it. (With a real baton: test/integration.) */
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { RuntimeGuard } from "../../../src/admin/runtime_guard.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
+import { type TempDir, tempDir } from "../../support/temp_dir.ts";
+import { testPlatform } from "../../support/test_platform.ts";
+import { waitUntil } from "../../support/wait_until.ts";
+
+const OPTIONS = { timeout: TEST_TIMEOUT_MS };
+const AT_ONCE = 5;
+
+interface World {
+  readonly rt: string;
+  readonly dir: TempDir;
+  readonly lines: string[];
+  readonly guard: RuntimeGuard;
+  /** How often the fixture was made. */
+  made: number;
+  /** Thrown in place of making it. */
+  trouble: Error | null;
+}
+
+async function withGuard(use: (world: World) => Promise<void> | void): Promise<void> {
+  await using platform = await testPlatform();
+  using dir = tempDir();
+  const rt = dir.join("rt");
+  mkdirSync(rt, { mode: 0o700 });
+  writeFileSync(`${rt}/web.sock`, "");
+  const lines: string[] = [];
+  const guard = new RuntimeGuard(platform, {
+    directory: rt,
+    fixtures: () => [{
+      what: "control socket",
+      path: `${rt}/web.sock`,
+      isInPlace: () => existsSync(`${rt}/web.sock`),
+      restore: () => {
+        if (world.trouble !== null) throw world.trouble;
+        writeFileSync(`${rt}/web.sock`, "");
+        world.made++;
+      },
+    }],
+    log: { warn: (text) => lines.push(text) },
+    onRestored: () => {},
+  });
+  const world: World = { rt, dir, lines, guard, made: 0, trouble: null };
+  try {
+    await use(world);
+  } finally {
+    guard.close();
+  }
+  assert.equal(platform.reactor.size, 0);
+}
+
+describe("RuntimeGuard", () => {
+  test(
+    "makes a directory again with the permissions that it had",
+    OPTIONS,
+    () =>
+      withGuard(async (world) => {
+        rmSync(world.rt, { recursive: true });
+        await waitUntil(() => world.lines.length > 0, { what: "it says so" });
+        assert.equal(world.made, 1);
+        assert.equal(statSync(world.rt).mode & 0o777, 0o700);
+        assert.match(
+          world.lines.join("\n"),
+          /^runtime directory \S+ was removed \(control socket\): made again$/,
+        );
+      }),
+  );
+
+  test("does not make what is above it", OPTIONS, () =>
+    withGuard(async (world) => {
+      rmSync(world.dir.path, { recursive: true });
+      await waitUntil(() => world.lines.length > 0, { what: "it says so" });
+      assert.match(world.lines.join("\n"), /cannot be made again now: ENOENT/);
+      assert.equal(existsSync(world.dir.path), false);
+      mkdirSync(world.dir.path);
+      await waitUntil(() => world.made === 1, { what: "it is made when that is there" });
+    }));
+
+  test("does not take part in a fight, and says so once", OPTIONS, () =>
+    withGuard((world) => {
+      for (let i = 0; i < 50; i++) {
+        rmSync(`${world.rt}/web.sock`, { force: true });
+        world.guard.look();
+      }
+      assert.equal(world.made, AT_ONCE);
+      assert.equal(world.lines.filter((line) => line.includes("made again in")).length, 1);
+    }));
+
+  test(
+    "makes nothing where others may write, until they may not",
+    OPTIONS,
+    () =>
+      withGuard(async (world) => {
+        chmodSync(world.rt, 0o777);
+        rmSync(`${world.rt}/web.sock`);
+        await waitUntil(() => world.lines.length > 0, { what: "it says so" });
+        assert.match(world.lines.join("\n"), /others may write to it/);
+        assert.equal(world.made, 0);
+        chmodSync(world.rt, 0o700);
+        await waitUntil(() => world.made === 1, { what: "it is made" });
+      }),
+  );
+
+  test(
+    "tries again by itself only where nothing tells of the end of the trouble",
+    OPTIONS,
+    () =>
+      withGuard(async (world) => {
+        world.trouble = Object.assign(new Error("no room"), { code: "ENOSPC" });
+        rmSync(`${world.rt}/web.sock`);
+        await waitUntil(() => world.lines.length > 0, { what: "it says so" });
+        world.trouble = null;
+        await waitUntil(() => world.made === 1, { what: "there is room" });
+        assert.equal(world.lines.length, 2, world.lines.join("\n"));
+      }),
+  );
+});
