@@ -13,7 +13,7 @@ export function commandInit(
   { template, config, options }: Extract<Command, { verb: "init" }>,
   print: Printer,
 ): number {
-  const directory = logicalDirectory(platform.runtime.env(), platform.processes.directory());
+  const directory = logicalDirectory(platform.runtime.env(), platform.files.directory());
   const baton = ownWords(platform, directory);
   const text = TEMPLATES[template]?.make({ baton, config, options, directory }) ?? "";
   print.out(text.trimEnd());
@@ -26,6 +26,6 @@ function ownWords(platform: Platform, directory: string): readonly string[] {
   if (selfCommand.length > 1) return selfCommand;
   const called = ownCommandLine()[0] ?? "";
   const { PATH } = platform.runtime.env();
-  const found = resolveProgram(called, PATH, directory, platform.descriptors);
+  const found = resolveProgram(called, PATH, directory, platform.files);
   return [found.kind === "found" ? found.path : called];
 }

@@ -226,7 +226,7 @@ async function supervise(parts: RunParts): Promise<number> {
       pid: platform.runtime.pid,
       trap: parts.traps ? adopter.trap : [],
       fileLimit: surroundings.fileLimit,
-      at: platform.descriptors.at,
+      at: platform.files.at,
     },
     inheritor: new Inheritor(platform, listeners, config.listen, config.backlog),
     logger,

@@ -82,7 +82,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
       pid: platform.runtime.pid,
       trap: [],
       fileLimit: surroundings.fileLimit,
-      at: platform.descriptors.at,
+      at: platform.files.at,
     }),
     stdin: standardInput(platform),
     logger,

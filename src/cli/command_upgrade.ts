@@ -28,7 +28,7 @@ export async function commandUpgrade(
   print: Printer,
 ): Promise<number> {
   const { exec } = command;
-  const program = exec === null ? null : programAt(exec, platform.processes.directory());
+  const program = exec === null ? null : programAt(exec, platform.files.directory());
   const before = status(platform, command);
   const startedAt = performance.now();
   const answer = request(platform, command, program);

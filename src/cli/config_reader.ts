@@ -4,6 +4,6 @@ import { loadConfigFile } from "../config/config_file.ts";
 import type { FileValues } from "../config/config_file.ts";
 import type { Platform } from "../platform/platform.ts";
 
-export function configReader({ descriptors }: Platform): (path: string) => FileValues {
-  return (path) => loadConfigFile(path, (at) => descriptors.at(at, (name) => readFileSync(name)));
+export function configReader({ files }: Platform): (path: string) => FileValues {
+  return (path) => loadConfigFile(path, (at) => files.at(at, (name) => readFileSync(name)));
 }

@@ -16,9 +16,9 @@ export function surroundingsOf(
   env: Readonly<Record<string, string>>,
   config: Config,
 ): Surroundings {
-  const { processes, descriptors } = platform;
-  const physicalDirectory = processes.directory();
-  const directory = logicalDirectory(env, physicalDirectory, descriptors.at);
+  const { processes, files } = platform;
+  const physicalDirectory = files.directory();
+  const directory = logicalDirectory(env, physicalDirectory, files.at);
   return {
     directory,
     physicalDirectory,
@@ -43,7 +43,6 @@ export function leaveDirectory(
   const { cwd, pidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
   const absolute = (path: string | null, option: string) =>
     path === null ? null : inText(resolvePath(physical, path), option);
-  for (const path of config.watch) inText(resolvePath(directory, path), "--watch");
   if (!stays) platform.processes.changeDirectory("/");
   return {
     ...config,

@@ -155,6 +155,7 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
     "Answer GET /startupz, /readyz and /livez there."),
   watch: {
     type: "paths", flag: "watch", group: POD, placeholder: "PATH", default: [],
+    bytes: true,
     help: "Reload when this file, or a file in this directory, has changed. May be given several " +
       "times.",
   },

@@ -7,9 +7,10 @@
  * there is watched for by its directory, or the nearest one above that is there. What is mounted with `subPath` never changes: that is the
  * kubelet's doing.
  */
-import { readdirSync, realpathSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { statSync } from "node:fs";
 import type { Fd } from "../platform/fd.ts";
+import type { Files } from "../platform/files.ts";
+import { resolvePath } from "../platform/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 
@@ -57,24 +58,26 @@ export class PathWatch {
   }
 
   #look(): Map<string, string> {
-    return new Map(this.paths.map((path) => [path, fingerprint(path)]));
+    return new Map(this.paths.map((path) => [path, fingerprint(this.platform.files, path)]));
   }
 
   /** The directory of the name, and that of what it leads to; the directory itself, if it is one. */
   #addDirectories(): void {
+    const { files } = this.platform;
     for (const path of this.paths) {
-      const target = targetOf(path);
+      const target = targetOf(files, path);
       const directories = [dirname(path), ...(target === null ? [] : [dirname(target)])];
-      if (isDirectory(path)) directories.push(path);
+      if (isDirectory(files, path)) directories.push(path);
       for (const directory of directories) this.#addNearest(directory);
     }
   }
 
   /** The directory, or what it is to appear in: once that is watched, it may have appeared meanwhile. */
   #addNearest(directory: string): void {
-    for (let nearest = existing(directory), last = ""; nearest !== last;) {
+    const { files } = this.platform;
+    for (let nearest = existing(files, directory), last = ""; nearest !== last;) {
       this.platform.inotify.add(this.#inotify, nearest);
-      [last, nearest] = [nearest, existing(directory)];
+      [last, nearest] = [nearest, existing(files, directory)];
     }
   }
 
@@ -86,39 +89,48 @@ export class PathWatch {
 }
 
 /** What tells one content from another, without reading it; "" for what is not there. */
-function fingerprint(path: string): string {
-  if (!isDirectory(path)) return fileFingerprint(path);
+function fingerprint(files: Files, path: string): string {
+  if (!isDirectory(files, path)) return fileFingerprint(files, path);
   try {
-    return readdirSync(path).sort().slice(0, MAX_ENTRIES)
-      .map((name) => `${name} ${fileFingerprint(join(path, name))}`).join("\n");
+    return files.list(path).sort().slice(0, MAX_ENTRIES)
+      .map((name) => `${name} ${fileFingerprint(files, `${path}/${name}`)}`).join("\n");
   } catch {
     return "";
   }
 }
 
-function fileFingerprint(path: string): string {
+function fileFingerprint(files: Files, path: string): string {
   try {
-    const { ino, dev, size, mtimeNs } = statSync(path, { bigint: true });
+    const { ino, dev, size, mtimeNs } = files.at(path, (at) => statSync(at, { bigint: true }));
     return `${dev}:${ino} ${size} ${mtimeNs}`;
   } catch {
     return "";
   }
 }
 
-function targetOf(path: string): string | null {
+function targetOf(files: Files, path: string): string | null {
   try {
-    return realpathSync(path);
+    return files.realPath(path);
   } catch {
     return null;
   }
 }
 
-/** @returns the directory itself, or the nearest one above it that is there */
-function existing(directory: string): string {
-  const parent = dirname(directory);
-  return isDirectory(directory) || parent === directory ? directory : existing(parent);
+function dirname(path: string): string {
+  return resolvePath(path, "..");
 }
 
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+/** @returns the directory itself, or the nearest one above it that is there */
+function existing(files: Files, directory: string): string {
+  const parent = dirname(directory);
+  if (isDirectory(files, directory) || parent === directory) return directory;
+  return existing(files, parent);
+}
+
+function isDirectory(files: Files, path: string): boolean {
+  try {
+    return files.at(path, (at) => statSync(at)).isDirectory();
+  } catch {
+    return false;
+  }
 }

@@ -50,14 +50,14 @@ export function launch(platform: Platform, controlDescriptor: number): never {
 }
 
 function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): never {
-  const { processes } = platform;
+  const { processes, files } = platform;
   if (plan.parentDeathSignal !== 0) {
     processes.signalOnParentDeath(plan.parentDeathSignal);
     // The parent may have died before the request was made: then no signal will come.
     if (processes.parentPid() !== plan.parentPid) platform.runtime.exit(STATUS_SYSTEM);
   }
   // Already there: perhaps in a directory that its user may not enter a second time.
-  if (plan.cwd !== null && plan.cwd !== processes.directory()) changeDirectory(platform, plan.cwd);
+  if (plan.cwd !== null && plan.cwd !== files.directory()) changeDirectory(platform, plan.cwd);
   const path = resolveOrFail(platform, plan);
   const env: Record<string, string> = { ...plan.env };
   if (plan.setListenPid) env["LISTEN_PID"] = String(platform.runtime.pid);
@@ -87,11 +87,11 @@ function changeDirectory(platform: Platform, cwd: string): void {
   }
 }
 
-function resolveOrFail({ processes, descriptors }: Platform, plan: LaunchPlan): string {
+function resolveOrFail({ files }: Platform, plan: LaunchPlan): string {
   // Asked of the kernel: Bun goes on naming the directory that the process was started in.
-  const directory = processes.directory();
+  const directory = files.directory();
   const { PATH } = plan.env;
-  const resolution = resolveProgram(plan.argv[0] ?? "", PATH, directory, descriptors);
+  const resolution = resolveProgram(plan.argv[0] ?? "", PATH, directory, files);
   if (resolution.kind === "found") return resolution.path;
   throw new LaunchError(resolution.status, resolution.message);
 }

@@ -4,15 +4,12 @@
  */
 import { statSync } from "node:fs";
 import type { Stats } from "node:fs";
-import type { Descriptors } from "../platform/descriptors.ts";
+import type { Files } from "../platform/files.ts";
 import { resolvePath } from "../platform/path.ts";
 
 export const STATUS_NOT_FOUND = 127;
 export const STATUS_NOT_EXECUTABLE = 126;
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
-
-/** What is asked of the file system. */
-export type Files = Pick<Descriptors, "at" | "canExecute">;
 
 export type Resolution =
   | { readonly kind: "found"; readonly path: string }

@@ -4,13 +4,11 @@
  * `receive` checks everything that unix(7) lets go wrong: truncated data or control messages, and
  * closes what it received when it refuses a message. Received descriptors are close-on-exec.
  */
-import { isText } from "./bytes.ts";
 import { SystemCallError } from "./error.ts";
 import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 import { cString, struct } from "./libc/libc.ts";
 import type { Libc } from "./libc/libc.ts";
-import type { AtPath } from "./path.ts";
 
 /** Most descriptors in one message. The kernel's own limit is 253 (SCM_MAX_FD). */
 export const MAX_PASSED_DESCRIPTORS = 64;
@@ -61,22 +59,6 @@ export class Descriptors {
     const text = cString(path);
     const number = this.libc.retry(() => this.libc.c.open(text, flags | C.O_CLOEXEC, mode));
     return new Fd(this.libc, this.libc.check(number, "open", path));
-  }
-
-  /**
-   * The `AtPath` for any bytes: neither runtime's `node:fs` can be given a path that is not UTF-8 (Bun's takes
-   * a Buffer, Deno's does not), but both can be given the name of a descriptor.
-   * @throws {SystemCallError} when there is nothing, or it may not be looked at
-   */
-  readonly at: AtPath = (path, look) => {
-    if (isText(path)) return look(path);
-    using fd = this.open(path, C.O_PATH);
-    return look(`/proc/self/fd/${fd.number}`);
-  };
-
-  /** access(2): whether we may execute what is at `path`, or search it. Deno's `accessSync` follows no link. */
-  canExecute(path: string): boolean {
-    return this.libc.c.access(cString(path), C.X_OK) === 0;
   }
 
   /** An anonymous file that holds `data`, sealed against any change, positioned at its start. */

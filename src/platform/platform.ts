@@ -3,6 +3,7 @@
  * it, so that nothing holds a hidden global and tests can have their own.
  */
 import { Descriptors } from "./descriptors.ts";
+import { Files } from "./files.ts";
 import { Inotify } from "./inotify.ts";
 import { Libc } from "./libc/libc.ts";
 import { Processes } from "./processes.ts";
@@ -17,6 +18,7 @@ export class Platform {
   readonly libc: Libc;
   readonly sockets: Sockets;
   readonly descriptors: Descriptors;
+  readonly files: Files;
   readonly processes: Processes;
   readonly seccomp: Seccomp;
   readonly sockDiag: SockDiag;
@@ -27,6 +29,7 @@ export class Platform {
     this.libc = new Libc(runtime);
     this.sockets = new Sockets(this.libc);
     this.descriptors = new Descriptors(this.libc);
+    this.files = new Files(this.libc, this.descriptors);
     this.processes = new Processes(this.libc);
     this.seccomp = new Seccomp(this.libc);
     this.inotify = new Inotify(this.libc);

@@ -5,7 +5,6 @@
  * exactly the descriptors that are listed. A child stays a zombie, and its pid ours, until it is
  * reaped here; so signalling a child that was not reaped yet never hits a stranger.
  */
-import { decodeBytes } from "./bytes.ts";
 import { environmentStrings } from "./environment.ts";
 import { SystemCallError } from "./error.ts";
 import { Fd } from "./fd.ts";
@@ -22,8 +21,6 @@ const SIGACTION_SIZE = 160;
 /** The first field of struct sigaction is the handler. */
 const SIG_IGN = 1n;
 const LAST_SIGNAL = 64;
-/** <linux/limits.h> */
-const PATH_MAX = 4096;
 /** Signal numbers whose disposition cannot be set. */
 const SIGKILL = 9;
 const SIGSTOP = 19;
@@ -254,13 +251,6 @@ export class Processes {
       const result = this.libc.c.fcntl(number, C.F_SETFD, 0);
       this.libc.check(result, "fcntl(F_SETFD)", `descriptor ${number}`);
     }
-  }
-
-  /** Working directory as the kernel names it, without symlinks; "/" when it cannot be told. */
-  directory(): string {
-    const bytes = new Uint8Array(PATH_MAX);
-    const length = this.libc.c.readlink(cString("/proc/self/cwd"), bytes, bytes.length);
-    return length <= 0 ? "/" : decodeBytes(bytes.subarray(0, length));
   }
 
   changeDirectory(path: string): void {

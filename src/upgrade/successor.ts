@@ -54,7 +54,7 @@ export class Successor {
   constructor(readonly platform: Platform, readonly options: SuccessorOptions) {
     const { sockets, descriptors, processes, reactor } = platform;
     const { program, env: { PATH }, directory } = options;
-    const resolution = resolveProgram(program, PATH, directory, descriptors);
+    const resolution = resolveProgram(program, PATH, directory, platform.files);
     if (resolution.kind === "failed") throw new Error(resolution.message);
     const [ours, theirs] = sockets.pair();
     const text = new TextEncoder().encode(JSON.stringify(options.state));

@@ -55,7 +55,7 @@ export class Trial {
   constructor(readonly platform: Platform, readonly options: TrialOptions) {
     const { sockets, descriptors, reactor } = platform;
     const { program, env: { PATH }, directory } = options;
-    const resolution = resolveProgram(program, PATH, directory, descriptors);
+    const resolution = resolveProgram(program, PATH, directory, platform.files);
     if (resolution.kind === "failed") throw new Error(resolution.message);
     this.#path = resolution.path;
     const [ours, theirs] = sockets.pair();

@@ -200,6 +200,16 @@ describe("what is not UTF-8 reaches the server unchanged", () => {
     assert.equal(readFileSync(out("bytes")).toString("hex"), "e9ff");
   });
 
+  test("to --watch, which sees a change of a file with such a name", { timeout }, async () => {
+    using place = new Place(await freePort());
+    const key = place.write(`${place.work}/k%e9y`, "one");
+    await using baton = await startBaton(place.options({ flags: ["--watch", "."] }));
+    const pid = await place.check(null);
+    writeFileSync(bytesOf(key), "another");
+    await place.check(pid);
+    await baton.settled();
+  });
+
   test("with --shutdown-only", { timeout }, async () => {
     using place = new Place(await freePort());
     await using _ = await startBaton(

@@ -221,7 +221,7 @@ async function main(): Promise<void> {
     command[0] ?? "",
     process.env["PATH"],
     process.cwd(),
-    platform.descriptors,
+    platform.files,
   );
   if (found.kind === "failed") throw new Error(found.message);
   restrict(platform, list);

@@ -214,6 +214,7 @@ export interface ArchConstants {
   readonly SYS_pidfd_getfd: number;
   readonly SYS_pidfd_send_signal: number;
   readonly SYS_close_range: number;
+  readonly SYS_getdents64: number;
   /** sizeof(struct epoll_event) and the offset of its data: packed on x64 only. */
   readonly EPOLL_EVENT_SIZE: number;
   readonly EPOLL_DATA_OFFSET: number;
@@ -231,6 +232,7 @@ export const ARCH: Readonly<Record<"x64" | "arm64", ArchConstants>> = {
     SYS_pidfd_getfd: 438,
     SYS_pidfd_send_signal: 424,
     SYS_close_range: 436,
+    SYS_getdents64: 217,
     EPOLL_EVENT_SIZE: 12,
     EPOLL_DATA_OFFSET: 4,
   },
@@ -245,6 +247,7 @@ export const ARCH: Readonly<Record<"x64" | "arm64", ArchConstants>> = {
     SYS_pidfd_getfd: 438,
     SYS_pidfd_send_signal: 424,
     SYS_close_range: 436,
+    SYS_getdents64: 61,
     EPOLL_EVENT_SIZE: 16,
     EPOLL_DATA_OFFSET: 8,
   },

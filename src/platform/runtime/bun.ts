@@ -108,12 +108,9 @@ function viewOf(address: number, length: number): Uint8Array {
   return new Uint8Array(toArrayBuffer(address as Pointer, 0, length));
 }
 
-function environ(): Record<string, string> {
-  return givenEnvironment(viewOf);
-}
-
 /** @returns baton's view of Bun */
 export function bunRuntime(): Runtime {
+  const environment = givenEnvironment(viewOf);
   return {
     name: "bun",
     version: process.versions.bun ?? "unknown",
@@ -123,8 +120,8 @@ export function bunRuntime(): Runtime {
     // In a child before its exec, /proc/self/exe is this very binary, even when its file has been
     // replaced by a newer one since: baton and its launcher are always the same version.
     selfCommand: isCompiled() ? ["/proc/self/exe"] : [process.execPath, process.argv[1] ?? ""],
-    environ,
-    env: () => unhide(environ()),
+    environ: () => ({ ...environment }),
+    env: () => unhide(environment),
     heeds: isCompiled() ? null : HEEDED,
     exit: (status) => process.exit(status),
     openLibrary,

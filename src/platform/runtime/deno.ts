@@ -125,12 +125,9 @@ function viewOf(address: number, length: number): Uint8Array {
   return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length));
 }
 
-function environ(): Record<string, string> {
-  return givenEnvironment(viewOf);
-}
-
 /** @returns baton's view of Deno */
 export function denoRuntime(): Runtime {
+  const environment = givenEnvironment(viewOf);
   return {
     name: "deno",
     version: Deno.version.deno,
@@ -138,8 +135,8 @@ export function denoRuntime(): Runtime {
     pid: Deno.pid,
     argv: givenArguments(Deno.args),
     selfCommand: [Deno.execPath(), "run", "-A", "--no-config", fileURLToPath(Deno.mainModule)],
-    environ,
-    env: () => unhide(environ()),
+    environ: () => ({ ...environment }),
+    env: () => unhide(environment),
     heeds: HEEDED,
     exit: (status) => process.exit(status) as never,
     openLibrary,

@@ -17,6 +17,7 @@ const TAKEN: Readonly<Record<string, string>> = {
   "cwd": ODD,
   "env-file": ODD,
   "log-file": ODD,
+  "watch": ODD,
   "pre-flight": ODD,
   "hook": `ready=${ODD}`,
   "ready": `exec:${ODD}`,

@@ -84,7 +84,7 @@ const CASES: readonly Case[] = [
   { program: "$/file", fails: [126, '^Cannot execute "$/file": no execute permission'] },
 ];
 
-const { descriptors } = await testPlatform();
+const { files } = await testPlatform();
 
 describe("resolveProgram()", () => {
   for (const { program, path, cwd = "/", found, fails } of CASES) {
@@ -96,7 +96,7 @@ describe("resolveProgram()", () => {
       const fill = (text: string) =>
         text.replaceAll("$/", `${dir.path}/`).replace(/^\$$/, dir.path);
       const searchPath = path === undefined ? undefined : fill(path);
-      const resolution = resolveProgram(fill(program), searchPath, fill(cwd), descriptors);
+      const resolution = resolveProgram(fill(program), searchPath, fill(cwd), files);
       if (fails === undefined) {
         assert.equal(resolution.kind, "found", JSON.stringify(resolution));
         const paths = fill(found!).split("|");
@@ -118,11 +118,11 @@ describe("resolveProgram()", () => {
     using dir = scene();
     chmodSync(dir.join("other"), 0o000);
     const searched = `${dir.join("other")}:${dir.join("bin")}`;
-    const found = resolveProgram("good", searched, "/", descriptors);
+    const found = resolveProgram("good", searched, "/", files);
     assert.deepEqual(found, { kind: "found", path: dir.join("bin", "good") });
-    const missing = resolveProgram("none", searched, "/", descriptors);
+    const missing = resolveProgram("none", searched, "/", files);
     assert.equal(missing.kind === "failed" && missing.status, 127);
-    const named = resolveProgram(dir.join("other", "good"), undefined, "/", descriptors);
+    const named = resolveProgram(dir.join("other", "good"), undefined, "/", files);
     assert.equal(named.kind === "failed" && named.status, 126);
     assert.match(named.kind === "failed" ? named.message : "", /no permission to search/);
     chmodSync(dir.join("other"), 0o755);
@@ -136,6 +136,6 @@ describe("resolveProgram()", () => {
     const path = dir.join("bin", "good");
     chownSync(path, 65534, 65534);
     chmodSync(path, 0o711);
-    assert.equal(resolveProgram("good", dir.join("bin"), "/", descriptors).kind, "found");
+    assert.equal(resolveProgram("good", dir.join("bin"), "/", files).kind, "found");
   });
 });
