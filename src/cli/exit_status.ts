@@ -79,8 +79,8 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
   },
   {
     status: String(EXIT_DRAIN_TIMED_OUT),
-    meaning: "The time was over: connections were left at the end of a drain and were cut, or " +
-      "no outcome or answer came in time (--timeout).",
+    meaning: "The time was over: connections were left at the end of a drain and were cut, " +
+      "processes had not ended and were killed, or no outcome or answer came in time (--timeout).",
     verbs: ["run", ...CHANGING, "status", "stop", "ready", "prestop"],
   },
   {

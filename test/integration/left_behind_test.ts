@@ -60,7 +60,7 @@ describe("a server that ends at its stop signal and leaves helpers", () => {
     const flags = ["--drain", "signal", "--stop-time", "20s"];
     await using baton = await startBaton({
       command: [required("python3", findPython()), fixture("leaves_worker.py")],
-      env: { PORT: String(port), MS: "700" },
+      env: { PORT: String(port), MS: "1500" },
       flags,
     });
     const answer = waitUntil(() => fetch(`http://127.0.0.1:${port}/`).catch(() => null), {

@@ -5,9 +5,10 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { type Baton, type BatonOptions, runCommand, startBaton } from "../support/baton.ts";
+import { type BatonOptions, runCommand, startBaton } from "../support/baton.ts";
 import { batonCommand } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { probe } from "../support/kube_pod.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { contained, noContainer } from "../support/pid1.ts";
@@ -32,10 +33,10 @@ async function server(flags: readonly string[]): Promise<BatonOptions & { port: 
 }
 
 /** A request that is in flight when this returns. */
-async function inFlight(baton: Baton, port: number): Promise<Load> {
+async function inFlight(port: number): Promise<Load> {
+  await waitUntil(() => probe("127.0.0.1", { port, path: "/" }), { what: "it serves" });
   const load = new Load({ port, path: "/slow?ms=600", clients: 1, maxRequests: 1 }).start();
-  const isBusy = async () => (await baton.status()).generations[0]?.connections.busy === 1;
-  await waitUntil(isBusy, { what: "the request is in flight" });
+  await waitUntil(() => load.tally.connections === 1, { what: "the request is sent" });
   return load;
 }
 
@@ -67,11 +68,9 @@ describe("baton stop", () => {
   });
 
   test("of a baton that is killed meanwhile: 71, it does not know", TEST, async () => {
-    await using baton = await startBaton({ ...await server(["--orphan", "die"]) });
-    const load = await inFlight(
-      baton,
-      Number((await baton.status()).listeners[0]?.address.split(":")[1]),
-    );
+    const { port, ...options } = await server(["--orphan", "die"]);
+    await using baton = await startBaton(options);
+    const load = await inFlight(port);
     const stopping = baton.cli("stop");
     await waitUntil(() => /SIGTERM|stop signal|drains/.test(baton.stderr), { what: "it stops" });
     baton.signal("SIGKILL");
@@ -94,8 +93,7 @@ describe("--stop-on", () => {
     test(`${what} ${flags}: the request in flight ends, and baton with 0`, TEST, async () => {
       const { port, ...options } = await server(["--stop-on", name, ...flags]);
       await using baton = await startBaton(options);
-      await waitUntil(() => fetch(`http://127.0.0.1:${port}/`).catch(() => null), { what: "up" });
-      await using load = await inFlight(baton, port);
+      await using load = await inFlight(port);
       process.kill(baton.pid, signal);
       assert.deepEqual(await baton.exited, { code: 0, signal: null }, baton.stderr);
       assert.match(baton.stderr, /SIG(RTMIN\+3|USR1): stop/);

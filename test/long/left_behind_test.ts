@@ -7,6 +7,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
+import { probe } from "../support/kube_pod.ts";
 import { Helpers, leavingServer, NAMES } from "../support/left_helpers.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
@@ -88,7 +89,7 @@ describe("what a server leaves behind", () => {
     const port = await freePort();
     await using baton = await startBaton({
       command: [required("python3", findPython()), fixture("leaves_worker.py")],
-      env: { PORT: String(port), MS: "700" },
+      env: { PORT: String(port), MS: "1500" },
       flags: ["--drain", "signal", "--stop-time", "20s", "--shutdown-only"],
     });
     const answer = waitUntil(() => fetch(`http://127.0.0.1:${port}/`).catch(() => null), {
@@ -110,7 +111,7 @@ describe("--stop-on", () => {
     ["RTMAX", 64, "full"],
     ["WINCH", "SIGWINCH", "--shutdown-only"],
     ["HUP", "SIGHUP", "--shutdown-only"],
-    ["STKFLT", "SIGSTKFLT", "--shutdown-only"],
+    ["STKFLT", 16, "--shutdown-only"],
   ];
   for (const [name, signal, mode] of signals) {
     test(`${name}, ${mode}: the request in flight ends, and baton with 0`, TEST, async () => {
@@ -119,10 +120,9 @@ describe("--stop-on", () => {
       const env = { PORT: String(port) };
       const command = fixtureCommand("node_http.js");
       await using baton = await startBaton({ command, env, flags });
-      await waitUntil(() => fetch(`http://127.0.0.1:${port}/`).catch(() => null), { what: "up" });
+      await waitUntil(() => probe("127.0.0.1", { port, path: "/" }), { what: "it serves" });
       const load = new Load({ port, path: "/slow?ms=600", clients: 1, maxRequests: 1 }).start();
-      const isBusy = async () => (await baton.status()).generations[0]?.connections.busy === 1;
-      await waitUntil(isBusy, { what: "the request is in flight" });
+      await waitUntil(() => load.tally.connections === 1, { what: "the request is sent" });
       process.kill(baton.pid, signal);
       assert.deepEqual(await baton.exited, { code: 0, signal: null }, baton.stderr);
       const tally = await load.finished();
