@@ -212,7 +212,12 @@ const PURE = [
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
   ...["health/grpc_dialogue.ts", "health/log_line.ts"],
-  ...["hooks/environment.ts", "hooks/headroom.ts", "supervisor/report.ts"],
+  ...[
+    "hooks/environment.ts",
+    "hooks/headroom.ts",
+    "supervisor/report.ts",
+    "supervisor/stop_wish.ts",
+  ],
   ...["takeover/fields.ts", "takeover/messages.ts", "takeover/old_side.ts", "takeover/new_side.ts"],
 ] as const;
 

@@ -22,6 +22,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { Listeners } from "../steering/listeners.ts";
 import { Children } from "../supervisor/children.ts";
+import { Foreground } from "../supervisor/foreground.ts";
 import { OwnOutputs } from "../supervisor/own_output.ts";
 import { ServiceManager } from "../supervisor/service_manager.ts";
 import { GracefulService } from "../supervisor/graceful_service.ts";
@@ -185,6 +186,10 @@ async function supervise(parts: RunParts): Promise<number> {
   const migration = migrationOf(platform, config, { traps: parts.traps, listeners, logger });
   const directory = config.cwd ?? "/";
   const children = new Children(platform);
+  const foreground = new Foreground({
+    ...{ platform, children, isJob: predecessor === null },
+    log: (message) => logger.warn(message),
+  });
   if (taker !== null) {
     adopter.onMemberNeeded = (group) => taker.needMember(group);
     taker.onResume = () => adopter.resume();
@@ -217,7 +222,7 @@ async function supervise(parts: RunParts): Promise<number> {
       listeners,
       adopter,
       migration,
-      stdin: preparation.standardInput(platform),
+      foreground,
     },
     plan: {
       config,
@@ -273,12 +278,8 @@ async function supervise(parts: RunParts): Promise<number> {
   if (ownsNames) names.startKeeper(heritage !== null);
   const { ignoresHangup } = surroundings;
   const stopSignals = handleSignals({
-    platform,
-    config,
-    preset,
+    ...{ platform, config, preset, logger, ignoresHangup, foreground },
     supervisor: service,
-    logger,
-    ignoresHangup,
   });
   let watching: ReturnType<typeof watchPaths> = null;
   let status: number;

@@ -20,16 +20,17 @@ import { RuntimeGuard } from "../admin/runtime_guard.ts";
 import type { ServicePaths } from "../admin/paths.ts";
 import type { Config, SignalName } from "../config/config.ts";
 import { presetForCommand } from "../config/presets.ts";
-import { SIGNAL_NAMES, signalNumber, STOP_SIGNALS } from "../config/signals.ts";
+import { isStopping, SIGNAL_NAMES, signalNumber, STOP_SIGNALS } from "../config/signals.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Platform } from "../platform/platform.ts";
 import { lostDescriptors } from "../supervisor/lost_descriptors.ts";
 import { shutdownPlan } from "../supervisor/plan.ts";
 import { ShutdownService } from "../supervisor/shutdown_service.ts";
+import { StopWishes } from "../supervisor/stop_wish.ts";
 import { CommandError } from "./command_error.ts";
-import { openLogger, standardInput } from "./preparation.ts";
+import { openLogger } from "./preparation.ts";
 import { EXIT_BUSY } from "./exit_status.ts";
-import { catchStopOn } from "./signals.ts";
+import { catchStopOn, stopAt } from "./signals.ts";
 import { controlFixture, lockFixture, pidfileFixture } from "./fixtures.ts";
 import { Pidfile } from "./pidfile.ts";
 import { openProbes, podSetup } from "./pod_setup.ts";
@@ -46,9 +47,7 @@ const KEPT = [
 ];
 
 /** Signals that the server gets when baton gets them. */
-export const FORWARDED = SIGNAL_NAMES.filter((name) =>
-  !STOP_SIGNALS.includes(name) && !KEPT.includes(name)
-);
+export const FORWARDED = SIGNAL_NAMES.filter((name) => !isStopping(name) && !KEPT.includes(name));
 
 /** @returns the status to exit with, when everything is over */
 export async function commandRunShutdown(platform: Platform, given: Config): Promise<number> {
@@ -84,7 +83,6 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
       fileLimit: surroundings.fileLimit,
       at: platform.files.at,
     }),
-    stdin: standardInput(platform),
     logger,
     version: VERSION,
     minDrainMs: pod.minDrainMs,
@@ -106,7 +104,8 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     logger.info(`baton ${VERSION} runs ${config.command.join(" ")}`, {
       pid: platform.runtime.pid,
     });
-    onSignal = (signal) => handle(signal, { service, config, logger });
+    const targets = { service, config, logger, wishes: new StopWishes() };
+    onSignal = (signal) => handle(signal, targets);
     service.start();
     for (const hint of lostDescriptors({ argv: config.command, members: 0 })) {
       logger.warn(`the server may fail: ${hint}`);
@@ -157,13 +156,17 @@ interface Targets {
   readonly service: ShutdownService;
   readonly config: Config;
   readonly logger: Logger;
+  readonly wishes: StopWishes;
 }
 
-function handle(signal: SignalName, { service, config, logger }: Targets): void {
-  if ([...STOP_SIGNALS, ...config.stopOn].includes(signal)) {
+function handle(signal: SignalName, targets: Targets): void {
+  const { service, config, logger } = targets;
+  if (isStopping(signal)) return stopAt(signal, targets);
+  if (config.stopOn.includes(signal)) {
     logger.info(`${signal}: stop`);
     return service.stop();
   }
+  if (signal === "SIGTSTP" && service.foreground.suspend()) return;
   if (signal === "SIGUSR1") {
     logger.reopen();
     if (config.usr1 === "ignore") return;

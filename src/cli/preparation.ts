@@ -1,14 +1,12 @@
-/** What `baton run` is made with: its own program, the server's standard input, and baton's log. */
+/** What `baton run` is made with: its own program, and baton's log. */
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/errors.ts";
 import { Logger } from "../log/logger.ts";
-import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { ownCommandLine, ownDescriptorTarget, processStat } from "../platform/proc.ts";
+import { ownCommandLine } from "../platform/proc.ts";
 
 const LOG_MODE = 0o640;
-const TTY_PREFIX = "/dev/";
 
 /** The words that start this very baton anew, from its file as it will be then. */
 export function programOf(platform: Platform): readonly string[] {
@@ -16,13 +14,6 @@ export function programOf(platform: Platform): readonly string[] {
   // A standalone binary is found again by the name that it was called with, so that a symlink that
   // has moved since leads to the new version.
   return selfCommand.length === 1 ? [ownCommandLine()[0] ?? ""] : selfCommand;
-}
-
-/** A terminal stays with the shell's own job: a server in another process group would be stopped. */
-export function standardInput(platform: Platform): Fd | number {
-  const stat = processStat("self");
-  const isTerminal = stat !== null && stat.terminal !== 0 && isTerminalPath(ownDescriptorTarget(0));
-  return isTerminal ? platform.descriptors.open(`${TTY_PREFIX}null`, C.O_RDONLY) : 0;
 }
 
 /**
@@ -78,9 +69,4 @@ export function openLogger(platform: Platform, config: Config): Logger {
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`Cannot write --log-file: ${why}`);
   }
-}
-
-/** Whether what a descriptor leads to is a terminal. */
-function isTerminalPath(target: string | null): boolean {
-  return target !== null && /^\/dev\/(pts\/|tty|console)/.test(target);
 }

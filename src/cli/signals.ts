@@ -2,15 +2,19 @@
  * Signals to `baton run`, and what they mean (docs/signals.md).
  *
  * HUP reloads; USR2 upgrades baton itself. TERM, INT and QUIT stop gracefully; the second time
- * without waiting, the third at once; so do those of `--stop-on`, whatever else they would mean. USR1 reopens baton's log and goes to the server if that knows it. A HUP that comes because
+ * without waiting, the third at once (supervisor/stop_wish.ts says what is one time); so do those of `--stop-on`,
+ * whatever else they would mean. USR1 reopens baton's log and goes to the server if that knows it. A HUP that comes because
  * the terminal was closed is not a reload: it stops the service, as any program in a terminal stops.
  */
 import type { Config, SignalName } from "../config/config.ts";
 import type { Preset } from "../config/presets.ts";
-import { signalNumber, STOP_SIGNALS } from "../config/signals.ts";
+import { isStopping, signalNumber, STOP_SIGNALS } from "../config/signals.ts";
+import type { StopSignal } from "../config/signals.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Platform } from "../platform/platform.ts";
-import { processStat } from "../platform/proc.ts";
+import { processName, processStat } from "../platform/proc.ts";
+import type { Foreground } from "../supervisor/foreground.ts";
+import { StopWishes } from "../supervisor/stop_wish.ts";
 
 /** What signals are about. */
 export interface SignalledService {
@@ -26,13 +30,14 @@ export interface SignalTargets {
   readonly preset: Preset;
   readonly supervisor: SignalledService;
   readonly logger: Logger;
+  readonly foreground: Foreground;
   /** HUP was ignored when baton was started: nohup(1). */
   readonly ignoresHangup: boolean;
 }
 
 /** @returns what removes the handlers again */
 export function handleSignals(targets: SignalTargets): () => void {
-  const { platform, config, supervisor, logger, ignoresHangup } = targets;
+  const { platform, config, supervisor, logger, ignoresHangup, foreground } = targets;
   const hadTerminal = hasTerminal();
   const reload = () => {
     if (hadTerminal && !hasTerminal()) {
@@ -43,17 +48,24 @@ export function handleSignals(targets: SignalTargets): () => void {
     logger.info("SIGHUP: reload");
     supervisor.reload();
   };
-  const stop = (signal: string) => {
+  const stop = (signal: SignalName) => {
     logger.info(`${signal}: stop`);
     supervisor.stop();
   };
+  const wishes = new StopWishes();
   const handlers: [signal: SignalName, handler: () => void][] = [
     ["SIGHUP", reload],
     ["SIGUSR2", () => {
       logger.info("SIGUSR2: upgrade");
       supervisor.upgrade();
     }],
-    ...STOP_SIGNALS.map((signal): [SignalName, () => void] => [signal, () => stop(signal)]),
+    ...STOP_SIGNALS.map((signal): [SignalName, () => void] => [
+      signal,
+      () => stopAt(signal, { service: supervisor, logger, wishes }),
+    ]),
+    ["SIGTSTP", () => {
+      if (!foreground.suspend()) foreground.stopSelf();
+    }],
     ["SIGUSR1", () => {
       logger.reopen();
       if (forwardsUsr1(targets)) supervisor.forward(signalNumber("SIGUSR1"));
@@ -61,7 +73,7 @@ export function handleSignals(targets: SignalTargets): () => void {
   ];
   const removers = [
     ...handlers.filter(([signal]) =>
-      !config.stopOn.includes(signal) || STOP_SIGNALS.includes(signal)
+      !config.stopOn.includes(signal) || isStopping(signal)
     )
       .map(([signal, handler]) => platform.runtime.onSignal(signal, handler)),
     ...catchStopOn(platform, config, stop),
@@ -75,8 +87,39 @@ export function catchStopOn(
   { stopOn }: Pick<Config, "stopOn">,
   stop: (signal: SignalName) => void,
 ): (() => void)[] {
-  return stopOn.filter((signal) => !STOP_SIGNALS.includes(signal))
+  return stopOn.filter((signal) => !isStopping(signal))
     .map((signal) => platform.onSignalNumber(signalNumber(signal), () => stop(signal)));
+}
+
+export interface StopTargets {
+  readonly service: Pick<SignalledService, "stop">;
+  readonly logger: Logger;
+  readonly wishes: StopWishes;
+}
+
+/** TERM, INT or QUIT has come. */
+export function stopAt(signal: StopSignal, { service, logger, wishes }: StopTargets): void {
+  const arrival = { signal, origin: "unknown", atMs: performance.now() } as const;
+  if (!wishes.isNew({ ...arrival, hasManager: hasManager() })) {
+    return logger.info(`${signal}: one wish with the stop signal just before it`);
+  }
+  logger.info(`${signal}: stop`);
+  service.stop();
+}
+
+/** They get what the terminal sends, too, and send nothing on top of it [measured: stop_wish.ts]. */
+const SILENT = /^(sh|dash|ash|bash|zsh|ksh|fish|busybox|g?make|npm\b.*|tini|env|time)$/;
+
+/** Something above us in our own process group that may send a signal on: concurrently, nodemon, foreman. */
+function hasManager(): boolean {
+  const self = processStat("self");
+  for (let pid = self?.parent ?? 0; pid > 0;) {
+    const above = processStat(pid);
+    if (above === null || above.group !== self?.group) return false;
+    if (!SILENT.test(processName(pid) ?? "")) return true;
+    pid = above.parent;
+  }
+  return false;
 }
 
 function forwardsUsr1({ config, preset }: SignalTargets): boolean {

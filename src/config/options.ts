@@ -206,7 +206,7 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
   },
   output: choice("output", OUTPUT, ["capture", "direct"],
     "capture shows the last lines of a generation that failed to start; direct gives the server " +
-    "the output of baton at once."),
+    "the output of baton at once, as a terminal always is."),
   logFormat: choice("log-format", OUTPUT, ["text", "json"], "Form of the log of baton."),
   logLevel: {
     ...choice("log-level", OUTPUT, ["debug", "info", "warn", "error"],

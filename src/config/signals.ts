@@ -60,7 +60,12 @@ const FIRST_REALTIME = 34;
 const LAST_REALTIME = 64;
 
 /** What stops baton without being asked for. */
-export const STOP_SIGNALS: readonly SignalName[] = ["SIGTERM", "SIGINT", "SIGQUIT"];
+export const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
+export type StopSignal = (typeof STOP_SIGNALS)[number];
+
+export function isStopping(signal: string): signal is StopSignal {
+  return (STOP_SIGNALS as readonly string[]).includes(signal);
+}
 
 /** Signals that cannot mean "stop" to baton, with the reason. */
 const NEVER_STOPPING: readonly (readonly [names: string, why: string])[] = [

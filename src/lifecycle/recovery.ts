@@ -24,7 +24,7 @@ export class Recovery extends LettingIn {
       this.do({ kind: "abort_upgrade" });
       this.answerUpgrade("failed", `the serving generation ended meanwhile: ${exit.text}`);
     }
-    if (isWish || this.policy.onCrash === "exit") {
+    if (isWish || exit.isFinal || this.policy.onCrash === "exit") {
       this.do({
         kind: "notice",
         text: `the server ended by itself: ${exit.text}; baton ends too`,

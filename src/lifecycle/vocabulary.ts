@@ -11,6 +11,8 @@ export interface ExitReport {
   readonly asTold: boolean;
   /** For people: "exit status 3", "killed by SIGSEGV". */
   readonly text: string;
+  /** Somebody at its terminal has ended it, whatever the status: it is not started again. */
+  readonly isFinal?: boolean;
 }
 
 export type ServiceEvent =

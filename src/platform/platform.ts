@@ -13,6 +13,7 @@ import { Seccomp } from "./seccomp.ts";
 import { relaySignal } from "./signal_relay.ts";
 import { SockDiag } from "./sock_diag.ts";
 import { Sockets } from "./socket.ts";
+import { Terminals } from "./terminals.ts";
 
 export class Platform {
   readonly libc: Libc;
@@ -22,6 +23,7 @@ export class Platform {
   readonly processes: Processes;
   readonly seccomp: Seccomp;
   readonly sockDiag: SockDiag;
+  readonly terminals: Terminals;
   readonly inotify: Inotify;
   #reactor: Reactor | null = null;
 
@@ -34,6 +36,7 @@ export class Platform {
     this.seccomp = new Seccomp(this.libc);
     this.inotify = new Inotify(this.libc);
     this.sockDiag = new SockDiag(this.libc);
+    this.terminals = new Terminals(this.libc, this.processes);
   }
 
   /** The reactor, started at its first use: the launcher and most commands never need its thread. */

@@ -11,6 +11,11 @@ import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 import { cString, cStringArray, struct } from "./libc/libc.ts";
 import type { Libc } from "./libc/libc.ts";
+import { decodeWaitStatus, stopSignalOf } from "./wait_status.ts";
+import type { Reaped, Stopped } from "./wait_status.ts";
+
+export { shellStatus } from "./wait_status.ts";
+export type { ExitStatus, Reaped, Stopped } from "./wait_status.ts";
 
 /** posix_spawn_file_actions_t is 80 bytes, posix_spawnattr_t 336 (glibc and musl); room to spare. */
 const OPAQUE_SIZE = 1024;
@@ -27,22 +32,6 @@ const SIGSTOP = 19;
 /** Used by the C libraries themselves (NPTL); sigaction(2) refuses them. */
 const RESERVED_SIGNALS = [32, 33, 34];
 
-/** Stands for an end that nobody told us: not 0, because a service must not take it for a success. */
-const UNKNOWN_STATUS = 1;
-
-/** How a process ended. */
-export type ExitStatus =
-  | { readonly kind: "exited"; readonly code: number }
-  | { readonly kind: "signalled"; readonly signal: number }
-  /** It was no child of ours: the kernel tells that it has ended, and not how. */
-  | { readonly kind: "unknown" };
-
-/** A child that has been reaped. */
-export interface Reaped {
-  readonly pid: number;
-  readonly status: ExitStatus;
-}
-
 export interface SpawnOptions {
   /** Program file; no PATH search. */
   readonly path: string;
@@ -50,12 +39,6 @@ export interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
   /** descriptors[i] becomes descriptor i of the child; nothing else is inherited on purpose. */
   readonly descriptors: readonly (Fd | number)[];
-}
-
-/** @returns the exit status as a shell reports it: the code, or 128 + signal */
-export function shellStatus(status: ExitStatus): number {
-  if (status.kind === "unknown") return UNKNOWN_STATUS;
-  return status.kind === "exited" ? status.code : 128 + status.signal;
 }
 
 export class Processes {
@@ -131,12 +114,25 @@ export class Processes {
     throw new Error("execve returned without an error");
   }
 
-  /** @returns the child's end, or null when it still runs. `pid` -1: any child. */
+  /** @returns the child's end, or null when it still runs. */
   reap(pid: number): Reaped | null {
+    const news = this.#wait(pid, C.WNOHANG);
+    return news === null ? null : { pid: news.pid, status: decodeWaitStatus(news.status) };
+  }
+
+  /** @returns what has become of any child since this was asked last: its end, or a stop; null: nothing */
+  news(): Reaped | Stopped | null {
+    const news = this.#wait(-1, C.WNOHANG | C.WUNTRACED);
+    if (news === null) return null;
+    const { pid, status } = news;
+    const stoppedBy = stopSignalOf(status);
+    return stoppedBy === null ? { pid, status: decodeWaitStatus(status) } : { pid, stoppedBy };
+  }
+
+  #wait(pid: number, options: number): { pid: number; status: number } | null {
     const { bytes, view } = struct(4);
-    const result = this.libc.retry(() => this.libc.c.waitpid(pid, bytes, C.WNOHANG));
-    if (result <= 0) return null;
-    return { pid: result, status: decodeWaitStatus(view.getInt32(0, true)) };
+    const result = this.libc.retry(() => this.libc.c.waitpid(pid, bytes, options));
+    return result <= 0 ? null : { pid: result, status: view.getInt32(0, true) };
   }
 
   /**
@@ -280,11 +276,4 @@ export class Processes {
     this.libc.check(result, "flock", `descriptor ${fd.number}`);
     return false;
   }
-}
-
-/** wait(2): the macros WIFEXITED, WEXITSTATUS, WTERMSIG. */
-function decodeWaitStatus(status: number): ExitStatus {
-  const signal = status & 0x7f;
-  if (signal === 0) return { kind: "exited", code: (status >> 8) & 0xff };
-  return { kind: "signalled", signal };
 }

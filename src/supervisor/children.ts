@@ -6,7 +6,7 @@
  */
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { ExitStatus } from "../platform/processes.ts";
+import type { ExitStatus, Stopped } from "../platform/processes.ts";
 import * as proc from "../platform/proc.ts";
 import type { Watch } from "../platform/reactor.ts";
 
@@ -92,9 +92,14 @@ export class Children {
   reap(): void {
     let strays = 0;
     const ended: { status: ExitStatus; tell: (status: ExitStatus) => void }[] = [];
+    const stopped: Stopped[] = [];
     for (;;) {
-      const reaped = this.platform.processes.reap(-1);
+      const reaped = this.platform.processes.news();
       if (reaped === null) break;
+      if ("stoppedBy" in reaped) {
+        stopped.push(reaped);
+        continue;
+      }
       const leader = this.#leaders.get(reaped.pid);
       const stranger = this.#strangers.get(reaped.pid);
       this.#leaders.delete(reaped.pid);
@@ -113,7 +118,18 @@ export class Children {
       }
     }
     if (strays > 0) this.onStrayReaped();
+    for (const { pid, stoppedBy } of stopped) {
+      if (this.#leaders.has(pid)) this.onStopped(pid, stoppedBy);
+    }
   }
+
+  /** The processes that lead a generation here and live. */
+  leaders(): number[] {
+    return [...this.#leaders.keys()];
+  }
+
+  /** Set by what shares out the terminal: a leading process was stopped by a signal. */
+  onStopped: (pid: number, signal: number) => void = () => {};
 
   /** Set by the supervisor: tells every generation that a stray was reaped. */
   onStrayReaped: () => void = () => {};

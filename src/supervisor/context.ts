@@ -18,6 +18,7 @@ import type { Logger } from "../log/logger.ts";
 import type { Children } from "./children.ts";
 import type { OldBaton } from "./foreign.ts";
 import type { ControlDoor } from "./in_place_upgrade.ts";
+import type { Foreground } from "./foreground.ts";
 import type { Journal } from "./journal.ts";
 import type { PlanContext } from "./plan.ts";
 import type { Remnants } from "./remnants.ts";
@@ -35,7 +36,8 @@ export interface RunningContext {
   readonly listeners: Listeners;
   /** Also where nothing is trapped: generations of a baton before may have a filter. */
   readonly adopter: Adopter;
-  readonly stdin: Fd | number;
+  /** The terminal, if there is one, and the standard input of servers. */
+  readonly foreground: Foreground;
   /** Null: connections that clients keep open stay where they are (--keep-alive leave). */
   readonly migration: Migration | null;
   readonly journal: Journal;
@@ -47,6 +49,8 @@ export interface RunningContext {
 }
 
 export interface StartOptions {
+  /** No other generation lives. */
+  readonly isAlone: boolean;
   readonly plan: LaunchPlan;
   readonly members: readonly Member[];
 }

@@ -28,6 +28,7 @@ export class Leaving {
   readonly #rest: Rest;
   #onRestGone: (() => void) | null = null;
   readonly #onEnd: (exit: ExitReport) => void;
+  #hadTerminal = false;
 
   constructor(
     readonly generation: LeavingGeneration,
@@ -50,10 +51,11 @@ export class Leaving {
   }
 
   onExit(status: ExitStatus, lingering: number): void {
-    const { facts, epoch, context } = this.generation;
+    const { facts, epoch, context, process: server } = this.generation;
     const { stopSignal } = this.policy;
-    const killed = this.generation.process?.wasKilled ?? false;
-    const serves = this.#serves();
+    const killed = server?.wasKilled ?? false;
+    this.#hadTerminal = context.foreground.leaves(server?.pid ?? 0);
+    const serves = this.#serves() && !this.#hadTerminal;
     switch (departure({ status, lingering, facts, stopSignal, serves, killed })) {
       case "ended":
         if (lingering > 0) this.#leaveRest();
@@ -147,11 +149,14 @@ export class Leaving {
   }
 
   #report(status: ExitStatus): ExitReport {
-    const { facts, hints } = this.generation;
-    return reportExit(status, {
+    const { facts, hints, context } = this.generation;
+    const report = reportExit(status, {
       stopSignal: facts.stopSent ? this.policy.stopSignal : null,
       daemonized: facts.daemonized,
       hints,
     });
+    // Without its terminal no program ends well: Node aborts at its exit, Python cannot flush.
+    const asTold = report.asTold || facts.stopSent && context.foreground.isClosed;
+    return { ...report, asTold, isFinal: this.#hadTerminal };
   }
 }

@@ -74,16 +74,22 @@ export class Output {
   constructor(readonly platform: Platform) {}
 
   /**
-   * Makes the pipes. @returns what the server gets as descriptors 1 and 2; close after the spawn
+   * Makes the pipes.
+   * @param captured those of 1 and 2 that get one; the others are baton's own
    * @param isForNow they are to be replaced at its listen
+   * @returns what the server gets as descriptors 1 and 2; close after the spawn
    * @throws {SystemCallError} EMFILE; what there is already goes with `close`
    */
-  open(isForNow = false): [Fd, Fd] {
-    const out = this.#open(1, isForNow);
+  open(captured?: undefined, isForNow?: boolean): [Fd, Fd];
+  open(captured: readonly number[], isForNow?: boolean): [Fd | number, Fd | number];
+  open(captured: readonly number[] = [1, 2], isForNow = false): [Fd | number, Fd | number] {
+    const end = (target: number) =>
+      captured.includes(target) ? this.#open(target, isForNow) : target;
+    const out = end(1);
     try {
-      return [out, this.#open(2, isForNow)];
+      return [out, end(2)];
     } catch (error) {
-      out.close();
+      if (typeof out !== "number") out.close();
       throw error;
     }
   }

@@ -7,7 +7,7 @@ import type { Notification } from "../platform/seccomp.ts";
 import { NotifyServer } from "../systemd/notify_server.ts";
 import { factsOf, NO_FACTS } from "../upgrade/resume_state.ts";
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
-import { outlivesBaton } from "./policy.ts";
+import { capturedStreams } from "./captured_streams.ts";
 import { AcceptWatch } from "./accept_watch.ts";
 import type { ResumeOptions, RunningContext, StartOptions } from "./context.ts";
 import type { Entrance } from "./entrance.ts";
@@ -96,7 +96,8 @@ export class Running implements GenerationHandle {
   /** It writes to baton's own descriptors: what it prints is not seen here any more. */
   get outputIsDirect(): boolean {
     if ((this.entrance?.lastWords ?? null) !== null || this.process === null) return false;
-    return this.facts.handedOver || this.context.config.output === "direct";
+    return this.facts.handedOver || this.context.config.output === "direct" ||
+      capturedStreams(this.context).length < 2;
   }
 
   /** @throws when the launcher cannot even be spawned */
@@ -107,10 +108,8 @@ export class Running implements GenerationHandle {
     const server = this.#serverProcess();
     server.start({
       plan: options.plan,
-      stdin: context.stdin,
-      // With --listen nothing is trapped at the right moment, so the pipes would outlive baton.
-      capture: context.config.output === "capture" &&
-        !(outlivesBaton(context.config) && options.members.length > 0),
+      stdin: context.foreground.inputFor(options.isAlone),
+      captured: capturedStreams(context, options.members.length),
       members: options.members.map((member) => member.heldUntilRetired),
       ready: this.health.openPipe(),
     });
@@ -285,6 +284,8 @@ export class Running implements GenerationHandle {
       case "ready": {
         // What runs there has a time-out of its own, and this one begins anew after it.
         if (this.entrance?.isBusy) return;
+        // Somebody sits at it: a shell, a debugger.
+        if (this.context.foreground.isHeldBy(this.pid ?? 0)) return;
         return this.fail(this.gate.whyLate(this.context.config.readyTimeoutMs, this.hints));
       }
       case "bake":

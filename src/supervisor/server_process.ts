@@ -23,8 +23,8 @@ const SIGKILL = 9;
 export interface ServerStart {
   readonly plan: LaunchPlan;
   readonly stdin: Fd | number;
-  /** Pipes and memory for a candidate's output, or baton's own descriptors at once. */
-  readonly capture: boolean;
+  /** Those of 1 and 2 that are pipes, and remembered; the others are baton's own descriptors at once. */
+  readonly captured: readonly number[];
   readonly members: readonly Fd[];
   /** What it writes to when it is ready (`--ready fd:N`); taken over. */
   readonly ready: { readonly end: Fd; readonly target: number } | null;
@@ -109,10 +109,10 @@ export class ServerProcess implements Leader {
   }
 
   /** @throws {SystemCallError} when the launcher cannot be spawned */
-  start({ plan, stdin, capture, members, ready }: ServerStart): void {
+  start({ plan, stdin, captured, members, ready }: ServerStart): void {
     let ends: [Fd | number, Fd | number] = [1, 2];
     try {
-      if (capture) ends = this.output.open(plan.trap.length > 0);
+      ends = this.output.open(captured, plan.trap.length > 0);
       this.#launch = new Launch(this.platform, {
         plan: ready === null ? plan : { ...plan, readyDescriptor: ready.target },
         stdio: [stdin, ...ends],

@@ -11,12 +11,12 @@ import { EXIT_DRAIN_TIMED_OUT } from "../lifecycle/status.ts";
 import type { TerminationPolicy } from "../lifecycle/termination.ts";
 import type { Config } from "../config/config.ts";
 import type { Logger } from "../log/logger.ts";
-import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { shellStatus } from "../platform/processes.ts";
 import type { ExitStatus } from "../platform/processes.ts";
 import { Children } from "./children.ts";
 import { describeExit, reportExit } from "./exit_report.ts";
+import { Foreground } from "./foreground.ts";
 import { describeVictims, killedText } from "./killed.ts";
 import type { KilledProcess } from "./killed.ts";
 import { Pod } from "./pod.ts";
@@ -47,7 +47,6 @@ export interface ShutdownServiceOptions {
   readonly config: Config;
   readonly preset: Preset;
   readonly plan: LaunchPlan;
-  readonly stdin: Fd | number;
   readonly logger: Logger;
   readonly version: string;
   readonly minDrainMs: number;
@@ -58,6 +57,7 @@ export interface ShutdownServiceOptions {
 
 export class ShutdownService {
   readonly #children: Children;
+  readonly foreground: Foreground;
   readonly #stopPolicy: StopPolicy;
   readonly pod: Pod;
   readonly #startedAt = new Date();
@@ -75,6 +75,10 @@ export class ShutdownService {
   constructor(readonly options: ShutdownServiceOptions) {
     const { platform, config, preset } = options;
     this.#children = new Children(platform);
+    this.foreground = new Foreground({
+      ...{ platform, children: this.#children, isJob: true },
+      log: (message) => options.logger.warn(message),
+    });
     this.#children.onStrayReaped = () => this.#server?.onStrayReaped();
     this.#stopPolicy = new StopPolicy(config, preset);
     this.#rest = new Rest({
@@ -111,7 +115,7 @@ export class ShutdownService {
 
   /** @throws {SystemCallError} when not even the launcher can be started */
   start(): void {
-    const { platform, plan, stdin, logger } = this.options;
+    const { platform, plan, logger } = this.options;
     this.#server = new ServerProcess(platform, this.#children, {
       epoch: EPOCH,
       calls: { lettingPass: false, isAwaited: () => false },
@@ -123,7 +127,8 @@ export class ShutdownService {
       holdsMember: () => true,
       onGone: () => this.#end(),
     });
-    this.#server.start({ plan, stdin, capture: false, members: [], ready: null });
+    const stdin = this.foreground.inputFor(true);
+    this.#server.start({ plan, stdin, captured: [], members: [], ready: null });
     logger.info("the server starts", { pid: this.#server.pid });
     this.#lookForListener(FIRST_LISTEN_LOOK_MS);
   }
@@ -239,10 +244,12 @@ export class ShutdownService {
   #onExit(status: ExitStatus, lingering: number): void {
     const { logger, config } = this.options;
     logger.info(`the server has ended: ${describeExit(status)}`);
+    const hadTerminal = this.foreground.leaves(this.#server?.pid ?? 0);
     if (lingering === 0) return this.#end();
     if (this.#killed !== "no") return;
     const isWell = status.kind === "exited" && status.code === 0;
-    if (isWell && !this.#signalled && this.#goesOn()) {
+    // A shell at a terminal ends with the jobs that it has left in the background.
+    if (isWell && !this.#signalled && !hadTerminal && this.#goesOn()) {
       return logger.info(`${lingering} of its processes go on: waiting for them`);
     }
     const died = status.kind === "signalled" && status.signal === this.#stopPolicy.stopSignal;

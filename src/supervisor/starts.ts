@@ -44,7 +44,10 @@ export class Starts {
       const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath);
       running.hints.push(...lostDescriptors(plan));
       const members = options.inheritor.membersFor(epoch, heirOf);
-      running.start({ plan, members });
+      const others = [...this.parts.running.values()].filter((other) => other !== running);
+      // The one that crashed may be kept for what waits in its queue.
+      const isAlone = others.every((other) => other.processes().length === 0);
+      running.start({ plan, members, isAlone });
       history.setPid(epoch, running.pid);
       options.logger.info(`generation ${epoch} starts`, { pid: running.pid });
     } catch (error) {

@@ -39,6 +39,7 @@ const LIBC_HEADERS = [
   "spawn.h",
   "sys/resource.h",
   "sys/prctl.h",
+  "termios.h",
   "time.h",
   "errno.h",
 ];

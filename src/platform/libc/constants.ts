@@ -109,6 +109,7 @@ export const C = {
   SA_ONSTACK: 0x08000000,
   // <sys/wait.h>, <signal.h>, <spawn.h>, <sys/resource.h>
   WNOHANG: 1,
+  WUNTRACED: 2,
   SIG_BLOCK: 0,
   SIG_UNBLOCK: 1,
   SIG_SETMASK: 2,
@@ -163,7 +164,12 @@ export const C = {
   IN_DONT_FOLLOW: 0x2000000,
   // <asm/ioctls.h>
   FIONREAD: 0x541b,
+  TCGETS: 0x5401,
+  TIOCGPGRP: 0x540f,
+  TIOCSPGRP: 0x5410,
   TIOCOUTQ: 0x5411,
+  // <termios.h>
+  TOSTOP: 0o400,
   // <netinet/tcp.h>
   TCP_INFO: 11,
   TCP_ESTABLISHED: 1,
