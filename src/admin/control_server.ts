@@ -67,7 +67,7 @@ export class ControlServer {
     return this.platform.reactor.watch(this.#listener, () => this.#accept(), interest);
   }
 
-  /** Listens at `path`, where nobody does: the socket was removed. Who is connected stays so. */
+  /** Listens at `path` again after the socket was removed there. Open connections stay open. */
   restore(path: string): void {
     const fresh = this.#bind(path);
     this.#path = path;

@@ -5,7 +5,7 @@
  * Two locks in one. The file NAME.lock is locked (flock(2)): that holds between all who see the directory,
  * containers that share it included, as long as the file is there. A listening socket in the abstract
  * namespace, which no rm(1) can take away, holds while it is not, between those who share a network and a
- * mount namespace (platform/place.ts). Whoever starts needs both; who has lost the file locks it again.
+ * mount namespace (platform/place.ts). A baton that starts needs both; one that has lost the file locks it again.
  *
  * Others could take the abstract name first. Only a holder that is this user, or root, counts: SO_PEERCRED.
  */
@@ -64,7 +64,7 @@ export class NameLock {
     return lock;
   }
 
-  /** Goes on with the lock of the baton before. @param isAlone that one is gone, or was this very process */
+  /** Takes over the lock of the previous baton. @param isAlone that one is gone, or was this very process */
   static over(platform: Platform, path: string, fd: Fd, isAlone: boolean): NameLock {
     const lock = new NameLock(platform, path, fd, claimName(path));
     if (isAlone) lock.claim();
@@ -98,7 +98,7 @@ export class NameLock {
   /** @throws {Error} when the file cannot be made, or another baton has locked it meanwhile */
   restore(): void {
     if (this.isInPlace) return;
-    // Closing what was open for writing is a sign for who waits for the lock: it must not be for ourselves.
+    // Closing a file that was open for writing wakes a guard that waits for the lock: ours must not wake itself.
     const fd = lockFile(this.platform, this.path, exists(this.path) ? C.O_RDONLY : undefined);
     if (fd === null) {
       throw new Error(
@@ -146,7 +146,7 @@ function bindClaim(platform: Platform, name: string): Fd | "taken" | null {
   }
 }
 
-/** Who listens there; null = nobody, or too many ask. */
+/** The process that listens there; null = none, or its queue is full. */
 function claimant(platform: Platform, name: string): { pid: number; uid: number } | null {
   const { sockets } = platform;
   using fd = sockets.packets({ nonblocking: true });

@@ -128,8 +128,8 @@ export function checkPathLength(directory: string, paths: ServicePaths): void {
 }
 
 /**
- * Makes a runtime directory again that has gone, as it was. Not what is above it: that is for whoever has made
- * it (a log-in, a mount), but for the directory of the units, which any baton of root makes.
+ * Makes a runtime directory again that has gone, as it was. Not what is above it: what made that
+ * (a log-in, a mount) makes it again, except for the directory of the units, which any baton of root makes.
  * @throws {Error} when it cannot be made, or used
  */
 export function remakeDirectory(directory: string, uid: number, mode: number): void {

@@ -37,7 +37,7 @@ export const report = {
   trouble(directory: string, lost: readonly string[], why: string): string {
     return `${
       lostText(directory, lost)
-    }, and cannot be made again now: ${why}. The service goes on, and ` +
+    }, and cannot be made again now: ${why}. The service still runs, and ` +
       'signals work (HUP reloads, TERM stops); "baton status", "reload" and "stop" work again when ' +
       `${directory} can be used again`;
   },

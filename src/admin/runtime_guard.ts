@@ -24,8 +24,10 @@ import {
   WAITS_FOR_SIGN,
 } from "./repair.ts";
 
-/** Whoever removes a directory may need a moment until all of it is gone. */
+/** Removing a directory takes a moment: rm -rf must not find something new in it. */
 const SETTLE_MS = 50;
+/** While it cannot be made, the directory that is watched for it may be a busy one. */
+const TROUBLED_SETTLE_MS = 250;
 /** What is made is watched, and looked at again. */
 const MOST_ROUNDS = 3;
 /** Nothing was removed for this long: the fight is over. */
@@ -56,6 +58,7 @@ export class RuntimeGuard {
   #mode: number | null = null;
   readonly #watch: PlaceWatch;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  #dueAt = Infinity;
   #isClosed = false;
   /** Why something is missing, as it was logged. */
   #trouble: string | null = null;
@@ -71,21 +74,33 @@ export class RuntimeGuard {
 
   constructor(readonly platform: Platform, readonly options: RuntimeGuardOptions) {
     this.#uid = platform.processes.userId();
-    this.#watch = new PlaceWatch(platform, () => this.#lookIn(SETTLE_MS));
+    this.#watch = new PlaceWatch(platform, () => this.#onSign());
     this.look();
   }
 
+  #onSign(): void {
+    if (!this.#isPostponed) this.#lookIn(this.#trouble === null ? SETTLE_MS : TROUBLED_SETTLE_MS);
+  }
+
+  /** The earliest of all that was asked for. */
   #lookIn(delayMs: number): void {
-    if (this.#isClosed || this.#timer !== null) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.look();
-    }, delayMs);
+    const dueAt = performance.now() + delayMs;
+    if (this.#isClosed || this.#dueAt <= dueAt) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#dueAt = dueAt;
+    this.#timer = setTimeout(() => this.look(), delayMs);
+  }
+
+  #forgetTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#dueAt = Infinity;
   }
 
   /** Never throws: the service must not suffer from what is not of the service. */
   look(): void {
     if (this.#isClosed) return;
+    this.#forgetTimer();
     this.#hasMade = false;
     try {
       for (let i = 0; i < MOST_ROUNDS && !this.#round(); i++);
@@ -113,7 +128,7 @@ export class RuntimeGuard {
 
   #postpone(pauseMs: number): true {
     const { directory, log } = this.options;
-    if (this.#timer === null && !this.#isPostponed) {
+    if (!this.#isPostponed) {
       log.warn(report.postponed(directory, [...this.#lost], pauseMs));
     }
     this.#isPostponed = true;
@@ -163,7 +178,7 @@ export class RuntimeGuard {
     this.#trouble = text;
     // Nothing tells of room on a disk.
     const hasSign = troubles.every((error) => WAITS_FOR_SIGN.includes(codeOf(error)));
-    if (!hasSign && this.#timer === null) this.#lookIn(retryMs(this.#failures++));
+    if (!hasSign) this.#lookIn(retryMs(this.#failures++));
   }
 
   #allIsWell(): true {
@@ -173,6 +188,7 @@ export class RuntimeGuard {
       );
     }
     this.#lost.clear();
+    this.#isPostponed = false;
     this.#trouble = null;
     this.#failures = 0;
     return true;
@@ -212,7 +228,7 @@ export class RuntimeGuard {
 
   close(): void {
     this.#isClosed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#forgetTimer();
     this.#watch.close();
   }
 }

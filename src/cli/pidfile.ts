@@ -48,7 +48,7 @@ export class Pidfile {
     rmSync(this.#old, { force: true });
   }
 
-  /** Something is there: what it says is for whoever has written it. */
+  /** A file is there, ours or not: one that others have written is left alone. */
   get isThere(): boolean {
     return existsSync(this.path);
   }

@@ -3,7 +3,7 @@
  * mount or uncovered, with any directory above them. What has happened is for the caller to look at.
  *
  * Watches the things themselves and the directories above, never what else is in those: a busy /tmp wakes
- * nobody. Only where something is missing, the nearest directory that exists is watched for arrivals.
+ * no one. Only where something is missing, the nearest directory that exists is watched for arrivals.
  * inotify(7) says nothing of mounts, and nothing at all of a lazy unmount: /proc/self/mountinfo does, by
  * EPOLLERR (proc(5)).
  */

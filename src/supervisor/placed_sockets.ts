@@ -1,4 +1,4 @@
-/** The sockets of a running service that others know by their path, for whoever looks after those. */
+/** The sockets of a running service that others know by their path, for the guard that looks after them. */
 import type { HandoffSocket } from "../takeover/handoff_socket.ts";
 import type { GenerationHandle } from "./handle.ts";
 import { Running } from "./running.ts";

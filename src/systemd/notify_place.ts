@@ -13,7 +13,7 @@ import { statOf } from "../platform/path.ts";
 import { placeKey } from "../platform/place.ts";
 import type { Platform } from "../platform/platform.ts";
 
-/** The server may run as another user: who may be believed is told by the sender's credentials. */
+/** The server may run as another user: the credentials of each message say who sent it. */
 const SOCKET_MODE = 0o666;
 /** Others may send to what they know the name of. */
 const DIRECTORY_MODE = 0o711;
@@ -85,7 +85,7 @@ export function removeNotifySocket(path: string): void {
 export function isOpenToOthers(directory: string): boolean {
   for (let at = directory; at !== ""; at = split(at)[0]) {
     const stat = statOf(at);
-    // What is not there is found out by whoever wants to use it.
+    // That it is missing shows when it is used.
     if (stat !== null && (stat.mode & OTHERS_MAY_ENTER) === 0) return false;
   }
   return true;

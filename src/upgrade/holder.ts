@@ -226,7 +226,7 @@ export class Holder {
   }
 }
 
-/** @returns the abstract name of whoever holds for the next baton, when `path` is its place */
+/** @returns the abstract name at which the holder of `path` waits too */
 export function outpostOf(path: string): string {
   return `@baton-hold-${placeKey(path)}`;
 }

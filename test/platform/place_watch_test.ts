@@ -1,4 +1,4 @@
-/** What is told of things at fixed paths, and what is not. */
+/** Which changes at fixed paths are reported, and which are not. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -118,7 +118,7 @@ describe("PlaceWatch", () => {
       withWatch(async (world) => {
         const mounts = () => fs.readFileSync("/proc/self/mountinfo", "utf8");
         for (let before = "", after = mounts(); before !== after; after = mounts()) {
-          // Of mounts it tells, whoever makes them.
+          // Mounts are reported, also those of other tests.
           before = after;
           world.signs = 0;
           await makeNoise(world);

@@ -12,7 +12,7 @@ export class TempDir implements Disposable, AsyncDisposable {
 
   constructor(prefix: string) {
     this.path = mkdtempSync(join(tmpdir(), `${prefix}-`));
-    // As a runtime directory of root it must let in whoever a server becomes.
+    // As a runtime directory of root it must be open to the users that servers become.
     chmodSync(this.path, 0o755);
   }
 

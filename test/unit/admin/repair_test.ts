@@ -36,7 +36,7 @@ describe("log lines", () => {
     [report.postponed("/r", ["lock"], 1_200), /again: made again in 2 s$/],
     [
       report.trouble("/r", [DIRECTORY], "ENOENT"),
-      /cannot be made again now: ENOENT\. The service goes on/,
+      /cannot be made again now: ENOENT\. The service still runs/,
     ],
   ];
   for (const [got, wanted] of rows) test(got.slice(0, 60), () => assert.match(got, wanted));
