@@ -20,8 +20,10 @@ export function memberInWaiting(group: Group, tenant: Tenant): Member | null {
   }
   refreshHolders(group, tenant);
   const own = group.membersOf(tenant.epoch);
-  const waiting = own.find(({ unheld, owner }) => unheld || owner === 0);
-  if (waiting !== undefined) return waiting;
+  const waiting = own.filter(({ unheld, owner }) => unheld || owner === 0);
+  // Where new connections go most of them wait.
+  const [first = null] = [...waiting.filter(group.isReceiving), ...waiting];
+  if (first !== null) return first;
   // Of the baton before: clients have waited in it since that one has stopped.
   const spare = group.receivingEpochs.size === 0 ? group.freeResident : undefined;
   return spare?.residence === "spare" ? spare : null;

@@ -12,6 +12,8 @@ export function groupKey(address: GroupAddress): string {
   return `${family} ${host} ${port} ${scope} ${v6only} ${boundInterface}`;
 }
 
+/** The epoch of a member that is on its way out, and was nobody's: no generation has it. */
+const GIVEN_UP = -2;
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
 /** Whether two sockets without SO_REUSEPORT cannot listen at both: bind(2) answers EADDRINUSE. */
@@ -197,8 +199,10 @@ export class Listeners {
       const given = group.members.filter(({ standsIn }) => standsIn);
       for (const member of given) member.standsIn = false;
       const isLeft = (member: Member) => member.epoch === epoch && member.unheld && !member.dead;
-      for (const member of given.filter(isLeft)) group.discard(member);
-      if (given.length > 0 && group.members.length === 0) this.forget(group);
+      if (group.isFrozen || !given.some(isLeft)) continue;
+      for (const member of given.filter(isLeft)) member.epoch = GIVEN_UP;
+      group.retire(GIVEN_UP);
+      if (group.members.length === 0) this.#groups.delete(groupKey(group.address));
     }
   }
 

@@ -117,7 +117,7 @@ export class Effects {
         return;
       case "switch":
         this.context.listeners.switchTo(effect.epoch);
-        this.context.listeners.succeed(effect.epoch, effect.after);
+        this.lateListeners.succeed(effect.epoch, effect.after);
         this.trials.serves(effect.epoch);
         this.#provideSpares();
         return logger.info(`generation ${effect.epoch} serves`, { pid: running?.pid ?? null });

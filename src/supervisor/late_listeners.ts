@@ -7,8 +7,11 @@
  */
 import { servingOf } from "../lifecycle/service.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
+import { ownSocketInode } from "../platform/proc.ts";
+import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { RunningContext } from "./context.ts";
+import { ForeignGeneration } from "./foreign.ts";
 import type { GenerationHandle } from "./handle.ts";
 import type { History } from "./history.ts";
 import { Running } from "./running.ts";
@@ -26,6 +29,35 @@ export class LateListeners {
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(readonly parts: LateListenersParts, readonly service: () => ServiceState) {}
+
+  /** `epoch` serves after `before`. */
+  succeed(epoch: number, before: number | null): void {
+    const { context: { listeners, logError }, running } = this.parts;
+    listeners.succeed(epoch, before);
+    // Another baton stops that one as soon as it has drained: what comes from now on waits here.
+    if (!(running.get(before ?? NaN) instanceof ForeignGeneration)) return;
+    for (const group of listeners.awaited(epoch)) {
+      try {
+        this.#provide(group, epoch);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        logError(`requests at ${group.text} may be cut: no socket for those that wait: ${why}`);
+      }
+    }
+  }
+
+  #provide(group: Group, epoch: number): void {
+    const { backlog } = this.parts.context.config;
+    const socket = boundSocket(group);
+    try {
+      const inode = ownSocketInode(socket.number);
+      const member = group.takeMember(socket, { epoch, inode, owner: 0, backlog, late: true });
+      Object.assign(member, { standsIn: true, unheld: true });
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+  }
 
   /** Tells the lifecycle what it does not know yet. */
   update(): void {

@@ -149,6 +149,7 @@ describe("baton status", () => {
       ...{ epoch: 1, result: "ok", reason: null, replaced: 0, failedIn: null },
       ...{ connectionsCut: 0, connectionsKept: null },
       connections: { finished: 0, cut: 0, moved: 0 },
+      late: [],
     });
     assert.deepEqual(phases?.map(({ phase, epoch }) => `${phase} ${epoch}`), [
       ...["starting 1", "probing 1", "draining 0", "stopping 0"],
@@ -314,7 +315,7 @@ describe("baton reload", () => {
       output: [],
       outputIsDirect: false,
       trial: null,
-      ...{ replaced: 0, failedIn: null, connections: null },
+      ...{ replaced: 0, failedIn: null, connections: null, late: [], serving: 1 },
     });
     assert.equal(phases.length, 3);
     assert.ok(durationMs > 0);

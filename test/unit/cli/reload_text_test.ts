@@ -1,7 +1,7 @@
 /** A reload's story in one line. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { storyLine } from "../../../src/cli/reload_text.ts";
+import { lateLines, storyLine } from "../../../src/cli/reload_text.ts";
 
 const ARRIVAL = [
   { phase: "pre-flight", epoch: 3, durationMs: 31 },
@@ -30,5 +30,23 @@ describe("storyLine()", () => {
 
   it("is empty for a reload that was refused, and for a baton that tells none of it", () => {
     assert.equal(storyLine({}), "");
+  });
+});
+
+describe("lateLines()", () => {
+  it("names what is opened late, and who answers there meanwhile", () => {
+    const at = (port: number) => `127.0.0.1:${port}`;
+    const late = [
+      { address: at(1), servedBy: 0, state: "waiting" },
+      { address: at(2), servedBy: null, state: "waiting" },
+      { address: at(3), servedBy: 0, state: "opened" },
+      { address: at(4), servedBy: 0, state: "given up" },
+    ] as const;
+    assert.deepEqual(lateLines({ late }, 1), [
+      `${at(1)}: generation 0 answers there until generation 1 does, or --ready-timeout is over`,
+      `${at(2)}: connections wait until generation 1 listens there, or --ready-timeout is over`,
+      `${at(4)}: not opened by generation 1 in --ready-timeout: the one before it had it open`,
+    ]);
+    assert.deepEqual(lateLines({}, 1), [], "a baton of an earlier build says nothing about it");
   });
 });

@@ -96,6 +96,46 @@ const STORIES: readonly Story[] = [
   },
 ];
 
+/** What the serving generation opens late. */
+const LATE: readonly Story[] = [
+  {
+    what: "the one before it has it alone, and goes on",
+    events: ["listens 0", "switch 0", "switch 1", "succeed 1 0"],
+    receivers: [0],
+  },
+  {
+    what: "the one before it has gone: what comes waits for the serving one",
+    events: ["listens 0", "switch 0", "switch 1", "succeed 1 0", "retire 0"],
+    receivers: [1],
+  },
+  {
+    what: "and for the next one",
+    events: [
+      "listens 0",
+      "switch 0",
+      "switch 1",
+      "succeed 1 0",
+      "retire 0",
+      "switch 2",
+      "succeed 2 1",
+    ],
+    receivers: [2],
+  },
+  {
+    what: "it listens: the one before it gets nothing, and may go",
+    events: ["listens 0", "switch 0", "switch 1", "succeed 1 0", "listens 1", "retire 0"],
+    receivers: [1],
+  },
+  {
+    what: "the next one listens, and the first is not in its way",
+    events: [
+      ...["listens 0", "switch 0", "switch 1", "succeed 1 0"],
+      ...["switch 2", "succeed 2 1", "listens 2", "retire 1", "retire 0"],
+    ],
+    receivers: [2],
+  },
+];
+
 class World {
   readonly listeners: Listeners;
 
@@ -104,13 +144,15 @@ class World {
   }
 
   tell(event: string): void {
-    const [kind = "", text = ""] = event.split(" ");
+    const [kind = "", text = "", before] = event.split(" ");
     const epoch = Number(text);
     switch (kind) {
       case "listens":
         return this.#listen(epoch);
       case "switch":
         return this.listeners.switchTo(epoch);
+      case "succeed":
+        return this.listeners.succeed(epoch, Number(before));
       case "retire":
         return this.listeners.retire(epoch);
       default:
@@ -140,7 +182,7 @@ class World {
 }
 
 describe("who gets the connections of an address", () => {
-  for (const { what, events, receivers } of STORIES) {
+  for (const { what, events, receivers } of [...STORIES, ...LATE]) {
     test(`${what} (${events.join(", ")})`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await using platform = await testPlatform();
       const loopback = { family: "inet", host: "127.0.0.1", port: await freePort() } as const;
