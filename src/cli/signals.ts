@@ -72,9 +72,7 @@ export function handleSignals(targets: SignalTargets): () => void {
     }],
   ];
   const removers = [
-    ...handlers.filter(([signal]) =>
-      !config.stopOn.includes(signal) || isStopping(signal)
-    )
+    ...handlers.filter(([signal]) => !config.stopOn.includes(signal) || isStopping(signal))
       .map(([signal, handler]) => platform.runtime.onSignal(signal, handler)),
     ...catchStopOn(platform, config, stop),
   ];

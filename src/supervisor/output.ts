@@ -138,7 +138,7 @@ export class Output {
    * still are our pipes, and everything that was printed before is out.
    *
    * @param isPressing the pipe ends with baton, and the server does not: rather lines in another order than none
-   * @returns whether it prints to baton's own output now; if not, it goes on being forwarded
+   * @returns whether it prints to baton's own output now; if not, it is forwarded as before
    */
   handOver(caller: Waiting, isPressing: boolean): boolean {
     let isDirect = false;
@@ -159,7 +159,7 @@ export class Output {
         closeOnExec,
       });
     }
-    // Other threads have gone on meanwhile.
+    // Other threads may have printed meanwhile.
     stream.empty();
     return true;
   }
@@ -167,11 +167,12 @@ export class Output {
   /**
    * What of the process can be baton's own descriptor instead of the pipe, without a difference to it.
    *
-   * Another thread that prints at this very moment would have one line in the pipe and the next one out before it.
-   * The same for a write that waits for room: it is carried out where it was begun. A writer that does not wait in write(2) keeps the rest in memory, and is told by epoll when there is room:
-   * - of the pipe: the registration would go with it, and the rest would never come;
-   * - or soon: it has not come to epoll_wait yet (libuv). A file is refused there, and libuv aborts. So a file takes
-   *   the place of a pipe only where no write can have been cut short.
+   * - Another thread that prints at this very moment would have one line in the pipe and the next one out before
+   *   it. The same for a write that waits for room: it is carried out where it was begun.
+   * - A writer that does not wait in write(2) keeps the rest in memory, and asks epoll when there is room. If it has
+   *   asked, the registration would go with the pipe, and the rest would never come. If it is about to ask (libuv
+   *   does before its next epoll_wait), a file is refused with EPERM, and libuv aborts: so a file takes the place of
+   *   a pipe only where no write can have been cut short.
    */
   #replaceable(stream: OutputStream, pid: number, isPressing: boolean): WritingEnd[] {
     const { arch } = this.platform.descriptors.libc;
@@ -184,7 +185,7 @@ export class Output {
     // After this everything is known that any write so far has left in the pipe.
     if (!stream.empty()) return [];
     if (isNonblocking && !stream.leadsToPipe && !stream.wasNeverFull) return [];
-    // Nobody else can print now, or close one of the others and open something else in its place.
+    // With one thread, which waits, nothing can be printed now, and no number can come to mean another file.
     if (countThreads(pid) === 1) return ends;
     if (!isPressing && !stream.isQuiet) return [];
     if (ends.length === standard.length) return ends;

@@ -15,7 +15,7 @@ const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
 /** Most bytes read at once: what is in memory would be lost in a crash of baton. */
 const CHUNK_SIZE = 16 * 1024;
-/** Nothing has come for so long: nobody prints at this very moment. */
+/** Nothing has come for so long: no thread prints at this very moment. */
 const QUIET_MS = 3;
 /** Most bytes moved before everything else has its turn. */
 const BURST = 256 * 1024;
@@ -25,6 +25,8 @@ const LINE_MS = 100;
 const LONGEST_LINE = 64 * 1024;
 /** Most bytes read at a stretch from writers that may never stop: more than any pipe holds. */
 const MOST_AT_ONCE = 2 * 1024 * 1024;
+/** What was read last, of any stream: what of it cannot be passed on at once is copied. */
+const scratch = new Uint8Array(CHUNK_SIZE);
 /** <asm/page.h>: arm64 has pages of 4, 16 or 64 KiB. */
 const LARGEST_PAGE = { x64: 4096, arm64: 64 * 1024 } as const;
 
@@ -84,7 +86,7 @@ export class OutputStream {
     return this.read.isOpen;
   }
 
-  /** What baton's own output is can stand in for any pipe: whoever waits for it with epoll is served. */
+  /** baton's own output can stand in for any pipe, because epoll takes it. */
   get leadsToPipe(): boolean {
     return this.#to.canWait;
   }
@@ -146,7 +148,7 @@ export class OutputStream {
 
   /** @returns null when there is nothing now, nothing at all at the end */
   #next(): Uint8Array | null {
-    const bytes = this.platform.descriptors.read(this.read, new Uint8Array(CHUNK_SIZE));
+    const bytes = this.platform.descriptors.read(this.read, scratch);
     if (bytes === null) return null;
     this.#lastReadMs = performance.now();
     this.#look(bytes.length);
@@ -224,6 +226,14 @@ export class OutputStream {
    * @returns false when that cannot be done now
    */
   empty(): boolean {
+    const isDone = this.#emptyNow();
+    // What was read is not in the pipe any more, whose watch would bring us back.
+    if (this.#unsent.length > 0) this.#wait();
+    else this.#holdOn();
+    return isDone;
+  }
+
+  #emptyNow(): boolean {
     for (let moved = 0; moved < MOST_AT_ONCE;) {
       if (!this.#send() || !this.#to.isReady) return false;
       const bytes = this.#next();
@@ -252,7 +262,7 @@ export class OutputStream {
     this.#to.leave(this.inHand);
     this.#unsent = this.#held = NOTHING;
     this.#holdNoMore();
-    // Before the descriptor is closed: epoll would go on with the file behind its number.
+    // Before the descriptor is closed: epoll would keep watching the file behind its number.
     this.#to.forget(this.#onRoom);
     this.#watch?.cancel();
     this.#watch = null;

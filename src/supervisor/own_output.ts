@@ -5,7 +5,7 @@
  * Nothing is lost, doubled or mixed: what was taken is written, whole lines at a time, and a line that is too
  * long to arrive in one piece is finished before anything else is begun. Never waits: what cannot be written
  * now is not taken, and who has it is called when there is room again. An output that fails (EPIPE, a full
- * disk) swallows what it is given, as it would for a server without baton that goes on after the error.
+ * disk) swallows what it is given, as it would for a server without baton that ignores the error.
  */
 import { C } from "../platform/libc/constants.ts";
 import { SystemCallError } from "../platform/error.ts";
@@ -146,7 +146,7 @@ export class OwnOutputs {
   static readonly #all = new WeakMap<object, OwnOutputs>();
   readonly #used = new Map<string, OwnOutput>();
 
-  /** A process has one standard output, whoever asks. */
+  /** A process has one standard output. */
   static of(platform: OutputPlatform): OwnOutputs {
     const found = OwnOutputs.#all.get(platform) ?? new OwnOutputs(platform);
     OwnOutputs.#all.set(platform, found);

@@ -12,6 +12,7 @@ import {
   PRINTING_SERVERS,
   printTogether,
 } from "../support/printing_servers.ts";
+import { findPython, fixture, required } from "../support/programs.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
@@ -51,5 +52,14 @@ describe("two generations that print at the same time", () => {
   test("no line is torn, and none overtakes", TEST, async () => {
     const count = await printTogether({ kind: "file", reloads: 1, lines: 1_000, pause: 0.0002 });
     assert.ok(count >= 2_000, `only ${count} lines`);
+  });
+});
+
+test("an upgrade in place loses nothing that a slow reader has not taken yet", TEST, async () => {
+  await printAll({
+    command: [required("python3", findPython()), fixture("prints_on.py")],
+    // All of it comes through baton.
+    ...{ flags: ["--ready", "log:^0 1 x"], upgrades: 1, generations: 1 },
+    ...{ kind: "pipe", amount: 1_000_000 },
   });
 });
