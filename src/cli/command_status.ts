@@ -41,7 +41,8 @@ export function statusLines(snapshot: Snapshot, now: number): string[] {
     const reason = lastReload.reason === null ? "" : `: ${lastReload.reason}`;
     lines.push(
       `last reload: ${lastReload.result} in ${lastReload.durationMs} ms, ` +
-        `${lastReload.connectionsCut} connections cut${keptText(lastReload)}${reason}`,
+        `${lastReload.connectionsCut} connections cut, ${lastReload.connectionsUndecided ?? 0} ` +
+        `undecided${keptText(lastReload)}${reason}`,
     );
     const story = storyLine(lastReload);
     if (story !== "") lines.push(`  ${story}`);
@@ -73,9 +74,11 @@ function generationRows(snapshot: Snapshot, now: number): string[][] {
     age(generation.startedAt, now),
     String(generation.connections.busy),
     String(generation.connections.idle),
+    String(generation.connections.undecided ?? 0),
     generation.reason ?? "",
   ]);
-  return [["EPOCH", "STATE", "OUTCOME", "PID", "AGE", "BUSY", "IDLE", "REASON"], ...rows];
+  const titles = ["EPOCH", "STATE", "OUTCOME", "PID", "AGE", "BUSY", "IDLE", "UNDECIDED", "REASON"];
+  return [titles, ...rows];
 }
 
 function listenerRows(snapshot: Snapshot): string[][] {

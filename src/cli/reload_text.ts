@@ -15,8 +15,11 @@ export function storyLine(story: Partial<ReloadStory>): string {
   const parts = [arrival];
   if (departure !== "") parts.push(`generation ${replaced}: ${departure}`);
   if (connections !== null) {
-    const { finished, cut, moved } = connections;
-    parts.push(`connections: ${finished} finished, ${cut} cut, ${moved} moved`);
+    // A baton of an earlier build does not know of any.
+    const { finished, cut, undecided = 0, moved } = connections;
+    parts.push(
+      `connections: ${finished} finished, ${cut} cut, ${undecided} undecided, ${moved} moved`,
+    );
   }
   return parts.filter((part) => part !== "").join("; ");
 }

@@ -63,6 +63,8 @@ export interface Config extends CheckConfig {
   readonly keepAlive: "auto" | "migrate" | "leave";
   /** Longest time that connections of the old generation are waited for. */
   readonly drainTimeMs: number;
+  /** Of that, the last part, in which long-lived connections are closed one by one; null: supervisor/stop_policy.ts. */
+  readonly drainSpreadMs: number | null;
   /** A connection is idle when nothing was sent or received on it for this long, and no answer is owed. */
   readonly quietMs: number;
   /** Null: what the preset for the program says, else SIGTERM. */

@@ -121,6 +121,9 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
     "signals, signal leaves it to the server, auto does so for servers known to be graceful."),
   drainTimeMs: time("drain-time", DRAIN, [DEFAULT_DRAIN_TIME_MS, 0],
     "Longest wait for the connections of the old generation."),
+  drainSpreadMs: time("drain-spread", DRAIN, [null, 0],
+    "Close event streams and WebSockets one by one over this last part of --drain-time. By default " +
+    "a quarter of it, at most 30s. 0: all end with the server."),
   quietMs: time("quiet", DRAIN, [DEFAULT_QUIET_MS, 0],
     "A connection is idle when no answer is owed on it and it was silent for this long."),
   stopSignal: {

@@ -26,6 +26,8 @@ export interface Moment {
   readonly receiveQueue: number;
 }
 
+type Decide = (inode: number, moment: Moment) => boolean;
+
 interface Place {
   readonly pid: number;
   readonly descriptor: number;
@@ -40,17 +42,29 @@ export class ConnectionEnding {
   /** False once it was refused: another user's process, or a profile without pidfd_getfd. */
   isPossible = true;
 
-  /** @param processes who may have the connections */
-  constructor(readonly platform: Platform, readonly processes: () => readonly number[]) {}
+  /**
+   * @param processes who may have the connections
+   * @param side "sending": what the client still sends reaches the server; "both": the server sees the client leave,
+   * and whatever comes at that very moment is lost
+   */
+  constructor(
+    readonly platform: Platform,
+    readonly processes: () => readonly number[],
+    readonly side: "sending" | "both" = "sending",
+  ) {}
 
   /** False when the processes that have it cannot be seen: those of another container, for example. */
   canEnd(inode: number): boolean {
     return this.isPossible && (this.#searches.get(inode) ?? 0) < MAX_SEARCHES;
   }
 
-  /** @param decide called with each connection that is there, whether it is to be ended */
-  visit(inodes: readonly number[], decide: (inode: number, moment: Moment) => boolean): void {
-    if (!this.isPossible || inodes.length === 0) return;
+  /**
+   * @param decide called with each connection that is there, whether it is to be ended
+   * @returns those that were ended
+   */
+  visit(inodes: readonly number[], decide: Decide): number[] {
+    if (!this.isPossible || inodes.length === 0) return [];
+    const ended: number[] = [];
     const lost = inodes.filter((inode) => !this.#places.has(inode));
     if (lost.some((inode) => this.canEnd(inode))) this.#findPlaces(lost);
     const pids = new Set(inodes.map((inode) => this.#places.get(inode)?.pid));
@@ -60,13 +74,15 @@ export class ConnectionEnding {
         using pidfd = this.platform.processes.openPidfd(pid);
         for (const inode of inodes) {
           const place = this.#places.get(inode);
-          if (place?.pid === pid) this.#visit(pidfd, inode, place.descriptor, decide);
+          if (place?.pid !== pid) continue;
+          if (this.#visit(pidfd, inode, place.descriptor, decide)) ended.push(inode);
         }
       } catch (error) {
         // It has ended, and its connections with it.
         if (!(error instanceof SystemCallError)) throw error;
       }
     }
+    return ended;
   }
 
   #findPlaces(lost: readonly number[]): void {
@@ -85,30 +101,32 @@ export class ConnectionEnding {
     );
   }
 
-  #visit(
-    pidfd: Fd,
-    inode: number,
-    descriptor: number,
-    decide: (inode: number, moment: Moment) => boolean,
-  ): void {
+  /** @returns whether it was ended */
+  #visit(pidfd: Fd, inode: number, descriptor: number, decide: Decide): boolean {
     const { processes, sockets, sockDiag } = this.platform;
     try {
       using socket = processes.duplicateFrom(pidfd, descriptor);
       // The number may stand for another file by now.
-      if (proc.ownSocketInode(socket.number) !== inode) return void this.#places.delete(inode);
+      if (proc.ownSocketInode(socket.number) !== inode) {
+        this.#places.delete(inode);
+        return false;
+      }
       const atMs = performance.now();
       const traffic = sockDiag.trafficOf(socket);
       const receiveQueue = sockets.unreadBytes(socket);
-      if (traffic === null || !decide(inode, { traffic, receiveQueue })) return;
-      if (performance.now() - atMs > MAX_AGE_MS) return;
-      sockets.endSending(socket);
+      if (traffic === null || !decide(inode, { traffic, receiveQueue })) return false;
+      if (this.side === "sending" && performance.now() - atMs > MAX_AGE_MS) return false;
+      if (this.side === "both") sockets.endBoth(socket);
+      else sockets.endSending(socket);
       this.#places.delete(inode);
       this.ended++;
+      return true;
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       this.#places.delete(inode);
       // Else the server has closed the connection, which was to be.
       if (error.errno === C.EPERM || error.errno === C.ENOSYS) this.isPossible = false;
+      return false;
     }
   }
 }

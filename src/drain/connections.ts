@@ -6,17 +6,20 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { socketInodesOf } from "../platform/proc.ts";
 import type { TcpSocket } from "../platform/sock_diag.ts";
-import { classify } from "./classify.ts";
-import type { EarlierLook } from "./classify.ts";
+import { judge } from "./classify.ts";
+import { follow } from "./track.ts";
+import type { Track } from "./track.ts";
 
 export interface ConnectionCounts {
   readonly total: number;
-  /** An answer is owed, or bytes are on their way. */
+  /** An answer is owed, or is being written, or bytes are on their way. */
   readonly busy: number;
   readonly idle: number;
+  /** The server has spoken last, and lately: it is not known whether that was all. */
+  readonly undecided: number;
 }
 
-export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0 };
+export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, undecided: 0 };
 
 /** What a table needs of the listeners: the ports. */
 export interface PortsOfGroups {
@@ -74,6 +77,44 @@ export class SocketTable {
   }
 }
 
+/** What was seen of connections at several looks, by inode. */
+export class Tracks {
+  readonly #tracks = new Map<number, Track>();
+
+  get(inode: number): Track | null {
+    return this.#tracks.get(inode) ?? null;
+  }
+
+  /** @param atMs of the look that has found them; those that are not among them are forgotten */
+  note(connections: readonly TcpSocket[], atMs: number): void {
+    const found = new Set<number>();
+    for (const connection of connections) {
+      const { inode } = connection;
+      if (inode === 0 || connection.state === C.TCP_LISTEN) continue;
+      found.add(inode);
+      const track = follow(this.get(inode), connection, atMs);
+      if (track !== null) this.#tracks.set(inode, track);
+    }
+    for (const inode of this.#tracks.keys()) if (!found.has(inode)) this.#tracks.delete(inode);
+  }
+}
+
+/** Connections as one look has found them, and which is which: inodes. */
+export interface Census {
+  readonly counts: ConnectionCounts;
+  readonly busy: ReadonlySet<number>;
+  readonly undecided: ReadonlySet<number>;
+  /** A drain waits for them. */
+  readonly awaited: ReadonlySet<number>;
+}
+
+export const NO_CENSUS: Census = {
+  counts: NO_CONNECTIONS,
+  busy: new Set(),
+  undecided: new Set(),
+  awaited: new Set(),
+};
+
 /** @returns those of `pids` that owe somebody an answer */
 export function busyAmong(
   pids: readonly number[],
@@ -81,25 +122,29 @@ export function busyAmong(
   quietMs: number,
 ): Set<number> {
   return new Set(
-    pids.filter((pid) => countConnections(table.connectionsOf([pid]), quietMs).busy > 0),
+    pids.filter((pid) => takeCensus(table.connectionsOf([pid]), quietMs).counts.busy > 0),
   );
 }
 
-/** @param earlier first looks by inode; connections that are new to it are added */
-export function countConnections(
+/** @param tracks what was seen of them before, and at this look */
+export function takeCensus(
   connections: readonly TcpSocket[],
   quietMs: number,
-  earlier: Map<number, EarlierLook> = new Map(),
-): ConnectionCounts {
-  let busy = 0;
+  tracks: Pick<Tracks, "get"> | null = null,
+): Census {
+  const found = {
+    busy: new Set<number>(),
+    undecided: new Set<number>(),
+    awaited: new Set<number>(),
+  };
   let idle = 0;
   for (const connection of connections) {
-    const activity = classify(connection, quietMs, earlier.get(connection.inode) ?? null);
-    if (activity === "busy") busy++;
+    const { inode } = connection;
+    const { activity, isWaitedFor } = judge(connection, quietMs, tracks?.get(inode) ?? null);
     if (activity === "idle") idle++;
-    if (connection.traffic && !earlier.has(connection.inode)) {
-      earlier.set(connection.inode, connection.traffic);
-    }
+    if (activity === "busy" || activity === "undecided") found[activity].add(inode);
+    if (isWaitedFor) found.awaited.add(inode);
   }
-  return { total: busy + idle, busy, idle };
+  const [busy, undecided] = [found.busy.size, found.undecided.size];
+  return { ...found, counts: { total: busy + idle + undecided, busy, idle, undecided } };
 }

@@ -100,16 +100,18 @@ export interface Patience {
   readonly quietMs: number;
   /** It has been tried for long: take a worse moment rather than none. */
   readonly inHurry: boolean;
+  /** This silence may be one between two messages of a stream: it is not enough. */
+  readonly isPause?: boolean;
 }
 
 export function mayEnd(
   { exchanges }: Conversation,
   socket: TcpSocket,
-  { quietMs, inHurry }: Patience,
+  { quietMs, inHurry, isPause = false }: Patience,
 ): boolean {
   const { traffic } = socket;
   if (traffic === null || socket.state !== C.TCP_ESTABLISHED) return false;
-  if (classify(socket, quietMs) === "idle") return true;
+  if (classify(socket, quietMs) === "idle" && !isPause) return true;
   if (socket.receiveQueue > 0 || exchanges.length < MIN_TURNS) return false;
   if (traffic.bytesAcked === 0 || traffic.sinceReceivedMs < traffic.sinceSentMs) return false;
   const worst = inHurry ? median : (values: readonly number[]) => Math.max(...values);

@@ -2,20 +2,27 @@
  * Emptying one generation that gets no new connections (or is to stop): from outside, by looking.
  *
  * Order: its accept queues are empty and no handshake from before the switch is left; then, unless
- * the mode is "signal", its connections are idle or gone. It reports `drained` once, and never
- * gives up by itself: the limit is a timer of the lifecycle. Looks only while a drain is under way.
+ * the mode is "signal", no connection is waited for (classify.ts). It reports `drained` once, and never
+ * gives up by itself: the limit is a timer of the lifecycle. It goes on looking until it is cancelled,
+ * so that what is cut later is known then, and closes long-lived connections one by one before that.
  */
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import type { EarlierLook } from "./classify.ts";
-import { countConnections, NO_CONNECTIONS, SocketTable } from "./connections.ts";
-import type { ConnectionCounts } from "./connections.ts";
+import { NO_CENSUS, SocketTable, takeCensus, Tracks } from "./connections.ts";
+import type { Census, ConnectionCounts } from "./connections.ts";
+import { Spread } from "./spread.ts";
+import { isLongLived, mayPause } from "./track.ts";
 
 /** Between two looks while the queue is not known to be empty. */
 const QUEUE_LOOK_MS = 10;
 /** Between two looks at connections; grows from the first to the second. */
 const FIRST_LOOK_MS = 20;
 const SLOWEST_LOOK_MS = 250;
+/** When it is drained: its connections are being moved, or its server finishes them. */
+const AFTER_LOOK_MS = 1_000;
+/** While long-lived connections are closed. A look that takes long is followed by a pause so many times as long. */
+const SPREAD_LOOK_MS = 40;
+const PAUSE_PER_COST = 4;
 /** The queue must be seen empty this often: a handshake may be between table and queue. */
 const QUIET_LOOKS = 2;
 /** A server that finishes its requests by itself is given this long to do so before its signal. */
@@ -45,34 +52,79 @@ export interface DrainTarget {
   departed(): ReadonlySet<number>;
   /** Connections with a request are on their way to it: with `isLast` they are waited for too. */
   isExpecting(): boolean;
+  /** When the drain time will be over, on the clock of `performance.now()`; null: that is not known (yet). */
+  endsAtMs(): number | null;
+  /** Of the drain time, the part at its end in which long-lived connections are closed. */
+  readonly spreadMs: number;
+  /** What was seen of connections before. */
+  readonly tracks?: Tracks;
+}
+
+/** What becomes of a drain. */
+export interface DrainEvents {
+  /** Once. */
+  onDrained(): void;
+  /** Long-lived connections were closed: inodes. */
+  onClosed?(inodes: readonly number[]): void;
+  /** They cannot be closed one by one. */
+  onNotSpread?(): void;
 }
 
 export class Drain {
-  readonly #earlier = new Map<number, EarlierLook>();
+  readonly tracks: Tracks;
+  readonly #spread: Spread;
   readonly #startedAt = performance.now();
   #halfOpen: Set<string> | null = null;
   /** Inodes of the first look. */
   #first: Set<number> | null = null;
-  #busyOfFirst = 0;
   #firstDoneAt: number | null = null;
   #quietLooks = 0;
   #queueIsEmpty = false;
+  #isDrained = false;
+  #saidNotSpread = false;
   #lookMs = FIRST_LOOK_MS;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #counts: ConnectionCounts = NO_CONNECTIONS;
+  #census: Census = NO_CENSUS;
+  #waiting = 0;
 
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
     readonly target: DrainTarget,
-    readonly onDrained: () => void,
+    readonly events: DrainEvents,
   ) {
+    this.tracks = target.tracks ?? new Tracks();
+    this.#spread = new Spread(platform, () => target.processes());
+  }
+
+  /** Looks for the first time, which may be all that it takes. */
+  begin(): void {
     this.#look();
+  }
+
+  /** Of the latest look. */
+  get census(): Census {
+    return this.#census;
   }
 
   /** Counts of the latest look. */
   get counts(): ConnectionCounts {
-    return this.#counts;
+    const { total, busy, ...rest } = this.#census.counts;
+    // Who waits in the queue is owed an answer too.
+    return { total: total + this.#waiting, busy: busy + this.#waiting, ...rest };
+  }
+
+  /** Connections in its queue, at the latest look. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Something is owed there, or may be, because the server often pauses for as long. */
+  mayOwe(inode: number): boolean {
+    const track = this.tracks.get(inode);
+    if (this.#census.busy.has(inode)) return true;
+    return track !== null &&
+      mayPause(track, track.atMs - Math.max(track.sentAtMs, track.receivedAtMs));
   }
 
   /** Since it began. */
@@ -85,10 +137,9 @@ export class Drain {
     return this.target.seen.size;
   }
 
-  /** Looks once more, for a report: busy is then who is owed an answer, however short the silence. */
-  recount(): ConnectionCounts {
-    this.#count(new SocketTable(this.platform, this.listeners), 0);
-    return this.#counts;
+  /** Looks once more, for a report: `census` and `waiting` are of this moment then. */
+  recount(): void {
+    this.#count(new SocketTable(this.platform, this.listeners));
   }
 
   cancel(): void {
@@ -98,17 +149,23 @@ export class Drain {
 
   /** A look that fails (no descriptor left) is no news: the next one follows. */
   #look(): void {
-    this.#timer = null;
-    let drained = false;
+    const atMs = performance.now();
+    let isDrained = false;
+    let isSpreading = false;
     try {
-      drained = this.#isDrained();
+      isDrained = this.#see();
+      isSpreading = this.#closeLongLived();
     } finally {
-      if (!drained) this.#timer = setTimeout(() => this.#look(), this.#nextLookMs());
+      const costMs = performance.now() - atMs;
+      const nextMs = this.#nextLookMs(isSpreading ? costMs : null);
+      this.#timer = setTimeout(() => this.#look(), nextMs);
     }
-    if (drained) this.onDrained();
+    if (!isDrained || this.#isDrained) return;
+    this.#isDrained = true;
+    this.events.onDrained();
   }
 
-  #isDrained(): boolean {
+  #see(): boolean {
     for (const group of this.listeners.groupsOf(this.target.epoch)) group.findShutDown();
     const table = new SocketTable(this.platform, this.listeners);
     this.#count(table);
@@ -116,38 +173,57 @@ export class Drain {
     return this.#queueIsEmpty && this.#isQuiet();
   }
 
-  #nextLookMs(): number {
+  /** @param spreadCostMs of a look while connections are closed one by one; null: they are not */
+  #nextLookMs(spreadCostMs: number | null): number {
+    if (spreadCostMs !== null) return Math.max(SPREAD_LOOK_MS, spreadCostMs * PAUSE_PER_COST);
     if (!this.#queueIsEmpty) return QUEUE_LOOK_MS;
     const next = this.#lookMs;
-    this.#lookMs = Math.min(this.#lookMs * 2, SLOWEST_LOOK_MS);
-    return next;
+    this.#lookMs = Math.min(this.#lookMs * 2, this.#isDrained ? AFTER_LOOK_MS : SLOWEST_LOOK_MS);
+    const { endsAtMs, spreadMs } = this.target;
+    const untilSpreadMs = (endsAtMs() ?? Infinity) - spreadMs - performance.now();
+    return spreadMs > 0 && untilSpreadMs > 0 ? Math.min(next, untilSpreadMs) : next;
   }
 
-  #count(table: SocketTable, quietMs = this.target.quietMs): void {
+  #count(table: SocketTable): void {
     const departed = this.target.departed();
     const all = table.connectionsOf(this.target.processes());
     for (const { inode } of all) this.target.seen.add(inode);
-    const connections = all
-      .filter(({ inode }) => !departed.has(inode));
+    const connections = all.filter(({ inode }) => !departed.has(inode));
     this.#first ??= new Set(connections.map(({ inode }) => inode));
-    const first = connections.filter(({ inode }) => this.#first?.has(inode));
-    this.#busyOfFirst = countConnections(first, this.target.quietMs, this.#earlier).busy;
-    const accepted = countConnections(connections, quietMs, this.#earlier);
-    // Who waits in the queue is owed an answer too.
-    const waiting = this.#waiting(table);
-    const { total, busy, idle } = accepted;
-    this.#counts = { total: total + waiting, busy: busy + waiting, idle };
-  }
-
-  #waiting(table: SocketTable): number {
-    return this.listeners.groupsOf(this.target.epoch)
+    this.tracks.note(connections, performance.now());
+    this.#census = takeCensus(connections, this.target.quietMs, this.tracks);
+    this.#waiting = this.listeners.groupsOf(this.target.epoch)
       .flatMap((group) => group.membersOf(this.target.epoch))
       .reduce((sum, member) => sum + table.backlogOf(member.inode), 0);
   }
 
+  /** @returns whether there may be such, and it is time */
+  #closeLongLived(): boolean {
+    const { spreadMs } = this.target;
+    const endsAtMs = this.target.endsAtMs();
+    const atMs = performance.now();
+    if (endsAtMs === null || spreadMs === 0 || atMs < endsAtMs - spreadMs) return false;
+    const beganAtMs = this.#startedAt;
+    const span = { atMs, beganAtMs, drainMs: endsAtMs - beganAtMs };
+    const longLived = [...this.#census.awaited].filter((inode) => {
+      const track = this.tracks.get(inode);
+      return track !== null && isLongLived(track, span);
+    }).sort((a, b) => a - b);
+    const window = { fromMs: Math.max(beganAtMs, endsAtMs - spreadMs), toMs: endsAtMs };
+    const closed = this.#spread.work(longLived, atMs, window);
+    if (closed.length > 0) this.events.onClosed?.(closed);
+    if (!this.#spread.isPossible && longLived.length > 0 && !this.#saidNotSpread) {
+      this.#saidNotSpread = true;
+      this.events.onNotSpread?.();
+    }
+    // Of the others it may be known at the next look.
+    return this.#spread.isPossible && this.#census.awaited.size > 0;
+  }
+
   /** Those of the first look are done, and a moment without others has been waited for in vain. */
   #firstAreDone(): boolean {
-    if (this.#busyOfFirst > 0) {
+    for (const inode of this.#census.awaited) {
+      if (!this.#first?.has(inode)) continue;
       this.#firstDoneAt = null;
       return false;
     }
@@ -162,14 +238,15 @@ export class Drain {
     this.#halfOpen = this.#halfOpen === null
       ? halfOpen
       : new Set([...this.#halfOpen].filter((remote) => halfOpen.has(remote)));
-    const isEmpty = this.#waiting(table) === 0 && this.#halfOpen.size === 0;
+    const isEmpty = this.#waiting === 0 && this.#halfOpen.size === 0;
     this.#quietLooks = isEmpty ? this.#quietLooks + 1 : 0;
     return this.#quietLooks >= QUIET_LOOKS;
   }
 
   #isQuiet(): boolean {
     if (this.target.isLast && this.target.isExpecting()) return false;
-    if (this.target.style === "signal" || this.#counts.busy === 0) return true;
+    if (this.target.style === "signal") return true;
+    if (this.#census.awaited.size + this.#waiting === 0) return true;
     if (this.target.isLast && this.#firstAreDone()) return true;
     return this.target.style === "settle" && performance.now() - this.#startedAt >= SETTLE_MS;
   }

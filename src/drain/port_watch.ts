@@ -13,8 +13,12 @@ import * as proc from "../platform/proc.ts";
 import { passiveOpens, tcpRows } from "../platform/proc_net.ts";
 import type { TcpSocket } from "../platform/sock_diag.ts";
 import { SystemCallError } from "../platform/error.ts";
-import { classify } from "./classify.ts";
+import { judge } from "./classify.ts";
+import { Tracks } from "./connections.ts";
+import type { Judgement } from "./classify.ts";
 import { ConnectionEnding } from "./connection_ending.ts";
+import { Spread } from "./spread.ts";
+import { isLongLived } from "./track.ts";
 import { follow, mayEnd } from "./conversation.ts";
 import type { Conversation } from "./conversation.ts";
 
@@ -26,6 +30,8 @@ export interface PortWatchOptions {
   /** Processes of the server; null: not known, so every port is looked at. */
   readonly processes: (() => readonly number[]) | null;
   readonly quietMs: number;
+  /** Of a drain, the part at its end in which long-lived connections are closed; missing: they are not. */
+  readonly spreadMs?: number;
   /** Connections too short to be seen are counted by the kernel, for the whole network namespace. */
   readonly countsOpens: boolean;
   /** How many of those baton itself has accepted. */
@@ -40,8 +46,16 @@ interface Listener {
 
 export interface PortLook {
   readonly fresh: number;
+  /** They are waited for: something is owed, or was said a moment ago. */
   readonly busy: number;
+  /** Silent ones that may be ended. */
   readonly idle: number;
+  /** Something is owed on them. */
+  readonly owed: number;
+  /** That is not known. */
+  readonly undecided: number;
+  /** Of those that may be ended, who is known to be owed nothing. */
+  readonly atRest: number;
   readonly listening: boolean;
 }
 
@@ -59,11 +73,15 @@ export class PortWatch {
   #opens: { total: number; own: number } | null = null;
   #sockets: readonly TcpSocket[] = [];
   #conversations = new Map<number, Conversation>();
+  readonly #tracks = new Tracks();
   readonly #ending: ConnectionEnding;
   #endingSinceMs: number | null = null;
+  readonly #spread: Spread;
 
   constructor(readonly platform: Platform, readonly options: PortWatchOptions) {
-    this.#ending = new ConnectionEnding(platform, options.processes ?? proc.allProcesses);
+    const processes = options.processes ?? proc.allProcesses;
+    this.#ending = new ConnectionEnding(platform, processes);
+    this.#spread = new Spread(platform, processes);
   }
 
   /** Connections that were ended in a pause. */
@@ -96,22 +114,32 @@ export class PortWatch {
     }
     const conversations = new Map<number, Conversation>();
     const seen = new Set<string>();
-    let [busy, idle] = [0, 0];
+    const counts = { busy: 0, idle: 0, owed: 0, undecided: 0, atRest: 0 };
+    this.#tracks.note(this.#sockets, atMs);
     for (const socket of this.#sockets) {
       if (socket.state === C.TCP_LISTEN) {
-        busy += socket.receiveQueue;
+        counts.busy += socket.receiveQueue;
+        counts.owed += socket.receiveQueue;
         continue;
       }
       seen.add(`${socket.local.port} ${socket.remote.host} ${socket.remote.port}`);
       if (socket.inode === 0) continue; // Still in the queue of its listener.
       const earlier = this.#conversations.get(socket.inode) ?? null;
       conversations.set(socket.inode, follow(earlier, socket, atMs));
-      const activity = classify(socket, this.options.quietMs);
-      if (activity === "busy") busy++;
-      if (activity === "idle" && this.#ending.canEnd(socket.inode)) idle++;
+      const { activity, isWaitedFor } = this.#judge(socket);
+      if (activity === "busy") counts.owed++;
+      if (activity === "undecided") counts.undecided++;
+      if (isWaitedFor) counts.busy++;
+      if (isWaitedFor || activity === "closing" || !this.#ending.canEnd(socket.inode)) continue;
+      counts.idle++;
+      if (activity === "idle") counts.atRest++;
     }
     this.#conversations = conversations;
-    return this.#result({ seen, opened, busy, idle, listening });
+    return this.#result({ seen, opened, ...counts, listening });
+  }
+
+  #judge(socket: TcpSocket): Judgement {
+    return judge(socket, this.options.quietMs, this.#tracks.get(socket.inode));
   }
 
   /** Ends connections of the latest look that may be ended now; their clients go elsewhere. */
@@ -127,11 +155,30 @@ export class PortWatch {
       const socket = { ...open.get(inode)!, ...moment, sendQueue: 0 };
       const conversation = follow(this.#conversations.get(inode) ?? null, socket, atMs);
       this.#conversations.set(inode, conversation);
-      if (!mayEnd(conversation, socket, { quietMs: this.options.quietMs, inHurry })) return false;
+      // A silence as long as the pauses between two messages of a stream says nothing.
+      const isPause = this.#judge(socket).isWaitedFor;
+      const patience = { quietMs: this.options.quietMs, inHurry, isPause };
+      if (!mayEnd(conversation, socket, patience)) return false;
       ended.add(inode);
       return true;
     });
     this.#sockets = this.#sockets.filter(({ inode }) => !ended.has(inode));
+  }
+
+  /** Closes long-lived connections of the latest look, one by one. @returns how many, now */
+  closeLongLived(
+    atMs: number,
+    { beganAtMs, endsAtMs }: { readonly beganAtMs: number; readonly endsAtMs: number },
+  ): number {
+    const { spreadMs = 0 } = this.options;
+    if (spreadMs === 0 || atMs < endsAtMs - spreadMs) return 0;
+    const span = { atMs, beganAtMs, drainMs: endsAtMs - beganAtMs };
+    const longLived = this.#sockets.filter((socket) => {
+      const track = this.#tracks.get(socket.inode);
+      return track !== null && this.#judge(socket).isWaitedFor && isLongLived(track, span);
+    }).map(({ inode }) => inode).sort((a, b) => a - b);
+    const window = { fromMs: Math.max(beganAtMs, endsAtMs - spreadMs), toMs: endsAtMs };
+    return this.#spread.work(longLived, atMs, window).length;
   }
 
   /** @returns whether anybody listens at a port of the service; null = that is not known */
@@ -199,16 +246,18 @@ export class PortWatch {
     const ours = rows.filter(({ localPort }) => this.#ports.has(localPort));
     const seen = new Set(ours.map(({ localPort, remote }) => `${localPort} ${remote}`));
     this.#sockets = [];
-    return this.#result({ seen, opened, busy: ours.length, idle: 0, listening });
+    const busy = ours.length;
+    const none = { idle: 0, undecided: 0, atRest: 0 };
+    return this.#result({ seen, opened, busy, owed: busy, ...none, listening });
   }
 
   #result(
     look: Omit<PortLook, "fresh"> & { readonly seen: Set<string>; readonly opened: number },
   ): PortLook {
-    const { seen, opened, busy, idle, listening } = look;
+    const { seen, opened, ...rest } = look;
     const known = this.#known ?? seen;
     const unknown = [...seen].filter((key) => !known.has(key)).length;
     this.#known = seen;
-    return { fresh: Math.max(unknown, opened), busy, idle, listening };
+    return { fresh: Math.max(unknown, opened), ...rest };
   }
 }

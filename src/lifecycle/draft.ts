@@ -70,8 +70,9 @@ export class Draft extends Recovery {
         return this.#candidateFailed(generation.epoch, event.reason, event.status);
       case "drained":
         return generation.standsIn ? undefined : this.stop(generation);
+      // Whether that cuts anything is counted when it is done (`ExitReport.cut`).
       case "drain_timed_out":
-        return generation.standsIn ? undefined : this.stop({ ...generation, cut: true });
+        return generation.standsIn ? undefined : this.stop(generation);
       case "behind":
         return this.#fallBehind(event.epoch, event.standIns);
       case "caught_up":
@@ -226,6 +227,8 @@ export class Draft extends Recovery {
 
   #noteFinalStatus(generation: Generation, exit: ExitReport): void {
     if (!this.stopping || this.state.finalStatus !== null) return;
+    const isCut = (exit.cut ?? 0) > 0;
+    if (isCut) return this.set({ finalStatus: EXIT_DRAIN_TIMED_OUT });
     // A candidate that was killed because the service stops says nothing about the service.
     if (generation.outcome !== "stopped" || !generation.served) return;
     const status = generation.cut ? EXIT_DRAIN_TIMED_OUT : exit.asTold ? 0 : exit.status;

@@ -38,7 +38,7 @@ export interface Generation {
   readonly heirOf: number | null;
   /** It has passed its gate. */
   readonly served: boolean;
-  /** Its drain or stop time ran out: connections or processes were cut. */
+  /** It is killed: its stop time ran out, room was needed, or a stop was asked for a third time. */
   readonly cut: boolean;
   /** It drains, and is needed where the serving generation does not listen yet. */
   readonly standsIn: boolean;

@@ -15,6 +15,8 @@
  * takes at most `minDrainMs` + `maxDrainMs`, then KILL; each further request ends a wait at once.
  */
 
+import { lastSignalAtMs } from "./termination_times.ts";
+
 export type TerminationPhase =
   | "serving"
   | "lingering"
@@ -28,8 +30,13 @@ export type TerminationPhase =
 export interface TrafficLook {
   /** Connections that were not there at the look before. */
   readonly fresh: number;
-  /** An answer is owed, or they wait to be accepted. */
+  /** They are waited for: an answer is owed, or they wait to be accepted, or that is not known. */
   readonly busy: number;
+  /** An answer is owed, or they wait to be accepted; missing: all that are busy. */
+  readonly owed?: number;
+  /** That is not known; of the silent ones, nothing is owed. */
+  readonly undecided?: number;
+  readonly atRest?: number;
   /** Silent ones that are to be ended from outside; 0 where that cannot be done. */
   readonly idle: number;
   /** Some process listens at one of the ports. */
@@ -63,14 +70,20 @@ export type TerminationEvent =
   /** No process of the server is left. */
   | { readonly kind: "gone" };
 
+interface Losses {
+  readonly cut: number | null;
+  readonly undecided: number | null;
+}
+
 export type TerminationEffect =
   | { readonly kind: "begin" }
   /**
-   * `cut`: connections that were busy at that moment and will not be finished; null = not known.
+   * `cut`: connections on which something was owed at that moment, and which will not be finished; `undecided`: those
+   * on which that is not known. Null = not known.
    * `spentMs`: of `maxDrainMs`, what the waits before have taken.
    */
-  | { readonly kind: "signal"; readonly cut: number | null; readonly spentMs: number }
-  | { readonly kind: "kill"; readonly cut: number | null }
+  | Losses & { readonly kind: "signal"; readonly spentMs: number }
+  | Losses & { readonly kind: "kill" }
   | { readonly kind: "phase"; readonly phase: TerminationPhase; readonly why: string };
 
 export interface TerminationState {
@@ -107,8 +120,6 @@ const SETTLE_MS = 2_000;
 const EMPTY_LOOKS = 2;
 /** Lingering without end takes no more than this part of `maxDrainMs`: the rest is for requests. */
 const LINGER_PART = 1 / 2;
-/** The stop signal comes at the latest when this part of `maxDrainMs` is left, for handlers of it. */
-const STOP_PART = 1 / 4;
 /** Left for the last words of a server whose signal comes late: part of the reserve in the budget. */
 export const LAST_WORDS_MS = 1_000;
 
@@ -199,8 +210,7 @@ function afterLook(
       if (policy.finishesRequests && atMs - state.phaseAtMs >= SETTLE_MS) {
         return afterEmptying(next, atMs, policy, "the server finishes the rest");
       }
-      const reserveMs = Math.min(policy.stopTimeMs, policy.maxDrainMs * STOP_PART);
-      return atMs >= deadlineMs - reserveMs
+      return atMs >= lastSignalAtMs(state.beganAtMs, policy)
         ? afterEmptying(next, atMs, policy, "the time is over")
         : { state: next, effects: [] };
     }
@@ -262,17 +272,21 @@ function stop(
 ): TerminationStep {
   const next = enter({ ...state, busyAtMs: atMs }, "stopping", atMs, why);
   // A server that is known to finish its requests may still do so; another one cuts them now.
-  const cut = policy.finishesRequests ? 0 : state.latest?.busy ?? null;
+  const losses = policy.finishesRequests ? { cut: 0, undecided: 0 } : lossesIn(state);
   // Nothing is waited for in "drained".
   const waitedMs = (state.phase === "drained" ? state.phaseAtMs : atMs) - state.beganAtMs;
   const spentMs = Math.max(0, waitedMs - policy.minDrainMs);
-  return { state: next.state, effects: [...next.effects, { kind: "signal", cut, spentMs }] };
+  return { state: next.state, effects: [...next.effects, { kind: "signal", ...losses, spentMs }] };
 }
 
 function kill(state: TerminationState, atMs: number, why: string): TerminationStep {
   const next = enter(state, "killing", atMs, why);
-  const cut = state.latest?.busy ?? null;
-  return { state: next.state, effects: [...next.effects, { kind: "kill", cut }] };
+  return { state: next.state, effects: [...next.effects, { kind: "kill", ...lossesIn(state) }] };
+}
+
+function lossesIn({ latest }: TerminationState): Losses {
+  if (latest === null) return { cut: null, undecided: null };
+  return { cut: latest.owed ?? latest.busy, undecided: latest.undecided ?? 0 };
 }
 
 function enter(

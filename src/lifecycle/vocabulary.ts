@@ -13,6 +13,8 @@ export interface ExitReport {
   readonly text: string;
   /** Somebody at its terminal has ended it, whatever the status: it is not started again. */
   readonly isFinal?: boolean;
+  /** Connections on which something was owed when they ended. */
+  readonly cut?: number;
 }
 
 export type ServiceEvent =

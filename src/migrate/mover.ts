@@ -45,6 +45,8 @@ export interface MoverOptions {
   readonly drainTimeMs: number;
   /** After this time the server finishes by itself what is under way; Infinity: it does not. */
   readonly settleMs: number;
+  /** The server is in the middle of something there, whatever a single look says: an event stream. */
+  isOwed?(inode: number): boolean;
   /** Everything that can be moved is on its way: the server may be told to stop. */
   readonly onReady: (kept: KeptConnections) => void;
   /** What became of one that was moved. */
@@ -221,9 +223,10 @@ export class Mover {
     }
   }
 
-  #verdictOf({ watched, look: seen }: Entry): Verdict {
+  #verdictOf({ inode, watched, look: seen }: Entry): Verdict {
     const isWaitedFor = performance.now() - this.#startedAt < SEE_MS;
-    return verdict(watched, seen, { quietMs: this.options.quietMs, isWaitedFor });
+    const found = verdict(watched, seen, { quietMs: this.options.quietMs, isWaitedFor });
+    return found === "stays" && this.options.isOwed?.(inode) ? "busy" : found;
   }
 
   /** @param atMs when this tick began: until then, only a preview may have been had */

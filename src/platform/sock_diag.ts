@@ -23,6 +23,8 @@ export const TCP_INFO_LAST_DATA_RECV = 52;
 export const TCP_INFO_LAST_ACK_RECV = 56;
 export const TCP_INFO_BYTES_ACKED = 120;
 export const TCP_INFO_BYTES_RECEIVED = 128;
+export const TCP_INFO_DATA_SEGS_IN = 152;
+export const TCP_INFO_DATA_SEGS_OUT = 156;
 
 /** Room for struct tcp_info of kernels to come; they only ever append to it. */
 const TCP_INFO_SIZE = 512;
@@ -53,6 +55,9 @@ export interface TcpTraffic {
   readonly sinceAckMs: number;
   readonly bytesAcked: number;
   readonly bytesReceived: number;
+  /** Segments with data, since Linux 4.6. */
+  readonly segmentsSent?: number;
+  readonly segmentsReceived?: number;
 }
 
 /** All states but TIME_WAIT (6) and CLOSE (7), which no process owns. */
@@ -218,11 +223,16 @@ function decodeTraffic(view: DataView): TcpTraffic | null {
 /** @returns null for a kernel whose struct tcp_info ends before the counters */
 function decodeTcpInfo(view: DataView, info: number, length: number): TcpTraffic | null {
   if (length < TCP_INFO_BYTES_RECEIVED + 8) return null;
+  const hasSegments = length >= TCP_INFO_DATA_SEGS_OUT + 4;
   return {
     sinceSentMs: view.getUint32(info + TCP_INFO_LAST_DATA_SENT, true),
     sinceReceivedMs: view.getUint32(info + TCP_INFO_LAST_DATA_RECV, true),
     sinceAckMs: view.getUint32(info + TCP_INFO_LAST_ACK_RECV, true),
     bytesAcked: Number(view.getBigUint64(info + TCP_INFO_BYTES_ACKED, true)),
     bytesReceived: Number(view.getBigUint64(info + TCP_INFO_BYTES_RECEIVED, true)),
+    ...hasSegments && {
+      segmentsSent: view.getUint32(info + TCP_INFO_DATA_SEGS_OUT, true),
+      segmentsReceived: view.getUint32(info + TCP_INFO_DATA_SEGS_IN, true),
+    },
   };
 }

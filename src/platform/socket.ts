@@ -132,6 +132,12 @@ export class Sockets {
     );
   }
 
+  /** shutdown(2) of both sides: whoever has it open reads its end, and the other end gets a FIN after what was sent. */
+  endBoth(fd: Fd): void {
+    const result = this.libc.c.shutdown(fd.number, C.SHUT_RDWR);
+    this.libc.check(result, "shutdown", `descriptor ${fd.number}`);
+  }
+
   /** What the kernel knows this socket by, and no other one ever. SO_COOKIE, Linux 4.12 */
   cookie(fd: Fd): bigint {
     const value = struct(8);

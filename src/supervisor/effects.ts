@@ -260,7 +260,7 @@ export class Effects {
   remember(epoch: number, state: ServiceState): void {
     const running = this.running.get(epoch);
     if (running === undefined) return;
-    const { outcome = null, pid = null } = this.history.ended(epoch, running) ?? {};
+    const { outcome = null, pid = null } = this.history.ended(epoch, running.losses) ?? {};
     if (!(running instanceof Running) || pid === null) return;
     const current = this.#servingIn(state);
     this.hooks.ended({ epoch, pid }, current, outcome ?? "ended");
@@ -273,7 +273,9 @@ export class Effects {
     this.remember(epoch, state);
     running.close();
     this.running.delete(epoch);
-    this.options.logger.info(`generation ${epoch} is gone`, { cut: running.cut });
+    const { cut, undecided } = running.losses;
+    const fields = undecided === 0 ? { cut } : { cut, undecided };
+    this.options.logger.info(`generation ${epoch} is gone`, fields);
   }
 
   #finish(status: number): void {

@@ -57,9 +57,8 @@ export class ForeignGeneration implements GenerationHandle {
   readonly pid: number | null;
   readonly notified: boolean;
   readonly heirOf = null;
-  readonly cut = 0;
-  readonly kept = null;
-  readonly seen = null;
+  readonly losses = { cut: 0, undecided: 0, kept: null, seen: null };
+  readonly tracks = null;
   readonly takesConnections = false;
   readonly checks = [];
   readonly output = null;
@@ -125,6 +124,9 @@ export class ForeignGeneration implements GenerationHandle {
   }
 
   onStrayReaped(): void {}
+
+  /** Its own baton does. */
+  glance(): void {}
 
   beginDrain(): void {
     this.phase = "draining";

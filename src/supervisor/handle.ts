@@ -1,8 +1,21 @@
 /** A generation as the supervisor handles it: one of ours (`Running`), or another baton's. */
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
+import type { Tracks } from "../drain/connections.ts";
 import type { KeptConnections } from "../migrate/kept.ts";
 import type { Output } from "./output.ts";
 import type { CheckView } from "./snapshot.ts";
+
+/** What has become of its connections. */
+export interface Losses {
+  /** Something was owed on them when they ended. */
+  readonly cut: number;
+  /** They ended while that was not known. */
+  readonly undecided: number;
+  /** Connections that it has had from the start of its drain on; null: not known here. */
+  readonly seen: number | null;
+  /** What became of connections that clients kept open. */
+  readonly kept: KeptConnections | null;
+}
 
 export interface GenerationHandle {
   readonly epoch: number;
@@ -13,12 +26,9 @@ export interface GenerationHandle {
   heirOf: number | null;
   /** It has sent READY=1. */
   readonly notified: boolean;
-  /** Connections that were busy when it had to end. */
-  readonly cut: number;
-  /** Connections that it has had from the start of its drain on; null: not known here. */
-  readonly seen: number | null;
-  /** What became of connections that clients kept open. */
-  readonly kept: KeptConnections | null;
+  readonly losses: Losses;
+  /** What was seen of its connections at several looks; null: nothing. */
+  readonly tracks: Pick<Tracks, "get"> | null;
   /** It can be given connections (--keep-alive). */
   readonly takesConnections: boolean;
   readonly checks: readonly CheckView[];
@@ -37,6 +47,8 @@ export interface GenerationHandle {
   /** Its --live checks are over. */
   endLiveness(): void;
   onStrayReaped(): void;
+  /** Its successor is being started: looks at what it has. */
+  glance(): void;
   /** @param heir serves now, and is ours; null: another baton's, or nobody */
   beginDrain(stopping: boolean, heir: GenerationHandle | null): void;
   /** It serves again. */

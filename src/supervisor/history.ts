@@ -12,6 +12,7 @@ import { arrivalPhases, connectionsView, Timelines, updated } from "./report.ts"
 import { NO_STORY } from "./snapshot.ts";
 import type { GenerationView, LastReload, LateView, ReloadStory } from "./snapshot.ts";
 
+const NO_LOSSES = { connectionsCut: 0, connectionsUndecided: 0 };
 /** Generations remembered after their end. */
 const REMEMBERED = 8;
 
@@ -26,6 +27,7 @@ type Verdict = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
 /** What a generation leaves behind. */
 interface Departed {
   readonly cut: number;
+  readonly undecided?: number;
   readonly kept: KeptConnections | null;
   /** Connections that it has had from the start of its drain on; null: not known here. */
   readonly seen?: number | null;
@@ -63,7 +65,9 @@ export class History {
   resume(record: HistoryRecord, facts: { incarnation: number; startedAt: string }): void {
     this.continue(record);
     // A state of an earlier build has no story.
-    this.#lastReload = record.lastReload && { ...NO_STORY, ...record.lastReload };
+    const last: Partial<LastReload> | null = record.lastReload;
+    const defaults = { ...NO_STORY, connectionsUndecided: 0 };
+    this.#lastReload = last && { ...defaults, ...last } as LastReload;
     this.#leaving = this.#lastReload?.connections === null ? this.#lastReload.replaced : null;
     this.recentlyEnded.push(...record.recentlyEnded);
     this.#replaced = record.replaced;
@@ -136,7 +140,7 @@ export class History {
     const failedIn = hasFailed ? this.timelines.lastBeforeLeaving(epoch) : null;
     this.#leaving = result === "ok" ? this.#replaced : null;
     const story: ReloadStory = { ...NO_STORY, replaced: this.#leaving, phases, failedIn, late };
-    this.#lastReload = { ...verdict, ...story, connectionsCut: 0, connectionsKept: null };
+    this.#lastReload = { ...verdict, ...story, ...NO_LOSSES, connectionsKept: null };
   }
 
   /** Where generation `epoch` does not listen still; what is not in `waiting` any more has become `end`. */
@@ -165,16 +169,20 @@ export class History {
   /** A generation is gone, its processes and sockets too. @returns how it ended, the first time */
   ended(epoch: number, running: Departed): GenerationView | null {
     const last = this.lastReload;
+    const { cut, undecided = 0, kept, seen = null } = running;
+    const losses = { connectionsCut: cut, connectionsUndecided: undecided };
     if (last !== null && epoch === this.#replaced && last.result === "ok") {
-      const { cut, kept, seen = null } = running;
-      const connections = seen === null ? null : connectionsView(seen, cut, kept);
-      this.#lastReload = { ...last, connectionsCut: cut, connectionsKept: kept, connections };
+      const connections = seen === null ? null : connectionsView(seen, { cut, undecided, kept });
+      this.#lastReload = { ...last, ...losses, connectionsKept: kept, connections };
       this.#leaving = null;
+    } else if (last !== null && epoch === last.epoch && last.result === "failed") {
+      // It was rolled back, and has had connections.
+      this.#lastReload = { ...last, ...losses };
     }
     this.timelines.forget(epoch);
     const known = this.#lastKnown.get(epoch);
-    if (known !== undefined) this.cutByStop += running.cut;
-    const views = known === undefined ? [] : this.#viewOf(known);
+    if (known !== undefined) this.cutByStop += cut;
+    const views = known === undefined ? [] : this.#viewOf(known, losses);
     this.recentlyEnded.push(...views);
     this.#lastKnown.delete(epoch);
     this.#records.delete(epoch);
@@ -189,13 +197,13 @@ export class History {
   }
 
   /** As it is at its end; nothing for one that was never started. */
-  #viewOf({ epoch, outcome, reason }: Generation): GenerationView[] {
+  #viewOf({ epoch, outcome, reason }: Generation, losses = NO_LOSSES): GenerationView[] {
     const record = this.#records.get(epoch);
     if (record === undefined) return [];
     const startedAt = record.startedAt.toISOString();
     const { pid } = record;
     const end = { outcome, reason, pid, startedAt } as const;
     const rest = { connections: NO_CONNECTIONS, takesConnections: false, checks: [] } as const;
-    return [{ epoch, state: "exited", ...end, ...rest }];
+    return [{ epoch, state: "exited", ...end, ...rest, ...losses }];
   }
 }

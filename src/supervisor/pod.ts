@@ -8,6 +8,7 @@ import type { Logger } from "../log/logger.ts";
 import type { TerminationPhase, TerminationPolicy } from "../lifecycle/termination.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { DrainReport, ProbeReport } from "./snapshot.ts";
+import { spreadOf } from "./stop_policy.ts";
 import { Terminator } from "./terminator.ts";
 
 export interface PodOptions {
@@ -43,12 +44,14 @@ export class Pod {
       exceptPort: options.exceptPort,
       processes: options.processes,
       quietMs: config.quietMs,
+      spreadMs: spreadOf(config, options.policy.maxDrainMs),
       countsOpens: options.inPod,
       ownOpens: options.probesAccepted,
     });
     this.terminator = new Terminator({
       policy: options.policy,
       look: (atMs) => this.traffic.look(atMs),
+      closeLongLived: (atMs, drain) => this.traffic.closeLongLived(atMs, drain),
       endIdle: (atMs) => this.traffic.endIdle(atMs),
       onBegin: options.onBegin,
       onPhase: (phase, why) => {
@@ -90,11 +93,12 @@ export class Pod {
   }
 
   #facts(): Record<string, number> {
-    const look = this.terminator.latest;
+    const { latest: look, cut, undecided } = this.terminator;
     return {
       ...(look === null ? {} : { busy: look.busy, idle: look.idle }),
       ...(this.traffic.ended === 0 ? {} : { ended: this.traffic.ended }),
-      ...(this.terminator.cut === 0 ? {} : { cut: this.terminator.cut }),
+      ...(cut === 0 ? {} : { cut }),
+      ...(undecided === 0 ? {} : { undecided }),
     };
   }
 }

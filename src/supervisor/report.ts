@@ -145,11 +145,15 @@ export function updated(
 /** @param seen connections that it has had from the start of its drain on */
 export function connectionsView(
   seen: number,
-  cut: number,
-  kept: KeptConnections | null,
+  losses: {
+    readonly cut: number;
+    readonly undecided: number;
+    readonly kept: KeptConnections | null;
+  },
 ): ConnectionsView {
+  const { cut, undecided, kept } = losses;
   const moved = kept?.moved ?? 0;
-  return { finished: Math.max(0, seen - cut - moved), cut, moved };
+  return { finished: Math.max(0, seen - cut - undecided - moved), cut, undecided, moved };
 }
 
 /** One line for people: `pre-flight 31 ms, starting 402 ms, probing 3 ms`. */

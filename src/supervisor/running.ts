@@ -1,7 +1,7 @@
 /** One generation's runtime side: process, gate, drain, timers. What happens becomes events; decides nothing. */
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
-import type { KeptConnections } from "../migrate/kept.ts";
+import type { Tracks } from "../drain/connections.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Notification } from "../platform/seccomp.ts";
 import { NotifyServer } from "../systemd/notify_server.ts";
@@ -13,7 +13,7 @@ import type { ResumeOptions, RunningContext, StartOptions } from "./context.ts";
 import type { Entrance } from "./entrance.ts";
 import { builtInGate, Gate } from "./gate.ts";
 import { GenerationHealth } from "./generation_health.ts";
-import type { GenerationHandle } from "./handle.ts";
+import type { GenerationHandle, Losses } from "./handle.ts";
 import { Leaving } from "./leaving.ts";
 import type { Output } from "./output.ts";
 import { ServerProcess } from "./server_process.ts";
@@ -59,16 +59,13 @@ export class Running implements GenerationHandle {
     return this.gate.notified;
   }
 
-  get cut(): number {
-    return this.facts.cut;
+  get losses(): Losses {
+    const { cut, undecided, kept } = this.facts;
+    return { cut, undecided, kept, seen: this.#stopping.seen };
   }
 
-  get seen(): number {
-    return this.#stopping.seen;
-  }
-
-  get kept(): KeptConnections | null {
-    return this.facts.kept;
+  get tracks(): Tracks {
+    return this.#stopping.tracks;
   }
 
   get takesConnections(): boolean {
@@ -103,8 +100,7 @@ export class Running implements GenerationHandle {
   /** @throws when the launcher cannot even be spawned */
   start(options: StartOptions): void {
     const { context } = this;
-    const { migration } = context;
-    this.facts.takesConnections = migration?.isIn(options.plan.trap) ?? false;
+    this.facts.takesConnections = context.migration?.isIn(options.plan.trap) ?? false;
     const server = this.#serverProcess();
     server.start({
       plan: options.plan,
@@ -229,7 +225,8 @@ export class Running implements GenerationHandle {
     this.#stopping.cancel();
     this.#acceptors?.close();
     this.notify?.close();
-    this.context.dispatch({ kind: "exited", epoch: this.epoch, exit });
+    const told = { ...exit, cut: this.facts.cut };
+    this.context.dispatch({ kind: "exited", epoch: this.epoch, exit: told });
   }
 
   /** Its process descriptors are not needed any more: all processes have ended. */
@@ -240,6 +237,10 @@ export class Running implements GenerationHandle {
     this.tenancy.close();
     this.process?.close();
     this.context.journal.forget(this.epoch);
+  }
+
+  glance(): void {
+    this.#stopping.glance();
   }
 
   stopTimeMs(drainMs: number): number {

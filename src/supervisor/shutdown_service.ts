@@ -185,7 +185,8 @@ export class ShutdownService {
     const isEnding = this.pod.terminator.phase !== "serving";
     // The looks of an end are told apart from each other: none may come between them.
     const look = isEnding ? this.pod.terminator.latest : this.pod.traffic.look(performance.now());
-    const [busy, idle] = [look?.busy ?? 0, look?.idle ?? 0];
+    const { owed: busy = 0, atRest: idle = 0, undecided = 0 } = look ?? {};
+    const { terminator } = this.pod;
     return {
       name: config.name,
       version,
@@ -203,7 +204,9 @@ export class ShutdownService {
         pid: this.#server?.pid ?? null,
         startedAt: this.#startedAt.toISOString(),
         checks: [],
-        connections: { total: busy + idle, busy, idle },
+        connections: { total: busy + idle + undecided, busy, idle, undecided },
+        connectionsCut: terminator.cut,
+        connectionsUndecided: terminator.undecided,
         takesConnections: false,
       }],
       restarts: { ok: 0, failed: 0, crashes: 0 },
@@ -283,7 +286,9 @@ export class ShutdownService {
     const { terminator } = this.pod;
     if (terminator.requests === 0) return shellStatus(status);
     if (terminator.cut > 0) {
-      this.options.logger.error("connections were cut", { cut: terminator.cut });
+      const { cut, undecided } = terminator;
+      const fields = undecided === 0 ? { cut } : { cut, undecided };
+      this.options.logger.error("connections were cut", fields);
       return EXIT_DRAIN_TIMED_OUT;
     }
     // It may have ended before: then KILL was for what it left behind.

@@ -52,6 +52,10 @@ export interface GenerationView {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly connections: ConnectionCounts;
+  /** Connections that were busy when they ended, because the generation had to, or the drain time was nearly over. */
+  readonly connectionsCut: number;
+  /** The same of those that were undecided then. */
+  readonly connectionsUndecided: number;
   readonly checks: readonly CheckView[];
   /** With --keep-alive: it lives, and connections that clients keep open can be moved to it. */
   readonly takesConnections: boolean;
@@ -71,6 +75,8 @@ export interface ConnectionsView {
   /** They ended with nothing owed. */
   readonly finished: number;
   readonly cut: number;
+  /** They ended while it was not known whether something was owed. */
+  readonly undecided: number;
   /** They are the next generation's (--keep-alive). */
   readonly moved: number;
 }
@@ -117,8 +123,13 @@ export interface LastReload extends ReloadStory {
   readonly reason: string | null;
   /** From the request to the switch, or to the failure. */
   readonly durationMs: number;
-  /** Connections of the replaced generation that were busy when it had to end; known when it has. */
+  /**
+   * Connections that were busy when their generation had to end: the replaced one, or the new one if that was rolled
+   * back. Known when it has ended.
+   */
   readonly connectionsCut: number;
+  /** The same of those that were undecided then. */
+  readonly connectionsUndecided: number;
   /** With --keep-alive: those that clients kept open with the replaced generation; null: they were let be. */
   readonly connectionsKept: KeptConnections | null;
 }

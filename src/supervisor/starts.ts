@@ -31,6 +31,7 @@ export class Starts {
     running.entrance = hooks.entrance(running, serving, reason);
     if (running.entrance === null) this.#start(running);
     else running.entrance.open(() => this.#start(running));
+    serving?.glance();
   }
 
   #start(running: Running): void {

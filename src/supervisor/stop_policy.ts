@@ -4,6 +4,18 @@ import type { Preset } from "../config/presets.ts";
 import { signalNumber } from "../config/signals.ts";
 import type { DrainStyle } from "../drain/drain.ts";
 
+/**
+ * Without --drain-spread: long enough for clients to come back one after the other, and most of the time that was given
+ * to a drain is left to all.
+ */
+const SPREAD_PART = 1 / 4;
+const MOST_SPREAD_MS = 30_000;
+
+/** @param drainMs of the whole drain */
+export function spreadOf(config: Pick<Config, "drainSpreadMs">, drainMs: number): number {
+  return config.drainSpreadMs ?? Math.min(MOST_SPREAD_MS, drainMs * SPREAD_PART);
+}
+
 export class StopPolicy {
   constructor(readonly config: Config, readonly preset: Preset) {}
 
@@ -19,6 +31,11 @@ export class StopPolicy {
   /** It is known to finish its requests after the stop signal. */
   get finishesRequests(): boolean {
     return this.preset.graceful && this.config.stopSignal === null;
+  }
+
+  /** Of the drain time, the part at its end in which long-lived connections are closed. */
+  get spreadMs(): number {
+    return spreadOf(this.config, this.config.drainTimeMs);
   }
 
   /**

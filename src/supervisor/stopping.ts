@@ -1,12 +1,17 @@
 /** How one generation is emptied and stopped: its drain, its stop signal, and what they cut. */
 import { Drain } from "../drain/drain.ts";
-import type { DrainStyle } from "../drain/drain.ts";
+import type { DrainStyle, DrainTarget } from "../drain/drain.ts";
+import { SocketTable, Tracks } from "../drain/connections.ts";
+import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
+import { SystemCallError } from "../platform/error.ts";
 import type { Crossed } from "../migrate/crossing.ts";
 import { Mover } from "../migrate/mover.ts";
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
 import type { RunningContext } from "./context.ts";
 import { describeVictims, killedText } from "./killed.ts";
 import type { ServerProcess } from "./server_process.ts";
+import type { Timers } from "./timers.ts";
+import { CutRecord } from "./cut_record.ts";
 import { StopPolicy } from "./stop_policy.ts";
 
 /** A server that finishes its requests by itself is told so after this time, whatever can be moved then. */
@@ -17,11 +22,15 @@ export interface Stoppable {
   readonly epoch: number;
   readonly facts: GenerationFacts;
   readonly process: ServerProcess | null;
+  readonly timers?: Pick<Timers<GenerationTimer>, "dueAtMs">;
   processes(): number[];
 }
 
 export class Stopping {
   readonly policy: StopPolicy;
+  readonly #record: CutRecord;
+  /** What was seen of its connections. */
+  #tracks = new Tracks();
   #drain: Drain | null = null;
   #mover: Mover | null = null;
   /** Connections that it has had since its drain began. */
@@ -32,6 +41,22 @@ export class Stopping {
   constructor(readonly generation: Stoppable) {
     const { config, preset } = generation.context;
     this.policy = new StopPolicy(config, preset);
+    this.#record = new CutRecord(generation.facts);
+  }
+
+  get tracks(): Tracks {
+    return this.#tracks;
+  }
+
+  /** A first look, while its successor starts: what has moved on a connection until the drain begins is known then. */
+  glance(): void {
+    const { platform, listeners } = this.generation.context;
+    try {
+      this.#tracks.note(new SocketTable(platform, listeners).sockets, performance.now());
+    } catch (error) {
+      // A look that fails is no news.
+      if (!(error instanceof SystemCallError)) throw error;
+    }
   }
 
   /** Connections that were seen from the start of the drain on. */
@@ -56,6 +81,7 @@ export class Stopping {
     this.cancel();
     this.#seen.clear();
     this.#drain = null;
+    this.#tracks = new Tracks();
   }
 
   /**
@@ -76,28 +102,53 @@ export class Stopping {
     if (moves) context.migration?.moving.set(epoch, () => this.#stay());
     if (isLast) context.migration?.abandon();
     const style = (shares && !isLast) || moves ? "signal" : this.policy.drainStyle;
-    this.#drain = this.#newDrain(isLast, style, moves ? () => this.#move() : undefined);
+    this.#begin(isLast, style, moves ? () => this.#move() : undefined);
   }
 
   /** Nobody is left who could take its connections: they finish here, as without the option. */
   #stay(): void {
     this.cancel();
-    this.#drain = this.#newDrain(false, this.policy.drainStyle);
+    this.#begin(false, this.policy.drainStyle);
   }
 
-  #newDrain(
-    isLast: boolean,
-    style: DrainStyle,
-    onDrained = () => this.#drained(),
-  ): Drain {
+  #begin(isLast: boolean, style: DrainStyle, onDrained = () => this.#drained()): void {
     const { context, epoch } = this.generation;
     const { platform, listeners, config, migration } = context;
-    return new Drain(platform, listeners, {
-      ...{ epoch, style, isLast, quietMs: config.quietMs, seen: this.#seen },
+    const target: DrainTarget = {
+      ...{ epoch, style, isLast, quietMs: config.quietMs, tracks: this.#tracks, seen: this.#seen },
+      spreadMs: this.policy.spreadMs,
       processes: () => this.generation.processes(),
       departed: () => migration?.crossings.inodes ?? new Set(),
       isExpecting: () => migration?.crossings.owes ?? false,
-    }, onDrained);
+      endsAtMs: () => this.#drainEndsAtMs(),
+    };
+    this.#drain = new Drain(platform, listeners, target, {
+      onDrained,
+      onClosed: (inodes) => this.#closed(inodes),
+      onNotSpread: () =>
+        context.log(
+          `generation ${epoch}: its connections cannot be closed one by one (--drain-spread): ` +
+            "baton may not reach them (pidfd_getfd): long-lived ones end with the server",
+        ),
+    });
+    this.#drain.begin();
+  }
+
+  /** The time from the stop signal to KILL begins with what is left of the drain time. */
+  #drainEndsAtMs(): number | null {
+    const { timers, context: { config } } = this.generation;
+    const drainAtMs = timers?.dueAtMs("drain") ?? null;
+    const killAtMs = timers?.dueAtMs("stop") ?? null;
+    return drainAtMs ?? (killAtMs === null ? null : killAtMs - config.stopTimeMs);
+  }
+
+  /** Long-lived connections were closed because the drain time is nearly over. */
+  #closed(inodes: readonly number[]): void {
+    const { context, epoch } = this.generation;
+    if (this.#record.closedOneByOne === 0) {
+      context.log(`generation ${epoch}: long-lived connections are closed one by one`);
+    }
+    this.#record.closed(inodes);
   }
 
   #drained(): void {
@@ -118,11 +169,12 @@ export class Stopping {
       quietMs: config.quietMs,
       drainTimeMs: config.drainTimeMs,
       settleMs: this.policy.drainStyle === "settle" ? MOVE_MS : Infinity,
+      isOwed: (inode) => this.#drain?.mayOwe(inode) ?? false,
       onEnd: (how) => this.#crossed(how),
-      onReady: (kept) => {
-        this.generation.facts.kept = kept;
+      onReady: ({ moved, finished: ended, left }) => {
+        const finished = Math.max(0, ended - this.#record.closedOneByOne);
+        this.generation.facts.kept = { moved, finished, left };
         migration.moving.delete(epoch);
-        const { moved, finished, left } = kept;
         context.log(
           `generation ${epoch}: connections that clients keep open: ` +
             `${moved} move, ${finished} have ended, ${left} stay`,
@@ -142,24 +194,23 @@ export class Stopping {
   }
 
   signal(): void {
-    this.#drain?.cancel();
     // The drain time is over: whoever is between two requests now is on the way before the signal.
     this.#mover?.commit();
     const { facts, process: server } = this.generation;
     // A server that is known to finish its requests may still do so; another one cuts them now.
-    const count = !this.policy.finishesRequests;
+    const isCut = !this.policy.finishesRequests;
     facts.stopSent = true;
     this.#signalledAtMs = performance.now();
-    this.#cutBy(count, () => server?.signal(this.policy.stopSignal));
+    if (isCut) this.#drain?.cancel();
+    this.#cutBy(isCut, () => server?.signal(this.policy.stopSignal));
   }
 
   /** @param isOverdue it had its time, or somebody insists: whom it meets is said */
   kill(isOverdue = false): void {
     this.cancel();
     const { facts, process: server } = this.generation;
-    const count = this.policy.finishesRequests || !facts.stopSent;
     if (isOverdue) this.#sayKilled();
-    this.#cutBy(count, () => server?.kill());
+    this.#cutBy(this.policy.finishesRequests || !facts.stopSent, () => server?.kill());
   }
 
   #sayKilled(): void {
@@ -172,9 +223,9 @@ export class Stopping {
   }
 
   /** Counts what a signal will cut, before it is sent; a count that fails never stops the signal. */
-  #cutBy(count: boolean, send: () => void): void {
+  #cutBy(isCut: boolean, send: () => void): void {
     try {
-      if (count && this.#drain !== null) this.generation.facts.cut += this.#drain.recount().busy;
+      if (isCut && this.#drain !== null) this.#record.cutAll(this.#drain);
     } finally {
       send();
     }

@@ -1,5 +1,5 @@
 /** Builds the snapshot: one look at the kernel's socket table, and the lifecycle's state. */
-import { countConnections, NO_CONNECTIONS, SocketTable } from "../drain/connections.ts";
+import { NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts";
 import { servingOf } from "../lifecycle/service.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import { printable } from "../platform/bytes.ts";
@@ -65,7 +65,7 @@ function generationViews(sources: SnapshotSources, table: SocketTable): Generati
     const pids = running?.processes() ?? [];
     const connections = pids.length === 0
       ? NO_CONNECTIONS
-      : countConnections(table.connectionsOf(pids), quietMs);
+      : takeCensus(table.connectionsOf(pids), quietMs, running?.tracks).counts;
     const pid = running?.pid ?? null;
     return {
       epoch: generation.epoch,
@@ -75,6 +75,8 @@ function generationViews(sources: SnapshotSources, table: SocketTable): Generati
       pid: pid !== null && processStat(pid) === null ? null : pid,
       startedAt: (running?.startedAt ?? sources.history.startedAt).toISOString(),
       connections,
+      connectionsCut: running?.losses.cut ?? 0,
+      connectionsUndecided: running?.losses.undecided ?? 0,
       checks: running?.checks ?? [],
       takesConnections: running?.takesConnections ?? false,
     };

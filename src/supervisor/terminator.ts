@@ -3,6 +3,7 @@
  * looks at the traffic as often as the phase needs it. Looks only while an end is under way.
  */
 import { SERVING, stepTermination } from "../lifecycle/termination.ts";
+import { lastSignalAtMs } from "../lifecycle/termination_times.ts";
 import type {
   TerminationEvent,
   TerminationPhase,
@@ -28,6 +29,8 @@ export interface TerminatorOptions {
   look(atMs: number): TrafficLook | null;
   /** Ends connections of the latest look, where that loses nothing. */
   endIdle(atMs: number): void;
+  /** Closes those that will not end by themselves, one by one until the stop signal. @returns how many, now */
+  closeLongLived?(atMs: number, drain: { beganAtMs: number; endsAtMs: number }): number;
   onBegin(): void;
   onPhase(phase: TerminationPhase, why: string): void;
   /** Send the stop signal. @param spentMs of `maxDrainMs`, what is gone */
@@ -41,6 +44,8 @@ export class Terminator {
   /** When the next look is due. */
   #lookAtMs = 0;
   #cut = 0;
+  #undecided = 0;
+  #closed = 0;
   #waiting: (() => void)[] = [];
 
   constructor(readonly options: TerminatorOptions) {}
@@ -61,7 +66,12 @@ export class Terminator {
 
   /** Connections that were not finished. */
   get cut(): number {
-    return this.#cut;
+    return this.#cut + this.#closed;
+  }
+
+  /** Connections of which it was not known when they ended. */
+  get undecided(): number {
+    return this.#undecided;
   }
 
   get latest(): TrafficLook | null {
@@ -102,11 +112,11 @@ export class Terminator {
           this.options.onPhase(effect.phase, effect.why);
           break;
         case "signal":
-          this.#cut += effect.cut ?? 0;
+          this.#lose(effect);
           this.options.signal(effect.spentMs);
           break;
         case "kill":
-          this.#cut += effect.cut ?? 0;
+          this.#lose(effect);
           this.options.kill();
           break;
       }
@@ -115,6 +125,12 @@ export class Terminator {
       for (const resolve of this.#waiting.splice(0)) resolve();
     }
     if (this.#timer === null) this.#schedule(0);
+  }
+
+  #lose(losses: { readonly cut: number | null; readonly undecided: number | null }): void {
+    // Who was there at the signal may be so still at KILL: that is no second connection.
+    this.#cut = Math.max(this.#cut, losses.cut ?? 0);
+    this.#undecided = Math.max(this.#undecided, losses.undecided ?? 0);
   }
 
   #schedule(costMs: number): void {
@@ -163,7 +179,16 @@ export class Terminator {
     } finally {
       // It may have taken long.
       this.#step({ kind: "look", atMs: performance.now(), look });
+      this.#closeLongLived();
     }
+  }
+
+  #closeLongLived(): void {
+    const { options: { policy }, phase } = this;
+    if (phase !== "emptying" || policy.finishesRequests) return;
+    const { beganAtMs } = this.#state;
+    const drain = { beganAtMs, endsAtMs: lastSignalAtMs(beganAtMs, policy) };
+    this.#closed += this.options.closeLongLived?.(performance.now(), drain) ?? 0;
   }
 
   close(): void {

@@ -20,6 +20,11 @@ export class Timers<Name extends string> {
     if (dueAtMs > performance.now() + delayMs) this.arm(name, delayMs);
   }
 
+  /** When it will fire, on the clock of `performance.now()`; null: it is not armed. */
+  dueAtMs(name: Name): number | null {
+    return this.#timers.get(name)?.dueAtMs ?? null;
+  }
+
   disarm(name: Name): void {
     clearTimeout(this.#timers.get(name)?.timer);
     this.#timers.delete(name);

@@ -57,6 +57,8 @@ export interface GenerationFacts {
   settledTicks: number;
   /** Connections that were busy when it had to end. */
   cut: number;
+  /** Those of which it was not known then whether something was owed. */
+  undecided: number;
   /** Its accept is trapped: it can be given connections (--keep-alive). */
   takesConnections: boolean;
   /** What became of connections that clients kept open; null: they were let be, or are still there. */
@@ -71,6 +73,7 @@ export const NO_FACTS: GenerationFacts = {
   isSettled: false,
   settledTicks: 0,
   cut: 0,
+  undecided: 0,
   takesConnections: false,
   kept: null,
 };
@@ -105,11 +108,10 @@ export interface GenerationRecord extends GenerationFacts {
 /** @returns what has happened to a generation before; a state of an earlier build has not all of it */
 export function factsOf(record: GenerationRecord): GenerationFacts {
   const { stopSent, stopTold, handedOver, daemonized, isSettled, cut } = record;
-  const { takesConnections = false, kept = null, settledTicks = 0 } = record as Partial<
-    GenerationRecord
-  >;
-  const known = { stopSent, stopTold, handedOver, daemonized, isSettled, cut };
-  return { ...known, settledTicks, takesConnections, kept };
+  const { undecided = 0, takesConnections = false, kept = null, settledTicks = 0 } =
+    record as Partial<GenerationRecord>;
+  const connections = { cut, undecided, takesConnections, kept };
+  return { stopSent, stopTold, handedOver, daemonized, isSettled, settledTicks, ...connections };
 }
 
 export interface GroupRecord {

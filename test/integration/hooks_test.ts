@@ -200,7 +200,7 @@ describe("--hook", () => {
       { what: "one is in flight" },
     );
     baton.signal("SIGTERM");
-    assert.equal((await baton.exited).code, 0, baton.stderr);
+    assert.equal((await baton.exited).code, 124, baton.stderr);
     assert.match(baton.stderr, /generation 0 is gone cut=1$/m, "what that cuts is counted");
     await blocker.gone();
   });
@@ -320,7 +320,7 @@ describe("lastReload", () => {
       assert.equal((await baton.status()).lastReload?.connections, null, "not known yet");
       assert.equal((await load.finished()).lost, 0);
       const { lastReload } = await baton.settled();
-      assert.deepEqual(lastReload?.connections, { finished: 3, cut: 0, moved: 0 });
+      assert.deepEqual(lastReload?.connections, { finished: 3, cut: 0, undecided: 0, moved: 0 });
       const { stdout } = await baton.cli("status");
       assert.match(
         stdout,

@@ -112,6 +112,8 @@ describe("SockDiag: a connection", () => {
     }, { what: "the answer is acknowledged" });
     assert.deepEqual([answered.receiveQueue, answered.sendQueue], [0, 0]);
     assert.equal(answered.traffic?.bytesReceived, 100);
+    const { segmentsReceived, segmentsSent } = answered.traffic;
+    assert.deepEqual([segmentsReceived, segmentsSent], [1, 1]);
 
     const { traffic: before } = look();
     const aged = await waitUntil(() => {

@@ -14,6 +14,8 @@ import {
   REQUEST_SIZE,
   TCP_INFO_BYTES_ACKED,
   TCP_INFO_BYTES_RECEIVED,
+  TCP_INFO_DATA_SEGS_IN,
+  TCP_INFO_DATA_SEGS_OUT,
   TCP_INFO_LAST_ACK_RECV,
   TCP_INFO_LAST_DATA_RECV,
   TCP_INFO_LAST_DATA_SENT,
@@ -228,8 +230,13 @@ const DIAG_LAYOUTS: readonly Layout[] = [
       tcpi_last_ack_recv: TCP_INFO_LAST_ACK_RECV,
       tcpi_bytes_acked: TCP_INFO_BYTES_ACKED,
       tcpi_bytes_received: TCP_INFO_BYTES_RECEIVED,
+      tcpi_data_segs_in: TCP_INFO_DATA_SEGS_IN,
+      tcpi_data_segs_out: TCP_INFO_DATA_SEGS_OUT,
     },
-    widths: { tcpi_last_data_sent: 4, tcpi_bytes_acked: 8, tcpi_bytes_received: 8 },
+    widths: {
+      ...{ tcpi_last_data_sent: 4, tcpi_bytes_acked: 8, tcpi_bytes_received: 8 },
+      ...{ tcpi_data_segs_in: 4, tcpi_data_segs_out: 4 },
+    },
   },
 ];
 

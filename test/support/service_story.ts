@@ -53,7 +53,7 @@ function parseRollout(words: readonly string[]): Rollout {
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
  * - `behind 1`, `behind 1 0` (epoch, stand-in)
  * - `failed 0 70` (epoch, status)
- * - `exited 0 3` (epoch, status), `exited 0 0 told` (by our stop signal)
+ * - `exited 0 3` (epoch, status), `exited 0 0 told` (by our stop signal), `exited 0 0 told cut` (with connections)
  */
 export function parseEvent(text: string): ServiceEvent {
   const [kind = "", first = "", ...more] = text.split(" ");
@@ -81,7 +81,8 @@ export function parseEvent(text: string): ServiceEvent {
   if (kind === "behind") return { kind, epoch, standIns: more.map(Number) };
   if (kind === "failed") return { kind, epoch, reason: `reason ${epoch}`, status };
   if (kind === "exited") {
-    const exit = { status, asTold: told === "told", text: `exit status ${status}` };
+    const cut = more.includes("cut") ? { cut: 1 } : {};
+    const exit = { status, asTold: told === "told", text: `exit status ${status}`, ...cut };
     return { kind, epoch, exit };
   }
   const simple = SIMPLE.find((name) => name === kind);

@@ -11,11 +11,11 @@ const gone = { phase: "draining", epoch: 2, durationMs: 1204 };
 
 describe("storyLine()", () => {
   it("tells of both generations, and of connections", () => {
-    const connections = { finished: 12, cut: 1, moved: 3 };
+    const connections = { finished: 12, cut: 1, undecided: 2, moved: 3 };
     assert.equal(
       storyLine({ replaced: 2, phases: [...ARRIVAL, gone], failedIn: null, connections }),
       "pre-flight 31 ms, starting 402 ms; generation 2: draining 1204 ms; " +
-        "connections: 12 finished, 1 cut, 3 moved",
+        "connections: 12 finished, 1 cut, 2 undecided, 3 moved",
     );
   });
 

@@ -69,6 +69,7 @@ describe("buildConfig()", () => {
       drain: "auto",
       keepAlive: "leave",
       drainTimeMs: 60_000,
+      drainSpreadMs: null,
       quietMs: 500,
       stopSignal: null,
       stopTimeMs: 10_000,

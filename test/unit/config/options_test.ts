@@ -41,6 +41,7 @@ describe("OPTIONS", () => {
     ["eject-after", "ejectAfterMs", "duration", 0],
     ["drain", "drain", "enum", "auto"],
     ["drain-time", "drainTimeMs", "duration", 60_000],
+    ["drain-spread", "drainSpreadMs", "duration", null],
     ["quiet", "quietMs", "duration", 500],
     ["stop-signal", "stopSignal", "signal", null],
     ["stop-time", "stopTimeMs", "duration", 10_000],

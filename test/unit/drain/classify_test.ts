@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { AMBIGUOUS_QUIET_MS, classify } from "../../../src/drain/classify.ts";
 import type { Activity, EarlierLook } from "../../../src/drain/classify.ts";
-import { countConnections } from "../../../src/drain/connections.ts";
+import { NO_CONNECTIONS, takeCensus, Tracks } from "../../../src/drain/connections.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { TcpSocket, TcpTraffic } from "../../../src/platform/sock_diag.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
@@ -149,28 +149,32 @@ describe("classify() with an earlier look, when the last send and receive fall i
   });
 });
 
-describe("countConnections()", () => {
+describe("takeCensus()", () => {
   const busy = socket({ inode: 1, receiveQueue: 5 });
   const idle = socket({ inode: 2 });
   const closing = socket({ inode: 3, state: C.TCP_LAST_ACK });
+  const lately = socket({ inode: 4, ...at(2_000, 2_010, 1_999) });
 
-  test("counts busy and idle ones; those that close are nobody's any more", {
+  test("tells who is who; those that close are nobody's any more", {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
-    const counts = countConnections([busy, idle, closing, idle], QUIET_MS);
-    assert.deepEqual(counts, { total: 3, busy: 1, idle: 2 });
-    assert.deepEqual(countConnections([], QUIET_MS), { total: 0, busy: 0, idle: 0 });
+    const census = takeCensus([busy, idle, closing, lately], QUIET_MS);
+    assert.deepEqual(census.counts, { total: 3, busy: 1, idle: 1, undecided: 1 });
+    assert.deepEqual([...census.busy, ...census.undecided, ...census.awaited], [1, 4, 1]);
+    assert.deepEqual(takeCensus([], QUIET_MS).counts, NO_CONNECTIONS);
   });
 
-  test("remembers the first look at each, and uses it", { timeout: TEST_TIMEOUT_MS }, () => {
-    const earlier = new Map<number, EarlierLook>();
+  test("uses what was seen at looks before, and forgets who is gone", {
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    const tracks = new Tracks();
     const first = socket({ inode: 7, ...at(2_000, 2_000), bytesAcked: 400, bytesReceived: 100 });
-    assert.equal(countConnections([first], QUIET_MS, earlier).busy, 1);
-    assert.deepEqual([...earlier.keys()], [7]);
+    tracks.note([first], 0);
+    assert.deepEqual([...takeCensus([first], QUIET_MS, tracks).awaited], [7], "in one tick");
     const answered = socket({ inode: 7, ...at(2_000, 2_000), bytesAcked: 500, bytesReceived: 100 });
-    assert.equal(countConnections([answered], QUIET_MS, earlier).idle, 1);
-    assert.equal(earlier.get(7)?.bytesAcked, 400, "the first look stays");
-    countConnections([{ ...socket({ inode: 8 }), traffic: null }], QUIET_MS, earlier);
-    assert.equal(earlier.has(8), false, "nothing to remember");
+    tracks.note([answered], 1_000);
+    assert.equal(takeCensus([answered], QUIET_MS, tracks).awaited.size, 0);
+    tracks.note([{ ...socket({ inode: 8 }), traffic: null }], 2_000);
+    assert.deepEqual([tracks.get(7), tracks.get(8)], [null, null], "nothing to remember");
   });
 });

@@ -171,9 +171,25 @@ describe("the exit status of a stop", () => {
     ]);
   }
 
-  tell("is 124 when the drain time is over", () => serving().given("stop"), [
-    ["drain_timed_out 0", "disarm drain 0", "signal_stop 0", "arm stop 0", "= 0 stopping"],
-    ["exited 0 0 told", "disarm all 0", "kill 0", "retire 0", "finish 124", "="],
+  for (
+    const [how, status] of [
+      ["0 told cut", 124],
+      ["143 told cut", 124],
+      // Nobody was owed anything by then.
+      ["0 told", 0],
+    ] as const
+  ) {
+    tell(`is ${status} when the drain time is over: ${how}`, () => serving().given("stop"), [
+      ["drain_timed_out 0", "disarm drain 0", "signal_stop 0", "arm stop 0", "= 0 stopping"],
+      [`exited 0 ${how}`, "disarm all 0", "kill 0", "retire 0", `finish ${status}`, "="],
+    ]);
+  }
+
+  tell("is 124 when an older generation's connections are cut meanwhile", () => {
+    return draining().given("stop");
+  }, [
+    ["exited 0 143 told cut", "disarm all 0", "kill 0", "retire 0", "= 1 draining"],
+    ["exited 1 0 told", "disarm all 1", "kill 1", "retire 1", "finish 124", "="],
   ]);
 
   tell("is 124 when the stop time is over", stopping, [

@@ -30,4 +30,17 @@ describe("History", () => {
       assert.deepEqual(history.lastReload?.connectionsKept, kept);
     });
   }
+
+  test("knows what was cut of a generation that was rolled back, and of each by itself", () => {
+    const history = new History();
+    for (const epoch of [0, 1]) history.started(epoch, new Date(0));
+    history.before(READY, state([0, "serving"], [1, "probing"]));
+    history.after(state([0, "serving"], [1, "draining"]));
+    history.reloaded({ epoch: 1, result: "ok", reason: null, durationMs: 5 });
+    history.rolledBack(1, "it is ill");
+    const view = history.ended(1, { cut: 3, undecided: 2, kept: null });
+    for (const known of [view, history.lastReload]) {
+      assert.deepEqual([known?.connectionsCut, known?.connectionsUndecided], [3, 2]);
+    }
+  });
 });

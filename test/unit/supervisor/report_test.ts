@@ -202,17 +202,19 @@ describe("updated()", () => {
 
 describe("connectionsView()", () => {
   const kept = (moved: number) => ({ moved, finished: 1, left: 2 });
-  const cases: [number, number, number | null, object][] = [
-    [0, 0, null, { finished: 0, cut: 0, moved: 0 }],
-    [10, 2, null, { finished: 8, cut: 2, moved: 0 }],
-    [10, 2, 5, { finished: 3, cut: 2, moved: 5 }],
+  const cases: [number, number, number, number | null, number][] = [
+    [0, 0, 0, null, 0],
+    [10, 2, 0, null, 8],
+    [10, 2, 4, null, 4],
+    [10, 2, 1, 5, 2],
     // Those that were cut in the queue were never seen as connections.
-    [1, 4, null, { finished: 0, cut: 4, moved: 0 }],
+    [1, 4, 0, null, 0],
   ];
-  for (const [seen, cut, moved, expected] of cases) {
-    it(`${seen} seen, ${cut} cut, ${moved} moved`, () => {
-      const found = connectionsView(seen, cut, moved === null ? null : kept(moved));
-      assert.deepEqual(found, expected);
+  for (const [seen, cut, undecided, moved, finished] of cases) {
+    it(`${seen} seen, ${cut} cut, ${undecided} undecided, ${moved} moved`, () => {
+      const losses = { cut, undecided, kept: moved === null ? null : kept(moved) };
+      const expected = { finished, cut, undecided, moved: moved ?? 0 };
+      assert.deepEqual(connectionsView(seen, losses), expected);
     });
   }
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Terminator } from "../../../src/supervisor/terminator.ts";
+import { waitUntil } from "../../support/wait_until.ts";
 
 const LOOK_MS = 150;
 
@@ -62,3 +63,25 @@ for (const [later, expected] of [[0, 0], [2, 2], [null, 0]] as const) {
     assert.equal(signals.length, 1, "whatever could be seen");
   });
 }
+
+test("cut is what was owed something at the signal, once, and what was closed before it", async () => {
+  const spans: number[] = [];
+  const terminator = new Terminator({
+    policy: {
+      ...{ minDrainMs: 0, maxDrainMs: 80, quietMs: 10, stopTimeMs: 20 },
+      ...{ finishesRequests: false, expectsListener: false, skipsEmptying: false },
+    },
+    look: () => ({ fresh: 0, busy: 5, owed: 2, undecided: 3, idle: 0, listening: true }),
+    closeLongLived: (_, { beganAtMs, endsAtMs }) => spans.push(endsAtMs - beganAtMs) === 1 ? 4 : 0,
+    endIdle: () => {},
+    onBegin: () => {},
+    onPhase: () => {},
+    signal: () => {},
+    kill: () => terminator.gone(),
+  });
+  terminator.terminate();
+  await waitUntil(() => terminator.phase === "over", { what: "it has had KILL" });
+  terminator.close();
+  assert.deepEqual([terminator.cut, terminator.undecided], [6, 3]);
+  assert.deepEqual([...new Set(spans.map(Math.round))], [60], "until the stop signal");
+});
