@@ -17,7 +17,7 @@ function generation(takesConnections: boolean) {
   const moving = new Map<number, () => void>();
   const context = {
     platform: {},
-    listeners: { groups: [], groupsOf: () => [] },
+    listeners: { groups: [], groupsOf: () => [], standsIn: () => false },
     config: { drain: "auto", stopSignal: null, quietMs: 0, drainTimeMs: 60_000, stopTimeMs: 0 },
     preset: PRESETS.find(({ graceful }) => !graceful),
     migration: { moving, abandon: () => calls++, crossings },
