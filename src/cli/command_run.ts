@@ -23,7 +23,6 @@ import type { Platform } from "../platform/platform.ts";
 import { Listeners } from "../steering/listeners.ts";
 import { Children } from "../supervisor/children.ts";
 import { Foreground } from "../supervisor/foreground.ts";
-import { OwnOutputs } from "../supervisor/own_output.ts";
 import { ServiceManager } from "../supervisor/service_manager.ts";
 import { GracefulService } from "../supervisor/graceful_service.ts";
 import type { StopReport } from "../supervisor/snapshot.ts";
@@ -56,9 +55,6 @@ import { handleSignals } from "./signals.ts";
 import { explainHandoffSocket, takeOver } from "./takeover.ts";
 import { VERSION } from "./version.ts";
 import { leaveDirectory, surroundingsOf } from "./working_directory.ts";
-
-/** How long the end of baton waits for a reader of its output that has not taken everything yet. */
-const SLOW_READER_MS = 2_000;
 
 /** @returns the status to exit with, when everything is over */
 export async function commandRun(platform: Platform, config: Config): Promise<number> {
@@ -143,7 +139,7 @@ async function run(
     pidfile?.remove();
     taker?.close();
     lock?.close();
-    OwnOutputs.of(platform).settle(SLOW_READER_MS);
+    preparation.finishOutput(platform);
     await platform.close();
   }
 }
@@ -269,12 +265,7 @@ async function supervise(parts: RunParts): Promise<number> {
     ports: () => listeners.groups.map((group) => group.address.port),
     probesAccepted: () => names.probesAccepted,
   });
-  // After the start baton never ends because of an error of its own: it says so, and goes on.
-  const onError = (error: unknown) => {
-    logger.error(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
-  };
-  platform.reactor.onError = onError;
-  platform.runtime.onUncaught(onError);
+  preparation.surviveErrors(platform, logger);
   if (ownsNames) names.startKeeper(heritage !== null);
   const { ignoresHangup } = surroundings;
   const stopSignals = handleSignals({

@@ -28,7 +28,7 @@ import { shutdownPlan } from "../supervisor/plan.ts";
 import { ShutdownService } from "../supervisor/shutdown_service.ts";
 import { StopWishes } from "../supervisor/stop_wish.ts";
 import { CommandError } from "./command_error.ts";
-import { openLogger } from "./preparation.ts";
+import { openLogger, surviveErrors } from "./preparation.ts";
 import { EXIT_BUSY } from "./exit_status.ts";
 import { catchStopOn, stopAt } from "./signals.ts";
 import { controlFixture, lockFixture, pidfileFixture } from "./fixtures.ts";
@@ -90,11 +90,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     probePort: pod.probeAddress?.port ?? null,
     probesAccepted: () => probes?.accepted ?? 0,
   });
-  const onError = (error: unknown) => {
-    logger.error(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
-  };
-  platform.reactor.onError = onError;
-  platform.runtime.onUncaught(onError);
+  surviveErrors(platform, logger);
   try {
     pidfile?.take();
     probes = openProbes(platform, pod.probeAddress, () => service.probes(), false);

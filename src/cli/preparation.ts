@@ -5,8 +5,25 @@ import { Logger } from "../log/logger.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ownCommandLine } from "../platform/proc.ts";
+import { OwnOutputs } from "../supervisor/own_output.ts";
 
 const LOG_MODE = 0o640;
+/** How long the end of baton waits for a reader of its output that has not taken everything yet. */
+const SLOW_READER_MS = 2_000;
+
+/** After its start baton never ends because of an error of its own: it logs the error and carries on. */
+export function surviveErrors(platform: Platform, logger: Logger): void {
+  const onError = (error: unknown) => {
+    logger.error(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+  };
+  platform.reactor.onError = onError;
+  platform.runtime.onUncaught(onError);
+}
+
+/** What servers have printed and baton has in hand is written out before baton ends. */
+export function finishOutput(platform: Platform): void {
+  OwnOutputs.of(platform).settle(SLOW_READER_MS);
+}
 
 /** The words that start this very baton anew, from its file as it will be then. */
 export function programOf(platform: Platform): readonly string[] {

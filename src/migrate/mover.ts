@@ -5,13 +5,10 @@
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Group } from "../steering/group.ts";
-import type { Listeners } from "../steering/listeners.ts";
-import type { KeptConnections } from "./kept.ts";
 import { firstLook, isHeldBack, nextLook, readBy, sent } from "./connection.ts";
 import type { Look, Watched } from "./connection.ts";
-import type { Crossed, CrossingTable } from "./crossing.ts";
 import { isBlocking, look, open, pause } from "./grip.ts";
+import type { MoverOptions } from "./mover_options.ts";
 import { Rounds } from "./rounds.ts";
 import { verdict } from "./verdict.ts";
 import type { Verdict } from "./verdict.ts";
@@ -33,25 +30,6 @@ const FOLLOW_MS = 4;
 /** Clients that think are waited for, to see that they speak HTTP. */
 const SEE_MS = 2_000;
 const BETWEEN_LOOK_MS = 100;
-
-export interface MoverOptions {
-  readonly listeners: Listeners;
-  readonly crossings: CrossingTable;
-  /** Of the generation that is replaced; and whether another one accepts at an address. */
-  processes(): readonly number[];
-  isSucceeded(group: Group): boolean;
-  readonly quietMs: number;
-  /** After this time the server is told to stop, whatever is under way. */
-  readonly drainTimeMs: number;
-  /** After this time the server finishes by itself what is under way; Infinity: it does not. */
-  readonly settleMs: number;
-  /** The server is in the middle of something there, whatever a single look says: an event stream. */
-  isOwed?(inode: number): boolean;
-  /** Everything that can be moved is on its way: the server may be told to stop. */
-  readonly onReady: (kept: KeptConnections) => void;
-  /** What became of one that was moved. */
-  readonly onEnd: (how: keyof Crossed) => void;
-}
 
 export class Mover {
   readonly #list: Watchlist;

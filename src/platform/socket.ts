@@ -140,13 +140,7 @@ export class Sockets {
 
   /** What the kernel knows this socket by, and no other one ever. SO_COOKIE, Linux 4.12 */
   cookie(fd: Fd): bigint {
-    const value = struct(8);
-    const length = struct(4);
-    length.view.setUint32(0, 8, true);
-    const { c } = this.libc;
-    const result = c.getsockopt(fd.number, C.SOL_SOCKET, C.SO_COOKIE, value.bytes, length.bytes);
-    this.libc.check(result, "getsockopt", `SO_COOKIE of descriptor ${fd.number}`);
-    return value.view.getBigUint64(0, true);
+    return this.#optionBytes(fd, C.SOL_SOCKET, C.SO_COOKIE, 8).getBigUint64(0, true);
   }
 
   /** Bytes received and not yet read. FIONREAD, tcp(7) */
@@ -167,13 +161,7 @@ export class Sockets {
 
   /** TCP_* state number: tcpi_state, the first byte of struct tcp_info. */
   tcpState(fd: Fd): number {
-    const { bytes } = struct(1);
-    const length = struct(4);
-    length.view.setUint32(0, 1, true);
-    const { c } = this.libc;
-    const result = c.getsockopt(fd.number, C.IPPROTO_TCP, C.TCP_INFO, bytes, length.bytes);
-    this.libc.check(result, "getsockopt", "TCP_INFO");
-    return bytes[0] ?? 0;
+    return this.#optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, 1).getUint8(0);
   }
 
   /** What has come and was not read, up to the size of `buffer`; it stays there. Never blocks. */
@@ -196,13 +184,17 @@ export class Sockets {
 
   /** Integer option. */
   option(fd: Fd, level: number, name: number): number {
-    const value = struct(4);
+    return this.#optionBytes(fd, level, name, 4).getInt32(0, true);
+  }
+
+  /** The first `size` bytes of an option. getsockopt(2) */
+  #optionBytes(fd: Fd, level: number, name: number, size: number): DataView {
+    const { bytes, view } = struct(size);
     const length = struct(4);
-    length.view.setUint32(0, 4, true);
-    const { c } = this.libc;
-    const result = c.getsockopt(fd.number, level, name, value.bytes, length.bytes);
+    length.view.setUint32(0, size, true);
+    const result = this.libc.c.getsockopt(fd.number, level, name, bytes, length.bytes);
     this.libc.check(result, "getsockopt", `option ${name} of descriptor ${fd.number}`);
-    return value.view.getInt32(0, true);
+    return view;
   }
 
   setOption(fd: Fd, level: number, name: number, value: number): void {
@@ -262,22 +254,11 @@ export class Sockets {
 
   /** SO_PEERCRED: who connected, as the kernel recorded it at connect(2). */
   peerCredentials(fd: Fd): PeerCredentials {
-    const value = struct(12);
-    const length = struct(4);
-    length.view.setUint32(0, 12, true);
-    const { c } = this.libc;
-    const result = c.getsockopt(
-      fd.number,
-      C.SOL_SOCKET,
-      C.SO_PEERCRED,
-      value.bytes,
-      length.bytes,
-    );
-    this.libc.check(result, "getsockopt", "SO_PEERCRED");
+    const view = this.#optionBytes(fd, C.SOL_SOCKET, C.SO_PEERCRED, 12);
     return {
-      pid: value.view.getInt32(0, true),
-      uid: value.view.getUint32(4, true),
-      gid: value.view.getUint32(8, true),
+      pid: view.getInt32(0, true),
+      uid: view.getUint32(4, true),
+      gid: view.getUint32(8, true),
     };
   }
 

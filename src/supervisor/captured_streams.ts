@@ -7,6 +7,7 @@
  */
 import type { RunningContext } from "./context.ts";
 import { outlivesBaton } from "./policy.ts";
+import type { Running } from "./running.ts";
 
 const STREAMS = [1, 2];
 
@@ -20,4 +21,16 @@ export function capturedStreams(
   if (outlivesBaton(config) && members > 0) return [];
   if (config.ready.some(({ kind }) => kind === "log")) return STREAMS;
   return STREAMS.filter((stream) => !platform.terminals.takesOutput(stream));
+}
+
+/** A generation that has a process, or has had one: what it prints does not come through baton, or does no longer. */
+export function printsDirectly(
+  { facts, context, entrance, process }: Pick<
+    Running,
+    "facts" | "context" | "entrance" | "process"
+  >,
+): boolean {
+  if ((entrance?.lastWords ?? null) !== null || process === null) return false;
+  return facts.handedOver || context.config.output === "direct" ||
+    capturedStreams(context).length < STREAMS.length;
 }

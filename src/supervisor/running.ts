@@ -7,7 +7,7 @@ import type { Notification } from "../platform/seccomp.ts";
 import { NotifyServer } from "../systemd/notify_server.ts";
 import { factsOf, NO_FACTS } from "../upgrade/resume_state.ts";
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
-import { capturedStreams } from "./captured_streams.ts";
+import { capturedStreams, printsDirectly } from "./captured_streams.ts";
 import { AcceptWatch } from "./accept_watch.ts";
 import type { ResumeOptions, RunningContext, StartOptions } from "./context.ts";
 import type { Entrance } from "./entrance.ts";
@@ -92,9 +92,7 @@ export class Running implements GenerationHandle {
 
   /** It writes to baton's own descriptors: what it prints is not seen here any more. */
   get outputIsDirect(): boolean {
-    if ((this.entrance?.lastWords ?? null) !== null || this.process === null) return false;
-    return this.facts.handedOver || this.context.config.output === "direct" ||
-      capturedStreams(this.context).length < 2;
+    return printsDirectly(this);
   }
 
   /** @throws when the launcher cannot even be spawned */

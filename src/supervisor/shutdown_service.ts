@@ -182,11 +182,12 @@ export class ShutdownService {
 
   snapshot(): Snapshot {
     const { platform, config, version } = this.options;
-    const isEnding = this.pod.terminator.phase !== "serving";
+    const { terminator, traffic } = this.pod;
+    const isEnding = terminator.phase !== "serving";
     // The looks of an end are told apart from each other: none may come between them.
-    const look = isEnding ? this.pod.terminator.latest : this.pod.traffic.look(performance.now());
+    const look = isEnding ? terminator.latest : traffic.look(performance.now());
     const { owed: busy = 0, atRest: idle = 0, undecided = 0 } = look ?? {};
-    const { terminator } = this.pod;
+    const startedAt = this.#startedAt.toISOString();
     return {
       name: config.name,
       version,
@@ -194,7 +195,7 @@ export class ShutdownService {
       epoch: isEnding ? null : EPOCH,
       incarnation: 0,
       command: config.command,
-      startedAt: this.#startedAt.toISOString(),
+      startedAt,
       listeners: [],
       generations: [{
         epoch: EPOCH,
@@ -202,7 +203,7 @@ export class ShutdownService {
         outcome: isEnding ? "stopped" : null,
         reason: null,
         pid: this.#server?.pid ?? null,
-        startedAt: this.#startedAt.toISOString(),
+        startedAt,
         checks: [],
         connections: { total: busy + idle + undecided, busy, idle, undecided },
         connectionsCut: terminator.cut,
