@@ -37,11 +37,20 @@ const print = () => {
 }, "x"));
 };
 if (phase === 0) print();`;
+/** A host would be looked up first, and the event loop go round before the listen. */
 const JS_SERVER = `
 require("node:http").createServer((request, response) => {
   if (phase > 1) print();
   response.end("ok");
-}).listen(Number(PORT), "127.0.0.1", () => { if (phase === 1) print(); });`;
+}).listen(Number(PORT), () => { if (phase === 1) print(); });`;
+/** More than any pipe holds, in one write: the rest waits in the event loop, however fast the reader is. */
+const JS_AT_ONCE = `let text = "";
+const say = (line) => {
+  text += line + "\\n";
+  if (text.length < AMOUNT) return;
+  process.stdout.write(text);
+  text = "";
+};${JS_LINES}${JS_SERVER}`;
 const JS = `const say = (line) => console.log(line);${JS_LINES}${JS_SERVER}`;
 const JS_STREAM =
   `const say = (line) => process.stdout.write(line + "\\n");${JS_LINES}${JS_SERVER}`;
@@ -185,6 +194,7 @@ const script = (name: string, text: string) => (program: string, work: TempDir) 
 
 export const PRINTING_SERVERS: readonly PrintingServer[] = [
   { name: "node", program: findNode, command: script("s.js", JS) },
+  { name: "node, at once", program: findNode, command: script("s.js", JS_AT_ONCE) },
   {
     name: "node below a shell",
     program: findNode,
