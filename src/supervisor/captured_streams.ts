@@ -5,9 +5,11 @@
  * sees the terminal itself. Where a line of the output is waited for it must come through baton all the same, and
  * with `stty tostop`, which stops whoever writes from the background.
  */
+import type { GenerationFacts } from "../upgrade/resume_state.ts";
 import type { RunningContext } from "./context.ts";
 import { outlivesBaton } from "./policy.ts";
-import type { Running } from "./running.ts";
+import type { ServerProcess } from "./server_process.ts";
+import type { Entrance } from "./entrance.ts";
 
 const STREAMS = [1, 2];
 
@@ -23,13 +25,15 @@ export function capturedStreams(
   return STREAMS.filter((stream) => !platform.terminals.takesOutput(stream));
 }
 
+interface Printing {
+  readonly facts: Pick<GenerationFacts, "handedOver">;
+  readonly context: Pick<RunningContext, "config" | "platform">;
+  readonly entrance: Pick<Entrance, "lastWords"> | null;
+  readonly process: ServerProcess | null;
+}
+
 /** A generation that has a process, or has had one: what it prints does not come through baton, or does no longer. */
-export function printsDirectly(
-  { facts, context, entrance, process }: Pick<
-    Running,
-    "facts" | "context" | "entrance" | "process"
-  >,
-): boolean {
+export function printsDirectly({ facts, context, entrance, process }: Printing): boolean {
   if ((entrance?.lastWords ?? null) !== null || process === null) return false;
   return facts.handedOver || context.config.output === "direct" ||
     capturedStreams(context).length < STREAMS.length;

@@ -32,6 +32,7 @@ import type {
   TrialReport,
   UpgradeReport,
 } from "./snapshot.ts";
+import { shutdownSnapshot } from "./shutdown_snapshot.ts";
 import { StopPolicy } from "./stop_policy.ts";
 
 const EPOCH = 0;
@@ -182,39 +183,11 @@ export class ShutdownService {
 
   snapshot(): Snapshot {
     const { platform, config, version } = this.options;
-    const { terminator, traffic } = this.pod;
-    const isEnding = terminator.phase !== "serving";
-    // The looks of an end are told apart from each other: none may come between them.
-    const look = isEnding ? terminator.latest : traffic.look(performance.now());
-    const { owed: busy = 0, atRest: idle = 0, undecided = 0 } = look ?? {};
-    const startedAt = this.#startedAt.toISOString();
-    return {
-      name: config.name,
-      version,
-      pid: platform.runtime.pid,
-      epoch: isEnding ? null : EPOCH,
-      incarnation: 0,
-      command: config.command,
-      startedAt,
-      listeners: [],
-      generations: [{
-        epoch: EPOCH,
-        state: this.#signalled ? "stopping" : isEnding ? "draining" : "serving",
-        outcome: isEnding ? "stopped" : null,
-        reason: null,
-        pid: this.#server?.pid ?? null,
-        startedAt,
-        checks: [],
-        connections: { total: busy + idle + undecided, busy, idle, undecided },
-        connectionsCut: terminator.cut,
-        connectionsUndecided: terminator.undecided,
-        takesConnections: false,
-      }],
-      restarts: { ok: 0, failed: 0, crashes: 0 },
-      lastReload: null,
-      trial: null,
-      self: { watches: platform.reactor.size },
-    };
+    return shutdownSnapshot({
+      ...{ config, version, pid: platform.runtime.pid, watches: platform.reactor.size },
+      ...{ epoch: EPOCH, pod: this.pod, serverPid: this.#server?.pid ?? null },
+      ...{ startedAt: this.#startedAt.toISOString(), isSignalled: this.#signalled },
+    });
   }
 
   #whyNotReady(): string | null {
