@@ -197,6 +197,29 @@ while True:
     main.accept()[0].close()
 `;
 
+/** At SIGUSR2 two threads listen at the late port, each with a socket of its own. */
+const WORKERS = `
+import os, signal, socket, threading
+def work(port):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(64)
+    answer = f"version=1 pid={os.getpid()}".encode()
+    head = b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(answer)
+    while True:
+        client, _ = listener.accept()
+        with client:
+            if client.recv(65536):
+                client.sendall(head + answer)
+def start(port):
+    threading.Thread(target=work, args=(port,), daemon=True).start()
+signal.signal(signal.SIGUSR2, lambda *_: [start(int(os.environ["LATER_PORT"])) for _ in range(2)])
+start(int(os.environ["PORT"]))
+while True:
+    signal.pause()
+`;
+
 describe("a late port", () => {
   test("that the next version opens at all addresses is opened", TEST, async () => {
     const command = [required("node", findNode()), "-e", MOVES];
@@ -255,23 +278,7 @@ process.on("SIGUSR2", () => late.listening ? late.close() : late.listen(LATER_PO
   });
 
   test("of several workers, one listener each", TEST, async () => {
-    const script = `
-const cluster = require("node:cluster");
-const http = require("node:http");
-const { PORT, LATER_PORT } = process.env;
-const answer = (_, response) => response.end("version=1 pid=" + process.ppid);
-if (cluster.isPrimary) {
-  const workers = [cluster.fork(), cluster.fork()];
-  process.on("SIGUSR2", () => workers.forEach((worker) => worker.send("open")));
-} else {
-  http.createServer(answer).listen({ port: PORT, host: "127.0.0.1", exclusive: true, reusePort: true });
-  process.on("message", () => http.createServer(answer).listen({
-    port: LATER_PORT, host: "127.0.0.1", exclusive: true, reusePort: true,
-  }));
-}
-`;
-    using work = tempDir();
-    const command = [required("node", findNode()), work.write("cluster.js", script)];
+    const command = [required("python3", findPython()), "-c", WORKERS];
     const service = await startLate("60s", [], command);
     await using baton = service.baton;
     await using load = loadOn(service.late);

@@ -10,14 +10,14 @@ import { NO_FACTS } from "../../../src/upgrade/resume_state.ts";
 const EPOCH = 3;
 
 /** A generation without processes, connections and listeners: it is drained as soon as it can be. */
-function generation(takesConnections: boolean) {
+function generation(takesConnections: boolean, needed = { isNeeded: false }) {
   const { promise: drained, resolve } = Promise.withResolvers<void>();
   let calls = 0;
   const crossings = { inodes: new Set(), owes: false };
   const moving = new Map<number, () => void>();
   const context = {
     platform: {},
-    listeners: { groups: [], groupsOf: () => [], standsIn: () => false },
+    listeners: { groups: [], groupsOf: () => [], standsIn: () => needed.isNeeded },
     config: { drain: "auto", stopSignal: null, quietMs: 0, drainTimeMs: 60_000, stopTimeMs: 0 },
     preset: PRESETS.find(({ graceful }) => !graceful),
     migration: { moving, abandon: () => calls++, crossings },
@@ -70,6 +70,19 @@ describe("Stopping.drain()", () => {
     assert.equal(moving.size, 0);
     await drained;
     assert.equal(facts.kept, null);
+  });
+
+  test("moves them only when it is not needed beside its heir any more", async () => {
+    const needed = { isNeeded: true };
+    const { stopping, facts, moving, drained } = generation(true, needed);
+    stopping.drain(false, true);
+    assert.equal(moving.size, 0, "it goes on, and would read from them too");
+    await drained;
+    assert.equal(facts.kept, null);
+    needed.isNeeded = false;
+    stopping.drain(false, true);
+    assert.deepEqual([...moving.keys()], [EPOCH]);
+    stopping.cancel();
   });
 
   test("says so to all others when it is the last", () => {
