@@ -18,8 +18,8 @@ export interface Counted {
 }
 
 export class CutRecord {
-  /** Inodes: each is counted once, also when a second signal follows the first. */
-  readonly #counted = new Set<number>();
+  /** By inode, as what: each is counted once, also when a second signal follows the first. */
+  readonly #counted = new Map<number, "cut" | "undecided">();
   #hasCountedQueue = false;
   #closed = 0;
 
@@ -32,9 +32,7 @@ export class CutRecord {
 
   /** Connections that were owed something were closed. */
   closed(inodes: readonly number[]): void {
-    const news = this.#uncounted(inodes);
-    this.#closed += news;
-    this.facts.cut += news;
+    this.#closed += this.#count(inodes, "cut");
   }
 
   /** All that there is will be cut now. A look that fails leaves what the one before has found. */
@@ -42,16 +40,30 @@ export class CutRecord {
     try {
       drain.recount();
     } finally {
-      this.facts.cut += this.#uncounted(drain.census.busy);
-      this.facts.undecided += this.#uncounted(drain.census.undecided);
+      this.#count(drain.census.busy, "cut");
+      this.#count(drain.census.undecided, "undecided");
       if (!this.#hasCountedQueue) this.facts.cut += drain.waiting;
       this.#hasCountedQueue = true;
     }
   }
 
-  #uncounted(inodes: Iterable<number>): number {
+  /** A process that has outlived the signal has these open, and may finish with them. @returns how many were counted */
+  spare(inodes: Iterable<number>): number {
+    let spared = 0;
+    for (const inode of inodes) {
+      const as = this.#counted.get(inode);
+      if (as === undefined) continue;
+      this.#counted.delete(inode);
+      this.facts[as]--;
+      spared++;
+    }
+    return spared;
+  }
+
+  #count(inodes: Iterable<number>, as: "cut" | "undecided"): number {
     const news = [...inodes].filter((inode) => !this.#counted.has(inode));
-    for (const inode of news) this.#counted.add(inode);
+    for (const inode of news) this.#counted.set(inode, as);
+    this.facts[as] += news.length;
     return news.length;
   }
 }

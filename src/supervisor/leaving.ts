@@ -11,6 +11,7 @@ import type { KilledProcess } from "./killed.ts";
 import { Rest } from "./rest.ts";
 import type { ServerProcess } from "./server_process.ts";
 import type { StopPolicy } from "./stop_policy.ts";
+import type { Stopping } from "./stopping.ts";
 
 /** What this needs of its generation. */
 export interface LeavingGeneration {
@@ -28,18 +29,21 @@ export class Leaving {
   readonly #rest: Rest;
   #onRestGone: (() => void) | null = null;
   readonly #onEnd: (exit: ExitReport) => void;
+  readonly policy: StopPolicy;
   #hadTerminal = false;
 
   constructor(
     readonly generation: LeavingGeneration,
-    readonly policy: StopPolicy,
+    readonly stopping: Pick<Stopping, "policy" | "spareRest" | "cutRest">,
     onEnd: (exit: ExitReport) => void,
   ) {
     const { platform, config, listeners } = generation.context;
+    this.policy = stopping.policy;
     this.#rest = new Rest({
-      ...{ platform, config, policy },
+      ...{ platform, config, policy: this.policy },
       ports: () => listeners,
       processes: () => generation.processes(),
+      onOverdue: () => stopping.cutRest(),
       onTold: () => {
         generation.facts.stopTold = true;
       },
@@ -84,6 +88,7 @@ export class Leaving {
 
   #tellRest(gently: boolean): void {
     const { config } = this.generation.context;
+    if (gently) this.stopping.spareRest();
     // The time in which a server finishes its requests is not for helpers.
     if (this.#rest.tell(gently) === 0) this.generation.timers.limit("stop", config.stopTimeMs);
   }

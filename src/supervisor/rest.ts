@@ -21,6 +21,8 @@ export interface RestOwner {
   /** Ports at which clients are connected. */
   ports(): PortsOfGroups;
   processes(): number[];
+  /** Some still answer, and are told all the same. */
+  onOverdue?(): void;
   /** All have got it. */
   onTold(): void;
 }
@@ -28,6 +30,7 @@ export interface RestOwner {
 export class Rest {
   readonly #told = new Set<number>();
   #patientUntilMs = 0;
+  #wasPatient = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(readonly owner: RestOwner) {}
@@ -48,6 +51,9 @@ export class Rest {
     const untold = this.owner.processes().filter((pid) => !this.#told.has(pid));
     const isPatient = performance.now() < this.#patientUntilMs;
     const busy = isPatient ? this.#busyAmong(untold) : new Set<number>();
+    // Those that are left after a first round were busy.
+    if (this.#wasPatient && !isPatient && untold.length > 0) this.owner.onOverdue?.();
+    this.#wasPatient = isPatient;
     for (const pid of untold) {
       if (busy.has(pid)) continue;
       this.#told.add(pid);

@@ -51,7 +51,7 @@ export class Running implements GenerationHandle {
     const ready = builtInGate(config.ready);
     this.gate = new Gate(epoch, ready, listeners, options.wantsNotification, this.health);
     this.#stopping = new Stopping(this);
-    this.#leaving = new Leaving(this, this.#stopping.policy, (exit) => this.#end(exit));
+    this.#leaving = new Leaving(this, this.#stopping, (exit) => this.#end(exit));
     this.tenancy = new Tenancy(this);
   }
 

@@ -37,6 +37,7 @@ export class Stopping {
   readonly #seen = new Set<number>();
   /** Null: not by this baton. */
   #signalledAtMs: number | null = null;
+  #hasSpared = false;
 
   constructor(readonly generation: Stoppable) {
     const { config, preset } = generation.context;
@@ -210,7 +211,25 @@ export class Stopping {
     this.cancel();
     const { facts, process: server } = this.generation;
     if (isOverdue) this.#sayKilled();
-    this.#cutBy(this.policy.finishesRequests || !facts.stopSent, () => server?.kill());
+    const isCut = this.policy.finishesRequests || !facts.stopSent || this.#hasSpared;
+    this.#cutBy(isCut, () => server?.kill());
+  }
+
+  /** The leading process has ended: what is open in those that it leaves was not cut by its signal. */
+  spareRest(): void {
+    const { context: { platform, listeners } } = this.generation;
+    try {
+      const open = new SocketTable(platform, listeners).connectionsOf(this.generation.processes());
+      this.#hasSpared = this.#record.spare(open.map(({ inode }) => inode)) > 0;
+    } catch (error) {
+      // A look that fails is no news.
+      if (!(error instanceof SystemCallError)) throw error;
+    }
+  }
+
+  /** They have had their time to finish, and get the signal now. */
+  cutRest(): void {
+    if (this.#hasSpared && this.#drain !== null) this.#record.cutAll(this.#drain);
   }
 
   #sayKilled(): void {
