@@ -31,6 +31,7 @@ interface Options {
 }
 
 const terminal = new Terminal();
+let isInterrupted = false;
 
 function parse(argv: readonly string[]): Options {
   const { values, positionals } = parseArgs({
@@ -57,7 +58,7 @@ function parse(argv: readonly string[]): Options {
 async function main(options: Options, report: Report): Promise<number> {
   await Deno.mkdir(LOGS, { recursive: true });
   const deadline = options.minutes > 0 ? performance.now() + options.minutes * MS_PER_MINUTE : null;
-  const isOver = () => deadline !== null && performance.now() >= deadline;
+  const isOver = () => isInterrupted || (deadline !== null && performance.now() >= deadline);
   await using deno = await DenoForAll.create();
   let files = 0;
   let round = 0;
@@ -83,6 +84,7 @@ async function main(options: Options, report: Report): Promise<number> {
 
 /** Ends what runs, and still says what came of the rest. */
 async function interrupt(options: Options, report: Report): Promise<never> {
+  isInterrupted = true;
   terminal.status("");
   killRunning();
   await removeFolders();
