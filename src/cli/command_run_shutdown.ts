@@ -30,7 +30,7 @@ import { StopWishes } from "../supervisor/stop_wish.ts";
 import { CommandError } from "./command_error.ts";
 import { openLogger, surviveErrors } from "./preparation.ts";
 import { EXIT_BUSY } from "./exit_status.ts";
-import { catchStopOn, stopAt } from "./signals.ts";
+import { catchStopOn, hasTerminal, stopAt, stopSignalsOf } from "./signals.ts";
 import { controlFixture, lockFixture, pidfileFixture } from "./fixtures.ts";
 import { Pidfile } from "./pidfile.ts";
 import { openProbes, podSetup } from "./pod_setup.ts";
@@ -53,9 +53,13 @@ export const FORWARDED = SIGNAL_NAMES.filter((name) => !isStopping(name) && !KEP
 export async function commandRunShutdown(platform: Platform, given: Config): Promise<number> {
   const early: SignalName[] = [];
   let onSignal: (signal: SignalName) => void = (signal) => early.push(signal);
-  const handled = [...STOP_SIGNALS, ...FORWARDED.filter((name) => !given.stopOn.includes(name))];
+  // The server gets USR1 and WINCH: what an image has for its STOPSIGNAL, its server knows.
+  const forwards = { usr1: true, winch: true };
+  const uses = { logFile: given.logFile, forwards, hasTerminal: hasTerminal() };
+  const stopOn = stopSignalsOf(platform, given, uses);
+  const handled = [...STOP_SIGNALS, ...FORWARDED.filter((name) => !stopOn.includes(name))];
   const removers = [
-    ...catchStopOn(platform, given, (signal) => onSignal(signal)),
+    ...catchStopOn(platform, stopOn, (signal) => onSignal(signal)),
     ...handled.map((signal) => platform.runtime.onSignal(signal, () => onSignal(signal))),
   ];
   const env = platform.runtime.env();
@@ -100,7 +104,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     logger.info(`baton ${VERSION} runs ${config.command.join(" ")}`, {
       pid: platform.runtime.pid,
     });
-    const targets = { service, config, logger, wishes: new StopWishes() };
+    const targets = { service, config, logger, wishes: new StopWishes(), stopOn };
     onSignal = (signal) => handle(signal, targets);
     service.start();
     for (const hint of lostDescriptors({ argv: config.command, members: 0 })) {
@@ -153,12 +157,13 @@ interface Targets {
   readonly config: Config;
   readonly logger: Logger;
   readonly wishes: StopWishes;
+  readonly stopOn: readonly SignalName[];
 }
 
 function handle(signal: SignalName, targets: Targets): void {
-  const { service, config, logger } = targets;
+  const { service, config, logger, stopOn } = targets;
   if (isStopping(signal)) return stopAt(signal, targets);
-  if (config.stopOn.includes(signal)) {
+  if (stopOn.includes(signal)) {
     logger.info(`${signal}: stop`);
     return service.stop();
   }

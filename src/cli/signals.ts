@@ -3,7 +3,7 @@
  *
  * HUP reloads; USR2 upgrades baton itself. TERM, INT and QUIT stop gracefully; the second time
  * without waiting, the third at once (supervisor/stop_wish.ts says what is one time); so do those of `--stop-on`,
- * whatever else they would mean. USR1 reopens baton's log and goes to the server if that knows it. A HUP that comes because
+ * whatever else they would mean, and for process 1 those of `image_stop_signals.ts`. USR1 reopens baton's log and goes to the server if that knows it. A HUP that comes because
  * the terminal was closed is not a reload: it stops the service, as any program in a terminal stops.
  */
 import type { Config, SignalName } from "../config/config.ts";
@@ -14,6 +14,8 @@ import type { Logger } from "../log/logger.ts";
 import type { Platform } from "../platform/platform.ts";
 import { processName, processStat } from "../platform/proc.ts";
 import type { Foreground } from "../supervisor/foreground.ts";
+import { imageStopSignals } from "./image_stop_signals.ts";
+import type { SignalUses } from "./image_stop_signals.ts";
 import { StopWishes } from "../supervisor/stop_wish.ts";
 
 /** What signals are about. */
@@ -52,6 +54,11 @@ export function handleSignals(targets: SignalTargets): () => void {
     logger.info(`${signal}: stop`);
     supervisor.stop();
   };
+  const stopOn = stopSignalsOf(platform, config, {
+    logFile: config.logFile,
+    forwards: { usr1: forwardsUsr1(targets), winch: false },
+    hasTerminal: hadTerminal,
+  });
   const wishes = new StopWishes();
   const handlers: [signal: SignalName, handler: () => void][] = [
     ["SIGHUP", reload],
@@ -72,21 +79,30 @@ export function handleSignals(targets: SignalTargets): () => void {
     }],
   ];
   const removers = [
-    ...handlers.filter(([signal]) => !config.stopOn.includes(signal) || isStopping(signal))
+    ...handlers.filter(([signal]) => !stopOn.includes(signal))
       .map(([signal, handler]) => platform.runtime.onSignal(signal, handler)),
-    ...catchStopOn(platform, config, stop),
+    ...catchStopOn(platform, stopOn, stop),
   ];
   return () => removers.forEach((remove) => remove());
 }
 
-/** What `--stop-on` names. @returns what removes the handlers again */
-export function catchStopOn(
+/** What stops baton besides TERM, INT and QUIT: what `--stop-on` names, and the image's own STOPSIGNAL. */
+export function stopSignalsOf(
   platform: Platform,
   { stopOn }: Pick<Config, "stopOn">,
+  uses: SignalUses,
+): SignalName[] {
+  const all = new Set([...stopOn, ...imageStopSignals(platform.runtime.pid, uses)]);
+  return [...all].filter((signal) => !isStopping(signal));
+}
+
+/** @param stopOn as `stopSignalsOf` has them @returns what removes the handlers again */
+export function catchStopOn(
+  platform: Platform,
+  stopOn: readonly SignalName[],
   stop: (signal: SignalName) => void,
 ): (() => void)[] {
-  return stopOn.filter((signal) => !isStopping(signal))
-    .map((signal) => platform.onSignalNumber(signalNumber(signal), () => stop(signal)));
+  return stopOn.map((signal) => platform.onSignalNumber(signalNumber(signal), () => stop(signal)));
 }
 
 export interface StopTargets {
@@ -126,6 +142,6 @@ function forwardsUsr1({ config, preset }: SignalTargets): boolean {
 }
 
 /** The kernel takes the terminal away from a session when it is hung up: tty_nr becomes 0. */
-function hasTerminal(): boolean {
+export function hasTerminal(): boolean {
   return (processStat("self")?.terminal ?? 0) !== 0;
 }

@@ -140,7 +140,7 @@ export class Sockets {
 
   /** What the kernel knows this socket by, and no other one ever. SO_COOKIE, Linux 4.12 */
   cookie(fd: Fd): bigint {
-    return this.#optionBytes(fd, C.SOL_SOCKET, C.SO_COOKIE, 8).getBigUint64(0, true);
+    return this.#optionBytes(fd, C.SOL_SOCKET, C.SO_COOKIE, 8, "SO_COOKIE").getBigUint64(0, true);
   }
 
   /** Bytes received and not yet read. FIONREAD, tcp(7) */
@@ -161,7 +161,7 @@ export class Sockets {
 
   /** TCP_* state number: tcpi_state, the first byte of struct tcp_info. */
   tcpState(fd: Fd): number {
-    return this.#optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, 1).getUint8(0);
+    return this.#optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, 1, "TCP_INFO").getUint8(0);
   }
 
   /** What has come and was not read, up to the size of `buffer`; it stays there. Never blocks. */
@@ -188,12 +188,18 @@ export class Sockets {
   }
 
   /** The first `size` bytes of an option. getsockopt(2) */
-  #optionBytes(fd: Fd, level: number, name: number, size: number): DataView {
+  #optionBytes(
+    fd: Fd,
+    level: number,
+    name: number,
+    size: number,
+    subject = `option ${name} of descriptor ${fd.number}`,
+  ): DataView {
     const { bytes, view } = struct(size);
     const length = struct(4);
     length.view.setUint32(0, size, true);
     const result = this.libc.c.getsockopt(fd.number, level, name, bytes, length.bytes);
-    this.libc.check(result, "getsockopt", `option ${name} of descriptor ${fd.number}`);
+    this.libc.check(result, "getsockopt", subject);
     return view;
   }
 
@@ -254,7 +260,7 @@ export class Sockets {
 
   /** SO_PEERCRED: who connected, as the kernel recorded it at connect(2). */
   peerCredentials(fd: Fd): PeerCredentials {
-    const view = this.#optionBytes(fd, C.SOL_SOCKET, C.SO_PEERCRED, 12);
+    const view = this.#optionBytes(fd, C.SOL_SOCKET, C.SO_PEERCRED, 12, "SO_PEERCRED");
     return {
       pid: view.getInt32(0, true),
       uid: view.getUint32(4, true),

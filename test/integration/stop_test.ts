@@ -112,6 +112,19 @@ describe("--stop-on", () => {
     }
   });
 
+  for (const signal of [RTMIN_3, "SIGUSR1", "SIGWINCH"] as const) {
+    test(
+      `as process 1 and without it: ${signal}, which means nothing else`,
+      { ...TEST, skip },
+      async () => {
+        const { port: _port, ...options } = await server([]);
+        await using container = await contained(options);
+        container.signal(signal);
+        assert.equal((await container.baton.exited).code, 0, container.baton.stderr);
+      },
+    );
+  }
+
   test("a signal that cannot stop baton is refused", TEST, async () => {
     using dir = tempDir();
     for (
