@@ -21,7 +21,7 @@ test("an event stream with pauses stays", { timeout: TEST_TIMEOUT_MS }, async ()
   await using baton = await startBaton({
     command: fixtureCommand("conversations.js"),
     env: { PORT: String(port) },
-    flags: ["--keep-alive", "migrate", "--quiet", "50ms"],
+    flags: ["--keep-alive", "migrate", "--quiet", "50ms", "--drain-time", "2s"],
   });
   using upload = new KeptConnection(port);
   using client = new KeptConnection(port);
