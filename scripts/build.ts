@@ -68,6 +68,8 @@ async function compile(outfile: string, target: string | null): Promise<void> {
       "build",
       "--compile",
       "--minify-syntax",
+      // Parsed at build time: a start, and so each launcher, takes less than half the time.
+      "--bytecode",
       // A `.env` or bunfig.toml in the working directory is the server's, not baton's.
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
