@@ -19,7 +19,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /** Before an upgrade in place, for clients that are slow. */
 const PAUSE_LIMIT_MS = 500;
 const PAUSE_LOOK_MS = 5;
-/** Before the end, for whoever has asked and is to be answered. */
+/** How long the end of baton waits for clients that have not had their answer yet. */
 const FAREWELL_LIMIT_MS = 500;
 const READ_SIZE = 16 * 1024;
 const SOCKET_MODE = 0o600;
@@ -107,7 +107,7 @@ export class ControlServer {
     }
   }
 
-  /** Everything is over: whoever has come gets an answer, also those that still wait to be let in. */
+  /** The service has ended: answers every client, including those still in the accept queue. */
   async farewell(): Promise<void> {
     const deadline = performance.now() + FAREWELL_LIMIT_MS;
     for (;;) {

@@ -68,7 +68,7 @@ function askToStop(
     const { status, body } = callService(platform, command, {
       method: "POST",
       path: "/v1/stop?wait=1",
-      // 0 would be for ever.
+      // 0 would mean no limit.
       timeoutMs: command.timeoutMs === null ? 0 : Math.max(1, command.timeoutMs),
     });
     return status === HTTP_OK ? body as StopReport : null;

@@ -1,6 +1,6 @@
 /** What wait(2) says of a child, decoded. */
 
-/** Stands for an end that nobody told us: not 0, because a service must not take it for a success. */
+/** Stands for an end whose status is unknown: not 0, because a service must not take it for a success. */
 const UNKNOWN_STATUS = 1;
 /** The low byte of a status whose process was stopped: WIFSTOPPED. */
 const STOPPED = 0x7f;

@@ -153,7 +153,7 @@ export class Listeners {
         const wasReached = member.epoch === before && !member.dead && group.isReceiving(member);
         if (wasReached && !ofSession && residence === null) member.standsIn = true;
         if (isOpened) member.standsIn = false;
-        // Nobody accepts from it: it waits for whoever serves.
+        // No process accepts from it: its queue waits for the serving generation.
         if (member.standsIn && member.unheld) member.epoch = epoch;
       }
     }
@@ -193,7 +193,7 @@ export class Listeners {
     }
   }
 
-  /** `epoch` is not waited for any more: what nobody accepts from is refused, as without baton. */
+  /** Stops waiting for `epoch`: an address without an accepting process refuses, as without baton. */
   giveUp(epoch: number): void {
     for (const group of this.groups) {
       const given = group.members.filter(({ standsIn }) => standsIn);

@@ -3,7 +3,7 @@
  *
  * What goes to a terminal does not: there a program writes each line as it is printed, and in colours, as long as it
  * sees the terminal itself. Where a line of the output is waited for it must come through baton all the same, and
- * with `stty tostop`, which stops whoever writes from the background.
+ * with `stty tostop`, which stops background writers.
  */
 import type { GenerationFacts } from "../upgrade/resume_state.ts";
 import type { RunningContext } from "./context.ts";

@@ -31,7 +31,7 @@ export function departure(circumstances: DepartureCircumstances): Departure {
   if (lingering === 0) return "ended";
   if (facts.stopTold || killed) return "wait";
   if (facts.stopSent) {
-    // A leader without a handler (a shell, npm) has died of the signal and told nobody.
+    // A leader without a handler (a shell, npm) has died of the signal without passing it on.
     const diedOfIt = status.kind === "signalled" && status.signal === stopSignal;
     return diedOfIt ? "tell_rest" : "tell_rest_gently";
   }

@@ -15,7 +15,7 @@ export interface DrainsParts {
 export class Drains {
   constructor(readonly parts: DrainsParts) {}
 
-  /** @param heir serves now; null: nobody does, baton stops */
+  /** @param heir serves now; null: none does, baton stops */
   begin(
     old: GenerationHandle | undefined,
     stopping: boolean,

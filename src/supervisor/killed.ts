@@ -1,4 +1,4 @@
-/** Processes that had to be killed, by name: for the log, and for whoever asked for the stop. Pure but for /proc. */
+/** Processes that had to be killed, by name: for the log, and for the client that asked for the stop. Pure but for /proc. */
 import { formatDuration } from "../config/duration.ts";
 import { processName } from "../platform/proc.ts";
 

@@ -1,6 +1,6 @@
 /**
  * What the generation that serves has not opened yet, although the one before it had: ports that a server opens long
- * after its start (a model is loaded, caches are warm). Until it listens there the one before goes on there; if that
+ * after its start (a model is loaded, caches are warm). Until it listens there the generation before keeps serving there; if that
  * has ended, connections wait. For how long is the lifecycle's affair.
  *
  * Asks after each step, and now and then while something is waited for: a server may close what it had opened.

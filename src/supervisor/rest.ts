@@ -1,6 +1,6 @@
 /**
  * What a server's leading process leaves behind when it has ended (helpers, watchers, workers): each process gets the
- * stop signal once. Helpers get it at once. Whoever still answers a request may finish first: its leader may have
+ * stop signal once. Helpers get it at once. A process that still answers a request may finish first: its leader may have
  * told it to, and for many servers the second signal means "without waiting".
  */
 import { busyAmong, SocketTable } from "../drain/connections.ts";
@@ -21,7 +21,7 @@ export interface RestOwner {
   /** Ports at which clients are connected. */
   ports(): PortsOfGroups;
   processes(): number[];
-  /** Some still answer, and are told all the same. */
+  /** Some still answer, and get the signal because their time is over. */
   onOverdue?(): void;
   /** All have got it. */
   onTold(): void;
@@ -36,7 +36,7 @@ export class Rest {
   constructor(readonly owner: RestOwner) {}
 
   /**
-   * Tells all that are left, now or as soon as they owe nobody an answer.
+   * Signals all that are left, now or as soon as they owe no answer.
    * @param gently those who still answer a request are waited for
    * @returns how many are waited for
    */

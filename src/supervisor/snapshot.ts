@@ -204,7 +204,7 @@ export interface ReloadReport extends ReloadStory {
   readonly outputIsDirect: boolean;
   /** It is on trial, and somebody has to promote it or roll it back; null: it serves, or has failed. */
   readonly trial: TrialView | null;
-  /** Who serves after it; null: nobody, the server is started again. */
+  /** The generation that serves after it; null: none, the server is started again. */
   readonly serving: number | null;
 }
 

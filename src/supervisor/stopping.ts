@@ -97,7 +97,7 @@ export class Stopping {
     const shares = listeners.groupsOf(epoch).some((group) => group.isShared);
     // One whose shutdown(2) is not trapped could end what is the heir's already.
     const takes = heirTakes && this.generation.facts.takesConnections;
-    // Moved is what it does not go on with: where it is needed beside its heir nothing is, until it is told to stop.
+    // Only a generation that is about to get its stop signal gives connections away: one that still stands in does not.
     const isNeeded = listeners.standsIn(epoch);
     const moves = takes && !isLast && !shares && !isNeeded && this.policy.drainStyle !== "signal";
     if (moves) context.migration?.moving.set(epoch, () => this.#stay());
