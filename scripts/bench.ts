@@ -12,8 +12,7 @@ import { batonCommand, useBinary } from "../test/support/baton.ts";
 import { children, killTree } from "../test/support/proc.ts";
 import { which } from "../test/support/programs.ts";
 import { server, type ServerId } from "../test/support/servers.ts";
-import { KEEP_ALIVE_CASES, measureKeepAlive } from "./bench_keep_alive.ts";
-import type { KeepAliveRow } from "./bench_keep_alive.ts";
+import { KEEP_ALIVE_CASES, type KeepAliveRow, measureKeepAlive } from "./bench_keep_alive.ts";
 import * as measure from "./bench_measure.ts";
 import { columnsOf, Terminal } from "./terminal.ts";
 

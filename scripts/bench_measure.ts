@@ -3,8 +3,7 @@
  * of test/support that are unmodified.
  */
 import { startBare } from "../test/support/bare_server.ts";
-import { batonCommand, runCommand, startBaton } from "../test/support/baton.ts";
-import type { Baton } from "../test/support/baton.ts";
+import { type Baton, batonCommand, runCommand, startBaton } from "../test/support/baton.ts";
 import { freePort } from "../test/support/free_port.ts";
 import { privateMemoryBytes } from "../test/support/proc.ts";
 import { required, which } from "../test/support/programs.ts";

@@ -4,7 +4,7 @@
  *   deno run -A scripts/build.ts [--target bun-linux-arm64 ...]
  */
 import * as esbuild from "esbuild";
-import { VERSION } from "../src/cli/version.ts";
+import { VERSION } from "../src/cli/console/version.ts";
 import { emptyEnvironment } from "./empty_environment.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -97,7 +97,7 @@ async function compile(outfile: string, target: string | null): Promise<void> {
 const manifest = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
 if (manifest.version !== VERSION) {
   throw new Error(
-    `Cannot build: deno.json says ${manifest.version}, src/cli/version.ts ${VERSION}`,
+    `Cannot build: deno.json says ${manifest.version}, src/cli/console/version.ts ${VERSION}`,
   );
 }
 await bundle("src/main_bun.ts", "dist/baton.bun.js");

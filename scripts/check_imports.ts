@@ -25,6 +25,9 @@ export interface Finding {
     | "pure"
     | "global"
     | "length"
+    | "imports"
+    | "folder"
+    | "extends"
     | "comment"
     | "default-export"
     | "top-level-await";
@@ -48,12 +51,14 @@ export function checkSources(files: ReadonlyMap<string, string>, rules: Rules = 
     const code = blank(text);
     return { file, text, code, imports: importsOf(text, code) };
   });
+  const classes = new Set(sources.flatMap(({ code }) => classNames(code)));
   const findings = sources.flatMap((source) => [
     ...source.imports.flatMap((each) => checkImport(source.file, each, files, rules)),
     ...checkGlobals(source, rules),
     ...checkHabits(source, rules),
+    ...checkInheritance(source, classes),
   ]);
-  return [...findings, ...circles(sources)].sort((a, b) =>
+  return [...findings, ...circles(sources), ...checkFolders(files, rules)].sort((a, b) =>
     a.file.localeCompare(b.file) || a.line - b.line
   );
 }
@@ -96,16 +101,16 @@ function checkModule(
 }
 
 function mayImport(file: string, target: string, typeOnly: boolean, rules: Rules): boolean {
-  const from = folderOf(file);
+  const from = folderOf(file, rules);
   if (from === "") return (rules.entries[file] ?? []).includes(target);
-  if (from === folderOf(target)) return true;
+  if (from === folderOf(target, rules)) return true;
   const row = rules.layers[from] ?? [];
   if (isIn(target, row) || typeOnly && row.includes(`${target} (types)`)) return true;
   return rules.grants.some((grant) => grant.file === file && isIn(target, grant.imports));
 }
 
 function directionMessage(file: string, target: string, rules: Rules): string {
-  const folder = folderOf(file);
+  const folder = folderOf(file, rules);
   const row = folder === "" ? rules.entries[file] : rules.layers[folder];
   const who = folder === "" ? file : `${folder}/`;
   if (row === undefined) return `${who} has no row in scripts/check_imports_rules.ts`;
@@ -137,12 +142,16 @@ function checkGlobals({ file, code }: Source, rules: Rules): Finding[] {
   return [...findings, ...impure];
 }
 
-function checkHabits({ file, text, code }: Source, rules: Rules): Finding[] {
+function checkHabits({ file, text, code, imports }: Source, rules: Rules): Finding[] {
   const findings: Finding[] = [];
   const lines = text.split("\n").length - 1;
   if (lines > rules.maxLines) {
     const message = `has ${lines} lines, but ${rules.maxLines} are the most: split it`;
     findings.push({ file, line: lines, rule: "length", message });
+  }
+  if (imports.length > rules.maxImports) {
+    const message = `has ${imports.length} imports, but ${rules.maxImports} are the most`;
+    findings.push({ file, line: 1, rule: "imports", message });
   }
   if (!/^\/[/*]/.test(text)) {
     const message = "does not begin with a comment that says what it guarantees";
@@ -153,6 +162,37 @@ function checkHabits({ file, text, code }: Source, rules: Rules): Finding[] {
     findings.push({ file, line: lineAt(code, match.index), rule: "default-export", message });
   }
   return findings;
+}
+
+/** "export class Fd implements Disposable" -> "Fd" */
+function classNames(code: string): string[] {
+  return [...code.matchAll(/\bclass\s+(\w+)/g)].map((match) => match[1] ?? "");
+}
+
+/** No class extends another of ours: what two share is a part of both, or a function. */
+function checkInheritance({ file, code }: Source, classes: ReadonlySet<string>): Finding[] {
+  const found = [...code.matchAll(/\bclass\s+(\w+)(?:<[^{]*>)?\s+extends\s+(\w+)/g)];
+  return found.filter(([, , base = ""]) => classes.has(base)).map((match): Finding => ({
+    file,
+    line: lineAt(code, match.index),
+    rule: "extends",
+    message: `${match[1]} extends ${match[2]}: use a function, or a member`,
+  }));
+}
+
+/** More files than one can take in at a glance are several rooms. */
+function checkFolders(files: ReadonlyMap<string, string>, rules: Rules): Finding[] {
+  const counts = new Map<string, number>();
+  for (const file of files.keys()) {
+    const folder = file.slice(0, Math.max(0, file.lastIndexOf("/")));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts].filter(([, count]) => count > rules.maxFiles).map(([folder, count]) => ({
+    file: `${folder}/`,
+    line: 1,
+    rule: "folder",
+    message: `has ${count} files, but ${rules.maxFiles} are the most: make a sub-folder`,
+  }));
 }
 
 /** Circular imports; also of types, which no bundler minds but every reader does. */
@@ -221,9 +261,17 @@ function resolve(file: string, specifier: string): string {
   return parts.join("/");
 }
 
-/** "cli/run.ts" -> "cli", "platform/libc/libc.ts" -> "platform", "main_bun.ts" -> "" */
-function folderOf(file: string): string {
-  return file.includes("/") ? file.slice(0, file.indexOf("/")) : "";
+/**
+ * The folder whose row holds for a file: the longest that has one, else the first folder of its path.
+ * "cli/run.ts" -> "cli", "cli/words/parse.ts" -> "cli/words", "platform/libc/libc.ts" -> "platform", "main_bun.ts" -> ""
+ */
+function folderOf(file: string, rules: Rules = RULES): string {
+  const parts = file.split("/").slice(0, -1);
+  for (let length = parts.length; length > 0; length--) {
+    const folder = parts.slice(0, length).join("/");
+    if (rules.layers[folder] !== undefined) return folder;
+  }
+  return parts[0] ?? "";
 }
 
 /** Whether the file is one of these, or in a folder that is. */

@@ -35,55 +35,82 @@ export interface Rules {
   readonly globals: Readonly<Record<string, readonly string[]>>;
   readonly exceptions: readonly Exception[];
   readonly maxLines: number;
+  /** Import statements of one file that name something of `src/`. */
+  readonly maxImports: number;
+  /** Files of one folder, without those of its sub-folders. */
+  readonly maxFiles: number;
 }
 
 /**
- * Folder -> the folders it may import, from the bottom up. "folder/file.ts (types)" is one file,
- * of which only types may be imported. handoff, health, drain, systemd, kubernetes, upgrade and
- * takeover never know each other: the supervisor brings them together.
+ * Folder -> the folders it may import, from the bottom up. A folder's row is the longest that matches, so "cli/words"
+ * has rules of its own; an imported "platform" stands for its sub-folders, too. "folder/file.ts (types)" is one file, of
+ * which only types may be imported. handoff, health, drain and systemd never know each other: `generation`, `succession`
+ * and `supervisor` bring them together.
  */
 const LAYERS = {
   platform: [],
-  config: [],
+  "config/values": [],
+  config: ["config/values"],
   lifecycle: [],
   log: ["platform"],
   steering: ["platform"],
   launcher: ["platform"],
-  init: ["config", "kubernetes/budget.ts"],
   systemd: ["platform"],
-  upgrade: [
-    ...["launcher/resolve.ts", "platform", "steering"],
-    ...["lifecycle/state.ts (types)", "supervisor/snapshot.ts (types)", "migrate/kept.ts"],
-  ],
-  takeover: ["platform", "steering"],
-  migrate: ["platform", "steering", "drain/classify.ts"],
-  kubernetes: ["platform"],
   health: ["config", "platform"],
   drain: ["platform", "steering"],
-  hooks: ["config", "platform", "launcher"],
-  handoff: ["config", "platform", "steering"],
+  migration: ["platform", "steering", "drain/classify.ts"],
+  handoff: ["config/values", "platform", "steering", "launcher/plan.ts"],
+  report: [
+    ...["config/values", "platform", "drain", "lifecycle/generation.ts (types)"],
+    ...["lifecycle/service.ts (types)", "lifecycle/vocabulary.ts (types)"],
+    "migration/keep_alive_counts.ts (types)",
+  ],
+  hooks: ["config", "platform", "launcher", "report"],
+  output: ["platform"],
+  process: [
+    ...["config", "lifecycle", "platform", "steering", "launcher", "handoff", "hooks", "output"],
+  ],
+  "succession/state": ["lifecycle", "log", "migration", "platform", "report", "steering"],
+  "succession/upgrade": ["launcher/resolve.ts", "platform", "steering", "succession/state"],
+  "succession/takeover": ["platform", "steering"],
+  generation: [
+    ...["config", "lifecycle", "platform", "steering", "handoff", "health", "hooks", "drain"],
+    ...["migration", "systemd", "report", "output", "process", "succession/state", "launcher"],
+  ],
+  rollout: ["config", "lifecycle", "log", "platform", "drain", "health", "report", "generation"],
+  succession: [
+    ...["config", "lifecycle", "log", "platform", "steering", "handoff", "report", "process"],
+    ...["generation", "succession/state", "succession/upgrade", "succession/takeover"],
+  ],
   supervisor: [
-    ...["config", "lifecycle", "log", "steering", "launcher", "platform"],
-    ...[
-      "handoff",
-      "health",
-      "hooks",
-      "drain",
-      "migrate",
-      "systemd",
-      "kubernetes",
-      "upgrade",
-      "takeover",
-    ],
+    ...["config", "lifecycle", "log", "platform", "steering", "handoff", "hooks", "drain"],
+    ...["systemd", "report", "output", "process", "generation", "rollout", "succession"],
+  ],
+  pod: [
+    ...["config", "lifecycle", "log", "platform", "drain", "launcher", "report", "process"],
+    ...["generation", "supervisor"],
   ],
   admin: [
     "platform",
-    "supervisor/snapshot.ts (types)",
+    "report/snapshot.ts (types)",
     "lifecycle/vocabulary.ts (types)",
     "lifecycle/rollout.ts (types)",
-    "config/duration.ts",
+    "config/values/duration.ts",
   ],
-  cli: ["admin", "config", "init", "supervisor", "log", "platform"],
+  init: ["config", "pod/budget.ts"],
+  "cli/words": ["config", "init"],
+  "cli/console": [
+    ...["admin", "config", "platform", "lifecycle/status.ts", "launcher/resolve.ts"],
+    "cli/words",
+  ],
+  "cli/service": [
+    ...["cli/console", "admin", "config", "log", "platform", "report", "process", "output"],
+    ...["supervisor", "pod"],
+  ],
+  "cli/commands": [
+    ...["cli/words", "cli/console", "admin", "config", "init", "platform", "report", "process"],
+  ],
+  cli: ["cli/words", "cli/console", "cli/service", "cli/commands", "admin", "config", "platform"],
 } as const;
 
 /** Files directly in `src/`: each runtime has its own, so that no bundle holds the other's part. */
@@ -94,77 +121,82 @@ const ENTRIES = {
 
 const GRANTS: readonly Grant[] = [
   {
-    file: "cli/command_run.ts",
-    imports: ["handoff", "steering", "systemd", "upgrade", "takeover"],
+    file: "cli/service/run.ts",
+    imports: ["handoff", "steering", "systemd", "succession"],
     why: "the place where the parts are made and given to the supervisor",
   },
   {
-    file: "cli/command_check_state.ts",
-    imports: ["upgrade"],
+    file: "cli/commands/check_state.ts",
+    imports: ["succession/state", "succession/upgrade"],
     why: "says whether this baton could go on with a state",
   },
   {
-    file: "cli/working_directory.ts",
-    imports: ["upgrade/resume_state.ts"],
+    file: "cli/service/working_directory.ts",
+    imports: ["succession/state/resume_state.ts"],
     why: "what baton found where it was started travels with the state",
   },
   {
-    file: "cli/names.ts",
-    imports: ["systemd", "upgrade/keeper.ts", "upgrade/holder_vault.ts"],
+    file: "cli/service/endpoints.ts",
+    imports: ["systemd", "succession/state/state_writer.ts", "succession/state/fd_store_client.ts"],
     why: "what outlives a baton is found by a name too: a holder's, or the unit's",
   },
   {
-    file: "cli/left.ts",
-    imports: ["handoff/resident.ts", "systemd", "upgrade"],
+    file: "cli/service/inherited_state.ts",
+    imports: ["handoff/activated_sockets.ts", "systemd", "succession"],
     why: "what the baton before has left decides what is made",
   },
   {
-    file: "cli/migration.ts",
-    imports: ["handoff", "migrate", "steering"],
+    file: "cli/service/keep_alive.ts",
+    imports: ["handoff", "migration", "steering"],
     why: "decides whether there is a move at all, before there is a supervisor",
   },
   {
-    file: "cli/activation.ts",
+    file: "cli/service/socket_activation.ts",
     imports: ["handoff", "systemd"],
     why: "the sockets of the service manager become listeners before anything else is made",
   },
   {
-    file: "cli/takeover.ts",
-    imports: ["takeover"],
+    file: "cli/service/find_predecessor.ts",
+    imports: ["succession/takeover"],
     why: "finds the old baton before there is a supervisor",
   },
   {
-    file: "cli/choose_trap.ts",
+    file: "cli/service/choose_trap.ts",
     imports: ["handoff/capabilities.ts"],
     why: "asks what the handoff can do here, before there is a supervisor",
   },
   {
-    file: "cli/command_doctor.ts",
+    file: "cli/commands/doctor.ts",
     imports: ["handoff/capabilities.ts"],
     why: "asks what the handoff could do here, without a supervisor",
   },
   {
-    file: "cli/pod_setup.ts",
-    imports: ["kubernetes"],
+    file: "cli/service/pod_setup.ts",
+    imports: ["pod"],
     why: "refuses an impossible budget before anything was started, and watches files",
   },
   {
-    file: "cli/prestop_wait.ts",
-    imports: ["drain/port_watch.ts"],
+    file: "cli/commands/prestop_sidecar.ts",
+    imports: ["cli/service/pod_setup.ts"],
+    why: "answers at a port of its own, as the probes of a service do",
+  },
+  {
+    file: "cli/commands/prestop_wait.ts",
+    imports: ["drain/port_watch.ts", "pod/shutdown.ts"],
     why: "watches the ports of a pod in which no supervisor runs",
   },
   {
-    file: "cli/command_init.ts",
+    file: "cli/commands/init.ts",
     imports: ["launcher/resolve.ts"],
     why: "a unit names this very program by its full path",
   },
   {
     file: "cli/run.ts",
-    imports: ["launcher", "upgrade"],
+    imports: ["launcher", "succession"],
     why: "launcher, holder and the trial of an upgrade are this same program under hidden verbs",
   },
   {
-    file: "cli/exit_status.ts",
+    file: "cli/console/exit_status.ts",
     imports: ["launcher/resolve.ts", "lifecycle/status.ts"],
     why: "every exit status in one table, also those of the parts",
   },
@@ -192,13 +224,13 @@ const MODULES = {
   "node:url": ["platform/runtime"],
   "node:fs": [
     ...["platform", "launcher", "systemd", "supervisor", "admin", "cli", "config/config_file.ts"],
-    ...["health", "kubernetes", "log", "upgrade", "takeover"],
+    ...["health", "pod", "log", "succession", "process", "generation", "output"],
   ],
   "node:path": [
-    ...["kubernetes", "admin", "cli"],
+    ...["pod", "admin", "cli"],
     ...["config/load.ts", "config/config_file.ts"],
   ],
-  "node:util": ["cli/parse.ts"],
+  "node:util": ["cli/words/parse.ts"],
   hono: ["admin"],
   "smol-toml": ["config/config_file.ts"],
 } as const;
@@ -206,19 +238,24 @@ const MODULES = {
 /** Same input, same output: no clock, no timer, no chance, no global of the runtime. */
 const PURE = [
   ...["lifecycle", "config", "init", "steering/model.ts", "steering/program.ts"],
-  ...["kubernetes/budget.ts", "drain/conversation.ts"],
-  ...["platform/bytes.ts", "platform/environment.ts"],
-  ...["drain/classify.ts", "handoff/dialects.ts", "admin/http1.ts", "admin/repair.ts"],
+  ...["pod/budget.ts", "drain/conversation.ts"],
+  ...["platform/bytes.ts", "platform/process/environment.ts"],
+  ...["drain/classify.ts", "handoff/socket_protocols.ts", "admin/http1.ts", "admin/repair.ts"],
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
   ...["health/grpc_dialogue.ts", "health/log_line.ts"],
   ...[
     "hooks/environment.ts",
     "hooks/headroom.ts",
-    "supervisor/report.ts",
-    "supervisor/stop_wish.ts",
+    "report/timelines.ts",
+    "cli/service/stop_requests.ts",
   ],
-  ...["takeover/fields.ts", "takeover/messages.ts", "takeover/old_side.ts", "takeover/new_side.ts"],
+  ...[
+    "succession/takeover/fields.ts",
+    "succession/takeover/messages.ts",
+    "succession/takeover/old_side.ts",
+    "succession/takeover/new_side.ts",
+  ],
 ] as const;
 
 /** Sets of files that import nothing but each other. */
@@ -233,12 +270,24 @@ const GLOBALS = {
 } as const;
 
 const EXCEPTIONS: readonly Exception[] = [
-  {
-    file: "handoff/rehearsal.ts",
-    rule: "direction",
-    about: "launcher/plan.ts",
-    why: "it rehearses with a launcher of its own, whose protocol is launcher/plan.ts",
-  },
+  { file: "cli/service/run.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "cli/run.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "supervisor/effects.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "cli/service/run_shutdown.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "cli/service/endpoints.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "succession/resume.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "generation/generation.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "pod/shutdown_service.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "supervisor/supervisor.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "handoff/adopt.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "generation/begin_check.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "generation/context.ts", rule: "imports", about: "has", why: "to be untangled" },
+  { file: "steering/group.ts", rule: "length", about: "has", why: "to be untangled" },
+  { file: "steering/group.ts", rule: "extends", about: "extends", why: "to be untangled" },
+  { file: "lifecycle/promotion.ts", rule: "extends", about: "extends", why: "to be untangled" },
+  { file: "lifecycle/recovery.ts", rule: "extends", about: "extends", why: "to be untangled" },
+  { file: "lifecycle/draft.ts", rule: "extends", about: "extends", why: "to be untangled" },
+  { file: "lifecycle/ending.ts", rule: "extends", about: "extends", why: "to be untangled" },
 ];
 
 export const RULES: Rules = {
@@ -252,4 +301,6 @@ export const RULES: Rules = {
   globals: GLOBALS,
   exceptions: EXCEPTIONS,
   maxLines: 300,
+  maxImports: 15,
+  maxFiles: 20,
 };

@@ -7,8 +7,7 @@
  * Only loopback, only a folder of its own, about fifteen seconds. Exit status 1 if a request was
  * lost, or if something did not go as told. Whatever happens, all it started ends with it.
  */
-import { batonCommand, type CommandResult, startBaton } from "../test/support/baton.ts";
-import type { Baton } from "../test/support/baton.ts";
+import { type Baton, batonCommand, type CommandResult, startBaton } from "../test/support/baton.ts";
 import { freePort } from "../test/support/free_port.ts";
 import { Load } from "../test/support/load.ts";
 import { findBun, findNode, REPOSITORY, required } from "../test/support/programs.ts";

@@ -5,8 +5,7 @@
 import type { Terminal } from "./terminal.ts";
 import type { Report } from "./test_report.ts";
 import { type Job, type Outcome, run } from "./test_run.ts";
-import { longestFirst, QUICK_TEST_MS, SUITES } from "./test_suites.ts";
-import type { Suite } from "./test_suites.ts";
+import { longestFirst, QUICK_TEST_MS, type Suite, SUITES } from "./test_suites.ts";
 import { systemdTree } from "./test_systemd_tree.ts";
 import { cannotChangeUser, type Place, PlainUserPlace } from "./test_user.ts";
 

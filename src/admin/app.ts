@@ -15,7 +15,7 @@
  *   GET  /v1/probes   ProbeReport, as the probe endpoints answer
  */
 import { Hono } from "hono";
-import { MAX_DURATION_MS } from "../config/duration.ts";
+import { MAX_DURATION_MS } from "../config/values/duration.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
 import type {
   Decision,
@@ -26,7 +26,7 @@ import type {
   StopReport,
   TrialReport,
   UpgradeReport,
-} from "../supervisor/snapshot.ts";
+} from "../report/snapshot.ts";
 
 /** What the app needs of a supervisor. */
 export interface ServiceControl {

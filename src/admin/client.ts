@@ -2,8 +2,7 @@
  * The client of the control socket. Blocking on purpose: the commands that use it do one thing, and
  * the default action of Ctrl-C is what a user expects of them.
  */
-import { statSync } from "node:fs";
-import type { Stats } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";

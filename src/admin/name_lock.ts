@@ -5,7 +5,7 @@
  * Two locks in one. The file NAME.lock is locked (flock(2)): that holds between all who see the directory,
  * containers that share it included, as long as the file is there. A listening socket in the abstract
  * namespace, which no rm(1) can take away, holds while it is not, between those who share a network and a
- * mount namespace (platform/place.ts). A baton that starts needs both; one that has lost the file locks it again.
+ * mount namespace (platform/files/path_key.ts). A baton that starts needs both; one that has lost the file locks it again.
  *
  * Others could take the abstract name first. Only a holder that is this user, or root, counts: SO_PEERCRED.
  */
@@ -13,8 +13,8 @@ import { statSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
-import { exists, statOf } from "../platform/path.ts";
-import { placeKey } from "../platform/place.ts";
+import { exists, statOf } from "../platform/files/path.ts";
+import { placeKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { isListening } from "./client.ts";

@@ -9,7 +9,7 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isText } from "../platform/bytes.ts";
-import { exists } from "../platform/path.ts";
+import { exists } from "../platform/files/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import { isListening } from "./client.ts";
 

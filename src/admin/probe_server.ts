@@ -6,15 +6,13 @@
  * Reads nothing else and changes nothing, so it asks nobody who they are. Bounded like the control
  * socket. The port is one's own until another one joins (SO_REUSEPORT), as the next baton of an upgrade does.
  */
-import type { InetAddress } from "../platform/address.ts";
-import { formatAddress } from "../platform/address.ts";
+import { formatAddress, type InetAddress } from "../platform/network/address.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
-import type { ProbeReport } from "../supervisor/snapshot.ts";
-import type { FetchHandler } from "./control_server.ts";
-import { HttpConnection } from "./control_server.ts";
+import type { ProbeReport } from "../report/snapshot.ts";
+import { type FetchHandler, HttpConnection } from "./control_server.ts";
 
 const MAX_CONNECTIONS = 64;
 const BACKLOG = 64;

@@ -11,8 +11,8 @@
  */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import { exists } from "../platform/path.ts";
-import { PlaceWatch } from "../platform/place_watch.ts";
+import { exists } from "../platform/files/path.ts";
+import { PlaceWatch } from "../platform/files/path_watch.ts";
 import type { Platform } from "../platform/platform.ts";
 import { checkDirectory, remakeDirectory } from "./paths.ts";
 import {

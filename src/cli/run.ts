@@ -4,38 +4,36 @@
  * this returns; nothing else in baton ends the process.
  */
 import { RuntimeDirectoryError } from "../admin/paths.ts";
-import { ConfigError } from "../config/errors.ts";
+import { ConfigError } from "../config/values/errors.ts";
 import { launch } from "../launcher/launcher.ts";
 import { LAUNCH_VERB } from "../launcher/plan.ts";
 import { SystemCallError } from "../platform/error.ts";
-import { startClean } from "../platform/hidden_environment.ts";
-import { hold } from "../upgrade/holder.ts";
-import { HOLD_VERB } from "../upgrade/holder_protocol.ts";
-import { CHECK_VERB } from "../upgrade/trial.ts";
+import { startClean } from "../platform/process/hidden_environment.ts";
+import { hold } from "../succession/state/fd_store_process.ts";
+import { HOLD_VERB } from "../succession/state/fd_store_protocol.ts";
+import { CHECK_VERB } from "../succession/upgrade/preflight.ts";
 import { Platform } from "../platform/platform.ts";
 import type { Runtime } from "../platform/runtime/runtime.ts";
-import { commandCheckState } from "./command_check_state.ts";
-import { commandDoctor } from "./command_doctor.ts";
-import { CommandError } from "./command_error.ts";
-import { commandInit } from "./command_init.ts";
-import { commandInstall } from "./command_install.ts";
-import { commandPrestop } from "./command_prestop.ts";
-import { commandReady } from "./command_ready.ts";
-import { commandReload } from "./command_reload.ts";
-import { commandRun } from "./command_run.ts";
-import { commandRunShutdown } from "./command_run_shutdown.ts";
-import { commandStatus } from "./command_status.ts";
-import { commandStop } from "./command_stop.ts";
-import { commandTrial } from "./command_trial.ts";
-import { commandUpgrade } from "./command_upgrade.ts";
-import { configReader } from "./config_reader.ts";
-import { EXIT_OK, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
-import { helpText } from "./help.ts";
-import { parseCommandLine } from "./parse.ts";
-import type { Command } from "./parse.ts";
-import { terminalPrinter } from "./printer.ts";
-import type { Printer } from "./printer.ts";
-import { VERSION } from "./version.ts";
+import { commandCheckState } from "./commands/check_state.ts";
+import { commandDoctor } from "./commands/doctor.ts";
+import { CommandError } from "./console/command_error.ts";
+import { commandInit } from "./commands/init.ts";
+import { commandInstall } from "./commands/install.ts";
+import { commandPrestop } from "./commands/prestop.ts";
+import { commandReady } from "./commands/ready.ts";
+import { commandReload } from "./commands/reload.ts";
+import { commandRun } from "./service/run.ts";
+import { commandRunShutdown } from "./service/run_shutdown.ts";
+import { commandStatus } from "./commands/status.ts";
+import { commandStop } from "./commands/stop.ts";
+import { commandTrial } from "./commands/trial.ts";
+import { commandUpgrade } from "./commands/upgrade.ts";
+import { configReader } from "./console/config_reader.ts";
+import { EXIT_OK, EXIT_SYSTEM, EXIT_USAGE } from "./console/exit_status.ts";
+import { helpText } from "./words/help.ts";
+import { type Command, parseCommandLine } from "./words/parse.ts";
+import { type Printer, terminalPrinter } from "./console/printer.ts";
+import { VERSION } from "./console/version.ts";
 
 /** Runs what the command line asks for. @returns the exit status */
 export async function runCommandLine(runtime: Runtime): Promise<number> {

@@ -5,8 +5,7 @@
  * and 0.0.0.0 mean what systemd's `ListenStream=PORT` means. Sockets that no --listen asks for follow,
  * by their own names: one that nobody accepts from would leave its clients waiting.
  */
-import { checkListeners } from "./listen_spec.ts";
-import type { ListenFamily, ListenSpec } from "./listen_spec.ts";
+import { checkListeners, type ListenFamily, type ListenSpec } from "./values/listen_spec.ts";
 
 /** Where a socket that came with the start listens. */
 export interface ActivatedListener {

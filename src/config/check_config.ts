@@ -1,5 +1,5 @@
 /** What is configured about the health of a generation: its gate, its liveness, and how both are checked. */
-import type { ReadySpec, RepeatedCheck } from "./check_spec.ts";
+import type { ReadySpec, RepeatedCheck } from "./values/check_spec.ts";
 
 /** The part of `Config` about health checks (docs/health.md). */
 export interface CheckConfig {

@@ -1,8 +1,7 @@
 /** The part of the table of options (options.ts) about the gate, liveness and their checks. */
 import type { CheckConfig } from "./check_config.ts";
 import { choice, int, text, time } from "./option_makers.ts";
-import { HEALTH, READINESS } from "./option_types.ts";
-import type { OptionFor } from "./option_types.ts";
+import { HEALTH, type OptionFor, READINESS } from "./option_types.ts";
 
 /** `--check-interval` while a candidate is in its gate: users wait for it. */
 export const GATE_INTERVAL_MS = 200;

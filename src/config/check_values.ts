@@ -2,8 +2,8 @@
  * The values of the `--check-...` options that are texts with a form of their own: ranges of statuses,
  * bytes with escapes. Pure.
  */
-import { parsePattern } from "./check_spec.ts";
-import { ConfigError } from "./errors.ts";
+import { parsePattern } from "./values/check_spec.ts";
+import { ConfigError } from "./values/errors.ts";
 
 /** Statuses from..to, both included. */
 export interface StatusRange {

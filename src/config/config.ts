@@ -4,9 +4,10 @@
  * Guarantees: all durations are whole milliseconds, all listeners are parsed, every rule across
  * options has been checked (see `validate.ts`). Holds no defaults: those are in `options.ts`.
  */
+import type { SignalName } from "./values/signals.ts";
 import type { CheckConfig } from "./check_config.ts";
-import type { HookSpec } from "./hook_spec.ts";
-import type { ListenSpec } from "./listen_spec.ts";
+import type { HookSpec } from "./values/hook_spec.ts";
+import type { ListenSpec } from "./values/listen_spec.ts";
 
 /** How a generation gets its listening sockets (docs/handoff.md). */
 export type HandoffMode = "auto" | "adopt" | "inherit";
@@ -25,9 +26,6 @@ export type Usr1Policy = "auto" | "forward" | "ignore";
 
 /** Who gets signals that are forwarded, and the stop signal, with `--shutdown-only`. */
 export type SignalTarget = "process" | "group";
-
-/** Name of a signal, always with its prefix: "SIGTERM". */
-export type SignalName = `SIG${string}`;
 
 /** What `run` was asked to do; every field is always present. */
 export interface Config extends CheckConfig {
@@ -63,7 +61,7 @@ export interface Config extends CheckConfig {
   readonly keepAlive: "auto" | "migrate" | "leave";
   /** Longest time that connections of the old generation are waited for. */
   readonly drainTimeMs: number;
-  /** Of that, the last part, in which long-lived connections are closed one by one; null: supervisor/stop_policy.ts. */
+  /** Of that, the last part, in which long-lived connections are closed one by one; null: generation/stop_policy.ts. */
   readonly drainSpreadMs: number | null;
   /** A connection is idle when nothing was sent or received on it for this long, and no answer is owed. */
   readonly quietMs: number;
@@ -75,7 +73,7 @@ export interface Config extends CheckConfig {
   readonly maxGenerations: number;
   /** No handoff: only the end of the server is baton's business. */
   readonly shutdownOnly: boolean;
-  /** Least time between TERM and the stop signal; null = as `kubernetes/budget.ts` finds. */
+  /** Least time between TERM and the stop signal; null = as `pod/budget.ts` finds. */
   readonly minDrainMs: number | null;
   /** With `shutdownOnly`: from the end of `minDrainMs` to SIGKILL. */
   readonly maxDrainMs: number;
@@ -125,4 +123,9 @@ export interface Config extends CheckConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error";
   /** File that baton's own log goes to, reopened at SIGUSR1; null = standard error. */
   readonly logFile: string | null;
+}
+
+/** Whether servers live on when baton is killed. */
+export function outlivesBaton(config: Config): boolean {
+  return config.survive || config.orphan === "keep";
 }

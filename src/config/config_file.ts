@@ -7,9 +7,9 @@
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
-import { ConfigError } from "./errors.ts";
+import { ConfigError } from "./values/errors.ts";
 import { fileKey, OPTIONS } from "./options.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "./values/suggest.ts";
 
 /** The raw values of a configuration file, all of whose keys exist. */
 export interface FileValues {

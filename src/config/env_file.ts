@@ -3,7 +3,7 @@
  * them: blank lines and `#` comments are skipped, `export ` is tolerated, one pair of quotes around
  * the whole value is removed, nothing is expanded. Of what is not ASCII nothing is removed. Pure.
  */
-import { ConfigError } from "./errors.ts";
+import { ConfigError } from "./values/errors.ts";
 
 /** White space of ASCII: others are characters of a value, or bytes that only look like them. */
 const BLANKS = /^[ \t\v\f\r]+|[ \t\v\f\r]+$/g;

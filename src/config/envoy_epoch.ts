@@ -6,7 +6,7 @@
  * with Envoy 1.36.2 and 1.40.0: neither serves after such a reload, whatever becomes of the new generation. Epoch 0 is
  * Envoy's default and asks no other process for anything.
  */
-import { ConfigError } from "./errors.ts";
+import { ConfigError } from "./values/errors.ts";
 import { commandTarget } from "./presets.ts";
 
 const OPTION = "--restart-epoch";

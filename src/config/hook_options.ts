@@ -1,7 +1,6 @@
 /** The options of pre-flight and hooks, for the table in options.ts. */
-import { MAX_DURATION_MS } from "./duration.ts";
-import { HOOKS } from "./option_types.ts";
-import type { DurationOption, HooksOption, StringOption } from "./option_types.ts";
+import { MAX_DURATION_MS } from "./values/duration.ts";
+import { type DurationOption, HOOKS, type HooksOption, type StringOption } from "./option_types.ts";
 
 /** Default of `--hook-timeout` in milliseconds. */
 export const DEFAULT_HOOK_TIMEOUT_MS = 30_000;

@@ -1,6 +1,6 @@
 /** How long hooks may hold up a start or a stop: whoever waits for one of these waits for them too. Pure. */
 import type { Config } from "./config.ts";
-import type { HookName } from "./hook_spec.ts";
+import type { HookName } from "./values/hook_spec.ts";
 
 /** Longest time from the start of a generation to its switch, in milliseconds. */
 export function longestStartMs(config: Config): number {

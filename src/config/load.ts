@@ -5,20 +5,19 @@
  * is a `ConfigError` that names the flag, or the key and the file. Pure.
  */
 import { basename } from "node:path";
-import { parseLiveSpec, parseReadySpec } from "./check_spec.ts";
+import { parseLiveSpec, parseReadySpec } from "./values/check_spec.ts";
 import type { Config } from "./config.ts";
-import { COMMAND_KEY, textsIn } from "./config_file.ts";
-import type { FileValues } from "./config_file.ts";
-import { formatDuration, parseDuration } from "./duration.ts";
-import { ConfigError, inPlace } from "./errors.ts";
-import { parseHookSpec } from "./hook_spec.ts";
-import { parseListenSpec } from "./listen_spec.ts";
+import { COMMAND_KEY, type FileValues, textsIn } from "./config_file.ts";
+import { formatDuration, parseDuration } from "./values/duration.ts";
+import { ConfigError, inPlace } from "./values/errors.ts";
+import { parseHookSpec } from "./values/hook_spec.ts";
+import { parseListenSpec } from "./values/listen_spec.ts";
 import type { DurationOption, IntOption, Option, StringOption } from "./option_types.ts";
 import { fileKey, isRepeatable, OPTION_BY_FIELD, OPTIONS, SHUTDOWN_QUIET_MS } from "./options.ts";
-import { parsePercent } from "./percent.ts";
+import { parsePercent } from "./values/percent.ts";
 import { commandTarget } from "./presets.ts";
-import { parseSignalName, parseStopSignals } from "./signals.ts";
-import { suggest } from "./suggest.ts";
+import { parseSignalName, parseStopSignals } from "./values/signals.ts";
+import { suggest } from "./values/suggest.ts";
 import { validateConfig } from "./validate.ts";
 
 /** The raw values of flags, by name without dashes; more than one value only for lists. */

@@ -1,5 +1,5 @@
 /** Short forms for the entries of the option tables. */
-import { MAX_DURATION_MS } from "./duration.ts";
+import { MAX_DURATION_MS } from "./values/duration.ts";
 import type { Group } from "./option_types.ts";
 
 type TimeBounds = readonly [def: number | null, min: number];

@@ -1,8 +1,8 @@
 /** What an option of `baton run` can be: its group, its type, and what each type knows of its values. */
-import type { SignalName } from "./config.ts";
-import type { ReadySpec, RepeatedCheck } from "./check_spec.ts";
-import type { HookSpec } from "./hook_spec.ts";
-import type { ListenSpec } from "./listen_spec.ts";
+import type { SignalName } from "./values/signals.ts";
+import type { ReadySpec, RepeatedCheck } from "./values/check_spec.ts";
+import type { HookSpec } from "./values/hook_spec.ts";
+import type { ListenSpec } from "./values/listen_spec.ts";
 
 export const SERVICE = "Service";
 export const LISTENERS = "Listeners and handoff";

@@ -14,6 +14,8 @@ import {
   CRASHES,
   DRAIN,
   LISTENERS,
+  type Option,
+  type OptionFor,
   OUTPUT,
   POD,
   READINESS,
@@ -21,7 +23,6 @@ import {
   SERVICE,
   TAKEOVER,
 } from "./option_types.ts";
-import type { Option, OptionFor } from "./option_types.ts";
 
 /** Default of `--backlog`: the kernel's own default of net.core.somaxconn, which caps it anyway. */
 export const DEFAULT_BACKLOG = 4096;

@@ -9,7 +9,7 @@
  * `graceful` has a price when it is wrong: the server is signalled while requests are in flight.
  * So it is false where the server's own limit is by default shorter than a slow request.
  */
-import type { SignalName } from "./config.ts";
+import type { SignalName } from "./values/signals.ts";
 
 /** What SIGUSR1 does to a server: reopens its logs, must be kept away, or is wanted as it is. */
 export type Usr1Meaning = "reopen" | "ignore" | "forward";

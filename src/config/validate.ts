@@ -6,13 +6,13 @@
  * user writes them. A combination that is merely unusual is accepted.
  */
 import type { Config } from "./config.ts";
-import { formatDuration } from "./duration.ts";
+import { formatDuration } from "./values/duration.ts";
 import { checkEnvoyEpoch } from "./envoy_epoch.ts";
-import { ConfigError, inPlace } from "./errors.ts";
-import { checkListeners, parseOwnAddress } from "./listen_spec.ts";
-import { parseMinFree } from "./memory_size.ts";
+import { ConfigError, inPlace } from "./values/errors.ts";
+import { checkListeners, parseOwnAddress } from "./values/listen_spec.ts";
+import { parseMinFree } from "./values/memory_size.ts";
 import { presetForCommand } from "./presets.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "./values/suggest.ts";
 import { validateChecks } from "./validate_checks.ts";
 
 /** `{fd:NAME}` or `{port:NAME}` in a word of the server's command. */

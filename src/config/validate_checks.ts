@@ -1,7 +1,7 @@
 /** The rules across the options of health checks, and the values that only a parser can judge. Pure. */
 import { parseBodyPattern, parseBytes, parseStatuses } from "./check_values.ts";
 import type { Config } from "./config.ts";
-import { ConfigError, inPlace } from "./errors.ts";
+import { ConfigError, inPlace } from "./values/errors.ts";
 
 const FIRST_DESCRIPTOR = 3;
 

@@ -11,9 +11,8 @@
  * several looks (track.ts). What is not known is called undecided, until the silence is longer than pauses are.
  */
 import { C } from "../platform/libc/constants.ts";
-import type { TcpSocket, TcpTraffic } from "../platform/sock_diag.ts";
-import { awaitsBody, isBeingWritten, mayPause } from "./track.ts";
-import type { Track } from "./track.ts";
+import type { TcpSocket, TcpTraffic } from "../platform/network/sock_diag.ts";
+import { awaitsBody, isBeingWritten, mayPause, type Track } from "./track.ts";
 
 export type Activity = "busy" | "idle" | "closing";
 

@@ -11,8 +11,8 @@ import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import * as proc from "../platform/proc.ts";
-import type { TcpTraffic } from "../platform/sock_diag.ts";
+import * as proc from "../platform/process/proc.ts";
+import type { TcpTraffic } from "../platform/network/sock_diag.ts";
 
 /** A connection whose process was looked for this often in vain belongs to one that cannot be seen. */
 const MAX_SEARCHES = 3;

@@ -4,11 +4,10 @@
  */
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { socketInodesOf } from "../platform/proc.ts";
-import type { TcpSocket } from "../platform/sock_diag.ts";
+import { socketInodesOf } from "../platform/process/proc.ts";
+import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import { judge } from "./classify.ts";
-import { follow } from "./track.ts";
-import type { Track } from "./track.ts";
+import { follow, type Track } from "./track.ts";
 
 export interface ConnectionCounts {
   readonly total: number;

@@ -11,7 +11,7 @@
  * What this cannot know: a first answer of its kind, sent in parts with a longer pause between them.
  */
 import { C } from "../platform/libc/constants.ts";
-import type { TcpSocket } from "../platform/sock_diag.ts";
+import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import { classify } from "./classify.ts";
 
 /** Exchanges seen before anything is concluded from them. */

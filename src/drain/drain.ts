@@ -8,8 +8,14 @@
  */
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { NO_CENSUS, SocketTable, takeCensus, Tracks } from "./connections.ts";
-import type { Census, ConnectionCounts } from "./connections.ts";
+import {
+  type Census,
+  type ConnectionCounts,
+  NO_CENSUS,
+  SocketTable,
+  takeCensus,
+  Tracks,
+} from "./connections.ts";
 import { Spread } from "./spread.ts";
 import { isLongLived, mayPause } from "./track.ts";
 

@@ -9,18 +9,16 @@
  */
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import * as proc from "../platform/proc.ts";
-import { passiveOpens, tcpRows } from "../platform/proc_net.ts";
-import type { TcpSocket } from "../platform/sock_diag.ts";
+import * as proc from "../platform/process/proc.ts";
+import { passiveOpens, tcpRows } from "../platform/network/proc_net.ts";
+import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import { SystemCallError } from "../platform/error.ts";
-import { judge } from "./classify.ts";
+import { judge, type Judgement } from "./classify.ts";
 import { Tracks } from "./connections.ts";
-import type { Judgement } from "./classify.ts";
 import { ConnectionEnding } from "./connection_ending.ts";
 import { Spread } from "./spread.ts";
 import { isLongLived } from "./track.ts";
-import { follow, mayEnd } from "./conversation.ts";
-import type { Conversation } from "./conversation.ts";
+import { type Conversation, follow, mayEnd } from "./conversation.ts";
 
 export interface PortWatchOptions {
   /** Ports to look at; empty: those that `processes` listen at. */

@@ -6,8 +6,7 @@
  * Where that is refused (another user's process, a profile without pidfd_getfd) they end with the server, all at once.
  */
 import type { Platform } from "../platform/platform.ts";
-import { ConnectionEnding } from "./connection_ending.ts";
-import type { Moment } from "./connection_ending.ts";
+import { ConnectionEnding, type Moment } from "./connection_ending.ts";
 
 /** When it begins, and when all must be gone. */
 export interface Window {

@@ -10,7 +10,7 @@
  * the time one answer took, or the age of a stream; and then no pause in it was longer. A silence that is shorter may
  * be one of its pauses.
  */
-import type { TcpSocket } from "../platform/sock_diag.ts";
+import type { TcpSocket } from "../platform/network/sock_diag.ts";
 
 /** One connection, as it was at the latest look, and what was seen of it up to then. Times are on one clock. */
 export interface Track {

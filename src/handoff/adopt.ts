@@ -10,23 +10,22 @@
  * Left alone: UDP, Unix and netlink sockets, port 0, sockets that are not bound. seccomp_unotify(2)
  * warns that memory read from the caller may change: here that only hurts the caller itself.
  */
-import { decodeAddress } from "../platform/address.ts";
-import type { InetAddress } from "../platform/address.ts";
+import { decodeAddress, type InetAddress } from "../platform/network/address.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import * as proc from "../platform/proc.ts";
-import type { Notification } from "../platform/seccomp.ts";
+import * as proc from "../platform/process/proc.ts";
+import type { Notification } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { giveMember, madeFarAway, memberInWaiting } from "./give.ts";
-import { discardClosed } from "./holders.ts";
-import { PostponedCalls } from "./postponed.ts";
-import type { ListenCaller, Tenant } from "./tenant.ts";
+import { giveMember, madeFarAway, memberInWaiting } from "./queue_transfer.ts";
+import { discardClosed } from "./socket_holders.ts";
+import { PostponedCalls } from "./postponed_calls.ts";
+import type { ListenCaller, Tenant } from "./listener_owner.ts";
 import { rightToBind } from "./right_to_bind.ts";
-import { holderOf, strangerAt } from "./strangers.ts";
+import { holderOf, strangerAt } from "./unmanaged_listeners.ts";
 
 const MAX_SOCKADDR = 128;
 /** An IPv4 address of an IPv6 socket. */

@@ -9,10 +9,10 @@
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import * as proc from "../platform/proc.ts";
-import type { Sockets } from "../platform/socket.ts";
+import * as proc from "../platform/process/proc.ts";
+import type { Sockets } from "../platform/network/sockets.ts";
 import { assemble, encode } from "../steering/program.ts";
-import { describe, Rehearsal } from "./rehearsal.ts";
+import { describe, Rehearsal } from "./adopt_probe.ts";
 
 export interface Capability {
   /** Stable name for `--json`. */

@@ -4,17 +4,17 @@
  * refused, and get nothing while another generation serves. A socket that systemd has passed to baton
  * (resident.ts) is the member of the first generation; those after it get their own.
  */
-import type { ListenSpec } from "../config/listen_spec.ts";
+import type { ListenSpec } from "../config/values/listen_spec.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress, Member } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { holderOf, listenersOverlapping, overlapText, strangerAt } from "./strangers.ts";
+import { holderOf, listenersOverlapping, overlapText, strangerAt } from "./unmanaged_listeners.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import * as proc from "../platform/proc.ts";
-import type { TcpSocket } from "../platform/sock_diag.ts";
+import * as proc from "../platform/process/proc.ts";
+import type { TcpSocket } from "../platform/network/sock_diag.ts";
 
 /** A listener could not be bound: names the address, and who has it. */
 export class ListenError extends Error {

@@ -2,14 +2,13 @@
  * What becomes of a server's bind(2) at an address, beside all who listen there or at one that overlaps. Where an
  * unwrapped server would get EADDRINUSE it must get it here too; the tenant is told why.
  */
-import { formatAddress } from "../platform/address.ts";
+import { formatAddress } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
-import { overlaps } from "../steering/listeners.ts";
-import type { Listeners } from "../steering/listeners.ts";
+import { type Listeners, overlaps } from "../steering/listeners.ts";
 import type { GroupAddress } from "../steering/member.ts";
-import { refreshHolders } from "./holders.ts";
-import { holderOf, listenersOverlapping, overlapText } from "./strangers.ts";
-import type { Tenant } from "./tenant.ts";
+import { refreshHolders } from "./socket_holders.ts";
+import { holderOf, listenersOverlapping, overlapText } from "./unmanaged_listeners.ts";
+import type { Tenant } from "./listener_owner.ts";
 
 /** `shared`: beside the other generations. `own`: as the server has asked for it. `none`: not at all. */
 export type RightToBind = "shared" | "own" | "none";

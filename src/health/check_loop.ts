@@ -4,8 +4,16 @@
  * One at a time: the next one begins an interval after the end of the one before. Where there is
  * nothing to ask yet (the server does not listen), or where baton cannot ask, nothing is counted.
  */
-import { describe, firstDelay, nextDelay, observe } from "./monitor.ts";
-import type { CheckOutcome, Health, Schedule, Thresholds } from "./monitor.ts";
+import {
+  type CheckOutcome,
+  describe,
+  firstDelay,
+  type Health,
+  nextDelay,
+  observe,
+  type Schedule,
+  type Thresholds,
+} from "./monitor.ts";
 
 /** A check under way. */
 export interface Attempt {

@@ -5,8 +5,8 @@
  *
  * What fails before it connects is not the server's: descriptors and local ports can be used up by others.
  */
-import type { InetAddress } from "../platform/address.ts";
-import { connectingFailure, startConnecting } from "../platform/connecting.ts";
+import type { InetAddress } from "../platform/network/address.ts";
+import { connectingFailure, startConnecting } from "../platform/network/connecting.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -14,8 +14,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Readiness, Watch } from "../platform/reactor.ts";
 import type { Attempt } from "./check_loop.ts";
 import type { Dialogue } from "./dialogue.ts";
-import { failure, notAsked } from "./monitor.ts";
-import type { CheckOutcome } from "./monitor.ts";
+import { type CheckOutcome, failure, notAsked } from "./monitor.ts";
 
 const CHUNK = 16 * 1024;
 

@@ -8,11 +8,10 @@
  */
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { ExitStatus } from "../platform/processes.ts";
+import type { ExitStatus } from "../platform/process/processes.ts";
 import type { Watch } from "../platform/reactor.ts";
 import type { Attempt } from "./check_loop.ts";
-import { failure, notAsked, success } from "./monitor.ts";
-import type { CheckOutcome } from "./monitor.ts";
+import { type CheckOutcome, failure, notAsked, success } from "./monitor.ts";
 
 const SHELL = "/bin/sh";
 const SIGKILL = 9;

@@ -3,21 +3,19 @@
  * is right; NOT_SERVING, SERVICE_UNKNOWN, UNIMPLEMENTED are wrong answers, as in Envoy.
  * https://github.com/grpc/grpc/blob/master/doc/health-checking.md and PROTOCOL-HTTP2.md
  */
-import { ascii, concat, LISTEN_ON } from "./dialogue.ts";
-import type { Dialogue, Turn } from "./dialogue.ts";
+import { ascii, concat, type Dialogue, LISTEN_ON, type Turn } from "./dialogue.ts";
 import {
   dataOf,
   encodeFields,
   encodeFrame,
   FLAG,
   FRAME,
+  type Frame,
   FrameReader,
   grpcStatusIn,
   PREFACE,
 } from "./http2_frames.ts";
-import type { Frame } from "./http2_frames.ts";
-import { failure, success, wrongAnswer } from "./monitor.ts";
-import type { CheckResult } from "./monitor.ts";
+import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";
 
 const STREAM = 1;
 const MESSAGE_HEADER = 5;

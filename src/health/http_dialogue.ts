@@ -3,12 +3,9 @@
  * decides; then, if asked for, who has answered and what the body says.
  */
 import type { StatusRange } from "../config/check_values.ts";
-import { ascii, LISTEN_ON } from "./dialogue.ts";
-import type { Dialogue, Turn } from "./dialogue.ts";
-import { HttpAnswer } from "./http_answer.ts";
-import type { HttpHead } from "./http_answer.ts";
-import { failure, success, wrongAnswer } from "./monitor.ts";
-import type { CheckResult } from "./monitor.ts";
+import { ascii, type Dialogue, LISTEN_ON, type Turn } from "./dialogue.ts";
+import { HttpAnswer, type HttpHead } from "./http_answer.ts";
+import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";
 
 /** Which server answers, in a header that Envoy's health check filter adds. */
 const SERVICE_HEADER = "x-envoy-upstream-healthchecked-cluster";

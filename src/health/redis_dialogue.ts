@@ -1,8 +1,6 @@
 /** A Redis check: PING, and nothing but PONG is right. RESP, https://redis.io/docs/reference/protocol-spec */
-import { ascii, concat, LISTEN_ON, quote } from "./dialogue.ts";
-import type { Dialogue, Turn } from "./dialogue.ts";
-import { failure, success, wrongAnswer } from "./monitor.ts";
-import type { CheckResult } from "./monitor.ts";
+import { ascii, concat, type Dialogue, LISTEN_ON, quote, type Turn } from "./dialogue.ts";
+import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";
 
 const LONGEST_LINE = 512;
 

@@ -2,10 +2,8 @@
  * A TCP check: the connection alone, or bytes sent and bytes waited for, anywhere in the answer. As in
  * Envoy other bytes are no wrong answer: the right ones may still come.
  */
-import { LISTEN_ON, quote } from "./dialogue.ts";
-import type { Dialogue, Turn } from "./dialogue.ts";
-import { failure, success } from "./monitor.ts";
-import type { CheckResult } from "./monitor.ts";
+import { type Dialogue, LISTEN_ON, quote, type Turn } from "./dialogue.ts";
+import { type CheckResult, failure, success } from "./monitor.ts";
 
 /** More than this is not searched: a server that talks without end. */
 const MOST_KEPT = 64 * 1024;

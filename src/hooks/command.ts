@@ -9,8 +9,8 @@
 import { C } from "../platform/libc/constants.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import * as proc from "../platform/proc.ts";
-import type { ExitStatus } from "../platform/processes.ts";
+import * as proc from "../platform/process/proc.ts";
+import type { ExitStatus } from "../platform/process/processes.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { Launch } from "../launcher/start.ts";
 

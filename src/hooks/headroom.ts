@@ -1,6 +1,5 @@
 /** Is there memory for a second copy of the server (`--min-free`)? Pure: what was read comes in, a verdict goes out. */
-import { formatBytes } from "../config/memory_size.ts";
-import type { MinFree } from "../config/memory_size.ts";
+import { formatBytes, type MinFree } from "../config/values/memory_size.ts";
 import type { MemoryReading } from "../platform/memory.ts";
 
 const ALL_PERCENT = 100;

@@ -6,12 +6,12 @@
  * add up to, with a reserve; one that is too short is refused, as `run` would.
  */
 import type { Config } from "../config/config.ts";
-import { formatDuration } from "../config/duration.ts";
+import { formatDuration } from "../config/values/duration.ts";
 import { DEFAULT_MAX_DRAIN_MS, DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "../config/options.ts";
-import { ConfigError } from "../config/errors.ts";
+import { ConfigError } from "../config/values/errors.ts";
 import { longestStopMs } from "../config/hook_times.ts";
 import { optionOfHandoff } from "../config/validate.ts";
-import { budgetOf, DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../kubernetes/budget.ts";
+import { budgetOf, DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../pod/budget.ts";
 import type { InitRequest } from "./template.ts";
 
 const MS_PER_S = 1000;

@@ -12,9 +12,8 @@ import { SystemCallError } from "../platform/error.ts";
 import { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { hasCapability } from "../platform/proc.ts";
-import { GO, REPORT_LIMIT } from "./plan.ts";
-import type { LaunchPlan, LaunchReport } from "./plan.ts";
+import { hasCapability } from "../platform/process/proc.ts";
+import { GO, type LaunchPlan, type LaunchReport, REPORT_LIMIT } from "./plan.ts";
 import { resolveProgram, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "./resolve.ts";
 
 /** The launcher failed at something that is not the program's fault (exit_status.ts). */

@@ -2,10 +2,9 @@
  * From the first word of a command to a program file, as execvp(3) and the shells do it, but with an
  * error that says which of the two things is wrong: not found (127) or not executable (126).
  */
-import { statSync } from "node:fs";
-import type { Stats } from "node:fs";
-import type { Files } from "../platform/files.ts";
-import { resolvePath } from "../platform/path.ts";
+import { type Stats, statSync } from "node:fs";
+import type { Files } from "../platform/files/files.ts";
+import { resolvePath } from "../platform/files/path.ts";
 
 export const STATUS_NOT_FOUND = 127;
 export const STATUS_NOT_EXECUTABLE = 126;

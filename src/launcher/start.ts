@@ -2,13 +2,12 @@
  * The supervisor's half of a start: spawns the launcher, answers its reports, and tells when the
  * server's program is running.
  */
-import type { Message } from "../platform/descriptors.ts";
+import type { Message } from "../platform/network/passed_descriptors.ts";
 import { Fd } from "../platform/fd.ts";
-import { helperEnvironment } from "../platform/hidden_environment.ts";
+import { helperEnvironment } from "../platform/process/hidden_environment.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { GO, LAUNCH_VERB, REPORT_LIMIT } from "./plan.ts";
-import type { LaunchPlan, LaunchReport } from "./plan.ts";
+import { GO, LAUNCH_VERB, type LaunchPlan, type LaunchReport, REPORT_LIMIT } from "./plan.ts";
 
 const FIRST_PASSED_DESCRIPTOR = 3;
 

@@ -3,9 +3,8 @@
  * one, with growing delays. Pure.
  */
 import { backoffDelay } from "./backoff.ts";
-import { because } from "./generation.ts";
-import type { Generation } from "./generation.ts";
-import { LettingIn } from "./letting_in.ts";
+import { because, type Generation } from "./generation.ts";
+import { LettingIn } from "./promotion.ts";
 import { bakingOf, candidateOf, servingOf } from "./state.ts";
 import type { ExitReport } from "./vocabulary.ts";
 

@@ -1,9 +1,7 @@
 /** What the service's state consists of, and two questions about it. Pure. */
 import type { BackoffPolicy } from "./backoff.ts";
-import { newGeneration } from "./generation.ts";
-import type { Generation, GenerationState } from "./generation.ts";
-import { AT_ONCE } from "./rollout.ts";
-import type { Rollout, Trial } from "./rollout.ts";
+import { type Generation, type GenerationState, newGeneration } from "./generation.ts";
+import { AT_ONCE, type Rollout, type Trial } from "./rollout.ts";
 
 export interface ServicePolicy {
   /** Alive at any moment, candidate and serving included; at least 2. */

@@ -1,6 +1,6 @@
 /**
  * Exit statuses that the service's life can end with; the whole table, with the CLI's own, is in
- * cli/exit_status.ts. They are an interface and never change their meaning.
+ * cli/console/exit_status.ts. They are an interface and never change their meaning.
  */
 
 /** Wrong usage or configuration; trying again without a change is useless. */

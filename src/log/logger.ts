@@ -5,7 +5,7 @@
  */
 import { printable } from "../platform/bytes.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Descriptors } from "../platform/descriptors.ts";
+import type { Descriptors } from "../platform/network/passed_descriptors.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;

@@ -1,8 +1,7 @@
 /** The kernel's clocks, where the runtime's own do not say which clock they are. clock_gettime(2) */
 import { readFileSync } from "node:fs";
 import { C } from "./libc/constants.ts";
-import { struct } from "./libc/libc.ts";
-import type { Libc } from "./libc/libc.ts";
+import { type Libc, struct } from "./libc/libc.ts";
 
 const NS_PER_US = 1000n;
 const US_PER_S = 1_000_000n;

@@ -6,7 +6,7 @@
  * neither can be had (a terminal; a pipe of another user) poll(2) is asked before each piece.
  */
 import { statSync } from "node:fs";
-import type { Descriptors } from "./descriptors.ts";
+import type { Descriptors } from "./network/passed_descriptors.ts";
 import { SystemCallError } from "./error.ts";
 import type { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";

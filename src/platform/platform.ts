@@ -2,18 +2,18 @@
  * The Linux that the rest of baton sees, in one value: made once in `main_*`, passed to whoever needs
  * it, so that nothing holds a hidden global and tests can have their own.
  */
-import { Descriptors } from "./descriptors.ts";
-import { Files } from "./files.ts";
-import { Inotify } from "./inotify.ts";
+import { Descriptors } from "./network/passed_descriptors.ts";
+import { Files } from "./files/files.ts";
+import { Inotify } from "./files/inotify.ts";
 import { Libc } from "./libc/libc.ts";
-import { Processes } from "./processes.ts";
+import { Processes } from "./process/processes.ts";
 import { Reactor } from "./reactor.ts";
 import type { Runtime } from "./runtime/runtime.ts";
-import { Seccomp } from "./seccomp.ts";
-import { relaySignal } from "./signal_relay.ts";
-import { SockDiag } from "./sock_diag.ts";
-import { Sockets } from "./socket.ts";
-import { Terminals } from "./terminals.ts";
+import { Seccomp } from "./process/seccomp.ts";
+import { relaySignal } from "./process/signal_relay.ts";
+import { SockDiag } from "./network/sock_diag.ts";
+import { Sockets } from "./network/sockets.ts";
+import { Terminals } from "./process/terminals.ts";
 
 export class Platform {
   readonly libc: Libc;

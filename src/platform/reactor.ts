@@ -8,10 +8,8 @@
  */
 import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
-import { struct } from "./libc/libc.ts";
-import type { Libc } from "./libc/libc.ts";
-import { isBatch, PASSING_WORDS } from "./poll_messages.ts";
-import type { PolledCall, PollMessage } from "./poll_messages.ts";
+import { type Libc, struct } from "./libc/libc.ts";
+import { isBatch, PASSING_WORDS, type PolledCall, type PollMessage } from "./poll_messages.ts";
 import type { PollThread } from "./runtime/runtime.ts";
 
 const STOP_TOKEN = 0;

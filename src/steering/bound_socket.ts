@@ -1,7 +1,7 @@
 /** A socket that can join a group: of its address, user and network namespace, not listening yet. */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
-import { giveToUserOf } from "../platform/socket_user.ts";
+import { giveToUserOf } from "../platform/network/socket_user.ts";
 import type { Group } from "./group.ts";
 
 /** @throws {SystemCallError} when it cannot be made or bound; nothing is left open */

@@ -2,7 +2,7 @@
  * What generations that do not serve yet get of a group's connections: a share of all (a canary), or those of our own
  * probes. Holds who, and never touches the kernel.
  */
-import type { Choice } from "./choose.ts";
+import type { Choice } from "./selection.ts";
 import type { GroupView } from "./group_view.ts";
 import type { Member } from "./member.ts";
 import type { MemberId } from "./model.ts";

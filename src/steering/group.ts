@@ -7,18 +7,32 @@
  *   that nobody needs it; so a connection that the kernel has queued is never thrown away;
  * - a member leaves the kernel's array only at a moment when that moves no receiving one.
  */
-import type { FarNetwork } from "../platform/far_network.ts";
+import type { FarNetwork } from "../platform/network/remote_netns.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Reactor, Watch } from "../platform/reactor.ts";
-import type { Sockets } from "../platform/socket.ts";
+import type { Sockets } from "../platform/network/sockets.ts";
 import { Candidates } from "./candidates.ts";
-import { programFor } from "./choose.ts";
+import { programFor } from "./selection.ts";
 import { GroupView } from "./group_view.ts";
-import { appended, EMPTY_GROUP, indicesOf, planCompaction, removed } from "./model.ts";
-import type { GroupModel, MemberId } from "./model.ts";
-import { NOBODY } from "./member.ts";
-import type { GroupAddress, Hold, Member, MemberRecord, NewMember, Residence } from "./member.ts";
+import {
+  appended,
+  EMPTY_GROUP,
+  type GroupModel,
+  indicesOf,
+  type MemberId,
+  planCompaction,
+  removed,
+} from "./model.ts";
+import {
+  type GroupAddress,
+  type Hold,
+  type Member,
+  type MemberRecord,
+  type NewMember,
+  NOBODY,
+  type Residence,
+} from "./member.ts";
 
 export class Group extends GroupView {
   static #nextId: MemberId = 1;
@@ -129,7 +143,7 @@ export class Group extends GroupView {
     this.#compact();
   }
 
-  /** Adds a socket of whoever started baton, which listens already (handoff/resident.ts); takes it. */
+  /** Adds a socket of whoever started baton, which listens already (handoff/activated_sockets.ts); takes it. */
   addResident(socket: Fd, options: { epoch: number; inode: number; residence: Residence }): Member {
     this.#steered = true;
     const state = { owner: 0, late: false, unheld: false, dead: false };

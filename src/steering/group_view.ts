@@ -1,9 +1,15 @@
 /** What can be asked of a group of members (`group.ts`). Changes nothing. */
-import { formatAddress } from "../platform/address.ts";
+import { formatAddress } from "../platform/network/address.ts";
 import type { Fd } from "../platform/fd.ts";
-import { Lane } from "./lane.ts";
-import { NOBODY, recordOf, usableOf } from "./member.ts";
-import type { GroupAddress, Member, MemberRecord } from "./member.ts";
+import { Lane } from "./mutex.ts";
+import {
+  type GroupAddress,
+  type Member,
+  type MemberRecord,
+  NOBODY,
+  recordOf,
+  usableOf,
+} from "./member.ts";
 
 export abstract class GroupView {
   /** Connections of our own are steered one at a time. */

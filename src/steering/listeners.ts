@@ -1,10 +1,9 @@
 /** All reuseport groups of the service, by address: the table of its listeners. */
 import type { Reactor } from "../platform/reactor.ts";
-import { socketInodesOf } from "../platform/proc.ts";
-import type { Sockets } from "../platform/socket.ts";
+import { socketInodesOf } from "../platform/process/proc.ts";
+import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
-import { NOBODY } from "./member.ts";
-import type { GroupAddress, Member } from "./member.ts";
+import { type GroupAddress, type Member, NOBODY } from "./member.ts";
 
 /** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel). */
 export function groupKey(address: GroupAddress): string {

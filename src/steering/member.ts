@@ -1,5 +1,5 @@
 /** What a member of a reuseport group is, here and on its way to another baton. */
-import type { InetAddress } from "../platform/address.ts";
+import type { InetAddress } from "../platform/network/address.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Watch } from "../platform/reactor.ts";
 import type { MemberId } from "./model.ts";

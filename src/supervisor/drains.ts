@@ -1,10 +1,10 @@
 /** How the drain of a generation begins: after its hook, and once more when it was needed beside its successor. */
+import type { RunningContext } from "../generation/context.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
-import type { RunningContext } from "./context.ts";
-import type { GenerationHandle } from "./handle.ts";
-import { Running } from "./running.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import { Running } from "../generation/generation.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
-import type { Waits } from "./waits.ts";
+import type { Waits } from "../generation/deadlines.ts";
 
 export interface DrainsParts {
   readonly context: RunningContext;

@@ -2,35 +2,34 @@
  * The hands of the supervisor: carries out what the lifecycle asks for, and nothing else. It holds
  * the generations' runtime sides, the history and the requests that wait for an answer.
  */
+import type { Resumption } from "../succession/state/resumption.ts";
+import type { RunningContext } from "../generation/context.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { longestStartMs } from "../config/hook_times.ts";
-import type { Resumption } from "../upgrade/in_place.ts";
-import { provideSpares } from "../steering/spares.ts";
-import { adoptOrphans } from "./adoption.ts";
-import { Answers } from "./answers.ts";
-import type { RunningContext, SupervisorOptions } from "./context.ts";
+import { provideSpares } from "../steering/standby.ts";
+import { adoptOrphans } from "../succession/adopt_orphans.ts";
+import { Answers } from "../report/pending_requests.ts";
+import type { SupervisorOptions } from "./options.ts";
 import { Drains } from "./drains.ts";
-import { ForeignGeneration } from "./foreign.ts";
-import type { OldBaton } from "./foreign.ts";
-import type { GenerationHandle } from "./handle.ts";
-import { handoverFacts } from "./handover_facts.ts";
-import { History } from "./history.ts";
-import { InPlaceUpgrade } from "./in_place_upgrade.ts";
-import { Offers } from "./offers.ts";
-import { packLuggage, resumeWaits, unpackService } from "./resume.ts";
+import { ForeignGeneration, type OldBaton } from "../succession/predecessor_generation.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import { handoverFacts } from "../succession/handover_facts.ts";
+import { History } from "../report/history.ts";
+import { InPlaceUpgrade } from "../succession/in_place_upgrade.ts";
+import { Offers } from "../succession/takeover_offers.ts";
+import { packLuggage, resumeWaits, unpackService } from "../succession/resume.ts";
 import { answerReload } from "./reload_answer.ts";
-import { Running } from "./running.ts";
-import type { ReloadReport } from "./snapshot.ts";
+import { Running } from "../generation/generation.ts";
+import type { ReloadReport } from "../report/snapshot.ts";
 import { ServiceHooks } from "./service_hooks.ts";
 import { Starts } from "./starts.ts";
 import { LateListeners } from "./late_listeners.ts";
-import { Timers } from "./timers.ts";
-import { Trials } from "./trials.ts";
-import type { TrialEffect } from "./trials.ts";
-import { Upgrader } from "./upgrader.ts";
-import { Waits } from "./waits.ts";
+import { Timers } from "../generation/timers.ts";
+import { type TrialEffect, Trials } from "../rollout/trials.ts";
+import { Upgrader } from "../succession/upgrader.ts";
+import { Waits } from "../generation/deadlines.ts";
 
 export class Effects {
   readonly running = new Map<number, GenerationHandle>();

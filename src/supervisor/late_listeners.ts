@@ -5,17 +5,16 @@
  *
  * Asks after each step, and now and then while something is waited for: a server may close what it had opened.
  */
-import { servingOf } from "../lifecycle/service.ts";
-import type { ServiceState } from "../lifecycle/service.ts";
-import { ownSocketInode } from "../platform/proc.ts";
+import type { RunningContext } from "../generation/context.ts";
+import { type ServiceState, servingOf } from "../lifecycle/service.ts";
+import { ownSocketInode } from "../platform/process/proc.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
-import type { RunningContext } from "./context.ts";
-import { ForeignGeneration } from "./foreign.ts";
-import type { GenerationHandle } from "./handle.ts";
-import type { History } from "./history.ts";
-import { Running } from "./running.ts";
-import type { LateView } from "./snapshot.ts";
+import { ForeignGeneration } from "../succession/predecessor_generation.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import type { History } from "../report/history.ts";
+import { Running } from "../generation/generation.ts";
+import type { LateView } from "../report/snapshot.ts";
 
 const LOOK_MS = 250;
 

@@ -1,7 +1,7 @@
 /** The sockets of a running service that others know by their path, for the guard that looks after them. */
-import type { HandoffSocket } from "../takeover/handoff_socket.ts";
-import type { GenerationHandle } from "./handle.ts";
-import { Running } from "./running.ts";
+import type { HandoffSocket } from "../succession/takeover/handoff_socket.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import { Running } from "../generation/generation.ts";
 
 export interface PlacedSocket {
   readonly what: string;

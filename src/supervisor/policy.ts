@@ -3,11 +3,6 @@ import type { Config } from "../config/config.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
 import type { ServicePolicy } from "../lifecycle/service.ts";
 
-/** Whether servers live on when baton is killed. */
-export function outlivesBaton(config: Config): boolean {
-  return config.survive || config.orphan === "keep";
-}
-
 export function servicePolicy(config: Config): ServicePolicy {
   return {
     maxGenerations: config.maxGenerations,

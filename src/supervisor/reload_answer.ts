@@ -1,16 +1,15 @@
 /** The verdict on a reload: who is told what, and what is remembered of it. */
-import { servingOf } from "../lifecycle/service.ts";
-import type { ServiceState } from "../lifecycle/service.ts";
+import type { RunningContext } from "../generation/context.ts";
+import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
-import type { Answers } from "./answers.ts";
-import type { RunningContext, SupervisorOptions } from "./context.ts";
-import type { GenerationHandle } from "./handle.ts";
-import type { History } from "./history.ts";
+import type { Answers } from "../report/pending_requests.ts";
+import type { SupervisorOptions } from "./options.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import type { History } from "../report/history.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
-import { storyOf } from "./snapshot.ts";
-import type { ReloadReport } from "./snapshot.ts";
+import { type ReloadReport, storyOf } from "../report/snapshot.ts";
 import { lateViews } from "./late_listeners.ts";
-import type { Trials } from "./trials.ts";
+import type { Trials } from "../rollout/trials.ts";
 
 /** Lines of a failed generation's output in the verdict. */
 const VERDICT_LINES = 20;

@@ -5,24 +5,20 @@
  * Guarantees: only what stands before a switch can veto it; `pre-drain` holds up a drain, never a switch; nothing
  * here holds up an end that the user has asked for a second time.
  */
-import type { HookName } from "../config/hook_spec.ts";
-import { parseMinFree } from "../config/memory_size.ts";
+import type { RunningContext } from "../generation/context.ts";
+import type { HookName } from "../config/values/hook_spec.ts";
+import { parseMinFree } from "../config/values/memory_size.ts";
 import { Command } from "../hooks/command.ts";
-import { PRE_FLIGHT } from "../hooks/environment.ts";
-import type { HookCircumstances, HookGeneration } from "../hooks/environment.ts";
+import { type HookCircumstances, type HookGeneration, PRE_FLIGHT } from "../hooks/environment.ts";
 import { refusal } from "../hooks/headroom.ts";
-import { Sequence } from "../hooks/sequence.ts";
-import type { Failure, Killable } from "../hooks/sequence.ts";
+import { type Failure, type Killable, Sequence } from "../hooks/sequence.ts";
 import type { Logger } from "../log/logger.ts";
 import { memoryOf, memoryReadings } from "../platform/memory.ts";
-import type { RunningContext } from "./context.ts";
-import { Entrance } from "./entrance.ts";
-import type { Entrant, Obstacle, Passage } from "./entrance.ts";
-import type { GenerationHandle } from "./handle.ts";
-import { describeFailure } from "./hook_failure.ts";
-import { Output } from "./output.ts";
-import { commandPlan } from "./plan.ts";
-import type { PlanContext } from "./plan.ts";
+import { Entrance, type Entrant, type Obstacle, type Passage } from "../generation/admission.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import { describeFailure } from "../hooks/hook_failure.ts";
+import { Output } from "../output/candidate_output.ts";
+import { commandPlan, type PlanContext } from "../process/launch_plan.ts";
 
 type StepName = HookName | typeof PRE_FLIGHT;
 

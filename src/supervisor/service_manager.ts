@@ -9,8 +9,7 @@
  */
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { isOpenEnded } from "../lifecycle/rollout.ts";
-import { candidateOf, servingOf } from "../lifecycle/service.ts";
-import type { ServiceState } from "../lifecycle/service.ts";
+import { candidateOf, type ServiceState, servingOf } from "../lifecycle/service.ts";
 import type { NotifyClient } from "../systemd/notify_client.ts";
 
 const US_PER_MS = 1000;

@@ -1,12 +1,13 @@
 /** How a generation is started: what stands before its start, its plan, its members, its process. */
-import { lostDescriptors } from "./lost_descriptors.ts";
-import { launchPlan } from "./plan.ts";
-import type { RunningContext, SupervisorOptions } from "./context.ts";
-import type { GenerationHandle } from "./handle.ts";
-import type { History } from "./history.ts";
-import { Running } from "./running.ts";
+import type { RunningContext } from "../generation/context.ts";
+import { lostDescriptors } from "../process/lost_descriptors.ts";
+import { launchPlan } from "../process/launch_plan.ts";
+import type { SupervisorOptions } from "./options.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import type { History } from "../report/history.ts";
+import { Running } from "../generation/generation.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
-import { statusOf } from "./start_failure.ts";
+import { statusOf } from "../process/start_failure.ts";
 
 export interface StartsParts {
   readonly options: SupervisorOptions;

@@ -5,22 +5,33 @@
  * Nothing here decides. After the point of no return (`switch`) baton never ends because of an error of its
  * own: a failed effect is logged and the service goes on.
  */
+import type { Resumption } from "../succession/state/resumption.ts";
+import type { RunningContext } from "../generation/context.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
-import { inheritedState, INITIAL_STATE, servingOf, step } from "../lifecycle/service.ts";
-import type { ServiceState } from "../lifecycle/service.ts";
+import {
+  inheritedState,
+  INITIAL_STATE,
+  type ServiceState,
+  servingOf,
+  step,
+} from "../lifecycle/service.ts";
 import { bakingOf } from "../lifecycle/state.ts";
-import { Journal } from "./journal.ts";
-import { placedSockets } from "./placed_sockets.ts";
-import type { PlacedSocket } from "./placed_sockets.ts";
-import { catchUp, packService } from "./resume.ts";
-import type { Resumption } from "../upgrade/in_place.ts";
-import type { RunningContext, SupervisorOptions } from "./context.ts";
-import { Remnants } from "./remnants.ts";
+import { Journal } from "../succession/state/journal.ts";
+import { type PlacedSocket, placedSockets } from "./placed_sockets.ts";
+import { catchUp, packService } from "../succession/resume.ts";
+import type { SupervisorOptions } from "./options.ts";
+import { Remnants } from "../generation/remnants.ts";
 import { Effects } from "./effects.ts";
-import { ancestorsOf, mustStay } from "./own_manager.ts";
+import { ancestorsOf, mustStay } from "../succession/process_manager.ts";
 import { rolloutOf, servicePolicy } from "./policy.ts";
-import type { Decision, ReloadReport, Snapshot, TrialReport, UpgradeReport } from "./snapshot.ts";
+import type {
+  Decision,
+  ReloadReport,
+  Snapshot,
+  TrialReport,
+  UpgradeReport,
+} from "../report/snapshot.ts";
 import { takeSnapshot } from "./take_snapshot.ts";
 
 export class Supervisor {

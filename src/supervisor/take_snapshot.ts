@@ -1,14 +1,13 @@
 /** Builds the snapshot: one look at the kernel's socket table, and the lifecycle's state. */
+import type { RunningContext } from "../generation/context.ts";
 import { NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts";
-import { servingOf } from "../lifecycle/service.ts";
-import type { ServiceState } from "../lifecycle/service.ts";
+import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import { printable } from "../platform/bytes.ts";
-import { processStat } from "../platform/proc.ts";
+import { processStat } from "../platform/process/proc.ts";
 import { NOBODY } from "../steering/member.ts";
-import type { History } from "./history.ts";
-import type { GenerationHandle } from "./handle.ts";
-import type { RunningContext } from "./context.ts";
-import type { GenerationView, ListenerView, Snapshot, TrialView } from "./snapshot.ts";
+import type { History } from "../report/history.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import type { GenerationView, ListenerView, Snapshot, TrialView } from "../report/snapshot.ts";
 
 export interface SnapshotSources {
   readonly context: RunningContext;

@@ -7,8 +7,7 @@
  * (datagrams, Unix sockets, Accept=yes), by name, because a socket that nobody accepts from would
  * leave its clients waiting.
  */
-import { formatAddress } from "../platform/address.ts";
-import type { InetAddress } from "../platform/address.ts";
+import { formatAddress, type InetAddress } from "../platform/network/address.ts";
 import { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";

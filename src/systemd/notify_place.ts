@@ -9,8 +9,8 @@
 import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import { statOf } from "../platform/path.ts";
-import { placeKey } from "../platform/place.ts";
+import { statOf } from "../platform/files/path.ts";
+import { placeKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
 
 /** The server may run as another user: the credentials of each message say who sent it. */

@@ -7,8 +7,8 @@
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Message } from "../platform/descriptors.ts";
-import { statOf } from "../platform/path.ts";
+import type { Message } from "../platform/network/passed_descriptors.ts";
+import { statOf } from "../platform/files/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { bindAt, bindNotifySocket, removeNotifySocket } from "./notify_place.ts";

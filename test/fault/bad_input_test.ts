@@ -11,9 +11,14 @@ import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, statSync }
 import { createConnection, createServer } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { Snapshot } from "../../src/supervisor/snapshot.ts";
-import { Baton, batonCommand, runCommand, startBaton } from "../support/baton.ts";
-import type { BatonOptions } from "../support/baton.ts";
+import type { Snapshot } from "../../src/report/snapshot.ts";
+import {
+  Baton,
+  batonCommand,
+  type BatonOptions,
+  runCommand,
+  startBaton,
+} from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";

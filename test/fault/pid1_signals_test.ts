@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { SIGNAL_NAMES, signalNumber } from "../../src/config/signals.ts";
+import { SIGNAL_NAMES, signalNumber } from "../../src/config/values/signals.ts";
 import { batonCommand, runCommand, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { probe } from "../support/kube_pod.ts";

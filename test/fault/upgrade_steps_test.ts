@@ -9,7 +9,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { blockedCalls } from "../../src/platform/proc.ts";
+import { blockedCalls } from "../../src/platform/process/proc.ts";
 import { type Baton, batonCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";

@@ -16,7 +16,7 @@ import {
 import { createServer } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { Snapshot } from "../../src/supervisor/snapshot.ts";
+import type { Snapshot } from "../../src/report/snapshot.ts";
 import { type Baton, type BatonOptions, type CommandResult, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";

@@ -10,9 +10,14 @@ import { createServer } from "node:net";
 import { constants } from "node:os";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { Snapshot } from "../../src/supervisor/snapshot.ts";
-import { Baton, batonCommand, type BatonOptions } from "../support/baton.ts";
-import { runCommand, startBaton } from "../support/baton.ts";
+import type { Snapshot } from "../../src/report/snapshot.ts";
+import {
+  Baton,
+  batonCommand,
+  type BatonOptions,
+  runCommand,
+  startBaton,
+} from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { chmodSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { Snapshot } from "../../src/supervisor/snapshot.ts";
+import type { Snapshot } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";

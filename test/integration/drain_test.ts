@@ -11,7 +11,7 @@ import assert from "node:assert/strict";
 import { createConnection } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { GenerationView } from "../../src/supervisor/snapshot.ts";
+import type { GenerationView } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { CheckView, GenerationView } from "../../src/supervisor/snapshot.ts";
+import type { CheckView, GenerationView } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";

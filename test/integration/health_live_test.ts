@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { CheckView } from "../../src/supervisor/snapshot.ts";
+import type { CheckView } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { HealthService } from "../support/health_service.ts";

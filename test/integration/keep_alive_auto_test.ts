@@ -8,8 +8,8 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
-import { AUTO_RATE } from "../../src/migrate/rate.ts";
-import { passiveOpens } from "../../src/platform/proc_net.ts";
+import { AUTO_RATE } from "../../src/migration/rate.ts";
+import { passiveOpens } from "../../src/platform/network/proc_net.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { KeptConnection } from "../support/kept_connection.ts";

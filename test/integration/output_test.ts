@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { Snapshot } from "../../src/supervisor/snapshot.ts";
+import type { Snapshot } from "../../src/report/snapshot.ts";
 import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";

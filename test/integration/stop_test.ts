@@ -5,8 +5,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { type BatonOptions, runCommand, startBaton } from "../support/baton.ts";
-import { batonCommand } from "../support/baton.ts";
+import { batonCommand, type BatonOptions, runCommand, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { probe } from "../support/kube_pod.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";

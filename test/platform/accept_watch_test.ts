@@ -2,12 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as acceptCalls from "../../src/platform/libc/accept_calls.ts";
-import * as proc from "../../src/platform/proc.ts";
+import * as proc from "../../src/platform/process/proc.ts";
 import type { Member } from "../../src/steering/member.ts";
-import { acceptorOf } from "../../src/supervisor/accept_watch.ts";
+import { acceptorOf } from "../../src/process/accept_watch.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { startPlatformChild } from "../support/platform_parent.ts";
-import type { PlatformChild } from "../support/platform_parent.ts";
+import { type PlatformChild, startPlatformChild } from "../support/platform_parent.ts";
 import { connectInet } from "../support/raw_client.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";

@@ -9,7 +9,7 @@ import type { LaunchPlan } from "../../src/launcher/plan.ts";
 import { Launch } from "../../src/launcher/start.ts";
 import { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
-import * as proc from "../../src/platform/proc.ts";
+import * as proc from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { OwnChild } from "../support/own_child.ts";

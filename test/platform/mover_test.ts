@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
-import type { CrossingTable, Passenger } from "../../src/migrate/crossing.ts";
-import { pause } from "../../src/migrate/grip.ts";
-import type { KeptConnections } from "../../src/migrate/kept.ts";
-import { Mover } from "../../src/migrate/mover.ts";
-import type { MoverOptions } from "../../src/migrate/mover_options.ts";
-import { Watchlist } from "../../src/migrate/watchlist.ts";
+import type { CrossingTable, Passenger } from "../../src/migration/in_flight.ts";
+import { pause } from "../../src/migration/pause.ts";
+import type { KeptConnections } from "../../src/migration/keep_alive_counts.ts";
+import { Mover } from "../../src/migration/mover.ts";
+import type { MoverOptions } from "../../src/migration/mover_options.ts";
+import { Watchlist } from "../../src/migration/watchlist.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";

@@ -5,7 +5,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
-import * as proc from "../../src/platform/proc.ts";
+import * as proc from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { spawnChild } from "../support/own_child.ts";
 import { startPlatformChild } from "../support/platform_parent.ts";

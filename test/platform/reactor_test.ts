@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
-import * as proc from "../../src/platform/proc.ts";
+import * as proc from "../../src/platform/process/proc.ts";
 import type { Readiness } from "../../src/platform/reactor.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { openDescriptors } from "../support/open_descriptors.ts";

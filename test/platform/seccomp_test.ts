@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { decodeAddress } from "../../src/platform/address.ts";
+import { decodeAddress } from "../../src/platform/network/address.ts";
 import { C } from "../../src/platform/libc/constants.ts";
-import * as proc from "../../src/platform/proc.ts";
+import * as proc from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { startPlatformChild } from "../support/platform_parent.ts";

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { InetAddress } from "../../src/platform/address.ts";
+import type { InetAddress } from "../../src/platform/network/address.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Libc } from "../../src/platform/libc/libc.ts";
 import type { Platform } from "../../src/platform/platform.ts";
-import * as proc from "../../src/platform/proc.ts";
-import { SockDiag } from "../../src/platform/sock_diag.ts";
+import * as proc from "../../src/platform/process/proc.ts";
+import { SockDiag } from "../../src/platform/network/sock_diag.ts";
 import { noIpv6 } from "../support/features.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";

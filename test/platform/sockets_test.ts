@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { InetAddress } from "../../src/platform/address.ts";
-import { formatAddress } from "../../src/platform/address.ts";
+import { formatAddress, type InetAddress } from "../../src/platform/network/address.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";

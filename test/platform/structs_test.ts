@@ -6,8 +6,12 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { SOCKADDR_IN6_SIZE, SOCKADDR_IN_SIZE } from "../../src/platform/address.ts";
-import { NOTIF_ADDFD_SIZE, NOTIF_RESP_SIZE, NOTIF_SIZE } from "../../src/platform/seccomp.ts";
+import { SOCKADDR_IN6_SIZE, SOCKADDR_IN_SIZE } from "../../src/platform/network/address.ts";
+import {
+  NOTIF_ADDFD_SIZE,
+  NOTIF_RESP_SIZE,
+  NOTIF_SIZE,
+} from "../../src/platform/process/seccomp.ts";
 import {
   MESSAGE_SIZE,
   NLMSG_HEADER_SIZE,
@@ -19,7 +23,7 @@ import {
   TCP_INFO_LAST_ACK_RECV,
   TCP_INFO_LAST_DATA_RECV,
   TCP_INFO_LAST_DATA_SENT,
-} from "../../src/platform/sock_diag.ts";
+} from "../../src/platform/network/sock_diag.ts";
 import { evaluate, findCompiler, hasHeader } from "../support/c_compiler.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 
@@ -46,7 +50,7 @@ const SOCKETS = ["sys/socket.h", "sys/un.h", "netinet/in.h"];
 const SECCOMP = ["linux/seccomp.h", "linux/filter.h"];
 const DIAG = ["linux/netlink.h", "linux/sock_diag.h", "linux/inet_diag.h"];
 
-/** src/platform/address.ts, socket.ts */
+/** src/platform/network/address.ts, socket.ts */
 const ADDRESSES: readonly Layout[] = [
   {
     type: "struct sockaddr_in",
@@ -100,7 +104,7 @@ const ADDRESSES: readonly Layout[] = [
   },
 ];
 
-/** src/platform/descriptors.ts, processes.ts, reactor.ts; supervisor/accept_watch.ts */
+/** src/platform/network/passed_descriptors.ts, processes.ts, reactor.ts; process/accept_watch.ts */
 const DESCRIPTORS: readonly Layout[] = [
   {
     type: "struct msghdr",
@@ -146,7 +150,7 @@ const DESCRIPTORS: readonly Layout[] = [
   { type: "socklen_t", headers: SOCKETS, size: 4 },
 ];
 
-/** src/platform/seccomp.ts */
+/** src/platform/process/seccomp.ts */
 const SECCOMP_LAYOUTS: readonly Layout[] = [
   {
     type: "struct seccomp_data",
@@ -178,7 +182,7 @@ const SECCOMP_LAYOUTS: readonly Layout[] = [
   },
 ];
 
-/** src/platform/sock_diag.ts */
+/** src/platform/network/sock_diag.ts */
 const DIAG_LAYOUTS: readonly Layout[] = [
   {
     type: "struct nlmsghdr",

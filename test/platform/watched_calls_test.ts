@@ -5,15 +5,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { C } from "../../src/platform/libc/constants.ts";
-import * as proc from "../../src/platform/proc.ts";
-import { decodeNotification } from "../../src/platform/seccomp.ts";
+import * as proc from "../../src/platform/process/proc.ts";
+import { decodeNotification, type Notification } from "../../src/platform/process/seccomp.ts";
 import type { Platform } from "../../src/platform/platform.ts";
-import type { Notification } from "../../src/platform/seccomp.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { testPlatform } from "../support/test_platform.ts";
-import { startTrappedChild } from "../support/trapped_child.ts";
-import type { TrappedChild } from "../support/trapped_child.ts";
+import { startTrappedChild, type TrappedChild } from "../support/trapped_child.ts";
 
 const ANY_PORT = { kind: "bind", address: { host: "127.0.0.1", port: 0 } } as const;
 const { seccomp, libc: { arch } } = await testPlatform();

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { chmodSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { MESSAGE_LIMIT } from "../../src/takeover/messages.ts";
+import { MESSAGE_LIMIT } from "../../src/succession/takeover/messages.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";

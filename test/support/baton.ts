@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { request } from "node:http";
 import { join } from "node:path";
 import process from "node:process";
-import type { ReloadReport, Snapshot } from "../../src/supervisor/snapshot.ts";
+import type { ReloadReport, Snapshot } from "../../src/report/snapshot.ts";
 import type { Exit } from "./bare_server.ts";
 import { killTree } from "./proc.ts";
 import { findDeno, REPOSITORY, required } from "./programs.ts";

@@ -1,5 +1,5 @@
 /** The real table of listeners, with groups that exist in a test only. */
-import type { Sockets } from "../../src/platform/socket.ts";
+import type { Sockets } from "../../src/platform/network/sockets.ts";
 import type { Group } from "../../src/steering/group.ts";
 import { Listeners } from "../../src/steering/listeners.ts";
 

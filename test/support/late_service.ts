@@ -1,7 +1,7 @@
 /** A service that has served for a while, and opens a second port then: a listener that is late. */
 import assert from "node:assert/strict";
 import process from "node:process";
-import type { Snapshot } from "../../src/supervisor/snapshot.ts";
+import type { Snapshot } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton } from "./baton.ts";
 import { freePort } from "./free_port.ts";
 import { formatTally, type Load } from "./load.ts";

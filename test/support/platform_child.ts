@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { encodeAddress } from "../../src/platform/address.ts";
+import { encodeAddress } from "../../src/platform/network/address.ts";
 import { SystemCallError } from "../../src/platform/error.ts";
 import { Fd } from "../../src/platform/fd.ts";
 import { SYS_PPOLL, SYS_SELECT } from "../../src/platform/libc/accept_calls.ts";

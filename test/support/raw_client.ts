@@ -1,6 +1,9 @@
 /** A blocking TCP client of system calls alone: no thread of a runtime and no event loop in between. */
-import { encodeAddress, formatAddress } from "../../src/platform/address.ts";
-import type { InetAddress } from "../../src/platform/address.ts";
+import {
+  encodeAddress,
+  formatAddress,
+  type InetAddress,
+} from "../../src/platform/network/address.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 

@@ -17,7 +17,7 @@ import process from "node:process";
 import { children } from "./proc.ts";
 import { findBun, REPOSITORY, required } from "./programs.ts";
 import { Platform } from "../../src/platform/platform.ts";
-import { hasCapability } from "../../src/platform/proc.ts";
+import { hasCapability } from "../../src/platform/process/proc.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import { resolveProgram } from "../../src/launcher/resolve.ts";
 

@@ -6,10 +6,13 @@
  * asked for.
  */
 import assert from "node:assert/strict";
-import { AT_ONCE } from "../../src/lifecycle/rollout.ts";
-import type { Rollout } from "../../src/lifecycle/rollout.ts";
-import { INITIAL_STATE, step } from "../../src/lifecycle/service.ts";
-import type { ServicePolicy, ServiceState } from "../../src/lifecycle/service.ts";
+import { AT_ONCE, type Rollout } from "../../src/lifecycle/rollout.ts";
+import {
+  INITIAL_STATE,
+  type ServicePolicy,
+  type ServiceState,
+  step,
+} from "../../src/lifecycle/service.ts";
 import type { ServiceEffect, ServiceEvent } from "../../src/lifecycle/vocabulary.ts";
 
 export const POLICY: ServicePolicy = {

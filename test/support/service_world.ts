@@ -4,9 +4,15 @@
  * that service.ts names, and some that the supervisor relies on.
  */
 import assert from "node:assert/strict";
-import { candidateOf, INITIAL_STATE, servingOf, step } from "../../src/lifecycle/service.ts";
+import {
+  candidateOf,
+  INITIAL_STATE,
+  type ServicePolicy,
+  type ServiceState,
+  servingOf,
+  step,
+} from "../../src/lifecycle/service.ts";
 import type { Rollout } from "../../src/lifecycle/rollout.ts";
-import type { ServicePolicy, ServiceState } from "../../src/lifecycle/service.ts";
 import type {
   ExitReport,
   GenerationTimer,

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { commandLine } from "../../src/init/systemd.ts";
-import type { Snapshot } from "../../src/supervisor/snapshot.ts";
+import type { Snapshot } from "../../src/report/snapshot.ts";
 import { batonCommand, type CommandResult, runCommand } from "./baton.ts";
 import type { RealSystemd } from "./real_systemd.ts";
 import type { Runnable } from "./servers.ts";

@@ -1,7 +1,7 @@
 /** A peer of the takeover protocol that says whatever a test wants, on either side of it. */
 import type { Fd } from "../../src/platform/fd.ts";
 import type { Platform } from "../../src/platform/platform.ts";
-import { ownNamespace } from "../../src/platform/proc.ts";
+import { ownNamespace } from "../../src/platform/process/proc.ts";
 import { waitUntil } from "./wait_until.ts";
 
 /** More than any message that a baton sends. */

@@ -6,7 +6,7 @@
  * relay is a process of its own user: it must run as that.
  */
 import { renameSync, rmSync, statSync } from "node:fs";
-import type { Message } from "../../src/platform/descriptors.ts";
+import type { Message } from "../../src/platform/network/passed_descriptors.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import type { Watch } from "../../src/platform/reactor.ts";

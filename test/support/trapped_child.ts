@@ -6,10 +6,9 @@ import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import { struct } from "../../src/platform/libc/libc.ts";
 import type { Platform } from "../../src/platform/platform.ts";
-import { hasCapability } from "../../src/platform/proc.ts";
-import type { Notification } from "../../src/platform/seccomp.ts";
-import { startPlatformChild } from "./platform_parent.ts";
-import type { ChildRequest, PlatformChild } from "./platform_parent.ts";
+import { hasCapability } from "../../src/platform/process/proc.ts";
+import type { Notification } from "../../src/platform/process/seccomp.ts";
+import { type ChildRequest, type PlatformChild, startPlatformChild } from "./platform_parent.ts";
 
 const NOTIFICATION_TIMEOUT_MS = 20_000;
 const CAP_SYS_ADMIN = 21;

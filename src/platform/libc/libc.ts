@@ -8,8 +8,7 @@
 import type { Library, Runtime } from "../runtime/runtime.ts";
 import { encodeBytes } from "../bytes.ts";
 import { SystemCallError } from "../error.ts";
-import { ARCH, C } from "./constants.ts";
-import type { ArchConstants } from "./constants.ts";
+import { ARCH, type ArchConstants, C } from "./constants.ts";
 import { LIBC, LIBC_NAMES } from "./symbols.ts";
 
 /** Libc functions as `c`, plus errno. */

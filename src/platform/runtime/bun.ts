@@ -1,8 +1,7 @@
 /** `Runtime` on Bun: `bun:ffi`, `process` signals, a Worker from a blob URL. */
-import { dlopen, ptr, toArrayBuffer } from "bun:ffi";
-import type { FFIFunction, Pointer } from "bun:ffi";
+import { dlopen, type FFIFunction, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import process from "node:process";
-import { unhide } from "../hidden_environment.ts";
+import { unhide } from "../process/hidden_environment.ts";
 import { hasToken } from "../poll_messages.ts";
 import { givenArguments, givenEnvironment } from "./given.ts";
 import { pollThreadSource } from "./poll_thread_source.ts";

@@ -2,7 +2,7 @@
 import inspector from "node:inspector";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { unhide } from "../hidden_environment.ts";
+import { unhide } from "../process/hidden_environment.ts";
 import { hasToken } from "../poll_messages.ts";
 import { givenArguments, givenEnvironment } from "./given.ts";
 import { pollThreadSource } from "./poll_thread_source.ts";

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { decodeBytes } from "../bytes.ts";
-import { parseEnvironment } from "../environment.ts";
+import { parseEnvironment } from "../process/environment.ts";
 import { environBytes } from "./environ.ts";
 import type { Runtime } from "./runtime.ts";
 

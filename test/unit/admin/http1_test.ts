@@ -7,8 +7,8 @@ import {
   MAX_HEAD_BYTES,
   parseRequest,
   parseResponse,
+  type ParseResult,
 } from "../../../src/admin/http1.ts";
-import type { ParseResult } from "../../../src/admin/http1.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { Random } from "../../support/random.ts";
 

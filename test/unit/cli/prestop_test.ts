@@ -1,8 +1,8 @@
 /** What `baton prestop` makes of the answer of a baton, and the time that it has for another wait. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { drainOutcome, remaining } from "../../../src/cli/command_prestop.ts";
-import { parseCommandLine } from "../../../src/cli/parse.ts";
+import { drainOutcome, remaining } from "../../../src/cli/commands/prestop.ts";
+import { parseCommandLine } from "../../../src/cli/words/parse.ts";
 
 describe("drainOutcome()", () => {
   const table: [status: number, body: string, ...expected: readonly unknown[]][] = [

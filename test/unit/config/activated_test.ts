@@ -1,10 +1,9 @@
 /** Listeners of --listen and of systemd become one list. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { withActivated } from "../../../src/config/activated.ts";
-import type { ActivatedListener } from "../../../src/config/activated.ts";
-import { ConfigError } from "../../../src/config/errors.ts";
-import { parseListenSpec } from "../../../src/config/listen_spec.ts";
+import { type ActivatedListener, withActivated } from "../../../src/config/activated.ts";
+import { ConfigError } from "../../../src/config/values/errors.ts";
+import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 
 const four = (port: number, name = "web.socket", host = "127.0.0.1"): ActivatedListener => (
   { name, host, port, family: "inet", v6only: false }

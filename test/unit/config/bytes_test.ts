@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { loadConfigFile, parseConfigText } from "../../../src/config/config_file.ts";
-import { ConfigError } from "../../../src/config/errors.ts";
+import { ConfigError } from "../../../src/config/values/errors.ts";
 import { buildConfig } from "../../../src/config/load.ts";
 import { OPTIONS } from "../../../src/config/options.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";

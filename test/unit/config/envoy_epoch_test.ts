@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { checkEnvoyEpoch, checkEnvoyScript, scriptIn } from "../../../src/config/envoy_epoch.ts";
-import { ConfigError } from "../../../src/config/errors.ts";
+import { ConfigError } from "../../../src/config/values/errors.ts";
 
 describe("checkEnvoyEpoch()", () => {
   /** Command, and the line that works. */

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
-import { ConfigError } from "../../../src/config/errors.ts";
+import { ConfigError } from "../../../src/config/values/errors.ts";
 import { loadConfigFile, parseConfigText } from "../../../src/config/config_file.ts";
 import { buildConfig, defaultName } from "../../../src/config/load.ts";
-import { parseListenSpec } from "../../../src/config/listen_spec.ts";
+import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 
 function build(
   flags: Record<string, string | string[]>,

@@ -7,7 +7,7 @@ import {
   presetForCommand,
   PRESETS,
 } from "../../../src/config/presets.ts";
-import { signalNumber } from "../../../src/config/signals.ts";
+import { signalNumber } from "../../../src/config/values/signals.ts";
 
 describe("PRESETS", () => {
   it("names each program once, with a signal that exists and a note of one line", () => {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
-import { ConfigError } from "../../../src/config/errors.ts";
-import { parseListenSpec } from "../../../src/config/listen_spec.ts";
+import { ConfigError } from "../../../src/config/values/errors.ts";
+import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import { buildConfig } from "../../../src/config/load.ts";
 import {
   checkPlaceholders,

@@ -1,11 +1,15 @@
 /** Busy, idle or closing, as seen from outside the server: every branch, and the ties between them. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { AMBIGUOUS_QUIET_MS, classify } from "../../../src/drain/classify.ts";
-import type { Activity, EarlierLook } from "../../../src/drain/classify.ts";
+import {
+  type Activity,
+  AMBIGUOUS_QUIET_MS,
+  classify,
+  type EarlierLook,
+} from "../../../src/drain/classify.ts";
 import { NO_CONNECTIONS, takeCensus, Tracks } from "../../../src/drain/connections.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
-import type { TcpSocket, TcpTraffic } from "../../../src/platform/sock_diag.ts";
+import type { TcpSocket, TcpTraffic } from "../../../src/platform/network/sock_diag.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 const QUIET_MS = 1_000;

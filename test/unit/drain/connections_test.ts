@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SocketTable } from "../../../src/drain/connections.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
-import * as proc from "../../../src/platform/proc.ts";
+import * as proc from "../../../src/platform/process/proc.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { spawnChild } from "../../support/own_child.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Conversation, follow, mayEnd } from "../../../src/drain/conversation.ts";
-import type { TcpSocket, TcpTraffic } from "../../../src/platform/sock_diag.ts";
+import type { TcpSocket, TcpTraffic } from "../../../src/platform/network/sock_diag.ts";
 
 const PATIENCE = { quietMs: 2_000, inHurry: false };
 const REQUEST = 100;

@@ -4,11 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { judge } from "../../../src/drain/classify.ts";
-import type { Judgement } from "../../../src/drain/classify.ts";
-import { follow, isLongLived } from "../../../src/drain/track.ts";
-import type { Track } from "../../../src/drain/track.ts";
-import type { TcpSocket } from "../../../src/platform/sock_diag.ts";
+import { judge, type Judgement } from "../../../src/drain/classify.ts";
+import { follow, isLongLived, type Track } from "../../../src/drain/track.ts";
+import type { TcpSocket } from "../../../src/platform/network/sock_diag.ts";
 
 const QUIET_MS = 500;
 const LOOK_MS = 250;

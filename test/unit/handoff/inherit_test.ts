@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { parseListenSpec } from "../../../src/config/listen_spec.ts";
-import type { ListenSpec } from "../../../src/config/listen_spec.ts";
+import { type ListenSpec, parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import { Inheritor, ListenError } from "../../../src/handoff/inherit.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import { C } from "../../../src/platform/libc/constants.ts";

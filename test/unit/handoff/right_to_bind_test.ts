@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { parseListenSpec } from "../../../src/config/listen_spec.ts";
+import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import { Inheritor, ListenError, specAddress } from "../../../src/handoff/inherit.ts";
 import { rightToBind } from "../../../src/handoff/right_to_bind.ts";
-import type { Tenant } from "../../../src/handoff/tenant.ts";
-import { ownSocketInode } from "../../../src/platform/proc.ts";
+import type { Tenant } from "../../../src/handoff/listener_owner.ts";
+import { ownSocketInode } from "../../../src/platform/process/proc.ts";
 import { boundSocket } from "../../../src/steering/bound_socket.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
 import type { GroupAddress } from "../../../src/steering/member.ts";

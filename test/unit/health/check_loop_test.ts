@@ -2,10 +2,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CheckLoop } from "../../../src/health/check_loop.ts";
-import { failure, notAsked, success, UNKNOWN } from "../../../src/health/monitor.ts";
-import type { CheckOutcome } from "../../../src/health/monitor.ts";
+import {
+  type CheckOutcome,
+  failure,
+  notAsked,
+  success,
+  UNKNOWN,
+} from "../../../src/health/monitor.ts";
 import { LogLine } from "../../../src/health/log_line.ts";
-import { Lane } from "../../../src/steering/lane.ts";
+import { Lane } from "../../../src/steering/mutex.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
 class Asked {

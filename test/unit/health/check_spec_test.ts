@@ -1,9 +1,9 @@
 /** What --ready and --live accept, and what they say about everything else. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { parseLiveSpec, parseReadySpec } from "../../../src/config/check_spec.ts";
+import { parseLiveSpec, parseReadySpec } from "../../../src/config/values/check_spec.ts";
 import { parseBytes, parseStatuses } from "../../../src/config/check_values.ts";
-import { ConfigError } from "../../../src/config/errors.ts";
+import { ConfigError } from "../../../src/config/values/errors.ts";
 import { buildConfig } from "../../../src/config/load.ts";
 
 function refusal(action: () => unknown): string {

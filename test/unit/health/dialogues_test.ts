@@ -1,10 +1,8 @@
 /** What each kind of check says and makes of the answers, byte by byte: whole, in pieces, and broken. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ascii, concat } from "../../../src/health/dialogue.ts";
-import type { Dialogue } from "../../../src/health/dialogue.ts";
-import { HttpDialogue } from "../../../src/health/http_dialogue.ts";
-import type { HttpCheckOptions } from "../../../src/health/http_dialogue.ts";
+import { ascii, concat, type Dialogue } from "../../../src/health/dialogue.ts";
+import { type HttpCheckOptions, HttpDialogue } from "../../../src/health/http_dialogue.ts";
 import type { CheckResult } from "../../../src/health/monitor.ts";
 import { RedisDialogue } from "../../../src/health/redis_dialogue.ts";
 import { TcpDialogue } from "../../../src/health/tcp_dialogue.ts";

@@ -5,6 +5,7 @@ import {
   describe as describeHealth,
   failure,
   firstDelay,
+  type Health,
   isPending,
   nextDelay,
   notAsked,
@@ -14,7 +15,6 @@ import {
   UNKNOWN,
   wrongAnswer,
 } from "../../../src/health/monitor.ts";
-import type { Health } from "../../../src/health/monitor.ts";
 
 const RESULTS = {
   ok: success("status 200"),

@@ -1,15 +1,14 @@
 /** Where a check fails before it has asked anybody, that is baton's own trouble, and no result. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ConnectionCheck } from "../../../src/health/connection_check.ts";
-import type { Way } from "../../../src/health/connection_check.ts";
+import { ConnectionCheck, type Way } from "../../../src/health/connection_check.ts";
 import { ExecCheck } from "../../../src/health/exec_check.ts";
 import type { CheckOutcome } from "../../../src/health/monitor.ts";
 import { TcpDialogue } from "../../../src/health/tcp_dialogue.ts";
 import { SystemCallError } from "../../../src/platform/error.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
-import { Lane } from "../../../src/steering/lane.ts";
+import { Lane } from "../../../src/steering/mutex.ts";
 
 const TARGET = { family: "inet", host: "127.0.0.1", port: 8080, scope: 0 } as const;
 

@@ -1,7 +1,7 @@
 /** Whether there is memory for a second copy, and what is said if not. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseMinFree } from "../../../src/config/memory_size.ts";
+import { parseMinFree } from "../../../src/config/values/memory_size.ts";
 import { refusal } from "../../../src/hooks/headroom.ts";
 
 const MIB = 1 << 20;

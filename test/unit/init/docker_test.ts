@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { parseCommandLine } from "../../../src/cli/parse.ts";
+import { parseCommandLine } from "../../../src/cli/words/parse.ts";
 import { containerfile } from "../../../src/init/docker.ts";
 
 const EXAMPLE = join(

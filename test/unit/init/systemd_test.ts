@@ -1,7 +1,7 @@
 /** The unit of `baton init systemd`: words that systemd reads as they were meant, time-outs, and what is hardened. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseCommandLine } from "../../../src/cli/parse.ts";
+import { parseCommandLine } from "../../../src/cli/words/parse.ts";
 import type { FileValues } from "../../../src/config/config_file.ts";
 import { commandLine, systemdUnit } from "../../../src/init/systemd.ts";
 

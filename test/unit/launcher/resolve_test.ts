@@ -5,8 +5,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { resolveProgram } from "../../../src/launcher/resolve.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import type { TempDir } from "../../support/temp_dir.ts";
-import { tempDir } from "../../support/temp_dir.ts";
+import { type TempDir, tempDir } from "../../support/temp_dir.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 
 const isRoot = process.getuid!() === 0;

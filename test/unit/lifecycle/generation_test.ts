@@ -1,8 +1,14 @@
 /** One generation: every (state, event) pair, and that the first cause of its end wins. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ACCEPTS, accepts, because, newGeneration } from "../../../src/lifecycle/generation.ts";
-import type { GenerationEventKind, GenerationState } from "../../../src/lifecycle/generation.ts";
+import {
+  ACCEPTS,
+  accepts,
+  because,
+  type GenerationEventKind,
+  type GenerationState,
+  newGeneration,
+} from "../../../src/lifecycle/generation.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 const EVENTS: readonly GenerationEventKind[] = [

@@ -1,8 +1,7 @@
 /** Addresses that the serving generation opens later than the one before it had: who goes on there, and for how long. */
 import { describe, test } from "node:test";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import { play, Story } from "../../support/service_story.ts";
-import type { Line } from "../../support/service_story.ts";
+import { type Line, play, Story } from "../../support/service_story.ts";
 
 const reloaded = (policy = {}) =>
   new Story(policy).given("start", "listening 0", "ready 0", "reload 1", "ready 1");

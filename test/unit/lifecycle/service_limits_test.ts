@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import { play, Story } from "../../support/service_story.ts";
-import type { Line } from "../../support/service_story.ts";
+import { type Line, play, Story } from "../../support/service_story.ts";
 
 const serving = () => new Story().given("start", "listening 0", "ready 0");
 

@@ -1,8 +1,7 @@
 /** Stopping: what the first, second and third request mean in each phase, and the exit status. */
 import { describe, test } from "node:test";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import { play, Story } from "../../support/service_story.ts";
-import type { Line } from "../../support/service_story.ts";
+import { type Line, play, Story } from "../../support/service_story.ts";
 
 const serving = () => new Story().given("start", "listening 0", "ready 0");
 const reloading = () => serving().given("reload 1", "listening 1");

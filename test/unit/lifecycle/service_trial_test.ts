@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Rollout } from "../../../src/lifecycle/rollout.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import { play, Story } from "../../support/service_story.ts";
-import type { Line } from "../../support/service_story.ts";
+import { type Line, play, Story } from "../../support/service_story.ts";
 
 const serving = () => new Story().given("start", "listening 0", "ready 0");
 const onTrial = (how: string) => serving().given(`reload 1 ${how}`, "listening 1", "ready 1");

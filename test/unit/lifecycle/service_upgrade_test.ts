@@ -2,8 +2,7 @@
 import { describe, test } from "node:test";
 import { inheritedState } from "../../../src/lifecycle/service.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import { play, Story } from "../../support/service_story.ts";
-import type { Line } from "../../support/service_story.ts";
+import { type Line, play, Story } from "../../support/service_story.ts";
 
 const serving = () => new Story().given("start", "listening 0", "ready 0");
 const upgrading = () => serving().given("upgrade 1");

@@ -4,8 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AT_ONCE } from "../../../src/lifecycle/rollout.ts";
-import type { Rollout } from "../../../src/lifecycle/rollout.ts";
+import { AT_ONCE, type Rollout } from "../../../src/lifecycle/rollout.ts";
 import type { ServicePolicy } from "../../../src/lifecycle/service.ts";
 import type { GenerationTimer, ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";

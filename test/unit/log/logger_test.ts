@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, renameSync } from "node:fs";
 import { describe, test } from "node:test";
-import { Logger } from "../../../src/log/logger.ts";
-import type { LoggerOptions } from "../../../src/log/logger.ts";
+import { Logger, type LoggerOptions } from "../../../src/log/logger.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { tempDir } from "../../support/temp_dir.ts";

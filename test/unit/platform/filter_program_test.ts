@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { C } from "../../../src/platform/libc/constants.ts";
-import { filterProgram } from "../../../src/platform/seccomp.ts";
+import { filterProgram } from "../../../src/platform/process/seccomp.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 const X86_64 = 0xc000003e;

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { Fd } from "../../../src/platform/fd.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { Libc } from "../../../src/platform/libc/libc.ts";
-import { Seccomp } from "../../../src/platform/seccomp.ts";
+import { Seccomp } from "../../../src/platform/process/seccomp.ts";
 
 const NOTIFY = { number: 12 } as Fd;
 const ID = 7n;

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { ARCH, C } from "../../../src/platform/libc/constants.ts";
 import { hasToken } from "../../../src/platform/poll_messages.ts";
 import { pollThreadSource } from "../../../src/platform/runtime/poll_thread_source.ts";
-import { decodeNotification } from "../../../src/platform/seccomp.ts";
+import { decodeNotification } from "../../../src/platform/process/seccomp.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 type Event = readonly [events: number, token: number, notify?: number];

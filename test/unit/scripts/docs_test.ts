@@ -123,17 +123,17 @@ function missing(page: string, sources: readonly string[], pattern: RegExp): str
 
 describe("what pages list is what the sources have", () => {
   it("status.md: every field of the snapshot and of a reload's report", () => {
-    const fields = missing("docs/status.md", ["src/supervisor/snapshot.ts"], /readonly (\w+)\??:/g);
+    const fields = missing("docs/status.md", ["src/report/snapshot.ts"], /readonly (\w+)\??:/g);
     assert.deepEqual(fields, []);
   });
 
   it("doctor.md: every capability", () => {
-    const sources = ["src/handoff/capabilities.ts", "src/cli/command_doctor.ts"];
+    const sources = ["src/handoff/capabilities.ts", "src/cli/commands/doctor.ts"];
     assert.deepEqual(missing("docs/doctor.md", sources, /\bid: "(\w+)"/g), []);
   });
 
   it("handoff.md: every variable that a server gets or loses", () => {
-    const sources = ["src/handoff/dialects.ts", "src/supervisor/plan.ts"];
+    const sources = ["src/handoff/socket_protocols.ts", "src/process/launch_plan.ts"];
     const pattern = /env\["([A-Z_]+)"\]|^ {2}"([A-Z_]+)",$/gm;
     assert.deepEqual(missing("docs/handoff.md", sources, pattern), []);
   });

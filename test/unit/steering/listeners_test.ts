@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { C } from "../../../src/platform/libc/constants.ts";
-import { ownSocketInode } from "../../../src/platform/proc.ts";
+import { ownSocketInode } from "../../../src/platform/process/proc.ts";
 import { boundSocket } from "../../../src/steering/bound_socket.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
 import type { GroupAddress } from "../../../src/steering/member.ts";

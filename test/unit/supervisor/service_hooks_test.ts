@@ -1,10 +1,9 @@
 /** What stands in a candidate's way answers, whatever happens to it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { GenerationHandle } from "../../../src/supervisor/handle.ts";
-import type { Entrant } from "../../../src/supervisor/entrance.ts";
-import { ServiceHooks } from "../../../src/supervisor/service_hooks.ts";
-import type { ServiceHooksOptions } from "../../../src/supervisor/service_hooks.ts";
+import type { GenerationHandle } from "../../../src/generation/handle.ts";
+import type { Entrant } from "../../../src/generation/admission.ts";
+import { ServiceHooks, type ServiceHooksOptions } from "../../../src/supervisor/service_hooks.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 test("a look at memory that throws is a candidate that has failed", {

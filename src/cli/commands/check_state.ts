@@ -1,0 +1,41 @@
+/**
+ * `baton __check_state N ARGUMENT...`: the new program's half of the trial before an upgrade in place
+ * (`succession/upgrade/preflight.ts`). Says whether this baton could go on with the state of the running one and with
+ * its arguments; changes nothing.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { Fd } from "../../platform/fd.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { parseResumeState, RESUME_LIMIT } from "../../succession/state/resume_state.ts";
+import type { TrialAnswer } from "../../succession/upgrade/preflight.ts";
+import { EXIT_NEW_GENERATION_FAILED, EXIT_OK } from "../console/exit_status.ts";
+import { configReader } from "../console/config_reader.ts";
+import { parseCommandLine } from "../words/parse.ts";
+
+export function commandCheckState(
+  platform: Platform,
+  control: number,
+  argv: readonly string[],
+): number {
+  const answer = examine(platform, control + 1, argv);
+  const text = new TextEncoder().encode(JSON.stringify(answer));
+  platform.descriptors.send(new Fd(platform.libc, control), text);
+  return answer.ok ? EXIT_OK : EXIT_NEW_GENERATION_FAILED;
+}
+
+function examine(platform: Platform, memory: number, argv: readonly string[]): TrialAnswer {
+  try {
+    const path = `/proc/self/fd/${memory}`;
+    const { size } = statSync(path);
+    if (size > RESUME_LIMIT) throw new Error(`the state has ${size} bytes`);
+    const state = parseResumeState(readFileSync(path, "utf8"));
+    const command = parseCommandLine(argv, configReader(platform));
+    if (command.verb !== "run") throw new Error(`it would not run, but ${command.verb}`);
+    if (command.config.name !== state.name) {
+      throw new Error(`the service would be called "${command.config.name}", not "${state.name}"`);
+    }
+    return { ok: true };
+  } catch (error) {
+    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}

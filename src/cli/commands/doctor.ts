@@ -1,0 +1,264 @@
+/**
+ * `baton doctor`: what works on this kernel and in this container, what does not, and what to do
+ * about it. Tries what `run` tries (`handoff/capabilities.ts`), and adds hints that `run` does not
+ * need: those are never a failure.
+ */
+import { accessSync, constants, existsSync, readFileSync, readlinkSync } from "node:fs";
+import { dirname } from "node:path";
+import { prepareDirectory, runtimeDirectory } from "../../admin/paths.ts";
+import {
+  type Capability,
+  missingForAdopt,
+  probeCapabilities,
+  tried,
+} from "../../handoff/capabilities.ts";
+import type { Platform } from "../../platform/platform.ts";
+import * as proc from "../../platform/process/proc.ts";
+import { originalFileLimit } from "../../process/launch_plan.ts";
+import { EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
+import type { Printer } from "../console/printer.ts";
+import { VERSION } from "../console/version.ts";
+
+/** capabilities(7) */
+const CAP_SYS_PTRACE = 19;
+const CAP_SYS_ADMIN = 21;
+const ROOT = 0;
+const FEW_CONNECTIONS = 1024;
+/** What the first namespaces are called: `PROC_PID_INIT_INO`, `PROC_USER_INIT_INO`, <linux/proc_ns.h>. */
+const FIRST_NAMESPACES = { pid: "pid:[4026531836]", user: "user:[4026531837]" } as const;
+
+export function commandDoctor(platform: Platform, json: boolean, print: Printer): number {
+  const capabilities = [...probeCapabilities(platform), ...hints(platform)];
+  const verdict = judge(capabilities);
+  const host = describeHost(platform);
+  if (json) {
+    const { name, version, arch } = platform.runtime;
+    const runtime = `${name} ${version}`;
+    const report = { version: VERSION, runtime, arch, ...host, ...verdict, capabilities };
+    print.out(JSON.stringify(report, null, 2));
+  } else {
+    textLines(platform, host, verdict, capabilities).forEach((line) => print.out(line));
+  }
+  return verdict.works === "nothing" ? EXIT_SYSTEM : EXIT_OK;
+}
+
+function textLines(
+  { runtime: { name, version, arch } }: Platform,
+  { kernel, uid, surroundings }: Host,
+  { modes, summary }: Verdict,
+  capabilities: readonly Capability[],
+): string[] {
+  return [
+    `baton ${VERSION} on ${name} ${version}, ${arch}, Linux ${kernel}, user ${uid}`,
+    ...surroundings.length > 0 ? [surroundings.join(", ")] : [],
+    "",
+    ...modes.map(({ name, works, means }) =>
+      `${name.padEnd(9)} ${works ? "yes" : "NO "}  ${means}`
+    ),
+    "",
+    ...capabilities.flatMap(({ ok, needed, title, detail, consequence }) => [
+      `${ok ? "ok  " : needed === "advice" ? "note" : "FAIL"}  ${title}: ${detail}`,
+      ...!ok && consequence !== null ? [`      ${consequence}`] : [],
+    ]),
+    "",
+    summary,
+  ];
+}
+
+interface Mode {
+  readonly name: "adopt" | "inherit" | "steering" | "drain";
+  readonly works: boolean;
+  readonly means: string;
+}
+
+interface Verdict {
+  readonly works: "everything" | "inherit" | "nothing";
+  readonly modes: readonly Mode[];
+  readonly summary: string;
+}
+
+function judge(capabilities: readonly Capability[]): Verdict {
+  const has = (id: string) => capabilities.some((each) => each.id === id && each.ok);
+  const broken = capabilities.filter(({ ok, needed }) => !ok && needed === "always");
+  const inherit = broken.length === 0;
+  const adopt = inherit && missingForAdopt(capabilities).length === 0;
+  const steering = has("steering") && has("outer_baton");
+  const drain = has("sock_diag") && has("proc");
+  const modes: Mode[] = [
+    { name: "adopt", works: adopt, means: "any server, unmodified" },
+    { name: "inherit", works: inherit, means: "servers that take descriptors (--listen)" },
+    { name: "steering", works: steering, means: "one generation gets the new connections" },
+    { name: "drain", works: drain, means: "an old generation ends when its connections have" },
+  ];
+  if (adopt) {
+    return { works: "everything", modes, summary: "baton can hand over any server here." };
+  }
+  if (inherit) {
+    const summary = "baton works here with --listen only: for servers that take descriptors.";
+    return { works: "inherit", modes, summary };
+  }
+  return { works: "nothing", modes, summary: "baton cannot hand connections over here." };
+}
+
+interface Host {
+  readonly kernel: string;
+  readonly uid: number;
+  /** What the process runs in, for people: "in a container (docker)", "PID 1". */
+  readonly surroundings: readonly string[];
+}
+
+function describeHost({ processes, runtime }: Platform): Host {
+  const env = runtime.env();
+  const container = existsSync("/.dockerenv")
+    ? "docker"
+    : existsSync("/run/.containerenv")
+    ? "podman"
+    : env["KUBERNETES_SERVICE_HOST"]
+    ? "kubernetes"
+    : env["container"] ?? null;
+  const ownNamespace = (kind: "pid" | "user") => {
+    const name = linkTarget(`/proc/self/ns/${kind}`);
+    return name !== null && name !== FIRST_NAMESPACES[kind];
+  };
+  return {
+    kernel: proc.sysctl("kernel/osrelease") ?? "(unknown)",
+    uid: processes.userId(),
+    surroundings: [
+      ...container !== null ? [`in a container (${container})`] : [],
+      ...runtime.pid === 1 ? ["PID 1: orphans are reaped"] : [],
+      ...ownNamespace("pid") ? ["a PID namespace of its own"] : [],
+      ...ownNamespace("user") ? ["a user namespace of its own"] : [],
+    ],
+  };
+}
+
+function hints(platform: Platform): Capability[] {
+  return [
+    newPrivileges(),
+    otherUsers(platform),
+    otherProcesses(),
+    migration(),
+    backlogLimit(),
+    fileLimit(platform),
+    runtimeDirectoryHint(platform),
+  ];
+}
+
+function newPrivileges(): Capability {
+  return tried({
+    id: "new_privileges",
+    title: "servers may gain privileges (sudo, file capabilities)",
+    consequence: "sudo, su and file capabilities do not work in servers that baton adopts: start " +
+      "baton as the user that the server needs",
+    needed: "advice",
+  }, () => {
+    const status = readFileSync("/proc/self/status", "utf8");
+    if (/^NoNewPrivs:\s*1$/m.test(status)) throw new Error("no_new_privs is set above baton");
+    if (proc.hasCapability(CAP_SYS_ADMIN)) return "CAP_SYS_ADMIN: no_new_privs stays unset";
+    throw new Error("without CAP_SYS_ADMIN baton sets no_new_privs");
+  });
+}
+
+/** Docker's default set: root may become any user, but not look into that user's processes. */
+function otherUsers({ processes }: Platform): Capability {
+  return tried({
+    id: "other_users",
+    title: "servers may change their user (gosu, setpriv)",
+    consequence: "a server that becomes another user before it listens is refused, with --listen " +
+      "too: start baton itself as that user, or add CAP_SYS_PTRACE",
+    needed: "advice",
+  }, () => {
+    if (proc.hasCapability(CAP_SYS_PTRACE)) return "CAP_SYS_PTRACE: baton can follow";
+    if (processes.userId() !== ROOT) return "not as this user anyway";
+    throw new Error("root without CAP_SYS_PTRACE");
+  });
+}
+
+function otherProcesses(): Capability {
+  return tried({
+    id: "other_processes",
+    title: "other users' processes in /proc",
+    consequence: "baton cannot name the program that holds a port; nothing else is lost",
+    needed: "advice",
+  }, () => {
+    if (proc.processStat(1) !== null) return "visible";
+    throw new Error("hidden (hidepid, ProtectProc=)");
+  });
+}
+
+/** Measured: what the kernel migrates, it does not ask the steering program about. */
+function migration(): Capability {
+  return tried({
+    id: "tcp_migrate_req",
+    title: "net.ipv4.tcp_migrate_req",
+    consequence: "when a socket is closed the kernel moves its waiting connections past the " +
+      "steering: sysctl -w net.ipv4.tcp_migrate_req=0, baton keeps queues open until empty",
+    needed: "advice",
+  }, () => {
+    const value = proc.sysctl("net/ipv4/tcp_migrate_req");
+    if (value === null) return "not to be seen here; baton does not need it";
+    if (value === "0") return "is 0, and should be: baton does not need it";
+    throw new Error(`is ${value}`);
+  });
+}
+
+function backlogLimit(): Capability {
+  return tried({
+    id: "somaxconn",
+    title: "net.core.somaxconn",
+    consequence: "accept queues are cut to that: bursts may see connection time-outs: " +
+      "sysctl -w net.core.somaxconn=4096",
+    needed: "advice",
+  }, () => {
+    const value = proc.sysctl("net/core/somaxconn");
+    if (value === null) return "not to be seen here";
+    if (Number(value) >= FEW_CONNECTIONS) return `is ${value}`;
+    throw new Error(`is ${value}`);
+  });
+}
+
+function fileLimit({ processes }: Platform): Capability {
+  return tried({
+    id: "nofile",
+    title: "limit on open files (ulimit -n)",
+    consequence: "a server runs out of descriptors at that many connections: raise it with " +
+      "ulimit -n, LimitNOFILE= or --ulimit nofile=",
+    needed: "advice",
+  }, () => {
+    const own = processes.fileLimit();
+    const soft = originalFileLimit(processes.parentPid(), own) ?? own[0];
+    const found = `a server gets ${soft}, at most ${own[1]}`;
+    if (soft >= FEW_CONNECTIONS) return found;
+    throw new Error(found);
+  });
+}
+
+/** Where `run` puts its control socket unless told otherwise; nothing is created here. */
+function runtimeDirectoryHint({ processes, runtime }: Platform): Capability {
+  const uid = processes.userId();
+  return tried({
+    id: "runtime_dir",
+    title: "the runtime directory",
+    consequence: "baton run needs --runtime-dir with a directory of your own here",
+    needed: "advice",
+  }, () => {
+    const directory = runtimeDirectory(null, runtime.env(), uid);
+    let nearest = directory;
+    while (!existsSync(nearest) && nearest !== dirname(nearest)) nearest = dirname(nearest);
+    if (nearest === directory) prepareDirectory(directory, uid);
+    try {
+      accessSync(nearest, constants.W_OK | constants.X_OK);
+    } catch {
+      throw new Error(`${directory} cannot be written to`);
+    }
+    return nearest === directory ? directory : `${directory} can be made`;
+  });
+}
+
+function linkTarget(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
+}

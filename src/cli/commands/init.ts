@@ -1,0 +1,31 @@
+/** `baton init`: prints a file for the tool that is to run baton. Writes nothing and starts nothing. */
+import type { Platform } from "../../platform/platform.ts";
+import { ownCommandLine } from "../../platform/process/proc.ts";
+import { TEMPLATES } from "../../init/templates.ts";
+import { resolveProgram } from "../../launcher/resolve.ts";
+import { logicalDirectory } from "../../process/launch_plan.ts";
+import { EXIT_OK } from "../console/exit_status.ts";
+import type { Command } from "../words/parse.ts";
+import type { Printer } from "../console/printer.ts";
+
+export function commandInit(
+  platform: Platform,
+  { template, config, options }: Extract<Command, { verb: "init" }>,
+  print: Printer,
+): number {
+  const directory = logicalDirectory(platform.runtime.env(), platform.files.directory());
+  const baton = ownWords(platform, directory);
+  const text = TEMPLATES[template]?.make({ baton, config, options, directory }) ?? "";
+  print.out(text.trimEnd());
+  return EXIT_OK;
+}
+
+/** The words that start this baton from anywhere. */
+function ownWords(platform: Platform, directory: string): readonly string[] {
+  const { selfCommand } = platform.runtime;
+  if (selfCommand.length > 1) return selfCommand;
+  const called = ownCommandLine()[0] ?? "";
+  const { PATH } = platform.runtime.env();
+  const found = resolveProgram(called, PATH, directory, platform.files);
+  return [found.kind === "found" ? found.path : called];
+}

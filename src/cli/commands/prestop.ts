@@ -1,0 +1,97 @@
+/**
+ * `baton prestop`: a preStop hook that waits until the pod gets no more traffic. With a baton in the
+ * container it asks that one to drain, and waits for it; without, it watches the ports itself.
+ *
+ * Bounded by --min and --max, whatever happens; may run twice, at once or one after the other. Sends
+ * the server nothing: TERM is the kubelet's business. What a hook prints is lost, so the outcome goes
+ * to the standard output of process 1 as well.
+ */
+import { appendFileSync } from "node:fs";
+import { callControl, ControlError, type ControlResponse } from "../../admin/client.ts";
+import { livingServices, runtimeDirectory, servicePaths, servicesIn } from "../../admin/paths.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { DrainReport } from "../../report/snapshot.ts";
+import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
+import type { PrestopCommand } from "../words/parse_pod.ts";
+import { servePrestop } from "./prestop_sidecar.ts";
+import { busyOutcome, NO_PORT, type Outcome, secondsSince, waitForQuiet } from "./prestop_wait.ts";
+import type { Printer } from "../console/printer.ts";
+
+const HTTP_OK = 200;
+const OUTPUT_OF_MAIN_PROCESS = "/proc/1/fd/1";
+
+export async function commandPrestop(
+  platform: Platform,
+  command: PrestopCommand,
+  print: Printer,
+): Promise<number> {
+  if (command.serve !== null) return servePrestop(platform, command, command.serve, print);
+  const startedAtMs = performance.now();
+  const [status, text] = askBaton(platform, command) ??
+    await waitForQuiet(platform, remaining(command, performance.now() - startedAtMs), NO_PORT);
+  tell(`baton prestop: ${text}`, status === EXIT_OK ? print.out : print.error);
+  return status;
+}
+
+/** @returns null when no baton runs here that can drain */
+function askBaton(platform: Platform, command: PrestopCommand): Outcome | null {
+  const startedAtMs = performance.now();
+  const after = () => `after ${secondsSince(startedAtMs)} s`;
+  const env = platform.runtime.env();
+  const directory = runtimeDirectory(command.runtimeDir, env, platform.processes.userId());
+  const names = command.name === null
+    ? livingServices(platform, servicesIn(directory), () => directory)
+    : [command.name];
+  const [name] = names;
+  if (name === undefined || names.length > 1) return null;
+  try {
+    const answer = callControl(platform, servicePaths(directory, name).socket, {
+      method: "POST",
+      path: "/v1/drain",
+      // 0 would be for ever.
+      timeoutMs: Math.max(1, command.minMs + command.maxMs),
+    });
+    const [status, text] = drainOutcome(name, answer) ?? [];
+    return status === undefined ? null : [status, `${text} ${after()}`];
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error;
+    if (error.kind !== "timed_out") return null;
+    return [EXIT_DRAIN_TIMED_OUT, `"${name}" is not yet drained ${after()}`];
+  }
+}
+
+/** @returns what a baton's answer means; null: it cannot drain */
+export function drainOutcome(
+  name: string,
+  { status, body }: Pick<ControlResponse, "status" | "body">,
+): Outcome | null {
+  if (status !== HTTP_OK) return null;
+  const [code, text] = busyOutcome(busyIn(body)) ?? [];
+  return code === undefined ? [EXIT_OK, `"${name}" is drained`] : [code, `"${name}": ${text}`];
+}
+
+/** @returns null when it does not say */
+function busyIn(body: string): number | null {
+  try {
+    const { busy } = JSON.parse(body) as Partial<DrainReport>;
+    return typeof busy === "number" ? busy : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What is left of --min and --max for another wait. */
+export function remaining(command: PrestopCommand, spentMs: number): PrestopCommand {
+  const { minMs, maxMs } = command;
+  const ofMaxMs = Math.max(0, spentMs - minMs);
+  return { ...command, minMs: Math.max(0, minMs - spentMs), maxMs: Math.max(0, maxMs - ofMaxMs) };
+}
+
+function tell(text: string, print: (text: string) => void): void {
+  print(text);
+  try {
+    appendFileSync(OUTPUT_OF_MAIN_PROCESS, `${text}\n`);
+  } catch {
+    // Another user's process: only the caller is told.
+  }
+}

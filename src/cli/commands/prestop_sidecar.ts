@@ -1,0 +1,94 @@
+/**
+ * `baton prestop --serve ADDRESS`: the preStop hook as a sidecar container. The kubelet asks GET
+ * /prestop of it before it sends TERM to the server, and waits for the answer; so neither the server's
+ * image nor its file system has anything of baton in it.
+ *
+ * Guarantees: one wait at a time, which whoever asks meanwhile shares, bounded as the hook is; another
+ * one can follow, because a container that fails its liveness probe has its hook called too, and is
+ * started again. Ready while the server listens. Started at once and alive always: the kubelet starts
+ * the server only after this, and does not restart it for that.
+ *
+ * The kubelet has no secret, so anybody who reaches the address may ask. Therefore a wait changes no
+ * readiness, which a pod that is deleted has lost anyway: all that it does is to end idle connections.
+ */
+import { plainText, probeHandler } from "../../admin/probe_server.ts";
+import type { ListenSpec } from "../../config/values/listen_spec.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { ProbeReport } from "../../report/snapshot.ts";
+import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
+import type { PrestopCommand } from "../words/parse_pod.ts";
+import { inetAddress, openPort } from "../service/pod_setup.ts";
+import { type Outcome, type OwnPort, waitForQuiet, watchPorts } from "./prestop_wait.ts";
+import type { Printer } from "../console/printer.ts";
+
+const HOOK_PATH = "/prestop";
+const HTTP_OK = 200;
+const HTTP_NOT_ALLOWED = 405;
+const HTTP_UNAVAILABLE = 503;
+const HTTP_TIMED_OUT = 504;
+
+/** Serves until TERM, INT or QUIT. */
+export async function servePrestop(
+  platform: Platform,
+  command: PrestopCommand,
+  address: ListenSpec,
+  print: Printer,
+): Promise<number> {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"]) platform.runtime.onSignal(signal, resolve);
+  const own: OwnPort = { port: address.port, accepted: () => server.accepted };
+  const sidecar = new PrestopSidecar(platform, command, own, print);
+  const handler = (request: Request) => sidecar.answer(request);
+  const use = { handler, option: "--serve", joins: false };
+  const server = openPort(platform, inetAddress(address), use);
+  print.out(`baton prestop: answers GET ${HOOK_PATH} at ${server.text}`);
+  await asked;
+  server.close();
+  return EXIT_OK;
+}
+
+class PrestopSidecar {
+  readonly #traffic;
+  readonly #answerProbe;
+  #wait: Promise<Outcome> | null = null;
+
+  constructor(
+    readonly platform: Platform,
+    readonly command: PrestopCommand,
+    readonly own: OwnPort,
+    readonly print: Printer,
+  ) {
+    this.#traffic = watchPorts(platform, command, own);
+    this.#answerProbe = probeHandler(() => this.#report());
+  }
+
+  async answer(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname !== HOOK_PATH) return this.#answerProbe(request);
+    if (request.method !== "GET") return plainText(HTTP_NOT_ALLOWED, "ask with GET");
+    const [status, text] = await (this.#wait ??= this.#waitOnce());
+    return plainText(httpStatus(status), text);
+  }
+
+  async #waitOnce(): Promise<Outcome> {
+    try {
+      const outcome = await waitForQuiet(this.platform, this.command, this.own);
+      const [status, text] = outcome;
+      const say = status === EXIT_OK ? this.print.out : this.print.error;
+      say(`baton prestop: ${text}`);
+      return outcome;
+    } finally {
+      this.#wait = null;
+    }
+  }
+
+  #report(): ProbeReport {
+    const ready = this.#traffic.isListening() === true;
+    const why = ready ? "" : "the server does not listen";
+    return { started: true, ready, live: true, why };
+  }
+}
+
+function httpStatus(status: number): number {
+  if (status === EXIT_OK) return HTTP_OK;
+  return status === EXIT_DRAIN_TIMED_OUT ? HTTP_TIMED_OUT : HTTP_UNAVAILABLE;
+}

@@ -1,0 +1,123 @@
+/** `baton status`: what is happening, at a glance. */
+import { formatDuration } from "../../config/values/duration.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { LastReload, Snapshot, TrialView } from "../../report/snapshot.ts";
+import type { Command } from "../words/parse.ts";
+import { EXIT_OK } from "../console/exit_status.ts";
+import type { Printer } from "../console/printer.ts";
+import { lateLines, storyLine } from "./reload_text.ts";
+import { callService } from "../console/target.ts";
+
+const STATUS_TIMEOUT_MS = 5_000;
+const MS_PER_SECOND = 1000;
+
+export function commandStatus(
+  platform: Platform,
+  command: Extract<Command, { verb: "status" }>,
+  print: Printer,
+): number {
+  const { body } = callService(platform, command, {
+    method: "GET",
+    path: "/v1/status",
+    timeoutMs: STATUS_TIMEOUT_MS,
+  });
+  if (command.json) print.out(JSON.stringify(body, null, 2));
+  else statusLines(body as Snapshot, Date.now()).forEach((line) => print.out(line));
+  return EXIT_OK;
+}
+
+/** @param now milliseconds since 1970, for ages */
+export function statusLines(snapshot: Snapshot, now: number): string[] {
+  const { restarts, lastReload } = snapshot;
+  const serving = snapshot.epoch === null
+    ? "nothing serves"
+    : `generation ${snapshot.epoch} serves`;
+  const lines = [
+    `${snapshot.name}: ${serving} (baton ${snapshot.version}, pid ${snapshot.pid}, ` +
+    `up ${age(snapshot.startedAt, now)})`,
+    `reloads: ${restarts.ok} ok, ${restarts.failed} failed; crashes: ${restarts.crashes}`,
+  ];
+  if (lastReload !== null) {
+    const reason = lastReload.reason === null ? "" : `: ${lastReload.reason}`;
+    lines.push(
+      `last reload: ${lastReload.result} in ${lastReload.durationMs} ms, ` +
+        `${lastReload.connectionsCut} connections cut, ${lastReload.connectionsUndecided ?? 0} ` +
+        `undecided${keptText(lastReload)}${reason}`,
+    );
+    const story = storyLine(lastReload);
+    if (story !== "") lines.push(`  ${story}`);
+    for (const line of lateLines(lastReload, lastReload.epoch)) lines.push(`  ${line}`);
+  }
+  if (snapshot.trial) lines.push(trialText(snapshot.trial));
+  const tables = [generationRows(snapshot, now), checkRows(snapshot), listenerRows(snapshot)];
+  for (const rows of tables) if (rows.length > 0) lines.push("", ...table(rows));
+  return lines;
+}
+
+function trialText({ epoch, phase, percent, seen }: TrialView): string {
+  const found = seen === null ? "" : ` (seen: ${seen.percent} % of ${seen.connections})`;
+  return `on trial: generation ${epoch} gets ${percent} % of the new connections${found}, ${phase}`;
+}
+
+function keptText({ connectionsKept }: LastReload): string {
+  if (connectionsKept === null || connectionsKept === undefined) return "";
+  const { moved, finished, left } = connectionsKept;
+  return `, ${moved} moved, ${finished} finished, ${left} left`;
+}
+
+function generationRows(snapshot: Snapshot, now: number): string[][] {
+  const rows = snapshot.generations.map((generation) => [
+    String(generation.epoch),
+    generation.state,
+    generation.outcome ?? "-",
+    String(generation.pid ?? "-"),
+    age(generation.startedAt, now),
+    String(generation.connections.busy),
+    String(generation.connections.idle),
+    String(generation.connections.undecided ?? 0),
+    generation.reason ?? "",
+  ]);
+  const titles = ["EPOCH", "STATE", "OUTCOME", "PID", "AGE", "BUSY", "IDLE", "UNDECIDED", "REASON"];
+  return [titles, ...rows];
+}
+
+function listenerRows(snapshot: Snapshot): string[][] {
+  const rows = snapshot.listeners.flatMap((listener) =>
+    listener.members.map((member) => [
+      listener.address,
+      listener.residence === "shared" ? "shared" : listener.mode,
+      String(member.epoch),
+      member.receiving ? "yes" : "no",
+      String(member.backlog),
+    ])
+  );
+  return [["LISTENER", "MODE", "EPOCH", "RECEIVING", "BACKLOG"], ...rows];
+}
+
+function age(startedAt: string, now: number): string {
+  const seconds = Math.max(0, Math.round((now - Date.parse(startedAt)) / MS_PER_SECOND));
+  return formatDuration(seconds * MS_PER_SECOND);
+}
+
+function checkRows(snapshot: Snapshot): string[][] {
+  // A baton of an earlier build answers without checks.
+  const rows = snapshot.generations.flatMap(({ epoch, checks = [], state }) =>
+    state === "exited" ? [] : checks.map((check) => [
+      check.check,
+      String(epoch),
+      check.role,
+      check.healthy ? "yes" : "no",
+      `${check.failures} of ${check.successes + check.failures}`,
+      check.lastResult ?? "",
+    ])
+  );
+  return rows.length === 0 ? [] : [["CHECK", "EPOCH", "FOR", "HEALTHY", "FAILED", "LAST"], ...rows];
+}
+
+/** Columns as wide as their widest cell, two spaces apart. */
+export function table(rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0))
+  );
+  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+}

@@ -1,0 +1,8 @@
+/** Reads the file of `--config`, whatever the bytes of its path are. */
+import { readFileSync } from "node:fs";
+import { type FileValues, loadConfigFile } from "../../config/config_file.ts";
+import type { Platform } from "../../platform/platform.ts";
+
+export function configReader({ files }: Platform): (path: string) => FileValues {
+  return (path) => loadConfigFile(path, (at) => files.at(at, (name) => readFileSync(name)));
+}

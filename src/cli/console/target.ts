@@ -1,0 +1,98 @@
+/** Which running baton a command means, and talking to it. */
+import { callControl, ControlError, type ControlRequest } from "../../admin/client.ts";
+import { holderOf } from "../../admin/name_lock.ts";
+import {
+  directoryOf,
+  livingServices,
+  runtimeDirectory,
+  servicePaths,
+  servicesAround,
+  servicesIn,
+} from "../../admin/paths.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { CommandError } from "./command_error.ts";
+import { EXIT_DRAIN_TIMED_OUT, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
+
+export interface Target {
+  readonly name: string | null;
+  readonly runtimeDir: string | null;
+}
+
+/** @throws {CommandError} when nobody answers, or it is not clear who is meant */
+export function callService(
+  platform: Platform,
+  target: Target,
+  request: ControlRequest,
+): { status: number; body: unknown; peerPid: number } {
+  const uid = platform.processes.userId();
+  const asked = runtimeDirectory(target.runtimeDir, platform.runtime.env(), uid);
+  const around = target.runtimeDir === null ? servicesAround(asked) : servicesIn(asked);
+  const placeOf = (name: string) => target.runtimeDir === null ? directoryOf(asked, name) : asked;
+  const living = () => livingServices(platform, around, placeOf);
+  const name = target.name ?? onlyService(asked, around, living);
+  const directory = placeOf(name);
+  const { socket } = servicePaths(directory, name);
+  try {
+    const { status, body, peerPid } = callControl(platform, socket, request);
+    return { status, body: JSON.parse(body), peerPid };
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new CommandError(EXIT_SYSTEM, `Cannot understand the answer of ${socket}`);
+    }
+    if (!(error instanceof ControlError)) throw error;
+    const status = error.kind === "timed_out" ? EXIT_DRAIN_TIMED_OUT : EXIT_SYSTEM;
+    const lonely = error.kind === "absent"
+      ? holderOf(platform, servicePaths(directory, name).lock)
+      : null;
+    if (lonely !== null) {
+      throw new CommandError(
+        status,
+        `Cannot reach "${name}": ${error.message}, but its baton runs (pid ${lonely})`,
+        `It makes the socket again when it can: its log says what is wrong with ${directory}. ` +
+          `Signals work: kill -HUP ${lonely} reloads, kill -TERM ${lonely} stops`,
+        { cause: error },
+      );
+    }
+    const running = error.kind === "absent" ? living().filter((other) => other !== name) : [];
+    const remedy = running.length > 0
+      ? `Services in ${directory}: ${running.join(", ")}`
+      : error.kind === "absent"
+      ? `Start it with: baton run --name ${name} -- PROGRAM`
+      : null;
+    throw new CommandError(status, `Cannot reach "${name}": ${error.message}`, remedy, {
+      cause: error,
+    });
+  }
+}
+
+/** Whether `callService` has failed because the connection ended before the answer came. */
+export function endedWithoutAnswer(error: unknown): boolean {
+  return error instanceof CommandError && error.cause instanceof ControlError &&
+    error.cause.kind === "broken";
+}
+
+/** @param living those of `services` that answer; a single one is asked whether it does or not */
+function onlyService(
+  directory: string,
+  services: readonly string[],
+  living: () => readonly string[],
+): string {
+  const candidates = services.length > 1 ? living() : services;
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1) return only;
+  if (only === undefined) {
+    const why = services.length > 1
+      ? `nobody listens at the control sockets of ${services.join(", ")}`
+      : `no control socket in ${directory}`;
+    throw new CommandError(
+      EXIT_SYSTEM,
+      `Cannot find a running baton: ${why}`,
+      "Start one with: baton run -- PROGRAM; or name its directory with --runtime-dir",
+    );
+  }
+  throw new CommandError(
+    EXIT_USAGE,
+    `Cannot tell which service is meant: ${candidates.join(", ")} are running`,
+    `Name one: baton status ${only}`,
+  );
+}

@@ -1,0 +1,31 @@
+/** Looks into a start script of Envoy's: hot-restarter.py, which baton replaces, starts one. */
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Config } from "../../config/config.ts";
+import { checkEnvoyScript, scriptIn } from "../../config/envoy_epoch.ts";
+
+const LONGEST_SCRIPT = 64 * 1024;
+
+/** @throws {ConfigError} where the script asks for Envoy's own hot restart; not where it cannot be read */
+export function refuseEnvoyScript({ command, cwd }: Pick<Config, "command" | "cwd">): void {
+  const path = scriptIn(command);
+  if (path !== null) checkEnvoyScript(path, beginning(resolve(cwd ?? "/", path)));
+}
+
+function beginning(path: string): string {
+  let descriptor: number;
+  try {
+    // A FIFO in its place is not waited for.
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return "";
+  }
+  try {
+    const bytes = new Uint8Array(LONGEST_SCRIPT);
+    return new TextDecoder("latin1").decode(bytes.subarray(0, readSync(descriptor, bytes)));
+  } catch {
+    return "";
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * What the baton before has left for this one, wherever it is: in this very process (in place), with a holder
+ * (`--survive`), or in the service manager's store.
+ *
+ * A service that was killed is gone on with. Of one that was stopped, or that had not begun to serve, only the
+ * spare sockets are left, in which clients wait: they become listeners of the first generation here.
+ */
+import type { Resumption } from "../../succession/state/resumption.ts";
+import type { ResidentSocket } from "../../handoff/activated_sockets.ts";
+import type { Fd } from "../../platform/fd.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { ownSocketInode } from "../../platform/process/proc.ts";
+import { storedListener } from "../../systemd/activation.ts";
+import { understandStored } from "../../systemd/fd_store.ts";
+import {
+  claimHeritage,
+  type Heritage,
+  storedHeritage,
+  usable,
+} from "../../succession/state/recovered_state.ts";
+import { memberName, type ResumeState } from "../../succession/state/resume_state.ts";
+
+export interface Left {
+  /** Somebody has to be told when it is taken. */
+  readonly heritage: Heritage | null;
+  /** The service to go on with. */
+  readonly resumption: Resumption | null;
+  readonly spares: readonly ResidentSocket[];
+  /** Of the sockets that came with the start, those that the service does not have yet. */
+  readonly arrived: readonly ResidentSocket[];
+  /** Names of what the service manager may have in its store. */
+  readonly found: readonly string[];
+}
+
+export interface LeftOptions {
+  readonly inPlace: Resumption | null;
+  /** What the service manager listens on for us. */
+  readonly activated: readonly ResidentSocket[];
+  /** What came from the service manager's store. */
+  readonly stored: ReadonlyMap<string, Fd>;
+  /** Where a holder would be; null: the service's name is not ours. */
+  readonly path: string | null;
+}
+
+/** @throws {Error} when something is there that cannot be understood */
+export function findLeft(platform: Platform, options: LeftOptions): Left {
+  const { inPlace, activated, stored, path } = options;
+  const found = inPlace?.kept.names ?? [...stored.keys()];
+  if (inPlace !== null) {
+    const heritage = path === null ? null : claimHeritage(platform, path);
+    // All of it came with the exec; the holder is only to be told so.
+    heritage?.resumption.kept.close();
+    return { heritage, resumption: inPlace, spares: [], arrived: activated, found };
+  }
+  const { fds, state } = understandStored(stored);
+  const heritage = state !== null
+    ? storedHeritage(fds, state)
+    : path === null
+    ? null
+    : claimHeritage(platform, path);
+  const before = heritage?.resumption.state ?? null;
+  const spares = before?.service.served === true ? [] : takeSpares(platform, fds, before);
+  const resumption = usable(platform, heritage);
+  const arrived = resumption === null ? activated : withoutMembers(activated, resumption.state);
+  return { heritage, resumption, spares, arrived, found };
+}
+
+/** A service that is gone on with has them as members, in the kernel's order; closes the duplicates. */
+function withoutMembers(
+  sockets: readonly ResidentSocket[],
+  { groups }: ResumeState,
+): ResidentSocket[] {
+  const members = new Set(groups.flatMap(({ members }) => members.map(({ inode }) => inode)));
+  const isMember = ({ fd }: ResidentSocket) => members.has(ownSocketInode(fd.number));
+  const [known, others] = [sockets.filter(isMember), sockets.filter((one) => !isMember(one))];
+  for (const { fd } of known) fd.close();
+  return others;
+}
+
+/** Closes what is none. */
+function takeSpares(
+  platform: Platform,
+  fds: ReadonlyMap<string, Fd>,
+  state: ResumeState | null,
+): ResidentSocket[] {
+  const isSpare = (name: string) => state === null || sparesOf(state).includes(name);
+  const spares: ResidentSocket[] = [];
+  for (const [name, fd] of fds) {
+    if (!isSpare(name)) continue;
+    // What else is in the store is not ours any more: its names are dropped with the first record.
+    const socket = storedListener(platform, name, platform.descriptors.duplicate(fd));
+    if (socket === null) continue;
+    const address = { ...socket.address, v6only: socket.v6only, boundInterface: 0 };
+    spares.push({ fd: socket.fd, residence: "spare", address });
+  }
+  for (const fd of fds.values()) fd.close();
+  return spares;
+}
+
+function sparesOf({ groups }: ResumeState): string[] {
+  const members = groups.flatMap(({ members }) => members);
+  return members.filter(({ residence }) => residence === "spare")
+    .map(({ inode }) => memberName(inode));
+}

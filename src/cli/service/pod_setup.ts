@@ -1,0 +1,130 @@
+/** What both modes of `baton run` need in a pod: the budget, checked before anything starts; the probes. */
+import type { FetchHandler } from "../../admin/control_server.ts";
+import { probeHandler, ProbeServer } from "../../admin/probe_server.ts";
+import type { Config } from "../../config/config.ts";
+import { ConfigError } from "../../config/values/errors.ts";
+import { type ListenSpec, parseListenSpec } from "../../config/values/listen_spec.ts";
+import { budgetOf, isInPod, minDrainMs } from "../../pod/budget.ts";
+import { PathWatch } from "../../pod/path_watch.ts";
+import type { Logger } from "../../log/logger.ts";
+import type { InetAddress } from "../../platform/network/address.ts";
+import { SystemCallError } from "../../platform/error.ts";
+import { resolvePath } from "../../platform/files/path.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { ProbeReport } from "../../report/snapshot.ts";
+import { CommandError } from "../console/command_error.ts";
+import { EXIT_BUSY } from "../console/exit_status.ts";
+
+export interface PodSetup {
+  readonly inPod: boolean;
+  readonly minDrainMs: number;
+  readonly probeAddress: InetAddress | null;
+}
+
+/**
+ * @param longestMs from the end of `--min-drain` to KILL
+ * @throws {ConfigError} when it does not fit into --grace
+ */
+export function podSetup(
+  config: Config,
+  env: Readonly<Record<string, string>>,
+  longestMs: number,
+  logger: Logger,
+): PodSetup {
+  const inPod = isInPod(env);
+  const leastMs = minDrainMs(config.minDrainMs, inPod);
+  const budget = budgetOf({
+    minDrainMs: leastMs,
+    maxDrainMs: longestMs,
+    graceMs: config.graceMs,
+    inPod,
+  });
+  if (!budget.fits && config.graceMs !== null) {
+    const longest = config.shutdownOnly ? "--max-drain" : stopOptions(config);
+    throw new ConfigError(`Cannot end within --grace: ${budget.text}`, {
+      remedy: `Lower --min-drain, ${longest}, or raise --grace with the pod's grace period`,
+    });
+  }
+  if (!budget.fits) {
+    logger.warn(`the end may take longer than the pod's grace period: ${budget.text}`);
+  } else if (budget.graceMs !== null) {
+    logger.info(`the end fits into the grace period: ${budget.text}`);
+  }
+  return { inPod, minDrainMs: leastMs, probeAddress: probeAddress(config) };
+}
+
+/** What decides over the longest stop of the full mode. */
+function stopOptions({ hook }: Config): string {
+  return hook.length === 0
+    ? "--drain-time or --stop-time"
+    : "--drain-time, --stop-time or --hook-timeout";
+}
+
+function probeAddress({ probeListen }: Config): InetAddress | null {
+  return probeListen === null ? null : inetAddress(parseListenSpec(probeListen, 0));
+}
+
+export function inetAddress({ family, host, port }: ListenSpec): InetAddress {
+  return { family, host, port, scope: 0 };
+}
+
+export interface WatchParts {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Relative paths begin here. */
+  readonly directory: string;
+}
+
+/** `--watch`: a change is a reload, whatever comes of it. */
+export function watchPaths(parts: WatchParts, reload: () => unknown): PathWatch | null {
+  const { platform, config, logger, directory } = parts;
+  if (config.watch.length === 0) return null;
+  const paths = config.watch.map((path) => resolvePath(directory, path));
+  return new PathWatch(platform, paths, (changed) => {
+    logger.info(`reload: ${changed.join(", ")} has changed`);
+    reload();
+  });
+}
+
+/**
+ * @param joins a baton before this one may have the address, and shares it
+ * @throws {CommandError} when somebody else has it
+ */
+export function openProbes(
+  platform: Platform,
+  address: InetAddress | null,
+  report: () => ProbeReport,
+  joins: boolean,
+): ProbeServer | null {
+  const handler = probeHandler(report);
+  return address === null
+    ? null
+    : openPort(platform, address, { handler, option: "--probe-listen", joins });
+}
+
+export interface PortUse {
+  readonly handler: FetchHandler;
+  /** That the address comes from. */
+  readonly option: string;
+  /** With who has the address already, if that one shares it. */
+  readonly joins: boolean;
+}
+
+/** @throws {CommandError} when somebody else has the address */
+export function openPort(
+  platform: Platform,
+  address: InetAddress,
+  { handler, option, joins }: PortUse,
+): ProbeServer {
+  try {
+    return new ProbeServer(platform, address, handler, joins);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new CommandError(
+      EXIT_BUSY,
+      `Cannot answer probes at ${address.host}:${address.port}: ${error.message}`,
+      `Use another address with ${option}`,
+    );
+  }
+}

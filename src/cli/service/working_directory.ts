@@ -1,0 +1,70 @@
+/** Where baton itself is while it runs: nowhere that a deploy may remove. */
+import type { Config } from "../../config/config.ts";
+import { ConfigError } from "../../config/values/errors.ts";
+import { signalNumber } from "../../config/values/signals.ts";
+import { isText } from "../../platform/bytes.ts";
+import { entersDirectory } from "../../platform/files/directory.ts";
+import { resolvePath } from "../../platform/files/path.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { ignoresSignal } from "../../platform/process/proc.ts";
+import { logicalDirectory, originalFileLimit } from "../../process/launch_plan.ts";
+import type { Surroundings } from "../../succession/state/resume_state.ts";
+
+/** Looks around at the start of baton, before anything is changed. */
+export function surroundingsOf(
+  platform: Platform,
+  env: Readonly<Record<string, string>>,
+  config: Config,
+): Surroundings {
+  const { processes, files } = platform;
+  const physicalDirectory = files.directory();
+  const directory = logicalDirectory(env, physicalDirectory, files.at);
+  return {
+    directory,
+    physicalDirectory,
+    stays: config.cwd === null && !entersDirectory(processes, directory),
+    fileLimit: originalFileLimit(processes.parentPid(), processes.fileLimit()),
+    ignoresHangup: ignoresSignal(signalNumber("SIGHUP")),
+  };
+}
+
+/**
+ * Goes to "/" and makes the paths in `config` absolute. A deploy may remove the directory that baton
+ * was started in, and then no launcher would start any more: Bun and Deno refuse to run in a
+ * directory that is gone. The server's own keeps its symlinks, which the next release may move.
+ * A directory that cannot be entered again (`sudo -u app` in /root) is not left.
+ * @throws {ConfigError} when a file of baton's own would be at a path that is not UTF-8
+ */
+export function leaveDirectory(
+  platform: Platform,
+  config: Config,
+  { directory, physicalDirectory: physical, stays }: Surroundings,
+): Config {
+  const { cwd, pidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
+  const absolute = (path: string | null, option: string) =>
+    path === null ? null : inText(resolvePath(physical, path), option);
+  if (!stays) platform.processes.changeDirectory("/");
+  return {
+    ...config,
+    cwd: stays ? physical : underDirectory(directory, cwd),
+    pidfile: absolute(pidfile, "--pidfile"),
+    logFile: logFile === null ? null : resolvePath(physical, logFile),
+    runtimeDir: absolute(runtimeDir, "--runtime-dir"),
+    takeover: absolute(takeover, "--takeover"),
+    handoffSocket: absolute(handoffSocket, "--handoff-socket"),
+  };
+}
+
+/** @throws {ConfigError} for a path that `node:fs` would change */
+function inText(path: string, option: string): string {
+  if (isText(path)) return path;
+  throw new ConfigError(`Cannot use ${path} for ${option}: the path is not UTF-8`, {
+    remedy: `Give ${option} another path, one that begins with "/"`,
+  });
+}
+
+/** Not normalised: behind a symlink ".." is another directory. */
+function underDirectory(base: string, path: string | null): string {
+  if (path === null) return base;
+  return path.startsWith("/") ? path : `${base}/${path}`;
+}

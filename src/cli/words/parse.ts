@@ -1,0 +1,279 @@
+/**
+ * The words of the user -> one typed command.
+ *
+ * Guarantees: pure (a configuration file is read by the function that is passed in); accepts every
+ * list of words or throws a `ConfigError` that names the word. Everything behind the first word of
+ * the server's command belongs to the server, with or without `--`. Splitting is left to
+ * `parseArgs` of node:util, which Bun and Deno have as well; the options, and so the messages, are
+ * our own.
+ */
+import { parseArgs } from "node:util";
+import type { Config } from "../../config/config.ts";
+import { ConfigError } from "../../config/values/errors.ts";
+import type { FileValues } from "../../config/config_file.ts";
+import { buildConfig } from "../../config/load.ts";
+import { suggest } from "../../config/values/suggest.ts";
+import { TEMPLATES } from "../../init/templates.ts";
+import { CONFIG_FLAG, type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./help.ts";
+
+import {
+  type InstallCommand,
+  parseInstall,
+  parsePrestop,
+  type PrestopCommand,
+} from "./parse_pod.ts";
+import { type HowLetIn, howLetIn, parseTrial, type TrialCommand } from "./trial_verbs.ts";
+import { nameOf, runtimeDirOf, timeoutOf, type Words } from "./words.ts";
+
+/** What the user asked for; `verb` tells which. */
+export type Command =
+  | { readonly verb: "run"; readonly config: Config }
+  | {
+    readonly verb: "reload";
+    /** Null: the only service that is running. */
+    readonly name: string | null;
+    /** Null: the default directory. */
+    readonly runtimeDir: string | null;
+    /** Longest wait for the outcome; null: as long as the service's own time-outs allow. */
+    readonly timeoutMs: number | null;
+    readonly json: boolean;
+    readonly how: HowLetIn;
+  }
+  | TrialCommand
+  | {
+    readonly verb: "upgrade";
+    readonly name: string | null;
+    readonly runtimeDir: string | null;
+    /** Program of the new baton; null: the one that runs, as it is on disk now. */
+    readonly exec: string | null;
+    /** The running process becomes the new baton, instead of starting it beside itself. */
+    readonly inPlace: boolean;
+    readonly timeoutMs: number | null;
+    readonly json: boolean;
+  }
+  | {
+    readonly verb: "status";
+    readonly name: string | null;
+    readonly runtimeDir: string | null;
+    readonly json: boolean;
+  }
+  | {
+    readonly verb: "stop";
+    readonly name: string | null;
+    readonly runtimeDir: string | null;
+    readonly timeoutMs: number | null;
+  }
+  | { readonly verb: "ready"; readonly name: string | null; readonly runtimeDir: string | null }
+  | PrestopCommand
+  | InstallCommand
+  | { readonly verb: "doctor"; readonly json: boolean }
+  | {
+    readonly verb: "init";
+    /** A key of `TEMPLATES`. */
+    readonly template: string;
+    readonly config: Config;
+    /** The options as they were given, without --name. */
+    readonly options: readonly string[];
+  }
+  /** `topic` null: help on the program itself. */
+  | { readonly verb: "help"; readonly topic: Verb | null }
+  | { readonly verb: "version" };
+
+/** Words of other tools for what ours are called. */
+const FOREIGN_VERBS: Readonly<Record<string, Verb>> = {
+  restart: "reload",
+  start: "run",
+  exec: "run",
+  kill: "stop",
+  quit: "stop",
+  ps: "status",
+  check: "doctor",
+  abort: "rollback",
+  undo: "rollback",
+  weight: "canary",
+};
+
+function isVerb(word: string): word is Verb {
+  return VERB_NAMES.some((verb) => verb === word);
+}
+
+function parseVerb(word: string): Verb {
+  if (isVerb(word)) return word;
+  const foreign = Object.hasOwn(FOREIGN_VERBS, word) ? FOREIGN_VERBS[word] : undefined;
+  const near = foreign ?? suggest(word, VERB_NAMES);
+  const question = near === null ? "" : `: did you mean ${near}?`;
+  if (word.startsWith("-")) {
+    throw new ConfigError(`Unknown option ${word} in front of the command`, {
+      remedy: "Name the command first, for example: baton run [OPTION...] -- PROGRAM",
+    });
+  }
+  throw new ConfigError(`Unknown command "${word}"${question}`, {
+    remedy: near === null
+      ? `To run a server: baton run -- ${word}`
+      : "See 'baton --help' for all commands",
+  });
+}
+
+/** `word` is the whole word, so that "-name" is not reported as "-n". */
+function unknownOption(verb: Verb, word: string): ConfigError {
+  const given = word.split("=")[0] ?? word;
+  const dashed = VERBS[verb].flags.map(({ flag }) => `--${flag}`);
+  const near = suggest(given.startsWith("--") ? given : `-${given}`, [...dashed, "--help"]);
+  const question = near === null ? "" : `: did you mean ${near}?`;
+  const remedy = verb === "run" && near === null
+    ? "Options of the server go behind its program: baton run -- PROGRAM [ARGUMENT...]"
+    : `See 'baton ${verb} --help'`;
+  return new ConfigError(`Unknown option ${given} for ${verb}${question}`, { remedy });
+}
+
+/** The value of a flag, or "" for one without; refuses what `parseArgs` would let pass. */
+function flagValue(flag: VerbFlag, value: string | undefined, isInline: boolean): string {
+  const option = `--${flag.flag}`;
+  if (flag.placeholder === null) {
+    if (value === undefined) return "";
+    throw new ConfigError(`Option ${option} takes no value: it was given "${value}"`, {
+      remedy: `Write ${option} alone`,
+    });
+  }
+  // parseArgs takes the next word whatever it is: "--name --listen 80" would be named "--listen".
+  if (value === undefined || (!isInline && value.startsWith("-") && value.length > 1)) {
+    throw new ConfigError(`Option ${option} needs a value: ${flag.placeholder}`, {
+      remedy: `Write ${option} ${flag.placeholder}; ` +
+        `if the value begins with a dash, ${option}=${flag.placeholder}`,
+    });
+  }
+  return value;
+}
+
+function splitWords(verb: Verb, args: readonly string[]): Words {
+  const spec = VERBS[verb];
+  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {
+    help: { type: "boolean", short: "h" },
+  };
+  for (const { flag, placeholder } of spec.flags) {
+    options[flag] = { type: placeholder === null ? "boolean" : "string" };
+  }
+  // A server's words may be any bytes; names and paths of baton's own are refused, never changed.
+  const odd = verb === "run" ? undefined : args.find((word) => !word.isWellFormed());
+  if (odd !== undefined) {
+    throw new ConfigError(`Cannot use "${odd}" with ${verb}: it must be UTF-8`);
+  }
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  const first = tokens.find((token) => token.kind !== "option");
+  const end = verb === "run" && first !== undefined ? first.index : args.length;
+  const ours = tokens.filter((token) => token.index < end);
+  const operands = verb === "run"
+    ? args.slice(first?.kind === "option-terminator" ? end + 1 : end)
+    : ours.flatMap((token) => token.kind === "positional" ? [token.value] : []);
+  const help = ours.some((token) =>
+    token.kind === "option" && (token.rawName === "--help" || args[token.index] === "-h")
+  );
+  const flags = new Map<string, string[]>();
+  for (const token of help ? [] : ours) {
+    if (token.kind !== "option") continue;
+    const flag = spec.flags.find((known) => known.flag === token.name);
+    if (flag === undefined || token.rawName !== `--${flag.flag}`) {
+      throw unknownOption(verb, args[token.index] ?? token.rawName);
+    }
+    const values = flags.get(flag.flag) ?? [];
+    if (values.length > 0 && flag.repeatable !== true) {
+      throw new ConfigError(`Option --${flag.flag} is given more than once for ${verb}`, {
+        remedy: "Give it once: neither the first nor the last value wins",
+      });
+    }
+    values.push(flagValue(flag, token.value, token.inlineValue === true));
+    flags.set(flag.flag, values);
+  }
+  return { help, flags, operands };
+}
+
+type ConfigReader = (path: string) => FileValues;
+
+function parseRun({ flags, operands }: Words, readConfig: ConfigReader): Config {
+  const path = flags.get(CONFIG_FLAG.flag)?.[0];
+  const fileValues = path === undefined ? null : readConfig(path);
+  return buildConfig({ fileValues, flagValues: flags, command: operands });
+}
+
+function parseInit(words: Words, readConfig: ConfigReader): Command {
+  const [template = "", ...operands] = words.operands;
+  const names = Object.keys(TEMPLATES);
+  if (!names.includes(template)) {
+    const what = template === "" ? "Name a template" : `Unknown template "${template}"`;
+    throw new ConfigError(`${what}: there is ${names.join(", ")}`, {
+      remedy: `For example: baton init ${suggest(template, names) ?? names[0]} -- PROGRAM`,
+    });
+  }
+  const options = [...words.flags].filter(([flag]) => flag !== "name").flatMap(([flag, values]) =>
+    values.map((value) => value === "" ? `--${flag}` : `--${flag}=${value}`)
+  );
+  return { verb: "init", template, config: parseRun({ ...words, operands }, readConfig), options };
+}
+
+/**
+ * Turns the words behind `baton` into a command.
+ *
+ * @param argv the words, without the program's own name
+ * @param readConfig reads the file of `--config`; `loadConfigFile` of config/config_file.ts
+ * @throws {ConfigError} for anything that is not a complete command; exit status 64
+ */
+export function parseCommandLine(
+  argv: readonly string[],
+  readConfig: ConfigReader,
+): Command {
+  const [first, ...rest] = argv;
+  if (first === undefined || first === "--help" || first === "-h") {
+    return { verb: "help", topic: null };
+  }
+  if (first === "--version" || first === "-V") return { verb: "version" };
+  const verb = parseVerb(first);
+  const words = splitWords(verb, rest);
+  if (words.help) return { verb: "help", topic: verb };
+  const extra = words.operands[VERBS[verb].maxOperands];
+  if (extra !== undefined) {
+    throw new ConfigError(`Unexpected word "${extra}" for ${verb}`, {
+      remedy: `See 'baton ${verb} --help'`,
+    });
+  }
+  const json = words.flags.has("json");
+  switch (verb) {
+    case "run":
+      return { verb, config: parseRun(words, readConfig) };
+    case "init":
+      return parseInit(words, readConfig);
+    case "reload": {
+      const [name, runtimeDir] = [nameOf(words), runtimeDirOf(words)];
+      return { verb, name, runtimeDir, timeoutMs: timeoutOf(words), json, how: howLetIn(words) };
+    }
+    case "promote":
+    case "rollback":
+    case "canary":
+      return parseTrial(verb, words);
+    case "upgrade": {
+      const [name, runtimeDir] = [nameOf(words), runtimeDirOf(words)];
+      const exec = words.flags.get("exec")?.[0] ?? null;
+      const inPlace = words.flags.has("in-place");
+      return { verb, name, runtimeDir, exec, inPlace, timeoutMs: timeoutOf(words), json };
+    }
+    case "status":
+      return { verb, name: nameOf(words), runtimeDir: runtimeDirOf(words), json };
+    case "stop": {
+      const [name, runtimeDir] = [nameOf(words), runtimeDirOf(words)];
+      return { verb, name, runtimeDir, timeoutMs: timeoutOf(words) };
+    }
+    case "ready":
+      return { verb, name: nameOf(words), runtimeDir: runtimeDirOf(words) };
+    case "prestop":
+      return parsePrestop(words);
+    case "install":
+      return parseInstall(words);
+    case "doctor":
+      return { verb, json };
+    case "help": {
+      const topic = words.operands[0];
+      return { verb, topic: topic === undefined ? null : parseVerb(topic) };
+    }
+    case "version":
+      return { verb };
+  }
+}

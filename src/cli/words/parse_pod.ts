@@ -1,0 +1,64 @@
+/** The verbs for pods: words -> commands. Pure. */
+import { ConfigError } from "../../config/values/errors.ts";
+import { type ListenSpec, parseOwnAddress } from "../../config/values/listen_spec.ts";
+import { PRESTOP_DEFAULTS } from "./pod_verbs.ts";
+import { durationOf, nameOf, runtimeDirOf, type Words } from "./words.ts";
+
+const MAX_PORT = 65_535;
+
+/** What `baton prestop` was asked to do. */
+export interface PrestopCommand {
+  readonly verb: "prestop";
+  readonly name: string | null;
+  readonly runtimeDir: string | null;
+  /** Empty: every port that somebody listens at. */
+  readonly ports: readonly number[];
+  readonly minMs: number;
+  readonly quietMs: number;
+  readonly maxMs: number;
+  /** Where to answer the kubelet; null: this process is the hook. */
+  readonly serve: ListenSpec | null;
+}
+
+export interface InstallCommand {
+  readonly verb: "install";
+  readonly directory: string;
+}
+
+export function parsePrestop(words: Words): PrestopCommand {
+  const ports = (words.flags.get("port") ?? []).map((text) => {
+    const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+    if (port >= 1 && port <= MAX_PORT) return port;
+    throw new ConfigError(`In --port: Cannot use "${text}": it must be from 1 to ${MAX_PORT}`);
+  });
+  return {
+    verb: "prestop",
+    name: nameOf(words),
+    runtimeDir: runtimeDirOf(words),
+    ports,
+    minMs: durationOf(words, "min") ?? PRESTOP_DEFAULTS.minMs,
+    quietMs: durationOf(words, "quiet") ?? PRESTOP_DEFAULTS.quietMs,
+    maxMs: durationOf(words, "max") ?? PRESTOP_DEFAULTS.maxMs,
+    serve: serveOf(words),
+  };
+}
+
+function serveOf({ flags }: Words): ListenSpec | null {
+  const text = flags.get("serve")?.[0];
+  if (text === undefined) return null;
+  const named = ["name", "runtime-dir"].find((flag) => flags.has(flag));
+  if (named !== undefined) {
+    throw new ConfigError(`Cannot use --${named} with --serve: a sidecar sees no other baton`, {
+      remedy: "Leave one of them out",
+    });
+  }
+  return parseOwnAddress(text, "--serve");
+}
+
+export function parseInstall({ operands }: Words): InstallCommand {
+  const [directory] = operands;
+  if (directory !== undefined && directory !== "") return { verb: "install", directory };
+  throw new ConfigError("Cannot install: the directory is missing", {
+    remedy: "Name it: baton install /opt/baton",
+  });
+}

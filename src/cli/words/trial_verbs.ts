@@ -1,0 +1,112 @@
+/** The verbs for a generation on trial, and the flags by which a reload says how it is let in; help.ts shows them. */
+import type { Config } from "../../config/config.ts";
+import { ConfigError, inPlace } from "../../config/values/errors.ts";
+import { readOptionValue } from "../../config/load.ts";
+import { OPTION_BY_FIELD } from "../../config/options.ts";
+import { parsePercent } from "../../config/values/percent.ts";
+import { checkRollout } from "../../config/validate.ts";
+import { NAME, RUNTIME_DIR } from "./pod_verbs.ts";
+import type { VerbFlag, VerbSpec } from "./verb_spec.ts";
+import { nameOf, runtimeDirOf, timeoutOf, type Words } from "./words.ts";
+
+const FIELDS = ["canary", "rampMs", "bakeMs", "hold"] as const;
+
+/** How the new generation is let in, where that differs from the configuration. */
+export type HowLetIn = Partial<Pick<Config, typeof FIELDS[number]>>;
+
+export interface TrialCommand {
+  readonly verb: "promote" | "rollback" | "canary";
+  readonly name: string | null;
+  readonly runtimeDir: string | null;
+  readonly timeoutMs: number | null;
+  readonly json: boolean;
+  /** For `canary`. */
+  readonly percent: number | null;
+}
+
+export const JSON_OUTPUT: VerbFlag = {
+  flag: "json",
+  placeholder: null,
+  help: "Print JSON instead of text.",
+};
+export const TIMEOUT: VerbFlag = {
+  flag: "timeout",
+  placeholder: "TIME",
+  help: "Longest wait for the outcome. By default as long as the time-outs of the service allow.",
+};
+const COMMON = [NAME, RUNTIME_DIR, TIMEOUT, JSON_OUTPUT];
+
+/** The same flags as those of `run`, for one reload. */
+export const LETTING_IN: readonly VerbFlag[] = FIELDS.map((field) => {
+  const { flag, placeholder, help } = OPTION_BY_FIELD[field];
+  return { flag, placeholder, help };
+});
+
+/** Between `reload` and `upgrade` in the help text. */
+export const TRIAL_VERBS: Readonly<Record<"promote" | "rollback" | "canary", VerbSpec>> = {
+  promote: {
+    summary: "Let the generation on trial in: the old one drains.",
+    operands: "[NAME]",
+    maxOperands: 1,
+    flags: COMMON,
+    examples: [
+      ["baton promote", "after baton reload --hold"],
+      ["baton promote web --json", "one by name, outcome as JSON"],
+    ],
+  },
+  rollback: {
+    summary: "Send the generation on trial away: the old one gets all new connections.",
+    operands: "[NAME]",
+    maxOperands: 1,
+    flags: COMMON,
+    examples: [
+      ["baton rollback", "at any time of a canary, ramp, bake or hold"],
+      ["baton rollback web", "one by name"],
+    ],
+  },
+  canary: {
+    summary: "Change the share of new connections of the generation on trial.",
+    operands: "PERCENT [NAME]",
+    maxOperands: 2,
+    flags: COMMON,
+    examples: [
+      ["baton canary 25%", "after baton reload --canary 10%"],
+      ["baton canary 0% web", "nothing, and it stays up"],
+    ],
+  },
+};
+
+export function parseTrial(verb: TrialCommand["verb"], words: Words): TrialCommand {
+  const [first, ...others] = words.operands;
+  if (verb === "canary" && first === undefined) {
+    throw new ConfigError("Cannot change the share: it is missing", {
+      remedy: "For example: baton canary 25%",
+    });
+  }
+  const percent = verb === "canary" && first !== undefined ? readPercent(first) : null;
+  const addressed = verb === "canary" ? { ...words, operands: others } : words;
+  const [name, runtimeDir] = [nameOf(addressed), runtimeDirOf(words)];
+  const json = words.flags.has("json");
+  return { verb, name, runtimeDir, timeoutMs: timeoutOf(words), json, percent };
+}
+
+function readPercent(text: string): number {
+  try {
+    return parsePercent(text);
+  } catch (error) {
+    throw inPlace("In the share", error);
+  }
+}
+
+/** What one reload says of it. */
+export function howLetIn({ flags }: Words): HowLetIn {
+  const given = FIELDS.flatMap((field) => {
+    const option = OPTION_BY_FIELD[field];
+    const value = flags.get(option.flag)?.[0];
+    if (value === undefined) return [];
+    return [[field, readOptionValue(option, value, `In --${option.flag}`)] as const];
+  });
+  const how: HowLetIn = Object.fromEntries(given);
+  checkRollout(how);
+  return how;
+}

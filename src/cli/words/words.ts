@@ -1,0 +1,52 @@
+/** The words of one verb, split, and the values that several verbs read from them. Pure. */
+import { formatDuration, parseDuration } from "../../config/values/duration.ts";
+import { ConfigError, inPlace } from "../../config/values/errors.ts";
+import { readOptionValue } from "../../config/load.ts";
+import { OPTION_BY_FIELD } from "../../config/options.ts";
+
+/** Excludes 0, which could mean "do not wait" as well as "without a limit". */
+const MIN_TIMEOUT_MS = 1;
+
+/** The words of one verb, told apart. */
+export interface Words {
+  readonly help: boolean;
+  readonly flags: ReadonlyMap<string, readonly string[]>;
+  readonly operands: readonly string[];
+}
+
+/** The name from `--name` or from the operand; both only if they are the same. */
+export function nameOf({ flags, operands }: Words): string | null {
+  const [flag, operand] = [flags.get("name")?.[0], operands[0]];
+  if (flag !== undefined && operand !== undefined && flag !== operand) {
+    throw new ConfigError(`Cannot address two services at once: "${flag}" and "${operand}"`, {
+      remedy: "Give one name",
+    });
+  }
+  const name = flag ?? operand;
+  if (name === undefined) return null;
+  const place = flag === undefined ? "In the name of the service" : "In --name";
+  return String(readOptionValue(OPTION_BY_FIELD.name, name, place));
+}
+
+export function runtimeDirOf({ flags }: Words): string | null {
+  const dir = flags.get("runtime-dir")?.[0];
+  if (dir === undefined) return null;
+  return String(readOptionValue(OPTION_BY_FIELD.runtimeDir, dir, "In --runtime-dir"));
+}
+
+export function timeoutOf(words: Words): number | null {
+  return durationOf(words, "timeout", MIN_TIMEOUT_MS);
+}
+
+export function durationOf({ flags }: Words, flag: string, leastMs = 0): number | null {
+  const text = flags.get(flag)?.[0];
+  if (text === undefined) return null;
+  try {
+    const durationMs = parseDuration(text);
+    if (durationMs >= leastMs) return durationMs;
+    const least = formatDuration(leastMs);
+    throw new ConfigError(`Cannot use "${text}": it must be at least ${least}`);
+  } catch (error) {
+    throw inPlace(`In --${flag}`, error);
+  }
+}

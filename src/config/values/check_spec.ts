@@ -1,0 +1,197 @@
+/**
+ * One `--ready` or `--live` value: what is asked of a generation, and where.
+ *
+ * Guarantees: ports are 1 to 65535, a path can stand in a request line, a regular expression compiles.
+ * Which listener a check without a port means is found at run time (docs/health.md).
+ */
+import { ConfigError } from "./errors.ts";
+import { suggest } from "./suggest.ts";
+
+/** Asked of the server through its own listener; `port` null: the first one. */
+export type NetworkCheck =
+  & { readonly text: string; readonly port: number | null }
+  & (
+    | { readonly kind: "http"; readonly path: string }
+    | { readonly kind: "tcp" | "redis" }
+    | { readonly kind: "grpc"; readonly service: string }
+  );
+
+/** A command of the operator's. */
+export interface ExecCheck {
+  readonly kind: "exec";
+  readonly text: string;
+  readonly command: string;
+}
+
+/** Asked again and again. */
+export type RepeatedCheck = NetworkCheck | ExecCheck;
+
+/** Said by the server, once. */
+export type Announcement =
+  | { readonly kind: "fd"; readonly text: string; readonly descriptor: number }
+  | { readonly kind: "log"; readonly text: string; readonly pattern: RegExp };
+
+/** What the supervisor sees by itself. */
+export interface BuiltInGate {
+  readonly kind: "auto" | "listen" | "notify";
+  readonly text: string;
+}
+
+export type ReadyGate = BuiltInGate["kind"];
+
+export type ReadySpec = BuiltInGate | Announcement | RepeatedCheck;
+
+const GATES = ["auto", "listen", "notify"] as const;
+const REPEATED = ["http", "tcp", "redis", "grpc", "exec"] as const;
+const ANNOUNCED = ["fd", "log"] as const;
+
+const MAX_PORT = 65_535;
+/** 0 to 2 are the standard ones. */
+const FIRST_DESCRIPTOR = 3;
+/** From 64 on baton has its own while it starts a server (platform/process/processes.ts). */
+const LAST_DESCRIPTOR = 63;
+
+const EXAMPLES: Readonly<Record<string, string>> = {
+  http: "Write http:/PATH or http:PORT/PATH, for example http:/healthz or http:8081/ready",
+  tcp: "Write tcp or tcp:PORT",
+  redis: "Write redis or redis:PORT",
+  grpc: "Write grpc, grpc:PORT, grpc/SERVICE or grpc:PORT/SERVICE",
+  exec: "Write exec:COMMAND, which is run by sh -c",
+  fd: "Write fd:N, for example fd:3",
+  log: "Write log:REGEX or log:/REGEX/, for example log:'listening on'",
+};
+
+function refuse(text: string, reason: string, remedy?: string): ConfigError {
+  return new ConfigError(`Cannot check ${JSON.stringify(text)}: ${reason}`, { remedy });
+}
+
+function notText(text: string): ConfigError {
+  return refuse(text, "it must be UTF-8");
+}
+
+/** @param text a value of `--ready` */
+export function parseReadySpec(text: string): ReadySpec {
+  const gate = GATES.find((word) => word === text);
+  if (gate !== undefined) return { kind: gate, text };
+  const [kind, rest] = split(text);
+  if (kind === "log" && !text.isWellFormed()) throw notText(text);
+  if (kind === "fd") return parseDescriptor(text, rest);
+  if (kind === "log") return { kind, text, pattern: parseLinePattern(text, rest) };
+  return parseRepeated(text, kind, rest, [...GATES, ...REPEATED, ...ANNOUNCED]);
+}
+
+/** @param text a value of `--live` */
+export function parseLiveSpec(text: string): RepeatedCheck {
+  const [kind, rest] = split(text);
+  if ([...GATES, ...ANNOUNCED].some((word) => word === kind)) {
+    const why =
+      `${kind} is said once, when the server starts: it cannot tell later whether it lives`;
+    throw refuse(text, why, `Use one of ${REPEATED.join(", ")}`);
+  }
+  return parseRepeated(text, kind, rest, REPEATED);
+}
+
+/** Splits "http:8080/x" into "http" and ":8080/x". */
+function split(text: string): [kind: string, rest: string] {
+  const kind = /^[^:/]*/.exec(text)?.[0] ?? "";
+  return [kind, text.slice(kind.length)];
+}
+
+function parseRepeated(
+  text: string,
+  kind: string,
+  rest: string,
+  known: readonly string[],
+): RepeatedCheck {
+  // A shell takes any bytes.
+  if (kind !== "exec" && !text.isWellFormed()) throw notText(text);
+  switch (kind) {
+    case "http":
+      return parseHttp(text, rest);
+    case "tcp":
+    case "redis":
+      return { kind, text, port: parsePort(text, kind, rest) };
+    case "grpc": {
+      const slash = rest.indexOf("/");
+      const service = slash < 0 ? "" : rest.slice(slash + 1);
+      if (!/^[\x21-\x7e]*$/.test(service)) {
+        throw refuse(text, "a service name is printable ASCII without spaces", EXAMPLES["grpc"]);
+      }
+      const place = slash < 0 ? rest : rest.slice(0, slash);
+      return { kind, text, service, port: parsePort(text, kind, place) };
+    }
+    case "exec": {
+      const command = rest.slice(1);
+      if (command.trim() === "") throw refuse(text, "the command is missing", EXAMPLES["exec"]);
+      if (command.includes("\0")) throw refuse(text, "the command holds a NUL character");
+      return { kind, text, command };
+    }
+  }
+  const near = suggest(kind, known);
+  const why = `${JSON.stringify(kind)} is no kind of check: they are ${known.join(", ")}`;
+  throw refuse(text, why, near === null ? undefined : `Did you mean ${near}?`);
+}
+
+function parseHttp(text: string, rest: string): NetworkCheck {
+  if (rest.startsWith("://")) {
+    const why = "a check has no host: it goes to the server's own listener";
+    throw refuse(text, why, EXAMPLES["http"]);
+  }
+  const slash = rest.indexOf("/");
+  if (slash < 0) throw refuse(text, "the path is missing", EXAMPLES["http"]);
+  const place = rest.slice(0, slash);
+  const path = rest.slice(slash);
+  if (!/^[\x21-\x7e]+$/.test(path)) {
+    const why = "a path is printable ASCII without spaces";
+    throw refuse(text, why, "Write other characters as %XX");
+  }
+  return { kind: "http", text, path, port: parsePort(text, "http", place === ":" ? "" : place) };
+}
+
+/** @param rest nothing, or ":PORT" */
+function parsePort(text: string, kind: string, rest: string): number | null {
+  if (rest === "") return null;
+  const digits = /^:(\d{1,5})$/.exec(rest)?.[1];
+  if (digits === undefined) {
+    throw refuse(text, `${JSON.stringify(rest)} is not a port`, EXAMPLES[kind]);
+  }
+  const port = Number(digits);
+  if (port < 1 || port > MAX_PORT) throw refuse(text, `ports go from 1 to ${MAX_PORT}`);
+  return port;
+}
+
+function parseDescriptor(text: string, rest: string): Announcement {
+  const digits = /^:(\d{1,4})$/.exec(rest)?.[1];
+  if (digits === undefined) {
+    throw refuse(text, "the number of the descriptor is missing", EXAMPLES["fd"]);
+  }
+  const descriptor = Number(digits);
+  if (descriptor < FIRST_DESCRIPTOR || descriptor > LAST_DESCRIPTOR) {
+    throw refuse(text, `it must be a descriptor from ${FIRST_DESCRIPTOR} to ${LAST_DESCRIPTOR}`);
+  }
+  return { kind: "fd", text, descriptor };
+}
+
+/** REGEX, or /REGEX/ with flags. */
+function parseLinePattern(text: string, rest: string): RegExp {
+  const [, delimited, flags] = /^:\/(.*)\/([a-z]*)$/s.exec(rest) ?? [];
+  const source = delimited ?? rest.slice(1);
+  if (source === "") throw refuse(text, "the regular expression is missing", EXAMPLES["log"]);
+  return parsePattern(source, flags ?? "", (why) => refuse(text, why, EXAMPLES["log"]));
+}
+
+/** @throws what `refusal` makes when `source` is not a regular expression */
+export function parsePattern(
+  source: string,
+  flags: string,
+  refusal: (why: string) => ConfigError,
+): RegExp {
+  // "g" and "y" would begin each line where the one before has ended.
+  const bad = /[^imsuv]/.exec(flags)?.[0];
+  if (bad !== undefined) throw refusal(`${JSON.stringify(bad)} is no flag here: use i, m, s or u`);
+  try {
+    return new RegExp(source, flags);
+  } catch (error) {
+    throw refusal(error instanceof Error ? error.message : String(error));
+  }
+}

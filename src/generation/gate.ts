@@ -1,0 +1,99 @@
+/**
+ * The gate of one candidate: what must have happened before it may serve. Holds facts, decides
+ * nothing by time.
+ *
+ * `listen`: a process of it listens at every address where the serving generation gets connections. `notify`: READY=1
+ * has come. `auto`: `listen`, and `notify` too once the generation before has sent it. Beside that, the
+ * checks that were asked for: all of them.
+ */
+import type { GateChecks } from "./generation_health.ts";
+import type { ReadyGate, ReadySpec } from "../config/values/check_spec.ts";
+import type { Group } from "../steering/group.ts";
+import type { Listeners } from "../steering/listeners.ts";
+
+const NO_CHECKS: GateChecks = {
+  passed: true,
+  proves: false,
+  demandsListening: false,
+  missing: [],
+};
+
+/** What the supervisor itself looks for, of all that `--ready` names. */
+export function builtInGate(specs: readonly ReadySpec[]): ReadyGate {
+  const kinds = specs.map(({ kind }) => kind);
+  return kinds.includes("notify") ? "notify" : kinds.includes("listen") ? "listen" : "auto";
+}
+
+export class Gate {
+  /** READY=1 has come. */
+  notified = false;
+
+  constructor(
+    readonly epoch: number,
+    readonly ready: ReadyGate,
+    readonly listeners: Listeners,
+    /** The generation before sent READY=1. */
+    readonly wantsNotification: boolean,
+    readonly checks: GateChecks = NO_CHECKS,
+  ) {}
+
+  /** The addresses it does not listen at, of those that get connections and matter. */
+  get missing(): readonly Group[] {
+    const { listeners, epoch } = this;
+    return listeners.groups.filter((each) => listeners.isOfService(each) && !isUsed(each, epoch));
+  }
+
+  /** The addresses that it listens at. */
+  get listening(): readonly Group[] {
+    return this.listeners.groups.filter((group) => isUsed(group, this.epoch));
+  }
+
+  get isListening(): boolean {
+    return this.listening.length > 0 && this.missing.length === 0;
+  }
+
+  get needsNotification(): boolean {
+    return this.ready === "notify" || (this.ready === "auto" && this.wantsNotification);
+  }
+
+  get isPassed(): boolean {
+    if (this.needsNotification && !this.notified) return false;
+    if (!this.checks.passed) return false;
+    // With READY=1 asked for by name, a socket that was passed on need not be seen in use: not every
+    // way to wait for connections can be seen from outside (select, io_uring).
+    if (this.#isToldOtherwise) {
+      return this.missing.every((group) => group.membersOf(this.epoch).length > 0);
+    }
+    return this.isListening;
+  }
+
+  get #isToldOtherwise(): boolean {
+    const { proves, demandsListening } = this.checks;
+    return (this.ready === "notify" || proves) && !demandsListening;
+  }
+
+  whyLate(readyTimeoutMs: number, hints: readonly string[]): string {
+    const reasons = [this.explanation, ...hints].join("; ");
+    return `not ready within ${readyTimeoutMs / 1000} s: ${reasons}`;
+  }
+
+  /** What is still missing, for people. */
+  get explanation(): string {
+    const parts: string[] = [];
+    const missing = this.missing.map((group) => group.text);
+    const listening = this.listening.map((group) => group.text);
+    if (missing.length > 0) parts.push(`it does not listen at ${missing.join(", ")}`);
+    else if (listening.length === 0 && !this.#isToldOtherwise) parts.push("it does not listen");
+    if (missing.length > 0 && listening.length > 0) {
+      parts.push(`it listens at ${listening.join(", ")}`);
+    }
+    if (this.needsNotification && !this.notified) parts.push("it has not sent READY=1");
+    parts.push(...this.checks.missing);
+    return parts.join("; ");
+  }
+}
+
+/** A process of the generation accepts there; a socket that baton made and nobody uses is not enough. */
+function isUsed(group: Group, epoch: number): boolean {
+  return group.membersOf(epoch).some((member) => member.owner !== 0 && !member.unheld);
+}

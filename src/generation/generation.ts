@@ -1,0 +1,299 @@
+/** One generation's runtime side: process, gate, drain, timers. What happens becomes events; decides nothing. */
+import type { ResumeOptions, RunningContext, StartOptions } from "./context.ts";
+import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
+import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
+import type { Tracks } from "../drain/connections.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Notification } from "../platform/process/seccomp.ts";
+import { NotifyServer } from "../systemd/notify_server.ts";
+import { factsOf, type GenerationFacts, NO_FACTS } from "../succession/state/resume_state.ts";
+import { capturedStreams, printsDirectly } from "./captured_streams.ts";
+import { AcceptWatch } from "../process/accept_watch.ts";
+import type { Entrance } from "./admission.ts";
+import { builtInGate, Gate } from "./gate.ts";
+import { GenerationHealth } from "./generation_health.ts";
+import type { GenerationHandle, Losses } from "./handle.ts";
+import { Leaving } from "./leader_exit_steps.ts";
+import type { Output } from "../output/candidate_output.ts";
+import { ServerProcess } from "../process/server_process.ts";
+import type { CheckView } from "../report/snapshot.ts";
+import { Stopping } from "./stopping.ts";
+import { Tenancy } from "./adopt_target.ts";
+import { Timers } from "./timers.ts";
+
+export class Running implements GenerationHandle {
+  startedAt = new Date();
+  readonly gate: Gate;
+  readonly health: GenerationHealth;
+  heirOf: number | null;
+  process: ServerProcess | null = null;
+  /** What has happened to it that its processes do not show. */
+  readonly facts: GenerationFacts = { ...NO_FACTS };
+  notify: NotifyServer | null = null;
+  entrance: Entrance | null = null;
+  hasEnded = false;
+  readonly hints: string[] = [];
+  readonly timers = new Timers<GenerationTimer>((timer) => this.#onTimer(timer));
+  #acceptors: AcceptWatch | null = null;
+  readonly tenancy: Tenancy;
+  readonly #stopping: Stopping;
+  readonly #leaving: Leaving;
+
+  constructor(
+    readonly context: RunningContext,
+    readonly epoch: number,
+    options: { heirOf: number | null; wantsNotification: boolean },
+  ) {
+    this.heirOf = options.heirOf;
+    const { config, listeners } = context;
+    this.health = new GenerationHealth(this);
+    const ready = builtInGate(config.ready);
+    this.gate = new Gate(epoch, ready, listeners, options.wantsNotification, this.health);
+    this.#stopping = new Stopping(this);
+    this.#leaving = new Leaving(this, this.#stopping, (exit) => this.#end(exit));
+    this.tenancy = new Tenancy(this);
+  }
+
+  get notified(): boolean {
+    return this.gate.notified;
+  }
+
+  get losses(): Losses {
+    const { cut, undecided, kept } = this.facts;
+    return { cut, undecided, kept, seen: this.#stopping.seen };
+  }
+
+  get tracks(): Tracks {
+    return this.#stopping.tracks;
+  }
+
+  get takesConnections(): boolean {
+    const filter = this.process?.filter ?? null;
+    return this.facts.takesConnections && filter !== null &&
+      this.context.platform.seccomp.canAnswerWithDescriptor(filter);
+  }
+
+  get checks(): readonly CheckView[] {
+    return this.health.views;
+  }
+
+  get output(): Output | null {
+    return this.entrance?.lastWords ?? this.process?.output ?? null;
+  }
+
+  onStrayReaped(): void {
+    this.process?.onStrayReaped();
+  }
+
+  get pid(): number | null {
+    return this.process?.pid ?? null;
+  }
+
+  /** It writes to baton's own descriptors: what it prints is not seen here any more. */
+  get outputIsDirect(): boolean {
+    return printsDirectly(this);
+  }
+
+  /** @throws when the launcher cannot even be spawned */
+  start(options: StartOptions): void {
+    const { context } = this;
+    this.facts.takesConnections = context.migration?.isIn(options.plan.trap) ?? false;
+    const server = this.#serverProcess();
+    server.start({
+      plan: options.plan,
+      stdin: context.foreground.inputFor(options.isAlone),
+      captured: capturedStreams(context, options.members.length),
+      members: options.members.map((member) => member.heldUntilRetired),
+      ready: this.health.openPipe(),
+    });
+    this.process = server;
+    this.health.startGate();
+    this.#acceptors = new AcceptWatch(context.platform, {
+      members: options.members,
+      processes: () => this.processes(),
+      onAccepting: () => {
+        context.dispatch({ kind: "listening", epoch: this.epoch });
+        this.checkGate();
+      },
+      isOver: () => this.gate.isListening || this.gate.isPassed || this.hasEnded,
+    });
+  }
+
+  /** Goes on with a generation that another baton has started. */
+  resume({ record, notifyPath, notify, ...parts }: ResumeOptions): void {
+    Object.assign(this.facts, factsOf(record));
+    this.hints.push(...record.hints);
+    this.startedAt = new Date(record.startedAt);
+    this.gate.notified = record.notified;
+    this.openNotify(notifyPath, notify);
+    this.process = this.#serverProcess();
+    const { pid: leader, startTime, exitStatus } = record;
+    this.process.resume({ pid: leader, startTime, exitStatus, ...parts });
+    if (parts.isForeign) return;
+    this.tenancy.watchWorkers();
+    this.#leaving.resume();
+  }
+
+  /** Its NOTIFY_SOCKET, which is elsewhere if `path` cannot be used. */
+  openNotify(path: string, kept: Fd | null = null): NotifyServer {
+    return this.notify = new NotifyServer(
+      this.context.platform,
+      path,
+      (pid) => this.processes().includes(pid),
+      (variables) => this.#onNotify(variables),
+      kept,
+    );
+  }
+
+  /** Answers a trapped call, which is written down until then: without an answer its thread hangs. */
+  answer(notify: Fd, notification: Notification): void {
+    const { journal, adopter, migration } = this.context;
+    journal.during(this.epoch, notification, () => {
+      if (migration?.handle(notify, notification)) return true;
+      return adopter.handle(notify, notification, this.tenancy);
+    });
+  }
+
+  /** Another baton was killed: finds out what has happened since. */
+  catchUp(): void {
+    this.process?.catchUp();
+    this.#leaving.resume();
+    this.tenancy.watchWorkers();
+    // That one may have held its connections back.
+    this.context.migration?.letAllIn(() => this.processes());
+  }
+
+  #serverProcess(): ServerProcess {
+    const { context } = this;
+    return new ServerProcess(context.platform, context.children, {
+      epoch: this.epoch,
+      calls: {
+        // With --survive each is written down before it is answered.
+        lettingPass: context.migration !== null && !context.config.survive,
+        isAwaited: () => context.migration?.isAwaiting ?? false,
+      },
+      onNotification: (notify, notification) => this.answer(notify, notification),
+      onPrepared: () => context.journal.write(),
+      onLaunchFailed: (status, message) => this.fail(message, status),
+      onExit: (status, lingering) => this.#leaving.onExit(status, lingering),
+      onGone: () => this.#leaving.onGone(),
+      holdsMember: (pid) => context.listeners.isHeldBy(pid, this.epoch),
+    });
+  }
+
+  processes(): number[] {
+    return this.process?.processes() ?? [];
+  }
+
+  #onNotify(variables: ReadonlyMap<string, string>): void {
+    if (variables.get("READY") !== "1" || this.gate.notified) return;
+    this.gate.notified = true;
+    this.context.log(`generation ${this.epoch} sent READY=1`);
+    this.checkGate();
+  }
+
+  checkGate(): void {
+    this.health.poke();
+    if (!this.gate.isPassed || this.entrance?.admits() === false) return;
+    this.health.onPassed();
+    this.context.dispatch({ kind: "ready", epoch: this.epoch });
+  }
+
+  onUnhealthy(reason: string): void {
+    this.context.dispatch({ kind: "unhealthy", epoch: this.epoch, reason });
+  }
+
+  /** It will not make it. */
+  fail(reason: string, status: number = EXIT_NEW_GENERATION_FAILED): void {
+    this.context.dispatch({ kind: "failed", epoch: this.epoch, reason, status });
+  }
+
+  /** Something could not be done before there was a process. */
+  failWithoutProcess(reason: string, status: number): void {
+    this.fail(reason, status);
+    this.#end({ status, asTold: false, text: reason });
+  }
+
+  #end(exit: ExitReport): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.health.stop();
+    this.entrance?.kill();
+    this.#stopping.cancel();
+    this.#acceptors?.close();
+    this.notify?.close();
+    const told = { ...exit, cut: this.facts.cut };
+    this.context.dispatch({ kind: "exited", epoch: this.epoch, exit: told });
+  }
+
+  /** Its process descriptors are not needed any more: all processes have ended. */
+  close(): void {
+    if (this.#leaving.whenRestGone(() => this.close())) return;
+    this.timers.clear();
+    this.health.close();
+    this.tenancy.close();
+    this.process?.close();
+    this.context.journal.forget(this.epoch);
+  }
+
+  glance(): void {
+    this.#stopping.glance();
+  }
+
+  stopTimeMs(drainMs: number): number {
+    return this.#stopping.stopTimeMs(drainMs);
+  }
+
+  beginDrain(stopping: boolean, heir: GenerationHandle | null): void {
+    this.health.stop();
+    this.#stopping.drain(stopping, heir?.takesConnections ?? false);
+  }
+
+  endLiveness(): void {
+    this.health.endLive();
+  }
+
+  endDrain(): void {
+    this.#stopping.endDrain();
+    this.health.startLive();
+  }
+
+  signalStop(): void {
+    this.#stopping.signal();
+  }
+
+  kill(isOverdue = false): void {
+    const isEmpty = this.processes().length === 0;
+    if (this.hasEnded && (isEmpty || this.#leaving.isFollowed)) return;
+    if (this.entrance?.kill() && this.process === null) return;
+    this.#stopping.kill(isOverdue);
+    // Nothing that we can see is left of it: waiting for more would be waiting for ever.
+    if (isEmpty) this.#leaving.onGone();
+  }
+
+  /** Passes a signal on that has nothing to do with baton (USR1). */
+  forward(signal: number): void {
+    this.process?.signal(signal);
+  }
+
+  #onTimer(timer: GenerationTimer): void {
+    const { epoch } = this;
+    switch (timer) {
+      case "ready": {
+        // What runs there has a time-out of its own, and this one begins anew after it.
+        if (this.entrance?.isBusy) return;
+        // Somebody sits at it: a shell, a debugger.
+        if (this.context.foreground.isHeldBy(this.pid ?? 0)) return;
+        return this.fail(this.gate.whyLate(this.context.config.readyTimeoutMs, this.hints));
+      }
+      case "bake":
+        return this.context.dispatch({ kind: "bake_elapsed", epoch });
+      case "health":
+        this.tenancy.settle();
+        this.process?.remember();
+        return this.context.dispatch({ kind: "healthy", epoch });
+      default:
+        return this.context.dispatch({ kind: `${timer}_timed_out`, epoch });
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * How a check of ours reaches one generation: at which listener, from which address, and by steering the
+ * check's own port and nobody else's.
+ *
+ * Where all generations have one socket, nothing but the answer can tell who it is from:
+ * `mustIdentify`. Where another baton steers, in a takeover before its switch, no check gets through.
+ */
+import { formatAddress, type InetAddress, parseHost } from "../platform/network/address.ts";
+import { SystemCallError } from "../platform/error.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Way } from "../health/connection_check.ts";
+import type { Group } from "../steering/group.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import { NOBODY } from "../steering/member.ts";
+
+export interface ProbeWay extends Way {
+  /** "127.0.0.1:8080" */
+  readonly text: string;
+  readonly mustIdentify: boolean;
+  /** Another baton steers. */
+  readonly isBarred: boolean;
+}
+
+const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
+const MAPPED = "::ffff:";
+
+/** @param port null: the first listener of the service @returns null: it does not listen there yet */
+export function wayTo(
+  platform: Platform,
+  listeners: Listeners,
+  { epoch, port }: { epoch: number; port: number | null },
+): ProbeWay | null {
+  const named = listeners.groups.filter(({ address }) => port === null || address.port === port);
+  const meant = named.find((group) => listeners.isOfService(group)) ??
+    named.find((group) => group.membersOf(epoch).length > 0);
+  if (meant === undefined) return null;
+  const host = reachableHost(platform, meant);
+  const group = receiverAt(listeners, host) ?? meant;
+  if (group.usableMembers(epoch).length === 0) return null;
+  const address = parseHost(host.host);
+  return {
+    text: formatAddress(host),
+    source: { ...host, port: 0 },
+    target: host,
+    mustIdentify: group.isShared && others(group, epoch),
+    isBarred: group.hold === "order and program",
+    stream: () => group.network?.stream(host.family) ?? platform.sockets.stream(host.family),
+    lead: (from) => {
+      if (group.isShared) return;
+      if (from !== null) assertReachable(group, epoch);
+      group.steerCandidates({ probe: from === null ? null : { epoch, port: from, address } });
+    },
+    lane: group.probes,
+  };
+}
+
+/** It may have waited for its turn: without a member of the generation the others would get it. */
+function assertReachable(group: Group, epoch: number): void {
+  const text = formatAddress(group.address);
+  if (group.hold === "order and program") {
+    throw new Error(`another baton steers at ${text}`);
+  }
+  if (group.usableMembers(epoch).length === 0) {
+    throw new Error(`it does not listen at ${text} any more`);
+  }
+}
+
+/** Some other generation may accept there. */
+function others({ members }: Group, epoch: number): boolean {
+  return members.some((member) =>
+    !member.dead && member.epoch !== epoch && member.epoch !== NOBODY
+  );
+}
+
+/** Where to connect to from this machine, and from where: a local address is its own neighbour. */
+function reachableHost(platform: Platform, group: Group): InetAddress {
+  const { family, host, port, scope, v6only } = group.address;
+  if (family === "inet") {
+    return { family, host: host === "0.0.0.0" ? LOOPBACK.inet : host, port, scope };
+  }
+  // On the wire it is IPv4, and so it is for the group's program.
+  if (host.startsWith(MAPPED) && host.includes(".")) {
+    const inner = host.slice(MAPPED.length);
+    const local = inner === "0.0.0.0" ? LOOPBACK.inet : inner;
+    return { family: "inet", host: local, port, scope: 0 };
+  }
+  if (host !== "::") return { family, host, port, scope };
+  const six: InetAddress = { family, host: LOOPBACK.inet6, port, scope: 0 };
+  if (v6only || group.network !== null || isLocal(platform, six)) return six;
+  // A dual-stack listener where the loopback interface has no IPv6.
+  return { family: "inet", host: LOOPBACK.inet, port, scope: 0 };
+}
+
+/** In doubt it is: the check itself then says what is in the way. */
+function isLocal(platform: Platform, address: InetAddress): boolean {
+  try {
+    using socket = platform.sockets.stream(address.family);
+    platform.sockets.bindInet(socket, { ...address, port: 0 });
+    return true;
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    return error.errno !== C.EADDRNOTAVAIL;
+  }
+}
+
+/** A listener at exactly this address gets its connections, also those meant for one at all addresses. */
+function receiverAt(listeners: Listeners, { family, host, port }: InetAddress): Group | undefined {
+  return listeners.groups.find(({ address }) =>
+    address.family === family && address.host === host && address.port === port
+  );
+}

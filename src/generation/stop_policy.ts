@@ -1,0 +1,49 @@
+/** How generations of this service are emptied and stopped: options, and the preset of the program. */
+import type { Config } from "../config/config.ts";
+import type { Preset } from "../config/presets.ts";
+import { signalNumber } from "../config/values/signals.ts";
+import type { DrainStyle } from "../drain/drain.ts";
+
+/**
+ * Without --drain-spread: long enough for clients to come back one after the other, and most of the time that was given
+ * to a drain is left to all.
+ */
+const SPREAD_PART = 1 / 4;
+const MOST_SPREAD_MS = 30_000;
+
+/** @param drainMs of the whole drain */
+export function spreadOf(config: Pick<Config, "drainSpreadMs">, drainMs: number): number {
+  return config.drainSpreadMs ?? Math.min(MOST_SPREAD_MS, drainMs * SPREAD_PART);
+}
+
+export class StopPolicy {
+  constructor(readonly config: Config, readonly preset: Preset) {}
+
+  get stopSignal(): number {
+    return signalNumber(this.config.stopSignal ?? this.preset.stopSignal);
+  }
+
+  get drainStyle(): DrainStyle {
+    if (this.config.drain !== "auto") return this.config.drain;
+    return this.finishesRequests ? "settle" : "quiesce";
+  }
+
+  /** It is known to finish its requests after the stop signal. */
+  get finishesRequests(): boolean {
+    return this.preset.graceful && this.config.stopSignal === null;
+  }
+
+  /** Of the drain time, the part at its end in which long-lived connections are closed. */
+  get spreadMs(): number {
+    return spreadOf(this.config, this.config.drainTimeMs);
+  }
+
+  /**
+   * From the stop signal to SIGKILL: a server that finishes its requests after the signal gets what is
+   * left of the drain time for them as well.
+   */
+  stopTimeMs(drainRestMs: number): number {
+    const { stopTimeMs } = this.config;
+    return this.drainStyle === "quiesce" ? stopTimeMs : Math.max(0, drainRestMs) + stopTimeMs;
+  }
+}

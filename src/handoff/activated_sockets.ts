@@ -1,0 +1,113 @@
+/**
+ * Listening sockets that were passed to baton: from now on members of their groups that are never
+ * shut down, so that the next baton finds them, queue and all. They are systemd's (a socket unit), or
+ * a baton's own that it has kept for the next one in the manager's store: spares.
+ *
+ * Another socket can join a listener in a reuseport group when both have SO_REUSEPORT and belong to
+ * the same user. systemd sets it before bind only with ReusePort=yes; set later it works as well
+ * [measured, Linux 6.18], but a listener without a group takes no program (EINVAL), and gets a group
+ * only when another one joins. So one joins for a moment, behind a filter that lets no handshake in:
+ * a client of that very moment tries again after a second, and its connection is not lost.
+ */
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/process/proc.ts";
+import { formatAddress } from "../platform/network/address.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import { type GroupAddress, NOBODY } from "../steering/member.ts";
+import { boundSocket } from "../steering/bound_socket.ts";
+import { programFor } from "../steering/selection.ts";
+
+/** For reuseport: the first member. As a filter of a socket: nothing passes. */
+const RETURN_ZERO = programFor({ receiving: [0], share: null, probe: null });
+
+/** A listening TCP socket that came with baton's start: the manager's own, or one that a baton has stored. */
+export interface ResidentSocket {
+  readonly residence: "grouped" | "spare";
+  readonly address: GroupAddress;
+  readonly fd: Fd;
+}
+
+/**
+ * Makes members of `sockets`; takes them over.
+ * @returns what the user should know: listeners that all generations will have to share
+ */
+export function addResidents(
+  platform: Platform,
+  listeners: Listeners,
+  sockets: readonly ResidentSocket[],
+): string[] {
+  const notices: string[] = [];
+  for (const { address, fd, residence: wanted } of sockets) {
+    if (wanted === "spare") {
+      notices.push(...addSpare(listeners, { address, fd }));
+      continue;
+    }
+    const obstacle = makeJoinable(platform, fd, address);
+    const residence = obstacle === null ? "grouped" : "shared";
+    const inode = proc.ownSocketInode(fd.number);
+    listeners.obtain(address).addResident(fd, { epoch: NOBODY, inode, residence });
+    if (obstacle !== null) {
+      notices.push(
+        `the socket at ${
+          formatAddress(address)
+        } is shared by all generations, which is not as good ` +
+          `as one for each: ${obstacle}; a new one may get connections before it has passed its gate`,
+      );
+    }
+  }
+  return notices;
+}
+
+/** It is in a group already; but its user may be another one than ours by now. */
+function addSpare(
+  listeners: Listeners,
+  { address, fd }: { address: GroupAddress; fd: Fd },
+): string[] {
+  const group = listeners.obtain(address);
+  group.addResident(fd, {
+    epoch: NOBODY,
+    inode: proc.ownSocketInode(fd.number),
+    residence: "spare",
+  });
+  try {
+    boundSocket(group).close();
+    return [];
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    listeners.forget(group);
+    return [
+      `the socket at ${group.text} that the baton before has kept cannot be used: ${error.message}`,
+    ];
+  }
+}
+
+/** @returns null, or why no other socket can join */
+function makeJoinable(platform: Platform, resident: Fd, address: GroupAddress): string | null {
+  const { sockets } = platform;
+  const before = sockets.option(resident, C.SOL_SOCKET, C.SO_REUSEPORT);
+  sockets.setOption(resident, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+  using guest = sockets.stream(address.family);
+  try {
+    sockets.setOption(guest, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+    sockets.setOption(guest, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+    if (address.family === "inet6") {
+      sockets.setOption(guest, C.IPPROTO_IPV6, C.IPV6_V6ONLY, address.v6only ? 1 : 0);
+    }
+    sockets.bindInet(guest, address);
+    sockets.attachFilter(guest, RETURN_ZERO);
+    sockets.listen(guest, 1);
+    sockets.attachReuseportProgram(resident, RETURN_ZERO);
+    return null;
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    sockets.setOption(resident, C.SOL_SOCKET, C.SO_REUSEPORT, before);
+    return error.errno === C.EADDRINUSE
+      ? "it belongs to another user than baton runs as"
+      : error.errno === C.EACCES
+      ? "baton may not bind that port itself (CAP_NET_BIND_SERVICE)"
+      : error.message;
+  }
+}

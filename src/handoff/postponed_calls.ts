@@ -1,0 +1,25 @@
+/** Trapped calls that wait until it is known which baton steers their group. */
+import type { Fd } from "../platform/fd.ts";
+import type { Notification } from "../platform/process/seccomp.ts";
+import type { Tenant } from "./listener_owner.ts";
+
+export interface PostponedCall {
+  readonly notify: Fd;
+  readonly notification: Notification;
+  readonly tenant: Tenant;
+}
+
+export class PostponedCalls {
+  #waiting: PostponedCall[] = [];
+
+  add(call: PostponedCall): void {
+    this.#waiting.push(call);
+  }
+
+  /** Hands each of them to `handle`, which may postpone it again; not those whose caller is gone. */
+  release(handle: (call: PostponedCall) => void): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const call of waiting) if (call.notify.isOpen) handle(call);
+  }
+}

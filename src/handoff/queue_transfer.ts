@@ -1,0 +1,67 @@
+/** Members that a server gets in place of the socket that it has bound: which one, and how. */
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/process/proc.ts";
+import { boundSocket } from "../steering/bound_socket.ts";
+import type { Group } from "../steering/group.ts";
+import type { Member } from "../steering/member.ts";
+import { refreshHolders } from "./socket_holders.ts";
+import type { ListenCaller, Tenant } from "./listener_owner.ts";
+
+/**
+ * A member whose queue may hold connections and that nobody accepts from: its process is gone, or a
+ * baton made it for a server that binds by itself (--listen, --takeover).
+ */
+export function memberInWaiting(group: Group, tenant: Tenant): Member | null {
+  if (tenant.heirOf !== null) {
+    const [left] = group.membersOf(tenant.heirOf);
+    if (left) return left;
+  }
+  refreshHolders(group, tenant);
+  const own = group.membersOf(tenant.epoch);
+  const waiting = own.filter(({ unheld, owner }) => unheld || owner === 0);
+  // Where new connections go most of them wait.
+  const [first = null] = [...waiting.filter(group.isReceiving), ...waiting];
+  if (first !== null) return first;
+  // Of the baton before: clients have waited in it since that one has stopped.
+  const spare = group.receivingEpochs.size === 0 ? group.freeResident : undefined;
+  return spare?.residence === "spare" ? spare : null;
+}
+
+/**
+ * A member for a server that cannot have bound one itself, because the group is in another network
+ * namespace; null where the server's own socket will do.
+ */
+export function madeFarAway(
+  group: Group,
+  options: { epoch: number; backlog: number; late: boolean },
+): Member | null {
+  if (group.network === null) return null;
+  const socket = boundSocket(group);
+  try {
+    return group.takeMember(socket, {
+      ...options,
+      inode: proc.ownSocketInode(socket.number),
+      owner: 0,
+    });
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/** Puts the member in place of the caller's socket, with the caller's own flags. */
+export function giveMember(platform: Platform, call: ListenCaller, member: Member): void {
+  const { descriptors, seccomp } = platform;
+  const flags = proc.descriptorFlags(call.pid, call.descriptor) ?? 0;
+  const nonblocking = descriptors.statusFlags(call.socket) & C.O_NONBLOCK;
+  const held: Fd = member.heldUntilRetired;
+  const others = descriptors.statusFlags(held) & ~C.O_NONBLOCK;
+  descriptors.setStatusFlags(held, others | nonblocking);
+  seccomp.replaceDescriptor(call.notify, call.id, {
+    source: held,
+    target: call.descriptor,
+    closeOnExec: (flags & C.O_CLOEXEC) !== 0,
+  });
+}

@@ -1,0 +1,47 @@
+/** Sockets that listen at an address of ours and are not ours: who has them, for messages. */
+import type { InetAddress } from "../platform/network/address.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/process/proc.ts";
+import type { TcpSocket } from "../platform/network/sock_diag.ts";
+import type { Group } from "../steering/group.ts";
+import type { Listeners } from "../steering/listeners.ts";
+
+const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
+
+/**
+ * A socket that listens at exactly this address and is not ours. In a group of ours it has taken a place in the
+ * kernel's array, so that whoever joins after it is not where baton's program looks for it.
+ */
+export function strangerAt(
+  platform: Platform,
+  listeners: Listeners,
+  address: InetAddress,
+): TcpSocket | undefined {
+  return platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_LISTEN])
+    .filter(({ local }) => local.family === address.family && local.host === address.host)
+    .find(({ inode }) => listeners.findMember(inode) === null);
+}
+
+/** Sockets that listen at this address, or at all addresses of its family, or the other way round. */
+export function listenersOverlapping(platform: Platform, address: InetAddress): TcpSocket[] {
+  return platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_LISTEN]).filter(({ local }) =>
+    local.host === address.host ||
+    (local.family === address.family &&
+      (ANY_HOSTS.includes(local.host) || ANY_HOSTS.includes(address.host)))
+  );
+}
+
+/** @returns "nginx (pid 12)" or "a process of user 33" when we may not look into it */
+export function holderOf(socket: TcpSocket): string {
+  const pid = proc.allProcesses().find((pid) => proc.socketInodesOf(pid).has(socket.inode));
+  return pid === undefined
+    ? `a process of user ${socket.uid}`
+    : `${proc.processName(pid)} (pid ${pid})`;
+}
+
+/** Why a new listener at `wanted` is refused beside `rival`, for people. */
+export function overlapText(wanted: string, rival: Group): string {
+  return `${wanted} overlaps with ${rival.text}, where another generation gets connections: ` +
+    "to change the address, stop the service and run it again";
+}

@@ -1,0 +1,115 @@
+/**
+ * Tells when something may have happened to files and sockets at fixed paths: removed, renamed, covered by a
+ * mount or uncovered, with any directory above them. What has happened is for the caller to look at.
+ *
+ * Watches the things themselves and the directories above, never what else is in those: a busy /tmp wakes
+ * no one. Only where something is missing, the nearest directory that exists is watched for arrivals.
+ * inotify(7) says nothing of mounts, and nothing at all of a lazy unmount: /proc/self/mountinfo does, by
+ * EPOLLERR (proc(5)).
+ */
+import { lstatSync, type Stats } from "node:fs";
+import { C } from "../libc/constants.ts";
+import type { Fd } from "../fd.ts";
+import { physicalPath } from "./path_key.ts";
+import type { Platform } from "../platform.ts";
+import type { Watch } from "../reactor.ts";
+
+const READ_SIZE = 16 * 1024;
+/** Something that comes while it is being looked for is looked at again. */
+const MOST_LOOKS = 5;
+
+export class PlaceWatch {
+  #inotify: { readonly fd: Fd; readonly watch: Watch } | null = null;
+  readonly #mounts: { readonly fd: Fd; readonly watch: Watch } | null;
+
+  constructor(readonly platform: Platform, readonly onSign: () => void) {
+    this.#mounts = this.#watchMounts();
+  }
+
+  /**
+   * From now on these paths are watched, as they are now: what happened before is not told.
+   * @param strange directories in which nothing can be done as they are
+   * @throws {SystemCallError} when inotify cannot be had
+   */
+  watch(paths: readonly string[], strange: readonly string[] = []): void {
+    const fd = this.platform.inotify.open();
+    for (let i = 0; i < MOST_LOOKS && !this.#addAll(fd, paths, strange); i++);
+    this.#closeInotify();
+    const watch = this.platform.reactor.watch(fd, () => this.#onInotify(fd, watch));
+    this.#inotify = { fd, watch };
+  }
+
+  /** @returns false when something has come meanwhile, that is not watched */
+  #addAll(fd: Fd, paths: readonly string[], strange: readonly string[]): boolean {
+    const { inotify } = this.platform;
+    const all = new Set(
+      paths.flatMap((path) => [...prefixes(path), ...prefixes(physicalPath(path))]),
+    );
+    const missing = [...all].filter((path) => !this.#awaitLeaving(fd, path));
+    // What is awaited last of a directory holds.
+    const above = new Set([...missing.map(parentOf), ...strange]);
+    for (const path of above) inotify.await(fd, path, "arrivals");
+    return missing.every((path) => lookAt(path) === null);
+  }
+
+  /** @returns false when nothing is there */
+  #awaitLeaving(fd: Fd, path: string): boolean {
+    const stat = lookAt(path);
+    if (stat === null) return false;
+    const isFile = !stat.isDirectory() && !stat.isSymbolicLink();
+    this.platform.inotify.await(fd, path, isFile ? "file leaves" : "directory leaves");
+    return true;
+  }
+
+  #onInotify(fd: Fd, watch: Watch): void {
+    // What it was does not matter; reading takes the signs away.
+    const buffer = new Uint8Array(READ_SIZE);
+    while ((this.platform.descriptors.read(fd, buffer)?.length ?? 0) > 0);
+    watch.arm();
+    this.onSign();
+  }
+
+  #watchMounts(): { readonly fd: Fd; readonly watch: Watch } | null {
+    try {
+      const fd = this.platform.descriptors.open("/proc/self/mountinfo", C.O_RDONLY);
+      // It is always readable: only the error says that something has changed.
+      const watch = this.platform.reactor.watch(fd, () => {
+        watch.arm({});
+        this.onSign();
+      }, {});
+      return { fd, watch };
+    } catch {
+      return null;
+    }
+  }
+
+  #closeInotify(): void {
+    this.#inotify?.watch.cancel();
+    this.#inotify?.fd.close();
+    this.#inotify = null;
+  }
+
+  close(): void {
+    this.#closeInotify();
+    this.#mounts?.watch.cancel();
+    this.#mounts?.fd.close();
+  }
+}
+
+/** @returns "/a", "/a/b", "/a/b/c" of "/a/b/c". Pure */
+export function prefixes(path: string): string[] {
+  const names = path.split("/").filter((name) => name !== "");
+  return names.map((_, i) => `/${names.slice(0, i + 1).join("/")}`);
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+function lookAt(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch {
+    return null;
+  }
+}

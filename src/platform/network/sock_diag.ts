@@ -1,0 +1,236 @@
+/**
+ * The kernel's TCP socket table by netlink: sock_diag(7), <linux/inet_diag.h>. No privilege needed.
+ *
+ * One dump per address family, filtered in the kernel on the local port; 7,000 sockets take 4.4 ms.
+ * A dump is a snapshot without a lock: sockets may come and go while it is made.
+ */
+import { formatHost, type InetAddress } from "./address.ts";
+import { SystemCallError } from "../error.ts";
+import { Fd } from "../fd.ts";
+import { C } from "../libc/constants.ts";
+import { type Libc, struct } from "../libc/libc.ts";
+
+export const NLMSG_HEADER_SIZE = 16;
+/** sizeof(struct inet_diag_req_v2), struct inet_diag_msg. */
+export const REQUEST_SIZE = 56;
+export const MESSAGE_SIZE = 72;
+const RECEIVE_SIZE = 1 << 17;
+/** offsetof(struct tcp_info, ...). */
+export const TCP_INFO_LAST_DATA_SENT = 44;
+export const TCP_INFO_LAST_DATA_RECV = 52;
+export const TCP_INFO_LAST_ACK_RECV = 56;
+export const TCP_INFO_BYTES_ACKED = 120;
+export const TCP_INFO_BYTES_RECEIVED = 128;
+export const TCP_INFO_DATA_SEGS_IN = 152;
+export const TCP_INFO_DATA_SEGS_OUT = 156;
+
+/** Room for struct tcp_info of kernels to come; they only ever append to it. */
+const TCP_INFO_SIZE = 512;
+
+/** One row of the table. */
+export interface TcpSocket {
+  /** TCP_* state number. */
+  readonly state: number;
+  readonly local: InetAddress;
+  readonly remote: InetAddress;
+  /** Low 32 bits of the inode number; 0 while no process has accepted it. */
+  readonly inode: number;
+  readonly uid: number;
+  /** Listener: connections that wait to be accepted. Else: bytes received and not yet read. */
+  readonly receiveQueue: number;
+  /** Listener: length of its queue. Else: bytes written and not yet acknowledged. */
+  readonly sendQueue: number;
+  /** Interface index it is bound to, 0 = none. */
+  readonly boundInterface: number;
+  /** Traffic: zeros for a listener, null where the kernel has none to tell (half-open connections). */
+  readonly traffic: TcpTraffic | null;
+}
+
+/** From struct tcp_info; ages in milliseconds, at the resolution of the kernel's tick (1-10 ms). */
+export interface TcpTraffic {
+  readonly sinceSentMs: number;
+  readonly sinceReceivedMs: number;
+  readonly sinceAckMs: number;
+  readonly bytesAcked: number;
+  readonly bytesReceived: number;
+  /** Segments with data, since Linux 4.6. */
+  readonly segmentsSent?: number;
+  readonly segmentsReceived?: number;
+}
+
+/** All states but TIME_WAIT (6) and CLOSE (7), which no process owns. */
+const OWNED_STATES = [1, 2, 3, 4, 5, 8, 9, 10, 11, 12].reduce((mask, s) => mask | (1 << s), 0);
+
+export class SockDiag {
+  /** A socket of another network namespace, whose sockets are of interest too. */
+  far: Fd | null = null;
+
+  constructor(readonly libc: Libc) {}
+
+  /**
+   * TCP sockets with local port `port`, of both families.
+   * @param states which TCP_* states; default all that belong to a process or wait for one
+   */
+  tcpByLocalPort(port: number, states: readonly number[] = []): TcpSocket[] {
+    const mask = states.length === 0
+      ? OWNED_STATES
+      : states.reduce((sum, state) => sum | (1 << state), 0);
+    using socket = this.open();
+    const sources = this.far === null ? [socket] : [socket, this.far];
+    return sources.flatMap((source) =>
+      [C.AF_INET, C.AF_INET6].flatMap((family) => this.#dump(source, family, port, mask))
+    );
+  }
+
+  /** Every listening TCP socket of this network namespace: quick, whatever else is in the table. */
+  listeners(): TcpSocket[] {
+    using socket = this.open();
+    const mask = 1 << C.TCP_LISTEN;
+    return [C.AF_INET, C.AF_INET6].flatMap((family) => this.#dump(socket, family, null, mask));
+  }
+
+  /** The counters of one connection that we have open: quick, and of this very moment. tcp(7) */
+  trafficOf(fd: Fd): TcpTraffic | null {
+    const bytes = new Uint8Array(TCP_INFO_SIZE);
+    const length = struct(4);
+    length.view.setUint32(0, bytes.length, true);
+    const { c } = this.libc;
+    const result = c.getsockopt(fd.number, C.IPPROTO_TCP, C.TCP_INFO, bytes, length.bytes);
+    this.libc.check(result, "getsockopt", "TCP_INFO");
+    return decodeTcpInfo(new DataView(bytes.buffer), 0, length.view.getUint32(0, true));
+  }
+
+  /** Connections that a listener has refused because its queue was full, since it was made (sk_drops). */
+  dropsOf(listener: Fd): number {
+    const info = new Uint32Array(C.SK_MEMINFO_VARS);
+    const length = struct(4);
+    length.view.setUint32(0, info.byteLength, true);
+    const { c } = this.libc;
+    const bytes = new Uint8Array(info.buffer);
+    const result = c.getsockopt(listener.number, C.SOL_SOCKET, C.SO_MEMINFO, bytes, length.bytes);
+    this.libc.check(result, "getsockopt", "SO_MEMINFO");
+    return info[C.SK_MEMINFO_DROPS] ?? 0;
+  }
+
+  /** A socket that tells of the network namespace that this process is in now, whoever asks it. */
+  open(): Fd {
+    const { c } = this.libc;
+    const type = C.SOCK_RAW | C.SOCK_CLOEXEC;
+    const number = c.socket(C.AF_NETLINK, type, C.NETLINK_SOCK_DIAG);
+    return new Fd(this.libc, this.libc.check(number, "socket", "NETLINK_SOCK_DIAG"));
+  }
+
+  #dump(socket: Fd, family: number, port: number | null, states: number): TcpSocket[] {
+    const request = encodeRequest(family, port, states);
+    const { c } = this.libc;
+    const sent = this.libc.retry(() => c.send(socket.number, request, request.length, 0));
+    this.libc.check(sent, "send", "NETLINK_SOCK_DIAG");
+    const sockets: TcpSocket[] = [];
+    const buffer = new Uint8Array(RECEIVE_SIZE);
+    for (;;) {
+      const count = this.libc.retry(() => c.recv(socket.number, buffer, buffer.length, 0));
+      this.libc.check(count, "recv", "NETLINK_SOCK_DIAG");
+      if (decodeMessages(buffer.subarray(0, count), sockets) === "done") return sockets;
+    }
+  }
+}
+
+/** nlmsghdr + inet_diag_req_v2 + a byte-code attribute "source port == port", if one is given. */
+function encodeRequest(family: number, port: number | null, states: number): Uint8Array {
+  // struct inet_diag_bc_op { u8 code, u8 yes, u16 no }; `yes` and `no` are byte offsets to go on at.
+  const BYTECODE_SIZE = 8;
+  const attributeSize = port === null ? 0 : 4 + BYTECODE_SIZE;
+  const { bytes, view } = struct(NLMSG_HEADER_SIZE + REQUEST_SIZE + attributeSize);
+  view.setUint32(0, bytes.length, true);
+  view.setUint16(4, C.SOCK_DIAG_BY_FAMILY, true);
+  view.setUint16(6, C.NLM_F_REQUEST | C.NLM_F_DUMP, true);
+  view.setUint8(16, family);
+  view.setUint8(17, C.IPPROTO_TCP);
+  view.setUint8(18, 1 << (C.INET_DIAG_INFO - 1));
+  view.setUint32(20, states, true);
+  if (port === null) return bytes;
+  const at = NLMSG_HEADER_SIZE + REQUEST_SIZE;
+  view.setUint16(at, attributeSize, true);
+  view.setUint16(at + 2, C.INET_DIAG_REQ_BYTECODE, true);
+  // S_EQ: the port to compare with stands in `no` of the next op; a jump past the end rejects.
+  view.setUint8(at + 4, C.INET_DIAG_BC_S_EQ);
+  view.setUint8(at + 5, BYTECODE_SIZE);
+  view.setUint16(at + 6, BYTECODE_SIZE + 4, true);
+  view.setUint16(at + 10, port, true);
+  return bytes;
+}
+
+function decodeMessages(bytes: Uint8Array, into: TcpSocket[]): "more" | "done" {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at + NLMSG_HEADER_SIZE <= bytes.length;) {
+    const length = view.getUint32(at, true);
+    const type = view.getUint16(at + 4, true);
+    if (type === C.NLMSG_DONE) return "done";
+    if (type === C.NLMSG_ERROR) {
+      throw new SystemCallError(
+        "dump",
+        -view.getInt32(at + NLMSG_HEADER_SIZE, true),
+        "TCP sockets",
+      );
+    }
+    if (length < NLMSG_HEADER_SIZE) break;
+    if (type === C.SOCK_DIAG_BY_FAMILY) {
+      const body = bytes.subarray(at + NLMSG_HEADER_SIZE, at + length);
+      into.push(decodeSocket(body));
+    }
+    at += (length + 3) & ~3;
+  }
+  return "more";
+}
+
+function decodeSocket(bytes: Uint8Array): TcpSocket {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const six = view.getUint8(0) === C.AF_INET6;
+  // struct inet_diag_sockid at 4: sport be16, dport be16, src be32[4], dst be32[4], if u32, cookie.
+  const address = (portAt: number, hostAt: number): InetAddress => ({
+    family: six ? "inet6" : "inet",
+    host: formatHost(bytes.subarray(hostAt, hostAt + (six ? 16 : 4))),
+    port: view.getUint16(portAt, false),
+    scope: 0,
+  });
+  return {
+    state: view.getUint8(1),
+    local: address(4, 8),
+    remote: address(6, 24),
+    boundInterface: view.getUint32(40, true),
+    receiveQueue: view.getUint32(56, true),
+    sendQueue: view.getUint32(60, true),
+    uid: view.getUint32(64, true),
+    inode: view.getUint32(68, true),
+    traffic: decodeTraffic(view),
+  };
+}
+
+function decodeTraffic(view: DataView): TcpTraffic | null {
+  for (let at = MESSAGE_SIZE; at + 4 <= view.byteLength;) {
+    const length = view.getUint16(at, true);
+    if (length < 4) return null;
+    if (view.getUint16(at + 2, true) === C.INET_DIAG_INFO) {
+      return decodeTcpInfo(view, at + 4, length - 4);
+    }
+    at += (length + 3) & ~3;
+  }
+  return null;
+}
+
+/** @returns null for a kernel whose struct tcp_info ends before the counters */
+function decodeTcpInfo(view: DataView, info: number, length: number): TcpTraffic | null {
+  if (length < TCP_INFO_BYTES_RECEIVED + 8) return null;
+  const hasSegments = length >= TCP_INFO_DATA_SEGS_OUT + 4;
+  return {
+    sinceSentMs: view.getUint32(info + TCP_INFO_LAST_DATA_SENT, true),
+    sinceReceivedMs: view.getUint32(info + TCP_INFO_LAST_DATA_RECV, true),
+    sinceAckMs: view.getUint32(info + TCP_INFO_LAST_ACK_RECV, true),
+    bytesAcked: Number(view.getBigUint64(info + TCP_INFO_BYTES_ACKED, true)),
+    bytesReceived: Number(view.getBigUint64(info + TCP_INFO_BYTES_RECEIVED, true)),
+    ...hasSegments && {
+      segmentsSent: view.getUint32(info + TCP_INFO_DATA_SEGS_OUT, true),
+      segmentsReceived: view.getUint32(info + TCP_INFO_DATA_SEGS_IN, true),
+    },
+  };
+}

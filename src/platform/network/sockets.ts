@@ -1,0 +1,296 @@
+/**
+ * Sockets: creation, options, addresses. Every descriptor is close-on-exec from birth.
+ * socket(2), socket(7), tcp(7), unix(7).
+ */
+import {
+  decodeAddress,
+  decodeUnixPath,
+  encodeAddress,
+  encodeUnixPath,
+  formatAddress,
+  type InetAddress,
+} from "./address.ts";
+import { Fd } from "../fd.ts";
+import { C } from "../libc/constants.ts";
+import { type Libc, struct } from "../libc/libc.ts";
+
+const SOCKADDR_STORAGE_SIZE = 128;
+
+/** pid, uid and gid of the process at the other end of a Unix connection. */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Socket verbs. All throw `SystemCallError`. */
+export class Sockets {
+  constructor(readonly libc: Libc) {}
+
+  /** socket(2) of type `SOCK_STREAM`, without an address yet. */
+  stream(family: "inet" | "inet6" | "unix", options: { nonblocking?: boolean } = {}): Fd {
+    const domain = { inet: C.AF_INET, inet6: C.AF_INET6, unix: C.AF_UNIX }[family];
+    const flags = C.SOCK_CLOEXEC | (options.nonblocking ? C.SOCK_NONBLOCK : 0);
+    const { c } = this.libc;
+    const number = this.libc.check(c.socket(domain, C.SOCK_STREAM | flags, 0), "socket", family);
+    return new Fd(this.libc, number);
+  }
+
+  /** A Unix socket without an address that keeps message boundaries and carries descriptors. */
+  packets(options: { nonblocking?: boolean } = {}): Fd {
+    const type = C.SOCK_SEQPACKET | C.SOCK_CLOEXEC | (options.nonblocking ? C.SOCK_NONBLOCK : 0);
+    const number = this.libc.check(this.libc.c.socket(C.AF_UNIX, type, 0), "socket", "AF_UNIX");
+    return new Fd(this.libc, number);
+  }
+
+  /** A connected pair that keeps message boundaries and carries descriptors. */
+  pair(): [Fd, Fd] {
+    const { bytes, view } = struct(8);
+    const type = C.SOCK_SEQPACKET | C.SOCK_CLOEXEC;
+    this.libc.check(this.libc.c.socketpair(C.AF_UNIX, type, 0, bytes), "socketpair", "AF_UNIX");
+    return [
+      new Fd(this.libc, view.getInt32(0, true)),
+      new Fd(this.libc, view.getInt32(4, true)),
+    ];
+  }
+
+  /** Unix datagram socket bound to `path`, with the sender's credentials on each message. */
+  datagram(path: string): Fd {
+    const type = C.SOCK_DGRAM | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK;
+    const number = this.libc.check(this.libc.c.socket(C.AF_UNIX, type, 0), "socket", path);
+    const fd = new Fd(this.libc, number);
+    try {
+      this.setOption(fd, C.SOL_SOCKET, C.SO_PASSCRED, 1);
+      this.bindUnix(fd, path);
+    } catch (error) {
+      fd.close();
+      throw error;
+    }
+    return fd;
+  }
+
+  /** Unix datagram socket that sends to `path`; never blocks. */
+  datagramTo(path: string): Fd {
+    const type = C.SOCK_DGRAM | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK;
+    const number = this.libc.check(this.libc.c.socket(C.AF_UNIX, type, 0), "socket", path);
+    const fd = new Fd(this.libc, number);
+    try {
+      this.connectUnix(fd, path);
+    } catch (error) {
+      fd.close();
+      throw error;
+    }
+    return fd;
+  }
+
+  bindInet(fd: Fd, address: InetAddress): void {
+    const bytes = encodeAddress(address);
+    const result = this.libc.c.bind(fd.number, bytes, bytes.length);
+    this.libc.check(result, "bind", formatAddress(address));
+  }
+
+  bindUnix(fd: Fd, path: string): void {
+    const bytes = encodeUnixPath(path);
+    this.libc.check(this.libc.c.bind(fd.number, bytes, bytes.length), "bind", path);
+  }
+
+  connectUnix(fd: Fd, path: string): void {
+    const bytes = encodeUnixPath(path);
+    this.libc.check(
+      this.libc.retry(() => this.libc.c.connect(fd.number, bytes, bytes.length)),
+      "connect",
+      path,
+    );
+  }
+
+  connectInet(fd: Fd, address: InetAddress): void {
+    const bytes = encodeAddress(address);
+    const result = this.libc.retry(() => this.libc.c.connect(fd.number, bytes, bytes.length));
+    this.libc.check(result, "connect", formatAddress(address));
+  }
+
+  /** connect(2) with AF_UNSPEC: a TCP socket is as new, bound to nothing. */
+  disconnect(fd: Fd): void {
+    const bytes = new Uint8Array(16);
+    const result = this.libc.c.connect(fd.number, bytes, bytes.length);
+    this.libc.check(result, "connect", `descriptor ${fd.number} to nothing`);
+  }
+
+  listen(fd: Fd, backlog: number): void {
+    this.libc.check(this.libc.c.listen(fd.number, backlog), "listen", `descriptor ${fd.number}`);
+  }
+
+  /**
+   * shutdown(2) of a listener: takes it out of the kernel's tables, whoever else has it open too.
+   * Closing our own descriptor would do so only if it were the last one.
+   */
+  stopListening(fd: Fd): void {
+    this.libc.c.shutdown(fd.number, C.SHUT_RDWR);
+  }
+
+  /** shutdown(2) of the sending side: FIN after what was sent, whoever else has the socket open. */
+  endSending(fd: Fd): void {
+    this.libc.check(
+      this.libc.c.shutdown(fd.number, C.SHUT_WR),
+      "shutdown",
+      `descriptor ${fd.number}`,
+    );
+  }
+
+  /** shutdown(2) of both sides: whoever has it open reads its end, and the other end gets a FIN after what was sent. */
+  endBoth(fd: Fd): void {
+    const result = this.libc.c.shutdown(fd.number, C.SHUT_RDWR);
+    this.libc.check(result, "shutdown", `descriptor ${fd.number}`);
+  }
+
+  /** What the kernel knows this socket by, and no other one ever. SO_COOKIE, Linux 4.12 */
+  cookie(fd: Fd): bigint {
+    return this.#optionBytes(fd, C.SOL_SOCKET, C.SO_COOKIE, 8, "SO_COOKIE").getBigUint64(0, true);
+  }
+
+  /** Bytes received and not yet read. FIONREAD, tcp(7) */
+  unreadBytes(fd: Fd): number {
+    const { bytes, view } = struct(4);
+    const result = this.libc.c.ioctl(fd.number, C.FIONREAD, bytes);
+    this.libc.check(result, "ioctl(FIONREAD)", `descriptor ${fd.number}`);
+    return view.getInt32(0, true);
+  }
+
+  /** Bytes written and not yet acknowledged. SIOCOUTQ, tcp(7) */
+  unacknowledgedBytes(fd: Fd): number {
+    const { bytes, view } = struct(4);
+    const result = this.libc.c.ioctl(fd.number, C.TIOCOUTQ, bytes);
+    this.libc.check(result, "ioctl(SIOCOUTQ)", `descriptor ${fd.number}`);
+    return view.getInt32(0, true);
+  }
+
+  /** TCP_* state number: tcpi_state, the first byte of struct tcp_info. */
+  tcpState(fd: Fd): number {
+    return this.#optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, 1, "TCP_INFO").getUint8(0);
+  }
+
+  /** What has come and was not read, up to the size of `buffer`; it stays there. Never blocks. */
+  peek(fd: Fd, buffer: Uint8Array): Uint8Array {
+    const flags = C.MSG_PEEK | C.MSG_DONTWAIT;
+    const count = this.libc.retry(() => this.libc.c.recv(fd.number, buffer, buffer.length, flags));
+    if (count < 0 && this.libc.errno === C.EAGAIN) return buffer.subarray(0, 0);
+    return buffer.subarray(0, this.libc.check(count, "recv", `descriptor ${fd.number}`));
+  }
+
+  /** @returns a connection, or null when none is waiting */
+  accept(fd: Fd, { nonblocking = true } = {}): Fd | null {
+    const flags = C.SOCK_CLOEXEC | (nonblocking ? C.SOCK_NONBLOCK : 0);
+    const number = this.libc.retry(() => this.libc.c.accept4(fd.number, null, null, flags));
+    if (number >= 0) return new Fd(this.libc, number);
+    if (this.libc.errno === C.EAGAIN) return null;
+    this.libc.check(number, "accept4", `descriptor ${fd.number}`);
+    return null;
+  }
+
+  /** Integer option. */
+  option(fd: Fd, level: number, name: number): number {
+    return this.#optionBytes(fd, level, name, 4).getInt32(0, true);
+  }
+
+  /** The first `size` bytes of an option. getsockopt(2) */
+  #optionBytes(
+    fd: Fd,
+    level: number,
+    name: number,
+    size: number,
+    subject = `option ${name} of descriptor ${fd.number}`,
+  ): DataView {
+    const { bytes, view } = struct(size);
+    const length = struct(4);
+    length.view.setUint32(0, size, true);
+    const result = this.libc.c.getsockopt(fd.number, level, name, bytes, length.bytes);
+    this.libc.check(result, "getsockopt", subject);
+    return view;
+  }
+
+  setOption(fd: Fd, level: number, name: number, value: number): void {
+    const { bytes, view } = struct(4);
+    view.setInt32(0, value, true);
+    this.setOptionBytes(fd, level, name, bytes);
+  }
+
+  setOptionBytes(fd: Fd, level: number, name: number, bytes: Uint8Array): void {
+    const result = this.libc.c.setsockopt(fd.number, level, name, bytes, bytes.length);
+    this.libc.check(result, "setsockopt", `option ${name} of descriptor ${fd.number}`);
+  }
+
+  /** SO_SNDTIMEO and SO_RCVTIMEO in milliseconds; 0 waits for ever. */
+  setTimeouts(fd: Fd, timeoutMs: number): void {
+    const bytes = new BigInt64Array([
+      BigInt(Math.floor(timeoutMs / 1000)),
+      BigInt((timeoutMs % 1000) * 1000),
+    ]);
+    const timeval = new Uint8Array(bytes.buffer);
+    this.setOptionBytes(fd, C.SOL_SOCKET, C.SO_RCVTIMEO, timeval);
+    this.setOptionBytes(fd, C.SOL_SOCKET, C.SO_SNDTIMEO, timeval);
+  }
+
+  /** @returns the local address, or null when the socket is not IPv4 or IPv6 */
+  localAddress(fd: Fd): InetAddress | null {
+    return this.#address(fd, "getsockname");
+  }
+
+  /** @returns who is at the other end, or null when the socket is not IPv4 or IPv6 */
+  peerAddress(fd: Fd): InetAddress | null {
+    return this.#address(fd, "getpeername");
+  }
+
+  /** The same as bytes, struct sockaddr_in or sockaddr_in6: what accept(2) would have written. */
+  peerName(fd: Fd): Uint8Array {
+    return this.#name(fd, "getpeername");
+  }
+
+  /** @returns what `bindUnix` was given; null = nothing */
+  unixPath(fd: Fd): string | null {
+    return decodeUnixPath(this.#name(fd, "getsockname"));
+  }
+
+  #address(fd: Fd, call: "getsockname" | "getpeername"): InetAddress | null {
+    return decodeAddress(this.#name(fd, call));
+  }
+
+  #name(fd: Fd, call: "getsockname" | "getpeername"): Uint8Array {
+    const address = new Uint8Array(SOCKADDR_STORAGE_SIZE);
+    const length = struct(4);
+    length.view.setUint32(0, SOCKADDR_STORAGE_SIZE, true);
+    const result = this.libc.c[call](fd.number, address, length.bytes);
+    this.libc.check(result, call, `descriptor ${fd.number}`);
+    return address.subarray(0, length.view.getUint32(0, true));
+  }
+
+  /** SO_PEERCRED: who connected, as the kernel recorded it at connect(2). */
+  peerCredentials(fd: Fd): PeerCredentials {
+    const view = this.#optionBytes(fd, C.SOL_SOCKET, C.SO_PEERCRED, 12, "SO_PEERCRED");
+    return {
+      pid: view.getInt32(0, true),
+      uid: view.getUint32(4, true),
+      gid: view.getUint32(8, true),
+    };
+  }
+
+  /**
+   * SO_ATTACH_REUSEPORT_CBPF: from now on `program` (struct sock_filter[]) picks the member that a
+   * new connection of `member`'s group goes to. Replaces the program before it; no privilege needed.
+   */
+  attachReuseportProgram(member: Fd, program: Uint8Array): void {
+    this.#attach(member, C.SO_ATTACH_REUSEPORT_CBPF, program);
+  }
+
+  /** SO_ATTACH_FILTER: what `program` returns 0 for never reaches the socket; socket(7). */
+  attachFilter(fd: Fd, program: Uint8Array): void {
+    this.#attach(fd, C.SO_ATTACH_FILTER, program);
+  }
+
+  #attach(fd: Fd, option: number, program: Uint8Array): void {
+    // struct sock_fprog { unsigned short len; struct sock_filter *filter; }
+    const { bytes, view } = struct(16);
+    view.setUint16(0, program.length / 8, true);
+    view.setBigUint64(8, BigInt(this.libc.addressOf(program)), true);
+    this.setOptionBytes(fd, C.SOL_SOCKET, option, bytes);
+  }
+}

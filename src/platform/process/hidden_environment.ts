@@ -1,0 +1,54 @@
+/**
+ * Variables that are meant for the server's runtime and would change baton's own, where that is one that the user has
+ * started (`deno run`, `bun FILE`): baton starts over without them, and hands them on in a variable of its own, which
+ * no runtime heeds. The shipped binary heeds none (scripts/empty_environment.ts), but takes over from a baton that does.
+ */
+import { ownCommandLine } from "./proc.ts";
+import type { Platform } from "../platform.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Holds them as JSON. */
+export const HIDDEN_ENV = "BATON_HIDDEN_ENV";
+
+/** @returns `env` for another baton: what its runtime would heed is hidden */
+export function hide(runtime: Pick<Runtime, "heeds">, env: Environment): Record<string, string> {
+  const { heeds } = runtime;
+  if (heeds === null) return { ...env };
+  const [heeded, rest] = [true, false].map((is) =>
+    Object.fromEntries(Object.entries(env).filter(([name]) => heeds.test(name) === is))
+  ) as [Environment, Record<string, string>];
+  if (Object.keys(heeded).length > 0) rest[HIDDEN_ENV] = JSON.stringify(heeded);
+  return rest;
+}
+
+/** @returns what `hide()` was given */
+export function unhide(env: Environment): Record<string, string> {
+  const { [HIDDEN_ENV]: hidden, ...rest } = env;
+  if (hidden === undefined) return rest;
+  try {
+    return { ...rest, ...JSON.parse(hidden) };
+  } catch {
+    return rest; // Not from a baton.
+  }
+}
+
+/** @returns the environment of a launcher or holder, which needs nothing; the server's own is in its plan */
+export function helperEnvironment({ heeds, env }: Pick<Runtime, "heeds" | "env">): Environment {
+  const kept = ([name]: [string, string]) =>
+    name === "DENO_DIR" || !(/^(BUN|DENO|NODE)_/.test(name) || heeds?.test(name));
+  return Object.fromEntries(Object.entries(env()).filter(kept));
+}
+
+/**
+ * Executes this very command line once more if this process was started with such a variable: a port that the
+ * inspector has taken is free again, and what was loaded is gone. Nothing was done yet.
+ *
+ * @throws {SystemCallError} when it cannot
+ */
+export function startClean({ runtime, processes }: Platform): void {
+  const { heeds } = runtime;
+  if (heeds === null || !Object.keys(runtime.environ()).some((name) => heeds.test(name))) return;
+  processes.exec(runtime.selfCommand[0]!, ownCommandLine(), hide(runtime, runtime.env()));
+}

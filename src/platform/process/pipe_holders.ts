@@ -1,0 +1,49 @@
+/** Who writes to a pipe, and how: what /proc says of the descriptors of another process. proc(5) */
+import { readdirSync } from "node:fs";
+import { type ArchConstants, C } from "../libc/constants.ts";
+import { blockedCalls, descriptorFlags, descriptorTarget } from "./proc.ts";
+
+/** A descriptor of another process that writes to a pipe. */
+export interface WritingEnd {
+  readonly number: number;
+  readonly closeOnExec: boolean;
+  /** A write may take a part only, or nothing: the writer waits for more room then, mostly by epoll. */
+  readonly isNonblocking: boolean;
+}
+
+/** @param pipe "pipe:[45]" @returns empty also where we may not look */
+export function writingEnds(pid: number, pipe: string): WritingEnd[] {
+  return numbersIn(`/proc/${pid}/fd`).flatMap((number) => {
+    if (descriptorTarget(pid, number) !== pipe) return [];
+    const flags = descriptorFlags(pid, number);
+    if (flags === null || (flags & C.O_ACCMODE) === C.O_RDONLY) return [];
+    return [{
+      number,
+      closeOnExec: (flags & C.O_CLOEXEC) !== 0,
+      isNonblocking: (flags & C.O_NONBLOCK) !== 0,
+    }];
+  });
+}
+
+/** A thread of `pid` is in the middle of a write to one of `ends`, and waits for room. */
+export function waitsForRoom(
+  pid: number,
+  ends: readonly WritingEnd[],
+  { SYS_write, SYS_writev }: ArchConstants,
+): boolean {
+  return blockedCalls(pid).some(({ call, args }) =>
+    (call === SYS_write || call === SYS_writev) && ends.some(({ number }) => number === args[0])
+  );
+}
+
+export function countThreads(pid: number): number {
+  return numbersIn(`/proc/${pid}/task`).length;
+}
+
+function numbersIn(folder: string): number[] {
+  try {
+    return readdirSync(folder).map(Number);
+  } catch {
+    return [];
+  }
+}

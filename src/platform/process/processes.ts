@@ -1,0 +1,277 @@
+/**
+ * Processes: spawn, exec, wait, signal, and what the launcher does to itself before exec.
+ *
+ * `spawn` is posix_spawn(3): it returns its error instead of leaving it in errno, and the child gets
+ * exactly the descriptors that are listed. A child stays a zombie, and its pid ours, until it is
+ * reaped here; so signalling a child that was not reaped yet never hits a stranger.
+ */
+import { environmentStrings } from "./environment.ts";
+import { SystemCallError } from "../error.ts";
+import { Fd } from "../fd.ts";
+import { C } from "../libc/constants.ts";
+import { cString, cStringArray, type Libc, struct } from "../libc/libc.ts";
+import { decodeWaitStatus, type Reaped, type Stopped, stopSignalOf } from "./wait_status.ts";
+
+export { shellStatus } from "./wait_status.ts";
+export type { ExitStatus, Reaped, Stopped } from "./wait_status.ts";
+
+/** posix_spawn_file_actions_t is 80 bytes, posix_spawnattr_t 336 (glibc and musl); room to spare. */
+const OPAQUE_SIZE = 1024;
+/** sizeof(sigset_t) in both C libraries. */
+const SIGSET_SIZE = 128;
+/** sizeof(struct sigaction) is 152 in both C libraries. */
+const SIGACTION_SIZE = 160;
+/** The first field of struct sigaction is the handler. */
+const SIG_IGN = 1n;
+const LAST_SIGNAL = 64;
+/** Signal numbers whose disposition cannot be set. */
+const SIGKILL = 9;
+const SIGSTOP = 19;
+/** Used by the C libraries themselves (NPTL); sigaction(2) refuses them. */
+const RESERVED_SIGNALS = [32, 33, 34];
+
+export interface SpawnOptions {
+  /** Program file; no PATH search. */
+  readonly path: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** descriptors[i] becomes descriptor i of the child; nothing else is inherited on purpose. */
+  readonly descriptors: readonly (Fd | number)[];
+}
+
+export class Processes {
+  constructor(readonly libc: Libc) {}
+
+  /**
+   * Starts a child in a process group of its own, with no signal blocked or ignored.
+   * @throws {SystemCallError} when the child could not be started or the program not executed
+   */
+  spawn(options: SpawnOptions): number {
+    const { c } = this.libc;
+    const actions = new Uint8Array(OPAQUE_SIZE);
+    const attributes = new Uint8Array(OPAQUE_SIZE);
+    const allSignals = new Uint8Array(SIGSET_SIZE).fill(0xff);
+    const noSignals = new Uint8Array(SIGSET_SIZE);
+    const expect = (result: number, call: string) => {
+      if (result !== 0) throw new SystemCallError(call, result, options.path);
+    };
+    const lifted = this.#liftAbove(options.descriptors);
+    expect(c.posix_spawn_file_actions_init(actions), "posix_spawn_file_actions_init");
+    expect(c.posix_spawnattr_init(attributes), "posix_spawnattr_init");
+    try {
+      lifted.forEach((fd, target) =>
+        expect(c.posix_spawn_file_actions_adddup2(actions, fd.number, target), "posix_spawn dup2")
+      );
+      c.posix_spawnattr_setpgroup(attributes, 0);
+      c.posix_spawnattr_setsigdefault(attributes, allSignals);
+      c.posix_spawnattr_setsigmask(attributes, noSignals);
+      c.posix_spawnattr_setflags(
+        attributes,
+        C.POSIX_SPAWN_SETPGROUP | C.POSIX_SPAWN_SETSIGDEF | C.POSIX_SPAWN_SETSIGMASK,
+      );
+      const pid = struct(4);
+      const argv = cStringArray(this.libc, options.argv);
+      const env = cStringArray(this.libc, environmentStrings(options.env));
+      const path = cString(options.path);
+      expect(
+        c.posix_spawn(pid.bytes, path, actions, attributes, argv.array, env.array),
+        "posix_spawn",
+      );
+      return pid.view.getInt32(0, true);
+    } finally {
+      lifted.forEach((fd) => fd.close());
+      c.posix_spawn_file_actions_destroy(actions);
+      c.posix_spawnattr_destroy(attributes);
+    }
+  }
+
+  /** Duplicates above every target number, so that no dup2 overwrites a later one's source. */
+  #liftAbove(descriptors: readonly (Fd | number)[]): Fd[] {
+    const lifted: Fd[] = [];
+    try {
+      for (const fd of descriptors) {
+        const from = typeof fd === "number" ? fd : fd.number;
+        const number = this.libc.c.fcntl(from, C.F_DUPFD_CLOEXEC, Math.max(64, descriptors.length));
+        this.libc.check(number, "fcntl(F_DUPFD_CLOEXEC)", `descriptor ${from}`);
+        lifted.push(new Fd(this.libc, number));
+      }
+    } catch (error) {
+      lifted.forEach((fd) => fd.close());
+      throw error;
+    }
+    return lifted;
+  }
+
+  /** Replaces this process. Returns only by throwing. @throws {SystemCallError} */
+  exec(path: string, argv: readonly string[], env: Readonly<Record<string, string>>): never {
+    const text = cString(path);
+    const argvArray = cStringArray(this.libc, argv);
+    const envArray = cStringArray(this.libc, environmentStrings(env));
+    const result = this.libc.c.execve(text, argvArray.array, envArray.array);
+    this.libc.check(result, "execve", path);
+    throw new Error("execve returned without an error");
+  }
+
+  /** @returns the child's end, or null when it still runs. */
+  reap(pid: number): Reaped | null {
+    const news = this.#wait(pid, C.WNOHANG);
+    return news === null ? null : { pid: news.pid, status: decodeWaitStatus(news.status) };
+  }
+
+  /** @returns what has become of any child since this was asked last: its end, or a stop; null: nothing */
+  news(): Reaped | Stopped | null {
+    const news = this.#wait(-1, C.WNOHANG | C.WUNTRACED);
+    if (news === null) return null;
+    const { pid, status } = news;
+    const stoppedBy = stopSignalOf(status);
+    return stoppedBy === null ? { pid, status: decodeWaitStatus(status) } : { pid, stoppedBy };
+  }
+
+  #wait(pid: number, options: number): { pid: number; status: number } | null {
+    const { bytes, view } = struct(4);
+    const result = this.libc.retry(() => this.libc.c.waitpid(pid, bytes, options));
+    return result <= 0 ? null : { pid: result, status: view.getInt32(0, true) };
+  }
+
+  /**
+   * kill(2); a negative pid is a process group.
+   * @returns false when there is no such process, or it is another user's: nothing was sent
+   */
+  signal(pid: number, signal: number): boolean {
+    return this.libc.c.kill(pid, signal) === 0;
+  }
+
+  /** pidfd_open(2): readable when the process has ended. */
+  openPidfd(pid: number): Fd {
+    const { c, arch } = this.libc;
+    const number = c.syscall(arch.SYS_pidfd_open, pid, 0, 0, 0, 0);
+    return new Fd(this.libc, this.libc.check(number, "pidfd_open", `process ${pid}`));
+  }
+
+  /** pidfd_getfd(2): a close-on-exec duplicate of another process's descriptor. */
+  duplicateFrom(pidfd: Fd, descriptor: number): Fd {
+    const { c, arch } = this.libc;
+    const number = c.syscall(arch.SYS_pidfd_getfd, pidfd.number, descriptor, 0, 0, 0);
+    return new Fd(this.libc, this.libc.check(number, "pidfd_getfd", `descriptor ${descriptor}`));
+  }
+
+  /** pidfd_send_signal(2): never hits a stranger. @returns false when the process has ended */
+  signalThrough(pidfd: Fd, signal: number): boolean {
+    const { c, arch } = this.libc;
+    return c.syscall(arch.SYS_pidfd_send_signal, pidfd.number, signal, 0, 0, 0) === 0;
+  }
+
+  /** prctl(PR_SET_CHILD_SUBREAPER): orphans below us become our children. */
+  becomeSubreaper(): void {
+    const result = this.libc.c.prctl(C.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    this.libc.check(result, "prctl", "PR_SET_CHILD_SUBREAPER");
+  }
+
+  /** prctl(PR_SET_PDEATHSIG): `signal` comes when the parent's thread that started us ends. */
+  signalOnParentDeath(signal: number): void {
+    const result = this.libc.c.prctl(C.PR_SET_PDEATHSIG, signal, 0, 0, 0);
+    this.libc.check(result, "prctl", "PR_SET_PDEATHSIG");
+  }
+
+  parentPid(): number {
+    return this.libc.c.getppid();
+  }
+
+  userId(): number {
+    return this.libc.c.geteuid();
+  }
+
+  /** Every signal to its default action, none blocked: ignored ones would survive exec. */
+  resetSignals(): void {
+    const action = new Uint8Array(SIGACTION_SIZE);
+    for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
+      if (signal === SIGKILL || signal === SIGSTOP || RESERVED_SIGNALS.includes(signal)) continue;
+      const result = this.libc.c.sigaction(signal, action, null);
+      this.libc.check(result, "sigaction", `signal ${signal}`);
+    }
+    const none = new Uint8Array(SIGSET_SIZE);
+    this.libc.check(this.libc.c.sigprocmask(C.SIG_SETMASK, none, null), "sigprocmask", "empty set");
+  }
+
+  /**
+   * Holds these signals back from the calling thread, and from threads that it starts after: they wait,
+   * over exec too, until they are let through.
+   */
+  blockSignals(signals: readonly number[]): void {
+    this.#changeMask(C.SIG_BLOCK, signals);
+  }
+
+  /** Lets them through again; one that has waited comes at once. */
+  unblockSignals(signals: readonly number[]): void {
+    this.#changeMask(C.SIG_UNBLOCK, signals);
+  }
+
+  #changeMask(how: number, signals: readonly number[]): void {
+    const { bytes, view } = struct(SIGSET_SIZE);
+    for (const signal of signals) {
+      const at = (signal - 1) >> 3;
+      view.setUint8(at, view.getUint8(at) | 1 << ((signal - 1) & 7));
+    }
+    this.libc.check(this.libc.c.sigprocmask(how, bytes, null), "sigprocmask", signals.join(", "));
+  }
+
+  /**
+   * Ignores these signals from here on, over exec too.
+   * @returns what puts the actions back that they had
+   */
+  ignoreSignals(signals: readonly number[]): () => void {
+    const { c } = this.libc;
+    const ignore = struct(SIGACTION_SIZE);
+    ignore.view.setBigUint64(0, SIG_IGN, true);
+    const before = signals.map((signal) => {
+      const action = new Uint8Array(SIGACTION_SIZE);
+      this.libc.check(c.sigaction(signal, ignore.bytes, action), "sigaction", `signal ${signal}`);
+      return { signal, action };
+    });
+    return () => before.forEach(({ signal, action }) => c.sigaction(signal, action, null));
+  }
+
+  /** close_range(2): close-on-exec for every descriptor from `first` on. */
+  closeOnExecFrom(first: number): void {
+    const { c, arch } = this.libc;
+    const last = 0x7fffffff;
+    const result = c.syscall(arch.SYS_close_range, first, last, C.CLOSE_RANGE_CLOEXEC, 0, 0);
+    this.libc.check(result, "close_range", `descriptors from ${first}`);
+  }
+
+  /** No close-on-exec for `count` descriptors from `first` on; Bun sets it from 4 on when it starts. */
+  keepOnExec(first: number, count: number): void {
+    for (let number = first; number < first + count; number++) {
+      const result = this.libc.c.fcntl(number, C.F_SETFD, 0);
+      this.libc.check(result, "fcntl(F_SETFD)", `descriptor ${number}`);
+    }
+  }
+
+  changeDirectory(path: string): void {
+    this.libc.check(this.libc.c.chdir(cString(path)), "chdir", path);
+  }
+
+  /** RLIMIT_NOFILE as [soft, hard]. */
+  fileLimit(): [number, number] {
+    const { bytes, view } = struct(16);
+    this.libc.check(this.libc.c.getrlimit(C.RLIMIT_NOFILE, bytes), "getrlimit", "RLIMIT_NOFILE");
+    return [Number(view.getBigUint64(0, true)), Number(view.getBigUint64(8, true))];
+  }
+
+  /** Sets the soft limit of RLIMIT_NOFILE; the hard one stays. */
+  setFileLimit(soft: number): void {
+    const { bytes, view } = struct(16);
+    this.libc.check(this.libc.c.getrlimit(C.RLIMIT_NOFILE, bytes), "getrlimit", "RLIMIT_NOFILE");
+    view.setBigUint64(0, BigInt(soft), true);
+    this.libc.check(this.libc.c.setrlimit(C.RLIMIT_NOFILE, bytes), "setrlimit", "RLIMIT_NOFILE");
+  }
+
+  /** flock(2), exclusive, without waiting. @returns false when another process holds it */
+  tryLock(fd: Fd): boolean {
+    const result = this.libc.retry(() => this.libc.c.flock(fd.number, C.LOCK_EX | C.LOCK_NB));
+    if (result === 0) return true;
+    if (this.libc.errno === C.EAGAIN) return false;
+    this.libc.check(result, "flock", `descriptor ${fd.number}`);
+    return false;
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * seccomp user notification: a filter that asks a supervisor about chosen system calls, and the
+ * supervisor's half of it. seccomp(2), seccomp_unotify(2).
+ *
+ * The filter lets everything else through in the kernel. It applies to the calling thread and
+ * whatever it executes or forks, for ever; so only the launcher installs one, just before exec.
+ *
+ * Every ioctl of the supervisor's may be interrupted, as the kernel locks the filter, and has done nothing then:
+ * taken for an answer that would leave a thread waiting for ever.
+ */
+import { SystemCallError } from "../error.ts";
+import { Fd } from "../fd.ts";
+import { C } from "../libc/constants.ts";
+import { type Libc, struct } from "../libc/libc.ts";
+
+/** sizeof(struct seccomp_notif), struct seccomp_notif_resp, struct seccomp_notif_addfd. */
+export const NOTIF_SIZE = 80;
+export const NOTIF_RESP_SIZE = 24;
+export const NOTIF_ADDFD_SIZE = 24;
+/** Linux 6.6; <linux/seccomp.h> of older systems has neither. */
+const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
+const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
+/** <asm/unistd.h> */
+const SYS_IOCTL = { x64: 16, arm64: 29 } as const;
+/** offsetof(struct seccomp_data, nr), arch. */
+const DATA_NR = 0;
+const DATA_ARCH = 4;
+
+/** A system call that waits for an answer. */
+export interface Notification {
+  /** Identifies it to the kernel. */
+  readonly id: bigint;
+  /** The thread that made the call: a TID, not a process id. */
+  readonly tid: number;
+  /** System call number. */
+  readonly call: number;
+  readonly args: readonly bigint[];
+}
+
+export class Seccomp {
+  constructor(readonly libc: Libc) {}
+
+  /**
+   * Installs the filter on this thread and returns its notify descriptor.
+   * @param calls numbers of the system calls to ask about
+   * @throws {SystemCallError} EBUSY when a filter above has a listener already, EACCES without
+   *   CAP_SYS_ADMIN and without NO_NEW_PRIVS, EINVAL or ENOSYS when the kernel lacks the feature
+   */
+  installFilter(calls: readonly number[]): Fd {
+    const program = filterProgram(this.libc.arch.AUDIT_ARCH, calls);
+    const { bytes, view } = struct(16);
+    view.setUint16(0, program.length / 8, true);
+    view.setBigUint64(8, BigInt(this.libc.addressOf(program)), true);
+    const number = this.libc.c.syscall(
+      this.libc.arch.SYS_seccomp,
+      C.SECCOMP_SET_MODE_FILTER,
+      // Without SPEC_ALLOW kernels before 5.16 slow a filtered process down (SSBD, STIBP).
+      C.SECCOMP_FILTER_FLAG_NEW_LISTENER | C.SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+      this.libc.addressOf(bytes),
+      0,
+      0,
+    );
+    return new Fd(this.libc, this.libc.check(number, "seccomp", "a filter with a listener"));
+  }
+
+  /** prctl(PR_SET_NO_NEW_PRIVS): needed for a filter without CAP_SYS_ADMIN; cannot be undone. */
+  setNoNewPrivileges(): void {
+    const result = this.libc.c.prctl(C.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    this.libc.check(result, "prctl", "PR_SET_NO_NEW_PRIVS");
+  }
+
+  /** True when the kernel knows SECCOMP_RET_USER_NOTIF (5.0 and later). */
+  hasUserNotification(): boolean {
+    const { bytes, view } = struct(4);
+    view.setUint32(0, C.SECCOMP_RET_USER_NOTIF, true);
+    const result = this.libc.c.syscall(
+      this.libc.arch.SYS_seccomp,
+      C.SECCOMP_GET_ACTION_AVAIL,
+      0,
+      this.libc.addressOf(bytes),
+      0,
+      0,
+    );
+    return result === 0;
+  }
+
+  /** @returns the next notification, or null when the caller has died meanwhile */
+  receive(notify: Fd): Notification | null {
+    const { bytes } = struct(NOTIF_SIZE);
+    if (this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_RECV, bytes) !== 0) {
+      if (this.libc.errno === C.ENOENT) return null;
+      throw new SystemCallError("ioctl(SECCOMP_IOCTL_NOTIF_RECV)", this.libc.errno, "a filter");
+    }
+    return decodeNotification(bytes);
+  }
+
+  /** False when the caller is gone: its pid and memory may belong to another process by now. */
+  isValid(notify: Fd, id: bigint): boolean {
+    const bytes = new Uint8Array(new BigUint64Array([id]).buffer);
+    return this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_ID_VALID, bytes) === 0;
+  }
+
+  /** Lets the kernel carry out the call as if nothing had been asked. */
+  continue(notify: Fd, id: bigint): boolean {
+    return this.#respond(notify, id, 0n, 0, C.SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+  }
+
+  /** Makes the call return `value` without being carried out. */
+  answer(notify: Fd, id: bigint, value: number): boolean {
+    return this.#respond(notify, id, BigInt(value), 0, 0);
+  }
+
+  /** Makes the call fail with `errno`. */
+  refuse(notify: Fd, id: bigint, errno: number): boolean {
+    return this.#respond(notify, id, 0n, -errno, 0);
+  }
+
+  /**
+   * Puts a duplicate of `source` at number `target` of the caller, closing what was there, while
+   * the call waits (kernel 5.9 and later).
+   * @throws {SystemCallError} ENOENT when the caller is gone
+   */
+  replaceDescriptor(
+    notify: Fd,
+    id: bigint,
+    options: { source: Fd; target: number; closeOnExec: boolean },
+  ): void {
+    const result = this.#addDescriptor(notify, id, {
+      ...options,
+      flag: C.SECCOMP_ADDFD_FLAG_SETFD,
+    });
+    this.libc.check(result, "ioctl(SECCOMP_IOCTL_NOTIF_ADDFD)", `descriptor ${options.target}`);
+  }
+
+  /**
+   * Makes the call return a new descriptor of the caller: a duplicate of `source` (kernel 5.14).
+   * @returns false when the caller has died, was interrupted, or has no number left: not answered then
+   */
+  answerWithDescriptor(
+    notify: Fd,
+    id: bigint,
+    options: { source: Fd; closeOnExec: boolean },
+  ): boolean {
+    const flag = C.SECCOMP_ADDFD_FLAG_SEND;
+    return this.#addDescriptor(notify, id, { ...options, target: 0, flag }) >= 0;
+  }
+
+  /**
+   * Tells the scheduler that caller and supervisor take turns, which makes each call cheaper.
+   * @returns false before Linux 6.6
+   */
+  takesTurns(notify: Fd): boolean {
+    const { c, runtime: { arch } } = this.libc;
+    const [request, flags] = [SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP];
+    return c.syscall(SYS_IOCTL[arch], notify.number, request, flags, 0, 0) === 0;
+  }
+
+  /** False before Linux 5.14: the flag is looked at before anything else is. */
+  canAnswerWithDescriptor(notify: Fd): boolean {
+    const flag = C.SECCOMP_ADDFD_FLAG_SEND;
+    // No call has this number.
+    this.#addDescriptor(notify, 0n, { source: notify, target: 0, closeOnExec: true, flag });
+    return this.libc.errno !== C.EINVAL;
+  }
+
+  #addDescriptor(
+    notify: Fd,
+    id: bigint,
+    options: { source: Fd; target: number; closeOnExec: boolean; flag: number },
+  ): number {
+    const { bytes, view } = struct(NOTIF_ADDFD_SIZE);
+    view.setBigUint64(0, id, true);
+    view.setUint32(8, options.flag, true);
+    view.setUint32(12, options.source.number, true);
+    view.setUint32(16, options.target, true);
+    view.setUint32(20, options.closeOnExec ? C.O_CLOEXEC : 0, true);
+    return this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_ADDFD, bytes);
+  }
+
+  /** @returns false when the caller died while it waited: there is nobody to answer */
+  #respond(notify: Fd, id: bigint, value: bigint, error: number, flags: number): boolean {
+    const { bytes, view } = struct(NOTIF_RESP_SIZE);
+    view.setBigUint64(0, id, true);
+    view.setBigInt64(8, value, true);
+    view.setInt32(16, error, true);
+    view.setUint32(20, flags, true);
+    if (this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_SEND, bytes) === 0) return true;
+    if (this.libc.errno === C.ENOENT) return false;
+    throw new SystemCallError("ioctl(SECCOMP_IOCTL_NOTIF_SEND)", this.libc.errno, "a filter");
+  }
+
+  #ioctl(notify: Fd, request: number, bytes: Uint8Array): number {
+    return this.libc.retry(() => this.libc.c.ioctl(notify.number, request, bytes));
+  }
+}
+
+/** @param bytes struct seccomp_notif */
+export function decodeNotification({ buffer, byteOffset }: Uint8Array): Notification {
+  const view = new DataView(buffer, byteOffset, NOTIF_SIZE);
+  return {
+    id: view.getBigUint64(0, true),
+    tid: view.getUint32(8, true),
+    call: view.getInt32(16, true),
+    args: [32, 40, 48, 56, 64, 72].map((at) => view.getBigUint64(at, true)),
+  };
+}
+
+/**
+ * The filter: calls of another architecture (32-bit programs) and all calls not listed are allowed.
+ * Exported for the platform test, which builds restricted filters with `action`.
+ */
+export function filterProgram(
+  auditArch: number,
+  calls: readonly number[],
+  action: number = C.SECCOMP_RET_USER_NOTIF,
+): Uint8Array {
+  const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
+  const JEQ = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+  const RET = 0x06; // BPF_RET | BPF_K
+  const instructions: [code: number, jt: number, jf: number, k: number][] = [
+    [LOAD, 0, 0, DATA_ARCH],
+    [JEQ, 0, calls.length + 1, auditArch],
+    [LOAD, 0, 0, DATA_NR],
+    ...calls.map((call, i) => [JEQ, calls.length - i, 0, call] as [number, number, number, number]),
+    [RET, 0, 0, C.SECCOMP_RET_ALLOW],
+    [RET, 0, 0, action],
+  ];
+  const { bytes, view } = struct(instructions.length * 8);
+  instructions.forEach(([code, jt, jf, k], i) => {
+    view.setUint16(i * 8, code, true);
+    view.setUint8(i * 8 + 2, jt);
+    view.setUint8(i * 8 + 3, jf);
+    view.setUint32(i * 8 + 4, k, true);
+  });
+  return bytes;
+}

@@ -1,0 +1,60 @@
+/**
+ * Terminals: is a descriptor one, and which process group has its foreground. tty_ioctl(4), termios(3),
+ * tcsetpgrp(3).
+ */
+import { type Libc, struct } from "../libc/libc.ts";
+import { C } from "../libc/constants.ts";
+import type { Fd } from "../fd.ts";
+import type { Processes } from "./processes.ts";
+
+/** The kernel's `struct termios`, which is smaller than the C library's. */
+const TERMIOS_SIZE = 64;
+const LOCAL_FLAGS_OFFSET = 12;
+const SIGTTOU = 22;
+
+export class Terminals {
+  constructor(readonly libc: Libc, readonly processes: Processes) {}
+
+  isTerminal(fd: Fd | number): boolean {
+    return this.#localFlags(fd) !== null;
+  }
+
+  /** A terminal to which processes in the background may write (`stty -tostop`, the default). */
+  takesOutput(fd: Fd | number): boolean {
+    const flags = this.#localFlags(fd);
+    return flags !== null && (flags & C.TOSTOP) === 0;
+  }
+
+  #localFlags(fd: Fd | number): number | null {
+    const { bytes, view } = struct(TERMIOS_SIZE);
+    if (this.libc.c.ioctl(numberOf(fd), C.TCGETS, bytes) !== 0) return null;
+    return view.getUint32(LOCAL_FLAGS_OFFSET, true);
+  }
+
+  /** @returns the group in the foreground; null: `fd` is not the terminal of our session */
+  foreground(fd: Fd | number): number | null {
+    const { bytes, view } = struct(4);
+    if (this.libc.c.ioctl(numberOf(fd), C.TIOCGPGRP, bytes) !== 0) return null;
+    return view.getInt32(0, true);
+  }
+
+  /**
+   * Puts a group of our session into the foreground, also from the background: that is allowed where
+   * SIGTTOU is blocked.
+   * @returns false when it was not possible: no such group, or not our terminal any more
+   */
+  setForeground(fd: Fd | number, group: number): boolean {
+    const { bytes, view } = struct(4);
+    view.setInt32(0, group, true);
+    this.processes.blockSignals([SIGTTOU]);
+    try {
+      return this.libc.c.ioctl(numberOf(fd), C.TIOCSPGRP, bytes) === 0;
+    } finally {
+      this.processes.unblockSignals([SIGTTOU]);
+    }
+  }
+}
+
+function numberOf(fd: Fd | number): number {
+  return typeof fd === "number" ? fd : fd.number;
+}

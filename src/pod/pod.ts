@@ -1,0 +1,115 @@
+/**
+ * What makes a service a good pod, in both modes: the end that waits for those who send the traffic,
+ * and the answers to probes. docs/kubernetes.md
+ */
+import type { Config } from "../config/config.ts";
+import { PortWatch } from "../drain/port_watch.ts";
+import type { Logger } from "../log/logger.ts";
+import type { TerminationPhase, TerminationPolicy } from "../lifecycle/termination.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { DrainReport, ProbeReport } from "../report/snapshot.ts";
+import { spreadOf } from "../generation/stop_policy.ts";
+import { Terminator } from "./shutdown.ts";
+
+export interface PodOptions {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly policy: TerminationPolicy;
+  /** Of the probes, which are no traffic. */
+  readonly exceptPort: number | null;
+  /** In a pod the network namespace is the service's own. */
+  readonly inPod: boolean;
+  /** Ports of the service; empty: those that its processes listen at. */
+  ports(): readonly number[];
+  processes(): readonly number[];
+  probesAccepted(): number;
+  /** Null, or what is missing. */
+  whyNotReady(): string | null;
+  onBegin(): void;
+  /** @param spentMs of the policy's `maxDrainMs`, what is gone */
+  signal(spentMs: number): void;
+  kill(): void;
+}
+
+export class Pod {
+  readonly terminator: Terminator;
+  readonly traffic: PortWatch;
+  #started = false;
+
+  constructor(readonly options: PodOptions) {
+    const { platform, config, logger } = options;
+    this.traffic = new PortWatch(platform, {
+      ports: options.ports,
+      exceptPort: options.exceptPort,
+      processes: options.processes,
+      quietMs: config.quietMs,
+      spreadMs: spreadOf(config, options.policy.maxDrainMs),
+      countsOpens: options.inPod,
+      ownOpens: options.probesAccepted,
+    });
+    this.terminator = new Terminator({
+      policy: options.policy,
+      look: (atMs) => this.traffic.look(atMs),
+      closeLongLived: (atMs, drain) => this.traffic.closeLongLived(atMs, drain),
+      endIdle: (atMs) => this.traffic.endIdle(atMs),
+      onBegin: options.onBegin,
+      onPhase: (phase, why) => {
+        // Its end is told by whoever has seen it.
+        if (phase !== "over") logger.info(`${DESCRIPTIONS[phase]}: ${why}`, this.#facts());
+      },
+      signal: options.signal,
+      kill: options.kill,
+    });
+  }
+
+  /** Waits the traffic out, and says who is busy then. */
+  async drain(): Promise<DrainReport> {
+    await this.terminator.drain();
+    const busy = this.#busyNow();
+    return { drained: busy === 0, busy };
+  }
+
+  #busyNow(): number | null {
+    // Looked at anew where that is over, or never began: in the full mode the supervisor waits for them later.
+    const isOver = ["drained", "over"].includes(this.terminator.phase);
+    try {
+      const look = isOver ? this.traffic.look(performance.now()) : this.terminator.latest;
+      return look?.busy ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Readiness is the one thing that an end changes at once. */
+  probes(): ProbeReport {
+    const missing = this.options.whyNotReady();
+    this.#started ||= missing === null;
+    const sinceBeginMs = this.terminator.sinceBeginMs;
+    const { readyDelayMs } = this.options.config;
+    const isEnding = sinceBeginMs !== null && sinceBeginMs >= readyDelayMs;
+    const why = isEnding ? `it is ending (${this.terminator.phase})` : missing ?? "";
+    return { started: this.#started, ready: !isEnding && missing === null, live: true, why };
+  }
+
+  #facts(): Record<string, number> {
+    const { latest: look, cut, undecided } = this.terminator;
+    return {
+      ...(look === null ? {} : { busy: look.busy, idle: look.idle }),
+      ...(this.traffic.ended === 0 ? {} : { ended: this.traffic.ended }),
+      ...(cut === 0 ? {} : { cut }),
+      ...(undecided === 0 ? {} : { undecided }),
+    };
+  }
+}
+
+/** For the log. */
+const DESCRIPTIONS: Readonly<Record<TerminationPhase, string>> = {
+  serving: "serves",
+  lingering: "no longer ready, goes on accepting",
+  emptying: "waits for its connections",
+  drained: "drained",
+  stopping: "stop signal",
+  killing: "KILL",
+  over: "the server has ended",
+};

@@ -1,0 +1,107 @@
+/**
+ * Who accepts from a socket that baton passed on? Servers that inherit need not call listen(2), so
+ * the kernel is asked: the socket is in some epoll set, or a thread is blocked in accept, poll or
+ * select on it. Looks only while a candidate is on its way.
+ */
+import {
+  SYS_ACCEPT,
+  SYS_ACCEPT4,
+  SYS_POLL,
+  SYS_PPOLL,
+  SYS_PSELECT6,
+  SYS_SELECT,
+} from "../platform/libc/accept_calls.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/process/proc.ts";
+import type { Member } from "../steering/member.ts";
+
+/** sizeof(struct pollfd). */
+const POLLFD_SIZE = 8;
+const MOST_POLLFDS = 256;
+const FD_SETSIZE = 1024;
+
+/** Between two looks. */
+const LOOK_MS = 25;
+
+export interface AcceptWatchOptions {
+  /** What was passed on. */
+  readonly members: readonly Member[];
+  processes(): number[];
+  /** A process was found; the member has its owner now. */
+  onAccepting(): void;
+  /** There is nothing to look for any more. */
+  isOver(): boolean;
+}
+
+/** Looks until it is over. */
+export class AcceptWatch {
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(readonly platform: Platform, readonly options: AcceptWatchOptions) {
+    if (options.members.length > 0) this.#look();
+  }
+
+  #look(): void {
+    const { members, processes, onAccepting, isOver } = this.options;
+    this.#timer = null;
+    if (isOver()) return;
+    const pids = processes();
+    for (const member of members.filter(({ owner }) => owner === 0)) {
+      const owner = acceptorOf(this.platform, member, pids);
+      if (owner === null) continue;
+      member.owner = owner;
+      onAccepting();
+    }
+    if (!isOver()) this.#timer = setTimeout(() => this.#look(), LOOK_MS);
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+}
+
+/** @returns the pid of a process that accepts from `member`, or null */
+export function acceptorOf(
+  platform: Platform,
+  member: Member,
+  pids: readonly number[],
+): number | null {
+  for (const pid of pids) {
+    if (proc.epollWatchedInodes(pid).has(member.inode)) return pid;
+    const waits = proc.blockedCalls(pid).some(({ call, args }) =>
+      descriptorsWaitedFor(platform, pid, call, args).some((fd) =>
+        proc.descriptorTarget(pid, fd) === `socket:[${member.inode}]`
+      )
+    );
+    if (waits) return pid;
+  }
+  return null;
+}
+
+function descriptorsWaitedFor(
+  platform: Platform,
+  pid: number,
+  call: number,
+  args: readonly number[],
+): number[] {
+  const { arch } = platform.runtime;
+  const [first = -1, second = 0] = args;
+  if (call === SYS_ACCEPT[arch] || call === SYS_ACCEPT4[arch]) return [first];
+  if (call === SYS_SELECT[arch] || call === SYS_PSELECT6[arch]) {
+    return descriptorsIn(pid, second, Math.min(first, FD_SETSIZE));
+  }
+  if (call !== SYS_POLL[arch] && call !== SYS_PPOLL[arch]) return [];
+  const count = Math.min(second, MOST_POLLFDS);
+  const bytes = proc.readMemory(pid, first, count * POLLFD_SIZE);
+  if (bytes === null) return [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const complete = Math.floor(bytes.length / POLLFD_SIZE);
+  return Array.from({ length: complete }, (_, i) => view.getInt32(i * POLLFD_SIZE, true));
+}
+
+/** The first `count` bits of a thread's fd_set: bit n stands for descriptor n. */
+function descriptorsIn(pid: number, address: number, count: number): number[] {
+  const bytes = proc.readMemory(pid, address, Math.ceil(count / 8)) ?? new Uint8Array(0);
+  return Array.from({ length: bytes.length * 8 }, (_, fd) => fd)
+    .filter((fd) => ((bytes[fd >> 3] ?? 0) >> (fd & 7) & 1) === 1);
+}

@@ -1,0 +1,33 @@
+/** How a server ended, for the lifecycle and for people. Pure. */
+import { signalName } from "../config/values/signals.ts";
+import type { ExitReport } from "../lifecycle/vocabulary.ts";
+import { type ExitStatus, shellStatus } from "../platform/process/processes.ts";
+
+/** @returns "exit status 3", or "killed by SIGSEGV" */
+export function describeExit(status: ExitStatus): string {
+  if (status.kind === "unknown") return "it ended while no baton was its parent";
+  if (status.kind === "exited") return `exit status ${status.code}`;
+  return `killed by ${signalName(status.signal) ?? `signal ${status.signal}`}`;
+}
+
+export interface ExitCircumstances {
+  /** The stop signal that it was sent, null = none. */
+  readonly stopSignal: number | null;
+  /** Its leading process had gone to the background with 0. */
+  readonly daemonized: boolean;
+  /** What may have been the reason. */
+  readonly hints: readonly string[];
+}
+
+export function reportExit(status: ExitStatus, circumstances: ExitCircumstances): ExitReport {
+  const { stopSignal, daemonized, hints } = circumstances;
+  // What went to the background and then vanished did not end well, whatever the parent's status.
+  if (daemonized && stopSignal === null) {
+    return { status: 1, asTold: false, text: "its background processes are gone" };
+  }
+  const code = shellStatus(status);
+  const asTold = stopSignal !== null &&
+    (status.kind === "unknown" || code === 0 || code === 128 + stopSignal);
+  const why = hints.length > 0 ? ` (${hints.join("; ")})` : "";
+  return { status: code, asTold, text: describeExit(status) + why };
+}

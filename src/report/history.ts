@@ -1,0 +1,224 @@
+/**
+ * What is remembered about generations and reloads beyond the lifecycle's own state: counters, the
+ * last reload, and the generations that have ended lately, with the reason.
+ */
+import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
+import type { Generation } from "../lifecycle/generation.ts";
+import type { ServiceState } from "../lifecycle/service.ts";
+import { NO_CONNECTIONS } from "../drain/connections.ts";
+import type { KeptConnections } from "../migration/keep_alive_counts.ts";
+import { arrivalPhases, connectionsView, Timelines, updated } from "./timelines.ts";
+import {
+  type GenerationView,
+  type LastReload,
+  type LateView,
+  NO_STORY,
+  type ReloadStory,
+} from "./snapshot.ts";
+
+const NO_LOSSES = { connectionsCut: 0, connectionsUndecided: 0 };
+/** Generations remembered after their end. */
+const REMEMBERED = 8;
+
+interface GenerationRecord {
+  startedAt: Date;
+  pid: number | null;
+}
+
+/** How a reload ended. */
+type Verdict = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
+
+/** What a generation leaves behind. */
+interface Departed {
+  readonly cut: number;
+  readonly undecided?: number;
+  readonly kept: KeptConnections | null;
+  /** Connections that it has had from the start of its drain on; null: not known here. */
+  readonly seen?: number | null;
+}
+
+/** What is remembered about reloads and ended generations, for the baton that goes on. */
+export interface HistoryRecord {
+  readonly ok: number;
+  readonly failed: number;
+  readonly crashes: number;
+  readonly lastReload: LastReload | null;
+  readonly recentlyEnded: readonly GenerationView[];
+  /** Generation that the last reload replaced. */
+  readonly replaced: number | null;
+}
+
+export class History {
+  ok = 0;
+  failed = 0;
+  crashes = 0;
+  /** Connections that were cut since a stop was first asked for. */
+  cutByStop = 0;
+  readonly timelines = new Timelines();
+  /** Newest last. */
+  readonly recentlyEnded: GenerationView[] = [];
+  readonly #records = new Map<number, GenerationRecord>();
+  readonly #lastKnown = new Map<number, Generation>();
+  #lastReload: LastReload | null = null;
+  /** Generation that the last reload replaced. */
+  #replaced: number | null = null;
+  /** The same, as long as it is on its way out. */
+  #leaving: number | null = null;
+
+  /** How many batons have run this service before this one, without a stop. */
+  incarnation = 0;
+  /** When the first of them started. */
+  startedAt = new Date();
+
+  /** For the next baton. */
+  record(): HistoryRecord {
+    const { ok, failed, crashes, lastReload, recentlyEnded } = this;
+    return { ok, failed, crashes, lastReload, recentlyEnded, replaced: this.#replaced };
+  }
+
+  /** Goes on with what the baton before has remembered. */
+  resume(record: HistoryRecord, facts: { incarnation: number; startedAt: string }): void {
+    this.continue(record);
+    // A state of an earlier build has no story.
+    const last: Partial<LastReload> | null = record.lastReload;
+    const defaults = { ...NO_STORY, connectionsUndecided: 0 };
+    this.#lastReload = last && { ...defaults, ...last } as LastReload;
+    this.#leaving = this.#lastReload?.connections === null ? this.#lastReload.replaced : null;
+    this.recentlyEnded.push(...record.recentlyEnded);
+    this.#replaced = record.replaced;
+    this.incarnation = facts.incarnation;
+    this.startedAt = new Date(facts.startedAt);
+  }
+
+  /** Goes on counting where another baton stopped. */
+  continue(counters: { ok: number; failed: number; crashes: number }): void {
+    this.ok = counters.ok;
+    this.failed = counters.failed;
+    this.crashes = counters.crashes;
+  }
+
+  started(epoch: number, startedAt: Date): void {
+    this.#records.set(epoch, { startedAt, pid: null });
+  }
+
+  setPid(epoch: number, pid: number | null): void {
+    const record = this.#records.get(epoch);
+    if (record) record.pid = pid;
+  }
+
+  before(event: ServiceEvent, state: ServiceState): void {
+    if (event.kind === "stop_requested" && state.stopRequests === 0) this.cutByStop = 0;
+    if (event.kind === "ready") {
+      const serving = state.generations.find((g) => g.state === "serving")?.epoch ?? null;
+      // A server with several listeners or workers is ready more than once.
+      if (serving !== event.epoch) this.#replaced = serving;
+    }
+    if (event.kind !== "exited") return;
+    const generation = state.generations.find(({ epoch }) => epoch === event.epoch);
+    if (generation === undefined) return;
+    const crashed = generation.state === "serving";
+    const failed = generation.state === "starting" || generation.state === "probing";
+    this.#lastKnown.set(event.epoch, {
+      ...generation,
+      state: "exited",
+      outcome: generation.outcome ??
+        (crashed ? (event.exit.status === 0 ? "finished" : "crashed") : failed ? "failed" : null),
+      reason: generation.reason ?? (crashed || failed ? event.exit.text : null),
+    });
+  }
+
+  after(state: ServiceState, nowMs: number = performance.now()): void {
+    this.timelines.after(state.generations, nowMs);
+    for (const generation of state.generations) this.#lastKnown.set(generation.epoch, generation);
+  }
+
+  /** The last reload, as far as it is known by now. */
+  get lastReload(): LastReload | null {
+    const last = this.#lastReload;
+    if (last === null || last.epoch === null) return last;
+    const departure = this.#leaving === null ? [] : this.timelines.departure(this.#leaving);
+    const news = [...this.timelines.arrival(last.epoch), ...departure];
+    return { ...last, phases: updated(last.phases, news, [last.epoch, last.replaced]) };
+  }
+
+  /** @param late where the new generation does not listen yet */
+  reloaded(
+    verdict: Verdict,
+    late: readonly LateView[] = [],
+    nowMs: number = performance.now(),
+  ): void {
+    const { epoch, result, durationMs } = verdict;
+    const phases = epoch === null
+      ? []
+      : arrivalPhases(epoch, this.timelines, { nowMs, durationMs });
+    const hasFailed = result === "failed" && epoch !== null;
+    const failedIn = hasFailed ? this.timelines.lastBeforeLeaving(epoch) : null;
+    this.#leaving = result === "ok" ? this.#replaced : null;
+    const story: ReloadStory = { ...NO_STORY, replaced: this.#leaving, phases, failedIn, late };
+    this.#lastReload = { ...verdict, ...story, ...NO_LOSSES, connectionsKept: null };
+  }
+
+  /** Where generation `epoch` does not listen still; what is not in `waiting` any more has become `end`. */
+  late(epoch: number, waiting: readonly LateView[], end: "opened" | "given up"): void {
+    const last = this.#lastReload;
+    if (last === null || last.epoch !== epoch || last.late.length === 0) return;
+    const late = last.late.map((known) =>
+      waiting.find(({ address }) => address === known.address) ??
+        (known.state === "waiting" ? { ...known, state: end } : known)
+    );
+    this.#lastReload = { ...last, late };
+  }
+
+  /** It has passed its gate, and had to go all the same. */
+  rolledBack(epoch: number, reason: string): void {
+    const last = this.lastReload;
+    // Whoever asked was told already that it is in.
+    if (last?.epoch !== epoch || last.result !== "ok") return;
+    this.failed++;
+    this.#leaving = null;
+    const failedIn = this.timelines.lastBeforeLeaving(epoch);
+    const verdict = { result: "failed", reason: `rolled back: ${reason}`, failedIn } as const;
+    this.#lastReload = { ...last, ...verdict, replaced: null };
+  }
+
+  /** A generation is gone, its processes and sockets too. @returns how it ended, the first time */
+  ended(epoch: number, running: Departed): GenerationView | null {
+    const last = this.lastReload;
+    const { cut, undecided = 0, kept, seen = null } = running;
+    const losses = { connectionsCut: cut, connectionsUndecided: undecided };
+    if (last !== null && epoch === this.#replaced && last.result === "ok") {
+      const connections = seen === null ? null : connectionsView(seen, { cut, undecided, kept });
+      this.#lastReload = { ...last, ...losses, connectionsKept: kept, connections };
+      this.#leaving = null;
+    } else if (last !== null && epoch === last.epoch && last.result === "failed") {
+      // It was rolled back, and has had connections.
+      this.#lastReload = { ...last, ...losses };
+    }
+    this.timelines.forget(epoch);
+    const known = this.#lastKnown.get(epoch);
+    if (known !== undefined) this.cutByStop += cut;
+    const views = known === undefined ? [] : this.#viewOf(known, losses);
+    this.recentlyEnded.push(...views);
+    this.#lastKnown.delete(epoch);
+    this.#records.delete(epoch);
+    if (this.recentlyEnded.length > REMEMBERED) this.recentlyEnded.shift();
+    return views[0] ?? null;
+  }
+
+  /** Its processes are gone, and its sockets are kept for an heir. */
+  get leftovers(): GenerationView[] {
+    return [...this.#lastKnown.values()].filter(({ state }) => state === "exited")
+      .flatMap((generation) => this.#viewOf(generation));
+  }
+
+  /** As it is at its end; nothing for one that was never started. */
+  #viewOf({ epoch, outcome, reason }: Generation, losses = NO_LOSSES): GenerationView[] {
+    const record = this.#records.get(epoch);
+    if (record === undefined) return [];
+    const startedAt = record.startedAt.toISOString();
+    const { pid } = record;
+    const end = { outcome, reason, pid, startedAt } as const;
+    const rest = { connections: NO_CONNECTIONS, takesConnections: false, checks: [] } as const;
+    return [{ epoch, state: "exited", ...end, ...rest, ...losses }];
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * What a reload consisted of: phases with their durations, for the new generation and for the one that it replaced,
+ * and what became of the latter's connections. Pure: times come in.
+ *
+ * A phase is a state of the lifecycle, whatever states there are, or a hook that runs within one.
+ */
+import type { GenerationState } from "../lifecycle/generation.ts";
+import type { KeptConnections } from "../migration/keep_alive_counts.ts";
+import type { ConnectionsView, PhaseView } from "./snapshot.ts";
+
+/** What takes time before a state really begins: the state that the lifecycle is in meanwhile. */
+const BEFORE: Readonly<Record<string, string>> = {
+  "pre-flight": "starting",
+  "pre-start": "starting",
+  "pre-drain": "draining",
+};
+/** In one of these a generation is no longer a new one. */
+const ARRIVED: readonly string[] = ["serving", "draining", "stopping", "exited"];
+const GONE: GenerationState = "exited";
+/** A generation's way out. */
+const LEAVING: readonly string[] = ["pre-drain", "draining", "stopping"];
+
+/** It waited for another one to be over. */
+export const QUEUED = "queued";
+
+/** A request that has not waited for anything takes less to become a start. */
+const LEAST_QUEUED_MS = 10;
+
+interface Mark {
+  readonly phase: string;
+  readonly atMs: number;
+}
+
+/** When each generation entered which phase. Forgets those that are told to be gone. */
+export class Timelines {
+  readonly #marks = new Map<number, Mark[]>();
+  readonly #states = new Map<number, string>();
+
+  /** After a step of the lifecycle: whose state has changed has entered another phase. */
+  after(
+    generations: readonly { readonly epoch: number; readonly state: GenerationState }[],
+    nowMs: number,
+  ): void {
+    for (const { epoch, state } of generations) {
+      if (this.#states.get(epoch) !== state) this.enter(epoch, state, nowMs);
+      this.#states.set(epoch, state);
+    }
+    const alive = new Set(generations.map(({ epoch }) => epoch));
+    for (const epoch of this.#states.keys()) {
+      if (alive.has(epoch)) continue;
+      this.#states.delete(epoch);
+      this.enter(epoch, GONE, nowMs);
+    }
+  }
+
+  enter(epoch: number, phase: string, nowMs: number): void {
+    const marks = this.#marks.get(epoch) ?? [];
+    this.#marks.set(epoch, marks);
+    const last = marks.at(-1);
+    if (last?.phase === phase) return;
+    // Its state's own time begins when this is over.
+    if (last !== undefined && last.phase === BEFORE[phase]) {
+      marks[marks.length - 1] = { phase, atMs: last.atMs };
+    } else {
+      marks.push({ phase, atMs: nowMs });
+    }
+  }
+
+  forget(epoch: number): void {
+    this.#marks.delete(epoch);
+    this.#states.delete(epoch);
+  }
+
+  /** When it was asked for; null: not known (another baton did). */
+  beginningOf(epoch: number): number | null {
+    return this.#marks.get(epoch)?.[0]?.atMs ?? null;
+  }
+
+  /** The way of `epoch` to serving, or to its failure. */
+  arrival(epoch: number): PhaseView[] {
+    const marks = this.#marks.get(epoch) ?? [];
+    const end = marks.findIndex(({ phase }) => ARRIVED.includes(phase));
+    return phasesOf(epoch, marks).slice(0, end < 0 ? marks.length : end);
+  }
+
+  /** The way out of `epoch`, as far as it has come. */
+  departure(epoch: number): PhaseView[] {
+    const marks = this.#marks.get(epoch) ?? [];
+    // It may have been on its way out before, and called back.
+    const start = marks.findLastIndex(({ phase }) => !isOut(phase)) + 1;
+    return phasesOf(epoch, marks.slice(start)).filter(({ phase }) => phase !== GONE);
+  }
+
+  /** The phase that its way out has ended. */
+  lastBeforeLeaving(epoch: number): string | null {
+    return (this.#marks.get(epoch) ?? []).findLast(({ phase }) => !isOut(phase))?.phase ?? null;
+  }
+}
+
+function isOut(phase: string): boolean {
+  return phase === GONE || LEAVING.includes(phase);
+}
+
+/** A phase ends where the next one begins. */
+function phasesOf(epoch: number, marks: readonly Mark[]): PhaseView[] {
+  return marks.map(({ phase, atMs }, index) => {
+    const next = marks[index + 1];
+    return { phase, epoch, durationMs: next === undefined ? null : Math.round(next.atMs - atMs) };
+  });
+}
+
+/** @returns the phases of a reload's new generation, with the time that it had to wait for its turn */
+export function arrivalPhases(
+  epoch: number,
+  timelines: Timelines,
+  times: { readonly nowMs: number; readonly durationMs: number },
+): PhaseView[] {
+  const beginning = timelines.beginningOf(epoch);
+  const phases = timelines.arrival(epoch);
+  const queuedMs = beginning === null
+    ? 0
+    : Math.round(times.durationMs - (times.nowMs - beginning));
+  return queuedMs >= LEAST_QUEUED_MS
+    ? [{ phase: QUEUED, epoch, durationMs: queuedMs }, ...phases]
+    : phases;
+}
+
+/**
+ * @param known phases as they were told before
+ * @param news those of a generation replace what was known of it, but for its time in the queue
+ * @param order of generations
+ */
+export function updated(
+  known: readonly PhaseView[],
+  news: readonly PhaseView[],
+  order: readonly (number | null)[],
+): PhaseView[] {
+  return order.flatMap((generation) => {
+    const ofIt = ({ epoch }: PhaseView) => epoch === generation;
+    const [before, now] = [known.filter(ofIt), news.filter(ofIt)];
+    return now.length === 0 ? before : [...before.filter(({ phase }) => phase === QUEUED), ...now];
+  });
+}
+
+/** @param seen connections that it has had from the start of its drain on */
+export function connectionsView(
+  seen: number,
+  losses: {
+    readonly cut: number;
+    readonly undecided: number;
+    readonly kept: KeptConnections | null;
+  },
+): ConnectionsView {
+  const { cut, undecided, kept } = losses;
+  const moved = kept?.moved ?? 0;
+  return { finished: Math.max(0, seen - cut - undecided - moved), cut, undecided, moved };
+}
+
+/** One line for people: `pre-flight 31 ms, starting 402 ms, probing 3 ms`. */
+export function describePhases(phases: readonly PhaseView[]): string {
+  return phases.map(({ phase, durationMs }) =>
+    durationMs === null ? `${phase} still` : `${phase} ${durationMs} ms`
+  ).join(", ");
+}

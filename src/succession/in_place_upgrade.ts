@@ -1,0 +1,116 @@
+/**
+ * An upgrade in place: this process becomes the new program, with its process id and its children.
+ *
+ * Steps: trial of the new program (`succession/upgrade/preflight.ts`), a moment in which nobody is in the middle of
+ * talking to the control socket, exec. Whatever fails before the exec changes nothing.
+ */
+import type { Logger } from "../log/logger.ts";
+import type { Fd } from "../platform/fd.ts";
+import { entersDirectory } from "../platform/files/directory.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
+import { execInPlace } from "./upgrade/in_place.ts";
+import type { Luggage } from "./state/resumption.ts";
+import { Trial } from "./upgrade/preflight.ts";
+import type { Children } from "../process/children.ts";
+
+/** The control socket as an upgrade sees it. */
+export interface ControlDoor {
+  readonly listener: Fd;
+  /** Lets nobody in any more; resolves when those inside have got their answers, or will not soon. */
+  pause(): Promise<void>;
+  resume(): void;
+}
+
+export interface InPlaceOptions {
+  readonly platform: Platform;
+  readonly children: Children;
+  readonly logger: Logger;
+  /** Program of this baton as it was called, and its arguments up to baton's own. */
+  readonly program: string;
+  readonly prefix: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly door: () => ControlDoor | null;
+  /** Resolves when this process has nothing in hand that the next one could not have. */
+  readonly whenEmptyHanded: () => Promise<void>;
+  readonly dispatch: (event: ServiceEvent) => void;
+}
+
+export class InPlaceUpgrade {
+  #trial: Trial | null = null;
+  /** Counts upgrades, so that one that was given up is recognised. */
+  #current = 0;
+
+  constructor(readonly options: InPlaceOptions) {}
+
+  /** @param pack is called twice, for the trial and for the exec; it throws where that must not be */
+  begin(asked: string | null, pack: () => Luggage): void {
+    const { platform, children, logger } = this.options;
+    const program = asked ?? this.options.program;
+    const prefix = program === this.options.program ? this.options.prefix : [];
+    const upgrade = ++this.#current;
+    try {
+      this.#trial = new Trial(platform, {
+        program,
+        prefix,
+        argv: platform.runtime.argv,
+        env: this.options.env,
+        directory: this.options.directory,
+        state: pack().state,
+        onPassed: (path) => this.#go(upgrade, { path, argv: [program, ...prefix], pack }),
+        onFailed: (reason) => this.#failed(reason),
+      });
+      children.addStranger(this.#trial.pid);
+      logger.info(`upgrade in place: tries ${program}, pid ${this.#trial.pid}`);
+    } catch (error) {
+      this.#failed(messageOf(error));
+    }
+  }
+
+  async #go(
+    upgrade: number,
+    next: { path: string; argv: readonly string[]; pack: () => Luggage },
+  ): Promise<void> {
+    const { platform, env, logger, directory } = this.options;
+    await this.options.whenEmptyHanded();
+    const door = this.options.door();
+    await door?.pause();
+    // A generation may have been emptied meanwhile.
+    await this.options.whenEmptyHanded();
+    if (upgrade !== this.#current) return door?.resume();
+    let entered = false;
+    try {
+      const { state, descriptors } = next.pack();
+      logger.info(`upgrade in place: becomes ${next.path}`);
+      // The new program reads its arguments where this one did, if that directory is still there.
+      entered = entersDirectory(platform.processes, directory);
+      execInPlace(platform, {
+        path: next.path,
+        argv: [...next.argv, ...platform.runtime.argv],
+        env,
+        state,
+        descriptors,
+      });
+    } catch (error) {
+      if (entered) platform.processes.changeDirectory("/");
+      door?.resume();
+      this.#failed(messageOf(error));
+    }
+  }
+
+  #failed(reason: string): void {
+    this.options.dispatch({ kind: "upgrade_failed", reason });
+  }
+
+  /** Gives it up, if it is not too late. */
+  abort(): void {
+    this.#current++;
+    this.#trial?.cancel();
+    this.#trial = null;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

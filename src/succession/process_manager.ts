@@ -1,0 +1,112 @@
+/**
+ * Who started this baton, and would take the end of its process for the end of the service: then an upgrade must keep
+ * the process, that is, be in place. Pure but for `ancestorsOf`.
+ *
+ * A manager that is told of the new process by MAINPID= is none of these, nor is a shell that somebody types into.
+ */
+import { readFileSync } from "node:fs";
+import { processName, processStat } from "../platform/process/proc.ts";
+
+/** A process above this one. */
+export interface Ancestor {
+  /** 0: it is not in this PID namespace. */
+  readonly pid: number;
+  /** At most 15 bytes. */
+  readonly name: string;
+  readonly argv: readonly string[];
+}
+
+/** Base names of programs that start one process, and look after that one: its users' words for them. */
+const MANAGERS: Readonly<Record<string, string>> = {
+  "supervisord": "Supervisor",
+  "supervisor.supervisord": "Supervisor",
+  "runsv": "runit",
+  "s6-supervise": "s6",
+  "supervise": "daemontools",
+  "perpd": "perp",
+  "dinit": "dinit",
+  "supervise-daemon": "OpenRC",
+  "circusd": "circus",
+  "foreman": "foreman",
+  "honcho": "honcho",
+  "hivemind": "hivemind",
+  "goreman": "goreman",
+  "forego": "forego",
+  "process-compose": "process-compose",
+  // Process 1 of a container, which ends with its child.
+  "tini": "tini",
+  "docker-init": "docker --init",
+  "dumb-init": "dumb-init",
+  "catatonit": "podman --init",
+};
+const PM2_TITLE = /^PM2 v/;
+const LONGEST_NAME = 15;
+/** What stands between: they end when their child does. Not an interactive shell, which has no arguments. */
+const SHELLS = ["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"];
+const WRAPPERS = ["sudo", "su", "runuser", "timeout", "npm", "xargs", "time"];
+const MOST_ANCESTORS = 8;
+
+function baseName(word: string): string {
+  return word.slice(word.lastIndexOf("/") + 1);
+}
+
+function managerNamed({ name, argv }: Ancestor): string | null {
+  if (PM2_TITLE.test(argv[0] ?? "")) return "pm2";
+  // Behind an interpreter the program is its script, or the module behind -m.
+  const words = [name, ...argv.slice(0, 3).map(baseName)];
+  const found = Object.keys(MANAGERS).find((each) =>
+    words.some((word) => word === each || word === name && each.slice(0, LONGEST_NAME) === word)
+  );
+  return found === undefined ? null : MANAGERS[found]!;
+}
+
+function isWrapper({ name, argv }: Ancestor): boolean {
+  const program = baseName(argv[0] ?? "");
+  if (SHELLS.includes(program)) return argv.slice(1).some((word) => !/^-[il]+$/.test(word));
+  // npm makes its title of the command: "npm start".
+  return WRAPPERS.includes(name.split(" ")[0]!) || WRAPPERS.includes(program);
+}
+
+/**
+ * @param own process id and environment of this baton
+ * @param ancestors its parent first
+ * @returns why an upgrade must be in place, null = a child can take over
+ */
+export function mustStay(
+  own: { readonly pid: number; readonly env: Readonly<Record<string, string>> },
+  ancestors: readonly Ancestor[],
+): string | null {
+  if (own.pid === 1) return "it is process 1, with which all others end";
+  // systemd.exec(5); a unit with Type=notify is told of the new main process.
+  if (own.env["SYSTEMD_EXEC_PID"] === String(own.pid) && !own.env["NOTIFY_SOCKET"]) {
+    return "systemd would stop the unit with its main process (Type=notify would follow the new one)";
+  }
+  for (const ancestor of ancestors) {
+    if (ancestor.pid === 0) return "the container ends with its first process";
+    const manager = managerNamed(ancestor);
+    if (manager !== null) {
+      return `${manager} (pid ${ancestor.pid}) would take the end of this process for the end of the service`;
+    }
+    if (!isWrapper(ancestor)) return null;
+  }
+  return null;
+}
+
+/** Those above this process, as far as they are in its PID namespace. */
+export function ancestorsOf(pid: number | string): Ancestor[] {
+  const ancestors: Ancestor[] = [];
+  let parent = processStat(pid)?.parent;
+  while (parent !== undefined && ancestors.length < MOST_ANCESTORS) {
+    ancestors.push({ pid: parent, name: processName(parent) ?? "", argv: commandLine(parent) });
+    parent = parent <= 1 ? undefined : processStat(parent)?.parent;
+  }
+  return ancestors;
+}
+
+function commandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  } catch {
+    return [];
+  }
+}

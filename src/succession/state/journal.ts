@@ -1,0 +1,67 @@
+/**
+ * With --survive: what the next baton needs is written down before anything happens that it must know.
+ *
+ * `write` comes before each effect, before each change of the kernel's array of members, and before a
+ * new process may run. So at any moment the latest record is ahead of the world by one step at most,
+ * and whoever reads it can tell whether that step was made.
+ */
+import type { Luggage } from "./resumption.ts";
+import type { Logger } from "../../log/logger.ts";
+import type { Notification } from "../../platform/process/seccomp.ts";
+import type { Keeper } from "./state_writer.ts";
+import { CONTROL, LOCK, type PendingCall } from "./resume_state.ts";
+
+export interface JournalOptions {
+  /** Null: nothing is to outlive this baton, or nothing is its own yet. */
+  readonly keeper: () => Keeper | null;
+  readonly pack: () => Luggage;
+  readonly logger: Logger;
+}
+
+export class Journal {
+  readonly #calls = new Map<bigint, PendingCall>();
+
+  constructor(readonly options: JournalOptions) {}
+
+  /** Trapped calls that are being answered, or wait for that. */
+  get calls(): readonly PendingCall[] {
+    return [...this.#calls.values()];
+  }
+
+  /** Never throws: a service must not fail because its crash would be noticed. */
+  write(): void {
+    const keeper = this.options.keeper();
+    if (keeper === null) return;
+    try {
+      const { state, descriptors } = this.options.pack();
+      const held = new Map(descriptors);
+      // Whoever has these is the baton of this name: they must go with it.
+      held.delete(LOCK);
+      held.delete(CONTROL);
+      keeper.keep(held, state);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.options.logger.error(`cannot write down the state (--survive): ${message}`);
+    }
+  }
+
+  /**
+   * Writes a trapped call down, which the next baton would have to answer, until it is answered.
+   * @param answer false: not yet. It comes again, or `forget` does
+   */
+  during(epoch: number, { id, tid, call, args }: Notification, answer: () => boolean): void {
+    this.#calls.set(id, { epoch, id: String(id), tid, call, args: args.map(String) });
+    this.write();
+    let isOpen = false;
+    try {
+      isOpen = !answer();
+    } finally {
+      if (!isOpen) this.#calls.delete(id);
+    }
+  }
+
+  /** Nobody of generation `epoch` waits any more. */
+  forget(epoch: number): void {
+    for (const [id, call] of this.#calls) if (call.epoch === epoch) this.#calls.delete(id);
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Descriptors that outlive the baton that opened them, each under its name (`resume_state.ts`).
+ * Whoever goes on takes out what it can use; the rest is closed.
+ */
+import type { Fd } from "../../platform/fd.ts";
+
+export class Kept {
+  readonly #fds: Map<string, Fd>;
+
+  constructor(fds: Iterable<readonly [name: string, fd: Fd]> = []) {
+    this.#fds = new Map(fds);
+  }
+
+  get names(): readonly string[] {
+    return [...this.#fds.keys()];
+  }
+
+  /** @returns null when there is none of this name. The descriptor is the caller's from here on */
+  take(name: string): Fd | null {
+    const fd = this.#fds.get(name) ?? null;
+    this.#fds.delete(name);
+    return fd;
+  }
+
+  /** Closes what nobody has taken. */
+  close(): void {
+    for (const fd of this.#fds.values()) fd.close();
+    this.#fds.clear();
+  }
+}

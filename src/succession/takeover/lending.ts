@@ -1,0 +1,153 @@
+/**
+ * The old baton's listeners while another baton takes over: what it is told of them, the members
+ * that are made for it, the switch, and the way back.
+ *
+ * The new members are made here, and not by the new baton, for three reasons: a socket joins a group
+ * only in the group's own network namespace and as its own user; whoever calls listen knows the
+ * order of the kernel's array; and if the new one dies, these members are still held here.
+ *
+ * For the same reason the old one steers: attaching works from any process that holds a listening
+ * member, but only one at a time may do so, and must know when the other has stopped. The old one
+ * steers up to and including the switch, and answers; from that answer on the new one does.
+ */
+import type { Fd } from "../../platform/fd.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { ownSocketInode } from "../../platform/process/proc.ts";
+import { boundSocket } from "../../steering/bound_socket.ts";
+import type { Group } from "../../steering/group.ts";
+import type { Listeners } from "../../steering/listeners.ts";
+import { type Member, recordOf } from "../../steering/member.ts";
+import { MAX_GROUPS, MAX_MEMBERS_IN_MESSAGE, type Reply } from "./messages.ts";
+
+/** Members that one new baton may ask for: workers with a socket each, at all addresses. */
+const MAX_MADE = 1024;
+/** Owner of a member that another baton's server accepts from: some process, not ours. */
+const FOREIGN_OWNER = 1;
+
+export interface Lent {
+  readonly reply: Reply;
+  readonly fds: readonly Fd[];
+}
+
+export class Lending {
+  readonly groups: readonly Group[];
+  readonly #made: { readonly group: Group; readonly member: Member }[] = [];
+
+  /**
+   * From here on the order of members does not change.
+   * @param epoch of the new baton's generation
+   * @throws {Error} when there are too many listeners, or one that cannot be handed over
+   */
+  constructor(
+    readonly platform: Platform,
+    readonly listeners: Listeners,
+    readonly options: { readonly epoch: number; readonly backlog: number },
+  ) {
+    this.groups = listeners.groups;
+    if (this.groups.length > MAX_GROUPS) {
+      throw new Error(`Cannot hand over ${this.groups.length} listeners: at most ${MAX_GROUPS}`);
+    }
+    const shared = this.groups.find(({ isShared }) => isShared);
+    if (shared !== undefined) {
+      throw new Error(
+        `Cannot hand over ${shared.text}: its one socket is the service manager's, and no other ` +
+          `can join it (ReusePort=yes in the socket unit would let it)`,
+      );
+    }
+    for (const group of this.groups) group.hold = "order";
+  }
+
+  /** @throws {RangeError} when there is no such group */
+  group(index: number, from: number): Lent {
+    const group = this.#at(index);
+    const exported = group.recordsForAnother;
+    const page = exported.slice(from, from + MAX_MEMBERS_IN_MESSAGE);
+    const end = from + page.length;
+    const { family, host, port, scope, v6only, boundInterface } = group.address;
+    return {
+      reply: {
+        kind: "group",
+        index,
+        address: { family, host, port, scope, v6only, boundInterface },
+        members: page.map(({ record }) => record),
+        next: page.length > 0 && end < exported.length ? end : null,
+      },
+      fds: page.map(({ fd }) => fd),
+    };
+  }
+
+  /** A new member; it gets nothing before the switch. @throws {Error} when it cannot be made */
+  member(index: number): Lent {
+    const group = this.#at(index);
+    if (this.#made.length >= MAX_MADE) {
+      throw new RangeError(`Cannot make more than ${MAX_MADE} sockets for one new baton`);
+    }
+    const socket = boundSocket(group);
+    try {
+      const inode = ownSocketInode(socket.number);
+      const { epoch, backlog } = this.options;
+      const member = group.takeMember(socket, { epoch, inode, owner: 0, backlog, late: false });
+      this.#made.push({ group, member });
+      const reply = { kind: "member", index, member: recordOf(member, false) } as const;
+      return { reply, fds: [member.heldUntilRetired] };
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+  }
+
+  #at(index: number): Group {
+    const group = this.groups[index];
+    if (group === undefined) {
+      throw new RangeError(`Cannot find listener ${index}: there are ${this.groups.length}`);
+    }
+    return group;
+  }
+
+  /**
+   * THE SWITCH: new connections go to those of the new members whose inodes are given; here nothing
+   * is steered any more.
+   * @throws {RangeError} when one of them is not one of the new members, or an address would get none
+   */
+  switchTo(inodes: readonly number[]): void {
+    this.listeners.findShutDown();
+    const chosen = inodes.map((inode) => this.#madeWith(inode));
+    const membersIn = (group: Group) =>
+      chosen.filter((each) => each.group === group).map(({ member }) => member);
+    const forgotten = this.groups.find((group) => isInUse(group) && membersIn(group).length === 0);
+    if (forgotten !== undefined) {
+      throw new RangeError(`Cannot switch: nobody would accept at ${forgotten.text}`);
+    }
+    for (const { member } of chosen) member.owner = FOREIGN_OWNER;
+    for (const group of this.groups) group.steerToMembers(membersIn(group));
+    for (const group of this.groups) group.hold = "order and program";
+  }
+
+  #madeWith(inode: number): { group: Group; member: Member } {
+    const made = this.#made.find(({ group, member }) =>
+      member.inode === inode && group.members.includes(member)
+    );
+    if (made === undefined) throw new RangeError(`Cannot switch to socket ${inode}: not made here`);
+    return made;
+  }
+
+  /** The new one is gone: `epoch` serves as before, and what was made for the new one is closed. */
+  takeBack(epoch: number): void {
+    for (const group of this.groups) {
+      group.hold = "order";
+      group.steerTo(epoch);
+    }
+    this.giveUp();
+  }
+
+  /** Nothing came of it, and nothing was switched. */
+  giveUp(): void {
+    for (const group of this.groups) group.thaw();
+    this.listeners.retire(this.options.epoch);
+  }
+}
+
+/** Somebody gets connections there, at a listener that was opened when its generation started. */
+function isInUse(group: Group): boolean {
+  return group.members.some((member) => group.isReceiving(member) && !member.late && !member.dead);
+}

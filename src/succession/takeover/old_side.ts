@@ -1,0 +1,176 @@
+/**
+ * The old baton's side of one takeover: `oldStep(state, event) -> {state, effects}`. Pure: no clock,
+ * no socket.
+ *
+ * Guarantees: until `switch` has been asked for nothing is changed that cannot be put back, and every
+ * way out before it ends in `withdraw`; the lifecycle is asked at most once; after `switched` the
+ * end of the new baton is `take_back`, never silence.
+ */
+import { commonVersion, type Request, type VersionRange, versionsText } from "./messages.ts";
+
+export type OldState =
+  /** Connected, and has not said who it is. */
+  | "greeting"
+  /** The lifecycle has been asked whether a takeover may begin. */
+  | "asked"
+  /** It gets what it asks for; its generation starts. */
+  | "lending"
+  /** The program is being attached. */
+  | "steering"
+  /** New connections go to it; we drain. */
+  | "switched"
+  | "closed";
+
+export type OldEvent =
+  | { readonly kind: "request"; readonly request: Request }
+  | { readonly kind: "malformed"; readonly reason: string }
+  /** The lifecycle lets it begin. */
+  | { readonly kind: "accepted" }
+  /** The lifecycle does not, or not any more; or something could not be done here. */
+  | { readonly kind: "refused"; readonly reason: string }
+  | { readonly kind: "steered" }
+  | { readonly kind: "timed_out" }
+  /** The new baton has closed the socket, or ended. */
+  | { readonly kind: "gone" };
+
+/** `step`: for one message; `gate`: for the new generation to get ready; null: no time-out. */
+export type OldTimer = "step" | "gate" | null;
+
+export type OldEffect =
+  /** Ask the lifecycle; answered by `accepted` or `refused`. */
+  | { readonly kind: "ask" }
+  | { readonly kind: "send_accepted" }
+  | { readonly kind: "send_group"; readonly index: number; readonly from: number }
+  | { readonly kind: "send_member"; readonly index: number }
+  /** THE POINT OF NO RETURN: answered by `steered`, or `refused` when it cannot be done. */
+  | { readonly kind: "steer"; readonly members: readonly number[] }
+  | { readonly kind: "send_switched" }
+  /** Tell the lifecycle that the new one serves. */
+  | { readonly kind: "hand_over" }
+  /** Tell the lifecycle that nothing came of it. */
+  | { readonly kind: "withdraw"; readonly reason: string }
+  /** The new one has gone after the switch: serve again, if that is still possible. */
+  | { readonly kind: "take_back" }
+  /** One request to stop. */
+  | { readonly kind: "stop" }
+  | { readonly kind: "send_refused"; readonly reason: string }
+  | { readonly kind: "send_not_understood"; readonly name: string }
+  | { readonly kind: "arm"; readonly timer: OldTimer }
+  | { readonly kind: "close" };
+
+export interface OldStep {
+  readonly state: OldState;
+  readonly effects: readonly OldEffect[];
+}
+
+const CLOSED: OldStep = { state: "closed", effects: [] };
+
+/** @param versions that this baton speaks */
+export function oldStep(state: OldState, event: OldEvent, versions: VersionRange): OldStep {
+  if (state === "closed") return CLOSED;
+  switch (event.kind) {
+    case "request":
+      return onRequest(state, event.request, versions);
+    case "malformed":
+      return end(state, `Cannot understand the new baton: ${event.reason}`);
+    case "timed_out":
+      return end(state, `the new baton was silent for too long while ${DOING[state]}`);
+    case "refused":
+      return end(state, event.reason);
+    case "gone":
+      return onGone(state);
+    case "accepted":
+      if (state !== "asked") return { state, effects: [] };
+      return {
+        state: "lending",
+        effects: [{ kind: "send_accepted" }, { kind: "arm", timer: "gate" }],
+      };
+    case "steered":
+      if (state !== "steering") return { state, effects: [] };
+      return {
+        state: "switched",
+        effects: [{ kind: "arm", timer: null }, { kind: "hand_over" }, { kind: "send_switched" }],
+      };
+  }
+}
+
+const DOING: Readonly<Record<OldState, string>> = {
+  greeting: "saying hello",
+  asked: "waiting for our answer",
+  lending: "starting its generation",
+  steering: "waiting for the switch",
+  switched: "serving",
+  closed: "gone",
+};
+
+function onRequest(state: OldState, request: Request, versions: VersionRange): OldStep {
+  if (request.kind === "unknown") {
+    return { state, effects: [{ kind: "send_not_understood", name: request.name }] };
+  }
+  if (request.kind === "hello" && state === "greeting") {
+    if (commonVersion(versions, request.versions) !== null) {
+      return { state: "asked", effects: [{ kind: "arm", timer: null }, { kind: "ask" }] };
+    }
+    return end(
+      state,
+      `the new baton speaks ${versionsText(request.versions)} of the takeover protocol, ` +
+        `this one ${versionsText(versions)}`,
+    );
+  }
+  if (request.kind === "failed" && (state === "asked" || state === "lending")) {
+    return close([{ kind: "withdraw", reason: request.reason }]);
+  }
+  if (state === "lending") {
+    switch (request.kind) {
+      case "group":
+        return { state, effects: [{ ...request, kind: "send_group" }] };
+      case "member":
+        return { state, effects: [{ ...request, kind: "send_member" }] };
+      case "switch":
+        return { state: "steering", effects: [{ kind: "steer", members: request.members }] };
+    }
+  }
+  if (state === "switched" && request.kind === "terminate") {
+    return { state, effects: [{ kind: "stop" }] };
+  }
+  // It serves already: a message out of place is no reason to take that away from it.
+  if (state === "switched") return { state, effects: [] };
+  return end(state, `the new baton sent "${request.kind}" while ${DOING[state]}`);
+}
+
+/** Ends it from our side, with the reason for both. */
+function end(state: OldState, reason: string): OldStep {
+  switch (state) {
+    case "greeting":
+      return close([{ kind: "send_refused", reason }]);
+    case "asked":
+    case "lending":
+    case "steering":
+      return close([{ kind: "send_refused", reason }, { kind: "withdraw", reason }]);
+    case "switched":
+    case "closed":
+      // What the new one has it keeps.
+      return { state, effects: [] };
+  }
+}
+
+function onGone(state: OldState): OldStep {
+  switch (state) {
+    case "greeting":
+    case "closed":
+      return close([]);
+    case "asked":
+    case "lending":
+    case "steering":
+      return close([{ kind: "withdraw", reason: "the new baton ended before it served" }]);
+    case "switched":
+      return close([{ kind: "take_back" }]);
+  }
+}
+
+function close(effects: readonly OldEffect[]): OldStep {
+  return {
+    state: "closed",
+    effects: [{ kind: "arm", timer: null }, ...effects, { kind: "close" }],
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * Takeovers of this baton by another one, the old side: what the lifecycle is asked, what the new
+ * baton is told, and what becomes of it. At most one at a time: the lifecycle sees to that.
+ */
+import type { Adopter } from "../handoff/adopt.ts";
+import type { ServiceEffect, ServiceEvent } from "../lifecycle/vocabulary.ts";
+import type { Logger } from "../log/logger.ts";
+import { FarNetwork } from "../platform/network/remote_netns.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import { ownNamespace } from "../platform/process/proc.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import { Giver, type Hello } from "./takeover/giver.ts";
+import { HandoffSocket, type Verdict } from "./takeover/handoff_socket.ts";
+import { Lending } from "./takeover/lending.ts";
+import { commonVersion, cutReason, encodeMessage, VERSIONS } from "./takeover/messages.ts";
+import { nextRequest } from "../report/pending_requests.ts";
+import type { HandoverFacts } from "./upgrader.ts";
+
+export interface OffersOptions {
+  readonly platform: Platform;
+  readonly listeners: Listeners;
+  readonly adopter: Adopter;
+  /** Path of --handoff-socket. */
+  readonly path: string;
+  readonly backlog: number;
+  /** The server outlives this baton, and the next one goes on with it. */
+  readonly survives: boolean;
+  readonly lock: Fd;
+  readonly dispatch: (event: ServiceEvent) => void;
+  readonly logger: Logger;
+}
+
+interface Asked {
+  readonly giver: Giver;
+  readonly hello: Hello;
+  readonly request: number;
+}
+
+export class Offers {
+  readonly socket: HandoffSocket;
+  #asked: Asked[] = [];
+  /** The one that was accepted. */
+  #current: Asked | null = null;
+  readonly #givers = new Set<Giver>();
+
+  constructor(readonly options: OffersOptions) {
+    this.socket = new HandoffSocket(
+      options.platform,
+      options.path,
+      (socket, verdict, left) => this.#onPeer(socket, verdict, left),
+    );
+  }
+
+  #onPeer(socket: Fd, verdict: Verdict, left: () => void): void {
+    const { platform, logger, dispatch } = this.options;
+    if (verdict.kind === "stranger") {
+      const own = platform.processes.userId();
+      const reason = `only user ${own} and root may take over, and this is user ${verdict.uid}`;
+      logger.warn(`takeover refused: ${reason}`);
+      try {
+        platform.descriptors.send(socket, encodeMessage({ kind: "refused", reason }));
+      } finally {
+        socket.close();
+        left();
+      }
+      return;
+    }
+    const giver = new Giver(platform, socket, {
+      ask: (giver, hello) => {
+        const asked = { giver, hello, request: nextRequest() };
+        this.#asked.push(asked);
+        dispatch({ kind: "upgrade_requested", request: asked.request, inPlace: false });
+      },
+      handOver: () => {
+        this.options.adopter.replaced();
+        dispatch({ kind: "handed_over" });
+      },
+      withdraw: (reason) => {
+        if (this.#current?.giver === giver) dispatch({ kind: "upgrade_failed", reason });
+      },
+      takeBack: () => {
+        logger.error("the new baton has ended after it had taken over");
+        dispatch({ kind: "handed_back" });
+      },
+      stop: () => dispatch({ kind: "stop_requested" }),
+      left: () => {
+        if (this.#givers.delete(giver)) left();
+      },
+    });
+    this.#givers.add(giver);
+  }
+
+  /** @returns false when none of `requests` is a takeover's */
+  begin(requests: readonly number[], facts: HandoverFacts): boolean {
+    const asked = this.#asked.find(({ request }) => requests.includes(request));
+    if (asked === undefined) return false;
+    this.#asked = this.#asked.filter((each) => each !== asked);
+    this.#current = asked;
+    const { hello, giver } = asked;
+    if (giver.isClosed) {
+      const reason = "the new baton ended before it served";
+      this.options.dispatch({ kind: "upgrade_failed", reason });
+      return true;
+    }
+    this.options.logger.info(`takeover: "${hello.name}" (baton ${hello.baton}) has connected`);
+    try {
+      this.#begin(asked, facts);
+    } catch (error) {
+      giver.refuse(error instanceof Error ? error.message : String(error));
+    }
+    return true;
+  }
+
+  #begin({ giver, hello }: Asked, facts: HandoverFacts): void {
+    const { platform, listeners, backlog, lock } = this.options;
+    const lending = new Lending(platform, listeners, { epoch: facts.nextEpoch, backlog });
+    const [group] = lending.groups;
+    const own = ownNamespace("net");
+    const isNear = hello.network === (group?.network?.name ?? own);
+    const known = group?.network ?? null;
+    const network = isNear ? null : known ?? FarNetwork.own(platform.sockets, platform.sockDiag);
+    giver.begin({
+      lending,
+      offer: {
+        version: commonVersion(VERSIONS, hello.versions) ?? VERSIONS.max,
+        baton: facts.batonVersion,
+        name: facts.name,
+        network: group?.network?.name ?? own,
+        epoch: facts.epoch,
+        nextEpoch: facts.nextEpoch,
+        startedAt: facts.startedAt,
+        notified: facts.notified,
+        counters: facts.counters,
+        groups: lending.groups.length,
+        survives: this.options.survives,
+      },
+      fds: [lock, ...network?.descriptors ?? []],
+    });
+    // The new one has its own duplicates now.
+    if (network !== known) network?.close();
+  }
+
+  /** Nothing comes of the takeover that was accepted, if there is one. */
+  abort(): void {
+    this.#current?.giver.lending?.giveUp();
+  }
+
+  /** @returns false when it answers no takeover */
+  answer(
+    { requests, result, reason }: Extract<ServiceEffect, { kind: "upgrade_result" }>,
+  ): boolean {
+    const all = this.#current === null ? this.#asked : [...this.#asked, this.#current];
+    const asked = all.find(({ request }) => requests.includes(request));
+    if (asked === undefined) return false;
+    const { logger } = this.options;
+    this.#asked = this.#asked.filter((each) => each !== asked);
+    if (result === "ok") {
+      logger.info("takeover: the new baton serves");
+      return true;
+    }
+    logger.error(`takeover ${result}: ${reason}`);
+    asked.giver.refuse(cutReason(reason ?? result));
+    if (this.#current === asked) this.#current = null;
+    return true;
+  }
+
+  /** The new baton has ended, and generation `epoch` goes on serving: as before the takeover. */
+  takeBack(epoch: number): void {
+    this.#current?.giver.lending?.takeBack(epoch);
+    this.#current = null;
+    this.options.adopter.restored();
+    this.takePath();
+  }
+
+  /** Another baton's socket is there: ours comes in its place. Never throws: this baton serves already. */
+  takePath(): void {
+    try {
+      this.socket.replace();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.options.logger.error(`nobody can take over from this baton: ${message}`);
+    }
+  }
+
+  close(): void {
+    for (const giver of [...this.#givers]) giver.close();
+    this.socket.close();
+  }
+}

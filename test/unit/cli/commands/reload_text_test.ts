@@ -1,0 +1,52 @@
+/** A reload's story in one line. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { lateLines, storyLine } from "../../../../src/cli/commands/reload_text.ts";
+
+const ARRIVAL = [
+  { phase: "pre-flight", epoch: 3, durationMs: 31 },
+  { phase: "starting", epoch: 3, durationMs: 402 },
+];
+const gone = { phase: "draining", epoch: 2, durationMs: 1204 };
+
+describe("storyLine()", () => {
+  it("tells of both generations, and of connections", () => {
+    const connections = { finished: 12, cut: 1, undecided: 2, moved: 3 };
+    assert.equal(
+      storyLine({ replaced: 2, phases: [...ARRIVAL, gone], failedIn: null, connections }),
+      "pre-flight 31 ms, starting 402 ms; generation 2: draining 1204 ms; " +
+        "connections: 12 finished, 1 cut, 2 undecided, 3 moved",
+    );
+  });
+
+  it("tells what is known by then", () => {
+    const phases = [...ARRIVAL, { ...gone, durationMs: null }];
+    assert.equal(
+      storyLine({ replaced: 2, phases }),
+      "pre-flight 31 ms, starting 402 ms; generation 2: draining still",
+    );
+    assert.equal(storyLine({ phases: ARRIVAL }), "pre-flight 31 ms, starting 402 ms");
+  });
+
+  it("is empty for a reload that was refused, and for a baton that tells none of it", () => {
+    assert.equal(storyLine({}), "");
+  });
+});
+
+describe("lateLines()", () => {
+  it("names what is opened late, and who answers there meanwhile", () => {
+    const at = (port: number) => `127.0.0.1:${port}`;
+    const late = [
+      { address: at(1), servedBy: 0, state: "waiting" },
+      { address: at(2), servedBy: null, state: "waiting" },
+      { address: at(3), servedBy: 0, state: "opened" },
+      { address: at(4), servedBy: 0, state: "given up" },
+    ] as const;
+    assert.deepEqual(lateLines({ late }, 1), [
+      `${at(1)}: generation 0 answers there until generation 1 does, or --ready-timeout is over`,
+      `${at(2)}: connections wait until generation 1 listens there, or --ready-timeout is over`,
+      `${at(4)}: not opened by generation 1 in --ready-timeout: the one before it had it open`,
+    ]);
+    assert.deepEqual(lateLines({}, 1), [], "a baton of an earlier build says nothing about it");
+  });
+});

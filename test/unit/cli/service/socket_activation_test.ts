@@ -1,0 +1,43 @@
+/** Listeners of the service manager count when the command is checked: they have names too. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { activate } from "../../../../src/cli/service/socket_activation.ts";
+import { ConfigError } from "../../../../src/config/values/errors.ts";
+import { buildConfig } from "../../../../src/config/load.ts";
+import type { Platform } from "../../../../src/platform/platform.ts";
+
+// Without LISTEN_PID nothing is asked of it but who we are.
+const PLATFORM = { runtime: { pid: 1 } } as Platform;
+/** As one baton tells it the next one. */
+const SOCKET = { name: "web", host: "127.0.0.1", port: 80, family: "inet", v6only: false };
+
+function activated(word: string, flags: Record<string, string[]>, sockets: readonly object[]) {
+  const flagValues = new Map(Object.entries(flags));
+  const config = buildConfig({ fileValues: null, flagValues, command: ["server", word] });
+  const env = sockets.length === 0 ? {} : { BATON_ACTIVATED: JSON.stringify(sockets) };
+  return activate(PLATFORM, config, env).config.listen.map(({ name }) => name);
+}
+
+describe("activate()", () => {
+  const ADMIN = { listen: ["admin=81"] };
+
+  it("lets the command name sockets of the service manager", () => {
+    assert.deepEqual(activated("{fd:web}", {}, [SOCKET]), ["web"]);
+    assert.deepEqual(activated("{fd:web}{fd:admin}", ADMIN, [SOCKET]), ["admin", "web"]);
+  });
+
+  it("refuses names that neither they nor --listen have", () => {
+    const refused: [word: string, flags: Record<string, string[]>, sockets: object[]][] = [
+      ["{fd:wbe}", {}, [SOCKET]],
+      ["{port:web}", ADMIN, []],
+      ["{fd:x}", ADMIN, [SOCKET]],
+    ];
+    for (const [word, flags, sockets] of refused) {
+      assert.throws(() => activated(word, flags, sockets), ConfigError, word);
+    }
+  });
+
+  it("leaves words of the server alone where nothing listens", () => {
+    assert.deepEqual(activated("f({fd:1})", {}, []), []);
+  });
+});

@@ -1,0 +1,44 @@
+/** What was cut is counted once, and counted also where the last look fails. */
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { CutRecord } from "../../../src/generation/cut_record.ts";
+
+function drain(busy: number[], undecided: number[] = [], waiting = 0, recount = () => {}) {
+  return { census: { busy: new Set(busy), undecided: new Set(undecided) }, waiting, recount };
+}
+
+it("each connection is counted once, whatever ends it, and whoever waits in the queue too", () => {
+  const facts = { cut: 0, undecided: 0 };
+  const record = new CutRecord(facts);
+  record.closed([1, 2]);
+  record.cutAll(drain([2, 3], [4], 2));
+  assert.deepEqual(facts, { cut: 5, undecided: 1 });
+  // KILL follows the stop signal.
+  record.cutAll(drain([3, 4, 5], [4], 2));
+  assert.deepEqual(facts, { cut: 6, undecided: 1 });
+});
+
+it("a last look that fails leaves what the one before has found", () => {
+  const facts = { cut: 0, undecided: 0 };
+  const fail = () => {
+    throw new Error("EMFILE");
+  };
+  assert.throws(() => new CutRecord(facts).cutAll(drain([1], [2], 0, fail)), /EMFILE/);
+  assert.deepEqual(facts, { cut: 1, undecided: 1 });
+});
+
+it("goes on counting where the baton before has stopped", () => {
+  const facts = { cut: 2, undecided: 1 };
+  new CutRecord(facts).cutAll(drain([1]));
+  assert.deepEqual(facts, { cut: 3, undecided: 1 });
+});
+
+it("what a process that outlives the signal has open is not cut, until it is told itself", () => {
+  const facts = { cut: 0, undecided: 0 };
+  const record = new CutRecord(facts);
+  record.cutAll(drain([1, 2], [3]));
+  assert.equal(record.spare([2, 3, 4]), 2);
+  assert.deepEqual(facts, { cut: 1, undecided: 0 });
+  record.cutAll(drain([2]));
+  assert.deepEqual(facts, { cut: 2, undecided: 0 });
+});

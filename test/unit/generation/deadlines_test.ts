@@ -1,0 +1,105 @@
+/** How long waits may take, and that an end which has begun with another wait takes no longer for it. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Config } from "../../../src/config/config.ts";
+import { PRESETS } from "../../../src/config/presets.ts";
+import { GracefulService, type GracefulServiceOptions } from "../../../src/pod/graceful_service.ts";
+import { StopPolicy } from "../../../src/generation/stop_policy.ts";
+import { Timers } from "../../../src/generation/timers.ts";
+import { Waits } from "../../../src/generation/deadlines.ts";
+
+const CONFIG = { readyTimeoutMs: 60_000, drainTimeMs: 8_000, stopTimeMs: 2_000 };
+
+/** A generation of a server that finishes its requests after its signal. */
+function generation() {
+  const said: string[] = [];
+  const timers = {
+    arm: (timer: string, delayMs: number) => said.push(`arm ${timer} ${delayMs}`),
+    disarm: () => {},
+    limit: (timer: string, delayMs: number) => said.push(`limit ${timer} ${delayMs}`),
+  };
+  return { timers, said, stopTimeMs: (drainMs: number) => drainMs + CONFIG.stopTimeMs };
+}
+
+describe("Waits", () => {
+  const handle = generation();
+  const waits = new Waits(CONFIG, new Map([[0, handle]]));
+
+  it("are as configured", () => {
+    for (const timer of ["ready", "drain", "stop", "health"] as const) waits.arm(timer, handle);
+    assert.deepEqual(handle.said.splice(0), [
+      ...["arm ready 60000", "arm drain 8000", "arm stop 10000", "arm health 10000"],
+    ]);
+  });
+
+  it("are shorter by what an end has waited for before, also those under way", () => {
+    waits.shortenDrains(3_000);
+    for (const timer of ["drain", "stop"] as const) waits.arm(timer, handle);
+    assert.deepEqual(handle.said.splice(0), [
+      ...["limit drain 5000", "limit stop 7000", "arm drain 5000", "arm stop 7000"],
+    ]);
+  });
+
+  it("are never less than nothing", () => {
+    waits.shortenDrains(9_000);
+    assert.deepEqual(handle.said.splice(0), ["limit drain 0", "limit stop 2000"]);
+  });
+});
+
+describe("StopPolicy.stopTimeMs()", () => {
+  const table: [string, graceful: boolean, restMs: number, expected: number][] = [
+    ["is --stop-time for a server whose requests the signal cuts", false, 5_000, 2_000],
+    ["is what is left of the drain time more for one that finishes them", true, 5_000, 7_000],
+    ["and never less than --stop-time", true, -1, 2_000],
+  ];
+  for (const [name, graceful, restMs, expected] of table) {
+    it(name, () => {
+      const preset = PRESETS.find((each) => each.graceful === graceful);
+      assert.ok(preset !== undefined);
+      const config = { ...CONFIG, drain: "auto", stopSignal: null } as unknown as Config;
+      assert.equal(new StopPolicy(config, preset).stopTimeMs(restMs), expected);
+    });
+  }
+});
+
+describe("Timers.limit()", () => {
+  it("brings forward what would come later, and nothing else", async () => {
+    const fired: string[] = [];
+    const timers = new Timers<"late" | "soon" | "none">((name) => fired.push(name));
+    timers.arm("late", 60_000);
+    timers.arm("soon", 1);
+    for (const name of ["late", "soon", "none"] as const) timers.limit(name, 20);
+    while (fired.length < 2) await sleep(5);
+    assert.deepEqual(fired, ["soon", "late"]);
+    timers.arm("late", 60_000);
+    timers.arm("soon", 1);
+    timers.limit("soon", 60_000);
+    while (fired.length < 3) await sleep(5);
+    assert.deepEqual(fired[2], "soon");
+    timers.clear();
+  });
+});
+
+describe("GracefulService", () => {
+  it("takes what lingering took beyond its least time off the drain time", async () => {
+    const [minDrainMs, drainTimeMs] = [20, 100];
+    const { promise, resolve } = Promise.withResolvers<number | undefined>();
+    const service = new GracefulService({
+      platform: {},
+      config: { ...CONFIG, drainTimeMs, quietMs: 0, readyDelayMs: 0 },
+      logger: { info: () => {} },
+      ...{ minDrainMs, exceptPort: null, inPod: false, ports: () => [1], probesAccepted: () => 0 },
+      supervisor: {
+        servingEpoch: 0,
+        endLiveness: () => {},
+        stop: (spentMs?: number) => resolve(spentMs),
+      },
+    } as unknown as GracefulServiceOptions);
+    // No news: so it lingers as long as it may.
+    service.pod.traffic.look = () => null;
+    service.stop();
+    const spentMs = await promise;
+    assert.ok(spentMs !== undefined && spentMs >= drainTimeMs / 2, `${spentMs} ms`);
+  });
+});

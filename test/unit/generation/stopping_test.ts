@@ -1,0 +1,122 @@
+/** Whose connections are moved when a generation is replaced, and for how long the next one must be able to take them. */
+import type { RunningContext } from "../../../src/generation/context.ts";
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { PRESETS } from "../../../src/config/presets.ts";
+import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
+import { type Stoppable, Stopping } from "../../../src/generation/stopping.ts";
+import { NO_FACTS } from "../../../src/succession/state/resume_state.ts";
+
+const EPOCH = 3;
+
+/** A generation without processes, connections and listeners: it is drained as soon as it can be. */
+function generation(takesConnections: boolean, needed = { isNeeded: false }) {
+  const { promise: drained, resolve } = Promise.withResolvers<void>();
+  let calls = 0;
+  const crossings = { inodes: new Set(), owes: false };
+  const moving = new Map<number, () => void>();
+  const context = {
+    platform: {},
+    listeners: { groups: [], groupsOf: () => [], standsIn: () => needed.isNeeded },
+    config: { drain: "auto", stopSignal: null, quietMs: 0, drainTimeMs: 60_000, stopTimeMs: 0 },
+    preset: PRESETS.find(({ graceful }) => !graceful),
+    migration: { moving, abandon: () => calls++, crossings },
+    dispatch: ({ kind }: ServiceEvent) => kind === "drained" && resolve(),
+    log: () => {},
+    logError: () => {},
+  } as unknown as RunningContext;
+  const facts = { ...NO_FACTS, takesConnections };
+  const target: Stoppable = { context, epoch: EPOCH, facts, process: null, processes: () => [] };
+  return {
+    stopping: new Stopping(target),
+    facts,
+    moving,
+    drained,
+    crossings,
+    abandoned: () => calls,
+  };
+}
+
+describe("Stopping.drain()", () => {
+  const cases: [takes: boolean, heirTakes: boolean, isLast: boolean, moves: boolean][] = [
+    [true, true, false, true],
+    // Its shutdown(2) is not trapped: it could end what is the heir's already.
+    [false, true, false, false],
+    [true, false, false, false],
+    [true, true, true, false],
+  ];
+  for (const [takes, heirTakes, isLast, moves] of cases) {
+    const asked = (is: boolean) => is ? "asked" : "not asked";
+    const why = `it is ${asked(takes)}, its heir ${asked(heirTakes)}${isLast ? ", a stop" : ""}`;
+    test(`${moves ? "moves" : "leaves"} connections: ${why}`, async () => {
+      const { stopping, facts, moving, drained } = generation(takes);
+      stopping.drain(isLast, heirTakes);
+      assert.deepEqual(
+        [...moving.keys()],
+        moves ? [EPOCH] : [],
+        "until then its heirs must take them",
+      );
+      if (!isLast) await drained;
+      assert.equal(facts.kept !== null, moves);
+      assert.equal(moving.size, 0, "all are on their way");
+      stopping.cancel();
+    });
+  }
+
+  test("lets connections stay when who would get them is to stop", async () => {
+    const { stopping, facts, moving, drained } = generation(true);
+    stopping.drain(false, true);
+    moving.get(EPOCH)?.();
+    assert.equal(moving.size, 0);
+    await drained;
+    assert.equal(facts.kept, null);
+  });
+
+  test("moves them only when it is not needed beside its heir any more", async () => {
+    const needed = { isNeeded: true };
+    const { stopping, facts, moving, drained } = generation(true, needed);
+    stopping.drain(false, true);
+    assert.equal(moving.size, 0, "it goes on, and would read from them too");
+    await drained;
+    assert.equal(facts.kept, null);
+    needed.isNeeded = false;
+    stopping.drain(false, true);
+    assert.deepEqual([...moving.keys()], [EPOCH]);
+    stopping.cancel();
+  });
+
+  test("says so to all others when it is the last", () => {
+    const { stopping, abandoned } = generation(true);
+    stopping.drain(true, false);
+    assert.equal(abandoned(), 1);
+    stopping.cancel();
+  });
+
+  test("waits, as the last, for requests that are on their way to it", async () => {
+    const { stopping, crossings, drained } = generation(true);
+    crossings.owes = true;
+    stopping.drain(true, false);
+    let isDrained = false;
+    const end = drained.then(() => isDrained = true);
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    // Its next look but one: the first has taken place.
+    let looks = 0;
+    Object.defineProperty(crossings, "owes", {
+      get: () => {
+        if (++looks === 2) resolve();
+        return looks <= 2;
+      },
+    });
+    await asked;
+    assert.equal(isDrained, false);
+    await end;
+    assert.equal(looks, 3);
+  });
+
+  test("is not on the way any more when it is cancelled", () => {
+    const { stopping, moving } = generation(true);
+    stopping.drain(false, true);
+    stopping.cancel();
+    assert.equal(moving.size, 0);
+  });
+});

@@ -1,0 +1,44 @@
+/** When the next generation is asked about each accept: the mode, and the rate of new connections. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { AUTO_RATE, ConnectionRate, trapsAccept } from "../../../src/migration/rate.ts";
+
+describe("trapsAccept()", () => {
+  const cases: ["auto" | "migrate" | "leave", number | null, boolean][] = [
+    ["leave", 0, false],
+    ["leave", null, false],
+    ["migrate", 1_000_000, true],
+    ["migrate", null, true],
+    ["auto", 0, true],
+    ["auto", AUTO_RATE, true],
+    ["auto", AUTO_RATE + 1, false],
+    ["auto", null, true],
+  ];
+  for (const [mode, rate, expected] of cases) {
+    test(`${mode}, ${rate ?? "an unknown number of"} connections a second: ${expected}`, () => {
+      assert.equal(trapsAccept(mode, rate), expected);
+    });
+  }
+});
+
+describe("ConnectionRate", () => {
+  test("is counted from one reload to the next", () => {
+    let count: number | null = 100;
+    let now = 0;
+    const rate = new ConnectionRate(() => count, () => now);
+    now = 500;
+    assert.equal(rate.take(), null, "too early to tell");
+    [count, now] = [600, 1_000];
+    assert.equal(rate.take(), 500);
+    [count, now] = [10_600, 1_100];
+    assert.equal(rate.take(), 500, "the last one that is known");
+    [count, now] = [1_600, 3_000];
+    assert.equal(rate.take(), 500);
+    [count, now] = [null, 5_000];
+    assert.equal(rate.take(), null);
+    [count, now] = [7_000, 7_000];
+    assert.equal(rate.take(), null, "nobody knows where it began");
+    [count, now] = [7_000, 9_000];
+    assert.equal(rate.take(), 0);
+  });
+});

@@ -1,0 +1,46 @@
+/** For how long requests are held back: rounds that grow, and times in which nobody is. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Rounds } from "../../../src/migration/rounds.ts";
+
+/** Lengths of the rounds that begin within `forMs`, looked at every millisecond. */
+function lengths(connections: number, forMs: number): number[] {
+  const rounds = new Rounds(0, 60_000);
+  const starts = new Set<number>();
+  for (let atMs = 0; atMs < forMs; atMs++) {
+    rounds.turn(atMs, connections);
+    starts.add(rounds.sinceMs);
+  }
+  const sorted = [...starts];
+  return sorted.slice(1).map((start, i) => start - sorted[i]!);
+}
+
+describe("Rounds", () => {
+  test("are as long as one request of each takes, and grow to a second", () => {
+    assert.deepEqual(lengths(0, 1_000), [20, 30, 45, 68, 102, 152, 228, 342]);
+    assert.deepEqual(lengths(256, 6_000), [276, 414, 621, 932, 1_000, 1_000, 1_000]);
+    assert.deepEqual(lengths(10_000, 3_000), [1_000, 1_000]);
+  });
+
+  const cases: [number, boolean][] = [
+    [0, true],
+    [9_999, true],
+    [10_000, false],
+    [19_999, false],
+    [20_000, true],
+    [30_000, false],
+    [49_999, true],
+    [50_000, true],
+    [59_999, true],
+    [70_000, true],
+  ];
+  for (const [atMs, expected] of cases) {
+    test(`${atMs} ms of a drain time of 60 s: ${expected ? "held" : "left alone"}`, () => {
+      assert.equal(new Rounds(1_000, 60_000).isAttempt(1_000 + atMs), expected);
+    });
+  }
+
+  test("a short drain time is one attempt", () => {
+    for (const atMs of [0, 2_000, 6_000]) assert.ok(new Rounds(0, 10_000).isAttempt(atMs));
+  });
+});

@@ -1,0 +1,208 @@
+/** What a generation is started with, resolved anew each time. */
+import assert from "node:assert/strict";
+import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { describe, test } from "node:test";
+import type { Config } from "../../../src/config/config.ts";
+import { ConfigError } from "../../../src/config/values/errors.ts";
+import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
+import {
+  launchPlan,
+  logicalDirectory,
+  originalFileLimit,
+  type PlanContext,
+} from "../../../src/process/launch_plan.ts";
+import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
+import { spawnShell } from "../../support/own_child.ts";
+import { commandLine } from "../../support/proc.ts";
+import { tempDir } from "../../support/temp_dir.ts";
+import { testPlatform } from "../../support/test_platform.ts";
+import { waitUntil } from "../../support/wait_until.ts";
+
+const NOTIFY = "/run/baton/web.notify.3";
+const NO_PID = 2 ** 30;
+
+/** As much of a Config as a plan is made of. */
+function context(
+  config: Partial<Config> = {},
+  more: Partial<PlanContext> = {},
+): PlanContext {
+  const needed = {
+    command: ["server"],
+    envFile: null,
+    listen: [],
+    orphan: "die",
+    survive: false,
+    ...config,
+  };
+  return {
+    config: needed as unknown as Config,
+    env: {},
+    directory: "/srv/app",
+    pid: 77,
+    trap: [49, 50],
+    fileLimit: null,
+    ...more,
+  };
+}
+
+describe("launchPlan()", () => {
+  test("is complete without listeners", { timeout: TEST_TIMEOUT_MS }, () => {
+    const plan = launchPlan(
+      context({ command: ["node", "app.js"] }, { env: { A: "1" } }),
+      3,
+      NOTIFY,
+    );
+    assert.deepEqual(plan, {
+      argv: ["node", "app.js"],
+      env: {
+        A: "1",
+        BATON_EPOCH: "3",
+        RESTART_EPOCH: "3",
+        NOTIFY_SOCKET: NOTIFY,
+        PWD: "/srv/app",
+        GODEBUG: "multipathtcp=0",
+      },
+      cwd: "/srv/app",
+      members: 0,
+      setListenPid: false,
+      trap: [49, 50],
+      waits: false,
+      parentDeathSignal: 15,
+      parentPid: 77,
+      fileLimit: null,
+    });
+  });
+
+  test("with listeners fills the command line and asks for LISTEN_PID", {
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    const listen = ["web=127.0.0.1:8080", "[::1]:81"].map(parseListenSpec);
+    const command = ["server", "--fd={fd:web}", "{port:listen1}"];
+    const plan = launchPlan(context({ command, listen }, { fileLimit: 1024 }), 0, NOTIFY);
+    assert.deepEqual(plan.argv, ["server", "--fd=3", "81"]);
+    assert.deepEqual([plan.members, plan.setListenPid, plan.fileLimit], [2, true, 1024]);
+    assert.equal(plan.env["LISTEN_FDNAMES"], "web:listen1");
+    assert.equal("LISTEN_PID" in plan.env, false);
+  });
+
+  test("keeps an orphan alive when asked to", { timeout: TEST_TIMEOUT_MS }, () => {
+    assert.equal(launchPlan(context({ orphan: "keep" }), 0, NOTIFY).parentDeathSignal, 0);
+  });
+
+  test("lets it outlive baton, and wait until it is known, when asked to", {
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    const plan = launchPlan(context({ survive: true }), 0, NOTIFY);
+    assert.deepEqual([plan.waits, plan.parentDeathSignal], [true, 0]);
+  });
+
+  for (
+    const [given, expected] of [
+      [undefined, "multipathtcp=0"],
+      ["", "multipathtcp=0"],
+      ["gctrace=1", "gctrace=1,multipathtcp=0"],
+      ["multipathtcp=1", "multipathtcp=1"],
+      ["gctrace=1,multipathtcp=0", "gctrace=1,multipathtcp=0"],
+    ] as const
+  ) {
+    test(`GODEBUG ${JSON.stringify(given)} becomes ${expected}: MPTCP cannot be steered`, {
+      timeout: TEST_TIMEOUT_MS,
+    }, () => {
+      const env = given === undefined ? {} : { GODEBUG: given };
+      assert.equal(launchPlan(context({}, { env }), 0, NOTIFY).env["GODEBUG"], expected);
+    });
+  }
+});
+
+describe("launchPlan() with an environment file", () => {
+  test("reads it anew for each generation, over baton's own environment", {
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    using dir = tempDir();
+    const envFile = dir.write("env", "VERSION=1\nGODEBUG=x=1\nNOTIFY_SOCKET=/mine\n");
+    const env = { VERSION: "0", HOME: "/root" };
+    const plan = (epoch: number) => launchPlan(context({ envFile }, { env }), epoch, NOTIFY).env;
+    const first = plan(0);
+    assert.deepEqual([first["VERSION"], first["HOME"]], ["1", "/root"]);
+    assert.equal(first["GODEBUG"], "x=1,multipathtcp=0");
+    assert.equal(first["NOTIFY_SOCKET"], NOTIFY, "what baton must say, it says");
+    writeFileSync(envFile, "VERSION=2\n");
+    assert.equal(plan(1)["VERSION"], "2");
+  });
+
+  test("finds it in the server's directory", { timeout: TEST_TIMEOUT_MS }, () => {
+    using dir = tempDir();
+    dir.write("env", "A=1\n");
+    const plan = launchPlan(context({ envFile: "env" }, { directory: dir.path }), 0, NOTIFY);
+    assert.equal(plan.env["A"], "1");
+  });
+
+  test("fails with its full path when it is missing or wrong", { timeout: TEST_TIMEOUT_MS }, () => {
+    using dir = tempDir();
+    const failing = (envFile: string) => () => launchPlan(context({ envFile }), 0, NOTIFY);
+    const isConfigError = (pattern: RegExp) => (error: unknown) => {
+      assert.ok(error instanceof ConfigError);
+      assert.match(error.message, pattern);
+      return true;
+    };
+    const missing = dir.join("none");
+    assert.throws(
+      failing(missing),
+      isConfigError(new RegExp(`^Cannot read --env-file ${missing}: `)),
+    );
+    assert.throws(failing("none"), isConfigError(/^Cannot read --env-file \/srv\/app\/none: /));
+    assert.throws(
+      failing(dir.write("bad", "ok=1\nno\n")),
+      isConfigError(/bad line 2: want NAME=VALUE/),
+    );
+  });
+});
+
+describe("logicalDirectory()", () => {
+  test("keeps the symlinks of $PWD when it names the same directory", {
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    using dir = tempDir();
+    const release = dir.join("release1");
+    const current = dir.join("current");
+    mkdirSync(release);
+    symlinkSync(release, current);
+    const physical = realpathSync(current);
+    assert.equal(logicalDirectory({ PWD: current }, physical), current);
+    assert.equal(logicalDirectory({ PWD: physical }, physical), physical);
+    for (const wrong of [undefined, "", "release1", dir.path, dir.join("none"), "/\0"]) {
+      const env: Record<string, string> = wrong === undefined ? {} : { PWD: wrong };
+      assert.equal(logicalDirectory(env, physical), physical, String(wrong));
+    }
+    rmSync(release, { recursive: true });
+    assert.equal(logicalDirectory({ PWD: current }, physical), physical, "it is gone");
+  });
+
+  test("believes the kernel where it may not look", {
+    skip: process.getuid!() === 0 && "root may look everywhere",
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    assert.equal(logicalDirectory({ PWD: "/root/app" }, "/tmp"), "/tmp");
+  });
+});
+
+describe("originalFileLimit()", () => {
+  test("is the parent's soft limit, when ours was raised above it", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const [, hard] = platform.processes.fileLimit();
+    const { read, write } = platform.descriptors.pipe();
+    const descriptors = [read, 2, 2];
+    await using parent = spawnShell(platform, "ulimit -Sn 99; exec cat", { descriptors });
+    await waitUntil(() => commandLine(parent.pid)[0] === "cat", { what: "its limit is set" });
+    assert.equal(originalFileLimit(parent.pid, [hard, hard]), 99);
+    assert.equal(originalFileLimit(parent.pid, [99, hard]), null, "ours is the same");
+    assert.equal(originalFileLimit(parent.pid, [50, hard]), null, "ours is lower");
+    assert.equal(originalFileLimit(parent.pid, [hard - 1, hard - 1]), null, "another hard limit");
+    assert.equal(originalFileLimit(NO_PID, [hard, hard]), null, "no such parent");
+    read.close();
+    write.close();
+  });
+});

@@ -1,0 +1,48 @@
+/** What a server's end is reported as: every exit status and every signal, asked for and not. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { describeExit, reportExit } from "../../../src/report/exit_report.ts";
+
+const ALL = Array.from({ length: 256 }, (_, code) => code);
+const SIGNALS = Array.from({ length: 64 }, (_, index) => index + 1);
+const TERM = 15;
+const UNASKED = { stopSignal: null, daemonized: false, hints: [] } as const;
+const ASKED = { ...UNASKED, stopSignal: TERM } as const;
+
+describe("reportExit()", () => {
+  test("passes every exit status on, 0 to 255", () => {
+    for (const code of ALL) {
+      const report = reportExit({ kind: "exited", code }, UNASKED);
+      assert.deepEqual(report, { status: code, asTold: false, text: `exit status ${code}` });
+    }
+  });
+
+  test("passes every signal on as 128+n", () => {
+    for (const signal of SIGNALS) {
+      const { status, asTold } = reportExit({ kind: "signalled", signal }, UNASKED);
+      assert.deepEqual([status, asTold], [128 + signal, false], `signal ${signal}`);
+    }
+  });
+
+  test("knows an end that was asked for: 0, 128+TERM, TERM itself, and no other", () => {
+    const told = ALL.filter((code) => reportExit({ kind: "exited", code }, ASKED).asTold);
+    assert.deepEqual(told, [0, 128 + TERM]);
+    const signals = SIGNALS.filter((signal) =>
+      reportExit({ kind: "signalled", signal }, ASKED).asTold
+    );
+    assert.deepEqual(signals, [TERM]);
+    assert.equal(reportExit({ kind: "unknown" }, ASKED).asTold, true);
+    assert.equal(reportExit({ kind: "unknown" }, UNASKED).asTold, false);
+  });
+
+  test("an end of what went to the background is none that was asked for", () => {
+    const report = reportExit({ kind: "exited", code: 0 }, { ...UNASKED, daemonized: true });
+    assert.deepEqual([report.status, report.asTold], [1, false]);
+  });
+
+  test("says what may have been the reason", () => {
+    const { text } = reportExit({ kind: "exited", code: 3 }, { ...UNASKED, hints: ["a", "b"] });
+    assert.equal(text, "exit status 3 (a; b)");
+    assert.match(describeExit({ kind: "signalled", signal: 11 }), /SIGSEGV/);
+  });
+});

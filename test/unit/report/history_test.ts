@@ -1,0 +1,45 @@
+/** What is remembered of a reload when the generation that it has replaced is gone. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
+import { INITIAL_STATE, type ServiceState } from "../../../src/lifecycle/service.ts";
+import { History } from "../../../src/report/history.ts";
+
+const READY: ServiceEvent = { kind: "ready", epoch: 1 };
+
+function state(...generations: [epoch: number, state: "serving" | "probing" | "draining"][]) {
+  const described = generations.map(([epoch, phase]) => ({
+    ...{ epoch, state: phase, outcome: null, reason: null },
+  }));
+  return { ...INITIAL_STATE, generations: described } as unknown as ServiceState;
+}
+
+describe("History", () => {
+  for (const again of [0, 1, 2]) {
+    test(`knows what a reload has cut when the new generation is ready ${again + 1} times`, () => {
+      const history = new History();
+      history.started(0, new Date(0));
+      history.started(1, new Date(0));
+      history.before(READY, state([0, "serving"], [1, "probing"]));
+      history.reloaded({ epoch: 1, result: "ok", reason: null, durationMs: 5 });
+      for (let i = 0; i < again; i++) history.before(READY, state([0, "draining"], [1, "serving"]));
+      const kept = { moved: 3, finished: 2, left: 1 };
+      history.ended(0, { cut: 7, kept });
+      assert.equal(history.lastReload?.connectionsCut, 7);
+      assert.deepEqual(history.lastReload?.connectionsKept, kept);
+    });
+  }
+
+  test("knows what was cut of a generation that was rolled back, and of each by itself", () => {
+    const history = new History();
+    for (const epoch of [0, 1]) history.started(epoch, new Date(0));
+    history.before(READY, state([0, "serving"], [1, "probing"]));
+    history.after(state([0, "serving"], [1, "draining"]));
+    history.reloaded({ epoch: 1, result: "ok", reason: null, durationMs: 5 });
+    history.rolledBack(1, "it is ill");
+    const view = history.ended(1, { cut: 3, undecided: 2, kept: null });
+    for (const known of [view, history.lastReload]) {
+      assert.deepEqual([known?.connectionsCut, known?.connectionsUndecided], [3, 2]);
+    }
+  });
+});

@@ -1,0 +1,48 @@
+/** What the next baton finds of trapped calls: all that have no answer yet, those that wait for one too. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Journal } from "../../../../src/succession/state/journal.ts";
+
+function journal(): Journal {
+  return new Journal({
+    keeper: () => null,
+    pack: () => assert.fail("there is nobody to keep it"),
+    logger: null as never,
+  });
+}
+
+const call = (id: bigint) => ({ id, tid: 7, call: 50, args: [3n, 128n] });
+
+describe("Journal.during()", () => {
+  const listed = ({ calls }: Journal) => calls.map(({ id }) => id);
+
+  test("lists a call until it is answered, which may take more than one time", () => {
+    const written = journal();
+    const answers = [false, false, true];
+    for (const answer of answers) {
+      written.during(0, call(1n), () => {
+        assert.deepEqual(listed(written), ["1"]);
+        return answer;
+      });
+      assert.deepEqual(listed(written), answer ? [] : ["1"]);
+    }
+  });
+
+  test("does not list what was let go on when something went wrong", () => {
+    const written = journal();
+    assert.throws(() =>
+      written.during(0, call(1n), () => {
+        throw new Error("it was let through");
+      })
+    );
+    assert.deepEqual(listed(written), []);
+  });
+
+  test("forget() ends the waits of one generation", () => {
+    const written = journal();
+    written.during(0, call(1n), () => false);
+    written.during(1, call(2n), () => false);
+    written.forget(0);
+    assert.deepEqual(listed(written), ["2"]);
+  });
+});
