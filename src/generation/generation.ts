@@ -21,7 +21,7 @@ import { Stopping } from "./stopping.ts";
 import { Tenancy } from "./adopt_target.ts";
 import { Timers } from "./timers.ts";
 
-export class Running implements GenerationHandle {
+export class RunningGeneration implements GenerationHandle {
   startedAt = new Date();
   readonly gate: Gate;
   readonly health: GenerationHealth;

@@ -12,7 +12,7 @@ export function nextRequest(): number {
   return next++;
 }
 
-export class Answers<Report extends { durationMs: number }> {
+export class PendingRequests<Report extends { durationMs: number }> {
   readonly #pending = new Map<number, Pending<Report>>();
 
   /** A new request. */

@@ -7,7 +7,7 @@ import type { ServiceState } from "../lifecycle/service.ts";
 import { bakingOf, servingOf } from "../lifecycle/state.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
-import { Answers } from "../report/pending_requests.ts";
+import { PendingRequests } from "../report/pending_requests.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
 import { PassiveWatch } from "./passive_watch.ts";
@@ -29,7 +29,7 @@ export interface TrialParts {
 }
 
 export class Trials {
-  readonly requests = new Answers<TrialReport>();
+  readonly requests = new PendingRequests<TrialReport>();
   readonly #ramp = new Ramp();
   readonly #watch: ShareWatch;
   readonly #health: PassiveWatch;

@@ -10,7 +10,7 @@ import { Kept } from "./state/named_descriptors.ts";
 import { filterName, type GenerationRecord, notifyName } from "./state/resume_state.ts";
 import type { ForeignGeneration } from "./predecessor_generation.ts";
 import { answerPending, outputsOf, resumeWaits, type ServiceParts } from "./resume.ts";
-import { Running } from "../generation/generation.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 
 /** @returns the epochs of those that were adopted */
 export function adoptOrphans(parts: ServiceParts, foreign: ForeignGeneration): Set<number> {
@@ -46,9 +46,9 @@ export function adoptOrphans(parts: ServiceParts, foreign: ForeignGeneration): S
   return epochs;
 }
 
-function goOnWith(parts: ServiceParts, record: GenerationRecord, kept: Kept): Running {
+function goOnWith(parts: ServiceParts, record: GenerationRecord, kept: Kept): RunningGeneration {
   const { epoch, heirOf, wantsNotification } = record;
-  const running = new Running(parts.context, epoch, { heirOf, wantsNotification });
+  const running = new RunningGeneration(parts.context, epoch, { heirOf, wantsNotification });
   parts.running.set(epoch, running);
   running.resume({
     record,

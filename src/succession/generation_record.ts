@@ -7,10 +7,10 @@ import {
   type OutputInHand,
   outputName,
 } from "./state/resume_state.ts";
-import type { Running } from "../generation/generation.ts";
+import type { RunningGeneration } from "../generation/generation.ts";
 
 /** @returns null for a generation without processes: there is nothing to go on with */
-export function recordOf(running: Running): GenerationRecord | null {
+export function recordOf(running: RunningGeneration): GenerationRecord | null {
   const { process: server, epoch, heirOf } = running;
   if (server === null || running.hasEnded) return null;
   return {
@@ -28,20 +28,20 @@ export function recordOf(running: Running): GenerationRecord | null {
 }
 
 /** What of its output this baton has read and not passed on. */
-function outputInHand(running: Running): OutputInHand[] {
+function outputInHand(running: RunningGeneration): OutputInHand[] {
   return (running.process?.output.ends ?? []).flatMap(({ target, inHand }) =>
     inHand.length === 0 ? [] : [{ target, base64: toBase64(inHand) }]
   );
 }
 
 /** The same as `recordOf`, for the program that this process becomes in this moment. */
-export function luggageOf(running: Running): GenerationRecord | null {
+export function luggageOf(running: RunningGeneration): GenerationRecord | null {
   const record = recordOf(running);
   return record && { ...record, outputInHand: outputInHand(running) };
 }
 
 /** What it needs besides its members. */
-export function descriptorsOf(running: Running): [name: string, fd: Fd][] {
+export function descriptorsOf(running: RunningGeneration): [name: string, fd: Fd][] {
   const { process: server, epoch } = running;
   const found: [string, Fd][] = [];
   if (server?.filter) found.push([filterName(epoch), server.filter]);

@@ -4,7 +4,7 @@ import { outlivesBaton } from "../config/config.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
-import { Running } from "../generation/generation.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 import type { HandoverFacts } from "./upgrader.ts";
 
 export interface HandoverSources {
@@ -19,7 +19,7 @@ export function handoverFacts(sources: HandoverSources, state: ServiceState): Ha
   const serving = servingOf(state);
   const running = serving ? sources.running.get(serving.epoch) : undefined;
   const { ok, failed, crashes } = history;
-  const leader = running instanceof Running ? running.process : null;
+  const leader = running instanceof RunningGeneration ? running.process : null;
   const outlives = leader !== null && outlivesBaton(context.config);
   return {
     name: context.config.name,

@@ -32,7 +32,7 @@ import type { ControlDoor } from "./in_place_upgrade.ts";
 import { descriptorsOf, luggageOf, recordOf } from "./generation_record.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
-import { Running } from "../generation/generation.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 import type { ResumedOutput } from "../process/server_process.ts";
 import type { Waits } from "../generation/deadlines.ts";
 
@@ -63,10 +63,10 @@ export interface ServiceParts {
 export function packService(
   parts: ServiceParts,
   service: ServiceState,
-  toRecord: (running: Running) => GenerationRecord | null = recordOf,
+  toRecord: (running: RunningGeneration) => GenerationRecord | null = recordOf,
 ): Luggage {
   const { options, context, history } = parts;
-  const generations = [...parts.running.values()].filter((handle) => handle instanceof Running);
+  const generations = [...parts.running.values()].filter((handle) => handle instanceof RunningGeneration);
   const records = generations.map(toRecord).filter((record) => record !== null);
   const groups = context.listeners.groups;
   const state: ResumeState = {
@@ -127,7 +127,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   for (const inode of state.ephemeral) context.adopter.ephemeral.add(inode);
   for (const record of state.generations) {
     const { epoch, heirOf, wantsNotification } = record;
-    const running = new Running(context, epoch, { heirOf, wantsNotification });
+    const running = new RunningGeneration(context, epoch, { heirOf, wantsNotification });
     parts.running.set(epoch, running);
     running.resume({
       record,
@@ -230,7 +230,7 @@ export function catchUp(
       dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
     }
   }
-  const generations = [...running.values()].filter((handle) => handle instanceof Running);
+  const generations = [...running.values()].filter((handle) => handle instanceof RunningGeneration);
   for (const generation of generations) if (generation.process?.isForeign) generation.catchUp();
   answerPending(context, generations, state);
   // What has crashed waits for no back-off: there was a pause already.
@@ -240,7 +240,7 @@ export function catchUp(
 /** Trapped calls that the baton before had taken, and not answered. */
 export function answerPending(
   context: RunningContext,
-  generations: readonly Running[],
+  generations: readonly RunningGeneration[],
   state: ResumeState,
 ): void {
   for (const { epoch, id, tid, call, args } of state.calls) {
@@ -262,7 +262,7 @@ export function resumeWaits(
   const serving = running.get(generations.find(({ state }) => state === "serving")?.epoch ?? NaN);
   for (const { epoch, state: phase, outcome } of generations) {
     const handle = running.get(epoch);
-    if (!(handle instanceof Running)) continue;
+    if (!(handle instanceof RunningGeneration)) continue;
     if (phase === "serving" || phase === "baking") handle.health.startLive();
     if (phase === "serving" && !handle.facts.isSettled) waits.arm("health", handle);
     if (phase === "draining") {

@@ -13,7 +13,7 @@ import type { ServiceEffect, ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { HANDOVER_VERSION, type HandoverState } from "./upgrade/protocol.ts";
 import { Successor } from "./upgrade/successor.ts";
-import { Answers } from "../report/pending_requests.ts";
+import { PendingRequests } from "../report/pending_requests.ts";
 import type { Children } from "../process/children.ts";
 import type { UpgradeReport } from "../report/snapshot.ts";
 
@@ -48,7 +48,7 @@ export class Upgrader {
   #successorPid: number | null = null;
   /** Program of the next upgrade, when another one was asked for. */
   #program: string | null = null;
-  readonly #answers = new Answers<UpgradeReport>();
+  readonly #answers = new PendingRequests<UpgradeReport>();
 
   constructor(readonly options: UpgraderOptions) {}
 

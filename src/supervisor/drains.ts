@@ -2,7 +2,7 @@
 import type { RunningContext } from "../generation/context.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
-import { Running } from "../generation/generation.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
 import type { Waits } from "../generation/deadlines.ts";
 
@@ -24,7 +24,7 @@ export class Drains {
   ): void {
     const go = () => this.#go(old, stopping, heir);
     // Another baton's generation has that one's hooks.
-    if (!(old instanceof Running)) return go();
+    if (!(old instanceof RunningGeneration)) return go();
     const { outcome } = generations.find(({ epoch }) => epoch === old.epoch) ?? {};
     const reason = stopping ? "stop" : outcome === "rolled back" ? "rollback" : "reload";
     const occasion = { current: heir, old, reason };
@@ -40,7 +40,7 @@ export class Drains {
     stopping: boolean,
     heir: GenerationHandle | null,
   ): void {
-    if (old instanceof Running && !this.parts.hooks.holds(old.epoch)) this.#go(old, stopping, heir);
+    if (old instanceof RunningGeneration && !this.parts.hooks.holds(old.epoch)) this.#go(old, stopping, heir);
   }
 
   #go(old: GenerationHandle | undefined, stopping: boolean, heir: GenerationHandle | null): void {

@@ -10,7 +10,7 @@ import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { longestStartMs } from "../config/hook_times.ts";
 import { provideSpares } from "../steering/standby.ts";
 import { adoptOrphans } from "../succession/adopt_orphans.ts";
-import { Answers } from "../report/pending_requests.ts";
+import { PendingRequests } from "../report/pending_requests.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { Drains } from "./drains.ts";
 import { ForeignGeneration, type OldBaton } from "../succession/predecessor_generation.ts";
@@ -21,7 +21,7 @@ import { InPlaceUpgrade } from "../succession/in_place_upgrade.ts";
 import { Offers } from "../succession/takeover_offers.ts";
 import { packLuggage, resumeWaits, unpackService } from "../succession/resume.ts";
 import { answerReload } from "./reload_answer.ts";
-import { Running } from "../generation/generation.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 import type { ReloadReport } from "../report/snapshot.ts";
 import { ServiceHooks } from "./service_hooks.ts";
 import { Starts } from "./starts.ts";
@@ -34,7 +34,7 @@ import { Waits } from "../generation/deadlines.ts";
 export class Effects {
   readonly running = new Map<number, GenerationHandle>();
   readonly history = new History();
-  readonly reloads = new Answers<ReloadReport>();
+  readonly reloads = new PendingRequests<ReloadReport>();
   readonly upgrader: Upgrader;
   readonly #inPlace: InPlaceUpgrade;
   /** Null: nobody may take over from this baton. */
@@ -260,7 +260,7 @@ export class Effects {
     const running = this.running.get(epoch);
     if (running === undefined) return;
     const { outcome = null, pid = null } = this.history.ended(epoch, running.losses) ?? {};
-    if (!(running instanceof Running) || pid === null) return;
+    if (!(running instanceof RunningGeneration) || pid === null) return;
     const current = this.#servingIn(state);
     this.hooks.ended({ epoch, pid }, current, outcome ?? "ended");
   }

@@ -13,7 +13,7 @@ import type { Group } from "../steering/group.ts";
 import { ForeignGeneration } from "../succession/predecessor_generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
-import { Running } from "../generation/generation.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 import type { LateView } from "../report/snapshot.ts";
 
 const LOOK_MS = 250;
@@ -116,7 +116,7 @@ export class LateListeners {
     const { context: { listeners }, running } = this.parts;
     try {
       for (const generation of running.values()) {
-        if (!(generation instanceof Running) || generation.hasEnded) continue;
+        if (!(generation instanceof RunningGeneration) || generation.hasEnded) continue;
         generation.tenancy.refreshListeners();
         listeners.standDown(generation.epoch, generation.processes());
       }

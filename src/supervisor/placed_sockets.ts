@@ -1,7 +1,7 @@
 /** The sockets of a running service that others know by their path, for the guard that looks after them. */
 import type { HandoffSocket } from "../succession/takeover/handoff_socket.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
-import { Running } from "../generation/generation.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 
 export interface PlacedSocket {
   readonly what: string;
@@ -17,7 +17,7 @@ export function placedSockets(
 ): PlacedSocket[] {
   const found: PlacedSocket[] = [];
   for (const generation of running) {
-    if (!(generation instanceof Running) || generation.hasEnded) continue;
+    if (!(generation instanceof RunningGeneration) || generation.hasEnded) continue;
     const { notify, epoch } = generation;
     if (notify === null) continue;
     found.push({

@@ -2,7 +2,7 @@
 import type { RunningContext } from "../generation/context.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
-import type { Answers } from "../report/pending_requests.ts";
+import type { PendingRequests } from "../report/pending_requests.ts";
 import type { SupervisorOptions } from "./options.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
@@ -19,7 +19,7 @@ export interface AnswerParts {
   readonly context: RunningContext;
   readonly running: ReadonlyMap<number, GenerationHandle>;
   readonly history: History;
-  readonly reloads: Answers<ReloadReport>;
+  readonly reloads: PendingRequests<ReloadReport>;
   readonly hooks: ServiceHooks;
   readonly trials: Trials;
 }

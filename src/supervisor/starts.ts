@@ -5,7 +5,7 @@ import { launchPlan } from "../process/launch_plan.ts";
 import type { SupervisorOptions } from "./options.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
-import { Running } from "../generation/generation.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
 import { statusOf } from "../process/start_failure.ts";
 
@@ -25,7 +25,7 @@ export class Starts {
     const { context, running: all, history, hooks } = this.parts;
     const before = serving?.epoch ?? heirOf;
     const wantsNotification = before !== null && (all.get(before)?.notified ?? false);
-    const running = new Running(context, epoch, { heirOf, wantsNotification });
+    const running = new RunningGeneration(context, epoch, { heirOf, wantsNotification });
     all.set(epoch, running);
     history.started(epoch, running.startedAt);
     const reason = heirOf !== null ? "crash" : serving !== null ? "reload" : "start";
@@ -35,7 +35,7 @@ export class Starts {
     serving?.glance();
   }
 
-  #start(running: Running): void {
+  #start(running: RunningGeneration): void {
     const { options, context, history } = this.parts;
     // A crash meanwhile may have made it an heir.
     const { epoch, heirOf } = running;
