@@ -10,17 +10,17 @@ import type { Killable } from "../hooks/sequence.ts";
 import type { Output } from "../output/candidate_output.ts";
 
 /** What stood in the way. */
-export interface Obstacle {
+export interface Veto {
   readonly reason: string;
   /** What it printed; null: nothing was run. */
   readonly output: Output | null;
 }
 
 /** Runs what stands at one place. `onDone` is called once, perhaps before this returns. */
-export type Passage = (onDone: (obstacle: Obstacle | null) => void) => Killable;
+export type Passage = (onDone: (obstacle: Veto | null) => void) => Killable;
 
 /** The candidate, as its entrance sees it. */
-export interface Entrant {
+export interface AdmissionCandidate {
   readonly hasEnded: boolean;
   fail(reason: string): void;
   failWithoutProcess(reason: string, status: number): void;
@@ -28,7 +28,7 @@ export interface Entrant {
   checkGate(): void;
 }
 
-export interface EntranceOptions {
+export interface AdmissionOptions {
   /** It begins with its process, and anew after what stands before the switch. */
   readonly readyTimeoutMs: number;
   readonly beforeStart: Passage;
@@ -36,9 +36,9 @@ export interface EntranceOptions {
   readonly beforeSwitch: Passage | null;
 }
 
-const ENDED: Obstacle = { reason: "it was ended before its process was started", output: null };
+const ENDED: Veto = { reason: "it was ended before its process was started", output: null };
 
-export class Entrance {
+export class Admission {
   /** What the command printed that stood in the way. */
   lastWords: Output | null = null;
   #running: Killable | null = null;
@@ -46,7 +46,7 @@ export class Entrance {
   #isAdmitted = false;
   #isAsking = false;
 
-  constructor(readonly entrant: Entrant, readonly options: EntranceOptions) {}
+  constructor(readonly entrant: AdmissionCandidate, readonly options: AdmissionOptions) {}
 
   /** Something runs here, with a time-out of its own. */
   get isBusy(): boolean {
@@ -87,7 +87,7 @@ export class Entrance {
     return false;
   }
 
-  #pass(passage: Passage, then: (obstacle: Obstacle | null) => void): void {
+  #pass(passage: Passage, then: (obstacle: Veto | null) => void): void {
     this.#isAsking = true;
     let isOver = false;
     const running = passage((obstacle) => {

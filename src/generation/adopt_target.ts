@@ -1,9 +1,9 @@
 /** One generation as the adopter sees it: who makes the trapped calls, and what follows from them. */
 import type { RunningContext } from "./context.ts";
-import { refreshHolders } from "../handoff/socket_holders.ts";
+import { refreshSocketHolders } from "../handoff/socket_holders.ts";
 import { ticksNow } from "../platform/clock.ts";
 import { processStat } from "../platform/process/proc.ts";
-import type { Caller, Tenant } from "../handoff/listener_owner.ts";
+import type { Caller, ListenerOwner } from "../handoff/listener_owner.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Notification } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
@@ -13,7 +13,7 @@ import type { ServerProcess } from "../process/server_process.ts";
 import { Workers } from "../process/workers.ts";
 
 /** What the tenancy needs of its generation. */
-export interface TenantGeneration {
+export interface AdoptingGeneration {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly heirOf: number | null;
@@ -29,10 +29,10 @@ export interface TenantGeneration {
   fail(reason: string): void;
 }
 
-export class Tenancy implements Tenant {
+export class AdoptTarget implements ListenerOwner {
   readonly #workers: Workers;
 
-  constructor(readonly generation: TenantGeneration) {
+  constructor(readonly generation: AdoptingGeneration) {
     this.#workers = new Workers(generation.context.platform, () => this.refreshListeners());
   }
 
@@ -77,7 +77,7 @@ export class Tenancy implements Tenant {
   /** Finds out which of its listeners the server has closed, or left behind with a dead worker. */
   refreshListeners(): void {
     const { listeners } = this.generation.context;
-    for (const group of listeners.groupsOf(this.epoch)) refreshHolders(group, this);
+    for (const group of listeners.groupsOf(this.epoch)) refreshSocketHolders(group, this);
   }
 
   /** After a change of batons: workers that have listened are watched as before. */

@@ -9,7 +9,7 @@ import type { RunningContext } from "./context.ts";
 import { outlivesBaton } from "../config/config.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 import type { ServerProcess } from "../process/server_process.ts";
-import type { Entrance } from "./admission.ts";
+import type { Admission } from "./admission.ts";
 
 const STREAMS = [1, 2];
 
@@ -28,7 +28,7 @@ export function capturedStreams(
 interface Printing {
   readonly facts: Pick<GenerationFacts, "handedOver">;
   readonly context: Pick<RunningContext, "config" | "platform">;
-  readonly entrance: Pick<Entrance, "lastWords"> | null;
+  readonly entrance: Pick<Admission, "lastWords"> | null;
   readonly process: ServerProcess | null;
 }
 

@@ -11,7 +11,7 @@ const HEALTHY_AFTER_MS = 10_000;
 
 type Waiting = Pick<GenerationHandle, "timers" | "stopTimeMs">;
 
-export class Waits {
+export class Deadlines {
   #drainMs: number;
 
   constructor(

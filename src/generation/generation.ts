@@ -9,16 +9,16 @@ import { NotifyServer } from "../systemd/notify_server.ts";
 import { factsOf, type GenerationFacts, NO_FACTS } from "../succession/state/resume_state.ts";
 import { capturedStreams, printsDirectly } from "./captured_streams.ts";
 import { AcceptWatch } from "../process/accept_watch.ts";
-import type { Entrance } from "./admission.ts";
+import type { Admission } from "./admission.ts";
 import { builtInGate, Gate } from "./gate.ts";
 import { GenerationHealth } from "./generation_health.ts";
 import type { GenerationHandle, Losses } from "./handle.ts";
-import { Leaving } from "./leader_exit_steps.ts";
+import { LeaderExitSteps } from "./leader_exit_steps.ts";
 import type { Output } from "../output/candidate_output.ts";
 import { ServerProcess } from "../process/server_process.ts";
 import type { CheckView } from "../report/snapshot.ts";
 import { Stopping } from "./stopping.ts";
-import { Tenancy } from "./adopt_target.ts";
+import { AdoptTarget } from "./adopt_target.ts";
 import { Timers } from "./timers.ts";
 
 export class RunningGeneration implements GenerationHandle {
@@ -30,14 +30,14 @@ export class RunningGeneration implements GenerationHandle {
   /** What has happened to it that its processes do not show. */
   readonly facts: GenerationFacts = { ...NO_FACTS };
   notify: NotifyServer | null = null;
-  entrance: Entrance | null = null;
+  entrance: Admission | null = null;
   hasEnded = false;
   readonly hints: string[] = [];
   readonly timers = new Timers<GenerationTimer>((timer) => this.#onTimer(timer));
   #acceptors: AcceptWatch | null = null;
-  readonly tenancy: Tenancy;
+  readonly tenancy: AdoptTarget;
   readonly #stopping: Stopping;
-  readonly #leaving: Leaving;
+  readonly #leaving: LeaderExitSteps;
 
   constructor(
     readonly context: RunningContext,
@@ -50,8 +50,8 @@ export class RunningGeneration implements GenerationHandle {
     const ready = builtInGate(config.ready);
     this.gate = new Gate(epoch, ready, listeners, options.wantsNotification, this.health);
     this.#stopping = new Stopping(this);
-    this.#leaving = new Leaving(this, this.#stopping, (exit) => this.#end(exit));
-    this.tenancy = new Tenancy(this);
+    this.#leaving = new LeaderExitSteps(this, this.#stopping, (exit) => this.#end(exit));
+    this.tenancy = new AdoptTarget(this);
   }
 
   get notified(): boolean {

@@ -1,7 +1,7 @@
 /** A generation as the supervisor handles it: one of ours (`Running`), or another baton's. */
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { Tracks } from "../drain/connections.ts";
-import type { KeptConnections } from "../migration/keep_alive_counts.ts";
+import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
 import type { Output } from "../output/candidate_output.ts";
 import type { CheckView } from "../report/snapshot.ts";
 
@@ -14,7 +14,7 @@ export interface Losses {
   /** Connections that it has had from the start of its drain on; null: not known here. */
   readonly seen: number | null;
   /** What became of connections that clients kept open. */
-  readonly kept: KeptConnections | null;
+  readonly kept: KeepAliveCounts | null;
 }
 
 export interface GenerationHandle {

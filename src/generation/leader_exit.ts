@@ -2,7 +2,7 @@
 import type { ExitStatus } from "../platform/process/processes.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 
-export type Departure =
+export type LeaderExit =
   /** Nothing is left, or nothing that the generation's end would wait for. */
   | "ended"
   /** Those left behind get the stop signal; the generation's end waits for them. */
@@ -14,7 +14,7 @@ export type Departure =
   /** They serve on. */
   | "to_background";
 
-export interface DepartureCircumstances {
+export interface LeaderExitCircumstances {
   readonly status: ExitStatus;
   /** Processes of its tree that are alive. */
   readonly lingering: number;
@@ -26,7 +26,7 @@ export interface DepartureCircumstances {
   readonly killed: boolean;
 }
 
-export function departure(circumstances: DepartureCircumstances): Departure {
+export function leaderExit(circumstances: LeaderExitCircumstances): LeaderExit {
   const { status, lingering, facts, stopSignal, serves, killed } = circumstances;
   if (lingering === 0) return "ended";
   if (facts.stopTold || killed) return "wait";

@@ -3,17 +3,17 @@ import type { RunningContext } from "./context.ts";
 import type { ExitReport } from "../lifecycle/vocabulary.ts";
 import type { ExitStatus } from "../platform/process/processes.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
-import { departure } from "./leader_exit.ts";
+import { leaderExit } from "./leader_exit.ts";
 import { reportExit } from "../report/exit_report.ts";
 import type { Gate } from "./gate.ts";
 import { describeVictims, type KilledProcess } from "../report/killed_processes.ts";
-import { Rest } from "./left_processes.ts";
+import { LeftProcesses } from "./left_processes.ts";
 import type { ServerProcess } from "../process/server_process.ts";
 import type { StopPolicy } from "./stop_policy.ts";
 import type { Stopping } from "./stopping.ts";
 
 /** What this needs of its generation. */
-export interface LeavingGeneration {
+export interface ExitingGeneration {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly facts: GenerationFacts;
@@ -24,21 +24,21 @@ export interface LeavingGeneration {
   readonly timers: { limit(timer: "stop", delayMs: number): void };
 }
 
-export class Leaving {
-  readonly #rest: Rest;
+export class LeaderExitSteps {
+  readonly #rest: LeftProcesses;
   #onRestGone: (() => void) | null = null;
   readonly #onEnd: (exit: ExitReport) => void;
   readonly policy: StopPolicy;
   #hadTerminal = false;
 
   constructor(
-    readonly generation: LeavingGeneration,
+    readonly generation: ExitingGeneration,
     readonly stopping: Pick<Stopping, "policy" | "spareRest" | "cutRest">,
     onEnd: (exit: ExitReport) => void,
   ) {
     const { platform, config, listeners } = generation.context;
     this.policy = stopping.policy;
-    this.#rest = new Rest({
+    this.#rest = new LeftProcesses({
       ...{ platform, config, policy: this.policy },
       ports: () => listeners,
       processes: () => generation.processes(),
@@ -59,7 +59,7 @@ export class Leaving {
     const killed = server?.wasKilled ?? false;
     this.#hadTerminal = context.foreground.leaves(server?.pid ?? 0);
     const serves = this.#serves() && !this.#hadTerminal;
-    switch (departure({ status, lingering, facts, stopSignal, serves, killed })) {
+    switch (leaderExit({ status, lingering, facts, stopSignal, serves, killed })) {
       case "ended":
         if (lingering > 0) this.#leaveRest();
         return this.#onEnd(this.#report(status));

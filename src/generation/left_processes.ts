@@ -13,7 +13,7 @@ const LOOK_MS = 50;
 /** Of the stop time, how much they may take before their signal: some is left for its handler. */
 const PATIENCE = 1 / 2;
 
-export interface RestOwner {
+export interface LeftProcessesOwner {
   readonly platform: Platform;
   readonly config: Config;
   readonly policy: StopPolicy;
@@ -26,13 +26,13 @@ export interface RestOwner {
   onTold(): void;
 }
 
-export class Rest {
+export class LeftProcesses {
   readonly #told = new Set<number>();
   #patientUntilMs = 0;
   #wasPatient = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(readonly owner: RestOwner) {}
+  constructor(readonly owner: LeftProcessesOwner) {}
 
   /**
    * Signals all that are left, now or as soon as they owe no answer.

@@ -4,7 +4,7 @@ import { Drain, type DrainStyle, type DrainTarget } from "../drain/drain.ts";
 import { SocketTable, Tracks } from "../drain/connections.ts";
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import { SystemCallError } from "../platform/error.ts";
-import type { Crossed } from "../migration/in_flight.ts";
+import type { MovedConnection } from "../migration/in_flight.ts";
 import { Mover } from "../migration/mover.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 import { describeVictims, killedText } from "../report/killed_processes.ts";
@@ -185,7 +185,7 @@ export class Stopping {
   }
 
   /** One that was on its way is there, or somewhere else. */
-  #crossed(how: keyof Crossed): void {
+  #crossed(how: keyof MovedConnection): void {
     const { facts } = this.generation;
     if (how === "cut") facts.cut++;
     const { kept } = facts;

@@ -24,7 +24,7 @@ import { programFor } from "../steering/selection.ts";
 const RETURN_ZERO = programFor({ receiving: [0], share: null, probe: null });
 
 /** A listening TCP socket that came with baton's start: the manager's own, or one that a baton has stored. */
-export interface ResidentSocket {
+export interface InheritedSocket {
   readonly residence: "grouped" | "spare";
   readonly address: GroupAddress;
   readonly fd: Fd;
@@ -34,10 +34,10 @@ export interface ResidentSocket {
  * Makes members of `sockets`; takes them over.
  * @returns what the user should know: listeners that all generations will have to share
  */
-export function addResidents(
+export function addActivatedSockets(
   platform: Platform,
   listeners: Listeners,
-  sockets: readonly ResidentSocket[],
+  sockets: readonly InheritedSocket[],
 ): string[] {
   const notices: string[] = [];
   for (const { address, fd, residence: wanted } of sockets) {

@@ -20,12 +20,12 @@ import type { Notification } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { giveMember, madeFarAway, memberInWaiting } from "./queue_transfer.ts";
+import { madeInOtherNetns, memberWithQueue, replaceSocket } from "./queue_transfer.ts";
 import { discardClosed } from "./socket_holders.ts";
 import { PostponedCalls } from "./postponed_calls.ts";
-import type { ListenCaller, Tenant } from "./listener_owner.ts";
+import type { ListenCaller, ListenerOwner } from "./listener_owner.ts";
 import { rightToBind } from "./right_to_bind.ts";
-import { holderOf, strangerAt } from "./unmanaged_listeners.ts";
+import { holderOf, unmanagedListenerAt } from "./unmanaged_listeners.ts";
 
 const MAX_SOCKADDR = 128;
 /** An IPv4 address of an IPv6 socket. */
@@ -61,7 +61,7 @@ export class Adopter {
    * @returns false when that has to wait: the tenant is told when it can be handled again
    * @throws what went wrong, after the call was let through
    */
-  handle(notify: Fd, notification: Notification, tenant: Tenant): boolean {
+  handle(notify: Fd, notification: Notification, tenant: ListenerOwner): boolean {
     const { seccomp } = this.platform;
     let answered = false;
     const answer = (send: () => void) => {
@@ -110,7 +110,7 @@ export class Adopter {
   }
 
   /** The caller's socket, when it is one that can be handed over; null = none of our business. */
-  #lookUp(notify: Fd, notification: Notification, tenant: Tenant): TrappedCall | null {
+  #lookUp(notify: Fd, notification: Notification, tenant: ListenerOwner): TrappedCall | null {
     const { id, tid, args } = notification;
     const pid = proc.processOfThread(tid);
     const descriptor = Number(BigInt.asIntN(32, args[0] ?? -1n));
@@ -132,7 +132,7 @@ export class Adopter {
     return null;
   }
 
-  #cannotLook(error: unknown, tenant: Tenant): void {
+  #cannotLook(error: unknown, tenant: ListenerOwner): void {
     if (!(error instanceof SystemCallError)) throw error;
     // EBADF and ESRCH are the caller's own business; a refusal is not.
     if (error.errno !== C.EPERM && error.errno !== C.ENOSYS) return;
@@ -142,7 +142,7 @@ export class Adopter {
     );
   }
 
-  #isTcp(socket: Fd, tenant: Tenant): boolean {
+  #isTcp(socket: Fd, tenant: ListenerOwner): boolean {
     const { sockets } = this.platform;
     try {
       const domain = sockets.option(socket, C.SOL_SOCKET, C.SO_DOMAIN);
@@ -160,7 +160,7 @@ export class Adopter {
     }
   }
 
-  #bind(call: TrappedCall, tenant: Tenant): Verdict {
+  #bind(call: TrappedCall, tenant: ListenerOwner): Verdict {
     using socket = call.socket;
     const { seccomp, sockets } = this.platform;
     const length = Math.min(Number(call.args[2] ?? 0n), MAX_SOCKADDR);
@@ -191,7 +191,7 @@ export class Adopter {
     this.platform.sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
   }
 
-  #listen(call: TrappedCall, tenant: Tenant): Verdict {
+  #listen(call: TrappedCall, tenant: ListenerOwner): Verdict {
     const { socket } = call;
     const inode = this.#inode(socket);
     this.listeners.findShutDown();
@@ -210,7 +210,7 @@ export class Adopter {
         return "continue";
       }
       const group = this.listeners.obtain(local);
-      if (group.isFrozen && memberInWaiting(group, tenant) === null) {
+      if (group.isFrozen && memberWithQueue(group, tenant) === null) {
         socket.close();
         if (this.#isReplaced) return { errno: C.EADDRINUSE };
         this.onMemberNeeded(group);
@@ -241,20 +241,20 @@ export class Adopter {
     return this.#groupAddress(socket, local);
   }
 
-  #join(call: TrappedCall, group: Group, inode: number, tenant: Tenant): Verdict {
+  #join(call: TrappedCall, group: Group, inode: number, tenant: ListenerOwner): Verdict {
     const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
     const { epoch } = tenant;
     const late = tenant.isSettled;
-    const waiting = memberInWaiting(group, tenant) ??
-      madeFarAway(group, { epoch, backlog, late });
+    const waiting = memberWithQueue(group, tenant) ??
+      madeInOtherNetns(group, { epoch, backlog, late });
     if (waiting !== null) {
-      giveMember(this.platform, call, waiting);
+      replaceSocket(this.platform, call, waiting);
       this.platform.sockets.listen(waiting.heldUntilRetired, backlog);
       group.inherit(waiting, { epoch, owner: call.pid });
       call.socket.close();
       return "done";
     }
-    const stranger = strangerAt(this.platform, this.listeners, group.address);
+    const stranger = unmanagedListenerAt(this.platform, this.listeners, group.address);
     if (stranger !== undefined) {
       tenant.onConflict(
         `another program has joined ${group.text} with SO_REUSEPORT, ${holderOf(stranger)}: ` +

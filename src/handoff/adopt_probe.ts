@@ -16,7 +16,7 @@ export function describe(error: unknown): string {
 }
 
 /** The start of a server, up to the moment before its first instruction, and no further. */
-export class Rehearsal implements Disposable {
+export class AdoptProbe implements Disposable {
   /** The launcher, null when it could not be started. It may have ended already. */
   pid: number | null = null;
   /** The listener of its filter, null when it has none. */

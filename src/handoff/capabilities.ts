@@ -12,7 +12,7 @@ import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { assemble, encode } from "../steering/program.ts";
-import { describe, Rehearsal } from "./adopt_probe.ts";
+import { AdoptProbe, describe } from "./adopt_probe.ts";
 
 export interface Capability {
   /** Stable name for `--json`. */
@@ -32,7 +32,7 @@ const USE_LISTEN = "or use --listen with a server that takes descriptors";
 
 /** Tries everything; leaves nothing behind. */
 export function probeCapabilities(platform: Platform): Capability[] {
-  using rehearsal = new Rehearsal(platform);
+  using rehearsal = new AdoptProbe(platform);
   return [
     launcher(rehearsal),
     closeRange(platform),
@@ -60,7 +60,7 @@ export function tried(facts: Omit<Capability, "ok" | "detail">, action: () => st
   }
 }
 
-function launcher({ launched, failure }: Rehearsal): Capability {
+function launcher({ launched, failure }: AdoptProbe): Capability {
   return tried({
     id: "launcher",
     title: "starting a server",
@@ -85,7 +85,7 @@ function closeRange({ processes }: Platform): Capability {
   });
 }
 
-function processTable({ runtime }: Platform, { pid }: Rehearsal): Capability {
+function processTable({ runtime }: Platform, { pid }: AdoptProbe): Capability {
   return tried({
     id: "proc",
     title: "/proc of this PID namespace",
@@ -162,7 +162,7 @@ function getsReuseport(sockets: Sockets): boolean {
   }
 }
 
-function userNotification({ seccomp }: Platform, rehearsal: Rehearsal): Capability {
+function userNotification({ seccomp }: Platform, rehearsal: AdoptProbe): Capability {
   const { launched, notify, failure } = rehearsal;
   return tried({
     id: "seccomp_user_notification",
@@ -185,7 +185,7 @@ function userNotification({ seccomp }: Platform, rehearsal: Rehearsal): Capabili
 }
 
 /** Both are one right, ptrace(2): the socket itself, and the address that it is bound to. */
-function duplicateDescriptors(platform: Platform, { notify, pid }: Rehearsal): Capability {
+function duplicateDescriptors(platform: Platform, { notify, pid }: AdoptProbe): Capability {
   const subject = notify === null || pid === null ? platform.runtime.pid : pid;
   const scope = Number(proc.sysctl("kernel/yama/ptrace_scope"));
   const yama = scope > 1 ? `set sysctl kernel.yama.ptrace_scope=1 (it is ${scope}), ` : "";
@@ -204,7 +204,7 @@ function duplicateDescriptors(platform: Platform, { notify, pid }: Rehearsal): C
 }
 
 /** Only for --keep-alive: the rest of what it needs is what adopt needs. */
-function movingConnections({ seccomp }: Platform, { notify }: Rehearsal): Capability {
+function movingConnections({ seccomp }: Platform, { notify }: AdoptProbe): Capability {
   return tried({
     id: "addfd_send",
     title: "moving connections that clients keep open (--keep-alive, Linux 5.14)",

@@ -8,7 +8,12 @@ import type { ListenSpec } from "../config/values/listen_spec.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress, Member } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { holderOf, listenersOverlapping, overlapText, strangerAt } from "./unmanaged_listeners.ts";
+import {
+  holderOf,
+  listenersOverlapping,
+  overlapText,
+  unmanagedListenerAt,
+} from "./unmanaged_listeners.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -112,7 +117,7 @@ export class Inheritor {
 
   /** With SO_REUSEPORT the bind would succeed beside a stranger that set it too, and that one be steered to. */
   #refuseStranger(spec: ListenSpec): void {
-    if (strangerAt(this.platform, this.listeners, specAddress(spec)) !== undefined) {
+    if (unmanagedListenerAt(this.platform, this.listeners, specAddress(spec)) !== undefined) {
       throw new SystemCallError("bind", C.EADDRINUSE, spec.text);
     }
   }

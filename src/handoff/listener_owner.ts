@@ -4,7 +4,7 @@ import type { Notification } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 
 /** What the interceptor needs to know about the generation that made a call. */
-export interface Tenant {
+export interface ListenerOwner {
   readonly epoch: number;
   /** Crashed generation whose members it may take over. */
   readonly heirOf: number | null;

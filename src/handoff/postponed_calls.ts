@@ -1,12 +1,12 @@
 /** Trapped calls that wait until it is known which baton steers their group. */
 import type { Fd } from "../platform/fd.ts";
 import type { Notification } from "../platform/process/seccomp.ts";
-import type { Tenant } from "./listener_owner.ts";
+import type { ListenerOwner } from "./listener_owner.ts";
 
 export interface PostponedCall {
   readonly notify: Fd;
   readonly notification: Notification;
-  readonly tenant: Tenant;
+  readonly tenant: ListenerOwner;
 }
 
 export class PostponedCalls {

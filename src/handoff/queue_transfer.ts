@@ -6,19 +6,19 @@ import * as proc from "../platform/process/proc.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
-import { refreshHolders } from "./socket_holders.ts";
-import type { ListenCaller, Tenant } from "./listener_owner.ts";
+import { refreshSocketHolders } from "./socket_holders.ts";
+import type { ListenCaller, ListenerOwner } from "./listener_owner.ts";
 
 /**
  * A member whose queue may hold connections and that nobody accepts from: its process is gone, or a
  * baton made it for a server that binds by itself (--listen, --takeover).
  */
-export function memberInWaiting(group: Group, tenant: Tenant): Member | null {
+export function memberWithQueue(group: Group, tenant: ListenerOwner): Member | null {
   if (tenant.heirOf !== null) {
     const [left] = group.membersOf(tenant.heirOf);
     if (left) return left;
   }
-  refreshHolders(group, tenant);
+  refreshSocketHolders(group, tenant);
   const own = group.membersOf(tenant.epoch);
   const waiting = own.filter(({ unheld, owner }) => unheld || owner === 0);
   // Where new connections go most of them wait.
@@ -33,7 +33,7 @@ export function memberInWaiting(group: Group, tenant: Tenant): Member | null {
  * A member for a server that cannot have bound one itself, because the group is in another network
  * namespace; null where the server's own socket will do.
  */
-export function madeFarAway(
+export function madeInOtherNetns(
   group: Group,
   options: { epoch: number; backlog: number; late: boolean },
 ): Member | null {
@@ -52,7 +52,7 @@ export function madeFarAway(
 }
 
 /** Puts the member in place of the caller's socket, with the caller's own flags. */
-export function giveMember(platform: Platform, call: ListenCaller, member: Member): void {
+export function replaceSocket(platform: Platform, call: ListenCaller, member: Member): void {
   const { descriptors, seccomp } = platform;
   const flags = proc.descriptorFlags(call.pid, call.descriptor) ?? 0;
   const nonblocking = descriptors.statusFlags(call.socket) & C.O_NONBLOCK;

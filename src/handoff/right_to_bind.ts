@@ -6,9 +6,9 @@ import { formatAddress } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
 import { type Listeners, overlaps } from "../steering/listeners.ts";
 import type { GroupAddress } from "../steering/member.ts";
-import { refreshHolders } from "./socket_holders.ts";
+import { refreshSocketHolders } from "./socket_holders.ts";
 import { holderOf, listenersOverlapping, overlapText } from "./unmanaged_listeners.ts";
-import type { Tenant } from "./listener_owner.ts";
+import type { ListenerOwner } from "./listener_owner.ts";
 
 /** `shared`: beside the other generations. `own`: as the server has asked for it. `none`: not at all. */
 export type RightToBind = "shared" | "own" | "none";
@@ -17,7 +17,7 @@ export function rightToBind(
   platform: Platform,
   listeners: Listeners,
   wanted: GroupAddress,
-  tenant: Tenant,
+  tenant: ListenerOwner,
 ): RightToBind {
   // With SO_REUSEPORT of the server's own the kernel would let it.
   const rival = listeners.rivalOf(wanted, [tenant.epoch, tenant.heirOf]);
@@ -35,10 +35,10 @@ export function rightToBind(
 }
 
 /** A process of the same generation listens there, or at an address that overlaps. */
-function isTaken(listeners: Listeners, wanted: GroupAddress, tenant: Tenant): boolean {
+function isTaken(listeners: Listeners, wanted: GroupAddress, tenant: ListenerOwner): boolean {
   return listeners.groupsOf(tenant.epoch).some((group) => {
     if (!overlaps(group.address, wanted)) return false;
-    refreshHolders(group, tenant);
+    refreshSocketHolders(group, tenant);
     return group.membersOf(tenant.epoch).some(({ owner, unheld }) => owner !== 0 && !unheld);
   });
 }

@@ -13,7 +13,7 @@ const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
  * A socket that listens at exactly this address and is not ours. In a group of ours it has taken a place in the
  * kernel's array, so that whoever joins after it is not where baton's program looks for it.
  */
-export function strangerAt(
+export function unmanagedListenerAt(
   platform: Platform,
   listeners: Listeners,
   address: InetAddress,

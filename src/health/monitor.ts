@@ -20,11 +20,11 @@ export interface CheckResult {
 }
 
 /** Nobody was asked: what was in the way is baton's own or this machine's, not the server's. */
-export interface Hindrance {
+export interface SkippedReason {
   readonly hindrance: string;
 }
 
-export type CheckOutcome = CheckResult | Hindrance;
+export type CheckOutcome = CheckResult | SkippedReason;
 
 export function success(text: string): CheckResult {
   return { passed: true, counts: true, text };
@@ -40,7 +40,7 @@ export function wrongAnswer(text: string): CheckResult {
   return { passed: false, counts: false, text };
 }
 
-export function notAsked(hindrance: string): Hindrance {
+export function notAsked(hindrance: string): SkippedReason {
   return { hindrance };
 }
 

@@ -42,7 +42,7 @@ export class Draft extends Recovery {
         const added = event.draining.filter(({ epoch }) => !known.includes(epoch));
         // There is nobody to leave the service to any more.
         const generations = [...added, ...this.state.generations];
-        this.set({ onProbation: false, inherited: null, generations });
+        this.set({ awaitsTakeover: false, inherited: null, generations });
         return;
       }
       case "backoff_elapsed":
@@ -112,8 +112,8 @@ export class Draft extends Recovery {
     if (this.state.upgrade !== null) return;
     if (this.state.queued === null || candidateOf(this.state) !== null) return;
     // A failed heir gives back what it was given when it has ended, and the next one needs that.
-    const { bequest, generations } = this.state;
-    if (bequest !== null && generations.some(({ heirOf }) => heirOf === bequest)) return;
+    const { orphanedListeners: bequest, generations } = this.state;
+    if (bequest !== null && generations.some(({ replaces: heirOf }) => heirOf === bequest)) return;
     if (this.state.generations.length < this.policy.maxGenerations) {
       const { queued: waiting, nextRollout: rollout } = this.state;
       this.set({ waiting, queued: null, rollout, nextRollout: this.policy.rollout });
@@ -143,11 +143,11 @@ export class Draft extends Recovery {
     const epoch = this.state.nextEpoch;
     this.set({
       nextEpoch: epoch + 1,
-      generations: [...this.state.generations, newGeneration(epoch, this.state.bequest)],
+      generations: [...this.state.generations, newGeneration(epoch, this.state.orphanedListeners)],
     });
     this.do({ kind: "disarm_backoff" });
     this.set({ replacing: false });
-    this.do({ kind: "spawn", epoch, heirOf: this.state.bequest });
+    this.do({ kind: "spawn", epoch, heirOf: this.state.orphanedListeners });
     this.do({ kind: "arm", timer: "ready", epoch });
   }
 
@@ -180,7 +180,7 @@ export class Draft extends Recovery {
   #candidateFailed(epoch: number, reason: string, status: number): void {
     this.do({ kind: "notice", text: `generation ${epoch} failed: ${reason}` });
     this.answer(epoch, "failed", reason);
-    if (this.state.onProbation) {
+    if (this.state.awaitsTakeover) {
       // The other baton goes on as if nothing had been; what it serves is none of our business.
       this.set({ finished: true });
       return this.do({ kind: "finish", status });
@@ -219,8 +219,8 @@ export class Draft extends Recovery {
   }
 
   /** An heir that failed gives the crashed generation's members back: the next heir gets them. */
-  #retireCandidate({ epoch, heirOf }: Generation): void {
-    if (heirOf === null || heirOf !== this.state.bequest) return this.retire(epoch);
+  #retireCandidate({ epoch, replaces: heirOf }: Generation): void {
+    if (heirOf === null || heirOf !== this.state.orphanedListeners) return this.retire(epoch);
     this.do({ kind: "return_members", epoch, to: heirOf });
   }
 
@@ -237,7 +237,7 @@ export class Draft extends Recovery {
   #requestUpgrade({ request, inPlace }: { request: number; inPlace: boolean }): void {
     const busy = this.stopping
       ? "baton is stopping"
-      : this.state.upgrade !== null || this.state.onProbation
+      : this.state.upgrade !== null || this.state.awaitsTakeover
       ? "another upgrade is under way"
       : candidateOf(this.state) !== null || this.state.queued !== null || this.state.replacing
       ? "a reload is under way"

@@ -56,8 +56,8 @@ export class Edit {
 
   /** All workers of an heir have had time to listen: what they did not take over is given up. */
   protected retireLeftover(): void {
-    if (this.state.leftover !== null) this.retire(this.state.leftover);
-    this.set({ leftover: null });
+    if (this.state.orphanedWorkers !== null) this.retire(this.state.orphanedWorkers);
+    this.set({ orphanedWorkers: null });
   }
 
   protected answer(

@@ -46,7 +46,7 @@ export class Ending extends Edit {
   }
 
   protected requestStop(spentMs = 0): void {
-    if (this.state.onProbation) return this.#abandon();
+    if (this.state.awaitsTakeover) return this.#abandon();
     if (spentMs > 0) this.do({ kind: "shorten_drains", byMs: spentMs });
     const level = this.state.stopRequests + 1;
     this.set({ stopRequests: level });
@@ -60,9 +60,9 @@ export class Ending extends Edit {
     const { behind } = this.state;
     if (behind !== null) this.do({ kind: "give_up_late", epoch: behind, inTime: false });
     if (level === 1) this.releaseStandIns([], true);
-    if (this.state.bequest !== null) {
-      this.retire(this.state.bequest);
-      this.set({ bequest: null });
+    if (this.state.orphanedListeners !== null) {
+      this.retire(this.state.orphanedListeners);
+      this.set({ orphanedListeners: null });
     }
     this.retireLeftover();
     for (const generation of this.state.generations) this.#stopAtLevel(generation, level);

@@ -35,7 +35,7 @@ export interface Generation {
   /** One line for people, with `failed`, `rolled back` and `crashed`. */
   readonly reason: string | null;
   /** Crashed generation whose members it was given. */
-  readonly heirOf: number | null;
+  readonly replaces: number | null;
   /** It has passed its gate. */
   readonly served: boolean;
   /** It is killed: its stop time ran out, room was needed, or a stop was asked for a third time. */
@@ -84,7 +84,7 @@ export function accepts(state: GenerationState, event: GenerationEventKind): boo
 /** A generation that has just been asked for. */
 export function newGeneration(epoch: number, heirOf: number | null = null): Generation {
   const untouched = { outcome: null, reason: null, served: false, cut: false, standsIn: false };
-  return { epoch, state: "starting", heirOf, ...untouched };
+  return { epoch, state: "starting", replaces: heirOf, ...untouched };
 }
 
 /** @returns `generation` with an outcome, unless it has one: the first cause wins */

@@ -14,10 +14,10 @@ type TrialRequest = Extract<
 >;
 const ALL = 100;
 
-export class LettingIn extends Ending {
+export class Promotion extends Ending {
   /** It has passed its gate. */
   protected letIn(generation: Generation): void {
-    const { rollout, onProbation } = this.state;
+    const { rollout, awaitsTakeover: onProbation } = this.state;
     // Between two batons the handover decides who gets what.
     const isDirect = servingOf(this.state) === null || onProbation || isAtOnce(rollout);
     if (isDirect) return this.promote(generation);
@@ -38,16 +38,16 @@ export class LettingIn extends Ending {
     const old = servingOf(this.state);
     if (generation.state === "baking") this.endTrial(epoch);
     else this.do({ kind: "disarm", timer: "ready", epoch });
-    this.do({ kind: "switch", epoch, after: old?.epoch ?? this.state.bequest });
+    this.do({ kind: "switch", epoch, after: old?.epoch ?? this.state.orphanedListeners });
     this.update({ ...generation, state: "serving", served: true });
     this.do({ kind: "arm", timer: "health", epoch });
     this.answer(epoch, "ok", null);
     this.retireLeftover();
     this.set({
       served: true,
-      leftover: this.state.bequest,
-      bequest: null,
-      onProbation: false,
+      orphanedWorkers: this.state.orphanedListeners,
+      orphanedListeners: null,
+      awaitsTakeover: false,
     });
     if (old !== null) {
       this.disarmServing(old.epoch);

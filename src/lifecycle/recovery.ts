@@ -4,14 +4,14 @@
  */
 import { backoffDelay } from "./backoff.ts";
 import { because, type Generation } from "./generation.ts";
-import { LettingIn } from "./promotion.ts";
+import { Promotion } from "./promotion.ts";
 import { bakingOf, candidateOf, servingOf } from "./state.ts";
 import type { ExitReport } from "./vocabulary.ts";
 
-export class Recovery extends LettingIn {
+export class Recovery extends Promotion {
   protected servingExited(generation: Generation, exit: ExitReport): void {
     const isWish = exit.status === 0 && !this.#isReloading();
-    this.set({ onProbation: false, behind: null, aftermathOf: null });
+    this.set({ awaitsTakeover: false, behind: null, aftermathOf: null });
     if (this.state.replacing) this.do({ kind: "disarm_backoff" });
     this.set({ replacing: false });
     const baking = bakingOf(this.state);
@@ -39,13 +39,13 @@ export class Recovery extends LettingIn {
         : `generation ${generation.epoch} crashed: ${exit.text}`,
     });
     // Its members stay open: connections that wait in their queues go to the heir.
-    if (this.state.leftover !== null) {
-      this.do({ kind: "return_members", epoch: this.state.leftover, to: generation.epoch });
+    if (this.state.orphanedWorkers !== null) {
+      this.do({ kind: "return_members", epoch: this.state.orphanedWorkers, to: generation.epoch });
     }
-    this.set({ bequest: generation.epoch, leftover: null });
+    this.set({ orphanedListeners: generation.epoch, orphanedWorkers: null });
     if (candidate === null) return this.scheduleRestart(exit.status);
     if (candidate.state === "starting" && !this.policy.membersAtStart) {
-      this.update({ ...candidate, heirOf: generation.epoch });
+      this.update({ ...candidate, replaces: generation.epoch });
       return this.do({ kind: "make_heir", epoch: candidate.epoch, heirOf: generation.epoch });
     }
     // It listens on members of its own already and cannot take the waiting connections over: a fresh
@@ -105,7 +105,7 @@ export class Recovery extends LettingIn {
     const { epoch } = generation;
     const what = `generation ${epoch} is not healthy: ${reason}`;
     const { replacing, upgrade, queued, generations } = this.state;
-    if (this.stopping || replacing || upgrade !== null || this.state.onProbation) {
+    if (this.stopping || replacing || upgrade !== null || this.state.awaitsTakeover) {
       return this.do({ kind: "notice", text: what });
     }
     const baking = bakingOf(this.state);

@@ -38,7 +38,7 @@ export interface ServiceState {
   /** The generation that another baton serves, or drains, from which this one takes over; null = none is. */
   readonly inherited: number | null;
   /** This baton is itself the new one of an upgrade and has not taken over: it fails as a whole. */
-  readonly onProbation: boolean;
+  readonly awaitsTakeover: boolean;
   /** How often a stop was asked for: 1 drains, 2 signals at once, 3 kills. */
   readonly stopRequests: number;
   /** Exit status once everything is gone, if it is decided already. */
@@ -46,9 +46,9 @@ export interface ServiceState {
   /** Crashes in a row. */
   readonly crashes: number;
   /** The crashed generation whose members wait for an heir. */
-  readonly bequest: number | null;
+  readonly orphanedListeners: number | null;
   /** A crashed generation whose heir serves already, but may still be starting workers. */
-  readonly leftover: number | null;
+  readonly orphanedWorkers: number | null;
   /** The serving generation, while it does not listen at some address where the one before did; null: it does. */
   readonly behind: number | null;
   /** How the last reload ended: what the serving generation does now may be a consequence. Null: that is long ago. */
@@ -70,12 +70,12 @@ export const INITIAL_STATE: ServiceState = {
   upgrade: null,
   handedOver: null,
   inherited: null,
-  onProbation: false,
+  awaitsTakeover: false,
   stopRequests: 0,
   finalStatus: null,
   crashes: 0,
-  bequest: null,
-  leftover: null,
+  orphanedListeners: null,
+  orphanedWorkers: null,
   behind: null,
   aftermathOf: null,
   served: false,
@@ -108,6 +108,6 @@ export function inheritedState(epoch: number, nextEpoch = epoch + 1): ServiceSta
     nextEpoch,
     inherited: epoch,
     served: true,
-    onProbation: true,
+    awaitsTakeover: true,
   };
 }

@@ -11,7 +11,7 @@ import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
 import { open } from "./pause.ts";
-import type { Inbox } from "./pending_accepts.ts";
+import type { PendingAccepts } from "./pending_accepts.ts";
 import { whileHeld, whileResting } from "./inspection.ts";
 import { HEAD_LIMIT, recognise } from "./request.ts";
 
@@ -32,7 +32,7 @@ export interface Place {
   readonly target: string;
 }
 
-export interface Passenger {
+export interface MovingConnection {
   readonly inode: number;
   readonly socket: Fd;
   readonly place: Place;
@@ -41,7 +41,7 @@ export interface Passenger {
   readonly read: number;
   readonly sent: number;
   /** What becomes of it. */
-  readonly onEnd: (how: keyof Crossed) => void;
+  readonly onEnd: (how: keyof MovedConnection) => void;
 }
 
 /** What its server has done since it set out; final when that has it open no more. */
@@ -51,7 +51,7 @@ interface Traces {
   isShut: boolean;
 }
 
-interface Crossing extends Passenger, Traces {
+interface Crossing extends MovingConnection, Traces {
   /** The old generation has it open; and is woken again; nobody has; it waits for somebody to accept. */
   state: "held" | "returned" | "rest" | "offered";
   sinceMs: number;
@@ -59,7 +59,7 @@ interface Crossing extends Passenger, Traces {
 }
 
 /** What became of them, since the beginning. */
-export interface Crossed {
+export interface MovedConnection {
   moved: number;
   /** They rested, and were closed after a time. */
   closed: number;
@@ -69,15 +69,15 @@ export interface Crossed {
   left: number;
 }
 
-export interface CrossingOptions {
+export interface InFlightOptions {
   /** There is somebody on the way, or nobody any more. */
   readonly onChange: () => void;
   /** Nobody is on the way any more. */
-  readonly onEmpty: (counts: Crossed) => void;
+  readonly onEmpty: (counts: MovedConnection) => void;
 }
 
-export class CrossingTable {
-  readonly counts: Crossed = { moved: 0, closed: 0, cut: 0, left: 0 };
+export class InFlightMoves {
+  readonly counts: MovedConnection = { moved: 0, closed: 0, cut: 0, left: 0 };
   readonly #crossings = new Set<Crossing>();
   readonly #buffer = new Uint8Array(HEAD_LIMIT);
   readonly #waiters: (() => void)[] = [];
@@ -86,8 +86,8 @@ export class CrossingTable {
 
   constructor(
     readonly platform: Platform,
-    readonly inbox: Inbox,
-    readonly options: CrossingOptions,
+    readonly inbox: PendingAccepts,
+    readonly options: InFlightOptions,
   ) {}
 
   get isEmpty(): boolean {
@@ -123,7 +123,7 @@ export class CrossingTable {
   }
 
   /** Takes the socket over, which is paused. */
-  add(passenger: Passenger): void {
+  add(passenger: MovingConnection): void {
     const sinceMs = performance.now();
     const idle = { hasRead: false, hasSent: false, isShut: false, withdraw: () => {} };
     this.#crossings.add({ ...passenger, ...idle, state: "held", sinceMs });
@@ -222,7 +222,7 @@ export class CrossingTable {
     return { hasRead: readNow !== read, hasSent: traffic.bytesAcked + underWay > sent, isShut };
   }
 
-  #end(crossing: Crossing, how: keyof Crossed): void {
+  #end(crossing: Crossing, how: keyof MovedConnection): void {
     crossing.withdraw();
     crossing.socket.close();
     this.#crossings.delete(crossing);

@@ -1,5 +1,5 @@
 /** Connections that clients kept open with a generation, when it was replaced (--keep-alive). */
-export interface KeptConnections {
+export interface KeepAliveCounts {
   /** They are the next generation's. */
   readonly moved: number;
   /** They ended before it was told to stop, as connections do. */

@@ -6,14 +6,14 @@ import * as proc from "../platform/process/proc.ts";
 import { passiveOpens } from "../platform/network/proc_net.ts";
 import type { Notification } from "../platform/process/seccomp.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { type Crossed, CrossingTable } from "./in_flight.ts";
-import { Inbox } from "./pending_accepts.ts";
+import { InFlightMoves, type MovedConnection } from "./in_flight.ts";
+import { PendingAccepts } from "./pending_accepts.ts";
 import { ConnectionRate, type KeepAliveMode, trapsAccept } from "./rate.ts";
 import { Watchlist } from "./watchlist.ts";
 
 export class Migration {
-  readonly inbox: Inbox;
-  readonly crossings: CrossingTable;
+  readonly inbox: PendingAccepts;
+  readonly crossings: InFlightMoves;
   /** System calls to trap in whoever is to get connections. */
   readonly trap: readonly number[];
   /** Generations whose connections are to be moved, and are not on their way yet; what lets them stay. */
@@ -26,13 +26,13 @@ export class Migration {
     readonly platform: Platform,
     readonly listeners: Listeners,
     readonly mode: KeepAliveMode,
-    onEmpty: (counts: Crossed) => void,
+    onEmpty: (counts: MovedConnection) => void,
   ) {
     const { arch } = platform.runtime;
     this.#shutdown = SYS_SHUTDOWN[arch];
     this.trap = [SYS_ACCEPT[arch], SYS_ACCEPT4[arch], this.#shutdown];
-    this.inbox = new Inbox(platform, listeners, () => this.#letPass());
-    this.crossings = new CrossingTable(platform, this.inbox, {
+    this.inbox = new PendingAccepts(platform, listeners, () => this.#letPass());
+    this.crossings = new InFlightMoves(platform, this.inbox, {
       onChange: () => this.#letPass(),
       onEmpty,
     });

@@ -1,12 +1,12 @@
 /** What a `Mover` is about, and whom it tells. */
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import type { Crossed, CrossingTable } from "./in_flight.ts";
-import type { KeptConnections } from "./keep_alive_counts.ts";
+import type { InFlightMoves, MovedConnection } from "./in_flight.ts";
+import type { KeepAliveCounts } from "./keep_alive_counts.ts";
 
 export interface MoverOptions {
   readonly listeners: Listeners;
-  readonly crossings: CrossingTable;
+  readonly crossings: InFlightMoves;
   /** Of the generation that is replaced; and whether another one accepts at an address. */
   processes(): readonly number[];
   isSucceeded(group: Group): boolean;
@@ -18,7 +18,7 @@ export interface MoverOptions {
   /** The server is in the middle of something there, whatever a single look says: an event stream. */
   isOwed?(inode: number): boolean;
   /** Everything that can be moved is on its way: the server may be told to stop. */
-  readonly onReady: (kept: KeptConnections) => void;
+  readonly onReady: (kept: KeepAliveCounts) => void;
   /** What became of one that was moved. */
-  readonly onEnd: (how: keyof Crossed) => void;
+  readonly onEnd: (how: keyof MovedConnection) => void;
 }

@@ -28,7 +28,7 @@ export interface Offer {
   readonly onTaken: () => void;
 }
 
-export class Inbox {
+export class PendingAccepts {
   readonly #offers = new Set<Offer>();
 
   /** @param onChange there is an offer more, or less */

@@ -9,7 +9,7 @@ import type { TerminationPhase, TerminationPolicy } from "../lifecycle/terminati
 import type { Platform } from "../platform/platform.ts";
 import type { DrainReport, ProbeReport } from "../report/snapshot.ts";
 import { spreadOf } from "../generation/stop_policy.ts";
-import { Terminator } from "./shutdown.ts";
+import { Shutdown } from "./shutdown.ts";
 
 export interface PodOptions {
   readonly platform: Platform;
@@ -33,7 +33,7 @@ export interface PodOptions {
 }
 
 export class Pod {
-  readonly terminator: Terminator;
+  readonly terminator: Shutdown;
   readonly traffic: PortWatch;
   #started = false;
 
@@ -48,7 +48,7 @@ export class Pod {
       countsOpens: options.inPod,
       ownOpens: options.probesAccepted,
     });
-    this.terminator = new Terminator({
+    this.terminator = new Shutdown({
       policy: options.policy,
       look: (atMs) => this.traffic.look(atMs),
       closeLongLived: (atMs, drain) => this.traffic.closeLongLived(atMs, drain),

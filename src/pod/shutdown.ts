@@ -24,7 +24,7 @@ const VISIT_MS = 4;
 /** A look that takes long is followed by a pause as long, however many connections there are. */
 const PAUSE_PER_COST = 1;
 
-export interface TerminatorOptions {
+export interface ShutdownOptions {
   readonly policy: TerminationPolicy;
   /** @param atMs on the clock of `performance.now()` */
   look(atMs: number): TrafficLook | null;
@@ -39,7 +39,7 @@ export interface TerminatorOptions {
   kill(): void;
 }
 
-export class Terminator {
+export class Shutdown {
   #state: TerminationState = SERVING;
   #timer: ReturnType<typeof setTimeout> | null = null;
   /** When the next look is due. */
@@ -49,7 +49,7 @@ export class Terminator {
   #closed = 0;
   #waiting: (() => void)[] = [];
 
-  constructor(readonly options: TerminatorOptions) {}
+  constructor(readonly options: ShutdownOptions) {}
 
   get phase(): TerminationPhase {
     return this.#state.phase;

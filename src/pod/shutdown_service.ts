@@ -18,7 +18,7 @@ import { describeExit, reportExit } from "../report/exit_report.ts";
 import { Foreground } from "../process/foreground.ts";
 import { describeVictims, type KilledProcess, killedText } from "../report/killed_processes.ts";
 import { Pod } from "./pod.ts";
-import { Rest } from "../generation/left_processes.ts";
+import { LeftProcesses } from "../generation/left_processes.ts";
 import { ServerProcess } from "../process/server_process.ts";
 import {
   type DrainReport,
@@ -68,7 +68,7 @@ export class ShutdownService {
   #killTimer: ReturnType<typeof setTimeout> | null = null;
   #listenTimer: ReturnType<typeof setTimeout> | null = null;
   #signalledAtMs: number | null = null;
-  readonly #rest: Rest;
+  readonly #rest: LeftProcesses;
   readonly #victims: KilledProcess[] = [];
 
   constructor(readonly options: ShutdownServiceOptions) {
@@ -80,7 +80,7 @@ export class ShutdownService {
     });
     this.#children.onStrayReaped = () => this.#server?.onStrayReaped();
     this.#stopPolicy = new StopPolicy(config, preset);
-    this.#rest = new Rest({
+    this.#rest = new LeftProcesses({
       ...{ platform, config, policy: this.#stopPolicy },
       ports: () => ({ groups: this.pod.traffic.ports.map((port) => ({ address: { port } })) }),
       processes: () => this.#server?.processes() ?? [],

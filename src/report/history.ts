@@ -6,7 +6,7 @@ import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
-import type { KeptConnections } from "../migration/keep_alive_counts.ts";
+import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
 import { arrivalPhases, connectionsView, Timelines, updated } from "./timelines.ts";
 import {
   type GenerationView,
@@ -32,7 +32,7 @@ type Verdict = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
 interface Departed {
   readonly cut: number;
   readonly undecided?: number;
-  readonly kept: KeptConnections | null;
+  readonly kept: KeepAliveCounts | null;
   /** Connections that it has had from the start of its drain on; null: not known here. */
   readonly seen?: number | null;
 }

@@ -2,7 +2,7 @@
  * The read-only view of a running service: what `baton status` prints and tests assert on. An
  * interface: fields are added, never renamed (docs/status.md).
  */
-import type { KeptConnections } from "../migration/keep_alive_counts.ts";
+import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
 import type { KilledProcess } from "./killed_processes.ts";
@@ -131,7 +131,7 @@ export interface LastReload extends ReloadStory {
   /** The same of those that were undecided then. */
   readonly connectionsUndecided: number;
   /** With --keep-alive: those that clients kept open with the replaced generation; null: they were let be. */
-  readonly connectionsKept: KeptConnections | null;
+  readonly connectionsKept: KeepAliveCounts | null;
 }
 
 /** A generation that has passed its gate, while the one before it can take all back. */

@@ -5,7 +5,7 @@
  * A phase is a state of the lifecycle, whatever states there are, or a hook that runs within one.
  */
 import type { GenerationState } from "../lifecycle/generation.ts";
-import type { KeptConnections } from "../migration/keep_alive_counts.ts";
+import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
 import type { ConnectionsView, PhaseView } from "./snapshot.ts";
 
 /** What takes time before a state really begins: the state that the lifecycle is in meanwhile. */
@@ -148,7 +148,7 @@ export function connectionsView(
   losses: {
     readonly cut: number;
     readonly undecided: number;
-    readonly kept: KeptConnections | null;
+    readonly kept: KeepAliveCounts | null;
   },
 ): ConnectionsView {
   const { cut, undecided, kept } = losses;

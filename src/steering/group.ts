@@ -7,7 +7,7 @@
  *   that nobody needs it; so a connection that the kernel has queued is never thrown away;
  * - a member leaves the kernel's array only at a moment when that moves no receiving one.
  */
-import type { FarNetwork } from "../platform/network/remote_netns.ts";
+import type { RemoteNetns } from "../platform/network/remote_netns.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Reactor, Watch } from "../platform/reactor.ts";
@@ -31,7 +31,7 @@ import {
   type MemberRecord,
   type NewMember,
   NOBODY,
-  type Residence,
+  type SocketOrigin,
 } from "./member.ts";
 
 export class Group extends GroupView {
@@ -44,7 +44,7 @@ export class Group extends GroupView {
   /** Another baton has the members too: what must not be changed here meanwhile. */
   hold: Hold = "nothing";
   /** Where its sockets are made; null: in this process's own network namespace. */
-  network: FarNetwork | null = null;
+  network: RemoteNetns | null = null;
   /** Members that another baton holds too: it would need them, where they are, if we failed. */
   readonly #shared = new Set<MemberId>();
 
@@ -144,7 +144,10 @@ export class Group extends GroupView {
   }
 
   /** Adds a socket of whoever started baton, which listens already (handoff/activated_sockets.ts); takes it. */
-  addResident(socket: Fd, options: { epoch: number; inode: number; residence: Residence }): Member {
+  addResident(
+    socket: Fd,
+    options: { epoch: number; inode: number; residence: SocketOrigin },
+  ): Member {
     this.#steered = true;
     const state = { owner: 0, late: false, unheld: false, dead: false };
     return this.#append({ ...options, ...state, heldUntilRetired: socket }, this.#watch(socket));

@@ -1,7 +1,7 @@
 /** What can be asked of a group of members (`group.ts`). Changes nothing. */
 import { formatAddress } from "../platform/network/address.ts";
 import type { Fd } from "../platform/fd.ts";
-import { Lane } from "./mutex.ts";
+import { Mutex } from "./mutex.ts";
 import {
   type GroupAddress,
   type Member,
@@ -13,7 +13,7 @@ import {
 
 export abstract class GroupView {
   /** Connections of our own are steered one at a time. */
-  readonly probes = new Lane();
+  readonly probes = new Mutex();
   abstract readonly address: GroupAddress;
   /** Members in the kernel's order, retired ones included. */
   abstract get members(): readonly Member[];

@@ -21,7 +21,7 @@ export const NOBODY = -1;
  * shared one, so all generations have it (and there is no steering). `spare`: baton's own, kept in the
  * service manager's store for the next baton; connections wait in it when the service ends.
  */
-export type Residence = "grouped" | "shared" | "spare";
+export type SocketOrigin = "grouped" | "shared" | "spare";
 
 /** One listening socket of one generation. */
 export interface Member {
@@ -38,7 +38,7 @@ export interface Member {
   /** It stays until the generation that serves now listens here too, or that is given up (late_listeners.ts). */
   standsIn?: boolean;
   /** Null: the socket is ours or the server's. */
-  residence: Residence | null;
+  residence: SocketOrigin | null;
   /** Process that listened first; 0 when baton made the socket. */
   owner: number;
   /** No process of its generation has it open any more: the next listener gets it, queue and all. */
@@ -66,7 +66,7 @@ export interface MemberRecord {
   readonly dead: boolean;
   readonly receiving: boolean;
   /** Missing in what batons before 0.2 hand over. */
-  readonly residence?: Residence | null;
+  readonly residence?: SocketOrigin | null;
   readonly ofSession?: boolean;
   readonly standsIn?: boolean;
 }

@@ -1,5 +1,5 @@
 /** Only one at a time may be in it; the others wait for their turn, in the order in which they came. */
-export class Lane {
+export class Mutex {
   readonly #waiting: (() => void)[] = [];
   #isTaken = false;
 

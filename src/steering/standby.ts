@@ -13,7 +13,7 @@ import { NOBODY } from "./member.ts";
  * from then on.
  * @returns what went wrong, for the log
  */
-export function provideSpares(listeners: Listeners, backlog: number): string[] {
+export function provideStandbySockets(listeners: Listeners, backlog: number): string[] {
   return listeners.groups.flatMap((group) => {
     try {
       if (isForsaken(group)) listeners.forget(group);

@@ -6,21 +6,21 @@
 import type { Resumption } from "./state/resumption.ts";
 import { type Generation, newGeneration } from "../lifecycle/generation.ts";
 import { isRunning } from "../platform/process/proc.ts";
-import { Kept } from "./state/named_descriptors.ts";
+import { NamedDescriptors } from "./state/named_descriptors.ts";
 import { filterName, type GenerationRecord, notifyName } from "./state/resume_state.ts";
-import type { ForeignGeneration } from "./predecessor_generation.ts";
+import type { PredecessorGeneration } from "./predecessor_generation.ts";
 import { answerPending, outputsOf, resumeWaits, type ServiceParts } from "./resume.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 
 /** @returns the epochs of those that were adopted */
-export function adoptOrphans(parts: ServiceParts, foreign: ForeignGeneration): Set<number> {
+export function adoptOrphans(parts: ServiceParts, foreign: PredecessorGeneration): Set<number> {
   const { context, running } = parts;
   const { estate } = foreign.options;
   const survivor = estate?.survivor() ?? null;
   const heritage = estate?.claim() ?? null;
   const found = heritage?.resumption ?? null;
   const survivors = survivor === null ? [] : [survivor];
-  const kept = found?.kept ?? new Kept();
+  const kept = found?.kept ?? new NamedDescriptors();
   const records = (found?.state.generations ?? survivors).filter(({ epoch, pid, startTime }) =>
     epoch <= foreign.epoch && isRunning(pid, startTime)
   );
@@ -46,7 +46,11 @@ export function adoptOrphans(parts: ServiceParts, foreign: ForeignGeneration): S
   return epochs;
 }
 
-function goOnWith(parts: ServiceParts, record: GenerationRecord, kept: Kept): RunningGeneration {
+function goOnWith(
+  parts: ServiceParts,
+  record: GenerationRecord,
+  kept: NamedDescriptors,
+): RunningGeneration {
   const { epoch, heirOf, wantsNotification } = record;
   const running = new RunningGeneration(parts.context, epoch, { heirOf, wantsNotification });
   parts.running.set(epoch, running);

@@ -35,7 +35,7 @@ function outputInHand(running: RunningGeneration): OutputInHand[] {
 }
 
 /** The same as `recordOf`, for the program that this process becomes in this moment. */
-export function luggageOf(running: RunningGeneration): GenerationRecord | null {
+export function payloadRecordOf(running: RunningGeneration): GenerationRecord | null {
   const record = recordOf(running);
   return record && { ...record, outputInHand: outputInHand(running) };
 }

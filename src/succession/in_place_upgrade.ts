@@ -10,8 +10,8 @@ import { entersDirectory } from "../platform/files/directory.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import { execInPlace } from "./upgrade/in_place.ts";
-import type { Luggage } from "./state/resumption.ts";
-import { Trial } from "./upgrade/preflight.ts";
+import type { ResumePayload } from "./state/resumption.ts";
+import { Preflight } from "./upgrade/preflight.ts";
 import type { Children } from "../process/children.ts";
 
 /** The control socket as an upgrade sees it. */
@@ -38,20 +38,20 @@ export interface InPlaceOptions {
 }
 
 export class InPlaceUpgrade {
-  #trial: Trial | null = null;
+  #trial: Preflight | null = null;
   /** Counts upgrades, so that one that was given up is recognised. */
   #current = 0;
 
   constructor(readonly options: InPlaceOptions) {}
 
   /** @param pack is called twice, for the trial and for the exec; it throws where that must not be */
-  begin(asked: string | null, pack: () => Luggage): void {
+  begin(asked: string | null, pack: () => ResumePayload): void {
     const { platform, children, logger } = this.options;
     const program = asked ?? this.options.program;
     const prefix = program === this.options.program ? this.options.prefix : [];
     const upgrade = ++this.#current;
     try {
-      this.#trial = new Trial(platform, {
+      this.#trial = new Preflight(platform, {
         program,
         prefix,
         argv: platform.runtime.argv,
@@ -70,7 +70,7 @@ export class InPlaceUpgrade {
 
   async #go(
     upgrade: number,
-    next: { path: string; argv: readonly string[]; pack: () => Luggage },
+    next: { path: string; argv: readonly string[]; pack: () => ResumePayload },
   ): Promise<void> {
     const { platform, env, logger, directory } = this.options;
     await this.options.whenEmptyHanded();

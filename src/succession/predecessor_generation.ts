@@ -7,11 +7,11 @@ import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/process/proc.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { MemberRecord } from "../steering/member.ts";
-import type { Estate } from "./upgrade/predecessor_recovery.ts";
+import type { PredecessorRecovery } from "./upgrade/predecessor_recovery.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 
 /** The old baton, as its successor talks to it: a parent (`upgrade/`), or a stranger (`takeover/`). */
-export interface OldBaton {
+export interface PredecessorBaton {
   readonly state: {
     /** Its serving generation. */
     readonly epoch: number;
@@ -35,11 +35,11 @@ export interface OldBaton {
   stop(how: "soon" | "now"): void;
 }
 
-export interface ForeignOptions {
+export interface PredecessorOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
-  readonly predecessor: OldBaton;
-  readonly estate: Estate | null;
+  readonly predecessor: PredecessorBaton;
+  readonly estate: PredecessorRecovery | null;
   readonly dispatch: (event: ServiceEvent) => void;
   /** Our own generation serves; says so to the world before the old baton is told. */
   readonly onTakenOver: () => void;
@@ -51,7 +51,7 @@ export interface ForeignOptions {
   readonly onGivenUp: (reason: string) => void;
 }
 
-export class ForeignGeneration implements GenerationHandle {
+export class PredecessorGeneration implements GenerationHandle {
   readonly epoch: number;
   readonly startedAt: Date;
   readonly pid: number | null;
@@ -69,7 +69,7 @@ export class ForeignGeneration implements GenerationHandle {
   phase: "serving" | "draining" | "stopping" = "serving";
   #told = false;
 
-  constructor(readonly options: ForeignOptions) {
+  constructor(readonly options: PredecessorOptions) {
     const { listeners, predecessor } = options;
     const { state } = predecessor;
     predecessor.importInto(listeners);

@@ -4,7 +4,7 @@
  * Going on starts nothing: the same processes, sockets and queues, with every wait begun anew with its
  * full time. What happened while no baton was there is found out and told to the lifecycle as events.
  */
-import type { Luggage, Resumption } from "./state/resumption.ts";
+import type { ResumePayload, Resumption } from "./state/resumption.ts";
 import type { RunningContext } from "../generation/context.ts";
 import { INITIAL_STATE, type ServiceState, servingOf } from "../lifecycle/service.ts";
 import type { Generation } from "../lifecycle/generation.ts";
@@ -17,24 +17,24 @@ import {
   CONTROL,
   filterName,
   type GenerationRecord,
+  type LaunchContext,
   LOCK,
   memberName,
   notifyName,
   outputName,
   RESUME_VERSION,
   type ResumeState,
-  type Surroundings,
 } from "./state/resume_state.ts";
-import type { Kept } from "./state/named_descriptors.ts";
+import type { NamedDescriptors } from "./state/named_descriptors.ts";
 import type { Logger } from "../log/logger.ts";
-import type { Keeper } from "./state/state_writer.ts";
+import type { StateWriter } from "./state/state_writer.ts";
 import type { ControlDoor } from "./in_place_upgrade.ts";
-import { descriptorsOf, luggageOf, recordOf } from "./generation_record.ts";
+import { descriptorsOf, payloadRecordOf, recordOf } from "./generation_record.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { ResumedOutput } from "../process/server_process.ts";
-import type { Waits } from "../generation/deadlines.ts";
+import type { Deadlines } from "../generation/deadlines.ts";
 
 const OUTPUT_TARGETS = [1, 2] as const;
 
@@ -42,11 +42,11 @@ const OUTPUT_TARGETS = [1, 2] as const;
 export interface ResumeSources {
   readonly version: string;
   readonly logger: Logger;
-  readonly surroundings: Surroundings;
+  readonly surroundings: LaunchContext;
   readonly plan: { readonly trap: readonly number[] };
   readonly upgrade: { readonly lock: Fd };
   readonly door: () => ControlDoor | null;
-  readonly keeper: () => Keeper | null;
+  readonly keeper: () => StateWriter | null;
   readonly notifyPath: (epoch: number) => string;
 }
 
@@ -56,7 +56,7 @@ export interface ServiceParts {
   readonly context: RunningContext;
   readonly running: Map<number, GenerationHandle>;
   readonly history: History;
-  readonly waits: Waits;
+  readonly waits: Deadlines;
 }
 
 /** Everything that the next baton needs. Nothing is changed here. */
@@ -64,9 +64,11 @@ export function packService(
   parts: ServiceParts,
   service: ServiceState,
   toRecord: (running: RunningGeneration) => GenerationRecord | null = recordOf,
-): Luggage {
+): ResumePayload {
   const { options, context, history } = parts;
-  const generations = [...parts.running.values()].filter((handle) => handle instanceof RunningGeneration);
+  const generations = [...parts.running.values()].filter((handle) =>
+    handle instanceof RunningGeneration
+  );
   const records = generations.map(toRecord).filter((record) => record !== null);
   const groups = context.listeners.groups;
   const state: ResumeState = {
@@ -82,7 +84,7 @@ export function packService(
       ...service,
       ...{ upgrade: null, waiting: [], queued: service.queued && [] },
       // What it has not taken over is another baton's.
-      served: service.served && !service.onProbation,
+      served: service.served && !service.awaitsTakeover,
     },
     history: history.record(),
     generations: records,
@@ -107,9 +109,9 @@ export function packService(
  * The same for an exec in place, with what the process after it must know of the vault.
  * @throws {Error} when a reload waits: the next program could not tell who asked what came of it
  */
-export function packLuggage(parts: ServiceParts, service: ServiceState): Luggage {
+export function packPayload(parts: ServiceParts, service: ServiceState): ResumePayload {
   if (service.queued !== null) throw new Error("a reload was asked for meanwhile, and goes first");
-  const { state, descriptors } = packService(parts, service, luggageOf);
+  const { state, descriptors } = packService(parts, service, payloadRecordOf);
   const more = parts.options.keeper()?.vault.luggage ?? [];
   return { state, descriptors: new Map([...descriptors, ...more]) };
 }
@@ -144,7 +146,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   // A state of an earlier build has not all of the fields.
   const service = { ...INITIAL_STATE, ...state.service };
   history.after(service);
-  context.listeners.servingEpoch = servingOf(service)?.epoch ?? service.bequest;
+  context.listeners.servingEpoch = servingOf(service)?.epoch ?? service.orphanedListeners;
   return wasKilled ? withoutStop(service) : service;
 }
 
@@ -158,7 +160,7 @@ export function isChild(
 }
 
 /** Our ends of what a generation prints. */
-export function outputsOf(kept: Kept, record: GenerationRecord): ResumedOutput[] {
+export function outputsOf(kept: NamedDescriptors, record: GenerationRecord): ResumedOutput[] {
   return OUTPUT_TARGETS.flatMap((target) => {
     const read = kept.take(outputName(record.epoch, target));
     const { base64 = "" } = record.outputInHand?.find((some) => some.target === target) ?? {};
@@ -219,7 +221,7 @@ export function catchUp(
   const { context, running } = parts;
   const { dispatch, listeners } = context;
   const wasKilled = kind === "survived";
-  const receiver = servingOf(service)?.epoch ?? service.bequest;
+  const receiver = servingOf(service)?.epoch ?? service.orphanedListeners;
   if (wasKilled && receiver !== null) listeners.switchTo(receiver);
   const reason = "baton was killed while it started";
   for (const { epoch, state: phase } of service.generations) {

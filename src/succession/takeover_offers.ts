@@ -5,7 +5,7 @@
 import type { Adopter } from "../handoff/adopt.ts";
 import type { ServiceEffect, ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
-import { FarNetwork } from "../platform/network/remote_netns.ts";
+import { RemoteNetns } from "../platform/network/remote_netns.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ownNamespace } from "../platform/process/proc.ts";
@@ -37,7 +37,7 @@ interface Asked {
   readonly request: number;
 }
 
-export class Offers {
+export class TakeoverOffers {
   readonly socket: HandoffSocket;
   #asked: Asked[] = [];
   /** The one that was accepted. */
@@ -119,7 +119,7 @@ export class Offers {
     const own = ownNamespace("net");
     const isNear = hello.network === (group?.network?.name ?? own);
     const known = group?.network ?? null;
-    const network = isNear ? null : known ?? FarNetwork.own(platform.sockets, platform.sockDiag);
+    const network = isNear ? null : known ?? RemoteNetns.own(platform.sockets, platform.sockDiag);
     giver.begin({
       lending,
       offer: {

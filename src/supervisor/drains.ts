@@ -4,12 +4,12 @@ import type { ServiceState } from "../lifecycle/service.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
-import type { Waits } from "../generation/deadlines.ts";
+import type { Deadlines } from "../generation/deadlines.ts";
 
 export interface DrainsParts {
   readonly context: RunningContext;
   readonly hooks: ServiceHooks;
-  readonly waits: Waits;
+  readonly waits: Deadlines;
 }
 
 export class Drains {
@@ -40,7 +40,9 @@ export class Drains {
     stopping: boolean,
     heir: GenerationHandle | null,
   ): void {
-    if (old instanceof RunningGeneration && !this.parts.hooks.holds(old.epoch)) this.#go(old, stopping, heir);
+    if (old instanceof RunningGeneration && !this.parts.hooks.holds(old.epoch)) {
+      this.#go(old, stopping, heir);
+    }
   }
 
   #go(old: GenerationHandle | undefined, stopping: boolean, heir: GenerationHandle | null): void {

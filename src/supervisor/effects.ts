@@ -8,18 +8,21 @@ import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { longestStartMs } from "../config/hook_times.ts";
-import { provideSpares } from "../steering/standby.ts";
+import { provideStandbySockets } from "../steering/standby.ts";
 import { adoptOrphans } from "../succession/adopt_orphans.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { Drains } from "./drains.ts";
-import { ForeignGeneration, type OldBaton } from "../succession/predecessor_generation.ts";
+import {
+  type PredecessorBaton,
+  PredecessorGeneration,
+} from "../succession/predecessor_generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { handoverFacts } from "../succession/handover_facts.ts";
 import { History } from "../report/history.ts";
 import { InPlaceUpgrade } from "../succession/in_place_upgrade.ts";
-import { Offers } from "../succession/takeover_offers.ts";
-import { packLuggage, resumeWaits, unpackService } from "../succession/resume.ts";
+import { TakeoverOffers } from "../succession/takeover_offers.ts";
+import { packPayload, resumeWaits, unpackService } from "../succession/resume.ts";
 import { answerReload } from "./reload_answer.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { ReloadReport } from "../report/snapshot.ts";
@@ -29,7 +32,7 @@ import { LateListeners } from "./late_listeners.ts";
 import { Timers } from "../generation/timers.ts";
 import { type TrialEffect, Trials } from "../rollout/trials.ts";
 import { Upgrader } from "../succession/upgrader.ts";
-import { Waits } from "../generation/deadlines.ts";
+import { Deadlines } from "../generation/deadlines.ts";
 
 export class Effects {
   readonly running = new Map<number, GenerationHandle>();
@@ -38,8 +41,8 @@ export class Effects {
   readonly upgrader: Upgrader;
   readonly #inPlace: InPlaceUpgrade;
   /** Null: nobody may take over from this baton. */
-  readonly offers: Offers | null;
-  readonly waits: Waits;
+  readonly offers: TakeoverOffers | null;
+  readonly waits: Deadlines;
   readonly trials: Trials;
   readonly lateListeners: LateListeners;
   readonly hooks: ServiceHooks;
@@ -56,7 +59,7 @@ export class Effects {
     const { logger, manager } = options;
     this.trials = new Trials({ context, logger, running: this.running, history: this.history });
     const { platform, listeners, adopter, children, dispatch, config, migration } = context;
-    this.waits = new Waits(config, this.running);
+    this.waits = new Deadlines(config, this.running);
     this.lateListeners = new LateListeners(
       { context, running: this.running, history: this.history },
       service,
@@ -88,7 +91,7 @@ export class Effects {
     });
     const { handoffSocket, backlog, survive: survives } = config;
     const { lock } = options.upgrade;
-    this.offers = handoffSocket === null ? null : new Offers({
+    this.offers = handoffSocket === null ? null : new TakeoverOffers({
       ...{ platform, listeners, adopter, dispatch, logger, lock, backlog, survives },
       path: handoffSocket,
     });
@@ -181,9 +184,9 @@ export class Effects {
    * Begins as the successor of another baton: its generation serves until ours does.
    * @returns the epoch of that one
    */
-  inherit(predecessor: OldBaton): number {
+  inherit(predecessor: PredecessorBaton): number {
     const { logger, onTakenOver, onPredecessorGone, handoffIsShared, context } = this.options;
-    const foreign: ForeignGeneration = new ForeignGeneration({
+    const foreign: PredecessorGeneration = new PredecessorGeneration({
       platform: context.platform,
       listeners: context.listeners,
       predecessor,
@@ -234,7 +237,7 @@ export class Effects {
     }
     if (!inPlace) return this.upgrader.begin(facts);
     // A trial takes its time, in which generations end.
-    this.#inPlace.begin(this.upgrader.takeProgram(), () => packLuggage(this, this.service()));
+    this.#inPlace.begin(this.upgrader.takeProgram(), () => packPayload(this, this.service()));
   }
 
   /**
@@ -252,7 +255,9 @@ export class Effects {
   #provideSpares(): void {
     if (!this.options.keepsSpares) return;
     const { listeners, config } = this.context;
-    for (const notice of provideSpares(listeners, config.backlog)) this.options.logger.warn(notice);
+    for (const notice of provideStandbySockets(listeners, config.backlog)) {
+      this.options.logger.warn(notice);
+    }
   }
 
   /** Its members may be needed for longer than it lives (a crash); its story is over. */

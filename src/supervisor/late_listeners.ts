@@ -10,7 +10,7 @@ import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import { ownSocketInode } from "../platform/process/proc.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
-import { ForeignGeneration } from "../succession/predecessor_generation.ts";
+import { PredecessorGeneration } from "../succession/predecessor_generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
 import { RunningGeneration } from "../generation/generation.ts";
@@ -34,7 +34,7 @@ export class LateListeners {
     const { context: { listeners, logError }, running } = this.parts;
     listeners.succeed(epoch, before);
     // Another baton stops that one as soon as it has drained: what comes from now on waits here.
-    if (!(running.get(before ?? NaN) instanceof ForeignGeneration)) return;
+    if (!(running.get(before ?? NaN) instanceof PredecessorGeneration)) return;
     for (const group of listeners.awaited(epoch)) {
       try {
         this.#provide(group, epoch);

@@ -1,11 +1,11 @@
 /** What the supervisor is made of. */
 import type { Resumption } from "../succession/state/resumption.ts";
-import type { Estate } from "../succession/upgrade/predecessor_recovery.ts";
-import type { Keeper } from "../succession/state/state_writer.ts";
-import type { Surroundings } from "../succession/state/resume_state.ts";
+import type { PredecessorRecovery } from "../succession/upgrade/predecessor_recovery.ts";
+import type { StateWriter } from "../succession/state/state_writer.ts";
+import type { LaunchContext } from "../succession/state/resume_state.ts";
 import type { Inheritor } from "../handoff/inherit.ts";
 import type { Logger } from "../log/logger.ts";
-import type { OldBaton } from "../succession/predecessor_generation.ts";
+import type { PredecessorBaton } from "../succession/predecessor_generation.ts";
 import type { ControlDoor } from "../succession/in_place_upgrade.ts";
 import type { PlanContext } from "../process/launch_plan.ts";
 import type { StopReport } from "../report/snapshot.ts";
@@ -25,17 +25,17 @@ export interface SupervisorOptions {
   readonly upgrade: Pick<UpgraderOptions, "program" | "prefix" | "env" | "directory" | "lock">;
   /** What this baton goes on with, if another one has stopped in the middle. */
   readonly resumption: Resumption | null;
-  readonly surroundings: Surroundings;
+  readonly surroundings: LaunchContext;
   /** With --survive: what outlives this baton is kept there, once it has the service. */
-  readonly keeper: () => Keeper | null;
+  readonly keeper: () => StateWriter | null;
   /** The service manager keeps sockets for the next baton (steering/standby.ts). */
   readonly keepsSpares: boolean;
   /** The control socket, which is passed on. */
   readonly door: () => ControlDoor | null;
   /** The old baton that this one is to replace, if it was started for that. */
-  readonly predecessor: OldBaton | null;
+  readonly predecessor: PredecessorBaton | null;
   /** What that one leaves if it is killed; null: nothing that we could go on with. */
-  readonly estate: Estate | null;
+  readonly estate: PredecessorRecovery | null;
   /** It has the path of --handoff-socket, which is ours when we have taken over. */
   readonly handoffIsShared: boolean;
   /** This baton has replaced the old one: from now on the names (socket, pidfile) are its own. */

@@ -14,7 +14,12 @@ import { refusal } from "../hooks/headroom.ts";
 import { type Failure, type Killable, Sequence } from "../hooks/sequence.ts";
 import type { Logger } from "../log/logger.ts";
 import { memoryOf, memoryReadings } from "../platform/memory.ts";
-import { Entrance, type Entrant, type Obstacle, type Passage } from "../generation/admission.ts";
+import {
+  Admission,
+  type AdmissionCandidate,
+  type Passage,
+  type Veto,
+} from "../generation/admission.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { describeFailure } from "../hooks/hook_failure.ts";
 import { Output } from "../output/candidate_output.ts";
@@ -69,10 +74,10 @@ export class ServiceHooks {
 
   /** @returns null when nothing stands in the way of a candidate */
   entrance(
-    candidate: Entrant & GenerationHandle,
+    candidate: AdmissionCandidate & GenerationHandle,
     serving: GenerationHandle | null,
     reason: string,
-  ): Entrance | null {
+  ): Admission | null {
     const occasion = { current: candidate, old: serving, reason };
     const { config } = this.options.context;
     const steps: Step[] = this.#steps("pre-start");
@@ -86,7 +91,7 @@ export class ServiceHooks {
       if (isSecond) return this.#checkMemory(serving, epoch, run, onDone);
       return run(onDone);
     };
-    return new Entrance(candidate, {
+    return new Admission(candidate, {
       readyTimeoutMs: config.readyTimeoutMs,
       beforeStart: (onDone) =>
         beforeStart((obstacle) => {
@@ -104,7 +109,7 @@ export class ServiceHooks {
     serving: GenerationHandle,
     epoch: number,
     next: Passage,
-    onDone: (obstacle: Obstacle | null) => void,
+    onDone: (obstacle: Veto | null) => void,
   ): Killable {
     let running: Killable | null = null;
     let isKilled = false;
@@ -136,7 +141,7 @@ export class ServiceHooks {
   #veto(
     steps: readonly Step[],
     occasion: Occasion,
-    onDone: (obstacle: Obstacle | null) => void,
+    onDone: (obstacle: Veto | null) => void,
   ): Killable {
     return this.#run(
       steps,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseListenSpec } from "../../src/config/values/listen_spec.ts";
 import { Inheritor } from "../../src/handoff/inherit.ts";
-import { addResidents } from "../../src/handoff/activated_sockets.ts";
+import { addActivatedSockets } from "../../src/handoff/activated_sockets.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
@@ -62,7 +62,7 @@ describe("addResidents()", () => {
         const own = { ...address, v6only: false, boundInterface: 0 };
         const resident = { address: own, residence: "grouped" } as const;
         const fd = platform.descriptors.duplicate(theirs);
-        assert.deepEqual(addResidents(platform, listeners, [{ ...resident, fd }]), []);
+        assert.deepEqual(addActivatedSockets(platform, listeners, [{ ...resident, fd }]), []);
         const specs = [parseListenSpec(`127.0.0.1:${port}`, 0)];
         const inheritor = new Inheritor(platform, listeners, specs, BACKLOG);
 
@@ -117,7 +117,7 @@ describe("addResidents()", () => {
       const fd = platform.descriptors.duplicate(theirs);
       const own = { ...address, v6only: false, boundInterface: 0 };
       const resident = { fd, address: own, residence: "grouped" } as const;
-      const [notice] = addResidents(platform, listeners, [resident]);
+      const [notice] = addActivatedSockets(platform, listeners, [resident]);
       assert.match(notice ?? "", /is shared by all generations/);
       assert.equal(sockets.option(theirs, C.SOL_SOCKET, C.SO_REUSEPORT), 0);
       const specs = [parseListenSpec(`127.0.0.1:${port}`, 0)];

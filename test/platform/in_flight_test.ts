@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { type Crossed, CrossingTable } from "../../src/migration/in_flight.ts";
+import { InFlightMoves, type MovedConnection } from "../../src/migration/in_flight.ts";
 import { pause } from "../../src/migration/pause.ts";
-import type { Inbox } from "../../src/migration/pending_accepts.ts";
+import type { PendingAccepts } from "../../src/migration/pending_accepts.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
@@ -22,7 +22,7 @@ const REQUEST = Buffer.from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 const BUFFER = new Uint8Array(100);
 
 /** What the old server does with a request that is let in again, and what becomes of the connection then. */
-const CASES: [string, (platform: Platform, server: Fd) => void, keyof Crossed][] = [
+const CASES: [string, (platform: Platform, server: Fd) => void, keyof MovedConnection][] = [
   ["reads it", ({ descriptors }, server) => void descriptors.read(server, BUFFER), "left"],
   ["closes the connection", (_, server) => server.close(), "moved"],
   ["reads it, and closes the connection", ({ descriptors }, server) => {
@@ -40,14 +40,14 @@ test("a request is let in again, and nobody else gets it then", {
   stack.use(listener);
   const offered: Buffer[] = [];
   const inbox = {
-    offer: ({ socket, onTaken }: Parameters<Inbox["offer"]>[0]) => {
+    offer: ({ socket, onTaken }: Parameters<PendingAccepts["offer"]>[0]) => {
       offered.push(Buffer.from(platform.sockets.peek(socket, BUFFER)));
       setTimeout(onTaken, 0);
       return () => {};
     },
-  } as unknown as Inbox;
-  const table = new CrossingTable(platform, inbox, { onChange: () => {}, onEmpty: () => {} });
-  const ends: (keyof Crossed | null)[] = CASES.map(() => null);
+  } as unknown as PendingAccepts;
+  const table = new InFlightMoves(platform, inbox, { onChange: () => {}, onEmpty: () => {} });
+  const ends: (keyof MovedConnection | null)[] = CASES.map(() => null);
   const servers = CASES.map((_, i) => {
     const client = stack.use(connectInet(platform, address));
     const server = platform.sockets.accept(listener) ?? assert.fail("nobody is in the queue");

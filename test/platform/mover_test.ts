@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
-import type { CrossingTable, Passenger } from "../../src/migration/in_flight.ts";
+import type { InFlightMoves, MovingConnection } from "../../src/migration/in_flight.ts";
 import { pause } from "../../src/migration/pause.ts";
-import type { KeptConnections } from "../../src/migration/keep_alive_counts.ts";
+import type { KeepAliveCounts } from "../../src/migration/keep_alive_counts.ts";
 import { Mover } from "../../src/migration/mover.ts";
 import type { MoverOptions } from "../../src/migration/mover_options.ts";
 import { Watchlist } from "../../src/migration/watchlist.ts";
@@ -81,7 +81,7 @@ class Server implements Disposable {
     const mover = new Mover(platform, {
       ...{
         listeners,
-        crossings: {} as unknown as CrossingTable,
+        crossings: {} as unknown as InFlightMoves,
         processes: () => [platform.runtime.pid],
         isSucceeded: () => true,
       },
@@ -137,7 +137,7 @@ describe("Mover", () => {
 
   test("gives nobody up before it was looked at, on a machine that is slow", TEST, async () => {
     await using platform = await testPlatform();
-    const ready: KeptConnections[] = [];
+    const ready: KeepAliveCounts[] = [];
     using server = new Server(platform, 1, {
       processes: () => {
         stall(STALL_MS);
@@ -157,13 +157,13 @@ describe("Mover", () => {
 
   test("moves no more than it has descriptors for, and lets the others in", TEST, async () => {
     await using platform = await testPlatform();
-    const sent: Passenger[] = [];
-    let kept: KeptConnections | null = null;
+    const sent: MovingConnection[] = [];
+    let kept: KeepAliveCounts | null = null;
     using server = new Server(platform, CLIENTS, {
       crossings: {
         room: ROOM,
-        add: (passenger: Passenger) => sent.push(passenger),
-      } as unknown as CrossingTable,
+        add: (passenger: MovingConnection) => sent.push(passenger),
+      } as unknown as InFlightMoves,
       quietMs: 50,
       onReady: (counts) => kept = counts,
     });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { FarNetwork } from "../../src/platform/network/remote_netns.ts";
+import { RemoteNetns } from "../../src/platform/network/remote_netns.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
@@ -19,11 +19,11 @@ const NOBODY = 65_534;
 const HOSTS = { inet: "127.0.0.1", inet6: "::1" } as const;
 
 /** As another process gets it: duplicates of all descriptors. */
-function received(platform: Platform): FarNetwork {
-  const own = FarNetwork.own(platform.sockets, platform.sockDiag);
+function received(platform: Platform): RemoteNetns {
+  const own = RemoteNetns.own(platform.sockets, platform.sockDiag);
   const fds = own.descriptors.map((fd) => platform.descriptors.duplicate(fd));
   own.close();
-  return FarNetwork.taken(platform.sockets, own.name, fds)!;
+  return RemoteNetns.taken(platform.sockets, own.name, fds)!;
 }
 
 describe("FarNetwork", () => {
@@ -71,12 +71,12 @@ describe("FarNetwork", () => {
 
   test("says what it cannot make", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
-    const own = FarNetwork.own(platform.sockets, platform.sockDiag);
-    const bare = FarNetwork.taken(platform.sockets, "net:[1]", own.descriptors.slice(0, 1))!;
+    const own = RemoteNetns.own(platform.sockets, platform.sockDiag);
+    const bare = RemoteNetns.taken(platform.sockets, "net:[1]", own.descriptors.slice(0, 1))!;
     const subject = "a socket in the old baton's network namespace (inet)";
     const failure = systemCallError({ call: "make", code: "EADDRNOTAVAIL", subject });
     assert.throws(() => bare.stream("inet"), failure);
-    assert.equal(FarNetwork.taken(platform.sockets, "net:[1]", []), null);
+    assert.equal(RemoteNetns.taken(platform.sockets, "net:[1]", []), null);
     own.close();
   });
 

@@ -312,8 +312,8 @@ export class ServiceWorld {
     }
     if (gone) this.#leftover = null;
     if (switches) this.#leftover = this.#succeeded;
-    assert.equal(this.state.leftover, this.#leftover);
-    assert.equal(this.state.bequest, this.#crashed);
+    assert.equal(this.state.orphanedWorkers, this.#leftover);
+    assert.equal(this.state.orphanedListeners, this.#crashed);
   }
 
   #checkServing(before: ServiceState, event: ServiceEvent): void {

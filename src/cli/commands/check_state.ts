@@ -7,7 +7,7 @@ import { readFileSync, statSync } from "node:fs";
 import { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { parseResumeState, RESUME_LIMIT } from "../../succession/state/resume_state.ts";
-import type { TrialAnswer } from "../../succession/upgrade/preflight.ts";
+import type { PreflightAnswer } from "../../succession/upgrade/preflight.ts";
 import { EXIT_NEW_GENERATION_FAILED, EXIT_OK } from "../console/exit_status.ts";
 import { configReader } from "../console/config_reader.ts";
 import { parseCommandLine } from "../words/parse.ts";
@@ -23,7 +23,7 @@ export function commandCheckState(
   return answer.ok ? EXIT_OK : EXIT_NEW_GENERATION_FAILED;
 }
 
-function examine(platform: Platform, memory: number, argv: readonly string[]): TrialAnswer {
+function examine(platform: Platform, memory: number, argv: readonly string[]): PreflightAnswer {
   try {
     const path = `/proc/self/fd/${memory}`;
     const { size } = statSync(path);

@@ -4,7 +4,7 @@
  */
 import { PortWatch } from "../../drain/port_watch.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { Terminator } from "../../pod/shutdown.ts";
+import { Shutdown } from "../../pod/shutdown.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { PrestopCommand } from "../words/parse_pod.ts";
 
@@ -39,7 +39,7 @@ export async function waitForQuiet(
   own: OwnPort,
 ): Promise<Outcome> {
   const traffic = watchPorts(platform, command, own);
-  const terminator = new Terminator({
+  const terminator = new Shutdown({
     policy: {
       minDrainMs: command.minMs,
       maxDrainMs: command.maxMs,
@@ -65,7 +65,7 @@ export async function waitForQuiet(
 }
 
 function outcomeOf(
-  { latest }: Terminator,
+  { latest }: Shutdown,
   traffic: PortWatch,
   ports: readonly number[],
 ): Outcome {

@@ -12,7 +12,7 @@ import {
 import type { Printer } from "../console/printer.ts";
 import { lateLines, storyLine } from "./reload_text.ts";
 import { callService } from "../console/target.ts";
-import type { HowLetIn } from "../words/trial_verbs.ts";
+import type { RolloutFlags } from "../words/trial_verbs.ts";
 
 const HTTP_ERROR = 500;
 
@@ -39,10 +39,10 @@ export function commandReload(
 
 const KEYS = { canary: "canary", rampMs: "ramp_ms", bakeMs: "bake_ms", hold: "hold" } as const;
 
-function query(how: HowLetIn): string {
+function query(how: RolloutFlags): string {
   const values = Object.entries(how).map((
     [field, value],
-  ) => [KEYS[field as keyof HowLetIn], value === true ? "1" : String(value)]);
+  ) => [KEYS[field as keyof RolloutFlags], value === true ? "1" : String(value)]);
   return values.length === 0 ? "" : `?${new URLSearchParams(values)}`;
 }
 

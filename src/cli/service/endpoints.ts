@@ -22,14 +22,14 @@ import type { GracefulService } from "../../pod/graceful_service.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
 import { FdStore } from "../../systemd/fd_store.ts";
 import type { NotifyClient } from "../../systemd/notify_client.ts";
-import { HolderVault } from "../../succession/state/fd_store_client.ts";
-import { Keeper } from "../../succession/state/state_writer.ts";
+import { FdStoreProcess } from "../../succession/state/fd_store_client.ts";
+import { StateWriter } from "../../succession/state/state_writer.ts";
 import { controlFixture, holderFixture, lockFixture, pidfileFixture } from "./guarded_paths.ts";
 import type { Pidfile } from "./pidfile.ts";
 import { openProbes } from "./pod_setup.ts";
 import { insist } from "./process_setup.ts";
 
-export interface NamesParts {
+export interface EndpointsParts {
   readonly platform: Platform;
   readonly config: Config;
   readonly paths: ServicePaths;
@@ -55,15 +55,15 @@ export interface StoreParts {
   readonly found: readonly string[];
 }
 
-export class Names {
+export class Endpoints {
   control: ControlServer | null = null;
-  keeper: Keeper | null = null;
+  keeper: StateWriter | null = null;
   #probes: ProbeServer | null = null;
   #store: FdStore | null = null;
-  #vault: HolderVault | null = null;
+  #vault: FdStoreProcess | null = null;
   #guard: RuntimeGuard | null = null;
 
-  constructor(readonly parts: NamesParts) {}
+  constructor(readonly parts: EndpointsParts) {}
 
   /** Connections that the probe port has taken. */
   get probesAccepted(): number {
@@ -77,15 +77,15 @@ export class Names {
     const onHolderLost = () => this.parts.supervisor().writeDown();
     if (store !== null) {
       this.#store = new FdStore(platform, store.client, store.found);
-      this.keeper = new Keeper(
+      this.keeper = new StateWriter(
         this.#store,
         config.survive ? "everything" : "spares",
         onHolderLost,
       );
     } else if (config.survive) {
-      const vault = new HolderVault(platform, { path: paths.hold, isNext, onStarted });
+      const vault = new FdStoreProcess(platform, { path: paths.hold, isNext, onStarted });
       this.#vault = vault;
-      this.keeper = new Keeper(vault, "everything", () => {
+      this.keeper = new StateWriter(vault, "everything", () => {
         logger.warn("the holder (--survive) has ended: another one was started");
         onHolderLost();
       });

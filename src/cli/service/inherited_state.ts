@@ -6,36 +6,36 @@
  * spare sockets are left, in which clients wait: they become listeners of the first generation here.
  */
 import type { Resumption } from "../../succession/state/resumption.ts";
-import type { ResidentSocket } from "../../handoff/activated_sockets.ts";
+import type { InheritedSocket } from "../../handoff/activated_sockets.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ownSocketInode } from "../../platform/process/proc.ts";
 import { storedListener } from "../../systemd/activation.ts";
 import { understandStored } from "../../systemd/fd_store.ts";
 import {
-  claimHeritage,
-  type Heritage,
-  storedHeritage,
+  claimRecoveredState,
+  type RecoveredState,
+  storedState,
   usable,
 } from "../../succession/state/recovered_state.ts";
 import { memberName, type ResumeState } from "../../succession/state/resume_state.ts";
 
-export interface Left {
+export interface InheritedState {
   /** Somebody has to be told when it is taken. */
-  readonly heritage: Heritage | null;
+  readonly heritage: RecoveredState | null;
   /** The service to go on with. */
   readonly resumption: Resumption | null;
-  readonly spares: readonly ResidentSocket[];
+  readonly spares: readonly InheritedSocket[];
   /** Of the sockets that came with the start, those that the service does not have yet. */
-  readonly arrived: readonly ResidentSocket[];
+  readonly arrived: readonly InheritedSocket[];
   /** Names of what the service manager may have in its store. */
   readonly found: readonly string[];
 }
 
-export interface LeftOptions {
+export interface InheritedStateOptions {
   readonly inPlace: Resumption | null;
   /** What the service manager listens on for us. */
-  readonly activated: readonly ResidentSocket[];
+  readonly activated: readonly InheritedSocket[];
   /** What came from the service manager's store. */
   readonly stored: ReadonlyMap<string, Fd>;
   /** Where a holder would be; null: the service's name is not ours. */
@@ -43,21 +43,24 @@ export interface LeftOptions {
 }
 
 /** @throws {Error} when something is there that cannot be understood */
-export function findLeft(platform: Platform, options: LeftOptions): Left {
+export function findInheritedState(
+  platform: Platform,
+  options: InheritedStateOptions,
+): InheritedState {
   const { inPlace, activated, stored, path } = options;
   const found = inPlace?.kept.names ?? [...stored.keys()];
   if (inPlace !== null) {
-    const heritage = path === null ? null : claimHeritage(platform, path);
+    const heritage = path === null ? null : claimRecoveredState(platform, path);
     // All of it came with the exec; the holder is only to be told so.
     heritage?.resumption.kept.close();
     return { heritage, resumption: inPlace, spares: [], arrived: activated, found };
   }
   const { fds, state } = understandStored(stored);
   const heritage = state !== null
-    ? storedHeritage(fds, state)
+    ? storedState(fds, state)
     : path === null
     ? null
-    : claimHeritage(platform, path);
+    : claimRecoveredState(platform, path);
   const before = heritage?.resumption.state ?? null;
   const spares = before?.service.served === true ? [] : takeSpares(platform, fds, before);
   const resumption = usable(platform, heritage);
@@ -67,11 +70,11 @@ export function findLeft(platform: Platform, options: LeftOptions): Left {
 
 /** A service that is gone on with has them as members, in the kernel's order; closes the duplicates. */
 function withoutMembers(
-  sockets: readonly ResidentSocket[],
+  sockets: readonly InheritedSocket[],
   { groups }: ResumeState,
-): ResidentSocket[] {
+): InheritedSocket[] {
   const members = new Set(groups.flatMap(({ members }) => members.map(({ inode }) => inode)));
-  const isMember = ({ fd }: ResidentSocket) => members.has(ownSocketInode(fd.number));
+  const isMember = ({ fd }: InheritedSocket) => members.has(ownSocketInode(fd.number));
   const [known, others] = [sockets.filter(isMember), sockets.filter((one) => !isMember(one))];
   for (const { fd } of known) fd.close();
   return others;
@@ -82,9 +85,9 @@ function takeSpares(
   platform: Platform,
   fds: ReadonlyMap<string, Fd>,
   state: ResumeState | null,
-): ResidentSocket[] {
+): InheritedSocket[] {
   const isSpare = (name: string) => state === null || sparesOf(state).includes(name);
-  const spares: ResidentSocket[] = [];
+  const spares: InheritedSocket[] = [];
   for (const [name, fd] of fds) {
     if (!isSpare(name)) continue;
     // What else is in the store is not ours any more: its names are dropped with the first record.

@@ -16,7 +16,7 @@ import {
 import { NameLock } from "../../admin/name_lock.ts";
 import { Adopter } from "../../handoff/adopt.ts";
 import { Inheritor } from "../../handoff/inherit.ts";
-import { addResidents, type ResidentSocket } from "../../handoff/activated_sockets.ts";
+import { addActivatedSockets, type InheritedSocket } from "../../handoff/activated_sockets.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -29,28 +29,28 @@ import type { StopReport } from "../../report/snapshot.ts";
 import { Supervisor } from "../../supervisor/supervisor.ts";
 import { fdStoreSize } from "../../systemd/fd_store.ts";
 import { NotifyClient } from "../../systemd/notify_client.ts";
-import type { Heritage } from "../../succession/state/recovered_state.ts";
+import type { RecoveredState } from "../../succession/state/recovered_state.ts";
 import { findInPlace, IN_PLACE_ENV } from "../../succession/upgrade/in_place.ts";
-import { CONTROL, LOCK, type Surroundings } from "../../succession/state/resume_state.ts";
+import { CONTROL, type LaunchContext, LOCK } from "../../succession/state/resume_state.ts";
 import { HANDOVER_ENV } from "../../succession/upgrade/protocol.ts";
 import { findPredecessor, type Predecessor } from "../../succession/upgrade/predecessor.ts";
-import { Estate } from "../../succession/upgrade/predecessor_recovery.ts";
+import { PredecessorRecovery } from "../../succession/upgrade/predecessor_recovery.ts";
 import { activate } from "./socket_activation.ts";
 import type { Taker } from "../../succession/takeover/taker.ts";
 import { chooseTrap } from "./choose_trap.ts";
 import { CommandError } from "../console/command_error.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
 import { EXIT_BUSY } from "../console/exit_status.ts";
-import { Names } from "./endpoints.ts";
+import { Endpoints } from "./endpoints.ts";
 import { Pidfile } from "./pidfile.ts";
 import { type PodSetup, podSetup, watchPaths } from "./pod_setup.ts";
 import { migrationOf } from "./keep_alive.ts";
 import * as preparation from "./process_setup.ts";
-import { findLeft } from "./inherited_state.ts";
+import { findInheritedState } from "./inherited_state.ts";
 import { handleSignals } from "./signals.ts";
 import { explainHandoffSocket, takeOver } from "./find_predecessor.ts";
 import { VERSION } from "../console/version.ts";
-import { leaveDirectory, surroundingsOf } from "./working_directory.ts";
+import { launchContextOf, leaveDirectory } from "./working_directory.ts";
 
 /** @returns the status to exit with, when everything is over */
 export async function commandRun(platform: Platform, config: Config): Promise<number> {
@@ -73,7 +73,7 @@ async function run(
   const env = platform.runtime.env();
   delete env[HANDOVER_ENV];
   delete env[IN_PLACE_ENV];
-  const surroundings = inPlace?.state.surroundings ?? surroundingsOf(platform, env, given);
+  const surroundings = inPlace?.state.surroundings ?? launchContextOf(platform, env, given);
   const activation = activate(platform, given, env);
   const config = leaveDirectory(platform, activation.config, surroundings);
   if (inPlace === null) refuseEnvoyScript(config);
@@ -99,7 +99,7 @@ async function run(
   const isFirst = predecessor === null && !isRunning;
   const kept = inPlace?.kept.take(LOCK) ?? null;
   const free = isFirst ? NameLock.take(platform, paths.lock, paths.socket) : null;
-  const left = findLeft(platform, {
+  const left = findInheritedState(platform, {
     inPlace,
     activated: activation.sockets,
     stored: activation.stored,
@@ -145,7 +145,7 @@ interface RunParts {
   readonly config: Config;
   readonly env: Record<string, string>;
   readonly paths: ServicePaths;
-  readonly surroundings: Surroundings;
+  readonly surroundings: LaunchContext;
   /** bind and listen of servers that are started here are trapped. */
   readonly traps: boolean;
   readonly logger: Logger;
@@ -155,14 +155,14 @@ interface RunParts {
   readonly predecessor: Predecessor | null;
   readonly resumption: Resumption | null;
   /** Somebody holds what the baton before has left, until it is taken. */
-  readonly heritage: Heritage | null;
+  readonly heritage: RecoveredState | null;
   readonly taker: Taker | null;
   /** No other baton has the name, and so its control socket and pidfile. */
   readonly ownsNames: boolean;
   /** Names of what the service manager keeps. */
   readonly stored: readonly string[];
   /** Listening sockets that came with the start. */
-  readonly residents: readonly ResidentSocket[];
+  readonly residents: readonly InheritedSocket[];
 }
 
 async function supervise(parts: RunParts): Promise<number> {
@@ -173,7 +173,9 @@ async function supervise(parts: RunParts): Promise<number> {
   const isRunning = resumption?.kind === "in_place";
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<StopReport>();
   const listeners = new Listeners(platform.sockets, platform.reactor);
-  addResidents(platform, listeners, parts.residents).forEach((notice) => logger.warn(notice));
+  addActivatedSockets(platform, listeners, parts.residents).forEach((notice) =>
+    logger.warn(notice)
+  );
   const adopter = new Adopter(platform, listeners);
   const migration = migrationOf(platform, config, { traps: parts.traps, listeners, logger });
   const directory = config.cwd ?? "/";
@@ -188,7 +190,7 @@ async function supervise(parts: RunParts): Promise<number> {
   }
   const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
   const keepsSpares = fdStoreSize(env) > 0;
-  const names = new Names({
+  const names = new Endpoints({
     ...{ platform, config, paths, lock: parts.lock, pidfile: parts.pidfile, logger },
     owned: ownsNames,
     probeAddress: parts.pod.probeAddress,
@@ -233,7 +235,9 @@ async function supervise(parts: RunParts): Promise<number> {
     upgrade: { program, prefix, env, directory: surroundings.directory, lock: parts.lock.fd },
     predecessor: predecessor ?? taker,
     // Under its name, and so with its holder.
-    estate: ownsNames ? null : new Estate(platform, paths.hold, predecessor?.state ?? null),
+    estate: ownsNames
+      ? null
+      : new PredecessorRecovery(platform, paths.hold, predecessor?.state ?? null),
     handoffIsShared: predecessor !== null ||
       (taker !== null && config.takeover === config.handoffSocket),
     resumption,

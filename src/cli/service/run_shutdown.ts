@@ -32,7 +32,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { lostDescriptors } from "../../process/lost_descriptors.ts";
 import { shutdownPlan } from "../../process/launch_plan.ts";
 import { ShutdownService } from "../../pod/shutdown_service.ts";
-import { StopWishes } from "./stop_requests.ts";
+import { StopRequests } from "./stop_requests.ts";
 import { CommandError } from "../console/command_error.ts";
 import { openLogger, surviveErrors } from "./process_setup.ts";
 import { EXIT_BUSY } from "../console/exit_status.ts";
@@ -41,7 +41,7 @@ import { controlFixture, lockFixture, pidfileFixture } from "./guarded_paths.ts"
 import { Pidfile } from "./pidfile.ts";
 import { openProbes, podSetup } from "./pod_setup.ts";
 import { VERSION } from "../console/version.ts";
-import { leaveDirectory, surroundingsOf } from "./working_directory.ts";
+import { launchContextOf, leaveDirectory } from "./working_directory.ts";
 
 /**
  * Meant for the process that gets them: faults, its own children, pipes; or they cannot be handled.
@@ -69,7 +69,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     ...handled.map((signal) => platform.runtime.onSignal(signal, () => onSignal(signal))),
   ];
   const env = platform.runtime.env();
-  const surroundings = surroundingsOf(platform, env, given);
+  const surroundings = launchContextOf(platform, env, given);
   const config = leaveDirectory(platform, given, surroundings);
   const logger = openLogger(platform, config);
   const pod = podSetup(config, env, config.maxDrainMs, logger);
@@ -110,7 +110,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     logger.info(`baton ${VERSION} runs ${config.command.join(" ")}`, {
       pid: platform.runtime.pid,
     });
-    const targets = { service, config, logger, wishes: new StopWishes(), stopOn };
+    const targets = { service, config, logger, wishes: new StopRequests(), stopOn };
     onSignal = (signal) => handle(signal, targets);
     service.start();
     for (const hint of lostDescriptors({ argv: config.command, members: 0 })) {
@@ -162,7 +162,7 @@ interface Targets {
   readonly service: ShutdownService;
   readonly config: Config;
   readonly logger: Logger;
-  readonly wishes: StopWishes;
+  readonly wishes: StopRequests;
   readonly stopOn: readonly SignalName[];
 }
 

@@ -20,7 +20,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
 import type { Foreground } from "../../process/foreground.ts";
 import { imageStopSignals, type SignalUses } from "./image_stop_signals.ts";
-import { StopWishes } from "./stop_requests.ts";
+import { StopRequests } from "./stop_requests.ts";
 
 /** What signals are about. */
 export interface SignalledService {
@@ -63,7 +63,7 @@ export function handleSignals(targets: SignalTargets): () => void {
     forwards: { usr1: forwardsUsr1(targets), winch: false },
     hasTerminal: hadTerminal,
   });
-  const wishes = new StopWishes();
+  const wishes = new StopRequests();
   const handlers: [signal: SignalName, handler: () => void][] = [
     ["SIGHUP", reload],
     ["SIGUSR2", () => {
@@ -112,7 +112,7 @@ export function catchStopOn(
 export interface StopTargets {
   readonly service: Pick<SignalledService, "stop">;
   readonly logger: Logger;
-  readonly wishes: StopWishes;
+  readonly wishes: StopRequests;
 }
 
 /** TERM, INT or QUIT has come. */

@@ -8,7 +8,7 @@ import { type ActivatedListener, withActivated } from "../../config/activated.ts
 import type { Config } from "../../config/config.ts";
 import { ConfigError } from "../../config/values/errors.ts";
 import { checkPlaceholders } from "../../config/validate.ts";
-import type { ResidentSocket } from "../../handoff/activated_sockets.ts";
+import type { InheritedSocket } from "../../handoff/activated_sockets.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import {
@@ -24,7 +24,7 @@ export interface Activation {
   /** With the listeners of the service manager. */
   readonly config: Config;
   /** Empty for a baton that has replaced another one. */
-  readonly sockets: readonly ResidentSocket[];
+  readonly sockets: readonly InheritedSocket[];
   /** What the baton before has stored with the service manager, by name. */
   readonly stored: ReadonlyMap<string, Fd>;
 }
@@ -63,6 +63,6 @@ export function activate(
 
 function asResident(
   { fd, name, address, v6only }: ActivatedSocket,
-): ResidentSocket & { name: string } {
+): InheritedSocket & { name: string } {
   return { name, fd, residence: "grouped", address: { ...address, v6only, boundInterface: 0 } };
 }

@@ -41,7 +41,7 @@ interface Wish {
   readonly hadEcho: boolean;
 }
 
-export class StopWishes {
+export class StopRequests {
   #wish: Wish | null = null;
 
   /** @returns whether this signal is a wish of its own, and neither an echo nor a key that is held down */

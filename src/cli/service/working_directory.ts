@@ -8,14 +8,14 @@ import { resolvePath } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ignoresSignal } from "../../platform/process/proc.ts";
 import { logicalDirectory, originalFileLimit } from "../../process/launch_plan.ts";
-import type { Surroundings } from "../../succession/state/resume_state.ts";
+import type { LaunchContext } from "../../succession/state/resume_state.ts";
 
 /** Looks around at the start of baton, before anything is changed. */
-export function surroundingsOf(
+export function launchContextOf(
   platform: Platform,
   env: Readonly<Record<string, string>>,
   config: Config,
-): Surroundings {
+): LaunchContext {
   const { processes, files } = platform;
   const physicalDirectory = files.directory();
   const directory = logicalDirectory(env, physicalDirectory, files.at);
@@ -38,7 +38,7 @@ export function surroundingsOf(
 export function leaveDirectory(
   platform: Platform,
   config: Config,
-  { directory, physicalDirectory: physical, stays }: Surroundings,
+  { directory, physicalDirectory: physical, stays }: LaunchContext,
 ): Config {
   const { cwd, pidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
   const absolute = (path: string | null, option: string) =>

@@ -22,7 +22,7 @@ import {
   parsePrestop,
   type PrestopCommand,
 } from "./parse_pod.ts";
-import { type HowLetIn, howLetIn, parseTrial, type TrialCommand } from "./trial_verbs.ts";
+import { parseTrial, type RolloutFlags, rolloutFlags, type TrialCommand } from "./trial_verbs.ts";
 import { nameOf, runtimeDirOf, timeoutOf, type Words } from "./words.ts";
 
 /** What the user asked for; `verb` tells which. */
@@ -37,7 +37,7 @@ export type Command =
     /** Longest wait for the outcome; null: as long as the service's own time-outs allow. */
     readonly timeoutMs: number | null;
     readonly json: boolean;
-    readonly how: HowLetIn;
+    readonly how: RolloutFlags;
   }
   | TrialCommand
   | {
@@ -243,7 +243,14 @@ export function parseCommandLine(
       return parseInit(words, readConfig);
     case "reload": {
       const [name, runtimeDir] = [nameOf(words), runtimeDirOf(words)];
-      return { verb, name, runtimeDir, timeoutMs: timeoutOf(words), json, how: howLetIn(words) };
+      return {
+        verb,
+        name,
+        runtimeDir,
+        timeoutMs: timeoutOf(words),
+        json,
+        how: rolloutFlags(words),
+      };
     }
     case "promote":
     case "rollback":

@@ -12,7 +12,7 @@ import { nameOf, runtimeDirOf, timeoutOf, type Words } from "./words.ts";
 const FIELDS = ["canary", "rampMs", "bakeMs", "hold"] as const;
 
 /** How the new generation is let in, where that differs from the configuration. */
-export type HowLetIn = Partial<Pick<Config, typeof FIELDS[number]>>;
+export type RolloutFlags = Partial<Pick<Config, typeof FIELDS[number]>>;
 
 export interface TrialCommand {
   readonly verb: "promote" | "rollback" | "canary";
@@ -99,14 +99,14 @@ function readPercent(text: string): number {
 }
 
 /** What one reload says of it. */
-export function howLetIn({ flags }: Words): HowLetIn {
+export function rolloutFlags({ flags }: Words): RolloutFlags {
   const given = FIELDS.flatMap((field) => {
     const option = OPTION_BY_FIELD[field];
     const value = flags.get(option.flag)?.[0];
     if (value === undefined) return [];
     return [[field, readOptionValue(option, value, `In --${option.flag}`)] as const];
   });
-  const how: HowLetIn = Object.fromEntries(given);
+  const how: RolloutFlags = Object.fromEntries(given);
   checkRollout(how);
   return how;
 }

@@ -28,7 +28,7 @@ interface Seed {
   readonly socket: Fd;
 }
 
-export class FarNetwork {
+export class RemoteNetns {
   /** @param name of the namespace, as /proc/self/ns/net has it. Owns what it is given. */
   private constructor(
     readonly sockets: Sockets,
@@ -38,7 +38,7 @@ export class FarNetwork {
   ) {}
 
   /** That of this process, for another one. */
-  static own(sockets: Sockets, sockDiag: SockDiag): FarNetwork {
+  static own(sockets: Sockets, sockDiag: SockDiag): RemoteNetns {
     const seeds: Seed[] = [];
     for (const family of ["inet", "inet6"] as const) {
       const listener = sockets.stream(family, { nonblocking: true });
@@ -52,11 +52,11 @@ export class FarNetwork {
         if (!(error instanceof SystemCallError)) throw error;
       }
     }
-    return new FarNetwork(sockets, ownNamespace("net"), sockDiag.open(), seeds);
+    return new RemoteNetns(sockets, ownNamespace("net"), sockDiag.open(), seeds);
   }
 
   /** One that was received. @param fds as `descriptors` gives them; taken over */
-  static taken(sockets: Sockets, name: string, fds: readonly Fd[]): FarNetwork | null {
+  static taken(sockets: Sockets, name: string, fds: readonly Fd[]): RemoteNetns | null {
     const [diag, ...rest] = fds;
     if (diag === undefined) return null;
     const seeds: Seed[] = [];
@@ -65,7 +65,7 @@ export class FarNetwork {
       const address = sockets.localAddress(listener);
       if (address !== null) seeds.push({ family: address.family, listener, socket: rest[i + 1]! });
     }
-    return new FarNetwork(sockets, name, diag, seeds);
+    return new RemoteNetns(sockets, name, diag, seeds);
   }
 
   /** What another process needs to have this network too. */

@@ -13,12 +13,12 @@ import type { Watch } from "../../platform/reactor.ts";
 import {
   decodeMessage,
   encodeMessage,
+  type FdStoreOrder,
+  type FdStoreReply,
   HOLD_MESSAGE_LIMIT,
   HOLD_VERB,
-  type HolderMessage,
-  type HolderOrder,
 } from "./fd_store_protocol.ts";
-import type { Vault } from "./state_writer.ts";
+import type { FdStore } from "./state_writer.ts";
 
 const CONTROL_DESCRIPTOR = 3;
 /** A holder that does not read for this long, or does not start, is replaced. */
@@ -30,14 +30,14 @@ interface HolderProcess {
   readonly watch: Watch;
 }
 
-export interface HolderVaultOptions {
+export interface FdStoreProcessOptions {
   readonly path: string;
   /** Another holder is there, which must go on until this one has everything. */
   readonly isNext: boolean;
   readonly onStarted: (pid: number) => void;
 }
 
-export class HolderVault implements Vault {
+export class FdStoreProcess implements FdStore {
   readonly found = [];
   readonly luggage = [];
   /** The next baton starts a holder of its own, which takes the place of this one. */
@@ -47,7 +47,7 @@ export class HolderVault implements Vault {
   #isNext: boolean;
 
   /** @throws {Error} when no holder can be started */
-  constructor(readonly platform: Platform, readonly options: HolderVaultOptions) {
+  constructor(readonly platform: Platform, readonly options: FdStoreProcessOptions) {
     this.#isNext = options.isNext;
     this.#holder = this.#start();
   }
@@ -74,7 +74,7 @@ export class HolderVault implements Vault {
     theirs.close();
     sockets.setTimeouts(ours, HOLDER_TIMEOUT_MS);
     const hello = descriptors.receive(ours, HOLD_MESSAGE_LIMIT);
-    if (hello === null || decodeMessage<HolderMessage>(hello.data)?.kind !== "holds") {
+    if (hello === null || decodeMessage<FdStoreReply>(hello.data)?.kind !== "holds") {
       ours.close();
       processes.signal(pid, SIGKILL);
       throw new Error(`Cannot start a holder for --survive: it did not say that it holds`);
@@ -109,7 +109,7 @@ export class HolderVault implements Vault {
   }
 
   /** @throws {SystemCallError} when the holder has gone, or does not read */
-  #say(order: HolderOrder, fd: Fd | null): void {
+  #say(order: FdStoreOrder, fd: Fd | null): void {
     const fds = fd === null ? [] : [fd];
     this.platform.descriptors.send(this.#holder.control, encodeMessage(order), fds);
   }

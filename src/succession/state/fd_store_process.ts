@@ -15,10 +15,10 @@ import { processStat } from "../../platform/process/proc.ts";
 import {
   decodeMessage,
   encodeMessage,
-  type HeirMessage,
+  type FdStoreOrder,
+  type FdStoreReply,
+  type FdStoreRequest,
   HOLD_MESSAGE_LIMIT,
-  type HolderMessage,
-  type HolderOrder,
   ITEMS_AT_A_TIME,
 } from "./fd_store_protocol.ts";
 import { parseResumeState } from "./resume_state.ts";
@@ -33,7 +33,7 @@ const LONELY_MS = 60_000;
 const HEIR_TIMEOUT_MS = 60_000;
 const FOR_EVER = -1;
 
-export class Holder {
+export class FdStoreServer {
   readonly #items = new Map<string, Fd>();
   /** Null: its place cannot be used just now. */
   #listener: Fd | null = null;
@@ -55,7 +55,7 @@ export class Holder {
     this.#path = isNext ? `${finalPath}.${platform.runtime.pid}` : finalPath;
     this.#outpostName = outpostOf(finalPath);
     this.#listen();
-    descriptors.send(control, encodeMessage({ kind: "holds" } satisfies HolderMessage));
+    descriptors.send(control, encodeMessage({ kind: "holds" } satisfies FdStoreReply));
   }
 
   /** At its path, if that can be: what it holds matters more than where it is. */
@@ -103,7 +103,7 @@ export class Holder {
   #obey(): boolean {
     for (;;) {
       const message = this.#receive(this.control);
-      const order = message === null ? null : decodeMessage<HolderOrder>(message.data);
+      const order = message === null ? null : decodeMessage<FdStoreOrder>(message.data);
       if (message === null || order === null) return true;
       const [fd = null] = message.fds;
       switch (order.kind) {
@@ -207,12 +207,12 @@ export class Holder {
       while (items.length > 0) {
         const some = items.splice(0, ITEMS_AT_A_TIME);
         const names = some.map(([name]) => name);
-        const message: HolderMessage = { kind: "items", names };
+        const message: FdStoreReply = { kind: "items", names };
         descriptors.send(heir, encodeMessage(message), some.map(([, fd]) => fd));
       }
-      descriptors.send(heir, encodeMessage({ kind: "state" } satisfies HolderMessage), [state]);
+      descriptors.send(heir, encodeMessage({ kind: "state" } satisfies FdStoreReply), [state]);
       const answer = descriptors.receive(heir, HOLD_MESSAGE_LIMIT);
-      return answer !== null && decodeMessage<HeirMessage>(answer.data)?.kind === "taken";
+      return answer !== null && decodeMessage<FdStoreRequest>(answer.data)?.kind === "taken";
     } catch {
       return false;
     }
@@ -235,5 +235,5 @@ export function outpostOf(path: string): string {
 
 /** Runs as a holder. @param control number of the socket to its baton */
 export function hold(platform: Platform, control: number, path: string, isNext: boolean): void {
-  new Holder(platform, new Fd(platform.libc, control), path, isNext).run();
+  new FdStoreServer(platform, new Fd(platform.libc, control), path, isNext).run();
 }

@@ -15,7 +15,7 @@ export const HOLD_MESSAGE_LIMIT = 16 * 1024;
 /** Descriptors in one message to the next baton. */
 export const ITEMS_AT_A_TIME = 32;
 
-export type HolderOrder =
+export type FdStoreOrder =
   | { readonly kind: "put"; readonly name: string }
   | { readonly kind: "drop"; readonly name: string }
   | { readonly kind: "save" }
@@ -24,15 +24,15 @@ export type HolderOrder =
   /** The service has ended: nothing is to be held any more. */
   | { readonly kind: "end" };
 
-export type HolderMessage =
+export type FdStoreReply =
   /** To its own baton: it waits at its path. */
   | { readonly kind: "holds" }
   | { readonly kind: "items"; readonly names: readonly string[] }
   | { readonly kind: "state" };
 
-export type HeirMessage = { readonly kind: "taken" };
+export type FdStoreRequest = { readonly kind: "taken" };
 
-export function encodeMessage(message: HolderOrder | HolderMessage | HeirMessage): Uint8Array {
+export function encodeMessage(message: FdStoreOrder | FdStoreReply | FdStoreRequest): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(message));
 }
 

@@ -5,16 +5,16 @@
  * new process may run. So at any moment the latest record is ahead of the world by one step at most,
  * and whoever reads it can tell whether that step was made.
  */
-import type { Luggage } from "./resumption.ts";
+import type { ResumePayload } from "./resumption.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Notification } from "../../platform/process/seccomp.ts";
-import type { Keeper } from "./state_writer.ts";
+import type { StateWriter } from "./state_writer.ts";
 import { CONTROL, LOCK, type PendingCall } from "./resume_state.ts";
 
 export interface JournalOptions {
   /** Null: nothing is to outlive this baton, or nothing is its own yet. */
-  readonly keeper: () => Keeper | null;
-  readonly pack: () => Luggage;
+  readonly keeper: () => StateWriter | null;
+  readonly pack: () => ResumePayload;
   readonly logger: Logger;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Fd } from "../../platform/fd.ts";
 
-export class Kept {
+export class NamedDescriptors {
   readonly #fds: Map<string, Fd>;
 
   constructor(fds: Iterable<readonly [name: string, fd: Fd]> = []) {

@@ -10,12 +10,12 @@ import { processStat } from "../../platform/process/proc.ts";
 import {
   decodeMessage,
   encodeMessage,
-  type HeirMessage,
+  type FdStoreReply,
+  type FdStoreRequest,
   HOLD_MESSAGE_LIMIT,
-  type HolderMessage,
 } from "./fd_store_protocol.ts";
 import { outpostOf } from "./fd_store_process.ts";
-import { Kept } from "./named_descriptors.ts";
+import { NamedDescriptors } from "./named_descriptors.ts";
 import { type GenerationRecord, parseResumeState, RESUME_LIMIT } from "./resume_state.ts";
 
 /** The holder accepts when its baton has ended, which it has: we have the lock on its name. */
@@ -29,15 +29,15 @@ const NOBODY: readonly number[] = [C.ENOENT, C.ECONNREFUSED];
 const MOST_TRIES = 5;
 
 /** The holder's descriptors and state; `taken` tells it that it is not needed any more. */
-export interface Heritage {
+export interface RecoveredState {
   readonly resumption: Resumption;
   taken(): void;
 }
 
 /** @returns null when nothing was left. @throws {Error} when it cannot be understood */
-export function claimHeritage(platform: Platform, path: string): Heritage | null {
+export function claimRecoveredState(platform: Platform, path: string): RecoveredState | null {
   for (let i = 0; i < MOST_TRIES; i++) {
-    const socket = connectToHolder(platform, path);
+    const socket = connectToFdStore(platform, path);
     if (socket === null) return null;
     const found = receiveAll(platform, socket);
     if (found !== null) return found;
@@ -47,18 +47,18 @@ export function claimHeritage(platform: Platform, path: string): Heritage | null
 }
 
 /** What the service manager has kept of a baton that was killed: the same, without anybody to be told. */
-export function storedHeritage(fds: ReadonlyMap<string, Fd>, state: string): Heritage {
+export function storedState(fds: ReadonlyMap<string, Fd>, state: string): RecoveredState {
   const resumption: Resumption = {
     kind: "survived",
     state: parseResumeState(state),
-    kept: new Kept(fds),
+    kept: new NamedDescriptors(fds),
     listensNow: () => {},
   };
   return { resumption, taken: () => {} };
 }
 
 /** What can be gone on with: nothing of a service whose first generation was still on its way. */
-export function usable(platform: Platform, heritage: Heritage | null): Resumption | null {
+export function usable(platform: Platform, heritage: RecoveredState | null): Resumption | null {
   if (heritage === null) return null;
   const { resumption } = heritage;
   if (resumption.state.service.served) return resumption;
@@ -79,7 +79,7 @@ function endServers(platform: Platform, generations: readonly GenerationRecord[]
 }
 
 /** @returns null when nobody holds there */
-export function connectToHolder(platform: Platform, path: string): Fd | null {
+export function connectToFdStore(platform: Platform, path: string): Fd | null {
   const owner = statSync(path, { throwIfNoEntry: false })?.uid;
   if (owner === undefined) return connectToOutpost(platform, path);
   if (owner !== ROOT && owner !== platform.processes.userId()) {
@@ -114,11 +114,11 @@ function connectAt(platform: Platform, path: string): Fd | null {
 }
 
 /** @returns null when the connection ended before everything was there */
-export function receiveAll(platform: Platform, socket: Fd): Heritage | null {
+export function receiveAll(platform: Platform, socket: Fd): RecoveredState | null {
   const items: [string, Fd][] = [];
   for (;;) {
     const message = receive(platform, socket);
-    const content = message === null ? null : decodeMessage<HolderMessage>(message.data);
+    const content = message === null ? null : decodeMessage<FdStoreReply>(message.data);
     if (message === null || content === null) {
       items.forEach(([, fd]) => fd.close());
       return null;
@@ -134,7 +134,7 @@ export function receiveAll(platform: Platform, socket: Fd): Heritage | null {
         items.forEach(([, fd]) => fd.close());
         return null;
       }
-      return heritage(platform, socket, new Kept(items), memory);
+      return heritage(platform, socket, new NamedDescriptors(items), memory);
     }
   }
 }
@@ -148,7 +148,12 @@ function receive(platform: Platform, socket: Fd): Message | null {
   }
 }
 
-function heritage(platform: Platform, socket: Fd, kept: Kept, memory: Fd): Heritage {
+function heritage(
+  platform: Platform,
+  socket: Fd,
+  kept: NamedDescriptors,
+  memory: Fd,
+): RecoveredState {
   using state = memory;
   const path = `/proc/self/fd/${state.number}`;
   const { size } = statSync(path);
@@ -162,7 +167,7 @@ function heritage(platform: Platform, socket: Fd, kept: Kept, memory: Fd): Herit
     },
     taken: () => {
       try {
-        const message: HeirMessage = { kind: "taken" };
+        const message: FdStoreRequest = { kind: "taken" };
         platform.descriptors.send(socket, encodeMessage(message));
       } finally {
         socket.close();

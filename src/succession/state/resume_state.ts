@@ -8,7 +8,7 @@
  */
 import type { HistoryRecord } from "../../report/history.ts";
 import type { ServiceState } from "../../lifecycle/state.ts";
-import type { KeptConnections } from "../../migration/keep_alive_counts.ts";
+import type { KeepAliveCounts } from "../../migration/keep_alive_counts.ts";
 import type { ExitStatus } from "../../platform/process/processes.ts";
 import type { GroupAddress, MemberRecord } from "../../steering/member.ts";
 
@@ -62,7 +62,7 @@ export interface GenerationFacts {
   /** Its accept is trapped: it can be given connections (--keep-alive). */
   takesConnections: boolean;
   /** What became of connections that clients kept open; null: they were let be, or are still there. */
-  kept: KeptConnections | null;
+  kept: KeepAliveCounts | null;
 }
 
 export const NO_FACTS: GenerationFacts = {
@@ -121,7 +121,7 @@ export interface GroupRecord {
 }
 
 /** What the first baton found where it was started, and a later one cannot find out any more. */
-export interface Surroundings {
+export interface LaunchContext {
   /** Where it was started, as its user named it. */
   readonly directory: string;
   /** The same without symbolic links. */
@@ -151,7 +151,7 @@ export interface ResumeState {
   readonly incarnation: number;
   /** When the first of them started, ISO 8601. */
   readonly startedAt: string;
-  readonly surroundings: Surroundings;
+  readonly surroundings: LaunchContext;
   /** bind and listen of its servers are trapped. */
   readonly traps: boolean;
   readonly service: ServiceState;

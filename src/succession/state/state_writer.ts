@@ -7,7 +7,7 @@ import type { Fd } from "../../platform/fd.ts";
 import { memberName, type ResumeState } from "./resume_state.ts";
 
 /** A place that outlives baton: a holder (`holder_vault.ts`), or the service manager's store. */
-export interface Vault {
+export interface FdStore {
   /** Names of what was there before. */
   readonly found: readonly string[];
   /** What a process that goes on in place of this one must know of it. */
@@ -27,14 +27,14 @@ export interface Vault {
 /** With --survive everything; without it only the spare sockets, so that a restart refuses nobody. */
 export type Extent = "everything" | "spares";
 
-export class Keeper {
+export class StateWriter {
   #hasEnded = false;
   /** What the vault has: the number of the descriptor behind each name. */
   readonly #held = new Map<string, number>();
   #spares: ReadonlySet<string> = new Set();
 
   /** @param onLost everything must be given to it anew */
-  constructor(readonly vault: Vault, readonly extent: Extent, onLost: () => void) {
+  constructor(readonly vault: FdStore, readonly extent: Extent, onLost: () => void) {
     for (const name of vault.found) this.#held.set(name, NaN);
     vault.onLost = () => {
       // It may have some of them all the same: what is not needed any more is dropped by name.

@@ -3,7 +3,7 @@
  * before the switch: closing it harms nobody, because the old baton has it too.
  */
 import { statSync } from "node:fs";
-import { FarNetwork } from "../../platform/network/remote_netns.ts";
+import { RemoteNetns } from "../../platform/network/remote_netns.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ownNamespace } from "../../platform/process/proc.ts";
@@ -26,7 +26,7 @@ export class Borrowed {
   /** In the order in which the old baton has them. */
   readonly groups: ReceivedGroup[] = [];
   #lock: Fd | null = null;
-  #far: FarNetwork | null = null;
+  #far: RemoteNetns | null = null;
   #listeners: Listeners | null = null;
   #received: Fd[] = [];
 
@@ -47,7 +47,7 @@ export class Borrowed {
   keepOffer(network: string): void {
     this.#lock = this.#received.shift() ?? null;
     if (network === ownNamespace("net")) return;
-    this.#far = FarNetwork.taken(this.platform.sockets, network, this.#received.splice(0));
+    this.#far = RemoteNetns.taken(this.platform.sockets, network, this.#received.splice(0));
   }
 
   /**

@@ -21,7 +21,7 @@ import {
   type GroupAddress,
   type MemberRecord,
   NOBODY,
-  type Residence,
+  type SocketOrigin,
 } from "../../steering/member.ts";
 import {
   type Fields,
@@ -276,7 +276,7 @@ function inodeIn(value: unknown): number {
   return int({ inode: value }, "inode", 1, MAX_INODE);
 }
 
-function residenceIn(fields: Fields): Residence | null {
+function residenceIn(fields: Fields): SocketOrigin | null {
   const residence = orNull(fields, "residence", () => text(fields, "residence", MAX_HOST));
   if (residence === null || residence === "grouped" || residence === "shared") return residence;
   throw new MalformedMessage(`"residence" must be grouped or shared, and is "${residence}"`);

@@ -11,7 +11,7 @@ import { readFileSync, statSync } from "node:fs";
 import { Fd } from "../../platform/fd.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { Kept } from "../state/named_descriptors.ts";
+import { NamedDescriptors } from "../state/named_descriptors.ts";
 import { parseResumeState, RESUME_LIMIT, type ResumeState } from "../state/resume_state.ts";
 
 /** The variable with the number of the descriptor that the state is behind. */
@@ -76,7 +76,7 @@ export function findInPlace(platform: Platform): Resumption | null {
   const stopCatching = SIGNAL_NAMES.map((name) => platform.runtime.onSignal(name, () => {}));
   const file = readInPlaceFile(Number(number));
   new Fd(platform.libc, Number(number)).close();
-  const kept = new Kept(
+  const kept = new NamedDescriptors(
     Object.entries(file.descriptors).map(([name, fd]) => [name, new Fd(platform.libc, fd)]),
   );
   platform.processes.closeOnExecFrom(FIRST_DESCRIPTOR);

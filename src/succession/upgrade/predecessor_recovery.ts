@@ -9,15 +9,15 @@ import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { isRunning } from "../../platform/process/proc.ts";
 import {
-  claimHeritage,
-  connectToHolder,
-  type Heritage,
+  claimRecoveredState,
+  connectToFdStore,
   receiveAll,
+  type RecoveredState,
 } from "../state/recovered_state.ts";
 import type { HandoverState } from "./protocol.ts";
 import { type GenerationRecord, NO_FACTS } from "../state/resume_state.ts";
 
-export class Estate {
+export class PredecessorRecovery {
   #queued: Fd | null = null;
 
   /**
@@ -33,15 +33,15 @@ export class Estate {
   /** To be called before the switch. */
   reserve(): void {
     try {
-      this.#queued ??= connectToHolder(this.platform, this.path);
+      this.#queued ??= connectToFdStore(this.platform, this.path);
     } catch {
       // Going on without it is what happens without --survive.
     }
   }
 
   /** The old baton has ended. @returns null when it has left no holder */
-  claim(): Heritage | null {
-    if (this.#queued === null) return claimHeritage(this.platform, this.path);
+  claim(): RecoveredState | null {
+    if (this.#queued === null) return claimRecoveredState(this.platform, this.path);
     const found = receiveAll(this.platform, this.#queued);
     if (found === null) this.close();
     return found;

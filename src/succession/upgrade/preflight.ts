@@ -24,11 +24,11 @@ const CONTROL_DESCRIPTOR = 3;
 const TRIAL_TIMEOUT_MS = 10_000;
 const SIGKILL = 9;
 
-export type TrialAnswer =
+export type PreflightAnswer =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: string };
 
-export interface TrialOptions {
+export interface PreflightOptions {
   /** The new program, and its arguments up to baton's own. */
   readonly program: string;
   readonly prefix: readonly string[];
@@ -43,7 +43,7 @@ export interface TrialOptions {
   readonly onFailed: (reason: string) => void;
 }
 
-export class Trial {
+export class Preflight {
   readonly pid: number;
   readonly #control: Fd;
   readonly #watch: Watch;
@@ -52,7 +52,7 @@ export class Trial {
   #settled = false;
 
   /** @throws {Error} when the program cannot be started */
-  constructor(readonly platform: Platform, readonly options: TrialOptions) {
+  constructor(readonly platform: Platform, readonly options: PreflightOptions) {
     const { sockets, descriptors, reactor } = platform;
     const { program, env: { PATH }, directory } = options;
     const resolution = resolveProgram(program, PATH, directory, platform.files);
@@ -97,7 +97,7 @@ export class Trial {
   }
 
   #onAnswer(): void {
-    let answer: TrialAnswer;
+    let answer: PreflightAnswer;
     try {
       const message = this.platform.descriptors.receive(this.#control, ANSWER_LIMIT);
       if (message === null) return this.#watch.arm();
@@ -105,7 +105,7 @@ export class Trial {
       if (message.data.length === 0) {
         return this.#fail("it ended without an answer: is it a baton that can upgrade in place?");
       }
-      answer = JSON.parse(new TextDecoder().decode(message.data)) as TrialAnswer;
+      answer = JSON.parse(new TextDecoder().decode(message.data)) as PreflightAnswer;
     } catch (error) {
       return this.#fail(error instanceof Error ? error.message : String(error));
     }

@@ -7,7 +7,7 @@ import { PRESETS } from "../../../src/config/presets.ts";
 import { GracefulService, type GracefulServiceOptions } from "../../../src/pod/graceful_service.ts";
 import { StopPolicy } from "../../../src/generation/stop_policy.ts";
 import { Timers } from "../../../src/generation/timers.ts";
-import { Waits } from "../../../src/generation/deadlines.ts";
+import { Deadlines } from "../../../src/generation/deadlines.ts";
 
 const CONFIG = { readyTimeoutMs: 60_000, drainTimeMs: 8_000, stopTimeMs: 2_000 };
 
@@ -24,7 +24,7 @@ function generation() {
 
 describe("Waits", () => {
   const handle = generation();
-  const waits = new Waits(CONFIG, new Map([[0, handle]]));
+  const waits = new Deadlines(CONFIG, new Map([[0, handle]]));
 
   it("are as configured", () => {
     for (const timer of ["ready", "drain", "stop", "health"] as const) waits.arm(timer, handle);

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
-  type Departure,
-  departure,
-  type DepartureCircumstances,
+  type LeaderExit,
+  leaderExit,
+  type LeaderExitCircumstances,
 } from "../../../src/generation/leader_exit.ts";
 import { NO_FACTS } from "../../../src/succession/state/resume_state.ts";
 
 const TERM = 15;
 const ENDED = { kind: "exited", code: 0 } as const;
-const base: DepartureCircumstances = {
+const base: LeaderExitCircumstances = {
   status: ENDED,
   lingering: 1,
   facts: NO_FACTS,
@@ -20,7 +20,7 @@ const base: DepartureCircumstances = {
 const told = { ...NO_FACTS, stopSent: true };
 
 describe("departure()", () => {
-  const table: [what: string, change: Partial<DepartureCircumstances>, verdict: Departure][] = [
+  const table: [what: string, change: Partial<LeaderExitCircumstances>, verdict: LeaderExit][] = [
     ["nobody is left", { lingering: 0 }, "ended"],
     ["it ends with 0 and serves on", {}, "to_background"],
     ["it ends with 0 and never served", { serves: false }, "ended"],
@@ -56,6 +56,6 @@ describe("departure()", () => {
     ],
   ];
   for (const [what, change, verdict] of table) {
-    test(`${what}: ${verdict}`, () => assert.equal(departure({ ...base, ...change }), verdict));
+    test(`${what}: ${verdict}`, () => assert.equal(leaderExit({ ...base, ...change }), verdict));
   }
 });

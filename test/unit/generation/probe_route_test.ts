@@ -6,7 +6,7 @@ import { SystemCallError } from "../../../src/platform/error.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import type { Group } from "../../../src/steering/group.ts";
-import { Lane } from "../../../src/steering/mutex.ts";
+import { Mutex } from "../../../src/steering/mutex.ts";
 import { wayTo } from "../../../src/generation/probe_route.ts";
 import { FakeListeners } from "../../support/fake_listeners.ts";
 
@@ -52,7 +52,7 @@ class World {
       membersOf,
       usableMembers: membersOf,
       isReceiving: ({ receiving }: { receiving: boolean }) => receiving,
-      ...{ isShared, hold, network: null, probes: new Lane() },
+      ...{ isShared, hold, network: null, probes: new Mutex() },
       steerCandidates: (
         { probe }: { probe: { port: number; address: Uint8Array } | null },
       ) =>

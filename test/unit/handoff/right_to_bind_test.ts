@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import { Inheritor, ListenError, specAddress } from "../../../src/handoff/inherit.ts";
 import { rightToBind } from "../../../src/handoff/right_to_bind.ts";
-import type { Tenant } from "../../../src/handoff/listener_owner.ts";
+import type { ListenerOwner } from "../../../src/handoff/listener_owner.ts";
 import { ownSocketInode } from "../../../src/platform/process/proc.ts";
 import { boundSocket } from "../../../src/steering/bound_socket.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
@@ -62,7 +62,7 @@ function listenAs(epoch: number, address: GroupAddress, listeners: Listeners): v
   group.takeMember(socket, { epoch, inode, owner: process.pid, backlog: 1, late: false });
 }
 
-function candidate(heirOf: number | null, hints: string[]): Tenant {
+function candidate(heirOf: number | null, hints: string[]): ListenerOwner {
   return {
     ...{ epoch: CANDIDATE, heirOf, isSettled: false },
     isOfSession: () => false,

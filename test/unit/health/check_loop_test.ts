@@ -10,7 +10,7 @@ import {
   UNKNOWN,
 } from "../../../src/health/monitor.ts";
 import { LogLine } from "../../../src/health/log_line.ts";
-import { Lane } from "../../../src/steering/mutex.ts";
+import { Mutex } from "../../../src/steering/mutex.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
 class Asked {
@@ -128,7 +128,7 @@ describe("LogLine", () => {
 
 describe("Lane", () => {
   test("lets one in at a time, in the order of asking", () => {
-    const lane = new Lane();
+    const lane = new Mutex();
     const order: string[] = [];
     lane.enter(() => order.push("a"));
     lane.enter(() => order.push("b"));

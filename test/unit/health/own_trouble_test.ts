@@ -8,7 +8,7 @@ import { TcpDialogue } from "../../../src/health/tcp_dialogue.ts";
 import { SystemCallError } from "../../../src/platform/error.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
-import { Lane } from "../../../src/steering/mutex.ts";
+import { Mutex } from "../../../src/steering/mutex.ts";
 
 const TARGET = { family: "inet", host: "127.0.0.1", port: 8080, scope: 0 } as const;
 
@@ -60,7 +60,7 @@ class World {
     const [source, target] = [{ ...TARGET, port: 0 }, TARGET];
     const lead = (port: number | null) => port !== null && this.step("lead", undefined);
     return {
-      ...{ source, target, lane: new Lane() },
+      ...{ source, target, lane: new Mutex() },
       stream: () => this.opened("stream") as unknown as ReturnType<Way["stream"]>,
       lead: (port) => void lead(port),
     };

@@ -78,14 +78,14 @@ describe("newGeneration()", () => {
     assert.deepEqual(newGeneration(3), {
       epoch: 3,
       state: "starting",
-      heirOf: null,
+      replaces: null,
       outcome: null,
       reason: null,
       served: false,
       cut: false,
       standsIn: false,
     });
-    assert.equal(newGeneration(4, 3).heirOf, 3);
+    assert.equal(newGeneration(4, 3).replaces, 3);
   });
 });
 

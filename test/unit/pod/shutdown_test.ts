@@ -1,14 +1,14 @@
 /** The end of a service is bounded, also where every look at its traffic takes long. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Terminator } from "../../../src/pod/shutdown.ts";
+import { Shutdown } from "../../../src/pod/shutdown.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
 const LOOK_MS = 150;
 
 test("looks that take long do not put the end off: one when the time is over, and one after it", async () => {
   let looks = 0;
-  const terminator = new Terminator({
+  const terminator = new Shutdown({
     policy: {
       ...{ minDrainMs: 20, maxDrainMs: 30, quietMs: 10, stopTimeMs: 0 },
       ...{ finishesRequests: false, expectsListener: false, skipsEmptying: false },
@@ -38,7 +38,7 @@ for (const [later, expected] of [[0, 0], [2, 2], [null, 0]] as const) {
   test(`TERM long after a drain cuts who is busy then: ${later ?? "unknown"}`, async () => {
     let busy: number | null = 1;
     const signals: number[] = [];
-    const terminator = new Terminator({
+    const terminator = new Shutdown({
       policy: {
         ...{ minDrainMs: 0, maxDrainMs: 20, quietMs: 10, stopTimeMs: 0 },
         ...{ finishesRequests: false, expectsListener: false, skipsEmptying: false },
@@ -66,7 +66,7 @@ for (const [later, expected] of [[0, 0], [2, 2], [null, 0]] as const) {
 
 test("cut is what was owed something at the signal, once, and what was closed before it", async () => {
   const spans: number[] = [];
-  const terminator = new Terminator({
+  const terminator = new Shutdown({
     policy: {
       ...{ minDrainMs: 0, maxDrainMs: 80, quietMs: 10, stopTimeMs: 20 },
       ...{ finishesRequests: false, expectsListener: false, skipsEmptying: false },

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GenerationHandle } from "../../../src/generation/handle.ts";
-import type { Entrant } from "../../../src/generation/admission.ts";
+import type { AdmissionCandidate } from "../../../src/generation/admission.ts";
 import { ServiceHooks, type ServiceHooksOptions } from "../../../src/supervisor/service_hooks.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
@@ -21,7 +21,7 @@ test("a look at memory that throws is a candidate that has failed", {
       },
     };
     const entrance = hooks.entrance(
-      candidate as unknown as Entrant & GenerationHandle,
+      candidate as unknown as AdmissionCandidate & GenerationHandle,
       serving as unknown as GenerationHandle,
       "reload",
     );

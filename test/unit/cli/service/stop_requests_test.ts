@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { StopSignal } from "../../../../src/config/values/signals.ts";
-import { type Origin, StopWishes } from "../../../../src/cli/service/stop_requests.ts";
+import { type Origin, StopRequests } from "../../../../src/cli/service/stop_requests.ts";
 import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
 
 /** "INT@0": a signal and its time; "tty" or "else" in front of it: where it comes from. */
@@ -54,7 +54,7 @@ function arrivalOf(text: string, hasManager: boolean) {
 describe("StopWishes", () => {
   for (const [what, arrivals, wishes, manager] of ROWS) {
     test(`${what}: ${arrivals}`, { timeout: TEST_TIMEOUT_MS }, () => {
-      const counted = new StopWishes();
+      const counted = new StopRequests();
       const all = arrivals.split(" ").map((text) => arrivalOf(text, manager !== undefined));
       assert.equal(all.filter((arrival) => counted.isNew(arrival)).length, wishes);
     });

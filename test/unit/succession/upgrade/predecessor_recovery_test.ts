@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { processStat } from "../../../../src/platform/process/proc.ts";
-import { Estate } from "../../../../src/succession/upgrade/predecessor_recovery.ts";
+import { PredecessorRecovery } from "../../../../src/succession/upgrade/predecessor_recovery.ts";
 import type { HandoverState } from "../../../../src/succession/upgrade/protocol.ts";
 import { testPlatform } from "../../../support/test_platform.ts";
 import { waitUntil } from "../../../support/wait_until.ts";
@@ -20,7 +20,8 @@ test("Estate.survivor() is a server that runs, and no zombie", async () => {
     const startTime = processStat(pid)?.startTime ?? NaN;
     const survivorOf = (startTime: number) => {
       const state = { epoch: 3, startedAt: "", notified: false, survivor: { pid, startTime } };
-      return new Estate(platform, "/nowhere", state as HandoverState & typeof state).survivor();
+      return new PredecessorRecovery(platform, "/nowhere", state as HandoverState & typeof state)
+        .survivor();
     };
     assert.deepEqual(
       [survivorOf(startTime)?.pid, survivorOf(startTime + 1)?.pid],
