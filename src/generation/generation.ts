@@ -33,7 +33,7 @@ export class RunningGeneration implements GenerationHandle {
   entrance: Admission | null = null;
   hasEnded = false;
   readonly hints: string[] = [];
-  readonly timers = new Timers<GenerationTimer>((timer) => this.#onTimer(timer));
+  readonly timers: Timers<GenerationTimer>;
   #acceptors: AcceptWatch | null = null;
   readonly tenancy: AdoptTarget;
   readonly #stopping: Stopping;
@@ -45,7 +45,8 @@ export class RunningGeneration implements GenerationHandle {
     options: { heirOf: number | null; wantsNotification: boolean },
   ) {
     this.heirOf = options.heirOf;
-    const { config, listeners } = context;
+    const { config, listeners, platform } = context;
+    this.timers = new Timers(platform.clock, (timer) => this.#onTimer(timer));
     this.health = new GenerationHealth(this);
     const ready = builtInGate(config.ready);
     this.gate = new Gate(epoch, ready, listeners, options.wantsNotification, this.health);

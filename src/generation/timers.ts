@@ -1,8 +1,10 @@
 /** Named one-shot timers: arming one again replaces it; after `clear` none fires. */
-export class Timers<Name extends string> {
-  readonly #timers = new Map<Name, { timer: ReturnType<typeof setTimeout>; dueAtMs: number }>();
+import type { Clock, Timer } from "../platform/clock.ts";
 
-  constructor(readonly onTimer: (name: Name) => void) {}
+export class Timers<Name extends string> {
+  readonly #timers = new Map<Name, { timer: Timer; dueAtMs: number }>();
+
+  constructor(readonly clock: Clock, readonly onTimer: (name: Name) => void) {}
 
   arm(name: Name, delayMs: number): void {
     this.disarm(name);
@@ -10,28 +12,28 @@ export class Timers<Name extends string> {
       this.#timers.delete(name);
       this.onTimer(name);
     };
-    const dueAtMs = performance.now() + delayMs;
-    this.#timers.set(name, { timer: setTimeout(fire, delayMs), dueAtMs });
+    const dueAtMs = this.clock.now() + delayMs;
+    this.#timers.set(name, { timer: this.clock.after(delayMs, fire), dueAtMs });
   }
 
-  /** One that is armed fires after this time at the latest. */
+  /** Makes an armed timer fire after `delayMs` at the latest. */
   limit(name: Name, delayMs: number): void {
     const dueAtMs = this.#timers.get(name)?.dueAtMs ?? -Infinity;
-    if (dueAtMs > performance.now() + delayMs) this.arm(name, delayMs);
+    if (dueAtMs > this.clock.now() + delayMs) this.arm(name, delayMs);
   }
 
-  /** When it will fire, on the clock of `performance.now()`; null: it is not armed. */
+  /** When it fires, on the clock's `now()`; null: it is not armed. */
   dueAtMs(name: Name): number | null {
     return this.#timers.get(name)?.dueAtMs ?? null;
   }
 
   disarm(name: Name): void {
-    clearTimeout(this.#timers.get(name)?.timer);
+    this.#timers.get(name)?.timer.cancel();
     this.#timers.delete(name);
   }
 
   clear(): void {
-    for (const { timer } of this.#timers.values()) clearTimeout(timer);
+    for (const { timer } of this.#timers.values()) timer.cancel();
     this.#timers.clear();
   }
 }

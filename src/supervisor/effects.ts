@@ -64,7 +64,7 @@ export class Effects {
       { context, running: this.running, history: this.history },
       service,
     );
-    this.#backoff = new Timers(() => dispatch({ kind: "backoff_elapsed" }));
+    this.#backoff = new Timers(platform.clock, () => dispatch({ kind: "backoff_elapsed" }));
     this.upgrader = new Upgrader({
       ...{ ...options.upgrade, platform, listeners, adopter, children, dispatch, logger },
       readyTimeoutMs: longestStartMs(config),

@@ -1,7 +1,7 @@
 /** How long waits may take, and that an end which has begun with another wait takes no longer for it. */
+import { FakeClock } from "../../support/fake_clock.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../../../src/config/config.ts";
 import { PRESETS } from "../../../src/config/presets.ts";
 import { GracefulService, type GracefulServiceOptions } from "../../../src/pod/graceful_service.ts";
@@ -66,17 +66,19 @@ describe("StopPolicy.stopTimeMs()", () => {
 describe("Timers.limit()", () => {
   it("brings forward what would come later, and nothing else", async () => {
     const fired: string[] = [];
-    const timers = new Timers<"late" | "soon" | "none">((name) => fired.push(name));
+    const clock = new FakeClock();
+    const timers = new Timers<"late" | "soon" | "none">(clock, (name) => fired.push(name));
     timers.arm("late", 60_000);
     timers.arm("soon", 1);
     for (const name of ["late", "soon", "none"] as const) timers.limit(name, 20);
-    while (fired.length < 2) await sleep(5);
+    await clock.advance(19);
+    assert.deepEqual(fired, ["soon"]);
+    await clock.advance(1);
     assert.deepEqual(fired, ["soon", "late"]);
-    timers.arm("late", 60_000);
     timers.arm("soon", 1);
     timers.limit("soon", 60_000);
-    while (fired.length < 3) await sleep(5);
-    assert.deepEqual(fired[2], "soon");
+    await clock.advance(1);
+    assert.deepEqual(fired, ["soon", "late", "soon"]);
     timers.clear();
   });
 });
