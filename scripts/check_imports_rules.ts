@@ -49,8 +49,8 @@ export interface Rules {
  */
 const LAYERS = {
   platform: [],
-  "config/values": [],
-  config: ["config/values"],
+  "config/values": ["platform/error.ts", "platform/fd.ts"],
+  config: ["config/values", "platform/error.ts", "platform/fd.ts"],
   lifecycle: [],
   log: ["platform"],
   steering: ["platform"],

@@ -7,10 +7,11 @@ import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { parseResponse } from "./http1.ts";
+import { concatBytes } from "../platform/bytes.ts";
+import { ROOT_UID } from "../platform/process/processes.ts";
 
 const READ_SIZE = 64 * 1024;
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
-const ROOT = 0;
 
 /** Nobody answers, or not as baton does. `kind` decides the exit status. */
 export class ControlError extends Error {
@@ -68,7 +69,7 @@ export function callControl(
       chunks.push(bytes);
       total += bytes.length;
     }
-    const response = parseResponse(concatenate(chunks));
+    const response = parseResponse(concatBytes(...chunks));
     if (response === null) {
       throw new ControlError("broken", `${socketPath} closed the connection without an answer`);
     }
@@ -90,7 +91,7 @@ export function callControl(
 
 /** Whoever owns the file may pretend to be baton: only ours and root's are believed. */
 function isTrusted({ uid: owner }: Stats, uid: number): boolean {
-  return owner === uid || owner === ROOT || uid === ROOT;
+  return owner === uid || owner === ROOT_UID || uid === ROOT_UID;
 }
 
 function mayAsk(socketPath: string, uid: number): boolean {
@@ -116,16 +117,6 @@ export function isListening({ sockets, processes }: Platform, socketPath: string
     if (!(error instanceof SystemCallError)) throw error;
     return error.errno !== C.ECONNREFUSED && error.errno !== C.ENOENT;
   }
-}
-
-function concatenate(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }
 
 /** @throws {ControlError} "untrusted" where we may not even look */

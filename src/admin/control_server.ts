@@ -11,6 +11,8 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { encodeResponse, MAX_BODY_BYTES, MAX_HEAD_BYTES, parseRequest } from "./http1.ts";
+import { errorText } from "../platform/error.ts";
+import { concatBytes } from "../platform/bytes.ts";
 
 const MAX_CONNECTIONS = 32;
 const BACKLOG = 32;
@@ -23,7 +25,6 @@ const PAUSE_LOOK_MS = 5;
 const FAREWELL_LIMIT_MS = 500;
 const READ_SIZE = 16 * 1024;
 const SOCKET_MODE = 0o600;
-const ROOT = 0;
 const JSON_TYPE = "application/json";
 
 /** A hono app, or anything that answers like one. */
@@ -149,8 +150,8 @@ export class ControlServer {
   }
 
   #mayTalk(socket: Fd): boolean {
-    const { uid } = this.platform.sockets.peerCredentials(socket);
-    return uid === ROOT || uid === this.platform.processes.userId();
+    const { sockets, processes } = this.platform;
+    return processes.trustsUser(sockets.peerCredentials(socket).uid);
   }
 
   /** Moves the socket to `path`, over what is there: clients find one or the other, never none. */
@@ -214,9 +215,7 @@ export class HttpConnection {
     // gone the kernel reports a hang-up, and a reload that it asked for goes on without it.
     if (bytes.length === 0) return this.#answering ? this.#watch.arm({}) : this.close();
     if (this.#answering) return this.#watch.arm();
-    const received = new Uint8Array(this.#received.length + bytes.length);
-    received.set(this.#received);
-    received.set(bytes, this.#received.length);
+    const received = concatBytes(this.#received, bytes);
     this.#received = received;
     const result = received.length > MAX_HEAD_BYTES + MAX_BODY_BYTES + READ_SIZE
       ? { kind: "invalid", status: 413, message: "request is too long" } as const
@@ -240,7 +239,7 @@ export class HttpConnection {
       const body = new Uint8Array(await response.arrayBuffer());
       this.#respond(response.status, response.headers.get("content-type") ?? JSON_TYPE, body);
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       this.#respond(500, JSON_TYPE, problem(text));
     }
   }

@@ -2,6 +2,7 @@
  * As much HTTP/1.1 as the control socket needs (RFC 9112): one request a connection, no pipelining, no
  * chunked request bodies. Pure. Limits are small on purpose: only baton's own client talks to it.
  */
+import { concatBytes } from "../platform/bytes.ts";
 
 export const MAX_HEAD_BYTES = 8 * 1024;
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -72,10 +73,7 @@ export function encodeResponse(status: number, type: string, body: Uint8Array): 
     `HTTP/1.1 ${status} ${status < 400 ? "OK" : "Error"}\r\nContent-Type: ${type}\r\n` +
       `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n`,
   );
-  const bytes = new Uint8Array(head.length + body.length);
-  bytes.set(head);
-  bytes.set(body, head.length);
-  return bytes;
+  return concatBytes(head, body);
 }
 
 /** @returns status and body of a whole response, or null when it was cut off */

@@ -21,7 +21,6 @@ import { isListening } from "./client.ts";
 import { RuntimeDirectoryError } from "./paths.ts";
 
 const LOCK_MODE = 0o600;
-const ROOT = 0;
 const BACKLOG = 32;
 /** A lock file that is removed just when it is opened is opened once more. */
 const MOST_TRIES = 10;
@@ -120,7 +119,8 @@ export class NameLock {
 /** @returns process id of the baton that has the name, whatever has become of its directory; null = unknown */
 export function holderOf(platform: Platform, path: string): number | null {
   const credentials = claimant(platform, claimName(path));
-  return credentials !== null && credentials.pid > 0 && isTrusted(platform, credentials.uid)
+  return credentials !== null && credentials.pid > 0 &&
+      platform.processes.trustsUser(credentials.uid)
     ? credentials.pid
     : null;
 }
@@ -142,7 +142,7 @@ function bindClaim(platform: Platform, name: string): Fd | "taken" | null {
     if (!(error instanceof SystemCallError)) throw error;
     if (error.errno !== C.EADDRINUSE) return null;
     const credentials = claimant(platform, name);
-    return credentials !== null && isTrusted(platform, credentials.uid) ? "taken" : null;
+    return credentials !== null && platform.processes.trustsUser(credentials.uid) ? "taken" : null;
   }
 }
 
@@ -157,10 +157,6 @@ function claimant(platform: Platform, name: string): { pid: number; uid: number 
     if (!(error instanceof SystemCallError)) throw error;
     return null;
   }
-}
-
-function isTrusted({ processes }: Platform, uid: number): boolean {
-  return uid === ROOT || uid === processes.userId();
 }
 
 /** @returns null when another process has locked it */

@@ -12,13 +12,14 @@ import { isText } from "../platform/bytes.ts";
 import { exists } from "../platform/files/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import { isListening } from "./client.ts";
+import { errorText } from "../platform/error.ts";
+import { ROOT_UID } from "../platform/process/processes.ts";
 
 /** Of units, each with a directory of its own. */
 const UNITS_DIRECTORY = "/run/baton";
 const DIRECTORY_MODE = 0o755;
 const PRIVATE_MODE = 0o700;
 const OTHERS_MAY_WRITE = 0o022;
-const ROOT = 0;
 const MAX_SOCKET_PATH_BYTES = 107;
 /** The path of its notify socket is the longest of all. */
 const LAST_EXPECTED_EPOCH = 9_999_999;
@@ -42,7 +43,7 @@ export function runtimeDirectory(
   if (asked !== null) return inText(asked, "--runtime-dir");
   const [systemd] = (env["RUNTIME_DIRECTORY"] ?? "").split(":");
   if (systemd) return inText(systemd, "RUNTIME_DIRECTORY");
-  if (uid === ROOT) return "/run/baton";
+  if (uid === ROOT_UID) return "/run/baton";
   const xdg = env["XDG_RUNTIME_DIR"];
   return xdg ? join(inText(xdg, "XDG_RUNTIME_DIR"), "baton") : `/tmp/baton-${uid}`;
 }
@@ -64,7 +65,7 @@ export function prepareDirectory(directory: string, uid: number): void {
       mode: directory.startsWith("/tmp/") ? PRIVATE_MODE : DIRECTORY_MODE,
     });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new RuntimeDirectoryError(`Cannot make runtime directory ${directory}: ${why}`, remedy);
   }
   checkDirectory(directory, uid);
@@ -74,7 +75,7 @@ export function prepareDirectory(directory: string, uid: number): void {
 export function checkDirectory(directory: string, uid: number): void {
   const remedy = "Use --runtime-dir with a directory of your own";
   const link = lstatSync(directory);
-  if (link.isSymbolicLink() && link.uid !== uid && link.uid !== ROOT) {
+  if (link.isSymbolicLink() && link.uid !== uid && link.uid !== ROOT_UID) {
     throw new RuntimeDirectoryError(
       `Cannot trust runtime directory ${directory}: it is a symbolic link of user ${link.uid}`,
       remedy,
@@ -84,7 +85,7 @@ export function checkDirectory(directory: string, uid: number): void {
   if (!stat.isDirectory()) {
     throw new RuntimeDirectoryError(`Cannot use ${directory}: it is not a directory`, remedy);
   }
-  if (stat.uid !== uid && stat.uid !== ROOT) {
+  if (stat.uid !== uid && stat.uid !== ROOT_UID) {
     throw new RuntimeDirectoryError(
       `Cannot trust runtime directory ${directory}: it belongs to user ${stat.uid}`,
       remedy,

@@ -23,6 +23,7 @@ import {
   retryMs,
   WAITS_FOR_SIGN,
 } from "./repair.ts";
+import { errorText } from "../platform/error.ts";
 
 /** Removing a directory takes a moment: rm -rf must not find something new in it. */
 const SETTLE_MS = 50;
@@ -105,7 +106,7 @@ export class RuntimeGuard {
     try {
       for (let i = 0; i < MOST_ROUNDS && !this.#round(); i++);
     } catch (error) {
-      this.options.log.warn(`cannot look after ${this.options.directory}: ${messageOf(error)}`);
+      this.options.log.warn(`cannot look after ${this.options.directory}: ${errorText(error)}`);
     }
   }
 
@@ -154,7 +155,7 @@ export class RuntimeGuard {
         fixture.restore();
         made++;
       } catch (error) {
-        troubles.push(new Error(`${fixture.what}: ${messageOf(error)}`, { cause: error }));
+        troubles.push(new Error(`${fixture.what}: ${errorText(error)}`, { cause: error }));
       }
     }
     if (made > 0) this.#onMade();
@@ -171,7 +172,7 @@ export class RuntimeGuard {
   }
 
   #onTrouble(troubles: readonly unknown[]): void {
-    const text = troubles.map(messageOf).join("; ");
+    const text = troubles.map(errorText).join("; ");
     if (text !== this.#trouble) {
       this.options.log.warn(report.trouble(this.options.directory, [...this.#lost], text));
     }
@@ -219,7 +220,7 @@ export class RuntimeGuard {
       this.#cannotWatch = true;
       log.warn(
         `cannot watch ${directory}: ${
-          messageOf(error)
+          errorText(error)
         }: it is not made again when it is removed. ` +
           "Raise fs.inotify.max_user_instances and fs.inotify.max_user_watches",
       );
@@ -239,10 +240,6 @@ function isFine(fixture: Fixture): boolean {
   } catch {
     return false;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function codeOf(error: unknown): string {

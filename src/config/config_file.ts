@@ -10,6 +10,7 @@ import { parse as parseToml, TomlError } from "smol-toml";
 import { ConfigError } from "./values/errors.ts";
 import { fileKey, OPTIONS } from "./options.ts";
 import { suggest } from "./values/suggest.ts";
+import { errorText } from "../platform/error.ts";
 
 /** The raw values of a configuration file, all of whose keys exist. */
 export interface FileValues {
@@ -131,7 +132,7 @@ function parseByExtension(text: string, path: string): unknown {
     if (extension === ".toml") return parseToml(text);
     if (extension === ".json") return JSON.parse(text);
   } catch (error) {
-    const message = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+    const message = errorText(error).split("\n")[0] ?? "";
     const where = error instanceof TomlError ? `line ${error.line}, column ${error.column}: ` : "";
     throw new ConfigError(`Cannot parse ${path}: ${where}${message}`, { cause: error });
   }

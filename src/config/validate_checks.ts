@@ -2,8 +2,7 @@
 import { parseBodyPattern, parseBytes, parseStatuses } from "./check_values.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, inPlace } from "./values/errors.ts";
-
-const FIRST_DESCRIPTOR = 3;
+import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 
 /** @throws {ConfigError} at the first rule that is broken */
 export function validateChecks(config: Config): void {
@@ -66,10 +65,10 @@ function checkAnnouncements(config: Config): void {
     });
   }
   const [fd] = announced;
-  if (fd !== undefined && fd.descriptor < FIRST_DESCRIPTOR + listen.length) {
-    const name = listen[fd.descriptor - FIRST_DESCRIPTOR]?.name ?? "";
+  if (fd !== undefined && fd.descriptor < FIRST_PASSED_DESCRIPTOR + listen.length) {
+    const name = listen[fd.descriptor - FIRST_PASSED_DESCRIPTOR]?.name ?? "";
     throw new ConfigError(`Cannot use --ready ${fd.text}: that is the socket of listener ${name}`, {
-      remedy: `Use a descriptor from ${FIRST_DESCRIPTOR + listen.length} on`,
+      remedy: `Use a descriptor from ${FIRST_PASSED_DESCRIPTOR + listen.length} on`,
     });
   }
   const log = ready.find((spec) => spec.kind === "log");

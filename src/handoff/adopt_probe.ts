@@ -1,6 +1,6 @@
 /** What a launcher in mid-start shows about this machine; it never becomes a server, and nothing of it is left. */
 import { LAUNCH_VERB, type LaunchPlan, type LaunchReport, REPORT_LIMIT } from "../launcher/plan.ts";
-import { SystemCallError } from "../platform/error.ts";
+import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { helperEnvironment } from "../platform/process/hidden_environment.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -8,11 +8,10 @@ import type { Platform } from "../platform/platform.ts";
 
 /** A launcher on two busy cores, started by the slower runtime, needs less than a second. */
 const REHEARSAL_TIMEOUT_MS = 10_000;
-const SIGKILL = 9;
 
 export function describe(error: unknown): string {
   if (error instanceof SystemCallError) return `${error.call}: ${error.code}`;
-  return error instanceof Error ? error.message : String(error);
+  return errorText(error);
 }
 
 /** The start of a server, up to the moment before its first instruction, and no further. */
@@ -87,7 +86,7 @@ export class AdoptProbe implements Disposable {
     this.#control?.close();
     const { pid, platform: { libc, processes } } = this;
     if (pid === null) return;
-    processes.signal(pid, SIGKILL);
+    processes.signal(pid, C.SIGKILL);
     libc.retry(() => libc.c.waitpid(pid, null, 0));
   }
 }

@@ -8,9 +8,7 @@
  * - in the command line: {fd:NAME} and {port:NAME}.
  */
 import type { ListenSpec } from "../config/values/listen_spec.ts";
-
-/** First inherited descriptor: SD_LISTEN_FDS_START. */
-export const FIRST_DESCRIPTOR = 3;
+import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 
 /** What was meant for baton, and names descriptors that do not reach the server. */
 const NOT_FOR_THE_SERVER = [
@@ -45,7 +43,7 @@ export function serverEnvironment(
   env["BATON_EPOCH"] = String(epoch);
   env["RESTART_EPOCH"] = String(epoch);
   if (specs.length === 0) return env;
-  const numbered = specs.map((spec, i) => ({ spec, fd: FIRST_DESCRIPTOR + i }));
+  const numbered = specs.map((spec, i) => ({ spec, fd: FIRST_PASSED_DESCRIPTOR + i }));
   env["LISTEN_FDS"] = String(specs.length);
   env["LISTEN_FDNAMES"] = specs.map((spec) => spec.name).join(":");
   env["SERVER_STARTER_PORT"] = numbered.map(({ spec, fd }) => `${starterAddress(spec)}=${fd}`)
@@ -74,7 +72,7 @@ export function fillPlaceholders(
     word.replace(/\{(fd|port):([^{}]+)\}/g, (whole, kind: string, name: string) => {
       const index = find(name);
       if (index < 0) return whole;
-      return String(kind === "fd" ? FIRST_DESCRIPTOR + index : specs[index]!.port);
+      return String(kind === "fd" ? FIRST_PASSED_DESCRIPTOR + index : specs[index]!.port);
     })
   );
 }

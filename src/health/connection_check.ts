@@ -7,7 +7,7 @@
  */
 import type { InetAddress } from "../platform/network/address.ts";
 import { connectingFailure, startConnecting } from "../platform/network/connecting.ts";
-import { SystemCallError } from "../platform/error.ts";
+import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -15,6 +15,7 @@ import type { Readiness, Watch } from "../platform/reactor.ts";
 import type { Attempt } from "./check_loop.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { type CheckOutcome, failure, notAsked } from "./monitor.ts";
+import { concatBytes } from "../platform/bytes.ts";
 
 const CHUNK = 16 * 1024;
 
@@ -117,10 +118,7 @@ export class ConnectionCheck implements Attempt {
   }
 
   #say(bytes: Uint8Array): void {
-    const all = new Uint8Array(this.#unsent.length + bytes.length);
-    all.set(this.#unsent);
-    all.set(bytes, this.#unsent.length);
-    this.#unsent = all;
+    this.#unsent = concatBytes(this.#unsent, bytes);
     this.#send();
   }
 
@@ -184,5 +182,5 @@ function attempted(
 
 function connectingText(error: unknown): string {
   if (error instanceof SystemCallError && error.errno === C.ECONNREFUSED) return "refused";
-  return error instanceof Error ? error.message : String(error);
+  return errorText(error);
 }

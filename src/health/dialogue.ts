@@ -29,16 +29,6 @@ export function ascii(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
 const MOST_SHOWN = 60;
 
 /** The beginning of an answer, for people. */

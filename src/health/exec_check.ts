@@ -12,9 +12,10 @@ import type { ExitStatus } from "../platform/process/processes.ts";
 import type { Watch } from "../platform/reactor.ts";
 import type { Attempt } from "./check_loop.ts";
 import { type CheckOutcome, failure, notAsked, success } from "./monitor.ts";
+import { errorText } from "../platform/error.ts";
+import { C } from "../platform/libc/constants.ts";
 
 const SHELL = "/bin/sh";
-const SIGKILL = 9;
 const O_RDONLY = 0;
 const CHUNK = 4096;
 const LONGEST_LINE = 200;
@@ -46,7 +47,7 @@ export class ExecCheck implements Attempt {
       }, timeoutMs);
     } catch (error) {
       this.#closeOutput();
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       this.#timer = setTimeout(() => this.#finish(notAsked(text)), 0);
     }
   }
@@ -77,7 +78,7 @@ export class ExecCheck implements Attempt {
 
   #kill(): void {
     clearTimeout(this.#timer);
-    if (this.#pid !== null) this.platform.processes.signal(-this.#pid, SIGKILL);
+    if (this.#pid !== null) this.platform.processes.signal(-this.#pid, C.SIGKILL);
   }
 
   #onOutput(): void {

@@ -3,7 +3,7 @@
  * is right; NOT_SERVING, SERVICE_UNKNOWN, UNIMPLEMENTED are wrong answers, as in Envoy.
  * https://github.com/grpc/grpc/blob/master/doc/health-checking.md and PROTOCOL-HTTP2.md
  */
-import { ascii, concat, type Dialogue, LISTEN_ON, type Turn } from "./dialogue.ts";
+import { ascii, type Dialogue, LISTEN_ON, type Turn } from "./dialogue.ts";
 import {
   dataOf,
   encodeFields,
@@ -16,6 +16,7 @@ import {
   PREFACE,
 } from "./http2_frames.ts";
 import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";
+import { concatBytes } from "../platform/bytes.ts";
 
 const STREAM = 1;
 const MESSAGE_HEADER = 5;
@@ -49,7 +50,7 @@ export class GrpcDialogue implements Dialogue {
       ["content-type", "application/grpc"],
       ["user-agent", "baton-health-check"],
     ]);
-    this.opening = concat(
+    this.opening = concatBytes(
       PREFACE,
       encodeFrame({ type: FRAME.SETTINGS, flags: 0, stream: 0, payload: NOTHING }),
       encodeFrame({
@@ -80,7 +81,7 @@ export class GrpcDialogue implements Dialogue {
       if (result !== undefined) return { result };
       if (say !== undefined) replies.push(say);
     }
-    return replies.length > 0 ? { say: concat(...replies) } : LISTEN_ON;
+    return replies.length > 0 ? { say: concatBytes(...replies) } : LISTEN_ON;
   }
 
   onEnd(): CheckResult {
@@ -115,7 +116,7 @@ export class GrpcDialogue implements Dialogue {
         break;
       case FRAME.DATA:
         if (this.#message.length < LONGEST_MESSAGE) {
-          this.#message = concat(this.#message, dataOf(frame));
+          this.#message = concatBytes(this.#message, dataOf(frame));
         }
         break;
       default:
@@ -153,10 +154,12 @@ function encodeRequest(service: string): Uint8Array {
   const length: number[] = [];
   let rest = name.length;
   for (; rest >= 128; rest >>>= 7) length.push(rest & 127 | 128);
-  const message = name.length === 0 ? NOTHING : concat(Uint8Array.of(0x0a, ...length, rest), name);
+  const message = name.length === 0
+    ? NOTHING
+    : concatBytes(Uint8Array.of(0x0a, ...length, rest), name);
   const header = new Uint8Array(MESSAGE_HEADER);
   new DataView(header.buffer).setUint32(1, message.length);
-  return concat(header, message);
+  return concatBytes(header, message);
 }
 
 /** HealthCheckResponse { ServingStatus status = 1; } @returns null when it is none */

@@ -5,7 +5,8 @@
  * Header blocks of the other side are not decoded: that would need its whole dynamic table and
  * Huffman's. What is looked for in them is one field, whose two spellings are known.
  */
-import { ascii, concat } from "./dialogue.ts";
+import { ascii } from "./dialogue.ts";
+import { concatBytes } from "../platform/bytes.ts";
 
 export const PREFACE = ascii("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -39,7 +40,7 @@ export function encodeFrame({ type, flags, stream, payload }: Frame): Uint8Array
   view.setUint32(0, payload.length << 8 | type);
   view.setUint8(4, flags);
   view.setUint32(5, stream);
-  return concat(header, payload);
+  return concatBytes(header, payload);
 }
 
 /** Cuts what comes into frames. */
@@ -48,7 +49,7 @@ export class FrameReader {
 
   /** @returns whole frames; null when this is no HTTP/2 */
   add(bytes: Uint8Array): Frame[] | null {
-    this.#rest = concat(this.#rest, bytes);
+    this.#rest = concatBytes(this.#rest, bytes);
     const frames: Frame[] = [];
     while (this.#rest.length >= HEADER_BYTES) {
       const view = new DataView(this.#rest.buffer, this.#rest.byteOffset, this.#rest.length);
@@ -75,7 +76,7 @@ export function dataOf({ flags, payload }: Frame): Uint8Array {
 
 /** A header block in which each field is a literal without indexing, and without Huffman's code. */
 export function encodeFields(fields: readonly (readonly [name: string, value: string])[]) {
-  return concat(...fields.flatMap(([name, value]) => [
+  return concatBytes(...fields.flatMap(([name, value]) => [
     Uint8Array.of(0),
     encodeText(name),
     encodeText(value),
@@ -86,16 +87,16 @@ export function encodeFields(fields: readonly (readonly [name: string, value: st
 function encodeText(text: string): Uint8Array {
   const bytes = ascii(text);
   const limit = 127;
-  if (bytes.length < limit) return concat(Uint8Array.of(bytes.length), bytes);
+  if (bytes.length < limit) return concatBytes(Uint8Array.of(bytes.length), bytes);
   const length = [limit];
   let rest = bytes.length - limit;
   for (; rest >= 128; rest >>>= 7) length.push(rest & 127 | 128);
-  return concat(Uint8Array.of(...length, rest), bytes);
+  return concatBytes(Uint8Array.of(...length, rest), bytes);
 }
 
 /** "grpc-status" with its length in front: as it is, and in Huffman's code. */
 const STATUS_NAMES = [
-  concat(Uint8Array.of(11), ascii("grpc-status")),
+  concatBytes(Uint8Array.of(11), ascii("grpc-status")),
   Uint8Array.of(0x88, 0x9a, 0xca, 0xc8, 0xb2, 0x12, 0x34, 0xda, 0x8f),
 ];
 

@@ -3,7 +3,7 @@
  *
  * Bounded: a longer head is none, and a longer body is cut.
  */
-import { concat } from "./dialogue.ts";
+import { concatBytes } from "../platform/bytes.ts";
 
 const LONGEST_HEAD = 64 * 1024;
 /** What --check-body looks at. */
@@ -38,7 +38,7 @@ export class HttpAnswer {
   }
 
   add(bytes: Uint8Array): void {
-    this.#rest = concat(this.#rest, bytes);
+    this.#rest = concatBytes(this.#rest, bytes);
     while (this.head === null && !this.isBroken && this.#readHead());
     if (this.head !== null) this.#readBody(this.head);
   }
@@ -109,7 +109,7 @@ export class HttpAnswer {
   }
 
   #keep(bytes: Uint8Array): void {
-    if (this.#body.length < LONGEST_BODY) this.#body = concat(this.#body, bytes);
+    if (this.#body.length < LONGEST_BODY) this.#body = concatBytes(this.#body, bytes);
   }
 }
 

@@ -1,6 +1,7 @@
 /** A Redis check: PING, and nothing but PONG is right. RESP, https://redis.io/docs/reference/protocol-spec */
-import { ascii, concat, type Dialogue, LISTEN_ON, quote, type Turn } from "./dialogue.ts";
+import { ascii, type Dialogue, LISTEN_ON, quote, type Turn } from "./dialogue.ts";
 import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";
+import { concatBytes } from "../platform/bytes.ts";
 
 const LONGEST_LINE = 512;
 
@@ -10,7 +11,7 @@ export class RedisDialogue implements Dialogue {
   #heard: Uint8Array = new Uint8Array(0);
 
   onData(bytes: Uint8Array): Turn {
-    this.#heard = concat(this.#heard, bytes);
+    this.#heard = concatBytes(this.#heard, bytes);
     const end = this.#heard.indexOf(10);
     if (end < 0 && this.#heard.length < LONGEST_LINE) return LISTEN_ON;
     const line = new TextDecoder().decode(this.#heard.subarray(0, end < 0 ? LONGEST_LINE : end));

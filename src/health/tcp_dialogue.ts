@@ -4,6 +4,7 @@
  */
 import { type Dialogue, LISTEN_ON, quote, type Turn } from "./dialogue.ts";
 import { type CheckResult, failure, success } from "./monitor.ts";
+import { concatBytes } from "../platform/bytes.ts";
 
 /** More than this is not searched: a server that talks without end. */
 const MOST_KEPT = 64 * 1024;
@@ -20,9 +21,7 @@ export class TcpDialogue implements Dialogue {
 
   onData(bytes: Uint8Array): Turn {
     const { receive } = this.options;
-    const heard = new Uint8Array(this.#heard.length + bytes.length);
-    heard.set(this.#heard);
-    heard.set(bytes, this.#heard.length);
+    const heard = concatBytes(this.#heard, bytes);
     if (receive !== null && find(heard, receive)) return { result: success("answered") };
     this.#heard = heard.subarray(-MOST_KEPT);
     return LISTEN_ON;

@@ -13,8 +13,7 @@ import * as proc from "../platform/process/proc.ts";
 import type { ExitStatus } from "../platform/process/processes.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { Launch } from "../launcher/start.ts";
-
-const SIGKILL = 9;
+import { errorText } from "../platform/error.ts";
 
 /** What a command prints goes here. */
 export interface CommandOutput {
@@ -53,7 +52,7 @@ export class Command<Output extends CommandOutput = CommandOutput> {
     try {
       this.#start();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorText(error);
       this.#end({ kind: "not_started", message });
     }
   }
@@ -91,7 +90,7 @@ export class Command<Output extends CommandOutput = CommandOutput> {
     if (this.#ended || this.#launch === null) return;
     this.#cause ??= cause;
     // Not reaped yet: the number is still its group's.
-    this.platform.processes.signal(-this.#launch.pid, SIGKILL);
+    this.platform.processes.signal(-this.#launch.pid, C.SIGKILL);
   }
 
   #onExit(pid: number, status: ExitStatus): void {
@@ -106,7 +105,7 @@ export class Command<Output extends CommandOutput = CommandOutput> {
     const isLeft = proc.childrenOf(runtime.pid).some((child) =>
       proc.processStat(child)?.group === group
     );
-    if (isLeft) processes.signal(-group, SIGKILL);
+    if (isLeft) processes.signal(-group, C.SIGKILL);
   }
 
   #end(end: CommandEnd): void {

@@ -8,8 +8,8 @@
  * before anything can go wrong unseen, and no half-started server: whatever fails ends the launcher.
  */
 import { readFileSync } from "node:fs";
-import { SystemCallError } from "../platform/error.ts";
-import { Fd } from "../platform/fd.ts";
+import { errorText, SystemCallError } from "../platform/error.ts";
+import { Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { hasCapability } from "../platform/process/proc.ts";
@@ -21,7 +21,6 @@ const STATUS_SYSTEM = 71;
 /** Of a failure, in characters; each takes up to six bytes of a report. */
 const LONGEST_MESSAGE = REPORT_LIMIT / 6 - 100;
 const CAP_SYS_ADMIN = 21;
-const FIRST_PASSED_DESCRIPTOR = 3;
 const SHELL = "/bin/sh";
 
 /** A failure with the exit status that stands for it. */
@@ -39,7 +38,7 @@ export function launch(platform: Platform, controlDescriptor: number): never {
     prepareAndExec(platform, control, plan as LaunchPlan);
   } catch (error) {
     const status = error instanceof LaunchError ? error.status : STATUS_SYSTEM;
-    const message = (error instanceof Error ? error.message : String(error)).slice(
+    const message = errorText(error).slice(
       0,
       LONGEST_MESSAGE,
     );

@@ -3,13 +3,11 @@
  * server's program is running.
  */
 import type { Message } from "../platform/network/passed_descriptors.ts";
-import { Fd } from "../platform/fd.ts";
+import { Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { helperEnvironment } from "../platform/process/hidden_environment.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { GO, LAUNCH_VERB, type LaunchPlan, type LaunchReport, REPORT_LIMIT } from "./plan.ts";
-
-const FIRST_PASSED_DESCRIPTOR = 3;
 
 export interface LaunchOptions {
   readonly plan: LaunchPlan;

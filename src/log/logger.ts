@@ -6,6 +6,7 @@
 import { printable } from "../platform/bytes.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Descriptors } from "../platform/network/passed_descriptors.ts";
+import { errorText } from "../platform/error.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
@@ -52,7 +53,7 @@ export class Logger {
       old.close();
     } catch (error) {
       this.#destination = old;
-      this.warn(`cannot reopen the log: ${error instanceof Error ? error.message : error}`);
+      this.warn(`cannot reopen the log: ${errorText(error)}`);
     }
   }
 

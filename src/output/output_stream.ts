@@ -8,7 +8,8 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ownDescriptorTarget } from "../platform/process/proc.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { joined, type OwnOutput, OwnOutputs } from "./own_output.ts";
+import { type OwnOutput, OwnOutputs } from "./own_output.ts";
+import { concatBytes } from "../platform/bytes.ts";
 
 const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
@@ -92,7 +93,7 @@ export class OutputStream {
 
   /** What was read and not passed on. */
   get inHand(): Uint8Array {
-    return joined(this.#unsent, this.#held);
+    return concatBytes(this.#unsent, this.#held);
   }
 
   /** What another baton had in hand comes first. */
@@ -158,12 +159,12 @@ export class OutputStream {
     this.options.onBytes(bytes);
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     if (end === 0 && this.#held.length + bytes.length <= LONGEST_LINE) {
-      this.#held = joined(this.#held, bytes);
+      this.#held = concatBytes(this.#held, bytes);
       return;
     }
     const whole = end === 0 ? bytes : bytes.subarray(0, end);
-    const line = this.#held.length === 0 ? whole : joined(this.#held, whole);
-    this.#unsent = this.#unsent.length === 0 ? line : joined(this.#unsent, line);
+    const line = this.#held.length === 0 ? whole : concatBytes(this.#held, whole);
+    this.#unsent = this.#unsent.length === 0 ? line : concatBytes(this.#unsent, line);
     this.#held = end === 0 || end === bytes.length ? NOTHING : bytes.slice(end);
     this.#holdNoMore();
   }

@@ -13,6 +13,7 @@ import type { Fd } from "../platform/fd.ts";
 import { Outlet } from "../platform/outlet.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
+import { concatBytes } from "../platform/bytes.ts";
 
 const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
@@ -64,7 +65,7 @@ export class OwnOutput {
   leave(bytes: Uint8Array): void {
     const left = bytes.subarray(this.put(bytes));
     if (left.length === 0 || this.#rest.length + left.length > MOST_LEFT) return;
-    this.#rest = joined(this.#rest, left);
+    this.#rest = concatBytes(this.#rest, left);
     this.#watchOut();
   }
 
@@ -195,11 +196,4 @@ function firstPiece(bytes: Uint8Array, size: number): Uint8Array {
   if (last >= 0) return bytes.subarray(0, last + 1);
   const end = bytes.indexOf(NEWLINE, size);
   return end < 0 ? bytes : bytes.subarray(0, end + 1);
-}
-
-export function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(a.length + b.length);
-  all.set(a);
-  all.set(b, a.length);
-  return all;
 }

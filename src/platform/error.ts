@@ -14,3 +14,8 @@ export class SystemCallError extends Error {
     return errnoName(this.errno);
   }
 }
+
+/** @returns the message of whatever was thrown */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -4,6 +4,9 @@
  */
 import type { Libc } from "./libc/libc.ts";
 
+/** Descriptors from here on are free to be passed: 0, 1 and 2 are standard input, output and error. */
+export const FIRST_PASSED_DESCRIPTOR = 3;
+
 export class Fd implements Disposable {
   #number: number;
 

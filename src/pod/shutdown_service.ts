@@ -32,10 +32,10 @@ import {
 } from "../report/snapshot.ts";
 import { shutdownSnapshot } from "./shutdown_snapshot.ts";
 import { StopPolicy } from "../generation/stop_policy.ts";
+import { C } from "../platform/libc/constants.ts";
 
 const EPOCH = 0;
 const NO_OUTPUT = { output: [], outputIsDirect: true };
-const SIGKILL = 9;
 /** When the first and the last look are for a listener of a server that has just been started; they double. */
 const FIRST_LISTEN_LOOK_MS = 100;
 const LAST_LISTEN_LOOK_MS = 60_000;
@@ -265,7 +265,7 @@ export class ShutdownService {
     }
     // It may have ended before: then KILL was for what it left behind.
     const wasKilled = this.#killed !== "no" && status.kind === "signalled" &&
-      status.signal === SIGKILL;
+      status.signal === C.SIGKILL;
     if (wasKilled) return this.#killed === "useless" ? 0 : EXIT_DRAIN_TIMED_OUT;
     const stopSignal = this.#signalled ? this.#stopPolicy.stopSignal : null;
     const report = reportExit(status, { stopSignal, daemonized: false, hints: [] });

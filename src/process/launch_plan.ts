@@ -13,9 +13,9 @@ import { decodeBytes } from "../platform/bytes.ts";
 import { withoutStale } from "../platform/process/environment.ts";
 import { type AtPath, atTextPath, resolvePath, statOf } from "../platform/files/path.ts";
 import * as proc from "../platform/process/proc.ts";
+import { errorText } from "../platform/error.ts";
+import { C } from "../platform/libc/constants.ts";
 
-const SIGTERM = 15;
-const SIGKILL = 9;
 const SHELL = "/bin/sh";
 
 /** What does not change between generations. */
@@ -50,7 +50,7 @@ export function launchPlan(context: PlanContext, epoch: number, notifyPath: stri
     setListenPid: config.listen.length > 0,
     trap: context.trap,
     waits: config.survive,
-    parentDeathSignal: config.orphan === "die" && !config.survive ? SIGTERM : 0,
+    parentDeathSignal: config.orphan === "die" && !config.survive ? C.SIGTERM : 0,
     parentPid: context.pid,
     fileLimit: context.fileLimit,
   };
@@ -68,7 +68,7 @@ export function shutdownPlan(context: PlanContext): LaunchPlan {
     setListenPid: false,
     trap: [],
     waits: false,
-    parentDeathSignal: config.orphan === "die" ? SIGTERM : 0,
+    parentDeathSignal: config.orphan === "die" ? C.SIGTERM : 0,
     parentPid: context.pid,
     fileLimit: context.fileLimit,
   };
@@ -96,7 +96,7 @@ export function commandPlan(
     setListenPid: false,
     trap: [],
     waits: false,
-    parentDeathSignal: SIGKILL,
+    parentDeathSignal: C.SIGKILL,
     parentPid: context.pid,
     fileLimit: context.fileLimit,
   };
@@ -119,7 +119,7 @@ function readEnvFile({ config, directory, at = atTextPath }: PlanContext): Recor
   try {
     text = decodeBytes(at(full, (name) => readFileSync(name)));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new ConfigError(`Cannot read --env-file ${full}: ${why}`);
   }
   return parseEnvFile(text, full);

@@ -1,7 +1,6 @@
 /** Arguments that name descriptors of the caller, which the server does not get: `server --config <(generate)`. Pure. */
 import type { LaunchPlan } from "../launcher/plan.ts";
-
-const FIRST_PASSED_DESCRIPTOR = 3;
+import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 
 /** @returns what to say about them when the server has failed: nothing, or one hint */
 export function lostDescriptors(

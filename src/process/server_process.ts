@@ -15,8 +15,7 @@ import type { Notification } from "../platform/process/seccomp.ts";
 import type { Children, Leader } from "./children.ts";
 import { Output } from "../output/candidate_output.ts";
 import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
-
-const SIGKILL = 9;
+import { C } from "../platform/libc/constants.ts";
 
 /** A process that is started here. */
 export interface ServerStart {
@@ -199,8 +198,8 @@ export class ServerProcess implements Leader {
     // Once the leader is reaped its number is free, unless somebody is still in its group.
     const groupExists = this.exitStatus === null ||
       members.some((pid) => processStat(pid)?.group === this.pid);
-    if (groupExists) this.platform.processes.signal(-this.pid, SIGKILL);
-    for (const pid of members) this.platform.processes.signal(pid, SIGKILL);
+    if (groupExists) this.platform.processes.signal(-this.pid, C.SIGKILL);
+    for (const pid of members) this.platform.processes.signal(pid, C.SIGKILL);
   }
 
   onLeaderExit(status: ExitStatus): void {

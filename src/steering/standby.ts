@@ -7,6 +7,7 @@ import { boundSocket } from "./bound_socket.ts";
 import type { Group } from "./group.ts";
 import type { Listeners } from "./listeners.ts";
 import { NOBODY } from "./member.ts";
+import { errorText } from "../platform/error.ts";
 
 /**
  * Makes them where they are missing, after a switch. Those that a generation was given when it started are its own
@@ -20,7 +21,7 @@ export function provideStandbySockets(listeners: Listeners, backlog: number): st
       else provide(group, backlog);
       return [];
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       return [`clients of ${group.text} will be refused during a restart: no spare socket: ${why}`];
     }
   });

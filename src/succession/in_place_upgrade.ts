@@ -13,6 +13,7 @@ import { execInPlace } from "./upgrade/in_place.ts";
 import type { ResumePayload } from "./state/resumption.ts";
 import { Preflight } from "./upgrade/preflight.ts";
 import type { Children } from "../process/children.ts";
+import { errorText } from "../platform/error.ts";
 
 /** The control socket as an upgrade sees it. */
 export interface ControlDoor {
@@ -64,7 +65,7 @@ export class InPlaceUpgrade {
       children.addStranger(this.#trial.pid);
       logger.info(`upgrade in place: tries ${program}, pid ${this.#trial.pid}`);
     } catch (error) {
-      this.#failed(messageOf(error));
+      this.#failed(errorText(error));
     }
   }
 
@@ -95,7 +96,7 @@ export class InPlaceUpgrade {
     } catch (error) {
       if (entered) platform.processes.changeDirectory("/");
       door?.resume();
-      this.#failed(messageOf(error));
+      this.#failed(errorText(error));
     }
   }
 
@@ -109,8 +110,4 @@ export class InPlaceUpgrade {
     this.#trial?.cancel();
     this.#trial = null;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

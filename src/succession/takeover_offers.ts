@@ -16,6 +16,7 @@ import { Lending } from "./takeover/lending.ts";
 import { commonVersion, cutReason, encodeMessage, VERSIONS } from "./takeover/messages.ts";
 import { nextRequest } from "../report/pending_requests.ts";
 import type { HandoverFacts } from "./upgrader.ts";
+import { errorText } from "../platform/error.ts";
 
 export interface OffersOptions {
   readonly platform: Platform;
@@ -107,7 +108,7 @@ export class TakeoverOffers {
     try {
       this.#begin(asked, facts);
     } catch (error) {
-      giver.refuse(error instanceof Error ? error.message : String(error));
+      giver.refuse(errorText(error));
     }
     return true;
   }
@@ -178,7 +179,7 @@ export class TakeoverOffers {
     try {
       this.socket.replace();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorText(error);
       this.options.logger.error(`nobody can take over from this baton: ${message}`);
     }
   }

@@ -16,6 +16,7 @@ import { Successor } from "./upgrade/successor.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { Children } from "../process/children.ts";
 import type { UpgradeReport } from "../report/snapshot.ts";
+import { errorText } from "../platform/error.ts";
 
 /** What the state says besides listeners. */
 export type HandoverFacts =
@@ -106,7 +107,7 @@ export class Upgrader {
       this.options.children.addStranger(successor.pid);
       logger.info(`upgrade: new baton ${program} starts, pid ${successor.pid}`);
     } catch (error) {
-      this.#failed(error instanceof Error ? error.message : String(error));
+      this.#failed(errorText(error));
     }
   }
 

@@ -15,6 +15,7 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { LateView } from "../report/snapshot.ts";
+import { errorText } from "../platform/error.ts";
 
 const LOOK_MS = 250;
 
@@ -39,7 +40,7 @@ export class LateListeners {
       try {
         this.#provide(group, epoch);
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorText(error);
         logError(`requests at ${group.text} may be cut: no socket for those that wait: ${why}`);
       }
     }

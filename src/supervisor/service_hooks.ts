@@ -24,6 +24,7 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import { describeFailure } from "../hooks/hook_failure.ts";
 import { Output } from "../output/candidate_output.ts";
 import { commandPlan, type PlanContext } from "../process/launch_plan.ts";
+import { errorText } from "../platform/error.ts";
 
 type StepName = HookName | typeof PRE_FLIGHT;
 
@@ -262,7 +263,7 @@ export class ServiceHooks {
     try {
       launch = commandPlan(plan, name, command, told);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorText(error);
       onEnd({ kind: "not_started", message }, output);
       return { kill: () => {} };
     }

@@ -8,6 +8,7 @@ import type { History } from "../report/history.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
 import { statusOf } from "../process/start_failure.ts";
+import { errorText } from "../platform/error.ts";
 
 export interface StartsParts {
   readonly options: SupervisorOptions;
@@ -53,7 +54,7 @@ export class Starts {
       history.setPid(epoch, running.pid);
       options.logger.info(`generation ${epoch} starts`, { pid: running.pid });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorText(error);
       running.failWithoutProcess(message, statusOf(error));
     }
   }

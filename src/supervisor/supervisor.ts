@@ -33,6 +33,7 @@ import type {
   UpgradeReport,
 } from "../report/snapshot.ts";
 import { takeSnapshot } from "./take_snapshot.ts";
+import { errorText } from "../platform/error.ts";
 
 export class Supervisor {
   #state: ServiceState = INITIAL_STATE;
@@ -188,7 +189,7 @@ export class Supervisor {
     try {
       action();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorText(error);
       this.options.logger.error(`cannot ${what}: ${message}`);
     }
   }

@@ -8,13 +8,11 @@
  * leave its clients waiting.
  */
 import { formatAddress, type InetAddress } from "../platform/network/address.ts";
-import { Fd } from "../platform/fd.ts";
+import { Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { storedName } from "./fd_store.ts";
 
-/** SD_LISTEN_FDS_START */
-const FIRST_DESCRIPTOR = 3;
 /** More sockets than any unit has; a number beyond it is no number of sockets. */
 const MOST_DESCRIPTORS = 1024;
 /** What systemd calls descriptors of its store that nobody has named: no socket unit's, so not refused. */
@@ -56,7 +54,7 @@ export function takeActivatedSockets(
   const sockets: ActivatedSocket[] = [];
   const stored = new Map<string, Fd>();
   for (let i = 0; i < Math.min(Number(count), MOST_DESCRIPTORS); i++) {
-    const number = FIRST_DESCRIPTOR + i;
+    const number = FIRST_PASSED_DESCRIPTOR + i;
     const fd = take(platform, number);
     const called = name[i] ?? "";
     const own = storedName(called);

@@ -12,6 +12,7 @@ import type { Fd } from "../platform/fd.ts";
 import { statOf } from "../platform/files/path.ts";
 import { placeKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
+import { ROOT_UID } from "../platform/process/processes.ts";
 
 /** The server may run as another user: the credentials of each message say who sent it. */
 const SOCKET_MODE = 0o666;
@@ -19,7 +20,6 @@ const SOCKET_MODE = 0o666;
 const DIRECTORY_MODE = 0o711;
 const OTHERS_MAY_ENTER = 0o001;
 const OTHERS_MAY_WRITE = 0o022;
-const ROOT = 0;
 const PREFIX = "baton-notify-";
 
 export interface NotifyPlace {
@@ -33,7 +33,7 @@ export interface NotifyPlace {
 export function bindNotifySocket(platform: Platform, asked: string): NotifyPlace {
   const uid = platform.processes.userId();
   const [directory, name] = split(asked);
-  const canBeReached = uid !== ROOT || isOpenToOthers(directory);
+  const canBeReached = uid !== ROOT_UID || isOpenToOthers(directory);
   const key = placeKey(directory);
   const others = otherBases(uid).map((base) => `${base}/${PREFIX}${uid}-${key}/${name}`);
   const abstract = `@${PREFIX}${uid}-${key}-${name}`.slice(0, 100);
@@ -95,14 +95,14 @@ class PlaceError extends Error {}
 
 /** Directories that every user may enter, and that no log-out removes. */
 function otherBases(uid: number): readonly string[] {
-  return uid === ROOT ? ["/run", "/tmp", "/dev/shm"] : ["/tmp", "/dev/shm"];
+  return uid === ROOT_UID ? ["/run", "/tmp", "/dev/shm"] : ["/tmp", "/dev/shm"];
 }
 
 /** It may have been put in place of ours. */
 function checkTrust(directory: string, uid: number): void {
   const stat = statOf(directory);
   if (stat === null) throw new PlaceError(`${directory} is gone, or may not be seen`);
-  if ((stat.uid === uid || stat.uid === ROOT) && (stat.mode & OTHERS_MAY_WRITE) === 0) return;
+  if ((stat.uid === uid || stat.uid === ROOT_UID) && (stat.mode & OTHERS_MAY_WRITE) === 0) return;
   throw new PlaceError(`Cannot trust ${directory} (user ${stat.uid})`);
 }
 

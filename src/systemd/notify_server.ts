@@ -17,7 +17,6 @@ import { bindAt, bindNotifySocket, removeNotifySocket } from "./notify_place.ts"
 const MESSAGE_LIMIT = 4096;
 /** Messages taken at a time, so that a sender who floods keeps nothing else waiting. */
 const MESSAGES_AT_A_TIME = 16;
-const ROOT = 0;
 
 interface Bound {
   readonly socket: Fd;
@@ -97,8 +96,7 @@ export class NotifyServer {
   /** The helper that sends for a server is often gone by now: then its user must be ours. */
   #isBelieved(sender: Message["sender"]): boolean {
     if (sender === null) return false;
-    return sender.uid === ROOT || sender.uid === this.platform.processes.userId() ||
-      this.isMember(sender.pid);
+    return this.platform.processes.trustsUser(sender.uid) || this.isMember(sender.pid);
   }
 
   close(): void {

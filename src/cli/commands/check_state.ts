@@ -11,6 +11,7 @@ import type { PreflightAnswer } from "../../succession/upgrade/preflight.ts";
 import { EXIT_NEW_GENERATION_FAILED, EXIT_OK } from "../console/exit_status.ts";
 import { configReader } from "../console/config_reader.ts";
 import { parseCommandLine } from "../words/parse.ts";
+import { errorText } from "../../platform/error.ts";
 
 export function commandCheckState(
   platform: Platform,
@@ -36,6 +37,6 @@ function examine(platform: Platform, memory: number, argv: readonly string[]): P
     }
     return { ok: true };
   } catch (error) {
-    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+    return { ok: false, reason: errorText(error) };
   }
 }

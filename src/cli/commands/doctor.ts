@@ -18,11 +18,11 @@ import { originalFileLimit } from "../../process/launch_plan.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { VERSION } from "../console/version.ts";
+import { ROOT_UID } from "../../platform/process/processes.ts";
 
 /** capabilities(7) */
 const CAP_SYS_PTRACE = 19;
 const CAP_SYS_ADMIN = 21;
-const ROOT = 0;
 const FEW_CONNECTIONS = 1024;
 /** What the first namespaces are called: `PROC_PID_INIT_INO`, `PROC_USER_INIT_INO`, <linux/proc_ns.h>. */
 const FIRST_NAMESPACES = { pid: "pid:[4026531836]", user: "user:[4026531837]" } as const;
@@ -169,7 +169,7 @@ function otherUsers({ processes }: Platform): Capability {
     needed: "advice",
   }, () => {
     if (proc.hasCapability(CAP_SYS_PTRACE)) return "CAP_SYS_PTRACE: baton can follow";
-    if (processes.userId() !== ROOT) return "not as this user anyway";
+    if (processes.userId() !== ROOT_UID) return "not as this user anyway";
     throw new Error("root without CAP_SYS_PTRACE");
   });
 }

@@ -8,6 +8,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { CommandError } from "../console/command_error.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
+import { errorText } from "../../platform/error.ts";
 
 const PROGRAM_MODE = 0o755;
 
@@ -29,7 +30,7 @@ export function commandInstall(platform: Platform, directory: string, print: Pri
     renameSync(temporary, target);
   } catch (error) {
     rmSync(temporary, { force: true });
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new CommandError(
       EXIT_SYSTEM,
       `Cannot install ${target}: ${why}`,

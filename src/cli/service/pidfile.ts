@@ -10,6 +10,7 @@ import { ConfigError } from "../../config/values/errors.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
 import { CommandError } from "../console/command_error.ts";
 import { EXIT_BUSY } from "../console/exit_status.ts";
+import { errorText } from "../../platform/error.ts";
 
 export class Pidfile {
   /** Of the file that was written here; null: none was. */
@@ -77,7 +78,7 @@ export class Pidfile {
       this.#inode = statSync(temporary).ino;
       renameSync(temporary, this.path);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       throw new ConfigError(`Cannot write --pidfile ${this.path}: ${why}`);
     }
   }

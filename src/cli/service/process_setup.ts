@@ -6,6 +6,7 @@ import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ownCommandLine } from "../../platform/process/proc.ts";
 import { OwnOutputs } from "../../output/own_output.ts";
+import { errorText } from "../../platform/error.ts";
 
 const LOG_MODE = 0o640;
 /** How long the end of baton waits for a reader of its output that has not taken everything yet. */
@@ -43,7 +44,7 @@ export function insist(isRunning: boolean, logger: Logger, action: () => void): 
     action();
   } catch (error) {
     if (!isRunning) throw error;
-    logger.error(`goes on without: ${error instanceof Error ? error.message : String(error)}`);
+    logger.error(`goes on without: ${errorText(error)}`);
   }
 }
 
@@ -83,7 +84,7 @@ export function openLogger(platform: Platform, config: Config): Logger {
       open,
     });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new ConfigError(`Cannot write --log-file: ${why}`);
   }
 }

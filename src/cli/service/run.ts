@@ -51,6 +51,7 @@ import { handleSignals } from "./signals.ts";
 import { explainHandoffSocket, takeOver } from "./find_predecessor.ts";
 import { VERSION } from "../console/version.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";
+import { errorText } from "../../platform/error.ts";
 
 /** @returns the status to exit with, when everything is over */
 export async function commandRun(platform: Platform, config: Config): Promise<number> {
@@ -59,7 +60,7 @@ export async function commandRun(platform: Platform, config: Config): Promise<nu
   try {
     return await run(platform, config, { predecessor, inPlace });
   } catch (error) {
-    predecessor?.saysFailed(error instanceof Error ? error.message : String(error));
+    predecessor?.saysFailed(errorText(error));
     throw error;
   }
 }
@@ -122,14 +123,13 @@ async function run(
     if (ownsNames) preparation.insist(isRunning, logger, () => pidfile?.take());
     return await supervise({
       ...{ platform, config, env, paths, surroundings, traps, logger, pod, lock, pidfile },
-      ...{ predecessor, taker, ownsNames, heritage },
-      resumption,
+      ...{ predecessor, taker, ownsNames, heritage, resumption },
       stored: left.found,
       // Who takes over gets the old baton's sockets, in its order.
       residents: taker === null ? [...left.arrived, ...left.spares] : left.arrived,
     });
   } catch (error) {
-    taker?.saysFailed(error instanceof Error ? error.message : String(error));
+    taker?.saysFailed(errorText(error));
     throw error;
   } finally {
     pidfile?.remove();

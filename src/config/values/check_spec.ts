@@ -6,6 +6,8 @@
  */
 import { ConfigError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
+import { errorText } from "../../platform/error.ts";
+import { FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
 
 /** Asked of the server through its own listener; `port` null: the first one. */
 export type NetworkCheck =
@@ -46,8 +48,6 @@ const REPEATED = ["http", "tcp", "redis", "grpc", "exec"] as const;
 const ANNOUNCED = ["fd", "log"] as const;
 
 const MAX_PORT = 65_535;
-/** 0 to 2 are the standard ones. */
-const FIRST_DESCRIPTOR = 3;
 /** From 64 on baton has its own while it starts a server (platform/process/processes.ts). */
 const LAST_DESCRIPTOR = 63;
 
@@ -166,8 +166,11 @@ function parseDescriptor(text: string, rest: string): Announcement {
     throw refuse(text, "the number of the descriptor is missing", EXAMPLES["fd"]);
   }
   const descriptor = Number(digits);
-  if (descriptor < FIRST_DESCRIPTOR || descriptor > LAST_DESCRIPTOR) {
-    throw refuse(text, `it must be a descriptor from ${FIRST_DESCRIPTOR} to ${LAST_DESCRIPTOR}`);
+  if (descriptor < FIRST_PASSED_DESCRIPTOR || descriptor > LAST_DESCRIPTOR) {
+    throw refuse(
+      text,
+      `it must be a descriptor from ${FIRST_PASSED_DESCRIPTOR} to ${LAST_DESCRIPTOR}`,
+    );
   }
   return { kind: "fd", text, descriptor };
 }
@@ -192,6 +195,6 @@ export function parsePattern(
   try {
     return new RegExp(source, flags);
   } catch (error) {
-    throw refusal(error instanceof Error ? error.message : String(error));
+    throw refusal(errorText(error));
   }
 }

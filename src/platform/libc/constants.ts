@@ -110,6 +110,10 @@ export const C = {
   // <sys/wait.h>, <signal.h>, <spawn.h>, <sys/resource.h>
   WNOHANG: 1,
   WUNTRACED: 2,
+  SIGKILL: 9,
+  SIGTERM: 15,
+  SIGSTOP: 19,
+  SIGTTOU: 22,
   SIG_BLOCK: 0,
   SIG_UNBLOCK: 1,
   SIG_SETMASK: 2,

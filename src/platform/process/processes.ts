@@ -24,11 +24,10 @@ const SIGACTION_SIZE = 160;
 /** The first field of struct sigaction is the handler. */
 const SIG_IGN = 1n;
 const LAST_SIGNAL = 64;
-/** Signal numbers whose disposition cannot be set. */
-const SIGKILL = 9;
-const SIGSTOP = 19;
 /** Used by the C libraries themselves (NPTL); sigaction(2) refuses them. */
 const RESERVED_SIGNALS = [32, 33, 34];
+
+export const ROOT_UID = 0;
 
 export interface SpawnOptions {
   /** Program file; no PATH search. */
@@ -181,11 +180,18 @@ export class Processes {
     return this.libc.c.geteuid();
   }
 
+  /** Root and this process's own user are trusted; every other user is not. */
+  trustsUser(uid: number): boolean {
+    return uid === ROOT_UID || uid === this.userId();
+  }
+
   /** Every signal to its default action, none blocked: ignored ones would survive exec. */
   resetSignals(): void {
     const action = new Uint8Array(SIGACTION_SIZE);
     for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
-      if (signal === SIGKILL || signal === SIGSTOP || RESERVED_SIGNALS.includes(signal)) continue;
+      if (signal === C.SIGKILL || signal === C.SIGSTOP || RESERVED_SIGNALS.includes(signal)) {
+        continue;
+      }
       const result = this.libc.c.sigaction(signal, action, null);
       this.libc.check(result, "sigaction", `signal ${signal}`);
     }

@@ -10,7 +10,6 @@ import type { Processes } from "./processes.ts";
 /** The kernel's `struct termios`, which is smaller than the C library's. */
 const TERMIOS_SIZE = 64;
 const LOCAL_FLAGS_OFFSET = 12;
-const SIGTTOU = 22;
 
 export class Terminals {
   constructor(readonly libc: Libc, readonly processes: Processes) {}
@@ -46,11 +45,11 @@ export class Terminals {
   setForeground(fd: Fd | number, group: number): boolean {
     const { bytes, view } = struct(4);
     view.setInt32(0, group, true);
-    this.processes.blockSignals([SIGTTOU]);
+    this.processes.blockSignals([C.SIGTTOU]);
     try {
       return this.libc.c.ioctl(numberOf(fd), C.TIOCSPGRP, bytes) === 0;
     } finally {
-      this.processes.unblockSignals([SIGTTOU]);
+      this.processes.unblockSignals([C.SIGTTOU]);
     }
   }
 }

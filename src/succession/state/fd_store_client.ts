@@ -23,7 +23,6 @@ import type { FdStore } from "./state_writer.ts";
 const CONTROL_DESCRIPTOR = 3;
 /** A holder that does not read for this long, or does not start, is replaced. */
 const HOLDER_TIMEOUT_MS = 10_000;
-const SIGKILL = 9;
 
 interface HolderProcess {
   readonly control: Fd;
@@ -76,7 +75,7 @@ export class FdStoreProcess implements FdStore {
     const hello = descriptors.receive(ours, HOLD_MESSAGE_LIMIT);
     if (hello === null || decodeMessage<FdStoreReply>(hello.data)?.kind !== "holds") {
       ours.close();
-      processes.signal(pid, SIGKILL);
+      processes.signal(pid, C.SIGKILL);
       throw new Error(`Cannot start a holder for --survive: it did not say that it holds`);
     }
     this.options.onStarted(pid);

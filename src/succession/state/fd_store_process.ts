@@ -22,11 +22,10 @@ import {
   ITEMS_AT_A_TIME,
 } from "./fd_store_protocol.ts";
 import { parseResumeState } from "./resume_state.ts";
+import { C } from "../../platform/libc/constants.ts";
 
 const BACKLOG = 8;
 const SOCKET_MODE = 0o600;
-const ROOT = 0;
-const SIGTERM = 15;
 /** After the last server has ended without a baton. */
 const LONELY_MS = 60_000;
 /** For a next baton that has taken everything to say so. */
@@ -184,7 +183,7 @@ export class FdStoreServer {
 
   /** As the kernel does to servers that do not outlive their baton. */
   #dismiss(servers: readonly Fd[]): void {
-    for (const pidfd of servers) this.platform.processes.signalThrough(pidfd, SIGTERM);
+    for (const pidfd of servers) this.platform.processes.signalThrough(pidfd, C.SIGTERM);
   }
 
   /** Process descriptors of the servers that are alive. */
@@ -199,7 +198,7 @@ export class FdStoreServer {
   #give(heir: Fd, state: Fd): boolean {
     const { sockets, descriptors, processes } = this.platform;
     const { uid } = sockets.peerCredentials(heir);
-    if (uid !== ROOT && uid !== processes.userId()) return false;
+    if (!processes.trustsUser(uid)) return false;
     try {
       descriptors.setBlocking(heir);
       sockets.setTimeouts(heir, HEIR_TIMEOUT_MS);

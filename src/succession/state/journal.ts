@@ -10,6 +10,7 @@ import type { Logger } from "../../log/logger.ts";
 import type { Notification } from "../../platform/process/seccomp.ts";
 import type { StateWriter } from "./state_writer.ts";
 import { CONTROL, LOCK, type PendingCall } from "./resume_state.ts";
+import { errorText } from "../../platform/error.ts";
 
 export interface JournalOptions {
   /** Null: nothing is to outlive this baton, or nothing is its own yet. */
@@ -40,7 +41,7 @@ export class Journal {
       held.delete(CONTROL);
       keeper.keep(held, state);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorText(error);
       this.options.logger.error(`cannot write down the state (--survive): ${message}`);
     }
   }

@@ -22,8 +22,6 @@ import { type GenerationRecord, parseResumeState, RESUME_LIMIT } from "./resume_
 const HOLDER_TIMEOUT_MS = 10_000;
 /** For a process that was killed. */
 const END_TIMEOUT_MS = 5_000;
-const SIGKILL = 9;
-const ROOT = 0;
 const NOBODY: readonly number[] = [C.ENOENT, C.ECONNREFUSED];
 /** The connection was made to a holder that ended before it gave: there may be another. */
 const MOST_TRIES = 5;
@@ -72,8 +70,8 @@ function endServers(platform: Platform, generations: readonly GenerationRecord[]
   for (const { pid, startTime } of generations) {
     if (processStat(pid)?.startTime !== startTime) continue;
     using pidfd = platform.processes.openPidfd(pid);
-    platform.processes.signal(-pid, SIGKILL);
-    platform.processes.signal(pid, SIGKILL);
+    platform.processes.signal(-pid, C.SIGKILL);
+    platform.processes.signal(pid, C.SIGKILL);
     platform.descriptors.waitReadable([pidfd], END_TIMEOUT_MS);
   }
 }
@@ -82,7 +80,7 @@ function endServers(platform: Platform, generations: readonly GenerationRecord[]
 export function connectToFdStore(platform: Platform, path: string): Fd | null {
   const owner = statSync(path, { throwIfNoEntry: false })?.uid;
   if (owner === undefined) return connectToOutpost(platform, path);
-  if (owner !== ROOT && owner !== platform.processes.userId()) {
+  if (!platform.processes.trustsUser(owner)) {
     throw new Error(`Cannot go on with what is at ${path}: it belongs to user ${owner}`);
   }
   return connectAt(platform, path) ?? connectToOutpost(platform, path);
@@ -93,7 +91,7 @@ function connectToOutpost(platform: Platform, path: string): Fd | null {
   const socket = connectAt(platform, outpostOf(path));
   if (socket === null) return null;
   const { uid } = platform.sockets.peerCredentials(socket);
-  if (uid === ROOT || uid === platform.processes.userId()) return socket;
+  if (platform.processes.trustsUser(uid)) return socket;
   socket.close();
   return null;
 }

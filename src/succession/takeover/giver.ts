@@ -23,6 +23,7 @@ import {
   oldStep,
   type OldTimer,
 } from "./old_side.ts";
+import { errorText } from "../../platform/error.ts";
 
 /** For the next message, when it should come at once. */
 export const STEP_TIMEOUT_MS = 10_000;
@@ -111,7 +112,7 @@ export class Giver {
     } catch (error) {
       this.#feed({
         kind: "refused",
-        reason: error instanceof Error ? error.message : String(error),
+        reason: errorText(error),
       });
     }
   }

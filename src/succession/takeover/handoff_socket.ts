@@ -7,7 +7,7 @@
  * rename(2) when it serves, so that at every moment somebody answers there.
  */
 import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
-import { SystemCallError } from "../../platform/error.ts";
+import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -15,7 +15,6 @@ import type { Watch } from "../../platform/reactor.ts";
 
 const MODE = 0o600;
 const BACKLOG = 8;
-const ROOT = 0;
 /** Peers that have said nothing yet are few, and soon cut off (see old_side.ts). */
 const MAX_PEERS = 8;
 /** What `replace` puts behind the path. */
@@ -35,11 +34,6 @@ export type Verdict = { readonly kind: "welcome" } | {
   readonly kind: "stranger";
   readonly uid: number;
 };
-
-/** @returns whether user `uid` may exchange listeners with this process */
-export function isTrusted(platform: Platform, uid: number): boolean {
-  return uid === ROOT || uid === platform.processes.userId();
-}
 
 /**
  * @returns a connection, or null when nobody answers there
@@ -91,7 +85,7 @@ export class HandoffSocket {
       other = connectToHandoff(this.platform, this.path);
     } catch (error) {
       throw new HandoffSocketError(
-        `Cannot use --handoff-socket: ${reasonOf(error)}`,
+        `Cannot use --handoff-socket: ${errorText(error)}`,
         false,
         remedy,
       );
@@ -140,7 +134,7 @@ export class HandoffSocket {
     } catch (error) {
       listener.close();
       throw new HandoffSocketError(
-        `Cannot use --handoff-socket: ${reasonOf(error)}`,
+        `Cannot use --handoff-socket: ${errorText(error)}`,
         false,
         "The directory must be there, and this user must be allowed to write to it",
       );
@@ -158,7 +152,7 @@ export class HandoffSocket {
       if (this.#peers >= MAX_PEERS) return socket.close();
       this.#peers++;
       const { uid } = this.platform.sockets.peerCredentials(socket);
-      const welcome = isTrusted(this.platform, uid);
+      const welcome = this.platform.processes.trustsUser(uid);
       const verdict: Verdict = welcome ? { kind: "welcome" } : { kind: "stranger", uid };
       this.onPeer(socket, verdict, () => this.#peers--);
     } finally {
@@ -178,8 +172,4 @@ export class HandoffSocket {
     this.#stop();
     if (isOurs) rmSync(this.#at, { force: true });
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,7 +4,7 @@
  * `connect` ends when everything is there that the first generation needs. From then on the old
  * baton's generation is a foreign one of ours (succession/predecessor_generation.ts), whose end is told once.
  */
-import { SystemCallError } from "../../platform/error.ts";
+import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ownNamespace } from "../../platform/process/proc.ts";
@@ -14,7 +14,7 @@ import type { MemberRecord } from "../../steering/member.ts";
 import { Borrowed } from "./borrowed.ts";
 import { Channel } from "./channel.ts";
 import { fieldErrorText } from "./fields.ts";
-import { connectToHandoff, isTrusted } from "./handoff_socket.ts";
+import { connectToHandoff } from "./handoff_socket.ts";
 import {
   type Counters,
   cutReason,
@@ -96,7 +96,7 @@ export class Taker {
     }
     if (socket === null) return null;
     const { uid } = platform.sockets.peerCredentials(socket);
-    if (!isTrusted(platform, uid)) {
+    if (!platform.processes.trustsUser(uid)) {
       socket.close();
       throw new TakeoverError(`${cannot}: user ${uid} listens there, who is not trusted`);
     }
@@ -105,7 +105,7 @@ export class Taker {
     try {
       await taker.#ready.promise;
     } catch (error) {
-      throw new TakeoverError(`${cannot}: ${error instanceof Error ? error.message : error}`);
+      throw new TakeoverError(`${cannot}: ${errorText(error)}`);
     }
     return taker;
   }

@@ -8,7 +8,7 @@
  */
 import type { Resumption } from "../state/resumption.ts";
 import { readFileSync, statSync } from "node:fs";
-import { Fd } from "../../platform/fd.ts";
+import { Fd, FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { NamedDescriptors } from "../state/named_descriptors.ts";
@@ -16,8 +16,6 @@ import { parseResumeState, RESUME_LIMIT, type ResumeState } from "../state/resum
 
 /** The variable with the number of the descriptor that the state is behind. */
 export const IN_PLACE_ENV = "BATON_IN_PLACE";
-
-const FIRST_DESCRIPTOR = 3;
 
 /** HUP, INT, QUIT, USR1, USR2, TERM, CHLD: the same numbers on x64 and arm64. */
 const HELD_SIGNALS: readonly number[] = [1, 2, 3, 10, 12, 15, 17];
@@ -55,7 +53,7 @@ export function execInPlace(platform: Platform, options: InPlaceExec): never {
   );
   const kept = [memory.number, ...numbers.map(([, number]) => number)];
   const env = { ...hide(platform.runtime, options.env), [IN_PLACE_ENV]: String(memory.number) };
-  processes.closeOnExecFrom(FIRST_DESCRIPTOR);
+  processes.closeOnExecFrom(FIRST_PASSED_DESCRIPTOR);
   for (const number of kept) processes.keepOnExec(number, 1);
   processes.blockSignals(HELD_SIGNALS);
   const listenAgain = processes.ignoreSignals(HARMLESS_SIGNALS);
@@ -64,7 +62,7 @@ export function execInPlace(platform: Platform, options: InPlaceExec): never {
   } finally {
     listenAgain();
     processes.unblockSignals(HELD_SIGNALS);
-    processes.closeOnExecFrom(FIRST_DESCRIPTOR);
+    processes.closeOnExecFrom(FIRST_PASSED_DESCRIPTOR);
   }
 }
 
@@ -79,7 +77,7 @@ export function findInPlace(platform: Platform): Resumption | null {
   const kept = new NamedDescriptors(
     Object.entries(file.descriptors).map(([name, fd]) => [name, new Fd(platform.libc, fd)]),
   );
-  platform.processes.closeOnExecFrom(FIRST_DESCRIPTOR);
+  platform.processes.closeOnExecFrom(FIRST_PASSED_DESCRIPTOR);
   return {
     kind: "in_place",
     state: parseResumeState(JSON.stringify(file.state)),

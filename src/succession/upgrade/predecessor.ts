@@ -16,9 +16,7 @@ import {
   parseState,
   STATE_LIMIT,
 } from "./protocol.ts";
-
-const SIGTERM = 15;
-const SIGKILL = 9;
+import { C } from "../../platform/libc/constants.ts";
 
 export class Predecessor {
   readonly state: HandoverState;
@@ -83,7 +81,7 @@ export class Predecessor {
   }
 
   stop(how: "soon" | "now"): void {
-    this.platform.processes.signal(this.state.pid, how === "now" ? SIGKILL : SIGTERM);
+    this.platform.processes.signal(this.state.pid, how === "now" ? C.SIGKILL : C.SIGTERM);
   }
 
   saysServing(epoch: number): void {

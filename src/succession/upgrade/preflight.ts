@@ -6,7 +6,7 @@
  * as JSON, and on N+1 a memfd with the state. Reports exactly one of `onPassed` and `onFailed`.
  */
 import { entersDirectory } from "../../platform/files/directory.ts";
-import { SystemCallError } from "../../platform/error.ts";
+import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -14,6 +14,7 @@ import { processTree } from "../../platform/process/proc.ts";
 import type { Watch } from "../../platform/reactor.ts";
 import { resolveProgram } from "../../launcher/resolve.ts";
 import type { ResumeState } from "../state/resume_state.ts";
+import { C } from "../../platform/libc/constants.ts";
 
 /** Hidden verb that makes a baton look at a state, and say whether it could go on with it. */
 export const CHECK_VERB = "__check_state";
@@ -22,7 +23,6 @@ export const ANSWER_LIMIT = 8192;
 
 const CONTROL_DESCRIPTOR = 3;
 const TRIAL_TIMEOUT_MS = 10_000;
-const SIGKILL = 9;
 
 export type PreflightAnswer =
   | { readonly ok: true }
@@ -107,7 +107,7 @@ export class Preflight {
       }
       answer = JSON.parse(new TextDecoder().decode(message.data)) as PreflightAnswer;
     } catch (error) {
-      return this.#fail(error instanceof Error ? error.message : String(error));
+      return this.#fail(errorText(error));
     }
     if (!answer.ok) return this.#fail(String(answer.reason));
     this.cancel();
@@ -125,7 +125,7 @@ export class Preflight {
     if (this.#settled) return;
     this.#settled = true;
     clearTimeout(this.#timer);
-    for (const pid of processTree(this.pid)) this.platform.processes.signal(pid, SIGKILL);
+    for (const pid of processTree(this.pid)) this.platform.processes.signal(pid, C.SIGKILL);
     this.#watch.cancel();
     this.#control.close();
   }

@@ -5,7 +5,7 @@
  * failed; so has one that ends, says so, or cannot be executed.
  */
 import { entersDirectory } from "../../platform/files/directory.ts";
-import { SystemCallError } from "../../platform/error.ts";
+import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -20,12 +20,12 @@ import {
   MESSAGE_LIMIT,
   parseMessage,
 } from "./protocol.ts";
+import { C } from "../../platform/libc/constants.ts";
 
 /** A new baton says hello before it starts anything: this long after its exec at the latest. */
 const HELLO_TIMEOUT_MS = 10_000;
 /** For the new baton itself, on top of its generation's time to get ready. */
 const RESERVE_MS = 10_000;
-const SIGKILL = 9;
 
 export interface SuccessorOptions {
   /** The new program, and its arguments up to baton's own. */
@@ -96,7 +96,7 @@ export class Successor {
       if (message.data.length === 0) return this.#fail("the new baton ended before it served");
       this.#understand(message.data);
     } catch (error) {
-      return this.#fail(error instanceof Error ? error.message : String(error));
+      return this.#fail(errorText(error));
     }
     if (this.#control.isOpen) this.#watch.arm();
   }
@@ -137,7 +137,7 @@ export class Successor {
   abort(): void {
     this.#settled = true;
     clearTimeout(this.#timer);
-    for (const pid of processTree(this.pid)) this.platform.processes.signal(pid, SIGKILL);
+    for (const pid of processTree(this.pid)) this.platform.processes.signal(pid, C.SIGKILL);
     this.#watch.cancel();
     this.#control.close();
   }

@@ -1,11 +1,12 @@
 /** What each kind of check says and makes of the answers, byte by byte: whole, in pieces, and broken. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ascii, concat, type Dialogue } from "../../../src/health/dialogue.ts";
+import { ascii, type Dialogue } from "../../../src/health/dialogue.ts";
 import { type HttpCheckOptions, HttpDialogue } from "../../../src/health/http_dialogue.ts";
 import type { CheckResult } from "../../../src/health/monitor.ts";
 import { RedisDialogue } from "../../../src/health/redis_dialogue.ts";
 import { TcpDialogue } from "../../../src/health/tcp_dialogue.ts";
+import { concatBytes } from "../../../src/platform/bytes.ts";
 
 /** The verdict of an answer, and then of its end; null: it waits for more. */
 function hear(dialogue: Dialogue, answer: Uint8Array, ends: boolean): CheckResult | null {
@@ -248,7 +249,7 @@ describe("TcpDialogue", () => {
     const dialogue = make("", "220 ")();
     const noise = new Uint8Array(50_000).fill(120);
     for (let i = 0; i < 4; i++) assert.equal(verdict(hear(dialogue, noise, false)), "...");
-    assert.equal(verdict(hear(dialogue, concat(noise, ascii("220 ")), false)), "+ answered");
+    assert.equal(verdict(hear(dialogue, concatBytes(noise, ascii("220 ")), false)), "+ answered");
   });
 });
 

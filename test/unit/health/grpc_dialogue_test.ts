@@ -1,7 +1,7 @@
 /** A gRPC check against answers frame by frame: those of real servers as they were on the wire, and broken ones. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ascii, concat } from "../../../src/health/dialogue.ts";
+import { ascii } from "../../../src/health/dialogue.ts";
 import { GrpcDialogue } from "../../../src/health/grpc_dialogue.ts";
 import {
   encodeFields,
@@ -12,6 +12,7 @@ import {
   grpcStatusIn,
   PREFACE,
 } from "../../../src/health/http2_frames.ts";
+import { concatBytes } from "../../../src/platform/bytes.ts";
 
 const NOTHING = new Uint8Array(0);
 const SETTINGS = frame(FRAME.SETTINGS, 0, 0, NOTHING);
@@ -69,7 +70,7 @@ describe("GrpcDialogue", () => {
     for (const text of ["/grpc.health.v1.Health/Check", "127.0.0.1:50051", "trailers"]) {
       assert.ok(fields.includes(text), text);
     }
-    const request = concat(Uint8Array.of(0, 0, 0, 0, 12, 0x0a, 10), ascii("my.Service"));
+    const request = concatBytes(Uint8Array.of(0, 0, 0, 0, 12, 0x0a, 10), ascii("my.Service"));
     assert.deepEqual(frames[2]?.payload, request);
   });
 
@@ -83,31 +84,39 @@ describe("GrpcDialogue", () => {
     const dialogue = new GrpcDialogue({ host: "a", service: "" });
     const ping = frame(FRAME.PING, 0, 0, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
     const pong = frame(FRAME.PING, FLAG.ACK, 0, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
-    const { say } = dialogue.onData(concat(SETTINGS, SETTINGS_ACK, ping, pong));
-    assert.deepEqual(say, concat(SETTINGS_ACK, pong));
+    const { say } = dialogue.onData(concatBytes(SETTINGS, SETTINGS_ACK, ping, pong));
+    assert.deepEqual(say, concatBytes(SETTINGS_ACK, pong));
   });
 
   const cases: [string, Uint8Array, string][] = [
-    ["SERVING", concat(SETTINGS, HEAD, data(SERVING), trailers("0")), "+ SERVING"],
-    ["SERVING without trailers", concat(HEAD, data(SERVING, END)), "+ SERVING"],
+    ["SERVING", concatBytes(SETTINGS, HEAD, data(SERVING), trailers("0")), "+ SERVING"],
+    ["SERVING without trailers", concatBytes(HEAD, data(SERVING, END)), "+ SERVING"],
     [
       "SERVING in two frames, one of them with padding",
-      concat(
+      concatBytes(
         HEAD,
         data(SERVING.subarray(0, 3)),
-        data(concat(Uint8Array.of(2), SERVING.subarray(3), Uint8Array.of(0, 0)), FLAG.PADDED),
+        data(concatBytes(Uint8Array.of(2), SERVING.subarray(3), Uint8Array.of(0, 0)), FLAG.PADDED),
         trailers("0"),
       ),
       "+ SERVING",
     ],
-    ["no trailers yet", concat(SETTINGS, HEAD, data(SERVING)), "..."],
-    ["NOT_SERVING", concat(HEAD, data(message(0x08, 2)), trailers("0")), "! NOT_SERVING"],
-    ["SERVICE_UNKNOWN", concat(HEAD, data(message(0x08, 3)), trailers("0")), "! SERVICE_UNKNOWN"],
-    ["UNKNOWN, which is not written", concat(HEAD, data(message()), trailers("0")), "! UNKNOWN"],
-    ["a status of tomorrow", concat(HEAD, data(message(0x08, 9), END)), "! serving status 9"],
+    ["no trailers yet", concatBytes(SETTINGS, HEAD, data(SERVING)), "..."],
+    ["NOT_SERVING", concatBytes(HEAD, data(message(0x08, 2)), trailers("0")), "! NOT_SERVING"],
+    [
+      "SERVICE_UNKNOWN",
+      concatBytes(HEAD, data(message(0x08, 3)), trailers("0")),
+      "! SERVICE_UNKNOWN",
+    ],
+    [
+      "UNKNOWN, which is not written",
+      concatBytes(HEAD, data(message()), trailers("0")),
+      "! UNKNOWN",
+    ],
+    ["a status of tomorrow", concatBytes(HEAD, data(message(0x08, 9), END)), "! serving status 9"],
     [
       "SERVING, and then a failure",
-      concat(HEAD, data(SERVING), trailers("14")),
+      concatBytes(HEAD, data(SERVING), trailers("14")),
       "! grpc-status 14 UNAVAILABLE",
     ],
     ["UNIMPLEMENTED", trailers("12"), "! grpc-status 12 UNIMPLEMENTED"],
@@ -123,37 +132,37 @@ describe("GrpcDialogue", () => {
     ],
     [
       "an answer without a message",
-      concat(HEAD, trailers("0")),
+      concatBytes(HEAD, trailers("0")),
       "! its answer is no HealthCheckResponse",
     ],
     [
       "a compressed message",
-      concat(HEAD, data(Uint8Array.of(1, 0, 0, 0, 2, 8, 1), END)),
+      concatBytes(HEAD, data(Uint8Array.of(1, 0, 0, 0, 2, 8, 1), END)),
       "! its answer is no HealthCheckResponse",
     ],
     [
       "half a message",
-      concat(HEAD, data(SERVING.subarray(0, 6), END)),
+      concatBytes(HEAD, data(SERVING.subarray(0, 6), END)),
       "! its answer is no HealthCheckResponse",
     ],
     [
       "another message",
-      concat(HEAD, data(message(0x10, 1), END)),
+      concatBytes(HEAD, data(message(0x10, 1), END)),
       "! its answer is no HealthCheckResponse",
     ],
     [
       "a reset",
-      concat(HEAD, frame(FRAME.RST_STREAM, 0, 1, new Uint8Array(4))),
+      concatBytes(HEAD, frame(FRAME.RST_STREAM, 0, 1, new Uint8Array(4))),
       "? it reset the call",
     ],
     [
       "GOAWAY that still answers us",
-      concat(frame(FRAME.GOAWAY, 0, 0, hex("0000000100000000")), HEAD, data(SERVING, END)),
+      concatBytes(frame(FRAME.GOAWAY, 0, 0, hex("0000000100000000")), HEAD, data(SERVING, END)),
       "+ SERVING",
     ],
     [
       "GOAWAY before us",
-      concat(frame(FRAME.GOAWAY, 0, 0, hex("0000000000000000")), HEAD),
+      concatBytes(frame(FRAME.GOAWAY, 0, 0, hex("0000000000000000")), HEAD),
       "? it said GOAWAY (error 0)",
     ],
     [
@@ -171,7 +180,7 @@ describe("GrpcDialogue", () => {
 
   test("an end before the answer", () => {
     const text = "? it closed the connection: HTTP/2, and no answer to the call";
-    assert.equal(verdict(concat(SETTINGS, HEAD), true), text);
+    assert.equal(verdict(concatBytes(SETTINGS, HEAD), true), text);
     assert.equal(verdict(NOTHING, true), "? it closed the connection: no answer");
   });
 });
