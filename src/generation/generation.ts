@@ -212,7 +212,7 @@ export class RunningGeneration implements GenerationHandle {
   /** Something could not be done before there was a process. */
   failWithoutProcess(reason: string, status: number): void {
     this.fail(reason, status);
-    this.#end({ status, asTold: false, text: reason });
+    this.#end({ status, asRequested: false, text: reason });
   }
 
   #end(exit: ExitReport): void {

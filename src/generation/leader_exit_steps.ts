@@ -160,7 +160,7 @@ export class LeaderExitSteps {
       hints,
     });
     // Without its terminal no program ends well: Node aborts at its exit, Python cannot flush.
-    const asTold = report.asTold || facts.stopSent && context.foreground.isClosed;
-    return { ...report, asTold, isFinal: this.#hadTerminal };
+    const asRequested = report.asRequested || facts.stopSent && context.foreground.isClosed;
+    return { ...report, asRequested: asRequested, isFinal: this.#hadTerminal };
   }
 }

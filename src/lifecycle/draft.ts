@@ -2,7 +2,7 @@
  * One step of the service in the making: how the state changes and what is asked for. Mutable inside
  * `step` (service.ts), never seen outside. Pure: no clock, no process, no I/O.
  */
-import { because, type Generation, newGeneration } from "./generation.ts";
+import { withOutcome, type Generation, newGeneration } from "./generation.ts";
 import { Recovery } from "./recovery.ts";
 import { isOpenEnded } from "./rollout.ts";
 import { candidateOf, servingOf } from "./state.ts";
@@ -64,7 +64,7 @@ export class Draft extends Recovery {
         return this.#unhealthy(generation, event.reason);
       case "failed":
         this.do({ kind: "disarm", timer: "ready", epoch: generation.epoch });
-        this.update({ ...because(generation, "failed", event.reason), state: "stopping" });
+        this.update({ ...withOutcome(generation, "failed", event.reason), state: "stopping" });
         this.do({ kind: "kill", epoch: generation.epoch });
         return this.#candidateFailed(generation.epoch, event.reason, event.status);
       case "drained":
@@ -230,7 +230,7 @@ export class Draft extends Recovery {
     if (isCut) return this.set({ finalStatus: EXIT_DRAIN_TIMED_OUT });
     // A candidate that was killed because the service stops says nothing about the service.
     if (generation.outcome !== "stopped" || !generation.served) return;
-    const status = generation.cut ? EXIT_DRAIN_TIMED_OUT : exit.asTold ? 0 : exit.status;
+    const status = generation.cut ? EXIT_DRAIN_TIMED_OUT : exit.asRequested ? 0 : exit.status;
     if (status !== 0) this.set({ finalStatus: status });
   }
 

@@ -1,6 +1,6 @@
 /** How generations, and the service, come to their end: drain, stop signal, kill. Pure. */
 import { Edit } from "./edit.ts";
-import { because, type Generation } from "./generation.ts";
+import { withOutcome, type Generation } from "./generation.ts";
 import { servingOf } from "./state.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "./status.ts";
 
@@ -72,18 +72,18 @@ export class Ending extends Edit {
     const { epoch, state } = generation;
     if (state === "starting" || state === "probing") {
       this.do({ kind: "disarm", timer: "ready", epoch });
-      this.update({ ...because(generation, "stopped"), state: "stopping" });
+      this.update({ ...withOutcome(generation, "stopped"), state: "stopping" });
       this.do({ kind: "kill", epoch });
     } else if (state === "serving" || state === "baking") {
       this.disarmServing(epoch);
       if (state === "baking") this.endTrial(epoch);
-      this.beginDrain(because(generation, "stopped"), true);
+      this.beginDrain(withOutcome(generation, "stopped"), true);
     } else if (state === "draining" && level === 2) {
-      this.stop(because(generation, "stopped"));
+      this.stop(withOutcome(generation, "stopped"));
     } else if (level >= 3) {
       this.disarmAll(epoch);
       const killed = { state: "stopping", cut: true, standsIn: false } as const;
-      this.update({ ...because(generation, "stopped"), ...killed });
+      this.update({ ...withOutcome(generation, "stopped"), ...killed });
       this.do({ kind: "kill", epoch, overdue: true });
     }
   }
@@ -99,7 +99,7 @@ export class Ending extends Edit {
     this.releaseStandIns();
     if (serving === null) return;
     this.disarmServing(serving.epoch);
-    this.beginDrain(because(serving, "superseded"), false);
+    this.beginDrain(withOutcome(serving, "superseded"), false);
   }
 
   /** The new baton is gone. What still drains has lost nothing: it serves again. */

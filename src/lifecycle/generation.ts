@@ -88,7 +88,7 @@ export function newGeneration(epoch: number, heirOf: number | null = null): Gene
 }
 
 /** @returns `generation` with an outcome, unless it has one: the first cause wins */
-export function because(
+export function withOutcome(
   generation: Generation,
   outcome: Outcome,
   reason: string | null = null,

@@ -3,7 +3,7 @@
  * all back when the new one crashes, is not healthy, or somebody says so. Pure.
  */
 import { Ending } from "./ending.ts";
-import { because, type Generation } from "./generation.ts";
+import { withOutcome, type Generation } from "./generation.ts";
 import { isAtOnce, isOpenEnded, type Trial } from "./rollout.ts";
 import { bakingOf, servingOf } from "./state.ts";
 import type { ServiceEvent } from "./vocabulary.ts";
@@ -52,7 +52,7 @@ export class Promotion extends Ending {
     if (old !== null) {
       this.disarmServing(old.epoch);
       this.set({ aftermathOf: "ok" });
-      this.beginDrain(because(old, "superseded"), false);
+      this.beginDrain(withOutcome(old, "superseded"), false);
     }
   }
 
@@ -91,7 +91,7 @@ export class Promotion extends Ending {
   protected rollBack(generation: Generation, reason: string): void {
     const { epoch } = generation;
     this.#takeBack(epoch, reason);
-    this.beginDrain(because(generation, "rolled back", reason), false);
+    this.beginDrain(withOutcome(generation, "rolled back", reason), false);
   }
 
   /** The same for one whose processes are gone. */

@@ -3,7 +3,7 @@
  * one, with growing delays. Pure.
  */
 import { backoffDelay } from "./backoff.ts";
-import { because, type Generation } from "./generation.ts";
+import { withOutcome, type Generation } from "./generation.ts";
 import { Promotion } from "./promotion.ts";
 import { bakingOf, candidateOf, servingOf } from "./state.ts";
 import type { ExitReport } from "./vocabulary.ts";
@@ -51,7 +51,7 @@ export class Recovery extends Promotion {
     // It listens on members of its own already and cannot take the waiting connections over: a fresh
     // one can, and is the same version.
     this.do({ kind: "disarm", timer: "ready", epoch: candidate.epoch });
-    this.update({ ...because(candidate, "superseded"), state: "stopping" });
+    this.update({ ...withOutcome(candidate, "superseded"), state: "stopping" });
     this.do({ kind: "kill", epoch: candidate.epoch });
     this.set({ queued: [...this.state.waiting, ...(this.state.queued ?? [])], waiting: [] });
   }
@@ -111,7 +111,7 @@ export class Recovery extends Promotion {
     const baking = bakingOf(this.state);
     if (baking !== null) {
       // The reason stays: nobody goes back to it, should the other one not be healthy either.
-      this.update(because(generation, "superseded", reason));
+      this.update(withOutcome(generation, "superseded", reason));
       return this.#promoteInstead(baking, what);
     }
     this.do({ kind: "notice", text: what });
@@ -125,7 +125,7 @@ export class Recovery extends Promotion {
       this.do({ kind: "arm", timer: "health", epoch: warm.epoch });
       this.disarmServing(epoch);
       this.do({ kind: "rolled_back", epoch, reason });
-      return this.beginDrain(because(generation, "rolled back", reason), false);
+      return this.beginDrain(withOutcome(generation, "rolled back", reason), false);
     }
     // A fresh one is on its way.
     if (queued !== null || candidateOf(this.state) !== null) return;

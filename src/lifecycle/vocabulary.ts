@@ -8,7 +8,7 @@ export interface ExitReport {
   /** The shell's view: exit code, or 128 + signal. */
   readonly status: number;
   /** It ended as it was told to: by our stop signal, or with 0 after it. */
-  readonly asTold: boolean;
+  readonly asRequested: boolean;
   /** For people: "exit status 3", "killed by SIGSEGV". */
   readonly text: string;
   /** Somebody at its terminal has ended it, whatever the status: it is not started again. */

@@ -67,7 +67,7 @@ export class GracefulService {
   }
 
   decide(decision: Decision): Promise<TrialReport> {
-    return this.options.supervisor.decide(decision);
+    return this.options.supervisor.decideTrial(decision);
   }
 
   upgrade(program: string | null = null, inPlace = false): Promise<UpgradeReport> {

@@ -269,7 +269,7 @@ export class ShutdownService {
     if (wasKilled) return this.#killed === "useless" ? 0 : EXIT_DRAIN_TIMED_OUT;
     const stopSignal = this.#signalled ? this.#stopPolicy.stopSignal : null;
     const report = reportExit(status, { stopSignal, daemonized: false, hints: [] });
-    return report.asTold ? 0 : report.status;
+    return report.asRequested ? 0 : report.status;
   }
 }
 

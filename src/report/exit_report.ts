@@ -23,11 +23,11 @@ export function reportExit(status: ExitStatus, circumstances: ExitCircumstances)
   const { stopSignal, daemonized, hints } = circumstances;
   // What went to the background and then vanished did not end well, whatever the parent's status.
   if (daemonized && stopSignal === null) {
-    return { status: 1, asTold: false, text: "its background processes are gone" };
+    return { status: 1, asRequested: false, text: "its background processes are gone" };
   }
   const code = shellStatus(status);
-  const asTold = stopSignal !== null &&
+  const asRequested = stopSignal !== null &&
     (status.kind === "unknown" || code === 0 || code === 128 + stopSignal);
   const why = hints.length > 0 ? ` (${hints.join("; ")})` : "";
-  return { status: code, asTold, text: describeExit(status) + why };
+  return { status: code, asRequested: asRequested, text: describeExit(status) + why };
 }

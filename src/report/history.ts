@@ -7,7 +7,7 @@ import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
 import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
-import { arrivalPhases, connectionsView, Timelines, updated } from "./timelines.ts";
+import { arrivalPhases, connectionsView, Timelines, mergePhases } from "./timelines.ts";
 import {
   type GenerationView,
   type LastReload,
@@ -26,10 +26,10 @@ interface GenerationRecord {
 }
 
 /** How a reload ended. */
-type Verdict = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
+type ReloadOutcome = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
 
 /** What a generation leaves behind. */
-interface Departed {
+interface DepartedGeneration {
   readonly cut: number;
   readonly undecided?: number;
   readonly kept: KeepAliveCounts | null;
@@ -78,7 +78,7 @@ export class History {
 
   /** Goes on with what the baton before has remembered. */
   resume(record: HistoryRecord, facts: { incarnation: number; startedAt: string }): void {
-    this.continue(record);
+    this.restoreCounters(record);
     // A state of an earlier build has no story.
     const last: Partial<LastReload> | null = record.lastReload;
     const defaults = { ...NO_STORY, connectionsUndecided: 0 };
@@ -91,7 +91,7 @@ export class History {
   }
 
   /** Goes on counting where another baton stopped. */
-  continue(counters: { ok: number; failed: number; crashes: number }): void {
+  restoreCounters(counters: { ok: number; failed: number; crashes: number }): void {
     this.ok = counters.ok;
     this.failed = counters.failed;
     this.crashes = counters.crashes;
@@ -106,7 +106,7 @@ export class History {
     if (record) record.pid = pid;
   }
 
-  before(event: ServiceEvent, state: ServiceState): void {
+  beforeStep(event: ServiceEvent, state: ServiceState): void {
     if (event.kind === "stop_requested" && state.stopRequests === 0) this.cutByStop = 0;
     if (event.kind === "ready") {
       const serving = state.generations.find((g) => g.state === "serving")?.epoch ?? null;
@@ -127,8 +127,8 @@ export class History {
     });
   }
 
-  after(state: ServiceState, nowMs: number = performance.now()): void {
-    this.timelines.after(state.generations, nowMs);
+  afterStep(state: ServiceState, nowMs: number = performance.now()): void {
+    this.timelines.afterStep(state.generations, nowMs);
     for (const generation of state.generations) this.#lastKnown.set(generation.epoch, generation);
   }
 
@@ -138,13 +138,13 @@ export class History {
     if (last === null || last.epoch === null) return last;
     const departure = this.#leaving === null ? [] : this.timelines.departure(this.#leaving);
     const news = [...this.timelines.arrival(last.epoch), ...departure];
-    return { ...last, phases: updated(last.phases, news, [last.epoch, last.replaced]) };
+    return { ...last, phases: mergePhases(last.phases, news, [last.epoch, last.replaced]) };
   }
 
-  /** @param late where the new generation does not listen yet */
+  /** @param updateLate where the new generation does not listen yet */
   reloaded(
-    verdict: Verdict,
-    late: readonly LateView[] = [],
+    verdict: ReloadOutcome,
+    updateLate: readonly LateView[] = [],
     nowMs: number = performance.now(),
   ): void {
     const { epoch, result, durationMs } = verdict;
@@ -154,7 +154,7 @@ export class History {
     const hasFailed = result === "failed" && epoch !== null;
     const failedIn = hasFailed ? this.timelines.lastBeforeLeaving(epoch) : null;
     this.#leaving = result === "ok" ? this.#replaced : null;
-    const story: ReloadStory = { ...NO_STORY, replaced: this.#leaving, phases, failedIn, late };
+    const story: ReloadStory = { ...NO_STORY, replaced: this.#leaving, phases, failedIn, late: updateLate };
     this.#lastReload = { ...verdict, ...story, ...NO_LOSSES, connectionsKept: null };
   }
 
@@ -182,7 +182,7 @@ export class History {
   }
 
   /** A generation is gone, its processes and sockets too. @returns how it ended, the first time */
-  ended(epoch: number, running: Departed): GenerationView | null {
+  ended(epoch: number, running: DepartedGeneration): GenerationView | null {
     const last = this.lastReload;
     const { cut, undecided = 0, kept, seen = null } = running;
     const losses = { connectionsCut: cut, connectionsUndecided: undecided };
@@ -206,7 +206,7 @@ export class History {
   }
 
   /** Its processes are gone, and its sockets are kept for an heir. */
-  get leftovers(): GenerationView[] {
+  get orphaned(): GenerationView[] {
     return [...this.#lastKnown.values()].filter(({ state }) => state === "exited")
       .flatMap((generation) => this.#viewOf(generation));
   }

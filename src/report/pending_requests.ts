@@ -16,7 +16,7 @@ export class PendingRequests<Report extends { durationMs: number }> {
   readonly #pending = new Map<number, Pending<Report>>();
 
   /** A new request. */
-  ask(): { request: number; answer: Promise<Report> } {
+  open(): { request: number; answer: Promise<Report> } {
     const request = nextRequest();
     const { promise, resolve } = Promise.withResolvers<Report>();
     this.#pending.set(request, { askedAt: performance.now(), resolve });
@@ -24,7 +24,7 @@ export class PendingRequests<Report extends { durationMs: number }> {
   }
 
   /** @returns the longest time that one of `requests` has waited, in milliseconds; null when none is */
-  longest(requests: readonly number[]): number | null {
+  longestWaitMs(requests: readonly number[]): number | null {
     const times = requests.flatMap((request) => this.#pending.get(request)?.askedAt ?? []);
     return times.length === 0 ? null : Math.round(performance.now() - Math.min(...times));
   }
@@ -32,7 +32,7 @@ export class PendingRequests<Report extends { durationMs: number }> {
   /**
    * Answers each of `requests` that is still waiting.
    */
-  give(requests: readonly number[], report: Omit<Report, "durationMs">): void {
+  answer(requests: readonly number[], report: Omit<Report, "durationMs">): void {
     for (const request of requests) {
       const pending = this.#pending.get(request);
       if (pending === undefined) continue;

@@ -37,7 +37,7 @@ export class Timelines {
   readonly #states = new Map<number, string>();
 
   /** After a step of the lifecycle: whose state has changed has entered another phase. */
-  after(
+  afterStep(
     generations: readonly { readonly epoch: number; readonly state: GenerationState }[],
     nowMs: number,
   ): void {
@@ -130,7 +130,7 @@ export function arrivalPhases(
  * @param news those of a generation replace what was known of it, but for its time in the queue
  * @param order of generations
  */
-export function updated(
+export function mergePhases(
   known: readonly PhaseView[],
   news: readonly PhaseView[],
   order: readonly (number | null)[],

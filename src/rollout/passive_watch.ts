@@ -17,7 +17,7 @@ const PAUSE_PER_COST = 20;
 const LATEST_PART = 1 / 2;
 const MS_PER_SECOND = 1_000;
 
-interface Watched {
+interface WatchedGeneration {
   readonly processes: () => readonly number[];
   readonly isOnTrial: boolean;
   connections: ReadonlySet<number>;
@@ -26,7 +26,7 @@ interface Watched {
 }
 
 export class PassiveWatch {
-  readonly #watched = new Map<number, Watched>();
+  readonly #watched = new Map<number, WatchedGeneration>();
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(readonly context: RunningContext) {}
@@ -79,7 +79,7 @@ export class PassiveWatch {
   }
 
   /** @returns why it is not healthy; null: it is */
-  #stallOf(epoch: number, watched: Watched, table: SocketTable, atMs: number): string | null {
+  #stallOf(epoch: number, watched: WatchedGeneration, table: SocketTable, atMs: number): string | null {
     const members = this.#members(epoch);
     const waiting = members.reduce((sum, { inode }) => sum + table.backlogOf(inode), 0);
     const rows = waiting === 0 ? [] : table.connectionsOf(watched.processes());
@@ -98,7 +98,7 @@ export class PassiveWatch {
     return `it has accepted nothing for ${seconds} s, and ${waiting} connections wait`;
   }
 
-  #overflowOf(epoch: number, { isOnTrial, dropsAtFirst }: Watched): string | null {
+  #overflowOf(epoch: number, { isOnTrial, dropsAtFirst }: WatchedGeneration): string | null {
     if (!isOnTrial || this.context.config.rollbackOn !== "any") return null;
     const drops = (this.#safely(() => this.#drops(epoch)) ?? 0) - dropsAtFirst;
     if (drops <= 0) return null;

@@ -12,7 +12,7 @@ const PAUSE_PER_COST = 20;
 /** Remembered connections; then counting begins anew. */
 const MAX_KNOWN = 100_000;
 
-export interface Watched {
+export interface TrialSide {
   processes(): readonly number[];
 }
 
@@ -24,7 +24,7 @@ export class ShareWatch {
   constructor(readonly context: RunningContext) {}
 
   /** Counts begin anew: what was seen at another share says nothing about this one. */
-  begin(candidate: Watched, others: Watched): void {
+  begin(candidate: TrialSide, others: TrialSide): void {
     this.end();
     this.#known = new Set();
     this.#look(candidate, others);
@@ -44,7 +44,7 @@ export class ShareWatch {
     return { percent: Math.round(candidate / connections * 10_000) / 100, connections };
   }
 
-  #look(candidate: Watched, others: Watched): void {
+  #look(candidate: TrialSide, others: TrialSide): void {
     const startedAt = performance.now();
     try {
       const { platform, listeners } = this.context;
@@ -61,7 +61,7 @@ export class ShareWatch {
     this.#timer = setTimeout(() => this.#look(candidate, others), pauseMs);
   }
 
-  #fresh(table: SocketTable, side: Watched): number {
+  #fresh(table: SocketTable, side: TrialSide): number {
     const keys = table.connectionsOf(side.processes())
       .map(({ local, remote }) => `${local.port} ${remote.host} ${remote.port}`)
       .filter((key) => !this.#known.has(key));

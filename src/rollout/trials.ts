@@ -64,26 +64,26 @@ export class Trials {
         this.parts.context.listeners.switchTo(effect.epoch);
         this.parts.context.listeners.succeed(effect.epoch, null);
         running.get(effect.epoch)?.endDrain();
-        this.serves(effect.epoch);
+        this.onSwitch(effect.epoch);
         return logger.info(`generation ${effect.epoch} serves again`, {
           pid: running.get(effect.epoch)?.pid ?? null,
         });
       case "trial_result": {
         const { request, epoch, result, reason } = effect;
-        this.requests.give([request], { epoch, result, reason });
+        this.requests.answer([request], { epoch, result, reason });
       }
     }
   }
 
   /** A generation serves: all new connections go there. */
-  serves(epoch: number): void {
+  onSwitch(epoch: number): void {
     this.#end();
     const running = this.parts.running.get(epoch);
     if (running) this.#health.watch(epoch, () => running.processes(), false);
   }
 
   /** It gets no new connections any more. */
-  leaves(epoch: number): void {
+  stopWatching(epoch: number): void {
     this.#health.forget(epoch);
   }
 
@@ -107,7 +107,7 @@ export class Trials {
     const { context, running, logger } = this.parts;
     const indivisible = context.listeners.share(epoch, percent);
     if (percent === 0 && state.trial === null) {
-      this.leaves(epoch);
+      this.stopWatching(epoch);
       return this.#end();
     }
     if (indivisible.length > 0) {

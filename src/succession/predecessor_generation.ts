@@ -81,7 +81,7 @@ export class PredecessorGeneration implements GenerationHandle {
   }
 
   #onGone(): void {
-    const exit = { status: 1, asTold: true, text: "the old baton has ended" };
+    const exit = { status: 1, asRequested: true, text: "the old baton has ended" };
     let adopted: ReadonlySet<number> = new Set();
     try {
       adopted = this.options.adopt();

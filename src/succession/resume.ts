@@ -42,11 +42,11 @@ const OUTPUT_TARGETS = [1, 2] as const;
 export interface ResumeSources {
   readonly version: string;
   readonly logger: Logger;
-  readonly surroundings: LaunchContext;
+  readonly launchContext: LaunchContext;
   readonly plan: { readonly trap: readonly number[] };
   readonly upgrade: { readonly lock: Fd };
-  readonly door: () => ControlDoor | null;
-  readonly keeper: () => StateWriter | null;
+  readonly controlDoor: () => ControlDoor | null;
+  readonly stateWriter: () => StateWriter | null;
   readonly notifyPath: (epoch: number) => string;
 }
 
@@ -56,7 +56,7 @@ export interface ServiceParts {
   readonly context: RunningContext;
   readonly running: Map<number, GenerationHandle>;
   readonly history: History;
-  readonly waits: Deadlines;
+  readonly deadlines: Deadlines;
 }
 
 /** Everything that the next baton needs. Nothing is changed here. */
@@ -77,7 +77,7 @@ export function packService(
     name: context.config.name,
     incarnation: history.incarnation,
     startedAt: history.startedAt.toISOString(),
-    surroundings: options.surroundings,
+    surroundings: options.launchContext,
     traps: options.plan.trap.length > 0,
     // Whoever waits for an upgrade asks the next baton. The numbers of all others mean nothing there.
     service: {
@@ -96,7 +96,7 @@ export function packService(
     ephemeral: [...context.adopter.ephemeral],
   };
   const descriptors = new Map<string, Fd>([[LOCK, options.upgrade.lock]]);
-  const control = options.door()?.listener;
+  const control = options.controlDoor()?.listener;
   if (control !== undefined) descriptors.set(CONTROL, control);
   for (const { record, fd } of groups.flatMap((group) => group.records)) {
     descriptors.set(memberName(record.inode), fd);
@@ -112,7 +112,7 @@ export function packService(
 export function packPayload(parts: ServiceParts, service: ServiceState): ResumePayload {
   if (service.queued !== null) throw new Error("a reload was asked for meanwhile, and goes first");
   const { state, descriptors } = packService(parts, service, payloadRecordOf);
-  const more = parts.options.keeper()?.vault.luggage ?? [];
+  const more = parts.options.stateWriter()?.vault.luggage ?? [];
   return { state, descriptors: new Map([...descriptors, ...more]) };
 }
 
@@ -145,7 +145,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   kept.close();
   // A state of an earlier build has not all of the fields.
   const service = { ...INITIAL_STATE, ...state.service };
-  history.after(service);
+  history.afterStep(service);
   context.listeners.servingEpoch = servingOf(service)?.epoch ?? service.orphanedListeners;
   return wasKilled ? withoutStop(service) : service;
 }
@@ -226,7 +226,7 @@ export function catchUp(
   const reason = "baton was killed while it started";
   for (const { epoch, state: phase } of service.generations) {
     if (!running.has(epoch)) {
-      const exit = { status: EXIT_NEW_GENERATION_FAILED, asTold: false, text: reason };
+      const exit = { status: EXIT_NEW_GENERATION_FAILED, asRequested: false, text: reason };
       dispatch({ kind: "exited", epoch, exit });
     } else if (wasKilled && (phase === "starting" || phase === "probing")) {
       dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
@@ -258,7 +258,7 @@ export function answerPending(
 
 /** Begins every wait anew that was under way, with its full time. */
 export function resumeWaits(
-  { running, waits }: Pick<ServiceParts, "running" | "waits">,
+  { running, deadlines }: Pick<ServiceParts, "running" | "deadlines">,
   generations: readonly Generation[],
 ): void {
   const serving = running.get(generations.find(({ state }) => state === "serving")?.epoch ?? NaN);
@@ -266,14 +266,14 @@ export function resumeWaits(
     const handle = running.get(epoch);
     if (!(handle instanceof RunningGeneration)) continue;
     if (phase === "serving" || phase === "baking") handle.health.startLive();
-    if (phase === "serving" && !handle.facts.isSettled) waits.arm("health", handle);
+    if (phase === "serving" && !handle.facts.isSettled) deadlines.arm("health", handle);
     if (phase === "draining") {
       handle.beginDrain(outcome === "stopped", serving ?? null);
-      waits.arm("drain", handle);
+      deadlines.arm("drain", handle);
     }
     if (phase !== "stopping") continue;
     // What never got its stop signal was being killed.
     if (!handle.facts.stopSent) handle.kill();
-    waits.arm("stop", handle);
+    deadlines.arm("stop", handle);
   }
 }

@@ -56,7 +56,7 @@ export class Upgrader {
   /** @param program null: the program of this baton, as it is on disk now */
   ask(program: string | null): { request: number; answer: Promise<UpgradeReport> } {
     this.#program = program;
-    return this.#answers.ask();
+    return this.#answers.open();
   }
 
   /** The program that was asked for, once. */
@@ -117,7 +117,7 @@ export class Upgrader {
 
   answer(effect: Extract<ServiceEffect, { kind: "upgrade_result" }>): void {
     const { result, reason, requests } = effect;
-    this.#answers.give(requests, { result, reason, pid: this.#successorPid });
+    this.#answers.answer(requests, { result, reason, pid: this.#successorPid });
     if (result === "ok") return this.options.logger.info("upgrade: the new baton serves");
     this.options.logger.error(`upgrade ${result}: ${reason}`);
   }

@@ -9,7 +9,7 @@ import type { Deadlines } from "../generation/deadlines.ts";
 export interface DrainsParts {
   readonly context: RunningContext;
   readonly hooks: ServiceHooks;
-  readonly waits: Deadlines;
+  readonly deadlines: Deadlines;
 }
 
 export class Drains {
@@ -30,7 +30,7 @@ export class Drains {
     const occasion = { current: heir, old, reason };
     this.parts.hooks.beforeDrain(old, occasion, {
       begin: go,
-      beginInTime: () => this.parts.waits.arm("drain", old),
+      beginInTime: () => this.parts.deadlines.arm("drain", old),
     });
   }
 

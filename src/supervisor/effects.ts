@@ -42,7 +42,7 @@ export class Effects {
   readonly #inPlace: InPlaceUpgrade;
   /** Null: nobody may take over from this baton. */
   readonly offers: TakeoverOffers | null;
-  readonly waits: Deadlines;
+  readonly deadlines: Deadlines;
   readonly trials: Trials;
   readonly lateListeners: LateListeners;
   readonly hooks: ServiceHooks;
@@ -59,7 +59,7 @@ export class Effects {
     const { logger, manager } = options;
     this.trials = new Trials({ context, logger, running: this.running, history: this.history });
     const { platform, listeners, adopter, children, dispatch, config, migration } = context;
-    this.waits = new Deadlines(config, this.running);
+    this.deadlines = new Deadlines(config, this.running);
     this.lateListeners = new LateListeners(
       { context, running: this.running, history: this.history },
       service,
@@ -70,7 +70,7 @@ export class Effects {
       readyTimeoutMs: longestStartMs(config),
       notifyPath: options.notifyPath,
       onHandedOver: (pid) => {
-        options.keeper()?.handedOver();
+        options.stateWriter()?.handedOver();
         manager.handOver(pid);
       },
     });
@@ -81,7 +81,7 @@ export class Effects {
     this.#starts = new Starts(this);
     this.#inPlace = new InPlaceUpgrade({
       ...{ ...options.upgrade, platform, children, dispatch, logger },
-      door: options.door,
+      door: options.controlDoor,
       whenEmptyHanded: async () => {
         await migration?.crossings.whenEmpty();
         // The next program would not know what they are, and whose.
@@ -105,7 +105,7 @@ export class Effects {
   perform(effect: ServiceEffect, state: ServiceState): void {
     const { logger } = this.options;
     if (Trials.isAbout(effect)) return this.#onTrial(effect, state);
-    if (effect.kind === "drain" || effect.kind === "retire") this.trials.leaves(effect.epoch);
+    if (effect.kind === "drain" || effect.kind === "retire") this.trials.stopWatching(effect.epoch);
     const running = "epoch" in effect && effect.epoch !== null
       ? this.running.get(effect.epoch)
       : undefined;
@@ -119,8 +119,8 @@ export class Effects {
         return;
       case "switch":
         this.context.listeners.switchTo(effect.epoch);
-        this.lateListeners.succeed(effect.epoch, effect.after);
-        this.trials.serves(effect.epoch);
+        this.lateListeners.onSwitch(effect.epoch, effect.after);
+        this.trials.onSwitch(effect.epoch);
         this.#provideSpares();
         return logger.info(`generation ${effect.epoch} serves`, { pid: running?.pid ?? null });
       case "drain":
@@ -143,9 +143,9 @@ export class Effects {
         return this.#retire(effect.epoch, state);
       case "arm":
         if (!running || (effect.timer === "drain" && this.hooks.holds(effect.epoch))) return;
-        return this.waits.arm(effect.timer, running);
+        return this.deadlines.arm(effect.timer, running);
       case "shorten_drains":
-        return this.waits.shortenDrains(effect.byMs);
+        return this.deadlines.shortenDrains(effect.byMs);
       case "disarm":
         return running?.timers.disarm(effect.timer);
       case "begin_upgrade":
@@ -190,7 +190,7 @@ export class Effects {
       platform: context.platform,
       listeners: context.listeners,
       predecessor,
-      estate: this.options.estate,
+      estate: this.options.predecessorRecovery,
       dispatch: this.context.dispatch,
       adopt: () => adoptOrphans(this, foreign),
       onTakenOver: () => {
@@ -209,7 +209,7 @@ export class Effects {
     });
     this.running.set(foreign.epoch, foreign);
     this.history.started(foreign.epoch, foreign.startedAt);
-    this.history.continue(predecessor.state.counters);
+    this.history.restoreCounters(predecessor.state.counters);
     return foreign.epoch;
   }
 
@@ -248,12 +248,12 @@ export class Effects {
     const state = unpackService(this, resumption);
     resumeWaits(this, state.generations);
     const behind = this.running.get(state.behind ?? NaN);
-    if (behind !== undefined) this.waits.arm("late", behind);
+    if (behind !== undefined) this.deadlines.arm("late", behind);
     return state;
   }
 
   #provideSpares(): void {
-    if (!this.options.keepsSpares) return;
+    if (!this.options.keepsStandbySockets) return;
     const { listeners, config } = this.context;
     for (const notice of provideStandbySockets(listeners, config.backlog)) {
       this.options.logger.warn(notice);
@@ -296,7 +296,7 @@ export class Effects {
     this.context.listeners.close();
     this.context.children.close();
     this.offers?.close();
-    this.options.keeper()?.end();
+    this.options.stateWriter()?.end();
     this.options.manager.close();
     const { killed } = this.context.remnants;
     this.options.onFinish({ status, killed, cut: this.history.cutByStop });

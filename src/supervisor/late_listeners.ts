@@ -31,7 +31,7 @@ export class LateListeners {
   constructor(readonly parts: LateListenersParts, readonly service: () => ServiceState) {}
 
   /** `epoch` serves after `before`. */
-  succeed(epoch: number, before: number | null): void {
+  onSwitch(epoch: number, before: number | null): void {
     const { context: { listeners, logError }, running } = this.parts;
     listeners.succeed(epoch, before);
     // Another baton stops that one as soon as it has drained: what comes from now on waits here.

@@ -25,17 +25,17 @@ export interface SupervisorOptions {
   readonly upgrade: Pick<UpgraderOptions, "program" | "prefix" | "env" | "directory" | "lock">;
   /** What this baton goes on with, if another one has stopped in the middle. */
   readonly resumption: Resumption | null;
-  readonly surroundings: LaunchContext;
+  readonly launchContext: LaunchContext;
   /** With --survive: what outlives this baton is kept there, once it has the service. */
-  readonly keeper: () => StateWriter | null;
+  readonly stateWriter: () => StateWriter | null;
   /** The service manager keeps sockets for the next baton (steering/standby.ts). */
-  readonly keepsSpares: boolean;
+  readonly keepsStandbySockets: boolean;
   /** The control socket, which is passed on. */
-  readonly door: () => ControlDoor | null;
+  readonly controlDoor: () => ControlDoor | null;
   /** The old baton that this one is to replace, if it was started for that. */
   readonly predecessor: PredecessorBaton | null;
   /** What that one leaves if it is killed; null: nothing that we could go on with. */
-  readonly estate: PredecessorRecovery | null;
+  readonly predecessorRecovery: PredecessorRecovery | null;
   /** It has the path of --handoff-socket, which is ours when we have taken over. */
   readonly handoffIsShared: boolean;
   /** This baton has replaced the old one: from now on the names (socket, pidfile) are its own. */

@@ -34,7 +34,7 @@ export function answerReload(
   const failed = result === "failed" && epoch !== null ? running.get(epoch) : undefined;
   const output = failed?.output?.tail.lines(VERDICT_LINES) ?? [];
   const outputIsDirect = failed?.outputIsDirect ?? false;
-  const durationMs = reloads.longest(requests);
+  const durationMs = reloads.longestWaitMs(requests);
   const late = result === "ok" && epoch !== null && servingOf(state)?.epoch === epoch
     ? lateViews(parts.context.listeners.awaited(epoch))
     : [];
@@ -43,7 +43,7 @@ export function answerReload(
   const trial = parts.trials.view(state);
   const serving = servingOf(state)?.epoch ?? null;
   const verdict = { result, epoch, reason, output, outputIsDirect, trial, serving };
-  reloads.give(requests, { ...verdict, ...story });
+  reloads.answer(requests, { ...verdict, ...story });
   const old = running.get(serving ?? NaN);
   if (failed !== undefined && !state.finished) hooks.givenUp(failed, old, reason ?? "");
   if (result === "failed" && state.finished) {

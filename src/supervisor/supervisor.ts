@@ -48,7 +48,7 @@ export class Supervisor {
     this.#context = {
       ...options.context,
       journal: new Journal({
-        keeper: options.keeper,
+        keeper: options.stateWriter,
         pack: () => packService(this.#effects, this.#state),
         logger,
       }),
@@ -70,7 +70,7 @@ export class Supervisor {
     const { predecessor } = this.options;
     if (event.kind !== "ready" || predecessor === null) return this.dispatch(event);
     // From the switch on the old one's holder waits for nobody but who has asked before.
-    this.options.estate?.reserve();
+    this.options.predecessorRecovery?.reserve();
     predecessor.beforeServing(event.epoch, () => this.dispatch(event));
   }
 
@@ -82,11 +82,11 @@ export class Supervisor {
     const { history } = this.#effects;
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-        history.before(next, this.#state);
+        history.beforeStep(next, this.#state);
         const { state, effects } = step(this.#state, next, servicePolicy(this.#context.config));
         this.#state = state;
         this.#context.journal.write();
-        history.after(state);
+        history.afterStep(state);
         this.options.logger.debug(`event ${JSON.stringify(next)}`);
         for (const effect of effects) {
           this.#safely(`carry out "${effect.kind}"`, () => this.#effects.perform(effect, state));
@@ -107,15 +107,15 @@ export class Supervisor {
    * @param how what differs from the configuration in letting it in
    */
   reload(how: Partial<Rollout> = {}): Promise<ReloadReport> {
-    const { request, answer } = this.#effects.reloads.ask();
+    const { request, answer } = this.#effects.reloads.open();
     const rollout = { ...rolloutOf(this.#context.config), ...how };
     this.dispatch({ kind: "reload_requested", request, rollout });
     return answer;
   }
 
   /** About the generation on trial: lets it in, sends it away, or gives it another share. */
-  decide(decision: Decision): Promise<TrialReport> {
-    const { request, answer } = this.#effects.trials.requests.ask();
+  decideTrial(decision: Decision): Promise<TrialReport> {
+    const { request, answer } = this.#effects.trials.requests.open();
     if (typeof decision === "string") this.dispatch({ kind: `${decision}_requested`, request });
     else this.dispatch({ kind: "share_requested", request, percent: decision.percent });
     return answer;
@@ -205,7 +205,7 @@ export class Supervisor {
   }
 
   /** Everything is written down anew: nobody has it any more (--survive). */
-  writeDown(): void {
+  writeState(): void {
     this.#context.journal.write();
   }
 

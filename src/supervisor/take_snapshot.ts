@@ -33,7 +33,7 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
     listeners: listenerViews(context, table),
     generations: [
       ...history.recentlyEnded,
-      ...history.leftovers,
+      ...history.orphaned,
       ...generationViews(sources, table),
     ]
       .sort((a, b) => a.epoch - b.epoch),

@@ -85,7 +85,7 @@ export function parseEvent(text: string): ServiceEvent {
   if (kind === "failed") return { kind, epoch, reason: `reason ${epoch}`, status };
   if (kind === "exited") {
     const cut = more.includes("cut") ? { cut: 1 } : {};
-    const exit = { status, asTold: told === "told", text: `exit status ${status}`, ...cut };
+    const exit = { status, asRequested: told === "told", text: `exit status ${status}`, ...cut };
     return { kind, epoch, exit };
   }
   const simple = SIMPLE.find((name) => name === kind);

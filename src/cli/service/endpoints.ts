@@ -74,7 +74,7 @@ export class Endpoints {
   startKeeper(isNext: boolean): void {
     const { platform, config, paths, logger, store, onStarted } = this.parts;
     // A new holder holds nothing yet.
-    const onHolderLost = () => this.parts.supervisor().writeDown();
+    const onHolderLost = () => this.parts.supervisor().writeState();
     if (store !== null) {
       this.#store = new FdStore(platform, store.client, store.found);
       this.keeper = new StateWriter(
@@ -116,7 +116,7 @@ export class Endpoints {
       directory: dirname(paths.lock),
       fixtures: () => this.#fixtures(),
       log: logger,
-      onRestored: () => supervisor().writeDown(),
+      onRestored: () => supervisor().writeState(),
     });
     this.#guard.look();
   }

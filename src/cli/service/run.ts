@@ -235,16 +235,16 @@ async function supervise(parts: RunParts): Promise<number> {
     upgrade: { program, prefix, env, directory: surroundings.directory, lock: parts.lock.fd },
     predecessor: predecessor ?? taker,
     // Under its name, and so with its holder.
-    estate: ownsNames
+    predecessorRecovery: ownsNames
       ? null
       : new PredecessorRecovery(platform, paths.hold, predecessor?.state ?? null),
     handoffIsShared: predecessor !== null ||
       (taker !== null && config.takeover === config.handoffSocket),
     resumption,
-    surroundings,
-    door: () => names.control,
-    keeper: () => names.keeper,
-    keepsSpares,
+    launchContext: surroundings,
+    controlDoor: () => names.control,
+    stateWriter: () => names.keeper,
+    keepsStandbySockets: keepsSpares,
     onTakenOver: () => names.takeOver(),
     onPredecessorGone: () => {
       names.forgetOld();

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import {
   ACCEPTS,
   accepts,
-  because,
+  withOutcome,
   type GenerationEventKind,
   type GenerationState,
   newGeneration,
@@ -92,10 +92,10 @@ describe("newGeneration()", () => {
 describe("because()", () => {
   test("notes the first cause, and changes nothing else", { timeout: TEST_TIMEOUT_MS }, () => {
     const fresh = newGeneration(1);
-    const failed = because(fresh, "failed", "not ready within 5 s");
+    const failed = withOutcome(fresh, "failed", "not ready within 5 s");
     assert.deepEqual(failed, { ...fresh, outcome: "failed", reason: "not ready within 5 s" });
-    assert.equal(because(failed, "stopped", "later"), failed);
+    assert.equal(withOutcome(failed, "stopped", "later"), failed);
     assert.equal(fresh.outcome, null, "the old value is as it was");
-    assert.equal(because(fresh, "superseded").reason, null);
+    assert.equal(withOutcome(fresh, "superseded").reason, null);
   });
 });

@@ -119,7 +119,7 @@ function fail(world: ServiceWorld, random: Random, epoch: number): void {
 
 function exit(world: ServiceWorld, random: Random, epoch: number): void {
   const status = random.pick([0, 1, 3, 137, 139, 143]);
-  world.exits(epoch, { status, asTold: random.chance(0.5), text: `exit status ${status}` });
+  world.exits(epoch, { status, asRequested: random.chance(0.5), text: `exit status ${status}` });
 }
 
 const NO_UPGRADE: readonly ServiceEvent[] = [
@@ -132,7 +132,7 @@ const NO_UPGRADE: readonly ServiceEvent[] = [
 function staleNews(world: ServiceWorld, random: Random): void {
   const gone = random.below(world.state.nextEpoch + 3);
   if (world.alive.has(gone)) return;
-  const exit = { status: 1, asTold: false, text: "stale" };
+  const exit = { status: 1, asRequested: false, text: "stale" };
   const events: ServiceEvent[] = [
     { kind: "start" },
     ...world.upgrading || world.state.handedOver !== null ? [] : NO_UPGRADE,

@@ -13,31 +13,31 @@ describe("reportExit()", () => {
   test("passes every exit status on, 0 to 255", () => {
     for (const code of ALL) {
       const report = reportExit({ kind: "exited", code }, UNASKED);
-      assert.deepEqual(report, { status: code, asTold: false, text: `exit status ${code}` });
+      assert.deepEqual(report, { status: code, asRequested: false, text: `exit status ${code}` });
     }
   });
 
   test("passes every signal on as 128+n", () => {
     for (const signal of SIGNALS) {
-      const { status, asTold } = reportExit({ kind: "signalled", signal }, UNASKED);
-      assert.deepEqual([status, asTold], [128 + signal, false], `signal ${signal}`);
+      const { status, asRequested: asRequested } = reportExit({ kind: "signalled", signal }, UNASKED);
+      assert.deepEqual([status, asRequested], [128 + signal, false], `signal ${signal}`);
     }
   });
 
   test("knows an end that was asked for: 0, 128+TERM, TERM itself, and no other", () => {
-    const told = ALL.filter((code) => reportExit({ kind: "exited", code }, ASKED).asTold);
+    const told = ALL.filter((code) => reportExit({ kind: "exited", code }, ASKED).asRequested);
     assert.deepEqual(told, [0, 128 + TERM]);
     const signals = SIGNALS.filter((signal) =>
-      reportExit({ kind: "signalled", signal }, ASKED).asTold
+      reportExit({ kind: "signalled", signal }, ASKED).asRequested
     );
     assert.deepEqual(signals, [TERM]);
-    assert.equal(reportExit({ kind: "unknown" }, ASKED).asTold, true);
-    assert.equal(reportExit({ kind: "unknown" }, UNASKED).asTold, false);
+    assert.equal(reportExit({ kind: "unknown" }, ASKED).asRequested, true);
+    assert.equal(reportExit({ kind: "unknown" }, UNASKED).asRequested, false);
   });
 
   test("an end of what went to the background is none that was asked for", () => {
     const report = reportExit({ kind: "exited", code: 0 }, { ...UNASKED, daemonized: true });
-    assert.deepEqual([report.status, report.asTold], [1, false]);
+    assert.deepEqual([report.status, report.asRequested], [1, false]);
   });
 
   test("says what may have been the reason", () => {

@@ -20,9 +20,9 @@ describe("History", () => {
       const history = new History();
       history.started(0, new Date(0));
       history.started(1, new Date(0));
-      history.before(READY, state([0, "serving"], [1, "probing"]));
+      history.beforeStep(READY, state([0, "serving"], [1, "probing"]));
       history.reloaded({ epoch: 1, result: "ok", reason: null, durationMs: 5 });
-      for (let i = 0; i < again; i++) history.before(READY, state([0, "draining"], [1, "serving"]));
+      for (let i = 0; i < again; i++) history.beforeStep(READY, state([0, "draining"], [1, "serving"]));
       const kept = { moved: 3, finished: 2, left: 1 };
       history.ended(0, { cut: 7, kept });
       assert.equal(history.lastReload?.connectionsCut, 7);
@@ -33,8 +33,8 @@ describe("History", () => {
   test("knows what was cut of a generation that was rolled back, and of each by itself", () => {
     const history = new History();
     for (const epoch of [0, 1]) history.started(epoch, new Date(0));
-    history.before(READY, state([0, "serving"], [1, "probing"]));
-    history.after(state([0, "serving"], [1, "draining"]));
+    history.beforeStep(READY, state([0, "serving"], [1, "probing"]));
+    history.afterStep(state([0, "serving"], [1, "draining"]));
     history.reloaded({ epoch: 1, result: "ok", reason: null, durationMs: 5 });
     history.rolledBack(1, "it is ill");
     const view = history.ended(1, { cut: 3, undecided: 2, kept: null });

@@ -7,7 +7,7 @@ import {
   connectionsView,
   describePhases,
   Timelines,
-  updated,
+  mergePhases,
 } from "../../../src/report/timelines.ts";
 import type { PhaseView } from "../../../src/report/snapshot.ts";
 
@@ -28,7 +28,7 @@ function told(happenings: readonly Happening[]): Timelines {
       epoch: Number(epoch),
       state,
     }));
-    timelines.after(generations, atMs);
+    timelines.afterStep(generations, atMs);
   }
   return timelines;
 }
@@ -196,7 +196,7 @@ describe("updated()", () => {
     ]],
   ];
   for (const [what, news, expected] of cases) {
-    it(what, () => assert.deepEqual(texts(updated(known, news, [1, 0])), expected));
+    it(what, () => assert.deepEqual(texts(mergePhases(known, news, [1, 0])), expected));
   }
 });
 
