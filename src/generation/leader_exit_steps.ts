@@ -161,6 +161,6 @@ export class LeaderExitSteps {
     });
     // Without its terminal no program ends well: Node aborts at its exit, Python cannot flush.
     const asRequested = report.asRequested || facts.stopSent && context.foreground.isClosed;
-    return { ...report, asRequested: asRequested, isFinal: this.#hadTerminal };
+    return { ...report, asRequested, isFinal: this.#hadTerminal };
   }
 }

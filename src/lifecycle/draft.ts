@@ -2,7 +2,7 @@
  * One step of the service in the making: how the state changes and what is asked for. Mutable inside
  * `step` (service.ts), never seen outside. Pure: no clock, no process, no I/O.
  */
-import { withOutcome, type Generation, newGeneration } from "./generation.ts";
+import { type Generation, newGeneration, withOutcome } from "./generation.ts";
 import { Recovery } from "./recovery.ts";
 import { isOpenEnded } from "./rollout.ts";
 import { candidateOf, servingOf } from "./state.ts";

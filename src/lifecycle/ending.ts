@@ -1,6 +1,6 @@
 /** How generations, and the service, come to their end: drain, stop signal, kill. Pure. */
 import { Edit } from "./edit.ts";
-import { withOutcome, type Generation } from "./generation.ts";
+import { type Generation, withOutcome } from "./generation.ts";
 import { servingOf } from "./state.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "./status.ts";
 

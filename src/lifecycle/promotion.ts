@@ -3,7 +3,7 @@
  * all back when the new one crashes, is not healthy, or somebody says so. Pure.
  */
 import { Ending } from "./ending.ts";
-import { withOutcome, type Generation } from "./generation.ts";
+import { type Generation, withOutcome } from "./generation.ts";
 import { isAtOnce, isOpenEnded, type Trial } from "./rollout.ts";
 import { bakingOf, servingOf } from "./state.ts";
 import type { ServiceEvent } from "./vocabulary.ts";

@@ -3,7 +3,7 @@
  * one, with growing delays. Pure.
  */
 import { backoffDelay } from "./backoff.ts";
-import { withOutcome, type Generation } from "./generation.ts";
+import { type Generation, withOutcome } from "./generation.ts";
 import { Promotion } from "./promotion.ts";
 import { bakingOf, candidateOf, servingOf } from "./state.ts";
 import type { ExitReport } from "./vocabulary.ts";

@@ -29,5 +29,5 @@ export function reportExit(status: ExitStatus, circumstances: ExitCircumstances)
   const asRequested = stopSignal !== null &&
     (status.kind === "unknown" || code === 0 || code === 128 + stopSignal);
   const why = hints.length > 0 ? ` (${hints.join("; ")})` : "";
-  return { status: code, asRequested: asRequested, text: describeExit(status) + why };
+  return { status: code, asRequested, text: describeExit(status) + why };
 }

@@ -7,7 +7,7 @@ import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
 import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
-import { arrivalPhases, connectionsView, Timelines, mergePhases } from "./timelines.ts";
+import { arrivalPhases, connectionsView, mergePhases, Timelines } from "./timelines.ts";
 import {
   type GenerationView,
   type LastReload,
@@ -154,7 +154,13 @@ export class History {
     const hasFailed = result === "failed" && epoch !== null;
     const failedIn = hasFailed ? this.timelines.lastBeforeLeaving(epoch) : null;
     this.#leaving = result === "ok" ? this.#replaced : null;
-    const story: ReloadStory = { ...NO_STORY, replaced: this.#leaving, phases, failedIn, late: updateLate };
+    const story: ReloadStory = {
+      ...NO_STORY,
+      replaced: this.#leaving,
+      phases,
+      failedIn,
+      late: updateLate,
+    };
     this.#lastReload = { ...verdict, ...story, ...NO_LOSSES, connectionsKept: null };
   }
 

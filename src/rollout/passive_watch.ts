@@ -79,7 +79,12 @@ export class PassiveWatch {
   }
 
   /** @returns why it is not healthy; null: it is */
-  #stallOf(epoch: number, watched: WatchedGeneration, table: SocketTable, atMs: number): string | null {
+  #stallOf(
+    epoch: number,
+    watched: WatchedGeneration,
+    table: SocketTable,
+    atMs: number,
+  ): string | null {
     const members = this.#members(epoch);
     const waiting = members.reduce((sum, { inode }) => sum + table.backlogOf(inode), 0);
     const rows = waiting === 0 ? [] : table.connectionsOf(watched.processes());

@@ -4,33 +4,29 @@
  * the next good version is deployed as if nothing had happened.
  */
 import assert from "node:assert/strict";
-import {
-  chmodSync,
-  mkdirSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
 import { createServer } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
 import type { Snapshot } from "../../src/report/snapshot.ts";
-import { type Baton, type BatonOptions, type CommandResult, startBaton } from "../support/baton.ts";
+import { type Baton, type CommandResult, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
-import { alive, children } from "../support/proc.ts";
+import { children } from "../support/proc.ts";
 import { deploy, fixture, fixtureCommand, type Runnable } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
+import { answered, servingPid } from "../support/broken_deploy.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
+
 const READY_TIMEOUT_MS = 2_000;
+
 /** What a reload may take beside the server's own time, on a busy machine. */
 const SLACK_MS = 8_000;
+
 const ENOUGH_REQUESTS = 20;
+
 const MAX_SHOWN_LINES = 20;
 
 interface Ports {
@@ -70,8 +66,11 @@ function nodeFixture(name: string, extra: (ports: Ports) => Record<string, strin
 }
 
 const nodeHttp = nodeFixture("node_http.js");
+
 const notifying = nodeFixture("sd_notify.py", () => ({ MS: "50" }));
+
 const NOTIFY = ["--ready", "notify"];
+
 const SHORT_TIMEOUT = ["--ready-timeout", "5s"];
 
 const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
@@ -252,12 +251,6 @@ async function statusByCli(baton: Baton): Promise<Snapshot> {
   return JSON.parse(stdout);
 }
 
-function servingPid(snapshot: Snapshot): number {
-  const serving = snapshot.generations.find(({ state }) => state === "serving");
-  assert.ok(serving?.pid, JSON.stringify(snapshot, null, 1));
-  return serving.pid;
-}
-
 /** Nothing of the broken one is left: no process, no member, no file. */
 async function onlyOneServer(baton: Baton, pid: number): Promise<void> {
   await waitUntil(() => children(baton.pid).every((child) => child === pid), {
@@ -279,15 +272,6 @@ async function oldOneAnswers(port: number, pid: number): Promise<void> {
   assert.deepEqual([...tally.byBody], [[pid, ENOUGH_REQUESTS]], formatTally(tally));
 }
 
-/** Waits until this version has answered a few more requests of the load. */
-async function answered(load: Load, version: string): Promise<void> {
-  const count = () => load.tally.byVersion.get(version) ?? 0;
-  const before = count();
-  await waitUntil(() => count() >= before + ENOUGH_REQUESTS, {
-    what: `version ${version} answers: ${formatTally(load.tally)}`,
-  });
-}
-
 /** A program that is no part of the service and listens at a port: this very process. */
 class Stranger implements AsyncDisposable {
   readonly #server = createServer((socket) => socket.destroy());
@@ -307,180 +291,3 @@ class Stranger implements AsyncDisposable {
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 }
-
-/** A reload that fails with this text; the old generation serves on. */
-async function fails(baton: Baton, text: string): Promise<void> {
-  const pid = servingPid(await baton.settled());
-  const result = await baton.cli("reload");
-  assert.equal(result.code, 70, result.stderr);
-  assert.ok(result.stderr.includes(text), `"${text}" is in:\n${result.stderr}`);
-  const after = await baton.settled();
-  assert.equal(servingPid(after), pid);
-  const newest = after.generations.reduce((a, b) => a.epoch > b.epoch ? a : b);
-  assert.equal(newest.outcome, "failed");
-  assert.ok(newest.reason?.includes(text), `"${text}" is in: ${newest.reason}`);
-  assert.deepEqual(children(baton.pid), [pid]);
-}
-
-/** A reload that succeeds after those that failed; nothing was lost meanwhile. */
-async function succeedsWithoutLoss(baton: Baton, load: Load): Promise<void> {
-  const { code, stderr } = await baton.cli("reload");
-  assert.equal(code, 0, stderr);
-  const pid = servingPid(await baton.settled());
-  await waitUntil(() => load.tally.byBody.get(pid), { what: `the new process ${pid} answers` });
-  const tally = await load.stop();
-  assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
-}
-
-/** A shell script that becomes the ordinary server. */
-function serverScript(version: string, interpreter = "/bin/sh"): string {
-  const words = fixtureCommand("node_http.js").map((word) => `'${word}'`);
-  return `#!${interpreter}\nVERSION=${version} exec ${words.join(" ")}\n`;
-}
-
-/** Replaced by rename: a file that is being executed cannot be written. */
-function writeProgram(path: string, script: string): string {
-  writeFileSync(`${path}.new`, script);
-  chmodSync(`${path}.new`, 0o755);
-  renameSync(`${path}.new`, path);
-  return path;
-}
-
-describe("what a generation is started with is resolved anew, and may be broken", () => {
-  test("the program itself is gone, or may not be executed", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    const program = writeProgram(work.join("server"), serverScript("1"));
-    await using baton = await startBaton({ command: [program], env: { PORT: String(port) } });
-    await using load = new Load({ port }).start();
-
-    chmodSync(program, 0o644);
-    await fails(baton, `Cannot execute "${program}": no execute permission, try: chmod +x`);
-    renameSync(program, `${program}.gone`);
-    await fails(baton, `Cannot find program "${program}": no file ${program}`);
-    renameSync(`${program}.gone`, program);
-    chmodSync(program, 0o755);
-    await succeedsWithoutLoss(baton, load);
-  });
-
-  test("the reason is told by a baton that was too busy to hear of it in order", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    const program = writeProgram(work.join("server"), serverScript("1"));
-    await using baton = await startBaton({ command: [program], env: { PORT: String(port) } });
-    const pid = servingPid(await baton.settled());
-    chmodSync(program, 0o644);
-    for (let round = 0; round < 5; round++) {
-      const pending = baton.reload();
-      await waitUntil(() => children(baton.pid).length === 2, { what: "the launcher runs" });
-      // When it goes on it finds the launcher's report and the launcher's end at the same time.
-      baton.signal("SIGSTOP");
-      await waitUntil(() => children(baton.pid).every((child) => child === pid || !alive(child)), {
-        what: "the launcher has ended",
-      });
-      baton.signal("SIGCONT");
-      const { reason } = await pending;
-      assert.equal(reason?.startsWith(`Cannot execute "${program}"`), true, `${reason}`);
-    }
-  });
-
-  test("the interpreter of the program is missing", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    const program = writeProgram(work.join("server"), serverScript("1"));
-    await using baton = await startBaton({ command: [program], env: { PORT: String(port) } });
-    await using load = new Load({ port }).start();
-
-    writeProgram(program, serverScript("2", "/no/such/interpreter"));
-    await fails(baton, `Cannot execute "${program}": the interpreter in its first line`);
-    writeProgram(program, serverScript("2"));
-    await succeedsWithoutLoss(baton, load);
-  });
-
-  test("the environment file is malformed, or gone", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    const envFile = work.write("server.env", `PORT=${port}\n`);
-    await using baton = await startBaton({
-      command: fixtureCommand("node_http.js"),
-      env: {},
-      flags: ["--env-file", envFile],
-    });
-    await using load = new Load({ port }).start();
-
-    writeFileSync(envFile, `PORT=${port}\nVERSION 2\n`);
-    await fails(baton, `Cannot read ${envFile} line 2`);
-    rmSync(envFile);
-    await fails(baton, `Cannot read --env-file ${envFile}`);
-    mkdirSync(envFile);
-    await fails(baton, `Cannot read --env-file ${envFile}`);
-    rmSync(envFile, { recursive: true });
-    writeFileSync(envFile, `PORT=${port}\nVERSION=2\n`);
-    await succeedsWithoutLoss(baton, load);
-    assert.ok(load.tally.byVersion.has("2"), formatTally(load.tally));
-  });
-
-  test("the working directory is gone", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    const directory = work.join("release");
-    mkdirSync(directory);
-    await using baton = await startBaton({
-      command: fixtureCommand("node_http.js"),
-      env: { PORT: String(port), PWD: directory },
-      cwd: directory,
-    });
-    await using load = new Load({ port }).start();
-
-    rmSync(directory, { recursive: true });
-    await fails(baton, `Cannot enter working directory "${directory}": ENOENT`);
-    writeFileSync(directory, "not a directory");
-    await fails(baton, `Cannot enter working directory "${directory}": ENOTDIR`);
-    rmSync(directory);
-    mkdirSync(directory);
-    await succeedsWithoutLoss(baton, load);
-  });
-});
-
-/** Two ways to be in the directory that a symlink names. */
-const IN_CURRENT: Readonly<Record<string, (current: string) => Partial<BatonOptions>>> = {
-  "--cwd names it": (current) => ({ flags: ["--cwd", current], env: {} }),
-  "baton was started in it": (current) => ({ cwd: current, env: { PWD: current } }),
-};
-
-describe("a symlink that moves to the next release is followed", () => {
-  for (const [way, options] of Object.entries(IN_CURRENT)) {
-    test(way, TEST, async () => {
-      using work = tempDir();
-      const port = await freePort();
-      const current = work.join("current");
-      for (const release of ["1", "2"]) {
-        mkdirSync(work.join(release));
-        // The server is told apart by its directory alone: the command line stays the same.
-        writeFileSync(work.join(release, "server.sh"), serverScript(release), { mode: 0o755 });
-      }
-      symlinkSync(work.join("1"), current);
-      const { env, ...rest } = options(current);
-      await using baton = await startBaton({
-        command: ["./server.sh"],
-        env: { PORT: String(port), ...env },
-        ...rest,
-      });
-      await using load = new Load({ port }).start();
-      const old = servingPid(await baton.status());
-      assert.equal(readlinkSync(`/proc/${old}/cwd`), work.join("1"));
-      await answered(load, "1");
-
-      symlinkSync(work.join("2"), `${current}.new`);
-      renameSync(`${current}.new`, current);
-      const { code, stderr } = await baton.cli("reload");
-      assert.equal(code, 0, stderr);
-      const serving = servingPid(await baton.settled());
-      assert.equal(readlinkSync(`/proc/${serving}/cwd`), work.join("2"));
-      assert.equal(alive(old), false);
-      await answered(load, "2");
-      const tally = await load.stop();
-      assert.equal(tally.lost, 0, formatTally(tally));
-    });
-  }
-});

@@ -7,37 +7,34 @@ import assert from "node:assert/strict";
 import { chmodSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { Snapshot } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive, children, commandLine } from "../support/proc.ts";
 import { findNode, required } from "../support/programs.ts";
-import { deploy, fixtureCommand, type Runnable } from "../support/servers.ts";
-import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { fixtureCommand, type Runnable } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
+import {
+  allAnswered,
+  backlog,
+  broken,
+  kill,
+  node,
+  serves,
+  servingPid,
+  start,
+  waiting,
+} from "../support/crashing.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
+
 const CLIENTS = 8;
+
 const ENOUGH_REQUESTS = 20;
+
 const WAITING = 5;
-const LONG_DELAY = ["--crash-delay", "60s", "--crash-delay-max", "60s"];
-const EXIT_KILLED = 137;
-
-function node(port: number, version = "1"): Runnable {
-  return {
-    command: fixtureCommand("node_http.js"),
-    env: { PORT: String(port), VERSION: version },
-  };
-}
-
-function broken(name: string, port: number, ms = 100): Runnable {
-  return {
-    command: fixtureCommand(name),
-    env: { PORT: String(port), VERSION: "broken", MS: String(ms) },
-  };
-}
 
 /** Listens at once, and is ready after `ms`. */
 function notifying(port: number, version: string, ms: number): Runnable {
@@ -45,18 +42,6 @@ function notifying(port: number, version: string, ms: number): Runnable {
     command: fixtureCommand("sd_notify.py"),
     env: { PORT: String(port), VERSION: version, MS: String(ms), PYTHONDONTWRITEBYTECODE: "1" },
   };
-}
-
-/** A service whose next start is what was deployed last. */
-async function start(work: TempDir, first: Runnable, flags: readonly string[] = []) {
-  const targetFile = work.join("target");
-  deploy(targetFile, first);
-  const baton = await startBaton({
-    command: fixtureCommand("switch.sh"),
-    env: { TARGET_FILE: targetFile },
-    flags,
-  });
-  return { baton, deploy: (next: Runnable) => deploy(targetFile, next) };
 }
 
 /** A request waits for as long as the next generation takes to start. */
@@ -73,24 +58,6 @@ async function answeredBy(load: Load, pid: number): Promise<void> {
   });
 }
 
-function servingPid({ generations }: Snapshot): number {
-  const pid = generations.find(({ state }) => state === "serving")?.pid;
-  assert.ok(pid, JSON.stringify(generations, null, 1));
-  return pid;
-}
-
-/** Waits until this generation serves alone. */
-function serves(baton: Baton, epoch: number): Promise<Snapshot> {
-  return waitUntil(async () => {
-    const snapshot = await baton.settled();
-    return snapshot.epoch === epoch && snapshot;
-  }, { what: `generation ${epoch} serves\n${baton.stderr}`, deadlineMs: 30_000 });
-}
-
-function kill(pid: number): void {
-  process.kill(pid, "SIGKILL");
-}
-
 /** Lost is what the dead processes had in hand, and nobody was refused. */
 function onlyInFlightLost(tally: Tally, baton: Baton, crashes = 1): void {
   const line = `${formatTally(tally)}\n${baton.stderr}`;
@@ -98,31 +65,6 @@ function onlyInFlightLost(tally: Tally, baton: Baton, crashes = 1): void {
   assert.equal(tally.timedOut, 0, line);
   assert.equal(tally.unexpected + tally.other, 0, line);
   assert.ok(tally.reset + tally.short <= CLIENTS * crashes, line);
-}
-
-/** Connections that wait in the queue, with their requests: the server is stopped, and accepts none. */
-async function waiting(baton: Baton, port: number): Promise<Load> {
-  const pid = servingPid(await baton.status());
-  for (const process of [pid, ...children(pid)]) stopForGood(process);
-  const clients = { port, clients: WAITING, maxRequests: WAITING, timeoutMs: TEST.timeout };
-  const load = new Load(clients).start();
-  await waitUntil(async () => backlog(await baton.status()) === WAITING, {
-    what: "the connections wait",
-  });
-  return load;
-}
-
-function stopForGood(pid: number): void {
-  process.kill(pid, "SIGSTOP");
-}
-
-function backlog({ listeners }: Snapshot): number {
-  return listeners.flatMap(({ members }) => members).reduce((sum, each) => sum + each.backlog, 0);
-}
-
-async function allAnswered(load: Load, baton: Baton): Promise<void> {
-  const tally = await load.finished();
-  assert.deepEqual([tally.ok, tally.lost], [WAITING, 0], `${formatTally(tally)}\n${baton.stderr}`);
 }
 
 describe("a server that is killed", () => {
@@ -330,73 +272,3 @@ test("what only an heir that failed has opened is not asked of the next one", TE
   assert.ok(epoch !== null && epoch > 2);
   assert.deepEqual(listeners.map(({ address }) => address), [`127.0.0.1:${port}`]);
 });
-
-describe("a server that keeps crashing", () => {
-  test("is given more and more time, and is given up in the end", TEST, async () => {
-    const port = await freePort();
-    const limits = ["--crash-delay", "150ms", "--crash-delay-max", "500ms", "--crash-limit", "5"];
-    await using baton = await startBaton({
-      ...broken("dies_in_gate.js", port, 20),
-      flags: [...limits, "--log-format", "json"],
-      expectFailure: true,
-    });
-    assert.deepEqual(await baton.exited, { code: 5, signal: null }, baton.stderr);
-    const lines = baton.stderr.trimEnd().split("\n").filter((line) => line.startsWith("{"))
-      .map((line) => JSON.parse(line) as { time: string; message: string });
-    const delays = lines.flatMap(({ message }) =>
-      /^starts again in (\d+) ms$/.exec(message)?.[1] ?? []
-    ).map(Number);
-    assert.deepEqual(delays, [0, 150, 300, 500, 500]);
-    const times = (pattern: RegExp) =>
-      lines.filter(({ message }) => pattern.test(message)).map(({ time }) => Date.parse(time));
-    const crashed = times(/^generation \d+ crashed: exit status 5$/);
-    const starts = times(/^generation \d+ starts$/);
-    assert.deepEqual([crashed.length, starts.length], [6, 6]);
-    delays.forEach((delay, i) => {
-      const waited = (starts[i + 1] ?? 0) - (crashed[i] ?? 0);
-      assert.ok(waited >= delay - 2, `waited ${waited} ms of ${delay}`); // Clocks are rounded.
-    });
-    const last = lines.map(({ message }) => message).slice(-3).join("\n");
-    assert.match(last, /giving up after 6 crashes in a row \(--crash-limit\)/);
-  });
-
-  test("a reload does not wait for the delay to pass", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    const { baton: started, deploy } = await start(work, node(port), LONG_DELAY);
-    await using baton = started;
-    await using load = await waitsAMinute(baton, port);
-    deploy(node(port, "2"));
-    const { code, stderr } = await baton.cli("reload");
-    assert.equal(code, 0, stderr);
-    await allAnswered(load, baton);
-    assert.deepEqual([...load.tally.byVersion], [["2", WAITING]]);
-  });
-
-  test("a stop does not wait for the delay to pass", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    const { baton: started } = await start(work, node(port), LONG_DELAY);
-    await using baton = started;
-    await using _load = await waitsAMinute(baton, port);
-    assert.deepEqual(await baton.stop(), { code: 0, signal: null }, baton.stderr);
-  });
-
-  test("by the limit of 1 is started again once", TEST, async () => {
-    const port = await freePort();
-    await using baton = await startBaton({ ...node(port), flags: ["--crash-limit", "1"] });
-    kill(servingPid(await baton.settled()));
-    kill(servingPid(await serves(baton, 1)));
-    assert.deepEqual(await baton.exited, { code: EXIT_KILLED, signal: null }, baton.stderr);
-  });
-});
-
-/** Crashes twice: the second time baton waits for a minute, and so do the connections in the queue. */
-async function waitsAMinute(baton: Baton, port: number): Promise<Load> {
-  kill(servingPid(await baton.settled()));
-  await serves(baton, 1);
-  const load = await waiting(baton, port);
-  kill(servingPid(await baton.status()));
-  await waitUntil(() => /starts again in 60000 ms/.test(baton.stderr), { what: "it waits" });
-  return load;
-}

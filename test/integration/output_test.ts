@@ -4,51 +4,23 @@
  * between; and a reader that does not read stops nobody but the one who writes.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { closeSync, constants, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { Snapshot } from "../../src/report/snapshot.ts";
-import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
+import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { formatTally, Load } from "../support/load.ts";
-import { alive, children, killTree, openFds } from "../support/proc.ts";
-import { findNode, findPython, FIXTURES, required } from "../support/programs.ts";
-import { deploy, fixtureCommand, type Runnable } from "../support/servers.ts";
-import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { children, openFds } from "../support/proc.ts";
+import { findNode, required } from "../support/programs.ts";
+import { fixtureCommand } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
+import { ask, Pipe, printed, servingPid, start, talker } from "../support/talkers.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
+
 const SHOWN_LINES = 20;
+
 const REMEMBERED_BYTES_OF_A_LINE = 4_096;
-
-/** Prints LINES lines, "line N" and FILL, to stdout and stderr in turn; then listens, or exits with CODE. */
-const TALKER = `
-const http = require("node:http");
-const { LINES = "0", FILL = "", LAST = "", CODE, PORT } = process.env;
-for (let i = 1; i <= Number(LINES); i++) {
-  process[i % 2 ? "stdout" : "stderr"].write("line " + i + FILL + "\\n");
-}
-process.stderr.write(LAST);
-if (CODE) process.exit(Number(CODE));
-http.createServer((request, response) => {
-  console.log("asked for " + request.url);
-  console.error("warned of " + request.url);
-  response.end("pid=" + process.pid + "\\n");
-}).listen(Number(PORT), "127.0.0.1", () => console.log("listens"));
-`;
-
-/** The same with writes that block, as most languages do them; node keeps in memory what a pipe does not take. */
-const BLOCKING_TALKER = `
-import os, sys
-sys.path.insert(0, os.environ["FIXTURES"])
-sys.dont_write_bytecode = True
-for i in range(1, int(os.environ.get("LINES", "0")) + 1):
-    print("line", i, os.environ.get("FILL", ""), flush=True)
-from python_threaded import HOST, PORT, Handler, Server
-Server((HOST, PORT), Handler).serve_forever()
-`;
 
 /** Prints a lot in one go, and listens a moment later, when it waits for the pipe to take the rest. */
 const LATE_TALKER = `
@@ -62,49 +34,6 @@ setTimeout(() => {
   }).listen(Number(PORT), "127.0.0.1");
 }, 10);
 `;
-
-function talker(port: number, env: Record<string, string> = {}): Runnable {
-  return {
-    command: [required("node", findNode()), "-e", TALKER],
-    env: { PORT: String(port), ...env },
-  };
-}
-
-function blocking(port: number, env: Record<string, string>): Runnable {
-  return {
-    command: [required("python3", findPython()), "-c", BLOCKING_TALKER],
-    env: { PORT: String(port), FIXTURES, ...env },
-  };
-}
-
-/** A service whose next start is what was deployed last. */
-async function start(work: TempDir, first: Runnable, options: Partial<BatonOptions> = {}) {
-  const targetFile = work.join("target");
-  deploy(targetFile, first);
-  const baton = await startBaton({
-    ...options,
-    command: fixtureCommand("switch.sh"),
-    env: { ...options.env, TARGET_FILE: targetFile },
-  });
-  return { baton, deploy: (next: Runnable) => deploy(targetFile, next) };
-}
-
-function servingPid({ generations }: Snapshot): number {
-  const pid = generations.find(({ state }) => state === "serving")?.pid;
-  assert.ok(pid, JSON.stringify(generations, null, 1));
-  return pid;
-}
-
-async function ask(port: number, path = "/"): Promise<void> {
-  const tally = await new Load({ port, path, clients: 1, maxRequests: 1 }).start().finished();
-  assert.equal(tally.ok, 1, formatTally(tally));
-}
-
-async function printed(baton: Baton, stream: "stdout" | "stderr", text: string): Promise<void> {
-  await waitUntil(() => baton[stream].includes(text), {
-    what: `"${text}" comes to ${stream}`,
-  });
-}
 
 /** The lines of the verdict that are the server's own. */
 function lastWords(stderr: string): string[] {
@@ -259,175 +188,3 @@ describe("from its listen on", () => {
     await printed(baton, "stderr", "out of luck\n");
   });
 });
-
-describe("when baton is killed", () => {
-  test("--orphan keep: the server serves on, and prints on", TEST, async () => {
-    const port = await freePort();
-    await using baton = await startBaton({ ...talker(port), flags: ["--orphan", "keep"] });
-    const pid = servingPid(await baton.status());
-    try {
-      await using load = new Load({ port, path: "/load" }).start();
-      await waitUntil(() => load.tally.ok > 0, { what: "it answers" });
-      process.kill(baton.pid, "SIGKILL");
-      await waitUntil(() => !alive(baton.pid), { what: "baton is gone" });
-      const answered = load.tally.ok;
-      await waitUntil(() => load.tally.ok > answered + 20, { what: "it answers on" });
-      const tally = await load.stop();
-      assert.equal(tally.lost, 0, formatTally(tally));
-      assert.deepEqual([...tally.byBody.keys()], [pid]);
-      await ask(port, "/orphan");
-      await printed(baton, "stdout", "asked for /orphan\n");
-      await printed(baton, "stderr", "warned of /orphan\n");
-    } finally {
-      killTree(pid);
-    }
-    await baton.exited; // Nobody has its output any more.
-  });
-
-  test("--orphan die, the default: the server ends too", TEST, async () => {
-    await using baton = await startBaton(talker(await freePort()));
-    const pid = servingPid(await baton.status());
-    baton.signal("SIGKILL");
-    await baton.exited;
-    await waitUntil(() => !alive(pid), { what: "the server is gone" });
-  });
-});
-
-describe("a reader that does not read", () => {
-  test("baton starts, serves, reloads and answers, with its log on that pipe", TEST, async () => {
-    using work = tempDir();
-    using pipe = new Pipe(work);
-    pipe.fill();
-    const port = await freePort();
-    const quiet = { command: fixtureCommand("node_http.js"), env: { PORT: String(port) } };
-    await using baton = await startBaton({ ...quiet, wrapper: pipe.wrapper });
-    assert.equal((await baton.cli("status")).code, 0);
-    assert.equal((await baton.cli("reload")).code, 0);
-    assert.equal((await baton.settled()).epoch, 1);
-    await ask(port);
-    assert.doesNotMatch(pipe.read(), /baton\[web\]/);
-    await baton.reload();
-    await baton.settled();
-    const log = pipe.read();
-    assert.match(log, /warn: \d+ log lines lost: nobody read them\n/);
-    assert.match(log, /generation 2 serves/);
-  });
-
-  test("a candidate that prints too much waits; baton and the old one do not", TEST, async () => {
-    using work = tempDir();
-    using pipe = new Pipe(work);
-    const port = await freePort();
-    const log = work.join("log");
-    const { baton: started, deploy } = await start(work, talker(port), {
-      flags: ["--ready-timeout", "4s", "--log-file", log],
-      wrapper: pipe.wrapper,
-    });
-    await using baton = started;
-    const old = servingPid(await baton.settled());
-    const { self } = await baton.status();
-    pipe.fill();
-    // Far more than a pipe holds: it blocks in write(2), as it would without baton.
-    deploy(blocking(port, { LINES: "4000", FILL: "x".repeat(200) }));
-    for (let i = 0; i < 3; i++) {
-      const pending = baton.reload();
-      await waitUntil(async () => (await baton.status()).generations.at(-1)?.state === "starting", {
-        what: "status answers while the candidate waits",
-      });
-      const { result, reason } = await pending;
-      assert.deepEqual(
-        [result, reason],
-        ["failed", `not ready within 4 s: it does not listen at 127.0.0.1:${port}`],
-      );
-      const after = await baton.settled();
-      assert.equal(servingPid(after), old);
-      const more = after.self.watches - self.watches;
-      assert.ok(more <= 1, "no more than the reader, for what the candidates have left to say");
-    }
-    // Somebody reads again: the same version starts, and nothing of its output is missing.
-    pipe.read();
-    const pending = baton.reload();
-    await waitUntil(() => (pipe.read(), /\bline 4000 x{200}\n/.test(pipe.text)), {
-      what: "all of its output comes",
-    });
-    const { result, reason } = await pending;
-    assert.equal(result, "ok", reason ?? "");
-    await baton.settled();
-    await ask(port);
-    assert.doesNotMatch(readFileSync(log, "utf8"), /internal error/);
-  });
-
-  test("one that goes away altogether does not end baton", TEST, async () => {
-    using work = tempDir();
-    using pipe = new Pipe(work);
-    const port = await freePort();
-    const quiet = { command: fixtureCommand("node_http.js"), env: { PORT: String(port) } };
-    const { baton: started, deploy } = await start(work, quiet, { wrapper: pipe.wrapper });
-    await using baton = started;
-    pipe.close();
-    assert.equal((await baton.reload()).result, "ok");
-    assert.equal((await baton.settled()).epoch, 1);
-    // What cannot be forwarded is remembered all the same.
-    deploy(talker(port, { LAST: "out of luck\n", CODE: "3" }));
-    assert.deepEqual((await baton.reload()).output, ["out of luck"]);
-    await ask(port);
-    assert.equal((await baton.stop()).code, 0);
-  });
-});
-
-/** A named pipe as baton's stdout and stderr, read only when the test says so. */
-class Pipe implements Disposable {
-  text = "";
-  readonly #path: string;
-  #fd: number | null;
-
-  constructor(work: TempDir) {
-    this.#path = work.join("pipe");
-    execFileSync("mkfifo", [this.#path]);
-    // With both ends open neither an open nor a write ever waits for the other side.
-    this.#fd = openSync(this.#path, constants.O_RDWR | constants.O_NONBLOCK);
-  }
-
-  /** Put in front of baton. */
-  get wrapper(): string[] {
-    return ["sh", "-c", `exec "$@" > '${this.#path}' 2>&1`, "sh"];
-  }
-
-  /** Until it takes no more. */
-  fill(): void {
-    for (let size = 64 * 1024; size >= 1;) {
-      try {
-        writeSync(this.#fd ?? -1, "-".repeat(size));
-      } catch (error) {
-        if ((error as { code?: string }).code !== "EAGAIN") throw error;
-        size = Math.floor(size / 2);
-      }
-    }
-  }
-
-  /** What is there; `text` collects it. */
-  read(): string {
-    const bytes = new Uint8Array(64 * 1024);
-    let text = "";
-    for (;;) {
-      try {
-        const count = readSync(this.#fd ?? -1, bytes);
-        if (count === 0) break;
-        text += new TextDecoder().decode(bytes.subarray(0, count));
-      } catch (error) {
-        if ((error as { code?: string }).code !== "EAGAIN") throw error;
-        break;
-      }
-    }
-    this.text += text;
-    return text;
-  }
-
-  close(): void {
-    if (this.#fd !== null) closeSync(this.#fd);
-    this.#fd = null;
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-}

@@ -4,133 +4,20 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readlinkSync, statSync, writeFileSync } from "node:fs";
-import { createConnection, type Socket } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
-import { freePort } from "../support/free_port.ts";
 import { Blocker } from "../support/hook_log.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { formatTally, Load, type Tally } from "../support/load.ts";
-import { alive, children } from "../support/proc.ts";
+import { formatTally } from "../support/load.ts";
+import { children } from "../support/proc.ts";
 import { which } from "../support/programs.ts";
-import { fixtureCommand, place, type Runnable, server } from "../support/servers.ts";
-import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { fixtureCommand } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
+import { alone, answers, lostNothing, Pair, SlowRequest } from "../support/takeover_pair.ts";
 
-const DEADLINE_MS = 30_000;
 const timeout = TEST_TIMEOUT_MS;
-
-/** What each test has: a shared directory, a port, and the two flags. */
-class Pair implements Disposable {
-  readonly work: TempDir = tempDir();
-  readonly socket = this.work.join("handoff");
-
-  private constructor(readonly port: number) {}
-
-  static async make(): Promise<Pair> {
-    return new Pair(await freePort());
-  }
-
-  server(version: string): Runnable {
-    return place(server("node"), { port: this.port, workDir: this.work.path, version });
-  }
-
-  /** A server that listens once the test says so. */
-  gated(version: string): Runnable {
-    const { env } = this.server(version);
-    return { command: fixtureCommand("gated_http.js"), env: { ...env, GATE_FILE: this.gate } };
-  }
-
-  get gate(): string {
-    return this.work.join("gate");
-  }
-
-  get old(): string[] {
-    return ["--handoff-socket", this.socket];
-  }
-
-  get new(): string[] {
-    return ["--takeover", this.socket, "--handoff-socket", this.socket];
-  }
-
-  load(): Load {
-    return new Load({ port: this.port }).start();
-  }
-
-  [Symbol.dispose](): void {
-    this.work[Symbol.dispose]();
-  }
-}
-
-/** Waits until `baton` alone is left of the two: what it took over from has ended. */
-function alone(baton: Baton, old: Baton): Promise<unknown> {
-  return waitUntil(async () => {
-    if (old.exit === null) return false;
-    const { generations } = await baton.status();
-    return generations.filter(({ state }) => state !== "exited").length === 1;
-  }, {
-    what: `only the new baton is left\n${old.stderr}\n${baton.stderr}`,
-    deadlineMs: DEADLINE_MS,
-  });
-}
-
-/** Until `version` has answered a few times. */
-function answers(load: Load, version: string): Promise<unknown> {
-  const before = load.tally.byVersion.get(version) ?? 0;
-  return waitUntil(() => (load.tally.byVersion.get(version) ?? 0) > before + 50, {
-    what: `version ${version} answers`,
-    deadlineMs: DEADLINE_MS,
-  });
-}
-
-function lostNothing(tally: Tally, ...batons: Baton[]): void {
-  assert.equal(
-    tally.lost,
-    0,
-    [formatTally(tally), ...batons.map(({ stderr }) => stderr)].join("\n"),
-  );
-}
-
-/** Only what a killed process had in its hands: nobody was refused, nobody waited in vain. */
-function lostOnlyWithTheKilled(tally: Tally, ...batons: Baton[]): void {
-  const text = [formatTally(tally), ...batons.map(({ stderr }) => stderr)].join("\n");
-  assert.equal(tally.refused + tally.timedOut + tally.unexpected + tally.other, 0, text);
-  assert.ok(tally.lost <= 16, text);
-}
-
-/** Half a request, which keeps the server that has it busy until the test sends the rest. */
-class SlowRequest implements Disposable {
-  readonly #socket: Socket;
-  #received = "";
-
-  constructor(port: number) {
-    this.#socket = createConnection({ port, host: "127.0.0.1" });
-    this.#socket.on("data", (bytes) => this.#received += String(bytes));
-    this.#socket.on("error", () => {}); // it is cut, in some tests
-    this.#socket.write("GET / HTTP/1.1\r\n");
-  }
-
-  isSeenBy(baton: Baton): Promise<unknown> {
-    return waitUntil(async () => (await baton.status()).generations.at(-1)!.connections.busy > 0, {
-      what: "the slow request is in",
-    });
-  }
-
-  /** Sends the rest; gives what comes until the server closes. */
-  async finish(): Promise<string> {
-    const closed = new Promise((resolve) => this.#socket.once("close", resolve));
-    if (!this.#socket.closed) {
-      this.#socket.write("Host: a\r\nConnection: close\r\n\r\n");
-      await closed;
-    }
-    return this.#received;
-  }
-
-  [Symbol.dispose](): void {
-    this.#socket.destroy();
-  }
-}
 
 const needsRoot = process.getuid?.() === 0 && which("unshare") !== null
   ? false
@@ -368,84 +255,5 @@ describe("takeover", () => {
     });
     await alone(next, old);
     assert.doesNotMatch(await slow.finish(), /version/, "it was cut");
-  });
-});
-
-describe("takeover, with a kill -9", () => {
-  test("of the new baton while it starts: nothing is lost", { timeout }, async () => {
-    using pair = await Pair.make();
-    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
-    await using load = pair.load();
-    await using next = await startBaton({
-      ...pair.gated("2"),
-      flags: pair.new,
-      expectFailure: true,
-    });
-    await waitUntil(() => next.stderr.includes("generation 1 starts"), { what: "it starts" });
-    process.kill(next.pid, "SIGKILL");
-    await waitUntil(() => old.stderr.includes("takeover failed"), { what: "the old one notices" });
-    assert.match(old.stderr, /the new baton ended before it served/);
-    assert.equal((await old.reload()).result, "ok");
-    lostNothing(await load.stop(), old, next);
-  });
-
-  test("of the old baton while the new one starts: who waits is served", { timeout }, async () => {
-    using pair = await Pair.make();
-    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
-    await using load = pair.load();
-    await answers(load, "1");
-    await using next = await startBaton({
-      ...pair.gated("2"),
-      flags: pair.new,
-      expectFailure: true,
-    });
-    await waitUntil(() => next.stderr.includes("generation 1 starts"), { what: "it starts" });
-    process.kill(old.pid, "SIGKILL");
-    await waitUntil(() => next.stderr.includes("the old baton has ended"), { what: "it notices" });
-    writeFileSync(pair.gate, "");
-    await answers(load, "2");
-    lostOnlyWithTheKilled(await load.stop(), old, next);
-    assert.equal((await next.reload()).result, "ok");
-  });
-
-  test("of the new baton when it has just taken over: the old one serves again", {
-    timeout,
-  }, async () => {
-    using pair = await Pair.make();
-    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
-    await using load = pair.load();
-    await answers(load, "1");
-    // Keeps the old generation draining for as long as the test needs it.
-    using slow = new SlowRequest(pair.port);
-    await slow.isSeenBy(old);
-    await using next = await startBaton({ ...pair.server("2"), flags: pair.new });
-    await answers(load, "2");
-    process.kill(next.pid, "SIGKILL");
-    await waitUntil(() => old.stderr.includes("generation 0 serves again"), {
-      what: "the old one takes back",
-    });
-    await answers(load, "1");
-    assert.match(await slow.finish(), /version=1/, "what drained was not cut");
-    assert.equal((await old.reload()).result, "ok");
-    // Its names are its own again, also the path of the handoff socket.
-    assert.equal((await old.status()).epoch, 1);
-    await using last = await startBaton({ ...pair.server("3"), flags: pair.new });
-    await alone(last, old);
-    lostOnlyWithTheKilled(await load.stop(), old, next, last);
-  });
-
-  test("of the old baton while it drains: the new one serves on", { timeout }, async () => {
-    using pair = await Pair.make();
-    await using old = await startBaton({ ...pair.server("1"), flags: pair.old });
-    using slow = new SlowRequest(pair.port);
-    await slow.isSeenBy(old);
-    await using load = pair.load();
-    await using next = await startBaton({ ...pair.server("2"), flags: pair.new });
-    await answers(load, "2");
-    assert.ok(alive(old.pid), "it still drains");
-    process.kill(old.pid, "SIGKILL");
-    await alone(next, old);
-    assert.equal((await next.reload()).result, "ok");
-    lostNothing(await load.stop(), old, next);
   });
 });

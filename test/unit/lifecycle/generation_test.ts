@@ -4,10 +4,10 @@ import { describe, test } from "node:test";
 import {
   ACCEPTS,
   accepts,
-  withOutcome,
   type GenerationEventKind,
   type GenerationState,
   newGeneration,
+  withOutcome,
 } from "../../../src/lifecycle/generation.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 

@@ -19,7 +19,10 @@ describe("reportExit()", () => {
 
   test("passes every signal on as 128+n", () => {
     for (const signal of SIGNALS) {
-      const { status, asRequested: asRequested } = reportExit({ kind: "signalled", signal }, UNASKED);
+      const { status, asRequested } = reportExit(
+        { kind: "signalled", signal },
+        UNASKED,
+      );
       assert.deepEqual([status, asRequested], [128 + signal, false], `signal ${signal}`);
     }
   });

@@ -22,7 +22,9 @@ describe("History", () => {
       history.started(1, new Date(0));
       history.beforeStep(READY, state([0, "serving"], [1, "probing"]));
       history.reloaded({ epoch: 1, result: "ok", reason: null, durationMs: 5 });
-      for (let i = 0; i < again; i++) history.beforeStep(READY, state([0, "draining"], [1, "serving"]));
+      for (let i = 0; i < again; i++) {
+        history.beforeStep(READY, state([0, "draining"], [1, "serving"]));
+      }
       const kept = { moved: 3, finished: 2, left: 1 };
       history.ended(0, { cut: 7, kept });
       assert.equal(history.lastReload?.connectionsCut, 7);

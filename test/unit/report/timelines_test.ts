@@ -6,8 +6,8 @@ import {
   arrivalPhases,
   connectionsView,
   describePhases,
-  Timelines,
   mergePhases,
+  Timelines,
 } from "../../../src/report/timelines.ts";
 import type { PhaseView } from "../../../src/report/snapshot.ts";
 
