@@ -3,7 +3,7 @@
  * (`--min-drain`), and probes are answered. The supervisor's own drain comes after that, and is shorter
  * by what that wait took beyond its least time: `--min-drain` and a stop hold the whole.
  */
-import type { TerminationPolicy } from "../lifecycle/termination.ts";
+import type { ShutdownPolicy } from "../lifecycle/shutdown.ts";
 import { Pod, type PodOptions } from "./pod.ts";
 import type {
   Decision,
@@ -33,14 +33,14 @@ export class GracefulService {
 
   constructor(readonly options: GracefulServiceOptions) {
     const { supervisor, config } = options;
-    const policy: TerminationPolicy = {
+    const policy: ShutdownPolicy = {
       minDrainMs: options.minDrainMs,
       maxDrainMs: config.drainTimeMs,
       quietMs: config.quietMs,
       stopTimeMs: config.stopTimeMs,
       finishesRequests: true,
       expectsListener: true,
-      skipsEmptying: true,
+      skipsDrain: true,
     };
     this.pod = new Pod({
       ...options,
@@ -80,9 +80,9 @@ export class GracefulService {
 
   /** First time: wait, drain and stop. Second: stop without waiting. Third: kill. */
   stop(): void {
-    const { terminator } = this.pod;
-    if (terminator.phase === "over") this.options.supervisor.stop();
-    else terminator.terminate();
+    const { shutdown: shutdown } = this.pod;
+    if (shutdown.phase === "over") this.options.supervisor.stop();
+    else shutdown.requestStop();
   }
 
   get finished(): Promise<StopReport> {
@@ -99,10 +99,10 @@ export class GracefulService {
 
   /** The supervisor counts the requests from here on. */
   #stop(spentMs: number): void {
-    const { terminator } = this.pod;
+    const { shutdown: shutdown } = this.pod;
     this.options.supervisor.stop(spentMs);
-    if (terminator.requests > 1) this.options.supervisor.stop();
-    terminator.gone();
-    terminator.close();
+    if (shutdown.requests > 1) this.options.supervisor.stop();
+    shutdown.serverExited();
+    shutdown.close();
   }
 }

@@ -5,7 +5,7 @@
 import type { Config } from "../config/config.ts";
 import { PortWatch } from "../drain/port_watch.ts";
 import type { Logger } from "../log/logger.ts";
-import type { TerminationPhase, TerminationPolicy } from "../lifecycle/termination.ts";
+import type { ShutdownPhase, ShutdownPolicy } from "../lifecycle/shutdown.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { DrainReport, ProbeReport } from "../report/snapshot.ts";
 import { spreadOf } from "../generation/stop_policy.ts";
@@ -15,7 +15,7 @@ export interface PodOptions {
   readonly platform: Platform;
   readonly config: Config;
   readonly logger: Logger;
-  readonly policy: TerminationPolicy;
+  readonly policy: ShutdownPolicy;
   /** Of the probes, which are no traffic. */
   readonly exceptPort: number | null;
   /** In a pod the network namespace is the service's own. */
@@ -33,7 +33,7 @@ export interface PodOptions {
 }
 
 export class Pod {
-  readonly terminator: Shutdown;
+  readonly shutdown: Shutdown;
   readonly traffic: PortWatch;
   #started = false;
 
@@ -48,7 +48,7 @@ export class Pod {
       countsOpens: options.inPod,
       ownOpens: options.probesAccepted,
     });
-    this.terminator = new Shutdown({
+    this.shutdown = new Shutdown({
       policy: options.policy,
       look: (atMs) => this.traffic.look(atMs),
       closeLongLived: (atMs, drain) => this.traffic.closeLongLived(atMs, drain),
@@ -65,16 +65,16 @@ export class Pod {
 
   /** Waits the traffic out, and says who is busy then. */
   async drain(): Promise<DrainReport> {
-    await this.terminator.drain();
+    await this.shutdown.drain();
     const busy = this.#busyNow();
     return { drained: busy === 0, busy };
   }
 
   #busyNow(): number | null {
     // Looked at anew where that is over, or never began: in the full mode the supervisor waits for them later.
-    const isOver = ["drained", "over"].includes(this.terminator.phase);
+    const isOver = ["drained", "over"].includes(this.shutdown.phase);
     try {
-      const look = isOver ? this.traffic.look(performance.now()) : this.terminator.latest;
+      const look = isOver ? this.traffic.look(performance.now()) : this.shutdown.latestLook;
       return look?.busy ?? null;
     } catch {
       return null;
@@ -85,15 +85,15 @@ export class Pod {
   probes(): ProbeReport {
     const missing = this.options.whyNotReady();
     this.#started ||= missing === null;
-    const sinceBeginMs = this.terminator.sinceBeginMs;
+    const sinceBeginMs = this.shutdown.sinceBeginMs;
     const { readyDelayMs } = this.options.config;
     const isEnding = sinceBeginMs !== null && sinceBeginMs >= readyDelayMs;
-    const why = isEnding ? `it is ending (${this.terminator.phase})` : missing ?? "";
+    const why = isEnding ? `it is ending (${this.shutdown.phase})` : missing ?? "";
     return { started: this.#started, ready: !isEnding && missing === null, live: true, why };
   }
 
   #facts(): Record<string, number> {
-    const { latest: look, cut, undecided } = this.terminator;
+    const { latestLook: look, cut, undecided } = this.shutdown;
     return {
       ...(look === null ? {} : { busy: look.busy, idle: look.idle }),
       ...(this.traffic.ended === 0 ? {} : { ended: this.traffic.ended }),
@@ -104,10 +104,10 @@ export class Pod {
 }
 
 /** For the log. */
-const DESCRIPTIONS: Readonly<Record<TerminationPhase, string>> = {
+const DESCRIPTIONS: Readonly<Record<ShutdownPhase, string>> = {
   serving: "serves",
-  lingering: "no longer ready, goes on accepting",
-  emptying: "waits for its connections",
+  "lame-duck": "no longer ready, goes on accepting",
+  draining: "waits for its connections",
   drained: "drained",
   stopping: "stop signal",
   killing: "KILL",

@@ -1,22 +1,22 @@
 /**
- * Carries out the end of a service: asks the machine of lifecycle/termination.ts what follows, and
+ * Carries out the end of a service: asks the machine of lifecycle/shutdown.ts what follows, and
  * looks at the traffic as often as the phase needs it. Looks only while an end is under way.
  */
 import {
   SERVING,
-  stepTermination,
-  type TerminationEvent,
-  type TerminationPhase,
-  type TerminationPolicy,
-  type TerminationState,
+  type ShutdownEvent,
+  type ShutdownPhase,
+  type ShutdownPolicy,
+  type ShutdownState,
+  stepShutdown,
   type TrafficLook,
-} from "../lifecycle/termination.ts";
-import { lastSignalAtMs } from "../lifecycle/termination_times.ts";
+} from "../lifecycle/shutdown.ts";
+import { lastSignalAtMs } from "../lifecycle/shutdown_times.ts";
 
 /** Between two looks at the table of connections. */
-const LOOK_MS: Readonly<Partial<Record<TerminationPhase, number>>> = {
-  lingering: 100,
-  emptying: 20,
+const LOOK_MS: Readonly<Partial<Record<ShutdownPhase, number>>> = {
+  "lame-duck": 100,
+  draining: 20,
   stopping: 20,
 };
 /** Between two visits to the connections themselves: a pause in the use of one is short. */
@@ -25,7 +25,7 @@ const VISIT_MS = 4;
 const PAUSE_PER_COST = 1;
 
 export interface ShutdownOptions {
-  readonly policy: TerminationPolicy;
+  readonly policy: ShutdownPolicy;
   /** @param atMs on the clock of `performance.now()` */
   look(atMs: number): TrafficLook | null;
   /** Ends connections of the latest look, where that loses nothing. */
@@ -33,14 +33,14 @@ export interface ShutdownOptions {
   /** Closes those that will not end by themselves, one by one until the stop signal. @returns how many, now */
   closeLongLived?(atMs: number, drain: { beganAtMs: number; endsAtMs: number }): number;
   onBegin(): void;
-  onPhase(phase: TerminationPhase, why: string): void;
+  onPhase(phase: ShutdownPhase, why: string): void;
   /** Send the stop signal. @param spentMs of `maxDrainMs`, what is gone */
   signal(spentMs: number): void;
   kill(): void;
 }
 
 export class Shutdown {
-  #state: TerminationState = SERVING;
+  #state: ShutdownState = SERVING;
   #timer: ReturnType<typeof setTimeout> | null = null;
   /** When the next look is due. */
   #lookAtMs = 0;
@@ -51,7 +51,7 @@ export class Shutdown {
 
   constructor(readonly options: ShutdownOptions) {}
 
-  get phase(): TerminationPhase {
+  get phase(): ShutdownPhase {
     return this.#state.phase;
   }
 
@@ -75,16 +75,16 @@ export class Shutdown {
     return this.#undecided;
   }
 
-  get latest(): TrafficLook | null {
+  get latestLook(): TrafficLook | null {
     return this.#state.latest;
   }
 
-  terminate(): void {
+  requestStop(): void {
     // What was busy when the drain ended may have finished since, and is not cut then.
     try {
       if (this.phase === "drained") this.#lookOnce();
     } finally {
-      this.#step({ kind: "terminate", atMs: performance.now() });
+      this.#step({ kind: "stop", atMs: performance.now() });
     }
   }
 
@@ -97,12 +97,12 @@ export class Shutdown {
   }
 
   /** No process is left. */
-  gone(): void {
-    this.#step({ kind: "gone" });
+  serverExited(): void {
+    this.#step({ kind: "exited" });
   }
 
-  #step(event: TerminationEvent): void {
-    const { state, effects } = stepTermination(this.#state, event, this.options.policy);
+  #step(event: ShutdownEvent): void {
+    const { state, effects } = stepShutdown(this.#state, event, this.options.policy);
     this.#state = state;
     for (const effect of effects) {
       switch (effect.kind) {
@@ -148,7 +148,7 @@ export class Shutdown {
 
   #wait(): void {
     const untilMs = Math.max(0, this.#lookAtMs - performance.now());
-    const isVisiting = this.phase === "emptying" && untilMs > VISIT_MS;
+    const isVisiting = this.phase === "draining" && untilMs > VISIT_MS;
     this.#timer = isVisiting
       ? setTimeout(() => this.#visit(), VISIT_MS)
       : setTimeout(() => this.#look(), untilMs);
@@ -186,7 +186,7 @@ export class Shutdown {
 
   #closeLongLived(): void {
     const { options: { policy }, phase } = this;
-    if (phase !== "emptying" || policy.finishesRequests) return;
+    if (phase !== "draining" || policy.finishesRequests) return;
     const { beganAtMs } = this.#state;
     const drain = { beganAtMs, endsAtMs: lastSignalAtMs(beganAtMs, policy) };
     this.#closed += this.options.closeLongLived?.(performance.now(), drain) ?? 0;

@@ -8,7 +8,7 @@
 import type { Preset } from "../config/presets.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { EXIT_DRAIN_TIMED_OUT } from "../lifecycle/status.ts";
-import type { TerminationPolicy } from "../lifecycle/termination.ts";
+import type { ShutdownPolicy } from "../lifecycle/shutdown.ts";
 import type { Config } from "../config/config.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -86,14 +86,14 @@ export class ShutdownService {
       processes: () => this.#server?.processes() ?? [],
       onTold: () => {},
     });
-    const policy: TerminationPolicy = {
+    const policy: ShutdownPolicy = {
       minDrainMs: options.minDrainMs,
       maxDrainMs: config.maxDrainMs,
       quietMs: config.quietMs,
       stopTimeMs: config.stopTimeMs,
       finishesRequests: this.#stopPolicy.finishesRequests,
       expectsListener: true,
-      skipsEmptying: config.drain === "signal",
+      skipsDrain: config.drain === "signal",
     };
     this.pod = new Pod({
       platform,
@@ -142,7 +142,7 @@ export class ShutdownService {
 
   /** First time: the whole sequence. Second: the stop signal at once. Third: KILL. */
   stop(): void {
-    this.pod.terminator.terminate();
+    this.pod.shutdown.requestStop();
   }
 
   get finished(): Promise<StopReport> {
@@ -202,7 +202,7 @@ export class ShutdownService {
   }
 
   #kill(): void {
-    const look = this.pod.terminator.latest;
+    const look = this.pod.shutdown.latestLook;
     this.#killed = look !== null && look.busy === 0 ? "useless" : "late";
     this.#killRest();
   }
@@ -246,19 +246,19 @@ export class ShutdownService {
     if (this.#killTimer !== null) clearTimeout(this.#killTimer);
     if (this.#listenTimer !== null) clearTimeout(this.#listenTimer);
     this.#rest.cancel();
-    this.pod.terminator.gone();
-    this.pod.terminator.close();
+    this.pod.shutdown.serverExited();
+    this.pod.shutdown.close();
     this.#server?.close();
     this.#children.close();
-    const { cut } = this.pod.terminator;
+    const { cut } = this.pod.shutdown;
     this.#finish.resolve({ status: this.#statusOf(status), killed: this.#victims, cut });
   }
 
   #statusOf(status: ExitStatus): number {
-    const { terminator } = this.pod;
-    if (terminator.requests === 0) return shellStatus(status);
-    if (terminator.cut > 0) {
-      const { cut, undecided } = terminator;
+    const { shutdown: shutdown } = this.pod;
+    if (shutdown.requests === 0) return shellStatus(status);
+    if (shutdown.cut > 0) {
+      const { cut, undecided } = shutdown;
       const fields = undecided === 0 ? { cut } : { cut, undecided };
       this.options.logger.error("connections were cut", fields);
       return EXIT_DRAIN_TIMED_OUT;

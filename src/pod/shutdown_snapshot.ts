@@ -3,14 +3,14 @@ import type { Config } from "../config/config.ts";
 import type { Pod } from "./pod.ts";
 import type { Snapshot } from "../report/snapshot.ts";
 
-export interface ShutdownFacts {
+export interface ShutdownSnapshotSources {
   readonly config: Config;
   readonly version: string;
   /** Of baton. */
   readonly pid: number;
   readonly watches: number;
   readonly epoch: number;
-  readonly pod: Pick<Pod, "terminator" | "traffic">;
+  readonly pod: Pick<Pod, "shutdown" | "traffic">;
   readonly serverPid: number | null;
   readonly startedAt: string;
   /** The server has got its stop signal. */
@@ -18,12 +18,13 @@ export interface ShutdownFacts {
 }
 
 export function shutdownSnapshot(
-  { config, version, pid, watches, epoch, pod, serverPid, startedAt, isSignalled }: ShutdownFacts,
+  { config, version, pid, watches, epoch, pod, serverPid, startedAt, isSignalled }:
+    ShutdownSnapshotSources,
 ): Snapshot {
-  const { terminator, traffic } = pod;
-  const isEnding = terminator.phase !== "serving";
+  const { shutdown: shutdown, traffic } = pod;
+  const isEnding = shutdown.phase !== "serving";
   // The looks of an end are told apart from each other: none may come between them.
-  const look = isEnding ? terminator.latest : traffic.look(performance.now());
+  const look = isEnding ? shutdown.latestLook : traffic.look(performance.now());
   const { owed: busy = 0, atRest: idle = 0, undecided = 0 } = look ?? {};
   return {
     name: config.name,
@@ -43,8 +44,8 @@ export function shutdownSnapshot(
       startedAt,
       checks: [],
       connections: { total: busy + idle + undecided, busy, idle, undecided },
-      connectionsCut: terminator.cut,
-      connectionsUndecided: terminator.undecided,
+      connectionsCut: shutdown.cut,
+      connectionsUndecided: shutdown.undecided,
       takesConnections: false,
     }],
     restarts: { ok: 0, failed: 0, crashes: 0 },

@@ -170,7 +170,7 @@ describe("process 1 that only shuts down", () => {
     const startedAt = performance.now();
     container.signal("SIGTERM");
     assert.equal((await baton.exited).code, 0, baton.stderr);
-    assert.match(baton.stderr, /does not end/);
+    assert.match(baton.stderr, /does not exit/);
     assert.ok(performance.now() - startedAt < 5_000, baton.stderr);
   });
 

@@ -20,7 +20,7 @@ const LONG = ["--drain-time", "5m", "--stop-time", "5m"];
 const SHORT = ["--min-drain", "300ms", "--quiet", "100ms"];
 /** For what must not wait at all, on a busy machine. */
 const BOUND_MS = 8_000;
-const FIRST = "asked to end";
+const FIRST = "shutdown requested";
 
 /** The server is what `target` says: a deploy of `hangs` makes a reload that does not end by itself. */
 interface Deployed extends AsyncDisposable {
@@ -97,7 +97,7 @@ describe("the end of a pod, asked for in odd ways", () => {
         });
         const startedAt = performance.now();
         await waitUntil(async () => (await fetchStatus(env.PORT)) === 200, { what: "it serves" });
-        for (const said of [FIRST, "asked a second time"]) {
+        for (const said of [FIRST, "second stop request"]) {
           baton.signal("SIGTERM");
           await says(baton, said);
         }

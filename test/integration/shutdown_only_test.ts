@@ -153,7 +153,7 @@ describe("--shutdown-only", () => {
     });
     await using running = baton;
     await whenReady(probes);
-    const signals = ["asked to end", "asked a second time", "KILL: asked again"];
+    const signals = ["shutdown requested", "second stop request", "KILL: stop request"];
     for (const said of signals) {
       running.signal("SIGTERM");
       await waitUntil(() => running.stderr.includes(said), { what: said });

@@ -39,7 +39,7 @@ export async function waitForQuiet(
   own: OwnPort,
 ): Promise<Outcome> {
   const traffic = watchPorts(platform, command, own);
-  const terminator = new Shutdown({
+  const shutdown = new Shutdown({
     policy: {
       minDrainMs: command.minMs,
       maxDrainMs: command.maxMs,
@@ -48,7 +48,7 @@ export async function waitForQuiet(
       finishesRequests: false,
       // It may be somebody else's port that was named: the endpoints need their time all the same.
       expectsListener: false,
-      skipsEmptying: false,
+      skipsDrain: false,
     },
     look: (atMs) => traffic.look(atMs),
     endIdle: (atMs) => traffic.endIdle(atMs),
@@ -58,14 +58,14 @@ export async function waitForQuiet(
     kill: () => {},
   });
   const startedAtMs = performance.now();
-  await terminator.drain();
-  terminator.close();
-  const [status, text] = outcomeOf(terminator, traffic, command.ports);
+  await shutdown.drain();
+  shutdown.close();
+  const [status, text] = outcomeOf(shutdown, traffic, command.ports);
   return [status, `${text} after ${secondsSince(startedAtMs)} s`];
 }
 
 function outcomeOf(
-  { latest }: Shutdown,
+  { latestLook: latest }: Shutdown,
   traffic: PortWatch,
   ports: readonly number[],
 ): Outcome {

@@ -42,14 +42,14 @@ export interface EndpointsParts {
   /** There was a baton before, and something of it may still be there. */
   readonly isNext: boolean;
   /** The service manager's store, if the unit has one. */
-  readonly store: StoreParts | null;
+  readonly store: ManagerStore | null;
   readonly service: () => GracefulService;
   readonly supervisor: () => Supervisor;
   /** A process that is ours, and no server. */
   readonly onStarted: (pid: number) => void;
 }
 
-export interface StoreParts {
+export interface ManagerStore {
   readonly client: NotifyClient;
   /** Names of what the baton before has put there. */
   readonly found: readonly string[];
@@ -57,7 +57,7 @@ export interface StoreParts {
 
 export class Endpoints {
   control: ControlServer | null = null;
-  keeper: StateWriter | null = null;
+  stateWriter: StateWriter | null = null;
   #probes: ProbeServer | null = null;
   #store: FdStore | null = null;
   #vault: FdStoreProcess | null = null;
@@ -71,13 +71,13 @@ export class Endpoints {
   }
 
   /** @param isNext another holder is there, which goes on until this one has everything */
-  startKeeper(isNext: boolean): void {
+  startStateWriter(isNext: boolean): void {
     const { platform, config, paths, logger, store, onStarted } = this.parts;
     // A new holder holds nothing yet.
     const onHolderLost = () => this.parts.supervisor().writeState();
     if (store !== null) {
       this.#store = new FdStore(platform, store.client, store.found);
-      this.keeper = new StateWriter(
+      this.stateWriter = new StateWriter(
         this.#store,
         config.survive ? "everything" : "spares",
         onHolderLost,
@@ -85,7 +85,7 @@ export class Endpoints {
     } else if (config.survive) {
       const vault = new FdStoreProcess(platform, { path: paths.hold, isNext, onStarted });
       this.#vault = vault;
-      this.keeper = new StateWriter(vault, "everything", () => {
+      this.stateWriter = new StateWriter(vault, "everything", () => {
         logger.warn("the holder (--survive) has ended: another one was started");
         onHolderLost();
       });
@@ -142,7 +142,7 @@ export class Endpoints {
   }
 
   /** From the baton that this one replaces, in one moment. */
-  takeOver(): void {
+  takeFromPredecessor(): void {
     if (this.parts.owned) return;
     this.#take();
     this.guard();
@@ -150,18 +150,18 @@ export class Endpoints {
   }
 
   /** From a successor that has given up. */
-  takeBack(): void {
+  takeBackFromSuccessor(): void {
     if (!this.control?.isInPlace) {
       this.control?.close();
       this.#take();
-      this.parts.pidfile?.forgetOld();
+      this.parts.pidfile?.removeOld();
     }
     this.#guard?.look();
   }
 
   /** The baton that was replaced has ended. */
-  forgetOld(): void {
-    if (!this.parts.owned) this.parts.pidfile?.forgetOld();
+  onPredecessorGone(): void {
+    if (!this.parts.owned) this.parts.pidfile?.removeOld();
     this.parts.lock.claim();
     this.#store?.becomeMain();
   }
@@ -174,7 +174,7 @@ export class Endpoints {
       this.#openControl(temporary);
       this.control?.moveTo(paths.socket);
     });
-    this.startKeeper(true);
+    this.startStateWriter(true);
     insist(true, logger, () => pidfile?.takeOver());
   }
 

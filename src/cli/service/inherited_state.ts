@@ -22,14 +22,14 @@ import { memberName, type ResumeState } from "../../succession/state/resume_stat
 
 export interface InheritedState {
   /** Somebody has to be told when it is taken. */
-  readonly heritage: RecoveredState | null;
+  readonly recovered: RecoveredState | null;
   /** The service to go on with. */
   readonly resumption: Resumption | null;
-  readonly spares: readonly InheritedSocket[];
+  readonly standbySockets: readonly InheritedSocket[];
   /** Of the sockets that came with the start, those that the service does not have yet. */
-  readonly arrived: readonly InheritedSocket[];
+  readonly activated: readonly InheritedSocket[];
   /** Names of what the service manager may have in its store. */
-  readonly found: readonly string[];
+  readonly storedNames: readonly string[];
 }
 
 export interface InheritedStateOptions {
@@ -53,7 +53,13 @@ export function findInheritedState(
     const heritage = path === null ? null : claimRecoveredState(platform, path);
     // All of it came with the exec; the holder is only to be told so.
     heritage?.resumption.kept.close();
-    return { heritage, resumption: inPlace, spares: [], arrived: activated, found };
+    return {
+      recovered: heritage,
+      resumption: inPlace,
+      standbySockets: [],
+      activated: activated,
+      storedNames: found,
+    };
   }
   const { fds, state } = understandStored(stored);
   const heritage = state !== null
@@ -65,7 +71,13 @@ export function findInheritedState(
   const spares = before?.service.served === true ? [] : takeSpares(platform, fds, before);
   const resumption = usable(platform, heritage);
   const arrived = resumption === null ? activated : withoutMembers(activated, resumption.state);
-  return { heritage, resumption, spares, arrived, found };
+  return {
+    recovered: heritage,
+    resumption,
+    standbySockets: spares,
+    activated: arrived,
+    storedNames: found,
+  };
 }
 
 /** A service that is gone on with has them as members, in the kernel's order; closes the duplicates. */

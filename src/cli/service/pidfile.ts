@@ -45,7 +45,7 @@ export class Pidfile {
   }
 
   /** The baton that was replaced has ended. */
-  forgetOld(): void {
+  removeOld(): void {
     rmSync(this.#old, { force: true });
   }
 

@@ -107,7 +107,7 @@ async function run(
     // Who holds for the next baton waits for whoever has the name.
     path: kept ?? free ? paths.hold : null,
   });
-  const { heritage, resumption } = left;
+  const { recovered: heritage, resumption } = left;
   const taker = isFirst && resumption === null ? await takeOver(platform, config, logger) : null;
   const ownsNames = kept !== null || free !== null;
   const over = (fd: Fd | null) => fd && NameLock.over(platform, paths.lock, fd, ownsNames);
@@ -124,9 +124,9 @@ async function run(
     return await supervise({
       ...{ platform, config, env, paths, surroundings, traps, logger, pod, lock, pidfile },
       ...{ predecessor, taker, ownsNames, heritage, resumption },
-      stored: left.found,
+      stored: left.storedNames,
       // Who takes over gets the old baton's sockets, in its order.
-      residents: taker === null ? [...left.arrived, ...left.spares] : left.arrived,
+      residents: taker === null ? [...left.activated, ...left.standbySockets] : left.activated,
     });
   } catch (error) {
     taker?.saysFailed(errorText(error));
@@ -243,14 +243,14 @@ async function supervise(parts: RunParts): Promise<number> {
     resumption,
     launchContext: surroundings,
     controlDoor: () => names.control,
-    stateWriter: () => names.keeper,
+    stateWriter: () => names.stateWriter,
     keepsStandbySockets: keepsSpares,
-    onTakenOver: () => names.takeOver(),
+    onTakenOver: () => names.takeFromPredecessor(),
     onPredecessorGone: () => {
-      names.forgetOld();
+      names.onPredecessorGone();
       manager.becomeMain();
     },
-    onTakenBack: () => names.takeBack(),
+    onTakenBack: () => names.takeBackFromSuccessor(),
     onFinish,
   });
   const service: GracefulService = new GracefulService({
@@ -266,7 +266,7 @@ async function supervise(parts: RunParts): Promise<number> {
     probesAccepted: () => names.probesAccepted,
   });
   preparation.surviveErrors(platform, logger);
-  if (ownsNames) names.startKeeper(heritage !== null);
+  if (ownsNames) names.startStateWriter(heritage !== null);
   const { ignoresHangup } = surroundings;
   const stopSignals = handleSignals({
     ...{ platform, config, preset, logger, ignoresHangup, foreground },

@@ -25,27 +25,27 @@ const MANAGER_INT_MS = 1000;
 const KEY_REPEAT_MS = 70;
 
 /** Who has sent a signal, as far as is known: the terminal's own key, or a process of another session. */
-export type Origin = "terminal" | "elsewhere" | "unknown";
+export type SignalOrigin = "terminal" | "elsewhere" | "unknown";
 
-export interface Arrival {
+export interface StopSignalArrival {
   readonly signal: StopSignal;
-  readonly origin: Origin;
+  readonly origin: SignalOrigin;
   readonly atMs: number;
   /** Something above baton in its own process group gets what the terminal sends, too, and may send it on. */
   readonly hasManager: boolean;
 }
 
-interface Wish {
-  readonly first: Arrival;
-  readonly last: Arrival;
+interface StopRequest {
+  readonly first: StopSignalArrival;
+  readonly last: StopSignalArrival;
   readonly hadEcho: boolean;
 }
 
 export class StopRequests {
-  #wish: Wish | null = null;
+  #wish: StopRequest | null = null;
 
   /** @returns whether this signal is a wish of its own, and neither an echo nor a key that is held down */
-  isNew(arrival: Arrival): boolean {
+  isNew(arrival: StopSignalArrival): boolean {
     const wish = this.#wish;
     if (wish !== null && isRepeat(wish.last, arrival)) {
       this.#wish = { ...wish, last: arrival };
@@ -60,12 +60,12 @@ export class StopRequests {
   }
 }
 
-function isRepeat(last: Arrival, arrival: Arrival): boolean {
+function isRepeat(last: StopSignalArrival, arrival: StopSignalArrival): boolean {
   return last.signal === "SIGINT" && arrival.signal === "SIGINT" &&
     arrival.origin !== "elsewhere" && arrival.atMs - last.atMs < KEY_REPEAT_MS;
 }
 
-function isEcho(first: Arrival, arrival: Arrival): boolean {
+function isEcho(first: StopSignalArrival, arrival: StopSignalArrival): boolean {
   if (arrival.origin === "elsewhere" || first.origin === "elsewhere") return false;
   const [one, other] = [first.signal, arrival.signal];
   if (one === "SIGQUIT" || other === "SIGQUIT") return false;

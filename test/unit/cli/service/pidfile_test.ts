@@ -16,7 +16,7 @@ describe("Pidfile", () => {
     successor.takeOver();
     old.remove();
     assert.equal(readFileSync(path, "utf8"), `${process.pid}\n`);
-    successor.forgetOld();
+    successor.removeOld();
     successor.remove();
     assert.deepEqual([path, `${path}.oldbin`].filter(existsSync), []);
   });
@@ -31,7 +31,7 @@ describe("Pidfile", () => {
     const successor = new Pidfile(path, process.pid);
     successor.takeOver();
     inPlace.takeOver();
-    inPlace.forgetOld();
+    inPlace.removeOld();
     successor.remove();
     assert.equal(existsSync(path), true, "the one that goes on keeps it");
     inPlace.remove();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { StopSignal } from "../../../../src/config/values/signals.ts";
-import { type Origin, StopRequests } from "../../../../src/cli/service/stop_requests.ts";
+import { type SignalOrigin, StopRequests } from "../../../../src/cli/service/stop_requests.ts";
 import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
 
 /** "INT@0": a signal and its time; "tty" or "else" in front of it: where it comes from. */
@@ -42,7 +42,7 @@ const ROWS: readonly Row[] = [
 
 function arrivalOf(text: string, hasManager: boolean) {
   const [, origin, name, atMs] = /^(tty|else)?([A-Z]+)@(\d+)$/.exec(text) ?? [];
-  const origins: Record<string, Origin> = { tty: "terminal", else: "elsewhere" };
+  const origins: Record<string, SignalOrigin> = { tty: "terminal", else: "elsewhere" };
   return {
     signal: `SIG${name}` as StopSignal,
     origin: origins[origin ?? ""] ?? "unknown",

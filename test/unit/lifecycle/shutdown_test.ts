@@ -3,29 +3,29 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   SERVING,
-  stepTermination,
-  type TerminationEffect,
-  type TerminationPolicy,
-  type TerminationState,
+  type ShutdownEffect,
+  type ShutdownPolicy,
+  type ShutdownState,
+  stepShutdown,
   type TrafficLook,
-} from "../../../src/lifecycle/termination.ts";
+} from "../../../src/lifecycle/shutdown.ts";
 
-const POLICY: TerminationPolicy = {
+const POLICY: ShutdownPolicy = {
   minDrainMs: 5_000,
   maxDrainMs: 20_000,
   quietMs: 1_000,
   stopTimeMs: 3_000,
   finishesRequests: false,
   expectsListener: true,
-  skipsEmptying: false,
+  skipsDrain: false,
 };
 const QUIET: TrafficLook = { fresh: 0, busy: 0, idle: 0, listening: true };
 const FRESH: TrafficLook = { ...QUIET, fresh: 1, busy: 1 };
 const BUSY: TrafficLook = { ...QUIET, busy: 2 };
 const IDLE: TrafficLook = { ...QUIET, idle: 1 };
 
-/** What happened, for people: "lingering", "signal cut 2". */
-function text(effect: TerminationEffect): string[] {
+/** What happened, for people: "lame-duck", "signal cut 2". */
+function text(effect: ShutdownEffect): string[] {
   if (effect.kind === "phase") return [effect.phase];
   return effect.kind === "begin" ? [] : [`${effect.kind} cut ${effect.cut}`];
 }
@@ -40,21 +40,21 @@ type Happening =
 /** @returns "TIME: what" of everything that followed */
 function story(
   happenings: readonly Happening[],
-  change: Partial<TerminationPolicy> = {},
-  onEffect: (effect: TerminationEffect) => void = () => {},
+  change: Partial<ShutdownPolicy> = {},
+  onEffect: (effect: ShutdownEffect) => void = () => {},
 ): string[] {
-  let state: TerminationState = SERVING;
+  let state: ShutdownState = SERVING;
   let atMs = 0;
   const told: string[] = [];
-  const step = (event: Parameters<typeof stepTermination>[1]) => {
-    const { state: next, effects } = stepTermination(state, event, { ...POLICY, ...change });
+  const step = (event: Parameters<typeof stepShutdown>[1]) => {
+    const { state: next, effects } = stepShutdown(state, event, { ...POLICY, ...change });
     state = next;
     effects.forEach(onEffect);
     told.push(...effects.flatMap(text).map((what) => `${atMs}: ${what}`));
   };
   for (const happening of happenings) {
-    if (happening === "gone") step({ kind: "gone" });
-    else if (happening === "TERM") step({ kind: "terminate", atMs });
+    if (happening === "gone") step({ kind: "exited" });
+    else if (happening === "TERM") step({ kind: "stop", atMs });
     else if (happening === "drain") step({ kind: "drain", atMs });
     else {
       for (; atMs < happening[0]; step({ kind: "look", atMs, look: happening[1] })) atMs += 100;
@@ -63,32 +63,32 @@ function story(
   return told;
 }
 
-describe("stepTermination()", () => {
-  const table: [string, readonly Happening[], Partial<TerminationPolicy>, readonly string[]][] = [
+describe("stepShutdown()", () => {
+  const table: [string, readonly Happening[], Partial<ShutdownPolicy>, readonly string[]][] = [
     [
       "lingers for its least time, though nobody comes",
       ["TERM", [5_100, QUIET], [6_000, QUIET], "gone"],
       {},
-      ["0: lingering", "5000: emptying", "5200: stopping", "5200: signal cut 0", "6000: over"],
+      ["0: lame-duck", "5000: draining", "5200: stopping", "5200: signal cut 0", "6000: over"],
     ],
     [
       "lingers on while new connections come, and for a quiet moment after",
       ["TERM", [7_000, FRESH], [8_300, QUIET]],
       {},
-      ["0: lingering", "8000: emptying", "8200: stopping", "8200: signal cut 0"],
+      ["0: lame-duck", "8000: draining", "8200: stopping", "8200: signal cut 0"],
     ],
     [
       "lingers no longer than half of the rest, whoever comes",
       ["TERM", [15_000, FRESH], [15_300, QUIET]],
       {},
-      ["0: lingering", "15000: emptying", "15200: stopping", "15200: signal cut 0"],
+      ["0: lame-duck", "15000: draining", "15200: stopping", "15200: signal cut 0"],
     ],
     [
       "takes a look that failed for news of connections, never for none",
       ["TERM", [14_900, null], [15_000, null], [22_000, null], [25_000, null]],
       {},
       [
-        ...["0: lingering", "15000: emptying", "22000: stopping", "22000: signal cut null"],
+        ...["0: lame-duck", "15000: draining", "22000: stopping", "22000: signal cut null"],
         ...["25000: killing", "25000: kill cut null"],
       ],
     ],
@@ -96,14 +96,14 @@ describe("stepTermination()", () => {
       "waits for idle connections to be ended, and for busy ones",
       ["TERM", [8_000, BUSY], [9_000, IDLE], [9_200, QUIET]],
       {},
-      ["0: lingering", "5000: emptying", "9200: stopping", "9200: signal cut 0"],
+      ["0: lame-duck", "5000: draining", "9200: stopping", "9200: signal cut 0"],
     ],
     [
       "signals in time for handlers when connections stay busy, and counts what that cuts",
       ["TERM", [22_000, BUSY], [25_000, BUSY]],
       {},
       [
-        ...["0: lingering", "5000: emptying", "22000: stopping", "22000: signal cut 2"],
+        ...["0: lame-duck", "5000: draining", "22000: stopping", "22000: signal cut 2"],
         ...["25000: killing", "25000: kill cut 2"],
       ],
     ],
@@ -112,7 +112,7 @@ describe("stepTermination()", () => {
       ["TERM", [7_000, BUSY], [25_000, BUSY]],
       { finishesRequests: true },
       [
-        ...["0: lingering", "5000: emptying", "7000: stopping", "7000: signal cut 0"],
+        ...["0: lame-duck", "5000: draining", "7000: stopping", "7000: signal cut 0"],
         ...["25000: killing", "25000: kill cut 2"],
       ],
     ],
@@ -121,7 +121,7 @@ describe("stepTermination()", () => {
       ["TERM", [9_000, QUIET]],
       {},
       [
-        ...["0: lingering", "5000: emptying", "5200: stopping", "5200: signal cut 0"],
+        ...["0: lame-duck", "5000: draining", "5200: stopping", "5200: signal cut 0"],
         ...["8200: killing", "8200: kill cut 0"],
       ],
     ],
@@ -129,20 +129,20 @@ describe("stepTermination()", () => {
       "does not linger for a server that never listened",
       ["TERM", [400, { ...QUIET, listening: false }]],
       {},
-      ["0: lingering", "100: emptying", "300: stopping", "300: signal cut 0"],
+      ["0: lame-duck", "100: draining", "300: stopping", "300: signal cut 0"],
     ],
     [
       "does not linger at all without a least time",
       ["TERM", [300, QUIET]],
       { minDrainMs: 0 },
-      ["0: emptying", "200: stopping", "200: signal cut 0"],
+      ["0: draining", "200: stopping", "200: signal cut 0"],
     ],
     [
       "shortens at the second request, kills at the third",
       ["TERM", [1_000, BUSY], "TERM", [1_500, BUSY], "TERM", "TERM", "gone"],
       {},
       [
-        ...["0: lingering", "1000: stopping", "1000: signal cut 2"],
+        ...["0: lame-duck", "1000: stopping", "1000: signal cut 2"],
         ...["1500: killing", "1500: kill cut 2", "1500: over"],
       ],
     ],
@@ -151,7 +151,7 @@ describe("stepTermination()", () => {
       ["drain", [7_000, QUIET], "drain", [9_000, QUIET], "TERM", "gone"],
       {},
       [
-        ...["0: lingering", "5000: emptying", "5200: drained"],
+        ...["0: lame-duck", "5000: draining", "5200: drained"],
         ...["9000: stopping", "9000: signal cut 0", "9000: over"],
       ],
     ],
@@ -159,13 +159,13 @@ describe("stepTermination()", () => {
       "goes on with its wait when TERM comes in the middle of a drain",
       ["drain", [2_000, QUIET], "TERM", [6_000, QUIET]],
       {},
-      ["0: lingering", "5000: emptying", "5200: stopping", "5200: signal cut 0"],
+      ["0: lame-duck", "5000: draining", "5200: stopping", "5200: signal cut 0"],
     ],
     [
-      "leaves the emptying to another",
+      "leaves the drain to the supervisor",
       ["TERM", [5_000, BUSY]],
-      { skipsEmptying: true, finishesRequests: true },
-      ["0: lingering", "5000: stopping", "5000: signal cut 0"],
+      { skipsDrain: true, finishesRequests: true },
+      ["0: lame-duck", "5000: stopping", "5000: signal cut 0"],
     ],
     ["is over when the server ends by itself", ["gone", "TERM"], {}, ["0: over"]],
   ];
@@ -177,7 +177,7 @@ describe("stepTermination()", () => {
   }
 
   describe("says with the signal what the waits before have taken of the time after the least one", () => {
-    const table: [string, readonly Happening[], Partial<TerminationPolicy>, number][] = [
+    const table: [string, readonly Happening[], Partial<ShutdownPolicy>, number][] = [
       ["nothing, after the least one", ["TERM", [5_000, QUIET]], {}, 0],
       ["nothing, without one", ["TERM"], { minDrainMs: 0 }, 0],
       ["less than nothing is nothing", ["TERM", [1_000, QUIET], "TERM"], {}, 0],
@@ -193,7 +193,7 @@ describe("stepTermination()", () => {
     for (const [name, happenings, change, expected] of table) {
       it(name, () => {
         const spent: number[] = [];
-        story(happenings, { skipsEmptying: true, ...change }, (effect) => {
+        story(happenings, { skipsDrain: true, ...change }, (effect) => {
           if (effect.kind === "signal") spent.push(effect.spentMs);
         });
         assert.deepEqual(spent, [expected]);
