@@ -232,6 +232,7 @@ const MODULES = {
   ],
   "node:util": ["cli/words/parse.ts"],
   hono: ["admin"],
+  valibot: ["launcher"],
   "smol-toml": ["config/config_file.ts"],
 } as const;
 

@@ -6,13 +6,13 @@
  * neither Bun.serve nor Deno.serve tells who is at the other end. Every connection is bounded in
  * bytes and time, and their number is bounded, so that a stuck client costs nothing.
  */
-import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { encodeResponse, MAX_BODY_BYTES, MAX_HEAD_BYTES, parseRequest } from "./http1.ts";
 import { errorText } from "../platform/error.ts";
 import { concatBytes } from "../platform/bytes.ts";
+import { UnixListener } from "../platform/network/unix_listener.ts";
 
 const MAX_CONNECTIONS = 32;
 const BACKLOG = 32;
@@ -24,18 +24,15 @@ const PAUSE_LOOK_MS = 5;
 /** How long the end of baton waits for clients that have not had their answer yet. */
 const FAREWELL_LIMIT_MS = 500;
 const READ_SIZE = 16 * 1024;
-const SOCKET_MODE = 0o600;
 const JSON_TYPE = "application/json";
 
 /** A hono app, or anything that answers like one. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 
 export class ControlServer {
-  #listener: Fd;
+  #listener: UnixListener;
   #watch: Watch;
   readonly #connections = new Set<HttpConnection>();
-  #path: string;
-  #inode: number;
   #isPaused = false;
 
   /**
@@ -48,50 +45,36 @@ export class ControlServer {
     readonly handler: FetchHandler,
     kept: Fd | null = null,
   ) {
-    this.#path = path;
-    this.#listener = kept ?? this.#bind(path);
-    this.#inode = statSync(path).ino;
+    this.#listener = kept === null ? this.#bind(path) : new UnixListener(kept, path);
     this.#watch = this.#watchListener();
   }
 
   /** Passed on when this process becomes another program, so that no client is refused. */
   get listener(): Fd {
-    return this.#listener;
+    return this.#listener.fd;
   }
 
   get path(): string {
-    return this.#path;
+    return this.#listener.path;
   }
 
   #watchListener(): Watch {
     const interest = { read: !this.#isPaused };
-    return this.platform.reactor.watch(this.#listener, () => this.#accept(), interest);
+    return this.platform.reactor.watch(this.listener, () => this.#accept(), interest);
   }
 
   /** Listens at `path` again after the socket was removed there. Open connections stay open. */
   restore(path: string): void {
     const fresh = this.#bind(path);
-    this.#path = path;
     this.#watch.cancel();
-    this.#listener.close();
+    this.#listener.fd.close();
     this.#listener = fresh;
-    this.#inode = statSync(this.#path).ino;
     this.#watch = this.#watchListener();
   }
 
-  #bind(path: string): Fd {
-    const { sockets } = this.platform;
-    rmSync(path, { force: true });
-    const listener = sockets.stream("unix", { nonblocking: true });
-    try {
-      sockets.bindUnix(listener, path);
-      chmodSync(path, SOCKET_MODE);
-      sockets.listen(listener, BACKLOG);
-      return listener;
-    } catch (error) {
-      listener.close();
-      throw error;
-    }
+  #bind(path: string): UnixListener {
+    const options = { type: "stream", backlog: BACKLOG, nonblocking: true } as const;
+    return UnixListener.bind(this.platform.sockets, path, options);
   }
 
   /**
@@ -133,7 +116,7 @@ export class ControlServer {
 
   #acceptAll(): void {
     for (;;) {
-      const socket = this.platform.sockets.accept(this.#listener);
+      const socket = this.platform.sockets.accept(this.listener);
       if (socket === null) break;
       if (this.#connections.size >= MAX_CONNECTIONS || !this.#mayTalk(socket)) {
         socket.close();
@@ -156,20 +139,18 @@ export class ControlServer {
 
   /** Moves the socket to `path`, over what is there: clients find one or the other, never none. */
   moveTo(path: string): void {
-    renameSync(this.#path, path);
-    this.#path = path;
+    this.#listener.moveTo(path);
   }
 
   close(): void {
     this.#watch.cancel();
     this.#listener.close();
     for (const connection of this.#connections) connection.close();
-    if (this.isInPlace) rmSync(this.#path, { force: true });
   }
 
   /** False after an upgrade: the path belongs to the new baton then. */
   get isInPlace(): boolean {
-    return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
+    return this.#listener.isInPlace;
   }
 }
 

@@ -1,42 +1,45 @@
-/** What a launcher in mid-start shows about this machine; it never becomes a server, and nothing of it is left. */
-import { LAUNCH_VERB, type LaunchPlan, type LaunchReport, REPORT_LIMIT } from "../launcher/plan.ts";
+/** What a launcher that stops just before it becomes a server shows about this machine. */
+import { LAUNCH_VERB, type LaunchPlan, parseReport } from "../launcher/plan.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import { helperEnvironment } from "../platform/process/hidden_environment.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
+import { HelperProcess } from "../platform/process/helper_process.ts";
 
 /** A launcher on two busy cores, started by the slower runtime, needs less than a second. */
-const REHEARSAL_TIMEOUT_MS = 10_000;
+const PROBE_TIMEOUT_MS = 10_000;
 
-export function describe(error: unknown): string {
-  if (error instanceof SystemCallError) return `${error.call}: ${error.code}`;
-  return errorText(error);
+/** `bind: EACCES` */
+export function failureText(error: unknown): string {
+  return error instanceof SystemCallError ? `${error.call}: ${error.code}` : errorText(error);
 }
 
 /** The start of a server, up to the moment before its first instruction, and no further. */
 export class AdoptProbe implements Disposable {
-  /** The launcher, null when it could not be started. It may have ended already. */
-  pid: number | null = null;
   /** The listener of its filter, null when it has none. */
   notify: Fd | null = null;
-  /** What it, or its start, failed with. */
+  /** Why it, or its start, failed. */
   failure: string | null = null;
   /** It came as far as asking for the filter: whatever failed then is the filter alone. */
   launched = false;
-  #control: Fd | null = null;
+  #launcher: HelperProcess | null = null;
 
   constructor(readonly platform: Platform) {
     try {
-      this.#start();
-      this.#listen(this.#control!);
+      this.#launcher = this.#start();
+      this.#readReport(this.#launcher);
     } catch (error) {
-      this.failure = describe(error);
+      this.failure = failureText(error);
     }
   }
 
-  #start(): void {
-    const { runtime, sockets, descriptors, processes, libc } = this.platform;
+  /** Of the launcher, null when it could not be started. It may have ended already. */
+  get pid(): number | null {
+    return this.#launcher?.pid ?? null;
+  }
+
+  #start(): HelperProcess {
+    const { runtime, descriptors, libc } = this.platform;
     const plan: LaunchPlan = {
       argv: ["/proc/self/exe"], // Resolved, never executed.
       env: {},
@@ -49,29 +52,15 @@ export class AdoptProbe implements Disposable {
       parentPid: runtime.pid,
       fileLimit: null,
     };
-    const [ours, theirs] = sockets.pair();
-    this.#control = ours;
-    using _passed = theirs;
-    const planText = new TextEncoder().encode(JSON.stringify(plan));
-    using planFile = descriptors.sealedMemfd("baton-plan", planText);
     using silence = descriptors.open("/dev/null", C.O_RDWR);
-    const [program = "", ...prefix] = runtime.selfCommand;
-    this.pid = processes.spawn({
-      path: program,
-      argv: ["baton", ...prefix, LAUNCH_VERB, "3"],
-      env: helperEnvironment(runtime),
-      descriptors: [silence, silence, silence, theirs, planFile],
-    });
+    const stdio = [silence, silence, silence];
+    return new HelperProcess(this.platform, { verb: LAUNCH_VERB, descriptors: stdio, plan });
   }
 
-  #listen(control: Fd): void {
-    const { sockets, descriptors } = this.platform;
-    sockets.setTimeouts(control, REHEARSAL_TIMEOUT_MS);
-    const message = descriptors.receive(control, REPORT_LIMIT);
-    if (message === null) throw new Error(`no report within ${REHEARSAL_TIMEOUT_MS} ms`);
-    if (message.data.length === 0) throw new Error("it ended without a report");
-    const report = JSON.parse(new TextDecoder().decode(message.data)) as LaunchReport;
-    this.notify = message.fds[0] ?? null;
+  #readReport(launcher: HelperProcess): void {
+    const { data, fds: [notify = null] } = launcher.awaitMessage(PROBE_TIMEOUT_MS);
+    const report = parseReport(data);
+    this.notify = notify;
     if (report.kind === "failed") {
       // The launcher's own sentence, which ends with the advice to run doctor.
       const [, why] = /^Cannot watch [^:]*: (.*): run "baton doctor"/.exec(report.message) ?? [];
@@ -80,13 +69,9 @@ export class AdoptProbe implements Disposable {
     this.launched = report.kind !== "failed" || this.failure !== report.message;
   }
 
-  /** The launcher waits for the go-ahead that never comes. */
+  /** The launcher waits for a go-ahead that never comes. */
   [Symbol.dispose](): void {
     this.notify?.close();
-    this.#control?.close();
-    const { pid, platform: { libc, processes } } = this;
-    if (pid === null) return;
-    processes.signal(pid, C.SIGKILL);
-    libc.retry(() => libc.c.waitpid(pid, null, 0));
+    this.#launcher?.[Symbol.dispose]();
   }
 }

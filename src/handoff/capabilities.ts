@@ -12,7 +12,7 @@ import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { assemble, encode } from "../steering/program.ts";
-import { AdoptProbe, describe } from "./adopt_probe.ts";
+import { AdoptProbe, failureText } from "./adopt_probe.ts";
 
 export interface Capability {
   /** Stable name for `--json`. */
@@ -56,7 +56,7 @@ export function tried(facts: Omit<Capability, "ok" | "detail">, action: () => st
   try {
     return { ...facts, ok: true, detail: action() };
   } catch (error) {
-    return { ...facts, ok: false, detail: describe(error) };
+    return { ...facts, ok: false, detail: failureText(error) };
   }
 }
 

@@ -69,7 +69,6 @@ export class Command<Output extends CommandOutput = CommandOutput> {
         members: [],
         onFilter: (notify) => notify.close(),
         onPrepared: () => {},
-        onExecuted: () => {},
         onFailed: (_, message) => this.#cause ??= { kind: "not_started", message },
       });
     } finally {

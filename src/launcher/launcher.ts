@@ -13,13 +13,14 @@ import { Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { hasCapability } from "../platform/process/proc.ts";
-import { GO, type LaunchPlan, type LaunchReport, REPORT_LIMIT } from "./plan.ts";
+import { HELPER_MESSAGE_LIMIT } from "../platform/process/helper_process.ts";
+import { GO, type LaunchPlan, type LaunchReport, parsePlan } from "./plan.ts";
 import { resolveProgram, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "./resolve.ts";
 
 /** The launcher failed at something that is not the program's fault (exit_status.ts). */
 const STATUS_SYSTEM = 71;
 /** Of a failure, in characters; each takes up to six bytes of a report. */
-const LONGEST_MESSAGE = REPORT_LIMIT / 6 - 100;
+const LONGEST_MESSAGE = HELPER_MESSAGE_LIMIT / 6 - 100;
 const CAP_SYS_ADMIN = 21;
 const SHELL = "/bin/sh";
 
@@ -34,14 +35,11 @@ class LaunchError extends Error {
 export function launch(platform: Platform, controlDescriptor: number): never {
   const control = new Fd(platform.libc, controlDescriptor);
   try {
-    const plan = JSON.parse(readFileSync(`/proc/self/fd/${controlDescriptor + 1}`, "utf8"));
-    prepareAndExec(platform, control, plan as LaunchPlan);
+    const plan = parsePlan(readFileSync(`/proc/self/fd/${controlDescriptor + 1}`, "utf8"));
+    prepareAndExec(platform, control, plan);
   } catch (error) {
     const status = error instanceof LaunchError ? error.status : STATUS_SYSTEM;
-    const message = errorText(error).slice(
-      0,
-      LONGEST_MESSAGE,
-    );
+    const message = errorText(error).slice(0, LONGEST_MESSAGE);
     report(platform, control, { kind: "failed", status, message });
     platform.runtime.exit(status);
   }
@@ -121,7 +119,7 @@ function awaitGo(
 ): void {
   const { descriptors } = platform;
   descriptors.send(control, new TextEncoder().encode(JSON.stringify(message)), fds);
-  const answer = descriptors.receive(control, REPORT_LIMIT);
+  const answer = descriptors.receive(control, HELPER_MESSAGE_LIMIT);
   if (answer === null || new TextDecoder().decode(answer.data) !== GO) {
     platform.runtime.exit(STATUS_SYSTEM);
   }

@@ -1,13 +1,13 @@
 /**
- * What the supervisor tells a launcher, and what the launcher answers: the protocol between the two
- * halves of one start. Both are always the same binary, so there is no version in it.
+ * The protocol between the two halves of one start: what the supervisor sends to a launcher, and what the launcher
+ * reports. Both are always the same binary, so it has no version.
  *
- * The launcher is started with the members on descriptors 3, 4, ..., then the control socket
- * (SOCK_SEQPACKET), then a sealed memfd with this plan as JSON; with a `readyDescriptor` these two are
- * behind it, and copies of it fill what is between. It sends one `LaunchReport`; after
- * `filter_installed` and `prepared` it waits for `GO`, and ends if the supervisor does. The control socket is close-on-exec: its end without a
- * report `failed` is the kernel's word that the server's program is running.
+ * The launcher is a `HelperProcess` with the members on descriptors 3, 4, ... With a `readyDescriptor`, copies of that
+ * one fill what is between the last member and it. The launcher sends one `LaunchReport`; after `filter_installed` and
+ * `prepared` it waits for `GO`, and exits if the supervisor does. The control socket is close-on-exec: when it closes
+ * without a report `failed`, the server's program is running.
  */
+import * as v from "valibot";
 
 /** Hidden verb that makes baton a launcher; its one argument is the number of the control socket. */
 export const LAUNCH_VERB = "__launch";
@@ -15,33 +15,44 @@ export const LAUNCH_VERB = "__launch";
 /** The supervisor's go-ahead. */
 export const GO = "go";
 
-/** Longest report; messages and paths in them are cut to fit. */
-export const REPORT_LIMIT = 8192;
-
-export interface LaunchPlan {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string | null;
+const LAUNCH_PLAN = v.object({
+  argv: v.pipe(v.array(v.string()), v.readonly()),
+  env: v.pipe(v.record(v.string(), v.string()), v.readonly()),
+  cwd: v.nullable(v.string()),
   /** How many descriptors from 3 on belong to the server. */
-  readonly members: number;
+  members: v.number(),
   /** A further descriptor of the server's own (`--ready fd:N`), where it is passed already. */
-  readonly readyDescriptor?: number;
+  readyDescriptor: v.exactOptional(v.number()),
   /** Set LISTEN_PID to the server's pid (sd_listen_fds(3)). */
-  readonly setListenPid: boolean;
+  setListenPid: v.boolean(),
   /** System calls to ask the supervisor about; empty = no filter. */
-  readonly trap: readonly number[];
+  trap: v.pipe(v.array(v.number()), v.readonly()),
   /** Wait for `GO` without a filter too: the supervisor writes down first what it has started. */
-  readonly waits: boolean;
+  waits: v.boolean(),
   /** Signal when the supervisor dies, 0 = none. */
-  readonly parentDeathSignal: number;
-  readonly parentPid: number;
+  parentDeathSignal: v.number(),
+  parentPid: v.number(),
   /** Soft RLIMIT_NOFILE for the server (the runtime raised baton's own), null = as it is. */
-  readonly fileLimit: number | null;
+  fileLimit: v.nullable(v.number()),
+});
+
+const LAUNCH_REPORT = v.variant("kind", [
+  /** Carries the notify descriptor. */
+  v.object({ kind: v.literal("filter_installed") }),
+  /** There is no filter; the launcher waits all the same. */
+  v.object({ kind: v.literal("prepared") }),
+  v.object({ kind: v.literal("failed"), status: v.number(), message: v.string() }),
+]);
+
+export type LaunchPlan = Readonly<v.InferOutput<typeof LAUNCH_PLAN>>;
+export type LaunchReport = Readonly<v.InferOutput<typeof LAUNCH_REPORT>>;
+
+/** @throws {Error} */
+export function parsePlan(text: string): LaunchPlan {
+  return v.parse(LAUNCH_PLAN, JSON.parse(text));
 }
 
-export type LaunchReport =
-  /** Carries the notify descriptor. */
-  | { readonly kind: "filter_installed" }
-  /** There is no filter; it waits all the same. */
-  | { readonly kind: "prepared" }
-  | { readonly kind: "failed"; readonly status: number; readonly message: string };
+/** @throws {Error} */
+export function parseReport(data: Uint8Array): LaunchReport {
+  return v.parse(LAUNCH_REPORT, JSON.parse(new TextDecoder().decode(data)));
+}

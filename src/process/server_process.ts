@@ -118,7 +118,6 @@ export class ServerProcess implements Leader {
         readyEnd: ready?.end ?? null,
         onFilter: (notify) => this.#listenTo(notify),
         onPrepared: this.options.onPrepared,
-        onExecuted: () => {},
         onFailed: this.options.onLaunchFailed,
       });
       this.#pid = this.#launch.pid;

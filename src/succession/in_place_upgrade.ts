@@ -6,7 +6,6 @@
  */
 import type { Logger } from "../log/logger.ts";
 import type { Fd } from "../platform/fd.ts";
-import { entersDirectory } from "../platform/files/directory.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import { execInPlace } from "./upgrade/in_place.ts";
@@ -85,7 +84,7 @@ export class InPlaceUpgrade {
       const { state, descriptors } = next.pack();
       logger.info(`upgrade in place: becomes ${next.path}`);
       // The new program reads its arguments where this one did, if that directory is still there.
-      entered = entersDirectory(platform.processes, directory);
+      entered = platform.processes.entersDirectory(directory);
       execInPlace(platform, {
         path: next.path,
         argv: [...next.argv, ...platform.runtime.argv],

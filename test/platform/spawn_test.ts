@@ -127,7 +127,7 @@ describe("Processes.spawn() fails", () => {
     ) {
       assert.throws(
         () => spawnChild(platform, { argv: [path] }),
-        systemCallError({ call: "posix_spawn", code, subject: path }),
+        systemCallError({ call: "execute", code, subject: path }),
       );
     }
     assert.deepEqual(leakedSince(before), []);

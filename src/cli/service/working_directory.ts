@@ -3,7 +3,6 @@ import type { Config } from "../../config/config.ts";
 import { ConfigError } from "../../config/values/errors.ts";
 import { signalNumber } from "../../config/values/signals.ts";
 import { isText } from "../../platform/bytes.ts";
-import { entersDirectory } from "../../platform/files/directory.ts";
 import { resolvePath } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ignoresSignal } from "../../platform/process/proc.ts";
@@ -22,7 +21,7 @@ export function launchContextOf(
   return {
     directory,
     physicalDirectory,
-    stays: config.cwd === null && !entersDirectory(processes, directory),
+    stays: config.cwd === null && !processes.entersDirectory(directory),
     fileLimit: originalFileLimit(processes.parentPid(), processes.fileLimit()),
     ignoresHangup: ignoresSignal(signalNumber("SIGHUP")),
   };

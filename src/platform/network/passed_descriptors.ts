@@ -206,17 +206,18 @@ export class Descriptors {
 
   /**
    * @param limit longest message accepted, in bytes
+   * @param flags MSG_DONTWAIT: never blocks
    * @returns the next message; empty data means the peer has closed; null when it would block
    * @throws {SystemCallError} EINVAL when a message is longer, or its descriptors did not fit
    */
-  receive(socket: Fd, limit: number): Message | null {
+  receive(socket: Fd, limit: number, flags = 0): Message | null {
     const data = new Uint8Array(limit);
     const capacity = align8(CMSG_HEADER_SIZE + 4 * MAX_PASSED_DESCRIPTORS) +
       align8(CMSG_HEADER_SIZE + UCRED_SIZE);
     const control = struct(capacity);
     const header = this.#header(data, control.bytes);
     const count = this.libc.retry(() =>
-      this.libc.c.recvmsg(socket.number, header.bytes, C.MSG_CMSG_CLOEXEC)
+      this.libc.c.recvmsg(socket.number, header.bytes, C.MSG_CMSG_CLOEXEC | flags)
     );
     if (count < 0 && this.libc.errno === C.EAGAIN) return null;
     this.libc.check(count, "recvmsg", `descriptor ${socket.number}`);

@@ -74,7 +74,7 @@ export class Processes {
       const path = cString(options.path);
       expect(
         c.posix_spawn(pid.bytes, path, actions, attributes, argv.array, env.array),
-        "posix_spawn",
+        "execute",
       );
       return pid.view.getInt32(0, true);
     } finally {
@@ -255,6 +255,11 @@ export class Processes {
 
   changeDirectory(path: string): void {
     this.libc.check(this.libc.c.chdir(cString(path)), "chdir", path);
+  }
+
+  /** The same, for directories that may be gone or closed to this user. @returns whether it was done */
+  entersDirectory(path: string): boolean {
+    return this.libc.c.chdir(cString(path)) === 0;
   }
 
   /** RLIMIT_NOFILE as [soft, hard]. */

@@ -5,7 +5,6 @@
  * `baton __check_state N ARGUMENT...` finds on descriptor N a socket (SOCK_SEQPACKET) for one answer
  * as JSON, and on N+1 a memfd with the state. Reports exactly one of `onPassed` and `onFailed`.
  */
-import { entersDirectory } from "../../platform/files/directory.ts";
 import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
@@ -80,7 +79,7 @@ export class Preflight {
   #spawn(control: Fd, state: Fd): number {
     const { processes } = this.platform;
     const { program, prefix, argv, env, directory } = this.options;
-    const moved = entersDirectory(processes, directory);
+    const moved = processes.entersDirectory(directory);
     try {
       return processes.spawn({
         path: this.#path,

@@ -4,7 +4,6 @@
  * Reports exactly one of `onServing` and `onFailed`. A new baton that is silent for too long has
  * failed; so has one that ends, says so, or cannot be executed.
  */
-import { entersDirectory } from "../../platform/files/directory.ts";
 import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
@@ -60,7 +59,7 @@ export class Successor {
     const text = new TextEncoder().encode(JSON.stringify(options.state));
     using state = descriptors.sealedMemfd("baton-handover", text);
     // It reads its arguments where this one read them, if that directory is still there.
-    const moved = entersDirectory(processes, options.directory);
+    const moved = processes.entersDirectory(options.directory);
     try {
       this.pid = processes.spawn({
         path: resolution.path,

@@ -1,0 +1,68 @@
+/**
+ * A Unix socket that listens at a path, which another process may take: `moveTo` puts it over what is there by rename(2),
+ * so that clients find one or the other and never none. Mode 0600: for its owner and root only.
+ */
+import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
+import type { Fd } from "../fd.ts";
+import type { Sockets } from "./sockets.ts";
+
+const MODE = 0o600;
+
+export interface UnixListenerOptions {
+  /** SOCK_STREAM, or SOCK_SEQPACKET. */
+  readonly type: "stream" | "packets";
+  readonly backlog: number;
+  readonly nonblocking: boolean;
+}
+
+export class UnixListener {
+  #path: string;
+  readonly #inode: number;
+
+  /** @param fd listens at `path`; owned */
+  constructor(readonly fd: Fd, path: string) {
+    this.#path = path;
+    this.#inode = statSync(path).ino;
+  }
+
+  /** Removes what is at `path`, and listens there. @throws {SystemCallError} */
+  static bind(sockets: Sockets, path: string, options: UnixListenerOptions): UnixListener {
+    const { type, backlog, nonblocking } = options;
+    rmSync(path, { force: true });
+    const fd = type === "stream"
+      ? sockets.stream("unix", { nonblocking })
+      : sockets.packets({ nonblocking });
+    try {
+      sockets.bindUnix(fd, path);
+      // Before it listens: until then the kernel refuses every client.
+      chmodSync(path, MODE);
+      sockets.listen(fd, backlog);
+      return new UnixListener(fd, path);
+    } catch (error) {
+      fd.close();
+      throw error;
+    }
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  /** False when the path was removed, or leads to another's socket. */
+  get isInPlace(): boolean {
+    return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
+  }
+
+  /** Over what is at `path`. Open connections stay open. */
+  moveTo(path: string): void {
+    renameSync(this.#path, path);
+    this.#path = path;
+  }
+
+  /** Removes the path too, unless it leads to another's socket. */
+  close(): void {
+    const { isInPlace } = this;
+    this.fd.close();
+    if (isInPlace) rmSync(this.#path, { force: true });
+  }
+}

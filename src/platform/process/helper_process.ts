@@ -1,0 +1,175 @@
+/**
+ * A helper: a child process that baton starts for one job and talks to over a socket pair. It is this very program under
+ * a hidden verb, or another version of it.
+ *
+ * On the descriptor behind those it is given, the helper finds its end of the socket (SOCK_SEQPACKET), and on the next
+ * one its plan, if it has one: JSON in a sealed memfd. Only `Symbol.dispose` reaps it.
+ */
+import type { Timer } from "../clock.ts";
+import type { Fd } from "../fd.ts";
+import { C } from "../libc/constants.ts";
+import type { Message } from "../network/passed_descriptors.ts";
+import type { Platform } from "../platform.ts";
+import type { Watch } from "../reactor.ts";
+import { helperEnvironment } from "./hidden_environment.ts";
+import { processTree } from "./proc.ts";
+
+/** Longest message from a helper. */
+export const HELPER_MESSAGE_LIMIT = 8192;
+
+/** What is executed. */
+export interface HelperProgram {
+  readonly path: string;
+  /** Its name, and all arguments in front of the verb. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Where it starts. If it is gone, or null: where this process is, which afterwards is "/" again. */
+  readonly directory: string | null;
+}
+
+export interface HelperOptions {
+  /** This very program by default. */
+  readonly program?: HelperProgram;
+  /** The hidden verb. The number of the control descriptor follows it. */
+  readonly verb?: string;
+  /** Behind the verb. */
+  readonly args?: readonly string[];
+  /** Become descriptors 0, 1, 2, ... of the helper. */
+  readonly descriptors: readonly (Fd | number)[];
+  /** Anything that JSON can hold. */
+  readonly plan?: unknown;
+  /** Become the descriptors behind the plan's. */
+  readonly further?: readonly Fd[];
+}
+
+export interface HelperEvents {
+  /** Owns the message's descriptors. */
+  readonly onMessage: (message: Message) => void;
+  /** The helper has closed its end. @param error set when messages of ours were unread: ECONNRESET */
+  readonly onClosed: (error: unknown) => void;
+}
+
+export class HelperProcess implements Disposable {
+  readonly pid: number;
+  readonly #control: Fd;
+  #events: HelperEvents | null = null;
+  #watch: Watch | null = null;
+  #deadline: Timer | null = null;
+
+  /** @throws {SystemCallError} when it cannot be started */
+  constructor(readonly platform: Platform, options: HelperOptions) {
+    const [ours, theirs] = platform.sockets.pair();
+    try {
+      using control = theirs;
+      this.pid = spawnHelper(platform, options, control);
+    } catch (error) {
+      ours.close();
+      throw error;
+    }
+    this.#control = ours;
+  }
+
+  /** @throws {SystemCallError} when the helper has ended, or does not read for as long as `awaitMessage` waited */
+  send(data: Uint8Array, fds: readonly Fd[] = []): void {
+    this.platform.descriptors.send(this.#control, data, fds);
+  }
+
+  /** Blocks. @throws {Error} when no message came in time, or the helper has closed its end */
+  awaitMessage(timeoutMs: number): Message {
+    const { sockets, descriptors } = this.platform;
+    sockets.setTimeouts(this.#control, timeoutMs);
+    const message = descriptors.receive(this.#control, HELPER_MESSAGE_LIMIT);
+    if (message === null) throw new Error(`no report within ${timeoutMs} ms`);
+    if (message.data.length === 0) throw new Error("it ended without a report");
+    return message;
+  }
+
+  /** From now on, messages and the end of the connection are delivered as they come. */
+  listen(events: HelperEvents): void {
+    this.#events = events;
+    this.#watch = this.platform.reactor.watch(this.#control, () => this.readMessages());
+  }
+
+  /** Delivers what has come. For when the helper's exit is known before its last message was read. */
+  readMessages(): void {
+    const { descriptors } = this.platform;
+    while (this.#control.isOpen) {
+      let message: Message | null;
+      try {
+        message = descriptors.receive(this.#control, HELPER_MESSAGE_LIMIT, C.MSG_DONTWAIT);
+      } catch (error) {
+        return this.#onClosed(error);
+      }
+      if (message === null) return this.#watch?.arm();
+      if (message.data.length === 0) return this.#onClosed(null);
+      this.#events?.onMessage(message);
+    }
+  }
+
+  #onClosed(error: unknown): void {
+    this.disconnect();
+    this.#events?.onClosed(error);
+  }
+
+  /** Replaces the deadline before it. */
+  setDeadline(delayMs: number, onExpired: () => void): void {
+    this.clearDeadline();
+    this.#deadline = this.platform.clock.after(delayMs, onExpired);
+  }
+
+  clearDeadline(): void {
+    this.#deadline?.cancel();
+    this.#deadline = null;
+  }
+
+  /** The helper reads the end of the connection, and nothing is delivered any more. */
+  disconnect(): void {
+    this.clearDeadline();
+    this.#watch?.cancel();
+    this.#control.close();
+  }
+
+  /** Kills the helper with everything that it has started, and disconnects. */
+  kill(): void {
+    for (const pid of processTree(this.pid)) this.platform.processes.signal(pid, C.SIGKILL);
+    this.disconnect();
+  }
+
+  /** Kills it, and waits until it is gone. */
+  [Symbol.dispose](): void {
+    const { libc } = this.platform;
+    this.kill();
+    libc.retry(() => libc.c.waitpid(this.pid, null, 0));
+  }
+}
+
+function spawnHelper(platform: Platform, options: HelperOptions, control: Fd): number {
+  const { descriptors, processes } = platform;
+  const { program = ownProgram(platform), verb, args = [], plan, further = [] } = options;
+  using memory = plan === undefined
+    ? null
+    : descriptors.sealedMemfd("baton-plan", new TextEncoder().encode(JSON.stringify(plan)));
+  const words = verb === undefined ? [] : [verb, String(options.descriptors.length)];
+  const { directory } = program;
+  const hasMoved = directory !== null && processes.entersDirectory(directory);
+  try {
+    return processes.spawn({
+      path: program.path,
+      argv: [...program.argv, ...words, ...args],
+      env: program.env,
+      descriptors: [
+        ...options.descriptors,
+        control,
+        ...(memory === null ? [] : [memory]),
+        ...further,
+      ],
+    });
+  } finally {
+    if (hasMoved) processes.changeDirectory("/");
+  }
+}
+
+function ownProgram({ runtime }: Platform): HelperProgram {
+  const [path = "", ...prefix] = runtime.selfCommand;
+  return { path, argv: ["baton", ...prefix], env: helperEnvironment(runtime), directory: null };
+}
