@@ -7,21 +7,21 @@
  */
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { Killable } from "../hooks/sequence.ts";
-import type { Output } from "../output/candidate_output.ts";
+import type { CandidateOutput } from "../output/candidate_output.ts";
 
 /** What stood in the way. */
 export interface Veto {
   readonly reason: string;
   /** What it printed; null: nothing was run. */
-  readonly output: Output | null;
+  readonly output: CandidateOutput | null;
 }
 
 /** Runs what stands at one place. `onDone` is called once, perhaps before this returns. */
-export type Passage = (onDone: (obstacle: Veto | null) => void) => Killable;
+export type AdmissionStep = (onDone: (obstacle: Veto | null) => void) => Killable;
 
 /** The candidate, as its entrance sees it. */
 export interface AdmissionCandidate {
-  readonly hasEnded: boolean;
+  readonly hasExited: boolean;
   fail(reason: string): void;
   failWithoutProcess(reason: string, status: number): void;
   readonly timers: { arm(timer: "ready", delayMs: number): void };
@@ -31,16 +31,16 @@ export interface AdmissionCandidate {
 export interface AdmissionOptions {
   /** It begins with its process, and anew after what stands before the switch. */
   readonly readyTimeoutMs: number;
-  readonly beforeStart: Passage;
+  readonly beforeStart: AdmissionStep;
   /** Null: nothing is asked. */
-  readonly beforeSwitch: Passage | null;
+  readonly beforeSwitch: AdmissionStep | null;
 }
 
 const ENDED: Veto = { reason: "it was ended before its process was started", output: null };
 
 export class Admission {
   /** What the command printed that stood in the way. */
-  lastWords: Output | null = null;
+  vetoOutput: CandidateOutput | null = null;
   #running: Killable | null = null;
   #isKilled = false;
   #isAdmitted = false;
@@ -54,13 +54,13 @@ export class Admission {
   }
 
   /** @param start starts its process */
-  open(start: () => void): void {
+  begin(start: () => void): void {
     const { entrant } = this;
     this.#pass(this.options.beforeStart, (obstacle) => {
-      if (entrant.hasEnded) return;
+      if (entrant.hasExited) return;
       const failure = this.#isKilled ? ENDED : obstacle;
       if (failure !== null) {
-        this.lastWords = failure.output;
+        this.vetoOutput = failure.output;
         return entrant.failWithoutProcess(failure.reason, EXIT_NEW_GENERATION_FAILED);
       }
       entrant.timers.arm("ready", this.options.readyTimeoutMs);
@@ -74,9 +74,9 @@ export class Admission {
     if (this.#isAdmitted || beforeSwitch === null) return true;
     if (this.isBusy) return false;
     this.#pass(beforeSwitch, (obstacle) => {
-      if (this.entrant.hasEnded || this.#isKilled) return;
+      if (this.entrant.hasExited || this.#isKilled) return;
       if (obstacle !== null) {
-        this.lastWords = obstacle.output;
+        this.vetoOutput = obstacle.output;
         return this.entrant.fail(obstacle.reason);
       }
       this.#isAdmitted = true;
@@ -87,7 +87,7 @@ export class Admission {
     return false;
   }
 
-  #pass(passage: Passage, then: (obstacle: Veto | null) => void): void {
+  #pass(passage: AdmissionStep, then: (obstacle: Veto | null) => void): void {
     this.#isAsking = true;
     let isOver = false;
     const running = passage((obstacle) => {

@@ -16,13 +16,13 @@ import { Workers } from "../process/workers.ts";
 export interface AdoptingGeneration {
   readonly context: RunningContext;
   readonly epoch: number;
-  readonly heirOf: number | null;
+  readonly replacementOf: number | null;
   readonly pid: number | null;
   readonly facts: GenerationFacts;
   /** What may have been the reason if it fails. */
   readonly hints: string[];
   readonly gate: Gate;
-  readonly process: ServerProcess | null;
+  readonly server: ServerProcess | null;
   processes(): number[];
   checkGate(): void;
   answer(notify: Fd, notification: Notification): void;
@@ -41,7 +41,7 @@ export class AdoptTarget implements ListenerOwner {
   }
 
   get heirOf(): number | null {
-    return this.generation.heirOf;
+    return this.generation.replacementOf;
   }
 
   get isSettled(): boolean {
@@ -89,7 +89,7 @@ export class AdoptTarget implements ListenerOwner {
   }
 
   onListening(group: Group, caller: Caller): void {
-    const { context, gate, facts, process: server } = this.generation;
+    const { context, gate, facts, server: server } = this.generation;
     context.log(`generation ${this.epoch} listens at ${group.text}`);
     if (caller.pid !== this.generation.pid) this.#workers.watch(caller.pid);
     context.dispatch({ kind: "listening", epoch: this.epoch });

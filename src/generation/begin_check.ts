@@ -14,12 +14,12 @@ import type { CheckOutcome } from "../health/monitor.ts";
 import { RedisDialogue } from "../health/redis_dialogue.ts";
 import { TcpDialogue } from "../health/tcp_dialogue.ts";
 import { withoutStale } from "../platform/process/environment.ts";
-import { type ProbeWay, wayTo } from "./probe_route.ts";
+import { type ProbeRoute, routeTo } from "./probe_route.ts";
 
 const EXPECTED = [{ from: 200, to: 200 }];
 
 /** What a check is about. */
-export interface Subject {
+export interface CheckTarget {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly pid: number | null;
@@ -35,7 +35,7 @@ export interface CheckRequest {
 }
 
 /** @returns null: there is nobody to ask yet, or nobody who can be told from another */
-export function beginCheck(subject: Subject, request: CheckRequest): Attempt | null {
+export function beginCheck(subject: CheckTarget, request: CheckRequest): Attempt | null {
   const { context, epoch } = subject;
   const { spec, onResult } = request;
   const { config, platform } = context;
@@ -45,13 +45,13 @@ export function beginCheck(subject: Subject, request: CheckRequest): Attempt | n
       ...{ command: spec.command, timeoutMs, onResult },
       directory: config.cwd ?? "/",
       env: commandEnvironment(subject, request.isLive),
-      onStarted: (pid, onEnd) => context.children.addStranger(pid, onEnd),
+      onStarted: (pid, onEnd) => context.children.addHelper(pid, onEnd),
     });
   }
-  const way = wayTo(platform, context.listeners, { epoch, port: spec.port });
+  const way = routeTo(platform, context.listeners, { epoch, port: spec.port });
   if (way === null) return null;
-  if (request.isLive && (way.mustIdentify || way.isBarred)) return null;
-  if (way.isBarred) {
+  if (request.isLive && (way.mustIdentify || way.isSteeredElsewhere)) return null;
+  if (way.isSteeredElsewhere) {
     request.onImpossible(
       `${spec.text}: in a takeover the old baton steers until the switch, and no check of ours can ` +
         `reach the new generation at ${way.text}: use exec, notify, fd or log for --ready here`,
@@ -71,7 +71,7 @@ export function beginCheck(subject: Subject, request: CheckRequest): Attempt | n
 
 function dialogueFor(
   spec: NetworkCheck,
-  { config, epoch, way }: { config: Config; epoch: number; way: ProbeWay },
+  { config, epoch, way }: { config: Config; epoch: number; way: ProbeRoute },
 ): Dialogue {
   const host = config.checkHost ?? way.text;
   switch (spec.kind) {
@@ -100,7 +100,7 @@ function dialogueFor(
 }
 
 /** Without BATON_EPOCH, by which processes of a generation are known (children.ts). */
-function commandEnvironment({ context, epoch, pid }: Subject, isLive: boolean) {
+function commandEnvironment({ context, epoch, pid }: CheckTarget, isLive: boolean) {
   const { config, platform } = context;
   const given = platform.runtime.env();
   const env = serverEnvironment(given, [], epoch);

@@ -28,13 +28,13 @@ export function capturedStreams(
 interface Printing {
   readonly facts: Pick<GenerationFacts, "handedOver">;
   readonly context: Pick<RunningContext, "config" | "platform">;
-  readonly entrance: Pick<Admission, "lastWords"> | null;
-  readonly process: ServerProcess | null;
+  readonly admission: Pick<Admission, "vetoOutput"> | null;
+  readonly server: ServerProcess | null;
 }
 
 /** A generation that has a process, or has had one: what it prints does not come through baton, or does no longer. */
-export function printsDirectly({ facts, context, entrance, process }: Printing): boolean {
-  if ((entrance?.lastWords ?? null) !== null || process === null) return false;
+export function printsDirectly({ facts, context, admission: entrance, server: process }: Printing): boolean {
+  if ((entrance?.vetoOutput ?? null) !== null || process === null) return false;
   return facts.handedOver || context.config.output === "direct" ||
     capturedStreams(context).length < STREAMS.length;
 }

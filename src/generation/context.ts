@@ -13,7 +13,7 @@ import type { GenerationRecord } from "../succession/state/resume_state.ts";
 import type { Children } from "../process/children.ts";
 import type { Foreground } from "../process/foreground.ts";
 import type { Journal } from "../succession/state/journal.ts";
-import type { Remnants } from "./remnants.ts";
+import type { Leftovers } from "./remnants.ts";
 import type { ServerResumption } from "../process/server_process.ts";
 
 /** What all generations share. */
@@ -30,7 +30,7 @@ export interface RunningContext {
   /** Null: connections that clients keep open stay where they are (--keep-alive leave). */
   readonly migration: Migration | null;
   readonly journal: Journal;
-  readonly remnants: Remnants;
+  readonly leftovers: Leftovers;
   readonly dispatch: (event: ServiceEvent) => void;
   readonly log: (message: string) => void;
   /** The same for what somebody must see to. */

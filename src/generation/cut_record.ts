@@ -48,7 +48,7 @@ export class CutRecord {
   }
 
   /** A process that has outlived the signal has these open, and may finish with them. @returns how many were counted */
-  spare(inodes: Iterable<number>): number {
+  uncount(inodes: Iterable<number>): number {
     let spared = 0;
     for (const inode of inodes) {
       const as = this.#counted.get(inode);

@@ -72,7 +72,7 @@ export class Gate {
     return (this.ready === "notify" || proves) && !demandsListening;
   }
 
-  whyLate(readyTimeoutMs: number, hints: readonly string[]): string {
+  timeoutReason(readyTimeoutMs: number, hints: readonly string[]): string {
     const reasons = [this.explanation, ...hints].join("; ");
     return `not ready within ${readyTimeoutMs / 1000} s: ${reasons}`;
   }

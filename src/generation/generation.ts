@@ -14,7 +14,7 @@ import { builtInGate, Gate } from "./gate.ts";
 import { GenerationHealth } from "./generation_health.ts";
 import type { GenerationHandle, Losses } from "./handle.ts";
 import { LeaderExitSteps } from "./leader_exit_steps.ts";
-import type { Output } from "../output/candidate_output.ts";
+import type { CandidateOutput } from "../output/candidate_output.ts";
 import { ServerProcess } from "../process/server_process.ts";
 import type { CheckView } from "../report/snapshot.ts";
 import { Stopping } from "./stopping.ts";
@@ -25,17 +25,17 @@ export class RunningGeneration implements GenerationHandle {
   startedAt = new Date();
   readonly gate: Gate;
   readonly health: GenerationHealth;
-  heirOf: number | null;
-  process: ServerProcess | null = null;
+  replacementOf: number | null;
+  server: ServerProcess | null = null;
   /** What has happened to it that its processes do not show. */
   readonly facts: GenerationFacts = { ...NO_FACTS };
   notify: NotifyServer | null = null;
-  entrance: Admission | null = null;
-  hasEnded = false;
+  admission: Admission | null = null;
+  hasExited = false;
   readonly hints: string[] = [];
   readonly timers: Timers<GenerationTimer>;
   #acceptors: AcceptWatch | null = null;
-  readonly tenancy: AdoptTarget;
+  readonly adoptTarget: AdoptTarget;
   readonly #stopping: Stopping;
   readonly #leaving: LeaderExitSteps;
 
@@ -44,7 +44,7 @@ export class RunningGeneration implements GenerationHandle {
     readonly epoch: number,
     options: { heirOf: number | null; wantsNotification: boolean },
   ) {
-    this.heirOf = options.heirOf;
+    this.replacementOf = options.heirOf;
     const { config, listeners, platform } = context;
     this.timers = new Timers(platform.clock, (timer) => this.#onTimer(timer));
     this.health = new GenerationHealth(this);
@@ -52,7 +52,7 @@ export class RunningGeneration implements GenerationHandle {
     this.gate = new Gate(epoch, ready, listeners, options.wantsNotification, this.health);
     this.#stopping = new Stopping(this);
     this.#leaving = new LeaderExitSteps(this, this.#stopping, (exit) => this.#end(exit));
-    this.tenancy = new AdoptTarget(this);
+    this.adoptTarget = new AdoptTarget(this);
   }
 
   get notified(): boolean {
@@ -69,7 +69,7 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   get takesConnections(): boolean {
-    const filter = this.process?.filter ?? null;
+    const filter = this.server?.filter ?? null;
     return this.facts.takesConnections && filter !== null &&
       this.context.platform.seccomp.canAnswerWithDescriptor(filter);
   }
@@ -78,16 +78,16 @@ export class RunningGeneration implements GenerationHandle {
     return this.health.views;
   }
 
-  get output(): Output | null {
-    return this.entrance?.lastWords ?? this.process?.output ?? null;
+  get output(): CandidateOutput | null {
+    return this.admission?.vetoOutput ?? this.server?.output ?? null;
   }
 
   onStrayReaped(): void {
-    this.process?.onStrayReaped();
+    this.server?.onDescendantExit();
   }
 
   get pid(): number | null {
-    return this.process?.pid ?? null;
+    return this.server?.pid ?? null;
   }
 
   /** It writes to baton's own descriptors: what it prints is not seen here any more. */
@@ -102,13 +102,13 @@ export class RunningGeneration implements GenerationHandle {
     const server = this.#serverProcess();
     server.start({
       plan: options.plan,
-      stdin: context.foreground.inputFor(options.isAlone),
+      stdin: context.foreground.stdinFor(options.isAlone),
       captured: capturedStreams(context, options.members.length),
       members: options.members.map((member) => member.heldUntilRetired),
       ready: this.health.openPipe(),
     });
-    this.process = server;
-    this.health.startGate();
+    this.server = server;
+    this.health.startGateChecks();
     this.#acceptors = new AcceptWatch(context.platform, {
       members: options.members,
       processes: () => this.processes(),
@@ -116,7 +116,7 @@ export class RunningGeneration implements GenerationHandle {
         context.dispatch({ kind: "listening", epoch: this.epoch });
         this.checkGate();
       },
-      isOver: () => this.gate.isListening || this.gate.isPassed || this.hasEnded,
+      isOver: () => this.gate.isListening || this.gate.isPassed || this.hasExited,
     });
   }
 
@@ -127,11 +127,11 @@ export class RunningGeneration implements GenerationHandle {
     this.startedAt = new Date(record.startedAt);
     this.gate.notified = record.notified;
     this.openNotify(notifyPath, notify);
-    this.process = this.#serverProcess();
+    this.server = this.#serverProcess();
     const { pid: leader, startTime, exitStatus } = record;
-    this.process.resume({ pid: leader, startTime, exitStatus, ...parts });
+    this.server.resume({ pid: leader, startTime, exitStatus, ...parts });
     if (parts.isForeign) return;
-    this.tenancy.watchWorkers();
+    this.adoptTarget.watchWorkers();
     this.#leaving.resume();
   }
 
@@ -151,15 +151,15 @@ export class RunningGeneration implements GenerationHandle {
     const { journal, adopter, migration } = this.context;
     journal.during(this.epoch, notification, () => {
       if (migration?.handle(notify, notification)) return true;
-      return adopter.handle(notify, notification, this.tenancy);
+      return adopter.handle(notify, notification, this.adoptTarget);
     });
   }
 
   /** Another baton was killed: finds out what has happened since. */
   catchUp(): void {
-    this.process?.catchUp();
+    this.server?.catchUp();
     this.#leaving.resume();
-    this.tenancy.watchWorkers();
+    this.adoptTarget.watchWorkers();
     // That one may have held its connections back.
     this.context.migration?.letAllIn(() => this.processes());
   }
@@ -183,7 +183,7 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   processes(): number[] {
-    return this.process?.processes() ?? [];
+    return this.server?.processes() ?? [];
   }
 
   #onNotify(variables: ReadonlyMap<string, string>): void {
@@ -194,9 +194,9 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   checkGate(): void {
-    this.health.poke();
-    if (!this.gate.isPassed || this.entrance?.admits() === false) return;
-    this.health.onPassed();
+    this.health.checkNow();
+    if (!this.gate.isPassed || this.admission?.admits() === false) return;
+    this.health.onGatePassed();
     this.context.dispatch({ kind: "ready", epoch: this.epoch });
   }
 
@@ -216,10 +216,10 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   #end(exit: ExitReport): void {
-    if (this.hasEnded) return;
-    this.hasEnded = true;
+    if (this.hasExited) return;
+    this.hasExited = true;
     this.health.stop();
-    this.entrance?.kill();
+    this.admission?.kill();
     this.#stopping.cancel();
     this.#acceptors?.close();
     this.notify?.close();
@@ -228,17 +228,17 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   /** Its process descriptors are not needed any more: all processes have ended. */
-  close(): void {
-    if (this.#leaving.whenRestGone(() => this.close())) return;
+  retire(): void {
+    if (this.#leaving.whenRestGone(() => this.retire())) return;
     this.timers.clear();
     this.health.close();
-    this.tenancy.close();
-    this.process?.close();
+    this.adoptTarget.close();
+    this.server?.close();
     this.context.journal.forget(this.epoch);
   }
 
-  glance(): void {
-    this.#stopping.glance();
+  noteConnections(): void {
+    this.#stopping.noteConnections();
   }
 
   stopTimeMs(drainMs: number): number {
@@ -247,34 +247,34 @@ export class RunningGeneration implements GenerationHandle {
 
   beginDrain(stopping: boolean, heir: GenerationHandle | null): void {
     this.health.stop();
-    this.#stopping.drain(stopping, heir?.takesConnections ?? false);
+    this.#stopping.beginDrain(stopping, heir?.takesConnections ?? false);
   }
 
-  endLiveness(): void {
-    this.health.endLive();
+  stopLiveChecks(): void {
+    this.health.stopLiveChecks();
   }
 
-  endDrain(): void {
-    this.#stopping.endDrain();
-    this.health.startLive();
+  resumeServing(): void {
+    this.#stopping.resumeServing();
+    this.health.startLiveChecks();
   }
 
   signalStop(): void {
-    this.#stopping.signal();
+    this.#stopping.signalStop();
   }
 
   kill(isOverdue = false): void {
     const isEmpty = this.processes().length === 0;
-    if (this.hasEnded && (isEmpty || this.#leaving.isFollowed)) return;
-    if (this.entrance?.kill() && this.process === null) return;
+    if (this.hasExited && (isEmpty || this.#leaving.isFollowed)) return;
+    if (this.admission?.kill() && this.server === null) return;
     this.#stopping.kill(isOverdue);
     // Nothing that we can see is left of it: waiting for more would be waiting for ever.
     if (isEmpty) this.#leaving.onGone();
   }
 
   /** Passes a signal on that has nothing to do with baton (USR1). */
-  forward(signal: number): void {
-    this.process?.signal(signal);
+  forwardSignal(signal: number): void {
+    this.server?.signal(signal);
   }
 
   #onTimer(timer: GenerationTimer): void {
@@ -282,16 +282,16 @@ export class RunningGeneration implements GenerationHandle {
     switch (timer) {
       case "ready": {
         // What runs there has a time-out of its own, and this one begins anew after it.
-        if (this.entrance?.isBusy) return;
+        if (this.admission?.isBusy) return;
         // Somebody sits at it: a shell, a debugger.
         if (this.context.foreground.isHeldBy(this.pid ?? 0)) return;
-        return this.fail(this.gate.whyLate(this.context.config.readyTimeoutMs, this.hints));
+        return this.fail(this.gate.timeoutReason(this.context.config.readyTimeoutMs, this.hints));
       }
       case "bake":
         return this.context.dispatch({ kind: "bake_elapsed", epoch });
       case "health":
-        this.tenancy.settle();
-        this.process?.remember();
+        this.adoptTarget.settle();
+        this.server?.remember();
         return this.context.dispatch({ kind: "healthy", epoch });
       default:
         return this.context.dispatch({ kind: `${timer}_timed_out`, epoch });

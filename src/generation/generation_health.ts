@@ -10,8 +10,8 @@ import { LogLine } from "../health/log_line.ts";
 import { type Health, latestText, TRUSTED, UNKNOWN } from "../health/monitor.ts";
 import { ReadyPipe } from "../health/ready_pipe.ts";
 import type { Fd } from "../platform/fd.ts";
-import { beginCheck, type Subject } from "./begin_check.ts";
-import type { Output } from "../output/candidate_output.ts";
+import { beginCheck, type CheckTarget } from "./begin_check.ts";
+import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { CheckView } from "../report/snapshot.ts";
 
 /** What else is asked of a candidate (generation_health.ts). */
@@ -26,8 +26,8 @@ export interface GateChecks {
 }
 
 /** What the health needs of its generation. */
-export interface CheckedGeneration extends Subject {
-  readonly output: Output | null;
+export interface CheckedGeneration extends CheckTarget {
+  readonly output: CandidateOutput | null;
   checkGate(): void;
   fail(reason: string): void;
   /** What is asked of it while it serves is not answered any more. */
@@ -69,7 +69,7 @@ export class GenerationHealth implements GateChecks {
   }
 
   /** Its process starts. */
-  startGate(): void {
+  startGateChecks(): void {
     this.#phase = "gate";
     const { output } = this.generation;
     if (this.#logLines.length > 0 && output !== null) {
@@ -86,21 +86,21 @@ export class GenerationHealth implements GateChecks {
   }
 
   /** Something has changed: it may listen now. */
-  poke(): void {
+  checkNow(): void {
     if (this.#phase === "gate") this.#ready.forEach((loop) => loop.poke());
   }
 
   /** Its gate. Told again whenever something of it has changed since. */
-  onPassed(): void {
+  onGatePassed(): void {
     if (this.#phase !== "gate") return;
     this.#ready.forEach((loop) => loop.stop());
     const { output } = this.generation;
     if (output !== null) output.onBytes = null;
-    this.startLive();
+    this.startLiveChecks();
   }
 
   /** It serves, perhaps again. */
-  startLive(): void {
+  startLiveChecks(): void {
     if (this.#phase === "live") return;
     this.#phase = "live";
     for (const loop of this.#live) {
@@ -110,7 +110,7 @@ export class GenerationHealth implements GateChecks {
     }
   }
 
-  endLive(): void {
+  stopLiveChecks(): void {
     if (this.#phase === "live") this.stop();
   }
 

@@ -2,7 +2,7 @@
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { Tracks } from "../drain/connections.ts";
 import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
-import type { Output } from "../output/candidate_output.ts";
+import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { CheckView } from "../report/snapshot.ts";
 
 /** What has become of its connections. */
@@ -23,7 +23,7 @@ export interface GenerationHandle {
   /** Leading process, null when there is none. */
   readonly pid: number | null;
   /** Crashed generation whose members it may take over. */
-  heirOf: number | null;
+  replacementOf: number | null;
   /** It has sent READY=1. */
   readonly notified: boolean;
   readonly losses: Losses;
@@ -38,24 +38,24 @@ export interface GenerationHandle {
     /** If it is armed, it fires after this time at the latest. */
     limit(timer: GenerationTimer, delayMs: number): void;
   };
-  readonly output: Output | null;
+  readonly output: CandidateOutput | null;
   /** What it prints does not come through `output` (any more). */
   readonly outputIsDirect: boolean;
   /** From the stop signal to KILL. @param drainMs what its drain may take */
   stopTimeMs(drainMs: number): number;
   processes(): number[];
   /** Its --live checks are over. */
-  endLiveness(): void;
+  stopLiveChecks(): void;
   onStrayReaped(): void;
   /** Its successor is being started: looks at what it has. */
-  glance(): void;
+  noteConnections(): void;
   /** @param heir serves now, and is ours; null: another baton's, or nobody */
   beginDrain(stopping: boolean, heir: GenerationHandle | null): void;
   /** It serves again. */
-  endDrain(): void;
+  resumeServing(): void;
   signalStop(): void;
   /** @param isOverdue whom it meets is said */
   kill(isOverdue?: boolean): void;
-  forward(signal: number): void;
-  close(): void;
+  forwardSignal(signal: number): void;
+  retire(): void;
 }

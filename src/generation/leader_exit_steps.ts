@@ -7,7 +7,7 @@ import { leaderExit } from "./leader_exit.ts";
 import { reportExit } from "../report/exit_report.ts";
 import type { Gate } from "./gate.ts";
 import { describeVictims, type KilledProcess } from "../report/killed_processes.ts";
-import { LeftProcesses } from "./left_processes.ts";
+import { LeftoverSignals } from "./left_processes.ts";
 import type { ServerProcess } from "../process/server_process.ts";
 import type { StopPolicy } from "./stop_policy.ts";
 import type { Stopping } from "./stopping.ts";
@@ -19,13 +19,13 @@ export interface ExitingGeneration {
   readonly facts: GenerationFacts;
   readonly hints: readonly string[];
   readonly gate: Gate;
-  readonly process: ServerProcess | null;
+  readonly server: ServerProcess | null;
   processes(): number[];
   readonly timers: { limit(timer: "stop", delayMs: number): void };
 }
 
 export class LeaderExitSteps {
-  readonly #rest: LeftProcesses;
+  readonly #rest: LeftoverSignals;
   #onRestGone: (() => void) | null = null;
   readonly #onEnd: (exit: ExitReport) => void;
   readonly policy: StopPolicy;
@@ -38,7 +38,7 @@ export class LeaderExitSteps {
   ) {
     const { platform, config, listeners } = generation.context;
     this.policy = stopping.policy;
-    this.#rest = new LeftProcesses({
+    this.#rest = new LeftoverSignals({
       ...{ platform, config, policy: this.policy },
       ports: () => listeners,
       processes: () => generation.processes(),
@@ -54,10 +54,10 @@ export class LeaderExitSteps {
   }
 
   onExit(status: ExitStatus, lingering: number): void {
-    const { facts, epoch, context, process: server } = this.generation;
+    const { facts, epoch, context, server: server } = this.generation;
     const { stopSignal } = this.policy;
     const killed = server?.wasKilled ?? false;
-    this.#hadTerminal = context.foreground.leaves(server?.pid ?? 0);
+    this.#hadTerminal = context.foreground.onLeaderExit(server?.pid ?? 0);
     const serves = this.#serves() && !this.#hadTerminal;
     switch (leaderExit({ status, lingering, facts, stopSignal, serves, killed })) {
       case "ended":
@@ -95,7 +95,7 @@ export class LeaderExitSteps {
   /** Its end is known; what it leaves is told to end too, and followed until it has. */
   #leaveRest(): void {
     const { context, epoch } = this.generation;
-    const { remnants, config, logError } = context;
+    const { leftovers: remnants, config, logError } = context;
     const sinceMs = performance.now();
     this.#rest.tell(false);
     this.#onRestGone = () => {};
@@ -116,7 +116,7 @@ export class LeaderExitSteps {
   }
 
   #killRest(sinceMs: number): KilledProcess[] {
-    const { epoch, process: server } = this.generation;
+    const { epoch, server: server } = this.generation;
     const afterMs = performance.now() - sinceMs;
     const killed = describeVictims(epoch, this.generation.processes(), afterMs);
     server?.kill();
@@ -142,13 +142,13 @@ export class LeaderExitSteps {
 
   /** It goes on in another baton, which may have been started in the middle of this. */
   resume(): void {
-    const { facts, process: server } = this.generation;
+    const { facts, server: server } = this.generation;
     if (server?.exitStatus && facts.stopSent && !facts.stopTold) this.#tellRest(true);
   }
 
   /** The last of its processes is gone. */
   onGone(): void {
-    const status = this.generation.process?.exitStatus;
+    const status = this.generation.server?.exitStatus;
     if (status) this.#onEnd(this.#report(status));
   }
 

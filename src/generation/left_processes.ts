@@ -26,7 +26,7 @@ export interface LeftProcessesOwner {
   onTold(): void;
 }
 
-export class LeftProcesses {
+export class LeftoverSignals {
   readonly #told = new Set<number>();
   #patientUntilMs = 0;
   #wasPatient = false;

@@ -14,23 +14,23 @@ import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { NOBODY } from "../steering/member.ts";
 
-export interface ProbeWay extends Way {
+export interface ProbeRoute extends Way {
   /** "127.0.0.1:8080" */
   readonly text: string;
   readonly mustIdentify: boolean;
   /** Another baton steers. */
-  readonly isBarred: boolean;
+  readonly isSteeredElsewhere: boolean;
 }
 
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
 const MAPPED = "::ffff:";
 
 /** @param port null: the first listener of the service @returns null: it does not listen there yet */
-export function wayTo(
+export function routeTo(
   platform: Platform,
   listeners: Listeners,
   { epoch, port }: { epoch: number; port: number | null },
-): ProbeWay | null {
+): ProbeRoute | null {
   const named = listeners.groups.filter(({ address }) => port === null || address.port === port);
   const meant = named.find((group) => listeners.isOfService(group)) ??
     named.find((group) => group.membersOf(epoch).length > 0);
@@ -44,7 +44,7 @@ export function wayTo(
     source: { ...host, port: 0 },
     target: host,
     mustIdentify: group.isShared && others(group, epoch),
-    isBarred: group.hold === "order and program",
+    isSteeredElsewhere: group.hold === "order and program",
     stream: () => group.network?.stream(host.family) ?? platform.sockets.stream(host.family),
     lead: (from) => {
       if (group.isShared) return;

@@ -5,7 +5,7 @@
 import { type KilledProcess, killedText } from "../report/killed_processes.ts";
 
 /** One generation's. */
-export interface Remnant {
+export interface Leftover {
   readonly epoch: number;
   processes(): number[];
   /** KILL for all. @returns whom it met */
@@ -14,19 +14,19 @@ export interface Remnant {
   onGone(): void;
 }
 
-export class Remnants {
-  readonly #all = new Map<Remnant, ReturnType<typeof setTimeout>>();
+export class Leftovers {
+  readonly #all = new Map<Leftover, ReturnType<typeof setTimeout>>();
   #waiting: (() => void)[] = [];
   /** Processes that had to be killed since this was last emptied, of all generations. */
   readonly killed: KilledProcess[] = [];
 
   /** @param stopTimeMs from now to KILL */
-  add(remnant: Remnant, stopTimeMs: number, log: (text: string) => void): void {
+  add(remnant: Leftover, stopTimeMs: number, log: (text: string) => void): void {
     this.#all.set(remnant, setTimeout(() => this.#kill(remnant, log), stopTimeMs));
     this.check();
   }
 
-  #kill(remnant: Remnant, log: (text: string) => void): void {
+  #kill(remnant: Leftover, log: (text: string) => void): void {
     const killed = remnant.kill();
     this.killed.push(...killed);
     if (killed.length > 0) log(`generation ${remnant.epoch}: ${killedText(killed)}`);

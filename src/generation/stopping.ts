@@ -20,7 +20,7 @@ export interface Stoppable {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly facts: GenerationFacts;
-  readonly process: ServerProcess | null;
+  readonly server: ServerProcess | null;
   readonly timers?: Pick<Timers<GenerationTimer>, "dueAtMs">;
   processes(): number[];
 }
@@ -49,7 +49,7 @@ export class Stopping {
   }
 
   /** A first look, while its successor starts: what has moved on a connection until the drain begins is known then. */
-  glance(): void {
+  noteConnections(): void {
     const { platform, listeners } = this.generation.context;
     try {
       this.#tracks.note(new SocketTable(platform, listeners).sockets, performance.now());
@@ -77,7 +77,7 @@ export class Stopping {
   }
 
   /** It serves again. */
-  endDrain(): void {
+  resumeServing(): void {
     this.cancel();
     this.#seen.clear();
     this.#drain = null;
@@ -88,7 +88,7 @@ export class Stopping {
    * Also once more, when it was needed beside its successor.
    * @param heirTakes what clients keep open can be given to the generation that serves now
    */
-  drain(isLast: boolean, heirTakes: boolean): void {
+  beginDrain(isLast: boolean, heirTakes: boolean): void {
     const { context, epoch } = this.generation;
     const { listeners } = context;
     this.cancel();
@@ -193,10 +193,10 @@ export class Stopping {
     facts.kept = { ...kept, moved: kept.moved - 1, left: kept.left + 1 };
   }
 
-  signal(): void {
+  signalStop(): void {
     // The drain time is over: whoever is between two requests now is on the way before the signal.
     this.#mover?.commit();
-    const { facts, process: server } = this.generation;
+    const { facts, server: server } = this.generation;
     // A server that is known to finish its requests may still do so; another one cuts them now.
     const isCut = !this.policy.finishesRequests;
     facts.stopSent = true;
@@ -208,7 +208,7 @@ export class Stopping {
   /** @param isOverdue it had its time, or somebody insists: whom it meets is said */
   kill(isOverdue = false): void {
     this.cancel();
-    const { facts, process: server } = this.generation;
+    const { facts, server: server } = this.generation;
     if (isOverdue) this.#sayKilled();
     const isCut = this.policy.finishesRequests || !facts.stopSent || this.#hasSpared;
     this.#cutBy(isCut, () => server?.kill());
@@ -219,7 +219,7 @@ export class Stopping {
     const { context: { platform, listeners } } = this.generation;
     try {
       const open = new SocketTable(platform, listeners).connectionsOf(this.generation.processes());
-      this.#hasSpared = this.#record.spare(open.map(({ inode }) => inode)) > 0;
+      this.#hasSpared = this.#record.uncount(open.map(({ inode }) => inode)) > 0;
     } catch (error) {
       // A look that fails is no news.
       if (!(error instanceof SystemCallError)) throw error;
@@ -236,7 +236,7 @@ export class Stopping {
     const afterMs = this.#signalledAtMs === null ? null : performance.now() - this.#signalledAtMs;
     const killed = describeVictims(epoch, this.generation.processes(), afterMs);
     if (killed.length === 0) return;
-    context.remnants.killed.push(...killed);
+    context.leftovers.killed.push(...killed);
     context.logError(`generation ${epoch}: ${killedText(killed)}`);
   }
 

@@ -8,7 +8,7 @@ export interface Killable {
   kill(): void;
 }
 
-export interface Failure<Step, Output> {
+export interface CommandFailure<Step, Output> {
   readonly step: Step;
   readonly end: CommandEnd;
   readonly output: Output;
@@ -19,9 +19,9 @@ export interface SequenceOptions<Step, Output> {
   start(step: Step, onEnd: (end: CommandEnd, output: Output) => void): Killable;
   /** A failing step ends it; else the others are gone on with, and each failure is told. */
   readonly stopsAtFailure: boolean;
-  onFailure(failure: Failure<Step, Output>): void;
+  onFailure(failure: CommandFailure<Step, Output>): void;
   /** Nothing of it runs any more. @param failed the first failure */
-  onDone(failed: Failure<Step, Output> | null): void;
+  onDone(failed: CommandFailure<Step, Output> | null): void;
 }
 
 /** @returns whether a command has done what it was to do */
@@ -33,7 +33,7 @@ export class Sequence<Step, Output extends CommandOutput> implements Killable {
   #current: Killable | null = null;
   #next = 0;
   #killed = false;
-  #failed: Failure<Step, Output> | null = null;
+  #failed: CommandFailure<Step, Output> | null = null;
 
   constructor(readonly options: SequenceOptions<Step, Output>) {}
 
@@ -55,7 +55,7 @@ export class Sequence<Step, Output extends CommandOutput> implements Killable {
     if (!isOver) this.#current = started;
   }
 
-  #onEnd(outcome: Failure<Step, Output>): void {
+  #onEnd(outcome: CommandFailure<Step, Output>): void {
     const { stopsAtFailure, onFailure, onDone } = this.options;
     if (!succeeded(outcome.end)) {
       this.#failed ??= outcome;

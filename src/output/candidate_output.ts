@@ -69,7 +69,7 @@ interface Waiting {
   readonly pid: number;
 }
 
-export class Output {
+export class CandidateOutput {
   readonly tail = new Tail();
   readonly #streams: OutputStream[] = [];
   /** Looks at what comes, while somebody does: until then the server's descriptors stay the pipes. */
@@ -134,7 +134,7 @@ export class Output {
    */
   resume(target: number, read: Fd, inHand: Uint8Array): void {
     const stream = this.#follow(target, read, false);
-    if (inHand.length > 0) stream.begin(inHand);
+    if (inHand.length > 0) stream.replay(inHand);
   }
 
   /**
@@ -155,7 +155,7 @@ export class Output {
 
   #replace(stream: OutputStream, { notify, id, pid }: Waiting, isPressing: boolean): boolean {
     const ends = this.#replaceable(stream, pid, isPressing);
-    if (ends.length === 0 || !stream.empty()) return false;
+    if (ends.length === 0 || !stream.forwardAll()) return false;
     for (const { number, closeOnExec } of ends) {
       this.platform.seccomp.replaceDescriptor(notify, id, {
         source: stream.own,
@@ -164,7 +164,7 @@ export class Output {
       });
     }
     // Other threads may have printed meanwhile.
-    stream.empty();
+    stream.forwardAll();
     return true;
   }
 
@@ -187,7 +187,7 @@ export class Output {
     if (epollWatchedInodes(pid).has(Number(inode) >>> 0)) return [];
     const isNonblocking = ends.some((end) => end.isNonblocking);
     // After this everything is known that any write so far has left in the pipe.
-    if (!stream.empty()) return [];
+    if (!stream.forwardAll()) return [];
     if (isNonblocking && !stream.leadsToPipe && !stream.wasNeverFull) return [];
     // With one thread, which waits, nothing can be printed now, and no number can come to mean another file.
     if (countThreads(pid) === 1) return ends;

@@ -72,7 +72,7 @@ export class OutputStream {
     this.own = descriptors.duplicate(this.target);
     let to: OwnOutput | null = null;
     try {
-      to = OwnOutputs.of(platform).obtain(this.target, this.own);
+      to = OwnOutputs.of(platform).acquire(this.target, this.own);
       this.#watch = reactor.watch(this.read, () => this.#forward());
     } catch (error) {
       to?.release();
@@ -97,7 +97,7 @@ export class OutputStream {
   }
 
   /** What another baton had in hand comes first. */
-  begin(bytes: Uint8Array): void {
+  replay(bytes: Uint8Array): void {
     this.#take(bytes);
     if (!this.#send()) this.#wait();
     this.#holdOn();
@@ -172,7 +172,7 @@ export class OutputStream {
   /** @returns false when something is left */
   #send(): boolean {
     if (this.#unsent.length > 0) {
-      const count = this.#to.put(this.#unsent);
+      const count = this.#to.write(this.#unsent);
       this.#unsent = count === this.#unsent.length ? NOTHING : this.#unsent.slice(count);
     }
     return this.#unsent.length === 0;
@@ -189,7 +189,7 @@ export class OutputStream {
     if (this.#isWaiting) return;
     this.#isWaiting = true;
     this.#holdNoMore();
-    this.#to.await(this.#onRoom);
+    this.#to.callWhenWritable(this.#onRoom);
   }
 
   #onWritable(): void {
@@ -225,7 +225,7 @@ export class OutputStream {
    * Passes on all that there is, without waiting.
    * @returns false when that cannot be done now
    */
-  empty(): boolean {
+  forwardAll(): boolean {
     const isDone = this.#emptyNow();
     // What was read is not in the pipe any more, whose watch would bring us back.
     if (this.#unsent.length > 0) this.#wait();
@@ -259,11 +259,11 @@ export class OutputStream {
 
   close(): void {
     if (!this.isOpen) return;
-    this.#to.leave(this.inHand);
+    this.#to.writeLast(this.inHand);
     this.#unsent = this.#held = NOTHING;
     this.#holdNoMore();
     // Before the descriptor is closed: epoll would keep watching the file behind its number.
-    this.#to.forget(this.#onRoom);
+    this.#to.cancelWhenWritable(this.#onRoom);
     this.#watch?.cancel();
     this.#watch = null;
     this.read.close();

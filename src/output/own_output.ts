@@ -46,7 +46,7 @@ export class OwnOutput {
   }
 
   /** @returns how many of `bytes` were taken, from the first on */
-  put(bytes: Uint8Array): number {
+  write(bytes: Uint8Array): number {
     if (!this.#finish()) return 0;
     for (let at = 0; at < bytes.length;) {
       const piece = firstPiece(bytes.subarray(at), this.#outlet.pieceSize);
@@ -62,20 +62,20 @@ export class OwnOutput {
   }
 
   /** Takes the last words of a stream that does not wait for them. */
-  leave(bytes: Uint8Array): void {
-    const left = bytes.subarray(this.put(bytes));
+  writeLast(bytes: Uint8Array): void {
+    const left = bytes.subarray(this.write(bytes));
     if (left.length === 0 || this.#rest.length + left.length > MOST_LEFT) return;
     this.#rest = concatBytes(this.#rest, left);
     this.#watchOut();
   }
 
   /** Calls `onRoom` once, when it may take more. */
-  await(onRoom: () => void): void {
+  callWhenWritable(onRoom: () => void): void {
     this.#waiting.add(onRoom);
     this.#watchOut();
   }
 
-  forget(onRoom: () => void): void {
+  cancelWhenWritable(onRoom: () => void): void {
     this.#waiting.delete(onRoom);
     this.#watchNoMore();
   }
@@ -87,7 +87,7 @@ export class OwnOutput {
   }
 
   /** Writes what was left, and waits for that for at most so long. */
-  settle(timeoutMs: number): void {
+  flush(timeoutMs: number): void {
     const until = performance.now() + timeoutMs;
     while (!this.#finish() && performance.now() < until) {
       const left = Math.ceil(until - performance.now());
@@ -161,7 +161,7 @@ export class OwnOutputs {
    *
    * @param own our duplicate of descriptor `target`; stays the caller's. Release what is returned
    */
-  obtain(target: number, own: Fd): OwnOutput {
+  acquire(target: number, own: Fd): OwnOutput {
     const outlet = new Outlet(this.platform.descriptors, own, canWaitFor(this.platform, own));
     const key = outlet.identity ?? `descriptor ${target}`;
     const known = this.#used.get(key);
@@ -173,8 +173,8 @@ export class OwnOutputs {
   }
 
   /** At the end of baton: what a slow reader has not taken yet. */
-  settle(timeoutMs: number): void {
-    for (const output of this.#used.values()) output.settle(timeoutMs);
+  flush(timeoutMs: number): void {
+    for (const output of this.#used.values()) output.flush(timeoutMs);
   }
 }
 

@@ -18,7 +18,7 @@ import { describeExit, reportExit } from "../report/exit_report.ts";
 import { Foreground } from "../process/foreground.ts";
 import { describeVictims, type KilledProcess, killedText } from "../report/killed_processes.ts";
 import { Pod } from "./pod.ts";
-import { LeftProcesses } from "../generation/left_processes.ts";
+import { LeftoverSignals } from "../generation/left_processes.ts";
 import { ServerProcess } from "../process/server_process.ts";
 import {
   type DrainReport,
@@ -68,7 +68,7 @@ export class ShutdownService {
   #killTimer: ReturnType<typeof setTimeout> | null = null;
   #listenTimer: ReturnType<typeof setTimeout> | null = null;
   #signalledAtMs: number | null = null;
-  readonly #rest: LeftProcesses;
+  readonly #rest: LeftoverSignals;
   readonly #victims: KilledProcess[] = [];
 
   constructor(readonly options: ShutdownServiceOptions) {
@@ -78,9 +78,9 @@ export class ShutdownService {
       ...{ platform, children: this.#children, isJob: true },
       log: (message) => options.logger.warn(message),
     });
-    this.#children.onStrayReaped = () => this.#server?.onStrayReaped();
+    this.#children.onStrayReaped = () => this.#server?.onDescendantExit();
     this.#stopPolicy = new StopPolicy(config, preset);
-    this.#rest = new LeftProcesses({
+    this.#rest = new LeftoverSignals({
       ...{ platform, config, policy: this.#stopPolicy },
       ports: () => ({ groups: this.pod.traffic.ports.map((port) => ({ address: { port } })) }),
       processes: () => this.#server?.processes() ?? [],
@@ -126,7 +126,7 @@ export class ShutdownService {
       holdsMember: () => true,
       onGone: () => this.#end(),
     });
-    const stdin = this.foreground.inputFor(true);
+    const stdin = this.foreground.stdinFor(true);
     this.#server.start({ plan, stdin, captured: [], members: [], ready: null });
     logger.info("the server starts", { pid: this.#server.pid });
     this.#lookForListener(FIRST_LISTEN_LOOK_MS);
@@ -219,7 +219,7 @@ export class ShutdownService {
   #onExit(status: ExitStatus, lingering: number): void {
     const { logger, config } = this.options;
     logger.info(`the server has ended: ${describeExit(status)}`);
-    const hadTerminal = this.foreground.leaves(this.#server?.pid ?? 0);
+    const hadTerminal = this.foreground.onLeaderExit(this.#server?.pid ?? 0);
     if (lingering === 0) return this.#end();
     if (this.#killed !== "no") return;
     const isWell = status.kind === "exited" && status.code === 0;

@@ -21,7 +21,7 @@ export interface Leader {
   /** The process that leads has ended. */
   onLeaderExit(status: ExitStatus): void;
   /** Some process that is not a leader was reaped: a lingering generation may be complete now. */
-  onStrayReaped(): void;
+  onDescendantExit(): void;
 }
 
 export class Children {
@@ -52,16 +52,16 @@ export class Children {
     this.#onEnd(leader.pid, () => {
       this.#leaders.delete(leader.pid);
       leader.onLeaderExit({ kind: "unknown" });
-      this.followRest(leader);
+      this.followForeignRest(leader);
     });
   }
 
   /** Watches what a leader that is no child of ours has left behind. */
-  followRest(leader: Leader): void {
+  followForeignRest(leader: Leader): void {
     this.#foreign.add(leader);
     for (const pid of this.processesOf(leader)) {
       this.#onEnd(pid, () => {
-        this.followRest(leader);
+        this.followForeignRest(leader);
         this.onStrayReaped();
       });
     }
@@ -84,7 +84,7 @@ export class Children {
   }
 
   /** A child that belongs to no generation, whatever it has open. */
-  addStranger(pid: number, onEnd: (status: ExitStatus) => void = () => {}): void {
+  addHelper(pid: number, onEnd: (status: ExitStatus) => void = () => {}): void {
     this.#strangers.set(pid, onEnd);
   }
 

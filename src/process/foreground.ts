@@ -47,7 +47,7 @@ export class Foreground {
    * Standard input for a server that starts now.
    * @param isAlone no other one of this service lives
    */
-  inputFor(isAlone: boolean): Fd | number {
+  stdinFor(isAlone: boolean): Fd | number {
     if (!isAlone) this.takeBack();
     if (this.#nothing === null) return 0;
     return isAlone && this.options.isJob && this.#mayGet() ? 0 : this.#nothing;
@@ -71,7 +71,7 @@ export class Foreground {
   }
 
   /** A leading process has ended. @returns whether it had the terminal */
-  leaves(pid: number): boolean {
+  onLeaderExit(pid: number): boolean {
     const had = this.isHeldBy(pid);
     if (had) this.takeBack();
     return had;

@@ -13,7 +13,7 @@ import type { ExitStatus } from "../platform/process/processes.ts";
 import { processStat } from "../platform/process/proc.ts";
 import type { Notification } from "../platform/process/seccomp.ts";
 import type { Children, Leader } from "./children.ts";
-import { Output } from "../output/candidate_output.ts";
+import { CandidateOutput } from "../output/candidate_output.ts";
 import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
 import { C } from "../platform/libc/constants.ts";
 
@@ -67,7 +67,7 @@ export interface ServerProcessOptions {
 
 export class ServerProcess implements Leader {
   readonly epoch: number;
-  readonly output: Output;
+  readonly output: CandidateOutput;
   /** It is no child of ours: its end is told by the kernel, and how it ended is not. */
   isForeign = false;
   /** The end of the leading process, once known. */
@@ -88,7 +88,7 @@ export class ServerProcess implements Leader {
     readonly options: ServerProcessOptions,
   ) {
     this.epoch = options.epoch;
-    this.output = new Output(platform);
+    this.output = new CandidateOutput(platform);
   }
 
   /** Of the leading process. */
@@ -149,8 +149,8 @@ export class ServerProcess implements Leader {
     const isAlive = processStat(this.pid)?.startTime === this.startTime;
     if (this.exitStatus === null && isAlive) return this.children.addForeign(this);
     if (this.exitStatus === null) this.onLeaderExit({ kind: "unknown" });
-    this.children.followRest(this);
-    this.onStrayReaped();
+    this.children.followForeignRest(this);
+    this.onDescendantExit();
   }
 
   #listenTo(notify: Fd): void {
@@ -210,7 +210,7 @@ export class ServerProcess implements Leader {
     this.options.onExit(status, lingering);
   }
 
-  onStrayReaped(): void {
+  onDescendantExit(): void {
     if (!this.#lingering || this.processes().length > 0) return;
     this.#lingering = false;
     this.output.drain();

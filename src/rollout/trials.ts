@@ -63,7 +63,7 @@ export class Trials {
       case "steer_back":
         this.parts.context.listeners.switchTo(effect.epoch);
         this.parts.context.listeners.succeed(effect.epoch, null);
-        running.get(effect.epoch)?.endDrain();
+        running.get(effect.epoch)?.resumeServing();
         this.onSwitch(effect.epoch);
         return logger.info(`generation ${effect.epoch} serves again`, {
           pid: running.get(effect.epoch)?.pid ?? null,

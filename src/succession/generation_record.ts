@@ -11,8 +11,8 @@ import type { RunningGeneration } from "../generation/generation.ts";
 
 /** @returns null for a generation without processes: there is nothing to go on with */
 export function recordOf(running: RunningGeneration): GenerationRecord | null {
-  const { process: server, epoch, heirOf } = running;
-  if (server === null || running.hasEnded) return null;
+  const { server: server, epoch, replacementOf: heirOf } = running;
+  if (server === null || running.hasExited) return null;
   return {
     ...running.facts,
     epoch,
@@ -29,7 +29,7 @@ export function recordOf(running: RunningGeneration): GenerationRecord | null {
 
 /** What of its output this baton has read and not passed on. */
 function outputInHand(running: RunningGeneration): OutputInHand[] {
-  return (running.process?.output.ends ?? []).flatMap(({ target, inHand }) =>
+  return (running.server?.output.ends ?? []).flatMap(({ target, inHand }) =>
     inHand.length === 0 ? [] : [{ target, base64: toBase64(inHand) }]
   );
 }
@@ -42,10 +42,10 @@ export function payloadRecordOf(running: RunningGeneration): GenerationRecord | 
 
 /** What it needs besides its members. */
 export function descriptorsOf(running: RunningGeneration): [name: string, fd: Fd][] {
-  const { process: server, epoch } = running;
+  const { server: server, epoch } = running;
   const found: [string, Fd][] = [];
   if (server?.filter) found.push([filterName(epoch), server.filter]);
-  if (running.notify !== null && !running.hasEnded) {
+  if (running.notify !== null && !running.hasExited) {
     found.push([notifyName(epoch), running.notify.socket]);
   }
   for (const { target, read } of server?.output.ends ?? []) {

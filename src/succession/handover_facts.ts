@@ -19,7 +19,7 @@ export function handoverFacts(sources: HandoverSources, state: ServiceState): Ha
   const serving = servingOf(state);
   const running = serving ? sources.running.get(serving.epoch) : undefined;
   const { ok, failed, crashes } = history;
-  const leader = running instanceof RunningGeneration ? running.process : null;
+  const leader = running instanceof RunningGeneration ? running.server : null;
   const outlives = leader !== null && outlivesBaton(context.config);
   return {
     name: context.config.name,

@@ -61,7 +61,7 @@ export class InPlaceUpgrade {
         onPassed: (path) => this.#go(upgrade, { path, argv: [program, ...prefix], pack }),
         onFailed: (reason) => this.#failed(reason),
       });
-      children.addStranger(this.#trial.pid);
+      children.addHelper(this.#trial.pid);
       logger.info(`upgrade in place: tries ${program}, pid ${this.#trial.pid}`);
     } catch (error) {
       this.#failed(errorText(error));

@@ -56,7 +56,7 @@ export class PredecessorGeneration implements GenerationHandle {
   readonly startedAt: Date;
   readonly pid: number | null;
   readonly notified: boolean;
-  readonly heirOf = null;
+  readonly replacementOf = null;
   readonly losses = { cut: 0, undecided: 0, kept: null, seen: null };
   readonly tracks = null;
   readonly takesConnections = false;
@@ -113,7 +113,7 @@ export class PredecessorGeneration implements GenerationHandle {
   }
 
   /** Its own baton asks. */
-  endLiveness(): void {}
+  stopLiveChecks(): void {}
 
   stopTimeMs(): number {
     return 0;
@@ -126,7 +126,7 @@ export class PredecessorGeneration implements GenerationHandle {
   onStrayReaped(): void {}
 
   /** Its own baton does. */
-  glance(): void {}
+  noteConnections(): void {}
 
   beginDrain(): void {
     this.phase = "draining";
@@ -140,7 +140,7 @@ export class PredecessorGeneration implements GenerationHandle {
   }
 
   /** Its own baton knows what it has. */
-  endDrain(): void {}
+  resumeServing(): void {}
 
   signalStop(): void {
     this.phase = "stopping";
@@ -152,7 +152,7 @@ export class PredecessorGeneration implements GenerationHandle {
     if (this.#told) this.options.predecessor.stop("now");
   }
 
-  forward(): void {}
+  forwardSignal(): void {}
 
-  close(): void {}
+  retire(): void {}
 }

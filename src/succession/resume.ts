@@ -233,7 +233,7 @@ export function catchUp(
     }
   }
   const generations = [...running.values()].filter((handle) => handle instanceof RunningGeneration);
-  for (const generation of generations) if (generation.process?.isForeign) generation.catchUp();
+  for (const generation of generations) if (generation.server?.isForeign) generation.catchUp();
   answerPending(context, generations, state);
   // What has crashed waits for no back-off: there was a pause already.
   dispatch({ kind: "backoff_elapsed" });
@@ -247,7 +247,7 @@ export function answerPending(
 ): void {
   for (const { epoch, id, tid, call, args } of state.calls) {
     const generation = generations.find((candidate) => candidate.epoch === epoch);
-    const filter = generation?.process?.filter ?? null;
+    const filter = generation?.server?.filter ?? null;
     if (generation === undefined || filter === null) continue;
     const notification = { id: BigInt(id), tid, call, args: args.map(BigInt) };
     if (context.platform.seccomp.isValid(filter, notification.id)) {
@@ -265,7 +265,7 @@ export function resumeWaits(
   for (const { epoch, state: phase, outcome } of generations) {
     const handle = running.get(epoch);
     if (!(handle instanceof RunningGeneration)) continue;
-    if (phase === "serving" || phase === "baking") handle.health.startLive();
+    if (phase === "serving" || phase === "baking") handle.health.startLiveChecks();
     if (phase === "serving" && !handle.facts.isSettled) deadlines.arm("health", handle);
     if (phase === "draining") {
       handle.beginDrain(outcome === "stopped", serving ?? null);

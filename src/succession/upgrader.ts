@@ -104,7 +104,7 @@ export class Upgrader {
         onFailed: (reason) => this.#failed(reason),
       });
       this.#successor = successor;
-      this.options.children.addStranger(successor.pid);
+      this.options.children.addHelper(successor.pid);
       logger.info(`upgrade: new baton ${program} starts, pid ${successor.pid}`);
     } catch (error) {
       this.#failed(errorText(error));

@@ -40,7 +40,7 @@ export class Drains {
     stopping: boolean,
     heir: GenerationHandle | null,
   ): void {
-    if (old instanceof RunningGeneration && !this.parts.hooks.holds(old.epoch)) {
+    if (old instanceof RunningGeneration && !this.parts.hooks.delaysDrain(old.epoch)) {
       this.#go(old, stopping, heir);
     }
   }

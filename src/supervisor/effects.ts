@@ -86,7 +86,7 @@ export class Effects {
         await migration?.crossings.whenEmpty();
         // The next program would not know what they are, and whose.
         await new Promise<void>((resolve) => this.hooks.whenIdle(resolve));
-        await new Promise<void>((resolve) => context.remnants.whenEmpty(resolve));
+        await new Promise<void>((resolve) => context.leftovers.whenEmpty(resolve));
       },
     });
     const { handoffSocket, backlog, survive: survives } = config;
@@ -97,7 +97,7 @@ export class Effects {
     });
     context.children.onStrayReaped = () => {
       for (const running of this.running.values()) running.onStrayReaped();
-      context.remnants.check();
+      context.leftovers.check();
     };
   }
 
@@ -115,7 +115,7 @@ export class Effects {
         return this.#starts.spawn(effect.epoch, effect.heirOf, this.#servingIn(state));
       case "make_heir":
         this.context.listeners.bequeath(effect.heirOf);
-        if (running) running.heirOf = effect.heirOf;
+        if (running) running.replacementOf = effect.heirOf;
         return;
       case "switch":
         this.context.listeners.switchTo(effect.epoch);
@@ -131,10 +131,10 @@ export class Effects {
       case "give_up_late":
         return this.lateListeners.giveUp(effect.epoch, effect.inTime);
       case "signal_stop":
-        this.hooks.hurry(effect.epoch);
+        this.hooks.cutDelayShort(effect.epoch);
         return running?.signalStop();
       case "kill":
-        this.hooks.hurry(effect.epoch);
+        this.hooks.cutDelayShort(effect.epoch);
         return running?.kill(effect.overdue);
       case "retire":
         return this.#retire(effect.epoch, state);
@@ -142,7 +142,7 @@ export class Effects {
         this.context.listeners.returnMembers(effect.epoch, effect.to);
         return this.#retire(effect.epoch, state);
       case "arm":
-        if (!running || (effect.timer === "drain" && this.hooks.holds(effect.epoch))) return;
+        if (!running || (effect.timer === "drain" && this.hooks.delaysDrain(effect.epoch))) return;
         return this.deadlines.arm(effect.timer, running);
       case "shorten_drains":
         return this.deadlines.shortenDrains(effect.byMs);
@@ -159,8 +159,8 @@ export class Effects {
         return;
       case "take_back":
         this.offers?.takeBack(effect.epoch);
-        this.hooks.forget(effect.epoch);
-        running?.endDrain();
+        this.hooks.cancelDelay(effect.epoch);
+        running?.resumeServing();
         this.options.onTakenBack();
         return logger.info(`generation ${effect.epoch} serves again`, {
           pid: running?.pid ?? null,
@@ -218,11 +218,11 @@ export class Effects {
   }
 
   #onTrial(effect: TrialEffect, state: ServiceState): void {
-    if (effect.kind === "steer_back") this.hooks.forget(effect.epoch);
+    if (effect.kind === "steer_back") this.hooks.cancelDelay(effect.epoch);
     this.trials.perform(effect, state);
     if (effect.kind !== "rolled_back") return;
     const [gone, old] = [this.running.get(effect.epoch), this.#servingIn(state)];
-    if (gone !== undefined) this.hooks.givenUp(gone, old ?? undefined, effect.reason);
+    if (gone !== undefined) this.hooks.onRolledBack(gone, old ?? undefined, effect.reason);
   }
 
   #beginUpgrade(inPlace: boolean, state: ServiceState): void {
@@ -267,7 +267,7 @@ export class Effects {
     const { outcome = null, pid = null } = this.history.ended(epoch, running.losses) ?? {};
     if (!(running instanceof RunningGeneration) || pid === null) return;
     const current = this.#servingIn(state);
-    this.hooks.ended({ epoch, pid }, current, outcome ?? "ended");
+    this.hooks.onExited({ epoch, pid }, current, outcome ?? "ended");
   }
 
   #retire(epoch: number, state: ServiceState): void {
@@ -275,7 +275,7 @@ export class Effects {
     this.context.listeners.retire(epoch);
     if (running === undefined) return;
     this.remember(epoch, state);
-    running.close();
+    running.retire();
     this.running.delete(epoch);
     const { cut, undecided } = running.losses;
     const fields = undecided === 0 ? { cut } : { cut, undecided };
@@ -285,12 +285,12 @@ export class Effects {
   #finish(status: number): void {
     this.hooks.end();
     // What tells of the end, and is told of the last exit after this step, has its time.
-    const { remnants } = this.context;
+    const { leftovers: remnants } = this.context;
     queueMicrotask(() => this.hooks.whenIdle(() => remnants.whenEmpty(() => this.#end(status))));
   }
 
   #end(status: number): void {
-    for (const running of this.running.values()) running.close();
+    for (const running of this.running.values()) running.retire();
     this.trials.close();
     this.lateListeners.close();
     this.context.listeners.close();
@@ -298,7 +298,7 @@ export class Effects {
     this.offers?.close();
     this.options.stateWriter()?.end();
     this.options.manager.close();
-    const { killed } = this.context.remnants;
+    const { killed } = this.context.leftovers;
     this.options.onFinish({ status, killed, cut: this.history.cutByStop });
   }
 }

@@ -117,8 +117,8 @@ export class LateListeners {
     const { context: { listeners }, running } = this.parts;
     try {
       for (const generation of running.values()) {
-        if (!(generation instanceof RunningGeneration) || generation.hasEnded) continue;
-        generation.tenancy.refreshListeners();
+        if (!(generation instanceof RunningGeneration) || generation.hasExited) continue;
+        generation.adoptTarget.refreshListeners();
         listeners.standDown(generation.epoch, generation.processes());
       }
     } finally {

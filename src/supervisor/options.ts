@@ -15,7 +15,7 @@ import type { UpgraderOptions } from "../succession/upgrader.ts";
 import type { RunningContext } from "../generation/context.ts";
 
 export interface SupervisorOptions {
-  readonly context: Omit<RunningContext, "dispatch" | "log" | "logError" | "journal" | "remnants">;
+  readonly context: Omit<RunningContext, "dispatch" | "log" | "logError" | "journal" | "leftovers">;
   readonly plan: PlanContext;
   readonly inheritor: Inheritor;
   readonly logger: Logger;

@@ -17,7 +17,7 @@ export function placedSockets(
 ): PlacedSocket[] {
   const found: PlacedSocket[] = [];
   for (const generation of running) {
-    if (!(generation instanceof RunningGeneration) || generation.hasEnded) continue;
+    if (!(generation instanceof RunningGeneration) || generation.hasExited) continue;
     const { notify, epoch } = generation;
     if (notify === null) continue;
     found.push({

@@ -45,7 +45,7 @@ export function answerReload(
   const verdict = { result, epoch, reason, output, outputIsDirect, trial, serving };
   reloads.answer(requests, { ...verdict, ...story });
   const old = running.get(serving ?? NaN);
-  if (failed !== undefined && !state.finished) hooks.givenUp(failed, old, reason ?? "");
+  if (failed !== undefined && !state.finished) hooks.onRolledBack(failed, old, reason ?? "");
   if (result === "failed" && state.finished) {
     options.predecessor?.saysFailed([reason, ...output].join("\n"));
   }

@@ -11,30 +11,30 @@ import { parseMinFree } from "../config/values/memory_size.ts";
 import { Command } from "../hooks/command.ts";
 import { type HookCircumstances, type HookGeneration, PRE_FLIGHT } from "../hooks/environment.ts";
 import { refusal } from "../hooks/headroom.ts";
-import { type Failure, type Killable, Sequence } from "../hooks/sequence.ts";
+import { type CommandFailure, type Killable, Sequence } from "../hooks/sequence.ts";
 import type { Logger } from "../log/logger.ts";
 import { memoryOf, memoryReadings } from "../platform/memory.ts";
 import {
   Admission,
   type AdmissionCandidate,
-  type Passage,
+  type AdmissionStep,
   type Veto,
 } from "../generation/admission.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { describeFailure } from "../hooks/hook_failure.ts";
-import { Output } from "../output/candidate_output.ts";
+import { CandidateOutput } from "../output/candidate_output.ts";
 import { commandPlan, type PlanContext } from "../process/launch_plan.ts";
 import { errorText } from "../platform/error.ts";
 
 type StepName = HookName | typeof PRE_FLIGHT;
 
-interface Step {
+interface HookCommand {
   readonly name: StepName;
   readonly command: string;
 }
 
 /** What a hook is told. */
-export type Occasion = Omit<HookCircumstances, "name">;
+export type HookOccasion = Omit<HookCircumstances, "name">;
 
 /** A drain that waits for its hook. */
 interface HeldDrain {
@@ -54,7 +54,7 @@ export interface ServiceHooksOptions {
 /** What runs until it is over when baton ends, because nothing else tells of that end. */
 const LAST_HOOKS: readonly StepName[] = ["post-stop", "on-rollback"];
 
-interface Held {
+interface DelayedDrain {
   readonly draining: GenerationHandle;
   readonly drain: HeldDrain;
   /** Null: it is being started, or was over at once. */
@@ -62,12 +62,12 @@ interface Held {
 }
 
 /** A child that is reaped as a server is, and belongs to no generation. */
-const NOBODYS = { epoch: NaN, holdsMember: () => false, onStrayReaped: () => {} };
+const NOBODYS = { epoch: NaN, holdsMember: () => false, onDescendantExit: () => {} };
 
 export class ServiceHooks {
   readonly #active = new Map<Killable, StepName>();
   /** Drains that wait for their `pre-drain`, by epoch. */
-  readonly #held = new Map<number, Held>();
+  readonly #held = new Map<number, DelayedDrain>();
   #whenIdle: (() => void)[] = [];
   #lastGivenUp: number | null = null;
 
@@ -81,14 +81,14 @@ export class ServiceHooks {
   ): Admission | null {
     const occasion = { current: candidate, old: serving, reason };
     const { config } = this.options.context;
-    const steps: Step[] = this.#steps("pre-start");
+    const steps: HookCommand[] = this.#steps("pre-start");
     if (config.preFlight !== null) steps.unshift({ name: PRE_FLIGHT, command: config.preFlight });
     const isSecond = serving !== null && config.minFree !== null;
     const verdicts = this.#steps("ready");
     if (steps.length === 0 && verdicts.length === 0 && !isSecond) return null;
     const { epoch } = candidate;
-    const run: Passage = (onDone) => this.#veto(steps, occasion, onDone);
-    const beforeStart: Passage = (onDone) => {
+    const run: AdmissionStep = (onDone) => this.#veto(steps, occasion, onDone);
+    const beforeStart: AdmissionStep = (onDone) => {
       if (isSecond) return this.#checkMemory(serving, epoch, run, onDone);
       return run(onDone);
     };
@@ -109,7 +109,7 @@ export class ServiceHooks {
   #checkMemory(
     serving: GenerationHandle,
     epoch: number,
-    next: Passage,
+    next: AdmissionStep,
     onDone: (obstacle: Veto | null) => void,
   ): Killable {
     let running: Killable | null = null;
@@ -140,8 +140,8 @@ export class ServiceHooks {
 
   /** Runs `steps`, the first failure of which stands in the way of a candidate. */
   #veto(
-    steps: readonly Step[],
-    occasion: Occasion,
+    steps: readonly HookCommand[],
+    occasion: HookOccasion,
     onDone: (obstacle: Veto | null) => void,
   ): Killable {
     return this.#run(
@@ -153,11 +153,11 @@ export class ServiceHooks {
   }
 
   /** A drain begins when its hook is over, unless it is let be. */
-  beforeDrain(draining: GenerationHandle, occasion: Occasion, drain: HeldDrain): void {
+  beforeDrain(draining: GenerationHandle, occasion: HookOccasion, drain: HeldDrain): void {
     const steps = this.#steps("pre-drain");
     if (steps.length === 0) return drain.begin();
     const { epoch } = draining;
-    const held: Held = { draining, drain, sequence: null };
+    const held: DelayedDrain = { draining, drain, sequence: null };
     this.#held.set(epoch, held);
     this.options.onPhase(epoch, "pre-drain");
     held.sequence = this.#run(steps, occasion, () => {
@@ -168,62 +168,62 @@ export class ServiceHooks {
   }
 
   /** Its drain waits: no time of it has passed yet. */
-  holds(epoch: number): boolean {
+  delaysDrain(epoch: number): boolean {
     return this.#held.has(epoch);
   }
 
   /** It is to be stopped, or killed: its drain begins now, so that what that cuts is counted. */
-  hurry(epoch: number): void {
+  cutDelayShort(epoch: number): void {
     const held = this.#held.get(epoch);
     if (held === undefined) return;
-    if (held.draining.processes().length === 0) return this.forget(epoch);
+    if (held.draining.processes().length === 0) return this.cancelDelay(epoch);
     this.#release(held);
     held.sequence?.kill();
   }
 
   /** It has ended, or serves again: there is no drain to wait for. */
-  forget(epoch: number): void {
+  cancelDelay(epoch: number): void {
     const held = this.#held.get(epoch);
     this.#held.delete(epoch);
     held?.sequence?.kill();
   }
 
-  #release({ draining, drain }: Held): void {
+  #release({ draining, drain }: DelayedDrain): void {
     this.#held.delete(draining.epoch);
     this.options.onPhase(draining.epoch, "draining");
     drain.begin();
   }
 
   /** A new generation was given up; told once, and only if the one before it goes on. */
-  givenUp(failed: HookGeneration, old: HookGeneration | undefined, reason: string): void {
+  onRolledBack(failed: HookGeneration, old: HookGeneration | undefined, reason: string): void {
     if (old === undefined || this.#lastGivenUp === failed.epoch) return;
     this.#lastGivenUp = failed.epoch;
     this.#tell("on-rollback", { current: failed, old, reason });
   }
 
   /** Nothing of it runs any more. @param current serves now */
-  ended(old: HookGeneration, current: HookGeneration | null, outcome: string): void {
+  onExited(old: HookGeneration, current: HookGeneration | null, outcome: string): void {
     this.#tell("post-stop", { current, old, reason: outcome });
   }
 
   /** Runs what nobody waits for. */
-  #tell(name: HookName, occasion: Occasion): void {
+  #tell(name: HookName, occasion: HookOccasion): void {
     const steps = this.#steps(name);
     if (steps.length > 0) this.#run(steps, occasion, () => {});
   }
 
-  #steps(name: HookName): Step[] {
+  #steps(name: HookName): HookCommand[] {
     return this.options.context.config.hook.filter((hook) => hook.name === name);
   }
 
   #run(
-    steps: readonly Step[],
-    occasion: Occasion,
-    onDone: (failed: Failure<Step, Output> | null) => void,
+    steps: readonly HookCommand[],
+    occasion: HookOccasion,
+    onDone: (failed: CommandFailure<HookCommand, CandidateOutput> | null) => void,
     stopsAtFailure = false,
   ): Killable {
     let phase: StepName | null = null;
-    const sequence = new Sequence<Step, Output>({
+    const sequence = new Sequence<HookCommand, CandidateOutput>({
       steps,
       stopsAtFailure,
       start: (step, onEnd) => {
@@ -250,14 +250,14 @@ export class ServiceHooks {
   }
 
   #start(
-    { name, command }: Step,
-    { current, old, reason }: Occasion,
-    onEnd: ConstructorParameters<typeof Command<Output>>[1]["onEnd"],
+    { name, command }: HookCommand,
+    { current, old, reason }: HookOccasion,
+    onEnd: ConstructorParameters<typeof Command<CandidateOutput>>[1]["onEnd"],
   ): Killable {
     const { context, plan, logger } = this.options;
     const { platform, config } = context;
     const told: HookCircumstances = { name: config.name, current, old, reason };
-    const output = new Output(platform);
+    const output = new CandidateOutput(platform);
     logger.debug(`${name}: ${command}`, { epoch: current?.epoch ?? null });
     let launch;
     try {
@@ -276,8 +276,8 @@ export class ServiceHooks {
     });
   }
 
-  #describe({ step, end }: Failure<Step, Output>): string {
-    return describeFailure(step.name, step.command, end, this.options.context.config.hookTimeoutMs);
+  #describe({ step, end: killRunning }: CommandFailure<HookCommand, CandidateOutput>): string {
+    return describeFailure(step.name, step.command, killRunning, this.options.context.config.hookTimeoutMs);
   }
 
   /** Calls `then` when no command runs: at once, or when those that do have ended. */

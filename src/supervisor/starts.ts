@@ -30,16 +30,16 @@ export class Starts {
     all.set(epoch, running);
     history.started(epoch, running.startedAt);
     const reason = heirOf !== null ? "crash" : serving !== null ? "reload" : "start";
-    running.entrance = hooks.entrance(running, serving, reason);
-    if (running.entrance === null) this.#start(running);
-    else running.entrance.open(() => this.#start(running));
-    serving?.glance();
+    running.admission = hooks.entrance(running, serving, reason);
+    if (running.admission === null) this.#start(running);
+    else running.admission.begin(() => this.#start(running));
+    serving?.noteConnections();
   }
 
   #start(running: RunningGeneration): void {
     const { options, context, history } = this.parts;
     // A crash meanwhile may have made it an heir.
-    const { epoch, heirOf } = running;
+    const { epoch, replacementOf: heirOf } = running;
     try {
       const { path: notifyPath, notice } = running.openNotify(options.notifyPath(epoch));
       if (notice !== null) options.logger.warn(notice, { epoch });

@@ -21,7 +21,7 @@ import { Journal } from "../succession/state/journal.ts";
 import { type PlacedSocket, placedSockets } from "./placed_sockets.ts";
 import { catchUp, packService } from "../succession/resume.ts";
 import type { SupervisorOptions } from "./options.ts";
-import { Remnants } from "../generation/remnants.ts";
+import { Leftovers } from "../generation/remnants.ts";
 import { Effects } from "./effects.ts";
 import { ancestorsOf, mustStay } from "../succession/process_manager.ts";
 import { rolloutOf, servicePolicy } from "./policy.ts";
@@ -52,7 +52,7 @@ export class Supervisor {
         pack: () => packService(this.#effects, this.#state),
         logger,
       }),
-      remnants: new Remnants(),
+      leftovers: new Leftovers(),
       dispatch: (event) => this.#onEvent(event),
       log: (message) => logger.info(message),
       logError: (message) => logger.error(message),
@@ -140,7 +140,7 @@ export class Supervisor {
    * @param spentMs of the drain time, what another wait has taken already
    */
   stop(spentMs = 0): void {
-    const { remnants } = this.#context;
+    const { leftovers: remnants } = this.#context;
     const asked = ++this.#stopsAsked;
     if (asked === 1) remnants.killed.length = 0;
     // All that is left then are hooks, and what servers have left behind.
@@ -151,13 +151,13 @@ export class Supervisor {
 
   /** Nobody is asked any more whether it lives. */
   endLiveness(): void {
-    for (const running of this.#effects.running.values()) running.endLiveness();
+    for (const running of this.#effects.running.values()) running.stopLiveChecks();
   }
 
   /** Passes a signal on to the serving generation. */
   forward(signal: number): void {
     const serving = servingOf(this.#state);
-    if (serving) this.#effects.running.get(serving.epoch)?.forward(signal);
+    if (serving) this.#effects.running.get(serving.epoch)?.forwardSignal(signal);
   }
 
   get servingEpoch(): number | null {

@@ -23,7 +23,7 @@ export function surviveErrors(platform: Platform, logger: Logger): void {
 
 /** What servers have printed and baton has in hand is written out before baton ends. */
 export function finishOutput(platform: Platform): void {
-  OwnOutputs.of(platform).settle(SLOW_READER_MS);
+  OwnOutputs.of(platform).flush(SLOW_READER_MS);
 }
 
 /** The words that start this very baton anew, from its file as it will be then. */

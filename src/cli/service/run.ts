@@ -197,7 +197,7 @@ async function supervise(parts: RunParts): Promise<number> {
     isNext: predecessor !== null || taker !== null || resumption !== null,
     store: keepsSpares ? { client, found: parts.stored } : null,
     service: () => service,
-    onStarted: (pid) => children.addStranger(pid),
+    onStarted: (pid) => children.addHelper(pid),
     supervisor: () => supervisor,
   });
   const controlListener = resumption?.kept.take(CONTROL) ?? null;

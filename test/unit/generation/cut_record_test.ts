@@ -37,7 +37,7 @@ it("what a process that outlives the signal has open is not cut, until it is tol
   const facts = { cut: 0, undecided: 0 };
   const record = new CutRecord(facts);
   record.cutAll(drain([1, 2], [3]));
-  assert.equal(record.spare([2, 3, 4]), 2);
+  assert.equal(record.uncount([2, 3, 4]), 2);
   assert.deepEqual(facts, { cut: 1, undecided: 0 });
   record.cutAll(drain([2]));
   assert.deepEqual(facts, { cut: 2, undecided: 0 });

@@ -7,7 +7,7 @@ import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import type { Group } from "../../../src/steering/group.ts";
 import { Mutex } from "../../../src/steering/mutex.ts";
-import { wayTo } from "../../../src/generation/probe_route.ts";
+import { routeTo } from "../../../src/generation/probe_route.ts";
 import { FakeListeners } from "../../support/fake_listeners.ts";
 
 const OLD = 0;
@@ -62,7 +62,7 @@ class World {
 
   way(port: number | null, epoch = NEW, platform = LOOPBACK_HAS_NO_IPV6) {
     const listeners = new FakeListeners(this.groups);
-    return wayTo(platform, listeners, { epoch, port });
+    return routeTo(platform, listeners, { epoch, port });
   }
 }
 
@@ -165,8 +165,8 @@ describe("wayTo()", () => {
   test("where another baton steers no check gets through", () => {
     const world = (hold: Group["hold"]) =>
       new World([{ host: "127.0.0.1", port: 80, members: both, hold }]);
-    assert.equal(world("order and program").way(null)?.isBarred, true);
-    assert.equal(world("order").way(null)?.isBarred, false);
+    assert.equal(world("order and program").way(null)?.isSteeredElsewhere, true);
+    assert.equal(world("order").way(null)?.isSteeredElsewhere, false);
     assert.throws(() => world("order and program").way(null)?.lead(4711), /another baton steers/);
   });
 });

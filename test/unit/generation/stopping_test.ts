@@ -26,7 +26,7 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }) {
     logError: () => {},
   } as unknown as RunningContext;
   const facts = { ...NO_FACTS, takesConnections };
-  const target: Stoppable = { context, epoch: EPOCH, facts, process: null, processes: () => [] };
+  const target: Stoppable = { context, epoch: EPOCH, facts, server: null, processes: () => [] };
   return {
     stopping: new Stopping(target),
     facts,
@@ -50,7 +50,7 @@ describe("Stopping.drain()", () => {
     const why = `it is ${asked(takes)}, its heir ${asked(heirTakes)}${isLast ? ", a stop" : ""}`;
     test(`${moves ? "moves" : "leaves"} connections: ${why}`, async () => {
       const { stopping, facts, moving, drained } = generation(takes);
-      stopping.drain(isLast, heirTakes);
+      stopping.beginDrain(isLast, heirTakes);
       assert.deepEqual(
         [...moving.keys()],
         moves ? [EPOCH] : [],
@@ -65,7 +65,7 @@ describe("Stopping.drain()", () => {
 
   test("lets connections stay when who would get them is to stop", async () => {
     const { stopping, facts, moving, drained } = generation(true);
-    stopping.drain(false, true);
+    stopping.beginDrain(false, true);
     moving.get(EPOCH)?.();
     assert.equal(moving.size, 0);
     await drained;
@@ -75,19 +75,19 @@ describe("Stopping.drain()", () => {
   test("moves them only when it is not needed beside its heir any more", async () => {
     const needed = { isNeeded: true };
     const { stopping, facts, moving, drained } = generation(true, needed);
-    stopping.drain(false, true);
+    stopping.beginDrain(false, true);
     assert.equal(moving.size, 0, "it goes on, and would read from them too");
     await drained;
     assert.equal(facts.kept, null);
     needed.isNeeded = false;
-    stopping.drain(false, true);
+    stopping.beginDrain(false, true);
     assert.deepEqual([...moving.keys()], [EPOCH]);
     stopping.cancel();
   });
 
   test("says so to all others when it is the last", () => {
     const { stopping, abandoned } = generation(true);
-    stopping.drain(true, false);
+    stopping.beginDrain(true, false);
     assert.equal(abandoned(), 1);
     stopping.cancel();
   });
@@ -95,7 +95,7 @@ describe("Stopping.drain()", () => {
   test("waits, as the last, for requests that are on their way to it", async () => {
     const { stopping, crossings, drained } = generation(true);
     crossings.owes = true;
-    stopping.drain(true, false);
+    stopping.beginDrain(true, false);
     let isDrained = false;
     const end = drained.then(() => isDrained = true);
     const { promise: asked, resolve } = Promise.withResolvers<void>();
@@ -115,7 +115,7 @@ describe("Stopping.drain()", () => {
 
   test("is not on the way any more when it is cancelled", () => {
     const { stopping, moving } = generation(true);
-    stopping.drain(false, true);
+    stopping.beginDrain(false, true);
     stopping.cancel();
     assert.equal(moving.size, 0);
   });

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { SystemCallError } from "../../../src/platform/error.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
-import { Output, Tail } from "../../../src/output/candidate_output.ts";
+import { CandidateOutput, Tail } from "../../../src/output/candidate_output.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
@@ -76,7 +76,7 @@ describe("Tail", () => {
 });
 
 interface Scene {
-  readonly output: Output;
+  readonly output: CandidateOutput;
   /** What the server writes to. */
   readonly server: [out: Fd, error: Fd];
   /** Reads what has come to baton's own output. */
@@ -96,7 +96,7 @@ async function withOutput(use: (scene: Scene) => Promise<void>): Promise<void> {
   const descriptors = Object.create(platform.descriptors);
   descriptors.duplicate = () => platform.descriptors.duplicate(own.write);
   const { reactor, seccomp } = platform;
-  const output = new Output({ descriptors, reactor, seccomp } as unknown as Platform);
+  const output = new CandidateOutput({ descriptors, reactor, seccomp } as unknown as Platform);
   const server = output.open();
   const readOwn = () => {
     let text = "";
@@ -150,7 +150,7 @@ describe("Output", () => {
             return copy;
           }),
       });
-      const output = new Output({ descriptors, reactor } as unknown as Platform);
+      const output = new CandidateOutput({ descriptors, reactor } as unknown as Platform);
       assert.throws(() => output.open(), SystemCallError);
       output.close();
       assert.equal(calls, failing);
@@ -272,7 +272,7 @@ describe("Output.drain()", () => {
       return buffer.fill(120);
     };
     const { reactor, seccomp } = platform;
-    const output = new Output({ descriptors, reactor, seccomp } as unknown as Platform);
+    const output = new CandidateOutput({ descriptors, reactor, seccomp } as unknown as Platform);
     const ends = output.open();
     output.drain();
     assert.ok(reads >= 2 * 65536 / 4096, "not before it has read what two pipes hold");

@@ -84,7 +84,7 @@ describe("a line", () => {
         // On a busy machine the beginning may have waited long enough already: then the next one.
         if (one.stream.inHand.length === 0) return one.print("half ");
         other.print("in between\n");
-        return other.stream.empty();
+        return other.stream.forwardAll();
       }, { what: "the other line comes while the first waits" });
       one.print("a line\n");
       await waitUntil(() => come().endsWith("a line\n"), { what: "the line comes" });
@@ -107,9 +107,9 @@ describe("a line", () => {
       fill(2);
       const long = `${"a".repeat(5 * PIPE_BUF)}\n`;
       one.print(long);
-      one.stream.empty();
+      one.stream.forwardAll();
       other.print("b\n");
-      assert.equal(other.stream.empty(), false, "it has to wait");
+      assert.equal(other.stream.forwardAll(), false, "it has to wait");
       await waitUntil(() => come().includes("b\n"), { what: "both come" });
       assert.ok(come().replace(/^-+/, "") === `${long}b\n`, come().slice(-80));
     });
@@ -121,7 +121,7 @@ describe("a line", () => {
       fill(1);
       const lines = Array.from({ length: 500 }, (_, i) => `${i} ${"c".repeat(60)}\n`).join("");
       one.print(lines);
-      one.stream.empty();
+      one.stream.forwardAll();
       const first = come().replace(/^-+/, "");
       assert.ok(first.length > 0 && first.endsWith("\n"), JSON.stringify(first.slice(-80)));
       await waitUntil(() => come().replace(/^-+/, "") === lines, { what: "all of them come" });
@@ -151,7 +151,7 @@ test("what another baton had in hand comes first, and its line is finished", TES
     assert.equal(new TextDecoder().decode(inHand), "a line\nand half");
     await waitUntil(() => come().endsWith("and half"), { what: "it comes here" });
     const [next, before] = [stream(false), come().length];
-    next.stream.begin(inHand);
+    next.stream.replay(inHand);
     next.print(" of another\n");
     await waitUntil(() => come().endsWith("another\n"), { what: "it comes there" });
     assert.equal(come().slice(before), "a line\nand half of another\n");
@@ -175,7 +175,7 @@ describe("whether a pipe may have been full, where baton's own output is a file"
         const one = stream();
         one.stream.resize(CAPACITY);
         prints.forEach((text) => one.print(text));
-        one.stream.empty();
+        one.stream.forwardAll();
         assert.equal(one.stream.wasNeverFull, never);
         return Promise.resolve();
       }, work.join("out"));

@@ -14,7 +14,7 @@ test("a look at memory that throws is a candidate that has failed", {
     const platform = { reactor: { onError: reject } };
     const options = { context: { config, platform }, onPhase: () => {} };
     const hooks = new ServiceHooks(options as unknown as ServiceHooksOptions);
-    const candidate = { epoch: 1, hasEnded: false, failWithoutProcess: resolve };
+    const candidate = { epoch: 1, hasExited: false, failWithoutProcess: resolve };
     const serving = {
       processes: () => {
         throw new Error("/proc is gone");
@@ -26,7 +26,7 @@ test("a look at memory that throws is a candidate that has failed", {
       "reload",
     );
     assert.ok(entrance);
-    entrance.open(() => reject(new Error("it is started all the same")));
+    entrance.begin(() => reject(new Error("it is started all the same")));
   });
   assert.equal(failure, "--min-free: memory cannot be looked at: /proc is gone");
 });
