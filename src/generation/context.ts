@@ -13,7 +13,7 @@ import type { GenerationRecord } from "../succession/state/resume_state.ts";
 import type { Children } from "../process/children.ts";
 import type { Foreground } from "../process/foreground.ts";
 import type { Journal } from "../succession/state/journal.ts";
-import type { Leftovers } from "./remnants.ts";
+import type { Leftovers } from "./leftovers.ts";
 import type { ServerResumption } from "../process/server_process.ts";
 
 /** What all generations share. */

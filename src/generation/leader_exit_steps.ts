@@ -7,7 +7,7 @@ import { leaderExit } from "./leader_exit.ts";
 import { reportExit } from "../report/exit_report.ts";
 import type { Gate } from "./gate.ts";
 import { describeVictims, type KilledProcess } from "../report/killed_processes.ts";
-import { LeftoverSignals } from "./left_processes.ts";
+import { LeftoverSignals } from "./leftover_signals.ts";
 import type { ServerProcess } from "../process/server_process.ts";
 import type { StopPolicy } from "./stop_policy.ts";
 import type { Stopping } from "./stopping.ts";

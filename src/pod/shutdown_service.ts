@@ -18,7 +18,7 @@ import { describeExit, reportExit } from "../report/exit_report.ts";
 import { Foreground } from "../process/foreground.ts";
 import { describeVictims, type KilledProcess, killedText } from "../report/killed_processes.ts";
 import { Pod } from "./pod.ts";
-import { LeftoverSignals } from "../generation/left_processes.ts";
+import { LeftoverSignals } from "../generation/leftover_signals.ts";
 import { ServerProcess } from "../process/server_process.ts";
 import {
   type DrainReport,

@@ -21,7 +21,7 @@ import { Journal } from "../succession/state/journal.ts";
 import { type PlacedSocket, placedSockets } from "./placed_sockets.ts";
 import { catchUp, packService } from "../succession/resume.ts";
 import type { SupervisorOptions } from "./options.ts";
-import { Leftovers } from "../generation/remnants.ts";
+import { Leftovers } from "../generation/leftovers.ts";
 import { Effects } from "./effects.ts";
 import { ancestorsOf, mustStay } from "../succession/process_manager.ts";
 import { rolloutOf, servicePolicy } from "./policy.ts";
