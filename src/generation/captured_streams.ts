@@ -33,7 +33,9 @@ interface Printing {
 }
 
 /** A generation that has a process, or has had one: what it prints does not come through baton, or does no longer. */
-export function printsDirectly({ facts, context, admission: entrance, server: process }: Printing): boolean {
+export function printsDirectly(
+  { facts, context, admission: entrance, server: process }: Printing,
+): boolean {
   if ((entrance?.vetoOutput ?? null) !== null || process === null) return false;
   return facts.handedOver || context.config.output === "direct" ||
     capturedStreams(context).length < STREAMS.length;

@@ -45,10 +45,13 @@ export class Adopter {
   readonly ephemeral = new Set<number>();
   readonly #postponed = new PostponedCalls();
   #isReplaced = false;
-  /** Told when a call waits for a member of a group that only another baton can add to. */
-  onMemberNeeded: (group: Group) => void = () => {};
 
-  constructor(readonly platform: Platform, readonly listeners: Listeners) {}
+  /** @param onMemberNeeded a call waits for a member of a group that only the predecessor can add to */
+  constructor(
+    readonly platform: Platform,
+    readonly listeners: Listeners,
+    readonly onMemberNeeded: (group: Group) => void,
+  ) {}
 
   /** System calls to trap. */
   get trap(): readonly number[] {

@@ -25,8 +25,11 @@ export interface PredecessorBaton {
     readonly nextEpoch?: number;
   };
   importInto(listeners: Listeners): void;
-  /** @param onGivenUp it will not be replaced by us: it goes on alone */
-  watch(onGone: () => void, onGivenUp: (reason: string) => void): void;
+  /**
+   * @param onGivenUp it will not be replaced by us: it goes on alone
+   * @param onResume `listen` calls that wait for a member can be answered now
+   */
+  watch(onGone: () => void, onGivenUp: (reason: string) => void, onResume: () => void): void;
   /** Calls `go` when our generation `epoch` may serve as far as the old baton is concerned. */
   beforeServing(epoch: number, go: () => void): void;
   saysServing(epoch: number): void;
@@ -49,6 +52,8 @@ export interface PredecessorOptions {
   readonly onGone: () => void;
   /** It goes on alone. */
   readonly onGivenUp: (reason: string) => void;
+  /** `listen` calls that wait for a member can be answered now. */
+  readonly onResume: () => void;
 }
 
 export class PredecessorGeneration implements GenerationHandle {
@@ -77,7 +82,7 @@ export class PredecessorGeneration implements GenerationHandle {
     this.startedAt = new Date(state.startedAt);
     this.pid = state.servingPid;
     this.notified = state.notified;
-    predecessor.watch(() => this.#onGone(), options.onGivenUp);
+    predecessor.watch(() => this.#onGone(), options.onGivenUp, options.onResume);
   }
 
   #onGone(): void {

@@ -202,6 +202,7 @@ export class Effects {
         const status = EXIT_NEW_GENERATION_FAILED;
         this.context.dispatch({ kind: "failed", epoch, reason: `takeover: ${reason}`, status });
       },
+      onResume: () => context.adopter.resume(),
       onGone: () => {
         logger.info("the old baton has ended");
         onPredecessorGone();

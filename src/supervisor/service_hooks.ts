@@ -277,7 +277,12 @@ export class ServiceHooks {
   }
 
   #describe({ step, end: killRunning }: CommandFailure<HookCommand, CandidateOutput>): string {
-    return describeFailure(step.name, step.command, killRunning, this.options.context.config.hookTimeoutMs);
+    return describeFailure(
+      step.name,
+      step.command,
+      killRunning,
+      this.options.context.config.hookTimeoutMs,
+    );
   }
 
   /** Calls `then` when no command runs: at once, or when those that do have ended. */

@@ -176,7 +176,7 @@ async function supervise(parts: RunParts): Promise<number> {
   addActivatedSockets(platform, listeners, parts.residents).forEach((notice) =>
     logger.warn(notice)
   );
-  const adopter = new Adopter(platform, listeners);
+  const adopter = new Adopter(platform, listeners, (group) => taker?.needMember(group));
   const migration = migrationOf(platform, config, { traps: parts.traps, listeners, logger });
   const directory = config.cwd ?? "/";
   const children = new Children(platform);
@@ -184,10 +184,6 @@ async function supervise(parts: RunParts): Promise<number> {
     ...{ platform, children, isJob: predecessor === null },
     log: (message) => logger.warn(message),
   });
-  if (taker !== null) {
-    adopter.onMemberNeeded = (group) => taker.needMember(group);
-    taker.onResume = () => adopter.resume();
-  }
   const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
   const keepsSpares = fdStoreSize(env) > 0;
   const names = new Endpoints({

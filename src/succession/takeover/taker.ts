@@ -64,8 +64,7 @@ export class Taker {
   readonly #ready = Promise.withResolvers<void>();
   #onGone: () => void = () => {};
   #onGivenUp: (reason: string) => void = (reason) => this.#ready.reject(new TakeoverError(reason));
-  /** Tells the adopter that calls which wait for a member can go on. */
-  onResume: () => void = () => {};
+  #onResume: () => void = () => {};
   #promote: (() => void) | null = null;
   #service: OldService | null = null;
   #isWatched = false;
@@ -148,13 +147,14 @@ export class Taker {
   }
 
   /** @param onGivenUp the takeover has failed: the old baton goes on, ours must not */
-  watch(onGone: () => void, onGivenUp: (reason: string) => void): void {
+  watch(onGone: () => void, onGivenUp: (reason: string) => void, onResume: () => void): void {
     this.#isWatched = true;
     const early = this.#early;
     // What watches must be there first.
     if (early !== null) queueMicrotask(() => this.#feed(early));
     this.#onGone = onGone;
     this.#onGivenUp = onGivenUp;
+    this.#onResume = onResume;
   }
 
   /** One more member at the address of `group`, which is one of the old baton's. */
@@ -170,7 +170,7 @@ export class Taker {
     this.#promote = () => {
       this.#borrowed.takeSteering(epoch);
       go();
-      this.onResume();
+      this.#onResume();
     };
     const members = this.#borrowed.usedBy(epoch).map(({ inode }) => inode);
     this.#feed({ kind: "gate_passed", members });
@@ -243,7 +243,7 @@ export class Taker {
       case "start":
         return this.#start();
       case "resume":
-        return this.onResume();
+        return this.#onResume();
       case "promote":
         if (effect.reply !== null) this.state.counters = effect.reply.counters;
         this.#promote?.();
@@ -287,7 +287,7 @@ export class Taker {
   #inherit(): void {
     this.close();
     this.#borrowed.thaw();
-    this.onResume();
+    this.#onResume();
     this.#onGone();
   }
 
