@@ -15,7 +15,7 @@ TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-all test-unit test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-systemd-next bench soak clean fmt check ci
+.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-systemd-next bench soak clean fmt check ci
 
 help: ## Show this list
 	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
@@ -33,6 +33,9 @@ test-all: build ## Run everything on Bun and Deno, as root and as a user, newer 
 
 test-unit: node_modules/.installed ## Run the unit tests on Bun and on Deno
 	@$(TEST) unit unit-deno
+
+test-selftest: build ## Test the test tools, and note in the tree that they have passed
+	@BATON_TEST_FULL=1 $(TEST) selftest selftest-deno $(if $(FILE),,&& $(RUN) scripts/test_selftest.ts)
 
 test-platform: node_modules/.installed ## Test the system call wrappers on Bun and on Deno
 	@$(TEST) platform platform-deno

@@ -6,6 +6,7 @@ import type { Terminal } from "./terminal.ts";
 import type { Report } from "./test_report.ts";
 import { type Job, type Outcome, run } from "./test_run.ts";
 import { longestFirst, QUICK_TEST_MS, type Suite, SUITES } from "./test_suites.ts";
+import { isProven } from "./test_selftest.ts";
 import { systemdTree } from "./test_systemd_tree.ts";
 import { cannotChangeUser, type Place, PlainUserPlace } from "./test_user.ts";
 
@@ -23,6 +24,8 @@ export interface PoolOptions {
   readonly isOver: () => boolean;
   /** A test file that fails is run once more, alone, to tell what is broken from what is unsteady. */
   readonly retries: boolean;
+  /** The tests of the test tools run even if they have passed with the tools as they are. */
+  readonly provenToo: boolean;
 }
 
 /** With more failures than this in one pool something is broken, and a second run would only cost time. */
@@ -133,10 +136,14 @@ export class Pool implements AsyncDisposable {
 
   /** What a suite needs is made when its turn has come: what those before have left may be of use. */
   async *#queue(names: readonly string[]): AsyncGenerator<Next> {
-    const { report, file, isOver } = this.options;
+    const { report, file, isOver, terminal } = this.options;
     for (const name of names) {
       const suite = SUITES[name];
       if (suite === undefined) continue;
+      if (suite.unlessProven && !this.options.provenToo && await isProven(ROOT)) {
+        terminal.line(`ok      ${name}: passed with the test tools as they are`);
+        continue;
+      }
       const jobs = await this.#prepare(name, suite);
       if (jobs === null) continue;
       const isQuick = suite.testLimitMs <= QUICK_TEST_MS && suite.parallel > 1;

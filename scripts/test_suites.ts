@@ -13,6 +13,8 @@ export interface Suite {
   readonly env?: Readonly<Record<string, string>>;
   /** As an ordinary user, even if we are root. */
   readonly asPlainUser?: boolean;
+  /** Not when they have passed with the test tools as they are. */
+  readonly unlessProven?: boolean;
   /** With the systemd of a newer release in place of the machine's. */
   readonly newerSystemd?: boolean;
   /** Files at the same time: one where tests load the machine. */
@@ -94,6 +96,8 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   imports: { ...CHECK, check: ["run", "-A", "scripts/check_imports.ts"] },
   unit: { ...QUICK, folder: "test/unit", runner: "bun" },
   "unit-deno": { ...QUICK, folder: "test/unit", runner: "deno" },
+  selftest: { ...QUICK, folder: "test/selftest", runner: "bun", unlessProven: true },
+  "selftest-deno": { ...QUICK, folder: "test/selftest", runner: "deno", unlessProven: true },
   platform: { ...ALONE, folder: "test/platform", runner: "bun" },
   "platform-deno": { ...ALONE, folder: "test/platform", runner: "deno" },
   protocol: { ...PROMISES, folder: "test/protocol" },

@@ -3,6 +3,7 @@
  * has happened, no reload loses a connection, and nothing is left behind (RealSystemd checks that at each end).
  */
 import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { runCommand, startBaton } from "../support/baton.ts";
@@ -40,6 +41,31 @@ async function fetchBody(port: number, path = "/"): Promise<string> {
     headers: { connection: "close" },
   });
   return await response.text();
+}
+
+/**
+ * What systemd-analyze says about this unit. It judges all units that are started with it too: another package's may
+ * be faulty, as the one that is put beside it here is.
+ */
+async function faultsOf(unit: string): Promise<string[]> {
+  using units = tempDir();
+  const path = units.write("web.service", unit);
+  units.write("faulty.service", "[Service]\nExecStart=/bin/true\nBogus=1\n");
+  mkdirSync(units.join("sysinit.target.wants"));
+  symlinkSync("../faulty.service", units.join("sysinit.target.wants/faulty.service"));
+  const verify = withSystemdFiles(["systemd-analyze", "verify", "--man=no", path]);
+  // A colon at the end: the usual folders come after this one.
+  const { code, stdout, stderr } = await runCommand(verify, {
+    env: { SYSTEMD_UNIT_PATH: `${units.path}:` },
+  });
+  const lines = (stdout + stderr).split("\n").filter((line) => line !== "");
+  const others = lines.filter((line) => {
+    const [, name = "web.service"] = /^(?:\/\S*\/)?([\w@.\\-]+\.[a-z]+):/.exec(line) ?? [];
+    return name !== "web.service";
+  });
+  assert.match(others.join("\n"), /faulty\.service.*Bogus/, "the other unit is judged too");
+  const ours = lines.filter((line) => !others.includes(line));
+  return code === 0 || ours.length > 0 || others.length > 1 ? ours : [`exit status ${code}`];
 }
 
 describe("systemd", { skip }, () => {
@@ -218,18 +244,21 @@ describe("systemd", { skip }, () => {
     await service.succeeds("stop");
   });
 
-  test("systemd-analyze has nothing to say about the unit", {
+  describe("systemd-analyze verify", {
     skip: which("systemd-analyze") === null && "systemd-analyze is not installed",
-    timeout: TEST_TIMEOUT_MS,
-  }, async () => {
-    using work = tempDir();
+  }, () => {
     const command = ["node", "server.js", "--title", "100% $sure", 'a "quoted" \\ word', ";"];
     for (const flags of [[], ["--shutdown-only"]]) {
-      const unit = work.write("web.service", await unitText({ command, flags, env: {} }));
-      const words = withSystemdFiles(["systemd-analyze", "verify", "--man=no", unit]);
-      const verify = await runCommand(words);
-      assert.deepEqual(verify, { code: 0, stdout: "", stderr: "" }, flags.join(" "));
+      test(`finds no fault in the unit of "baton run ${flags.join(" ")}"`, async () => {
+        assert.deepEqual(await faultsOf(await unitText({ command, flags, env: {} })), []);
+      });
     }
+
+    test("finds a fault in a unit that has one", async () => {
+      const text = await unitText({ command, flags: [], env: {} });
+      const faults = await faultsOf(text.replace("[Service]", "[Service]\nTypo=1"));
+      assert.match(faults.join("\n"), /Typo/);
+    });
   });
 });
 

@@ -8,7 +8,7 @@ import { longestStopMs } from "../../src/config/hook_times.ts";
 import type { FileValues } from "../../src/config/config_file.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS } from "../../src/pod/budget.ts";
 import { schemaFaults } from "./kube_schema.ts";
-import { parseYaml } from "./yaml_subset.ts";
+import { parseYaml } from "./yaml.ts";
 
 interface HttpGet {
   readonly path: string;

@@ -3,7 +3,7 @@
  * core/v1 PodSpec, Container, Probe, Lifecycle; v1.29). What is not in the table is a fault: fields that we do not
  * print yet are added here with their types, not allowed in passing.
  */
-import type { Yaml } from "./yaml_subset.ts";
+import type { Yaml } from "./yaml.ts";
 
 type Scalar = "string" | "integer" | "boolean" | "port" | "portNumber" | "name" | "portName";
 /** Values of an enumeration. */

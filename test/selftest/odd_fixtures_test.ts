@@ -4,15 +4,15 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { accepts, BareServer, startBare } from "../../support/bare_server.ts";
-import { freePort } from "../../support/free_port.ts";
-import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import { formatTally, Load } from "../../support/load.ts";
-import { alive, children, listeners, openFds } from "../../support/proc.ts";
-import { findPython, required } from "../../support/programs.ts";
-import { deploy, fixtureCommand } from "../../support/servers.ts";
-import { tempDir } from "../../support/temp_dir.ts";
-import { waitUntil } from "../../support/wait_until.ts";
+import { accepts, BareServer, startBare } from "../support/bare_server.ts";
+import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { alive, children, listeners, openFds } from "../support/proc.ts";
+import { findPython, required } from "../support/programs.ts";
+import { deploy, fixtureCommand } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const LIMIT = { timeout: TEST_TIMEOUT_MS };
 

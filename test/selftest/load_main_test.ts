@@ -4,13 +4,13 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { startBare } from "../../support/bare_server.ts";
-import { freePort } from "../../support/free_port.ts";
-import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import { killTree } from "../../support/proc.ts";
-import { findBun, REPOSITORY, required } from "../../support/programs.ts";
-import { fixtureCommand } from "../../support/servers.ts";
-import { waitUntil } from "../../support/wait_until.ts";
+import { startBare } from "../support/bare_server.ts";
+import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { killTree } from "../support/proc.ts";
+import { findBun, REPOSITORY, required } from "../support/programs.ts";
+import { fixtureCommand } from "../support/servers.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const LIMIT = { timeout: TEST_TIMEOUT_MS };
 

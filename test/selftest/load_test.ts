@@ -5,14 +5,14 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { describe, test } from "node:test";
-import { startBare } from "../../support/bare_server.ts";
-import { freePort } from "../../support/free_port.ts";
-import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import { LittleServer, type Misbehaviour } from "../../support/little_server.ts";
-import { findPython, required } from "../../support/programs.ts";
-import { type Cause, formatTally, Load, type LoadOptions, type Tally } from "../../support/load.ts";
-import { causeOfCode, CAUSES } from "../../support/tally.ts";
-import { waitUntil } from "../../support/wait_until.ts";
+import { startBare } from "../support/bare_server.ts";
+import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { LittleServer, type Misbehaviour } from "../support/little_server.ts";
+import { findPython, required } from "../support/programs.ts";
+import { type Cause, formatTally, Load, type LoadOptions, type Tally } from "../support/load.ts";
+import { causeOfCode, CAUSES } from "../support/tally.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const BODY = "pid=42 version=7\n";
 const WHOLE = `HTTP/1.1 200 OK\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { type TestResult } from "../../../scripts/test_junit.ts";
-import { runCommand } from "../../support/baton.ts";
-import { findBun, findDeno, REPOSITORY, required } from "../../support/programs.ts";
-import { alive } from "../../support/proc.ts";
-import { tempDir } from "../../support/temp_dir.ts";
-import { waitUntil } from "../../support/wait_until.ts";
+import { type TestResult } from "../../scripts/test_junit.ts";
+import { runCommand } from "../support/baton.ts";
+import { findBun, findDeno, REPOSITORY, required } from "../support/programs.ts";
+import { alive } from "../support/proc.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const LIMIT_MS = 3_000;
 const HEAD =

@@ -5,14 +5,14 @@
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import { describe, test } from "node:test";
-import { startBare } from "../../support/bare_server.ts";
-import { freePort } from "../../support/free_port.ts";
-import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
-import { formatTally, Load, type Tally } from "../../support/load.ts";
-import { alive, children, listeners } from "../../support/proc.ts";
-import { place, type RealServer, SERVERS } from "../../support/servers.ts";
-import { tempDir } from "../../support/temp_dir.ts";
-import { waitUntil } from "../../support/wait_until.ts";
+import { startBare } from "../support/bare_server.ts";
+import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { formatTally, Load, type Tally } from "../support/load.ts";
+import { alive, children, listeners } from "../support/proc.ts";
+import { place, type RealServer, SERVERS } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const REQUESTS = 200;
 

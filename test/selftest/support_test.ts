@@ -5,11 +5,11 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { accepts } from "../../support/bare_server.ts";
-import { freePort } from "../../support/free_port.ts";
-import * as proc from "../../support/proc.ts";
-import { tempDir } from "../../support/temp_dir.ts";
-import { waitUntil } from "../../support/wait_until.ts";
+import { accepts } from "../support/bare_server.ts";
+import { freePort } from "../support/free_port.ts";
+import * as proc from "../support/proc.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const NO_PID = 2 ** 30; // above the kernel's largest pid_max, 2^22
 
