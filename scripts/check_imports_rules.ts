@@ -137,7 +137,11 @@ const GRANTS: readonly Grant[] = [
   },
   {
     file: "cli/service/endpoints.ts",
-    imports: ["systemd", "succession/state/state_writer.ts", "succession/state/fd_store_client.ts"],
+    imports: [
+      "systemd",
+      "succession/state/state_writer.ts",
+      "succession/state/fd_store_process.ts",
+    ],
     why: "what outlives a baton is found by a name too: a holder's, or the unit's",
   },
   {

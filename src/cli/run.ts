@@ -9,7 +9,7 @@ import { launch } from "../launcher/launcher.ts";
 import { LAUNCH_VERB } from "../launcher/plan.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { startClean } from "../platform/process/hidden_environment.ts";
-import { hold } from "../succession/state/fd_store_process.ts";
+import { runFdStoreServer } from "../succession/state/fd_store_server.ts";
 import { HOLD_VERB } from "../succession/state/fd_store_protocol.ts";
 import { CHECK_VERB } from "../succession/upgrade/preflight.ts";
 import { Platform } from "../platform/platform.ts";
@@ -46,7 +46,7 @@ export async function runCommandLine(runtime: Runtime): Promise<number> {
   }
   if (verb === HOLD_VERB && argument !== undefined) {
     const [path = "", mode = ""] = rest;
-    hold(platform, Number(argument), path, mode === "next");
+    runFdStoreServer(platform, Number(argument), path, mode === "next");
     return EXIT_OK;
   }
   const print = terminalPrinter(platform);

@@ -234,7 +234,7 @@ export class RunningGeneration implements GenerationHandle {
     this.health.close();
     this.adoptTarget.close();
     this.server?.close();
-    this.context.journal.forget(this.epoch);
+    this.context.journal.forgetCallsOf(this.epoch);
   }
 
   noteConnections(): void {

@@ -15,7 +15,7 @@ import { RunningGeneration } from "../generation/generation.ts";
 /** @returns the epochs of those that were adopted */
 export function adoptOrphans(parts: ServiceParts, foreign: PredecessorGeneration): Set<number> {
   const { context, running } = parts;
-  const { estate } = foreign.options;
+  const { recovery: estate } = foreign.options;
   const survivor = estate?.survivor() ?? null;
   const heritage = estate?.claim() ?? null;
   const found = heritage?.resumption ?? null;
@@ -24,10 +24,10 @@ export function adoptOrphans(parts: ServiceParts, foreign: PredecessorGeneration
   const records = (found?.state.generations ?? survivors).filter(({ epoch, pid, startTime }) =>
     epoch <= foreign.epoch && isRunning(pid, startTime)
   );
-  const adopted = records.map((record) => goOnWith(parts, record, kept));
+  const adopted = records.map((record) => adoptServer(parts, record, kept));
   kept.close();
   if (adopted.length === 0) {
-    heritage?.taken();
+    heritage?.acknowledge();
     return new Set();
   }
   const draining = drainingIn(found, adopted.map(({ epoch }) => epoch), foreign.epoch);
@@ -37,7 +37,7 @@ export function adoptOrphans(parts: ServiceParts, foreign: PredecessorGeneration
   for (const generation of adopted) generation.catchUp();
   if (found !== null) answerPending(context, adopted, found.state);
   // Told when it is over: the holder may go only when ours has everything.
-  queueMicrotask(() => heritage?.taken());
+  queueMicrotask(() => heritage?.acknowledge());
   context.dispatch({ kind: "orphans_adopted", draining });
   const epochs = new Set(adopted.map(({ epoch }) => epoch));
   parts.options.logger.warn("the old baton was killed: goes on with its servers", {
@@ -46,7 +46,7 @@ export function adoptOrphans(parts: ServiceParts, foreign: PredecessorGeneration
   return epochs;
 }
 
-function goOnWith(
+function adoptServer(
   parts: ServiceParts,
   record: GenerationRecord,
   kept: NamedDescriptors,

@@ -5,7 +5,7 @@ import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
 import { RunningGeneration } from "../generation/generation.ts";
-import type { HandoverFacts } from "./upgrader.ts";
+import type { HandoverFacts } from "./child_upgrade.ts";
 
 export interface HandoverSources {
   readonly options: { readonly version: string };

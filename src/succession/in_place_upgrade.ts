@@ -15,7 +15,7 @@ import type { Children } from "../process/children.ts";
 import { errorText } from "../platform/error.ts";
 
 /** The control socket as an upgrade sees it. */
-export interface ControlDoor {
+export interface ControlAccess {
   readonly listener: Fd;
   /** Lets nobody in any more; resolves when those inside have got their answers, or will not soon. */
   pause(): Promise<void>;
@@ -31,14 +31,14 @@ export interface InPlaceOptions {
   readonly prefix: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly directory: string;
-  readonly door: () => ControlDoor | null;
+  readonly controlAccess: () => ControlAccess | null;
   /** Resolves when this process has nothing in hand that the next one could not have. */
-  readonly whenEmptyHanded: () => Promise<void>;
+  readonly whenIdle: () => Promise<void>;
   readonly dispatch: (event: ServiceEvent) => void;
 }
 
 export class InPlaceUpgrade {
-  #trial: Preflight | null = null;
+  #preflight: Preflight | null = null;
   /** Counts upgrades, so that one that was given up is recognised. */
   #current = 0;
 
@@ -51,7 +51,7 @@ export class InPlaceUpgrade {
     const prefix = program === this.options.program ? this.options.prefix : [];
     const upgrade = ++this.#current;
     try {
-      this.#trial = new Preflight(platform, {
+      this.#preflight = new Preflight(platform, {
         program,
         prefix,
         argv: platform.runtime.argv,
@@ -61,8 +61,8 @@ export class InPlaceUpgrade {
         onPassed: (path) => this.#go(upgrade, { path, argv: [program, ...prefix], pack }),
         onFailed: (reason) => this.#failed(reason),
       });
-      children.addHelper(this.#trial.pid);
-      logger.info(`upgrade in place: tries ${program}, pid ${this.#trial.pid}`);
+      children.addHelper(this.#preflight.pid);
+      logger.info(`upgrade in place: tries ${program}, pid ${this.#preflight.pid}`);
     } catch (error) {
       this.#failed(errorText(error));
     }
@@ -73,11 +73,11 @@ export class InPlaceUpgrade {
     next: { path: string; argv: readonly string[]; pack: () => ResumePayload },
   ): Promise<void> {
     const { platform, env, logger, directory } = this.options;
-    await this.options.whenEmptyHanded();
-    const door = this.options.door();
+    await this.options.whenIdle();
+    const door = this.options.controlAccess();
     await door?.pause();
     // A generation may have been emptied meanwhile.
-    await this.options.whenEmptyHanded();
+    await this.options.whenIdle();
     if (upgrade !== this.#current) return door?.resume();
     let entered = false;
     try {
@@ -106,7 +106,7 @@ export class InPlaceUpgrade {
   /** Gives it up, if it is not too late. */
   abort(): void {
     this.#current++;
-    this.#trial?.cancel();
-    this.#trial = null;
+    this.#preflight?.cancel();
+    this.#preflight = null;
   }
 }

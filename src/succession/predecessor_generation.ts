@@ -32,17 +32,17 @@ export interface PredecessorBaton {
   watch(onGone: () => void, onGivenUp: (reason: string) => void, onResume: () => void): void;
   /** Calls `go` when our generation `epoch` may serve as far as the old baton is concerned. */
   beforeServing(epoch: number, go: () => void): void;
-  saysServing(epoch: number): void;
-  saysFailed(reason: string): void;
+  reportServing(epoch: number): void;
+  reportFailure(reason: string): void;
   /** Asks it to stop sooner, or ends it. */
   stop(how: "soon" | "now"): void;
 }
 
-export interface PredecessorOptions {
+export interface PredecessorGenerationOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
   readonly predecessor: PredecessorBaton;
-  readonly estate: PredecessorRecovery | null;
+  readonly recovery: PredecessorRecovery | null;
   readonly dispatch: (event: ServiceEvent) => void;
   /** Our own generation serves; says so to the world before the old baton is told. */
   readonly onTakenOver: () => void;
@@ -72,9 +72,9 @@ export class PredecessorGeneration implements GenerationHandle {
   readonly timers = { arm: () => {}, disarm: () => {}, limit: () => {} };
   /** As our lifecycle has it. */
   phase: "serving" | "draining" | "stopping" = "serving";
-  #told = false;
+  #isNotified = false;
 
-  constructor(readonly options: PredecessorOptions) {
+  constructor(readonly options: PredecessorGenerationOptions) {
     const { listeners, predecessor } = options;
     const { state } = predecessor;
     predecessor.importInto(listeners);
@@ -92,7 +92,7 @@ export class PredecessorGeneration implements GenerationHandle {
       adopted = this.options.adopt();
       this.#settleListeners(adopted);
       // Nobody has the names now: whether ours serves already or not, it is the baton that answers.
-      if (!this.#told) this.options.onTakenOver();
+      if (!this.#isNotified) this.options.onTakenOver();
       this.options.onGone();
     } finally {
       // Otherwise its end is told by who follows it now.
@@ -139,8 +139,8 @@ export class PredecessorGeneration implements GenerationHandle {
       this.options.onTakenOver();
     } finally {
       // Names that cannot be taken are the smaller evil: unless it hears of us, the old baton ends us.
-      this.options.predecessor.saysServing(this.#nextEpoch);
-      this.#told = true;
+      this.options.predecessor.reportServing(this.#nextEpoch);
+      this.#isNotified = true;
     }
   }
 
@@ -154,7 +154,7 @@ export class PredecessorGeneration implements GenerationHandle {
 
   kill(): void {
     this.phase = "stopping";
-    if (this.#told) this.options.predecessor.stop("now");
+    if (this.#isNotified) this.options.predecessor.stop("now");
   }
 
   forwardSignal(): void {}

@@ -72,7 +72,7 @@ function isWrapper({ name, argv }: Ancestor): boolean {
  * @param ancestors its parent first
  * @returns why an upgrade must be in place, null = a child can take over
  */
-export function mustStay(
+export function whyInPlace(
   own: { readonly pid: number; readonly env: Readonly<Record<string, string>> },
   ancestors: readonly Ancestor[],
 ): string | null {

@@ -28,7 +28,7 @@ import {
 import type { NamedDescriptors } from "./state/named_descriptors.ts";
 import type { Logger } from "../log/logger.ts";
 import type { StateWriter } from "./state/state_writer.ts";
-import type { ControlDoor } from "./in_place_upgrade.ts";
+import type { ControlAccess } from "./in_place_upgrade.ts";
 import { descriptorsOf, payloadRecordOf, recordOf } from "./generation_record.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
@@ -45,7 +45,7 @@ export interface ResumeSources {
   readonly launchContext: LaunchContext;
   readonly plan: { readonly trap: readonly number[] };
   readonly upgrade: { readonly lock: Fd };
-  readonly controlDoor: () => ControlDoor | null;
+  readonly controlDoor: () => ControlAccess | null;
   readonly stateWriter: () => StateWriter | null;
   readonly notifyPath: (epoch: number) => string;
 }
@@ -77,7 +77,7 @@ export function packService(
     name: context.config.name,
     incarnation: history.incarnation,
     startedAt: history.startedAt.toISOString(),
-    surroundings: options.launchContext,
+    launchContext: options.launchContext,
     traps: options.plan.trap.length > 0,
     // Whoever waits for an upgrade asks the next baton. The numbers of all others mean nothing there.
     service: {
@@ -112,7 +112,7 @@ export function packService(
 export function packPayload(parts: ServiceParts, service: ServiceState): ResumePayload {
   if (service.queued !== null) throw new Error("a reload was asked for meanwhile, and goes first");
   const { state, descriptors } = packService(parts, service, payloadRecordOf);
-  const more = parts.options.stateWriter()?.vault.luggage ?? [];
+  const more = parts.options.stateWriter()?.store.payload ?? [];
   return { state, descriptors: new Map([...descriptors, ...more]) };
 }
 
@@ -147,7 +147,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   const service = { ...INITIAL_STATE, ...state.service };
   history.afterStep(service);
   context.listeners.servingEpoch = servingOf(service)?.epoch ?? service.orphanedListeners;
-  return wasKilled ? withoutStop(service) : service;
+  return wasKilled ? withoutStopRequest(service) : service;
 }
 
 /** Whether a server is our child: after an exec it is not if the baton before had only gone on with it. */
@@ -173,7 +173,7 @@ function bytesOf(base64: string): Uint8Array {
 }
 
 /** Whoever starts baton again wants the service: what was being stopped is drained, and replaced. */
-function withoutStop(service: ServiceState): ServiceState {
+function withoutStopRequest(service: ServiceState): ServiceState {
   if (service.stopRequests === 0) return service;
   return { ...service, stopRequests: 0, finalStatus: null, queued: [] };
 }

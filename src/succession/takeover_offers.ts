@@ -10,15 +10,15 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ownNamespace } from "../platform/process/proc.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { Giver, type Hello } from "./takeover/giver.ts";
-import { HandoffSocket, type Verdict } from "./takeover/handoff_socket.ts";
-import { Lending } from "./takeover/lending.ts";
+import { type Hello, TakeoverServer } from "./takeover/takeover_server.ts";
+import { HandoffSocket, type PeerVerdict } from "./takeover/handoff_socket.ts";
+import { LentListeners } from "./takeover/lent_listeners.ts";
 import { commonVersion, cutReason, encodeMessage, VERSIONS } from "./takeover/messages.ts";
 import { nextRequest } from "../report/pending_requests.ts";
-import type { HandoverFacts } from "./upgrader.ts";
+import type { HandoverFacts } from "./child_upgrade.ts";
 import { errorText } from "../platform/error.ts";
 
-export interface OffersOptions {
+export interface TakeoverOffersOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
   readonly adopter: Adopter;
@@ -32,20 +32,20 @@ export interface OffersOptions {
   readonly logger: Logger;
 }
 
-interface Asked {
-  readonly giver: Giver;
+interface PendingTakeover {
+  readonly giver: TakeoverServer;
   readonly hello: Hello;
   readonly request: number;
 }
 
 export class TakeoverOffers {
   readonly socket: HandoffSocket;
-  #asked: Asked[] = [];
+  #pending: PendingTakeover[] = [];
   /** The one that was accepted. */
-  #current: Asked | null = null;
-  readonly #givers = new Set<Giver>();
+  #current: PendingTakeover | null = null;
+  readonly #givers = new Set<TakeoverServer>();
 
-  constructor(readonly options: OffersOptions) {
+  constructor(readonly options: TakeoverOffersOptions) {
     this.socket = new HandoffSocket(
       options.platform,
       options.path,
@@ -53,7 +53,7 @@ export class TakeoverOffers {
     );
   }
 
-  #onPeer(socket: Fd, verdict: Verdict, left: () => void): void {
+  #onPeer(socket: Fd, verdict: PeerVerdict, left: () => void): void {
     const { platform, logger, dispatch } = this.options;
     if (verdict.kind === "stranger") {
       const own = platform.processes.userId();
@@ -67,10 +67,10 @@ export class TakeoverOffers {
       }
       return;
     }
-    const giver = new Giver(platform, socket, {
+    const giver = new TakeoverServer(platform, socket, {
       ask: (giver, hello) => {
         const asked = { giver, hello, request: nextRequest() };
-        this.#asked.push(asked);
+        this.#pending.push(asked);
         dispatch({ kind: "upgrade_requested", request: asked.request, inPlace: false });
       },
       handOver: () => {
@@ -94,9 +94,9 @@ export class TakeoverOffers {
 
   /** @returns false when none of `requests` is a takeover's */
   begin(requests: readonly number[], facts: HandoverFacts): boolean {
-    const asked = this.#asked.find(({ request }) => requests.includes(request));
+    const asked = this.#pending.find(({ request }) => requests.includes(request));
     if (asked === undefined) return false;
-    this.#asked = this.#asked.filter((each) => each !== asked);
+    this.#pending = this.#pending.filter((each) => each !== asked);
     this.#current = asked;
     const { hello, giver } = asked;
     if (giver.isClosed) {
@@ -113,15 +113,15 @@ export class TakeoverOffers {
     return true;
   }
 
-  #begin({ giver, hello }: Asked, facts: HandoverFacts): void {
+  #begin({ giver, hello }: PendingTakeover, facts: HandoverFacts): void {
     const { platform, listeners, backlog, lock } = this.options;
-    const lending = new Lending(platform, listeners, { epoch: facts.nextEpoch, backlog });
+    const lending = new LentListeners(platform, listeners, { epoch: facts.nextEpoch, backlog });
     const [group] = lending.groups;
     const own = ownNamespace("net");
     const isNear = hello.network === (group?.network?.name ?? own);
     const known = group?.network ?? null;
     const network = isNear ? null : known ?? RemoteNetns.own(platform.sockets, platform.sockDiag);
-    giver.begin({
+    giver.accept({
       lending,
       offer: {
         version: commonVersion(VERSIONS, hello.versions) ?? VERSIONS.max,
@@ -144,18 +144,18 @@ export class TakeoverOffers {
 
   /** Nothing comes of the takeover that was accepted, if there is one. */
   abort(): void {
-    this.#current?.giver.lending?.giveUp();
+    this.#current?.giver.lentListeners?.giveUp();
   }
 
   /** @returns false when it answers no takeover */
-  answer(
+  reportResult(
     { requests, result, reason }: Extract<ServiceEffect, { kind: "upgrade_result" }>,
   ): boolean {
-    const all = this.#current === null ? this.#asked : [...this.#asked, this.#current];
+    const all = this.#current === null ? this.#pending : [...this.#pending, this.#current];
     const asked = all.find(({ request }) => requests.includes(request));
     if (asked === undefined) return false;
     const { logger } = this.options;
-    this.#asked = this.#asked.filter((each) => each !== asked);
+    this.#pending = this.#pending.filter((each) => each !== asked);
     if (result === "ok") {
       logger.info("takeover: the new baton serves");
       return true;
@@ -168,7 +168,7 @@ export class TakeoverOffers {
 
   /** The new baton has ended, and generation `epoch` goes on serving: as before the takeover. */
   takeBack(epoch: number): void {
-    this.#current?.giver.lending?.takeBack(epoch);
+    this.#current?.giver.lentListeners?.takeBack(epoch);
     this.#current = null;
     this.options.adopter.restored();
     this.takePath();

@@ -31,14 +31,14 @@ import { Starts } from "./starts.ts";
 import { LateListeners } from "./late_listeners.ts";
 import { Timers } from "../generation/timers.ts";
 import { type TrialEffect, Trials } from "../rollout/trials.ts";
-import { Upgrader } from "../succession/upgrader.ts";
+import { ChildUpgrade } from "../succession/child_upgrade.ts";
 import { Deadlines } from "../generation/deadlines.ts";
 
 export class Effects {
   readonly running = new Map<number, GenerationHandle>();
   readonly history = new History();
   readonly reloads = new PendingRequests<ReloadReport>();
-  readonly upgrader: Upgrader;
+  readonly upgrader: ChildUpgrade;
   readonly #inPlace: InPlaceUpgrade;
   /** Null: nobody may take over from this baton. */
   readonly offers: TakeoverOffers | null;
@@ -65,7 +65,7 @@ export class Effects {
       service,
     );
     this.#backoff = new Timers(platform.clock, () => dispatch({ kind: "backoff_elapsed" }));
-    this.upgrader = new Upgrader({
+    this.upgrader = new ChildUpgrade({
       ...{ ...options.upgrade, platform, listeners, adopter, children, dispatch, logger },
       readyTimeoutMs: longestStartMs(config),
       notifyPath: options.notifyPath,
@@ -81,8 +81,8 @@ export class Effects {
     this.#starts = new Starts(this);
     this.#inPlace = new InPlaceUpgrade({
       ...{ ...options.upgrade, platform, children, dispatch, logger },
-      door: options.controlDoor,
-      whenEmptyHanded: async () => {
+      controlAccess: options.controlDoor,
+      whenIdle: async () => {
         await migration?.crossings.whenEmpty();
         // The next program would not know what they are, and whose.
         await new Promise<void>((resolve) => this.hooks.whenIdle(resolve));
@@ -155,7 +155,7 @@ export class Effects {
         this.offers?.abort();
         return this.upgrader.abort();
       case "upgrade_result":
-        if (!this.offers?.answer(effect)) this.upgrader.answer(effect);
+        if (!this.offers?.reportResult(effect)) this.upgrader.reportResult(effect);
         return;
       case "take_back":
         this.offers?.takeBack(effect.epoch);
@@ -190,7 +190,7 @@ export class Effects {
       platform: context.platform,
       listeners: context.listeners,
       predecessor,
-      estate: this.options.predecessorRecovery,
+      recovery: this.options.predecessorRecovery,
       dispatch: this.context.dispatch,
       adopt: () => adoptOrphans(this, foreign),
       onTakenOver: () => {
@@ -238,7 +238,10 @@ export class Effects {
     }
     if (!inPlace) return this.upgrader.begin(facts);
     // A trial takes its time, in which generations end.
-    this.#inPlace.begin(this.upgrader.takeProgram(), () => packPayload(this, this.service()));
+    this.#inPlace.begin(
+      this.upgrader.takeRequestedProgram(),
+      () => packPayload(this, this.service()),
+    );
   }
 
   /**

@@ -6,11 +6,11 @@ import type { LaunchContext } from "../succession/state/resume_state.ts";
 import type { Inheritor } from "../handoff/inherit.ts";
 import type { Logger } from "../log/logger.ts";
 import type { PredecessorBaton } from "../succession/predecessor_generation.ts";
-import type { ControlDoor } from "../succession/in_place_upgrade.ts";
+import type { ControlAccess } from "../succession/in_place_upgrade.ts";
 import type { PlanContext } from "../process/launch_plan.ts";
 import type { StopReport } from "../report/snapshot.ts";
 import type { ServiceManager } from "./service_manager.ts";
-import type { UpgraderOptions } from "../succession/upgrader.ts";
+import type { ChildUpgradeOptions } from "../succession/child_upgrade.ts";
 
 import type { RunningContext } from "../generation/context.ts";
 
@@ -22,7 +22,7 @@ export interface SupervisorOptions {
   readonly version: string;
   readonly manager: ServiceManager;
   /** What an upgrade of this baton needs. */
-  readonly upgrade: Pick<UpgraderOptions, "program" | "prefix" | "env" | "directory" | "lock">;
+  readonly upgrade: Pick<ChildUpgradeOptions, "program" | "prefix" | "env" | "directory" | "lock">;
   /** What this baton goes on with, if another one has stopped in the middle. */
   readonly resumption: Resumption | null;
   readonly launchContext: LaunchContext;
@@ -31,7 +31,7 @@ export interface SupervisorOptions {
   /** The service manager keeps sockets for the next baton (steering/standby.ts). */
   readonly keepsStandbySockets: boolean;
   /** The control socket, which is passed on. */
-  readonly controlDoor: () => ControlDoor | null;
+  readonly controlDoor: () => ControlAccess | null;
   /** The old baton that this one is to replace, if it was started for that. */
   readonly predecessor: PredecessorBaton | null;
   /** What that one leaves if it is killed; null: nothing that we could go on with. */

@@ -47,7 +47,7 @@ export function answerReload(
   const old = running.get(serving ?? NaN);
   if (failed !== undefined && !state.finished) hooks.onRolledBack(failed, old, reason ?? "");
   if (result === "failed" && state.finished) {
-    options.predecessor?.saysFailed([reason, ...output].join("\n"));
+    options.predecessor?.reportFailure([reason, ...output].join("\n"));
   }
   if (result === "ok") history.ok++;
   if (result === "failed") {

@@ -23,7 +23,7 @@ import { catchUp, packService } from "../succession/resume.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { Leftovers } from "../generation/leftovers.ts";
 import { Effects } from "./effects.ts";
-import { ancestorsOf, mustStay } from "../succession/process_manager.ts";
+import { ancestorsOf, whyInPlace } from "../succession/process_manager.ts";
 import { rolloutOf, servicePolicy } from "./policy.ts";
 import type {
   Decision,
@@ -48,7 +48,7 @@ export class Supervisor {
     this.#context = {
       ...options.context,
       journal: new Journal({
-        keeper: options.stateWriter,
+        stateWriter: options.stateWriter,
         pack: () => packService(this.#effects, this.#state),
         logger,
       }),
@@ -70,7 +70,7 @@ export class Supervisor {
     const { predecessor } = this.options;
     if (event.kind !== "ready" || predecessor === null) return this.dispatch(event);
     // From the switch on the old one's holder waits for nobody but who has asked before.
-    this.options.predecessorRecovery?.reserve();
+    this.options.predecessorRecovery?.queueUp();
     predecessor.beforeServing(event.epoch, () => this.dispatch(event));
   }
 
@@ -127,9 +127,9 @@ export class Supervisor {
    * @param program null: the program of this baton, as it is on disk now
    */
   upgrade(program: string | null = null, inPlace = false): Promise<UpgradeReport> {
-    const { request, answer } = this.#effects.upgrader.ask(program);
+    const { request, answer } = this.#effects.upgrader.request(program);
     const { runtime } = this.#context.platform;
-    const why = mustStay({ pid: runtime.pid, env: runtime.env() }, ancestorsOf("self"));
+    const why = whyInPlace({ pid: runtime.pid, env: runtime.env() }, ancestorsOf("self"));
     if (why !== null && !inPlace) this.options.logger.info(`upgrade: in place, because ${why}`);
     this.dispatch({ kind: "upgrade_requested", request, inPlace: inPlace || why !== null });
     return answer;

@@ -55,11 +55,11 @@ export class FdStore {
   onLost: () => void = () => {};
   #state: { readonly name: string; readonly file: SlotFile } | null = null;
 
-  /** @param found names of what is stored already, without the prefix */
+  /** @param foundNames names of what is stored already, without the prefix */
   constructor(
     readonly platform: Platform,
     readonly client: NotifyClient,
-    readonly found: readonly string[],
+    readonly foundNames: readonly string[],
   ) {}
 
   put(name: string, fd: Fd): void {
@@ -82,7 +82,7 @@ export class FdStore {
   }
 
   /** The file of the state, for a process that goes on in place of this one. */
-  get luggage(): readonly (readonly [name: string, fd: Fd])[] {
+  get payload(): readonly (readonly [name: string, fd: Fd])[] {
     return this.#state === null ? [] : [[this.#state.name, this.#state.file.fd]];
   }
 

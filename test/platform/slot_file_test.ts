@@ -57,7 +57,7 @@ describe("FdStore", () => {
     const store = new FdStore(platform, new NotifyClient(platform, undefined), []);
     store.save("one");
     store.save("two");
-    const [[name, fd] = ["", null]] = store.luggage;
+    const [[name, fd] = ["", null]] = store.payload;
     assert.ok(fd !== null);
     const again = () => {
       const stored = new Map([[name, platform.descriptors.duplicate(fd)]]);

@@ -22,7 +22,7 @@ import type { GracefulService } from "../../pod/graceful_service.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
 import { FdStore } from "../../systemd/fd_store.ts";
 import type { NotifyClient } from "../../systemd/notify_client.ts";
-import { FdStoreProcess } from "../../succession/state/fd_store_client.ts";
+import { FdStoreProcess } from "../../succession/state/fd_store_process.ts";
 import { StateWriter } from "../../succession/state/state_writer.ts";
 import { controlFixture, holderFixture, lockFixture, pidfileFixture } from "./guarded_paths.ts";
 import type { Pidfile } from "./pidfile.ts";

@@ -4,7 +4,7 @@ import { longestStartMs } from "../../config/hook_times.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { HandoffSocketError } from "../../succession/takeover/handoff_socket.ts";
-import { TakeoverError, Taker } from "../../succession/takeover/taker.ts";
+import { TakeoverClient, TakeoverError } from "../../succession/takeover/takeover_client.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_USAGE } from "../console/exit_status.ts";
 import { CommandError } from "../console/command_error.ts";
 import { VERSION } from "../console/version.ts";
@@ -18,13 +18,13 @@ export async function takeOver(
   platform: Platform,
   config: Config,
   logger: Logger,
-): Promise<Taker | null> {
+): Promise<TakeoverClient | null> {
   const { takeover: path, name, parentShutdownTimeMs, survive } = config;
   if (path === null) return null;
   const times = { readyTimeoutMs: longestStartMs(config), parentShutdownTimeMs };
   const options = { path, name, ...times, survives: survive, batonVersion: VERSION };
   try {
-    const taker = await Taker.connect(platform, options);
+    const taker = await TakeoverClient.connect(platform, options);
     if (taker === null) logger.warn(`nobody to take over from at ${path}: starts as the first`);
     else logger.info(`takes over from ${taker.text}`, { path });
     return taker;

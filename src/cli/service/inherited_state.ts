@@ -16,7 +16,7 @@ import {
   claimRecoveredState,
   type RecoveredState,
   storedState,
-  usable,
+  usableResumption,
 } from "../../succession/state/recovered_state.ts";
 import { memberName, type ResumeState } from "../../succession/state/resume_state.ts";
 
@@ -69,7 +69,7 @@ export function findInheritedState(
     : claimRecoveredState(platform, path);
   const before = heritage?.resumption.state ?? null;
   const spares = before?.service.served === true ? [] : takeSpares(platform, fds, before);
-  const resumption = usable(platform, heritage);
+  const resumption = usableResumption(platform, heritage);
   const arrived = resumption === null ? activated : withoutMembers(activated, resumption.state);
   return {
     recovered: heritage,

@@ -36,7 +36,7 @@ import { HANDOVER_ENV } from "../../succession/upgrade/protocol.ts";
 import { findPredecessor, type Predecessor } from "../../succession/upgrade/predecessor.ts";
 import { PredecessorRecovery } from "../../succession/upgrade/predecessor_recovery.ts";
 import { activate } from "./socket_activation.ts";
-import type { Taker } from "../../succession/takeover/taker.ts";
+import type { TakeoverClient } from "../../succession/takeover/takeover_client.ts";
 import { chooseTrap } from "./choose_trap.ts";
 import { CommandError } from "../console/command_error.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
@@ -60,7 +60,7 @@ export async function commandRun(platform: Platform, config: Config): Promise<nu
   try {
     return await run(platform, config, { predecessor, inPlace });
   } catch (error) {
-    predecessor?.saysFailed(errorText(error));
+    predecessor?.reportFailure(errorText(error));
     throw error;
   }
 }
@@ -74,7 +74,7 @@ async function run(
   const env = platform.runtime.env();
   delete env[HANDOVER_ENV];
   delete env[IN_PLACE_ENV];
-  const surroundings = inPlace?.state.surroundings ?? launchContextOf(platform, env, given);
+  const surroundings = inPlace?.state.launchContext ?? launchContextOf(platform, env, given);
   const activation = activate(platform, given, env);
   const config = leaveDirectory(platform, activation.config, surroundings);
   if (inPlace === null) refuseEnvoyScript(config);
@@ -129,7 +129,7 @@ async function run(
       residents: taker === null ? [...left.activated, ...left.standbySockets] : left.activated,
     });
   } catch (error) {
-    taker?.saysFailed(errorText(error));
+    taker?.reportFailure(errorText(error));
     throw error;
   } finally {
     pidfile?.remove();
@@ -156,7 +156,7 @@ interface RunParts {
   readonly resumption: Resumption | null;
   /** Somebody holds what the baton before has left, until it is taken. */
   readonly heritage: RecoveredState | null;
-  readonly taker: Taker | null;
+  readonly taker: TakeoverClient | null;
   /** No other baton has the name, and so its control socket and pidfile. */
   readonly ownsNames: boolean;
   /** Names of what the service manager keeps. */
@@ -278,7 +278,7 @@ async function supervise(parts: RunParts): Promise<number> {
       pid: platform.runtime.pid,
     });
     preparation.insist(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
-    heritage?.taken();
+    heritage?.acknowledge();
     if (ownsNames) names.guard();
     watching = watchPaths(
       { platform, config, logger, directory: surroundings.directory },

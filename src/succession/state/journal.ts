@@ -14,7 +14,7 @@ import { errorText } from "../../platform/error.ts";
 
 export interface JournalOptions {
   /** Null: nothing is to outlive this baton, or nothing is its own yet. */
-  readonly keeper: () => StateWriter | null;
+  readonly stateWriter: () => StateWriter | null;
   readonly pack: () => ResumePayload;
   readonly logger: Logger;
 }
@@ -31,7 +31,7 @@ export class Journal {
 
   /** Never throws: a service must not fail because its crash would be noticed. */
   write(): void {
-    const keeper = this.options.keeper();
+    const keeper = this.options.stateWriter();
     if (keeper === null) return;
     try {
       const { state, descriptors } = this.options.pack();
@@ -62,7 +62,7 @@ export class Journal {
   }
 
   /** Nobody of generation `epoch` waits any more. */
-  forget(epoch: number): void {
+  forgetCallsOf(epoch: number): void {
     for (const [id, call] of this.#calls) if (call.epoch === epoch) this.#calls.delete(id);
   }
 }

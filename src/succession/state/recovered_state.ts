@@ -14,7 +14,7 @@ import {
   type FdStoreRequest,
   HOLD_MESSAGE_LIMIT,
 } from "./fd_store_protocol.ts";
-import { outpostOf } from "./fd_store_process.ts";
+import { abstractNameOf } from "./fd_store_server.ts";
 import { NamedDescriptors } from "./named_descriptors.ts";
 import { type GenerationRecord, parseResumeState, RESUME_LIMIT } from "./resume_state.ts";
 
@@ -22,14 +22,14 @@ import { type GenerationRecord, parseResumeState, RESUME_LIMIT } from "./resume_
 const HOLDER_TIMEOUT_MS = 10_000;
 /** For a process that was killed. */
 const END_TIMEOUT_MS = 5_000;
-const NOBODY: readonly number[] = [C.ENOENT, C.ECONNREFUSED];
+const NO_LISTENER: readonly number[] = [C.ENOENT, C.ECONNREFUSED];
 /** The connection was made to a holder that ended before it gave: there may be another. */
 const MOST_TRIES = 5;
 
 /** The holder's descriptors and state; `taken` tells it that it is not needed any more. */
 export interface RecoveredState {
   readonly resumption: Resumption;
-  taken(): void;
+  acknowledge(): void;
 }
 
 /** @returns null when nothing was left. @throws {Error} when it cannot be understood */
@@ -52,13 +52,16 @@ export function storedState(fds: ReadonlyMap<string, Fd>, state: string): Recove
     kept: new NamedDescriptors(fds),
     listensNow: () => {},
   };
-  return { resumption, taken: () => {} };
+  return { resumption, acknowledge: () => {} };
 }
 
 /** What can be gone on with: nothing of a service whose first generation was still on its way. */
-export function usable(platform: Platform, heritage: RecoveredState | null): Resumption | null {
-  if (heritage === null) return null;
-  const { resumption } = heritage;
+export function usableResumption(
+  platform: Platform,
+  recoveredStateFrom: RecoveredState | null,
+): Resumption | null {
+  if (recoveredStateFrom === null) return null;
+  const { resumption } = recoveredStateFrom;
   if (resumption.state.service.served) return resumption;
   endServers(platform, resumption.state.generations);
   resumption.kept.close();
@@ -79,16 +82,16 @@ function endServers(platform: Platform, generations: readonly GenerationRecord[]
 /** @returns null when nobody holds there */
 export function connectToFdStore(platform: Platform, path: string): Fd | null {
   const owner = statSync(path, { throwIfNoEntry: false })?.uid;
-  if (owner === undefined) return connectToOutpost(platform, path);
+  if (owner === undefined) return connectToAbstractName(platform, path);
   if (!platform.processes.trustsUser(owner)) {
     throw new Error(`Cannot go on with what is at ${path}: it belongs to user ${owner}`);
   }
-  return connectAt(platform, path) ?? connectToOutpost(platform, path);
+  return connectAt(platform, path) ?? connectToAbstractName(platform, path);
 }
 
 /** The path was removed while there was no baton to notice: the holder has another address. */
-function connectToOutpost(platform: Platform, path: string): Fd | null {
-  const socket = connectAt(platform, outpostOf(path));
+function connectToAbstractName(platform: Platform, path: string): Fd | null {
+  const socket = connectAt(platform, abstractNameOf(path));
   if (socket === null) return null;
   const { uid } = platform.sockets.peerCredentials(socket);
   if (platform.processes.trustsUser(uid)) return socket;
@@ -106,7 +109,7 @@ function connectAt(platform: Platform, path: string): Fd | null {
     return socket;
   } catch (error) {
     socket.close();
-    if (error instanceof SystemCallError && NOBODY.includes(error.errno)) return null;
+    if (error instanceof SystemCallError && NO_LISTENER.includes(error.errno)) return null;
     throw error;
   }
 }
@@ -163,7 +166,7 @@ function heritage(
       kept,
       listensNow: () => {},
     },
-    taken: () => {
+    acknowledge: () => {
       try {
         const message: FdStoreRequest = { kind: "taken" };
         platform.descriptors.send(socket, encodeMessage(message));

@@ -151,7 +151,7 @@ export interface ResumeState {
   readonly incarnation: number;
   /** When the first of them started, ISO 8601. */
   readonly startedAt: string;
-  readonly surroundings: LaunchContext;
+  readonly launchContext: LaunchContext;
   /** bind and listen of its servers are trapped. */
   readonly traps: boolean;
   readonly service: ServiceState;
@@ -204,7 +204,7 @@ const FIELDS: readonly (readonly [keyof ResumeState, (value: unknown) => boolean
   ["name", isText],
   ["incarnation", Number.isInteger],
   ["startedAt", isText],
-  ["surroundings", has("directory", "physicalDirectory", "stays")],
+  ["launchContext", has("directory", "physicalDirectory", "stays")],
   ["service", has("generations", "nextEpoch", "orphanedListeners", "stopRequests")],
   ["history", has("ok", "failed", "crashes", "recentlyEnded")],
   ["generations", isListOf(has("epoch", "pid", "startTime", "stopSent", "exitStatus"))],

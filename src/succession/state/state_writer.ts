@@ -9,9 +9,9 @@ import { memberName, type ResumeState } from "./resume_state.ts";
 /** A place that outlives baton: a holder (`holder_vault.ts`), or the service manager's store. */
 export interface FdStore {
   /** Names of what was there before. */
-  readonly found: readonly string[];
+  readonly foundNames: readonly string[];
   /** What a process that goes on in place of this one must know of it. */
-  readonly luggage: readonly (readonly [name: string, fd: Fd])[];
+  readonly payload: readonly (readonly [name: string, fd: Fd])[];
   /** Called when all or some of what is in it may be lost. */
   onLost: () => void;
   put(name: string, fd: Fd): void;
@@ -25,18 +25,18 @@ export interface FdStore {
 }
 
 /** With --survive everything; without it only the spare sockets, so that a restart refuses nobody. */
-export type Extent = "everything" | "spares";
+export type KeptState = "everything" | "spares";
 
 export class StateWriter {
   #hasEnded = false;
   /** What the vault has: the number of the descriptor behind each name. */
   readonly #held = new Map<string, number>();
-  #spares: ReadonlySet<string> = new Set();
+  #standby: ReadonlySet<string> = new Set();
 
   /** @param onLost everything must be given to it anew */
-  constructor(readonly vault: FdStore, readonly extent: Extent, onLost: () => void) {
-    for (const name of vault.found) this.#held.set(name, NaN);
-    vault.onLost = () => {
+  constructor(readonly store: FdStore, readonly extent: KeptState, onLost: () => void) {
+    for (const name of store.foundNames) this.#held.set(name, NaN);
+    store.onLost = () => {
       // It may have some of them all the same: what is not needed any more is dropped by name.
       for (const name of this.#held.keys()) this.#held.set(name, NaN);
       onLost();
@@ -46,28 +46,28 @@ export class StateWriter {
   /** Makes the vault have exactly these, and this state. */
   keep(descriptors: ReadonlyMap<string, Fd>, state: ResumeState): void {
     if (this.#hasEnded) return;
-    this.#spares = sparesOf(state);
-    const isKept = (name: string) => this.extent === "everything" || this.#spares.has(name);
+    this.#standby = standbySocketsOf(state);
+    const isKept = (name: string) => this.extent === "everything" || this.#standby.has(name);
     for (const [name, fd] of descriptors) {
       if (!isKept(name) || this.#held.get(name) === fd.number) continue;
-      this.vault.put(name, fd);
+      this.store.put(name, fd);
       this.#held.set(name, fd.number);
     }
-    if (this.extent === "everything") this.vault.save(JSON.stringify(state));
+    if (this.extent === "everything") this.store.save(JSON.stringify(state));
     this.#dropExcept((name) => descriptors.has(name) && isKept(name));
   }
 
   #dropExcept(stays: (name: string) => boolean): void {
     for (const name of [...this.#held.keys()].filter((name) => !stays(name))) {
-      this.vault.drop(name);
+      this.store.drop(name);
       this.#held.delete(name);
     }
   }
 
   /** Another baton has the service, and keeps what it needs itself. */
   handedOver(): void {
-    if (!this.vault.isOfUnit) return;
-    this.#spares = new Set();
+    if (!this.store.isOfUnit) return;
+    this.#standby = new Set();
     this.end();
   }
 
@@ -75,12 +75,12 @@ export class StateWriter {
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#dropExcept((name) => this.#spares.has(name));
-    this.vault.end();
+    this.#dropExcept((name) => this.#standby.has(name));
+    this.store.end();
   }
 }
 
-function sparesOf({ groups }: ResumeState): ReadonlySet<string> {
+function standbySocketsOf({ groups }: ResumeState): ReadonlySet<string> {
   const members = groups.flatMap(({ members }) => members);
   const spares = members.filter(({ residence, dead }) => residence === "spare" && !dead);
   return new Set(spares.map(({ inode }) => memberName(inode)));

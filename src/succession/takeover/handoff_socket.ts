@@ -30,7 +30,7 @@ export class HandoffSocketError extends Error {
 }
 
 /** What somebody who has connected may be told. */
-export type Verdict = { readonly kind: "welcome" } | {
+export type PeerVerdict = { readonly kind: "welcome" } | {
   readonly kind: "stranger";
   readonly uid: number;
 };
@@ -66,7 +66,7 @@ export class HandoffSocket {
   constructor(
     readonly platform: Platform,
     readonly path: string,
-    readonly onPeer: (socket: Fd, verdict: Verdict, left: () => void) => void,
+    readonly onPeer: (socket: Fd, verdict: PeerVerdict, left: () => void) => void,
   ) {
     this.#at = path;
   }
@@ -153,7 +153,7 @@ export class HandoffSocket {
       this.#peers++;
       const { uid } = this.platform.sockets.peerCredentials(socket);
       const welcome = this.platform.processes.trustsUser(uid);
-      const verdict: Verdict = welcome ? { kind: "welcome" } : { kind: "stranger", uid };
+      const verdict: PeerVerdict = welcome ? { kind: "welcome" } : { kind: "stranger", uid };
       this.onPeer(socket, verdict, () => this.#peers--);
     } finally {
       if (listener.isOpen) this.#watch?.arm();

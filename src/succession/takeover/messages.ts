@@ -87,7 +87,7 @@ export type Request =
   | { readonly kind: "unknown"; readonly name: string };
 
 /** What the old baton says of itself. */
-export interface Offer {
+export interface TakeoverOffer {
   readonly version: number;
   readonly baton: string;
   readonly name: string;
@@ -110,7 +110,7 @@ export interface Offer {
 
 /** Said by the old baton. */
 export type Reply =
-  | ({ readonly kind: "accepted" } & Offer)
+  | ({ readonly kind: "accepted" } & TakeoverOffer)
   | {
     readonly kind: "group";
     readonly index: number;

@@ -84,11 +84,11 @@ export class Predecessor {
     this.platform.processes.signal(this.state.pid, how === "now" ? C.SIGKILL : C.SIGTERM);
   }
 
-  saysServing(epoch: number): void {
+  reportServing(epoch: number): void {
     this.#say({ kind: "serving", epoch });
   }
 
-  saysFailed(reason: string): void {
+  reportFailure(reason: string): void {
     this.#say({ kind: "failed", reason: reason.slice(0, MESSAGE_LIMIT / 4) });
   }
 

@@ -31,7 +31,7 @@ export class PredecessorRecovery {
   ) {}
 
   /** To be called before the switch. */
-  reserve(): void {
+  queueUp(): void {
     try {
       this.#queued ??= connectToFdStore(this.platform, this.path);
     } catch {

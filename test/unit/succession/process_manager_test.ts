@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { ancestorsOf, mustStay } from "../../../src/succession/process_manager.ts";
+import { ancestorsOf, whyInPlace } from "../../../src/succession/process_manager.ts";
 
 /** Parents first, each as "pid name: words of its command line". */
 function above(...lines: string[]) {
@@ -49,7 +49,7 @@ describe("mustStay()", () => {
   ];
   for (const [name, lines, expected] of cases) {
     test(name, () => {
-      const why = mustStay(OWN, above(...lines));
+      const why = whyInPlace(OWN, above(...lines));
       if (expected === null) assert.equal(why, null);
       else assert.match(why ?? "", expected);
     });
@@ -57,17 +57,17 @@ describe("mustStay()", () => {
 
   test("pm2, which changes its title", () => {
     const god = { pid: 5, name: "PM2 v5.3.0: God", argv: ["PM2 v5.3.0: God Daemon (/root/.pm2)"] };
-    assert.match(mustStay(OWN, [god]) ?? "", /^pm2/);
+    assert.match(whyInPlace(OWN, [god]) ?? "", /^pm2/);
   });
 
-  test("process 1", () => assert.match(mustStay({ pid: 1, env: {} }, []) ?? "", /process 1/));
+  test("process 1", () => assert.match(whyInPlace({ pid: 1, env: {} }, []) ?? "", /process 1/));
 
   test("systemd: only where it is not told of the new process", () => {
     const systemd = above("1 systemd: /sbin/init");
-    assert.match(mustStay({ pid: 7, env: { SYSTEMD_EXEC_PID: "7" } }, systemd) ?? "", /^systemd/);
-    assert.equal(mustStay({ pid: 7, env: NOTIFIES }, systemd), null);
+    assert.match(whyInPlace({ pid: 7, env: { SYSTEMD_EXEC_PID: "7" } }, systemd) ?? "", /^systemd/);
+    assert.equal(whyInPlace({ pid: 7, env: NOTIFIES }, systemd), null);
     assert.equal(
-      mustStay({ pid: 8, env: { SYSTEMD_EXEC_PID: "7" } }, systemd),
+      whyInPlace({ pid: 8, env: { SYSTEMD_EXEC_PID: "7" } }, systemd),
       null,
       "not its own",
     );

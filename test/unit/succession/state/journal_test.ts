@@ -5,7 +5,7 @@ import { Journal } from "../../../../src/succession/state/journal.ts";
 
 function journal(): Journal {
   return new Journal({
-    keeper: () => null,
+    stateWriter: () => null,
     pack: () => assert.fail("there is nobody to keep it"),
     logger: null as never,
   });
@@ -42,7 +42,7 @@ describe("Journal.during()", () => {
     const written = journal();
     written.during(0, call(1n), () => false);
     written.during(1, call(2n), () => false);
-    written.forget(0);
+    written.forgetCallsOf(0);
     assert.deepEqual(listed(written), ["2"]);
   });
 });

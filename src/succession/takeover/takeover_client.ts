@@ -11,7 +11,7 @@ import { ownNamespace } from "../../platform/process/proc.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import type { MemberRecord } from "../../steering/member.ts";
-import { Borrowed } from "./borrowed.ts";
+import { ReceivedListeners } from "./received_listeners.ts";
 import { Channel } from "./channel.ts";
 import { fieldErrorText } from "./fields.ts";
 import { connectToHandoff } from "./handoff_socket.ts";
@@ -28,7 +28,7 @@ import { NEW_SIDE, type NewEffect, type NewEvent, type NewState, newStep } from 
 /** For each answer of the old baton. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-export interface TakerOptions {
+export interface TakeoverClientOptions {
   /** The old baton's --handoff-socket. */
   readonly path: string;
   readonly batonVersion: string;
@@ -55,11 +55,11 @@ export interface OldService {
 /** No takeover came about, and the old baton goes on; the CLI maps it to EXIT_NEW_GENERATION_FAILED. */
 export class TakeoverError extends Error {}
 
-export class Taker {
+export class TakeoverClient {
   #state: NewState = NEW_SIDE;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #offer: Extract<Reply, { kind: "accepted" }> | null = null;
-  readonly #borrowed: Borrowed;
+  readonly #borrowed: ReceivedListeners;
   readonly #channel: Channel;
   readonly #ready = Promise.withResolvers<void>();
   #onGone: () => void = () => {};
@@ -71,8 +71,12 @@ export class Taker {
   /** What has happened before anybody watched. */
   #early: NewEvent | null = null;
 
-  private constructor(readonly platform: Platform, socket: Fd, readonly options: TakerOptions) {
-    this.#borrowed = new Borrowed(platform);
+  private constructor(
+    readonly platform: Platform,
+    socket: Fd,
+    readonly options: TakeoverClientOptions,
+  ) {
+    this.#borrowed = new ReceivedListeners(platform);
     this.#channel = new Channel(platform, socket, {
       onMessage: (data, fds) => this.#receive(data, fds),
       onMalformed: (reason) => this.#feed({ kind: "malformed", reason }),
@@ -84,7 +88,10 @@ export class Taker {
    * @returns null when nobody answers at the path
    * @throws {TakeoverError} when the old baton does not want to, or cannot
    */
-  static async connect(platform: Platform, options: TakerOptions): Promise<Taker | null> {
+  static async connect(
+    platform: Platform,
+    options: TakeoverClientOptions,
+  ): Promise<TakeoverClient | null> {
     const cannot = `Cannot take over through ${options.path}`;
     let socket: Fd | null;
     try {
@@ -99,7 +106,7 @@ export class Taker {
       socket.close();
       throw new TakeoverError(`${cannot}: user ${uid} listens there, who is not trusted`);
     }
-    const taker = new Taker(platform, socket, options);
+    const taker = new TakeoverClient(platform, socket, options);
     taker.#sayHello();
     try {
       await taker.#ready.promise;
@@ -176,13 +183,13 @@ export class Taker {
     this.#feed({ kind: "gate_passed", members });
   }
 
-  saysServing(_epoch: number): void {
+  reportServing(_epoch: number): void {
     if (this.#state.phase !== "serving") return;
     this.#ask({ kind: "serves" });
     this.#timer = setTimeout(() => this.stop(), this.options.parentShutdownTimeMs);
   }
 
-  saysFailed(reason: string): void {
+  reportFailure(reason: string): void {
     this.#step({ kind: "own_failed", reason: cutReason(reason) });
   }
 

@@ -6,14 +6,14 @@ import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { Channel } from "./channel.ts";
 import { fieldErrorText } from "./fields.ts";
-import type { Lending, Lent } from "./lending.ts";
+import type { LentListeners, LentReply } from "./lent_listeners.ts";
 import {
   cutReason,
   encodeMessage,
-  type Offer,
   parseRequest,
   type Reply,
   type Request,
+  type TakeoverOffer,
   VERSIONS,
 } from "./messages.ts";
 import {
@@ -35,34 +35,34 @@ const MAX_READY_TIMEOUT_MS = 3_600_000;
 export type Hello = Extract<Request, { kind: "hello" }>;
 
 /** What the old baton does besides talking. */
-export interface GiverHost {
+export interface TakeoverServerHost {
   /** May a takeover begin? Answered by `begin` or `refuse` of the giver. */
-  ask(giver: Giver, hello: Hello): void;
+  ask(giver: TakeoverServer, hello: Hello): void;
   handOver(): void;
   withdraw(reason: string): void;
   takeBack(): void;
   stop(): void;
   /** The connection is over. */
-  left(giver: Giver): void;
+  left(giver: TakeoverServer): void;
 }
 
-export interface Beginning {
-  readonly lending: Lending;
-  readonly offer: Offer;
+export interface AcceptedTakeover {
+  readonly lending: LentListeners;
+  readonly offer: TakeoverOffer;
   /** Passed along with the offer. */
   readonly fds: readonly Fd[];
 }
 
-export class Giver {
+export class TakeoverServer {
   #state: OldState = "greeting";
   #hello: Hello | null = null;
   /** The new one has written down that it does. */
   #serves = false;
-  #beginning: Beginning | null = null;
+  #beginning: AcceptedTakeover | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   readonly #channel: Channel;
 
-  constructor(readonly platform: Platform, takenSocket: Fd, readonly host: GiverHost) {
+  constructor(readonly platform: Platform, takenSocket: Fd, readonly host: TakeoverServerHost) {
     this.#channel = new Channel(platform, takenSocket, {
       onMessage: (data, fds) => this.#receive(data, fds),
       onMalformed: (reason) => this.#feed({ kind: "malformed", reason }),
@@ -72,7 +72,7 @@ export class Giver {
   }
 
   /** The lifecycle agrees. */
-  begin(beginning: Beginning): void {
+  accept(beginning: AcceptedTakeover): void {
     this.#beginning = beginning;
     this.#feed({ kind: "accepted" });
   }
@@ -86,7 +86,7 @@ export class Giver {
     return this.#state === "closed";
   }
 
-  get lending(): Lending | null {
+  get lentListeners(): LentListeners | null {
     return this.#beginning?.lending ?? null;
   }
 
@@ -123,16 +123,19 @@ export class Giver {
       case "ask":
         return host.ask(this, this.#hello!);
       case "send_accepted":
-        return this.#send({ kind: "accepted", ...this.#begun.offer }, this.#begun.fds);
+        return this.#send(
+          { kind: "accepted", ...this.#acceptedTakeover.offer },
+          this.#acceptedTakeover.fds,
+        );
       case "send_group":
-        return this.#sendLent(this.#begun.lending.group(effect.index, effect.from));
+        return this.#sendLent(this.#acceptedTakeover.lending.group(effect.index, effect.from));
       case "send_member":
-        return this.#sendLent(this.#begun.lending.member(effect.index));
+        return this.#sendLent(this.#acceptedTakeover.lending.member(effect.index));
       case "steer":
-        this.#begun.lending.switchTo(effect.members);
+        this.#acceptedTakeover.lending.switchTo(effect.members);
         return this.#feed({ kind: "steered" });
       case "send_switched":
-        return this.#send({ kind: "switched", counters: this.#begun.offer.counters });
+        return this.#send({ kind: "switched", counters: this.#acceptedTakeover.offer.counters });
       case "hand_over":
         return host.handOver();
       case "withdraw":
@@ -154,12 +157,12 @@ export class Giver {
     }
   }
 
-  get #begun(): Beginning {
+  get #acceptedTakeover(): AcceptedTakeover {
     if (this.#beginning === null) throw new Error("Cannot hand over: nothing was begun");
     return this.#beginning;
   }
 
-  #sendLent({ reply, fds }: Lent): void {
+  #sendLent({ reply, fds }: LentReply): void {
     this.#send(reply, fds);
   }
 

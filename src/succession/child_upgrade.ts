@@ -23,7 +23,7 @@ export type HandoverFacts =
   & Omit<HandoverState, "version" | "pid" | "groups" | "nextEpoch">
   & Required<Pick<HandoverState, "nextEpoch">>;
 
-export interface UpgraderOptions {
+export interface ChildUpgradeOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
   readonly adopter: Adopter;
@@ -43,24 +43,24 @@ export interface UpgraderOptions {
   readonly onHandedOver: (pid: number) => void;
 }
 
-export class Upgrader {
+export class ChildUpgrade {
   #successor: Successor | null = null;
   /** The baton that has taken over. */
   #successorPid: number | null = null;
   /** Program of the next upgrade, when another one was asked for. */
   #program: string | null = null;
-  readonly #answers = new PendingRequests<UpgradeReport>();
+  readonly #requests = new PendingRequests<UpgradeReport>();
 
-  constructor(readonly options: UpgraderOptions) {}
+  constructor(readonly options: ChildUpgradeOptions) {}
 
   /** @param program null: the program of this baton, as it is on disk now */
-  ask(program: string | null): { request: number; answer: Promise<UpgradeReport> } {
+  request(program: string | null): { request: number; answer: Promise<UpgradeReport> } {
     this.#program = program;
-    return this.#answers.open();
+    return this.#requests.open();
   }
 
   /** The program that was asked for, once. */
-  takeProgram(): string | null {
+  takeRequestedProgram(): string | null {
     const program = this.#program;
     this.#program = null;
     return program;
@@ -68,7 +68,7 @@ export class Upgrader {
 
   begin(facts: HandoverFacts): void {
     const { platform, listeners, dispatch, logger } = this.options;
-    const program = this.takeProgram() ?? this.options.program;
+    const program = this.takeRequestedProgram() ?? this.options.program;
     try {
       const exported = listeners.groups.map((group) => ({
         group,
@@ -115,9 +115,9 @@ export class Upgrader {
     this.options.dispatch({ kind: "upgrade_failed", reason });
   }
 
-  answer(effect: Extract<ServiceEffect, { kind: "upgrade_result" }>): void {
+  reportResult(effect: Extract<ServiceEffect, { kind: "upgrade_result" }>): void {
     const { result, reason, requests } = effect;
-    this.#answers.answer(requests, { result, reason, pid: this.#successorPid });
+    this.#requests.answer(requests, { result, reason, pid: this.#successorPid });
     if (result === "ok") return this.options.logger.info("upgrade: the new baton serves");
     this.options.logger.error(`upgrade ${result}: ${reason}`);
   }

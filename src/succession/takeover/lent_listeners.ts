@@ -24,12 +24,12 @@ const MAX_MADE = 1024;
 /** Owner of a member that another baton's server accepts from: some process, not ours. */
 const FOREIGN_OWNER = 1;
 
-export interface Lent {
+export interface LentReply {
   readonly reply: Reply;
   readonly fds: readonly Fd[];
 }
 
-export class Lending {
+export class LentListeners {
   readonly groups: readonly Group[];
   readonly #made: { readonly group: Group; readonly member: Member }[] = [];
 
@@ -58,7 +58,7 @@ export class Lending {
   }
 
   /** @throws {RangeError} when there is no such group */
-  group(index: number, from: number): Lent {
+  group(index: number, from: number): LentReply {
     const group = this.#at(index);
     const exported = group.recordsForAnother;
     const page = exported.slice(from, from + MAX_MEMBERS_IN_MESSAGE);
@@ -77,7 +77,7 @@ export class Lending {
   }
 
   /** A new member; it gets nothing before the switch. @throws {Error} when it cannot be made */
-  member(index: number): Lent {
+  member(index: number): LentReply {
     const group = this.#at(index);
     if (this.#made.length >= MAX_MADE) {
       throw new RangeError(`Cannot make more than ${MAX_MADE} sockets for one new baton`);

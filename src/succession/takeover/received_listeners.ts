@@ -22,7 +22,7 @@ interface ReceivedGroup {
   readonly members: { record: MemberRecord; fd: Fd }[];
 }
 
-export class Borrowed {
+export class ReceivedListeners {
   /** In the order in which the old baton has them. */
   readonly groups: ReceivedGroup[] = [];
   #lock: Fd | null = null;
