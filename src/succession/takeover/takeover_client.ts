@@ -117,12 +117,12 @@ export class TakeoverClient {
   }
 
   #sayHello(): void {
-    const { batonVersion, name, readyTimeoutMs, survives } = this.options;
+    const { batonVersion: baton, name, readyTimeoutMs, survives } = this.options;
     const network = ownNamespace("net");
     this.#ask({
       kind: "hello",
       versions: VERSIONS,
-      baton: batonVersion,
+      baton,
       name,
       network,
       readyTimeoutMs,
@@ -243,10 +243,8 @@ export class TakeoverClient {
         const { index, address, members } = effect.group;
         return this.#borrowed.keepMembers(index, address, members);
       }
-      case "keep_member": {
-        const { index, member } = effect.member;
-        return this.#borrowed.keepMembers(index, null, [member]);
-      }
+      case "keep_member":
+        return this.#borrowed.keepMembers(effect.member.index, null, [effect.member.member]);
       case "start":
         return this.#start();
       case "resume":
