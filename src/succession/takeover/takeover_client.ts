@@ -21,6 +21,7 @@ import {
   encodeMessage,
   parseReply,
   type Reply,
+  type TakeoverOffer,
   VERSIONS,
 } from "./messages.ts";
 import { NEW_SIDE, type NewEffect, type NewEvent, type NewState, newStep } from "./new_side.ts";
@@ -41,13 +42,10 @@ export interface TakeoverClientOptions {
 }
 
 /** What is known of the old baton and its generation. */
-export interface OldService {
-  readonly epoch: number;
-  readonly nextEpoch: number;
-  readonly startedAt: string;
+export interface OldService
+  extends Pick<TakeoverOffer, "epoch" | "nextEpoch" | "startedAt" | "notified"> {
   /** Its process ids mean nothing here. */
   readonly servingPid: null;
-  readonly notified: boolean;
   counters: Counters;
   readonly groups: readonly { readonly members: readonly MemberRecord[] }[];
 }
@@ -118,13 +116,12 @@ export class TakeoverClient {
 
   #sayHello(): void {
     const { batonVersion: baton, name, readyTimeoutMs, survives } = this.options;
-    const network = ownNamespace("net");
     this.#ask({
       kind: "hello",
       versions: VERSIONS,
       baton,
       name,
-      network,
+      network: ownNamespace("net"),
       readyTimeoutMs,
       survives,
     });
@@ -132,9 +129,7 @@ export class TakeoverClient {
   }
 
   get state(): OldService {
-    if (this.#service === null) {
-      throw new Error("Cannot tell of the old baton: nothing is known yet");
-    }
+    if (this.#service === null) throw new Error("Cannot describe the old baton: not known yet");
     return this.#service;
   }
 
