@@ -25,7 +25,7 @@ export const SURELY_IDLE_MS = 10_000;
 const REGULAR_TURNS = 3;
 
 /** Traffic counters of the same connection, when it was first looked at. */
-export interface EarlierLook {
+export interface EarlierSample {
   readonly bytesAcked: number;
   readonly bytesReceived: number;
 }
@@ -34,13 +34,13 @@ export interface Judgement {
   /** Busy: something is owed. Undecided: that is not known. */
   readonly activity: Activity | "undecided";
   /** A drain waits for it. */
-  readonly isWaitedFor: boolean;
+  readonly blocksDrain: boolean;
 }
 
 type Looked = Pick<TcpSocket, "state" | "receiveQueue" | "sendQueue" | "traffic">;
 
 /** Who sent the last byte; "unknown": both in one tick; null: nobody has sent any. */
-type LastWord = "client" | "server" | "unknown" | null;
+type LastSender = "client" | "server" | "unknown" | null;
 
 /**
  * What a single look says: undecided ones are idle when they are quiet, and busy until then.
@@ -51,7 +51,7 @@ type LastWord = "client" | "server" | "unknown" | null;
 export function classify(
   socket: Looked,
   quietMs: number,
-  earlier: EarlierLook | null = null,
+  earlier: EarlierSample | null = null,
 ): Activity {
   if (isClosing(socket)) return "closing";
   const { traffic } = socket;
@@ -64,7 +64,7 @@ export function classify(
 
 /** What is known after several looks. @param track of the same connection, this look included */
 export function judge(socket: Looked, quietMs: number, track: Track | null = null): Judgement {
-  if (isClosing(socket)) return { activity: "closing", isWaitedFor: false };
+  if (isClosing(socket)) return { activity: "closing", blocksDrain: false };
   const { traffic } = socket;
   const word = lastWord(socket, track?.first ?? null);
   if (word === "client" || traffic === null) return BUSY;
@@ -73,14 +73,14 @@ export function judge(socket: Looked, quietMs: number, track: Track | null = nul
   const isUnknown = word === "unknown" && silentMs < AMBIGUOUS_QUIET_MS;
   const isPause = track !== null && mayPause(track, silentMs);
   if (silentMs < quietMs || isUnknown || isPause) {
-    return { activity: "undecided", isWaitedFor: true };
+    return { activity: "undecided", blocksDrain: true };
   }
   // Who has asked for nothing, and was told nothing, is owed nothing.
   const isIdle = word === null || silentMs >= SURELY_IDLE_MS || isRegular(traffic);
-  return { activity: isIdle ? "idle" : "undecided", isWaitedFor: false };
+  return { activity: isIdle ? "idle" : "undecided", blocksDrain: false };
 }
 
-const BUSY: Judgement = { activity: "busy", isWaitedFor: true };
+const BUSY: Judgement = { activity: "busy", blocksDrain: true };
 
 function isClosing({ state }: Looked): boolean {
   return state !== C.TCP_ESTABLISHED && state !== C.TCP_CLOSE_WAIT;
@@ -97,7 +97,7 @@ function isRegular({ segmentsSent = 0, segmentsReceived = 0 }: TcpTraffic): bool
 }
 
 /** What waits in a queue counts as the client's: it is owed. */
-function lastWord(socket: Looked, earlier: EarlierLook | null): LastWord {
+function lastWord(socket: Looked, earlier: EarlierSample | null): LastSender {
   const { traffic, receiveQueue, sendQueue } = socket;
   if (receiveQueue > 0 || sendQueue > 0 || traffic === null) return "client";
   if (traffic.bytesReceived === 0) return traffic.bytesAcked === 0 ? null : "server";

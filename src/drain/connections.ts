@@ -104,14 +104,14 @@ export interface Census {
   readonly busy: ReadonlySet<number>;
   readonly undecided: ReadonlySet<number>;
   /** A drain waits for them. */
-  readonly awaited: ReadonlySet<number>;
+  readonly blocking: ReadonlySet<number>;
 }
 
 export const NO_CENSUS: Census = {
   counts: NO_CONNECTIONS,
   busy: new Set(),
   undecided: new Set(),
-  awaited: new Set(),
+  blocking: new Set(),
 };
 
 /** @returns those of `pids` that owe somebody an answer */
@@ -134,15 +134,19 @@ export function takeCensus(
   const found = {
     busy: new Set<number>(),
     undecided: new Set<number>(),
-    awaited: new Set<number>(),
+    blocking: new Set<number>(),
   };
   let idle = 0;
   for (const connection of connections) {
     const { inode } = connection;
-    const { activity, isWaitedFor } = judge(connection, quietMs, tracks?.get(inode) ?? null);
+    const { activity, blocksDrain: blocksDrain } = judge(
+      connection,
+      quietMs,
+      tracks?.get(inode) ?? null,
+    );
     if (activity === "idle") idle++;
     if (activity === "busy" || activity === "undecided") found[activity].add(inode);
-    if (isWaitedFor) found.awaited.add(inode);
+    if (blocksDrain) found.blocking.add(inode);
   }
   const [busy, undecided] = [found.busy.size, found.undecided.size];
   return { ...found, counts: { total: busy + idle + undecided, busy, idle, undecided } };

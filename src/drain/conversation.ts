@@ -95,7 +95,7 @@ export function follow(
   };
 }
 
-export interface Patience {
+export interface CloseTerms {
   /** After this long a silence nothing more needs to be known. */
   readonly quietMs: number;
   /** It has been tried for long: take a worse moment rather than none. */
@@ -104,10 +104,10 @@ export interface Patience {
   readonly isPause?: boolean;
 }
 
-export function mayEnd(
+export function mayClose(
   { exchanges }: Conversation,
   socket: TcpSocket,
-  { quietMs, inHurry, isPause = false }: Patience,
+  { quietMs, inHurry, isPause = false }: CloseTerms,
 ): boolean {
   const { traffic } = socket;
   if (traffic === null || socket.state !== C.TCP_ESTABLISHED) return false;

@@ -16,7 +16,7 @@ import {
   takeCensus,
   Tracks,
 } from "./connections.ts";
-import { Spread } from "./spread.ts";
+import { SpreadClose } from "./spread_close.ts";
 import { isLongLived, mayPause } from "./track.ts";
 
 /** Between two looks while the queue is not known to be empty. */
@@ -50,14 +50,14 @@ export interface DrainTarget {
    * No other generation takes over (a stop): new connections go on coming, so only those of the first
    * look are waited for, and then for a moment without any.
    */
-  readonly isLast: boolean;
+  readonly isStop: boolean;
   processes(): number[];
   /** Inodes of all looks, also of a drain before this one. */
   readonly seen: Set<number>;
   /** Connections that it has open and that are another generation's already: inodes. */
-  departed(): ReadonlySet<number>;
-  /** Connections with a request are on their way to it: with `isLast` they are waited for too. */
-  isExpecting(): boolean;
+  movedAway(): ReadonlySet<number>;
+  /** Connections with a request are on their way to it: with `isStop` they are waited for too. */
+  expectsRequests(): boolean;
   /** When the drain time will be over, on the clock of `performance.now()`; null: that is not known (yet). */
   endsAtMs(): number | null;
   /** Of the drain time, the part at its end in which long-lived connections are closed. */
@@ -71,14 +71,14 @@ export interface DrainEvents {
   /** Once. */
   onDrained(): void;
   /** Long-lived connections were closed: inodes. */
-  onClosed?(inodes: readonly number[]): void;
+  onSpreadClosed?(inodes: readonly number[]): void;
   /** They cannot be closed one by one. */
-  onNotSpread?(): void;
+  onSpreadRefused?(): void;
 }
 
 export class Drain {
   readonly tracks: Tracks;
-  readonly #spread: Spread;
+  readonly #spread: SpreadClose;
   readonly #startedAt = performance.now();
   #halfOpen: Set<string> | null = null;
   /** Inodes of the first look. */
@@ -100,7 +100,7 @@ export class Drain {
     readonly events: DrainEvents,
   ) {
     this.tracks = target.tracks ?? new Tracks();
-    this.#spread = new Spread(platform, () => target.processes());
+    this.#spread = new SpreadClose(platform, () => target.processes());
   }
 
   /** Looks for the first time, which may be all that it takes. */
@@ -191,7 +191,7 @@ export class Drain {
   }
 
   #count(table: SocketTable): void {
-    const departed = this.target.departed();
+    const departed = this.target.movedAway();
     const all = table.connectionsOf(this.target.processes());
     for (const { inode } of all) this.target.seen.add(inode);
     const connections = all.filter(({ inode }) => !departed.has(inode));
@@ -211,24 +211,24 @@ export class Drain {
     if (endsAtMs === null || spreadMs === 0 || atMs < endsAtMs - spreadMs) return false;
     const beganAtMs = this.#startedAt;
     const span = { atMs, beganAtMs, drainMs: endsAtMs - beganAtMs };
-    const longLived = [...this.#census.awaited].filter((inode) => {
+    const longLived = [...this.#census.blocking].filter((inode) => {
       const track = this.tracks.get(inode);
       return track !== null && isLongLived(track, span);
     }).sort((a, b) => a - b);
     const window = { fromMs: Math.max(beganAtMs, endsAtMs - spreadMs), toMs: endsAtMs };
-    const closed = this.#spread.work(longLived, atMs, window);
-    if (closed.length > 0) this.events.onClosed?.(closed);
-    if (!this.#spread.isPossible && longLived.length > 0 && !this.#saidNotSpread) {
+    const closed = this.#spread.closeDue(longLived, atMs, window);
+    if (closed.length > 0) this.events.onSpreadClosed?.(closed);
+    if (!this.#spread.isPermitted && longLived.length > 0 && !this.#saidNotSpread) {
       this.#saidNotSpread = true;
-      this.events.onNotSpread?.();
+      this.events.onSpreadRefused?.();
     }
     // Of the others it may be known at the next look.
-    return this.#spread.isPossible && this.#census.awaited.size > 0;
+    return this.#spread.isPermitted && this.#census.blocking.size > 0;
   }
 
   /** Those of the first look are done, and a moment without others has been waited for in vain. */
   #firstAreDone(): boolean {
-    for (const inode of this.#census.awaited) {
+    for (const inode of this.#census.blocking) {
       if (!this.#first?.has(inode)) continue;
       this.#firstDoneAt = null;
       return false;
@@ -238,7 +238,7 @@ export class Drain {
   }
 
   #checkQueue(table: SocketTable): boolean {
-    if (this.target.isLast) return true;
+    if (this.target.isStop) return true;
     // Handshakes of after the switch belong to other members: only those of the first looks count.
     const halfOpen = table.halfOpen();
     this.#halfOpen = this.#halfOpen === null
@@ -250,10 +250,10 @@ export class Drain {
   }
 
   #isQuiet(): boolean {
-    if (this.target.isLast && this.target.isExpecting()) return false;
+    if (this.target.isStop && this.target.expectsRequests()) return false;
     if (this.target.style === "signal") return true;
-    if (this.#census.awaited.size + this.#waiting === 0) return true;
-    if (this.target.isLast && this.#firstAreDone()) return true;
+    if (this.#census.blocking.size + this.#waiting === 0) return true;
+    if (this.target.isStop && this.#firstAreDone()) return true;
     return this.target.style === "settle" && performance.now() - this.#startedAt >= SETTLE_MS;
   }
 }

@@ -15,10 +15,10 @@ import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { judge, type Judgement } from "./classify.ts";
 import { Tracks } from "./connections.ts";
-import { ConnectionEnding } from "./connection_ending.ts";
-import { Spread } from "./spread.ts";
+import { ConnectionCloser } from "./connection_closer.ts";
+import { SpreadClose } from "./spread_close.ts";
 import { isLongLived } from "./track.ts";
-import { type Conversation, follow, mayEnd } from "./conversation.ts";
+import { type Conversation, follow, mayClose } from "./conversation.ts";
 
 export interface PortWatchOptions {
   /** Ports to look at; empty: those that `processes` listen at. */
@@ -42,7 +42,7 @@ interface Listener {
   readonly uid: number;
 }
 
-export interface PortLook {
+export interface PortSample {
   readonly fresh: number;
   /** They are waited for: something is owed, or was said a moment ago. */
   readonly busy: number;
@@ -72,19 +72,19 @@ export class PortWatch {
   #sockets: readonly TcpSocket[] = [];
   #conversations = new Map<number, Conversation>();
   readonly #tracks = new Tracks();
-  readonly #ending: ConnectionEnding;
+  readonly #ending: ConnectionCloser;
   #endingSinceMs: number | null = null;
-  readonly #spread: Spread;
+  readonly #spread: SpreadClose;
 
   constructor(readonly platform: Platform, readonly options: PortWatchOptions) {
     const processes = options.processes ?? proc.allProcesses;
-    this.#ending = new ConnectionEnding(platform, processes);
-    this.#spread = new Spread(platform, processes);
+    this.#ending = new ConnectionCloser(platform, processes);
+    this.#spread = new SpreadClose(platform, processes);
   }
 
   /** Connections that were ended in a pause. */
-  get ended(): number {
-    return this.#ending.ended;
+  get closedCount(): number {
+    return this.#ending.closedCount;
   }
 
   /** Ports that are looked at. */
@@ -98,7 +98,7 @@ export class PortWatch {
     return ports === null ? null : ports.size > 0;
   }
 
-  look(atMs: number): PortLook | null {
+  sample(atMs: number): PortSample | null {
     const listening = this.#refreshPorts(atMs);
     if (listening === null) return null;
     const opened = this.#newOpens();
@@ -124,11 +124,11 @@ export class PortWatch {
       if (socket.inode === 0) continue; // Still in the queue of its listener.
       const earlier = this.#conversations.get(socket.inode) ?? null;
       conversations.set(socket.inode, follow(earlier, socket, atMs));
-      const { activity, isWaitedFor } = this.#judge(socket);
+      const { activity, blocksDrain: blocksDrain } = this.#judge(socket);
       if (activity === "busy") counts.owed++;
       if (activity === "undecided") counts.undecided++;
-      if (isWaitedFor) counts.busy++;
-      if (isWaitedFor || activity === "closing" || !this.#ending.canEnd(socket.inode)) continue;
+      if (blocksDrain) counts.busy++;
+      if (blocksDrain || activity === "closing" || !this.#ending.canReach(socket.inode)) continue;
       counts.idle++;
       if (activity === "idle") counts.atRest++;
     }
@@ -141,7 +141,7 @@ export class PortWatch {
   }
 
   /** Ends connections of the latest look that may be ended now; their clients go elsewhere. */
-  endIdle(atMs: number): void {
+  closeIdle(atMs: number): void {
     this.#endingSinceMs ??= atMs;
     const inHurry = atMs - this.#endingSinceMs >= HURRY_AFTER_MS;
     const open = new Map(
@@ -149,14 +149,14 @@ export class PortWatch {
         .slice(0, MAX_VISITS).map((socket) => [socket.inode, socket]),
     );
     const ended = new Set<number>();
-    this.#ending.visit([...open.keys()], (inode, moment) => {
+    this.#ending.closeIf([...open.keys()], (inode, moment) => {
       const socket = { ...open.get(inode)!, ...moment, sendQueue: 0 };
       const conversation = follow(this.#conversations.get(inode) ?? null, socket, atMs);
       this.#conversations.set(inode, conversation);
       // A silence as long as the pauses between two messages of a stream says nothing.
-      const isPause = this.#judge(socket).isWaitedFor;
+      const isPause = this.#judge(socket).blocksDrain;
       const patience = { quietMs: this.options.quietMs, inHurry, isPause };
-      if (!mayEnd(conversation, socket, patience)) return false;
+      if (!mayClose(conversation, socket, patience)) return false;
       ended.add(inode);
       return true;
     });
@@ -173,10 +173,10 @@ export class PortWatch {
     const span = { atMs, beganAtMs, drainMs: endsAtMs - beganAtMs };
     const longLived = this.#sockets.filter((socket) => {
       const track = this.#tracks.get(socket.inode);
-      return track !== null && this.#judge(socket).isWaitedFor && isLongLived(track, span);
+      return track !== null && this.#judge(socket).blocksDrain && isLongLived(track, span);
     }).map(({ inode }) => inode).sort((a, b) => a - b);
     const window = { fromMs: Math.max(beganAtMs, endsAtMs - spreadMs), toMs: endsAtMs };
-    return this.#spread.work(longLived, atMs, window).length;
+    return this.#spread.closeDue(longLived, atMs, window).length;
   }
 
   /** @returns whether anybody listens at a port of the service; null = that is not known */
@@ -238,7 +238,7 @@ export class PortWatch {
     return before === null ? 0 : Math.max(0, total - before.total - (own - before.own));
   }
 
-  #lookAtTable(listening: boolean, opened: number): PortLook | null {
+  #lookAtTable(listening: boolean, opened: number): PortSample | null {
     const rows = tcpRows([C.TCP_ESTABLISHED, C.TCP_CLOSE_WAIT]);
     if (rows === null) return null;
     const ours = rows.filter(({ localPort }) => this.#ports.has(localPort));
@@ -250,8 +250,8 @@ export class PortWatch {
   }
 
   #result(
-    look: Omit<PortLook, "fresh"> & { readonly seen: Set<string>; readonly opened: number },
-  ): PortLook {
+    look: Omit<PortSample, "fresh"> & { readonly seen: Set<string>; readonly opened: number },
+  ): PortSample {
     const { seen, opened, ...rest } = look;
     const known = this.#known ?? seen;
     const unknown = [...seen].filter((key) => !known.has(key)).length;

@@ -25,7 +25,7 @@ export interface Track {
   readonly bornAtMs: number;
   /** The last byte was the client's, or may have been: both in one tick. */
   readonly isOwed: boolean;
-  readonly first: FirstLook;
+  readonly first: FirstSample;
   /** Bytes of the latest request, and of what the server has sent since; of all of them before the second look. */
   readonly asked: number;
   readonly answered: number;
@@ -40,7 +40,7 @@ export interface Track {
   readonly largestAsked: number;
 }
 
-export interface FirstLook {
+export interface FirstSample {
   readonly atMs: number;
   readonly bytesAcked: number;
   readonly bytesReceived: number;

@@ -4,7 +4,7 @@ import type { NetworkCheck, RepeatedCheck } from "../config/values/check_spec.ts
 import { parseBodyPattern, parseBytes, parseStatuses } from "../config/check_values.ts";
 import type { Config } from "../config/config.ts";
 import { serverEnvironment } from "../handoff/socket_protocols.ts";
-import type { Attempt } from "../health/check_loop.ts";
+import type { RunningCheck } from "../health/check_loop.ts";
 import { ConnectionCheck } from "../health/connection_check.ts";
 import type { Dialogue } from "../health/dialogue.ts";
 import { ExecCheck } from "../health/exec_check.ts";
@@ -35,7 +35,7 @@ export interface CheckRequest {
 }
 
 /** @returns null: there is nobody to ask yet, or nobody who can be told from another */
-export function beginCheck(subject: CheckTarget, request: CheckRequest): Attempt | null {
+export function beginCheck(subject: CheckTarget, request: CheckRequest): RunningCheck | null {
   const { context, epoch } = subject;
   const { spec, onResult } = request;
   const { config, platform } = context;
@@ -66,7 +66,7 @@ export function beginCheck(subject: CheckTarget, request: CheckRequest): Attempt
     return null;
   }
   const dialogue = dialogueFor(spec, { config, epoch, way });
-  return new ConnectionCheck(platform, { way, dialogue, timeoutMs, onResult });
+  return new ConnectionCheck(platform, { route: way, dialogue, timeoutMs, onResult });
 }
 
 function dialogueFor(

@@ -98,7 +98,7 @@ export class RunningGeneration implements GenerationHandle {
   /** @throws when the launcher cannot even be spawned */
   start(options: StartOptions): void {
     const { context } = this;
-    this.facts.takesConnections = context.migration?.isIn(options.plan.trap) ?? false;
+    this.facts.takesConnections = context.migration?.isTrappedBy(options.plan.trap) ?? false;
     const server = this.#serverProcess();
     server.start({
       plan: options.plan,
@@ -161,7 +161,7 @@ export class RunningGeneration implements GenerationHandle {
     this.#leaving.resume();
     this.adoptTarget.watchWorkers();
     // That one may have held its connections back.
-    this.context.migration?.letAllIn(() => this.processes());
+    this.context.migration?.resumeAll(() => this.processes());
   }
 
   #serverProcess(): ServerProcess {
@@ -171,7 +171,7 @@ export class RunningGeneration implements GenerationHandle {
       calls: {
         // With --survive each is written down before it is answered.
         lettingPass: context.migration !== null && !context.config.survive,
-        isAwaited: () => context.migration?.isAwaiting ?? false,
+        isAwaited: () => context.migration?.hasPendingAccepts ?? false,
       },
       onNotification: (notify, notification) => this.answer(notify, notification),
       onPrepared: () => context.journal.write(),

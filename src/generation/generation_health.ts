@@ -87,7 +87,7 @@ export class GenerationHealth implements GateChecks {
 
   /** Something has changed: it may listen now. */
   checkNow(): void {
-    if (this.#phase === "gate") this.#ready.forEach((loop) => loop.poke());
+    if (this.#phase === "gate") this.#ready.forEach((loop) => loop.checkNow());
   }
 
   /** Its gate. Told again whenever something of it has changed since. */
@@ -147,7 +147,7 @@ export class GenerationHealth implements GateChecks {
     const fd = this.#announcement;
     const pipe = this.#pipe;
     return [
-      ...fd === null || pipe?.said ? [] : [`${fd.text}: ${pipe?.explanation ?? "not there"}`],
+      ...fd === null || pipe?.isReady ? [] : [`${fd.text}: ${pipe?.explanation ?? "not there"}`],
       ...this.#logLines.filter(({ line }) => line.found === null)
         .map(({ text, line }) => `${text}: ${line.explanation}`),
       ...this.#ready.filter(({ health }) => !health.healthy).map(({ text }) => text),
@@ -158,7 +158,7 @@ export class GenerationHealth implements GateChecks {
     const fd = this.#announcement;
     const announced = [
       ...fd === null ? [] : [{
-        ...{ text: fd.text, said: this.#pipe?.said ?? false },
+        ...{ text: fd.text, said: this.#pipe?.isReady ?? false },
         explanation: this.#pipe?.explanation ?? null,
       }],
       ...this.#logLines.map(({ text, line: { found, explanation } }) => ({
@@ -189,22 +189,22 @@ export class GenerationHealth implements GateChecks {
         initialJitterMs: config.checkInitialJitterMs,
       },
       thresholds: config,
-      attempt: (onResult) =>
+      startCheck: (onResult) =>
         beginCheck(generation, {
           ...{ spec, isLive, onResult },
           onImpossible: (reason) => generation.fail(reason),
         }),
       onResult: (before, after) => this.#onResult(spec, isLive, before, after),
-      chance: Math.random,
+      random: Math.random,
     });
   }
 
   #onResult(spec: RepeatedCheck, isLive: boolean, before: Health, after: Health): void {
     const { generation } = this;
-    if (after.hindrance !== null) {
+    if (after.skippedReason !== null) {
       // Once, when it begins: it may go on for long, and nothing follows from it.
-      if (before.hindrance !== null) return;
-      const reason = `${spec.text}: ${after.hindrance}`;
+      if (before.skippedReason !== null) return;
+      const reason = `${spec.text}: ${after.skippedReason}`;
       return generation.context.log(`generation ${generation.epoch} could not be asked: ${reason}`);
     }
     const changed = before.healthy !== after.healthy;

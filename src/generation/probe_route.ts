@@ -9,12 +9,12 @@ import { formatAddress, type InetAddress, parseHost } from "../platform/network/
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Way } from "../health/connection_check.ts";
+import type { CheckRoute } from "../health/connection_check.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { NOBODY } from "../steering/member.ts";
 
-export interface ProbeRoute extends Way {
+export interface ProbeRoute extends CheckRoute {
   /** "127.0.0.1:8080" */
   readonly text: string;
   readonly mustIdentify: boolean;
@@ -46,12 +46,12 @@ export function routeTo(
     mustIdentify: group.isShared && others(group, epoch),
     isSteeredElsewhere: group.hold === "order and program",
     stream: () => group.network?.stream(host.family) ?? platform.sockets.stream(host.family),
-    lead: (from) => {
+    steerPort: (from) => {
       if (group.isShared) return;
       if (from !== null) assertReachable(group, epoch);
       group.steerCandidates({ probe: from === null ? null : { epoch, port: from, address } });
     },
-    lane: group.probes,
+    mutex: group.probes,
   };
 }
 

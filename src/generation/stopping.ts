@@ -4,7 +4,8 @@ import { Drain, type DrainStyle, type DrainTarget } from "../drain/drain.ts";
 import { SocketTable, Tracks } from "../drain/connections.ts";
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import { SystemCallError } from "../platform/error.ts";
-import type { MovedConnection } from "../migration/in_flight.ts";
+import type { MoveCounts } from "../migration/in_flight.ts";
+import { ConnectionTable } from "../migration/connection_table.ts";
 import { Mover } from "../migration/mover.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 import { describeVictims, killedText } from "../report/killed_processes.ts";
@@ -73,7 +74,7 @@ export class Stopping {
   cancel(): void {
     this.#drain?.cancel();
     this.#mover?.cancel();
-    this.generation.context.migration?.moving.delete(this.generation.epoch);
+    this.generation.context.migration?.preparing.delete(this.generation.epoch);
   }
 
   /** It serves again. */
@@ -99,8 +100,8 @@ export class Stopping {
     // Only a generation that is about to get its stop signal gives connections away: one that still stands in does not.
     const isNeeded = listeners.standsIn(epoch);
     const moves = takes && !isLast && !shares && !isNeeded && this.policy.drainStyle !== "signal";
-    if (moves) context.migration?.moving.set(epoch, () => this.#stay());
-    if (isLast) context.migration?.abandon();
+    if (moves) context.migration?.preparing.set(epoch, () => this.#stay());
+    if (isLast) context.migration?.cancelAll();
     const style = (shares && !isLast) || moves ? "signal" : this.policy.drainStyle;
     this.#begin(isLast, style, moves ? () => this.#move() : undefined);
   }
@@ -115,17 +116,24 @@ export class Stopping {
     const { context, epoch } = this.generation;
     const { platform, listeners, config, migration } = context;
     const target: DrainTarget = {
-      ...{ epoch, style, isLast, quietMs: config.quietMs, tracks: this.#tracks, seen: this.#seen },
+      ...{
+        epoch,
+        style,
+        isStop: isLast,
+        quietMs: config.quietMs,
+        tracks: this.#tracks,
+        seen: this.#seen,
+      },
       spreadMs: this.policy.spreadMs,
       processes: () => this.generation.processes(),
-      departed: () => migration?.crossings.inodes ?? new Set(),
-      isExpecting: () => migration?.crossings.owes ?? false,
+      movedAway: () => migration?.inFlight.inodes ?? new Set(),
+      expectsRequests: () => migration?.inFlight.hasUnreadRequest ?? false,
       endsAtMs: () => this.#drainEndsAtMs(),
     };
     this.#drain = new Drain(platform, listeners, target, {
       onDrained,
-      onClosed: (inodes) => this.#closed(inodes),
-      onNotSpread: () =>
+      onSpreadClosed: (inodes) => this.#closed(inodes),
+      onSpreadRefused: () =>
         context.log(
           `generation ${epoch}: its connections cannot be closed one by one (--drain-spread): ` +
             "baton may not reach them (pidfd_getfd): long-lived ones end with the server",
@@ -162,19 +170,18 @@ export class Stopping {
     const { platform, listeners, config, migration } = context;
     if (migration === null) return;
     this.#mover = new Mover(platform, {
-      listeners,
-      crossings: migration.crossings,
-      isSucceeded: (group) => !group.receivingEpochs.has(epoch),
-      processes: () => this.generation.processes(),
+      table: new ConnectionTable(platform, listeners, () => this.generation.processes()),
+      inFlight: migration.inFlight,
+      hasSuccessor: (group) => !group.receivingEpochs.has(epoch),
       quietMs: config.quietMs,
       drainTimeMs: config.drainTimeMs,
       settleMs: this.policy.drainStyle === "settle" ? MOVE_MS : Infinity,
-      isOwed: (inode) => this.#drain?.mayOwe(inode) ?? false,
-      onEnd: (how) => this.#crossed(how),
-      onReady: ({ moved, finished: ended, left }) => {
+      isBusy: (inode) => this.#drain?.mayOwe(inode) ?? false,
+      onOutcome: (how) => this.#crossed(how),
+      onCommitted: ({ moved, finished: ended, left }) => {
         const finished = Math.max(0, ended - this.#record.closedOneByOne);
         this.generation.facts.kept = { moved, finished, left };
-        migration.moving.delete(epoch);
+        migration.preparing.delete(epoch);
         context.log(
           `generation ${epoch}: connections that clients keep open: ` +
             `${moved} move, ${finished} have ended, ${left} stay`,
@@ -185,11 +192,11 @@ export class Stopping {
   }
 
   /** One that was on its way is there, or somewhere else. */
-  #crossed(how: keyof MovedConnection): void {
+  #crossed(how: keyof MoveCounts): void {
     const { facts } = this.generation;
-    if (how === "cut") facts.cut++;
+    if (how === "dropped") facts.cut++;
     const { kept } = facts;
-    if (how !== "left" || kept === null) return;
+    if (how !== "returned" || kept === null) return;
     facts.kept = { ...kept, moved: kept.moved - 1, left: kept.left + 1 };
   }
 

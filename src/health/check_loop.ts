@@ -16,7 +16,7 @@ import {
 } from "./monitor.ts";
 
 /** A check under way. */
-export interface Attempt {
+export interface RunningCheck {
   cancel(): void;
 }
 
@@ -26,18 +26,18 @@ export interface CheckLoopOptions {
   readonly schedule: Schedule;
   readonly thresholds: Thresholds;
   /** Begins a check; null: there is nothing to ask yet. Tells its result once, later. */
-  readonly attempt: (onResult: (result: CheckOutcome) => void) => Attempt | null;
+  readonly startCheck: (onResult: (result: CheckOutcome) => void) => RunningCheck | null;
   /** After each result. */
   readonly onResult: (before: Health, after: Health) => void;
   /** 0 to below 1. */
-  readonly chance: () => number;
+  readonly random: () => number;
 }
 
 export class CheckLoop {
   health: Health;
   #state: "stopped" | "waiting" | "idle" | "asking" = "stopped";
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #attempt: Attempt | null = null;
+  #attempt: RunningCheck | null = null;
 
   constructor(readonly options: CheckLoopOptions) {
     this.health = options.health;
@@ -54,13 +54,13 @@ export class CheckLoop {
 
   start(): void {
     if (this.#state !== "stopped") return;
-    const delayMs = firstDelay(this.options.schedule, this.options.chance());
+    const delayMs = firstDelay(this.options.schedule, this.options.random());
     if (delayMs === 0) return this.#ask();
     this.#wait(delayMs);
   }
 
   /** Something has changed: there may be something to ask now. */
-  poke(): void {
+  checkNow(): void {
     if (this.#state === "idle") this.#ask();
   }
 
@@ -82,16 +82,16 @@ export class CheckLoop {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#state = "asking";
-    this.#attempt = this.options.attempt((result) => this.#onResult(result));
+    this.#attempt = this.options.startCheck((result) => this.#onResult(result));
     // It may have been stopped by what came of the attempt.
     if (this.#attempt !== null || this.#state !== "asking") return;
-    this.#wait(nextDelay(this.health, this.options.schedule, this.options.chance()), "idle");
+    this.#wait(nextDelay(this.health, this.options.schedule, this.options.random()), "idle");
   }
 
   #onResult(result: CheckOutcome): void {
     if (this.#state !== "asking") return;
     this.#attempt = null;
-    const { thresholds, schedule, chance, onResult } = this.options;
+    const { thresholds, schedule, random: chance, onResult } = this.options;
     const before = this.health;
     this.health = observe(before, result, thresholds);
     this.#wait(nextDelay(this.health, schedule, chance()));

@@ -12,34 +12,34 @@ import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Readiness, Watch } from "../platform/reactor.ts";
-import type { Attempt } from "./check_loop.ts";
+import type { RunningCheck } from "./check_loop.ts";
 import type { Dialogue } from "./dialogue.ts";
-import { type CheckOutcome, failure, notAsked } from "./monitor.ts";
+import { type CheckOutcome, failure, skipped } from "./monitor.ts";
 import { concatBytes } from "../platform/bytes.ts";
 
 const CHUNK = 16 * 1024;
 
 /** How a generation is reached. */
-export interface Way {
+export interface CheckRoute {
   /** Where the connection comes from; its port is 0. */
   readonly source: InetAddress;
   readonly target: InetAddress;
   /** A socket of that family, without an address. */
   stream(): Fd;
   /** Connections from `port` of the source go to the generation, until this is called with null. */
-  lead(port: number | null): void;
+  steerPort(port: number | null): void;
   /** One is led at a time. */
-  readonly lane: { enter(turn: () => void): void; leave(): void };
+  readonly mutex: { enter(turn: () => void): void; leave(): void };
 }
 
 export interface ConnectionCheckOptions {
-  readonly way: Way;
+  readonly route: CheckRoute;
   readonly dialogue: Dialogue;
   readonly timeoutMs: number;
   readonly onResult: (result: CheckOutcome) => void;
 }
 
-export class ConnectionCheck implements Attempt {
+export class ConnectionCheck implements RunningCheck {
   #socket: Fd | null = null;
   #watch: Watch | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -49,7 +49,7 @@ export class ConnectionCheck implements Attempt {
   #isOver = false;
 
   constructor(readonly platform: Platform, readonly options: ConnectionCheckOptions) {
-    options.way.lane.enter(() => this.#begin());
+    options.route.mutex.enter(() => this.#begin());
   }
 
   cancel(): void {
@@ -58,25 +58,25 @@ export class ConnectionCheck implements Attempt {
   }
 
   #begin(): void {
-    const { way, timeoutMs } = this.options;
-    if (this.#isOver) return way.lane.leave();
+    const { route: way, timeoutMs } = this.options;
+    if (this.#isOver) return way.mutex.leave();
     this.#isLed = true;
     this.#timer = setTimeout(() => this.#finish(failure(this.#lateness)), timeoutMs);
-    const result = attempted(() => this.#prepare(way), notAsked) ??
+    const result = attempted(() => this.#prepare(way), skipped) ??
       attempted(() => startConnecting(this.platform.sockets, this.#socket!, way.target), failure) ??
-      attempted(() => this.#watchSocket(), notAsked);
+      attempted(() => this.#watchSocket(), skipped);
     if (result === null) return;
     this.#close();
     // Not now: whoever asked has not got its attempt yet.
     this.#timer = setTimeout(() => this.#finish(result), 0);
   }
 
-  #prepare(way: Way): void {
+  #prepare(way: CheckRoute): void {
     const { sockets, descriptors } = this.platform;
     const socket = this.#socket = way.stream();
     descriptors.setNonblocking(socket);
     sockets.bindInet(socket, way.source);
-    way.lead(sockets.localAddress(socket)?.port ?? null);
+    way.steerPort(sockets.localAddress(socket)?.port ?? null);
   }
 
   #watchSocket(): void {
@@ -87,7 +87,7 @@ export class ConnectionCheck implements Attempt {
   get #lateness(): string {
     const seconds = `${this.options.timeoutMs / 1000} s`;
     if (!this.#isConnected) return `no connection within ${seconds}`;
-    return `${this.options.dialogue.shortfall} within ${seconds}`;
+    return `${this.options.dialogue.timeoutDetail} within ${seconds}`;
   }
 
   #onReady(ready: Readiness): void {
@@ -103,18 +103,18 @@ export class ConnectionCheck implements Attempt {
       const how = error.errno === C.ECONNRESET || error.errno === C.EPIPE
         ? "it reset the connection"
         : error.message;
-      this.#finish(failure(`${how}: ${this.options.dialogue.shortfall}`));
+      this.#finish(failure(`${how}: ${this.options.dialogue.timeoutDetail}`));
     }
   }
 
   #onConnected(): void {
-    const { way, dialogue } = this.options;
+    const { route: way, dialogue } = this.options;
     const failed = connectingFailure(this.platform.sockets, this.#socket!, way.target);
     if (failed !== null) return this.#finish(failure(connectingText(failed)));
     this.#isConnected = true;
     this.#letGo();
     this.#say(dialogue.opening);
-    if (dialogue.onConnected !== null) this.#finish(dialogue.onConnected);
+    if (dialogue.resultOnConnect !== null) this.#finish(dialogue.resultOnConnect);
   }
 
   #say(bytes: Uint8Array): void {
@@ -133,7 +133,7 @@ export class ConnectionCheck implements Attempt {
     const bytes = this.platform.descriptors.read(this.#socket!, new Uint8Array(CHUNK));
     if (bytes === null) return;
     if (bytes.length === 0) return this.#finish(dialogue.onEnd());
-    const { say, result } = dialogue.onData(bytes);
+    const { send: say, result } = dialogue.onData(bytes);
     if (result !== undefined) return this.#finish(result);
     if (say !== undefined) this.#say(say);
   }
@@ -148,13 +148,13 @@ export class ConnectionCheck implements Attempt {
   #letGo(): void {
     if (!this.#isLed) return;
     this.#isLed = false;
-    const { way } = this.options;
+    const { route: way } = this.options;
     try {
-      way.lead(null);
+      way.steerPort(null);
     } catch {
       // What is led stays led: to a port that nobody has any more.
     }
-    way.lane.leave();
+    way.mutex.leave();
   }
 
   #close(): void {

@@ -6,22 +6,22 @@ export interface Dialogue {
   /** Said first; empty: nothing. */
   readonly opening: Uint8Array;
   /** The verdict of a connection alone; null: the answer decides. */
-  readonly onConnected: CheckResult | null;
+  readonly resultOnConnect: CheckResult | null;
   /** Bytes have come. */
-  onData(bytes: Uint8Array): Turn;
+  onData(bytes: Uint8Array): DialogueStep;
   /** The other end has closed: no more will come. */
   onEnd(): CheckResult;
   /** What is there instead of an answer, when the time is over: "no answer". */
-  readonly shortfall: string;
+  readonly timeoutDetail: string;
 }
 
 /** What follows from what was heard; nothing: more must come. */
-export interface Turn {
-  readonly say?: Uint8Array;
+export interface DialogueStep {
+  readonly send?: Uint8Array;
   readonly result?: CheckResult;
 }
 
-export const LISTEN_ON: Turn = {};
+export const NEED_MORE: DialogueStep = {};
 
 const encoder = new TextEncoder();
 

@@ -10,8 +10,8 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ExitStatus } from "../platform/process/processes.ts";
 import type { Watch } from "../platform/reactor.ts";
-import type { Attempt } from "./check_loop.ts";
-import { type CheckOutcome, failure, notAsked, success } from "./monitor.ts";
+import type { RunningCheck } from "./check_loop.ts";
+import { type CheckOutcome, failure, skipped, success } from "./monitor.ts";
 import { errorText } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 
@@ -30,7 +30,7 @@ export interface ExecCheckOptions {
   readonly onResult: (result: CheckOutcome) => void;
 }
 
-export class ExecCheck implements Attempt {
+export class ExecCheck implements RunningCheck {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pid: number | null = null;
   #output: { readonly fd: Fd; watch: Watch | null } | null = null;
@@ -48,7 +48,7 @@ export class ExecCheck implements Attempt {
     } catch (error) {
       this.#closeOutput();
       const text = errorText(error);
-      this.#timer = setTimeout(() => this.#finish(notAsked(text)), 0);
+      this.#timer = setTimeout(() => this.#finish(skipped(text)), 0);
     }
   }
 

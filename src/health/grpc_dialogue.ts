@@ -3,7 +3,7 @@
  * is right; NOT_SERVING, SERVICE_UNKNOWN, UNIMPLEMENTED are wrong answers, as in Envoy.
  * https://github.com/grpc/grpc/blob/master/doc/health-checking.md and PROTOCOL-HTTP2.md
  */
-import { ascii, type Dialogue, LISTEN_ON, type Turn } from "./dialogue.ts";
+import { ascii, type Dialogue, type DialogueStep, NEED_MORE } from "./dialogue.ts";
 import {
   dataOf,
   encodeFields,
@@ -34,7 +34,7 @@ const STATUS_NAMES = [
 
 export class GrpcDialogue implements Dialogue {
   readonly opening: Uint8Array;
-  readonly onConnected = null;
+  readonly resultOnConnect = null;
   readonly #frames = new FrameReader();
   #message: Uint8Array = NOTHING;
   #grpcStatus: number | null = null;
@@ -68,7 +68,7 @@ export class GrpcDialogue implements Dialogue {
     );
   }
 
-  onData(bytes: Uint8Array): Turn {
+  onData(bytes: Uint8Array): DialogueStep {
     if (!this.#heardAnything && bytes[0] === "H".charCodeAt(0)) {
       return { result: failure("it speaks HTTP/1, not gRPC") };
     }
@@ -77,29 +77,29 @@ export class GrpcDialogue implements Dialogue {
     if (frames === null) return { result: failure("its answer is no HTTP/2") };
     const replies: Uint8Array[] = [];
     for (const frame of frames) {
-      const { say, result } = this.#onFrame(frame);
+      const { send: say, result } = this.#onFrame(frame);
       if (result !== undefined) return { result };
       if (say !== undefined) replies.push(say);
     }
-    return replies.length > 0 ? { say: concatBytes(...replies) } : LISTEN_ON;
+    return replies.length > 0 ? { send: concatBytes(...replies) } : NEED_MORE;
   }
 
   onEnd(): CheckResult {
-    return failure(`it closed the connection: ${this.shortfall}`);
+    return failure(`it closed the connection: ${this.timeoutDetail}`);
   }
 
-  get shortfall(): string {
+  get timeoutDetail(): string {
     return this.#heardAnything ? "HTTP/2, and no answer to the call" : "no answer";
   }
 
-  #onFrame(frame: Frame): Turn {
+  #onFrame(frame: Frame): DialogueStep {
     const { type, flags, stream, payload } = frame;
     switch (type) {
       case FRAME.SETTINGS:
       case FRAME.PING:
-        if ((flags & FLAG.ACK) !== 0) return LISTEN_ON;
+        if ((flags & FLAG.ACK) !== 0) return NEED_MORE;
         return {
-          say: encodeFrame({
+          send: encodeFrame({
             type,
             flags: FLAG.ACK,
             stream: 0,
@@ -120,19 +120,19 @@ export class GrpcDialogue implements Dialogue {
         }
         break;
       default:
-        return LISTEN_ON;
+        return NEED_MORE;
     }
     const ends = stream === STREAM && type !== FRAME.CONTINUATION &&
       (flags & FLAG.END_STREAM) !== 0;
-    return ends ? { result: this.#judge() } : LISTEN_ON;
+    return ends ? { result: this.#judge() } : NEED_MORE;
   }
 
   /** A server that stops in good order still answers what it has promised to. */
-  #onGoaway(payload: Uint8Array): Turn {
+  #onGoaway(payload: Uint8Array): DialogueStep {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
     const last = payload.length >= 8 ? view.getUint32(0) & 0x7fff_ffff : 0;
     const error = payload.length >= 8 ? view.getUint32(4) : 0;
-    if (error === 0 && last >= STREAM) return LISTEN_ON;
+    if (error === 0 && last >= STREAM) return NEED_MORE;
     return { result: failure(`it said GOAWAY (error ${error})`) };
   }
 

@@ -3,7 +3,7 @@
  * decides; then, if asked for, who has answered and what the body says.
  */
 import type { StatusRange } from "../config/check_values.ts";
-import { ascii, type Dialogue, LISTEN_ON, type Turn } from "./dialogue.ts";
+import { ascii, type Dialogue, type DialogueStep, NEED_MORE } from "./dialogue.ts";
 import { HttpAnswer, type HttpHead } from "./http_answer.ts";
 import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";
 
@@ -29,7 +29,7 @@ export interface HttpCheckOptions {
 
 export class HttpDialogue implements Dialogue {
   readonly opening: Uint8Array;
-  readonly onConnected = null;
+  readonly resultOnConnect = null;
   readonly #answer = new HttpAnswer();
 
   constructor(readonly options: HttpCheckOptions) {
@@ -46,26 +46,26 @@ export class HttpDialogue implements Dialogue {
     this.opening = ascii(`${lines.join("\r\n")}\r\n\r\n`);
   }
 
-  onData(bytes: Uint8Array): Turn {
+  onData(bytes: Uint8Array): DialogueStep {
     const answer = this.#answer;
     answer.add(bytes);
     if (answer.isBroken) return { result: failure("its answer is no HTTP/1") };
-    if (answer.head === null) return LISTEN_ON;
+    if (answer.head === null) return NEED_MORE;
     const verdict = this.#judgeHead(answer.head);
     if (verdict !== null) return { result: verdict };
-    return answer.isWhole ? { result: this.#judgeBody(answer.head) } : LISTEN_ON;
+    return answer.isWhole ? { result: this.#judgeBody(answer.head) } : NEED_MORE;
   }
 
   onEnd(): CheckResult {
     const { head } = this.#answer;
     this.#answer.end();
     if (head === null || !this.#answer.isWhole) {
-      return failure(`it closed the connection: ${this.shortfall}`);
+      return failure(`it closed the connection: ${this.timeoutDetail}`);
     }
     return this.#judgeBody(head);
   }
 
-  get shortfall(): string {
+  get timeoutDetail(): string {
     const { head, isEmpty } = this.#answer;
     if (head !== null) return `status ${head.status}, and an unfinished body`;
     return isEmpty ? "no answer" : "an unfinished answer";

@@ -21,7 +21,7 @@ export interface CheckResult {
 
 /** Nobody was asked: what was in the way is baton's own or this machine's, not the server's. */
 export interface SkippedReason {
-  readonly hindrance: string;
+  readonly skippedReason: string;
 }
 
 export type CheckOutcome = CheckResult | SkippedReason;
@@ -40,8 +40,8 @@ export function wrongAnswer(text: string): CheckResult {
   return { passed: false, counts: false, text };
 }
 
-export function notAsked(hindrance: string): SkippedReason {
-  return { hindrance };
+export function skipped(skippedReason: string): SkippedReason {
+  return { skippedReason: skippedReason };
 }
 
 export interface Thresholds {
@@ -54,16 +54,16 @@ export interface Health {
   /** There was no result yet. */
   readonly isNew: boolean;
   /** Successes in a row while unhealthy, or counted failures in a row while healthy. */
-  readonly against: number;
+  readonly streak: number;
   /** Of all results. */
   readonly successes: number;
   readonly failures: number;
   readonly last: CheckResult | null;
   /** Why it could not be asked after that; null: it could. */
-  readonly hindrance: string | null;
+  readonly skippedReason: string | null;
 }
 
-const NOTHING_YET = { against: 0, successes: 0, failures: 0, last: null, hindrance: null };
+const NOTHING_YET = { streak: 0, successes: 0, failures: 0, last: null, skippedReason: null };
 
 /** Nobody has heard of it yet: a candidate. */
 export const UNKNOWN: Health = { ...NOTHING_YET, healthy: false, isNew: true };
@@ -72,25 +72,25 @@ export const UNKNOWN: Health = { ...NOTHING_YET, healthy: false, isNew: true };
 export const TRUSTED: Health = { ...NOTHING_YET, healthy: true, isNew: false };
 
 export function observe(before: Health, outcome: CheckOutcome, thresholds: Thresholds): Health {
-  if ("hindrance" in outcome) return { ...before, hindrance: outcome.hindrance };
+  if ("skippedReason" in outcome) return { ...before, skippedReason: outcome.skippedReason };
   const last = outcome;
   const counted = {
-    ...{ isNew: false, last, hindrance: null },
+    ...{ isNew: false, last, skippedReason: null },
     successes: before.successes + (last.passed ? 1 : 0),
     failures: before.failures + (last.passed ? 0 : 1),
   };
-  if (last.passed === before.healthy) return { ...before, ...counted, against: 0 };
-  const against = before.against + 1;
+  if (last.passed === before.healthy) return { ...before, ...counted, streak: 0 };
+  const streak = before.streak + 1;
   const changes = last.passed
-    ? before.isNew || against >= thresholds.healthyThreshold
-    : !last.counts || against >= thresholds.unhealthyThreshold;
-  if (changes) return { ...counted, healthy: last.passed, against: 0 };
-  return { ...counted, healthy: before.healthy, against };
+    ? before.isNew || streak >= thresholds.healthyThreshold
+    : !last.counts || streak >= thresholds.unhealthyThreshold;
+  if (changes) return { ...counted, healthy: last.passed, streak: 0 };
+  return { ...counted, healthy: before.healthy, streak: streak };
 }
 
 /** Results have begun to differ from the state. */
-export function isPending({ against }: Health): boolean {
-  return against > 0;
+export function isPending({ streak: streak }: Health): boolean {
+  return streak > 0;
 }
 
 /** When to check, in milliseconds. */
@@ -117,8 +117,8 @@ export function nextDelay(health: Health, schedule: Schedule, chance: number): n
 }
 
 /** What came of asking last, for people; null: nothing yet. */
-export function latestText({ last, hindrance }: Health): string | null {
-  return hindrance === null ? last?.text ?? null : `could not be asked: ${hindrance}`;
+export function latestText({ last, skippedReason: skippedReason }: Health): string | null {
+  return skippedReason === null ? last?.text ?? null : `could not be asked: ${skippedReason}`;
 }
 
 /** "status 500 (17 of 17 failed)" */

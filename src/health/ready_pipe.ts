@@ -12,7 +12,7 @@ const CHUNK = 512;
 
 export class ReadyPipe {
   /** The newline has come. */
-  said = false;
+  isReady = false;
   readonly #read: Fd;
   #watch: Watch | null;
   #isClosed = false;
@@ -39,7 +39,7 @@ export class ReadyPipe {
   #onReadable(): void {
     const bytes = this.platform.descriptors.read(this.#read, new Uint8Array(CHUNK));
     if (bytes === null) return this.#watch?.arm();
-    if (bytes.includes(NEWLINE)) this.said = true;
+    if (bytes.includes(NEWLINE)) this.isReady = true;
     // Read on after that: a server that writes more must neither block nor get SIGPIPE.
     if (bytes.length > 0) this.#watch?.arm();
     else {

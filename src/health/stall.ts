@@ -7,7 +7,7 @@
  */
 
 /** One look at the queues and connections of a generation. */
-export interface QueueLook {
+export interface QueueSample {
   readonly atMs: number;
   /** Connections in its accept queues. */
   readonly waiting: number;
@@ -29,7 +29,7 @@ export type Stall = {
   readonly elsewhere: number;
 } | null;
 
-export function afterLook(stall: Stall, look: QueueLook): Stall {
+export function nextStall(stall: Stall, look: QueueSample): Stall {
   const { atMs, waiting, unaccepted, hasAccepted } = look;
   if (waiting === 0 || hasAccepted) return null;
   const since = stall ?? { sinceMs: atMs, unaccepted, elsewhere: look.elsewhere };

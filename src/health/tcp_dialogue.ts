@@ -2,7 +2,7 @@
  * A TCP check: the connection alone, or bytes sent and bytes waited for, anywhere in the answer. As in
  * Envoy other bytes are no wrong answer: the right ones may still come.
  */
-import { type Dialogue, LISTEN_ON, quote, type Turn } from "./dialogue.ts";
+import { type Dialogue, type DialogueStep, NEED_MORE, quote } from "./dialogue.ts";
 import { type CheckResult, failure, success } from "./monitor.ts";
 import { concatBytes } from "../platform/bytes.ts";
 
@@ -11,27 +11,27 @@ const MOST_KEPT = 64 * 1024;
 
 export class TcpDialogue implements Dialogue {
   readonly opening: Uint8Array;
-  readonly onConnected: CheckResult | null;
+  readonly resultOnConnect: CheckResult | null;
   #heard: Uint8Array = new Uint8Array(0);
 
   constructor(readonly options: { send: Uint8Array; receive: Uint8Array | null }) {
     this.opening = options.send;
-    this.onConnected = options.receive === null ? success("connected") : null;
+    this.resultOnConnect = options.receive === null ? success("connected") : null;
   }
 
-  onData(bytes: Uint8Array): Turn {
+  onData(bytes: Uint8Array): DialogueStep {
     const { receive } = this.options;
     const heard = concatBytes(this.#heard, bytes);
     if (receive !== null && find(heard, receive)) return { result: success("answered") };
     this.#heard = heard.subarray(-MOST_KEPT);
-    return LISTEN_ON;
+    return NEED_MORE;
   }
 
   onEnd(): CheckResult {
-    return failure(`it closed the connection: ${this.shortfall}`);
+    return failure(`it closed the connection: ${this.timeoutDetail}`);
   }
 
-  get shortfall(): string {
+  get timeoutDetail(): string {
     return this.#heard.length === 0 ? "no answer" : `it answered ${quote(this.#heard)}`;
   }
 }

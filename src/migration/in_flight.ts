@@ -1,252 +1,262 @@
 /**
- * Connections on their way from the old generation to the one that serves: each is held until the old one has it open
- * no more, and only then offered, so that two processes never read it.
+ * Connections in flight from the old generation to the new one. Baton holds a duplicate of each until the old process
+ * has closed its own, and only then offers it to the new one, so that no two processes ever read it.
  *
- * One that rests between two requests stays here when its server ends, and is offered when its client sends something.
- * None stays for ever: who is not taken in time, or sends nothing, is closed.
+ * An idle connection stays here after its server has exited, and is offered when the client sends something. Every wait
+ * is bounded: a connection that is not accepted in time, or whose client stays silent, is closed.
  */
+import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
-import { open } from "./pause.ts";
+import { nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
 import type { PendingAccepts } from "./pending_accepts.ts";
-import { whileHeld, whileResting } from "./inspection.ts";
-import { HEAD_LIMIT, recognise } from "./request.ts";
+import { classifyUnread, HEAD_LIMIT } from "./request_head.ts";
+import { resume } from "./socket_control.ts";
 
-/** Between two looks: what a client waits longer at most. */
-const LOOK_MS = 2;
-/** Until an offer is taken. */
+/** Adds at most this much to a client's wait. */
+const POLL_MS = 2;
+/** Until an offered connection must have been accepted. */
 const OFFER_MS = 5_000;
-/** Descriptors that baton keeps free for itself: a reload opens some, and everybody who asks it something. */
+/** Descriptors that baton keeps free for itself: reloads and control clients need some. */
 const RESERVE = 64;
-/** A server that accepts in many threads may have taken the knock elsewhere. */
-const KNOCK_AGAIN_MS = 50;
+/** In a server with many accepting threads the wake-up connection may wake a thread of another listener. */
+const WAKE_AGAIN_MS = 50;
 
-/** Where the old generation has it. */
-export interface Place {
+/** Where the old process has it open. */
+export interface OldDescriptor {
   readonly pid: number;
   readonly descriptor: number;
-  /** What /proc says of that descriptor. */
+  /** "socket:[INODE]", what /proc says of that descriptor. */
   readonly target: string;
 }
 
 export interface MovingConnection {
   readonly inode: number;
   readonly socket: Fd;
-  readonly place: Place;
+  readonly oldDescriptor: OldDescriptor;
   readonly group: Group;
-  /** Bytes that its server had read and sent when it set out. */
+  /** Bytes that the old server had read and sent when the move began. */
   readonly read: number;
   readonly sent: number;
-  /** What becomes of it. */
-  readonly onEnd: (how: keyof MovedConnection) => void;
+  readonly onOutcome: (outcome: keyof MoveCounts) => void;
 }
 
-/** What its server has done since it set out; final when that has it open no more. */
-interface Traces {
+/** What the old server has done since the move began; final once it has closed its descriptor. */
+interface OldServerActivity {
   hasRead: boolean;
   hasSent: boolean;
   isShut: boolean;
 }
 
-interface Crossing extends MovingConnection, Traces {
-  /** The old generation has it open; and is woken again; nobody has; it waits for somebody to accept. */
-  state: "held" | "returned" | "rest" | "offered";
+interface InFlightConnection extends MovingConnection, OldServerActivity {
+  /**
+   * held: the old process has it open. returned: the same, and it is resumed. idle: only baton has it open.
+   * offered: it waits for an accept(2) of the new generation.
+   */
+  state: "held" | "returned" | "idle" | "offered";
   sinceMs: number;
   withdraw: () => void;
 }
 
-/** What became of them, since the beginning. */
-export interface MovedConnection {
+/** Outcomes of all moves so far. */
+export interface MoveCounts {
   moved: number;
-  /** They rested, and were closed after a time. */
+  /** Idle for too long. */
   closed: number;
-  /** They were closed although something was owed. */
-  cut: number;
-  /** The old generation has them again: it did not close them. */
-  left: number;
+  /** Closed although an answer was owed. */
+  dropped: number;
+  /** The old generation did not close them, and has them again. */
+  returned: number;
 }
 
 export interface InFlightOptions {
-  /** There is somebody on the way, or nobody any more. */
+  /** The first connection is in flight, or the last one no longer is. */
   readonly onChange: () => void;
-  /** Nobody is on the way any more. */
-  readonly onEmpty: (counts: MovedConnection) => void;
+  readonly onEmpty: (counts: MoveCounts) => void;
 }
 
 export class InFlightMoves {
-  readonly counts: MovedConnection = { moved: 0, closed: 0, cut: 0, left: 0 };
-  readonly #crossings = new Set<Crossing>();
+  readonly counts: MoveCounts = { moved: 0, closed: 0, dropped: 0, returned: 0 };
+  readonly #connections = new Set<InFlightConnection>();
   readonly #buffer = new Uint8Array(HEAD_LIMIT);
   readonly #waiters: (() => void)[] = [];
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #knockedAtMs = -Infinity;
+  #timer: Timer | null = null;
+  #wokenAtMs = -Infinity;
 
   constructor(
     readonly platform: Platform,
-    readonly inbox: PendingAccepts,
+    readonly pendingAccepts: PendingAccepts,
     readonly options: InFlightOptions,
   ) {}
 
   get isEmpty(): boolean {
-    return this.#crossings.size === 0;
+    return this.#connections.size === 0;
   }
 
-  /** So many more can be on the way: each is a descriptor of baton's. */
-  get room(): number {
+  /** How many more can be in flight: each needs a descriptor of baton's. */
+  get capacity(): number {
     const [limit] = this.platform.processes.fileLimit();
     return Math.max(0, limit - proc.ownDescriptorCount() - RESERVE);
   }
 
-  /** A request waits on one of them. */
-  get owes(): boolean {
+  get hasUnreadRequest(): boolean {
     const { sockets } = this.platform;
-    return [...this.#crossings].some(({ socket }) => sockets.unreadBytes(socket) > 0);
+    return [...this.#connections].some(({ socket }) => sockets.unreadBytes(socket) > 0);
   }
 
-  /** Resolves when nobody is on the way: in REST_MS and OFFER_MS at the latest, unless others follow. */
+  /** Resolves after IDLE_MS + OFFER_MS at the latest, unless more moves follow. */
   whenEmpty(): Promise<void> {
     return this.isEmpty ? Promise.resolve() : new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Those that the old generation may have open still, and that are its own no more. */
+  /** Connections that the old generation may have open but no longer owns. */
   get inodes(): Set<number> {
-    return new Set([...this.#crossings].map(({ inode }) => inode));
+    return new Set([...this.#connections].map(({ inode }) => inode));
   }
 
-  /** Those that it must not shut down, as /proc shows them. */
-  get targets(): Set<string> {
-    const away = [...this.#crossings].filter(({ state }) => state !== "returned");
-    return new Set(away.map(({ place }) => place.target));
+  /** Connections that the old generation must not shut down, as /proc names them. */
+  get protectedTargets(): Set<string> {
+    const away = [...this.#connections].filter(({ state }) => state !== "returned");
+    return new Set(away.map(({ oldDescriptor }) => oldDescriptor.target));
   }
 
-  /** Takes the socket over, which is paused. */
-  add(passenger: MovingConnection): void {
-    const sinceMs = performance.now();
-    const idle = { hasRead: false, hasSent: false, isShut: false, withdraw: () => {} };
-    this.#crossings.add({ ...passenger, ...idle, state: "held", sinceMs });
+  /** Takes ownership of the socket, which is paused. */
+  start(connection: MovingConnection): void {
+    this.#connections.add({
+      ...connection,
+      hasRead: false,
+      hasSent: false,
+      isShut: false,
+      state: "held",
+      sinceMs: this.platform.clock.now(),
+      withdraw: () => {},
+    });
     this.options.onChange();
-    this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
+    this.#timer ??= this.platform.clock.after(POLL_MS, () => this.#poll());
   }
 
-  #offer(crossing: Crossing, atMs: number): void {
-    const { socket, group } = crossing;
-    Object.assign(crossing, { state: "offered", sinceMs: atMs });
-    // Whoever gets it may read it at once, also in blocking mode.
-    open(this.platform, socket);
-    const onTaken = () => this.#end(crossing, "moved");
-    crossing.withdraw = this.inbox.offer({ group, socket, onTaken });
-  }
-
-  #look(): void {
+  #poll(): void {
     this.#timer = null;
-    const atMs = performance.now();
-    for (const crossing of this.#crossings) {
+    const atMs = this.platform.clock.now();
+    for (const connection of this.#connections) {
       try {
-        this.#lookAt(crossing, atMs);
+        this.#advance(connection, atMs);
       } catch {
-        this.#end(crossing, "cut");
+        this.#finish(connection, "dropped");
       }
     }
-    this.#knock(atMs);
-    if (this.isEmpty) return this.#emptied();
-    this.#timer = setTimeout(() => this.#look(), LOOK_MS);
-  }
-
-  #emptied(): void {
+    this.#wakeAcceptors(atMs);
+    if (!this.isEmpty) {
+      this.#timer = this.platform.clock.after(POLL_MS, () => this.#poll());
+      return;
+    }
     for (const resolve of this.#waiters.splice(0)) resolve();
     this.options.onChange();
     this.options.onEmpty(this.counts);
   }
 
-  #lookAt(crossing: Crossing, atMs: number): void {
-    const { state } = crossing;
-    if ((state === "held" || state === "returned") && !this.#isAway(crossing, atMs)) return;
-    const ageMs = atMs - crossing.sinceMs;
-    if (crossing.state === "offered") {
-      if (ageMs > OFFER_MS) this.#end(crossing, "cut");
+  #advance(connection: InFlightConnection, atMs: number): void {
+    const { state } = connection;
+    if ((state === "held" || state === "returned") && !this.#isReleased(connection, atMs)) return;
+    const ageMs = atMs - connection.sinceMs;
+    if (connection.state === "offered") {
+      if (ageMs > OFFER_MS) this.#finish(connection, "dropped");
       return;
     }
     const { sockets } = this.platform;
-    const isEstablished = sockets.tcpState(crossing.socket) === C.TCP_ESTABLISHED;
-    const begins = sockets.unreadBytes(crossing.socket) === 0
+    const isEstablished = sockets.tcpState(connection.socket) === C.TCP_ESTABLISHED;
+    const head = sockets.unreadBytes(connection.socket) === 0
       ? null
-      : recognise(sockets.peek(crossing.socket, this.#buffer)).beginning;
-    const { hasRead, hasSent } = crossing;
-    const next = whileResting({ ageMs, isEstablished, begins, hasRead, hasSent });
-    if (next === "offer") this.#offer(crossing, atMs);
-    else if (next !== "wait") this.#end(crossing, next);
+      : classifyUnread(sockets.peek(connection.socket, this.#buffer)).kind;
+    const { hasRead, hasSent } = connection;
+    const next = nextWhileIdle({ ageMs, isEstablished, head, hasRead, hasSent });
+    if (next === "offer") this.#offer(connection, atMs);
+    else if (next !== "wait") this.#finish(connection, next);
   }
 
-  /** @returns true when nobody else has it open any more */
-  #isAway(crossing: Crossing, atMs: number): boolean {
-    const { socket, place: { pid, descriptor, target } } = crossing;
+  #offer(connection: InFlightConnection, atMs: number): void {
+    const { socket, group } = connection;
+    connection.state = "offered";
+    connection.sinceMs = atMs;
+    // The new owner may read it at once, possibly in blocking mode.
+    resume(this.platform, socket);
+    const onTaken = () => this.#finish(connection, "moved");
+    connection.withdraw = this.pendingAccepts.add({ group, socket, onTaken });
+  }
+
+  /** @returns whether only baton has it open now */
+  #isReleased(connection: InFlightConnection, atMs: number): boolean {
+    const { socket, oldDescriptor: { pid, descriptor, target } } = connection;
     const isOpen = proc.descriptorTarget(pid, descriptor) === target;
-    const isBack = crossing.state === "returned";
-    // After it: what its server has done is final then.
-    const traces = isOpen && !isBack ? crossing : this.#tracesOn(crossing);
-    if (traces === null) return false;
-    const { hasRead, hasSent, isShut } = traces;
+    const wasReturned = connection.state === "returned";
+    // Read after isOpen: once the descriptor is closed the old server can do no more.
+    const activity = isOpen && !wasReturned ? connection : this.#oldServerActivity(connection);
+    if (activity === null) return false;
+    const { hasRead, hasSent, isShut } = activity;
     const unread = this.platform.sockets.unreadBytes(socket);
-    const ageMs = atMs - crossing.sinceMs;
-    switch (whileHeld({ ageMs, isOpen, isBack, unread, hasRead, isShut })) {
+    const ageMs = atMs - connection.sinceMs;
+    switch (nextWhileHeld({ ageMs, isOpen, wasReturned, unread, hasRead, isShut })) {
       case "wait":
         return false;
       case "return":
-        open(this.platform, socket);
-        crossing.state = "returned";
+        resume(this.platform, socket);
+        connection.state = "returned";
         return false;
-      case "left":
-        this.#end(crossing, "left");
+      case "returned":
+        this.#finish(connection, "returned");
         return false;
-      case "rest":
-        Object.assign(crossing, { hasRead, hasSent, state: "rest", sinceMs: atMs });
+      case "idle":
+        Object.assign(connection, { hasRead, hasSent, state: "idle", sinceMs: atMs });
         return true;
     }
   }
 
-  /** What its server has done since it set out; null: something came in this moment. */
-  #tracesOn({ socket, read, sent }: Crossing): Traces | null {
+  /** @returns null: data arrived during the measurement */
+  #oldServerActivity({ socket, read, sent }: InFlightConnection): OldServerActivity | null {
     const { sockets, sockDiag } = this.platform;
     const before = sockDiag.trafficOf(socket);
     const unread = sockets.unreadBytes(socket);
-    const underWay = sockets.unacknowledgedBytes(socket);
+    const unacknowledged = sockets.unacknowledgedBytes(socket);
     const state = sockets.tcpState(socket);
     const traffic = sockDiag.trafficOf(socket);
     if (traffic === null || before?.bytesReceived !== traffic.bytesReceived) return null;
-    // The kernel counts the end as one byte.
+    // The kernel counts the client's FIN as one byte.
     const readNow = traffic.bytesReceived - unread - (state === C.TCP_ESTABLISHED ? 0 : 1);
-    const isShut = state !== C.TCP_ESTABLISHED && state !== C.TCP_CLOSE_WAIT;
-    return { hasRead: readNow !== read, hasSent: traffic.bytesAcked + underWay > sent, isShut };
+    return {
+      hasRead: readNow !== read,
+      hasSent: traffic.bytesAcked + unacknowledged > sent,
+      isShut: state !== C.TCP_ESTABLISHED && state !== C.TCP_CLOSE_WAIT,
+    };
   }
 
-  #end(crossing: Crossing, how: keyof MovedConnection): void {
-    crossing.withdraw();
-    crossing.socket.close();
-    this.#crossings.delete(crossing);
-    this.counts[how]++;
-    crossing.onEnd(how);
+  #finish(connection: InFlightConnection, outcome: keyof MoveCounts): void {
+    connection.withdraw();
+    connection.socket.close();
+    this.#connections.delete(connection);
+    this.counts[outcome]++;
+    connection.onOutcome(outcome);
   }
 
-  /** A connection of our own, so that the server accepts: it may wait for one. */
-  #knock(atMs: number): void {
-    const offered = [...this.#crossings].filter(({ state }) => state === "offered");
-    if (offered.length === 0 || atMs - this.#knockedAtMs < KNOCK_AGAIN_MS) return;
-    this.#knockedAtMs = atMs;
+  /** Connects to the listeners of offered connections: a server may wait for a new connection before it accepts. */
+  #wakeAcceptors(atMs: number): void {
+    const offered = [...this.#connections].filter(({ state }) => state === "offered");
+    if (offered.length === 0 || atMs - this.#wokenAtMs < WAKE_AGAIN_MS) return;
+    this.#wokenAtMs = atMs;
     for (const { address } of new Set(offered.map(({ group }) => group))) {
       try {
         using socket = this.platform.sockets.stream(address.family, { nonblocking: true });
         this.platform.sockets.connectInet(socket, reachable(address));
       } catch {
-        // EINPROGRESS is as good; and whoever connects next knocks too.
+        // EINPROGRESS is as good, and any other new connection wakes the server too.
       }
     }
   }
 }
 
-/** Nobody listens at "any address"; who listens there is reached at the loopback address. */
+/** A wildcard listener is reached at the loopback address. */
 function reachable(address: Group["address"]): Group["address"] {
   if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
   return address.host === "::" ? { ...address, host: "::1" } : address;

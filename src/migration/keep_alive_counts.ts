@@ -1,9 +1,9 @@
-/** Connections that clients kept open with a generation, when it was replaced (--keep-alive). */
+/** Keep-alive connections of a generation when it was replaced (--keep-alive). */
 export interface KeepAliveCounts {
-  /** They are the next generation's. */
+  /** The next generation has them. */
   readonly moved: number;
-  /** They ended before it was told to stop, as connections do. */
+  /** They ended by themselves before the stop signal. */
   readonly finished: number;
-  /** They stayed with it, whatever became of them then. */
+  /** They stayed with the old generation, whatever happened to them then. */
   readonly left: number;
 }

@@ -1,117 +1,132 @@
-/** What all generations share of the move of kept connections: who waits, and who is on the way. */
+/**
+ * Moves keep-alive connections from the old process to the new one while they are idle between two requests
+ * (--keep-alive). The client notices nothing and the server needs no support for it: baton acts on the sockets.
+ *
+ *     old process            baton                                           new process
+ *       fd 7   <---- 1. duplicates fd 7 to look at it: pidfd_getfd(2)
+ *     asleep   <---- 2. pauses it: SO_RCVLOWAT = 2^30, so data does not wake the server
+ *       read   <---- 3. releases one request, and samples the socket until it is answered:
+ *      write   ---->    the client waits for answers, so the next bytes are a new request
+ *                    4. that request stays in the receive queue: a boundary
+ *    SIGTERM   <---- 5. keeps a duplicate; the old process may stop
+ *    close(7)  ---->    (its shutdown(7) is trapped, and answered without effect)
+ *                    6. the old process has it closed: idle until the client sends something
+ *                    7. resumes it, and connects once to the listener   ---->  wakes up
+ *                       ... accept(2) is trapped by seccomp             <----  accept(listener)
+ *                       SECCOMP_IOCTL_NOTIF_ADDFD: the result is fd 9   ---->  read(9): the request
+ *
+ * Steps 1 to 5: mover.ts, over connection_table.ts, sample.ts, connection_state.ts (which connection may move),
+ * hold_rounds.ts (for how long requests are held) and move_decision.ts. Steps 5 to 7: in_flight.ts, in_flight_rules.ts.
+ * Step 7: pending_accepts.ts. This class is the part that all generations share.
+ */
 import type { Fd } from "../platform/fd.ts";
 import { SYS_ACCEPT, SYS_ACCEPT4, SYS_SHUTDOWN } from "../platform/libc/accept_calls.ts";
+import { passiveOpens } from "../platform/network/proc_net.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import { passiveOpens } from "../platform/network/proc_net.ts";
 import type { Notification } from "../platform/process/seccomp.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { InFlightMoves, type MovedConnection } from "./in_flight.ts";
+import { ConnectionRate, type KeepAliveMode, shouldTrapAccept } from "./connection_rate.ts";
+import { ConnectionTable } from "./connection_table.ts";
+import { InFlightMoves, type MoveCounts } from "./in_flight.ts";
 import { PendingAccepts } from "./pending_accepts.ts";
-import { ConnectionRate, type KeepAliveMode, trapsAccept } from "./rate.ts";
-import { Watchlist } from "./watchlist.ts";
 
 export class Migration {
-  readonly inbox: PendingAccepts;
-  readonly crossings: InFlightMoves;
-  /** System calls to trap in whoever is to get connections. */
-  readonly trap: readonly number[];
-  /** Generations whose connections are to be moved, and are not on their way yet; what lets them stay. */
-  readonly moving = new Map<number, () => void>();
-  readonly #rate = new ConnectionRate(passiveOpens);
+  readonly pendingAccepts: PendingAccepts;
+  readonly inFlight: InFlightMoves;
+  /** System calls to trap in a generation that connections may move to, or from. */
+  readonly trappedCalls: readonly number[];
+  /** Epochs of generations whose connections are to be moved but are not in flight yet, and what cancels the move. */
+  readonly preparing = new Map<number, () => void>();
+  readonly #rate: ConnectionRate;
   readonly #shutdown: number;
 
-  /** @param onEmpty nobody is on the way any more: what has become of all until now */
+  /** @param onEmpty the last connection is no longer in flight: outcomes of all so far */
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
     readonly mode: KeepAliveMode,
-    onEmpty: (counts: MovedConnection) => void,
+    onEmpty: (counts: MoveCounts) => void,
   ) {
     const { arch } = platform.runtime;
     this.#shutdown = SYS_SHUTDOWN[arch];
-    this.trap = [SYS_ACCEPT[arch], SYS_ACCEPT4[arch], this.#shutdown];
-    this.inbox = new PendingAccepts(platform, listeners, () => this.#letPass());
-    this.crossings = new InFlightMoves(platform, this.inbox, {
-      onChange: () => this.#letPass(),
-      onEmpty,
-    });
-    this.#letPass();
+    this.#rate = new ConnectionRate(passiveOpens, platform.clock);
+    this.trappedCalls = [SYS_ACCEPT[arch], SYS_ACCEPT4[arch], this.#shutdown];
+    const onChange = () => this.#updatePassedCalls();
+    this.pendingAccepts = new PendingAccepts(platform, listeners, onChange);
+    this.inFlight = new InFlightMoves(platform, this.pendingAccepts, { onChange, onEmpty });
+    this.#updatePassedCalls();
   }
 
-  /** Connections wait for somebody to accept. */
-  get isAwaiting(): boolean {
-    return !this.inbox.isEmpty;
+  get hasPendingAccepts(): boolean {
+    return !this.pendingAccepts.isEmpty;
   }
 
-  /** While nobody is on the way these calls are no concern of ours, and go on at once. */
-  #letPass(): void {
-    const accepts = this.trap.filter((call) => call !== this.#shutdown);
+  /** Calls that need no decision now are continued by the reactor's thread at once. */
+  #updatePassedCalls(): void {
+    const accepts = this.trappedCalls.filter((call) => call !== this.#shutdown);
     this.platform.reactor.letPass([
-      ...this.inbox.isEmpty ? accepts : [],
-      ...this.crossings.isEmpty ? [this.#shutdown] : [],
+      ...this.pendingAccepts.isEmpty ? accepts : [],
+      ...this.inFlight.isEmpty ? [this.#shutdown] : [],
     ]);
   }
 
   /**
-   * System calls to trap in the generation that starts now: with `auto`, none if they cost too much, unless it may
-   * get the connections of one that drains already.
+   * System calls to trap in the generation that starts now. With `auto`, none if they cost too much, unless it may
+   * receive the connections of a generation that is already draining.
    */
-  trapForNext(): readonly number[] {
-    if (this.moving.size > 0 || !this.crossings.isEmpty) return this.trap;
-    return trapsAccept(this.mode, this.#rate.take()) ? this.trap : [];
+  callsToTrap(): readonly number[] {
+    if (this.preparing.size > 0 || !this.inFlight.isEmpty) return this.trappedCalls;
+    return shouldTrapAccept(this.mode, this.#rate.measure()) ? this.trappedCalls : [];
   }
 
-  /** Who serves is to stop: nobody is left to move anything to. */
-  abandon(): void {
-    for (const stay of [...this.moving.values()]) stay();
+  /** The serving generation is about to stop, so there is none to move connections to. */
+  cancelAll(): void {
+    for (const cancel of [...this.preparing.values()]) cancel();
   }
 
-  /** @param trap system calls that a generation is asked about */
-  isIn(trap: readonly number[]): boolean {
-    return this.trap.every((call) => trap.includes(call));
+  /** @param calls system calls trapped in some generation */
+  isTrappedBy(calls: readonly number[]): boolean {
+    return this.trappedCalls.every((call) => calls.includes(call));
   }
 
-  /**
-   * Answers a trapped call, if it is one of ours. Then it is always answered: a call without an answer hangs its
-   * thread for ever.
-   */
+  /** Answers a trapped call if it is one of these, in every case. @returns false: not one of these */
   handle(notify: Fd, notification: Notification): boolean {
-    if (!this.trap.includes(notification.call)) return false;
-    if (notification.call === this.#shutdown) this.#spare(notify, notification);
-    else this.inbox.handle(notify, notification);
+    if (!this.trappedCalls.includes(notification.call)) return false;
+    if (notification.call === this.#shutdown) this.#handleShutdown(notify, notification);
+    else this.pendingAccepts.handle(notify, notification);
     return true;
   }
 
-  /** A baton before this one was killed, and may have held connections of these processes back. */
-  letAllIn(processes: () => readonly number[]): void {
-    const list = new Watchlist(this.platform, this.listeners, processes);
+  /** Undoes the pauses of a previous instance that was killed while it moved connections of these processes. */
+  resumeAll(processes: () => readonly number[]): void {
+    const table = new ConnectionTable(this.platform, this.listeners, processes);
     try {
-      list.find();
-      list.letIn();
+      table.refresh();
+      table.resume();
     } finally {
-      list.close();
+      table.close();
     }
   }
 
   /**
-   * Some servers shut idle connections down when they are told to stop, which would end the connection for
-   * everybody, shutdown(2). What is not theirs any more is spared.
+   * Some servers call shutdown(2) on idle connections when they stop, which would end a connection for the new server
+   * too. On connections in flight the call succeeds without effect.
    */
-  #spare(notify: Fd, { id, tid, args }: Notification): void {
+  #handleShutdown(notify: Fd, { id, tid, args }: Notification): void {
     const { seccomp } = this.platform;
-    let isSpared = false;
+    let isProtected = false;
     try {
-      isSpared = this.#isOnItsWay(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
+      isProtected = this.#isInFlight(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
     } finally {
-      if (isSpared) seccomp.answer(notify, id, 0);
+      if (isProtected) seccomp.answer(notify, id, 0);
       else seccomp.continue(notify, id);
     }
   }
 
-  #isOnItsWay(tid: number, descriptor: number): boolean {
-    if (this.crossings.isEmpty) return false;
+  #isInFlight(tid: number, descriptor: number): boolean {
+    if (this.inFlight.isEmpty) return false;
     const target = proc.descriptorTarget(tid, descriptor);
-    return target !== null && this.crossings.targets.has(target);
+    return target !== null && this.inFlight.protectedTargets.has(target);
   }
 }

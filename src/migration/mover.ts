@@ -1,286 +1,297 @@
 /**
- * Finds the moment in which the connections that clients keep open can be moved: each is between two requests, and
- * nothing else is owed. Looks at all of them every few milliseconds; `connection.ts` decides.
+ * Finds the moment at which the keep-alive connections of an old generation can be moved: each is between two requests
+ * and no answer is owed. Samples all of them every few milliseconds; connection_state.ts decides on each.
  */
+import type { Timer } from "../platform/clock.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Group } from "../steering/group.ts";
 import {
-  firstLook,
-  isHeldBack,
-  type Look,
-  nextLook,
-  readBy,
-  sent,
-  type Watched,
-} from "./connection.ts";
-import { isBlocking, look, open, pause } from "./pause.ts";
-import type { MoverOptions } from "./mover_options.ts";
-import { Rounds } from "./rounds.ts";
-import { type Verdict, verdict } from "./movable.ts";
-import { type Entry, Watchlist } from "./watchlist.ts";
+  type ConnectionState,
+  firstTransition,
+  isPaused,
+  nextTransition,
+} from "./connection_state.ts";
+import type { ConnectionTable, TrackedConnection } from "./connection_table.ts";
+import { HoldRounds } from "./hold_rounds.ts";
+import type { InFlightMoves, MoveCounts } from "./in_flight.ts";
+import type { KeepAliveCounts } from "./keep_alive_counts.ts";
+import { decideMove, type MoveDecision } from "./move_decision.ts";
+import { bytesRead, bytesSent, type Sample, takeSample } from "./sample.ts";
+import { isBlocking, pause, resume } from "./socket_control.ts";
 
-/** Between two looks at all of them. */
+/** Between two samples of all connections. */
 const SCAN_MS = 4;
-const FIND_MS = 50;
-/** Before any is touched: those that are read in blocking mode can be seen, if there are any. */
+const REFRESH_MS = 50;
+/** Only samples before the first pause, to see whether the server reads in blocking mode. */
 const PREVIEW_MS = 30;
-const ENOUGH_EVIDENCE = 20;
-/** So many are let in at a time, and followed closely: their next request is not to come unseen. */
-const ROOM = 4;
-/** Who is not read from within this time is followed like the others. */
-const CLOSELY_MS = 10;
-/** The event loop has other things to do. */
-const FOLLOW_MS = 4;
-/** Clients that think are waited for, to see that they speak HTTP. */
-const SEE_MS = 2_000;
-const BETWEEN_LOOK_MS = 100;
+const ENOUGH_NONBLOCKING_READS = 20;
+/** How many released connections are followed closely at a time, so that their next request is not missed. */
+const MOST_FOLLOWED = 4;
+/** A request that the server has not read within this time is sampled like the others. */
+const FOLLOWED_MS = 10;
+/** Following blocks the event loop for at most this long. */
+const FOLLOW_SLICE_MS = 4;
+/** Clients get this long to send a request, which shows that they speak HTTP. */
+const EARLY_MS = 2_000;
+/** Between two samples while no connection is held. */
+const UNHELD_SCAN_MS = 100;
+
+export interface MoverOptions {
+  /** Those of the old generation; the mover closes the table. */
+  readonly table: ConnectionTable;
+  readonly inFlight: InFlightMoves;
+  /** Whether another generation accepts there. */
+  hasSuccessor(group: Group): boolean;
+  readonly quietMs: number;
+  /** After this time the server gets its stop signal, whatever is in progress. */
+  readonly drainTimeMs: number;
+  /** After this time the server itself finishes what is in progress; Infinity: it does not. */
+  readonly settleMs: number;
+  /** The server is known to be in the middle of something there, for example an event stream. */
+  isBusy?(inode: number): boolean;
+  /** All connections that can be moved are in flight: the server may get its stop signal. */
+  readonly onCommitted: (counts: KeepAliveCounts) => void;
+  readonly onOutcome: (outcome: keyof MoveCounts) => void;
+}
 
 export class Mover {
-  readonly #list: Watchlist;
-  readonly #startedAt = performance.now();
-  readonly #rounds: Rounds;
-  #foundAtMs = -Infinity;
-  #lookMs = SCAN_MS;
+  readonly #startedAtMs: number;
+  readonly #rounds: HoldRounds;
+  #refreshedAtMs = -Infinity;
+  #scanMs = SCAN_MS;
   #scannedAtMs = -Infinity;
-  /** They were let in a moment ago. */
-  readonly #followed = new Set<Entry>();
-  /** They are to be let in, the one that has waited longest first. */
-  #waiting: Entry[] = [];
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  /** Released a moment ago. */
+  readonly #followed = new Set<TrackedConnection>();
+  /** To be released, the longest wait first. */
+  #queued: TrackedConnection[] = [];
+  #timer: Timer | null = null;
   #isOver = false;
   #canBlock = false;
-  /** How often a connection was looked at just after its server has read from it. */
-  #evidence = 0;
+  /** Samples right after a read of the server that showed a non-blocking socket. */
+  #nonblockingReads = 0;
 
   constructor(readonly platform: Platform, readonly options: MoverOptions) {
-    this.#list = new Watchlist(platform, options.listeners, () => options.processes());
-    this.#rounds = new Rounds(this.#startedAt, options.drainTimeMs);
-    this.#timer = setTimeout(() => this.#tick(), 0);
+    this.#startedAtMs = platform.clock.now();
+    this.#rounds = new HoldRounds(this.#startedAtMs, options.drainTimeMs);
+    this.#timer = platform.clock.after(0, () => this.#tick());
   }
 
   #tick(): void {
+    const { clock } = this.platform;
     this.#timer = null;
     try {
-      const atMs = performance.now();
-      if (atMs - this.#foundAtMs >= FIND_MS) {
-        this.#foundAtMs = atMs;
-        this.#list.find();
+      const atMs = clock.now();
+      if (atMs - this.#refreshedAtMs >= REFRESH_MS) {
+        this.#refreshedAtMs = atMs;
+        this.options.table.refresh();
       }
-      if (atMs - this.#startedAt < PREVIEW_MS) this.#preview();
-      else if (this.#rounds.isAttempt(atMs)) this.#work(atMs);
-      else this.#letBe();
+      const isPreview = atMs - this.#startedAtMs < PREVIEW_MS;
+      if (!isPreview && this.#rounds.mayHold(atMs)) this.#work(atMs);
+      else this.#sampleOnly();
       if (this.#mayCommit(atMs)) return this.commit();
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
     }
-    const isAtWork = this.#rounds.sinceMs < 0 || this.#followed.size > 0 ||
-      this.#waiting.length > 0;
-    this.#timer = setTimeout(() => this.#tick(), isAtWork ? 0 : this.#lookMs);
+    const isWorking = this.#rounds.startMs < 0 || this.#followed.size > 0 ||
+      this.#queued.length > 0;
+    this.#timer = clock.after(isWorking ? 0 : this.#scanMs, () => this.#tick());
   }
 
-  #preview(): void {
-    for (const entry of this.#list.entries) {
-      using socket = this.#list.duplicate(entry);
-      if (socket !== null) this.#see(socket, entry);
-    }
-  }
-
-  /** A look at what is there now, and at how it is read. */
-  #see(socket: Fd, entry: Entry): Look | null {
+  /** Samples the connection, and notes how the server reads it. */
+  #sample(socket: Fd, connection: TrackedConnection): Sample | null {
     const { platform, options: { quietMs } } = this;
-    const reads = isBlocking(platform, socket);
-    if (reads) this.#canBlock = true;
-    const seen = look(platform, socket, { atMs: performance.now(), quietMs });
-    if (seen === null) return null;
-    // It was in use a moment ago: had it been read in blocking mode, that might have been seen.
-    if (!reads && entry.look !== null && entry.look.received !== seen.received) this.#evidence++;
-    entry.look = seen;
-    return seen;
+    const blocks = isBlocking(platform, socket);
+    if (blocks) this.#canBlock = true;
+    const sample = takeSample(platform, socket, quietMs);
+    if (sample === null) return null;
+    // Data arrived since the last sample: a server that switches to blocking mode for a read might have been caught.
+    const hasMoved = connection.sample !== null && connection.sample.received !== sample.received;
+    if (!blocks && hasMoved) this.#nonblockingReads++;
+    connection.sample = sample;
+    return sample;
   }
 
-  /** Between two attempts nobody is held back, and all begin anew. */
-  #letBe(): void {
-    this.#lookMs = BETWEEN_LOOK_MS;
+  /** In the preview and between two attempts no connection is held, and every state starts over. */
+  #sampleOnly(): void {
+    const { table } = this.options;
+    this.#scanMs = UNHELD_SCAN_MS;
     this.#followed.clear();
-    this.#waiting = [];
-    for (const entry of this.#list.entries) {
-      using socket = this.#list.duplicate(entry);
+    this.#queued = [];
+    for (const connection of table.connections) {
+      using socket = table.duplicate(connection);
       if (socket === null) continue;
-      if (entry.watched !== null) {
-        open(this.platform, socket);
-        entry.waited = entry.watched.waited;
+      if (connection.state !== null) {
+        resume(this.platform, socket);
+        connection.evidence = connection.state.evidence;
       }
-      entry.watched = null;
-      this.#see(socket, entry);
+      connection.state = null;
+      this.#sample(socket, connection);
     }
   }
 
   #work(atMs: number): void {
-    this.#lookMs = SCAN_MS;
-    this.#rounds.turn(atMs, this.#list.size);
+    this.#scanMs = SCAN_MS;
+    this.#rounds.advance(atMs, this.options.table.size);
     if (atMs - this.#scannedAtMs >= SCAN_MS) this.#scan(atMs);
-    this.#follow(atMs + FOLLOW_MS);
+    this.#follow(atMs + FOLLOW_SLICE_MS);
   }
 
-  /** Looks at all of whom something may have become. */
+  /** Re-checks every connection whose state may have changed. */
   #scan(atMs: number): void {
     this.#scannedAtMs = atMs;
-    for (const entry of this.#list.entries) {
-      if (this.#isOpen(entry.watched)) this.#lookAt(entry, false);
+    const { table } = this.options;
+    for (const connection of table.connections) {
+      if (this.#mayHaveChanged(connection.state)) this.#check(connection, false);
     }
-    this.#waiting = this.#list.entries
-      .filter(({ watched }) => watched?.phase === "waiting")
-      .sort((a, b) => (a.watched?.sinceMs ?? 0) - (b.watched?.sinceMs ?? 0));
+    this.#queued = table.connections
+      .filter(({ state }) => state?.phase === "queued")
+      .sort((a, b) => (a.state?.sinceMs ?? 0) - (b.state?.sinceMs ?? 0));
   }
 
-  /** Something may have become of it; else it waits for us. */
-  #isOpen(watched: Watched | null): boolean {
-    switch (watched?.phase) {
-      case "boundary":
-        return watched.sinceMs < this.#rounds.sinceMs;
-      case "waiting":
-      case "unfit":
-        return false;
-      default:
-        return true;
-    }
+  /** Otherwise it waits for baton. */
+  #mayHaveChanged(state: ConnectionState | null): boolean {
+    if (state?.phase === "boundary") return state.sinceMs < this.#rounds.startMs;
+    return state?.phase !== "queued" && state?.phase !== "unmovable";
   }
 
-  #lookAt(entry: Entry, hasRoom: boolean): void {
-    using socket = this.#list.duplicate(entry);
-    if (socket !== null) this.#lookBy(socket, entry, hasRoom);
+  #check(connection: TrackedConnection, mayRelease: boolean): void {
+    using socket = this.options.table.duplicate(connection);
+    if (socket !== null) this.#checkBy(socket, connection, mayRelease);
   }
 
-  #lookBy(socket: Fd, entry: Entry, hasRoom: boolean): void {
+  #checkBy(socket: Fd, connection: TrackedConnection, mayRelease: boolean): void {
     const { platform, options: { quietMs } } = this;
-    const seen = this.#see(socket, entry);
-    if (seen === null) return;
-    const { atMs } = seen;
-    const terms = { heldSinceMs: this.#rounds.sinceMs, hasRoom, quietMs };
-    const { watched, order } = entry.watched === null
-      ? firstLook(seen, entry.waited)
-      : nextLook(entry.watched, seen, terms);
-    // Who is held back already, and is read from without being woken, must not be forgotten.
-    const pauses = order === "pause" && !isHeldBack(entry.watched);
-    if (pauses && !this.#mayPause(socket, seen)) return;
+    const sample = this.#sample(socket, connection);
+    if (sample === null) return;
+    const terms = { roundStartMs: this.#rounds.startMs, mayRelease, quietMs };
+    const { state, action } = connection.state === null
+      ? firstTransition(sample, connection.evidence)
+      : nextTransition(connection.state, sample, terms);
+    // One that is paused already and was read without being woken keeps its new state even if it cannot be paused again.
+    const pauses = action === "pause" && !isPaused(connection.state);
+    if (pauses && !this.#mayPause(socket, sample)) return;
     if (pauses) pause(platform, socket);
-    if (order === "open") open(platform, socket);
-    entry.watched = watched;
-    const isFollowed = watched.phase === "open" && atMs - watched.sinceMs < CLOSELY_MS;
-    if (isFollowed) this.#followed.add(entry);
-    else this.#followed.delete(entry);
+    if (action === "resume") resume(platform, socket);
+    connection.state = state;
+    const isFollowed = state.phase === "released" && sample.atMs - state.sinceMs < FOLLOWED_MS;
+    if (isFollowed) this.#followed.add(connection);
+    else this.#followed.delete(connection);
   }
 
   /**
-   * Some servers wait in select(2), and then read in blocking mode: when such a one has been woken, it must not find
-   * its connection paused. Of these, and as long as too little was seen of how a server reads, only connections are
-   * paused on which nothing has come; and never one in blocking mode.
+   * Some servers wait in select(2) and then read in blocking mode: once woken they must not find the connection paused.
+   * So with such a server, and until enough reads were seen, only connections without unread data are paused; one in
+   * blocking mode never.
    */
-  #mayPause(socket: Fd, { unread }: Look): boolean {
+  #mayPause(socket: Fd, { unread }: Sample): boolean {
     if (isBlocking(this.platform, socket)) {
       this.#canBlock = true;
       return false;
     }
-    return unread === 0 || (!this.#canBlock && this.#evidence >= ENOUGH_EVIDENCE);
+    return unread === 0 ||
+      (!this.#canBlock && this.#nonblockingReads >= ENOUGH_NONBLOCKING_READS);
   }
 
-  /** Looks as often as it can at those that were let in, and lets others in for those that are through. */
+  /** Samples released connections as often as possible, and releases the next one for each that is answered. */
   #follow(untilMs: number): void {
+    const { table } = this.options;
     using held = new DisposableStack();
-    const sockets = new Map<Entry, Fd>();
+    const sockets = new Map<TrackedConnection, Fd>();
     for (;;) {
-      while (this.#followed.size < ROOM) {
-        const next = this.#waiting.shift();
+      while (this.#followed.size < MOST_FOLLOWED) {
+        const next = this.#queued.shift();
         if (next === undefined) break;
-        this.#lookAt(next, true);
+        this.#check(next, true);
       }
       if (this.#followed.size === 0) return;
-      for (const entry of this.#followed) {
-        const socket = sockets.get(entry) ?? this.#list.duplicate(entry);
-        if (socket === null) this.#followed.delete(entry);
-        else if (!sockets.has(entry)) sockets.set(entry, held.use(socket));
-        if (socket !== null) this.#lookBy(socket, entry, false);
+      for (const connection of this.#followed) {
+        const socket = sockets.get(connection) ?? table.duplicate(connection);
+        if (socket === null) this.#followed.delete(connection);
+        else if (!sockets.has(connection)) sockets.set(connection, held.use(socket));
+        if (socket !== null) this.#checkBy(socket, connection, false);
       }
-      if (performance.now() >= untilMs) return;
+      if (this.platform.clock.now() >= untilMs) return;
     }
   }
 
-  #verdictOf({ inode, watched, look: seen }: Entry): Verdict {
-    const isWaitedFor = performance.now() - this.#startedAt < SEE_MS;
-    const found = verdict(watched, seen, { quietMs: this.options.quietMs, isWaitedFor });
-    return found === "stays" && this.options.isOwed?.(inode) ? "busy" : found;
+  #decide({ inode, state, sample }: TrackedConnection): MoveDecision {
+    const isEarly = this.platform.clock.now() - this.#startedAtMs < EARLY_MS;
+    const decision = decideMove(state, sample, { quietMs: this.options.quietMs, isEarly });
+    return decision === "stay" && this.options.isBusy?.(inode) ? "wait" : decision;
   }
 
-  /** @param atMs when this tick began: until then, only a preview may have been had */
+  /** @param atMs start of this tick; in the first ticks connections were only previewed */
   #mayCommit(atMs: number): boolean {
-    const elapsedMs = atMs - this.#startedAt;
+    const { table, settleMs } = this.options;
+    const elapsedMs = atMs - this.#startedAtMs;
     if (elapsedMs < PREVIEW_MS) return false;
-    if (elapsedMs >= this.options.settleMs) return true;
-    const isBusy = (entry: Entry) => this.#verdictOf(entry) === "busy";
-    if (this.#list.entries.some(isBusy)) return false;
-    // Those that are held have not been looked at since.
-    for (const entry of this.#list.entries) {
-      if (entry.watched?.phase === "boundary") this.#lookAt(entry, false);
+    if (elapsedMs >= settleMs) return true;
+    const mustWait = (connection: TrackedConnection) => this.#decide(connection) === "wait";
+    if (table.connections.some(mustWait)) return false;
+    // Held connections were skipped by the scan.
+    for (const connection of table.connections) {
+      if (connection.state?.phase === "boundary") this.#check(connection, false);
     }
-    return !this.#list.entries.some(isBusy);
+    return !table.connections.some(mustWait);
   }
 
-  /** Sends on their way whoever is ready now; the others stay with the server. */
+  /** Starts the move of every connection that is ready now; the others stay with the old server. */
   commit(): void {
     if (!this.#stop()) return;
-    const { crossings, onReady } = this.options;
-    const { entries, seen } = this.#list;
+    const { table, inFlight, onCommitted } = this.options;
+    const { connections, totalSeen } = table;
     const ready = new Set(
-      entries.filter((entry) => this.#isReady(entry)).slice(0, crossings.room),
+      connections.filter((each) => this.#isReady(each)).slice(0, inFlight.capacity),
     );
-    const staying = entries.filter((entry) => !ready.has(entry) && isHeldBack(entry.watched));
-    // First, as long as there are descriptors.
-    const shut = this.#list.letIn(staying);
-    const unsent = [...ready].filter((entry) => !this.#send(entry));
+    const staying = connections.filter((each) => !ready.has(each) && isPaused(each.state));
+    // First, while there are descriptors.
+    const unreached = table.resume(staying);
+    const unsent = [...ready].filter((connection) => !this.#send(connection));
     const moved = ready.size - unsent.length;
-    const left = this.#list.entries.length - moved;
-    this.#release([...shut, ...unsent]);
-    onReady({ moved, left, finished: seen - moved - left });
+    const left = table.size - moved;
+    this.#release([...unreached, ...unsent]);
+    onCommitted({ moved, left, finished: totalSeen - moved - left });
   }
 
-  #isReady(entry: Entry): boolean {
-    const outcome = this.#verdictOf(entry);
-    if (outcome !== "moves" && outcome !== "rests") return false;
-    const group = this.#list.groupOf(entry);
-    return group !== null && this.options.isSucceeded(group);
+  #isReady(connection: TrackedConnection): boolean {
+    const decision = this.#decide(connection);
+    if (decision !== "move_now" && decision !== "move_idle") return false;
+    const group = this.options.table.groupOf(connection);
+    return group !== null && this.options.hasSuccessor(group);
   }
 
-  /** @returns true when it is on its way */
-  #send(entry: Entry): boolean {
-    const { inode, place, look: seen } = entry;
-    const group = this.#list.groupOf(entry);
-    if (group === null || seen === null) return false;
-    const socket = this.#list.duplicate(entry);
+  /** @returns whether it is in flight now */
+  #send(connection: TrackedConnection): boolean {
+    const { table, inFlight, onOutcome } = this.options;
+    const { inode, oldDescriptor, sample } = connection;
+    const group = table.groupOf(connection);
+    if (group === null || sample === null) return false;
+    const socket = table.duplicate(connection);
     if (socket === null) return false;
-    const { crossings, onEnd } = this.options;
-    const counts = { read: readBy(seen), sent: sent(seen) };
-    crossings.add({ inode, socket, place, group, ...counts, onEnd });
+    const counts = { read: bytesRead(sample), sent: bytesSent(sample) };
+    inFlight.start({ inode, socket, oldDescriptor, group, ...counts, onOutcome });
     return true;
   }
 
-  /** Nobody is to be moved any more: every connection is as it was. */
+  /** Gives the move up: every connection is as it was before. */
   cancel(): void {
-    if (this.#stop()) this.#release(this.#list.entries);
+    if (this.#stop()) this.#release(this.options.table.connections);
   }
 
-  /** Nobody of these is held back any more, as soon as there are descriptors to reach them by. */
-  #release(entries: readonly Entry[]): void {
-    const shut = this.#list.letIn(entries);
-    if (shut.length === 0) this.#list.close();
-    else this.#timer = setTimeout(() => this.#release(shut), SCAN_MS);
+  /** Resumes these connections, as soon as there are descriptors to reach them by. */
+  #release(connections: readonly TrackedConnection[]): void {
+    const unreached = this.options.table.resume(connections);
+    if (unreached.length === 0) this.options.table.close();
+    else this.#timer = this.platform.clock.after(SCAN_MS, () => this.#release(unreached));
   }
 
   /** @returns false when it is over already */
   #stop(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     return true;
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Connections that wait to be the result of somebody's accept(2): of a server that knows nothing of it.
+ * Connections that wait to be returned by accept(2) in a server that knows nothing of the move.
  *
- * The filter of a generation reports its `accept` and `accept4`, and the thread waits. If it accepts from the
- * listener that a connection was made to, the connection is the answer, with the address written as accept(2)
- * promises; else the call goes on as if nobody had asked. Linux 5.14 (SECCOMP_ADDFD_FLAG_SEND).
+ * The new generation's seccomp filter reports its `accept` and `accept4` calls while the calling thread waits. If the call
+ * is on the listener that a pending connection came in by, that connection becomes its result, and the address is written
+ * as accept(2) specifies; otherwise the call continues unchanged. Linux 5.14 (SECCOMP_ADDFD_FLAG_SEND).
  */
 import type { Fd } from "../platform/fd.ts";
 import { SYS_ACCEPT4 } from "../platform/libc/accept_calls.ts";
@@ -14,24 +14,23 @@ import type { Notification } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 
-/** O_NONBLOCK and O_CLOEXEC are SOCK_NONBLOCK and SOCK_CLOEXEC too. */
+/** O_NONBLOCK and O_CLOEXEC equal SOCK_NONBLOCK and SOCK_CLOEXEC. */
 const FLAGS_ARGUMENT = 3;
 const LENGTH_SIZE = 4;
-/** All that can be held back. */
+/** All signals that can be blocked. */
 const SIGNALS = Array.from({ length: 31 }, (_, i) => i + 1).filter((n) => n !== 9 && n !== 19);
 
-export interface Offer {
+export interface PendingAccept {
   readonly group: Group;
-  /** Stays the caller's. */
+  /** Remains the caller's. */
   readonly socket: Fd;
-  /** It has it. */
+  /** The new server has it. */
   readonly onTaken: () => void;
 }
 
 export class PendingAccepts {
-  readonly #offers = new Set<Offer>();
+  readonly #pending = new Set<PendingAccept>();
 
-  /** @param onChange there is an offer more, or less */
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
@@ -39,19 +38,19 @@ export class PendingAccepts {
   ) {}
 
   get isEmpty(): boolean {
-    return this.#offers.size === 0;
+    return this.#pending.size === 0;
   }
 
-  /** @returns a function that takes the offer back */
-  offer(offer: Offer): () => void {
-    this.#offers.add(offer);
+  /** @returns a function that withdraws it */
+  add(accept: PendingAccept): () => void {
+    this.#pending.add(accept);
     this.onChange();
     return () => {
-      if (this.#offers.delete(offer)) this.onChange();
+      if (this.#pending.delete(accept)) this.onChange();
     };
   }
 
-  /** Answers an accept. It is always answered: a call without an answer hangs its thread for ever. */
+  /** Answers a trapped accept(2), in every case: a call without an answer hangs its thread forever. */
   handle(notify: Fd, notification: Notification): void {
     const { seccomp } = this.platform;
     let isTaken = false;
@@ -64,25 +63,25 @@ export class PendingAccepts {
 
   #give(notify: Fd, notification: Notification): boolean {
     const group = this.#groupOf(notification);
-    const offer = [...this.#offers].find((candidate) => candidate.group === group);
+    const accept = [...this.#pending].find((candidate) => candidate.group === group);
     const { seccomp, runtime, descriptors } = this.platform;
-    if (offer === undefined || !seccomp.isValid(notify, notification.id)) return false;
-    if (!this.#writeAddress(notification, offer.socket)) return false;
+    if (accept === undefined || !seccomp.isValid(notify, notification.id)) return false;
+    if (!this.#writeAddress(notification, accept.socket)) return false;
     const takesFlags = notification.call === SYS_ACCEPT4[runtime.arch];
     const flags = takesFlags ? Number(notification.args[FLAGS_ARGUMENT] ?? 0n) : 0;
-    const others = descriptors.statusFlags(offer.socket) & ~C.O_NONBLOCK;
-    descriptors.setStatusFlags(offer.socket, others | (flags & C.O_NONBLOCK));
+    const others = descriptors.statusFlags(accept.socket) & ~C.O_NONBLOCK;
+    descriptors.setStatusFlags(accept.socket, others | (flags & C.O_NONBLOCK));
     const closeOnExec = (flags & C.O_CLOEXEC) !== 0;
-    if (!this.#send(notify, notification.id, { source: offer.socket, closeOnExec })) return false;
-    this.#offers.delete(offer);
+    if (!this.#send(notify, notification.id, { source: accept.socket, closeOnExec })) return false;
+    this.#pending.delete(accept);
     this.onChange();
-    offer.onTaken();
+    accept.onTaken();
     return true;
   }
 
   /**
-   * A signal in the middle would leave the call answered, and without a descriptor: accept(2) would return 0
-   * (seccomp_notify_addfd in the kernel waits for the other side, and can be interrupted).
+   * With signals blocked: one in the middle would leave the call answered but without a descriptor, and accept(2) would
+   * return 0 (seccomp_notify_addfd in the kernel waits for the other side interruptibly).
    */
   #send(notify: Fd, id: bigint, answer: { source: Fd; closeOnExec: boolean }): boolean {
     const { seccomp, processes } = this.platform;
@@ -94,7 +93,7 @@ export class PendingAccepts {
     }
   }
 
-  /** The group whose connections the caller gets at this listener; null: another one's, or no more. */
+  /** @returns the group whose connections the caller receives at this listener; null: a foreign or retired listener */
   #groupOf({ tid, args }: Notification): Group | null {
     const target = proc.descriptorTarget(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
     const inode = /^socket:\[(\d+)\]$/.exec(target ?? "")?.[1];
@@ -104,7 +103,7 @@ export class PendingAccepts {
     return found !== null && found.group.isReceiving(found.member) ? found.group : null;
   }
 
-  /** accept(2): as much of the address as there is room for, and its real length. */
+  /** accept(2): as much of the address as fits, and its full length. */
   #writeAddress({ tid, args }: Notification, socket: Fd): boolean {
     const [, address = 0n, length = 0n] = args;
     if (address === 0n || length === 0n) return true;

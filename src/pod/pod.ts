@@ -50,9 +50,9 @@ export class Pod {
     });
     this.shutdown = new Shutdown({
       policy: options.policy,
-      look: (atMs) => this.traffic.look(atMs),
+      look: (atMs) => this.traffic.sample(atMs),
       closeLongLived: (atMs, drain) => this.traffic.closeLongLived(atMs, drain),
-      endIdle: (atMs) => this.traffic.endIdle(atMs),
+      endIdle: (atMs) => this.traffic.closeIdle(atMs),
       onBegin: options.onBegin,
       onPhase: (phase, why) => {
         // Its end is told by whoever has seen it.
@@ -74,7 +74,7 @@ export class Pod {
     // Looked at anew where that is over, or never began: in the full mode the supervisor waits for them later.
     const isOver = ["drained", "over"].includes(this.shutdown.phase);
     try {
-      const look = isOver ? this.traffic.look(performance.now()) : this.shutdown.latestLook;
+      const look = isOver ? this.traffic.sample(performance.now()) : this.shutdown.latestLook;
       return look?.busy ?? null;
     } catch {
       return null;
@@ -96,7 +96,7 @@ export class Pod {
     const { latestLook: look, cut, undecided } = this.shutdown;
     return {
       ...(look === null ? {} : { busy: look.busy, idle: look.idle }),
-      ...(this.traffic.ended === 0 ? {} : { ended: this.traffic.ended }),
+      ...(this.traffic.closedCount === 0 ? {} : { ended: this.traffic.closedCount }),
       ...(cut === 0 ? {} : { cut }),
       ...(undecided === 0 ? {} : { undecided }),
     };

@@ -24,7 +24,7 @@ export function shutdownSnapshot(
   const { shutdown: shutdown, traffic } = pod;
   const isEnding = shutdown.phase !== "serving";
   // The looks of an end are told apart from each other: none may come between them.
-  const look = isEnding ? shutdown.latestLook : traffic.look(performance.now());
+  const look = isEnding ? shutdown.latestLook : traffic.sample(performance.now());
   const { owed: busy = 0, atRest: idle = 0, undecided = 0 } = look ?? {};
   return {
     name: config.name,

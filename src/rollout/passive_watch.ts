@@ -6,7 +6,7 @@
  */
 import type { RunningContext } from "../generation/context.ts";
 import { SocketTable } from "../drain/connections.ts";
-import { afterLook, type Stall } from "../health/stall.ts";
+import { nextStall, type Stall } from "../health/stall.ts";
 import { SystemCallError } from "../platform/error.ts";
 
 const LOOKS = 8;
@@ -94,7 +94,7 @@ export class PassiveWatch {
     const unaccepted = waiting === 0 ? new Set<string>() : table.unaccepted();
     const elsewhere = table.backlog - waiting;
     const look = { atMs, waiting, unaccepted, elsewhere, hasAccepted };
-    watched.stall = afterLook(watched.stall, look);
+    watched.stall = nextStall(watched.stall, look);
     const forMs = watched.stall === null ? 0 : atMs - watched.stall.sinceMs;
     if (forMs === 0 || forMs < this.context.config.ejectAfterMs) return null;
     const seconds = (forMs / MS_PER_SECOND).toFixed(1);

@@ -83,7 +83,7 @@ export class Effects {
       ...{ ...options.upgrade, platform, children, dispatch, logger },
       controlAccess: options.controlDoor,
       whenIdle: async () => {
-        await migration?.crossings.whenEmpty();
+        await migration?.inFlight.whenEmpty();
         // The next program would not know what they are, and whose.
         await new Promise<void>((resolve) => this.hooks.whenIdle(resolve));
         await new Promise<void>((resolve) => context.leftovers.whenEmpty(resolve));

@@ -43,7 +43,7 @@ export class Starts {
     try {
       const { path: notifyPath, notice } = running.openNotify(options.notifyPath(epoch));
       if (notice !== null) options.logger.warn(notice, { epoch });
-      const trap = [...options.plan.trap, ...context.migration?.trapForNext() ?? []];
+      const trap = [...options.plan.trap, ...context.migration?.callsToTrap() ?? []];
       const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath);
       running.hints.push(...lostDescriptors(plan));
       const members = options.inheritor.membersFor(epoch, heirOf);

@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
-import { AUTO_RATE } from "../../src/migration/rate.ts";
+import { AUTO_RATE } from "../../src/migration/connection_rate.ts";
 import { passiveOpens } from "../../src/platform/network/proc_net.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";

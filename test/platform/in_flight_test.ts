@@ -1,13 +1,13 @@
 /**
- * Connections on their way whose old server, a part of this process, does not close them when it is told to stop: a
- * request is let in again after a time, and only one server ever has it.
+ * Connections in flight whose old server, in this process, does not close them when it stops: after a time a request is
+ * returned to it, and only one server ever gets it.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { InFlightMoves, type MovedConnection } from "../../src/migration/in_flight.ts";
-import { pause } from "../../src/migration/pause.ts";
-import type { PendingAccepts } from "../../src/migration/pending_accepts.ts";
+import { InFlightMoves, type MoveCounts } from "../../src/migration/in_flight.ts";
+import { pause } from "../../src/migration/socket_control.ts";
+import type { PendingAccept, PendingAccepts } from "../../src/migration/pending_accepts.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
@@ -21,17 +21,17 @@ import { waitUntil } from "../support/wait_until.ts";
 const REQUEST = Buffer.from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 const BUFFER = new Uint8Array(100);
 
-/** What the old server does with a request that is let in again, and what becomes of the connection then. */
-const CASES: [string, (platform: Platform, server: Fd) => void, keyof MovedConnection][] = [
-  ["reads it", ({ descriptors }, server) => void descriptors.read(server, BUFFER), "left"],
+/** What the old server does with a returned request, and the outcome. */
+const CASES: [string, (platform: Platform, server: Fd) => void, keyof MoveCounts][] = [
+  ["reads it", ({ descriptors }, server) => void descriptors.read(server, BUFFER), "returned"],
   ["closes the connection", (_, server) => server.close(), "moved"],
   ["reads it, and closes the connection", ({ descriptors }, server) => {
     descriptors.read(server, BUFFER);
     server.close();
-  }, "left"],
+  }, "returned"],
 ];
 
-test("a request is let in again, and nobody else gets it then", {
+test("a returned request is read by one server only", {
   timeout: TEST_TIMEOUT_MS,
 }, async () => {
   await using platform = await testPlatform();
@@ -39,42 +39,55 @@ test("a request is let in again, and nobody else gets it then", {
   const { listener, address } = listenAt(platform, "127.0.0.1");
   stack.use(listener);
   const offered: Buffer[] = [];
-  const inbox = {
-    offer: ({ socket, onTaken }: Parameters<PendingAccepts["offer"]>[0]) => {
+  const pendingAccepts = {
+    add: ({ socket, onTaken }: PendingAccept) => {
       offered.push(Buffer.from(platform.sockets.peek(socket, BUFFER)));
       setTimeout(onTaken, 0);
       return () => {};
     },
   } as unknown as PendingAccepts;
-  const table = new InFlightMoves(platform, inbox, { onChange: () => {}, onEmpty: () => {} });
-  const ends: (keyof MovedConnection | null)[] = CASES.map(() => null);
+  const table = new InFlightMoves(platform, pendingAccepts, {
+    onChange: () => {},
+    onEmpty: () => {},
+  });
+  const ends: (keyof MoveCounts | null)[] = CASES.map(() => null);
   const servers = CASES.map((_, i) => {
     const client = stack.use(connectInet(platform, address));
-    const server = platform.sockets.accept(listener) ?? assert.fail("nobody is in the queue");
+    const server = platform.sockets.accept(listener) ?? assert.fail("the accept queue is empty");
     platform.descriptors.setNonblocking(server);
     stack.defer(() => server.isOpen && server.close());
     pause(platform, server);
     platform.descriptors.writeAll(client, REQUEST);
     const target = proc.ownDescriptorTarget(server.number) ?? assert.fail("it is there");
-    const place = { pid: platform.runtime.pid, descriptor: server.number, target };
+    const oldDescriptor = { pid: platform.runtime.pid, descriptor: server.number, target };
     const socket = platform.descriptors.duplicate(server);
     const group = { address } as Group;
     const counts = { inode: i, read: 0, sent: 0 };
-    table.add({ ...counts, socket, place, group, onEnd: (how) => ends[i] = how });
+    table.start({
+      ...counts,
+      socket,
+      oldDescriptor,
+      group,
+      onOutcome: (outcome) => ends[i] = outcome,
+    });
     return server;
   });
-  assert.equal(table.targets.size, CASES.length, "no shutdown(2) of the old server is carried out");
+  assert.equal(
+    table.protectedTargets.size,
+    CASES.length,
+    "no shutdown(2) of the old server takes effect",
+  );
   for (const [i, [what, does]] of CASES.entries()) {
     const server = servers[i]!;
     await waitUntil(() => platform.sockets.option(server, C.SOL_SOCKET, C.SO_RCVLOWAT) === 1, {
-      what: `the request is let in again: ${what}`,
+      what: `the request is returned: ${what}`,
     });
     assert.equal(ends[i], null);
     does(platform, server);
   }
-  assert.equal(table.targets.size, 0, "now they are");
-  await waitUntil(() => table.isEmpty, { what: "all are where they belong" });
+  assert.equal(table.protectedTargets.size, 0, "from now on it does");
+  await waitUntil(() => table.isEmpty, { what: "all moves are over" });
   assert.deepEqual(ends, CASES.map(([, , end]) => end));
   assert.deepEqual(offered, [REQUEST]);
-  assert.deepEqual(table.counts, { moved: 1, closed: 0, cut: 0, left: 2 });
+  assert.deepEqual(table.counts, { moved: 1, closed: 0, dropped: 0, returned: 2 });
 });

@@ -1,4 +1,4 @@
-/** Plays what a client and a server send on one connection, and checks what is made of it. */
+/** Plays what a client and a server send on one connection, and checks the state after each sample. */
 import assert from "node:assert/strict";
 import { SimulatedConnection } from "../unit/migration/simulated_connection.ts";
 
@@ -6,7 +6,7 @@ const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 export type Part = readonly [string, ...(string | number)[]];
 
-/** `send TEXT`, `take [LENGTH]`, `answer [LENGTH]`, `under-way`, `acknowledge`, `later MS`, `look SEEN`, `full SEEN`. */
+/** `send TEXT`, `take [LENGTH]`, `answer [LENGTH]`, `under-way`, `acknowledge`, `later MS`, `sample RESULT`, `full RESULT`. */
 export function play(parts: readonly Part[]): SimulatedConnection {
   const connection = new SimulatedConnection();
   for (const [index, [what, value = ""]] of parts.entries()) {
@@ -30,11 +30,11 @@ export function play(parts: readonly Part[]): SimulatedConnection {
       case "later":
         connection.atMs += Number(value);
         break;
-      case "look":
-        assert.equal(connection.watch(), value, place);
+      case "sample":
+        assert.equal(connection.step(), value, place);
         break;
       case "full":
-        assert.equal(connection.watch({ hasRoom: false }), value, place);
+        assert.equal(connection.step({ mayRelease: false }), value, place);
         break;
       default:
         throw new Error(`no such part: ${what}`);
@@ -43,13 +43,13 @@ export function play(parts: readonly Part[]): SimulatedConnection {
   return connection;
 }
 
-/** A whole request is seen, alone: from then on it is proven. */
+/** One request alone was followed to its answer: from then on the client is proven to wait for answers. */
 export const PROVEN: readonly Part[] = [
-  ["look", "rest pause"],
+  ["sample", "idle pause"],
   ["send", GET],
-  ["look", "open open"],
+  ["sample", "released resume"],
   ["take"],
-  ["look", "owed pause"],
+  ["sample", "answer_owed pause"],
   ["answer"],
-  ["look", "rest proven"],
+  ["sample", "idle proven"],
 ];

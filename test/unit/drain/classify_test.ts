@@ -5,7 +5,7 @@ import {
   type Activity,
   AMBIGUOUS_QUIET_MS,
   classify,
-  type EarlierLook,
+  type EarlierSample,
 } from "../../../src/drain/classify.ts";
 import { NO_CONNECTIONS, takeCensus, Tracks } from "../../../src/drain/connections.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
@@ -126,7 +126,7 @@ describe("classify()", () => {
 
 describe("classify() with an earlier look, when the last send and receive fall into one tick", () => {
   const tie = { ...at(2_000, 2_000), bytesAcked: 500, bytesReceived: 100 };
-  const cases: [string, EarlierLook, Activity][] = [
+  const cases: [string, EarlierSample, Activity][] = [
     [
       "an answer went out since, and nothing came in",
       { bytesAcked: 400, bytesReceived: 100 },
@@ -164,7 +164,7 @@ describe("takeCensus()", () => {
   }, () => {
     const census = takeCensus([busy, idle, closing, lately], QUIET_MS);
     assert.deepEqual(census.counts, { total: 3, busy: 1, idle: 1, undecided: 1 });
-    assert.deepEqual([...census.busy, ...census.undecided, ...census.awaited], [1, 4, 1]);
+    assert.deepEqual([...census.busy, ...census.undecided, ...census.blocking], [1, 4, 1]);
     assert.deepEqual(takeCensus([], QUIET_MS).counts, NO_CONNECTIONS);
   });
 
@@ -174,10 +174,10 @@ describe("takeCensus()", () => {
     const tracks = new Tracks();
     const first = socket({ inode: 7, ...at(2_000, 2_000), bytesAcked: 400, bytesReceived: 100 });
     tracks.note([first], 0);
-    assert.deepEqual([...takeCensus([first], QUIET_MS, tracks).awaited], [7], "in one tick");
+    assert.deepEqual([...takeCensus([first], QUIET_MS, tracks).blocking], [7], "in one tick");
     const answered = socket({ inode: 7, ...at(2_000, 2_000), bytesAcked: 500, bytesReceived: 100 });
     tracks.note([answered], 1_000);
-    assert.equal(takeCensus([answered], QUIET_MS, tracks).awaited.size, 0);
+    assert.equal(takeCensus([answered], QUIET_MS, tracks).blocking.size, 0);
     tracks.note([{ ...socket({ inode: 8 }), traffic: null }], 2_000);
     assert.deepEqual([tracks.get(7), tracks.get(8)], [null, null], "nothing to remember");
   });

@@ -1,7 +1,7 @@
 /** When a connection that is in use may be ended: only in a pause that is known to be one. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Conversation, follow, mayEnd } from "../../../src/drain/conversation.ts";
+import { type Conversation, follow, mayClose } from "../../../src/drain/conversation.ts";
 import type { TcpSocket, TcpTraffic } from "../../../src/platform/network/sock_diag.ts";
 
 const PATIENCE = { quietMs: 2_000, inHurry: false };
@@ -42,7 +42,7 @@ function socket([atMs, receivedAt, sentAt, requests, answers]: Look, state = 1):
 function verdict(looks: readonly Look[]): boolean {
   let conversation: Conversation | null = null;
   for (const look of looks) conversation = follow(conversation, socket(look), look[0]);
-  return mayEnd(conversation!, socket(looks.at(-1)!), PATIENCE);
+  return mayClose(conversation!, socket(looks.at(-1)!), PATIENCE);
 }
 
 /** A client that asks at 0, 100, 200, ...; the answer takes 20 ms; looked at every 10 ms up to `untilMs`. */
@@ -96,7 +96,7 @@ describe("mayEnd()", () => {
       const looks = regular(untilMs);
       for (const look of looks) conversation = follow(conversation, socket(look), look[0]);
       const last = socket(looks.at(-1)!);
-      assert.equal(mayEnd(conversation!, last, { ...PATIENCE, inHurry: true }), expected);
+      assert.equal(mayClose(conversation!, last, { ...PATIENCE, inHurry: true }), expected);
     }
   });
 
@@ -115,7 +115,7 @@ describe("mayEnd()", () => {
       for (const look of looks) conversation = follow(conversation, socket(look), look[0]);
       const last = socket(looks.at(-1)!);
       const verdicts = [false, true].map((inHurry) =>
-        mayEnd(conversation!, last, { ...PATIENCE, inHurry })
+        mayClose(conversation!, last, { ...PATIENCE, inHurry })
       );
       assert.deepEqual(verdicts, [calm, hurried], `at ${untilMs} ms`);
     }
@@ -124,8 +124,8 @@ describe("mayEnd()", () => {
   it("leaves one with unread bytes, or that is closing", () => {
     const look: Look = [9_000, 100, 110, 1, 1];
     const conversation = follow(null, socket(look), look[0]);
-    assert.equal(mayEnd(conversation, { ...socket(look), receiveQueue: 1 }, PATIENCE), false);
-    assert.equal(mayEnd(conversation, socket(look, 8), PATIENCE), false);
-    assert.equal(mayEnd(conversation, { ...socket(look), traffic: null }, PATIENCE), false);
+    assert.equal(mayClose(conversation, { ...socket(look), receiveQueue: 1 }, PATIENCE), false);
+    assert.equal(mayClose(conversation, socket(look, 8), PATIENCE), false);
+    assert.equal(mayClose(conversation, { ...socket(look), traffic: null }, PATIENCE), false);
   });
 });

@@ -146,9 +146,9 @@ describe("judge() after several looks", () => {
       !waits,
     ],
   ];
-  for (const [name, sendings, from, at, activity, isWaitedFor] of cases) {
-    it(`${name}: ${activity}${isWaitedFor ? ", waited for" : ""}`, () => {
-      assert.deepEqual(judged(sendings, from, at), { activity, isWaitedFor });
+  for (const [name, sendings, from, at, activity, blocksDrain] of cases) {
+    it(`${name}: ${activity}${blocksDrain ? ", waited for" : ""}`, () => {
+      assert.deepEqual(judged(sendings, from, at), { activity, blocksDrain });
     });
   }
 

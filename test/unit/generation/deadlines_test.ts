@@ -99,7 +99,7 @@ describe("GracefulService", () => {
       },
     } as unknown as GracefulServiceOptions);
     // No news: so it lingers as long as it may.
-    service.pod.traffic.look = () => null;
+    service.pod.traffic.sample = () => null;
     service.stop();
     const spentMs = await promise;
     assert.ok(spentMs !== undefined && spentMs >= drainTimeMs / 2, `${spentMs} ms`);

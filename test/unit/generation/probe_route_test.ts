@@ -107,8 +107,8 @@ describe("wayTo()", () => {
 
   test("leads the port to the generation, and lets go of it", () => {
     const world = new World([{ host: "0.0.0.0", port: 80, members: both }]);
-    world.way(null)?.lead(4711);
-    world.way(null)?.lead(null);
+    world.way(null)?.steerPort(4711);
+    world.way(null)?.steerPort(null);
     assert.deepEqual(world.steered, [
       { host: "0.0.0.0", port: 4711, address: "127,0,0,1" },
       { host: "0.0.0.0", port: null, address: "" },
@@ -120,7 +120,7 @@ describe("wayTo()", () => {
       { host: "0.0.0.0", port: 80, members: both },
       { host: "127.0.0.1", port: 80, members: both },
     ]);
-    world.way(null)?.lead(4711);
+    world.way(null)?.steerPort(4711);
     assert.deepEqual(world.steered.map(({ host }) => host), ["127.0.0.1"]);
   });
 
@@ -147,14 +147,14 @@ describe("wayTo()", () => {
     const world = new World([{ host: "127.0.0.1", port: 80, members }]);
     const way = world.way(null);
     world.groups[0]!.usableMembers = () => [];
-    assert.throws(() => way?.lead(4711), /does not listen at 127\.0\.0\.1:80 any more/);
+    assert.throws(() => way?.steerPort(4711), /does not listen at 127\.0\.0\.1:80 any more/);
     assert.deepEqual(world.steered, []);
-    way?.lead(null);
+    way?.steerPort(null);
   });
 
   test("a shared socket is not steered, and who answers must say so if there are several", () => {
     const shared = new World([{ host: "127.0.0.1", port: 80, members: both, isShared: true }]);
-    shared.way(null)?.lead(4711);
+    shared.way(null)?.steerPort(4711);
     assert.deepEqual(shared.steered, []);
     assert.equal(shared.way(null)?.mustIdentify, true);
     const NOBODY = -1;
@@ -167,6 +167,9 @@ describe("wayTo()", () => {
       new World([{ host: "127.0.0.1", port: 80, members: both, hold }]);
     assert.equal(world("order and program").way(null)?.isSteeredElsewhere, true);
     assert.equal(world("order").way(null)?.isSteeredElsewhere, false);
-    assert.throws(() => world("order and program").way(null)?.lead(4711), /another baton steers/);
+    assert.throws(
+      () => world("order and program").way(null)?.steerPort(4711),
+      /another baton steers/,
+    );
   });
 });

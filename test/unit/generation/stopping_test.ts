@@ -3,6 +3,7 @@ import type { RunningContext } from "../../../src/generation/context.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { PRESETS } from "../../../src/config/presets.ts";
+import { SYSTEM_CLOCK } from "../../../src/platform/clock.ts";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { type Stoppable, Stopping } from "../../../src/generation/stopping.ts";
 import { NO_FACTS } from "../../../src/succession/state/resume_state.ts";
@@ -13,14 +14,14 @@ const EPOCH = 3;
 function generation(takesConnections: boolean, needed = { isNeeded: false }) {
   const { promise: drained, resolve } = Promise.withResolvers<void>();
   let calls = 0;
-  const crossings = { inodes: new Set(), owes: false };
-  const moving = new Map<number, () => void>();
+  const inFlight = { inodes: new Set(), hasUnreadRequest: false };
+  const preparing = new Map<number, () => void>();
   const context = {
-    platform: {},
+    platform: { clock: SYSTEM_CLOCK },
     listeners: { groups: [], groupsOf: () => [], standsIn: () => needed.isNeeded },
     config: { drain: "auto", stopSignal: null, quietMs: 0, drainTimeMs: 60_000, stopTimeMs: 0 },
     preset: PRESETS.find(({ graceful }) => !graceful),
-    migration: { moving, abandon: () => calls++, crossings },
+    migration: { preparing, cancelAll: () => calls++, inFlight },
     dispatch: ({ kind }: ServiceEvent) => kind === "drained" && resolve(),
     log: () => {},
     logError: () => {},
@@ -30,9 +31,9 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }) {
   return {
     stopping: new Stopping(target),
     facts,
-    moving,
+    preparing,
     drained,
-    crossings,
+    inFlight,
     abandoned: () => calls,
   };
 }
@@ -49,39 +50,39 @@ describe("Stopping.drain()", () => {
     const asked = (is: boolean) => is ? "asked" : "not asked";
     const why = `it is ${asked(takes)}, its heir ${asked(heirTakes)}${isLast ? ", a stop" : ""}`;
     test(`${moves ? "moves" : "leaves"} connections: ${why}`, async () => {
-      const { stopping, facts, moving, drained } = generation(takes);
+      const { stopping, facts, preparing, drained } = generation(takes);
       stopping.beginDrain(isLast, heirTakes);
       assert.deepEqual(
-        [...moving.keys()],
+        [...preparing.keys()],
         moves ? [EPOCH] : [],
         "until then its heirs must take them",
       );
       if (!isLast) await drained;
       assert.equal(facts.kept !== null, moves);
-      assert.equal(moving.size, 0, "all are on their way");
+      assert.equal(preparing.size, 0, "all are on their way");
       stopping.cancel();
     });
   }
 
   test("lets connections stay when who would get them is to stop", async () => {
-    const { stopping, facts, moving, drained } = generation(true);
+    const { stopping, facts, preparing, drained } = generation(true);
     stopping.beginDrain(false, true);
-    moving.get(EPOCH)?.();
-    assert.equal(moving.size, 0);
+    preparing.get(EPOCH)?.();
+    assert.equal(preparing.size, 0);
     await drained;
     assert.equal(facts.kept, null);
   });
 
   test("moves them only when it is not needed beside its heir any more", async () => {
     const needed = { isNeeded: true };
-    const { stopping, facts, moving, drained } = generation(true, needed);
+    const { stopping, facts, preparing, drained } = generation(true, needed);
     stopping.beginDrain(false, true);
-    assert.equal(moving.size, 0, "it goes on, and would read from them too");
+    assert.equal(preparing.size, 0, "it goes on, and would read from them too");
     await drained;
     assert.equal(facts.kept, null);
     needed.isNeeded = false;
     stopping.beginDrain(false, true);
-    assert.deepEqual([...moving.keys()], [EPOCH]);
+    assert.deepEqual([...preparing.keys()], [EPOCH]);
     stopping.cancel();
   });
 
@@ -93,15 +94,15 @@ describe("Stopping.drain()", () => {
   });
 
   test("waits, as the last, for requests that are on their way to it", async () => {
-    const { stopping, crossings, drained } = generation(true);
-    crossings.owes = true;
+    const { stopping, inFlight, drained } = generation(true);
+    inFlight.hasUnreadRequest = true;
     stopping.beginDrain(true, false);
     let isDrained = false;
     const end = drained.then(() => isDrained = true);
     const { promise: asked, resolve } = Promise.withResolvers<void>();
     // Its next look but one: the first has taken place.
     let looks = 0;
-    Object.defineProperty(crossings, "owes", {
+    Object.defineProperty(inFlight, "hasUnreadRequest", {
       get: () => {
         if (++looks === 2) resolve();
         return looks <= 2;
@@ -114,9 +115,9 @@ describe("Stopping.drain()", () => {
   });
 
   test("is not on the way any more when it is cancelled", () => {
-    const { stopping, moving } = generation(true);
+    const { stopping, preparing } = generation(true);
     stopping.beginDrain(false, true);
     stopping.cancel();
-    assert.equal(moving.size, 0);
+    assert.equal(preparing.size, 0);
   });
 });

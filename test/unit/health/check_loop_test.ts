@@ -5,7 +5,7 @@ import { CheckLoop } from "../../../src/health/check_loop.ts";
 import {
   type CheckOutcome,
   failure,
-  notAsked,
+  skipped,
   success,
   UNKNOWN,
 } from "../../../src/health/monitor.ts";
@@ -27,14 +27,14 @@ class Asked {
       health: UNKNOWN,
       schedule: { intervalMs, edgeIntervalMs: intervalMs, jitterMs: 0, initialJitterMs: 0 },
       thresholds: { healthyThreshold: 1, unhealthyThreshold: 3 },
-      attempt: (onResult) => {
+      startCheck: (onResult) => {
         if (!this.available) return null;
         this.attempts++;
         this.answer = onResult;
         return { cancel: () => this.cancelled++ };
       },
       onResult: (_, after) => this.seen.push(after.healthy),
-      chance: () => 0,
+      random: () => 0,
     });
   }
 }
@@ -44,7 +44,7 @@ describe("CheckLoop", () => {
     const asked = new Asked();
     asked.loop.start();
     asked.loop.start();
-    asked.loop.poke();
+    asked.loop.checkNow();
     assert.equal(asked.attempts, 1);
     asked.answer?.(failure("x"));
     await waitUntil(() => asked.attempts === 2, { what: "it asks a second time" });
@@ -58,11 +58,11 @@ describe("CheckLoop", () => {
     const asked = new Asked(60_000);
     asked.available = false;
     asked.loop.start();
-    asked.loop.poke();
+    asked.loop.checkNow();
     assert.equal(asked.attempts, 0);
     assert.equal(asked.loop.text, "tcp: no result yet");
     asked.available = true;
-    asked.loop.poke();
+    asked.loop.checkNow();
     assert.equal(asked.attempts, 1);
     asked.loop.stop();
   });
@@ -70,7 +70,7 @@ describe("CheckLoop", () => {
   test("asks again when it could not, and says why meanwhile", async () => {
     const asked = new Asked();
     asked.loop.start();
-    asked.answer?.(notAsked("no descriptor"));
+    asked.answer?.(skipped("no descriptor"));
     assert.equal(asked.loop.text, "tcp: could not be asked: no descriptor");
     await waitUntil(() => asked.attempts === 2, { what: "it asks a second time" });
     asked.answer?.(success("x"));

@@ -226,8 +226,8 @@ describe("TcpDialogue", () => {
     new TcpDialogue({ send: ascii(send), receive: receive === null ? null : ascii(receive) });
 
   test("a connection is enough where nothing is waited for", () => {
-    assert.equal(verdict(make("", null)().onConnected), "+ connected");
-    assert.equal(make("", "x")().onConnected, null);
+    assert.equal(verdict(make("", null)().resultOnConnect), "+ connected");
+    assert.equal(make("", "x")().resultOnConnect, null);
   });
 
   test("sends what it was given", () => {

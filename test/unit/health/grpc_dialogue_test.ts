@@ -84,7 +84,7 @@ describe("GrpcDialogue", () => {
     const dialogue = new GrpcDialogue({ host: "a", service: "" });
     const ping = frame(FRAME.PING, 0, 0, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
     const pong = frame(FRAME.PING, FLAG.ACK, 0, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
-    const { say } = dialogue.onData(concatBytes(SETTINGS, SETTINGS_ACK, ping, pong));
+    const { send: say } = dialogue.onData(concatBytes(SETTINGS, SETTINGS_ACK, ping, pong));
     assert.deepEqual(say, concatBytes(SETTINGS_ACK, pong));
   });
 

@@ -8,8 +8,8 @@ import {
   type Health,
   isPending,
   nextDelay,
-  notAsked,
   observe,
+  skipped,
   success,
   TRUSTED,
   UNKNOWN,
@@ -22,7 +22,7 @@ const RESULTS = {
   net: failure("no answer"),
   bad: wrongAnswer("status 500"),
   /** Nobody was asked: baton's own trouble. */
-  own: notAsked("no descriptor"),
+  own: skipped("no descriptor"),
 } as const;
 type Word = keyof typeof RESULTS;
 
@@ -166,11 +166,11 @@ describe("observe()", () => {
     assert.equal(describeHealth(health), "status 500 (3 of 4 failed)");
     assert.equal(describeHealth(UNKNOWN), "no result yet");
     const hindered = observe(health, RESULTS.own, limits);
-    assert.deepEqual(hindered, { ...health, hindrance: "no descriptor" });
+    assert.deepEqual(hindered, { ...health, skippedReason: "no descriptor" });
     const text = "could not be asked: no descriptor";
     assert.equal(describeHealth(hindered), `${text} (3 of 4 failed)`);
     assert.equal(describeHealth(observe(UNKNOWN, RESULTS.own, limits)), text);
-    assert.equal(observe(hindered, RESULTS.ok, limits).hindrance, null);
+    assert.equal(observe(hindered, RESULTS.ok, limits).skippedReason, null);
   });
 });
 

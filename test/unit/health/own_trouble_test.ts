@@ -1,7 +1,7 @@
 /** Where a check fails before it has asked anybody, that is baton's own trouble, and no result. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ConnectionCheck, type Way } from "../../../src/health/connection_check.ts";
+import { type CheckRoute, ConnectionCheck } from "../../../src/health/connection_check.ts";
 import { ExecCheck } from "../../../src/health/exec_check.ts";
 import type { CheckOutcome } from "../../../src/health/monitor.ts";
 import { TcpDialogue } from "../../../src/health/tcp_dialogue.ts";
@@ -56,13 +56,13 @@ class World {
     } as unknown as Platform;
   }
 
-  get way(): Way {
+  get way(): CheckRoute {
     const [source, target] = [{ ...TARGET, port: 0 }, TARGET];
     const lead = (port: number | null) => port !== null && this.step("lead", undefined);
     return {
-      ...{ source, target, lane: new Mutex() },
-      stream: () => this.opened("stream") as unknown as ReturnType<Way["stream"]>,
-      lead: (port) => void lead(port),
+      ...{ source, target, mutex: new Mutex() },
+      stream: () => this.opened("stream") as unknown as ReturnType<CheckRoute["stream"]>,
+      steerPort: (port) => void lead(port),
     };
   }
 }
@@ -71,7 +71,7 @@ class World {
 const BEGIN = {
   network: (world: World, onResult: (outcome: CheckOutcome) => void) =>
     new ConnectionCheck(world.platform, {
-      ...{ way: world.way, timeoutMs: 60_000, onResult },
+      ...{ route: world.way, timeoutMs: 60_000, onResult },
       dialogue: new TcpDialogue({ send: new Uint8Array(0), receive: null }),
     }),
   exec: (world: World, onResult: (outcome: CheckOutcome) => void) =>
@@ -84,17 +84,19 @@ const BEGIN = {
 type Case = readonly [kind: keyof typeof BEGIN, failing: string, outcome: CheckOutcome];
 const CASES: readonly Case[] = [
   ...["stream", "bind", "lead", "watch"].map((step) =>
-    ["network", step, { hindrance: `Cannot ${step} it: EADDRINUSE` }] as const
+    ["network", step, { skippedReason: `Cannot ${step} it: EADDRINUSE` }] as const
   ),
   ["network", "connect", { passed: false, counts: true, text: "refused" }],
   ...["pipe", "open", "watch", "spawn"].map((step) =>
-    ["exec", step, { hindrance: `Cannot ${step} it: EADDRINUSE` }] as const
+    ["exec", step, { skippedReason: `Cannot ${step} it: EADDRINUSE` }] as const
   ),
 ];
 
 describe("a check that fails before its end", () => {
   for (const [kind, failing, expected] of CASES) {
-    const meaning = "hindrance" in expected ? "has asked nobody" : "is a failure of the server's";
+    const meaning = "skippedReason" in expected
+      ? "has asked nobody"
+      : "is a failure of the server's";
     test(`${kind}, at ${failing}: ${meaning}`, async () => {
       const world = new World(failing);
       const outcome = await new Promise<CheckOutcome>((resolve) => {

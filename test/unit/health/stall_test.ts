@@ -1,7 +1,7 @@
 /** Since when a server has accepted nothing, although somebody waits. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { afterLook, type Stall } from "../../../src/health/stall.ts";
+import { nextStall, type Stall } from "../../../src/health/stall.ts";
 
 /** Who waits, a letter each, in capitals at another server, and whether a new connection was seen in its processes. */
 type Look = [unaccepted: string, hasAccepted: boolean];
@@ -31,7 +31,7 @@ describe("afterLook()", () => {
       let stall: Stall = null;
       looks.forEach(([who, hasAccepted], i) => {
         const unaccepted = new Set(who);
-        stall = afterLook(stall, {
+        stall = nextStall(stall, {
           atMs: i * 100,
           waiting: who.replace(/[A-Z]/g, "").length,
           elsewhere: who.replace(/[a-z]/g, "").length,

@@ -1,20 +1,25 @@
-/** Who is asked about accept(2): whoever may get connections, also where asking costs too much. */
+/** Which generations get their accept(2) trapped. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Migration } from "../../../src/migration/migration.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import type { Listeners } from "../../../src/steering/listeners.ts";
 
-describe("Migration.trapForNext()", () => {
-  test("asks the next generation while one before is still to be moved, whatever it costs", () => {
-    const platform = { runtime: { arch: "x64" }, reactor: { letPass: () => {} } };
-    // "leave" is what "auto" comes to when new connections are many.
+describe("Migration.callsToTrap()", () => {
+  test("traps accept(2) whatever it costs while another generation's connections are to be moved", () => {
+    const platform = {
+      runtime: { arch: "x64" },
+      reactor: { letPass: () => {} },
+      clock: new FakeClock(),
+    };
+    // As "auto" with a high rate of new connections.
     const parts = [platform as unknown as Platform, {} as Listeners, "leave"] as const;
     const migration = new Migration(...parts, () => {});
-    assert.deepEqual(migration.trapForNext(), []);
-    migration.moving.set(0, () => {});
-    assert.ok(migration.isIn(migration.trapForNext()));
-    migration.moving.delete(0);
-    assert.deepEqual(migration.trapForNext(), []);
+    assert.deepEqual(migration.callsToTrap(), []);
+    migration.preparing.set(0, () => {});
+    assert.ok(migration.isTrappedBy(migration.callsToTrap()));
+    migration.preparing.delete(0);
+    assert.deepEqual(migration.callsToTrap(), []);
   });
 });

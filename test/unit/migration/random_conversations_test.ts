@@ -1,6 +1,6 @@
 /**
  * Random conversations of clients that wait for their answers, whatever they send, with a server that reads and
- * answers in any parts: only at a true boundary is anything moved, and nobody is held back for ever.
+ * answers in any parts: connections move only at true boundaries, and no request is held forever.
  */
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -72,7 +72,7 @@ class Conversation {
       case 3:
         return connection.acknowledge();
       default:
-        return this.#look();
+        return this.#sample();
     }
   }
 
@@ -80,7 +80,7 @@ class Conversation {
     const { connection, random } = this;
     if (this.#parts.length === 0) {
       // It waits for the whole answer.
-      if (this.#answered < this.#ends.length || connection.look.underWay > 0) return;
+      if (this.#answered < this.#ends.length || connection.sample.unacknowledged > 0) return;
       this.#parts = request(random);
       const text = this.#parts.filter((part) => part !== "wait").join("");
       this.#ends.push((this.#ends.at(-1) ?? 0) + text.length);
@@ -106,14 +106,14 @@ class Conversation {
     if (random.below(3) > 0) this.#answered++;
   }
 
-  #look(): void {
+  #sample(): void {
     const { connection } = this;
-    const { phase } = connection.watched ?? {};
-    connection.watch({ hasRoom: this.random.below(2) === 0 });
-    if (connection.watched?.phase === "boundary") {
+    const { phase } = connection.state ?? {};
+    connection.step({ mayRelease: this.random.below(2) === 0 });
+    if (connection.state?.phase === "boundary") {
       this.boundaries++;
       assert.ok(connection.isPaused, "a boundary is held");
-      // Another step of the server may have come between the look and now only if it was not held.
+      // The server may have read since the sample only if the connection was not held.
       assert.equal(connection.read, this.#ends[this.#answered - 1] ?? 0, "a request begins");
       assert.equal(this.#answered, this.#ends.length - 1, "nothing else is owed");
     }
@@ -121,12 +121,12 @@ class Conversation {
     if (!isHeld || phase === undefined) this.#heldSinceMs = null;
     else this.#heldSinceMs ??= connection.atMs;
     const heldForMs = connection.atMs - (this.#heldSinceMs ?? connection.atMs);
-    assert.ok(heldForMs < LONGEST_MS, "nobody is held back for ever");
+    assert.ok(heldForMs < LONGEST_MS, "no request is held forever");
   }
 }
 
 describe("random conversations", () => {
-  test("move at boundaries only, and are never held back for long", () => {
+  test("move at boundaries only, and are never held for long", () => {
     // A unit test says the same each time; other seeds are tried by hand, BATON_TEST_SEED=N.
     const random = new Random(Number(process.env["BATON_TEST_SEED"] ?? DEFAULT_SEED));
     let boundaries = 0;
@@ -135,7 +135,7 @@ describe("random conversations", () => {
       for (let step = 0; step < STEPS; step++) conversation.step();
       boundaries += conversation.boundaries;
     }
-    // Else it would have proven nothing.
+    // Otherwise the test has proven nothing.
     assert.ok(boundaries > CONVERSATIONS, `${boundaries} boundaries`);
   });
 });

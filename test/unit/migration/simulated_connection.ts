@@ -1,44 +1,44 @@
-/** A connection as the kernel would show it, with a client and a server that are told what to do. */
+/** A connection as the kernel would show it, with a scripted client and server. */
+import type { Sample } from "../../../src/migration/sample.ts";
 import {
-  firstLook,
+  type ConnectionState,
+  firstTransition,
   isProven,
-  type Look,
-  nextLook,
-  type Terms,
-  type Watched,
-} from "../../../src/migration/connection.ts";
-import { HEAD_LIMIT, recognise } from "../../../src/migration/request.ts";
+  nextTransition,
+  type ReleaseTerms,
+} from "../../../src/migration/connection_state.ts";
+import { classifyUnread, HEAD_LIMIT } from "../../../src/migration/request_head.ts";
 
-/** How long a request is held back. */
-export const PATIENCE_MS = 20;
-/** After such a pause an answer looks whole. */
+/** For how long a request is held. */
+export const HOLD_MS = 20;
+/** After such a pause an answer looks complete. */
 export const QUIET_MS = 50;
 
 export class SimulatedConnection {
   atMs = 0;
   isPaused = false;
-  watched: Watched | null = null;
+  state: ConnectionState | null = null;
   #received = "";
   #read = 0;
   #acknowledged = 0;
-  #underWay = 0;
-  #answeredLast = true;
+  #unacknowledged = 0;
+  #serverSentLast = true;
 
   get unread(): string {
     return this.#received.slice(this.#read);
   }
 
-  /** What the server has read, from the beginning. */
+  /** Bytes the server has read. */
   get read(): number {
     return this.#read;
   }
 
   send(text: string): void {
     this.#received += text;
-    this.#answeredLast = false;
+    this.#serverSentLast = false;
   }
 
-  /** The server reads, whether it was woken or not. @param length everything, unless less */
+  /** The server reads, woken or not. @param length at most */
   take(length = Infinity): string {
     const text = this.unread.slice(0, length);
     this.#read += text.length;
@@ -48,16 +48,16 @@ export class SimulatedConnection {
   /** @param isAcknowledged the client has it */
   answer(length = 100, isAcknowledged = true): void {
     if (isAcknowledged) this.#acknowledged += length;
-    else this.#underWay += length;
-    this.#answeredLast = true;
+    else this.#unacknowledged += length;
+    this.#serverSentLast = true;
   }
 
   acknowledge(): void {
-    this.#acknowledged += this.#underWay;
-    this.#underWay = 0;
+    this.#acknowledged += this.#unacknowledged;
+    this.#unacknowledged = 0;
   }
 
-  get look(): Look {
+  get sample(): Sample {
     const { unread, atMs } = this;
     const bytes = Uint8Array.from(unread.slice(0, HEAD_LIMIT), (letter) => letter.charCodeAt(0));
     return {
@@ -65,25 +65,27 @@ export class SimulatedConnection {
       received: this.#received.length,
       unread: unread.length,
       acknowledged: this.#acknowledged,
-      underWay: this.#underWay,
-      answeredLast: this.#answeredLast,
-      quietForMs: 0,
+      unacknowledged: this.#unacknowledged,
+      serverSentLast: this.#serverSentLast,
+      silentMs: 0,
       activity: "busy",
-      begins: unread === "" ? null : recognise(bytes),
+      head: unread === "" ? null : classifyUnread(bytes),
     };
   }
 
-  /** Baton looks, and does what it decides. @returns its phase, and what it did */
-  watch(terms: Partial<Terms> = {}): string {
-    const heldSinceMs = this.atMs - PATIENCE_MS + 1;
-    const step = this.watched === null ? firstLook(this.look) : nextLook(this.watched, this.look, {
-      ...{ heldSinceMs, hasRoom: true, quietMs: QUIET_MS },
-      ...terms,
-    });
-    this.watched = step.watched;
-    if (step.order !== null) this.isPaused = step.order === "pause";
-    const { phase } = step.watched;
-    return [phase, isProven(step.watched) ? "proven" : "", step.order ?? ""].filter((word) =>
+  /** Takes a sample and acts on it. @returns the phase, and the action */
+  step(terms: Partial<ReleaseTerms> = {}): string {
+    const roundStartMs = this.atMs - HOLD_MS + 1;
+    const step = this.state === null
+      ? firstTransition(this.sample)
+      : nextTransition(this.state, this.sample, {
+        ...{ roundStartMs, mayRelease: true, quietMs: QUIET_MS },
+        ...terms,
+      });
+    this.state = step.state;
+    if (step.action !== null) this.isPaused = step.action === "pause";
+    const { phase } = step.state;
+    return [phase, isProven(step.state) ? "proven" : "", step.action ?? ""].filter((word) =>
       word !== ""
     )
       .join(" ");

@@ -1,7 +1,11 @@
-/** When the next generation is asked about each accept: the mode, and the rate of new connections. */
+/** When the next generation's accept(2) is trapped: the mode, and the rate of new connections. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { AUTO_RATE, ConnectionRate, trapsAccept } from "../../../src/migration/rate.ts";
+import {
+  AUTO_RATE,
+  ConnectionRate,
+  shouldTrapAccept,
+} from "../../../src/migration/connection_rate.ts";
 
 describe("trapsAccept()", () => {
   const cases: ["auto" | "migrate" | "leave", number | null, boolean][] = [
@@ -16,29 +20,29 @@ describe("trapsAccept()", () => {
   ];
   for (const [mode, rate, expected] of cases) {
     test(`${mode}, ${rate ?? "an unknown number of"} connections a second: ${expected}`, () => {
-      assert.equal(trapsAccept(mode, rate), expected);
+      assert.equal(shouldTrapAccept(mode, rate), expected);
     });
   }
 });
 
 describe("ConnectionRate", () => {
-  test("is counted from one reload to the next", () => {
+  test("is measured from one reload to the next", () => {
     let count: number | null = 100;
     let now = 0;
-    const rate = new ConnectionRate(() => count, () => now);
+    const rate = new ConnectionRate(() => count, { now: () => now });
     now = 500;
-    assert.equal(rate.take(), null, "too early to tell");
+    assert.equal(rate.measure(), null, "too early to tell");
     [count, now] = [600, 1_000];
-    assert.equal(rate.take(), 500);
+    assert.equal(rate.measure(), 500);
     [count, now] = [10_600, 1_100];
-    assert.equal(rate.take(), 500, "the last one that is known");
+    assert.equal(rate.measure(), 500, "the last one that is known");
     [count, now] = [1_600, 3_000];
-    assert.equal(rate.take(), 500);
+    assert.equal(rate.measure(), 500);
     [count, now] = [null, 5_000];
-    assert.equal(rate.take(), null);
+    assert.equal(rate.measure(), null);
     [count, now] = [7_000, 7_000];
-    assert.equal(rate.take(), null, "nobody knows where it began");
+    assert.equal(rate.measure(), null, "the start is unknown");
     [count, now] = [7_000, 9_000];
-    assert.equal(rate.take(), 0);
+    assert.equal(rate.measure(), 0);
   });
 });

@@ -6,10 +6,10 @@
  * Where that is refused (another user's process, a profile without pidfd_getfd) they end with the server, all at once.
  */
 import type { Platform } from "../platform/platform.ts";
-import { ConnectionEnding, type Moment } from "./connection_ending.ts";
+import { ConnectionCloser, type SocketSample } from "./connection_closer.ts";
 
 /** When it begins, and when all must be gone. */
-export interface Window {
+export interface SpreadWindow {
   readonly fromMs: number;
   readonly toMs: number;
 }
@@ -17,24 +17,24 @@ export interface Window {
 /** So many more than are due are looked at: on some a message is under way just now. */
 const SPARE = 8;
 
-export class Spread {
-  readonly #ending: ConnectionEnding;
+export class SpreadClose {
+  readonly #ending: ConnectionCloser;
   /** When the latest one was due. */
   #sinceMs = -Infinity;
   #workedAtMs = -Infinity;
 
   /** @param processes who may have the connections */
   constructor(platform: Platform, processes: () => readonly number[]) {
-    this.#ending = new ConnectionEnding(platform, processes, "both");
+    this.#ending = new ConnectionCloser(platform, processes, "both");
   }
 
   /** False once it was refused. */
-  get isPossible(): boolean {
-    return this.#ending.isPossible;
+  get isPermitted(): boolean {
+    return this.#ending.isPermitted;
   }
 
   /** @param connections long-lived ones: inodes @returns those that were closed now */
-  work(connections: readonly number[], atMs: number, window: Window): readonly number[] {
+  closeDue(connections: readonly number[], atMs: number, window: SpreadWindow): readonly number[] {
     const workedAtMs = Math.max(window.fromMs, this.#workedAtMs);
     this.#workedAtMs = atMs;
     if (atMs < window.fromMs || connections.length === 0) {
@@ -45,8 +45,8 @@ export class Spread {
     const times = { sinceMs, workedAtMs, atMs, toMs: window.toMs };
     const { due, stepMs } = dueNow(connections.length, times);
     let left = due;
-    const mayEnd = (_: number, moment: Moment) => left > 0 && isAtRest(moment) && left-- > 0;
-    const closed = due === 0 ? [] : this.#ending.visit(connections.slice(0, due + SPARE), mayEnd);
+    const mayEnd = (_: number, moment: SocketSample) => left > 0 && isAtRest(moment) && left-- > 0;
+    const closed = due === 0 ? [] : this.#ending.closeIf(connections.slice(0, due + SPARE), mayEnd);
     // Who could not be closed when it was due is not caught up with: the rest has more time each.
     if (closed.length > 0) this.#sinceMs = Math.max(workedAtMs, sinceMs + closed.length * stepMs);
     return closed;
@@ -77,6 +77,6 @@ export function dueNow(count: number, { sinceMs, workedAtMs, atMs, toMs }: Times
 }
 
 /** Nothing of the client's waits for the server. */
-function isAtRest({ traffic, receiveQueue }: Moment): boolean {
+function isAtRest({ traffic, receiveQueue }: SocketSample): boolean {
   return receiveQueue === 0 && traffic.sinceReceivedMs >= traffic.sinceSentMs;
 }

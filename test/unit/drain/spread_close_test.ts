@@ -1,7 +1,7 @@
 /** How many connections are due at each step, so that they are closed evenly over the time that there is. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { dueNow } from "../../../src/drain/spread.ts";
+import { dueNow } from "../../../src/drain/spread_close.ts";
 
 /** Times at which each of `count` is closed, with a step every `stepMs`. */
 function closings(count: number, toMs: number, stepMs: number): number[] {

@@ -1,15 +1,15 @@
-/** For how long requests are held back: rounds that grow, and times in which nobody is. */
+/** For how long requests are held: growing rounds, and pauses between attempts. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Rounds } from "../../../src/migration/rounds.ts";
+import { HoldRounds } from "../../../src/migration/hold_rounds.ts";
 
-/** Lengths of the rounds that begin within `forMs`, looked at every millisecond. */
+/** Lengths of the rounds that begin within `forMs`, advanced every millisecond. */
 function lengths(connections: number, forMs: number): number[] {
-  const rounds = new Rounds(0, 60_000);
+  const rounds = new HoldRounds(0, 60_000);
   const starts = new Set<number>();
   for (let atMs = 0; atMs < forMs; atMs++) {
-    rounds.turn(atMs, connections);
-    starts.add(rounds.sinceMs);
+    rounds.advance(atMs, connections);
+    starts.add(rounds.startMs);
   }
   const sorted = [...starts];
   return sorted.slice(1).map((start, i) => start - sorted[i]!);
@@ -36,11 +36,11 @@ describe("Rounds", () => {
   ];
   for (const [atMs, expected] of cases) {
     test(`${atMs} ms of a drain time of 60 s: ${expected ? "held" : "left alone"}`, () => {
-      assert.equal(new Rounds(1_000, 60_000).isAttempt(1_000 + atMs), expected);
+      assert.equal(new HoldRounds(1_000, 60_000).mayHold(1_000 + atMs), expected);
     });
   }
 
   test("a short drain time is one attempt", () => {
-    for (const atMs of [0, 2_000, 6_000]) assert.ok(new Rounds(0, 10_000).isAttempt(atMs));
+    for (const atMs of [0, 2_000, 6_000]) assert.ok(new HoldRounds(0, 10_000).mayHold(atMs));
   });
 });

@@ -20,27 +20,27 @@ const MAX_SEARCHES = 3;
 const MAX_AGE_MS = 1;
 
 /** A connection at this moment. */
-export interface Moment {
+export interface SocketSample {
   readonly traffic: TcpTraffic;
   /** Bytes that the server has not read. */
   readonly receiveQueue: number;
 }
 
-type Decide = (inode: number, moment: Moment) => boolean;
+type Decide = (inode: number, moment: SocketSample) => boolean;
 
 interface Place {
   readonly pid: number;
   readonly descriptor: number;
 }
 
-export class ConnectionEnding {
+export class ConnectionCloser {
   readonly #places = new Map<number, Place>();
   /** Connections without a place, and how often one was looked for. */
   #searches = new Map<number, number>();
   /** Connections that were ended. */
-  ended = 0;
+  closedCount = 0;
   /** False once it was refused: another user's process, or a profile without pidfd_getfd. */
-  isPossible = true;
+  isPermitted = true;
 
   /**
    * @param processes who may have the connections
@@ -54,19 +54,19 @@ export class ConnectionEnding {
   ) {}
 
   /** False when the processes that have it cannot be seen: those of another container, for example. */
-  canEnd(inode: number): boolean {
-    return this.isPossible && (this.#searches.get(inode) ?? 0) < MAX_SEARCHES;
+  canReach(inode: number): boolean {
+    return this.isPermitted && (this.#searches.get(inode) ?? 0) < MAX_SEARCHES;
   }
 
   /**
    * @param decide called with each connection that is there, whether it is to be ended
    * @returns those that were ended
    */
-  visit(inodes: readonly number[], decide: Decide): number[] {
-    if (!this.isPossible || inodes.length === 0) return [];
+  closeIf(inodes: readonly number[], decide: Decide): number[] {
+    if (!this.isPermitted || inodes.length === 0) return [];
     const ended: number[] = [];
     const lost = inodes.filter((inode) => !this.#places.has(inode));
-    if (lost.some((inode) => this.canEnd(inode))) this.#findPlaces(lost);
+    if (lost.some((inode) => this.canReach(inode))) this.#findPlaces(lost);
     const pids = new Set(inodes.map((inode) => this.#places.get(inode)?.pid));
     for (const pid of pids) {
       if (pid === undefined) continue;
@@ -88,7 +88,7 @@ export class ConnectionEnding {
   #findPlaces(lost: readonly number[]): void {
     const holders = this.processes().filter(proc.canSeeDescriptors);
     // All of them belong to another user, whom we may not look into.
-    if (holders.length === 0) this.isPossible = false;
+    if (holders.length === 0) this.isPermitted = false;
     this.#places.clear();
     for (const pid of holders) {
       for (const [inode, descriptor] of proc.socketDescriptorsOf(pid)) {
@@ -119,13 +119,13 @@ export class ConnectionEnding {
       if (this.side === "both") sockets.endBoth(socket);
       else sockets.endSending(socket);
       this.#places.delete(inode);
-      this.ended++;
+      this.closedCount++;
       return true;
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       this.#places.delete(inode);
       // Else the server has closed the connection, which was to be.
-      if (error.errno === C.EPERM || error.errno === C.ENOSYS) this.isPossible = false;
+      if (error.errno === C.EPERM || error.errno === C.ENOSYS) this.isPermitted = false;
       return false;
     }
   }

@@ -1,0 +1,284 @@
+/**
+ * The state of one keep-alive connection of the old generation between its requests, and when it may be moved. Pure.
+ *
+ * Baton watches the socket from outside, one sample at a time. While the socket is *paused* (socket_control.ts) incoming
+ * data does not wake the server. The first sample cannot tell whether the server still owes an answer to a request that
+ * it has read before. So baton *releases* a single request and follows it: the server reads exactly that request and
+ * answers it, and the client sends nothing meanwhile. That proves that the client waits for answers. Whatever arrives
+ * next on the paused socket is then a request that the server has not read, on a connection with no answer owed: a
+ * *boundary*. A connection is moved only there.
+ *
+ *              first sample: pause
+ *                      |
+ *          +-----------+-----------+
+ *          v      all sent         v    a request     +--------+  its turn  +----------+
+ *     answer_owed ----------->   idle  ------------>  | queued | ---------> | released |
+ *          ^                       |                  +--------+            +----------+
+ *          |   a request, proven   |                       ^ round over          |  read in part
+ *          |                       v                       |                     v
+ *          |                   boundary -------------------+                  reading
+ *          +---------------- read: pause again <--------------------------------+
+ *
+ *     any state with pipelined requests, an upgrade or another protocol ---> unmovable
+ */
+import { bytesRead, bytesSent, type Sample } from "./sample.ts";
+
+export type Phase =
+  /** Paused; an answer is under way, or may be owed. */
+  | "answer_owed"
+  /** Paused; everything was answered as far as is known, and nothing has arrived since. */
+  | "idle"
+  /** Paused; a request waits for its release. */
+  | "queued"
+  /** A request was released: the server is woken. */
+  | "released"
+  /** As released, while a body or partial request is arriving: paused only when it was read completely or answered. */
+  | "reading"
+  /** Paused, proven, and exactly one request is unread: may be moved. */
+  | "boundary"
+  /** Stays with the old server. */
+  | "unmovable";
+
+export interface ConnectionState {
+  readonly phase: Phase;
+  /** Why it is unmovable. */
+  readonly reason: string | null;
+  /**
+   * How well it is proven that the client sends one request and waits for the answer. 2: nothing had arrived when the
+   * answer was sent; 1: something had arrived only shortly before.
+   */
+  readonly evidence: number;
+  /** The server has read exactly one request since `sentAtRelease`, so the next byte starts a request. */
+  readonly isSingleRequest: boolean;
+  /** Bytes the server had sent, and had read, when the last request was released. More bytes sent are its answer. */
+  readonly sentAtRelease: number;
+  readonly readAtRelease: number;
+  /** Bytes the server had read at the last sample. */
+  readonly lastRead: number;
+  /** Bytes the server had sent at the last sample, and the time of the first sample with that count. */
+  readonly lastSent: number;
+  readonly lastSentAtMs: number;
+  /** Bytes the server will have read once it has read that request; null: unknown. */
+  readonly expectedRead: number | null;
+  /** When the unread request arrived. */
+  readonly sinceMs: number;
+}
+
+/** What the other connections allow. */
+export interface ReleaseTerms {
+  /** Requests held since before this time are released. */
+  readonly roundStartMs: number;
+  /** One more request may be released now: only a few can be followed at a time. */
+  readonly mayRelease: boolean;
+  /** An answer that pauses for this long looks complete. */
+  readonly quietMs: number;
+}
+
+export type SocketAction = "pause" | "resume" | null;
+
+export interface Transition {
+  readonly state: ConnectionState;
+  readonly action: SocketAction;
+}
+
+const PROVEN = 2;
+const PIPELINES = "its client does not wait for answers";
+
+/** The state after the first sample. @param evidence from an earlier attempt */
+export function firstTransition(sample: Sample, evidence = 0): Transition {
+  const isIdle = sample.serverSentLast && sample.unread === 0 && sample.unacknowledged === 0;
+  const state: ConnectionState = {
+    phase: isIdle ? "idle" : "answer_owed",
+    reason: null,
+    evidence,
+    isSingleRequest: false,
+    sentAtRelease: bytesSent(sample),
+    readAtRelease: bytesRead(sample),
+    lastRead: bytesRead(sample),
+    lastSent: bytesSent(sample),
+    lastSentAtMs: sample.atMs,
+    expectedRead: null,
+    sinceMs: sample.atMs,
+  };
+  return { state, action: "pause" };
+}
+
+export function nextTransition(
+  before: ConnectionState,
+  sample: Sample,
+  terms: ReleaseTerms,
+): Transition {
+  switch (before.phase) {
+    case "unmovable":
+      return unchanged(before);
+    case "released":
+      return whileReleased(before, sample);
+    case "reading":
+      return hasAnswerStarted(before, sample) || bytesRead(sample) === before.expectedRead
+        ? whileReleased(before, sample)
+        : unchanged(before);
+    case "queued":
+      return whileQueued(before, sample, terms);
+    case "boundary":
+      return atBoundary(before, sample, terms);
+    case "answer_owed":
+    case "idle":
+      return whilePaused(before, sample, terms);
+  }
+}
+
+/** Incoming data does not wake the server. */
+export function isPaused(state: ConnectionState | null): boolean {
+  switch (state?.phase) {
+    case "answer_owed":
+    case "idle":
+    case "queued":
+    case "boundary":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** The client is known to wait for answers. */
+export function isProven({ evidence }: ConnectionState): boolean {
+  return evidence >= PROVEN;
+}
+
+function unchanged(state: ConnectionState): Transition {
+  return { state, action: null };
+}
+
+/** Acknowledged or not: a client may acknowledge an answer as late as with its next request. */
+function hasAnswerStarted({ sentAtRelease }: ConnectionState, sample: Sample): boolean {
+  return bytesSent(sample) > sentAtRelease;
+}
+
+function isAnswered({ sentAtRelease }: ConnectionState, sample: Sample): boolean {
+  return sample.acknowledged > sentAtRelease && sample.unacknowledged === 0;
+}
+
+/** Proven once the answer to the single request is on its way and nothing else has arrived. */
+function evidenceAfter(before: ConnectionState, sample: Sample): number {
+  const isProof = before.isSingleRequest && hasAnswerStarted(before, sample) && sample.unread === 0;
+  return isProof ? PROVEN : before.evidence;
+}
+
+function whileReleased(before: ConnectionState, sample: Sample): Transition {
+  const read = bytesRead(sample);
+  const { expectedRead } = before;
+  if (read === before.readAtRelease) return unchanged(before);
+  const isPartial = expectedRead === null || read < expectedRead;
+  if (isPartial && (before.phase === "released" || sample.unread > 0)) {
+    return unchanged({ ...before, phase: "reading" });
+  }
+  const isSingleRequest = read === expectedRead;
+  if (sample.unread === 0) return pauseAgain({ ...before, isSingleRequest }, sample);
+  // The server has read the request, and the next one has arrived already.
+  const isNext = sample.head?.kind === "request";
+  if (isSingleRequest && isProven(before) && isNext && isAnswered(before, sample)) {
+    return enterBoundary(before, sample, "pause");
+  }
+  return pauseAgain({ ...before, isSingleRequest: false }, sample);
+}
+
+/** When it is unclear what was answered, only bytes sent from now on count as an answer. */
+function pauseAgain(before: ConnectionState, sample: Sample): Transition {
+  const sentAtRelease = before.isSingleRequest ? before.sentAtRelease : bytesSent(sample);
+  const isIdle = before.isSingleRequest && sample.unread === 0 && isAnswered(before, sample);
+  const state: ConnectionState = {
+    ...before,
+    phase: isIdle ? "idle" : "answer_owed",
+    sentAtRelease,
+    lastRead: bytesRead(sample),
+    lastSent: bytesSent(sample),
+    lastSentAtMs: sample.atMs,
+  };
+  return { state: { ...state, evidence: evidenceAfter(state, sample) }, action: "pause" };
+}
+
+function whilePaused(before: ConnectionState, sample: Sample, terms: ReleaseTerms): Transition {
+  // The server was woken just before the pause, or reads without being woken: what it read is unknown.
+  if (bytesRead(sample) !== before.lastRead) {
+    return pauseAgain({ ...before, isSingleRequest: false }, sample);
+  }
+  const hasAnswered = before.phase === "idle" || isAnswered(before, sample);
+  const kind = sample.head?.kind ?? null;
+  if (kind === null) {
+    const phase = hasAnswered ? "idle" : "answer_owed";
+    const evidence = evidenceAfter(before, sample);
+    return unchanged({ ...before, ...afterMoreSent(before, sample, terms), phase, evidence });
+  }
+  if (kind === "upgrade") return makeUnmovable(before, "it switches to another protocol");
+  if (kind === "pipelined") return makeUnmovable(before, PIPELINES);
+  const isRequest = kind === "request";
+  if (!hasAnswered && before.isSingleRequest && isRequest) return makeUnmovable(before, PIPELINES);
+  const isClear = hasAnswered && isProven(before) && before.isSingleRequest;
+  if (isClear && isRequest) return enterBoundary(before, sample, null);
+  if (isClear && kind === "other") return makeUnmovable(before, "it does not speak HTTP/1");
+  // The request arrived after the answer, or just before it.
+  const isHint = hasAnswered && before.isSingleRequest && isRequest;
+  const evidence = before.evidence + (isHint ? 1 : 0);
+  const queued = { ...before, phase: "queued", evidence, sinceMs: sample.atMs } as const;
+  return whileQueued(queued, sample, terms);
+}
+
+/** More data after a pause continues the same answer, so its end is unknown. */
+function afterMoreSent(
+  before: ConnectionState,
+  sample: Sample,
+  { quietMs }: ReleaseTerms,
+): Partial<ConnectionState> {
+  const lastSent = bytesSent(sample);
+  if (lastSent <= before.lastSent) return {};
+  const hasPaused = before.phase === "idle" && sample.atMs - before.lastSentAtMs >= quietMs;
+  const isSingleRequest = before.isSingleRequest && !hasPaused;
+  return { lastSent, lastSentAtMs: sample.atMs, isSingleRequest };
+}
+
+function whileQueued(before: ConnectionState, sample: Sample, terms: ReleaseTerms): Transition {
+  const kind = sample.head?.kind ?? null;
+  if (kind === null) return pauseAgain({ ...before, isSingleRequest: false }, sample);
+  if (kind === "pipelined") return makeUnmovable(before, PIPELINES);
+  if (kind !== "request") return release(before, sample, "reading");
+  return terms.mayRelease ? release(before, sample, "released") : unchanged(before);
+}
+
+function enterBoundary(before: ConnectionState, sample: Sample, action: SocketAction): Transition {
+  const readAtRelease = bytesRead(sample);
+  const sentAtRelease = bytesSent(sample);
+  const sinceMs = sample.atMs;
+  return { state: { ...before, phase: "boundary", readAtRelease, sentAtRelease, sinceMs }, action };
+}
+
+function atBoundary(before: ConnectionState, sample: Sample, terms: ReleaseTerms): Transition {
+  if (bytesRead(sample) !== before.readAtRelease) {
+    return pauseAgain({ ...before, isSingleRequest: false }, sample);
+  }
+  if (sample.head?.kind !== "request") return makeUnmovable(before, PIPELINES);
+  if (before.sinceMs >= terms.roundStartMs) return unchanged(before);
+  return whileQueued({ ...before, phase: "queued" }, sample, terms);
+}
+
+function release(
+  before: ConnectionState,
+  sample: Sample,
+  phase: "released" | "reading",
+): Transition {
+  const read = bytesRead(sample);
+  const length = sample.head?.length ?? null;
+  const state: ConnectionState = {
+    ...before,
+    phase,
+    sentAtRelease: bytesSent(sample),
+    readAtRelease: read,
+    expectedRead: length === null ? null : read + length,
+    isSingleRequest: false,
+    sinceMs: sample.atMs,
+  };
+  return { state, action: "resume" };
+}
+
+function makeUnmovable(before: ConnectionState, reason: string): Transition {
+  return { state: { ...before, phase: "unmovable", reason }, action: "resume" };
+}

@@ -1,0 +1,132 @@
+/**
+ * The connections of a generation that is being replaced, and which process has each open.
+ *
+ * Baton reaches them through duplicates that it closes at once: a lasting duplicate would keep a connection alive that
+ * the server has closed.
+ */
+import { SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { TcpSocket } from "../platform/network/sock_diag.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/process/proc.ts";
+import type { Group } from "../steering/group.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import type { ConnectionState } from "./connection_state.ts";
+import type { OldDescriptor } from "./in_flight.ts";
+import type { Sample } from "./sample.ts";
+import { resume } from "./socket_control.ts";
+
+/** Baton or the machine is short of descriptors: that says nothing about the connection. */
+const SHORTAGE = ["EMFILE", "ENFILE", "ENOMEM"];
+
+export interface TrackedConnection {
+  readonly inode: number;
+  oldDescriptor: OldDescriptor;
+  readonly socket: TcpSocket;
+  /** Null: not paused in this attempt yet. */
+  state: ConnectionState | null;
+  sample: Sample | null;
+  /** `ConnectionState.evidence` of an earlier attempt. */
+  evidence: number;
+  /** SO_COOKIE, unique to this socket; null until the first duplicate. */
+  cookie: bigint | null;
+}
+
+export class ConnectionTable {
+  readonly #connections = new Map<number, TrackedConnection>();
+  #totalSeen = 0;
+  readonly #pidfds = new Map<number, Fd>();
+
+  /** @param processes those of the generation */
+  constructor(
+    readonly platform: Platform,
+    readonly listeners: Listeners,
+    readonly processes: () => readonly number[],
+  ) {}
+
+  /** Connections found since the beginning. */
+  get totalSeen(): number {
+    return this.#totalSeen;
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  get connections(): TrackedConnection[] {
+    return [...this.#connections.values()];
+  }
+
+  /** Reads from the kernel which process has which connection open now. */
+  refresh(): void {
+    const ports = new Set(this.listeners.groups.map(({ address }) => address.port));
+    const sockets = [...ports].flatMap((port) => this.platform.sockDiag.tcpByLocalPort(port));
+    const established = sockets.filter(({ state }) => state === C.TCP_ESTABLISHED);
+    const byInode = new Map(established.map((socket) => [socket.inode, socket]));
+    const found = new Set<number>();
+    for (const pid of this.processes()) {
+      for (const [inode, descriptor] of proc.socketDescriptorsOf(pid)) {
+        const socket = byInode.get(inode);
+        if (socket === undefined) continue;
+        found.add(inode);
+        const oldDescriptor = { pid, descriptor, target: `socket:[${inode}]` };
+        const known = this.#connections.get(inode);
+        if (known !== undefined) {
+          known.oldDescriptor = oldDescriptor;
+          continue;
+        }
+        this.#totalSeen++;
+        const unknown = { state: null, sample: null, evidence: 0, cookie: null };
+        this.#connections.set(inode, { inode, oldDescriptor, socket, ...unknown });
+      }
+    }
+    for (const inode of this.#connections.keys()) {
+      if (!found.has(inode)) this.#connections.delete(inode);
+    }
+  }
+
+  /** @returns null when the server has closed it, which removes it here; or when baton is short of descriptors */
+  duplicate(connection: TrackedConnection): Fd | null {
+    const { processes, sockets } = this.platform;
+    const { inode, oldDescriptor: { pid, descriptor } } = connection;
+    try {
+      let pidfd = this.#pidfds.get(pid);
+      if (pidfd === undefined) this.#pidfds.set(pid, pidfd = processes.openPidfd(pid));
+      const socket = processes.duplicateFrom(pidfd, descriptor);
+      const cookie = sockets.cookie(socket);
+      if (connection.cookie === null && proc.ownSocketInode(socket.number) === inode) {
+        connection.cookie = cookie;
+      }
+      if (connection.cookie === cookie) return socket;
+      socket.close();
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      if (SHORTAGE.includes(error.code)) return null;
+    }
+    this.#connections.delete(inode);
+    return null;
+  }
+
+  /** The listener that the connection came in by. */
+  groupOf({ socket: { local } }: TrackedConnection): Group | null {
+    const candidates = this.listeners.groups.filter(({ address }) => address.port === local.port);
+    return candidates.find(({ address }) => address.host === local.host) ??
+      candidates.find(({ address }) => address.family === local.family) ?? candidates[0] ?? null;
+  }
+
+  /** Ends the pauses of these connections. @returns those that cannot be reached for lack of descriptors */
+  resume(connections: readonly TrackedConnection[] = this.connections): TrackedConnection[] {
+    return connections.filter((connection) => {
+      using socket = this.duplicate(connection);
+      if (socket !== null) resume(this.platform, socket);
+      return socket === null && this.#connections.has(connection.inode);
+    });
+  }
+
+  close(): void {
+    for (const pidfd of this.#pidfds.values()) pidfd.close();
+    this.#pidfds.clear();
+    this.#connections.clear();
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * For how long requests are held while other connections are not ready to be moved. Pure.
+ *
+ * Held requests stay held until the end of a round; then each is released once. The first round takes as long as
+ * following one request of each connection, and every round is longer than the one before.
+ */
+const ROUND_MS = 20;
+const ROUND_PER_CONNECTION_MS = 1;
+const ROUND_GROWTH = 1.5;
+const LONGEST_ROUND_MS = 1_000;
+/**
+ * A connection that is never silent and cannot be moved delays the stop until the drain time is over. Meanwhile the
+ * other connections are held for this long, left alone for as long, and so on.
+ */
+const ATTEMPT_MS = 10_000;
+
+export class HoldRounds {
+  /** When the current round began. */
+  startMs = -Infinity;
+  #lengthMs = 0;
+
+  /** @param drainTimeMs after this time the server gets its stop signal, whatever is in progress */
+  constructor(readonly beganAtMs: number, readonly drainTimeMs: number) {}
+
+  /** Whether requests may be held now. */
+  mayHold(atMs: number): boolean {
+    const elapsedMs = atMs - this.beganAtMs;
+    return elapsedMs >= this.drainTimeMs - ATTEMPT_MS ||
+      Math.floor(elapsedMs / ATTEMPT_MS) % 2 === 0;
+  }
+
+  /** Starts the next round when the current one is over. */
+  advance(atMs: number, connections: number): void {
+    if (atMs - this.startMs < this.#lengthMs) return;
+    const leastMs = ROUND_MS + connections * ROUND_PER_CONNECTION_MS;
+    this.#lengthMs = Math.min(Math.max(this.#lengthMs * ROUND_GROWTH, leastMs), LONGEST_ROUND_MS);
+    this.startMs = atMs;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * What happens next to a connection that is in flight between the old generation and the new one. Pure.
+ *
+ * It is offered to the new generation only when no other process has it open, and only where a request starts: a complete
+ * one, or the first bytes after those that the old server had read before the move.
+ */
+import type { HeadKind } from "./request_head.ts";
+
+/** Until an idle connection is closed, as a server would close it. */
+const IDLE_MS = 10_000;
+/** The same when the old server sent more after the move: the client may wait for the rest, and must see its end. */
+const IDLE_AFTER_ANSWER_MS = 1_000;
+/** Until a request is returned to an old server that stops slowly: gunicorn's threads take a second to close anything. */
+const HELD_MS = 1_500;
+
+export interface HeldSample {
+  readonly ageMs: number;
+  /** The old server has it open. */
+  readonly isOpen: boolean;
+  /** It was resumed for the old server. */
+  readonly wasReturned: boolean;
+  readonly unread: number;
+  readonly hasRead: boolean;
+  /** The sending side is shut down: no server can answer on it. */
+  readonly isShut: boolean;
+}
+
+/**
+ * The old server may still read it. "return": resume it for the old server, which may still close it without reading;
+ * then the request is the new server's after all. "returned": it belongs to the old server, as if it had never moved.
+ */
+export function nextWhileHeld(
+  { ageMs, isOpen, wasReturned, unread, hasRead, isShut }: HeldSample,
+): "wait" | "return" | "idle" | "returned" {
+  if (wasReturned && (hasRead || isShut)) return "returned";
+  if (!isOpen) return "idle";
+  return !wasReturned && unread > 0 && ageMs > HELD_MS ? "return" : "wait";
+}
+
+export interface IdleSample {
+  readonly ageMs: number;
+  readonly isEstablished: boolean;
+  /** What unread bytes start with; null: there are none. */
+  readonly head: HeadKind | null;
+  /** The old server has read from it, or sent on it, since the move began. */
+  readonly hasRead: boolean;
+  readonly hasSent: boolean;
+}
+
+/** Only baton has it open. "dropped": closed although an answer is owed. */
+export function nextWhileIdle(
+  { ageMs, isEstablished, head, hasRead, hasSent }: IdleSample,
+): "wait" | "offer" | "closed" | "dropped" {
+  if (head === null) {
+    const limitMs = hasSent ? IDLE_AFTER_ANSWER_MS : IDLE_MS;
+    return isEstablished && ageMs <= limitMs ? "wait" : "closed";
+  }
+  // The new server judges best what it is, except for the rest of a request that the old server has begun to read.
+  if (!hasRead || head === "request" || head === "pipelined") return "offer";
+  return head === "partial" && ageMs <= IDLE_MS ? "wait" : "dropped";
+}
