@@ -242,7 +242,7 @@ const MODULES = {
 
 /** Same input, same output: no clock, no timer, no chance, no global of the runtime. */
 const PURE = [
-  ...["lifecycle", "config", "init", "steering/model.ts", "steering/program.ts"],
+  ...["lifecycle", "config", "init", "steering/kernel_array.ts", "steering/bpf_program.ts"],
   ...["pod/budget.ts", "drain/conversation.ts"],
   ...["platform/bytes.ts", "platform/process/environment.ts"],
   ...["drain/classify.ts", "handoff/socket_protocols.ts", "admin/http1.ts", "admin/repair.ts"],
@@ -264,7 +264,7 @@ const PURE = [
 ] as const;
 
 /** Sets of files that import nothing but each other. */
-const ISOLATED = [["steering/model.ts", "steering/program.ts"]] as const;
+const ISOLATED = [["steering/kernel_array.ts", "steering/bpf_program.ts"]] as const;
 
 /** Globals of one runtime -> where they may be named. */
 const GLOBALS = {

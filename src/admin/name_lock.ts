@@ -14,7 +14,7 @@ import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import { exists, statOf } from "../platform/files/path.ts";
-import { placeKey } from "../platform/files/path_key.ts";
+import { pathKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { isListening } from "./client.ts";
@@ -126,7 +126,7 @@ export function holderOf(platform: Platform, path: string): number | null {
 }
 
 function claimName(path: string): string {
-  return `@baton-lock-${placeKey(path)}`;
+  return `@baton-lock-${pathKey(path)}`;
 }
 
 /** @returns null where the abstract name cannot be had, and proves nothing: then the file must do */

@@ -12,7 +12,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { exists } from "../platform/files/path.ts";
-import { PlaceWatch } from "../platform/files/path_watch.ts";
+import { RemovalWatch } from "../platform/files/removal_watch.ts";
 import type { Platform } from "../platform/platform.ts";
 import { checkDirectory, remakeDirectory } from "./paths.ts";
 import {
@@ -57,7 +57,7 @@ export interface RuntimeGuardOptions {
 export class RuntimeGuard {
   readonly #uid: number;
   #mode: number | null = null;
-  readonly #watch: PlaceWatch;
+  readonly #watch: RemovalWatch;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #dueAt = Infinity;
   #isClosed = false;
@@ -75,7 +75,7 @@ export class RuntimeGuard {
 
   constructor(readonly platform: Platform, readonly options: RuntimeGuardOptions) {
     this.#uid = platform.processes.userId();
-    this.#watch = new PlaceWatch(platform, () => this.#onSign());
+    this.#watch = new RemovalWatch(platform, () => this.#onSign());
     this.look();
   }
 

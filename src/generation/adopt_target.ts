@@ -5,7 +5,7 @@ import { ticksNow } from "../platform/clock.ts";
 import { processStat } from "../platform/process/proc.ts";
 import type { Caller, ListenerOwner } from "../handoff/listener_owner.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Notification } from "../platform/process/seccomp.ts";
+import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 import type { Gate } from "./gate.ts";
@@ -25,7 +25,7 @@ export interface AdoptingGeneration {
   readonly server: ServerProcess | null;
   processes(): number[];
   checkGate(): void;
-  answer(notify: Fd, notification: Notification): void;
+  answer(notify: Fd, notification: TrappedCall): void;
   fail(reason: string): void;
 }
 
@@ -40,7 +40,7 @@ export class AdoptTarget implements ListenerOwner {
     return this.generation.epoch;
   }
 
-  get heirOf(): number | null {
+  get replacementOf(): number | null {
     return this.generation.replacementOf;
   }
 
@@ -103,7 +103,7 @@ export class AdoptTarget implements ListenerOwner {
     this.generation.checkGate();
   }
 
-  onReleased(notify: Fd, notification: Notification): void {
+  onReleased(notify: Fd, notification: TrappedCall): void {
     this.generation.answer(notify, notification);
   }
 

@@ -4,7 +4,7 @@ import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { Tracks } from "../drain/connections.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Notification } from "../platform/process/seccomp.ts";
+import type { TrappedCall } from "../platform/process/seccomp.ts";
 import { NotifyServer } from "../systemd/notify_server.ts";
 import { factsOf, type GenerationFacts, NO_FACTS } from "../succession/state/resume_state.ts";
 import { capturedStreams, printsDirectly } from "./captured_streams.ts";
@@ -147,7 +147,7 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   /** Answers a trapped call, which is written down until then: without an answer its thread hangs. */
-  answer(notify: Fd, notification: Notification): void {
+  answer(notify: Fd, notification: TrappedCall): void {
     const { journal, adopter, migration } = this.context;
     journal.during(this.epoch, notification, () => {
       if (migration?.handle(notify, notification)) return true;

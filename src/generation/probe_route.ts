@@ -12,7 +12,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { CheckRoute } from "../health/connection_check.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { NOBODY } from "../steering/member.ts";
+import { NO_GENERATION } from "../steering/member.ts";
 
 export interface ProbeRoute extends CheckRoute {
   /** "127.0.0.1:8080" */
@@ -69,7 +69,7 @@ function assertReachable(group: Group, epoch: number): void {
 /** Some other generation may accept there. */
 function others({ members }: Group, epoch: number): boolean {
   return members.some((member) =>
-    !member.dead && member.epoch !== epoch && member.epoch !== NOBODY
+    !member.dead && member.epoch !== epoch && member.epoch !== NO_GENERATION
   );
 }
 

@@ -16,16 +16,16 @@ import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import { formatAddress } from "../platform/network/address.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { type GroupAddress, NOBODY } from "../steering/member.ts";
+import { type GroupAddress, NO_GENERATION } from "../steering/member.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
-import { programFor } from "../steering/selection.ts";
+import { programFor } from "../steering/member_choice.ts";
 
 /** For reuseport: the first member. As a filter of a socket: nothing passes. */
 const RETURN_ZERO = programFor({ receiving: [0], share: null, probe: null });
 
 /** A listening TCP socket that came with baton's start: the manager's own, or one that a baton has stored. */
 export interface InheritedSocket {
-  readonly residence: "grouped" | "spare";
+  readonly origin: "grouped" | "standby";
   readonly address: GroupAddress;
   readonly fd: Fd;
 }
@@ -40,15 +40,15 @@ export function addActivatedSockets(
   sockets: readonly InheritedSocket[],
 ): string[] {
   const notices: string[] = [];
-  for (const { address, fd, residence: wanted } of sockets) {
-    if (wanted === "spare") {
+  for (const { address, fd, origin: wanted } of sockets) {
+    if (wanted === "standby") {
       notices.push(...addSpare(listeners, { address, fd }));
       continue;
     }
     const obstacle = makeJoinable(platform, fd, address);
-    const residence = obstacle === null ? "grouped" : "shared";
+    const origin = obstacle === null ? "grouped" : "shared";
     const inode = proc.ownSocketInode(fd.number);
-    listeners.obtain(address).addResident(fd, { epoch: NOBODY, inode, residence });
+    listeners.obtain(address).addListening(fd, { epoch: NO_GENERATION, inode, origin });
     if (obstacle !== null) {
       notices.push(
         `the socket at ${
@@ -67,17 +67,17 @@ function addSpare(
   { address, fd }: { address: GroupAddress; fd: Fd },
 ): string[] {
   const group = listeners.obtain(address);
-  group.addResident(fd, {
-    epoch: NOBODY,
+  group.addListening(fd, {
+    epoch: NO_GENERATION,
     inode: proc.ownSocketInode(fd.number),
-    residence: "spare",
+    origin: "standby",
   });
   try {
     boundSocket(group).close();
     return [];
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
-    listeners.forget(group);
+    listeners.closeGroup(group);
     return [
       `the socket at ${group.text} that the baton before has kept cannot be used: ${error.message}`,
     ];

@@ -16,7 +16,7 @@ import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import type { Notification } from "../platform/process/seccomp.ts";
+import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
@@ -32,7 +32,7 @@ const MAX_SOCKADDR = 128;
 const MAPPED = "::ffff:";
 
 /** A trapped call, with what had to be looked up to answer it. */
-interface TrappedCall extends ListenCaller {
+interface SocketCall extends ListenCaller {
   readonly tid: number;
   readonly args: readonly bigint[];
 }
@@ -64,7 +64,7 @@ export class Adopter {
    * @returns false when that has to wait: the tenant is told when it can be handled again
    * @throws what went wrong, after the call was let through
    */
-  handle(notify: Fd, notification: Notification, tenant: ListenerOwner): boolean {
+  handle(notify: Fd, notification: TrappedCall, tenant: ListenerOwner): boolean {
     const { seccomp } = this.platform;
     let answered = false;
     const answer = (send: () => void) => {
@@ -94,26 +94,26 @@ export class Adopter {
   }
 
   /** Another baton has taken over: what our generations would add to its groups is refused. */
-  replaced(): void {
+  refuseNewMembers(): void {
     this.#isReplaced = true;
-    this.resume();
+    this.retryPostponed();
   }
 
   /** The other baton has ended, and this one is not replaced any more. */
-  restored(): void {
+  acceptNewMembers(): void {
     this.#isReplaced = false;
-    this.resume();
+    this.retryPostponed();
   }
 
   /** No other baton steers any more: calls that have waited for that are answered. */
-  resume(): void {
+  retryPostponed(): void {
     this.#postponed.release(({ notify, notification, tenant }) =>
       tenant.onReleased(notify, notification)
     );
   }
 
   /** The caller's socket, when it is one that can be handed over; null = none of our business. */
-  #lookUp(notify: Fd, notification: Notification, tenant: ListenerOwner): TrappedCall | null {
+  #lookUp(notify: Fd, notification: TrappedCall, tenant: ListenerOwner): SocketCall | null {
     const { id, tid, args } = notification;
     const pid = proc.processOfThread(tid);
     const descriptor = Number(BigInt.asIntN(32, args[0] ?? -1n));
@@ -163,7 +163,7 @@ export class Adopter {
     }
   }
 
-  #bind(call: TrappedCall, tenant: ListenerOwner): Verdict {
+  #bind(call: SocketCall, tenant: ListenerOwner): Verdict {
     using socket = call.socket;
     const { seccomp, sockets } = this.platform;
     const length = Math.min(Number(call.args[2] ?? 0n), MAX_SOCKADDR);
@@ -194,7 +194,7 @@ export class Adopter {
     this.platform.sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
   }
 
-  #listen(call: TrappedCall, tenant: ListenerOwner): Verdict {
+  #listen(call: SocketCall, tenant: ListenerOwner): Verdict {
     const { socket } = call;
     const inode = this.#inode(socket);
     this.listeners.findShutDown();
@@ -244,7 +244,7 @@ export class Adopter {
     return this.#groupAddress(socket, local);
   }
 
-  #join(call: TrappedCall, group: Group, inode: number, tenant: ListenerOwner): Verdict {
+  #join(call: SocketCall, group: Group, inode: number, tenant: ListenerOwner): Verdict {
     const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
     const { epoch } = tenant;
     const late = tenant.isSettled;
@@ -253,7 +253,7 @@ export class Adopter {
     if (waiting !== null) {
       replaceSocket(this.platform, call, waiting);
       this.platform.sockets.listen(waiting.heldUntilRetired, backlog);
-      group.inherit(waiting, { epoch, owner: call.pid });
+      group.reassign(waiting, { epoch, owner: call.pid });
       call.socket.close();
       return "done";
     }

@@ -11,7 +11,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
-import { assemble, encode } from "../steering/program.ts";
+import { assemble, encode } from "../steering/bpf_program.ts";
 import { AdoptProbe, failureText } from "./adopt_probe.ts";
 
 export interface Capability {

@@ -68,17 +68,17 @@ export class Inheritor {
     const group = this.listeners.obtain(specAddress(spec));
     const left = heirOf === null ? undefined : group.membersOf(heirOf)[0];
     if (left !== undefined) {
-      group.inherit(left, { epoch, owner: 0 });
+      group.reassign(left, { epoch, owner: 0 });
       return left;
     }
-    const resident = group.freeResident;
-    if (resident?.residence === "shared") {
+    const resident = group.unassignedSocket;
+    if (resident?.origin === "shared") {
       const socket = this.platform.descriptors.duplicate(resident.heldUntilRetired);
-      return group.addResident(socket, { epoch, inode: resident.inode, residence: "shared" });
+      return group.addListening(socket, { epoch, inode: resident.inode, origin: "shared" });
     }
     // For the first one here, because connections may wait in it. Later ones leave it free for a stop.
     if (resident !== undefined && group.receivingEpochs.size === 0) {
-      group.inherit(resident, { epoch, owner: 0 });
+      group.reassign(resident, { epoch, owner: 0 });
       return resident;
     }
     // Another baton has made it for this generation.

@@ -1,11 +1,11 @@
 /** Trapped calls that wait until it is known which baton steers their group. */
 import type { Fd } from "../platform/fd.ts";
-import type { Notification } from "../platform/process/seccomp.ts";
+import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { ListenerOwner } from "./listener_owner.ts";
 
 export interface PostponedCall {
   readonly notify: Fd;
-  readonly notification: Notification;
+  readonly notification: TrappedCall;
   readonly tenant: ListenerOwner;
 }
 

@@ -14,8 +14,8 @@ import type { ListenCaller, ListenerOwner } from "./listener_owner.ts";
  * baton made it for a server that binds by itself (--listen, --takeover).
  */
 export function memberWithQueue(group: Group, tenant: ListenerOwner): Member | null {
-  if (tenant.heirOf !== null) {
-    const [left] = group.membersOf(tenant.heirOf);
+  if (tenant.replacementOf !== null) {
+    const [left] = group.membersOf(tenant.replacementOf);
     if (left) return left;
   }
   refreshSocketHolders(group, tenant);
@@ -25,8 +25,8 @@ export function memberWithQueue(group: Group, tenant: ListenerOwner): Member | n
   const [first = null] = [...waiting.filter(group.isReceiving), ...waiting];
   if (first !== null) return first;
   // Of the baton before: clients have waited in it since that one has stopped.
-  const spare = group.receivingEpochs.size === 0 ? group.freeResident : undefined;
-  return spare?.residence === "spare" ? spare : null;
+  const spare = group.receivingEpochs.size === 0 ? group.unassignedSocket : undefined;
+  return spare?.origin === "standby" ? spare : null;
 }
 
 /**

@@ -20,7 +20,7 @@ export function rightToBind(
   tenant: ListenerOwner,
 ): RightToBind {
   // With SO_REUSEPORT of the server's own the kernel would let it.
-  const rival = listeners.rivalOf(wanted, [tenant.epoch, tenant.heirOf]);
+  const rival = listeners.rivalOf(wanted, [tenant.epoch, tenant.replacementOf]);
   if (rival !== null) {
     tenant.onHint(overlapText(formatAddress(wanted), rival));
     return "none";

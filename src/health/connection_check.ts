@@ -6,7 +6,7 @@
  * What fails before it connects is not the server's: descriptors and local ports can be used up by others.
  */
 import type { InetAddress } from "../platform/network/address.ts";
-import { connectingFailure, startConnecting } from "../platform/network/connecting.ts";
+import { connectingFailure, startConnecting } from "../platform/network/nonblocking_connect.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";

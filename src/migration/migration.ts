@@ -24,7 +24,7 @@ import { SYS_ACCEPT, SYS_ACCEPT4, SYS_SHUTDOWN } from "../platform/libc/accept_c
 import { passiveOpens } from "../platform/network/proc_net.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import type { Notification } from "../platform/process/seccomp.ts";
+import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { ConnectionRate, type KeepAliveMode, shouldTrapAccept } from "./connection_rate.ts";
 import { ConnectionTable } from "./connection_table.ts";
@@ -91,7 +91,7 @@ export class Migration {
   }
 
   /** Answers a trapped call if it is one of these, in every case. @returns false: not one of these */
-  handle(notify: Fd, notification: Notification): boolean {
+  handle(notify: Fd, notification: TrappedCall): boolean {
     if (!this.trappedCalls.includes(notification.call)) return false;
     if (notification.call === this.#shutdown) this.#handleShutdown(notify, notification);
     else this.pendingAccepts.handle(notify, notification);
@@ -113,7 +113,7 @@ export class Migration {
    * Some servers call shutdown(2) on idle connections when they stop, which would end a connection for the new server
    * too. On connections in flight the call succeeds without effect.
    */
-  #handleShutdown(notify: Fd, { id, tid, args }: Notification): void {
+  #handleShutdown(notify: Fd, { id, tid, args }: TrappedCall): void {
     const { seccomp } = this.platform;
     let isProtected = false;
     try {

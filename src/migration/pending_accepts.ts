@@ -10,7 +10,7 @@ import { SYS_ACCEPT4 } from "../platform/libc/accept_calls.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import type { Notification } from "../platform/process/seccomp.ts";
+import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 
@@ -51,7 +51,7 @@ export class PendingAccepts {
   }
 
   /** Answers a trapped accept(2), in every case: a call without an answer hangs its thread forever. */
-  handle(notify: Fd, notification: Notification): void {
+  handle(notify: Fd, notification: TrappedCall): void {
     const { seccomp } = this.platform;
     let isTaken = false;
     try {
@@ -61,7 +61,7 @@ export class PendingAccepts {
     }
   }
 
-  #give(notify: Fd, notification: Notification): boolean {
+  #give(notify: Fd, notification: TrappedCall): boolean {
     const group = this.#groupOf(notification);
     const accept = [...this.#pending].find((candidate) => candidate.group === group);
     const { seccomp, runtime, descriptors } = this.platform;
@@ -94,7 +94,7 @@ export class PendingAccepts {
   }
 
   /** @returns the group whose connections the caller receives at this listener; null: a foreign or retired listener */
-  #groupOf({ tid, args }: Notification): Group | null {
+  #groupOf({ tid, args }: TrappedCall): Group | null {
     const target = proc.descriptorTarget(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
     const inode = /^socket:\[(\d+)\]$/.exec(target ?? "")?.[1];
     if (inode === undefined) return null;
@@ -104,7 +104,7 @@ export class PendingAccepts {
   }
 
   /** accept(2): as much of the address as fits, and its full length. */
-  #writeAddress({ tid, args }: Notification, socket: Fd): boolean {
+  #writeAddress({ tid, args }: TrappedCall, socket: Fd): boolean {
     const [, address = 0n, length = 0n] = args;
     if (address === 0n || length === 0n) return true;
     const room = proc.readMemory(tid, Number(length), LENGTH_SIZE);

@@ -10,7 +10,7 @@
 import { C } from "../platform/libc/constants.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import { Outlet } from "../platform/outlet.ts";
+import { NonblockingWriter } from "../platform/nonblocking_writer.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { concatBytes } from "../platform/bytes.ts";
@@ -24,13 +24,17 @@ type OutputPlatform = Pick<Platform, "descriptors" | "reactor">;
 
 export class OwnOutput {
   users = 0;
-  readonly #outlet: Outlet;
+  readonly #outlet: NonblockingWriter;
   /** What is to come out before anything else: the rest of a line, or the last words of a stream that has ended. */
   #rest: Uint8Array = NOTHING;
   #watch: Watch | null = null;
   readonly #waiting = new Set<() => void>();
 
-  constructor(readonly platform: OutputPlatform, outlet: Outlet, readonly onUnused: () => void) {
+  constructor(
+    readonly platform: OutputPlatform,
+    outlet: NonblockingWriter,
+    readonly onUnused: () => void,
+  ) {
     this.#outlet = outlet;
   }
 
@@ -162,7 +166,11 @@ export class OwnOutputs {
    * @param own our duplicate of descriptor `target`; stays the caller's. Release what is returned
    */
   acquire(target: number, own: Fd): OwnOutput {
-    const outlet = new Outlet(this.platform.descriptors, own, canWaitFor(this.platform, own));
+    const outlet = new NonblockingWriter(
+      this.platform.descriptors,
+      own,
+      canWaitFor(this.platform, own),
+    );
     const key = outlet.identity ?? `descriptor ${target}`;
     const known = this.#used.get(key);
     const found = known ?? new OwnOutput(this.platform, outlet, () => this.#used.delete(key));

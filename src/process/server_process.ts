@@ -11,7 +11,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ExitStatus } from "../platform/process/processes.ts";
 import { processStat } from "../platform/process/proc.ts";
-import type { Notification } from "../platform/process/seccomp.ts";
+import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Children, Leader } from "./children.ts";
 import { CandidateOutput } from "../output/candidate_output.ts";
 import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
@@ -52,7 +52,7 @@ export interface ResumedOutput {
 export interface ServerProcessOptions {
   readonly epoch: number;
   /** A trapped call waits for its answer. */
-  readonly onNotification: (notify: Fd, notification: Notification) => void;
+  readonly onNotification: (notify: Fd, notification: TrappedCall) => void;
   readonly calls: Pick<TrappedCallsOptions, "lettingPass" | "isAwaited">;
   /** Its process is there, and waits before its first instruction. */
   readonly onPrepared: () => void;

@@ -2,7 +2,7 @@
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { decodeNotification, type Notification } from "../platform/process/seccomp.ts";
+import { decodeNotification, type TrappedCall } from "../platform/process/seccomp.ts";
 
 /** Where calls are awaited, the next one comes as fast as the server's thread goes round. */
 const NEXT_MS = 1;
@@ -11,7 +11,7 @@ const BURST_MS = 10;
 
 export interface TrappedCallsOptions {
   /** Answers it. */
-  readonly onCall: (notification: Notification) => void;
+  readonly onCall: (notification: TrappedCall) => void;
   /** All processes under the filter are gone. */
   readonly onGone: () => void;
   /** Calls that pass are let pass by the poll thread: nobody else is told (`Reactor.letPass`). */
@@ -42,7 +42,7 @@ export class TrappedCalls {
       });
   }
 
-  #answer(notification: Notification | null): void {
+  #answer(notification: TrappedCall | null): void {
     try {
       if (notification !== null) this.options.onCall(notification);
       this.#answerMore();

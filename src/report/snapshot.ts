@@ -22,9 +22,9 @@ export interface ListenerView {
   /**
    * What systemd has passed on: a socket that is the first generation's ("grouped"), or that of all
    * generations ("shared"). Or what baton keeps in systemd's store: a socket for those who connect
-   * while baton is restarted ("spare"). Null: nothing.
+   * while baton is restarted ("standby"). Null: nothing.
    */
-  readonly residence: "grouped" | "shared" | "spare" | null;
+  readonly origin: "grouped" | "shared" | "standby" | null;
   readonly members: readonly MemberView[];
 }
 

@@ -12,35 +12,35 @@ import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Reactor, Watch } from "../platform/reactor.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
-import { Candidates } from "./candidates.ts";
-import { programFor } from "./selection.ts";
+import { CandidateTraffic } from "./candidate_traffic.ts";
+import { programFor } from "./member_choice.ts";
 import { GroupView } from "./group_view.ts";
 import {
   appended,
-  EMPTY_GROUP,
-  type GroupModel,
+  EMPTY_ARRAY,
   indicesOf,
+  type KernelArray,
   type MemberId,
   planCompaction,
   removed,
-} from "./model.ts";
+} from "./kernel_array.ts";
 import {
   type GroupAddress,
   type Hold,
   type Member,
   type MemberRecord,
   type NewMember,
-  NOBODY,
+  NO_GENERATION,
   type SocketOrigin,
 } from "./member.ts";
 
 export class Group extends GroupView {
   static #nextId: MemberId = 1;
-  #model: GroupModel = EMPTY_GROUP;
+  #model: KernelArray = EMPTY_ARRAY;
   readonly #members = new Map<MemberId, Member>();
   readonly #receiving = new Set<MemberId>();
   #steered = false;
-  readonly #candidates = new Candidates();
+  readonly #candidates = new CandidateTraffic();
   /** Another baton has the members too: what must not be changed here meanwhile. */
   hold: Hold = "nothing";
   /** Where its sockets are made; null: in this process's own network namespace. */
@@ -78,8 +78,8 @@ export class Group extends GroupView {
   /** Continues with another baton's members, in its order. Takes the descriptors over. */
   importMembers(members: readonly { record: MemberRecord; fd: Fd }[]): void {
     for (const { record, fd } of members) {
-      const { receiving, residence = null, ...rest } = record;
-      const member = this.#append({ ...rest, residence, heldUntilRetired: fd }, this.#watch(fd));
+      const { receiving, origin = null, ...rest } = record;
+      const member = this.#append({ ...rest, origin, heldUntilRetired: fd }, this.#watch(fd));
       if (receiving) this.#receiving.add(member.id);
       this.#shared.add(member.id);
     }
@@ -109,7 +109,7 @@ export class Group extends GroupView {
     // Watched before the listen: nothing can fail between the kernel's array and the model.
     const shutDownWatch = this.#watch(socket);
     const { backlog, ...own } = options;
-    const fixed = { heldUntilRetired: socket, residence: null, unheld: false, dead: false };
+    const fixed = { heldUntilRetired: socket, origin: null, unheld: false, dead: false };
     const before = this.#model;
     const member = this.#append({ ...fixed, ...own }, shutDownWatch);
     // Before the listen: from then on the kernel may choose the new member.
@@ -136,7 +136,7 @@ export class Group extends GroupView {
   }
 
   /** What a generation gets that does not serve yet: a canary's share, connections of our own probes. */
-  steerCandidates(change: Partial<Pick<Candidates, "share" | "probe">>): void {
+  steerCandidates(change: Partial<Pick<CandidateTraffic, "share" | "probe">>): void {
     Object.assign(this.#candidates, change);
     this.findShutDown();
     this.#attach(true);
@@ -144,9 +144,9 @@ export class Group extends GroupView {
   }
 
   /** Adds a socket of whoever started baton, which listens already (handoff/activated_sockets.ts); takes it. */
-  addResident(
+  addListening(
     socket: Fd,
-    options: { epoch: number; inode: number; residence: SocketOrigin },
+    options: { epoch: number; inode: number; origin: SocketOrigin },
   ): Member {
     this.#steered = true;
     const state = { owner: 0, late: false, unheld: false, dead: false };
@@ -154,15 +154,15 @@ export class Group extends GroupView {
   }
 
   /** The service ends: what comes from here on waits for the next one, in a socket that stays. */
-  park(): void {
-    const resident = this.freeResident;
+  standBy(): void {
+    const resident = this.unassignedSocket;
     if (resident !== undefined && !this.isFrozen) this.#receiveWith([resident], true);
   }
 
   /** No generation listens here any more: a spare would let its clients wait for nobody. */
   #unserved(): void {
-    if (this.freeResident?.residence === "spare") this.freeResident.dead = true;
-    else this.park();
+    if (this.unassignedSocket?.origin === "standby") this.unassignedSocket.dead = true;
+    else this.standBy();
   }
 
   #watch(socket: Fd): Watch | null {
@@ -219,7 +219,7 @@ export class Group extends GroupView {
   }
 
   /** An heir's process has the member open now, and accepts from it. */
-  inherit(member: Member, options: { epoch: number; owner: number }): void {
+  reassign(member: Member, options: { epoch: number; owner: number }): void {
     const worker = this.receivingEpochs.has(options.epoch);
     Object.assign(member, options, { unheld: false });
     // Those that still wait for a process get nothing new once somebody accepts here.
@@ -229,11 +229,11 @@ export class Group extends GroupView {
 
   /** The members of `epoch` are not needed any more. */
   retire(epoch: number): void {
-    if (epoch === NOBODY) return;
+    if (epoch === NO_GENERATION) return;
     let changed = this.#candidates.forget(epoch);
     for (const member of this.membersOf(epoch)) {
-      const remains = member.residence === "grouped" || member.residence === "spare";
-      if (remains) Object.assign(member, { epoch: NOBODY, owner: 0 });
+      const remains = member.origin === "grouped" || member.origin === "standby";
+      if (remains) Object.assign(member, { epoch: NO_GENERATION, owner: 0 });
       else member.dead = true;
       // Whoever is the last to receive goes on doing so until the group is closed.
       if (this.#receiving.size > 1) changed = this.#receiving.delete(member.id) || changed;
@@ -273,7 +273,7 @@ export class Group extends GroupView {
     this.#receiving.delete(member.id);
     member.shutDownWatch?.cancel();
     // Some helper of the old server may have it open: closing ours would leave it in the array.
-    const isOurs = !this.isFrozen && !this.#shared.delete(member.id) && member.residence === null;
+    const isOurs = !this.isFrozen && !this.#shared.delete(member.id) && member.origin === null;
     if (isOurs) this.sockets.stopListening(member.heldUntilRetired);
     member.heldUntilRetired.close();
   }

@@ -6,7 +6,7 @@ import {
   type GroupAddress,
   type Member,
   type MemberRecord,
-  NOBODY,
+  NO_GENERATION,
   recordOf,
   usableOf,
 } from "./member.ts";
@@ -34,8 +34,8 @@ export abstract class GroupView {
   /** The same for a baton that takes over: it makes spares of its own, and ours can go when we have gone. */
   get recordsForAnother(): { record: MemberRecord; fd: Fd }[] {
     return this.records.map(({ record, fd }) => {
-      if (record.residence !== "spare" || record.epoch !== NOBODY) return { record, fd };
-      return { record: { ...record, residence: null, dead: true }, fd };
+      if (record.origin !== "standby" || record.epoch !== NO_GENERATION) return { record, fd };
+      return { record: { ...record, origin: null, dead: true }, fd };
     });
   }
 
@@ -58,7 +58,7 @@ export abstract class GroupView {
    * @param serving null: the service ends, and what drains gets nothing new
    */
   successors(serving: number | null): readonly Member[] {
-    const alive = this.members.filter(({ dead, epoch }) => !dead && epoch !== NOBODY);
+    const alive = this.members.filter(({ dead, epoch }) => !dead && epoch !== NO_GENERATION);
     if (serving === null || this.members.some((m) => !m.dead && this.isReceiving(m))) return [];
     const ofServing = this.usableMembers(serving);
     if (ofServing.length > 0 || alive.length === 0) return ofServing;
@@ -66,12 +66,12 @@ export abstract class GroupView {
   }
 
   /** The socket of whoever started baton, while no generation has it. */
-  get freeResident(): Member | undefined {
-    return this.members.find(({ residence, epoch }) => residence !== null && epoch === NOBODY);
+  get unassignedSocket(): Member | undefined {
+    return this.members.find(({ origin, epoch }) => origin !== null && epoch === NO_GENERATION);
   }
 
   /** All generations have the same socket, and each gets what it is quicker to accept. */
   get isShared(): boolean {
-    return this.members.some(({ residence }) => residence === "shared");
+    return this.members.some(({ origin }) => origin === "shared");
   }
 }

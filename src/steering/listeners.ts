@@ -3,7 +3,7 @@ import type { Reactor } from "../platform/reactor.ts";
 import { socketInodesOf } from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
-import { type GroupAddress, type Member, NOBODY } from "./member.ts";
+import { type GroupAddress, type Member, NO_GENERATION } from "./member.ts";
 
 /** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel). */
 export function groupKey(address: GroupAddress): string {
@@ -56,7 +56,8 @@ export class Listeners {
     if ((this.find(address)?.members.length ?? 0) > 0) return null;
     const isRival = (group: Group) =>
       group.members.some((member) =>
-        group.isReceiving(member) && !member.dead && ![NOBODY, ...own].includes(member.epoch) &&
+        group.isReceiving(member) && !member.dead &&
+        ![NO_GENERATION, ...own].includes(member.epoch) &&
         // The serving one may listen at another address now that takes the place of this one.
         !(member.standsIn && this.servingEpoch !== null && own.includes(this.servingEpoch))
       );
@@ -96,9 +97,9 @@ export class Listeners {
   }
 
   /** The service ends: what comes from here on waits in the sockets of whoever started baton. */
-  park(): void {
+  standBy(): void {
     this.servingEpoch = null;
-    for (const group of this.groups) group.park();
+    for (const group of this.groups) group.standBy();
   }
 
   /** Whether process `pid` has a member of `epoch` open. */
@@ -148,9 +149,9 @@ export class Listeners {
     for (const group of this.groups) {
       const isOpened = this.#isOpened(group, epoch);
       for (const member of group.members) {
-        const { ofSession = false, residence } = member;
+        const { ofSession = false, origin } = member;
         const wasReached = member.epoch === before && !member.dead && group.isReceiving(member);
-        if (wasReached && !ofSession && residence === null) member.standsIn = true;
+        if (wasReached && !ofSession && origin === null) member.standsIn = true;
         if (isOpened) member.standsIn = false;
         // No process accepts from it: its queue waits for the serving generation.
         if (member.standsIn && member.unheld) member.epoch = epoch;
@@ -239,7 +240,7 @@ export class Listeners {
   }
 
   /** An heir of the crashed generation `epoch` comes: what it does not find there is not its heritage. */
-  bequeath(epoch: number): void {
+  rememberOrphaned(epoch: number): void {
     if (this.#estate?.of === epoch) return;
     this.#estate = { of: epoch, groups: new Set(this.groupsOf(epoch)) };
   }
@@ -257,7 +258,7 @@ export class Listeners {
   }
 
   /** Nobody listens there any more: closes all of it. */
-  forget(group: Group): void {
+  closeGroup(group: Group): void {
     group.close();
     this.#groups.delete(groupKey(group.address));
   }

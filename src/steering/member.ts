@@ -2,7 +2,7 @@
 import type { InetAddress } from "../platform/network/address.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Watch } from "../platform/reactor.ts";
-import type { MemberId } from "./model.ts";
+import type { MemberId } from "./kernel_array.ts";
 
 /** What the kernel compares when it decides which group a socket belongs to. */
 export interface GroupAddress extends InetAddress {
@@ -12,16 +12,16 @@ export interface GroupAddress extends InetAddress {
 }
 
 /** The epoch of a member that no generation has. */
-export const NOBODY = -1;
+export const NO_GENERATION = -1;
 
 /**
  * How a socket lives here that outlives this baton. `grouped` and `shared` belong to whoever started
  * baton (systemd), and are never closed for good: other sockets can join a grouped one, so it is that
  * of the first generation, and later where connections wait when the service ends; none can join a
- * shared one, so all generations have it (and there is no steering). `spare`: baton's own, kept in the
+ * shared one, so all generations have it (and there is no steering). `standby`: baton's own, kept in the
  * service manager's store for the next baton; connections wait in it when the service ends.
  */
-export type SocketOrigin = "grouped" | "shared" | "spare";
+export type SocketOrigin = "grouped" | "shared" | "standby";
 
 /** One listening socket of one generation. */
 export interface Member {
@@ -38,7 +38,7 @@ export interface Member {
   /** It stays until the generation that serves now listens here too, or that is given up (late_listeners.ts). */
   standsIn?: boolean;
   /** Null: the socket is ours or the server's. */
-  residence: SocketOrigin | null;
+  origin: SocketOrigin | null;
   /** Process that listened first; 0 when baton made the socket. */
   owner: number;
   /** No process of its generation has it open any more: the next listener gets it, queue and all. */
@@ -53,7 +53,7 @@ export interface Member {
 export interface NewMember
   extends Pick<Member, "epoch" | "inode" | "owner" | "late" | "ofSession"> {
   readonly backlog: number;
-  readonly residence?: "spare";
+  readonly origin?: "standby";
 }
 
 /** One member as it travels from one baton to another; its descriptor travels beside it. */
@@ -66,7 +66,7 @@ export interface MemberRecord {
   readonly dead: boolean;
   readonly receiving: boolean;
   /** Missing in what batons before 0.2 hand over. */
-  readonly residence?: SocketOrigin | null;
+  readonly origin?: SocketOrigin | null;
   readonly ofSession?: boolean;
   readonly standsIn?: boolean;
 }
@@ -81,10 +81,10 @@ export function usableOf(live: readonly Member[]): readonly Member[] {
 
 /** A member as it travels. */
 export function recordOf(member: Member, receiving: boolean): MemberRecord {
-  const { epoch, inode, late, residence, owner, unheld, dead } = member;
+  const { epoch, inode, late, origin, owner, unheld, dead } = member;
   const { ofSession = false, standsIn = false } = member;
   const rare = { ...ofSession && { ofSession }, ...standsIn && { standsIn } };
-  return { epoch, inode, late, residence, owner, unheld, dead, receiving, ...rare };
+  return { epoch, inode, late, origin, owner, unheld, dead, receiving, ...rare };
 }
 
 /** What another baton relies on: the order of the kernel's array, and perhaps what is attached. */

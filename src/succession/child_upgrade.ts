@@ -98,7 +98,7 @@ export class ChildUpgrade {
           this.#successorPid = successor.pid;
           this.#successor = null;
           this.options.onHandedOver(successor.pid);
-          this.options.adopter.replaced();
+          this.options.adopter.refuseNewMembers();
           dispatch({ kind: "handed_over" });
         },
         onFailed: (reason) => this.#failed(reason),
@@ -132,6 +132,6 @@ export class ChildUpgrade {
       this.#successor = null;
     }
     for (const group of this.options.listeners.groups) group.thaw();
-    this.options.adopter.resume();
+    this.options.adopter.retryPostponed();
   }
 }

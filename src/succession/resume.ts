@@ -12,7 +12,7 @@ import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Fd } from "../platform/fd.ts";
 import { processStat } from "../platform/process/proc.ts";
-import { removed } from "../steering/model.ts";
+import { removed } from "../steering/kernel_array.ts";
 import {
   CONTROL,
   filterName,

@@ -74,7 +74,7 @@ export class TakeoverOffers {
         dispatch({ kind: "upgrade_requested", request: asked.request, inPlace: false });
       },
       handOver: () => {
-        this.options.adopter.replaced();
+        this.options.adopter.refuseNewMembers();
         dispatch({ kind: "handed_over" });
       },
       withdraw: (reason) => {
@@ -170,7 +170,7 @@ export class TakeoverOffers {
   takeBack(epoch: number): void {
     this.#current?.giver.lentListeners?.takeBack(epoch);
     this.#current = null;
-    this.options.adopter.restored();
+    this.options.adopter.acceptNewMembers();
     this.takePath();
   }
 

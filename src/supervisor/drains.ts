@@ -46,7 +46,7 @@ export class Drains {
   }
 
   #go(old: GenerationHandle | undefined, stopping: boolean, heir: GenerationHandle | null): void {
-    if (stopping) this.parts.context.listeners.park();
+    if (stopping) this.parts.context.listeners.standBy();
     old?.beginDrain(stopping, heir);
   }
 }

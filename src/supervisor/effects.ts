@@ -8,7 +8,7 @@ import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { longestStartMs } from "../config/hook_times.ts";
-import { provideStandbySockets } from "../steering/standby.ts";
+import { provideStandbySockets } from "../steering/standby_sockets.ts";
 import { adoptOrphans } from "../succession/adopt_orphans.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { SupervisorOptions } from "./options.ts";
@@ -111,10 +111,10 @@ export class Effects {
       : undefined;
     switch (effect.kind) {
       case "spawn":
-        if (effect.heirOf !== null) this.context.listeners.bequeath(effect.heirOf);
+        if (effect.heirOf !== null) this.context.listeners.rememberOrphaned(effect.heirOf);
         return this.#starts.spawn(effect.epoch, effect.heirOf, this.#servingIn(state));
       case "make_heir":
-        this.context.listeners.bequeath(effect.heirOf);
+        this.context.listeners.rememberOrphaned(effect.heirOf);
         if (running) running.replacementOf = effect.heirOf;
         return;
       case "switch":
@@ -202,7 +202,7 @@ export class Effects {
         const status = EXIT_NEW_GENERATION_FAILED;
         this.context.dispatch({ kind: "failed", epoch, reason: `takeover: ${reason}`, status });
       },
-      onResume: () => context.adopter.resume(),
+      onResume: () => context.adopter.retryPostponed(),
       onGone: () => {
         logger.info("the old baton has ended");
         onPredecessorGone();

@@ -28,7 +28,7 @@ export interface SupervisorOptions {
   readonly launchContext: LaunchContext;
   /** With --survive: what outlives this baton is kept there, once it has the service. */
   readonly stateWriter: () => StateWriter | null;
-  /** The service manager keeps sockets for the next baton (steering/standby.ts). */
+  /** The service manager keeps sockets for the next baton (steering/standby_sockets.ts). */
   readonly keepsStandbySockets: boolean;
   /** The control socket, which is passed on. */
   readonly controlDoor: () => ControlAccess | null;

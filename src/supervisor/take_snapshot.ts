@@ -4,7 +4,7 @@ import { NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import { printable } from "../platform/bytes.ts";
 import { processStat } from "../platform/process/proc.ts";
-import { NOBODY } from "../steering/member.ts";
+import { NO_GENERATION } from "../steering/member.ts";
 import type { History } from "../report/history.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { GenerationView, ListenerView, Snapshot, TrialView } from "../report/snapshot.ts";
@@ -48,8 +48,10 @@ function listenerViews(context: RunningContext, table: SocketTable): ListenerVie
   return context.listeners.groups.map((group) => ({
     address: group.text,
     mode: context.config.listen.some((spec) => spec.text === group.text) ? "inherit" : "adopt",
-    residence: group.members.find(({ residence }) => residence !== null)?.residence ?? null,
-    members: group.members.filter(({ dead, epoch }) => !dead && epoch !== NOBODY).map((member) => ({
+    origin: group.members.find(({ origin }) => origin !== null)?.origin ?? null,
+    members: group.members.filter(({ dead, epoch }) => !dead && epoch !== NO_GENERATION).map((
+      member,
+    ) => ({
       epoch: member.epoch,
       backlog: table.backlogOf(member.inode),
       receiving: group.isReceiving(member),

@@ -18,7 +18,7 @@ const PATIENCE_MS = 1_000;
 const VALUE_LIMIT = 500;
 
 /** One message: NAME=VALUE lines. */
-export type Notification = Readonly<Record<string, string>>;
+export type ManagerMessage = Readonly<Record<string, string>>;
 
 export class NotifyClient {
   #socket: Fd | null = null;
@@ -42,7 +42,7 @@ export class NotifyClient {
    * @param patienceMs longest wait for a place in the manager's queue
    * @returns false when nobody was told
    */
-  send(notification: Notification, patienceMs = PATIENCE_MS): boolean {
+  send(notification: ManagerMessage, patienceMs = PATIENCE_MS): boolean {
     const lines = Object.entries(notification).map(([name, value]) =>
       `${name}=${oneLine(value)}\n`
     );

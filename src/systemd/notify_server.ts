@@ -11,7 +11,7 @@ import type { Message } from "../platform/network/passed_descriptors.ts";
 import { statOf } from "../platform/files/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { bindAt, bindNotifySocket, removeNotifySocket } from "./notify_place.ts";
+import { bindAt, bindNotifySocket, removeNotifySocket } from "./notify_path.ts";
 
 /** Longest message: what systemd accepts (NOTIFY_BUFFER_MAX is one page). */
 const MESSAGE_LIMIT = 4096;

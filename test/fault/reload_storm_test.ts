@@ -116,7 +116,7 @@ test(`${SIGNALS} SIGHUPs in ${STORM_MS} ms lose nothing and leave one generation
   assert.ok(watcher.mostByStatus <= MAX_GENERATIONS, figures);
   assert.ok(watcher.mostByProc <= MAX_GENERATIONS, figures);
   // Dead members that stand before the serving one are closed in the course of the next reload, when
-  // that moves nothing that the program names (steering/model.ts).
+  // that moves nothing that the program names (steering/kernel_array.ts).
   assert.equal((await baton.reload()).result, "ok");
   await baton.settled();
   await waitUntil(async () => {

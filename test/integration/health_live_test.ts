@@ -204,7 +204,7 @@ describe("a socket that all generations share", {
 
   test("a check whose answer tells no generation is refused, with the reason", TEST, async () => {
     await using service = await sharedService(["--ready", "tcp"]);
-    assert.equal((await service.baton.status()).listeners[0]?.residence, "shared");
+    assert.equal((await service.baton.status()).listeners[0]?.origin, "shared");
     const { code, stdout, stderr } = await service.baton.cli("reload");
     assert.equal(code, 70);
     assert.match(stdout + stderr, /tcp: all generations share the socket at 127\.0\.0\.1:\d+/);

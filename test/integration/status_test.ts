@@ -42,7 +42,7 @@ describe("baton status", () => {
       listeners: [{
         address: `127.0.0.1:${port}`,
         mode: "adopt",
-        residence: null,
+        origin: null,
         members: [{ epoch: 0, backlog: 0, receiving: true }],
       }],
       restarts: { ok: 0, failed: 0, crashes: 0 },
@@ -104,7 +104,7 @@ describe("baton status", () => {
     assert.deepEqual(listeners, [{
       address: `127.0.0.1:${port}`,
       mode: "inherit",
-      residence: null,
+      origin: null,
       members: [{ epoch: 0, backlog: 0, receiving: true }],
     }]);
     const { pid } = await serving(baton);

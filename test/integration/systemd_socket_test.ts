@@ -70,8 +70,8 @@ describe("systemd sockets", { skip }, () => {
       assert.equal((await service.show("ActiveState"))["ActiveState"], "inactive");
       assert.match(await fetchBody(port), /version=1/, "the first connection starts the service");
       const { listeners } = await service.status();
-      assert.deepEqual(listeners.map(({ address, residence }) => ({ address, residence })), [
-        { address: `127.0.0.1:${port}`, residence: "grouped" },
+      assert.deepEqual(listeners.map(({ address, origin }) => ({ address, origin })), [
+        { address: `127.0.0.1:${port}`, origin: "grouped" },
       ]);
 
       await using load = new Load({ port }).start();
@@ -122,13 +122,13 @@ describe("systemd sockets", { skip }, () => {
       await waitUntil(async () => (await service.settled()).epoch === i, {
         what: `generation ${i} is alone`,
       });
-      assert.equal((await service.status()).listeners[0]?.residence, "grouped");
+      assert.equal((await service.status()).listeners[0]?.origin, "grouped");
     }
     const inPlace = await service.baton("upgrade", "web", "--in-place");
     assert.equal(inPlace.code, 0, inPlace.stderr);
     const reload = await service.ctl("reload");
     assert.equal(reload.code, 0, reload.stderr);
-    assert.equal((await service.settled()).listeners[0]?.residence, "grouped");
+    assert.equal((await service.settled()).listeners[0]?.origin, "grouped");
     const tally = await load.stop();
     assert.equal(tally.lost, 0, `${formatTally(tally)}\n${await service.journal()}`);
     process.stderr.write(`  3 upgrades by USR2, 1 in place: ${formatTally(tally)}\n`);
@@ -170,7 +170,7 @@ describe("systemd sockets", { skip }, () => {
     });
     await systemd.ctl("start", "web.socket");
     assert.match(await fetchBody(port), /version=1/);
-    assert.equal((await service.status()).listeners[0]?.residence, "shared");
+    assert.equal((await service.status()).listeners[0]?.origin, "shared");
     assert.match(await service.journal(), /is shared by all generations.*another user/);
     await using load = new Load({ port }).start();
     for (let i = 1; i <= 2; i++) {

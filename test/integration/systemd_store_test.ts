@@ -34,7 +34,7 @@ describe("the store of systemd", { skip }, () => {
         place(server("node"), { port, workDir: work.path }),
       );
       await service.succeeds("start");
-      assert.equal((await service.status()).listeners[0]?.residence, "spare");
+      assert.equal((await service.status()).listeners[0]?.origin, "standby");
       assert.equal(await service.stored(), 1, "one socket");
 
       // Some requests are in flight at any moment, so also when the server is stopped.
@@ -88,7 +88,7 @@ describe("the store of systemd", { skip }, () => {
     const boot = await systemd.ctl("start", "boot.target");
     assert.equal(boot.code, 0, boot.stderr);
     assert.equal((await service.show("Environment"))["Environment"], "");
-    assert.equal((await service.status()).listeners[0]?.residence, "spare");
+    assert.equal((await service.status()).listeners[0]?.origin, "standby");
     assert.equal(await service.stored(), 1);
 
     await service.succeeds("stop");
@@ -116,7 +116,7 @@ describe("the store of systemd", { skip }, () => {
       settings: ["FileDescriptorStoreMax=0", "Environment=FDSTORE=0"],
     });
     await service.succeeds("start");
-    assert.equal((await service.status()).listeners[0]?.residence, null);
+    assert.equal((await service.status()).listeners[0]?.origin, null);
     await using load = new Load({ port }).start();
     await load.answersMore(20);
     await service.succeeds("restart");

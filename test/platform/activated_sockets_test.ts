@@ -60,7 +60,7 @@ describe("addResidents()", () => {
       try {
         connect(3);
         const own = { ...address, v6only: false, boundInterface: 0 };
-        const resident = { address: own, residence: "grouped" } as const;
+        const resident = { address: own, origin: "grouped" } as const;
         const fd = platform.descriptors.duplicate(theirs);
         assert.deepEqual(addActivatedSockets(platform, listeners, [{ ...resident, fd }]), []);
         const specs = [parseListenSpec(`127.0.0.1:${port}`, 0)];
@@ -85,7 +85,7 @@ describe("addResidents()", () => {
         listeners.switchTo(2);
         listeners.retire(1);
 
-        listeners.park();
+        listeners.standBy();
         connect();
         assert.equal(waitingIn(platform, third!.heldUntilRetired), 0);
         listeners.retire(2);
@@ -116,7 +116,7 @@ describe("addResidents()", () => {
     try {
       const fd = platform.descriptors.duplicate(theirs);
       const own = { ...address, v6only: false, boundInterface: 0 };
-      const resident = { fd, address: own, residence: "grouped" } as const;
+      const resident = { fd, address: own, origin: "grouped" } as const;
       const [notice] = addActivatedSockets(platform, listeners, [resident]);
       assert.match(notice ?? "", /is shared by all generations/);
       assert.equal(sockets.option(theirs, C.SOL_SOCKET, C.SO_REUSEPORT), 0);

@@ -85,7 +85,7 @@ describe("FarNetwork", () => {
     const { listener, address } = listenAt(platform, "127.0.0.1");
     const once = platform.sockDiag.tcpByLocalPort(address.port).length;
     const network = received(platform);
-    platform.sockDiag.far = network.diag;
+    platform.sockDiag.remote = network.diag;
     // It is the same namespace here: everything is there twice.
     assert.equal(platform.sockDiag.tcpByLocalPort(address.port).length, 2 * once);
     network.close();

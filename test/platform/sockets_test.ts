@@ -6,7 +6,7 @@ import { formatAddress, type InetAddress } from "../../src/platform/network/addr
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
-import { assemble, encode } from "../../src/steering/program.ts";
+import { assemble, encode } from "../../src/steering/bpf_program.ts";
 import { noIpv6 } from "../support/features.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { connectInet, listenAt } from "../support/raw_client.ts";

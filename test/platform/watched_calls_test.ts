@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { C } from "../../src/platform/libc/constants.ts";
 import * as proc from "../../src/platform/process/proc.ts";
-import { decodeNotification, type Notification } from "../../src/platform/process/seccomp.ts";
+import { decodeNotification, type TrappedCall } from "../../src/platform/process/seccomp.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { systemCallError } from "../support/system_call_error.ts";
@@ -41,8 +41,8 @@ async function started({ descriptors, reactor }: Platform): Promise<void> {
 }
 
 /** Resolves with the next call that comes to the main thread. */
-function nextCall({ platform, notify }: TrappedChild): Promise<Notification> {
-  const { promise, resolve, reject } = Promise.withResolvers<Notification>();
+function nextCall({ platform, notify }: TrappedChild): Promise<TrappedCall> {
+  const { promise, resolve, reject } = Promise.withResolvers<TrappedCall>();
   const watch = platform.reactor.watchCalls(notify, {
     onCall: (call) => {
       watch.cancel();

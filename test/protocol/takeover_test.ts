@@ -322,7 +322,7 @@ const BAD_OLD_BATONS: readonly [
       };
       const member = {
         ...{ epoch: 4, inode: 1, late: false, owner: 1, unheld: false, dead: false },
-        ...{ receiving: true, residence: null },
+        ...{ receiving: true, origin: null },
       };
       peer.say({ kind: "group", index: 0, address, members: [member], next: null });
     },

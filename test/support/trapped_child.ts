@@ -7,7 +7,7 @@ import { C } from "../../src/platform/libc/constants.ts";
 import { struct } from "../../src/platform/libc/libc.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { hasCapability } from "../../src/platform/process/proc.ts";
-import type { Notification } from "../../src/platform/process/seccomp.ts";
+import type { TrappedCall } from "../../src/platform/process/seccomp.ts";
 import { type ChildRequest, type PlatformChild, startPlatformChild } from "./platform_parent.ts";
 
 const NOTIFICATION_TIMEOUT_MS = 20_000;
@@ -27,13 +27,13 @@ export class TrappedChild implements AsyncDisposable {
   constructor(readonly platform: Platform, readonly child: PlatformChild, readonly notify: Fd) {}
 
   /** Lets the child make a call, and waits until the kernel asks about it. */
-  provoke(request: ChildRequest): Notification {
+  provoke(request: ChildRequest): TrappedCall {
     this.child.send(request);
     return this.next();
   }
 
   /** @throws {Error} when the kernel has not asked in time */
-  next(): Notification {
+  next(): TrappedCall {
     if (pollOnce(this.platform, this.notify, C.POLLIN, NOTIFICATION_TIMEOUT_MS) === 0) {
       throw new Error("The kernel has not asked about a call in time");
     }

@@ -85,7 +85,7 @@ function listenerRows(snapshot: Snapshot): string[][] {
   const rows = snapshot.listeners.flatMap((listener) =>
     listener.members.map((member) => [
       listener.address,
-      listener.residence === "shared" ? "shared" : listener.mode,
+      listener.origin === "shared" ? "shared" : listener.mode,
       String(member.epoch),
       member.receiving ? "yes" : "no",
       String(member.backlog),

@@ -79,7 +79,7 @@ export class Endpoints {
       this.#store = new FdStore(platform, store.client, store.found);
       this.stateWriter = new StateWriter(
         this.#store,
-        config.survive ? "everything" : "spares",
+        config.survive ? "everything" : "standby",
         onHolderLost,
       );
     } else if (config.survive) {

@@ -106,7 +106,7 @@ function takeSpares(
     const socket = storedListener(platform, name, platform.descriptors.duplicate(fd));
     if (socket === null) continue;
     const address = { ...socket.address, v6only: socket.v6only, boundInterface: 0 };
-    spares.push({ fd: socket.fd, residence: "spare", address });
+    spares.push({ fd: socket.fd, origin: "standby", address });
   }
   for (const fd of fds.values()) fd.close();
   return spares;
@@ -114,6 +114,6 @@ function takeSpares(
 
 function sparesOf({ groups }: ResumeState): string[] {
   const members = groups.flatMap(({ members }) => members);
-  return members.filter(({ residence }) => residence === "spare")
+  return members.filter(({ origin }) => origin === "standby")
     .map(({ inode }) => memberName(inode));
 }

@@ -64,5 +64,5 @@ export function activate(
 function asResident(
   { fd, name, address, v6only }: ActivatedSocket,
 ): InheritedSocket & { name: string } {
-  return { name, fd, residence: "grouped", address: { ...address, v6only, boundInterface: 0 } };
+  return { name, fd, origin: "grouped", address: { ...address, v6only, boundInterface: 0 } };
 }

@@ -14,7 +14,7 @@ const PRIME = 0x100000001b3n;
 const SEEDS: readonly bigint[] = [0xcbf29ce484222325n, 0x6c62272e07bb0142n];
 
 /** @returns 32 hexadecimal digits. The path, or the end of it, may be missing */
-export function placeKey(path: string): string {
+export function pathKey(path: string): string {
   return digest([mountsOf(), rootOf(), physicalPath(path)].join("\n"));
 }
 

@@ -63,7 +63,7 @@ const OWNED_STATES = [1, 2, 3, 4, 5, 8, 9, 10, 11, 12].reduce((mask, s) => mask 
 
 export class SockDiag {
   /** A socket of another network namespace, whose sockets are of interest too. */
-  far: Fd | null = null;
+  remote: Fd | null = null;
 
   constructor(readonly libc: Libc) {}
 
@@ -76,7 +76,7 @@ export class SockDiag {
       ? OWNED_STATES
       : states.reduce((sum, state) => sum | (1 << state), 0);
     using socket = this.open();
-    const sources = this.far === null ? [socket] : [socket, this.far];
+    const sources = this.remote === null ? [socket] : [socket, this.remote];
     return sources.flatMap((source) =>
       [C.AF_INET, C.AF_INET6].flatMap((family) => this.#dump(source, family, port, mask))
     );

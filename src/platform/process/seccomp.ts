@@ -27,7 +27,7 @@ const DATA_NR = 0;
 const DATA_ARCH = 4;
 
 /** A system call that waits for an answer. */
-export interface Notification {
+export interface TrappedCall {
   /** Identifies it to the kernel. */
   readonly id: bigint;
   /** The thread that made the call: a TID, not a process id. */
@@ -85,7 +85,7 @@ export class Seccomp {
   }
 
   /** @returns the next notification, or null when the caller has died meanwhile */
-  receive(notify: Fd): Notification | null {
+  receive(notify: Fd): TrappedCall | null {
     const { bytes } = struct(NOTIF_SIZE);
     if (this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_RECV, bytes) !== 0) {
       if (this.libc.errno === C.ENOENT) return null;
@@ -195,7 +195,7 @@ export class Seccomp {
 }
 
 /** @param bytes struct seccomp_notif */
-export function decodeNotification({ buffer, byteOffset }: Uint8Array): Notification {
+export function decodeNotification({ buffer, byteOffset }: Uint8Array): TrappedCall {
   const view = new DataView(buffer, byteOffset, NOTIF_SIZE);
   return {
     id: view.getBigUint64(0, true),

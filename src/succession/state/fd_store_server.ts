@@ -10,7 +10,7 @@ import { chmodSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { Fd } from "../../platform/fd.ts";
 import type { Message } from "../../platform/network/passed_descriptors.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { placeKey } from "../../platform/files/path_key.ts";
+import { pathKey } from "../../platform/files/path_key.ts";
 import { processStat } from "../../platform/process/proc.ts";
 import {
   decodeMessage,
@@ -229,7 +229,7 @@ export class FdStoreServer {
 
 /** @returns the abstract name at which the holder of `path` waits too */
 export function abstractNameOf(path: string): string {
-  return `@baton-hold-${placeKey(path)}`;
+  return `@baton-hold-${pathKey(path)}`;
 }
 
 /** Runs as a holder. @param control number of the socket to its baton */

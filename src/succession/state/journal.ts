@@ -7,7 +7,7 @@
  */
 import type { ResumePayload } from "./resumption.ts";
 import type { Logger } from "../../log/logger.ts";
-import type { Notification } from "../../platform/process/seccomp.ts";
+import type { TrappedCall } from "../../platform/process/seccomp.ts";
 import type { StateWriter } from "./state_writer.ts";
 import { CONTROL, LOCK, type PendingCall } from "./resume_state.ts";
 import { errorText } from "../../platform/error.ts";
@@ -50,7 +50,7 @@ export class Journal {
    * Writes a trapped call down, which the next baton would have to answer, until it is answered.
    * @param answer false: not yet. It comes again, or `forget` does
    */
-  during(epoch: number, { id, tid, call, args }: Notification, answer: () => boolean): void {
+  during(epoch: number, { id, tid, call, args }: TrappedCall, answer: () => boolean): void {
     this.#calls.set(id, { epoch, id: String(id), tid, call, args: args.map(String) });
     this.write();
     let isOpen = false;

@@ -25,7 +25,7 @@ export interface FdStore {
 }
 
 /** With --survive everything; without it only the spare sockets, so that a restart refuses nobody. */
-export type KeptState = "everything" | "spares";
+export type KeptState = "everything" | "standby";
 
 export class StateWriter {
   #hasEnded = false;
@@ -82,6 +82,6 @@ export class StateWriter {
 
 function standbySocketsOf({ groups }: ResumeState): ReadonlySet<string> {
   const members = groups.flatMap(({ members }) => members);
-  const spares = members.filter(({ residence, dead }) => residence === "spare" && !dead);
+  const spares = members.filter(({ origin, dead }) => origin === "standby" && !dead);
   return new Set(spares.map(({ inode }) => memberName(inode)));
 }

@@ -20,7 +20,7 @@
 import {
   type GroupAddress,
   type MemberRecord,
-  NOBODY,
+  NO_GENERATION,
   type SocketOrigin,
 } from "../../steering/member.ts";
 import {
@@ -276,19 +276,19 @@ function inodeIn(value: unknown): number {
   return int({ inode: value }, "inode", 1, MAX_INODE);
 }
 
-function residenceIn(fields: Fields): SocketOrigin | null {
-  const residence = orNull(fields, "residence", () => text(fields, "residence", MAX_HOST));
-  if (residence === null || residence === "grouped" || residence === "shared") return residence;
-  throw new MalformedMessage(`"residence" must be grouped or shared, and is "${residence}"`);
+function originIn(fields: Fields): SocketOrigin | null {
+  const origin = orNull(fields, "origin", () => text(fields, "origin", MAX_HOST));
+  if (origin === null || origin === "grouped" || origin === "shared") return origin;
+  throw new MalformedMessage(`"origin" must be grouped or shared, and is "${origin}"`);
 }
 
 function memberIn(value: unknown): MemberRecord {
   const fields = fieldsOf(value, "member");
   return {
-    epoch: int(fields, "epoch", NOBODY, MAX_EPOCH),
+    epoch: int(fields, "epoch", NO_GENERATION, MAX_EPOCH),
     inode: inodeIn(fields["inode"]),
     late: flag(fields, "late"),
-    residence: residenceIn(fields),
+    origin: originIn(fields),
     owner: int(fields, "owner", 0, MAX_EPOCH),
     unheld: flag(fields, "unheld"),
     dead: flag(fields, "dead"),

@@ -91,7 +91,7 @@ export class ReceivedListeners {
   /** Puts all members into the table; the old baton steers, and adds to their groups. */
   importInto(listeners: Listeners): void {
     this.#listeners = listeners;
-    this.platform.sockDiag.far = this.#far?.diag ?? null;
+    this.platform.sockDiag.remote = this.#far?.diag ?? null;
     for (const { address, members } of this.groups) {
       const group = listeners.obtain(address);
       group.importMembers(members);

@@ -279,13 +279,13 @@ describe("Gate", () => {
       "b:90": [{ epoch: NEW, receiving: true }],
     });
     table.servingEpoch = OLD;
-    table.bequeath(OLD);
+    table.rememberOrphaned(OLD);
     const [served, extra] = table.groups.map(({ members }) => members[0]!);
     served!.epoch = NEW;
     const isMissing = () => new Gate(2, "auto", table, false).missing.map(({ text }) => text);
     assert.deepEqual(isMissing(), ["a:80"], "its heir has it, and has not passed its gate");
     table.returnMembers(NEW, OLD);
-    table.bequeath(OLD);
+    table.rememberOrphaned(OLD);
     assert.deepEqual([served!.epoch, extra!.epoch], [OLD, NEW]);
     assert.deepEqual(isMissing(), ["a:80"]);
   });

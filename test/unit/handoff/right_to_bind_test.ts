@@ -64,7 +64,7 @@ function listenAs(epoch: number, address: GroupAddress, listeners: Listeners): v
 
 function candidate(heirOf: number | null, hints: string[]): ListenerOwner {
   return {
-    ...{ epoch: CANDIDATE, heirOf, isSettled: false },
+    ...{ epoch: CANDIDATE, replacementOf: heirOf, isSettled: false },
     isOfSession: () => false,
     // Without a process to look into, all sockets of the own generation are taken to be open.
     processes: () => [],

@@ -10,8 +10,8 @@ import { blank, importsOf } from "../../../scripts/check_imports_source.ts";
 const TARGETS = [
   ...["cli/run.ts", "config/config.ts", "handoff/adopt.ts", "drain/drain.ts", "log/logger.ts"],
   ...["platform/fd.ts", "platform/libc/libc.ts", "platform/libc/constants.ts"],
-  ...["platform/runtime/bun.ts", "platform/runtime/deno.ts", "steering/model.ts"],
-  ...["steering/program.ts", "report/snapshot.ts", "lifecycle/service.ts"],
+  ...["platform/runtime/bun.ts", "platform/runtime/deno.ts", "steering/kernel_array.ts"],
+  ...["steering/bpf_program.ts", "report/snapshot.ts", "lifecycle/service.ts"],
 ];
 
 /** The findings about one file among the targets, as "rule: message". */
@@ -83,9 +83,9 @@ describe("checkSources()", () => {
     ],
     [
       "platform in the steering model",
-      "steering/model.ts",
+      "steering/kernel_array.ts",
       "../platform/libc/constants.ts",
-      "pure: imports platform/libc/constants.ts, but only steering/model.ts, steering/program.ts are of its kind",
+      "pure: imports platform/libc/constants.ts, but only steering/kernel_array.ts, steering/bpf_program.ts are of its kind",
     ],
     [
       "values of the supervisor in admin",

@@ -156,7 +156,7 @@ class World {
       case "retire":
         return this.listeners.retire(epoch);
       default:
-        return this.listeners.park();
+        return this.listeners.standBy();
     }
   }
 

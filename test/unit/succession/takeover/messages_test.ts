@@ -24,7 +24,7 @@ const HELLO = {
 } as const;
 const RECORD = {
   ...{ epoch: 2, inode: 4_294_967_295, late: false, owner: 12, unheld: false, dead: true },
-  ...{ receiving: false, residence: null },
+  ...{ receiving: false, origin: null },
 } as const;
 const ADDRESS = {
   family: "inet6",
@@ -144,9 +144,9 @@ const BAD_REPLIES: readonly [what: string, value: unknown, says: RegExp][] = [
   ["a member that is none", { ...GROUP, members: [7] }, /"member" must be an object/],
   ["a flag that is none", { kind: "member", index: 0, member: { ...RECORD, dead: 1 } }, /"dead"/],
   [
-    "a residence that is none",
-    { kind: "member", index: 0, member: { ...RECORD, residence: "hotel" } },
-    /"residence" must be grouped or shared/,
+    "a origin that is none",
+    { kind: "member", index: 0, member: { ...RECORD, origin: "hotel" } },
+    /"origin" must be grouped or shared/,
   ],
   ["a next page before the first", { ...GROUP, next: 0 }, /"next" must be/],
 ];

@@ -21,7 +21,7 @@ const accepted = (groups: number, survives = false): Reply => ({
 });
 const record = (change = {}) => ({
   ...{ epoch: 3, inode: 11, late: false, owner: 1, unheld: false, dead: false, receiving: true },
-  residence: null,
+  origin: null,
   ...change,
 });
 const group = (index: number, next: number | null, change = {}): Reply => ({

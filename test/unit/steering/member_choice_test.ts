@@ -1,15 +1,15 @@
 /** Who gets the connections of a group, from what is known of its generations. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Choice, selectionOf } from "../../../src/steering/selection.ts";
-import type { Selection } from "../../../src/steering/program.ts";
+import { type MemberChoice, selectionOf } from "../../../src/steering/member_choice.ts";
+import type { Selection } from "../../../src/steering/bpf_program.ts";
 
 const address = new Uint8Array([127, 0, 0, 1]);
 const ONE: Selection = { kind: "one", index: 0 };
 const probe = (members: number[]) => ({ port: 4_000, address, members });
 
 describe("selectionOf()", () => {
-  const table: [string, Partial<Choice>, Selection][] = [
+  const table: [string, Partial<MemberChoice>, Selection][] = [
     ["one", {}, ONE],
     ["several", { receiving: [0, 2] }, { kind: "spread", indices: [0, 2] }],
     [

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import type { Platform } from "../../../src/platform/platform.ts";
-import { isOpenToOthers } from "../../../src/systemd/notify_place.ts";
+import { isOpenToOthers } from "../../../src/systemd/notify_path.ts";
 import { NotifyServer } from "../../../src/systemd/notify_server.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { type TempDir, tempDir } from "../../support/temp_dir.ts";

@@ -10,7 +10,7 @@ import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { statOf } from "../platform/files/path.ts";
-import { placeKey } from "../platform/files/path_key.ts";
+import { pathKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ROOT_UID } from "../platform/process/processes.ts";
 
@@ -22,7 +22,7 @@ const OTHERS_MAY_ENTER = 0o001;
 const OTHERS_MAY_WRITE = 0o022;
 const PREFIX = "baton-notify-";
 
-export interface NotifyPlace {
+export interface NotifyPath {
   readonly socket: Fd;
   readonly path: string;
   /** Why it is not where it was to be, if that is somebody's fault. */
@@ -30,11 +30,11 @@ export interface NotifyPlace {
 }
 
 /** @throws {SystemCallError} when there is no place at all */
-export function bindNotifySocket(platform: Platform, asked: string): NotifyPlace {
+export function bindNotifySocket(platform: Platform, asked: string): NotifyPath {
   const uid = platform.processes.userId();
   const [directory, name] = split(asked);
   const canBeReached = uid !== ROOT_UID || isOpenToOthers(directory);
-  const key = placeKey(directory);
+  const key = pathKey(directory);
   const others = otherBases(uid).map((base) => `${base}/${PREFIX}${uid}-${key}/${name}`);
   const abstract = `@${PREFIX}${uid}-${key}-${name}`.slice(0, 100);
   const places = canBeReached ? [asked, ...others] : [...others, asked];

@@ -1,8 +1,8 @@
 /** Who gets the new connections of a group, as a program of its members' indices. Pure. */
-import { assemble, encode, type Selection } from "./program.ts";
+import { assemble, encode, type Selection } from "./bpf_program.ts";
 
 /** Who gets what, in indices of the kernel's array. */
-export interface Choice {
+export interface MemberChoice {
   /** Members of the serving generation, at least one. */
   readonly receiving: readonly number[];
   /** A part of the new connections for a candidate, in percent; without members: none. */
@@ -15,19 +15,19 @@ export interface Choice {
   } | null;
 }
 
-export function programFor(choice: Choice): Uint8Array {
+export function programFor(choice: MemberChoice): Uint8Array {
   return encode(assemble(selectionOf(choice)));
 }
 
 /** A share of all, or of none, is no share: nothing is drawn by lot then. */
-export function selectionOf({ receiving, share, probe }: Choice): Selection {
+export function selectionOf({ receiving, share, probe }: MemberChoice): Selection {
   const others = sharedBy(receiving, share);
   if (probe === null || probe.members.length === 0) return others;
   const { port: sourcePort, address: sourceAddress, members: candidate } = probe;
   return { kind: "probe", sourcePort, sourceAddress, candidate, others };
 }
 
-function sharedBy(receiving: readonly number[], share: Choice["share"]): Selection {
+function sharedBy(receiving: readonly number[], share: MemberChoice["share"]): Selection {
   if (share === null || share.members.length === 0 || share.percent <= 0) return oneOf(receiving);
   if (share.percent >= 100) return oneOf(share.members);
   const { percent, members: candidate } = share;

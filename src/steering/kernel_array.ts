@@ -27,7 +27,7 @@
 export type MemberId = number;
 
 /** The members of one group; the place in the array is the kernel's index. */
-export interface GroupModel {
+export interface KernelArray {
   readonly members: readonly MemberId[];
 }
 
@@ -47,11 +47,11 @@ export interface CompactionPlan {
   /** The members to close, in this order. */
   readonly removals: readonly MemberId[];
   /** The group when all of them are closed. */
-  readonly model: GroupModel;
+  readonly model: KernelArray;
 }
 
 /** The group of an address that nobody listens at. */
-export const EMPTY_GROUP: GroupModel = { members: [] };
+export const EMPTY_ARRAY: KernelArray = { members: [] };
 
 /**
  * The group after `listen` on a new member: it is the last one.
@@ -59,7 +59,7 @@ export const EMPTY_GROUP: GroupModel = { members: [] };
  * @throws {RangeError} when the member is in the group already. A second `listen` on a listening
  * socket only changes its backlog and must not be reported here.
  */
-export function appended(model: GroupModel, id: MemberId): GroupModel {
+export function appended(model: KernelArray, id: MemberId): KernelArray {
   if (model.members.includes(id)) {
     throw new RangeError(
       `Cannot append member ${id}: it is at index ${indexOf(model, id)} already`,
@@ -74,7 +74,7 @@ export function appended(model: GroupModel, id: MemberId): GroupModel {
  *
  * @throws {RangeError} when the member is not in the group.
  */
-export function removed(model: GroupModel, id: MemberId): GroupModel {
+export function removed(model: KernelArray, id: MemberId): KernelArray {
   const hole = indexOf(model, id);
   const members = [...model.members];
   const last = members.pop();
@@ -88,7 +88,7 @@ export function removed(model: GroupModel, id: MemberId): GroupModel {
  * @throws {RangeError} when the member is not in the group: no index can stand for "none", because
  * the kernel answers an index out of range by hashing over all members, dead ones included.
  */
-export function indexOf(model: GroupModel, id: MemberId): number {
+export function indexOf(model: KernelArray, id: MemberId): number {
   const index = model.members.indexOf(id);
   if (index < 0) {
     throw new RangeError(`Cannot find member ${id}: the group is [${model.members.join(", ")}]`);
@@ -101,7 +101,7 @@ export function indexOf(model: GroupModel, id: MemberId): number {
  *
  * @throws {RangeError} when one of them is not in the group.
  */
-export function indicesOf(model: GroupModel, ids: Iterable<MemberId>): number[] {
+export function indicesOf(model: KernelArray, ids: Iterable<MemberId>): number[] {
   return Array.from(ids, (id) => indexOf(model, id));
 }
 
@@ -120,7 +120,7 @@ export function indicesOf(model: GroupModel, ids: Iterable<MemberId>): number[] 
  *
  * A member that is both receiving and dead is never chosen: steer away from it first.
  */
-export function removableNow(model: GroupModel, roles: Roles): MemberId | null {
+export function removableNow(model: KernelArray, roles: Roles): MemberId | null {
   const last = model.members.at(-1);
   if (last === undefined || roles.receiving.has(last)) return null;
   if (roles.dead.has(last)) return last;
@@ -136,7 +136,7 @@ export function removableNow(model: GroupModel, roles: Roles): MemberId | null {
  * left after it, so a group never has more lingering members than generations that drained since.
  */
 export function planCompaction(
-  model: GroupModel,
+  model: KernelArray,
   receiving: ReadonlySet<MemberId>,
   dead: ReadonlySet<MemberId>,
 ): CompactionPlan {

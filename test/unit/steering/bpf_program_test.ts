@@ -1,4 +1,4 @@
-/** Programs of `src/steering/program.ts`, run by an interpreter that reads their encoded bytes. */
+/** Programs of `src/steering/bpf_program.ts`, run by an interpreter that reads their encoded bytes. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
@@ -6,7 +6,7 @@ import {
   encode,
   MAX_INSTRUCTIONS,
   type Selection,
-} from "../../../src/steering/program.ts";
+} from "../../../src/steering/bpf_program.ts";
 import { run, syn, type SynOptions, trace } from "../../support/cbpf.ts";
 
 const PROBE_PORT = 40_001;

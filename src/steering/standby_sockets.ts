@@ -6,7 +6,7 @@ import { ownSocketInode } from "../platform/process/proc.ts";
 import { boundSocket } from "./bound_socket.ts";
 import type { Group } from "./group.ts";
 import type { Listeners } from "./listeners.ts";
-import { NOBODY } from "./member.ts";
+import { NO_GENERATION } from "./member.ts";
 import { errorText } from "../platform/error.ts";
 
 /**
@@ -17,7 +17,7 @@ import { errorText } from "../platform/error.ts";
 export function provideStandbySockets(listeners: Listeners, backlog: number): string[] {
   return listeners.groups.flatMap((group) => {
     try {
-      if (isForsaken(group)) listeners.forget(group);
+      if (isForsaken(group)) listeners.closeGroup(group);
       else provide(group, backlog);
       return [];
     } catch (error) {
@@ -30,22 +30,22 @@ export function provideStandbySockets(listeners: Listeners, backlog: number): st
 /** The baton before listened there, and the server of this one does not. */
 function isForsaken({ members, isFrozen }: Group): boolean {
   return !isFrozen &&
-    members.every(({ residence, epoch }) => residence === "spare" && epoch === NOBODY);
+    members.every(({ origin, epoch }) => origin === "standby" && epoch === NO_GENERATION);
 }
 
 function provide(group: Group, backlog: number): void {
-  const isManagers = group.members.some(({ residence }) =>
-    residence === "grouped" || residence === "shared"
+  const isManagers = group.members.some(({ origin }) =>
+    origin === "grouped" || origin === "shared"
   );
   if (isManagers || group.isFrozen || group.receivingEpochs.size === 0) return;
   for (const member of group.members) {
-    if (member.residence === "spare" && member.epoch !== NOBODY) member.residence = null;
+    if (member.origin === "standby" && member.epoch !== NO_GENERATION) member.origin = null;
   }
-  if (group.freeResident !== undefined) return;
+  if (group.unassignedSocket !== undefined) return;
   const socket = boundSocket(group);
   try {
     const inode = ownSocketInode(socket.number);
-    const own = { epoch: NOBODY, owner: 0, late: false, residence: "spare" } as const;
+    const own = { epoch: NO_GENERATION, owner: 0, late: false, origin: "standby" } as const;
     group.takeMember(socket, { ...own, inode, backlog });
   } catch (error) {
     socket.close();

@@ -18,7 +18,7 @@ const READ_SIZE = 16 * 1024;
 /** Something that comes while it is being looked for is looked at again. */
 const MOST_LOOKS = 5;
 
-export class PlaceWatch {
+export class RemovalWatch {
   #inotify: { readonly fd: Fd; readonly watch: Watch } | null = null;
   readonly #mounts: { readonly fd: Fd; readonly watch: Watch } | null;
 

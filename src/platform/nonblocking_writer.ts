@@ -19,7 +19,7 @@ const [S_IFMT, S_IFIFO, S_IFSOCK] = [0o170000, 0o010000, 0o140000];
 /** Whether its writes return at once: always, as of a file; with a flag of our own; or if poll(2) says so. */
 type Way = "always" | "fifo" | "socket" | "asking";
 
-export class Outlet {
+export class NonblockingWriter {
   /** Names what it leads to, where it makes no difference through which open file: else null. */
   readonly identity: string | null;
   /** Up to so many bytes arrive in one piece, between what others write. */

@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { digest, physicalPath, placeKey } from "../../src/platform/files/path_key.ts";
-import { PlaceWatch, prefixes } from "../../src/platform/files/path_watch.ts";
+import { digest, pathKey, physicalPath } from "../../src/platform/files/path_key.ts";
+import { prefixes, RemovalWatch } from "../../src/platform/files/removal_watch.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
@@ -41,7 +41,7 @@ async function withWatch(use: (world: World) => Promise<void>): Promise<void> {
   const socket = `${rt}/web.sock`;
   using bound = platform.sockets.stream("unix");
   platform.sockets.bindUnix(bound, socket);
-  const placeWatch = new PlaceWatch(platform, () => world.signs++);
+  const placeWatch = new RemovalWatch(platform, () => world.signs++);
   const world: World = {
     ...{ platform, dir, rt, socket, signs: 0 },
     watch: () => placeWatch.watch([rt, socket]),
@@ -68,7 +68,7 @@ async function makeNoise(world: World): Promise<void> {
   // Signs come in order: had there been one, it would have come before this.
   let isOver = false;
   using other = tempDir();
-  const otherWatch = new PlaceWatch(world.platform, () => isOver = true);
+  const otherWatch = new RemovalWatch(world.platform, () => isOver = true);
   otherWatch.watch([other.write("x", "")]);
   fs.rmSync(other.join("x"));
   await waitUntil(() => isOver, { what: "the other one has told" });
@@ -153,12 +153,12 @@ describe("places", () => {
   test("a place has one key by whatever way it is reached, there or not", OPTIONS, () => {
     using dir = tempDir();
     fs.symlinkSync(dir.path, dir.join("link"));
-    const key = placeKey(dir.join("x", "web.lock"));
+    const key = pathKey(dir.join("x", "web.lock"));
     assert.match(key, /^[0-9a-f]{32}$/);
-    assert.equal(placeKey(dir.join("link", "x", "web.lock")), key);
+    assert.equal(pathKey(dir.join("link", "x", "web.lock")), key);
     fs.mkdirSync(dir.join("x"));
-    assert.equal(placeKey(dir.join("x", "web.lock")), key);
-    assert.notEqual(placeKey(dir.join("x", "api.lock")), key);
+    assert.equal(pathKey(dir.join("x", "web.lock")), key);
+    assert.notEqual(pathKey(dir.join("x", "api.lock")), key);
     assert.equal(physicalPath("/"), "/");
   });
 

@@ -6,24 +6,24 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   appended,
-  EMPTY_GROUP,
-  type GroupModel,
+  EMPTY_ARRAY,
   indexOf,
   indicesOf,
+  type KernelArray,
   type MemberId,
   planCompaction,
   removableNow,
   removed,
-} from "../../../src/steering/model.ts";
+} from "../../../src/steering/kernel_array.ts";
 
 const [WALKS, STEPS_PER_WALK] = [10_000, 40];
 
 describe("model", () => {
   it("appended() puts the new member last", () => {
-    const one = appended(EMPTY_GROUP, 7);
+    const one = appended(EMPTY_ARRAY, 7);
     assert.deepEqual(one.members, [7]);
     assert.deepEqual(appended(one, 3).members, [7, 3]);
-    assert.deepEqual(EMPTY_GROUP.members, []);
+    assert.deepEqual(EMPTY_ARRAY.members, []);
   });
 
   it("appended() refuses a member twice", () => {
@@ -76,7 +76,7 @@ describe("planCompaction()", () => {
   for (const [name, before, removals, after] of plans) {
     it(`${name}: "${before}" becomes "${after}"`, () => {
       const roles = before.split(" ").filter((role) => role !== "");
-      const model: GroupModel = { members: roles.map((_, place) => place) };
+      const model: KernelArray = { members: roles.map((_, place) => place) };
       const places = (role: string) =>
         new Set(model.members.filter((place) => roles[place] === role));
       const [receiving, dead] = [places("R"), places("D")];
@@ -119,7 +119,7 @@ describe("planCompaction()", () => {
   for (const alive of [1, 2, 4, 8]) {
     it(`${alive} draining generations leave at most ${alive} dead members over 2000 reloads`, () => {
       const random = mulberry32(alive);
-      let model = appended(EMPTY_GROUP, 0);
+      let model = appended(EMPTY_ARRAY, 0);
       let receiving = 0;
       const draining: MemberId[] = [];
       const dead = new Set<MemberId>();
@@ -158,7 +158,7 @@ class Walk {
   readonly #tally: Tally;
   readonly #random: () => number;
   #nextId = 0;
-  #model = EMPTY_GROUP;
+  #model = EMPTY_ARRAY;
   /** The kernel: the array, and the program as indices, valid or not. */
   readonly #array: MemberId[] = [];
   #program: number[] = [];
@@ -264,7 +264,7 @@ class Walk {
   }
 }
 
-function group(...members: MemberId[]): GroupModel {
+function group(...members: MemberId[]): KernelArray {
   return { members };
 }
 

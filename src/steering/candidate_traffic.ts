@@ -2,10 +2,10 @@
  * What generations that do not serve yet get of a group's connections: a share of all (a canary), or those of our own
  * probes. Holds who, and never touches the kernel.
  */
-import type { Choice } from "./selection.ts";
+import type { MemberChoice } from "./member_choice.ts";
 import type { GroupView } from "./group_view.ts";
 import type { Member } from "./member.ts";
-import type { MemberId } from "./model.ts";
+import type { MemberId } from "./kernel_array.ts";
 
 /** A part of the new connections for a generation that does not serve yet. */
 export interface Share {
@@ -22,7 +22,7 @@ export interface ProbeSource {
   readonly address: Uint8Array;
 }
 
-export class Candidates {
+export class CandidateTraffic {
   share: Share | null = null;
   probe: ProbeSource | null = null;
 
@@ -48,7 +48,7 @@ export class Candidates {
   }
 
   /** @param indices of members in the kernel's array */
-  choice(group: GroupView, indices: (members: readonly Member[]) => number[]): Choice {
+  choice(group: GroupView, indices: (members: readonly Member[]) => number[]): MemberChoice {
     const { share, probe } = this;
     const members = (epoch: number) => ({ members: indices(group.usableMembers(epoch)) });
     return {
