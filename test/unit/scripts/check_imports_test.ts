@@ -132,13 +132,32 @@ describe("checkSources()", () => {
     assert.deepEqual(findings("cli/new.ts", "// A file.\nserver.process.pid;\n"), []);
   });
 
-  test("finds the clock in a pure file only", () => {
-    const clock = "// A file.\nexport const now = () => Date.now();\n";
-    assert.deepEqual(findings("log/new.ts", clock), []);
-    assert.deepEqual(findings("lifecycle/new.ts", clock), [
-      "pure: uses Date.now, but is to give the same for the same input",
+  test("finds chance in a pure file only", () => {
+    const chance = "// A file.\nexport const roll = () => Math.random();\n";
+    assert.deepEqual(findings("log/new.ts", chance), []);
+    assert.deepEqual(findings("lifecycle/new.ts", chance), [
+      "pure: uses Math.random, but is to give the same for the same input",
     ]);
   });
+
+  const times: [code: string, found: string | null][] = [
+    ["setTimeout(f, 1)", "setTimeout"],
+    ["setInterval(f, 1)", "setInterval"],
+    ["() => performance.now()", "performance.now"],
+    ["Date.now()", "Date.now"],
+    ["new Date()", "new Date"],
+    ["new Date(clock.wallMs())", null],
+    ["clock.after(1, f)", null],
+    ["'setTimeout'", null],
+  ];
+  for (const [code, found] of times) {
+    test(`${found === null ? "allows" : "finds"} ${code} outside platform/`, () => {
+      const source = `// A file.\nexport const it = ${code};\n`;
+      const message = `clock: uses ${found}: take a Clock (platform/clock.ts)`;
+      assert.deepEqual(findings("log/new.ts", source), found === null ? [] : [message]);
+      assert.deepEqual(findings("platform/new.ts", source), []);
+    });
+  }
 
   test("finds a file that is too long, has no first comment, or a default export", () => {
     const long = "// A file.\n" + "x;\n".repeat(RULES.maxLines);
