@@ -1,25 +1,53 @@
 /**
- * One generation's states, and which events each state accepts. Pure.
+ * One generation: its states, the transitions between them, and the events that each state accepts. Pure.
  *
- * State says where a generation is in its life, outcome says why it left it; they are two fields, and
- * the first cause wins. Every (state, event) pair is in `ACCEPTS`; an event that is not accepted is
- * stale news (a timer that fired while it was being disarmed, the exit of something already
- * replaced) and changes nothing.
+ *                       listening
+ *      starting ----------------------> probing
+ *       |    |                            |  |
+ *       |    +-----------+----------------+  |
+ *       |                | ready             |
+ *       |          +-----+------+            |
+ *       |          v            v            |
+ *       |       baking ----> serving         |
+ *       |          |          |   ^          |
+ *       |          |          v   |          |
+ *       |          +------> draining         |
+ *       |                      |             |
+ *       |                      v             |
+ *       +-----------------> stopping <-------+
+ *
+ * Any state leads to `exited`. What causes the others, with what happens to another generation in parentheses:
+ *
+ *   starting -> probing              listening
+ *   starting, probing -> baking      ready
+ *   starting, probing -> serving     ready, takeover_granted
+ *   starting, probing -> stopping    failed, stop_requested, (exited)
+ *   baking -> serving                ramped, bake_elapsed, promote_requested, share_requested, (exited), (unhealthy)
+ *   baking -> draining               unhealthy, rollback_requested, stop_requested
+ *   serving -> draining              unhealthy, stop_requested, handed_over, promote_requested, share_requested,
+ *                                    (ready), (takeover_granted), (ramped), (bake_elapsed)
+ *   draining -> serving              handed_back, (unhealthy)
+ *   draining -> stopping             drained, drain_timed_out, stop_requested, or killed to make room for a start
+ *
+ * No transition: healthy, behind, caught_up, late_timed_out, aftermath_timed_out, stop_timed_out.
+ *
+ * State says where a generation is in its life, outcome says why it left it; the first cause wins. An event that a
+ * state does not accept is stale (a timer that fired while it was being disarmed, the exit of a generation that was
+ * replaced already) and changes nothing.
  */
 
-/** In the order of a life; `baking` and `serving` may be skipped. */
 export type GenerationState =
-  /** The process runs (or is being launched) and has not yet listened. */
+  /** The process runs, or is being launched, and does not listen yet. */
   | "starting"
-  /** It listens, gets no connection yet, and has not passed its gate. */
+  /** It listens, gets no connections, and has not passed its gate. */
   | "probing"
-  /** It has passed its gate and gets some or all of the new connections, while the one before it stays as it was. */
+  /** On trial: it gets some or all of the new connections, and the generation before stays as it was. */
   | "baking"
   /** It gets the new connections. */
   | "serving"
-  /** It gets no new connections and finishes what it has; no signal was sent. */
+  /** It gets no new connections and finishes those that it has; no signal was sent. */
   | "draining"
-  /** It was told to stop. */
+  /** It got its stop signal, or KILL. */
   | "stopping"
   /** Its processes are gone. */
   | "exited";
@@ -34,13 +62,13 @@ export interface Generation {
   readonly outcome: Outcome | null;
   /** One line for people, with `failed`, `rolled back` and `crashed`. */
   readonly reason: string | null;
-  /** Crashed generation whose members it was given. */
+  /** Crashed generation whose listeners it was given. */
   readonly replaces: number | null;
   /** It has passed its gate. */
   readonly served: boolean;
-  /** It is killed: its stop time ran out, room was needed, or a stop was asked for a third time. */
+  /** It was killed: its stop time ran out, room was needed, or a stop was requested three times. */
   readonly cut: boolean;
-  /** It drains, and is needed where the serving generation does not listen yet. */
+  /** It drains, and still serves where the serving generation does not listen yet. */
   readonly standsIn: boolean;
 }
 
@@ -48,6 +76,7 @@ export interface Generation {
 export type GenerationEventKind =
   | "listening"
   | "ready"
+  | "takeover_granted"
   | "failed"
   | "ramped"
   | "bake_elapsed"
@@ -64,12 +93,17 @@ export type GenerationEventKind =
 
 /** The events each state accepts. */
 export const ACCEPTS = {
-  starting: ["listening", "ready", "failed", "exited"],
-  probing: ["ready", "failed", "exited"],
+  starting: ["listening", "ready", "takeover_granted", "failed", "exited"],
+  probing: ["ready", "takeover_granted", "failed", "exited"],
   baking: ["ramped", "bake_elapsed", "unhealthy", "exited"],
   serving: [
-    ...["unhealthy", "healthy", "exited"] as const,
-    ...["behind", "caught_up", "late_timed_out", "aftermath_timed_out"] as const,
+    "unhealthy",
+    "healthy",
+    "behind",
+    "caught_up",
+    "late_timed_out",
+    "aftermath_timed_out",
+    "exited",
   ],
   draining: ["drained", "drain_timed_out", "exited"],
   stopping: ["stop_timed_out", "exited"],
@@ -81,10 +115,10 @@ export function accepts(state: GenerationState, event: GenerationEventKind): boo
   return (ACCEPTS[state] as readonly GenerationEventKind[]).includes(event);
 }
 
-/** A generation that has just been asked for. */
-export function newGeneration(epoch: number, heirOf: number | null = null): Generation {
+/** A generation whose start has just been requested. */
+export function newGeneration(epoch: number, replaces: number | null = null): Generation {
   const untouched = { outcome: null, reason: null, served: false, cut: false, standsIn: false };
-  return { epoch, state: "starting", replaces: heirOf, ...untouched };
+  return { epoch, state: "starting", replaces, ...untouched };
 }
 
 /** @returns `generation` with an outcome, unless it has one: the first cause wins */

@@ -1,11 +1,13 @@
 /**
- * From the gate to serving: at once, or on trial (`baking`), where the generation before stays as it was and takes
- * all back when the new one crashes, is not healthy, or somebody says so. Pure.
+ * From the gate to serving: at once, or on trial (`baking`). During a trial the generation before stays as it is, and
+ * takes all connections back when the new one exits, is unhealthy, or is rolled back by an operator. Pure.
  */
-import { Ending } from "./ending.ts";
+import type { Draft } from "./draft.ts";
+import { beginDrain, disarmServing, retireOrphanedWorkers } from "./draining.ts";
 import { type Generation, withOutcome } from "./generation.ts";
+import { answerReload, noteFailure } from "./reload.ts";
 import { isAtOnce, isOpenEnded, type Trial } from "./rollout.ts";
-import { bakingOf, servingOf } from "./state.ts";
+import { awaitsTakeover, bakingOf, servingOf } from "./state.ts";
 import type { ServiceEvent } from "./vocabulary.ts";
 
 type TrialRequest = Extract<
@@ -14,127 +16,114 @@ type TrialRequest = Extract<
 >;
 const ALL = 100;
 
-export class Promotion extends Ending {
-  /** It has passed its gate. */
-  protected letIn(generation: Generation): void {
-    const { rollout, awaitsTakeover: onProbation } = this.state;
-    // Between two batons the handover decides who gets what.
-    const isDirect = servingOf(this.state) === null || onProbation || isAtOnce(rollout);
-    if (isDirect) return this.promote(generation);
-    const { epoch } = generation;
-    this.do({ kind: "disarm", timer: "ready", epoch });
-    const baking: Generation = { ...generation, state: "baking", served: true };
-    this.update(baking);
-    const { canary, rampMs } = rollout;
-    if (canary === null && rampMs === 0) return this.#bake(baking);
-    const percent = canary ?? 0;
-    this.#share(epoch, { phase: rampMs > 0 ? "ramp" : "canary", percent });
-    if (rampMs > 0) this.do({ kind: "begin_ramp", epoch, percent, durationMs: rampMs });
-  }
+export function passGate(draft: Draft, generation: Generation): void {
+  const { epoch } = generation;
+  const { rollout } = draft.state.reload;
+  // The predecessor must stop steering before this generation may get connections.
+  if (awaitsTakeover(draft.state)) return draft.emit({ kind: "request_takeover", epoch });
+  if (servingOf(draft.state) === null || isAtOnce(rollout)) return promote(draft, generation);
+  draft.disarm("ready", epoch);
+  const baking: Generation = { ...generation, state: "baking", served: true };
+  draft.update(baking);
+  const { canary, rampMs } = rollout;
+  if (canary === null && rampMs === 0) return bake(draft, baking);
+  const percent = canary ?? 0;
+  setShare(draft, epoch, { phase: rampMs > 0 ? "ramp" : "canary", percent });
+  if (rampMs > 0) draft.emit({ kind: "begin_ramp", epoch, percent, durationMs: rampMs });
+}
 
-  /** THE POINT OF NO RETURN: it serves, and the one before it drains. */
-  protected promote(generation: Generation): void {
-    const { epoch } = generation;
-    const old = servingOf(this.state);
-    if (generation.state === "baking") this.endTrial(epoch);
-    else this.do({ kind: "disarm", timer: "ready", epoch });
-    this.do({ kind: "switch", epoch, after: old?.epoch ?? this.state.orphanedListeners });
-    this.update({ ...generation, state: "serving", served: true });
-    this.do({ kind: "arm", timer: "health", epoch });
-    this.answer(epoch, "ok", null);
-    this.retireLeftover();
-    this.set({
-      served: true,
-      orphanedWorkers: this.state.orphanedListeners,
-      orphanedListeners: null,
-      awaitsTakeover: false,
-    });
-    if (old !== null) {
-      this.disarmServing(old.epoch);
-      this.set({ aftermathOf: "ok" });
-      this.beginDrain(withOutcome(old, "superseded"), false);
-    }
-  }
+/** The predecessor has stopped steering. */
+export function takeOver(draft: Draft, generation: Generation): void {
+  if (awaitsTakeover(draft.state)) promote(draft, generation);
+  else passGate(draft, generation);
+}
 
-  protected ramped(generation: Generation, percent: number): void {
-    const { trial } = this.state;
-    if (trial?.phase !== "ramp" || percent <= trial.percent) return;
-    if (percent < ALL) return this.#share(generation.epoch, { phase: "ramp", percent });
-    this.endTrial(generation.epoch);
-    this.#bake(generation);
-  }
+/** THE POINT OF NO RETURN: `generation` serves, and the one before it drains. */
+export function promote(draft: Draft, generation: Generation): void {
+  const { epoch } = generation;
+  const { orphanedListeners } = draft.state;
+  const old = servingOf(draft.state);
+  if (generation.state === "baking") endTrial(draft, epoch);
+  else draft.disarm("ready", epoch);
+  draft.emit({ kind: "switch", epoch, after: old?.epoch ?? orphanedListeners });
+  draft.update({ ...generation, state: "serving", served: true });
+  draft.arm("health", epoch);
+  answerReload(draft, epoch, "ok", null);
+  retireOrphanedWorkers(draft);
+  draft.set({ served: true, orphanedWorkers: orphanedListeners, orphanedListeners: null });
+  if (old === null) return;
+  disarmServing(draft, old.epoch);
+  draft.set({ aftermathOf: "ok" });
+  beginDrain(draft, withOutcome(old, "superseded"), false);
+}
 
-  protected onTrialRequest(event: TrialRequest): void {
-    const generation = bakingOf(this.state);
-    const about = { kind: "trial_result", request: event.request } as const;
-    if (generation === null) {
-      const reason = "no generation is on trial";
-      return this.do({ ...about, epoch: null, result: "refused", reason });
-    }
-    const { epoch } = generation;
-    this.do({ ...about, epoch, result: "ok", reason: null });
-    switch (event.kind) {
-      case "rollback_requested":
-        return this.rollBack(generation, "asked for");
-      case "promote_requested": {
-        const bakes = this.state.trial?.phase !== "bake" && this.state.rollout.bakeMs > 0;
-        return bakes ? this.#bakeNow(generation) : this.promote(generation);
-      }
-      case "share_requested":
-        if (event.percent >= ALL) return this.#bakeNow(generation);
-        this.endTrial(epoch);
-        return this.#share(epoch, { phase: "canary", percent: event.percent });
-    }
-  }
+/** A share of the ramp is due. */
+export function growShare(draft: Draft, generation: Generation, percent: number): void {
+  const { trial } = draft.state;
+  if (trial?.phase !== "ramp" || percent <= trial.percent) return;
+  if (percent < ALL) return setShare(draft, generation.epoch, { phase: "ramp", percent });
+  endTrial(draft, generation.epoch);
+  bake(draft, generation);
+}
 
-  /** The one before it has never stopped to serve: new connections go there again, and this one drains. */
-  protected rollBack(generation: Generation, reason: string): void {
-    const { epoch } = generation;
-    this.#takeBack(epoch, reason);
-    this.beginDrain(withOutcome(generation, "rolled back", reason), false);
+export function decideTrial(draft: Draft, event: TrialRequest): void {
+  const generation = bakingOf(draft.state);
+  const answer = { kind: "trial_result", request: event.request } as const;
+  if (generation === null) {
+    const reason = "no generation is on trial";
+    return draft.emit({ ...answer, epoch: null, result: "refused", reason });
   }
+  const { epoch } = generation;
+  const { trial, reload } = draft.state;
+  draft.emit({ ...answer, epoch, result: "ok", reason: null });
+  if (event.kind === "rollback_requested") return rollBack(draft, generation, "asked for");
+  const bakes = trial?.phase !== "bake" && reload.rollout.bakeMs > 0;
+  if (event.kind === "promote_requested" && !bakes) return promote(draft, generation);
+  endTrial(draft, epoch);
+  if (event.kind === "promote_requested" || event.percent >= ALL) return bake(draft, generation);
+  setShare(draft, epoch, { phase: "canary", percent: event.percent });
+}
 
-  /** The same for one whose processes are gone. */
-  protected crashedOnTrial({ epoch }: Generation, reason: string): void {
-    this.#takeBack(epoch, reason);
-    this.retire(epoch);
-  }
+/** The generation before never stopped serving: it gets all new connections again, and this one drains. */
+export function rollBack(draft: Draft, generation: Generation, reason: string): void {
+  endTrialBadly(draft, generation.epoch, reason);
+  beginDrain(draft, withOutcome(generation, "rolled back", reason), false);
+}
 
-  /** A candidate is given up, and what serves may have been told something by it. */
-  protected noteFailure(): void {
-    const serving = servingOf(this.state);
-    if (serving === null) return;
-    this.set({ aftermathOf: "failed" });
-    this.do({ kind: "arm", timer: "aftermath", epoch: serving.epoch });
-  }
+/** The same for a generation whose processes are gone. */
+export function crashOnTrial(draft: Draft, { epoch }: Generation, reason: string): void {
+  endTrialBadly(draft, epoch, reason);
+  draft.emit({ kind: "retire", epoch });
+}
 
-  #takeBack(epoch: number, reason: string): void {
-    // First of all: each moment costs somebody a connection.
-    this.do({ kind: "share", epoch, percent: 0 });
-    this.endTrial(epoch);
-    this.do({ kind: "rolled_back", epoch, reason });
-    this.answer(epoch, "failed", `rolled back: ${reason}`);
-    this.noteFailure();
-  }
+function endTrialBadly(draft: Draft, epoch: number, reason: string): void {
+  // First of all: each moment costs a client its connection.
+  draft.emit({ kind: "share", epoch, percent: 0 });
+  endTrial(draft, epoch);
+  draft.emit({ kind: "rolled_back", epoch, reason });
+  answerReload(draft, epoch, "failed", `rolled back: ${reason}`);
+  noteFailure(draft);
+}
 
-  #bakeNow(generation: Generation): void {
-    this.endTrial(generation.epoch);
-    this.#bake(generation);
-  }
+/** Ends ramp and bake time; shares stay as they are. */
+export function endTrial(draft: Draft, epoch: number): void {
+  if (draft.state.trial?.phase === "ramp") draft.emit({ kind: "end_ramp", epoch });
+  draft.disarm("bake", epoch);
+  draft.set({ trial: null });
+}
 
-  /** It gets everything, and the one before it is still there. */
-  #bake(generation: Generation): void {
-    const { bakeMs, hold } = this.state.rollout;
-    if (bakeMs === 0 && !hold) return this.promote(generation);
-    const { epoch } = generation;
-    this.#share(epoch, { phase: "bake", percent: ALL });
-    if (!hold) this.do({ kind: "arm_bake", epoch, delayMs: bakeMs });
-  }
+/** It gets all new connections, and the generation before is kept to take them back. */
+function bake(draft: Draft, generation: Generation): void {
+  const { bakeMs, hold } = draft.state.reload.rollout;
+  if (bakeMs === 0 && !hold) return promote(draft, generation);
+  const { epoch } = generation;
+  setShare(draft, epoch, { phase: "bake", percent: ALL });
+  if (!hold) draft.emit({ kind: "arm_bake", epoch, delayMs: bakeMs });
+}
 
-  #share(epoch: number, trial: Trial): void {
-    this.set({ trial });
-    this.do({ kind: "share", epoch, percent: trial.percent });
-    // Whoever waits would wait for a person.
-    if (isOpenEnded(trial, this.state.rollout)) this.answer(epoch, "ok", null);
-  }
+function setShare(draft: Draft, epoch: number, trial: Trial): void {
+  draft.set({ trial });
+  draft.emit({ kind: "share", epoch, percent: trial.percent });
+  // The next step is an operator's: the caller gets its answer now.
+  if (isOpenEnded(trial, draft.state.reload.rollout)) answerReload(draft, epoch, "ok", null);
 }

@@ -1,59 +1,66 @@
-/** What the service's state consists of, and two questions about it. Pure. */
+/** The service's state, and the questions about it that several files ask. Pure. */
 import type { BackoffPolicy } from "./backoff.ts";
 import { type Generation, type GenerationState, newGeneration } from "./generation.ts";
 import { AT_ONCE, type Rollout, type Trial } from "./rollout.ts";
 
 export interface ServicePolicy {
-  /** Alive at any moment, candidate and serving included; at least 2. */
+  /** Limit of generations alive at once, candidate and serving one included; at least 2. */
   readonly maxGenerations: number;
   readonly onCrash: "restart" | "exit";
   readonly backoff: BackoffPolicy;
-  /** Generations are given their members at their start (inherit): an heir must be one from birth. */
+  /** Generations get their listeners at their start (inherit): a replacement must be chosen before that. */
   readonly membersAtStart: boolean;
-  /** Of reloads that do not say how. */
+  /** Rollout of reloads that do not name one. */
   readonly rollout: Rollout;
-  /** Bad health of one on trial sends it away, not only its end. */
+  /** A generation on trial is rolled back when it is unhealthy, not only when it exits. */
   readonly rollsBackUnhealthy: boolean;
+}
+
+/** What the start of one candidate answers, and how that candidate is promoted. */
+export interface Reload {
+  readonly requests: readonly number[];
+  readonly rollout: Rollout;
+}
+
+/** A stop was requested, or another baton has taken over. */
+export interface Shutdown {
+  /** How often a stop was requested (a handover counts as once): 1 drains, 2 sends the stop signal, 3 kills. */
+  readonly requests: number;
+  /** Exit status if it is decided already; null: 0 unless a generation ends badly. */
+  readonly status: number | null;
+  /** The generation that served when another baton took over; null: none did. */
+  readonly handedOver: number | null;
 }
 
 export interface ServiceState {
   /** Alive generations, oldest first; exited ones are dropped with the effect `retire`. */
   readonly generations: readonly Generation[];
   readonly nextEpoch: number;
-  /** Reloads that the present candidate will answer. */
-  readonly waiting: readonly number[];
-  /** Reloads that the next candidate will answer; null = none queued. */
-  readonly queued: readonly number[] | null;
-  /** How the present candidate, and the next one, are let in. */
-  readonly rollout: Rollout;
-  readonly nextRollout: Rollout;
-  /** What the generation that is baking gets; null: none is. */
+  /** Of the present candidate, or the latest one. */
+  readonly reload: Reload;
+  /** Of the next candidate, which starts as soon as it may; null: none is queued. */
+  readonly next: Reload | null;
+  /** Share and phase of the generation in state `baking`; null: there is none. */
   readonly trial: Trial | null;
-  /** A back-off runs after which a new generation replaces the serving one, which is not healthy. */
+  /** The serving generation is unhealthy, and a new one starts when the back-off is over. */
   readonly replacing: boolean;
-  /** Who waits for an upgrade of baton that is under way; null = none is. */
+  /** Requests that wait for the running upgrade of baton; null: none is running. */
   readonly upgrade: readonly number[] | null;
-  /** The generation that served when another baton took over; null = none has. */
-  readonly handedOver: number | null;
-  /** The generation that another baton serves, or drains, from which this one takes over; null = none is. */
+  /** Generation of the predecessor baton, while that baton lives; null: no takeover, or it is complete. */
   readonly inherited: number | null;
-  /** This baton is itself the new one of an upgrade and has not taken over: it fails as a whole. */
-  readonly awaitsTakeover: boolean;
-  /** How often a stop was asked for: 1 drains, 2 signals at once, 3 kills. */
-  readonly stopRequests: number;
-  /** Exit status once everything is gone, if it is decided already. */
-  readonly finalStatus: number | null;
+  /** Null: the service is to run. */
+  readonly shutdown: Shutdown | null;
   /** Crashes in a row. */
   readonly crashes: number;
-  /** The crashed generation whose members wait for an heir. */
+  /** The crashed generation whose listeners are kept open for a replacement. */
   readonly orphanedListeners: number | null;
-  /** A crashed generation whose heir serves already, but may still be starting workers. */
+  /** The crashed generation whose replacement serves, but may still be starting workers. */
   readonly orphanedWorkers: number | null;
-  /** The serving generation, while it does not listen at some address where the one before did; null: it does. */
+  /** The serving generation, while it lacks a listener that the one before it had; null: it has all. */
   readonly behind: number | null;
-  /** How the last reload ended: what the serving generation does now may be a consequence. Null: that is long ago. */
+  /** Result of the last reload while the serving generation may still suffer from it; null: that is over. */
   readonly aftermathOf: "ok" | "failed" | null;
-  /** Has any generation ever served? Before that, a failure is the end. */
+  /** Some generation has served. Before that, a failure ends the service. */
   readonly served: boolean;
   readonly finished: boolean;
 }
@@ -61,18 +68,13 @@ export interface ServiceState {
 export const INITIAL_STATE: ServiceState = {
   generations: [],
   nextEpoch: 0,
-  waiting: [],
-  queued: null,
-  rollout: AT_ONCE,
-  nextRollout: AT_ONCE,
+  reload: { requests: [], rollout: AT_ONCE },
+  next: null,
   trial: null,
   replacing: false,
   upgrade: null,
-  handedOver: null,
   inherited: null,
-  awaitsTakeover: false,
-  stopRequests: 0,
-  finalStatus: null,
+  shutdown: null,
   crashes: 0,
   orphanedListeners: null,
   orphanedWorkers: null,
@@ -81,6 +83,12 @@ export const INITIAL_STATE: ServiceState = {
   served: false,
   finished: false,
 };
+
+/** @returns the state of a new baton whose predecessor's generation `epoch` serves */
+export function inheritedState(epoch: number, nextEpoch = epoch + 1): ServiceState {
+  const serving: Generation = { ...newGeneration(epoch), state: "serving" };
+  return { ...INITIAL_STATE, generations: [serving], nextEpoch, inherited: epoch, served: true };
+}
 
 /** @returns the generation that gets new connections */
 export function servingOf(state: ServiceState): Generation | null {
@@ -99,15 +107,7 @@ export function bakingOf(state: ServiceState): Generation | null {
   return state.generations.find(({ state }) => state === "baking") ?? null;
 }
 
-/** The state of a new baton that takes over from another one, whose generation `epoch` serves. */
-export function inheritedState(epoch: number, nextEpoch = epoch + 1): ServiceState {
-  const serving: Generation = { ...newGeneration(epoch), state: "serving" };
-  return {
-    ...INITIAL_STATE,
-    generations: [serving],
-    nextEpoch,
-    inherited: epoch,
-    served: true,
-    awaitsTakeover: true,
-  };
+/** @returns whether the predecessor's generation still serves. Until it does not, this baton fails as a whole. */
+export function awaitsTakeover(state: ServiceState): boolean {
+  return state.inherited !== null && servingOf(state)?.epoch === state.inherited;
 }

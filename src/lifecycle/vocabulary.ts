@@ -1,109 +1,113 @@
-/** The two vocabularies of the core: what it is told (events) and what it asks for (effects). Pure. */
+/** The two vocabularies of the core: what has happened (events) and what to do (effects). Pure. */
 
 import type { Generation } from "./generation.ts";
 import type { Rollout } from "./rollout.ts";
 
-/** How a server's leading process ended, as the core needs to know it. */
+/** How a server's leading process ended, as far as the core needs to know it. */
 export interface ExitReport {
   /** The shell's view: exit code, or 128 + signal. */
   readonly status: number;
-  /** It ended as it was told to: by our stop signal, or with 0 after it. */
+  /** By our stop signal, or with 0 after it. */
   readonly asRequested: boolean;
   /** For people: "exit status 3", "killed by SIGSEGV". */
   readonly text: string;
-  /** Somebody at its terminal has ended it, whatever the status: it is not started again. */
+  /** A person at its terminal ended it, whatever the status: it is not started again. */
   readonly isFinal?: boolean;
-  /** Connections on which something was owed when they ended. */
+  /** Connections that still owed a response when they ended. */
   readonly cut?: number;
 }
 
 export type ServiceEvent =
   | { readonly kind: "start" }
-  /** `request` identifies who waits for the result. */
+  /** `request` identifies the caller that waits for the result. */
   | {
     readonly kind: "reload_requested";
     readonly request: number;
-    /** How the new generation is let in; missing: as configured. */
+    /** Missing: as configured. */
     readonly rollout?: Rollout;
   }
-  /** About the generation on trial: all new connections to it, and the one before it may go. */
+  /** Ends the trial: all new connections go to the candidate, and the generation before drains. */
   | { readonly kind: "promote_requested"; readonly request: number }
-  /** It goes, and the one before it serves as ever. */
+  /** Ends the trial: the candidate drains. */
   | { readonly kind: "rollback_requested"; readonly request: number }
-  /** It gets this share of the new connections, until asked again. */
+  /** The candidate gets this share of the new connections, until the next request. */
   | { readonly kind: "share_requested"; readonly request: number; readonly percent: number }
   /** TERM, INT, QUIT or `baton stop`; the second and third time mean more. */
   | {
     readonly kind: "stop_requested";
-    /** Of the drain time, what another wait has taken already. */
+    /** Part of the drain time that an earlier wait has used up. */
     readonly spentMs?: number;
   }
   /** Hand everything over to a new baton process, or become a new program (`inPlace`). */
   | { readonly kind: "upgrade_requested"; readonly request: number; readonly inPlace: boolean }
-  /** The new baton is gone, or will not make it; it had not taken over. */
+  /** The new baton exited or gave up before it had taken over. */
   | { readonly kind: "upgrade_failed"; readonly reason: string }
   /** The new baton's own generation serves. */
   | { readonly kind: "handed_over" }
-  /** The new baton has ended after that: serve on, if the generation has not been told to stop. */
+  /** The new baton exited after that: serve again, unless the generation has got its stop signal. */
   | { readonly kind: "handed_back" }
   /**
-   * The old baton that this one replaces was killed, and its servers go on: they are ours from here on.
+   * The predecessor was killed and its servers still run: they belong to this baton now.
    * `draining`: those of generations before the serving one.
    */
   | { readonly kind: "orphans_adopted"; readonly draining: readonly Generation[] }
-  /** Candidate has its first listener up. */
+  /** A candidate has its first listener. */
   | { readonly kind: "listening"; readonly epoch: number }
-  /** Candidate has passed its gate. */
+  /** A candidate has passed its gate. */
   | { readonly kind: "ready"; readonly epoch: number }
-  /** Candidate will not make it: could not be launched, timed out, listens elsewhere. */
+  /** The predecessor has stopped steering connections, so `epoch` may serve. */
+  | { readonly kind: "takeover_granted"; readonly epoch: number }
+  /** A candidate could not be launched, timed out, listens elsewhere, or was vetoed by a hook. */
   | {
     readonly kind: "failed";
     readonly epoch: number;
     readonly reason: string;
     readonly status: number;
   }
-  /** Time has passed in a ramp: this share is due. */
+  /** This share of a ramp is due. */
   | { readonly kind: "ramped"; readonly epoch: number; readonly percent: number }
   | { readonly kind: "bake_elapsed"; readonly epoch: number }
-  /** It has passed its gate, and is not healthy any more. */
+  /** It has passed its gate, and its checks fail now. */
   | { readonly kind: "unhealthy"; readonly epoch: number; readonly reason: string }
-  /** Queue empty, connections idle or gone. */
+  /** Its queue is empty, its connections are idle or gone. */
   | { readonly kind: "drained"; readonly epoch: number }
   | { readonly kind: "drain_timed_out"; readonly epoch: number }
   | { readonly kind: "stop_timed_out"; readonly epoch: number }
-  /** The serving generation has run long enough for earlier crashes to be forgotten. */
+  /** The serving generation has run long enough to forget earlier crashes. */
   | { readonly kind: "healthy"; readonly epoch: number }
   /**
    * It serves, and does not listen yet at some address where the generation before it did.
-   * `standIns`: those that still accept there.
+   * `standIns`: generations that still accept there.
    */
   | { readonly kind: "behind"; readonly epoch: number; readonly standIns: readonly number[] }
-  /** It listens there now. */
+  /** It listens at all of them now. */
   | { readonly kind: "caught_up"; readonly epoch: number }
-  /** It does not, and has had its time. */
+  /** It does not, and its time for that is over. */
   | { readonly kind: "late_timed_out"; readonly epoch: number }
-  /** A candidate has failed beside it, and that was a while ago. */
+  /** A candidate failed beside it some time ago. */
   | { readonly kind: "aftermath_timed_out"; readonly epoch: number }
   | { readonly kind: "exited"; readonly epoch: number; readonly exit: ExitReport }
   | { readonly kind: "backoff_elapsed" };
 
-/** Those whose time is the same for all generations. */
+/** Timers with the same delay for all generations. */
 export type ConfiguredTimer = "ready" | "drain" | "stop" | "health" | "late" | "aftermath";
 export type GenerationTimer = ConfiguredTimer | "bake";
 
 export type ServiceEffect =
-  /** `heir` of a crashed generation: gets that one's members, queues and all. */
-  | { readonly kind: "spawn"; readonly epoch: number; readonly heirOf: number | null }
-  /** A candidate that has started already becomes the heir of a generation that crashed. */
-  | { readonly kind: "make_heir"; readonly epoch: number; readonly heirOf: number }
+  /** A replacement of a crashed generation gets that one's listeners with their queues. */
+  | { readonly kind: "spawn"; readonly epoch: number; readonly replaces: number | null }
+  /** A candidate that has started already becomes the replacement of a crashed generation. */
+  | { readonly kind: "replace_crashed"; readonly epoch: number; readonly replaces: number }
+  /** Ask the predecessor to stop steering connections; dispatches `takeover_granted`. */
+  | { readonly kind: "request_takeover"; readonly epoch: number }
   /**
-   * THE POINT OF NO RETURN: new connections go to `epoch` from here on.
-   * `after`: who served, or crashed, before it.
+   * THE POINT OF NO RETURN: from here on new connections go to `epoch`.
+   * `after`: the generation that served, or crashed, before it.
    */
   | { readonly kind: "switch"; readonly epoch: number; readonly after: number | null }
-  /** A generation on trial gets this part of the new connections, and the serving one the rest; 0: nothing. */
+  /** Steer this share of the new connections to the generation on trial, and the rest to the serving one. */
   | { readonly kind: "share"; readonly epoch: number; readonly percent: number }
-  /** Report `ramped` again and again, from this share to all. */
+  /** Dispatch `ramped` repeatedly, from this share up to 100. */
   | {
     readonly kind: "begin_ramp";
     readonly epoch: number;
@@ -111,11 +115,11 @@ export type ServiceEffect =
     readonly durationMs: number;
   }
   | { readonly kind: "end_ramp"; readonly epoch: number }
-  /** The serving generation is the one before again. */
+  /** For the record: the serving generation is the one before again. */
   | { readonly kind: "rolled_back"; readonly epoch: number; readonly reason: string }
-  /** New connections go to `epoch` again, which was draining and has not been told to stop. */
+  /** New connections go to `epoch` again, which drained and has not got its stop signal. */
   | { readonly kind: "steer_back"; readonly epoch: number }
-  /** What became of a request about a trial. */
+  /** Answer a request about a trial. */
   | {
     readonly kind: "trial_result";
     readonly request: number;
@@ -123,26 +127,27 @@ export type ServiceEffect =
     readonly result: "ok" | "refused";
     readonly reason: string | null;
   }
-  /** Begin to watch its connections; report `drained`. */
+  /** Watch its connections end; dispatches `drained`. */
   | { readonly kind: "drain"; readonly epoch: number; readonly stopping: boolean }
-  /** It is not needed beside its successor any more: watches its connections once more; reports `drained`. */
+  /** It need not stand in any more: watch its connections once more; dispatches `drained`. */
   | { readonly kind: "drain_rest"; readonly epoch: number; readonly stopping: boolean }
-  /** What `epoch` has not opened is not kept for it any more; `inTime`: it had all of its time. */
+  /** Stop keeping listeners that `epoch` has not opened; `inTime`: it had its full time to do so. */
   | { readonly kind: "give_up_late"; readonly epoch: number; readonly inTime: boolean }
   | { readonly kind: "signal_stop"; readonly epoch: number }
-  /** `overdue`: it had its time, or somebody insists; people want to know whom it met. */
+  /** `overdue`: its time is over, or a stop was requested three times; log which processes are killed. */
   | { readonly kind: "kill"; readonly epoch: number; readonly overdue?: true }
-  /** Its members are not needed any more. */
+  /** Release its listeners and its record. */
   | { readonly kind: "retire"; readonly epoch: number }
-  /** A failed heir: what it held belongs to the crashed generation `to` again. */
+  /** Retire a failed replacement, and return its listeners to the crashed generation `to`. */
   | { readonly kind: "return_members"; readonly epoch: number; readonly to: number }
-  /** From here on drains have that much less time: those under way, those to come, and what counts on it. */
+  /** Shorten the time of all drains, running and future, by this much. */
   | { readonly kind: "shorten_drains"; readonly byMs: number }
   | { readonly kind: "arm"; readonly timer: ConfiguredTimer; readonly epoch: number }
   | { readonly kind: "arm_bake"; readonly epoch: number; readonly delayMs: number }
   | { readonly kind: "disarm"; readonly timer: GenerationTimer; readonly epoch: number }
   | { readonly kind: "arm_backoff"; readonly delayMs: number }
   | { readonly kind: "disarm_backoff" }
+  /** Answer requests for a reload. */
   | {
     readonly kind: "reload_result";
     readonly requests: readonly number[];
@@ -150,12 +155,13 @@ export type ServiceEffect =
     readonly result: "ok" | "failed" | "refused";
     readonly reason: string | null;
   }
-  /** Start the new baton and give it the listeners; nothing of ours changes until it answers. */
+  /** Start the new baton and pass it the listeners; this baton does not change until the new one answers. */
   | { readonly kind: "begin_upgrade"; readonly inPlace: boolean }
-  /** End the new baton, if it is there. */
+  /** End the new baton, if it runs. */
   | { readonly kind: "abort_upgrade" }
   /** New connections go to `epoch` again, whose drain is over. */
   | { readonly kind: "take_back"; readonly epoch: number }
+  /** Answer requests for an upgrade. */
   | {
     readonly kind: "upgrade_result";
     readonly requests: readonly number[];
@@ -163,5 +169,5 @@ export type ServiceEffect =
     readonly reason: string | null;
   }
   | { readonly kind: "notice"; readonly text: string }
-  /** Everything is gone: end baton with this status. */
+  /** Everything is gone: exit with this status. */
   | { readonly kind: "finish"; readonly status: number };

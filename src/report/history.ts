@@ -107,7 +107,7 @@ export class History {
   }
 
   beforeStep(event: ServiceEvent, state: ServiceState): void {
-    if (event.kind === "stop_requested" && state.stopRequests === 0) this.cutByStop = 0;
+    if (event.kind === "stop_requested" && state.shutdown === null) this.cutByStop = 0;
     if (event.kind === "ready") {
       const serving = state.generations.find((g) => g.state === "serving")?.epoch ?? null;
       // A server with several listeners or workers is ready more than once.

@@ -114,7 +114,7 @@ export class Trials {
       const where = indivisible.join(", ");
       logger.warn(`the socket at ${where} is that of all generations: it cannot be shared out`);
     }
-    const isStep = state.trial?.phase === "ramp" && percent > (state.rollout.canary ?? 0);
+    const isStep = state.trial?.phase === "ramp" && percent > (state.reload.rollout.canary ?? 0);
     if (isStep) return;
     logger.info(`generation ${epoch} gets ${percent} % of the new connections`);
     const [candidate, serving] = [running.get(epoch), servingOf(state)];

@@ -8,6 +8,7 @@ import type { ResumePayload, Resumption } from "./state/resumption.ts";
 import type { RunningContext } from "../generation/context.ts";
 import { INITIAL_STATE, type ServiceState, servingOf } from "../lifecycle/service.ts";
 import type { Generation } from "../lifecycle/generation.ts";
+import { awaitsTakeover } from "../lifecycle/state.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -82,9 +83,11 @@ export function packService(
     // Whoever waits for an upgrade asks the next baton. The numbers of all others mean nothing there.
     service: {
       ...service,
-      ...{ upgrade: null, waiting: [], queued: service.queued && [] },
+      upgrade: null,
+      reload: { ...service.reload, requests: [] },
+      next: service.next && { ...service.next, requests: [] },
       // What it has not taken over is another baton's.
-      served: service.served && !service.awaitsTakeover,
+      served: service.served && !awaitsTakeover(service),
     },
     history: history.record(),
     generations: records,
@@ -110,7 +113,7 @@ export function packService(
  * @throws {Error} when a reload waits: the next program could not tell who asked what came of it
  */
 export function packPayload(parts: ServiceParts, service: ServiceState): ResumePayload {
-  if (service.queued !== null) throw new Error("a reload was asked for meanwhile, and goes first");
+  if (service.next !== null) throw new Error("a reload was asked for meanwhile, and goes first");
   const { state, descriptors } = packService(parts, service, payloadRecordOf);
   const more = parts.options.stateWriter()?.store.payload ?? [];
   return { state, descriptors: new Map([...descriptors, ...more]) };
@@ -174,8 +177,7 @@ function bytesOf(base64: string): Uint8Array {
 
 /** Whoever starts baton again wants the service: what was being stopped is drained, and replaced. */
 function withoutStopRequest(service: ServiceState): ServiceState {
-  if (service.stopRequests === 0) return service;
-  return { ...service, stopRequests: 0, finalStatus: null, queued: [] };
+  return { ...service, shutdown: null };
 }
 
 function unpackListeners(context: RunningContext, { state, kept }: Resumption): void {

@@ -111,12 +111,14 @@ export class Effects {
       : undefined;
     switch (effect.kind) {
       case "spawn":
-        if (effect.heirOf !== null) this.context.listeners.rememberOrphaned(effect.heirOf);
-        return this.#starts.spawn(effect.epoch, effect.heirOf, this.#servingIn(state));
-      case "make_heir":
-        this.context.listeners.rememberOrphaned(effect.heirOf);
-        if (running) running.replacementOf = effect.heirOf;
+        if (effect.replaces !== null) this.context.listeners.rememberOrphaned(effect.replaces);
+        return this.#starts.spawn(effect.epoch, effect.replaces, this.#servingIn(state));
+      case "replace_crashed":
+        this.context.listeners.rememberOrphaned(effect.replaces);
+        if (running) running.replacementOf = effect.replaces;
         return;
+      case "request_takeover":
+        return this.#requestTakeover(effect.epoch);
       case "switch":
         this.context.listeners.switchTo(effect.epoch);
         this.lateListeners.onSwitch(effect.epoch, effect.after);
@@ -212,6 +214,15 @@ export class Effects {
     this.history.started(foreign.epoch, foreign.startedAt);
     this.history.restoreCounters(predecessor.state.counters);
     return foreign.epoch;
+  }
+
+  #requestTakeover(epoch: number): void {
+    const { predecessor, predecessorRecovery } = this.options;
+    const grant = () => this.context.dispatch({ kind: "takeover_granted", epoch });
+    if (predecessor === null) return grant();
+    // After the switch the old fd holder serves only clients already queued, so queue now.
+    predecessorRecovery?.queueUp();
+    predecessor.beforeServing(epoch, grant);
   }
 
   #servingIn(state: ServiceState): GenerationHandle | null {

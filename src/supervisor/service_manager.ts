@@ -46,9 +46,9 @@ export class ServiceManager {
     if (!client.isConnected) return;
     const serving = servingOf(state);
     // One on trial until somebody decides is no reload that a service manager could wait for.
-    const isHeld = state.trial !== null && isOpenEnded(state.trial, state.rollout);
+    const isHeld = state.trial !== null && isOpenEnded(state.trial, state.reload.rollout);
     const isReloading = serving !== null && candidateOf(state) !== null && !isHeld;
-    if (state.stopRequests > 0) {
+    if (state.shutdown !== null) {
       if (this.#wasStopping) return;
       this.#wasStopping = true;
       client.stopping("draining before the stop");

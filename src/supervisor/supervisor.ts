@@ -53,7 +53,7 @@ export class Supervisor {
         logger,
       }),
       leftovers: new Leftovers(),
-      dispatch: (event) => this.#onEvent(event),
+      dispatch: (event) => this.dispatch(event),
       log: (message) => logger.info(message),
       logError: (message) => logger.error(message),
     };
@@ -63,15 +63,6 @@ export class Supervisor {
     if (predecessor === null) return;
     const { nextEpoch } = predecessor.state;
     this.#state = inheritedState(this.#effects.inherit(predecessor), nextEpoch);
-  }
-
-  /** Our generation is ready, and an old baton steers: it must have let go before we say so. */
-  #onEvent(event: ServiceEvent): void {
-    const { predecessor } = this.options;
-    if (event.kind !== "ready" || predecessor === null) return this.dispatch(event);
-    // From the switch on the old one's holder waits for nobody but who has asked before.
-    this.options.predecessorRecovery?.queueUp();
-    predecessor.beforeServing(event.epoch, () => this.dispatch(event));
   }
 
   /** Adds an event and, unless one is being worked on, works until none is left. */
@@ -166,7 +157,7 @@ export class Supervisor {
 
   /** Another baton serves, and this one only drains. */
   get hasHandedOver(): boolean {
-    return this.#state.handedOver !== null;
+    return (this.#state.shutdown?.handedOver ?? null) !== null;
   }
 
   /** Sockets at fixed paths that are in use. */

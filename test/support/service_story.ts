@@ -1,7 +1,7 @@
 /**
  * Stories about the service's state machine in words: what happens, and what is asked for in answer.
  *
- * `new Story(policy).tell("exited 0 3")` returns the effects as text: `"spawn 1 heir of 0"`. The five
+ * `new Story(policy).tell("exited 0 3")` returns the effects as text: `"spawn 1 replacing 0"`. The five
  * disarms of one generation, always in a row, are one line: `"disarm all 0"`. Notices are left out unless
  * asked for.
  */
@@ -27,6 +27,7 @@ export const POLICY: ServicePolicy = {
 const SIMPLE = [
   "listening",
   "ready",
+  "takeover_granted",
   "drained",
   "drain_timed_out",
   "stop_timed_out",
@@ -96,9 +97,10 @@ export function parseEvent(text: string): ServiceEvent {
 export function formatEffect(effect: ServiceEffect): string {
   switch (effect.kind) {
     case "spawn":
-      return `spawn ${effect.epoch}` + (effect.heirOf === null ? "" : ` heir of ${effect.heirOf}`);
-    case "make_heir":
-      return `make_heir ${effect.epoch} of ${effect.heirOf}`;
+      return `spawn ${effect.epoch}` +
+        (effect.replaces === null ? "" : ` replacing ${effect.replaces}`);
+    case "replace_crashed":
+      return `replace_crashed ${effect.replaces} by ${effect.epoch}`;
     case "drain":
       return `drain ${effect.epoch}` + (effect.stopping ? " stopping" : "");
     case "drain_rest":

@@ -22,7 +22,7 @@ import type {
 
 interface WorldProcess {
   readonly epoch: number;
-  heirOf: number | null;
+  replaces: number | null;
   /** Its gate. */
   passed: boolean;
   switched: boolean;
@@ -48,7 +48,7 @@ export class ServiceWorld {
   upgrading = false;
   #nextRequest = 0;
   readonly #ended = new Set<number>();
-  readonly #heirs = new Map<number, number>();
+  readonly #replacements = new Map<number, number>();
   /** Who holds the listening sockets that epoch `key` has made or, crashed, has left behind. */
   readonly #holders = new Map<number, number>();
   /** The crashed generation that waits for an heir. */
@@ -58,7 +58,12 @@ export class ServiceWorld {
   /** The crashed generation whose heir has just begun to serve. */
   #succeeded: number | null = null;
 
-  constructor(readonly policy: ServicePolicy) {}
+  /** @param onStep sees each step, before it is checked */
+  constructor(
+    readonly policy: ServicePolicy,
+    readonly onStep: (before: ServiceState, event: ServiceEvent, after: ServiceState) => void =
+      () => {},
+  ) {}
 
   /** Carries one event out, its effects, and checks everything. */
   tell(event: ServiceEvent): void {
@@ -67,6 +72,7 @@ export class ServiceWorld {
     this.standIns = before.generations.filter(({ standsIn }) => standsIn).map((g) => g.epoch);
     const { state, effects } = step(before, event, this.policy);
     this.state = state;
+    this.onStep(before, event, state);
     if (this.finished) assert.equal(effects.length, 0, "nothing is asked for after the end");
     // With one on trial nothing is left for an heir: that one serves at once.
     const crashes = event.kind === "exited" && servingOf(before)?.epoch === event.epoch &&
@@ -108,7 +114,7 @@ export class ServiceWorld {
   listens(epoch: number): void {
     const process = this.alive.get(epoch)!;
     this.tell({ kind: "listening", epoch });
-    if (process.heirOf !== null && !this.policy.membersAtStart) this.#inherit(process);
+    if (process.replaces !== null && !this.policy.membersAtStart) this.#inherit(process);
   }
 
   exits(epoch: number, exit: ExitReport): void {
@@ -150,11 +156,11 @@ export class ServiceWorld {
     assert.equal(this.finished, false, "finish is the last effect");
     switch (effect.kind) {
       case "spawn":
-        return this.#spawn(effect.epoch, effect.heirOf);
-      case "make_heir":
-        assert.equal(effect.heirOf, this.#crashed);
-        this.#live(effect.epoch).heirOf = effect.heirOf;
-        this.#heirs.set(effect.epoch, effect.heirOf);
+        return this.#spawn(effect.epoch, effect.replaces);
+      case "replace_crashed":
+        assert.equal(effect.replaces, this.#crashed);
+        this.#live(effect.epoch).replaces = effect.replaces;
+        this.#replacements.set(effect.epoch, effect.replaces);
         return;
       case "switch":
         assert.ok(this.#live(effect.epoch).passed, "only what is ready");
@@ -192,8 +198,10 @@ export class ServiceWorld {
         assert.equal(event.kind, "handed_back");
         assert.ok(this.#live(effect.epoch).switched, "only what has served");
         return;
+      case "request_takeover":
+        return assert.fail("this world has no predecessor");
       case "signal_stop":
-        assert.ok(!this.standIns.includes(effect.epoch) || this.state.stopRequests > 0, "needed");
+        assert.ok(!this.standIns.includes(effect.epoch) || this.state.shutdown !== null, "needed");
         this.#live(effect.epoch);
         return;
       case "drain":
@@ -263,21 +271,21 @@ export class ServiceWorld {
     return this.alive.get(epoch) ?? assert.fail(`generation ${epoch} is alive`);
   }
 
-  #spawn(epoch: number, heirOf: number | null): void {
+  #spawn(epoch: number, replaces: number | null): void {
     assert.equal(this.upgrading, false, "while a new baton steers nobody is started");
     assert.equal(epoch, this.#holders.size, "epochs count up");
-    assert.equal(heirOf, this.#crashed, "an heir for the one that crashed, and for no other");
-    const process = { epoch, heirOf, passed: false, switched: false };
+    assert.equal(replaces, this.#crashed, "an heir for the one that crashed, and for no other");
+    const process = { epoch, replaces, passed: false, switched: false };
     this.alive.set(epoch, process);
     this.#holders.set(epoch, epoch);
-    if (heirOf !== null) this.#heirs.set(epoch, heirOf);
-    if (heirOf !== null && this.policy.membersAtStart) this.#inherit(process);
+    if (replaces !== null) this.#replacements.set(epoch, replaces);
+    if (replaces !== null && this.policy.membersAtStart) this.#inherit(process);
   }
 
   /** What the crashed one left must be free: nobody else may have it. */
-  #inherit({ epoch, heirOf }: WorldProcess): void {
-    const left = this.#heldBy(heirOf!);
-    assert.ok(left.length > 0, `what ${heirOf} left is free for ${epoch}`);
+  #inherit({ epoch, replaces }: WorldProcess): void {
+    const left = this.#heldBy(replaces!);
+    assert.ok(left.length > 0, `what ${replaces} left is free for ${epoch}`);
     for (const source of left) this.#holders.set(source, epoch);
   }
 
@@ -295,7 +303,7 @@ export class ServiceWorld {
 
   #returnMembers(epoch: number, to: number): void {
     assert.equal(to, this.#crashed, "to the one that crashed, which still waits for an heir");
-    const isHeir = this.#heirs.get(epoch) === to;
+    const isHeir = this.#replacements.get(epoch) === to;
     assert.ok(isHeir || epoch === this.#leftover, "by its heir, or what it has not taken over");
     for (const source of this.#heldBy(epoch)) this.#holders.set(source, to);
     this.#retire(epoch);
@@ -307,7 +315,7 @@ export class ServiceWorld {
     const crashes = event.kind === "exited" && event.epoch === this.#crashed;
     const gone = this.#leftover !== null && this.#ended.has(this.#leftover);
     const healthy = event.kind === "healthy" && event.epoch === servingOf(this.state)?.epoch;
-    if (switches || crashes || healthy || this.state.stopRequests > 0) {
+    if (switches || crashes || healthy || this.state.shutdown !== null) {
       assert.ok(this.#leftover === null || gone, "it is given up, or goes to the next heir");
     }
     if (gone) this.#leftover = null;
@@ -325,14 +333,14 @@ export class ServiceWorld {
     if (old === null || old.epoch === now?.epoch) return;
     const promotes = ["ready", "bake_elapsed", "ramped", "promote_requested", "share_requested"];
     const ejects = event.kind === "unhealthy" && event.epoch === old.epoch && now !== null;
-    const allowed = this.state.stopRequests > before.stopRequests ||
+    const allowed = (this.state.shutdown?.requests ?? 0) > (before.shutdown?.requests ?? 0) ||
       promotes.includes(event.kind) ||
       ejects || (event.kind === "exited" && event.epoch === old.epoch);
     assert.ok(allowed, `generation ${old.epoch} stays serving at ${event.kind}`);
   }
 
   #check(): void {
-    const { generations, stopRequests, queued, finished } = this.state;
+    const { generations, shutdown, next, finished } = this.state;
     const inState = (...states: string[]) =>
       generations.filter(({ state }) => states.includes(state)).map(({ epoch }) => epoch);
     const armed = (timer: GenerationTimer) =>
@@ -365,8 +373,8 @@ export class ServiceWorld {
       inState("draining"),
       "so has one that drains",
     );
-    assert.ok(stopRequests === 0 || standIns.length === 0, "none is needed at the end");
-    const isServing = serving.length === 1 && stopRequests === 0;
+    assert.ok(shutdown === null || standIns.length === 0, "none is needed at the end");
+    const isServing = serving.length === 1 && shutdown === null;
     same(armed("late"), isServing && this.state.behind !== null ? serving : [], "who is behind");
     same(armed("aftermath"), this.state.aftermathOf === "failed" ? serving : [], "after a failure");
 
@@ -376,19 +384,19 @@ export class ServiceWorld {
     same(armed("bake").filter((epoch) => !baking.includes(epoch)), [], "who bakes has that time");
     assert.equal(this.state.trial !== null, baking.length > 0, "who bakes is on trial");
     if (baking.length > 0) assert.equal(serving.length, 1, "beside the one that takes all back");
-    if (this.share !== null && stopRequests === 0) same([this.share.epoch], baking, "has a share");
+    if (this.share !== null && shutdown === null) same([this.share.epoch], baking, "has a share");
     if (this.ramping !== null) same([this.ramping], baking, "a ramp is for who bakes");
     if (this.state.trial !== null) {
       assert.equal(this.share?.percent ?? 0, this.state.trial.percent, "what a trial gets");
     }
     const asked = this.unanswered.size > 0;
-    if (this.state.trial?.phase === "bake" && !this.state.rollout.hold) {
+    if (this.state.trial?.phase === "bake" && !this.state.reload.rollout.hold) {
       same(armed("bake"), baking, "a trial that nobody ends has an end");
     }
     if (this.state.trial?.phase === "ramp") {
       assert.notEqual(this.ramping, null, "and so has a ramp");
     }
-    assert.ok(asked || this.state.waiting.length === 0);
+    assert.ok(asked || this.state.reload.requests.length === 0);
     assert.equal(this.state.upgrade !== null, this.upgrading);
     assert.ok(!this.upgrading || serving.length === 1, "only while somebody serves");
     assert.equal(finished, this.finished);
@@ -397,12 +405,12 @@ export class ServiceWorld {
       assert.deepEqual([...this.unanswered], [], "each reload was answered");
       assert.equal(this.#ended.size, this.#holders.size, "each generation was retired");
       assert.deepEqual([this.timers.size, this.backoff], [0, false]);
-    } else if (stopRequests > 0) {
+    } else if (shutdown !== null) {
       assert.ok(generations.length > 0, "it waits for somebody");
       assert.ok(candidates.length + serving.length === 0 && !this.backoff, "and starts nobody");
       assert.equal(this.state.replacing, false);
     } else if (this.story.length > 1 && serving.length === 0 && candidates.length === 0) {
-      const dying = queued !== null && inState("stopping").length > 0;
+      const dying = next !== null && inState("stopping").length > 0;
       assert.ok(this.backoff || dying, "somebody will start the next one");
     }
     if (this.state.replacing) assert.ok(this.backoff && serving.length === 1, "later");

@@ -174,7 +174,7 @@ export class FdStoreServer {
   /** False when another baton serves: it has taken over, or was not taken over from yet. */
   #mayBeRecovered(state: Fd): boolean {
     const { service } = parseResumeState(readFileSync(`/proc/self/fd/${state.number}`, "utf8"));
-    return service.served && (service.handedOver ?? null) === null;
+    return service.served && (service.shutdown?.handedOver ?? null) === null;
   }
 
   #hasClient(): boolean {

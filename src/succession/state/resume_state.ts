@@ -205,7 +205,7 @@ const FIELDS: readonly (readonly [keyof ResumeState, (value: unknown) => boolean
   ["incarnation", Number.isInteger],
   ["startedAt", isText],
   ["launchContext", has("directory", "physicalDirectory", "stays")],
-  ["service", has("generations", "nextEpoch", "orphanedListeners", "stopRequests")],
+  ["service", has("generations", "nextEpoch", "orphanedListeners", "shutdown")],
   ["history", has("ok", "failed", "crashes", "recentlyEnded")],
   ["generations", isListOf(has("epoch", "pid", "startTime", "stopSent", "exitStatus"))],
   ["groups", isListOf((group) => has("address", "members")(group))],

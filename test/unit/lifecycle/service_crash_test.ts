@@ -15,7 +15,7 @@ function tell(name: string, story: () => Story, script: readonly Line[]): void {
 describe("a crash of the serving generation", () => {
   tell("starts an heir at once, which gets what waits in the queues", serving, [
     [`exited 0 ${SEGV}`, "disarm all 0", "kill 0", "arm_backoff 0", "="],
-    ["backoff", "disarm_backoff", "spawn 1 heir of 0", "arm ready 1", "= 1 starting"],
+    ["backoff", "disarm_backoff", "spawn 1 replacing 0", "arm ready 1", "= 1 starting"],
     ["listening 1", "= 1 probing"],
     ["ready 1", "disarm ready 1", "switch 1", "arm health 1", "= 1 serving"],
     // Its workers have had time to take over what is left.
@@ -24,16 +24,16 @@ describe("a crash of the serving generation", () => {
 
   tell("waits longer each time, and gives up with the last status", serving, [
     ["exited 0 139", "disarm all 0", "kill 0", "arm_backoff 0", "="],
-    ["backoff", "disarm_backoff", "spawn 1 heir of 0", "arm ready 1", "= 1 starting"],
+    ["backoff", "disarm_backoff", "spawn 1 replacing 0", "arm ready 1", "= 1 starting"],
     ["exited 1 1", "disarm all 1", "kill 1", "return_members 1 to 0", "arm_backoff 1000", "="],
-    ["backoff", "disarm_backoff", "spawn 2 heir of 0", "arm ready 2", "= 2 starting"],
+    ["backoff", "disarm_backoff", "spawn 2 replacing 0", "arm ready 2", "= 2 starting"],
     ["ready 2", "disarm ready 2", "switch 2", "arm health 2", "= 2 serving"],
     ["exited 2 1", "disarm all 2", "kill 2", "return_members 0 to 2", "arm_backoff 2000", "="],
-    ["backoff", "disarm_backoff", "spawn 3 heir of 2", "arm ready 3", "= 3 starting"],
+    ["backoff", "disarm_backoff", "spawn 3 replacing 2", "arm ready 3", "= 3 starting"],
     ["exited 3 1", "disarm all 3", "kill 3", "return_members 3 to 2", "arm_backoff 4000", "="],
-    ["backoff", "disarm_backoff", "spawn 4 heir of 2", "arm ready 4", "= 4 starting"],
+    ["backoff", "disarm_backoff", "spawn 4 replacing 2", "arm ready 4", "= 4 starting"],
     ["exited 4 1", "disarm all 4", "kill 4", "return_members 4 to 2", "arm_backoff 5000", "="],
-    ["backoff", "disarm_backoff", "spawn 5 heir of 2", "arm ready 5", "= 5 starting"],
+    ["backoff", "disarm_backoff", "spawn 5 replacing 2", "arm ready 5", "= 5 starting"],
     [
       "exited 5 42",
       "disarm all 5",
@@ -87,11 +87,11 @@ describe("a crash of the serving generation", () => {
 
   tell("leaves generations that drain alone", () => serving().given("reload 1", "ready 1"), [
     ["exited 1 139", "disarm all 1", "kill 1", "arm_backoff 0", "= 0 draining"],
-    ["backoff", "disarm_backoff", "spawn 2 heir of 1", "arm ready 2", "= 0 draining, 2 starting"],
+    ["backoff", "disarm_backoff", "spawn 2 replacing 1", "arm ready 2", "= 0 draining, 2 starting"],
   ]);
 
   tell("is followed by a reload that was asked for meanwhile, without waiting", crashed, [
-    ["reload 1", "disarm_backoff", "spawn 1 heir of 0", "arm ready 1", "= 1 starting"],
+    ["reload 1", "disarm_backoff", "spawn 1 replacing 0", "arm ready 1", "= 1 starting"],
     ["backoff", "= 1 starting"],
     [
       "ready 1",
@@ -150,7 +150,7 @@ describe("a crash during a reload", () => {
   const candidate = (policy = {}) => serving(policy).given("reload 1");
 
   tell("makes a candidate that has not listened yet the heir", candidate, [
-    [`exited 0 ${SEGV}`, "disarm all 0", "kill 0", "make_heir 1 of 0", "= 1 starting"],
+    [`exited 0 ${SEGV}`, "disarm all 0", "kill 0", "replace_crashed 0 by 1", "= 1 starting"],
     [
       "ready 1",
       "disarm ready 1",
@@ -175,7 +175,7 @@ describe("a crash during a reload", () => {
         "disarm ready 1",
         "kill 1",
         "disarm_backoff",
-        "spawn 2 heir of 0",
+        "spawn 2 replacing 0",
         "arm ready 2",
         "= 1 stopping, 2 starting",
       ],
@@ -201,7 +201,7 @@ describe("a crash during a reload", () => {
       "disarm ready 1",
       "kill 1",
       "disarm_backoff",
-      "spawn 2 heir of 0",
+      "spawn 2 replacing 0",
       "arm ready 2",
       "= 1 stopping, 2 starting",
     ],
@@ -219,7 +219,7 @@ describe("a crash during a reload", () => {
     return candidate().given("failed 1 70");
   }, [
     [`exited 0 ${SEGV}`, "disarm all 0", "kill 0", "arm_backoff 0", "= 1 stopping"],
-    ["backoff", "disarm_backoff", "spawn 2 heir of 0", "arm ready 2", "= 1 stopping, 2 starting"],
+    ["backoff", "disarm_backoff", "spawn 2 replacing 0", "arm ready 2", "= 1 stopping, 2 starting"],
     ["exited 1 137", "disarm all 1", "kill 1", "retire 1", "= 2 starting"],
   ]);
 });
@@ -231,7 +231,7 @@ describe("an end with 0 of the serving generation", () => {
   const isTheEnd: Line = ["exited 0 0", ...ends, "retire 0", "disarm_backoff", "finish 0", "="];
 
   tell("makes a candidate that is on its way the heir", () => serving().given("reload 1"), [
-    ["exited 0 0", ...ends, "make_heir 1 of 0", "= 1 starting"],
+    ["exited 0 0", ...ends, "replace_crashed 0 by 1", "= 1 starting"],
     [...heirComes, "reload 1 ok by 1", "= 1 serving"],
   ]);
 
@@ -241,7 +241,7 @@ describe("an end with 0 of the serving generation", () => {
     [
       "exited 0 0",
       ...ends,
-      ...["disarm ready 1", "kill 1", "disarm_backoff", "spawn 2 heir of 0", "arm ready 2"],
+      ...["disarm ready 1", "kill 1", "disarm_backoff", "spawn 2 replacing 0", "arm ready 2"],
       "= 1 stopping, 2 starting",
     ],
   ]);
@@ -251,13 +251,20 @@ describe("an end with 0 of the serving generation", () => {
   }, [
     ["failed 1 70", "disarm ready 1", "kill 1", "reload 1 failed by 1: reason 1", "arm_backoff 0"],
     ["exited 1 137", "disarm all 1", "kill 1", "return_members 1 to 0", "="],
-    ["backoff", "disarm_backoff", "spawn 2 heir of 0", "arm ready 2", "= 2 starting"],
+    ["backoff", "disarm_backoff", "spawn 2 replacing 0", "arm ready 2", "= 2 starting"],
   ]);
 
   tell("lets a reload go first that waits for room", () => {
     return serving({ maxGenerations: 2 }).given("reload 1", "ready 1", "reload 2");
   }, [
-    ["exited 1 0", "disarm all 1", "kill 1", "disarm_backoff", "spawn 2 heir of 1", "arm ready 2"],
+    [
+      "exited 1 0",
+      "disarm all 1",
+      "kill 1",
+      "disarm_backoff",
+      "spawn 2 replacing 1",
+      "arm ready 2",
+    ],
   ]);
 
   tell("just after a reload that failed is a consequence", () => {
@@ -278,7 +285,7 @@ describe("an end with 0 of the serving generation", () => {
     return serving().given("reload 1", "ready 1");
   }, [
     ["exited 1 0", "disarm all 1", "kill 1", "arm_backoff 0", "= 0 draining"],
-    ["backoff", "disarm_backoff", "spawn 2 heir of 1", "arm ready 2", "= 0 draining, 2 starting"],
+    ["backoff", "disarm_backoff", "spawn 2 replacing 1", "arm ready 2", "= 0 draining, 2 starting"],
   ]);
 
   tell("of one that is healthy is a wish, although the old one still drains", () => {
@@ -332,7 +339,7 @@ describe("an heir that fails", () => {
   tell("gives the members back when it has ended, and the next one gets them", heir, [
     ["failed 1 70", "disarm ready 1", "kill 1", "arm_backoff 1000", "= 1 stopping"],
     ["exited 1 137", "disarm all 1", "kill 1", "return_members 1 to 0", "="],
-    ["backoff", "disarm_backoff", "spawn 2 heir of 0", "arm ready 2", "= 2 starting"],
+    ["backoff", "disarm_backoff", "spawn 2 replacing 0", "arm ready 2", "= 2 starting"],
     ["ready 2", "disarm ready 2", "switch 2", "arm health 2", "= 2 serving"],
   ]);
 
@@ -345,7 +352,7 @@ describe("an heir that fails", () => {
       "kill 1",
       "return_members 1 to 0",
       "disarm_backoff",
-      "spawn 2 heir of 0",
+      "spawn 2 replacing 0",
       "arm ready 2",
       "= 2 starting",
     ],
@@ -360,7 +367,7 @@ describe("an heir that fails", () => {
       "kill 1",
       "return_members 1 to 0",
       "disarm_backoff",
-      "spawn 2 heir of 0",
+      "spawn 2 replacing 0",
       "arm ready 2",
       "= 2 starting",
     ],
@@ -382,6 +389,6 @@ describe("an heir that fails", () => {
 
   tell("is nobody's heir any more once it has served", () => heir().given("ready 1"), [
     ["exited 1 1", "disarm all 1", "kill 1", "return_members 0 to 1", "arm_backoff 1000", "="],
-    ["backoff", "disarm_backoff", "spawn 2 heir of 1", "arm ready 2", "= 2 starting"],
+    ["backoff", "disarm_backoff", "spawn 2 replacing 1", "arm ready 2", "= 2 starting"],
   ]);
 });

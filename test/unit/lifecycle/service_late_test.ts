@@ -70,7 +70,7 @@ describe("a generation that is needed beside its successor", () => {
   tell("stays when its successor crashes, for the heir of that", behind, [
     ["exited 1 139", "disarm all 1", "kill 1", "arm_backoff 0", "= 0 draining"],
     ["drained 0", "= 0 draining"],
-    ["backoff", "disarm_backoff", "spawn 2 heir of 1", "arm ready 2"],
+    ["backoff", "disarm_backoff", "spawn 2 replacing 1", "arm ready 2"],
     ["ready 2", "disarm ready 2", "switch 2", "arm health 2"],
     ["behind 2 0", "arm late 2"],
     ["caught_up 2", "disarm late 2", "drain_rest 0", "arm drain 0", "= 0 draining, 2 serving"],

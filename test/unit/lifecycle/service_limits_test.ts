@@ -80,7 +80,7 @@ describe("maxGenerations", () => {
     [
       "backoff",
       "disarm_backoff",
-      "spawn 3 heir of 2",
+      "spawn 3 replacing 2",
       "arm ready 3",
       "= 0 draining, 1 draining, 3 starting",
     ],

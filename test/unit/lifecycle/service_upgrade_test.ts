@@ -76,7 +76,7 @@ describe("the old baton", () => {
       "=",
     ],
     ["handed_over"],
-    ["backoff", "disarm_backoff", "spawn 1 heir of 0", "arm ready 1"],
+    ["backoff", "disarm_backoff", "spawn 1 replacing 0", "arm ready 1"],
   ]);
 
   tell("gives it up when it is told to stop", upgrading, [
@@ -98,7 +98,7 @@ describe("the old baton", () => {
     ["upgrade 2", "begin_upgrade"],
     ["upgrade_failed 1", "abort_upgrade", "upgrade 2 failed: reason 1"],
     ["reload 3", "disarm_backoff", "spawn 1", "arm ready 1", "= 0 serving, 1 starting"],
-    ["exited 0 1", "disarm all 0", "kill 0", "make_heir 1 of 0"],
+    ["exited 0 1", "disarm all 0", "kill 0", "replace_crashed 0 by 1"],
   ]);
 
   tell("does not when its server has been told to stop", () => handedOver().given("drained 0"), [
@@ -134,8 +134,9 @@ describe("the new baton", () => {
   tell("starts a generation beside the other baton's, and takes over", successor, [
     ["start", "= 4 serving"],
     ["reload 1", "disarm_backoff", "spawn 5", "arm ready 5", "= 4 serving, 5 starting"],
+    ["ready 5", "request_takeover 5", "= 4 serving, 5 starting"],
     [
-      "ready 5",
+      "takeover_granted 5",
       "disarm ready 5",
       "switch 5",
       "arm health 5",
@@ -172,7 +173,7 @@ describe("the new baton", () => {
     ["upgrade 2", "upgrade 2 refused: another upgrade is under way"],
   ]);
 
-  const takenOver = () => trying().given("ready 5");
+  const takenOver = () => trying().given("ready 5", "takeover_granted 5");
   tell("does not become another program while the old one, which watches it, drains", takenOver, [
     [
       "upgrade 2 in_place",
@@ -190,8 +191,18 @@ describe("the new baton", () => {
     ["reload 1", "disarm_backoff", "spawn 7", "arm ready 7", "= 4 serving, 7 starting"],
   ]);
 
+  tell("does not steer back to the old one's generation: its baton stops it", takenOver, [
+    ["unhealthy 5", "arm_backoff 0", "= 4 draining, 5 serving"],
+  ]);
+
+  tell("needs no permission when the old one dies before it gives one", trying, [
+    ["ready 5", "request_takeover 5"],
+    ["exited 4 1", "disarm all 4", "kill 4", "replace_crashed 4 by 5", "= 5 starting"],
+    ["takeover_granted 5", "disarm ready 5", "switch 5", "arm health 5", "reload 1 ok by 5"],
+  ]);
+
   tell("goes on alone when the old one has died meanwhile", trying, [
-    ["exited 4 1", "disarm all 4", "kill 4", "make_heir 5 of 4", "= 5 starting"],
+    ["exited 4 1", "disarm all 4", "kill 4", "replace_crashed 4 by 5", "= 5 starting"],
     ["ready 5", "disarm ready 5", "switch 5", "arm health 5", "reload 1 ok by 5"],
     ["healthy 5", "retire 4"],
   ]);

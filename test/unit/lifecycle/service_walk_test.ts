@@ -3,12 +3,21 @@
  * happen is drawn by lot; what must hold after each event is in test/support/service_world.ts.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { ACCEPTS, type GenerationState } from "../../../src/lifecycle/generation.ts";
 import { AT_ONCE, type Rollout } from "../../../src/lifecycle/rollout.ts";
-import type { ServicePolicy } from "../../../src/lifecycle/service.ts";
+import {
+  inheritedState,
+  INITIAL_STATE,
+  type ServicePolicy,
+  type ServiceState,
+} from "../../../src/lifecycle/service.ts";
 import type { GenerationTimer, ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { Random, testSeed } from "../../support/random.ts";
+import { parseEvent, Story } from "../../support/service_story.ts";
+import { readDrawing } from "../../support/state_drawing.ts";
 import { ServiceWorld } from "../../support/service_world.ts";
 
 const EVENTS = 100_000;
@@ -40,9 +49,11 @@ function trialNews(world: ServiceWorld, random: Random): void {
   const draw = random.next();
   if (draw < 0.3) return world.requestOfTrial("promote_requested");
   if (draw < 0.45) return world.requestOfTrial("rollback_requested");
-  if (draw < 0.6) return world.requestShare(random.below(101));
+  if (draw < 0.6) return world.requestShare(random.chance(0.3) ? 100 : random.below(100));
   const epoch = world.ramping;
-  if (epoch !== null) world.tell({ kind: "ramped", epoch, percent: random.below(130) });
+  if (epoch !== null) {
+    world.tell({ kind: "ramped", epoch, percent: random.chance(0.3) ? 100 : random.below(100) });
+  }
 }
 
 /** What the serving generation has not opened yet, and who still has it. */
@@ -60,7 +71,7 @@ function happen(world: ServiceWorld, random: Random): void {
   if (draw < 0.1) {
     return world.requestReload(random.chance(0.5) ? undefined : randomRollout(random));
   }
-  if (draw < (world.state.stopRequests > 0 ? 0.13 : 0.103)) {
+  if (draw < (world.state.shutdown !== null ? 0.13 : 0.103)) {
     return world.tell({ kind: "stop_requested" });
   }
   if (draw < 0.12) return world.requestUpgrade();
@@ -72,7 +83,9 @@ function happen(world: ServiceWorld, random: Random): void {
       failed ? { kind: "upgrade_failed", reason: "by lot" } : { kind: "handed_over" },
     );
   }
-  if (draw < 0.17 && world.state.handedOver !== null) return world.tell({ kind: "handed_back" });
+  if (draw < 0.17 && (world.state.shutdown?.handedOver ?? null) !== null) {
+    return world.tell({ kind: "handed_back" });
+  }
   if (draw < 0.2 && world.backoff) return world.backoffElapses();
   if (draw < 0.25 && world.timers.size > 0) {
     const [timer, epoch] = random.pick([...world.timers]).split(" ");
@@ -86,7 +99,7 @@ function happen(world: ServiceWorld, random: Random): void {
   switch (state) {
     case "starting":
     case "probing":
-      if (random.chance(0.5)) return advance(world, epoch, state);
+      if (random.chance(0.5)) return advance(world, random, epoch, state);
       if (random.chance(0.5)) return fail(world, random, epoch);
       return exit(world, random, epoch);
     case "baking":
@@ -106,8 +119,14 @@ function happen(world: ServiceWorld, random: Random): void {
 }
 
 /** The next step of a candidate. */
-function advance(world: ServiceWorld, epoch: number, state: "starting" | "probing"): void {
-  if (state === "starting") world.listens(epoch);
+function advance(
+  world: ServiceWorld,
+  random: Random,
+  epoch: number,
+  state: "starting" | "probing",
+): void {
+  const isReadyAtOnce = world.policy.membersAtStart && random.chance(0.3);
+  if (state === "starting" && !isReadyAtOnce) world.listens(epoch);
   else world.tell({ kind: "ready", epoch });
 }
 
@@ -135,7 +154,7 @@ function staleNews(world: ServiceWorld, random: Random): void {
   const exit = { status: 1, asRequested: false, text: "stale" };
   const events: ServiceEvent[] = [
     { kind: "start" },
-    ...world.upgrading || world.state.handedOver !== null ? [] : NO_UPGRADE,
+    ...world.upgrading || (world.state.shutdown?.handedOver ?? null) !== null ? [] : NO_UPGRADE,
     { kind: "listening", epoch: gone },
     { kind: "ready", epoch: gone },
     { kind: "failed", epoch: gone, reason: "stale", status: 1 },
@@ -151,15 +170,62 @@ function staleNews(world: ServiceWorld, random: Random): void {
   world.tell(random.pick(events));
 }
 
-test("a random walk of 100,000 events breaks no invariant", { timeout: TEST_TIMEOUT_MS }, () => {
+/** "draining -> stopping" -> what caused it: an event of the generation or the service, or "(another's)". */
+type Transitions = Map<string, Set<string>>;
+
+/** Adds what has become of each generation in one step. */
+function record(
+  transitions: Transitions,
+  before: ServiceState,
+  event: ServiceEvent,
+  after: ServiceState,
+): void {
+  for (const { epoch, state } of before.generations) {
+    const now = after.generations.find((generation) => generation.epoch === epoch);
+    const to = now?.state ?? "exited";
+    if (to === state) continue;
+    const note = (from: string, to: string, cause: string) => {
+      const key = `${from} -> ${to}`;
+      transitions.set(key, (transitions.get(key) ?? new Set()).add(cause));
+    };
+    const isOwn = !("epoch" in event) || event.epoch === epoch;
+    const cause = isOwn ? event.kind : `(${event.kind})`;
+    const isKilledForRoom = to === "stopping" && now?.cut === true &&
+      event.kind !== "stop_requested";
+    if (!isKilledForRoom) {
+      note(state, to, cause);
+      continue;
+    }
+    // It may have begun to drain in the same step.
+    if (state !== "draining") note(state, "draining", cause);
+    note("draining", to, "room");
+  }
+}
+
+const ON_TRIAL = ["start", "ready 0", "reload 1 ramp 1000", "ready 1"];
+/** What the random walk reaches never (a takeover), or not every time. */
+const RARE: readonly (readonly [ServiceState, ...string[]])[] = [
+  [inheritedState(4), "reload 1", "ready 5", "takeover_granted 5"],
+  [inheritedState(4), "reload 1", "listening 5", "ready 5", "takeover_granted 5"],
+  [INITIAL_STATE, ...ON_TRIAL, "share 2 100"],
+  [INITIAL_STATE, ...ON_TRIAL, "ramped 1 100"],
+];
+
+/** Walks once, for both tests. */
+let walked: { readonly transitions: Transitions; services: number; ended: number } | null = null;
+
+function walk() {
+  if (walked !== null) return walked;
   const random = new Random(testSeed());
+  const result = { transitions: new Map() as Transitions, services: 0, ended: 0 };
   let told = 0;
-  let services = 0;
-  let ended = 0;
   let draws = 0;
   while (told < EVENTS) {
-    const world = new ServiceWorld(randomPolicy(random));
-    services++;
+    const world = new ServiceWorld(
+      randomPolicy(random),
+      (before, event, after) => record(result.transitions, before, event, after),
+    );
+    result.services++;
     try {
       world.tell({ kind: "start" });
       while (!world.finished && told + world.story.length < EVENTS) {
@@ -167,7 +233,7 @@ test("a random walk of 100,000 events breaks no invariant", { timeout: TEST_TIME
         happen(world, random);
       }
       if (world.finished) {
-        ended++;
+        result.ended++;
         for (let i = 0; i < 3; i++) staleNews(world, random);
         world.tell({ kind: "stop_requested" });
       }
@@ -178,8 +244,76 @@ test("a random walk of 100,000 events breaks no invariant", { timeout: TEST_TIME
     }
     told += world.story.length;
   }
+  for (const [state, ...events] of RARE) {
+    const story = new Story({}, state);
+    for (const event of events) {
+      const before = story.state;
+      story.tell(event);
+      record(result.transitions, before, parseEvent(event), story.state);
+    }
+  }
+  return walked = result;
+}
+
+test("a random walk of 100,000 events breaks no invariant", { timeout: TEST_TIMEOUT_MS }, () => {
+  const { ended, services } = walk();
   assert.ok(
     ended >= services - 1 && ended > 100,
     `${ended} of ${services} services came to an end`,
   );
+});
+
+const SOURCE: string = readFileSync("src/lifecycle/generation.ts", "utf8");
+const COMMENT = SOURCE.slice(0, SOURCE.indexOf("*/")).split("\n").map((line) => line.slice(3));
+const LEGEND_AT = COMMENT.findIndex((line) => line.startsWith("Any state"));
+const [DRAWING, LEGEND] = [COMMENT.slice(0, LEGEND_AT), COMMENT.slice(LEGEND_AT)];
+const STATES = Object.keys(ACCEPTS) as GenerationState[];
+
+/** "starting, probing -> baking      ready, (exited)", with continued lines: "from -> to" -> causes. */
+function legend(): Map<string, string[]> {
+  const entries = LEGEND.join("\n").matchAll(
+    /^ {2}([a-z, ]+) -> ([a-z]+) {2,}(.+(?:\n {10,}.+)*)$/gm,
+  );
+  const causes = new Map<string, string[]>();
+  for (const [, from = "", to = "", list = ""] of entries) {
+    const named = list.replace("or killed to make room for a start", "room").split(/,\s+/);
+    for (const state of from.split(", ")) causes.set(`${state} -> ${to}`, named.sort());
+  }
+  return causes;
+}
+
+describe("the drawing in generation.ts", { timeout: TEST_TIMEOUT_MS }, () => {
+  const reached = () => [...walk().transitions].filter(([key]) => !key.endsWith("-> exited"));
+
+  test("has the transitions that happen, and no other", () => {
+    assert.deepEqual(readDrawing(DRAWING, STATES), reached().map(([key]) => key).sort());
+  });
+
+  test("names their causes", () => {
+    const found = Object.fromEntries(reached().map(([key, causes]) => [key, [...causes].sort()]));
+    // One line of the legend may stand for several states: what it names happens to one of them at least.
+    const merged = Object.fromEntries(
+      Object.entries(found).map(([key]) => [key, legend().get(key)]),
+    );
+    assert.deepEqual(found, merged);
+  });
+
+  test("and any state but `exited` leads there", () => {
+    const causes = STATES.map((state) => walk().transitions.get(`${state} -> exited`));
+    assert.deepEqual(causes.pop(), undefined);
+    for (const each of causes) assert.deepEqual([...each ?? []], ["exited"]);
+  });
+
+  test("agrees with the events that each state accepts", () => {
+    const silent = /No transition: ([a-z_, ]+)\./.exec(LEGEND.join("\n"))?.[1]?.split(", ") ?? [];
+    for (const [state, accepted] of Object.entries(ACCEPTS)) {
+      const drawn = new Set(
+        [...legend()].flatMap(([key, causes]) => key.startsWith(`${state} ->`) ? causes : []),
+      );
+      for (const event of accepted) {
+        const isKnown = drawn.has(event) || silent.includes(event) || event === "exited";
+        assert.ok(isKnown, `${state} accepts ${event}, which the drawing does not have`);
+      }
+    }
+  });
 });

@@ -1,0 +1,209 @@
+/**
+ * What follows when a generation exits or is unhealthy. The serving one is replaced by the one on trial, by the one
+ * before it if that still drains, or by a new one, with growing delays. Pure.
+ */
+import { backoffDelay } from "./backoff.ts";
+import type { Draft } from "./draft.ts";
+import { beginDrain, disarmServing, killCandidate } from "./draining.ts";
+import { type Generation, withOutcome } from "./generation.ts";
+import { crashOnTrial, promote, rollBack } from "./promotion.ts";
+import { answerReload, noteFailure, queueReload } from "./reload.ts";
+import { endService, noteExitStatus } from "./stop.ts";
+import { awaitsTakeover, bakingOf, candidateOf, type ServiceState, servingOf } from "./state.ts";
+import { abortUpgrade } from "./upgrade.ts";
+import type { ExitReport } from "./vocabulary.ts";
+
+export function generationExited(draft: Draft, generation: Generation, exit: ExitReport): void {
+  const { epoch } = generation;
+  const { generations, inherited } = draft.state;
+  draft.disarmAll(epoch);
+  // The rest of its process group.
+  draft.emit({ kind: "kill", epoch });
+  draft.set({
+    generations: generations.filter((each) => each.epoch !== epoch),
+    inherited: inherited === epoch ? null : inherited,
+  });
+  switch (generation.state) {
+    case "starting":
+    case "probing": {
+      const reason = `it ended before it was ready: ${exit.text}`;
+      // Before it is retired: the answer quotes its last output.
+      answerReload(draft, epoch, "failed", reason);
+      retireCandidate(draft, generation);
+      return candidateFailed(draft, epoch, reason, exit.status);
+    }
+    case "baking":
+      return crashOnTrial(draft, generation, `it ended: ${exit.text}`);
+    case "serving":
+      return servingExited(draft, generation, exit);
+    default:
+      if (generation.outcome === "failed") retireCandidate(draft, generation);
+      else draft.emit({ kind: "retire", epoch });
+      noteExitStatus(draft, generation, exit);
+  }
+}
+
+/** A failed replacement returns the crashed generation's listeners: the next replacement gets them. */
+function retireCandidate(draft: Draft, { epoch, replaces }: Generation): void {
+  if (replaces === null || replaces !== draft.state.orphanedListeners) {
+    return draft.emit({ kind: "retire", epoch });
+  }
+  draft.emit({ kind: "return_members", epoch, to: replaces });
+}
+
+export function failCandidate(
+  draft: Draft,
+  candidate: Generation,
+  reason: string,
+  status: number,
+): void {
+  killCandidate(draft, withOutcome(candidate, "failed", reason));
+  candidateFailed(draft, candidate.epoch, reason, status);
+}
+
+function candidateFailed(draft: Draft, epoch: number, reason: string, status: number): void {
+  draft.notice(`generation ${epoch} failed: ${reason}`);
+  answerReload(draft, epoch, "failed", reason);
+  // The predecessor keeps serving as before; its generations are not ours to stop.
+  if (awaitsTakeover(draft.state)) return draft.finish(status);
+  if (servingOf(draft.state) !== null) return noteFailure(draft);
+  if (!draft.state.served) return endService(draft, status);
+  scheduleRestart(draft, status);
+}
+
+function servingExited(draft: Draft, generation: Generation, exit: ExitReport): void {
+  const { epoch } = generation;
+  const isWanted = exit.status === 0 && !isReloading(draft.state);
+  if (draft.state.replacing) draft.emit({ kind: "disarm_backoff" });
+  draft.set({ behind: null, aftermathOf: null, replacing: false });
+  const baking = bakingOf(draft.state);
+  if (baking !== null) {
+    promoteInstead(draft, baking, `generation ${epoch} ended: ${exit.text}`);
+    return draft.emit({ kind: "retire", epoch });
+  }
+  abortUpgrade(draft, `the serving generation ended meanwhile: ${exit.text}`);
+  if (isWanted || exit.isFinal || draft.policy.onCrash === "exit") {
+    draft.notice(`the server ended by itself: ${exit.text}; baton ends too`);
+    draft.emit({ kind: "retire", epoch });
+    return endService(draft, exit.status);
+  }
+  draft.notice(
+    exit.status === 0
+      ? `generation ${epoch} ended during a reload: ${exit.text}; it is replaced`
+      : `generation ${epoch} crashed: ${exit.text}`,
+  );
+  replaceCrashed(draft, epoch, exit.status);
+}
+
+/** Keeps its listeners open: connections that wait in their queues go to the replacement. */
+function replaceCrashed(draft: Draft, epoch: number, status: number): void {
+  const { orphanedWorkers, reload, next } = draft.state;
+  if (orphanedWorkers !== null) {
+    draft.emit({ kind: "return_members", epoch: orphanedWorkers, to: epoch });
+  }
+  draft.set({ orphanedListeners: epoch, orphanedWorkers: null });
+  const candidate = candidateOf(draft.state);
+  if (candidate === null) return scheduleRestart(draft, status);
+  if (candidate.state === "starting" && !draft.policy.membersAtStart) {
+    draft.update({ ...candidate, replaces: epoch });
+    return draft.emit({ kind: "replace_crashed", epoch: candidate.epoch, replaces: epoch });
+  }
+  // It listens on sockets of its own already, and cannot take the waiting connections over: a fresh one of the same
+  // version can.
+  killCandidate(draft, withOutcome(candidate, "superseded"));
+  draft.set({ reload: { ...reload, requests: [] } });
+  queueReload(draft, [...reload.requests, ...next?.requests ?? []]);
+}
+
+/**
+ * During a reload, or shortly after one, an exit with 0 is not the user's wish but an accident, or due to a copy
+ * that has met the one before it (a lock, a socket of its own).
+ */
+function isReloading(state: ServiceState): boolean {
+  const { next, replacing, upgrade, aftermathOf, generations } = state;
+  if (candidateOf(state) !== null || next !== null) return true;
+  if (replacing || upgrade !== null || aftermathOf === "failed") return true;
+  const isLeaving = generations.some(({ state, outcome }) =>
+    outcome === "superseded" && (state === "draining" || state === "stopping")
+  );
+  return aftermathOf === "ok" && isLeaving;
+}
+
+/** The generation on trial has passed its gate: it is preferred to all others. */
+function promoteInstead(draft: Draft, baking: Generation, what: string): void {
+  draft.notice(`${what}; ${baking.epoch} is promoted`);
+  promote(draft, baking);
+}
+
+/** @returns the delay before the next start; null: the limit of crashes in a row is reached */
+function countCrash(draft: Draft): number | null {
+  const crashes = draft.state.crashes + 1;
+  draft.set({ crashes });
+  return backoffDelay(crashes, draft.policy.backoff);
+}
+
+function scheduleRestart(draft: Draft, status: number): void {
+  const delayMs = countCrash(draft);
+  if (delayMs === null) {
+    draft.notice(`giving up after ${draft.state.crashes} crashes in a row (--crash-limit)`);
+    return endService(draft, status);
+  }
+  if (draft.state.next === null) draft.emit({ kind: "arm_backoff", delayMs });
+}
+
+export function backoffElapsed(draft: Draft): void {
+  const { replacing, shutdown, next } = draft.state;
+  const isWanted = servingOf(draft.state) === null || replacing;
+  draft.set({ replacing: false });
+  if (shutdown !== null || candidateOf(draft.state) !== null || !isWanted) return;
+  queueReload(draft, next?.requests ?? []);
+}
+
+export function generationUnhealthy(draft: Draft, generation: Generation, reason: string): void {
+  if (generation.state === "serving") return replaceUnhealthy(draft, generation, reason);
+  if (draft.policy.rollsBackUnhealthy) return rollBack(draft, generation, reason);
+  draft.notice(`generation ${generation.epoch} is not healthy: ${reason}`);
+}
+
+function replaceUnhealthy(draft: Draft, generation: Generation, reason: string): void {
+  const { epoch } = generation;
+  const what = `generation ${epoch} is not healthy: ${reason}`;
+  const { replacing, upgrade, next, shutdown } = draft.state;
+  if (shutdown !== null || replacing || upgrade !== null || awaitsTakeover(draft.state)) {
+    return draft.notice(what);
+  }
+  const baking = bakingOf(draft.state);
+  if (baking !== null) {
+    // With the reason: it is not steered back to, should the other one be unhealthy too.
+    draft.update(withOutcome(generation, "superseded", reason));
+    return promoteInstead(draft, baking, what);
+  }
+  draft.notice(what);
+  const warm = warmGeneration(draft.state);
+  if (warm !== undefined) return steerBack(draft, generation, warm, reason);
+  if (next !== null || candidateOf(draft.state) !== null) return;
+  const delayMs = countCrash(draft);
+  if (delayMs === null) {
+    const { crashes } = draft.state;
+    return draft.notice(`not replaced again after ${crashes} times in a row (--crash-limit)`);
+  }
+  draft.set({ replacing: true });
+  draft.emit({ kind: "arm_backoff", delayMs });
+}
+
+/** The latest generation that could serve again: healthy when it was replaced, without a stop signal, and ours. */
+function warmGeneration({ generations, inherited }: ServiceState): Generation | undefined {
+  return generations.findLast(({ epoch, state, outcome, reason }) =>
+    state === "draining" && outcome === "superseded" && reason === null && epoch !== inherited
+  );
+}
+
+function steerBack(draft: Draft, bad: Generation, warm: Generation, reason: string): void {
+  draft.disarm("drain", warm.epoch);
+  draft.emit({ kind: "steer_back", epoch: warm.epoch });
+  draft.update({ ...warm, state: "serving", outcome: null, reason: null, standsIn: false });
+  draft.arm("health", warm.epoch);
+  disarmServing(draft, bad.epoch);
+  draft.emit({ kind: "rolled_back", epoch: bad.epoch, reason });
+  beginDrain(draft, withOutcome(bad, "rolled back", reason), false);
+}

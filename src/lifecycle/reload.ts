@@ -1,0 +1,97 @@
+/** Reloads: the queue of one, the start of the next candidate, and the answers. Pure. */
+import type { Draft } from "./draft.ts";
+import { newGeneration } from "./generation.ts";
+import { isOpenEnded, type Rollout } from "./rollout.ts";
+import { candidateOf, servingOf } from "./state.ts";
+
+export function requestReload(draft: Draft, request: number, rollout?: Rollout): void {
+  const { trial, reload, shutdown, next } = draft.state;
+  const reason = shutdown !== null
+    ? "baton is stopping"
+    : trial !== null && isOpenEnded(trial, reload.rollout)
+    ? "a generation is on trial: promote it or roll it back first"
+    : null;
+  if (reason !== null) return refuse(draft, [request], reason);
+  // All who ask while a candidate is on its way share the next one.
+  queueReload(draft, [...next?.requests ?? [], request], rollout);
+}
+
+/** Queues the start of a generation; without `rollout` with that of a queued reload, or the configured one. */
+export function queueReload(draft: Draft, requests: readonly number[], rollout?: Rollout): void {
+  const { next } = draft.state;
+  draft.set({ next: { requests, rollout: rollout ?? next?.rollout ?? draft.policy.rollout } });
+}
+
+/** Starts the queued candidate if it may start now; otherwise a later event does. */
+export function startQueued(draft: Draft): void {
+  const { next, upgrade, orphanedListeners, generations } = draft.state;
+  if (next === null || upgrade !== null || candidateOf(draft.state) !== null) return;
+  // A failed replacement returns the crashed generation's listeners when it has exited; the next one needs them.
+  const isHeld = generations.some(({ replaces }) => replaces === orphanedListeners);
+  if (orphanedListeners !== null && isHeld) return;
+  if (generations.length >= draft.policy.maxGenerations) return makeRoom(draft);
+  draft.set({ reload: next, next: null });
+  spawn(draft);
+}
+
+export function spawn(draft: Draft): void {
+  const { nextEpoch: epoch, orphanedListeners: replaces, generations } = draft.state;
+  draft.set({
+    nextEpoch: epoch + 1,
+    generations: [...generations, newGeneration(epoch, replaces)],
+    replacing: false,
+  });
+  draft.emit({ kind: "disarm_backoff" });
+  draft.emit({ kind: "spawn", epoch, replaces });
+  draft.arm("ready", epoch);
+}
+
+/** Kills the oldest generation that is on its way out; its exit event starts the candidate. */
+function makeRoom(draft: Draft): void {
+  const { generations } = draft.state;
+  // A generation that never served was killed when it failed.
+  const isKilling = generations.some(({ state, cut, served }) =>
+    state === "stopping" && (cut || !served)
+  );
+  const victim = generations.find(({ state }) => state === "draining") ??
+    generations.find(({ state }) => state === "stopping");
+  if (isKilling || victim === undefined) return;
+  draft.disarmAll(victim.epoch);
+  draft.update({ ...victim, state: "stopping", cut: true, standsIn: false });
+  draft.notice(
+    `generation ${victim.epoch} is killed while draining: ` +
+      `${draft.policy.maxGenerations} generations are alive (--max-generations)`,
+  );
+  draft.emit({ kind: "kill", epoch: victim.epoch });
+}
+
+/** Answers the requests of the present candidate, unless that is done already. */
+export function answerReload(
+  draft: Draft,
+  epoch: number,
+  result: "ok" | "failed",
+  reason: string | null,
+): void {
+  const { requests, rollout } = draft.state.reload;
+  if (requests.length > 0) draft.emit({ kind: "reload_result", requests, epoch, result, reason });
+  draft.set({ reload: { requests: [], rollout } });
+}
+
+export function refuseReloads(draft: Draft): void {
+  const { reload, next } = draft.state;
+  const requests = [...reload.requests, ...next?.requests ?? []];
+  draft.set({ reload: { ...reload, requests: [] }, next: null });
+  if (requests.length > 0) refuse(draft, requests, "baton is stopping");
+}
+
+function refuse(draft: Draft, requests: readonly number[], reason: string): void {
+  draft.emit({ kind: "reload_result", requests, epoch: null, result: "refused", reason });
+}
+
+/** A candidate failed beside the serving generation, which may have met it: an exit soon after may be its doing. */
+export function noteFailure(draft: Draft): void {
+  const serving = servingOf(draft.state);
+  if (serving === null) return;
+  draft.set({ aftermathOf: "failed" });
+  draft.arm("aftermath", serving.epoch);
+}
