@@ -1,14 +1,7 @@
 /** One generation: how it begins, and that the first cause of its end wins (states: service_walk_test.ts). */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import {
-  ACCEPTS,
-  accepts,
-  type GenerationEventKind,
-  type GenerationState,
-  newGeneration,
-  withOutcome,
-} from "../../../src/lifecycle/generation.ts";
+import { newGeneration, withOutcome } from "../../../src/lifecycle/generation.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 describe("newGeneration()", () => {
