@@ -339,10 +339,6 @@ const EXCEPTIONS: readonly Exception[] = [
   { file: "generation/context.ts", rule: "imports", about: "has", why: "to be untangled" },
   { file: "steering/group.ts", rule: "length", about: "has", why: "to be untangled" },
   { file: "steering/group.ts", rule: "extends", about: "extends", why: "to be untangled" },
-  { file: "lifecycle/promotion.ts", rule: "extends", about: "extends", why: "to be untangled" },
-  { file: "lifecycle/recovery.ts", rule: "extends", about: "extends", why: "to be untangled" },
-  { file: "lifecycle/draft.ts", rule: "extends", about: "extends", why: "to be untangled" },
-  { file: "lifecycle/ending.ts", rule: "extends", about: "extends", why: "to be untangled" },
 ];
 
 export const RULES: Rules = {
