@@ -49,7 +49,7 @@ export interface Rules {
  */
 const LAYERS = {
   platform: [],
-  "config/values": ["platform/error.ts", "platform/fd.ts"],
+  "config/values": ["lifecycle/status.ts", "platform/error.ts", "platform/fd.ts"],
   config: ["config/values", "platform/error.ts", "platform/fd.ts"],
   lifecycle: [],
   log: ["platform"],
@@ -96,6 +96,7 @@ const LAYERS = {
     "lifecycle/vocabulary.ts (types)",
     "lifecycle/rollout.ts (types)",
     "config/values/duration.ts",
+    "config/values/errors.ts",
   ],
   init: ["config", "pod/budget.ts"],
   "cli/words": ["config", "init"],

@@ -92,7 +92,7 @@ export class ControlServer {
   }
 
   /** The service has ended: answers every client, including those still in the accept queue. */
-  async farewell(): Promise<void> {
+  async answerRemainingClients(): Promise<void> {
     const deadline = performance.now() + FAREWELL_LIMIT_MS;
     for (;;) {
       this.#acceptAll();

@@ -9,6 +9,7 @@
  *
  * Others could take the abstract name first. Only a holder that is this user, or root, counts: SO_PEERCRED.
  */
+import { UserError } from "../config/values/errors.ts";
 import { statSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -18,7 +19,7 @@ import { pathKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { isListening } from "./client.ts";
-import { RuntimeDirectoryError } from "./paths.ts";
+import {} from "./paths.ts";
 
 const LOCK_MODE = 0o600;
 const BACKLOG = 32;
@@ -46,7 +47,7 @@ export class NameLock {
   /**
    * @param socket of the control socket: who answers there has lost the lock, and not the name
    * @returns null when another process has the name
-   * @throws {RuntimeDirectoryError} when the lock file cannot be opened
+   * @throws {UserError} when the lock file cannot be opened
    */
   static take(platform: Platform, path: string, socket: string): NameLock | null {
     const name = claimName(path);
@@ -64,7 +65,7 @@ export class NameLock {
   }
 
   /** Takes over the lock of the previous baton. @param isAlone that one is gone, or was this very process */
-  static over(platform: Platform, path: string, fd: Fd, isAlone: boolean): NameLock {
+  static inherit(platform: Platform, path: string, fd: Fd, isAlone: boolean): NameLock {
     const lock = new NameLock(platform, path, fd, claimName(path));
     if (isAlone) lock.claim();
     return lock;
@@ -117,7 +118,7 @@ export class NameLock {
 }
 
 /** @returns process id of the baton that has the name, whatever has become of its directory; null = unknown */
-export function holderOf(platform: Platform, path: string): number | null {
+export function lockHolder(platform: Platform, path: string): number | null {
   const credentials = claimant(platform, claimName(path));
   return credentials !== null && credentials.pid > 0 &&
       platform.processes.trustsUser(credentials.uid)
@@ -174,10 +175,9 @@ function lockFile(
     if (isAt(fd, path)) return fd;
     fd.close();
   }
-  throw new RuntimeDirectoryError(
-    `Cannot lock ${path}: it is removed again and again`,
-    "Find out what removes it, or use another --runtime-dir",
-  );
+  throw new UserError(`Cannot lock ${path}: it is removed again and again`, {
+    remedy: "Find out what removes it, or use another --runtime-dir",
+  });
 }
 
 function openFile(platform: Platform, path: string, flags: number): Fd {
@@ -185,11 +185,10 @@ function openFile(platform: Platform, path: string, flags: number): Fd {
     return platform.descriptors.open(path, flags, LOCK_MODE);
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
-    throw new RuntimeDirectoryError(
-      `Cannot write to the runtime directory: ${error.message}`,
-      "Use --runtime-dir with a directory of your own",
-      { cause: error },
-    );
+    throw new UserError(`Cannot write to the runtime directory: ${error.message}`, {
+      remedy: "Use --runtime-dir with a directory of your own",
+      cause: error,
+    });
   }
 }
 

@@ -6,6 +6,7 @@
  * The right to a name is a lock on NAME.lock, held for as long as baton lives: it goes with the
  * process however that ends, so a socket file without a lock holder is stale and is taken over.
  */
+import { UserError } from "../config/values/errors.ts";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isText } from "../platform/bytes.ts";
@@ -24,16 +25,9 @@ const MAX_SOCKET_PATH_BYTES = 107;
 /** The path of its notify socket is the longest of all. */
 const LAST_EXPECTED_EPOCH = 9_999_999;
 
-/** The runtime directory cannot be used; the CLI maps it to EXIT_USAGE. */
-export class RuntimeDirectoryError extends Error {
-  constructor(message: string, readonly remedy: string, options?: ErrorOptions) {
-    super(message, options);
-  }
-}
-
 /**
  * @returns the directory for `uid`; does not touch the file system
- * @throws {RuntimeDirectoryError} when its path is not UTF-8, which `node:fs` would change
+ * @throws {UserError} when its path is not UTF-8, which `node:fs` would change
  */
 export function runtimeDirectory(
   asked: string | null,
@@ -50,13 +44,12 @@ export function runtimeDirectory(
 
 function inText(directory: string, source: string): string {
   if (isText(directory)) return directory;
-  throw new RuntimeDirectoryError(
-    `Cannot use ${source} ${directory}: the path is not UTF-8`,
-    "Use --runtime-dir with another path",
-  );
+  throw new UserError(`Cannot use ${source} ${directory}: the path is not UTF-8`, {
+    remedy: "Use --runtime-dir with another path",
+  });
 }
 
-/** Makes the directory if needed. @throws {RuntimeDirectoryError} when it cannot be used safely */
+/** Makes the directory if needed. @throws {UserError} when it cannot be used safely */
 export function prepareDirectory(directory: string, uid: number): void {
   const remedy = "Use --runtime-dir with a directory of your own";
   try {
@@ -66,36 +59,35 @@ export function prepareDirectory(directory: string, uid: number): void {
     });
   } catch (error) {
     const why = errorText(error);
-    throw new RuntimeDirectoryError(`Cannot make runtime directory ${directory}: ${why}`, remedy);
+    throw new UserError(`Cannot make runtime directory ${directory}: ${why}`, { remedy });
   }
   checkDirectory(directory, uid);
 }
 
-/** @throws {RuntimeDirectoryError} when what is there is no directory, or others could change what is in it */
+/** @throws {UserError} when what is there is no directory, or others could change what is in it */
 export function checkDirectory(directory: string, uid: number): void {
   const remedy = "Use --runtime-dir with a directory of your own";
   const link = lstatSync(directory);
   if (link.isSymbolicLink() && link.uid !== uid && link.uid !== ROOT_UID) {
-    throw new RuntimeDirectoryError(
+    throw new UserError(
       `Cannot trust runtime directory ${directory}: it is a symbolic link of user ${link.uid}`,
-      remedy,
+      { remedy },
     );
   }
   const stat = statSync(directory);
   if (!stat.isDirectory()) {
-    throw new RuntimeDirectoryError(`Cannot use ${directory}: it is not a directory`, remedy);
+    throw new UserError(`Cannot use ${directory}: it is not a directory`, { remedy });
   }
   if (stat.uid !== uid && stat.uid !== ROOT_UID) {
-    throw new RuntimeDirectoryError(
+    throw new UserError(
       `Cannot trust runtime directory ${directory}: it belongs to user ${stat.uid}`,
-      remedy,
+      { remedy },
     );
   }
   if ((stat.mode & OTHERS_MAY_WRITE) !== 0) {
-    throw new RuntimeDirectoryError(
-      `Cannot trust runtime directory ${directory}: others may write to it`,
-      `${remedy}, or: chmod go-w ${directory}`,
-    );
+    throw new UserError(`Cannot trust runtime directory ${directory}: others may write to it`, {
+      remedy: `${remedy}, or: chmod go-w ${directory}`,
+    });
   }
 }
 
@@ -116,15 +108,15 @@ export function servicePaths(directory: string, name: string): ServicePaths {
   };
 }
 
-/** @throws {RuntimeDirectoryError} when a socket of the service would not fit into sun_path, unix(7) */
+/** @throws {UserError} when a socket of the service would not fit into sun_path, unix(7) */
 export function checkPathLength(directory: string, paths: ServicePaths): void {
   const longest = paths.notify(LAST_EXPECTED_EPOCH);
   const length = new TextEncoder().encode(longest).length;
   if (length <= MAX_SOCKET_PATH_BYTES) return;
-  throw new RuntimeDirectoryError(
+  throw new UserError(
     `Cannot use runtime directory ${directory}: the path of a socket in it would be ${length} ` +
       `bytes long, and ${MAX_SOCKET_PATH_BYTES} fit`,
-    "Use --runtime-dir with a shorter path, or a shorter --name",
+    { remedy: "Use --runtime-dir with a shorter path, or a shorter --name" },
   );
 }
 
@@ -148,14 +140,14 @@ export function remakeDirectory(directory: string, uid: number, mode: number): v
  * Where the control socket of a service is: in `directory`, or where its systemd unit keeps it
  * (RuntimeDirectory=baton/NAME, as `baton init systemd` writes it).
  */
-export function directoryOf(directory: string, name: string): string {
+export function serviceDirectory(directory: string, name: string): string {
   const ofUnit = join(UNITS_DIRECTORY, name);
   const isThere = (place: string) => servicesIn(place).includes(name);
   return !isThere(directory) && isThere(ofUnit) ? ofUnit : directory;
 }
 
 /** @returns names of services in `directory`, and of those with a systemd unit */
-export function servicesAround(directory: string): string[] {
+export function visibleServices(directory: string): string[] {
   const units = entriesOf(UNITS_DIRECTORY).filter((name) =>
     servicesIn(join(UNITS_DIRECTORY, name)).includes(name)
   );
@@ -171,7 +163,7 @@ function entriesOf(directory: string): string[] {
 }
 
 /** @returns those of `names` whose baton is alive: a killed one leaves its control socket behind */
-export function livingServices(
+export function runningServices(
   platform: Platform,
   names: readonly string[],
   directoryOfName: (name: string) => string,

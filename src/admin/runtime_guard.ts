@@ -35,7 +35,7 @@ const MOST_ROUNDS = 3;
 const QUIET_MS = 2 * Math.max(...MAKE_AGAIN_PAUSES_MS);
 
 /** Something at a fixed path. */
-export interface Fixture {
+export interface GuardedPath {
   /** For people: "control socket". */
   readonly what: string;
   readonly path: string;
@@ -48,7 +48,7 @@ export interface Fixture {
 export interface RuntimeGuardOptions {
   readonly directory: string;
   /** In the order in which they are to be made. */
-  readonly fixtures: () => readonly Fixture[];
+  readonly paths: () => readonly GuardedPath[];
   readonly log: { warn(text: string): void };
   /** Something was made again. */
   readonly onRestored: () => void;
@@ -76,7 +76,7 @@ export class RuntimeGuard {
   constructor(readonly platform: Platform, readonly options: RuntimeGuardOptions) {
     this.#uid = platform.processes.userId();
     this.#watch = new RemovalWatch(platform, () => this.#onSign());
-    this.look();
+    this.check();
   }
 
   #onSign(): void {
@@ -89,7 +89,7 @@ export class RuntimeGuard {
     if (this.#isClosed || this.#dueAt <= dueAt) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#dueAt = dueAt;
-    this.#timer = setTimeout(() => this.look(), delayMs);
+    this.#timer = setTimeout(() => this.check(), delayMs);
   }
 
   #forgetTimer(): void {
@@ -99,7 +99,7 @@ export class RuntimeGuard {
   }
 
   /** Never throws: the service must not suffer from what is not of the service. */
-  look(): void {
+  check(): void {
     if (this.#isClosed) return;
     this.#forgetTimer();
     this.#hasMade = false;
@@ -112,7 +112,7 @@ export class RuntimeGuard {
 
   /** @returns whether nothing is left to do now */
   #round(): boolean {
-    const { directory, fixtures } = this.options;
+    const { directory, paths: fixtures } = this.options;
     const all = fixtures();
     this.#watchAll(all);
     const problem = this.#problem();
@@ -138,7 +138,7 @@ export class RuntimeGuard {
   }
 
   /** @returns whether all of it was done */
-  #repair(missing: readonly Fixture[]): boolean {
+  #repair(missing: readonly GuardedPath[]): boolean {
     const { directory } = this.options;
     const troubles: unknown[] = [];
     let made = 0;
@@ -207,7 +207,7 @@ export class RuntimeGuard {
     }
   }
 
-  #watchAll(fixtures: readonly Fixture[]): void {
+  #watchAll(fixtures: readonly GuardedPath[]): void {
     const { directory, log } = this.options;
     const strange = this.#problem() === "strange" || this.#trouble !== null
       ? [directory, dirname(directory)].filter(exists)
@@ -234,7 +234,7 @@ export class RuntimeGuard {
   }
 }
 
-function isFine(fixture: Fixture): boolean {
+function isFine(fixture: GuardedPath): boolean {
   try {
     return fixture.isInPlace();
   } catch {

@@ -3,8 +3,7 @@
  * thing, one line with the remedy, and a status of `exit_status.ts`. The entry file exits with what
  * this returns; nothing else in baton ends the process.
  */
-import { RuntimeDirectoryError } from "../admin/paths.ts";
-import { ConfigError } from "../config/values/errors.ts";
+import { UserError } from "../config/values/errors.ts";
 import { launch } from "../launcher/launcher.ts";
 import { LAUNCH_VERB } from "../launcher/plan.ts";
 import { SystemCallError } from "../platform/error.ts";
@@ -16,7 +15,6 @@ import { Platform } from "../platform/platform.ts";
 import type { Runtime } from "../platform/runtime/runtime.ts";
 import { commandCheckState } from "./commands/check_state.ts";
 import { commandDoctor } from "./commands/doctor.ts";
-import { CommandError } from "./console/command_error.ts";
 import { commandInit } from "./commands/init.ts";
 import { commandInstall } from "./commands/install.ts";
 import { commandPrestop } from "./commands/prestop.ts";
@@ -29,7 +27,7 @@ import { commandStop } from "./commands/stop.ts";
 import { commandTrial } from "./commands/trial.ts";
 import { commandUpgrade } from "./commands/upgrade.ts";
 import { configReader } from "./console/config_reader.ts";
-import { EXIT_OK, EXIT_SYSTEM, EXIT_USAGE } from "./console/exit_status.ts";
+import { EXIT_OK, EXIT_SYSTEM } from "./console/exit_status.ts";
 import { helpText } from "./words/help.ts";
 import { type Command, parseCommandLine } from "./words/parse.ts";
 import { type Printer, terminalPrinter } from "./console/printer.ts";
@@ -54,11 +52,10 @@ export async function runCommandLine(runtime: Runtime): Promise<number> {
     const command = parseCommandLine(runtime.argv, configReader(platform));
     const status = await perform(platform, command, print);
     if (print.failure === null || status !== EXIT_OK) return status;
-    throw new CommandError(
-      EXIT_SYSTEM,
-      `Cannot write to standard output: ${print.failure.code}`,
-      "Make room for it, or send it elsewhere",
-    );
+    throw new UserError(`Cannot write to standard output: ${print.failure.code}`, {
+      status: EXIT_SYSTEM,
+      remedy: "Make room for it, or send it elsewhere",
+    });
   } catch (error) {
     return explain(error, print);
   }
@@ -103,14 +100,11 @@ function perform(platform: Platform, command: Command, print: Printer): number |
 
 function explain(error: unknown, print: Printer): number {
   if (!(error instanceof Error)) throw error;
-  const remedy = error instanceof ConfigError || error instanceof CommandError ||
-      error instanceof RuntimeDirectoryError
-    ? error.remedy
-    : null;
   print.error(`baton: ${error.message}`);
-  if (remedy !== null) print.error(`  ${remedy}`);
-  if (error instanceof ConfigError || error instanceof RuntimeDirectoryError) return EXIT_USAGE;
-  if (error instanceof CommandError) return error.status;
+  if (error instanceof UserError) {
+    if (error.remedy !== null) print.error(`  ${error.remedy}`);
+    return error.status;
+  }
   if (!(error instanceof SystemCallError)) print.error(error.stack ?? "");
   return EXIT_SYSTEM;
 }

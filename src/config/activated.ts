@@ -20,7 +20,7 @@ export interface ActivatedListener {
 const NAME = /^[A-Za-z0-9_.-]{1,63}$/;
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
-/** @throws {ConfigError} when a name or an address is there twice */
+/** @throws {UserError} when a name or an address is there twice */
 export function withActivated(
   specs: readonly ListenSpec[],
   activated: readonly ActivatedListener[],

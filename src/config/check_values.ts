@@ -3,7 +3,7 @@
  * bytes with escapes. Pure.
  */
 import { parsePattern } from "./values/check_spec.ts";
-import { ConfigError } from "./values/errors.ts";
+import { UserError } from "./values/errors.ts";
 
 /** Statuses from..to, both included. */
 export interface StatusRange {
@@ -22,7 +22,7 @@ export function parseStatuses(text: string): readonly StatusRange[] {
     const to = last === undefined ? from : Number(last);
     // What is below is no final answer, and what is above no status.
     if (!(from >= MIN_STATUS && to <= MAX_STATUS && from <= to)) {
-      throw new ConfigError(
+      throw new UserError(
         `Cannot use ${JSON.stringify(text)}: ${JSON.stringify(part)} is no status and no range ` +
           `from ${MIN_STATUS} to ${MAX_STATUS}`,
         { remedy: "Write for example 200, 200-299 or 200-299,304" },
@@ -42,7 +42,7 @@ export function parseBytes(text: string): Uint8Array {
     if (value !== undefined) bytes.push(value);
     else if (name === undefined) bytes.push(...encoder.encode(part));
     else {
-      throw new ConfigError(
+      throw new UserError(
         `Cannot use ${JSON.stringify(text)}: ${JSON.stringify(part)} is no escape`,
         { remedy: "Write \\xNN with two hexadecimal digits, \\r, \\n, \\t, \\0 or \\\\" },
       );
@@ -56,6 +56,6 @@ export function parseBodyPattern(text: string): RegExp {
   return parsePattern(
     text,
     "",
-    (why) => new ConfigError(`Cannot use ${JSON.stringify(text)}: ${why}`),
+    (why) => new UserError(`Cannot use ${JSON.stringify(text)}: ${why}`),
   );
 }

@@ -2,12 +2,12 @@
  * A configuration file: bytes -> raw values by key. TOML 1.0 (smol-toml) or JSON, told apart by the extension.
  *
  * Guarantees: what comes out is text in UTF-8, and all of its keys exist; every refusal is a
- * `ConfigError` that names the file. The only I/O is the one read in `loadConfigFile`.
+ * `UserError` that names the file. The only I/O is the one read in `loadConfigFile`.
  */
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
-import { ConfigError } from "./values/errors.ts";
+import { UserError } from "./values/errors.ts";
 import { fileKey, OPTIONS } from "./options.ts";
 import { suggest } from "./values/suggest.ts";
 import { errorText } from "../platform/error.ts";
@@ -40,7 +40,7 @@ const READ_ERRORS: Readonly<Record<string, string>> = {
  *
  * @param path ends in `.toml` or `.json`
  * @param read for paths that are not UTF-8
- * @throws {ConfigError} when it cannot be read, or as `parseConfigText` does
+ * @throws {UserError} when it cannot be read, or as `parseConfigText` does
  */
 export function loadConfigFile(
   path: string,
@@ -52,7 +52,7 @@ export function loadConfigFile(
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     const reason = READ_ERRORS[code] ?? code;
-    throw new ConfigError(`Cannot read configuration file "${path}": ${reason}`, {
+    throw new UserError(`Cannot read configuration file "${path}": ${reason}`, {
       cause: error,
       remedy: "Check the path given with --config; it is relative to the current directory",
     });
@@ -60,7 +60,7 @@ export function loadConfigFile(
   return parseConfigText(decodeConfig(bytes, path), path);
 }
 
-/** @throws {ConfigError} when it is not UTF-8, which TOML and JSON are: no byte is guessed */
+/** @throws {UserError} when it is not UTF-8, which TOML and JSON are: no byte is guessed */
 function decodeConfig(bytes: Uint8Array, path: string): string {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let [line, start] = [1, 0];
@@ -72,7 +72,7 @@ function decodeConfig(bytes: Uint8Array, path: string): string {
     }
     return decoder.decode(bytes.subarray(0, start)) + decoder.decode(bytes.subarray(start));
   } catch (error) {
-    throw new ConfigError(`Cannot read configuration file "${path}": line ${line} is not UTF-8`, {
+    throw new UserError(`Cannot read configuration file "${path}": line ${line} is not UTF-8`, {
       cause: error,
       remedy: "Save it as UTF-8; other bytes can be given in the command line and in --env-file",
     });
@@ -84,22 +84,22 @@ function decodeConfig(bytes: Uint8Array, path: string): string {
  *
  * @param text the whole file
  * @param path decides the format by its extension, and names the file in messages
- * @throws {ConfigError} for another extension, a syntax error, or an unknown key
+ * @throws {UserError} for another extension, a syntax error, or an unknown key
  */
 export function parseConfigText(text: string, path: string): FileValues {
   if (text.length > MAX_FILE_CHARACTERS) {
-    throw new ConfigError(`Cannot use configuration file "${path}": it is larger than 1 MiB`);
+    throw new UserError(`Cannot use configuration file "${path}": it is larger than 1 MiB`);
   }
   const parsed = parseByExtension(text.replace(/^\uFEFF/, ""), path);
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw new ConfigError(`Cannot use configuration file "${path}": it is not a set of keys`, {
+    throw new UserError(`Cannot use configuration file "${path}": it is not a set of keys`, {
       remedy: 'Write an object such as {"name": "web", "command": ["server"]}',
     });
   }
   const half = textsIn(parsed).find((text) => !text.isWellFormed());
   if (half !== undefined) {
     const shown = JSON.stringify(half);
-    throw new ConfigError(
+    throw new UserError(
       `Cannot use ${path}: there is half a character (\\uD800 to \\uDFFF) in ${shown}`,
     );
   }
@@ -109,7 +109,7 @@ export function parseConfigText(text: string, path: string): FileValues {
     if (known.includes(key)) continue;
     const near = suggest(key, known);
     const question = near === null ? "" : `: did you mean "${near}"?`;
-    throw new ConfigError(`Unknown key ${JSON.stringify(key)} in ${path}${question}`, {
+    throw new UserError(`Unknown key ${JSON.stringify(key)} in ${path}${question}`, {
       remedy: "The keys are the options of 'baton run --help' with '_' for '-'",
     });
   }
@@ -134,9 +134,9 @@ function parseByExtension(text: string, path: string): unknown {
   } catch (error) {
     const message = errorText(error).split("\n")[0] ?? "";
     const where = error instanceof TomlError ? `line ${error.line}, column ${error.column}: ` : "";
-    throw new ConfigError(`Cannot parse ${path}: ${where}${message}`, { cause: error });
+    throw new UserError(`Cannot parse ${path}: ${where}${message}`, { cause: error });
   }
-  throw new ConfigError(`Cannot tell the format of configuration file "${path}"`, {
+  throw new UserError(`Cannot tell the format of configuration file "${path}"`, {
     remedy: "Name it baton.toml or baton.json",
   });
 }

@@ -6,7 +6,7 @@
  * with Envoy 1.36.2 and 1.40.0: neither serves after such a reload, whatever becomes of the new generation. Epoch 0 is
  * Envoy's default and asks no other process for anything.
  */
-import { ConfigError } from "./values/errors.ts";
+import { UserError } from "./values/errors.ts";
 import { commandTarget } from "./presets.ts";
 
 const OPTION = "--restart-epoch";
@@ -47,7 +47,7 @@ function inlineCommands(command: readonly string[]): string[][] {
 function refuse(commands: readonly (readonly string[])[], where: string): void {
   const works = commands.map(cure).find((words) => words !== null);
   if (!works) return;
-  throw new ConfigError(
+  throw new UserError(
     `Cannot run Envoy with ${OPTION}${where}: the new Envoy would take the old one's sockets by Envoy's own hot ` +
       "restart, behind baton's back, and then neither of them serves",
     {
@@ -68,7 +68,7 @@ export function scriptIn(command: readonly string[]): string | null {
 
 /**
  * @param text the beginning of that file
- * @throws {ConfigError} where it is a shell script that asks for Envoy's own hot restart
+ * @throws {UserError} where it is a shell script that asks for Envoy's own hot restart
  */
 export function checkEnvoyScript(path: string, text: string): void {
   if (/^#!.*sh\b/.test(text)) refuse(shellCommands(text), ` (in ${path})`);
@@ -76,7 +76,7 @@ export function checkEnvoyScript(path: string, text: string): void {
 
 /**
  * @param command of a server that baton is to start beside itself
- * @throws {ConfigError} where it asks for Envoy's own hot restart
+ * @throws {UserError} where it asks for Envoy's own hot restart
  */
 export function checkEnvoyEpoch(command: readonly string[]): void {
   refuse([command, ...inlineCommands(command)], "");

@@ -2,14 +2,14 @@
  * From texts to a `Config`: flags win over the configuration file, the file over the defaults.
  *
  * Guarantees: what `buildConfig` returns is complete and has passed `validateConfig`; every refusal
- * is a `ConfigError` that names the flag, or the key and the file. Pure.
+ * is a `UserError` that names the flag, or the key and the file. Pure.
  */
 import { basename } from "node:path";
 import { parseLiveSpec, parseReadySpec } from "./values/check_spec.ts";
 import type { Config } from "./config.ts";
 import { COMMAND_KEY, type FileValues, textsIn } from "./config_file.ts";
 import { formatDuration, parseDuration } from "./values/duration.ts";
-import { ConfigError, inPlace } from "./values/errors.ts";
+import { prefixed, UserError } from "./values/errors.ts";
 import { parseHookSpec } from "./values/hook_spec.ts";
 import { parseListenSpec } from "./values/listen_spec.ts";
 import type { DurationOption, IntOption, Option, StringOption } from "./option_types.ts";
@@ -35,8 +35,8 @@ export interface ConfigSources {
 const FALLBACK_NAME = "server";
 const MAX_NAME_LENGTH = 63;
 
-function refuse(raw: unknown, wanted: string, remedy?: string): ConfigError {
-  return new ConfigError(`Cannot use ${JSON.stringify(raw)}: it must be ${wanted}`, { remedy });
+function refuse(raw: unknown, wanted: string, remedy?: string): UserError {
+  return new UserError(`Cannot use ${JSON.stringify(raw)}: it must be ${wanted}`, { remedy });
 }
 
 function readDuration(option: DurationOption, raw: unknown): number {
@@ -128,7 +128,7 @@ function readAny(option: Option, raw: unknown): unknown {
  * @param raw text from a flag (texts for a list), or any value from a file
  * @param place begins the message: `In --name`
  * @returns what the option's field of `Config` holds
- * @throws {ConfigError} when the value is not valid for the option
+ * @throws {UserError} when the value is not valid for the option
  */
 export function readOptionValue(option: Option, raw: unknown, place: string): unknown {
   try {
@@ -136,7 +136,7 @@ export function readOptionValue(option: Option, raw: unknown, place: string): un
     if (odd !== undefined) throw refuse(odd, "UTF-8");
     return readAny(option, raw);
   } catch (error) {
-    throw inPlace(place, error);
+    throw prefixed(place, error);
   }
 }
 
@@ -166,7 +166,7 @@ function readCommand({ command, fileValues }: ConfigSources): readonly string[] 
   if (command.length > 0) return command;
   const raw = fileValues?.values.get(COMMAND_KEY);
   if (fileValues === null || raw === undefined) {
-    throw new ConfigError("Cannot run: the command of the server is missing", {
+    throw new UserError("Cannot run: the command of the server is missing", {
       remedy: "Put it behind the options: baton run -- PROGRAM [ARGUMENT...]",
     });
   }
@@ -174,7 +174,7 @@ function readCommand({ command, fileValues }: ConfigSources): readonly string[] 
     raw.every((word) => typeof word === "string");
   if (isCommand) return raw;
   const place = `In key "${COMMAND_KEY}" of ${fileValues.path}`;
-  throw inPlace(place, refuse(raw, "a list of texts", 'Write ["PROGRAM", "ARGUMENT"]'));
+  throw prefixed(place, refuse(raw, "a list of texts", 'Write ["PROGRAM", "ARGUMENT"]'));
 }
 
 /**
@@ -197,7 +197,7 @@ export function defaultName(command: readonly string[]): string {
 /**
  * Puts the configuration of `baton run` together.
  *
- * @throws {ConfigError} when a value is not valid, the command is missing, or values contradict
+ * @throws {UserError} when a value is not valid, the command is missing, or values contradict
  */
 export function buildConfig(sources: ConfigSources): Config {
   const command = readCommand(sources);

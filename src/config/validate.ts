@@ -8,7 +8,7 @@
 import type { Config } from "./config.ts";
 import { formatDuration } from "./values/duration.ts";
 import { checkEnvoyEpoch } from "./envoy_epoch.ts";
-import { ConfigError, inPlace } from "./values/errors.ts";
+import { prefixed, UserError } from "./values/errors.ts";
 import { checkListeners, parseOwnAddress } from "./values/listen_spec.ts";
 import { parseMinFree } from "./values/memory_size.ts";
 import { presetForCommand } from "./presets.ts";
@@ -39,25 +39,25 @@ export function findPlaceholders(word: string): Placeholder[] {
 
 function checkCommand(config: Config): void {
   if (config.command[0] === undefined || config.command[0] === "") {
-    throw new ConfigError("Cannot run the server: the name of its program is empty", {
+    throw new UserError("Cannot run the server: the name of its program is empty", {
       remedy: "Put the command behind the options: baton run -- PROGRAM [ARGUMENT...]",
     });
   }
   const bad = config.command.find((word) => word.includes("\0"));
   if (bad !== undefined) {
-    throw new ConfigError(`Cannot run the server: ${JSON.stringify(bad)} holds a NUL character`);
+    throw new UserError(`Cannot run the server: ${JSON.stringify(bad)} holds a NUL character`);
   }
 }
 
 function checkHandoff(config: Config): void {
   const { handoff, listen } = config;
   if (handoff === "inherit" && listen.length === 0) {
-    throw new ConfigError("Cannot use --handoff inherit without --listen: no socket to pass on", {
+    throw new UserError("Cannot use --handoff inherit without --listen: no socket to pass on", {
       remedy: "Add --listen ADDRESS:PORT, or leave --handoff at auto",
     });
   }
   if (listen.length > 0 && handoff === "adopt") {
-    throw new ConfigError(`Cannot use --listen with --handoff ${handoff}: it passes no sockets`, {
+    throw new UserError(`Cannot use --listen with --handoff ${handoff}: it passes no sockets`, {
       remedy: "Remove --listen, or use --handoff auto or inherit",
     });
   }
@@ -69,7 +69,7 @@ function checkHandoff(config: Config): void {
  * baton starts. Without any listener such words are the server's own: `node -e "f({fd:1})"`.
  *
  * @param config with all listeners
- * @throws {ConfigError} for a name that no listener has
+ * @throws {UserError} for a name that no listener has
  */
 export function checkPlaceholders(config: Pick<Config, "command" | "listen">): void {
   const names = config.listen.map((spec) => spec.name);
@@ -78,7 +78,7 @@ export function checkPlaceholders(config: Pick<Config, "command" | "listen">): v
     if (names.includes(name)) continue;
     const near = suggest(name, names);
     const known = `there are ${names.join(", ")}`;
-    throw new ConfigError(`Cannot fill in ${text}: no listener has this name, ${known}`, {
+    throw new UserError(`Cannot fill in ${text}: no listener has this name, ${known}`, {
       remedy: near === null
         ? `Add --listen ${name === "" ? "NAME" : name}=ADDRESS:PORT`
         : `Did you mean {${text.slice(1, text.indexOf(":"))}:${near}}?`,
@@ -89,7 +89,7 @@ export function checkPlaceholders(config: Pick<Config, "command" | "listen">): v
 function checkCrashDelays({ crashDelayMs, crashDelayMaxMs }: Config): void {
   if (crashDelayMs <= crashDelayMaxMs) return;
   const [delay, max] = [formatDuration(crashDelayMs), formatDuration(crashDelayMaxMs)];
-  throw new ConfigError(`Cannot use --crash-delay ${delay}: --crash-delay-max is only ${max}`, {
+  throw new UserError(`Cannot use --crash-delay ${delay}: --crash-delay-max is only ${max}`, {
     remedy: "Lower --crash-delay or raise --crash-delay-max",
   });
 }
@@ -99,19 +99,19 @@ const NOT_ENDING: readonly string[] = ["SIGSTOP", "SIGCONT", "SIGCHLD", "SIGURG"
 
 function checkSignals(config: Config): void {
   if (config.stopSignal !== null && NOT_ENDING.includes(config.stopSignal)) {
-    throw new ConfigError(`Cannot use --stop-signal ${config.stopSignal}: it ends no server`, {
+    throw new UserError(`Cannot use --stop-signal ${config.stopSignal}: it ends no server`, {
       remedy: "Use the signal at which the server shuts down, for most of them TERM",
     });
   }
   const stopSignal = config.stopSignal ?? presetForCommand(config.command).stopSignal;
   if (config.usr1 === "forward" && config.stopOn.includes("SIGUSR1")) {
-    throw new ConfigError("Cannot use --usr1 forward with --stop-on USR1: it stops baton then", {
+    throw new UserError("Cannot use --usr1 forward with --stop-on USR1: it stops baton then", {
       remedy: "Remove one of the two",
     });
   }
   // A log rotation would end the generation that serves.
   if (config.usr1 === "forward" && stopSignal === "SIGUSR1") {
-    throw new ConfigError("Cannot use --usr1 forward: SIGUSR1 is the stop signal of this server", {
+    throw new UserError("Cannot use --usr1 forward: SIGUSR1 is the stop signal of this server", {
       remedy: "Use --usr1 auto or ignore, or another --stop-signal",
     });
   }
@@ -120,7 +120,7 @@ function checkSignals(config: Config): void {
 /** @param how as configured, or as one reload has it */
 export function checkRollout({ hold = false, bakeMs = 0 }: Partial<Config>): void {
   if (!hold || bakeMs === 0) return;
-  throw new ConfigError("Cannot use --bake with --hold: one ends by itself, the other does not", {
+  throw new UserError("Cannot use --bake with --hold: one ends by itself, the other does not", {
     remedy: "Remove one of the two",
   });
 }
@@ -129,21 +129,21 @@ function checkMinFree({ minFree }: Config): void {
   try {
     if (minFree !== null) parseMinFree(minFree);
   } catch (error) {
-    throw inPlace("In --min-free", error);
+    throw prefixed("In --min-free", error);
   }
 }
 
 function checkPod(config: Config): void {
   if (config.probeListen !== null) parseOwnAddress(config.probeListen, "--probe-listen");
-  const handoffOption = optionOfHandoff(config);
-  if (!config.shutdownOnly || handoffOption === null) return;
-  throw new ConfigError(`Cannot use ${handoffOption} with --shutdown-only: there is no handoff`, {
+  const option = handoffOption(config);
+  if (!config.shutdownOnly || option === null) return;
+  throw new UserError(`Cannot use ${option} with --shutdown-only: there is no handoff`, {
     remedy: "Remove one of the two",
   });
 }
 
 /** @returns what was asked for that needs a handoff, so not --shutdown-only; null: nothing */
-export function optionOfHandoff(config: Config): string | null {
+export function handoffOption(config: Config): string | null {
   const gate = config.ready.find(({ kind }) => kind !== "auto" && kind !== "listen");
   const options: readonly (readonly [boolean, string])[] = [
     [config.listen.length > 0, "--listen"],
@@ -171,7 +171,7 @@ export function optionOfHandoff(config: Config): string | null {
 /**
  * Checks a configuration whose single values are valid.
  *
- * @throws {ConfigError} at the first rule that is broken
+ * @throws {UserError} at the first rule that is broken
  */
 export function validateConfig(config: Config): void {
   checkCommand(config);

@@ -1,10 +1,10 @@
 /** The rules across the options of health checks, and the values that only a parser can judge. Pure. */
 import { parseBodyPattern, parseBytes, parseStatuses } from "./check_values.ts";
 import type { Config } from "./config.ts";
-import { ConfigError, inPlace } from "./values/errors.ts";
+import { prefixed, UserError } from "./values/errors.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 
-/** @throws {ConfigError} at the first rule that is broken */
+/** @throws {UserError} at the first rule that is broken */
 export function validateChecks(config: Config): void {
   checkValues(config);
   checkUse(config);
@@ -23,7 +23,7 @@ function checkValues(config: Config): void {
     try {
       if (value !== null) parse(value);
     } catch (error) {
-      throw inPlace(`In --${flag}`, error);
+      throw prefixed(`In --${flag}`, error);
     }
   }
 }
@@ -44,12 +44,12 @@ function checkUse(config: Config): void {
   for (const [flag, given, needed] of uses) {
     if (!given || needed.some((kind) => kinds.has(kind))) continue;
     const wanted = needed.join(" or ");
-    throw new ConfigError(`Cannot use --${flag}: there is no ${wanted} check`, {
+    throw new UserError(`Cannot use --${flag}: there is no ${wanted} check`, {
       remedy: `Add one with --ready or --live, or remove --${flag}`,
     });
   }
   if (config.checkMethod === "HEAD" && config.checkBody !== null) {
-    throw new ConfigError("Cannot use --check-body with --check-method HEAD: it has no body", {
+    throw new UserError("Cannot use --check-body with --check-method HEAD: it has no body", {
       remedy: "Use GET, or remove --check-body",
     });
   }
@@ -60,14 +60,14 @@ function checkAnnouncements(config: Config): void {
   const announced = ready.filter((spec) => spec.kind === "fd");
   if (announced.length > 1) {
     const both = announced.map(({ text }) => text).join(" and ");
-    throw new ConfigError(`Cannot use --ready ${both}: a server has one such descriptor`, {
+    throw new UserError(`Cannot use --ready ${both}: a server has one such descriptor`, {
       remedy: "Remove one of them",
     });
   }
   const [fd] = announced;
   if (fd !== undefined && fd.descriptor < FIRST_PASSED_DESCRIPTOR + listen.length) {
     const name = listen[fd.descriptor - FIRST_PASSED_DESCRIPTOR]?.name ?? "";
-    throw new ConfigError(`Cannot use --ready ${fd.text}: that is the socket of listener ${name}`, {
+    throw new UserError(`Cannot use --ready ${fd.text}: that is the socket of listener ${name}`, {
       remedy: `Use a descriptor from ${FIRST_PASSED_DESCRIPTOR + listen.length} on`,
     });
   }
@@ -81,7 +81,7 @@ function checkAnnouncements(config: Config): void {
     ? "--orphan keep"
     : null;
   if (obstacle === null) return;
-  throw new ConfigError(
+  throw new UserError(
     `Cannot use --ready ${log.text} with ${obstacle}: the server's output must come through baton`,
     { remedy: "Use another --ready, such as http:/PATH or notify" },
   );

@@ -1,9 +1,9 @@
 /** `baton init docker`: a Containerfile with baton as the main process. Pure. */
-import { optionOfHandoff } from "../config/validate.ts";
+import { handoffOption } from "../config/validate.ts";
 import type { InitRequest } from "./template.ts";
 
 export function containerfile({ config, options }: InitRequest): string {
-  const own = config.shutdownOnly || optionOfHandoff(config) !== null
+  const own = config.shutdownOnly || handoffOption(config) !== null
     ? options
     : ["--shutdown-only", ...options];
   return [

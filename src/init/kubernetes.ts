@@ -8,9 +8,9 @@
 import type { Config } from "../config/config.ts";
 import { formatDuration } from "../config/values/duration.ts";
 import { DEFAULT_MAX_DRAIN_MS, DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "../config/options.ts";
-import { ConfigError } from "../config/values/errors.ts";
+import { UserError } from "../config/values/errors.ts";
 import { longestStopMs } from "../config/hook_times.ts";
-import { optionOfHandoff } from "../config/validate.ts";
+import { handoffOption } from "../config/validate.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../pod/budget.ts";
 import type { InitRequest } from "./template.ts";
 
@@ -25,7 +25,7 @@ const SERVER = "server";
 const BATON = "baton";
 
 export function kubernetesEntrypoint({ config, options }: InitRequest): string {
-  const isFull = optionOfHandoff(config) !== null;
+  const isFull = handoffOption(config) !== null;
   const longestMs = isFull ? longestStopMs(config) : config.maxDrainMs;
   const { minDrainMs, graceS } = waits(config, longestMs);
   // By flags or in the file of --config, which flags would override.
@@ -116,13 +116,13 @@ function isGiven(options: readonly string[], flag: string): boolean {
   return options.some((option) => option.split("=")[0] === `--${flag}`);
 }
 
-/** @throws {ConfigError} when they do not fit into --grace */
+/** @throws {UserError} when they do not fit into --grace */
 function waits(config: Config, longestMs: number): { minDrainMs: number; graceS: number } {
   const minDrainMs = config.minDrainMs ?? DEFAULT_MIN_DRAIN_MS;
   const { graceMs } = config;
   const budget = budgetOf({ minDrainMs, maxDrainMs: longestMs, graceMs, inPod: true });
   if (graceMs !== null && !budget.fits) {
-    throw new ConfigError(`Cannot end within --grace: ${budget.text}`, {
+    throw new UserError(`Cannot end within --grace: ${budget.text}`, {
       remedy: "Raise --grace, or lower --min-drain and what follows it",
     });
   }

@@ -100,7 +100,7 @@ function textsIn(value: unknown): string[] {
 }
 
 /** @returns whether it names one of the directories, or something in them, anywhere: `--conf=/home/x` */
-function names(text: string, directories: readonly string[]): boolean {
+function mentions(text: string, directories: readonly string[]): boolean {
   return directories.some((directory) =>
     new RegExp(`(?<![\\w.-]/*)${directory}(?![\\w.-])`).test(text)
   );
@@ -110,7 +110,7 @@ export function systemdUnit(request: InitRequest): string {
   const { baton, config, options, directory } = request;
   const { name, command, shutdownOnly } = config;
   const files = [...baton, ...options, directory, ...textsIn(config)];
-  const uses = (...directories: string[]) => files.some((file) => names(file, directories));
+  const uses = (...directories: string[]) => files.some((file) => mentions(file, directories));
   const words = [...baton, "run", "--name", name, ...options, "--", ...command];
   const start = `ExecStart=${commandLine(words)}`;
   return [

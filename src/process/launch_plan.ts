@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
-import { ConfigError } from "../config/values/errors.ts";
+import { UserError } from "../config/values/errors.ts";
 import { parseEnvFile } from "../config/env_file.ts";
 import { fillPlaceholders, serverEnvironment } from "../handoff/socket_protocols.ts";
 import { type HookCircumstances, hookEnvironment } from "../hooks/environment.ts";
@@ -33,7 +33,7 @@ export interface PlanContext {
 
 /**
  * @param notifyPath NOTIFY_SOCKET of this generation
- * @throws {ConfigError} when the environment file cannot be read
+ * @throws {UserError} when the environment file cannot be read
  */
 export function launchPlan(context: PlanContext, epoch: number, notifyPath: string): LaunchPlan {
   const { config } = context;
@@ -77,7 +77,7 @@ export function shutdownPlan(context: PlanContext): LaunchPlan {
 /**
  * A command of the user's, in the directory and environment that the next generation would get, but for what names
  * descriptors: it has none. It ends with baton.
- * @throws {ConfigError} when the environment file cannot be read
+ * @throws {UserError} when the environment file cannot be read
  */
 export function commandPlan(
   context: PlanContext,
@@ -120,7 +120,7 @@ function readEnvFile({ config, directory, at = atTextPath }: PlanContext): Recor
     text = decodeBytes(at(full, (name) => readFileSync(name)));
   } catch (error) {
     const why = errorText(error);
-    throw new ConfigError(`Cannot read --env-file ${full}: ${why}`);
+    throw new UserError(`Cannot read --env-file ${full}: ${why}`);
   }
   return parseEnvFile(text, full);
 }

@@ -80,7 +80,7 @@ describe("what is taken is refused with 75", () => {
       ["--name", "web", "--runtime-dir", baton.dir.path, "--", ...tracingServer(work)],
       {
         code: EXIT_BUSY,
-        names: /Cannot run "web": a baton with this name is running already/,
+        names: /Cannot run "web": a baton with this name is already running/,
         remedy: /baton reload web.*--name/,
       },
     );
@@ -98,7 +98,7 @@ describe("what is taken is refused with 75", () => {
     ]);
     const winner = loser === first ? second : first;
     assert.equal(loser.exit?.code, EXIT_BUSY, loser.stderr);
-    assert.match(loser.stderr, /a baton with this name is running already/);
+    assert.match(loser.stderr, /a baton with this name is already running/);
     const snapshot = await waitUntil(async () => {
       const status = await winner.status();
       return status.epoch !== null && status;

@@ -29,7 +29,7 @@ const FIRST_NAMESPACES = { pid: "pid:[4026531836]", user: "user:[4026531837]" } 
 
 export function commandDoctor(platform: Platform, json: boolean, print: Printer): number {
   const capabilities = [...probeCapabilities(platform), ...hints(platform)];
-  const verdict = judge(capabilities);
+  const verdict = assess(capabilities);
   const host = describeHost(platform);
   if (json) {
     const { name, version, arch } = platform.runtime;
@@ -45,7 +45,7 @@ export function commandDoctor(platform: Platform, json: boolean, print: Printer)
 function textLines(
   { runtime: { name, version, arch } }: Platform,
   { kernel, uid, surroundings }: Host,
-  { modes, summary }: Verdict,
+  { modes, summary }: Assessment,
   capabilities: readonly Capability[],
 ): string[] {
   return [
@@ -71,13 +71,13 @@ interface Mode {
   readonly means: string;
 }
 
-interface Verdict {
+interface Assessment {
   readonly works: "everything" | "inherit" | "nothing";
   readonly modes: readonly Mode[];
   readonly summary: string;
 }
 
-function judge(capabilities: readonly Capability[]): Verdict {
+function assess(capabilities: readonly Capability[]): Assessment {
   const has = (id: string) => capabilities.some((each) => each.id === id && each.ok);
   const broken = capabilities.filter(({ ok, needed }) => !ok && needed === "always");
   const inherit = broken.length === 0;

@@ -2,10 +2,10 @@
  * `baton install DIR`: this program as DIR/baton, for containers that share the directory. The copy
  * appears whole or not at all, and replaces an older one.
  */
+import { UserError } from "../../config/values/errors.ts";
 import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Platform } from "../../platform/platform.ts";
-import { CommandError } from "../console/command_error.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { errorText } from "../../platform/error.ts";
@@ -15,10 +15,9 @@ const PROGRAM_MODE = 0o755;
 export function commandInstall(platform: Platform, directory: string, print: Printer): number {
   const [program = "", ...rest] = platform.runtime.selfCommand;
   if (rest.length > 0) {
-    throw new CommandError(
-      EXIT_SYSTEM,
+    throw new UserError(
       `Cannot install: this baton is a script that ${platform.runtime.name} runs, not a program`,
-      "Use the standalone binary dist/baton",
+      { status: EXIT_SYSTEM, remedy: "Use the standalone binary dist/baton" },
     );
   }
   const target = join(directory, "baton");
@@ -31,11 +30,10 @@ export function commandInstall(platform: Platform, directory: string, print: Pri
   } catch (error) {
     rmSync(temporary, { force: true });
     const why = errorText(error);
-    throw new CommandError(
-      EXIT_SYSTEM,
-      `Cannot install ${target}: ${why}`,
-      "Name a directory that this user may write to, with some 110 MiB free",
-    );
+    throw new UserError(`Cannot install ${target}: ${why}`, {
+      status: EXIT_SYSTEM,
+      remedy: "Name a directory that this user may write to, with some 110 MiB free",
+    });
   }
   print.out(`installed ${target}`);
   return EXIT_OK;

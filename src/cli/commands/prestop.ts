@@ -8,13 +8,19 @@
  */
 import { appendFileSync } from "node:fs";
 import { callControl, ControlError, type ControlResponse } from "../../admin/client.ts";
-import { livingServices, runtimeDirectory, servicePaths, servicesIn } from "../../admin/paths.ts";
+import { runningServices, runtimeDirectory, servicePaths, servicesIn } from "../../admin/paths.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { DrainReport } from "../../report/snapshot.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
 import type { PrestopCommand } from "../words/parse_pod.ts";
 import { servePrestop } from "./prestop_sidecar.ts";
-import { busyOutcome, NO_PORT, type Outcome, secondsSince, waitForQuiet } from "./prestop_wait.ts";
+import {
+  busyOutcome,
+  NO_PORT,
+  type PrestopOutcome,
+  secondsSince,
+  waitForQuiet,
+} from "./prestop_wait.ts";
 import type { Printer } from "../console/printer.ts";
 
 const HTTP_OK = 200;
@@ -34,13 +40,13 @@ export async function commandPrestop(
 }
 
 /** @returns null when no baton runs here that can drain */
-function askBaton(platform: Platform, command: PrestopCommand): Outcome | null {
+function askBaton(platform: Platform, command: PrestopCommand): PrestopOutcome | null {
   const startedAtMs = performance.now();
   const after = () => `after ${secondsSince(startedAtMs)} s`;
   const env = platform.runtime.env();
   const directory = runtimeDirectory(command.runtimeDir, env, platform.processes.userId());
   const names = command.name === null
-    ? livingServices(platform, servicesIn(directory), () => directory)
+    ? runningServices(platform, servicesIn(directory), () => directory)
     : [command.name];
   const [name] = names;
   if (name === undefined || names.length > 1) return null;
@@ -64,7 +70,7 @@ function askBaton(platform: Platform, command: PrestopCommand): Outcome | null {
 export function drainOutcome(
   name: string,
   { status, body }: Pick<ControlResponse, "status" | "body">,
-): Outcome | null {
+): PrestopOutcome | null {
   if (status !== HTTP_OK) return null;
   const [code, text] = busyOutcome(busyIn(body)) ?? [];
   return code === undefined ? [EXIT_OK, `"${name}" is drained`] : [code, `"${name}": ${text}`];

@@ -18,7 +18,7 @@ import type { ProbeReport } from "../../report/snapshot.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
 import type { PrestopCommand } from "../words/parse_pod.ts";
 import { inetAddress, openPort } from "../service/pod_setup.ts";
-import { type Outcome, type OwnPort, waitForQuiet, watchPorts } from "./prestop_wait.ts";
+import { type OwnPort, type PrestopOutcome, waitForQuiet, watchPorts } from "./prestop_wait.ts";
 import type { Printer } from "../console/printer.ts";
 
 const HOOK_PATH = "/prestop";
@@ -50,7 +50,7 @@ export async function servePrestop(
 class PrestopSidecar {
   readonly #traffic;
   readonly #answerProbe;
-  #wait: Promise<Outcome> | null = null;
+  #wait: Promise<PrestopOutcome> | null = null;
 
   constructor(
     readonly platform: Platform,
@@ -69,7 +69,7 @@ class PrestopSidecar {
     return plainText(httpStatus(status), text);
   }
 
-  async #waitOnce(): Promise<Outcome> {
+  async #waitOnce(): Promise<PrestopOutcome> {
     try {
       const outcome = await waitForQuiet(this.platform, this.command, this.own);
       const [status, text] = outcome;

@@ -8,7 +8,7 @@ import { Shutdown } from "../../pod/shutdown.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { PrestopCommand } from "../words/parse_pod.ts";
 
-export type Outcome = readonly [status: number, text: string];
+export type PrestopOutcome = readonly [status: number, text: string];
 
 /** A port of baton's own, which is no traffic. */
 export interface OwnPort {
@@ -37,7 +37,7 @@ export async function waitForQuiet(
   platform: Platform,
   command: PrestopCommand,
   own: OwnPort,
-): Promise<Outcome> {
+): Promise<PrestopOutcome> {
   const traffic = watchPorts(platform, command, own);
   const shutdown = new Shutdown({
     policy: {
@@ -68,7 +68,7 @@ function outcomeOf(
   { latestLook: latest }: Shutdown,
   traffic: PortWatch,
   ports: readonly number[],
-): Outcome {
+): PrestopOutcome {
   const unfinished = busyOutcome(latest?.busy ?? null);
   if (unfinished !== null) return unfinished;
   if (traffic.ports.length > 0) return [EXIT_OK, `no more traffic at ${traffic.ports.join(", ")}`];
@@ -76,7 +76,7 @@ function outcomeOf(
 }
 
 /** @param busy null: they could not be counted @returns null when nobody is */
-export function busyOutcome(busy: number | null): Outcome | null {
+export function busyOutcome(busy: number | null): PrestopOutcome | null {
   if (busy === null) return [EXIT_DRAIN_TIMED_OUT, "the connections could not be counted"];
   return busy > 0 ? [EXIT_DRAIN_TIMED_OUT, `${busy} connections are still busy`] : null;
 }

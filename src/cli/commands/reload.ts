@@ -1,8 +1,8 @@
 /** `baton reload`: waits for the verdict; a failed reload says why, with the last words. */
+import { UserError } from "../../config/values/errors.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { ReloadReport } from "../../report/snapshot.ts";
 import type { Command } from "../words/parse.ts";
-import { CommandError } from "../console/command_error.ts";
 import {
   EXIT_BUSY,
   EXIT_NEW_GENERATION_FAILED,
@@ -12,7 +12,7 @@ import {
 import type { Printer } from "../console/printer.ts";
 import { lateLines, storyLine } from "./reload_text.ts";
 import { callService } from "../console/target.ts";
-import type { RolloutFlags } from "../words/trial_verbs.ts";
+import type { ReloadRollout } from "../words/trial_verbs.ts";
 
 const HTTP_ERROR = 500;
 
@@ -29,7 +29,9 @@ export function commandReload(
   const report = body as ReloadReport & { error?: string };
   if (report.result === undefined) {
     const why = report.error ?? `status ${status}`;
-    throw new CommandError(status >= HTTP_ERROR ? EXIT_SYSTEM : EXIT_BUSY, `Cannot reload: ${why}`);
+    throw new UserError(`Cannot reload: ${why}`, {
+      status: status >= HTTP_ERROR ? EXIT_SYSTEM : EXIT_BUSY,
+    });
   }
   if (command.json) print.out(JSON.stringify(report, null, 2));
   else describe(report, print);
@@ -39,10 +41,10 @@ export function commandReload(
 
 const KEYS = { canary: "canary", rampMs: "ramp_ms", bakeMs: "bake_ms", hold: "hold" } as const;
 
-function query(how: RolloutFlags): string {
+function query(how: ReloadRollout): string {
   const values = Object.entries(how).map((
     [field, value],
-  ) => [KEYS[field as keyof RolloutFlags], value === true ? "1" : String(value)]);
+  ) => [KEYS[field as keyof ReloadRollout], value === true ? "1" : String(value)]);
   return values.length === 0 ? "" : `?${new URLSearchParams(values)}`;
 }
 

@@ -1,4 +1,5 @@
 /** `baton stop`: asks for a graceful stop, waits until baton is gone, and tells how the service has ended. */
+import { UserError } from "../../config/values/errors.ts";
 import { existsSync } from "node:fs";
 import { runtimeDirectory, servicePaths } from "../../admin/paths.ts";
 import type { Fd } from "../../platform/fd.ts";
@@ -6,7 +7,6 @@ import type { Platform } from "../../platform/platform.ts";
 import { killedText } from "../../report/killed_processes.ts";
 import type { Snapshot, StopReport } from "../../report/snapshot.ts";
 import type { Command } from "../words/parse.ts";
-import { CommandError } from "../console/command_error.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { callService, endedWithoutAnswer } from "../console/target.ts";
@@ -34,11 +34,10 @@ export async function commandStop(
   const directory = runtimeDirectory(command.runtimeDir, platform.runtime.env(), uid);
   const { socket } = servicePaths(directory, name);
   const tooLate = () =>
-    new CommandError(
-      EXIT_DRAIN_TIMED_OUT,
-      `Cannot wait any longer for "${name}" (pid ${pid}) to stop`,
-      existsSync(socket) ? `Shorten its waits by asking again: baton stop ${name}` : null,
-    );
+    new UserError(`Cannot wait any longer for "${name}" (pid ${pid}) to stop`, {
+      status: EXIT_DRAIN_TIMED_OUT,
+      remedy: existsSync(socket) ? `Shorten its waits by asking again: baton stop ${name}` : null,
+    });
   // The id in the status is baton's own view, and another process here if baton is in a container.
   using pidfd = status.peerPid > 0 ? platform.processes.openPidfd(status.peerPid) : null;
   const report = askToStop(platform, { ...command, name }, tooLate);
@@ -49,10 +48,12 @@ export async function commandStop(
     : await Promise.race([ended, timeout(restMs)]);
   if (outcome === "timed_out") throw tooLate();
   if (report === "unknown") {
-    throw new CommandError(
-      EXIT_SYSTEM,
+    throw new UserError(
       `Cannot tell how "${name}" has ended: its baton (pid ${pid}) ended without a word`,
-      "It was killed, or has crashed: the end of its log says more",
+      {
+        status: EXIT_SYSTEM,
+        remedy: "It was killed, or has crashed: the end of its log says more",
+      },
     );
   }
   return tell(name, report, print);
@@ -62,7 +63,7 @@ export async function commandStop(
 function askToStop(
   platform: Platform,
   command: StopCommand & { readonly name: string },
-  tooLate: () => CommandError,
+  tooLate: () => UserError,
 ): StopReport | null | "unknown" {
   try {
     const { status, body } = callService(platform, command, {
@@ -74,7 +75,7 @@ function askToStop(
     return status === HTTP_OK ? body as StopReport : null;
   } catch (error) {
     if (endedWithoutAnswer(error)) return "unknown";
-    const isLate = error instanceof CommandError && error.status === EXIT_DRAIN_TIMED_OUT;
+    const isLate = error instanceof UserError && error.status === EXIT_DRAIN_TIMED_OUT;
     throw isLate ? tooLate() : error;
   }
 }
@@ -93,7 +94,7 @@ function tell(name: string, report: StopReport | null, print: Printer): number {
   }
   const option = killed.length > 0 ? "--stop-time" : "--drain-time";
   const remedy = `Give it more time with ${option}; its log says what it waited for`;
-  throw new CommandError(EXIT_DRAIN_TIMED_OUT, parts.join("; "), remedy);
+  throw new UserError(parts.join("; "), { status: EXIT_DRAIN_TIMED_OUT, remedy });
 }
 
 function whenEnded(platform: Platform, pidfd: Fd): Promise<"ended"> {

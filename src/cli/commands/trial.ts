@@ -1,7 +1,7 @@
 /** `baton promote`, `baton rollback`, `baton canary`: what becomes of the generation on trial. */
+import { UserError } from "../../config/values/errors.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { TrialReport } from "../../report/snapshot.ts";
-import { CommandError } from "../console/command_error.ts";
 import { EXIT_BUSY, EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { callService } from "../console/target.ts";
@@ -19,7 +19,7 @@ export function commandTrial(platform: Platform, command: TrialCommand, print: P
   const report = body as TrialReport & { error?: string };
   if (report.result === undefined) {
     const why = report.error ?? `status ${status}`;
-    throw new CommandError(EXIT_SYSTEM, `Cannot ${verb}: ${why}`);
+    throw new UserError(`Cannot ${verb}: ${why}`, { status: EXIT_SYSTEM });
   }
   if (command.json) print.out(JSON.stringify(report, null, 2));
   else if (report.result === "refused") print.error(`${verb} refused: ${report.reason}`);

@@ -5,12 +5,11 @@
  * In place the connection of this command ends with the old program: the new one has arrived when the
  * control socket answers with the next `incarnation`.
  */
-import { ConfigError } from "../../config/values/errors.ts";
+import { UserError } from "../../config/values/errors.ts";
 import { isText } from "../../platform/bytes.ts";
 import { resolvePath } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Snapshot, UpgradeReport } from "../../report/snapshot.ts";
-import { CommandError } from "../console/command_error.ts";
 import type { Command } from "../words/parse.ts";
 import {
   EXIT_BUSY,
@@ -79,7 +78,7 @@ function request(
 function programAt(exec: string, directory: string): string {
   const program = exec.includes("/") ? resolvePath(directory, exec) : exec;
   if (isText(program)) return program;
-  throw new ConfigError(`Cannot use --exec ${exec}: the path ${program} is not UTF-8`, {
+  throw new UserError(`Cannot use --exec ${exec}: the path ${program} is not UTF-8`, {
     remedy: "Put the new baton at another path",
   });
 }
@@ -90,7 +89,7 @@ function status(platform: Platform, command: UpgradeCommand): Snapshot {
     .body as Snapshot;
 }
 
-/** Waits until the next incarnation answers. @throws {CommandError} when none does */
+/** Waits until the next incarnation answers. @throws {UserError} when none does */
 async function arrival(
   platform: Platform,
   command: UpgradeCommand,
@@ -111,10 +110,9 @@ async function arrival(
     }
     await new Promise((wake) => setTimeout(wake, ARRIVAL_LOOK_MS));
   }
-  throw new CommandError(
-    EXIT_SYSTEM,
+  throw new UserError(
     `Cannot tell what became of the upgrade: the baton that was running (pid ${before.pid}) ended ` +
       `the connection, and none has gone on in its place within ${ARRIVAL_MS / 1000} s`,
-    'See "baton status", and the log of baton',
+    { status: EXIT_SYSTEM, remedy: 'See "baton status", and the log of baton' },
   );
 }

@@ -1,16 +1,16 @@
 /** Which running baton a command means, and talking to it. */
+import { UserError } from "../../config/values/errors.ts";
 import { callControl, ControlError, type ControlRequest } from "../../admin/client.ts";
-import { holderOf } from "../../admin/name_lock.ts";
+import { lockHolder } from "../../admin/name_lock.ts";
 import {
-  directoryOf,
-  livingServices,
+  runningServices,
   runtimeDirectory,
+  serviceDirectory,
   servicePaths,
-  servicesAround,
   servicesIn,
+  visibleServices,
 } from "../../admin/paths.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { CommandError } from "./command_error.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
 
 export interface Target {
@@ -18,7 +18,7 @@ export interface Target {
   readonly runtimeDir: string | null;
 }
 
-/** @throws {CommandError} when nobody answers, or it is not clear who is meant */
+/** @throws {UserError} when nobody answers, or it is not clear who is meant */
 export function callService(
   platform: Platform,
   target: Target,
@@ -26,9 +26,10 @@ export function callService(
 ): { status: number; body: unknown; peerPid: number } {
   const uid = platform.processes.userId();
   const asked = runtimeDirectory(target.runtimeDir, platform.runtime.env(), uid);
-  const around = target.runtimeDir === null ? servicesAround(asked) : servicesIn(asked);
-  const placeOf = (name: string) => target.runtimeDir === null ? directoryOf(asked, name) : asked;
-  const living = () => livingServices(platform, around, placeOf);
+  const around = target.runtimeDir === null ? visibleServices(asked) : servicesIn(asked);
+  const placeOf = (name: string) =>
+    target.runtimeDir === null ? serviceDirectory(asked, name) : asked;
+  const living = () => runningServices(platform, around, placeOf);
   const name = target.name ?? onlyService(asked, around, living);
   const directory = placeOf(name);
   const { socket } = servicePaths(directory, name);
@@ -37,20 +38,23 @@ export function callService(
     return { status, body: JSON.parse(body), peerPid };
   } catch (error) {
     if (error instanceof SyntaxError) {
-      throw new CommandError(EXIT_SYSTEM, `Cannot understand the answer of ${socket}`);
+      throw new UserError(`Cannot understand the answer of ${socket}`, { status: EXIT_SYSTEM });
     }
     if (!(error instanceof ControlError)) throw error;
     const status = error.kind === "timed_out" ? EXIT_DRAIN_TIMED_OUT : EXIT_SYSTEM;
     const lonely = error.kind === "absent"
-      ? holderOf(platform, servicePaths(directory, name).lock)
+      ? lockHolder(platform, servicePaths(directory, name).lock)
       : null;
     if (lonely !== null) {
-      throw new CommandError(
-        status,
+      throw new UserError(
         `Cannot reach "${name}": ${error.message}, but its baton runs (pid ${lonely})`,
-        `It makes the socket again when it can: its log says what is wrong with ${directory}. ` +
-          `Signals work: kill -HUP ${lonely} reloads, kill -TERM ${lonely} stops`,
-        { cause: error },
+        {
+          status,
+          remedy:
+            `It makes the socket again when it can: its log says what is wrong with ${directory}. ` +
+            `Signals work: kill -HUP ${lonely} reloads, kill -TERM ${lonely} stops`,
+          cause: error,
+        },
       );
     }
     const running = error.kind === "absent" ? living().filter((other) => other !== name) : [];
@@ -59,7 +63,9 @@ export function callService(
       : error.kind === "absent"
       ? `Start it with: baton run --name ${name} -- PROGRAM`
       : null;
-    throw new CommandError(status, `Cannot reach "${name}": ${error.message}`, remedy, {
+    throw new UserError(`Cannot reach "${name}": ${error.message}`, {
+      status,
+      remedy,
       cause: error,
     });
   }
@@ -67,7 +73,7 @@ export function callService(
 
 /** Whether `callService` has failed because the connection ended before the answer came. */
 export function endedWithoutAnswer(error: unknown): boolean {
-  return error instanceof CommandError && error.cause instanceof ControlError &&
+  return error instanceof UserError && error.cause instanceof ControlError &&
     error.cause.kind === "broken";
 }
 
@@ -84,15 +90,13 @@ function onlyService(
     const why = services.length > 1
       ? `nobody listens at the control sockets of ${services.join(", ")}`
       : `no control socket in ${directory}`;
-    throw new CommandError(
-      EXIT_SYSTEM,
-      `Cannot find a running baton: ${why}`,
-      "Start one with: baton run -- PROGRAM; or name its directory with --runtime-dir",
-    );
+    throw new UserError(`Cannot find a running baton: ${why}`, {
+      status: EXIT_SYSTEM,
+      remedy: "Start one with: baton run -- PROGRAM; or name its directory with --runtime-dir",
+    });
   }
-  throw new CommandError(
-    EXIT_USAGE,
-    `Cannot tell which service is meant: ${candidates.join(", ")} are running`,
-    `Name one: baton status ${only}`,
-  );
+  throw new UserError(`Cannot tell which service is meant: ${candidates.join(", ")} are running`, {
+    status: EXIT_USAGE,
+    remedy: `Name one: baton status ${only}`,
+  });
 }

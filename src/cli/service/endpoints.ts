@@ -11,7 +11,7 @@ import { ControlServer } from "../../admin/control_server.ts";
 import type { NameLock } from "../../admin/name_lock.ts";
 import type { ServicePaths } from "../../admin/paths.ts";
 import type { ProbeServer } from "../../admin/probe_server.ts";
-import { type Fixture, RuntimeGuard } from "../../admin/runtime_guard.ts";
+import { type GuardedPath, RuntimeGuard } from "../../admin/runtime_guard.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { InetAddress } from "../../platform/network/address.ts";
@@ -114,17 +114,17 @@ export class Endpoints {
     const { platform, logger, paths, supervisor } = this.parts;
     this.#guard ??= new RuntimeGuard(platform, {
       directory: dirname(paths.lock),
-      fixtures: () => this.#fixtures(),
+      paths: () => this.#fixtures(),
       log: logger,
       onRestored: () => supervisor().writeState(),
     });
-    this.#guard.look();
+    this.#guard.check();
   }
 
-  #fixtures(): Fixture[] {
+  #fixtures(): GuardedPath[] {
     const { platform, paths, lock, pidfile, supervisor, config } = this.parts;
-    const isShared = ({ path }: Fixture) => path === config.handoffSocket;
-    const isLocal = ({ path }: Fixture) => dirname(path) === dirname(paths.lock);
+    const isShared = ({ path }: GuardedPath) => path === config.handoffSocket;
+    const isLocal = ({ path }: GuardedPath) => dirname(path) === dirname(paths.lock);
     const sockets = supervisor().placedSockets();
     const own = sockets.filter((socket) => !isShared(socket) && isLocal(socket));
     // What is left is looked after by the baton that has it.
@@ -156,7 +156,7 @@ export class Endpoints {
       this.#take();
       this.parts.pidfile?.removeOld();
     }
-    this.#guard?.look();
+    this.#guard?.check();
   }
 
   /** The baton that was replaced has ended. */
@@ -187,7 +187,7 @@ export class Endpoints {
   /** Everything is over. */
   async farewell(): Promise<void> {
     // Another baton's by now.
-    if (this.control?.isInPlace) await this.control.farewell();
+    if (this.control?.isInPlace) await this.control.answerRemainingClients();
   }
 
   close(): void {

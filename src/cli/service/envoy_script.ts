@@ -6,7 +6,7 @@ import { checkEnvoyScript, scriptIn } from "../../config/envoy_epoch.ts";
 
 const LONGEST_SCRIPT = 64 * 1024;
 
-/** @throws {ConfigError} where the script asks for Envoy's own hot restart; not where it cannot be read */
+/** @throws {UserError} where the script asks for Envoy's own hot restart; not where it cannot be read */
 export function refuseEnvoyScript({ command, cwd }: Pick<Config, "command" | "cwd">): void {
   const path = scriptIn(command);
   if (path !== null) checkEnvoyScript(path, beginning(resolve(cwd ?? "/", path)));

@@ -1,4 +1,5 @@
 /** `baton run --takeover`: finds the old baton, and gets its listeners before anything is started. */
+import { UserError } from "../../config/values/errors.ts";
 import type { Config } from "../../config/config.ts";
 import { longestStartMs } from "../../config/hook_times.ts";
 import type { Logger } from "../../log/logger.ts";
@@ -6,13 +7,12 @@ import type { Platform } from "../../platform/platform.ts";
 import { HandoffSocketError } from "../../succession/takeover/handoff_socket.ts";
 import { TakeoverClient, TakeoverError } from "../../succession/takeover/takeover_client.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_USAGE } from "../console/exit_status.ts";
-import { CommandError } from "../console/command_error.ts";
 import { VERSION } from "../console/version.ts";
 
 /**
  * @returns null when it was not asked for, or when there is nobody: the same command line starts the
  *   first baton and every later one
- * @throws {CommandError} when the old baton is there and nothing comes of it
+ * @throws {UserError} when the old baton is there and nothing comes of it
  */
 export async function takeOver(
   platform: Platform,
@@ -30,20 +30,22 @@ export async function takeOver(
     return taker;
   } catch (error) {
     if (!(error instanceof TakeoverError)) throw error;
-    throw new CommandError(
-      EXIT_NEW_GENERATION_FAILED,
-      error.message,
-      "The old baton goes on; nothing was lost. Its log says more",
-    );
+    throw new UserError(error.message, {
+      status: EXIT_NEW_GENERATION_FAILED,
+      remedy: "The old baton goes on; nothing was lost. Its log says more",
+    });
   }
 }
 
-/** Runs `start`. @throws {CommandError} when --handoff-socket cannot be used */
+/** Runs `start`. @throws {UserError} when --handoff-socket cannot be used */
 export function explainHandoffSocket(start: () => void): void {
   try {
     start();
   } catch (error) {
     if (!(error instanceof HandoffSocketError)) throw error;
-    throw new CommandError(error.isBusy ? EXIT_BUSY : EXIT_USAGE, error.message, error.remedy);
+    throw new UserError(error.message, {
+      status: error.isBusy ? EXIT_BUSY : EXIT_USAGE,
+      remedy: error.remedy,
+    });
   }
 }

@@ -2,12 +2,12 @@
 import { isListening } from "../../admin/client.ts";
 import type { ControlServer } from "../../admin/control_server.ts";
 import type { NameLock } from "../../admin/name_lock.ts";
-import type { Fixture } from "../../admin/runtime_guard.ts";
+import type { GuardedPath } from "../../admin/runtime_guard.ts";
 import { exists } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Pidfile } from "./pidfile.ts";
 
-export function lockFixture(lock: NameLock): Fixture {
+export function lockFixture(lock: NameLock): GuardedPath {
   return {
     what: "lock",
     path: lock.path,
@@ -22,7 +22,7 @@ export function controlFixture(
   path: string,
   lock: NameLock,
   server: { readonly current: () => ControlServer | null; readonly open: () => void },
-): Fixture {
+): GuardedPath {
   return {
     what: "control socket",
     path,
@@ -41,7 +41,7 @@ export function controlFixture(
   };
 }
 
-export function holderFixture(vault: { listenAgain(): void }, path: string): Fixture {
+export function holderFixture(vault: { listenAgain(): void }, path: string): GuardedPath {
   return {
     what: "holder's socket (--survive)",
     path,
@@ -51,7 +51,7 @@ export function holderFixture(vault: { listenAgain(): void }, path: string): Fix
 }
 
 /** What others have written there is theirs. */
-export function pidfileFixture(pidfile: Pidfile): Fixture {
+export function pidfileFixture(pidfile: Pidfile): GuardedPath {
   return {
     what: "pidfile",
     path: pidfile.path,

@@ -6,9 +6,8 @@
  * may be one of the same number.
  */
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { ConfigError } from "../../config/values/errors.ts";
+import { UserError } from "../../config/values/errors.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
-import { CommandError } from "../console/command_error.ts";
 import { EXIT_BUSY } from "../console/exit_status.ts";
 import { errorText } from "../../platform/error.ts";
 
@@ -22,17 +21,16 @@ export class Pidfile {
     return `${this.path}.oldbin`;
   }
 
-  /** @throws {CommandError} when it names a live process; a stale one is taken over */
+  /** @throws {UserError} when it names a live process; a stale one is taken over */
   take(): void {
     const holder = Number(this.#read());
     // A number may have been used again since: by ourselves in a new container, or by another program.
     const isBaton = processName(holder) === processName(this.pid);
     if (holder > 1 && holder !== this.pid && processStat(holder) && isBaton) {
-      throw new CommandError(
-        EXIT_BUSY,
+      throw new UserError(
         `Cannot take over pidfile ${this.path}: ` +
           `process ${holder} (${processName(holder)}) is running`,
-        "Stop that process, or use another --pidfile",
+        { status: EXIT_BUSY, remedy: "Stop that process, or use another --pidfile" },
       );
     }
     this.#write();
@@ -79,7 +77,7 @@ export class Pidfile {
       renameSync(temporary, this.path);
     } catch (error) {
       const why = errorText(error);
-      throw new ConfigError(`Cannot write --pidfile ${this.path}: ${why}`);
+      throw new UserError(`Cannot write --pidfile ${this.path}: ${why}`);
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { FetchHandler } from "../../admin/control_server.ts";
 import { probeHandler, ProbeServer } from "../../admin/probe_server.ts";
 import type { Config } from "../../config/config.ts";
-import { ConfigError } from "../../config/values/errors.ts";
+import { UserError } from "../../config/values/errors.ts";
 import { type ListenSpec, parseListenSpec } from "../../config/values/listen_spec.ts";
 import { budgetOf, isInPod, minDrainMs } from "../../pod/budget.ts";
 import { PathWatch } from "../../pod/path_watch.ts";
@@ -12,7 +12,6 @@ import { SystemCallError } from "../../platform/error.ts";
 import { resolvePath } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { ProbeReport } from "../../report/snapshot.ts";
-import { CommandError } from "../console/command_error.ts";
 import { EXIT_BUSY } from "../console/exit_status.ts";
 
 export interface PodSetup {
@@ -23,7 +22,7 @@ export interface PodSetup {
 
 /**
  * @param longestMs from the end of `--min-drain` to KILL
- * @throws {ConfigError} when it does not fit into --grace
+ * @throws {UserError} when it does not fit into --grace
  */
 export function podSetup(
   config: Config,
@@ -41,7 +40,7 @@ export function podSetup(
   });
   if (!budget.fits && config.graceMs !== null) {
     const longest = config.shutdownOnly ? "--max-drain" : stopOptions(config);
-    throw new ConfigError(`Cannot end within --grace: ${budget.text}`, {
+    throw new UserError(`Cannot end within --grace: ${budget.text}`, {
       remedy: `Lower --min-drain, ${longest}, or raise --grace with the pod's grace period`,
     });
   }
@@ -89,7 +88,7 @@ export function watchPaths(parts: WatchParts, reload: () => unknown): PathWatch 
 
 /**
  * @param joins a baton before this one may have the address, and shares it
- * @throws {CommandError} when somebody else has it
+ * @throws {UserError} when somebody else has it
  */
 export function openProbes(
   platform: Platform,
@@ -111,7 +110,7 @@ export interface PortUse {
   readonly joins: boolean;
 }
 
-/** @throws {CommandError} when somebody else has the address */
+/** @throws {UserError} when somebody else has the address */
 export function openPort(
   platform: Platform,
   address: InetAddress,
@@ -121,10 +120,9 @@ export function openPort(
     return new ProbeServer(platform, address, handler, joins);
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
-    throw new CommandError(
-      EXIT_BUSY,
+    throw new UserError(
       `Cannot answer probes at ${address.host}:${address.port}: ${error.message}`,
-      `Use another address with ${option}`,
+      { status: EXIT_BUSY, remedy: `Use another address with ${option}` },
     );
   }
 }

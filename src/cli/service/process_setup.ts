@@ -1,6 +1,6 @@
 /** What `baton run` is made with: its own program, and baton's log. */
 import type { Config } from "../../config/config.ts";
-import { ConfigError } from "../../config/values/errors.ts";
+import { UserError } from "../../config/values/errors.ts";
 import { Logger } from "../../log/logger.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -85,6 +85,6 @@ export function openLogger(platform: Platform, config: Config): Logger {
     });
   } catch (error) {
     const why = errorText(error);
-    throw new ConfigError(`Cannot write --log-file: ${why}`);
+    throw new UserError(`Cannot write --log-file: ${why}`);
   }
 }

@@ -2,6 +2,7 @@
  * `baton run`: takes the name, starts the supervisor, turns signals into its events, and gives back
  * the exit status. Whatever is refused here is refused before anything was started.
  */
+import { UserError } from "../../config/values/errors.ts";
 import type { Resumption } from "../../succession/state/resumption.ts";
 import type { Config } from "../../config/config.ts";
 import { longestStartMs, longestStopMs } from "../../config/hook_times.ts";
@@ -38,7 +39,6 @@ import { PredecessorRecovery } from "../../succession/upgrade/predecessor_recove
 import { activate } from "./socket_activation.ts";
 import type { TakeoverClient } from "../../succession/takeover/takeover_client.ts";
 import { chooseTrap } from "./choose_trap.ts";
-import { CommandError } from "../console/command_error.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
 import { EXIT_BUSY } from "../console/exit_status.ts";
 import { Endpoints } from "./endpoints.ts";
@@ -110,15 +110,13 @@ async function run(
   const { recovered: heritage, resumption } = left;
   const taker = isFirst && resumption === null ? await takeOver(platform, config, logger) : null;
   const ownsNames = kept !== null || free !== null;
-  const over = (fd: Fd | null) => fd && NameLock.over(platform, paths.lock, fd, ownsNames);
+  const over = (fd: Fd | null) => fd && NameLock.inherit(platform, paths.lock, fd, ownsNames);
   const lock = free ?? over(kept ?? predecessor?.lock ?? taker?.takeLock(paths.lock) ?? null);
   try {
     if (lock === null) {
-      throw new CommandError(
-        EXIT_BUSY,
-        `Cannot run "${config.name}": a baton with this name is running already`,
-        `Reload it: baton reload ${config.name}; or choose another name: --name`,
-      );
+      const remedy = `Reload it: baton reload ${config.name}; or choose another name: --name`;
+      const why = "a baton with this name is already running";
+      throw new UserError(`Cannot run "${config.name}": ${why}`, { status: EXIT_BUSY, remedy });
     }
     if (ownsNames) preparation.insist(isRunning, logger, () => pidfile?.take());
     return await supervise({

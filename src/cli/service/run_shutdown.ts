@@ -4,6 +4,7 @@
  * Handlers for signals come first: as process 1 baton would otherwise lose a TERM that comes early. A
  * directory for the control socket is nice to have: without one baton serves on.
  */
+import { UserError } from "../../config/values/errors.ts";
 import {
   isStopping,
   SIGNAL_NAMES,
@@ -19,7 +20,6 @@ import {
   checkPathLength,
   prepareDirectory,
   runtimeDirectory,
-  RuntimeDirectoryError,
   type ServicePaths,
   servicePaths,
 } from "../../admin/paths.ts";
@@ -33,7 +33,6 @@ import { lostDescriptors } from "../../process/lost_descriptors.ts";
 import { shutdownPlan } from "../../process/launch_plan.ts";
 import { ShutdownService } from "../../pod/shutdown_service.ts";
 import { StopRequests } from "./stop_requests.ts";
-import { CommandError } from "../console/command_error.ts";
 import { openLogger, surviveErrors } from "./process_setup.ts";
 import { EXIT_BUSY } from "../console/exit_status.ts";
 import { catchStopOn, hasTerminal, stopAt, stopSignalsOf } from "./signals.ts";
@@ -119,7 +118,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     if (control !== null) guard = guardOf(platform, { ...control, server, pidfile, logger });
     for (const signal of early) onSignal(signal);
     const { status } = await service.finished;
-    await server?.farewell();
+    await server?.answerRemainingClients();
     logger.info("everything has ended", { status });
     return status;
   } finally {
@@ -151,8 +150,7 @@ function guardOf(
   });
   return new RuntimeGuard(platform, {
     directory: dirname(paths.lock),
-    fixtures:
-      () => [lockFixture(lock), control, ...pidfile === null ? [] : [pidfileFixture(pidfile)]],
+    paths: () => [lockFixture(lock), control, ...pidfile === null ? [] : [pidfileFixture(pidfile)]],
     log: logger,
     onRestored: () => {},
   });
@@ -181,7 +179,7 @@ function handle(signal: SignalName, targets: Targets): void {
   service.forward(signalNumber(signal));
 }
 
-/** @throws {CommandError} when the name is taken */
+/** @throws {UserError} when the name is taken */
 function controlPaths(
   platform: Platform,
   config: Config,
@@ -198,16 +196,15 @@ function controlPaths(
     prepareDirectory(directory, uid);
     lock = NameLock.take(platform, paths.lock, paths.socket);
   } catch (error) {
-    if (!(error instanceof RuntimeDirectoryError) || config.runtimeDir !== null) throw error;
+    if (!(error instanceof UserError) || config.runtimeDir !== null) throw error;
     logger.warn(
       `"baton status", "baton stop" and "baton ready" do not work here: ${error.message}`,
     );
     return null;
   }
   if (lock !== null) return { paths, lock };
-  throw new CommandError(
-    EXIT_BUSY,
-    `Cannot run "${config.name}": a baton with this name is running already`,
-    "Choose another name: --name",
-  );
+  throw new UserError(`Cannot run "${config.name}": a baton with this name is already running`, {
+    status: EXIT_BUSY,
+    remedy: "Choose another name: --name",
+  });
 }

@@ -6,7 +6,7 @@
  */
 import { type ActivatedListener, withActivated } from "../../config/activated.ts";
 import type { Config } from "../../config/config.ts";
-import { ConfigError } from "../../config/values/errors.ts";
+import { UserError } from "../../config/values/errors.ts";
 import { checkPlaceholders } from "../../config/validate.ts";
 import type { InheritedSocket } from "../../handoff/activated_sockets.ts";
 import type { Fd } from "../../platform/fd.ts";
@@ -31,7 +31,7 @@ export interface Activation {
 
 /**
  * @param env of baton; the variables of the service manager are replaced by one for the next baton
- * @throws {ConfigError} when a socket cannot be used, or the command names one that is not there
+ * @throws {UserError} when a socket cannot be used, or the command names one that is not there
  */
 export function activate(
   platform: Platform,
@@ -54,7 +54,7 @@ export function activate(
     return { config: { ...config, listen }, sockets, stored };
   } catch (error) {
     if (!(error instanceof ActivationError)) throw error;
-    throw new ConfigError(error.message, {
+    throw new UserError(error.message, {
       remedy:
         "Baton takes TCP listeners (ListenStream=PORT): take the others out of the socket unit",
     });

@@ -1,6 +1,6 @@
 /** Where baton itself is while it runs: nowhere that a deploy may remove. */
 import type { Config } from "../../config/config.ts";
-import { ConfigError } from "../../config/values/errors.ts";
+import { UserError } from "../../config/values/errors.ts";
 import { signalNumber } from "../../config/values/signals.ts";
 import { isText } from "../../platform/bytes.ts";
 import { resolvePath } from "../../platform/files/path.ts";
@@ -32,7 +32,7 @@ export function launchContextOf(
  * was started in, and then no launcher would start any more: Bun and Deno refuse to run in a
  * directory that is gone. The server's own keeps its symlinks, which the next release may move.
  * A directory that cannot be entered again (`sudo -u app` in /root) is not left.
- * @throws {ConfigError} when a file of baton's own would be at a path that is not UTF-8
+ * @throws {UserError} when a file of baton's own would be at a path that is not UTF-8
  */
 export function leaveDirectory(
   platform: Platform,
@@ -54,10 +54,10 @@ export function leaveDirectory(
   };
 }
 
-/** @throws {ConfigError} for a path that `node:fs` would change */
+/** @throws {UserError} for a path that `node:fs` would change */
 function inText(path: string, option: string): string {
   if (isText(path)) return path;
-  throw new ConfigError(`Cannot use ${path} for ${option}: the path is not UTF-8`, {
+  throw new UserError(`Cannot use ${path} for ${option}: the path is not UTF-8`, {
     remedy: `Give ${option} another path, one that begins with "/"`,
   });
 }

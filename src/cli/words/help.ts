@@ -9,7 +9,7 @@ import { type Option, OPTION_GROUPS } from "../../config/option_types.ts";
 import { isRepeatable, OPTIONS } from "../../config/options.ts";
 import { TEMPLATES } from "../../init/templates.ts";
 import { NAME, POD_VERBS, RUNTIME_DIR } from "./pod_verbs.ts";
-import { JSON_OUTPUT, LETTING_IN, TIMEOUT, TRIAL_VERBS } from "./trial_verbs.ts";
+import { JSON_OUTPUT, ROLLOUT_FLAGS, TIMEOUT, TRIAL_VERBS } from "./trial_verbs.ts";
 import type { VerbFlag, VerbSpec } from "./verb_spec.ts";
 
 export type { VerbFlag, VerbSpec } from "./verb_spec.ts";
@@ -87,7 +87,7 @@ export const VERBS: Readonly<Record<Verb, VerbSpec>> = {
     summary: "Start a new generation, wait until it serves, and tell the outcome.",
     operands: "[NAME]",
     maxOperands: 1,
-    flags: [NAME, RUNTIME_DIR, ...LETTING_IN, TIMEOUT, JSON_OUTPUT],
+    flags: [NAME, RUNTIME_DIR, ...ROLLOUT_FLAGS, TIMEOUT, JSON_OUTPUT],
     examples: [
       ["baton reload", "the only service that is running"],
       ["baton reload web --timeout 2m --json", "one by name, outcome as JSON"],

@@ -2,14 +2,14 @@
  * The words of the user -> one typed command.
  *
  * Guarantees: pure (a configuration file is read by the function that is passed in); accepts every
- * list of words or throws a `ConfigError` that names the word. Everything behind the first word of
+ * list of words or throws a `UserError` that names the word. Everything behind the first word of
  * the server's command belongs to the server, with or without `--`. Splitting is left to
  * `parseArgs` of node:util, which Bun and Deno have as well; the options, and so the messages, are
  * our own.
  */
 import { parseArgs } from "node:util";
 import type { Config } from "../../config/config.ts";
-import { ConfigError } from "../../config/values/errors.ts";
+import { UserError } from "../../config/values/errors.ts";
 import type { FileValues } from "../../config/config_file.ts";
 import { buildConfig } from "../../config/load.ts";
 import { suggest } from "../../config/values/suggest.ts";
@@ -22,7 +22,7 @@ import {
   parsePrestop,
   type PrestopCommand,
 } from "./parse_pod.ts";
-import { parseTrial, type RolloutFlags, rolloutFlags, type TrialCommand } from "./trial_verbs.ts";
+import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./trial_verbs.ts";
 import { nameOf, runtimeDirOf, timeoutOf, type Words } from "./words.ts";
 
 /** What the user asked for; `verb` tells which. */
@@ -37,7 +37,7 @@ export type Command =
     /** Longest wait for the outcome; null: as long as the service's own time-outs allow. */
     readonly timeoutMs: number | null;
     readonly json: boolean;
-    readonly how: RolloutFlags;
+    readonly how: ReloadRollout;
   }
   | TrialCommand
   | {
@@ -103,11 +103,11 @@ function parseVerb(word: string): Verb {
   const near = foreign ?? suggest(word, VERB_NAMES);
   const question = near === null ? "" : `: did you mean ${near}?`;
   if (word.startsWith("-")) {
-    throw new ConfigError(`Unknown option ${word} in front of the command`, {
+    throw new UserError(`Unknown option ${word} in front of the command`, {
       remedy: "Name the command first, for example: baton run [OPTION...] -- PROGRAM",
     });
   }
-  throw new ConfigError(`Unknown command "${word}"${question}`, {
+  throw new UserError(`Unknown command "${word}"${question}`, {
     remedy: near === null
       ? `To run a server: baton run -- ${word}`
       : "See 'baton --help' for all commands",
@@ -115,7 +115,7 @@ function parseVerb(word: string): Verb {
 }
 
 /** `word` is the whole word, so that "-name" is not reported as "-n". */
-function unknownOption(verb: Verb, word: string): ConfigError {
+function unknownOption(verb: Verb, word: string): UserError {
   const given = word.split("=")[0] ?? word;
   const dashed = VERBS[verb].flags.map(({ flag }) => `--${flag}`);
   const near = suggest(given.startsWith("--") ? given : `-${given}`, [...dashed, "--help"]);
@@ -123,7 +123,7 @@ function unknownOption(verb: Verb, word: string): ConfigError {
   const remedy = verb === "run" && near === null
     ? "Options of the server go behind its program: baton run -- PROGRAM [ARGUMENT...]"
     : `See 'baton ${verb} --help'`;
-  return new ConfigError(`Unknown option ${given} for ${verb}${question}`, { remedy });
+  return new UserError(`Unknown option ${given} for ${verb}${question}`, { remedy });
 }
 
 /** The value of a flag, or "" for one without; refuses what `parseArgs` would let pass. */
@@ -131,13 +131,13 @@ function flagValue(flag: VerbFlag, value: string | undefined, isInline: boolean)
   const option = `--${flag.flag}`;
   if (flag.placeholder === null) {
     if (value === undefined) return "";
-    throw new ConfigError(`Option ${option} takes no value: it was given "${value}"`, {
+    throw new UserError(`Option ${option} takes no value: it was given "${value}"`, {
       remedy: `Write ${option} alone`,
     });
   }
   // parseArgs takes the next word whatever it is: "--name --listen 80" would be named "--listen".
   if (value === undefined || (!isInline && value.startsWith("-") && value.length > 1)) {
-    throw new ConfigError(`Option ${option} needs a value: ${flag.placeholder}`, {
+    throw new UserError(`Option ${option} needs a value: ${flag.placeholder}`, {
       remedy: `Write ${option} ${flag.placeholder}; ` +
         `if the value begins with a dash, ${option}=${flag.placeholder}`,
     });
@@ -156,7 +156,7 @@ function splitWords(verb: Verb, args: readonly string[]): Words {
   // A server's words may be any bytes; names and paths of baton's own are refused, never changed.
   const odd = verb === "run" ? undefined : args.find((word) => !word.isWellFormed());
   if (odd !== undefined) {
-    throw new ConfigError(`Cannot use "${odd}" with ${verb}: it must be UTF-8`);
+    throw new UserError(`Cannot use "${odd}" with ${verb}: it must be UTF-8`);
   }
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
   const first = tokens.find((token) => token.kind !== "option");
@@ -177,7 +177,7 @@ function splitWords(verb: Verb, args: readonly string[]): Words {
     }
     const values = flags.get(flag.flag) ?? [];
     if (values.length > 0 && flag.repeatable !== true) {
-      throw new ConfigError(`Option --${flag.flag} is given more than once for ${verb}`, {
+      throw new UserError(`Option --${flag.flag} is given more than once for ${verb}`, {
         remedy: "Give it once: neither the first nor the last value wins",
       });
     }
@@ -200,7 +200,7 @@ function parseInit(words: Words, readConfig: ConfigReader): Command {
   const names = Object.keys(TEMPLATES);
   if (!names.includes(template)) {
     const what = template === "" ? "Name a template" : `Unknown template "${template}"`;
-    throw new ConfigError(`${what}: there is ${names.join(", ")}`, {
+    throw new UserError(`${what}: there is ${names.join(", ")}`, {
       remedy: `For example: baton init ${suggest(template, names) ?? names[0]} -- PROGRAM`,
     });
   }
@@ -215,7 +215,7 @@ function parseInit(words: Words, readConfig: ConfigReader): Command {
  *
  * @param argv the words, without the program's own name
  * @param readConfig reads the file of `--config`; `loadConfigFile` of config/config_file.ts
- * @throws {ConfigError} for anything that is not a complete command; exit status 64
+ * @throws {UserError} for anything that is not a complete command; exit status 64
  */
 export function parseCommandLine(
   argv: readonly string[],
@@ -231,7 +231,7 @@ export function parseCommandLine(
   if (words.help) return { verb: "help", topic: verb };
   const extra = words.operands[VERBS[verb].maxOperands];
   if (extra !== undefined) {
-    throw new ConfigError(`Unexpected word "${extra}" for ${verb}`, {
+    throw new UserError(`Unexpected word "${extra}" for ${verb}`, {
       remedy: `See 'baton ${verb} --help'`,
     });
   }
@@ -249,7 +249,7 @@ export function parseCommandLine(
         runtimeDir,
         timeoutMs: timeoutOf(words),
         json,
-        how: rolloutFlags(words),
+        how: reloadRollout(words),
       };
     }
     case "promote":

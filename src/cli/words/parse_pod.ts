@@ -1,5 +1,5 @@
 /** The verbs for pods: words -> commands. Pure. */
-import { ConfigError } from "../../config/values/errors.ts";
+import { UserError } from "../../config/values/errors.ts";
 import { type ListenSpec, parseOwnAddress } from "../../config/values/listen_spec.ts";
 import { PRESTOP_DEFAULTS } from "./pod_verbs.ts";
 import { durationOf, nameOf, runtimeDirOf, type Words } from "./words.ts";
@@ -29,7 +29,7 @@ export function parsePrestop(words: Words): PrestopCommand {
   const ports = (words.flags.get("port") ?? []).map((text) => {
     const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
     if (port >= 1 && port <= MAX_PORT) return port;
-    throw new ConfigError(`In --port: Cannot use "${text}": it must be from 1 to ${MAX_PORT}`);
+    throw new UserError(`In --port: Cannot use "${text}": it must be from 1 to ${MAX_PORT}`);
   });
   return {
     verb: "prestop",
@@ -48,7 +48,7 @@ function serveOf({ flags }: Words): ListenSpec | null {
   if (text === undefined) return null;
   const named = ["name", "runtime-dir"].find((flag) => flags.has(flag));
   if (named !== undefined) {
-    throw new ConfigError(`Cannot use --${named} with --serve: a sidecar sees no other baton`, {
+    throw new UserError(`Cannot use --${named} with --serve: a sidecar sees no other baton`, {
       remedy: "Leave one of them out",
     });
   }
@@ -58,7 +58,7 @@ function serveOf({ flags }: Words): ListenSpec | null {
 export function parseInstall({ operands }: Words): InstallCommand {
   const [directory] = operands;
   if (directory !== undefined && directory !== "") return { verb: "install", directory };
-  throw new ConfigError("Cannot install: the directory is missing", {
+  throw new UserError("Cannot install: the directory is missing", {
     remedy: "Name it: baton install /opt/baton",
   });
 }

@@ -1,6 +1,6 @@
 /** The verbs for a generation on trial, and the flags by which a reload says how it is let in; help.ts shows them. */
 import type { Config } from "../../config/config.ts";
-import { ConfigError, inPlace } from "../../config/values/errors.ts";
+import { prefixed, UserError } from "../../config/values/errors.ts";
 import { readOptionValue } from "../../config/load.ts";
 import { OPTION_BY_FIELD } from "../../config/options.ts";
 import { parsePercent } from "../../config/values/percent.ts";
@@ -12,7 +12,7 @@ import { nameOf, runtimeDirOf, timeoutOf, type Words } from "./words.ts";
 const FIELDS = ["canary", "rampMs", "bakeMs", "hold"] as const;
 
 /** How the new generation is let in, where that differs from the configuration. */
-export type RolloutFlags = Partial<Pick<Config, typeof FIELDS[number]>>;
+export type ReloadRollout = Partial<Pick<Config, typeof FIELDS[number]>>;
 
 export interface TrialCommand {
   readonly verb: "promote" | "rollback" | "canary";
@@ -37,7 +37,7 @@ export const TIMEOUT: VerbFlag = {
 const COMMON = [NAME, RUNTIME_DIR, TIMEOUT, JSON_OUTPUT];
 
 /** The same flags as those of `run`, for one reload. */
-export const LETTING_IN: readonly VerbFlag[] = FIELDS.map((field) => {
+export const ROLLOUT_FLAGS: readonly VerbFlag[] = FIELDS.map((field) => {
   const { flag, placeholder, help } = OPTION_BY_FIELD[field];
   return { flag, placeholder, help };
 });
@@ -79,7 +79,7 @@ export const TRIAL_VERBS: Readonly<Record<"promote" | "rollback" | "canary", Ver
 export function parseTrial(verb: TrialCommand["verb"], words: Words): TrialCommand {
   const [first, ...others] = words.operands;
   if (verb === "canary" && first === undefined) {
-    throw new ConfigError("Cannot change the share: it is missing", {
+    throw new UserError("Cannot change the share: it is missing", {
       remedy: "For example: baton canary 25%",
     });
   }
@@ -94,19 +94,19 @@ function readPercent(text: string): number {
   try {
     return parsePercent(text);
   } catch (error) {
-    throw inPlace("In the share", error);
+    throw prefixed("In the share", error);
   }
 }
 
 /** What one reload says of it. */
-export function rolloutFlags({ flags }: Words): RolloutFlags {
+export function reloadRollout({ flags }: Words): ReloadRollout {
   const given = FIELDS.flatMap((field) => {
     const option = OPTION_BY_FIELD[field];
     const value = flags.get(option.flag)?.[0];
     if (value === undefined) return [];
     return [[field, readOptionValue(option, value, `In --${option.flag}`)] as const];
   });
-  const how: RolloutFlags = Object.fromEntries(given);
+  const how: ReloadRollout = Object.fromEntries(given);
   checkRollout(how);
   return how;
 }

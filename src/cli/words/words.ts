@@ -1,6 +1,6 @@
 /** The words of one verb, split, and the values that several verbs read from them. Pure. */
 import { formatDuration, parseDuration } from "../../config/values/duration.ts";
-import { ConfigError, inPlace } from "../../config/values/errors.ts";
+import { prefixed, UserError } from "../../config/values/errors.ts";
 import { readOptionValue } from "../../config/load.ts";
 import { OPTION_BY_FIELD } from "../../config/options.ts";
 
@@ -18,7 +18,7 @@ export interface Words {
 export function nameOf({ flags, operands }: Words): string | null {
   const [flag, operand] = [flags.get("name")?.[0], operands[0]];
   if (flag !== undefined && operand !== undefined && flag !== operand) {
-    throw new ConfigError(`Cannot address two services at once: "${flag}" and "${operand}"`, {
+    throw new UserError(`Cannot address two services at once: "${flag}" and "${operand}"`, {
       remedy: "Give one name",
     });
   }
@@ -45,8 +45,8 @@ export function durationOf({ flags }: Words, flag: string, leastMs = 0): number 
     const durationMs = parseDuration(text);
     if (durationMs >= leastMs) return durationMs;
     const least = formatDuration(leastMs);
-    throw new ConfigError(`Cannot use "${text}": it must be at least ${least}`);
+    throw new UserError(`Cannot use "${text}": it must be at least ${least}`);
   } catch (error) {
-    throw inPlace(`In --${flag}`, error);
+    throw prefixed(`In --${flag}`, error);
   }
 }

@@ -4,7 +4,7 @@
  * Guarantees: ports are 1 to 65535, a path can stand in a request line, a regular expression compiles.
  * Which listener a check without a port means is found at run time (docs/health.md).
  */
-import { ConfigError } from "./errors.ts";
+import { UserError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
 import { errorText } from "../../platform/error.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
@@ -19,14 +19,14 @@ export type NetworkCheck =
   );
 
 /** A command of the operator's. */
-export interface ExecCheck {
+export interface ExecCheckSpec {
   readonly kind: "exec";
   readonly text: string;
   readonly command: string;
 }
 
 /** Asked again and again. */
-export type RepeatedCheck = NetworkCheck | ExecCheck;
+export type RepeatedCheck = NetworkCheck | ExecCheckSpec;
 
 /** Said by the server, once. */
 export type Announcement =
@@ -61,11 +61,11 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   log: "Write log:REGEX or log:/REGEX/, for example log:'listening on'",
 };
 
-function refuse(text: string, reason: string, remedy?: string): ConfigError {
-  return new ConfigError(`Cannot check ${JSON.stringify(text)}: ${reason}`, { remedy });
+function refuse(text: string, reason: string, remedy?: string): UserError {
+  return new UserError(`Cannot check ${JSON.stringify(text)}: ${reason}`, { remedy });
 }
 
-function notText(text: string): ConfigError {
+function notText(text: string): UserError {
   return refuse(text, "it must be UTF-8");
 }
 
@@ -187,7 +187,7 @@ function parseLinePattern(text: string, rest: string): RegExp {
 export function parsePattern(
   source: string,
   flags: string,
-  refusal: (why: string) => ConfigError,
+  refusal: (why: string) => UserError,
 ): RegExp {
   // "g" and "y" would begin each line where the one before has ended.
   const bad = /[^imsuv]/.exec(flags)?.[0];

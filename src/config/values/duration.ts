@@ -5,7 +5,7 @@
  * it can always be given to a timer; `parseDuration(formatDuration(ms)) === ms` for every such
  * number. Does not know "infinite": every wait of baton has an end.
  */
-import { ConfigError } from "./errors.ts";
+import { UserError } from "./errors.ts";
 
 const MS_PER_SECOND = 1000;
 const MS_PER_MINUTE = 60 * MS_PER_SECOND;
@@ -34,8 +34,8 @@ const REMEDY = "Write for example 500ms, 2s, 1m30s or 1h; a bare number is in se
 /** One number with its unit; "ms" before "m" and "s", so that it is not read as minutes. */
 const PART = /(\d+(?:\.\d+)?)(ms|[a-zA-Z]+)/y;
 
-function refuse(text: string, reason: string): ConfigError {
-  return new ConfigError(`Cannot read duration ${JSON.stringify(text)}: ${reason}`, {
+function refuse(text: string, reason: string): UserError {
+  return new UserError(`Cannot read duration ${JSON.stringify(text)}: ${reason}`, {
     remedy: REMEDY,
   });
 }
@@ -67,7 +67,7 @@ function sumOfParts(text: string): number {
  *
  * @param text `500ms`, `2s`, `1.5s`, `1m30s`, `1h`, `2d`, or a bare number of seconds
  * @returns whole milliseconds, 0 to `MAX_DURATION_MS`
- * @throws {ConfigError} when it is not a duration, finer than a millisecond, or too long
+ * @throws {UserError} when it is not a duration, finer than a millisecond, or too long
  */
 export function parseDuration(text: string): number {
   const trimmed = text.trim();

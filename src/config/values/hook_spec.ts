@@ -4,7 +4,7 @@
  * Guarantees: a spec that was read names a moment that exists, and its command is not empty. What a
  * command means is the shell's business.
  */
-import { ConfigError } from "./errors.ts";
+import { UserError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
 
 /** The moments, in the order in which a reload comes to them. */
@@ -25,12 +25,12 @@ const FORM = `Write NAME=COMMAND, where NAME is one of ${HOOK_NAMES.join(", ")}`
  * Reads one hook.
  *
  * @param text `pre-drain=curl -s http://lb/drain`
- * @throws {ConfigError} when the name is not known, or the command is empty
+ * @throws {UserError} when the name is not known, or the command is empty
  */
 export function parseHookSpec(text: string): HookSpec {
   const [name, command] = splitAtEquals(text);
   if (command === null) {
-    throw new ConfigError(`Cannot read hook ${JSON.stringify(text)}: there is no "=" in it`, {
+    throw new UserError(`Cannot read hook ${JSON.stringify(text)}: there is no "=" in it`, {
       remedy: FORM,
     });
   }
@@ -38,13 +38,13 @@ export function parseHookSpec(text: string): HookSpec {
   if (known === undefined) {
     const near = suggest(name, HOOK_NAMES);
     const question = near === null ? "" : `: did you mean ${near}?`;
-    throw new ConfigError(`Unknown hook ${JSON.stringify(name)}${question}`, { remedy: FORM });
+    throw new UserError(`Unknown hook ${JSON.stringify(name)}${question}`, { remedy: FORM });
   }
   if (command.trim() === "") {
-    throw new ConfigError(`Cannot use hook ${known}: its command is empty`, { remedy: FORM });
+    throw new UserError(`Cannot use hook ${known}: its command is empty`, { remedy: FORM });
   }
   if (command.includes("\0")) {
-    throw new ConfigError(`Cannot use hook ${known}: its command holds a NUL character`);
+    throw new UserError(`Cannot use hook ${known}: its command holds a NUL character`);
   }
   return { name: known, command };
 }

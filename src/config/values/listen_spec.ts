@@ -5,7 +5,7 @@
  * or bind somewhere else tomorrow), `port` is 1 to 65535, `name` may stand in LISTEN_FDNAMES
  * (sd_listen_fds_with_names(3): no colon). TCP only.
  */
-import { ConfigError, inPlace } from "./errors.ts";
+import { prefixed, UserError } from "./errors.ts";
 
 /** Address family of a listener, as socket(7) names them. */
 export type ListenFamily = "inet" | "inet6";
@@ -32,8 +32,8 @@ const ANY_IPV4 = "0.0.0.0";
 const ANY_IPV6 = "::";
 const EXAMPLES = "Write [NAME=]ADDRESS:PORT, for example 8080, 127.0.0.1:8080, [::1]:8080 or *:80";
 
-function refuse(text: string, reason: string, remedy: string = EXAMPLES): ConfigError {
-  return new ConfigError(`Cannot listen on ${JSON.stringify(text)}: ${reason}`, { remedy });
+function refuse(text: string, reason: string, remedy: string = EXAMPLES): UserError {
+  return new UserError(`Cannot listen on ${JSON.stringify(text)}: ${reason}`, { remedy });
 }
 
 /** Splits `NAME=` off; a scheme or path before the "=" means that it belongs to the address. */
@@ -133,7 +133,7 @@ function canonicalIpv4(text: string, host: string): string {
  * @param text `[NAME=][tcp://]ADDRESS:PORT`; `8080` and `:8080` mean every IPv4 address, `*:80` and
  * `[::]:80` every address of both families, `localhost` means 127.0.0.1
  * @param index position among all listeners from 0: the default name is `listen<index>`
- * @throws {ConfigError} when it is not an address that baton can bind
+ * @throws {UserError} when it is not an address that baton can bind
  */
 export function parseListenSpec(text: string, index: number): ListenSpec {
   const trimmed = text.trim();
@@ -158,16 +158,16 @@ export function parseListenSpec(text: string, index: number): ListenSpec {
  * The same for an address where baton itself answers.
  *
  * @param option that the text comes from
- * @throws {ConfigError} that names it
+ * @throws {UserError} that names it
  */
 export function parseOwnAddress(text: string, option: string): ListenSpec {
   try {
     return parseListenSpec(text, 0);
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof UserError)) throw error;
     const remedy =
       `Give a TCP port that only baton listens at, for example ${option} 127.0.0.1:9901`;
-    throw inPlace(`In ${option}`, new ConfigError(error.message, { remedy, cause: error }));
+    throw prefixed(`In ${option}`, new UserError(error.message, { remedy, cause: error }));
   }
 }
 
@@ -177,7 +177,7 @@ export function parseOwnAddress(text: string, option: string): ListenSpec {
  * Overlapping addresses (`0.0.0.0:80` beside `127.0.0.1:80`) are accepted: Linux gives each
  * connection to the more specific one.
  *
- * @throws {ConfigError} naming the two listeners
+ * @throws {UserError} naming the two listeners
  */
 export function checkListeners(specs: readonly ListenSpec[]): void {
   const byName = new Map<string, ListenSpec>();
@@ -185,7 +185,7 @@ export function checkListeners(specs: readonly ListenSpec[]): void {
   for (const spec of specs) {
     const sameName = byName.get(spec.name);
     if (sameName !== undefined) {
-      throw new ConfigError(
+      throw new UserError(
         `Cannot use listener name "${spec.name}" twice: ` +
           `for ${sameName.text} and for ${spec.text}`,
         { remedy: "Give each --listen its own name: NAME=ADDRESS:PORT" },
@@ -193,7 +193,7 @@ export function checkListeners(specs: readonly ListenSpec[]): void {
     }
     const sameAddress = byAddress.get(spec.text);
     if (sameAddress !== undefined) {
-      throw new ConfigError(
+      throw new UserError(
         `Cannot listen on ${spec.text} twice: as "${sameAddress.name}" and as "${spec.name}"`,
         { remedy: "Remove one of the two --listen options" },
       );

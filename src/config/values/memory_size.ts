@@ -3,7 +3,7 @@
  *
  * K, M, G and T are powers of 1024, as in systemd and cgroups.
  */
-import { ConfigError } from "./errors.ts";
+import { UserError } from "./errors.ts";
 
 export type MinFree =
   | { readonly kind: "bytes"; readonly bytes: number }
@@ -20,7 +20,7 @@ const ALL_PERCENT = 100;
  * Reads a demand for memory.
  *
  * @param text `512M`, `1.5G`, `67108864`, `10%`, or `auto`
- * @throws {ConfigError} when it is none of these
+ * @throws {UserError} when it is none of these
  */
 export function parseMinFree(text: string): MinFree {
   if (text.trim() === "auto") return { kind: "auto" };
@@ -38,8 +38,8 @@ export function parseMinFree(text: string): MinFree {
   return { kind: "bytes", bytes };
 }
 
-function refuse(text: string, why: string): ConfigError {
-  return new ConfigError(`Cannot read memory size ${JSON.stringify(text)}: ${why}`, {
+function refuse(text: string, why: string): UserError {
+  return new UserError(`Cannot read memory size ${JSON.stringify(text)}: ${why}`, {
     remedy: "Write for example 512M, 2G, 10% or auto",
   });
 }

@@ -6,7 +6,7 @@
  * signals are those that stop baton (`--stop-on`), and nothing else; RTMIN is 34, as Docker, systemd and
  * glibc count: the numbers before it are the C library's own.
  */
-import { ConfigError } from "./errors.ts";
+import { UserError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
 
 /** Name of a signal, always with its prefix: "SIGTERM". */
@@ -105,14 +105,14 @@ export function signalNumber(name: SignalName): number {
 /**
  * Reads a signal as users write it: `TERM`, `SIGTERM`, `sigterm` or `15`.
  *
- * @throws {ConfigError} when there is no such signal, or it is a real-time signal
+ * @throws {UserError} when there is no such signal, or it is a real-time signal
  */
 export function parseSignalName(text: string): SignalName {
   const upper = text.trim().toUpperCase();
   if (/^\d+$/.test(upper)) {
     const found = signalName(Number(upper));
     if (found !== null) return found;
-    throw new ConfigError(`Cannot read signal "${text}": numbers go from 1 to ${LAST_SIGNAL}`, {
+    throw new UserError(`Cannot read signal "${text}": numbers go from 1 to ${LAST_SIGNAL}`, {
       remedy: "Write a name such as TERM, or its number",
     });
   }
@@ -121,12 +121,12 @@ export function parseSignalName(text: string): SignalName {
   const synonym = SYNONYMS.get(full);
   if (synonym !== undefined) return synonym;
   if (full.startsWith("SIGRT")) {
-    throw new ConfigError(`Cannot read signal "${text}": real-time signals are not supported`, {
+    throw new UserError(`Cannot read signal "${text}": real-time signals are not supported`, {
       remedy: "Use a standard signal such as TERM, QUIT or USR2",
     });
   }
   const near = suggest(full, SIGNAL_NAMES);
-  throw new ConfigError(`Cannot read signal "${text}": no signal has this name`, {
+  throw new UserError(`Cannot read signal "${text}": no signal has this name`, {
     remedy: near === null
       ? "Write a name such as TERM, or a number from 1 to 31"
       : `Did you mean ${near.slice("SIG".length)}?`,
@@ -143,7 +143,7 @@ function realtimeNumber(name: string): number | null {
   return number >= FIRST_REALTIME && number <= LAST_REALTIME ? number : null;
 }
 
-/** @throws {ConfigError} */
+/** @throws {UserError} */
 function parseStopSignal(text: string): SignalName {
   const upper = text.trim().toUpperCase();
   const full = upper.startsWith("SIG") ? upper : `SIG${upper}`;
@@ -153,7 +153,7 @@ function parseStopSignal(text: string): SignalName {
     : realtimeNumber(full);
   if (realtime !== null) return `SIGRTMIN+${realtime - FIRST_REALTIME}`;
   if (full.startsWith("SIGRT") || isNumber) {
-    throw new ConfigError(`Cannot read signal "${text}": there is no such real-time signal`, {
+    throw new UserError(`Cannot read signal "${text}": there is no such real-time signal`, {
       remedy: `They are RTMIN+0 to RTMIN+${LAST_REALTIME - FIRST_REALTIME}, ` +
         `numbers ${FIRST_REALTIME} to ${LAST_REALTIME}`,
     });
@@ -161,7 +161,7 @@ function parseStopSignal(text: string): SignalName {
   const name = parseSignalName(text);
   const [, why] = NEVER_STOPPING.find(([names]) => names.split(" ").includes(name)) ?? [];
   if (why === undefined) return name;
-  throw new ConfigError(`Cannot stop on ${name}: ${why}`, {
+  throw new UserError(`Cannot stop on ${name}: ${why}`, {
     remedy: "Name the signal that is sent to stop baton: the STOPSIGNAL of the image",
   });
 }
@@ -170,7 +170,7 @@ function parseStopSignal(text: string): SignalName {
  * Reads what `--stop-on` names: `RTMIN+3,WINCH`, with or without SIG, or numbers.
  *
  * @returns each once, real-time signals as "SIGRTMIN+3"
- * @throws {ConfigError} when there is no such signal, or it cannot mean that
+ * @throws {UserError} when there is no such signal, or it cannot mean that
  */
 export function parseStopSignals(texts: readonly string[]): SignalName[] {
   return [...new Set(texts.flatMap((text) => text.split(",")).map(parseStopSignal))];

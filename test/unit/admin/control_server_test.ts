@@ -242,7 +242,7 @@ describe("callControl()", () => {
     using late = connect(platform, path);
     platform.descriptors.write(late, request);
     resolve();
-    await server.farewell();
+    await server.answerRemainingClients();
     server.close();
     for (const client of [early, late]) {
       const response = parseResponse(await readAll(platform, client));

@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, rmSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { ControlServer } from "../../../src/admin/control_server.ts";
-import { holderOf, NameLock } from "../../../src/admin/name_lock.ts";
+import { lockHolder, NameLock } from "../../../src/admin/name_lock.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
@@ -116,9 +116,11 @@ describe("NameLock", () => {
     () =>
       withLock(async ({ platform, dir, lock }) => {
         rmSync(dir.join("web.lock"));
-        assert.equal(holderOf(platform, lock.path), process.pid);
+        assert.equal(lockHolder(platform, lock.path), process.pid);
         lock.close();
-        await waitUntil(() => holderOf(platform, dir.join("web.lock")) === null, { what: "none" });
+        await waitUntil(() => lockHolder(platform, dir.join("web.lock")) === null, {
+          what: "none",
+        });
       }),
   );
 
@@ -128,9 +130,9 @@ describe("NameLock", () => {
     () =>
       withLock(async ({ platform, dir, lock }) => {
         const copy: Fd = platform.descriptors.duplicate(lock.fd);
-        const next = NameLock.over(platform, dir.join("web.lock"), copy, true);
+        const next = NameLock.inherit(platform, dir.join("web.lock"), copy, true);
         lock.close();
-        await waitUntil(() => holderOf(platform, next.path) !== null, { what: "it is claimed" });
+        await waitUntil(() => lockHolder(platform, next.path) !== null, { what: "it is claimed" });
         next.close();
       }),
   );

@@ -1,7 +1,8 @@
 /** Where a service's files are; a directory whose path is not UTF-8 is refused by the name of what has named it. */
+import { UserError } from "../../../src/config/values/errors.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { runtimeDirectory, RuntimeDirectoryError } from "../../../src/admin/paths.ts";
+import { runtimeDirectory } from "../../../src/admin/paths.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 const timeout = TEST_TIMEOUT_MS;
@@ -31,7 +32,7 @@ describe("runtimeDirectory()", () => {
   for (const [asked, env, message] of refused) {
     test(`refuses ${JSON.stringify([asked, env])}`, { timeout }, () => {
       assert.throws(() => runtimeDirectory(asked, env, USER), (error: unknown) => {
-        assert.ok(error instanceof RuntimeDirectoryError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, message);
         return true;
       });

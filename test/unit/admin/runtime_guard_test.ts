@@ -31,7 +31,7 @@ async function withGuard(use: (world: World) => Promise<void> | void): Promise<v
   const lines: string[] = [];
   const guard = new RuntimeGuard(platform, {
     directory: rt,
-    fixtures: () => [{
+    paths: () => [{
       what: "control socket",
       path: `${rt}/web.sock`,
       isInPlace: () => existsSync(`${rt}/web.sock`),
@@ -84,7 +84,7 @@ describe("RuntimeGuard", () => {
     withGuard((world) => {
       for (let i = 0; i < 50; i++) {
         rmSync(`${world.rt}/web.sock`, { force: true });
-        world.guard.look();
+        world.guard.check();
       }
       assert.equal(world.made, AT_ONCE);
       assert.equal(world.lines.filter((line) => line.includes("made again in")).length, 1);

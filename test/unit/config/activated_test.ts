@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type ActivatedListener, withActivated } from "../../../src/config/activated.ts";
-import { ConfigError } from "../../../src/config/values/errors.ts";
+import { UserError } from "../../../src/config/values/errors.ts";
 import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 
 const four = (port: number, name = "web.socket", host = "127.0.0.1"): ActivatedListener => (
@@ -54,7 +54,7 @@ describe("withActivated()", () => {
   }
 
   it("refuses an address that is there twice", () => {
-    assert.throws(() => withActivated([], [four(80, "a"), four(80, "b")]), ConfigError);
+    assert.throws(() => withActivated([], [four(80, "a"), four(80, "b")]), UserError);
   });
 
   it("keeps IPV6_V6ONLY, which decides on the group", () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { loadConfigFile, parseConfigText } from "../../../src/config/config_file.ts";
-import { ConfigError } from "../../../src/config/values/errors.ts";
+import { UserError } from "../../../src/config/values/errors.ts";
 import { buildConfig } from "../../../src/config/load.ts";
 import { OPTIONS } from "../../../src/config/options.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
@@ -30,7 +30,7 @@ function build(flag: string, value: string) {
 
 function refused(action: () => unknown, message: RegExp): void {
   assert.throws(action, (error: unknown) => {
-    assert.ok(error instanceof ConfigError);
+    assert.ok(error instanceof UserError);
     assert.match(error.message, message);
     return true;
   });

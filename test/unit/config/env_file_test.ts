@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseEnvFile } from "../../../src/config/env_file.ts";
-import { ConfigError } from "../../../src/config/values/errors.ts";
+import { UserError } from "../../../src/config/values/errors.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 describe("parseEnvFile()", () => {
@@ -61,7 +61,7 @@ describe("parseEnvFile()", () => {
   for (const [text, message] of refused) {
     test(`refuses ${JSON.stringify(text)}, with the line`, { timeout: TEST_TIMEOUT_MS }, () => {
       assert.throws(() => parseEnvFile(text, "/etc/env"), (error: unknown) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, message);
         return true;
       });

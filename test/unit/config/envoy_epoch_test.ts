@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { checkEnvoyEpoch, checkEnvoyScript, scriptIn } from "../../../src/config/envoy_epoch.ts";
-import { ConfigError } from "../../../src/config/values/errors.ts";
+import { UserError } from "../../../src/config/values/errors.ts";
 
 describe("checkEnvoyEpoch()", () => {
   /** Command, and the line that works. */
@@ -38,7 +38,7 @@ describe("checkEnvoyEpoch()", () => {
   for (const [command, works] of refused) {
     test(JSON.stringify(command), () => {
       assert.throws(() => checkEnvoyEpoch(command), (error) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, /then neither of them serves/);
         assert.ok(error.remedy!.includes(works), error.remedy!);
         return true;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
-import { ConfigError } from "../../../src/config/values/errors.ts";
+import { UserError } from "../../../src/config/values/errors.ts";
 import { loadConfigFile, parseConfigText } from "../../../src/config/config_file.ts";
 import { buildConfig, defaultName } from "../../../src/config/load.ts";
 import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
@@ -22,11 +22,11 @@ function build(
   return buildConfig({ fileValues, flagValues, command });
 }
 
-function refusal(action: () => unknown): ConfigError {
+function refusal(action: () => unknown): UserError {
   try {
     action();
   } catch (error) {
-    assert.ok(error instanceof ConfigError, String(error));
+    assert.ok(error instanceof UserError, String(error));
     return error;
   }
   assert.fail("nothing was thrown");

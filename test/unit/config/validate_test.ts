@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
-import { ConfigError } from "../../../src/config/values/errors.ts";
+import { UserError } from "../../../src/config/values/errors.ts";
 import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import { buildConfig } from "../../../src/config/load.ts";
 import {
   checkPlaceholders,
   findPlaceholders,
-  optionOfHandoff,
+  handoffOption,
   validateConfig,
 } from "../../../src/config/validate.ts";
 
@@ -91,7 +91,7 @@ describe("validateConfig()", () => {
   for (const [title, change, message, remedy] of invalid) {
     it(`refuses ${title}`, () => {
       assert.throws(() => validateConfig({ ...BASE, ...change }), (error: unknown) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, message);
         assert.match(error.remedy ?? "", remedy);
         return true;
@@ -112,10 +112,10 @@ describe("what needs a handoff", () => {
   ];
   for (const [change, option] of needs) {
     it(`is refused with --shutdown-only: ${option}`, () => {
-      assert.equal(optionOfHandoff({ ...BASE, ...change }), option);
+      assert.equal(handoffOption({ ...BASE, ...change }), option);
       const asked = { ...BASE, ...change, shutdownOnly: true };
       assert.throws(() => validateConfig(asked), (error: unknown) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         const message = `Cannot use ${option} with --shutdown-only: there is no handoff`;
         assert.equal(error.message, message);
         return true;
@@ -123,7 +123,7 @@ describe("what needs a handoff", () => {
     });
   }
 
-  it("is none of the defaults", () => assert.equal(optionOfHandoff(BASE), null));
+  it("is none of the defaults", () => assert.equal(handoffOption(BASE), null));
 });
 
 describe("checkPlaceholders()", () => {
@@ -153,7 +153,7 @@ describe("checkPlaceholders()", () => {
       assert.throws(
         () => checkPlaceholders({ listen: [WEB], command: ["s", word] }),
         (error: unknown) => {
-          assert.ok(error instanceof ConfigError);
+          assert.ok(error instanceof UserError);
           assert.match(error.message, message);
           assert.match(error.remedy ?? "", remedy);
           return true;

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseLiveSpec, parseReadySpec } from "../../../src/config/values/check_spec.ts";
 import { parseBytes, parseStatuses } from "../../../src/config/check_values.ts";
-import { ConfigError } from "../../../src/config/values/errors.ts";
+import { UserError } from "../../../src/config/values/errors.ts";
 import { buildConfig } from "../../../src/config/load.ts";
 
 function refusal(action: () => unknown): string {
   try {
     action();
   } catch (error) {
-    assert.ok(error instanceof ConfigError, String(error));
+    assert.ok(error instanceof UserError, String(error));
     return `${error.message} | ${error.remedy ?? ""}`;
   }
   assert.fail("nothing was thrown");

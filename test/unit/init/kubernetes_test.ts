@@ -9,7 +9,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseCommandLine } from "../../../src/cli/words/parse.ts";
 import { parseConfigText } from "../../../src/config/config_file.ts";
-import { ConfigError } from "../../../src/config/values/errors.ts";
+import { UserError } from "../../../src/config/values/errors.ts";
 import { TEMPLATES } from "../../../src/init/templates.ts";
 import { manifestFaults } from "../../support/kube_manifest.ts";
 import { parseYaml } from "../../support/yaml.ts";
@@ -46,7 +46,7 @@ describe("baton init kubernetes*", () => {
     }
 
     it(`${form}: refuses a grace period that the waits do not fit into`, () => {
-      assert.throws(() => make(`${form} --grace 27s -- server`), ConfigError);
+      assert.throws(() => make(`${form} --grace 27s -- server`), UserError);
     });
   }
 

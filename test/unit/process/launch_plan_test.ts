@@ -4,7 +4,7 @@ import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "nod
 import process from "node:process";
 import { describe, test } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
-import { ConfigError } from "../../../src/config/values/errors.ts";
+import { UserError } from "../../../src/config/values/errors.ts";
 import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import {
   launchPlan,
@@ -141,20 +141,20 @@ describe("launchPlan() with an environment file", () => {
   test("fails with its full path when it is missing or wrong", { timeout: TEST_TIMEOUT_MS }, () => {
     using dir = tempDir();
     const failing = (envFile: string) => () => launchPlan(context({ envFile }), 0, NOTIFY);
-    const isConfigError = (pattern: RegExp) => (error: unknown) => {
-      assert.ok(error instanceof ConfigError);
+    const isUserError = (pattern: RegExp) => (error: unknown) => {
+      assert.ok(error instanceof UserError);
       assert.match(error.message, pattern);
       return true;
     };
     const missing = dir.join("none");
     assert.throws(
       failing(missing),
-      isConfigError(new RegExp(`^Cannot read --env-file ${missing}: `)),
+      isUserError(new RegExp(`^Cannot read --env-file ${missing}: `)),
     );
-    assert.throws(failing("none"), isConfigError(/^Cannot read --env-file \/srv\/app\/none: /));
+    assert.throws(failing("none"), isUserError(/^Cannot read --env-file \/srv\/app\/none: /));
     assert.throws(
       failing(dir.write("bad", "ok=1\nno\n")),
-      isConfigError(/bad line 2: want NAME=VALUE/),
+      isUserError(/bad line 2: want NAME=VALUE/),
     );
   });
 });

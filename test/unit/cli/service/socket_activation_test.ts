@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { activate } from "../../../../src/cli/service/socket_activation.ts";
-import { ConfigError } from "../../../../src/config/values/errors.ts";
+import { UserError } from "../../../../src/config/values/errors.ts";
 import { buildConfig } from "../../../../src/config/load.ts";
 import type { Platform } from "../../../../src/platform/platform.ts";
 
@@ -33,7 +33,7 @@ describe("activate()", () => {
       ["{fd:x}", ADMIN, [SOCKET]],
     ];
     for (const [word, flags, sockets] of refused) {
-      assert.throws(() => activated(word, flags, sockets), ConfigError, word);
+      assert.throws(() => activated(word, flags, sockets), UserError, word);
     }
   });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Command, parseCommandLine } from "../../../../src/cli/words/parse.ts";
 import type { Config } from "../../../../src/config/config.ts";
-import { ConfigError } from "../../../../src/config/values/errors.ts";
+import { UserError } from "../../../../src/config/values/errors.ts";
 import { type FileValues, parseConfigText } from "../../../../src/config/config_file.ts";
 
 function noFile(path: string): FileValues {
@@ -149,13 +149,13 @@ describe("parseCommandLine() on run", () => {
   it("passes on the errors of the file", () => {
     const readConfig = (path: string) => parseConfigText("nmae = 1", path);
     assert.throws(() => parseCommandLine(["run", "--config", "b.toml", "s"], readConfig), {
-      name: "ConfigError",
+      name: "UserError",
       message: 'Unknown key "nmae" in b.toml: did you mean "name"?',
     });
   });
 });
 
-describe("parseCommandLine() refuses with a ConfigError", () => {
+describe("parseCommandLine() refuses with a UserError", () => {
   /** words, message, remedy */
   const cases: [string, RegExp, RegExp][] = [
     [
@@ -215,7 +215,7 @@ describe("parseCommandLine() refuses with a ConfigError", () => {
   for (const [line, message, remedy] of cases) {
     it(`"baton ${line}"`, () => {
       assert.throws(() => parse(...line.split(" ")), (error: unknown) => {
-        assert.ok(error instanceof ConfigError, String(error));
+        assert.ok(error instanceof UserError, String(error));
         assert.match(error.message, message);
         assert.match(error.remedy ?? "", remedy);
         return true;
@@ -238,7 +238,7 @@ describe("parseCommandLine() on prestop", () => {
 
   for (const words of ["--serve", "--serve 0", "--serve x:1", "--serve 9901 --runtime-dir /run"]) {
     it(`refuses ${words}`, () => {
-      assert.throws(() => parse("prestop", ...words.split(" ")), ConfigError);
+      assert.throws(() => parse("prestop", ...words.split(" ")), UserError);
     });
   }
 });
@@ -270,7 +270,7 @@ describe("parseCommandLine() on init", () => {
   for (const [words, message] of wrong) {
     it(`refuses "${words}"`, () => {
       assert.throws(() => parse(...words.split(" ")), (error) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, message);
         return true;
       });

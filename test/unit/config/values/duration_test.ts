@@ -6,7 +6,7 @@ import {
   MAX_DURATION_MS,
   parseDuration,
 } from "../../../../src/config/values/duration.ts";
-import { ConfigError } from "../../../../src/config/values/errors.ts";
+import { UserError } from "../../../../src/config/values/errors.ts";
 
 describe("parseDuration()", () => {
   const valid: [string, number][] = [
@@ -56,7 +56,7 @@ describe("parseDuration()", () => {
   for (const [text, message] of invalid) {
     it(`refuses ${JSON.stringify(text)} with a remedy`, () => {
       assert.throws(() => parseDuration(text), (error: unknown) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, message);
         assert.match(error.remedy ?? "", /500ms, 2s, 1m30s/);
         return true;

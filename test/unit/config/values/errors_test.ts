@@ -1,30 +1,37 @@
-/** The error class that the CLI maps to exit status 64. */
+/** The error class that the CLI prints for users. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ConfigError, inPlace } from "../../../../src/config/values/errors.ts";
+import { prefixed, UserError } from "../../../../src/config/values/errors.ts";
 
-describe("ConfigError", () => {
+describe("UserError", () => {
   it("is an Error with its own name, and without a remedy unless it is given one", () => {
-    const error = new ConfigError("Cannot do it");
+    const error = new UserError("Cannot do it");
     assert.ok(error instanceof Error);
-    assert.equal(error.name, "ConfigError");
+    assert.equal(error.name, "UserError");
     assert.equal(error.remedy, null);
     assert.equal("cause" in error, false);
   });
 
+  it("means wrong usage (64) unless it is given another exit status, which prefixed() keeps", () => {
+    assert.equal(new UserError("Cannot do it").status, 64);
+    const busy = prefixed("In --name", new UserError("Cannot do it", { status: 75 }));
+    assert.ok(busy instanceof UserError);
+    assert.equal(busy.status, 75);
+  });
+
   it("keeps the remedy and the cause", () => {
     const cause = new Error("below");
-    const error = new ConfigError("Cannot do it", { remedy: "Do the other thing", cause });
+    const error = new UserError("Cannot do it", { remedy: "Do the other thing", cause });
     assert.equal(error.remedy, "Do the other thing");
     assert.equal(error.cause, cause);
   });
 });
 
-describe("inPlace()", () => {
+describe("prefixed()", () => {
   it("puts the place in front and keeps remedy and cause", () => {
-    const error = new ConfigError("Cannot read it", { remedy: "Write it" });
-    const placed = inPlace("In --name", error);
-    assert.ok(placed instanceof ConfigError);
+    const error = new UserError("Cannot read it", { remedy: "Write it" });
+    const placed = prefixed("In --name", error);
+    assert.ok(placed instanceof UserError);
     assert.equal(placed.message, "In --name: cannot read it");
     assert.equal(placed.remedy, "Write it");
     assert.equal(placed.cause, error);
@@ -32,6 +39,6 @@ describe("inPlace()", () => {
 
   it("leaves other errors alone: they are bugs, not wrong usage", () => {
     const bug = new TypeError("undefined");
-    assert.equal(inPlace("In --name", bug), bug);
+    assert.equal(prefixed("In --name", bug), bug);
   });
 });

@@ -1,7 +1,7 @@
 /** What `--hook` takes, and what it says to everything else. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ConfigError } from "../../../../src/config/values/errors.ts";
+import { UserError } from "../../../../src/config/values/errors.ts";
 import { HOOK_NAMES, parseHookSpec } from "../../../../src/config/values/hook_spec.ts";
 import { longestStartMs, longestStopMs } from "../../../../src/config/hook_times.ts";
 import { buildConfig } from "../../../../src/config/load.ts";
@@ -32,7 +32,7 @@ describe("parseHookSpec()", () => {
   for (const [text, message, remedy] of refused) {
     it(`refuses ${JSON.stringify(text)}`, () => {
       assert.throws(() => parseHookSpec(text), (error: unknown) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, message);
         assert.match(error.remedy ?? "", remedy);
         return true;
@@ -65,7 +65,7 @@ describe("hooks in a configuration", () => {
   it("are refused with the place", () => {
     assert.throws(
       () => build({ hook: ["redy=a"] }),
-      /^ConfigError: In --hook: unknown hook "redy"/,
+      /^UserError: In --hook: unknown hook "redy"/,
     );
     assert.throws(() => build({}, { hook: [5] }), /In key "hook" of baton.toml: cannot use 5/);
     assert.throws(() => build({ "pre-flight": [" "] }), /In --pre-flight: .* must be a command/);

@@ -1,7 +1,7 @@
 /** `--listen` values: every accepted spelling, and a reason for every refused one. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ConfigError } from "../../../../src/config/values/errors.ts";
+import { UserError } from "../../../../src/config/values/errors.ts";
 import {
   checkListeners,
   type ListenSpec,
@@ -74,7 +74,7 @@ describe("parseListenSpec()", () => {
   for (const [text, message, remedy] of invalid) {
     it(`refuses "${text.slice(0, 30)}" with a remedy`, () => {
       assert.throws(() => parseListenSpec(text, 0), (error: unknown) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, /^Cannot listen on "/);
         assert.match(error.message, message);
         assert.match(error.remedy ?? "", remedy);
@@ -95,13 +95,13 @@ describe("checkListeners()", () => {
 
   it("refuses a name that stands twice, whether given or by default", () => {
     const message = 'Cannot use listener name "web" twice: for 0.0.0.0:80 and for 0.0.0.0:81';
-    assert.throws(() => check("web=80", "web=81"), { name: "ConfigError", message });
+    assert.throws(() => check("web=80", "web=81"), { name: "UserError", message });
     assert.throws(() => check("listen1=80", "81"), /listener name "listen1" twice/);
   });
 
   it("refuses an address that stands twice in any spelling", () => {
     const message = 'Cannot listen on [::]:80 twice: as "a" and as "b"';
-    assert.throws(() => check("a=*:80", "b=[::]:80"), { name: "ConfigError", message });
+    assert.throws(() => check("a=*:80", "b=[::]:80"), { name: "UserError", message });
     assert.throws(() => check("localhost:80", "127.0.0.1:80"), /Cannot listen on 127.0.0.1:80/);
   });
 });

@@ -44,7 +44,7 @@ describe("parseMinFree()", () => {
     ]
   ) {
     it(`refuses "${text}"`, () => {
-      assert.throws(() => parseMinFree(text), /^ConfigError: Cannot read memory size/);
+      assert.throws(() => parseMinFree(text), /^UserError: Cannot read memory size/);
     });
   }
 });

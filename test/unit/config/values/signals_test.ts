@@ -10,7 +10,7 @@ import {
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { describe, it } from "node:test";
-import { ConfigError } from "../../../../src/config/values/errors.ts";
+import { UserError } from "../../../../src/config/values/errors.ts";
 
 describe("signalNumber()", () => {
   it("knows 1 to 31, each once", () => {
@@ -74,7 +74,7 @@ describe("parseStopSignals()", () => {
   for (const [text, message, remedy] of invalid) {
     it(`refuses "${text}" with advice`, () => {
       assert.throws(() => parseStopSignals([text]), (error: unknown) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, message);
         assert.match(error.remedy ?? "", remedy);
         return true;
@@ -118,7 +118,7 @@ describe("parseSignalName()", () => {
   for (const [text, message, remedy] of invalid) {
     it(`refuses "${text}" with advice`, () => {
       assert.throws(() => parseSignalName(text), (error: unknown) => {
-        assert.ok(error instanceof ConfigError);
+        assert.ok(error instanceof UserError);
         assert.match(error.message, message);
         assert.match(error.remedy ?? "", remedy);
         return true;
