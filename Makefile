@@ -77,9 +77,9 @@ ci: ## What the CI runs: install servers with apt-get, all tests, fault and syst
 	@.ci/run
 
 clean: ## Remove everything that was built or installed here
-	@rm -rf dist node_modules .cache
+	@rm -rf node_modules .cache $(filter-out dist/README.md,$(wildcard dist/* dist/.[!.]*))
 
-dist/baton: node_modules/.installed deno.json scripts/build.ts scripts/empty_environment.ts $(wildcard src src/* src/*/* src/*/*/*)
+dist/baton: node_modules/.installed deno.json tsconfig.json scripts/build.ts scripts/empty_environment.ts $(wildcard src src/* src/*/* src/*/*/*)
 	@echo "building dist/baton"
 	@$(RUN) scripts/build.ts
 

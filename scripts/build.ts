@@ -21,6 +21,28 @@ const ACTING_VARIABLES = [
   ["JavaScriptCoreUseJIT", "0"],
 ] as const;
 
+/**
+ * Bundles what deno.json maps the names of `@std` to: a file of src/, or a file of `jsr:@std/...` in Deno's cache.
+ * esbuild itself finds npm packages only.
+ */
+const STD: esbuild.Plugin = {
+  name: "std",
+  setup(build) {
+    build.onResolve({ filter: /^@std\// }, async ({ path }) => {
+      const args = ["info", "--quiet", "--json", path];
+      const { stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
+      const { roots: [root], redirects, modules } = JSON.parse(new TextDecoder().decode(stdout));
+      const wanted = redirects[root] ?? root;
+      const found = modules.find(({ specifier }: { specifier: string }) => specifier === wanted);
+      if (typeof found?.local !== "string") throw new Error(`Cannot find ${path}: see deno.json`);
+      return { path: found.local, namespace: "std" };
+    });
+    build.onLoad({ filter: /./, namespace: "std" }, async ({ path }) => {
+      return { contents: await Deno.readTextFile(path), loader: "ts" };
+    });
+  },
+};
+
 async function bundle(entry: string, outfile: string): Promise<void> {
   await esbuild.build({
     absWorkingDir: ROOT,
@@ -31,6 +53,7 @@ async function bundle(entry: string, outfile: string): Promise<void> {
     platform: "node",
     target: "esnext",
     external: ["bun:ffi", "node:*"],
+    plugins: [STD],
     legalComments: "none",
     logLevel: "warning",
   });

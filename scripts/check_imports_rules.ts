@@ -235,7 +235,7 @@ const MODULES = {
     ...["pod", "admin", "cli"],
     ...["config/load.ts", "config/config_file.ts"],
   ],
-  "node:util": ["cli/words/parse.ts"],
+  "@std/cli/parse-args": ["cli/words/parse.ts"],
   hono: ["admin"],
   valibot: ["launcher"],
   "smol-toml": ["config/config_file.ts"],

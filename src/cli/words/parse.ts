@@ -1,13 +1,11 @@
 /**
- * The words of the user -> one typed command.
+ * The words of the command line -> one typed command.
  *
- * Guarantees: pure (a configuration file is read by the function that is passed in); accepts every
- * list of words or throws a `UserError` that names the word. Everything behind the first word of
- * the server's command belongs to the server, with or without `--`. Splitting is left to
- * `parseArgs` of node:util, which Bun and Deno have as well; the options, and so the messages, are
- * our own.
+ * Guarantees: pure (the caller passes in the function that reads a configuration file); accepts a list of words or
+ * throws a `UserError` that names the word. Everything from the first word of the server's command on belongs to the
+ * server, with or without `--`. `parseArgs` tells options from operands; the checks, and so the messages, are here.
  */
-import { parseArgs } from "node:util";
+import { parseArgs } from "@std/cli/parse-args";
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import type { FileValues } from "../../config/config_file.ts";
@@ -15,7 +13,6 @@ import { buildConfig } from "../../config/load.ts";
 import { suggest } from "../../config/values/suggest.ts";
 import { TEMPLATES } from "../../init/templates.ts";
 import { CONFIG_FLAG, type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./help.ts";
-
 import {
   type InstallCommand,
   parseInstall,
@@ -126,65 +123,76 @@ function unknownOption(verb: Verb, word: string): UserError {
   return new UserError(`Unknown option ${given} for ${verb}${question}`, { remedy });
 }
 
-/** The value of a flag, or "" for one without; refuses what `parseArgs` would let pass. */
-function flagValue(flag: VerbFlag, value: string | undefined, isInline: boolean): string {
-  const option = `--${flag.flag}`;
-  if (flag.placeholder === null) {
-    if (value === undefined) return "";
-    throw new UserError(`Option ${option} takes no value: it was given "${value}"`, {
-      remedy: `Write ${option} alone`,
-    });
-  }
-  // parseArgs takes the next word whatever it is: "--name --listen 80" would be named "--listen".
-  if (value === undefined || (!isInline && value.startsWith("-") && value.length > 1)) {
-    throw new UserError(`Option ${option} needs a value: ${flag.placeholder}`, {
-      remedy: `Write ${option} ${flag.placeholder}; ` +
-        `if the value begins with a dash, ${option}=${flag.placeholder}`,
-    });
-  }
-  return value;
+/** Tells the options, with their values, from the operands: those of `run` begin with its first operand. */
+function splitArgs(verb: Verb, args: readonly string[]) {
+  const { flags } = VERBS[verb];
+  const valued = flags.filter(({ placeholder }) => placeholder !== null).map(({ flag }) => flag);
+  const takesNext = (word: string) => valued.some((flag) => word === `--${flag}`);
+  const isOption = (word: string) => /^-./s.test(word);
+  const dashes = args.indexOf("--");
+  const end = dashes < 0 ? args.length : dashes;
+  // parseArgs would give "--hold true" the value "true", and an unknown option the word behind it: "=" prevents that.
+  const closed = args.slice(0, end).map((word) =>
+    isOption(word) && !word.includes("=") && !takesNext(word) ? `${word}=` : word
+  );
+  const { _: before, ...values } = parseArgs(closed, {
+    stopEarly: verb === "run",
+    string: ["_", ...valued],
+    collect: flags.map(({ flag }) => flag),
+  });
+  const first = verb === "run" ? end - before.length : end;
+  return {
+    options: args.slice(0, first).filter(isOption),
+    operands: verb !== "run"
+      ? [...before.map(String), ...args.slice(end + 1)]
+      : args.slice(before.length > 0 ? first : end + 1),
+    values,
+  };
 }
 
 function splitWords(verb: Verb, args: readonly string[]): Words {
-  const spec = VERBS[verb];
-  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {
-    help: { type: "boolean", short: "h" },
-  };
-  for (const { flag, placeholder } of spec.flags) {
-    options[flag] = { type: placeholder === null ? "boolean" : "string" };
-  }
   // A server's words may be any bytes; names and paths of baton's own are refused, never changed.
   const odd = verb === "run" ? undefined : args.find((word) => !word.isWellFormed());
   if (odd !== undefined) {
     throw new UserError(`Cannot use "${odd}" with ${verb}: it must be UTF-8`);
   }
-  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
-  const first = tokens.find((token) => token.kind !== "option");
-  const end = verb === "run" && first !== undefined ? first.index : args.length;
-  const ours = tokens.filter((token) => token.index < end);
-  const operands = verb === "run"
-    ? args.slice(first?.kind === "option-terminator" ? end + 1 : end)
-    : ours.flatMap((token) => token.kind === "positional" ? [token.value] : []);
-  const help = ours.some((token) =>
-    token.kind === "option" && (token.rawName === "--help" || args[token.index] === "-h")
-  );
+  const { options, operands, values } = splitArgs(verb, args);
+  const help = options.some((word) => word === "--help" || word === "-h");
   const flags = new Map<string, string[]>();
-  for (const token of help ? [] : ours) {
-    if (token.kind !== "option") continue;
-    const flag = spec.flags.find((known) => known.flag === token.name);
-    if (flag === undefined || token.rawName !== `--${flag.flag}`) {
-      throw unknownOption(verb, args[token.index] ?? token.rawName);
-    }
-    const values = flags.get(flag.flag) ?? [];
-    if (values.length > 0 && flag.repeatable !== true) {
-      throw new UserError(`Option --${flag.flag} is given more than once for ${verb}`, {
+  for (const word of help ? [] : options) {
+    const [name = "", inline] = word.split(/=(.*)/s);
+    const flag = VERBS[verb].flags.find((known) => `--${known.flag}` === name);
+    if (flag === undefined) throw unknownOption(verb, word);
+    const earlier = flags.get(flag.flag) ?? [];
+    if (earlier.length > 0 && flag.repeatable !== true) {
+      throw new UserError(`Option ${name} is given more than once for ${verb}`, {
         remedy: "Give it once: neither the first nor the last value wins",
       });
     }
-    values.push(flagValue(flag, token.value, token.inlineValue === true));
-    flags.set(flag.flag, values);
+    const value = flag.placeholder === null ? "" : String(values[flag.flag]?.[earlier.length] ?? "");
+    checkValue(flag, inline, value);
+    flags.set(flag.flag, [...earlier, value]);
   }
   return { help, flags, operands };
+}
+
+/** @param inline what stands behind "=" @param value what was read, "" for none */
+function checkValue(
+  { flag, placeholder }: VerbFlag,
+  inline: string | undefined,
+  value: string,
+): void {
+  if (placeholder === null && inline !== undefined) {
+    throw new UserError(`Option --${flag} takes no value: it was given "${inline}"`, {
+      remedy: `Write --${flag} alone`,
+    });
+  }
+  if (placeholder !== null && inline === undefined && value === "") {
+    throw new UserError(`Option --${flag} needs a value: ${placeholder}`, {
+      remedy: `Write --${flag} ${placeholder}; ` +
+        `if the value begins with a dash, --${flag}=${placeholder}`,
+    });
+  }
 }
 
 type ConfigReader = (path: string) => FileValues;
