@@ -237,6 +237,8 @@ const MODULES = {
   ],
   "@std/cli/parse-args": ["cli/words/parse.ts"],
   hono: ["admin"],
+  "fastest-levenshtein": ["config/values/suggest.ts"],
+  "node:os": ["config/values/signals.ts"],
   valibot: ["launcher"],
   "smol-toml": ["config/config_file.ts"],
 } as const;

@@ -1,7 +1,38 @@
-/** The part of the table of options (options.ts) about the gate, liveness and their checks. */
-import type { CheckConfig } from "./check_config.ts";
+/** The fields of `Config`, and the options (options.ts), of the gate, of liveness and of their checks. */
 import { choice, int, text, time } from "./option_makers.ts";
 import { HEALTH, type OptionFor, READINESS } from "./option_types.ts";
+import type { ReadySpec, RepeatedCheck } from "./values/check_spec.ts";
+
+/** The part of `Config` about health checks (docs/health.md). */
+export interface CheckConfig {
+  /** All that must hold before a generation may serve; empty: `auto`. */
+  readonly ready: readonly ReadySpec[];
+  /** Checks that run from the gate of a generation to its drain. */
+  readonly live: readonly RepeatedCheck[];
+  /** From the end of one check to the next; null: `GATE_INTERVAL_MS`, then `LIVE_INTERVAL_MS`. */
+  readonly checkIntervalMs: number | null;
+  readonly checkTimeoutMs: number;
+  /** The interval while a change of state is pending; null: the same. */
+  readonly checkEdgeIntervalMs: number | null;
+  /** Each interval grows by a random time up to this. */
+  readonly checkJitterMs: number;
+  /** The very first check waits for a random time up to this. */
+  readonly checkInitialJitterMs: number;
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+  /** Null: the address of the listener. */
+  readonly checkHost: string | null;
+  readonly checkMethod: "GET" | "HEAD" | "OPTIONS" | "POST";
+  /** For `parseStatuses`; null: 200. */
+  readonly checkStatus: string | null;
+  readonly checkRetriableStatus: string | null;
+  /** Regular expression. */
+  readonly checkBody: string | null;
+  readonly checkServiceName: string | null;
+  /** For `parseBytes`. */
+  readonly checkSend: string | null;
+  readonly checkReceive: string | null;
+}
 
 /** `--check-interval` while a candidate is in its gate: users wait for it. */
 export const GATE_INTERVAL_MS = 200;

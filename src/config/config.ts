@@ -5,8 +5,8 @@
  * options has been checked (see `validate.ts`). Holds no defaults: those are in `options.ts`.
  */
 import type { SignalName } from "./values/signals.ts";
-import type { CheckConfig } from "./check_config.ts";
-import type { HookSpec } from "./values/hook_spec.ts";
+import type { CheckConfig } from "./check_options.ts";
+import type { HookName, HookSpec } from "./values/hook_spec.ts";
 import type { ListenSpec } from "./values/listen_spec.ts";
 
 /** How a generation gets its listening sockets (docs/handoff.md). */
@@ -128,4 +128,23 @@ export interface Config extends CheckConfig {
 /** Whether servers live on when baton is killed. */
 export function outlivesBaton(config: Config): boolean {
   return config.survive || config.orphan === "keep";
+}
+
+/** Longest time from the start of a generation to its switch, hooks included, in milliseconds. */
+export function longestStartMs(config: Config): number {
+  const preFlights = config.preFlight === null ? 0 : 1;
+  const commands = preFlights + countHooks(config, ["pre-start", "ready"]);
+  return config.readyTimeoutMs + commands * config.hookTimeoutMs;
+}
+
+/** Longest time from the request to stop to the exit of baton, hooks included. */
+export function longestStopMs(config: Config): number {
+  const hookMs = (names: readonly HookName[]) => countHooks(config, names) * config.hookTimeoutMs;
+  const stopMs = config.drainTimeMs + config.stopTimeMs + hookMs(["pre-drain", "post-stop"]);
+  // The on-rollback hooks of a candidate that has just failed run beside all of this.
+  return Math.max(stopMs, hookMs(["on-rollback"]));
+}
+
+function countHooks(config: Config, names: readonly HookName[]): number {
+  return config.hook.filter(({ name }) => names.includes(name)).length;
 }

@@ -8,11 +8,11 @@
  */
 import { CHECK_OPTIONS, READY_OPTIONS } from "./check_options.ts";
 import type { Config, OnCrash } from "./config.ts";
-import { HOOK_OPTIONS } from "./hook_options.ts";
 import { choice, int, path, text, time } from "./option_makers.ts";
 import {
   CRASHES,
   DRAIN,
+  HOOKS,
   LISTENERS,
   type Option,
   type OptionFor,
@@ -50,6 +50,8 @@ export const DEFAULT_PARENT_SHUTDOWN_TIME_MS = 900_000;
 export const DEFAULT_MAX_DRAIN_MS = 20_000;
 /** Default of `--quiet` with `--shutdown-only`: also the time without a new connection. */
 export const SHUTDOWN_QUIET_MS = 2_000;
+/** Default of `--hook-timeout` in milliseconds. */
+export const DEFAULT_HOOK_TIMEOUT_MS = 30_000;
 /** Default of `--log-level`. */
 export const DEFAULT_LOG_LEVEL = "info";
 
@@ -169,7 +171,23 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
     "generation until it ends, or move to the new one between two requests (HTTP/1). That costs a " +
     "little for each new connection: auto does it where they are few."),
 
-  ...HOOK_OPTIONS,
+  preFlight: {
+    ...path("pre-flight", HOOKS, "COMMAND", "Run this with sh before the server of each generation " +
+      "is started, in its directory and environment. If it fails the generation has failed, and " +
+      "the old one keeps serving: 'nginx -t'."),
+    pattern: /\S/,
+    patternText: "a command",
+  },
+  minFree: text("min-free", HOOKS, "SIZE", "Memory that must be free before a second copy of the " +
+    "server is started: 512M, 2G, 10%, or auto for as much as the first one uses."),
+  hook: {
+    type: "hooks", flag: "hook", group: HOOKS, placeholder: "NAME=COMMAND", default: [],
+    bytes: true,
+    help: "Run this with sh at a given moment: pre-start and ready can veto a generation by their " +
+      "exit status; pre-drain, post-stop and on-rollback cannot. May be given several times.",
+  },
+  hookTimeoutMs: time("hook-timeout", HOOKS, [DEFAULT_HOOK_TIMEOUT_MS, 1],
+    "A pre-flight or hook that takes longer is killed with its process group, and has failed."),
 
   onCrash: {
     ...choice<OnCrash>("on-crash", CRASHES, ["restart", "exit"],

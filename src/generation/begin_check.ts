@@ -1,7 +1,7 @@
 /** Begins one check of one generation: of each kind, with the fields of the configuration. */
+import { parseBodyPattern, parseBytes, parseStatuses } from "../config/validate_checks.ts";
 import type { RunningContext } from "./context.ts";
 import type { NetworkCheck, RepeatedCheck } from "../config/values/check_spec.ts";
-import { parseBodyPattern, parseBytes, parseStatuses } from "../config/check_values.ts";
 import type { Config } from "../config/config.ts";
 import { serverEnvironment } from "../handoff/socket_protocols.ts";
 import type { RunningCheck } from "../health/check_loop.ts";

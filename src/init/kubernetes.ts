@@ -5,11 +5,11 @@
  * changed, as its preStop hook, or as a sidecar that the hook asks. The grace period is what the waits
  * add up to, with a reserve; one that is too short is refused, as `run` would.
  */
+import { longestStopMs } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
 import { formatDuration } from "../config/values/duration.ts";
 import { DEFAULT_MAX_DRAIN_MS, DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "../config/options.ts";
 import { UserError } from "../config/values/errors.ts";
-import { longestStopMs } from "../config/hook_times.ts";
 import { handoffOption } from "../config/validate.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../pod/budget.ts";
 import type { InitRequest } from "./template.ts";

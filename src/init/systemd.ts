@@ -5,7 +5,7 @@
  * tells its outcome, and the time-outs are longer than baton's own. With --shutdown-only nothing is
  * expected of baton that only a handoff has: messages to the service manager, its store, a reload.
  */
-import { longestStartMs, longestStopMs } from "../config/hook_times.ts";
+import { longestStartMs, longestStopMs } from "../config/config.ts";
 import type { InitRequest } from "./template.ts";
 
 /** Added to baton's own times: to what it does around them. */

@@ -2,12 +2,13 @@
  * The hands of the supervisor: carries out what the lifecycle asks for, and nothing else. It holds
  * the generations' runtime sides, the history and the requests that wait for an answer.
  */
+import { longestStartMs } from "../config/config.ts";
 import type { Resumption } from "../succession/state/resumption.ts";
 import type { RunningContext } from "../generation/context.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
-import { longestStartMs } from "../config/hook_times.ts";
+import { longestStartMs } from "../config/config.ts";
 import { provideStandbySockets } from "../steering/standby_sockets.ts";
 import { adoptOrphans } from "../succession/adopt_orphans.ts";
 import { PendingRequests } from "../report/pending_requests.ts";

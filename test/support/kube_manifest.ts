@@ -3,8 +3,8 @@
  * what goes across them: names that must be the same or differ, ports that probes and hooks ask, and the arithmetic of
  * the grace period, with what the commands in the manifest itself mean to baton.
  */
+import { longestStopMs } from "../../src/config/config.ts";
 import { parseCommandLine } from "../../src/cli/words/parse.ts";
-import { longestStopMs } from "../../src/config/hook_times.ts";
 import type { FileValues } from "../../src/config/config_file.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS } from "../../src/pod/budget.ts";
 import { schemaFaults } from "./kube_schema.ts";

@@ -1,7 +1,7 @@
 /** `baton run --takeover`: finds the old baton, and gets its listeners before anything is started. */
+import { longestStartMs } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import type { Config } from "../../config/config.ts";
-import { longestStartMs } from "../../config/hook_times.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { HandoffSocketError } from "../../succession/takeover/handoff_socket.ts";

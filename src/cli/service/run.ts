@@ -2,10 +2,10 @@
  * `baton run`: takes the name, starts the supervisor, turns signals into its events, and gives back
  * the exit status. Whatever is refused here is refused before anything was started.
  */
+import { longestStartMs, longestStopMs } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import type { Resumption } from "../../succession/state/resumption.ts";
 import type { Config } from "../../config/config.ts";
-import { longestStartMs, longestStopMs } from "../../config/hook_times.ts";
 import { presetForCommand } from "../../config/presets.ts";
 import {
   checkPathLength,

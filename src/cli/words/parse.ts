@@ -169,7 +169,9 @@ function splitWords(verb: Verb, args: readonly string[]): Words {
         remedy: "Give it once: neither the first nor the last value wins",
       });
     }
-    const value = flag.placeholder === null ? "" : String(values[flag.flag]?.[earlier.length] ?? "");
+    const value = flag.placeholder === null
+      ? ""
+      : String(values[flag.flag]?.[earlier.length] ?? "");
     checkValue(flag, inline, value);
     flags.set(flag.flag, [...earlier, value]);
   }

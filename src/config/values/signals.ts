@@ -1,58 +1,28 @@
 /**
  * Names and numbers of Linux signals, as users write them on the command line.
  *
- * Guarantees: the table holds the standard signals 1 to 31 with the numbers of x86-64 and arm64
- * (signal(7), column "x86/ARM"; other architectures differ and are not supported). Real-time
- * signals are those that stop baton (`--stop-on`), and nothing else; RTMIN is 34, as Docker, systemd and
- * glibc count: the numbers before it are the C library's own.
+ * Guarantees: the standard signals 1 to 31 with the numbers of this system. Real-time signals can only stop baton
+ * (`--stop-on`); RTMIN is 34, as Docker, systemd and glibc count: the C library uses the two numbers before it.
  */
+import { constants } from "node:os";
 import { UserError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
 
 /** Name of a signal, always with its prefix: "SIGTERM". */
 export type SignalName = `SIG${string}`;
 
-/** Signal number of each name; signal(7). */
-const NUMBERS: ReadonlyMap<string, number> = new Map([
-  ["SIGHUP", 1],
-  ["SIGINT", 2],
-  ["SIGQUIT", 3],
-  ["SIGILL", 4],
-  ["SIGTRAP", 5],
-  ["SIGABRT", 6],
-  ["SIGBUS", 7],
-  ["SIGFPE", 8],
-  ["SIGKILL", 9],
-  ["SIGUSR1", 10],
-  ["SIGSEGV", 11],
-  ["SIGUSR2", 12],
-  ["SIGPIPE", 13],
-  ["SIGALRM", 14],
-  ["SIGTERM", 15],
-  ["SIGSTKFLT", 16],
-  ["SIGCHLD", 17],
-  ["SIGCONT", 18],
-  ["SIGSTOP", 19],
-  ["SIGTSTP", 20],
-  ["SIGTTIN", 21],
-  ["SIGTTOU", 22],
-  ["SIGURG", 23],
-  ["SIGXCPU", 24],
-  ["SIGXFSZ", 25],
-  ["SIGVTALRM", 26],
-  ["SIGPROF", 27],
-  ["SIGWINCH", 28],
-  ["SIGIO", 29],
-  ["SIGPWR", 30],
-  ["SIGSYS", 31],
-]);
-
 /** Other names of the same numbers; signal(7). */
 const SYNONYMS: ReadonlyMap<string, SignalName> = new Map([
   ["SIGIOT", "SIGABRT"],
   ["SIGCLD", "SIGCHLD"],
   ["SIGPOLL", "SIGIO"],
+  ["SIGUNUSED", "SIGSYS"],
 ]);
+
+const NUMBERS: ReadonlyMap<string, number> = new Map(
+  Object.entries(constants.signals).filter(([name]) => !SYNONYMS.has(name))
+    .sort(([, a], [, b]) => a - b),
+);
 
 /** Every name that `parseSignalName` returns, in the order of the numbers. */
 export const SIGNAL_NAMES: readonly SignalName[] = [...NUMBERS.keys()].filter(isSignalName);
@@ -61,7 +31,7 @@ const LAST_SIGNAL = 31;
 const FIRST_REALTIME = 34;
 const LAST_REALTIME = 64;
 
-/** What stops baton without being asked for. */
+/** They stop baton without --stop-on. */
 export const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
 export type StopSignal = (typeof STOP_SIGNALS)[number];
 
@@ -69,33 +39,25 @@ export function isStopping(signal: string): signal is StopSignal {
   return (STOP_SIGNALS as readonly string[]).includes(signal);
 }
 
-/** Signals that cannot mean "stop" to baton, with the reason. */
+/** Signals that --stop-on refuses, with the reason. */
 const NEVER_STOPPING: readonly (readonly [names: string, why: string])[] = [
   ["SIGKILL SIGSTOP", "no program can handle it"],
-  ["SIGCHLD", "it tells baton that a process has ended"],
-  ["SIGPIPE", "it tells that a reader has gone"],
-  ["SIGILL SIGTRAP SIGBUS SIGFPE SIGSEGV SIGSYS", "it tells of a fault in baton itself"],
-  ["SIGPWR", "the runtime of baton needs it for its memory"],
+  ["SIGCHLD", "it reports to baton that a process has exited"],
+  ["SIGPIPE", "it reports that a reader has closed its end"],
+  ["SIGILL SIGTRAP SIGBUS SIGFPE SIGSEGV SIGSYS", "it reports a fault in baton itself"],
+  ["SIGPWR", "the runtime of baton uses it to manage memory"],
 ];
 
 function isSignalName(text: string): text is SignalName {
   return NUMBERS.has(text);
 }
 
-/**
- * Gives the name of a signal number.
- *
- * @returns null for numbers that are not a standard signal
- */
+/** @returns null for numbers that are not a standard signal */
 export function signalName(number: number): SignalName | null {
   return SIGNAL_NAMES.find((name) => NUMBERS.get(name) === number) ?? null;
 }
 
-/**
- * Gives the number of a signal on Linux x86-64 and arm64.
- *
- * @throws {RangeError} when the name was not made by `parseSignalName` or `signalName`
- */
+/** @throws {RangeError} when the name does not come from a parser in this file */
 export function signalNumber(name: SignalName): number {
   const number = NUMBERS.get(name) ?? realtimeNumber(name);
   if (number === null) throw new RangeError(`Cannot find the number of signal "${name}"`);
@@ -105,7 +67,7 @@ export function signalNumber(name: SignalName): number {
 /**
  * Reads a signal as users write it: `TERM`, `SIGTERM`, `sigterm` or `15`.
  *
- * @throws {UserError} when there is no such signal, or it is a real-time signal
+ * @throws {UserError} for an unknown signal or a real-time signal
  */
 export function parseSignalName(text: string): SignalName {
   const upper = text.trim().toUpperCase();
@@ -143,7 +105,6 @@ function realtimeNumber(name: string): number | null {
   return number >= FIRST_REALTIME && number <= LAST_REALTIME ? number : null;
 }
 
-/** @throws {UserError} */
 function parseStopSignal(text: string): SignalName {
   const upper = text.trim().toUpperCase();
   const full = upper.startsWith("SIG") ? upper : `SIG${upper}`;
@@ -167,10 +128,10 @@ function parseStopSignal(text: string): SignalName {
 }
 
 /**
- * Reads what `--stop-on` names: `RTMIN+3,WINCH`, with or without SIG, or numbers.
+ * Reads the signals of `--stop-on`: `RTMIN+3,WINCH`, with or without SIG, or numbers.
  *
  * @returns each once, real-time signals as "SIGRTMIN+3"
- * @throws {UserError} when there is no such signal, or it cannot mean that
+ * @throws {UserError} for an unknown signal, or one that cannot stop baton
  */
 export function parseStopSignals(texts: readonly string[]): SignalName[] {
   return [...new Set(texts.flatMap((text) => text.split(",")).map(parseStopSignal))];

@@ -1,8 +1,8 @@
 /** What --ready and --live accept, and what they say about everything else. */
+import { parseBytes, parseStatuses } from "../../../src/config/validate_checks.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseLiveSpec, parseReadySpec } from "../../../src/config/values/check_spec.ts";
-import { parseBytes, parseStatuses } from "../../../src/config/check_values.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
 import { buildConfig } from "../../../src/config/load.ts";
 

@@ -1,9 +1,9 @@
 /** What `--hook` takes, and what it says to everything else. */
+import { longestStartMs, longestStopMs } from "../../../../src/config/config.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { UserError } from "../../../../src/config/values/errors.ts";
 import { HOOK_NAMES, parseHookSpec } from "../../../../src/config/values/hook_spec.ts";
-import { longestStartMs, longestStopMs } from "../../../../src/config/hook_times.ts";
 import { buildConfig } from "../../../../src/config/load.ts";
 
 describe("parseHookSpec()", () => {
