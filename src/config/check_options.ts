@@ -34,7 +34,7 @@ export interface CheckConfig {
   readonly checkReceive: string | null;
 }
 
-/** `--check-interval` while a candidate is in its gate: users wait for it. */
+/** `--check-interval` while a candidate is in its gate: an operator waits for it. */
 export const GATE_INTERVAL_MS = 200;
 /** `--check-interval` of liveness. */
 export const LIVE_INTERVAL_MS = 1_000;
@@ -52,17 +52,17 @@ export const READY_OPTIONS: { readonly [F in "ready" | "live"]: OptionFor<CheckC
   ready: {
     type: "checks", flag: "ready", group: READINESS, placeholder: "CHECK", default: [],
     bytes: true,
-    help: "What must happen before a new generation may serve; may be given several times, then " +
-      "all of it. listen: it listens. notify: it sends READY=1 to NOTIFY_SOCKET. auto, the " +
-      "default: listen, and notify once it was seen. fd:N: it writes a newline to descriptor N. " +
-      "log:REGEX: it prints such a line. Or a check that it passes: http:[PORT]/PATH, " +
+    help: "What must happen before a new generation may serve. May be given several times: all of " +
+      "them must happen. listen: it listens. notify: it sends READY=1 to NOTIFY_SOCKET. auto, the " +
+      "default: listen, and notify once the server has used it. fd:N: it writes a newline to " +
+      "descriptor N. log:REGEX: it prints such a line. Or a check passes: http:[PORT]/PATH, " +
       "tcp[:PORT], redis[:PORT], grpc[:PORT][/SERVICE], exec:COMMAND.",
   },
   live: {
     type: "live checks", flag: "live", group: HEALTH, placeholder: "CHECK", default: [],
     bytes: true,
-    help: "What the generation that serves is asked again and again: http, tcp, redis, grpc and " +
-      "exec as in --ready. May be given several times. Without it nothing is asked.",
+    help: "Check that the serving generation must keep passing: http, tcp, redis, grpc or exec as " +
+      "in --ready. May be given several times.",
   },
 };
 
@@ -71,21 +71,21 @@ export const CHECK_OPTIONS: {
   readonly [F in Exclude<keyof CheckConfig, "ready" | "live">]: OptionFor<CheckConfig[F]>;
 } = {
   checkIntervalMs: time("check-interval", HEALTH, [null, 1],
-    "From one check to the next. By default 200ms until a generation is ready, then 1s."),
+    "Time from one check to the next. By default 200ms until a generation is ready, then 1s."),
   checkTimeoutMs: time("check-timeout", HEALTH, [DEFAULT_CHECK_TIMEOUT_MS, 1],
-    "A check that has no answer after this time has failed."),
+    "A check without a response after this time has failed."),
   checkEdgeIntervalMs: time("check-edge-interval", HEALTH, [null, 1], "The interval while results " +
-    "differ from the state, but not yet often enough to change it. By default the same."),
+    "contradict the state, but not yet often enough to change it. By default --check-interval."),
   checkJitterMs: time("check-jitter", HEALTH, [0, 0],
-    "Up to this time, by chance, is added to each interval."),
+    "A random time up to this is added to each interval."),
   checkInitialJitterMs: time("check-initial-jitter", HEALTH, [0, 0],
-    "The first check waits for up to this time, by chance."),
+    "The first check waits for a random time up to this."),
   healthyThreshold: int("healthy-threshold", HEALTH, [DEFAULT_HEALTHY_THRESHOLD, 1, MAX_THRESHOLD],
-    "So many successes in a row make a check healthy again. The very first result, if it is one, " +
-    "is enough."),
+    "This many successes in a row make a check healthy again. At the very first check, one is " +
+    "enough."),
   unhealthyThreshold: int("unhealthy-threshold", HEALTH,
     [DEFAULT_UNHEALTHY_THRESHOLD, 1, MAX_THRESHOLD],
-    "So many failures in a row make a check unhealthy. A wrong answer does at once."),
+    "This many failures in a row make a check unhealthy. A wrong response does so at once."),
   checkHost: {
     ...text("check-host", HEALTH, "HOST", "Host of http checks, authority of grpc checks. By " +
       "default the address of the listener."),
@@ -99,9 +99,9 @@ export const CHECK_OPTIONS: {
   checkRetriableStatus: text("check-retriable-status", HEALTH, "STATUSES", "Statuses that are " +
     "counted (--unhealthy-threshold) instead of making a check unhealthy at once."),
   checkBody: text("check-body", HEALTH, "REGEX",
-    "What the body of the answer to an http check must match."),
+    "What the body of the response to an http check must match."),
   checkServiceName: {
-    ...text("check-service-name", HEALTH, "NAME", "The answer to an http check must have this in " +
+    ...text("check-service-name", HEALTH, "NAME", "The response to an http check must have this in " +
       "its header X-Envoy-Upstream-Healthchecked-Cluster."),
     pattern: /^[\x21-\x7e]+$/,
     patternText: "printable ASCII without spaces",
@@ -109,5 +109,5 @@ export const CHECK_OPTIONS: {
   checkSend: text("check-send", HEALTH, "BYTES",
     "What a tcp check sends; \\xNN, \\r, \\n, \\t, \\0 and \\\\ stand for bytes."),
   checkReceive: text("check-receive", HEALTH, "BYTES",
-    "What a tcp check waits for, anywhere in the answer. Without it a connection is enough."),
+    "What a tcp check waits for, anywhere in the response. Without it a connection is enough."),
 };

@@ -1,8 +1,8 @@
 /**
- * From texts to a `Config`: flags win over the configuration file, the file over the defaults.
+ * Raw values -> a `Config`: flags win over the configuration file, the file over the defaults.
  *
- * Guarantees: what `buildConfig` returns is complete and has passed `validateConfig`; every refusal
- * is a `UserError` that names the flag, or the key and the file. Pure.
+ * Guarantees: `buildConfig` returns a complete configuration that has passed `validateConfig`; every refusal is a
+ * `UserError` that names the flag, or the key and the file. Pure.
  */
 import { basename } from "node:path";
 import { parseLiveSpec, parseReadySpec } from "./values/check_spec.ts";
@@ -23,15 +23,15 @@ import { validateConfig } from "./validate.ts";
 /** The raw values of flags, by name without dashes; more than one value only for lists. */
 export type FlagValues = ReadonlyMap<string, readonly string[]>;
 
-/** What `buildConfig` puts together. */
+/** The input of `buildConfig`. */
 export interface ConfigSources {
   readonly fileValues: FileValues | null;
   readonly flagValues: FlagValues;
-  /** The server's command line; empty when it was not given there. */
+  /** The server's command line; empty when the words of the command line hold none. */
   readonly command: readonly string[];
 }
 
-/** The name of a service whose command has no usable name. */
+/** The service's name when its command gives none. */
 const FALLBACK_NAME = "server";
 const MAX_NAME_LENGTH = 63;
 
@@ -72,7 +72,7 @@ function readString(option: StringOption, raw: unknown): string {
   return raw;
 }
 
-/** Strings of a list: from a file an array, or one string for a list of one. */
+/** @param raw an array of strings, or a string for a list of one */
 function readStrings(raw: unknown): string[] {
   const list: unknown[] = Array.isArray(raw) ? raw : [raw];
   return list.map((item) => {
@@ -94,7 +94,7 @@ function readAny(option: Option, raw: unknown): unknown {
       return readInt(option, raw);
     case "percent":
       if (typeof raw === "string" || typeof raw === "number") return parsePercent(String(raw));
-      throw refuse(raw, "a part of all, such as 10%");
+      throw refuse(raw, "a percentage, such as 10%");
     case "enum":
       return readEnum(option.values, raw);
     case "string":
@@ -103,7 +103,7 @@ function readAny(option: Option, raw: unknown): unknown {
       if (typeof raw === "string" || typeof raw === "number") return parseSignalName(String(raw));
       throw refuse(raw, "the name of a signal");
     case "flag":
-      // A flag of the command line comes as the text of the value that it has not.
+      // On the command line a flag has the value "".
       if (raw === "" || typeof raw === "boolean") return raw !== false;
       throw refuse(raw, "true or false");
     case "list":
@@ -124,11 +124,9 @@ function readAny(option: Option, raw: unknown): unknown {
 /**
  * Reads the value of one option.
  *
- * @param option an entry of the table
  * @param raw text from a flag (texts for a list), or any value from a file
  * @param place begins the message: `In --name`
- * @returns what the option's field of `Config` holds
- * @throws {UserError} when the value is not valid for the option
+ * @returns the value of the option's field of `Config`
  */
 export function readOptionValue(option: Option, raw: unknown, place: string): unknown {
   try {
@@ -156,7 +154,7 @@ function valueOf(option: typeof OPTIONS[number], sources: ConfigSources): unknow
   return option.default;
 }
 
-/** --quiet is also the time without a new connection there, for which half a second is short. */
+/** There --quiet is also the time without a new connection, and half a second would be short for that. */
 function isShutdownOnly({ flagValues, fileValues }: ConfigSources): boolean {
   const { flag } = OPTION_BY_FIELD.shutdownOnly;
   return flagValues.has(flag) || fileValues?.values.get(fileKey(flag)) === true;
@@ -167,7 +165,7 @@ function readCommand({ command, fileValues }: ConfigSources): readonly string[] 
   const raw = fileValues?.values.get(COMMAND_KEY);
   if (fileValues === null || raw === undefined) {
     throw new UserError("Cannot run: the command of the server is missing", {
-      remedy: "Put it behind the options: baton run -- PROGRAM [ARGUMENT...]",
+      remedy: "Put it after the options: baton run -- PROGRAM [ARGUMENT...]",
     });
   }
   const isCommand = Array.isArray(raw) && raw.length > 0 &&
@@ -178,8 +176,8 @@ function readCommand({ command, fileValues }: ConfigSources): readonly string[] 
 }
 
 /**
- * Names a service after its command: the base name, without extension, of the program or of the
- * script that an interpreter runs (`node /srv/app/server.js` is "server").
+ * Derives a service's name from its command: the base name, without extension, of the program or of the script that an
+ * interpreter runs (`node /srv/app/server.js` is "server").
  *
  * @returns a name that `--name` would accept
  */
@@ -195,9 +193,9 @@ export function defaultName(command: readonly string[]): string {
 }
 
 /**
- * Puts the configuration of `baton run` together.
+ * Builds the configuration of `baton run`.
  *
- * @throws {UserError} when a value is not valid, the command is missing, or values contradict
+ * @throws {UserError} when a value is invalid, the command is missing, or options contradict each other
  */
 export function buildConfig(sources: ConfigSources): Config {
   const command = readCommand(sources);

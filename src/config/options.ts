@@ -1,10 +1,9 @@
 /**
  * The single table of options of `baton run`.
  *
- * Guarantees: every field of `Config` except `command` has exactly one entry (the type of the table
- * sees to it), and flags, keys of the configuration file, help text and documentation are all made
- * from here: the flag is `--ready-timeout`, its key `ready_timeout`, its field `readyTimeoutMs`.
- * Holds no parser (load.ts) and no rule across options (validate.ts).
+ * Guarantees: every field of `Config` except `command` has exactly one entry (its type enforces that), and flags, keys
+ * of the configuration file, help text and documentation all come from here: the flag is `--ready-timeout`, its key
+ * `ready_timeout`, its field `readyTimeoutMs`. load.ts has the parsers, validate.ts the rules across options.
  */
 import { CHECK_OPTIONS, READY_OPTIONS } from "./check_options.ts";
 import type { Config, OnCrash } from "./config.ts";
@@ -36,7 +35,7 @@ export const DEFAULT_QUIET_MS = 500;
 export const DEFAULT_STOP_TIME_MS = 10_000;
 /** Default of `--max-generations`. */
 export const DEFAULT_MAX_GENERATIONS = 4;
-/** Smallest `--max-generations`: during a reload the old and the new generation both live. */
+/** Smallest `--max-generations`: the old and the new generation overlap during a reload. */
 export const MIN_MAX_GENERATIONS = 2;
 /** Default of `--crash-delay` in milliseconds. */
 export const DEFAULT_CRASH_DELAY_MS = 200;
@@ -48,7 +47,7 @@ export const DEFAULT_CRASH_LIMIT = 10;
 export const DEFAULT_PARENT_SHUTDOWN_TIME_MS = 900_000;
 /** Default of `--max-drain` in milliseconds: with 5 s before and 3 s after it, 28 s of a pod's 30. */
 export const DEFAULT_MAX_DRAIN_MS = 20_000;
-/** Default of `--quiet` with `--shutdown-only`: also the time without a new connection. */
+/** Default of `--quiet` with `--shutdown-only`, where it is also the time without a new connection. */
 export const SHUTDOWN_QUIET_MS = 2_000;
 /** Default of `--hook-timeout` in milliseconds. */
 export const DEFAULT_HOOK_TIMEOUT_MS = 30_000;
@@ -67,68 +66,69 @@ export type ConfigField = Exclude<keyof Config, "command">;
 // deno-fmt-ignore: one option per entry, so that it reads as a table
 export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]> } = {
   name: {
-    ...text("name", SERVICE, "NAME", "Name of the service, which the other commands address. By " +
-      "default that of the program, or of the script that an interpreter runs."),
+    ...text("name", SERVICE, "NAME", "Name of the service, which the other commands use to address " +
+      "it. By default the name of the program, or of the script that an interpreter runs."),
     pattern: /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/,
     patternText: "1 to 63 letters, digits, '_', '.' or '-', and not begin with '.' or '-'",
   },
-  cwd: path("cwd", SERVICE, "DIR", "Working directory of the server, looked up anew for each " +
+  cwd: path("cwd", SERVICE, "DIR", "Working directory of the server, resolved again for each " +
     "generation, so that a symbolic link may move to the next release."),
   envFile: path("env-file", SERVICE, "FILE", "File with KEY=VALUE lines for the environment of " +
-    "the server, read anew for each generation."),
+    "the server, read again for each generation."),
   runtimeDir: text("runtime-dir", SERVICE, "DIR", "Directory of the control socket and the lock. " +
     "By default RUNTIME_DIRECTORY, else /run/baton for root, XDG_RUNTIME_DIR/baton for others."),
-  pidfile: text("pidfile", SERVICE, "FILE", "Write the process id of baton, which stays the same " +
-    "at every reload, to this file."),
+  pidfile: text("pidfile", SERVICE, "FILE", "Write the process id of baton to this file. A reload " +
+    "does not change it."),
 
   listen: {
     type: "list", flag: "listen", group: LISTENERS, placeholder: "[NAME=]ADDR:PORT", default: [],
     help: "Bind this address in baton and pass the socket to the server, from descriptor 3 on " +
       "(LISTEN_FDS, SERVER_STARTER_PORT, EINHORN_FDS, {fd:NAME}, {port:NAME}). May be given " +
-      "several times. Not needed for servers that bind by themselves.",
+      "several times. Not needed for servers that bind their own sockets.",
   },
   backlog: int("backlog", LISTENERS, [DEFAULT_BACKLOG, 1, MAX_BACKLOG],
     "Length of the accept queue of the listeners that baton binds."),
   handoff: choice("handoff", LISTENERS, ["auto", "adopt", "inherit"],
-    "How a new generation gets its sockets: adopt lets the server bind by itself beside the old " +
-    "one, inherit passes the sockets of --listen, auto serves both."),
+    "How a new generation gets its sockets: adopt lets the server bind its own sockets beside the " +
+    "old one's, inherit passes the sockets of --listen, auto does both."),
 
   ready: READY_OPTIONS.ready,
   readyTimeoutMs: time("ready-timeout", READINESS, [DEFAULT_READY_TIMEOUT_MS, 1],
-    "A generation that is not ready after this time has failed; the old one goes on."),
+    "A generation that is not ready after this time has failed; the old one keeps serving."),
 
   live: READY_OPTIONS.live,
   ...CHECK_OPTIONS,
 
   canary: {
     type: "percent", flag: "canary", group: ROLLOUT, placeholder: "PERCENT", default: null,
-    help: "Give a new generation this part of the new connections, until 'baton canary', 'baton " +
-      "promote' or 'baton rollback' says more, or --ramp does.",
+    help: "Give a new generation this percentage of the new connections until 'baton canary', " +
+      "'baton promote', 'baton rollback' or --ramp changes it.",
   },
   rampMs: time("ramp", ROLLOUT, [0, 0],
-    "Shift the new connections to a new generation bit by bit, over this time."),
-  bakeMs: time("bake", ROLLOUT, [0, 0], "Keep the old generation up for this time after all new " +
-    "connections go to the new one, which is rolled back if it ends or is not healthy."),
+    "Shift the new connections to a new generation gradually, over this time."),
+  bakeMs: time("bake", ROLLOUT, [0, 0], "Keep the old generation running for this time after all " +
+    "new connections go to the new one, which is rolled back if it exits or becomes unhealthy."),
   hold: {
     type: "flag", flag: "hold", group: ROLLOUT, placeholder: null, default: false,
-    help: "Keep the old generation up until 'baton promote' or 'baton rollback'.",
+    help: "Keep the old generation running until 'baton promote' or 'baton rollback'.",
   },
   rollbackOn: choice("rollback-on", ROLLOUT, ["any", "health", "crash"],
-    "What sends a generation on trial away: crash, that it ends; health, a check of --live or " +
-    "--eject-after too; any, also an accept queue that overflows."),
+    "What rolls back a generation on trial: crash, that it exits; health, also a failed check of " +
+    "--live or --eject-after; any, also an accept queue that overflows."),
   ejectAfterMs: time("eject-after", ROLLOUT, [0, 0], "A generation that accepts nothing for this " +
-    "time, while connections wait, is not healthy: it is rolled back or replaced. 0: never."),
+    "time, while connections wait, is unhealthy: it is rolled back or replaced. 0: never."),
 
   drain: choice("drain", DRAIN, ["auto", "quiesce", "signal"],
-    "How the old generation is emptied: quiesce waits until its connections are idle and then " +
-    "signals, signal leaves it to the server, auto does so for servers known to be graceful."),
+    "How the old generation is drained: quiesce waits until its connections are idle before it " +
+    "sends the stop signal, signal sends it at once and leaves draining to the server, auto does " +
+    "that for servers known to be graceful."),
   drainTimeMs: time("drain-time", DRAIN, [DEFAULT_DRAIN_TIME_MS, 0],
     "Longest wait for the connections of the old generation."),
   drainSpreadMs: time("drain-spread", DRAIN, [null, 0],
     "Close event streams and WebSockets one by one over this last part of --drain-time. By default " +
-    "a quarter of it, at most 30s. 0: all end with the server."),
+    "a quarter of it, at most 30s. 0: all close with the server."),
   quietMs: time("quiet", DRAIN, [DEFAULT_QUIET_MS, 0],
-    "A connection is idle when no answer is owed on it and it was silent for this long."),
+    "A connection is idle when no response is due on it and it has been silent for this long."),
   stopSignal: {
     type: "signal", flag: "stop-signal", group: DRAIN, placeholder: "SIGNAL", default: null,
     help: "Signal that stops the server. By default the one known for the program (nginx: QUIT), " +
@@ -143,20 +143,22 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
 
   shutdownOnly: {
     type: "flag", flag: "shutdown-only", group: POD, placeholder: null, default: false,
-    help: "Only end the server well: no reload and no handoff. For the main process of a container.",
+    help: "Only shut the server down gracefully: no reload and no handoff. For the main process of " +
+      "a container.",
   },
-  minDrainMs: time("min-drain", POD, [null, 0], "After TERM go on accepting connections for at " +
-    "least this time, and until no new one came for --quiet. By default 5s in a pod of " +
-    "Kubernetes, else 0: not at all."),
+  minDrainMs: time("min-drain", POD, [null, 0], "After TERM, keep accepting connections for at " +
+    "least this time, and until none has arrived for --quiet. By default 5s in a Kubernetes pod, " +
+    "else 0: not at all."),
   maxDrainMs: time("max-drain", POD, [DEFAULT_MAX_DRAIN_MS, 0], "With --shutdown-only: longest " +
     "time from the end of --min-drain to KILL."),
   readyDelayMs: time("ready-delay", POD, [0, 0],
-    "After TERM /readyz goes on to say yes for this time."),
-  graceMs: time("grace", POD, [null, 0], "Grace period of the pod. baton refuses to start if " +
-    "--min-drain, --max-drain (full mode: --drain-time, --stop-time and hooks) and 3s do not fit " +
-    "into it."),
+    "After TERM, /readyz keeps succeeding for this time."),
+  graceMs: time("grace", POD, [null, 0], "Grace period of the pod. baton refuses to start if it " +
+    "is shorter than --min-drain, --max-drain (full mode: --drain-time, --stop-time and hooks) and " +
+    "3s together."),
   signalTo: choice("signal-to", POD, ["process", "group"],
-    "With --shutdown-only: who gets signals, the main process of the server or its whole group."),
+    "With --shutdown-only: whether signals go to the main process of the server or to its whole " +
+    "group."),
   probeListen: text("probe-listen", POD, "ADDR:PORT",
     "Answer GET /startupz, /readyz and /livez there."),
   watch: {
@@ -167,9 +169,9 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
   },
 
   keepAlive: choice("keep-alive", DRAIN, ["leave", "auto", "migrate"],
-    "What becomes of connections that clients keep open at a reload: they stay with the old " +
-    "generation until it ends, or move to the new one between two requests (HTTP/1). That costs a " +
-    "little for each new connection: auto does it where they are few."),
+    "Keep-alive connections at a reload: leave lets the old generation keep them until it stops, " +
+    "migrate moves them to the new one between two requests (HTTP/1). Moving costs a little for " +
+    "each new connection: auto moves them where these are few."),
 
   preFlight: {
     ...path("pre-flight", HOOKS, "COMMAND", "Run this with sh before the server of each generation " +
@@ -191,48 +193,49 @@ export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]
 
   onCrash: {
     ...choice<OnCrash>("on-crash", CRASHES, ["restart", "exit"],
-      "What to do when the serving generation ends although nobody asked it to. By default restart; " +
-      "with --shutdown-only exit."),
+      "What to do when the serving generation exits unexpectedly. By default restart; with " +
+      "--shutdown-only exit."),
     default: null,
   },
   crashDelayMs: time("crash-delay", CRASHES, [DEFAULT_CRASH_DELAY_MS, 0],
-    "Wait before the second restart in a row of a server that crashes; doubles with each one. " +
-    "The first restart is immediate."),
+    "Wait before the second restart in a row of a server that crashes; doubles with each restart. " +
+    "The first one is immediate."),
   crashDelayMaxMs: time("crash-delay-max", CRASHES, [DEFAULT_CRASH_DELAY_MAX_MS, 0],
     "The wait doubles no further than this."),
   crashLimit: int("crash-limit", CRASHES, [DEFAULT_CRASH_LIMIT, 1, MAX_CRASH_LIMIT],
-    "More crashes in a row than this end baton; 10 s of serving end the row."),
+    "baton exits after more crashes in a row than this; 10 s of serving reset the count."),
   orphan: choice("orphan", CRASHES, ["die", "keep"],
-    "What becomes of the server when baton itself is killed."),
+    "What happens to the server when baton itself is killed."),
   survive: {
     type: "flag", flag: "survive", group: CRASHES, placeholder: null, default: false,
-    help: "When baton itself is killed the server serves on, and the next 'baton run' of this name " +
-      "goes on with it. A second small process holds what that needs; under systemd its store does.",
+    help: "When baton itself is killed, the server keeps serving and the next 'baton run' of this " +
+      "name takes it over. A second small process, or systemd's descriptor store, keeps the sockets " +
+      "for that.",
   },
 
   takeover: text("takeover", TAKEOVER, "PATH", "Take over the listeners of another baton through " +
-    "its --handoff-socket, and stop it when it has drained. Starts as the first if nobody answers."),
+    "its --handoff-socket, and stop it when it has drained. If no baton answers, start normally."),
   handoffSocket: text("handoff-socket", TAKEOVER, "PATH", "Let another baton take over through a " +
-    "Unix socket at this path. May be in a directory that two containers share."),
+    "Unix socket at this path, which may be in a directory that two containers share."),
   parentShutdownTimeMs: time("parent-shutdown-time", TAKEOVER,
     [DEFAULT_PARENT_SHUTDOWN_TIME_MS, 0],
-    "The baton that was taken over from is told to stop after this time, if it still drains."),
+    "After a takeover the old baton is stopped after this time, if it is still draining."),
 
   usr1: choice("usr1", OUTPUT, ["auto", "forward", "ignore"],
-    "Whether SIGUSR1, which reopens the log of baton, is sent on to the server; auto does so for " +
-    "servers known to reopen their logs."),
+    "Whether SIGUSR1, which makes baton reopen its log, is forwarded to the server; auto does so " +
+    "for servers known to reopen their logs."),
   stopOn: {
     type: "signals", flag: "stop-on", group: OUTPUT, placeholder: "SIGNAL[,SIGNAL...]", default: [],
-    help: "Signals that stop baton gracefully besides TERM, INT and QUIT, whatever else they would " +
-      "mean to it: the STOPSIGNAL of an image (USR1, WINCH, RTMIN+3). May be given several times.",
+    help: "Signals that stop baton gracefully in addition to TERM, INT and QUIT, and lose any other " +
+      "meaning: the STOPSIGNAL of an image (USR1, WINCH, RTMIN+3). May be given several times.",
   },
   output: choice("output", OUTPUT, ["capture", "direct"],
     "capture shows the last lines of a generation that failed to start; direct gives the server " +
-    "the output of baton at once, as a terminal always is."),
-  logFormat: choice("log-format", OUTPUT, ["text", "json"], "Form of the log of baton."),
+    "the output of baton from the start, as baton always does with a terminal."),
+  logFormat: choice("log-format", OUTPUT, ["text", "json"], "Format of the log of baton."),
   logLevel: {
     ...choice("log-level", OUTPUT, ["debug", "info", "warn", "error"],
-      "Least important messages that are still logged."),
+      "Least severe messages that are logged."),
     default: DEFAULT_LOG_LEVEL,
   },
   logFile: path("log-file", OUTPUT, "FILE", "Write the log of baton to this file, reopened at " +
@@ -244,16 +247,12 @@ export const OPTIONS: readonly (Option & { readonly field: ConfigField })[] = Ob
   OPTION_BY_FIELD,
 ).map(([field, option]) => ({ ...option, field: field as ConfigField }));
 
-/** True for options that may be given several times. */
+/** Whether the option may be given several times. */
 export function isRepeatable(option: Option): boolean {
   return ["list", "paths", "signals", "checks", "live checks", "hooks"].includes(option.type);
 }
 
-/**
- * Gives the key of an option in a configuration file.
- *
- * @param flag without dashes in front: `ready-timeout` becomes `ready_timeout`
- */
+/** @returns the key of an option in a configuration file: `ready_timeout` for `ready-timeout` */
 export function fileKey(flag: string): string {
   return flag.replaceAll("-", "_");
 }

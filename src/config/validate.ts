@@ -1,9 +1,8 @@
 /**
- * The rules across options: what each option may be is in `options.ts`, what they may be together
- * is here.
+ * The rules across options; `options.ts` has those of each option.
  *
- * Guarantees: pure; throws at the first broken rule, with a message that names the options as the
- * user writes them. A combination that is merely unusual is accepted.
+ * Guarantees: pure; throws at the first broken rule, with a message that names the options as the user writes them.
+ * Accepts a combination that is merely unusual.
  */
 import type { Config } from "./config.ts";
 import { formatDuration } from "./values/duration.ts";
@@ -18,17 +17,13 @@ import { validateChecks } from "./validate_checks.ts";
 /** `{fd:NAME}` or `{port:NAME}` in a word of the server's command. */
 export interface Placeholder {
   readonly kind: "fd" | "port";
-  /** The listener that is meant. */
+  /** The name of a listener. */
   readonly name: string;
   /** The placeholder with its braces, as it stands in the word. */
   readonly text: string;
 }
 
-/**
- * Finds the placeholders of one word; other braces are left alone, they belong to the server.
- *
- * @param word one element of `Config.command`
- */
+/** @returns the placeholders in one word of `Config.command`; other braces belong to the server */
 export function findPlaceholders(word: string): Placeholder[] {
   return [...word.matchAll(/\{(fd|port):([^{}]*)\}/g)].map(([text, kind, name]) => ({
     kind: kind === "fd" ? "fd" : "port",
@@ -40,7 +35,7 @@ export function findPlaceholders(word: string): Placeholder[] {
 function checkCommand(config: Config): void {
   if (config.command[0] === undefined || config.command[0] === "") {
     throw new UserError("Cannot run the server: the name of its program is empty", {
-      remedy: "Put the command behind the options: baton run -- PROGRAM [ARGUMENT...]",
+      remedy: "Put the command after the options: baton run -- PROGRAM [ARGUMENT...]",
     });
   }
   const bad = config.command.find((word) => word.includes("\0"));
@@ -52,9 +47,12 @@ function checkCommand(config: Config): void {
 function checkHandoff(config: Config): void {
   const { handoff, listen } = config;
   if (handoff === "inherit" && listen.length === 0) {
-    throw new UserError("Cannot use --handoff inherit without --listen: no socket to pass on", {
-      remedy: "Add --listen ADDRESS:PORT, or leave --handoff at auto",
-    });
+    throw new UserError(
+      "Cannot use --handoff inherit without --listen: there is no socket to pass",
+      {
+        remedy: "Add --listen ADDRESS:PORT, or leave --handoff at auto",
+      },
+    );
   }
   if (listen.length > 0 && handoff === "adopt") {
     throw new UserError(`Cannot use --listen with --handoff ${handoff}: it passes no sockets`, {
@@ -65,11 +63,12 @@ function checkHandoff(config: Config): void {
 }
 
 /**
- * Not part of `validateConfig()`: the service manager's sockets have names too, and are known only when
- * baton starts. Without any listener such words are the server's own: `node -e "f({fd:1})"`.
+ * Checks the placeholders of the command. Not part of `validateConfig()`: sockets of the service manager have names
+ * too, which are known only when baton starts. Without any listener such words are the server's own:
+ * `node -e "f({fd:1})"`.
  *
  * @param config with all listeners
- * @throws {UserError} for a name that no listener has
+ * @throws {UserError} for an unknown name
  */
 export function checkPlaceholders(config: Pick<Config, "command" | "listen">): void {
   const names = config.listen.map((spec) => spec.name);
@@ -94,22 +93,23 @@ function checkCrashDelays({ crashDelayMs, crashDelayMaxMs }: Config): void {
   });
 }
 
-/** Signals that stop or continue a process instead of ending it; signal(7). */
-const NOT_ENDING: readonly string[] = ["SIGSTOP", "SIGCONT", "SIGCHLD", "SIGURG"];
+/** Signals whose default action does not terminate a process; signal(7). */
+const NOT_TERMINATING: readonly string[] = ["SIGSTOP", "SIGCONT", "SIGCHLD", "SIGURG"];
 
 function checkSignals(config: Config): void {
-  if (config.stopSignal !== null && NOT_ENDING.includes(config.stopSignal)) {
-    throw new UserError(`Cannot use --stop-signal ${config.stopSignal}: it ends no server`, {
-      remedy: "Use the signal at which the server shuts down, for most of them TERM",
+  if (config.stopSignal !== null && NOT_TERMINATING.includes(config.stopSignal)) {
+    const why = "this signal does not terminate a process";
+    throw new UserError(`Cannot use --stop-signal ${config.stopSignal}: ${why}`, {
+      remedy: "Use the signal that shuts the server down, for most servers TERM",
     });
   }
   const stopSignal = config.stopSignal ?? presetForCommand(config.command).stopSignal;
   if (config.usr1 === "forward" && config.stopOn.includes("SIGUSR1")) {
-    throw new UserError("Cannot use --usr1 forward with --stop-on USR1: it stops baton then", {
+    throw new UserError("Cannot use --usr1 forward with --stop-on USR1: there it stops baton", {
       remedy: "Remove one of the two",
     });
   }
-  // A log rotation would end the generation that serves.
+  // A log rotation would stop the serving generation.
   if (config.usr1 === "forward" && stopSignal === "SIGUSR1") {
     throw new UserError("Cannot use --usr1 forward: SIGUSR1 is the stop signal of this server", {
       remedy: "Use --usr1 auto or ignore, or another --stop-signal",
@@ -117,10 +117,10 @@ function checkSignals(config: Config): void {
   }
 }
 
-/** @param how as configured, or as one reload has it */
+/** @param how the options of `run`, or those of one reload */
 export function checkRollout({ hold = false, bakeMs = 0 }: Partial<Config>): void {
   if (!hold || bakeMs === 0) return;
-  throw new UserError("Cannot use --bake with --hold: one ends by itself, the other does not", {
+  throw new UserError("Cannot use --bake with --hold: --bake ends by itself, --hold does not", {
     remedy: "Remove one of the two",
   });
 }
@@ -142,7 +142,7 @@ function checkPod(config: Config): void {
   });
 }
 
-/** @returns what was asked for that needs a handoff, so not --shutdown-only; null: nothing */
+/** @returns the first given option that needs a handoff, and so excludes --shutdown-only; null: none */
 export function handoffOption(config: Config): string | null {
   const gate = config.ready.find(({ kind }) => kind !== "auto" && kind !== "listen");
   const options: readonly (readonly [boolean, string])[] = [
@@ -169,9 +169,9 @@ export function handoffOption(config: Config): string | null {
 }
 
 /**
- * Checks a configuration whose single values are valid.
+ * Checks a configuration whose values are valid each by itself.
  *
- * @throws {UserError} at the first rule that is broken
+ * @throws {UserError} at the first broken rule
  */
 export function validateConfig(config: Config): void {
   checkCommand(config);

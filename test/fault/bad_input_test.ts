@@ -34,7 +34,7 @@ describe("wrong words are refused with 64", () => {
         "a listener at port 0",
         ["--listen", "127.0.0.1:0"],
         /"127.0.0.1:0": port 0/,
-        /Give the port/,
+        /Use the port/,
       ],
       [
         "a port beyond 65535",

@@ -1,15 +1,15 @@
 /**
- * One `--ready` or `--live` value: what is asked of a generation, and where.
+ * One `--ready` or `--live` value: which check a generation must pass, and where.
  *
- * Guarantees: ports are 1 to 65535, a path can stand in a request line, a regular expression compiles.
- * Which listener a check without a port means is found at run time (docs/health.md).
+ * Guarantees: ports are 1 to 65535, a path is valid in a request line, a regular expression compiles. A check without a
+ * port finds its listener at run time (docs/health.md).
  */
 import { UserError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
 import { errorText } from "../../platform/error.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
 
-/** Asked of the server through its own listener; `port` null: the first one. */
+/** Sent to the server through its own listener; `port` null: the first one. */
 export type NetworkCheck =
   & { readonly text: string; readonly port: number | null }
   & (
@@ -18,22 +18,22 @@ export type NetworkCheck =
     | { readonly kind: "grpc"; readonly service: string }
   );
 
-/** A command of the operator's. */
+/** A command of the operator, which exits with 0 while the server is healthy. */
 export interface ExecCheckSpec {
   readonly kind: "exec";
   readonly text: string;
   readonly command: string;
 }
 
-/** Asked again and again. */
+/** Can run any number of times. */
 export type RepeatedCheck = NetworkCheck | ExecCheckSpec;
 
-/** Said by the server, once. */
+/** The server reports it, once. */
 export type Announcement =
   | { readonly kind: "fd"; readonly text: string; readonly descriptor: number }
   | { readonly kind: "log"; readonly text: string; readonly pattern: RegExp };
 
-/** What the supervisor sees by itself. */
+/** The supervisor observes it. */
 export interface BuiltInGate {
   readonly kind: "auto" | "listen" | "notify";
   readonly text: string;
@@ -48,7 +48,7 @@ const REPEATED = ["http", "tcp", "redis", "grpc", "exec"] as const;
 const ANNOUNCED = ["fd", "log"] as const;
 
 const MAX_PORT = 65_535;
-/** From 64 on baton has its own while it starts a server (platform/process/processes.ts). */
+/** While it starts a server, baton has its own from 64 on (platform/process/processes.ts). */
 const LAST_DESCRIPTOR = 63;
 
 const EXAMPLES: Readonly<Record<string, string>> = {
@@ -85,7 +85,7 @@ export function parseLiveSpec(text: string): RepeatedCheck {
   const [kind, rest] = split(text);
   if ([...GATES, ...ANNOUNCED].some((word) => word === kind)) {
     const why =
-      `${kind} is said once, when the server starts: it cannot tell later whether it lives`;
+      `${kind} happens once, when the server starts: it cannot show later that the server is alive`;
     throw refuse(text, why, `Use one of ${REPEATED.join(", ")}`);
   }
   return parseRepeated(text, kind, rest, REPEATED);
@@ -128,13 +128,13 @@ function parseRepeated(
     }
   }
   const near = suggest(kind, known);
-  const why = `${JSON.stringify(kind)} is no kind of check: they are ${known.join(", ")}`;
+  const why = `${JSON.stringify(kind)} is not a kind of check: use ${known.join(", ")}`;
   throw refuse(text, why, near === null ? undefined : `Did you mean ${near}?`);
 }
 
 function parseHttp(text: string, rest: string): NetworkCheck {
   if (rest.startsWith("://")) {
-    const why = "a check has no host: it goes to the server's own listener";
+    const why = "a check has no host: it connects to the server's own listener";
     throw refuse(text, why, EXAMPLES["http"]);
   }
   const slash = rest.indexOf("/");
@@ -183,15 +183,17 @@ function parseLinePattern(text: string, rest: string): RegExp {
   return parsePattern(source, flags ?? "", (why) => refuse(text, why, EXAMPLES["log"]));
 }
 
-/** @throws what `refusal` makes when `source` is not a regular expression */
+/** @throws the result of `refusal` when `source` is not a regular expression */
 export function parsePattern(
   source: string,
   flags: string,
   refusal: (why: string) => UserError,
 ): RegExp {
-  // "g" and "y" would begin each line where the one before has ended.
+  // "g" and "y" would start each line where the match in the previous one ended.
   const bad = /[^imsuv]/.exec(flags)?.[0];
-  if (bad !== undefined) throw refusal(`${JSON.stringify(bad)} is no flag here: use i, m, s or u`);
+  if (bad !== undefined) {
+    throw refusal(`${JSON.stringify(bad)} is not a valid flag: use i, m, s or u`);
+  }
   try {
     return new RegExp(source, flags);
   } catch (error) {

@@ -1,9 +1,8 @@
 /**
  * Durations as people write them: `500ms`, `2s`, `1m30s`, `1h`, `0`; a bare number is in seconds.
  *
- * Guarantees: a parsed duration is a whole number of milliseconds from 0 to `MAX_DURATION_MS`, so
- * it can always be given to a timer; `parseDuration(formatDuration(ms)) === ms` for every such
- * number. Does not know "infinite": every wait of baton has an end.
+ * Guarantees: a parsed duration is a whole number of milliseconds from 0 to `MAX_DURATION_MS`, so it always fits a timer;
+ * `parseDuration(formatDuration(ms)) === ms` for every such number. There is no "infinite": every wait of baton ends.
  */
 import { UserError } from "./errors.ts";
 
@@ -12,7 +11,7 @@ const MS_PER_MINUTE = 60 * MS_PER_SECOND;
 const MS_PER_HOUR = 60 * MS_PER_MINUTE;
 const MS_PER_DAY = 24 * MS_PER_HOUR;
 
-/** Milliseconds of each unit, largest first: the order in which they must be written. */
+/** Milliseconds of each unit, largest first: the order in which users must write them. */
 const UNITS: readonly (readonly [unit: string, ms: number])[] = [
   ["d", MS_PER_DAY],
   ["h", MS_PER_HOUR],
@@ -24,8 +23,8 @@ const UNITS: readonly (readonly [unit: string, ms: number])[] = [
 /**
  * The longest duration that is accepted, in milliseconds (24 days).
  *
- * setTimeout() of Node, Bun and Deno keeps its delay in a signed 32-bit number (24.8 days) and
- * fires at once beyond it: a longer wait would be no wait at all.
+ * setTimeout() of Node, Bun and Deno keeps its delay in a signed 32-bit number (24.8 days) and fires at once beyond it:
+ * a longer wait would not wait at all.
  */
 export const MAX_DURATION_MS = 24 * MS_PER_DAY;
 
@@ -63,8 +62,6 @@ function sumOfParts(text: string): number {
 }
 
 /**
- * Reads a duration.
- *
  * @param text `500ms`, `2s`, `1.5s`, `1m30s`, `1h`, `2d`, or a bare number of seconds
  * @returns whole milliseconds, 0 to `MAX_DURATION_MS`
  * @throws {UserError} when it is not a duration, finer than a millisecond, or too long
@@ -75,7 +72,7 @@ export function parseDuration(text: string): number {
   if (trimmed.startsWith("-")) throw refuse(text, "it is negative");
   const bare = /^\d+(\.\d+)?$/.test(trimmed);
   const sum = bare ? Number(trimmed) * MS_PER_SECOND : sumOfParts(trimmed);
-  // 1.1 * 60000 is 66000.00000000001 in floating point: round first, then ask what was lost.
+  // 1.1 * 60000 is 66000.00000000001 in floating point: round first, then check how much was lost.
   const ms = Math.round(sum);
   if (Math.abs(sum - ms) > 1e-6) throw refuse(text, "it is finer than one millisecond");
   if (ms > MAX_DURATION_MS) {
@@ -85,7 +82,7 @@ export function parseDuration(text: string): number {
 }
 
 /**
- * Writes a duration the way `parseDuration` reads it: `500ms`, `1.5s`, `1m30s`, `1h`, `0s`.
+ * Formats a duration as `parseDuration` reads it: `500ms`, `1.5s`, `1m30s`, `1h`, `0s`.
  *
  * @param ms milliseconds, not negative; fractions are rounded
  */

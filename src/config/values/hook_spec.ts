@@ -1,13 +1,12 @@
 /**
- * Commands of the user's that baton runs at certain moments: `--hook NAME=COMMAND`. Pure.
+ * `--hook NAME=COMMAND`: the user's commands that baton runs at given moments. Pure.
  *
- * Guarantees: a spec that was read names a moment that exists, and its command is not empty. What a
- * command means is the shell's business.
+ * Guarantees: a parsed hook has a known name and a command that is not empty. The shell interprets the command.
  */
 import { UserError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
 
-/** The moments, in the order in which a reload comes to them. */
+/** The moments, in the order in which a reload reaches them. */
 export const HOOK_NAMES = ["pre-start", "ready", "pre-drain", "post-stop", "on-rollback"] as const;
 
 /** When a command runs (docs/hooks.md). */
@@ -22,10 +21,8 @@ export interface HookSpec {
 const FORM = `Write NAME=COMMAND, where NAME is one of ${HOOK_NAMES.join(", ")}`;
 
 /**
- * Reads one hook.
- *
  * @param text `pre-drain=curl -s http://lb/drain`
- * @throws {UserError} when the name is not known, or the command is empty
+ * @throws {UserError} when the name is unknown, or the command is empty
  */
 export function parseHookSpec(text: string): HookSpec {
   const [name, command] = splitAtEquals(text);

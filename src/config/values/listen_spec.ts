@@ -1,9 +1,8 @@
 /**
  * One `--listen` value: an address that baton binds itself and passes to the server (inherit).
  *
- * Guarantees: `host` is a literal address (baton never asks a name server, so a start cannot hang
- * or bind somewhere else tomorrow), `port` is 1 to 65535, `name` may stand in LISTEN_FDNAMES
- * (sd_listen_fds_with_names(3): no colon). TCP only.
+ * Guarantees: `host` is a literal address (baton never asks a name server, so a start cannot hang or bind elsewhere
+ * tomorrow), `port` is 1 to 65535, `name` is valid in LISTEN_FDNAMES (sd_listen_fds_with_names(3): no colon). TCP only.
  */
 import { prefixed, UserError } from "./errors.ts";
 
@@ -36,7 +35,7 @@ function refuse(text: string, reason: string, remedy: string = EXAMPLES): UserEr
   return new UserError(`Cannot listen on ${JSON.stringify(text)}: ${reason}`, { remedy });
 }
 
-/** Splits `NAME=` off; a scheme or path before the "=" means that it belongs to the address. */
+/** Splits `NAME=` off; after a scheme or a path the "=" belongs to the address. */
 function splitName(text: string, index: number): [name: string, address: string] {
   const at = text.indexOf("=");
   if (at < 0 || /[:/]/.test(text.slice(0, at))) return [`listen${index}`, text];
@@ -51,7 +50,7 @@ function splitName(text: string, index: number): [name: string, address: string]
   return [name, text.slice(at + 1)];
 }
 
-/** Takes `tcp://` off and refuses every other kind of address by name. */
+/** Strips `tcp://`, and refuses every other kind of address by name. */
 function stripScheme(text: string, address: string): string {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(address)?.[1]?.toLowerCase();
   if (scheme === "tcp") return address.slice("tcp://".length);
@@ -59,7 +58,7 @@ function stripScheme(text: string, address: string): string {
     throw refuse(
       text,
       "unix listeners are not supported yet",
-      "Let the server bind the path itself, or give a TCP address",
+      "Let the server bind the path itself, or use a TCP address",
     );
   }
   if (scheme === "udp" || /^udp:/i.test(address)) {
@@ -78,14 +77,14 @@ function parsePort(text: string, digits: string): number {
   if (port === 0) {
     throw refuse(
       text,
-      "port 0 would be another port each time",
-      "Give the port that clients connect to",
+      "port 0 would be a different port each time",
+      "Use the port that clients connect to",
     );
   }
   return port;
 }
 
-/** Checks an IPv6 address and brings it into its canonical form, as the URL standard defines it. */
+/** @returns the canonical form of an IPv6 address, as the URL standard defines it */
 function canonicalIpv6(text: string, host: string): string {
   if (host.includes("%")) {
     throw refuse(
@@ -117,10 +116,10 @@ function canonicalIpv4(text: string, host: string): string {
     throw refuse(
       text,
       `"${host}" is not an address, and host names are not looked up`,
-      "Give an address, for example 127.0.0.1:8080 or [::1]:8080",
+      "Use an address, for example 127.0.0.1:8080 or [::1]:8080",
     );
   }
-  // A leading zero means octal to inet_aton(3) and decimal to inet_pton(3): nobody can know.
+  // A leading zero means octal to inet_aton(3) and decimal to inet_pton(3): it is ambiguous.
   if (octets.some((octet) => Number(octet) > MAX_OCTET || /^0\d/.test(octet))) {
     throw refuse(text, `"${host}" is not an IPv4 address`);
   }
@@ -155,10 +154,9 @@ export function parseListenSpec(text: string, index: number): ListenSpec {
 }
 
 /**
- * The same for an address where baton itself answers.
+ * Reads an address where baton itself answers.
  *
- * @param option that the text comes from
- * @throws {UserError} that names it
+ * @param option the option of the text, for messages
  */
 export function parseOwnAddress(text: string, option: string): ListenSpec {
   try {
@@ -166,18 +164,18 @@ export function parseOwnAddress(text: string, option: string): ListenSpec {
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const remedy =
-      `Give a TCP port that only baton listens at, for example ${option} 127.0.0.1:9901`;
+      `Use a TCP port that only baton listens on, for example ${option} 127.0.0.1:9901`;
     throw prefixed(`In ${option}`, new UserError(error.message, { remedy, cause: error }));
   }
 }
 
 /**
- * Refuses a list of listeners in which a name or an address stands twice.
+ * Refuses a list of listeners that has a name or an address twice.
  *
  * Overlapping addresses (`0.0.0.0:80` beside `127.0.0.1:80`) are accepted: Linux gives each
  * connection to the more specific one.
  *
- * @throws {UserError} naming the two listeners
+ * @throws {UserError} that names the two listeners
  */
 export function checkListeners(specs: readonly ListenSpec[]): void {
   const byName = new Map<string, ListenSpec>();

@@ -1,5 +1,5 @@
 /**
- * How much memory `--min-free` asks for: bytes, a share of all there is, or what the service uses. Pure.
+ * The memory that `--min-free` asks for: bytes, a percentage of all memory, or as much as the service uses. Pure.
  *
  * K, M, G and T are powers of 1024, as in systemd and cgroups.
  */
@@ -7,34 +7,29 @@ import { UserError } from "./errors.ts";
 
 export type MinFree =
   | { readonly kind: "bytes"; readonly bytes: number }
-  /** Of the memory that the machine, or the cgroup, has. */
+  /** Of the memory of the machine, or of the cgroup. */
   | { readonly kind: "percent"; readonly percent: number }
-  /** As much as the generation that serves uses now. */
+  /** As much as the serving generation uses now. */
   | { readonly kind: "auto" };
 
 const UNITS = ["", "K", "M", "G", "T"] as const;
 const UNIT = 1024;
 const ALL_PERCENT = 100;
 
-/**
- * Reads a demand for memory.
- *
- * @param text `512M`, `1.5G`, `67108864`, `10%`, or `auto`
- * @throws {UserError} when it is none of these
- */
+/** @param text `512M`, `1.5G`, `67108864`, `10%`, or `auto` @throws {UserError} for anything else */
 export function parseMinFree(text: string): MinFree {
   if (text.trim() === "auto") return { kind: "auto" };
   const match = /^(\d+(?:\.\d+)?)(?:(%)|([KMGT])?(?:iB|B)?)$/i.exec(text.trim());
-  if (match === null) throw refuse(text, "it is no size");
+  if (match === null) throw refuse(text, "not a size");
   const [, digits = "", percent, unit = ""] = match;
   const number = Number(digits);
   if (percent !== undefined) {
-    if (number > ALL_PERCENT) throw refuse(text, "it is more than there can be");
+    if (number > ALL_PERCENT) throw refuse(text, "a percentage ends at 100%");
     return { kind: "percent", percent: number };
   }
   const power = UNITS.findIndex((name) => name === unit.toUpperCase());
   const bytes = Math.round(number * UNIT ** power);
-  if (!Number.isSafeInteger(bytes)) throw refuse(text, "it is more than there can be");
+  if (!Number.isSafeInteger(bytes)) throw refuse(text, "it is larger than any memory");
   return { kind: "bytes", bytes };
 }
 
@@ -44,7 +39,7 @@ function refuse(text: string, why: string): UserError {
   });
 }
 
-/** Writes bytes for people: `512 MiB`, `1.5 GiB`. */
+/** Formats a size for people: `512 MiB`, `1.5 GiB`. */
 export function formatBytes(bytes: number): string {
   let power = 0;
   for (let rest = bytes; rest >= UNIT && power < UNITS.length - 1; rest /= UNIT) power++;

@@ -44,7 +44,7 @@ describe("validateConfig()", () => {
     [
       "--handoff inherit without --listen",
       { handoff: "inherit" },
-      /^Cannot use --handoff inherit without --listen: no socket to pass on$/,
+      /^Cannot use --handoff inherit without --listen: there is no socket to pass$/,
       /Add --listen/,
     ],
     [
@@ -81,7 +81,7 @@ describe("validateConfig()", () => {
     [
       "a stop signal that ends nothing",
       { stopSignal: "SIGSTOP" },
-      /^Cannot use --stop-signal SIGSTOP: it ends no server$/,
+      /^Cannot use --stop-signal SIGSTOP: this signal does not terminate a process$/,
       /TERM/,
     ],
     ["an empty program", { command: [""] }, /name of its program is empty$/, /-- PROGRAM/],

@@ -42,10 +42,10 @@ describe("parseReadySpec()", () => {
   }
 
   const refused: [string, RegExp][] = [
-    ["", /"" is no kind of check: they are auto, listen, notify, http, tcp, redis, grpc, exec, fd/],
-    ["htpp:/x", /"htpp" is no kind of check.*Did you mean http\?/],
+    ["", /"" is not a kind of check: use auto, listen, notify, http, tcp, redis, grpc, exec, fd/],
+    ["htpp:/x", /"htpp" is not a kind of check.*Did you mean http\?/],
     ["Listen", /Did you mean listen\?/],
-    ["listen:80", /"listen" is no kind of check/],
+    ["listen:80", /"listen" is not a kind of check/],
     ["http", /the path is missing \| Write http:\/PATH/],
     ["http:8080", /the path is missing/],
     ["http://localhost/x", /a check has no host/],
@@ -70,7 +70,7 @@ describe("parseReadySpec()", () => {
     ["log:", /the regular expression is missing/],
     ["log://", /the regular expression is missing/],
     ["log:(", /[Uu]nterminated|missing \)|group/],
-    ["log:/x/g", /"g" is no flag here/],
+    ["log:/x/g", /"g" is not a valid flag/],
   ];
   for (const [text, message] of refused) {
     test(`refuses ${JSON.stringify(text)}`, () => {
@@ -85,7 +85,7 @@ describe("parseLiveSpec()", () => {
   }
   for (const text of ["auto", "listen", "notify", "fd:3", "log:x"]) {
     test(`refuses ${text}`, () => {
-      assert.match(refusal(() => parseLiveSpec(text)), /said once.*Use one of http, tcp, redis/);
+      assert.match(refusal(() => parseLiveSpec(text)), /happens once.*Use one of http, tcp, redis/);
     });
   }
   test("suggests only what it accepts", () => {
@@ -103,7 +103,10 @@ describe("parseStatuses()", () => {
   });
   for (const text of ["", "200,", "2xx", "299-200", "100", "199-300", "600", "200-", "0200"]) {
     test(`refuses ${JSON.stringify(text)}`, () => {
-      assert.match(refusal(() => parseStatuses(text)), /is no status and no range from 200 to 599/);
+      assert.match(
+        refusal(() => parseStatuses(text)),
+        /is not a status or range of statuses from 200 to 599/,
+      );
     });
   }
 });
@@ -122,7 +125,7 @@ describe("parseBytes()", () => {
   }
   for (const text of ["\\", "\\x", "\\x1", "\\xg0", "\\q", "a\\"]) {
     test(`refuses ${JSON.stringify(text)}`, () => {
-      assert.match(refusal(() => parseBytes(text)), /is no escape \| Write \\xNN/);
+      assert.match(refusal(() => parseBytes(text)), /is not an escape \| Write \\xNN/);
     });
   }
 });
@@ -164,7 +167,7 @@ describe("the rules across the options of checks", () => {
 
   const refused: [string, Record<string, string[]>, RegExp][] = [
     ["a bad check is named with its flag", { ready: ["http"] }, /^In --ready: .*path is missing/],
-    ["and that of --live", { live: ["fd:3"] }, /^In --live: .*said once/],
+    ["and that of --live", { live: ["fd:3"] }, /^In --live: .*happens once/],
     [
       "a status that is none",
       { ready: ["http:/x"], "check-status": ["abc"] },
@@ -189,7 +192,7 @@ describe("the rules across the options of checks", () => {
     [
       "a descriptor that is a listener's",
       { ready: ["fd:3"], listen: ["web=8080"] },
-      /that is the socket of listener web \| Use a descriptor from 4 on/,
+      /it is the socket of listener web \| Use a descriptor from 4 on/,
     ],
     ["output that is not seen", { ready: ["log:x"], output: ["direct"] }, /with --output direct/],
     ["output that outlives baton", { ready: ["log:x"], survive: [""] }, /with --survive/],
