@@ -167,7 +167,7 @@ describe("buildConfig()", () => {
     [
       "canary",
       "101%",
-      /^In --canary: cannot use "101%": it must be a percentage, from 0% to 100%$/,
+      /^In --canary: cannot use "101%": it must be a percentage from 0% to 100%$/,
     ],
     ["canary", "-1", /^In --canary: cannot use "-1": it must be a percentage/, /10% or 2.5%/],
     ["canary", "1.234", /^In --canary: cannot use "1.234": it must be a percentage/],

@@ -89,7 +89,7 @@ describe("parseLiveSpec()", () => {
     });
   }
   test("suggests only what it accepts", () => {
-    assert.match(refusal(() => parseLiveSpec("htt:/x")), /they are http, tcp, redis, grpc, exec/);
+    assert.match(refusal(() => parseLiveSpec("htt:/x")), /use http, tcp, redis, grpc, exec/);
   });
 });
 
@@ -171,14 +171,14 @@ describe("the rules across the options of checks", () => {
     [
       "a status that is none",
       { ready: ["http:/x"], "check-status": ["abc"] },
-      /^In --check-status: .*no status/,
+      /^In --check-status: .*not a status/,
     ],
     [
       "a regular expression that is none",
       { ready: ["http:/x"], "check-body": ["("] },
       /^In --check-body: /,
     ],
-    ["bytes", { ready: ["tcp"], "check-send": ["\\q"] }, /^In --check-send: .*no escape/],
+    ["bytes", { ready: ["tcp"], "check-send": ["\\q"] }, /^In --check-send: .*not an escape/],
     ["a field without its check", { "check-body": ["x"] }, /no http check \| Add one with --ready/],
     ["the same for tcp", { ready: ["http:/x"], "check-send": ["x"] }, /there is no tcp check/],
     ["a method alone", { "check-method": ["POST"] }, /there is no http check/],
@@ -188,7 +188,7 @@ describe("the rules across the options of checks", () => {
       { ready: ["http:/x"], "check-body": ["x"], "check-method": ["HEAD"] },
       /it has no body/,
     ],
-    ["two descriptors", { ready: ["fd:3", "fd:4"] }, /fd:3 and fd:4: a server has one/],
+    ["two descriptors", { ready: ["fd:3", "fd:4"] }, /fd:3 and fd:4: a server has only one/],
     [
       "a descriptor that is a listener's",
       { ready: ["fd:3"], listen: ["web=8080"] },
