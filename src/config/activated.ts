@@ -1,15 +1,15 @@
 /**
- * Listeners whose sockets came with baton's start (systemd), and those of --listen: one list. Pure.
+ * Merges the listeners of socket activation (systemd) with those of --listen. Pure.
  *
- * A --listen that means the same port keeps its name and its place, and gets the socket's address: *
- * and 0.0.0.0 mean what systemd's `ListenStream=PORT` means. Sockets that no --listen asks for follow,
- * by their own names: one that nobody accepts from would leave its clients waiting.
+ * A --listen for the same port keeps its name and position, and takes the socket's address: * and 0.0.0.0 match
+ * systemd's `ListenStream=PORT`. Sockets without a --listen follow, under their own names: a socket that no server
+ * accepts from would leave its clients waiting.
  */
 import { checkListeners, type ListenFamily, type ListenSpec } from "./values/listen_spec.ts";
 
-/** Where a socket that came with the start listens. */
+/** The address of an activated socket. */
 export interface ActivatedListener {
-  /** FileDescriptorName=; "" when there is none. */
+  /** FileDescriptorName=; "" for none. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
@@ -20,14 +20,14 @@ export interface ActivatedListener {
 const NAME = /^[A-Za-z0-9_.-]{1,63}$/;
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
-/** @throws {UserError} when a name or an address is there twice */
+/** @throws {UserError} when two listeners have the same name or address */
 export function withActivated(
   specs: readonly ListenSpec[],
   activated: readonly ActivatedListener[],
 ): ListenSpec[] {
   const left = [...activated];
   const merged: ListenSpec[] = specs.map((spec) => {
-    const at = left.findIndex((socket) => means(spec, socket));
+    const at = left.findIndex((socket) => matches(spec, socket));
     const [socket] = at < 0 ? [] : left.splice(at, 1);
     return socket === undefined ? spec : asSpec(socket, spec.name);
   });
@@ -40,13 +40,13 @@ export function withActivated(
   return merged;
 }
 
-function means(spec: ListenSpec, socket: ActivatedListener): boolean {
+function matches(spec: ListenSpec, socket: ActivatedListener): boolean {
   if (spec.port !== socket.port) return false;
   if (spec.host === socket.host) return true;
   return ANY_HOSTS.includes(spec.host) && ANY_HOSTS.includes(socket.host);
 }
 
-/** Several sockets of one unit have the same name: the second one is `web-2`. */
+/** Sockets of one unit can share a name: the second becomes `web-2`. */
 function freeName(wanted: string, taken: readonly string[]): string {
   let name = wanted;
   for (let i = 2; taken.includes(name); i++) name = `${wanted}-${i}`;

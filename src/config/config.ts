@@ -1,8 +1,8 @@
 /**
- * The validated configuration of one `baton run`: what every other part of baton is told.
+ * The validated configuration of one `baton run`.
  *
- * Guarantees: all durations are whole milliseconds, all listeners are parsed, every rule across
- * options has been checked (see `validate.ts`). Holds no defaults: those are in `options.ts`.
+ * Guarantees: all durations are whole milliseconds, all listeners are parsed, every rule across options holds
+ * (`validate.ts`). The defaults are in `options.ts`.
  */
 import type { SignalName } from "./values/signals.ts";
 import type { CheckConfig } from "./check_options.ts";
@@ -12,120 +12,120 @@ import type { ListenSpec } from "./values/listen_spec.ts";
 /** How a generation gets its listening sockets (docs/handoff.md). */
 export type HandoffMode = "auto" | "adopt" | "inherit";
 
-/** How the old generation is emptied before its stop signal (docs/restart.md). */
+/** How the old generation is drained before its stop signal (docs/restart.md). */
 export type DrainMode = "auto" | "quiesce" | "signal";
 
-/** What happens when the serving generation ends although nobody asked it to. */
+/** What happens when the serving generation exits unexpectedly. */
 export type OnCrash = "restart" | "exit";
 
-/** What becomes of the server when baton itself is killed. */
+/** What happens to the server when baton itself is killed. */
 export type OrphanPolicy = "die" | "keep";
 
-/** What SIGUSR1 does besides reopening baton's own log. */
+/** What SIGUSR1 does in addition to reopening baton's own log. */
 export type Usr1Policy = "auto" | "forward" | "ignore";
 
-/** Who gets signals that are forwarded, and the stop signal, with `--shutdown-only`. */
+/** Which processes get forwarded signals and the stop signal, with `--shutdown-only`. */
 export type SignalTarget = "process" | "group";
 
-/** What `run` was asked to do; every field is always present. */
+/** Every field is always present. */
 export interface Config extends CheckConfig {
   /** Program and arguments of the server, at least one element. */
   readonly command: readonly string[];
-  /** Name of this service: names its control socket, lock and log lines. */
+  /** Name of the service: in the names of its control socket and lock, and in log lines. */
   readonly name: string;
-  /** Working directory of the server, resolved anew for each generation; null = baton's own. */
+  /** Working directory of the server, resolved again for each generation; null = baton's own. */
   readonly cwd: string | null;
-  /** File with `KEY=VALUE` lines, read anew for each generation; null = none. */
+  /** File with `KEY=VALUE` lines, read again for each generation; null = none. */
   readonly envFile: string | null;
-  /** Addresses that baton binds itself and passes on (inherit). */
+  /** Addresses that baton binds itself and passes to the server (inherit). */
   readonly listen: readonly ListenSpec[];
   /** `--backlog`: length of the accept queue of listeners that baton binds. */
   readonly backlog: number;
   readonly handoff: HandoffMode;
   /** The gate fails when it has not passed after this time. */
   readonly readyTimeoutMs: number;
-  /** First share of the new connections for a new generation, in percent; null: all at once. */
+  /** Initial weight of a new generation: percentage of the new connections; null: all at once. */
   readonly canary: number | null;
-  /** From that share to all of them. */
+  /** Time from that weight to all new connections. */
   readonly rampMs: number;
-  /** How long the old generation stays up after the new one has got all new connections. */
+  /** How long the old generation keeps running after the new one gets all new connections. */
   readonly bakeMs: number;
-  /** It stays up until somebody decides. */
+  /** It keeps running until an operator decides. */
   readonly hold: boolean;
-  /** What sends a generation on trial away; each value includes the ones before it. */
+  /** What rolls back a generation on trial; each value includes the ones before it. */
   readonly rollbackOn: "crash" | "health" | "any";
-  /** A generation whose accept queue does not move for this time is not healthy; 0 = that is not looked at. */
+  /** A generation whose accept queue does not move for this time is unhealthy; 0 = never. */
   readonly ejectAfterMs: number;
   readonly drain: DrainMode;
-  /** What becomes of connections that clients keep open, at a reload. */
+  /** What happens to keep-alive connections at a reload. */
   readonly keepAlive: "auto" | "migrate" | "leave";
-  /** Longest time that connections of the old generation are waited for. */
+  /** Longest wait for the connections of the old generation. */
   readonly drainTimeMs: number;
-  /** Of that, the last part, in which long-lived connections are closed one by one; null: generation/stop_policy.ts. */
+  /** The last part of that, in which long-lived connections are closed one by one; null: generation/stop_policy.ts. */
   readonly drainSpreadMs: number | null;
-  /** A connection is idle when nothing was sent or received on it for this long, and no answer is owed. */
+  /** A connection is idle when it has been silent for this long and no response is due. */
   readonly quietMs: number;
-  /** Null: what the preset for the program says, else SIGTERM. */
+  /** Null: that of the program's preset, else SIGTERM. */
   readonly stopSignal: SignalName | null;
   /** From the stop signal to SIGKILL. */
   readonly stopTimeMs: number;
   /** Most generations alive at any moment; the oldest draining one is killed first. */
   readonly maxGenerations: number;
-  /** No handoff: only the end of the server is baton's business. */
+  /** No handoff: baton only shuts the server down gracefully. */
   readonly shutdownOnly: boolean;
-  /** Least time between TERM and the stop signal; null = as `pod/budget.ts` finds. */
+  /** Least time between TERM and the stop signal; null = from `pod/budget.ts`. */
   readonly minDrainMs: number | null;
   /** With `shutdownOnly`: from the end of `minDrainMs` to SIGKILL. */
   readonly maxDrainMs: number;
-  /** How long /readyz says yes after TERM. */
+  /** How long /readyz keeps succeeding after TERM. */
   readonly readyDelayMs: number;
-  /** terminationGracePeriodSeconds; null = not known. */
+  /** terminationGracePeriodSeconds; null = unknown. */
   readonly graceMs: number | null;
   readonly signalTo: SignalTarget;
-  /** Address of the probes, as `parseListenSpec` takes it; null = none. */
+  /** Address of the probes, for `parseListenSpec`; null = none. */
   readonly probeListen: string | null;
-  /** Files and directories whose change is a reload. */
+  /** Files and directories whose change triggers a reload. */
   readonly watch: readonly string[];
-  /** For `sh -c`, before each generation's process is started: it must succeed. */
+  /** For `sh -c`: must succeed before each generation's process is started. */
   readonly preFlight: string | null;
-  /** Memory that must be free before a second copy starts, as `parseMinFree` takes it; null = not looked at. */
+  /** Memory that must be free before a second copy starts, for `parseMinFree`; null = any. */
   readonly minFree: string | null;
-  /** Commands at certain moments, in the order in which they were given. */
+  /** Commands for given moments, in the order of the command line. */
   readonly hook: readonly HookSpec[];
-  /** A pre-flight or hook that takes longer is ended, and has failed. */
+  /** A pre-flight or hook that takes longer is killed, and has failed. */
   readonly hookTimeoutMs: number;
   /** Null: restart, and with `shutdownOnly` exit. */
   readonly onCrash: OnCrash | null;
   /** Delay before the second restart in a row; doubles up to `crashDelayMaxMs`. The first has none. */
   readonly crashDelayMs: number;
   readonly crashDelayMaxMs: number;
-  /** The breaker: more crashes than this without a stretch of good health between them end baton. */
+  /** The circuit breaker: baton exits after more crashes than this without healthy service between them. */
   readonly crashLimit: number;
   readonly orphan: OrphanPolicy;
-  /** The server outlives baton, and the next baton of this name goes on with it; wins over `orphan`. */
+  /** The server outlives baton, and the next instance of this name takes it over; overrides `orphan`. */
   readonly survive: boolean;
-  /** `--takeover`: handoff socket of the baton whose listeners are taken over; null = none. */
+  /** `--takeover`: handoff socket of the baton to take listeners over from; null = none. */
   readonly takeover: string | null;
   /** `--handoff-socket`: where another baton may take over from this one; null = nowhere. */
   readonly handoffSocket: string | null;
-  /** The old baton is told to stop this long after it was replaced. */
+  /** The old baton is stopped this long after a takeover. */
   readonly parentShutdownTimeMs: number;
   readonly usr1: Usr1Policy;
-  /** Signals that stop baton, besides `STOP_SIGNALS` of signals.ts; they win over every other use. */
+  /** Signals that stop baton in addition to `STOP_SIGNALS` of signals.ts; they lose any other meaning. */
   readonly stopOn: readonly SignalName[];
-  /** Forward a candidate's output through baton ("capture") or give it baton's descriptors at once ("direct"). */
+  /** Forward a candidate's output through baton ("capture"), or give it baton's descriptors ("direct"). */
   readonly output: "capture" | "direct";
-  /** Null: no file is written. */
+  /** Null: none. */
   readonly pidfile: string | null;
   /** Directory of control socket and lock; null = chosen by `admin/paths.ts`. */
   readonly runtimeDir: string | null;
   readonly logFormat: "text" | "json";
   readonly logLevel: "debug" | "info" | "warn" | "error";
-  /** File that baton's own log goes to, reopened at SIGUSR1; null = standard error. */
+  /** File of baton's own log, reopened at SIGUSR1; null = standard error. */
   readonly logFile: string | null;
 }
 
-/** Whether servers live on when baton is killed. */
+/** Whether servers keep running when baton is killed. */
 export function outlivesBaton(config: Config): boolean {
   return config.survive || config.orphan === "keep";
 }

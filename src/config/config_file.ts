@@ -1,8 +1,8 @@
 /**
  * A configuration file: bytes -> raw values by key. TOML 1.0 (smol-toml) or JSON, told apart by the extension.
  *
- * Guarantees: what comes out is text in UTF-8, and all of its keys exist; every refusal is a
- * `UserError` that names the file. The only I/O is the one read in `loadConfigFile`.
+ * Guarantees: all text is valid Unicode and all keys exist; every refusal is a `UserError` that names the file. The only
+ * I/O is the read in `loadConfigFile`.
  */
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
@@ -12,7 +12,7 @@ import { fileKey, OPTIONS } from "./options.ts";
 import { suggest } from "./values/suggest.ts";
 import { errorText } from "../platform/error.ts";
 
-/** The raw values of a configuration file, all of whose keys exist. */
+/** The raw values of a configuration file, with known keys only. */
 export interface FileValues {
   /** For messages. */
   readonly path: string;
@@ -20,15 +20,15 @@ export interface FileValues {
   readonly values: ReadonlyMap<string, unknown>;
 }
 
-/** The key of the server's command, the one key that is not an option. */
+/** The key of the server's command, the only key that is not an option. */
 export const COMMAND_KEY = "command";
 
 const NEWLINE = 0x0a;
 
-/** A configuration is a page of text: more is the wrong file. */
+/** A configuration is a page of text: a larger file is the wrong one. */
 const MAX_FILE_CHARACTERS = 1 << 20;
 
-/** Words for the errors a user can do something about; others are named by their code. */
+/** Errors that a user can fix, in words; messages name others by their code. */
 const READ_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: "it does not exist",
   EACCES: "permission denied",
@@ -60,12 +60,12 @@ export function loadConfigFile(
   return parseConfigText(decodeConfig(bytes, path), path);
 }
 
-/** @throws {UserError} when it is not UTF-8, which TOML and JSON are: no byte is guessed */
+/** @throws {UserError} when it is not UTF-8, which TOML and JSON require */
 function decodeConfig(bytes: Uint8Array, path: string): string {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let [line, start] = [1, 0];
   try {
-    // The end of a line is part of no other character.
+    // In UTF-8 no other character contains the byte of a newline.
     for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
       decoder.decode(bytes.subarray(start, end));
       [line, start] = [line + 1, end + 1];
@@ -100,7 +100,7 @@ export function parseConfigText(text: string, path: string): FileValues {
   if (half !== undefined) {
     const shown = JSON.stringify(half);
     throw new UserError(
-      `Cannot use ${path}: there is half a character (\\uD800 to \\uDFFF) in ${shown}`,
+      `Cannot use ${path}: ${shown} holds half of a surrogate pair (\\uD800 to \\uDFFF)`,
     );
   }
   const values = new Map<string, unknown>(Object.entries(parsed));
@@ -116,7 +116,7 @@ export function parseConfigText(text: string, path: string): FileValues {
   return { path, values };
 }
 
-/** All keys and texts of a value. */
+/** @returns all keys and strings in a value */
 export function textsIn(value: unknown): string[] {
   if (typeof value === "string") return [value];
   if (typeof value !== "object" || value === null) return [];

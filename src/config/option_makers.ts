@@ -30,7 +30,7 @@ export function choice<T extends string>(
   return { type: "enum", flag, group, placeholder, default: values[0] as T, values, help } as const;
 }
 
-/** Of what only the kernel reads: any bytes. */
+/** For a value that only the kernel reads, which may be any bytes. */
 export function path(flag: string, group: Group, placeholder: string, help: string) {
   return { ...text(flag, group, placeholder, help), bytes: true } as const;
 }

@@ -1,4 +1,4 @@
-/** What an option of `baton run` can be: its group, its type, and what each type knows of its values. */
+/** The types of the options of `baton run`, and the groups in which help and documentation show them. */
 import type { SignalName } from "./values/signals.ts";
 import type { ReadySpec, RepeatedCheck } from "./values/check_spec.ts";
 import type { HookSpec } from "./values/hook_spec.ts";
@@ -18,27 +18,37 @@ export const OUTPUT = "Signals and output";
 
 /** Headings under which help and documentation show the options, in this order. */
 export const OPTION_GROUPS = [
-  ...[SERVICE, LISTENERS, READINESS, HEALTH, HOOKS, ROLLOUT, DRAIN, POD, CRASHES, TAKEOVER, OUTPUT],
+  SERVICE,
+  LISTENERS,
+  READINESS,
+  HEALTH,
+  HOOKS,
+  ROLLOUT,
+  DRAIN,
+  POD,
+  CRASHES,
+  TAKEOVER,
+  OUTPUT,
 ] as const;
 export type Group = typeof OPTION_GROUPS[number];
 
-/** What every option has, whatever its type. */
+/** The properties that all options share. */
 interface OptionText {
   /** Without the leading dashes. */
   readonly flag: string;
   readonly group: Group;
-  /** What stands for the value in help: `TIME`, `FILE`; for enums, their values; null: it has none. */
+  /** Stands for the value in help: `TIME`, `FILE`; for enums, their values; null: the option has no value. */
   readonly placeholder: string | null;
-  /** Its value may hold bytes that are not UTF-8; by default it may not. */
+  /** Accepts a value with bytes that are not UTF-8. */
   readonly bytes?: true;
-  /** One or two sentences without the default, which is added from `default`. */
+  /** One or two sentences; help adds the default from `default`. */
   readonly help: string;
 }
 
 /** An option whose value is a duration (duration.ts); unit: milliseconds. */
 export interface DurationOption extends OptionText {
   readonly type: "duration";
-  /** Null: it follows from where baton runs, or there is none. */
+  /** Null: it depends on the environment, or there is none. */
   readonly default: number | null;
   readonly minMs: number;
   readonly maxMs: number;
@@ -52,7 +62,7 @@ export interface IntOption extends OptionText {
   readonly max: number;
 }
 
-/** An option whose value is a part of all, from 0 to 100 with at most two decimals; unset by default. */
+/** An option whose value is a percentage with at most two decimals; unset by default. */
 export interface PercentOption extends OptionText {
   readonly type: "percent";
   readonly default: null;
@@ -71,7 +81,7 @@ export interface StringOption extends OptionText {
   readonly type: "string";
   readonly default: null;
   readonly pattern?: RegExp;
-  /** What `pattern` asks for, in words: completes "it must be ...". */
+  /** `pattern` in words: completes "it must be ...". */
   readonly patternText?: string;
 }
 
@@ -81,7 +91,7 @@ export interface SignalOption extends OptionText {
   readonly default: null;
 }
 
-/** An option without a value: given or not; in a file true or false. */
+/** An option without a value; in a file true or false. */
 export interface FlagOption extends OptionText {
   readonly type: "flag";
   readonly placeholder: null;
@@ -106,25 +116,25 @@ export interface SignalsOption extends OptionText {
   readonly default: readonly SignalName[];
 }
 
-/** An option that may be given several times, each value a part of the gate (check_spec.ts). */
+/** An option that may be given several times, each value a condition of the gate (check_spec.ts). */
 export interface ChecksOption extends OptionText {
   readonly type: "checks";
   readonly default: readonly ReadySpec[];
 }
 
-/** The same for what is asked again and again. */
+/** An option that may be given several times, each value a check that can run any number of times. */
 export interface LiveChecksOption extends OptionText {
   readonly type: "live checks";
   readonly default: readonly RepeatedCheck[];
 }
 
-/** An option that may be given several times, each value a command with its moment (hook_spec.ts). */
+/** An option that may be given several times, each value a moment and a command (hook_spec.ts). */
 export interface HooksOption extends OptionText {
   readonly type: "hooks";
   readonly default: readonly HookSpec[];
 }
 
-/** An entry of the table, whatever its type. */
+/** An entry of the table. */
 export type Option =
   | ChecksOption
   | LiveChecksOption
@@ -140,7 +150,7 @@ export type Option =
   | FlagOption
   | ListOption;
 
-/** The kind of option that can produce a field of type T. */
+/** The kind of option for a field of type T. */
 export type OptionFor<T> = [T] extends [boolean] ? FlagOption
   : [T] extends [number | null] ? DurationOption | PercentOption | IntOption
   : [T] extends [readonly SignalName[]] ? SignalsOption

@@ -1,33 +1,33 @@
 /**
- * What baton knows about servers by the name of their program: stop signal, whether that signal is
- * graceful, and what SIGUSR1 means to them; and how to see a program behind its interpreter.
+ * What baton knows about servers by the name of their program: the stop signal, whether it is graceful, and the meaning
+ * of SIGUSR1; and how to find the program behind its interpreter.
  *
- * Guarantees: nothing is claimed that the server's own documentation or source does not say. A
- * server that is not listed is treated as knowing nothing: baton drains it from outside (quiesce),
- * then sends SIGTERM, and never SIGUSR1, whose default action is to kill. Options override it all.
+ * Guarantees: every entry rests on the server's own documentation or source. baton drains an unlisted server from
+ * outside (quiesce), then sends SIGTERM, and never sends SIGUSR1, whose default action is to kill. Options override
+ * everything here.
  *
- * `graceful` has a price when it is wrong: the server is signalled while requests are in flight.
- * So it is false where the server's own limit is by default shorter than a slow request.
+ * A wrong `graceful` costs requests: the server is signaled while they are in flight. So it is false where the server's
+ * own default limit is shorter than a slow request.
  */
 import type { SignalName } from "./values/signals.ts";
 
-/** What SIGUSR1 does to a server: reopens its logs, must be kept away, or is wanted as it is. */
+/** SIGUSR1 makes the server reopen its logs, must not reach it, or has another use. */
 export type Usr1Meaning = "reopen" | "ignore" | "forward";
 
-/** What is known about one program. */
+/** The entry of one program. */
 export interface Preset {
   /** Name in the table, or the base name of a program that is not in it. */
   readonly program: string;
   readonly stopSignal: SignalName;
-  /** At `stopSignal` the server stops accepting and finishes its requests in flight by itself. */
+  /** At `stopSignal` the server itself stops accepting and finishes its requests in flight. */
   readonly graceful: boolean;
-  /** What `--usr1 auto` goes by: "reopen" and "forward" are sent on, "ignore" is not. */
+  /** For `--usr1 auto`, which forwards the signal for "reopen" and "forward", not for "ignore". */
   readonly usr1: Usr1Meaning;
   /** One line for documentation and logs. */
   readonly note: string;
 }
 
-/** Names of a program, stop signal, is it graceful, meaning of SIGUSR1, note. */
+/** Names of a program, stop signal, whether that is graceful, meaning of SIGUSR1, note. */
 type Row = readonly [string, SignalName, "graceful" | "abrupt", Usr1Meaning, string];
 
 // deno-fmt-ignore: one program per entry, so that it reads as a table
@@ -35,11 +35,11 @@ const ROWS: readonly Row[] = [
   ["nginx openresty angie freenginx tengine", "SIGQUIT", "graceful", "reopen",
     "TERM and INT are the fast shutdown; run it with 'daemon off;'"],
   ["apache apache2 httpd", "SIGWINCH", "graceful", "ignore",
-    "USR1 is a graceful restart of its own; run it with -DFOREGROUND"],
+    "USR1 is its own graceful restart; run it with -DFOREGROUND"],
   ["haproxy", "SIGUSR1", "graceful", "ignore",
-    "USR1 is its soft stop, so it is never forwarded; hard-stop-after bounds the wait"],
+    "USR1 is its soft stop, so baton never forwards it; hard-stop-after bounds the wait"],
   ["lighttpd", "SIGINT", "graceful", "ignore",
-    "TERM is immediate and USR1 a restart of its own; run it with -D"],
+    "TERM is immediate and USR1 its own restart; run it with -D"],
   ["caddy", "SIGTERM", "graceful", "ignore", "version 2; grace_period bounds the wait"],
   ["traefik", "SIGTERM", "graceful", "reopen", "graceTimeOut (10 s by default) bounds the wait"],
   ["envoy", "SIGTERM", "abrupt", "reopen",
@@ -53,13 +53,13 @@ const ROWS: readonly Row[] = [
     "TERM waits only graceful_timeout (3 s by default), so baton drains it from outside first"],
   ["uwsgi uwsgi-core", "SIGINT", "abrupt", "ignore",
     "TERM reloads it unless die-on-term is set, so it gets INT, which is immediate"],
-  ["puma", "SIGTERM", "graceful", "ignore", "USR1 is a phased restart of its own"],
+  ["puma", "SIGTERM", "graceful", "ignore", "USR1 is its own phased restart"],
   ["unicorn unicorn_rails", "SIGQUIT", "graceful", "reopen", "TERM and INT are immediate"],
   ["starman", "SIGQUIT", "graceful", "ignore", "TERM and INT kill the workers at once"],
   ["php-fpm", "SIGQUIT", "abrupt", "reopen",
     "QUIT is graceful only where process_control_timeout is set (0 by default); run it with -F"],
   ["postgres postmaster", "SIGINT", "abrupt", "ignore",
-    "INT is the fast shutdown; TERM, the smart one, waits until all clients have left"],
+    "INT is the fast shutdown; TERM, the smart one, waits until all clients have disconnected"],
   ["node nodejs", "SIGTERM", "abrupt", "ignore",
     "what TERM does is up to the script; USR1 opens the inspector"],
   ["deno", "SIGTERM", "abrupt", "ignore",
@@ -92,20 +92,20 @@ const PRESET_BY_NAME: ReadonlyMap<string, Preset> = new Map(
   ),
 );
 
-/** @returns the names that a preset of the table goes by, its own first */
+/** @returns the program names of a preset, its main name first */
 export function presetNames(preset: Preset): string[] {
   return [...PRESET_BY_NAME].filter(([, named]) => named === preset).map(([name]) => name);
 }
 
-/** How the command line of an interpreter is read, as far as is needed to find its script. */
+/** How to find the script in the command line of an interpreter. */
 interface Interpreter {
-  /** Options whose value is the next word and not what runs: not `-m MODULE`, not `-jar FILE`. */
+  /** Options whose value is the next word, except those that name the script: `-m MODULE`, `-jar FILE`. */
   readonly valued: string;
-  /** Options after which there is no script: the program stands on the command line. */
+  /** Options that hold the program text, so that there is no script. */
   readonly inline?: string;
-  /** Words that may stand before the script. */
+  /** Words that may precede the script. */
   readonly subcommands?: string;
-  /** Servers that are scripts or modules of this language. */
+  /** Known servers that are scripts or modules in this language. */
   readonly servers?: string;
 }
 
@@ -143,11 +143,11 @@ const WRAPPERS: Readonly<Record<string, { valued: string; verb?: string }>> = {
   bundle: { valued: "", verb: "exec" },
 };
 
-/** What a command line runs in the end. */
+/** The program that a command line runs in the end. */
 export interface CommandTarget {
   /** The program after wrappers such as `env`: a path or a name. */
   readonly program: string;
-  /** The script, module or archive that `program`, an interpreter, was told to run; else null. */
+  /** The script, module or archive that `program` interprets; null: it is not an interpreter. */
   readonly script: string | null;
 }
 
@@ -159,13 +159,13 @@ function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** The exact name first, then without a version: `apache2` is a name, `python3.11` is not. */
+/** Looks up the exact name, then the name without a version: `apache2` is a name, `python3.11` is not. */
 function presetByName(name: string): Preset | null {
   const unversioned = name.replace(/[-_]?\d+(\.\d+)*$/, "");
   return PRESET_BY_NAME.get(name) ?? PRESET_BY_NAME.get(unversioned) ?? null;
 }
 
-/** Takes one wrapper with its options off; null when there is none, or nothing behind it. */
+/** Strips one wrapper with its options; null when there is none, or nothing follows it. */
 function unwrap(argv: readonly string[]): readonly string[] | null {
   const name = baseName(argv[0] ?? "");
   const wrapper = Object.hasOwn(WRAPPERS, name) ? WRAPPERS[name] : undefined;
@@ -196,10 +196,10 @@ function scriptOf(interpreter: Interpreter, words: readonly string[]): string | 
 }
 
 /**
- * Looks through a command line: behind `env`, `nice`, `nohup`, `setpriv` and `bundle exec`, which exec the
- * program and so leave it the process that baton signals, and behind interpreters.
+ * Finds the program of a command line behind `env`, `nice`, `nohup`, `setpriv` and `bundle exec`, which exec it and so
+ * leave it the process that baton signals, and the script behind an interpreter.
  *
- * @param argv program and arguments; an option it does not know is taken to have no value
+ * @param argv program and arguments; an unknown option counts as one without a value
  */
 export function commandTarget(argv: readonly string[]): CommandTarget {
   let rest = argv;
@@ -214,10 +214,8 @@ export function commandTarget(argv: readonly string[]): CommandTarget {
 }
 
 /**
- * Finds the preset of one program.
- *
- * @param program name or path; versions are understood: `python3.11`, `php-fpm8.2`, `node20`
- * @returns the preset, or the cautious one for a program that is not in the list
+ * @param program name or path, with or without a version: `python3.11`, `php-fpm8.2`, `node20`
+ * @returns the preset, or a cautious one for an unlisted program
  */
 export function presetFor(program: string): Preset {
   const name = baseName(program);
@@ -226,21 +224,16 @@ export function presetFor(program: string): Preset {
     stopSignal: "SIGTERM",
     graceful: false,
     usr1: "ignore",
-    note: "not in the list: drained from outside, then TERM",
+    note: "unlisted: drained from outside, then TERM",
   };
 }
 
-/**
- * Finds the preset of a whole command: a known server is recognised behind the interpreter it is
- * written for (`python3 -m gunicorn`, `ruby /usr/bin/puma`), see `commandTarget`.
- *
- * @param argv program and arguments
- */
+/** @returns the preset of a command; finds a known server behind its interpreter: `python3 -m gunicorn` */
 export function presetForCommand(argv: readonly string[]): Preset {
   const { program, script } = commandTarget(argv);
   const own = presetFor(program);
   if (script === null) return own;
-  // `-m gunicorn.app.wsgiapp` is gunicorn; a script "gunicorn.py" may be anything.
+  // `-m gunicorn.app.wsgiapp` is gunicorn; a script "gunicorn.py" can be anything.
   const isPath = script.includes("/") || /\.(py|rb|pl)$/.test(script);
   const name = isPath ? baseName(script) : script.split(".")[0] ?? script;
   const server = presetByName(name);

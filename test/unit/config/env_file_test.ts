@@ -53,7 +53,7 @@ describe("parseEnvFile()", () => {
     ["1A=1", /line 1: .* got "1A=1"$/],
     ["A-B=1", /line 1: .* got "A-B=1"$/],
     ["A =1", /line 1: .* got "A =1"$/],
-    ["A=1\nB=\0", /line 2: there is a NUL character in it$/],
+    ["A=1\nB=\0", /line 2: it holds a NUL character$/],
     ["export", /line 1: .* got "export"$/],
     ["export A", /line 1: .* got "A"$/],
     ["[section]", /line 1: .* got "\[section\]"$/],
