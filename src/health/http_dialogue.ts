@@ -2,7 +2,7 @@
  * An HTTP check: one request on a connection of its own, and the rules for its answer. The status
  * decides; then, if asked for, who has answered and what the body says.
  */
-import type { StatusRange } from "../config/check_values.ts";
+import type { StatusRange } from "../config/validate_checks.ts";
 import { ascii, type Dialogue, type DialogueStep, NEED_MORE } from "./dialogue.ts";
 import { HttpAnswer, type HttpHead } from "./http_answer.ts";
 import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";

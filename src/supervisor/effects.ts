@@ -8,7 +8,6 @@ import type { RunningContext } from "../generation/context.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
-import { longestStartMs } from "../config/config.ts";
 import { provideStandbySockets } from "../steering/standby_sockets.ts";
 import { adoptOrphans } from "../succession/adopt_orphans.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
