@@ -72,7 +72,7 @@ const LAYERS = {
   ],
   "succession/state": ["lifecycle", "log", "migration", "platform", "report", "steering"],
   "succession/upgrade": ["launcher/resolve.ts", "platform", "steering", "succession/state"],
-  "succession/takeover": ["platform", "steering"],
+  "succession/takeover": ["platform", "steering", "succession/state/fields.ts"],
   generation: [
     ...["config", "lifecycle", "platform", "steering", "handoff", "health", "hooks", "drain"],
     ...["migration", "systemd", "report", "output", "process", "succession/state", "launcher"],
@@ -239,7 +239,7 @@ const MODULES = {
   hono: ["admin"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
   "node:os": ["config/values/signals.ts"],
-  valibot: ["launcher"],
+  valibot: ["launcher", "succession"],
   "smol-toml": ["config/config_file.ts"],
 } as const;
 
@@ -259,7 +259,7 @@ const PURE = [
     "cli/service/stop_requests.ts",
   ],
   ...[
-    "succession/takeover/fields.ts",
+    "succession/state/fields.ts",
     "succession/takeover/messages.ts",
     "succession/takeover/old_side.ts",
     "succession/takeover/new_side.ts",

@@ -78,8 +78,8 @@ export class Group extends GroupView {
   /** Continues with another baton's members, in its order. Takes the descriptors over. */
   importMembers(members: readonly { record: MemberRecord; fd: Fd }[]): void {
     for (const { record, fd } of members) {
-      const { receiving, origin = null, ...rest } = record;
-      const member = this.#append({ ...rest, origin, heldUntilRetired: fd }, this.#watch(fd));
+      const { receiving, ...rest } = record;
+      const member = this.#append({ ...rest, heldUntilRetired: fd }, this.#watch(fd));
       if (receiving) this.#receiving.add(member.id);
       this.#shared.add(member.id);
     }

@@ -65,8 +65,7 @@ export interface MemberRecord {
   readonly unheld: boolean;
   readonly dead: boolean;
   readonly receiving: boolean;
-  /** Missing in what batons before 0.2 hand over. */
-  readonly origin?: SocketOrigin | null;
+  readonly origin: SocketOrigin | null;
   readonly ofSession?: boolean;
   readonly standsIn?: boolean;
 }

@@ -55,7 +55,7 @@ const BAD_PEERS: readonly [
   talk: (peer: TakeoverPeer) => Promise<void> | void,
   reason: RegExp,
 ][] = [
-  ["garbage", (peer) => peer.sayBytes(bytes("GET / HTTP/1.1")), /14 bytes that are no JSON/],
+  ["garbage", (peer) => peer.sayBytes(bytes("GET / HTTP/1.1")), /14 bytes that are not JSON/],
   [
     "an oversized message",
     (peer) => peer.sayBytes(bytes(" ".repeat(MESSAGE_LIMIT + 1))),

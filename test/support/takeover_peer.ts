@@ -82,17 +82,31 @@ export class FakeOldBaton implements Disposable {
 
 export function hello(change: object = {}): object {
   return {
-    ...{ kind: "hello", versions: { min: 1, max: 1 }, baton: "9.9.9", name: "test" },
-    ...{ network: ownNamespace("net"), readyTimeoutMs: 5_000 },
+    kind: "hello",
+    versions: { min: 1, max: 1 },
+    baton: "9.9.9",
+    name: "test",
+    network: ownNamespace("net"),
+    readyTimeoutMs: 5_000,
+    survives: false,
     ...change,
   };
 }
 
 export function accepted(change: object = {}): object {
   return {
-    ...{ kind: "accepted", version: 1, baton: "9.9.9", name: "test", epoch: 4, nextEpoch: 5 },
-    ...{ network: ownNamespace("net"), startedAt: "2026-01-01T00:00:00.000Z", notified: false },
-    ...{ counters: { ok: 0, failed: 0, crashes: 0 }, groups: 1 },
+    kind: "accepted",
+    version: 1,
+    baton: "9.9.9",
+    name: "test",
+    network: ownNamespace("net"),
+    epoch: 4,
+    nextEpoch: 5,
+    startedAt: "2026-01-01T00:00:00.000Z",
+    notified: false,
+    counters: { ok: 0, failed: 0, crashes: 0 },
+    groups: 1,
+    survives: false,
     ...change,
   };
 }

@@ -15,7 +15,7 @@ import {
   type MemberRecord,
   usableOf,
 } from "../../steering/member.ts";
-import { MalformedMessage } from "./fields.ts";
+import { MalformedMessage } from "../state/fields.ts";
 
 interface ReceivedGroup {
   readonly address: GroupAddress;

@@ -13,7 +13,7 @@ import type { Listeners } from "../../steering/listeners.ts";
 import type { MemberRecord } from "../../steering/member.ts";
 import { ReceivedListeners } from "./received_listeners.ts";
 import { Channel } from "./channel.ts";
-import { fieldErrorText } from "./fields.ts";
+import { malformedText } from "../state/fields.ts";
 import { connectToHandoff } from "./handoff_socket.ts";
 import {
   type Counters,
@@ -204,7 +204,7 @@ export class TakeoverClient {
     try {
       this.#feed({ kind: "reply", reply: parseReply(data) });
     } catch (error) {
-      this.#feed({ kind: "malformed", reason: fieldErrorText(error) });
+      this.#feed({ kind: "malformed", reason: malformedText(error) });
     } finally {
       this.#borrowed.closeRest();
     }

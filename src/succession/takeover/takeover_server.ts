@@ -5,7 +5,7 @@
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { Channel } from "./channel.ts";
-import { fieldErrorText } from "./fields.ts";
+import { malformedText } from "../state/fields.ts";
 import type { LentListeners, LentReply } from "./lent_listeners.ts";
 import {
   cutReason,
@@ -97,7 +97,7 @@ export class TakeoverServer {
     try {
       request = parseRequest(data);
     } catch (error) {
-      return this.#feed({ kind: "malformed", reason: fieldErrorText(error) });
+      return this.#feed({ kind: "malformed", reason: malformedText(error) });
     }
     if (request.kind === "hello") this.#hello ??= request;
     if (request.kind === "serves") this.#serves = true;

@@ -1,0 +1,120 @@
+/**
+ * Schemas for fields that another process has written: every text, list and number has a bound, and whatever a schema
+ * does not name is dropped. Pure.
+ */
+import * as v from "valibot";
+import { type GroupAddress, type MemberRecord, NO_GENERATION } from "../../steering/member.ts";
+
+/** A message that does not follow the protocol; says which field is wrong, and what it must be. */
+export class MalformedMessage extends Error {}
+
+const MAX_SHOWN = 40;
+const MAX_HOST = 45;
+const MAX_PORT = 65_535;
+const MAX_UINT32 = 2 ** 32 - 1;
+const MAX_INT31 = 2 ** 31 - 1;
+const MAX_PID = 2 ** 22;
+const MAX_NAME = 200;
+export const MAX_REASON = 4000;
+
+export function int(min: number, max: number) {
+  const wanted = `a whole number from ${min} to ${max}`;
+  return v.pipe(
+    v.number(wanted),
+    v.integer(wanted),
+    v.minValue(min, wanted),
+    v.maxValue(max, wanted),
+  );
+}
+
+export function text(maxLength: number) {
+  const wanted = `a text of at most ${maxLength} characters`;
+  return v.pipe(v.string(wanted), v.maxLength(maxLength, wanted));
+}
+
+export function list<const Item extends v.GenericSchema>(item: Item, maxLength: number) {
+  const wanted = `a list of at most ${maxLength}`;
+  return v.pipe(v.array(item, wanted), v.maxLength(maxLength, wanted), v.readonly());
+}
+
+/** Of an object that is none, or that lacks the field. */
+export function objectMessage({ expected }: v.BaseIssue<unknown>): string {
+  return expected === "Object" ? "an object" : "present";
+}
+
+export function object<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.pipe(v.object(entries, objectMessage), v.readonly());
+}
+
+export function oneOf<const Options extends readonly string[]>(options: Options) {
+  return v.picklist(options, `one of ${options.join(", ")}`);
+}
+
+export const flag = v.boolean("true or false");
+export const name = text(MAX_NAME);
+export const reason = text(MAX_REASON);
+export const count = int(0, Number.MAX_SAFE_INTEGER);
+export const epoch = int(0, MAX_INT31);
+export const pid = int(0, MAX_PID);
+export const inode = int(1, MAX_UINT32);
+export const durationMs = int(0, MAX_INT31);
+/** ISO 8601. */
+export const date = v.pipe(
+  text(MAX_HOST),
+  v.check((value) => !Number.isNaN(Date.parse(value)), "a date"),
+);
+
+export const COUNTERS = object({ ok: count, failed: count, crashes: count });
+
+export const ADDRESS: v.GenericSchema<unknown, GroupAddress> = object({
+  family: oneOf(["inet", "inet6"]),
+  host: text(MAX_HOST),
+  port: int(1, MAX_PORT),
+  scope: int(0, MAX_UINT32),
+  v6only: flag,
+  boundInterface: int(0, MAX_UINT32),
+});
+
+export const MEMBER: v.GenericSchema<unknown, MemberRecord> = object({
+  epoch: int(NO_GENERATION, MAX_INT31),
+  inode,
+  late: flag,
+  origin: v.nullable(oneOf(["grouped", "shared", "standby"])),
+  owner: pid,
+  unheld: flag,
+  dead: flag,
+  receiving: flag,
+  ofSession: v.exactOptional(flag),
+  standsIn: v.exactOptional(flag),
+});
+
+/** @throws {MalformedMessage} when `data` is not JSON, or does not match the schema */
+export function parseJson<Output>(
+  schema: v.GenericSchema<unknown, Output>,
+  data: Uint8Array | string,
+): Output {
+  let value: unknown;
+  try {
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    value = JSON.parse(typeof data === "string" ? data : decoder.decode(data));
+  } catch {
+    throw new MalformedMessage(`${data.length} bytes that are not JSON`);
+  }
+  return check(schema, value);
+}
+
+/** @returns what is wrong with a message, for the other side. @throws an error that is not the message's fault */
+export function malformedText(error: unknown): string {
+  if (error instanceof MalformedMessage) return error.message;
+  throw error;
+}
+
+/** @throws {MalformedMessage} when `value` does not match the schema */
+export function check<Output>(schema: v.GenericSchema<unknown, Output>, value: unknown): Output {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const shown = (JSON.stringify(issue.input) ?? "nothing").slice(0, MAX_SHOWN);
+  const field = v.getDotPath(issue) ?? "message";
+  throw new MalformedMessage(`"${field}" must be ${issue.message}, and is ${shown}`);
+}
