@@ -1,22 +1,22 @@
 /**
- * Ends connections of other processes from outside: FIN after what was sent, as if the server had
- * finished with the connection. shutdown(2) of a duplicate (pidfd_getfd), which is closed at once: a
- * duplicate that stays open would keep the connection alive.
+ * Closes connections of other processes from outside: a FIN follows what was sent, as if the server had closed the
+ * connection. It calls shutdown(2) on a duplicate (pidfd_getfd), and closes that at once: a lasting duplicate would keep
+ * the connection alive.
  *
- * Who has a connection is found out slowly (/proc) and remembered; the decision is made on what the
- * kernel says of the duplicate at that very moment, so that only a request that is on its way then
- * can be lost. Where baton had to wait for a processor in between, the moment is over.
+ * Finding the process that has a connection open is slow (/proc), so the result is cached. The decision uses what the
+ * kernel says about the duplicate at that very moment, so only a request already on its way can be lost. If baton was
+ * preempted in between, the measurement is stale and the connection stays.
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
+import type { TcpTraffic } from "../platform/network/sock_diag.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import type { TcpTraffic } from "../platform/network/sock_diag.ts";
 
-/** A connection whose process was looked for this often in vain belongs to one that cannot be seen. */
+/** After this many searches in vain the process of a connection is taken to be invisible. */
 const MAX_SEARCHES = 3;
-/** What the kernel has said may be this old when it is acted on. */
+/** The oldest measurement that a decision may rest on. */
 const MAX_AGE_MS = 1;
 
 /** A connection at this moment. */
@@ -26,26 +26,20 @@ export interface SocketSample {
   readonly receiveQueue: number;
 }
 
-type Decide = (inode: number, moment: SocketSample) => boolean;
-
-interface Place {
-  readonly pid: number;
-  readonly descriptor: number;
-}
+type ShouldClose = (inode: number, sample: SocketSample) => boolean;
 
 export class ConnectionCloser {
-  readonly #places = new Map<number, Place>();
-  /** Connections without a place, and how often one was looked for. */
+  readonly #owners = new Map<number, { readonly pid: number; readonly descriptor: number }>();
+  /** Connections whose owner was not found, and the number of searches. */
   #searches = new Map<number, number>();
-  /** Connections that were ended. */
   closedCount = 0;
-  /** False once it was refused: another user's process, or a profile without pidfd_getfd. */
+  /** False once the kernel has refused: another user's process, or a seccomp profile without pidfd_getfd. */
   isPermitted = true;
 
   /**
-   * @param processes who may have the connections
-   * @param side "sending": what the client still sends reaches the server; "both": the server sees the client leave,
-   * and whatever comes at that very moment is lost
+   * @param processes those that may have the connections
+   * @param side "sending": what the client still sends reaches the server. "both": to the server the client has left, and
+   * data that arrives at that very moment is lost
    */
   constructor(
     readonly platform: Platform,
@@ -53,78 +47,75 @@ export class ConnectionCloser {
     readonly side: "sending" | "both" = "sending",
   ) {}
 
-  /** False when the processes that have it cannot be seen: those of another container, for example. */
+  /** False when its process cannot be seen, for example in another container. */
   canReach(inode: number): boolean {
     return this.isPermitted && (this.#searches.get(inode) ?? 0) < MAX_SEARCHES;
   }
 
-  /**
-   * @param decide called with each connection that is there, whether it is to be ended
-   * @returns those that were ended
-   */
-  closeIf(inodes: readonly number[], decide: Decide): number[] {
+  /** Closes those of the connections for which `shouldClose` returns true. @returns the closed ones */
+  closeIf(inodes: readonly number[], shouldClose: ShouldClose): number[] {
     if (!this.isPermitted || inodes.length === 0) return [];
-    const ended: number[] = [];
-    const lost = inodes.filter((inode) => !this.#places.has(inode));
-    if (lost.some((inode) => this.canReach(inode))) this.#findPlaces(lost);
-    const pids = new Set(inodes.map((inode) => this.#places.get(inode)?.pid));
+    const closed: number[] = [];
+    const unowned = inodes.filter((inode) => !this.#owners.has(inode));
+    if (unowned.some((inode) => this.canReach(inode))) this.#findOwners(unowned);
+    const pids = new Set(inodes.map((inode) => this.#owners.get(inode)?.pid));
     for (const pid of pids) {
       if (pid === undefined) continue;
       try {
         using pidfd = this.platform.processes.openPidfd(pid);
         for (const inode of inodes) {
-          const place = this.#places.get(inode);
-          if (place?.pid !== pid) continue;
-          if (this.#visit(pidfd, inode, place.descriptor, decide)) ended.push(inode);
+          const owner = this.#owners.get(inode);
+          if (owner?.pid !== pid) continue;
+          if (this.#closeOneIf(pidfd, inode, owner.descriptor, shouldClose)) closed.push(inode);
         }
       } catch (error) {
-        // It has ended, and its connections with it.
+        // The process has exited, and its connections with it.
         if (!(error instanceof SystemCallError)) throw error;
       }
     }
-    return ended;
+    return closed;
   }
 
-  #findPlaces(lost: readonly number[]): void {
-    const holders = this.processes().filter(proc.canSeeDescriptors);
-    // All of them belong to another user, whom we may not look into.
-    if (holders.length === 0) this.isPermitted = false;
-    this.#places.clear();
-    for (const pid of holders) {
+  #findOwners(unowned: readonly number[]): void {
+    const visible = this.processes().filter(proc.canSeeDescriptors);
+    // All of them belong to another user.
+    if (visible.length === 0) this.isPermitted = false;
+    this.#owners.clear();
+    for (const pid of visible) {
       for (const [inode, descriptor] of proc.socketDescriptorsOf(pid)) {
-        this.#places.set(inode, { pid, descriptor });
+        this.#owners.set(inode, { pid, descriptor });
       }
     }
     this.#searches = new Map(
-      lost.filter((inode) => !this.#places.has(inode))
+      unowned.filter((inode) => !this.#owners.has(inode))
         .map((inode) => [inode, (this.#searches.get(inode) ?? 0) + 1]),
     );
   }
 
-  /** @returns whether it was ended */
-  #visit(pidfd: Fd, inode: number, descriptor: number, decide: Decide): boolean {
-    const { processes, sockets, sockDiag } = this.platform;
+  /** @returns whether it was closed */
+  #closeOneIf(pidfd: Fd, inode: number, descriptor: number, shouldClose: ShouldClose): boolean {
+    const { processes, sockets, sockDiag, clock } = this.platform;
     try {
       using socket = processes.duplicateFrom(pidfd, descriptor);
-      // The number may stand for another file by now.
+      // The process may have reused the number for another file.
       if (proc.ownSocketInode(socket.number) !== inode) {
-        this.#places.delete(inode);
+        this.#owners.delete(inode);
         return false;
       }
-      const atMs = performance.now();
+      const atMs = clock.now();
       const traffic = sockDiag.trafficOf(socket);
       const receiveQueue = sockets.unreadBytes(socket);
-      if (traffic === null || !decide(inode, { traffic, receiveQueue })) return false;
-      if (this.side === "sending" && performance.now() - atMs > MAX_AGE_MS) return false;
+      if (traffic === null || !shouldClose(inode, { traffic, receiveQueue })) return false;
+      if (this.side === "sending" && clock.now() - atMs > MAX_AGE_MS) return false;
       if (this.side === "both") sockets.endBoth(socket);
       else sockets.endSending(socket);
-      this.#places.delete(inode);
+      this.#owners.delete(inode);
       this.closedCount++;
       return true;
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
-      this.#places.delete(inode);
-      // Else the server has closed the connection, which was to be.
+      this.#owners.delete(inode);
+      // Any other error: the server has closed the connection itself.
       if (error.errno === C.EPERM || error.errno === C.ENOSYS) this.isPermitted = false;
       return false;
     }

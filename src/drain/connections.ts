@@ -1,6 +1,6 @@
 /**
- * The connections of each generation, from the kernel's socket table and /proc: nothing is asked of
- * the server and nothing is counted in the path of traffic.
+ * The connections of each generation, from the kernel's socket table and /proc: without the server's help, and without
+ * counting in the path of traffic.
  */
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -11,21 +11,21 @@ import { follow, type Track } from "./track.ts";
 
 export interface ConnectionCounts {
   readonly total: number;
-  /** An answer is owed, or is being written, or bytes are on their way. */
+  /** An answer is owed or is being written, or bytes are in flight. */
   readonly busy: number;
   readonly idle: number;
-  /** The server has spoken last, and lately: it is not known whether that was all. */
+  /** The server has sent last, a short time ago: it is unknown whether the answer is complete. */
   readonly undecided: number;
 }
 
 export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, undecided: 0 };
 
-/** What a table needs of the listeners: the ports. */
+/** The part of `Listeners` that a table needs. */
 export interface PortsOfGroups {
   readonly groups: readonly { readonly address: { readonly port: number } }[];
 }
 
-/** One look at the socket table, for all ports of the service. */
+/** A snapshot of the socket table for all ports of the service. */
 export class SocketTable {
   readonly sockets: readonly TcpSocket[];
 
@@ -34,20 +34,20 @@ export class SocketTable {
     this.sockets = [...ports].flatMap((port) => platform.sockDiag.tcpByLocalPort(port));
   }
 
-  /** Connections that the kernel has completed and the process not yet accepted, by listener. */
+  /** Connections in the accept queue of one listener. */
   backlogOf(inode: number): number {
     const listener = this.sockets.find((s) => s.state === C.TCP_LISTEN && s.inode === inode);
     return listener?.receiveQueue ?? 0;
   }
 
-  /** The same of all listeners together. */
+  /** Connections in all accept queues. */
   get backlog(): number {
     return this.sockets
       .filter(({ state }) => state === C.TCP_LISTEN)
       .reduce((sum, { receiveQueue }) => sum + receiveQueue, 0);
   }
 
-  /** Handshakes that are not complete, by remote address: they belong to some listener's queue. */
+  /** Incomplete handshakes, by remote address. */
   halfOpen(): Set<string> {
     return new Set(
       this.sockets
@@ -56,7 +56,7 @@ export class SocketTable {
     );
   }
 
-  /** Connections in any of the queues, by their two ends: closed by the client or not, they stay there. */
+  /** Connections in any accept queue, by their two ends; a client that closes one does not remove it. */
   unaccepted(): Set<string> {
     return new Set(
       this.sockets
@@ -76,7 +76,7 @@ export class SocketTable {
   }
 }
 
-/** What was seen of connections at several looks, by inode. */
+/** What several samples have shown of each connection, by inode. */
 export class Tracks {
   readonly #tracks = new Map<number, Track>();
 
@@ -84,7 +84,7 @@ export class Tracks {
     return this.#tracks.get(inode) ?? null;
   }
 
-  /** @param atMs of the look that has found them; those that are not among them are forgotten */
+  /** Adds a sample of all connections, and drops the tracks of those that are gone. */
   note(connections: readonly TcpSocket[], atMs: number): void {
     const found = new Set<number>();
     for (const connection of connections) {
@@ -98,12 +98,12 @@ export class Tracks {
   }
 }
 
-/** Connections as one look has found them, and which is which: inodes. */
+/** The connections in one sample, and the inodes of each kind. */
 export interface Census {
   readonly counts: ConnectionCounts;
   readonly busy: ReadonlySet<number>;
   readonly undecided: ReadonlySet<number>;
-  /** A drain waits for them. */
+  /** The drain waits for them. */
   readonly blocking: ReadonlySet<number>;
 }
 
@@ -114,7 +114,7 @@ export const NO_CENSUS: Census = {
   blocking: new Set(),
 };
 
-/** @returns those of `pids` that owe somebody an answer */
+/** @returns those of `pids` that owe an answer */
 export function busyAmong(
   pids: readonly number[],
   table: SocketTable,
@@ -125,7 +125,7 @@ export function busyAmong(
   );
 }
 
-/** @param tracks what was seen of them before, and at this look */
+/** @param tracks of the same connections, including this sample */
 export function takeCensus(
   connections: readonly TcpSocket[],
   quietMs: number,
@@ -148,6 +148,7 @@ export function takeCensus(
     if (activity === "busy" || activity === "undecided") found[activity].add(inode);
     if (blocksDrain) found.blocking.add(inode);
   }
-  const [busy, undecided] = [found.busy.size, found.undecided.size];
+  const busy = found.busy.size;
+  const undecided = found.undecided.size;
   return { ...found, counts: { total: busy + idle + undecided, busy, idle, undecided } };
 }

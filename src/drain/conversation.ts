@@ -1,70 +1,69 @@
 /**
- * May a connection be ended from outside, now, without losing a request? Pure.
+ * Whether a connection may be closed from outside now without losing a request. Pure.
  *
- * A connection that was silent for long may always be. One that a client keeps in use never is silent
- * for long; it may be ended in the pause between an answer and the next request. That this is such a
- * pause is concluded from how the connection has behaved of late: several requests were answered, and no
- * answer had a pause in it that was half as long as this one. When time runs out, what it mostly does
- * counts instead of the worst that was seen: one late packet on a busy machine must not decide that a
- * connection is never ended, for then it is cut.
+ * After a long silence it always may. A connection that a client keeps using is never silent for long; it may be closed
+ * in the pause between an answer and the next request. What counts as such a pause follows from its recent exchanges:
+ * several requests were answered, and no answer had a pause half as long as the present one. When time runs out, typical
+ * values count instead of the worst ones: a single late packet on a busy machine must not keep a connection open until
+ * the server drops it.
  *
- * What this cannot know: a first answer of its kind, sent in parts with a longer pause between them.
+ * One case escapes: the first answer of its kind that is sent in parts with a longer pause between them.
  */
 import { C } from "../platform/libc/constants.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import { classify } from "./classify.ts";
 
-/** Exchanges seen before anything is concluded from them. */
+/** Exchanges needed before anything follows from them. */
 const MIN_TURNS = 2;
-/** Exchanges that are remembered. */
+/** Exchanges kept. */
 const REMEMBERED = 16;
 /** Shortest silence that counts as a pause: three ticks of a kernel at 250 Hz. */
 const MIN_PAUSE_MS = 12;
-/** Where the kernel's ticks do not tell which came last, request or answer. */
+/** The same when kernel ticks do not tell whether request or answer came last. */
 const MIN_AMBIGUOUS_PAUSE_MS = 20;
 
-/** Of the pause between an answer and the next request: later than this is too late. */
+/** How much of the usual pause before the next request may have passed. */
 const EARLY_PART = 2 / 5;
 const HURRIED_PART = 2 / 3;
-/** Pauses that must have been seen. */
+/** Pauses needed. */
 const MIN_GAPS = 2;
-/** Between two looks further apart than this whole exchanges may have been missed: what they tell is no pause. */
+/** Between samples further apart, whole exchanges may have been missed, so they measure no pause. */
 const MAX_BLIND_MS = 20;
 
-/** A request and its answer, as far as looks can tell. */
+/** A request and its answer, as far as samples can tell. */
 export interface Exchange {
   /** Longest silence inside the answer. */
   readonly pauseMs: number;
-  /** Longest time for which the answer was seen to be owed. */
+  /** Longest time for which the answer was owed. */
   readonly owedMs: number;
-  /** From the answer to the next request; null: not seen. */
+  /** From the answer to the next request; null: unknown. */
   readonly gapMs: number | null;
 }
 
-/** What was seen of one connection so far. */
+/** The recent past of one connection. */
 export interface Conversation {
   readonly atMs: number;
   readonly bytesReceived: number;
   readonly bytesAcked: number;
-  /** When data last went either way, as far as looks can tell. */
+  /** When data last went either way, as far as samples can tell. */
   readonly movedAtMs: number;
-  /** Something came in since the last counted exchange. */
+  /** Data came in since the last counted exchange. */
   readonly hasRequest: boolean;
-  /** Of the exchange under way. */
+  /** Of the exchange in progress. */
   readonly owedMs: number;
-  /** The latest ones that were whole, in order. */
+  /** The latest complete ones, in order. */
   readonly exchanges: readonly Exchange[];
 }
 
-/** @param atMs of this look, on any clock that goes on */
+/** @param atMs of this sample, on a monotonic clock */
 export function follow(
   earlier: Conversation | null,
   socket: TcpSocket,
   atMs: number,
 ): Conversation {
   const { traffic } = socket;
-  if (traffic === null) return earlier ?? unseen(atMs);
-  const before = earlier ?? { ...unseen(atMs), ...bytesOf(traffic) };
+  if (traffic === null) return earlier ?? startOf(atMs);
+  const before = earlier ?? { ...startOf(atMs), ...bytesOf(traffic) };
   const sinceMs = Math.min(traffic.sinceSentMs, traffic.sinceReceivedMs);
   const received = traffic.bytesReceived > before.bytesReceived;
   const sentMore = traffic.bytesAcked > before.bytesAcked;
@@ -76,10 +75,10 @@ export function follow(
   const exchanges = [...before.exchanges];
   const last = exchanges.pop();
   if (last !== undefined && !before.hasRequest) {
-    // Sent again without being asked: the answer had a pause in it.
+    // The server sent more without a new request: the answer had a pause in it.
     const silentMs = sentMore && !received ? movedAtMs - before.movedAtMs : 0;
     const pauseMs = Math.max(last.pauseMs, silentMs >= MIN_PAUSE_MS ? silentMs : 0);
-    // The request after an answer that was seen to be whole.
+    // The next request, after a complete answer.
     const seen = received && atMs - before.atMs <= MAX_BLIND_MS;
     const gapMs = seen ? atMs - traffic.sinceReceivedMs - before.movedAtMs : last.gapMs;
     exchanges.push({ ...last, pauseMs, gapMs });
@@ -96,11 +95,11 @@ export function follow(
 }
 
 export interface CloseTerms {
-  /** After this long a silence nothing more needs to be known. */
+  /** A silence this long is enough by itself. */
   readonly quietMs: number;
-  /** It has been tried for long: take a worse moment rather than none. */
+  /** Time is running out: a worse moment is better than none. */
   readonly inHurry: boolean;
-  /** This silence may be one between two messages of a stream: it is not enough. */
+  /** The silence may be one between two messages of a stream, so it is not enough by itself. */
   readonly isPause?: boolean;
 }
 
@@ -119,21 +118,21 @@ export function mayClose(
   const owedMs = worst(exchanges.map((exchange) => exchange.owedMs));
   const gaps = exchanges.flatMap(({ gapMs }) => gapMs ?? []);
   if (gaps.length < MIN_GAPS) return false;
-  // Where the ticks do not tell which came last, it may be a request that takes its time.
+  // If ticks do not tell which came last, it may be a request that takes its time.
   const leastMs = traffic.sinceReceivedMs === traffic.sinceSentMs
     ? Math.max(MIN_AMBIGUOUS_PAUSE_MS, 2 * pauseMs, 2 * owedMs)
     : Math.max(MIN_PAUSE_MS, 2 * pauseMs);
-  // Late in the pause the next request may be on its way already.
+  // Late in the pause the next request may be in flight already.
   const mostMs = inHurry ? median(gaps) * HURRIED_PART : Math.min(...gaps) * EARLY_PART;
   return traffic.sinceSentMs >= leastMs && traffic.sinceSentMs <= mostMs;
 }
 
-/** The lower one of two in the middle. */
+/** The lower of the two middle values. */
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
 }
 
-function unseen(atMs: number): Conversation {
+function startOf(atMs: number): Conversation {
   return {
     atMs,
     bytesReceived: 0,

@@ -1,11 +1,10 @@
 /**
- * The traffic of a service that baton does not steer, from outside: which ports it listens at, who is
- * connected, who came since the last look; and the ending of connections in a pause.
+ * The traffic of a service that baton does not steer, watched from outside: its ports, its connections, how many are new
+ * since the last sample; and the closing of connections in a pause.
  *
- * Nothing is asked of the server. Where the socket table (netlink) is refused, /proc/net/tcp is read,
- * which does not tell how old a silence is: then every connection counts as busy. A look that fails is
- * null. Ending a connection needs pidfd_getfd of the process that has it; where that is refused the
- * silent ones are left to the server.
+ * The server's help is not needed. Where netlink refuses the socket table, /proc/net/tcp replaces it, which does not tell
+ * how long a connection has been silent: then every connection counts as busy. A sample that fails is null. Closing needs
+ * pidfd_getfd on the process; where that is refused, idle connections are left to the server.
  */
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -16,23 +15,22 @@ import { SystemCallError } from "../platform/error.ts";
 import { judge, type Judgement } from "./classify.ts";
 import { Tracks } from "./connections.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
-import { SpreadClose } from "./spread_close.ts";
-import { isLongLived } from "./track.ts";
+import { type DrainPeriod, SpreadClose } from "./spread_close.ts";
 import { type Conversation, follow, mayClose } from "./conversation.ts";
 
 export interface PortWatchOptions {
-  /** Ports to look at; empty: those that `processes` listen at. */
+  /** Ports to watch; empty: those that `processes` listen at. */
   ports(): readonly number[];
-  /** Never looked at: baton's own. */
+  /** Never watched: baton's own. */
   readonly exceptPort: number | null;
-  /** Processes of the server; null: not known, so every port is looked at. */
+  /** Processes of the server; null: unknown, so every port is watched. */
   readonly processes: (() => readonly number[]) | null;
   readonly quietMs: number;
-  /** Of a drain, the part at its end in which long-lived connections are closed; missing: they are not. */
+  /** The part at the end of a drain in which long-lived connections are closed; missing: they are not. */
   readonly spreadMs?: number;
-  /** Connections too short to be seen are counted by the kernel, for the whole network namespace. */
+  /** Adds the kernel's count for the whole network namespace, so that connections too short to be sampled count. */
   readonly countsOpens: boolean;
-  /** How many of those baton itself has accepted. */
+  /** How many connections baton itself has accepted. */
   ownOpens(): number;
 }
 
@@ -43,26 +41,27 @@ interface Listener {
 }
 
 export interface PortSample {
+  /** Connections since the last sample. */
   readonly fresh: number;
-  /** They are waited for: something is owed, or was said a moment ago. */
+  /** They block a drain: an answer is owed, or data moved a moment ago. */
   readonly busy: number;
-  /** Silent ones that may be ended. */
+  /** Quiet ones that may be closed. */
   readonly idle: number;
-  /** Something is owed on them. */
+  /** An answer is owed. */
   readonly owed: number;
-  /** That is not known. */
+  /** It is unknown whether one is. */
   readonly undecided: number;
-  /** Of those that may be ended, who is known to be owed nothing. */
+  /** Those of `idle` on which certainly no answer is owed. */
   readonly atRest: number;
   readonly listening: boolean;
 }
 
-/** Connections looked at one by one; the others have their turn when these are gone. */
+/** Connections examined at a time; the others follow when these are gone. */
 const MAX_VISITS = 256;
-/** After this time of trying, a moment that is not the best is good enough. */
+/** After trying for this long, less than the best moment will do. */
 const HURRY_AFTER_MS = 2_000;
-/** What is asked for at every look may be asked of the kernel this often. */
-const PORTS_LOOK_MS = 500;
+/** The listening ports are read this often. */
+const REFRESH_PORTS_MS = 500;
 
 export class PortWatch {
   #ports: ReadonlySet<number> = new Set();
@@ -72,27 +71,27 @@ export class PortWatch {
   #sockets: readonly TcpSocket[] = [];
   #conversations = new Map<number, Conversation>();
   readonly #tracks = new Tracks();
-  readonly #ending: ConnectionCloser;
-  #endingSinceMs: number | null = null;
+  readonly #closer: ConnectionCloser;
+  #closingSinceMs: number | null = null;
   readonly #spread: SpreadClose;
 
   constructor(readonly platform: Platform, readonly options: PortWatchOptions) {
     const processes = options.processes ?? proc.allProcesses;
-    this.#ending = new ConnectionCloser(platform, processes);
-    this.#spread = new SpreadClose(platform, processes);
+    this.#closer = new ConnectionCloser(platform, processes);
+    this.#spread = new SpreadClose(new ConnectionCloser(platform, processes, "both"));
   }
 
-  /** Connections that were ended in a pause. */
+  /** Connections closed in a pause. */
   get closedCount(): number {
-    return this.#ending.closedCount;
+    return this.#closer.closedCount;
   }
 
-  /** Ports that are looked at. */
+  /** The watched ports. */
   get ports(): readonly number[] {
     return [...this.#ports];
   }
 
-  /** Some port of the service has a listener now; null when that cannot be found out. */
+  /** Whether any port of the service has a listener now; null: unknown. */
   isListening(): boolean | null {
     const ports = this.#findPorts();
     return ports === null ? null : ports.size > 0;
@@ -108,7 +107,7 @@ export class PortWatch {
       );
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
-      return this.#lookAtTable(listening, opened);
+      return this.#sampleFromProc(listening, opened);
     }
     const conversations = new Map<number, Conversation>();
     const seen = new Set<string>();
@@ -121,14 +120,15 @@ export class PortWatch {
         continue;
       }
       seen.add(`${socket.local.port} ${socket.remote.host} ${socket.remote.port}`);
-      if (socket.inode === 0) continue; // Still in the queue of its listener.
+      // Still in the accept queue.
+      if (socket.inode === 0) continue;
       const earlier = this.#conversations.get(socket.inode) ?? null;
       conversations.set(socket.inode, follow(earlier, socket, atMs));
-      const { activity, blocksDrain: blocksDrain } = this.#judge(socket);
+      const { activity, blocksDrain } = this.#judge(socket);
       if (activity === "busy") counts.owed++;
       if (activity === "undecided") counts.undecided++;
       if (blocksDrain) counts.busy++;
-      if (blocksDrain || activity === "closing" || !this.#ending.canReach(socket.inode)) continue;
+      if (blocksDrain || activity === "closing" || !this.#closer.canReach(socket.inode)) continue;
       counts.idle++;
       if (activity === "idle") counts.atRest++;
     }
@@ -140,53 +140,47 @@ export class PortWatch {
     return judge(socket, this.options.quietMs, this.#tracks.get(socket.inode));
   }
 
-  /** Ends connections of the latest look that may be ended now; their clients go elsewhere. */
+  /** Closes connections of the latest sample that may be closed now; their clients go elsewhere. */
   closeIdle(atMs: number): void {
-    this.#endingSinceMs ??= atMs;
-    const inHurry = atMs - this.#endingSinceMs >= HURRY_AFTER_MS;
+    this.#closingSinceMs ??= atMs;
+    const inHurry = atMs - this.#closingSinceMs >= HURRY_AFTER_MS;
     const open = new Map(
       this.#sockets.filter(({ state, inode }) => state === C.TCP_ESTABLISHED && inode !== 0)
         .slice(0, MAX_VISITS).map((socket) => [socket.inode, socket]),
     );
-    const ended = new Set<number>();
-    this.#ending.closeIf([...open.keys()], (inode, moment) => {
+    const closed = new Set<number>();
+    this.#closer.closeIf([...open.keys()], (inode, moment) => {
       const socket = { ...open.get(inode)!, ...moment, sendQueue: 0 };
       const conversation = follow(this.#conversations.get(inode) ?? null, socket, atMs);
       this.#conversations.set(inode, conversation);
-      // A silence as long as the pauses between two messages of a stream says nothing.
+      // A silence no longer than the pauses of a stream tells nothing.
       const isPause = this.#judge(socket).blocksDrain;
       const patience = { quietMs: this.options.quietMs, inHurry, isPause };
       if (!mayClose(conversation, socket, patience)) return false;
-      ended.add(inode);
+      closed.add(inode);
       return true;
     });
-    this.#sockets = this.#sockets.filter(({ inode }) => !ended.has(inode));
+    this.#sockets = this.#sockets.filter(({ inode }) => !closed.has(inode));
   }
 
-  /** Closes long-lived connections of the latest look, one by one. @returns how many, now */
-  closeLongLived(
-    atMs: number,
-    { beganAtMs, endsAtMs }: { readonly beganAtMs: number; readonly endsAtMs: number },
-  ): number {
+  /** Closes long-lived connections of the latest sample, one by one. @returns how many, now */
+  closeLongLived(atMs: number, drain: Pick<DrainPeriod, "beganAtMs" | "endsAtMs">): number {
     const { spreadMs = 0 } = this.options;
-    if (spreadMs === 0 || atMs < endsAtMs - spreadMs) return 0;
-    const span = { atMs, beganAtMs, drainMs: endsAtMs - beganAtMs };
-    const longLived = this.#sockets.filter((socket) => {
-      const track = this.#tracks.get(socket.inode);
-      return track !== null && this.#judge(socket).blocksDrain && isLongLived(track, span);
-    }).map(({ inode }) => inode).sort((a, b) => a - b);
-    const window = { fromMs: Math.max(beganAtMs, endsAtMs - spreadMs), toMs: endsAtMs };
-    return this.#spread.closeDue(longLived, atMs, window).length;
+    if (spreadMs === 0 || atMs < drain.endsAtMs - spreadMs) return 0;
+    const blocking = this.#sockets.filter((socket) => this.#judge(socket).blocksDrain)
+      .map(({ inode }) => inode);
+    return this.#spread.closeDue(blocking, this.#tracks, atMs, { ...drain, spreadMs }).closed
+      .length;
   }
 
-  /** @returns whether anybody listens at a port of the service; null = that is not known */
+  /** @returns whether any port of the service has a listener; null: unknown */
   #refreshPorts(atMs: number): boolean | null {
-    if (atMs - this.#portsAtMs < PORTS_LOOK_MS) return this.#ports.size > 0;
+    if (atMs - this.#portsAtMs < REFRESH_PORTS_MS) return this.#ports.size > 0;
     const ports = this.#findPorts();
     if (ports === null) return null;
     if (ports.size === 0) return false;
     this.#portsAtMs = atMs;
-    // A server that has closed its listeners still has the connections that came by them.
+    // A server that has closed its listeners keeps their connections.
     this.#ports = new Set([...this.#ports, ...ports]);
     return true;
   }
@@ -199,18 +193,18 @@ export class PortWatch {
     );
     if (rows === undefined) return null;
     const pids = ports.length > 0 ? null : this.options.processes?.() ?? null;
-    const isOurs = pids === null ? () => true : this.#ownership(pids);
-    return isOurs === null ? null : new Set(rows.filter(isOurs).map(({ port }) => port));
+    const isServers = pids === null ? () => true : this.#ownership(pids);
+    return isServers === null ? null : new Set(rows.filter(isServers).map(({ port }) => port));
   }
 
-  /** @returns which listeners are the server's; null = not known at this moment */
+  /** @returns which listeners are the server's; null: unknown at this moment */
   #ownership(pids: readonly number[]): ((listener: Listener) => boolean) | null {
     if (pids.every(proc.canSeeDescriptors)) {
       const inodes = new Set(pids.flatMap((pid) => [...proc.socketInodesOf(pid)]));
       return ({ inode }) => inodes.has(inode);
     }
-    // Another user's processes cannot be looked into: then all listeners of that user count. One of our
-    // own user that cannot be is being executed just now.
+    // The processes of another user are opaque: then all listeners of that user count. A process of baton's own user is
+    // opaque only during its execve.
     const users = new Set(pids.map(proc.userOf));
     if (users.has(this.platform.processes.userId())) return null;
     return ({ uid }) => users.has(uid);
@@ -227,7 +221,7 @@ export class PortWatch {
     }
   }
 
-  /** Connections that the kernel has counted since the last look, without baton's own. */
+  /** Connections that the kernel has counted since the last sample, without baton's own. */
   #newOpens(): number {
     if (!this.options.countsOpens) return 0;
     const total = passiveOpens();
@@ -238,21 +232,21 @@ export class PortWatch {
     return before === null ? 0 : Math.max(0, total - before.total - (own - before.own));
   }
 
-  #lookAtTable(listening: boolean, opened: number): PortSample | null {
+  #sampleFromProc(listening: boolean, opened: number): PortSample | null {
     const rows = tcpRows([C.TCP_ESTABLISHED, C.TCP_CLOSE_WAIT]);
     if (rows === null) return null;
-    const ours = rows.filter(({ localPort }) => this.#ports.has(localPort));
-    const seen = new Set(ours.map(({ localPort, remote }) => `${localPort} ${remote}`));
+    const connections = rows.filter(({ localPort }) => this.#ports.has(localPort));
+    const seen = new Set(connections.map(({ localPort, remote }) => `${localPort} ${remote}`));
     this.#sockets = [];
-    const busy = ours.length;
+    const busy = connections.length;
     const none = { idle: 0, undecided: 0, atRest: 0 };
     return this.#result({ seen, opened, busy, owed: busy, ...none, listening });
   }
 
   #result(
-    look: Omit<PortSample, "fresh"> & { readonly seen: Set<string>; readonly opened: number },
+    sample: Omit<PortSample, "fresh"> & { readonly seen: Set<string>; readonly opened: number },
   ): PortSample {
-    const { seen, opened, ...rest } = look;
+    const { seen, opened, ...rest } = sample;
     const known = this.#known ?? seen;
     const unknown = [...seen].filter((key) => !known.has(key)).length;
     this.#known = seen;

@@ -1,82 +1,96 @@
 /**
- * Closes long-lived connections one by one over the last part of a drain, so that their clients do not all come back in
- * one moment. From outside (connection_ending.ts): to the server it is as if the client had left, the client sees the
- * end after all that was sent. Each of them is cut: it was owed something.
+ * Closes long-lived connections one by one over the last part of a drain, so that their clients do not all reconnect at
+ * the same moment. It does so from outside (connection_closer.ts): to the server the client has left, and the client sees
+ * the end after all that was sent. Each such connection is dropped: it was owed something.
  *
- * Where that is refused (another user's process, a profile without pidfd_getfd) they end with the server, all at once.
+ * Where the kernel refuses (another user's process, a seccomp profile without pidfd_getfd) they end with the server, all
+ * at once.
  */
-import type { Platform } from "../platform/platform.ts";
-import { ConnectionCloser, type SocketSample } from "./connection_closer.ts";
+import type { ConnectionCloser, SocketSample } from "./connection_closer.ts";
+import type { Tracks } from "./connections.ts";
+import { isLongLived } from "./track.ts";
 
-/** When it begins, and when all must be gone. */
-export interface SpreadWindow {
-  readonly fromMs: number;
-  readonly toMs: number;
+/** A drain, on the clock of its samples. */
+export interface DrainPeriod {
+  readonly beganAtMs: number;
+  readonly endsAtMs: number;
+  /** The part at its end in which long-lived connections are closed. */
+  readonly spreadMs: number;
 }
 
-/** So many more than are due are looked at: on some a message is under way just now. */
+/** Candidates beyond those that are due: on some a message is in flight just now. */
 const SPARE = 8;
 
 export class SpreadClose {
-  readonly #ending: ConnectionCloser;
   /** When the latest one was due. */
-  #sinceMs = -Infinity;
-  #workedAtMs = -Infinity;
+  #lastDueMs = -Infinity;
+  #calledAtMs = -Infinity;
 
-  /** @param processes who may have the connections */
-  constructor(platform: Platform, processes: () => readonly number[]) {
-    this.#ending = new ConnectionCloser(platform, processes, "both");
-  }
+  /** @param closer of both sides */
+  constructor(readonly closer: ConnectionCloser) {}
 
-  /** False once it was refused. */
-  get isPermitted(): boolean {
-    return this.#ending.isPermitted;
-  }
-
-  /** @param connections long-lived ones: inodes @returns those that were closed now */
-  closeDue(connections: readonly number[], atMs: number, window: SpreadWindow): readonly number[] {
-    const workedAtMs = Math.max(window.fromMs, this.#workedAtMs);
-    this.#workedAtMs = atMs;
-    if (atMs < window.fromMs || connections.length === 0) {
-      this.#sinceMs = atMs;
-      return [];
+  /**
+   * Closes as many as are due now.
+   * @param blocking connections that the drain waits for: inodes
+   * @returns how many of them are long-lived, and those that were closed
+   */
+  closeDue(
+    blocking: Iterable<number>,
+    tracks: Pick<Tracks, "get">,
+    atMs: number,
+    { beganAtMs, endsAtMs, spreadMs }: DrainPeriod,
+  ): { readonly longLived: number; readonly closed: readonly number[] } {
+    const fromMs = Math.max(beganAtMs, endsAtMs - spreadMs);
+    const calledAtMs = Math.max(fromMs, this.#calledAtMs);
+    this.#calledAtMs = atMs;
+    const span = { atMs, beganAtMs, drainMs: endsAtMs - beganAtMs };
+    const inodes = [...blocking].filter((inode) => {
+      const track = tracks.get(inode);
+      return track !== null && isLongLived(track, span);
+    }).sort((a, b) => a - b);
+    const longLived = inodes.length;
+    if (atMs < fromMs || longLived === 0) {
+      this.#lastDueMs = atMs;
+      return { longLived, closed: [] };
     }
-    const sinceMs = Math.max(window.fromMs, this.#sinceMs);
-    const times = { sinceMs, workedAtMs, atMs, toMs: window.toMs };
-    const { due, stepMs } = dueNow(connections.length, times);
+    const sinceMs = Math.max(fromMs, this.#lastDueMs);
+    const { due, stepMs } = dueNow(longLived, { sinceMs, calledAtMs, atMs, toMs: endsAtMs });
     let left = due;
-    const mayEnd = (_: number, moment: SocketSample) => left > 0 && isAtRest(moment) && left-- > 0;
-    const closed = due === 0 ? [] : this.#ending.closeIf(connections.slice(0, due + SPARE), mayEnd);
-    // Who could not be closed when it was due is not caught up with: the rest has more time each.
-    if (closed.length > 0) this.#sinceMs = Math.max(workedAtMs, sinceMs + closed.length * stepMs);
-    return closed;
+    const mayClose = (_: number, sample: SocketSample) =>
+      left > 0 && isAtRest(sample) && left-- > 0;
+    const closed = due === 0 ? [] : this.closer.closeIf(inodes.slice(0, due + SPARE), mayClose);
+    // Those that could not be closed when due are not caught up with: the others get more time each.
+    if (closed.length > 0) {
+      this.#lastDueMs = Math.max(calledAtMs, sinceMs + closed.length * stepMs);
+    }
+    return { longLived, closed };
   }
 }
 
-/** Of a series, one more of which would be due at its end: that is when the server is told to stop. */
-interface Due {
-  readonly due: number;
-  /** From one to the next. */
-  readonly stepMs: number;
-}
-
-interface Times {
+interface DueTimes {
   /** When the latest one was due, or the series began. */
   readonly sinceMs: number;
-  /** Of the step before. */
-  readonly workedAtMs: number;
+  /** Of the previous call. */
+  readonly calledAtMs: number;
   readonly atMs: number;
   readonly toMs: number;
 }
 
-export function dueNow(count: number, { sinceMs, workedAtMs, atMs, toMs }: Times): Due {
+/**
+ * How many of `count` connections are due, evenly spaced up to `toMs`, where one more would be due: that is when the
+ * server gets its stop signal. `stepMs` is the time from one to the next.
+ */
+export function dueNow(
+  count: number,
+  { sinceMs, calledAtMs, atMs, toMs }: DueTimes,
+): { readonly due: number; readonly stepMs: number } {
   if (atMs >= toMs) return { due: count, stepMs: 0 };
   const stepMs = (toMs - sinceMs) / (count + 1);
-  const most = Math.max(1, Math.floor((atMs - workedAtMs) / stepMs));
+  const most = Math.max(1, Math.floor((atMs - calledAtMs) / stepMs));
   return { due: Math.min(count, most, Math.floor((atMs - sinceMs) / stepMs)), stepMs };
 }
 
-/** Nothing of the client's waits for the server. */
+/** Nothing from the client waits for the server. */
 function isAtRest({ traffic, receiveQueue }: SocketSample): boolean {
   return receiveQueue === 0 && traffic.sinceReceivedMs >= traffic.sinceSentMs;
 }

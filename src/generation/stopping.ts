@@ -130,7 +130,7 @@ export class Stopping {
       expectsRequests: () => migration?.inFlight.hasUnreadRequest ?? false,
       endsAtMs: () => this.#drainEndsAtMs(),
     };
-    this.#drain = new Drain(platform, listeners, target, {
+    this.#drain = Drain.of(platform, listeners, target, {
       onDrained,
       onSpreadClosed: (inodes) => this.#closed(inodes),
       onSpreadRefused: () =>

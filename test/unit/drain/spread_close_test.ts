@@ -8,8 +8,8 @@ function closings(count: number, toMs: number, stepMs: number): number[] {
   const times: number[] = [];
   let sinceMs = 0;
   for (let atMs = stepMs; times.length < count && atMs <= toMs; atMs += stepMs) {
-    const workedAtMs = atMs - stepMs;
-    const step = dueNow(count - times.length, { sinceMs, workedAtMs, atMs, toMs });
+    const calledAtMs = atMs - stepMs;
+    const step = dueNow(count - times.length, { sinceMs, calledAtMs, atMs, toMs });
     for (let i = 0; i < step.due; i++) times.push(atMs);
     sinceMs += step.due * step.stepMs;
   }
@@ -34,12 +34,12 @@ describe("dueNow()", () => {
   });
 
   it("does not catch up with those that could not be closed when they were due", () => {
-    const times = { sinceMs: 0, workedAtMs: 760, atMs: 800, toMs: 1_000 };
+    const times = { sinceMs: 0, calledAtMs: 760, atMs: 800, toMs: 1_000 };
     assert.equal(dueNow(4, times).due, 1);
-    assert.equal(dueNow(4, { ...times, workedAtMs: 0 }).due, 4);
+    assert.equal(dueNow(4, { ...times, calledAtMs: 0 }).due, 4);
   });
 
   it("closes all when the time is over", () => {
-    assert.equal(dueNow(7, { sinceMs: 90, workedAtMs: 90, atMs: 100, toMs: 100 }).due, 7);
+    assert.equal(dueNow(7, { sinceMs: 90, calledAtMs: 90, atMs: 100, toMs: 100 }).due, 7);
   });
 });
