@@ -10,6 +10,7 @@
  */
 import * as esbuild from "esbuild";
 import { type Exception, RULES, type Rules } from "./check_imports_rules.ts";
+import { deadExports } from "./check_exports.ts";
 import { blank, type Import, importsOf, lineAt } from "./check_imports_source.ts";
 
 export interface Finding {
@@ -29,6 +30,7 @@ export interface Finding {
     | "imports"
     | "folder"
     | "extends"
+    | "dead-export"
     | "comment"
     | "default-export"
     | "top-level-await";
@@ -66,6 +68,23 @@ export function checkSources(files: ReadonlyMap<string, string>, rules: Rules = 
   return [...findings, ...circles(sources), ...checkFolders(files, rules)].sort((a, b) =>
     a.file.localeCompare(b.file) || a.line - b.line
   );
+}
+
+/** Modules of deno.json that are files of `src/`. */
+const ALIASES: Readonly<Record<string, string>> = {
+  "@std/cli/parse-args": "cli/words/parse_args.ts",
+};
+
+/** Names that are exported in vain; makes sense for all of `src/` only. */
+function checkExports(files: ReadonlyMap<string, string>): Finding[] {
+  const sources = [...files].map(([file, text]) => {
+    const code = blank(text);
+    return { file, code, imports: importsOf(text, code) };
+  });
+  const target = (file: string, specifier: string) =>
+    specifier.startsWith(".") ? resolve(file, specifier) : ALIASES[specifier] ?? null;
+  return deadExports(sources, RULES.tested, target)
+    .map((each): Finding => ({ ...each, rule: "dead-export" }));
 }
 
 function checkImport(
@@ -317,7 +336,7 @@ async function main(): Promise<number> {
   }
   const awaits = await Promise.all([...files].map(([file, text]) => findTopLevelAwait(file, text)));
   await esbuild.stop();
-  const findings = [...checkSources(files), ...awaits.flat()];
+  const findings = [...checkSources(files), ...checkExports(files), ...awaits.flat()];
   let failed = 0;
   for (const finding of findings) {
     const { file, line, rule, message } = finding;

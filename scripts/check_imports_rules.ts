@@ -34,6 +34,7 @@ export interface Rules {
   readonly isolated: readonly (readonly string[])[];
   readonly globals: Readonly<Record<string, readonly string[]>>;
   readonly exceptions: readonly Exception[];
+  readonly tested: Readonly<Record<string, readonly string[]>>;
   readonly maxLines: number;
   /** Import statements of one file that name something of `src/`. */
   readonly maxImports: number;
@@ -344,6 +345,78 @@ const EXCEPTIONS: readonly Exception[] = [
   { file: "steering/group.ts", rule: "extends", about: "extends", why: "to be untangled" },
 ];
 
+/** Exports of a file that only its tests import: parts of it that are worth a test of their own. */
+const TESTED = {
+  "admin/app.ts": ["ServiceControl"],
+  "admin/http1.ts": ["ParseResult"],
+  "admin/probe_server.ts": ["answerProbe"],
+  "cli/commands/prestop.ts": ["drainOutcome", "remaining"],
+  "cli/console/exit_status.ts": ["EXIT_STATUSES"],
+  "cli/service/stop_requests.ts": ["SignalOrigin"],
+  "cli/words/parse_args.ts": ["ParseOptions"],
+  "config/config_file.ts": ["parseConfigText"],
+  "config/load.ts": ["defaultName"],
+  "config/presets.ts": ["PRESETS", "presetFor", "presetNames"],
+  "config/validate.ts": ["findPlaceholders"],
+  "config/values/hook_spec.ts": ["HOOK_NAMES"],
+  "drain/classify.ts": ["AMBIGUOUS_QUIET_MS", "EarlierSample"],
+  "drain/spread_close.ts": ["dueNow"],
+  "generation/leader_exit.ts": ["LeaderExit", "LeaderExitCircumstances"],
+  "generation/stopping.ts": ["Stoppable"],
+  "handoff/inherit.ts": ["specAddress"],
+  "health/http_dialogue.ts": ["HttpCheckOptions"],
+  "health/monitor.ts": ["isPending"],
+  "init/systemd.ts": ["commandLine"],
+  "lifecycle/generation.ts": ["ACCEPTS"],
+  "lifecycle/shutdown.ts": ["ShutdownEffect"],
+  "log/logger.ts": ["LoggerOptions"],
+  "migration/connection_rate.ts": ["AUTO_RATE"],
+  "migration/connection_state.ts": ["Phase", "ReleaseTerms"],
+  "migration/in_flight.ts": ["MovingConnection"],
+  "migration/in_flight_rules.ts": ["HeldSample", "IdleSample"],
+  "migration/mover.ts": ["MoverOptions"],
+  "migration/pending_accepts.ts": ["PendingAccept"],
+  "output/candidate_output.ts": ["Tail"],
+  "platform/files/path_key.ts": ["digest"],
+  "platform/files/removal_watch.ts": ["prefixes"],
+  "platform/network/address.ts": ["SOCKADDR_IN6_SIZE", "SOCKADDR_IN_SIZE"],
+  "platform/network/passed_descriptors.ts": ["MAX_PASSED_DESCRIPTORS"],
+  "platform/network/proc_net.ts": ["parsePassiveOpens", "parseTcpRows"],
+  "platform/network/sock_diag.ts": [
+    "MESSAGE_SIZE",
+    "NLMSG_HEADER_SIZE",
+    "REQUEST_SIZE",
+    "TCP_INFO_BYTES_ACKED",
+    "TCP_INFO_BYTES_RECEIVED",
+    "TCP_INFO_DATA_SEGS_IN",
+    "TCP_INFO_DATA_SEGS_OUT",
+    "TCP_INFO_LAST_ACK_RECV",
+    "TCP_INFO_LAST_DATA_RECV",
+    "TCP_INFO_LAST_DATA_SENT",
+  ],
+  "platform/process/helper_process.ts": ["HelperProgram"],
+  "platform/process/hidden_environment.ts": ["HIDDEN_ENV"],
+  "platform/process/processes.ts": ["Reaped"],
+  "platform/process/seccomp.ts": [
+    "NOTIF_ADDFD_SIZE",
+    "NOTIF_RESP_SIZE",
+    "NOTIF_SIZE",
+    "filterProgram",
+  ],
+  "platform/runtime/environ.ts": ["environMemory"],
+  "pod/graceful_service.ts": ["GracefulServiceOptions"],
+  "process/accept_watch.ts": ["acceptorOf"],
+  "steering/bpf_program.ts": ["MAX_INSTRUCTIONS"],
+  "steering/kernel_array.ts": ["indexOf", "removableNow"],
+  "steering/member_choice.ts": ["selectionOf"],
+  "succession/resume.ts": ["isChild", "kernelOrder"],
+  "succession/takeover/new_side.ts": ["NewPhase"],
+  "supervisor/service_hooks.ts": ["ServiceHooksOptions"],
+  "systemd/notify_path.ts": ["isOpenToOthers"],
+  "systemd/notify_server.ts": ["parseNotification"],
+  "systemd/slot_file.ts": ["SLOT_SIZE"],
+} as const;
+
 export const RULES: Rules = {
   layers: LAYERS,
   entries: ENTRIES,
@@ -354,6 +427,7 @@ export const RULES: Rules = {
   isolated: ISOLATED,
   globals: GLOBALS,
   exceptions: EXCEPTIONS,
+  tested: TESTED,
   maxLines: 300,
   maxImports: 15,
   maxFiles: 20,

@@ -9,6 +9,8 @@ export interface Import {
   readonly specifier: string | null;
   /** Only types: nothing of it is left in the bundle. */
   readonly typeOnly: boolean;
+  /** As the other file exports them; "*": all of them, or unknown. */
+  readonly names: readonly string[];
   /** From 1. */
   readonly line: number;
 }
@@ -90,6 +92,7 @@ export function importsOf(source: string, code: string): Import[] {
     return {
       specifier: source.slice(end - gap.length, end),
       typeOnly: type !== undefined || namesTypesOnly(clause),
+      names: namesIn(clause),
       index: match.index,
     };
   });
@@ -97,21 +100,28 @@ export function importsOf(source: string, code: string): Import[] {
     const [text, quote, gap = ""] = match;
     const end = match.index + text.length - 1;
     const specifier = quote === undefined ? null : source.slice(end - gap.length, end);
-    return { specifier, typeOnly: false, index: match.index };
+    return { specifier, typeOnly: false, names: ["*"], index: match.index };
   });
   return [...found, ...calls].sort((a, b) => a.index - b.index)
-    .map(({ specifier, typeOnly, index }) => ({
-      specifier,
-      typeOnly,
-      line: lineAt(source, index),
-    }));
+    .map(({ index, ...found }) => ({ ...found, line: lineAt(source, index) }));
 }
 
 /** `{ type A, type B }` */
 function namesTypesOnly(clause: string): boolean {
-  const inner = /^\s*\{([^]*)\}\s*$/.exec(clause)?.[1] ?? "";
-  const names = inner.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const names = wordsIn(clause) ?? [];
   return names.length > 0 && names.every((name) => name.startsWith("type "));
+}
+
+/** "{ a, type b as c }" -> ["a", "b"], "* as all" -> ["*"] */
+function namesIn(clause: string): string[] {
+  return wordsIn(clause)?.map((name) => name.replace(/^type\s+/, "").split(/\s+as\s+/)[0]!) ??
+    ["*"];
+}
+
+/** What stands between the braces; null where there are none. */
+function wordsIn(clause: string): string[] | null {
+  const inner = /^\s*\{([^]*)\}\s*$/.exec(clause)?.[1];
+  return inner?.split(",").map((name) => name.trim()).filter((name) => name !== "") ?? null;
 }
 
 /** The line of an index, from 1. */

@@ -7,7 +7,7 @@ import { concatBytes } from "../platform/bytes.ts";
 export const MAX_HEAD_BYTES = 8 * 1024;
 export const MAX_BODY_BYTES = 64 * 1024;
 
-export interface ParsedRequest {
+interface ParsedRequest {
   readonly method: string;
   readonly target: string;
   readonly headers: ReadonlyMap<string, string>;

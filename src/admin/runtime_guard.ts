@@ -45,7 +45,7 @@ export interface GuardedPath {
   restore(): void;
 }
 
-export interface RuntimeGuardOptions {
+interface RuntimeGuardOptions {
   readonly directory: string;
   /** In the order in which they are to be made. */
   readonly paths: () => readonly GuardedPath[];

@@ -39,11 +39,11 @@ export const GATE_INTERVAL_MS = 200;
 /** `--check-interval` of liveness. */
 export const LIVE_INTERVAL_MS = 1_000;
 /** Default of `--check-timeout` in milliseconds. */
-export const DEFAULT_CHECK_TIMEOUT_MS = 1_000;
+const DEFAULT_CHECK_TIMEOUT_MS = 1_000;
 /** Default of `--healthy-threshold`. */
-export const DEFAULT_HEALTHY_THRESHOLD = 1;
+const DEFAULT_HEALTHY_THRESHOLD = 1;
 /** Default of `--unhealthy-threshold`. */
-export const DEFAULT_UNHEALTHY_THRESHOLD = 3;
+const DEFAULT_UNHEALTHY_THRESHOLD = 3;
 
 const MAX_THRESHOLD = 1_000;
 

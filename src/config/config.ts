@@ -10,22 +10,22 @@ import type { HookName, HookSpec } from "./values/hook_spec.ts";
 import type { ListenSpec } from "./values/listen_spec.ts";
 
 /** How a generation gets its listening sockets (docs/handoff.md). */
-export type HandoffMode = "auto" | "adopt" | "inherit";
+type HandoffMode = "auto" | "adopt" | "inherit";
 
 /** How the old generation is drained before its stop signal (docs/restart.md). */
-export type DrainMode = "auto" | "quiesce" | "signal";
+type DrainMode = "auto" | "quiesce" | "signal";
 
 /** What happens when the serving generation exits unexpectedly. */
 export type OnCrash = "restart" | "exit";
 
 /** What happens to the server when baton itself is killed. */
-export type OrphanPolicy = "die" | "keep";
+type OrphanPolicy = "die" | "keep";
 
 /** What SIGUSR1 does in addition to reopening baton's own log. */
-export type Usr1Policy = "auto" | "forward" | "ignore";
+type Usr1Policy = "auto" | "forward" | "ignore";
 
 /** Which processes get forwarded signals and the stop signal, with `--shutdown-only`. */
-export type SignalTarget = "process" | "group";
+type SignalTarget = "process" | "group";
 
 /** Every field is always present. */
 export interface Config extends CheckConfig {

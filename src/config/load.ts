@@ -21,10 +21,10 @@ import { suggest } from "./values/suggest.ts";
 import { validateConfig } from "./validate.ts";
 
 /** The raw values of flags, by name without dashes; more than one value only for lists. */
-export type FlagValues = ReadonlyMap<string, readonly string[]>;
+type FlagValues = ReadonlyMap<string, readonly string[]>;
 
 /** The input of `buildConfig`. */
-export interface ConfigSources {
+interface ConfigSources {
   readonly fileValues: FileValues | null;
   readonly flagValues: FlagValues;
   /** The server's command line; empty when the words of the command line hold none. */

@@ -63,13 +63,13 @@ export interface IntOption extends OptionText {
 }
 
 /** An option whose value is a percentage with at most two decimals; unset by default. */
-export interface PercentOption extends OptionText {
+interface PercentOption extends OptionText {
   readonly type: "percent";
   readonly default: null;
 }
 
 /** An option whose value is one of a few words. */
-export interface EnumOption<T extends string, Default extends T | null = T> extends OptionText {
+interface EnumOption<T extends string, Default extends T | null = T> extends OptionText {
   readonly type: "enum";
   /** Null: it depends on other options. */
   readonly default: Default;
@@ -86,50 +86,50 @@ export interface StringOption extends OptionText {
 }
 
 /** An option whose value is a signal (signals.ts); unset by default. */
-export interface SignalOption extends OptionText {
+interface SignalOption extends OptionText {
   readonly type: "signal";
   readonly default: null;
 }
 
 /** An option without a value; in a file true or false. */
-export interface FlagOption extends OptionText {
+interface FlagOption extends OptionText {
   readonly type: "flag";
   readonly placeholder: null;
   readonly default: false;
 }
 
 /** An option that may be given several times, each value a listener (listen_spec.ts). */
-export interface ListOption extends OptionText {
+interface ListOption extends OptionText {
   readonly type: "list";
   readonly default: readonly ListenSpec[];
 }
 
 /** An option that may be given several times, each value a path. */
-export interface PathsOption extends OptionText {
+interface PathsOption extends OptionText {
   readonly type: "paths";
   readonly default: readonly string[];
 }
 
 /** An option that may be given several times, each value one or more signals (signals.ts). */
-export interface SignalsOption extends OptionText {
+interface SignalsOption extends OptionText {
   readonly type: "signals";
   readonly default: readonly SignalName[];
 }
 
 /** An option that may be given several times, each value a condition of the gate (check_spec.ts). */
-export interface ChecksOption extends OptionText {
+interface ChecksOption extends OptionText {
   readonly type: "checks";
   readonly default: readonly ReadySpec[];
 }
 
 /** An option that may be given several times, each value a check that can run any number of times. */
-export interface LiveChecksOption extends OptionText {
+interface LiveChecksOption extends OptionText {
   readonly type: "live checks";
   readonly default: readonly RepeatedCheck[];
 }
 
 /** An option that may be given several times, each value a moment and a command (hook_spec.ts). */
-export interface HooksOption extends OptionText {
+interface HooksOption extends OptionText {
   readonly type: "hooks";
   readonly default: readonly HookSpec[];
 }

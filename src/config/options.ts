@@ -24,35 +24,35 @@ import {
 } from "./option_types.ts";
 
 /** Default of `--backlog`: the kernel's own default of net.core.somaxconn, which caps it anyway. */
-export const DEFAULT_BACKLOG = 4096;
+const DEFAULT_BACKLOG = 4096;
 /** Default of `--ready-timeout` in milliseconds. */
-export const DEFAULT_READY_TIMEOUT_MS = 60_000;
+const DEFAULT_READY_TIMEOUT_MS = 60_000;
 /** Default of `--drain-time` in milliseconds. */
-export const DEFAULT_DRAIN_TIME_MS = 60_000;
+const DEFAULT_DRAIN_TIME_MS = 60_000;
 /** Default of `--quiet` in milliseconds. */
 export const DEFAULT_QUIET_MS = 500;
 /** Default of `--stop-time` in milliseconds. */
-export const DEFAULT_STOP_TIME_MS = 10_000;
+const DEFAULT_STOP_TIME_MS = 10_000;
 /** Default of `--max-generations`. */
-export const DEFAULT_MAX_GENERATIONS = 4;
+const DEFAULT_MAX_GENERATIONS = 4;
 /** Smallest `--max-generations`: the old and the new generation overlap during a reload. */
-export const MIN_MAX_GENERATIONS = 2;
+const MIN_MAX_GENERATIONS = 2;
 /** Default of `--crash-delay` in milliseconds. */
-export const DEFAULT_CRASH_DELAY_MS = 200;
+const DEFAULT_CRASH_DELAY_MS = 200;
 /** Default of `--crash-delay-max` in milliseconds. */
-export const DEFAULT_CRASH_DELAY_MAX_MS = 30_000;
+const DEFAULT_CRASH_DELAY_MAX_MS = 30_000;
 /** Default of `--crash-limit`. */
-export const DEFAULT_CRASH_LIMIT = 10;
+const DEFAULT_CRASH_LIMIT = 10;
 /** Default of `--parent-shutdown-time` in milliseconds: Envoy's, and longer than any drain time. */
-export const DEFAULT_PARENT_SHUTDOWN_TIME_MS = 900_000;
+const DEFAULT_PARENT_SHUTDOWN_TIME_MS = 900_000;
 /** Default of `--max-drain` in milliseconds: with 5 s before and 3 s after it, 28 s of a pod's 30. */
 export const DEFAULT_MAX_DRAIN_MS = 20_000;
 /** Default of `--quiet` with `--shutdown-only`, where it is also the time without a new connection. */
 export const SHUTDOWN_QUIET_MS = 2_000;
 /** Default of `--hook-timeout` in milliseconds. */
-export const DEFAULT_HOOK_TIMEOUT_MS = 30_000;
+const DEFAULT_HOOK_TIMEOUT_MS = 30_000;
 /** Default of `--log-level`. */
-export const DEFAULT_LOG_LEVEL = "info";
+const DEFAULT_LOG_LEVEL = "info";
 
 /** listen(2) takes an int; net.core.somaxconn is the real limit. */
 const MAX_BACKLOG = 65_535;
@@ -60,7 +60,7 @@ const MAX_MAX_GENERATIONS = 64;
 const MAX_CRASH_LIMIT = 1_000_000;
 
 /** The fields of `Config` that are set by options: all but the command of the server. */
-export type ConfigField = Exclude<keyof Config, "command">;
+type ConfigField = Exclude<keyof Config, "command">;
 
 /** The table, by field of `Config`; iterate `OPTIONS` for the order of the documentation. */
 // deno-fmt-ignore: one option per entry, so that it reads as a table

@@ -12,7 +12,7 @@
 import type { SignalName } from "./values/signals.ts";
 
 /** SIGUSR1 makes the server reopen its logs, must not reach it, or has another use. */
-export type Usr1Meaning = "reopen" | "ignore" | "forward";
+type Usr1Meaning = "reopen" | "ignore" | "forward";
 
 /** The entry of one program. */
 export interface Preset {
@@ -144,7 +144,7 @@ const WRAPPERS: Readonly<Record<string, { valued: string; verb?: string }>> = {
 };
 
 /** The program that a command line runs in the end. */
-export interface CommandTarget {
+interface CommandTarget {
   /** The program after wrappers such as `env`: a path or a name. */
   readonly program: string;
   /** The script, module or archive that `program` interprets; null: it is not an interpreter. */

@@ -15,7 +15,7 @@ import { suggest } from "./values/suggest.ts";
 import { validateChecks } from "./validate_checks.ts";
 
 /** `{fd:NAME}` or `{port:NAME}` in a word of the server's command. */
-export interface Placeholder {
+interface Placeholder {
   readonly kind: "fd" | "port";
   /** The name of a listener. */
   readonly name: string;

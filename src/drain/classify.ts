@@ -18,7 +18,7 @@ export type Activity = "busy" | "idle" | "closing";
 /** For how long a connection counts as busy when its last send and receive cannot be ordered. */
 export const AMBIGUOUS_QUIET_MS = 10_000;
 /** Answers do not pause for this long. */
-export const SURELY_IDLE_MS = 10_000;
+const SURELY_IDLE_MS = 10_000;
 
 /** This many requests, all answered alike, show the size of an answer. */
 const REGULAR_TURNS = 3;

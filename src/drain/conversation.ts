@@ -31,7 +31,7 @@ const MIN_GAPS = 2;
 const MAX_BLIND_MS = 20;
 
 /** A request and its answer, as far as samples can tell. */
-export interface Exchange {
+interface Exchange {
   /** Longest silence inside the answer. */
   readonly pauseMs: number;
   /** Longest time for which the answer was owed. */
@@ -94,7 +94,7 @@ export function follow(
   };
 }
 
-export interface CloseTerms {
+interface CloseTerms {
   /** A silence this long is enough by itself. */
   readonly quietMs: number;
   /** Time is running out: a worse moment is better than none. */

@@ -34,7 +34,7 @@ const PAUSE_PER_COST = 4;
 /** How often the queue must be found empty: a handshake may be between table and queue. */
 const EMPTY_SAMPLES = 2;
 /** A server that finishes its requests by itself gets this long to do so before its signal. */
-export const SETTLE_MS = 1_000;
+const SETTLE_MS = 1_000;
 
 export type DrainStyle =
   /** Until every connection is idle or gone. */
@@ -68,7 +68,7 @@ export interface DrainTarget {
   readonly tracks?: Tracks;
 }
 
-export interface DrainEvents {
+interface DrainEvents {
   /** Once. */
   onDrained(): void;
   /** Long-lived connections were closed: inodes. */
@@ -78,7 +78,7 @@ export interface DrainEvents {
 }
 
 /** The outside of a drain; unit tests have their own. */
-export interface DrainParts {
+interface DrainParts {
   readonly clock: Clock;
   readonly listeners: Pick<Listeners, "groupsOf">;
   readonly spread: Pick<SpreadClose, "closeDue" | "closer">;

@@ -18,7 +18,7 @@ import { ConnectionCloser } from "./connection_closer.ts";
 import { type DrainPeriod, SpreadClose } from "./spread_close.ts";
 import { type Conversation, follow, mayClose } from "./conversation.ts";
 
-export interface PortWatchOptions {
+interface PortWatchOptions {
   /** Ports to watch; empty: those that `processes` listen at. */
   ports(): readonly number[];
   /** Never watched: baton's own. */
@@ -40,7 +40,7 @@ interface Listener {
   readonly uid: number;
 }
 
-export interface PortSample {
+interface PortSample {
   /** Connections since the last sample. */
   readonly fresh: number;
   /** They block a drain: an answer is owed, or data moved a moment ago. */

@@ -40,7 +40,7 @@ export interface Track {
   readonly largestAsked: number;
 }
 
-export interface FirstSample {
+interface FirstSample {
   readonly atMs: number;
   readonly bytesAcked: number;
   readonly bytesReceived: number;
@@ -156,7 +156,7 @@ export function mayPause({ pushes, pauseMs, mayPauseMs }: Track, silentMs: numbe
   return silentMs < Math.min(mayPauseMs, longest);
 }
 
-export interface DrainSpan {
+interface DrainSpan {
   readonly atMs: number;
   readonly beganAtMs: number;
   readonly drainMs: number;

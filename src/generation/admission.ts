@@ -28,7 +28,7 @@ export interface AdmissionCandidate {
   checkGate(): void;
 }
 
-export interface AdmissionOptions {
+interface AdmissionOptions {
   /** It begins with its process, and anew after what stands before the switch. */
   readonly readyTimeoutMs: number;
   readonly beforeStart: AdmissionStep;

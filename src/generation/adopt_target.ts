@@ -13,7 +13,7 @@ import type { ServerProcess } from "../process/server_process.ts";
 import { Workers } from "../process/workers.ts";
 
 /** What the tenancy needs of its generation. */
-export interface AdoptingGeneration {
+interface AdoptingGeneration {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly replacementOf: number | null;

@@ -25,7 +25,7 @@ export interface CheckTarget {
   readonly pid: number | null;
 }
 
-export interface CheckRequest {
+interface CheckRequest {
   readonly spec: RepeatedCheck;
   /** It has passed its gate. */
   readonly isLive: boolean;

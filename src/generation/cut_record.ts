@@ -9,7 +9,7 @@ import type { Census } from "../drain/connections.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 
 /** Who can say what there is at this moment. */
-export interface Counted {
+interface Counted {
   /** Looks once more. */
   recount(): void;
   readonly census: Pick<Census, "busy" | "undecided">;

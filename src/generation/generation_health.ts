@@ -26,7 +26,7 @@ export interface GateChecks {
 }
 
 /** What the health needs of its generation. */
-export interface CheckedGeneration extends CheckTarget {
+interface CheckedGeneration extends CheckTarget {
   readonly output: CandidateOutput | null;
   checkGate(): void;
   fail(reason: string): void;

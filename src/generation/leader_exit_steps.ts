@@ -13,7 +13,7 @@ import type { StopPolicy } from "./stop_policy.ts";
 import type { Stopping } from "./stopping.ts";
 
 /** What this needs of its generation. */
-export interface ExitingGeneration {
+interface ExitingGeneration {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly facts: GenerationFacts;

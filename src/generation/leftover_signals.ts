@@ -13,7 +13,7 @@ const LOOK_MS = 50;
 /** Of the stop time, how much they may take before their signal: some is left for its handler. */
 const PATIENCE = 1 / 2;
 
-export interface LeftProcessesOwner {
+interface LeftProcessesOwner {
   readonly platform: Platform;
   readonly config: Config;
   readonly policy: StopPolicy;

@@ -5,7 +5,7 @@
 import { type KilledProcess, killedText } from "../report/killed_processes.ts";
 
 /** One generation's. */
-export interface Leftover {
+interface Leftover {
   readonly epoch: number;
   processes(): number[];
   /** KILL for all. @returns whom it met */

@@ -3,7 +3,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { ListenerOwner } from "./listener_owner.ts";
 
-export interface PostponedCall {
+interface PostponedCall {
   readonly notify: Fd;
   readonly notification: TrappedCall;
   readonly tenant: ListenerOwner;

@@ -11,7 +11,7 @@ import { holderOf, listenersOverlapping, overlapText } from "./unmanaged_listene
 import type { ListenerOwner } from "./listener_owner.ts";
 
 /** `shared`: beside the other generations. `own`: as the server has asked for it. `none`: not at all. */
-export type RightToBind = "shared" | "own" | "none";
+type RightToBind = "shared" | "own" | "none";
 
 export function rightToBind(
   platform: Platform,

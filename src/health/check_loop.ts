@@ -20,7 +20,7 @@ export interface RunningCheck {
   cancel(): void;
 }
 
-export interface CheckLoopOptions {
+interface CheckLoopOptions {
   readonly name: string;
   readonly health: Health;
   readonly schedule: Schedule;

@@ -32,7 +32,7 @@ export interface CheckRoute {
   readonly mutex: { enter(turn: () => void): void; leave(): void };
 }
 
-export interface ConnectionCheckOptions {
+interface ConnectionCheckOptions {
   readonly route: CheckRoute;
   readonly dialogue: Dialogue;
   readonly timeoutMs: number;

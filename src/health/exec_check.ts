@@ -20,7 +20,7 @@ const O_RDONLY = 0;
 const CHUNK = 4096;
 const LONGEST_LINE = 200;
 
-export interface ExecCheckOptions {
+interface ExecCheckOptions {
   readonly command: string;
   readonly directory: string;
   readonly env: Readonly<Record<string, string>>;

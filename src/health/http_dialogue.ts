@@ -10,7 +10,7 @@ import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";
 /** Which server answers, in a header that Envoy's health check filter adds. */
 const SERVICE_HEADER = "x-envoy-upstream-healthchecked-cluster";
 /** Which generation answers: a server may send its BATON_EPOCH there. */
-export const EPOCH_HEADER = "x-baton-epoch";
+const EPOCH_HEADER = "x-baton-epoch";
 
 export interface HttpCheckOptions {
   readonly method: string;

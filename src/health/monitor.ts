@@ -20,7 +20,7 @@ export interface CheckResult {
 }
 
 /** Nobody was asked: what was in the way is baton's own or this machine's, not the server's. */
-export interface SkippedReason {
+interface SkippedReason {
   readonly skippedReason: string;
 }
 

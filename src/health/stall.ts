@@ -7,7 +7,7 @@
  */
 
 /** One look at the queues and connections of a generation. */
-export interface QueueSample {
+interface QueueSample {
   readonly atMs: number;
   /** Connections in its accept queues. */
   readonly waiting: number;

@@ -32,7 +32,7 @@ export type CommandEnd =
   /** By `kill()`. */
   | { readonly kind: "killed" };
 
-export interface CommandOptions<Output extends CommandOutput> {
+interface CommandOptions<Output extends CommandOutput> {
   readonly plan: LaunchPlan;
   readonly timeoutMs: number;
   readonly output: Output;

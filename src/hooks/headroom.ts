@@ -4,7 +4,7 @@ import type { MemoryReading } from "../platform/memory.ts";
 
 const ALL_PERCENT = 100;
 
-export interface HeadroomRequest {
+interface HeadroomRequest {
   readonly wanted: MinFree;
   /** As the user wrote it. */
   readonly text: string;

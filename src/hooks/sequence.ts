@@ -14,7 +14,7 @@ export interface CommandFailure<Step, Output> {
   readonly output: Output;
 }
 
-export interface SequenceOptions<Step, Output> {
+interface SequenceOptions<Step, Output> {
   readonly steps: readonly Step[];
   start(step: Step, onEnd: (end: CommandEnd, output: Output) => void): Killable;
   /** A failing step ends it; else the others are gone on with, and each failure is told. */
@@ -25,7 +25,7 @@ export interface SequenceOptions<Step, Output> {
 }
 
 /** @returns whether a command has done what it was to do */
-export function succeeded(end: CommandEnd): boolean {
+function succeeded(end: CommandEnd): boolean {
   return end.kind === "exited" && end.status.kind === "exited" && end.status.code === 0;
 }
 

@@ -10,7 +10,7 @@ export const STATUS_NOT_FOUND = 127;
 export const STATUS_NOT_EXECUTABLE = 126;
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
-export type Resolution =
+type Resolution =
   | { readonly kind: "found"; readonly path: string }
   | { readonly kind: "failed"; readonly status: number; readonly message: string };
 

@@ -8,7 +8,7 @@ import type { Platform } from "../platform/platform.ts";
 import { HelperProcess } from "../platform/process/helper_process.ts";
 import { GO, LAUNCH_VERB, type LaunchPlan, parseReport } from "./plan.ts";
 
-export interface LaunchOptions {
+interface LaunchOptions {
   readonly plan: LaunchPlan;
   /** Standard input, output and error of the server. */
   readonly stdio: readonly [Fd | number, Fd | number, Fd | number];

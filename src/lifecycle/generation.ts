@@ -73,7 +73,7 @@ export interface Generation {
 }
 
 /** What can happen to one generation. */
-export type GenerationEventKind =
+type GenerationEventKind =
   | "listening"
   | "ready"
   | "takeover_granted"

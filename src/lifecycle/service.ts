@@ -32,7 +32,7 @@ export type { ServicePolicy, ServiceState } from "./state.ts";
 
 type GenerationEvent = Extract<ServiceEvent, { epoch: number }>;
 
-export interface Step {
+interface Step {
   readonly state: ServiceState;
   readonly effects: readonly ServiceEffect[];
 }

@@ -119,9 +119,9 @@ const EMPTY_LOOKS = 2;
 /** New connections can prolong the lame-duck phase by this part of `maxDrainMs`: the rest is for requests. */
 const LAME_DUCK_PART = 1 / 2;
 /** For the signal handler of a server whose signal comes late: part of the reserve in the budget. */
-export const LAST_WORDS_MS = 1_000;
+const LAST_WORDS_MS = 1_000;
 
-export interface ShutdownStep {
+interface ShutdownStep {
   readonly state: ShutdownState;
   readonly effects: readonly ShutdownEffect[];
 }

@@ -3,7 +3,7 @@
 /** The part of `maxDrainMs` that is kept for the server's handler of the stop signal. */
 const STOP_PART = 1 / 4;
 
-export interface ShutdownTimes {
+interface ShutdownTimes {
   readonly minDrainMs: number;
   readonly maxDrainMs: number;
   readonly stopTimeMs: number;

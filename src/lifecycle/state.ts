@@ -17,13 +17,13 @@ export interface ServicePolicy {
 }
 
 /** What the start of one candidate answers, and how that candidate is promoted. */
-export interface Reload {
+interface Reload {
   readonly requests: readonly number[];
   readonly rollout: Rollout;
 }
 
 /** A stop was requested, or another baton has taken over. */
-export interface Shutdown {
+interface Shutdown {
   /** How often a stop was requested (a handover counts as once): 1 drains, 2 sends the stop signal, 3 kills. */
   readonly requests: number;
   /** Exit status if it is decided already; null: 0 unless a generation ends badly. */

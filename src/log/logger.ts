@@ -8,8 +8,8 @@ import type { Fd } from "../platform/fd.ts";
 import type { Descriptors } from "../platform/network/passed_descriptors.ts";
 import { errorText } from "../platform/error.ts";
 
-export type LogLevel = "debug" | "info" | "warn" | "error";
-export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+type LogLevel = "debug" | "info" | "warn" | "error";
+type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 

@@ -74,9 +74,9 @@ export interface ReleaseTerms {
   readonly quietMs: number;
 }
 
-export type SocketAction = "pause" | "resume" | null;
+type SocketAction = "pause" | "resume" | null;
 
-export interface Transition {
+interface Transition {
   readonly state: ConnectionState;
   readonly action: SocketAction;
 }

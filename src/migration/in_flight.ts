@@ -72,7 +72,7 @@ export interface MoveCounts {
   returned: number;
 }
 
-export interface InFlightOptions {
+interface InFlightOptions {
   /** The first connection is in flight, or the last one no longer is. */
   readonly onChange: () => void;
   readonly onEmpty: (counts: MoveCounts) => void;

@@ -30,7 +30,7 @@ const scratch = new Uint8Array(CHUNK_SIZE);
 /** <asm/page.h>: arm64 has pages of 4, 16 or 64 KiB. */
 const LARGEST_PAGE = { x64: 4096, arm64: 64 * 1024 } as const;
 
-export interface OutputStreamOptions {
+interface OutputStreamOptions {
   /** 1 or 2. */
   readonly target: number;
   /** Our end; belongs to the stream. */

@@ -15,12 +15,12 @@ export interface MemoryReading {
 }
 
 /** Reads a file; null when it is not there, or not for us. */
-export type ReadText = (path: string) => string | null;
+type ReadText = (path: string) => string | null;
 
 const KIB = 1024;
 const MEMINFO = "/proc/meminfo";
 
-export function readText(path: string): string | null {
+function readText(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
   } catch {

@@ -9,13 +9,13 @@
 /** What is kept free at the end. */
 export const RESERVE_MS = 3_000;
 /** `terminationGracePeriodSeconds` of a pod that says nothing. */
-export const DEFAULT_GRACE_MS = 30_000;
+const DEFAULT_GRACE_MS = 30_000;
 /** Least time of lingering in a pod, where nothing else is said: most clusters need less. */
 export const DEFAULT_MIN_DRAIN_MS = 5_000;
 
 const MS_PER_SECOND = 1000;
 
-export interface BudgetRequest {
+interface BudgetRequest {
   readonly minDrainMs: number;
   readonly maxDrainMs: number;
   /** `--grace`; null: not given. */
@@ -24,7 +24,7 @@ export interface BudgetRequest {
   readonly inPod: boolean;
 }
 
-export interface Budget {
+interface Budget {
   /** At most this long, without the reserve. */
   readonly neededMs: number;
   /** Null: there is none that baton knows of. */

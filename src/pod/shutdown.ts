@@ -24,7 +24,7 @@ const VISIT_MS = 4;
 /** A look that takes long is followed by a pause as long, however many connections there are. */
 const PAUSE_PER_COST = 1;
 
-export interface ShutdownOptions {
+interface ShutdownOptions {
   readonly policy: ShutdownPolicy;
   /** @param atMs on the clock of `performance.now()` */
   look(atMs: number): TrafficLook | null;

@@ -41,7 +41,7 @@ const FIRST_LISTEN_LOOK_MS = 100;
 const LAST_LISTEN_LOOK_MS = 60_000;
 const NO_HANDOFF = "baton runs with --shutdown-only: it ends the server, and does not replace it";
 
-export interface ShutdownServiceOptions {
+interface ShutdownServiceOptions {
   readonly platform: Platform;
   readonly config: Config;
   readonly preset: Preset;

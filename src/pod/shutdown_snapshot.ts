@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { Pod } from "./pod.ts";
 import type { Snapshot } from "../report/snapshot.ts";
 
-export interface ShutdownSnapshotSources {
+interface ShutdownSnapshotSources {
   readonly config: Config;
   readonly version: string;
   /** Of baton. */

@@ -23,7 +23,7 @@ const FD_SETSIZE = 1024;
 /** Between two looks. */
 const LOOK_MS = 25;
 
-export interface AcceptWatchOptions {
+interface AcceptWatchOptions {
   /** What was passed on. */
   readonly members: readonly Member[];
   processes(): number[];

@@ -16,7 +16,7 @@ import type { Children } from "./children.ts";
 
 const [SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU] = [18, 19, 20, 21, 22];
 
-export interface ForegroundOptions {
+interface ForegroundOptions {
   readonly platform: Platform;
   readonly children: Pick<Children, "leaders" | "onStopped">;
   /** A shell waits for this very process: not one that replaces another baton. */

@@ -18,7 +18,7 @@ import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
 import { C } from "../platform/libc/constants.ts";
 
 /** A process that is started here. */
-export interface ServerStart {
+interface ServerStart {
   readonly plan: LaunchPlan;
   readonly stdin: Fd | number;
   /** Those of 1 and 2 that are pipes, and remembered; the others are baton's own descriptors at once. */
@@ -49,7 +49,7 @@ export interface ResumedOutput {
   readonly inHand: Uint8Array;
 }
 
-export interface ServerProcessOptions {
+interface ServerProcessOptions {
   readonly epoch: number;
   /** A trapped call waits for its answer. */
   readonly onNotification: (notify: Fd, notification: TrappedCall) => void;

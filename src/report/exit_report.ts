@@ -10,7 +10,7 @@ export function describeExit(status: ExitStatus): string {
   return `killed by ${signalName(status.signal) ?? `signal ${status.signal}`}`;
 }
 
-export interface ExitCircumstances {
+interface ExitCircumstances {
   /** The stop signal that it was sent, null = none. */
   readonly stopSignal: number | null;
   /** Its leading process had gone to the background with 0. */

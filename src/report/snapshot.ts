@@ -7,7 +7,7 @@ import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
 import type { KilledProcess } from "./killed_processes.ts";
 
-export interface MemberView {
+interface MemberView {
   readonly epoch: number;
   /** Connections that wait to be accepted. */
   readonly backlog: number;

@@ -21,7 +21,7 @@ const GONE: GenerationState = "exited";
 const LEAVING: readonly string[] = ["pre-drain", "draining", "stopping"];
 
 /** It waited for another one to be over. */
-export const QUEUED = "queued";
+const QUEUED = "queued";
 
 /** A request that has not waited for anything takes less to become a start. */
 const LEAST_QUEUED_MS = 10;

@@ -12,7 +12,7 @@ const PAUSE_PER_COST = 20;
 /** Remembered connections; then counting begins anew. */
 const MAX_KNOWN = 100_000;
 
-export interface TrialSide {
+interface TrialSide {
   processes(): readonly number[];
 }
 

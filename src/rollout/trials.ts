@@ -21,7 +21,7 @@ const KINDS = [
 ] as const;
 export type TrialEffect = Extract<ServiceEffect, { kind: typeof KINDS[number] }>;
 
-export interface TrialParts {
+interface TrialParts {
   readonly context: RunningContext;
   readonly running: ReadonlyMap<number, GenerationHandle>;
   readonly history: History;

@@ -24,7 +24,7 @@
  */
 
 /** `struct sock_filter` of linux/filter.h. */
-export interface Instruction {
+interface Instruction {
   readonly code: number;
   /** Instructions to skip when the condition holds, 0 to 255. */
   readonly jt: number;
@@ -34,16 +34,16 @@ export interface Instruction {
 }
 
 /** Ports from..to, both included. */
-export type PortRange = { readonly from: number; readonly to: number };
+type PortRange = { readonly from: number; readonly to: number };
 
 /** Everything to one member. */
-export type SelectOne = { readonly kind: "one"; readonly index: number };
+type SelectOne = { readonly kind: "one"; readonly index: number };
 
 /** Each of these members with the same chance, drawn anew for each connection; each listed once. */
-export type SelectSpread = { readonly kind: "spread"; readonly indices: readonly number[] };
+type SelectSpread = { readonly kind: "spread"; readonly indices: readonly number[] };
 
 /** Connections of our own probe to the candidate, everybody else as before. */
-export interface SelectProbe {
+interface SelectProbe {
   readonly kind: "probe";
   readonly sourcePort: number | PortRange;
   /**
@@ -57,7 +57,7 @@ export interface SelectProbe {
 }
 
 /** A percentage of new connections to the candidate. */
-export interface SelectShare {
+interface SelectShare {
   readonly kind: "share";
   /** 0 to 100, in steps of 0.01 (rounded). At 0 and 100 nothing is drawn. */
   readonly percent: number;
@@ -72,7 +72,7 @@ export type Selection = SelectOne | SelectSpread | SelectProbe | SelectShare;
 export const MAX_INSTRUCTIONS = 4096;
 
 /** Indices are below this: the kernel counts the members of a group in 16 bits (`num_socks`). */
-export const INDEX_LIMIT = 65536;
+const INDEX_LIMIT = 65536;
 
 /** sizeof(struct sock_filter). */
 const INSTRUCTION_BYTES = 8;

@@ -8,14 +8,14 @@ import type { Member } from "./member.ts";
 import type { MemberId } from "./kernel_array.ts";
 
 /** A part of the new connections for a generation that does not serve yet. */
-export interface Share {
+interface Share {
   readonly epoch: number;
   /** 0 to 100. */
   readonly percent: number;
 }
 
 /** Connections of our own, for a generation that does not serve yet. */
-export interface ProbeSource {
+interface ProbeSource {
   readonly epoch: number;
   readonly port: number;
   /** 4 or 16 bytes in network byte order. */

@@ -32,7 +32,7 @@ export interface KernelArray {
 }
 
 /** What the members of a group are to the caller; a member in neither set is neither. */
-export interface Roles {
+interface Roles {
   /**
    * Every member that the attached program can name: the serving ones, and a candidate from the
    * moment a probe or a share is steered to it. With no program attached, every live member.
@@ -43,7 +43,7 @@ export interface Roles {
 }
 
 /** Removals that are safe one after the other, without steering anew in between. */
-export interface CompactionPlan {
+interface CompactionPlan {
   /** The members to close, in this order. */
   readonly removals: readonly MemberId[];
   /** The group when all of them are closed. */

@@ -6,7 +6,7 @@ import { Group } from "./group.ts";
 import { type GroupAddress, type Member, NO_GENERATION } from "./member.ts";
 
 /** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel). */
-export function groupKey(address: GroupAddress): string {
+function groupKey(address: GroupAddress): string {
   const { family, host, port, scope, v6only, boundInterface } = address;
   return `${family} ${host} ${port} ${scope} ${v6only} ${boundInterface}`;
 }

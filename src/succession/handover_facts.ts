@@ -7,7 +7,7 @@ import type { History } from "../report/history.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { HandoverFacts } from "./child_upgrade.ts";
 
-export interface HandoverSources {
+interface HandoverSources {
   readonly options: { readonly version: string };
   readonly context: RunningContext;
   readonly running: ReadonlyMap<number, GenerationHandle>;

@@ -22,7 +22,7 @@ export interface ControlAccess {
   resume(): void;
 }
 
-export interface InPlaceOptions {
+interface InPlaceOptions {
   readonly platform: Platform;
   readonly children: Children;
   readonly logger: Logger;

@@ -38,7 +38,7 @@ export interface PredecessorBaton {
   stop(how: "soon" | "now"): void;
 }
 
-export interface PredecessorGenerationOptions {
+interface PredecessorGenerationOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
   readonly predecessor: PredecessorBaton;

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { processName, processStat } from "../platform/process/proc.ts";
 
 /** A process above this one. */
-export interface Ancestor {
+interface Ancestor {
   /** 0: it is not in this PID namespace. */
   readonly pid: number;
   /** At most 15 bytes. */

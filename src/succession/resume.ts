@@ -40,7 +40,7 @@ import type { Deadlines } from "../generation/deadlines.ts";
 const OUTPUT_TARGETS = [1, 2] as const;
 
 /** What a supervisor is made of, as far as it travels. */
-export interface ResumeSources {
+interface ResumeSources {
   readonly version: string;
   readonly logger: Logger;
   readonly launchContext: LaunchContext;

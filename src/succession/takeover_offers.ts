@@ -18,7 +18,7 @@ import { nextRequest } from "../report/pending_requests.ts";
 import type { HandoverFacts } from "./child_upgrade.ts";
 import { errorText } from "../platform/error.ts";
 
-export interface TakeoverOffersOptions {
+interface TakeoverOffersOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
   readonly adopter: Adopter;

@@ -6,7 +6,7 @@ import { RunningGeneration } from "../generation/generation.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
 import type { Deadlines } from "../generation/deadlines.ts";
 
-export interface DrainsParts {
+interface DrainsParts {
   readonly context: RunningContext;
   readonly hooks: ServiceHooks;
   readonly deadlines: Deadlines;

@@ -19,7 +19,7 @@ import { errorText } from "../platform/error.ts";
 
 const LOOK_MS = 250;
 
-export interface LateListenersParts {
+interface LateListenersParts {
   readonly context: RunningContext;
   readonly running: ReadonlyMap<number, GenerationHandle>;
   readonly history: History;

@@ -14,7 +14,7 @@ import type { Trials } from "../rollout/trials.ts";
 /** Lines of a failed generation's output in the verdict. */
 const VERDICT_LINES = 20;
 
-export interface AnswerParts {
+interface AnswerParts {
   readonly options: Pick<SupervisorOptions, "predecessor" | "logger">;
   readonly context: RunningContext;
   readonly running: ReadonlyMap<number, GenerationHandle>;

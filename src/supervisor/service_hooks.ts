@@ -34,7 +34,7 @@ interface HookCommand {
 }
 
 /** What a hook is told. */
-export type HookOccasion = Omit<HookCircumstances, "name">;
+type HookOccasion = Omit<HookCircumstances, "name">;
 
 /** A drain that waits for its hook. */
 interface HeldDrain {

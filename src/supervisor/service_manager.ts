@@ -16,7 +16,7 @@ const US_PER_MS = 1000;
 /** Added to every wait that is announced, for what comes after it. */
 const RESERVE_MS = 5_000;
 
-export interface ServiceManagerOptions {
+interface ServiceManagerOptions {
   readonly client: NotifyClient;
   readonly readyTimeoutMs: number;
   /** Longest drain and stop. */

@@ -10,7 +10,7 @@ import type { ServiceHooks } from "./service_hooks.ts";
 import { statusOf } from "../process/start_failure.ts";
 import { errorText } from "../platform/error.ts";
 
-export interface StartsParts {
+interface StartsParts {
   readonly options: SupervisorOptions;
   readonly context: RunningContext;
   readonly running: Map<number, GenerationHandle>;

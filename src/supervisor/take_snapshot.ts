@@ -9,7 +9,7 @@ import type { History } from "../report/history.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { GenerationView, ListenerView, Snapshot, TrialView } from "../report/snapshot.ts";
 
-export interface SnapshotSources {
+interface SnapshotSources {
   readonly context: RunningContext;
   readonly version: string;
   readonly state: ServiceState;

@@ -20,7 +20,7 @@ const UNNAMED = "stored";
 const VARIABLES = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"] as const;
 
 /** What came with the start: listening sockets, and what the baton before has stored, by its name there. */
-export interface Activated {
+interface Activated {
   readonly sockets: readonly ActivatedSocket[];
   readonly stored: ReadonlyMap<string, Fd>;
 }

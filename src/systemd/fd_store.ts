@@ -18,7 +18,7 @@ const PREFIX = "baton ";
 const STATE = "state ";
 
 /** What this process was started with. */
-export interface StoredDescriptors {
+interface StoredDescriptors {
   readonly fds: ReadonlyMap<string, Fd>;
   /** The last state that was written down. */
   readonly state: string | null;

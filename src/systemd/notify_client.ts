@@ -18,7 +18,7 @@ const PATIENCE_MS = 1_000;
 const VALUE_LIMIT = 500;
 
 /** One message: NAME=VALUE lines. */
-export type ManagerMessage = Readonly<Record<string, string>>;
+type ManagerMessage = Readonly<Record<string, string>>;
 
 export class NotifyClient {
   #socket: Fd | null = null;

@@ -22,7 +22,7 @@ const OTHERS_MAY_ENTER = 0o001;
 const OTHERS_MAY_WRITE = 0o022;
 const PREFIX = "baton-notify-";
 
-export interface NotifyPath {
+interface NotifyPath {
   readonly socket: Fd;
   readonly path: string;
   /** Why it is not where it was to be, if that is somebody's fault. */

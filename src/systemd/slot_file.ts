@@ -16,7 +16,7 @@ const HEADER = /^(\d+) (\d+) (\d+) *\n/;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
-export interface SlotText {
+interface SlotText {
   /** Grows with every text, also over several files. */
   readonly number: number;
   readonly text: string;

@@ -27,7 +27,7 @@ export function commandStatus(
 }
 
 /** @param now milliseconds since 1970, for ages */
-export function statusLines(snapshot: Snapshot, now: number): string[] {
+function statusLines(snapshot: Snapshot, now: number): string[] {
   const { restarts, lastReload } = snapshot;
   const serving = snapshot.epoch === null
     ? "nothing serves"
@@ -115,7 +115,7 @@ function checkRows(snapshot: Snapshot): string[][] {
 }
 
 /** Columns as wide as their widest cell, two spaces apart. */
-export function table(rows: readonly string[][]): string[] {
+function table(rows: readonly string[][]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0))
   );

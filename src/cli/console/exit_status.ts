@@ -26,7 +26,7 @@ export const EXIT_NOT_READY = 1;
 const EXIT_SIGNAL_BASE = 128;
 
 /** One line of the documentation. */
-export interface ExitStatusEntry {
+interface ExitStatusEntry {
   /** The number, or words for a range: `128+n`. */
   readonly status: string;
   readonly meaning: string;

@@ -15,7 +15,7 @@ export interface Printer {
   error(line: string): void;
 }
 
-export interface TerminalPrinter extends Printer {
+interface TerminalPrinter extends Printer {
   /** Why standard output could not be written; null: it could, or nobody reads it any more. */
   readonly failure: SystemCallError | null;
 }

@@ -13,7 +13,7 @@ import {
 import type { Platform } from "../../platform/platform.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
 
-export interface Target {
+interface Target {
   readonly name: string | null;
   readonly runtimeDir: string | null;
 }

@@ -29,7 +29,7 @@ import type { Pidfile } from "./pidfile.ts";
 import { openProbes } from "./pod_setup.ts";
 import { insist } from "./process_setup.ts";
 
-export interface EndpointsParts {
+interface EndpointsParts {
   readonly platform: Platform;
   readonly config: Config;
   readonly paths: ServicePaths;
@@ -49,7 +49,7 @@ export interface EndpointsParts {
   readonly onStarted: (pid: number) => void;
 }
 
-export interface ManagerStore {
+interface ManagerStore {
   readonly client: NotifyClient;
   /** Names of what the baton before has put there. */
   readonly found: readonly string[];

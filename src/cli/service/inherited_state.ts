@@ -20,7 +20,7 @@ import {
 } from "../../succession/state/recovered_state.ts";
 import { memberName, type ResumeState } from "../../succession/state/resume_state.ts";
 
-export interface InheritedState {
+interface InheritedState {
   /** Somebody has to be told when it is taken. */
   readonly recovered: RecoveredState | null;
   /** The service to go on with. */
@@ -32,7 +32,7 @@ export interface InheritedState {
   readonly storedNames: readonly string[];
 }
 
-export interface InheritedStateOptions {
+interface InheritedStateOptions {
   readonly inPlace: Resumption | null;
   /** What the service manager listens on for us. */
   readonly activated: readonly InheritedSocket[];

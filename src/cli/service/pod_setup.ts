@@ -67,7 +67,7 @@ export function inetAddress({ family, host, port }: ListenSpec): InetAddress {
   return { family, host, port, scope: 0 };
 }
 
-export interface WatchParts {
+interface WatchParts {
   readonly platform: Platform;
   readonly config: Config;
   readonly logger: Logger;
@@ -102,7 +102,7 @@ export function openProbes(
     : openPort(platform, address, { handler, option: "--probe-listen", joins });
 }
 
-export interface PortUse {
+interface PortUse {
   readonly handler: FetchHandler;
   /** That the address comes from. */
   readonly option: string;

@@ -52,7 +52,7 @@ const KEPT = [
 ];
 
 /** Signals that the server gets when baton gets them. */
-export const FORWARDED = SIGNAL_NAMES.filter((name) => !isStopping(name) && !KEPT.includes(name));
+const FORWARDED = SIGNAL_NAMES.filter((name) => !isStopping(name) && !KEPT.includes(name));
 
 /** @returns the status to exit with, when everything is over */
 export async function commandRunShutdown(platform: Platform, given: Config): Promise<number> {

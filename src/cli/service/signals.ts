@@ -23,14 +23,14 @@ import { imageStopSignals, type SignalUses } from "./image_stop_signals.ts";
 import { StopRequests } from "./stop_requests.ts";
 
 /** What signals are about. */
-export interface SignalledService {
+interface SignalledService {
   reload(): unknown;
   upgrade(): unknown;
   stop(): void;
   forward(signal: number): void;
 }
 
-export interface SignalTargets {
+interface SignalTargets {
   readonly platform: Platform;
   readonly config: Config;
   readonly preset: Preset;
@@ -109,7 +109,7 @@ export function catchStopOn(
   return stopOn.map((signal) => platform.onSignalNumber(signalNumber(signal), () => stop(signal)));
 }
 
-export interface StopTargets {
+interface StopTargets {
   readonly service: Pick<SignalledService, "stop">;
   readonly logger: Logger;
   readonly wishes: StopRequests;

@@ -18,7 +18,7 @@
  */
 import type { StopSignal } from "../../config/values/signals.ts";
 
-export const ECHO_MS = 2000;
+const ECHO_MS = 2000;
 /** Some time for a busy machine: a request that is cut is worse than a key that must be pressed once more. */
 const MANAGER_INT_MS = 1000;
 /** Twice what a held key takes from one to the next. */
@@ -27,7 +27,7 @@ const KEY_REPEAT_MS = 70;
 /** Who has sent a signal, as far as is known: the terminal's own key, or a process of another session. */
 export type SignalOrigin = "terminal" | "elsewhere" | "unknown";
 
-export interface StopSignalArrival {
+interface StopSignalArrival {
   readonly signal: StopSignal;
   readonly origin: SignalOrigin;
   readonly atMs: number;

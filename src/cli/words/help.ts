@@ -12,7 +12,7 @@ import { NAME, POD_VERBS, RUNTIME_DIR } from "./pod_verbs.ts";
 import { JSON_OUTPUT, ROLLOUT_FLAGS, TIMEOUT, TRIAL_VERBS } from "./trial_verbs.ts";
 import type { VerbFlag, VerbSpec } from "./verb_spec.ts";
 
-export type { VerbFlag, VerbSpec } from "./verb_spec.ts";
+export type { VerbFlag } from "./verb_spec.ts";
 
 /** What baton can be told to do, in the order of the help text. */
 export const VERB_NAMES = [

@@ -28,7 +28,7 @@ export interface ParseOptions {
   readonly unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
-export interface Args {
+interface Args {
   // deno-lint-ignore no-explicit-any
   [name: string]: any;
   /** The words that belong to no option. */

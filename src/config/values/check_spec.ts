@@ -19,7 +19,7 @@ export type NetworkCheck =
   );
 
 /** A command of the operator, which exits with 0 while the server is healthy. */
-export interface ExecCheckSpec {
+interface ExecCheckSpec {
   readonly kind: "exec";
   readonly text: string;
   readonly command: string;
@@ -29,12 +29,12 @@ export interface ExecCheckSpec {
 export type RepeatedCheck = NetworkCheck | ExecCheckSpec;
 
 /** The server reports it, once. */
-export type Announcement =
+type Announcement =
   | { readonly kind: "fd"; readonly text: string; readonly descriptor: number }
   | { readonly kind: "log"; readonly text: string; readonly pattern: RegExp };
 
 /** The supervisor observes it. */
-export interface BuiltInGate {
+interface BuiltInGate {
   readonly kind: "auto" | "listen" | "notify";
   readonly text: string;
 }

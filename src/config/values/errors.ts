@@ -6,7 +6,7 @@
  */
 import { EXIT_USAGE } from "../../lifecycle/status.ts";
 
-export interface UserErrorOptions extends ErrorOptions {
+interface UserErrorOptions extends ErrorOptions {
   /** What the user can do about it: one sentence on one line, without a full stop. */
   readonly remedy?: string | null | undefined;
   /** @default EXIT_USAGE: wrong usage or configuration, so trying again without a change is useless */

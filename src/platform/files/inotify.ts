@@ -14,7 +14,7 @@ const OF_DIRECTORY = C.IN_DELETE_SELF | C.IN_MOVE_SELF;
 const ARRIVALS = OF_DIRECTORY | C.IN_CREATE | C.IN_MOVED_TO | C.IN_ATTRIB;
 
 /** What is awaited of a path. */
-export type Awaited =
+type Awaited =
   /** A file or socket leaves its place. */
   | "file leaves"
   /** A directory, or a symbolic link to one, leaves its place; what happens in it does not matter. */

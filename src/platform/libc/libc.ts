@@ -57,7 +57,7 @@ export function cString(text: string): Uint8Array {
 }
 
 /** `char *const[]`: the array, and what it points to (hold on to `keep` until the call is over). */
-export interface StringArray {
+interface StringArray {
   readonly array: Uint8Array;
   readonly keep: readonly Uint8Array[];
 }

@@ -6,7 +6,7 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
 /** One row of /proc/net/tcp or tcp6. */
-export interface TcpRow {
+interface TcpRow {
   readonly localPort: number;
   /** Address and port of the other end, as the kernel prints them. */
   readonly remote: string;

@@ -17,7 +17,7 @@ import { type Libc, struct } from "../libc/libc.ts";
 const SOCKADDR_STORAGE_SIZE = 128;
 
 /** pid, uid and gid of the process at the other end of a Unix connection. */
-export interface PeerCredentials {
+interface PeerCredentials {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;

@@ -8,7 +8,7 @@ import type { Sockets } from "./sockets.ts";
 
 const MODE = 0o600;
 
-export interface UnixListenerOptions {
+interface UnixListenerOptions {
   /** SOCK_STREAM, or SOCK_SEQPACKET. */
   readonly type: "stream" | "packets";
   readonly backlog: number;

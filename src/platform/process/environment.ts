@@ -5,7 +5,7 @@
  * key with a NUL in it, which no name can have; their value is the whole string. The first one counts, as for
  * getenv(3). Pure.
  */
-export type Environment = Readonly<Record<string, string>>;
+type Environment = Readonly<Record<string, string>>;
 
 const ODD = "\0";
 

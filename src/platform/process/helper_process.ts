@@ -27,7 +27,7 @@ export interface HelperProgram {
   readonly directory: string | null;
 }
 
-export interface HelperOptions {
+interface HelperOptions {
   /** This very program by default. */
   readonly program?: HelperProgram;
   /** The hidden verb. The number of the control descriptor follows it. */
@@ -42,7 +42,7 @@ export interface HelperOptions {
   readonly further?: readonly Fd[];
 }
 
-export interface HelperEvents {
+interface HelperEvents {
   /** Owns the message's descriptors. */
   readonly onMessage: (message: Message) => void;
   /** The helper has closed its end. @param error set when messages of ours were unread: ECONNRESET */

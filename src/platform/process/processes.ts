@@ -29,7 +29,7 @@ const RESERVED_SIGNALS = [32, 33, 34];
 
 export const ROOT_UID = 0;
 
-export interface SpawnOptions {
+interface SpawnOptions {
   /** Program file; no PATH search. */
   readonly path: string;
   readonly argv: readonly string[];

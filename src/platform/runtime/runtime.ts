@@ -15,7 +15,7 @@ export type FfiArgument = "i32" | "u32" | "i64" | "buffer";
 export type FfiResult = "i32" | "i64" | "address" | "void";
 
 /** One C prototype. */
-export interface Prototype {
+interface Prototype {
   readonly parameters: readonly FfiArgument[];
   readonly result: FfiResult;
 }

@@ -29,7 +29,7 @@ interface HolderProcess {
   readonly watch: Watch;
 }
 
-export interface FdStoreProcessOptions {
+interface FdStoreProcessOptions {
   readonly path: string;
   /** Another holder is there, which must go on until this one has everything. */
   readonly isNext: boolean;

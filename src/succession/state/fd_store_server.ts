@@ -32,7 +32,7 @@ const LONELY_MS = 60_000;
 const HEIR_TIMEOUT_MS = 60_000;
 const FOR_EVER = -1;
 
-export class FdStoreServer {
+class FdStoreServer {
   readonly #items = new Map<string, Fd>();
   /** Null: its place cannot be used just now. */
   #listener: Fd | null = null;

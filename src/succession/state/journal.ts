@@ -12,7 +12,7 @@ import type { StateWriter } from "./state_writer.ts";
 import { CONTROL, LOCK, type PendingCall } from "./resume_state.ts";
 import { errorText } from "../../platform/error.ts";
 
-export interface JournalOptions {
+interface JournalOptions {
   /** Null: nothing is to outlive this baton, or nothing is its own yet. */
   readonly stateWriter: () => StateWriter | null;
   readonly pack: () => ResumePayload;

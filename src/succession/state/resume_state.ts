@@ -114,7 +114,7 @@ export function factsOf(record: GenerationRecord): GenerationFacts {
   return { stopSent, stopTold, handedOver, daemonized, isSettled, settledTicks, ...connections };
 }
 
-export interface GroupRecord {
+interface GroupRecord {
   readonly address: GroupAddress;
   /** In the kernel's order. */
   readonly members: readonly MemberRecord[];
@@ -165,7 +165,7 @@ export interface ResumeState {
 }
 
 /** A state that cannot be understood. */
-export class ResumeError extends Error {}
+class ResumeError extends Error {}
 
 /** @throws {ResumeError} that names both versions, or what is malformed */
 export function parseResumeState(text: string): ResumeState {

@@ -25,7 +25,7 @@ export interface FdStore {
 }
 
 /** With --survive everything; without it only the spare sockets, so that a restart refuses nobody. */
-export type KeptState = "everything" | "standby";
+type KeptState = "everything" | "standby";
 
 export class StateWriter {
   #hasEnded = false;

@@ -13,7 +13,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
 import { MESSAGE_LIMIT } from "./messages.ts";
 
-export interface ChannelHandlers {
+interface ChannelHandlers {
   /** `fds` belong to the handler. */
   onMessage(data: Uint8Array, fds: readonly Fd[]): void;
   onMalformed(reason: string): void;

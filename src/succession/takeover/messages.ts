@@ -103,7 +103,7 @@ const REPLIES = {
 type OutputOf<Schemas extends Record<string, v.GenericSchema>> = v.InferOutput<
   Schemas[keyof Schemas]
 >;
-export type KnownRequest = OutputOf<typeof REQUESTS>;
+type KnownRequest = OutputOf<typeof REQUESTS>;
 export type Request = KnownRequest | { readonly kind: "unknown"; readonly name: string };
 export type Reply = OutputOf<typeof REPLIES>;
 export type TakeoverOffer = Omit<v.InferOutput<typeof REPLIES.accepted>, "kind">;

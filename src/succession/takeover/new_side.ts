@@ -73,7 +73,7 @@ export type NewEffect =
   | { readonly kind: "inherit" }
   | { readonly kind: "give_up"; readonly reason: string };
 
-export interface NewStep {
+interface NewStep {
   readonly state: NewState;
   readonly effects: readonly NewEffect[];
 }

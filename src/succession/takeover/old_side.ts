@@ -58,7 +58,7 @@ export type OldEffect =
   | { readonly kind: "arm"; readonly timer: OldTimer }
   | { readonly kind: "close" };
 
-export interface OldStep {
+interface OldStep {
   readonly state: OldState;
   readonly effects: readonly OldEffect[];
 }

@@ -29,7 +29,7 @@ import { NEW_SIDE, type NewEffect, type NewEvent, type NewState, newStep } from 
 /** For each answer of the old baton. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-export interface TakeoverClientOptions {
+interface TakeoverClientOptions {
   /** The old baton's --handoff-socket. */
   readonly path: string;
   readonly batonVersion: string;
@@ -42,8 +42,7 @@ export interface TakeoverClientOptions {
 }
 
 /** What is known of the old baton and its generation. */
-export interface OldService
-  extends Pick<TakeoverOffer, "epoch" | "nextEpoch" | "startedAt" | "notified"> {
+interface OldService extends Pick<TakeoverOffer, "epoch" | "nextEpoch" | "startedAt" | "notified"> {
   /** Its process ids mean nothing here. */
   readonly servingPid: null;
   counters: Counters;

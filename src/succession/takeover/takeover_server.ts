@@ -26,7 +26,7 @@ import {
 import { errorText } from "../../platform/error.ts";
 
 /** For the next message, when it should come at once. */
-export const STEP_TIMEOUT_MS = 10_000;
+const STEP_TIMEOUT_MS = 10_000;
 /** For the new baton itself, on top of its generation's time to get ready. */
 const RESERVE_MS = 10_000;
 /** However long a new baton says that it needs. */
@@ -35,7 +35,7 @@ const MAX_READY_TIMEOUT_MS = 3_600_000;
 export type Hello = Extract<Request, { kind: "hello" }>;
 
 /** What the old baton does besides talking. */
-export interface TakeoverServerHost {
+interface TakeoverServerHost {
   /** May a takeover begin? Answered by `begin` or `refuse` of the giver. */
   ask(giver: TakeoverServer, hello: Hello): void;
   handOver(): void;
@@ -46,7 +46,7 @@ export interface TakeoverServerHost {
   left(giver: TakeoverServer): void;
 }
 
-export interface AcceptedTakeover {
+interface AcceptedTakeover {
   readonly lending: LentListeners;
   readonly offer: TakeoverOffer;
   /** Passed along with the offer. */

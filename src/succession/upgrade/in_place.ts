@@ -33,7 +33,7 @@ interface InPlaceFile {
   readonly state: unknown;
 }
 
-export interface InPlaceExec {
+interface InPlaceExec {
   readonly path: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;

@@ -18,7 +18,7 @@ import { C } from "../../platform/libc/constants.ts";
 /** Hidden verb that makes a baton look at a state, and say whether it could go on with it. */
 export const CHECK_VERB = "__check_state";
 /** Longest answer. */
-export const ANSWER_LIMIT = 8192;
+const ANSWER_LIMIT = 8192;
 
 const CONTROL_DESCRIPTOR = 3;
 const TRIAL_TIMEOUT_MS = 10_000;
@@ -27,7 +27,7 @@ export type PreflightAnswer =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: string };
 
-export interface PreflightOptions {
+interface PreflightOptions {
   /** The new program, and its arguments up to baton's own. */
   readonly program: string;
   readonly prefix: readonly string[];

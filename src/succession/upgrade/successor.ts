@@ -26,7 +26,7 @@ const HELLO_TIMEOUT_MS = 10_000;
 /** For the new baton itself, on top of its generation's time to get ready. */
 const RESERVE_MS = 10_000;
 
-export interface SuccessorOptions {
+interface SuccessorOptions {
   /** The new program, and its arguments up to baton's own. */
   readonly program: string;
   readonly prefix: readonly string[];
