@@ -74,7 +74,7 @@ async function main(options: Options, report: Report): Promise<number> {
         terminal,
         isOver,
         retries,
-        provenToo: Deno.env.get("BATON_TEST_FULL") === "1",
+        isFull: Deno.env.get("BATON_TEST_FULL") === "1",
       });
       files += await pool.run(names);
     }

@@ -1,11 +1,11 @@
 /**
- * Suites one after the other, their files several at a time: where two suites in a row allow the same number of files
- * at the same time the second one begins as soon as there is nothing left of the first one to begin with.
+ * Suites that allow the same number of files at the same time share a pool: their files run several at a time, the
+ * longest first, those of an ordinary user last.
  */
 import type { Terminal } from "./terminal.ts";
 import type { Report } from "./test_report.ts";
 import { type Job, type Outcome, run } from "./test_run.ts";
-import { longestFirst, QUICK_TEST_MS, type Suite, SUITES } from "./test_suites.ts";
+import { clientsPause, QUICK_TEST_MS, rankOf, type Suite, SUITES } from "./test_suites.ts";
 import { isProven } from "./test_selftest.ts";
 import { systemdTree } from "./test_systemd_tree.ts";
 import { cannotChangeUser, type Place, PlainUserPlace } from "./test_user.ts";
@@ -24,9 +24,12 @@ export interface PoolOptions {
   readonly isOver: () => boolean;
   /** A test file that fails is run once more, alone, to tell what is broken from what is unsteady. */
   readonly retries: boolean;
-  /** The tests of the test tools run even if they have passed with the tools as they are. */
-  readonly provenToo: boolean;
+  /** Everything runs, as often and as fast as it can: tests of the test tools too, if they have passed before. */
+  readonly isFull: boolean;
 }
+
+/** Of a client between two requests, where the load is not what a test is about. */
+const PAUSE_MS = "10";
 
 /** With more failures than this in one pool something is broken, and a second run would only cost time. */
 const MOST_RETRIED = 5;
@@ -34,7 +37,8 @@ const MOST_RETRIED = 5;
 interface Running {
   readonly name: string;
   readonly count: number;
-  readonly startedAt: number;
+  /** Of its first file. */
+  startedAt: number | null;
   /** Says something only of what has failed. */
   readonly isQuick: boolean;
   done: number;
@@ -131,32 +135,47 @@ export class Pool implements AsyncDisposable {
   #end(suite: Running): void {
     this.#begun.delete(suite);
     const { name, startedAt, isQuick, count } = suite;
-    this.options.report.endSuite(name, performance.now() - startedAt, isQuick && count > 0);
+    this.options.report.endSuite(
+      name,
+      performance.now() - (startedAt ?? performance.now()),
+      isQuick && count > 0,
+    );
   }
 
-  /** What a suite needs is made when its turn has come: what those before have left may be of use. */
+  /**
+   * Files of all suites, the longest first; then those of an ordinary user, who gets a copy of what the others have
+   * built by then.
+   */
   async *#queue(names: readonly string[]): AsyncGenerator<Next> {
-    const { report, file, isOver, terminal } = this.options;
-    for (const name of names) {
-      const suite = SUITES[name];
-      if (suite === undefined) continue;
-      if (suite.unlessProven && !this.options.provenToo && await isProven(ROOT)) {
-        terminal.line(`ok      ${name}: passed with the test tools as they are`);
-        continue;
-      }
-      const jobs = await this.#prepare(name, suite);
-      if (jobs === null) continue;
-      const isQuick = suite.testLimitMs <= QUICK_TEST_MS && suite.parallel > 1;
-      const startedAt = performance.now();
-      const running: Running = { name, count: jobs.length, startedAt, isQuick, done: 0 };
-      if (jobs.length === 0 && file === "") report.trouble(name, `no test is in ${suite.folder}`);
-      this.#begun.add(running);
-      if (jobs.length === 0) this.#end(running);
-      for (const job of jobs) {
-        if (isOver()) return;
-        yield { job, suite: running };
+    const isUsers = (name: string) => SUITES[name]?.asPlainUser ?? false;
+    for (const group of [names.filter((name) => !isUsers(name)), names.filter(isUsers)]) {
+      const files: Next[] = [];
+      for (const name of group) files.push(...await this.#begin(name));
+      for (const next of files.sort((a, b) => rankOf(a.job.title) - rankOf(b.job.title))) {
+        if (this.options.isOver()) return;
+        next.suite.startedAt ??= performance.now();
+        yield next;
       }
     }
+  }
+
+  /** @returns the suite's files, none if it is skipped */
+  async #begin(name: string): Promise<Next[]> {
+    const { report, terminal, file, isFull } = this.options;
+    const suite = SUITES[name];
+    if (suite === undefined) return [];
+    if (suite.unlessProven && !isFull && await isProven(ROOT)) {
+      terminal.line(`ok      ${name}: passed with the test tools as they are`);
+      return [];
+    }
+    const jobs = await this.#prepare(name, suite);
+    if (jobs === null) return [];
+    const isQuick = suite.testLimitMs <= QUICK_TEST_MS && suite.parallel > 1;
+    const running: Running = { name, count: jobs.length, startedAt: null, isQuick, done: 0 };
+    if (jobs.length === 0 && file === "") report.trouble(name, `no test is in ${suite.folder}`);
+    this.#begun.add(running);
+    if (jobs.length === 0) this.#end(running);
+    return jobs.map((job) => ({ job, suite: running }));
   }
 
   /** @returns null: it is skipped */
@@ -171,7 +190,32 @@ export class Pool implements AsyncDisposable {
     const user = suite.asPlainUser ? this.#user : null;
     const place = user ?? { root: ROOT, prefix: [], env: {} };
     const env = { DENO: this.options.deno, ...suite.env, ...newer.env, ...place.env };
-    return await jobsOf(name, suite, this.options.file, { ...place, env });
+    return await this.#jobsOf(name, suite, { ...place, env });
+  }
+
+  async #jobsOf(name: string, suite: Suite, place: Place): Promise<Job[]> {
+    const { cwd, limitMs } = { cwd: place.root, limitMs: suite.fileLimitMs };
+    if (suite.check !== undefined) {
+      const command = [Deno.execPath(), ...suite.check];
+      const log = `${LOGS}/${name}.log`;
+      return [{ cwd, limitMs, env: place.env, title: name, command, junit: null, log }];
+    }
+    const files = await testFiles(suite.folder ?? "");
+    const isWanted = (file: string) =>
+      (suite.files?.some((word) => file.includes(word)) ?? true) &&
+      !suite.except?.some((word) => file.includes(word));
+    return files.filter((file) => file.includes(this.options.file) && isWanted(file)).map(
+      (file) => {
+        const log = `${LOGS}/${name}--${
+          file.replace(/^test\/\w+\//, "").replaceAll("/", "--")
+        }.log`;
+        const junit = `${log}.xml`.replace(ROOT, place.root);
+        const pause = !this.options.isFull && clientsPause(suite, file);
+        const env = pause ? { ...place.env, BATON_TEST_THINK_MS: PAUSE_MS } : place.env;
+        const command = runnerOf(suite, place, file, junit);
+        return { cwd, limitMs, env, title: file, command, junit, log };
+      },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -179,33 +223,20 @@ export class Pool implements AsyncDisposable {
   }
 }
 
-async function jobsOf(name: string, suite: Suite, only: string, place: Place): Promise<Job[]> {
-  const common = { env: place.env, cwd: place.root, limitMs: suite.fileLimitMs };
-  if (suite.check !== undefined) {
-    const command = [Deno.execPath(), ...suite.check];
-    return [{ ...common, title: name, command, junit: null, log: `${LOGS}/${name}.log` }];
+function runnerOf(suite: Suite, place: Place, file: string, junit: string): string[] {
+  if (suite.runner === "deno") {
+    return [Deno.execPath(), "test", "-A", "--no-check", `--junit-path=${junit}`, file];
   }
-  const files = longestFirst(await testFiles(suite.folder ?? ""));
-  const isWanted = (file: string) =>
-    (suite.files?.some((word) => file.includes(word)) ?? true) &&
-    !suite.except?.some((word) => file.includes(word));
-  return files.filter((file) => file.includes(only) && isWanted(file)).map((file) => {
-    const log = `${LOGS}/${name}--${file.replace(/^test\/\w+\//, "").replaceAll("/", "--")}.log`;
-    const junit = `${log}.xml`.replace(ROOT, place.root);
-    const command = suite.runner === "deno"
-      ? [Deno.execPath(), "test", "-A", "--no-check", `--junit-path=${junit}`, file]
-      : [
-        ...place.prefix,
-        ...[
-          `${place.root}node_modules/.bin/bun`,
-          "test",
-          `--timeout=${suite.testLimitMs}`,
-          "--preload=./scripts/test_preload.ts",
-        ],
-        ...["--reporter=junit", `--reporter-outfile=${junit}`, `./${file}`],
-      ];
-    return { ...common, title: file, command, junit, log };
-  });
+  return [
+    ...place.prefix,
+    `${place.root}node_modules/.bin/bun`,
+    "test",
+    `--timeout=${suite.testLimitMs}`,
+    "--preload=./scripts/test_preload.ts",
+    "--reporter=junit",
+    `--reporter-outfile=${junit}`,
+    `./${file}`,
+  ];
 }
 
 /** All of `*_test.ts` below the folder, in order. */

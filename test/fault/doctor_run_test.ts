@@ -9,6 +9,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { listeners } from "../support/proc.ts";
 import { buildGo, which } from "../support/programs.ts";
+import { repeats } from "../support/repeats.ts";
 import { notPermitted, processNumbered, restrictedBy } from "../support/restrict.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -26,7 +27,7 @@ import {
 
 const TIMEOUT = { timeout: TEST_TIMEOUT_MS };
 
-const RELOADS = 3;
+const RELOADS = repeats({ full: 3, quick: 1 });
 
 const NOBODY = 65534;
 
@@ -118,7 +119,7 @@ describe("baton run", { skip }, () => {
       assert.match(lines[1] ?? "", /^ {2}What follows: .*use --listen.*"baton doctor"/);
     });
 
-    test(`under ${by} with --listen loses nothing in ${RELOADS} reloads`, TIMEOUT, async () => {
+    test(`under ${by} with --listen loses nothing when reloaded`, TIMEOUT, async () => {
       const port = await freePort();
       const flags = listenAt(port);
       await assertServes({ port, flags, wrapper: restrictedBy(by), command: INHERITS });

@@ -13,6 +13,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive, openFds } from "../support/proc.ts";
 import { Random, testSeed } from "../support/random.ts";
+import { repeats } from "../support/repeats.ts";
 import { place, server, type ServerId } from "../support/servers.ts";
 import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -24,8 +25,11 @@ const CLIENTS = 16;
 /** Longer than --drain-time, --stop-time and whatever baton allows a connection on its way. */
 const BOUND_MS = 20_000;
 /** Of random moments each. */
-const MOMENTS = Math.ceil(Number(process.env["BATON_TEST_MOMENTS"] ?? 100) / 20);
-const RELOADS = 200;
+const MOMENTS = repeats({
+  full: Math.ceil(Number(process.env["BATON_TEST_MOMENTS"] ?? 100) / 20),
+  quick: 3,
+});
+const RELOADS = repeats({ full: 200, quick: 60 });
 /** Until everything is there that will be. */
 const WARM_UP = 10;
 /** Start, switch, drain, move and end of the old generation. */

@@ -1,5 +1,5 @@
 /**
- * baton stays in service for years of reloads: two hundred of them leave it as it was, in threads, descriptors,
+ * baton stays in service for years of reloads: a hundred and more of them leave it as it was, in threads, descriptors,
  * watches, memory, processes and files.
  */
 import assert from "node:assert/strict";
@@ -12,14 +12,15 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { children, openFds, privateMemoryBytes } from "../support/proc.ts";
 import { which } from "../support/programs.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const RELOADS = 200;
+const RELOADS = repeats({ full: 200, quick: 100 });
 const MOST_RELOADS = 400;
 /** Until the runtime has compiled what it will compile, and its heap has the size that it needs. */
-const WARM_UP = 60;
+const WARM_UP = repeats({ full: 60, quick: 40 });
 const SAMPLE_EVERY = 20;
 const MIB = 1024 * 1024;
 /**

@@ -14,12 +14,13 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { contained, CONTAINER, noContainer } from "../support/pid1.ts";
 import { alive, children, state } from "../support/proc.ts";
+import { repeats } from "../support/repeats.ts";
 import { notPermitted, processNumbered } from "../support/restrict.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const RELOADS = 5;
+const RELOADS = repeats({ full: 5, quick: 2 });
 const ORPHANS = 20;
 const DOCKER = [
   ...[...CONTAINER, "setpriv"],

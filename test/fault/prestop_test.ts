@@ -30,7 +30,7 @@ const MAX_MS = 1_200;
  */
 const OVERHEAD_MS = 10_000;
 /** Longer than the first hook may take. */
-const SLOW_MS = 12_000;
+const SLOW_MS = 8_000;
 const NO_NETLINK = restrictedBy("netlink=EPERM");
 /** A /proc with processes only: no /proc/net. proc(5), subset=pid */
 const NO_TABLES = [

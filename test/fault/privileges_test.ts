@@ -11,10 +11,11 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { findDeno, required } from "../support/programs.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand, place, server, type ServerId } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 
-const RELOADS = 5;
+const RELOADS = repeats({ full: 5, quick: 2 });
 /** nobody, on most systems; nothing here needs the name. */
 const PLAIN_USER = 65_534;
 const IS_ROOT = process.geteuid?.() === 0;

@@ -13,6 +13,7 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { Random, testSeed } from "../support/random.ts";
+import { repeats } from "../support/repeats.ts";
 import { place, server } from "../support/servers.ts";
 import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -20,7 +21,7 @@ import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 4;
-const CRASHES = 8;
+const CRASHES = repeats({ full: 8, quick: 3 });
 const RAMP_MS = 5_000;
 /** Well before its end, after which the new generation would be let in. */
 const LATEST_MS = 1_500;

@@ -13,16 +13,20 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
 import { Random, testSeed } from "../support/random.ts";
+import { repeats } from "../support/repeats.ts";
 import { place, server } from "../support/servers.ts";
 import { Succession } from "../support/succession.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 /** Random moments in all, and how many tests they are divided into. */
-const MOMENTS = Number(process.env["BATON_TEST_MOMENTS"] ?? 100);
+const MOMENTS = repeats({
+  full: Number(process.env["BATON_TEST_MOMENTS"] ?? 100),
+  quick: 24,
+});
 const PARTS = 4;
 /** The switch is halfway: then the old generation drains, stops and is gone. */
 const PART_AFTER_SWITCH = 2;
-/** Enough that a moment without a listener is noticed, few enough that 100 reloads take their time only. */
+/** Enough that a moment without a listener is noticed, few enough that a reload takes no longer for them. */
 const CLIENTS = 4;
 
 describe("baton is killed, with --survive", () => {

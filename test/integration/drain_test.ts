@@ -19,7 +19,14 @@ import { formatTally, Load, type Tally } from "../support/load.ts";
 import { alive } from "../support/proc.ts";
 import { findPython, FIXTURES, required } from "../support/programs.ts";
 import { repeats } from "../support/repeats.ts";
-import { fixtureCommand, place, server, type ServerId } from "../support/servers.ts";
+import {
+  fixtureCommand,
+  place,
+  type RealServer,
+  server,
+  type ServerId,
+} from "../support/servers.ts";
+import { SideBySide } from "../support/side_by_side.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -298,32 +305,43 @@ test("a server that ignores its stop signal is killed when the stop time is over
   assert.equal(exit.code, 124, baton.stderr);
 });
 
+async function finishesItsRequests(which: RealServer): Promise<void> {
+  using work = tempDir();
+  const port = await freePort();
+  await using baton = await startBaton(place(which, { port, workDir: work.path }));
+  const requests = 2;
+  // Longer than the new generation's start on a busy machine.
+  await using slow = inFlight(port, requests, 12_000);
+  await busy(baton, 0, requests);
+  await reload(baton);
+  await inState(baton, 0, "stopping");
+  assert.equal(slow.tally.ok, 0, "the signal came while the requests were in flight");
+  const tally = await slow.finished();
+  assert.equal(tally.ok, requests, show(tally, baton));
+  const { lastReload } = await baton.settled();
+  assert.equal(lastReload?.connectionsCut, 0);
+  await using after = inFlight(port, requests, 0);
+  const pids = [...(await after.finished()).byBody.keys()];
+  assert.ok(pids.every((pid) => !tally.byBody.has(pid)), "new requests went to new processes");
+}
+
 describe("a graceful server finishes its requests after the stop signal", () => {
-  for (const id of ["gunicorn", "uvicorn", "puma"] as const satisfies readonly ServerId[]) {
-    const which = server(id);
-    test(id, { skip: which.needs() ?? false, timeout: TEST_TIMEOUT_MS }, async () => {
-      using work = tempDir();
-      const port = await freePort();
-      await using baton = await startBaton(place(which, { port, workDir: work.path }));
-      const requests = 2;
-      // Longer than the new generation's start on a busy machine.
-      await using slow = inFlight(port, requests, 12_000);
-      await busy(baton, 0, requests);
-      await reload(baton);
-      await inState(baton, 0, "stopping");
-      assert.equal(slow.tally.ok, 0, "the signal came while the requests were in flight");
-      const tally = await slow.finished();
-      assert.equal(tally.ok, requests, show(tally, baton));
-      const { lastReload } = await baton.settled();
-      assert.equal(lastReload?.connectionsCut, 0);
-      await using after = inFlight(port, requests, 0);
-      const pids = [...(await after.finished()).byBody.keys()];
-      assert.ok(pids.every((pid) => !tally.byBody.has(pid)), "new requests went to new processes");
+  const servers = (["gunicorn", "uvicorn", "puma"] as const satisfies readonly ServerId[])
+    .map((id) => ({ name: id, ...server(id) }));
+  const here = servers.filter((each) => each.needs() === null);
+  const stories = new SideBySide(here, finishesItsRequests);
+  for (const { name, needs } of servers) {
+    const skip = needs() ?? false;
+    test(`${name} answers requests of 12 s`, { skip, timeout: TEST_TIMEOUT_MS }, async () => {
+      await stories.end(name);
     });
   }
 
   const nginx = server("nginx");
-  test("nginx", { skip: nginx.needs() ?? false, timeout: TEST_TIMEOUT_MS }, async () => {
+  test("nginx answers a request whose head is not complete", {
+    skip: nginx.needs() ?? false,
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
     using work = tempDir();
     const port = await freePort();
     await using baton = await startBaton(place(nginx, { port, workDir: work.path }));

@@ -17,7 +17,7 @@ import { fixtureCommand, place, server } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const UPGRADES = repeats({ full: 20, quick: 5 });
+const UPGRADES = repeats({ full: 20, quick: 3 });
 
 describe("upgrade in place", () => {
   test(`${UPGRADES} in a row lose nothing`, { timeout: TEST_TIMEOUT_MS }, async () => {

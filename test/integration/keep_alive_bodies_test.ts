@@ -14,12 +14,13 @@ import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { KeptConnection } from "../support/kept_connection.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
-const RELOADS = 3;
+const RELOADS = repeats({ full: 3, quick: 2 });
 /** Who sends one body after the other is left with the old process, until the drain time is over. */
 const SHORT_THINK_MS = 15;
 const THINK_MS = 60;

@@ -8,6 +8,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { DEFAULT_CLIENTS, Load } from "../support/load.ts";
 import { children } from "../support/proc.ts";
 import { listenAt } from "../support/raw_client.ts";
+import { repeats } from "../support/repeats.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -24,7 +25,7 @@ import {
   withFixtures,
 } from "../support/listening.ts";
 
-const RELOADS = 5;
+const RELOADS = repeats({ full: 5, quick: 3 });
 
 /** Prefork with SO_REUSEPORT: each worker binds; a worker that dies is replaced, unless REFORK=0. */
 const REFORKS = `

@@ -11,6 +11,7 @@ import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { Load } from "../support/load.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 import {
@@ -24,7 +25,7 @@ import {
   withFixtures,
 } from "../support/listening.ts";
 
-const RELOADS = 5;
+const RELOADS = repeats({ full: 5, quick: 3 });
 
 async function inState(baton: Baton, epoch: number, state: string): Promise<void> {
   await waitUntil(async () => {

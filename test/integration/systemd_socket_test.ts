@@ -11,12 +11,13 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { noSystemd, RealSystemd } from "../support/real_systemd.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand, place, type Runnable, server } from "../support/servers.ts";
 import { installService } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const RELOADS = 4;
+const RELOADS = repeats({ full: 4, quick: 2 });
 const NOBODY = 65534;
 const skip = noSystemd();
 

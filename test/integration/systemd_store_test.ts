@@ -9,13 +9,14 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { noSystemd, RealSystemd, systemdVersion, waitingAt } from "../support/real_systemd.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand, place, server } from "../support/servers.ts";
 import { installService } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const RESTARTS = 2;
-const KILLS = 3;
+const KILLS = repeats({ full: 3, quick: 2 });
 const WAITING = 5;
 /** FDSTORE in the environment, FileDescriptorStorePreserve=. */
 const STORE_IS_TOLD_SINCE = 254;

@@ -9,12 +9,13 @@ import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
 import { noSystemd, RealSystemd } from "../support/real_systemd.ts";
+import { repeats } from "../support/repeats.ts";
 import { place, server } from "../support/servers.ts";
 import { installService, type Service } from "../support/systemd_service.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const UPGRADES = 4;
+const UPGRADES = repeats({ full: 4, quick: 2 });
 const skip = noSystemd();
 
 /** Descriptors in the store, when three looks in a row have found the same number. */

@@ -12,6 +12,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally } from "../support/load.ts";
 import { children } from "../support/proc.ts";
 import { which } from "../support/programs.ts";
+import { repeats } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -30,48 +31,56 @@ function container(hidden: string, ...more: string[]): string[] {
   return ["unshare", ...namespaces, "sh", "-c", script, "sh"];
 }
 
+const TAKEOVERS = repeats({ full: 5, quick: 2 });
+
 describe("takeover", () => {
   for (const sameName of [false, true]) {
-    test(`five in a row lose nothing, ${sameName ? "under one name" : "each with its own name"}`, {
-      timeout,
-    }, async () => {
-      using pair = await Pair.make();
-      using names = tempDir();
+    test(
+      `${TAKEOVERS} in a row lose nothing, ${
+        sameName ? "under one name" : "each with its own name"
+      }`,
+      {
+        timeout,
+      },
+      async () => {
+        using pair = await Pair.make();
+        using names = tempDir();
 
-      const batons: Baton[] = [];
-      try {
-        const start = async (version: string, flags: string[]) => {
-          const options = { ...pair.server(version), flags };
-          const baton = await startBaton({ ...options, dir: sameName ? names : undefined });
-          batons.push(baton);
-          return baton;
-        };
-        let old = await start("1", pair.old);
-        assert.equal(statSync(pair.socket).mode & 0o777, 0o600);
-        await using load = pair.load();
-        await answers(load, "1");
-        assert.equal((await old.reload()).result, "ok");
-        for (let i = 2; i <= 6; i++) {
-          const before = await old.status();
-          const next = await start(String(i), pair.new);
-          await alone(next, old);
-          assert.equal(old.exit?.code, 0, old.stderr);
-          await answers(load, String(i));
-          const after = await next.status();
-          assert.equal(after.epoch, before.epoch! + 1, "the epoch goes on");
-          assert.equal(after.restarts.ok, before.restarts.ok + 1, "counters go on");
-          old = next;
+        const batons: Baton[] = [];
+        try {
+          const start = async (version: string, flags: string[]) => {
+            const options = { ...pair.server(version), flags };
+            const baton = await startBaton({ ...options, dir: sameName ? names : undefined });
+            batons.push(baton);
+            return baton;
+          };
+          let old = await start("1", pair.old);
+          assert.equal(statSync(pair.socket).mode & 0o777, 0o600);
+          await using load = pair.load();
+          await answers(load, "1");
+          assert.equal((await old.reload()).result, "ok");
+          for (let i = 2; i <= 1 + TAKEOVERS; i++) {
+            const before = await old.status();
+            const next = await start(String(i), pair.new);
+            await alone(next, old);
+            assert.equal(old.exit?.code, 0, old.stderr);
+            await answers(load, String(i));
+            const after = await next.status();
+            assert.equal(after.epoch, before.epoch! + 1, "the epoch goes on");
+            assert.equal(after.restarts.ok, before.restarts.ok + 1, "counters go on");
+            old = next;
+          }
+          assert.equal((await old.reload()).result, "ok", "a reload is as good as ever");
+          const tally = await load.stop();
+          lostNothing(tally, ...batons);
+          process.stderr.write(`  ${TAKEOVERS} takeovers: ${formatTally(tally)}\n`);
+          assert.equal((await old.stop()).code, 0);
+          assert.equal(existsSync(pair.socket), false, "the last one removes the socket");
+        } finally {
+          for (const baton of batons) await baton[Symbol.asyncDispose]();
         }
-        assert.equal((await old.reload()).result, "ok", "a reload is as good as ever");
-        const tally = await load.stop();
-        lostNothing(tally, ...batons);
-        process.stderr.write(`  5 takeovers: ${formatTally(tally)}\n`);
-        assert.equal((await old.stop()).code, 0);
-        assert.equal(existsSync(pair.socket), false, "the last one removes the socket");
-      } finally {
-        for (const baton of batons) await baton[Symbol.asyncDispose]();
-      }
-    });
+      },
+    );
   }
 
   test("with --listen, and with workers that listen each for itself", { timeout }, async () => {

@@ -19,7 +19,7 @@ import { fixtureCommand, place, server } from "../support/servers.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const UPGRADES = repeats({ full: 20, quick: 5 });
+const UPGRADES = repeats({ full: 20, quick: 3 });
 
 /** The pid of the baton that answers now. */
 async function leader(baton: Baton): Promise<number> {
