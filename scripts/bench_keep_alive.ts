@@ -87,12 +87,15 @@ async function wrapped(id: ServerId, keepAlive: string): Promise<Tally> {
 
 function haproxyConfiguration(port: number, workDir: string): string {
   return [
-    ...[
-      "global",
-      `  stats socket ${join(workDir, "stats")} mode 600 level admin expose-fd listeners`,
-    ],
-    ...["defaults", "  mode http", "  timeout client 60s", "  timeout server 60s"],
-    ...["  timeout connect 5s", "frontend web", `  bind 127.0.0.1:${port}`],
+    "global",
+    `  stats socket ${join(workDir, "stats")} mode 600 level admin expose-fd listeners`,
+    "defaults",
+    "  mode http",
+    "  timeout client 60s",
+    "  timeout server 60s",
+    "  timeout connect 5s",
+    "frontend web",
+    `  bind 127.0.0.1:${port}`,
     '  http-request return status 200 content-type text/plain lf-string "pid=%pid version=1"',
     "",
   ].join("\n");
@@ -146,7 +149,10 @@ export const KEEP_ALIVE_CASES: readonly KeepAliveCase[] = [
 export async function measureKeepAlive({ name, run }: KeepAliveCase): Promise<KeepAliveRow> {
   const tally = await run();
   return {
-    ...{ name, requests: tally.ok + tally.lost, lost: tally.lost },
-    ...{ slowestMs: Math.round(tally.maxLatencyMs), closed: tally.idleCloses },
+    name,
+    requests: tally.ok + tally.lost,
+    lost: tally.lost,
+    slowestMs: Math.round(tally.maxLatencyMs),
+    closed: tally.idleCloses,
   };
 }

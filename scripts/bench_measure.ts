@@ -115,7 +115,9 @@ async function wrk(
 ): Promise<{ perSecond: number; errors: number }> {
   const { code, stdout, stderr } = await runCommand([
     required("wrk", which("wrk")),
-    ...[`-t${WRK_THREADS}`, `-c${WRK_CONNECTIONS}`, `-d${seconds}s`],
+    `-t${WRK_THREADS}`,
+    `-c${WRK_CONNECTIONS}`,
+    `-d${seconds}s`,
     ...(mode === "keep-alive" ? [] : ["-H", "Connection: close"]),
     `http://127.0.0.1:${port}/`,
   ]);

@@ -137,7 +137,7 @@ export class Pool implements AsyncDisposable {
     const { name, startedAt, isQuick, count } = suite;
     this.options.report.endSuite(
       name,
-      performance.now() - (startedAt ?? performance.now()),
+      startedAt === null ? 0 : performance.now() - startedAt,
       isQuick && count > 0,
     );
   }

@@ -17,20 +17,21 @@ export interface Place {
 const PLAIN_USER = 65_534;
 const SETPRIV = [
   "setpriv",
-  ...[`--reuid=${PLAIN_USER}`, `--regid=${PLAIN_USER}`, "--clear-groups", "--inh-caps=-all"],
+  `--reuid=${PLAIN_USER}`,
+  `--regid=${PLAIN_USER}`,
+  "--clear-groups",
+  "--inh-caps=-all",
 ];
 const COPIED = [
-  ...[
-    "deno.json",
-    "deno.lock",
-    "tsconfig.json",
-    "src",
-    "scripts",
-    "test",
-    "examples",
-    "node_modules",
-    "dist",
-  ],
+  "deno.json",
+  "deno.lock",
+  "tsconfig.json",
+  "src",
+  "scripts",
+  "test",
+  "examples",
+  "node_modules",
+  "dist",
 ];
 const FIXTURES = ".cache/fixtures";
 /** Places of earlier runs as root. */

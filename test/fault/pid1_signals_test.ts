@@ -67,9 +67,19 @@ async function statusOf(
 ): Promise<number | null> {
   const name = `${kind}-${number}`;
   const { code } = await runCommand([
-    ...[...CONTAINER, ...batonCommand(), "run", ...SHUTDOWN_ONLY],
-    ...["--name", name, "--runtime-dir", dir.path, "--"],
-    ...[required("python3", findPython()), fixture("ends_as.py"), kind, String(number)],
+    ...CONTAINER,
+    ...batonCommand(),
+    "run",
+    ...SHUTDOWN_ONLY,
+    "--name",
+    name,
+    "--runtime-dir",
+    dir.path,
+    "--",
+    required("python3", findPython()),
+    fixture("ends_as.py"),
+    kind,
+    String(number),
   ]);
   return code;
 }

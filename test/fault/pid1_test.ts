@@ -23,7 +23,8 @@ import { waitUntil } from "../support/wait_until.ts";
 const RELOADS = repeats({ full: 5, quick: 2 });
 const ORPHANS = 20;
 const DOCKER = [
-  ...[...CONTAINER, "setpriv"],
+  ...CONTAINER,
+  "setpriv",
   "--bounding-set=-all,+chown,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+sys_chroot",
 ];
 const skip = noContainer || notPermitted(DOCKER);

@@ -41,7 +41,8 @@ async function start(dir: TempDir, flags: readonly string[]): Promise<Deployed> 
     flags,
   });
   return {
-    ...{ baton, port },
+    baton,
+    port,
     hangs: () => deploy(target, { command: fixtureCommand("hangs.js"), env: {} }),
     bindsAfter: (seconds) => {
       const command = [
@@ -82,7 +83,10 @@ async function hasCandidate({ baton }: Deployed): Promise<void> {
 describe("the end of a pod, asked for in odd ways", () => {
   for (const mode of ["--shutdown-only", "full"] as const) {
     const flags = [
-      ...["--min-drain", "5m", "--quiet", "100ms"],
+      "--min-drain",
+      "5m",
+      "--quiet",
+      "100ms",
       ...mode === "full" ? LONG : ["--shutdown-only", "--max-drain", "5m", "--stop-time", "5m"],
     ];
 
@@ -93,7 +97,8 @@ describe("the end of a pod, asked for in odd ways", () => {
         const env = { PORT: String(await freePort()) };
         await using baton = await startBaton({
           command: fixtureCommand("ignores_term.py"),
-          ...{ env, flags },
+          env,
+          flags,
         });
         const startedAt = performance.now();
         await waitUntil(async () => (await fetchStatus(env.PORT)) === 200, { what: "it serves" });

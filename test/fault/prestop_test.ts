@@ -34,8 +34,15 @@ const SLOW_MS = 8_000;
 const NO_NETLINK = restrictedBy("netlink=EPERM");
 /** A /proc with processes only: no /proc/net. proc(5), subset=pid */
 const NO_TABLES = [
-  ...["unshare", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c"],
-  ...['mount -t proc -o subset=pid proc /proc && exec "$@"', "sh"],
+  "unshare",
+  "--pid",
+  "--mount",
+  "--fork",
+  "--kill-child",
+  "sh",
+  "-c",
+  'mount -t proc -o subset=pid proc /proc && exec "$@"',
+  "sh",
 ];
 
 interface Hook {
@@ -62,8 +69,19 @@ async function prestop(
   await using _other = answer === undefined ? null : await answering(dir.join("web.sock"), answer);
   const startedAt = performance.now();
   const result = await runCommand([
-    ...[...wrapper, ...batonCommand(), "prestop", "--runtime-dir", dir.path],
-    ...["--port", String(port), "--min", `${MIN_MS}ms`, "--quiet", "100ms", "--max", `${maxMs}ms`],
+    ...wrapper,
+    ...batonCommand(),
+    "prestop",
+    "--runtime-dir",
+    dir.path,
+    "--port",
+    String(port),
+    "--min",
+    `${MIN_MS}ms`,
+    "--quiet",
+    "100ms",
+    "--max",
+    `${maxMs}ms`,
   ]);
   const tookMs = performance.now() - startedAt;
   assert.ok(tookMs >= MIN_MS, `${tookMs} ms: ${result.stdout}${result.stderr}`);

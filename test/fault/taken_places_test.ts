@@ -38,7 +38,10 @@ describe("what is taken is refused with 75", () => {
       const all = ["--runtime-dir", directory.path, "--listen", `${host}${stranger.port}`];
       const { code, stderr } = await runCommand([
         ...batonCommand(),
-        ...["run", ...all, "--", ...tracingServer(work)],
+        "run",
+        ...all,
+        "--",
+        ...tracingServer(work),
       ]);
       assert.equal(code, EXIT_BUSY, stderr);
       const holder = `held by .* \\(pid ${process.pid}\\): stop that, or use another address`;

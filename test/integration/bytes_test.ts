@@ -23,19 +23,25 @@ const BIG = "%e9".repeat(20_000);
 /** As exec_bytes.py has them: %XX is a byte. */
 const ARGUMENTS = [
   ..."na%efve;%ff%fe;%c3;%ed%b3%a9;%f0%9f%98;%f0%9f%98%80;caf%c3%a9;line%0abreak; ".split(";"),
-  ...["", "%7bport:none%7d%e9", "--flag=%e9", "%ef%bf%bd", BIG],
+  "",
+  "%7bport:none%7d%e9",
+  "--flag=%e9",
+  "%ef%bf%bd",
+  BIG,
 ];
 const VARIABLES = [
-  ...[
-    "NAME8=caf%e9",
-    "n%e4me=x",
-    "UTF8=caf%c3%a9%f0%9f%98%80",
-    "BROKEN=%e2%82",
-    "EMPTY=",
-    `BIG=${BIG}`,
-  ],
-  ...["BASH_FUNC_x%25%25=()%20%7b%20%e9;%0a%7d", "__proto__=%e9", "=no%20name", "no%20equals%e9"],
-  ...["TWICE=1", "TWICE=2%e9"],
+  "NAME8=caf%e9",
+  "n%e4me=x",
+  "UTF8=caf%c3%a9%f0%9f%98%80",
+  "BROKEN=%e2%82",
+  "EMPTY=",
+  `BIG=${BIG}`,
+  "BASH_FUNC_x%25%25=()%20%7b%20%e9;%0a%7d",
+  "__proto__=%e9",
+  "=no%20name",
+  "no%20equals%e9",
+  "TWICE=1",
+  "TWICE=2%e9",
 ];
 
 /** What prints_bytes.py answers, and what is expected of it. */
@@ -175,17 +181,20 @@ describe("what is not UTF-8 reaches the server unchanged", () => {
       "NAME8=fr%e9sh%a0\nTWICE='%ff'\n__proto__=%85\n",
     );
     const flags = [
-      ...["--config", place.write(`${place.dir.path}/b%e4ton.json`, '{"crash_limit": 3}')],
-      ...["--cwd", place.work, "--env-file", env],
-      ...["--pre-flight", `${copy("flight")}; printf %25s '%e9%ff' > ${out("bytes")}`],
-      ...[
-        "--hook",
-        `ready=${copy("hook")}`,
-        "--ready",
-        `exec:${copy("check")} # %e9`,
-        "--ready",
-        "auto",
-      ],
+      "--config",
+      place.write(`${place.dir.path}/b%e4ton.json`, '{"crash_limit": 3}'),
+      "--cwd",
+      place.work,
+      "--env-file",
+      env,
+      "--pre-flight",
+      `${copy("flight")}; printf %25s '%e9%ff' > ${out("bytes")}`,
+      "--hook",
+      `ready=${copy("hook")}`,
+      "--ready",
+      `exec:${copy("check")} # %e9`,
+      "--ready",
+      "auto",
     ];
     const { env: variables } = place.options();
     // Somewhere else: the directory is an option this time.

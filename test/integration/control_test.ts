@@ -71,7 +71,11 @@ describe("baton reload", () => {
       output: [],
       outputIsDirect: false,
       trial: null,
-      ...{ replaced: 0, failedIn: null, connections: null, late: [], serving: 1 },
+      replaced: 0,
+      failedIn: null,
+      connections: null,
+      late: [],
+      serving: 1,
     });
     assert.equal(phases.length, 3);
     assert.ok(durationMs > 0);

@@ -36,8 +36,13 @@ async function start({ port, probes }: Backend): Promise<Baton> {
     command: fixtureCommand("node_http.js"),
     env: { PORT: String(port) },
     flags: [
-      ...["--shutdown-only", "--min-drain", MIN_DRAIN, "--quiet", "100ms"],
-      ...["--probe-listen", `127.0.0.1:${probes}`],
+      "--shutdown-only",
+      "--min-drain",
+      MIN_DRAIN,
+      "--quiet",
+      "100ms",
+      "--probe-listen",
+      `127.0.0.1:${probes}`,
     ],
   });
   await waitUntil(() => probe("127.0.0.1", { port: probes, path: "/readyz" }), { what: "ready" });

@@ -83,8 +83,18 @@ const nginx = (status: string) => ({ port, work }: Place): Runnable => {
 
 const redis = (...more: string[]) => ({ port, work }: Place): Runnable => ({
   command: [
-    ...[which("redis-server") ?? "redis-server", "--port", String(port), "--bind", "127.0.0.1"],
-    ...["--save", "", "--appendonly", "no", "--dir", work.path, ...more],
+    which("redis-server") ?? "redis-server",
+    "--port",
+    String(port),
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--appendonly",
+    "no",
+    "--dir",
+    work.path,
+    ...more,
   ],
   env: {},
 });

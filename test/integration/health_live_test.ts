@@ -194,7 +194,10 @@ describe("a socket that all generations share", {
       flags: [...flags, ...FAST],
     });
     return {
-      ...{ baton, work, place, port },
+      baton,
+      work,
+      place,
+      port,
       [Symbol.asyncDispose]: async () => {
         await baton[Symbol.asyncDispose]();
         work[Symbol.dispose]();

@@ -47,7 +47,12 @@ const SERVERS: readonly Inheriting[] = [
     title: "uvicorn --fd {fd:web}",
     program: "uvicorn",
     command: [
-      ...["uvicorn", "--app-dir", FIXTURES, "--fd", "{fd:web}", "--no-access-log"],
+      "uvicorn",
+      "--app-dir",
+      FIXTURES,
+      "--fd",
+      "{fd:web}",
+      "--no-access-log",
       "asgi_app:app",
     ],
     env: ENV,

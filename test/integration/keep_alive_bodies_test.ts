@@ -54,12 +54,13 @@ function get(id: number): string {
 async function whileReloading(
   { baton }: Service,
   client: (isOver: () => boolean) => Promise<void>,
+  reloads = RELOADS,
 ): Promise<number> {
   let isOver = false;
   const conversation = client(() => isOver);
   let moved = 0;
   try {
-    for (let i = 0; i < RELOADS; i++) {
+    for (let i = 0; i < reloads; i++) {
       await baton.reload();
       moved += (await baton.settled()).lastReload?.connectionsKept?.moved ?? 0;
     }
@@ -137,14 +138,22 @@ describe("bodies of requests arrive as they were sent", () => {
     ["in chunks", { body: random, partSize: 16 * 1024, pauseMs: 1, isChunked: true }],
     ["slowly", { body: random.subarray(0, 512), partSize: 16, pauseMs: 15 }],
     ["after 100-continue", {
-      ...{ body: random.subarray(0, 100_000), partSize: 16 * 1024, pauseMs: 1, expects: true },
+      body: random.subarray(0, 100_000),
+      partSize: 16 * 1024,
+      pauseMs: 1,
+      expects: true,
     }],
     ["that look like requests", { body: adversarial(40_000), partSize: 33, pauseMs: 0 }],
     ["that look like requests, slowly", {
-      ...{ body: adversarial(33 * 20), partSize: 33, pauseMs: 15 },
+      body: adversarial(33 * 20),
+      partSize: 33,
+      pauseMs: 15,
     }],
     ["that look like requests, after 100-continue", {
-      ...{ body: adversarial(33 * 5), partSize: 33, pauseMs: 15, expects: true },
+      body: adversarial(33 * 5),
+      partSize: 33,
+      pauseMs: 15,
+      expects: true,
     }],
   ];
   for (const [name, options] of cases) {
@@ -222,7 +231,7 @@ test("a client that sends four requests at a time gets four answers, in order", 
       await pause(LONG_THINK_MS);
     }
     connection[Symbol.dispose]();
-  });
+  }, repeats({ full: RELOADS, quick: 1 }));
 });
 
 test(
@@ -295,8 +304,21 @@ describe("over TLS, and in HTTP/2, nothing is moved and nothing goes wrong", () 
   function certificate(dir: TempDir): { TLS_KEY: string; TLS_CERT: string } {
     const [TLS_KEY, TLS_CERT] = [join(dir.path, "key.pem"), join(dir.path, "cert.pem")];
     execFileSync("openssl", [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-      ...["-keyout", TLS_KEY, "-out", TLS_CERT, "-days", "1", "-subj", "/CN=localhost"],
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-keyout",
+      TLS_KEY,
+      "-out",
+      TLS_CERT,
+      "-days",
+      "1",
+      "-subj",
+      "/CN=localhost",
     ], { stdio: "ignore" });
     return { TLS_KEY, TLS_CERT };
   }

@@ -60,7 +60,10 @@ test("an upgrade in place loses nothing that a slow reader has not taken yet", T
   await printAll({
     command: [required("python3", findPython()), fixture("prints_on.py")],
     // All of it comes through baton.
-    ...{ flags: ["--ready", "log:^0 1 x"], upgrades: 1, generations: 1 },
-    ...{ kind: "pipe", amount: 1_000_000 },
+    flags: ["--ready", "log:^0 1 x"],
+    upgrades: 1,
+    generations: 1,
+    kind: "pipe",
+    amount: 1_000_000,
   });
 });

@@ -58,8 +58,14 @@ describe("--pre-flight", () => {
         command: fixtureCommand("inherit_fd.js"),
         env: {},
         flags: [
-          ...["--cwd", current, "--env-file", envFile, "--listen", `127.0.0.1:${port}`],
-          ...["--pre-flight", command],
+          "--cwd",
+          current,
+          "--env-file",
+          envFile,
+          "--listen",
+          `127.0.0.1:${port}`,
+          "--pre-flight",
+          command,
         ],
       });
       rmSync(current);
@@ -215,7 +221,11 @@ describe("baton reload --json", () => {
       assert.deepEqual([good.code, report.result, report.epoch, report.replaced], [0, "ok", 1, 0]);
       assert.deepEqual([report.failedIn, report.connections], [null, null]);
       assert.deepEqual(report.phases.map(({ phase, epoch }) => `${phase} ${epoch}`), [
-        ...["pre-flight 1", "starting 1", "probing 1", "ready 1", "draining 0"],
+        "pre-flight 1",
+        "starting 1",
+        "probing 1",
+        "ready 1",
+        "draining 0",
       ]);
       const times = report.phases.map(({ durationMs }) => durationMs);
       assert.equal(times.pop(), null, "that goes on");

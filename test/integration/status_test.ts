@@ -76,13 +76,22 @@ describe("baton status", () => {
     const { lastReload, generations, restarts } = await baton.settled();
     const { durationMs, phases, ...verdict } = lastReload ?? {};
     assert.deepEqual(verdict, {
-      ...{ epoch: 1, result: "ok", reason: null, replaced: 0, failedIn: null },
-      ...{ connectionsCut: 0, connectionsUndecided: 0, connectionsKept: null },
+      epoch: 1,
+      result: "ok",
+      reason: null,
+      replaced: 0,
+      failedIn: null,
+      connectionsCut: 0,
+      connectionsUndecided: 0,
+      connectionsKept: null,
       connections: { finished: 0, cut: 0, undecided: 0, moved: 0 },
       late: [],
     });
     assert.deepEqual(phases?.map(({ phase, epoch }) => `${phase} ${epoch}`), [
-      ...["starting 1", "probing 1", "draining 0", "stopping 0"],
+      "starting 1",
+      "probing 1",
+      "draining 0",
+      "stopping 0",
     ]);
     assert.ok((durationMs ?? 0) > 0);
     assert.deepEqual(restarts, { ok: 1, failed: 0, crashes: 0 });

@@ -109,7 +109,9 @@ describe("baton itself under systemd", { skip }, () => {
       const old = main;
       main = await waitUntil(async () => {
         const { MainPID, ActiveState, StatusText } = await service.show(
-          ...["MainPID", "ActiveState", "StatusText"],
+          "MainPID",
+          "ActiveState",
+          "StatusText",
         );
         assert.equal(ActiveState, "active");
         return MainPID !== old && StatusText === `generation ${i} serves` ? MainPID : null;
@@ -175,7 +177,8 @@ describe("baton itself under systemd", { skip }, () => {
       const name = flags.length === 0 ? "web" : "survivor";
       const service = await installService(systemd, {
         ...place(server("node"), { port, workDir: work.path }),
-        ...{ name, flags },
+        name,
+        flags,
       });
       await service.succeeds("start");
       // A server's output may be its own by and by, so later there are fewer than at first.

@@ -190,7 +190,9 @@ describe("takeover", () => {
     ];
     for (const [command, flags, said] of bad) {
       await using failed = await startBaton({
-        ...{ command, env: {}, flags: [...pair.new, ...flags] },
+        command,
+        env: {},
+        flags: [...pair.new, ...flags],
         expectFailure: true,
       });
       const { code } = await failed.exited;
@@ -215,7 +217,8 @@ describe("takeover", () => {
     await using load = pair.load();
     const { ino } = statSync(pair.socket);
     await using failed = await startBaton({
-      ...{ command: fixtureCommand("exits_at_once.js"), env: {} },
+      command: fixtureCommand("exits_at_once.js"),
+      env: {},
       flags: [...pair.new, "--hook", `post-stop=${blocker.command}`, "--hook-timeout", "1h"],
       expectFailure: true,
     });

@@ -137,7 +137,8 @@ describe("Mover", () => {
       conversation.ask();
       if (mode === "blocking") conversation.makeBlocking();
       await waitUntil(() => !conversation.isPaused, {
-        ...{ what: "the request is released", deadlineMs: SOON_MS },
+        what: "the request is released",
+        deadlineMs: SOON_MS,
       });
       conversation.answer();
     });

@@ -43,7 +43,11 @@ async function withWatch(use: (world: World) => Promise<void>): Promise<void> {
   platform.sockets.bindUnix(bound, socket);
   const placeWatch = new RemovalWatch(platform, () => world.signs++);
   const world: World = {
-    ...{ platform, dir, rt, socket, signs: 0 },
+    platform,
+    dir,
+    rt,
+    socket,
+    signs: 0,
     watch: () => placeWatch.watch([rt, socket]),
   };
   world.watch();

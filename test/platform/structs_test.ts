@@ -238,8 +238,11 @@ const DIAG_LAYOUTS: readonly Layout[] = [
       tcpi_data_segs_out: TCP_INFO_DATA_SEGS_OUT,
     },
     widths: {
-      ...{ tcpi_last_data_sent: 4, tcpi_bytes_acked: 8, tcpi_bytes_received: 8 },
-      ...{ tcpi_data_segs_in: 4, tcpi_data_segs_out: 4 },
+      tcpi_last_data_sent: 4,
+      tcpi_bytes_acked: 8,
+      tcpi_bytes_received: 8,
+      tcpi_data_segs_in: 4,
+      tcpi_data_segs_out: 4,
     },
   },
 ];

@@ -123,7 +123,11 @@ describe("an old baton and new ones that do not keep to the protocol", () => {
     const options = { port, thinkTimeMs: THINK_TIME_MS };
     const load = new Load(options).start();
     return {
-      ...{ work, port, socket, old, load },
+      work,
+      port,
+      socket,
+      old,
+      load,
       async [Symbol.asyncDispose]() {
         await load.stop();
         await old[Symbol.asyncDispose]();
@@ -317,12 +321,22 @@ const BAD_OLD_BATONS: readonly [
       peer.say(accepted());
       assert.deepEqual(await peer.hear(), { kind: "group", index: 0, from: 0 });
       const address = {
-        ...{ family: "inet", host: "127.0.0.1", port: 80, scope: 0, v6only: false },
+        family: "inet",
+        host: "127.0.0.1",
+        port: 80,
+        scope: 0,
+        v6only: false,
         boundInterface: 0,
       };
       const member = {
-        ...{ epoch: 4, inode: 1, late: false, owner: 1, unheld: false, dead: false },
-        ...{ receiving: true, origin: null },
+        epoch: 4,
+        inode: 1,
+        late: false,
+        owner: 1,
+        unheld: false,
+        dead: false,
+        receiving: true,
+        origin: null,
       };
       peer.say({ kind: "group", index: 0, address, members: [member], next: null });
     },

@@ -27,8 +27,12 @@ async function runFile(runner: "bun" | "deno", source: string): Promise<Seen> {
   const command = runner === "deno"
     ? [deno, "test", "-A", "--no-check", `--junit-path=${junit}`, file]
     : [
-      ...[required("bun", findBun()), "test", "--preload=./scripts/test_preload.ts"],
-      ...["--reporter=junit", `--reporter-outfile=${junit}`, file],
+      required("bun", findBun()),
+      "test",
+      "--preload=./scripts/test_preload.ts",
+      "--reporter=junit",
+      `--reporter-outfile=${junit}`,
+      file,
     ];
   const job = { title: "a", command, env: {}, junit, log: dir.join("log"), limitMs: LIMIT_MS };
   const driver = dir.write(
@@ -60,8 +64,11 @@ for (const runner of ["bun", "deno"] as const) {
          describe("no group", { skip: "too hot" }, () => { test("a", () => {}); });`,
       );
       assert.deepEqual(lines(seen), [
-        ...["failed group > fails", "passed alone", "passed group > in it"],
-        ...["skipped group > not here", "skipped no group"],
+        "failed group > fails",
+        "passed alone",
+        "passed group > in it",
+        "skipped group > not here",
+        "skipped no group",
       ]);
       // Deno does not tell why; the runner takes it from Bun's run.
       const reasons = [["no group", "too hot"], ["not here", "too cold"]];

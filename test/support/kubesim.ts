@@ -62,8 +62,13 @@ export async function rollingUpdate(scenario: Scenario): Promise<Outcome> {
     ...NODE,
     // Clients and balancer are one process: a stall of it would be a client that sends on a connection whose end
     // it could have known of. The pods are as they are (kube_pod.ts).
-    ...["nice", "-n", "-15"],
-    ...["timeout", "-s", "KILL", String(Math.ceil(scenario.limitMs / 1000) + 10)],
+    "nice",
+    "-n",
+    "-15",
+    "timeout",
+    "-s",
+    "KILL",
+    String(Math.ceil(scenario.limitMs / 1000) + 10),
     required("bun", findBun()),
     `${REPOSITORY}/test/support/kubesim_main.ts`,
     JSON.stringify(scenario),

@@ -89,9 +89,23 @@ function specOf(scenario: Scenario, dir: string, number: number, version: string
   const common = { number, env: runnable.env };
   if (scenario.form === "entrypoint") {
     const flags = [
-      ...["--shutdown-only", "--name", "web", "--runtime-dir", workDir, "--quiet", "500ms"],
-      ...["--min-drain", minDrain!, "--max-drain", maxDrain!, "--stop-time", "1s"],
-      ...["--grace", `${scenario.graceMs}ms`, "--probe-listen", `0.0.0.0:${PROBE_PORT}`],
+      "--shutdown-only",
+      "--name",
+      "web",
+      "--runtime-dir",
+      workDir,
+      "--quiet",
+      "500ms",
+      "--min-drain",
+      minDrain!,
+      "--max-drain",
+      maxDrain!,
+      "--stop-time",
+      "1s",
+      "--grace",
+      `${scenario.graceMs}ms`,
+      "--probe-listen",
+      `0.0.0.0:${PROBE_PORT}`,
     ];
     return {
       ...common,
@@ -104,8 +118,16 @@ function specOf(scenario: Scenario, dir: string, number: number, version: string
     };
   }
   const wait = [
-    ...[...batonCommand(), "prestop", "--port", String(PORT), "--quiet", "500ms"],
-    ...["--min", minDrain!, "--max", maxDrain!],
+    ...batonCommand(),
+    "prestop",
+    "--port",
+    String(PORT),
+    "--quiet",
+    "500ms",
+    "--min",
+    minDrain!,
+    "--max",
+    maxDrain!,
   ];
   const unchanged: ContainerSpec = {
     ...common,

@@ -257,7 +257,8 @@ export async function printAll(cell: Cell): Promise<void> {
   await using baton = await startBaton({
     command: [...command],
     env: {
-      ...{ PORT: String(port), AMOUNT: String(amount) },
+      PORT: String(port),
+      AMOUNT: String(amount),
       ...isSlow ? { SLOW: "1" } : {},
       ...upgrades > 0 ? { PAUSE_AT: String(LITTLE) } : {},
     },

@@ -35,8 +35,17 @@ function slowRequest(port: number): Load {
 async function entryPoint(maxDrain: string, grace: string) {
   const port = await freePort();
   const flags = [
-    ...["--shutdown-only", "--min-drain", MIN_DRAIN, "--max-drain", maxDrain, "--grace", grace],
-    ...["--quiet", "100ms", "--stop-time", "1s"],
+    "--shutdown-only",
+    "--min-drain",
+    MIN_DRAIN,
+    "--max-drain",
+    maxDrain,
+    "--grace",
+    grace,
+    "--quiet",
+    "100ms",
+    "--stop-time",
+    "1s",
   ];
   const command = fixtureCommand("node_http.js");
   await using pod = await contained({ command, flags, env: { PORT: String(port) } });
@@ -62,8 +71,19 @@ async function hook(max: string) {
   await using load = slowRequest(port);
   const startedAt = performance.now();
   const { code, stdout, stderr } = await runCommand([
-    ...[...CONTAINER, ...batonCommand(), "prestop", "--runtime-dir", dir.path],
-    ...["--port", String(port), "--min", MIN_DRAIN, "--max", max, "--quiet", "100ms"],
+    ...CONTAINER,
+    ...batonCommand(),
+    "prestop",
+    "--runtime-dir",
+    dir.path,
+    "--port",
+    String(port),
+    "--min",
+    MIN_DRAIN,
+    "--max",
+    max,
+    "--quiet",
+    "100ms",
   ]);
   const tookMs = performance.now() - startedAt;
   // What TERM would meet; the server itself ends here if it is not over.

@@ -8,10 +8,20 @@ import { blank, importsOf } from "../../../scripts/check_imports_source.ts";
 
 /** What there is to import. */
 const TARGETS = [
-  ...["cli/run.ts", "config/config.ts", "handoff/adopt.ts", "drain/drain.ts", "log/logger.ts"],
-  ...["platform/fd.ts", "platform/libc/libc.ts", "platform/libc/constants.ts"],
-  ...["platform/runtime/bun.ts", "platform/runtime/deno.ts", "steering/kernel_array.ts"],
-  ...["steering/bpf_program.ts", "report/snapshot.ts", "lifecycle/service.ts"],
+  "cli/run.ts",
+  "config/config.ts",
+  "handoff/adopt.ts",
+  "drain/drain.ts",
+  "log/logger.ts",
+  "platform/fd.ts",
+  "platform/libc/libc.ts",
+  "platform/libc/constants.ts",
+  "platform/runtime/bun.ts",
+  "platform/runtime/deno.ts",
+  "steering/kernel_array.ts",
+  "steering/bpf_program.ts",
+  "report/snapshot.ts",
+  "lifecycle/service.ts",
 ];
 
 /** The findings about one file among the targets, as "rule: message". */
@@ -208,8 +218,16 @@ describe("importsOf()", () => {
         'const k = await import("./i.ts"); const l = await import(k);',
       ].join("\n")),
       [
-        ...["1 ./a.ts", "2 ./b.ts", "3 ./c.ts", "7 ./d.ts types", "8 ./e.ts types"],
-        ...["9 ./f.ts", "9 ./g.ts", "9 ./h.ts types", "10 ./i.ts", "10 null"],
+        "1 ./a.ts",
+        "2 ./b.ts",
+        "3 ./c.ts",
+        "7 ./d.ts types",
+        "8 ./e.ts types",
+        "9 ./f.ts",
+        "9 ./g.ts",
+        "9 ./h.ts types",
+        "10 ./i.ts",
+        "10 null",
       ],
     );
   });

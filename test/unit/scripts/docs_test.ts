@@ -12,7 +12,10 @@ const ROOT = normalize(join(dirname(fileURLToPath(import.meta.url)), "../../..")
 /** A block of code between two lines of three backticks. */
 const FENCED = /^```[^]*?^```$/gm;
 const PAGES = [
-  ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "test/README.md"],
+  "README.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "test/README.md",
   ...filesBelow("docs"),
   ...filesBelow("examples"),
 ].filter((file) => file.endsWith(".md"));

@@ -1,0 +1,63 @@
+/**
+ * Sources, documentation and messages are written in plain English: words that hide who does what are rare. And no
+ * literal is spread into another one only to keep several values on one line.
+ *
+ * A limit is what was left when it was last lowered. It may only fall.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+const UNPLAIN = /\b(?:nobody|whoever|anew|for ever|is told|are told|goes on|let be)\b/i;
+const MOST_UNPLAIN = 243;
+/** `...[` or `...{` with a literal behind it: not `...[first, ...rest].map(`, whose value is another one. */
+const SPREAD_LITERAL = /\.\.\.(?:\[[^\]]*\]|\{[^}]*\})(?!\s*[.[?(])/;
+const MOST_SPREADS = { src: 41, scripts: 26, test: 88 };
+
+/** Lines of the files below `paths` that match, as "src/a.ts:3: the line". */
+function linesWith(pattern: RegExp, paths: readonly string[], ending: RegExp): string[] {
+  return paths.flatMap((path) => {
+    const files = statSync(join(REPOSITORY, path)).isDirectory()
+      ? readdirSync(join(REPOSITORY, path), { recursive: true, encoding: "utf8" })
+        .map((name) => join(REPOSITORY, path, name))
+      : [join(REPOSITORY, path)];
+    return files.filter((file) => ending.test(file)).sort().flatMap((file) =>
+      readFileSync(file, "utf8").split("\n").flatMap((line, index) =>
+        pattern.test(line) ? [`${relative(REPOSITORY, file)}:${index + 1}: ${line.trim()}`] : []
+      )
+    );
+  });
+}
+
+describe("plain English", () => {
+  test(`fewer than ${MOST_UNPLAIN + 1} lines of src/, docs/ and README.md have an unplain word`, () => {
+    const found = linesWith(UNPLAIN, ["src", "docs", "README.md"], /\.(?:ts|md)$/);
+    assert.ok(found.length <= MOST_UNPLAIN, `${found.length} lines:\n${found.join("\n")}`);
+  });
+});
+
+describe("literals", () => {
+  for (const [folder, most] of Object.entries(MOST_SPREADS)) {
+    test(`at most ${most} lines of ${folder}/ spread one only to pack lines`, () => {
+      const found = linesWith(SPREAD_LITERAL, [folder], /\.ts$/);
+      assert.ok(found.length <= most, `${found.length} lines:\n${found.join("\n")}`);
+    });
+  }
+
+  for (
+    const [line, isPacked] of [
+      ['...["a", "b"],', true],
+      ["...{ a, b },", true],
+      ["...[a, b].map(String)", false],
+      ["...rest", false],
+      ["...(is ? [a] : [])", false],
+    ] as const
+  ) {
+    test(`"${line}" ${isPacked ? "packs lines" : "does not"}`, () => {
+      assert.equal(SPREAD_LITERAL.test(line), isPacked);
+    });
+  }
+});
