@@ -1,108 +1,110 @@
 /**
- * A candidate's way in, where the user has put something there: memory, pre-flight and `pre-start` before its
- * process is started, `ready` between its gate and the switch.
+ * The user's own steps on a candidate's way to serving: memory check, pre-flight and `pre-start` before its process
+ * is started, `ready` between its gate and the switch.
  *
- * Guarantees: a candidate that is ended on its way ends at once, and says so; while something runs that has a
- * time-out of its own, the candidate's time to get ready does not run.
+ * Guarantees: a candidate that is stopped on its way fails at once, and says so; while a step runs, which has a
+ * time-out of its own, the candidate's ready time-out does not count.
  */
-import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
+import type { HookGeneration } from "../hooks/environment.ts";
 import type { Killable } from "../hooks/sequence.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 
-/** What stood in the way. */
+/** Why a candidate is rejected. */
 export interface Veto {
   readonly reason: string;
-  /** What it printed; null: nothing was run. */
+  /** What the command printed; null: none was run. */
   readonly output: CandidateOutput | null;
 }
 
-/** Runs what stands at one place. `onDone` is called once, perhaps before this returns. */
-export type AdmissionStep = (onDone: (obstacle: Veto | null) => void) => Killable;
+/** Runs the steps at one point. Calls `onDone` once, perhaps before it returns. */
+export type AdmissionStep = (
+  candidate: HookGeneration,
+  onDone: (veto: Veto | null) => void,
+) => Killable;
 
-/** The candidate, as its entrance sees it. */
-export interface AdmissionCandidate {
-  readonly hasExited: boolean;
-  fail(reason: string): void;
-  failWithoutProcess(reason: string, status: number): void;
-  readonly timers: { arm(timer: "ready", delayMs: number): void };
-  checkGate(): void;
-}
-
-interface AdmissionOptions {
-  /** It begins with its process, and anew after what stands before the switch. */
-  readonly readyTimeoutMs: number;
+export interface AdmissionSteps {
   readonly beforeStart: AdmissionStep;
-  /** Null: nothing is asked. */
+  /** Null: nothing to run. */
   readonly beforeSwitch: AdmissionStep | null;
 }
 
-const ENDED: Veto = { reason: "it was ended before its process was started", output: null };
+export interface AdmissionOptions {
+  /** Null: the user has configured none. */
+  readonly steps: AdmissionSteps | null;
+  readonly candidate: HookGeneration;
+  /** The ready time-out counts from here on. */
+  readonly restartReadyTimer: () => void;
+  readonly onAdmitted: () => void;
+  readonly onVeto: (reason: string, isStarted: boolean) => void;
+}
+
+const CANCELED: Veto = { reason: "it was stopped before its process was started", output: null };
 
 export class Admission {
-  /** What the command printed that stood in the way. */
+  /** What the command with the veto printed. */
   vetoOutput: CandidateOutput | null = null;
   #running: Killable | null = null;
-  #isKilled = false;
+  #isCanceled = false;
   #isAdmitted = false;
   #isAsking = false;
 
-  constructor(readonly entrant: AdmissionCandidate, readonly options: AdmissionOptions) {}
+  constructor(readonly options: AdmissionOptions) {}
 
-  /** Something runs here, with a time-out of its own. */
+  /** A step runs, which has a time-out of its own. */
   get isBusy(): boolean {
     return this.#running !== null || this.#isAsking;
   }
 
   /** @param start starts its process */
   begin(start: () => void): void {
-    const { entrant } = this;
-    this.#pass(this.options.beforeStart, (obstacle) => {
-      if (entrant.hasExited) return;
-      const failure = this.#isKilled ? ENDED : obstacle;
-      if (failure !== null) {
-        this.vetoOutput = failure.output;
-        return entrant.failWithoutProcess(failure.reason, EXIT_NEW_GENERATION_FAILED);
-      }
-      entrant.timers.arm("ready", this.options.readyTimeoutMs);
+    const { steps, restartReadyTimer } = this.options;
+    if (steps === null) return start();
+    this.#run(steps.beforeStart, (veto) => {
+      const failure = this.#isCanceled ? CANCELED : veto;
+      if (failure !== null) return this.#reject(failure, false);
+      restartReadyTimer();
       start();
     });
   }
 
-  /** Its gate has passed, and may do so several times. @returns whether it may serve now */
+  /** The gate is passed, perhaps again. @returns whether the candidate may serve now */
   admits(): boolean {
-    const { beforeSwitch } = this.options;
+    const beforeSwitch = this.options.steps?.beforeSwitch ?? null;
     if (this.#isAdmitted || beforeSwitch === null) return true;
     if (this.isBusy) return false;
-    this.#pass(beforeSwitch, (obstacle) => {
-      if (this.entrant.hasExited || this.#isKilled) return;
-      if (obstacle !== null) {
-        this.vetoOutput = obstacle.output;
-        return this.entrant.fail(obstacle.reason);
-      }
+    this.#run(beforeSwitch, (veto) => {
+      if (this.#isCanceled) return;
+      if (veto !== null) return this.#reject(veto, true);
       this.#isAdmitted = true;
-      // It may have closed a listener meanwhile.
-      this.entrant.timers.arm("ready", this.options.readyTimeoutMs);
-      this.entrant.checkGate();
+      // The gate is asked again: the server may have closed a listener meanwhile.
+      this.options.restartReadyTimer();
+      this.options.onAdmitted();
     });
     return false;
   }
 
-  #pass(passage: AdmissionStep, then: (obstacle: Veto | null) => void): void {
+  #reject({ reason, output }: Veto, isStarted: boolean): void {
+    this.vetoOutput = output;
+    this.options.onVeto(reason, isStarted);
+  }
+
+  #run(step: AdmissionStep, then: (veto: Veto | null) => void): void {
     this.#isAsking = true;
     let isOver = false;
-    const running = passage((obstacle) => {
+    const running = step(this.options.candidate, (veto) => {
       isOver = true;
       this.#isAsking = false;
       this.#running = null;
-      then(obstacle);
+      then(veto);
     });
-    if (!isOver) this.#running = running;
-    if (!isOver && this.#isKilled) running.kill();
+    if (isOver) return;
+    this.#running = running;
+    if (this.#isCanceled) running.kill();
   }
 
-  /** @returns whether something had to be ended, after which its end is told */
-  kill(): boolean {
-    this.#isKilled = true;
+  /** @returns whether a step was running, whose end follows */
+  cancel(): boolean {
+    this.#isCanceled = true;
     this.#running?.kill();
     return this.isBusy;
   }

@@ -1,67 +1,80 @@
-/** One generation as the adopter sees it: who makes the trapped calls, and what follows from them. */
-import type { RunningContext } from "./context.ts";
+/** The listening side of one generation: its trapped calls, the listeners that follow from them, and who holds them. */
+import type { Caller, ListenerOwner } from "../handoff/listener_owner.ts";
 import { refreshSocketHolders } from "../handoff/socket_holders.ts";
 import { ticksNow } from "../platform/clock.ts";
-import { processStat } from "../platform/process/proc.ts";
-import type { Caller, ListenerOwner } from "../handoff/listener_owner.ts";
 import type { Fd } from "../platform/fd.ts";
+import { processStat } from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
-import type { Group } from "../steering/group.ts";
-import type { GenerationFacts } from "../succession/state/resume_state.ts";
-import type { Gate } from "./gate.ts";
+import { acceptorOf, AcceptWatch } from "../process/accept_watch.ts";
+import { ExitWatch } from "../process/exit_watch.ts";
 import type { ServerProcess } from "../process/server_process.ts";
-import { Workers } from "../process/workers.ts";
+import type { Group } from "../steering/group.ts";
+import type { Member } from "../steering/member.ts";
+import type { GenerationFacts } from "../succession/state/resume_state.ts";
+import type { RunningContext } from "./context.ts";
+import type { Gate } from "./gate.ts";
 
-/** What the tenancy needs of its generation. */
-interface AdoptingGeneration {
+export interface AdoptTargetOptions {
   readonly context: RunningContext;
   readonly epoch: number;
+  /** Crashed generation whose members it may take over. */
   readonly replacementOf: number | null;
-  readonly pid: number | null;
   readonly facts: GenerationFacts;
-  /** What may have been the reason if it fails. */
+  /** Possible reasons, shown if the generation fails. */
   readonly hints: string[];
   readonly gate: Gate;
-  readonly server: ServerProcess | null;
-  processes(): number[];
-  checkGate(): void;
-  answer(notify: Fd, notification: TrappedCall): void;
-  fail(reason: string): void;
+  readonly server: ServerProcess;
+  /** The gate's checks read what the server prints, so it must keep coming through baton. */
+  readonly readsOutput: () => boolean;
+  /** A listener has changed. */
+  readonly onChange: () => void;
+  readonly fail: (reason: string) => void;
 }
 
 export class AdoptTarget implements ListenerOwner {
-  readonly #workers: Workers;
+  readonly epoch: number;
+  replacementOf: number | null;
+  /** Workers with a listening socket of their own (SO_REUSEPORT in a prefork server). */
+  readonly #workers: ExitWatch;
+  #acceptWatch: AcceptWatch | null = null;
 
-  constructor(readonly generation: AdoptingGeneration) {
-    this.#workers = new Workers(generation.context.platform, () => this.refreshListeners());
-  }
-
-  get epoch(): number {
-    return this.generation.epoch;
-  }
-
-  get replacementOf(): number | null {
-    return this.generation.replacementOf;
+  constructor(readonly options: AdoptTargetOptions) {
+    this.epoch = options.epoch;
+    this.replacementOf = options.replacementOf;
+    this.#workers = new ExitWatch(options.context.platform);
   }
 
   get isSettled(): boolean {
-    return this.generation.facts.isSettled;
+    return this.options.facts.isSettled;
   }
 
   processes(): number[] {
-    return this.generation.processes();
+    return this.options.server.processes();
   }
 
-  /** It has served for a while. */
+  /** It has served for a while: what it opens now was not part of its start. */
   settle(): void {
-    const { facts } = this.generation;
+    const { facts } = this.options;
     facts.isSettled = true;
     facts.settledTicks ||= ticksNow();
   }
 
-  /** It has come after the start, and a process that listens is above it: as a rule, one for each client. */
+  /**
+   * Answers a trapped call: an accept or shutdown belongs to the migration of connections, a bind or listen to the
+   * adopter. The journal has the call until it is answered: without an answer its thread hangs.
+   */
+  answer(notify: Fd, notification: TrappedCall): void {
+    const { journal, adopter, migration } = this.options.context;
+    const isMigration = migration?.trap.includes(notification.call) ?? false;
+    journal.during(this.epoch, notification, () => {
+      if (!isMigration) return adopter.handle(notify, notification, this);
+      return migration?.handle(notify, notification) ?? false;
+    });
+  }
+
+  /** The process was started for a client's connection: it came after the start, below a process that listens. */
   isOfSession(pid: number): boolean {
-    const { context: { listeners }, facts } = this.generation;
+    const { context: { listeners }, facts } = this.options;
     const members = listeners.groupsOf(this.epoch).flatMap((group) => group.membersOf(this.epoch));
     if (members.some(({ owner, ofSession = false }) => owner === pid && !ofSession)) return false;
     const stat = processStat(pid);
@@ -74,53 +87,81 @@ export class AdoptTarget implements ListenerOwner {
     return false;
   }
 
-  /** Finds out which of its listeners the server has closed, or left behind with a dead worker. */
+  /** Finds the listeners that the server has closed, or left behind with a dead worker. */
   refreshListeners(): void {
-    const { listeners } = this.generation.context;
-    for (const group of listeners.groupsOf(this.epoch)) refreshSocketHolders(group, this);
-  }
-
-  /** After a change of batons: workers that have listened are watched as before. */
-  watchWorkers(): void {
-    const alive = this.processes();
-    for (const pid of this.generation.context.listeners.ownersOf(this.epoch)) {
-      if (pid !== this.generation.pid && alive.includes(pid)) this.#workers.watch(pid);
+    for (const group of this.options.context.listeners.groupsOf(this.epoch)) {
+      refreshSocketHolders(group, this);
     }
   }
 
+  /** In a new baton: watches the workers that listened before. */
+  watchWorkers(): void {
+    const { context: { listeners }, server } = this.options;
+    const alive = this.processes();
+    for (const pid of listeners.ownersOf(this.epoch)) {
+      if (pid !== server.pid && alive.includes(pid)) this.#watchWorker(pid);
+    }
+  }
+
+  /** Because baton holds a duplicate, the kernel does not close a dead worker's socket: steering must leave it. */
+  #watchWorker(pid: number): void {
+    this.#workers.watch(pid, () => this.refreshListeners());
+  }
+
+  /** Waits until processes accept from sockets that baton passed on. */
+  watchAccepts(members: readonly Member[]): void {
+    const { context: { platform, dispatch }, gate, server, onChange } = this.options;
+    this.#acceptWatch = new AcceptWatch({
+      clock: platform.clock,
+      members,
+      findAcceptor: (member) => acceptorOf(platform, member, server.processes()),
+      onAccepting: () => {
+        dispatch({ kind: "listening", epoch: this.epoch });
+        onChange();
+      },
+      isOver: () => gate.isListening || gate.isPassed,
+    });
+  }
+
   onListening(group: Group, caller: Caller): void {
-    const { context, gate, facts, server: server } = this.generation;
+    const { context, gate, facts, server, readsOutput, onChange } = this.options;
     context.log(`generation ${this.epoch} listens at ${group.text}`);
-    if (caller.pid !== this.generation.pid) this.#workers.watch(caller.pid);
+    if (caller.pid !== server.pid) this.#watchWorker(caller.pid);
     context.dispatch({ kind: "listening", epoch: this.epoch });
     // While the caller waits its descriptors can be replaced: the last chance is the listen that
     // completes the gate.
-    if (gate.isListening && server?.output.onBytes === null) {
+    if (gate.isListening && !readsOutput()) {
       const { orphan, survive } = context.config;
       const isPressing = orphan === "keep" && !survive;
       if (server.output.handOver(caller, isPressing)) facts.handedOver = true;
     }
-    this.generation.checkGate();
+    onChange();
   }
 
   onReleased(notify: Fd, notification: TrappedCall): void {
-    this.generation.answer(notify, notification);
+    this.answer(notify, notification);
   }
 
   onConflict(reason: string): void {
-    const { context: { listeners, logError }, gate } = this.generation;
-    // Whoever has passed its gate does not fail any more.
+    const { context: { listeners, logError }, gate, fail } = this.options;
+    // A generation that has passed its gate cannot fail any more.
     const passed = gate.isPassed || listeners.servingEpoch === this.epoch;
     if (passed) logError(`generation ${this.epoch}: ${reason}`);
-    this.generation.fail(reason);
+    fail(reason);
   }
 
   onHint(text: string): void {
-    const { hints } = this.generation;
+    const { hints } = this.options;
     if (!hints.includes(text)) hints.push(text);
   }
 
+  /** The generation has exited, or its candidate is given up. */
+  stopWatchingAccepts(): void {
+    this.#acceptWatch?.close();
+  }
+
   close(): void {
+    this.stopWatchingAccepts();
     this.#workers.close();
   }
 }

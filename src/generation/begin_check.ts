@@ -1,8 +1,6 @@
-/** Begins one check of one generation: of each kind, with the fields of the configuration. */
-import { parseBodyPattern, parseBytes, parseStatuses } from "../config/validate_checks.ts";
-import type { RunningContext } from "./context.ts";
+/** Starts one check of one generation, with the options of the configuration. */
+import { parseBodyPattern, parseBytes, parseStatuses } from "../config/check_values.ts";
 import type { NetworkCheck, RepeatedCheck } from "../config/values/check_spec.ts";
-import type { Config } from "../config/config.ts";
 import { serverEnvironment } from "../handoff/socket_protocols.ts";
 import type { RunningCheck } from "../health/check_loop.ts";
 import { ConnectionCheck } from "../health/connection_check.ts";
@@ -14,70 +12,79 @@ import type { CheckOutcome } from "../health/monitor.ts";
 import { RedisDialogue } from "../health/redis_dialogue.ts";
 import { TcpDialogue } from "../health/tcp_dialogue.ts";
 import { withoutStale } from "../platform/process/environment.ts";
+import type { RunningContext } from "./context.ts";
 import { type ProbeRoute, routeTo } from "./probe_route.ts";
+
+type Config = RunningContext["config"];
 
 const EXPECTED = [{ from: 200, to: 200 }];
 
-/** What a check is about. */
+/** The generation to check. */
 export interface CheckTarget {
-  readonly context: RunningContext;
+  readonly context: Pick<RunningContext, "config" | "platform" | "listeners" | "children">;
   readonly epoch: number;
   readonly pid: number | null;
 }
 
-interface CheckRequest {
+export interface CheckRequest {
   readonly spec: RepeatedCheck;
-  /** It has passed its gate. */
+  /** The generation has passed its gate. */
   readonly isLive: boolean;
   readonly onResult: (result: CheckOutcome) => void;
-  /** It can never be answered. */
+  /** No check of this kind can ever reach the generation. */
   readonly onImpossible: (reason: string) => void;
 }
 
-/** @returns null: there is nobody to ask yet, or nobody who can be told from another */
-export function beginCheck(subject: CheckTarget, request: CheckRequest): RunningCheck | null {
-  const { context, epoch } = subject;
-  const { spec, onResult } = request;
-  const { config, platform } = context;
+/** @returns null: the generation cannot be reached yet, or its answer cannot be told from another's */
+export function beginCheck(target: CheckTarget, request: CheckRequest): RunningCheck | null {
+  const { context: { config, platform, listeners, children }, epoch } = target;
+  const { spec, isLive, onResult } = request;
   const timeoutMs = config.checkTimeoutMs;
   if (spec.kind === "exec") {
     return new ExecCheck(platform, {
-      ...{ command: spec.command, timeoutMs, onResult },
+      command: spec.command,
+      timeoutMs,
+      onResult,
       directory: config.cwd ?? "/",
-      env: commandEnvironment(subject, request.isLive),
-      onStarted: (pid, onEnd) => context.children.addHelper(pid, onEnd),
+      env: commandEnvironment(target, isLive),
+      onStarted: (pid, onEnd) => children.addHelper(pid, onEnd),
     });
   }
-  const way = routeTo(platform, context.listeners, { epoch, port: spec.port });
-  if (way === null) return null;
-  if (request.isLive && (way.mustIdentify || way.isSteeredElsewhere)) return null;
-  if (way.isSteeredElsewhere) {
-    request.onImpossible(
-      `${spec.text}: in a takeover the old baton steers until the switch, and no check of ours can ` +
-        `reach the new generation at ${way.text}: use exec, notify, fd or log for --ready here`,
-    );
+  const route = routeTo(platform, listeners, { epoch, port: spec.port });
+  if (route === null) return null;
+  if (isLive && (route.mustIdentify || route.isSteeredElsewhere)) return null;
+  const obstacle = obstacleOn(route, spec);
+  if (obstacle !== null) {
+    request.onImpossible(`${spec.text}: ${obstacle}`);
     return null;
   }
-  if (way.mustIdentify && spec.kind !== "http") {
-    request.onImpossible(
-      `${spec.text}: all generations share the socket at ${way.text}, and only an http check can ` +
-        `tell which one has answered (header x-baton-epoch)`,
-    );
-    return null;
+  const dialogue = dialogueFor(spec, { config, epoch, route });
+  return new ConnectionCheck(platform, { route, dialogue, timeoutMs, onResult });
+}
+
+function obstacleOn(route: ProbeRoute, spec: NetworkCheck): string | null {
+  if (route.isSteeredElsewhere) {
+    return "in a takeover the old baton steers until the switch, and no check of this baton can " +
+      `reach the new generation at ${route.text}: use exec, notify, fd or log for --ready here`;
   }
-  const dialogue = dialogueFor(spec, { config, epoch, way });
-  return new ConnectionCheck(platform, { route: way, dialogue, timeoutMs, onResult });
+  if (route.mustIdentify && spec.kind !== "http") {
+    return `all generations share the socket at ${route.text}, and only an http check can ` +
+      "tell which one has answered (header x-baton-epoch)";
+  }
+  return null;
 }
 
 function dialogueFor(
   spec: NetworkCheck,
-  { config, epoch, way }: { config: Config; epoch: number; way: ProbeRoute },
+  { config, epoch, route }: { config: Config; epoch: number; route: ProbeRoute },
 ): Dialogue {
-  const host = config.checkHost ?? way.text;
+  const host = config.checkHost ?? route.text;
   switch (spec.kind) {
     case "http":
       return new HttpDialogue({
-        ...{ host, epoch, path: spec.path },
+        host,
+        epoch,
+        path: spec.path,
         method: config.checkMethod,
         expected: config.checkStatus === null ? EXPECTED : parseStatuses(config.checkStatus),
         retriable: config.checkRetriableStatus === null
@@ -85,7 +92,7 @@ function dialogueFor(
           : parseStatuses(config.checkRetriableStatus),
         body: config.checkBody === null ? null : parseBodyPattern(config.checkBody),
         serviceName: config.checkServiceName,
-        mustIdentify: way.mustIdentify,
+        mustIdentify: route.mustIdentify,
       });
     case "tcp":
       return new TcpDialogue({
@@ -99,7 +106,7 @@ function dialogueFor(
   }
 }
 
-/** Without BATON_EPOCH, by which processes of a generation are known (children.ts). */
+/** Without BATON_EPOCH, which marks the processes of a generation (children.ts). */
 function commandEnvironment({ context, epoch, pid }: CheckTarget, isLive: boolean) {
   const { config, platform } = context;
   const given = platform.runtime.env();

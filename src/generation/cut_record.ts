@@ -1,31 +1,31 @@
 /**
- * What baton has cut of one generation: the one place where that is counted. What the log, `baton status`, the report of
- * a reload and the exit status say is read from the same facts.
+ * What baton has cut of one generation: the one place that counts it. The log, `baton status`, the report of
+ * a reload and the exit status read the same facts.
  *
- * Cut is what was owed something when it ended: an answer, the rest of one, the body of a request that the server has
- * asked for. Undecided is what ended while that was not known.
+ * Cut is a connection that was owed something when it ended: an answer, the rest of one, the body of a request that
+ * the server has asked for. Undecided is one that ended while that was not known.
  */
 import type { Census } from "../drain/connections.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 
-/** Who can say what there is at this moment. */
-interface Counted {
+/** The drain's view of this moment. */
+export interface DrainCounts {
   /** Looks once more. */
   recount(): void;
   readonly census: Pick<Census, "busy" | "undecided">;
-  /** Connections in its queue. */
+  /** Connections in its accept queue. */
   readonly waiting: number;
 }
 
 export class CutRecord {
-  /** By inode, as what: each is counted once, also when a second signal follows the first. */
+  /** Inodes by what they were counted as: once each, also when a second signal follows the first. */
   readonly #counted = new Map<number, "cut" | "undecided">();
   #hasCountedQueue = false;
   #closed = 0;
 
   constructor(readonly facts: Pick<GenerationFacts, "cut" | "undecided">) {}
 
-  /** Those of `cut` that were closed one by one. */
+  /** How many of `cut` were closed one by one. */
   get closedOneByOne(): number {
     return this.#closed;
   }
@@ -35,8 +35,8 @@ export class CutRecord {
     this.#closed += this.#count(inodes, "cut");
   }
 
-  /** All that there is will be cut now. A look that fails leaves what the one before has found. */
-  cutAll(drain: Counted): void {
+  /** Everything that is open will be cut now. A look that fails leaves the result of the one before. */
+  cutAll(drain: DrainCounts): void {
     try {
       drain.recount();
     } finally {
@@ -47,17 +47,17 @@ export class CutRecord {
     }
   }
 
-  /** A process that has outlived the signal has these open, and may finish with them. @returns how many were counted */
+  /** A process that has outlived the signal has these open, and may finish them. @returns how many were counted */
   uncount(inodes: Iterable<number>): number {
-    let spared = 0;
+    let uncounted = 0;
     for (const inode of inodes) {
       const as = this.#counted.get(inode);
       if (as === undefined) continue;
       this.#counted.delete(inode);
       this.facts[as]--;
-      spared++;
+      uncounted++;
     }
-    return spared;
+    return uncounted;
   }
 
   #count(inodes: Iterable<number>, as: "cut" | "undecided"): number {

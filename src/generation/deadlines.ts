@@ -1,31 +1,31 @@
 /**
- * How long each wait of a generation may take: as configured, and less at an end that has begun with another wait,
- * so that all of it together takes no longer than `longestStopMs()` says.
+ * How long each wait of a generation may take: as configured, and less in a shutdown that has spent time on another
+ * wait, so that the whole takes no longer than `longestStopMs()` says.
  */
 import type { Config } from "../config/config.ts";
 import type { ConfiguredTimer } from "../lifecycle/vocabulary.ts";
 import type { GenerationHandle } from "./handle.ts";
 
-/** Crashes before this long a stretch of health are forgotten. */
+/** A generation that has served this long is healthy: earlier crashes no longer count. */
 const HEALTHY_AFTER_MS = 10_000;
 
-type Waiting = Pick<GenerationHandle, "timers" | "stopTimeMs">;
+type TimedGeneration = Pick<GenerationHandle, "timers" | "stopTimeMs">;
 
 export class Deadlines {
   #drainMs: number;
 
   constructor(
     readonly config: Pick<Config, "readyTimeoutMs" | "drainTimeMs" | "stopTimeMs">,
-    readonly running: ReadonlyMap<number, Waiting>,
+    readonly running: ReadonlyMap<number, TimedGeneration>,
   ) {
     this.#drainMs = config.drainTimeMs;
   }
 
-  arm(timer: ConfiguredTimer, handle: Waiting): void {
+  arm(timer: ConfiguredTimer, handle: TimedGeneration): void {
     handle.timers.arm(timer, this.#delayOf(timer, handle));
   }
 
-  /** Drains have that much less time from here on: also those under way, and what follows them. */
+  /** Shortens every drain deadline, running and future, and the stop deadlines that follow. */
   shortenDrains(byMs: number): void {
     this.#drainMs = Math.max(0, this.config.drainTimeMs - byMs);
     for (const { timers } of this.running.values()) {
@@ -34,7 +34,7 @@ export class Deadlines {
     }
   }
 
-  #delayOf(timer: ConfiguredTimer, handle: Waiting): number {
+  #delayOf(timer: ConfiguredTimer, handle: TimedGeneration): number {
     switch (timer) {
       case "ready":
         return this.config.readyTimeoutMs;
@@ -42,10 +42,10 @@ export class Deadlines {
         return this.#drainMs;
       case "stop":
         return handle.stopTimeMs(this.#drainMs);
-      // The successor's time is the same, whether it was not ready or is not wholly there.
+      // A successor that is not ready has as long as one that lacks a listener.
       case "late":
         return this.config.readyTimeoutMs;
-      // As long as what it has done by itself may come of what it has just gone through.
+      // For this long, a crash may be a consequence of what the generation has just gone through.
       case "aftermath":
       case "health":
         return HEALTHY_AFTER_MS;

@@ -1,10 +1,10 @@
 /**
- * The gate of one candidate: what must have happened before it may serve. Holds facts, decides
- * nothing by time.
+ * The gate of one candidate: what must have happened before it may serve. Holds facts; time is the
+ * lifecycle's affair.
  *
- * `listen`: a process of it listens at every address where the serving generation gets connections. `notify`: READY=1
- * has come. `auto`: `listen`, and `notify` too once the generation before has sent it. Beside that, the
- * checks that were asked for: all of them.
+ * `listen`: one of its processes listens at every address where the serving generation gets connections. `notify`:
+ * READY=1 has come. `auto`: `listen`, and `notify` too once the previous generation has sent it. In addition, all
+ * configured checks must pass.
  */
 import type { GateChecks } from "./generation_health.ts";
 import type { ReadyGate, ReadySpec } from "../config/values/check_spec.ts";
@@ -18,7 +18,7 @@ const NO_CHECKS: GateChecks = {
   missing: [],
 };
 
-/** What the supervisor itself looks for, of all that `--ready` names. */
+/** The part of `--ready` that needs no check. */
 export function builtInGate(specs: readonly ReadySpec[]): ReadyGate {
   const kinds = specs.map(({ kind }) => kind);
   return kinds.includes("notify") ? "notify" : kinds.includes("listen") ? "listen" : "auto";
@@ -32,18 +32,17 @@ export class Gate {
     readonly epoch: number,
     readonly ready: ReadyGate,
     readonly listeners: Listeners,
-    /** The generation before sent READY=1. */
+    /** The previous generation sent READY=1. */
     readonly wantsNotification: boolean,
     readonly checks: GateChecks = NO_CHECKS,
   ) {}
 
-  /** The addresses it does not listen at, of those that get connections and matter. */
+  /** Addresses of the service at which it does not listen. */
   get missing(): readonly Group[] {
     const { listeners, epoch } = this;
     return listeners.groups.filter((each) => listeners.isOfService(each) && !isUsed(each, epoch));
   }
 
-  /** The addresses that it listens at. */
   get listening(): readonly Group[] {
     return this.listeners.groups.filter((group) => isUsed(group, this.epoch));
   }
@@ -59,15 +58,15 @@ export class Gate {
   get isPassed(): boolean {
     if (this.needsNotification && !this.notified) return false;
     if (!this.checks.passed) return false;
-    // With READY=1 asked for by name, a socket that was passed on need not be seen in use: not every
+    // READY=1 or a check proves that it accepts: baton need not see a socket that it passed on in use. Not every
     // way to wait for connections can be seen from outside (select, io_uring).
-    if (this.#isToldOtherwise) {
+    if (this.#isProvenOtherwise) {
       return this.missing.every((group) => group.membersOf(this.epoch).length > 0);
     }
     return this.isListening;
   }
 
-  get #isToldOtherwise(): boolean {
+  get #isProvenOtherwise(): boolean {
     const { proves, demandsListening } = this.checks;
     return (this.ready === "notify" || proves) && !demandsListening;
   }
@@ -77,13 +76,13 @@ export class Gate {
     return `not ready within ${readyTimeoutMs / 1000} s: ${reasons}`;
   }
 
-  /** What is still missing, for people. */
+  /** What is still missing, in words. */
   get explanation(): string {
     const parts: string[] = [];
     const missing = this.missing.map((group) => group.text);
     const listening = this.listening.map((group) => group.text);
     if (missing.length > 0) parts.push(`it does not listen at ${missing.join(", ")}`);
-    else if (listening.length === 0 && !this.#isToldOtherwise) parts.push("it does not listen");
+    else if (listening.length === 0 && !this.#isProvenOtherwise) parts.push("it does not listen");
     if (missing.length > 0 && listening.length > 0) {
       parts.push(`it listens at ${listening.join(", ")}`);
     }
@@ -93,7 +92,7 @@ export class Gate {
   }
 }
 
-/** A process of the generation accepts there; a socket that baton made and nobody uses is not enough. */
+/** A process of the generation accepts there; a socket that baton made and no process uses is not enough. */
 function isUsed(group: Group, epoch: number): boolean {
   return group.membersOf(epoch).some((member) => member.owner !== 0 && !member.unheld);
 }

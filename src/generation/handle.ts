@@ -1,9 +1,14 @@
-/** A generation as the supervisor handles it: one of ours (`Running`), or another baton's. */
-import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
+/** A generation as the supervisor handles it: its own (`RunningGeneration`), or another baton's. */
 import type { Tracks } from "../drain/connections.ts";
+import type { LaunchPlan } from "../launcher/plan.ts";
+import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { ResumedOutput } from "../process/server_process.ts";
 import type { CheckView } from "../report/snapshot.ts";
+import type { Member } from "../steering/member.ts";
+import type { GenerationRecord } from "../succession/state/resume_state.ts";
 
 /** What has become of its connections. */
 export interface Losses {
@@ -11,10 +16,28 @@ export interface Losses {
   readonly cut: number;
   /** They ended while that was not known. */
   readonly undecided: number;
-  /** Connections that it has had from the start of its drain on; null: not known here. */
+  /** Connections since the start of its drain; null: not known here. */
   readonly seen: number | null;
-  /** What became of connections that clients kept open. */
+  /** What became of keep-alive connections. */
   readonly kept: KeepAliveCounts | null;
+}
+
+export interface StartOptions {
+  /** No other generation is alive. */
+  readonly isAlone: boolean;
+  readonly plan: LaunchPlan;
+  readonly members: readonly Member[];
+}
+
+/** A generation that an earlier baton started. */
+export interface ResumeOptions {
+  readonly record: GenerationRecord;
+  readonly notifyPath: string;
+  /** The socket behind that path. */
+  readonly notify: Fd | null;
+  readonly filter: Fd | null;
+  readonly outputs: readonly ResumedOutput[];
+  readonly isForeign: boolean;
 }
 
 export interface GenerationHandle {
@@ -27,9 +50,9 @@ export interface GenerationHandle {
   /** It has sent READY=1. */
   readonly notified: boolean;
   readonly losses: Losses;
-  /** What was seen of its connections at several looks; null: nothing. */
+  /** What several looks at its connections have shown; null: nothing. */
   readonly tracks: Pick<Tracks, "get"> | null;
-  /** It can be given connections (--keep-alive). */
+  /** Connections can be moved to it (--keep-alive). */
   readonly takesConnections: boolean;
   readonly checks: readonly CheckView[];
   readonly timers: {
@@ -39,23 +62,21 @@ export interface GenerationHandle {
     limit(timer: GenerationTimer, delayMs: number): void;
   };
   readonly output: CandidateOutput | null;
-  /** What it prints does not come through `output` (any more). */
+  /** What it prints does not come through `output`, or no longer does. */
   readonly outputIsDirect: boolean;
   /** From the stop signal to KILL. @param drainMs what its drain may take */
   stopTimeMs(drainMs: number): number;
   processes(): number[];
-  /** Its --live checks are over. */
   stopLiveChecks(): void;
-  onStrayReaped(): void;
-  /** Its successor is being started: looks at what it has. */
+  /** Its successor is being started: takes a first look at its connections. */
   noteConnections(): void;
-  /** @param heir serves now, and is ours; null: another baton's, or nobody */
-  beginDrain(stopping: boolean, heir: GenerationHandle | null): void;
-  /** It serves again. */
+  /** @param successor serves now; null: another baton's generation does, or none */
+  beginDrain(isShutdown: boolean, successor: GenerationHandle | null): void;
   resumeServing(): void;
   signalStop(): void;
-  /** @param isOverdue whom it meets is said */
+  /** @param isOverdue the killed processes are logged */
   kill(isOverdue?: boolean): void;
   forwardSignal(signal: number): void;
+  /** Releases what it holds, once its processes have exited. */
   retire(): void;
 }

@@ -1,15 +1,26 @@
-/** What the end of a generation's leading process means, when others of its tree live on. Pure. */
+/**
+ * What the exit of a generation's leading process means when others of its tree are alive: they get the stop signal,
+ * they serve on in the background, or the generation has exited and they are leftovers.
+ */
+import type { ExitReport } from "../lifecycle/vocabulary.ts";
 import type { ExitStatus } from "../platform/process/processes.ts";
+import type { ServerProcess } from "../process/server_process.ts";
+import { reportExit } from "../report/exit_report.ts";
+import { describeVictims, type KilledProcess } from "../report/killed_processes.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
+import type { RunningContext } from "./context.ts";
+import type { Gate } from "./gate.ts";
+import { busyProcesses, LeftoverSignals } from "./leftovers.ts";
+import type { Stopping } from "./stopping.ts";
 
-export type LeaderExit =
-  /** Nothing is left, or nothing that the generation's end would wait for. */
-  | "ended"
-  /** Those left behind get the stop signal; the generation's end waits for them. */
-  | "tell_rest"
-  /** The same, but its signal did not end the leader, who may have told them: they finish what they are at. */
-  | "tell_rest_gently"
-  /** They have been told, or killed. */
+export type LeaderExitDecision =
+  /** Nothing is left, or nothing that the generation would wait for. */
+  | "exited"
+  /** The rest gets the stop signal; the generation exits with the last of them. */
+  | "signal_rest"
+  /** The same, but the leader did not die of its signal and may have passed it on: they finish their requests first. */
+  | "signal_rest_gently"
+  /** They have had their signal, or KILL. */
   | "wait"
   /** They serve on. */
   | "to_background";
@@ -17,23 +28,167 @@ export type LeaderExit =
 export interface LeaderExitCircumstances {
   readonly status: ExitStatus;
   /** Processes of its tree that are alive. */
-  readonly lingering: number;
+  readonly remaining: number;
   readonly facts: Readonly<GenerationFacts>;
   readonly stopSignal: number;
   /** One of them has a socket that the generation listens on. */
   readonly serves: boolean;
   /** All were sent KILL. */
-  readonly killed: boolean;
+  readonly wasKilled: boolean;
 }
 
-export function leaderExit(circumstances: LeaderExitCircumstances): LeaderExit {
-  const { status, lingering, facts, stopSignal, serves, killed } = circumstances;
-  if (lingering === 0) return "ended";
-  if (facts.stopTold || killed) return "wait";
+/** Pure. */
+export function decideLeaderExit(circumstances: LeaderExitCircumstances): LeaderExitDecision {
+  const { status, remaining, facts, stopSignal, serves, wasKilled } = circumstances;
+  if (remaining === 0) return "exited";
+  if (facts.stopTold || wasKilled) return "wait";
   if (facts.stopSent) {
     // A leader without a handler (a shell, npm) has died of the signal without passing it on.
     const diedOfIt = status.kind === "signalled" && status.signal === stopSignal;
-    return diedOfIt ? "tell_rest" : "tell_rest_gently";
+    return diedOfIt ? "signal_rest" : "signal_rest_gently";
   }
-  return status.kind === "exited" && status.code === 0 && serves ? "to_background" : "ended";
+  return status.kind === "exited" && status.code === 0 && serves ? "to_background" : "exited";
+}
+
+export interface LeaderExitOptions {
+  readonly context: RunningContext;
+  readonly epoch: number;
+  readonly facts: GenerationFacts;
+  readonly hints: readonly string[];
+  readonly gate: Gate;
+  readonly server: ServerProcess;
+  readonly timers: { limit(timer: "stop", delayMs: number): void };
+  readonly stopping: Pick<Stopping, "policy" | "spareRest" | "cutRest">;
+  /** The generation has exited. */
+  readonly onExited: (exit: ExitReport) => void;
+}
+
+export class LeaderExit {
+  readonly #signals: LeftoverSignals;
+  /** Set while leftovers are followed: what to do when the last has exited. */
+  #afterLeftovers: (() => void) | null = null;
+  #hadTerminal = false;
+
+  constructor(readonly options: LeaderExitOptions) {
+    const { context, server, facts, stopping } = options;
+    const { platform, config, listeners } = context;
+    this.#signals = new LeftoverSignals({
+      clock: platform.clock,
+      stopTimeMs: config.stopTimeMs,
+      processes: () => server.processes(),
+      findBusy: (pids) => busyProcesses(platform, listeners, config.quietMs, pids),
+      sendStopSignal: (pid) => platform.processes.signal(pid, stopping.policy.stopSignal),
+      onOverdue: () => stopping.cutRest(),
+      onAllSignaled: () => {
+        facts.stopTold = true;
+      },
+    });
+  }
+
+  onLeaderExit(status: ExitStatus, remaining: number): void {
+    const { facts, epoch, context, server, stopping } = this.options;
+    const { stopSignal } = stopping.policy;
+    this.#hadTerminal = context.foreground.onLeaderExit(server.pid);
+    const serves = this.#serves() && !this.#hadTerminal;
+    const { wasKilled } = server;
+    switch (decideLeaderExit({ status, remaining, facts, stopSignal, serves, wasKilled })) {
+      case "exited":
+        if (remaining > 0) this.#abandonRest();
+        return this.#reportExit(status);
+      case "signal_rest":
+        return this.#signalRest(false);
+      case "signal_rest_gently":
+        return this.#signalRest(true);
+      case "wait":
+        return;
+      case "to_background":
+        facts.daemonized = true;
+        context.log(
+          `generation ${epoch} went to the background: baton follows its processes, ` +
+            `but configure the server to stay in the foreground if it can`,
+        );
+    }
+  }
+
+  /** A process that the leader left behind can serve on. */
+  #serves(): boolean {
+    const { gate, context: { listeners }, epoch, server } = this.options;
+    return gate.listening.length > 0 &&
+      server.processes().some((pid) => listeners.isHeldBy(pid, epoch));
+  }
+
+  #signalRest(gently: boolean): void {
+    const { context: { config }, stopping, timers } = this.options;
+    if (gently) stopping.spareRest();
+    // Helpers do not get the time in which a server finishes its requests.
+    if (this.#signals.send(gently) === 0) timers.limit("stop", config.stopTimeMs);
+  }
+
+  /** The generation has exited; the rest gets the stop signal, and is followed until it has exited too. */
+  #abandonRest(): void {
+    const { context: { leftovers, config, platform, logError }, epoch, server } = this.options;
+    const sinceMs = platform.clock.now();
+    this.#signals.send(false);
+    this.#afterLeftovers = () => {};
+    const leftover = {
+      epoch,
+      processes: () => server.processes(),
+      kill: () => this.#killRest(platform.clock.now() - sinceMs),
+      onAllExited: () => {
+        const then = this.#afterLeftovers;
+        this.#afterLeftovers = null;
+        then?.();
+      },
+    };
+    leftovers.add(leftover, config.stopTimeMs, logError);
+  }
+
+  #killRest(afterMs: number): KilledProcess[] {
+    const { epoch, server } = this.options;
+    const killed = describeVictims(epoch, server.processes(), afterMs);
+    server.kill();
+    return killed;
+  }
+
+  /** The generation has exited, and what it left behind has the stop time. */
+  get hasLeftovers(): boolean {
+    return this.#afterLeftovers !== null;
+  }
+
+  /** Calls `then` when the leftovers have exited. @returns false when there are none */
+  afterLeftovers(then: () => void): boolean {
+    if (this.#afterLeftovers === null) return false;
+    const { context: { listeners }, epoch } = this.options;
+    this.#afterLeftovers = () => {
+      // They may have listened once more.
+      listeners.retire(epoch);
+      then();
+    };
+    return true;
+  }
+
+  /** An earlier baton may have been replaced, or killed, in the middle of this. */
+  resume(): void {
+    const { facts, server } = this.options;
+    if (server.exitStatus && facts.stopSent && !facts.stopTold) this.#signalRest(true);
+  }
+
+  onAllExited(): void {
+    const { exitStatus } = this.options.server;
+    if (exitStatus) this.#reportExit(exitStatus);
+    this.options.context.leftovers.check();
+  }
+
+  #reportExit(status: ExitStatus): void {
+    const { facts, hints, context, stopping, onExited } = this.options;
+    this.#signals.cancel();
+    const report = reportExit(status, {
+      stopSignal: facts.stopSent ? stopping.policy.stopSignal : null,
+      daemonized: facts.daemonized,
+      hints,
+    });
+    // No program exits well once its terminal is gone: Node aborts, Python cannot flush.
+    const asRequested = report.asRequested || facts.stopSent && context.foreground.isClosed;
+    onExited({ ...report, asRequested, isFinal: this.#hadTerminal });
+  }
 }

@@ -1,59 +1,144 @@
 /**
- * What is left of generations whose leading process has ended by itself. The lifecycle has gone on without them: they
- * have their stop signal, get the stop time, and then KILL. baton ends after the last of them.
+ * What a server's leading process leaves behind when it exits: helpers, watchers, workers.
+ *
+ * `LeftoverSignals`: each process gets the stop signal once. Helpers get it at once. A process that still answers a
+ * request may finish first: its leader may have signaled it, and to many servers a second signal means "do not wait".
+ *
+ * `Leftovers`: where the leading process exited by itself, the lifecycle does not wait for the rest. They have the
+ * stop time, then get KILL, and baton exits after the last of them.
  */
+import { busyAmong, type PortsOfGroups, SocketTable } from "../drain/connections.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
+import type { Platform } from "../platform/platform.ts";
 import { type KilledProcess, killedText } from "../report/killed_processes.ts";
 
-/** One generation's. */
-interface Leftover {
+/** Between two looks at processes that still answer. */
+const LOOK_MS = 50;
+/** The part of the stop time that they may take before their signal; the rest is for its handler. */
+const PATIENCE = 1 / 2;
+
+export interface LeftoverSignalsOptions {
+  readonly clock: Clock;
+  readonly stopTimeMs: number;
+  processes(): number[];
+  /** Which of these processes still answer a request. */
+  findBusy(pids: readonly number[]): ReadonlySet<number>;
+  sendStopSignal(pid: number): void;
+  /** Processes still answer, and get the signal because their time is over. */
+  onOverdue?(): void;
+  /** All have got the signal. */
+  onAllSignaled(): void;
+}
+
+export class LeftoverSignals {
+  readonly #signaled = new Set<number>();
+  #patientUntilMs = 0;
+  #wasPatient = false;
+  #timer: Timer | null = null;
+
+  constructor(readonly options: LeftoverSignalsOptions) {}
+
+  /**
+   * Signals all remaining processes, now or as soon as they owe no answer.
+   * @param gently waits for those that still answer a request
+   * @returns how many it waits for
+   */
+  send(gently: boolean): number {
+    const { clock, stopTimeMs } = this.options;
+    this.#patientUntilMs = clock.now() + (gently ? stopTimeMs * PATIENCE : 0);
+    return this.#look();
+  }
+
+  #look(): number {
+    const { clock, processes, findBusy, sendStopSignal, onOverdue, onAllSignaled } = this.options;
+    const unsignaled = processes().filter((pid) => !this.#signaled.has(pid));
+    const isPatient = clock.now() < this.#patientUntilMs;
+    const busy = isPatient ? findBusy(unsignaled) : new Set<number>();
+    // Those that remain after a first round were busy.
+    if (this.#wasPatient && !isPatient && unsignaled.length > 0) onOverdue?.();
+    this.#wasPatient = isPatient;
+    for (const pid of unsignaled) {
+      if (busy.has(pid)) continue;
+      this.#signaled.add(pid);
+      sendStopSignal(pid);
+    }
+    if (busy.size > 0) this.#timer = clock.after(LOOK_MS, () => void this.#look());
+    else onAllSignaled();
+    return busy.size;
+  }
+
+  cancel(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+}
+
+/** A look that fails (no descriptor left) must not hold a signal back. */
+export function busyProcesses(
+  platform: Platform,
+  ports: PortsOfGroups,
+  quietMs: number,
+  pids: readonly number[],
+): ReadonlySet<number> {
+  try {
+    return busyAmong(pids, new SocketTable(platform, ports), quietMs);
+  } catch {
+    return new Set();
+  }
+}
+
+/** What one generation has left behind. */
+export interface Leftover {
   readonly epoch: number;
   processes(): number[];
-  /** KILL for all. @returns whom it met */
+  /** KILL for all. @returns the processes that it hit */
   kill(): KilledProcess[];
-  /** The last one is gone. */
-  onGone(): void;
+  /** The last one has exited. */
+  onAllExited(): void;
 }
 
 export class Leftovers {
-  readonly #all = new Map<Leftover, ReturnType<typeof setTimeout>>();
-  #waiting: (() => void)[] = [];
-  /** Processes that had to be killed since this was last emptied, of all generations. */
+  readonly #all = new Map<Leftover, Timer>();
+  #whenEmpty: (() => void)[] = [];
+  /** Processes of any generation that had to be killed since this was last cleared. */
   readonly killed: KilledProcess[] = [];
 
+  constructor(readonly clock: Clock) {}
+
   /** @param stopTimeMs from now to KILL */
-  add(remnant: Leftover, stopTimeMs: number, log: (text: string) => void): void {
-    this.#all.set(remnant, setTimeout(() => this.#kill(remnant, log), stopTimeMs));
+  add(leftover: Leftover, stopTimeMs: number, log: (text: string) => void): void {
+    this.#all.set(leftover, this.clock.after(stopTimeMs, () => this.#kill(leftover, log)));
     this.check();
   }
 
-  #kill(remnant: Leftover, log: (text: string) => void): void {
-    const killed = remnant.kill();
+  #kill(leftover: Leftover, log: (text: string) => void): void {
+    const killed = leftover.kill();
     this.killed.push(...killed);
-    if (killed.length > 0) log(`generation ${remnant.epoch}: ${killedText(killed)}`);
+    if (killed.length > 0) log(`generation ${leftover.epoch}: ${killedText(killed)}`);
     this.check();
   }
 
-  /** Some process has ended: maybe the last one. */
+  /** A process has exited, which may have been the last one. */
   check(): void {
-    for (const [remnant, timer] of [...this.#all]) {
-      if (remnant.processes().length > 0) continue;
-      clearTimeout(timer);
-      this.#all.delete(remnant);
-      remnant.onGone();
+    for (const [leftover, timer] of [...this.#all]) {
+      if (leftover.processes().length > 0) continue;
+      timer.cancel();
+      this.#all.delete(leftover);
+      leftover.onAllExited();
     }
     if (this.#all.size > 0) return;
-    for (const then of this.#waiting.splice(0)) then();
+    for (const then of this.#whenEmpty.splice(0)) then();
   }
 
   /** Does not wait for the stop time. */
   killAll(): void {
-    for (const remnant of this.#all.keys()) this.killed.push(...remnant.kill());
+    for (const leftover of this.#all.keys()) this.killed.push(...leftover.kill());
     this.check();
   }
 
-  /** Calls `then` when nothing is left, at once if that is so. */
+  /** Calls `then` when no process is left, at once if that is so. */
   whenEmpty(then: () => void): void {
-    this.#waiting.push(then);
+    this.#whenEmpty.push(then);
     this.check();
   }
 }

@@ -1,8 +1,8 @@
 /**
- * How a check of ours reaches one generation: at which listener, from which address, and by steering the
- * check's own port and nobody else's.
+ * How a check reaches one generation: at which listener, from which address, and by steering the
+ * check's own source port and no other.
  *
- * Where all generations have one socket, nothing but the answer can tell who it is from:
+ * Where all generations share one socket, only the answer can show which one sent it:
  * `mustIdentify`. Where another baton steers, in a takeover before its switch, no check gets through.
  */
 import { formatAddress, type InetAddress, parseHost } from "../platform/network/address.ts";
@@ -43,7 +43,7 @@ export function routeTo(
     text: formatAddress(host),
     source: { ...host, port: 0 },
     target: host,
-    mustIdentify: group.isShared && others(group, epoch),
+    mustIdentify: group.isShared && hasOtherGeneration(group, epoch),
     isSteeredElsewhere: group.hold === "order and program",
     stream: () => group.network?.stream(host.family) ?? platform.sockets.stream(host.family),
     steerPort: (from) => {
@@ -55,7 +55,7 @@ export function routeTo(
   };
 }
 
-/** It may have waited for its turn: without a member of the generation the others would get it. */
+/** The check may have waited for its turn: without a member of the generation, another one would get it. */
 function assertReachable(group: Group, epoch: number): void {
   const text = formatAddress(group.address);
   if (group.hold === "order and program") {
@@ -66,20 +66,20 @@ function assertReachable(group: Group, epoch: number): void {
   }
 }
 
-/** Some other generation may accept there. */
-function others({ members }: Group, epoch: number): boolean {
+/** Another generation may accept there. */
+function hasOtherGeneration({ members }: Group, epoch: number): boolean {
   return members.some((member) =>
     !member.dead && member.epoch !== epoch && member.epoch !== NO_GENERATION
   );
 }
 
-/** Where to connect to from this machine, and from where: a local address is its own neighbour. */
+/** The address to connect to from this machine, which is also the source: a local address can reach itself. */
 function reachableHost(platform: Platform, group: Group): InetAddress {
   const { family, host, port, scope, v6only } = group.address;
   if (family === "inet") {
     return { family, host: host === "0.0.0.0" ? LOOPBACK.inet : host, port, scope };
   }
-  // On the wire it is IPv4, and so it is for the group's program.
+  // IPv4 on the wire, and for the group's program.
   if (host.startsWith(MAPPED) && host.includes(".")) {
     const inner = host.slice(MAPPED.length);
     const local = inner === "0.0.0.0" ? LOOPBACK.inet : inner;
@@ -92,7 +92,7 @@ function reachableHost(platform: Platform, group: Group): InetAddress {
   return { family: "inet", host: LOOPBACK.inet, port, scope: 0 };
 }
 
-/** In doubt it is: the check itself then says what is in the way. */
+/** True in doubt: the check itself then reports the failure. */
 function isLocal(platform: Platform, address: InetAddress): boolean {
   try {
     using socket = platform.sockets.stream(address.family);
@@ -104,7 +104,7 @@ function isLocal(platform: Platform, address: InetAddress): boolean {
   }
 }
 
-/** A listener at exactly this address gets its connections, also those meant for one at all addresses. */
+/** A listener at exactly this address gets its connections before one at all addresses does. */
 function receiverAt(listeners: Listeners, { family, host, port }: InetAddress): Group | undefined {
   return listeners.groups.find(({ address }) =>
     address.family === family && address.host === host && address.port === port

@@ -1,12 +1,12 @@
-/** How generations of this service are emptied and stopped: options, and the preset of the program. */
+/** How generations of this service are drained and stopped: the user's options, and the preset of the program. */
 import type { Config } from "../config/config.ts";
 import type { Preset } from "../config/presets.ts";
 import { signalNumber } from "../config/values/signals.ts";
 import type { DrainStyle } from "../drain/drain.ts";
 
 /**
- * Without --drain-spread: long enough for clients to come back one after the other, and most of the time that was given
- * to a drain is left to all.
+ * Without --drain-spread: long enough for clients to reconnect one after the other, and short enough to leave every
+ * connection most of the drain time.
  */
 const SPREAD_PART = 1 / 4;
 const MOST_SPREAD_MS = 30_000;
@@ -28,19 +28,19 @@ export class StopPolicy {
     return this.finishesRequests ? "settle" : "quiesce";
   }
 
-  /** It is known to finish its requests after the stop signal. */
+  /** The program is known to finish its requests after the stop signal. */
   get finishesRequests(): boolean {
     return this.preset.graceful && this.config.stopSignal === null;
   }
 
-  /** Of the drain time, the part at its end in which long-lived connections are closed. */
+  /** The part at the end of the drain time in which long-lived connections are closed. */
   get spreadMs(): number {
     return spreadOf(this.config, this.config.drainTimeMs);
   }
 
   /**
-   * From the stop signal to SIGKILL: a server that finishes its requests after the signal gets what is
-   * left of the drain time for them as well.
+   * From the stop signal to SIGKILL: a server that finishes its requests after the signal also gets the
+   * rest of the drain time for them.
    */
   stopTimeMs(drainRestMs: number): number {
     const { stopTimeMs } = this.config;

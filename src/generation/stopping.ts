@@ -1,66 +1,67 @@
-/** How one generation is emptied and stopped: its drain, its stop signal, and what they cut. */
-import type { RunningContext } from "./context.ts";
-import { Drain, type DrainStyle, type DrainTarget } from "../drain/drain.ts";
+/**
+ * How one generation is drained and stopped: its drain, its stop signal, KILL, and what they cut.
+ *
+ * The lifecycle decides when. How to drain depends on the kernel's view (shared sockets, trapped calls), so that
+ * policy is here.
+ */
 import { SocketTable, Tracks } from "../drain/connections.ts";
+import { Drain, type DrainStyle, type DrainTarget } from "../drain/drain.ts";
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
-import { SystemCallError } from "../platform/error.ts";
-import type { MoveCounts } from "../migration/in_flight.ts";
 import { ConnectionTable } from "../migration/connection_table.ts";
+import type { MoveCounts } from "../migration/in_flight.ts";
 import { Mover } from "../migration/mover.ts";
-import type { GenerationFacts } from "../succession/state/resume_state.ts";
-import { describeVictims, killedText } from "../report/killed_processes.ts";
+import { SystemCallError } from "../platform/error.ts";
 import type { ServerProcess } from "../process/server_process.ts";
-import type { Timers } from "./timers.ts";
+import { describeVictims, killedText } from "../report/killed_processes.ts";
+import type { GenerationFacts } from "../succession/state/resume_state.ts";
+import type { RunningContext } from "./context.ts";
 import { CutRecord } from "./cut_record.ts";
 import { StopPolicy } from "./stop_policy.ts";
+import type { Timers } from "./timers.ts";
 
-/** A server that finishes its requests by itself is told so after this time, whatever can be moved then. */
+/** A server that finishes its requests by itself gets its signal after this time, whatever could still be moved. */
 const MOVE_MS = 10_000;
 
-export interface Stoppable {
+export interface StoppingOptions {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly facts: GenerationFacts;
-  readonly server: ServerProcess | null;
-  readonly timers?: Pick<Timers<GenerationTimer>, "dueAtMs">;
-  processes(): number[];
+  readonly server: Pick<ServerProcess, "processes" | "signal" | "kill">;
+  readonly timers: Pick<Timers<GenerationTimer>, "dueAtMs">;
 }
 
 export class Stopping {
   readonly policy: StopPolicy;
   readonly #record: CutRecord;
-  /** What was seen of its connections. */
+  /** What several looks at its connections have shown. */
   #tracks = new Tracks();
   #drain: Drain | null = null;
   #mover: Mover | null = null;
-  /** Connections that it has had since its drain began. */
+  /** Connections since its drain began. */
   readonly #seen = new Set<number>();
   /** Null: not by this baton. */
-  #signalledAtMs: number | null = null;
+  #signaledAtMs: number | null = null;
   #hasSpared = false;
 
-  constructor(readonly generation: Stoppable) {
-    const { config, preset } = generation.context;
+  constructor(readonly options: StoppingOptions) {
+    const { config, preset } = options.context;
     this.policy = new StopPolicy(config, preset);
-    this.#record = new CutRecord(generation.facts);
+    this.#record = new CutRecord(options.facts);
   }
 
   get tracks(): Tracks {
     return this.#tracks;
   }
 
-  /** A first look, while its successor starts: what has moved on a connection until the drain begins is known then. */
+  /** Takes a first look while the successor starts: at the drain, movement since then is known. */
   noteConnections(): void {
-    const { platform, listeners } = this.generation.context;
-    try {
-      this.#tracks.note(new SocketTable(platform, listeners).sockets, performance.now());
-    } catch (error) {
-      // A look that fails is no news.
-      if (!(error instanceof SystemCallError)) throw error;
-    }
+    const { platform, listeners } = this.options.context;
+    ignoringFailedLook(() =>
+      this.#tracks.note(new SocketTable(platform, listeners).sockets, platform.clock.now())
+    );
   }
 
-  /** Connections that were seen from the start of the drain on. */
+  /** Connections since the start of the drain. */
   get seen(): number {
     return this.#seen.size;
   }
@@ -70,14 +71,13 @@ export class Stopping {
     return this.policy.stopTimeMs(drainMs - (this.#drain?.lastedMs ?? 0));
   }
 
-  /** Nothing is waited for any more. */
+  /** Ends drain and moves. */
   cancel(): void {
     this.#drain?.cancel();
     this.#mover?.cancel();
-    this.generation.context.migration?.preparing.delete(this.generation.epoch);
+    this.options.context.migration?.preparing.delete(this.options.epoch);
   }
 
-  /** It serves again. */
   resumeServing(): void {
     this.cancel();
     this.#seen.clear();
@@ -86,55 +86,51 @@ export class Stopping {
   }
 
   /**
-   * Also once more, when it was needed beside its successor.
-   * @param heirTakes what clients keep open can be given to the generation that serves now
+   * Called again when the generation was needed beside its successor.
+   * @param successorTakes keep-alive connections can be moved to the generation that serves now
    */
-  beginDrain(isLast: boolean, heirTakes: boolean): void {
-    const { context, epoch } = this.generation;
-    const { listeners } = context;
+  beginDrain(isLast: boolean, successorTakes: boolean): void {
+    const { context: { listeners, migration }, epoch, facts } = this.options;
     this.cancel();
-    // It goes on accepting from a socket that it shares with its successor until it is told to stop.
+    // On a socket that it shares with its successor it accepts until it gets the stop signal.
     const shares = listeners.groupsOf(epoch).some((group) => group.isShared);
-    // One whose shutdown(2) is not trapped could end what is the heir's already.
-    const takes = heirTakes && this.generation.facts.takesConnections;
-    // Only a generation that is about to get its stop signal gives connections away: one that still stands in does not.
+    // Without a trapped shutdown(2) it could end connections that are the successor's already.
+    const takes = successorTakes && facts.takesConnections;
+    // Connections move only when the stop signal is next: a generation that still stands in keeps its own.
     const isNeeded = listeners.standsIn(epoch);
     const moves = takes && !isLast && !shares && !isNeeded && this.policy.drainStyle !== "signal";
-    if (moves) context.migration?.preparing.set(epoch, () => this.#stay());
-    if (isLast) context.migration?.cancelAll();
+    if (moves) migration?.preparing.set(epoch, () => this.#keepConnections());
+    if (isLast) migration?.cancelAll();
     const style = (shares && !isLast) || moves ? "signal" : this.policy.drainStyle;
-    this.#begin(isLast, style, moves ? () => this.#move() : undefined);
+    this.#startDrain(isLast, style, moves ? () => this.#move() : undefined);
   }
 
-  /** Nobody is left who could take its connections: they finish here, as without the option. */
-  #stay(): void {
+  /** No generation is left to take its connections: they finish here, as without migration. */
+  #keepConnections(): void {
     this.cancel();
-    this.#begin(false, this.policy.drainStyle);
+    this.#startDrain(false, this.policy.drainStyle);
   }
 
-  #begin(isLast: boolean, style: DrainStyle, onDrained = () => this.#drained()): void {
-    const { context, epoch } = this.generation;
-    const { platform, listeners, config, migration } = context;
+  #startDrain(isLast: boolean, style: DrainStyle, onDrained = () => this.#reportDrained()): void {
+    const { context: { platform, listeners, config, migration, log }, epoch, server } = this.options;
     const target: DrainTarget = {
-      ...{
-        epoch,
-        style,
-        isStop: isLast,
-        quietMs: config.quietMs,
-        tracks: this.#tracks,
-        seen: this.#seen,
-      },
+      epoch,
+      style,
+      isStop: isLast,
+      quietMs: config.quietMs,
+      tracks: this.#tracks,
+      seen: this.#seen,
       spreadMs: this.policy.spreadMs,
-      processes: () => this.generation.processes(),
+      processes: () => server.processes(),
       movedAway: () => migration?.inFlight.inodes ?? new Set(),
       expectsRequests: () => migration?.inFlight.hasUnreadRequest ?? false,
       endsAtMs: () => this.#drainEndsAtMs(),
     };
     this.#drain = Drain.of(platform, listeners, target, {
       onDrained,
-      onSpreadClosed: (inodes) => this.#closed(inodes),
+      onSpreadClosed: (inodes) => this.#onClosed(inodes),
       onSpreadRefused: () =>
-        context.log(
+        log(
           `generation ${epoch}: its connections cannot be closed one by one (--drain-spread): ` +
             "baton may not reach them (pidfd_getfd): long-lived ones end with the server",
         ),
@@ -142,58 +138,54 @@ export class Stopping {
     this.#drain.begin();
   }
 
-  /** The time from the stop signal to KILL begins with what is left of the drain time. */
+  /** From the stop signal on, the rest of the drain time comes before the stop time. */
   #drainEndsAtMs(): number | null {
-    const { timers, context: { config } } = this.generation;
-    const drainAtMs = timers?.dueAtMs("drain") ?? null;
-    const killAtMs = timers?.dueAtMs("stop") ?? null;
-    return drainAtMs ?? (killAtMs === null ? null : killAtMs - config.stopTimeMs);
+    const { timers, context: { config } } = this.options;
+    const killAtMs = timers.dueAtMs("stop");
+    return timers.dueAtMs("drain") ?? (killAtMs === null ? null : killAtMs - config.stopTimeMs);
   }
 
   /** Long-lived connections were closed because the drain time is nearly over. */
-  #closed(inodes: readonly number[]): void {
-    const { context, epoch } = this.generation;
+  #onClosed(inodes: readonly number[]): void {
+    const { context, epoch } = this.options;
     if (this.#record.closedOneByOne === 0) {
       context.log(`generation ${epoch}: long-lived connections are closed one by one`);
     }
     this.#record.closed(inodes);
   }
 
-  #drained(): void {
-    const { context, epoch } = this.generation;
-    context.dispatch({ kind: "drained", epoch });
+  #reportDrained(): void {
+    this.options.context.dispatch({ kind: "drained", epoch: this.options.epoch });
   }
 
-  /** Nobody is in its queue any more: waits for the moment when what clients keep open can be moved. */
+  /** Its accept queue is empty: moves keep-alive connections, each as soon as it can be. */
   #move(): void {
-    const { context, epoch } = this.generation;
-    const { platform, listeners, config, migration } = context;
+    const { context: { platform, listeners, config, migration, log }, epoch, server } = this.options;
     if (migration === null) return;
     this.#mover = new Mover(platform, {
-      table: new ConnectionTable(platform, listeners, () => this.generation.processes()),
+      table: new ConnectionTable(platform, listeners, () => server.processes()),
       inFlight: migration.inFlight,
       hasSuccessor: (group) => !group.receivingEpochs.has(epoch),
       quietMs: config.quietMs,
       drainTimeMs: config.drainTimeMs,
       settleMs: this.policy.drainStyle === "settle" ? MOVE_MS : Infinity,
       isBusy: (inode) => this.#drain?.mayOwe(inode) ?? false,
-      onOutcome: (how) => this.#crossed(how),
+      onOutcome: (how) => this.#onMoveEnd(how),
       onCommitted: ({ moved, finished: ended, left }) => {
         const finished = Math.max(0, ended - this.#record.closedOneByOne);
-        this.generation.facts.kept = { moved, finished, left };
+        this.options.facts.kept = { moved, finished, left };
         migration.preparing.delete(epoch);
-        context.log(
-          `generation ${epoch}: connections that clients keep open: ` +
+        log(
+          `generation ${epoch}: keep-alive connections: ` +
             `${moved} move, ${finished} have ended, ${left} stay`,
         );
-        this.#drained();
+        this.#reportDrained();
       },
     });
   }
 
-  /** One that was on its way is there, or somewhere else. */
-  #crossed(how: keyof MoveCounts): void {
-    const { facts } = this.generation;
+  #onMoveEnd(how: keyof MoveCounts): void {
+    const { facts } = this.options;
     if (how === "dropped") facts.cut++;
     const { kept } = facts;
     if (how !== "returned" || kept === null) return;
@@ -201,50 +193,48 @@ export class Stopping {
   }
 
   signalStop(): void {
-    // The drain time is over: whoever is between two requests now is on the way before the signal.
+    // The drain time is over: a connection between two requests moves before the signal.
     this.#mover?.commit();
-    const { facts, server: server } = this.generation;
-    // A server that is known to finish its requests may still do so; another one cuts them now.
+    const { facts, server, context: { platform: { clock } } } = this.options;
+    // Unless the server is known to finish its requests, the signal cuts them.
     const isCut = !this.policy.finishesRequests;
     facts.stopSent = true;
-    this.#signalledAtMs = performance.now();
+    this.#signaledAtMs = clock.now();
     if (isCut) this.#drain?.cancel();
-    this.#cutBy(isCut, () => server?.signal(this.policy.stopSignal));
+    this.#cutBy(isCut, () => server.signal(this.policy.stopSignal));
   }
 
-  /** @param isOverdue it had its time, or somebody insists: whom it meets is said */
+  /** @param isOverdue its time is over, or the user insists: the killed processes are logged */
   kill(isOverdue = false): void {
     this.cancel();
-    const { facts, server: server } = this.generation;
-    if (isOverdue) this.#sayKilled();
+    const { facts, server } = this.options;
+    if (isOverdue) this.#logKilled();
     const isCut = this.policy.finishesRequests || !facts.stopSent || this.#hasSpared;
-    this.#cutBy(isCut, () => server?.kill());
+    this.#cutBy(isCut, () => server.kill());
   }
 
-  /** The leading process has ended: what is open in those that it leaves was not cut by its signal. */
+  /** The leading process has exited: its signal did not cut what remaining processes have open. */
   spareRest(): void {
-    const { context: { platform, listeners } } = this.generation;
-    try {
-      const open = new SocketTable(platform, listeners).connectionsOf(this.generation.processes());
+    const { context: { platform, listeners }, server } = this.options;
+    ignoringFailedLook(() => {
+      const open = new SocketTable(platform, listeners).connectionsOf(server.processes());
       this.#hasSpared = this.#record.uncount(open.map(({ inode }) => inode)) > 0;
-    } catch (error) {
-      // A look that fails is no news.
-      if (!(error instanceof SystemCallError)) throw error;
-    }
+    });
   }
 
-  /** They have had their time to finish, and get the signal now. */
+  /** The remaining processes have had their time to finish, and get the signal now. */
   cutRest(): void {
     if (this.#hasSpared && this.#drain !== null) this.#record.cutAll(this.#drain);
   }
 
-  #sayKilled(): void {
-    const { context, epoch } = this.generation;
-    const afterMs = this.#signalledAtMs === null ? null : performance.now() - this.#signalledAtMs;
-    const killed = describeVictims(epoch, this.generation.processes(), afterMs);
+  #logKilled(): void {
+    const { context: { platform, leftovers, logError }, epoch, server } = this.options;
+    const sinceMs = this.#signaledAtMs;
+    const afterMs = sinceMs === null ? null : platform.clock.now() - sinceMs;
+    const killed = describeVictims(epoch, server.processes(), afterMs);
     if (killed.length === 0) return;
-    context.leftovers.killed.push(...killed);
-    context.logError(`generation ${epoch}: ${killedText(killed)}`);
+    leftovers.killed.push(...killed);
+    logError(`generation ${epoch}: ${killedText(killed)}`);
   }
 
   /** Counts what a signal will cut, before it is sent; a count that fails never stops the signal. */
@@ -254,5 +244,14 @@ export class Stopping {
     } finally {
       send();
     }
+  }
+}
+
+/** A look that fails (no descriptor left) changes nothing. */
+function ignoringFailedLook(look: () => void): void {
+  try {
+    look();
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
   }
 }

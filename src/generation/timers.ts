@@ -22,7 +22,7 @@ export class Timers<Name extends string> {
     if (dueAtMs > this.clock.now() + delayMs) this.arm(name, delayMs);
   }
 
-  /** When it fires, on the clock's `now()`; null: it is not armed. */
+  /** When it fires, on the clock's `now()`; null when it is not armed. */
   dueAtMs(name: Name): number | null {
     return this.#timers.get(name)?.dueAtMs ?? null;
   }

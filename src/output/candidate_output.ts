@@ -62,8 +62,11 @@ function startOfLast(bytes: Uint8Array, count: number): number {
   return at + 1;
 }
 
+/** @param stream 1 or 2 */
+export type OutputObserver = (stream: number, bytes: Uint8Array) => void;
+
 /** A process that waits in a trapped call. */
-interface Waiting {
+interface PausedCaller {
   readonly notify: Fd;
   readonly id: bigint;
   readonly pid: number;
@@ -72,10 +75,8 @@ interface Waiting {
 export class CandidateOutput {
   readonly tail = new Tail();
   readonly #streams: OutputStream[] = [];
-  /** Looks at what comes, while somebody does: until then the server's descriptors stay the pipes. */
-  onBytes: ((stream: number, bytes: Uint8Array) => void) | null = null;
-
-  constructor(readonly platform: Platform) {}
+  /** @param onBytes sees everything that comes through the pipes */
+  constructor(readonly platform: Platform, readonly onBytes: OutputObserver = () => {}) {}
 
   /**
    * Makes the pipes.
@@ -116,7 +117,7 @@ export class CandidateOutput {
   #follow(target: number, read: Fd, isNew: boolean): OutputStream {
     const onBytes = (bytes: Uint8Array) => {
       this.tail.add(bytes);
-      this.onBytes?.(target, bytes);
+      this.onBytes(target, bytes);
     };
     const stream = new OutputStream(this.platform, { target, read, isNew, onBytes });
     this.#streams.push(stream);
@@ -144,7 +145,7 @@ export class CandidateOutput {
    * @param isPressing the pipe ends with baton, and the server does not: rather lines in another order than none
    * @returns whether it prints to baton's own output now; if not, it is forwarded as before
    */
-  handOver(caller: Waiting, isPressing: boolean): boolean {
+  handOver(caller: PausedCaller, isPressing: boolean): boolean {
     let isDirect = false;
     for (const stream of this.ends) {
       if (this.#replace(stream, caller, isPressing)) isDirect = true;
@@ -153,7 +154,7 @@ export class CandidateOutput {
     return isDirect;
   }
 
-  #replace(stream: OutputStream, { notify, id, pid }: Waiting, isPressing: boolean): boolean {
+  #replace(stream: OutputStream, { notify, id, pid }: PausedCaller, isPressing: boolean): boolean {
     const ends = this.#replaceable(stream, pid, isPressing);
     if (ends.length === 0 || !stream.forwardAll()) return false;
     for (const { number, closeOnExec } of ends) {

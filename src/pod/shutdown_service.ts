@@ -73,12 +73,16 @@ export class ShutdownService {
 
   constructor(readonly options: ShutdownServiceOptions) {
     const { platform, config, preset } = options;
-    this.#children = new Children(platform);
     this.foreground = new Foreground({
-      ...{ platform, children: this.#children, isJob: true },
+      platform,
+      leaders: () => this.#children.leaders(),
+      isJob: true,
       log: (message) => options.logger.warn(message),
     });
-    this.#children.onStrayReaped = () => this.#server?.onDescendantExit();
+    this.#children = new Children(
+      platform,
+      (pid, signal) => this.foreground.onLeaderStopped(pid, signal),
+    );
     this.#stopPolicy = new StopPolicy(config, preset);
     this.#rest = new LeftoverSignals({
       ...{ platform, config, policy: this.#stopPolicy },
@@ -121,10 +125,10 @@ export class ShutdownService {
       onNotification: () => {},
       onPrepared: () => {},
       onLaunchFailed: (_status, message) => logger.error(message),
-      onExit: (status, lingering) => this.#onExit(status, lingering),
+      onLeaderExit: (status, remaining) => this.#onExit(status, remaining),
       // There is no other generation: whatever is a child of baton is its own.
       holdsMember: () => true,
-      onGone: () => this.#end(),
+      onAllExited: () => this.#end(),
     });
     const stdin = this.foreground.stdinFor(true);
     this.#server.start({ plan, stdin, captured: [], members: [], ready: null });

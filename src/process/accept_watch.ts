@@ -1,7 +1,7 @@
 /**
- * Who accepts from a socket that baton passed on? Servers that inherit need not call listen(2), so
- * the kernel is asked: the socket is in some epoll set, or a thread is blocked in accept, poll or
- * select on it. Looks only while a candidate is on its way.
+ * Finds the process that accepts from a socket which baton passed on. A server that inherits a socket need not
+ * call listen(2), so this looks at what the kernel shows: the socket is in an epoll set, or a thread is blocked in
+ * accept, poll or select on it. Looks only while a candidate has not passed its gate.
  */
 import {
   SYS_ACCEPT,
@@ -11,6 +11,7 @@ import {
   SYS_PSELECT6,
   SYS_SELECT,
 } from "../platform/libc/accept_calls.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Member } from "../steering/member.ts";
@@ -20,43 +21,43 @@ const POLLFD_SIZE = 8;
 const MOST_POLLFDS = 256;
 const FD_SETSIZE = 1024;
 
-/** Between two looks. */
-const LOOK_MS = 25;
+export const ACCEPT_LOOK_INTERVAL_MS = 25;
 
-interface AcceptWatchOptions {
-  /** What was passed on. */
+export interface AcceptWatchOptions {
+  readonly clock: Clock;
+  /** The sockets that were passed on. */
   readonly members: readonly Member[];
-  processes(): number[];
-  /** A process was found; the member has its owner now. */
+  /** @returns the pid of a process that accepts there, or null */
+  findAcceptor(member: Member): number | null;
+  /** A process was found, and is now the owner of the member. */
   onAccepting(): void;
-  /** There is nothing to look for any more. */
   isOver(): boolean;
 }
 
-/** Looks until it is over. */
+/** Looks until `isOver()`. */
 export class AcceptWatch {
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
+  #isClosed = false;
 
-  constructor(readonly platform: Platform, readonly options: AcceptWatchOptions) {
+  constructor(readonly options: AcceptWatchOptions) {
     if (options.members.length > 0) this.#look();
   }
 
   #look(): void {
-    const { members, processes, onAccepting, isOver } = this.options;
-    this.#timer = null;
+    const { clock, members, findAcceptor, onAccepting, isOver } = this.options;
     if (isOver()) return;
-    const pids = processes();
     for (const member of members.filter(({ owner }) => owner === 0)) {
-      const owner = acceptorOf(this.platform, member, pids);
+      const owner = findAcceptor(member);
       if (owner === null) continue;
       member.owner = owner;
       onAccepting();
     }
-    if (!isOver()) this.#timer = setTimeout(() => this.#look(), LOOK_MS);
+    if (!this.#isClosed && !isOver()) this.#timer = clock.after(ACCEPT_LOOK_INTERVAL_MS, () => this.#look());
   }
 
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#isClosed = true;
+    this.#timer?.cancel();
   }
 }
 
@@ -99,7 +100,7 @@ function descriptorsWaitedFor(
   return Array.from({ length: complete }, (_, i) => view.getInt32(i * POLLFD_SIZE, true));
 }
 
-/** The first `count` bits of a thread's fd_set: bit n stands for descriptor n. */
+/** The first `count` bits of an fd_set in a process's memory: bit n stands for descriptor n. */
 function descriptorsIn(pid: number, address: number, count: number): number[] {
   const bytes = proc.readMemory(pid, address, Math.ceil(count / 8)) ?? new Uint8Array(0);
   return Array.from({ length: bytes.length * 8 }, (_, fd) => fd)

@@ -1,39 +1,41 @@
 /**
- * All of baton's child processes: reaping them, and knowing which generation a stray one belongs to.
+ * All child processes of baton: reaps them, and knows which generation an orphaned one belongs to.
  *
  * baton is a subreaper: whatever a server leaves behind (double forks, workers of a dead master)
  * becomes its child, is reaped here, and still counts as part of its generation.
  */
-import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ExitStatus, Stopped } from "../platform/process/processes.ts";
 import * as proc from "../platform/process/proc.ts";
-import type { Watch } from "../platform/reactor.ts";
+import { ExitWatch } from "./exit_watch.ts";
 
 /** A generation's leading process, as the table of children sees it. */
 export interface Leader {
   readonly pid: number;
   readonly epoch: number;
-  /** Start times of processes that were seen to be its own. */
+  /** Start times of processes that were seen in its tree, by pid. */
   readonly known?: ReadonlyMap<number, number>;
-  /** Whether a process, by what it has open, belongs to it. */
+  /** Whether an open descriptor shows that a process belongs to this generation. */
   holdsMember(pid: number): boolean;
-  /** The process that leads has ended. */
   onLeaderExit(status: ExitStatus): void;
-  /** Some process that is not a leader was reaped: a lingering generation may be complete now. */
-  onDescendantExit(): void;
 }
 
 export class Children {
   readonly #leaders = new Map<number, Leader>();
-  /** Leaders that another baton has started before it was killed: no children of ours. */
+  /** Leaders that an earlier baton started before it was killed: not children of this process. */
   readonly #foreign = new Set<Leader>();
-  readonly #ends = new Map<number, { pidfd: Fd; watch: Watch }>();
-  /** Children that are no servers (a baton that is to replace this one, a check), and who is told of their end. */
-  readonly #strangers = new Map<number, (status: ExitStatus) => void>();
+  /** Children outside any generation (the next baton, a check), with their exit handlers. */
+  readonly #helpers = new Map<number, (status: ExitStatus) => void>();
+  readonly #foreignExits: ExitWatch;
+  readonly #descendantExitListeners = new Set<() => void>();
   readonly #stopListening: () => void;
 
-  constructor(readonly platform: Platform) {
+  /** @param onLeaderStopped a signal has stopped a leading process, not ended it */
+  constructor(
+    readonly platform: Platform,
+    readonly onLeaderStopped: (pid: number, signal: number) => void,
+  ) {
+    this.#foreignExits = new ExitWatch(platform);
     platform.processes.becomeSubreaper();
     this.#stopListening = platform.runtime.onSignal("SIGCHLD", () => this.reap());
   }
@@ -43,55 +45,49 @@ export class Children {
   }
 
   /**
-   * A leader that is no child of ours, and alive: its end is told by the kernel, how it ended is not.
-   * @throws {SystemCallError} ESRCH when it has ended
+   * Adds a living leader that is not a child: the kernel reports that it exited, but not how.
+   * @throws {SystemCallError} ESRCH when it has exited
    */
   addForeign(leader: Leader): void {
     this.#foreign.add(leader);
     this.#leaders.set(leader.pid, leader);
-    this.#onEnd(leader.pid, () => {
+    this.#foreignExits.watch(leader.pid, () => {
       this.#leaders.delete(leader.pid);
       leader.onLeaderExit({ kind: "unknown" });
       this.followForeignRest(leader);
     });
   }
 
-  /** Watches what a leader that is no child of ours has left behind. */
+  /** Watches the processes that outlive a leader which is not a child. */
   followForeignRest(leader: Leader): void {
     this.#foreign.add(leader);
     for (const pid of this.processesOf(leader)) {
-      this.#onEnd(pid, () => {
+      this.#foreignExits.watch(pid, () => {
         this.followForeignRest(leader);
-        this.onStrayReaped();
+        this.#reportDescendantExit();
       });
     }
   }
 
-  #onEnd(pid: number, then: () => void): void {
-    if (this.#ends.has(pid)) return;
-    const pidfd = this.platform.processes.openPidfd(pid);
-    const watch = this.platform.reactor.watch(pidfd, () => {
-      this.#forget(pid);
-      then();
-    });
-    this.#ends.set(pid, { pidfd, watch });
+  /** Adds a child that belongs to no generation, whatever it has open. */
+  addHelper(pid: number, onExit: (status: ExitStatus) => void = () => {}): void {
+    this.#helpers.set(pid, onExit);
   }
 
-  #forget(pid: number): void {
-    this.#ends.get(pid)?.watch.cancel();
-    this.#ends.get(pid)?.pidfd.close();
-    this.#ends.delete(pid);
+  /** Calls `listener` whenever processes that lead no generation have exited. @returns unsubscribes it */
+  onDescendantExit(listener: () => void): () => void {
+    this.#descendantExitListeners.add(listener);
+    return () => this.#descendantExitListeners.delete(listener);
   }
 
-  /** A child that belongs to no generation, whatever it has open. */
-  addHelper(pid: number, onEnd: (status: ExitStatus) => void = () => {}): void {
-    this.#strangers.set(pid, onEnd);
+  #reportDescendantExit(): void {
+    for (const listener of [...this.#descendantExitListeners]) listener();
   }
 
-  /** Reaps everything that has ended. */
+  /** Reaps every child that has exited. */
   reap(): void {
-    let strays = 0;
-    const ended: { status: ExitStatus; tell: (status: ExitStatus) => void }[] = [];
+    let descendants = 0;
+    const exits: (() => void)[] = [];
     const stopped: Stopped[] = [];
     for (;;) {
       const reaped = this.platform.processes.news();
@@ -100,41 +96,35 @@ export class Children {
         stopped.push(reaped);
         continue;
       }
-      const leader = this.#leaders.get(reaped.pid);
-      const stranger = this.#strangers.get(reaped.pid);
-      this.#leaders.delete(reaped.pid);
-      this.#strangers.delete(reaped.pid);
-      const { status } = reaped;
-      if (leader) ended.push({ status, tell: () => leader.onLeaderExit(status) });
-      else strays++;
-      if (stranger) ended.push({ status, tell: stranger });
+      const { pid, status } = reaped;
+      const leader = this.#leaders.get(pid);
+      const onHelperExit = this.#helpers.get(pid);
+      this.#leaders.delete(pid);
+      this.#helpers.delete(pid);
+      if (leader) exits.push(() => leader.onLeaderExit(status));
+      else descendants++;
+      if (onHelperExit) exits.push(() => onHelperExit(status));
     }
-    // Told after all are reaped: one that throws must not leave the others unreaped.
-    for (const { status, tell } of ended) {
+    // Reported after all are reaped: a handler that throws must not leave the others unreaped.
+    for (const report of exits) {
       try {
-        tell(status);
+        report();
       } catch (error) {
         this.platform.reactor.onError(error);
       }
     }
-    if (strays > 0) this.onStrayReaped();
+    if (descendants > 0) this.#reportDescendantExit();
     for (const { pid, stoppedBy } of stopped) {
-      if (this.#leaders.has(pid)) this.onStopped(pid, stoppedBy);
+      if (this.#leaders.has(pid)) this.onLeaderStopped(pid, stoppedBy);
     }
   }
 
-  /** The processes that lead a generation here and live. */
+  /** Leading processes that are alive. */
   leaders(): number[] {
     return [...this.#leaders.keys()];
   }
 
-  /** Set by what shares out the terminal: a leading process was stopped by a signal. */
-  onStopped: (pid: number, signal: number) => void = () => {};
-
-  /** Set by the supervisor: tells every generation that a stray was reaped. */
-  onStrayReaped: () => void = () => {};
-
-  /** Processes of a generation: the tree of its leader, and orphans that came to us from it. */
+  /** Processes of a generation: the tree of its leader, and orphans from it that baton inherited. */
   processesOf(leader: Leader): number[] {
     const found = this.#foundOf(leader);
     const known = [...leader.known ?? []].filter(([pid, startTime]) =>
@@ -155,21 +145,21 @@ export class Children {
 
   #belongs(child: number, leader: Leader): boolean {
     const stat = proc.processStat(child);
-    if (stat === null || this.#strangers.has(child)) return false;
+    if (stat === null || this.#helpers.has(child)) return false;
     if (stat.group === leader.pid || stat.session === leader.pid) return true;
-    // It left group and session (setsid): what it was started with still tells, or what it has open
-    // (nginx writes its title over its environment).
+    // It left group and session (setsid): its environment still shows its generation, or else its
+    // descriptors do (nginx writes its title over its environment).
     const epoch = proc.environmentValue(child, "BATON_EPOCH");
     return epoch === null ? leader.holdsMember(child) : epoch === String(leader.epoch);
   }
 
   close(): void {
-    for (const pid of [...this.#ends.keys()]) this.#forget(pid);
+    this.#foreignExits.close();
     this.#stopListening();
   }
 }
 
-/** Processes of a leader's group or session that are not below it: they belong to init now. */
+/** Processes of a leader's group or session that are not below it: init has inherited them. */
 function orphansOf(leader: Leader, tree: readonly number[]): number[] {
   return proc.allProcesses().filter((pid) => {
     const stat = proc.processStat(pid);

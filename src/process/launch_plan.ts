@@ -1,10 +1,10 @@
 /**
- * What one generation is started with, resolved anew each time: working directory, environment,
- * command line. So a deploy that moves a symlink or edits a file is picked up by the next reload.
+ * What one start gets: working directory, environment, command line. Resolved at each start, so that the next
+ * reload sees a symlink that a deploy has moved or a file that it has edited.
  */
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
-import { UserError } from "../config/values/errors.ts";
+import { ConfigError } from "../config/values/errors.ts";
 import { parseEnvFile } from "../config/env_file.ts";
 import { fillPlaceholders, serverEnvironment } from "../handoff/socket_protocols.ts";
 import { type HookCircumstances, hookEnvironment } from "../hooks/environment.ts";
@@ -18,7 +18,7 @@ import { C } from "../platform/libc/constants.ts";
 
 const SHELL = "/bin/sh";
 
-/** What does not change between generations. */
+/** What stays the same from one start to the next. */
 export interface PlanContext {
   readonly config: Config;
   readonly env: Readonly<Record<string, string>>;
@@ -32,52 +32,38 @@ export interface PlanContext {
 }
 
 /**
+ * The plan of a generation.
  * @param notifyPath NOTIFY_SOCKET of this generation
- * @throws {UserError} when the environment file cannot be read
+ * @throws {ConfigError} when the environment file cannot be read
  */
 export function launchPlan(context: PlanContext, epoch: number, notifyPath: string): LaunchPlan {
   const { config } = context;
-  const base = { ...context.env, ...readEnvFile(context) };
-  const env = serverEnvironment(base, config.listen, epoch);
+  const env = serverEnvironment(baseEnvironment(context), config.listen, epoch);
   env["NOTIFY_SOCKET"] = notifyPath;
-  env["PWD"] = context.directory;
   env["GODEBUG"] = withoutMultipath(env["GODEBUG"]);
   return {
-    argv: fillPlaceholders(config.command, config.listen),
-    env: withoutStale(env, context.env),
-    cwd: context.directory,
+    ...plainPlan(context, fillPlaceholders(config.command, config.listen), env),
     members: config.listen.length,
     setListenPid: config.listen.length > 0,
     trap: context.trap,
     waits: config.survive,
     parentDeathSignal: config.orphan === "die" && !config.survive ? C.SIGTERM : 0,
-    parentPid: context.pid,
-    fileLimit: context.fileLimit,
   };
 }
 
-/** The same without a handoff: the environment is baton's own, but for the mark of its processes. */
+/** The plan of a server without handoff: its environment is baton's own, plus the mark of its processes. */
 export function shutdownPlan(context: PlanContext): LaunchPlan {
-  const { config, env, directory } = context;
-  const own = { PWD: directory, BATON_EPOCH: "0" };
+  const env = { ...baseEnvironment(context), BATON_EPOCH: "0" };
   return {
-    argv: config.command,
-    env: withoutStale({ ...env, ...readEnvFile(context), ...own }, env),
-    cwd: directory,
-    members: 0,
-    setListenPid: false,
-    trap: [],
-    waits: false,
-    parentDeathSignal: config.orphan === "die" ? C.SIGTERM : 0,
-    parentPid: context.pid,
-    fileLimit: context.fileLimit,
+    ...plainPlan(context, context.config.command, env),
+    parentDeathSignal: context.config.orphan === "die" ? C.SIGTERM : 0,
   };
 }
 
 /**
- * A command of the user's, in the directory and environment that the next generation would get, but for what names
- * descriptors: it has none. It ends with baton.
- * @throws {UserError} when the environment file cannot be read
+ * The plan of a user's command, in the directory and environment that the next generation would get, without the
+ * variables that name descriptors: it has none. It exits with baton.
+ * @throws {ConfigError} when the environment file cannot be read
  */
 export function commandPlan(
   context: PlanContext,
@@ -85,18 +71,30 @@ export function commandPlan(
   command: string,
   circumstances: HookCircumstances,
 ): LaunchPlan {
-  const { directory } = context;
-  const base = { ...context.env, ...readEnvFile(context), PWD: directory };
-  const env = hookEnvironment(serverEnvironment(base, [], 0), hook, circumstances);
+  const base = serverEnvironment(baseEnvironment(context), [], 0);
+  const env = hookEnvironment(base, hook, circumstances);
+  return { ...plainPlan(context, [SHELL, "-c", command], env), parentDeathSignal: C.SIGKILL };
+}
+
+function baseEnvironment(context: PlanContext): Record<string, string> {
+  return { ...context.env, ...readEnvFile(context), PWD: context.directory };
+}
+
+/** A plan without handoff, and without a bond to baton's life. */
+function plainPlan(
+  context: PlanContext,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+): LaunchPlan {
   return {
-    argv: [SHELL, "-c", command],
+    argv,
     env: withoutStale(env, context.env),
-    cwd: directory,
+    cwd: context.directory,
     members: 0,
     setListenPid: false,
     trap: [],
     waits: false,
-    parentDeathSignal: C.SIGKILL,
+    parentDeathSignal: 0,
     parentPid: context.pid,
     fileLimit: context.fileLimit,
   };
@@ -111,7 +109,7 @@ function withoutMultipath(godebug: string | undefined): string {
   return godebug.includes("multipathtcp=") ? godebug : `${godebug},multipathtcp=0`;
 }
 
-/** Its values may be any bytes but NUL. */
+/** Values may have any bytes except NUL. */
 function readEnvFile({ config, directory, at = atTextPath }: PlanContext): Record<string, string> {
   if (config.envFile === null) return {};
   const full = resolvePath(directory, config.envFile);
@@ -119,15 +117,14 @@ function readEnvFile({ config, directory, at = atTextPath }: PlanContext): Recor
   try {
     text = decodeBytes(at(full, (name) => readFileSync(name)));
   } catch (error) {
-    const why = errorText(error);
-    throw new UserError(`Cannot read --env-file ${full}: ${why}`);
+    throw new ConfigError(`Cannot read --env-file ${full}: ${errorText(error)}`);
   }
   return parseEnvFile(text, full);
 }
 
 /**
- * The directory as the user named it: `$PWD` keeps the symlinks that getcwd(2) resolves, so that a
- * deploy which moves `current` is followed by the next generation.
+ * The directory as the user named it: `$PWD` keeps the symlinks that getcwd(2) resolves, so
+ * the next generation follows a deploy that moves `current`.
  */
 export function logicalDirectory(
   env: Readonly<Record<string, string>>,
@@ -142,7 +139,7 @@ export function logicalDirectory(
 
 /**
  * The soft limit on open files that baton was started with. Bun and Deno raise their own to the hard
- * limit before any of our code runs; the parent still shows what it was, if it has the same hard one.
+ * limit before any code of baton runs; the parent still shows the original, if its hard limit is the same.
  */
 export function originalFileLimit(parent: number, own: readonly [number, number]): number | null {
   const limit = proc.fileLimitOf(parent);

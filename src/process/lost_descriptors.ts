@@ -1,8 +1,8 @@
-/** Arguments that name descriptors of the caller, which the server does not get: `server --config <(generate)`. Pure. */
+/** Arguments that name a descriptor which the server does not get: `server --config <(generate)`. Pure. */
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 
-/** @returns what to say about them when the server has failed: nothing, or one hint */
+/** @returns hints to show when the server has failed: none, or one */
 export function lostDescriptors(
   { argv, members, readyDescriptor }: Pick<LaunchPlan, "argv" | "members" | "readyDescriptor">,
 ): string[] {

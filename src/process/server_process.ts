@@ -1,83 +1,85 @@
 /**
- * One generation as processes and descriptors: launch, filter, output, signals, end.
+ * One generation as processes and descriptors: launch, filter, output, signals, exit.
  *
- * It reports facts and takes orders; what follows from a fact is decided in `lifecycle/`. Its end is
- * reported once, when the leading process has ended and, if it was told to stop, everything that it
- * started has too.
+ * It reports facts and takes orders; `lifecycle/` decides what follows from a fact. Its exit is
+ * reported twice: when the leading process has exited, and, if that left others, when the last of them has.
  */
-import { Launch } from "../launcher/start.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
+import { Launch } from "../launcher/start.ts";
+import { CandidateOutput, type OutputObserver } from "../output/candidate_output.ts";
+import { C } from "../platform/libc/constants.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { ExitStatus } from "../platform/process/processes.ts";
 import { processStat } from "../platform/process/proc.ts";
+import type { ExitStatus } from "../platform/process/processes.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Children, Leader } from "./children.ts";
-import { CandidateOutput } from "../output/candidate_output.ts";
 import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
-import { C } from "../platform/libc/constants.ts";
 
-/** A process that is started here. */
-interface ServerStart {
+export interface ServerStart {
   readonly plan: LaunchPlan;
   readonly stdin: Fd | number;
-  /** Those of 1 and 2 that are pipes, and remembered; the others are baton's own descriptors at once. */
+  /** Those of descriptors 1 and 2 that are pipes to baton; the others are baton's own descriptors at once. */
   readonly captured: readonly number[];
   readonly members: readonly Fd[];
-  /** What it writes to when it is ready (`--ready fd:N`); taken over. */
+  /** Where the server writes when it is ready (`--ready fd:N`); taken over. */
   readonly ready: { readonly end: Fd; readonly target: number } | null;
 }
 
-/** A process that another baton has started. */
+/** A process that an earlier baton started. */
 export interface ServerResumption {
   readonly pid: number;
   readonly startTime: number;
-  /** It is no child of ours: a baton that had started it was killed. */
+  /** Not a child of this baton: the baton that started it was killed. */
   readonly isForeign: boolean;
-  /** How it has ended, if it has; others of its tree may live. */
+  /** How the leading process exited, if it has; others of its tree may live. */
   readonly exitStatus: ExitStatus | null;
   /** Notify descriptor of its filter. */
   readonly filter: Fd | null;
-  /** Our ends of its output: `target` is 1 or 2. */
+  /** The read ends of its output. */
   readonly outputs: readonly ResumedOutput[];
 }
 
 export interface ResumedOutput {
+  /** 1 or 2. */
   readonly target: number;
   readonly read: Fd;
-  /** What the other baton has read from it and not passed on. */
+  /** What the earlier baton had read from it and not forwarded. */
   readonly inHand: Uint8Array;
 }
 
-interface ServerProcessOptions {
+export interface ServerProcessOptions {
   readonly epoch: number;
   /** A trapped call waits for its answer. */
   readonly onNotification: (notify: Fd, notification: TrappedCall) => void;
   readonly calls: Pick<TrappedCallsOptions, "lettingPass" | "isAwaited">;
-  /** Its process is there, and waits before its first instruction. */
+  /** Sees what the server prints, as long as that comes through baton. */
+  readonly onOutput?: OutputObserver;
+  /** The process exists, and waits before its first instruction. */
   readonly onPrepared: () => void;
   readonly onLaunchFailed: (status: number, message: string) => void;
-  /** The leading process has ended; `lingering` others of its tree have not. */
-  readonly onExit: (status: ExitStatus, lingering: number) => void;
-  /** Whether a process, by what it has open, belongs to this generation. */
+  /** The leading process has exited; `remaining` others of its tree have not. */
+  readonly onLeaderExit: (status: ExitStatus, remaining: number) => void;
+  /** Whether an open descriptor shows that a process belongs to this generation. */
   readonly holdsMember: (pid: number) => boolean;
-  /** The last of the lingering ones is gone. */
-  readonly onGone: () => void;
+  /** The last of the remaining processes has exited. */
+  readonly onAllExited: () => void;
 }
 
 export class ServerProcess implements Leader {
   readonly epoch: number;
   readonly output: CandidateOutput;
-  /** It is no child of ours: its end is told by the kernel, and how it ended is not. */
+  /** Not a child of this baton: the kernel reports that it exited, but not how. */
   isForeign = false;
-  /** The end of the leading process, once known. */
+  /** Of the leading process, once known. */
   exitStatus: ExitStatus | null = null;
   /** KILL was sent to all of it. */
   wasKilled = false;
-  /** Start times of processes that were seen to be its own. */
+  /** Start times of processes that were seen in its tree, by pid. */
   readonly known = new Map<number, number>();
   #calls: TrappedCalls | null = null;
-  #lingering = false;
+  /** Set while processes remain that the leading one left behind. */
+  #stopFollowing: (() => void) | null = null;
   #launch: Launch | null = null;
   #pid = 0;
   #startTime = 0;
@@ -88,20 +90,25 @@ export class ServerProcess implements Leader {
     readonly options: ServerProcessOptions,
   ) {
     this.epoch = options.epoch;
-    this.output = new CandidateOutput(platform);
+    this.output = new CandidateOutput(platform, options.onOutput);
   }
 
-  /** Of the leading process. */
+  /** The launcher was spawned, or an earlier baton's process was taken on. */
+  get isStarted(): boolean {
+    return this.#pid !== 0;
+  }
+
+  /** Of the leading process; 0 before the start. */
   get pid(): number {
     return this.#pid;
   }
 
-  /** Of that process, in clock ticks after boot: with the pid it names it uniquely. */
+  /** Of the leading process, in clock ticks after boot: with the pid it identifies the process. */
   get startTime(): number {
     return this.#startTime;
   }
 
-  /** Notify descriptor of the filter; null when there is none, or nobody under it any more. */
+  /** Notify descriptor of the filter; null without a filter, or when no process is left under it. */
   get filter(): Fd | null {
     return this.#calls?.notify ?? null;
   }
@@ -132,57 +139,59 @@ export class ServerProcess implements Leader {
     this.children.add(this);
   }
 
-  /** Goes on with a process that runs already. Takes the descriptors over. */
+  /** Takes on a process that is running already, and owns the descriptors from now on. */
   resume({ pid, startTime, isForeign, exitStatus, ...fds }: ServerResumption): void {
     this.#pid = pid;
     this.#startTime = startTime;
     this.isForeign = isForeign;
     this.exitStatus = exitStatus;
-    this.#lingering = exitStatus !== null;
+    if (exitStatus !== null) this.#followRemaining();
     for (const { target, read, inHand } of fds.outputs) this.output.resume(target, read, inHand);
     if (fds.filter !== null) this.#listenTo(fds.filter);
     if (exitStatus === null && !isForeign) this.children.add(this);
   }
 
-  /** Finds out what has become of a process that is no child of ours, and follows it. */
+  /** Finds out what has become of a process that is not a child, and follows it. */
   catchUp(): void {
     const isAlive = processStat(this.pid)?.startTime === this.startTime;
     if (this.exitStatus === null && isAlive) return this.children.addForeign(this);
     if (this.exitStatus === null) this.onLeaderExit({ kind: "unknown" });
     this.children.followForeignRest(this);
-    this.onDescendantExit();
+    this.#checkRemaining();
   }
 
   #listenTo(notify: Fd): void {
     this.#calls = new TrappedCalls(this.platform, notify, {
       ...this.options.calls,
       onCall: (notification) => this.options.onNotification(notify, notification),
-      onGone: () => this.#closeNotify(),
+      onHangup: () => this.#closeFilter(),
     });
   }
 
-  #closeNotify(): void {
+  #closeFilter(): void {
     this.#calls?.close();
     this.#calls = null;
   }
 
-  /** Every live process of this generation. */
+  /** Every living process of this generation. */
   processes(): number[] {
-    return this.children.processesOf(this);
+    return this.isStarted ? this.children.processesOf(this) : [];
   }
 
   holdsMember(pid: number): boolean {
     return this.options.holdsMember(pid);
   }
 
-  /** Sends `signal` to the leading process, or to what it left behind when it is gone. */
+  /** Signals the leading process, or what it left behind once it has exited. */
   signal(signal: number): void {
+    // kill(2) with 0 would reach baton's own group.
+    if (!this.isStarted) return;
     this.remember();
     const targets = this.exitStatus === null ? [this.pid] : this.processes();
     for (const pid of targets) this.platform.processes.signal(pid, signal);
   }
 
-  /** Some leave the tree later, and everything that tells whose they are: they are known by then. */
+  /** Records the tree as it is now: a process that leaves it later, without a trace, still counts as part of it. */
   remember(): void {
     for (const pid of this.processes()) {
       const stat = processStat(pid);
@@ -192,9 +201,10 @@ export class ServerProcess implements Leader {
 
   /** SIGKILL to the process group and to every process that left the group. */
   kill(): void {
+    if (!this.isStarted) return;
     this.wasKilled = true;
     const members = this.processes();
-    // Once the leader is reaped its number is free, unless somebody is still in its group.
+    // Once the leader is reaped its number is free, unless a process is still in its group.
     const groupExists = this.exitStatus === null ||
       members.some((pid) => processStat(pid)?.group === this.pid);
     if (groupExists) this.platform.processes.signal(-this.pid, C.SIGKILL);
@@ -205,20 +215,27 @@ export class ServerProcess implements Leader {
     this.exitStatus = status;
     this.#launch?.readReports();
     this.output.drain();
-    const lingering = this.processes().length;
-    this.#lingering = lingering > 0;
-    this.options.onExit(status, lingering);
+    const remaining = this.processes().length;
+    if (remaining > 0) this.#followRemaining();
+    this.options.onLeaderExit(status, remaining);
   }
 
-  onDescendantExit(): void {
-    if (!this.#lingering || this.processes().length > 0) return;
-    this.#lingering = false;
+  #followRemaining(): void {
+    this.#stopFollowing ??= this.children.onDescendantExit(() => this.#checkRemaining());
+  }
+
+  #checkRemaining(): void {
+    if (this.#stopFollowing === null || this.processes().length > 0) return;
+    this.#stopFollowing();
+    this.#stopFollowing = null;
     this.output.drain();
-    this.options.onGone();
+    this.options.onAllExited();
   }
 
   close(): void {
-    this.#closeNotify();
+    this.#stopFollowing?.();
+    this.#stopFollowing = null;
+    this.#closeFilter();
     this.output.close();
   }
 }

@@ -1,29 +1,29 @@
-/** The system calls that one generation's filter asks about: each is answered, one after the other. */
+/** The system calls that one generation's seccomp filter reports: each is answered, one after the other. */
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { decodeNotification, type TrappedCall } from "../platform/process/seccomp.ts";
 
-/** Where calls are awaited, the next one comes as fast as the server's thread goes round. */
-const NEXT_MS = 1;
-/** Then everything else has its turn. */
+/** How long to wait for the next call: a server's accept loop comes back this fast. */
+const NEXT_CALL_MS = 1;
+/** Longest run of calls before the event loop gets its turn. */
 const BURST_MS = 10;
 
 export interface TrappedCallsOptions {
-  /** Answers it. */
+  /** Answers the call. */
   readonly onCall: (notification: TrappedCall) => void;
-  /** All processes under the filter are gone. */
-  readonly onGone: () => void;
-  /** Calls that pass are let pass by the poll thread: nobody else is told (`Reactor.letPass`). */
+  /** All processes under the filter have exited. */
+  readonly onHangup: () => void;
+  /** The poll thread may answer calls of `Reactor.letPass` by itself. */
   readonly lettingPass: boolean;
-  /** Somebody waits for more of these calls. */
+  /** More of these calls are needed now: a moved connection waits for an accept. */
   readonly isAwaited: () => boolean;
 }
 
 export class TrappedCalls {
   readonly #watch: Watch;
 
-  /** @param notify the filter's descriptor: belongs to this from now on */
+  /** @param notify the filter's descriptor, which this now owns */
   constructor(
     readonly platform: Platform,
     readonly notify: Fd,
@@ -34,29 +34,29 @@ export class TrappedCalls {
     this.#watch = options.lettingPass
       ? reactor.watchCalls(notify, {
         onCall: (call) => this.#answer(decodeNotification(call)),
-        onHangup: () => options.onGone(),
+        onHangup: () => options.onHangup(),
       })
       : reactor.watch(notify, ({ readable }) => {
         if (readable) this.#answer(seccomp.receive(notify));
-        else options.onGone();
+        else options.onHangup();
       });
   }
 
   #answer(notification: TrappedCall | null): void {
     try {
       if (notification !== null) this.options.onCall(notification);
-      this.#answerMore();
+      this.#answerBurst();
     } finally {
-      // Whatever went wrong with this call, the next one must be answered.
+      // The next call must be answered, whatever went wrong with this one.
       if (this.notify.isOpen) this.#watch.arm();
     }
   }
 
-  #answerMore(): void {
-    const { descriptors, seccomp } = this.platform;
-    const untilMs = performance.now() + BURST_MS;
-    while (this.options.isAwaited() && performance.now() < untilMs) {
-      if (!this.notify.isOpen || !descriptors.hasInput(this.notify, NEXT_MS)) return;
+  #answerBurst(): void {
+    const { clock, descriptors, seccomp } = this.platform;
+    const untilMs = clock.now() + BURST_MS;
+    while (this.options.isAwaited() && clock.now() < untilMs) {
+      if (!this.notify.isOpen || !descriptors.hasInput(this.notify, NEXT_CALL_MS)) return;
       const notification = seccomp.receive(this.notify);
       if (notification !== null) this.options.onCall(notification);
     }

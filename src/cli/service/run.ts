@@ -177,11 +177,13 @@ async function supervise(parts: RunParts): Promise<number> {
   const adopter = new Adopter(platform, listeners, (group) => taker?.needMember(group));
   const migration = migrationOf(platform, config, { traps: parts.traps, listeners, logger });
   const directory = config.cwd ?? "/";
-  const children = new Children(platform);
   const foreground = new Foreground({
-    ...{ platform, children, isJob: predecessor === null },
+    platform,
+    leaders: () => children.leaders(),
+    isJob: predecessor === null,
     log: (message) => logger.warn(message),
   });
+  const children = new Children(platform, (pid, signal) => foreground.onLeaderStopped(pid, signal));
   const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
   const keepsSpares = fdStoreSize(env) > 0;
   const names = new Endpoints({
