@@ -18,7 +18,7 @@ export interface AdoptTargetOptions {
   readonly context: RunningContext;
   readonly epoch: number;
   /** Crashed generation whose members it may take over. */
-  readonly replacementOf: number | null;
+  readonly replacementOf: () => number | null;
   readonly facts: GenerationFacts;
   /** Possible reasons, shown if the generation fails. */
   readonly hints: string[];
@@ -33,15 +33,17 @@ export interface AdoptTargetOptions {
 
 export class AdoptTarget implements ListenerOwner {
   readonly epoch: number;
-  replacementOf: number | null;
   /** Workers with a listening socket of their own (SO_REUSEPORT in a prefork server). */
   readonly #workers: ExitWatch;
   #acceptWatch: AcceptWatch | null = null;
 
   constructor(readonly options: AdoptTargetOptions) {
     this.epoch = options.epoch;
-    this.replacementOf = options.replacementOf;
     this.#workers = new ExitWatch(options.context.platform);
+  }
+
+  get replacementOf(): number | null {
+    return this.options.replacementOf();
   }
 
   get isSettled(): boolean {
@@ -65,10 +67,12 @@ export class AdoptTarget implements ListenerOwner {
    */
   answer(notify: Fd, notification: TrappedCall): void {
     const { journal, adopter, migration } = this.options.context;
-    const isMigration = migration?.trap.includes(notification.call) ?? false;
     journal.during(this.epoch, notification, () => {
-      if (!isMigration) return adopter.handle(notify, notification, this);
-      return migration?.handle(notify, notification) ?? false;
+      if (!migration?.trappedCalls.includes(notification.call)) {
+        return adopter.handle(notify, notification, this);
+      }
+      migration.handle(notify, notification);
+      return "answered";
     });
   }
 

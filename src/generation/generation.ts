@@ -29,6 +29,7 @@ export interface GenerationOptions {
 export class RunningGeneration implements GenerationHandle {
   startedAt = new Date();
   hasExited = false;
+  replacementOf: number | null;
   notify: NotifyServer | null = null;
   /** What has happened to it that its processes do not show. */
   readonly facts: GenerationFacts = { ...NO_FACTS };
@@ -39,7 +40,7 @@ export class RunningGeneration implements GenerationHandle {
   readonly gate: Gate;
   readonly server: ServerProcess;
   readonly adoptTarget: AdoptTarget;
-  readonly #admission: Admission;
+  readonly admission: Admission;
   readonly #stopping: Stopping;
   readonly #leaderExit: LeaderExit;
 
@@ -50,6 +51,7 @@ export class RunningGeneration implements GenerationHandle {
   ) {
     const { config, listeners, platform } = context;
     const { facts, hints } = this;
+    this.replacementOf = replacementOf;
     const onChange = () => this.#checkGate();
     const fail = (reason: string) => this.#fail(reason);
     const timers = this.timers = new Timers(platform.clock, (timer) => this.#onTimer(timer));
@@ -64,37 +66,24 @@ export class RunningGeneration implements GenerationHandle {
     const ready = builtInGate(config.ready);
     const gate = this.gate = new Gate(epoch, ready, listeners, wantsNotification, this.health);
     const server = this.server = this.#serverProcess();
+    const shared = { context, epoch, facts, hints, gate, server, timers };
     this.adoptTarget = new AdoptTarget({
-      context,
-      epoch,
-      replacementOf,
-      facts,
-      hints,
-      gate,
-      server,
+      ...shared,
+      replacementOf: () => this.replacementOf,
       readsOutput: () => this.health.readsOutput,
       onChange,
       fail,
     });
-    this.#admission = new Admission({
+    this.admission = new Admission({
       steps: admissionSteps,
       candidate: this,
       restartReadyTimer: () => timers.arm("ready", config.readyTimeoutMs),
       onAdmitted: onChange,
       onVeto: (reason, isStarted) => isStarted ? fail(reason) : this.failBeforeStart(reason),
     });
-    const stopping = this.#stopping = new Stopping({ context, epoch, facts, server, timers });
-    this.#leaderExit = new LeaderExit({
-      context,
-      epoch,
-      facts,
-      hints,
-      gate,
-      server,
-      timers,
-      stopping,
-      onExited: (exit) => this.#onExited(exit),
-    });
+    const stopping = this.#stopping = new Stopping(shared);
+    const onExited = (exit: ExitReport) => this.#onExited(exit);
+    this.#leaderExit = new LeaderExit({ ...shared, stopping, onExited });
   }
 
   #serverProcess(): ServerProcess {
@@ -115,14 +104,6 @@ export class RunningGeneration implements GenerationHandle {
       onAllExited: () => this.#leaderExit.onAllExited(),
       holdsMember: (pid) => listeners.isHeldBy(pid, epoch),
     });
-  }
-
-  get replacementOf(): number | null {
-    return this.adoptTarget.replacementOf;
-  }
-
-  set replacementOf(epoch: number | null) {
-    this.adoptTarget.replacementOf = epoch;
   }
 
   get notified(): boolean {
@@ -149,11 +130,11 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   get output(): GenerationHandle["output"] {
-    return this.#admission.vetoOutput ?? (this.server.isStarted ? this.server.output : null);
+    return this.admission.vetoOutput ?? (this.server.isStarted ? this.server.output : null);
   }
 
   get outputIsDirect(): boolean {
-    return this.#admission.vetoOutput === null && this.server.isStarted &&
+    return this.admission.vetoOutput === null && this.server.isStarted &&
       printsDirectly(this.context, this.facts.handedOver);
   }
 
@@ -163,11 +144,6 @@ export class RunningGeneration implements GenerationHandle {
 
   processes(): number[] {
     return this.server.processes();
-  }
-
-  /** Runs the user's steps before the start, then calls `start`. */
-  admit(start: () => void): void {
-    this.#admission.begin(start);
   }
 
   /** @throws when the launcher cannot be spawned */
@@ -210,13 +186,10 @@ export class RunningGeneration implements GenerationHandle {
 
   /** Its NOTIFY_SOCKET, at another path if `path` cannot be used. */
   openNotify(path: string, resumed: ResumeOptions["notify"] = null): NotifyServer {
-    return this.notify = new NotifyServer(
-      this.context.platform,
-      path,
-      (pid) => this.processes().includes(pid),
-      (variables) => this.#onNotify(variables),
-      resumed,
-    );
+    const isMember = (pid: number) => this.processes().includes(pid);
+    const onNotify = (variables: ReadonlyMap<string, string>) => this.#onNotify(variables);
+    const { platform } = this.context;
+    return this.notify = new NotifyServer(platform, path, isMember, onNotify, resumed);
   }
 
   #onNotify(variables: ReadonlyMap<string, string>): void {
@@ -228,7 +201,7 @@ export class RunningGeneration implements GenerationHandle {
 
   #checkGate(): void {
     this.health.checkNow();
-    if (!this.gate.isPassed || !this.#admission.admits()) return;
+    if (!this.gate.isPassed || !this.admission.admits()) return;
     this.health.onGatePassed();
     this.context.dispatch({ kind: "ready", epoch: this.epoch });
   }
@@ -247,7 +220,7 @@ export class RunningGeneration implements GenerationHandle {
     if (this.hasExited) return;
     this.hasExited = true;
     this.health.stop();
-    this.#admission.cancel();
+    this.admission.cancel();
     this.#stopping.cancel();
     this.adoptTarget.stopWatchingAccepts();
     this.notify?.close();
@@ -294,7 +267,7 @@ export class RunningGeneration implements GenerationHandle {
   kill(isOverdue = false): void {
     const isEmpty = this.processes().length === 0;
     if (this.hasExited && (isEmpty || this.#leaderExit.hasLeftovers)) return;
-    if (this.#admission.cancel() && !this.server.isStarted) return;
+    if (this.admission.cancel() && !this.server.isStarted) return;
     this.#stopping.kill(isOverdue);
     // Without a visible process there is no exit to wait for.
     if (isEmpty) this.#leaderExit.onAllExited();
@@ -308,13 +281,12 @@ export class RunningGeneration implements GenerationHandle {
   #onTimer(timer: GenerationTimer): void {
     const { epoch, context: { dispatch, foreground, config } } = this;
     switch (timer) {
-      case "ready": {
+      case "ready":
         // An admission step has its own time-out, and restarts this timer.
-        if (this.#admission.isBusy) return;
+        if (this.admission.isBusy) return;
         // A person is at its terminal: a shell, a debugger.
         if (foreground.isHeldBy(this.pid ?? 0)) return;
         return this.#fail(this.gate.timeoutReason(config.readyTimeoutMs, this.hints));
-      }
       case "bake":
         return dispatch({ kind: "bake_elapsed", epoch });
       case "health":

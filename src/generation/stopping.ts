@@ -112,7 +112,8 @@ export class Stopping {
   }
 
   #startDrain(isLast: boolean, style: DrainStyle, onDrained = () => this.#reportDrained()): void {
-    const { context: { platform, listeners, config, migration, log }, epoch, server } = this.options;
+    const { context: { platform, listeners, config, migration, log }, epoch, server } =
+      this.options;
     const target: DrainTarget = {
       epoch,
       style,
@@ -160,7 +161,8 @@ export class Stopping {
 
   /** Its accept queue is empty: moves keep-alive connections, each as soon as it can be. */
   #move(): void {
-    const { context: { platform, listeners, config, migration, log }, epoch, server } = this.options;
+    const { context: { platform, listeners, config, migration, log }, epoch, server } =
+      this.options;
     if (migration === null) return;
     this.#mover = new Mover(platform, {
       table: new ConnectionTable(platform, listeners, () => server.processes()),

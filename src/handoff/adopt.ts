@@ -16,7 +16,7 @@ import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import type { TrappedCall } from "../platform/process/seccomp.ts";
+import type { CallOutcome, TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
@@ -61,10 +61,10 @@ export class Adopter {
 
   /**
    * Answers one notification, whatever happens: a call without an answer hangs its thread for ever.
-   * @returns false when that has to wait: the tenant is told when it can be handled again
+   * A postponed call comes back by `onReleased` of its owner.
    * @throws what went wrong, after the call was let through
    */
-  handle(notify: Fd, notification: TrappedCall, tenant: ListenerOwner): boolean {
+  handle(notify: Fd, notification: TrappedCall, tenant: ListenerOwner): CallOutcome {
     const { seccomp } = this.platform;
     let answered = false;
     const answer = (send: () => void) => {
@@ -73,21 +73,21 @@ export class Adopter {
     };
     try {
       const call = this.#lookUp(notify, notification, tenant);
-      if (call === null) return true;
+      if (call === null) return "answered";
       const listens = notification.call === this.platform.libc.arch.SYS_listen;
       const verdict = listens ? this.#listen(call, tenant) : this.#bind(call, tenant);
-      if (verdict === "continue") return true;
+      if (verdict === "continue") return "answered";
       if (verdict === "later") {
         answered = true;
         this.#postponed.add({ notify, notification, tenant });
-        return false;
+        return "postponed";
       }
       answer(() =>
         verdict === "done"
           ? seccomp.answer(notify, notification.id, 0)
           : seccomp.refuse(notify, notification.id, verdict.errno)
       );
-      return true;
+      return "answered";
     } finally {
       if (!answered) seccomp.continue(notify, notification.id);
     }

@@ -1,21 +1,26 @@
 /**
  * One command of the user's (`sh -c`), from its start to its end, with a time-out.
  *
- * Guarantees: it is told once how it ended; the event loop is never blocked; it has a process group of
- * its own, and whatever is left of that when its shell has ended, or its time is over, is killed, as systemd does
+ * Guarantees: its end is reported once; the event loop never blocks; it has its own process group, and
+ * what is left of that when its shell has exited, or its time is over, is killed, as systemd does
  * with what ExecStartPre= leaves. It ends with baton, however baton ends. What it prints is forwarded
- * and remembered. What follows from its end is the caller's business.
+ * and remembered. The caller decides what follows from its end.
  */
-import { C } from "../platform/libc/constants.ts";
+import { formatDuration } from "../config/values/duration.ts";
+import type { LaunchPlan } from "../launcher/plan.ts";
+import { Launch } from "../launcher/start.ts";
+import type { Timer } from "../platform/clock.ts";
+import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { ExitStatus } from "../platform/process/processes.ts";
-import type { LaunchPlan } from "../launcher/plan.ts";
-import { Launch } from "../launcher/start.ts";
-import { errorText } from "../platform/error.ts";
+import { describeExit } from "../report/exit_report.ts";
 
-/** What a command prints goes here. */
+const MAX_SHOWN = 100;
+
+/** Receives what a command prints. */
 export interface CommandOutput {
   /** @returns what the command gets as descriptors 1 and 2; closed after the start */
   open(): [Fd, Fd];
@@ -36,15 +41,15 @@ interface CommandOptions<Output extends CommandOutput> {
   readonly plan: LaunchPlan;
   readonly timeoutMs: number;
   readonly output: Output;
-  /** Reaps child `pid`, and tells how it ended. */
+  /** Reaps child `pid`, and reports how it exited. */
   readonly follow: (pid: number, onExit: (status: ExitStatus) => void) => void;
   readonly onEnd: (end: CommandEnd, output: Output) => void;
 }
 
 export class Command<Output extends CommandOutput = CommandOutput> {
   #launch: Launch | null = null;
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  /** Why it is killed, or could not be started: wins over the status that it ends with. */
+  #timer: Timer | null = null;
+  /** Why it was killed, or could not be started: wins over its exit status. */
   #cause: CommandEnd | null = null;
   #ended = false;
 
@@ -52,20 +57,19 @@ export class Command<Output extends CommandOutput = CommandOutput> {
     try {
       this.#start();
     } catch (error) {
-      const message = errorText(error);
-      this.#end({ kind: "not_started", message });
+      this.#reportEnd({ kind: "not_started", message: errorText(error) });
     }
   }
 
   #start(): void {
     const { plan, output, timeoutMs, follow } = this.options;
-    const { descriptors } = this.platform;
-    using silence = descriptors.open("/dev/null", C.O_RDWR);
+    const { descriptors, clock } = this.platform;
+    using devNull = descriptors.open("/dev/null", C.O_RDWR);
     const [out, error] = output.open();
     try {
       this.#launch = new Launch(this.platform, {
         plan,
-        stdio: [silence, out, error],
+        stdio: [devNull, out, error],
         members: [],
         onFilter: (notify) => notify.close(),
         onPrepared: () => {},
@@ -77,10 +81,10 @@ export class Command<Output extends CommandOutput = CommandOutput> {
     }
     const { pid } = this.#launch;
     follow(pid, (status) => this.#onExit(pid, status));
-    this.#timer = setTimeout(() => this.#kill({ kind: "timed_out" }), timeoutMs);
+    this.#timer = clock.after(timeoutMs, () => this.#kill({ kind: "timed_out" }));
   }
 
-  /** Ends it at once; its end is told when nothing is left of it. */
+  /** Kills it at once; its end is reported when nothing is left of it. */
   kill(): void {
     this.#kill({ kind: "killed" });
   }
@@ -95,10 +99,10 @@ export class Command<Output extends CommandOutput = CommandOutput> {
   #onExit(pid: number, status: ExitStatus): void {
     this.#launch?.readReports();
     this.#killRest(pid);
-    this.#end(this.#cause ?? { kind: "exited", status });
+    this.#reportEnd(this.#cause ?? { kind: "exited", status });
   }
 
-  /** The leader is reaped, so its number is free, unless somebody is still in its group. */
+  /** The leader is reaped, so its number is free, unless a process is still in its group. */
   #killRest(group: number): void {
     const { processes, runtime } = this.platform;
     const isLeft = proc.childrenOf(runtime.pid).some((child) =>
@@ -107,13 +111,39 @@ export class Command<Output extends CommandOutput = CommandOutput> {
     if (isLeft) processes.signal(-group, C.SIGKILL);
   }
 
-  #end(end: CommandEnd): void {
+  #reportEnd(end: CommandEnd): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     const { output, onEnd } = this.options;
     output.drain();
     output.close();
     onEnd(end, output);
+  }
+}
+
+/** @returns one line: `pre-flight "nginx -t" failed: exit status 1` */
+export function describeFailure(
+  name: string,
+  command: string,
+  end: CommandEnd,
+  timeoutMs: number,
+): string {
+  // Scripts in configuration files have several lines.
+  const line = command.trim().replaceAll(/\s*\n\s*/g, "; ");
+  const shown = line.length > MAX_SHOWN ? `${line.slice(0, MAX_SHOWN - 3)}...` : line;
+  return `${name} "${shown}" failed: ${describeEnd(end, timeoutMs)}`;
+}
+
+function describeEnd(end: CommandEnd, timeoutMs: number): string {
+  switch (end.kind) {
+    case "exited":
+      return describeExit(end.status);
+    case "timed_out":
+      return `not over within ${formatDuration(timeoutMs)} (--hook-timeout)`;
+    case "not_started":
+      return end.message;
+    case "killed":
+      return "it was killed";
   }
 }

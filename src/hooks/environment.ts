@@ -1,11 +1,11 @@
-/** What a command of the user's finds in its environment beside that of the server (docs/hooks.md). Pure. */
+/** What a user's command finds in its environment in addition to that of the server (docs/hooks.md). Pure. */
 
 export const PRE_FLIGHT = "pre-flight";
 
-/** A generation, as a command is told of it. */
+/** A generation, as a command sees it. */
 export interface HookGeneration {
   readonly epoch: number;
-  /** Leading process; null: it has none yet, or any more. */
+  /** Leading process; null before its start and after its exit. */
   readonly pid: number | null;
 }
 
@@ -23,7 +23,7 @@ export interface HookCircumstances {
 /** Variables that name a generation: absent, not empty, when there is none. */
 const NAMES = ["BATON_EPOCH", "BATON_PID", "BATON_OLD_EPOCH", "BATON_OLD_PID", "RESTART_EPOCH"];
 
-/** @returns `base` with what `hook` is told; nothing that a baton above has said is left in it */
+/** @returns `base` with the variables of `hook`, and without those that an outer baton has set */
 export function hookEnvironment(
   base: Readonly<Record<string, string>>,
   hook: string,

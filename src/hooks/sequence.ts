@@ -1,9 +1,7 @@
-/**
- * Several commands, one after the other, until one fails. Told once: the first failure, or that all went well.
- */
+/** Several commands, one after the other. Reports once: the first failure, or that all went well. */
 import type { CommandEnd, CommandOutput } from "./command.ts";
 
-/** Something under way that can be ended. */
+/** Something running that can be killed. */
 export interface Killable {
   kill(): void;
 }
@@ -14,18 +12,18 @@ export interface CommandFailure<Step, Output> {
   readonly output: Output;
 }
 
-interface SequenceOptions<Step, Output> {
+export interface SequenceOptions<Step, Output> {
   readonly steps: readonly Step[];
   start(step: Step, onEnd: (end: CommandEnd, output: Output) => void): Killable;
-  /** A failing step ends it; else the others are gone on with, and each failure is told. */
+  /** A failure ends the sequence; else the other steps run, and each failure is reported. */
   readonly stopsAtFailure: boolean;
   onFailure(failure: CommandFailure<Step, Output>): void;
   /** Nothing of it runs any more. @param failed the first failure */
   onDone(failed: CommandFailure<Step, Output> | null): void;
 }
 
-/** @returns whether a command has done what it was to do */
-function succeeded(end: CommandEnd): boolean {
+/** @returns whether a command has done its work */
+export function succeeded(end: CommandEnd): boolean {
   return end.kind === "exited" && end.status.kind === "exited" && end.status.code === 0;
 }
 
@@ -37,12 +35,8 @@ export class Sequence<Step, Output extends CommandOutput> implements Killable {
 
   constructor(readonly options: SequenceOptions<Step, Output>) {}
 
-  /** Runs the first; if nothing can be run, all is over when this returns. */
+  /** Runs the first step; if no command can be run, the sequence is done when this returns. */
   start(): void {
-    this.#go();
-  }
-
-  #go(): void {
     const { steps, start, onDone } = this.options;
     const step = steps[this.#next++];
     if (step === undefined) return onDone(this.#failed);
@@ -55,17 +49,17 @@ export class Sequence<Step, Output extends CommandOutput> implements Killable {
     if (!isOver) this.#current = started;
   }
 
-  #onEnd(outcome: CommandFailure<Step, Output>): void {
+  #onEnd(result: CommandFailure<Step, Output>): void {
     const { stopsAtFailure, onFailure, onDone } = this.options;
-    if (!succeeded(outcome.end)) {
-      this.#failed ??= outcome;
-      onFailure(outcome);
+    if (!succeeded(result.end)) {
+      this.#failed ??= result;
+      onFailure(result);
     }
     if (this.#killed || (stopsAtFailure && this.#failed !== null)) return onDone(this.#failed);
-    this.#go();
+    this.start();
   }
 
-  /** Ends what runs, and starts nothing any more; `onDone` follows. */
+  /** Kills the running command, and starts no further one; `onDone` follows. */
   kill(): void {
     this.#killed = true;
     this.#current?.kill();

@@ -90,12 +90,10 @@ export class Migration {
     return this.trappedCalls.every((call) => calls.includes(call));
   }
 
-  /** Answers a trapped call if it is one of these, in every case. @returns false: not one of these */
-  handle(notify: Fd, notification: TrappedCall): boolean {
-    if (!this.trappedCalls.includes(notification.call)) return false;
+  /** Answers one of `trappedCalls`, in every case. */
+  handle(notify: Fd, notification: TrappedCall): void {
     if (notification.call === this.#shutdown) this.#handleShutdown(notify, notification);
     else this.pendingAccepts.handle(notify, notification);
-    return true;
   }
 
   /** Undoes the pauses of a previous instance that was killed while it moved connections of these processes. */

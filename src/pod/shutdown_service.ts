@@ -18,7 +18,7 @@ import { describeExit, reportExit } from "../report/exit_report.ts";
 import { Foreground } from "../process/foreground.ts";
 import { describeVictims, type KilledProcess, killedText } from "../report/killed_processes.ts";
 import { Pod } from "./pod.ts";
-import { LeftoverSignals } from "../generation/leftover_signals.ts";
+import { busyProcesses, LeftoverSignals } from "../generation/leftovers.ts";
 import { ServerProcess } from "../process/server_process.ts";
 import {
   type DrainReport,
@@ -85,10 +85,15 @@ export class ShutdownService {
     );
     this.#stopPolicy = new StopPolicy(config, preset);
     this.#rest = new LeftoverSignals({
-      ...{ platform, config, policy: this.#stopPolicy },
-      ports: () => ({ groups: this.pod.traffic.ports.map((port) => ({ address: { port } })) }),
+      clock: platform.clock,
+      stopTimeMs: config.stopTimeMs,
       processes: () => this.#server?.processes() ?? [],
-      onTold: () => {},
+      findBusy: (pids) => {
+        const groups = this.pod.traffic.ports.map((port) => ({ address: { port } }));
+        return busyProcesses(platform, { groups }, config.quietMs, pids);
+      },
+      sendStopSignal: (pid) => platform.processes.signal(pid, this.#stopPolicy.stopSignal),
+      onAllSignaled: () => {},
     });
     const policy: ShutdownPolicy = {
       minDrainMs: options.minDrainMs,
@@ -233,7 +238,7 @@ export class ShutdownService {
     }
     const died = status.kind === "signalled" && status.signal === this.#stopPolicy.stopSignal;
     // One that its signal did not kill may have told them.
-    this.#rest.tell(this.#signalled && !died);
+    this.#rest.send(this.#signalled && !died);
     if (this.#signalled) return;
     this.#signalledAtMs = performance.now();
     this.#killTimer = setTimeout(() => this.#killRest(), config.stopTimeMs);

@@ -52,7 +52,9 @@ export class AcceptWatch {
       member.owner = owner;
       onAccepting();
     }
-    if (!this.#isClosed && !isOver()) this.#timer = clock.after(ACCEPT_LOOK_INTERVAL_MS, () => this.#look());
+    if (!this.#isClosed && !isOver()) {
+      this.#timer = clock.after(ACCEPT_LOOK_INTERVAL_MS, () => this.#look());
+    }
   }
 
   close(): void {

@@ -52,7 +52,11 @@ function adoptServer(
   kept: NamedDescriptors,
 ): RunningGeneration {
   const { epoch, heirOf, wantsNotification } = record;
-  const running = new RunningGeneration(parts.context, epoch, { heirOf, wantsNotification });
+  const running = new RunningGeneration(parts.context, epoch, {
+    replacementOf: heirOf,
+    wantsNotification,
+    admissionSteps: null,
+  });
   parts.running.set(epoch, running);
   running.resume({
     record,

@@ -12,7 +12,7 @@ import type { RunningGeneration } from "../generation/generation.ts";
 /** @returns null for a generation without processes: there is nothing to go on with */
 export function recordOf(running: RunningGeneration): GenerationRecord | null {
   const { server: server, epoch, replacementOf: heirOf } = running;
-  if (server === null || running.hasExited) return null;
+  if (!server.isStarted || running.hasExited) return null;
   return {
     ...running.facts,
     epoch,
@@ -29,7 +29,7 @@ export function recordOf(running: RunningGeneration): GenerationRecord | null {
 
 /** What of its output this baton has read and not passed on. */
 function outputInHand(running: RunningGeneration): OutputInHand[] {
-  return (running.server?.output.ends ?? []).flatMap(({ target, inHand }) =>
+  return running.server.output.ends.flatMap(({ target, inHand }) =>
     inHand.length === 0 ? [] : [{ target, base64: toBase64(inHand) }]
   );
 }
@@ -44,11 +44,11 @@ export function payloadRecordOf(running: RunningGeneration): GenerationRecord | 
 export function descriptorsOf(running: RunningGeneration): [name: string, fd: Fd][] {
   const { server: server, epoch } = running;
   const found: [string, Fd][] = [];
-  if (server?.filter) found.push([filterName(epoch), server.filter]);
+  if (server.filter) found.push([filterName(epoch), server.filter]);
   if (running.notify !== null && !running.hasExited) {
     found.push([notifyName(epoch), running.notify.socket]);
   }
-  for (const { target, read } of server?.output.ends ?? []) {
+  for (const { target, read } of server.output.ends) {
     found.push([outputName(epoch, target), read]);
   }
   return found;

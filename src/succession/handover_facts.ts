@@ -20,7 +20,7 @@ export function handoverFacts(sources: HandoverSources, state: ServiceState): Ha
   const running = serving ? sources.running.get(serving.epoch) : undefined;
   const { ok, failed, crashes } = history;
   const leader = running instanceof RunningGeneration ? running.server : null;
-  const outlives = leader !== null && outlivesBaton(context.config);
+  const outlives = leader !== null && leader.isStarted && outlivesBaton(context.config);
   return {
     name: context.config.name,
     batonVersion: sources.options.version,

@@ -128,8 +128,6 @@ export class PredecessorGeneration implements GenerationHandle {
     return this.pid === null ? [] : processTree(this.pid);
   }
 
-  onStrayReaped(): void {}
-
   /** Its own baton does. */
   noteConnections(): void {}
 

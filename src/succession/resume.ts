@@ -132,7 +132,11 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   for (const inode of state.ephemeral) context.adopter.ephemeral.add(inode);
   for (const record of state.generations) {
     const { epoch, heirOf, wantsNotification } = record;
-    const running = new RunningGeneration(context, epoch, { heirOf, wantsNotification });
+    const running = new RunningGeneration(context, epoch, {
+      replacementOf: heirOf,
+      wantsNotification,
+      admissionSteps: null,
+    });
     parts.running.set(epoch, running);
     running.resume({
       record,
@@ -235,7 +239,7 @@ export function catchUp(
     }
   }
   const generations = [...running.values()].filter((handle) => handle instanceof RunningGeneration);
-  for (const generation of generations) if (generation.server?.isForeign) generation.catchUp();
+  for (const generation of generations) if (generation.server.isForeign) generation.catchUp();
   answerPending(context, generations, state);
   // What has crashed waits for no back-off: there was a pause already.
   dispatch({ kind: "backoff_elapsed" });
@@ -249,11 +253,11 @@ export function answerPending(
 ): void {
   for (const { epoch, id, tid, call, args } of state.calls) {
     const generation = generations.find((candidate) => candidate.epoch === epoch);
-    const filter = generation?.server?.filter ?? null;
+    const filter = generation?.server.filter ?? null;
     if (generation === undefined || filter === null) continue;
     const notification = { id: BigInt(id), tid, call, args: args.map(BigInt) };
     if (context.platform.seccomp.isValid(filter, notification.id)) {
-      generation.answer(filter, notification);
+      generation.adoptTarget.answer(filter, notification);
     }
   }
 }

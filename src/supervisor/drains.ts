@@ -30,7 +30,7 @@ export class Drains {
     const occasion = { current: heir, old, reason };
     this.parts.hooks.beforeDrain(old, occasion, {
       begin: go,
-      beginInTime: () => this.parts.deadlines.arm("drain", old),
+      onDelayOver: () => this.parts.deadlines.arm("drain", old),
     });
   }
 

@@ -95,10 +95,6 @@ export class Effects {
       ...{ platform, listeners, adopter, dispatch, logger, lock, backlog, survives },
       path: handoffSocket,
     });
-    context.children.onStrayReaped = () => {
-      for (const running of this.running.values()) running.onStrayReaped();
-      context.leftovers.check();
-    };
   }
 
   /** @param state of the service after the step that asked for `effect` */
@@ -298,7 +294,7 @@ export class Effects {
   }
 
   #finish(status: number): void {
-    this.hooks.end();
+    this.hooks.killRunning();
     // What tells of the end, and is told of the last exit after this step, has its time.
     const { leftovers: remnants } = this.context;
     queueMicrotask(() => this.hooks.whenIdle(() => remnants.whenEmpty(() => this.#end(status))));

@@ -2,46 +2,32 @@
  * The user's commands at the moments of a service's life: which run, for which generation, and what their failure
  * means (docs/hooks.md).
  *
- * Guarantees: only what stands before a switch can veto it; `pre-drain` holds up a drain, never a switch; nothing
- * here holds up an end that the user has asked for a second time.
+ * Guarantees: only a command before a switch can veto it; `pre-drain` delays a drain, never a switch; no
+ * command delays a shutdown that the user has requested a second time.
  */
-import type { RunningContext } from "../generation/context.ts";
 import type { HookName } from "../config/values/hook_spec.ts";
-import { parseMinFree } from "../config/values/memory_size.ts";
-import { Command } from "../hooks/command.ts";
+import type { AdmissionStep, AdmissionSteps } from "../generation/admission.ts";
+import type { RunningContext } from "../generation/context.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import { Command, describeFailure } from "../hooks/command.ts";
 import { type HookCircumstances, type HookGeneration, PRE_FLIGHT } from "../hooks/environment.ts";
-import { refusal } from "../hooks/headroom.ts";
+import { checkMemory } from "../hooks/memory_check.ts";
 import { type CommandFailure, type Killable, Sequence } from "../hooks/sequence.ts";
 import type { Logger } from "../log/logger.ts";
-import { memoryOf, memoryReadings } from "../platform/memory.ts";
-import {
-  Admission,
-  type AdmissionCandidate,
-  type AdmissionStep,
-  type Veto,
-} from "../generation/admission.ts";
-import type { GenerationHandle } from "../generation/handle.ts";
-import { describeFailure } from "../hooks/hook_failure.ts";
 import { CandidateOutput } from "../output/candidate_output.ts";
-import { commandPlan, type PlanContext } from "../process/launch_plan.ts";
 import { errorText } from "../platform/error.ts";
+import { commandPlan, type PlanContext } from "../process/launch_plan.ts";
 
-type StepName = HookName | typeof PRE_FLIGHT;
+type CommandName = HookName | typeof PRE_FLIGHT;
 
 interface HookCommand {
-  readonly name: StepName;
+  readonly name: CommandName;
   readonly command: string;
 }
 
-/** What a hook is told. */
-type HookOccasion = Omit<HookCircumstances, "name">;
+type Failure = CommandFailure<HookCommand, CandidateOutput>;
 
-/** A drain that waits for its hook. */
-interface HeldDrain {
-  begin(): void;
-  /** Its time begins too: nothing has cut it short. */
-  beginInTime(): void;
-}
+export type HookOccasion = Omit<HookCircumstances, "name">;
 
 export interface ServiceHooksOptions {
   readonly context: RunningContext;
@@ -51,75 +37,73 @@ export interface ServiceHooksOptions {
   readonly onPhase: (epoch: number, phase: string) => void;
 }
 
-/** What runs until it is over when baton ends, because nothing else tells of that end. */
-const LAST_HOOKS: readonly StepName[] = ["post-stop", "on-rollback"];
+/** These run on when baton exits: nothing else reports that end. */
+const LAST_HOOKS: readonly CommandName[] = ["post-stop", "on-rollback"];
 
+/** A drain that waits for its `pre-drain`. */
 interface DelayedDrain {
   readonly draining: GenerationHandle;
-  readonly drain: HeldDrain;
+  readonly begin: () => void;
   /** Null: it is being started, or was over at once. */
   sequence: Killable | null;
 }
 
-/** A child that is reaped as a server is, and belongs to no generation. */
-const NOBODYS = { epoch: NaN, holdsMember: () => false, onDescendantExit: () => {} };
+/** A hook's process: reaped like a server's leader, but not part of any generation. */
+const NO_GENERATION = { epoch: NaN, holdsMember: () => false };
 
 export class ServiceHooks {
-  readonly #active = new Map<Killable, StepName>();
-  /** Drains that wait for their `pre-drain`, by epoch. */
-  readonly #held = new Map<number, DelayedDrain>();
+  readonly #active = new Map<Killable, CommandName>();
+  readonly #delayed = new Map<number, DelayedDrain>();
   #whenIdle: (() => void)[] = [];
-  #lastGivenUp: number | null = null;
+  #lastRolledBack: number | null = null;
 
   constructor(readonly options: ServiceHooksOptions) {}
 
-  /** @returns null when nothing stands in the way of a candidate */
-  entrance(
-    candidate: AdmissionCandidate & GenerationHandle,
-    serving: GenerationHandle | null,
-    reason: string,
-  ): Admission | null {
-    const occasion = { current: candidate, old: serving, reason };
-    const { config } = this.options.context;
-    const steps: HookCommand[] = this.#steps("pre-start");
-    if (config.preFlight !== null) steps.unshift({ name: PRE_FLIGHT, command: config.preFlight });
-    const isSecond = serving !== null && config.minFree !== null;
-    const verdicts = this.#steps("ready");
-    if (steps.length === 0 && verdicts.length === 0 && !isSecond) return null;
-    const { epoch } = candidate;
-    const run: AdmissionStep = (onDone) => this.#veto(steps, occasion, onDone);
-    const beforeStart: AdmissionStep = (onDone) => {
-      if (isSecond) return this.#checkMemory(serving, epoch, run, onDone);
-      return run(onDone);
+  /** @returns null when a candidate needs no step */
+  admissionSteps(serving: GenerationHandle | null, reason: string): AdmissionSteps | null {
+    const { context: { config }, onPhase } = this.options;
+    const { preFlight, minFree } = config;
+    const commands: HookCommand[] = this.#commandsOf("pre-start");
+    if (preFlight !== null) commands.unshift({ name: PRE_FLIGHT, command: preFlight });
+    const memory = serving === null || minFree === null ? null : { serving, minFree };
+    const verdicts = this.#commandsOf("ready");
+    if (commands.length === 0 && verdicts.length === 0 && memory === null) return null;
+    const step = (steps: readonly HookCommand[]): AdmissionStep => (current, onDone) =>
+      this.#run(
+        steps,
+        { current, old: serving, reason },
+        (failed) => onDone(failed && { reason: this.#describe(failed), output: failed.output }),
+        true,
+      );
+    const run = step(commands);
+    return {
+      beforeStart: (candidate, onDone) => {
+        const onAdmitted: typeof onDone = (veto) => {
+          if (veto === null) onPhase(candidate.epoch, "starting");
+          onDone(veto);
+        };
+        if (memory === null) return run(candidate, onAdmitted);
+        return this.#afterMemoryCheck(memory, run, candidate, onAdmitted);
+      },
+      beforeSwitch: verdicts.length === 0 ? null : step(verdicts),
     };
-    return new Admission(candidate, {
-      readyTimeoutMs: config.readyTimeoutMs,
-      beforeStart: (onDone) =>
-        beforeStart((obstacle) => {
-          if (obstacle === null) this.options.onPhase(epoch, "starting");
-          onDone(obstacle);
-        }),
-      beforeSwitch: verdicts.length === 0
-        ? null
-        : (onDone) => this.#veto(verdicts, occasion, onDone),
-    });
   }
 
-  /** Goes on with `next` if a second copy has room. Always answers: all reloads would wait for this one. */
-  #checkMemory(
-    serving: GenerationHandle,
-    epoch: number,
+  /** Runs `next` if a second copy has room. */
+  #afterMemoryCheck(
+    { serving, minFree }: { serving: GenerationHandle; minFree: string },
     next: AdmissionStep,
-    onDone: (obstacle: Veto | null) => void,
+    candidate: HookGeneration,
+    onDone: Parameters<AdmissionStep>[1],
   ): Killable {
+    const { context, logger, onPhase } = this.options;
     let running: Killable | null = null;
     let isKilled = false;
-    this.options.onPhase(epoch, PRE_FLIGHT);
-    const failed = ({ message }: Error) => `--min-free: memory cannot be looked at: ${message}`;
-    this.#memoryRefusal(serving).catch(failed).then((reason) => {
+    onPhase(candidate.epoch, PRE_FLIGHT);
+    checkMemory(minFree, () => serving.processes(), (text) => logger.warn(text)).then((reason) => {
       if (isKilled || reason !== null) return onDone({ reason: reason ?? "", output: null });
-      running = next(onDone);
-    }).catch(this.options.context.platform.reactor.onError);
+      running = next(candidate, onDone);
+    }).catch(context.platform.reactor.onError);
     return {
       kill: () => {
         isKilled = true;
@@ -128,119 +112,103 @@ export class ServiceHooks {
     };
   }
 
-  async #memoryRefusal(serving: GenerationHandle): Promise<string | null> {
-    const text = this.options.context.config.minFree ?? "auto";
-    const wanted = parseMinFree(text);
-    const usedBytes = wanted.kind === "auto" ? await memoryOf(serving.processes()) : null;
-    if (wanted.kind === "auto" && usedBytes === null) {
-      this.options.logger.warn("--min-free auto: what the server uses cannot be seen: not checked");
-    }
-    return refusal({ wanted, text, readings: memoryReadings(), usedBytes });
-  }
-
-  /** Runs `steps`, the first failure of which stands in the way of a candidate. */
-  #veto(
-    steps: readonly HookCommand[],
+  /**
+   * Delays a drain until its pre-drain hooks have finished or the delay is cut short.
+   * @param onDelayOver the hooks have finished: the drain time begins now
+   */
+  beforeDrain(
+    draining: GenerationHandle,
     occasion: HookOccasion,
-    onDone: (obstacle: Veto | null) => void,
-  ): Killable {
-    return this.#run(
-      steps,
-      occasion,
-      (failed) => onDone(failed && { reason: this.#describe(failed), output: failed.output }),
-      true,
-    );
-  }
-
-  /** A drain begins when its hook is over, unless it is let be. */
-  beforeDrain(draining: GenerationHandle, occasion: HookOccasion, drain: HeldDrain): void {
-    const steps = this.#steps("pre-drain");
-    if (steps.length === 0) return drain.begin();
+    { begin, onDelayOver }: { begin: () => void; onDelayOver: () => void },
+  ): void {
+    const steps = this.#commandsOf("pre-drain");
+    if (steps.length === 0) return begin();
     const { epoch } = draining;
-    const held: DelayedDrain = { draining, drain, sequence: null };
-    this.#held.set(epoch, held);
+    const delayed: DelayedDrain = { draining, begin, sequence: null };
+    this.#delayed.set(epoch, delayed);
     this.options.onPhase(epoch, "pre-drain");
-    held.sequence = this.#run(steps, occasion, () => {
-      if (this.#held.get(epoch) !== held) return;
-      this.#release(held);
-      drain.beginInTime();
+    delayed.sequence = this.#run(steps, occasion, () => {
+      if (this.#delayed.get(epoch) !== delayed) return;
+      this.#release(delayed);
+      onDelayOver();
     });
   }
 
-  /** Its drain waits: no time of it has passed yet. */
+  /** The drain waits: no time of it has passed yet. */
   delaysDrain(epoch: number): boolean {
-    return this.#held.has(epoch);
+    return this.#delayed.has(epoch);
   }
 
-  /** It is to be stopped, or killed: its drain begins now, so that what that cuts is counted. */
+  /** Before a stop signal or KILL: begins the drain now, so that what the signal cuts is counted. */
   cutDelayShort(epoch: number): void {
-    const held = this.#held.get(epoch);
-    if (held === undefined) return;
-    if (held.draining.processes().length === 0) return this.cancelDelay(epoch);
-    this.#release(held);
-    held.sequence?.kill();
+    const delayed = this.#delayed.get(epoch);
+    if (delayed === undefined) return;
+    if (delayed.draining.processes().length === 0) return this.cancelDelay(epoch);
+    this.#release(delayed);
+    delayed.sequence?.kill();
   }
 
-  /** It has ended, or serves again: there is no drain to wait for. */
+  /** The generation has exited, or serves again: its drain will not begin. */
   cancelDelay(epoch: number): void {
-    const held = this.#held.get(epoch);
-    this.#held.delete(epoch);
-    held?.sequence?.kill();
+    const delayed = this.#delayed.get(epoch);
+    this.#delayed.delete(epoch);
+    delayed?.sequence?.kill();
   }
 
-  #release({ draining, drain }: DelayedDrain): void {
-    this.#held.delete(draining.epoch);
-    this.options.onPhase(draining.epoch, "draining");
-    drain.begin();
+  #release({ draining: { epoch }, begin }: DelayedDrain): void {
+    this.#delayed.delete(epoch);
+    this.options.onPhase(epoch, "draining");
+    begin();
   }
 
-  /** A new generation was given up; told once, and only if the one before it goes on. */
+  /** A candidate was rolled back. Reported once, and only if the old generation serves on. */
   onRolledBack(failed: HookGeneration, old: HookGeneration | undefined, reason: string): void {
-    if (old === undefined || this.#lastGivenUp === failed.epoch) return;
-    this.#lastGivenUp = failed.epoch;
-    this.#tell("on-rollback", { current: failed, old, reason });
+    if (old === undefined || this.#lastRolledBack === failed.epoch) return;
+    this.#lastRolledBack = failed.epoch;
+    this.#report("on-rollback", { current: failed, old, reason });
   }
 
-  /** Nothing of it runs any more. @param current serves now */
+  /** @param current serves now */
   onExited(old: HookGeneration, current: HookGeneration | null, outcome: string): void {
-    this.#tell("post-stop", { current, old, reason: outcome });
+    this.#report("post-stop", { current, old, reason: outcome });
   }
 
-  /** Runs what nobody waits for. */
-  #tell(name: HookName, occasion: HookOccasion): void {
-    const steps = this.#steps(name);
+  /** Runs commands that nothing waits for. */
+  #report(name: HookName, occasion: HookOccasion): void {
+    const steps = this.#commandsOf(name);
     if (steps.length > 0) this.#run(steps, occasion, () => {});
   }
 
-  #steps(name: HookName): HookCommand[] {
+  #commandsOf(name: HookName): HookCommand[] {
     return this.options.context.config.hook.filter((hook) => hook.name === name);
   }
 
+  /** @param isVeto the first failure rejects the candidate */
   #run(
     steps: readonly HookCommand[],
     occasion: HookOccasion,
-    onDone: (failed: CommandFailure<HookCommand, CandidateOutput> | null) => void,
-    stopsAtFailure = false,
+    onDone: (failed: Failure | null) => void,
+    isVeto = false,
   ): Killable {
-    let phase: StepName | null = null;
+    let phase: CommandName | null = null;
     const sequence = new Sequence<HookCommand, CandidateOutput>({
       steps,
-      stopsAtFailure,
+      stopsAtFailure: isVeto,
       start: (step, onEnd) => {
         const { current } = occasion;
-        const isCandidate = stopsAtFailure && current !== null;
-        if (isCandidate && phase !== step.name) this.options.onPhase(current.epoch, step.name);
+        const isNewPhase = isVeto && phase !== step.name;
+        if (isNewPhase && current !== null) this.options.onPhase(current.epoch, step.name);
         phase = step.name;
         return this.#start(step, occasion, onEnd);
       },
       onFailure: (failure) => {
-        // A veto is told with the verdict.
-        if (!stopsAtFailure) this.options.logger.warn(this.#describe(failure));
+        // The verdict on the candidate shows a veto.
+        if (!isVeto) this.options.logger.warn(this.#describe(failure));
       },
       onDone: (failed) => {
         this.#active.delete(sequence);
         onDone(failed);
-        this.#notice();
+        this.#checkIdle();
       },
     });
     const [first] = steps;
@@ -255,51 +223,42 @@ export class ServiceHooks {
     onEnd: ConstructorParameters<typeof Command<CandidateOutput>>[1]["onEnd"],
   ): Killable {
     const { context, plan, logger } = this.options;
-    const { platform, config } = context;
-    const told: HookCircumstances = { name: config.name, current, old, reason };
+    const { platform, config, children } = context;
     const output = new CandidateOutput(platform);
     logger.debug(`${name}: ${command}`, { epoch: current?.epoch ?? null });
     let launch;
     try {
-      launch = commandPlan(plan, name, command, told);
+      launch = commandPlan(plan, name, command, { name: config.name, current, old, reason });
     } catch (error) {
-      const message = errorText(error);
-      onEnd({ kind: "not_started", message }, output);
+      onEnd({ kind: "not_started", message: errorText(error) }, output);
       return { kill: () => {} };
     }
     return new Command(platform, {
       plan: launch,
       timeoutMs: config.hookTimeoutMs,
       output,
-      follow: (pid, onExit) => context.children.add({ ...NOBODYS, pid, onLeaderExit: onExit }),
+      follow: (pid, onExit) => children.add({ ...NO_GENERATION, pid, onLeaderExit: onExit }),
       onEnd,
     });
   }
 
-  #describe({ step, end: killRunning }: CommandFailure<HookCommand, CandidateOutput>): string {
-    return describeFailure(
-      step.name,
-      step.command,
-      killRunning,
-      this.options.context.config.hookTimeoutMs,
-    );
+  #describe({ step, end }: Failure): string {
+    return describeFailure(step.name, step.command, end, this.options.context.config.hookTimeoutMs);
   }
 
-  /** Calls `then` when no command runs: at once, or when those that do have ended. */
+  /** Calls `then` when no command runs: at once, or when the running ones have ended. */
   whenIdle(then: () => void): void {
     this.#whenIdle.push(then);
-    this.#notice();
+    this.#checkIdle();
   }
 
-  #notice(): void {
+  #checkIdle(): void {
     if (this.#active.size > 0) return;
-    const waiting = this.#whenIdle;
-    this.#whenIdle = [];
-    for (const then of waiting) then();
+    for (const then of this.#whenIdle.splice(0)) then();
   }
 
-  /** The service has ended: only what tells of that goes on. @param all not even that */
-  end(all = false): void {
+  /** At the shutdown of the service. @param all also those that report that end */
+  killRunning(all = false): void {
     for (const [sequence, name] of [...this.#active]) {
       if (all || !LAST_HOOKS.includes(name)) sequence.kill();
     }

@@ -52,7 +52,7 @@ export class Supervisor {
         pack: () => packService(this.#effects, this.#state),
         logger,
       }),
-      leftovers: new Leftovers(),
+      leftovers: new Leftovers(options.context.platform.clock),
       dispatch: (event) => this.dispatch(event),
       log: (message) => logger.info(message),
       logError: (message) => logger.error(message),
@@ -135,7 +135,7 @@ export class Supervisor {
     const asked = ++this.#stopsAsked;
     if (asked === 1) remnants.killed.length = 0;
     // All that is left then are hooks, and what servers have left behind.
-    if (this.#state.finished) this.#effects.hooks.end(true);
+    if (this.#state.finished) this.#effects.hooks.killRunning(true);
     this.dispatch({ kind: "stop_requested", spentMs });
     if (asked > (this.#state.finished ? 1 : 2)) remnants.killAll();
   }

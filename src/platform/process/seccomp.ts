@@ -26,6 +26,9 @@ const SYS_IOCTL = { x64: 16, arm64: 29 } as const;
 const DATA_NR = 0;
 const DATA_ARCH = 4;
 
+/** Postponed: its thread waits until the call is handled again. */
+export type CallOutcome = "answered" | "postponed";
+
 /** A system call that waits for an answer. */
 export interface TrappedCall {
   /** Identifies it to the kernel. */

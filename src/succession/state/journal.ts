@@ -7,7 +7,7 @@
  */
 import type { ResumePayload } from "./resumption.ts";
 import type { Logger } from "../../log/logger.ts";
-import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import type { CallOutcome, TrappedCall } from "../../platform/process/seccomp.ts";
 import type { StateWriter } from "./state_writer.ts";
 import { CONTROL, LOCK, type PendingCall } from "./resume_state.ts";
 import { errorText } from "../../platform/error.ts";
@@ -47,17 +47,17 @@ export class Journal {
   }
 
   /**
-   * Writes a trapped call down, which the next baton would have to answer, until it is answered.
-   * @param answer false: not yet. It comes again, or `forget` does
+   * Records a trapped call until it is answered: the next baton would have to do that.
+   * @param answer a postponed call comes again, or is forgotten with its generation
    */
-  during(epoch: number, { id, tid, call, args }: TrappedCall, answer: () => boolean): void {
+  during(epoch: number, { id, tid, call, args }: TrappedCall, answer: () => CallOutcome): void {
     this.#calls.set(id, { epoch, id: String(id), tid, call, args: args.map(String) });
     this.write();
-    let isOpen = false;
+    let outcome: CallOutcome = "answered";
     try {
-      isOpen = !answer();
+      outcome = answer();
     } finally {
-      if (!isOpen) this.#calls.delete(id);
+      if (outcome === "answered") this.#calls.delete(id);
     }
   }
 

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { PRESETS } from "../../../src/config/presets.ts";
 import { SYSTEM_CLOCK } from "../../../src/platform/clock.ts";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
-import { type Stoppable, Stopping } from "../../../src/generation/stopping.ts";
+import { Stopping } from "../../../src/generation/stopping.ts";
 import { NO_FACTS } from "../../../src/succession/state/resume_state.ts";
 
 const EPOCH = 3;
@@ -27,9 +27,10 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }) {
     logError: () => {},
   } as unknown as RunningContext;
   const facts = { ...NO_FACTS, takesConnections };
-  const target: Stoppable = { context, epoch: EPOCH, facts, server: null, processes: () => [] };
+  const server = { processes: () => [], signal: () => {}, kill: () => {} };
+  const timers = { dueAtMs: () => null };
   return {
-    stopping: new Stopping(target),
+    stopping: new Stopping({ context, epoch: EPOCH, facts, server, timers }),
     facts,
     preparing,
     drained,

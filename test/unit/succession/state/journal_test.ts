@@ -18,13 +18,13 @@ describe("Journal.during()", () => {
 
   test("lists a call until it is answered, which may take more than one time", () => {
     const written = journal();
-    const answers = [false, false, true];
-    for (const answer of answers) {
+    const outcomes = ["postponed", "postponed", "answered"] as const;
+    for (const outcome of outcomes) {
       written.during(0, call(1n), () => {
         assert.deepEqual(listed(written), ["1"]);
-        return answer;
+        return outcome;
       });
-      assert.deepEqual(listed(written), answer ? [] : ["1"]);
+      assert.deepEqual(listed(written), outcome === "answered" ? [] : ["1"]);
     }
   });
 
@@ -40,8 +40,8 @@ describe("Journal.during()", () => {
 
   test("forget() ends the waits of one generation", () => {
     const written = journal();
-    written.during(0, call(1n), () => false);
-    written.during(1, call(2n), () => false);
+    written.during(0, call(1n), () => "postponed");
+    written.during(1, call(2n), () => "postponed");
     written.forgetCallsOf(0);
     assert.deepEqual(listed(written), ["2"]);
   });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseMinFree } from "../../../src/config/values/memory_size.ts";
-import { refusal } from "../../../src/hooks/headroom.ts";
+import { refusal } from "../../../src/hooks/memory_check.ts";
 
 const MIB = 1 << 20;
 const MACHINE = { freeBytes: 600 * MIB, totalBytes: 1000 * MIB, source: "machine" };

@@ -1,8 +1,7 @@
 /** How a command that did not succeed is told, in one line. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { CommandEnd } from "../../../src/hooks/command.ts";
-import { describeFailure } from "../../../src/hooks/hook_failure.ts";
+import { type CommandEnd, describeFailure } from "../../../src/hooks/command.ts";
 
 const CASES: [string, CommandEnd, string][] = [
   [
@@ -17,9 +16,9 @@ const CASES: [string, CommandEnd, string][] = [
   ],
   ["a", { kind: "timed_out" }, 'x "a" failed: not over within 1.5s (--hook-timeout)'],
   ["a", { kind: "not_started", message: "no directory" }, 'x "a" failed: no directory'],
-  ["a", { kind: "killed" }, 'x "a" failed: it was ended'],
-  [" set -e\n  a\n\n  b ", { kind: "killed" }, 'x "set -e; a; b" failed: it was ended'],
-  ["y".repeat(200), { kind: "killed" }, `x "${"y".repeat(97)}..." failed: it was ended`],
+  ["a", { kind: "killed" }, 'x "a" failed: it was killed'],
+  [" set -e\n  a\n\n  b ", { kind: "killed" }, 'x "set -e; a; b" failed: it was killed'],
+  ["y".repeat(200), { kind: "killed" }, `x "${"y".repeat(97)}..." failed: it was killed`],
 ];
 
 describe("describeFailure()", () => {

@@ -1,0 +1,68 @@
+/** Is there memory for a second copy of the server (`--min-free`)? */
+import { formatBytes, type MinFree, parseMinFree } from "../config/values/memory_size.ts";
+import { errorText } from "../platform/error.ts";
+import { memoryOf, type MemoryReading, memoryReadings } from "../platform/memory.ts";
+
+const ALL_PERCENT = 100;
+
+export interface MemoryRequest {
+  readonly wanted: MinFree;
+  /** As the user wrote it. */
+  readonly text: string;
+  /** One for the machine and one for each cgroup with a limit. */
+  readonly readings: readonly MemoryReading[];
+  /** What the serving generation uses; null: not known, or not needed. */
+  readonly usedBytes: number | null;
+}
+
+/**
+ * Never rejects: a reload waits for this.
+ * @param text the value of --min-free
+ * @param processes of the serving generation
+ * @returns why a second copy has too little memory; null: it has enough
+ */
+export async function checkMemory(
+  text: string,
+  processes: () => readonly number[],
+  warn: (message: string) => void,
+): Promise<string | null> {
+  try {
+    const wanted = parseMinFree(text);
+    const usedBytes = wanted.kind === "auto" ? await memoryOf(processes()) : null;
+    if (wanted.kind === "auto" && usedBytes === null) {
+      warn("--min-free auto: what the server uses cannot be seen: not checked");
+    }
+    return refusal({ wanted, text, readings: memoryReadings(), usedBytes });
+  } catch (error) {
+    return `--min-free: memory cannot be looked at: ${errorText(error)}`;
+  }
+}
+
+/** @returns why there is too little; null: there is enough */
+export function refusal({ wanted, text, readings, usedBytes }: MemoryRequest): string | null {
+  const short =
+    readings.map((reading) => ({ reading, needed: neededOf(wanted, reading, usedBytes) }))
+      .filter(({ reading, needed }) => needed !== null && reading.freeBytes < needed)
+      // The scarcest first: that is the one to do something about.
+      .sort((a, b) => a.reading.freeBytes - b.reading.freeBytes)[0];
+  if (short === undefined) return null;
+  const { reading, needed } = short;
+  const asked = wanted.kind === "auto" ? ", as much as the generation that serves uses" : "";
+  return `too little memory for a second copy: ${formatBytes(reading.freeBytes)} free ` +
+    `(${reading.source}), ${formatBytes(needed ?? 0)} asked for (--min-free ${text}${asked})`;
+}
+
+function neededOf(
+  wanted: MinFree,
+  { totalBytes }: MemoryReading,
+  usedBytes: number | null,
+): number | null {
+  switch (wanted.kind) {
+    case "bytes":
+      return wanted.bytes;
+    case "percent":
+      return Math.ceil(totalBytes * wanted.percent / ALL_PERCENT);
+    case "auto":
+      return usedBytes;
+  }
+}
