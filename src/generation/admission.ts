@@ -10,7 +10,7 @@ import type { Killable } from "../hooks/sequence.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 
 /** Why a candidate is rejected. */
-export interface Veto {
+interface Veto {
   readonly reason: string;
   /** What the command printed; null: none was run. */
   readonly output: CandidateOutput | null;
@@ -28,7 +28,7 @@ export interface AdmissionSteps {
   readonly beforeSwitch: AdmissionStep | null;
 }
 
-export interface AdmissionOptions {
+interface AdmissionOptions {
   /** Null: the user has configured none. */
   readonly steps: AdmissionSteps | null;
   readonly candidate: HookGeneration;

@@ -14,7 +14,7 @@ import type { GenerationFacts } from "../succession/state/resume_state.ts";
 import type { RunningContext } from "./context.ts";
 import type { Gate } from "./gate.ts";
 
-export interface AdoptTargetOptions {
+interface AdoptTargetOptions {
   readonly context: RunningContext;
   readonly epoch: number;
   /** Crashed generation whose members it may take over. */

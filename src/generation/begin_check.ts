@@ -1,5 +1,5 @@
 /** Starts one check of one generation, with the options of the configuration. */
-import { parseBodyPattern, parseBytes, parseStatuses } from "../config/check_values.ts";
+import { parseBodyPattern, parseBytes, parseStatuses } from "../config/validate_checks.ts";
 import type { NetworkCheck, RepeatedCheck } from "../config/values/check_spec.ts";
 import { serverEnvironment } from "../handoff/socket_protocols.ts";
 import type { RunningCheck } from "../health/check_loop.ts";
@@ -20,13 +20,13 @@ type Config = RunningContext["config"];
 const EXPECTED = [{ from: 200, to: 200 }];
 
 /** The generation to check. */
-export interface CheckTarget {
+interface CheckTarget {
   readonly context: Pick<RunningContext, "config" | "platform" | "listeners" | "children">;
   readonly epoch: number;
   readonly pid: number | null;
 }
 
-export interface CheckRequest {
+interface CheckRequest {
   readonly spec: RepeatedCheck;
   /** The generation has passed its gate. */
   readonly isLive: boolean;

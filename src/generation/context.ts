@@ -12,7 +12,7 @@ import type { Journal } from "../succession/state/journal.ts";
 import type { Leftovers } from "./leftovers.ts";
 
 /** Processes, sockets and descriptors. */
-export interface KernelContext {
+interface KernelContext {
   readonly platform: Platform;
   readonly children: Children;
   readonly listeners: Listeners;

@@ -9,7 +9,7 @@ import type { Census } from "../drain/connections.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 
 /** The drain's view of this moment. */
-export interface DrainCounts {
+interface DrainCounts {
   /** Looks once more. */
   recount(): void;
   readonly census: Pick<Census, "busy" | "undecided">;

@@ -18,16 +18,15 @@ import { LeaderExit } from "./leader_exit.ts";
 import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
 
-export interface GenerationOptions {
+interface GenerationOptions {
   /** Crashed generation whose members it may take over. */
   readonly replacementOf: number | null;
   readonly wantsNotification: boolean;
-  /** Null: the user has configured none, or they are behind it. */
   readonly admissionSteps: AdmissionSteps | null;
 }
 
 export class RunningGeneration implements GenerationHandle {
-  startedAt = new Date();
+  startedAt: Date;
   hasExited = false;
   replacementOf: number | null;
   notify: NotifyServer | null = null;
@@ -51,6 +50,7 @@ export class RunningGeneration implements GenerationHandle {
   ) {
     const { config, listeners, platform } = context;
     const { facts, hints } = this;
+    this.startedAt = new Date(platform.clock.wallMs());
     this.replacementOf = replacementOf;
     const onChange = () => this.#checkGate();
     const fail = (reason: string) => this.#fail(reason);

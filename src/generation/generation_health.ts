@@ -25,7 +25,7 @@ export interface GateChecks {
   readonly missing: readonly string[];
 }
 
-export interface GenerationHealthOptions {
+interface GenerationHealthOptions {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly pid: () => number | null;

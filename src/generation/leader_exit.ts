@@ -50,7 +50,7 @@ export function decideLeaderExit(circumstances: LeaderExitCircumstances): Leader
   return status.kind === "exited" && status.code === 0 && serves ? "to_background" : "exited";
 }
 
-export interface LeaderExitOptions {
+interface LeaderExitOptions {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly facts: GenerationFacts;

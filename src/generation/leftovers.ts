@@ -17,7 +17,7 @@ const LOOK_MS = 50;
 /** The part of the stop time that they may take before their signal; the rest is for its handler. */
 const PATIENCE = 1 / 2;
 
-export interface LeftoverSignalsOptions {
+interface LeftoverSignalsOptions {
   readonly clock: Clock;
   readonly stopTimeMs: number;
   processes(): number[];
@@ -88,7 +88,7 @@ export function busyProcesses(
 }
 
 /** What one generation has left behind. */
-export interface Leftover {
+interface Leftover {
   readonly epoch: number;
   processes(): number[];
   /** KILL for all. @returns the processes that it hit */

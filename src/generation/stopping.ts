@@ -22,7 +22,7 @@ import type { Timers } from "./timers.ts";
 /** A server that finishes its requests by itself gets its signal after this time, whatever could still be moved. */
 const MOVE_MS = 10_000;
 
-export interface StoppingOptions {
+interface StoppingOptions {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly facts: GenerationFacts;

@@ -5,7 +5,7 @@ import { memoryOf, type MemoryReading, memoryReadings } from "../platform/memory
 
 const ALL_PERCENT = 100;
 
-export interface MemoryRequest {
+interface MemoryRequest {
   readonly wanted: MinFree;
   /** As the user wrote it. */
   readonly text: string;

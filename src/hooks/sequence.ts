@@ -12,7 +12,7 @@ export interface CommandFailure<Step, Output> {
   readonly output: Output;
 }
 
-export interface SequenceOptions<Step, Output> {
+interface SequenceOptions<Step, Output> {
   readonly steps: readonly Step[];
   start(step: Step, onEnd: (end: CommandEnd, output: Output) => void): Killable;
   /** A failure ends the sequence; else the other steps run, and each failure is reported. */
@@ -23,7 +23,7 @@ export interface SequenceOptions<Step, Output> {
 }
 
 /** @returns whether a command has done its work */
-export function succeeded(end: CommandEnd): boolean {
+function succeeded(end: CommandEnd): boolean {
   return end.kind === "exited" && end.status.kind === "exited" && end.status.code === 0;
 }
 

@@ -21,9 +21,9 @@ const POLLFD_SIZE = 8;
 const MOST_POLLFDS = 256;
 const FD_SETSIZE = 1024;
 
-export const ACCEPT_LOOK_INTERVAL_MS = 25;
+const ACCEPT_LOOK_INTERVAL_MS = 25;
 
-export interface AcceptWatchOptions {
+interface AcceptWatchOptions {
   readonly clock: Clock;
   /** The sockets that were passed on. */
   readonly members: readonly Member[];

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
-import { ConfigError } from "../config/values/errors.ts";
+import { UserError } from "../config/values/errors.ts";
 import { parseEnvFile } from "../config/env_file.ts";
 import { fillPlaceholders, serverEnvironment } from "../handoff/socket_protocols.ts";
 import { type HookCircumstances, hookEnvironment } from "../hooks/environment.ts";
@@ -34,7 +34,7 @@ export interface PlanContext {
 /**
  * The plan of a generation.
  * @param notifyPath NOTIFY_SOCKET of this generation
- * @throws {ConfigError} when the environment file cannot be read
+ * @throws {UserError} when the environment file cannot be read
  */
 export function launchPlan(context: PlanContext, epoch: number, notifyPath: string): LaunchPlan {
   const { config } = context;
@@ -63,7 +63,7 @@ export function shutdownPlan(context: PlanContext): LaunchPlan {
 /**
  * The plan of a user's command, in the directory and environment that the next generation would get, without the
  * variables that name descriptors: it has none. It exits with baton.
- * @throws {ConfigError} when the environment file cannot be read
+ * @throws {UserError} when the environment file cannot be read
  */
 export function commandPlan(
   context: PlanContext,
@@ -117,7 +117,7 @@ function readEnvFile({ config, directory, at = atTextPath }: PlanContext): Recor
   try {
     text = decodeBytes(at(full, (name) => readFileSync(name)));
   } catch (error) {
-    throw new ConfigError(`Cannot read --env-file ${full}: ${errorText(error)}`);
+    throw new UserError(`Cannot read --env-file ${full}: ${errorText(error)}`);
   }
   return parseEnvFile(text, full);
 }

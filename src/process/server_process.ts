@@ -16,7 +16,7 @@ import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Children, Leader } from "./children.ts";
 import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
 
-export interface ServerStart {
+interface ServerStart {
   readonly plan: LaunchPlan;
   readonly stdin: Fd | number;
   /** Those of descriptors 1 and 2 that are pipes to baton; the others are baton's own descriptors at once. */
@@ -27,7 +27,7 @@ export interface ServerStart {
 }
 
 /** A process that an earlier baton started. */
-export interface ServerResumption {
+interface ServerResumption {
   readonly pid: number;
   readonly startTime: number;
   /** Not a child of this baton: the baton that started it was killed. */
@@ -48,7 +48,7 @@ export interface ResumedOutput {
   readonly inHand: Uint8Array;
 }
 
-export interface ServerProcessOptions {
+interface ServerProcessOptions {
   readonly epoch: number;
   /** A trapped call waits for its answer. */
   readonly onNotification: (notify: Fd, notification: TrappedCall) => void;

@@ -27,7 +27,7 @@ interface HookCommand {
 
 type Failure = CommandFailure<HookCommand, CandidateOutput>;
 
-export type HookOccasion = Omit<HookCircumstances, "name">;
+type HookOccasion = Omit<HookCircumstances, "name">;
 
 export interface ServiceHooksOptions {
   readonly context: RunningContext;

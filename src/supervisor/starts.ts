@@ -7,9 +7,9 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
-import { ConfigError } from "../config/values/errors.ts";
+import { UserError } from "../config/values/errors.ts";
 import { ListenError } from "../handoff/inherit.ts";
-import { EXIT_BUSY, EXIT_SYSTEM, EXIT_USAGE } from "../lifecycle/status.ts";
+import { EXIT_BUSY, EXIT_SYSTEM } from "../lifecycle/status.ts";
 import { errorText } from "../platform/error.ts";
 
 interface StartsParts {
@@ -62,6 +62,6 @@ export class Starts {
 }
 
 function exitStatusFor(startError: unknown): number {
-  if (startError instanceof ConfigError) return EXIT_USAGE;
+  if (startError instanceof UserError) return startError.status;
   return startError instanceof ListenError ? EXIT_BUSY : EXIT_SYSTEM;
 }
