@@ -2,9 +2,10 @@
  * Whether a connection is busy or idle, as seen from outside the server. Pure.
  *
  * An answer is owed while the last byte on the wire came from the client, or while data waits in a queue. Kernel time
- * stamps have the resolution of a tick (4 ms at HZ=250); when the last send and the last receive fall into the same tick
- * their order is unknown. Then either of two facts decides: the server has sent since the last byte came in (`earlier`),
- * or an acknowledgment arrived later than any data. Without them the state is unknown for `AMBIGUOUS_QUIET_MS`.
+ * stamps have the resolution of a tick (4 ms at HZ=250); when the last send and the last receive fall into the same
+ * tick their order is unknown. Then either of two facts decides: the server has sent since the last byte came in
+ * (`earlier`), or an acknowledgment arrived later than any data. Without them the state is unknown for
+ * `AMBIGUOUS_QUIET_MS`.
  *
  * When the server sent the last byte, the answer may be complete or just pausing. `judge()` uses several samples
  * (track.ts) to tell. What it cannot tell is undecided, until the silence is longer than pauses are.

@@ -3,9 +3,9 @@
  *
  * After a long silence it always may. A connection that a client keeps using is never silent for long; it may be closed
  * in the pause between an answer and the next request. What counts as such a pause follows from its recent exchanges:
- * several requests were answered, and no answer had a pause half as long as the present one. When time runs out, typical
- * values count instead of the worst ones: a single late packet on a busy machine must not keep a connection open until
- * the server drops it.
+ * several requests were answered, and no answer had a pause half as long as the present one. When time runs out,
+ * typical values count instead of the worst ones: a single late packet on a busy machine must not keep a connection
+ * open until the server drops it.
  *
  * One case escapes: the first answer of its kind that is sent in parts with a longer pause between them.
  */

@@ -176,6 +176,7 @@ export class GenerationHealth implements GateChecks {
     const { config } = context;
     const intervalMs = config.checkIntervalMs ?? (isLive ? LIVE_INTERVAL_MS : GATE_INTERVAL_MS);
     return new CheckLoop({
+      clock: context.platform.clock,
       name: spec.text,
       health: isLive ? TRUSTED : UNKNOWN,
       schedule: {
@@ -197,7 +198,7 @@ export class GenerationHealth implements GateChecks {
     if (after.skippedReason !== null) {
       // Logged once, when it begins: it may last, and nothing follows from it.
       if (before.skippedReason !== null) return;
-      return log(`generation ${epoch} could not be asked: ${spec.text}: ${after.skippedReason}`);
+      return log(`generation ${epoch} could not be checked: ${spec.text}: ${after.skippedReason}`);
     }
     const changed = before.healthy !== after.healthy;
     const state = after.healthy ? "healthy" : "unhealthy";

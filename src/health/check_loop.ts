@@ -1,9 +1,10 @@
 /**
- * One check of one generation, again and again: the clock around `monitor.ts`.
+ * Repeats one check of one generation: the timers around `monitor.ts`.
  *
- * One at a time: the next one begins an interval after the end of the one before. Where there is
- * nothing to ask yet (the server does not listen), or where baton cannot ask, nothing is counted.
+ * One check at a time: the next one starts an interval after the previous one has finished. While there is nothing to
+ * check yet (the server does not listen), or baton cannot check, nothing is counted.
  */
+import type { Clock, Timer } from "../platform/clock.ts";
 import {
   type CheckOutcome,
   describe,
@@ -15,17 +16,17 @@ import {
   type Thresholds,
 } from "./monitor.ts";
 
-/** A check under way. */
 export interface RunningCheck {
   cancel(): void;
 }
 
 interface CheckLoopOptions {
+  readonly clock: Clock;
   readonly name: string;
   readonly health: Health;
   readonly schedule: Schedule;
   readonly thresholds: Thresholds;
-  /** Begins a check; null: there is nothing to ask yet. Tells its result once, later. */
+  /** Reports its result once, not before it returns. @returns null: there is nothing to check yet */
   readonly startCheck: (onResult: (result: CheckOutcome) => void) => RunningCheck | null;
   /** After each result. */
   readonly onResult: (before: Health, after: Health) => void;
@@ -35,9 +36,10 @@ interface CheckLoopOptions {
 
 export class CheckLoop {
   health: Health;
-  #state: "stopped" | "waiting" | "idle" | "asking" = "stopped";
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #attempt: RunningCheck | null = null;
+  /** unavailable: there was nothing to check; tries again. waiting: for the next check. */
+  #state: "stopped" | "waiting" | "unavailable" | "checking" = "stopped";
+  #timer: Timer | null = null;
+  #check: RunningCheck | null = null;
 
   constructor(readonly options: CheckLoopOptions) {
     this.health = options.health;
@@ -55,46 +57,44 @@ export class CheckLoop {
   start(): void {
     if (this.#state !== "stopped") return;
     const delayMs = firstDelay(this.options.schedule, this.options.random());
-    if (delayMs === 0) return this.#ask();
-    this.#wait(delayMs);
+    if (delayMs === 0) return this.#startCheck();
+    this.#wait(delayMs, "waiting");
   }
 
-  /** Something has changed: there may be something to ask now. */
+  /** Something has changed: there may be something to check now. */
   checkNow(): void {
-    if (this.#state === "idle") this.#ask();
+    if (this.#state === "unavailable") this.#startCheck();
   }
 
   stop(): void {
     this.#state = "stopped";
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    const attempt = this.#attempt;
-    this.#attempt = null;
-    attempt?.cancel();
+    this.#timer?.cancel();
+    const check = this.#check;
+    this.#check = null;
+    check?.cancel();
   }
 
-  #wait(delayMs: number, state: "waiting" | "idle" = "waiting"): void {
+  #wait(delayMs: number, state: "waiting" | "unavailable"): void {
     this.#state = state;
-    this.#timer = setTimeout(() => this.#ask(), delayMs);
+    this.#timer = this.options.clock.after(delayMs, () => this.#startCheck());
   }
 
-  #ask(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#state = "asking";
-    this.#attempt = this.options.startCheck((result) => this.#onResult(result));
-    // It may have been stopped by what came of the attempt.
-    if (this.#attempt !== null || this.#state !== "asking") return;
-    this.#wait(nextDelay(this.health, this.options.schedule, this.options.random()), "idle");
+  #startCheck(): void {
+    this.#timer?.cancel();
+    this.#state = "checking";
+    this.#check = this.options.startCheck((result) => this.#onResult(result));
+    // A consequence of the check may have stopped the loop.
+    if (this.#check !== null || this.#state !== "checking") return;
+    this.#wait(nextDelay(this.health, this.options.schedule, this.options.random()), "unavailable");
   }
 
   #onResult(result: CheckOutcome): void {
-    if (this.#state !== "asking") return;
-    this.#attempt = null;
-    const { thresholds, schedule, random: chance, onResult } = this.options;
+    if (this.#state !== "checking") return;
+    this.#check = null;
+    const { thresholds, schedule, random, onResult } = this.options;
     const before = this.health;
     this.health = observe(before, result, thresholds);
-    this.#wait(nextDelay(this.health, schedule, chance()));
+    this.#wait(nextDelay(this.health, schedule, random()), "waiting");
     onResult(before, this.health);
   }
 }

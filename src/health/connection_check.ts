@@ -1,13 +1,14 @@
 /**
- * One check over a TCP connection of its own, which reaches the generation that is meant and no other:
- * the socket has its source port before it connects, and until the connection is made that port, and
- * nobody else's, is led to the generation. Never blocks; ends at its time-out at the latest.
+ * One check over its own TCP connection, which reaches the intended generation and no other: the socket is bound before
+ * it connects, and until it is connected only its source port is steered to the generation. Never blocks; ends at its
+ * timeout at the latest.
  *
- * What fails before it connects is not the server's: descriptors and local ports can be used up by others.
+ * A failure before connect(2) is not the server's: other processes may have used up descriptors or local ports.
  */
 import type { InetAddress } from "../platform/network/address.ts";
 import { connectingFailure, startConnecting } from "../platform/network/nonblocking_connect.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
+import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -19,16 +20,16 @@ import { concatBytes } from "../platform/bytes.ts";
 
 const CHUNK = 16 * 1024;
 
-/** How a generation is reached. */
+/** How to reach a generation. */
 export interface CheckRoute {
-  /** Where the connection comes from; its port is 0. */
+  /** The local address, with port 0. */
   readonly source: InetAddress;
   readonly target: InetAddress;
-  /** A socket of that family, without an address. */
+  /** @returns an unbound socket of that family */
   stream(): Fd;
-  /** Connections from `port` of the source go to the generation, until this is called with null. */
+  /** Steers connections from `port` of the source to the generation, until it is called with null. */
   steerPort(port: number | null): void;
-  /** One is led at a time. */
+  /** Only one port is steered at a time. */
   readonly mutex: { enter(turn: () => void): void; leave(): void };
 }
 
@@ -42,14 +43,14 @@ interface ConnectionCheckOptions {
 export class ConnectionCheck implements RunningCheck {
   #socket: Fd | null = null;
   #watch: Watch | null = null;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
   #unsent: Uint8Array = new Uint8Array(0);
-  #isLed = false;
+  #isSteered = false;
   #isConnected = false;
   #isOver = false;
 
   constructor(readonly platform: Platform, readonly options: ConnectionCheckOptions) {
-    options.route.mutex.enter(() => this.#begin());
+    options.route.mutex.enter(() => this.#start());
   }
 
   cancel(): void {
@@ -57,18 +58,21 @@ export class ConnectionCheck implements RunningCheck {
     this.#close();
   }
 
-  #begin(): void {
+  #start(): void {
     const { route: way, timeoutMs } = this.options;
     if (this.#isOver) return way.mutex.leave();
-    this.#isLed = true;
-    this.#timer = setTimeout(() => this.#finish(failure(this.#lateness)), timeoutMs);
+    this.#isSteered = true;
+    this.#timer = this.platform.clock.after(
+      timeoutMs,
+      () => this.#finish(failure(this.#timeoutText)),
+    );
     const result = attempted(() => this.#prepare(way), skipped) ??
       attempted(() => startConnecting(this.platform.sockets, this.#socket!, way.target), failure) ??
       attempted(() => this.#watchSocket(), skipped);
     if (result === null) return;
     this.#close();
-    // Not now: whoever asked has not got its attempt yet.
-    this.#timer = setTimeout(() => this.#finish(result), 0);
+    // Not now: the caller does not have this object yet.
+    this.#timer = this.platform.clock.after(0, () => this.#finish(result));
   }
 
   #prepare(way: CheckRoute): void {
@@ -84,7 +88,7 @@ export class ConnectionCheck implements RunningCheck {
     this.#watch = this.platform.reactor.watch(this.#socket!, onReady, { write: true });
   }
 
-  get #lateness(): string {
+  get #timeoutText(): string {
     const seconds = `${this.options.timeoutMs / 1000} s`;
     if (!this.#isConnected) return `no connection within ${seconds}`;
     return `${this.options.dialogue.timeoutDetail} within ${seconds}`;
@@ -112,12 +116,12 @@ export class ConnectionCheck implements RunningCheck {
     const failed = connectingFailure(this.platform.sockets, this.#socket!, way.target);
     if (failed !== null) return this.#finish(failure(connectingText(failed)));
     this.#isConnected = true;
-    this.#letGo();
-    this.#say(dialogue.opening);
+    this.#stopSteering();
+    this.#queue(dialogue.opening);
     if (dialogue.resultOnConnect !== null) this.#finish(dialogue.resultOnConnect);
   }
 
-  #say(bytes: Uint8Array): void {
+  #queue(bytes: Uint8Array): void {
     this.#unsent = concatBytes(this.#unsent, bytes);
     this.#send();
   }
@@ -135,7 +139,7 @@ export class ConnectionCheck implements RunningCheck {
     if (bytes.length === 0) return this.#finish(dialogue.onEnd());
     const { send: say, result } = dialogue.onData(bytes);
     if (result !== undefined) return this.#finish(result);
-    if (say !== undefined) this.#say(say);
+    if (say !== undefined) this.#queue(say);
   }
 
   #finish(result: CheckOutcome): void {
@@ -145,38 +149,38 @@ export class ConnectionCheck implements RunningCheck {
     this.options.onResult(result);
   }
 
-  #letGo(): void {
-    if (!this.#isLed) return;
-    this.#isLed = false;
+  #stopSteering(): void {
+    if (!this.#isSteered) return;
+    this.#isSteered = false;
     const { route: way } = this.options;
     try {
       way.steerPort(null);
     } catch {
-      // What is led stays led: to a port that nobody has any more.
+      // A closed port stays steered, which is harmless.
     }
     way.mutex.leave();
   }
 
   #close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#watch?.cancel();
     this.#watch = null;
     this.#socket?.close();
     this.#socket = null;
-    this.#letGo();
+    this.#stopSteering();
   }
 }
 
-/** @returns null when it went well; else what `meaning` makes of the error */
+/** @returns null on success, otherwise the outcome of the error */
 function attempted(
   step: () => void,
-  meaning: (text: string) => CheckOutcome,
+  toOutcome: (text: string) => CheckOutcome,
 ): CheckOutcome | null {
   try {
     step();
     return null;
   } catch (error) {
-    return meaning(connectingText(error));
+    return toOutcome(connectingText(error));
   }
 }
 

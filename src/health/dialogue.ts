@@ -1,21 +1,20 @@
-/** What is said on one connection of a check. Pure: bytes in, bytes and a verdict out. */
+/** The protocol on one connection of a check. Pure: bytes in, bytes and a result out. */
 import type { CheckResult } from "./monitor.ts";
 
 /** One check's side of a connection; new for each. */
 export interface Dialogue {
-  /** Said first; empty: nothing. */
+  /** Sent first; may be empty. */
   readonly opening: Uint8Array;
-  /** The verdict of a connection alone; null: the answer decides. */
+  /** The result of connecting alone; null: the answer decides. */
   readonly resultOnConnect: CheckResult | null;
-  /** Bytes have come. */
   onData(bytes: Uint8Array): DialogueStep;
-  /** The other end has closed: no more will come. */
+  /** The server has closed the connection. */
   onEnd(): CheckResult;
-  /** What is there instead of an answer, when the time is over: "no answer". */
+  /** What there is instead of an answer at the timeout: "no answer". */
   readonly timeoutDetail: string;
 }
 
-/** What follows from what was heard; nothing: more must come. */
+/** What follows from the bytes so far; empty: more bytes must come. */
 export interface DialogueStep {
   readonly send?: Uint8Array;
   readonly result?: CheckResult;
@@ -31,7 +30,7 @@ export function ascii(text: string): Uint8Array {
 
 const MOST_SHOWN = 60;
 
-/** The beginning of an answer, for people. */
+/** The start of an answer, for messages. */
 export function quote(bytes: Uint8Array): string {
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, MOST_SHOWN));
   return JSON.stringify(text) + (bytes.length > MOST_SHOWN ? "..." : "");

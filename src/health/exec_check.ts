@@ -1,11 +1,11 @@
 /**
- * A check by a command of the operator's: `sh -c COMMAND`, and its exit status 0 is a success. It runs
- * in a process group of its own, which is killed at the time-out. What it says on its output is for
- * people: the last line of it is part of the result.
+ * A check by the operator's command, `sh -c COMMAND`: exit status 0 is a success. It runs in its own process group,
+ * which is killed at the timeout. The last line of its output becomes part of the result.
  *
- * A failure is counted, as kubelets do: a status does not tell a wrong answer from none. A shell that cannot be
- * started (no descriptor, no memory, no such file) has asked nobody.
+ * Failures count toward the threshold, as in the kubelet: a status does not tell a wrong answer from none. If the shell
+ * cannot be started (no descriptor, no memory, no such file) the check is skipped.
  */
+import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ExitStatus } from "../platform/process/processes.ts";
@@ -25,13 +25,13 @@ interface ExecCheckOptions {
   readonly directory: string;
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
-  /** A child of ours has started: tells once how it has ended, after it was reaped. */
+  /** Baton's child has started; `onEnd` is to be called once it is reaped. */
   readonly onStarted: (pid: number, onEnd: (status: ExitStatus) => void) => void;
   readonly onResult: (result: CheckOutcome) => void;
 }
 
 export class ExecCheck implements RunningCheck {
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | null = null;
   #pid: number | null = null;
   #output: { readonly fd: Fd; watch: Watch | null } | null = null;
   #text = "";
@@ -39,16 +39,16 @@ export class ExecCheck implements RunningCheck {
 
   constructor(readonly platform: Platform, readonly options: ExecCheckOptions) {
     const { timeoutMs } = options;
+    const { clock } = platform;
     try {
       this.#start();
-      this.#timer = setTimeout(() => {
+      this.#timer = clock.after(timeoutMs, () => {
         this.#kill();
         this.#finish(failure(`it still ran after ${timeoutMs / 1000} s${this.#lastLine}`));
-      }, timeoutMs);
+      });
     } catch (error) {
       this.#closeOutput();
-      const text = errorText(error);
-      this.#timer = setTimeout(() => this.#finish(skipped(text)), 0);
+      this.#timer = clock.after(0, () => this.#finish(skipped(errorText(error))));
     }
   }
 
@@ -77,7 +77,7 @@ export class ExecCheck implements RunningCheck {
   }
 
   #kill(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     if (this.#pid !== null) this.platform.processes.signal(-this.#pid, C.SIGKILL);
   }
 
@@ -104,10 +104,10 @@ export class ExecCheck implements RunningCheck {
   }
 
   #onEnd(status: ExitStatus): void {
-    // Once reaped its number may be another's group.
+    // Once it is reaped the number may name another group.
     this.#pid = null;
-    clearTimeout(this.#timer);
-    // Its last words, which the reactor may not have told of yet.
+    this.#timer?.cancel();
+    // Output that the reactor has not reported yet.
     this.#readOutput();
     if (status.kind === "exited" && status.code === 0) {
       return this.#finish(success("exit status 0"));
@@ -116,7 +116,7 @@ export class ExecCheck implements RunningCheck {
       ? `exit status ${status.code}`
       : status.kind === "signalled"
       ? `killed by signal ${status.signal}`
-      : "it has ended";
+      : "it exited";
     this.#finish(failure(how + this.#lastLine));
   }
 

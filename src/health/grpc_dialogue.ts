@@ -1,6 +1,6 @@
 /**
- * A gRPC check: one call of grpc.health.v1.Health/Check over HTTP/2 without TLS. Only OK and SERVING
- * is right; NOT_SERVING, SERVICE_UNKNOWN, UNIMPLEMENTED are wrong answers, as in Envoy.
+ * A gRPC check: one call of grpc.health.v1.Health/Check over HTTP/2 without TLS. Only OK with SERVING passes;
+ * NOT_SERVING, SERVICE_UNKNOWN, UNIMPLEMENTED are wrong answers, as in Envoy.
  * https://github.com/grpc/grpc/blob/master/doc/health-checking.md and PROTOCOL-HTTP2.md
  */
 import { ascii, type Dialogue, type DialogueStep, NEED_MORE } from "./dialogue.ts";
@@ -25,12 +25,10 @@ const NOTHING = new Uint8Array(0);
 /** HealthCheckResponse.ServingStatus. */
 const SERVING = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 /** https://github.com/grpc/grpc/blob/master/doc/statuscodes.md */
-const STATUS_NAMES = [
-  ...["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND"],
-  ...["ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION"],
-  ...["ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"],
-  "UNAUTHENTICATED",
-];
+const STATUS_NAMES =
+  ("OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS " +
+    "PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE " +
+    "DATA_LOSS UNAUTHENTICATED").split(" ");
 
 export class GrpcDialogue implements Dialogue {
   readonly opening: Uint8Array;
@@ -38,7 +36,7 @@ export class GrpcDialogue implements Dialogue {
   readonly #frames = new FrameReader();
   #message: Uint8Array = NOTHING;
   #grpcStatus: number | null = null;
-  #heardAnything = false;
+  #hasAnswered = false;
 
   constructor(options: { host: string; service: string }) {
     const fields = encodeFields([
@@ -69,12 +67,12 @@ export class GrpcDialogue implements Dialogue {
   }
 
   onData(bytes: Uint8Array): DialogueStep {
-    if (!this.#heardAnything && bytes[0] === "H".charCodeAt(0)) {
+    if (!this.#hasAnswered && bytes[0] === "H".charCodeAt(0)) {
       return { result: failure("it speaks HTTP/1, not gRPC") };
     }
-    this.#heardAnything ||= bytes.length > 0;
+    this.#hasAnswered ||= bytes.length > 0;
     const frames = this.#frames.add(bytes);
-    if (frames === null) return { result: failure("its answer is no HTTP/2") };
+    if (frames === null) return { result: failure("its answer is not HTTP/2") };
     const replies: Uint8Array[] = [];
     for (const frame of frames) {
       const { send: say, result } = this.#onFrame(frame);
@@ -89,7 +87,7 @@ export class GrpcDialogue implements Dialogue {
   }
 
   get timeoutDetail(): string {
-    return this.#heardAnything ? "HTTP/2, and no answer to the call" : "no answer";
+    return this.#hasAnswered ? "HTTP/2, and no answer to the call" : "no answer";
   }
 
   #onFrame(frame: Frame): DialogueStep {
@@ -127,7 +125,7 @@ export class GrpcDialogue implements Dialogue {
     return ends ? { result: this.#judge() } : NEED_MORE;
   }
 
-  /** A server that stops in good order still answers what it has promised to. */
+  /** A server that stops gracefully still answers the streams up to `last`. */
   #onGoaway(payload: Uint8Array): DialogueStep {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
     const last = payload.length >= 8 ? view.getUint32(0) & 0x7fff_ffff : 0;
@@ -142,13 +140,13 @@ export class GrpcDialogue implements Dialogue {
       return wrongAnswer(`grpc-status ${status} ${STATUS_NAMES[status] ?? ""}`.trimEnd());
     }
     const serving = servingStatusIn(this.#message);
-    if (serving === null) return wrongAnswer("its answer is no HealthCheckResponse");
+    if (serving === null) return wrongAnswer("its answer is not a HealthCheckResponse");
     const name = SERVING[serving] ?? `serving status ${serving}`;
     return serving === SERVING.indexOf("SERVING") ? success(name) : wrongAnswer(name);
   }
 }
 
-/** HealthCheckRequest { string service = 1; } with its length in front. */
+/** HealthCheckRequest { string service = 1; }, length-prefixed. */
 function encodeRequest(service: string): Uint8Array {
   const name = ascii(service);
   const length: number[] = [];
@@ -162,13 +160,13 @@ function encodeRequest(service: string): Uint8Array {
   return concatBytes(header, message);
 }
 
-/** HealthCheckResponse { ServingStatus status = 1; } @returns null when it is none */
+/** HealthCheckResponse { ServingStatus status = 1; } @returns null: not one */
 function servingStatusIn(bytes: Uint8Array): number | null {
   if (bytes.length < MESSAGE_HEADER || bytes[0] !== 0) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const message = bytes.subarray(MESSAGE_HEADER);
   if (message.length !== view.getUint32(1)) return null;
-  // The default value is not written.
+  // Protocol Buffers omit the default value.
   if (message.length === 0) return 0;
   const value = message[1];
   return message[0] === 0x08 && value !== undefined && value < 128 ? value : null;

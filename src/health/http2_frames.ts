@@ -1,9 +1,8 @@
 /**
- * As much of HTTP/2 as one call needs: frames, and header fields that are written out. RFC 9113, RFC
- * 7541. Pure.
+ * The part of HTTP/2 that one call needs: frames, and literal header fields. RFC 9113, RFC 7541. Pure.
  *
- * Header blocks of the other side are not decoded: that would need its whole dynamic table and
- * Huffman's. What is looked for in them is one field, whose two spellings are known.
+ * The server's header blocks are not decoded, which would need its dynamic table and the whole Huffman code. Only one
+ * field in them matters, and its two encodings are known.
  */
 import { ascii } from "./dialogue.ts";
 import { concatBytes } from "../platform/bytes.ts";
@@ -24,7 +23,7 @@ export const FRAME = {
 export const FLAG = { END_STREAM: 1, ACK: 1, END_HEADERS: 4, PADDED: 8, PRIORITY: 0x20 } as const;
 
 const HEADER_BYTES = 9;
-/** What every endpoint may be sent: our side asks for no more. */
+/** SETTINGS_MAX_FRAME_SIZE by default; baton does not ask for more. */
 const LONGEST_PAYLOAD = 16_384;
 
 export interface Frame {
@@ -43,11 +42,11 @@ export function encodeFrame({ type, flags, stream, payload }: Frame): Uint8Array
   return concatBytes(header, payload);
 }
 
-/** Cuts what comes into frames. */
+/** Splits incoming bytes into frames. */
 export class FrameReader {
   #rest: Uint8Array = new Uint8Array(0);
 
-  /** @returns whole frames; null when this is no HTTP/2 */
+  /** @returns complete frames; null: this is not HTTP/2 */
   add(bytes: Uint8Array): Frame[] | null {
     this.#rest = concatBytes(this.#rest, bytes);
     const frames: Frame[] = [];
@@ -74,7 +73,7 @@ export function dataOf({ flags, payload }: Frame): Uint8Array {
   return payload.subarray(1, Math.max(1, payload.length - (payload[0] ?? 0)));
 }
 
-/** A header block in which each field is a literal without indexing, and without Huffman's code. */
+/** A header block in which each field is a literal without indexing and without Huffman code. */
 export function encodeFields(fields: readonly (readonly [name: string, value: string])[]) {
   return concatBytes(...fields.flatMap(([name, value]) => [
     Uint8Array.of(0),
@@ -83,7 +82,7 @@ export function encodeFields(fields: readonly (readonly [name: string, value: st
   ]));
 }
 
-/** A string literal; its length is an integer with a prefix of 7 bits. */
+/** A string literal, whose length is an integer with a 7-bit prefix. */
 function encodeText(text: string): Uint8Array {
   const bytes = ascii(text);
   const limit = 127;
@@ -94,13 +93,13 @@ function encodeText(text: string): Uint8Array {
   return concatBytes(Uint8Array.of(...length, rest), bytes);
 }
 
-/** "grpc-status" with its length in front: as it is, and in Huffman's code. */
+/** "grpc-status" with its length: plain, and in Huffman code. */
 const STATUS_NAMES = [
   concatBytes(Uint8Array.of(11), ascii("grpc-status")),
   Uint8Array.of(0x88, 0x9a, 0xca, 0xc8, 0xb2, 0x12, 0x34, 0xda, 0x8f),
 ];
 
-/** @returns grpc-status, if it stands in this header block in a way that can be read; else null */
+/** @returns grpc-status if this header block has it in a readable form, otherwise null */
 export function grpcStatusIn(block: Uint8Array): number | null {
   for (const name of STATUS_NAMES) {
     const at = find(block, name);
@@ -130,7 +129,7 @@ function huffmanDigits(bytes: Uint8Array): string {
       digits += six - 0x19 + 3;
       at += 6;
     } else {
-      // What is left is padding, or no digit.
+      // The rest is padding, or not a digit.
       return /^1*$/.test(bits.slice(at)) ? digits : "";
     }
   }

@@ -1,36 +1,36 @@
 /**
- * The answer to one HTTP/1.1 request on a connection of its own, as it comes. RFC 9112. Pure.
+ * Reads the answer to a single HTTP/1.1 request from a connection, incrementally. RFC 9112. Pure.
  *
- * Bounded: a longer head is none, and a longer body is cut.
+ * Bounded: a longer head is an error, and a longer body is cut.
  */
 import { concatBytes } from "../platform/bytes.ts";
 
 const LONGEST_HEAD = 64 * 1024;
-/** What --check-body looks at. */
+/** What --check-body matches against. */
 const LONGEST_BODY = 64 * 1024;
 
 export interface HttpHead {
   readonly status: number;
-  /** Names in lower case; of several with one name, the last. */
+  /** Names in lower case; the last of several with the same name. */
   readonly headers: ReadonlyMap<string, string>;
 }
 
 export class HttpAnswer {
-  /** Null: not there yet. */
+  /** Null: incomplete. */
   head: HttpHead | null = null;
-  /** What came was no HTTP/1. */
+  /** It is not HTTP/1. */
   isBroken = false;
   #rest: Uint8Array = new Uint8Array(0);
   #body: Uint8Array = new Uint8Array(0);
-  #bodyIsWhole = false;
+  #bodyIsComplete = false;
 
   get isEmpty(): boolean {
     return this.head === null && this.#rest.length === 0;
   }
 
-  /** All of it that will be looked at is there. */
-  get isWhole(): boolean {
-    return this.#bodyIsWhole || this.#body.length >= LONGEST_BODY;
+  /** All of it that matters has arrived. */
+  get isComplete(): boolean {
+    return this.#bodyIsComplete || this.#body.length >= LONGEST_BODY;
   }
 
   get body(): string {
@@ -43,14 +43,14 @@ export class HttpAnswer {
     if (this.head !== null) this.#readBody(this.head);
   }
 
-  /** No more will come: what has no length of its own is whole now. */
+  /** The connection has ended: so has a body without a length. */
   end(): void {
     const headers = this.head?.headers;
     if (headers === undefined) return;
-    if (!headers.has("content-length") && !isChunked(headers)) this.#bodyIsWhole = true;
+    if (!headers.has("content-length") && !isChunked(headers)) this.#bodyIsComplete = true;
   }
 
-  /** @returns whether there may be another head behind it */
+  /** @returns whether another head may follow */
   #readHead(): boolean {
     const text = new TextDecoder("latin1").decode(this.#rest.subarray(0, LONGEST_HEAD));
     const end = /\r?\n\r?\n/.exec(text);
@@ -66,7 +66,7 @@ export class HttpAnswer {
       this.isBroken = true;
       return false;
     }
-    // 100 Continue, 103 Early Hints: the answer follows.
+    // 100 Continue, 103 Early Hints: the final answer follows.
     if (status < 200) return true;
     const headers = new Map<string, string>();
     for (const line of lines) {
@@ -78,12 +78,12 @@ export class HttpAnswer {
   }
 
   #readBody({ status, headers }: HttpHead): void {
-    if (status === 204 || status === 304) this.#bodyIsWhole = true;
+    if (status === 204 || status === 304) this.#bodyIsComplete = true;
     if (isChunked(headers)) return this.#readChunks();
     this.#keep(this.#rest);
     this.#rest = new Uint8Array(0);
     const length = Number(headers.get("content-length") ?? Infinity);
-    if (this.#body.length >= length) this.#bodyIsWhole = true;
+    if (this.#body.length >= length) this.#bodyIsComplete = true;
   }
 
   #readChunks(): void {
@@ -97,11 +97,11 @@ export class HttpAnswer {
         return;
       }
       if (size === 0) {
-        this.#bodyIsWhole = true;
+        this.#bodyIsComplete = true;
         return;
       }
       const end = line + 1 + size;
-      // Behind the chunk there is CR LF.
+      // CR LF follows the chunk.
       if (this.#rest.length < end + 2) return;
       this.#keep(this.#rest.subarray(line + 1, end));
       this.#rest = this.#rest.subarray(end + 2);

@@ -1,15 +1,15 @@
 /**
- * An HTTP check: one request on a connection of its own, and the rules for its answer. The status
- * decides; then, if asked for, who has answered and what the body says.
+ * An HTTP check: one request, and the rules for its answer. The status decides, then the service's name and the body if
+ * the configuration names them.
  */
 import type { StatusRange } from "../config/validate_checks.ts";
 import { ascii, type Dialogue, type DialogueStep, NEED_MORE } from "./dialogue.ts";
 import { HttpAnswer, type HttpHead } from "./http_answer.ts";
 import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";
 
-/** Which server answers, in a header that Envoy's health check filter adds. */
+/** The answering server's name, in a header that Envoy's health check filter adds. */
 const SERVICE_HEADER = "x-envoy-upstream-healthchecked-cluster";
-/** Which generation answers: a server may send its BATON_EPOCH there. */
+/** The answering generation: a server may send its BATON_EPOCH there. */
 const EPOCH_HEADER = "x-baton-epoch";
 
 export interface HttpCheckOptions {
@@ -17,13 +17,13 @@ export interface HttpCheckOptions {
   readonly path: string;
   readonly host: string;
   readonly expected: readonly StatusRange[];
-  /** Of those that are not expected. */
+  /** Unexpected ones that count as a failure, not as a wrong answer. */
   readonly retriable: readonly StatusRange[];
   readonly body: RegExp | null;
   readonly serviceName: string | null;
-  /** Of the generation that is meant. */
+  /** Of the checked generation. */
   readonly epoch: number;
-  /** Another generation may answer: only what says who it is counts. */
+  /** Another generation may answer, so only an answer with its epoch counts. */
   readonly mustIdentify: boolean;
 }
 
@@ -39,7 +39,7 @@ export class HttpDialogue implements Dialogue {
       `Host: ${host}`,
       "User-Agent: baton-health-check",
       "Accept: */*",
-      // Else a server waits for more on a connection that nobody uses again.
+      // Otherwise the server keeps the connection open for more requests.
       "Connection: close",
       ...method === "POST" ? ["Content-Length: 0"] : [],
     ];
@@ -49,17 +49,17 @@ export class HttpDialogue implements Dialogue {
   onData(bytes: Uint8Array): DialogueStep {
     const answer = this.#answer;
     answer.add(bytes);
-    if (answer.isBroken) return { result: failure("its answer is no HTTP/1") };
+    if (answer.isBroken) return { result: failure("its answer is not HTTP/1") };
     if (answer.head === null) return NEED_MORE;
-    const verdict = this.#judgeHead(answer.head);
-    if (verdict !== null) return { result: verdict };
-    return answer.isWhole ? { result: this.#judgeBody(answer.head) } : NEED_MORE;
+    const result = this.#judgeHead(answer.head);
+    if (result !== null) return { result };
+    return answer.isComplete ? { result: this.#judgeBody(answer.head) } : NEED_MORE;
   }
 
   onEnd(): CheckResult {
     const { head } = this.#answer;
     this.#answer.end();
-    if (head === null || !this.#answer.isWhole) {
+    if (head === null || !this.#answer.isComplete) {
       return failure(`it closed the connection: ${this.timeoutDetail}`);
     }
     return this.#judgeBody(head);
@@ -71,7 +71,7 @@ export class HttpDialogue implements Dialogue {
     return isEmpty ? "no answer" : "an unfinished answer";
   }
 
-  /** @returns null when the body must be looked at too */
+  /** @returns null: the body decides */
   #judgeHead(head: HttpHead): CheckResult | null {
     const { epoch, mustIdentify, expected, retriable, serviceName } = this.options;
     const answeredBy = head.headers.get(EPOCH_HEADER);

@@ -1,4 +1,4 @@
-/** `log:REGEX`: a line of what the server prints says that it is ready. Only whole lines are looked at. Pure. */
+/** `log:REGEX`: the server is ready when it prints a matching line. Only complete lines are matched. Pure. */
 
 /** A longer line is cut. */
 const LONGEST_LINE = 64 * 1024;
@@ -17,8 +17,8 @@ export class LogLine {
   }
 
   /**
-   * @param stream 1 or 2: each has lines of its own
-   * @returns whether that was it
+   * @param stream 1 or 2: each has its own lines
+   * @returns true at the first matching line
    */
   add(stream: number, bytes: Uint8Array): boolean {
     if (this.found !== null) return false;

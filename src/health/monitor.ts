@@ -1,25 +1,23 @@
 /**
- * Is it healthy? The rules of Envoy's active health checker (source/extensions/health_checkers/common/
- * health_checker_base_impl.cc), as a pure machine: results in, state out.
+ * Whether a generation is healthy, by the rules of Envoy's active health checker
+ * (source/extensions/health_checkers/common/health_checker_base_impl.cc). Pure: results in, state out.
  *
- * - the very first result decides at once, if it is a success;
- * - after that it takes `healthyThreshold` successes in a row to become healthy, and
- *   `unhealthyThreshold` failures in a row to become unhealthy;
- * - a wrong answer makes it unhealthy at once: only what may be the network's fault is counted (no
- *   connection, a reset, a time-out), and statuses that are called retriable;
- * - what baton could not ask says nothing of the server, and changes nothing: Envoy has no word for that.
+ * - If the very first result is a success it decides at once.
+ * - After that `healthyThreshold` successes in a row make it healthy, `unhealthyThreshold` failures in a row unhealthy.
+ * - A wrong answer makes it unhealthy at once. Only what may be the network's fault is counted (no connection, a reset,
+ *   a timeout), and statuses configured as retriable.
+ * - A check that baton could not make changes nothing. Envoy has no such case.
  */
 
-/** What came of one check. */
 export interface CheckResult {
   readonly passed: boolean;
-  /** A failure that is counted; a wrong answer is not. */
+  /** A failure that counts toward the threshold; a wrong answer does not. */
   readonly counts: boolean;
-  /** For people: "status 500", "no answer within 1s". */
+  /** "status 500", "no answer within 1 s". */
   readonly text: string;
 }
 
-/** Nobody was asked: what was in the way is baton's own or this machine's, not the server's. */
+/** The check was not made, for a reason in baton or in this machine. */
 interface SkippedReason {
   readonly skippedReason: string;
 }
@@ -35,7 +33,7 @@ export function failure(text: string): CheckResult {
   return { passed: false, counts: true, text };
 }
 
-/** An answer, and not the right one. */
+/** An answer, but not the right one. */
 export function wrongAnswer(text: string): CheckResult {
   return { passed: false, counts: false, text };
 }
@@ -51,31 +49,33 @@ export interface Thresholds {
 
 export interface Health {
   readonly healthy: boolean;
-  /** There was no result yet. */
+  /** There is no result yet. */
   readonly isNew: boolean;
   /** Successes in a row while unhealthy, or counted failures in a row while healthy. */
   readonly streak: number;
-  /** Of all results. */
+  /** Among all results. */
   readonly successes: number;
   readonly failures: number;
   readonly last: CheckResult | null;
-  /** Why it could not be asked after that; null: it could. */
+  /** Why the latest check was skipped; null: it was not. */
   readonly skippedReason: string | null;
 }
 
 const NOTHING_YET = { streak: 0, successes: 0, failures: 0, last: null, skippedReason: null };
 
-/** Nobody has heard of it yet: a candidate. */
+/** A candidate, never checked. */
 export const UNKNOWN: Health = { ...NOTHING_YET, healthy: false, isNew: true };
 
-/** It has shown that it is healthy in some other way: by its gate. */
+/** Known to be healthy, because it has passed its gate. */
 export const TRUSTED: Health = { ...NOTHING_YET, healthy: true, isNew: false };
 
 export function observe(before: Health, outcome: CheckOutcome, thresholds: Thresholds): Health {
   if ("skippedReason" in outcome) return { ...before, skippedReason: outcome.skippedReason };
   const last = outcome;
   const counted = {
-    ...{ isNew: false, last, skippedReason: null },
+    isNew: false,
+    last,
+    skippedReason: null,
     successes: before.successes + (last.passed ? 1 : 0),
     failures: before.failures + (last.passed ? 0 : 1),
   };
@@ -88,12 +88,11 @@ export function observe(before: Health, outcome: CheckOutcome, thresholds: Thres
   return { ...counted, healthy: before.healthy, streak: streak };
 }
 
-/** Results have begun to differ from the state. */
+/** The latest results differ from the state. */
 export function isPending({ streak: streak }: Health): boolean {
   return streak > 0;
 }
 
-/** When to check, in milliseconds. */
 export interface Schedule {
   readonly intervalMs: number;
   /** While a change is pending. */
@@ -102,7 +101,7 @@ export interface Schedule {
   readonly initialJitterMs: number;
 }
 
-/** Envoy's floor: a pause of nothing would be no pause. */
+/** As in Envoy: checks never follow each other without a pause. */
 const SHORTEST_MS = 1;
 
 /** @param chance 0 to below 1 @returns the wait before the first check */
@@ -116,9 +115,9 @@ export function nextDelay(health: Health, schedule: Schedule, chance: number): n
   return Math.max(SHORTEST_MS, base + Math.floor(schedule.jitterMs * chance));
 }
 
-/** What came of asking last, for people; null: nothing yet. */
+/** The latest result or reason, for messages; null: none yet. */
 export function latestText({ last, skippedReason: skippedReason }: Health): string | null {
-  return skippedReason === null ? last?.text ?? null : `could not be asked: ${skippedReason}`;
+  return skippedReason === null ? last?.text ?? null : `could not be checked: ${skippedReason}`;
 }
 
 /** "status 500 (17 of 17 failed)" */

@@ -1,7 +1,6 @@
 /**
- * `fd:N`: the server says that it is ready by a newline on a descriptor that it was given, as s6 has it
- * (https://skarnet.org/software/s6/notifywhenup.html). What comes before the newline is ignored, and so
- * is everything behind it.
+ * `fd:N`: the server reports readiness with a newline on an inherited descriptor, as in s6
+ * (https://skarnet.org/software/s6/notifywhenup.html). Everything before and after the newline is ignored.
  */
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -11,13 +10,12 @@ const NEWLINE = 10;
 const CHUNK = 512;
 
 export class ReadyPipe {
-  /** The newline has come. */
   isReady = false;
   readonly #read: Fd;
   #watch: Watch | null;
   #isClosed = false;
 
-  /** Of the two ends, `serverEnd` is for whoever starts the server: to be closed by it. */
+  /** @returns also the end that the server inherits, which the caller closes after starting it */
   static open(
     platform: Platform,
     onChange: () => void,
@@ -40,7 +38,7 @@ export class ReadyPipe {
     const bytes = this.platform.descriptors.read(this.#read, new Uint8Array(CHUNK));
     if (bytes === null) return this.#watch?.arm();
     if (bytes.includes(NEWLINE)) this.isReady = true;
-    // Read on after that: a server that writes more must neither block nor get SIGPIPE.
+    // Keep reading: a server that writes more must neither block nor get SIGPIPE.
     if (bytes.length > 0) this.#watch?.arm();
     else {
       this.#isClosed = true;

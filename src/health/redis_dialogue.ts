@@ -1,4 +1,4 @@
-/** A Redis check: PING, and nothing but PONG is right. RESP, https://redis.io/docs/reference/protocol-spec */
+/** A Redis check: only PONG is the right answer to PING. RESP, https://redis.io/docs/reference/protocol-spec */
 import { ascii, type Dialogue, type DialogueStep, NEED_MORE, quote } from "./dialogue.ts";
 import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";
 import { concatBytes } from "../platform/bytes.ts";

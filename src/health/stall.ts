@@ -1,40 +1,40 @@
 /**
- * A server that has stopped to accept, as seen from outside: the same connection waits in its queue, look after look,
+ * Detects a server that has stopped accepting, from outside: the same connection waits in its queue at every sample,
  * and none of its processes has got a new one meanwhile. Pure.
  *
- * A server that is merely slow accepts now and then, and one that is quick may be found with nothing in its hands at
- * every look: but whoever waited at the one look does not wait at the next. One without clients has nobody waiting.
+ * A slow server accepts now and then. A fast one may have no connection open at any sample, but a connection that
+ * waited at one sample does not wait at the next. A server without clients has an empty queue.
  */
 
-/** One look at the queues and connections of a generation. */
+/** The queues and connections of a generation at one moment. */
 interface QueueSample {
   readonly atMs: number;
   /** Connections in its accept queues. */
   readonly waiting: number;
-  /** Who has not been accepted by anybody: those in its queues are among them. */
+  /** Connections that no process has accepted, including those in its queues. */
   readonly unaccepted: ReadonlySet<string>;
-  /** How many of them are in others' queues. */
+  /** How many of them are in queues of others. */
   readonly elsewhere: number;
-  /** Its processes have a connection that they did not have at the look before. */
+  /** Its processes have a connection that they did not have at the previous sample. */
   readonly hasAccepted: boolean;
 }
 
-/** Nothing has moved; null: it moves, or nobody waits. */
+/** No connection has been accepted; null: some were, or none waits. */
 export type Stall = {
-  /** On the clock of the looks. */
+  /** On the clock of the samples. */
   readonly sinceMs: number;
-  /** Who has been waiting since then. */
+  /** Connections that have been waiting since then. */
   readonly unaccepted: ReadonlySet<string>;
-  /** The fewest in others' queues since then: as many of those who wait may be stuck there, and not here. */
+  /** The fewest in queues of others since then: that many of the waiting ones may be stuck there instead. */
   readonly elsewhere: number;
 } | null;
 
-export function nextStall(stall: Stall, look: QueueSample): Stall {
-  const { atMs, waiting, unaccepted, hasAccepted } = look;
+export function nextStall(stall: Stall, sample: QueueSample): Stall {
+  const { atMs, waiting, unaccepted, hasAccepted } = sample;
   if (waiting === 0 || hasAccepted) return null;
-  const since = stall ?? { sinceMs: atMs, unaccepted, elsewhere: look.elsewhere };
-  const still = new Set([...unaccepted].filter((who) => since.unaccepted.has(who)));
-  const elsewhere = Math.min(since.elsewhere, look.elsewhere);
+  const since = stall ?? { sinceMs: atMs, unaccepted, elsewhere: sample.elsewhere };
+  const still = new Set([...unaccepted].filter((each) => since.unaccepted.has(each)));
+  const elsewhere = Math.min(since.elsewhere, sample.elsewhere);
   if (still.size > elsewhere) return { sinceMs: since.sinceMs, unaccepted: still, elsewhere };
-  return { sinceMs: atMs, unaccepted, elsewhere: look.elsewhere };
+  return { sinceMs: atMs, unaccepted, elsewhere: sample.elsewhere };
 }

@@ -1,12 +1,12 @@
 /**
- * A TCP check: the connection alone, or bytes sent and bytes waited for, anywhere in the answer. As in
- * Envoy other bytes are no wrong answer: the right ones may still come.
+ * A TCP check: connecting alone, or bytes to send and bytes to find anywhere in the answer. As in Envoy other bytes are
+ * not a wrong answer, because the right ones may still come.
  */
 import { type Dialogue, type DialogueStep, NEED_MORE, quote } from "./dialogue.ts";
 import { type CheckResult, failure, success } from "./monitor.ts";
 import { concatBytes } from "../platform/bytes.ts";
 
-/** More than this is not searched: a server that talks without end. */
+/** The search is bounded: a server may send without end. */
 const MOST_KEPT = 64 * 1024;
 
 export class TcpDialogue implements Dialogue {

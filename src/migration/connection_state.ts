@@ -1,11 +1,12 @@
 /**
  * The state of one keep-alive connection of the old generation between its requests, and when it may be moved. Pure.
  *
- * Baton watches the socket from outside, one sample at a time. While the socket is *paused* (socket_control.ts) incoming
- * data does not wake the server. The first sample cannot tell whether the server still owes an answer to a request that
- * it has read before. So baton *releases* a single request and follows it: the server reads exactly that request and
- * answers it, and the client sends nothing meanwhile. That proves that the client waits for answers. Whatever arrives
- * next on the paused socket is then a request that the server has not read, on a connection with no answer owed: a
+ * Baton watches the socket from outside, one sample at a time. While the socket is *paused* (socket_control.ts)
+ * incoming data does not wake the server. The first sample cannot tell whether the server still owes an answer to a
+ * request that it has read before. So baton *releases* a single request and follows it: the server reads exactly that
+ * request and answers it, and the client sends nothing meanwhile. That proves that the client waits for answers.
+ * Whatever arrives next on the paused socket is then a request that the server has not read, on a connection with no
+ * answer owed: a
  * *boundary*. A connection is moved only there.
  *
  *              first sample: pause

@@ -1,8 +1,8 @@
 /**
  * What happens next to a connection that is in flight between the old generation and the new one. Pure.
  *
- * It is offered to the new generation only when no other process has it open, and only where a request starts: a complete
- * one, or the first bytes after those that the old server had read before the move.
+ * It is offered to the new generation only when no other process has it open, and only where a request starts: a
+ * complete one, or the first bytes after those that the old server had read before the move.
  */
 import type { HeadKind } from "./request_head.ts";
 
@@ -10,7 +10,7 @@ import type { HeadKind } from "./request_head.ts";
 const IDLE_MS = 10_000;
 /** The same when the old server sent more after the move: the client may wait for the rest, and must see its end. */
 const IDLE_AFTER_ANSWER_MS = 1_000;
-/** Until a request is returned to an old server that stops slowly: gunicorn's threads take a second to close anything. */
+/** Until a request is returned to an old server that stops slowly: gunicorn's threads take a second to close. */
 const HELD_MS = 1_500;
 
 export interface HeldSample {

@@ -169,7 +169,7 @@ export class Mover {
     const { state, action } = connection.state === null
       ? firstTransition(sample, connection.evidence)
       : nextTransition(connection.state, sample, terms);
-    // One that is paused already and was read without being woken keeps its new state even if it cannot be paused again.
+    // A connection that is paused already, and was read without waking the server, takes its new state in any case.
     const pauses = action === "pause" && !isPaused(connection.state);
     if (pauses && !this.#mayPause(socket, sample)) return;
     if (pauses) pause(platform, socket);

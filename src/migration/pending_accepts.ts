@@ -1,9 +1,9 @@
 /**
  * Connections that wait to be returned by accept(2) in a server that knows nothing of the move.
  *
- * The new generation's seccomp filter reports its `accept` and `accept4` calls while the calling thread waits. If the call
- * is on the listener that a pending connection came in by, that connection becomes its result, and the address is written
- * as accept(2) specifies; otherwise the call continues unchanged. Linux 5.14 (SECCOMP_ADDFD_FLAG_SEND).
+ * The new generation's seccomp filter reports its `accept` and `accept4` calls while the calling thread waits. If the
+ * call is on the listener that a pending connection came in by, that connection becomes its result, and the address is
+ * written as accept(2) specifies; otherwise the call continues unchanged. Linux 5.14 (SECCOMP_ADDFD_FLAG_SEND).
  */
 import type { Fd } from "../platform/fd.ts";
 import { SYS_ACCEPT4 } from "../platform/libc/accept_calls.ts";

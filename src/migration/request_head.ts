@@ -1,8 +1,8 @@
 /**
  * What the unread bytes of a connection start with. Pure.
  *
- * Only the complete head of an HTTP/1.x request counts as one, RFC 9112. A body, TLS, HTTP/2 or WebSocket frames do not,
- * unless they were written to look like it; connection_state.ts knows whether a request may start here at all.
+ * Only the complete head of an HTTP/1.x request counts as one, RFC 9112. A body, TLS, HTTP/2 or WebSocket frames do
+ * not, unless they were written to look like it; connection_state.ts knows whether a request may start here at all.
  */
 export type HeadKind =
   /** A request with a complete head. */

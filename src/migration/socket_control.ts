@@ -1,9 +1,9 @@
 /**
  * Pauses and resumes a connection of another process, through a duplicate of its descriptor.
  *
- * A *paused* socket has a low-water mark that is never reached (SO_RCVLOWAT, socket(7)). The mark belongs to the socket,
- * so incoming data wakes none of the processes that have it open; a process that reads anyway gets the data. The kernel
- * caps the mark at half of tcp_rmem[2], so a client that sends more than that ends the pause.
+ * A *paused* socket has a low-water mark that is never reached (SO_RCVLOWAT, socket(7)). The mark belongs to the
+ * socket, so incoming data wakes none of the processes that have it open; a process that reads anyway gets the data.
+ * The kernel caps the mark at half of tcp_rmem[2], so a client that sends more than that ends the pause.
  */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";

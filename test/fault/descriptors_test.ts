@@ -27,13 +27,13 @@ function limitDescriptors(baton: Baton, limit: string): string {
   return String(before.stdout).trim();
 }
 
-/** Waits until this could not be asked, which is not to say that it is unhealthy. */
+/** Waits until this could not be checked, which is not to say that it is unhealthy. */
 async function notAsked(baton: Baton, epoch: number, check: string): Promise<void> {
-  const news = new RegExp(`generation ${epoch} (could not be asked|is unhealthy): ${check}: .*`);
+  const news = new RegExp(`generation ${epoch} (could not be checked|is unhealthy): ${check}: .*`);
   const line = await waitUntil(() => news.exec(baton.stderr)?.[0], {
     what: `baton says something of ${check}`,
   });
-  assert.match(line, /could not be asked: \S+: Cannot /);
+  assert.match(line, /could not be checked: \S+: Cannot /);
 }
 
 describe("without a descriptor left for a check", () => {
@@ -58,7 +58,7 @@ describe("without a descriptor left for a check", () => {
         [true, 0],
         [true, 0],
       ]);
-      const told = baton.stderr.match(/could not be asked/g);
+      const told = baton.stderr.match(/could not be checked/g);
       assert.equal(told?.length, 2, `each is told once\n${baton.stderr}`);
     });
   }
@@ -75,7 +75,10 @@ describe("without a descriptor left for a check", () => {
     const { result, reason } = await reload;
     limitDescriptors(service.baton, limit);
     assert.equal(result, "failed");
-    assert.match(reason ?? "", /not ready within 3 s: http:\/healthz: could not be asked: Cannot /);
+    assert.match(
+      reason ?? "",
+      /not ready within 3 s: http:\/healthz: could not be checked: Cannot /,
+    );
     assert.equal((await service.baton.status()).epoch, 0);
   });
 });

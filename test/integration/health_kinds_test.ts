@@ -131,7 +131,7 @@ const KINDS: readonly Kind[] = [
       },
       { what: "redirects", version: nginx("302 /elsewhere"), says: /^status 302$/ },
       ...brokenConnections(HTTP_200, {
-        garbage: /^its answer is no HTTP\/1$/,
+        garbage: /^its answer is not HTTP\/1$/,
         halves: /^it (closed|reset) the connection: (status 200, and )?an unfinished/,
       }),
     ],
@@ -194,7 +194,7 @@ const KINDS: readonly Kind[] = [
       },
       { what: "speaks HTTP/1", version: node(), says: /^it speaks HTTP\/1, not gRPC$/ },
       ...brokenConnections("", {
-        garbage: /^(its answer is no HTTP\/2|no answer within 0\.15 s)$/,
+        garbage: /^(its answer is not HTTP\/2|no answer within 0\.15 s)$/,
         halves: /^it (closed|reset) the connection: no answer$/,
       }).filter(({ what }) => /^(resets|never)/.test(what)),
     ],

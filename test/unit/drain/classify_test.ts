@@ -98,7 +98,7 @@ describe("classify()", () => {
     ["request and answer in one tick, acknowledged later", at(1_000, 1_000, 996), "idle"],
     ["request and answer in one tick, acknowledged later, not quiet", at(900, 900, 896), "busy"],
     ["request and answer in one tick, acknowledged in it", at(1_000, 1_000), "busy"],
-    ["the same, until nobody would wait so long", at(AMBIGUOUS_QUIET_MS - 1, 9_999), "busy"],
+    ["the same, just before the limit", at(AMBIGUOUS_QUIET_MS - 1, 9_999), "busy"],
     ["the same, after that", at(AMBIGUOUS_QUIET_MS, AMBIGUOUS_QUIET_MS), "idle"],
   ];
   for (const [name, look, expected] of cases) {
@@ -159,7 +159,7 @@ describe("takeCensus()", () => {
   const closing = socket({ inode: 3, state: C.TCP_LAST_ACK });
   const lately = socket({ inode: 4, ...at(2_000, 2_010, 1_999) });
 
-  test("tells who is who; those that close are nobody's any more", {
+  test("counts each kind, without those that are closing", {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
     const census = takeCensus([busy, idle, closing, lately], QUIET_MS);
@@ -168,7 +168,7 @@ describe("takeCensus()", () => {
     assert.deepEqual(takeCensus([], QUIET_MS).counts, NO_CONNECTIONS);
   });
 
-  test("uses what was seen at looks before, and forgets who is gone", {
+  test("uses earlier samples, and drops connections that are gone", {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
     const tracks = new Tracks();

@@ -70,7 +70,7 @@ describe("mayEnd()", () => {
     ["in the first pause", regular(45), false],
     ["in the second: one gap is not enough", regular(145), false],
     [
-      // Nobody looked from 45 to 245 and from 265 to 425 ms: two exchanges in between look like one long pause.
+      // No samples from 45 to 245 and from 265 to 425 ms: two exchanges in between look like one long pause.
       "what was not looked at for long",
       regular(485).filter(([atMs]) => atMs < 50 || (atMs > 240 && atMs < 270) || atMs > 420),
       false,

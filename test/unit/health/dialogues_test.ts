@@ -103,9 +103,9 @@ describe("HttpDialogue", () => {
       "? it closed the connection: an unfinished answer",
     ],
     ["nothing, and its end", {}, "", true, "? it closed the connection: no answer"],
-    ["another protocol", {}, "SSH-2.0-OpenSSH_9.2\r\n", false, "? its answer is no HTTP/1"],
-    ["a status that is none", {}, "HTTP/1.1 OK\r\n\r\n", false, "? its answer is no HTTP/1"],
-    ["HTTP/2", {}, "HTTP/2 200\r\n\r\n", false, "? its answer is no HTTP/1"],
+    ["another protocol", {}, "SSH-2.0-OpenSSH_9.2\r\n", false, "? its answer is not HTTP/1"],
+    ["a status that is none", {}, "HTTP/1.1 OK\r\n\r\n", false, "? its answer is not HTTP/1"],
+    ["HTTP/2", {}, "HTTP/2 200\r\n\r\n", false, "? its answer is not HTTP/1"],
     [
       "the body, by its length",
       { body: /^ok$/ },
@@ -141,7 +141,7 @@ describe("HttpDialogue", () => {
       { body: /x/ },
       `${head("200 OK", "Transfer-Encoding: chunked")}zz\r\n`,
       false,
-      "? its answer is no HTTP/1",
+      "? its answer is not HTTP/1",
     ],
     [
       "an empty body",
@@ -211,7 +211,7 @@ describe("HttpDialogue", () => {
   test("a head without end is none", () => {
     const dialogue = new HttpDialogue(OPTIONS);
     const long = ascii(`HTTP/1.1 200 OK\r\n${"A: b\r\n".repeat(20_000)}`);
-    assert.equal(verdict(hear(dialogue, long, false)), "? its answer is no HTTP/1");
+    assert.equal(verdict(hear(dialogue, long, false)), "? its answer is not HTTP/1");
   });
 
   test("a body without end is looked at as far as it goes", () => {

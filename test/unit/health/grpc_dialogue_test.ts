@@ -133,22 +133,22 @@ describe("GrpcDialogue", () => {
     [
       "an answer without a message",
       concatBytes(HEAD, trailers("0")),
-      "! its answer is no HealthCheckResponse",
+      "! its answer is not a HealthCheckResponse",
     ],
     [
       "a compressed message",
       concatBytes(HEAD, data(Uint8Array.of(1, 0, 0, 0, 2, 8, 1), END)),
-      "! its answer is no HealthCheckResponse",
+      "! its answer is not a HealthCheckResponse",
     ],
     [
       "half a message",
       concatBytes(HEAD, data(SERVING.subarray(0, 6), END)),
-      "! its answer is no HealthCheckResponse",
+      "! its answer is not a HealthCheckResponse",
     ],
     [
       "another message",
       concatBytes(HEAD, data(message(0x10, 1), END)),
-      "! its answer is no HealthCheckResponse",
+      "! its answer is not a HealthCheckResponse",
     ],
     [
       "a reset",
@@ -171,8 +171,8 @@ describe("GrpcDialogue", () => {
       "? it said GOAWAY (error 2)",
     ],
     ["HTTP/1", ascii("HTTP/1.1 400 Bad Request\r\n\r\n"), "? it speaks HTTP/1, not gRPC"],
-    ["a frame that nobody asked for", frame(0x0c, 0, 0, NOTHING), "..."],
-    ["what is no frame", hex("ffffffffffffffffff"), "? its answer is no HTTP/2"],
+    ["an unsolicited frame", frame(0x0c, 0, 0, NOTHING), "..."],
+    ["not a frame", hex("ffffffffffffffffff"), "? its answer is not HTTP/2"],
   ];
   for (const [name, answer, expected] of cases) {
     test(name, () => assert.equal(verdict(answer), expected));

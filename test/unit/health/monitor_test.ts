@@ -21,7 +21,7 @@ const RESULTS = {
   /** No connection, a reset, a time-out, a retriable status. */
   net: failure("no answer"),
   bad: wrongAnswer("status 500"),
-  /** Nobody was asked: baton's own trouble. */
+  /** Baton's own trouble. */
   own: skipped("no descriptor"),
 } as const;
 type Word = keyof typeof RESULTS;
@@ -84,7 +84,7 @@ const CASES: readonly Case[] = [
     states: "++-",
   },
   {
-    name: "a success begins the count anew",
+    name: "a success restarts the count",
     from: TRUSTED,
     results: ["net", "net", "ok", "net", "net", "net"],
     states: "+++++-",
@@ -111,34 +111,34 @@ const CASES: readonly Case[] = [
     states: "++--+++",
   },
   {
-    name: "what was trusted gets no first result for nothing",
+    name: "one that was trusted gets no free first result",
     from: TRUSTED,
     healthyThreshold: 2,
     results: ["bad", "ok", "ok"],
     states: "--+",
   },
   {
-    name: "what could not be asked is no failure",
+    name: "what could not be checked is no failure",
     from: TRUSTED,
     unhealthyThreshold: 1,
     results: ["own", "own", "own"],
     states: "+++",
   },
   {
-    name: "nor a success",
+    name: "or a success",
     from: TRUSTED,
     results: ["bad", "own", "own"],
     states: "---",
   },
   {
-    name: "nor a first result",
+    name: "or a first result",
     from: UNKNOWN,
     healthyThreshold: 2,
     results: ["own", "ok"],
     states: "-+",
   },
   {
-    name: "and it begins no count anew",
+    name: "and it restarts no count",
     from: TRUSTED,
     results: ["net", "own", "net", "own", "net"],
     states: "++++-",
@@ -165,12 +165,12 @@ describe("observe()", () => {
     assert.deepEqual([health.successes, health.failures], [1, 3]);
     assert.equal(describeHealth(health), "status 500 (3 of 4 failed)");
     assert.equal(describeHealth(UNKNOWN), "no result yet");
-    const hindered = observe(health, RESULTS.own, limits);
-    assert.deepEqual(hindered, { ...health, skippedReason: "no descriptor" });
-    const text = "could not be asked: no descriptor";
-    assert.equal(describeHealth(hindered), `${text} (3 of 4 failed)`);
+    const skippedOne = observe(health, RESULTS.own, limits);
+    assert.deepEqual(skippedOne, { ...health, skippedReason: "no descriptor" });
+    const text = "could not be checked: no descriptor";
+    assert.equal(describeHealth(skippedOne), `${text} (3 of 4 failed)`);
     assert.equal(describeHealth(observe(UNKNOWN, RESULTS.own, limits)), text);
-    assert.equal(observe(hindered, RESULTS.ok, limits).skippedReason, null);
+    assert.equal(observe(skippedOne, RESULTS.ok, limits).skippedReason, null);
   });
 });
 
@@ -183,7 +183,7 @@ describe("the schedule", () => {
   const rising = observe(changed, RESULTS.ok, limits);
 
   const delays: [string, Health, number, number][] = [
-    ["without a change under way: the interval", steady, 0, 1000],
+    ["without a pending change: the interval", steady, 0, 1000],
     ["jitter is added by chance", steady, 0.5, 1050],
     ["and is less than its limit", steady, 0.999, 1099],
     ["the first failure of a healthy one: the edge interval", pending, 0, 200],
@@ -195,7 +195,7 @@ describe("the schedule", () => {
     test(name, () => assert.equal(nextDelay(health, schedule, chance), expected));
   }
 
-  test("a pause is never nothing", () => {
+  test("a pause is never zero", () => {
     const none = { intervalMs: 0, edgeIntervalMs: 0, jitterMs: 0, initialJitterMs: 0 };
     assert.equal(nextDelay(steady, none, 0), 1);
   });

@@ -8,7 +8,7 @@ type Look = [unaccepted: string, hasAccepted: boolean];
 
 describe("afterLook()", () => {
   const table: [string, looks: Look[], sinceMs: number | null][] = [
-    ["nobody waits", [["", false], ["", false]], null],
+    ["none waits", [["", false], ["", false]], null],
     ["it accepts", [["abcde", true], ["cdefg", true]], null],
     ["somebody waits since the first look", [["a", false], ["a", false], ["abcd", false]], 0],
     ["it has accepted one", [["a", false], ["b", true], ["b", false], ["b", false]], 200],

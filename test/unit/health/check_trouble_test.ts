@@ -1,4 +1,4 @@
-/** Where a check fails before it has asked anybody, that is baton's own trouble, and no result. */
+/** When a check is skipped, fails, or times out: a failure before connect(2) or exec is baton's own, and no result. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type CheckRoute, ConnectionCheck } from "../../../src/health/connection_check.ts";
@@ -8,13 +8,18 @@ import { TcpDialogue } from "../../../src/health/tcp_dialogue.ts";
 import { SystemCallError } from "../../../src/platform/error.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { Mutex } from "../../../src/steering/mutex.ts";
 
+const PID = 4711;
+const TIMEOUT_MS = 2_500;
 const TARGET = { family: "inet", host: "127.0.0.1", port: 8080, scope: 0 } as const;
 
-/** A platform where one step of a check fails, and which counts descriptors. */
+/** A platform where one step of a check fails and time stands still, and which counts descriptors. */
 class World {
   open = 0;
+  readonly clock = new FakeClock();
+  readonly signals: [pid: number, signal: number][] = [];
 
   constructor(readonly failing: string) {}
 
@@ -39,6 +44,7 @@ class World {
       c: { connect: () => this.step("connect", 0) },
     };
     return {
+      clock: this.clock,
       sockets: {
         ...{ libc, bindInet: () => this.step("bind", undefined) },
         localAddress: () => ({ ...TARGET, port: 40000 }),
@@ -51,32 +57,37 @@ class World {
         },
         open: () => this.opened("open"),
       },
-      reactor: { watch: () => this.step("watch", { cancel: nothing }) },
-      processes: { spawn: () => this.step("spawn", 1), signal: nothing },
+      reactor: { watch: () => this.step("watch", { cancel: nothing, arm: nothing }) },
+      processes: {
+        spawn: () => this.step("spawn", PID),
+        signal: (pid: number, signal: number) => this.signals.push([pid, signal]),
+      },
     } as unknown as Platform;
   }
 
-  get way(): CheckRoute {
-    const [source, target] = [{ ...TARGET, port: 0 }, TARGET];
+  get route(): CheckRoute {
+    const source = { ...TARGET, port: 0 };
     const lead = (port: number | null) => port !== null && this.step("lead", undefined);
     return {
-      ...{ source, target, mutex: new Mutex() },
+      source,
+      target: TARGET,
+      mutex: new Mutex(),
       stream: () => this.opened("stream") as unknown as ReturnType<CheckRoute["stream"]>,
       steerPort: (port) => void lead(port),
     };
   }
 }
 
-/** What comes of a check in that world. */
+/** Starts a check in that world. */
 const BEGIN = {
   network: (world: World, onResult: (outcome: CheckOutcome) => void) =>
     new ConnectionCheck(world.platform, {
-      ...{ route: world.way, timeoutMs: 60_000, onResult },
+      ...{ route: world.route, timeoutMs: TIMEOUT_MS, onResult },
       dialogue: new TcpDialogue({ send: new Uint8Array(0), receive: null }),
     }),
   exec: (world: World, onResult: (outcome: CheckOutcome) => void) =>
     new ExecCheck(world.platform, {
-      ...{ command: "true", directory: "/", env: {}, timeoutMs: 60_000, onResult },
+      ...{ command: "true", directory: "/", env: {}, timeoutMs: TIMEOUT_MS, onResult },
       onStarted: () => {},
     }),
 } as const;
@@ -94,16 +105,47 @@ const CASES: readonly Case[] = [
 
 describe("a check that fails before its end", () => {
   for (const [kind, failing, expected] of CASES) {
-    const meaning = "skippedReason" in expected
-      ? "has asked nobody"
-      : "is a failure of the server's";
+    const meaning = "skippedReason" in expected ? "is skipped" : "fails";
     test(`${kind}, at ${failing}: ${meaning}`, async () => {
       const world = new World(failing);
-      const outcome = await new Promise<CheckOutcome>((resolve) => {
-        BEGIN[kind](world, resolve);
-      });
-      assert.deepEqual(outcome, expected);
+      const outcomes: CheckOutcome[] = [];
+      BEGIN[kind](world, (outcome) => outcomes.push(outcome));
+      assert.deepEqual(outcomes, [], "never before the caller has the check");
+      await world.clock.advance(0);
+      assert.deepEqual(outcomes, [expected]);
       assert.equal(world.open, 0, "descriptors are left open");
+      assert.equal(world.clock.pending, 0);
+    });
+  }
+});
+
+describe("a check without an answer", () => {
+  const cases: [keyof typeof BEGIN, string, [number, number][]][] = [
+    ["network", "no connection within 2.5 s", []],
+    ["exec", "it still ran after 2.5 s", [[-PID, C.SIGKILL]]],
+  ];
+  for (const [kind, text, signals] of cases) {
+    test(`${kind}: fails at its timeout, and not before`, async () => {
+      const world = new World("nothing");
+      const outcomes: CheckOutcome[] = [];
+      BEGIN[kind](world, (outcome) => outcomes.push(outcome));
+      await world.clock.advance(TIMEOUT_MS - 1);
+      assert.deepEqual(outcomes, []);
+      await world.clock.advance(1);
+      assert.deepEqual(outcomes, [{ passed: false, counts: true, text }]);
+      assert.deepEqual(world.signals, signals);
+      assert.equal(world.open, 0);
+      assert.equal(world.clock.pending, 0);
+    });
+
+    test(`${kind}: reports nothing after cancel()`, async () => {
+      const world = new World("nothing");
+      const outcomes: CheckOutcome[] = [];
+      const check = BEGIN[kind](world, (outcome) => outcomes.push(outcome));
+      check.cancel();
+      await world.clock.advance(TIMEOUT_MS);
+      assert.deepEqual(outcomes, []);
+      assert.equal(world.open, 0);
     });
   }
 });
