@@ -2,6 +2,7 @@
 
 import type { Generation } from "./generation.ts";
 import type { Rollout } from "./rollout.ts";
+import type { ServiceState } from "./state.ts";
 
 /** How a server's leading process ended, as far as the core needs to know it. */
 export interface ExitReport {
@@ -171,3 +172,8 @@ export type ServiceEffect =
   | { readonly kind: "notice"; readonly text: string }
   /** Everything is gone: exit with this status. */
   | { readonly kind: "finish"; readonly status: number };
+
+/** What carries out effects of these kinds, after the step that asked for them led to `state`. */
+export type EffectHandlers<Kind extends ServiceEffect["kind"]> = {
+  readonly [K in Kind]: (effect: Extract<ServiceEffect, { kind: K }>, state: ServiceState) => void;
+};

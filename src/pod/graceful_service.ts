@@ -52,7 +52,7 @@ export class GracefulService {
           ? "no generation serves"
           : null,
       // They are new connections too, for whose end it waits; and nothing is replaced any more.
-      onBegin: () => supervisor.endLiveness(),
+      onBegin: () => supervisor.stopLiveChecks(),
       signal: (spentMs) => this.#stop(spentMs),
       kill: () => {},
     });

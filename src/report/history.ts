@@ -1,11 +1,12 @@
 /**
- * What is remembered about generations and reloads beyond the lifecycle's own state: counters, the
- * last reload, and the generations that have ended lately, with the reason.
+ * The history of a service beyond the lifecycle's own state: counters, the last reload, and the generations that
+ * have exited lately, with the reason.
  */
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/service.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
 import { arrivalPhases, connectionsView, mergePhases, Timelines } from "./timelines.ts";
 import {
@@ -17,7 +18,7 @@ import {
 } from "./snapshot.ts";
 
 const NO_LOSSES = { connectionsCut: 0, connectionsUndecided: 0 };
-/** Generations remembered after their end. */
+/** Number of exited generations that are remembered. */
 const REMEMBERED = 8;
 
 interface GenerationRecord {
@@ -28,16 +29,16 @@ interface GenerationRecord {
 /** How a reload ended. */
 type ReloadOutcome = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
 
-/** What a generation leaves behind. */
+/** The connections of a generation that has exited. */
 interface DepartedGeneration {
   readonly cut: number;
   readonly undecided?: number;
   readonly kept: KeepAliveCounts | null;
-  /** Connections that it has had from the start of its drain on; null: not known here. */
+  /** Number of its connections since its drain began; null: not known here. */
   readonly seen?: number | null;
 }
 
-/** What is remembered about reloads and ended generations, for the baton that goes on. */
+/** The history as it is passed on to the next baton. */
 export interface HistoryRecord {
   readonly ok: number;
   readonly failed: number;
@@ -62,27 +63,27 @@ export class History {
   #lastReload: LastReload | null = null;
   /** Generation that the last reload replaced. */
   #replaced: number | null = null;
-  /** The same, as long as it is on its way out. */
+  /** The same until it has exited. */
   #leaving: number | null = null;
 
-  /** How many batons have run this service before this one, without a stop. */
+  /** Number of batons that ran this service before this one, without a stop in between. */
   incarnation = 0;
   /** When the first of them started. */
-  startedAt = new Date();
+  startedAt: Date;
 
-  /** For the next baton. */
+  constructor(readonly clock: Clock) {
+    this.startedAt = new Date(clock.wallMs());
+  }
+
   record(): HistoryRecord {
     const { ok, failed, crashes, lastReload, recentlyEnded } = this;
     return { ok, failed, crashes, lastReload, recentlyEnded, replaced: this.#replaced };
   }
 
-  /** Goes on with what the baton before has remembered. */
+  /** Continues the history of the previous instance. */
   resume(record: HistoryRecord, facts: { incarnation: number; startedAt: string }): void {
     this.restoreCounters(record);
-    // A state of an earlier build has no story.
-    const last: Partial<LastReload> | null = record.lastReload;
-    const defaults = { ...NO_STORY, connectionsUndecided: 0 };
-    this.#lastReload = last && { ...defaults, ...last } as LastReload;
+    this.#lastReload = record.lastReload;
     this.#leaving = this.#lastReload?.connections === null ? this.#lastReload.replaced : null;
     this.recentlyEnded.push(...record.recentlyEnded);
     this.#replaced = record.replaced;
@@ -90,7 +91,7 @@ export class History {
     this.startedAt = new Date(facts.startedAt);
   }
 
-  /** Goes on counting where another baton stopped. */
+  /** Continues the counters of the predecessor. */
   restoreCounters(counters: { ok: number; failed: number; crashes: number }): void {
     this.ok = counters.ok;
     this.failed = counters.failed;
@@ -127,8 +128,8 @@ export class History {
     });
   }
 
-  afterStep(state: ServiceState, nowMs: number = performance.now()): void {
-    this.timelines.afterStep(state.generations, nowMs);
+  afterStep(state: ServiceState): void {
+    this.timelines.afterStep(state.generations, this.clock.now());
     for (const generation of state.generations) this.#lastKnown.set(generation.epoch, generation);
   }
 
@@ -141,12 +142,12 @@ export class History {
     return { ...last, phases: mergePhases(last.phases, news, [last.epoch, last.replaced]) };
   }
 
-  /** @param updateLate where the new generation does not listen yet */
+  /** @param late where the new generation does not listen yet */
   reloaded(
     verdict: ReloadOutcome,
-    updateLate: readonly LateView[] = [],
-    nowMs: number = performance.now(),
+    late: readonly LateView[] = [],
   ): void {
+    const nowMs = this.clock.now();
     const { epoch, result, durationMs } = verdict;
     const phases = epoch === null
       ? []
@@ -159,13 +160,13 @@ export class History {
       replaced: this.#leaving,
       phases,
       failedIn,
-      late: updateLate,
+      late,
     };
     this.#lastReload = { ...verdict, ...story, ...NO_LOSSES, connectionsKept: null };
   }
 
-  /** Where generation `epoch` does not listen still; what is not in `waiting` any more has become `end`. */
-  late(epoch: number, waiting: readonly LateView[], end: "opened" | "given up"): void {
+  /** Late listeners of generation `epoch` that are not in `waiting` any more have become `end`. */
+  updateLate(epoch: number, waiting: readonly LateView[], end: "opened" | "given up"): void {
     const last = this.#lastReload;
     if (last === null || last.epoch !== epoch || last.late.length === 0) return;
     const late = last.late.map((known) =>
@@ -175,10 +176,10 @@ export class History {
     this.#lastReload = { ...last, late };
   }
 
-  /** It has passed its gate, and had to go all the same. */
+  /** Generation `epoch` is rolled back after it has passed its gate. */
   rolledBack(epoch: number, reason: string): void {
     const last = this.lastReload;
-    // Whoever asked was told already that it is in.
+    // Its caller got the answer "ok" already.
     if (last?.epoch !== epoch || last.result !== "ok") return;
     this.failed++;
     this.#leaving = null;
@@ -187,7 +188,7 @@ export class History {
     this.#lastReload = { ...last, ...verdict, replaced: null };
   }
 
-  /** A generation is gone, its processes and sockets too. @returns how it ended, the first time */
+  /** All processes of a generation have exited. @returns how it ended; null from the second call on */
   ended(epoch: number, running: DepartedGeneration): GenerationView | null {
     const last = this.lastReload;
     const { cut, undecided = 0, kept, seen = null } = running;
@@ -211,13 +212,13 @@ export class History {
     return views[0] ?? null;
   }
 
-  /** Its processes are gone, and its sockets are kept for an heir. */
+  /** Generations that have exited, and whose listeners are kept for a replacement. */
   get orphaned(): GenerationView[] {
     return [...this.#lastKnown.values()].filter(({ state }) => state === "exited")
       .flatMap((generation) => this.#viewOf(generation));
   }
 
-  /** As it is at its end; nothing for one that was never started. */
+  /** Empty for a generation that was never started. */
   #viewOf({ epoch, outcome, reason }: Generation, losses = NO_LOSSES): GenerationView[] {
     const record = this.#records.get(epoch);
     if (record === undefined) return [];

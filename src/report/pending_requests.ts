@@ -1,7 +1,8 @@
-/** Who waits for what: requests to reload or upgrade, and the promise each of them holds. */
+/** Requests (reload, upgrade, trial) whose callers wait for a report, each with the promise of it. */
+import type { Clock } from "../platform/clock.ts";
 
 interface Pending<Report> {
-  readonly askedAt: number;
+  readonly openedAtMs: number;
   readonly resolve: (report: Report) => void;
 }
 
@@ -15,30 +16,32 @@ export function nextRequest(): number {
 export class PendingRequests<Report extends { durationMs: number }> {
   readonly #pending = new Map<number, Pending<Report>>();
 
-  /** A new request. */
+  constructor(readonly clock: Clock) {}
+
   open(): { request: number; answer: Promise<Report> } {
     const request = nextRequest();
     const { promise, resolve } = Promise.withResolvers<Report>();
-    this.#pending.set(request, { askedAt: performance.now(), resolve });
+    this.#pending.set(request, { openedAtMs: this.clock.now(), resolve });
     return { request, answer: promise };
   }
 
-  /** @returns the longest time that one of `requests` has waited, in milliseconds; null when none is */
+  /** @returns the longest time that one of `requests` has waited; null when none waits */
   longestWaitMs(requests: readonly number[]): number | null {
-    const times = requests.flatMap((request) => this.#pending.get(request)?.askedAt ?? []);
-    return times.length === 0 ? null : Math.round(performance.now() - Math.min(...times));
+    const times = requests.flatMap((request) => this.#pending.get(request)?.openedAtMs ?? []);
+    return times.length === 0 ? null : this.#since(Math.min(...times));
   }
 
-  /**
-   * Answers each of `requests` that is still waiting.
-   */
+  /** Answers those of `requests` that still wait. */
   answer(requests: readonly number[], report: Omit<Report, "durationMs">): void {
     for (const request of requests) {
       const pending = this.#pending.get(request);
       if (pending === undefined) continue;
       this.#pending.delete(request);
-      const durationMs = Math.round(performance.now() - pending.askedAt);
-      pending.resolve({ ...report, durationMs } as Report);
+      pending.resolve({ ...report, durationMs: this.#since(pending.openedAtMs) } as Report);
     }
+  }
+
+  #since(atMs: number): number {
+    return Math.round(this.clock.now() - atMs);
   }
 }

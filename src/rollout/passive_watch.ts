@@ -1,18 +1,19 @@
 /**
- * Passive health: generations that get connections are looked at from outside, and reported as unhealthy when their
- * accept queue does not move (--eject-after), or, on trial, overflows (--rollback-on any). Decides nothing else.
+ * Passive health: watches generations that get connections from outside, and reports one as unhealthy when its accept
+ * queue does not move (--eject-after) or, on trial, overflows (--rollback-on any). It decides nothing else.
  *
- * Looks only while it is asked to, at an eighth of --eject-after, and only as often as that costs little.
+ * Checks eight times per --eject-after, and less often where a check is expensive.
  */
-import type { RunningContext } from "../generation/context.ts";
 import { SocketTable } from "../drain/connections.ts";
+import type { RunningContext } from "../generation/context.ts";
 import { nextStall, type Stall } from "../health/stall.ts";
+import type { Timer } from "../platform/clock.ts";
 import { SystemCallError } from "../platform/error.ts";
 
-const LOOKS = 8;
-const MIN_LOOK_MS = 50;
-const MAX_LOOK_MS = 1_000;
-/** A look that takes long is followed by a pause of many times that, but no verdict comes twice as late for it. */
+const CHECKS = 8;
+const MIN_CHECK_MS = 50;
+const MAX_CHECK_MS = 1_000;
+/** A check that takes long is followed by a pause of many times that, but of at most half of --eject-after. */
 const PAUSE_PER_COST = 20;
 const LATEST_PART = 1 / 2;
 const MS_PER_SECOND = 1_000;
@@ -27,25 +28,25 @@ interface WatchedGeneration {
 
 export class PassiveWatch {
   readonly #watched = new Map<number, WatchedGeneration>();
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
 
   constructor(readonly context: RunningContext) {}
 
-  /** It gets connections from here on; `isOnTrial`: beside another one, which could take them all. */
+  /** Generation `epoch` gets connections now; `isOnTrial`: beside another one, which could take them all. */
   watch(epoch: number, processes: () => readonly number[], isOnTrial: boolean): void {
     const { ejectAfterMs, rollbackOn } = this.context.config;
     this.forget(epoch);
     if (ejectAfterMs === 0 && !(isOnTrial && rollbackOn === "any")) return;
-    const dropsAtFirst = this.#safely(() => this.#drops(epoch)) ?? 0;
-    const nothing = { connections: new Set<number>(), stall: null };
-    this.#watched.set(epoch, { processes, isOnTrial, dropsAtFirst, ...nothing });
-    this.#wait(0);
+    const dropsAtFirst = this.#orNull(() => this.#drops(epoch)) ?? 0;
+    const connections = new Set<number>();
+    this.#watched.set(epoch, { processes, isOnTrial, dropsAtFirst, connections, stall: null });
+    this.#scheduleCheck(0);
   }
 
   forget(epoch: number): void {
     this.#watched.delete(epoch);
-    if (this.#watched.size > 0 || this.#timer === null) return;
-    clearTimeout(this.#timer);
+    if (this.#watched.size > 0) return;
+    this.#timer?.cancel();
     this.#timer = null;
   }
 
@@ -53,29 +54,30 @@ export class PassiveWatch {
     for (const epoch of [...this.#watched.keys()]) this.forget(epoch);
   }
 
-  #wait(costMs: number): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    const { ejectAfterMs } = this.context.config;
-    const wanted = ejectAfterMs === 0 ? MAX_LOOK_MS / 2 : ejectAfterMs / LOOKS;
-    const lookMs = Math.min(Math.max(wanted, MIN_LOOK_MS), MAX_LOOK_MS);
+  /** @param costMs of the latest check */
+  #scheduleCheck(costMs: number): void {
+    this.#timer?.cancel();
+    const { config: { ejectAfterMs }, platform: { clock } } = this.context;
+    const wantedMs = ejectAfterMs === 0 ? MAX_CHECK_MS / 2 : ejectAfterMs / CHECKS;
+    const intervalMs = Math.min(Math.max(wantedMs, MIN_CHECK_MS), MAX_CHECK_MS);
     const latestMs = ejectAfterMs === 0 ? Infinity : ejectAfterMs * LATEST_PART;
     const pauseMs = Math.min(costMs * PAUSE_PER_COST, latestMs);
-    this.#timer = setTimeout(() => this.#look(), Math.max(lookMs, pauseMs));
+    this.#timer = clock.after(Math.max(intervalMs, pauseMs), () => this.#check());
   }
 
-  #look(): void {
-    const atMs = performance.now();
+  #check(): void {
     const { platform, listeners, config } = this.context;
-    // A look that fails is no news. Where only overflows are looked for nobody needs the table.
+    const atMs = platform.clock.now();
+    // Overflows are counted without the table.
     const table = config.ejectAfterMs > 0
-      ? this.#safely(() => new SocketTable(platform, listeners))
+      ? this.#orNull(() => new SocketTable(platform, listeners))
       : null;
     for (const [epoch, watched] of this.#watched) {
       const reason = (table && this.#stallOf(epoch, watched, table, atMs)) ??
         this.#overflowOf(epoch, watched);
       if (reason !== null) this.context.dispatch({ kind: "unhealthy", epoch, reason });
     }
-    if (this.#watched.size > 0) this.#wait(performance.now() - atMs);
+    if (this.#watched.size > 0) this.#scheduleCheck(platform.clock.now() - atMs);
   }
 
   /** @returns why it is not healthy; null: it is */
@@ -98,14 +100,14 @@ export class PassiveWatch {
     const forMs = watched.stall === null ? 0 : atMs - watched.stall.sinceMs;
     if (forMs === 0 || forMs < this.context.config.ejectAfterMs) return null;
     const seconds = (forMs / MS_PER_SECOND).toFixed(1);
-    // Said once; whoever is still wanted is asked again after as long.
+    // Reported once; if the generation stays, again after the same time.
     watched.stall = null;
     return `it has accepted nothing for ${seconds} s, and ${waiting} connections wait`;
   }
 
   #overflowOf(epoch: number, { isOnTrial, dropsAtFirst }: WatchedGeneration): string | null {
     if (!isOnTrial || this.context.config.rollbackOn !== "any") return null;
-    const drops = (this.#safely(() => this.#drops(epoch)) ?? 0) - dropsAtFirst;
+    const drops = (this.#orNull(() => this.#drops(epoch)) ?? 0) - dropsAtFirst;
     if (drops <= 0) return null;
     return `its accept queue has overflowed: ${drops} connections were turned away`;
   }
@@ -120,9 +122,10 @@ export class PassiveWatch {
       .reduce((sum, { heldUntilRetired }) => sum + sockDiag.dropsOf(heldUntilRetired), 0);
   }
 
-  #safely<T>(look: () => T): T | null {
+  /** Null: the kernel could not be asked; the next check may succeed. */
+  #orNull<T>(ask: () => T): T | null {
     try {
-      return look();
+      return ask();
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       return null;

@@ -1,29 +1,33 @@
-/** The time of a ramp: which share is due, told again and again until it is all. Decides nothing. */
+/** The time of a ramp: reports the share that is due, again and again until it is 100 percent. It decides nothing. */
+import type { Clock, Timer } from "../platform/clock.ts";
 
-/** Shares are told in steps of about one percent, but not more often than this. */
+/** Shares grow in steps of about one percent, but not more often than this. */
 const MIN_STEP_MS = 50;
 const ALL = 100;
 
 export class Ramp {
-  #timer: ReturnType<typeof setInterval> | null = null;
+  #timer: Timer | null = null;
+
+  constructor(readonly clock: Clock) {}
 
   /** @param onShare percent, growing; 100 is the last */
   begin(
-    ramp: { readonly percent: number; readonly durationMs: number },
+    { percent, durationMs }: { readonly percent: number; readonly durationMs: number },
     onShare: (percent: number) => void,
   ): void {
     this.end();
-    const { percent, durationMs } = ramp;
-    const beganAtMs = performance.now();
-    this.#timer = setInterval(() => {
-      const part = (performance.now() - beganAtMs) / durationMs;
-      if (part >= 1) this.end();
-      onShare(part >= 1 ? ALL : percent + (ALL - percent) * part);
-    }, Math.max(MIN_STEP_MS, durationMs / ALL));
+    const beganAtMs = this.clock.now();
+    const step = () => {
+      const part = (this.clock.now() - beganAtMs) / durationMs;
+      this.#timer = part < 1 ? this.clock.after(stepMs, step) : null;
+      onShare(part < 1 ? percent + (ALL - percent) * part : ALL);
+    };
+    const stepMs = Math.max(MIN_STEP_MS, durationMs / ALL);
+    this.#timer = this.clock.after(stepMs, step);
   }
 
   end(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer?.cancel();
     this.#timer = null;
   }
 }

@@ -1,25 +1,27 @@
 /**
- * The hands of a trial: shares, the time of a ramp, what was seen of it, and who asked. What follows from what is
- * decided in lifecycle/promotion.ts.
+ * A generation on trial: its share of the connections, the time of its ramp, what was seen of it, and the requests
+ * about it. lifecycle/promotion.ts decides.
  */
 import type { RunningContext } from "../generation/context.ts";
-import type { ServiceState } from "../lifecycle/service.ts";
-import { bakingOf, servingOf } from "../lifecycle/state.ts";
-import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
-import type { Logger } from "../log/logger.ts";
-import { PendingRequests } from "../report/pending_requests.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
+import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
+import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
+import type { Logger } from "../log/logger.ts";
 import type { History } from "../report/history.ts";
+import { PendingRequests } from "../report/pending_requests.ts";
+import type { TrialReport, TrialView } from "../report/snapshot.ts";
 import { PassiveWatch } from "./passive_watch.ts";
 import { Ramp } from "./ramp.ts";
 import { ShareWatch } from "./share_watch.ts";
-import type { TrialReport, TrialView } from "../report/snapshot.ts";
 
-const KINDS = [
-  ...["share", "begin_ramp", "end_ramp", "arm_bake", "rolled_back", "steer_back"] as const,
-  "trial_result",
-] as const;
-export type TrialEffect = Extract<ServiceEffect, { kind: typeof KINDS[number] }>;
+type Kind =
+  | "share"
+  | "begin_ramp"
+  | "end_ramp"
+  | "arm_bake"
+  | "rolled_back"
+  | "steer_back"
+  | "trial_result";
 
 interface TrialParts {
   readonly context: RunningContext;
@@ -29,78 +31,71 @@ interface TrialParts {
 }
 
 export class Trials {
-  readonly requests = new PendingRequests<TrialReport>();
-  readonly #ramp = new Ramp();
-  readonly #watch: ShareWatch;
-  readonly #health: PassiveWatch;
+  readonly requests: PendingRequests<TrialReport>;
+  readonly handlers: EffectHandlers<Kind>;
+  readonly #ramp: Ramp;
+  readonly #shareWatch: ShareWatch;
+  readonly #passiveWatch: PassiveWatch;
 
   constructor(readonly parts: TrialParts) {
-    this.#watch = new ShareWatch(parts.context);
-    this.#health = new PassiveWatch(parts.context);
+    const { context, running, history, logger } = parts;
+    const { dispatch, listeners, platform: { clock } } = context;
+    this.requests = new PendingRequests(clock);
+    this.#ramp = new Ramp(clock);
+    this.#shareWatch = new ShareWatch(context);
+    this.#passiveWatch = new PassiveWatch(context);
+    this.handlers = {
+      share: ({ epoch, percent }, state) => this.#share(epoch, percent, state),
+      begin_ramp: (ramp) =>
+        this.#ramp.begin(
+          ramp,
+          (percent) => dispatch({ kind: "ramped", epoch: ramp.epoch, percent }),
+        ),
+      end_ramp: () => this.#ramp.end(),
+      arm_bake: ({ epoch, delayMs }) => running.get(epoch)?.timers.arm("bake", delayMs),
+      rolled_back: ({ epoch, reason }) => {
+        history.rolledBack(epoch, reason);
+        logger.error(`generation ${epoch} is rolled back: ${reason}`);
+      },
+      steer_back: ({ epoch }) => {
+        const generation = running.get(epoch);
+        listeners.switchTo(epoch);
+        listeners.succeed(epoch, null);
+        generation?.resumeServing();
+        this.onSwitch(epoch);
+        logger.info(`generation ${epoch} serves again`, { pid: generation?.pid ?? null });
+      },
+      trial_result: ({ request, epoch, result, reason }) =>
+        this.requests.answer([request], { epoch, result, reason }),
+    };
   }
 
-  static isAbout(effect: ServiceEffect): effect is TrialEffect {
-    return (KINDS as readonly string[]).includes(effect.kind);
-  }
-
-  perform(effect: TrialEffect, state: ServiceState): void {
-    const { context: { dispatch }, running, history, logger } = this.parts;
-    switch (effect.kind) {
-      case "share":
-        return this.#share(effect.epoch, effect.percent, state);
-      case "begin_ramp":
-        return this.#ramp.begin(
-          effect,
-          (percent) => dispatch({ kind: "ramped", epoch: effect.epoch, percent }),
-        );
-      case "end_ramp":
-        return this.#ramp.end();
-      case "arm_bake":
-        return running.get(effect.epoch)?.timers.arm("bake", effect.delayMs);
-      case "rolled_back":
-        history.rolledBack(effect.epoch, effect.reason);
-        return logger.error(`generation ${effect.epoch} is rolled back: ${effect.reason}`);
-      case "steer_back":
-        this.parts.context.listeners.switchTo(effect.epoch);
-        this.parts.context.listeners.succeed(effect.epoch, null);
-        running.get(effect.epoch)?.resumeServing();
-        this.onSwitch(effect.epoch);
-        return logger.info(`generation ${effect.epoch} serves again`, {
-          pid: running.get(effect.epoch)?.pid ?? null,
-        });
-      case "trial_result": {
-        const { request, epoch, result, reason } = effect;
-        this.requests.answer([request], { epoch, result, reason });
-      }
-    }
-  }
-
-  /** A generation serves: all new connections go there. */
+  /** All new connections go to `epoch` now. */
   onSwitch(epoch: number): void {
     this.#end();
     const running = this.parts.running.get(epoch);
-    if (running) this.#health.watch(epoch, () => running.processes(), false);
+    if (running) this.#passiveWatch.watch(epoch, () => running.processes(), false);
   }
 
-  /** It gets no new connections any more. */
+  /** Generation `epoch` gets no new connections any more. */
   stopWatching(epoch: number): void {
-    this.#health.forget(epoch);
+    this.#passiveWatch.forget(epoch);
   }
 
   close(): void {
     this.#end();
-    this.#health.close();
+    this.#passiveWatch.close();
   }
 
   #end(): void {
     this.#ramp.end();
-    this.#watch.end();
+    this.#shareWatch.end();
   }
 
   view(state: ServiceState): TrialView | null {
     const baking = bakingOf(state);
     if (baking === null || state.trial === null) return null;
-    return { epoch: baking.epoch, ...state.trial, seen: this.#watch.seen };
+    return { epoch: baking.epoch, ...state.trial, seen: this.#shareWatch.seen };
   }
 
   #share(epoch: number, percent: number, state: ServiceState): void {
@@ -114,12 +109,13 @@ export class Trials {
       const where = indivisible.join(", ");
       logger.warn(`the socket at ${where} is that of all generations: it cannot be shared out`);
     }
-    const isStep = state.trial?.phase === "ramp" && percent > (state.reload.rollout.canary ?? 0);
-    if (isStep) return;
+    const isRampStep = state.trial?.phase === "ramp" &&
+      percent > (state.reload.rollout.canary ?? 0);
+    if (isRampStep) return;
     logger.info(`generation ${epoch} gets ${percent} % of the new connections`);
-    const [candidate, serving] = [running.get(epoch), servingOf(state)];
-    const others = serving === null ? undefined : running.get(serving.epoch);
-    if (candidate && others) this.#watch.begin(candidate, others);
-    if (candidate) this.#health.watch(epoch, () => candidate.processes(), true);
+    const candidate = running.get(epoch);
+    const serving = running.get(servingOf(state)?.epoch ?? NaN);
+    if (candidate && serving) this.#shareWatch.begin(candidate, serving);
+    if (candidate) this.#passiveWatch.watch(epoch, () => candidate.processes(), true);
   }
 }

@@ -35,10 +35,12 @@ export class Listeners {
    * another baton steers, or none has served.
    */
   servingEpoch: number | null = null;
-  /** Called before a group changes the kernel's array. */
-  beforeChange: () => void = () => {};
-
-  constructor(readonly sockets: Sockets, readonly reactor: Reactor | null = null) {}
+  /** @param beforeChange called before a group changes the kernel's array */
+  constructor(
+    readonly sockets: Sockets,
+    readonly reactor: Reactor | null = null,
+    readonly beforeChange: () => void = () => {},
+  ) {}
 
   get groups(): readonly Group[] {
     return [...this.#groups.values()];
@@ -73,7 +75,7 @@ export class Listeners {
         address,
         this.sockets,
         this.reactor,
-        () => this.beforeChange(),
+        this.beforeChange,
         () => this.servingEpoch,
       );
       this.#groups.set(key, group);

@@ -49,9 +49,11 @@ export class ChildUpgrade {
   #successorPid: number | null = null;
   /** Program of the next upgrade, when another one was asked for. */
   #program: string | null = null;
-  readonly #requests = new PendingRequests<UpgradeReport>();
+  readonly #requests: PendingRequests<UpgradeReport>;
 
-  constructor(readonly options: ChildUpgradeOptions) {}
+  constructor(readonly options: ChildUpgradeOptions) {
+    this.#requests = new PendingRequests(options.platform.clock);
+  }
 
   /** @param program null: the program of this baton, as it is on disk now */
   request(program: string | null): { request: number; answer: Promise<UpgradeReport> } {

@@ -1,7 +1,13 @@
-/** What the configuration means for the lifecycle: its policy. */
+/**
+ * Policy that depends on the configuration or on the kernel, and so is decided here; all else is decided in
+ * lifecycle/. How a generation drains depends on what it runs: generation/stop_policy.ts.
+ */
 import type { Config } from "../config/config.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
 import type { ServicePolicy } from "../lifecycle/service.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import { ancestorsOf, whyInPlace } from "../succession/process_manager.ts";
 
 export function servicePolicy(config: Config): ServicePolicy {
   return {
@@ -18,7 +24,21 @@ export function servicePolicy(config: Config): ServicePolicy {
   };
 }
 
-/** How new generations are let in, where a reload does not say. */
+/** The rollout of generations for which a reload names none. */
 export function rolloutOf({ canary, rampMs, bakeMs, hold }: Config): Rollout {
   return { canary, rampMs, bakeMs, hold };
+}
+
+/** @returns why an upgrade must keep this process (a process manager watches it); null: it need not */
+export function mustStay({ runtime }: Platform): string | null {
+  return whyInPlace({ pid: runtime.pid, env: runtime.env() }, ancestorsOf("self"));
+}
+
+/** @returns why neither exec nor a child can go on with the listeners; null: they can */
+export function upgradeObstacle({ groups }: Listeners): string | null {
+  const remote = groups.find(({ network }) => network !== null);
+  if (remote === undefined) return null;
+  // The socket that makes others there does not travel by exec or to a child.
+  return `the sockets at ${remote.text} belong to another network namespace since a takeover: ` +
+    "replace this baton by a takeover too";
 }

@@ -8,7 +8,7 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import type { History } from "../report/history.ts";
 import type { ServiceHooks } from "./service_hooks.ts";
 import { type ReloadReport, storyOf } from "../report/snapshot.ts";
-import { lateViews } from "./late_listeners.ts";
+import { lateViews } from "../rollout/late_listeners.ts";
 import type { Trials } from "../rollout/trials.ts";
 
 /** Lines of a failed generation's output in the verdict. */

@@ -1,22 +1,23 @@
 /**
- * Keeps the service manager informed: which notifications follow from what the lifecycle does.
+ * Notifies the service manager of what the lifecycle does.
  *
- * Start: EXTEND_TIMEOUT while a generation warms up, READY=1 when the first one serves. Reload:
- * RELOADING=1, then READY=1 whatever the outcome, because the service runs on (a failed reload is
- * told in STATUS, and by the exit status of `baton reload`). Stop: STOPPING=1, and EXTEND_TIMEOUT for
- * as long as the drain may take. Watchdog: from the main loop, at half the interval. A barrier stands
- * before the end of this process, and before another one becomes the main process.
+ * Start: EXTEND_TIMEOUT while a generation warms up, READY=1 when the first one serves. Reload: RELOADING=1, then
+ * READY=1 whatever the outcome, because the service runs on (a failed reload shows in STATUS, and in the exit status of
+ * `baton reload`). Stop: STOPPING=1, and EXTEND_TIMEOUT for as long as the drain may take. Watchdog: from the main
+ * loop, at half the interval. A barrier precedes the exit of this process, and the handover to a new main process.
  */
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { isOpenEnded } from "../lifecycle/rollout.ts";
 import { candidateOf, type ServiceState, servingOf } from "../lifecycle/service.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 import type { NotifyClient } from "../systemd/notify_client.ts";
 
 const US_PER_MS = 1000;
-/** Added to every wait that is announced, for what comes after it. */
+/** Added to every announced wait, for what follows it. */
 const RESERVE_MS = 5_000;
 
 interface ServiceManagerOptions {
+  readonly clock: Clock;
   readonly client: NotifyClient;
   readonly readyTimeoutMs: number;
   /** Longest drain and stop. */
@@ -29,15 +30,17 @@ export class ServiceManager {
   #wasReady = false;
   #wasReloading = false;
   #wasStopping = false;
-  readonly #watchdog: ReturnType<typeof setInterval> | null = null;
+  #watchdog: Timer | null = null;
 
   constructor(readonly options: ServiceManagerOptions) {
     const intervalMs = Number(options.watchdogUsec ?? 0) / US_PER_MS / 2;
-    if (intervalMs > 0 && options.client.isConnected) {
-      // At once: after an upgrade in place the last one may be long ago.
-      options.client.watchdog();
-      this.#watchdog = setInterval(() => options.client.watchdog(), intervalMs);
-    }
+    // The first at once: after an upgrade in place the last one may be long ago.
+    if (intervalMs > 0 && options.client.isConnected) this.#feedWatchdog(intervalMs);
+  }
+
+  #feedWatchdog(intervalMs: number): void {
+    this.options.client.watchdog();
+    this.#watchdog = this.options.clock.after(intervalMs, () => this.#feedWatchdog(intervalMs));
   }
 
   /** After each step of the lifecycle. */
@@ -45,7 +48,7 @@ export class ServiceManager {
     const { client, readyTimeoutMs, stopTimeoutMs } = this.options;
     if (!client.isConnected) return;
     const serving = servingOf(state);
-    // One on trial until somebody decides is no reload that a service manager could wait for.
+    // A trial that ends by an operator's decision is not a reload that a service manager could wait for.
     const isHeld = state.trial !== null && isOpenEnded(state.trial, state.reload.rollout);
     const isReloading = serving !== null && candidateOf(state) !== null && !isHeld;
     if (state.shutdown !== null) {
@@ -61,7 +64,7 @@ export class ServiceManager {
       this.#wasReady = true;
       client.ready(this.#describe(state, effects));
     } else if (this.#wasReady && !isReloading && effects.some(isRefusal)) {
-      // Who reloads by a signal (Type=notify-reload) waits for both, whatever comes of it.
+      // After a reload by signal (Type=notify-reload) systemd waits for both, whatever the result.
       client.reloading(this.#describe(state, effects));
       client.ready(this.#describe(state, effects));
     } else {
@@ -78,16 +81,16 @@ export class ServiceManager {
     this.#wasReloading = isReloading;
   }
 
-  /** Another baton is the main process from here on; only the main process may say so. */
+  /** Another baton becomes the main process; systemd believes this only from the present one. */
   handOver(pid: number): void {
     const { client, watchdogUsec } = this.options;
-    // The next one feeds the watchdog at its own times, and is not believed before this.
+    // The next one feeds the watchdog at its own times, and is ignored before MAINPID.
     if (Number(watchdogUsec ?? 0) > 0) client.watchdog();
     client.send({ MAINPID: String(pid) });
     this.close();
   }
 
-  /** This baton is the main process now: what it said before that was not believed. */
+  /** This baton is the main process now: what it sent before that was ignored. */
   becomeMain(): void {
     if (this.#watchdog !== null) this.options.client.watchdog();
     if (this.#wasReady) this.options.client.repeatReady();
@@ -111,7 +114,7 @@ export class ServiceManager {
   }
 
   close(): void {
-    if (this.#watchdog !== null) clearInterval(this.#watchdog);
+    this.#watchdog?.cancel();
     this.options.client.barrier();
     this.options.client.close();
   }

@@ -170,7 +170,11 @@ async function supervise(parts: RunParts): Promise<number> {
   const preset = presetForCommand(config.command);
   const isRunning = resumption?.kind === "in_place";
   const { promise: finished, resolve: onFinish } = Promise.withResolvers<StopReport>();
-  const listeners = new Listeners(platform.sockets, platform.reactor);
+  const listeners = new Listeners(
+    platform.sockets,
+    platform.reactor,
+    () => supervisor.writeState(),
+  );
   addActivatedSockets(platform, listeners, parts.residents).forEach((notice) =>
     logger.warn(notice)
   );
@@ -199,6 +203,7 @@ async function supervise(parts: RunParts): Promise<number> {
   const controlListener = resumption?.kept.take(CONTROL) ?? null;
   const manager = new ServiceManager({
     client,
+    clock: platform.clock,
     readyTimeoutMs: longestStartMs(config),
     stopTimeoutMs: longestStopMs(config),
     watchdogUsec: env["WATCHDOG_USEC"],

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { INITIAL_STATE, type ServiceState } from "../../../src/lifecycle/service.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { History } from "../../../src/report/history.ts";
 
 const READY: ServiceEvent = { kind: "ready", epoch: 1 };
@@ -17,7 +18,7 @@ function state(...generations: [epoch: number, state: "serving" | "probing" | "d
 describe("History", () => {
   for (const again of [0, 1, 2]) {
     test(`knows what a reload has cut when the new generation is ready ${again + 1} times`, () => {
-      const history = new History();
+      const history = new History(new FakeClock());
       history.started(0, new Date(0));
       history.started(1, new Date(0));
       history.beforeStep(READY, state([0, "serving"], [1, "probing"]));
@@ -33,7 +34,7 @@ describe("History", () => {
   }
 
   test("knows what was cut of a generation that was rolled back, and of each by itself", () => {
-    const history = new History();
+    const history = new History(new FakeClock());
     for (const epoch of [0, 1]) history.started(epoch, new Date(0));
     history.beforeStep(READY, state([0, "serving"], [1, "probing"]));
     history.afterStep(state([0, "serving"], [1, "draining"]));

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { step } from "../../../src/lifecycle/service.ts";
 import { ServiceManager } from "../../../src/supervisor/service_manager.ts";
 import type { NotifyClient } from "../../../src/systemd/notify_client.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { parseEvent, Story } from "../../support/service_story.ts";
 
 /** Writes down what it is asked to send. */
@@ -24,10 +25,22 @@ function recorder(): { said: string[]; client: NotifyClient } {
 }
 
 describe("ServiceManager", () => {
+  it("feeds the watchdog at half its interval, until it closes", async () => {
+    const { said, client } = recorder();
+    const clock = new FakeClock();
+    const times = { clock, readyTimeoutMs: 1, stopTimeoutMs: 1, watchdogUsec: "2000000" };
+    const manager = new ServiceManager({ client, ...times });
+    assert.deepEqual(said, ["WATCHDOG"]);
+    await clock.advance(3_500);
+    assert.equal(said.length, 4);
+    manager.close();
+    assert.equal(clock.pending, 0);
+  });
+
   for (const [watchdogUsec, feeds] of [["60000000", ["WATCHDOG"]], [undefined, []]] as const) {
     it(`hands over with a watchdog of ${watchdogUsec ?? "none"}`, () => {
       const { said, client } = recorder();
-      const times = { readyTimeoutMs: 1, stopTimeoutMs: 1 };
+      const times = { clock: new FakeClock(), readyTimeoutMs: 1, stopTimeoutMs: 1 };
       const manager = new ServiceManager({ client, watchdogUsec, ...times });
       said.length = 0;
       manager.becomeMain();
@@ -55,7 +68,7 @@ describe("ServiceManager", () => {
       it(how, () => {
         const { said, client } = recorder();
         const times = { readyTimeoutMs: 1, stopTimeoutMs: 1, watchdogUsec: undefined };
-        const manager = new ServiceManager({ client, ...times });
+        const manager = new ServiceManager({ client, clock: new FakeClock(), ...times });
         const story = new Story();
         for (const text of ["start", "ready 0", `reload 7 ${how}`, "ready 1"]) {
           said.length = 0;

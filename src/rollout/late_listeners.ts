@@ -1,44 +1,46 @@
 /**
- * What the generation that serves has not opened yet, although the one before it had: ports that a server opens long
- * after its start (a model is loaded, caches are warm). Until it listens there the generation before keeps serving there; if that
- * has ended, connections wait. For how long is the lifecycle's affair.
+ * Listeners that the serving generation has not opened yet, although the one before it had: ports that a server opens
+ * long after its start (a model is loaded, caches are warm). Until it listens there the generation before keeps serving
+ * there; if that has exited, connections wait. The lifecycle decides for how long.
  *
- * Asks after each step, and now and then while something is waited for: a server may close what it had opened.
+ * Checks after each step, and at intervals while something is missing: a server may also close what it had opened.
  */
 import type { RunningContext } from "../generation/context.ts";
+import { RunningGeneration } from "../generation/generation.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
+import type { Timer } from "../platform/clock.ts";
+import { errorText } from "../platform/error.ts";
 import { ownSocketInode } from "../platform/process/proc.ts";
+import type { History } from "../report/history.ts";
+import type { LateView } from "../report/snapshot.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
-import { PredecessorGeneration } from "../succession/predecessor_generation.ts";
-import type { GenerationHandle } from "../generation/handle.ts";
-import type { History } from "../report/history.ts";
-import { RunningGeneration } from "../generation/generation.ts";
-import type { LateView } from "../report/snapshot.ts";
-import { errorText } from "../platform/error.ts";
 
-const LOOK_MS = 250;
+const CHECK_MS = 250;
 
 interface LateListenersParts {
   readonly context: RunningContext;
   readonly running: ReadonlyMap<number, GenerationHandle>;
   readonly history: History;
+  readonly service: () => ServiceState;
 }
 
 export class LateListeners {
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
 
-  constructor(readonly parts: LateListenersParts, readonly service: () => ServiceState) {}
+  constructor(readonly parts: LateListenersParts) {}
 
   /** `epoch` serves after `before`. */
   onSwitch(epoch: number, before: number | null): void {
     const { context: { listeners, logError }, running } = this.parts;
     listeners.succeed(epoch, before);
-    // Another baton stops that one as soon as it has drained: what comes from now on waits here.
-    if (!(running.get(before ?? NaN) instanceof PredecessorGeneration)) return;
+    const old = before === null ? undefined : running.get(before);
+    if (old === undefined || old instanceof RunningGeneration) return;
+    // The predecessor stops its generation as soon as that has drained: new connections wait here instead.
     for (const group of listeners.awaited(epoch)) {
       try {
-        this.#provide(group, epoch);
+        this.#provideSocket(group, epoch);
       } catch (error) {
         const why = errorText(error);
         logError(`requests at ${group.text} may be cut: no socket for those that wait: ${why}`);
@@ -46,7 +48,7 @@ export class LateListeners {
     }
   }
 
-  #provide(group: Group, epoch: number): void {
+  #provideSocket(group: Group, epoch: number): void {
     const { backlog } = this.parts.context.config;
     const socket = boundSocket(group);
     try {
@@ -59,10 +61,10 @@ export class LateListeners {
     }
   }
 
-  /** Tells the lifecycle what it does not know yet. */
+  /** Dispatches what the lifecycle does not know yet. */
   update(): void {
-    const { context: { listeners, dispatch }, history } = this.parts;
-    const state = this.service();
+    const { context: { listeners, dispatch }, history, service } = this.parts;
+    const state = service();
     const serving = servingOf(state);
     if (serving === null) return this.close();
     const { epoch } = serving;
@@ -71,26 +73,28 @@ export class LateListeners {
     if (members.length === 0) {
       this.close();
       if (state.behind === null && known.length === 0) return;
-      history.late(epoch, [], "opened");
+      history.updateLate(epoch, [], "opened");
       return dispatch({ kind: "caught_up", epoch });
     }
-    history.late(epoch, lateViews(listeners.awaited(epoch)), "opened");
-    this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
-    const standIns = state.generations.map((each) => each.epoch).filter((each) =>
-      each !== epoch && this.#drains(state, each) && members.some((m) => m.epoch === each)
-    );
+    history.updateLate(epoch, lateViews(listeners.awaited(epoch)), "opened");
+    this.#scheduleCheck();
+    const standIns = state.generations
+      .filter((each) =>
+        each.state === "draining" && members.some((member) => member.epoch === each.epoch)
+      )
+      .map((each) => each.epoch);
     if (state.behind === epoch && standIns.join() === known.join()) return;
     dispatch({ kind: "behind", epoch, standIns });
   }
 
-  /** Its time is over, or the service ends. */
+  /** @param inTime false: the service ends before the time of `epoch` is over */
   giveUp(epoch: number, inTime: boolean): void {
     const { context, history } = this.parts;
     const { listeners, logError, config } = context;
     const views = lateViews(listeners.awaited(epoch));
     listeners.giveUp(epoch);
     if (!inTime) return;
-    history.late(epoch, [], "given up");
+    history.updateLate(epoch, [], "given up");
     for (const { address, servedBy } of views) {
       const then = servedBy === null
         ? "new connections there are refused from now on"
@@ -103,16 +107,16 @@ export class LateListeners {
   }
 
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = null;
   }
 
-  #drains({ generations }: ServiceState, epoch: number): boolean {
-    return generations.some((each) => each.epoch === epoch && each.state === "draining");
+  #scheduleCheck(): void {
+    this.#timer ??= this.parts.context.platform.clock.after(CHECK_MS, () => this.#check());
   }
 
-  /** What a server has closed by itself is not waited for. */
-  #look(): void {
+  /** Listeners that a server has closed by itself are not waited for. */
+  #check(): void {
     this.#timer = null;
     const { context: { listeners }, running } = this.parts;
     try {
@@ -122,7 +126,7 @@ export class LateListeners {
         listeners.standDown(generation.epoch, generation.processes());
       }
     } finally {
-      this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
+      this.#scheduleCheck();
       this.update();
     }
   }

@@ -1,0 +1,141 @@
+/** Effects on one generation: its start, its listeners, its drain, its signals and timers. */
+import { RunningGeneration } from "../generation/generation.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import type { ServiceState } from "../lifecycle/state.ts";
+import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
+import { provideStandbySockets } from "../steering/standby_sockets.ts";
+import type { SupervisorParts } from "./parts.ts";
+import { startGeneration } from "./start_generation.ts";
+
+type Kind =
+  | "spawn"
+  | "replace_crashed"
+  | "switch"
+  | "drain"
+  | "drain_rest"
+  | "give_up_late"
+  | "signal_stop"
+  | "kill"
+  | "retire"
+  | "return_members"
+  | "shorten_drains"
+  | "arm"
+  | "disarm";
+
+export function generationEffects(parts: SupervisorParts): EffectHandlers<Kind> {
+  const { options: { logger }, running, hooks, trials, deadlines, lateListeners } = parts;
+  const { listeners } = parts.context;
+  const log = (epoch: number, what: string) =>
+    logger.info(`generation ${epoch} ${what}`, { pid: running.get(epoch)?.pid ?? null });
+  return {
+    spawn: ({ epoch, replaces }, state) => {
+      if (replaces !== null) listeners.rememberOrphaned(replaces);
+      startGeneration(parts, epoch, replaces, parts.servingIn(state));
+    },
+    replace_crashed: ({ epoch, replaces }) => {
+      listeners.rememberOrphaned(replaces);
+      const candidate = running.get(epoch);
+      if (candidate) candidate.replacementOf = replaces;
+    },
+    switch: ({ epoch, after }) => {
+      listeners.switchTo(epoch);
+      lateListeners.onSwitch(epoch, after);
+      trials.onSwitch(epoch);
+      keepStandbySockets(parts);
+      log(epoch, "serves");
+    },
+    drain: ({ epoch, stopping }, state) => {
+      trials.stopWatching(epoch);
+      log(epoch, "drains");
+      drainAfterHook(parts, running.get(epoch), stopping, state);
+    },
+    drain_rest: ({ epoch, stopping }, state) => {
+      const old = running.get(epoch);
+      // Its hook has run, or its drain begins after it anyway.
+      if (old instanceof RunningGeneration && !hooks.delaysDrain(epoch)) {
+        beginDrain(parts, old, stopping, parts.servingIn(state));
+      }
+    },
+    give_up_late: ({ epoch, inTime }) => lateListeners.giveUp(epoch, inTime),
+    signal_stop: ({ epoch }) => {
+      hooks.cutDelayShort(epoch);
+      running.get(epoch)?.signalStop();
+    },
+    kill: ({ epoch, overdue }) => {
+      hooks.cutDelayShort(epoch);
+      running.get(epoch)?.kill(overdue);
+    },
+    retire: ({ epoch }, state) => {
+      trials.stopWatching(epoch);
+      retire(parts, epoch, state);
+    },
+    return_members: ({ epoch, to }, state) => {
+      listeners.returnMembers(epoch, to);
+      retire(parts, epoch, state);
+    },
+    shorten_drains: ({ byMs }) => deadlines.shortenDrains(byMs),
+    arm: ({ epoch, timer }) => {
+      const generation = running.get(epoch);
+      if (generation === undefined || (timer === "drain" && hooks.delaysDrain(epoch))) return;
+      deadlines.arm(timer, generation);
+    },
+    disarm: ({ epoch, timer }) => running.get(epoch)?.timers.disarm(timer),
+  };
+}
+
+function drainAfterHook(
+  parts: SupervisorParts,
+  old: GenerationHandle | undefined,
+  stopping: boolean,
+  state: ServiceState,
+): void {
+  const serving = parts.servingIn(state);
+  const begin = () => beginDrain(parts, old, stopping, serving);
+  // Hooks for the predecessor's generation are run by the predecessor.
+  if (!(old instanceof RunningGeneration)) return begin();
+  const { outcome } = state.generations.find(({ epoch }) => epoch === old.epoch) ?? {};
+  const reason = stopping ? "stop" : outcome === "rolled back" ? "rollback" : "reload";
+  parts.hooks.beforeDrain(old, { current: serving, old, reason }, {
+    begin,
+    onDelayOver: () => parts.deadlines.arm("drain", old),
+  });
+}
+
+function beginDrain(
+  { context }: SupervisorParts,
+  old: GenerationHandle | undefined,
+  stopping: boolean,
+  serving: GenerationHandle | null,
+): void {
+  if (stopping) context.listeners.standBy();
+  old?.beginDrain(stopping, serving);
+}
+
+function retire(parts: SupervisorParts, epoch: number, state: ServiceState): void {
+  const { running, options, context } = parts;
+  const generation = running.get(epoch);
+  context.listeners.retire(epoch);
+  if (generation === undefined) return;
+  recordExit(parts, epoch, state);
+  generation.retire();
+  running.delete(epoch);
+  const { cut, undecided } = generation.losses;
+  const fields = undecided === 0 ? { cut } : { cut, undecided };
+  options.logger.info(`generation ${epoch} is gone`, fields);
+}
+
+/** Records the end of a generation. Its listeners may be needed for longer (a crash). */
+export function recordExit(parts: SupervisorParts, epoch: number, state: ServiceState): void {
+  const generation = parts.running.get(epoch);
+  if (generation === undefined) return;
+  const { outcome = null, pid = null } = parts.history.ended(epoch, generation.losses) ?? {};
+  if (!(generation instanceof RunningGeneration) || pid === null) return;
+  parts.hooks.onExited({ epoch, pid }, parts.servingIn(state), outcome ?? "ended");
+}
+
+function keepStandbySockets({ options, context: { listeners, config } }: SupervisorParts): void {
+  if (!options.keepsStandbySockets) return;
+  for (const notice of provideStandbySockets(listeners, config.backlog)) {
+    options.logger.warn(notice);
+  }
+}

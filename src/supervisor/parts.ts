@@ -1,0 +1,63 @@
+/** What the supervisor works with: the running generations, and all that is kept about them. */
+import type { RunningContext } from "../generation/context.ts";
+import { Deadlines } from "../generation/deadlines.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import { Leftovers } from "../generation/leftovers.ts";
+import { type ServiceState, servingOf } from "../lifecycle/state.ts";
+import { History } from "../report/history.ts";
+import { PendingRequests } from "../report/pending_requests.ts";
+import type { ReloadReport } from "../report/snapshot.ts";
+import { LateListeners } from "../rollout/late_listeners.ts";
+import { Trials } from "../rollout/trials.ts";
+import { packService } from "../succession/resume.ts";
+import { Journal } from "../succession/state/journal.ts";
+import type { SupervisorOptions } from "./options.ts";
+import { ServiceHooks } from "./service_hooks.ts";
+
+export class SupervisorParts {
+  readonly context: RunningContext;
+  /** By epoch. */
+  readonly running = new Map<number, GenerationHandle>();
+  readonly history: History;
+  readonly reloads: PendingRequests<ReloadReport>;
+  readonly deadlines: Deadlines;
+  readonly trials: Trials;
+  readonly lateListeners: LateListeners;
+  readonly hooks: ServiceHooks;
+
+  /** @param service its present state */
+  constructor(
+    readonly options: SupervisorOptions,
+    dispatch: RunningContext["dispatch"],
+    readonly service: () => ServiceState,
+  ) {
+    const { logger, plan, stateWriter } = options;
+    const { config, platform: { clock } } = options.context;
+    const { running } = this;
+    const context: RunningContext = {
+      ...options.context,
+      journal: new Journal({ stateWriter, pack: () => packService(this, service()), logger }),
+      leftovers: new Leftovers(clock),
+      dispatch,
+      log: (message) => logger.info(message),
+      logError: (message) => logger.error(message),
+    };
+    const history = new History(clock);
+    this.context = context;
+    this.history = history;
+    this.reloads = new PendingRequests(clock);
+    this.deadlines = new Deadlines(config, running);
+    this.trials = new Trials({ context, running, history, logger });
+    this.lateListeners = new LateListeners({ context, running, history, service });
+    this.hooks = new ServiceHooks({
+      context,
+      plan,
+      logger,
+      onPhase: (epoch, phase) => history.timelines.enter(epoch, phase, clock.now()),
+    });
+  }
+
+  servingIn(state: ServiceState): GenerationHandle | null {
+    return this.running.get(servingOf(state)?.epoch ?? NaN) ?? null;
+  }
+}

@@ -1,0 +1,59 @@
+/** Starts a generation: admission by hooks, launch plan, listeners, process. */
+import { UserError } from "../config/values/errors.ts";
+import { RunningGeneration } from "../generation/generation.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
+import { ListenError } from "../handoff/inherit.ts";
+import { EXIT_BUSY, EXIT_SYSTEM } from "../lifecycle/status.ts";
+import { errorText } from "../platform/error.ts";
+import { launchPlan } from "../process/launch_plan.ts";
+import { lostDescriptors } from "../process/lost_descriptors.ts";
+import type { SupervisorParts } from "./parts.ts";
+
+/** @param serving null: none serves, and `replaces` is the one that crashed, if one has */
+export function startGeneration(
+  parts: SupervisorParts,
+  epoch: number,
+  replaces: number | null,
+  serving: GenerationHandle | null,
+): void {
+  const { context, running, history, hooks } = parts;
+  const before = serving?.epoch ?? replaces;
+  const wantsNotification = before !== null && (running.get(before)?.notified ?? false);
+  const reason = replaces !== null ? "crash" : serving !== null ? "reload" : "start";
+  const candidate = new RunningGeneration(context, epoch, {
+    replacementOf: replaces,
+    wantsNotification,
+    admissionSteps: hooks.admissionSteps(serving, reason),
+  });
+  running.set(epoch, candidate);
+  history.started(epoch, candidate.startedAt);
+  candidate.admission.begin(() => launch(parts, candidate));
+  serving?.noteConnections();
+}
+
+function launch(parts: SupervisorParts, candidate: RunningGeneration): void {
+  const { options, context, history } = parts;
+  // Since its admission began it may have become the replacement of a crashed generation.
+  const { epoch, replacementOf } = candidate;
+  try {
+    const { path: notifyPath, notice } = candidate.openNotify(options.notifyPath(epoch));
+    if (notice !== null) options.logger.warn(notice, { epoch });
+    const trap = [...options.plan.trap, ...context.migration?.callsToTrap() ?? []];
+    const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath);
+    candidate.hints.push(...lostDescriptors(plan));
+    const members = options.inheritor.membersFor(epoch, replacementOf);
+    const others = [...parts.running.values()].filter((other) => other !== candidate);
+    // A crashed generation may still be listed, for the connections in its queue.
+    const isAlone = others.every((other) => other.processes().length === 0);
+    candidate.start({ plan, members, isAlone });
+    history.setPid(epoch, candidate.pid);
+    options.logger.info(`generation ${epoch} starts`, { pid: candidate.pid });
+  } catch (error) {
+    candidate.failBeforeStart(errorText(error), exitStatusFor(error));
+  }
+}
+
+function exitStatusFor(startError: unknown): number {
+  if (startError instanceof UserError) return startError.status;
+  return startError instanceof ListenError ? EXIT_BUSY : EXIT_SYSTEM;
+}

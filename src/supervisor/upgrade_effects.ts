@@ -1,0 +1,156 @@
+/** Effects of upgrades and takeovers: this baton's own replacement, and its predecessor. */
+import { longestStartMs } from "../config/config.ts";
+import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
+import type { ServiceState } from "../lifecycle/state.ts";
+import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
+import { adoptOrphans } from "../succession/adopt_orphans.ts";
+import { ChildUpgrade } from "../succession/child_upgrade.ts";
+import { handoverFacts } from "../succession/handover_facts.ts";
+import { InPlaceUpgrade } from "../succession/in_place_upgrade.ts";
+import {
+  type PredecessorBaton,
+  PredecessorGeneration,
+} from "../succession/predecessor_generation.ts";
+import { packPayload } from "../succession/resume.ts";
+import { TakeoverOffers } from "../succession/takeover_offers.ts";
+import type { SupervisorParts } from "./parts.ts";
+import { upgradeObstacle } from "./policy.ts";
+
+type Kind =
+  | "request_takeover"
+  | "begin_upgrade"
+  | "abort_upgrade"
+  | "upgrade_result"
+  | "take_back";
+
+export class Upgrades {
+  readonly child: ChildUpgrade;
+  readonly #inPlace: InPlaceUpgrade;
+  /** Null: no baton may take over from this one. */
+  readonly offers: TakeoverOffers | null;
+  readonly handlers: EffectHandlers<Kind>;
+
+  constructor(readonly parts: SupervisorParts) {
+    const { options, context, running, hooks } = parts;
+    const { platform, listeners, adopter, children, dispatch, config, leftovers } = context;
+    const { logger, upgrade } = options;
+    this.child = new ChildUpgrade({
+      ...upgrade,
+      platform,
+      listeners,
+      adopter,
+      children,
+      dispatch,
+      logger,
+      readyTimeoutMs: longestStartMs(config),
+      notifyPath: options.notifyPath,
+      onHandedOver: (pid) => {
+        options.stateWriter()?.handedOver();
+        options.manager.handOver(pid);
+      },
+    });
+    this.#inPlace = new InPlaceUpgrade({
+      ...upgrade,
+      platform,
+      children,
+      dispatch,
+      logger,
+      controlAccess: options.controlDoor,
+      // The next program would not know what these are for.
+      whenIdle: async () => {
+        await context.migration?.inFlight.whenEmpty();
+        await new Promise<void>((resolve) => hooks.whenIdle(resolve));
+        await new Promise<void>((resolve) => leftovers.whenEmpty(resolve));
+      },
+    });
+    const { handoffSocket: path, backlog, survive: survives } = config;
+    const { lock } = upgrade;
+    this.offers = path === null ? null : new TakeoverOffers({
+      platform,
+      listeners,
+      adopter,
+      dispatch,
+      logger,
+      lock,
+      backlog,
+      survives,
+      path,
+    });
+    this.handlers = {
+      request_takeover: ({ epoch }) => this.#requestTakeover(epoch),
+      begin_upgrade: ({ inPlace }, state) => this.#begin(inPlace, state),
+      abort_upgrade: () => {
+        this.#inPlace.abort();
+        this.offers?.abort();
+        this.child.abort();
+      },
+      upgrade_result: (effect) => {
+        if (!this.offers?.reportResult(effect)) this.child.reportResult(effect);
+      },
+      take_back: ({ epoch }) => {
+        this.offers?.takeBack(epoch);
+        hooks.cancelDelay(epoch);
+        running.get(epoch)?.resumeServing();
+        options.onTakenBack();
+        logger.info(`generation ${epoch} serves again`, { pid: running.get(epoch)?.pid ?? null });
+      },
+    };
+  }
+
+  #requestTakeover(epoch: number): void {
+    const { options: { predecessor, predecessorRecovery }, context } = this.parts;
+    const grant = () => context.dispatch({ kind: "takeover_granted", epoch });
+    if (predecessor === null) return grant();
+    // After the switch the old fd holder serves only clients already queued, so queue now.
+    predecessorRecovery?.queueUp();
+    predecessor.beforeServing(epoch, grant);
+  }
+
+  #begin(inPlace: boolean, state: ServiceState): void {
+    const { parts } = this;
+    const facts = handoverFacts(parts, state);
+    if (this.offers?.begin(state.upgrade ?? [], facts)) return;
+    const reason = upgradeObstacle(parts.context.listeners);
+    if (reason !== null) return parts.context.dispatch({ kind: "upgrade_failed", reason });
+    if (!inPlace) return this.child.begin(facts);
+    // The preflight takes its time, in which generations exit.
+    const program = this.child.takeRequestedProgram();
+    this.#inPlace.begin(program, () => packPayload(parts, parts.service()));
+  }
+
+  /**
+   * Begins as the successor of another baton, whose generation serves until ours does.
+   * @returns the epoch of that generation
+   */
+  inherit(predecessor: PredecessorBaton): number {
+    const { parts } = this;
+    const { logger, onTakenOver, onPredecessorGone, handoffIsShared } = parts.options;
+    const { platform, listeners, dispatch, adopter } = parts.context;
+    const generation: PredecessorGeneration = new PredecessorGeneration({
+      platform,
+      listeners,
+      predecessor,
+      dispatch,
+      recovery: parts.options.predecessorRecovery,
+      adopt: () => adoptOrphans(parts, generation),
+      onTakenOver: () => {
+        onTakenOver();
+        if (handoffIsShared) this.offers?.takePath();
+      },
+      onGivenUp: (why) => {
+        const epoch = predecessor.state.nextEpoch ?? generation.epoch + 1;
+        const reason = `takeover: ${why}`;
+        dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
+      },
+      onResume: () => adopter.retryPostponed(),
+      onGone: () => {
+        logger.info("the old baton has ended");
+        onPredecessorGone();
+      },
+    });
+    parts.running.set(generation.epoch, generation);
+    parts.history.started(generation.epoch, generation.startedAt);
+    parts.history.restoreCounters(predecessor.state.counters);
+    return generation.epoch;
+  }
+}
