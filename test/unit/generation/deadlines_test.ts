@@ -94,7 +94,7 @@ describe("GracefulService", () => {
       ...{ minDrainMs, exceptPort: null, inPod: false, ports: () => [1], probesAccepted: () => 0 },
       supervisor: {
         servingEpoch: 0,
-        endLiveness: () => {},
+        stopLiveChecks: () => {},
         stop: (spentMs?: number) => resolve(spentMs),
       },
     } as unknown as GracefulServiceOptions);

@@ -1,6 +1,6 @@
 /** Upgrades of baton itself, seen from the old one and from the new one. */
 import { describe, test } from "node:test";
-import { inheritedState } from "../../../src/lifecycle/service.ts";
+import { inheritedState } from "../../../src/lifecycle/state.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { type Line, play, Story } from "../../support/service_story.ts";
 

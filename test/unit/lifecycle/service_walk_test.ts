@@ -12,7 +12,7 @@ import {
   INITIAL_STATE,
   type ServicePolicy,
   type ServiceState,
-} from "../../../src/lifecycle/service.ts";
+} from "../../../src/lifecycle/state.ts";
 import type { GenerationTimer, ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { Random, testSeed } from "../../support/random.ts";
