@@ -79,7 +79,14 @@ const LAYERS = {
     ...["migration", "systemd", "report", "output", "process", "succession/state", "launcher"],
   ],
   rollout: [
-    ...["config", "lifecycle", "log", "platform", "steering", "drain", "health", "report"],
+    "config",
+    "lifecycle",
+    "log",
+    "platform",
+    "steering",
+    "drain",
+    "health",
+    "report",
     "generation",
   ],
   succession: [

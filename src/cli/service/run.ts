@@ -235,7 +235,6 @@ async function supervise(parts: RunParts): Promise<number> {
     notifyPath: (epoch) => paths.notify(epoch),
     upgrade: { program, prefix, env, directory: surroundings.directory, lock: parts.lock.fd },
     predecessor: predecessor ?? taker,
-    // Under its name, and so with its holder.
     predecessorRecovery: ownsNames
       ? null
       : new PredecessorRecovery(platform, paths.hold, predecessor?.state ?? null),
