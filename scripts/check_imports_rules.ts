@@ -326,9 +326,6 @@ const EXCEPTIONS: readonly Exception[] = [
   { file: "cli/service/endpoints.ts", rule: "imports", about: "has", why: "to be untangled" },
   { file: "succession/resume.ts", rule: "imports", about: "has", why: "to be untangled" },
   { file: "pod/shutdown_service.ts", rule: "imports", about: "has", why: "to be untangled" },
-  { file: "handoff/adopt.ts", rule: "imports", about: "has", why: "to be untangled" },
-  { file: "steering/group.ts", rule: "length", about: "has", why: "to be untangled" },
-  { file: "steering/group.ts", rule: "extends", about: "extends", why: "to be untangled" },
 ];
 
 /** Exports of a file that only its tests import: parts of it that are worth a test of their own. */

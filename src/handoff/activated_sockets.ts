@@ -13,7 +13,6 @@ import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import * as proc from "../platform/process/proc.ts";
 import { formatAddress } from "../platform/network/address.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { type GroupAddress, NO_GENERATION } from "../steering/member.ts";
@@ -47,8 +46,7 @@ export function addActivatedSockets(
     }
     const obstacle = makeJoinable(platform, fd, address);
     const origin = obstacle === null ? "grouped" : "shared";
-    const inode = proc.ownSocketInode(fd.number);
-    listeners.obtain(address).addListening(fd, { epoch: NO_GENERATION, inode, origin });
+    listeners.obtain(address).addListening(fd, { epoch: NO_GENERATION, origin });
     if (obstacle !== null) {
       notices.push(
         `the socket at ${
@@ -67,11 +65,7 @@ function addSpare(
   { address, fd }: { address: GroupAddress; fd: Fd },
 ): string[] {
   const group = listeners.obtain(address);
-  group.addListening(fd, {
-    epoch: NO_GENERATION,
-    inode: proc.ownSocketInode(fd.number),
-    origin: "standby",
-  });
+  group.addListening(fd, { epoch: NO_GENERATION, origin: "standby" });
   try {
     boundSocket(group).close();
     return [];
@@ -85,25 +79,25 @@ function addSpare(
 }
 
 /** @returns null, or why no other socket can join */
-function makeJoinable(platform: Platform, resident: Fd, address: GroupAddress): string | null {
+function makeJoinable(platform: Platform, socket: Fd, address: GroupAddress): string | null {
   const { sockets } = platform;
-  const before = sockets.option(resident, C.SOL_SOCKET, C.SO_REUSEPORT);
-  sockets.setOption(resident, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-  using guest = sockets.stream(address.family);
+  const before = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT);
+  sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+  using joining = sockets.stream(address.family);
   try {
-    sockets.setOption(guest, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
-    sockets.setOption(guest, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+    sockets.setOption(joining, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+    sockets.setOption(joining, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
     if (address.family === "inet6") {
-      sockets.setOption(guest, C.IPPROTO_IPV6, C.IPV6_V6ONLY, address.v6only ? 1 : 0);
+      sockets.setOption(joining, C.IPPROTO_IPV6, C.IPV6_V6ONLY, address.v6only ? 1 : 0);
     }
-    sockets.bindInet(guest, address);
-    sockets.attachFilter(guest, RETURN_ZERO);
-    sockets.listen(guest, 1);
-    sockets.attachReuseportProgram(resident, RETURN_ZERO);
+    sockets.bindInet(joining, address);
+    sockets.attachFilter(joining, RETURN_ZERO);
+    sockets.listen(joining, 1);
+    sockets.attachReuseportProgram(socket, RETURN_ZERO);
     return null;
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
-    sockets.setOption(resident, C.SOL_SOCKET, C.SO_REUSEPORT, before);
+    sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, before);
     return error.errno === C.EADDRINUSE
       ? "it belongs to another user than baton runs as"
       : error.errno === C.EACCES

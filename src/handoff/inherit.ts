@@ -2,7 +2,7 @@
  * Inherit: baton binds the listeners itself and passes each generation members of its own, from
  * descriptor 3 on. They listen before the server runs, so early connections wait instead of being
  * refused, and get nothing while another generation serves. A socket that systemd has passed to baton
- * (resident.ts) is the member of the first generation; those after it get their own.
+ * (activated_sockets.ts) is the member of the first generation; those after it get their own.
  */
 import type { ListenSpec } from "../config/values/listen_spec.ts";
 import type { Group } from "../steering/group.ts";
@@ -18,7 +18,6 @@ import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import * as proc from "../platform/process/proc.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 
 /** A listener could not be bound: names the address, and who has it. */
@@ -48,49 +47,46 @@ export class Inheritor {
 
   /**
    * Members for a new generation, in the order of the specs: made anew, or taken over from the
-   * crashed generation `heirOf`, whose queues may hold connections.
+   * crashed generation `replacementOf`, whose queues may hold connections.
    * @throws {ListenError} when an address cannot be bound; nothing is left behind
    */
-  membersFor(epoch: number, heirOf: number | null): Member[] {
+  membersFor(epoch: number, replacementOf: number | null): Member[] {
     const members: Member[] = [];
     try {
-      for (const spec of this.specs) members.push(this.#member(spec, epoch, heirOf));
+      for (const spec of this.specs) members.push(this.#member(spec, epoch, replacementOf));
     } catch (error) {
       // What waits in the queues of the crashed one is for the next heir.
-      if (heirOf !== null) this.listeners.returnMembers(epoch, heirOf);
+      if (replacementOf !== null) this.listeners.returnMembers(epoch, replacementOf);
       this.listeners.retire(epoch);
       throw error;
     }
     return members;
   }
 
-  #member(spec: ListenSpec, epoch: number, heirOf: number | null): Member {
+  #member(spec: ListenSpec, epoch: number, replacementOf: number | null): Member {
     const group = this.listeners.obtain(specAddress(spec));
-    const left = heirOf === null ? undefined : group.membersOf(heirOf)[0];
+    const left = replacementOf === null ? undefined : group.membersOf(replacementOf)[0];
     if (left !== undefined) {
       group.reassign(left, { epoch, owner: 0 });
       return left;
     }
-    const resident = group.unassignedSocket;
-    if (resident?.origin === "shared") {
-      const socket = this.platform.descriptors.duplicate(resident.heldUntilRetired);
-      return group.addListening(socket, { epoch, inode: resident.inode, origin: "shared" });
+    const unassigned = group.unassignedSocket;
+    if (unassigned?.origin === "shared") {
+      const socket = this.platform.descriptors.duplicate(unassigned.heldUntilRetired);
+      return group.addListening(socket, { epoch, origin: "shared" });
     }
     // For the first one here, because connections may wait in it. Later ones leave it free for a stop.
-    if (resident !== undefined && group.receivingEpochs.size === 0) {
-      group.reassign(resident, { epoch, owner: 0 });
-      return resident;
+    if (unassigned !== undefined && group.receivingEpochs.size === 0) {
+      group.reassign(unassigned, { epoch, owner: 0 });
+      return unassigned;
     }
     // Another baton has made it for this generation.
     const [made] = group.isFrozen ? group.membersOf(epoch) : [];
     if (made !== undefined) return made;
-    const socket = this.#bound(spec, group, [epoch, heirOf]);
+    const socket = this.#bound(spec, group, [epoch, replacementOf]);
     try {
-      const inode = proc.ownSocketInode(socket.number);
-      const { backlog } = this;
-      return group.takeMember(socket, { epoch, inode, owner: 0, backlog, late: false });
+      return group.takeMember(socket, { epoch, owner: 0, backlog: this.backlog, late: false });
     } catch (error) {
-      socket.close();
       throw this.#explain(spec, error);
     }
   }

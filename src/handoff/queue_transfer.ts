@@ -7,19 +7,19 @@ import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
 import { refreshSocketHolders } from "./socket_holders.ts";
-import type { ListenCaller, ListenerOwner } from "./listener_owner.ts";
+import type { ListenerOwner, SocketCall } from "./listener_owner.ts";
 
 /**
  * A member whose queue may hold connections and that nobody accepts from: its process is gone, or a
  * baton made it for a server that binds by itself (--listen, --takeover).
  */
-export function memberWithQueue(group: Group, tenant: ListenerOwner): Member | null {
-  if (tenant.replacementOf !== null) {
-    const [left] = group.membersOf(tenant.replacementOf);
+export function memberWithQueue(group: Group, owner: ListenerOwner): Member | null {
+  if (owner.replacementOf !== null) {
+    const [left] = group.membersOf(owner.replacementOf);
     if (left) return left;
   }
-  refreshSocketHolders(group, tenant);
-  const own = group.membersOf(tenant.epoch);
+  refreshSocketHolders(group, owner);
+  const own = group.membersOf(owner.epoch);
   const waiting = own.filter(({ unheld, owner }) => unheld || owner === 0);
   // Where new connections go most of them wait.
   const [first = null] = [...waiting.filter(group.isReceiving), ...waiting];
@@ -38,21 +38,11 @@ export function madeInOtherNetns(
   options: { epoch: number; backlog: number; late: boolean },
 ): Member | null {
   if (group.network === null) return null;
-  const socket = boundSocket(group);
-  try {
-    return group.takeMember(socket, {
-      ...options,
-      inode: proc.ownSocketInode(socket.number),
-      owner: 0,
-    });
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
+  return group.takeMember(boundSocket(group), { ...options, owner: 0 });
 }
 
 /** Puts the member in place of the caller's socket, with the caller's own flags. */
-export function replaceSocket(platform: Platform, call: ListenCaller, member: Member): void {
+export function replaceSocket(platform: Platform, call: SocketCall, member: Member): void {
   const { descriptors, seccomp } = platform;
   const flags = proc.descriptorFlags(call.pid, call.descriptor) ?? 0;
   const nonblocking = descriptors.statusFlags(call.socket) & C.O_NONBLOCK;

@@ -1,6 +1,6 @@
 /**
  * What becomes of a server's bind(2) at an address, beside all who listen there or at one that overlaps. Where an
- * unwrapped server would get EADDRINUSE it must get it here too; the tenant is told why.
+ * unwrapped server would get EADDRINUSE it must get it here too; the owner is told why.
  */
 import { formatAddress } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -17,28 +17,28 @@ export function rightToBind(
   platform: Platform,
   listeners: Listeners,
   wanted: GroupAddress,
-  tenant: ListenerOwner,
+  owner: ListenerOwner,
 ): RightToBind {
   // With SO_REUSEPORT of the server's own the kernel would let it.
-  const rival = listeners.rivalOf(wanted, [tenant.epoch, tenant.replacementOf]);
+  const rival = listeners.rivalOf(wanted, [owner.epoch, owner.replacementOf]);
   if (rival !== null) {
-    tenant.onHint(overlapText(formatAddress(wanted), rival));
+    owner.onHint(overlapText(formatAddress(wanted), rival));
     return "none";
   }
-  if (isTaken(listeners, wanted, tenant)) return "own";
+  if (isTaken(listeners, wanted, owner)) return "own";
   if (listeners.find(wanted) !== null) return "shared";
-  const [stranger] = listenersOverlapping(platform, wanted)
+  const [unmanaged] = listenersOverlapping(platform, wanted)
     .filter(({ inode }) => listeners.findMember(inode) === null);
-  if (stranger === undefined) return "shared";
-  tenant.onHint(`${formatAddress(wanted)} is held by ${holderOf(stranger)}`);
+  if (unmanaged === undefined) return "shared";
+  owner.onHint(`${formatAddress(wanted)} is held by ${holderOf(unmanaged)}`);
   return "own";
 }
 
 /** A process of the same generation listens there, or at an address that overlaps. */
-function isTaken(listeners: Listeners, wanted: GroupAddress, tenant: ListenerOwner): boolean {
-  return listeners.groupsOf(tenant.epoch).some((group) => {
+function isTaken(listeners: Listeners, wanted: GroupAddress, owner: ListenerOwner): boolean {
+  return listeners.groupsOf(owner.epoch).some((group) => {
     if (!overlaps(group.address, wanted)) return false;
-    refreshSocketHolders(group, tenant);
-    return group.membersOf(tenant.epoch).some(({ owner, unheld }) => owner !== 0 && !unheld);
+    refreshSocketHolders(group, owner);
+    return group.membersOf(owner.epoch).some(({ owner, unheld }) => owner !== 0 && !unheld);
   });
 }

@@ -11,7 +11,6 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
 import type { Timer } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
-import { ownSocketInode } from "../platform/process/proc.ts";
 import type { History } from "../report/history.ts";
 import type { LateView } from "../report/snapshot.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
@@ -50,15 +49,9 @@ export class LateListeners {
 
   #provideSocket(group: Group, epoch: number): void {
     const { backlog } = this.parts.context.config;
-    const socket = boundSocket(group);
-    try {
-      const inode = ownSocketInode(socket.number);
-      const member = group.takeMember(socket, { epoch, inode, owner: 0, backlog, late: true });
-      Object.assign(member, { standsIn: true, unheld: true });
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+    const options = { epoch, owner: 0, backlog, late: true };
+    const member = group.takeMember(boundSocket(group), options);
+    Object.assign(member, { standsIn: true, unheld: true });
   }
 
   /** Dispatches what the lifecycle does not know yet. */

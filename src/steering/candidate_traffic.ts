@@ -3,8 +3,7 @@
  * probes. Holds who, and never touches the kernel.
  */
 import type { MemberChoice } from "./member_choice.ts";
-import type { GroupView } from "./group_view.ts";
-import type { Member } from "./member.ts";
+import { type Member, usableOf } from "./member.ts";
 import type { MemberId } from "./kernel_array.ts";
 
 /** A part of the new connections for a generation that does not serve yet. */
@@ -35,8 +34,8 @@ export class CandidateTraffic {
     return epoch === this.share?.epoch || epoch === this.probe?.epoch;
   }
 
-  membersIn({ members }: GroupView): MemberId[] {
-    return members.filter(({ dead, epoch }) => !dead && this.has(epoch)).map(({ id }) => id);
+  membersIn(all: readonly Member[]): MemberId[] {
+    return all.filter(({ dead, epoch }) => !dead && this.has(epoch)).map(({ id }) => id);
   }
 
   /** @returns whether it had anything */
@@ -48,13 +47,20 @@ export class CandidateTraffic {
   }
 
   /** @param indices of members in the kernel's array */
-  choice(group: GroupView, indices: (members: readonly Member[]) => number[]): MemberChoice {
+  choice(
+    all: readonly Member[],
+    isReceiving: (member: Member) => boolean,
+    indices: (members: readonly Member[]) => number[],
+  ): MemberChoice {
     const { share, probe } = this;
-    const members = (epoch: number) => ({ members: indices(group.usableMembers(epoch)) });
+    const membersOf = (epoch: number) => {
+      const alive = all.filter((member) => member.epoch === epoch && !member.dead);
+      return { members: indices(usableOf(alive)) };
+    };
     return {
-      receiving: indices(group.members.filter((member) => group.isReceiving(member))),
-      share: share && { ...share, ...members(share.epoch) },
-      probe: probe && { ...probe, ...members(probe.epoch) },
+      receiving: indices(all.filter(isReceiving)),
+      share: share && { ...share, ...membersOf(share.epoch) },
+      probe: probe && { ...probe, ...membersOf(probe.epoch) },
     };
   }
 }

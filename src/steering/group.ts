@@ -1,29 +1,15 @@
 /**
- * One SO_REUSEPORT group: the listening sockets (members) of all generations at one address, and the
- * program that says which of them get new connections (socket(7), net/core/sock_reuseport.c).
- *
- * - a new member gets nothing until it is made receiving: the program is attached before it listens;
- * - a member stays open, held here by a duplicate, whatever its process does, until `retire` says
- *   that nobody needs it; so a connection that the kernel has queued is never thrown away;
- * - a member leaves the kernel's array only at a moment when that moves no receiving one.
+ * One SO_REUSEPORT group: the listening sockets (members) of all generations at one address, and which of them get
+ * new connections (socket(7), net/core/sock_reuseport.c). A new member gets nothing until it is made receiving.
  */
-import type { RemoteNetns } from "../platform/network/remote_netns.ts";
 import type { Fd } from "../platform/fd.ts";
-import { C } from "../platform/libc/constants.ts";
-import type { Reactor, Watch } from "../platform/reactor.ts";
+import { formatAddress } from "../platform/network/address.ts";
+import type { RemoteNetns } from "../platform/network/remote_netns.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
-import { CandidateTraffic } from "./candidate_traffic.ts";
-import { programFor } from "./member_choice.ts";
-import { GroupView } from "./group_view.ts";
-import {
-  appended,
-  EMPTY_ARRAY,
-  indicesOf,
-  type KernelArray,
-  type MemberId,
-  planCompaction,
-  removed,
-} from "./kernel_array.ts";
+import { ownSocketInode } from "../platform/process/proc.ts";
+import type { Reactor } from "../platform/reactor.ts";
+import type { CandidateTraffic } from "./candidate_traffic.ts";
+import { KernelMembers } from "./kernel_members.ts";
 import {
   type GroupAddress,
   type Hold,
@@ -31,149 +17,154 @@ import {
   type MemberRecord,
   type NewMember,
   NO_GENERATION,
+  recordOf,
   type SocketOrigin,
+  usableOf,
 } from "./member.ts";
+import { Mutex } from "./mutex.ts";
 
-export class Group extends GroupView {
-  static #nextId: MemberId = 1;
-  #model: KernelArray = EMPTY_ARRAY;
-  readonly #members = new Map<MemberId, Member>();
-  readonly #receiving = new Set<MemberId>();
-  #steered = false;
-  readonly #candidates = new CandidateTraffic();
-  /** Another baton has the members too: what must not be changed here meanwhile. */
-  hold: Hold = "nothing";
+export class Group {
+  /** Connections of our own are steered one at a time. */
+  readonly probes = new Mutex();
   /** Where its sockets are made; null: in this process's own network namespace. */
   network: RemoteNetns | null = null;
-  /** Members that another baton holds too: it would need them, where they are, if we failed. */
-  readonly #shared = new Set<MemberId>();
+  readonly #kernel: KernelMembers;
 
   /**
-   * @param reactor tells at once when a server shuts a member down; null = only `findShutDown` does
-   * @param beforeChange called before the kernel's array changes; a new member is then in the model
+   * @param reactor reports at once when a server shuts a member down; null = only `findShutDown` does
+   * @param beforeChange called before the kernel's array changes; a new member is then in `members`
    * @param serving the generation that was switched to last
    */
   constructor(
-    override readonly address: GroupAddress,
+    readonly address: GroupAddress,
     readonly sockets: Sockets,
-    readonly reactor: Reactor | null = null,
-    readonly beforeChange: () => void = () => {},
+    reactor: Reactor | null = null,
+    beforeChange: () => void = () => {},
     readonly serving: () => number | null = () => null,
   ) {
-    super();
+    this.#kernel = new KernelMembers(sockets, reactor, beforeChange);
+  }
+
+  get text(): string {
+    return formatAddress(this.address);
+  }
+
+  /** Members in the kernel's order, retired ones included. */
+  get members(): readonly Member[] {
+    return this.#kernel.all;
+  }
+
+  readonly isReceiving = (member: Member): boolean => this.#kernel.isReceiving(member);
+
+  membersOf(epoch: number): Member[] {
+    return this.members.filter((member) => member.epoch === epoch && !member.dead);
+  }
+
+  /** Epochs that get new connections; normally one. */
+  get receivingEpochs(): Set<number> {
+    return new Set(this.members.filter(this.isReceiving).map(({ epoch }) => epoch));
+  }
+
+  /** Those that get the connections when `epoch` serves. */
+  usableMembers(epoch: number): readonly Member[] {
+    return usableOf(this.membersOf(epoch));
+  }
+
+  /** A socket that outlives this baton, while no generation has it. */
+  get unassignedSocket(): Member | undefined {
+    return this.members.find(({ origin, epoch }) => origin !== null && epoch === NO_GENERATION);
+  }
+
+  /** All generations have the same socket, and each gets what it is quicker to accept. */
+  get isShared(): boolean {
+    return this.members.some(({ origin }) => origin === "shared");
+  }
+
+  /** Members in the kernel's order, as they travel to another baton. */
+  get records(): { record: MemberRecord; fd: Fd }[] {
+    return this.members.map((member) => ({
+      record: recordOf(member, this.isReceiving(member)),
+      fd: member.heldUntilRetired,
+    }));
+  }
+
+  /** The same for a baton that takes over: it makes its own standby sockets, so ours can go when we exit. */
+  get recordsForAnother(): { record: MemberRecord; fd: Fd }[] {
+    return this.records.map(({ record, fd }) => {
+      if (record.origin !== "standby" || record.epoch !== NO_GENERATION) return { record, fd };
+      return { record: { ...record, origin: null, dead: true }, fd };
+    });
+  }
+
+  /** Another baton has the members too: what must not be changed here meanwhile. */
+  get hold(): Hold {
+    return this.#kernel.hold;
+  }
+
+  set hold(hold: Hold) {
+    this.#kernel.hold = hold;
   }
 
   get isFrozen(): boolean {
-    return this.hold !== "nothing";
+    return this.#kernel.isFrozen;
   }
 
   /** The other baton did not take over: this one steers again, wherever that one has steered to. */
   thaw(): void {
     if (!this.isFrozen) return;
     this.hold = "nothing";
-    this.#attach(true);
-    this.#compact();
+    this.#kernel.attach(true);
+    this.#kernel.compact();
   }
 
   /** Continues with another baton's members, in its order. Takes the descriptors over. */
   importMembers(members: readonly { record: MemberRecord; fd: Fd }[]): void {
-    for (const { record, fd } of members) {
-      const { receiving, ...rest } = record;
-      const member = this.#append({ ...rest, heldUntilRetired: fd }, this.#watch(fd));
-      if (receiving) this.#receiving.add(member.id);
-      this.#shared.add(member.id);
+    for (const { record: { receiving, origin = null, ...rest }, fd } of members) {
+      this.#kernel.appendShared({ ...rest, origin, heldUntilRetired: fd }, receiving);
     }
-    this.#steered = true;
   }
 
-  /** The other baton has ended: the members are ours alone, and what is dead can be closed. */
+  /** The other baton has exited: the members are ours alone. */
   unshare(): void {
-    this.#shared.clear();
-    this.#compact();
+    this.#kernel.unshare();
   }
-
-  /** Members in the kernel's order, retired ones included. */
-  override get members(): readonly Member[] {
-    return this.#model.members.map((id) => this.#members.get(id)!);
-  }
-
-  override isReceiving = (member: Member): boolean => this.#receiving.has(member.id);
 
   /**
    * Makes `socket` listen as a member, and takes it over. It gets nothing yet, unless its generation
    * gets this address's connections already (a further worker), is the first one here, or serves.
-   * @throws {SystemCallError} of listen(2); the group is then as before
+   * @throws {SystemCallError} of listen(2); the group is then as before, and `socket` closed
    */
-  takeMember(socket: Fd, options: NewMember): Member {
-    const receives = [...this.receivingEpochs].every((epoch) => epoch === options.epoch);
-    // Watched before the listen: nothing can fail between the kernel's array and the model.
-    const shutDownWatch = this.#watch(socket);
-    const { backlog, ...own } = options;
-    const fixed = { heldUntilRetired: socket, origin: null, unheld: false, dead: false };
-    const before = this.#model;
-    const member = this.#append({ ...fixed, ...own }, shutDownWatch);
-    // Before the listen: from then on the kernel may choose the new member.
-    try {
-      this.beforeChange();
-      if (!receives) this.#attach(true);
-      this.sockets.listen(socket, backlog);
-    } catch (error) {
-      this.#members.delete(member.id);
-      this.#model = before;
-      shutDownWatch?.cancel();
-      throw error;
-    }
-    // The new one stands last and gets nothing: the moment when older holes can be filled.
-    this.#compact();
-    if (receives) this.#receiving.add(member.id);
-    if (receives || this.#candidates.has(options.epoch)) this.#attach(false);
+  takeMember(socket: Fd, { backlog, origin, ...own }: NewMember): Member {
+    const receives = [...this.receivingEpochs].every((epoch) => epoch === own.epoch);
+    const inode = ownSocketInode(socket.number);
+    const state = { inode, unheld: false, dead: false, heldUntilRetired: socket };
+    const member = this.#kernel.listen(
+      { ...own, ...state, origin: origin ?? null },
+      backlog,
+      receives,
+    );
+    if (receives || this.#kernel.candidates.has(own.epoch)) this.#kernel.attach(false);
     // Those that it supersedes have opened this listener before it.
-    if (!receives && options.epoch === this.serving()) {
-      this.#receiveWith(this.usableMembers(options.epoch), true);
-      this.#compact();
+    if (!receives && own.epoch === this.serving()) {
+      this.#kernel.steerTo(this.usableMembers(own.epoch), true);
+      this.#kernel.compact();
     }
     return member;
+  }
+
+  /** Adds a socket that listens already, and outlives this baton (handoff/activated_sockets.ts); takes it. */
+  addListening(socket: Fd, options: { epoch: number; origin: SocketOrigin }): Member {
+    const inode = ownSocketInode(socket.number);
+    const state = { inode, owner: 0, late: false, unheld: false, dead: false };
+    return this.#kernel.append({ ...options, ...state, heldUntilRetired: socket });
   }
 
   /** What a generation gets that does not serve yet: a canary's share, connections of our own probes. */
   steerCandidates(change: Partial<Pick<CandidateTraffic, "share" | "probe">>): void {
-    Object.assign(this.#candidates, change);
+    Object.assign(this.#kernel.candidates, change);
     this.findShutDown();
-    this.#attach(true);
-    this.#compact();
-  }
-
-  /** Adds a socket of whoever started baton, which listens already (handoff/activated_sockets.ts); takes it. */
-  addListening(
-    socket: Fd,
-    options: { epoch: number; inode: number; origin: SocketOrigin },
-  ): Member {
-    this.#steered = true;
-    const state = { owner: 0, late: false, unheld: false, dead: false };
-    return this.#append({ ...options, ...state, heldUntilRetired: socket }, this.#watch(socket));
-  }
-
-  /** The service ends: what comes from here on waits for the next one, in a socket that stays. */
-  standBy(): void {
-    const resident = this.unassignedSocket;
-    if (resident !== undefined && !this.isFrozen) this.#receiveWith([resident], true);
-  }
-
-  /** No generation listens here any more: a spare would let its clients wait for nobody. */
-  #unserved(): void {
-    if (this.unassignedSocket?.origin === "standby") this.unassignedSocket.dead = true;
-    else this.standBy();
-  }
-
-  #watch(socket: Fd): Watch | null {
-    return this.reactor?.watch(socket, () => this.#onHangup(socket), {}) ?? null;
-  }
-
-  #append(fields: Omit<Member, "id" | "shutDownWatch">, shutDownWatch: Watch | null): Member {
-    const member: Member = { ...fields, id: Group.#nextId++, shutDownWatch };
-    this.#members.set(member.id, member);
-    this.#model = appended(this.#model, member.id);
-    return member;
+    this.#kernel.attach(true);
+    this.#kernel.compact();
   }
 
   /** THE SWITCH: new connections go to the live members of `epoch`, if it has any here. */
@@ -182,132 +173,91 @@ export class Group extends GroupView {
   }
 
   steerToMembers(chosen: readonly Member[]): void {
-    this.#candidates.share = null;
+    this.#kernel.candidates.share = null;
     if (chosen.length === 0) return;
-    this.#receiveWith(chosen, this.#model.members.length > chosen.length);
-    this.#compact();
+    this.#kernel.steerTo(chosen, this.members.length > chosen.length);
+    this.#kernel.compact();
   }
 
-  #receiveWith(members: readonly Member[], force: boolean): void {
-    this.#receiving.clear();
-    members.forEach((member) => this.#receiving.add(member.id));
-    this.#attach(force);
+  /** The service ends: connections from now on wait for the next baton, in a socket that stays. */
+  standBy(): void {
+    const socket = this.unassignedSocket;
+    if (socket !== undefined && !this.isFrozen) this.#kernel.steerTo([socket], true);
   }
 
-  /** The server has closed this listener by itself: it is refused from now on, as without baton. */
+  /** The server has closed this listener by itself: it refuses from now on, as without baton. */
   discard(member: Member): void {
     if (this.isFrozen) return;
-    const changed = this.#receiving.size > 1 && this.#receiving.delete(member.id);
-    const isNamed = this.#candidates.has(member.epoch);
+    const hasChanged = this.#kernel.stopReceiving(member);
+    const isNamed = this.#kernel.candidates.has(member.epoch);
     if (isNamed) member.dead = true;
-    if (changed || isNamed) this.#attach(true);
-    this.#remove(member.id);
-    if (this.#receiving.size > 0) this.#attach(true);
-  }
-
-  /** That of one that is not listening yet is no news. */
-  #onHangup(socket: Fd): void {
-    const member = this.members.find(({ heldUntilRetired }) => heldUntilRetired === socket);
-    if (member && !this.findShutDown().includes(member)) member.shutDownWatch?.arm({});
+    if (hasChanged || isNamed) this.#kernel.attach(true);
+    this.#kernel.remove(member);
   }
 
   /** Stops choosing a member whose process is gone, if there is another one to choose. */
   markUnheld(member: Member): void {
     member.unheld = true;
-    const changed = this.#receiving.size > 1 && this.#receiving.delete(member.id);
-    if (changed || this.#candidates.has(member.epoch)) this.#attach(true);
+    const hasChanged = this.#kernel.stopReceiving(member);
+    if (hasChanged || this.#kernel.candidates.has(member.epoch)) this.#kernel.attach(true);
   }
 
-  /** An heir's process has the member open now, and accepts from it. */
+  /** A replacement's process has the member open now, and accepts from it. */
   reassign(member: Member, options: { epoch: number; owner: number }): void {
-    const worker = this.receivingEpochs.has(options.epoch);
+    const isWorker = this.receivingEpochs.has(options.epoch);
     Object.assign(member, options, { unheld: false });
-    // Those that still wait for a process get nothing new once somebody accepts here.
+    // Members that wait for a process get nothing new once a process accepts here.
     const stays = (each: Member) => each === member || (this.isReceiving(each) && !each.unheld);
-    if (worker) this.#receiveWith(this.members.filter(stays), true);
+    if (isWorker) this.#kernel.steerTo(this.members.filter(stays), true);
   }
 
   /** The members of `epoch` are not needed any more. */
   retire(epoch: number): void {
     if (epoch === NO_GENERATION) return;
-    let changed = this.#candidates.forget(epoch);
+    let hasChanged = this.#kernel.candidates.forget(epoch);
     for (const member of this.membersOf(epoch)) {
       const remains = member.origin === "grouped" || member.origin === "standby";
       if (remains) Object.assign(member, { epoch: NO_GENERATION, owner: 0 });
       else member.dead = true;
-      // Whoever is the last to receive goes on doing so until the group is closed.
-      if (this.#receiving.size > 1) changed = this.#receiving.delete(member.id) || changed;
+      hasChanged = this.#kernel.stopReceiving(member) || hasChanged;
     }
-    const successors = this.successors(this.serving());
-    if (successors.length > 0) this.#receiveWith(successors, true);
+    const successors = this.#successors();
+    if (successors.length > 0) this.#kernel.steerTo(successors, true);
     else if (this.members.every((member) => member.dead || !this.isReceiving(member))) {
-      this.#unserved();
+      this.#onUnserved();
     }
     // Steer first, close later.
-    if (changed) this.#attach(true);
-    this.#compact();
+    if (hasChanged) this.#kernel.attach(true);
+    this.#kernel.compact();
     if (this.members.every((member) => member.dead)) this.close();
   }
 
-  /**
-   * Finds members that a server has taken out of the kernel's array by shutdown(2) on its listener,
-   * and steers anew, because the array has changed under the program.
-   * @returns the members that were lost
-   */
+  /** Get the connections when no member that received is alive: those of the serving generation, or the newest. */
+  #successors(): readonly Member[] {
+    const serving = this.serving();
+    // The service ends: draining generations get nothing new.
+    if (serving === null) return [];
+    const alive = this.members.filter(({ dead }) => !dead);
+    if (alive.some(this.isReceiving)) return [];
+    const ofServing = this.usableMembers(serving);
+    const epochs = alive.map(({ epoch }) => epoch).filter((epoch) => epoch !== NO_GENERATION);
+    if (ofServing.length > 0 || epochs.length === 0) return ofServing;
+    return this.usableMembers(Math.max(...epochs));
+  }
+
+  /** No generation listens here any more: in a standby socket clients would wait in vain. */
+  #onUnserved(): void {
+    const socket = this.unassignedSocket;
+    if (socket?.origin === "standby") socket.dead = true;
+    else this.standBy();
+  }
+
+  /** Finds members that a server has shut down. @returns the members that were lost */
   findShutDown(): Member[] {
-    const lost = this.members.filter((member) =>
-      this.sockets.option(member.heldUntilRetired, C.SOL_SOCKET, C.SO_ACCEPTCONN) === 0
-    );
-    for (const member of lost) this.#drop(member);
-    if (lost.length > 0 && this.#receiving.size > 0) this.#attach(true);
-    return lost;
+    return this.#kernel.findShutDown();
   }
 
   close(): void {
-    for (const member of this.#members.values()) this.#drop(member);
-  }
-
-  #drop(member: Member): void {
-    this.#model = removed(this.#model, member.id);
-    this.#members.delete(member.id);
-    this.#receiving.delete(member.id);
-    member.shutDownWatch?.cancel();
-    // Some helper of the old server may have it open: closing ours would leave it in the array.
-    const isOurs = !this.isFrozen && !this.#shared.delete(member.id) && member.origin === null;
-    if (isOurs) this.sockets.stopListening(member.heldUntilRetired);
-    member.heldUntilRetired.close();
-  }
-
-  /** @param force attach a program even where the kernel's own choice has been enough so far */
-  #attach(force: boolean): void {
-    if (this.hold === "order and program" || this.isShared) return;
-    if (this.#receiving.size === 0 || (!force && !this.#steered)) return;
-    const indices = (members: readonly Member[]) =>
-      indicesOf(this.#model, members.map(({ id }) => id));
-    const program = programFor(this.#candidates.choice(this, indices));
-    const through = this.members.find(this.isReceiving)!;
-    this.sockets.attachReuseportProgram(through.heldUntilRetired, program);
-    this.#steered = true;
-  }
-
-  #compact(): void {
-    if (this.isFrozen || this.#shared.size > 0) return;
-    const dead = new Set(this.members.filter((member) => member.dead).map((member) => member.id));
-    if (dead.size === 0) return;
-    const named = new Set([...this.#receiving, ...this.#candidates.membersIn(this)]);
-    const { removals } = planCompaction(this.#model, named, dead);
-    for (const id of removals) this.#remove(id);
-    // The last dead one among receiving ones may go in any case: wherever the program points then,
-    // out of range too, is a receiving one. It must: who waits in its queue would wait for ever.
-    const [last, ...others] = this.members.filter((member) => !this.isReceiving(member));
-    const isAlone = others.length === 0 && this.#candidates.isEmpty;
-    if (last?.dead !== true || !isAlone || this.#receiving.size === 0) return;
-    this.#remove(last.id);
-    this.#attach(true);
-  }
-
-  #remove(id: MemberId): void {
-    this.beforeChange();
-    this.#drop(this.#members.get(id)!);
+    this.#kernel.close();
   }
 }

@@ -50,8 +50,7 @@ export interface Member {
 }
 
 /** A socket that is about to listen as a member. */
-export interface NewMember
-  extends Pick<Member, "epoch" | "inode" | "owner" | "late" | "ofSession"> {
+export interface NewMember extends Pick<Member, "epoch" | "owner" | "late" | "ofSession"> {
   readonly backlog: number;
   readonly origin?: "standby";
 }

@@ -2,7 +2,6 @@
  * Spares: in each group where a generation gets connections, one more listening socket that gets none. When the
  * service ends they wait in it for the next baton, which finds it in the service manager's store.
  */
-import { ownSocketInode } from "../platform/process/proc.ts";
 import { boundSocket } from "./bound_socket.ts";
 import type { Group } from "./group.ts";
 import type { Listeners } from "./listeners.ts";
@@ -42,13 +41,6 @@ function provide(group: Group, backlog: number): void {
     if (member.origin === "standby" && member.epoch !== NO_GENERATION) member.origin = null;
   }
   if (group.unassignedSocket !== undefined) return;
-  const socket = boundSocket(group);
-  try {
-    const inode = ownSocketInode(socket.number);
-    const own = { epoch: NO_GENERATION, owner: 0, late: false, origin: "standby" } as const;
-    group.takeMember(socket, { ...own, inode, backlog });
-  } catch (error) {
-    socket.close();
-    throw error;
-  }
+  const own = { epoch: NO_GENERATION, owner: 0, late: false, origin: "standby" } as const;
+  group.takeMember(boundSocket(group), { ...own, backlog });
 }

@@ -12,7 +12,6 @@
  */
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { ownSocketInode } from "../../platform/process/proc.ts";
 import { boundSocket } from "../../steering/bound_socket.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
@@ -82,18 +81,12 @@ export class LentListeners {
     if (this.#made.length >= MAX_MADE) {
       throw new RangeError(`Cannot make more than ${MAX_MADE} sockets for one new baton`);
     }
-    const socket = boundSocket(group);
-    try {
-      const inode = ownSocketInode(socket.number);
-      const { epoch, backlog } = this.options;
-      const member = group.takeMember(socket, { epoch, inode, owner: 0, backlog, late: false });
-      this.#made.push({ group, member });
-      const reply = { kind: "member", index, member: recordOf(member, false) } as const;
-      return { reply, fds: [member.heldUntilRetired] };
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+    const { epoch, backlog } = this.options;
+    const options = { epoch, owner: 0, backlog, late: false };
+    const member = group.takeMember(boundSocket(group), options);
+    this.#made.push({ group, member });
+    const reply = { kind: "member", index, member: recordOf(member, false) } as const;
+    return { reply, fds: [member.heldUntilRetired] };
   }
 
   #at(index: number): Group {

@@ -6,7 +6,6 @@ import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import { Inheritor, ListenError, specAddress } from "../../../src/handoff/inherit.ts";
 import { rightToBind } from "../../../src/handoff/right_to_bind.ts";
 import type { ListenerOwner } from "../../../src/handoff/listener_owner.ts";
-import { ownSocketInode } from "../../../src/platform/process/proc.ts";
 import { boundSocket } from "../../../src/steering/bound_socket.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
 import type { GroupAddress } from "../../../src/steering/member.ts";
@@ -58,8 +57,7 @@ function addressOf(text: string, port: number): GroupAddress {
 function listenAs(epoch: number, address: GroupAddress, listeners: Listeners): void {
   const group = listeners.obtain(address);
   const socket = boundSocket(group);
-  const inode = ownSocketInode(socket.number);
-  group.takeMember(socket, { epoch, inode, owner: process.pid, backlog: 1, late: false });
+  group.takeMember(socket, { epoch, owner: process.pid, backlog: 1, late: false });
 }
 
 function candidate(heirOf: number | null, hints: string[]): ListenerOwner {

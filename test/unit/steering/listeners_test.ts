@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { C } from "../../../src/platform/libc/constants.ts";
-import { ownSocketInode } from "../../../src/platform/process/proc.ts";
 import { boundSocket } from "../../../src/steering/bound_socket.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
 import type { GroupAddress } from "../../../src/steering/member.ts";
@@ -163,7 +162,7 @@ class World {
   #listen(epoch: number): void {
     const group = this.listeners.obtain(this.address);
     const socket = boundSocket(group);
-    const own = { epoch, inode: ownSocketInode(socket.number), owner: process.pid, late: false };
+    const own = { epoch, owner: process.pid, late: false };
     group.takeMember(socket, { ...own, backlog: BACKLOG });
   }
 

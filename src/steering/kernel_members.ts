@@ -1,0 +1,211 @@
+/**
+ * The members of one SO_REUSEPORT group in the kernel: their order in its array, and the program that chooses among
+ * them. Only this file changes either.
+ *
+ * - a member stays open, held here by a duplicate, whatever its process does, until it is dead; so a
+ *   connection that the kernel has queued is never thrown away;
+ * - a member leaves the kernel's array only at a moment when that moves no receiving one.
+ */
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Sockets } from "../platform/network/sockets.ts";
+import type { Reactor, Watch } from "../platform/reactor.ts";
+import { CandidateTraffic } from "./candidate_traffic.ts";
+import {
+  appended,
+  EMPTY_ARRAY,
+  indicesOf,
+  type KernelArray,
+  type MemberId,
+  planCompaction,
+  removed,
+} from "./kernel_array.ts";
+import type { Hold, Member } from "./member.ts";
+import { programFor } from "./member_choice.ts";
+
+/** A member before it is in the array. */
+type MemberFields = Omit<Member, "id" | "shutDownWatch">;
+
+export class KernelMembers {
+  static #nextId: MemberId = 1;
+  readonly candidates = new CandidateTraffic();
+  /** Another baton has the members too: what must not be changed here meanwhile. */
+  hold: Hold = "nothing";
+  #array: KernelArray = EMPTY_ARRAY;
+  readonly #members = new Map<MemberId, Member>();
+  readonly #receiving = new Set<MemberId>();
+  /** Members that another baton holds too: it would need them, where they are, if we failed. */
+  readonly #shared = new Set<MemberId>();
+  /** A program is attached. */
+  #isSteered = false;
+
+  /**
+   * @param reactor reports at once when a server shuts a member down; null = only `findShutDown` does
+   * @param beforeChange called before the array changes; a new member is then in `all`
+   */
+  constructor(
+    readonly sockets: Sockets,
+    readonly reactor: Reactor | null,
+    readonly beforeChange: () => void,
+  ) {}
+
+  /** In the kernel's order, retired ones included. */
+  get all(): readonly Member[] {
+    return this.#array.members.map((id) => this.#members.get(id)!);
+  }
+
+  readonly isReceiving = (member: Member): boolean => this.#receiving.has(member.id);
+
+  get isFrozen(): boolean {
+    return this.hold !== "nothing";
+  }
+
+  /** Adds one that listens already. */
+  append(fields: MemberFields, isReceiving = false): Member {
+    this.#isSteered = true;
+    const member = this.#append(fields, this.#watch(fields.heldUntilRetired));
+    if (isReceiving) this.#receiving.add(member.id);
+    return member;
+  }
+
+  /** Adds one that another baton has, too. */
+  appendShared(fields: MemberFields, isReceiving: boolean): void {
+    this.#shared.add(this.append(fields, isReceiving).id);
+  }
+
+  /**
+   * Adds one by listen(2).
+   * @param receives whether it gets connections at once
+   * @throws {SystemCallError} of listen(2); everything is then as before, and the socket closed
+   */
+  listen(fields: MemberFields, backlog: number, receives: boolean): Member {
+    const { heldUntilRetired: socket } = fields;
+    // Watched before the listen: nothing can fail between the kernel's array and the model.
+    const shutDownWatch = this.#watch(socket);
+    const before = this.#array;
+    const member = this.#append(fields, shutDownWatch);
+    try {
+      this.beforeChange();
+      // Before the listen: from then on the kernel may choose the new member.
+      if (!receives) this.attach(true);
+      this.sockets.listen(socket, backlog);
+    } catch (error) {
+      this.#members.delete(member.id);
+      this.#array = before;
+      shutDownWatch?.cancel();
+      socket.close();
+      throw error;
+    }
+    // The new one stands last and gets nothing: the moment when older holes can be filled.
+    this.compact();
+    if (receives) this.#receiving.add(member.id);
+    return member;
+  }
+
+  #append(fields: MemberFields, shutDownWatch: Watch | null): Member {
+    const member: Member = { ...fields, id: KernelMembers.#nextId++, shutDownWatch };
+    this.#members.set(member.id, member);
+    this.#array = appended(this.#array, member.id);
+    return member;
+  }
+
+  #watch(socket: Fd): Watch | null {
+    return this.reactor?.watch(socket, () => this.#onHangup(socket), {}) ?? null;
+  }
+
+  /** Of a socket that does not listen yet, a hang-up means nothing. */
+  #onHangup(socket: Fd): void {
+    const member = this.all.find(({ heldUntilRetired }) => heldUntilRetired === socket);
+    if (member && !this.findShutDown().includes(member)) member.shutDownWatch?.arm({});
+  }
+
+  /** New connections go to `members`. @param force see `attach` */
+  steerTo(members: readonly Member[], force: boolean): void {
+    this.#receiving.clear();
+    members.forEach((member) => this.#receiving.add(member.id));
+    this.attach(force);
+  }
+
+  /** The last one that receives continues to. The caller attaches. @returns whether anything has changed */
+  stopReceiving(member: Member): boolean {
+    return this.#receiving.size > 1 && this.#receiving.delete(member.id);
+  }
+
+  /** @param force attach a program even where the kernel's own choice has been enough so far */
+  attach(force: boolean): void {
+    const { all } = this;
+    const through = all.find(this.isReceiving);
+    if (this.hold === "order and program" || all.some(({ origin }) => origin === "shared")) return;
+    if (through === undefined || (!force && !this.#isSteered)) return;
+    const choice = this.candidates.choice(
+      all,
+      this.isReceiving,
+      (members) => indicesOf(this.#array, members.map(({ id }) => id)),
+    );
+    this.sockets.attachReuseportProgram(through.heldUntilRetired, programFor(choice));
+    this.#isSteered = true;
+  }
+
+  /** Closes the dead members that can be closed now. */
+  compact(): void {
+    if (this.isFrozen || this.#shared.size > 0) return;
+    const dead = new Set(this.all.filter((member) => member.dead).map(({ id }) => id));
+    if (dead.size === 0) return;
+    const named = new Set([...this.#receiving, ...this.candidates.membersIn(this.all)]);
+    const { removals } = planCompaction(this.#array, named, dead);
+    for (const id of removals) this.#remove(id);
+    // The last dead one among receiving ones may go in any case: wherever the program points then,
+    // out of range too, is a receiving one. It must: clients in its queue would wait forever.
+    const [last, ...others] = this.all.filter((member) => !this.isReceiving(member));
+    const isAlone = others.length === 0 && this.candidates.isEmpty;
+    if (last?.dead !== true || !isAlone || this.#receiving.size === 0) return;
+    this.#remove(last.id);
+    this.attach(true);
+  }
+
+  /** Takes out a member that receives nothing, whatever that moves: attach again. */
+  remove(member: Member): void {
+    this.#remove(member.id);
+    this.attach(true);
+  }
+
+  #remove(id: MemberId): void {
+    this.beforeChange();
+    this.#drop(this.#members.get(id)!);
+  }
+
+  /**
+   * Finds members that a server has taken out of the kernel's array by shutdown(2) on its listener,
+   * and attaches again, because the array has changed under the program.
+   * @returns the members that were lost
+   */
+  findShutDown(): Member[] {
+    const lost = this.all.filter((member) =>
+      this.sockets.option(member.heldUntilRetired, C.SOL_SOCKET, C.SO_ACCEPTCONN) === 0
+    );
+    for (const member of lost) this.#drop(member);
+    if (lost.length > 0) this.attach(true);
+    return lost;
+  }
+
+  /** The other baton has exited: the members are ours alone, and dead ones can be closed. */
+  unshare(): void {
+    this.#shared.clear();
+    this.compact();
+  }
+
+  close(): void {
+    for (const member of this.#members.values()) this.#drop(member);
+  }
+
+  #drop(member: Member): void {
+    this.#array = removed(this.#array, member.id);
+    this.#members.delete(member.id);
+    this.#receiving.delete(member.id);
+    member.shutDownWatch?.cancel();
+    // Some helper of the old server may have it open: closing ours would leave it in the array.
+    const isOurs = !this.isFrozen && !this.#shared.delete(member.id) && member.origin === null;
+    if (isOurs) this.sockets.stopListening(member.heldUntilRetired);
+    member.heldUntilRetired.close();
+  }
+}
