@@ -18,6 +18,7 @@ import { originalFileLimit } from "../../process/launch_plan.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { VERSION } from "../console/version.ts";
+import type { Command } from "../words/parse.ts";
 import { ROOT_UID } from "../../platform/process/processes.ts";
 
 /** capabilities(7) */
@@ -27,7 +28,11 @@ const FEW_CONNECTIONS = 1024;
 /** What the first namespaces are called: `PROC_PID_INIT_INO`, `PROC_USER_INIT_INO`, <linux/proc_ns.h>. */
 const FIRST_NAMESPACES = { pid: "pid:[4026531836]", user: "user:[4026531837]" } as const;
 
-export function commandDoctor(platform: Platform, json: boolean, print: Printer): number {
+export function commandDoctor(
+  platform: Platform,
+  { json }: Extract<Command, { verb: "doctor" }>,
+  print: Printer,
+): number {
   const capabilities = [...probeCapabilities(platform), ...hints(platform)];
   const verdict = assess(capabilities);
   const host = describeHost(platform);

@@ -7,12 +7,17 @@ import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path";
 import type { Platform } from "../../platform/platform.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
+import type { InstallCommand } from "../words/parse_pod.ts";
 import type { Printer } from "../console/printer.ts";
 import { errorText } from "../../platform/error.ts";
 
 const PROGRAM_MODE = 0o755;
 
-export function commandInstall(platform: Platform, directory: string, print: Printer): number {
+export function commandInstall(
+  platform: Platform,
+  { directory }: InstallCommand,
+  print: Printer,
+): number {
   const [program = "", ...rest] = platform.runtime.selfCommand;
   if (rest.length > 0) {
     throw new UserError(

@@ -1,0 +1,47 @@
+/** The commands other than `run`, by their verbs. */
+import type { Platform } from "../../platform/platform.ts";
+import type { Printer } from "../console/printer.ts";
+import type { Command } from "../words/parse.ts";
+import { commandDoctor } from "./doctor.ts";
+import { commandHelp, commandVersion } from "./help.ts";
+import { commandInit } from "./init.ts";
+import { commandInstall } from "./install.ts";
+import { commandPrestop } from "./prestop.ts";
+import { commandReady } from "./ready.ts";
+import { commandReload } from "./reload.ts";
+import { commandStatus } from "./status.ts";
+import { commandStop } from "./stop.ts";
+import { commandTrial } from "./trial.ts";
+import { commandUpgrade } from "./upgrade.ts";
+
+/** Does what the command asks for, and returns the exit status. */
+export type Perform<C extends Command> = (
+  platform: Platform,
+  command: C,
+  print: Printer,
+) => number | Promise<number>;
+
+type OtherVerb = Exclude<Command["verb"], "run">;
+
+const COMMANDS: { readonly [V in OtherVerb]: Perform<Extract<Command, { verb: V }>> } = {
+  reload: commandReload,
+  promote: commandTrial,
+  rollback: commandTrial,
+  canary: commandTrial,
+  upgrade: commandUpgrade,
+  status: commandStatus,
+  stop: commandStop,
+  ready: commandReady,
+  prestop: commandPrestop,
+  install: commandInstall,
+  doctor: commandDoctor,
+  init: commandInit,
+  help: commandHelp,
+  version: commandVersion,
+};
+
+export const performCommand: Perform<Extract<Command, { verb: OtherVerb }>> = (
+  platform,
+  command,
+  print,
+) => (COMMANDS[command.verb] as Perform<typeof command>)(platform, command, print);

@@ -1,0 +1,22 @@
+/** The verbs with which baton starts itself: launcher, fd-store server, and preflight of an upgrade in place. */
+import { launch } from "../launcher/launcher.ts";
+import { LAUNCH_VERB } from "../launcher/plan.ts";
+import type { Platform } from "../platform/platform.ts";
+import { HOLD_VERB } from "../succession/state/fd_store_protocol.ts";
+import { runFdStoreServer } from "../succession/state/fd_store_server.ts";
+import { CHECK_VERB } from "../succession/upgrade/preflight.ts";
+import { commandCheckState } from "./commands/check_state.ts";
+import { EXIT_OK } from "./console/exit_status.ts";
+
+/** @returns the exit status; null: the first word is not a hidden verb */
+export function runHiddenVerb(platform: Platform): number | null {
+  const [verb, argument, ...rest] = platform.runtime.argv;
+  if (argument === undefined) return null;
+  const descriptor = Number(argument);
+  if (verb === LAUNCH_VERB) launch(platform, descriptor);
+  if (verb === CHECK_VERB) return commandCheckState(platform, descriptor, rest);
+  if (verb !== HOLD_VERB) return null;
+  const [path = "", mode = ""] = rest;
+  runFdStoreServer(platform, descriptor, path, mode === "next");
+  return EXIT_OK;
+}
