@@ -1,8 +1,8 @@
 /**
  * The commands of baton, the words each of them accepts, and the help text made from them.
  *
- * Guarantees: the flags of `run` come from the option table, so that help cannot forget or invent
- * one; every line fits into 80 columns; texts end with a newline. Prints nothing.
+ * Guarantees: the flags of `run` come from the option table, so help is complete; every line fits into 80 columns;
+ * texts end with a newline. Prints nothing.
  */
 import { formatDuration } from "../../config/values/duration.ts";
 import { type Option, OPTION_GROUPS } from "../../config/option_types.ts";
@@ -14,7 +14,7 @@ import type { VerbFlag, VerbSpec } from "./verb_spec.ts";
 
 export type { VerbFlag } from "./verb_spec.ts";
 
-/** What baton can be told to do, in the order of the help text. */
+/** All commands, in the order of the help text. */
 export const VERB_NAMES = [
   "run",
   "reload",
@@ -39,15 +39,15 @@ export type Verb = typeof VERB_NAMES[number];
 const EXEC: VerbFlag = {
   flag: "exec",
   placeholder: "PROGRAM",
-  help: "The new baton: a path, or a name to look for in PATH. By default the program of the " +
+  help: "The new baton: a path, or a name to search for in PATH. By default the program of the " +
     "running baton, as it is on disk now.",
 };
 const IN_PLACE: VerbFlag = {
   flag: "in-place",
   placeholder: null,
   help:
-    "The running baton becomes the new program and keeps its servers; by itself where a service " +
-    "manager or a container would end with the old process.",
+    "The running baton becomes the new program and keeps its servers. This is the default where " +
+    "the exit of the old process would end a container or a service of the service manager.",
 };
 /** The flag of `run` that is not a field of `Config`. */
 export const CONFIG_FLAG: VerbFlag = {
@@ -78,25 +78,25 @@ export const VERBS: Readonly<Record<Verb, VerbSpec>> = {
     maxOperands: Number.MAX_SAFE_INTEGER,
     flags: RUN_FLAGS,
     examples: [
-      ["baton run -- node server.js", "an unmodified server; reload with HUP"],
+      ["baton run -- node server.js", "an unmodified server; reload it with HUP"],
       ["baton run --listen web=*:8080 -- server --fd {fd:web}", "pass a socket"],
       ["baton run --config baton.toml", "everything from a file"],
     ],
   },
   reload: {
-    summary: "Start a new generation, wait until it serves, and tell the outcome.",
+    summary: "Start a new generation, wait until it serves, and report the outcome.",
     operands: "[NAME]",
     maxOperands: 1,
     flags: [NAME, RUNTIME_DIR, ...ROLLOUT_FLAGS, TIMEOUT, JSON_OUTPUT],
     examples: [
-      ["baton reload", "the only service that is running"],
+      ["baton reload", "the only running service"],
       ["baton reload web --timeout 2m --json", "one by name, outcome as JSON"],
       ["baton reload --canary 10%", "a tenth at first; then promote or rollback"],
     ],
   },
   ...TRIAL_VERBS,
   upgrade: {
-    summary: "Replace the running baton by a new one that takes over its listeners.",
+    summary: "Replace the running baton with a new one that takes over its listeners.",
     operands: "[NAME]",
     maxOperands: 1,
     flags: [NAME, RUNTIME_DIR, EXEC, IN_PLACE, TIMEOUT, JSON_OUTPUT],
@@ -112,23 +112,23 @@ export const VERBS: Readonly<Record<Verb, VerbSpec>> = {
     maxOperands: 1,
     flags: [NAME, RUNTIME_DIR, JSON_OUTPUT],
     examples: [
-      ["baton status", "the only service that is running"],
+      ["baton status", "the only running service"],
       ["baton status web --json", "one by name, for scripts"],
     ],
   },
   stop: {
-    summary: "Stop a service gracefully and wait until it has ended.",
+    summary: "Stop a service gracefully and wait until it has exited.",
     operands: "[NAME]",
     maxOperands: 1,
     flags: [NAME, RUNTIME_DIR, TIMEOUT],
     examples: [
-      ["baton stop", "the only service that is running"],
+      ["baton stop", "the only running service"],
       ["baton stop web --timeout 30s", "one by name, with a limit"],
     ],
   },
   ...POD_VERBS,
   doctor: {
-    summary: "Tell what this kernel and container allow, and what baton falls back to.",
+    summary: "Report what this kernel and container allow, and how baton adapts.",
     operands: "",
     maxOperands: 0,
     flags: [JSON_OUTPUT],
@@ -149,7 +149,7 @@ export const VERBS: Readonly<Record<Verb, VerbSpec>> = {
     ],
   },
   help: {
-    summary: "Show this text, or that of one command.",
+    summary: "Show this text, or the help of one command.",
     operands: "[COMMAND]",
     maxOperands: 1,
     flags: [],
@@ -168,12 +168,12 @@ export const VERBS: Readonly<Record<Verb, VerbSpec>> = {
 };
 
 const WIDTH = 80;
-/** Column at which the text of an option begins; a longer option gets a line of its own. */
+/** Column at which the text of an option begins; a longer option gets its own line. */
 const TEXT_COLUMN = 26;
 const INDENT = 2;
 const TIME_NOTE = "TIME is a number with a unit: 500ms, 2s, 1m30s, 1h; without a unit, seconds.";
 
-/** The default of an option as the user would write it; nothing for options that have none. */
+/** The default of an option as the user would write it; "" for none. */
 function defaultText(option: Option): string {
   if (option.default === null) return "";
   if (option.type === "duration") {
@@ -207,7 +207,7 @@ function entry(term: string, text: string): string[] {
   return [head + first.slice(head.length), ...rest];
 }
 
-/** A heading with what stands below it; nothing at all when that is empty. */
+/** A heading with its lines; nothing without lines. */
 function section(heading: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ["", `${heading}:`, ...lines];
 }
@@ -228,13 +228,13 @@ function programHelp(): string[] {
     "",
     ...wrap(
       "Restarts and upgrades any server without dropping a connection: a new generation starts " +
-        "beside the old one, takes over when it is ready, and the old one ends when its " +
-        "connections have.",
+        "beside the old one and takes over when it is ready; the old one stops when its " +
+        "connections have finished.",
       WIDTH,
     ),
     ...section("Commands", VERB_NAMES.flatMap((verb) => entry(verb, VERBS[verb].summary))),
     ...section("Options", [
-      ...entry("-h, --help", "Show this text; behind a command, that of the command."),
+      ...entry("-h, --help", "Show this text; after a command, the help of that command."),
       ...entry("-V, --version", "Show the version."),
     ]),
     ...section("Examples", exampleLines(["run", "reload"])),
@@ -259,12 +259,7 @@ function verbHelp(verb: Verb): string[] {
   ];
 }
 
-/**
- * Makes the help text.
- *
- * @param topic a command, or null for the program itself
- * @returns lines of at most 80 columns, ending with a newline
- */
+/** @param topic a command, or null for the program itself @returns lines of at most 80 columns, and a newline */
 export function helpText(topic: Verb | null): string {
   return (topic === null ? programHelp() : verbHelp(topic)).join("\n") + "\n";
 }

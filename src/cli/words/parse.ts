@@ -20,64 +20,68 @@ import {
   type PrestopCommand,
 } from "./parse_pod.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./trial_verbs.ts";
-import { nameOf, runtimeDirOf, timeoutOf, type Words } from "./words.ts";
+import { type Target, targetOf, timeoutOf, type Words } from "./words.ts";
 
-/** What the user asked for; `verb` tells which. */
+/** What the user wants. */
 export type Command =
   | { readonly verb: "run"; readonly config: Config }
-  | {
-    readonly verb: "reload";
-    /** Null: the only service that is running. */
-    readonly name: string | null;
-    /** Null: the default directory. */
-    readonly runtimeDir: string | null;
-    /** Longest wait for the outcome; null: as long as the service's own time-outs allow. */
-    readonly timeoutMs: number | null;
-    readonly json: boolean;
-    readonly how: ReloadRollout;
-  }
+  | ReloadCommand
   | TrialCommand
-  | {
-    readonly verb: "upgrade";
-    readonly name: string | null;
-    readonly runtimeDir: string | null;
-    /** Program of the new baton; null: the one that runs, as it is on disk now. */
-    readonly exec: string | null;
-    /** The running process becomes the new baton, instead of starting it beside itself. */
-    readonly inPlace: boolean;
-    readonly timeoutMs: number | null;
-    readonly json: boolean;
-  }
-  | {
-    readonly verb: "status";
-    readonly name: string | null;
-    readonly runtimeDir: string | null;
-    readonly json: boolean;
-  }
-  | {
-    readonly verb: "stop";
-    readonly name: string | null;
-    readonly runtimeDir: string | null;
-    readonly timeoutMs: number | null;
-  }
-  | { readonly verb: "ready"; readonly name: string | null; readonly runtimeDir: string | null }
+  | UpgradeCommand
+  | StatusCommand
+  | StopCommand
+  | ReadyCommand
   | PrestopCommand
   | InstallCommand
   | { readonly verb: "doctor"; readonly json: boolean }
-  | {
-    readonly verb: "init";
-    /** A key of `TEMPLATES`. */
-    readonly template: string;
-    readonly config: Config;
-    /** The options as they were given, without --name. */
-    readonly options: readonly string[];
-  }
+  | InitCommand
   /** `topic` null: help on the program itself. */
   | { readonly verb: "help"; readonly topic: Verb | null }
   | { readonly verb: "version" };
 
-/** Words of other tools for what ours are called. */
-const FOREIGN_VERBS: Readonly<Record<string, Verb>> = {
+export interface ReloadCommand extends Target {
+  readonly verb: "reload";
+  /** Longest wait for the outcome; null: as long as the service's own timeouts allow. */
+  readonly timeoutMs: number | null;
+  readonly json: boolean;
+  readonly how: ReloadRollout;
+}
+
+export interface UpgradeCommand extends Target {
+  readonly verb: "upgrade";
+  /** Program of the new baton; null: that of the running one, as it is on disk now. */
+  readonly exec: string | null;
+  /** The running process becomes the new baton, instead of starting it beside itself. */
+  readonly inPlace: boolean;
+  readonly timeoutMs: number | null;
+  readonly json: boolean;
+}
+
+export interface StatusCommand extends Target {
+  readonly verb: "status";
+  readonly json: boolean;
+}
+
+export interface StopCommand extends Target {
+  readonly verb: "stop";
+  readonly timeoutMs: number | null;
+}
+
+export interface ReadyCommand extends Target {
+  readonly verb: "ready";
+}
+
+export interface InitCommand {
+  readonly verb: "init";
+  /** A key of `TEMPLATES`. */
+  readonly template: string;
+  readonly config: Config;
+  /** The options as they were given, without --name. */
+  readonly options: readonly string[];
+}
+
+/** Commands of other tools -> those of baton. */
+const OTHER_TOOLS: Readonly<Record<string, Verb>> = {
   restart: "reload",
   start: "run",
   exec: "run",
@@ -96,11 +100,11 @@ function isVerb(word: string): word is Verb {
 
 function parseVerb(word: string): Verb {
   if (isVerb(word)) return word;
-  const foreign = Object.hasOwn(FOREIGN_VERBS, word) ? FOREIGN_VERBS[word] : undefined;
+  const foreign = Object.hasOwn(OTHER_TOOLS, word) ? OTHER_TOOLS[word] : undefined;
   const near = foreign ?? suggest(word, VERB_NAMES);
   const question = near === null ? "" : `: did you mean ${near}?`;
   if (word.startsWith("-")) {
-    throw new UserError(`Unknown option ${word} in front of the command`, {
+    throw new UserError(`Unknown option ${word} before the command`, {
       remedy: "Name the command first, for example: baton run [OPTION...] -- PROGRAM",
     });
   }
@@ -111,14 +115,14 @@ function parseVerb(word: string): Verb {
   });
 }
 
-/** `word` is the whole word, so that "-name" is not reported as "-n". */
+/** @param word the whole word, so that the message names "-name", not "-n" */
 function unknownOption(verb: Verb, word: string): UserError {
   const given = word.split("=")[0] ?? word;
   const dashed = VERBS[verb].flags.map(({ flag }) => `--${flag}`);
   const near = suggest(given.startsWith("--") ? given : `-${given}`, [...dashed, "--help"]);
   const question = near === null ? "" : `: did you mean ${near}?`;
   const remedy = verb === "run" && near === null
-    ? "Options of the server go behind its program: baton run -- PROGRAM [ARGUMENT...]"
+    ? "Options of the server follow its program: baton run -- PROGRAM [ARGUMENT...]"
     : `See 'baton ${verb} --help'`;
   return new UserError(`Unknown option ${given} for ${verb}${question}`, { remedy });
 }
@@ -151,7 +155,7 @@ function splitArgs(verb: Verb, args: readonly string[]) {
 }
 
 function splitWords(verb: Verb, args: readonly string[]): Words {
-  // A server's words may be any bytes; names and paths of baton's own are refused, never changed.
+  // The server's words may be any bytes; others could not be passed on unchanged.
   const odd = verb === "run" ? undefined : args.find((word) => !word.isWellFormed());
   if (odd !== undefined) {
     throw new UserError(`Cannot use "${odd}" with ${verb}: it must be UTF-8`);
@@ -178,14 +182,14 @@ function splitWords(verb: Verb, args: readonly string[]): Words {
   return { help, flags, operands };
 }
 
-/** @param inline what stands behind "=" @param value what was read, "" for none */
+/** @param inline the text after "=" @param value "" for none */
 function checkValue(
   { flag, placeholder }: VerbFlag,
   inline: string | undefined,
   value: string,
 ): void {
   if (placeholder === null && inline !== undefined) {
-    throw new UserError(`Option --${flag} takes no value: it was given "${inline}"`, {
+    throw new UserError(`Option --${flag} takes no value, but got "${inline}"`, {
       remedy: `Write --${flag} alone`,
     });
   }
@@ -210,7 +214,7 @@ function parseInit(words: Words, readConfig: ConfigReader): Command {
   const names = Object.keys(TEMPLATES);
   if (!names.includes(template)) {
     const what = template === "" ? "Name a template" : `Unknown template "${template}"`;
-    throw new UserError(`${what}: there is ${names.join(", ")}`, {
+    throw new UserError(`${what}: known are ${names.join(", ")}`, {
       remedy: `For example: baton init ${suggest(template, names) ?? names[0]} -- PROGRAM`,
     });
   }
@@ -221,11 +225,9 @@ function parseInit(words: Words, readConfig: ConfigReader): Command {
 }
 
 /**
- * Turns the words behind `baton` into a command.
- *
- * @param argv the words, without the program's own name
- * @param readConfig reads the file of `--config`; `loadConfigFile` of config/config_file.ts
- * @throws {UserError} for anything that is not a complete command; exit status 64
+ * @param argv the words after `baton`
+ * @param readConfig reads the file of `--config`
+ * @throws {UserError} for anything that is not a complete command
  */
 export function parseCommandLine(
   argv: readonly string[],
@@ -252,34 +254,24 @@ export function parseCommandLine(
     case "init":
       return parseInit(words, readConfig);
     case "reload": {
-      const [name, runtimeDir] = [nameOf(words), runtimeDirOf(words)];
-      return {
-        verb,
-        name,
-        runtimeDir,
-        timeoutMs: timeoutOf(words),
-        json,
-        how: reloadRollout(words),
-      };
+      const how = reloadRollout(words);
+      return { verb, ...targetOf(words), timeoutMs: timeoutOf(words), json, how };
     }
     case "promote":
     case "rollback":
     case "canary":
       return parseTrial(verb, words);
     case "upgrade": {
-      const [name, runtimeDir] = [nameOf(words), runtimeDirOf(words)];
       const exec = words.flags.get("exec")?.[0] ?? null;
       const inPlace = words.flags.has("in-place");
-      return { verb, name, runtimeDir, exec, inPlace, timeoutMs: timeoutOf(words), json };
+      return { verb, ...targetOf(words), exec, inPlace, timeoutMs: timeoutOf(words), json };
     }
     case "status":
-      return { verb, name: nameOf(words), runtimeDir: runtimeDirOf(words), json };
-    case "stop": {
-      const [name, runtimeDir] = [nameOf(words), runtimeDirOf(words)];
-      return { verb, name, runtimeDir, timeoutMs: timeoutOf(words) };
-    }
+      return { verb, ...targetOf(words), json };
+    case "stop":
+      return { verb, ...targetOf(words), timeoutMs: timeoutOf(words) };
     case "ready":
-      return { verb, name: nameOf(words), runtimeDir: runtimeDirOf(words) };
+      return { verb, ...targetOf(words) };
     case "prestop":
       return parsePrestop(words);
     case "install":

@@ -2,21 +2,18 @@
 import { UserError } from "../../config/values/errors.ts";
 import { type ListenSpec, parseOwnAddress } from "../../config/values/listen_spec.ts";
 import { PRESTOP_DEFAULTS } from "./pod_verbs.ts";
-import { durationOf, nameOf, runtimeDirOf, type Words } from "./words.ts";
+import { durationOf, type Target, targetOf, type Words } from "./words.ts";
 
 const MAX_PORT = 65_535;
 
-/** What `baton prestop` was asked to do. */
-export interface PrestopCommand {
+export interface PrestopCommand extends Target {
   readonly verb: "prestop";
-  readonly name: string | null;
-  readonly runtimeDir: string | null;
-  /** Empty: every port that somebody listens at. */
+  /** Empty: every port with a listener. */
   readonly ports: readonly number[];
   readonly minMs: number;
   readonly quietMs: number;
   readonly maxMs: number;
-  /** Where to answer the kubelet; null: this process is the hook. */
+  /** The address at which to answer the kubelet; null: this process is the hook. */
   readonly serve: ListenSpec | null;
 }
 
@@ -33,8 +30,7 @@ export function parsePrestop(words: Words): PrestopCommand {
   });
   return {
     verb: "prestop",
-    name: nameOf(words),
-    runtimeDir: runtimeDirOf(words),
+    ...targetOf(words),
     ports,
     minMs: durationOf(words, "min") ?? PRESTOP_DEFAULTS.minMs,
     quietMs: durationOf(words, "quiet") ?? PRESTOP_DEFAULTS.quietMs,
@@ -48,8 +44,8 @@ function serveOf({ flags }: Words): ListenSpec | null {
   if (text === undefined) return null;
   const named = ["name", "runtime-dir"].find((flag) => flags.has(flag));
   if (named !== undefined) {
-    throw new UserError(`Cannot use --${named} with --serve: a sidecar sees no other baton`, {
-      remedy: "Leave one of them out",
+    throw new UserError(`Cannot use --${named} with --serve: a sidecar cannot see another baton`, {
+      remedy: "Remove one of the two",
     });
   }
   return parseOwnAddress(text, "--serve");
@@ -59,6 +55,6 @@ export function parseInstall({ operands }: Words): InstallCommand {
   const [directory] = operands;
   if (directory !== undefined && directory !== "") return { verb: "install", directory };
   throw new UserError("Cannot install: the directory is missing", {
-    remedy: "Name it: baton install /opt/baton",
+    remedy: "For example: baton install /opt/baton",
   });
 }

@@ -1,4 +1,4 @@
-/** The verbs for pods, and the flags that they share with others; help.ts shows them. */
+/** The verbs for pods, and the flags that they share with other verbs; help.ts shows them. */
 import { formatDuration } from "../../config/values/duration.ts";
 import type { VerbFlag, VerbSpec } from "./verb_spec.ts";
 
@@ -8,19 +8,17 @@ export const PRESTOP_DEFAULTS = { minMs: 5_000, quietMs: 2_000, maxMs: 20_000 } 
 export const NAME: VerbFlag = {
   flag: "name",
   placeholder: "NAME",
-  help: "Name of the service, which may also be given without --name. By default the only one " +
-    "that is running.",
+  help: "Name of the service; --name may be left out. By default the only running service.",
 };
 export const RUNTIME_DIR: VerbFlag = {
   flag: "runtime-dir",
   placeholder: "DIR",
-  help: "Directory of the control socket, if 'baton run' was given one.",
+  help: "Directory of the control socket, if 'baton run' has this option, too.",
 };
 const PORT: VerbFlag = {
   flag: "port",
   placeholder: "PORT",
-  help: "Port of the service; may be given several times. By default every port that somebody " +
-    "listens at.",
+  help: "Port of the service. May be given several times. By default every port with a listener.",
   repeatable: true,
 };
 const MIN: VerbFlag = {
@@ -31,27 +29,27 @@ const MIN: VerbFlag = {
 const PRESTOP_QUIET: VerbFlag = {
   flag: "quiet",
   placeholder: "TIME",
-  help: "Wait until no new connection came for this long. " +
+  help: "Wait until no new connection has arrived for this long. " +
     `[default: ${formatDuration(PRESTOP_DEFAULTS.quietMs)}]`,
 };
 const MAX: VerbFlag = {
   flag: "max",
   placeholder: "TIME",
-  help: "Wait no longer than --min and this, whatever is still connected. " +
+  help: "Wait no longer than --min and this together, even with open connections. " +
     `[default: ${formatDuration(PRESTOP_DEFAULTS.maxMs)}]`,
 };
 const SERVE: VerbFlag = {
   flag: "serve",
   placeholder: "ADDRESS",
   help:
-    "As a sidecar: wait whenever the kubelet asks for /prestop at this address, and answer then; " +
-    "/readyz and /livez are there too.",
+    "Run as a sidecar: at this address each request for /prestop waits, and is answered when the " +
+    "wait is over; /readyz and /livez are there, too.",
 };
 
 /** Between `stop` and `doctor` in the help text. */
 export const POD_VERBS: Readonly<Record<"ready" | "prestop" | "install", VerbSpec>> = {
   ready: {
-    summary: "Tell by the exit status whether a service gets traffic: 0 yes, 1 no.",
+    summary: "Report by the exit status whether a service gets traffic: 0 yes, 1 no.",
     operands: "[NAME]",
     maxOperands: 1,
     flags: [NAME, RUNTIME_DIR],
@@ -66,7 +64,7 @@ export const POD_VERBS: Readonly<Record<"ready" | "prestop" | "install", VerbSpe
     maxOperands: 0,
     flags: [PORT, MIN, PRESTOP_QUIET, MAX, SERVE, NAME, RUNTIME_DIR],
     examples: [
-      ["baton prestop --port 8080", "without a baton that runs"],
+      ["baton prestop --port 8080", "without a running baton"],
       ["baton prestop --min 15s --max 30s", "behind a slow load balancer"],
       ["baton prestop --port 8080 --serve 0.0.0.0:9901", "as a sidecar of the server's container"],
     ],
@@ -78,7 +76,7 @@ export const POD_VERBS: Readonly<Record<"ready" | "prestop" | "install", VerbSpe
     flags: [],
     examples: [
       ["baton install /opt/baton", "in an init container"],
-      ["baton install .", "beside what is there"],
+      ["baton install .", "in the current directory"],
     ],
   },
 };

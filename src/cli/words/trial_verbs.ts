@@ -1,4 +1,4 @@
-/** The verbs for a generation on trial, and the flags by which a reload says how it is let in; help.ts shows them. */
+/** The verbs for a generation on trial, and the flags of its admission at a reload; help.ts shows them. */
 import type { Config } from "../../config/config.ts";
 import { prefixed, UserError } from "../../config/values/errors.ts";
 import { readOptionValue } from "../../config/load.ts";
@@ -7,17 +7,15 @@ import { parsePercent } from "../../config/values/percent.ts";
 import { checkRollout } from "../../config/validate.ts";
 import { NAME, RUNTIME_DIR } from "./pod_verbs.ts";
 import type { VerbFlag, VerbSpec } from "./verb_spec.ts";
-import { nameOf, runtimeDirOf, timeoutOf, type Words } from "./words.ts";
+import { type Target, targetOf, timeoutOf, type Words } from "./words.ts";
 
 const FIELDS = ["canary", "rampMs", "bakeMs", "hold"] as const;
 
-/** How the new generation is let in, where that differs from the configuration. */
+/** The admission of the new generation, where it differs from the configuration. */
 export type ReloadRollout = Partial<Pick<Config, typeof FIELDS[number]>>;
 
-export interface TrialCommand {
+export interface TrialCommand extends Target {
   readonly verb: "promote" | "rollback" | "canary";
-  readonly name: string | null;
-  readonly runtimeDir: string | null;
   readonly timeoutMs: number | null;
   readonly json: boolean;
   /** For `canary`. */
@@ -32,7 +30,7 @@ export const JSON_OUTPUT: VerbFlag = {
 export const TIMEOUT: VerbFlag = {
   flag: "timeout",
   placeholder: "TIME",
-  help: "Longest wait for the outcome. By default as long as the time-outs of the service allow.",
+  help: "Longest wait for the outcome. By default as long as the timeouts of the service allow.",
 };
 const COMMON = [NAME, RUNTIME_DIR, TIMEOUT, JSON_OUTPUT];
 
@@ -45,7 +43,7 @@ export const ROLLOUT_FLAGS: readonly VerbFlag[] = FIELDS.map((field) => {
 /** Between `reload` and `upgrade` in the help text. */
 export const TRIAL_VERBS: Readonly<Record<"promote" | "rollback" | "canary", VerbSpec>> = {
   promote: {
-    summary: "Let the generation on trial in: the old one drains.",
+    summary: "Accept the generation on trial: the old one drains.",
     operands: "[NAME]",
     maxOperands: 1,
     flags: COMMON,
@@ -55,7 +53,7 @@ export const TRIAL_VERBS: Readonly<Record<"promote" | "rollback" | "canary", Ver
     ],
   },
   rollback: {
-    summary: "Send the generation on trial away: the old one gets all new connections.",
+    summary: "Discard the generation on trial: the old one gets all new connections again.",
     operands: "[NAME]",
     maxOperands: 1,
     flags: COMMON,
@@ -65,13 +63,13 @@ export const TRIAL_VERBS: Readonly<Record<"promote" | "rollback" | "canary", Ver
     ],
   },
   canary: {
-    summary: "Change the share of new connections of the generation on trial.",
+    summary: "Change the percentage of new connections for the generation on trial.",
     operands: "PERCENT [NAME]",
     maxOperands: 2,
     flags: COMMON,
     examples: [
       ["baton canary 25%", "after baton reload --canary 10%"],
-      ["baton canary 0% web", "nothing, and it stays up"],
+      ["baton canary 0% web", "none, but it keeps running"],
     ],
   },
 };
@@ -79,26 +77,25 @@ export const TRIAL_VERBS: Readonly<Record<"promote" | "rollback" | "canary", Ver
 export function parseTrial(verb: TrialCommand["verb"], words: Words): TrialCommand {
   const [first, ...others] = words.operands;
   if (verb === "canary" && first === undefined) {
-    throw new UserError("Cannot change the share: it is missing", {
+    throw new UserError("Cannot change the percentage: it is missing", {
       remedy: "For example: baton canary 25%",
     });
   }
   const percent = verb === "canary" && first !== undefined ? readPercent(first) : null;
   const addressed = verb === "canary" ? { ...words, operands: others } : words;
-  const [name, runtimeDir] = [nameOf(addressed), runtimeDirOf(words)];
   const json = words.flags.has("json");
-  return { verb, name, runtimeDir, timeoutMs: timeoutOf(words), json, percent };
+  return { verb, ...targetOf(addressed), timeoutMs: timeoutOf(words), json, percent };
 }
 
 function readPercent(text: string): number {
   try {
     return parsePercent(text);
   } catch (error) {
-    throw prefixed("In the share", error);
+    throw prefixed("In the percentage", error);
   }
 }
 
-/** What one reload says of it. */
+/** The admission flags of one reload. */
 export function reloadRollout({ flags }: Words): ReloadRollout {
   const given = FIELDS.flatMap((field) => {
     const option = OPTION_BY_FIELD[field];

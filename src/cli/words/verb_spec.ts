@@ -1,10 +1,8 @@
-/** What a verb of the command line consists of. */
-
 /** A flag of one verb. */
 export interface VerbFlag {
   /** Without dashes. */
   readonly flag: string;
-  /** What stands for the value in help; null: the flag takes none. */
+  /** Stands for the value in help; null: the flag takes none. */
   readonly placeholder: string | null;
   readonly help: string;
   /** May be given several times. */
@@ -21,8 +19,8 @@ export interface VerbSpec {
   /** Most words besides options; for `run`, all from the first on are the server's command. */
   readonly maxOperands: number;
   readonly flags: readonly VerbFlag[];
-  /** Its flags are those of `run`. */
+  /** It takes the flags of `run`. */
   readonly takesRunOptions?: boolean;
-  /** Command lines with what they do, for the help text; each fits on a line. */
+  /** Command lines and what they do, for the help text; each fits on a line. */
   readonly examples: readonly (readonly [line: string, what: string])[];
 }

@@ -170,8 +170,8 @@ describe("parseCommandLine() refuses with a UserError", () => {
     ["run --wibble s", /^Unknown option --wibble for run$/, /baton run -- PROGRAM/],
     ["run -x s", /^Unknown option -x for run$/, /baton run -- PROGRAM/],
     ["run -name web s", /^Unknown option -name for run: did you mean --name\?$/, /help/],
-    ["canary", /^Cannot change the share: it is missing$/, /baton canary 25%/],
-    ["canary web", /^In the share: cannot use "web": it must be a percentage/, /10% or/],
+    ["canary", /^Cannot change the percentage: it is missing$/, /baton canary 25%/],
+    ["canary web", /^In the percentage: cannot use "web": it must be a percentage/, /10% or/],
     ["canary 5 web x", /^Unexpected word "x" for canary$/, /canary --help/],
     ["abort", /^Unknown command "abort": did you mean rollback\?$/, /baton --help/],
     ["reload --canary 200", /^In --canary: cannot use "200": it must be a percentage/, /10%/],
@@ -195,7 +195,7 @@ describe("parseCommandLine() refuses with a UserError", () => {
     ["run --__proto__.x s", /^Unknown option --__proto__.x for run$/, /PROGRAM/],
     ["run --name --listen 80 s", /^Option --name needs a value: NAME$/, /--name NAME/],
     ["run --drain -- s", /^Option --drain needs a value: auto\|quiesce\|signal$/, /--drain/],
-    ["reload --json=yes", /^Option --json takes no value: it was given "yes"$/, /--json alone/],
+    ["reload --json=yes", /^Option --json takes no value, but got "yes"$/, /--json alone/],
     ["run --name a --name b s", /^Option --name is given more than once for run$/, /Give it once/],
     ["run --config a --config b", /^Option --config is given more than once for run$/, /once/],
     ["reload --json --json", /^Option --json is given more than once for reload$/, /once/],
@@ -210,7 +210,7 @@ describe("parseCommandLine() refuses with a UserError", () => {
     ["nginx", /^Unknown command "nginx"$/, /baton run -- nginx/],
     ["constructor", /^Unknown command "constructor"$/, /baton run -- constructor/],
     ["help relaod", /^Unknown command "relaod": did you mean reload\?$/, /'baton --help'/],
-    ["--name web run", /^Unknown option --name in front of the command$/, /baton run/],
+    ["--name web run", /^Unknown option --name before the command$/, /baton run/],
     ["stop a b", /^Unexpected word "b" for stop$/, /'baton stop --help'/],
     ["doctor x", /^Unexpected word "x" for doctor$/, /'baton doctor --help'/],
     ["help run stop", /^Unexpected word "stop" for help$/, /help/],
@@ -270,7 +270,7 @@ describe("parseCommandLine() on init", () => {
   });
 
   const wrong: [words: string, message: RegExp][] = [
-    ["init", /Name a template: there is .*systemd/],
+    ["init", /Name a template: known are .*systemd/],
     ["init sytemd -- x", /Unknown template "sytemd"/],
     ["init systemd", /no command|command/i],
     ["init systemd --bogus -- x", /Unknown option --bogus for init/],
