@@ -251,7 +251,7 @@ const MODULES = {
   hono: ["admin"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
   "node:os": ["config/values/signals.ts"],
-  valibot: ["launcher", "succession"],
+  valibot: ["launcher", "succession", "cli/console"],
   "smol-toml": ["config/config_file.ts"],
 } as const;
 
@@ -293,11 +293,6 @@ const UNCONVERTED: readonly string[] = [
   "admin/control_server.ts",
   "admin/name_lock.ts",
   "admin/runtime_guard.ts",
-  "cli/commands/prestop.ts",
-  "cli/commands/prestop_wait.ts",
-  "cli/commands/status.ts",
-  "cli/commands/stop.ts",
-  "cli/commands/upgrade.ts",
   "cli/service/signals.ts",
   "drain/connection_closer.ts",
   "drain/drain.ts",

@@ -44,7 +44,7 @@ describe("an upgrade of process 1", () => {
 
     const upgraded = await baton.cli("upgrade");
     assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
-    assert.match(upgraded.stdout, /^baton 1 goes on as the new program/);
+    assert.match(upgraded.stdout, /^baton 1 runs the new program/);
     assert.deepEqual(constants(await arrived(2)), constants(before));
 
     const broken = work.write("broken", "#!/bin/sh\nexit 3\n");

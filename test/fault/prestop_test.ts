@@ -104,12 +104,12 @@ function assertIs({ code, stdout, stderr }: CommandResult, status: number, said:
 describe("baton prestop on its own", () => {
   for (const answer of [404, 500]) {
     test(`a baton that cannot drain, ${answer}: watches the port itself`, OPTIONS, async () => {
-      assertIs(await prestop({ port: await freePort(), answer }), 71, /nobody listens at \d+/);
+      assertIs(await prestop({ port: await freePort(), answer }), 71, /no server listens at \d+/);
     });
   }
 
   test("nobody listens: says so, after the least time", OPTIONS, async () => {
-    assertIs(await prestop({ port: await freePort() }), 71, /nobody listens at \d+/);
+    assertIs(await prestop({ port: await freePort() }), 71, /no server listens at \d+/);
   });
 
   test(
@@ -117,7 +117,7 @@ describe("baton prestop on its own", () => {
     OPTIONS,
     async () => {
       await using running = await server();
-      assertIs(await prestop({ port: await freePort() }), 71, /nobody listens at \d+/);
+      assertIs(await prestop({ port: await freePort() }), 71, /no server listens at \d+/);
       assert.equal(running.server.exit, null);
     },
   );
@@ -128,7 +128,7 @@ describe("baton prestop on its own", () => {
     for (const hook of await Promise.all(hooks)) assertIs(hook, 0, /no more traffic at/);
     running.server.signal("SIGTERM");
     await running.server.exited;
-    assertIs(await prestop({ port: running.port }), 71, /nobody listens at/);
+    assertIs(await prestop({ port: running.port }), 71, /no server listens at/);
   });
 
   for (

@@ -78,14 +78,14 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
     what: "exits at once",
     broken: nodeFixture("exits_at_once.js"),
     reason: /it ended before it was ready: exit status 3\b/,
-    lastWords: /^its last words:\n {2}exits_at_once: cannot read configuration/,
+    lastWords: /^its last output:\n {2}exits_at_once: cannot read configuration/,
     takesMs: 0,
   },
   {
     what: "exits after 1.5 s without ever listening",
     broken: nodeFixture("exits_after.js", () => ({ MS: "1500" })),
     reason: /it ended before it was ready: exit status 4\b/,
-    lastWords: /^its last words:\n {2}exits_after: starting[^]*exits_after: giving up/,
+    lastWords: /^its last output:\n {2}exits_after: starting[^]*exits_after: giving up/,
     takesMs: 1_500,
   },
   {
@@ -93,7 +93,7 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
     flags: SHORT_TIMEOUT,
     broken: nodeFixture("hangs.js"),
     reason: /not ready within 5 s: it does not listen at 127\.0\.0\.1:\d+/,
-    lastWords: /^its last words:\n {2}hangs: starting/,
+    lastWords: /^its last output:\n {2}hangs: starting/,
     takesMs: READY_TIMEOUT_MS,
   },
   {
@@ -131,7 +131,7 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
     good: notifying,
     broken: nodeFixture("dies_in_gate.js"),
     reason: /it ended before it was ready: exit status 5\b/,
-    lastWords: /^what it printed is in the output of baton$/,
+    lastWords: /^its output is in the output of baton$/,
     takesMs: 300,
   },
   {
@@ -140,7 +140,7 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
     good: notifying,
     broken: nodeHttp,
     reason: /not ready within 5 s: it has not sent READY=1/,
-    lastWords: /^what it printed is in the output of baton$/,
+    lastWords: /^its output is in the output of baton$/,
     takesMs: READY_TIMEOUT_MS,
   },
   {
@@ -220,7 +220,7 @@ async function reloadFails(baton: Baton, deployment: BrokenDeploy): Promise<Comm
   assert.equal(result.stdout, "", "a failure is no result");
   assert.match(result.stderr, deployment.reason);
   assert.match(result.stderr, /generation 1\b/);
-  assert.match(result.stderr, /the generation before it serves on; nothing was lost/);
+  assert.match(result.stderr, /the old generation keeps serving; nothing was lost/);
   const [, , heading = "", ...lines] = result.stderr.trimEnd().split("\n");
   assert.match([heading, ...lines].join("\n"), deployment.lastWords, said);
   assert.ok(lines.length <= MAX_SHOWN_LINES, said);

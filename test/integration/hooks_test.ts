@@ -132,7 +132,7 @@ describe("--hook", () => {
           stderr,
           new RegExp(`generation 1: ${veto} "test .*" failed: exit status 9\\n`),
         );
-        assert.match(stderr, /its last words:\n {2}I say no\n$/);
+        assert.match(stderr, /its last output:\n {2}I say no\n$/);
         const { epoch, lastReload } = await baton.settled();
         assert.deepEqual([epoch, lastReload?.failedIn], [0, veto]);
         await load.answersMore(10);

@@ -237,7 +237,7 @@ describe("upgrade in place", () => {
     const { pid } = await baton.status();
     const upgraded = await baton.cli("upgrade");
     assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
-    assert.match(upgraded.stdout, /goes on as the new program/);
+    assert.match(upgraded.stdout, /runs the new program/);
     process.kill(pid, "SIGUSR2");
     const now = await waitUntil(async () => {
       const status = await baton.status();

@@ -38,7 +38,7 @@ setTimeout(() => {
 /** The lines of the verdict that are the server's own. */
 function lastWords(stderr: string): string[] {
   const [, , heading, ...lines] = stderr.trimEnd().split("\n");
-  assert.equal(heading, "its last words:", stderr);
+  assert.equal(heading, "its last output:", stderr);
   for (const line of lines) assert.ok(line.startsWith("  "), stderr);
   return lines.map((line) => line.slice(2));
 }
@@ -184,7 +184,7 @@ describe("from its listen on", () => {
     deploy(talker(port, { LAST: "out of luck\n", CODE: "3" }));
     const { code, stderr } = await baton.cli("reload");
     assert.equal(code, 70);
-    assert.match(stderr, /\nwhat it printed is in the output of baton\n$/);
+    assert.match(stderr, /\nits output is in the output of baton\n$/);
     await printed(baton, "stderr", "out of luck\n");
   });
 });

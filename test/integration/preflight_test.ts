@@ -93,7 +93,7 @@ describe("--pre-flight", () => {
 
       work.write("check", "echo one; echo two >&2; exit 3\n");
       const status = await fails(baton, /generation 1: pre-flight "\. .*" failed: exit status 3\n/);
-      assert.match(status, /its last words:\n {2}(one\n {2}two|two\n {2}one)\n$/);
+      assert.match(status, /its last output:\n {2}(one\n {2}two|two\n {2}one)\n$/);
 
       work.write("check", "kill -SEGV $$\n");
       const signal = await fails(baton, /pre-flight ".*" failed: killed by SIGSEGV\n/);
@@ -101,7 +101,7 @@ describe("--pre-flight", () => {
 
       work.write("check", `echo hanging; ${blocker.command}\n`);
       const hang = await fails(baton, /failed: not over within 3s \(--hook-timeout\)\n/);
-      assert.match(hang, /its last words:\n {2}hanging\n$/);
+      assert.match(hang, /its last output:\n {2}hanging\n$/);
       await blocker.gone();
 
       work.write("check", "exit 0\n");

@@ -81,7 +81,7 @@ describe("baton prestop --serve", () => {
     const port = await freePort();
     const { baton, at } = await sidecar(port, ["--min", "0", "--quiet", "0", "--max", "400ms"]);
     await using _running = baton;
-    assert.match(JSON.stringify(await ask(at, "/prestop")), /503.*nobody listens at/);
+    assert.match(JSON.stringify(await ask(at, "/prestop")), /503.*no server listens at/);
     await using _server = await serve(port);
     const client = new AbortController();
     const slow = fetch(`http://${HOST}:${port}/slow?ms=30000`, { signal: client.signal });

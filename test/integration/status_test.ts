@@ -199,7 +199,7 @@ describe("baton status", () => {
     // The only one is asked all the same: the answer says more than "there is none".
     const dead = await killed.cli("status");
     assert.equal(dead.code, EXIT_SYSTEM);
-    assert.match(dead.stderr, /Cannot reach "web": nobody listens at .*web\.sock\n/);
+    assert.match(dead.stderr, /Cannot reach "web": nothing listens at .*web\.sock\n/);
 
     renameSync(killed.socketPath, dir.join("old.sock"));
     const port = await freePort();
@@ -208,7 +208,10 @@ describe("baton status", () => {
     assert.equal(only.code, 0, only.stderr);
     assert.match(only.stdout, new RegExp(`pid ${baton.pid}`));
     const old = await baton.cli("status", "old");
-    assert.match(old.stderr, /Cannot reach "old": nobody listens at .*\n {2}Services in .*: web$/m);
+    assert.match(
+      old.stderr,
+      /Cannot reach "old": nothing listens at .*\n {2}Services in .*: web$/m,
+    );
     const drained = await baton.cli("prestop", "--min", "0", "--max", "10s");
     assert.match(drained.stdout, /"web" is/, drained.stderr);
 
@@ -216,6 +219,6 @@ describe("baton status", () => {
     await baton.exited;
     const none = await baton.cli("status");
     assert.equal(none.code, EXIT_SYSTEM);
-    assert.match(none.stderr, /Cannot find a running baton: nobody listens at .* of old, web\n/);
+    assert.match(none.stderr, /Cannot find a running baton: nothing listens at .* of old, web\n/);
   });
 });

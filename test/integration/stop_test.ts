@@ -75,7 +75,7 @@ describe("baton stop", () => {
     baton.signal("SIGKILL");
     const { code, stderr } = await stopping;
     assert.equal(code, EXIT_SYSTEM, stderr);
-    assert.match(stderr, /Cannot tell how "web" has ended: its baton .* ended without a word/);
+    assert.match(stderr, /Cannot tell how "web" has ended: its baton .* exited without a reply/);
     await load.finished();
   });
 });

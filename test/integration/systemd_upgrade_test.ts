@@ -83,7 +83,7 @@ describe("baton itself under systemd", { skip }, () => {
     const before = await service.status();
     const { code, stdout, stderr } = await service.baton("upgrade");
     assert.equal(code, 0, `${stderr}\n${await service.journal()}`);
-    assert.match(stdout, /goes on as the new program/);
+    assert.match(stdout, /runs the new program/);
     assert.equal((await service.status()).pid, before.pid);
     assert.match(await service.journal(), /in place, because systemd would stop the unit/);
     const { ActiveState, MainPID } = await service.show("ActiveState", "MainPID");

@@ -1,6 +1,6 @@
 /**
- * `baton __check_state N ARGUMENT...`: the new program's half of the trial before an upgrade in place
- * (`succession/upgrade/preflight.ts`). Says whether this baton could go on with the state of the running one and with
+ * `baton __check_state N ARGUMENT...`: the new program's half of the preflight of an upgrade in place
+ * (`succession/upgrade/preflight.ts`). Reports whether this baton can continue from the state of the running one, with
  * its arguments; changes nothing.
  */
 import { readFileSync, statSync } from "node:fs";
@@ -31,7 +31,7 @@ function examine(platform: Platform, memory: number, argv: readonly string[]): P
     if (size > RESUME_LIMIT) throw new Error(`the state has ${size} bytes`);
     const state = parseResumeState(readFileSync(path, "utf8"));
     const command = parseCommandLine(argv, configReader(platform));
-    if (command.verb !== "run") throw new Error(`it would not run, but ${command.verb}`);
+    if (command.verb !== "run") throw new Error(`its verb is ${command.verb}, not run`);
     if (command.config.name !== state.name) {
       throw new Error(`the service would be called "${command.config.name}", not "${state.name}"`);
     }

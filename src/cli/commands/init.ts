@@ -1,16 +1,16 @@
-/** `baton init`: prints a file for the tool that is to run baton. Writes nothing and starts nothing. */
+/** `baton init`: prints a file for the tool that will run baton. Writes nothing and starts nothing. */
 import type { Platform } from "../../platform/platform.ts";
 import { ownCommandLine } from "../../platform/process/proc.ts";
 import { TEMPLATES } from "../../init/templates.ts";
 import { resolveProgram } from "../../launcher/resolve.ts";
 import { logicalDirectory } from "../../process/launch_plan.ts";
 import { EXIT_OK } from "../console/exit_status.ts";
-import type { Command } from "../words/parse.ts";
+import type { InitCommand } from "../words/parse.ts";
 import type { Printer } from "../console/printer.ts";
 
 export function commandInit(
   platform: Platform,
-  { template, config, options }: Extract<Command, { verb: "init" }>,
+  { template, config, options }: InitCommand,
   print: Printer,
 ): number {
   const directory = logicalDirectory(platform.runtime.env(), platform.files.directory());
@@ -20,7 +20,7 @@ export function commandInit(
   return EXIT_OK;
 }
 
-/** The words that start this baton from anywhere. */
+/** The words that start this baton from any directory. */
 function ownWords(platform: Platform, directory: string): readonly string[] {
   const { selfCommand } = platform.runtime;
   if (selfCommand.length > 1) return selfCommand;

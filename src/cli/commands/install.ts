@@ -1,6 +1,6 @@
 /**
- * `baton install DIR`: this program as DIR/baton, for containers that share the directory. The copy
- * appears whole or not at all, and replaces an older one.
+ * `baton install DIR`: copies this program to DIR/baton, for containers that share the directory. The copy appears whole
+ * or not at all, and replaces an older one.
  */
 import { UserError } from "../../config/values/errors.ts";
 import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
@@ -37,7 +37,7 @@ export function commandInstall(
     const why = errorText(error);
     throw new UserError(`Cannot install ${target}: ${why}`, {
       status: EXIT_SYSTEM,
-      remedy: "Name a directory that this user may write to, with some 110 MiB free",
+      remedy: "Use a directory that this user may write to, with about 110 MiB free",
     });
   }
   print.out(`installed ${target}`);

@@ -1,16 +1,15 @@
 /**
- * `baton prestop`: a preStop hook that waits until the pod gets no more traffic. With a baton in the
- * container it asks that one to drain, and waits for it; without, it watches the ports itself.
+ * `baton prestop`: a preStop hook that waits until the pod gets no more traffic. With a baton in the container, it
+ * requests a drain from that and waits for it; without, it watches the ports itself.
  *
- * Bounded by --min and --max, whatever happens; may run twice, at once or one after the other. Sends
- * the server nothing: TERM is the kubelet's business. What a hook prints is lost, so the outcome goes
- * to the standard output of process 1 as well.
+ * Bounded by --min and --max in any case; may run twice, at once or in sequence. It sends the server nothing: TERM is
+ * the kubelet's job. The output of a hook is lost, so the outcome goes to the standard output of process 1, too.
  */
 import { appendFileSync } from "node:fs";
 import { callControl, ControlError, type ControlResponse } from "../../admin/client.ts";
 import { runningServices, runtimeDirectory, servicePaths, servicesIn } from "../../admin/paths.ts";
 import type { Platform } from "../../platform/platform.ts";
-import type { DrainReport } from "../../report/snapshot.ts";
+import { busyIn } from "../console/replies.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
 import type { PrestopCommand } from "../words/parse_pod.ts";
 import { servePrestop } from "./prestop_sidecar.ts";
@@ -32,17 +31,17 @@ export async function commandPrestop(
   print: Printer,
 ): Promise<number> {
   if (command.serve !== null) return servePrestop(platform, command, command.serve, print);
-  const startedAtMs = performance.now();
-  const [status, text] = askBaton(platform, command) ??
-    await waitForQuiet(platform, remaining(command, performance.now() - startedAtMs), NO_PORT);
-  tell(`baton prestop: ${text}`, status === EXIT_OK ? print.out : print.error);
+  const startedAtMs = platform.clock.now();
+  const [status, text] = requestDrain(platform, command) ??
+    await waitForQuiet(platform, remaining(command, platform.clock.now() - startedAtMs), NO_PORT);
+  printTwice(`baton prestop: ${text}`, status === EXIT_OK ? print.out : print.error);
   return status;
 }
 
-/** @returns null when no baton runs here that can drain */
-function askBaton(platform: Platform, command: PrestopCommand): PrestopOutcome | null {
-  const startedAtMs = performance.now();
-  const after = () => `after ${secondsSince(startedAtMs)} s`;
+/** @returns null when no baton here can drain */
+function requestDrain(platform: Platform, command: PrestopCommand): PrestopOutcome | null {
+  const startedAtMs = platform.clock.now();
+  const after = () => `after ${secondsSince(platform.clock, startedAtMs)} s`;
   const env = platform.runtime.env();
   const directory = runtimeDirectory(command.runtimeDir, env, platform.processes.userId());
   const names = command.name === null
@@ -54,7 +53,7 @@ function askBaton(platform: Platform, command: PrestopCommand): PrestopOutcome |
     const answer = callControl(platform, servicePaths(directory, name).socket, {
       method: "POST",
       path: "/v1/drain",
-      // 0 would be for ever.
+      // 0 would mean no limit.
       timeoutMs: Math.max(1, command.minMs + command.maxMs),
     });
     const [status, text] = drainOutcome(name, answer) ?? [];
@@ -66,7 +65,7 @@ function askBaton(platform: Platform, command: PrestopCommand): PrestopOutcome |
   }
 }
 
-/** @returns what a baton's answer means; null: it cannot drain */
+/** @returns null when baton cannot drain */
 export function drainOutcome(
   name: string,
   { status, body }: Pick<ControlResponse, "status" | "body">,
@@ -76,28 +75,22 @@ export function drainOutcome(
   return code === undefined ? [EXIT_OK, `"${name}" is drained`] : [code, `"${name}": ${text}`];
 }
 
-/** @returns null when it does not say */
-function busyIn(body: string): number | null {
-  try {
-    const { busy } = JSON.parse(body) as Partial<DrainReport>;
-    return typeof busy === "number" ? busy : null;
-  } catch {
-    return null;
-  }
-}
-
-/** What is left of --min and --max for another wait. */
+/** @returns the command with the rest of --min and --max for another wait */
 export function remaining(command: PrestopCommand, spentMs: number): PrestopCommand {
   const { minMs, maxMs } = command;
-  const ofMaxMs = Math.max(0, spentMs - minMs);
-  return { ...command, minMs: Math.max(0, minMs - spentMs), maxMs: Math.max(0, maxMs - ofMaxMs) };
+  const spentOfMaxMs = Math.max(0, spentMs - minMs);
+  return {
+    ...command,
+    minMs: Math.max(0, minMs - spentMs),
+    maxMs: Math.max(0, maxMs - spentOfMaxMs),
+  };
 }
 
-function tell(text: string, print: (text: string) => void): void {
+function printTwice(text: string, print: (text: string) => void): void {
   print(text);
   try {
     appendFileSync(OUTPUT_OF_MAIN_PROCESS, `${text}\n`);
   } catch {
-    // Another user's process: only the caller is told.
+    // Process 1 belongs to another user.
   }
 }

@@ -1,15 +1,14 @@
 /**
- * `baton prestop --serve ADDRESS`: the preStop hook as a sidecar container. The kubelet asks GET
- * /prestop of it before it sends TERM to the server, and waits for the answer; so neither the server's
- * image nor its file system has anything of baton in it.
+ * `baton prestop --serve ADDRESS`: the preStop hook as a sidecar container. The kubelet requests GET /prestop from it and
+ * waits for the response before it sends TERM to the server; so the server's image and file system need no baton.
  *
- * Guarantees: one wait at a time, which whoever asks meanwhile shares, bounded as the hook is; another
- * one can follow, because a container that fails its liveness probe has its hook called too, and is
- * started again. Ready while the server listens. Started at once and alive always: the kubelet starts
- * the server only after this, and does not restart it for that.
+ * Guarantees: one wait at a time, which concurrent requests share, bounded as the hook is. Another wait can follow,
+ * because a container that fails its liveness probe has its hook called, too, and is started again. Ready while the
+ * server listens. Started at once and always live: the kubelet starts the server only after that, and must not restart
+ * this container because of the server.
  *
- * The kubelet has no secret, so anybody who reaches the address may ask. Therefore a wait changes no
- * readiness, which a pod that is deleted has lost anyway: all that it does is to end idle connections.
+ * The kubelet has no secret, so anyone who can reach the address may send the request. Therefore a wait does not change
+ * readiness, which a deleted pod has lost anyway: it only closes idle connections.
  */
 import { plainText, probeHandler } from "../../admin/probe_server.ts";
 import type { ListenSpec } from "../../config/values/listen_spec.ts";
@@ -41,7 +40,7 @@ export async function servePrestop(
   const handler = (request: Request) => sidecar.answer(request);
   const use = { handler, option: "--serve", joins: false };
   const server = openPort(platform, inetAddress(address), use);
-  print.out(`baton prestop: answers GET ${HOOK_PATH} at ${server.text}`);
+  print.out(`baton prestop: serving GET ${HOOK_PATH} at ${server.text}`);
   await asked;
   server.close();
   return EXIT_OK;
@@ -64,7 +63,7 @@ class PrestopSidecar {
 
   async answer(request: Request): Promise<Response> {
     if (new URL(request.url).pathname !== HOOK_PATH) return this.#answerProbe(request);
-    if (request.method !== "GET") return plainText(HTTP_NOT_ALLOWED, "ask with GET");
+    if (request.method !== "GET") return plainText(HTTP_NOT_ALLOWED, "use GET");
     const [status, text] = await (this.#wait ??= this.#waitOnce());
     return plainText(httpStatus(status), text);
   }

@@ -1,8 +1,9 @@
 /**
- * Waits until the ports of a network namespace get no more traffic, without a supervisor: the work of
- * `baton prestop`. Bounded by --min and --max, whatever happens; what cannot be counted is busy.
+ * Waits, without a supervisor, until the ports of a network namespace get no more traffic: the core of `baton prestop`.
+ * Bounded by --min and --max in any case; connections that cannot be counted are busy.
  */
 import { PortWatch } from "../../drain/port_watch.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { Shutdown } from "../../pod/shutdown.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
@@ -10,7 +11,7 @@ import type { PrestopCommand } from "../words/parse_pod.ts";
 
 export type PrestopOutcome = readonly [status: number, text: string];
 
-/** A port of baton's own, which is no traffic. */
+/** A port of baton itself, whose connections are not traffic of the service. */
 export interface OwnPort {
   readonly port: number | null;
   accepted(): number;
@@ -46,7 +47,7 @@ export async function waitForQuiet(
       quietMs: command.quietMs,
       stopTimeMs: 0,
       finishesRequests: false,
-      // It may be somebody else's port that was named: the endpoints need their time all the same.
+      // The port may belong to another container: the endpoints need their time all the same.
       expectsListener: false,
       skipsDrain: false,
     },
@@ -57,11 +58,11 @@ export async function waitForQuiet(
     signal: () => {},
     kill: () => {},
   });
-  const startedAtMs = performance.now();
+  const startedAtMs = platform.clock.now();
   await shutdown.drain();
   shutdown.close();
   const [status, text] = outcomeOf(shutdown, traffic, command.ports);
-  return [status, `${text} after ${secondsSince(startedAtMs)} s`];
+  return [status, `${text} after ${secondsSince(platform.clock, startedAtMs)} s`];
 }
 
 function outcomeOf(
@@ -72,17 +73,17 @@ function outcomeOf(
   const unfinished = busyOutcome(latest?.busy ?? null);
   if (unfinished !== null) return unfinished;
   if (traffic.ports.length > 0) return [EXIT_OK, `no more traffic at ${traffic.ports.join(", ")}`];
-  return [EXIT_SYSTEM, `nobody listens ${ports.length > 0 ? `at ${ports.join(", ")}` : "here"}`];
+  return [EXIT_SYSTEM, `no server listens ${ports.length > 0 ? `at ${ports.join(", ")}` : "here"}`];
 }
 
-/** @param busy null: they could not be counted @returns null when nobody is */
+/** @param busy null: not countable @returns null when none is busy */
 export function busyOutcome(busy: number | null): PrestopOutcome | null {
   if (busy === null) return [EXIT_DRAIN_TIMED_OUT, "the connections could not be counted"];
   return busy > 0 ? [EXIT_DRAIN_TIMED_OUT, `${busy} connections are still busy`] : null;
 }
 
-export function secondsSince(startedAtMs: number): string {
-  return ((performance.now() - startedAtMs) / MS_PER_SECOND).toFixed(1);
+export function secondsSince(clock: Clock, startedAtMs: number): string {
+  return ((clock.now() - startedAtMs) / MS_PER_SECOND).toFixed(1);
 }
 
 const MS_PER_SECOND = 1000;

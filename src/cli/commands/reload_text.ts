@@ -1,21 +1,15 @@
-/** What a reload consisted of, for people: one line, and one for each address that is opened late. Pure. */
+/** A reload, for people: one line, and one for each address that the new generation opens late. Pure. */
 import { describePhases } from "../../report/timelines.ts";
-import { type LateView, NO_STORY, type ReloadStory } from "../../report/snapshot.ts";
+import type { StoryReply } from "../console/replies.ts";
 
-/**
- * @param story may come from a baton that told less
- * @returns `pre-flight 31 ms, starting 402 ms; generation 0: draining still`;
- *   empty when nothing is known
- */
-export function storyLine(story: Partial<ReloadStory>): string {
-  const { replaced, phases, connections } = { ...NO_STORY, ...story };
+/** @returns `pre-flight 31 ms, starting 402 ms; generation 0: draining still`; "" before the first phase */
+export function storyLine({ replaced, phases, connections }: Omit<StoryReply, "late">): string {
   const arrival = describePhases(phases.filter(({ epoch }) => epoch !== replaced));
   const departure = describePhases(phases.filter(({ epoch }) => epoch === replaced));
   const parts = [arrival];
   if (departure !== "") parts.push(`generation ${replaced}: ${departure}`);
   if (connections !== null) {
-    // A baton of an earlier build does not know of any.
-    const { finished, cut, undecided = 0, moved } = connections;
+    const { finished, cut, undecided, moved } = connections;
     parts.push(
       `connections: ${finished} finished, ${cut} cut, ${undecided} undecided, ${moved} moved`,
     );
@@ -24,20 +18,23 @@ export function storyLine(story: Partial<ReloadStory>): string {
 }
 
 /**
- * @param story of a reload to generation `epoch`; may come from a baton that told less
+ * @param epoch of the new generation
  * @returns `127.0.0.1:9000: generation 0 answers there until generation 1 does, or --ready-timeout is over`
  */
-export function lateLines({ late = [] }: Partial<ReloadStory>, epoch: number | null): string[] {
+export function lateLines({ late }: Pick<StoryReply, "late">, epoch: number | null): string[] {
   return late.filter(({ state }) => state !== "opened").map((view) => lateLine(view, epoch));
 }
 
-function lateLine({ address, servedBy, state }: LateView, epoch: number | null): string {
-  const successor = `generation ${epoch}`;
+function lateLine(
+  { address, servedBy, state }: StoryReply["late"][number],
+  epoch: number | null,
+): string {
+  const newest = `generation ${epoch}`;
   if (state === "given up") {
-    return `${address}: not opened by ${successor} in --ready-timeout: the one before it had it open`;
+    return `${address}: ${newest} did not open it within --ready-timeout, as the one before it had`;
   }
   const meanwhile = servedBy === null
-    ? `connections wait until ${successor} listens there`
-    : `generation ${servedBy} answers there until ${successor} does`;
+    ? `connections wait until ${newest} listens there`
+    : `generation ${servedBy} answers there until ${newest} does`;
   return `${address}: ${meanwhile}, or --ready-timeout is over`;
 }

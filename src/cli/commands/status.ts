@@ -1,36 +1,40 @@
-/** `baton status`: what is happening, at a glance. */
+/** `baton status`: the state of a service at a glance. */
 import { formatDuration } from "../../config/values/duration.ts";
 import type { Platform } from "../../platform/platform.ts";
-import type { LastReload, Snapshot, TrialView } from "../../report/snapshot.ts";
-import type { Command } from "../words/parse.ts";
+import type { StatusCommand } from "../words/parse.ts";
 import { EXIT_OK } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { lateLines, storyLine } from "./reload_text.ts";
+import { readReply, STATUS_REPLY, type StatusReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 
 const STATUS_TIMEOUT_MS = 5_000;
 const MS_PER_SECOND = 1000;
 
+type Trial = NonNullable<StatusReply["trial"]>;
+type LastReload = NonNullable<StatusReply["lastReload"]>;
+
 export function commandStatus(
   platform: Platform,
-  command: Extract<Command, { verb: "status" }>,
+  command: StatusCommand,
   print: Printer,
 ): number {
-  const { body } = callService(platform, command, {
+  const reply = callService(platform, command, {
     method: "GET",
     path: "/v1/status",
     timeoutMs: STATUS_TIMEOUT_MS,
   });
-  if (command.json) print.out(JSON.stringify(body, null, 2));
-  else statusLines(body as Snapshot, Date.now()).forEach((line) => print.out(line));
+  const status = readReply(STATUS_REPLY, "show the status", reply);
+  if (command.json) print.out(JSON.stringify(reply.body, null, 2));
+  else statusLines(status, platform.clock.wallMs()).forEach((line) => print.out(line));
   return EXIT_OK;
 }
 
 /** @param now milliseconds since 1970, for ages */
-function statusLines(snapshot: Snapshot, now: number): string[] {
+function statusLines(snapshot: StatusReply, now: number): string[] {
   const { restarts, lastReload } = snapshot;
   const serving = snapshot.epoch === null
-    ? "nothing serves"
+    ? "no generation serves"
     : `generation ${snapshot.epoch} serves`;
   const lines = [
     `${snapshot.name}: ${serving} (baton ${snapshot.version}, pid ${snapshot.pid}, ` +
@@ -41,31 +45,31 @@ function statusLines(snapshot: Snapshot, now: number): string[] {
     const reason = lastReload.reason === null ? "" : `: ${lastReload.reason}`;
     lines.push(
       `last reload: ${lastReload.result} in ${lastReload.durationMs} ms, ` +
-        `${lastReload.connectionsCut} connections cut, ${lastReload.connectionsUndecided ?? 0} ` +
+        `${lastReload.connectionsCut} connections cut, ${lastReload.connectionsUndecided} ` +
         `undecided${keptText(lastReload)}${reason}`,
     );
     const story = storyLine(lastReload);
     if (story !== "") lines.push(`  ${story}`);
     for (const line of lateLines(lastReload, lastReload.epoch)) lines.push(`  ${line}`);
   }
-  if (snapshot.trial) lines.push(trialText(snapshot.trial));
+  if (snapshot.trial !== null) lines.push(trialText(snapshot.trial));
   const tables = [generationRows(snapshot, now), checkRows(snapshot), listenerRows(snapshot)];
   for (const rows of tables) if (rows.length > 0) lines.push("", ...table(rows));
   return lines;
 }
 
-function trialText({ epoch, phase, percent, seen }: TrialView): string {
+function trialText({ epoch, phase, percent, seen }: Trial): string {
   const found = seen === null ? "" : ` (seen: ${seen.percent} % of ${seen.connections})`;
   return `on trial: generation ${epoch} gets ${percent} % of the new connections${found}, ${phase}`;
 }
 
 function keptText({ connectionsKept }: LastReload): string {
-  if (connectionsKept === null || connectionsKept === undefined) return "";
+  if (connectionsKept === null) return "";
   const { moved, finished, left } = connectionsKept;
   return `, ${moved} moved, ${finished} finished, ${left} left`;
 }
 
-function generationRows(snapshot: Snapshot, now: number): string[][] {
+function generationRows(snapshot: StatusReply, now: number): string[][] {
   const rows = snapshot.generations.map((generation) => [
     String(generation.epoch),
     generation.state,
@@ -74,14 +78,14 @@ function generationRows(snapshot: Snapshot, now: number): string[][] {
     age(generation.startedAt, now),
     String(generation.connections.busy),
     String(generation.connections.idle),
-    String(generation.connections.undecided ?? 0),
+    String(generation.connections.undecided),
     generation.reason ?? "",
   ]);
   const titles = ["EPOCH", "STATE", "OUTCOME", "PID", "AGE", "BUSY", "IDLE", "UNDECIDED", "REASON"];
   return [titles, ...rows];
 }
 
-function listenerRows(snapshot: Snapshot): string[][] {
+function listenerRows(snapshot: StatusReply): string[][] {
   const rows = snapshot.listeners.flatMap((listener) =>
     listener.members.map((member) => [
       listener.address,
@@ -99,9 +103,8 @@ function age(startedAt: string, now: number): string {
   return formatDuration(seconds * MS_PER_SECOND);
 }
 
-function checkRows(snapshot: Snapshot): string[][] {
-  // A baton of an earlier build answers without checks.
-  const rows = snapshot.generations.flatMap(({ epoch, checks = [], state }) =>
+function checkRows(snapshot: StatusReply): string[][] {
+  const rows = snapshot.generations.flatMap(({ epoch, checks, state }) =>
     state === "exited" ? [] : checks.map((check) => [
       check.check,
       String(epoch),

@@ -1,4 +1,4 @@
-/** Reads the file of `--config`, whatever the bytes of its path are. */
+/** Reads the file of `--config`, whose path may be any bytes. */
 import { readFileSync } from "node:fs";
 import { type FileValues, loadConfigFile } from "../../config/config_file.ts";
 import type { Platform } from "../../platform/platform.ts";

@@ -1,9 +1,8 @@
 /**
- * Every exit status of baton, with its meaning: the table behind docs/exit-status.md.
+ * Every exit status of baton, with its meaning: the source of the table in docs/exit-status.md.
  *
- * Guarantees: the numbers are an interface and never change their meaning. They follow what people
- * know already: sysexits.h (64, 70, 71, 75), timeout(1) (124), and the shell (126, 127, 128+n).
- * Does not exit: only `cli/run.ts` does.
+ * The numbers are an interface. They follow known conventions: sysexits.h (64, 70, 71, 75), timeout(1) (124), and the
+ * shell (126, 127, 128+n).
  */
 
 import { VERB_NAMES } from "../words/help.ts";
@@ -18,11 +17,11 @@ import {
 
 export { EXIT_BUSY, EXIT_DRAIN_TIMED_OUT, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM, EXIT_USAGE };
 
-/** Done: the command succeeded, or the server ended well after a graceful stop. */
+/** The command succeeded, or the server stopped gracefully. */
 export const EXIT_OK = 0;
-/** `baton ready`: no. */
+/** `baton ready`: not ready. */
 export const EXIT_NOT_READY = 1;
-/** Added to the number of the signal that ended the server. */
+/** Added to the number of the signal that killed the server. */
 const EXIT_SIGNAL_BASE = 128;
 
 /** One line of the documentation. */
@@ -34,24 +33,24 @@ interface ExitStatusEntry {
   readonly verbs: readonly string[];
 }
 
-/** They ask a running service for something that it may refuse. */
+/** They request a change of a running service, which it may refuse. */
 const CHANGING = ["reload", "promote", "rollback", "canary", "upgrade"];
 
 /** Every status, in the order of the documentation. */
 export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
   {
     status: String(EXIT_OK),
-    meaning: "Done. For run: the server ended with 0, or was stopped gracefully on request.",
+    meaning: "Success. For run: the server exited with 0, or was stopped gracefully on request.",
     verbs: [...VERB_NAMES],
   },
   {
     status: String(EXIT_NOT_READY),
-    meaning: "The service gets no traffic: it is starting, or ending.",
+    meaning: "The service gets no traffic: it is starting or stopping.",
     verbs: ["ready"],
   },
   {
     status: "1-255",
-    meaning: "The server's own exit status, when it ended by itself and was not started again.",
+    meaning: "The server's own exit status, when it exited by itself and was not restarted.",
     verbs: ["run"],
   },
   {
@@ -62,25 +61,25 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
   {
     status: String(EXIT_NEW_GENERATION_FAILED),
     meaning: "The new generation, or the new baton of an upgrade, failed before it could serve. " +
-      "After a reload or upgrade the old one serves.",
+      "After a reload or upgrade the old one keeps serving.",
     verbs: ["run", "reload", "upgrade"],
   },
   {
     status: String(EXIT_SYSTEM),
-    meaning: "A system call failed, the kernel lacks what was asked for, no baton answers, or " +
+    meaning: "A system call failed, the kernel lacks a needed feature, no baton answers, or " +
       "standard output could not be written.",
     verbs: [...VERB_NAMES],
   },
   {
     status: String(EXIT_BUSY),
-    meaning: "Busy: the service name is taken, the port is held by another, the service is being " +
-      "stopped, or it is not in a state for this. Trying again later may help.",
+    meaning: "Busy: the service name is taken, another process holds the port, the service is " +
+      "stopping, or its state does not allow this. Trying again later may help.",
     verbs: ["run", ...CHANGING, "prestop"],
   },
   {
     status: String(EXIT_DRAIN_TIMED_OUT),
-    meaning: "The time was over: connections were left at the end of a drain and were cut, " +
-      "processes had not ended and were killed, or no outcome or answer came in time (--timeout).",
+    meaning: "Timed out: connections were cut at the end of a drain, processes did not exit and " +
+      "were killed, or no outcome or reply arrived in time (--timeout).",
     verbs: ["run", ...CHANGING, "status", "stop", "ready", "prestop"],
   },
   {
@@ -95,7 +94,8 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
   },
   {
     status: `${EXIT_SIGNAL_BASE}+n`,
-    meaning: "The server was ended by signal n that nobody asked baton for, as in a shell.",
+    meaning:
+      "The server was killed by signal n, which baton did not send on request; as in a shell.",
     verbs: ["run"],
   },
 ];

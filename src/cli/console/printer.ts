@@ -1,8 +1,8 @@
 /**
- * Where commands print: results to standard output, everything else to standard error.
+ * The output of commands: results on standard output, everything else on standard error.
  *
- * Never throws: what a command does is done whoever reads of it. A reader that has gone (`| head -1`) has
- * what it wanted; a result that cannot be written for another reason is no success, which `failure` tells.
+ * Never throws: a command has its effect whether or not its output is read. A closed reader (`| head -1`) is fine; any
+ * other error on standard output is in `failure`, and makes the command fail.
  */
 import { printable } from "../../platform/bytes.ts";
 import { SystemCallError } from "../../platform/error.ts";
@@ -16,7 +16,7 @@ export interface Printer {
 }
 
 interface TerminalPrinter extends Printer {
-  /** Why standard output could not be written; null: it could, or nobody reads it any more. */
+  /** Why standard output could not be written; null: it could, or its reader has closed it. */
   readonly failure: SystemCallError | null;
 }
 

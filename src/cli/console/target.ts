@@ -1,4 +1,4 @@
-/** Which running baton a command means, and talking to it. */
+/** Finds the running baton that a command addresses, and calls it. */
 import { UserError } from "../../config/values/errors.ts";
 import { callControl, ControlError, type ControlRequest } from "../../admin/client.ts";
 import { lockHolder } from "../../admin/name_lock.ts";
@@ -11,14 +11,10 @@ import {
   visibleServices,
 } from "../../admin/paths.ts";
 import type { Platform } from "../../platform/platform.ts";
+import type { Target } from "../words/words.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_SYSTEM, EXIT_USAGE } from "./exit_status.ts";
 
-interface Target {
-  readonly name: string | null;
-  readonly runtimeDir: string | null;
-}
-
-/** @throws {UserError} when nobody answers, or it is not clear who is meant */
+/** @throws {UserError} when no baton answers, or several could be meant */
 export function callService(
   platform: Platform,
   target: Target,
@@ -38,21 +34,23 @@ export function callService(
     return { status, body: JSON.parse(body), peerPid };
   } catch (error) {
     if (error instanceof SyntaxError) {
-      throw new UserError(`Cannot understand the answer of ${socket}`, { status: EXIT_SYSTEM });
+      throw new UserError(`Cannot understand the reply at ${socket}: it is not JSON`, {
+        status: EXIT_SYSTEM,
+      });
     }
     if (!(error instanceof ControlError)) throw error;
     const status = error.kind === "timed_out" ? EXIT_DRAIN_TIMED_OUT : EXIT_SYSTEM;
-    const lonely = error.kind === "absent"
+    const holder = error.kind === "absent"
       ? lockHolder(platform, servicePaths(directory, name).lock)
       : null;
-    if (lonely !== null) {
+    if (holder !== null) {
       throw new UserError(
-        `Cannot reach "${name}": ${error.message}, but its baton runs (pid ${lonely})`,
+        `Cannot reach "${name}": ${error.message}, but its baton is running (pid ${holder})`,
         {
           status,
           remedy:
-            `It makes the socket again when it can: its log says what is wrong with ${directory}. ` +
-            `Signals work: kill -HUP ${lonely} reloads, kill -TERM ${lonely} stops`,
+            `It recreates the socket when it can: its log says what is wrong with ${directory}. ` +
+            `Signals work: kill -HUP ${holder} reloads, kill -TERM ${holder} stops`,
           cause: error,
         },
       );
@@ -71,13 +69,13 @@ export function callService(
   }
 }
 
-/** Whether `callService` has failed because the connection ended before the answer came. */
+/** Whether `callService` failed because the connection closed before the reply arrived. */
 export function endedWithoutAnswer(error: unknown): boolean {
   return error instanceof UserError && error.cause instanceof ControlError &&
     error.cause.kind === "broken";
 }
 
-/** @param living those of `services` that answer; a single one is asked whether it does or not */
+/** @param living those of `services` that answer; a single service is returned without that check */
 function onlyService(
   directory: string,
   services: readonly string[],
@@ -88,15 +86,15 @@ function onlyService(
   if (only !== undefined && candidates.length === 1) return only;
   if (only === undefined) {
     const why = services.length > 1
-      ? `nobody listens at the control sockets of ${services.join(", ")}`
+      ? `nothing listens at the control sockets of ${services.join(", ")}`
       : `no control socket in ${directory}`;
     throw new UserError(`Cannot find a running baton: ${why}`, {
       status: EXIT_SYSTEM,
-      remedy: "Start one with: baton run -- PROGRAM; or name its directory with --runtime-dir",
+      remedy: "Start one with: baton run -- PROGRAM; or give its directory with --runtime-dir",
     });
   }
   throw new UserError(`Cannot tell which service is meant: ${candidates.join(", ")} are running`, {
     status: EXIT_USAGE,
-    remedy: `Name one: baton status ${only}`,
+    remedy: `Give a name: baton status ${only}`,
   });
 }

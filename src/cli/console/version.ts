@@ -1,2 +1,2 @@
-/** The version of this baton; scripts/build.ts checks that it is the one in deno.json. */
+/** The version of this baton; scripts/build.ts checks that deno.json has the same. */
 export const VERSION = "0.1.0";

@@ -13,7 +13,7 @@ describe("storyLine()", () => {
   it("tells of both generations, and of connections", () => {
     const connections = { finished: 12, cut: 1, undecided: 2, moved: 3 };
     assert.equal(
-      storyLine({ replaced: 2, phases: [...ARRIVAL, gone], failedIn: null, connections }),
+      storyLine({ replaced: 2, phases: [...ARRIVAL, gone], connections }),
       "pre-flight 31 ms, starting 402 ms; generation 2: draining 1204 ms; " +
         "connections: 12 finished, 1 cut, 2 undecided, 3 moved",
     );
@@ -22,14 +22,17 @@ describe("storyLine()", () => {
   it("tells what is known by then", () => {
     const phases = [...ARRIVAL, { ...gone, durationMs: null }];
     assert.equal(
-      storyLine({ replaced: 2, phases }),
+      storyLine({ replaced: 2, phases, connections: null }),
       "pre-flight 31 ms, starting 402 ms; generation 2: draining still",
     );
-    assert.equal(storyLine({ phases: ARRIVAL }), "pre-flight 31 ms, starting 402 ms");
+    assert.equal(
+      storyLine({ replaced: null, phases: ARRIVAL, connections: null }),
+      "pre-flight 31 ms, starting 402 ms",
+    );
   });
 
-  it("is empty for a reload that was refused, and for a baton that tells none of it", () => {
-    assert.equal(storyLine({}), "");
+  it("is empty for a reload that was refused", () => {
+    assert.equal(storyLine({ replaced: null, phases: [], connections: null }), "");
   });
 });
 
@@ -47,6 +50,6 @@ describe("lateLines()", () => {
       `${at(2)}: connections wait until generation 1 listens there, or --ready-timeout is over`,
       `${at(4)}: not opened by generation 1 in --ready-timeout: the one before it had it open`,
     ]);
-    assert.deepEqual(lateLines({}, 1), [], "a baton of an earlier build says nothing about it");
+    assert.deepEqual(lateLines({ late: [] }, 1), []);
   });
 });

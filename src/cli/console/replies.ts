@@ -1,0 +1,159 @@
+/**
+ * The replies of the control socket, as far as commands read them. Another version of baton may send more, which stays
+ * in the output of --json.
+ */
+import * as v from "valibot";
+import { UserError } from "../../config/values/errors.ts";
+import { EXIT_BUSY, EXIT_SYSTEM } from "./exit_status.ts";
+
+const list = <T extends v.GenericSchema>(item: T) => v.pipe(v.array(item), v.readonly());
+const number = v.number();
+const string = v.string();
+const maybeNumber = v.nullable(number);
+const maybeString = v.nullable(string);
+
+const TRIAL_VIEW = v.looseObject({
+  epoch: number,
+  phase: string,
+  percent: number,
+  seen: v.nullable(v.looseObject({ percent: number, connections: number })),
+});
+
+const STORY = {
+  replaced: maybeNumber,
+  phases: list(v.looseObject({ phase: string, epoch: number, durationMs: maybeNumber })),
+  connections: v.nullable(
+    v.looseObject({ finished: number, cut: number, undecided: number, moved: number }),
+  ),
+  late: list(v.looseObject({
+    address: string,
+    servedBy: maybeNumber,
+    state: v.picklist(["waiting", "opened", "given up"]),
+  })),
+};
+
+/** What every decision about a service comes to. */
+const VERDICT = {
+  result: v.picklist(["ok", "failed", "refused"]),
+  reason: maybeString,
+  durationMs: number,
+};
+
+export const RELOAD_REPLY = v.looseObject({
+  ...VERDICT,
+  ...STORY,
+  epoch: maybeNumber,
+  output: list(string),
+  outputIsDirect: v.boolean(),
+  trial: v.nullable(TRIAL_VIEW),
+  serving: maybeNumber,
+});
+
+export const TRIAL_REPLY = v.looseObject({ ...VERDICT, epoch: maybeNumber });
+
+export const UPGRADE_REPLY = v.looseObject({ ...VERDICT, pid: maybeNumber });
+
+/** Which service answers; the rest of its status may be any. */
+export const SERVICE_REPLY = v.looseObject({ name: string, pid: number, incarnation: number });
+
+export const STATUS_REPLY = v.looseObject({
+  name: string,
+  version: string,
+  pid: number,
+  epoch: maybeNumber,
+  startedAt: string,
+  restarts: v.looseObject({ ok: number, failed: number, crashes: number }),
+  lastReload: v.nullable(v.looseObject({
+    ...VERDICT,
+    ...STORY,
+    epoch: maybeNumber,
+    connectionsCut: number,
+    connectionsUndecided: number,
+    connectionsKept: v.nullable(
+      v.looseObject({ moved: number, finished: number, left: number }),
+    ),
+  })),
+  trial: v.nullable(TRIAL_VIEW),
+  generations: list(v.looseObject({
+    epoch: number,
+    state: string,
+    outcome: maybeString,
+    pid: maybeNumber,
+    startedAt: string,
+    connections: v.looseObject({ busy: number, idle: number, undecided: number }),
+    reason: maybeString,
+    checks: list(v.looseObject({
+      check: string,
+      role: string,
+      healthy: v.boolean(),
+      lastResult: maybeString,
+      successes: number,
+      failures: number,
+    })),
+  })),
+  listeners: list(v.looseObject({
+    address: string,
+    mode: string,
+    origin: maybeString,
+    members: list(v.looseObject({ epoch: number, receiving: v.boolean(), backlog: number })),
+  })),
+});
+
+export const STOP_REPLY = v.looseObject({
+  status: number,
+  killed: list(v.looseObject({ pid: number, name: string, afterMs: maybeNumber })),
+  cut: number,
+});
+
+export const PROBE_REPLY = v.looseObject({ ready: v.boolean(), why: string });
+
+export type ReloadReply = v.InferOutput<typeof RELOAD_REPLY>;
+export type ServiceReply = v.InferOutput<typeof SERVICE_REPLY>;
+export type StatusReply = v.InferOutput<typeof STATUS_REPLY>;
+export type StopReply = v.InferOutput<typeof STOP_REPLY>;
+export type UpgradeReply = v.InferOutput<typeof UPGRADE_REPLY>;
+/** The part of a reload or of the last reload that `reload_text.ts` describes. */
+export type StoryReply = Pick<ReloadReply, "replaced" | "phases" | "connections" | "late">;
+
+const DRAIN_REPLY = v.looseObject({ busy: maybeNumber });
+
+/** @returns the busy connections in the reply to a drain; null: it has no count */
+export function busyIn(body: string): number | null {
+  try {
+    return v.parse(DRAIN_REPLY, JSON.parse(body)).busy;
+  } catch {
+    return null;
+  }
+}
+
+const ERROR_REPLY = v.looseObject({ error: string });
+const HTTP_SERVER_ERROR = 500;
+const HTTP_CLIENT_ERROR = 400;
+
+/**
+ * Checks the body of a reply.
+ *
+ * @param verb for the message: `reload`
+ * @throws {UserError} with the error that the service has sent, or because the reply is not one of baton
+ */
+export function readReply<T>(
+  schema: v.GenericSchema<unknown, T>,
+  verb: string,
+  { status, body }: { readonly status: number; readonly body: unknown },
+): T {
+  const reply = v.safeParse(schema, body, { abortEarly: true });
+  if (reply.success) return reply.output;
+  const refused = v.safeParse(ERROR_REPLY, body);
+  if (refused.success) {
+    const isBusy = status >= HTTP_CLIENT_ERROR && status < HTTP_SERVER_ERROR;
+    throw new UserError(`Cannot ${verb}: ${refused.output.error}`, {
+      status: isBusy ? EXIT_BUSY : EXIT_SYSTEM,
+    });
+  }
+  const [issue] = reply.issues;
+  const field = v.getDotPath(issue) ?? "the body";
+  throw new UserError(
+    `Cannot ${verb}: the reply of the service is not understood: ${field}: ${issue.message}`,
+    { status: EXIT_SYSTEM, remedy: "Use a baton of the same version as the running one" },
+  );
+}
