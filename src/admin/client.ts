@@ -1,6 +1,6 @@
 /**
- * The client of the control socket. Blocking on purpose: the commands that use it do one thing, and
- * the default action of Ctrl-C is what a user expects of them.
+ * The client of the control socket. It blocks on purpose: its commands do one thing, and users expect the default action
+ * of Ctrl-C from them.
  */
 import { type Stats, statSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
@@ -13,7 +13,7 @@ import { ROOT_UID } from "../platform/process/processes.ts";
 const READ_SIZE = 64 * 1024;
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
-/** Nobody answers, or not as baton does. `kind` decides the exit status. */
+/** No baton answers. `kind` decides the exit status. */
 export class ControlError extends Error {
   constructor(readonly kind: "absent" | "untrusted" | "timed_out" | "broken", message: string) {
     super(message);
@@ -23,14 +23,14 @@ export class ControlError extends Error {
 export interface ControlRequest {
   readonly method: "GET" | "POST";
   readonly path: string;
-  /** 0 waits for ever. */
+  /** 0: no limit. */
   readonly timeoutMs: number;
 }
 
 export interface ControlResponse {
   readonly status: number;
   readonly body: string;
-  /** baton's process id as the caller sees it; 0 when it is in a PID namespace of its own. */
+  /** baton's process id as the caller sees it; 0 when baton is in another PID namespace. */
   readonly peerPid: number;
 }
 
@@ -41,7 +41,7 @@ export function callControl(
   request: ControlRequest,
 ): ControlResponse {
   const { sockets, descriptors, processes } = platform;
-  const stat = lookAt(socketPath);
+  const stat = statSocket(socketPath);
   if (stat === null) throw new ControlError("absent", `no control socket at ${socketPath}`);
   const uid = processes.userId();
   if (!stat.isSocket() || !isTrusted(stat, uid)) {
@@ -64,20 +64,20 @@ export function callControl(
     const chunks: Uint8Array[] = [];
     for (let total = 0; total < MAX_RESPONSE_BYTES;) {
       const bytes = descriptors.read(socket, new Uint8Array(READ_SIZE));
-      if (bytes === null) throw new ControlError("timed_out", "no answer in time");
+      if (bytes === null) throw new ControlError("timed_out", "no reply in time");
       if (bytes.length === 0) break;
       chunks.push(bytes);
       total += bytes.length;
     }
     const response = parseResponse(concatBytes(...chunks));
     if (response === null) {
-      throw new ControlError("broken", `${socketPath} closed the connection without an answer`);
+      throw new ControlError("broken", `${socketPath} closed the connection without a reply`);
     }
     return { ...response, peerPid };
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     if (error.errno === C.ECONNREFUSED || error.errno === C.ENOENT) {
-      throw new ControlError("absent", `nobody listens at ${socketPath}`);
+      throw new ControlError("absent", `nothing listens at ${socketPath}`);
     }
     if (error.errno === C.EACCES || error.errno === C.EPERM) {
       throw new ControlError(
@@ -89,14 +89,14 @@ export function callControl(
   }
 }
 
-/** Whoever owns the file may pretend to be baton: only ours and root's are believed. */
+/** The owner of the file could pose as baton: trust this user and root only. */
 function isTrusted({ uid: owner }: Stats, uid: number): boolean {
   return owner === uid || owner === ROOT_UID || uid === ROOT_UID;
 }
 
-function mayAsk(socketPath: string, uid: number): boolean {
+function mayConnect(socketPath: string, uid: number): boolean {
   try {
-    const stat = lookAt(socketPath);
+    const stat = statSocket(socketPath);
     return stat === null || isTrusted(stat, uid);
   } catch {
     return false;
@@ -104,11 +104,11 @@ function mayAsk(socketPath: string, uid: number): boolean {
 }
 
 /**
- * Does somebody listen there? Asks nothing.
- * @returns true also for what is not known: it belongs to others, may not be seen, or its queue is full
+ * Connects to see whether a process listens there; sends nothing.
+ * @returns true also when that is unknown: the socket belongs to another user, is invisible, or its queue is full
  */
 export function isListening({ sockets, processes }: Platform, socketPath: string): boolean {
-  if (!mayAsk(socketPath, processes.userId())) return true;
+  if (!mayConnect(socketPath, processes.userId())) return true;
   using socket = sockets.stream("unix", { nonblocking: true });
   try {
     sockets.connectUnix(socket, socketPath);
@@ -119,12 +119,12 @@ export function isListening({ sockets, processes }: Platform, socketPath: string
   }
 }
 
-/** @throws {ControlError} "untrusted" where we may not even look */
-function lookAt(socketPath: string): Stats | null {
+/** @throws {ControlError} "untrusted" when the path may not be accessed */
+function statSocket(socketPath: string): Stats | null {
   try {
     return statSync(socketPath);
   } catch (error) {
     if ((error as { code?: string }).code !== "EACCES") return null;
-    throw new ControlError("untrusted", `no permission to look for ${socketPath}`);
+    throw new ControlError("untrusted", `no permission to access ${socketPath}`);
   }
 }

@@ -19,7 +19,6 @@ import { pathKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { isListening } from "./client.ts";
-import {} from "./paths.ts";
 
 const LOCK_MODE = 0o600;
 const BACKLOG = 32;

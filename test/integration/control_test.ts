@@ -117,7 +117,7 @@ describe("baton reload", () => {
     await using baton = await startBaton({ ...slow, flags: ["--ready", "notify"] });
     const { code, stderr } = await baton.cli("reload", "--timeout", "200ms");
     assert.equal(code, EXIT_TIMED_OUT, stderr);
-    assert.match(stderr, /no answer in time/);
+    assert.match(stderr, /no reply in time/);
     assert.equal((await baton.status()).epoch, 0, "it is under way");
     await waitUntil(async () => (await baton.status()).epoch === 1, { what: "it goes on" });
   });

@@ -15,7 +15,7 @@ import { commandTrial } from "./trial.ts";
 import { commandUpgrade } from "./upgrade.ts";
 
 /** Does what the command asks for, and returns the exit status. */
-export type Perform<C extends Command> = (
+type Perform<C extends Command> = (
   platform: Platform,
   command: C,
   print: Printer,
