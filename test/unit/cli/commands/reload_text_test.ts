@@ -48,7 +48,7 @@ describe("lateLines()", () => {
     assert.deepEqual(lateLines({ late }, 1), [
       `${at(1)}: generation 0 answers there until generation 1 does, or --ready-timeout is over`,
       `${at(2)}: connections wait until generation 1 listens there, or --ready-timeout is over`,
-      `${at(4)}: not opened by generation 1 in --ready-timeout: the one before it had it open`,
+      `${at(4)}: generation 1 did not open it within --ready-timeout, as the one before it had`,
     ]);
     assert.deepEqual(lateLines({ late: [] }, 1), []);
   });
