@@ -69,7 +69,7 @@ describe("wrong words are refused with 64", () => {
       ],
     ];
   for (const [what, words, names, remedy] of OF_RUN) {
-    test(what, TEST, async () => {
+    test(`refuses ${what}`, TEST, async () => {
       using work = tempDir();
       using directory = tempDir();
       const command = what === "no command" ? [] : ["--", ...tracingServer(work)];
@@ -86,7 +86,7 @@ describe("wrong words are refused with 64", () => {
     [["status", "--name", "../etc"], /In --name: cannot use "..\/etc"/, /letters|^ /],
   ];
   for (const [words, names, remedy] of VERBS) {
-    test(`baton ${words.join(" ")}`, TEST, async () => {
+    test(`refuses "baton ${words.join(" ")}"`, TEST, async () => {
       const { code, stderr } = await runCommand([...batonCommand(), ...words]);
       assert.equal(code, EXIT_USAGE, stderr);
       assert.match(stderr, names);

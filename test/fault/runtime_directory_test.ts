@@ -18,7 +18,7 @@ const isRoot = process.getuid?.() === 0;
 describe("a runtime directory that cannot be used or trusted is refused with 64", () => {
   const remedy = /Use --runtime-dir with a directory of your own/;
 
-  test("it cannot be made", TEST, async () => {
+  test("a runtime directory that cannot be made is refused", TEST, async () => {
     using work = tempDir();
     const file = work.write("file", "");
     for (const directory of [file, `${file}/below`]) {
@@ -28,7 +28,7 @@ describe("a runtime directory that cannot be used or trusted is refused with 64"
     }
   });
 
-  test("others may write to it", TEST, async () => {
+  test("a runtime directory that others may write to is refused", TEST, async () => {
     using work = tempDir();
     for (const mode of [0o777, 0o775, 0o757, 0o1777]) {
       using directory = tempDir();
@@ -40,7 +40,10 @@ describe("a runtime directory that cannot be used or trusted is refused with 64"
     }
   });
 
-  test("it may not be written to", { ...TEST, skip: isRoot && AS_NOBODY.skip }, async () => {
+  test("a runtime directory that may not be written to is refused", {
+    ...TEST,
+    skip: isRoot && AS_NOBODY.skip,
+  }, async () => {
     using work = tempDir();
     using directory = tempDir();
     chmodSync(work.path, 0o755);
@@ -53,7 +56,7 @@ describe("a runtime directory that cannot be used or trusted is refused with 64"
     assert.deepEqual(readdirSync(directory.path), []);
   });
 
-  test("it belongs to another user", {
+  test("a runtime directory of another user is refused", {
     ...TEST,
     skip: !isRoot && "needs root, to give a directory away",
   }, async () => {
@@ -66,19 +69,23 @@ describe("a runtime directory that cannot be used or trusted is refused with 64"
     assert.deepEqual(readdirSync(directory.path), []);
   });
 
-  test("its path is too long for a Unix socket", TEST, async () => {
-    using work = tempDir();
-    const directory = work.join("x".repeat(100));
-    const words = ["--runtime-dir", directory, "--", ...tracingServer(work)];
-    const names = /Cannot use runtime directory .*\d+ bytes long, and 107 fit/;
-    await refuses(work, words, { code: EXIT_USAGE, names, remedy: /shorter path/ });
-    assert.equal(existsSync(directory), false);
-  });
+  test(
+    "a runtime directory whose path is too long for a Unix socket is refused",
+    TEST,
+    async () => {
+      using work = tempDir();
+      const directory = work.join("x".repeat(100));
+      const words = ["--runtime-dir", directory, "--", ...tracingServer(work)];
+      const names = /Cannot use runtime directory .*\d+ bytes long, and 107 fit/;
+      await refuses(work, words, { code: EXIT_USAGE, names, remedy: /shorter path/ });
+      assert.equal(existsSync(directory), false);
+    },
+  );
 });
 
 describe("a file that cannot be written is refused with 64", () => {
   for (const flag of ["--pidfile", "--log-file"]) {
-    test(flag, TEST, async () => {
+    test(`a ${flag} that cannot be written is refused`, TEST, async () => {
       using work = tempDir();
       using directory = tempDir();
       const path = work.join("missing", "file");

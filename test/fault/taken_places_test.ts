@@ -166,7 +166,7 @@ describe("what is stale is taken over", () => {
     ["a pidfile with a number that another program has by now", `${process.pid}\n`],
   ];
   for (const [what, content] of STALE_PIDFILES) {
-    test(what, TEST, async () => {
+    test(`takes over ${what}`, TEST, async () => {
       using work = tempDir();
       const pidfile = work.write("web.pid", content);
       const port = await freePort();

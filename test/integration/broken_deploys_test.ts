@@ -168,7 +168,7 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
 
 describe("a broken new version costs nothing", () => {
   for (const deployment of BROKEN_DEPLOYS) {
-    test(`it ${deployment.what}`, TEST, () => deployBroken(deployment));
+    test(`a new version fails: it ${deployment.what}`, TEST, () => deployBroken(deployment));
   }
 });
 

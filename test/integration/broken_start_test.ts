@@ -61,7 +61,7 @@ function writeProgram(path: string, script: string): string {
 }
 
 describe("what a generation is started with is resolved anew, and may be broken", () => {
-  test("the program itself is gone, or may not be executed", TEST, async () => {
+  test("the program is gone, or may not be executed", TEST, async () => {
     using work = tempDir();
     const port = await freePort();
     const program = writeProgram(work.join("server"), serverScript("1"));
@@ -164,7 +164,7 @@ const IN_CURRENT: Readonly<Record<string, (current: string) => Partial<BatonOpti
 
 describe("a symlink that moves to the next release is followed", () => {
   for (const [way, options] of Object.entries(IN_CURRENT)) {
-    test(way, TEST, async () => {
+    test(`a symlink is followed: ${way}`, TEST, async () => {
       using work = tempDir();
       const port = await freePort();
       const current = work.join("current");

@@ -38,7 +38,7 @@ function cannotUnshare(): string | false {
 }
 
 describe("baton reload", () => {
-  test("blocks until the verdict", TEST, async () => {
+  test("baton reload blocks until the outcome is known", TEST, async () => {
     const port = await freePort();
     const slow = {
       command: fixtureCommand("sd_notify.py"),
@@ -108,7 +108,7 @@ describe("baton reload", () => {
     assert.equal(tally.lost, 0, formatTally(tally));
   });
 
-  test("--timeout gives up waiting, not the reload", TEST, async () => {
+  test("reload --timeout gives up waiting, not the reload", TEST, async () => {
     const port = await freePort();
     const slow = {
       command: fixtureCommand("sd_notify.py"),
@@ -122,7 +122,7 @@ describe("baton reload", () => {
     await waitUntil(async () => (await baton.status()).epoch === 1, { what: "it goes on" });
   });
 
-  test("is refused while baton stops", TEST, async () => {
+  test("a reload is refused while baton stops", TEST, async () => {
     const port = await freePort();
     await using baton = await startBaton(server(port));
     await using load = await inFlight(baton, port, 4_000);
@@ -155,7 +155,7 @@ describe("baton stop", () => {
   });
 
   for (const [where, inside, outside] of NAMESPACES) {
-    test(`waits for a baton ${where}`, { ...TEST, skip: cannotUnshare() }, async () => {
+    test(`baton stop waits for a baton ${where}`, { ...TEST, skip: cannotUnshare() }, async () => {
       const port = await freePort();
       await using baton = await startBaton({ ...server(port), wrapper: inside });
       await using load = await inFlight(baton, port, 1_000);
@@ -168,7 +168,7 @@ describe("baton stop", () => {
     });
   }
 
-  test("--timeout gives up waiting, and says how to go on", TEST, async () => {
+  test("stop --timeout gives up waiting, and says what to do next", TEST, async () => {
     const port = await freePort();
     await using baton = await startBaton(server(port));
     await using load = await inFlight(baton, port, 2_000);
@@ -181,24 +181,28 @@ describe("baton stop", () => {
 });
 
 describe("--pidfile", () => {
-  for (const way of ["absolute", "relative"]) {
-    test(`${way}: written, the same at every reload, and removed`, TEST, async () => {
-      using work = tempDir();
-      const pidfile = work.join("web.pid");
-      await using baton = await startBaton({
-        ...server(await freePort()),
-        flags: ["--pidfile", way === "absolute" ? pidfile : "web.pid"],
-        cwd: work.path,
-      });
-      assert.equal(readFileSync(pidfile, "utf8"), `${baton.pid}\n`);
-      assert.equal((await baton.cli("reload")).code, 0);
-      assert.equal(readFileSync(pidfile, "utf8"), `${baton.pid}\n`);
-      assert.equal((await baton.stop()).code, 0);
-      assert.equal(existsSync(pidfile), false);
-    });
+  for (const way of ["absolute", "relative"] as const) {
+    test(
+      `a pidfile with ${way} path: written, the same at every reload, and removed`,
+      TEST,
+      async () => {
+        using work = tempDir();
+        const pidfile = work.join("web.pid");
+        await using baton = await startBaton({
+          ...server(await freePort()),
+          flags: ["--pidfile", way === "absolute" ? pidfile : "web.pid"],
+          cwd: work.path,
+        });
+        assert.equal(readFileSync(pidfile, "utf8"), `${baton.pid}\n`);
+        assert.equal((await baton.cli("reload")).code, 0);
+        assert.equal(readFileSync(pidfile, "utf8"), `${baton.pid}\n`);
+        assert.equal((await baton.stop()).code, 0);
+        assert.equal(existsSync(pidfile), false);
+      },
+    );
   }
 
-  test("is left alone when it names somebody else by now", TEST, async () => {
+  test("a pidfile that names another process by now is left alone", TEST, async () => {
     using work = tempDir();
     const pidfile = work.join("web.pid");
     const flags = ["--pidfile", pidfile];

@@ -92,25 +92,33 @@ describe("examples/node-http does what its README says", () => {
 
   test("all of its commands are tested", () => assert.equal(more.length, 0));
 
-  test("run, reload, status, stop", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
-    await using shell = new Shell("node-http", await freePort());
-    const log = await shell.serve(start);
-    const output = await shell.run(use);
-    const [before, after, ...none] = [...output.matchAll(/^pid=(\d+) version=work$/gm)]
-      .map(([, pid]) => pid);
-    assert.ok(before !== after && after !== undefined && none.length === 0, output);
-    assert.match(output, /^generation 1 serves after \d+ ms$/m);
-    assert.match(output, /^hello: generation 1 serves /m);
-    assert.ok(!await accepts(shell.port), log());
-  });
+  test(
+    "run, reload, status and stop as in the README",
+    { skip, timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using shell = new Shell("node-http", await freePort());
+      const log = await shell.serve(start);
+      const output = await shell.run(use);
+      const [before, after, ...none] = [...output.matchAll(/^pid=(\d+) version=work$/gm)]
+        .map(([, pid]) => pid);
+      assert.ok(before !== after && after !== undefined && none.length === 0, output);
+      assert.match(output, /^generation 1 serves after \d+ ms$/m);
+      assert.match(output, /^hello: generation 1 serves /m);
+      assert.ok(!await accepts(shell.port), log());
+    },
+  );
 
-  test("a deploy by release folders", { skip, timeout: TEST_TIMEOUT_MS }, async () => {
-    await using shell = new Shell("node-http", await freePort());
-    const log = await shell.serve(release);
-    const output = await shell.run(deploy);
-    assert.match(output, /^pid=\d+ version=2$/m);
-    assert.ok(!await accepts(shell.port), log());
-  });
+  test(
+    "a deploy by release folders as in the README",
+    { skip, timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using shell = new Shell("node-http", await freePort());
+      const log = await shell.serve(release);
+      const output = await shell.run(deploy);
+      assert.match(output, /^pid=\d+ version=2$/m);
+      assert.ok(!await accepts(shell.port), log());
+    },
+  );
 });
 
 describe("examples/kubernetes is what its README says", () => {

@@ -20,47 +20,54 @@ import { waitUntil } from "../support/wait_until.ts";
 const UPGRADES = repeats({ full: 20, quick: 3 });
 
 describe("upgrade in place", () => {
-  test(`${UPGRADES} in a row lose nothing`, { timeout: TEST_TIMEOUT_MS }, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    const builds = UNDER_TEST === "deno" ? [[]] : ["baton-1", "baton-2"].map((name) => {
-      const path = work.join(name);
-      copyFileSync(batonCommand()[0] ?? "", path);
-      chmodSync(path, 0o755);
-      return ["--exec", path];
-    });
-    await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
-    await using load = new Load({ port }).start();
-    assert.equal((await baton.reload()).result, "ok");
-    await baton.settled();
-    const before = await baton.status();
-    const serverOf = (snapshot: typeof before) =>
-      snapshot.generations.find(({ state }) => state === "serving")?.pid;
-    for (let i = 1; i <= UPGRADES; i++) {
-      const program = builds[i % builds.length] ?? [];
-      const upgraded = await baton.cli("upgrade", "--in-place", "--json", ...program);
-      assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
-      const after = await baton.status();
-      assert.equal(after.pid, baton.pid);
-      assert.equal(after.incarnation, i);
-      assert.equal(after.epoch, before.epoch);
-      assert.equal(serverOf(after), serverOf(before), "the server is the same process");
-      assert.deepEqual(after.restarts, before.restarts);
-      assert.deepEqual(after.lastReload, before.lastReload);
-      assert.equal(after.startedAt, before.startedAt);
-      assert.equal(after.self.watches, before.self.watches, "nothing is left behind");
-      if (program[1] !== undefined) {
-        assert.equal(readFileSync(`/proc/${baton.pid}/cmdline`, "utf8").split("\0")[0], program[1]);
+  test(
+    `${UPGRADES} upgrades in place in a row lose nothing`,
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      using work = tempDir();
+      const port = await freePort();
+      const builds = UNDER_TEST === "deno" ? [[]] : ["baton-1", "baton-2"].map((name) => {
+        const path = work.join(name);
+        copyFileSync(batonCommand()[0] ?? "", path);
+        chmodSync(path, 0o755);
+        return ["--exec", path];
+      });
+      await using baton = await startBaton(place(server("node"), { port, workDir: work.path }));
+      await using load = new Load({ port }).start();
+      assert.equal((await baton.reload()).result, "ok");
+      await baton.settled();
+      const before = await baton.status();
+      const serverOf = (snapshot: typeof before) =>
+        snapshot.generations.find(({ state }) => state === "serving")?.pid;
+      for (let i = 1; i <= UPGRADES; i++) {
+        const program = builds[i % builds.length] ?? [];
+        const upgraded = await baton.cli("upgrade", "--in-place", "--json", ...program);
+        assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
+        const after = await baton.status();
+        assert.equal(after.pid, baton.pid);
+        assert.equal(after.incarnation, i);
+        assert.equal(after.epoch, before.epoch);
+        assert.equal(serverOf(after), serverOf(before), "the server is the same process");
+        assert.deepEqual(after.restarts, before.restarts);
+        assert.deepEqual(after.lastReload, before.lastReload);
+        assert.equal(after.startedAt, before.startedAt);
+        assert.equal(after.self.watches, before.self.watches, "nothing is left behind");
+        if (program[1] !== undefined) {
+          assert.equal(
+            readFileSync(`/proc/${baton.pid}/cmdline`, "utf8").split("\0")[0],
+            program[1],
+          );
+        }
       }
-    }
-    // It steers, reloads and stops as ever.
-    assert.equal((await baton.reload()).result, "ok");
-    const tally = await load.stop();
-    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
-    process.stderr.write(`  ${UPGRADES} in place: ${formatTally(tally)}\n`);
-    assert.equal((await baton.settled()).restarts.ok, before.restarts.ok + 1);
-    assert.deepEqual(await baton.stop(), { code: 0, signal: null });
-  });
+      // It steers, reloads and stops as ever.
+      assert.equal((await baton.reload()).result, "ok");
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+      process.stderr.write(`  ${UPGRADES} in place: ${formatTally(tally)}\n`);
+      assert.equal((await baton.settled()).restarts.ok, before.restarts.ok + 1);
+      assert.deepEqual(await baton.stop(), { code: 0, signal: null });
+    },
+  );
 
   test(
     "a draining generation is kept, and drained anew",

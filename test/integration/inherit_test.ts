@@ -131,22 +131,26 @@ test("connections that come while the first generation starts are answered by it
 
 describe("--listen with IPv6", () => {
   for (const [spec, hosts] of [["[::1]", ["::1"]], ["*", ["::1", "127.0.0.1"]]] as const) {
-    test(`${spec}: reloads lose nothing`, { skip: NO_IPV6, timeout: TEST_TIMEOUT_MS }, async () => {
-      const port = await freePort();
-      await using baton = await startBaton({
-        command: fixtureCommand("inherit_fd.js"),
-        env: {},
-        flags: ["--listen", `${spec}:${port}`],
-      });
-      await using stack = new AsyncDisposableStack();
-      const loads = hosts.map((host) => stack.use(new Load({ port, host, clients: 4 }).start()));
-      await reloads(baton, 5);
-      for (const load of loads) {
-        const tally = await load.stop();
-        assert.equal(tally.lost, 0, show(tally, baton));
-        assert.equal(tally.byBody.size, 6, show(tally, baton));
-      }
-    });
+    test(
+      `--listen ${spec}: reloads lose nothing`,
+      { skip: NO_IPV6, timeout: TEST_TIMEOUT_MS },
+      async () => {
+        const port = await freePort();
+        await using baton = await startBaton({
+          command: fixtureCommand("inherit_fd.js"),
+          env: {},
+          flags: ["--listen", `${spec}:${port}`],
+        });
+        await using stack = new AsyncDisposableStack();
+        const loads = hosts.map((host) => stack.use(new Load({ port, host, clients: 4 }).start()));
+        await reloads(baton, 5);
+        for (const load of loads) {
+          const tally = await load.stop();
+          assert.equal(tally.lost, 0, show(tally, baton));
+          assert.equal(tally.byBody.size, 6, show(tally, baton));
+        }
+      },
+    );
   }
 });
 

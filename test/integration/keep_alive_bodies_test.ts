@@ -157,7 +157,7 @@ describe("bodies of requests arrive as they were sent", () => {
     }],
   ];
   for (const [name, options] of cases) {
-    test(name, TEST, async () => {
+    test(`a request body arrives as it was sent: ${name}`, TEST, async () => {
       await using running = await service();
       const wanted = sumOf(options.body);
       let uploads = 0;
@@ -180,7 +180,7 @@ describe("bodies of requests arrive as they were sent", () => {
 });
 
 describe("answers arrive whole", () => {
-  test("3 MB each, read at once", TEST, async () => {
+  test("answers of 3 MB, read at once, arrive whole", TEST, async () => {
     await using running = await service();
     const wanted = createHash("sha256").update(Buffer.alloc(3 * MEGABYTE, "0123456789abcdef\n"))
       .digest("hex");
@@ -199,7 +199,7 @@ describe("answers arrive whole", () => {
     assert.ok(downloads >= RELOADS, `${downloads} downloads`);
   });
 
-  test("a part every 30 ms", TEST, async () => {
+  test("answers with a part every 30 ms arrive whole", TEST, async () => {
     await using running = await service();
     await whileReloading(running, async (isOver) => {
       await Promise.all(Array.from({ length: 4 }, async () => {
@@ -259,21 +259,25 @@ test(
 describe("what must not be moved stays with its process until the drain time is over", () => {
   const DRAIN = ["--drain-time", "1500ms"];
 
-  test("server-sent events", TEST, async () => {
-    await using running = await service({}, ...DRAIN);
-    using connection = new KeptConnection(running.port);
-    connection.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
-    const first = await connection.takeThrough("data: ");
-    assert.match(first, /^HTTP\/1\.1 200/);
-    const startedAt = performance.now();
-    await running.baton.reload();
-    const { lastReload } = await running.baton.settled();
-    assert.equal(lastReload?.connectionsKept?.moved, 0);
-    await waitUntil(() => !connection.isOpen, { what: "the stream has ended" });
-    assert.ok(performance.now() - startedAt >= 1_400, "not before its time");
-  });
+  test(
+    "server-sent events stay with their process until the drain time is over",
+    TEST,
+    async () => {
+      await using running = await service({}, ...DRAIN);
+      using connection = new KeptConnection(running.port);
+      connection.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+      const first = await connection.takeThrough("data: ");
+      assert.match(first, /^HTTP\/1\.1 200/);
+      const startedAt = performance.now();
+      await running.baton.reload();
+      const { lastReload } = await running.baton.settled();
+      assert.equal(lastReload?.connectionsKept?.moved, 0);
+      await waitUntil(() => !connection.isOpen, { what: "the stream has ended" });
+      assert.ok(performance.now() - startedAt >= 1_400, "not before its time");
+    },
+  );
 
-  test("a WebSocket", TEST, async () => {
+  test("a WebSocket stays with its process until the drain time is over", TEST, async () => {
     await using running = await service({}, ...DRAIN);
     using connection = new KeptConnection(running.port);
     connection.send(GET);
@@ -323,7 +327,7 @@ describe("over TLS, and in HTTP/2, nothing is moved and nothing goes wrong", () 
     return { TLS_KEY, TLS_CERT };
   }
 
-  test("HTTP/1.1 over TLS", TEST, async () => {
+  test("HTTP/1.1 over TLS is not moved", TEST, async () => {
     using dir = tempDir();
     await using running = await service(certificate(dir));
     const { port } = running;
@@ -340,7 +344,7 @@ describe("over TLS, and in HTTP/2, nothing is moved and nothing goes wrong", () 
   });
 
   for (const isTls of [false, true]) {
-    test(`HTTP/2${isTls ? " over TLS" : ""}`, TEST, async () => {
+    test(`HTTP/2${isTls ? " over TLS" : ""} is not moved`, TEST, async () => {
       using dir = tempDir();
       await using running = await service({ H2: "1", ...isTls ? certificate(dir) : {} });
       const url = `${isTls ? "https" : "http"}://127.0.0.1:${running.port}`;

@@ -87,18 +87,22 @@ async function body(port: number): Promise<string> {
 }
 
 describe("a server with a non-blocking listener", () => {
-  test("loses nothing", { timeout: TEST_TIMEOUT_MS }, async () => {
-    const port = await freePort();
-    const command = fixtureCommand("nonblock_listener.py");
-    await using baton = await startBaton({ command, env: withFixtures(port) });
-    await using load = new Load({ port }).start();
-    await reload(baton, RELOADS);
-    await assertNothingLost(load, baton);
-  });
+  test(
+    "a server with a non-blocking listener loses nothing",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      const port = await freePort();
+      const command = fixtureCommand("nonblock_listener.py");
+      await using baton = await startBaton({ command, env: withFixtures(port) });
+      await using load = new Load({ port }).start();
+      await reload(baton, RELOADS);
+      await assertNothingLost(load, baton);
+    },
+  );
 });
 
 describe("a server on IPv6", () => {
-  test("::1", { skip: NO_IPV6, timeout: TEST_TIMEOUT_MS }, async () => {
+  test("a server at ::1 loses nothing", { skip: NO_IPV6, timeout: TEST_TIMEOUT_MS }, async () => {
     const port = await freePort();
     await using baton = await startBaton({
       command: fixtureCommand("node_http.js"),
@@ -112,7 +116,7 @@ describe("a server on IPv6", () => {
   });
 
   test(
-    ":: with clients of both families",
+    "a server at :: serves clients of both families",
     { skip: NO_IPV6, timeout: TEST_TIMEOUT_MS },
     async () => {
       const port = await freePort();
@@ -133,7 +137,7 @@ describe("a server on IPv6", () => {
 });
 
 describe("a server that binds in its own way", () => {
-  test("closes its listener and binds it again: nobody is refused", {
+  test("a server closes its listener and binds it again: no client is refused", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using work = tempDir();

@@ -82,20 +82,24 @@ ReusePortServer((HOST, PORT), Handler).serve_forever()
 `;
 
 describe("a prefork server whose workers have a SO_REUSEPORT listener each", () => {
-  test(`${RELOADS} reloads lose nothing`, { timeout: TEST_TIMEOUT_MS }, async () => {
-    const port = await freePort();
-    await using baton = await startBaton({
-      command: fixtureCommand("prefork_reuseport.py"),
-      env: withFixtures(port),
-    });
-    await using load = new Load({ port }).start();
-    for (let i = 0; i < RELOADS; i++) {
-      await reload(baton);
-      await bothWorkersServe(baton, port);
-    }
-    const tally = await assertNothingLost(load, baton);
-    assert.ok(tally.byBody.size > RELOADS + 1, show(tally, baton));
-  });
+  test(
+    `${RELOADS} reloads of a prefork server lose nothing`,
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      const port = await freePort();
+      await using baton = await startBaton({
+        command: fixtureCommand("prefork_reuseport.py"),
+        env: withFixtures(port),
+      });
+      await using load = new Load({ port }).start();
+      for (let i = 0; i < RELOADS; i++) {
+        await reload(baton);
+        await bothWorkersServe(baton, port);
+      }
+      const tally = await assertNothingLost(load, baton);
+      assert.ok(tally.byBody.size > RELOADS + 1, show(tally, baton));
+    },
+  );
 
   for (const reforks of [true, false]) {
     const end = reforks

@@ -99,7 +99,7 @@ describe("connections that wait in the queue of the old generation", () => {
     });
   }
 
-  test("are answered by the replacement of a server that was killed", {
+  test("queued connections are answered by the replacement of a server that was killed", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
@@ -115,24 +115,28 @@ describe("connections that wait in the queue of the old generation", () => {
     assert.deepEqual([...tally.byBody.keys()], [await pidOf(baton, 1)], show(tally, baton));
   });
 
-  test("are told at once, and counted as cut, when the old generation never comes back", {
-    timeout: TEST_TIMEOUT_MS,
-  }, async () => {
-    const port = await freePort();
-    await using baton = await startBaton({
-      command: fixtureCommand("node_http.js"),
-      env: { PORT: String(port) },
-      flags: ["--drain-time", "500ms", "--stop-time", "500ms"],
-    });
-    const { load } = await stopWithQueue(baton, port);
-    await using waiting = load;
-    const report = await baton.reload();
-    assert.equal(report.result, "ok", report.reason ?? "");
-    const { lastReload } = await baton.settled();
-    const tally = await waiting.finished();
-    assert.equal(tally.reset, WAITING, show(tally, baton));
-    assert.equal(lastReload?.connectionsCut, WAITING);
-  });
+  test(
+    "queued connections are closed at once, and counted as cut, when the old generation never comes back",
+    {
+      timeout: TEST_TIMEOUT_MS,
+    },
+    async () => {
+      const port = await freePort();
+      await using baton = await startBaton({
+        command: fixtureCommand("node_http.js"),
+        env: { PORT: String(port) },
+        flags: ["--drain-time", "500ms", "--stop-time", "500ms"],
+      });
+      const { load } = await stopWithQueue(baton, port);
+      await using waiting = load;
+      const report = await baton.reload();
+      assert.equal(report.result, "ok", report.reason ?? "");
+      const { lastReload } = await baton.settled();
+      const tally = await waiting.finished();
+      assert.equal(tally.reset, WAITING, show(tally, baton));
+      assert.equal(lastReload?.connectionsCut, WAITING);
+    },
+  );
 });
 
 /** The experiment behind the tests above, with two members of one group and no server at all. */
@@ -170,15 +174,23 @@ describe("a reuseport member that is closed with a full queue", () => {
     }
   }
 
-  test("loses all of them", { timeout: TEST_TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    const tally = await closeFirst(platform, false);
-    assert.equal(tally.reset, WAITING, formatTally(tally));
-  });
+  test(
+    "without a held duplicate all queued connections are lost",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      const tally = await closeFirst(platform, false);
+      assert.equal(tally.reset, WAITING, formatTally(tally));
+    },
+  );
 
-  test("loses none of them while a duplicate is held", { timeout: TEST_TIMEOUT_MS }, async () => {
-    await using platform = await testPlatform();
-    const tally = await closeFirst(platform, true);
-    assert.equal(tally.ok, WAITING, formatTally(tally));
-  });
+  test(
+    "while a duplicate is held no queued connection is lost",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      await using platform = await testPlatform();
+      const tally = await closeFirst(platform, true);
+      assert.equal(tally.ok, WAITING, formatTally(tally));
+    },
+  );
 });

@@ -24,32 +24,36 @@ const TESTED = UNDER_TEST === "bun" || IS_FULL
 describe("reload under load loses no connection", () => {
   for (const server of TESTED) {
     const skip = server.needs() ?? false;
-    test(`${server.id}: ${RELOADS} reloads`, { skip, timeout: TEST_TIMEOUT_MS }, async () => {
-      using work = tempDir();
-      const port = await freePort();
-      await using baton = await startBaton(place(server, { port, workDir: work.path }));
-      await using load = new Load({ port }).start();
-      const durations: number[] = [];
-      for (let i = 1; i <= RELOADS; i++) {
-        const old = (await baton.status()).generations.find(({ state }) => state === "serving");
-        const report = await baton.reload();
-        assert.equal(report.result, "ok", `${report.reason}\n${report.output.join("\n")}`);
-        durations.push(report.durationMs);
-        const after = await baton.settled();
-        assert.equal(after.epoch, i);
-        assert.equal(alive(old?.pid ?? 0), false, `old process ${old?.pid} is gone`);
-      }
-      const tally = await load.stop();
-      const line = `${server.id}: ${formatTally(tally)}; reloads took ${durations.join(" ")} ms`;
-      assert.equal(
-        tally.lost,
-        0,
-        `${line}\n${JSON.stringify(tally.errors, null, 1)}\n${baton.stderr}`,
-      );
-      assert.ok(tally.ok > RELOADS, line);
-      process.stderr.write(`  ${line}\n`);
-      const exit = await baton.stop();
-      assert.equal(exit.code, 0, baton.stderr);
-    });
+    test(
+      `${server.id}: ${RELOADS} reloads lose nothing`,
+      { skip, timeout: TEST_TIMEOUT_MS },
+      async () => {
+        using work = tempDir();
+        const port = await freePort();
+        await using baton = await startBaton(place(server, { port, workDir: work.path }));
+        await using load = new Load({ port }).start();
+        const durations: number[] = [];
+        for (let i = 1; i <= RELOADS; i++) {
+          const old = (await baton.status()).generations.find(({ state }) => state === "serving");
+          const report = await baton.reload();
+          assert.equal(report.result, "ok", `${report.reason}\n${report.output.join("\n")}`);
+          durations.push(report.durationMs);
+          const after = await baton.settled();
+          assert.equal(after.epoch, i);
+          assert.equal(alive(old?.pid ?? 0), false, `old process ${old?.pid} is gone`);
+        }
+        const tally = await load.stop();
+        const line = `${server.id}: ${formatTally(tally)}; reloads took ${durations.join(" ")} ms`;
+        assert.equal(
+          tally.lost,
+          0,
+          `${line}\n${JSON.stringify(tally.errors, null, 1)}\n${baton.stderr}`,
+        );
+        assert.ok(tally.ok > RELOADS, line);
+        process.stderr.write(`  ${line}\n`);
+        const exit = await baton.stop();
+        assert.equal(exit.code, 0, baton.stderr);
+      },
+    );
   }
 });

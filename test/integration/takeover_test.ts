@@ -36,7 +36,7 @@ const TAKEOVERS = repeats({ full: 5, quick: 2 });
 describe("takeover", () => {
   for (const sameName of [false, true]) {
     test(
-      `${TAKEOVERS} in a row lose nothing, ${
+      `${TAKEOVERS} takeovers in a row lose nothing, ${
         sameName ? "under one name" : "each with its own name"
       }`,
       {

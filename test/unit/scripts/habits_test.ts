@@ -17,6 +17,8 @@ const MOST_UNPLAIN = 243;
 const SPREAD_LITERAL = /\.\.\.(?:\[[^\]]*\]|\{[^}]*\})(?!\s*[.[?(])/;
 const MOST_SPREADS = { src: 41, scripts: 26, test: 88 };
 
+const MOST_TEST_LINES = 400;
+
 /** Lines of the files below `paths` that match, as "src/a.ts:3: the line". */
 function linesWith(pattern: RegExp, paths: readonly string[], ending: RegExp): string[] {
   return paths.flatMap((path) => {
@@ -60,4 +62,14 @@ describe("literals", () => {
       assert.equal(SPREAD_LITERAL.test(line), isPacked);
     });
   }
+});
+
+test(`no test file has more than ${MOST_TEST_LINES} lines`, () => {
+  const files = readdirSync(join(REPOSITORY, "test"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith("_test.ts"));
+  const long = files.filter((name) => {
+    const text = readFileSync(join(REPOSITORY, "test", name), "utf8");
+    return text.split("\n").length > MOST_TEST_LINES + 1;
+  });
+  assert.deepEqual(long, []);
 });
