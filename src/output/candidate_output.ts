@@ -1,9 +1,9 @@
 /**
- * A candidate's standard output and error: forwarded to baton's own, and the last lines remembered
- * for the verdict of a reload. At its listen the server's descriptors 1 and 2 are replaced by
- * baton's own, and what is left here is for processes that still hold the pipe (a parent shell).
+ * A candidate's standard output and error: forwards them to baton's own, and remembers the last lines
+ * for the report of a reload. At its listen the server's descriptors 1 and 2 are replaced by
+ * baton's own; the pipes remain for processes that still hold them (a parent shell).
  *
- * Never blocks: when baton's own output cannot take more, the pipe is not read, and the writer waits
+ * Never blocks: while baton's own output accepts no more, the pipe is not read, and the writer waits
  * as it would without baton.
  */
 import type { Fd } from "../platform/fd.ts";
@@ -21,9 +21,9 @@ import { OutputStream } from "./output_stream.ts";
 const TAIL_LINES = 100;
 const TAIL_LINE_BYTES = 4096;
 const NEWLINE = 10;
-/** Of a pipe until the server listens, if it may be so large; and afterwards. */
-const ROOMY = 1024 * 1024;
-const USUAL = 64 * 1024;
+/** Capacity of a pipe until the server listens, if that is permitted; and afterwards. */
+const STARTUP_CAPACITY = 1024 * 1024;
+const USUAL_CAPACITY = 64 * 1024;
 
 /** The last lines of a stream of text. */
 export class Tail {
@@ -34,7 +34,7 @@ export class Tail {
   add(bytes: Uint8Array): void {
     const from = startOfLast(bytes, TAIL_LINES + 1);
     if (from > 0) {
-      // Nothing before that will ever be shown.
+      // Nothing before that can still be among the last lines.
       this.#partial = "";
       this.#decoder = new TextDecoder();
     }
@@ -45,14 +45,14 @@ export class Tail {
     if (this.#lines.length > TAIL_LINES) this.#lines = this.#lines.slice(-TAIL_LINES);
   }
 
-  /** @returns at most `count` last lines, an unfinished one included */
+  /** @returns at most `count` last lines, including an unfinished one */
   lines(count: number): string[] {
     const all = this.#partial === "" ? this.#lines : [...this.#lines, this.#partial];
     return count === 0 ? [] : all.slice(-count);
   }
 }
 
-/** Where the last `count` lines begin; 0 where there are not so many. */
+/** Where the last `count` lines begin; 0 when there are fewer. */
 function startOfLast(bytes: Uint8Array, count: number): number {
   let at = bytes.length;
   for (let left = count; left > 0; left--) {
@@ -75,21 +75,22 @@ interface PausedCaller {
 export class CandidateOutput {
   readonly tail = new Tail();
   readonly #streams: OutputStream[] = [];
+
   /** @param onBytes sees everything that comes through the pipes */
   constructor(readonly platform: Platform, readonly onBytes: OutputObserver = () => {}) {}
 
   /**
    * Makes the pipes.
    * @param captured those of 1 and 2 that get one; the others are baton's own
-   * @param isForNow they are to be replaced at its listen
+   * @param isTemporary the server's listen will replace them
    * @returns what the server gets as descriptors 1 and 2; close after the spawn
-   * @throws {SystemCallError} EMFILE; what there is already goes with `close`
+   * @throws {SystemCallError} EMFILE; `close` releases what was made already
    */
-  open(captured?: undefined, isForNow?: boolean): [Fd, Fd];
-  open(captured: readonly number[], isForNow?: boolean): [Fd | number, Fd | number];
-  open(captured: readonly number[] = [1, 2], isForNow = false): [Fd | number, Fd | number] {
+  open(captured?: undefined, isTemporary?: boolean): [Fd, Fd];
+  open(captured: readonly number[], isTemporary?: boolean): [Fd | number, Fd | number];
+  open(captured: readonly number[] = [1, 2], isTemporary = false): [Fd | number, Fd | number] {
     const end = (target: number) =>
-      captured.includes(target) ? this.#open(target, isForNow) : target;
+      captured.includes(target) ? this.#open(target, isTemporary) : target;
     const out = end(1);
     try {
       return [out, end(2)];
@@ -99,13 +100,13 @@ export class CandidateOutput {
     }
   }
 
-  #open(target: number, isForNow: boolean): Fd {
+  #open(target: number, isTemporary: boolean): Fd {
     const { read, write } = this.platform.descriptors.pipe();
     try {
       this.platform.descriptors.setNonblocking(read);
       const stream = this.#follow(target, read, true);
-      // All pipes of a user share a limit, so it is given back after the listen.
-      if (isForNow && !stream.leadsToPipe) stream.resize(ROOMY);
+      // All pipes of a user share a limit, so the room is given back after the listen.
+      if (isTemporary && !stream.leadsToPipe) stream.resize(STARTUP_CAPACITY);
     } catch (error) {
       read.close();
       write.close();
@@ -124,14 +125,14 @@ export class CandidateOutput {
     return stream;
   }
 
-  /** Our ends of the pipes that somebody may still write to. */
-  get ends(): readonly OutputStream[] {
+  /** The streams that processes may still write to. */
+  get openStreams(): readonly OutputStream[] {
     return this.#streams.filter(({ isOpen }) => isOpen);
   }
 
   /**
-   * Forwards what comes out of `read`, which it takes over. @param target 1 or 2
-   * @param inHand what another baton has read from it and not passed on
+   * Forwards what comes out of `read`, and owns it from now on. @param target 1 or 2
+   * @param inHand what an earlier baton has read from it and not forwarded
    */
   resume(target: number, read: Fd, inHand: Uint8Array): void {
     const stream = this.#follow(target, read, false);
@@ -139,17 +140,17 @@ export class CandidateOutput {
   }
 
   /**
-   * Puts baton's own descriptors over those of the process that waits in a trapped call, where they
-   * still are our pipes, and everything that was printed before is out.
+   * Replaces the descriptors of a process that waits in a trapped call by baton's own, where they
+   * still are these pipes and everything in them was forwarded.
    *
-   * @param isPressing the pipe ends with baton, and the server does not: rather lines in another order than none
-   * @returns whether it prints to baton's own output now; if not, it is forwarded as before
+   * @param isPressing the server outlives the pipe, which ends with baton: lines out of order are better than none
+   * @returns whether the server prints to baton's own output now; if not, it is forwarded as before
    */
   handOver(caller: PausedCaller, isPressing: boolean): boolean {
     let isDirect = false;
-    for (const stream of this.ends) {
+    for (const stream of this.openStreams) {
       if (this.#replace(stream, caller, isPressing)) isDirect = true;
-      stream.resize(USUAL);
+      stream.resize(USUAL_CAPACITY);
     }
     return isDirect;
   }
@@ -164,20 +165,20 @@ export class CandidateOutput {
         closeOnExec,
       });
     }
-    // Other threads may have printed meanwhile.
+    // Other threads may have printed in the meantime.
     stream.forwardAll();
     return true;
   }
 
   /**
-   * What of the process can be baton's own descriptor instead of the pipe, without a difference to it.
+   * The descriptors that can be baton's own instead of the pipe, without the process noticing.
    *
-   * - Another thread that prints at this very moment would have one line in the pipe and the next one out before
-   *   it. The same for a write that waits for room: it is carried out where it was begun.
-   * - A writer that does not wait in write(2) keeps the rest in memory, and asks epoll when there is room. If it has
-   *   asked, the registration would go with the pipe, and the rest would never come. If it is about to ask (libuv
-   *   does before its next epoll_wait), a file is refused with EPERM, and libuv aborts: so a file takes the place of
-   *   a pipe only where no write can have been cut short.
+   * - If another thread prints at this moment, one of its lines is in the pipe and its next one comes out first.
+   *   The same holds for a write that waits for room: it ends where it began.
+   * - A nonblocking writer keeps the rest of a short write in memory, and waits in epoll for room. If it waits
+   *   already, the registration would go with the pipe, and the rest would never come. If it is about to (libuv
+   *   registers before its next epoll_wait), epoll refuses a file with EPERM, and libuv aborts: so a file replaces
+   *   a pipe only if no write can have been short.
    */
   #replaceable(stream: OutputStream, pid: number, isPressing: boolean): WritingEnd[] {
     const { arch } = this.platform.descriptors.libc;
@@ -187,23 +188,23 @@ export class CandidateOutput {
     const [, inode = ""] = /^pipe:\[(\d+)\]$/.exec(stream.identity) ?? [];
     if (epollWatchedInodes(pid).has(Number(inode) >>> 0)) return [];
     const isNonblocking = ends.some((end) => end.isNonblocking);
-    // After this everything is known that any write so far has left in the pipe.
+    // From here on baton knows everything that any write so far has left in the pipe.
     if (!stream.forwardAll()) return [];
     if (isNonblocking && !stream.leadsToPipe && !stream.wasNeverFull) return [];
-    // With one thread, which waits, nothing can be printed now, and no number can come to mean another file.
+    // The only thread waits, so nothing is printed now, and no descriptor number can change its file.
     if (countThreads(pid) === 1) return ends;
     if (!isPressing && !stream.isQuiet) return [];
     if (ends.length === standard.length) return ends;
-    // Bun writes to a duplicate that does not block; Deno keeps one for its children, and writes to 1 and 2.
+    // Bun writes to a nonblocking duplicate; Deno keeps one for its children, and writes to 1 and 2.
     return isNonblocking ? [] : standard;
   }
 
-  /** Reads what is left without waiting: the last words of a server that has ended. */
+  /** The server has exited: reads the rest without waiting. */
   drain(): void {
-    for (const stream of this.ends) stream.drain();
+    for (const stream of this.openStreams) stream.drain();
   }
 
   close(): void {
-    for (const stream of this.ends) stream.close();
+    for (const stream of this.openStreams) stream.close();
   }
 }

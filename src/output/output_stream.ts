@@ -1,9 +1,10 @@
 /**
- * One pipe that processes of a generation write to, and what becomes of it: whole lines go to baton's own output.
+ * One pipe that processes of a generation write to: forwards whole lines to baton's own output.
  *
- * A line that has no end yet is held back, so that what others print does not come into the middle of it; for
- * a moment only, because it may be a question to somebody at a terminal, or the dots of a progress bar.
+ * An unfinished line is held back, so that no other output gets into the middle of it; only for
+ * a moment, because it may be a prompt at a terminal, or the dots of a progress bar.
  */
+import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ownDescriptorTarget } from "../platform/process/proc.ts";
@@ -13,19 +14,19 @@ import { concatBytes } from "../platform/bytes.ts";
 
 const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
-/** Most bytes read at once: what is in memory would be lost in a crash of baton. */
+/** Most bytes read at once: a crash of baton loses what is in memory. */
 const CHUNK_SIZE = 16 * 1024;
-/** Nothing has come for so long: no thread prints at this very moment. */
+/** After this long without output, no thread is printing at this moment. */
 const QUIET_MS = 3;
-/** Most bytes moved before everything else has its turn. */
+/** Most bytes moved before the event loop gets its turn. */
 const BURST = 256 * 1024;
-/** How long a line waits for its end. */
-const LINE_MS = 100;
-/** A longer line is passed on in pieces. */
+/** How long an unfinished line is held back. */
+export const LINE_MS = 100;
+/** A longer line is forwarded in pieces. */
 const LONGEST_LINE = 64 * 1024;
-/** Most bytes read at a stretch from writers that may never stop: more than any pipe holds. */
+/** Most bytes read in a row from writers that may never stop: more than any pipe holds. */
 const MOST_AT_ONCE = 2 * 1024 * 1024;
-/** What was read last, of any stream: what of it cannot be passed on at once is copied. */
+/** The latest read of any stream: what cannot be forwarded at once is copied. */
 const scratch = new Uint8Array(CHUNK_SIZE);
 /** <asm/page.h>: arm64 has pages of 4, 16 or 64 KiB. */
 const LARGEST_PAGE = { x64: 4096, arm64: 64 * 1024 } as const;
@@ -33,36 +34,36 @@ const LARGEST_PAGE = { x64: 4096, arm64: 64 * 1024 } as const;
 interface OutputStreamOptions {
   /** 1 or 2. */
   readonly target: number;
-  /** Our end; belongs to the stream. */
+  /** baton's end, which the stream owns. */
   readonly read: Fd;
-  /** Whether we know everything that was ever in this pipe. */
+  /** baton has seen everything that was ever in this pipe. */
   readonly isNew: boolean;
-  /** All that comes, before it is passed on. */
+  /** Sees everything, before it is forwarded. */
   readonly onBytes: (bytes: Uint8Array) => void;
 }
 
 export class OutputStream {
   readonly target: number;
   readonly read: Fd;
-  /** Our duplicate of baton's own descriptor `target`. */
+  /** A duplicate of baton's own descriptor `target`. */
   readonly own: Fd;
-  /** The pipe as /proc names it, to recognise it in the server. */
+  /** The pipe as /proc names it, to recognize it in the server. */
   readonly identity: string;
   readonly #to: OwnOutput;
-  /** Null once the server's ends are all closed. */
+  /** Null once all ends of the server are closed. */
   #watch: Watch | null = null;
   #isWaiting = false;
-  /** Read, and to be passed on as soon as there is room. */
+  /** Read, and forwarded as soon as there is room. */
   #unsent: Uint8Array = NOTHING;
-  /** The beginning of a line. */
+  /** The beginning of an unfinished line. */
   #held: Uint8Array = NOTHING;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
   #capacity: number;
   #mayHaveBeenFull: boolean;
   #lastReadMs = -Infinity;
   readonly #onRoom = () => this.#onWritable();
 
-  /** @throws {SystemCallError} EMFILE; `read` stays the caller's then */
+  /** @throws {SystemCallError} EMFILE; the caller then still owns `read` */
   constructor(readonly platform: Platform, readonly options: OutputStreamOptions) {
     const { descriptors, reactor } = platform;
     ({ target: this.target, read: this.read } = options);
@@ -86,24 +87,24 @@ export class OutputStream {
     return this.read.isOpen;
   }
 
-  /** baton's own output can stand in for any pipe, because epoll takes it. */
+  /** epoll accepts baton's own output, so that can replace any pipe. */
   get leadsToPipe(): boolean {
     return this.#to.canWait;
   }
 
-  /** What was read and not passed on. */
+  /** What was read and not forwarded. */
   get inHand(): Uint8Array {
     return concatBytes(this.#unsent, this.#held);
   }
 
-  /** What another baton had in hand comes first. */
+  /** Forwards what an earlier baton had in hand, before anything else. */
   replay(bytes: Uint8Array): void {
-    this.#take(bytes);
-    if (!this.#send()) this.#wait();
-    this.#holdOn();
+    this.#accept(bytes);
+    if (!this.#sendUnsent()) this.#awaitRoom();
+    this.#startHoldTimer();
   }
 
-  /** Gives the pipe so much room, if it may have that. */
+  /** Changes the pipe's capacity, if that is permitted. */
   resize(capacity: number): void {
     const { descriptors } = this.platform;
     if (descriptors.resizePipe(this.read, capacity)) {
@@ -112,18 +113,18 @@ export class OutputStream {
   }
 
   /**
-   * Every write so far was carried out whole and at once, whatever the writer asked for: so it waits for nothing.
+   * Every write so far was carried out whole and at once, so the writer waits for nothing.
    *
-   * The pipe only fills between our reads, and what is in it then tells whether it was full. Its pages need not
-   * be: a write that does not fit into what is left of the last one begins another. But two neighbours hold
-   * more than a page together, so a pipe without room is full by half, less a page that we have begun to read.
+   * The pipe only fills between two reads, and its content at a read shows whether it was full. A full pipe can have
+   * room in its pages: a write that does not fit into the rest of the last one begins another. But two neighbors hold
+   * more than a page together, so a pipe without room is at least half full, less a page that baton has begun to read.
    */
   get wasNeverFull(): boolean {
     return !this.#mayHaveBeenFull &&
       this.platform.descriptors.pipeCapacity(this.read) === this.#capacity;
   }
 
-  #look(count: number): void {
+  #noteFill(count: number): void {
     if (this.#mayHaveBeenFull || this.leadsToPipe) return;
     const { descriptors } = this.platform;
     const page = LARGEST_PAGE[descriptors.libc.runtime.arch];
@@ -133,29 +134,29 @@ export class OutputStream {
 
   #forward(): void {
     for (let moved = 0; moved < BURST;) {
-      if (!this.#send() || !this.#to.isReady) return this.#wait();
-      const bytes = this.#next();
+      if (!this.#sendUnsent() || !this.#to.isReady) return this.#awaitRoom();
+      const bytes = this.#read();
       if (bytes === null) break;
       if (bytes.length === 0) return this.close();
       moved += bytes.length;
-      this.#take(bytes);
+      this.#accept(bytes);
       if (bytes.length < CHUNK_SIZE) break;
     }
-    if (!this.#send()) return this.#wait();
-    this.#holdOn();
+    if (!this.#sendUnsent()) return this.#awaitRoom();
+    this.#startHoldTimer();
     this.#watch?.arm();
   }
 
-  /** @returns null when there is nothing now, nothing at all at the end */
-  #next(): Uint8Array | null {
+  /** @returns null when the pipe is empty now, no bytes when all its writers have closed it */
+  #read(): Uint8Array | null {
     const bytes = this.platform.descriptors.read(this.read, scratch);
     if (bytes === null) return null;
-    this.#lastReadMs = performance.now();
-    this.#look(bytes.length);
+    this.#lastReadMs = this.platform.clock.now();
+    this.#noteFill(bytes.length);
     return bytes;
   }
 
-  #take(bytes: Uint8Array): void {
+  #accept(bytes: Uint8Array): void {
     this.options.onBytes(bytes);
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     if (end === 0 && this.#held.length + bytes.length <= LONGEST_LINE) {
@@ -166,11 +167,11 @@ export class OutputStream {
     const line = this.#held.length === 0 ? whole : concatBytes(this.#held, whole);
     this.#unsent = this.#unsent.length === 0 ? line : concatBytes(this.#unsent, line);
     this.#held = end === 0 || end === bytes.length ? NOTHING : bytes.slice(end);
-    this.#holdNoMore();
+    this.#stopHoldTimer();
   }
 
   /** @returns false when something is left */
-  #send(): boolean {
+  #sendUnsent(): boolean {
     if (this.#unsent.length > 0) {
       const count = this.#to.write(this.#unsent);
       this.#unsent = count === this.#unsent.length ? NOTHING : this.#unsent.slice(count);
@@ -181,14 +182,14 @@ export class OutputStream {
   #sendHeld(): boolean {
     this.#unsent = this.inHand;
     this.#held = NOTHING;
-    this.#holdNoMore();
-    return this.#send();
+    this.#stopHoldTimer();
+    return this.#sendUnsent();
   }
 
-  #wait(): void {
+  #awaitRoom(): void {
     if (this.#isWaiting) return;
     this.#isWaiting = true;
-    this.#holdNoMore();
+    this.#stopHoldTimer();
     this.#to.callWhenWritable(this.#onRoom);
   }
 
@@ -197,72 +198,74 @@ export class OutputStream {
     this.#forward();
   }
 
-  #holdOn(): void {
-    if (this.#held.length > 0) this.#timer ??= setTimeout(() => this.#onIdle(), LINE_MS);
+  #startHoldTimer(): void {
+    if (this.#held.length > 0) {
+      this.#timer ??= this.platform.clock.after(LINE_MS, () => this.#onHeldTooLong());
+    }
   }
 
-  #holdNoMore(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+  #stopHoldTimer(): void {
+    this.#timer?.cancel();
     this.#timer = null;
   }
 
-  /** The line has waited long enough; unless its rest is there, and baton had no time to look. */
-  #onIdle(): void {
+  /** Forwards the unfinished line, unless its rest has arrived and baton was too busy to read it. */
+  #onHeldTooLong(): void {
     this.#timer = null;
     const held = this.#held;
     if (!this.#isWaiting) this.#forward();
-    if (!this.#isWaiting && this.#held === held && !this.#sendHeld()) this.#wait();
+    if (!this.#isWaiting && this.#held === held && !this.#sendHeld()) this.#awaitRoom();
   }
 
-  /** Waits for at most a few milliseconds, to see whether more comes. */
+  /** Blocks for a few milliseconds at most, to see whether more output comes. */
   get isQuiet(): boolean {
-    const quietMs = performance.now() - this.#lastReadMs;
+    const quietMs = this.platform.clock.now() - this.#lastReadMs;
     return quietMs >= QUIET_MS ||
       !this.platform.descriptors.hasInput(this.read, Math.ceil(QUIET_MS - quietMs));
   }
 
   /**
-   * Passes on all that there is, without waiting.
-   * @returns false when that cannot be done now
+   * Forwards everything in the pipe, without waiting.
+   * @returns false when that is not possible now
    */
   forwardAll(): boolean {
-    const isDone = this.#emptyNow();
-    // What was read is not in the pipe any more, whose watch would bring us back.
-    if (this.#unsent.length > 0) this.#wait();
-    else this.#holdOn();
+    const isDone = this.#forwardAllNow();
+    // Bytes that were read do not trigger the pipe's watch any more.
+    if (this.#unsent.length > 0) this.#awaitRoom();
+    else this.#startHoldTimer();
     return isDone;
   }
 
-  #emptyNow(): boolean {
+  #forwardAllNow(): boolean {
     for (let moved = 0; moved < MOST_AT_ONCE;) {
-      if (!this.#send() || !this.#to.isReady) return false;
-      const bytes = this.#next();
+      if (!this.#sendUnsent() || !this.#to.isReady) return false;
+      const bytes = this.#read();
       if (bytes === null) return this.#sendHeld();
       if (bytes.length === 0) return false;
       moved += bytes.length;
-      this.#take(bytes);
+      this.#accept(bytes);
     }
     return false;
   }
 
-  /** The last words of a server that has ended: read at once, and passed on at once if there is room. */
+  /** The server has exited: reads the rest at once, and forwards it at once if there is room. */
   drain(): void {
     for (let moved = 0; this.isOpen && moved < MOST_AT_ONCE;) {
-      const bytes = this.#next();
+      const bytes = this.#read();
       if (bytes === null || bytes.length === 0) break;
       moved += bytes.length;
-      this.#take(bytes);
-      this.#send();
+      this.#accept(bytes);
+      this.#sendUnsent();
     }
-    if (this.isOpen && !this.#sendHeld()) this.#wait();
+    if (this.isOpen && !this.#sendHeld()) this.#awaitRoom();
   }
 
   close(): void {
     if (!this.isOpen) return;
     this.#to.writeLast(this.inHand);
     this.#unsent = this.#held = NOTHING;
-    this.#holdNoMore();
-    // Before the descriptor is closed: epoll would keep watching the file behind its number.
+    this.#stopHoldTimer();
+    // Before the descriptor is closed: epoll would go on watching the file behind its number.
     this.#to.cancelWhenWritable(this.#onRoom);
     this.#watch?.cancel();
     this.#watch = null;

@@ -1,11 +1,10 @@
 /**
- * baton's own standard output or error, as all who forward to it share it: the streams of every generation and
- * of the hooks.
+ * baton's own standard output or error, which the streams of all generations and hooks share.
  *
- * Nothing is lost, doubled or mixed: what was taken is written, whole lines at a time, and a line that is too
- * long to arrive in one piece is finished before anything else is begun. Never waits: what cannot be written
- * now is not taken, and who has it is called when there is room again. An output that fails (EPIPE, a full
- * disk) swallows what it is given, as it would for a server without baton that ignores the error.
+ * Nothing is lost, doubled or mixed: what was accepted is written, whole lines at a time, and a line that is too
+ * long to arrive in one piece is finished before the next one begins. Never waits: what cannot be written
+ * now is not accepted, and its stream is called when there is room again. An output that fails (EPIPE, a full
+ * disk) swallows what it gets, as for a server without baton that ignores the error.
  */
 import { C } from "../platform/libc/constants.ts";
 import { SystemCallError } from "../platform/error.ts";
@@ -17,100 +16,101 @@ import { concatBytes } from "../platform/bytes.ts";
 
 const NEWLINE = 10;
 const NOTHING = new Uint8Array(0);
-/** Most bytes kept of streams that have ended, for a reader that may never come back. */
-const MOST_LEFT = 2 * 1024 * 1024;
+/** Most bytes kept of closed streams, for a reader that may never come back. */
+const MOST_KEPT = 2 * 1024 * 1024;
 
-type OutputPlatform = Pick<Platform, "descriptors" | "reactor">;
+type OutputPlatform = Pick<Platform, "clock" | "descriptors" | "reactor">;
 
 export class OwnOutput {
   users = 0;
-  readonly #outlet: NonblockingWriter;
-  /** What is to come out before anything else: the rest of a line, or the last words of a stream that has ended. */
+  readonly #writer: NonblockingWriter;
+  /** Comes before anything else: the rest of a line, or the last output of a closed stream. */
   #rest: Uint8Array = NOTHING;
   #watch: Watch | null = null;
   readonly #waiting = new Set<() => void>();
 
   constructor(
     readonly platform: OutputPlatform,
-    outlet: NonblockingWriter,
+    writer: NonblockingWriter,
     readonly onUnused: () => void,
   ) {
-    this.#outlet = outlet;
+    this.#writer = writer;
   }
 
   /** False for a file: it always takes more, and epoll refuses it. */
   get canWait(): boolean {
-    return this.#outlet.canWait;
+    return this.#writer.canWait;
   }
 
-  /** It takes something now. */
+  /** It accepts bytes now. */
   get isReady(): boolean {
-    if (!this.#finish()) return false;
-    return !this.canWait || this.platform.descriptors.isWritable(this.#outlet.fd);
+    if (!this.#writeRest()) return false;
+    return !this.canWait || this.platform.descriptors.isWritable(this.#writer.fd);
   }
 
-  /** @returns how many of `bytes` were taken, from the first on */
+  /** @returns how many of `bytes` were accepted, from the first on */
   write(bytes: Uint8Array): number {
-    if (!this.#finish()) return 0;
+    if (!this.#writeRest()) return 0;
     for (let at = 0; at < bytes.length;) {
-      const piece = firstPiece(bytes.subarray(at), this.#outlet.pieceSize);
-      const left = this.#write(piece);
+      const piece = firstPiece(bytes.subarray(at), this.#writer.pieceSize);
+      const left = this.#tryWrite(piece);
       if (left.length === piece.length) return at;
       at += piece.length;
       if (left.length === 0) continue;
       this.#rest = left.slice();
-      this.#watchOut();
+      this.#watchRoom();
       return at;
     }
     return bytes.length;
   }
 
-  /** Takes the last words of a stream that does not wait for them. */
+  /** Accepts all of the last output of a stream that is about to close. */
   writeLast(bytes: Uint8Array): void {
     const left = bytes.subarray(this.write(bytes));
-    if (left.length === 0 || this.#rest.length + left.length > MOST_LEFT) return;
+    if (left.length === 0 || this.#rest.length + left.length > MOST_KEPT) return;
     this.#rest = concatBytes(this.#rest, left);
-    this.#watchOut();
+    this.#watchRoom();
   }
 
-  /** Calls `onRoom` once, when it may take more. */
+  /** Calls `onRoom` once, when it may accept more. */
   callWhenWritable(onRoom: () => void): void {
     this.#waiting.add(onRoom);
-    this.#watchOut();
+    this.#watchRoom();
   }
 
   cancelWhenWritable(onRoom: () => void): void {
     this.#waiting.delete(onRoom);
-    this.#watchNoMore();
+    this.#closeIfUnused();
   }
 
-  /** One user less. What was left is still written. */
+  /** A user closes. The rest is still written. */
   release(): void {
     this.users--;
-    this.#watchNoMore();
+    this.#closeIfUnused();
   }
 
-  /** Writes what was left, and waits for that for at most so long. */
+  /** Writes the rest, and blocks for that for at most `timeoutMs`. */
   flush(timeoutMs: number): void {
-    const until = performance.now() + timeoutMs;
-    while (!this.#finish() && performance.now() < until) {
-      const left = Math.ceil(until - performance.now());
-      this.platform.descriptors.isWritable(this.#outlet.fd, Math.max(left, 0));
+    const { clock, descriptors } = this.platform;
+    const untilMs = clock.now() + timeoutMs;
+    while (!this.#writeRest() && clock.now() < untilMs) {
+      const leftMs = Math.ceil(untilMs - clock.now());
+      descriptors.isWritable(this.#writer.fd, Math.max(leftMs, 0));
     }
   }
 
-  /** @returns false when something unfinished is left */
-  #finish(): boolean {
-    if (this.#rest.length > 0) this.#rest = this.#write(this.#rest);
+  /** @returns false when part of it is left */
+  #writeRest(): boolean {
+    if (this.#rest.length > 0) this.#rest = this.#tryWrite(this.#rest);
     return this.#rest.length === 0;
   }
 
   /** @returns what could not be written now */
-  #write(bytes: Uint8Array): Uint8Array {
+  #tryWrite(bytes: Uint8Array): Uint8Array {
     try {
       for (let left = bytes;;) {
         if (left.length === 0) return NOTHING;
-        const count = this.#outlet.write(left);
+        const count = this.#writer.write(left);
         if (count === null) return this.canWait ? left : NOTHING;
         left = left.subarray(count);
       }
@@ -120,8 +120,8 @@ export class OwnOutput {
     }
   }
 
-  #watchOut(): void {
-    this.#watch ??= this.platform.reactor.watch(this.#outlet.fd, () => this.#onRoom(), {
+  #watchRoom(): void {
+    this.#watch ??= this.platform.reactor.watch(this.#writer.fd, () => this.#onRoom(), {
       write: true,
     });
   }
@@ -129,29 +129,29 @@ export class OwnOutput {
   #onRoom(): void {
     this.#watch?.cancel();
     this.#watch = null;
-    if (!this.#finish()) return this.#watchOut();
+    if (!this.#writeRest()) return this.#watchRoom();
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const onRoom of waiting) onRoom();
-    this.#watchNoMore();
+    this.#closeIfUnused();
   }
 
-  #watchNoMore(): void {
+  #closeIfUnused(): void {
     if (this.#rest.length > 0 || this.#waiting.size > 0) return;
     this.#watch?.cancel();
     this.#watch = null;
     if (this.users > 0) return;
-    this.#outlet.close();
+    this.#writer.close();
     this.onUnused();
   }
 }
 
-/** All of baton's own outputs that are in use. */
+/** baton's own outputs that are in use. */
 export class OwnOutputs {
   static readonly #all = new WeakMap<object, OwnOutputs>();
   readonly #used = new Map<string, OwnOutput>();
 
-  /** A process has one standard output. */
+  /** One for each platform: a process has one standard output. */
   static of(platform: OutputPlatform): OwnOutputs {
     const found = OwnOutputs.#all.get(platform) ?? new OwnOutputs(platform);
     OwnOutputs.#all.set(platform, found);
@@ -161,32 +161,29 @@ export class OwnOutputs {
   constructor(readonly platform: OutputPlatform) {}
 
   /**
-   * Standard output and error are one where they lead to one pipe or socket: `2>&1`.
-   *
-   * @param own our duplicate of descriptor `target`; stays the caller's. Release what is returned
+   * Standard output and error are one where they lead to the same pipe or socket: `2>&1`.
+   * @param own baton's duplicate of descriptor `target`, which the caller still owns
+   * @returns to be released
    */
   acquire(target: number, own: Fd): OwnOutput {
-    const outlet = new NonblockingWriter(
-      this.platform.descriptors,
-      own,
-      canWaitFor(this.platform, own),
-    );
-    const key = outlet.identity ?? `descriptor ${target}`;
+    const { descriptors } = this.platform;
+    const writer = new NonblockingWriter(descriptors, own, canWaitFor(this.platform, own));
+    const key = writer.identity ?? `descriptor ${target}`;
     const known = this.#used.get(key);
-    const found = known ?? new OwnOutput(this.platform, outlet, () => this.#used.delete(key));
-    if (known !== undefined) outlet.close();
+    const found = known ?? new OwnOutput(this.platform, writer, () => this.#used.delete(key));
+    if (known !== undefined) writer.close();
     this.#used.set(key, found);
     found.users++;
     return found;
   }
 
-  /** At the end of baton: what a slow reader has not taken yet. */
+  /** Before baton exits: writes what a slow reader has not read yet. */
   flush(timeoutMs: number): void {
     for (const output of this.#used.values()) output.flush(timeoutMs);
   }
 }
 
-/** Asks epoll itself, which knows best what it takes. */
+/** Tries epoll itself: it accepts whatever a writer can wait for. */
 function canWaitFor({ reactor }: OutputPlatform, fd: Fd): boolean {
   try {
     reactor.watch(fd, () => {}, {}).cancel();
@@ -197,7 +194,7 @@ function canWaitFor({ reactor }: OutputPlatform, fd: Fd): boolean {
   }
 }
 
-/** As many whole lines as fit into `size` bytes; one line, where that is longer; what there is without a line's end. */
+/** As many whole lines as fit into `size` bytes; one line if that is longer; everything without a newline. */
 function firstPiece(bytes: Uint8Array, size: number): Uint8Array {
   if (bytes.length <= size) return bytes;
   const last = bytes.subarray(0, size).lastIndexOf(NEWLINE);

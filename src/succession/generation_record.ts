@@ -29,7 +29,7 @@ export function recordOf(running: RunningGeneration): GenerationRecord | null {
 
 /** What of its output this baton has read and not passed on. */
 function outputInHand(running: RunningGeneration): OutputInHand[] {
-  return running.server.output.ends.flatMap(({ target, inHand }) =>
+  return running.server.output.openStreams.flatMap(({ target, inHand }) =>
     inHand.length === 0 ? [] : [{ target, base64: toBase64(inHand) }]
   );
 }
@@ -48,7 +48,7 @@ export function descriptorsOf(running: RunningGeneration): [name: string, fd: Fd
   if (running.notify !== null && !running.hasExited) {
     found.push([notifyName(epoch), running.notify.socket]);
   }
-  for (const { target, read } of server.output.ends) {
+  for (const { target, read } of server.output.openStreams) {
     found.push([outputName(epoch, target), read]);
   }
   return found;

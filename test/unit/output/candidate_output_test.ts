@@ -95,8 +95,10 @@ async function withOutput(use: (scene: Scene) => Promise<void>): Promise<void> {
   platform.descriptors.setNonblocking(own.read);
   const descriptors = Object.create(platform.descriptors);
   descriptors.duplicate = () => platform.descriptors.duplicate(own.write);
-  const { reactor, seccomp } = platform;
-  const output = new CandidateOutput({ descriptors, reactor, seccomp } as unknown as Platform);
+  const { clock, reactor, seccomp } = platform;
+  const output = new CandidateOutput(
+    { clock, descriptors, reactor, seccomp } as unknown as Platform,
+  );
   const server = output.open();
   const readOwn = () => {
     let text = "";
@@ -133,7 +135,7 @@ describe("Output", () => {
         return call();
       };
       const note = (...fds: readonly Fd[]) => made.push(...fds);
-      const { reactor, descriptors: real } = platform;
+      const { clock, reactor, descriptors: real } = platform;
       const descriptors = Object.create(real) as typeof real;
       Object.assign(descriptors, {
         pipe: () =>
@@ -150,7 +152,7 @@ describe("Output", () => {
             return copy;
           }),
       });
-      const output = new CandidateOutput({ descriptors, reactor } as unknown as Platform);
+      const output = new CandidateOutput({ clock, descriptors, reactor } as unknown as Platform);
       assert.throws(() => output.open(), SystemCallError);
       output.close();
       assert.equal(calls, failing);
@@ -271,8 +273,10 @@ describe("Output.drain()", () => {
       assert.ok(reads++ < 10_000, "it reads for ever");
       return buffer.fill(120);
     };
-    const { reactor, seccomp } = platform;
-    const output = new CandidateOutput({ descriptors, reactor, seccomp } as unknown as Platform);
+    const { clock, reactor, seccomp } = platform;
+    const output = new CandidateOutput(
+      { clock, descriptors, reactor, seccomp } as unknown as Platform,
+    );
     const ends = output.open();
     output.drain();
     assert.ok(reads >= 2 * 65536 / 4096, "not before it has read what two pipes hold");

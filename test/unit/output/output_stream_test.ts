@@ -4,7 +4,8 @@ import { describe, test } from "node:test";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
-import { OutputStream } from "../../../src/output/output_stream.ts";
+import { LINE_MS, OutputStream } from "../../../src/output/output_stream.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { testPlatform } from "../../support/test_platform.ts";
@@ -16,6 +17,8 @@ const bytesOf = (text: string) => new TextEncoder().encode(text);
 
 interface Scene {
   readonly platform: Platform;
+  /** Holds unfinished lines back until it is moved. */
+  readonly clock: FakeClock;
   /** A pipe whose lines are forwarded, as another generation's would be. */
   readonly stream: (isNew?: boolean) => { stream: OutputStream; print: (text: string) => void };
   /** What has come so far; reads more. */
@@ -37,7 +40,8 @@ async function scene(use: (scene: Scene) => Promise<void>, file?: string): Promi
   const descriptors = Object.create(real) as typeof real;
   // Of the stream's target only: what else is duplicated is somebody's own.
   descriptors.duplicate = (fd) => real.duplicate(typeof fd === "number" ? own : fd);
-  const ours = { descriptors, reactor } as unknown as Platform;
+  const clock = new FakeClock();
+  const ours = { clock, descriptors, reactor } as unknown as Platform;
   const made: { stream: OutputStream; end: Fd }[] = [];
   let text = "";
   const come = () => {
@@ -50,6 +54,7 @@ async function scene(use: (scene: Scene) => Promise<void>, file?: string): Promi
   try {
     await use({
       platform: ours,
+      clock,
       come,
       stream: (isNew = true) => {
         const pipe = real.pipe();
@@ -77,25 +82,29 @@ async function scene(use: (scene: Scene) => Promise<void>, file?: string): Promi
 }
 
 describe("a line", () => {
-  test("that has no end yet waits for it, while others print", TEST, async () => {
+  test("that is unfinished is held back, while others print", TEST, async () => {
     await scene(async ({ stream, come }) => {
       const [one, other] = [stream(), stream()];
-      await waitUntil(() => {
-        // On a busy machine the beginning may have waited long enough already: then the next one.
-        if (one.stream.inHand.length === 0) return one.print("half ");
-        other.print("in between\n");
-        return other.stream.forwardAll();
-      }, { what: "the other line comes while the first waits" });
+      one.print("half ");
+      await waitUntil(() => one.stream.inHand.length > 0, { what: "the first half is read" });
+      other.print("in between\n");
+      assert.ok(other.stream.forwardAll());
+      assert.equal(come(), "in between\n");
       one.print("a line\n");
-      await waitUntil(() => come().endsWith("a line\n"), { what: "the line comes" });
-      assert.match(come(), /(^|half )in between\n(half )+a line\n$/);
+      await waitUntil(() => come() === "in between\nhalf a line\n", { what: "the line comes" });
     });
   });
 
-  test("that gets no end comes all the same", TEST, async () => {
-    await scene(async ({ stream, come }) => {
-      stream().print("who goes there? ");
-      await waitUntil(() => come() === "who goes there? ", { what: "the question comes" });
+  test("that stays unfinished comes after a moment, and not before", TEST, async () => {
+    await scene(async ({ stream, come, clock }) => {
+      const { stream: one, print } = stream();
+      print("who goes there? ");
+      await waitUntil(() => one.inHand.length > 0, { what: "the prompt is read" });
+      await clock.advance(LINE_MS - 1);
+      assert.equal(come(), "");
+      await clock.advance(1);
+      assert.equal(come(), "who goes there? ");
+      assert.equal(clock.pending, 0);
     });
   });
 
