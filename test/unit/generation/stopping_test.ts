@@ -3,35 +3,68 @@ import type { RunningContext } from "../../../src/generation/context.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { PRESETS } from "../../../src/config/presets.ts";
-import { SYSTEM_CLOCK } from "../../../src/platform/clock.ts";
+import type { Clock } from "../../../src/platform/clock.ts";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { Stopping } from "../../../src/generation/stopping.ts";
 import { NO_FACTS } from "../../../src/succession/state/resume_state.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 
 const EPOCH = 3;
+const STOP_TIME_MS = 2_000;
+/** Longer than a drain without connections takes. */
+const DRAINED_MS = 5_000;
 
 /** A generation without processes, connections and listeners: it is drained as soon as it can be. */
-function generation(takesConnections: boolean, needed = { isNeeded: false }) {
+function generation(takesConnections: boolean, needed = { isNeeded: false }, graceful = false) {
+  const clock = new FakeClock();
+  // A mover that works asks for no delay at all: time must pass all the same.
+  const ticking: Clock = {
+    now: () => clock.now(),
+    wallMs: () => clock.wallMs(),
+    after: (delayMs, fire) => clock.after(Math.max(1, delayMs), fire),
+  };
+  const listeners = {
+    groups: [],
+    groupsOf: (): unknown[] => [],
+    standsIn: () => needed.isNeeded,
+  };
+  const log: string[] = [];
   const { promise: drained, resolve } = Promise.withResolvers<void>();
   let calls = 0;
   const inFlight = { inodes: new Set(), hasUnreadRequest: false };
   const preparing = new Map<number, () => void>();
   const context = {
-    platform: { clock: SYSTEM_CLOCK },
-    listeners: { groups: [], groupsOf: () => [], standsIn: () => needed.isNeeded },
-    config: { drain: "auto", stopSignal: null, quietMs: 0, drainTimeMs: 60_000, stopTimeMs: 0 },
-    preset: PRESETS.find(({ graceful }) => !graceful),
+    platform: { clock: ticking },
+    listeners,
+    config: {
+      drain: "auto",
+      stopSignal: null,
+      quietMs: 0,
+      drainTimeMs: 60_000,
+      stopTimeMs: STOP_TIME_MS,
+    },
+    preset: PRESETS.find((preset) => preset.graceful === graceful),
     migration: { preparing, cancelAll: () => calls++, inFlight },
     dispatch: ({ kind }: ServiceEvent) => kind === "drained" && resolve(),
+    leftovers: { killed: [] },
     log: () => {},
-    logError: () => {},
+    logError: (text: string) => log.push(text),
   } as unknown as RunningContext;
   const facts = { ...NO_FACTS, takesConnections };
-  const server = { processes: () => [], signal: () => {}, kill: () => {} };
+  const pids: number[] = [];
+  const server = {
+    processes: () => pids,
+    signal: (signal: number) => log.push(`signal ${signal}`),
+    kill: () => log.push("kill"),
+  };
   const timers = { dueAtMs: () => null };
   return {
     stopping: new Stopping({ context, epoch: EPOCH, facts, server, timers }),
     facts,
+    clock,
+    listeners,
+    log,
+    pids,
     preparing,
     drained,
     inFlight,
@@ -39,25 +72,28 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }) {
   };
 }
 
-describe("Stopping.drain()", () => {
-  const cases: [takes: boolean, heirTakes: boolean, isLast: boolean, moves: boolean][] = [
+describe("Stopping.beginDrain()", () => {
+  const cases: [takes: boolean, successorTakes: boolean, isLast: boolean, moves: boolean][] = [
     [true, true, false, true],
-    // Its shutdown(2) is not trapped: it could end what is the heir's already.
+    // Its shutdown(2) is not trapped: it could end what is the successor's already.
     [false, true, false, false],
     [true, false, false, false],
     [true, true, true, false],
   ];
-  for (const [takes, heirTakes, isLast, moves] of cases) {
+  for (const [takes, successorTakes, isLast, moves] of cases) {
     const asked = (is: boolean) => is ? "asked" : "not asked";
-    const why = `it is ${asked(takes)}, its heir ${asked(heirTakes)}${isLast ? ", a stop" : ""}`;
+    const why = `it is ${asked(takes)}, its successor ${asked(successorTakes)}${
+      isLast ? ", a stop" : ""
+    }`;
     test(`${moves ? "moves" : "leaves"} connections: ${why}`, async () => {
-      const { stopping, facts, preparing, drained } = generation(takes);
-      stopping.beginDrain(isLast, heirTakes);
+      const { clock, stopping, facts, preparing, drained } = generation(takes);
+      stopping.beginDrain(isLast, successorTakes);
       assert.deepEqual(
         [...preparing.keys()],
         moves ? [EPOCH] : [],
-        "until then its heirs must take them",
+        "until then its successors must take them",
       );
+      await clock.advance(DRAINED_MS);
       if (!isLast) await drained;
       assert.equal(facts.kept !== null, moves);
       assert.equal(preparing.size, 0, "all are on their way");
@@ -66,19 +102,21 @@ describe("Stopping.drain()", () => {
   }
 
   test("lets connections stay when who would get them is to stop", async () => {
-    const { stopping, facts, preparing, drained } = generation(true);
+    const { clock, stopping, facts, preparing, drained } = generation(true);
     stopping.beginDrain(false, true);
     preparing.get(EPOCH)?.();
     assert.equal(preparing.size, 0);
+    await clock.advance(DRAINED_MS);
     await drained;
     assert.equal(facts.kept, null);
   });
 
-  test("moves them only when it is not needed beside its heir any more", async () => {
+  test("moves them only when it is not needed beside its successor any more", async () => {
     const needed = { isNeeded: true };
-    const { stopping, facts, preparing, drained } = generation(true, needed);
+    const { clock, stopping, facts, preparing, drained } = generation(true, needed);
     stopping.beginDrain(false, true);
     assert.equal(preparing.size, 0, "it goes on, and would read from them too");
+    await clock.advance(DRAINED_MS);
     await drained;
     assert.equal(facts.kept, null);
     needed.isNeeded = false;
@@ -95,24 +133,18 @@ describe("Stopping.drain()", () => {
   });
 
   test("waits, as the last, for requests that are on their way to it", async () => {
-    const { stopping, inFlight, drained } = generation(true);
+    const { clock, stopping, inFlight, drained } = generation(true);
     inFlight.hasUnreadRequest = true;
-    stopping.beginDrain(true, false);
     let isDrained = false;
-    const end = drained.then(() => isDrained = true);
-    const { promise: asked, resolve } = Promise.withResolvers<void>();
-    // Its next look but one: the first has taken place.
-    let looks = 0;
-    Object.defineProperty(inFlight, "hasUnreadRequest", {
-      get: () => {
-        if (++looks === 2) resolve();
-        return looks <= 2;
-      },
-    });
-    await asked;
+    drained.then(() => isDrained = true);
+    stopping.beginDrain(true, false);
+    await clock.advance(DRAINED_MS);
     assert.equal(isDrained, false);
-    await end;
-    assert.equal(looks, 3);
+    inFlight.hasUnreadRequest = false;
+    await clock.advance(DRAINED_MS);
+    assert.equal(isDrained, true);
+    stopping.cancel();
+    assert.equal(clock.pending, 0);
   });
 
   test("is not on the way any more when it is cancelled", () => {
@@ -120,5 +152,58 @@ describe("Stopping.drain()", () => {
     stopping.beginDrain(false, true);
     stopping.cancel();
     assert.equal(preparing.size, 0);
+  });
+});
+
+describe("Stopping.stopTimeMs()", () => {
+  test("leaves a server that finishes its requests what its drain has not used", async () => {
+    const { clock, stopping } = generation(false, undefined, true);
+    assert.equal(stopping.stopTimeMs(8_000), 8_000 + STOP_TIME_MS);
+    stopping.beginDrain(false, false);
+    await clock.advance(3_000);
+    assert.equal(stopping.stopTimeMs(8_000), 5_000 + STOP_TIME_MS);
+    await clock.advance(60_000);
+    assert.equal(stopping.stopTimeMs(8_000), STOP_TIME_MS);
+    stopping.cancel();
+  });
+});
+
+describe("Stopping.signalStop(), kill()", () => {
+  const TERM = 15;
+
+  test("an overdue KILL says how long after the signal it comes, and what it hits", async () => {
+    const { clock, stopping, facts, log, pids } = generation(false);
+    // No process has this number, so no name is known.
+    pids.push(2 ** 30);
+    stopping.signalStop();
+    assert.ok(facts.stopSent);
+    await clock.advance(STOP_TIME_MS);
+    stopping.kill(true);
+    assert.deepEqual(log, [
+      `signal ${TERM}`,
+      `generation 3: killed after 2s: 1 process had not ended: ? (pid ${pids[0]})`,
+      "kill",
+    ]);
+  });
+
+  test("a KILL at once is silent, and ends the drain", async () => {
+    const { clock, stopping, log, pids } = generation(false);
+    pids.push(2 ** 30);
+    stopping.beginDrain(true, false);
+    stopping.kill();
+    assert.deepEqual(log, ["kill"]);
+    assert.equal(clock.pending, 0);
+    await clock.advance(DRAINED_MS);
+  });
+
+  test("a signal is sent although what it cuts cannot be counted", () => {
+    const { stopping, log, listeners } = generation(false);
+    stopping.beginDrain(true, false);
+    listeners.groupsOf = () => {
+      throw new Error("no descriptor left");
+    };
+    assert.throws(() => stopping.signalStop(), /no descriptor left/);
+    assert.deepEqual(log, [`signal ${TERM}`]);
+    stopping.cancel();
   });
 });
