@@ -146,13 +146,6 @@ describe("--hook", () => {
     );
   }
 
-  test("ready has its own time: that of --ready-timeout begins anew after it", TEST, async () => {
-    const flags = ["--ready-timeout", "5s", "--hook", "ready=sleep 5.2"];
-    await using baton = await startBaton(server(await freePort(), ...flags));
-    assert.equal((await baton.status()).epoch, 0);
-    assert.doesNotMatch(baton.stderr, /not ready/);
-  });
-
   test(
     "pre-drain holds up the drain, and not the switch",
     TEST,
