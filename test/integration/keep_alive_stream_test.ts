@@ -36,8 +36,8 @@ test("an event stream with pauses stays", { timeout: TEST_TIMEOUT_MS }, async ()
   for (let i = 0; i < EVENTS; i++) await client.takeThrough("data: ");
   upload.send("b");
   assert.equal((await upload.answer()).status, 200);
-  await waitUntil(() => baton.stderr.includes("connections that clients keep open"), {
-    what: "baton has found its moment",
+  await waitUntil(() => baton.stderr.includes("keep-alive connections:"), {
+    what: "baton has committed the moves",
   });
   assert.match(baton.stderr, /0 move, 1 have ended, 1 stay/);
   await waitUntil(() => !client.isOpen, { what: "the stream ends with its server" });

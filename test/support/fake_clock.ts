@@ -8,6 +8,8 @@ interface Pending {
 }
 
 export class FakeClock implements Clock {
+  /** How long each reading of the time takes: for code that runs until a time has come, and for slow machines. */
+  readCostMs = 0;
   #nowMs = 0;
   readonly #pending = new Set<Pending>();
 
@@ -15,7 +17,7 @@ export class FakeClock implements Clock {
   constructor(readonly startMs = Date.UTC(2026, 0, 1)) {}
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs += this.readCostMs;
   }
 
   wallMs(): number {
@@ -48,7 +50,7 @@ export class FakeClock implements Clock {
       this.#nowMs = Math.max(this.#nowMs, due.atMs);
       due.fire();
     }
-    this.#nowMs = endMs;
+    this.#nowMs = Math.max(this.#nowMs, endMs);
     await settled();
   }
 }

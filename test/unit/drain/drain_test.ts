@@ -1,0 +1,230 @@
+/** When a generation counts as drained, and how often it is sampled, on a clock moved by hand. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { SocketTable } from "../../../src/drain/connections.ts";
+import { Drain, type DrainTarget } from "../../../src/drain/drain.ts";
+import type { TcpSocket } from "../../../src/platform/network/sock_diag.ts";
+import { C } from "../../../src/platform/libc/constants.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+
+const QUIET_MS = 500;
+const NEVER = Infinity;
+const END = { family: "inet", host: "127.0.0.1", port: 80, scope: 0 } as const;
+
+/** A connection: when it comes, asks, is answered, and is closed. */
+interface Connection {
+  readonly fromMs?: number;
+  readonly asksAtMs?: number;
+  readonly answeredAtMs?: number;
+  readonly untilMs?: number;
+}
+
+interface Story extends Partial<DrainTarget> {
+  readonly connections?: readonly Connection[];
+  /** Until when a connection waits in the accept queue. */
+  readonly queueUntilMs?: number;
+  /** Handshakes, each from when to when. */
+  readonly handshakes?: readonly (readonly [fromMs: number, toMs: number])[];
+  /** What a sample costs. */
+  readonly sampleMs?: number;
+  readonly isPermitted?: boolean;
+}
+
+function socketAt(connection: Connection, inode: number, atMs: number): TcpSocket {
+  const { asksAtMs = -1_000_000, answeredAtMs = NEVER } = connection;
+  const hasAsked = atMs >= asksAtMs;
+  const isAnswered = atMs >= answeredAtMs;
+  return {
+    state: C.TCP_ESTABLISHED,
+    inode,
+    uid: 0,
+    boundInterface: 0,
+    local: END,
+    remote: END,
+    receiveQueue: 0,
+    sendQueue: 0,
+    traffic: {
+      sinceReceivedMs: hasAsked ? atMs - asksAtMs : 1_000_000,
+      sinceSentMs: isAnswered ? atMs - answeredAtMs : 1_000_000,
+      sinceAckMs: isAnswered ? atMs - answeredAtMs : 1_000_000,
+      bytesReceived: hasAsked ? 100 : 0,
+      bytesAcked: isAnswered ? 100 : 0,
+      segmentsSent: isAnswered ? 1 : 0,
+      segmentsReceived: hasAsked ? 1 : 0,
+    },
+  };
+}
+
+class World {
+  readonly clock = new FakeClock();
+  readonly samples: number[] = [];
+  readonly drainedAt: number[] = [];
+  readonly spreadAt: number[] = [];
+  refusals = 0;
+  readonly drain: Drain;
+
+  constructor(story: Story) {
+    const { connections = [], queueUntilMs = 0, handshakes = [], ...rest } = story;
+    const { clock } = this;
+    const { sampleMs = 0, isPermitted = true, ...target } = rest;
+    const group = { findShutDown: () => {}, membersOf: () => [{ inode: 1 }] };
+    const readTable = () => {
+      clock.readCostMs = sampleMs;
+      const atMs = clock.now();
+      clock.readCostMs = 0;
+      this.samples.push(Math.round(atMs - sampleMs));
+      return {
+        connectionsOf: () =>
+          connections.map((each, i) => ({ each, inode: 10 + i }))
+            .filter(({ each }) => (each.fromMs ?? 0) <= atMs && atMs < (each.untilMs ?? NEVER))
+            .map(({ each, inode }) => socketAt(each, inode, atMs)),
+        backlogOf: () => atMs < queueUntilMs ? 1 : 0,
+        halfOpen: () =>
+          new Set(
+            handshakes.flatMap(([fromMs, toMs], i) => fromMs <= atMs && atMs < toMs ? `${i}` : []),
+          ),
+      } as unknown as SocketTable;
+    };
+    const spread = {
+      closeDue: (blocking: Iterable<number>) => {
+        this.spreadAt.push(Math.round(clock.now()));
+        return { longLived: [...blocking].length, closed: [] };
+      },
+      closer: { isPermitted },
+    };
+    const parts = { clock, listeners: { groupsOf: () => [group] }, spread, readTable };
+    this.drain = new Drain(
+      parts as unknown as ConstructorParameters<typeof Drain>[0],
+      {
+        epoch: 0,
+        style: "quiesce",
+        quietMs: QUIET_MS,
+        isStop: false,
+        processes: () => [],
+        seen: new Set(),
+        movedAway: () => new Set(),
+        expectsRequests: () => false,
+        endsAtMs: () => null,
+        spreadMs: 0,
+        ...target,
+      },
+      {
+        onDrained: () => this.drainedAt.push(clock.now()),
+        onSpreadRefused: () => this.refusals++,
+      },
+    );
+  }
+}
+
+describe("Drain: when it is drained", () => {
+  const ASKING = { asksAtMs: -100, answeredAtMs: 300 };
+  const ENDLESS = { asksAtMs: -100 };
+  const cases: [string, Story, number | null][] = [
+    ["the queue must be empty twice", {}, 10],
+    ["a connection in the queue is waited for", { queueUntilMs: 35 }, 50],
+    ["with style signal too", { queueUntilMs: 35, style: "signal" }, 50],
+    ["a handshake from before is waited for", { handshakes: [[-100, 45]] }, 60],
+    ["one that begins later is not", { handshakes: [[5, 1_000]] }, 10],
+    ["a request is waited for, and the silence after its answer", { connections: [ASKING] }, 810],
+    ["a connection that closes is not", { connections: [{ ...ENDLESS, untilMs: 100 }] }, 150],
+    ["an endless answer blocks it", { connections: [ENDLESS] }, null],
+    ["with style settle for a second", { connections: [ENDLESS], style: "settle" }, 1_060],
+    ["with style signal not at all", { connections: [ENDLESS], style: "signal" }, 10],
+    ["a connection that has moved away does not", {
+      connections: [ENDLESS],
+      movedAway: () => new Set([10]),
+    }, 10],
+    ["at a stop the queue does not", { isStop: true, queueUntilMs: NEVER, style: "signal" }, 0],
+    ["at a stop a request that is on its way does", {
+      isStop: true,
+      style: "signal",
+      expectsRequests: () => true,
+    }, null],
+    ["at a stop later connections block it for a second", {
+      isStop: true,
+      connections: [{ ...ENDLESS, untilMs: 200 }, { ...ENDLESS, fromMs: 50 }],
+    }, 1_300],
+  ];
+  for (const [name, story, expected] of cases) {
+    test(`${name}: ${expected === null ? "never" : `${expected} ms`}`, async () => {
+      const { clock, drain, drainedAt } = new World(story);
+      drain.begin();
+      await clock.advance(60_000);
+      assert.deepEqual(drainedAt, expected === null ? [] : [expected]);
+      drain.cancel();
+      assert.equal(clock.pending, 0);
+    });
+  }
+
+  test("counts the queue as busy, and remembers all connections", async () => {
+    const { clock, drain } = new World({
+      queueUntilMs: 25,
+      connections: [{ asksAtMs: -100, untilMs: 15 }],
+    });
+    drain.begin();
+    assert.deepEqual(drain.counts, { total: 2, busy: 2, idle: 0, undecided: 0 });
+    assert.equal(drain.waiting, 1);
+    assert.equal(drain.mayOwe(10), true);
+    await clock.advance(100);
+    assert.deepEqual(drain.counts, { total: 0, busy: 0, idle: 0, undecided: 0 });
+    assert.equal(drain.mayOwe(10), false);
+    assert.equal(drain.seen, 1);
+    assert.equal(drain.lastedMs, 100);
+  });
+});
+
+describe("Drain: when it samples", () => {
+  const ENDLESS = [{ asksAtMs: -100 }];
+  /** Until the last sample of each list. */
+  const cases: [string, Story, string][] = [
+    ["every 10 ms while the queue is not empty", { queueUntilMs: NEVER }, "0 10 20 30 40 50"],
+    [
+      "ever more slowly while connections block it",
+      { connections: ENDLESS },
+      "0 10 30 70 150 310 560 810 1060",
+    ],
+    ["once a second when it is drained", {}, "0 10 30 70 150 310 630 1270 2270 3270"],
+    [
+      "at the start of the spread, and every 40 ms from then on",
+      { connections: ENDLESS, spreadMs: 500, endsAtMs: () => 1_000 },
+      "0 10 30 70 150 310 500 540 580 620",
+    ],
+    [
+      "with pauses of four times what a sample takes",
+      { connections: ENDLESS, spreadMs: 500, endsAtMs: () => 500, sampleMs: 20 },
+      "0 100 200 300",
+    ],
+  ];
+  for (const [name, story, expected] of cases) {
+    test(name, async () => {
+      const { clock, drain, samples } = new World(story);
+      drain.begin();
+      await clock.advance(Number(expected.split(" ").at(-1)));
+      assert.equal(samples.join(" "), expected);
+    });
+  }
+
+  test("closes long-lived connections only in the spread", async () => {
+    const { clock, drain, spreadAt } = new World({
+      connections: ENDLESS,
+      spreadMs: 100,
+      endsAtMs: () => 1_000,
+    });
+    drain.begin();
+    await clock.advance(1_000);
+    assert.deepEqual(spreadAt, [900, 940, 980]);
+  });
+
+  test("says once that they cannot be closed, and samples as before", async () => {
+    const world = new World({
+      connections: ENDLESS,
+      spreadMs: 500,
+      endsAtMs: () => 500,
+      isPermitted: false,
+    });
+    world.drain.begin();
+    await world.clock.advance(100);
+    assert.equal(world.refusals, 1);
+    assert.deepEqual(world.samples, [0, 10, 30, 70]);
+  });
+});
