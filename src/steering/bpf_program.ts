@@ -8,7 +8,7 @@
  *
  * What the kernel does with it (net/core/sock_reuseport.c, run_bpf_filter):
  * - it runs for a packet that belongs to no connection and no handshake under way: a SYN, or an ACK
- *   that carries a SYN cookie. Steering anew never moves a handshake that has begun.
+ *   that carries a SYN cookie. Another program never moves a handshake that has begun.
  * - an index that is not below the number of members is ignored, and the *hash* chooses among all of
  *   them; no index stands for "refuse". A stale index can become valid again by the next `listen`.
  * - a load outside the packet ends the program with 0, that is: member 0. IPv4, IPv6 and TCP headers
@@ -33,25 +33,18 @@ interface Instruction {
   readonly k: number;
 }
 
-/** Ports from..to, both included. */
-type PortRange = { readonly from: number; readonly to: number };
-
 /** Everything to one member. */
 type SelectOne = { readonly kind: "one"; readonly index: number };
 
-/** Each of these members with the same chance, drawn anew for each connection; each listed once. */
+/** Each of these members with the same chance, drawn again for each connection; each listed once. */
 type SelectSpread = { readonly kind: "spread"; readonly indices: readonly number[] };
 
-/** Connections of our own probe to the candidate, everybody else as before. */
+/** Connections of our own probe to the candidate, all others as before. */
 interface SelectProbe {
   readonly kind: "probe";
-  readonly sourcePort: number | PortRange;
-  /**
-   * Source address of the probe in network byte order, 4 or 16 bytes; without it any address will
-   * do, and a stranger's connection from the same port number (1 in some 28,000) goes to the
-   * candidate too. A probe of an IPv4 address is 4 bytes, also at a dual-stack socket.
-   */
-  readonly sourceAddress?: Uint8Array;
+  readonly sourcePort: number;
+  /** In network byte order, 4 or 16 bytes. A probe of an IPv4 address has 4, also at a dual-stack socket. */
+  readonly sourceAddress: Uint8Array;
   readonly candidate: readonly number[];
   readonly others: Selection;
 }
@@ -65,7 +58,7 @@ interface SelectShare {
   readonly others: readonly number[];
 }
 
-/** Who gets a new connection, in indices of the kernel's array (see `model.ts`). */
+/** Who gets a new connection, in indices of the kernel's array (see `kernel_array.ts`). */
 export type Selection = SelectOne | SelectSpread | SelectProbe | SelectShare;
 
 /** BPF_MAXINSNS, linux/bpf_common.h: the kernel refuses a longer program with EINVAL. */
@@ -88,7 +81,6 @@ const RSH_K = 0x74;
 const MOD_K = 0x94;
 const JA = 0x05;
 const JEQ_K = 0x15;
-const JGT_K = 0x25;
 const JGE_K = 0x35;
 const RET_K = 0x06;
 const RET_A = 0x16;
@@ -107,8 +99,8 @@ const NEXT_HEADER_TCP = 6;
 const SHARE_STEPS_PER_PERCENT = 100;
 const MAX_JUMP = 255;
 
-/** A condition of a probe: a packet that does not meet it belongs to the others. */
-type Guard = { readonly code: number; readonly k: number; readonly wanted: boolean };
+/** `A == k` must hold: a packet for which it does not belongs to the others. */
+type Guard = { readonly mustEqual: number };
 
 /**
  * The program of a selection.
@@ -173,69 +165,55 @@ function probe(selection: SelectProbe): Instruction[] {
   const others = assembleAny(selection.others);
   const tests = probeTests(selection);
   const resolved = tests.map((step, i): Instruction => {
-    if (!("wanted" in step)) return step;
+    if (!("mustEqual" in step)) return step;
     const toOthers = tests.length - 1 - i;
     const onwards = toOthers === 0 ? 1 : 0; // the last test steps over the `ja`
-    return step.wanted
-      ? { code: step.code, jt: onwards, jf: toOthers, k: step.k }
-      : { code: step.code, jt: toOthers, jf: onwards, k: step.k };
+    return { code: JEQ_K, jt: onwards, jf: toOthers, k: step.mustEqual };
   });
   return [...resolved, op(JA, candidate.length), ...candidate, ...others];
 }
 
-/** Loads the source port into A and compares it; the last step is a guard. */
+/** The last step compares the source port. */
 function probeTests({ sourcePort, sourceAddress }: SelectProbe): (Instruction | Guard)[] {
-  const { from, to } = portRange(sourcePort);
-  const length = sourceAddress?.length;
-  if (length !== undefined && length !== 4 && length !== 16) {
-    throw new RangeError(`Cannot probe from an address of ${length} bytes: it must have 4 or 16`);
+  if (!Number.isInteger(sourcePort) || sourcePort < 1 || sourcePort > 65535) {
+    throw new RangeError(`Cannot probe from port ${sourcePort}: it must be from 1 to 65535`);
   }
   const version = [op(LD_B_ABS, NETWORK_HEADER), op(RSH_K, 4)];
-  const ipv4 = [
-    ...addressTests(IPV4_SOURCE, sourceAddress),
-    op(LDX_B_MSH, NETWORK_HEADER),
-    op(LD_H_IND, NETWORK_HEADER),
-  ];
-  const ipv6 = [
-    op(LD_B_ABS, IPV6_NEXT_HEADER), // an extension header: somebody else's, our probe sends none
-    must(JEQ_K, NEXT_HEADER_TCP),
-    ...addressTests(IPV6_SOURCE, sourceAddress),
-    op(LD_H_ABS, IPV6_PAYLOAD),
-  ];
-  const port = from === to
-    ? [must(JEQ_K, from)]
-    : [must(JGE_K, from), { code: JGT_K, k: to, wanted: false }];
-  if (length === 4) return [...version, must(JEQ_K, 4), ...ipv4, ...port];
-  if (length === 16) return [...version, must(JEQ_K, 6), ...ipv6, ...port];
-  return [
-    ...version,
-    { code: JEQ_K, jt: 0, jf: ipv4.length + 1, k: 4 },
-    ...ipv4,
-    op(JA, ipv6.length + 1),
-    must(JEQ_K, 6),
-    ...ipv6,
-    ...port,
-  ];
+  const port = { mustEqual: sourcePort };
+  switch (sourceAddress.length) {
+    case 4:
+      return [
+        ...version,
+        { mustEqual: 4 },
+        ...addressTests(IPV4_SOURCE, sourceAddress),
+        op(LDX_B_MSH, NETWORK_HEADER),
+        op(LD_H_IND, NETWORK_HEADER),
+        port,
+      ];
+    case 16:
+      return [
+        ...version,
+        { mustEqual: 6 },
+        op(LD_B_ABS, IPV6_NEXT_HEADER),
+        { mustEqual: NEXT_HEADER_TCP }, // our probe sends no extension header
+        ...addressTests(IPV6_SOURCE, sourceAddress),
+        op(LD_H_ABS, IPV6_PAYLOAD),
+        port,
+      ];
+    default: {
+      const { length } = sourceAddress;
+      throw new RangeError(`Cannot probe from an address of ${length} bytes: it must have 4 or 16`);
+    }
+  }
 }
 
-function addressTests(offset: number, address: Uint8Array | undefined): (Instruction | Guard)[] {
-  if (address === undefined) return [];
+function addressTests(offset: number, address: Uint8Array): (Instruction | Guard)[] {
   const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
   const tests: (Instruction | Guard)[] = [];
   for (let i = 0; i < address.length; i += 4) {
-    tests.push(op(LD_W_ABS, offset + i), must(JEQ_K, view.getUint32(i)));
+    tests.push(op(LD_W_ABS, offset + i), { mustEqual: view.getUint32(i) });
   }
   return tests;
-}
-
-function portRange(sourcePort: number | PortRange): PortRange {
-  const range = typeof sourcePort === "number" ? { from: sourcePort, to: sourcePort } : sourcePort;
-  const valid = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65535;
-  if (!valid(range.from) || !valid(range.to) || range.from > range.to) {
-    const given = `${range.from} to ${range.to}`;
-    throw new RangeError(`Cannot probe from ports ${given}: they must be from 1 to 65535`);
-  }
-  return range;
 }
 
 /** `random mod n` is a place in the sorted list; places whose indices follow each other are a run. */
@@ -288,10 +266,6 @@ function checkedIndices(indices: readonly number[]): number[] {
     }
   });
   return sorted;
-}
-
-function must(code: number, k: number): Guard {
-  return { code, k, wanted: true };
 }
 
 function op(code: number, k: number): Instruction {
