@@ -1,10 +1,9 @@
 /**
- * What this kernel and container let baton do: each fact tried, not guessed from a version. `run`
- * chooses by them, `doctor` prints them.
+ * What this kernel and container let baton do: each fact is tried, not guessed from a version. `run` chooses by
+ * them, `doctor` prints them.
  *
- * The rights over a server are tried on a launcher in mid-start (`Rehearsal`): baton may always look
- * into itself, so trying on itself would prove nothing. It is ended before it becomes a program, and
- * reaped: nothing is left behind.
+ * The rights over a server are tried on a launcher (`AdoptProbe`): baton may always look into itself, so trying on
+ * itself would prove nothing. The launcher is killed before it becomes a program, and reaped.
  */
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -30,20 +29,115 @@ export interface Capability {
 const LOOPBACK = { family: "inet", host: "127.0.0.1", port: 0, scope: 0 } as const;
 const USE_LISTEN = "or use --listen with a server that takes descriptors";
 
+/** Something to try: `find` says what was found, or throws. */
+interface Trial extends Omit<Capability, "ok" | "detail"> {
+  readonly find: (platform: Platform, probe: AdoptProbe) => string;
+}
+
+const TRIALS: readonly Trial[] = [
+  {
+    id: "launcher",
+    title: "starting a server",
+    consequence: "no server can be started: see what keeps baton from starting processes here",
+    needed: "always",
+    find: (_, { launched, failure }) => {
+      if (launched) return "the launcher works";
+      throw new Error(`the launcher failed: ${failure}`);
+    },
+  },
+  {
+    id: "close_range",
+    title: "closing what is not the server's (close_range, Linux 5.11)",
+    consequence: "baton's own descriptors would reach the server: use a newer kernel, or a " +
+      "seccomp profile that allows close_range",
+    needed: "always",
+    find: ({ processes }) => {
+      processes.closeOnExecFrom(0x7ffffff0); // Higher than any.
+      return "works";
+    },
+  },
+  {
+    id: "proc",
+    title: "/proc of this PID namespace",
+    consequence: "baton cannot tell which processes belong to which generation: inside, " +
+      "mount -t proc proc /proc",
+    needed: "always",
+    find: findProcessTable,
+  },
+  {
+    id: "steering",
+    title: "steering new connections to one generation (Linux 4.5)",
+    consequence: "the kernel would spread new connections over old and new alike: use a kernel " +
+      "(not gVisor) and a seccomp profile that allow SO_ATTACH_REUSEPORT_CBPF",
+    needed: "always",
+    find: ({ sockets }) => {
+      using socket = sockets.stream("inet");
+      sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+      sockets.bindInet(socket, LOOPBACK);
+      sockets.attachReuseportProgram(socket, encode(assemble({ kind: "one", index: 0 })));
+      return "SO_ATTACH_REUSEPORT_CBPF works";
+    },
+  },
+  {
+    id: "sock_diag",
+    title: "the kernel's socket table (netlink sock_diag)",
+    consequence: "baton cannot see when a generation is drained: allow AF_NETLINK sockets " +
+      "(seccomp profile, RestrictAddressFamilies=), modprobe tcp_diag",
+    needed: "always",
+    find: ({ sockDiag }) => {
+      sockDiag.tcpByLocalPort(1);
+      return "works";
+    },
+  },
+  {
+    id: "outer_baton",
+    title: "a baton above this one",
+    consequence: "two batons cannot steer one port: after a few reloads connections would wait " +
+      "at sockets that no process accepts from",
+    needed: "always",
+    find: ({ sockets }) => {
+      if (!getsReuseport(sockets)) return "none";
+      throw new Error("it adopts every socket below it: run the server directly under it");
+    },
+  },
+  {
+    id: "seccomp_user_notification",
+    title: "watching a server's sockets (seccomp user notification, Linux 5.9)",
+    consequence: "adopt cannot see a server's sockets: use a newer kernel or a container runtime " +
+      `that leaves seccomp listeners to baton, ${USE_LISTEN}`,
+    needed: "adopt",
+    find: findUserNotification,
+  },
+  {
+    id: "pidfd_getfd",
+    title: "duplicating a server's socket (pidfd_getfd, Linux 5.6)",
+    get consequence() {
+      const scope = Number(proc.sysctl("kernel/yama/ptrace_scope"));
+      const yama = scope > 1 ? `set sysctl kernel.yama.ptrace_scope=1 (it is ${scope}), ` : "";
+      return `adopt cannot hold a server's sockets: ${yama}add CAP_SYS_PTRACE or a seccomp ` +
+        `profile with pidfd_getfd to the container, ${USE_LISTEN}`;
+    },
+    needed: "adopt",
+    find: findDuplication,
+  },
+  {
+    // Only for --keep-alive: the rest of what it needs is what adopt needs.
+    id: "addfd_send",
+    title: "moving connections that clients keep open (--keep-alive, Linux 5.14)",
+    consequence: "they stay with the old generation: use a newer kernel",
+    needed: "advice",
+    find: ({ seccomp }, { notify }) => {
+      if (notify === null) throw new Error("it could not be tried without a listener");
+      if (seccomp.canAnswerWithDescriptor(notify)) return "works";
+      throw new Error("SECCOMP_ADDFD_FLAG_SEND: EINVAL");
+    },
+  },
+];
+
 /** Tries everything; leaves nothing behind. */
 export function probeCapabilities(platform: Platform): Capability[] {
-  using rehearsal = new AdoptProbe(platform);
-  return [
-    launcher(rehearsal),
-    closeRange(platform),
-    processTable(platform, rehearsal),
-    steering(platform),
-    sockDiag(platform),
-    outerBaton(platform),
-    userNotification(platform, rehearsal),
-    duplicateDescriptors(platform, rehearsal),
-    movingConnections(platform, rehearsal),
-  ];
+  using probe = new AdoptProbe(platform);
+  return TRIALS.map(({ find, ...facts }) => tried(facts, () => find(platform, probe)));
 }
 
 /** @returns the capabilities that adopt lacks here; empty = it works */
@@ -51,103 +145,29 @@ export function missingForAdopt(capabilities: readonly Capability[]): Capability
   return capabilities.filter(({ ok, needed }) => !ok && needed === "adopt");
 }
 
-/** @returns the capability: there, with what `action` found, or missing, with what it failed with */
-export function tried(facts: Omit<Capability, "ok" | "detail">, action: () => string): Capability {
+/** @returns the capability: present, with what `find` found, or missing, with the reason */
+export function tried(facts: Omit<Capability, "ok" | "detail">, find: () => string): Capability {
   try {
-    return { ...facts, ok: true, detail: action() };
+    return { ...facts, ok: true, detail: find() };
   } catch (error) {
     return { ...facts, ok: false, detail: failureText(error) };
   }
 }
 
-function launcher({ launched, failure }: AdoptProbe): Capability {
-  return tried({
-    id: "launcher",
-    title: "starting a server",
-    consequence: "no server can be started: see what keeps baton from starting processes here",
-    needed: "always",
-  }, () => {
-    if (launched) return "the launcher works";
-    throw new Error(`the launcher failed: ${failure}`);
-  });
+function findProcessTable({ runtime }: Platform, { pid }: AdoptProbe): string {
+  const self = proc.processStat("self");
+  const byNumber = proc.processStat(runtime.pid);
+  if (self === null) throw new Error("/proc is not mounted");
+  if (self.startTime !== byNumber?.startTime || self.parent !== byNumber.parent) {
+    throw new Error("it shows another PID namespace: mount it again (unshare --mount-proc)");
+  }
+  if (pid !== null && !proc.childrenOf(runtime.pid).includes(pid)) {
+    throw new Error("it does not list child processes");
+  }
+  return "shows baton's own processes";
 }
 
-function closeRange({ processes }: Platform): Capability {
-  return tried({
-    id: "close_range",
-    title: "closing what is not the server's (close_range, Linux 5.11)",
-    consequence: "baton's own descriptors would reach the server: use a newer kernel, or a " +
-      "seccomp profile that allows close_range",
-    needed: "always",
-  }, () => {
-    processes.closeOnExecFrom(0x7ffffff0); // Higher than any.
-    return "works";
-  });
-}
-
-function processTable({ runtime }: Platform, { pid }: AdoptProbe): Capability {
-  return tried({
-    id: "proc",
-    title: "/proc of this PID namespace",
-    consequence: "baton cannot tell which processes belong to which generation: inside, " +
-      "mount -t proc proc /proc",
-    needed: "always",
-  }, () => {
-    const [self, byNumber] = [proc.processStat("self"), proc.processStat(runtime.pid)];
-    if (self === null) throw new Error("/proc is not mounted");
-    if (self.startTime !== byNumber?.startTime || self.parent !== byNumber.parent) {
-      throw new Error("it shows another PID namespace: mount it anew (unshare --mount-proc)");
-    }
-    if (pid !== null && !proc.childrenOf(runtime.pid).includes(pid)) {
-      throw new Error("it does not list child processes");
-    }
-    return "shows baton's own processes";
-  });
-}
-
-function steering({ sockets }: Platform): Capability {
-  return tried({
-    id: "steering",
-    title: "steering new connections to one generation (Linux 4.5)",
-    consequence: "the kernel would spread new connections over old and new alike: use a kernel " +
-      "(not gVisor) and a seccomp profile that allow SO_ATTACH_REUSEPORT_CBPF",
-    needed: "always",
-  }, () => {
-    using socket = sockets.stream("inet");
-    sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-    sockets.bindInet(socket, LOOPBACK);
-    sockets.attachReuseportProgram(socket, encode(assemble({ kind: "one", index: 0 })));
-    return "SO_ATTACH_REUSEPORT_CBPF works";
-  });
-}
-
-function sockDiag(platform: Platform): Capability {
-  return tried({
-    id: "sock_diag",
-    title: "the kernel's socket table (netlink sock_diag)",
-    consequence: "baton cannot see when a generation is drained: allow AF_NETLINK sockets " +
-      "(seccomp profile, RestrictAddressFamilies=), modprobe tcp_diag",
-    needed: "always",
-  }, () => {
-    platform.sockDiag.tcpByLocalPort(1);
-    return "works";
-  });
-}
-
-/** A baton that adopts sets SO_REUSEPORT on whatever is bound below it, also on this socket. */
-function outerBaton({ sockets }: Platform): Capability {
-  return tried({
-    id: "outer_baton",
-    title: "a baton above this one",
-    consequence: "two batons cannot steer one port: after a few reloads connections would wait " +
-      "at sockets that nobody accepts from",
-    needed: "always",
-  }, () => {
-    if (!getsReuseport(sockets)) return "none";
-    throw new Error("it adopts every socket below it: run the server directly under it");
-  });
-}
-
+/** A baton that adopts sets SO_REUSEPORT on every socket bound below it, also on this one. */
 function getsReuseport(sockets: Sockets): boolean {
   try {
     using first = sockets.stream("inet");
@@ -158,63 +178,29 @@ function getsReuseport(sockets: Sockets): boolean {
     sockets.bindInet(second, free);
     return sockets.option(second, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
   } catch {
-    return false; // Somebody was faster at the port.
+    return false; // Another process was faster at the port.
   }
 }
 
-function userNotification({ seccomp }: Platform, rehearsal: AdoptProbe): Capability {
-  const { launched, notify, failure } = rehearsal;
-  return tried({
-    id: "seccomp_user_notification",
-    title: "watching a server's sockets (seccomp user notification, Linux 5.9)",
-    consequence: "adopt cannot see a server's sockets: use a newer kernel or a container runtime " +
-      `that leaves seccomp listeners to baton, ${USE_LISTEN}`,
-    needed: "adopt",
-  }, () => {
-    if (!seccomp.hasUserNotification()) throw new Error("SECCOMP_RET_USER_NOTIF is not available");
-    if (!launched) throw new Error("it could not be tried without a launcher");
-    if (notify === null) throw new Error(failure ?? "the launcher sent no listener");
-    try {
-      seccomp.replaceDescriptor(notify, 0n, { source: notify, target: 0, closeOnExec: true });
-    } catch (error) {
-      // The kernel knows the request, and that no call with id 0 waits.
-      if (!(error instanceof SystemCallError) || error.errno !== C.ENOENT) throw error;
-    }
-    return "works";
-  });
+function findUserNotification({ seccomp }: Platform, probe: AdoptProbe): string {
+  const { launched, notify, failure } = probe;
+  if (!seccomp.hasUserNotification()) throw new Error("SECCOMP_RET_USER_NOTIF is not available");
+  if (!launched) throw new Error("it could not be tried without a launcher");
+  if (notify === null) throw new Error(failure ?? "the launcher sent no listener");
+  try {
+    seccomp.replaceDescriptor(notify, 0n, { source: notify, target: 0, closeOnExec: true });
+  } catch (error) {
+    // The kernel knows the request, and that no call with id 0 waits.
+    if (!(error instanceof SystemCallError) || error.errno !== C.ENOENT) throw error;
+  }
+  return "works";
 }
 
 /** Both are one right, ptrace(2): the socket itself, and the address that it is bound to. */
-function duplicateDescriptors(platform: Platform, { notify, pid }: AdoptProbe): Capability {
+function findDuplication(platform: Platform, { notify, pid }: AdoptProbe): string {
   const subject = notify === null || pid === null ? platform.runtime.pid : pid;
-  const scope = Number(proc.sysctl("kernel/yama/ptrace_scope"));
-  const yama = scope > 1 ? `set sysctl kernel.yama.ptrace_scope=1 (it is ${scope}), ` : "";
-  return tried({
-    id: "pidfd_getfd",
-    title: "duplicating a server's socket (pidfd_getfd, Linux 5.6)",
-    consequence: `adopt cannot hold a server's sockets: ${yama}add CAP_SYS_PTRACE or a seccomp ` +
-      `profile with pidfd_getfd to the container, ${USE_LISTEN}`,
-    needed: "adopt",
-  }, () => {
-    using pidfd = platform.processes.openPidfd(subject);
-    platform.processes.duplicateFrom(pidfd, 0).close();
-    platform.descriptors.open(`/proc/${subject}/mem`, C.O_RDONLY).close();
-    return "works";
-  });
-}
-
-/** Only for --keep-alive: the rest of what it needs is what adopt needs. */
-function movingConnections({ seccomp }: Platform, { notify }: AdoptProbe): Capability {
-  return tried({
-    id: "addfd_send",
-    title: "moving connections that clients keep open (--keep-alive, Linux 5.14)",
-    consequence: "they stay with the old generation: use a newer kernel",
-    needed: "advice",
-  }, () => {
-    if (notify === null) throw new Error("it could not be tried without a listener");
-    if (!seccomp.canAnswerWithDescriptor(notify)) {
-      throw new Error("SECCOMP_ADDFD_FLAG_SEND: EINVAL");
-    }
-    return "works";
-  });
+  using pidfd = platform.processes.openPidfd(subject);
+  platform.processes.duplicateFrom(pidfd, 0).close();
+  platform.descriptors.open(`/proc/${subject}/mem`, C.O_RDONLY).close();
+  return "works";
 }

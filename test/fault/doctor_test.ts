@@ -123,10 +123,10 @@ describe("baton doctor", { skip }, () => {
   }
 
   const foreign = { ...TIMEOUT, skip: notPermitted(OTHERS_PROC) };
-  test("under the /proc of another PID namespace says to mount it anew", foreign, async () => {
+  test("under the /proc of another PID namespace says to mount it again", foreign, async () => {
     const { code, report } = await doctor(OTHERS_PROC);
     assert.equal(failing(report)[0]?.id, "proc");
-    assert.match(failing(report)[0]?.detail ?? "", /another PID namespace: mount it anew/);
+    assert.match(failing(report)[0]?.detail ?? "", /another PID namespace: mount it again/);
     assert.equal(report.works, "nothing");
     assert.equal(code, EXIT_SYSTEM);
   });
