@@ -189,7 +189,10 @@ describe("baton run", { skip }, () => {
   test("under the /proc of another PID namespace refuses", foreign, async () => {
     const { code, lines } = await refused({ port: await freePort(), wrapper: OTHERS_PROC });
     assert.equal(code, EXIT_SYSTEM);
-    assert.match(lines[0] ?? "", /^baton: Cannot run here: .*another PID namespace: mount it again/);
+    assert.match(
+      lines[0] ?? "",
+      /^baton: Cannot run here: .*another PID namespace: mount it again/,
+    );
   });
 
   const surroundings: [string, string | false, Omit<Attempt, "port">][] = [

@@ -2,9 +2,9 @@
 import { dlopen, type FFIFunction, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import process from "node:process";
 import { unhide } from "../process/hidden_environment.ts";
-import { hasToken } from "../poll_messages.ts";
+import { openFirst, withPlainResults } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./given.ts";
-import { pollThreadSource } from "./poll_thread_source.ts";
+import { runPollThread } from "./poll_thread.ts";
 import type {
   FfiArgument,
   FfiResult,
@@ -14,6 +14,8 @@ import type {
   PrototypeTable,
   Runtime,
 } from "./runtime.ts";
+
+const ARCH = process.arch === "arm64" ? "arm64" : "x64";
 
 type Symbols = Record<string, (...values: unknown[]) => unknown>;
 
@@ -48,31 +50,10 @@ function openLibrary<T extends PrototypeTable>(names: readonly string[], table: 
       returns: RESULT[prototype.result],
     };
   }
-  let failure: unknown;
-  for (const name of names) {
-    try {
-      const { symbols } = dlopen(name, declarations);
-      return narrowed(symbols as unknown as Symbols, table);
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw new Error(`Cannot load any of ${names.join(", ")}`, { cause: failure });
-}
-
-/** `i64` gives a BigInt and `ptr` null for 0: make both plain numbers. */
-function narrowed<T extends PrototypeTable>(
-  symbols: Symbols,
-  table: T,
-): Library<T> {
-  const library: Record<string, unknown> = {};
-  for (const [name, prototype] of Object.entries(table)) {
-    const call = symbols[name]!;
-    library[name] = prototype.result === "i64" || prototype.result === "address"
-      ? (...values: unknown[]) => Number(call(...values))
-      : call;
-  }
-  return library as Library<T>;
+  return openFirst(names, (name) => {
+    const { symbols } = dlopen(name, declarations);
+    return withPlainResults(symbols as unknown as Symbols, table, { i64: Number, address: Number });
+  });
 }
 
 /** True in the binary made by `bun build --compile`, where argv[1] is a path inside the binary. */
@@ -80,27 +61,14 @@ function isCompiled(): boolean {
   return (process.argv[1] ?? "").startsWith("/$bunfs/");
 }
 
-function startPollThread({ onEvents, ...orders }: PollOptions): PollThread {
-  const source = pollThreadSource(BIND_POLLING, process.arch === "arm64" ? "arm64" : "x64");
-  const url = URL.createObjectURL(new Blob([source], { type: "application/javascript" }));
-  const worker = new Worker(url, { smol: true } as WorkerOptions);
-  const { promise: ended, resolve } = Promise.withResolvers<void>();
-  worker.addEventListener("error", (event) => {
-    throw new Error(`Cannot run the poll thread: ${event.message}`);
+function startPollThread(options: PollOptions): PollThread {
+  return runPollThread(options, BIND_POLLING, ARCH, (url) => {
+    const worker = new Worker(url, { smol: true } as WorkerOptions);
+    worker.addEventListener("error", (event) => {
+      throw new Error(`Cannot run the poll thread: ${event.message}`);
+    });
+    return worker;
   });
-  worker.onmessage = ({ data }) => {
-    if (data === "ready") {
-      URL.revokeObjectURL(url);
-      worker.postMessage(orders);
-      return;
-    }
-    onEvents(data);
-    if (hasToken(data, orders.stopToken)) {
-      worker.terminate();
-      resolve();
-    }
-  };
-  return { ended };
 }
 
 function viewOf(address: number, length: number): Uint8Array {
@@ -113,7 +81,7 @@ export function bunRuntime(): Runtime {
   return {
     name: "bun",
     version: process.versions.bun ?? "unknown",
-    arch: process.arch === "arm64" ? "arm64" : "x64",
+    arch: ARCH,
     pid: process.pid,
     argv: givenArguments(process.argv.slice(2)),
     // In a child before its exec, /proc/self/exe is this very binary, even when its file has been

@@ -3,9 +3,9 @@ import inspector from "node:inspector";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { unhide } from "../process/hidden_environment.ts";
-import { hasToken } from "../poll_messages.ts";
+import { openFirst, withPlainResults } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./given.ts";
-import { pollThreadSource } from "./poll_thread_source.ts";
+import { runPollThread } from "./poll_thread.ts";
 import type {
   FfiArgument,
   FfiResult,
@@ -16,6 +16,7 @@ import type {
   Runtime,
 } from "./runtime.ts";
 
+const ARCH = Deno.build.arch === "aarch64" ? "arm64" : "x64";
 const MOST_LOOKS_FOR_INSPECTOR = 50;
 const INSPECTOR_LOOK_MS = 10;
 /**
@@ -57,57 +58,17 @@ function openLibrary<T extends PrototypeTable>(names: readonly string[], table: 
       result: RESULT[prototype.result],
     };
   }
-  let failure: unknown;
-  for (const name of names) {
-    try {
-      const { symbols } = Deno.dlopen(name, declarations);
-      return narrowed(symbols as Record<string, (...values: unknown[]) => unknown>, table);
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw new Error(`Cannot load any of ${names.join(", ")}`, { cause: failure });
+  return openFirst(names, (name) => {
+    const { symbols } = Deno.dlopen(name, declarations);
+    return withPlainResults(symbols as Record<string, (...values: unknown[]) => unknown>, table, {
+      i64: Number, // From BigInt.
+      address: (value) => Number(Deno.UnsafePointer.value(value as Deno.PointerValue)),
+    });
+  });
 }
 
-/** 64-bit results are BigInt and pointers are opaque objects on Deno: make both plain numbers. */
-function narrowed<T extends PrototypeTable>(
-  symbols: Record<string, (...values: unknown[]) => unknown>,
-  table: T,
-): Library<T> {
-  const library: Record<string, unknown> = {};
-  for (const [name, prototype] of Object.entries(table)) {
-    const call = symbols[name]!;
-    if (prototype.result === "i64") {
-      library[name] = (...values: unknown[]) => Number(call(...values));
-    } else if (prototype.result === "address") {
-      library[name] = (...values: unknown[]) =>
-        Number(Deno.UnsafePointer.value(call(...values) as Deno.PointerValue));
-    } else {
-      library[name] = call;
-    }
-  }
-  return library as Library<T>;
-}
-
-function startPollThread({ onEvents, ...orders }: PollOptions): PollThread {
-  const arch = Deno.build.arch === "aarch64" ? "arm64" : "x64";
-  const source = pollThreadSource(BIND_POLLING, arch);
-  const url = URL.createObjectURL(new Blob([source], { type: "application/javascript" }));
-  const worker = new Worker(url, { type: "module" });
-  const { promise: ended, resolve } = Promise.withResolvers<void>();
-  worker.onmessage = ({ data }) => {
-    if (data === "ready") {
-      URL.revokeObjectURL(url);
-      worker.postMessage(orders);
-      return;
-    }
-    onEvents(data);
-    if (hasToken(data, orders.stopToken)) {
-      worker.terminate();
-      resolve();
-    }
-  };
-  return { ended };
+function startPollThread(options: PollOptions): PollThread {
+  return runPollThread(options, BIND_POLLING, ARCH, (url) => new Worker(url, { type: "module" }));
 }
 
 /**
@@ -131,7 +92,7 @@ export function denoRuntime(): Runtime {
   return {
     name: "deno",
     version: Deno.version.deno,
-    arch: Deno.build.arch === "aarch64" ? "arm64" : "x64",
+    arch: ARCH,
     pid: Deno.pid,
     argv: givenArguments(Deno.args),
     selfCommand: [Deno.execPath(), "run", "-A", "--no-config", fileURLToPath(Deno.mainModule)],
