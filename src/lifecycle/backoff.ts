@@ -1,10 +1,10 @@
-/** Delays between starts of a server that keeps crashing, and when to give up. Pure. */
+/** Delays between starts of a server that keeps crashing, and the limit of starts. Pure. */
 
 export interface BackoffPolicy {
   /** Delay before the second start in a row; the first one is immediate. */
   readonly delayMs: number;
   readonly maxDelayMs: number;
-  /** More crashes in a row than this end baton. */
+  /** After more crashes in a row baton exits. */
   readonly limit: number;
 }
 

@@ -26,14 +26,14 @@ export function generationExited(draft: Draft, generation: Generation, exit: Exi
   switch (generation.state) {
     case "starting":
     case "probing": {
-      const reason = `it ended before it was ready: ${exit.text}`;
+      const reason = `it exited before it was ready: ${exit.text}`;
       // Before it is retired: the answer quotes its last output.
       answerReload(draft, epoch, "failed", reason);
       retireCandidate(draft, generation);
       return candidateFailed(draft, epoch, reason, exit.status);
     }
     case "baking":
-      return crashOnTrial(draft, generation, `it ended: ${exit.text}`);
+      return crashOnTrial(draft, generation, `it exited: ${exit.text}`);
     case "serving":
       return servingExited(draft, generation, exit);
     default:
@@ -78,18 +78,18 @@ function servingExited(draft: Draft, generation: Generation, exit: ExitReport): 
   draft.set({ behind: null, aftermathOf: null, replacing: false });
   const baking = bakingOf(draft.state);
   if (baking !== null) {
-    promoteInstead(draft, baking, `generation ${epoch} ended: ${exit.text}`);
+    promoteInstead(draft, baking, `generation ${epoch} exited: ${exit.text}`);
     return draft.emit({ kind: "retire", epoch });
   }
-  abortUpgrade(draft, `the serving generation ended meanwhile: ${exit.text}`);
+  abortUpgrade(draft, `the serving generation exited meanwhile: ${exit.text}`);
   if (isWanted || exit.isFinal || draft.policy.onCrash === "exit") {
-    draft.notice(`the server ended by itself: ${exit.text}; baton ends too`);
+    draft.notice(`the server exited by itself: ${exit.text}; baton exits too`);
     draft.emit({ kind: "retire", epoch });
     return endService(draft, exit.status);
   }
   draft.notice(
     exit.status === 0
-      ? `generation ${epoch} ended during a reload: ${exit.text}; it is replaced`
+      ? `generation ${epoch} exited during a reload: ${exit.text}; it is replaced`
       : `generation ${epoch} crashed: ${exit.text}`,
   );
   replaceCrashed(draft, epoch, exit.status);
@@ -191,7 +191,7 @@ function replaceUnhealthy(draft: Draft, generation: Generation, reason: string):
   draft.emit({ kind: "arm_backoff", delayMs });
 }
 
-/** The latest generation that could serve again: healthy when it was replaced, without a stop signal, and ours. */
+/** The latest generation that could serve again: healthy when it was replaced, without a stop signal, and not the predecessor's. */
 function warmGeneration({ generations, inherited }: ServiceState): Generation | undefined {
   return generations.findLast(({ epoch, state, outcome, reason }) =>
     state === "draining" && outcome === "superseded" && reason === null && epoch !== inherited

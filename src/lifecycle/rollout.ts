@@ -1,19 +1,19 @@
-/** How a generation that has passed its gate is let in: at once, by shares, or on trial. Pure. */
+/** How a generation that has passed its gate is promoted: at once, by shares, or on trial. Pure. */
 
 export interface Rollout {
-  /** First share of the new connections, in percent, which stays until somebody asks for more; null: none. */
+  /** First share of the new connections, in percent, until an operator changes it; null: none. */
   readonly canary: number | null;
-  /** From the first share (or none) to all of them in this time; 0 = at once. */
+  /** Time in which the share grows from the first one (or 0) to 100 percent; 0 = at once. */
   readonly rampMs: number;
-  /** The generation before stays up for this time after all new connections have gone to the new one. */
+  /** The generation before is kept for this time after the new one gets all new connections. */
   readonly bakeMs: number;
-  /** It stays up until somebody promotes or rolls back. */
+  /** It is kept until an operator promotes or rolls back. */
   readonly hold: boolean;
 }
 
 export const AT_ONCE: Rollout = { canary: null, rampMs: 0, bakeMs: 0, hold: false };
 
-/** A generation on trial. */
+/** The state of a trial. */
 export interface Trial {
   readonly phase: "canary" | "ramp" | "bake";
   /** Of the new connections. */
@@ -24,7 +24,7 @@ export function isAtOnce({ canary, rampMs, bakeMs, hold }: Rollout): boolean {
   return canary === null && rampMs === 0 && bakeMs === 0 && !hold;
 }
 
-/** Nothing but a person ends it. */
+/** Only an operator ends it. */
 export function isOpenEnded({ phase }: Trial, { hold }: Rollout): boolean {
   return phase === "canary" || (phase === "bake" && hold);
 }

@@ -1,27 +1,27 @@
-/** How a server ended, for the lifecycle and for people. Pure. */
+/** How a server exited, for the lifecycle and for people. Pure. */
 import { signalName } from "../config/values/signals.ts";
 import type { ExitReport } from "../lifecycle/vocabulary.ts";
 import { type ExitStatus, shellStatus } from "../platform/process/processes.ts";
 
 /** @returns "exit status 3", or "killed by SIGSEGV" */
 export function describeExit(status: ExitStatus): string {
-  if (status.kind === "unknown") return "it ended while no baton was its parent";
+  if (status.kind === "unknown") return "it exited while no baton was its parent";
   if (status.kind === "exited") return `exit status ${status.code}`;
   return `killed by ${signalName(status.signal) ?? `signal ${status.signal}`}`;
 }
 
 interface ExitCircumstances {
-  /** The stop signal that it was sent, null = none. */
+  /** The stop signal that it got; null: none. */
   readonly stopSignal: number | null;
-  /** Its leading process had gone to the background with 0. */
+  /** Its leading process had exited with 0, and left the server in the background. */
   readonly daemonized: boolean;
-  /** What may have been the reason. */
+  /** Possible reasons. */
   readonly hints: readonly string[];
 }
 
 export function reportExit(status: ExitStatus, circumstances: ExitCircumstances): ExitReport {
   const { stopSignal, daemonized, hints } = circumstances;
-  // What went to the background and then vanished did not end well, whatever the parent's status.
+  // A background server that vanished has failed, whatever the status of its leader.
   if (daemonized && stopSignal === null) {
     return { status: 1, asRequested: false, text: "its background processes are gone" };
   }

@@ -1,17 +1,17 @@
-/** Processes that had to be killed, by name: for the log, and for the client that asked for the stop. Pure but for /proc. */
+/** Names of killed processes, for the log and for the client that requested the stop. Pure but for /proc. */
 import { formatDuration } from "../config/values/duration.ts";
 import { processName } from "../platform/process/proc.ts";
 
-/** Most processes that a message names. */
+/** Limit of names in a message. */
 const MOST_NAMES = 8;
 const ROUND_MS = 100;
 
 export interface KilledProcess {
   readonly pid: number;
-  /** Its command, at most 15 characters; "?" when it has just gone. */
+  /** Its command, at most 15 characters; "?" if it is gone. */
   readonly name: string;
   readonly epoch: number;
-  /** From its stop signal; null: it got none. */
+  /** Time since its stop signal; null: it got none. */
   readonly afterMs: number | null;
 }
 
@@ -24,14 +24,14 @@ export function describeVictims(
   return pids.map((pid) => ({ pid, name: processName(pid) ?? "?", epoch, afterMs }));
 }
 
-/** @returns "killed after 10s: 2 processes had not ended: node (pid 12), epmd (pid 13)" */
+/** @returns "killed after 10s: 2 processes had not exited: node (pid 12), epmd (pid 13)" */
 export function killedText(killed: readonly Omit<KilledProcess, "epoch">[]): string {
   const times = killed.flatMap(({ afterMs }) => afterMs ?? []);
   const after = times.length === 0 ? "" : ` after ${rounded(Math.max(...times))}`;
   const names = killed.slice(0, MOST_NAMES).map(({ name, pid }) => `${name} (pid ${pid})`);
   const more = killed.length > MOST_NAMES ? ", ..." : "";
   const count = killed.length === 1 ? "1 process" : `${killed.length} processes`;
-  return `killed${after}: ${count} had not ended: ${names.join(", ")}${more}`;
+  return `killed${after}: ${count} had not exited: ${names.join(", ")}${more}`;
 }
 
 function rounded(ms: number): string {

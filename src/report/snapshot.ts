@@ -1,6 +1,6 @@
 /**
- * The read-only view of a running service: what `baton status` prints and tests assert on. An
- * interface: fields are added, never renamed (docs/status.md).
+ * The read-only view of a running service that `baton status` prints and tests assert on, and the reports that requests
+ * are answered with. An interface: fields are added, never renamed (docs/status.md).
  */
 import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
@@ -28,14 +28,14 @@ export interface ListenerView {
   readonly members: readonly MemberView[];
 }
 
-/** One health check, or one thing that the server was to say. */
+/** One health check, or one line that the server is to print. */
 export interface CheckView {
-  /** As it was given: "http:/healthz". */
+  /** As configured: "http:/healthz". */
   readonly check: string;
-  /** Part of the gate, or of the liveness after it. */
+  /** Part of the gate, or of the liveness checks after it. */
   readonly role: "ready" | "live";
   readonly healthy: boolean;
-  /** Null: there was none yet. */
+  /** Null: none yet. */
   readonly lastResult: string | null;
   readonly successes: number;
   readonly failures: number;
@@ -52,53 +52,53 @@ export interface GenerationView {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly connections: ConnectionCounts;
-  /** Connections that were busy when they ended, because the generation had to, or the drain time was nearly over. */
+  /** Connections that were busy when they were ended, with the generation or because the drain time was nearly over. */
   readonly connectionsCut: number;
-  /** The same of those that were undecided then. */
+  /** Those of which it is not known whether they were busy. */
   readonly connectionsUndecided: number;
   readonly checks: readonly CheckView[];
-  /** With --keep-alive: it lives, and connections that clients keep open can be moved to it. */
+  /** With --keep-alive: it lives, and idle keep-alive connections can be moved to it. */
   readonly takesConnections: boolean;
 }
 
-/** Something that took its time. */
+/** A part of a reload, with its duration. */
 export interface PhaseView {
-  /** A state of a generation, `queued`, or a hook that runs within one. */
+  /** A state of a generation, `queued`, or a hook that runs within such a state. */
   readonly phase: string;
   readonly epoch: number;
-  /** Null: it goes on. */
+  /** Null: it is not over. */
   readonly durationMs: number | null;
 }
 
-/** What became of the connections that a generation had when its drain began, or got from its queue then. */
+/** The fate of the connections that a generation had when its drain began, or accepted from its queue then. */
 export interface ConnectionsView {
-  /** They ended with nothing owed. */
+  /** They ended without a pending response. */
   readonly finished: number;
   readonly cut: number;
-  /** They ended while it was not known whether something was owed. */
+  /** They ended, and it is not known whether a response was pending. */
   readonly undecided: number;
-  /** They are the next generation's (--keep-alive). */
+  /** The next generation has them (--keep-alive). */
   readonly moved: number;
 }
 
-/** An address where the new generation did not listen at the switch, as the one before it did. */
+/** An address where the new generation did not listen at the switch, but the one before it did. */
 export interface LateView {
   /** "127.0.0.1:9000" */
   readonly address: string;
-  /** Generation that new connections go to meanwhile; null: they wait in its queue, because it has ended. */
+  /** Generation that new connections go to meanwhile; null: it has exited, and they wait in its queue. */
   readonly servedBy: number | null;
   readonly state: "waiting" | "opened" | "given up";
 }
 
-/** What a reload consisted of. */
+/** The course of a reload. */
 export interface ReloadStory {
-  /** Generation that was replaced; null: none was. */
+  /** Generation that was replaced; null: none. */
   readonly replaced: number | null;
-  /** The new generation's, in order, and those of the replaced one as far as it has come. */
+  /** Those of the new generation in order, then those of the replaced one so far. */
   readonly phases: readonly PhaseView[];
   /** The phase in which the new generation failed. */
   readonly failedIn: string | null;
-  /** Of the replaced generation; null: it still has some, or they are not known here. */
+  /** Of the replaced generation; null: it still has some, or they cannot be counted here. */
   readonly connections: ConnectionsView | null;
   readonly late: readonly LateView[];
 }
@@ -111,7 +111,6 @@ export const NO_STORY: ReloadStory = {
   late: [],
 };
 
-/** @returns the story alone */
 export function storyOf(reload: ReloadStory | null): ReloadStory {
   const { replaced, phases, failedIn, connections, late } = reload ?? NO_STORY;
   return { replaced, phases, failedIn, connections, late };
@@ -124,23 +123,23 @@ export interface LastReload extends ReloadStory {
   /** From the request to the switch, or to the failure. */
   readonly durationMs: number;
   /**
-   * Connections that were busy when their generation had to end: the replaced one, or the new one if that was rolled
-   * back. Known when it has ended.
+   * Connections that were busy when they were ended with their generation: the replaced one, or the new one if that was
+   * rolled back. Complete when it has exited.
    */
   readonly connectionsCut: number;
-  /** The same of those that were undecided then. */
+  /** Those of which it is not known whether they were busy. */
   readonly connectionsUndecided: number;
-  /** With --keep-alive: those that clients kept open with the replaced generation; null: they were let be. */
+  /** With --keep-alive: the keep-alive connections of the replaced generation; null: they were not moved. */
   readonly connectionsKept: KeepAliveCounts | null;
 }
 
-/** A generation that has passed its gate, while the one before it can take all back. */
+/** A trial: a generation has passed its gate, and the one before it can take all connections back. */
 export interface TrialView {
   readonly epoch: number;
   readonly phase: "canary" | "ramp" | "bake";
-  /** Of the new connections, as asked for. */
+  /** Of the new connections, as requested. */
   readonly percent: number;
-  /** The same as counted from the kernel's socket table since the share was last changed; null: none was seen. */
+  /** As sampled from the kernel's socket table since the last change of the share; null: none was seen. */
   readonly seen: { readonly percent: number; readonly connections: number } | null;
 }
 
@@ -151,12 +150,12 @@ export interface Snapshot {
   readonly pid: number;
   /** Of the serving generation; null while none serves. */
   readonly epoch: number | null;
-  /** Batons that have run this service without a stop before this one: in place, or after a crash. */
+  /** Number of batons that ran this service before this one without a stop: replaced in place, or crashed. */
   readonly incarnation: number;
   readonly command: readonly string[];
   readonly startedAt: string;
   readonly listeners: readonly ListenerView[];
-  /** Alive ones, and the latest that have ended, oldest first. */
+  /** Alive ones and the latest that have exited, oldest first. */
   readonly generations: readonly GenerationView[];
   readonly restarts: {
     /** Reloads that ended with a new serving generation. */
@@ -168,11 +167,11 @@ export interface Snapshot {
   readonly lastReload: LastReload | null;
   /** Null: no generation is on trial. */
   readonly trial: TrialView | null;
-  /** What baton itself uses; for leak tests and curious operators. */
+  /** Resources of baton itself, for leak tests and curious operators. */
   readonly self: { readonly watches: number };
 }
 
-/** What `baton upgrade` is told. */
+/** The answer to `baton upgrade`. */
 export interface UpgradeReport {
   readonly result: "ok" | "failed" | "refused";
   readonly reason: string | null;
@@ -181,10 +180,10 @@ export interface UpgradeReport {
   readonly durationMs: number;
 }
 
-/** What becomes of a generation on trial: in, out, or this share of the new connections. */
+/** A decision about the generation on trial; `percent`: its share of the new connections. */
 export type Decision = "promote" | "rollback" | { readonly percent: number };
 
-/** What `baton promote`, `rollback` and `canary` are told. */
+/** The answer to `baton promote`, `rollback` and `canary`. */
 export interface TrialReport {
   readonly result: "ok" | "refused";
   readonly epoch: number | null;
@@ -192,7 +191,7 @@ export interface TrialReport {
   readonly durationMs: number;
 }
 
-/** What `baton reload` is told. */
+/** The answer to `baton reload`. */
 export interface ReloadReport extends ReloadStory {
   readonly result: "ok" | "failed" | "refused";
   readonly epoch: number | null;
@@ -200,37 +199,37 @@ export interface ReloadReport extends ReloadStory {
   readonly durationMs: number;
   /** Last lines of the new generation's output, when it failed. */
   readonly output: readonly string[];
-  /** It wrote to baton's own output directly, since its listen or from the start: not in `output`. */
+  /** It wrote to baton's own output directly, from its listen or from the start: that is not in `output`. */
   readonly outputIsDirect: boolean;
-  /** It is on trial, and somebody has to promote it or roll it back; null: it serves, or has failed. */
+  /** It is on trial, and an operator must promote it or roll it back; null: it serves, or has failed. */
   readonly trial: TrialView | null;
-  /** The generation that serves after it; null: none, the server is started again. */
+  /** The generation that serves after the reload; null: none, the server is started again. */
   readonly serving: number | null;
 }
 
-/** How a service has ended: what `baton stop` is told, a moment before baton ends. */
+/** The answer to `baton stop`, just before baton exits. */
 export interface StopReport {
-  /** That `baton run` ends with. */
+  /** Exit status of `baton run`. */
   readonly status: number;
-  /** Processes that had to be killed since the stop was asked for. */
+  /** Processes that were killed since the stop was requested. */
   readonly killed: readonly KilledProcess[];
   /** Connections that were cut since then. */
   readonly cut: number;
 }
 
-/** What is known when the traffic has been waited out, or there was no time for more of that. */
+/** The answer to a drain: the traffic has drained, or the time for that is over. */
 export interface DrainReport {
-  /** Nobody is owed an answer. */
+  /** No response is pending. */
   readonly drained: boolean;
-  /** Connections on which an answer is owed, or that wait to be accepted; null: they could not be counted. */
+  /** Connections with a pending response, or that wait to be accepted; null: they could not be counted. */
   readonly busy: number | null;
 }
 
-/** What a kubelet asks; `why` says what is missing, or is empty. */
+/** The answer to the probes of a kubelet; `why` says what is missing, or is empty. */
 export interface ProbeReport {
-  /** Has been ready once. */
+  /** It has been ready once. */
   readonly started: boolean;
-  /** Gets traffic: false from TERM on (--ready-delay). */
+  /** It may get traffic: false from TERM on (--ready-delay). */
   readonly ready: boolean;
   /** baton's own loop runs, and the server with it. */
   readonly live: boolean;

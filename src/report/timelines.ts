@@ -1,29 +1,29 @@
 /**
- * What a reload consisted of: phases with their durations, for the new generation and for the one that it replaced,
- * and what became of the latter's connections. Pure: times come in.
+ * The course of a reload: phases with their durations, for the new generation and the one that it replaced, and the
+ * fate of the latter's connections. Pure: the caller passes the time.
  *
- * A phase is a state of the lifecycle, whatever states there are, or a hook that runs within one.
+ * A phase is a state of the lifecycle, or a hook that runs within one.
  */
 import type { GenerationState } from "../lifecycle/generation.ts";
 import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
 import type { ConnectionsView, PhaseView } from "./snapshot.ts";
 
-/** What takes time before a state really begins: the state that the lifecycle is in meanwhile. */
+/** Hooks that delay a state, and the state that the lifecycle is in meanwhile. */
 const BEFORE: Readonly<Record<string, string>> = {
   "pre-flight": "starting",
   "pre-start": "starting",
   "pre-drain": "draining",
 };
-/** In one of these a generation is no longer a new one. */
+/** States in which a generation is not new any more. */
 const ARRIVED: readonly string[] = ["serving", "draining", "stopping", "exited"];
 const GONE: GenerationState = "exited";
-/** A generation's way out. */
+/** Phases of a generation's way out. */
 const LEAVING: readonly string[] = ["pre-drain", "draining", "stopping"];
 
-/** It waited for another one to be over. */
+/** The request waited for an earlier reload. */
 const QUEUED = "queued";
 
-/** A request that has not waited for anything takes less to become a start. */
+/** Without waiting, a request becomes a start in less than this. */
 const LEAST_QUEUED_MS = 10;
 
 interface Mark {
@@ -31,12 +31,12 @@ interface Mark {
   readonly atMs: number;
 }
 
-/** When each generation entered which phase. Forgets those that are told to be gone. */
+/** Records when each generation entered which phase, until it is forgotten. */
 export class Timelines {
   readonly #marks = new Map<number, Mark[]>();
   readonly #states = new Map<number, string>();
 
-  /** After a step of the lifecycle: whose state has changed has entered another phase. */
+  /** After a step of the lifecycle: a changed state begins a phase. */
   afterStep(
     generations: readonly { readonly epoch: number; readonly state: GenerationState }[],
     nowMs: number,
@@ -58,7 +58,7 @@ export class Timelines {
     this.#marks.set(epoch, marks);
     const last = marks.at(-1);
     if (last?.phase === phase) return;
-    // Its state's own time begins when this is over.
+    // The state's own phase begins when the hook is over.
     if (last !== undefined && last.phase === BEFORE[phase]) {
       marks[marks.length - 1] = { phase, atMs: last.atMs };
     } else {
@@ -71,27 +71,27 @@ export class Timelines {
     this.#states.delete(epoch);
   }
 
-  /** When it was asked for; null: not known (another baton did). */
+  /** When it was requested; null: not known, an earlier baton started it. */
   beginningOf(epoch: number): number | null {
     return this.#marks.get(epoch)?.[0]?.atMs ?? null;
   }
 
-  /** The way of `epoch` to serving, or to its failure. */
+  /** Phases of `epoch` up to serving, or to its failure. */
   arrival(epoch: number): PhaseView[] {
     const marks = this.#marks.get(epoch) ?? [];
     const end = marks.findIndex(({ phase }) => ARRIVED.includes(phase));
     return phasesOf(epoch, marks).slice(0, end < 0 ? marks.length : end);
   }
 
-  /** The way out of `epoch`, as far as it has come. */
+  /** Phases of the way out of `epoch`, so far. */
   departure(epoch: number): PhaseView[] {
     const marks = this.#marks.get(epoch) ?? [];
-    // It may have been on its way out before, and called back.
+    // Only the last way out: it may have been steered back to in between.
     const start = marks.findLastIndex(({ phase }) => !isOut(phase)) + 1;
     return phasesOf(epoch, marks.slice(start)).filter(({ phase }) => phase !== GONE);
   }
 
-  /** The phase that its way out has ended. */
+  /** The last phase before its way out. */
   lastBeforeLeaving(epoch: number): string | null {
     return (this.#marks.get(epoch) ?? []).findLast(({ phase }) => !isOut(phase))?.phase ?? null;
   }
@@ -109,7 +109,7 @@ function phasesOf(epoch: number, marks: readonly Mark[]): PhaseView[] {
   });
 }
 
-/** @returns the phases of a reload's new generation, with the time that it had to wait for its turn */
+/** @returns the phases of a reload's new generation, with the time that the request was queued */
 export function arrivalPhases(
   epoch: number,
   timelines: Timelines,
@@ -126,8 +126,8 @@ export function arrivalPhases(
 }
 
 /**
- * @param known phases as they were told before
- * @param news those of a generation replace what was known of it, but for its time in the queue
+ * @param known phases as reported before
+ * @param news replace the known phases of the same generation, except `queued`
  * @param order of generations
  */
 export function mergePhases(
@@ -136,13 +136,13 @@ export function mergePhases(
   order: readonly (number | null)[],
 ): PhaseView[] {
   return order.flatMap((generation) => {
-    const ofIt = ({ epoch }: PhaseView) => epoch === generation;
-    const [before, now] = [known.filter(ofIt), news.filter(ofIt)];
+    const isOwn = ({ epoch }: PhaseView) => epoch === generation;
+    const [before, now] = [known.filter(isOwn), news.filter(isOwn)];
     return now.length === 0 ? before : [...before.filter(({ phase }) => phase === QUEUED), ...now];
   });
 }
 
-/** @param seen connections that it has had from the start of its drain on */
+/** @param seen number of connections since its drain began */
 export function connectionsView(
   seen: number,
   losses: {

@@ -109,7 +109,7 @@ export class PassiveWatch {
     if (!isOnTrial || this.context.config.rollbackOn !== "any") return null;
     const drops = (this.#orNull(() => this.#drops(epoch)) ?? 0) - dropsAtFirst;
     if (drops <= 0) return null;
-    return `its accept queue has overflowed: ${drops} connections were turned away`;
+    return `its accept queue has overflowed: ${drops} connections were dropped`;
   }
 
   #members(epoch: number) {

@@ -121,7 +121,7 @@ function retire(parts: SupervisorParts, epoch: number, state: ServiceState): voi
   running.delete(epoch);
   const { cut, undecided } = generation.losses;
   const fields = undecided === 0 ? { cut } : { cut, undecided };
-  options.logger.info(`generation ${epoch} is gone`, fields);
+  options.logger.info(`generation ${epoch} exited`, fields);
 }
 
 /** Records the end of a generation. Its listeners may be needed for longer (a crash). */

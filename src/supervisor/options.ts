@@ -1,4 +1,4 @@
-/** What the supervisor is made of. */
+/** What the supervisor is given. */
 import type { Resumption } from "../succession/state/resumption.ts";
 import type { PredecessorRecovery } from "../succession/upgrade/predecessor_recovery.ts";
 import type { StateWriter } from "../succession/state/state_writer.ts";
@@ -11,7 +11,6 @@ import type { PlanContext } from "../process/launch_plan.ts";
 import type { StopReport } from "../report/snapshot.ts";
 import type { ServiceManager } from "./service_manager.ts";
 import type { ChildUpgradeOptions } from "../succession/child_upgrade.ts";
-
 import type { RunningContext } from "../generation/context.ts";
 
 export interface SupervisorOptions {
@@ -21,30 +20,30 @@ export interface SupervisorOptions {
   readonly logger: Logger;
   readonly version: string;
   readonly manager: ServiceManager;
-  /** What an upgrade of this baton needs. */
+  /** How the next baton is started. */
   readonly upgrade: Pick<ChildUpgradeOptions, "program" | "prefix" | "env" | "directory" | "lock">;
-  /** What this baton goes on with, if another one has stopped in the middle. */
+  /** State of the previous instance, which this baton continues; null: none. */
   readonly resumption: Resumption | null;
   readonly launchContext: LaunchContext;
-  /** With --survive: what outlives this baton is kept there, once it has the service. */
+  /** With --survive: stores the state that outlives this baton, once it owns the service. */
   readonly stateWriter: () => StateWriter | null;
   /** The service manager keeps sockets for the next baton (steering/standby_sockets.ts). */
   readonly keepsStandbySockets: boolean;
-  /** The control socket, which is passed on. */
+  /** The control socket, which is passed to the next baton. */
   readonly controlDoor: () => ControlAccess | null;
-  /** The old baton that this one is to replace, if it was started for that. */
+  /** The baton that this one was started to replace; null: none. */
   readonly predecessor: PredecessorBaton | null;
-  /** What that one leaves if it is killed; null: nothing that we could go on with. */
+  /** Recovers the servers of the predecessor if that is killed; null: they would not outlive it. */
   readonly predecessorRecovery: PredecessorRecovery | null;
-  /** It has the path of --handoff-socket, which is ours when we have taken over. */
+  /** The predecessor listens at the path of --handoff-socket until the takeover. */
   readonly handoffIsShared: boolean;
-  /** This baton has replaced the old one: from now on the names (socket, pidfile) are its own. */
+  /** The takeover is done: the names (control socket, pidfile) belong to this baton now. */
   readonly onTakenOver: () => void;
   readonly onPredecessorGone: () => void;
-  /** The baton that had replaced this one is gone: the names are our own again. */
+  /** The successor is gone: the names belong to this baton again. */
   readonly onTakenBack: () => void;
   /** Path of the NOTIFY_SOCKET of a generation. */
   readonly notifyPath: (epoch: number) => string;
-  /** Everything is over. */
+  /** The service has ended. */
   readonly onFinish: (report: StopReport) => void;
 }

@@ -1,4 +1,4 @@
-/** The sockets of a running service that others know by their path, for the guard that looks after them. */
+/** The sockets of a running service at fixed paths, for the guard that restores them. */
 import type { HandoffSocket } from "../succession/takeover/handoff_socket.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { RunningGeneration } from "../generation/generation.ts";
@@ -6,7 +6,7 @@ import { RunningGeneration } from "../generation/generation.ts";
 export interface PlacedSocket {
   readonly what: string;
   readonly path: string;
-  /** Ours is there, or that of a baton that has followed this one. */
+  /** The socket of this baton, or of its successor, is at `path`. */
   isInPlace(): boolean;
   restore(): void;
 }

@@ -1,4 +1,4 @@
-/** Builds the snapshot: one look at the kernel's socket table, and the lifecycle's state. */
+/** Builds the snapshot from one read of the kernel's socket table, and the lifecycle's state. */
 import type { RunningContext } from "../generation/context.ts";
 import { NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts";
 import { type ServiceState, servingOf } from "../lifecycle/service.ts";
@@ -26,7 +26,7 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
     version: sources.version,
     pid: context.platform.runtime.pid,
     epoch: servingOf(state)?.epoch ?? null,
-    // Readers of JSON make different things of half a character.
+    // JSON parsers disagree about invalid UTF-8.
     command: context.config.command.map(printable),
     incarnation: history.incarnation,
     startedAt: history.startedAt.toISOString(),
@@ -35,8 +35,7 @@ export function takeSnapshot(sources: SnapshotSources): Snapshot {
       ...history.recentlyEnded,
       ...history.orphaned,
       ...generationViews(sources, table),
-    ]
-      .sort((a, b) => a.epoch - b.epoch),
+    ].sort((a, b) => a.epoch - b.epoch),
     restarts: { ok: history.ok, failed: history.failed, crashes: history.crashes },
     lastReload: history.lastReload,
     trial: sources.trial,

@@ -119,7 +119,7 @@ export class Upgrades {
   }
 
   /**
-   * Begins as the successor of another baton, whose generation serves until ours does.
+   * Begins as the successor of another baton, whose generation serves until the first one here does.
    * @returns the epoch of that generation
    */
   inherit(predecessor: PredecessorBaton): number {

@@ -77,14 +77,14 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
   {
     what: "exits at once",
     broken: nodeFixture("exits_at_once.js"),
-    reason: /it ended before it was ready: exit status 3\b/,
+    reason: /it exited before it was ready: exit status 3\b/,
     lastWords: /^its last output:\n {2}exits_at_once: cannot read configuration/,
     takesMs: 0,
   },
   {
     what: "exits after 1.5 s without ever listening",
     broken: nodeFixture("exits_after.js", () => ({ MS: "1500" })),
-    reason: /it ended before it was ready: exit status 4\b/,
+    reason: /it exited before it was ready: exit status 4\b/,
     lastWords: /^its last output:\n {2}exits_after: starting[^]*exits_after: giving up/,
     takesMs: 1_500,
   },
@@ -99,21 +99,21 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
   {
     what: "is a program that is not found",
     broken: () => ({ command: ["/no/such/program"], env: {} }),
-    reason: /it ended before it was ready: exit status 127\b/,
+    reason: /it exited before it was ready: exit status 127\b/,
     lastWords: /\/no\/such\/program: not found/,
     takesMs: 0,
   },
   {
     what: "is a program that is not executable",
     broken: () => ({ command: [fixture("node_http.js")], env: {} }),
-    reason: /it ended before it was ready: exit status 126\b/,
+    reason: /it exited before it was ready: exit status 126\b/,
     lastWords: /node_http\.js: Permission denied/,
     takesMs: 0,
   },
   {
     what: "is killed by a signal",
     broken: () => ({ command: ["sh", "-c", "kill -SEGV $$"], env: {} }),
-    reason: /it ended before it was ready: killed by SIGSEGV/,
+    reason: /it exited before it was ready: killed by SIGSEGV/,
     lastWords: /^it printed nothing$/,
     takesMs: 0,
   },
@@ -130,7 +130,7 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
     flags: NOTIFY,
     good: notifying,
     broken: nodeFixture("dies_in_gate.js"),
-    reason: /it ended before it was ready: exit status 5\b/,
+    reason: /it exited before it was ready: exit status 5\b/,
     lastWords: /^its output is in the output of baton$/,
     takesMs: 300,
   },
@@ -232,7 +232,7 @@ function assertFailureIsTold(snapshot: Snapshot, deployment: BrokenDeploy): void
   assert.deepEqual(snapshot.restarts, { ok: 0, failed: 1, crashes: 0 });
   const failed = snapshot.generations.find(({ epoch }) => epoch === 1);
   assert.equal(failed?.outcome, "failed");
-  // The same cause as in the verdict; "it ended before it was ready" is what the outcome says.
+  // The same cause as in the verdict; "it exited before it was ready" is what the outcome says.
   const [, cause = deployment.reason.source] = deployment.reason.source.split("was ready: ");
   assert.match(failed?.reason ?? "", new RegExp(cause));
   const { lastReload } = snapshot;

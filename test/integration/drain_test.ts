@@ -276,7 +276,7 @@ describe("a request that takes longer than the reload", () => {
     const tally = await slow.finished();
     assert.equal(tally.lost, 3, show(tally, baton));
     assert.equal(lastReload?.connectionsCut, 3);
-    assert.match(baton.stderr, /generation 0 is gone cut=3/);
+    assert.match(baton.stderr, /generation 0 exited cut=3/);
   });
 });
 
@@ -387,6 +387,6 @@ describe("a stop of baton", () => {
     const tally = await slow.finished();
     assert.equal(tally.lost, 2, show(tally, baton));
     assert.equal(exit.code, 124, baton.stderr);
-    assert.match(baton.stderr, /generation 0 is gone cut=2/);
+    assert.match(baton.stderr, /generation 0 exited cut=2/);
   });
 });

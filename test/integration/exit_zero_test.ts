@@ -61,7 +61,7 @@ describe("a server that ends with 0", () => {
     const report = baton.reload();
     await waitUntil(() => baton.stderr.includes("generation 1 starts"), { what: "it starts" });
     end();
-    await waitUntil(() => baton.stderr.includes("generation 0 ended during a reload"), {
+    await waitUntil(() => baton.stderr.includes("generation 0 exited during a reload"), {
       what: `it ends\n${baton.stderr}`,
     });
     writeFileSync(work.join("go"), "");
@@ -81,7 +81,7 @@ describe("a server that ends with 0", () => {
     const report = baton.cli("reload");
     await waitUntil(() => baton.stderr.includes("generation 1 starts"), { what: "it starts" });
     end();
-    await waitUntil(() => baton.stderr.includes("generation 0 ended during a reload"), {
+    await waitUntil(() => baton.stderr.includes("generation 0 exited during a reload"), {
       what: `it ends\n${baton.stderr}`,
     });
     await using load = new Load({ port, clients: 1, maxRequests: 1, timeoutMs: TEST.timeout })

@@ -194,7 +194,7 @@ describe("--hook", () => {
     );
     baton.signal("SIGTERM");
     assert.equal((await baton.exited).code, 124, baton.stderr);
-    assert.match(baton.stderr, /generation 0 is gone cut=1$/m, "what that cuts is counted");
+    assert.match(baton.stderr, /generation 0 exited cut=1$/m, "what that cuts is counted");
     await blocker.gone();
   });
 

@@ -123,7 +123,7 @@ describe("a server that ends although nobody asked it to", () => {
     assert.ok(performance.now() - startedAt < LONG_STOP_MS / 2, baton.stderr);
     await waitUntil(() => helpers.told("a") === 1, { what: "what it left is told" });
     baton.signal("SIGTERM");
-    await waitUntil(() => baton.stderr.includes("generation 0 is gone"), {
+    await waitUntil(() => baton.stderr.includes("generation 0 exited"), {
       what: "only that is left",
     });
     baton.signal("SIGTERM");
@@ -144,11 +144,11 @@ describe("helpers that ignore the stop signal", () => {
       for (const { code: found, stdout, stderr } of await Promise.all(stops)) {
         assert.equal(found, code, stderr);
         const text = stdout + stderr;
-        assert.match(text, /web was killed after \d+ms: 2 processes had not ended: .*python3/);
+        assert.match(text, /web was killed after \d+ms: 2 processes had not exited: .*python3/);
         for (const name of ["a", "b"]) assert.ok(text.includes(`(pid ${helpers.pid(name)})`), text);
       }
       assert.equal((await baton.exited).code, code, baton.stderr);
-      assert.match(baton.stderr, /killed after \d+ms: 2 processes had not ended: .*python3 \(pid/);
+      assert.match(baton.stderr, /killed after \d+ms: 2 processes had not exited: .*python3 \(pid/);
       for (const name of ["a", "b"]) assert.equal(alive(helpers.pid(name)), false);
     });
   }

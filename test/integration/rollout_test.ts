@@ -157,7 +157,7 @@ describe("baking", () => {
     assert.equal(code, EXIT_FAILED);
     assert.match(
       stderr,
-      /^reload failed: generation 1: rolled back: it ended: killed by SIGKILL$/m,
+      /^reload failed: generation 1: rolled back: it exited: killed by SIGKILL$/m,
     );
     assert.match(
       stderr,

@@ -78,7 +78,7 @@ describe("signals", () => {
     const exit = await baton.exited;
     // It is what was asked for, and somebody has lost an answer by it.
     assert.deepEqual([exit.signal, exit.code], [null, 124], baton.stderr);
-    assert.match(baton.stderr, /generation 0 is gone cut=1/);
+    assert.match(baton.stderr, /generation 0 exited cut=1/);
     const tally = await load.finished();
     assert.equal(tally.lost, 1, formatTally(tally));
   });

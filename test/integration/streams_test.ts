@@ -53,7 +53,7 @@ test(
     assert.deepEqual([connectionsCut, connectionsUndecided], [5, 0], told);
     assert.deepEqual(connections, { finished: 0, cut: 5, undecided: 0, moved: 0 }, told);
     assert.equal(generations[0]?.connectionsCut, 5);
-    assert.match(baton.stderr, /generation 0 is gone cut=5$/m);
+    assert.match(baton.stderr, /generation 0 exited cut=5$/m);
     const { stdout } = await baton.cli("status");
     assert.match(stdout, /5 connections cut, 0 undecided/);
   },
@@ -66,7 +66,7 @@ test("a stop: the exit status says what the log says", TEST, async () => {
   using download = StreamClient.download(port, LONG);
   await Promise.all([socket.flows(), download.flows()]);
   assert.equal((await baton.stop()).code, 124, baton.stderr);
-  assert.match(baton.stderr, /generation 0 is gone cut=2$/m);
+  assert.match(baton.stderr, /generation 0 exited cut=2$/m);
 });
 
 test(
@@ -88,6 +88,6 @@ test(
     using kept = StreamClient.download(port, "every=10&pieces=1&bytes=5");
     await kept.waitFor(/xxxxx$/);
     assert.equal((await baton.stop()).code, 0, baton.stderr);
-    assert.match(baton.stderr, /generation 1 is gone cut=0 undecided=1/);
+    assert.match(baton.stderr, /generation 1 exited cut=0 undecided=1/);
   },
 );

@@ -59,7 +59,7 @@ test("a generation that is killed to make room", TEST, async () => {
   await baton.reload();
   const { generations } = await baton.settled();
   assert.equal(generations[0]?.connectionsCut, 1, baton.stderr);
-  assert.match(baton.stderr, /generation 0 is gone cut=1$/m);
+  assert.match(baton.stderr, /generation 0 exited cut=1$/m);
 });
 
 test("a generation that is rolled back", TEST, async () => {
@@ -73,7 +73,7 @@ test("a generation that is rolled back", TEST, async () => {
   assert.equal(lastReload?.result, "failed");
   assert.equal(lastReload?.connectionsCut, 1, baton.stderr);
   assert.equal(generations[1]?.connectionsCut, 1);
-  assert.match(baton.stderr, /generation 1 is gone cut=1$/m);
+  assert.match(baton.stderr, /generation 1 exited cut=1$/m);
 });
 
 test("--keep-alive migrate: WebSockets have the drain time", TEST, async () => {

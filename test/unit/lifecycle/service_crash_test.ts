@@ -110,7 +110,7 @@ describe("a crash of the serving generation", () => {
     assert.deepEqual(notices("exited 0 139"), ["notice generation 0 crashed: exit status 139"]);
     story.given("backoff");
     assert.deepEqual(notices("exited 1 3"), [
-      "notice generation 1 failed: it ended before it was ready: exit status 3",
+      "notice generation 1 failed: it exited before it was ready: exit status 3",
       "notice giving up after 2 crashes in a row (--crash-limit)",
     ]);
   });
@@ -305,7 +305,7 @@ describe("an end with 0 of the serving generation", () => {
       "exited 0 0",
       ...ends,
       "abort_upgrade",
-      "upgrade 7 failed: the serving generation ended meanwhile: exit status 0",
+      "upgrade 7 failed: the serving generation exited meanwhile: exit status 0",
       "arm_backoff 0",
       "=",
     ],
@@ -328,7 +328,7 @@ describe("an end with 0 of the serving generation", () => {
   test("during a reload is said in a notice", { timeout: TEST_TIMEOUT_MS }, () => {
     const notices = serving().given("reload 1").tellAll("exited 0 0")
       .filter((line) => line.startsWith("notice"));
-    const text = "generation 0 ended during a reload: exit status 0; it is replaced";
+    const text = "generation 0 exited during a reload: exit status 0; it is replaced";
     assert.deepEqual(notices, [`notice ${text}`]);
   });
 });
@@ -380,7 +380,7 @@ describe("an heir that fails", () => {
       "exited 1 1",
       "disarm all 1",
       "kill 1",
-      "reload 1 failed by 1: it ended before it was ready: exit status 1",
+      "reload 1 failed by 1: it exited before it was ready: exit status 1",
       "return_members 1 to 0",
       "arm_backoff 0",
       "=",

@@ -117,7 +117,7 @@ describe("a reload", () => {
         "exited 1 1",
         "disarm all 1",
         "kill 1",
-        "reload 1 failed by 1: it ended before it was ready: exit status 1",
+        "reload 1 failed by 1: it exited before it was ready: exit status 1",
         "retire 1",
         "arm aftermath 0",
         "= 0 serving",

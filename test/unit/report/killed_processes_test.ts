@@ -9,19 +9,19 @@ const EPMD = { pid: 13, name: "epmd", afterMs: 9_996 };
 
 describe("killedText()", () => {
   test("says after how long, how many and who", () => {
-    assert.equal(killedText([NODE]), "killed after 10s: 1 process had not ended: node (pid 12)");
-    const both = "killed after 10s: 2 processes had not ended: node (pid 12), epmd (pid 13)";
+    assert.equal(killedText([NODE]), "killed after 10s: 1 process had not exited: node (pid 12)");
+    const both = "killed after 10s: 2 processes had not exited: node (pid 12), epmd (pid 13)";
     assert.equal(killedText([NODE, EPMD]), both);
   });
 
   test("says no time when there was no stop signal", () => {
     const text = killedText([{ ...NODE, afterMs: null }]);
-    assert.equal(text, "killed: 1 process had not ended: node (pid 12)");
+    assert.equal(text, "killed: 1 process had not exited: node (pid 12)");
   });
 
   test("names the first ones of many", () => {
     const text = killedText(Array.from({ length: 200 }, (_, pid) => ({ ...NODE, pid })));
-    assert.match(text, /: 200 processes had not ended: node \(pid 0\), .*node \(pid 7\), \.\.\.$/);
+    assert.match(text, /: 200 processes had not exited: node \(pid 0\), .*node \(pid 7\), \.\.\.$/);
   });
 });
 
