@@ -290,9 +290,6 @@ const GLOBALS = {
 
 /** Files that still have timers of their own. */
 const UNCONVERTED: readonly string[] = [
-  "admin/control_server.ts",
-  "admin/name_lock.ts",
-  "admin/runtime_guard.ts",
   "cli/service/signals.ts",
   "drain/connection_closer.ts",
   "drain/drain.ts",

@@ -1,12 +1,10 @@
 /**
- * Writes the tables in docs/ that are made from tables in src/: the options and commands, the presets,
- * the exit statuses. Each stands in its page between two comments; the prose around it is written by
- * hand and left alone.
+ * Writes the tables in docs/ that come from tables in src/: the options and commands, the presets, the exit statuses. Each
+ * is in its page between two comments; the prose around it is written by hand and stays.
  *
  *   deno run -A scripts/generate_option_docs.ts
  *
- * Prints the pages that have changed. test/unit/scripts/option_docs_test.ts fails when one is out of
- * date.
+ * Prints the changed pages. test/unit/scripts/option_docs_test.ts fails when a page is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -24,7 +22,7 @@ const DOCS = join(dirname(fileURLToPath(import.meta.url)), "..", "docs");
 /** The pages that hold generated tables. */
 export const PAGES = ["options.md", "presets.md", "exit-status.md"] as const;
 
-/** What a comment names -> the text that stands behind it. */
+/** The name in a comment -> the text after it. */
 const BLOCKS: Readonly<Record<string, () => string>> = {
   "options of run": optionsOfRun,
   "other commands": otherCommands,
@@ -36,8 +34,8 @@ const BLOCK = /(<!-- generated: ([^>]*) -->\n)[^]*?(<!-- end of generated -->)/g
 
 /**
  * @param page text with `<!-- generated: NAME -->` ... `<!-- end of generated -->` in it
- * @returns the text with what stands between the comments made anew
- * @throws {RangeError} when a comment names a table that there is not
+ * @returns the page with new text between the comments
+ * @throws {RangeError} when a comment names an unknown table
  */
 export function fillPage(page: string): string {
   return page.replace(BLOCK, (_, begin: string, name: string, end: string) => {
@@ -49,7 +47,7 @@ export function fillPage(page: string): string {
   });
 }
 
-/** @returns where a page is */
+/** @returns the path of a page */
 export function pagePath(name: string): string {
   return join(DOCS, name);
 }

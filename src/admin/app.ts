@@ -2,16 +2,15 @@
  * The HTTP interface to a running baton, as a hono app: the control socket serves all of it.
  *
  *   GET  /v1/status   Snapshot
- *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1   how the new generation is let in, where that differs
- *        from the configuration; waits for the verdict: ReloadReport, 200 ok, 409 refused, 502 failed
+ *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1   admission of the new generation, where it differs from
+ *        the configuration; waits for the outcome: ReloadReport, 200 ok, 409 refused, 502 failed
  *   POST /v1/promote, /v1/rollback, /v1/canary?percent=N   about the generation on trial: TrialReport, 200 or 409
  *   POST /v1/upgrade?program=PATH  waits until the new baton serves: UpgradeReport, statuses as above
- *        with in_place=1 the connection ends without an answer when it succeeds: the next answer to
- *        /v1/status has a higher "incarnation"
- *   POST /v1/drain    DrainReport when the traffic has been waited out, or the time for that is over; the server
- *        gets no signal
- *   POST /v1/stop     202 at once; the process ends when the drain is over
- *   POST /v1/stop?wait=1   the same, answered when everything has ended, a moment before baton does: StopReport
+ *        with in_place=1 a success closes the connection without a response: the next response to /v1/status has a
+ *        higher "incarnation"
+ *   POST /v1/drain    DrainReport when the traffic has drained, or the time for that is over; the server gets no signal
+ *   POST /v1/stop     202 at once; the process exits after the drain
+ *   POST /v1/stop?wait=1   the same, answered when everything has ended, just before baton exits: StopReport
  *   GET  /v1/probes   ProbeReport, as the probe endpoints answer
  */
 import { Hono } from "hono";
@@ -28,7 +27,7 @@ import type {
   UpgradeReport,
 } from "../report/snapshot.ts";
 
-/** What the app needs of a supervisor. */
+/** The operations of a supervisor that the app offers. */
 export interface ServiceControl {
   snapshot(): Snapshot;
   reload(how: Partial<Rollout>): Promise<ReloadReport>;
@@ -83,7 +82,7 @@ export function controlApp(service: ServiceControl): Hono {
   return app;
 }
 
-/** @returns null: a value that `baton reload` would not send */
+/** @returns null for a value that `baton reload` would not send */
 function rolloutIn(query: Record<string, string>): Partial<Rollout> | null {
   const numbers = [
     ["canary", "canary", 100],

@@ -1,11 +1,11 @@
 /**
  * The control socket: HTTP over a Unix socket of mode 0600, for the owner and root only.
  *
- * The peer's user id is asked of the kernel (SO_PEERCRED, unix(7)) at every connection, because file
- * modes can be changed behind our back. It is our own server and not the runtime's for that reason:
- * neither Bun.serve nor Deno.serve tells who is at the other end. Every connection is bounded in
- * bytes and time, and their number is bounded, so that a stuck client costs nothing.
+ * Every connection is checked by the peer's user id from the kernel (SO_PEERCRED, unix(7)), because another process can
+ * change file modes. That is why this is not Bun.serve or Deno.serve: neither reveals the peer. Connections are bounded
+ * in number, bytes and time, so that a stuck client costs nothing.
  */
+import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
@@ -16,17 +16,17 @@ import { UnixListener } from "../platform/network/unix_listener.ts";
 
 const MAX_CONNECTIONS = 32;
 const BACKLOG = 32;
-/** A request must be complete after this time. */
+/** A request must be complete within this time. */
 const REQUEST_TIMEOUT_MS = 5_000;
-/** Before an upgrade in place, for clients that are slow. */
+/** Longest wait for slow clients before an upgrade in place. */
 const PAUSE_LIMIT_MS = 500;
 const PAUSE_LOOK_MS = 5;
-/** How long the end of baton waits for clients that have not had their answer yet. */
-const FAREWELL_LIMIT_MS = 500;
+/** Longest wait for clients without a response before baton exits. */
+const LAST_RESPONSES_LIMIT_MS = 500;
 const READ_SIZE = 16 * 1024;
 const JSON_TYPE = "application/json";
 
-/** A hono app, or anything that answers like one. */
+/** A hono app, or another handler with its signature. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 
 export class ControlServer {
@@ -37,7 +37,7 @@ export class ControlServer {
 
   /**
    * Binds `path`, which must be free: the caller holds the service's lock.
-   * @param kept a socket that listens at `path` already
+   * @param kept a socket that already listens at `path`
    */
   constructor(
     readonly platform: Platform,
@@ -49,7 +49,7 @@ export class ControlServer {
     this.#watch = this.#watchListener();
   }
 
-  /** Passed on when this process becomes another program, so that no client is refused. */
+  /** An upgrade in place passes it to the new program, so that no client is refused. */
   get listener(): Fd {
     return this.#listener.fd;
   }
@@ -63,7 +63,7 @@ export class ControlServer {
     return this.platform.reactor.watch(this.listener, () => this.#accept(), interest);
   }
 
-  /** Listens at `path` again after the socket was removed there. Open connections stay open. */
+  /** Listens at `path` again after the socket was removed. Open connections stay open. */
   restore(path: string): void {
     const fresh = this.#bind(path);
     this.#watch.cancel();
@@ -78,26 +78,29 @@ export class ControlServer {
   }
 
   /**
-   * Lets nobody in: who connects waits in the queue. Resolves when nobody inside is in the middle of
-   * a request, or too slow; who waits for the answer of a command goes on waiting.
+   * Stops accepting: new clients wait in the queue. Resolves when no client is still sending a request or receiving its
+   * response, or after `PAUSE_LIMIT_MS`; clients that wait for the outcome of a command keep waiting.
    */
   async pause(): Promise<void> {
     this.#isPaused = true;
     this.#watch.arm({});
-    const deadline = performance.now() + PAUSE_LIMIT_MS;
-    const isTalking = () => [...this.#connections].some((connection) => connection.isTalking);
-    while (isTalking() && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_LOOK_MS));
-    }
+    const isTransferring = () => [...this.#connections].some((each) => each.isTransferring);
+    await this.#waitWhile(isTransferring, PAUSE_LIMIT_MS);
   }
 
-  /** The service has ended: answers every client, including those still in the accept queue. */
-  async answerRemainingClients(): Promise<void> {
-    const deadline = performance.now() + FAREWELL_LIMIT_MS;
-    for (;;) {
+  /** After the service has ended: answers every client, including those still in the accept queue. */
+  answerRemainingClients(): Promise<void> {
+    return this.#waitWhile(() => {
       this.#acceptAll();
-      if (this.#connections.size === 0 || performance.now() >= deadline) return;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_LOOK_MS));
+      return this.#connections.size > 0;
+    }, LAST_RESPONSES_LIMIT_MS);
+  }
+
+  async #waitWhile(condition: () => boolean, limitMs: number): Promise<void> {
+    const { clock } = this.platform;
+    const deadline = clock.now() + limitMs;
+    while (condition() && clock.now() < deadline) {
+      await new Promise<void>((resolve) => clock.after(PAUSE_LOOK_MS, resolve));
     }
   }
 
@@ -118,7 +121,7 @@ export class ControlServer {
     for (;;) {
       const socket = this.platform.sockets.accept(this.listener);
       if (socket === null) break;
-      if (this.#connections.size >= MAX_CONNECTIONS || !this.#mayTalk(socket)) {
+      if (this.#connections.size >= MAX_CONNECTIONS || !this.#isTrusted(socket)) {
         socket.close();
         continue;
       }
@@ -132,12 +135,12 @@ export class ControlServer {
     }
   }
 
-  #mayTalk(socket: Fd): boolean {
+  #isTrusted(socket: Fd): boolean {
     const { sockets, processes } = this.platform;
     return processes.trustsUser(sockets.peerCredentials(socket).uid);
   }
 
-  /** Moves the socket to `path`, over what is there: clients find one or the other, never none. */
+  /** Moves the socket to `path` and replaces the one there: a client always finds one of them. */
   moveTo(path: string): void {
     this.#listener.moveTo(path);
   }
@@ -148,19 +151,19 @@ export class ControlServer {
     for (const connection of this.#connections) connection.close();
   }
 
-  /** False after an upgrade: the path belongs to the new baton then. */
+  /** False after an upgrade, when the path belongs to the new baton. */
   get isInPlace(): boolean {
     return this.#listener.isInPlace;
   }
 }
 
-/** One request and its answer over a connected socket, which ends with it. */
+/** One request and its response over a connected socket, which is then closed. */
 export class HttpConnection {
   #received = new Uint8Array(0);
   #pending = new Uint8Array(0);
   #answering = false;
   readonly #watch: Watch;
-  readonly #timeout: ReturnType<typeof setTimeout>;
+  readonly #timeout: Timer;
 
   constructor(
     readonly platform: Platform,
@@ -173,14 +176,14 @@ export class HttpConnection {
       else if (readable) this.#read();
       else this.close();
     });
-    this.#timeout = setTimeout(
-      () => this.#respond(408, JSON_TYPE, problem("request not complete in time")),
+    this.#timeout = platform.clock.after(
       REQUEST_TIMEOUT_MS,
+      () => this.#respond(408, JSON_TYPE, problem("request not complete in time")),
     );
   }
 
-  /** It is sending its request, or being sent its answer. */
-  get isTalking(): boolean {
+  /** The client is sending its request, or receiving its response. */
+  get isTransferring(): boolean {
     return !this.#answering || this.#pending.length > 0;
   }
 
@@ -192,8 +195,8 @@ export class HttpConnection {
       return this.close();
     }
     if (bytes === null) return this.#watch.arm();
-    // It has sent all it wanted to. If it still waits for the answer (`nc -N`), it gets it; if it has
-    // gone the kernel reports a hang-up, and a reload that it asked for goes on without it.
+    // The client has shut down its sending side. If it still waits (`nc -N`), it gets its response; if it has closed, the
+    // kernel reports a hang-up, and a reload that it requested continues.
     if (bytes.length === 0) return this.#answering ? this.#watch.arm({}) : this.close();
     if (this.#answering) return this.#watch.arm();
     const received = concatBytes(this.#received, bytes);
@@ -205,7 +208,7 @@ export class HttpConnection {
     if (result.kind === "invalid") {
       return this.#respond(result.status, JSON_TYPE, problem(result.message));
     }
-    clearTimeout(this.#timeout);
+    this.#timeout.cancel();
     this.#answering = true;
     this.#watch.arm();
     const { method, target, headers, body } = result.request;
@@ -220,14 +223,13 @@ export class HttpConnection {
       const body = new Uint8Array(await response.arrayBuffer());
       this.#respond(response.status, response.headers.get("content-type") ?? JSON_TYPE, body);
     } catch (error) {
-      const text = errorText(error);
-      this.#respond(500, JSON_TYPE, problem(text));
+      this.#respond(500, JSON_TYPE, problem(errorText(error)));
     }
   }
 
   #respond(status: number, type: string, body: Uint8Array): void {
     if (!this.socket.isOpen) return;
-    clearTimeout(this.#timeout);
+    this.#timeout.cancel();
     this.#answering = true;
     this.#pending = new Uint8Array(encodeResponse(status, type, body));
     this.#flush();
@@ -241,14 +243,14 @@ export class HttpConnection {
         this.#pending = this.#pending.subarray(count);
       }
     } catch {
-      // The client has gone.
+      // The client has disconnected.
     }
     this.close();
   }
 
   close(): void {
     if (!this.socket.isOpen) return;
-    clearTimeout(this.#timeout);
+    this.#timeout.cancel();
     this.#watch.cancel();
     this.socket.close();
     this.onClose();

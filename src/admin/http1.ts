@@ -1,6 +1,6 @@
 /**
- * As much HTTP/1.1 as the control socket needs (RFC 9112): one request a connection, no pipelining, no
- * chunked request bodies. Pure. Limits are small on purpose: only baton's own client talks to it.
+ * The subset of HTTP/1.1 that the control socket needs (RFC 9112): one request per connection, no pipelining, no chunked
+ * request bodies. Pure. Limits are small on purpose: the only client is baton's own.
  */
 import { concatBytes } from "../platform/bytes.ts";
 
@@ -35,7 +35,7 @@ export function parseRequest(bytes: Uint8Array): ParseResult {
   }
   const [first = "", ...lines] = new TextDecoder().decode(bytes.subarray(0, end)).split("\r\n");
   const line = REQUEST_LINE.exec(first);
-  if (line === null) return invalid(400, "no HTTP/1.1 request line");
+  if (line === null) return invalid(400, "not an HTTP/1.1 request line");
   const headers = new Map<string, string>();
   for (const text of lines) {
     const header = HEADER.exec(text);
@@ -67,7 +67,7 @@ function findHeadEnd(bytes: Uint8Array): number {
   return -1;
 }
 
-/** @returns a whole response that ends with the connection */
+/** @returns a complete response, after which the connection closes */
 export function encodeResponse(status: number, type: string, body: Uint8Array): Uint8Array {
   const head = new TextEncoder().encode(
     `HTTP/1.1 ${status} ${status < 400 ? "OK" : "Error"}\r\nContent-Type: ${type}\r\n` +
@@ -76,7 +76,7 @@ export function encodeResponse(status: number, type: string, body: Uint8Array): 
   return concatBytes(head, body);
 }
 
-/** @returns status and body of a whole response, or null when it was cut off */
+/** @returns status and body of a complete response, or null when it was cut off */
 export function parseResponse(bytes: Uint8Array): { status: number; body: string } | null {
   const end = findHeadEnd(bytes);
   if (end < 0) return null;

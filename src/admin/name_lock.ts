@@ -1,17 +1,17 @@
 /**
- * The right to a name in a runtime directory, for as long as this process lives: it goes with the process
- * however that ends.
+ * The right to a name in a runtime directory. It ends with this process, however that ends.
  *
- * Two locks in one. The file NAME.lock is locked (flock(2)): that holds between all who see the directory,
- * containers that share it included, as long as the file is there. A listening socket in the abstract
- * namespace, which no rm(1) can take away, holds while it is not, between those who share a network and a
- * mount namespace (platform/files/path_key.ts). A baton that starts needs both; one that has lost the file locks it again.
+ * Two locks in one. The file NAME.lock is locked (flock(2)): that excludes every process that sees the directory, also in
+ * containers that share it, as long as the file exists. A listening socket in the abstract namespace, which rm(1) cannot
+ * remove, excludes processes in the same network and mount namespace (platform/files/path_key.ts) while the file is
+ * missing. A starting baton needs both; a baton whose lock file was removed creates and locks it again.
  *
- * Others could take the abstract name first. Only a holder that is this user, or root, counts: SO_PEERCRED.
+ * Another user could take the abstract name first. Only a holder that is this user or root counts: SO_PEERCRED.
  */
 import { UserError } from "../config/values/errors.ts";
 import { statSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
+import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import { exists, statOf } from "../platform/files/path.ts";
@@ -22,21 +22,21 @@ import { isListening } from "./client.ts";
 
 const LOCK_MODE = 0o600;
 const BACKLOG = 32;
-/** A lock file that is removed just when it is opened is opened once more. */
+/** How often to open a lock file that is removed at that very moment. */
 const MOST_TRIES = 10;
-/** The baton before this one is about to end, and has the abstract name until then. */
+/** The previous instance keeps the abstract name until it exits, which is imminent. */
 const CLAIM_TRIES = 20;
 const CLAIM_PAUSE_MS = 100;
 
 export class NameLock {
   #claim: { readonly fd: Fd; readonly watch: Watch } | null = null;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
   readonly #abstractName: string;
 
   private constructor(
     readonly platform: Platform,
     readonly path: string,
-    /** The locked file. It stays the same descriptor when the file is another one. */
+    /** The locked file; the number stays the same when the file is replaced. */
     readonly fd: Fd,
     abstractName: string,
   ) {
@@ -44,7 +44,7 @@ export class NameLock {
   }
 
   /**
-   * @param socket of the control socket: who answers there has lost the lock, and not the name
+   * @param socket path of the control socket: a baton that answers there has lost its lock file, but not the name
    * @returns null when another process has the name
    * @throws {UserError} when the lock file cannot be opened
    */
@@ -63,52 +63,53 @@ export class NameLock {
     return lock;
   }
 
-  /** Takes over the lock of the previous baton. @param isAlone that one is gone, or was this very process */
+  /** Takes over the lock of the previous instance. @param isAlone that has exited, or was this process */
   static inherit(platform: Platform, path: string, fd: Fd, isAlone: boolean): NameLock {
     const lock = new NameLock(platform, path, fd, claimName(path));
     if (isAlone) lock.claim();
     return lock;
   }
 
-  /** Takes the abstract name too, as soon as the baton before lets go of it. */
+  /** Takes the abstract name, too, as soon as the previous instance releases it. */
   claim(tries = CLAIM_TRIES): void {
     if (this.#claim !== null || !this.fd.isOpen) return;
     const claim = bindClaim(this.platform, this.#abstractName);
     if (claim === "taken") {
-      if (tries > 1) this.#timer = setTimeout(() => this.claim(tries - 1), CLAIM_PAUSE_MS);
+      if (tries <= 1) return;
+      this.#timer = this.platform.clock.after(CLAIM_PAUSE_MS, () => this.claim(tries - 1));
     } else if (claim !== null) this.#keep(claim);
   }
 
   #keep(fd: Fd): void {
     const { sockets, reactor } = this.platform;
     const watch = reactor.watch(fd, () => {
-      // Who asks has its answer by having connected.
+      // Being able to connect is all that a client wants to know.
       for (let peer = sockets.accept(fd); peer !== null; peer = sockets.accept(fd)) peer.close();
       watch.arm();
     });
     this.#claim = { fd, watch };
   }
 
-  /** The file at the path is the one that is locked. */
+  /** Whether the file at the path is the locked one. */
   get isInPlace(): boolean {
     return isAt(this.fd, this.path);
   }
 
-  /** @throws {Error} when the file cannot be made, or another baton has locked it meanwhile */
+  /** @throws {Error} when the file cannot be created, or another baton has locked it meanwhile */
   restore(): void {
     if (this.isInPlace) return;
-    // Closing a file that was open for writing wakes a guard that waits for the lock: ours must not wake itself.
+    // Closing a file that is open for writing wakes the guard that watches it: it must not wake itself.
     const fd = lockFile(this.platform, this.path, exists(this.path) ? C.O_RDONLY : undefined);
     if (fd === null) {
       throw new Error(
-        "another baton has taken the name meanwhile, and is the one that commands reach: end one of them",
+        "another baton has taken the name meanwhile, and commands reach that one: stop one of them",
       );
     }
     this.platform.descriptors.takeOver(this.fd, fd);
   }
 
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#claim?.watch.cancel();
     this.#claim?.fd.close();
     this.#claim = null;
@@ -116,7 +117,7 @@ export class NameLock {
   }
 }
 
-/** @returns process id of the baton that has the name, whatever has become of its directory; null = unknown */
+/** @returns process id of the baton that has the name, even if its directory is gone; null = unknown */
 export function lockHolder(platform: Platform, path: string): number | null {
   const credentials = claimant(platform, claimName(path));
   return credentials !== null && credentials.pid > 0 &&
@@ -129,7 +130,7 @@ function claimName(path: string): string {
   return `@baton-lock-${pathKey(path)}`;
 }
 
-/** @returns null where the abstract name cannot be had, and proves nothing: then the file must do */
+/** @returns null where the abstract name is unavailable but proves nothing: then the file alone decides */
 function bindClaim(platform: Platform, name: string): Fd | "taken" | null {
   const { sockets } = platform;
   const fd = sockets.packets({ nonblocking: true });
@@ -146,7 +147,7 @@ function bindClaim(platform: Platform, name: string): Fd | "taken" | null {
   }
 }
 
-/** The process that listens there; null = none, or its queue is full. */
+/** The process that listens at the name; null = none, or its queue is full. */
 function claimant(platform: Platform, name: string): { pid: number; uid: number } | null {
   const { sockets } = platform;
   using fd = sockets.packets({ nonblocking: true });
@@ -174,7 +175,7 @@ function lockFile(
     if (isAt(fd, path)) return fd;
     fd.close();
   }
-  throw new UserError(`Cannot lock ${path}: it is removed again and again`, {
+  throw new UserError(`Cannot lock ${path}: it keeps being removed`, {
     remedy: "Find out what removes it, or use another --runtime-dir",
   });
 }

@@ -1,10 +1,9 @@
 /**
- * Where a service's control socket, lock and notify sockets are, and the right to use the name.
+ * The paths of a service's control socket, lock and notify sockets.
  *
- * The directory: --runtime-dir, else $RUNTIME_DIRECTORY (systemd), else /run/baton for root and
- * $XDG_RUNTIME_DIR/baton for others, else /tmp/baton-UID, which must be ours and closed to others.
- * The right to a name is a lock on NAME.lock, held for as long as baton lives: it goes with the
- * process however that ends, so a socket file without a lock holder is stale and is taken over.
+ * The directory: --runtime-dir, else $RUNTIME_DIRECTORY (systemd), else /run/baton for root and $XDG_RUNTIME_DIR/baton
+ * for others, else /tmp/baton-UID, which must belong to this user and be closed to others. A socket whose NAME.lock has
+ * no holder (`name_lock.ts`) is stale, and the next baton replaces it.
  */
 import { UserError } from "../config/values/errors.ts";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from "node:fs";
@@ -16,18 +15,18 @@ import { isListening } from "./client.ts";
 import { errorText } from "../platform/error.ts";
 import { ROOT_UID } from "../platform/process/processes.ts";
 
-/** Of units, each with a directory of its own. */
+/** Each systemd unit has its own directory below this one. */
 const UNITS_DIRECTORY = "/run/baton";
 const DIRECTORY_MODE = 0o755;
 const PRIVATE_MODE = 0o700;
 const OTHERS_MAY_WRITE = 0o022;
 const MAX_SOCKET_PATH_BYTES = 107;
-/** The path of its notify socket is the longest of all. */
+/** The path of its notify socket is the longest one. */
 const LAST_EXPECTED_EPOCH = 9_999_999;
 
 /**
  * @returns the directory for `uid`; does not touch the file system
- * @throws {UserError} when its path is not UTF-8, which `node:fs` would change
+ * @throws {UserError} when its path is not UTF-8: `node:fs` would change it
  */
 export function runtimeDirectory(
   asked: string | null,
@@ -49,7 +48,7 @@ function inText(directory: string, source: string): string {
   });
 }
 
-/** Makes the directory if needed. @throws {UserError} when it cannot be used safely */
+/** Creates the directory if needed. @throws {UserError} when it cannot be used safely */
 export function prepareDirectory(directory: string, uid: number): void {
   const remedy = "Use --runtime-dir with a directory of your own";
   try {
@@ -59,12 +58,12 @@ export function prepareDirectory(directory: string, uid: number): void {
     });
   } catch (error) {
     const why = errorText(error);
-    throw new UserError(`Cannot make runtime directory ${directory}: ${why}`, { remedy });
+    throw new UserError(`Cannot create runtime directory ${directory}: ${why}`, { remedy });
   }
   checkDirectory(directory, uid);
 }
 
-/** @throws {UserError} when what is there is no directory, or others could change what is in it */
+/** @throws {UserError} when it is not a directory, or other users could change its contents */
 export function checkDirectory(directory: string, uid: number): void {
   const remedy = "Use --runtime-dir with a directory of your own";
   const link = lstatSync(directory);
@@ -94,7 +93,7 @@ export function checkDirectory(directory: string, uid: number): void {
 export interface ServicePaths {
   readonly socket: string;
   readonly lock: string;
-  /** Where a holder waits for the next baton (--survive). */
+  /** Where the fd-store process waits for the next baton (--survive). */
   readonly hold: string;
   notify(epoch: number): string;
 }
@@ -121,24 +120,24 @@ export function checkPathLength(directory: string, paths: ServicePaths): void {
 }
 
 /**
- * Makes a runtime directory again that has gone, as it was. Not what is above it: what made that
- * (a log-in, a mount) makes it again, except for the directory of the units, which any baton of root makes.
- * @throws {Error} when it cannot be made, or used
+ * Recreates a runtime directory that was removed. Not its parent: the log-in or mount that created that recreates it. The
+ * exception is the directory of the units, which any baton of root creates.
+ * @throws {Error} when it cannot be created or used
  */
-export function remakeDirectory(directory: string, uid: number, mode: number): void {
+export function recreateDirectory(directory: string, uid: number, mode: number): void {
   const above = dirname(directory);
   if (above === UNITS_DIRECTORY && !exists(above)) mkdirSync(above, { mode: DIRECTORY_MODE });
   if (!exists(directory)) {
     mkdirSync(directory, { mode });
-    // Whatever the umask is.
+    // mkdir(2) applies the umask.
     chmodSync(directory, mode);
   }
   checkDirectory(directory, uid);
 }
 
 /**
- * Where the control socket of a service is: in `directory`, or where its systemd unit keeps it
- * (RuntimeDirectory=baton/NAME, as `baton init systemd` writes it).
+ * The directory of a service's control socket: `directory`, or that of its systemd unit (RuntimeDirectory=baton/NAME, as
+ * `baton init systemd` writes it).
  */
 export function serviceDirectory(directory: string, name: string): string {
   const ofUnit = join(UNITS_DIRECTORY, name);
@@ -146,7 +145,7 @@ export function serviceDirectory(directory: string, name: string): string {
   return !isThere(directory) && isThere(ofUnit) ? ofUnit : directory;
 }
 
-/** @returns names of services in `directory`, and of those with a systemd unit */
+/** @returns names of the services in `directory`, and of those in a systemd unit */
 export function visibleServices(directory: string): string[] {
   const units = entriesOf(UNITS_DIRECTORY).filter((name) =>
     servicesIn(join(UNITS_DIRECTORY, name)).includes(name)
@@ -162,7 +161,7 @@ function entriesOf(directory: string): string[] {
   }
 }
 
-/** @returns those of `names` whose baton is alive: a killed one leaves its control socket behind */
+/** @returns the `names` whose baton is running: a killed one leaves its control socket behind */
 export function runningServices(
   platform: Platform,
   names: readonly string[],
@@ -173,7 +172,7 @@ export function runningServices(
   );
 }
 
-/** @returns names of services that have a control socket in `directory` */
+/** @returns names of the services with a control socket in `directory` */
 export function servicesIn(directory: string): string[] {
   return entriesOf(directory)
     .filter((file) => file.endsWith(".sock"))

@@ -1,10 +1,10 @@
 /**
- * The probes of a kubelet or a load balancer, over HTTP on a TCP port of baton's own, so that they are
- * not counted as traffic of the service: GET or HEAD of /startupz, /readyz and /livez, 200 or 503.
- * A handler of another's may answer more; it may take its time.
+ * Answers the probes of a kubelet or a load balancer, over HTTP on baton's own TCP port, so that they do not count as
+ * traffic of the service: GET or HEAD of /startupz, /readyz and /livez, 200 or 503. Another handler may serve more
+ * paths, and respond later.
  *
- * Reads nothing else and changes nothing, so it asks nobody who they are. Bounded like the control
- * socket. The port is one's own until another one joins (SO_REUSEPORT), as the next baton of an upgrade does.
+ * Probes reveal and change nothing else, so there is no authentication. Bounded like the control socket. The port is
+ * exclusive until another baton joins it (SO_REUSEPORT), as the next one of an upgrade does.
  */
 import { formatAddress, type InetAddress } from "../platform/network/address.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -16,7 +16,7 @@ import { type FetchHandler, HttpConnection } from "./control_server.ts";
 
 const MAX_CONNECTIONS = 64;
 const BACKLOG = 64;
-const QUESTIONS = { "/startupz": "started", "/readyz": "ready", "/livez": "live" } as const;
+const PROBES = { "/startupz": "started", "/readyz": "ready", "/livez": "live" } as const;
 
 /** @returns status and text for a path; pure */
 export function answerProbe(
@@ -24,18 +24,16 @@ export function answerProbe(
   path: string,
   report: ProbeReport,
 ): { readonly status: number; readonly text: string } {
-  const question = Object.hasOwn(QUESTIONS, path)
-    ? QUESTIONS[path as keyof typeof QUESTIONS]
-    : undefined;
-  if (question === undefined) {
-    return { status: 404, text: `there are ${Object.keys(QUESTIONS).join(", ")}` };
+  const field = Object.hasOwn(PROBES, path) ? PROBES[path as keyof typeof PROBES] : undefined;
+  if (field === undefined) {
+    return { status: 404, text: `not found; try ${Object.keys(PROBES).join(", ")}` };
   }
-  if (method !== "GET" && method !== "HEAD") return { status: 405, text: "ask with GET" };
-  if (report[question]) return { status: 200, text: "ok" };
-  return { status: 503, text: `not ${question}${report.why === "" ? "" : `: ${report.why}`}` };
+  if (method !== "GET" && method !== "HEAD") return { status: 405, text: "use GET" };
+  if (report[field]) return { status: 200, text: "ok" };
+  return { status: 503, text: `not ${field}${report.why === "" ? "" : `: ${report.why}`}` };
 }
 
-/** Answers probes by what `report` says at that moment. */
+/** Answers probes from the current `report`. */
 export function probeHandler(report: () => ProbeReport): FetchHandler {
   return ({ method, url }) => {
     const { status, text } = answerProbe(method, new URL(url).pathname, report());
@@ -53,12 +51,12 @@ export class ProbeServer {
   readonly #listener: Fd;
   readonly #watch: Watch;
   readonly #connections = new Set<HttpConnection>();
-  /** Connections so far: they are no traffic of the service. */
+  /** Connections so far, which are not traffic of the service. */
   accepted = 0;
 
   /**
-   * @param joins somebody may have the port already who shares it
-   * @throws {SystemCallError} when the address cannot be had
+   * @param joins another baton may already share the port
+   * @throws {SystemCallError} when the address is not available
    */
   constructor(
     readonly platform: Platform,
@@ -73,7 +71,7 @@ export class ProbeServer {
       sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
       if (joins) share();
       sockets.bindInet(this.#listener, address);
-      // Two can bind, as long as neither listens (SO_REUSEADDR): the port is had only then.
+      // With SO_REUSEADDR two sockets can bind as long as neither listens: only listen(2) claims the port.
       sockets.listen(this.#listener, BACKLOG);
       if (!joins) share();
     } catch (error) {

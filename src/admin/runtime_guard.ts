@@ -1,56 +1,57 @@
 /**
- * Keeps what baton has at fixed paths where it is: the runtime directory, the lock, sockets, the pidfile.
+ * Keeps baton's files at fixed paths in place: the runtime directory, the lock, sockets, the pidfile.
  *
- * They go away without our doing: a log-out removes /run/user/UID, systemd a RuntimeDirectory= that two units
- * share, tmpfiles what is old. The service never depends on them, and this brings them back: at once where the
- * directory above is there, else when that comes back, which is watched and not polled. Nothing is made in a
- * directory that belongs to others, and nothing is put over what another baton listens at.
+ * Others remove them: a log-out removes /run/user/UID, systemd a RuntimeDirectory= that two units share, tmpfiles old
+ * files. The service does not depend on them, and the guard recreates them: at once where the parent directory exists,
+ * else when that reappears, which inotify reports. It creates nothing in a directory that belongs to another user, and
+ * replaces no path at which another baton listens.
  *
- * What is removed again and again is made again ever more slowly, so that two programs that disagree do not
- * keep the machine busy.
+ * It recreates a path that keeps being removed ever more slowly, so that two programs that disagree do not keep the
+ * machine busy.
  */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { exists } from "../platform/files/path.ts";
 import { RemovalWatch } from "../platform/files/removal_watch.ts";
+import type { Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
-import { checkDirectory, remakeDirectory } from "./paths.ts";
+import { checkDirectory, recreateDirectory } from "./paths.ts";
 import {
   DIRECTORY,
-  MAKE_AGAIN_PAUSES_MS,
+  ENDS_WITH_EVENT,
   nextPauseMs,
+  RECREATE_PAUSES_MS,
   report,
   retryMs,
-  WAITS_FOR_SIGN,
 } from "./repair.ts";
 import { errorText } from "../platform/error.ts";
 
-/** Removing a directory takes a moment: rm -rf must not find something new in it. */
+/** Removing a directory takes a moment: rm -rf must not find a new file in it. */
 const SETTLE_MS = 50;
-/** While it cannot be made, the directory that is watched for it may be a busy one. */
+/** While a path cannot be recreated, the watched directory may be a busy one. */
 const TROUBLED_SETTLE_MS = 250;
-/** What is made is watched, and looked at again. */
+/** A recreated path is watched and checked again. */
 const MOST_ROUNDS = 3;
-/** Nothing was removed for this long: the fight is over. */
-const QUIET_MS = 2 * Math.max(...MAKE_AGAIN_PAUSES_MS);
+/** A fight is over when nothing has been removed for this long. */
+const QUIET_MS = 2 * Math.max(...RECREATE_PAUSES_MS);
 
-/** Something at a fixed path. */
+/** A file or socket at a fixed path. */
 export interface GuardedPath {
   /** For people: "control socket". */
   readonly what: string;
   readonly path: string;
-  /** It is there and ours, or it is another baton's by now. */
+  /** Whether it is in place, or belongs to another baton by now. */
   isInPlace(): boolean;
-  /** Puts it there again. @throws {Error} when that cannot be */
+  /** Recreates it. @throws {Error} when that is impossible */
   restore(): void;
 }
 
 interface RuntimeGuardOptions {
   readonly directory: string;
-  /** In the order in which they are to be made. */
+  /** In the order of their creation. */
   readonly paths: () => readonly GuardedPath[];
   readonly log: { warn(text: string): void };
-  /** Something was made again. */
+  /** Called after at least one path was recreated. */
   readonly onRestored: () => void;
 }
 
@@ -58,72 +59,72 @@ export class RuntimeGuard {
   readonly #uid: number;
   #mode: number | null = null;
   readonly #watch: RemovalWatch;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
   #dueAt = Infinity;
   #isClosed = false;
-  /** Why something is missing, as it was logged. */
+  /** Why a path is missing, as logged. */
   #trouble: string | null = null;
-  /** What was missing since all was well. */
+  /** The paths that have been missing since all were in place. */
   readonly #lost = new Set<string>();
-  /** In this look. */
-  #hasMade = false;
-  #madeAt = -Infinity;
-  #timesMade = 0;
+  /** In the current check. */
+  #hasRestored = false;
+  #restoredAt = -Infinity;
+  #timesRestored = 0;
   #failures = 0;
   #isPostponed = false;
   #cannotWatch = false;
 
   constructor(readonly platform: Platform, readonly options: RuntimeGuardOptions) {
     this.#uid = platform.processes.userId();
-    this.#watch = new RemovalWatch(platform, () => this.#onSign());
+    this.#watch = new RemovalWatch(platform, () => this.#onEvent());
     this.check();
   }
 
-  #onSign(): void {
-    if (!this.#isPostponed) this.#lookIn(this.#trouble === null ? SETTLE_MS : TROUBLED_SETTLE_MS);
+  #onEvent(): void {
+    if (!this.#isPostponed) this.#checkIn(this.#trouble === null ? SETTLE_MS : TROUBLED_SETTLE_MS);
   }
 
-  /** The earliest of all that was asked for. */
-  #lookIn(delayMs: number): void {
-    const dueAt = performance.now() + delayMs;
+  /** The earliest request wins. */
+  #checkIn(delayMs: number): void {
+    const dueAt = this.platform.clock.now() + delayMs;
     if (this.#isClosed || this.#dueAt <= dueAt) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#dueAt = dueAt;
-    this.#timer = setTimeout(() => this.check(), delayMs);
+    this.#timer = this.platform.clock.after(delayMs, () => this.check());
   }
 
   #forgetTimer(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = null;
     this.#dueAt = Infinity;
   }
 
-  /** Never throws: the service must not suffer from what is not of the service. */
+  /** Never throws: the service must not suffer from these files. */
   check(): void {
     if (this.#isClosed) return;
     this.#forgetTimer();
-    this.#hasMade = false;
+    this.#hasRestored = false;
     try {
       for (let i = 0; i < MOST_ROUNDS && !this.#round(); i++);
     } catch (error) {
-      this.options.log.warn(`cannot look after ${this.options.directory}: ${errorText(error)}`);
+      this.options.log.warn(`cannot check ${this.options.directory}: ${errorText(error)}`);
     }
   }
 
-  /** @returns whether nothing is left to do now */
+  /** @returns whether nothing more can be done now */
   #round(): boolean {
-    const { directory, paths: fixtures } = this.options;
-    const all = fixtures();
+    const { directory, paths } = this.options;
+    const all = paths();
     this.#watchAll(all);
     const problem = this.#problem();
-    const missing = all.filter((fixture) => !isFine(fixture));
+    const missing = all.filter((path) => !isInPlace(path));
     if (problem === null) this.#mode ??= statSync(directory).mode & 0o777;
-    if (missing.length === 0 && problem === null) return this.#allIsWell();
+    if (missing.length === 0 && problem === null) return this.#onAllInPlace();
     if (problem === "gone") this.#lost.add(DIRECTORY);
     for (const { what } of missing) this.#lost.add(what);
-    if (performance.now() - this.#madeAt > QUIET_MS) this.#timesMade = 0;
-    const pauseMs = this.#madeAt + nextPauseMs(this.#timesMade) - performance.now();
-    if (pauseMs > 0 && !this.#hasMade) return this.#postpone(pauseMs);
+    if (this.platform.clock.now() - this.#restoredAt > QUIET_MS) this.#timesRestored = 0;
+    const pauseMs = this.#restoredAt + nextPauseMs(this.#timesRestored) - this.platform.clock.now();
+    if (pauseMs > 0 && !this.#hasRestored) return this.#postpone(pauseMs);
     return !this.#repair(missing);
   }
 
@@ -133,41 +134,41 @@ export class RuntimeGuard {
       log.warn(report.postponed(directory, [...this.#lost], pauseMs));
     }
     this.#isPostponed = true;
-    this.#lookIn(pauseMs);
+    this.#checkIn(pauseMs);
     return true;
   }
 
-  /** @returns whether all of it was done */
+  /** @returns whether every path was recreated */
   #repair(missing: readonly GuardedPath[]): boolean {
     const { directory } = this.options;
     const troubles: unknown[] = [];
     let made = 0;
     this.#isPostponed = false;
     try {
-      remakeDirectory(directory, this.#uid, this.#mode ?? 0o700);
+      recreateDirectory(directory, this.#uid, this.#mode ?? 0o700);
     } catch (error) {
       troubles.push(error);
     }
     const isUsable = troubles.length === 0;
-    for (const fixture of missing) {
-      if (!isUsable && dirname(fixture.path) === directory) continue;
+    for (const each of missing) {
+      if (!isUsable && dirname(each.path) === directory) continue;
       try {
-        fixture.restore();
+        each.restore();
         made++;
       } catch (error) {
-        troubles.push(new Error(`${fixture.what}: ${errorText(error)}`, { cause: error }));
+        troubles.push(new Error(`${each.what}: ${errorText(error)}`, { cause: error }));
       }
     }
-    if (made > 0) this.#onMade();
+    if (made > 0) this.#onRestored();
     if (troubles.length === 0) return true;
     this.#onTrouble(troubles);
     return false;
   }
 
-  #onMade(): void {
-    this.#madeAt = performance.now();
-    if (!this.#hasMade) this.#timesMade++;
-    this.#hasMade = true;
+  #onRestored(): void {
+    this.#restoredAt = this.platform.clock.now();
+    if (!this.#hasRestored) this.#timesRestored++;
+    this.#hasRestored = true;
     this.options.onRestored();
   }
 
@@ -177,15 +178,15 @@ export class RuntimeGuard {
       this.options.log.warn(report.trouble(this.options.directory, [...this.#lost], text));
     }
     this.#trouble = text;
-    // Nothing tells of room on a disk.
-    const hasSign = troubles.every((error) => WAITS_FOR_SIGN.includes(codeOf(error)));
-    if (!hasSign) this.#lookIn(retryMs(this.#failures++));
+    // No event announces free space on a disk.
+    const hasEvent = troubles.every((error) => ENDS_WITH_EVENT.includes(codeOf(error)));
+    if (!hasEvent) this.#checkIn(retryMs(this.#failures++));
   }
 
-  #allIsWell(): true {
+  #onAllInPlace(): true {
     if (this.#lost.size > 0) {
       this.options.log.warn(
-        report.restored(this.options.directory, [...this.#lost], this.#timesMade),
+        report.restored(this.options.directory, [...this.#lost], this.#timesRestored),
       );
     }
     this.#lost.clear();
@@ -195,25 +196,25 @@ export class RuntimeGuard {
     return true;
   }
 
-  /** @returns null when the directory can be used */
-  #problem(): "gone" | "strange" | null {
+  /** @returns null when the directory is usable */
+  #problem(): "gone" | "unsafe" | null {
     const { directory } = this.options;
     if (!exists(directory)) return "gone";
     try {
       checkDirectory(directory, this.#uid);
       return null;
     } catch {
-      return "strange";
+      return "unsafe";
     }
   }
 
-  #watchAll(fixtures: readonly GuardedPath[]): void {
+  #watchAll(paths: readonly GuardedPath[]): void {
     const { directory, log } = this.options;
-    const strange = this.#problem() === "strange" || this.#trouble !== null
+    const unsafe = this.#problem() === "unsafe" || this.#trouble !== null
       ? [directory, dirname(directory)].filter(exists)
       : [];
     try {
-      this.#watch.watch([directory, ...fixtures.map(({ path }) => path)], strange);
+      this.#watch.watch([directory, ...paths.map(({ path }) => path)], unsafe);
       this.#cannotWatch = false;
     } catch (error) {
       if (this.#cannotWatch) return;
@@ -221,7 +222,7 @@ export class RuntimeGuard {
       log.warn(
         `cannot watch ${directory}: ${
           errorText(error)
-        }: it is not made again when it is removed. ` +
+        }: it will not be recreated when it is removed. ` +
           "Raise fs.inotify.max_user_instances and fs.inotify.max_user_watches",
       );
     }
@@ -234,9 +235,9 @@ export class RuntimeGuard {
   }
 }
 
-function isFine(fixture: GuardedPath): boolean {
+function isInPlace(path: GuardedPath): boolean {
   try {
-    return fixture.isInPlace();
+    return path.isInPlace();
   } catch {
     return false;
   }

@@ -7,11 +7,11 @@ export function containerfile({ config, options }: InitRequest): string {
     ? options
     : ["--shutdown-only", ...options];
   return [
-    "# baton is process 1: it reaps, forwards signals, and ends the server when its requests are done.",
-    "# docker stop gives 10 s before KILL: docker stop -t 30, or stop_grace_period in a compose file.",
+    "# baton is process 1: it reaps, forwards signals, and stops the server when its requests are done.",
+    "# docker stop sends KILL after 10 s: use docker stop -t 30, or stop_grace_period in a compose file.",
     "FROM IMAGE:TAG",
     "COPY baton /usr/local/bin/baton",
-    "# The image below may have another one (haproxy USR1, httpd WINCH, systemd RTMIN+3); baton stops on TERM.",
+    "# The base image may set another signal (haproxy USR1, httpd WINCH, systemd RTMIN+3); baton stops on TERM.",
     "STOPSIGNAL SIGTERM",
     `ENTRYPOINT ${words(["/usr/local/bin/baton", "run", ...own, "--"])}`,
     `CMD ${words(config.command)}`,

@@ -1,9 +1,9 @@
 /**
- * `baton init kubernetes`: a Deployment whose pods end without losing a request. Pure.
+ * `baton init kubernetes`: a Deployment whose pods stop without losing a request. Pure.
  *
- * Three forms: baton as the main process of the container, or, for images whose entry point cannot be
- * changed, as its preStop hook, or as a sidecar that the hook asks. The grace period is what the waits
- * add up to, with a reserve; one that is too short is refused, as `run` would.
+ * Three forms: baton as the main process of the container, or, for images whose entry point must not change, as its
+ * preStop hook, or as a sidecar that the hook calls. The grace period is the sum of the waits and a reserve; a shorter
+ * one is refused, as by `run`.
  */
 import { longestStopMs } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
@@ -17,10 +17,10 @@ import type { InitRequest } from "./template.ts";
 const MS_PER_S = 1000;
 const DEFAULT_PORT = 8080;
 const PROBE_PORT = 9901;
-/** Where the program is in the image, or in the volume that the hook is started from. */
+/** The path of the program in the image, and of the volume for the hook. */
 const PROGRAM = "/usr/local/bin/baton";
 const INSTALLED = "/opt/baton";
-/** Names of containers, which are never the service's: that may be any. */
+/** Names of the containers: fixed, whatever the name of the service. */
 const SERVER = "server";
 const BATON = "baton";
 
@@ -28,7 +28,7 @@ export function kubernetesEntrypoint({ config, options }: InitRequest): string {
   const isFull = handoffOption(config) !== null;
   const longestMs = isFull ? longestStopMs(config) : config.maxDrainMs;
   const { minDrainMs, graceS } = waits(config, longestMs);
-  // By flags or in the file of --config, which flags would override.
+  // The configuration may come from flags, or from the file of --config, which added flags would override.
   const { minDrainMs: ownMinDrainMs, maxDrainMs, graceMs, probeListen } = config;
   const isMaxOwn = maxDrainMs !== DEFAULT_MAX_DRAIN_MS || isGiven(options, "max-drain");
   const added = [
@@ -40,13 +40,13 @@ export function kubernetesEntrypoint({ config, options }: InitRequest): string {
   ];
   const probe = Number(probeListen?.split(":").at(-1) ?? PROBE_PORT);
   return manifest(config, graceS, [], [
-    ...(isGiven(options, "config") ? ["# --config is a file of the image: put it there."] : []),
+    ...(isGiven(options, "config") ? ["# --config names a file in the image: put it there."] : []),
     `command: ${list([PROGRAM, "run", ...options, ...added, "--"])}`,
     `args: ${list(config.command)}`,
     "ports:",
     "- {name: service, containerPort: " + `${portOf(config)}}`,
     `- {name: baton, containerPort: ${probe}}`,
-    "# baton's own port: probes are not counted as traffic, and readiness fails at TERM.",
+    "# baton's own port: probes do not count as traffic, and readiness fails at TERM.",
     "startupProbe: {httpGet: {path: /startupz, port: baton}, periodSeconds: 1, failureThreshold: 120}",
     "readinessProbe: {httpGet: {path: /readyz, port: baton}, periodSeconds: 2, failureThreshold: 1}",
     "livenessProbe: {httpGet: {path: /livez, port: baton}, periodSeconds: 10, failureThreshold: 3}",
@@ -57,7 +57,7 @@ export function kubernetesPrestop({ config, options }: InitRequest): string {
   const { minDrainMs, graceS } = waits(config, config.maxDrainMs);
   const hook = [`${INSTALLED}/baton`, ...prestop(config, options, minDrainMs)];
   return manifest(config, graceS, [
-    "# An image with baton in it, for its one file.",
+    "# An image that contains baton, to copy that one file.",
     "initContainers:",
     `- name: ${BATON}`,
     "  image: REGISTRY/baton:TAG",
@@ -68,7 +68,7 @@ export function kubernetesPrestop({ config, options }: InitRequest): string {
   ], [
     "ports:",
     `- {name: service, containerPort: ${portOf(config)}}`,
-    "# TERM comes when this has ended: no more traffic, or the time is over.",
+    "# TERM follows when this has exited: no more traffic, or the time is over.",
     `lifecycle: {preStop: {exec: {command: ${list(hook)}}}}`,
     `volumeMounts: [{name: baton, mountPath: ${INSTALLED}, readOnly: true}]`,
   ]);
@@ -78,10 +78,10 @@ export function kubernetesSidecar({ config, options }: InitRequest): string {
   const { minDrainMs, graceS } = waits(config, config.maxDrainMs);
   const command = [PROGRAM, ...prestop(config, options, minDrainMs), "--serve", `*:${PROBE_PORT}`];
   return manifest(config, graceS, [
-    "# So that baton sees who has the connections that clients keep. Without it the server has to end them.",
+    "# Shows baton which process has each keep-alive connection. Without it the server must close them.",
     "shareProcessNamespace: true",
     "initContainers:",
-    "# A sidecar, which starts first and ends last: Kubernetes 1.29 or later.",
+    "# A sidecar, which starts first and stops last: Kubernetes 1.29 or later.",
     `- name: ${BATON}`,
     "  image: REGISTRY/baton:TAG",
     "  restartPolicy: Always",
@@ -89,14 +89,14 @@ export function kubernetesSidecar({ config, options }: InitRequest): string {
     "  ports:",
     `  - {name: baton, containerPort: ${PROBE_PORT}}`,
     "  startupProbe: {httpGet: {path: /startupz, port: baton}, periodSeconds: 1, failureThreshold: 60}",
-    "  # The pod is ready when the server listens, too: its own probes would be counted as traffic.",
+    "  # Ready when the server listens: probes of the server itself would count as traffic.",
     "  readinessProbe: {httpGet: {path: /readyz, port: baton}, periodSeconds: 2, failureThreshold: 1}",
     "  livenessProbe: {httpGet: {path: /livez, port: baton}, periodSeconds: 10, failureThreshold: 3}",
   ], [
     "ports:",
     `- {name: service, containerPort: ${portOf(config)}}`,
-    "# The sidecar answers when there is no more traffic, or the time is over; then TERM comes. A number:",
-    "# the name of a port would be looked for in this container.",
+    "# The sidecar answers when there is no more traffic, or the time is over; then TERM follows. A number:",
+    "# the name of a port would be resolved in this container.",
     `lifecycle: {preStop: {httpGet: {path: /prestop, port: ${PROBE_PORT}}}}`,
   ]);
 }
@@ -116,13 +116,13 @@ function isGiven(options: readonly string[], flag: string): boolean {
   return options.some((option) => option.split("=")[0] === `--${flag}`);
 }
 
-/** @throws {UserError} when they do not fit into --grace */
+/** @throws {UserError} when the waits exceed --grace */
 function waits(config: Config, longestMs: number): { minDrainMs: number; graceS: number } {
   const minDrainMs = config.minDrainMs ?? DEFAULT_MIN_DRAIN_MS;
   const { graceMs } = config;
   const budget = budgetOf({ minDrainMs, maxDrainMs: longestMs, graceMs, inPod: true });
   if (graceMs !== null && !budget.fits) {
-    throw new UserError(`Cannot end within --grace: ${budget.text}`, {
+    throw new UserError(`Cannot stop within --grace: ${budget.text}`, {
       remedy: "Raise --grace, or lower --min-drain and what follows it",
     });
   }
@@ -148,7 +148,7 @@ function manifest(
     "  template:",
     `    metadata: {labels: ${labels}}`,
     "    spec:",
-    "      # The least wait, the longest one after it, and 3 s.",
+    "      # The shortest wait, the longest one after it, and 3 s.",
     `      terminationGracePeriodSeconds: ${graceS}`,
     ...pod.map((line) => `      ${line}`),
     "      containers:",
@@ -159,7 +159,7 @@ function manifest(
   ].join("\n");
 }
 
-/** A name that Kubernetes takes, quoted where YAML would read something else: true, 12, 1e3. */
+/** A valid name for Kubernetes, quoted where YAML would not read a string: true, 12, 1e3. */
 function nameOf({ name }: Config): string {
   const plain = name.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "");
   const isWord = /^[a-z][a-z0-9-]*$/.test(plain) && !YAML_WORDS.test(plain);

@@ -1,17 +1,17 @@
 /**
- * `baton init systemd`: a service unit, hardened as far as any server can stand it. Pure.
+ * `baton init systemd`: a service unit, hardened as far as every server tolerates. Pure.
  *
- * Guarantees: `systemd-analyze verify` has nothing to say about it (systemd 252 and later), a reload
- * tells its outcome, and the time-outs are longer than baton's own. With --shutdown-only nothing is
- * expected of baton that only a handoff has: messages to the service manager, its store, a reload.
+ * Guarantees: `systemd-analyze verify` accepts it without a warning (systemd 252 and later), a reload reports its
+ * outcome, and the timeouts are longer than baton's own. With --shutdown-only it relies on nothing that needs a handoff:
+ * messages to the service manager, its store, a reload.
  */
 import { longestStartMs, longestStopMs } from "../config/config.ts";
 import type { InitRequest } from "./template.ts";
 
-/** Added to baton's own times: to what it does around them. */
+/** Added to baton's own timeouts, for the work around them. */
 const RESERVE_S = 10;
 const MS_PER_S = 1000;
-/** Descriptors: with --survive two for each generation, and one for each of its listening sockets. */
+/** Descriptors: with --survive two per generation, and one per listening socket of it. */
 const STORE_SIZE = 512;
 /** Words that need no quotes: systemd.service(5), "Command lines". */
 const PLAIN = /^[A-Za-z0-9_@+=:,./-]+$/;
@@ -35,22 +35,22 @@ export function commandLine(words: readonly string[]): string {
 function killMode(survive: boolean): string[] {
   if (survive) {
     return [
-      "# --survive: the server goes on when baton is killed, and the next baton goes on with it.",
+      "# --survive: the server keeps running when baton is killed, and the next baton takes it over.",
       "KillMode=process",
     ];
   }
   return [
-    "# The stop signal is for baton alone, which ends the server when its requests are done.",
+    "# The stop signal is for baton alone, which stops the server when its requests are done.",
     "KillMode=mixed",
   ];
 }
 
-/** With a reserve. */
+/** In seconds, with a reserve. */
 function seconds(ms: number): number {
   return Math.ceil(ms / MS_PER_S) + RESERVE_S;
 }
 
-/** What the service manager and a baton that hands over do together. */
+/** The cooperation of systemd with a baton that hands over. */
 function handoffService({ baton, config }: InitRequest, start: string): string[] {
   const { name, runtimeDir } = config;
   const place = runtimeDir === null ? [] : [`--runtime-dir=${runtimeDir}`];
@@ -59,32 +59,32 @@ function handoffService({ baton, config }: InitRequest, start: string): string[]
     "Type=notify",
     "NotifyAccess=main",
     start,
-    "# Waits for the outcome: fails when the new version does not start, and the old one serves on.",
+    "# Waits for the outcome: fails when the new version does not start; the old one keeps serving.",
     `ExecReload=${command("reload")}`,
-    "# A baton that has replaced another one is no child of systemd, which would kill it at once.",
+    "# A baton that has replaced another one is not a child of systemd, which would kill it at once.",
     `ExecStop=-${command("stop")}`,
-    "# Start and reload; baton asks for more while a generation gets ready.",
+    "# Start and reload; baton extends this while a generation gets ready.",
     `TimeoutStartSec=${seconds(longestStartMs(config))}`,
     "# Longer than --drain-time and --stop-time together.",
     `TimeoutStopSec=${seconds(longestStopMs(config))}`,
     "TimeoutAbortSec=10",
     ...killMode(config.survive),
-    "# Sockets in which clients wait while baton is restarted. systemd before 254 does not tell baton",
-    "# that it may: the second line does.",
+    "# Sockets in which clients wait while baton is restarted. systemd before 254 does not announce the",
+    "# store: the second line does.",
     `FileDescriptorStoreMax=${STORE_SIZE}`,
     `Environment=FDSTORE=${STORE_SIZE}`,
-    "# A generation that runs out of memory is baton's to replace.",
+    "# baton itself replaces a generation that runs out of memory.",
     "OOMPolicy=continue",
     "WatchdogSec=30",
-    "# Two generations run at once for a while: memory and tasks must do for both.",
+    "# Two generations run at once for a while: the limits on memory and tasks must suffice for both.",
     "#MemoryMax=",
   ];
 }
 
-/** The service manager sees what it would see of the server alone, but for its end. */
+/** systemd sees the same as of the server alone, except for its stop. */
 function shutdownService({ config }: InitRequest, start: string): string[] {
   return [
-    "# --shutdown-only: baton tells systemd nothing.",
+    "# --shutdown-only: baton sends systemd no messages.",
     "Type=exec",
     start,
     "# Longer than --min-drain and --max-drain together.",
@@ -93,13 +93,13 @@ function shutdownService({ config }: InitRequest, start: string): string[] {
   ];
 }
 
-/** Every text in the configuration, whether it came from an option or from a file. */
+/** @returns every string in a configuration, from options and files alike */
 function textsIn(value: unknown): string[] {
   if (typeof value === "string") return [value];
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
-/** @returns whether it names one of the directories, or something in them, anywhere: `--conf=/home/x` */
+/** @returns whether a directory or a path in it occurs anywhere in the text: `--conf=/home/x` */
 function mentions(text: string, directories: readonly string[]): boolean {
   return directories.some((directory) =>
     new RegExp(`(?<![\\w.-]/*)${directory}(?![\\w.-])`).test(text)
@@ -118,7 +118,7 @@ export function systemdUnit(request: InitRequest): string {
     `#   systemctl daemon-reload && systemctl enable --now ${name}`,
     `# Deploy with: systemctl ${shutdownOnly ? "restart" : "reload"} ${name}`,
     "[Unit]",
-    `Description=${name}, ${shutdownOnly ? "ended" : "reloaded"} by baton`,
+    `Description=${name}, ${shutdownOnly ? "stopped" : "reloaded"} by baton`,
     "Wants=network-online.target",
     "After=network-online.target",
     "StartLimitIntervalSec=60",
@@ -130,10 +130,10 @@ export function systemdUnit(request: InitRequest): string {
     "Restart=always",
     "RestartSec=200ms",
     "SuccessExitStatus=143",
-    "# Wrong usage: another try would end like this one.",
+    "# Wrong usage: trying again would not help.",
     "RestartPreventExitStatus=64",
     `RuntimeDirectory=baton/${name}`,
-    "# As a user of its own; the second line is for ports below 1024.",
+    "# To run as another user; the second line is for ports below 1024.",
     "#User=",
     "#AmbientCapabilities=CAP_NET_BIND_SERVICE",
     "",
@@ -150,7 +150,7 @@ export function systemdUnit(request: InitRequest): string {
     "ProtectKernelModules=yes",
     "ProtectKernelTunables=yes",
     "ProtectSystem=full",
-    "# AF_NETLINK: baton looks at the kernel's socket table.",
+    "# AF_NETLINK: baton reads the kernel's socket table.",
     "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
     "RestrictNamespaces=yes",
     "RestrictRealtime=yes",

@@ -1,14 +1,14 @@
-/** What a template of `baton init` is made from. */
+/** The input of the templates of `baton init`. */
 import type { Config } from "../config/config.ts";
 
 export interface InitRequest {
   /** The words that start this baton, with an absolute path. */
   readonly baton: readonly string[];
-  /** As `run` would understand the same words. */
+  /** The configuration that `run` would read from the same words. */
   readonly config: Config;
   /** The options of `run` as they were given, without --name. */
   readonly options: readonly string[];
-  /** Where the command was given: relative names mean files below it. */
+  /** The current directory, for relative paths. */
   readonly directory: string;
 }
 

@@ -1,4 +1,4 @@
-/** The templates of `baton init`, by the word that asks for them. */
+/** The templates of `baton init`, by name. */
 import { containerfile } from "./docker.ts";
 import { kubernetesEntrypoint, kubernetesPrestop, kubernetesSidecar } from "./kubernetes.ts";
 import { systemdUnit } from "./systemd.ts";

@@ -1,7 +1,7 @@
 /**
- * baton's own log: one line an event, to standard error or a file; text for people, JSON for
- * machines. Never to standard output, which is the server's. A reader that does not read costs
- * lines, which are counted, and never stops baton.
+ * baton's own log: one line per event, to standard error or a file; text for people, JSON for machines. Never to standard
+ * output, which belongs to the server. A reader that does not read loses lines, which are counted, and never blocks
+ * baton.
  */
 import { printable } from "../platform/bytes.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -17,7 +17,7 @@ export interface LoggerOptions {
   readonly name: string;
   readonly format: "text" | "json";
   readonly level: LogLevel;
-  /** Opens the destination; called again by `reopen`. */
+  /** Opens the destination; `reopen` calls it again. */
   readonly open: () => Fd;
 }
 
@@ -45,7 +45,7 @@ export class Logger {
     this.#log("error", message, fields);
   }
 
-  /** After log rotation: the file at the same path, made anew. Keeps the old one if that fails. */
+  /** After log rotation: creates a new file at the same path. Keeps the old one if that fails. */
   reopen(): void {
     const old = this.#destination;
     try {
@@ -66,7 +66,7 @@ export class Logger {
     }
     try {
       if (this.#lost > 0) {
-        const note = `${this.#lost} log lines lost: nobody read them`;
+        const note = `${this.#lost} log lines lost: the reader was too slow`;
         this.#lost = 0;
         this.#write(this.#format(new Date().toISOString(), "warn", note, {}));
       }
@@ -95,7 +95,7 @@ function isString(value: unknown): value is string {
   return typeof value === "string";
 }
 
-/** Control characters as JSON writes them: a path or a server's word cannot forge a line of the log. */
+/** Escapes control characters as JSON does, so that a path or the output of a server cannot forge a log line. */
 function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\x00-\x1f\x7f]/g, (char) => JSON.stringify(char).slice(1, -1));

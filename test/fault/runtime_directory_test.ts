@@ -23,7 +23,7 @@ describe("a runtime directory that cannot be used or trusted is refused with 64"
     const file = work.write("file", "");
     for (const directory of [file, `${file}/below`]) {
       const words = ["--runtime-dir", directory, "--", ...tracingServer(work)];
-      const names = new RegExp(`Cannot make runtime directory ${directory}: `);
+      const names = new RegExp(`Cannot create runtime directory ${directory}: `);
       await refuses(work, words, { code: EXIT_USAGE, names, remedy });
     }
   });

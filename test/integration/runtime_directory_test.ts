@@ -134,7 +134,7 @@ describe("a runtime directory that goes away", () => {
     await secondIsRefused(baton);
     assert.match(
       baton.stderr,
-      /runtime directory \S+ was removed \(lock, control socket.*: made again/,
+      /runtime directory \S+ was removed \(lock, control socket.*: recreated/,
     );
     assert.deepEqual(await baton.stop(), { code: 0, signal: null });
     assert.deepEqual(
@@ -153,7 +153,7 @@ describe("a runtime directory that goes away", () => {
     });
     const first = Number(await answering(port));
     block(baton.dir.path);
-    await waitUntil(() => /cannot be made again now/.test(baton.stderr), { what: "it says so" });
+    await waitUntil(() => /cannot be recreated/.test(baton.stderr), { what: "it says so" });
     process.kill(first, "SIGKILL");
     const second = await anotherAnswers(port, first, baton);
     baton.signal("SIGHUP");
@@ -168,7 +168,7 @@ describe("a runtime directory that goes away", () => {
     unblock(baton.dir.path);
     await isBack(baton);
     await secondIsRefused(baton);
-    assert.equal((baton.stderr.match(/cannot be made again now/g) ?? []).length, 1, "once");
+    assert.equal((baton.stderr.match(/cannot be recreated/g) ?? []).length, 1, "once");
     assert.deepEqual(await baton.stop(), { code: 0, signal: null });
     assert.equal(existsSync(dirname(place)), false, "the other directory is gone too");
   });
@@ -181,7 +181,7 @@ describe("a runtime directory that goes away", () => {
     const first = await batons.next();
     const serving = await answering(port);
     block(dir.path);
-    await waitUntil(() => /cannot be made again now/.test(first.stderr), { what: "it is lost" });
+    await waitUntil(() => /cannot be recreated/.test(first.stderr), { what: "it is lost" });
     await batons.kill();
     unblock(dir.path);
     const second = await batons.next();

@@ -96,7 +96,7 @@ export interface Report {
   readonly works: string;
   readonly summary: string;
   readonly kernel: string;
-  readonly surroundings: readonly string[];
+  readonly environment: readonly string[];
   readonly modes: readonly { readonly name: string; readonly works: boolean }[];
   readonly capabilities: readonly Capability[];
 }

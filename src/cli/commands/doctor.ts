@@ -1,7 +1,6 @@
 /**
- * `baton doctor`: what works on this kernel and in this container, what does not, and what to do
- * about it. Tries what `run` tries (`handoff/capabilities.ts`), and adds hints that `run` does not
- * need: those are never a failure.
+ * `baton doctor`: reports what works on this kernel and in this container, what does not, and the remedy. Tries what
+ * `run` tries (`handoff/capabilities.ts`), and adds hints that `run` does not need: those are never a failure.
  */
 import { accessSync, constants, existsSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname } from "node:path";
@@ -25,7 +24,7 @@ import { ROOT_UID } from "../../platform/process/processes.ts";
 const CAP_SYS_PTRACE = 19;
 const CAP_SYS_ADMIN = 21;
 const FEW_CONNECTIONS = 1024;
-/** What the first namespaces are called: `PROC_PID_INIT_INO`, `PROC_USER_INIT_INO`, <linux/proc_ns.h>. */
+/** The initial namespaces: `PROC_PID_INIT_INO`, `PROC_USER_INIT_INO`, <linux/proc_ns.h>. */
 const FIRST_NAMESPACES = { pid: "pid:[4026531836]", user: "user:[4026531837]" } as const;
 
 export function commandDoctor(
@@ -34,28 +33,28 @@ export function commandDoctor(
   print: Printer,
 ): number {
   const capabilities = [...probeCapabilities(platform), ...hints(platform)];
-  const verdict = assess(capabilities);
+  const assessment = assess(capabilities);
   const host = describeHost(platform);
   if (json) {
     const { name, version, arch } = platform.runtime;
     const runtime = `${name} ${version}`;
-    const report = { version: VERSION, runtime, arch, ...host, ...verdict, capabilities };
+    const report = { version: VERSION, runtime, arch, ...host, ...assessment, capabilities };
     print.out(JSON.stringify(report, null, 2));
   } else {
-    textLines(platform, host, verdict, capabilities).forEach((line) => print.out(line));
+    textLines(platform, host, assessment, capabilities).forEach((line) => print.out(line));
   }
-  return verdict.works === "nothing" ? EXIT_SYSTEM : EXIT_OK;
+  return assessment.works === "nothing" ? EXIT_SYSTEM : EXIT_OK;
 }
 
 function textLines(
   { runtime: { name, version, arch } }: Platform,
-  { kernel, uid, surroundings }: Host,
+  { kernel, uid, environment }: Host,
   { modes, summary }: Assessment,
   capabilities: readonly Capability[],
 ): string[] {
   return [
     `baton ${VERSION} on ${name} ${version}, ${arch}, Linux ${kernel}, user ${uid}`,
-    ...surroundings.length > 0 ? [surroundings.join(", ")] : [],
+    ...environment.length > 0 ? [environment.join(", ")] : [],
     "",
     ...modes.map(({ name, works, means }) =>
       `${name.padEnd(9)} ${works ? "yes" : "NO "}  ${means}`
@@ -91,15 +90,19 @@ function assess(capabilities: readonly Capability[]): Assessment {
   const drain = has("sock_diag") && has("proc");
   const modes: Mode[] = [
     { name: "adopt", works: adopt, means: "any server, unmodified" },
-    { name: "inherit", works: inherit, means: "servers that take descriptors (--listen)" },
-    { name: "steering", works: steering, means: "one generation gets the new connections" },
-    { name: "drain", works: drain, means: "an old generation ends when its connections have" },
+    { name: "inherit", works: inherit, means: "servers that accept passed sockets (--listen)" },
+    { name: "steering", works: steering, means: "a single generation gets the new connections" },
+    {
+      name: "drain",
+      works: drain,
+      means: "an old generation stops when its connections have finished",
+    },
   ];
   if (adopt) {
     return { works: "everything", modes, summary: "baton can hand over any server here." };
   }
   if (inherit) {
-    const summary = "baton works here with --listen only: for servers that take descriptors.";
+    const summary = "baton works here with --listen only: for servers that accept passed sockets.";
     return { works: "inherit", modes, summary };
   }
   return { works: "nothing", modes, summary: "baton cannot hand connections over here." };
@@ -108,8 +111,8 @@ function assess(capabilities: readonly Capability[]): Assessment {
 interface Host {
   readonly kernel: string;
   readonly uid: number;
-  /** What the process runs in, for people: "in a container (docker)", "PID 1". */
-  readonly surroundings: readonly string[];
+  /** The environment, for people: "in a container (docker)", "PID 1". */
+  readonly environment: readonly string[];
 }
 
 function describeHost({ processes, runtime }: Platform): Host {
@@ -128,11 +131,11 @@ function describeHost({ processes, runtime }: Platform): Host {
   return {
     kernel: proc.sysctl("kernel/osrelease") ?? "(unknown)",
     uid: processes.userId(),
-    surroundings: [
+    environment: [
       ...container !== null ? [`in a container (${container})`] : [],
       ...runtime.pid === 1 ? ["PID 1: orphans are reaped"] : [],
-      ...ownNamespace("pid") ? ["a PID namespace of its own"] : [],
-      ...ownNamespace("user") ? ["a user namespace of its own"] : [],
+      ...ownNamespace("pid") ? ["in its own PID namespace"] : [],
+      ...ownNamespace("user") ? ["in its own user namespace"] : [],
     ],
   };
 }
@@ -158,13 +161,13 @@ function newPrivileges(): Capability {
     needed: "advice",
   }, () => {
     const status = readFileSync("/proc/self/status", "utf8");
-    if (/^NoNewPrivs:\s*1$/m.test(status)) throw new Error("no_new_privs is set above baton");
+    if (/^NoNewPrivs:\s*1$/m.test(status)) throw new Error("no_new_privs is already set for baton");
     if (proc.hasCapability(CAP_SYS_ADMIN)) return "CAP_SYS_ADMIN: no_new_privs stays unset";
     throw new Error("without CAP_SYS_ADMIN baton sets no_new_privs");
   });
 }
 
-/** Docker's default set: root may become any user, but not look into that user's processes. */
+/** With Docker's default set, root may become any user, but not inspect that user's processes. */
 function otherUsers({ processes }: Platform): Capability {
   return tried({
     id: "other_users",
@@ -182,7 +185,7 @@ function otherUsers({ processes }: Platform): Capability {
 function otherProcesses(): Capability {
   return tried({
     id: "other_processes",
-    title: "other users' processes in /proc",
+    title: "processes of other users in /proc",
     consequence: "baton cannot name the program that holds a port; nothing else is lost",
     needed: "advice",
   }, () => {
@@ -191,18 +194,19 @@ function otherProcesses(): Capability {
   });
 }
 
-/** Measured: what the kernel migrates, it does not ask the steering program about. */
+/** Measured: the kernel does not run the steering program for a connection that it migrates. */
 function migration(): Capability {
   return tried({
     id: "tcp_migrate_req",
     title: "net.ipv4.tcp_migrate_req",
-    consequence: "when a socket is closed the kernel moves its waiting connections past the " +
-      "steering: sysctl -w net.ipv4.tcp_migrate_req=0, baton keeps queues open until empty",
+    consequence:
+      "when a socket is closed, the kernel moves its waiting connections without asking " +
+      "the steering program: sysctl -w net.ipv4.tcp_migrate_req=0; baton drains queues itself",
     needed: "advice",
   }, () => {
     const value = proc.sysctl("net/ipv4/tcp_migrate_req");
-    if (value === null) return "not to be seen here; baton does not need it";
-    if (value === "0") return "is 0, and should be: baton does not need it";
+    if (value === null) return "not visible here; baton does not need it";
+    if (value === "0") return "is 0, as it should be: baton does not need it";
     throw new Error(`is ${value}`);
   });
 }
@@ -211,12 +215,12 @@ function backlogLimit(): Capability {
   return tried({
     id: "somaxconn",
     title: "net.core.somaxconn",
-    consequence: "accept queues are cut to that: bursts may see connection time-outs: " +
+    consequence: "accept queues are limited to that, and bursts may see connection timeouts: " +
       "sysctl -w net.core.somaxconn=4096",
     needed: "advice",
   }, () => {
     const value = proc.sysctl("net/core/somaxconn");
-    if (value === null) return "not to be seen here";
+    if (value === null) return "not visible here";
     if (Number(value) >= FEW_CONNECTIONS) return `is ${value}`;
     throw new Error(`is ${value}`);
   });
@@ -226,7 +230,8 @@ function fileLimit({ processes }: Platform): Capability {
   return tried({
     id: "nofile",
     title: "limit on open files (ulimit -n)",
-    consequence: "a server runs out of descriptors at that many connections: raise it with " +
+    consequence:
+      "a server runs out of descriptors at that many connections: raise the limit with " +
       "ulimit -n, LimitNOFILE= or --ulimit nofile=",
     needed: "advice",
   }, () => {
@@ -238,7 +243,7 @@ function fileLimit({ processes }: Platform): Capability {
   });
 }
 
-/** Where `run` puts its control socket unless told otherwise; nothing is created here. */
+/** The default directory of the control socket of `run`; creates nothing. */
 function runtimeDirectoryHint({ processes, runtime }: Platform): Capability {
   const uid = processes.userId();
   return tried({
@@ -254,9 +259,9 @@ function runtimeDirectoryHint({ processes, runtime }: Platform): Capability {
     try {
       accessSync(nearest, constants.W_OK | constants.X_OK);
     } catch {
-      throw new Error(`${directory} cannot be written to`);
+      throw new Error(`${directory} is not writable`);
     }
-    return nearest === directory ? directory : `${directory} can be made`;
+    return nearest === directory ? directory : `${directory} can be created`;
   });
 }
 

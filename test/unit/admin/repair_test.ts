@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   DIRECTORY,
-  MAKE_AGAIN_PAUSES_MS,
   nextPauseMs,
+  RECREATE_PAUSES_MS,
   report,
   retryMs,
 } from "../../../src/admin/repair.ts";
@@ -14,8 +14,8 @@ describe("pauses", () => {
     const pauses = Array.from({ length: 30 }, (_, made) => nextPauseMs(made));
     assert.equal(pauses[0], 0);
     assert.deepEqual(pauses, [...pauses].sort((a, b) => a - b));
-    assert.equal(pauses.at(-1), MAKE_AGAIN_PAUSES_MS.at(-1));
-    const inAnHour = 3_600_000 / Number(pauses.at(-1)) + MAKE_AGAIN_PAUSES_MS.length;
+    assert.equal(pauses.at(-1), RECREATE_PAUSES_MS.at(-1));
+    const inAnHour = 3_600_000 / Number(pauses.at(-1)) + RECREATE_PAUSES_MS.length;
     assert.ok(inAnHour <= 100, `${inAnHour} repairs in an hour at most`);
   });
 
@@ -28,15 +28,15 @@ describe("log lines", () => {
   const rows: [got: string, wanted: RegExp][] = [
     [
       report.restored("/r", [DIRECTORY, "lock"], 1),
-      /^runtime directory \/r was removed \(lock\): made again$/,
+      /^runtime directory \/r was removed \(lock\): recreated$/,
     ],
-    [report.restored("/r", [DIRECTORY], 1), /^runtime directory \/r was removed: made again$/],
-    [report.restored("/r", ["lock", "pidfile"], 1), /^lock, pidfile removed from \/r: made again$/],
-    [report.restored("/r", ["lock"], 9), /made again \(something removes it again and again/],
-    [report.postponed("/r", ["lock"], 1_200), /again: made again in 2 s$/],
+    [report.restored("/r", [DIRECTORY], 1), /^runtime directory \/r was removed: recreated$/],
+    [report.restored("/r", ["lock", "pidfile"], 1), /^lock, pidfile removed from \/r: recreated$/],
+    [report.restored("/r", ["lock"], 9), /recreated \(something keeps removing it/],
+    [report.postponed("/r", ["lock"], 1_200), /again: will be recreated in 2 s$/],
     [
       report.trouble("/r", [DIRECTORY], "ENOENT"),
-      /cannot be made again now: ENOENT\. The service still runs/,
+      /cannot be recreated: ENOENT\. The service keeps running/,
     ],
   ];
   for (const [got, wanted] of rows) test(got.slice(0, 60), () => assert.match(got, wanted));

@@ -65,7 +65,7 @@ describe("RuntimeGuard", () => {
         assert.equal(statSync(world.rt).mode & 0o777, 0o700);
         assert.match(
           world.lines.join("\n"),
-          /^runtime directory \S+ was removed \(control socket\): made again$/,
+          /^runtime directory \S+ was removed \(control socket\): recreated$/,
         );
       }),
   );
@@ -74,7 +74,7 @@ describe("RuntimeGuard", () => {
     withGuard(async (world) => {
       rmSync(world.dir.path, { recursive: true });
       await waitUntil(() => world.lines.length > 0, { what: "it says so" });
-      assert.match(world.lines.join("\n"), /cannot be made again now: ENOENT/);
+      assert.match(world.lines.join("\n"), /cannot be recreated: ENOENT/);
       assert.equal(existsSync(world.dir.path), false);
       mkdirSync(world.dir.path);
       await waitUntil(() => world.made === 1, { what: "it is made when that is there" });
@@ -87,7 +87,7 @@ describe("RuntimeGuard", () => {
         world.guard.check();
       }
       assert.equal(world.made, AT_ONCE);
-      assert.equal(world.lines.filter((line) => line.includes("made again in")).length, 1);
+      assert.equal(world.lines.filter((line) => line.includes("recreated in")).length, 1);
     }));
 
   test(
