@@ -1,5 +1,5 @@
 /**
- * Fault: baton is told to stop while connections that clients keep open move.
+ * Fault: baton is stopped while keep-alive connections move.
  *
  * Nobody is left to move them to: who is held back is let in, the old generation answers, and all is over within a
  * bound, with the status of any stop. Before the stop nothing is lost; after it what any stop cuts, and no client waits.

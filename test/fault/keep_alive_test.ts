@@ -1,5 +1,5 @@
 /**
- * Fault: somebody dies, hangs or is killed while connections that clients keep open move.
+ * Fault: a process dies, hangs or is killed while keep-alive connections move.
  *
  * Allowed outcome: requests of a process that died may be lost, as with any crash. But no connection is ever silently
  * stuck: each ends in an answer or is closed within a bound, so nothing times out; and the service goes on.
@@ -29,9 +29,9 @@ const MOMENTS = repeats({
   full: Math.ceil(Number(process.env["BATON_TEST_MOMENTS"] ?? 100) / 20),
   quick: 3,
 });
-const RELOADS = repeats({ full: 200, quick: 60 });
+const RELOADS = repeats({ full: 200, quick: 15 });
 /** Until everything is there that will be. */
-const WARM_UP = 10;
+const WARM_UP = repeats({ full: 10, quick: 5 });
 /** Start, switch, drain, move and end of the old generation. */
 const RELOAD_MS = 600;
 

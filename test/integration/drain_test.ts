@@ -198,7 +198,7 @@ describe("a server without any signal handler", () => {
     const port = await freePort();
     await using baton = await unaware(port, "--quiet", "200ms");
     const clients = 8;
-    const thinks = { mode: "keep-alive", thinkTimeMs: 6_000, path: "/slow?ms=300" } as const;
+    const thinks = { mode: "keep-alive", thinkTimeMs: 4_000, path: "/slow?ms=100" } as const;
     await using load = new Load({ port, clients, maxRequests: clients * 2, ...thinks }).start();
     await waitUntil(() => load.tally.ok === clients, { what: "all clients think" });
     await reload(baton);
@@ -249,7 +249,7 @@ describe("a request that takes longer than the reload", () => {
   }, async () => {
     const port = await freePort();
     await using baton = await unaware(port);
-    await using slow = inFlight(port, 1, 8_000);
+    await using slow = inFlight(port, 1, 5_000);
     const oldPid = await busy(baton, 0, 1);
     await reload(baton);
     assert.equal(slow.tally.ok, 0, "the reload returned before the slow request was answered");
@@ -311,7 +311,7 @@ async function finishesItsRequests(which: RealServer): Promise<void> {
   await using baton = await startBaton(place(which, { port, workDir: work.path }));
   const requests = 2;
   // Longer than the new generation's start on a busy machine.
-  await using slow = inFlight(port, requests, 12_000);
+  await using slow = inFlight(port, requests, 8_000);
   await busy(baton, 0, requests);
   await reload(baton);
   await inState(baton, 0, "stopping");
@@ -332,7 +332,7 @@ describe("a graceful server finishes its requests after the stop signal", () => 
   const stories = new SideBySide(here, finishesItsRequests);
   for (const { name, needs } of servers) {
     const skip = needs() ?? false;
-    test(`${name} answers requests of 12 s`, { skip, timeout: TEST_TIMEOUT_MS }, async () => {
+    test(`${name} answers requests of 8 s`, { skip, timeout: TEST_TIMEOUT_MS }, async () => {
       await stories.end(name);
     });
   }

@@ -32,51 +32,25 @@ async function serves(baton: Baton, epoch: number): Promise<void> {
 }
 
 describe("--live", () => {
-  test("a wrong answer: the generation is replaced at once, and nobody notices", TEST, async () => {
-    // Counted, it would take a thousand.
-    const flags = [...LIVE, "--unhealthy-threshold", "1000"];
-    await using service = await HealthService.start({ flags });
-    const load = new Load({ port: service.port, clients: 4, thinkTimeMs: 2 }).start();
-    await waitUntil(() => service.counted(0).probes > 3, { what: "it is asked" });
-    service.deploy("2", { healthy: true });
-    service.harm("1");
-    await serves(service.baton, 1);
-    const tally = await load.stop();
-    assert.equal(tally.lost, 0, formatTally(tally));
-    assert.match(service.baton.stderr, /generation 0 is unhealthy: http:\/healthz: status 500/);
-    const [check] = await checksOf(service.baton, 1);
-    assert.deepEqual([check?.role, check?.healthy, check?.failures], ["live", true, 0]);
-  });
-
-  test("failures that are counted: as many as the threshold says", TEST, async () => {
-    const threshold = ["--unhealthy-threshold", "5", "--check-retriable-status", "500-599"];
-    await using service = await HealthService.start({ flags: [...LIVE, ...threshold] });
-    await waitUntil(() => service.counted(0).probes > 3, { what: "it is asked" });
-    service.deploy("2", { healthy: true });
-    service.harm("1");
-    const unhealthy = () => service.baton.stderr.includes("generation 0 is unhealthy");
-    await waitUntil(unhealthy, { what: "it is unhealthy" });
-    await serves(service.baton, 1);
-    // Until the new one serves it is asked on.
-    assert.match(service.counted(0).letters, /^P+p{5,}$/);
-    assert.match(service.baton.stderr, /unhealthy: http:\/healthz: status 500/);
-  });
-
-  test("a success between them begins the count anew", TEST, async () => {
-    const threshold = ["--unhealthy-threshold", "60", "--check-retriable-status", "500"];
-    await using service = await HealthService.start({ flags: [...LIVE, ...threshold] });
-    for (let round = 0; round < 3; round++) {
-      const before = service.counted(0).probes;
+  test(
+    "a wrong answer: the generation is replaced at once, and no client notices",
+    TEST,
+    async () => {
+      // Counted, it would take a thousand.
+      const flags = [...LIVE, "--unhealthy-threshold", "1000"];
+      await using service = await HealthService.start({ flags });
+      const load = new Load({ port: service.port, clients: 4, thinkTimeMs: 2 }).start();
+      await waitUntil(() => service.counted(0).probes > 3, { what: "it is asked" });
+      service.deploy("2", { healthy: true });
       service.harm("1");
-      await waitUntil(() => service.counted(0).probes >= before + 25, { what: "it has failed" });
-      service.heal("1");
-      await waitUntil(() => service.counted(0).letters.endsWith("P"), { what: "it is well again" });
-    }
-    const [check] = await checksOf(service.baton, 0);
-    assert.ok((check?.failures ?? 0) >= 75, `${check?.failures} failures in all`);
-    assert.equal(check?.healthy, true);
-    assert.equal((await service.baton.status()).epoch, 0);
-  });
+      await serves(service.baton, 1);
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, formatTally(tally));
+      assert.match(service.baton.stderr, /generation 0 is unhealthy: http:\/healthz: status 500/);
+      const [check] = await checksOf(service.baton, 1);
+      assert.deepEqual([check?.role, check?.healthy, check?.failures], ["live", true, 0]);
+    },
+  );
 
   test("on trial: rolled back to the one before", TEST, async () => {
     await using service = await HealthService.start({

@@ -167,7 +167,10 @@ describe("Logger: a reader that does not read", () => {
       assert.ok(kept > 0 && kept < LINES);
       logger.info("after");
       const [note = "", after = ""] = readLines();
-      assert.match(note, new RegExp(`warn: ${LINES - kept} log lines lost: the reader was too slow$`));
+      assert.match(
+        note,
+        new RegExp(`warn: ${LINES - kept} log lines lost: the reader was too slow$`),
+      );
       assert.match(after, /info: after$/);
       logger.info("and again");
       assert.equal(readLines().length, 1, "what was lost is told once");
