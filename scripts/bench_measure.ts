@@ -65,7 +65,7 @@ export function spread(values: readonly number[]): Spread {
 
 /**
  * A bare server, a wrapped one and another bare one in turn, and each round in the other order than the
- * one before, so that whatever else goes on in the machine meets all alike.
+ * one before, so that other load on the machine affects all of them alike.
  */
 export async function throughput(
   id: ServerId,
@@ -171,7 +171,7 @@ export async function launcher(runs: number): Promise<{ launcher: Spread; fromSi
   });
 }
 
-/** A supervisor that nobody talks to. @param afterMs since the start of baton */
+/** A supervisor without clients. @param afterMs since the start of baton */
 export async function idle(afterMs: number, forMs: number): Promise<Idle> {
   return await withServer("go", async ({ pid }) => {
     await pause(afterMs);

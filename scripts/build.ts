@@ -83,7 +83,7 @@ async function tryVariable(path: string, [name, value]: readonly [string, string
   );
 }
 
-/** By rename: whoever runs the old binary goes on, whoever starts one gets a whole one. */
+/** By rename: a running copy keeps the old binary, and a start never sees half of the new one. */
 async function compile(outfile: string, target: string | null): Promise<void> {
   const temporary = `${outfile}.${Deno.pid}.new`;
   const { success } = await new Deno.Command(BUN, {

@@ -62,7 +62,7 @@ class Releases {
     this.dir.write(`releases/${release}/server.js`, text);
   }
 
-  /** In one step: whoever looks sees the old one or the new one. */
+  /** In one step: a reader sees the old one or the new one. */
   point(release: string): void {
     Deno.symlinkSync(`releases/${release}`, `${this.current}.new`);
     Deno.renameSync(`${this.current}.new`, this.current);

@@ -7,7 +7,7 @@
  *
  * The kernel puts the environment on the stack, as pointers behind the arguments, and keeps the strings for
  * `/proc/self/environ`. A few instructions in front of the program's own entry point end the list of pointers before its
- * first one. From then on getenv(3) and `environ` have nothing, whoever asks and for whichever name, and
+ * first one. From then on getenv(3) and `environ` have nothing for any caller and any name, and
  * `/proc/self/environ` has everything as it was: from there baton takes what it passes on to the server.
  *
  * The instructions stand in place of a function that only native modules call, which baton never loads: so they are in

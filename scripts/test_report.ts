@@ -1,5 +1,5 @@
 /**
- * What the test runner tells: a line while it goes on, all the output of what failed, and at the end
+ * What the test runner prints: a line for each file, all the output of what failed, and at the end
  * a table, the reasons of what was skipped, and the closing line `N passed, N failed, N skipped`.
  */
 import { columnsOf, seconds, type Terminal } from "./terminal.ts";

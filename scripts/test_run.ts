@@ -40,7 +40,7 @@ const OUTPUT_GRACE_MS = 500;
 const running = new Set<number>();
 let runs = 0;
 
-/** For an interrupt: nothing that was started here goes on. */
+/** For an interrupt: ends all that was started here. */
 export function killRunning(): void {
   for (const pid of running) killTree(pid);
   for (const { pid } of marked(`${Deno.pid}.`)) killTree(pid);
@@ -98,7 +98,7 @@ function verdict(name: string, passed: boolean): TestResult {
   return { name, status: passed ? "passed" : "failed" };
 }
 
-/** Both streams as they come, without waiting for whoever else holds their other end. */
+/** Both streams as they come, without waiting for other processes that hold the other end. */
 class Output {
   text = "";
   readonly #ended: Promise<unknown>;

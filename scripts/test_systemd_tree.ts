@@ -1,6 +1,6 @@
 /**
  * The systemd of a newer release for tests, in a folder that is made once: test/support/systemd_tree.sh.
- * Whoever names one in the environment gets that.
+ * One that is named in the environment is used instead.
  */
 const VARIABLE = "BATON_TEST_SYSTEMD_TREE";
 

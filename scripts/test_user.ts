@@ -13,7 +13,7 @@ export interface Place {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** nobody, on most systems; nothing here needs the name. */
+/** On most systems the user that owns no file; the name is not needed here. */
 const PLAIN_USER = 65_534;
 const SETPRIV = [
   "setpriv",

@@ -269,7 +269,7 @@ describe("a request that takes longer than the reload", () => {
   }, async () => {
     const port = await freePort();
     await using baton = await unaware(port, "--drain-time", "1s");
-    await using slow = inFlight(port, 3, 5_000);
+    await using slow = inFlight(port, 3, 20_000);
     await busy(baton, 0, 3);
     await reload(baton);
     const { lastReload } = await baton.settled();
@@ -381,7 +381,7 @@ describe("a stop of baton", () => {
   test("exits with 124 when requests had to be cut", { timeout: TEST_TIMEOUT_MS }, async () => {
     const port = await freePort();
     await using baton = await unaware(port, "--drain-time", "1s");
-    await using slow = inFlight(port, 2, 6_000);
+    await using slow = inFlight(port, 2, 20_000);
     await busy(baton, 0, 2);
     const exit = await baton.stop();
     const tally = await slow.finished();

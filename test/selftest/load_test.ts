@@ -72,7 +72,7 @@ function dribble(socket: Socket, text: string): void {
 }
 
 describe("Load counts as refused", () => {
-  test("a port where nobody listens", LIMIT, async () => {
+  test("a port where no server listens", LIMIT, async () => {
     const load = new Load({ port: await freePort(), clients: 2, maxRequests: REQUESTS });
     assertOnly(await load.start().finished(), "refused", /ECONNREFUSED/);
   });

@@ -163,7 +163,7 @@ describe("an odd fixture", () => {
     const [server, port] = await serverOf("shutdown_listener.py");
     await using _ = server;
     await serves(port);
-    await waitUntil(() => threads(server.pid) === 1, { what: "nobody else has a thread" });
+    await waitUntil(() => threads(server.pid) === 1, { what: "no other thread is left" });
     const slow = new Load({ port, path: "/slow?ms=500", clients: 2, maxRequests: 2 }).start();
     await waitUntil(() => threads(server.pid) === 3, { what: "both requests have a thread" });
     server.signal("SIGTERM");

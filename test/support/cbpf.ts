@@ -3,7 +3,7 @@
  *
  * Guarantees: reads the encoded bytes (not the encoder's objects), refuses what the kernel refuses
  * when a program is attached (bpf_check_classic, net/core/filter.c), and ends with 0 on a load
- * outside the packet, as the kernel does. Its numbers are written down anew from linux/bpf_common.h
+ * outside the packet, as the kernel does. Its numbers are a second copy of those in linux/bpf_common.h
  * and linux/filter.h, so that a wrong one in `src/steering/bpf_program.ts` is noticed.
  * Does not do: stores, SKF_LL_OFF, extensions other than RANDOM: `run` throws on them.
  */

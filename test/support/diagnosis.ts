@@ -84,7 +84,7 @@ export const AS_NOBODY = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "
 
 const OTHERS_PROC = ["unshare", "--pid", "--fork", "--kill-child"];
 
-/** PID 1 stays root's, so that there is something to hide; the runtime directory becomes nobody's. */
+/** PID 1 stays root's, so that there is something to hide; the runtime directory becomes that user's. */
 export const HIDEPID_SCRIPT = `mount -t proc -o hidepid=2 proc /proc || exit
 for word; do [ "$last" = --runtime-dir ] && chown ${NOBODY} "$word"; last=$word; done
 "$@"

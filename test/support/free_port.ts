@@ -3,7 +3,7 @@
  *
  * A port is outside the kernel's ephemeral range, so that no client connection can ever sit on it; it is reserved by
  * a lock file for the life of this process, which all of one user's tests see (root's get even ports, and others odd
- * ones); and nobody listens on it, on any IPv4 or IPv6 address, when it is given.
+ * ones); and no process listens on it, on any IPv4 or IPv6 address, when it is given.
  * The server binds it itself a moment later: what this does not stop is a program that is no test of ours.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -54,7 +54,7 @@ export class HttpResponse {
     return this.#phase === "malformed";
   }
 
-  /** Bytes after the response's end: nobody asked for them. */
+  /** Bytes after the end of the response: they were not asked for. */
   get excess(): string {
     return this.complete ? this.#unread : "";
   }

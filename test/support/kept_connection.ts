@@ -43,7 +43,7 @@ export class KeptConnection implements Disposable {
     return !this.#ended && this.#error === null;
   }
 
-  /** Bytes that came and that nobody has taken. */
+  /** Bytes that came and were not taken yet. */
   get waiting(): number {
     return this.#bytes.length;
   }

@@ -114,7 +114,7 @@ function portFaults(
   return asked.flatMap(([what, question, path]) => {
     if (question === undefined) return [];
     const { port } = question;
-    // A name is looked for in the same container, whoever it belongs to.
+    // A name is looked for in the same container, the server's or not.
     const found = typeof port === "number"
       ? port
       : ports.find(({ name }) => name === port)?.containerPort;

@@ -16,7 +16,7 @@ import { waitUntil } from "./wait_until.ts";
 
 /** The kubelet gives a container that much after its hook, whatever the hook has taken. */
 const LEAST_GRACE_MS = 2_000;
-/** Until it is ready: often, so that nobody waits for it. Then as often as `periodSeconds` may be at most. */
+/** Until it is ready: often, so that tests do not wait for it. Then as often as `periodSeconds` may be at most. */
 const STARTUP_PERIOD_MS = 100;
 const PERIOD_MS = 1_000;
 const PROBE_TIMEOUT_MS = 1_000;

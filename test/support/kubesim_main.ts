@@ -17,7 +17,7 @@ import { tempDir } from "./temp_dir.ts";
 
 const PORT = 8080;
 const PROBE_PORT = 9901;
-/** A balancer hears of new endpoints soon: nobody waits for them. */
+/** A balancer hears of new endpoints soon, so that tests do not wait for them. */
 const ADD_LAG_MS = 50;
 /** Load before the first and after the last change. */
 const MARGIN_MS = 300;

@@ -1,5 +1,5 @@
 /**
- * A child of the test made by `Processes.spawn`, which nobody but the test reaps.
+ * A child of the test made by `Processes.spawn`, which only the test reaps.
  *
  * `await using child = spawnChild(platform, {...})`: killed and reaped at the end.
  */

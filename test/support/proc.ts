@@ -59,7 +59,7 @@ export function alive(pid: number): boolean {
   return current !== null && current !== "Z" && current !== "X";
 }
 
-/** Clock ticks since boot; with the pid it names one process for ever. */
+/** Clock ticks since boot; with the pid it identifies a process uniquely until the next boot. */
 export function startTime(pid: number): number | null {
   return stat(pid)?.startTime ?? null;
 }

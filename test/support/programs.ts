@@ -3,7 +3,7 @@
  *
  * Each is found once per process. What is built or searched at some cost is kept in `.cache/fixtures` of the
  * repository, under a name with the hash of its source, so that it is right after an edit; parallel runs build
- * aside and rename, so that nobody ever sees half a build.
+ * aside and rename, so that no test ever sees half a build.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

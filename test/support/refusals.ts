@@ -53,7 +53,7 @@ export async function refuses(
   refusal: Refusal,
   uid?: number,
 ): Promise<void> {
-  // Ends only when nobody holds its output any more: no process is left behind.
+  // Ends only when no process holds its output any more: none is left behind.
   const result = await runCommand([...batonCommand(), "run", ...words], { cwd: work.path, uid });
   assert.equal(result.code, refusal.code, result.stderr);
   assert.equal(result.stdout, "");
@@ -65,7 +65,7 @@ export async function refuses(
   assert.equal(existsSync(work.join("started")), false, "no server was started");
 }
 
-/** No socket, and nobody has the lock. A holder (--survive) ends a moment after its baton. */
+/** No socket, and no process has the lock. A holder (--survive) ends a moment after its baton. */
 export async function nothingLeftIn(directory: string): Promise<void> {
   await waitUntil(() => {
     const files = readdirSync(directory);

@@ -272,7 +272,7 @@ export class ServiceWorld {
   }
 
   #spawn(epoch: number, replaces: number | null): void {
-    assert.equal(this.upgrading, false, "while a new baton steers nobody is started");
+    assert.equal(this.upgrading, false, "while a new baton steers nothing is started");
     assert.equal(epoch, this.#holders.size, "epochs count up");
     assert.equal(replaces, this.#crashed, "an heir for the one that crashed, and for no other");
     const process = { epoch, replaces, passed: false, switched: false };
@@ -282,7 +282,7 @@ export class ServiceWorld {
     if (replaces !== null && this.policy.membersAtStart) this.#inherit(process);
   }
 
-  /** What the crashed one left must be free: nobody else may have it. */
+  /** What the crashed one left must be free: no other generation may have it. */
   #inherit({ epoch, replaces }: WorldProcess): void {
     const left = this.#heldBy(replaces!);
     assert.ok(left.length > 0, `what ${replaces} left is free for ${epoch}`);
@@ -363,7 +363,7 @@ export class ServiceWorld {
     same(
       armed("ready"),
       inState("starting", "probing"),
-      "a candidate has its time-out, and nobody else",
+      "only a candidate has a time-out",
     );
     const standIns = generations.filter(({ standsIn }) => standsIn).map(({ epoch }) => epoch);
     const isDraining = (epoch: number) => inState("draining").includes(epoch);
@@ -391,7 +391,7 @@ export class ServiceWorld {
     }
     const asked = this.unanswered.size > 0;
     if (this.state.trial?.phase === "bake" && !this.state.reload.rollout.hold) {
-      same(armed("bake"), baking, "a trial that nobody ends has an end");
+      same(armed("bake"), baking, "a trial has an end even without a decision");
     }
     if (this.state.trial?.phase === "ramp") {
       assert.notEqual(this.ramping, null, "and so has a ramp");
@@ -407,7 +407,7 @@ export class ServiceWorld {
       assert.deepEqual([this.timers.size, this.backoff], [0, false]);
     } else if (shutdown !== null) {
       assert.ok(generations.length > 0, "it waits for somebody");
-      assert.ok(candidates.length + serving.length === 0 && !this.backoff, "and starts nobody");
+      assert.ok(candidates.length + serving.length === 0 && !this.backoff, "and starts nothing");
       assert.equal(this.state.replacing, false);
     } else if (this.story.length > 1 && serving.length === 0 && candidates.length === 0) {
       const dying = next !== null && inState("stopping").length > 0;

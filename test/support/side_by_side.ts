@@ -1,6 +1,6 @@
 /**
- * Stories that wait more than they work, begun together: the first test that asks for its own begins all of them. Each
- * still is a test of its own, with its own failure.
+ * Stories that wait more than they work, run together: the first test that asks for its story starts all of them. Each
+ * is still a test of its own, with its own failure.
  */
 export class SideBySide<T extends { readonly name: string }> {
   #begun: ReadonlyMap<string, Promise<void>> | null = null;
@@ -11,7 +11,7 @@ export class SideBySide<T extends { readonly name: string }> {
   async end(name: string): Promise<void> {
     this.#begun ??= new Map(this.stories.map((story) => {
       const told = this.tell(story);
-      // Its own test says so; until that asks, it is nobody's.
+      // Its own test reports it, and may ask later: until then it counts as unhandled.
       told.catch(() => {});
       return [story.name, told];
     }));

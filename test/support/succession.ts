@@ -50,7 +50,7 @@ export class Succession implements AsyncDisposable {
     for (const pid of children(this.baton.pid)) this.#seen.add(pid);
   }
 
-  /** SIGKILL to the latest one, and nobody else. */
+  /** SIGKILL to the latest one only. */
   async kill(): Promise<void> {
     this.#remember();
     const { pid } = this.baton;

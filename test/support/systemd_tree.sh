@@ -23,7 +23,7 @@ for command in apt-get apt-config dpkg dpkg-deb timeout; do
 done
 # shellcheck disable=SC1091
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-# It knows all formats of sources, and asks nobody.
+# It knows all formats of sources, and has no prompts.
 mirror=$(apt-get --print-uris update | sed -n "s,^'\(.*\)/dists/$codename/InRelease'.*,\1,p" | head -n 1)
 [ -n "$codename" ] && [ -n "$mirror" ] || fail "apt-get knows no mirror of ${codename:-a release}"
 

@@ -12,7 +12,7 @@ export const CAUSES = ["refused", "reset", "short", "timedOut", "unexpected", "o
  * - refused: ECONNREFUSED; reset: ECONNRESET or EPIPE, at any moment before the response was whole
  * - short: the connection ended in order before the response was whole
  * - timedOut: no whole response within the request's time, or ETIMEDOUT
- * - unexpected: status other than 200, bytes that are no HTTP, or bytes nobody asked for
+ * - unexpected: status other than 200, bytes that are not HTTP, or bytes that were not asked for
  */
 export type Cause = typeof CAUSES[number];
 
