@@ -15,7 +15,7 @@ import { repeats } from "../support/repeats.ts";
 import { fixtureCommand, type Runnable } from "../support/servers.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const RELOADS = repeats({ full: 10, quick: 3 });
+const RELOADS = repeats({ full: 10, quick: 2 });
 const NO_IPV6 =
   Object.values(networkInterfaces()).flat().every((each) => each?.address !== "::1") &&
   "there is no IPv6 on the loopback interface";
