@@ -23,7 +23,6 @@ type OutputPlatform = Pick<Platform, "clock" | "descriptors" | "reactor">;
 
 export class OwnOutput {
   users = 0;
-  readonly #writer: NonblockingWriter;
   /** Comes before anything else: the rest of a line, or the last output of a closed stream. */
   #rest: Uint8Array = NOTHING;
   #watch: Watch | null = null;
@@ -31,28 +30,26 @@ export class OwnOutput {
 
   constructor(
     readonly platform: OutputPlatform,
-    writer: NonblockingWriter,
+    readonly writer: NonblockingWriter,
     readonly onUnused: () => void,
-  ) {
-    this.#writer = writer;
-  }
+  ) {}
 
   /** False for a file: it always takes more, and epoll refuses it. */
   get canWait(): boolean {
-    return this.#writer.canWait;
+    return this.writer.canWait;
   }
 
   /** It accepts bytes now. */
   get isReady(): boolean {
     if (!this.#writeRest()) return false;
-    return !this.canWait || this.platform.descriptors.isWritable(this.#writer.fd);
+    return !this.canWait || this.platform.descriptors.isWritable(this.writer.fd);
   }
 
   /** @returns how many of `bytes` were accepted, from the first on */
   write(bytes: Uint8Array): number {
     if (!this.#writeRest()) return 0;
     for (let at = 0; at < bytes.length;) {
-      const piece = firstPiece(bytes.subarray(at), this.#writer.pieceSize);
+      const piece = firstPiece(bytes.subarray(at), this.writer.pieceSize);
       const left = this.#tryWrite(piece);
       if (left.length === piece.length) return at;
       at += piece.length;
@@ -95,7 +92,7 @@ export class OwnOutput {
     const untilMs = clock.now() + timeoutMs;
     while (!this.#writeRest() && clock.now() < untilMs) {
       const leftMs = Math.ceil(untilMs - clock.now());
-      descriptors.isWritable(this.#writer.fd, Math.max(leftMs, 0));
+      descriptors.isWritable(this.writer.fd, Math.max(leftMs, 0));
     }
   }
 
@@ -110,7 +107,7 @@ export class OwnOutput {
     try {
       for (let left = bytes;;) {
         if (left.length === 0) return NOTHING;
-        const count = this.#writer.write(left);
+        const count = this.writer.write(left);
         if (count === null) return this.canWait ? left : NOTHING;
         left = left.subarray(count);
       }
@@ -121,7 +118,7 @@ export class OwnOutput {
   }
 
   #watchRoom(): void {
-    this.#watch ??= this.platform.reactor.watch(this.#writer.fd, () => this.#onRoom(), {
+    this.#watch ??= this.platform.reactor.watch(this.writer.fd, () => this.#onRoom(), {
       write: true,
     });
   }
@@ -141,7 +138,7 @@ export class OwnOutput {
     this.#watch?.cancel();
     this.#watch = null;
     if (this.users > 0) return;
-    this.#writer.close();
+    this.writer.close();
     this.onUnused();
   }
 }

@@ -9,6 +9,7 @@ import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import {
   launchPlan,
   logicalDirectory,
+  lostDescriptors,
   originalFileLimit,
   type PlanContext,
 } from "../../../src/process/launch_plan.ts";
@@ -205,4 +206,30 @@ describe("originalFileLimit()", () => {
     read.close();
     write.close();
   });
+});
+
+describe("lostDescriptors()", () => {
+  const cases: readonly (readonly [string, { members?: number; ready?: number }, string | null])[] =
+    [
+      ["server --config /dev/fd/63", {}, "/dev/fd/63"],
+      ["server --config=/proc/self/fd/12", {}, "/proc/self/fd/12"],
+      ["server @/dev/fd/63,/dev/fd/62 /dev/fd/63", {}, "/dev/fd/63, /dev/fd/62"],
+      ["server /dev/fd/3", { members: 1 }, null],
+      ["server /dev/fd/4", { members: 1 }, "/dev/fd/4"],
+      ["server /dev/fd/7", { ready: 7 }, null],
+      ["server /dev/fd/0 /dev/fd/1 /dev/fd/2", {}, null],
+      ["server --root /home/dev/fd/x /dev/null", {}, null],
+    ];
+  for (const [line, { members = 0, ready }, expected] of cases) {
+    test(`${line} with ${members} members`, () => {
+      const plan = { argv: line.split(" "), members };
+      const hints = lostDescriptors(
+        ready === undefined ? plan : { ...plan, readyDescriptor: ready },
+      );
+      assert.deepEqual(
+        hints.map((hint) => /^it does not get (.*): /.exec(hint)?.[1]),
+        expected === null ? [] : [expected],
+      );
+    });
+  }
 });
