@@ -1,12 +1,11 @@
 /** Starts a generation: admission by hooks, launch plan, listeners, process. */
-import { lostDescriptors } from "../process/launch_plan.ts";
+import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import { UserError } from "../config/values/errors.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_SYSTEM } from "../lifecycle/status.ts";
 import { errorText } from "../platform/error.ts";
-import { launchPlan } from "../process/launch_plan.ts";
 import type { SupervisorParts } from "./parts.ts";
 
 /** @param serving null: none serves, and `replaces` is the one that crashed, if one has */

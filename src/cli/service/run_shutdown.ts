@@ -4,7 +4,7 @@
  * Handlers for signals come first: as process 1 baton would otherwise lose a TERM that comes early. A
  * directory for the control socket is nice to have: without one baton serves on.
  */
-import { lostDescriptors } from "../../process/launch_plan.ts";
+import { lostDescriptors, shutdownPlan } from "../../process/launch_plan.ts";
 import { UserError } from "../../config/values/errors.ts";
 import {
   isStopping,
@@ -30,7 +30,6 @@ import type { Config } from "../../config/config.ts";
 import { presetForCommand } from "../../config/presets.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { shutdownPlan } from "../../process/launch_plan.ts";
 import { ShutdownService } from "../../pod/shutdown_service.ts";
 import { StopRequests } from "./stop_requests.ts";
 import { openLogger, surviveErrors } from "./process_setup.ts";
