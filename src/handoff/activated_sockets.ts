@@ -1,13 +1,13 @@
 /**
- * Listening sockets that were passed to baton: from now on members of their groups that are never
- * shut down, so that the next baton finds them, queue and all. They are systemd's (a socket unit), or
- * a baton's own that it has kept for the next one in the manager's store: spares.
+ * Listening sockets that were passed to baton become members of their groups. They are never shut down, so that the
+ * next baton finds them with their queues. They belong to a systemd socket unit, or are standby sockets that an
+ * earlier baton has put into the manager's store.
  *
  * Another socket can join a listener in a reuseport group when both have SO_REUSEPORT and belong to
  * the same user. systemd sets it before bind only with ReusePort=yes; set later it works as well
  * [measured, Linux 6.18], but a listener without a group takes no program (EINVAL), and gets a group
- * only when another one joins. So one joins for a moment, behind a filter that lets no handshake in:
- * a client of that very moment tries again after a second, and its connection is not lost.
+ * only when another one joins. So one joins for a moment, behind a filter that drops every handshake: a client that
+ * connects in that moment retries after a second, and its connection is not lost.
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -19,10 +19,10 @@ import { type GroupAddress, NO_GENERATION } from "../steering/member.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
 import { programFor } from "../steering/member_choice.ts";
 
-/** For reuseport: the first member. As a filter of a socket: nothing passes. */
+/** As a reuseport program: the first member. As a socket filter: nothing passes. */
 const RETURN_ZERO = programFor({ receiving: [0], share: null, probe: null });
 
-/** A listening TCP socket that came with baton's start: the manager's own, or one that a baton has stored. */
+/** A listening TCP socket passed to baton at its start: the manager's own, or one that a baton has stored. */
 export interface InheritedSocket {
   readonly origin: "grouped" | "standby";
   readonly address: GroupAddress;
@@ -31,7 +31,7 @@ export interface InheritedSocket {
 
 /**
  * Makes members of `sockets`; takes them over.
- * @returns what the user should know: listeners that all generations will have to share
+ * @returns notices for the user: listeners that all generations will have to share
  */
 export function addActivatedSockets(
   platform: Platform,
@@ -41,7 +41,7 @@ export function addActivatedSockets(
   const notices: string[] = [];
   for (const { address, fd, origin: wanted } of sockets) {
     if (wanted === "standby") {
-      notices.push(...addSpare(listeners, { address, fd }));
+      notices.push(...addStandby(listeners, { address, fd }));
       continue;
     }
     const obstacle = makeJoinable(platform, fd, address);
@@ -59,8 +59,8 @@ export function addActivatedSockets(
   return notices;
 }
 
-/** It is in a group already; but its user may be another one than ours by now. */
-function addSpare(
+/** It is in a group already, but may belong to another user than baton runs as now. */
+function addStandby(
   listeners: Listeners,
   { address, fd }: { address: GroupAddress; fd: Fd },
 ): string[] {
@@ -73,7 +73,7 @@ function addSpare(
     if (!(error instanceof SystemCallError)) throw error;
     listeners.closeGroup(group);
     return [
-      `the socket at ${group.text} that the baton before has kept cannot be used: ${error.message}`,
+      `the socket at ${group.text} that the previous instance has kept cannot be used: ${error.message}`,
     ];
   }
 }

@@ -1,4 +1,4 @@
-/** What a launcher that stops just before it becomes a server shows about this machine. */
+/** Finds out what this machine allows, with a launcher that stops just before it becomes a server. */
 import { LAUNCH_VERB, type LaunchPlan, parseReport } from "../launcher/plan.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -20,7 +20,7 @@ export class AdoptProbe implements Disposable {
   notify: Fd | null = null;
   /** Why it, or its start, failed. */
   failure: string | null = null;
-  /** It came as far as asking for the filter: whatever failed then is the filter alone. */
+  /** It got as far as asking for the filter: if it failed, the filter is the reason. */
   launched = false;
   #launcher: HelperProcess | null = null;
 

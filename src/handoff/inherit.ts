@@ -20,7 +20,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 
-/** A listener could not be bound: names the address, and who has it. */
+/** A listener could not be bound: names the address and the program that holds it. */
 export class ListenError extends Error {
   constructor(
     readonly address: string,
@@ -46,7 +46,7 @@ export class Inheritor {
   ) {}
 
   /**
-   * Members for a new generation, in the order of the specs: made anew, or taken over from the
+   * Members for a new generation, in the order of the specs: new ones, or those of the
    * crashed generation `replacementOf`, whose queues may hold connections.
    * @throws {ListenError} when an address cannot be bound; nothing is left behind
    */
@@ -55,7 +55,7 @@ export class Inheritor {
     try {
       for (const spec of this.specs) members.push(this.#member(spec, epoch, replacementOf));
     } catch (error) {
-      // What waits in the queues of the crashed one is for the next heir.
+      // Connections in the crashed generation's queues wait for the next replacement.
       if (replacementOf !== null) this.listeners.returnMembers(epoch, replacementOf);
       this.listeners.retire(epoch);
       throw error;
@@ -75,12 +75,12 @@ export class Inheritor {
       const socket = this.platform.descriptors.duplicate(unassigned.heldUntilRetired);
       return group.addListening(socket, { epoch, origin: "shared" });
     }
-    // For the first one here, because connections may wait in it. Later ones leave it free for a stop.
+    // The first generation here gets it, because connections may wait in it. Later ones leave it for the service's end.
     if (unassigned !== undefined && group.receivingEpochs.size === 0) {
       group.reassign(unassigned, { epoch, owner: 0 });
       return unassigned;
     }
-    // Another baton has made it for this generation.
+    // The predecessor has made it for this generation.
     const [made] = group.isFrozen ? group.membersOf(epoch) : [];
     if (made !== undefined) return made;
     const socket = this.#bound(spec, group, [epoch, replacementOf]);
@@ -99,8 +99,8 @@ export class Inheritor {
       if (spec.family === "inet6") {
         sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, spec.v6only ? 1 : 0);
       }
-      // Those of two network namespaces could not be told apart.
-      if (network === null || members.length === 0) this.#refuseStranger(spec);
+      // In another netns the sockets of other programs cannot be distinguished from ours.
+      if (network === null || members.length === 0) this.#refuseUnmanaged(spec);
       this.#refuseRival(spec, own);
       sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
       sockets.bindInet(socket, specAddress(spec));
@@ -111,14 +111,14 @@ export class Inheritor {
     }
   }
 
-  /** With SO_REUSEPORT the bind would succeed beside a stranger that set it too, and that one be steered to. */
-  #refuseStranger(spec: ListenSpec): void {
+  /** The bind would succeed beside another program's SO_REUSEPORT socket, and connections would be steered to that. */
+  #refuseUnmanaged(spec: ListenSpec): void {
     if (unmanagedListenerAt(this.platform, this.listeners, specAddress(spec)) !== undefined) {
       throw new SystemCallError("bind", C.EADDRINUSE, spec.text);
     }
   }
 
-  /** It would get the connections of another generation at once. */
+  /** The new listener would get another generation's connections at once. */
   #refuseRival(spec: ListenSpec, own: readonly (number | null)[]): void {
     const rival = this.listeners.rivalOf(specAddress(spec), own);
     if (rival === null) return;
@@ -126,7 +126,7 @@ export class Inheritor {
     throw new ListenError(spec.text, C.EADDRINUSE, message);
   }
 
-  /** Whoever is in the way of `spec`: of a dual-stack one, programs of either family. Strangers come first. */
+  /** Listeners that keep `spec` from being bound; for a dual-stack one, of both families. Other programs' come first. */
   #obstaclesAt(spec: ListenSpec): TcpSocket[] {
     const own = specAddress(spec);
     const isDual = spec.family === "inet6" && !spec.v6only;

@@ -1,4 +1,4 @@
-/** Members that a server gets in place of the socket that it has bound: which one, and how. */
+/** Gives a server a member, with the connections in its queue, in place of the socket that it has bound. */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -10,7 +10,7 @@ import { refreshSocketHolders } from "./socket_holders.ts";
 import type { ListenerOwner, SocketCall } from "./listener_owner.ts";
 
 /**
- * A member whose queue may hold connections and that nobody accepts from: its process is gone, or a
+ * A member that may have connections in its queue but no process that accepts them: its process is gone, or a
  * baton made it for a server that binds by itself (--listen, --takeover).
  */
 export function memberWithQueue(group: Group, owner: ListenerOwner): Member | null {
@@ -21,12 +21,12 @@ export function memberWithQueue(group: Group, owner: ListenerOwner): Member | nu
   refreshSocketHolders(group, owner);
   const own = group.membersOf(owner.epoch);
   const waiting = own.filter(({ unheld, owner }) => unheld || owner === 0);
-  // Where new connections go most of them wait.
+  // Most connections wait where new ones are steered to.
   const [first = null] = [...waiting.filter(group.isReceiving), ...waiting];
   if (first !== null) return first;
-  // Of the baton before: clients have waited in it since that one has stopped.
-  const spare = group.receivingEpochs.size === 0 ? group.unassignedSocket : undefined;
-  return spare?.origin === "standby" ? spare : null;
+  // Left by the previous instance: clients have been queuing in it since that stopped.
+  const standby = group.receivingEpochs.size === 0 ? group.unassignedSocket : undefined;
+  return standby?.origin === "standby" ? standby : null;
 }
 
 /**

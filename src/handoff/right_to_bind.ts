@@ -1,6 +1,6 @@
 /**
- * What becomes of a server's bind(2) at an address, beside all who listen there or at one that overlaps. Where an
- * unwrapped server would get EADDRINUSE it must get it here too; the owner is told why.
+ * Whether a server's bind(2) at an address is allowed beside the listeners there and at overlapping addresses. Where
+ * an unwrapped server gets EADDRINUSE, it gets it here too, and its generation gets a hint why.
  */
 import { formatAddress } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -10,7 +10,7 @@ import { refreshSocketHolders } from "./socket_holders.ts";
 import { holderOf, listenersOverlapping, overlapText } from "./unmanaged_listeners.ts";
 import type { ListenerOwner } from "./listener_owner.ts";
 
-/** `shared`: beside the other generations. `own`: as the server has asked for it. `none`: not at all. */
+/** `shared`: beside the other generations. `own`: as the server asked for it. `none`: EADDRINUSE. */
 type RightToBind = "shared" | "own" | "none";
 
 export function rightToBind(
@@ -19,7 +19,7 @@ export function rightToBind(
   wanted: GroupAddress,
   owner: ListenerOwner,
 ): RightToBind {
-  // With SO_REUSEPORT of the server's own the kernel would let it.
+  // With the server's own SO_REUSEPORT the kernel would allow it.
   const rival = listeners.rivalOf(wanted, [owner.epoch, owner.replacementOf]);
   if (rival !== null) {
     owner.onHint(overlapText(formatAddress(wanted), rival));

@@ -1,11 +1,11 @@
-/** Who has the members of a generation open: found out by looking, because nobody tells. */
+/** Which members a generation still has open. The kernel does not report a close(2), so /proc is searched. */
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
 import type { ListenerOwner } from "./listener_owner.ts";
 
 /**
- * Finds the members that no process of the generation has open any more: their queues wait for the
- * next one that listens there.
+ * Marks the members that no process of the generation has open any more: their queues wait for the
+ * next process that listens there.
  */
 export function refreshSocketHolders(group: Group, owner: ListenerOwner): void {
   const pids = owner.processes();
@@ -17,8 +17,8 @@ export function refreshSocketHolders(group: Group, owner: ListenerOwner): void {
 }
 
 /**
- * Closes what a live server has closed by itself (it looked for a free port): whoever connects there
- * is refused again, as without baton. What a dead worker left behind stays for the next worker.
+ * Closes members that a live server has closed itself (it looked for a free port): clients are refused there
+ * again, as without baton. A dead worker's members stay for the next worker.
  */
 export function discardClosed(group: Group, owner: ListenerOwner): void {
   refreshSocketHolders(group, owner);

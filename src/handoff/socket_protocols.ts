@@ -1,5 +1,5 @@
 /**
- * How a server is told which descriptors are its listeners: every dialect at once. Pure.
+ * The environment variables that name the listeners among a server's descriptors: all protocols at once. Pure.
  *
  * - systemd: sd_listen_fds(3). LISTEN_PID is the server's own pid, so the launcher sets it.
  * - Server::Starter: SERVER_STARTER_PORT="127.0.0.1:80=3;8080=4", SERVER_STARTER_GENERATION.
@@ -10,7 +10,7 @@
 import type { ListenSpec } from "../config/values/listen_spec.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 
-/** What was meant for baton, and names descriptors that do not reach the server. */
+/** Meant for baton: they name descriptors that do not reach the server. */
 const NOT_FOR_THE_SERVER = [
   "LISTEN_FDS",
   "LISTEN_PID",
@@ -30,7 +30,7 @@ const NOT_FOR_THE_SERVER = [
 ];
 const NUMBERED = /^EINHORN_FD_\d+$/;
 
-/** @returns `base` without what was meant for baton, with the epoch and all dialects for `specs` */
+/** @returns `base` without the variables meant for baton, with the epoch and all protocols for `specs` */
 export function serverEnvironment(
   base: Readonly<Record<string, string>>,
   specs: readonly ListenSpec[],

@@ -1,4 +1,4 @@
-/** Sockets that listen at an address of ours and are not ours: who has them, for messages. */
+/** Finds sockets of other programs that listen at an address of the service, and names their owners in messages. */
 import type { InetAddress } from "../platform/network/address.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -10,8 +10,8 @@ import type { Listeners } from "../steering/listeners.ts";
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
 /**
- * A socket that listens at exactly this address and is not ours. In a group of ours it has taken a place in the
- * kernel's array, so that whoever joins after it is not where baton's program looks for it.
+ * A socket of another program that listens at exactly this address. If it has joined a group of ours, it occupies a
+ * place in the kernel's array, and members that join later are not where baton's program looks for them.
  */
 export function unmanagedListenerAt(
   platform: Platform,

@@ -5,7 +5,7 @@
  * Guarantees to the server: its own process group and default signals (done by posix_spawn and once
  * more here, because the runtime ignores SIGPIPE), exactly descriptors 0-2 and the members, its
  * LISTEN_PID, and the file limit that baton was started with. Guarantees to the supervisor: a report
- * before anything can go wrong unseen, and no half-started server: whatever fails ends the launcher.
+ * before anything can fail unseen, and no half-started server: any failure ends the launcher.
  */
 import { readFileSync } from "node:fs";
 import { errorText, SystemCallError } from "../platform/error.ts";
@@ -17,7 +17,7 @@ import { HELPER_MESSAGE_LIMIT } from "../platform/process/helper_process.ts";
 import { GO, type LaunchPlan, type LaunchReport, parsePlan } from "./plan.ts";
 import { resolveProgram, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "./resolve.ts";
 
-/** The launcher failed at something that is not the program's fault (exit_status.ts). */
+/** The launcher failed for a reason that is not the program's fault (exit_status.ts). */
 const STATUS_SYSTEM = 71;
 /** Of a failure, in characters; each takes up to six bytes of a report. */
 const LONGEST_MESSAGE = HELPER_MESSAGE_LIMIT / 6 - 100;
@@ -84,7 +84,7 @@ function changeDirectory(platform: Platform, cwd: string): void {
 }
 
 function resolveOrFail({ files }: Platform, plan: LaunchPlan): string {
-  // Asked of the kernel: Bun goes on naming the directory that the process was started in.
+  // From the kernel: Bun keeps naming the directory that the process was started in.
   const directory = files.directory();
   const { PATH } = plan.env;
   const resolution = resolveProgram(plan.argv[0] ?? "", PATH, directory, files);
@@ -94,7 +94,7 @@ function resolveOrFail({ files }: Platform, plan: LaunchPlan): string {
 
 function installFilter(platform: Platform, trap: readonly number[]): Fd {
   const { seccomp } = platform;
-  // With CAP_SYS_ADMIN no_new_privs stays unset, so that setuid programs (sudo -u) go on working.
+  // With CAP_SYS_ADMIN no_new_privs stays unset, so that setuid programs (sudo -u) still work.
   if (!hasCapability(CAP_SYS_ADMIN)) seccomp.setNoNewPrivileges();
   try {
     return seccomp.installFilter(trap);
@@ -110,7 +110,7 @@ function installFilter(platform: Platform, trap: readonly number[]): Fd {
   }
 }
 
-/** Ends this process when the supervisor is gone: nobody would know of the server. */
+/** Exits when the supervisor is gone: a server without one would be unmanaged. */
 function awaitGo(
   platform: Platform,
   control: Fd,

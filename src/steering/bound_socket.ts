@@ -11,7 +11,7 @@ export function boundSocket(group: Group): Fd {
   try {
     const [example] = group.members;
     if (example !== undefined) giveToUserOf(socket, example.heldUntilRetired);
-    // The address may be on an interface that is gone by now: the group listens there all the same.
+    // The interface of the address may be gone by now; the group still listens there.
     sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
     sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
     if (address.family === "inet6") {

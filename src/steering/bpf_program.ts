@@ -14,7 +14,7 @@
  * - a load outside the packet ends the program with 0, that is: member 0. IPv4, IPv6 and TCP headers
  *   are always in reach at this point, so the loads below do not fail.
  * - offset 0 is behind the TCP header; only SKF_NET_OFF reaches back, to the IP header: of IPv4 also
- *   for an IPv4 packet to a dual-stack IPv6 socket. The version nibble tells which it is.
+ *   for an IPv4 packet to a dual-stack IPv6 socket. The version nibble distinguishes them.
  * - `ldxb 4*([k]&0xf)` works with SKF_NET_OFF: the kernel makes an ordinary byte load of it
  *   (bpf_convert_filter, case BPF_LDX | BPF_MSH | BPF_B).
  *

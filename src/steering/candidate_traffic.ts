@@ -1,6 +1,6 @@
 /**
- * What generations that do not serve yet get of a group's connections: a share of all (a canary), or those of our own
- * probes. Holds who, and never touches the kernel.
+ * Which of a group's connections go to generations that do not serve yet: a share of all (a canary), or those of
+ * baton's own probes. Does not touch the kernel.
  */
 import type { MemberChoice } from "./member_choice.ts";
 import { type Member, usableOf } from "./member.ts";
@@ -38,7 +38,7 @@ export class CandidateTraffic {
     return all.filter(({ dead, epoch }) => !dead && this.has(epoch)).map(({ id }) => id);
   }
 
-  /** @returns whether it had anything */
+  /** @returns whether `epoch` got any connections */
   forget(epoch: number): boolean {
     const had = this.has(epoch);
     if (this.share?.epoch === epoch) this.share = null;

@@ -109,7 +109,7 @@ export class Group {
     return this.#kernel.isFrozen;
   }
 
-  /** The other baton did not take over: this one steers again, wherever that one has steered to. */
+  /** The other baton did not take over: this one steers again, in place of what the other has attached. */
   thaw(): void {
     if (!this.isFrozen) return;
     this.hold = "nothing";

@@ -10,17 +10,17 @@
  * - The last close of a member, or shutdown(2) of it, takes it out (reuseport_detach_sock): the
  *   last element moves into the hole. With net.ipv4.tcp_migrate_req=1 shutdown puts the socket into
  *   a "closed" section of the same array, which no index reaches; the swap is the same.
- * - `listen` on a member that was shut down appends it anew, at the end.
+ * - `listen` on a member that was shut down appends it again, at the end.
  * - The program belongs to the group, not to the member it was attached through: it stays until the
  *   last member has left. Attach through a *listening* member only: through one that is merely bound
  *   or was shut down the call succeeds, steers nothing, and that socket's next `listen` fails with
  *   EADDRINUSE (reuseport_attach_prog gives it a group of its own) [measured, Linux 6.18].
  * - With tcp_migrate_req=1 the queue of a member that is closed or shut down goes to the others by
  *   hash: the classic program is not asked, so dead members and candidates get their part
- *   (reuseport_migrate_sock) [measured]. Close empty members only, whatever the setting.
+ *   (reuseport_migrate_sock) [measured]. So close only empty members.
  *
  * One group is one address *and* family, IPV6_V6ONLY, bound device and user id of the socket
- * (inet_reuseport_add_sock, net/ipv4/inet_hashtables.c): keep one model for each.
+ * (inet_reuseport_add_sock, net/ipv4/inet_hashtables.c): keep one array for each.
  */
 
 /** Names one listening socket for as long as baton knows it; chosen by the caller, never reused. */
@@ -42,7 +42,7 @@ interface Roles {
   readonly dead: ReadonlySet<MemberId>;
 }
 
-/** Removals that are safe one after the other, without steering anew in between. */
+/** Removals that are safe one after the other, without attaching another program in between. */
 interface CompactionPlan {
   /** The members to close, in this order. */
   readonly removals: readonly MemberId[];
@@ -50,7 +50,7 @@ interface CompactionPlan {
   readonly model: KernelArray;
 }
 
-/** The group of an address that nobody listens at. */
+/** The group of an address without listeners. */
 export const EMPTY_ARRAY: KernelArray = { members: [] };
 
 /**
@@ -109,14 +109,14 @@ export function indicesOf(model: KernelArray, ids: Iterable<MemberId>): number[]
  * A dead member that can be closed now without any receiving member moving; null when there is none.
  *
  * Why it matters: between a move and the next attach the program's index names another member or
- * lies out of range, and a connection of that moment waits in a queue that nobody accepts from.
+ * lies out of range, and a connection of that moment waits in a queue that no process accepts from.
  *
  * Closing r is safe if r is the last element or the last element is not receiving. Every such step
  * makes the part behind the last receiving member one shorter, so any order frees the same number
  * now: the smaller of the dead and of the members behind the last receiving one. The order below is
  * chosen for later: a dead last element is simply popped; else the last element, which may be the
- * candidate, goes to the *lowest* hole. Once that one serves, all others are behind it and nothing
- * dead is held in place.
+ * candidate, goes to the *lowest* hole. Once the candidate serves, all others are behind it and
+ * nothing dead is held in place.
  *
  * A member that is both receiving and dead is never chosen: steer away from it first.
  */

@@ -2,7 +2,7 @@
  * The members of one SO_REUSEPORT group in the kernel: their order in its array, and the program that chooses among
  * them. Only this file changes either.
  *
- * - a member stays open, held here by a duplicate, whatever its process does, until it is dead; so a
+ * - a member stays open, held here by a duplicate, even if its process closes it, until it is dead; so a
  *   connection that the kernel has queued is never thrown away;
  * - a member leaves the kernel's array only at a moment when that moves no receiving one.
  */
@@ -163,7 +163,7 @@ export class KernelMembers {
     this.attach(true);
   }
 
-  /** Takes out a member that receives nothing, whatever that moves: attach again. */
+  /** Takes out a member that receives nothing, even if that moves others, and attaches again. */
   remove(member: Member): void {
     this.#remove(member.id);
     this.attach(true);

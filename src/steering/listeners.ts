@@ -1,4 +1,4 @@
-/** All reuseport groups of the service, by address: the table of its listeners. */
+/** All reuseport groups of the service, by address. */
 import type { Reactor } from "../platform/reactor.ts";
 import { socketInodesOf } from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
@@ -11,7 +11,7 @@ function groupKey(address: GroupAddress): string {
   return `${family} ${host} ${port} ${scope} ${v6only} ${boundInterface}`;
 }
 
-/** The epoch of a member that is on its way out, and was nobody's: no generation has it. */
+/** The epoch of members that are about to be retired and belong to no generation. */
 const GIVEN_UP = -2;
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
@@ -28,11 +28,11 @@ export function overlaps(a: GroupAddress, b: GroupAddress): boolean {
 
 export class Listeners {
   readonly #groups = new Map<string, Group>();
-  /** Where the crashed generation `of` was reached: its heir has some of its members already. */
-  #estate: { readonly of: number; readonly groups: ReadonlySet<Group> } | null = null;
+  /** Where the crashed generation `of` listened: its replacement has some of its members already. */
+  #orphaned: { readonly of: number; readonly groups: ReadonlySet<Group> } | null = null;
   /**
-   * The generation that was switched to last, until the service ends: what it opens is reached at once. Null:
-   * another baton steers, or none has served.
+   * The generation that was switched to last, until the service ends: listeners that it opens get connections at
+   * once. Null: another baton steers, or no generation has served.
    */
   servingEpoch: number | null = null;
   /** @param beforeChange called before a group changes the kernel's array */
@@ -83,7 +83,7 @@ export class Listeners {
     return group;
   }
 
-  /** Before a decision that depends on the order of members: news of a shutdown(2) may be under way. */
+  /** Call before a decision that depends on the order of members: a shutdown(2) may not have been reported yet. */
   findShutDown(): void {
     for (const group of this.groups) group.findShutDown();
   }
@@ -98,7 +98,7 @@ export class Listeners {
     return null;
   }
 
-  /** The service ends: what comes from here on waits in the sockets of whoever started baton. */
+  /** The service ends: new connections wait in the sockets that outlive this baton. */
   standBy(): void {
     this.servingEpoch = null;
     for (const group of this.groups) group.standBy();
@@ -124,8 +124,8 @@ export class Listeners {
   }
 
   /**
-   * Connections to `group` are the service's: whoever serves next must listen there. An address that only a
-   * generation has (had) that was rolled back, or has never served, is none of the service's.
+   * Whether the address of `group` is one of the service's, at which the next generation must listen. Addresses of
+   * a generation that was rolled back or has never served are not.
    */
   isOfService(group: Group): boolean {
     const serving = this.servingEpoch;
@@ -133,7 +133,7 @@ export class Listeners {
       return false;
     }
     if (serving === null || group.membersOf(serving).length > 0) return true;
-    return this.#estate?.of === serving && this.#estate.groups.has(group);
+    return this.#orphaned?.of === serving && this.#orphaned.groups.has(group);
   }
 
   /** THE POINT OF NO RETURN of a reload. */
@@ -144,8 +144,8 @@ export class Listeners {
   }
 
   /**
-   * `epoch` serves now, and `before` did. What that one's processes, or their crash, have left open and `epoch` does
-   * not listen at yet stays until it does, or until `giveUp`. A session's own listener goes with its session.
+   * `epoch` serves now, in place of `before`. Members of `before` at addresses where `epoch` does not listen yet stay
+   * until it does, or until `giveUp`. A listener that belongs to one client's session goes with that session.
    */
   succeed(epoch: number, before: number | null): void {
     for (const group of this.groups) {
@@ -170,7 +170,7 @@ export class Listeners {
   }
 
   /**
-   * Lets go of members where `epoch` listens by now. What waits in those without a process stays for its next worker.
+   * Releases members at addresses where `epoch` listens by now. Those with no process stay for its next worker.
    * @returns the members that remain
    */
   standingIn(epoch: number): Member[] {
@@ -188,7 +188,7 @@ export class Listeners {
     return this.groups.some((group) => group.membersOf(epoch).some((member) => member.standsIn));
   }
 
-  /** A live process of `epoch` has closed what it had opened: that was its wish. */
+  /** Releases members that a live process of `epoch` has closed on purpose. */
   standDown(epoch: number, processes: readonly number[]): void {
     for (const member of this.groups.flatMap((group) => group.membersOf(epoch))) {
       if (member.unheld && processes.includes(member.owner)) member.standsIn = false;
@@ -208,7 +208,7 @@ export class Listeners {
     }
   }
 
-  /** It listens there, or at an address that takes the place of that one. */
+  /** Whether `epoch` listens at the address of `group`, or at an overlapping one that replaces it. */
   #isOpened(group: Group, epoch: number): boolean {
     return this.groups.some((each) =>
       overlaps(each.address, group.address) &&
@@ -216,17 +216,17 @@ export class Listeners {
     );
   }
 
-  /** What stands in for the serving generation waits for it, queue and all: its own processes are gone. */
+  /** The processes of `epoch` are gone: its members that stand in wait, with their queues, for the serving generation. */
   #passOn(epoch: number): void {
-    const heir = this.servingEpoch;
-    if (heir === null || heir === epoch) return;
+    const { servingEpoch } = this;
+    if (servingEpoch === null || servingEpoch === epoch) return;
     for (const group of this.groups) {
       const members = group.membersOf(epoch).filter(({ standsIn }) => standsIn);
-      for (const member of members) Object.assign(member, { epoch: heir, unheld: true });
+      for (const member of members) Object.assign(member, { epoch: servingEpoch, unheld: true });
     }
   }
 
-  /** A part of the new connections for a candidate; 0: none. @returns addresses that cannot be shared out */
+  /** Gives a candidate a part of the new connections; 0: none. @returns addresses where that is impossible */
   share(epoch: number, percent: number): string[] {
     const share = percent > 0 ? { epoch, percent } : null;
     for (const group of this.groups) group.steerCandidates({ share });
@@ -241,17 +241,17 @@ export class Listeners {
     }
   }
 
-  /** An heir of the crashed generation `epoch` comes: what it does not find there is not its heritage. */
+  /** A replacement of the crashed generation `epoch` starts: remembers where that one listened. */
   rememberOrphaned(epoch: number): void {
-    if (this.#estate?.of === epoch) return;
-    this.#estate = { of: epoch, groups: new Set(this.groupsOf(epoch)) };
+    if (this.#orphaned?.of === epoch) return;
+    this.#orphaned = { of: epoch, groups: new Set(this.groupsOf(epoch)) };
   }
 
-  /** A failed heir's members belong to the crashed generation `to` again, but for those that this one never had. */
+  /** A failed replacement's members belong to the crashed generation `to` again, except where that never listened. */
   returnMembers(epoch: number, to: number): void {
-    const estate = this.#estate?.of === to ? this.#estate.groups : null;
+    const orphaned = this.#orphaned?.of === to ? this.#orphaned.groups : null;
     for (const group of this.groups) {
-      if (estate !== null && !estate.has(group)) continue;
+      if (orphaned !== null && !orphaned.has(group)) continue;
       for (const member of group.membersOf(epoch)) {
         member.epoch = to;
         member.unheld = true;
@@ -259,7 +259,7 @@ export class Listeners {
     }
   }
 
-  /** Nobody listens there any more: closes all of it. */
+  /** For a group in which no process listens any more. */
   closeGroup(group: Group): void {
     group.close();
     this.#groups.delete(groupKey(group.address));

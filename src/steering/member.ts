@@ -1,4 +1,4 @@
-/** What a member of a reuseport group is, here and on its way to another baton. */
+/** A member of a reuseport group, in this process and as it travels to another baton. */
 import type { InetAddress } from "../platform/network/address.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Watch } from "../platform/reactor.ts";
@@ -15,27 +15,26 @@ export interface GroupAddress extends InetAddress {
 export const NO_GENERATION = -1;
 
 /**
- * How a socket lives here that outlives this baton. `grouped` and `shared` belong to whoever started
- * baton (systemd), and are never closed for good: other sockets can join a grouped one, so it is that
- * of the first generation, and later where connections wait when the service ends; none can join a
- * shared one, so all generations have it (and there is no steering). `standby`: baton's own, kept in the
- * service manager's store for the next baton; connections wait in it when the service ends.
+ * Where a socket that outlives this baton comes from. `grouped` and `shared` belong to the service manager (systemd)
+ * and are never shut down. Other sockets can join a `grouped` one: the first generation gets it, and connections wait
+ * in it when the service ends. None can join a `shared` one, so all generations have it, without steering. `standby`:
+ * baton's own, kept in the manager's store for the next baton; connections wait in it when the service ends.
  */
 export type SocketOrigin = "grouped" | "shared" | "standby";
 
 /** One listening socket of one generation. */
 export interface Member {
   readonly id: MemberId;
-  /** Generation that accepts from it; changes only when an heir takes it over. */
+  /** Generation that accepts from it; changes only when a replacement takes it over. */
   epoch: number;
   /** Our duplicate: keeps the socket and its queue alive. */
   readonly heldUntilRetired: Fd;
   readonly inode: number;
   /** Opened long after its generation began to serve (a debugger port): no successor must have it. */
   readonly late: boolean;
-  /** Opened by a process that a client's connection was the reason for: it goes when that goes. */
+  /** Opened by a process that serves one client's connection: it goes when that process goes. */
   readonly ofSession?: boolean;
-  /** It stays until the generation that serves now listens here too, or that is given up (late_listeners.ts). */
+  /** It stays until the serving generation listens here too, or baton stops waiting for that (late_listeners.ts). */
   standsIn?: boolean;
   /** Null: the socket is ours or the server's. */
   origin: SocketOrigin | null;
@@ -43,9 +42,9 @@ export interface Member {
   owner: number;
   /** No process of its generation has it open any more: the next listener gets it, queue and all. */
   unheld: boolean;
-  /** Nobody needs it; closed as soon as that moves no receiving member. */
+  /** Not needed any more: closed as soon as that moves no receiving member. */
   dead: boolean;
-  /** The kernel tells when somebody calls shutdown(2) on it. */
+  /** Fires when a process calls shutdown(2) on it. */
   readonly shutDownWatch: Watch | null;
 }
 

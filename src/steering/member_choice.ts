@@ -19,7 +19,7 @@ export function programFor(choice: MemberChoice): Uint8Array {
   return encode(assemble(selectionOf(choice)));
 }
 
-/** A share of all, or of none, is no share: nothing is drawn by lot then. */
+/** At 0 or 100 percent nothing is drawn by lot. */
 export function selectionOf({ receiving, share, probe }: MemberChoice): Selection {
   const others = sharedBy(receiving, share);
   if (probe === null || probe.members.length === 0) return others;

@@ -1,4 +1,4 @@
-/** Only one at a time may be in it; the others wait for their turn, in the order in which they came. */
+/** Admits one user at a time; the others wait for their turn, in order of arrival. */
 export class Mutex {
   readonly #waiting: (() => void)[] = [];
   #isTaken = false;

@@ -1,6 +1,6 @@
 /**
- * Spares: in each group where a generation gets connections, one more listening socket that gets none. When the
- * service ends they wait in it for the next baton, which finds it in the service manager's store.
+ * Standby sockets: in each group where a generation gets connections, one more listening socket that gets none. When
+ * the service ends, connections wait in it for the next baton, which finds it in the service manager's store.
  */
 import { boundSocket } from "./bound_socket.ts";
 import type { Group } from "./group.ts";
@@ -9,9 +9,8 @@ import { NO_GENERATION } from "./member.ts";
 import { errorText } from "../platform/error.ts";
 
 /**
- * Makes them where they are missing, after a switch. Those that a generation was given when it started are its own
- * from then on.
- * @returns what went wrong, for the log
+ * Makes missing ones after a switch. One that a generation was given at its start belongs to that generation now.
+ * @returns warnings for the log
  */
 export function provideStandbySockets(listeners: Listeners, backlog: number): string[] {
   return listeners.groups.flatMap((group) => {
@@ -21,12 +20,14 @@ export function provideStandbySockets(listeners: Listeners, backlog: number): st
       return [];
     } catch (error) {
       const why = errorText(error);
-      return [`clients of ${group.text} will be refused during a restart: no spare socket: ${why}`];
+      return [
+        `clients of ${group.text} will be refused during a restart: no standby socket: ${why}`,
+      ];
     }
   });
 }
 
-/** The baton before listened there, and the server of this one does not. */
+/** The previous instance listened there, and this one's server does not. */
 function isForsaken({ members, isFrozen }: Group): boolean {
   return !isFrozen &&
     members.every(({ origin, epoch }) => origin === "standby" && epoch === NO_GENERATION);

@@ -4,7 +4,7 @@
  *
  * Guarantees: takes them only if LISTEN_PID is this very process; after that the variables are gone
  * from the environment, and the descriptors are close-on-exec. Refuses what baton cannot hand over
- * (datagrams, Unix sockets, Accept=yes), by name, because a socket that nobody accepts from would
+ * (datagrams, Unix sockets, Accept=yes), by name, because a socket that no process accepts from would
  * leave its clients waiting.
  */
 import { formatAddress, type InetAddress } from "../platform/network/address.ts";
@@ -13,19 +13,19 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { storedName } from "./fd_store.ts";
 
-/** More sockets than any unit has; a number beyond it is no number of sockets. */
+/** More sockets than any unit has; a larger count is an error. */
 const MOST_DESCRIPTORS = 1024;
-/** What systemd calls descriptors of its store that nobody has named: no socket unit's, so not refused. */
+/** systemd's name for stored descriptors without one: not a socket unit's, so never refused. */
 const UNNAMED = "stored";
 const VARIABLES = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"] as const;
 
-/** What came with the start: listening sockets, and what the baton before has stored, by its name there. */
+/** Passed at the start: listening sockets, and the descriptors that the previous instance stored, by name. */
 interface Activated {
   readonly sockets: readonly ActivatedSocket[];
   readonly stored: ReadonlyMap<string, Fd>;
 }
 
-/** One socket that came with the start. */
+/** A socket that was passed at the start. */
 export interface ActivatedSocket {
   readonly fd: Fd;
   /** FileDescriptorName=, by default the name of the socket unit; "" when there is none. */
@@ -78,7 +78,7 @@ function take({ libc, descriptors }: Platform, number: number): Fd {
   }
 }
 
-/** What is stored that may be a listener. @returns null, and closes it, when it is none */
+/** @returns a stored descriptor as a listener; null, and closes it, when it is not one */
 export function storedListener(platform: Platform, name: string, fd: Fd): ActivatedSocket | null {
   try {
     return understand(platform, { fd, number: fd.number, name });

@@ -1,11 +1,11 @@
 /**
  * The service manager's store of descriptors: FDSTORE=1 of sd_notify(3), FileDescriptorStoreMax= of
- * systemd.service(5). What is in it outlives this process, and is passed to the next one that the manager
- * starts for this unit: after a crash, and after a restart.
+ * systemd.service(5). Stored descriptors outlive this process, and the manager passes them to the next
+ * process of this unit, after a crash and after a restart.
  *
- * The manager never says whether it has taken a descriptor, and forgets them silently when there is no room;
- * but it works on messages in their order, also those of a process that has been killed meanwhile. Only the
- * main process of a unit is believed (NotifyAccess=main).
+ * The manager never confirms a descriptor, and drops it silently when there is no room; but it handles messages in
+ * order, even those of a process that has been killed meanwhile. It accepts them only from the main process of the
+ * unit (NotifyAccess=main).
  */
 import type { Fd } from "../platform/fd.ts";
 import { monotonicMicroseconds } from "../platform/clock.ts";
@@ -13,7 +13,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { NotifyClient } from "./notify_client.ts";
 import { newestOf, readSlots, SlotFile } from "./slot_file.ts";
 
-/** Before the name of each descriptor of ours: others in the unit are not. */
+/** Prefix of the names of baton's descriptors; the unit may store others. */
 const PREFIX = "baton ";
 const STATE = "state ";
 
@@ -33,7 +33,7 @@ export function fdStoreSize(env: Readonly<Record<string, string>>): number {
   return env["NOTIFY_SOCKET"] !== undefined && /^\d{1,9}$/.test(size) ? Number(size) : 0;
 }
 
-/** Tells stored descriptors from the sockets of a socket unit. @returns null for those */
+/** @returns the name under which baton stored a descriptor; null for the sockets of a socket unit */
 export function storedName(name: string): string | null {
   return name.startsWith(PREFIX) ? name.slice(PREFIX.length) : null;
 }
@@ -81,12 +81,12 @@ export class FdStore {
     this.#state = { name, file };
   }
 
-  /** The file of the state, for a process that goes on in place of this one. */
+  /** The file of the state, for the program that replaces this one in place. */
   get payload(): readonly (readonly [name: string, fd: Fd])[] {
     return this.#state === null ? [] : [[this.#state.name, this.#state.file.fd]];
   }
 
-  /** This process has become the main one of its unit: what it put before may not have been taken. */
+  /** This process has become the main one of its unit: the manager may have ignored what it stored before. */
   becomeMain(): void {
     this.#dropState();
     this.onLost();
@@ -99,9 +99,9 @@ export class FdStore {
     this.#state = null;
   }
 
-  /** There is no state to go on with any more. */
+  /** Drops the state: there is nothing left to recover. */
   end(): void {
-    // For a manager that does not believe this process any more.
+    // In case the manager does not accept messages from this process any more.
     this.#state?.file.write("");
     this.#dropState();
   }

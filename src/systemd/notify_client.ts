@@ -1,10 +1,9 @@
 /**
- * What baton tells the service manager that started it: sd_notify(3) over $NOTIFY_SOCKET.
+ * Messages to the service manager that started baton: sd_notify(3) over $NOTIFY_SOCKET.
  *
- * Every message is sent from baton's main process, so that NotifyAccess=main is enough. A manager
- * that does not listen costs nothing. One that is slow is waited for, because its queue holds no more
- * than net.unix.max_dgram_qlen messages (10) and a MAINPID or READY that is lost is never said again;
- * but at most a second, and nothing that goes wrong here fails the service.
+ * Every message is sent from baton's main process, so that NotifyAccess=main is enough. A manager that does not
+ * listen costs nothing. A slow one gets up to a second, because its queue holds only net.unix.max_dgram_qlen messages
+ * (10) and a lost MAINPID or READY is never sent again. No failure here fails the service.
  */
 import { printable } from "../platform/bytes.ts";
 import { monotonicMicroseconds } from "../platform/clock.ts";
@@ -14,7 +13,7 @@ import type { Platform } from "../platform/platform.ts";
 /** Longest wait for a manager that is busy, or does not know barriers. */
 const PATIENCE_MS = 1_000;
 
-/** A status longer than this is nobody's line; the whole message must stay below one page. */
+/** Longest status; the whole message must stay below one page. */
 const VALUE_LIMIT = 500;
 
 /** One message: NAME=VALUE lines. */
@@ -24,13 +23,13 @@ export class NotifyClient {
   #socket: Fd | null = null;
   #status = "";
 
-  /** @param path $NOTIFY_SOCKET: a file, or "@name" in the abstract namespace; undefined = nobody */
+  /** @param path $NOTIFY_SOCKET: a file, or "@name" in the abstract namespace; undefined = no manager */
   constructor(readonly platform: Platform, path: string | undefined) {
     if (path === undefined || !/^[/@]/.test(path)) return;
     try {
       this.#socket = platform.sockets.datagramTo(path);
     } catch {
-      // The manager has gone: baton serves on.
+      // The manager is gone: baton keeps serving.
     }
   }
 
@@ -40,7 +39,7 @@ export class NotifyClient {
 
   /**
    * @param patienceMs longest wait for a place in the manager's queue
-   * @returns false when nobody was told
+   * @returns false when it was not sent
    */
   send(notification: ManagerMessage, patienceMs = PATIENCE_MS): boolean {
     const lines = Object.entries(notification).map(([name, value]) =>
@@ -67,7 +66,7 @@ export class NotifyClient {
     this.send({ READY: "1", STATUS: status });
   }
 
-  /** Says once more that the service is ready, with the status of then. */
+  /** Sends READY=1 again, with the same status. */
   repeatReady(): void {
     this.ready(this.#status);
   }
@@ -98,7 +97,7 @@ export class NotifyClient {
 
   /**
    * Puts `fd` into the manager's store under `name`, beside what has that name already. FDPOLL=0: also
-   * one that has hung up stays until it is taken out.
+   * one that has hung up stays until it is removed.
    */
   store(name: string, fd: Fd): void {
     this.#sendText(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0\n`, [fd], PATIENCE_MS);
@@ -115,8 +114,8 @@ export class NotifyClient {
 
   /**
    * Waits, at most a second, until the manager has worked on all messages so far: sd_notify_barrier(3).
-   * Needed before this process ends or becomes another program: a message is believed for the sake of
-   * its sender, who must still be there when it is read.
+   * Needed before this process exits or becomes another program: the manager accepts a message only while its sender
+   * exists.
    * @returns false when the manager did not say so
    */
   barrier(): boolean {

@@ -1,10 +1,10 @@
 /**
- * Where a NOTIFY_SOCKET is: in the runtime directory, or where that cannot be used in another one, so that a
- * start never fails for want of it.
+ * Chooses a path for a NOTIFY_SOCKET: in the runtime directory, or elsewhere if that cannot be used, so that a start
+ * never fails because of it.
  *
- * A server of root may become another user before it says READY=1, and some take it for fatal if they cannot
- * (unbound): so a runtime directory that others may not enter is no place for it then. Abstract names come
- * last: not every library understands "@" (the gem sd_notify), and they end at the network namespace.
+ * A server started by root may become another user before it sends READY=1, and for some (unbound) it is fatal if
+ * they cannot send it: so a runtime directory that others may not enter is not used then. Abstract names come last:
+ * not every library understands "@" (the gem sd_notify), and they are limited to one network namespace.
  */
 import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
@@ -14,9 +14,9 @@ import { pathKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ROOT_UID } from "../platform/process/processes.ts";
 
-/** The server may run as another user: the credentials of each message say who sent it. */
+/** The server may run as another user; each message carries its sender's credentials. */
 const SOCKET_MODE = 0o666;
-/** Others may send to what they know the name of. */
+/** Other users may send to a path that they know, and not list the directory. */
 const DIRECTORY_MODE = 0o711;
 const OTHERS_MAY_ENTER = 0o001;
 const OTHERS_MAY_WRITE = 0o022;
@@ -25,11 +25,11 @@ const PREFIX = "baton-notify-";
 interface NotifyPath {
   readonly socket: Fd;
   readonly path: string;
-  /** Why it is not where it was to be, if that is somebody's fault. */
+  /** Why it is not at the path that was asked for. */
   readonly notice: string | null;
 }
 
-/** @throws {SystemCallError} when there is no place at all */
+/** @throws {SystemCallError} when no path can be used */
 export function bindNotifySocket(platform: Platform, asked: string): NotifyPath {
   const uid = platform.processes.userId();
   const [directory, name] = split(asked);
@@ -46,9 +46,9 @@ export function bindNotifySocket(platform: Platform, asked: string): NotifyPath 
       const socket = bindAt(platform, path);
       return { socket, path, notice: problem && `${problem}: NOTIFY_SOCKET is ${path}` };
     } catch (error) {
-      const isAboutPlace = error instanceof SystemCallError || isFileError(error) ||
-        error instanceof RangeError || error instanceof PlaceError;
-      if (!isAboutPlace || path === abstract) throw error;
+      const isAboutPath = error instanceof SystemCallError || isFileError(error) ||
+        error instanceof RangeError || error instanceof UnusablePathError;
+      if (!isAboutPath || path === abstract) throw error;
       if (path === asked) problem = error.message;
     }
   }
@@ -69,7 +69,7 @@ export function bindAt(platform: Platform, path: string): Fd {
   }
 }
 
-/** With its directory, if that was made for it and it was the last one. */
+/** Removes its directory too, if baton made it and it is empty now. */
 export function removeNotifySocket(path: string): void {
   rmSync(path, { force: true });
   const [directory] = split(path);
@@ -85,28 +85,28 @@ export function removeNotifySocket(path: string): void {
 export function isOpenToOthers(directory: string): boolean {
   for (let at = directory; at !== ""; at = split(at)[0]) {
     const stat = statOf(at);
-    // That it is missing shows when it is used.
+    // A missing directory fails when it is used.
     if (stat !== null && (stat.mode & OTHERS_MAY_ENTER) === 0) return false;
   }
   return true;
 }
 
-class PlaceError extends Error {}
+class UnusablePathError extends Error {}
 
 /** Directories that every user may enter, and that no log-out removes. */
 function otherBases(uid: number): readonly string[] {
   return uid === ROOT_UID ? ["/run", "/tmp", "/dev/shm"] : ["/tmp", "/dev/shm"];
 }
 
-/** It may have been put in place of ours. */
+/** @throws {UnusablePathError} when another user may have replaced the directory */
 function checkTrust(directory: string, uid: number): void {
   const stat = statOf(directory);
-  if (stat === null) throw new PlaceError(`${directory} is gone, or may not be seen`);
+  if (stat === null) throw new UnusablePathError(`${directory} is gone, or may not be seen`);
   if ((stat.uid === uid || stat.uid === ROOT_UID) && (stat.mode & OTHERS_MAY_WRITE) === 0) return;
-  throw new PlaceError(`Cannot trust ${directory} (user ${stat.uid})`);
+  throw new UnusablePathError(`Cannot trust ${directory} (user ${stat.uid})`);
 }
 
-/** @throws {PlaceError} when somebody else has taken its name */
+/** @throws {UnusablePathError} when another user has taken its name */
 function makeOwnDirectory(directory: string, uid: number): void {
   try {
     mkdirSync(directory, { mode: DIRECTORY_MODE });
@@ -115,7 +115,7 @@ function makeOwnDirectory(directory: string, uid: number): void {
     if ((error as { code?: string }).code !== "EEXIST") throw error;
     const stat = lstatSync(directory);
     const isOurs = stat.isDirectory() && stat.uid === uid && (stat.mode & OTHERS_MAY_WRITE) === 0;
-    if (!isOurs) throw new PlaceError(`Cannot use ${directory}: it is another user's`);
+    if (!isOurs) throw new UnusablePathError(`Cannot use ${directory}: it is another user's`);
   }
 }
 

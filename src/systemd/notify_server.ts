@@ -1,9 +1,9 @@
 /**
  * The NOTIFY_SOCKET that baton gives to a generation: sd_notify(3), sd_notify "READY=1".
  *
- * One socket a generation, so that a message belongs to its generation whoever sent it (often a
- * helper program that is gone by the time it is read). Descriptors that come with a message are
- * closed; unknown lines are ignored, as the manual asks.
+ * One socket per generation, so that a message belongs to its generation even if the sender (often a helper program)
+ * is gone by the time it is read. Descriptors that come with a message are closed; unknown lines are ignored, as the
+ * manual asks.
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -15,7 +15,7 @@ import { bindAt, bindNotifySocket, removeNotifySocket } from "./notify_path.ts";
 
 /** Longest message: what systemd accepts (NOTIFY_BUFFER_MAX is one page). */
 const MESSAGE_LIMIT = 4096;
-/** Messages taken at a time, so that a sender who floods keeps nothing else waiting. */
+/** Messages read at a time, so that a flood does not block the event loop. */
 const MESSAGES_AT_A_TIME = 16;
 
 interface Bound {
@@ -24,17 +24,17 @@ interface Bound {
 }
 
 export class NotifyServer {
-  /** Where it is bound: NOTIFY_SOCKET. Another place than was asked for if that cannot be used. */
+  /** Where it is bound: NOTIFY_SOCKET. Another path than `asked` if that cannot be used. */
   readonly path: string;
-  /** What is wrong with the place that was asked for. */
+  /** Why `asked` could not be used. */
   readonly notice: string | null;
   #bound: Bound;
-  /** The first one, if its path was lost: who has connected to it may still send. */
+  /** The first one, if its path was lost: connected senders may still use it. */
   #first: Bound | null = null;
   #inode: number | null;
 
   /**
-   * @param asked where it is to be
+   * @param asked where to bind it
    * @param kept the socket that is bound already; null = bind a new one
    */
   constructor(
@@ -86,14 +86,14 @@ export class NotifyServer {
         this.onMessage(parseNotification(new TextDecoder().decode(message.data)));
       }
     } catch (error) {
-      // A message that is too long is not one of ours.
+      // The message was too long: ignored.
       if (!(error instanceof SystemCallError)) throw error;
     } finally {
       watch.arm();
     }
   }
 
-  /** The helper that sends for a server is often gone by now: then its user must be ours. */
+  /** A helper that sends for a server is often gone by now: then its user must be a trusted one. */
   #isBelieved(sender: Message["sender"]): boolean {
     if (sender === null) return false;
     return this.platform.processes.trustsUser(sender.uid) || this.isMember(sender.pid);

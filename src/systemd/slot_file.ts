@@ -1,9 +1,9 @@
 /**
- * A text in memory that is written again and again and outlives its writer, memfd_create(2): whoever
- * reads it finds the last one that was written whole.
+ * A text in memory that is rewritten often and outlives its writer, memfd_create(2): a reader finds the last text
+ * that was written completely.
  *
- * Two places, written in turn, each with the number and the checksum of what is in it: a writer that is
- * killed in the middle has spoilt the older text only.
+ * Two slots are written in turn, each with a number and a checksum: a writer that is killed halfway has only spoiled
+ * the older text.
  */
 import { readFileSync } from "node:fs";
 import type { Fd } from "../platform/fd.ts";
@@ -32,7 +32,7 @@ export class SlotFile {
     this.#number = after;
   }
 
-  /** @throws {RangeError} when it is too long; the text before is then what is found */
+  /** @throws {RangeError} when it is too long; the previous text then stays */
   write(text: string): void {
     const content = new TextEncoder().encode(text);
     const { length } = content;
@@ -73,7 +73,7 @@ function readSlot(bytes: Uint8Array): SlotText | null {
   return { number, text: decode(content) };
 }
 
-/** FNV-1a: against a text that was not written whole, not against anybody's intent. */
+/** FNV-1a: detects incomplete texts, not forged ones. */
 function checksum(bytes: Uint8Array): number {
   let hash = FNV_OFFSET;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, FNV_PRIME);
