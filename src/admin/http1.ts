@@ -2,8 +2,9 @@
  * The subset of HTTP/1.1 that the control socket needs (RFC 9112): one request per connection, no pipelining, no chunked
  * request bodies. Pure. Limits are small on purpose: the only client is baton's own.
  */
-import { concatBytes } from "../platform/bytes.ts";
+import { concatBytes, indexOfBytes } from "../platform/bytes.ts";
 
+const HEAD_END = new TextEncoder().encode("\r\n\r\n");
 export const MAX_HEAD_BYTES = 8 * 1024;
 export const MAX_BODY_BYTES = 64 * 1024;
 
@@ -24,7 +25,7 @@ const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
 
 /** @param bytes everything received so far */
 export function parseRequest(bytes: Uint8Array): ParseResult {
-  const end = findHeadEnd(bytes);
+  const end = indexOfBytes(bytes, HEAD_END);
   if (end < 0) {
     return bytes.length > MAX_HEAD_BYTES
       ? invalid(431, `request head is longer than ${MAX_HEAD_BYTES} bytes`)
@@ -58,15 +59,6 @@ function invalid(status: number, message: string): ParseResult {
   return { kind: "invalid", status, message };
 }
 
-function findHeadEnd(bytes: Uint8Array): number {
-  for (let i = 0; i + 3 < bytes.length; i++) {
-    if (bytes[i] === 13 && bytes[i + 1] === 10 && bytes[i + 2] === 13 && bytes[i + 3] === 10) {
-      return i;
-    }
-  }
-  return -1;
-}
-
 /** @returns a complete response, after which the connection closes */
 export function encodeResponse(status: number, type: string, body: Uint8Array): Uint8Array {
   const head = new TextEncoder().encode(
@@ -78,7 +70,7 @@ export function encodeResponse(status: number, type: string, body: Uint8Array): 
 
 /** @returns status and body of a complete response, or null when it was cut off */
 export function parseResponse(bytes: Uint8Array): { status: number; body: string } | null {
-  const end = findHeadEnd(bytes);
+  const end = indexOfBytes(bytes, HEAD_END);
   if (end < 0) return null;
   const head = new TextDecoder().decode(bytes.subarray(0, end));
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(head);

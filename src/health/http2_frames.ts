@@ -5,7 +5,7 @@
  * field in them matters, and its two encodings are known.
  */
 import { ascii } from "./dialogue.ts";
-import { concatBytes } from "../platform/bytes.ts";
+import { concatBytes, indexOfBytes } from "../platform/bytes.ts";
 
 export const PREFACE = ascii("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -102,7 +102,7 @@ const STATUS_NAMES = [
 /** @returns grpc-status if this header block has it in a readable form, otherwise null */
 export function grpcStatusIn(block: Uint8Array): number | null {
   for (const name of STATUS_NAMES) {
-    const at = find(block, name);
+    const at = indexOfBytes(block, name);
     if (at >= 0) return statusAt(block.subarray(at + name.length));
   }
   return null;
@@ -134,11 +134,4 @@ function huffmanDigits(bytes: Uint8Array): string {
     }
   }
   return digits;
-}
-
-function find(text: Uint8Array, wanted: Uint8Array): number {
-  for (let at = 0; at + wanted.length <= text.length; at++) {
-    if (wanted.every((byte, i) => text[at + i] === byte)) return at;
-  }
-  return -1;
 }

@@ -4,7 +4,7 @@
  */
 import { type Dialogue, type DialogueStep, NEED_MORE, quote } from "./dialogue.ts";
 import { type CheckResult, failure, success } from "./monitor.ts";
-import { concatBytes } from "../platform/bytes.ts";
+import { concatBytes, indexOfBytes } from "../platform/bytes.ts";
 
 /** The search is bounded: a server may send without end. */
 const MOST_KEPT = 64 * 1024;
@@ -22,7 +22,9 @@ export class TcpDialogue implements Dialogue {
   onData(bytes: Uint8Array): DialogueStep {
     const { receive } = this.options;
     const heard = concatBytes(this.#heard, bytes);
-    if (receive !== null && find(heard, receive)) return { result: success("answered") };
+    if (receive !== null && indexOfBytes(heard, receive) >= 0) {
+      return { result: success("answered") };
+    }
     this.#heard = heard.subarray(-MOST_KEPT);
     return NEED_MORE;
   }
@@ -34,11 +36,4 @@ export class TcpDialogue implements Dialogue {
   get timeoutDetail(): string {
     return this.#heard.length === 0 ? "no answer" : `it answered ${quote(this.#heard)}`;
   }
-}
-
-function find(text: Uint8Array, wanted: Uint8Array): boolean {
-  for (let at = 0; at + wanted.length <= text.length; at++) {
-    if (wanted.every((byte, i) => text[at + i] === byte)) return true;
-  }
-  return false;
 }

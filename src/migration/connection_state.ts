@@ -42,8 +42,6 @@ export type Phase =
 
 export interface ConnectionState {
   readonly phase: Phase;
-  /** Why it is unmovable. */
-  readonly reason: string | null;
   /**
    * How well it is proven that the client sends one request and waits for the answer. 2: nothing had arrived when the
    * answer was sent; 1: something had arrived only shortly before.
@@ -83,14 +81,12 @@ interface Transition {
 }
 
 const PROVEN = 2;
-const PIPELINES = "its client does not wait for answers";
 
 /** The state after the first sample. @param evidence from an earlier attempt */
 export function firstTransition(sample: Sample, evidence = 0): Transition {
   const isIdle = sample.serverSentLast && sample.unread === 0 && sample.unacknowledged === 0;
   const state: ConnectionState = {
     phase: isIdle ? "idle" : "answer_owed",
-    reason: null,
     evidence,
     isSingleRequest: false,
     sentAtRelease: bytesSent(sample),
@@ -210,13 +206,13 @@ function whilePaused(before: ConnectionState, sample: Sample, terms: ReleaseTerm
     const evidence = evidenceAfter(before, sample);
     return unchanged({ ...before, ...afterMoreSent(before, sample, terms), phase, evidence });
   }
-  if (kind === "upgrade") return makeUnmovable(before, "it switches to another protocol");
-  if (kind === "pipelined") return makeUnmovable(before, PIPELINES);
+  if (kind === "upgrade" || kind === "pipelined") return makeUnmovable(before);
   const isRequest = kind === "request";
-  if (!hasAnswered && before.isSingleRequest && isRequest) return makeUnmovable(before, PIPELINES);
+  // The client does not wait for answers.
+  if (!hasAnswered && before.isSingleRequest && isRequest) return makeUnmovable(before);
   const isClear = hasAnswered && isProven(before) && before.isSingleRequest;
   if (isClear && isRequest) return enterBoundary(before, sample, null);
-  if (isClear && kind === "other") return makeUnmovable(before, "it does not speak HTTP/1");
+  if (isClear && kind === "other") return makeUnmovable(before);
   // The request arrived after the answer, or just before it.
   const isHint = hasAnswered && before.isSingleRequest && isRequest;
   const evidence = before.evidence + (isHint ? 1 : 0);
@@ -240,7 +236,7 @@ function afterMoreSent(
 function whileQueued(before: ConnectionState, sample: Sample, terms: ReleaseTerms): Transition {
   const kind = sample.head?.kind ?? null;
   if (kind === null) return pauseAgain({ ...before, isSingleRequest: false }, sample);
-  if (kind === "pipelined") return makeUnmovable(before, PIPELINES);
+  if (kind === "pipelined") return makeUnmovable(before);
   if (kind !== "request") return release(before, sample, "reading");
   return terms.mayRelease ? release(before, sample, "released") : unchanged(before);
 }
@@ -256,7 +252,7 @@ function atBoundary(before: ConnectionState, sample: Sample, terms: ReleaseTerms
   if (bytesRead(sample) !== before.readAtRelease) {
     return pauseAgain({ ...before, isSingleRequest: false }, sample);
   }
-  if (sample.head?.kind !== "request") return makeUnmovable(before, PIPELINES);
+  if (sample.head?.kind !== "request") return makeUnmovable(before);
   if (before.sinceMs >= terms.roundStartMs) return unchanged(before);
   return whileQueued({ ...before, phase: "queued" }, sample, terms);
 }
@@ -280,6 +276,6 @@ function release(
   return { state, action: "resume" };
 }
 
-function makeUnmovable(before: ConnectionState, reason: string): Transition {
-  return { state: { ...before, phase: "unmovable", reason }, action: "resume" };
+function makeUnmovable(before: ConnectionState): Transition {
+  return { state: { ...before, phase: "unmovable" }, action: "resume" };
 }

@@ -85,6 +85,14 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBu
   return whole;
 }
 
+/** @returns where `wanted` starts in `bytes`; -1: nowhere */
+export function indexOfBytes(bytes: Uint8Array, wanted: Uint8Array): number {
+  for (let at = 0; at + wanted.length <= bytes.length; at++) {
+    if (wanted.every((byte, i) => bytes[at + i] === byte)) return at;
+  }
+  return -1;
+}
+
 /** False when some of its bytes are not UTF-8. */
 export function isText(text: string): boolean {
   return text.isWellFormed();

@@ -248,7 +248,6 @@ describe("decideMove()", () => {
   const stateIn = (phase: Phase, isProven: boolean): ConnectionState => ({
     phase,
     evidence: isProven ? 2 : 0,
-    reason: null,
     isSingleRequest: true,
     sentAtRelease: 0,
     readAtRelease: 0,

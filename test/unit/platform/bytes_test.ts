@@ -1,7 +1,13 @@
 /** Bytes in strings: whatever they are, they come out as they went in, also through JSON. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { decodeBytes, encodeBytes, isText, printable } from "../../../src/platform/bytes.ts";
+import {
+  decodeBytes,
+  encodeBytes,
+  indexOfBytes,
+  isText,
+  printable,
+} from "../../../src/platform/bytes.ts";
 import { Random } from "../../support/random.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
@@ -117,4 +123,21 @@ describe("decodeBytes() and encodeBytes()", () => {
     assert.equal(hex(encodeBytes("\u{1f600}".slice(0, 1) + "A")), "efbfbd41");
     assert.equal(printable("\u{1f600}".slice(0, 1)), "\ufffd");
   });
+});
+
+describe("indexOfBytes()", () => {
+  const cases: [string, string, number][] = [
+    ["abcabd", "abd", 3],
+    ["abcabd", "abc", 0],
+    ["aab", "ab", 1],
+    ["ab", "abc", -1],
+    ["", "a", -1],
+    ["abc", "x", -1],
+  ];
+  for (const [text, wanted, expected] of cases) {
+    const encoder = new TextEncoder();
+    test(`"${wanted}" in "${text}": ${expected}`, () => {
+      assert.equal(indexOfBytes(encoder.encode(text), encoder.encode(wanted)), expected);
+    });
+  }
 });
