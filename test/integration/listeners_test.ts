@@ -54,7 +54,7 @@ describe("a server that calls shutdown(2) on its listener", () => {
   const command = fixtureCommand("shutdown_listener.py");
 
   test(
-    "while it is being replaced: nobody else notices",
+    "a server that shuts its listener down is replaced: no client notices",
     { timeout: TEST_TIMEOUT_MS },
     async () => {
       const port = await freePort();
@@ -66,7 +66,7 @@ describe("a server that calls shutdown(2) on its listener", () => {
     },
   );
 
-  test("while three generations are alive: the serving one goes on getting everything", {
+  test("listeners of draining generations are shut down: the serving one still gets everything", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
@@ -74,7 +74,7 @@ describe("a server that calls shutdown(2) on its listener", () => {
     const slow: { pid: number; answer: Promise<string> }[] = [];
     for (let epoch = 0; epoch < 2; epoch++) {
       const pid = await servingPid(baton);
-      slow.push({ pid, ...await slowRequest(port, 5_000) });
+      slow.push({ pid, ...await slowRequest(port, 8_000) });
       assert.equal((await baton.reload()).result, "ok");
     }
     const serving = await servingPid(baton);
@@ -90,7 +90,7 @@ describe("a server that calls shutdown(2) on its listener", () => {
     for (const { pid, answer } of slow) assert.match(await answer, new RegExp(`pid=${pid} `));
   });
 
-  test("at its stop signal, while it finishes its requests and others come and go", {
+  test("a listener is shut down at the stop signal, while later generations come and go", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
@@ -100,7 +100,7 @@ describe("a server that calls shutdown(2) on its listener", () => {
     const slow: { pid: number; answer: Promise<string> }[] = [];
     for (let epoch = 0; epoch < 6; epoch++) {
       const pid = await servingPid(baton);
-      slow.push({ pid, ...await slowRequest(port, 2_500) });
+      slow.push({ pid, ...await slowRequest(port, 4_000) });
       assert.equal((await baton.reload()).result, "ok");
       await inState(baton, epoch, "stopping");
       await getsAll(load, await servingPid(baton));
