@@ -133,9 +133,40 @@ const ENTRIES = {
 
 const GRANTS: readonly Grant[] = [
   {
+    file: "cli/service/service_setup.ts",
+    imports: ["handoff/capabilities.ts", "succession/state/resume_state.ts"],
+    why:
+      "asks what the handoff can do here; the launch context of the first start travels with the state",
+  },
+  {
+    file: "cli/service/origin.ts",
+    imports: ["succession"],
+    why: "finds out who started this process",
+  },
+  {
+    file: "cli/service/start_mode.ts",
+    imports: ["handoff/activated_sockets.ts", "succession"],
+    why: "decides how this instance starts, before there is a supervisor",
+  },
+  {
+    file: "cli/service/state_storage.ts",
+    imports: ["systemd", "succession/state"],
+    why: "chooses where the state is kept: the service manager, or a process of baton",
+  },
+  {
+    file: "cli/service/generation_context.ts",
+    imports: ["handoff", "migration", "steering"],
+    why: "makes what all generations share",
+  },
+  {
+    file: "cli/service/make_service.ts",
+    imports: ["handoff/inherit.ts", "succession/upgrade/predecessor_recovery.ts", "systemd"],
+    why: "makes the parts of a supervisor",
+  },
+  {
     file: "cli/service/run.ts",
-    imports: ["handoff", "steering", "systemd", "succession"],
-    why: "the place where the parts are made and given to the supervisor",
+    imports: ["succession/takeover/handoff_socket.ts"],
+    why: "explains why --handoff-socket cannot be used",
   },
   {
     file: "cli/commands/check_state.ts",
@@ -148,38 +179,14 @@ const GRANTS: readonly Grant[] = [
     why: "what baton found where it was started travels with the state",
   },
   {
-    file: "cli/service/endpoints.ts",
-    imports: [
-      "systemd",
-      "succession/state/state_writer.ts",
-      "succession/state/fd_store_process.ts",
-    ],
-    why: "what outlives a baton is found by a name too: a holder's, or the unit's",
-  },
-  {
     file: "cli/service/inherited_state.ts",
     imports: ["handoff/activated_sockets.ts", "systemd", "succession"],
     why: "what the baton before has left decides what is made",
   },
   {
-    file: "cli/service/keep_alive.ts",
-    imports: ["handoff", "migration", "steering"],
-    why: "decides whether there is a move at all, before there is a supervisor",
-  },
-  {
     file: "cli/service/socket_activation.ts",
     imports: ["handoff", "systemd"],
     why: "the sockets of the service manager become listeners before anything else is made",
-  },
-  {
-    file: "cli/service/find_predecessor.ts",
-    imports: ["succession/takeover"],
-    why: "finds the old baton before there is a supervisor",
-  },
-  {
-    file: "cli/service/choose_trap.ts",
-    imports: ["handoff/capabilities.ts"],
-    why: "asks what the handoff can do here, before there is a supervisor",
   },
   {
     file: "cli/commands/doctor.ts",
@@ -290,7 +297,6 @@ const GLOBALS = {
 
 /** Files that still have timers of their own. */
 const UNCONVERTED: readonly string[] = [
-  "cli/service/signals.ts",
   "drain/connection_closer.ts",
   "drain/drain.ts",
   "health/check_loop.ts",
@@ -311,21 +317,16 @@ const UNCONVERTED: readonly string[] = [
 
 const EXCEPTIONS: readonly Exception[] = [
   ...UNCONVERTED.map((file) => ({ file, rule: "clock", about: "uses", why: "to be untangled" })),
-  { file: "cli/service/run.ts", rule: "imports", about: "has", why: "to be untangled" },
-  { file: "cli/service/run_shutdown.ts", rule: "imports", about: "has", why: "to be untangled" },
-  { file: "cli/service/endpoints.ts", rule: "imports", about: "has", why: "to be untangled" },
   { file: "succession/resume.ts", rule: "imports", about: "has", why: "to be untangled" },
   { file: "pod/shutdown_service.ts", rule: "imports", about: "has", why: "to be untangled" },
 ];
 
 /** Exports of a file that only its tests import: parts of it that are worth a test of their own. */
 const TESTED = {
-  "admin/app.ts": ["ServiceControl"],
   "admin/http1.ts": ["ParseResult"],
   "admin/probe_server.ts": ["answerProbe"],
   "cli/commands/prestop.ts": ["drainOutcome", "remaining"],
   "cli/console/exit_status.ts": ["EXIT_STATUSES"],
-  "cli/service/stop_requests.ts": ["SignalOrigin"],
   "cli/words/parse_args.ts": ["ParseOptions"],
   "config/config_file.ts": ["parseConfigText"],
   "config/load.ts": ["defaultName"],

@@ -8,6 +8,8 @@
  * kubelet's doing.
  */
 import { statSync } from "node:fs";
+import type { Config } from "../config/config.ts";
+import type { Logger } from "../log/logger.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Files } from "../platform/files/files.ts";
 import { resolvePath } from "../platform/files/path.ts";
@@ -19,6 +21,24 @@ const SETTLE_MS = 300;
 /** Entries of a directory that are looked at. */
 const MAX_ENTRIES = 1_000;
 const READ_SIZE = 16 * 1024;
+
+/** `--watch`: every change is a reload. @param directory relative paths begin here */
+export function watchPaths(
+  { platform, config, logger, directory }: {
+    readonly platform: Platform;
+    readonly config: Pick<Config, "watch">;
+    readonly logger: Logger;
+    readonly directory: string;
+  },
+  reload: () => void,
+): PathWatch | null {
+  if (config.watch.length === 0) return null;
+  const paths = config.watch.map((path) => resolvePath(directory, path));
+  return new PathWatch(platform, paths, (changed) => {
+    logger.info(`reload: ${changed.join(", ")} changed`);
+    reload();
+  });
+}
 
 export class PathWatch {
   readonly #inotify: Fd;

@@ -5,7 +5,7 @@
  * Guarantees: every process below is reaped; baton ends after the last process of the server, with 0
  * when the server was told to end and nothing was cut, else with the server's own status.
  */
-import type { Preset } from "../config/presets.ts";
+import { presetForCommand } from "../config/presets.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { EXIT_DRAIN_TIMED_OUT } from "../lifecycle/status.ts";
 import type { ShutdownPolicy } from "../lifecycle/shutdown.ts";
@@ -44,7 +44,6 @@ const NO_HANDOFF = "baton runs with --shutdown-only: it ends the server, and doe
 interface ShutdownServiceOptions {
   readonly platform: Platform;
   readonly config: Config;
-  readonly preset: Preset;
   readonly plan: LaunchPlan;
   readonly logger: Logger;
   readonly version: string;
@@ -72,7 +71,7 @@ export class ShutdownService {
   readonly #victims: KilledProcess[] = [];
 
   constructor(readonly options: ShutdownServiceOptions) {
-    const { platform, config, preset } = options;
+    const { platform, config } = options;
     this.foreground = new Foreground({
       platform,
       leaders: () => this.#children.leaders(),
@@ -83,7 +82,7 @@ export class ShutdownService {
       platform,
       (pid, signal) => this.foreground.onLeaderStopped(pid, signal),
     );
-    this.#stopPolicy = new StopPolicy(config, preset);
+    this.#stopPolicy = new StopPolicy(config, presetForCommand(config.command));
     this.#rest = new LeftoverSignals({
       clock: platform.clock,
       stopTimeMs: config.stopTimeMs,

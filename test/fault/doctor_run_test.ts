@@ -116,7 +116,7 @@ describe("baton run", { skip }, () => {
       assert.equal(lines.length, 2, lines.join("\n"));
       assert.match(lines[0] ?? "", /^baton: Cannot adopt the server's sockets: /);
       assert.match(lines[0] ?? "", detail);
-      assert.match(lines[1] ?? "", /^ {2}What follows: .*use --listen.*"baton doctor"/);
+      assert.match(lines[1] ?? "", /^ {2}Consequence: .*use --listen.*"baton doctor"/);
     });
 
     test(`under ${by} with --listen loses nothing when reloaded`, TIMEOUT, async () => {

@@ -186,7 +186,7 @@ describe("a runtime directory that goes away", () => {
     unblock(dir.path);
     const second = await batons.next();
     assert.equal(await answering(port), serving, "the same server");
-    assert.match(second.stderr, /goes on with/);
+    assert.match(second.stderr, /resumes/);
     // Its holder is found again after that, too.
     rmSync(dir.path, { recursive: true });
     await isBack(second);

@@ -164,10 +164,10 @@ describe("takeover", () => {
     lostNothing(await load2.stop(), next, last);
   });
 
-  test("nobody to take over from: starts as the first", { timeout }, async () => {
+  test("no baton to take over from: starts as the first", { timeout }, async () => {
     using pair = await Pair.make();
     await using baton = await startBaton({ ...pair.server("1"), flags: pair.new });
-    assert.match(baton.stderr, /nobody to take over from at .*: starts as the first/);
+    assert.match(baton.stderr, /no baton to take over from at .*: starting as the first/);
     const second = await startBaton({
       ...pair.server("1"),
       flags: pair.old,
@@ -198,7 +198,7 @@ describe("takeover", () => {
       const { code } = await failed.exited;
       assert.ok([3, 70, 127].includes(code ?? -1), `${code}: ${failed.stderr}`);
       assert.match(failed.stderr, said);
-      assert.doesNotMatch(failed.stderr, /nobody to take over from/, old.stderr);
+      assert.doesNotMatch(failed.stderr, /no baton to take over from/, old.stderr);
       await waitUntil(() => old.stderr.includes("takeover failed"), {
         what: "the old one says so",
       });

@@ -1,192 +1,182 @@
 /**
- * What the world knows a baton by: its control socket, pidfile and probe port, and its holder (`--survive`).
+ * What others reach a running instance by: control socket, pidfile, probe port; and with them the lock on the name and
+ * the storage of the state.
  *
- * A baton that starts opens them all before anything else, and is refused where it cannot have one. A
- * successor takes them when its generation serves, and gives them back when it does not after all: the
- * control socket first, so that whatever cannot be taken then, somebody can be talked to.
+ * An instance that owns its name opens all of them before it starts a server, and refuses to start without one. A
+ * successor takes them when its generation serves, and returns them if it fails after all: the control socket first, so
+ * that commands reach one of the two whatever else fails.
  */
 import { dirname } from "node:path";
-import { controlApp } from "../../admin/app.ts";
-import { ControlServer } from "../../admin/control_server.ts";
+import type { ServiceControl } from "../../admin/app.ts";
 import type { NameLock } from "../../admin/name_lock.ts";
-import type { ServicePaths } from "../../admin/paths.ts";
 import type { ProbeServer } from "../../admin/probe_server.ts";
 import { type GuardedPath, RuntimeGuard } from "../../admin/runtime_guard.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../log/logger.ts";
-import type { InetAddress } from "../../platform/network/address.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { exists } from "../../platform/files/path.ts";
-import type { GracefulService } from "../../pod/graceful_service.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
-import { FdStore } from "../../systemd/fd_store.ts";
-import type { NotifyClient } from "../../systemd/notify_client.ts";
-import { FdStoreProcess } from "../../succession/state/fd_store_process.ts";
-import { StateWriter } from "../../succession/state/state_writer.ts";
-import { controlFixture, holderFixture, lockFixture, pidfileFixture } from "./guarded_paths.ts";
-import type { Pidfile } from "./pidfile.ts";
-import { openProbes } from "./pod_setup.ts";
-import { insist } from "./process_setup.ts";
+import { ControlEndpoint } from "./control_endpoint.ts";
+import { Pidfile } from "./pidfile.ts";
+import { openProbes, type PodSetup } from "./pod_setup.ts";
+import { tolerate } from "./process_setup.ts";
+import type { StateStorage } from "./state_storage.ts";
 
-interface EndpointsParts {
+export interface EndpointsParts {
   readonly platform: Platform;
   readonly config: Config;
-  readonly paths: ServicePaths;
-  readonly lock: NameLock;
-  readonly pidfile: Pidfile | null;
-  readonly probeAddress: InetAddress | null;
   readonly logger: Logger;
-  /** No other baton has them. */
-  readonly owned: boolean;
-  /** There was a baton before, and something of it may still be there. */
-  readonly isNext: boolean;
-  /** The service manager's store, if the unit has one. */
-  readonly store: ManagerStore | null;
-  readonly service: () => GracefulService;
-  readonly supervisor: () => Supervisor;
-  /** A process that is ours, and no server. */
-  readonly onStarted: (pid: number) => void;
+  /** Null: there is no runtime directory, so no control socket either (`--shutdown-only`). */
+  readonly name: { readonly lock: NameLock; readonly socket: string } | null;
+  readonly probeAddress: PodSetup["probeAddress"];
+  /** How this instance starts; the defaults are those of a first one. */
+  readonly start?: StartFacts;
 }
 
-interface ManagerStore {
-  readonly client: NotifyClient;
-  /** Names of what the baton before has put there. */
-  readonly found: readonly string[];
+interface StartFacts {
+  /** No other instance has the name. */
+  readonly ownsName: boolean;
+  /** It has servers already: it continues without an endpoint that cannot be opened. */
+  readonly isRunning: boolean;
+  /** A previous instance may still have the probe port, and shares it. */
+  readonly sharesProbePort: boolean;
+  /** The control socket of the previous instance. */
+  readonly control: Fd | null;
+  /** The fd store process of the previous instance is running. */
+  readonly replacesStorage: boolean;
+  readonly storage: StateStorage;
+}
+
+/** What the endpoints need of the service. */
+interface Served {
+  readonly service: ServiceControl;
+  /** Null with `--shutdown-only`. */
+  readonly supervisor: Pick<Supervisor, "placedSockets" | "hasHandedOver" | "writeState"> | null;
 }
 
 export class Endpoints {
-  control: ControlServer | null = null;
-  stateWriter: StateWriter | null = null;
+  readonly #control: ControlEndpoint | null;
+  readonly #pidfile: Pidfile | null;
   #probes: ProbeServer | null = null;
-  #store: FdStore | null = null;
-  #vault: FdStoreProcess | null = null;
   #guard: RuntimeGuard | null = null;
+  #served: Served | null = null;
 
-  constructor(readonly parts: EndpointsParts) {}
+  /** Opens nothing yet. */
+  constructor(readonly parts: EndpointsParts) {
+    const { platform, config, name } = parts;
+    this.#control = name && new ControlEndpoint(platform, name.socket, name.lock);
+    this.#pidfile = config.pidfile === null
+      ? null
+      : new Pidfile(config.pidfile, platform.runtime.pid);
+  }
 
-  /** Connections that the probe port has taken. */
+  get control(): ControlEndpoint["server"] {
+    return this.#control?.server ?? null;
+  }
+
+  get stateWriter(): StateStorage["writer"] {
+    return this.parts.start?.storage.writer ?? null;
+  }
+
+  get #ownsName(): boolean {
+    return this.parts.start?.ownsName ?? true;
+  }
+
+  /** Connections that the probe port has accepted. */
   get probesAccepted(): number {
     return this.#probes?.accepted ?? 0;
   }
 
-  /** @param isNext another holder is there, which goes on until this one has everything */
-  startStateWriter(isNext: boolean): void {
-    const { platform, config, paths, logger, store, onStarted } = this.parts;
-    // A new holder holds nothing yet.
-    const onHolderLost = () => this.parts.supervisor().writeState();
-    if (store !== null) {
-      this.#store = new FdStore(platform, store.client, store.found);
-      this.stateWriter = new StateWriter(
-        this.#store,
-        config.survive ? "everything" : "standby",
-        onHolderLost,
-      );
-    } else if (config.survive) {
-      const vault = new FdStoreProcess(platform, { path: paths.hold, isNext, onStarted });
-      this.#vault = vault;
-      this.stateWriter = new StateWriter(vault, "everything", () => {
-        logger.warn("the holder (--survive) has ended: another one was started");
-        onHolderLost();
-      });
-    }
+  /** From here on they answer for `served`: now, or when the predecessor hands them over. */
+  open(served: Served): void {
+    this.#served = served;
+    if (!this.#ownsName) return;
+    const { logger, start } = this.parts;
+    const isRunning = start?.isRunning ?? false;
+    const { service } = served;
+    tolerate(isRunning, logger, () => this.#pidfile?.take());
+    this.#startStorage(start?.replacesStorage ?? false);
+    tolerate(isRunning, logger, () => this.#control?.open(service, start?.control ?? null));
+    tolerate(isRunning, logger, () => this.#openProbes(service));
   }
 
-  /**
-   * Those of a baton that starts, or goes on.
-   * @param kept the control socket that the baton before has listened on
-   * @param isRunning it has servers, and goes on without a probe port if it must
-   */
-  open(kept: Fd | null, isRunning: boolean): void {
-    const { paths, logger } = this.parts;
-    const listener = exists(paths.socket) ? kept : null;
-    insist(isRunning, logger, () => this.#openControl(paths.socket, listener));
-    insist(isRunning, logger, () => this.#openProbes());
-  }
-
-  #openControl(path: string, kept: Fd | null = null): void {
-    const { fetch } = controlApp(this.parts.service());
-    this.control = new ControlServer(this.parts.platform, path, fetch, kept);
-  }
-
-  /** From now on all of it is brought back when it is removed. */
+  /** Watches the paths, and restores what is removed there. */
   guard(): void {
-    const { platform, logger, paths, supervisor } = this.parts;
+    const { platform, logger, name } = this.parts;
+    if (name === null) return;
     this.#guard ??= new RuntimeGuard(platform, {
-      directory: dirname(paths.lock),
-      paths: () => this.#fixtures(),
+      directory: dirname(name.lock.path),
+      paths: () => this.#guardedPaths(name.lock),
       log: logger,
-      onRestored: () => supervisor().writeState(),
+      onRestored: () => this.#served?.supervisor?.writeState(),
     });
     this.#guard.check();
   }
 
-  #fixtures(): GuardedPath[] {
-    const { platform, paths, lock, pidfile, supervisor, config } = this.parts;
-    const isShared = ({ path }: GuardedPath) => path === config.handoffSocket;
-    const isLocal = ({ path }: GuardedPath) => dirname(path) === dirname(paths.lock);
-    const sockets = supervisor().placedSockets();
+  #guardedPaths(lock: NameLock): GuardedPath[] {
+    if (this.#served === null) return [];
+    const { service, supervisor } = this.#served;
+    const isShared = ({ path }: GuardedPath) => path === this.parts.config.handoffSocket;
+    const isLocal = ({ path }: GuardedPath) => dirname(path) === dirname(lock.path);
+    const sockets = supervisor?.placedSockets() ?? [];
     const own = sockets.filter((socket) => !isShared(socket) && isLocal(socket));
-    // What is left is looked after by the baton that has it.
-    if (supervisor().hasHandedOver) return own;
-    const found = [
-      lockFixture(lock),
-      controlFixture(platform, paths.socket, lock, {
-        current: () => this.control,
-        open: () => this.#openControl(paths.socket),
-      }),
-    ];
-    if (this.#vault !== null) found.push(holderFixture(this.#vault, paths.hold));
-    if (pidfile !== null) found.push(pidfileFixture(pidfile));
-    return [...found, ...own, ...sockets.filter(isShared)];
+    // The successor guards everything else.
+    if (supervisor?.hasHandedOver) return own;
+    return [
+      guardedLock(lock),
+      this.#control?.guardedPath(service) ?? [],
+      this.parts.start?.storage.guardedPaths() ?? [],
+      this.#pidfile?.guardedPath() ?? [],
+      own,
+      sockets.filter(isShared),
+    ].flat();
   }
 
-  /** From the baton that this one replaces, in one moment. */
+  /** This instance serves: replaces the predecessor's endpoints. */
   takeFromPredecessor(): void {
-    if (this.parts.owned) return;
-    this.#take();
+    if (this.#ownsName || this.#served === null) return;
+    this.#replace(this.#served.service);
     this.guard();
-    this.#openProbes();
+    this.#openProbes(this.#served.service);
   }
 
-  /** From a successor that has given up. */
+  /** The successor has failed. */
   takeBackFromSuccessor(): void {
-    if (!this.control?.isInPlace) {
-      this.control?.close();
-      this.#take();
-      this.parts.pidfile?.removeOld();
+    if (!this.control?.isInPlace && this.#served !== null) {
+      this.#replace(this.#served.service);
+      this.#pidfile?.removeOld();
     }
     this.#guard?.check();
   }
 
-  /** The baton that was replaced has ended. */
   onPredecessorGone(): void {
-    if (!this.parts.owned) this.parts.pidfile?.removeOld();
-    this.parts.lock.claim();
-    this.#store?.becomeMain();
+    if (!this.#ownsName) this.#pidfile?.removeOld();
+    this.parts.name?.lock.claim();
+    this.parts.start?.storage.becomeMain();
   }
 
-  /** What cannot be had just now is made by the guard: this baton serves already. */
-  #take(): void {
-    const { platform, paths, logger, pidfile } = this.parts;
-    const temporary = `${paths.socket}.${platform.runtime.pid}`;
-    insist(true, logger, () => {
-      this.#openControl(temporary);
-      this.control?.moveTo(paths.socket);
-    });
-    this.startStateWriter(true);
-    insist(true, logger, () => pidfile?.takeOver());
+  /** This instance serves already: the guard creates later what fails now. */
+  #replace(service: ServiceControl): void {
+    const { logger } = this.parts;
+    tolerate(true, logger, () => this.#control?.replace(service));
+    this.#startStorage(true);
+    tolerate(true, logger, () => this.#pidfile?.takeOver());
   }
 
-  #openProbes(): void {
-    const { platform, probeAddress } = this.parts;
-    const report = () => this.parts.service().probes();
-    this.#probes = openProbes(platform, probeAddress, report, this.parts.isNext);
+  #startStorage(replaces: boolean): void {
+    // A new store is empty.
+    this.parts.start?.storage.start(replaces, () => this.#served?.supervisor?.writeState());
   }
 
-  /** Everything is over. */
+  #openProbes(service: ServiceControl): void {
+    const { platform, probeAddress, start } = this.parts;
+    const report = () => service.probes();
+    this.#probes = openProbes(platform, probeAddress, report, start?.sharesProbePort ?? false);
+  }
+
+  /** The service has exited: answers the clients that wait for that. */
   async farewell(): Promise<void> {
-    // Another baton's by now.
+    // Otherwise it belongs to the successor.
     if (this.control?.isInPlace) await this.control.answerRemainingClients();
   }
 
@@ -194,5 +184,16 @@ export class Endpoints {
     this.#guard?.close();
     this.control?.close();
     this.#probes?.close();
+    this.#pidfile?.remove();
+    this.parts.name?.lock.close();
   }
+}
+
+function guardedLock(lock: NameLock): GuardedPath {
+  return {
+    what: "lock",
+    path: lock.path,
+    isInPlace: () => lock.isInPlace,
+    restore: () => lock.restore(),
+  };
 }

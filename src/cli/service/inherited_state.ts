@@ -20,7 +20,7 @@ import {
 } from "../../succession/state/recovered_state.ts";
 import { memberName, type ResumeState } from "../../succession/state/resume_state.ts";
 
-interface InheritedState {
+export interface InheritedState {
   /** Somebody has to be told when it is taken. */
   readonly recovered: RecoveredState | null;
   /** The service to go on with. */

@@ -1,18 +1,18 @@
 /**
  * `--pidfile`: written by rename, so that no reader sees half of it; moved, not removed, by an upgrade.
  *
- * While two batons are alive PATH names the new one and PATH.oldbin the old one, as with nginx. A
- * pidfile is removed at the end only by the process that has written it: in another container that
- * may be one of the same number.
+ * While two instances run, PATH names the new one and PATH.oldbin the old one, as with nginx. Only the process
+ * that wrote a pidfile removes it: a process in another container may have the same number.
  */
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import type { GuardedPath } from "../../admin/runtime_guard.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
 import { EXIT_BUSY } from "../console/exit_status.ts";
 import { errorText } from "../../platform/error.ts";
 
 export class Pidfile {
-  /** Of the file that was written here; null: none was. */
+  /** Of the file that this process wrote; null: it wrote none. */
   #inode: number | null = null;
 
   constructor(readonly path: string, readonly pid: number) {}
@@ -21,10 +21,10 @@ export class Pidfile {
     return `${this.path}.oldbin`;
   }
 
-  /** @throws {UserError} when it names a live process; a stale one is taken over */
+  /** @throws {UserError} when it names a running baton; a stale file is overwritten */
   take(): void {
     const holder = Number(this.#read());
-    // A number may have been used again since: by ourselves in a new container, or by another program.
+    // The number may belong to another process by now: to this one, in a new container, or to another program.
     const isBaton = processName(holder) === processName(this.pid);
     if (holder > 1 && holder !== this.pid && processStat(holder) && isBaton) {
       throw new UserError(
@@ -36,30 +36,30 @@ export class Pidfile {
     this.#write();
   }
 
-  /** From the baton that this one replaces. */
+  /** Replaces the predecessor's file, which is kept as PATH.oldbin. */
   takeOver(): void {
     if (existsSync(this.path)) renameSync(this.path, this.#old);
     this.#write();
   }
 
-  /** The baton that was replaced has ended. */
+  /** The predecessor has exited. */
   removeOld(): void {
     rmSync(this.#old, { force: true });
   }
 
-  /** A file is there, ours or not: one that others have written is left alone. */
-  get isThere(): boolean {
-    return existsSync(this.path);
+  /** For the guard: a file that another program wrote there stays. */
+  guardedPath(): GuardedPath {
+    return {
+      what: "pidfile",
+      path: this.path,
+      isInPlace: () => existsSync(this.path),
+      restore: () => this.#write(),
+    };
   }
 
-  /** It was removed, with its directory or alone. */
-  restore(): void {
-    this.#write();
-  }
-
-  /** At the end of this process. */
+  /** When this process exits. */
   remove(): void {
-    // The number too: an inode that is free is soon used again.
+    // The number too: a free inode is soon used again.
     const isOurs = statSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode &&
       this.#read() === String(this.pid);
     if (isOurs) rmSync(this.path, { force: true });

@@ -5,11 +5,9 @@ import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { type ListenSpec, parseListenSpec } from "../../config/values/listen_spec.ts";
 import { budgetOf, isInPod, minDrainMs } from "../../pod/budget.ts";
-import { PathWatch } from "../../pod/path_watch.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { InetAddress } from "../../platform/network/address.ts";
 import { SystemCallError } from "../../platform/error.ts";
-import { resolvePath } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { ProbeReport } from "../../report/snapshot.ts";
 import { EXIT_BUSY } from "../console/exit_status.ts";
@@ -65,25 +63,6 @@ function probeAddress({ probeListen }: Config): InetAddress | null {
 
 export function inetAddress({ family, host, port }: ListenSpec): InetAddress {
   return { family, host, port, scope: 0 };
-}
-
-interface WatchParts {
-  readonly platform: Platform;
-  readonly config: Config;
-  readonly logger: Logger;
-  /** Relative paths begin here. */
-  readonly directory: string;
-}
-
-/** `--watch`: a change is a reload, whatever comes of it. */
-export function watchPaths(parts: WatchParts, reload: () => unknown): PathWatch | null {
-  const { platform, config, logger, directory } = parts;
-  if (config.watch.length === 0) return null;
-  const paths = config.watch.map((path) => resolvePath(directory, path));
-  return new PathWatch(platform, paths, (changed) => {
-    logger.info(`reload: ${changed.join(", ")} has changed`);
-    reload();
-  });
 }
 
 /**

@@ -1,4 +1,4 @@
-/** What `baton run` is made with: its own program, and baton's log. */
+/** The process of `baton run`: its program, its log, its output, and its errors. */
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { Logger } from "../../log/logger.ts";
@@ -9,10 +9,10 @@ import { OwnOutputs } from "../../output/own_output.ts";
 import { errorText } from "../../platform/error.ts";
 
 const LOG_MODE = 0o640;
-/** How long the end of baton waits for a reader of its output that has not taken everything yet. */
+/** How long baton waits at exit for a slow reader of its output. */
 const SLOW_READER_MS = 2_000;
 
-/** After its start baton never ends because of an error of its own: it logs the error and carries on. */
+/** From here on an internal error is logged, and baton keeps running. */
 export function surviveErrors(platform: Platform, logger: Logger): void {
   const onError = (error: unknown) => {
     logger.error(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
@@ -21,49 +21,38 @@ export function surviveErrors(platform: Platform, logger: Logger): void {
   platform.runtime.onUncaught(onError);
 }
 
-/** What servers have printed and baton has in hand is written out before baton ends. */
+/** Writes what servers printed and baton has buffered, before baton exits. */
 export function finishOutput(platform: Platform): void {
   OwnOutputs.of(platform).flush(SLOW_READER_MS);
 }
 
-/** The words that start this very baton anew, from its file as it will be then. */
+/** The command that starts this program again, from its file as it is at that time. */
 export function programOf(platform: Platform): readonly string[] {
   const { selfCommand } = platform.runtime;
-  // A standalone binary is found again by the name that it was called with, so that a symlink that
-  // has moved since leads to the new version.
+  // The name that a standalone binary was called with may be a symlink, which leads to the new version after a deploy.
   return selfCommand.length === 1 ? [ownCommandLine()[0] ?? ""] : selfCommand;
 }
 
 /**
- * For what a baton that starts insists on, and one that has servers already must do without: if that
- * one ended, they would end with it.
- * @throws whatever `action` throws, unless `isRunning`
+ * Runs `action`. An instance that already has servers (`isRunning`) logs its failure and continues: the servers would
+ * end with it.
  */
-export function insist(isRunning: boolean, logger: Logger, action: () => void): void {
+export function tolerate(isRunning: boolean, logger: Logger, action: () => void): void {
   try {
     action();
   } catch (error) {
     if (!isRunning) throw error;
-    logger.error(`goes on without: ${errorText(error)}`);
+    logger.error(`continuing without it: ${errorText(error)}`);
   }
 }
 
-/** For what is made later if it cannot be now, unless that `matters`: then it throws what `action` throws. */
-export function need(matters: boolean, action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    if (matters) throw error;
-  }
-}
-
-/** After an exec in place: standard error, where the log file cannot be opened any more. */
+/** After an exec in place: falls back to standard error when the log file cannot be opened. */
 export function openLoggerInPlace(platform: Platform, config: Config): Logger {
   try {
     return openLogger(platform, config);
   } catch (error) {
     const logger = openLogger(platform, { ...config, logFile: null });
-    insist(true, logger, () => {
+    tolerate(true, logger, () => {
       throw error;
     });
     return logger;

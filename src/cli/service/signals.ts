@@ -1,10 +1,11 @@
 /**
  * Signals to `baton run`, and what they mean (docs/signals.md).
  *
- * HUP reloads; USR2 upgrades baton itself. TERM, INT and QUIT stop gracefully; the second time
- * without waiting, the third at once (cli/service/stop_requests.ts says what is one time); so do those of `--stop-on`,
- * whatever else they would mean, and for process 1 those of `image_stop_signals.ts`. USR1 reopens baton's log and goes to the server if that knows it. A HUP that comes because
- * the terminal was closed is not a reload: it stops the service, as any program in a terminal stops.
+ * HUP reloads; USR2 upgrades baton itself. The first TERM, INT or QUIT stops gracefully, the second without waiting, the
+ * third at once (stop_requests.ts tells what counts as one). The signals of `--stop-on` stop too, whatever else they
+ * would mean, and so do those of an image for process 1. USR1 reopens baton's log and goes to the server if that knows
+ * it. A HUP that comes because the terminal was closed is not a reload: it stops the service, like any program in a
+ * terminal.
  */
 import {
   isStopping,
@@ -19,10 +20,9 @@ import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
 import type { Foreground } from "../../process/foreground.ts";
-import { imageStopSignals, type SignalUses } from "./image_stop_signals.ts";
-import { StopRequests } from "./stop_requests.ts";
+import { imageStopSignals, type SignalUses, StopRequests } from "./stop_requests.ts";
 
-/** What signals are about. */
+/** What signals act on. */
 interface SignalledService {
   reload(): unknown;
   upgrade(): unknown;
@@ -34,63 +34,59 @@ interface SignalTargets {
   readonly platform: Platform;
   readonly config: Config;
   readonly preset: Preset;
-  readonly supervisor: SignalledService;
+  readonly service: SignalledService;
   readonly logger: Logger;
   readonly foreground: Foreground;
   /** HUP was ignored when baton was started: nohup(1). */
   readonly ignoresHangup: boolean;
 }
 
-/** @returns what removes the handlers again */
+/** @returns a function that removes the handlers */
 export function handleSignals(targets: SignalTargets): () => void {
-  const { platform, config, supervisor, logger, ignoresHangup, foreground } = targets;
+  const { platform, config, service, logger, ignoresHangup, foreground } = targets;
   const hadTerminal = hasTerminal();
   const reload = () => {
     if (hadTerminal && !hasTerminal()) {
-      if (ignoresHangup) return logger.info("the terminal was closed: going on (nohup)");
+      if (ignoresHangup) return logger.info("the terminal was closed: continuing (nohup)");
       logger.warn("the terminal was closed: stopping");
-      return supervisor.stop();
+      return service.stop();
     }
     logger.info("SIGHUP: reload");
-    supervisor.reload();
+    service.reload();
   };
-  const stop = (signal: SignalName) => {
-    logger.info(`${signal}: stop`);
-    supervisor.stop();
+  const upgrade = () => {
+    logger.info("SIGUSR2: upgrade");
+    service.upgrade();
+  };
+  const suspend = () => {
+    if (!foreground.suspend()) foreground.stopSelf();
+  };
+  const reopen = () => {
+    logger.reopen();
+    if (forwardsUsr1(targets)) service.forward(signalNumber("SIGUSR1"));
   };
   const stopOn = stopSignalsOf(platform, config, {
     logFile: config.logFile,
     forwards: { usr1: forwardsUsr1(targets), winch: false },
     hasTerminal: hadTerminal,
   });
-  const wishes = new StopRequests();
-  const handlers: [signal: SignalName, handler: () => void][] = [
+  const stopper = new Stopper(platform, service, logger);
+  const handlers: readonly (readonly [SignalName, () => void])[] = [
     ["SIGHUP", reload],
-    ["SIGUSR2", () => {
-      logger.info("SIGUSR2: upgrade");
-      supervisor.upgrade();
-    }],
-    ...STOP_SIGNALS.map((signal): [SignalName, () => void] => [
-      signal,
-      () => stopAt(signal, { service: supervisor, logger, wishes }),
-    ]),
-    ["SIGTSTP", () => {
-      if (!foreground.suspend()) foreground.stopSelf();
-    }],
-    ["SIGUSR1", () => {
-      logger.reopen();
-      if (forwardsUsr1(targets)) supervisor.forward(signalNumber("SIGUSR1"));
-    }],
+    ["SIGUSR2", upgrade],
+    ["SIGTSTP", suspend],
+    ["SIGUSR1", reopen],
+    ...STOP_SIGNALS.map((signal) => [signal, () => stopper.onStopSignal(signal)] as const),
   ];
   const removers = [
     ...handlers.filter(([signal]) => !stopOn.includes(signal))
       .map(([signal, handler]) => platform.runtime.onSignal(signal, handler)),
-    ...catchStopOn(platform, stopOn, stop),
+    ...catchStopOn(platform, stopOn, (signal) => stopper.stop(signal)),
   ];
   return () => removers.forEach((remove) => remove());
 }
 
-/** What stops baton besides TERM, INT and QUIT: what `--stop-on` names, and the image's own STOPSIGNAL. */
+/** What stops baton besides TERM, INT and QUIT: the signals of `--stop-on`, and the image's STOPSIGNAL. */
 export function stopSignalsOf(
   platform: Platform,
   { stopOn }: Pick<Config, "stopOn">,
@@ -100,7 +96,7 @@ export function stopSignalsOf(
   return [...all].filter((signal) => !isStopping(signal));
 }
 
-/** @param stopOn as `stopSignalsOf` has them @returns what removes the handlers again */
+/** @param stopOn see `stopSignalsOf` @returns functions that remove the handlers */
 export function catchStopOn(
   platform: Platform,
   stopOn: readonly SignalName[],
@@ -109,26 +105,33 @@ export function catchStopOn(
   return stopOn.map((signal) => platform.onSignalNumber(signalNumber(signal), () => stop(signal)));
 }
 
-interface StopTargets {
-  readonly service: Pick<SignalledService, "stop">;
-  readonly logger: Logger;
-  readonly wishes: StopRequests;
-}
+/** Turns signals into stop requests. */
+export class Stopper {
+  readonly #requests = new StopRequests();
 
-/** TERM, INT or QUIT has come. */
-export function stopAt(signal: StopSignal, { service, logger, wishes }: StopTargets): void {
-  const arrival = { signal, origin: "unknown", atMs: performance.now() } as const;
-  if (!wishes.isNew({ ...arrival, hasManager: hasManager() })) {
-    return logger.info(`${signal}: one wish with the stop signal just before it`);
+  constructor(
+    readonly platform: Platform,
+    readonly service: Pick<SignalledService, "stop">,
+    readonly logger: Logger,
+  ) {}
+
+  /** TERM, INT or QUIT, which may be the echo of the one before. */
+  onStopSignal(signal: StopSignal): void {
+    const arrival = { signal, atMs: this.platform.clock.now(), hasManager: hasManager() };
+    if (this.#requests.isNew(arrival)) return this.stop(signal);
+    this.logger.info(`${signal}: ignored, part of the previous stop request`);
   }
-  logger.info(`${signal}: stop`);
-  service.stop();
+
+  stop(signal: SignalName): void {
+    this.logger.info(`${signal}: stop`);
+    this.service.stop();
+  }
 }
 
-/** They get what the terminal sends, too, and send nothing on top of it [measured: stop_wish.ts]. */
+/** They receive the terminal's signals, too, and do not send another one [measured: stop_requests.ts]. */
 const SILENT = /^(sh|dash|ash|bash|zsh|ksh|fish|busybox|g?make|npm\b.*|tini|env|time)$/;
 
-/** Something above us in our own process group that may send a signal on: concurrently, nodemon, foreman. */
+/** Whether a process above us in our process group may forward signals: concurrently, nodemon, foreman. */
 function hasManager(): boolean {
   const self = processStat("self");
   for (let pid = self?.parent ?? 0; pid > 0;) {

@@ -20,7 +20,7 @@ import {
 /** For the next baton, and for nobody else (handoff/socket_protocols.ts). */
 const ACTIVATED_ENV = "BATON_ACTIVATED";
 
-interface Activation {
+export interface Activation {
   /** With the listeners of the service manager. */
   readonly config: Config;
   /** Empty for a baton that has replaced another one. */

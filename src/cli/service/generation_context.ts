@@ -1,0 +1,69 @@
+/** What all generations of a service share, wired for the way this instance starts. */
+import type { Config } from "../../config/config.ts";
+import { presetForCommand } from "../../config/presets.ts";
+import { addActivatedSockets } from "../../handoff/activated_sockets.ts";
+import { Adopter } from "../../handoff/adopt.ts";
+import { Migration } from "../../migration/migration.ts";
+import { Children } from "../../process/children.ts";
+import { Foreground } from "../../process/foreground.ts";
+import { Listeners } from "../../steering/listeners.ts";
+import type { SupervisorOptions } from "../../supervisor/options.ts";
+import type { ServiceSetup } from "./service_setup.ts";
+import type { StartMode } from "./start_mode.ts";
+
+/** @param writeState before the listeners change, so that a successor finds them */
+export function generationContext(
+  setup: ServiceSetup,
+  mode: StartMode,
+  writeState: () => void,
+): SupervisorOptions["context"] {
+  const { platform, config, logger } = setup;
+  const listeners = new Listeners(platform.sockets, platform.reactor, writeState);
+  for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
+  const adopter = new Adopter(platform, listeners, (group) => {
+    if (mode.kind === "takeover") mode.taker.needMember(group);
+  });
+  const foreground = new Foreground({
+    platform,
+    leaders: () => children.leaders(),
+    isJob: mode.kind !== "upgrade-child",
+    log: (message) => logger.warn(message),
+  });
+  const children = new Children(platform, (pid, signal) => foreground.onLeaderStopped(pid, signal));
+  return {
+    platform,
+    config,
+    preset: presetForCommand(config.command),
+    children,
+    listeners,
+    adopter,
+    migration: makeMigration(setup, listeners),
+    foreground,
+  };
+}
+
+/** `--keep-alive`. @returns null: connections stay where they are */
+function makeMigration(setup: ServiceSetup, listeners: Listeners): Migration | null {
+  const { platform, config: { keepAlive }, logger } = setup;
+  if (keepAlive === "leave") return null;
+  const why = whyNoMigration(setup.config, setup.traps);
+  if (why !== null) {
+    const notice = `--keep-alive ${keepAlive}: connections are left: ${why}`;
+    if (keepAlive === "auto") logger.debug(notice);
+    else logger.warn(notice);
+    return null;
+  }
+  return new Migration(platform, listeners, keepAlive, (counts) => {
+    logger.info("connections that clients keep open have been moved", { ...counts });
+  });
+}
+
+function whyNoMigration({ keepAlive, orphan, survive }: Config, traps: boolean): string | null {
+  if (!traps) return 'not possible here, see "baton doctor"';
+  if (orphan === "keep" && !survive) {
+    return "a server that outlives baton (--orphan keep) could not accept any more";
+  }
+  return keepAlive === "auto" && survive
+    ? "with --survive each new connection would be written down: say migrate if you want that"
+    : null;
+}

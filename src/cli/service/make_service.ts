@@ -1,0 +1,115 @@
+/** Makes the service of `baton run` and wires its parts: supervisor, endpoints, service manager, shutdown. */
+import { Inheritor } from "../../handoff/inherit.ts";
+import { GracefulService } from "../../pod/graceful_service.ts";
+import type { StopReport } from "../../report/snapshot.ts";
+import { PredecessorRecovery } from "../../succession/upgrade/predecessor_recovery.ts";
+import { ServiceManager } from "../../supervisor/service_manager.ts";
+import { Supervisor } from "../../supervisor/supervisor.ts";
+import { fdStoreSize } from "../../systemd/fd_store.ts";
+import { NotifyClient } from "../../systemd/notify_client.ts";
+import { VERSION } from "../console/version.ts";
+import { Endpoints } from "./endpoints.ts";
+import { generationContext } from "./generation_context.ts";
+import { programOf } from "./process_setup.ts";
+import type { ServiceSetup } from "./service_setup.ts";
+import { predecessorOf, resumptionOf, type StartMode } from "./start_mode.ts";
+import { StateStorage } from "./state_storage.ts";
+
+interface MadeService {
+  readonly context: ReturnType<typeof generationContext>;
+  readonly supervisor: Supervisor;
+  readonly service: GracefulService;
+  readonly endpoints: Endpoints;
+}
+
+/** Starts nothing yet. */
+export function makeService(setup: ServiceSetup, mode: StartMode): MadeService {
+  const { platform, config, env, paths, logger, launchContext, pod } = setup;
+  const context = generationContext(setup, mode, () => supervisor.writeState());
+  const { children, listeners, adopter } = context;
+  const [program = "", ...prefix] = programOf(platform);
+  const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
+  const keepsStandbySockets = fdStoreSize(env) > 0;
+  const endpoints = new Endpoints({
+    platform,
+    config,
+    logger,
+    name: { lock: mode.lock, socket: paths.socket },
+    probeAddress: pod.probeAddress,
+    start: {
+      ownsName: mode.ownsName,
+      isRunning: mode.kind === "in-place",
+      sharesProbePort: mode.kind !== "fresh",
+      control: "control" in mode ? mode.control : null,
+      replacesStorage: mode.recovered !== null,
+      storage: new StateStorage({
+        platform,
+        config,
+        logger,
+        path: paths.hold,
+        managerStore: keepsStandbySockets ? { client, found: mode.storedNames } : null,
+        onStarted: (pid) => children.addHelper(pid),
+      }),
+    },
+  });
+  const manager = new ServiceManager({
+    client,
+    clock: platform.clock,
+    readyTimeoutMs: setup.longestStartMs,
+    stopTimeoutMs: setup.longestStopMs,
+    watchdogUsec: env["WATCHDOG_USEC"],
+  });
+  const { promise: finished, resolve: onFinish } = Promise.withResolvers<StopReport>();
+  const supervisor: Supervisor = new Supervisor({
+    context,
+    plan: {
+      config,
+      env,
+      directory: config.cwd ?? "/",
+      pid: platform.runtime.pid,
+      trap: setup.traps ? adopter.trap : [],
+      fileLimit: launchContext.fileLimit,
+      at: platform.files.at,
+    },
+    inheritor: new Inheritor(platform, listeners, config.listen, config.backlog),
+    logger,
+    version: VERSION,
+    manager,
+    notifyPath: (epoch) => paths.notify(epoch),
+    upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
+    predecessor: predecessorOf(mode),
+    // The fd store process of the predecessor listens under the name of the service.
+    predecessorRecovery: mode.ownsName ? null : new PredecessorRecovery(
+      platform,
+      paths.hold,
+      mode.kind === "upgrade-child" ? mode.predecessor.state : null,
+    ),
+    handoffIsShared: mode.kind === "upgrade-child" ||
+      (mode.kind === "takeover" && config.takeover === config.handoffSocket),
+    resumption: resumptionOf(mode),
+    launchContext,
+    controlDoor: () => endpoints.control,
+    stateWriter: () => endpoints.stateWriter,
+    keepsStandbySockets,
+    onTakenOver: () => endpoints.takeFromPredecessor(),
+    onPredecessorGone: () => {
+      endpoints.onPredecessorGone();
+      manager.becomeMain();
+    },
+    onTakenBack: () => endpoints.takeBackFromSuccessor(),
+    onFinish,
+  });
+  const service = new GracefulService({
+    supervisor,
+    platform,
+    config,
+    logger,
+    finished,
+    minDrainMs: pod.minDrainMs,
+    inPod: pod.inPod,
+    exceptPort: pod.probeAddress?.port ?? null,
+    ports: () => listeners.groups.map((group) => group.address.port),
+    probesAccepted: () => endpoints.probesAccepted,
+  });
+  return { context, supervisor, service, endpoints };
+}

@@ -1,0 +1,104 @@
+/** What `baton run` settles before it looks for another instance: configuration, paths, log, and budget of a stop. */
+import {
+  checkPathLength,
+  prepareDirectory,
+  runtimeDirectory,
+  type ServicePaths,
+  servicePaths,
+} from "../../admin/paths.ts";
+import { type Config, longestStartMs, longestStopMs } from "../../config/config.ts";
+import { missingForAdopt, probeCapabilities } from "../../handoff/capabilities.ts";
+import type { Logger } from "../../log/logger.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { LaunchContext } from "../../succession/state/resume_state.ts";
+import { UserError } from "../../config/values/errors.ts";
+import { EXIT_SYSTEM } from "../console/exit_status.ts";
+import { refuseEnvoyScript } from "./envoy_script.ts";
+import { type Origin, ownEnvironment } from "./origin.ts";
+import { type PodSetup, podSetup } from "./pod_setup.ts";
+import { openLogger, openLoggerInPlace } from "./process_setup.ts";
+import { activate, type Activation } from "./socket_activation.ts";
+import { launchContextOf, leaveDirectory } from "./working_directory.ts";
+
+export interface ServiceSetup {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly env: Record<string, string>;
+  readonly paths: ServicePaths;
+  readonly launchContext: LaunchContext;
+  /** `bind` and `listen` of servers that start here are trapped. */
+  readonly traps: boolean;
+  readonly logger: Logger;
+  readonly pod: PodSetup;
+  /** The longest that a start and a stop can take. */
+  readonly longestStartMs: number;
+  readonly longestStopMs: number;
+  /** Sockets and stored descriptors of the service manager. */
+  readonly activation: Activation;
+}
+
+/** @throws {UserError} before anything is started */
+export function setUpService(platform: Platform, given: Config, origin: Origin): ServiceSetup {
+  const inPlace = origin.kind === "in-place" ? origin.resumption.state : null;
+  const env = ownEnvironment(platform);
+  const launchContext = inPlace?.launchContext ?? launchContextOf(platform, env, given);
+  const activation = activate(platform, given, env);
+  const config = leaveDirectory(platform, activation.config, launchContext);
+  if (inPlace === null) refuseEnvoyScript(config);
+  const uid = platform.processes.userId();
+  const directory = runtimeDirectory(config.runtimeDir, env, uid);
+  const paths = servicePaths(directory, config.name);
+  checkPathLength(directory, paths);
+  try {
+    prepareDirectory(directory, uid);
+  } catch (error) {
+    // With servers running, the guard creates the directory as soon as it can.
+    if (origin.kind === "command") throw error;
+  }
+  const traps = inPlace?.traps ?? chooseTrap(platform, config);
+  const logger = inPlace === null
+    ? openLogger(platform, config)
+    : openLoggerInPlace(platform, config);
+  // The first start has accepted the grace period: it is too late to refuse it.
+  const asked = inPlace === null ? config : { ...config, graceMs: null };
+  const longest = { longestStartMs: longestStartMs(config), longestStopMs: longestStopMs(config) };
+  const pod = podSetup(asked, env, longest.longestStopMs, logger);
+  if (!traps && config.handoff === "auto") {
+    logger.warn('only the sockets of --listen are handed over here: "baton doctor" says why');
+  }
+  return {
+    platform,
+    config,
+    env,
+    paths,
+    launchContext,
+    traps,
+    logger,
+    pod,
+    activation,
+    ...longest,
+  };
+}
+
+/**
+ * @returns whether `bind` and `listen` of servers are trapped, so that baton learns their sockets
+ * @throws {UserError} when that is required but does not work here
+ */
+function chooseTrap(platform: Platform, config: Config): boolean {
+  const capabilities = probeCapabilities(platform);
+  const broken = capabilities.find(({ ok, needed }) => !ok && needed === "always");
+  if (broken) {
+    throw new UserError(`Cannot run here: ${broken.title}: ${broken.detail}`, {
+      status: EXIT_SYSTEM,
+      remedy: `Consequence: ${broken.consequence}. Run "baton doctor" for details`,
+    });
+  }
+  if (config.handoff === "inherit") return false;
+  const [missing] = missingForAdopt(capabilities);
+  if (missing === undefined) return true;
+  if (config.handoff === "auto" && config.listen.length > 0) return false;
+  throw new UserError(`Cannot adopt the server's sockets: ${missing.title}: ${missing.detail}`, {
+    status: EXIT_SYSTEM,
+    remedy: `Consequence: ${missing.consequence}. Run "baton doctor" for details`,
+  });
+}

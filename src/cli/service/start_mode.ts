@@ -1,0 +1,135 @@
+/**
+ * How this instance of a service starts, with exactly what that way brings along.
+ *
+ *   fresh          no other instance: starts the first generation
+ *   recovered      a killed instance left its servers (--survive): resumes them
+ *   in-place       this process was the service before an exec: resumes it
+ *   upgrade-child  the predecessor started this process to replace it
+ *   takeover       an independent instance answers at --takeover, and is replaced
+ */
+import { NameLock } from "../../admin/name_lock.ts";
+import type { Config } from "../../config/config.ts";
+import type { InheritedSocket } from "../../handoff/activated_sockets.ts";
+import { errorText } from "../../platform/error.ts";
+import type { Fd } from "../../platform/fd.ts";
+import { CONTROL, LOCK } from "../../succession/state/resume_state.ts";
+import type { Resumption } from "../../succession/state/resumption.ts";
+import { TakeoverClient, TakeoverError } from "../../succession/takeover/takeover_client.ts";
+import type { Predecessor } from "../../succession/upgrade/predecessor.ts";
+import { UserError } from "../../config/values/errors.ts";
+import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED } from "../console/exit_status.ts";
+import { VERSION } from "../console/version.ts";
+import { findInheritedState, type InheritedState } from "./inherited_state.ts";
+import type { Origin } from "./origin.ts";
+import type { ServiceSetup } from "./service_setup.ts";
+
+interface AnyStart extends Pick<InheritedState, "recovered" | "storedNames"> {
+  readonly lock: NameLock;
+  /** No other instance has the name, and so its control socket, pidfile and fd store process. */
+  readonly ownsName: boolean;
+  /** Listening sockets that came with the start. */
+  readonly sockets: readonly InheritedSocket[];
+}
+
+interface Resumed extends AnyStart {
+  readonly resumption: Resumption;
+  /** The control socket of the previous instance. */
+  readonly control: Fd | null;
+}
+
+export type StartMode =
+  | AnyStart & { readonly kind: "fresh" }
+  | Resumed & { readonly kind: "recovered" | "in-place" }
+  | AnyStart & Extract<Origin, { kind: "upgrade-child" }>
+  | AnyStart & { readonly kind: "takeover"; readonly taker: TakeoverClient };
+
+/** @throws {UserError} when another instance has the name, or a takeover fails */
+export async function findStartMode(setup: ServiceSetup, origin: Origin): Promise<StartMode> {
+  const { platform, paths, activation } = setup;
+  const own = ownLock(setup, origin);
+  const inherited = findInheritedState(platform, {
+    inPlace: origin.kind === "in-place" ? origin.resumption : null,
+    activated: activation.sockets,
+    stored: activation.stored,
+    // The fd store process answers the owner of the name only.
+    path: own === null ? null : paths.hold,
+  });
+  const { recovered, storedNames, resumption, activated, standbySockets } = inherited;
+  const sockets = [...activated, ...standbySockets];
+  const common = { recovered, storedNames, sockets, ownsName: own !== null };
+  if (origin.kind === "upgrade-child") {
+    const lock = NameLock.inherit(platform, paths.lock, origin.predecessor.lock, false);
+    return { ...origin, ...common, lock };
+  }
+  if (resumption !== null) {
+    const kind = origin.kind === "in-place" ? "in-place" : "recovered";
+    const lock = own ?? refuseName(setup.config);
+    return { kind, ...common, lock, resumption, control: resumption.kept.take(CONTROL) };
+  }
+  const taker = await connectTaker(setup);
+  if (taker === null) return { kind: "fresh", ...common, lock: own ?? refuseName(setup.config) };
+  try {
+    const lock = own ?? sharedLock(setup, taker) ?? refuseName(setup.config);
+    // The old instance's sockets come first, in its order.
+    return { kind: "takeover", ...common, sockets: activated, lock, taker };
+  } catch (error) {
+    taker.reportFailure(errorText(error));
+    taker.close();
+    throw error;
+  }
+}
+
+/** What a resumed instance continues with; null: this one resumes nothing. */
+export function resumptionOf(mode: StartMode): Resumption | null {
+  return "resumption" in mode ? mode.resumption : null;
+}
+
+/** The instance that this one replaces, if there is one. */
+export function predecessorOf(mode: Origin | StartMode): Predecessor | TakeoverClient | null {
+  if (mode.kind === "upgrade-child") return mode.predecessor;
+  return mode.kind === "takeover" ? mode.taker : null;
+}
+
+function ownLock({ platform, paths }: ServiceSetup, origin: Origin): NameLock | null {
+  if (origin.kind === "upgrade-child") return null;
+  if (origin.kind === "command") return NameLock.take(platform, paths.lock, paths.socket);
+  const kept = origin.resumption.kept.take(LOCK);
+  return kept === null ? null : NameLock.inherit(platform, paths.lock, kept, true);
+}
+
+/** The lock of the instance that is taken over, if that has the same name. */
+function sharedLock({ platform, paths }: ServiceSetup, taker: TakeoverClient): NameLock | null {
+  const fd = taker.takeLock(paths.lock);
+  return fd === null ? null : NameLock.inherit(platform, paths.lock, fd, false);
+}
+
+/** @throws {UserError} always */
+export function refuseName({ name, shutdownOnly }: Config): never {
+  throw new UserError(`Cannot run "${name}": a baton with this name is already running`, {
+    status: EXIT_BUSY,
+    remedy: shutdownOnly
+      ? "Choose another name: --name"
+      : `Reload it: baton reload ${name}; or choose another name: --name`,
+  });
+}
+
+/** @returns null without --takeover, or when no instance answers: the first start uses the same command line */
+async function connectTaker(setup: ServiceSetup): Promise<TakeoverClient | null> {
+  const { platform, config, logger, longestStartMs } = setup;
+  const { takeover: path, name, parentShutdownTimeMs, survive } = config;
+  if (path === null) return null;
+  const times = { readyTimeoutMs: longestStartMs, parentShutdownTimeMs };
+  const options = { path, name, ...times, survives: survive, batonVersion: VERSION };
+  try {
+    const taker = await TakeoverClient.connect(platform, options);
+    if (taker === null) logger.warn(`no baton to take over from at ${path}: starting as the first`);
+    else logger.info(`takes over from ${taker.text}`, { path });
+    return taker;
+  } catch (error) {
+    if (!(error instanceof TakeoverError)) throw error;
+    throw new UserError(error.message, {
+      status: EXIT_NEW_GENERATION_FAILED,
+      remedy: "The old baton keeps serving; nothing was lost. Its log says more",
+    });
+  }
+}
