@@ -164,7 +164,7 @@ describe("a runtime directory that goes away", () => {
     assert.ok(existsSync(place), "it is in another directory");
     assert.deepEqual(readdirSync(baton.dir.path), [], "nothing is made where others may write");
     const lost = await baton.cli("status", "web");
-    assert.match(lost.stderr, new RegExp(`its baton runs \\(pid ${baton.pid}\\)`));
+    assert.match(lost.stderr, new RegExp(`its baton is running \\(pid ${baton.pid}\\)`));
     unblock(baton.dir.path);
     await isBack(baton);
     await secondIsRefused(baton);

@@ -61,7 +61,7 @@ describe("baton stop", () => {
     });
     await waitUntil(() => fetch(`http://127.0.0.1:${port}/`).catch(() => null), { what: "up" });
     const { code, stdout, stderr } = await baton.cli("stop");
-    assert.equal(stdout, "web has stopped; its server ended with exit status 3\n", stderr);
+    assert.equal(stdout, "web has stopped; its server exited with status 3\n", stderr);
     assert.equal(code, 0);
     assert.equal((await baton.exited).code, 3, baton.stderr);
   });

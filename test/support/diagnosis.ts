@@ -9,7 +9,7 @@ import { notPermitted, type Restriction } from "./restrict.ts";
 const NOBODY = 65534;
 
 export const SUMMARY = {
-  inherit: "baton works here with --listen only: for servers that take descriptors.",
+  inherit: "baton works here with --listen only: for servers that accept passed sockets.",
   nothing: "baton cannot hand connections over here.",
 } as const;
 

@@ -82,7 +82,7 @@ describe("baton init kubernetes*", () => {
       [
         "kubernetes",
         'probe_listen = "*:9955"',
-        [/containerPort: 9955/, /# --config is a file of the image/],
+        [/containerPort: 9955/, /# --config names a file in the image/],
         /--probe-listen/,
       ],
       [
