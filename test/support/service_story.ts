@@ -1,9 +1,9 @@
 /**
- * Stories about the service's state machine in words: what happens, and what is asked for in answer.
+ * Stories about the service's state machine in words: events, and the effects that follow.
  *
- * `new Story(policy).tell("exited 0 3")` returns the effects as text: `"spawn 1 replacing 0"`. The five
- * disarms of one generation, always in a row, are one line: `"disarm all 0"`. Notices are left out unless
- * asked for.
+ * `new Story(policy).tell("exited 0 3")` returns the effects as text: `"spawn 1 replacing 0"`. The
+ * disarms of all timers of one generation, always in a row, are one line: `"disarm all 0"`. Notices are left out by
+ * `tell`.
  */
 import assert from "node:assert/strict";
 import { AT_ONCE, type Rollout } from "../../src/lifecycle/rollout.ts";
@@ -51,17 +51,17 @@ function parseRollout(words: readonly string[]): Rollout {
 }
 
 /**
- * - `start`, `stop`, `stop 500` (so much of the drain time is gone), `reload 7` (request), `reload 7 canary 10 bake 5000` (and how), `backoff`
+ * - `start`, `stop`, `stop 500` (spent drain time), `reload 7` (request), `reload 7 canary 10 bake 5000` (rollout), `backoff`
  * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
  * - `upgrade 7` (request), `upgrade 7 in_place`, `upgrade_failed 3` (reason), `handed_over`, `handed_back`
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
  * - `behind 1`, `behind 1 0` (epoch, stand-in)
  * - `failed 0 70` (epoch, status)
- * - `exited 0 3` (epoch, status), `exited 0 0 told` (by our stop signal), `exited 0 0 told cut` (with connections)
+ * - `exited 0 3` (epoch, status), `exited 0 0 stopped` (by our stop signal), `exited 0 0 stopped cut` (with connections)
  */
 export function parseEvent(text: string): ServiceEvent {
   const [kind = "", first = "", ...more] = text.split(" ");
-  const [second = "", told] = more;
+  const [second = "", how] = more;
   const epoch = Number(first);
   const status = Number(second);
   if (kind === "start") return { kind };
@@ -86,7 +86,7 @@ export function parseEvent(text: string): ServiceEvent {
   if (kind === "failed") return { kind, epoch, reason: `reason ${epoch}`, status };
   if (kind === "exited") {
     const cut = more.includes("cut") ? { cut: 1 } : {};
-    const exit = { status, asRequested: told === "told", text: `exit status ${status}`, ...cut };
+    const exit = { status, asRequested: how === "stopped", text: `exit status ${status}`, ...cut };
     return { kind, epoch, exit };
   }
   const simple = SIMPLE.find((name) => name === kind);
@@ -180,7 +180,7 @@ export class Story {
     return this.tellAll(text).filter((line) => !line.startsWith("notice"));
   }
 
-  /** Events whose effects are of no interest here. */
+  /** Events whose effects do not matter. */
   given(...events: readonly string[]): this {
     for (const event of events) this.tell(event);
     return this;
@@ -192,7 +192,7 @@ export class Story {
   }
 }
 
-/** One line of a script: what happens, then all that is asked for, then who is alive (`= ...`). */
+/** One line of a script: an event, all its effects, then the generations that are alive (`= ...`). */
 export type Line = readonly [event: string, ...expected: string[]];
 
 /**

@@ -1,7 +1,7 @@
 /**
- * A pretended world around the service's state machine: processes that start, listen, fail and die,
- * timers that fire, people who ask for reloads and stops. After each event the invariants are checked
- * that service.ts names, and some that the supervisor relies on.
+ * A simulated world around the service's state machine: processes that start, listen, fail and die, timers that fire,
+ * operators who request reloads and stops. After each event it checks the invariants that service.ts lists, and some
+ * that the supervisor relies on.
  */
 import assert from "node:assert/strict";
 import {
@@ -23,39 +23,39 @@ import type {
 interface WorldProcess {
   readonly epoch: number;
   replaces: number | null;
-  /** Its gate. */
+  /** It has passed its gate. */
   passed: boolean;
   switched: boolean;
 }
 
 export class ServiceWorld {
   state: ServiceState = INITIAL_STATE;
-  /** What happened, for the message of a failure. */
+  /** The events so far, for the message of a failure. */
   readonly story: string[] = [];
   readonly alive = new Map<number, WorldProcess>();
   /** "ready 3" */
   readonly timers = new Set<string>();
   backoff = false;
-  /** What a generation on trial gets. */
+  /** Share of the generation on trial. */
   share: { epoch: number; percent: number } | null = null;
-  /** Who gets more and more. */
+  /** Generation whose share grows. */
   ramping: number | null = null;
   finished = false;
   readonly unanswered = new Set<number>();
-  /** Those that are needed beside their successor, before the present event. */
+  /** Generations that stood in before the present event. */
   standIns: number[] = [];
-  /** A new baton is on its way. */
+  /** An upgrade is running. */
   upgrading = false;
   #nextRequest = 0;
   readonly #ended = new Set<number>();
   readonly #replacements = new Map<number, number>();
-  /** Who holds the listening sockets that epoch `key` has made or, crashed, has left behind. */
+  /** Epoch that opened a listening socket -> generation that holds it now. */
   readonly #holders = new Map<number, number>();
-  /** The crashed generation that waits for an heir. */
+  /** The crashed generation that waits for a replacement. */
   #crashed: number | null = null;
-  /** The crashed generation whose heir serves already, but may still be starting workers. */
+  /** The crashed generation whose replacement serves, but may still be starting workers. */
   #leftover: number | null = null;
-  /** The crashed generation whose heir has just begun to serve. */
+  /** The crashed generation whose replacement has just begun to serve. */
   #succeeded: number | null = null;
 
   /** @param onStep sees each step, before it is checked */
@@ -65,7 +65,7 @@ export class ServiceWorld {
       () => {},
   ) {}
 
-  /** Carries one event out, its effects, and checks everything. */
+  /** Processes one event, carries out its effects, and checks everything. */
   tell(event: ServiceEvent): void {
     this.story.push(JSON.stringify(event));
     const before = this.state;
@@ -73,8 +73,8 @@ export class ServiceWorld {
     const { state, effects } = step(before, event, this.policy);
     this.state = state;
     this.onStep(before, event, state);
-    if (this.finished) assert.equal(effects.length, 0, "nothing is asked for after the end");
-    // With one on trial nothing is left for an heir: that one serves at once.
+    if (this.finished) assert.equal(effects.length, 0, "no effect follows the end");
+    // With one on trial there is no replacement: that one serves at once.
     const crashes = event.kind === "exited" && servingOf(before)?.epoch === event.epoch &&
       !before.generations.some(({ state }) => state === "baking");
     if (event.kind === "exited") this.alive.delete(event.epoch);
@@ -110,7 +110,7 @@ export class ServiceWorld {
     this.tell({ kind: "upgrade_requested", request: this.#ask(), inPlace: false });
   }
 
-  /** It listens: an adopted heir is given the sockets of the one that crashed. */
+  /** Generation `epoch` listens: an adopted replacement gets the sockets of the crashed one. */
   listens(epoch: number): void {
     const process = this.alive.get(epoch)!;
     this.tell({ kind: "listening", epoch });
@@ -121,7 +121,7 @@ export class ServiceWorld {
     this.tell({ kind: "exited", epoch, exit });
   }
 
-  /** Lets a timer fire, which is armed. */
+  /** Lets an armed timer fire. */
   fires(timer: GenerationTimer, epoch: number): void {
     assert.ok(this.timers.delete(`${timer} ${epoch}`));
     const kind = {
@@ -256,7 +256,7 @@ export class ServiceWorld {
     }
   }
 
-  /** A share for who has passed its gate; what a ramp gives only grows. */
+  /** Only a generation that has passed its gate gets a share; that of a ramp only grows. */
   #shares(epoch: number, percent: number): void {
     if (percent === 0 && this.share?.epoch === epoch && this.ramping === null) {
       this.share = null;
@@ -272,9 +272,9 @@ export class ServiceWorld {
   }
 
   #spawn(epoch: number, replaces: number | null): void {
-    assert.equal(this.upgrading, false, "while a new baton steers nothing is started");
+    assert.equal(this.upgrading, false, "no generation starts during an upgrade");
     assert.equal(epoch, this.#holders.size, "epochs count up");
-    assert.equal(replaces, this.#crashed, "an heir for the one that crashed, and for no other");
+    assert.equal(replaces, this.#crashed, "it replaces the one that crashed, and no other");
     const process = { epoch, replaces, passed: false, switched: false };
     this.alive.set(epoch, process);
     this.#holders.set(epoch, epoch);
@@ -282,14 +282,14 @@ export class ServiceWorld {
     if (replaces !== null && this.policy.membersAtStart) this.#inherit(process);
   }
 
-  /** What the crashed one left must be free: no other generation may have it. */
+  /** The crashed generation's sockets must be free: no other may hold them. */
   #inherit({ epoch, replaces }: WorldProcess): void {
     const left = this.#heldBy(replaces!);
     assert.ok(left.length > 0, `what ${replaces} left is free for ${epoch}`);
     for (const source of left) this.#holders.set(source, epoch);
   }
 
-  /** Whose sockets `epoch` has: its own, or others' that it was given. */
+  /** The epochs whose sockets `epoch` holds: its own, and those that it inherited. */
   #heldBy(epoch: number): number[] {
     return [...this.#holders].filter(([, holder]) => holder === epoch).map(([source]) => source);
   }
@@ -302,21 +302,24 @@ export class ServiceWorld {
   }
 
   #returnMembers(epoch: number, to: number): void {
-    assert.equal(to, this.#crashed, "to the one that crashed, which still waits for an heir");
-    const isHeir = this.#replacements.get(epoch) === to;
-    assert.ok(isHeir || epoch === this.#leftover, "by its heir, or what it has not taken over");
+    assert.equal(to, this.#crashed, "to the crashed one, which still waits for a replacement");
+    const isReplacement = this.#replacements.get(epoch) === to;
+    assert.ok(
+      isReplacement || epoch === this.#leftover,
+      "by its replacement, or those that it has not taken over",
+    );
     for (const source of this.#heldBy(epoch)) this.#holders.set(source, to);
     this.#retire(epoch);
   }
 
-  /** What an heir has not taken over is kept until it is healthy, replaced, crashes or stops. */
+  /** Sockets that a replacement has not taken over are kept until it is healthy, replaced, crashes or stops. */
   #checkLeftover(event: ServiceEvent, effects: readonly ServiceEffect[]): void {
     const switches = effects.some(({ kind }) => kind === "switch");
     const crashes = event.kind === "exited" && event.epoch === this.#crashed;
     const gone = this.#leftover !== null && this.#ended.has(this.#leftover);
     const healthy = event.kind === "healthy" && event.epoch === servingOf(this.state)?.epoch;
     if (switches || crashes || healthy || this.state.shutdown !== null) {
-      assert.ok(this.#leftover === null || gone, "it is given up, or goes to the next heir");
+      assert.ok(this.#leftover === null || gone, "they are closed, or go to the next replacement");
     }
     if (gone) this.#leftover = null;
     if (switches) this.#leftover = this.#succeeded;
@@ -328,7 +331,7 @@ export class ServiceWorld {
     const [old, now] = [servingOf(before), servingOf(this.state)];
     if (event.kind === "unhealthy" && event.epoch === old?.epoch && before.trial !== null) {
       const onTrial = before.generations.find(({ state }) => state === "baking");
-      assert.equal(now?.epoch, onTrial?.epoch, "who is on trial takes over from who is unhealthy");
+      assert.equal(now?.epoch, onTrial?.epoch, "the one on trial replaces the unhealthy one");
     }
     if (old === null || old.epoch === now?.epoch) return;
     const promotes = ["ready", "bake_elapsed", "ramped", "promote_requested", "share_requested"];
@@ -363,7 +366,7 @@ export class ServiceWorld {
     same(
       armed("ready"),
       inState("starting", "probing"),
-      "only a candidate has a time-out",
+      "only a candidate has a ready time-out",
     );
     const standIns = generations.filter(({ standsIn }) => standsIn).map(({ epoch }) => epoch);
     const isDraining = (epoch: number) => inState("draining").includes(epoch);
@@ -371,34 +374,42 @@ export class ServiceWorld {
     same(
       [...new Set([...armed("drain"), ...standIns])],
       inState("draining"),
-      "so has one that drains",
+      "a draining one has a time-out, or stands in",
     );
-    assert.ok(shutdown === null || standIns.length === 0, "none is needed at the end");
+    assert.ok(shutdown === null || standIns.length === 0, "none stands in at the end");
     const isServing = serving.length === 1 && shutdown === null;
-    same(armed("late"), isServing && this.state.behind !== null ? serving : [], "who is behind");
+    same(
+      armed("late"),
+      isServing && this.state.behind !== null ? serving : [],
+      "only the one that is behind",
+    );
     same(armed("aftermath"), this.state.aftermathOf === "failed" ? serving : [], "after a failure");
 
     assert.ok(armed("stop").every((epoch) => inState("stopping").includes(epoch)));
     assert.ok(armed("health").every((epoch) => serving.includes(epoch)));
 
-    same(armed("bake").filter((epoch) => !baking.includes(epoch)), [], "who bakes has that time");
-    assert.equal(this.state.trial !== null, baking.length > 0, "who bakes is on trial");
-    if (baking.length > 0) assert.equal(serving.length, 1, "beside the one that takes all back");
+    same(
+      armed("bake").filter((epoch) => !baking.includes(epoch)),
+      [],
+      "only a baking one has that timer",
+    );
+    assert.equal(this.state.trial !== null, baking.length > 0, "a baking one is on trial");
+    if (baking.length > 0) assert.equal(serving.length, 1, "beside the one that can take all back");
     if (this.share !== null && shutdown === null) same([this.share.epoch], baking, "has a share");
-    if (this.ramping !== null) same([this.ramping], baking, "a ramp is for who bakes");
+    if (this.ramping !== null) same([this.ramping], baking, "a ramp belongs to the baking one");
     if (this.state.trial !== null) {
       assert.equal(this.share?.percent ?? 0, this.state.trial.percent, "what a trial gets");
     }
     const asked = this.unanswered.size > 0;
     if (this.state.trial?.phase === "bake" && !this.state.reload.rollout.hold) {
-      same(armed("bake"), baking, "a trial has an end even without a decision");
+      same(armed("bake"), baking, "a trial without an operator has an end");
     }
     if (this.state.trial?.phase === "ramp") {
       assert.notEqual(this.ramping, null, "and so has a ramp");
     }
     assert.ok(asked || this.state.reload.requests.length === 0);
     assert.equal(this.state.upgrade !== null, this.upgrading);
-    assert.ok(!this.upgrading || serving.length === 1, "only while somebody serves");
+    assert.ok(!this.upgrading || serving.length === 1, "only while one serves");
     assert.equal(finished, this.finished);
     if (this.finished) {
       assert.equal(generations.length, 0);
@@ -406,19 +417,21 @@ export class ServiceWorld {
       assert.equal(this.#ended.size, this.#holders.size, "each generation was retired");
       assert.deepEqual([this.timers.size, this.backoff], [0, false]);
     } else if (shutdown !== null) {
-      assert.ok(generations.length > 0, "it waits for somebody");
-      assert.ok(candidates.length + serving.length === 0 && !this.backoff, "and starts nothing");
+      assert.ok(generations.length > 0, "it waits for a generation");
+      assert.ok(candidates.length + serving.length === 0 && !this.backoff, "and starts none");
       assert.equal(this.state.replacing, false);
     } else if (this.story.length > 1 && serving.length === 0 && candidates.length === 0) {
       const dying = next !== null && inState("stopping").length > 0;
-      assert.ok(this.backoff || dying, "somebody will start the next one");
+      assert.ok(this.backoff || dying, "the next one will start");
     }
     if (this.state.replacing) assert.ok(this.backoff && serving.length === 1, "later");
-    if (this.#crashed !== null) assert.equal(serving.length, 0, "who serves is its heir");
+    if (this.#crashed !== null) {
+      assert.equal(serving.length, 0, "the serving one is its replacement");
+    }
   }
 }
 
-/** The same numbers, in whatever order. */
+/** The same numbers, in any order. */
 function same(found: readonly number[], expected: readonly number[], message: string): void {
   const text = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b).join(" ");
   assert.equal(text(found), text(expected), message);

@@ -13,7 +13,7 @@ function tell(name: string, story: () => Story, script: readonly Line[]): void {
 }
 
 describe("a crash of the serving generation", () => {
-  tell("starts an heir at once, which gets what waits in the queues", serving, [
+  tell("starts a replacement at once, which gets the connections in the queues", serving, [
     [`exited 0 ${SEGV}`, "disarm all 0", "kill 0", "arm_backoff 0", "="],
     ["backoff", "disarm_backoff", "spawn 1 replacing 0", "arm ready 1", "= 1 starting"],
     ["listening 1", "= 1 probing"],
@@ -56,22 +56,26 @@ describe("a crash of the serving generation", () => {
     ["exited 1 1", "disarm all 1", "kill 1", "return_members 0 to 1", "arm_backoff 1000", "="],
   ]);
 
-  tell("leaves what its heir has not taken over until that one is replaced", () => {
-    return crashed().given("backoff", "ready 1", "reload 1");
-  }, [
+  tell(
+    "keeps the sockets that its replacement has not taken over until that one is replaced",
+    () => {
+      return crashed().given("backoff", "ready 1", "reload 1");
+    },
     [
-      "ready 2",
-      "disarm ready 2",
-      "switch 2",
-      "arm health 2",
-      "reload 1 ok by 2",
-      "retire 0",
-      "disarm health 1",
-      "drain 1",
-      "arm drain 1",
-      "= 1 draining, 2 serving",
+      [
+        "ready 2",
+        "disarm ready 2",
+        "switch 2",
+        "arm health 2",
+        "reload 1 ok by 2",
+        "retire 0",
+        "disarm health 1",
+        "drain 1",
+        "arm drain 1",
+        "= 1 draining, 2 serving",
+      ],
     ],
-  ]);
+  );
 
   tell("leaves it until the service stops", () => crashed().given("backoff", "ready 1"), [
     [
@@ -142,14 +146,14 @@ describe("the end of the serving generation ends baton", () => {
     ],
     ["exited 2 137", "disarm all 2", "kill 2", "retire 2", "= 0 draining"],
     ["drained 0", "disarm drain 0", "signal_stop 0", "arm stop 0", "= 0 stopping"],
-    ["exited 0 0 told", "disarm all 0", "kill 0", "retire 0", "finish 3", "="],
+    ["exited 0 0 stopped", "disarm all 0", "kill 0", "retire 0", "finish 3", "="],
   ]);
 });
 
 describe("a crash during a reload", () => {
   const candidate = (policy = {}) => serving(policy).given("reload 1");
 
-  tell("makes a candidate that has not listened yet the heir", candidate, [
+  tell("makes a candidate that has not listened yet the replacement", candidate, [
     [`exited 0 ${SEGV}`, "disarm all 0", "kill 0", "replace_crashed 0 by 1", "= 1 starting"],
     [
       "ready 1",
@@ -230,7 +234,7 @@ describe("an end with 0 of the serving generation", () => {
   const isReplaced: Line = ["exited 0 0", ...ends, "arm_backoff 0", "="];
   const isTheEnd: Line = ["exited 0 0", ...ends, "retire 0", "disarm_backoff", "finish 0", "="];
 
-  tell("makes a candidate that is on its way the heir", () => serving().given("reload 1"), [
+  tell("makes a starting candidate the replacement", () => serving().given("reload 1"), [
     ["exited 0 0", ...ends, "replace_crashed 0 by 1", "= 1 starting"],
     [...heirComes, "reload 1 ok by 1", "= 1 serving"],
   ]);
@@ -276,7 +280,7 @@ describe("an end with 0 of the serving generation", () => {
   }, [isTheEnd]);
 
   tell("after a reload that failed, and one that went well, is a wish", () => {
-    return serving().given("reload 1", "exited 1 0", "reload 2", "ready 2", "exited 0 0 told");
+    return serving().given("reload 1", "exited 1 0", "reload 2", "ready 2", "exited 0 0 stopped");
   }, [
     ["exited 2 0", "disarm all 2", "kill 2", "retire 2", "disarm_backoff", "finish 0", "="],
   ]);
@@ -333,32 +337,36 @@ describe("an end with 0 of the serving generation", () => {
   });
 });
 
-describe("an heir that fails", () => {
-  const heir = (policy = {}) => crashed(policy).given("backoff");
+describe("a replacement that fails", () => {
+  const replacement = (policy = {}) => crashed(policy).given("backoff");
 
-  tell("gives the members back when it has ended, and the next one gets them", heir, [
+  tell("returns the listeners when it has exited, and the next one gets them", replacement, [
     ["failed 1 70", "disarm ready 1", "kill 1", "arm_backoff 1000", "= 1 stopping"],
     ["exited 1 137", "disarm all 1", "kill 1", "return_members 1 to 0", "="],
     ["backoff", "disarm_backoff", "spawn 2 replacing 0", "arm ready 2", "= 2 starting"],
     ["ready 2", "disarm ready 2", "switch 2", "arm health 2", "= 2 serving"],
   ]);
 
-  tell("is waited for by a reload: the next heir needs what this one holds", heir, [
-    ["reload 1", "= 1 starting"],
-    ["failed 1 70", "disarm ready 1", "kill 1", "= 1 stopping"],
+  tell(
+    "delays a reload: the next replacement needs the listeners that this one holds",
+    replacement,
     [
-      "exited 1 137",
-      "disarm all 1",
-      "kill 1",
-      "return_members 1 to 0",
-      "disarm_backoff",
-      "spawn 2 replacing 0",
-      "arm ready 2",
-      "= 2 starting",
+      ["reload 1", "= 1 starting"],
+      ["failed 1 70", "disarm ready 1", "kill 1", "= 1 stopping"],
+      [
+        "exited 1 137",
+        "disarm all 1",
+        "kill 1",
+        "return_members 1 to 0",
+        "disarm_backoff",
+        "spawn 2 replacing 0",
+        "arm ready 2",
+        "= 2 starting",
+      ],
     ],
-  ]);
+  );
 
-  tell("is waited for by the back-off too", heir, [
+  tell("delays the back-off too", replacement, [
     ["failed 1 70", "disarm ready 1", "kill 1", "arm_backoff 1000", "= 1 stopping"],
     ["backoff", "= 1 stopping"],
     [
@@ -387,7 +395,7 @@ describe("an heir that fails", () => {
     ],
   ]);
 
-  tell("is nobody's heir any more once it has served", () => heir().given("ready 1"), [
+  tell("replaces none any more once it has served", () => replacement().given("ready 1"), [
     ["exited 1 1", "disarm all 1", "kill 1", "return_members 0 to 1", "arm_backoff 1000", "="],
     ["backoff", "disarm_backoff", "spawn 2 replacing 1", "arm ready 2", "= 2 starting"],
   ]);

@@ -1,4 +1,4 @@
-/** Addresses that the serving generation opens later than the one before it had: who goes on there, and for how long. */
+/** Addresses that the serving generation opens later than the one before it had: which generation serves there meanwhile, and for how long. */
 import { describe, test } from "node:test";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { type Line, play, Story } from "../../support/service_story.ts";
@@ -33,18 +33,22 @@ describe("a generation that is needed beside its successor", () => {
     ["late_timed_out 1", "give_up_late 1 in time", "= 1 serving"],
   ]);
 
-  tell("is needed by the next one too, which has its time anew", () => behind().given("reload 2"), [
+  tell(
+    "stands in for the next one too, which gets its full time",
+    () => behind().given("reload 2"),
     [
-      "ready 2",
-      ...["disarm ready 2", "switch 2", "arm health 2", "reload 2 ok by 2"],
-      ...["disarm health 1", "disarm late 1", "drain 1", "arm drain 1"],
-      "= 0 draining, 1 draining, 2 serving",
+      [
+        "ready 2",
+        ...["disarm ready 2", "switch 2", "arm health 2", "reload 2 ok by 2"],
+        ...["disarm health 1", "disarm late 1", "drain 1", "arm drain 1"],
+        "= 0 draining, 1 draining, 2 serving",
+      ],
+      ["behind 2 0", "arm late 2"],
+      ["drained 1", "disarm drain 1", "signal_stop 1", "arm stop 1"],
+      ["drained 0"],
+      ["caught_up 2", "disarm late 2", "drain_rest 0", "arm drain 0"],
     ],
-    ["behind 2 0", "arm late 2"],
-    ["drained 1", "disarm drain 1", "signal_stop 1", "arm stop 1"],
-    ["drained 0"],
-    ["caught_up 2", "disarm late 2", "drain_rest 0", "arm drain 0"],
-  ]);
+  );
 
   tell("is let go when the next one listens everywhere", () => {
     return behind().given("reload 2", "ready 2");
@@ -67,7 +71,7 @@ describe("a generation that is needed beside its successor", () => {
     ],
   ]);
 
-  tell("stays when its successor crashes, for the heir of that", behind, [
+  tell("stays when its successor crashes, for the replacement of that", behind, [
     ["exited 1 139", "disarm all 1", "kill 1", "arm_backoff 0", "= 0 draining"],
     ["drained 0", "= 0 draining"],
     ["backoff", "disarm_backoff", "spawn 2 replacing 1", "arm ready 2"],

@@ -47,7 +47,7 @@ describe("maxGenerations", () => {
     [
       ["reload 3", "disarm all 0", "kill 0", "= 0 stopping, 1 stopping, 2 serving"],
       [
-        "exited 1 0 told",
+        "exited 1 0 stopped",
         "disarm all 1",
         "kill 1",
         "retire 1",
@@ -106,7 +106,7 @@ describe("stale news", () => {
     ]);
   }
 
-  tell("ready and failed of one that was told to stop change nothing", () => {
+  tell("ready and failed of a stopping one change nothing", () => {
     return serving().given("reload 1", "failed 1 70");
   }, [
     ["ready 1", "= 0 serving, 1 stopping"],
@@ -114,7 +114,7 @@ describe("stale news", () => {
     ["listening 1", "= 0 serving, 1 stopping"],
   ]);
 
-  tell("a back-off that elapses while somebody serves changes nothing", serving, [
+  tell("a back-off that elapses while one serves changes nothing", serving, [
     ["backoff", "= 0 serving"],
   ]);
 });

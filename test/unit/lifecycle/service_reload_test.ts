@@ -1,4 +1,4 @@
-/** Starts and reloads, told event by event: all that is asked for, and who is alive afterwards. */
+/** Starts and reloads, event by event: all effects, and the generations that are alive afterwards. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
@@ -71,7 +71,7 @@ describe("a reload", () => {
       "= 0 draining, 1 serving",
     ],
     ["drained 0", "disarm drain 0", "signal_stop 0", "arm stop 0", "= 0 stopping, 1 serving"],
-    ["exited 0 0 told", "disarm all 0", "kill 0", "retire 0", "= 1 serving"],
+    ["exited 0 0 stopped", "disarm all 0", "kill 0", "retire 0", "= 1 serving"],
   ]);
 
   tell("cuts an old generation that does not drain and does not stop", () => {
@@ -88,7 +88,7 @@ describe("a reload", () => {
     ["exited 0 137", "disarm all 0", "kill 0", "retire 0", "= 1 serving"],
   ]);
 
-  tell("goes on when the old generation ends before it is drained", () => {
+  tell("is not disturbed when the old generation exits before it is drained", () => {
     return serving().given("reload 1", "ready 1");
   }, [
     ["exited 0 1", "disarm all 0", "kill 0", "retire 0", "= 1 serving"],

@@ -22,7 +22,7 @@ describe("the first stop request", () => {
       "= 0 draining",
     ],
     ["drained 0", "disarm drain 0", "signal_stop 0", "arm stop 0", "= 0 stopping"],
-    ["exited 0 0 told", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
+    ["exited 0 0 stopped", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
   ]);
 
   tell("kills a candidate, and refuses its reloads", () => reloading().given("reload 2"), [
@@ -39,7 +39,7 @@ describe("the first stop request", () => {
     ],
     ["exited 1 137", "disarm all 1", "kill 1", "retire 1", "= 0 draining"],
     ["drained 0", "disarm drain 0", "signal_stop 0", "arm stop 0", "= 0 stopping"],
-    ["exited 0 143 told", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
+    ["exited 0 143 stopped", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
   ]);
 
   tell("leaves those that drain already to go on", draining, [
@@ -51,8 +51,8 @@ describe("the first stop request", () => {
       "arm drain 1",
       "= 0 draining, 1 draining",
     ],
-    ["exited 1 0 told", "disarm all 1", "kill 1", "retire 1", "= 0 draining"],
-    ["exited 0 0 told", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
+    ["exited 1 0 stopped", "disarm all 1", "kill 1", "retire 1", "= 0 draining"],
+    ["exited 0 0 stopped", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
   ]);
 
   tell("after another wait leaves all drains less time, in its time", draining, [
@@ -67,23 +67,27 @@ describe("the first stop request", () => {
     ],
   ]);
 
-  tell("in the first start ends with 0: nobody has failed", () => new Story().given("start"), [
-    ["stop", "disarm_backoff", "disarm ready 0", "kill 0", "= 0 stopping"],
-    ["exited 0 137", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
-  ]);
+  tell(
+    "in the first start ends with 0: no generation has failed",
+    () => new Story().given("start"),
+    [
+      ["stop", "disarm_backoff", "disarm ready 0", "kill 0", "= 0 stopping"],
+      ["exited 0 137", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
+    ],
+  );
 
   tell("before anything was started ends at once", () => new Story(), [
     ["stop", "disarm_backoff", "finish 0", "="],
     ["start", "="],
   ]);
 
-  tell("in a back-off drops what waits for an heir, and ends at once", () => {
+  tell("in a back-off drops the listeners kept for a replacement, and ends at once", () => {
     return serving().given("exited 0 139");
   }, [
     ["stop", "disarm_backoff", "retire 0", "finish 0", "="],
   ]);
 
-  tell("while an heir starts drops both", () => serving().given("exited 0 139", "backoff"), [
+  tell("while a replacement starts drops both", () => serving().given("exited 0 139", "backoff"), [
     ["stop", "disarm_backoff", "retire 0", "disarm ready 1", "kill 1", "= 1 stopping"],
     ["exited 1 137", "disarm all 1", "kill 1", "retire 1", "finish 0", "="],
   ]);
@@ -98,7 +102,7 @@ describe("the second stop request", () => {
   tell("sends the stop signal without waiting for connections", () => serving().given("stop"), [
     ["stop", "disarm_backoff", "disarm drain 0", "signal_stop 0", "arm stop 0", "= 0 stopping"],
     ["drained 0", "= 0 stopping"],
-    ["exited 0 143 told", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
+    ["exited 0 143 stopped", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
   ]);
 
   tell("does so for every generation that drains", () => draining().given("stop"), [
@@ -115,7 +119,7 @@ describe("the second stop request", () => {
     ],
   ]);
 
-  tell("leaves one that was told already alone", () => serving().given("stop", "drained 0"), [
+  tell("leaves one alone that has got its signal", () => serving().given("stop", "drained 0"), [
     ["stop", "disarm_backoff", "= 0 stopping"],
   ]);
 });
@@ -158,8 +162,8 @@ describe("the exit status of a stop", () => {
   const stopping = () => serving().given("stop", "drained 0");
   for (
     const [how, status] of [
-      ["0 told", 0],
-      ["143 told", 0],
+      ["0 stopped", 0],
+      ["143 stopped", 0],
       ["0", 0],
       ["3", 3],
       ["139", 139],
@@ -172,10 +176,10 @@ describe("the exit status of a stop", () => {
 
   for (
     const [how, status] of [
-      ["0 told cut", 124],
-      ["143 told cut", 124],
-      // Nobody was owed anything by then.
-      ["0 told", 0],
+      ["0 stopped cut", 124],
+      ["143 stopped cut", 124],
+      // No response was pending by then.
+      ["0 stopped", 0],
     ] as const
   ) {
     tell(`is ${status} when the drain time is over: ${how}`, () => serving().given("stop"), [
@@ -187,8 +191,8 @@ describe("the exit status of a stop", () => {
   tell("is 124 when an older generation's connections are cut meanwhile", () => {
     return draining().given("stop");
   }, [
-    ["exited 0 143 told cut", "disarm all 0", "kill 0", "retire 0", "= 1 draining"],
-    ["exited 1 0 told", "disarm all 1", "kill 1", "retire 1", "finish 124", "="],
+    ["exited 0 143 stopped cut", "disarm all 0", "kill 0", "retire 0", "= 1 draining"],
+    ["exited 1 0 stopped", "disarm all 1", "kill 1", "retire 1", "finish 124", "="],
   ]);
 
   tell("is 124 when the stop time is over", stopping, [
@@ -200,13 +204,13 @@ describe("the exit status of a stop", () => {
     return draining().given("stop");
   }, [
     ["exited 0 9", "disarm all 0", "kill 0", "retire 0", "= 1 draining"],
-    ["exited 1 0 told", "disarm all 1", "kill 1", "retire 1", "finish 0", "="],
+    ["exited 1 0 stopped", "disarm all 1", "kill 1", "retire 1", "finish 0", "="],
   ]);
 
   tell("is what baton gave up with, whatever comes after", () => {
     return new Story().given("start", "failed 0 70", "stop", "stop");
   }, [
-    ["exited 0 0 told", "disarm all 0", "kill 0", "retire 0", "finish 70", "="],
+    ["exited 0 0 stopped", "disarm all 0", "kill 0", "retire 0", "finish 70", "="],
   ]);
 });
 

@@ -72,7 +72,7 @@ describe("a trial", () => {
     ["bake_elapsed 1", ...SWITCH],
   ]);
 
-  tell("stays at the share that somebody asks for in its ramp", () => onTrial("ramp 1000"), [
+  tell("stays at the share that is requested in its ramp", () => onTrial("ramp 1000"), [
     [
       "share 8 30",
       "trial 8 ok",
@@ -95,7 +95,7 @@ describe("a trial", () => {
     ],
   ]);
 
-  tell("is held until somebody decides", () => serving().given("reload 1 hold"), [
+  tell("is held until an operator decides", () => serving().given("reload 1 hold"), [
     ["ready 1", "disarm ready 1", "share 1 100 %", "reload 1 ok by 1", "= 0 serving, 1 baking"],
     ["reload 2", "reload 2 refused: a generation is on trial: promote it or roll it back first"],
     ["promote 8", "trial 8 ok", ...LATER],
@@ -176,7 +176,7 @@ describe("a roll-back", () => {
 });
 
 describe("without a roll-back for bad health", () => {
-  tell("a trial goes on", () => {
+  tell("a trial continues", () => {
     return new Story({ rollsBackUnhealthy: false }).given("start", "ready 0", "reload 1 bake 9")
       .given("ready 1");
   }, [
@@ -223,7 +223,7 @@ describe("while a generation is on trial", () => {
     ["ramped 2 40"],
     ["reload 3", "disarm_backoff", "spawn 3", "arm ready 3"],
   ]);
-  tell("nobody goes back to the one that was not healthy", () => {
+  tell("the unhealthy one is not steered back to", () => {
     return onTrial("bake 5000").given("unhealthy 0");
   }, [
     ["unhealthy 1", "arm_backoff 0", "= 0 draining, 1 serving"],

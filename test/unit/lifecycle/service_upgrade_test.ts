@@ -26,7 +26,7 @@ describe("the old baton", () => {
       "= 0 draining",
     ],
     ["drained 0", "disarm drain 0", "signal_stop 0", "arm stop 0"],
-    ["exited 0 143 told", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
+    ["exited 0 143 stopped", "disarm all 0", "kill 0", "retire 0", "finish 0", "="],
   ]);
 
   tell("ends with 0 also when connections had to be cut", upgrading, [
@@ -36,7 +36,7 @@ describe("the old baton", () => {
     ["exited 0 137", "disarm all 0", "kill 0", "retire 0", "finish 0"],
   ]);
 
-  tell("goes on when the new one fails", upgrading, [
+  tell("keeps serving when the new one fails", upgrading, [
     ["upgrade_failed 3", "abort_upgrade", "upgrade 1 failed: reason 3", "= 0 serving"],
     ["upgrade 2", "begin_upgrade"],
   ]);
@@ -79,7 +79,7 @@ describe("the old baton", () => {
     ["backoff", "disarm_backoff", "spawn 1 replacing 0", "arm ready 1"],
   ]);
 
-  tell("gives it up when it is told to stop", upgrading, [
+  tell("gives it up when a stop is requested", upgrading, [
     [
       "stop",
       "abort_upgrade",
@@ -101,16 +101,16 @@ describe("the old baton", () => {
     ["exited 0 1", "disarm all 0", "kill 0", "replace_crashed 0 by 1"],
   ]);
 
-  tell("does not when its server has been told to stop", () => handedOver().given("drained 0"), [
+  tell("does not when its server has got its stop signal", () => handedOver().given("drained 0"), [
     ["handed_back", "= 0 stopping"],
-    ["exited 0 143 told", "disarm all 0", "kill 0", "retire 0", "finish 0"],
+    ["exited 0 143 stopped", "disarm all 0", "kill 0", "retire 0", "finish 0"],
   ]);
 
-  tell("does not when it was told to stop itself", () => handedOver().given("stop"), [
+  tell("does not when its own stop was requested", () => handedOver().given("stop"), [
     ["handed_back", "= 0 stopping"],
   ]);
 
-  tell("takes nothing back that nobody has taken over", serving, [
+  tell("takes nothing back without a takeover", serving, [
     ["handed_back", "= 0 serving"],
     ["stop", "disarm_backoff", "disarm health 0", "drain 0 stopping", "arm drain 0"],
     ["handed_back", "= 0 draining"],
@@ -146,7 +146,7 @@ describe("the new baton", () => {
       "arm drain 4",
       "= 4 draining, 5 serving",
     ],
-    ["exited 4 1 told", "disarm all 4", "kill 4", "retire 4", "= 5 serving"],
+    ["exited 4 1 stopped", "disarm all 4", "kill 4", "retire 4", "= 5 serving"],
     ["upgrade 2", "begin_upgrade"],
   ]);
 
@@ -165,7 +165,7 @@ describe("the new baton", () => {
     ["failed 5 70", "disarm ready 5", "kill 5", "reload 1 failed by 5: reason 5", "finish 70"],
   ]);
 
-  tell("ends when it is told to stop before it has taken over", trying, [
+  tell("ends when a stop is requested before it has taken over", trying, [
     ["stop", "kill 5", "finish 70"],
   ]);
 
@@ -180,7 +180,7 @@ describe("the new baton", () => {
       "upgrade 2 refused: the old baton still drains",
       "= 4 draining, 5 serving",
     ],
-    ["exited 4 1 told", "disarm all 4", "kill 4", "retire 4", "= 5 serving"],
+    ["exited 4 1 stopped", "disarm all 4", "kill 4", "retire 4", "= 5 serving"],
     ["upgrade 3 in_place", "begin_upgrade"],
   ]);
 
@@ -201,7 +201,7 @@ describe("the new baton", () => {
     ["takeover_granted 5", "disarm ready 5", "switch 5", "arm health 5", "reload 1 ok by 5"],
   ]);
 
-  tell("goes on alone when the old one has died meanwhile", trying, [
+  tell("serves alone when the old one has died meanwhile", trying, [
     ["exited 4 1", "disarm all 4", "kill 4", "replace_crashed 4 by 5", "= 5 starting"],
     ["ready 5", "disarm ready 5", "switch 5", "arm health 5", "reload 1 ok by 5"],
     ["healthy 5", "retire 4"],

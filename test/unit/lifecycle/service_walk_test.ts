@@ -132,7 +132,7 @@ function advance(
 
 function fail(world: ServiceWorld, random: Random, epoch: number): void {
   world.tell({ kind: "failed", epoch, reason: "drawn by lot", status: 1 + random.below(255) });
-  // Without a process (it could not be launched) the end is told at once.
+  // Without a process (it could not be launched) the exit follows at once.
   if (random.chance(0.3) && world.alive.has(epoch)) exit(world, random, epoch);
 }
 
@@ -218,9 +218,9 @@ function walk() {
   if (walked !== null) return walked;
   const random = new Random(testSeed());
   const result = { transitions: new Map() as Transitions, services: 0, ended: 0 };
-  let told = 0;
+  let events = 0;
   let draws = 0;
-  while (told < EVENTS) {
+  while (events < EVENTS) {
     const world = new ServiceWorld(
       randomPolicy(random),
       (before, event, after) => record(result.transitions, before, event, after),
@@ -228,8 +228,8 @@ function walk() {
     result.services++;
     try {
       world.tell({ kind: "start" });
-      while (!world.finished && told + world.story.length < EVENTS) {
-        assert.ok(draws++ < 20 * EVENTS, "something goes on happening");
+      while (!world.finished && events + world.story.length < EVENTS) {
+        assert.ok(draws++ < 20 * EVENTS, "the walk makes progress");
         happen(world, random);
       }
       if (world.finished) {
@@ -242,7 +242,7 @@ function walk() {
       const policy = JSON.stringify(world.policy);
       throw new Error(`With seed ${random.seed} and ${policy}, after\n${story}`, { cause: error });
     }
-    told += world.story.length;
+    events += world.story.length;
   }
   for (const [state, ...events] of RARE) {
     const story = new Story({}, state);

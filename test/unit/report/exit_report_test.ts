@@ -28,8 +28,10 @@ describe("reportExit()", () => {
   });
 
   test("knows an end that was asked for: 0, 128+TERM, TERM itself, and no other", () => {
-    const told = ALL.filter((code) => reportExit({ kind: "exited", code }, ASKED).asRequested);
-    assert.deepEqual(told, [0, 128 + TERM]);
+    const asRequested = ALL.filter((code) =>
+      reportExit({ kind: "exited", code }, ASKED).asRequested
+    );
+    assert.deepEqual(asRequested, [0, 128 + TERM]);
     const signals = SIGNALS.filter((signal) =>
       reportExit({ kind: "signalled", signal }, ASKED).asRequested
     );

@@ -16,7 +16,7 @@ type Happening =
   | readonly [atMs: number, states: Readonly<Record<number, GenerationState>>]
   | readonly [atMs: number, epoch: number, hook: string];
 
-function told(happenings: readonly Happening[]): Timelines {
+function timelinesOf(happenings: readonly Happening[]): Timelines {
   const timelines = new Timelines();
   for (const happening of happenings) {
     if (happening.length === 3) {
@@ -150,15 +150,15 @@ const CASES: readonly Case[] = [
 describe("Timelines", () => {
   for (const { what, happenings, arrival, failedIn, departure } of CASES) {
     it(what, () => {
-      const timelines = told(happenings);
+      const timelines = timelinesOf(happenings);
       assert.deepEqual(texts(timelines.arrival(1)), arrival);
       if (failedIn !== undefined) assert.equal(timelines.lastBeforeLeaving(1), failedIn);
       if (departure !== undefined) assert.deepEqual(texts(timelines.departure(0)), departure);
     });
   }
 
-  it("knows nothing of a generation that it was told to forget", () => {
-    const timelines = told([[0, { 1: "starting" }], [5, { 1: "serving" }]]);
+  it("knows nothing of a forgotten generation", () => {
+    const timelines = timelinesOf([[0, { 1: "starting" }], [5, { 1: "serving" }]]);
     timelines.forget(1);
     assert.deepEqual(timelines.arrival(1), []);
     assert.equal(timelines.beginningOf(1), null);
@@ -166,7 +166,7 @@ describe("Timelines", () => {
 });
 
 describe("arrivalPhases()", () => {
-  const timelines = told([[100, { 1: "starting" }], [150, { 1: "serving" }]]);
+  const timelines = timelinesOf([[100, { 1: "starting" }], [150, { 1: "serving" }]]);
 
   it("begins with the time in the queue", () => {
     const phases = arrivalPhases(1, timelines, { nowMs: 150, durationMs: 130 });
@@ -221,7 +221,7 @@ describe("connectionsView()", () => {
 
 describe("describePhases()", () => {
   it("is one line", () => {
-    const phases = told([[0, { 0: "starting" }], [7, { 0: "probing" }]]).arrival(0);
+    const phases = timelinesOf([[0, { 0: "starting" }], [7, { 0: "probing" }]]).arrival(0);
     assert.equal(describePhases(phases), "starting 7 ms, probing still");
     assert.equal(describePhases([]), "");
   });

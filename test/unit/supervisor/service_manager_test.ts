@@ -1,4 +1,4 @@
-/** What the service manager is told when another baton becomes the main process: its watchdog is fed meanwhile. */
+/** Notifications to the service manager: the watchdog, a new main process, trials. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { step } from "../../../src/lifecycle/service.ts";
@@ -61,7 +61,7 @@ describe("ServiceManager", () => {
         "EXTEND 14000",
         "generation 0 serves, generation 1 is on trial with 10 %",
       ]],
-      // Nobody knows when somebody decides.
+      // An operator decides at an unknown time.
       ["hold", ["READY generation 0 serves, generation 1 is on trial with 100 %"]],
     ];
     for (const [how, expected] of table) {
