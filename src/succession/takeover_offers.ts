@@ -92,17 +92,25 @@ export class TakeoverOffers {
     this.#givers.add(giver);
   }
 
-  /** @returns false when none of `requests` is a takeover's */
-  begin(requests: readonly number[], facts: HandoverFacts): boolean {
-    const asked = this.#pending.find(({ request }) => requests.includes(request));
-    if (asked === undefined) return false;
+  #find(requests: readonly number[]): PendingTakeover | undefined {
+    const all = this.#current === null ? this.#pending : [...this.#pending, this.#current];
+    return all.find(({ request }) => requests.includes(request));
+  }
+
+  /** One of `requests` came from a new baton, by the handoff socket. */
+  owns(requests: readonly number[]): boolean {
+    return this.#find(requests) !== undefined;
+  }
+
+  begin(requests: readonly number[], facts: HandoverFacts): void {
+    const asked = this.#find(requests);
+    if (asked === undefined) return;
     this.#pending = this.#pending.filter((each) => each !== asked);
     this.#current = asked;
     const { hello, giver } = asked;
     if (giver.isClosed) {
       const reason = "the new baton ended before it served";
-      this.options.dispatch({ kind: "upgrade_failed", reason });
-      return true;
+      return this.options.dispatch({ kind: "upgrade_failed", reason });
     }
     this.options.logger.info(`takeover: "${hello.name}" (baton ${hello.baton}) has connected`);
     try {
@@ -110,7 +118,6 @@ export class TakeoverOffers {
     } catch (error) {
       giver.refuse(errorText(error));
     }
-    return true;
   }
 
   #begin({ giver, hello }: PendingTakeover, facts: HandoverFacts): void {
@@ -147,23 +154,17 @@ export class TakeoverOffers {
     this.#current?.giver.lentListeners?.giveUp();
   }
 
-  /** @returns false when it answers no takeover */
   reportResult(
     { requests, result, reason }: Extract<ServiceEffect, { kind: "upgrade_result" }>,
-  ): boolean {
-    const all = this.#current === null ? this.#pending : [...this.#pending, this.#current];
-    const asked = all.find(({ request }) => requests.includes(request));
-    if (asked === undefined) return false;
+  ): void {
+    const asked = this.#find(requests);
+    if (asked === undefined) return;
     const { logger } = this.options;
     this.#pending = this.#pending.filter((each) => each !== asked);
-    if (result === "ok") {
-      logger.info("takeover: the new baton serves");
-      return true;
-    }
+    if (result === "ok") return logger.info("takeover: the new baton serves");
     logger.error(`takeover ${result}: ${reason}`);
     asked.giver.refuse(cutReason(reason ?? result));
     if (this.#current === asked) this.#current = null;
-    return true;
   }
 
   /** The new baton has ended, and generation `epoch` goes on serving: as before the takeover. */

@@ -85,7 +85,8 @@ export class Upgrades {
         this.child.abort();
       },
       upgrade_result: (effect) => {
-        if (!this.offers?.reportResult(effect)) this.child.reportResult(effect);
+        const requester = this.offers?.owns(effect.requests) ? this.offers : this.child;
+        requester.reportResult(effect);
       },
       take_back: ({ epoch }) => {
         this.offers?.takeBack(epoch);
@@ -109,7 +110,8 @@ export class Upgrades {
   #begin(inPlace: boolean, state: ServiceState): void {
     const { parts } = this;
     const facts = handoverFacts(parts, state);
-    if (this.offers?.begin(state.upgrade ?? [], facts)) return;
+    const requests = state.upgrade ?? [];
+    if (this.offers?.owns(requests)) return this.offers.begin(requests, facts);
     const reason = upgradeObstacle(parts.context.listeners);
     if (reason !== null) return parts.context.dispatch({ kind: "upgrade_failed", reason });
     if (!inPlace) return this.child.begin(facts);
