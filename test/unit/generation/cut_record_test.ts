@@ -7,7 +7,7 @@ function drain(busy: number[], undecided: number[] = [], waiting = 0, recount = 
   return { census: { busy: new Set(busy), undecided: new Set(undecided) }, waiting, recount };
 }
 
-it("each connection is counted once, whatever ends it, and whoever waits in the queue too", () => {
+it("each connection is counted once, whatever ends it, and those in the queue too", () => {
   const facts = { cut: 0, undecided: 0 };
   const record = new CutRecord(facts);
   record.closed([1, 2]);
@@ -27,13 +27,13 @@ it("a last look that fails leaves what the one before has found", () => {
   assert.deepEqual(facts, { cut: 1, undecided: 1 });
 });
 
-it("goes on counting where the baton before has stopped", () => {
+it("continues the count of the previous instance", () => {
   const facts = { cut: 2, undecided: 1 };
   new CutRecord(facts).cutAll(drain([1]));
   assert.deepEqual(facts, { cut: 3, undecided: 1 });
 });
 
-it("what a process that outlives the signal has open is not cut, until it is told itself", () => {
+it("what a process that outlives the signal has open is not cut before its own signal", () => {
   const facts = { cut: 0, undecided: 0 };
   const record = new CutRecord(facts);
   record.cutAll(drain([1, 2], [3]));

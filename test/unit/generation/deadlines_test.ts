@@ -1,4 +1,4 @@
-/** How long waits may take, and that an end which has begun with another wait takes no longer for it. */
+/** How long waits may take, and that a shutdown which has begun with another wait takes no longer for it. */
 import { FakeClock } from "../../support/fake_clock.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -22,27 +22,27 @@ function generation() {
   return { timers, said, stopTimeMs: (drainMs: number) => drainMs + CONFIG.stopTimeMs };
 }
 
-describe("Waits", () => {
+describe("Deadlines", () => {
   const handle = generation();
-  const waits = new Deadlines(CONFIG, new Map([[0, handle]]));
+  const deadlines = new Deadlines(CONFIG, new Map([[0, handle]]));
 
   it("are as configured", () => {
-    for (const timer of ["ready", "drain", "stop", "health"] as const) waits.arm(timer, handle);
+    for (const timer of ["ready", "drain", "stop", "health"] as const) deadlines.arm(timer, handle);
     assert.deepEqual(handle.said.splice(0), [
       ...["arm ready 60000", "arm drain 8000", "arm stop 10000", "arm health 10000"],
     ]);
   });
 
-  it("are shorter by what an end has waited for before, also those under way", () => {
-    waits.shortenDrains(3_000);
-    for (const timer of ["drain", "stop"] as const) waits.arm(timer, handle);
+  it("are shorter by what a shutdown has waited for before, also the running ones", () => {
+    deadlines.shortenDrains(3_000);
+    for (const timer of ["drain", "stop"] as const) deadlines.arm(timer, handle);
     assert.deepEqual(handle.said.splice(0), [
       ...["limit drain 5000", "limit stop 7000", "arm drain 5000", "arm stop 7000"],
     ]);
   });
 
   it("are never less than nothing", () => {
-    waits.shortenDrains(9_000);
+    deadlines.shortenDrains(9_000);
     assert.deepEqual(handle.said.splice(0), ["limit drain 0", "limit stop 2000"]);
   });
 });

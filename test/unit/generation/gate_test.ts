@@ -111,7 +111,7 @@ const CASES: readonly Case[] = [
     explanation: "",
   },
   {
-    name: "an address that nobody is served at any more",
+    name: "an address where no generation serves any more",
     groups: { "a:80": [oldServes, newListens], "b:90": [{ epoch: OLD }] },
     passed: true,
     explanation: "",
@@ -151,7 +151,7 @@ const CASES: readonly Case[] = [
     explanation: "",
   },
   {
-    name: "a socket that baton has made and nobody uses",
+    name: "a socket that baton has made and no process uses",
     groups: { "a:80": [oldServes, madeByBaton] },
     passed: false,
     explanation: "it does not listen at a:80",
@@ -193,7 +193,7 @@ const CASES: readonly Case[] = [
     explanation: "it does not listen at a:80",
   },
   {
-    name: "auto, notified though nobody asked for it, and not listening",
+    name: "auto, notified although not required, and not listening",
     groups: {},
     notified: true,
     passed: false,
@@ -271,7 +271,7 @@ describe("Gate", () => {
     );
   }
 
-  test("is shut to an heir's successor where the crashed one was reached, and nowhere else", {
+  test("is shut to a replacement's successor where the crashed one was reached, and nowhere else", {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
     const table = listeners({
@@ -283,7 +283,7 @@ describe("Gate", () => {
     const [served, extra] = table.groups.map(({ members }) => members[0]!);
     served!.epoch = NEW;
     const isMissing = () => new Gate(2, "auto", table, false).missing.map(({ text }) => text);
-    assert.deepEqual(isMissing(), ["a:80"], "its heir has it, and has not passed its gate");
+    assert.deepEqual(isMissing(), ["a:80"], "its replacement has it, and has not passed its gate");
     table.returnMembers(NEW, OLD);
     table.rememberOrphaned(OLD);
     assert.deepEqual([served!.epoch, extra!.epoch], [OLD, NEW]);

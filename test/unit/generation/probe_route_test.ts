@@ -78,7 +78,7 @@ function platformWhere(failing: "stream" | "bindInet", errno: number): Platform 
 const EMFILE = 24;
 const LOOPBACK_HAS_NO_IPV6 = platformWhere("bindInet", C.EADDRNOTAVAIL);
 
-describe("wayTo()", () => {
+describe("routeTo()", () => {
   const both = [OLD, NEW];
   const targets: [string, FakeGroup, string][] = [
     ["an address of its own", { host: "127.0.0.5", port: 80, members: both }, "127.0.0.5:80"],
@@ -157,8 +157,8 @@ describe("wayTo()", () => {
     shared.way(null)?.steerPort(4711);
     assert.deepEqual(shared.steered, []);
     assert.equal(shared.way(null)?.mustIdentify, true);
-    const NOBODY = -1;
-    const alone = [{ host: "127.0.0.1", port: 80, members: [NEW, NOBODY], isShared: true }];
+    const NO_GENERATION = -1;
+    const alone = [{ host: "127.0.0.1", port: 80, members: [NEW, NO_GENERATION], isShared: true }];
     assert.equal(new World(alone).way(null)?.mustIdentify, false);
   });
 

@@ -1,4 +1,4 @@
-/** How a command that did not succeed is told, in one line. */
+/** How a failed command is described, in one line. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type CommandEnd, describeFailure } from "../../../src/hooks/command.ts";

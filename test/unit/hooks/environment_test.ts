@@ -1,4 +1,4 @@
-/** What a command of the user's is told by its environment. */
+/** What a user's command finds in its environment. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { hookEnvironment } from "../../../src/hooks/environment.ts";
@@ -30,7 +30,7 @@ describe("hookEnvironment()", () => {
     ]);
   });
 
-  it("leaves nothing of what a baton above has said", () => {
+  it("leaves nothing of what an outer baton has set", () => {
     const above = Object.fromEntries(
       ["EPOCH", "PID", "OLD_EPOCH", "OLD_PID", "HOOK", "NAME", "REASON"]
         .map((name) => [`BATON_${name}`, "above"]),

@@ -1,4 +1,4 @@
-/** Several commands one after the other: what runs, in which order, and what is told. */
+/** Several commands one after the other: what runs, in which order, and what is reported. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { CommandEnd, CommandOutput } from "../../../src/hooks/command.ts";
@@ -55,7 +55,7 @@ describe("Sequence", () => {
     assert.deepEqual(stage.log, ["start a", "failed a exited", "done a"]);
   });
 
-  it("goes on, and tells each failure, if it is none", () => {
+  it("runs on, and reports each failure, if it is none", () => {
     const stage = new Stage();
     stage.run(["a", "b", "c"], false);
     stage.end(BAD);

@@ -122,7 +122,7 @@ const EMFILE = 24;
 /** A pipe, its end that does not block, and a duplicate of baton's own. */
 const CALLS_PER_STREAM = 3;
 
-describe("Output", () => {
+describe("CandidateOutput", () => {
   for (let failing = 1; failing <= 2 * CALLS_PER_STREAM; failing++) {
     test(`leaves nothing behind when call ${failing} of its opening fails`, {
       timeout: TEST_TIMEOUT_MS,
@@ -189,7 +189,7 @@ describe("Output", () => {
     });
   });
 
-  test("stops reading when nobody reads from us, and loses nothing", {
+  test("stops reading while its own reader does not read, and loses nothing", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withOutput(async ({ server: [out], readOwn, own, platform }) => {
@@ -208,13 +208,13 @@ describe("Output", () => {
     });
   });
 
-  test("remembers what it cannot forward, when nobody will ever read", {
+  test("remembers what it cannot forward, when its reader never reads", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await withOutput(async ({ output, server: [out], own, platform }) => {
       own.read.close();
-      platform.descriptors.writeAll(out, bytesOf("last words\n"));
-      await waitUntil(() => output.tail.lines(1)[0] === "last words", { what: "it is remembered" });
+      platform.descriptors.writeAll(out, bytesOf("last line\n"));
+      await waitUntil(() => output.tail.lines(1)[0] === "last line", { what: "it is remembered" });
     });
   });
 
@@ -249,8 +249,8 @@ describe("Output", () => {
   });
 });
 
-describe("Output.drain()", () => {
-  test("takes the last words at once", { timeout: TEST_TIMEOUT_MS }, async () => {
+describe("CandidateOutput.drain()", () => {
+  test("reads the last output at once", { timeout: TEST_TIMEOUT_MS }, async () => {
     await withOutput(async ({ output, server: [out, error], readOwn, platform }) => {
       platform.descriptors.writeAll(out, bytesOf("a\nb\n"));
       platform.descriptors.writeAll(error, bytesOf("c"));
@@ -270,7 +270,7 @@ describe("Output.drain()", () => {
     descriptors.duplicate = () => platform.descriptors.duplicate(null_);
     let reads = 0;
     descriptors.read = (_: Fd, buffer: Uint8Array) => {
-      assert.ok(reads++ < 10_000, "it reads for ever");
+      assert.ok(reads++ < 10_000, "it reads without end");
       return buffer.fill(120);
     };
     const { clock, reactor, seccomp } = platform;

@@ -38,7 +38,7 @@ async function scene(use: (scene: Scene) => Promise<void>, file?: string): Promi
   real.setNonblocking(read);
   const own = file === undefined ? write : real.open(file, C.O_WRONLY | C.O_CREAT, 0o600);
   const descriptors = Object.create(real) as typeof real;
-  // Of the stream's target only: what else is duplicated is somebody's own.
+  // Only for the stream's target: other duplicates are real.
   descriptors.duplicate = (fd) => real.duplicate(typeof fd === "number" ? own : fd);
   const clock = new FakeClock();
   const ours = { clock, descriptors, reactor } as unknown as Platform;
@@ -138,15 +138,15 @@ describe("a line", () => {
   });
 });
 
-test("last words come out although their stream is closed", TEST, async () => {
+test("the last output comes out although its stream is closed", TEST, async () => {
   await scene(async ({ stream, come, fill }) => {
     const one = stream();
     fill(0);
-    one.print("last words, without an end");
+    one.print("the last line, unfinished");
     one.stream.drain();
     one.stream.close();
     assert.equal(come().includes("last"), false);
-    await waitUntil(() => come().endsWith("last words, without an end"), { what: "they come" });
+    await waitUntil(() => come().endsWith("the last line, unfinished"), { what: "they come" });
   });
 });
 

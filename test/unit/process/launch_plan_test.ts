@@ -1,4 +1,4 @@
-/** What a generation is started with, resolved anew each time. */
+/** What a generation is started with, resolved at each start. */
 import assert from "node:assert/strict";
 import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import process from "node:process";
@@ -117,7 +117,7 @@ describe("launchPlan()", () => {
 });
 
 describe("launchPlan() with an environment file", () => {
-  test("reads it anew for each generation, over baton's own environment", {
+  test("reads it again for each generation, over baton's own environment", {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
     using dir = tempDir();
