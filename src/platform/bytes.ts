@@ -1,10 +1,10 @@
 /**
- * What Linux passes about is bytes: arguments, variables and paths need not be UTF-8. In baton they are strings, in
+ * Linux passes bytes: arguments, variables and paths need not be UTF-8. In baton they are strings, in
  * which each byte that is not part of well-formed UTF-8 is one lone surrogate, U+DC80 to U+DCFF, as in Python
  * (PEP 383). Well-formed UTF-8 has no surrogates, so no byte is lost on the way in and out, and JSON.stringify
  * writes them as \udcXX, so they survive in every plan and state. Pure.
  *
- * Neither TextEncoder nor `node:fs` nor `node:path` of Bun keeps such a string: they make U+FFFD of it.
+ * TextEncoder, `node:fs` and `node:path` of Bun do not keep such a string: they turn the surrogate into U+FFFD.
  */
 
 /** Byte 0xNN is U+DCNN. */
@@ -16,7 +16,7 @@ const HALF_CHARACTER = /[\ud800-\udfff]/gu;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** @returns a string that `encodeBytes` makes the same bytes of */
+/** @returns a string from which `encodeBytes` makes the same bytes */
 export function decodeBytes(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
@@ -46,7 +46,7 @@ function decodeParts(bytes: Uint8Array): string {
   return parts.join("");
 }
 
-/** Of the well-formed sequence that begins at `at`; 0: none does (Unicode, table 3-7). */
+/** @returns the length of the well-formed sequence at `at`; 0: there is none (Unicode, table 3-7) */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at]!;
   if (first < 0x80) return 1;
@@ -98,7 +98,7 @@ export function isText(text: string): boolean {
   return text.isWellFormed();
 }
 
-/** For people, and for machines that want UTF-8: each byte that is none as \xNN. */
+/** For people, and for programs that need UTF-8: each byte that is not UTF-8 as \xNN. */
 export function printable(text: string): string {
   if (text.isWellFormed()) return text;
   return text.replace(HALF_CHARACTER, (char) => {

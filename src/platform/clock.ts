@@ -1,6 +1,7 @@
 /**
- * Time. What waits gets a `Clock`, so that a test can give it one that it moves by hand (test/support/fake_clock.ts);
- * the kernel's own clocks are here too, where the runtime's do not say which clock they are. clock_gettime(2)
+ * Time. Everything that waits gets a `Clock`, so that a test can pass one that it moves by hand
+ * (test/support/fake_clock.ts). The kernel's own clocks are here too, because the runtime's do not say which clock
+ * they read. clock_gettime(2)
  */
 import { readFileSync } from "node:fs";
 import { C } from "./libc/constants.ts";
@@ -8,14 +9,14 @@ import { type Libc, struct } from "./libc/libc.ts";
 
 /** A timer that has been set. */
 export interface Timer {
-  /** It does not fire any more; harmless when it has fired. */
+  /** Harmless after it has fired. */
   cancel(): void;
 }
 
 export interface Clock {
   /** Milliseconds on a clock that never goes back. Its zero means nothing. */
   now(): number;
-  /** Milliseconds since 1970, for what people read and for records. */
+  /** Milliseconds since 1970, for messages and records. */
   wallMs(): number;
   /** Calls `fire` once, after `delayMs` milliseconds (at most 2^31 - 1, as setTimeout). */
   after(delayMs: number, fire: () => void): Timer;
@@ -42,10 +43,10 @@ export function monotonicMicroseconds(libc: Libc): bigint {
   return view.getBigInt64(0, true) * US_PER_S + view.getBigInt64(8, true) / NS_PER_US;
 }
 
-/** Of which user space sees 100 a second, whatever the kernel's own are (proc_pid_stat(5), sysconf(3)). */
+/** User space always sees 100, independent of the kernel's own tick (proc_pid_stat(5), sysconf(3)). */
 const TICKS_PER_S = 100;
 
-/** Now, as start times of processes are told: clock ticks after boot, time asleep included. */
+/** Now, in the unit of process start times: clock ticks after boot, suspended time included. */
 export function ticksNow(): number {
   return Math.floor(Number.parseFloat(readFileSync("/proc/uptime", "utf8")) * TICKS_PER_S);
 }

@@ -15,7 +15,7 @@ export class SystemCallError extends Error {
   }
 }
 
-/** @returns the message of whatever was thrown */
+/** @returns the message of anything that was thrown */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -2,19 +2,19 @@
  * How much memory is free here, for the machine and for each cgroup above this process: proc_meminfo(5),
  * cgroup-v2.rst ("memory"), cgroup-v1/memory.rst. And how much some processes use: proc_pid_smaps(5).
  *
- * Memory of a cgroup's inactive files counts as free: the kernel takes it back before it ends anybody. What
- * cannot be read is left out, never guessed.
+ * Memory of a cgroup's inactive files counts as free: the kernel takes it back before it kills a process.
+ * Values that cannot be read are left out, never guessed.
  */
 import { promises, readFileSync } from "node:fs";
 
 export interface MemoryReading {
   readonly freeBytes: number;
   readonly totalBytes: number;
-  /** Where that was read, for people. */
+  /** Where it was read, for messages. */
   readonly source: string;
 }
 
-/** Reads a file; null when it is not there, or not for us. */
+/** Reads a file; null when it does not exist or is not readable. */
 type ReadText = (path: string) => string | null;
 
 const KIB = 1024;
@@ -28,7 +28,7 @@ function readText(path: string): string | null {
   }
 }
 
-/** Every limit that holds for this process. */
+/** Every limit that applies to this process. */
 export function memoryReadings(read: ReadText = readText): MemoryReading[] {
   return [...machine(read), ...hierarchies(read).flatMap((place) => cgroups(read, place))];
 }
@@ -122,9 +122,9 @@ function number(text: string | null): number | null {
 }
 
 /**
- * Memory that processes use, each page they share counted once (Pss); resident pages where we may not know that
- * (another user's process). Not read on the main thread: the kernel goes through all pages of a process.
- * @returns null when nothing can be known
+ * Memory that processes use, each page they share counted once (Pss); resident pages where that is not readable
+ * (another user's process). Not read on the main thread: the kernel walks all pages of a process.
+ * @returns null when it is unknown
  */
 export async function memoryOf(pids: readonly number[]): Promise<number | null> {
   const sizes = await Promise.all(

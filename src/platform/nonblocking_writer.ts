@@ -1,9 +1,9 @@
 /**
- * Writes to a descriptor that other processes write to as well, without ever waiting for its reader, and
- * without a change that the others would notice: O_NONBLOCK belongs to all who share an open file.
+ * Writes to a descriptor that other processes also write to, without ever waiting for its reader and without setting
+ * O_NONBLOCK, which all processes with the same open file would share.
  *
- * A FIFO is opened once more, which makes an open file of our own; a socket has a flag for each message. Where
- * neither can be had (a terminal; a pipe of another user) poll(2) is asked before each piece.
+ * A FIFO is opened again, which creates an open file description of our own; a socket has a flag for each message.
+ * Where neither is possible (a terminal; a pipe of another user), poll(2) is called before each piece.
  */
 import { statSync } from "node:fs";
 import type { Descriptors } from "./network/passed_descriptors.ts";
@@ -11,25 +11,25 @@ import { SystemCallError } from "./error.ts";
 import type { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 
-/** What a pipe takes whole or not at all, and without waiting once poll(2) calls it writable. pipe(7) */
+/** Writes up to this size are atomic, and do not block once poll(2) reports the pipe as writable. pipe(7) */
 const PIPE_BUF = 4096;
 /** <sys/stat.h> */
 const [S_IFMT, S_IFIFO, S_IFSOCK] = [0o170000, 0o010000, 0o140000];
 
-/** Whether its writes return at once: always, as of a file; with a flag of our own; or if poll(2) says so. */
+/** How writes are kept from blocking: files never block; a flag of our own; or poll(2) before each. */
 type Way = "always" | "fifo" | "socket" | "asking";
 
 export class NonblockingWriter {
-  /** Names what it leads to, where it makes no difference through which open file: else null. */
+  /** Identifies the pipe or socket behind the descriptor; else null. */
   readonly identity: string | null;
-  /** Up to so many bytes arrive in one piece, between what others write. */
+  /** Writes up to this size are not interleaved with those of other processes. */
   readonly pieceSize: number;
   readonly #way: Way;
   readonly #end: Fd;
 
   /**
    * @param own stays the caller's
-   * @param canWait epoll takes it: what it refuses, as files, never makes a writer wait
+   * @param canWait epoll accepts it; files, which epoll refuses, never block a writer
    */
   constructor(readonly descriptors: Descriptors, own: Fd, readonly canWait: boolean) {
     const path = `/proc/self/fd/${own.number}`;
@@ -44,7 +44,7 @@ export class NonblockingWriter {
     this.pieceSize = canWait ? PIPE_BUF : Infinity;
   }
 
-  /** To wait at until it takes more. */
+  /** Becomes writable when it takes more. */
   get fd(): Fd {
     return this.#end;
   }

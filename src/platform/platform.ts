@@ -1,6 +1,6 @@
 /**
- * The Linux that the rest of baton sees, in one value: made once in `main_*`, passed to whoever needs
- * it, so that nothing holds a hidden global and tests can have their own.
+ * The Linux that the rest of baton sees, in one value: made once in `main_*` and passed on, so that there is no hidden
+ * global and tests can have their own.
  */
 import { Descriptors } from "./network/passed_descriptors.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
@@ -45,7 +45,7 @@ export class Platform {
     return this.#reactor ??= new Reactor(this.libc);
   }
 
-  /** Calls `handler` for each delivery of any signal, by its number. @returns what puts things back */
+  /** Calls `handler` for each delivery of any signal, by its number. @returns restores the previous action */
   onSignalNumber(signal: number, handler: () => void): () => void {
     return relaySignal(this.libc, this.reactor, signal, handler);
   }

@@ -3,7 +3,7 @@
  *
  * One thread waits in `epoll_wait` without a time-out for all of baton's descriptors and posts what
  * is ready; everything else happens on the main thread. Each registration fires once and must be
- * armed again (EPOLLONESHOT), so a handler never sees an event it has not asked for, and an idle
+ * armed again (EPOLLONESHOT), so a handler never gets an event it has not asked for, and an idle
  * baton makes no system call of its own. epoll(7): `epoll_ctl` takes effect while another thread waits.
  */
 import { Fd } from "./fd.ts";
@@ -14,7 +14,7 @@ import type { PollThread } from "./runtime/runtime.ts";
 
 const STOP_TOKEN = 0;
 
-/** What is awaited, and what came: `hangup` is reported without being asked for. */
+/** Events that came; `hangup` is reported without being asked for. */
 export interface Readiness {
   readonly readable: boolean;
   readonly writable: boolean;
@@ -51,7 +51,7 @@ export class Reactor {
   readonly #callHandlers = new Map<number, (call: Uint8Array) => void>();
   readonly #passing = new Int32Array(new SharedArrayBuffer(4 * PASSING_WORDS));
   #nextToken = STOP_TOKEN + 1;
-  /** Told what a handler throws; one broken handler must not take the others with it. */
+  /** Gets what a handler throws; one broken handler must not affect the others. */
   onError: (error: unknown) => void = (error) => {
     throw error;
   };
@@ -72,7 +72,7 @@ export class Reactor {
     });
   }
 
-  /** Number of registrations: what a leak would make grow. */
+  /** Number of registrations: grows with a leak. */
   get size(): number {
     return this.#handlers.size;
   }
@@ -90,8 +90,8 @@ export class Reactor {
   }
 
   /**
-   * Registers a notify descriptor, seccomp_unotify(2), whose calls the poll thread takes: those that pass go on at
-   * once, the others come here as `struct seccomp_notif`. Arm it again after the answer.
+   * Registers a notify descriptor, seccomp_unotify(2), whose calls the poll thread takes: passing ones continue at
+   * once, the others are delivered as `struct seccomp_notif`. Arm it again after the answer.
    */
   watchCalls(
     notify: Fd,
@@ -104,12 +104,12 @@ export class Reactor {
     return watch;
   }
 
-  /** From now on these system calls, by number, go on at once wherever they are asked about. */
+  /** From now on these system calls, by number, pass: every notify descriptor lets them continue at once. */
   letPass(calls: readonly number[]): void {
     if (calls.length >= PASSING_WORDS) {
       throw new RangeError(`Cannot let ${calls.length} calls pass`);
     }
-    // The count is last: what it counts is there then.
+    // The count is stored last: the numbers are there then.
     Atomics.store(this.#passing, 0, 0);
     this.#passing.set(calls, 1);
     Atomics.store(this.#passing, 0, calls.length);

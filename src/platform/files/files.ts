@@ -1,6 +1,7 @@
 /**
- * Looking at files whose paths are any bytes (`bytes.ts`). `node:fs` of neither runtime can: Bun's takes a Buffer, but
- * shows targets and entries as text; Deno's takes and shows text only. Both can be given the name of a descriptor.
+ * Access to files whose paths are any bytes (`bytes.ts`), which `node:fs` does not have on either runtime: Bun's takes
+ * a Buffer but returns link targets and entries as text; Deno's takes and returns text only. Both accept the name of a
+ * descriptor.
  */
 import { decodeBytes, isText } from "../bytes.ts";
 import type { Descriptors } from "../network/passed_descriptors.ts";
@@ -20,7 +21,7 @@ export class Files {
 
   /**
    * The `AtPath` for any bytes.
-   * @throws {SystemCallError} when there is nothing, or it may not be looked at
+   * @throws {SystemCallError} when it does not exist or is not accessible
    */
   readonly at: AtPath = (path, look) => {
     if (isText(path)) return look(path);
@@ -33,13 +34,13 @@ export class Files {
     return this.libc.c.access(cString(path), C.X_OK) === 0;
   }
 
-  /** Where `path` leads to, without links. @throws {SystemCallError} when there is nothing */
+  /** Where `path` leads to, without links. @throws {SystemCallError} when it does not exist */
   realPath(path: string): string {
     using fd = this.descriptors.open(path, C.O_PATH);
     return this.#target(nameOf(fd.number)) ?? path;
   }
 
-  /** Working directory as the kernel names it, without symlinks; "/" when it cannot be told. */
+  /** Working directory as the kernel names it, without symlinks; "/" when it is unknown. */
   directory(): string {
     return this.#target("/proc/self/cwd") ?? "/";
   }

@@ -1,4 +1,4 @@
-/** Changes in directories, told by the kernel: inotify(7). What has changed is for the caller to look at. */
+/** Reports changes of files and directories: inotify(7). The caller checks what has changed. */
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { cString, type Libc } from "../libc/libc.ts";
@@ -7,19 +7,19 @@ import { cString, type Libc } from "../libc/libc.ts";
 const FLAGS = C.O_NONBLOCK | C.O_CLOEXEC;
 const CHANGES = C.IN_ATTRIB | C.IN_CLOSE_WRITE | C.IN_MOVED_FROM | C.IN_MOVED_TO | C.IN_CREATE |
   C.IN_DELETE | C.IN_DELETE_SELF | C.IN_MOVE_SELF;
-/** The last name of a file goes (IN_ATTRIB), also while somebody has it open; who had it for writing closes it. */
+/** The last name of a file is removed (IN_ATTRIB), even while it is open; a writer closes it. */
 const OF_FILE = C.IN_ATTRIB | C.IN_CLOSE_WRITE | C.IN_DELETE_SELF | C.IN_MOVE_SELF;
-/** Of a directory the same bits would also tell of what is in it. */
+/** For a directory, the bits of OF_FILE would also report its entries. */
 const OF_DIRECTORY = C.IN_DELETE_SELF | C.IN_MOVE_SELF;
 const ARRIVALS = OF_DIRECTORY | C.IN_CREATE | C.IN_MOVED_TO | C.IN_ATTRIB;
 
-/** What is awaited of a path. */
+/** Which change of a path to report. */
 type Awaited =
   /** A file or socket leaves its place. */
   | "file leaves"
   /** A directory, or a symbolic link to one, leaves its place; what happens in it does not matter. */
   | "directory leaves"
-  /** Something comes into a directory, or it gets other permissions. */
+  /** An entry appears in a directory, or its permissions change. */
   | "arrivals";
 
 const MASKS: Readonly<Record<Awaited, number>> = {
@@ -44,7 +44,7 @@ export class Inotify {
     return this.#add(inotify, path, CHANGES);
   }
 
-  /** Looks out for one thing only. The latest of what was awaited of a path holds. */
+  /** Watches for one thing only. A later call for the same path replaces this one. */
   await(inotify: Fd, path: string, what: Awaited): boolean {
     return this.#add(inotify, path, MASKS[what]);
   }

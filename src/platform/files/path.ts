@@ -1,4 +1,4 @@
-/** What there is at a path, as far as this user may see. */
+/** Paths, and what is there as far as this user may see. */
 import { type Stats, statSync } from "node:fs";
 import { isText, printable } from "../bytes.ts";
 
@@ -11,15 +11,15 @@ export function statOf(path: string, at: AtPath = atTextPath): Stats | null {
   }
 }
 
-/** Links are followed. */
+/** Follows links. */
 export function exists(path: string): boolean {
   return statOf(path) !== null;
 }
 
-/** Runs `look` with a name of what is at `path` that `node:fs` can be given. */
+/** Runs `look` with a name for the file at `path` that `node:fs` accepts. */
 export type AtPath = <T>(path: string, look: (name: string) => T) => T;
 
-/** Where no descriptor can be opened. @throws {TypeError} for a path that is not UTF-8 */
+/** For use without descriptors. @throws {TypeError} for a path that is not UTF-8 */
 export const atTextPath: AtPath = (path, look) => {
   if (isText(path)) return look(path);
   throw new TypeError(`Cannot look at ${printable(path)} here: it is not UTF-8`);

@@ -1,10 +1,10 @@
 /**
- * A name for a path that outlives what is there: for abstract sockets (unix(7)) that belong to a
- * runtime directory, also while it is gone.
+ * A key for a path that stays valid when the file is gone: for abstract sockets (unix(7)) that belong to a
+ * runtime directory.
  *
- * The abstract namespace is one for a whole network namespace, which the containers of a pod share, as
- * do those with the host's network. So the key has the mount namespace and the root directory in it:
- * equal keys mean the same path as the same file system tree shows it. The reverse does not hold.
+ * All processes of a network namespace share the abstract namespace, for example all containers of a pod, or all with
+ * the host's network. So the key includes the mount namespace and the root directory: equal keys mean the same path in
+ * the same file system tree. The reverse does not hold.
  */
 import { realpathSync, statSync } from "node:fs";
 import { ownNamespace } from "../process/proc.ts";
@@ -18,7 +18,7 @@ export function pathKey(path: string): string {
   return digest([mountsOf(), rootOf(), physicalPath(path)].join("\n"));
 }
 
-/** Without symbolic links, as far as it exists. */
+/** Resolves symbolic links in the part of the path that exists. */
 export function physicalPath(path: string): string {
   try {
     return realpathSync(path);
@@ -40,7 +40,7 @@ export function digest(text: string): string {
   }).join("");
 }
 
-/** "" where /proc does not tell. */
+/** "" where /proc is not available. */
 function mountsOf(): string {
   try {
     return ownNamespace("mnt");

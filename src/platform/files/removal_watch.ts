@@ -1,11 +1,10 @@
 /**
- * Tells when something may have happened to files and sockets at fixed paths: removed, renamed, covered by a
- * mount or uncovered, with any directory above them. What has happened is for the caller to look at.
+ * Reports when files and sockets at fixed paths, or the directories above them, may have been removed, renamed, or
+ * covered or uncovered by a mount. The caller checks what has happened.
  *
- * Watches the things themselves and the directories above, never what else is in those: a busy /tmp wakes
- * no one. Only where something is missing, the nearest directory that exists is watched for arrivals.
- * inotify(7) says nothing of mounts, and nothing at all of a lazy unmount: /proc/self/mountinfo does, by
- * EPOLLERR (proc(5)).
+ * Watches these files and directories only, not their other entries, so a busy /tmp causes no wake-ups. Where one is
+ * missing, the nearest existing directory is watched for arrivals. inotify(7) does not report mounts, and nothing at
+ * all of a lazy unmount; /proc/self/mountinfo does, by EPOLLERR (proc(5)).
  */
 import { lstatSync, type Stats } from "node:fs";
 import { C } from "../libc/constants.ts";
@@ -15,7 +14,7 @@ import type { Platform } from "../platform.ts";
 import type { Watch } from "../reactor.ts";
 
 const READ_SIZE = 16 * 1024;
-/** Something that comes while it is being looked for is looked at again. */
+/** Files may appear while the watches are being added: then they are added again. */
 const MOST_LOOKS = 5;
 
 export class RemovalWatch {
@@ -27,9 +26,9 @@ export class RemovalWatch {
   }
 
   /**
-   * From now on these paths are watched, as they are now: what happened before is not told.
-   * @param strange directories in which nothing can be done as they are
-   * @throws {SystemCallError} when inotify cannot be had
+   * Watches these paths from now on; earlier changes are not reported.
+   * @param strange directories that cannot be used as they are: watched for a change
+   * @throws {SystemCallError} when inotify is not available
    */
   watch(paths: readonly string[], strange: readonly string[] = []): void {
     const fd = this.platform.inotify.open();
@@ -39,14 +38,14 @@ export class RemovalWatch {
     this.#inotify = { fd, watch };
   }
 
-  /** @returns false when something has come meanwhile, that is not watched */
+  /** @returns false when a file has appeared meanwhile that is not watched */
   #addAll(fd: Fd, paths: readonly string[], strange: readonly string[]): boolean {
     const { inotify } = this.platform;
     const all = new Set(
       paths.flatMap((path) => [...prefixes(path), ...prefixes(physicalPath(path))]),
     );
     const missing = [...all].filter((path) => !this.#awaitLeaving(fd, path));
-    // What is awaited last of a directory holds.
+    // The last mask of a directory replaces the one before.
     const above = new Set([...missing.map(parentOf), ...strange]);
     for (const path of above) inotify.await(fd, path, "arrivals");
     return missing.every((path) => lookAt(path) === null);
@@ -62,7 +61,7 @@ export class RemovalWatch {
   }
 
   #onInotify(fd: Fd, watch: Watch): void {
-    // What it was does not matter; reading takes the signs away.
+    // Which event it was does not matter; reading clears them.
     const buffer = new Uint8Array(READ_SIZE);
     while ((this.platform.descriptors.read(fd, buffer)?.length ?? 0) > 0);
     watch.arm();

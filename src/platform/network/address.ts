@@ -45,7 +45,7 @@ export function formatHost(bytes: Uint8Array): string {
   return `${head}::${hex.slice(best.start + best.length).join(":")}`;
 }
 
-/** @returns 4 or 16 bytes of `host`. @throws {RangeError} when it is no address */
+/** @returns 4 or 16 bytes of `host`. @throws {RangeError} when it is not an address */
 export function parseHost(host: string): Uint8Array {
   if (/^\d{1,3}(\.\d{1,3}){3}$/.test(host)) {
     const bytes = host.split(".").map(Number);

@@ -1,4 +1,4 @@
-/** A TCP connection as a client makes it, without blocking. connect(2) */
+/** Connects as a TCP client without blocking. connect(2) */
 import { encodeAddress, formatAddress, type InetAddress } from "./address.ts";
 import { SystemCallError } from "../error.ts";
 import type { Fd } from "../fd.ts";
@@ -6,7 +6,7 @@ import { C } from "../libc/constants.ts";
 import type { Sockets } from "./sockets.ts";
 
 /**
- * Begins to connect a socket that does not block: it is writable when that has ended, well or not.
+ * Starts to connect a nonblocking socket: it becomes writable when that has succeeded or failed.
  * @throws {SystemCallError} when it has failed already
  */
 export function startConnecting({ libc }: Sockets, fd: Fd, address: InetAddress): void {
@@ -16,7 +16,7 @@ export function startConnecting({ libc }: Sockets, fd: Fd, address: InetAddress)
   libc.check(result, "connect", formatAddress(address));
 }
 
-/** SO_ERROR: how that has ended. @returns null when it is connected */
+/** SO_ERROR. @returns null when it is connected */
 export function connectingFailure(
   sockets: Sockets,
   fd: Fd,

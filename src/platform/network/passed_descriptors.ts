@@ -41,7 +41,7 @@ export class Descriptors {
     return this.libc.check(size, "fcntl(F_GETPIPE_SZ)", `descriptor ${fd.number}`);
   }
 
-  /** @returns false where it must not be so large, or holds more than that */
+  /** @returns false where that is not allowed, or the pipe holds more */
   resizePipe(fd: Fd, capacity: number): boolean {
     return this.libc.c.fcntl(fd.number, C.F_SETPIPE_SZ, capacity) >= 0;
   }
@@ -88,7 +88,7 @@ export class Descriptors {
     );
   }
 
-  /** From now on `fd`, under its number, is what `replacement` was. dup3(2): at no moment is it neither. */
+  /** Puts `replacement` under the number of `fd`, atomically. dup3(2) */
   takeOver(fd: Fd, replacement: Fd): void {
     const { c } = this.libc;
     const number = this.libc.retry(() => c.dup3(replacement.number, fd.number, C.O_CLOEXEC));
@@ -114,8 +114,8 @@ export class Descriptors {
   }
 
   /**
-   * poll(2) for reading. @param timeoutMs -1 waits for ever
-   * @returns those that are readable or hung up; none when the time is over
+   * poll(2) for reading. @param timeoutMs -1 waits forever
+   * @returns those that are readable or hung up; none at the time-out
    */
   waitReadable(fds: readonly Fd[], timeoutMs: number): Fd[] {
     const { bytes, view } = struct(8 * fds.length);
@@ -175,7 +175,7 @@ export class Descriptors {
     return this.libc.retry(() => this.libc.c.poll(bytes, 1, timeoutMs)) > 0;
   }
 
-  /** Blocks until nobody has the other end of a pipe open. poll(2) @returns false after `timeoutMs` */
+  /** Blocks until the other end of a pipe is closed everywhere. poll(2) @returns false after `timeoutMs` */
   waitForHangup(fd: Fd, timeoutMs: number): boolean {
     const { bytes, view } = struct(8);
     view.setInt32(0, fd.number, true);

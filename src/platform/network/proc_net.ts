@@ -50,7 +50,7 @@ function readTable(path: string): string {
   }
 }
 
-/** A hundred thousand rows are quite usual, and readFileSync of some runtimes takes a second for them. */
+/** A hundred thousand rows are common, and readFileSync of some runtimes takes a second for them. */
 function readWhole(path: string): string {
   const file = openSync(path, "r");
   try {
@@ -71,7 +71,7 @@ export function parseTcpRows(text: string, states: readonly number[]): TcpRow[] 
   for (let from = 0, end = 0; from < text.length; from = end + 1) {
     end = text.indexOf("\n", from);
     if (end < 0) end = text.length;
-    // Nearly all of many rows are of connections that have ended: they are passed over at once.
+    // In a long table most rows are of closed connections: they are skipped early.
     const colon = text.indexOf(":", from);
     const isLong = text.charAt(colon + 2 + LONG_ADDRESS) === ":";
     const toState = isLong ? TO_STATE.long : TO_STATE.short;

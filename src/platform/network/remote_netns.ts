@@ -2,10 +2,10 @@
  * TCP sockets in another network namespace, made without entering it: setns(2) would need
  * CAP_SYS_ADMIN there, this needs nothing.
  *
- * A connection that is accepted belongs to the namespace of its listener, and connect(2) with
- * AF_UNSPEC makes it as good as new. So whoever holds a listener and one more socket of a namespace,
- * its seeds, can make as many sockets there as he likes: connect the one to the other, accept, and
- * disconnect both [tried: Linux 6.18]. Needs the loopback interface up in that namespace.
+ * An accepted connection belongs to the namespace of its listener, and connect(2) with AF_UNSPEC makes it as good as
+ * new. So a process that holds a listener and one more socket of a namespace, its seeds, can make any number of
+ * sockets there: connect the one to the other, accept, and disconnect both [tried: Linux 6.18]. Needs the loopback
+ * interface up in that namespace.
  */
 import type { InetAddress } from "./address.ts";
 import { SystemCallError } from "../error.ts";
@@ -15,7 +15,7 @@ import { ownNamespace } from "../process/proc.ts";
 import type { SockDiag } from "./sock_diag.ts";
 import type { Sockets } from "./sockets.ts";
 
-/** Somebody in that namespace may find the seed's port, and connect first. */
+/** Another process in that namespace may connect to the seed's port first. */
 const MAX_ACCEPTS = 16;
 const BACKLOG = 8;
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
@@ -37,7 +37,7 @@ export class RemoteNetns {
     readonly seeds: readonly Seed[],
   ) {}
 
-  /** That of this process, for another one. */
+  /** Seeds of this process's own namespace, for another process. */
   static own(sockets: Sockets, sockDiag: SockDiag): RemoteNetns {
     const seeds: Seed[] = [];
     for (const family of ["inet", "inet6"] as const) {
@@ -48,7 +48,7 @@ export class RemoteNetns {
         seeds.push({ family, listener, socket: sockets.stream(family) });
       } catch (error) {
         listener.close();
-        // No IPv6 there, or no loopback interface: whoever needs it later is told so.
+        // No IPv6 there, or no loopback interface: `stream` fails later, if it is called.
         if (!(error instanceof SystemCallError)) throw error;
       }
     }
@@ -68,7 +68,7 @@ export class RemoteNetns {
     return new RemoteNetns(sockets, name, diag, seeds);
   }
 
-  /** What another process needs to have this network too. */
+  /** What another process needs to make sockets in this namespace. */
   get descriptors(): readonly Fd[] {
     return [this.diag, ...this.seeds.flatMap(({ listener, socket }) => [listener, socket])];
   }

@@ -42,7 +42,7 @@ export interface TcpSocket {
   readonly sendQueue: number;
   /** Interface index it is bound to, 0 = none. */
   readonly boundInterface: number;
-  /** Traffic: zeros for a listener, null where the kernel has none to tell (half-open connections). */
+  /** Traffic: zeros for a listener, null where the kernel has none (half-open connections). */
   readonly traffic: TcpTraffic | null;
 }
 
@@ -62,7 +62,7 @@ export interface TcpTraffic {
 const OWNED_STATES = [1, 2, 3, 4, 5, 8, 9, 10, 11, 12].reduce((mask, s) => mask | (1 << s), 0);
 
 export class SockDiag {
-  /** A socket of another network namespace, whose sockets are of interest too. */
+  /** A netlink socket of the remote netns, whose sockets are listed too. */
   remote: Fd | null = null;
 
   constructor(readonly libc: Libc) {}
@@ -82,7 +82,7 @@ export class SockDiag {
     );
   }
 
-  /** Every listening TCP socket of this network namespace: quick, whatever else is in the table. */
+  /** Every listening TCP socket of this network namespace: quick even in a large table. */
   listeners(): TcpSocket[] {
     using socket = this.open();
     const mask = 1 << C.TCP_LISTEN;
@@ -112,7 +112,7 @@ export class SockDiag {
     return info[C.SK_MEMINFO_DROPS] ?? 0;
   }
 
-  /** A socket that tells of the network namespace that this process is in now, whoever asks it. */
+  /** A netlink socket of this process's network namespace; it keeps showing that one when it is passed on. */
   open(): Fd {
     const { c } = this.libc;
     const type = C.SOCK_RAW | C.SOCK_CLOEXEC;
@@ -137,7 +137,7 @@ export class SockDiag {
 
 /** nlmsghdr + inet_diag_req_v2 + a byte-code attribute "source port == port", if one is given. */
 function encodeRequest(family: number, port: number | null, states: number): Uint8Array {
-  // struct inet_diag_bc_op { u8 code, u8 yes, u16 no }; `yes` and `no` are byte offsets to go on at.
+  // struct inet_diag_bc_op { u8 code, u8 yes, u16 no }; `yes` and `no` are byte offsets to continue at.
   const BYTECODE_SIZE = 8;
   const attributeSize = port === null ? 0 : 4 + BYTECODE_SIZE;
   const { bytes, view } = struct(NLMSG_HEADER_SIZE + REQUEST_SIZE + attributeSize);

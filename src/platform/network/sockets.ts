@@ -121,14 +121,14 @@ export class Sockets {
   }
 
   /**
-   * shutdown(2) of a listener: takes it out of the kernel's tables, whoever else has it open too.
+   * shutdown(2) of a listener: takes it out of the kernel's tables, even if other processes have it open.
    * Closing our own descriptor would do so only if it were the last one.
    */
   stopListening(fd: Fd): void {
     this.libc.c.shutdown(fd.number, C.SHUT_RDWR);
   }
 
-  /** shutdown(2) of the sending side: FIN after what was sent, whoever else has the socket open. */
+  /** shutdown(2) of the sending side: FIN after the data sent, even if other processes have the socket open. */
   endSending(fd: Fd): void {
     this.libc.check(
       this.libc.c.shutdown(fd.number, C.SHUT_WR),
@@ -137,13 +137,13 @@ export class Sockets {
     );
   }
 
-  /** shutdown(2) of both sides: whoever has it open reads its end, and the other end gets a FIN after what was sent. */
+  /** shutdown(2) of both sides: every process that has it open reads the end, and the peer gets a FIN after the data sent. */
   endBoth(fd: Fd): void {
     const result = this.libc.c.shutdown(fd.number, C.SHUT_RDWR);
     this.libc.check(result, "shutdown", `descriptor ${fd.number}`);
   }
 
-  /** What the kernel knows this socket by, and no other one ever. SO_COOKIE, Linux 4.12 */
+  /** The kernel's number for this socket, never used for another one. SO_COOKIE, Linux 4.12 */
   cookie(fd: Fd): bigint {
     return this.#optionBytes(fd, C.SOL_SOCKET, C.SO_COOKIE, 8, "SO_COOKIE").getBigUint64(0, true);
   }
@@ -169,7 +169,7 @@ export class Sockets {
     return this.#optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, 1, "TCP_INFO").getUint8(0);
   }
 
-  /** What has come and was not read, up to the size of `buffer`; it stays there. Never blocks. */
+  /** Peeks at received data, up to the size of `buffer`. Never blocks. */
   peek(fd: Fd, buffer: Uint8Array): Uint8Array {
     const flags = C.MSG_PEEK | C.MSG_DONTWAIT;
     const count = this.libc.retry(() => this.libc.c.recv(fd.number, buffer, buffer.length, flags));
@@ -219,7 +219,7 @@ export class Sockets {
     this.libc.check(result, "setsockopt", `option ${name} of descriptor ${fd.number}`);
   }
 
-  /** SO_SNDTIMEO and SO_RCVTIMEO in milliseconds; 0 waits for ever. */
+  /** SO_SNDTIMEO and SO_RCVTIMEO in milliseconds; 0 waits forever. */
   setTimeouts(fd: Fd, timeoutMs: number): void {
     const bytes = new BigInt64Array([
       BigInt(Math.floor(timeoutMs / 1000)),
@@ -235,7 +235,7 @@ export class Sockets {
     return this.#address(fd, "getsockname");
   }
 
-  /** @returns who is at the other end, or null when the socket is not IPv4 or IPv6 */
+  /** @returns the peer's address, or null when the socket is not IPv4 or IPv6 */
   peerAddress(fd: Fd): InetAddress | null {
     return this.#address(fd, "getpeername");
   }
@@ -263,7 +263,7 @@ export class Sockets {
     return address.subarray(0, length.view.getUint32(0, true));
   }
 
-  /** SO_PEERCRED: who connected, as the kernel recorded it at connect(2). */
+  /** SO_PEERCRED: the credentials that the kernel recorded at connect(2). */
   peerCredentials(fd: Fd): PeerCredentials {
     const view = this.#optionBytes(fd, C.SOL_SOCKET, C.SO_PEERCRED, 12, "SO_PEERCRED");
     return {

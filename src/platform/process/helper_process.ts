@@ -45,7 +45,7 @@ interface HelperOptions {
 interface HelperEvents {
   /** Owns the message's descriptors. */
   readonly onMessage: (message: Message) => void;
-  /** The helper has closed its end. @param error set when messages of ours were unread: ECONNRESET */
+  /** The helper has closed its end. @param error set when it has left messages unread: ECONNRESET */
   readonly onClosed: (error: unknown) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Variables that are meant for the server's runtime and would change baton's own, where that is one that the user has
- * started (`deno run`, `bun FILE`): baton starts over without them, and hands them on in a variable of its own, which
+ * Variables that are meant for the server's runtime, but would also change baton's own when the user has started that
+ * (`deno run`, `bun FILE`): baton executes itself again without them, and passes them on in a variable of its own that
  * no runtime heeds. The shipped binary heeds none (scripts/empty_environment.ts), but takes over from a baton that does.
  */
 import { ownCommandLine } from "./proc.ts";
@@ -12,7 +12,7 @@ type Environment = Readonly<Record<string, string>>;
 /** Holds them as JSON. */
 export const HIDDEN_ENV = "BATON_HIDDEN_ENV";
 
-/** @returns `env` for another baton: what its runtime would heed is hidden */
+/** @returns `env` for another baton, with the variables hidden that its runtime would heed */
 export function hide(runtime: Pick<Runtime, "heeds">, env: Environment): Record<string, string> {
   const { heeds } = runtime;
   if (heeds === null) return { ...env };
@@ -34,7 +34,7 @@ export function unhide(env: Environment): Record<string, string> {
   }
 }
 
-/** @returns the environment of a launcher or holder, which needs nothing; the server's own is in its plan */
+/** @returns the environment of a helper, which needs no variable; a server's own is in the launch plan */
 export function helperEnvironment({ heeds, env }: Pick<Runtime, "heeds" | "env">): Environment {
   const kept = ([name]: [string, string]) =>
     name === "DENO_DIR" || !(/^(BUN|DENO|NODE)_/.test(name) || heeds?.test(name));
@@ -42,8 +42,8 @@ export function helperEnvironment({ heeds, env }: Pick<Runtime, "heeds" | "env">
 }
 
 /**
- * Executes this very command line once more if this process was started with such a variable: a port that the
- * inspector has taken is free again, and what was loaded is gone. Nothing was done yet.
+ * Executes this very command line again if this process was started with such a variable: that frees a port that the
+ * inspector has taken, and unloads what a variable has loaded. Call it before anything else.
  *
  * @throws {SystemCallError} when it cannot
  */

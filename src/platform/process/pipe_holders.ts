@@ -1,4 +1,4 @@
-/** Who writes to a pipe, and how: what /proc says of the descriptors of another process. proc(5) */
+/** Finds the processes that write to a pipe, by their descriptors in /proc. proc(5) */
 import { readdirSync } from "node:fs";
 import { type ArchConstants, C } from "../libc/constants.ts";
 import { blockedCalls, descriptorFlags, descriptorTarget } from "./proc.ts";
@@ -7,7 +7,7 @@ import { blockedCalls, descriptorFlags, descriptorTarget } from "./proc.ts";
 export interface WritingEnd {
   readonly number: number;
   readonly closeOnExec: boolean;
-  /** A write may take a part only, or nothing: the writer waits for more room then, mostly by epoll. */
+  /** O_NONBLOCK: a write may be partial or fail with EAGAIN; the writer then waits for room, mostly by epoll. */
   readonly isNonblocking: boolean;
 }
 

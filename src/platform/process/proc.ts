@@ -1,6 +1,6 @@
 /**
- * What /proc says about other processes: proc(5). Every function answers for a process
- * that has just gone by null or an empty list, because that is never an error of the caller.
+ * Reads about processes from /proc: proc(5). For a process that has just exited every function returns null or an
+ * empty list, because that is never an error of the caller.
  */
 import {
   closeSync,
@@ -57,10 +57,10 @@ export function processStat(pid: number | string): ProcessStat | null {
 }
 
 /**
- * Whether `pid` runs. Its first thread may have ended, and be a zombie, while others go on.
+ * Whether `pid` runs. Its first thread may be a zombie while others still run.
  *
  * @param startTime which process of that number is meant
- * @returns false also for one that only waits to be reaped: it has ended
+ * @returns false also for a zombie
  */
 export function isRunning(pid: number, startTime?: number): boolean {
   const stat = processStat(pid);
@@ -129,7 +129,7 @@ export function socketDescriptorsOf(pid: number): Map<number, number> {
   return found;
 }
 
-/** What `pid` has open. A first thread that has ended has nothing any more, and the others all. */
+/** Paths of the descriptors of `pid`. When its first thread has ended, only the others still list them. */
 function descriptorsOf(pid: number): string[] {
   const all = (folder: string) => list(folder).map((fd) => `${folder}/${fd}`);
   const found = all(`/proc/${pid}/fd`);
@@ -260,13 +260,13 @@ export function ownDescriptorTarget(fd: number): string | null {
   }
 }
 
-/** Inode of a socket of this process, the low 32 bits as inet_diag has it; 0 = it is no socket. */
+/** Inode of a socket of this process, the low 32 bits as inet_diag has it; 0 = not a socket. */
 export function ownSocketInode(fd: number): number {
   const inode = /^socket:\[(\d+)\]$/.exec(ownDescriptorTarget(fd) ?? "")?.[1];
   return Number(inode ?? 0) >>> 0;
 }
 
-/** How many descriptors this process has open; all that it may have when it cannot even count them. */
+/** How many descriptors this process has open; its limit when it cannot even count them. */
 export function ownDescriptorCount(): number {
   try {
     return readdirSync("/proc/self/fd").length;
@@ -284,7 +284,7 @@ export function ownCommandLine(): string[] {
   }
 }
 
-/** A namespace of this process, named as the kernel names it for everybody: "net:[4026531840]". */
+/** A namespace of this process, by the name that all processes see: "net:[4026531840]". */
 export function ownNamespace(kind: "net" | "pid" | "mnt"): string {
   return readlinkSync(`/proc/self/ns/${kind}`);
 }

@@ -3,7 +3,7 @@
  *
  * `spawn` is posix_spawn(3): it returns its error instead of leaving it in errno, and the child gets
  * exactly the descriptors that are listed. A child stays a zombie, and its pid ours, until it is
- * reaped here; so signalling a child that was not reaped yet never hits a stranger.
+ * reaped here; so signaling a child that was not reaped yet never hits another process.
  */
 import { environmentStrings } from "./environment.ts";
 import { SystemCallError } from "../error.ts";
@@ -117,7 +117,7 @@ export class Processes {
     return news === null ? null : { pid: news.pid, status: decodeWaitStatus(news.status) };
   }
 
-  /** @returns what has become of any child since this was asked last: its end, or a stop; null: nothing */
+  /** @returns the next change of any child: its end, or a stop; null: nothing has changed */
   news(): Reaped | Stopped | null {
     const news = this.#wait(-1, C.WNOHANG | C.WUNTRACED);
     if (news === null) return null;
@@ -134,7 +134,7 @@ export class Processes {
 
   /**
    * kill(2); a negative pid is a process group.
-   * @returns false when there is no such process, or it is another user's: nothing was sent
+   * @returns false when the process does not exist or is another user's: nothing was sent
    */
   signal(pid: number, signal: number): boolean {
     return this.libc.c.kill(pid, signal) === 0;
@@ -154,7 +154,7 @@ export class Processes {
     return new Fd(this.libc, this.libc.check(number, "pidfd_getfd", `descriptor ${descriptor}`));
   }
 
-  /** pidfd_send_signal(2): never hits a stranger. @returns false when the process has ended */
+  /** pidfd_send_signal(2): never hits another process. @returns false when the process has ended */
   signalThrough(pidfd: Fd, signal: number): boolean {
     const { c, arch } = this.libc;
     return c.syscall(arch.SYS_pidfd_send_signal, pidfd.number, signal, 0, 0, 0) === 0;
@@ -166,7 +166,7 @@ export class Processes {
     this.libc.check(result, "prctl", "PR_SET_CHILD_SUBREAPER");
   }
 
-  /** prctl(PR_SET_PDEATHSIG): `signal` comes when the parent's thread that started us ends. */
+  /** prctl(PR_SET_PDEATHSIG): the kernel sends `signal` when the parent's thread that started us ends. */
   signalOnParentDeath(signal: number): void {
     const result = this.libc.c.prctl(C.PR_SET_PDEATHSIG, signal, 0, 0, 0);
     this.libc.check(result, "prctl", "PR_SET_PDEATHSIG");
@@ -185,7 +185,7 @@ export class Processes {
     return uid === ROOT_UID || uid === this.userId();
   }
 
-  /** Every signal to its default action, none blocked: ignored ones would survive exec. */
+  /** Resets every signal to its default action and unblocks it: ignored ones would survive exec. */
   resetSignals(): void {
     const action = new Uint8Array(SIGACTION_SIZE);
     for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
@@ -200,14 +200,14 @@ export class Processes {
   }
 
   /**
-   * Holds these signals back from the calling thread, and from threads that it starts after: they wait,
-   * over exec too, until they are let through.
+   * Blocks these signals in the calling thread, and in threads that it starts later: they stay pending, over exec
+   * too, until they are unblocked.
    */
   blockSignals(signals: readonly number[]): void {
     this.#changeMask(C.SIG_BLOCK, signals);
   }
 
-  /** Lets them through again; one that has waited comes at once. */
+  /** A pending one is delivered at once. */
   unblockSignals(signals: readonly number[]): void {
     this.#changeMask(C.SIG_UNBLOCK, signals);
   }
@@ -222,8 +222,8 @@ export class Processes {
   }
 
   /**
-   * Ignores these signals from here on, over exec too.
-   * @returns what puts the actions back that they had
+   * Ignores these signals from now on, over exec too.
+   * @returns restores their previous actions
    */
   ignoreSignals(signals: readonly number[]): () => void {
     const { c } = this.libc;

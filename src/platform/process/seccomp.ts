@@ -3,10 +3,10 @@
  * supervisor's half of it. seccomp(2), seccomp_unotify(2).
  *
  * The filter lets everything else through in the kernel. It applies to the calling thread and
- * whatever it executes or forks, for ever; so only the launcher installs one, just before exec.
+ * everything that it executes or forks, forever; so only the launcher installs one, just before exec.
  *
- * Every ioctl of the supervisor's may be interrupted, as the kernel locks the filter, and has done nothing then:
- * taken for an answer that would leave a thread waiting for ever.
+ * Every ioctl of the supervisor may be interrupted while the kernel locks the filter, and has done nothing then:
+ * mistaken for an answer, that would leave a thread waiting forever.
  */
 import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
@@ -103,7 +103,7 @@ export class Seccomp {
     return this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_ID_VALID, bytes) === 0;
   }
 
-  /** Lets the kernel carry out the call as if nothing had been asked. */
+  /** Lets the kernel carry out the call as if there were no filter. */
   continue(notify: Fd, id: bigint): boolean {
     return this.#respond(notify, id, 0n, 0, C.SECCOMP_USER_NOTIF_FLAG_CONTINUE);
   }
@@ -137,7 +137,7 @@ export class Seccomp {
 
   /**
    * Makes the call return a new descriptor of the caller: a duplicate of `source` (kernel 5.14).
-   * @returns false when the caller has died, was interrupted, or has no number left: not answered then
+   * @returns false when the caller has died, was interrupted, or has no number left: the call is not answered then
    */
   answerWithDescriptor(
     notify: Fd,
@@ -180,7 +180,7 @@ export class Seccomp {
     return this.#ioctl(notify, C.SECCOMP_IOCTL_NOTIF_ADDFD, bytes);
   }
 
-  /** @returns false when the caller died while it waited: there is nobody to answer */
+  /** @returns false when the caller died while it waited */
   #respond(notify: Fd, id: bigint, value: bigint, error: number, flags: number): boolean {
     const { bytes, view } = struct(NOTIF_RESP_SIZE);
     view.setBigUint64(0, id, true);

@@ -1,10 +1,10 @@
 /**
- * Any signal as a readable descriptor: for those that the runtimes do not know (real-time signals), do not hand on,
- * or use for something else (Deno opens its inspector at USR1).
+ * Any signal as a readable descriptor: for signals that the runtimes do not know (real-time signals), do not deliver,
+ * or use themselves (Deno opens its inspector at USR1).
  *
  * sigaction(2) with a handler of a few instructions, which writes to an eventfd(2). A signal goes to any thread of the
  * process that does not block it, and a runtime has threads from before our first line: so signalfd(2), which needs it
- * blocked in all of them, would lose it, or let it end the process. The handler makes one system call, and touches
+ * blocked in all of them, would lose it or let it kill the process. The handler makes one system call, and touches
  * neither errno nor memory: signal-safety(7).
  */
 import { Fd } from "../fd.ts";
@@ -17,7 +17,7 @@ const PAGE_SIZE = 4096;
 const SIGACTION_SIZE = 160;
 const FLAGS_OFFSET = 136;
 const EVENT_SIZE = 8;
-/** More of one signal at once mean no more than this. */
+/** More deliveries at once count as this many. */
 const MOST_AT_ONCE = 3;
 
 /** `write(descriptor, &one, 8)`, and the 64-bit one behind it. */
@@ -51,10 +51,10 @@ function handlerCode(arch: "x64" | "arm64", descriptor: number): Uint8Array {
 }
 
 /**
- * Calls `handler` for each delivery of a signal, in place of what it did before.
+ * Calls `handler` for each delivery of a signal, instead of its previous action.
  *
  * @param signal by its number; anything but KILL and STOP
- * @returns what puts back what it did before
+ * @returns restores the previous action
  * @throws {SystemCallError}
  */
 export function relaySignal(
@@ -66,7 +66,7 @@ export function relaySignal(
   const { c } = libc;
   const number = libc.check(c.eventfd(0, C.EFD_CLOEXEC | C.EFD_NONBLOCK), "eventfd", "a signal");
   const event = new Fd(libc, number);
-  // Never given back: a thread may still be in it.
+  // Never unmapped: a thread may still be in it.
   const action = actionFor(libc, handlerCode(libc.runtime.arch, number));
   const watch = reactor.watch(event, () => {
     const count = struct(EVENT_SIZE);

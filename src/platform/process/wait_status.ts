@@ -1,6 +1,6 @@
-/** What wait(2) says of a child, decoded. */
+/** Decodes the status of wait(2). */
 
-/** Stands for an end whose status is unknown: not 0, because a service must not take it for a success. */
+/** For an unknown status: not 0, because a service manager must not see a success. */
 const UNKNOWN_STATUS = 1;
 /** The low byte of a status whose process was stopped: WIFSTOPPED. */
 const STOPPED = 0x7f;
@@ -9,7 +9,7 @@ const STOPPED = 0x7f;
 export type ExitStatus =
   | { readonly kind: "exited"; readonly code: number }
   | { readonly kind: "signalled"; readonly signal: number }
-  /** It was no child of ours: the kernel tells that it has ended, and not how. */
+  /** It was not a child of this process: the kernel reports its end without the status. */
   | { readonly kind: "unknown" };
 
 /** A child that has been reaped. */

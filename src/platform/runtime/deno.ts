@@ -72,9 +72,9 @@ function startPollThread(options: PollOptions): PollThread {
 }
 
 /**
- * Since 2.9.2 Deno opens its inspector at SIGUSR1, whether or not somebody listens to the signal: any
+ * Since 2.9.2 Deno opens its inspector at SIGUSR1, whether or not baton listens to the signal: any
  * user of this machine could debug baton. There is no option against it, so it is closed again; it
- * comes a moment after the listener was called.
+ * opens a moment after the listener was called.
  */
 function closeInspector(looksLeft = MOST_LOOKS_FOR_INSPECTOR): void {
   if (inspector.url() !== undefined) inspector.close();

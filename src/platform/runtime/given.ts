@@ -9,7 +9,7 @@ import { environBytes } from "./environ.ts";
 import type { Runtime } from "./runtime.ts";
 
 /**
- * @param known the arguments after the program or script, as the runtime tells them
+ * @param known the arguments after the program or script, as the runtime reports them
  * @returns the same ones, which are the last of the command line; `known` where that was overwritten
  */
 export function givenArguments(known: readonly string[]): readonly string[] {
@@ -20,7 +20,7 @@ export function givenArguments(known: readonly string[]): readonly string[] {
   return isSame ? last : known;
 }
 
-/** What the runtimes agree about with everybody. */
+/** The part of an argument that the runtimes report correctly. */
 function ascii(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[^\x00-\x7f]/g, "");

@@ -2,10 +2,10 @@
  * The program of the poll thread, as text, because a worker needs a file or a URL of its own and a
  * compiled binary has neither. It waits, posts what is ready, and never wakes without an event.
  *
- * One decision is left to it, because a new connection of the server waits for it meanwhile: system calls that
- * the main thread has declared *passing* go on at once. An event whose upper half of `data` is not 0 is of the
- * notify descriptor with that number: the thread takes the call, lets it pass, or posts it. It posts what it
- * could not let pass, too: a call without an answer hangs its thread for ever.
+ * It makes one decision itself, because a new connection of the server waits meanwhile: system calls that the main
+ * thread has declared *passing* continue at once. An event whose upper half of `data` is not 0 is of the notify
+ * descriptor with that number: the thread receives the call and lets it pass or posts it. It also posts a call that it
+ * failed to let pass: without an answer its thread hangs forever.
  */
 
 const NOTIF_RECV = 0xc0502100;

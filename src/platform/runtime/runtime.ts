@@ -29,7 +29,7 @@ type ArgumentsOf<T extends readonly FfiArgument[]> = {
 };
 type ResultOf<T extends FfiResult> = T extends "void" ? void : number;
 
-/** The functions of a table, callable. 64-bit numbers travel as JS numbers (all of ours fit). */
+/** The functions of a table, callable. 64-bit numbers are passed as JS numbers (all of ours fit). */
 export type Library<T extends PrototypeTable> = {
   readonly [K in keyof T]: (...values: ArgumentsOf<T[K]["parameters"]>) => ResultOf<T[K]["result"]>;
 };
@@ -52,7 +52,7 @@ export interface Runtime {
   readonly pid: number;
   /** Arguments after the program itself; bytes that are not UTF-8 as in `bytes.ts`. */
   readonly argv: readonly string[];
-  /** argv prefix that starts baton again as a new process, whatever form it was started in. */
+  /** argv prefix that starts baton again as a new process: binary or script. */
   readonly selfCommand: readonly string[];
   /** The environment that this process was started with, as `environment.ts` has it; a new copy. */
   environ(): Record<string, string>;
@@ -69,7 +69,7 @@ export interface Runtime {
   /** A view of `length` bytes of foreign memory. */
   viewOf(address: number, length: number): Uint8Array;
 
-  /** Called for what nobody caught, in a timer or a signal handler; the process goes on. */
+  /** Calls `handler` for uncaught errors in a timer or a signal handler; the process continues. */
   onUncaught(handler: (error: unknown) => void): void;
 
   /** Calls `handler` for each delivery of `signal` ("SIGHUP"); returns the remover. */
