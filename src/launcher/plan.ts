@@ -8,6 +8,7 @@
  * without a report `failed`, the server's program is running.
  */
 import * as v from "valibot";
+import { isEnvironment } from "../platform/process/environment.ts";
 
 /** Hidden verb that makes baton a launcher; its one argument is the number of the control socket. */
 export const LAUNCH_VERB = "__launch";
@@ -17,7 +18,7 @@ export const GO = "go";
 
 const LAUNCH_PLAN = v.object({
   argv: v.pipe(v.array(v.string()), v.readonly()),
-  env: v.pipe(v.record(v.string(), v.string()), v.readonly()),
+  env: v.custom<Readonly<Record<string, string>>>(isEnvironment),
   cwd: v.nullable(v.string()),
   /** How many descriptors from 3 on belong to the server. */
   members: v.number(),

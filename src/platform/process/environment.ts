@@ -44,3 +44,9 @@ export function withoutStale(env: Environment, given: Environment): Record<strin
     }),
   );
 }
+
+/** For a parsed JSON value. A record schema of valibot would drop a variable with the name __proto__. */
+export function isEnvironment(value: unknown): value is Environment {
+  return typeof value === "object" && value !== null &&
+    Object.values(value).every((each) => typeof each === "string");
+}
