@@ -106,8 +106,13 @@ function prestop(config: Config, options: readonly string[], minDrainMs: number)
   const isQuietGiven = isGiven(options, "quiet") ||
     ![DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS].includes(config.quietMs);
   return [
-    ...["prestop", "--port", String(portOf(config))],
-    ...["--min", formatDuration(minDrainMs), "--max", formatDuration(config.maxDrainMs)],
+    "prestop",
+    "--port",
+    String(portOf(config)),
+    "--min",
+    formatDuration(minDrainMs),
+    "--max",
+    formatDuration(config.maxDrainMs),
     ...(isQuietGiven ? ["--quiet", formatDuration(config.quietMs)] : []),
   ];
 }

@@ -3,9 +3,12 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { RuntimeGuard } from "../../../src/admin/runtime_guard.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../../src/platform/clock.ts";
+import { Platform } from "../../../src/platform/platform.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { type TempDir, tempDir } from "../../support/temp_dir.ts";
-import { testPlatform } from "../../support/test_platform.ts";
+import { testRuntime } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
 const OPTIONS = { timeout: TEST_TIMEOUT_MS };
@@ -22,8 +25,13 @@ interface World {
   trouble: Error | null;
 }
 
-async function withGuard(use: (world: World) => Promise<void> | void): Promise<void> {
-  await using platform = await testPlatform();
+async function withGuard(
+  use: (world: World) => Promise<void> | void,
+  clock: Clock = SYSTEM_CLOCK,
+): Promise<void> {
+  await using platform = Object.assign(new Platform(await testRuntime(), clock), {
+    [Symbol.asyncDispose]: () => platform.close(),
+  });
   using dir = tempDir();
   const rt = dir.join("rt");
   mkdirSync(rt, { mode: 0o700 });
@@ -90,6 +98,21 @@ describe("RuntimeGuard", () => {
       assert.equal(world.lines.filter((line) => line.includes("recreated in")).length, 1);
     }));
 
+  test("recreates what a fight removes ever more slowly", OPTIONS, () => {
+    const clock = new FakeClock();
+    return withGuard(async (world) => {
+      const steps = [[0, AT_ONCE], [999, AT_ONCE], [1, 6], [1_999, 6], [1, 7], [4_999, 7], [1, 8]];
+      for (const [waitMs = 0, made] of steps) {
+        await clock.advance(waitMs);
+        for (let i = 0; i < 10; i++) {
+          rmSync(`${world.rt}/web.sock`, { force: true });
+          world.guard.check();
+        }
+        assert.equal(world.made, made, `after another ${waitMs} ms`);
+      }
+    }, clock);
+  });
+
   test(
     "makes nothing where others may write, until they may not",
     OPTIONS,
@@ -106,16 +129,20 @@ describe("RuntimeGuard", () => {
   );
 
   test(
-    "tries again by itself only where nothing tells of the end of the trouble",
+    "tries again by itself only where no event announces the end of the trouble",
     OPTIONS,
-    () =>
-      withGuard(async (world) => {
-        world.trouble = Object.assign(new Error("no room"), { code: "ENOSPC" });
-        rmSync(`${world.rt}/web.sock`);
-        await waitUntil(() => world.lines.length > 0, { what: "it says so" });
-        world.trouble = null;
-        await waitUntil(() => world.made === 1, { what: "there is room" });
-        assert.equal(world.lines.length, 2, world.lines.join("\n"));
-      }),
+    () => {
+      const clock = new FakeClock();
+      return withGuard(async (world) => {
+        for (const [code, retries] of [["ENOENT", 0], ["ENOSPC", 1]] as const) {
+          world.trouble = Object.assign(new Error("no room"), { code });
+          rmSync(`${world.rt}/web.sock`, { force: true });
+          world.guard.check();
+          world.trouble = null;
+          await clock.advance(60_000);
+          assert.equal(world.made, retries, code);
+        }
+      }, clock);
+    },
   );
 });
