@@ -308,16 +308,10 @@ const UNCONVERTED: readonly string[] = [
   "pod/shutdown.ts",
   "pod/shutdown_service.ts",
   "pod/shutdown_snapshot.ts",
-  "succession/handover_facts.ts",
-  "succession/takeover/takeover_client.ts",
-  "succession/takeover/takeover_server.ts",
-  "succession/upgrade/preflight.ts",
-  "succession/upgrade/successor.ts",
 ];
 
 const EXCEPTIONS: readonly Exception[] = [
   ...UNCONVERTED.map((file) => ({ file, rule: "clock", about: "uses", why: "to be untangled" })),
-  { file: "succession/resume.ts", rule: "imports", about: "has", why: "to be untangled" },
   { file: "pod/shutdown_service.ts", rule: "imports", about: "has", why: "to be untangled" },
 ];
 
@@ -387,7 +381,7 @@ const TESTED = {
   "steering/bpf_program.ts": ["MAX_INSTRUCTIONS"],
   "steering/kernel_array.ts": ["indexOf", "removableNow"],
   "steering/member_choice.ts": ["selectionOf"],
-  "succession/resume.ts": ["isChild", "kernelOrder"],
+  "succession/unpack_service.ts": ["isChild", "kernelOrder"],
   "succession/takeover/new_side.ts": ["NewPhase"],
   "supervisor/service_hooks.ts": ["ServiceHooksOptions"],
   "systemd/notify_path.ts": ["isOpenToOthers"],

@@ -27,7 +27,7 @@ import type { ServicePolicy, ServiceState } from "./state.ts";
 import { abortUpgrade, adoptOrphans, handOver, requestUpgrade, takeBack } from "./upgrade.ts";
 import type { ServiceEffect, ServiceEvent } from "./vocabulary.ts";
 
-export { candidateOf, INITIAL_STATE, servingOf } from "./state.ts";
+export { candidateOf, servingOf } from "./state.ts";
 export type { ServicePolicy, ServiceState } from "./state.ts";
 
 type GenerationEvent = Extract<ServiceEvent, { epoch: number }>;

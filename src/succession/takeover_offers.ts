@@ -1,22 +1,21 @@
 /**
- * Takeovers of this baton by another one, the old side: what the lifecycle is asked, what the new
- * baton is told, and what becomes of it. At most one at a time: the lifecycle sees to that.
+ * Takeovers of this baton by another one, the old side: the request to the lifecycle, the offer to the new baton, and the
+ * result. The lifecycle allows one at a time.
  */
 import type { Adopter } from "../handoff/adopt.ts";
 import type { ServiceEffect, ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
-import { RemoteNetns } from "../platform/network/remote_netns.ts";
+import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import { ownNamespace } from "../platform/process/proc.ts";
-import type { Listeners } from "../steering/listeners.ts";
-import { type Hello, TakeoverServer } from "./takeover/takeover_server.ts";
-import { HandoffSocket, type PeerVerdict } from "./takeover/handoff_socket.ts";
-import { LentListeners } from "./takeover/lent_listeners.ts";
-import { commonVersion, cutReason, encodeMessage, VERSIONS } from "./takeover/messages.ts";
 import { nextRequest } from "../report/pending_requests.ts";
-import type { HandoverFacts } from "./child_upgrade.ts";
-import { errorText } from "../platform/error.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import { cutReason } from "./state/fields.ts";
+import { type HandoffPeer, HandoffSocket } from "./takeover/handoff_socket.ts";
+import { LentListeners } from "./takeover/lent_listeners.ts";
+import { commonVersion, encodeMessage, VERSIONS } from "./takeover/messages.ts";
+import { type Hello, TakeoverServer } from "./takeover/takeover_server.ts";
+import type { HandoverFacts } from "./upgrade/protocol.ts";
 
 interface TakeoverOffersOptions {
   readonly platform: Platform;
@@ -25,168 +24,167 @@ interface TakeoverOffersOptions {
   /** Path of --handoff-socket. */
   readonly path: string;
   readonly backlog: number;
-  /** The server outlives this baton, and the next one goes on with it. */
+  /** The server outlives this baton, and the next instance continues with it. */
   readonly survives: boolean;
   readonly lock: Fd;
   readonly dispatch: (event: ServiceEvent) => void;
   readonly logger: Logger;
 }
 
+type UpgradeResult = Extract<ServiceEffect, { kind: "upgrade_result" }>;
+
+/** A takeover that the lifecycle was asked for. */
 interface PendingTakeover {
-  readonly giver: TakeoverServer;
+  readonly server: TakeoverServer;
   readonly hello: Hello;
   readonly request: number;
+}
+
+/** The same for its caller. */
+interface RequestedTakeover {
+  /** The lifecycle agrees. */
+  begin(facts: HandoverFacts): void;
+  reportResult(effect: UpgradeResult): void;
 }
 
 export class TakeoverOffers {
   readonly socket: HandoffSocket;
   #pending: PendingTakeover[] = [];
-  /** The one that was accepted. */
+  /** The accepted one. */
   #current: PendingTakeover | null = null;
-  readonly #givers = new Set<TakeoverServer>();
+  readonly #servers = new Set<TakeoverServer>();
 
   constructor(readonly options: TakeoverOffersOptions) {
-    this.socket = new HandoffSocket(
-      options.platform,
-      options.path,
-      (socket, verdict, left) => this.#onPeer(socket, verdict, left),
-    );
+    const { platform, path } = options;
+    this.socket = new HandoffSocket(platform, path, (peer) => this.#onPeer(peer));
   }
 
-  #onPeer(socket: Fd, verdict: PeerVerdict, left: () => void): void {
+  #onPeer(peer: HandoffPeer): void {
     const { platform, logger, dispatch } = this.options;
-    if (verdict.kind === "stranger") {
-      const own = platform.processes.userId();
-      const reason = `only user ${own} and root may take over, and this is user ${verdict.uid}`;
-      logger.warn(`takeover refused: ${reason}`);
-      try {
-        platform.descriptors.send(socket, encodeMessage({ kind: "refused", reason }));
-      } finally {
-        socket.close();
-        left();
-      }
-      return;
-    }
-    const giver = new TakeoverServer(platform, socket, {
-      ask: (giver, hello) => {
-        const asked = { giver, hello, request: nextRequest() };
-        this.#pending.push(asked);
-        dispatch({ kind: "upgrade_requested", request: asked.request, inPlace: false });
+    if (!peer.isTrusted) return this.#refuse(peer);
+    const server: TakeoverServer = new TakeoverServer(platform, peer.socket, {
+      requestTakeover: (hello) => {
+        const pending = { server, hello, request: nextRequest() };
+        this.#pending.push(pending);
+        dispatch({ kind: "upgrade_requested", request: pending.request, inPlace: false });
       },
       handOver: () => {
         this.options.adopter.refuseNewMembers();
         dispatch({ kind: "handed_over" });
       },
       withdraw: (reason) => {
-        if (this.#current?.giver === giver) dispatch({ kind: "upgrade_failed", reason });
+        if (this.#current?.server === server) dispatch({ kind: "upgrade_failed", reason });
       },
       takeBack: () => {
-        logger.error("the new baton has ended after it had taken over");
+        logger.error("the new baton exited after its takeover");
         dispatch({ kind: "handed_back" });
       },
       stop: () => dispatch({ kind: "stop_requested" }),
-      left: () => {
-        if (this.#givers.delete(giver)) left();
+      closed: () => {
+        if (this.#servers.delete(server)) peer.left();
       },
     });
-    this.#givers.add(giver);
+    this.#servers.add(server);
   }
 
-  #find(requests: readonly number[]): PendingTakeover | undefined {
-    const all = this.#current === null ? this.#pending : [...this.#pending, this.#current];
-    return all.find(({ request }) => requests.includes(request));
-  }
-
-  /** One of `requests` came from a new baton, by the handoff socket. */
-  owns(requests: readonly number[]): boolean {
-    return this.#find(requests) !== undefined;
-  }
-
-  begin(requests: readonly number[], facts: HandoverFacts): void {
-    const asked = this.#find(requests);
-    if (asked === undefined) return;
-    this.#pending = this.#pending.filter((each) => each !== asked);
-    this.#current = asked;
-    const { hello, giver } = asked;
-    if (giver.isClosed) {
-      const reason = "the new baton ended before it served";
-      return this.options.dispatch({ kind: "upgrade_failed", reason });
-    }
-    this.options.logger.info(`takeover: "${hello.name}" (baton ${hello.baton}) has connected`);
+  #refuse({ socket, uid, left }: HandoffPeer): void {
+    const { platform: { processes, descriptors }, logger } = this.options;
+    const own = processes.userId();
+    const reason = `only user ${own} and root may take over, and this is user ${uid}`;
+    logger.warn(`takeover refused: ${reason}`);
     try {
-      this.#begin(asked, facts);
-    } catch (error) {
-      giver.refuse(errorText(error));
+      descriptors.send(socket, encodeMessage({ kind: "refused", reason }));
+    } finally {
+      socket.close();
+      left();
     }
   }
 
-  #begin({ giver, hello }: PendingTakeover, facts: HandoverFacts): void {
-    const { platform, listeners, backlog, lock } = this.options;
-    const lending = new LentListeners(platform, listeners, { epoch: facts.nextEpoch, backlog });
-    const [group] = lending.groups;
-    const own = ownNamespace("net");
-    const isNear = hello.network === (group?.network?.name ?? own);
-    const known = group?.network ?? null;
-    const network = isNear ? null : known ?? RemoteNetns.own(platform.sockets, platform.sockDiag);
-    giver.accept({
-      lending,
+  /** @returns the takeover that one of the lifecycle's `requests` is for; null: they are for an upgrade */
+  takeoverFor(requests: readonly number[]): RequestedTakeover | null {
+    const all = this.#current === null ? this.#pending : [...this.#pending, this.#current];
+    const takeover = all.find(({ request }) => requests.includes(request));
+    if (takeover === undefined) return null;
+    return {
+      begin: (facts) => this.#begin(takeover, facts),
+      reportResult: (effect) => this.#reportResult(takeover, effect),
+    };
+  }
+
+  #begin(takeover: PendingTakeover, facts: HandoverFacts): void {
+    const { dispatch, logger } = this.options;
+    this.#pending = this.#pending.filter((each) => each !== takeover);
+    this.#current = takeover;
+    const { hello, server } = takeover;
+    if (server.isClosed) {
+      const reason = "the new baton ended before it served";
+      return dispatch({ kind: "upgrade_failed", reason });
+    }
+    logger.info(`takeover: "${hello.name}" (baton ${hello.baton}) has connected`);
+    try {
+      this.#accept(takeover, facts);
+    } catch (error) {
+      server.refuse(errorText(error));
+    }
+  }
+
+  #accept({ server, hello }: PendingTakeover, facts: HandoverFacts): void {
+    const { platform, listeners, backlog, lock, survives } = this.options;
+    const lent = new LentListeners(platform, listeners, { epoch: facts.nextEpoch, backlog });
+    using network = lent.networkFor(hello.network);
+    const { name, epoch, nextEpoch, startedAt, notified, counters } = facts;
+    server.accept({
+      lent,
       offer: {
         version: commonVersion(VERSIONS, hello.versions) ?? VERSIONS.max,
         baton: facts.batonVersion,
-        name: facts.name,
-        network: group?.network?.name ?? own,
-        epoch: facts.epoch,
-        nextEpoch: facts.nextEpoch,
-        startedAt: facts.startedAt,
-        notified: facts.notified,
-        counters: facts.counters,
-        groups: lending.groups.length,
-        survives: this.options.survives,
+        name,
+        network: lent.networkName,
+        epoch,
+        nextEpoch,
+        startedAt,
+        notified,
+        counters,
+        groups: lent.groups.length,
+        survives,
       },
-      fds: [lock, ...network?.descriptors ?? []],
+      fds: [lock, ...network.descriptors],
     });
-    // The new one has its own duplicates now.
-    if (network !== known) network?.close();
   }
 
-  /** Nothing comes of the takeover that was accepted, if there is one. */
+  /** Ends the accepted takeover without a result, if there is one. */
   abort(): void {
-    this.#current?.giver.lentListeners?.giveUp();
+    this.#current?.server.lent?.giveUp();
   }
 
-  reportResult(
-    { requests, result, reason }: Extract<ServiceEffect, { kind: "upgrade_result" }>,
-  ): void {
-    const asked = this.#find(requests);
-    if (asked === undefined) return;
+  #reportResult(takeover: PendingTakeover, { result, reason }: UpgradeResult): void {
     const { logger } = this.options;
-    this.#pending = this.#pending.filter((each) => each !== asked);
+    this.#pending = this.#pending.filter((each) => each !== takeover);
     if (result === "ok") return logger.info("takeover: the new baton serves");
     logger.error(`takeover ${result}: ${reason}`);
-    asked.giver.refuse(cutReason(reason ?? result));
-    if (this.#current === asked) this.#current = null;
+    takeover.server.refuse(cutReason(reason ?? result));
+    if (this.#current === takeover) this.#current = null;
   }
 
-  /** The new baton has ended, and generation `epoch` goes on serving: as before the takeover. */
+  /** The new baton has exited, and generation `epoch` serves as before the takeover. */
   takeBack(epoch: number): void {
-    this.#current?.giver.lentListeners?.takeBack(epoch);
+    this.#current?.server.lent?.takeBack(epoch);
     this.#current = null;
     this.options.adopter.acceptNewMembers();
     this.takePath();
   }
 
-  /** Another baton's socket is there: ours comes in its place. Never throws: this baton serves already. */
+  /** Puts this baton's socket over that of another baton. Never throws: this baton serves already. */
   takePath(): void {
     try {
       this.socket.replace();
     } catch (error) {
-      const message = errorText(error);
-      this.options.logger.error(`nobody can take over from this baton: ${message}`);
+      this.options.logger.error(`no baton can take over from this one: ${errorText(error)}`);
     }
   }
 
   close(): void {
-    for (const giver of [...this.#givers]) giver.close();
+    for (const server of [...this.#servers]) server.close();
     this.socket.close();
   }
 }

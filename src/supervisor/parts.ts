@@ -9,7 +9,7 @@ import { PendingRequests } from "../report/pending_requests.ts";
 import type { ReloadReport } from "../report/snapshot.ts";
 import { LateListeners } from "../rollout/late_listeners.ts";
 import { Trials } from "../rollout/trials.ts";
-import { packService } from "../succession/resume.ts";
+import { packService } from "../succession/pack_service.ts";
 import { Journal } from "../succession/state/journal.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { ServiceHooks } from "./service_hooks.ts";

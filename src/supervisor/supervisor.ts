@@ -23,7 +23,7 @@ import type {
   TrialReport,
   UpgradeReport,
 } from "../report/snapshot.ts";
-import { catchUp, resumeWaits, unpackService } from "../succession/resume.ts";
+import { catchUp, resumeService } from "../succession/catch_up.ts";
 import { effectsOf } from "./effects.ts";
 import { recordExit } from "./generation_effects.ts";
 import type { SupervisorOptions } from "./options.ts";
@@ -52,10 +52,7 @@ export class Supervisor {
     this.#upgrades = new Upgrades(this.#parts);
     this.#carryOut = effectsOf(this.#parts, this.#upgrades);
     if (resumption !== null) {
-      this.#state = unpackService(this.#parts, resumption);
-      resumeWaits(this.#parts, this.#state.generations);
-      const behind = this.#parts.running.get(this.#state.behind ?? NaN);
-      if (behind !== undefined) this.#parts.deadlines.arm("late", behind);
+      this.#state = resumeService(this.#parts, resumption);
     } else if (predecessor !== null) {
       const epoch = this.#upgrades.inherit(predecessor);
       this.#state = inheritedState(epoch, predecessor.state.nextEpoch);

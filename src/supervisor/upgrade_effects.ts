@@ -5,13 +5,12 @@ import type { ServiceState } from "../lifecycle/state.ts";
 import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import { adoptOrphans } from "../succession/adopt_orphans.ts";
 import { ChildUpgrade } from "../succession/child_upgrade.ts";
-import { handoverFacts } from "../succession/handover_facts.ts";
 import { InPlaceUpgrade } from "../succession/in_place_upgrade.ts";
+import { handoverFacts, packPayload } from "../succession/pack_service.ts";
 import {
   type PredecessorBaton,
   PredecessorGeneration,
 } from "../succession/predecessor_generation.ts";
-import { packPayload } from "../succession/resume.ts";
 import { TakeoverOffers } from "../succession/takeover_offers.ts";
 import type { SupervisorParts } from "./parts.ts";
 import { upgradeObstacle } from "./policy.ts";
@@ -85,8 +84,7 @@ export class Upgrades {
         this.child.abort();
       },
       upgrade_result: (effect) => {
-        const requester = this.offers?.owns(effect.requests) ? this.offers : this.child;
-        requester.reportResult(effect);
+        (this.offers?.takeoverFor(effect.requests) ?? this.child).reportResult(effect);
       },
       take_back: ({ epoch }) => {
         this.offers?.takeBack(epoch);
@@ -110,8 +108,8 @@ export class Upgrades {
   #begin(inPlace: boolean, state: ServiceState): void {
     const { parts } = this;
     const facts = handoverFacts(parts, state);
-    const requests = state.upgrade ?? [];
-    if (this.offers?.owns(requests)) return this.offers.begin(requests, facts);
+    const takeover = this.offers?.takeoverFor(state.upgrade ?? []) ?? null;
+    if (takeover !== null) return takeover.begin(facts);
     const reason = upgradeObstacle(parts.context.listeners);
     if (reason !== null) return parts.context.dispatch({ kind: "upgrade_failed", reason });
     if (!inPlace) return this.child.begin(facts);

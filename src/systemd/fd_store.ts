@@ -52,7 +52,7 @@ export function understandStored(fds: ReadonlyMap<string, Fd>): StoredDescriptor
 
 export class FdStore {
   readonly isOfUnit = true;
-  onLost: () => void = () => {};
+  #onLost: () => void = () => {};
   #state: { readonly name: string; readonly file: SlotFile } | null = null;
 
   /** @param foundNames names of what is stored already, without the prefix */
@@ -61,6 +61,10 @@ export class FdStore {
     readonly client: NotifyClient,
     readonly foundNames: readonly string[],
   ) {}
+
+  whenLost(onLost: () => void): void {
+    this.#onLost = onLost;
+  }
 
   put(name: string, fd: Fd): void {
     this.client.store(PREFIX + name, fd);
@@ -89,7 +93,7 @@ export class FdStore {
   /** This process has become the main one of its unit: the manager may have ignored what it stored before. */
   becomeMain(): void {
     this.#dropState();
-    this.onLost();
+    this.#onLost();
   }
 
   #dropState(): void {

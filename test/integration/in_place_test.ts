@@ -221,7 +221,7 @@ describe("upgrade in place", () => {
       open();
       const [upgraded, report] = await Promise.all([upgrading, reload]);
       assert.equal(upgraded.code, 70, baton.stderr);
-      assert.match(upgraded.stderr, /a reload was asked for meanwhile/);
+      assert.match(upgraded.stderr, /a reload was requested meanwhile/);
       assert.equal(report.result, "ok");
       const { incarnation, epoch } = await baton.settled();
       assert.equal(incarnation, 0);

@@ -205,7 +205,7 @@ describe("upgrade of baton itself", () => {
     try {
       assert.equal(await replaced(baton, before), pid);
       assert.equal(readFileSync(pidfile, "utf8").trim(), String(pid));
-      assert.match(baton.stderr, /nobody can take over from this baton: .*handoff/);
+      assert.match(baton.stderr, /no baton can take over from this one: .*handoff/);
       await stopNewest(baton);
     } finally {
       if (alive(pid)) killTree(pid);

@@ -99,7 +99,7 @@ const BAD_PEERS: readonly [
       await begun(peer);
       peer.say({ kind: "switch", members: [] });
     },
-    /Cannot switch: nobody would accept at 127\.0\.0\.1:\d+/,
+    /Cannot switch: no member was chosen at 127\.0\.0\.1:\d+/,
   ],
   [
     "that it has failed",
@@ -314,7 +314,7 @@ const BAD_OLD_BATONS: readonly [
     /does not understand "hello"/,
   ],
   ["a version that is too new", (peer) => peer.say(accepted({ version: 2 })), /"version" must be/],
-  ["what was not asked for", (peer) => peer.say({ kind: "refused" }), /"reason" must be a text/],
+  ["what was not asked for", (peer) => peer.say({ kind: "refused" }), /"reason" must be present/],
   [
     "members without sockets",
     async (peer) => {

@@ -6,6 +6,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
+import { cutReason } from "../../succession/state/fields.ts";
 import { parseResumeState, RESUME_LIMIT } from "../../succession/state/resume_state.ts";
 import type { PreflightAnswer } from "../../succession/upgrade/preflight.ts";
 import { EXIT_NEW_GENERATION_FAILED, EXIT_OK } from "../console/exit_status.ts";
@@ -37,6 +38,6 @@ function examine(platform: Platform, memory: number, argv: readonly string[]): P
     }
     return { ok: true };
   } catch (error) {
-    return { ok: false, reason: errorText(error) };
+    return { ok: false, reason: cutReason(errorText(error)) };
   }
 }

@@ -59,7 +59,7 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
   });
   let watch: PathWatch | null = null;
   try {
-    resumption?.listensNow();
+    resumption?.releaseSignals();
     endpoints.open({ service, supervisor });
     const verb = resumption === null ? "runs" : "resumes";
     const { pid } = platform.runtime;

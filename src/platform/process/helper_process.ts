@@ -15,7 +15,7 @@ import { helperEnvironment } from "./hidden_environment.ts";
 import { processTree } from "./proc.ts";
 
 /** Longest message from a helper. */
-export const HELPER_MESSAGE_LIMIT = 8192;
+export const HELPER_MESSAGE_LIMIT = 32 * 1024;
 
 /** What is executed. */
 export interface HelperProgram {

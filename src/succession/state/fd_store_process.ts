@@ -1,37 +1,23 @@
 /**
- * A holder (`holder.ts`) as a place that outlives its baton: starts it, talks to it, and starts another one
- * when it has gone.
+ * The fd-store process (`fd_store_server.ts`) as seen by its baton: starts it, sends to it, and starts another one when it
+ * is gone.
  *
- * When `put` and `save` return, what they were given is in the socket of the holder, whatever happens to this
- * process.
+ * When `put` and `save` return, the message is in the socket of the fd-store process, whatever happens to this process.
  */
+import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
-import { helperEnvironment } from "../../platform/process/hidden_environment.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
-import type { Watch } from "../../platform/reactor.ts";
-import {
-  decodeMessage,
-  encodeMessage,
-  type FdStoreOrder,
-  type FdStoreReply,
-  HOLD_MESSAGE_LIMIT,
-  HOLD_VERB,
-} from "./fd_store_protocol.ts";
+import { HelperProcess } from "../../platform/process/helper_process.ts";
+import { encodeMessage, type FdStoreOrder, HOLD_VERB, parseReply } from "./fd_store_protocol.ts";
 import type { FdStore } from "./state_writer.ts";
 
-const CONTROL_DESCRIPTOR = 3;
-/** A holder that does not read for this long, or does not start, is replaced. */
-const HOLDER_TIMEOUT_MS = 10_000;
-
-interface HolderProcess {
-  readonly control: Fd;
-  readonly watch: Watch;
-}
+/** An fd-store process that does not read for this long, or does not start, is replaced. */
+const TIMEOUT_MS = 10_000;
 
 interface FdStoreProcessOptions {
   readonly path: string;
-  /** Another holder is there, which must go on until this one has everything. */
+  /** Another one listens there, and must stay until this one has everything. */
   readonly isNext: boolean;
   readonly onStarted: (pid: number) => void;
 }
@@ -39,96 +25,75 @@ interface FdStoreProcessOptions {
 export class FdStoreProcess implements FdStore {
   readonly foundNames = [];
   readonly payload = [];
-  /** The next baton starts a holder of its own, which takes the place of this one. */
+  /** The next baton starts one of its own, which takes the place of this one. */
   readonly isOfUnit = false;
-  onLost: () => void = () => {};
-  #holder: HolderProcess;
-  #isNext: boolean;
+  #onLost: () => void = () => {};
+  #helper: HelperProcess;
 
-  /** @throws {Error} when no holder can be started */
+  /** @throws {Error} when it cannot be started */
   constructor(readonly platform: Platform, readonly options: FdStoreProcessOptions) {
-    this.#isNext = options.isNext;
-    this.#holder = this.#start();
+    this.#helper = this.#start(options.isNext ? "next" : "new");
   }
 
-  #start(): HolderProcess {
-    const { runtime, sockets, descriptors, processes, reactor } = this.platform;
-    const [ours, theirs] = sockets.pair();
-    const [program = "", ...prefix] = runtime.selfCommand;
-    const mode = this.#isNext ? "next" : "new";
-    using nothing = descriptors.open("/dev/null", C.O_RDWR);
-    const pid = processes.spawn({
-      path: program,
-      argv: [
-        "baton",
-        ...prefix,
-        HOLD_VERB,
-        String(CONTROL_DESCRIPTOR),
-        this.options.path,
-        mode,
-      ],
-      env: helperEnvironment(runtime),
-      descriptors: [nothing, nothing, nothing, theirs],
+  #start(mode: "next" | "new"): HelperProcess {
+    using nothing = this.platform.descriptors.open("/dev/null", C.O_RDWR);
+    const helper = new HelperProcess(this.platform, {
+      verb: HOLD_VERB,
+      args: [this.options.path, mode],
+      descriptors: [nothing, nothing, nothing],
     });
-    theirs.close();
-    sockets.setTimeouts(ours, HOLDER_TIMEOUT_MS);
-    const hello = descriptors.receive(ours, HOLD_MESSAGE_LIMIT);
-    if (hello === null || decodeMessage<FdStoreReply>(hello.data)?.kind !== "holds") {
-      ours.close();
-      processes.signal(pid, C.SIGKILL);
-      throw new Error(`Cannot start a holder for --survive: it did not say that it holds`);
+    try {
+      const { kind } = parseReply(helper.awaitMessage(TIMEOUT_MS).data) ?? {};
+      if (kind !== "holds") throw new Error(`it said ${kind}`);
+    } catch (error) {
+      helper.kill();
+      throw new Error(`Cannot start an fd-store process for --survive: ${errorText(error)}`);
     }
-    this.options.onStarted(pid);
-    // It never says anything else: this is its end.
-    const watch = reactor.watch(ours, () => this.#onGone());
-    this.#isNext = false;
-    return { control: ours, watch };
+    this.options.onStarted(helper.pid);
+    helper.listen({
+      onMessage: ({ fds }) => fds.forEach((fd) => fd.close()),
+      onClosed: () => {
+        this.#helper = this.#start("new");
+        this.#onLost();
+      },
+    });
+    return helper;
   }
 
-  #onGone(): void {
-    this.#close();
-    this.#holder = this.#start();
-    this.onLost();
+  whenLost(onLost: () => void): void {
+    this.#onLost = onLost;
   }
 
   put(name: string, fd: Fd): void {
-    this.#say({ kind: "put", name }, fd);
+    this.#send({ kind: "put", name }, [fd]);
   }
 
   drop(name: string): void {
-    this.#say({ kind: "drop", name }, null);
+    this.#send({ kind: "drop", name });
   }
 
   save(text: string): void {
-    using memory = this.platform.descriptors.sealedMemfd(
-      "baton-state",
-      new TextEncoder().encode(text),
-    );
-    this.#say({ kind: "save" }, memory);
+    const bytes = new TextEncoder().encode(text);
+    using memory = this.platform.descriptors.sealedMemfd("baton-state", bytes);
+    this.#send({ kind: "save" }, [memory]);
   }
 
-  /** @throws {SystemCallError} when the holder has gone, or does not read */
-  #say(order: FdStoreOrder, fd: Fd | null): void {
-    const fds = fd === null ? [] : [fd];
-    this.platform.descriptors.send(this.#holder.control, encodeMessage(order), fds);
+  /** @throws {SystemCallError} when it is gone, or does not read */
+  #send(order: FdStoreOrder, fds: readonly Fd[] = []): void {
+    this.#helper.send(encodeMessage(order), fds);
   }
 
-  /** The socket that the next baton would come to was removed. */
+  /** Its socket, to which the next instance would connect, was removed. */
   listenAgain(): void {
-    this.#say({ kind: "listen" }, null);
+    this.#send({ kind: "listen" });
   }
 
   end(): void {
     try {
-      this.#say({ kind: "end" }, null);
+      this.#send({ kind: "end" });
     } catch {
-      // It has gone already.
+      // It is gone already.
     }
-    this.#close();
-  }
-
-  #close(): void {
-    this.#holder.watch.cancel();
-    this.#holder.control.close();
+    this.#helper.disconnect();
   }
 }

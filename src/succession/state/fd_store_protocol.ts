@@ -1,42 +1,61 @@
 /**
- * What a baton with --survive tells its holder, and the holder the next baton.
+ * What a baton with --survive says to its fd-store process, and that process to the next instance.
  *
- * To the holder, over a pair of SOCK_SEQPACKET sockets, one message a packet: `put` with a descriptor,
- * `drop`, `listen`, `save` with a memfd that holds a `ResumeState`. The state that was saved last and the
- * descriptors that were put by then are what the next baton gets: `items` with as many descriptors as
- * names, any number of times, then `state`. When that one has put everything into a holder of its own
- * it answers `taken`, and the holder ends.
+ * To the fd-store process, over a pair of SOCK_SEQPACKET sockets, one message a packet: `put` with a descriptor, `drop`,
+ * `listen`, `save` with a memfd that holds a `ResumeState`. The next instance gets the state that was saved last, and the
+ * descriptors that were put by then: `items` with as many descriptors as names, any number of times, then `state`. When it
+ * has put everything into an fd-store process of its own it answers `taken`, and the old one exits.
  */
+import * as v from "valibot";
+import * as f from "./fields.ts";
 
-/** Hidden verb that makes a baton a holder; arguments: number of its socket, path, "new" or "next". */
+/** Hidden verb that makes a baton an fd-store process; arguments: number of its socket, path, "new" or "next". */
 export const HOLD_VERB = "__hold";
 /** Longest message of either socket: a few dozen names. */
 export const HOLD_MESSAGE_LIMIT = 16 * 1024;
-/** Descriptors in one message to the next baton. */
+/** Descriptors in one message to the next instance. */
 export const ITEMS_AT_A_TIME = 32;
 
-export type FdStoreOrder =
-  | { readonly kind: "put"; readonly name: string }
-  | { readonly kind: "drop"; readonly name: string }
-  | { readonly kind: "save" }
-  /** The socket at its path was removed: another one is to be there. */
-  | { readonly kind: "listen" }
-  /** The service has ended: nothing is to be held any more. */
-  | { readonly kind: "end" };
+const ORDER = v.variant("kind", [
+  f.object({ kind: v.literal("put"), name: f.name }),
+  f.object({ kind: v.literal("drop"), name: f.name }),
+  f.object({ kind: v.literal("save") }),
+  /** The socket at its path was removed: listen there again. */
+  f.object({ kind: v.literal("listen") }),
+  /** The service has ended: nothing needs to be held any more. */
+  f.object({ kind: v.literal("end") }),
+], "an order");
 
-export type FdStoreReply =
-  /** To its own baton: it waits at its path. */
-  | { readonly kind: "holds" }
-  | { readonly kind: "items"; readonly names: readonly string[] }
-  | { readonly kind: "state" };
+const REPLY = v.variant("kind", [
+  /** To its own baton: it listens at its path. */
+  f.object({ kind: v.literal("holds") }),
+  f.object({ kind: v.literal("items"), names: f.list(f.name, ITEMS_AT_A_TIME) }),
+  f.object({ kind: v.literal("state") }),
+], "a reply");
 
-export type FdStoreRequest = { readonly kind: "taken" };
+const ACKNOWLEDGMENT = f.object({ kind: v.literal("taken") });
 
-export function encodeMessage(message: FdStoreOrder | FdStoreReply | FdStoreRequest): Uint8Array {
+export type FdStoreOrder = v.InferOutput<typeof ORDER>;
+export type FdStoreReply = v.InferOutput<typeof REPLY>;
+type FdStoreAcknowledgment = v.InferOutput<typeof ACKNOWLEDGMENT>;
+
+export function encodeMessage(
+  message: FdStoreOrder | FdStoreReply | FdStoreAcknowledgment,
+): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(message));
 }
 
-/** @returns null at the end of the connection */
-export function decodeMessage<T extends { kind: string }>(data: Uint8Array): T | null {
-  return data.length === 0 ? null : JSON.parse(new TextDecoder().decode(data)) as T;
+/** @returns null at the end of the connection. @throws {MalformedMessage} */
+export function parseOrder(data: Uint8Array): FdStoreOrder | null {
+  return data.length === 0 ? null : f.parseJson(ORDER, data);
+}
+
+/** @returns null at the end of the connection. @throws {MalformedMessage} */
+export function parseReply(data: Uint8Array): FdStoreReply | null {
+  return data.length === 0 ? null : f.parseJson(REPLY, data);
+}
+
+/** @throws {MalformedMessage} also at the end of the connection */
+export function parseAcknowledgment(data: Uint8Array): FdStoreAcknowledgment {
+  return f.parseJson(ACKNOWLEDGMENT, data);
 }

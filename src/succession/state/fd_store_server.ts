@@ -1,85 +1,80 @@
 /**
- * The holder: a small process beside a baton with --survive that keeps descriptors and the latest state,
- * and gives them to the next baton of this name when its own was killed.
+ * The fd-store process: a small process beside a baton with --survive. It keeps descriptors and the latest state, and gives
+ * them to the next instance of this name when its own baton was killed.
  *
- * It decides nothing, and blocks in one system call at a time. It ends when the next baton has taken
- * everything, when its baton says that the service has ended, and, so that no port is held by nobody,
- * a while after the last server has ended without a baton to start another.
+ * It decides nothing, and blocks in one system call at a time. It exits when the next instance has taken everything, when
+ * its baton says that the service has ended, and a while after the last server has exited without a baton to start
+ * another: otherwise it would hold the ports for good.
  */
-import { chmodSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { Fd } from "../../platform/fd.ts";
-import type { Message } from "../../platform/network/passed_descriptors.ts";
-import type { Platform } from "../../platform/platform.ts";
 import { pathKey } from "../../platform/files/path_key.ts";
+import { C } from "../../platform/libc/constants.ts";
+import type { Message } from "../../platform/network/passed_descriptors.ts";
+import { UnixListener } from "../../platform/network/unix_listener.ts";
+import type { Platform } from "../../platform/platform.ts";
 import { processStat } from "../../platform/process/proc.ts";
 import {
-  decodeMessage,
   encodeMessage,
-  type FdStoreOrder,
   type FdStoreReply,
-  type FdStoreRequest,
   HOLD_MESSAGE_LIMIT,
   ITEMS_AT_A_TIME,
+  parseAcknowledgment,
+  parseOrder,
 } from "./fd_store_protocol.ts";
-import { parseResumeState } from "./resume_state.ts";
-import { C } from "../../platform/libc/constants.ts";
+import { parseResumeState, type ResumeState } from "./resume_state.ts";
 
 const BACKLOG = 8;
-const SOCKET_MODE = 0o600;
-/** After the last server has ended without a baton. */
-const LONELY_MS = 60_000;
-/** For a next baton that has taken everything to say so. */
-const HEIR_TIMEOUT_MS = 60_000;
-const FOR_EVER = -1;
+/** After the last server has exited without a baton. */
+const UNUSED_MS = 60_000;
+/** For the acknowledgment of a next instance that has received everything. */
+const ACKNOWLEDGMENT_TIMEOUT_MS = 60_000;
+const NO_TIMEOUT = -1;
 
 class FdStoreServer {
   readonly #items = new Map<string, Fd>();
-  /** Null: its place cannot be used just now. */
-  #listener: Fd | null = null;
-  /** From the end of its baton on, whatever becomes of the path. */
+  /** Null: the path cannot be used just now. */
+  #listener: UnixListener | null = null;
+  /** From the end of its baton on: nothing can remove it. */
   #abstractListener: Fd | null = null;
   #path: string;
-  #inode = -1;
-  readonly #abstractName: string;
   #state: Fd | null = null;
 
-  /** @param isNext another holder is at `path`: take its place once everything is here */
+  /** @param isNext another fd-store process listens at `path`: take its place once everything is here */
   constructor(
     readonly platform: Platform,
     readonly control: Fd,
     readonly finalPath: string,
     isNext: boolean,
   ) {
-    const { descriptors } = platform;
     this.#path = isNext ? `${finalPath}.${platform.runtime.pid}` : finalPath;
-    this.#abstractName = abstractNameOf(finalPath);
     this.#listen();
-    descriptors.send(control, encodeMessage({ kind: "holds" } satisfies FdStoreReply));
+    this.#send(control, { kind: "holds" });
   }
 
-  /** At its path, if that can be: what it holds matters more than where it is. */
+  #send(socket: Fd, reply: FdStoreReply, fds: readonly Fd[] = []): void {
+    this.platform.descriptors.send(socket, encodeMessage(reply), fds);
+  }
+
+  /** At its path, if possible: what it holds matters more than where it is. */
   #listen(): void {
-    const { sockets } = this.platform;
-    const fresh = sockets.packets();
+    const options = { type: "packets", backlog: BACKLOG, nonblocking: false } as const;
+    let fresh: UnixListener;
     try {
-      rmSync(this.#path, { force: true });
-      sockets.bindUnix(fresh, this.#path);
-      chmodSync(this.#path, SOCKET_MODE);
-      sockets.listen(fresh, BACKLOG);
-      this.#inode = statSync(this.#path).ino;
+      fresh = UnixListener.bind(this.platform.sockets, this.#path, options);
     } catch {
-      return fresh.close();
+      return;
     }
-    this.#listener?.close();
+    this.#listener?.fd.close();
     this.#listener = fresh;
   }
 
-  /** A second address, which nothing can remove, for a next baton that finds the path gone. */
+  /** At a second address, for a next instance that does not find the path. */
   #listenAbstractly(): void {
     const { sockets } = this.platform;
     const fd = sockets.packets();
     try {
-      sockets.bindUnix(fd, this.#abstractName);
+      sockets.bindUnix(fd, abstractNameOf(this.finalPath));
       sockets.listen(fd, BACKLOG);
       this.#abstractListener = fd;
     } catch {
@@ -88,21 +83,22 @@ class FdStoreServer {
   }
 
   get #listeners(): Fd[] {
-    return [this.#listener, this.#abstractListener].filter((fd) => fd !== null);
+    const fds = [this.#listener?.fd ?? null, this.#abstractListener];
+    return fds.filter((fd) => fd !== null);
   }
 
-  /** Holds until it is not needed any more. */
+  /** Returns when nothing needs to be held any more. */
   run(): void {
     const isWanted = this.#serveOwner();
     if (isWanted && this.#state !== null) this.#awaitNextInstance(this.#state);
-    if (this.#isOurs()) rmSync(this.#path, { force: true });
+    this.#listener?.close();
   }
 
-  /** Until its baton has ended. @returns false when that has said that the service has ended */
+  /** Carries out its baton's orders until that exits. @returns false when the service has ended */
   #serveOwner(): boolean {
     for (;;) {
       const message = this.#receive(this.control);
-      const order = message === null ? null : decodeMessage<FdStoreOrder>(message.data);
+      const order = message === null ? null : parseOrder(message.data);
       if (message === null || order === null) return true;
       const [fd = null] = message.fds;
       switch (order.kind) {
@@ -130,16 +126,15 @@ class FdStoreServer {
 
   #takePlace(): void {
     if (this.#path === this.finalPath) return;
-    const before = this.#path;
     this.#path = this.finalPath;
     try {
-      renameSync(before, this.finalPath);
+      this.#listener?.moveTo(this.finalPath);
     } catch {
       this.#listen();
     }
   }
 
-  /** A baton that is killed leaves ECONNRESET behind, if we had something to say to it. */
+  /** @returns null for ECONNRESET, too: a killed baton leaves that when it has not read everything */
   #receive(socket: Fd): Message | null {
     try {
       return this.platform.descriptors.receive(socket, HOLD_MESSAGE_LIMIT);
@@ -148,33 +143,29 @@ class FdStoreServer {
     }
   }
 
-  #awaitNextInstance(state: Fd): void {
-    const servers = this.#servers(state);
+  #awaitNextInstance(stateFd: Fd): void {
+    const state = parseResumeState(readFileSync(`/proc/self/fd/${stateFd.number}`, "utf8"));
+    const servers = this.#runningServers(state);
     this.#listenAbstractly();
-    if (!this.#mayBeRecovered(state) && !this.#hasClient()) return this.#stopServers(servers);
+    if (!mayBeRecovered(state) && !this.#hasClient()) return this.#stopServers(servers);
     for (;;) {
       const alive = servers.filter((pidfd) => pidfd.isOpen);
-      const timeoutMs = alive.length > 0 ? FOR_EVER : LONELY_MS;
-      const doors = this.#listeners;
-      const ready = this.platform.descriptors.waitReadable([...doors, ...alive], timeoutMs);
+      const timeoutMs = alive.length > 0 ? NO_TIMEOUT : UNUSED_MS;
+      const listeners = this.#listeners;
+      const ready = this.platform.descriptors.waitReadable([...listeners, ...alive], timeoutMs);
       if (ready.length === 0) return;
-      const door = doors.find((fd) => ready.includes(fd));
+      const listener = listeners.find((fd) => ready.includes(fd));
       alive.filter((pidfd) => ready.includes(pidfd)).forEach((pidfd) => pidfd.close());
-      // A successor has one of its own at the path, and the servers have ended: nobody can need this.
-      const isOver = alive.every((pidfd) => !pidfd.isOpen) && this.#isReplaced();
-      if (isOver && door === undefined) return;
-      if (door === undefined) continue;
-      using heir = this.platform.sockets.accept(door);
-      if (heir !== null && this.#sendEverything(heir, state)) return;
-      // An heir that died after its own holder had everything.
-      if (this.#isReplaced()) return;
+      if (listener === undefined) {
+        // The servers have exited, and a successor has an fd-store process of its own at the path: this one is not needed.
+        if (alive.every((pidfd) => !pidfd.isOpen) && this.#isReplaced) return;
+        continue;
+      }
+      using client = this.platform.sockets.accept(listener);
+      if (client !== null && this.#sendEverything(client, stateFd)) return;
+      // A next instance that died after its own fd-store process had everything.
+      if (this.#isReplaced) return;
     }
-  }
-
-  /** False when another baton serves: it has taken over, or was not taken over from yet. */
-  #mayBeRecovered(state: Fd): boolean {
-    const { service } = parseResumeState(readFileSync(`/proc/self/fd/${state.number}`, "utf8"));
-    return service.served && (service.shutdown?.handedOver ?? null) === null;
   }
 
   #hasClient(): boolean {
@@ -186,53 +177,52 @@ class FdStoreServer {
     for (const pidfd of servers) this.platform.processes.signalThrough(pidfd, C.SIGTERM);
   }
 
-  /** Process descriptors of the servers that are alive. */
-  #servers(state: Fd): Fd[] {
-    const { generations } = parseResumeState(readFileSync(`/proc/self/fd/${state.number}`, "utf8"));
+  /** @returns their process descriptors */
+  #runningServers({ generations }: ResumeState): Fd[] {
     return generations
       .filter(({ pid, startTime }) => processStat(pid)?.startTime === startTime)
       .map(({ pid }) => this.platform.processes.openPidfd(pid));
   }
 
-  /** @returns whether the heir has said that it has everything */
-  #sendEverything(heir: Fd, state: Fd): boolean {
+  /** @returns whether the next instance has acknowledged it */
+  #sendEverything(client: Fd, stateFd: Fd): boolean {
     const { sockets, descriptors, processes } = this.platform;
-    const { uid } = sockets.peerCredentials(heir);
-    if (!processes.trustsUser(uid)) return false;
+    if (!processes.trustsUser(sockets.peerCredentials(client).uid)) return false;
     try {
-      descriptors.setBlocking(heir);
-      sockets.setTimeouts(heir, HEIR_TIMEOUT_MS);
+      descriptors.setBlocking(client);
+      sockets.setTimeouts(client, ACKNOWLEDGMENT_TIMEOUT_MS);
       const items = [...this.#items];
       while (items.length > 0) {
         const some = items.splice(0, ITEMS_AT_A_TIME);
         const names = some.map(([name]) => name);
-        const message: FdStoreReply = { kind: "items", names };
-        descriptors.send(heir, encodeMessage(message), some.map(([, fd]) => fd));
+        this.#send(client, { kind: "items", names }, some.map(([, fd]) => fd));
       }
-      descriptors.send(heir, encodeMessage({ kind: "state" } satisfies FdStoreReply), [state]);
-      const answer = descriptors.receive(heir, HOLD_MESSAGE_LIMIT);
-      return answer !== null && decodeMessage<FdStoreRequest>(answer.data)?.kind === "taken";
+      this.#send(client, { kind: "state" }, [stateFd]);
+      const answer = descriptors.receive(client, HOLD_MESSAGE_LIMIT);
+      return answer !== null && parseAcknowledgment(answer.data).kind === "taken";
     } catch {
       return false;
     }
   }
 
-  /** Another holder is at the path; where nothing is, the path was lost. */
-  #isReplaced(): boolean {
-    return statSync(this.#path, { throwIfNoEntry: false }) !== undefined && !this.#isOurs();
-  }
-
-  #isOurs(): boolean {
-    return statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode;
+  /** Another fd-store process listens at the path. False when nothing does: the path was removed. */
+  get #isReplaced(): boolean {
+    return statSync(this.#path, { throwIfNoEntry: false }) !== undefined &&
+      !(this.#listener?.isInPlace ?? false);
   }
 }
 
-/** @returns the abstract name at which the holder of `path` waits too */
+/** False while another baton serves: one that has taken over, or that this one had not taken over from yet. */
+function mayBeRecovered({ service }: ResumeState): boolean {
+  return service.served && (service.shutdown?.handedOver ?? null) === null;
+}
+
+/** @returns the abstract name at which the fd-store process of `path` listens, too */
 export function abstractNameOf(path: string): string {
   return `@baton-hold-${pathKey(path)}`;
 }
 
-/** Runs as a holder. @param control number of the socket to its baton */
+/** Runs as an fd-store process. @param control number of the socket to its baton */
 export function runFdStoreServer(
   platform: Platform,
   control: number,

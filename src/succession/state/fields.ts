@@ -15,7 +15,11 @@ const MAX_UINT32 = 2 ** 32 - 1;
 const MAX_INT31 = 2 ** 31 - 1;
 const MAX_PID = 2 ** 22;
 const MAX_NAME = 200;
-export const MAX_REASON = 4000;
+const MAX_PATH = 4096;
+const MAX_NOTE = 4 * 1024 * 1024;
+const MAX_REASON = 4000;
+/** Of lists whose length only the size of the message limits. */
+export const MAX_ENTRIES = 65_536;
 
 export function int(min: number, max: number) {
   const wanted = `a whole number from ${min} to ${max}`;
@@ -50,9 +54,22 @@ export function oneOf<const Options extends readonly string[]>(options: Options)
   return v.picklist(options, `one of ${options.join(", ")}`);
 }
 
+export function number(min: number, max: number) {
+  const wanted = `a number from ${min} to ${max}`;
+  return v.pipe(v.number(wanted), v.minValue(min, wanted), v.maxValue(max, wanted));
+}
+
 export const flag = v.boolean("true or false");
 export const name = text(MAX_NAME);
 export const reason = text(MAX_REASON);
+/** Text for people, of any length that fits into the largest message. */
+export const note = text(MAX_NOTE);
+export const path = text(MAX_PATH);
+export const base64 = v.pipe(note, v.regex(/^[A-Za-z0-9+/]*={0,2}$/, "base64"));
+export const uint64 = v.pipe(
+  v.string("a number as text"),
+  v.regex(/^\d{1,20}$/, "a number as text"),
+);
 export const count = int(0, Number.MAX_SAFE_INTEGER);
 export const epoch = int(0, MAX_INT31);
 export const pid = int(0, MAX_PID);
@@ -63,6 +80,8 @@ export const date = v.pipe(
   text(MAX_HOST),
   v.check((value) => !Number.isNaN(Date.parse(value)), "a date"),
 );
+
+const ANY_VERSION = v.looseObject({ version: count }, objectMessage);
 
 export const COUNTERS = object({ ok: count, failed: count, crashes: count });
 
@@ -103,6 +122,17 @@ export function parseJson<Output>(
   return check(schema, value);
 }
 
+/** As `check`. @throws {MalformedMessage} also for another version, with both numbers */
+export function checkVersion<Output>(
+  schema: v.GenericSchema<unknown, Output>,
+  version: number,
+  value: unknown,
+): Output {
+  const given = check(ANY_VERSION, value).version;
+  if (given === version) return check(schema, value);
+  throw new MalformedMessage(`it has version ${given}, and this baton reads version ${version}`);
+}
+
 /** @returns what is wrong with a message, for the other side. @throws an error that is not the message's fault */
 export function malformedText(error: unknown): string {
   if (error instanceof MalformedMessage) return error.message;
@@ -117,4 +147,9 @@ export function check<Output>(schema: v.GenericSchema<unknown, Output>, value: u
   const shown = (JSON.stringify(issue.input) ?? "nothing").slice(0, MAX_SHOWN);
   const field = v.getDotPath(issue) ?? "message";
   throw new MalformedMessage(`"${field}" must be ${issue.message}, and is ${shown}`);
+}
+
+/** A reason of any length, as it may be sent. */
+export function cutReason(reason: string): string {
+  return reason.slice(0, MAX_REASON);
 }

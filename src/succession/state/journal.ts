@@ -1,9 +1,8 @@
 /**
- * With --survive: what the next baton needs is written down before anything happens that it must know.
+ * With --survive: writes down everything that the next instance needs, before each step that it must know about.
  *
- * `write` comes before each effect, before each change of the kernel's array of members, and before a
- * new process may run. So at any moment the latest record is ahead of the world by one step at most,
- * and whoever reads it can tell whether that step was made.
+ * `write` comes before each effect, before each change of the kernel's array of members, and before a new process may run.
+ * So the latest record is never more than one step ahead of the world, and its reader can tell whether that step was made.
  */
 import type { ResumePayload } from "./resumption.ts";
 import type { Logger } from "../../log/logger.ts";
@@ -13,7 +12,7 @@ import { CONTROL, LOCK, type PendingCall } from "./resume_state.ts";
 import { errorText } from "../../platform/error.ts";
 
 interface JournalOptions {
-  /** Null: nothing is to outlive this baton, or nothing is its own yet. */
+  /** Null: nothing outlives this baton, or it does not own anything yet. */
   readonly stateWriter: () => StateWriter | null;
   readonly pack: () => ResumePayload;
   readonly logger: Logger;
@@ -24,19 +23,19 @@ export class Journal {
 
   constructor(readonly options: JournalOptions) {}
 
-  /** Trapped calls that are being answered, or wait for that. */
+  /** Trapped calls that have no answer yet. */
   get calls(): readonly PendingCall[] {
     return [...this.#calls.values()];
   }
 
-  /** Never throws: a service must not fail because its crash would be noticed. */
+  /** Never throws: a service must not fail because its recovery would. */
   write(): void {
     const keeper = this.options.stateWriter();
     if (keeper === null) return;
     try {
       const { state, descriptors } = this.options.pack();
       const held = new Map(descriptors);
-      // Whoever has these is the baton of this name: they must go with it.
+      // The process that has these is the baton of this name: they must be closed with it.
       held.delete(LOCK);
       held.delete(CONTROL);
       keeper.keep(held, state);
@@ -47,7 +46,7 @@ export class Journal {
   }
 
   /**
-   * Records a trapped call until it is answered: the next baton would have to do that.
+   * Keeps a trapped call on record until it has its answer: the next instance would have to answer it.
    * @param answer a postponed call comes again, or is forgotten with its generation
    */
   during(epoch: number, { id, tid, call, args }: TrappedCall, answer: () => CallOutcome): void {
@@ -61,7 +60,7 @@ export class Journal {
     }
   }
 
-  /** Nobody of generation `epoch` waits any more. */
+  /** No thread of generation `epoch` waits any more. */
   forgetCallsOf(epoch: number): void {
     for (const [id, call] of this.#calls) if (call.epoch === epoch) this.#calls.delete(id);
   }

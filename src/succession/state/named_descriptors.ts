@@ -1,6 +1,6 @@
 /**
- * Descriptors that outlive the baton that opened them, each under its name (`resume_state.ts`).
- * Whoever goes on takes out what it can use; the rest is closed.
+ * Descriptors that outlive the baton that opened them, each under its name (`resume_state.ts`). The next instance takes
+ * those that it can use; the rest is closed.
  */
 import type { Fd } from "../../platform/fd.ts";
 
@@ -15,14 +15,14 @@ export class NamedDescriptors {
     return [...this.#fds.keys()];
   }
 
-  /** @returns null when there is none of this name. The descriptor is the caller's from here on */
+  /** @returns null when there is none of this name. The caller owns the descriptor */
   take(name: string): Fd | null {
     const fd = this.#fds.get(name) ?? null;
     this.#fds.delete(name);
     return fd;
   }
 
-  /** Closes what nobody has taken. */
+  /** Closes those that were not taken. */
   close(): void {
     for (const fd of this.#fds.values()) fd.close();
     this.#fds.clear();

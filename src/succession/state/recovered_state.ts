@@ -1,38 +1,32 @@
-/** What a baton that was killed has left with its holder, as the next baton of that name finds it. */
-import type { Resumption } from "./resumption.ts";
+/** What a killed baton has left with its fd-store process, as the next instance of its name finds it. */
 import { readFileSync, statSync } from "node:fs";
 import { SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Message } from "../../platform/network/passed_descriptors.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { processStat } from "../../platform/process/proc.ts";
-import {
-  decodeMessage,
-  encodeMessage,
-  type FdStoreReply,
-  type FdStoreRequest,
-  HOLD_MESSAGE_LIMIT,
-} from "./fd_store_protocol.ts";
+import { isRunning } from "../../platform/process/proc.ts";
+import { encodeMessage, HOLD_MESSAGE_LIMIT, parseReply } from "./fd_store_protocol.ts";
 import { abstractNameOf } from "./fd_store_server.ts";
 import { NamedDescriptors } from "./named_descriptors.ts";
 import { type GenerationRecord, parseResumeState, RESUME_LIMIT } from "./resume_state.ts";
+import type { Resumption } from "./resumption.ts";
 
-/** The holder accepts when its baton has ended, which it has: we have the lock on its name. */
-const HOLDER_TIMEOUT_MS = 10_000;
+/** The fd-store process accepts when its baton has exited, which it has: this process has the lock on its name. */
+const FD_STORE_TIMEOUT_MS = 10_000;
 /** For a process that was killed. */
-const END_TIMEOUT_MS = 5_000;
+const EXIT_TIMEOUT_MS = 5_000;
 const NO_LISTENER: readonly number[] = [C.ENOENT, C.ECONNREFUSED];
-/** The connection was made to a holder that ended before it gave: there may be another. */
+/** The fd-store process exited before it sent everything: there may be another. */
 const MOST_TRIES = 5;
 
-/** The holder's descriptors and state; `taken` tells it that it is not needed any more. */
 export interface RecoveredState {
   readonly resumption: Resumption;
+  /** Tells the fd-store process that it is not needed any more. */
   acknowledge(): void;
 }
 
-/** @returns null when nothing was left. @throws {Error} when it cannot be understood */
+/** @returns null when nothing was left. @throws {Error} when it is malformed */
 export function claimRecoveredState(platform: Platform, path: string): RecoveredState | null {
   for (let i = 0; i < MOST_TRIES; i++) {
     const socket = connectToFdStore(platform, path);
@@ -41,55 +35,53 @@ export function claimRecoveredState(platform: Platform, path: string): Recovered
     if (found !== null) return found;
     socket.close();
   }
-  throw new Error(`Cannot go on with what the baton before has left: nobody at ${path} gives it`);
+  throw new Error(`Cannot recover the previous instance: no process at ${path} sends its state`);
 }
 
-/** What the service manager has kept of a baton that was killed: the same, without anybody to be told. */
-export function storedState(fds: ReadonlyMap<string, Fd>, state: string): RecoveredState {
-  const resumption: Resumption = {
-    kind: "survived",
-    state: parseResumeState(state),
-    kept: new NamedDescriptors(fds),
-    listensNow: () => {},
-  };
-  return { resumption, acknowledge: () => {} };
+/** The same from the service manager's store, which needs no acknowledgment. */
+export function storedState(fds: ReadonlyMap<string, Fd>, text: string): RecoveredState {
+  return { resumption: survived(text, new NamedDescriptors(fds)), acknowledge: () => {} };
 }
 
-/** What can be gone on with: nothing of a service whose first generation was still on its way. */
+function survived(text: string, kept: NamedDescriptors): Resumption {
+  return { kind: "survived", state: parseResumeState(text), kept, releaseSignals: () => {} };
+}
+
+/** @returns null, and kills what is left, when the first generation had not served yet */
 export function usableResumption(
   platform: Platform,
-  recoveredStateFrom: RecoveredState | null,
+  recovered: RecoveredState | null,
 ): Resumption | null {
-  if (recoveredStateFrom === null) return null;
-  const { resumption } = recoveredStateFrom;
+  if (recovered === null) return null;
+  const { resumption } = recovered;
   if (resumption.state.service.served) return resumption;
   endServers(platform, resumption.state.generations);
   resumption.kept.close();
   return null;
 }
 
-/** Kills servers that nobody can go on with, and waits until they have ended. */
+/** Kills servers that cannot be continued, and waits until they have exited. */
 function endServers(platform: Platform, generations: readonly GenerationRecord[]): void {
   for (const { pid, startTime } of generations) {
-    if (processStat(pid)?.startTime !== startTime) continue;
+    if (!isRunning(pid, startTime)) continue;
     using pidfd = platform.processes.openPidfd(pid);
     platform.processes.signal(-pid, C.SIGKILL);
     platform.processes.signal(pid, C.SIGKILL);
-    platform.descriptors.waitReadable([pidfd], END_TIMEOUT_MS);
+    platform.descriptors.waitReadable([pidfd], EXIT_TIMEOUT_MS);
   }
 }
 
-/** @returns null when nobody holds there */
+/** @returns null when there is no fd-store process */
 export function connectToFdStore(platform: Platform, path: string): Fd | null {
   const owner = statSync(path, { throwIfNoEntry: false })?.uid;
   if (owner === undefined) return connectToAbstractName(platform, path);
   if (!platform.processes.trustsUser(owner)) {
-    throw new Error(`Cannot go on with what is at ${path}: it belongs to user ${owner}`);
+    throw new Error(`Cannot recover what is at ${path}: it belongs to user ${owner}`);
   }
   return connectAt(platform, path) ?? connectToAbstractName(platform, path);
 }
 
-/** The path was removed while there was no baton to notice: the holder has another address. */
+/** The path may be removed while there is no baton to notice: the fd-store process has a second address. */
 function connectToAbstractName(platform: Platform, path: string): Fd | null {
   const socket = connectAt(platform, abstractNameOf(path));
   if (socket === null) return null;
@@ -100,12 +92,12 @@ function connectToAbstractName(platform: Platform, path: string): Fd | null {
 }
 
 function connectAt(platform: Platform, path: string): Fd | null {
-  // A queue that is full is an error, and not a reason to wait.
+  // A full queue is an error, and not a reason to wait.
   const socket = platform.sockets.packets({ nonblocking: true });
   try {
     platform.sockets.connectUnix(socket, path);
     platform.descriptors.setBlocking(socket);
-    platform.sockets.setTimeouts(socket, HOLDER_TIMEOUT_MS);
+    platform.sockets.setTimeouts(socket, FD_STORE_TIMEOUT_MS);
     return socket;
   } catch (error) {
     socket.close();
@@ -114,33 +106,29 @@ function connectAt(platform: Platform, path: string): Fd | null {
   }
 }
 
-/** @returns null when the connection ended before everything was there */
+/** @returns null when the connection ended too early */
 export function receiveAll(platform: Platform, socket: Fd): RecoveredState | null {
   const items: [string, Fd][] = [];
   for (;;) {
     const message = receive(platform, socket);
-    const content = message === null ? null : decodeMessage<FdStoreReply>(message.data);
-    if (message === null || content === null) {
-      items.forEach(([, fd]) => fd.close());
-      return null;
-    }
-    if (content.kind === "items") {
-      content.names.forEach((name, i) => {
-        const fd = message.fds[i];
+    const reply = message === null ? null : parseReply(message.data);
+    if (reply?.kind === "items") {
+      reply.names.forEach((name, i) => {
+        const fd = message?.fds[i];
         if (fd !== undefined) items.push([name, fd]);
       });
-    } else if (content.kind === "state") {
-      const [memory] = message.fds;
-      if (memory === undefined) {
-        items.forEach(([, fd]) => fd.close());
-        return null;
-      }
-      return heritage(platform, socket, new NamedDescriptors(items), memory);
+      continue;
     }
+    const [memory] = message?.fds ?? [];
+    if (reply?.kind === "state" && memory !== undefined) {
+      return recoveredStateFrom(platform, socket, new NamedDescriptors(items), memory);
+    }
+    items.forEach(([, fd]) => fd.close());
+    return null;
   }
 }
 
-/** @returns null for the end of the connection, however it came */
+/** @returns null at the end of the connection, also after ECONNRESET */
 function receive(platform: Platform, socket: Fd): Message | null {
   try {
     return platform.descriptors.receive(socket, HOLD_MESSAGE_LIMIT);
@@ -149,7 +137,7 @@ function receive(platform: Platform, socket: Fd): Message | null {
   }
 }
 
-function heritage(
+function recoveredStateFrom(
   platform: Platform,
   socket: Fd,
   kept: NamedDescriptors,
@@ -158,18 +146,12 @@ function heritage(
   using state = memory;
   const path = `/proc/self/fd/${state.number}`;
   const { size } = statSync(path);
-  if (size > RESUME_LIMIT) throw new Error(`Cannot go on: the state has ${size} bytes`);
+  if (size > RESUME_LIMIT) throw new Error(`Cannot continue: the state has ${size} bytes`);
   return {
-    resumption: {
-      kind: "survived",
-      state: parseResumeState(readFileSync(path, "utf8")),
-      kept,
-      listensNow: () => {},
-    },
+    resumption: survived(readFileSync(path, "utf8"), kept),
     acknowledge: () => {
       try {
-        const message: FdStoreRequest = { kind: "taken" };
-        platform.descriptors.send(socket, encodeMessage(message));
+        platform.descriptors.send(socket, encodeMessage({ kind: "taken" }));
       } finally {
         socket.close();
       }

@@ -1,21 +1,21 @@
 /**
- * What a baton must know to go on where another one stopped, with the same server processes: the
- * state that travels over an exec (`upgrade --in-place`) and over a crash (`--survive`).
+ * Everything that a baton must know to continue where another one stopped, with the same server processes: the state that
+ * travels over an exec (`upgrade --in-place`) and over a crash (`--survive`).
  *
- * Plain JSON. Descriptors travel beside it, each under the name that the functions below give it; a
- * name without a descriptor is one that is gone. A state of another version is refused with both
- * numbers; test/fixtures/handover keeps one of each version.
+ * Plain JSON, checked field by field. Descriptors travel beside it, each under the name that the functions below give
+ * it; a name without a descriptor means that the descriptor is gone. A state of another version is refused with both
+ * numbers.
  */
-import type { HistoryRecord } from "../../report/history.ts";
-import type { ServiceState } from "../../lifecycle/state.ts";
-import type { KeepAliveCounts } from "../../migration/keep_alive_counts.ts";
+import * as v from "valibot";
 import type { ExitStatus } from "../../platform/process/processes.ts";
-import type { GroupAddress, MemberRecord } from "../../steering/member.ts";
+import * as f from "./fields.ts";
+import { HISTORY, KEEP_ALIVE_COUNTS, SERVICE } from "./service_schemas.ts";
 
 /** Changes whenever `ResumeState` or the names of descriptors do. */
 export const RESUME_VERSION = 1;
 /** Longest state: thousands of listeners. */
 export const RESUME_LIMIT = 4 * 1024 * 1024;
+const MAX_SIGNAL = 64;
 
 /** The lock on the service's name. */
 export const LOCK = "lock";
@@ -36,34 +36,36 @@ export function notifyName(epoch: number): string {
   return `notify ${epoch}`;
 }
 
-/** Our end of a generation's standard output (1) or error (2). */
+/** baton's end of a generation's standard output (1) or error (2). */
 export function outputName(epoch: number, target: number): string {
   return `output ${epoch} ${target}`;
 }
 
 /** What happened to one generation that its processes do not show. */
-export interface GenerationFacts {
+const FACTS = v.object({
   /** Its stop signal was sent. */
-  stopSent: boolean;
-  /** What its leader left behind was told too. */
-  stopTold: boolean;
+  stopSent: f.flag,
+  /** The processes that its leader left behind got theirs, too. */
+  stopTold: f.flag,
   /** It writes to baton's own descriptors. */
-  handedOver: boolean;
+  handedOver: f.flag,
   /** Its leading process went to the background. */
-  daemonized: boolean;
+  daemonized: f.flag,
   /** It has served for a while. */
-  isSettled: boolean;
-  /** When that began, as start times of processes are told; 0: not yet. */
-  settledTicks: number;
+  isSettled: f.flag,
+  /** When that began, in the unit of process start times; 0: not yet. */
+  settledTicks: f.count,
   /** Connections that were busy when it had to end. */
-  cut: number;
-  /** Those of which it was not known then whether something was owed. */
-  undecided: number;
+  cut: f.count,
+  /** Connections of which it was unknown then whether an answer was owed. */
+  undecided: f.count,
   /** Its accept is trapped: it can be given connections (--keep-alive). */
-  takesConnections: boolean;
-  /** What became of connections that clients kept open; null: they were let be, or are still there. */
-  kept: KeepAliveCounts | null;
-}
+  takesConnections: f.flag,
+  /** What became of connections that clients kept open; null: they were not moved, or are still open. */
+  kept: v.nullable(KEEP_ALIVE_COUNTS),
+}, f.objectMessage);
+
+export type GenerationFacts = v.InferOutput<typeof FACTS>;
 
 export const NO_FACTS: GenerationFacts = {
   stopSent: false,
@@ -78,137 +80,103 @@ export const NO_FACTS: GenerationFacts = {
   kept: null,
 };
 
-/** What was read of a generation's output, and not passed on: a reader is slow, or a line has no end yet. */
-export interface OutputInHand {
-  /** 1 or 2. */
-  readonly target: number;
-  readonly base64: string;
-}
-
-export interface GenerationRecord extends GenerationFacts {
-  readonly epoch: number;
-  /** ISO 8601. */
-  readonly startedAt: string;
-  /** Leading process. */
-  readonly pid: number;
-  /** Of that process, in clock ticks after boot: with the pid it names it uniquely. */
-  readonly startTime: number;
-  readonly heirOf: number | null;
-  /** It has sent READY=1. */
-  readonly notified: boolean;
-  /** It must send READY=1 (--ready auto). */
-  readonly wantsNotification: boolean;
-  /** How the leading process ended; null while it runs. */
-  readonly exitStatus: ExitStatus | null;
-  readonly hints: readonly string[];
-  /** At an exec only: what a baton had in hand that was killed is gone. */
-  readonly outputInHand?: readonly OutputInHand[];
-}
-
-/** @returns what has happened to a generation before; a state of an earlier build has not all of it */
+/** @returns the facts of a record alone */
 export function factsOf(record: GenerationRecord): GenerationFacts {
-  const { stopSent, stopTold, handedOver, daemonized, isSettled, cut } = record;
-  const { undecided = 0, takesConnections = false, kept = null, settledTicks = 0 } =
-    record as Partial<GenerationRecord>;
-  const connections = { cut, undecided, takesConnections, kept };
-  return { stopSent, stopTold, handedOver, daemonized, isSettled, settledTicks, ...connections };
+  return f.check(FACTS, record);
 }
 
-interface GroupRecord {
-  readonly address: GroupAddress;
-  /** In the kernel's order. */
-  readonly members: readonly MemberRecord[];
-}
+const EXIT_STATUS: v.GenericSchema<unknown, ExitStatus> = v.variant("kind", [
+  f.object({ kind: v.literal("exited"), code: f.int(0, 255) }),
+  f.object({ kind: v.literal("signalled"), signal: f.int(1, MAX_SIGNAL) }),
+  f.object({ kind: v.literal("unknown") }),
+], "an exit status");
+
+/** Output that was read and not passed on: its reader is slow, or a line is incomplete. */
+const UNSENT_OUTPUT = f.object({ target: f.int(1, 2), base64: f.base64 });
+
+const GENERATION_RECORD = f.object({
+  ...FACTS.entries,
+  epoch: f.epoch,
+  startedAt: f.date,
+  /** Leading process. */
+  pid: f.pid,
+  /** Of that process, in clock ticks after boot: together with the pid it is unique. */
+  startTime: f.count,
+  /** Crashed generation whose members it was given. */
+  replaces: v.nullable(f.epoch),
+  /** It has sent READY=1. */
+  notified: f.flag,
+  /** It must send READY=1 (--ready auto). */
+  wantsNotification: f.flag,
+  /** How the leading process ended; null while it runs. */
+  exitStatus: v.nullable(EXIT_STATUS),
+  hints: f.list(f.note, f.MAX_ENTRIES),
+  /** At an exec only: a baton that was killed has lost its own. */
+  unsentOutput: v.exactOptional(f.list(UNSENT_OUTPUT, 2)),
+});
+export type GenerationRecord = v.InferOutput<typeof GENERATION_RECORD>;
+
+/** The members are in the kernel's order. */
+const GROUP_RECORD = f.object({ address: f.ADDRESS, members: f.list(f.MEMBER, f.MAX_ENTRIES) });
 
 /** What the first baton found where it was started, and a later one cannot find out any more. */
-export interface LaunchContext {
+const LAUNCH_CONTEXT = f.object({
   /** Where it was started, as its user named it. */
-  readonly directory: string;
+  directory: f.path,
   /** The same without symbolic links. */
-  readonly physicalDirectory: string;
+  physicalDirectory: f.path,
   /** It could not be entered a second time, so baton has stayed there. */
-  readonly stays: boolean;
-  /** Soft limit on open files; null = as it is. */
-  readonly fileLimit: number | null;
+  stays: f.flag,
+  /** Soft limit on open files; null: unchanged. */
+  fileLimit: v.nullable(f.number(0, 2 ** 64)),
   /** HUP was ignored: nohup(1). */
-  readonly ignoresHangup: boolean;
-}
+  ignoresHangup: f.flag,
+});
+export type LaunchContext = v.InferOutput<typeof LAUNCH_CONTEXT>;
 
-/** A `Notification` as text, which JSON has no number for. */
-export interface PendingCall {
-  readonly epoch: number;
-  readonly id: string;
-  readonly tid: number;
-  readonly call: number;
-  readonly args: readonly string[];
-}
+/** A trapped call. Its 64-bit numbers travel as text. */
+const PENDING_CALL = f.object({
+  epoch: f.epoch,
+  id: f.uint64,
+  tid: f.pid,
+  call: f.count,
+  args: f.list(f.uint64, 6),
+});
+export type PendingCall = v.InferOutput<typeof PENDING_CALL>;
 
-export interface ResumeState {
-  readonly version: number;
-  readonly batonVersion: string;
-  readonly name: string;
-  /** Counts the batons that have run this service: whoever reads this is the next. */
-  readonly incarnation: number;
-  /** When the first of them started, ISO 8601. */
-  readonly startedAt: string;
-  readonly launchContext: LaunchContext;
+const RESUME_STATE = f.object({
+  version: v.literal(RESUME_VERSION),
+  batonVersion: f.name,
+  name: f.name,
+  /** Counts the batons that have run this service: the reader is the next. */
+  incarnation: f.count,
+  /** When the first of them started. */
+  startedAt: f.date,
+  launchContext: LAUNCH_CONTEXT,
   /** bind and listen of its servers are trapped. */
-  readonly traps: boolean;
-  readonly service: ServiceState;
-  readonly history: HistoryRecord;
-  readonly generations: readonly GenerationRecord[];
-  readonly groups: readonly GroupRecord[];
-  /** Sockets that are bound to a port of the kernel's choice, and not listening yet: inodes. */
-  readonly ephemeral: readonly number[];
+  traps: f.flag,
+  service: SERVICE,
+  history: HISTORY,
+  generations: f.list(GENERATION_RECORD, f.MAX_ENTRIES),
+  groups: f.list(GROUP_RECORD, f.MAX_ENTRIES),
+  /** Inodes of sockets that are bound to a port of the kernel's choice and do not listen yet. */
+  ephemeral: f.list(f.inode, f.MAX_ENTRIES),
   /** Trapped calls that were taken from the kernel and not answered. */
-  readonly calls: readonly PendingCall[];
-}
+  calls: f.list(PENDING_CALL, f.MAX_ENTRIES),
+});
+export type ResumeState = v.InferOutput<typeof RESUME_STATE>;
 
-/** A state that cannot be understood. */
-class ResumeError extends Error {}
-
-/** @throws {ResumeError} that names both versions, or what is malformed */
+/** @throws {MalformedMessage} that names both versions, or the malformed field */
 export function parseResumeState(text: string): ResumeState {
-  let state: Partial<ResumeState>;
-  try {
-    state = JSON.parse(text);
-  } catch {
-    throw new ResumeError("Cannot go on with the state of the running baton: it is no JSON");
-  }
-  if (state?.version !== RESUME_VERSION) {
-    throw new ResumeError(
-      `Cannot go on with the state of the running baton: it has version ${state?.version}, ` +
-        `and this baton reads version ${RESUME_VERSION}`,
-    );
-  }
-  const missing = FIELDS.filter(([field, isGood]) => !isGood(state[field])).map(([field]) => field);
-  if (missing.length > 0) {
-    throw new ResumeError(
-      `Cannot go on with the state of the running baton: ${
-        missing.join(", ")
-      } is not as it should be`,
-    );
-  }
-  return state as ResumeState;
+  return checkResumeState(() => f.parseJson(v.unknown(), text));
 }
 
-const isText = (value: unknown) => typeof value === "string";
-const isObject = (value: unknown) => typeof value === "object" && value !== null;
-const isListOf = (isGood: (value: unknown) => boolean) => (value: unknown) =>
-  Array.isArray(value) && value.every(isGood);
-const has = (...fields: string[]) => (value: unknown) =>
-  isObject(value) && fields.every((field) => field in (value as Record<string, unknown>));
-
-const FIELDS: readonly (readonly [keyof ResumeState, (value: unknown) => boolean])[] = [
-  ["batonVersion", isText],
-  ["name", isText],
-  ["incarnation", Number.isInteger],
-  ["startedAt", isText],
-  ["launchContext", has("directory", "physicalDirectory", "stays")],
-  ["service", has("generations", "nextEpoch", "orphanedListeners", "shutdown")],
-  ["history", has("ok", "failed", "crashes", "recentlyEnded")],
-  ["generations", isListOf(has("epoch", "pid", "startTime", "stopSent", "exitStatus"))],
-  ["groups", isListOf((group) => has("address", "members")(group))],
-  ["ephemeral", isListOf(Number.isInteger)],
-  ["calls", isListOf(has("epoch", "id", "args"))],
-];
+/** The same. @param read a value that was JSON */
+export function checkResumeState(read: () => unknown): ResumeState {
+  try {
+    return f.checkVersion(RESUME_STATE, RESUME_VERSION, read());
+  } catch (error) {
+    const reason = f.malformedText(error);
+    throw new f.MalformedMessage(`Cannot continue from the running baton's state: ${reason}`);
+  }
+}

@@ -1,49 +1,49 @@
 /**
- * What is to outlive this baton, and where: keeps a place outside this process up to date.
+ * Keeps a place outside this process up to date with everything that must outlive it.
  *
- * When `keep` returns, what it was given outlives baton. So `keep` comes before whatever it tells of.
+ * When `keep` returns, its arguments outlive baton. So `keep` comes before the step that they describe.
  */
 import type { Fd } from "../../platform/fd.ts";
 import { memberName, type ResumeState } from "./resume_state.ts";
 
-/** A place that outlives baton: a holder (`holder_vault.ts`), or the service manager's store. */
+/** A place that outlives baton: an fd-store process (`fd_store_process.ts`), or the service manager's store. */
 export interface FdStore {
   /** Names of what was there before. */
   readonly foundNames: readonly string[];
-  /** What a process that goes on in place of this one must know of it. */
+  /** Descriptors that a program needs which replaces this one by an exec. */
   readonly payload: readonly (readonly [name: string, fd: Fd])[];
-  /** Called when all or some of what is in it may be lost. */
-  onLost: () => void;
+  /** @param onLost called when some of its contents may be lost */
+  whenLost(onLost: () => void): void;
   put(name: string, fd: Fd): void;
   drop(name: string): void;
-  /** The state by which a next baton goes on. */
+  /** The state from which the next instance continues. */
   save(text: string): void;
-  /** It is that of the unit: another baton that has the service uses the very same. */
+  /** It belongs to the unit: another baton that takes over uses the same one. */
   readonly isOfUnit: boolean;
-  /** There is nothing to go on with. */
+  /** Nothing remains to continue with. */
   end(): void;
 }
 
-/** With --survive everything; without it only the spare sockets, so that a restart refuses nobody. */
+/** Everything with --survive; without it only the standby sockets, so that a restart refuses no client. */
 type KeptState = "everything" | "standby";
 
 export class StateWriter {
   #hasEnded = false;
-  /** What the vault has: the number of the descriptor behind each name. */
+  /** What the store has: the number of the descriptor behind each name. */
   readonly #held = new Map<string, number>();
   #standby: ReadonlySet<string> = new Set();
 
-  /** @param onLost everything must be given to it anew */
+  /** @param onLost everything must be given to it again */
   constructor(readonly store: FdStore, readonly extent: KeptState, onLost: () => void) {
     for (const name of store.foundNames) this.#held.set(name, NaN);
-    store.onLost = () => {
-      // It may have some of them all the same: what is not needed any more is dropped by name.
+    store.whenLost(() => {
+      // It may still have some of them: those that are not needed any more are dropped by name.
       for (const name of this.#held.keys()) this.#held.set(name, NaN);
       onLost();
-    };
+    });
   }
 
-  /** Makes the vault have exactly these, and this state. */
+  /** Makes the store hold exactly these, and this state. */
   keep(descriptors: ReadonlyMap<string, Fd>, state: ResumeState): void {
     if (this.#hasEnded) return;
     this.#standby = standbySocketsOf(state);
@@ -64,14 +64,14 @@ export class StateWriter {
     }
   }
 
-  /** Another baton has the service, and keeps what it needs itself. */
+  /** Another baton has taken over, and keeps what it needs itself. */
   handedOver(): void {
     if (!this.store.isOfUnit) return;
     this.#standby = new Set();
     this.end();
   }
 
-  /** The service has ended: only the spares are of use to the next baton, if anything is. */
+  /** The service has ended: only the standby sockets may be of use to the next instance. */
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -82,6 +82,6 @@ export class StateWriter {
 
 function standbySocketsOf({ groups }: ResumeState): ReadonlySet<string> {
   const members = groups.flatMap(({ members }) => members);
-  const spares = members.filter(({ origin, dead }) => origin === "standby" && !dead);
-  return new Set(spares.map(({ inode }) => memberName(inode)));
+  const standby = members.filter(({ origin, dead }) => origin === "standby" && !dead);
+  return new Set(standby.map(({ inode }) => memberName(inode)));
 }

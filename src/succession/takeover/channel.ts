@@ -1,9 +1,9 @@
 /**
- * One end of a takeover's socket: messages and descriptors in, messages and descriptors out.
+ * One end of a takeover's socket: receives and sends messages with descriptors.
  *
- * It never blocks and never throws because of the peer: whatever is wrong with what comes is
- * `onMalformed`, whatever ends the connection is `onGone`, once. What cannot be sent is dropped: the
- * peer is then gone, or does not read, and both are noticed by who waits for its next message.
+ * It never blocks, and never throws because of the peer: a bad message is `onMalformed`, the end of the connection is
+ * `onGone`, once. A message that cannot be sent is dropped: the peer is gone, or does not read, and the wait for its next
+ * message finds out.
  */
 import type { Message } from "../../platform/network/passed_descriptors.ts";
 import { SystemCallError } from "../../platform/error.ts";
@@ -14,7 +14,7 @@ import type { Watch } from "../../platform/reactor.ts";
 import { MESSAGE_LIMIT } from "./messages.ts";
 
 interface ChannelHandlers {
-  /** `fds` belong to the handler. */
+  /** The handler owns `fds`. */
   onMessage(data: Uint8Array, fds: readonly Fd[]): void;
   onMalformed(reason: string): void;
   onGone(): void;

@@ -1,25 +1,25 @@
 /**
- * The socket that another baton takes over through: SOCK_SEQPACKET at a path, mode 0600, for the same
- * user and root only. The user is asked of the kernel (SO_PEERCRED, unix(7)), because modes can be
- * changed behind our back; in another PID namespace the process id is 0, which says nothing.
+ * The socket through which another baton takes over: SOCK_SEQPACKET at a path, mode 0600, for the same user and root only.
+ * The user comes from the kernel (SO_PEERCRED, unix(7)), because a mode can be changed from outside; from another PID
+ * namespace the process id is 0, which says nothing.
  *
- * The path is shared by an old and a new baton: the new one puts its socket over the old one's by
- * rename(2) when it serves, so that at every moment somebody answers there.
+ * An old and a new baton share the path: the new one puts its socket over the old one's by rename(2) when it serves, so
+ * that a baton listens there at every moment.
  */
-import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
+import { UnixListener } from "../../platform/network/unix_listener.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
 
-const MODE = 0o600;
 const BACKLOG = 8;
 /** Peers that have said nothing yet are few, and soon cut off (see old_side.ts). */
 const MAX_PEERS = 8;
-/** What `replace` puts behind the path. */
+/** What `replace` appends to the path. */
 const SUFFIX_LENGTH = 9;
-/** The path beside it must fit into sun_path too, unix(7): it would be found out only at the switch. */
+/** The longer path must fit into sun_path, too, unix(7). Otherwise the failure would come at the switch. */
 const MAX_PATH_BYTES = 107 - SUFFIX_LENGTH;
 
 /** The path cannot be used; the CLI maps it to EXIT_BUSY or EXIT_USAGE. */
@@ -29,15 +29,20 @@ export class HandoffSocketError extends Error {
   }
 }
 
-/** What somebody who has connected may be told. */
-export type PeerVerdict = { readonly kind: "welcome" } | {
-  readonly kind: "stranger";
+/** A process that has connected. */
+export interface HandoffPeer {
+  /** Owned by the handler. */
+  readonly socket: Fd;
   readonly uid: number;
-};
+  /** It may exchange listeners with this process. */
+  readonly isTrusted: boolean;
+  /** The handler has closed the socket. */
+  left(): void;
+}
 
 /**
- * @returns a connection, or null when nobody answers there
- * @throws {SystemCallError} when the path is there and cannot be connected to
+ * @returns a connection, or null when nothing listens there
+ * @throws {SystemCallError} when the path exists and cannot be connected to
  */
 export function connectToHandoff(platform: Platform, path: string): Fd | null {
   const socket = platform.sockets.packets({ nonblocking: true });
@@ -53,25 +58,17 @@ export function connectToHandoff(platform: Platform, path: string): Fd | null {
 }
 
 export class HandoffSocket {
-  #listener: Fd | null = null;
+  #listener: UnixListener | null = null;
   #watch: Watch | null = null;
-  #inode = -1;
-  #at: string;
   #peers = 0;
 
-  /**
-   * @param onPeer owns the socket that it gets, and calls `left` when it has closed it
-   * @throws {HandoffSocketError}
-   */
   constructor(
     readonly platform: Platform,
     readonly path: string,
-    readonly onPeer: (socket: Fd, verdict: PeerVerdict, left: () => void) => void,
-  ) {
-    this.#at = path;
-  }
+    readonly onPeer: (peer: HandoffPeer) => void,
+  ) {}
 
-  /** Listens at the path, unless somebody answers there. */
+  /** Listens at the path, unless another process does. @throws {HandoffSocketError} */
   open(): void {
     const length = new TextEncoder().encode(this.path).length;
     if (length > MAX_PATH_BYTES) {
@@ -84,11 +81,8 @@ export class HandoffSocket {
     try {
       other = connectToHandoff(this.platform, this.path);
     } catch (error) {
-      throw new HandoffSocketError(
-        `Cannot use --handoff-socket: ${errorText(error)}`,
-        false,
-        remedy,
-      );
+      const message = `Cannot use --handoff-socket: ${errorText(error)}`;
+      throw new HandoffSocketError(message, false, remedy);
     }
     if (other !== null) {
       other.close();
@@ -96,65 +90,57 @@ export class HandoffSocket {
       throw new HandoffSocketError(message, true, remedy);
     }
     if (statSync(this.path, { throwIfNoEntry: false })?.isSocket() === false) {
-      const message = `Cannot use --handoff-socket ${this.path}: it is there, and is no socket`;
+      const message = `Cannot use --handoff-socket ${this.path}: it exists and is not a socket`;
       throw new HandoffSocketError(message, false, "Use another path");
     }
-    rmSync(this.path, { force: true });
     this.#listenAt(this.path);
   }
 
-  /** Listens beside the path, and puts that in place of what is there: for clients never nothing. */
+  /** Puts a socket of its own over what is at the path. Clients find one or the other, and never none. */
   replace(): void {
     if (this.isOurs) return;
     this.#stop();
     const beside = `${this.path}.${crypto.randomUUID().slice(0, SUFFIX_LENGTH - 1)}`;
-    this.#listenAt(beside);
-    renameSync(beside, this.path);
-    this.#at = this.path;
+    this.#listenAt(beside).moveTo(this.path);
   }
 
   get isOurs(): boolean {
-    return this.#listener !== null &&
-      statSync(this.#at, { throwIfNoEntry: false })?.ino === this.#inode;
+    return this.#listener?.isInPlace ?? false;
   }
 
-  /** One is there, if one is wanted: what is not ours was put there by another baton, or on purpose. */
+  /** False when a socket is wanted and the path was removed. What exists there was put there by another baton, or by hand. */
   get isInPlace(): boolean {
-    return this.#listener === null ||
-      statSync(this.path, { throwIfNoEntry: false }) !== undefined;
+    return this.#listener === null || statSync(this.path, { throwIfNoEntry: false }) !== undefined;
   }
 
-  #listenAt(path: string): void {
+  #listenAt(path: string): UnixListener {
     const { sockets, reactor } = this.platform;
-    const listener = sockets.packets({ nonblocking: true });
+    let listener: UnixListener;
     try {
-      sockets.bindUnix(listener, path);
-      chmodSync(path, MODE);
-      sockets.listen(listener, BACKLOG);
+      const options = { type: "packets", backlog: BACKLOG, nonblocking: true } as const;
+      listener = UnixListener.bind(sockets, path, options);
     } catch (error) {
-      listener.close();
       throw new HandoffSocketError(
         `Cannot use --handoff-socket: ${errorText(error)}`,
         false,
-        "The directory must be there, and this user must be allowed to write to it",
+        "The directory must exist, and this user must be allowed to write to it",
       );
     }
-    this.#at = path;
-    this.#inode = statSync(path).ino;
     this.#listener = listener;
-    this.#watch = reactor.watch(listener, () => this.#accept(listener));
+    this.#watch = reactor.watch(listener.fd, () => this.#accept(listener.fd));
+    return listener;
   }
 
   #accept(listener: Fd): void {
+    const { sockets, processes } = this.platform;
     try {
-      const socket = this.platform.sockets.accept(listener);
+      const socket = sockets.accept(listener);
       if (socket === null) return;
       if (this.#peers >= MAX_PEERS) return socket.close();
       this.#peers++;
-      const { uid } = this.platform.sockets.peerCredentials(socket);
-      const welcome = this.platform.processes.trustsUser(uid);
-      const verdict: PeerVerdict = welcome ? { kind: "welcome" } : { kind: "stranger", uid };
-      this.onPeer(socket, verdict, () => this.#peers--);
+      const { uid } = sockets.peerCredentials(socket);
+      const left = () => void this.#peers--;
+      this.onPeer({ socket, uid, isTrusted: processes.trustsUser(uid), left });
     } finally {
       if (listener.isOpen) this.#watch?.arm();
     }
@@ -162,14 +148,14 @@ export class HandoffSocket {
 
   #stop(): void {
     this.#watch?.cancel();
-    this.#listener?.close();
+    this.#listener?.fd.close();
     this.#listener = null;
   }
 
-  /** Removes the path too, if no other baton has put its own there. */
+  /** Removes the path too, unless another baton has put its own socket there. */
   close(): void {
-    const { isOurs } = this;
-    this.#stop();
-    if (isOurs) rmSync(this.#at, { force: true });
+    this.#watch?.cancel();
+    this.#listener?.close();
+    this.#listener = null;
   }
 }

@@ -1,17 +1,19 @@
 /**
- * The old baton's listeners while another baton takes over: what it is told of them, the members
- * that are made for it, the switch, and the way back.
+ * The old baton's listeners while another baton takes over: their description, the members that are made for the new
+ * baton, the switch, and the way back.
  *
- * The new members are made here, and not by the new baton, for three reasons: a socket joins a group
- * only in the group's own network namespace and as its own user; whoever calls listen knows the
- * order of the kernel's array; and if the new one dies, these members are still held here.
+ * The new members are made here, and not by the new baton, for three reasons: a socket joins a group only in the group's
+ * own network namespace and as its own user; the process that calls listen knows the order of the kernel's array; and if
+ * the new baton dies, these members are still held here.
  *
- * For the same reason the old one steers: attaching works from any process that holds a listening
- * member, but only one at a time may do so, and must know when the other has stopped. The old one
- * steers up to and including the switch, and answers; from that answer on the new one does.
+ * For the same reason the old baton steers. A program can be attached from any process that holds a listening member, but
+ * only one process at a time may do so, and it must know when the other has stopped. The old baton steers up to and
+ * including the switch, and replies; from that reply on the new one does.
  */
 import type { Fd } from "../../platform/fd.ts";
+import { RemoteNetns } from "../../platform/network/remote_netns.ts";
 import type { Platform } from "../../platform/platform.ts";
+import { ownNamespace } from "../../platform/process/proc.ts";
 import { boundSocket } from "../../steering/bound_socket.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
@@ -20,7 +22,7 @@ import { MAX_GROUPS, MAX_MEMBERS_IN_MESSAGE, type Reply } from "./messages.ts";
 
 /** Members that one new baton may ask for: workers with a socket each, at all addresses. */
 const MAX_MADE = 1024;
-/** Owner of a member that another baton's server accepts from: some process, not ours. */
+/** Owner of a member that another baton's server accepts from: some process that is not this baton's. */
 const FOREIGN_OWNER = 1;
 
 export interface LentReply {
@@ -33,8 +35,8 @@ export class LentListeners {
   readonly #made: { readonly group: Group; readonly member: Member }[] = [];
 
   /**
-   * From here on the order of members does not change.
-   * @param epoch of the new baton's generation
+   * Freezes the order of the members.
+   * @param options.epoch of the new baton's generation
    * @throws {Error} when there are too many listeners, or one that cannot be handed over
    */
   constructor(
@@ -56,6 +58,22 @@ export class LentListeners {
     for (const group of this.groups) group.hold = "order";
   }
 
+  /** The network namespace of the members, as /proc/self/ns/net names it. */
+  get networkName(): string {
+    return this.groups[0]?.network?.name ?? ownNamespace("net");
+  }
+
+  /** What a baton in network namespace `name` needs to make sockets in that of the members; nothing in the same one. */
+  networkFor(name: string): Disposable & { readonly descriptors: readonly Fd[] } {
+    if (name === this.networkName) return { descriptors: [], [Symbol.dispose]: () => {} };
+    const { sockets, sockDiag } = this.platform;
+    const known = this.groups[0]?.network ?? null;
+    const network = known ?? RemoteNetns.own(sockets, sockDiag);
+    // The new baton gets duplicates.
+    const dispose = () => known === null && network.close();
+    return { descriptors: network.descriptors, [Symbol.dispose]: dispose };
+  }
+
   /** @throws {RangeError} when there is no such group */
   group(index: number, from: number): LentReply {
     const group = this.#at(index);
@@ -75,7 +93,7 @@ export class LentListeners {
     };
   }
 
-  /** A new member; it gets nothing before the switch. @throws {Error} when it cannot be made */
+  /** A new member, which gets no connection before the switch. @throws {Error} when it cannot be made */
   member(index: number): LentReply {
     const group = this.#at(index);
     if (this.#made.length >= MAX_MADE) {
@@ -98,9 +116,8 @@ export class LentListeners {
   }
 
   /**
-   * THE SWITCH: new connections go to those of the new members whose inodes are given; here nothing
-   * is steered any more.
-   * @throws {RangeError} when one of them is not one of the new members, or an address would get none
+   * THE SWITCH: new connections go to the new members with these inodes. From here on this baton steers nothing.
+   * @throws {RangeError} when one of them is not a new member, or no member at some address is chosen
    */
   switchTo(inodes: readonly number[]): void {
     this.listeners.findShutDown();
@@ -109,7 +126,7 @@ export class LentListeners {
       chosen.filter((each) => each.group === group).map(({ member }) => member);
     const forgotten = this.groups.find((group) => isInUse(group) && membersIn(group).length === 0);
     if (forgotten !== undefined) {
-      throw new RangeError(`Cannot switch: nobody would accept at ${forgotten.text}`);
+      throw new RangeError(`Cannot switch: no member was chosen at ${forgotten.text}`);
     }
     for (const { member } of chosen) member.owner = FOREIGN_OWNER;
     for (const group of this.groups) group.steerToMembers(membersIn(group));
@@ -124,7 +141,7 @@ export class LentListeners {
     return made;
   }
 
-  /** The new one is gone: `epoch` serves as before, and what was made for the new one is closed. */
+  /** The new baton is gone: `epoch` serves as before, and the members that were made for the new one are closed. */
   takeBack(epoch: number): void {
     for (const group of this.groups) {
       group.hold = "order";
@@ -133,14 +150,14 @@ export class LentListeners {
     this.giveUp();
   }
 
-  /** Nothing came of it, and nothing was switched. */
+  /** The takeover ended before the switch. */
   giveUp(): void {
     for (const group of this.groups) group.thaw();
     this.listeners.retire(this.options.epoch);
   }
 }
 
-/** Somebody gets connections there, at a listener that was opened when its generation started. */
+/** A member gets connections there that was opened when its generation started. */
 function isInUse(group: Group): boolean {
   return group.members.some((member) => group.isReceiving(member) && !member.late && !member.dead);
 }

@@ -145,8 +145,3 @@ function schemaFor<Schemas extends Record<string, v.GenericSchema>>(
 ): v.GenericSchema<unknown, OutputOf<Schemas>> | null {
   return Object.hasOwn(schemas, kind) ? schemas[kind]! as never : null;
 }
-
-/** A reason of any length, as it may be sent. */
-export function cutReason(reason: string): string {
-  return reason.slice(0, f.MAX_REASON);
-}

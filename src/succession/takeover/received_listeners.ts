@@ -1,6 +1,6 @@
 /**
- * What the new baton has received from the old one: its members and its name. Nothing here is ours
- * before the switch: closing it harms nobody, because the old baton has it too.
+ * What the new baton has received from the old one: its members, and the lock on its name. Before the switch all of it can
+ * be closed without harm, because the old baton has it, too.
  */
 import { statSync } from "node:fs";
 import { RemoteNetns } from "../../platform/network/remote_netns.ts";
@@ -32,18 +32,18 @@ export class ReceivedListeners {
 
   constructor(readonly platform: Platform) {}
 
-  /** What has come with the message that is read next. */
+  /** The descriptors of the message that is handled next. */
   receive(fds: readonly Fd[]): void {
     this.#received = [...fds];
   }
 
-  /** What the message did not say a word of. */
+  /** Closes those that the message did not name. */
   closeRest(): void {
     this.#received.forEach((fd) => fd.close());
     this.#received = [];
   }
 
-  /** The lock on the old baton's name, and what is needed to make sockets in its network. */
+  /** The lock on the old baton's name, and the descriptors that make sockets in its network namespace. */
   keepOffer(network: string): void {
     this.#lock = this.#received.shift() ?? null;
     if (network === ownNamespace("net")) return;
@@ -52,7 +52,7 @@ export class ReceivedListeners {
 
   /**
    * The descriptors come in the order of the members.
-   * @param address null: that of the group, which is known
+   * @param address null: the group is known already
    * @throws {MalformedMessage} when one is missing
    */
   keepMembers(
@@ -72,7 +72,7 @@ export class ReceivedListeners {
     }
   }
 
-  /** @returns the lock, if it is on the file at `path`: the name is then shared with the old baton */
+  /** @returns the lock, if it locks the file at `path`: both batons then share the name */
   takeLock(path: string): Fd | null {
     const lock = this.#lock;
     if (lock === null) return null;
@@ -88,7 +88,7 @@ export class ReceivedListeners {
     this.#lock = null;
   }
 
-  /** Puts all members into the table; the old baton steers, and adds to their groups. */
+  /** Puts all members into the table. The old baton steers, and adds further members to their groups. */
   importInto(listeners: Listeners): void {
     this.#listeners = listeners;
     this.platform.sockDiag.remote = this.#far?.diag ?? null;
@@ -108,24 +108,24 @@ export class ReceivedListeners {
     return this.#listeners?.groups.filter((group) => group.isFrozen) ?? [];
   }
 
-  /** Those that the old baton is to steer to when our generation `epoch` serves. */
+  /** Members that the old baton must steer to when generation `epoch` of this one serves. */
   usedBy(epoch: number): Member[] {
     return this.#held.flatMap((group) => usableOf(group.membersOf(epoch)));
   }
 
-  /** The old baton has steered to `epoch`, and does not steer any more. */
+  /** The old baton has steered to `epoch`, and steers nothing from here on. */
   takeSteering(epoch: number): void {
-    // First what is to get the connections, then the right to say so.
+    // The choice of members first, then the right to attach it.
     this.#listeners?.switchTo(epoch);
     this.thaw();
   }
 
-  /** No other baton steers. */
+  /** This baton steers from here on. */
   thaw(): void {
     this.#held.forEach((group) => group.thaw());
   }
 
-  /** Nothing came of it. What is in the table already goes with the table. */
+  /** The takeover has failed. The table closes the members that it has already. */
   close(): void {
     this.closeLock();
     if (this.#listeners !== null) return;

@@ -1,9 +1,10 @@
 /**
- * The new baton's hands in a takeover: carries out what `new_side.ts` says follows from each answer.
+ * The new baton's hands in a takeover: carries out the effects of `new_side.ts`.
  *
- * `connect` ends when everything is there that the first generation needs. From then on the old
- * baton's generation is a foreign one of ours (succession/predecessor_generation.ts), whose end is told once.
+ * `connect` resolves when everything has arrived that the first generation needs. From then on the old baton's generation
+ * is a `PredecessorGeneration`, whose end is reported once.
  */
+import type { Timer } from "../../platform/clock.ts";
 import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -13,11 +14,10 @@ import type { Listeners } from "../../steering/listeners.ts";
 import type { MemberRecord } from "../../steering/member.ts";
 import { ReceivedListeners } from "./received_listeners.ts";
 import { Channel } from "./channel.ts";
-import { malformedText } from "../state/fields.ts";
+import { cutReason, malformedText } from "../state/fields.ts";
 import { connectToHandoff } from "./handoff_socket.ts";
 import {
   type Counters,
-  cutReason,
   encodeMessage,
   parseReply,
   type Reply,
@@ -35,28 +35,28 @@ interface TakeoverClientOptions {
   readonly batonVersion: string;
   readonly name: string;
   readonly readyTimeoutMs: number;
-  /** The server outlives this baton, and the next one goes on with it. */
+  /** The server outlives this baton, and the next instance continues with it. */
   readonly survives: boolean;
-  /** After this time the old one is to stop, whatever it still has. */
+  /** The old baton must stop after this time, whatever connections it still has. */
   readonly parentShutdownTimeMs: number;
 }
 
 /** What is known of the old baton and its generation. */
 interface OldService extends Pick<TakeoverOffer, "epoch" | "nextEpoch" | "startedAt" | "notified"> {
-  /** Its process ids mean nothing here. */
+  /** Its process ids may mean nothing in this PID namespace. */
   readonly servingPid: null;
   counters: Counters;
   readonly groups: readonly { readonly members: readonly MemberRecord[] }[];
 }
 
-/** No takeover came about, and the old baton goes on; the CLI maps it to EXIT_NEW_GENERATION_FAILED. */
+/** The takeover failed, and the old baton serves on; the CLI maps it to EXIT_NEW_GENERATION_FAILED. */
 export class TakeoverError extends Error {}
 
 export class TakeoverClient {
   #state: NewState = NEW_SIDE;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
   #offer: Extract<Reply, { kind: "accepted" }> | null = null;
-  readonly #borrowed: ReceivedListeners;
+  readonly #received: ReceivedListeners;
   readonly #channel: Channel;
   readonly #ready = Promise.withResolvers<void>();
   #onGone: () => void = () => {};
@@ -65,7 +65,7 @@ export class TakeoverClient {
   #promote: (() => void) | null = null;
   #service: OldService | null = null;
   #isWatched = false;
-  /** What has happened before anybody watched. */
+  /** Happened before `watch`. */
   #early: NewEvent | null = null;
 
   private constructor(
@@ -73,7 +73,7 @@ export class TakeoverClient {
     socket: Fd,
     readonly options: TakeoverClientOptions,
   ) {
-    this.#borrowed = new ReceivedListeners(platform);
+    this.#received = new ReceivedListeners(platform);
     this.#channel = new Channel(platform, socket, {
       onMessage: (data, fds) => this.#receive(data, fds),
       onMalformed: (reason) => this.#feed({ kind: "malformed", reason }),
@@ -82,8 +82,8 @@ export class TakeoverClient {
   }
 
   /**
-   * @returns null when nobody answers at the path
-   * @throws {TakeoverError} when the old baton does not want to, or cannot
+   * @returns null when nothing listens at the path
+   * @throws {TakeoverError} when the old baton refuses, or cannot
    */
   static async connect(
     platform: Platform,
@@ -101,16 +101,16 @@ export class TakeoverClient {
     const { uid } = platform.sockets.peerCredentials(socket);
     if (!platform.processes.trustsUser(uid)) {
       socket.close();
-      throw new TakeoverError(`${cannot}: user ${uid} listens there, who is not trusted`);
+      throw new TakeoverError(`${cannot}: user ${uid} listens there, and is not trusted`);
     }
-    const taker = new TakeoverClient(platform, socket, options);
-    taker.#sayHello();
+    const client = new TakeoverClient(platform, socket, options);
+    client.#sayHello();
     try {
-      await taker.#ready.promise;
+      await client.#ready.promise;
     } catch (error) {
       throw new TakeoverError(`${cannot}: ${errorText(error)}`);
     }
-    return taker;
+    return client;
   }
 
   #sayHello(): void {
@@ -137,57 +137,57 @@ export class TakeoverClient {
     return `${this.#offer?.name} (baton ${this.#offer?.baton})`;
   }
 
-  /** @returns the old baton's lock, if it is on the file at `path`: the name is then shared until it ends */
+  /** @returns the old baton's lock, if it locks the file at `path`: both share the name until the old one exits */
   takeLock(path: string): Fd | null {
-    return this.#borrowed.takeLock(path);
+    return this.#received.takeLock(path);
   }
 
-  /** Puts the old baton's members into the table, and those that it has made for us. */
+  /** Puts the old baton's members into the table, and those that it has made for this one. */
   importInto(listeners: Listeners): void {
-    this.#borrowed.importInto(listeners);
+    this.#received.importInto(listeners);
   }
 
-  /** @param onGivenUp the takeover has failed: the old baton goes on, ours must not */
+  /** @param onGivenUp the takeover has failed: the old baton serves on, and this one must exit */
   watch(onGone: () => void, onGivenUp: (reason: string) => void, onResume: () => void): void {
     this.#isWatched = true;
     const early = this.#early;
-    // What watches must be there first.
+    // Not before the caller is set up.
     if (early !== null) queueMicrotask(() => this.#feed(early));
     this.#onGone = onGone;
     this.#onGivenUp = onGivenUp;
     this.#onResume = onResume;
   }
 
-  /** One more member at the address of `group`, which is one of the old baton's. */
+  /** Asks for one more member at the address of `group`, if that is one of the old baton's. */
   needMember(group: Group): void {
-    const index = this.#borrowed.indexOf(group);
+    const index = this.#received.indexOf(group);
     if (index >= 0) this.#feed({ kind: "member_needed", index });
   }
 
-  /** Calls `go` once the old baton has steered to our generation, or is gone. */
+  /** Calls `go` once the old baton has steered to generation `epoch` of this one, or is gone. */
   beforeServing(epoch: number, go: () => void): void {
     if (this.#state.phase === "serving" || this.#state.phase === "alone") return go();
     if (this.#state.phase !== "prepared") return;
     this.#promote = () => {
-      this.#borrowed.takeSteering(epoch);
+      this.#received.takeSteering(epoch);
       go();
       this.#onResume();
     };
-    const members = this.#borrowed.usedBy(epoch).map(({ inode }) => inode);
+    const members = this.#received.usedBy(epoch).map(({ inode }) => inode);
     this.#feed({ kind: "gate_passed", members });
   }
 
   reportServing(_epoch: number): void {
     if (this.#state.phase !== "serving") return;
     this.#ask({ kind: "serves" });
-    this.#timer = setTimeout(() => this.stop(), this.options.parentShutdownTimeMs);
+    this.#timer = this.platform.clock.after(this.options.parentShutdownTimeMs, () => this.stop());
   }
 
   reportFailure(reason: string): void {
     this.#step({ kind: "own_failed", reason: cutReason(reason) });
   }
 
-  /** One more request to stop, to the old baton: the first of ours is its second, the next one kills. */
+  /** One more stop request to the old baton. Its takeover counts as its first: this is the second, the next one kills. */
   stop(): void {
     this.#feed({ kind: "stop_old" });
   }
@@ -195,23 +195,23 @@ export class TakeoverClient {
   close(): void {
     this.#arm(false);
     this.#channel.close();
-    this.#borrowed.closeLock();
+    this.#received.closeLock();
   }
 
   #receive(data: Uint8Array, fds: readonly Fd[]): void {
-    this.#borrowed.receive(fds);
+    this.#received.receive(fds);
     try {
       this.#feed({ kind: "reply", reply: parseReply(data) });
     } catch (error) {
       this.#feed({ kind: "malformed", reason: malformedText(error) });
     } finally {
-      this.#borrowed.closeRest();
+      this.#received.closeRest();
     }
   }
 
   #feed(event: NewEvent): void {
     if (this.#service !== null && !this.#isWatched) {
-      // Between the last answer and the import of what was collected: it would be closed half-way.
+      // Between the last answer and the import of the collected members: they would be closed half-way.
       this.#early ??= event;
       return;
     }
@@ -232,13 +232,13 @@ export class TakeoverClient {
         return this.#arm(effect.timed);
       case "keep_offer":
         this.#offer = effect.offer;
-        return this.#borrowed.keepOffer(effect.offer.network);
+        return this.#received.keepOffer(effect.offer.network);
       case "keep_group": {
         const { index, address, members } = effect.group;
-        return this.#borrowed.keepMembers(index, address, members);
+        return this.#received.keepMembers(index, address, members);
       }
       case "keep_member":
-        return this.#borrowed.keepMembers(effect.member.index, null, [effect.member.member]);
+        return this.#received.keepMembers(effect.member.index, null, [effect.member.member]);
       case "start":
         return this.#start();
       case "resume":
@@ -260,10 +260,10 @@ export class TakeoverClient {
   }
 
   #arm(timed: boolean): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = timed
-      ? setTimeout(() => this.#feed({ kind: "timed_out" }), ANSWER_TIMEOUT_MS)
-      : null;
+    this.#timer?.cancel();
+    const { clock } = this.platform;
+    const expire = () => this.#feed({ kind: "timed_out" });
+    this.#timer = timed ? clock.after(ANSWER_TIMEOUT_MS, expire) : null;
   }
 
   #start(): void {
@@ -275,8 +275,8 @@ export class TakeoverClient {
       servingPid: null,
       notified,
       counters,
-      // Those that were made for us are not the old one's.
-      groups: this.#borrowed.groups.map(({ members }) => ({
+      // Without those that it has made for this baton.
+      groups: this.#received.groups.map(({ members }) => ({
         members: members.map(({ record }) => record).filter(({ epoch }) => epoch !== nextEpoch),
       })),
     };
@@ -285,7 +285,7 @@ export class TakeoverClient {
 
   #inherit(): void {
     this.close();
-    this.#borrowed.thaw();
+    this.#received.thaw();
     this.#onResume();
     this.#onGone();
   }
@@ -293,7 +293,7 @@ export class TakeoverClient {
   #giveUp(reason: string): void {
     this.#ask({ kind: "failed", reason: cutReason(reason) });
     this.close();
-    this.#borrowed.close();
+    this.#received.close();
     this.#onGivenUp(reason);
   }
 }

@@ -1,14 +1,15 @@
 /**
- * The old baton's hands in one takeover: carries out what `old_side.ts` says follows from each
- * message. Every exception here ends the takeover, and never the old baton.
+ * The old baton's hands in one takeover: carries out the effects of `old_side.ts`. An exception here ends the takeover,
+ * and never the old baton.
  */
+import type { Timer } from "../../platform/clock.ts";
+import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
+import { cutReason, malformedText } from "../state/fields.ts";
 import { Channel } from "./channel.ts";
-import { malformedText } from "../state/fields.ts";
 import type { LentListeners, LentReply } from "./lent_listeners.ts";
 import {
-  cutReason,
   encodeMessage,
   parseRequest,
   type Reply,
@@ -23,43 +24,42 @@ import {
   oldStep,
   type OldTimer,
 } from "./old_side.ts";
-import { errorText } from "../../platform/error.ts";
 
 /** For the next message, when it should come at once. */
 const STEP_TIMEOUT_MS = 10_000;
 /** For the new baton itself, on top of its generation's time to get ready. */
 const RESERVE_MS = 10_000;
-/** However long a new baton says that it needs. */
+/** Limit of the time that a new baton asks for. */
 const MAX_READY_TIMEOUT_MS = 3_600_000;
 
 export type Hello = Extract<Request, { kind: "hello" }>;
 
 /** What the old baton does besides talking. */
 interface TakeoverServerHost {
-  /** May a takeover begin? Answered by `begin` or `refuse` of the giver. */
-  ask(giver: TakeoverServer, hello: Hello): void;
+  /** May a takeover begin? Answered by `accept` or `refuse` of the server. */
+  requestTakeover(hello: Hello): void;
   handOver(): void;
   withdraw(reason: string): void;
   takeBack(): void;
   stop(): void;
-  /** The connection is over. */
-  left(giver: TakeoverServer): void;
+  /** The connection is closed. */
+  closed(): void;
 }
 
 interface AcceptedTakeover {
-  readonly lending: LentListeners;
+  readonly lent: LentListeners;
   readonly offer: TakeoverOffer;
-  /** Passed along with the offer. */
+  /** Sent along with the offer. */
   readonly fds: readonly Fd[];
 }
 
 export class TakeoverServer {
   #state: OldState = "greeting";
   #hello: Hello | null = null;
-  /** The new one has written down that it does. */
+  /** The new baton's state is on record. */
   #serves = false;
-  #beginning: AcceptedTakeover | null = null;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #acceptedTakeover: AcceptedTakeover | null = null;
+  #timer: Timer | null = null;
   readonly #channel: Channel;
 
   constructor(readonly platform: Platform, takenSocket: Fd, readonly host: TakeoverServerHost) {
@@ -72,12 +72,12 @@ export class TakeoverServer {
   }
 
   /** The lifecycle agrees. */
-  accept(beginning: AcceptedTakeover): void {
-    this.#beginning = beginning;
+  accept(takeover: AcceptedTakeover): void {
+    this.#acceptedTakeover = takeover;
     this.#feed({ kind: "accepted" });
   }
 
-  /** It does not, or not any more. */
+  /** The lifecycle disagrees, now or later. */
   refuse(reason: string): void {
     this.#feed({ kind: "refused", reason });
   }
@@ -86,12 +86,12 @@ export class TakeoverServer {
     return this.#state === "closed";
   }
 
-  get lentListeners(): LentListeners | null {
-    return this.#beginning?.lending ?? null;
+  get lent(): LentListeners | null {
+    return this.#acceptedTakeover?.lent ?? null;
   }
 
   #receive(data: Uint8Array, fds: readonly Fd[]): void {
-    // Nobody needs to give us any.
+    // The protocol has no request with descriptors.
     fds.forEach((fd) => fd.close());
     let request: Request;
     try {
@@ -110,10 +110,7 @@ export class TakeoverServer {
     try {
       for (const effect of effects) this.#perform(effect);
     } catch (error) {
-      this.#feed({
-        kind: "refused",
-        reason: errorText(error),
-      });
+      this.#feed({ kind: "refused", reason: errorText(error) });
     }
   }
 
@@ -121,27 +118,24 @@ export class TakeoverServer {
     const { host } = this;
     switch (effect.kind) {
       case "ask":
-        return host.ask(this, this.#hello!);
+        return host.requestTakeover(this.#hello!);
       case "send_accepted":
-        return this.#send(
-          { kind: "accepted", ...this.#acceptedTakeover.offer },
-          this.#acceptedTakeover.fds,
-        );
+        return this.#send({ kind: "accepted", ...this.#accepted.offer }, this.#accepted.fds);
       case "send_group":
-        return this.#sendLent(this.#acceptedTakeover.lending.group(effect.index, effect.from));
+        return this.#sendLent(this.#accepted.lent.group(effect.index, effect.from));
       case "send_member":
-        return this.#sendLent(this.#acceptedTakeover.lending.member(effect.index));
+        return this.#sendLent(this.#accepted.lent.member(effect.index));
       case "steer":
-        this.#acceptedTakeover.lending.switchTo(effect.members);
+        this.#accepted.lent.switchTo(effect.members);
         return this.#feed({ kind: "steered" });
       case "send_switched":
-        return this.#send({ kind: "switched", counters: this.#acceptedTakeover.offer.counters });
+        return this.#send({ kind: "switched", counters: this.#accepted.offer.counters });
       case "hand_over":
         return host.handOver();
       case "withdraw":
         return host.withdraw(effect.reason);
       case "take_back":
-        // Its server serves on, and waits for its own next baton.
+        // A surviving server continues, and waits for its own next baton.
         if (!this.#hello?.survives || !this.#serves) host.takeBack();
         return;
       case "stop":
@@ -157,9 +151,9 @@ export class TakeoverServer {
     }
   }
 
-  get #acceptedTakeover(): AcceptedTakeover {
-    if (this.#beginning === null) throw new Error("Cannot hand over: nothing was begun");
-    return this.#beginning;
+  get #accepted(): AcceptedTakeover {
+    if (this.#acceptedTakeover === null) throw new Error("Cannot hand over: nothing was accepted");
+    return this.#acceptedTakeover;
   }
 
   #sendLent({ reply, fds }: LentReply): void {
@@ -171,19 +165,19 @@ export class TakeoverServer {
   }
 
   #arm(timer: OldTimer): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = null;
     if (timer === null) return;
     const readyMs = Math.min(this.#hello?.readyTimeoutMs ?? 0, MAX_READY_TIMEOUT_MS);
     const delayMs = timer === "step" ? STEP_TIMEOUT_MS : readyMs + RESERVE_MS;
-    this.#timer = setTimeout(() => this.#feed({ kind: "timed_out" }), delayMs);
+    this.#timer = this.platform.clock.after(delayMs, () => this.#feed({ kind: "timed_out" }));
   }
 
-  /** Ends the connection, without a word and without an event. */
+  /** Closes the connection without a message or an event. */
   close(): void {
     this.#arm(null);
     this.#state = "closed";
     this.#channel.close();
-    this.host.left(this);
+    this.host.closed();
   }
 }

@@ -1,37 +1,38 @@
 /**
- * The exec of `upgrade --in-place`: this process becomes the new program, with its process id, its
- * children and the descriptors that are named, and finds its state by one variable.
+ * The exec of `upgrade --in-place`: this process becomes the new program, with its process id, its children and the named
+ * descriptors, and finds its state through one variable.
  *
- * Until `execve` succeeds nothing is changed for good: when it fails the process is as before. Signals
- * are held back from just before the exec until the new program listens to them, as far as the runtime
- * allows.
+ * Until `execve` succeeds nothing is changed for good: when it fails the process is as before. Signals are blocked from
+ * just before the exec until the new program listens to them, as far as the runtime allows.
  */
-import type { Resumption } from "../state/resumption.ts";
 import { readFileSync, statSync } from "node:fs";
+import * as v from "valibot";
 import { Fd, FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
 import type { Platform } from "../../platform/platform.ts";
+import * as f from "../state/fields.ts";
 import { NamedDescriptors } from "../state/named_descriptors.ts";
-import { parseResumeState, RESUME_LIMIT, type ResumeState } from "../state/resume_state.ts";
+import { checkResumeState, RESUME_LIMIT, type ResumeState } from "../state/resume_state.ts";
+import type { Resumption } from "../state/resumption.ts";
 
-/** The variable with the number of the descriptor that the state is behind. */
+/** The variable with the number of the state's descriptor. */
 export const IN_PLACE_ENV = "BATON_IN_PLACE";
 
 /** HUP, INT, QUIT, USR1, USR2, TERM, CHLD: the same numbers on x64 and arm64. */
 const HELD_SIGNALS: readonly number[] = [1, 2, 3, 10, 12, 15, 17];
 /**
- * HUP, USR1, USR2. Bun begins by letting all signals through [measured, 1.4.5], some milliseconds
- * before any of our code runs: what would end the new program then must be ignored. A stop signal
- * ends it, and the servers too (--orphan die): that is what was asked for.
+ * HUP, USR1, USR2. Bun unblocks all signals when it starts [measured, 1.4.5], some milliseconds before any of baton's code
+ * runs: those that would terminate the new program by accident must be ignored. A stop signal terminates it, and its
+ * servers with it (--orphan die), as requested.
  */
 const HARMLESS_SIGNALS: readonly number[] = [1, 10, 12];
 const SIGNAL_NAMES = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM"] as const;
 
-/** What is behind the descriptor: the state, and the numbers of the descriptors beside it. */
-interface InPlaceFile {
-  readonly descriptors: Readonly<Record<string, number>>;
-  readonly state: unknown;
-}
+/** Behind that descriptor: the state, and the numbers of the descriptors beside it. */
+const IN_PLACE_FILE = f.object({
+  descriptors: v.record(f.name, f.int(0, 2 ** 31 - 1)),
+  state: v.unknown(),
+});
 
 interface InPlaceExec {
   readonly path: string;
@@ -46,7 +47,10 @@ interface InPlaceExec {
 export function execInPlace(platform: Platform, options: InPlaceExec): never {
   const { descriptors, processes } = platform;
   const numbers = [...options.descriptors].map(([name, fd]) => [name, fd.number] as const);
-  const file: InPlaceFile = { descriptors: Object.fromEntries(numbers), state: options.state };
+  const file: v.InferInput<typeof IN_PLACE_FILE> = {
+    descriptors: Object.fromEntries(numbers),
+    state: options.state,
+  };
   using memory = descriptors.sealedMemfd(
     "baton-state",
     new TextEncoder().encode(JSON.stringify(file)),
@@ -66,11 +70,11 @@ export function execInPlace(platform: Platform, options: InPlaceExec): never {
   }
 }
 
-/** @returns what this process was when it was another program; null = it was none */
+/** @returns what this process was before it became this program; null: it started as this program */
 export function findInPlace(platform: Platform): Resumption | null {
   const number = platform.runtime.env()[IN_PLACE_ENV];
   if (number === undefined || !/^\d{1,9}$/.test(number)) return null;
-  // From here on they are told to whoever listens in the next turn of the event loop.
+  // A signal that arrives from here on reaches the handlers that exist in the next turn of the event loop.
   const stopCatching = SIGNAL_NAMES.map((name) => platform.runtime.onSignal(name, () => {}));
   const file = readInPlaceFile(Number(number));
   new Fd(platform.libc, Number(number)).close();
@@ -80,19 +84,19 @@ export function findInPlace(platform: Platform): Resumption | null {
   platform.processes.closeOnExecFrom(FIRST_PASSED_DESCRIPTOR);
   return {
     kind: "in_place",
-    state: parseResumeState(JSON.stringify(file.state)),
+    state: checkResumeState(() => file.state),
     kept,
-    listensNow: () => {
+    releaseSignals: () => {
       stopCatching.forEach((stop) => stop());
       platform.processes.unblockSignals(HELD_SIGNALS);
     },
   };
 }
 
-/** @throws {Error} when the file is too long, or none of ours */
-function readInPlaceFile(number: number): InPlaceFile {
+/** @throws {Error} when the file is too long, or malformed */
+function readInPlaceFile(number: number): v.InferOutput<typeof IN_PLACE_FILE> {
   const path = `/proc/self/fd/${number}`;
   const { size } = statSync(path);
-  if (size > RESUME_LIMIT) throw new Error(`Cannot go on: the state has ${size} bytes`);
-  return JSON.parse(readFileSync(path, "utf8")) as InPlaceFile;
+  if (size > RESUME_LIMIT) throw new Error(`Cannot continue: the state has ${size} bytes`);
+  return f.parseJson(IN_PLACE_FILE, readFileSync(path, "utf8"));
 }

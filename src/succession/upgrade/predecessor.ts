@@ -1,22 +1,22 @@
-/**
- * The new baton's side of an upgrade: what it inherited, and talking to the old one.
- */
+/** The new baton's side of an upgrade by a child: what it inherited, and what it says to the old baton. */
 import { readFileSync, statSync } from "node:fs";
 import { Fd } from "../../platform/fd.ts";
+import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
-import type { MemberRecord } from "../../steering/member.ts";
 import type { Listeners } from "../../steering/listeners.ts";
+import { cutReason } from "../state/fields.ts";
 import {
   HANDOVER_ENV,
   HANDOVER_VERSION,
   type HandoverMessage,
   type HandoverState,
-  MESSAGE_LIMIT,
   parseState,
   STATE_LIMIT,
 } from "./protocol.ts";
-import { C } from "../../platform/libc/constants.ts";
+
+/** The old baton says nothing: its end is what there is to receive. */
+const MESSAGE_LIMIT = 64;
 
 export class Predecessor {
   readonly state: HandoverState;
@@ -26,7 +26,7 @@ export class Predecessor {
   readonly #members: Fd[] = [];
   #watch: Watch | null = null;
 
-  /** @param first number of the first inherited descriptor. @throws {Error} when it does not fit */
+  /** @param first number of the first inherited descriptor. @throws {Error} when the state is unusable */
   constructor(readonly platform: Platform, first: number, version: string) {
     const { libc, descriptors } = platform;
     // Inherited descriptors have no close-on-exec: duplicates do, and the originals are closed.
@@ -38,7 +38,7 @@ export class Predecessor {
     };
     this.#control = take(first);
     this.#say({ kind: "hello", version: HANDOVER_VERSION, batonVersion: version });
-    // Deno knows nothing of a descriptor that it has not opened itself.
+    // By path: Deno cannot read from a descriptor that it has not opened itself.
     const { size } = statSync(`/proc/self/fd/${first + 1}`);
     if (size > STATE_LIMIT) throw new Error(`Cannot take over: the state has ${size} bytes`);
     const text = readFileSync(`/proc/self/fd/${first + 1}`, "utf8");
@@ -53,29 +53,29 @@ export class Predecessor {
   importInto(listeners: Listeners): void {
     const fds = [...this.#members];
     for (const { address, members } of this.state.groups) {
-      const records = members.map((record: MemberRecord) => ({ record, fd: fds.shift()! }));
+      const records = members.map((record) => ({ record, fd: fds.shift()! }));
       listeners.obtain(address).importMembers(records);
     }
   }
 
-  /** Calls `onGone` when the old baton has ended. */
+  /** Calls `onGone` when the old baton has exited. */
   watch(onGone: () => void): void {
     this.#watch = this.platform.reactor.watch(this.#control, () => {
-      let ended = true;
+      let isGone = true;
       try {
         const message = this.platform.descriptors.receive(this.#control, MESSAGE_LIMIT);
-        ended = message === null || message.data.length === 0;
+        isGone = message === null || message.data.length === 0;
         message?.fds.forEach((fd) => fd.close());
       } catch {
         // ECONNRESET: gone too.
       }
-      if (!ended) return this.#watch?.arm();
+      if (!isGone) return this.#watch?.arm();
       this.close();
       onGone();
     });
   }
 
-  /** It steers nothing any more: ours may serve when it can. */
+  /** The old baton steers nothing any more: the new generation may serve at once. */
   beforeServing(_epoch: number, go: () => void): void {
     go();
   }
@@ -89,7 +89,7 @@ export class Predecessor {
   }
 
   reportFailure(reason: string): void {
-    this.#say({ kind: "failed", reason: reason.slice(0, MESSAGE_LIMIT / 4) });
+    this.#say({ kind: "failed", reason: cutReason(reason) });
   }
 
   #say(message: HandoverMessage): void {
@@ -97,18 +97,17 @@ export class Predecessor {
       const text = new TextEncoder().encode(JSON.stringify(message));
       this.platform.descriptors.send(this.#control, text);
     } catch {
-      // It is gone; the watch tells.
+      // It is gone, and `watch` notices.
     }
   }
 
   close(): void {
     this.#watch?.cancel();
-    this.#watch = null;
     this.#control.close();
   }
 }
 
-/** @returns the old baton's hand-over, when this process was started as its successor */
+/** @returns the old baton's handover, when this process was started as its successor */
 export function findPredecessor(platform: Platform, version: string): Predecessor | null {
   const first = platform.runtime.env()[HANDOVER_ENV];
   if (first === undefined || !/^\d{1,4}$/.test(first)) return null;

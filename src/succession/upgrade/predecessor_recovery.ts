@@ -53,8 +53,15 @@ export class PredecessorRecovery {
     const { survivor, epoch, startedAt, notified } = this.state;
     if (!survivor || !isRunning(survivor.pid, survivor.startTime)) return null;
     return {
-      ...{ ...NO_FACTS, ...survivor, epoch, startedAt, notified },
-      ...{ heirOf: null, wantsNotification: false, exitStatus: null, hints: [] },
+      ...NO_FACTS,
+      ...survivor,
+      epoch,
+      startedAt,
+      notified,
+      replaces: null,
+      wantsNotification: false,
+      exitStatus: null,
+      hints: [],
     };
   }
 

@@ -1,41 +1,31 @@
 /**
- * The trial of a new program before an upgrade in place, which has no way back: can it read this
- * state, and the command line? It runs as a child with a hidden verb and must say so in time.
+ * The check of a new program before an upgrade in place, which cannot be rolled back: can it read this state, and the
+ * command line? It runs as a child with a hidden verb and must answer in time.
  *
- * `baton __check_state N ARGUMENT...` finds on descriptor N a socket (SOCK_SEQPACKET) for one answer
- * as JSON, and on N+1 a memfd with the state. Reports exactly one of `onPassed` and `onFailed`.
+ * `baton __check_state N ARGUMENT...` finds on descriptor N a socket (SOCK_SEQPACKET) for one answer as JSON, and on N+1 a
+ * memfd with the state. Exactly one of `onPassed` and `onFailed` is called.
  */
-import { errorText, SystemCallError } from "../../platform/error.ts";
-import type { Fd } from "../../platform/fd.ts";
-import { hide } from "../../platform/process/hidden_environment.ts";
+import * as v from "valibot";
+import { errorText } from "../../platform/error.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { processTree } from "../../platform/process/proc.ts";
-import type { Watch } from "../../platform/reactor.ts";
-import { resolveProgram } from "../../launcher/resolve.ts";
+import type { HelperProcess } from "../../platform/process/helper_process.ts";
+import * as f from "../state/fields.ts";
 import type { ResumeState } from "../state/resume_state.ts";
-import { C } from "../../platform/libc/constants.ts";
+import { type NewProgram, startNewProgram } from "./new_program.ts";
 
-/** Hidden verb that makes a baton look at a state, and say whether it could go on with it. */
+/** Hidden verb that makes a baton check whether it could continue from a state. */
 export const CHECK_VERB = "__check_state";
-/** Longest answer. */
-const ANSWER_LIMIT = 8192;
+const ANSWER_TIMEOUT_MS = 10_000;
 
-const CONTROL_DESCRIPTOR = 3;
-const TRIAL_TIMEOUT_MS = 10_000;
+const PREFLIGHT_ANSWER = v.variant("ok", [
+  f.object({ ok: v.literal(true) }),
+  f.object({ ok: v.literal(false), reason: f.reason }),
+], "true or false");
 
-export type PreflightAnswer =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly reason: string };
+export type PreflightAnswer = v.InferOutput<typeof PREFLIGHT_ANSWER>;
 
 interface PreflightOptions {
-  /** The new program, and its arguments up to baton's own. */
-  readonly program: string;
-  readonly prefix: readonly string[];
-  /** Arguments of baton, as this one was started. */
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  /** Where a name without a path is looked up from, and arguments are read. */
-  readonly directory: string;
+  readonly program: NewProgram;
   readonly state: ResumeState;
   /** @param path the program's file */
   readonly onPassed: (path: string) => void;
@@ -43,72 +33,43 @@ interface PreflightOptions {
 }
 
 export class Preflight {
-  readonly pid: number;
-  readonly #control: Fd;
-  readonly #watch: Watch;
-  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #helper: HelperProcess;
   readonly #path: string;
   #settled = false;
 
   /** @throws {Error} when the program cannot be started */
-  constructor(readonly platform: Platform, readonly options: PreflightOptions) {
-    const { sockets, descriptors, reactor } = platform;
-    const { program, env: { PATH }, directory } = options;
-    const resolution = resolveProgram(program, PATH, directory, platform.files);
-    if (resolution.kind === "failed") throw new Error(resolution.message);
-    this.#path = resolution.path;
-    const [ours, theirs] = sockets.pair();
-    const text = new TextEncoder().encode(JSON.stringify(options.state));
-    using state = descriptors.sealedMemfd("baton-state", text);
-    try {
-      this.pid = this.#spawn(theirs, state);
-    } catch (error) {
-      ours.close();
-      throw error;
-    } finally {
-      theirs.close();
-    }
-    this.#control = ours;
-    this.#watch = reactor.watch(ours, () => this.#onAnswer());
-    this.#timer = setTimeout(
-      () => this.#fail(`it did not answer in ${TRIAL_TIMEOUT_MS / 1000} s: is it a baton?`),
-      TRIAL_TIMEOUT_MS,
+  constructor(platform: Platform, readonly options: PreflightOptions) {
+    const { program, state } = options;
+    const start = { verb: CHECK_VERB, plan: state };
+    const { helper, path } = startNewProgram(platform, program, start);
+    this.#helper = helper;
+    this.#path = path;
+    helper.listen({
+      onMessage: ({ data, fds }) => {
+        fds.forEach((fd) => fd.close());
+        this.#onAnswer(data);
+      },
+      onClosed: () =>
+        this.#fail("it ended without an answer: is it a baton that can upgrade in place?"),
+    });
+    helper.setDeadline(
+      ANSWER_TIMEOUT_MS,
+      () => this.#fail(`it did not answer in ${ANSWER_TIMEOUT_MS / 1000} s: is it a baton?`),
     );
   }
 
-  #spawn(control: Fd, state: Fd): number {
-    const { processes } = this.platform;
-    const { program, prefix, argv, env, directory } = this.options;
-    const moved = processes.entersDirectory(directory);
-    try {
-      return processes.spawn({
-        path: this.#path,
-        argv: [program, ...prefix, CHECK_VERB, String(CONTROL_DESCRIPTOR), ...argv],
-        env: hide(this.platform.runtime, env),
-        descriptors: [0, 1, 2, control, state],
-      });
-    } catch (error) {
-      if (!(error instanceof SystemCallError)) throw error;
-      throw new Error(`Cannot execute ${this.#path}: ${error.code}`);
-    } finally {
-      if (moved) processes.changeDirectory("/");
-    }
+  get pid(): number {
+    return this.#helper.pid;
   }
 
-  #onAnswer(): void {
+  #onAnswer(data: Uint8Array): void {
     let answer: PreflightAnswer;
     try {
-      const message = this.platform.descriptors.receive(this.#control, ANSWER_LIMIT);
-      if (message === null) return this.#watch.arm();
-      message.fds.forEach((fd) => fd.close());
-      if (message.data.length === 0) {
-        return this.#fail("it ended without an answer: is it a baton that can upgrade in place?");
-      }
-      answer = JSON.parse(new TextDecoder().decode(message.data)) as PreflightAnswer;
+      answer = f.parseJson(PREFLIGHT_ANSWER, data);
     } catch (error) {
       return this.#fail(errorText(error));
     }
-    if (!answer.ok) return this.#fail(String(answer.reason));
+    if (!answer.ok) return this.#fail(answer.reason);
     this.cancel();
     this.options.onPassed(this.#path);
   }
@@ -119,13 +80,10 @@ export class Preflight {
     this.options.onFailed(reason);
   }
 
-  /** Ends it, whatever it does. */
+  /** Kills it. Neither callback is called from here on. */
   cancel(): void {
     if (this.#settled) return;
     this.#settled = true;
-    clearTimeout(this.#timer);
-    for (const pid of processTree(this.pid)) this.platform.processes.signal(pid, C.SIGKILL);
-    this.#watch.cancel();
-    this.#control.close();
+    this.#helper.kill();
   }
 }

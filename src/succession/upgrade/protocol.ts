@@ -1,77 +1,74 @@
 /**
- * What an old baton gives the new one that is to replace it, and what the two say to each other.
+ * The handover protocol of an upgrade by a child: what the old baton gives the new one, and what the new one says.
  *
- * The new baton is a child of the old one. It finds the variable BATON_HANDOVER in its environment,
- * the number of the first of these inherited descriptors:
+ * The new baton is a child of the old one. The variable BATON_HANDOVER holds the number of the first of these inherited
+ * descriptors:
  *
- *   +0  control socket (SOCK_SEQPACKET), one JSON message a packet; its end means that baton is gone
+ *   +0  control socket (SOCK_SEQPACKET), one JSON message a packet; when it closes, the other baton is gone
  *   +1  memfd with a `HandoverState` as JSON
- *   +2  the lock on the service's name, held by both from here on
+ *   +2  the lock on the service's name, which both hold from here on
  *   +3  the members of all listeners, in the order of the state
  *
- * The new one says hello, starts its own generation beside the old one's, and says `serving` once new
- * connections go there, or `failed`. Until then the old one serves and steers nothing; after `serving`
- * it drains and ends. Versions: a state of another version is refused, with both numbers.
+ * The new one has everything from its first instruction on, so that it can serve even if the old one is killed before
+ * they have exchanged a word. It says hello, starts its generation beside the old one's and steers the listeners itself.
+ * It says `serving` once new connections go there, or `failed`. Until then the old one serves, and steers nothing; after
+ * `serving` it drains and exits. A state of another version is refused with both numbers.
  */
-import type { GroupAddress, MemberRecord } from "../../steering/member.ts";
+import * as v from "valibot";
+import * as f from "../state/fields.ts";
 
 export const HANDOVER_ENV = "BATON_HANDOVER";
-/** Changes whenever `HandoverState` or the messages do; test/fixtures/handover keeps the old ones. */
+/** Changes whenever `HandoverState` or the messages do. */
 export const HANDOVER_VERSION = 1;
-export const FIRST_HANDOVER_DESCRIPTOR = 3;
-/** Longest message of the control socket. */
-export const MESSAGE_LIMIT = 16 * 1024;
 /** Longest state: thousands of listeners. */
 export const STATE_LIMIT = 4 * 1024 * 1024;
 
-export interface HandoverState {
-  readonly version: number;
-  readonly name: string;
+const HANDOVER_STATE = f.object({
+  version: v.literal(HANDOVER_VERSION),
+  name: f.name,
   /** Of the old baton. */
-  readonly batonVersion: string;
-  readonly pid: number;
+  batonVersion: f.name,
+  pid: f.pid,
   /** The serving generation. */
-  readonly epoch: number;
-  /** Of the new baton's first generation: a failed one may still drain, and have members. Earlier batons did not say. */
-  readonly nextEpoch?: number;
-  readonly servingPid: number | null;
-  /** Its process, when it outlives the old baton: --survive, --orphan keep. Earlier batons did not say. */
-  readonly survivor?: { readonly pid: number; readonly startTime: number } | null;
-  readonly startedAt: string;
+  epoch: f.epoch,
+  /** Of the new baton's first generation: one that failed before may still drain, and have members. */
+  nextEpoch: f.epoch,
+  servingPid: v.nullable(f.pid),
+  /** Its process, when it outlives the old baton: --survive, --orphan keep. */
+  survivor: v.nullable(f.object({ pid: f.pid, startTime: f.count })),
+  startedAt: f.date,
   /** It sent READY=1: so must its successor (--ready auto). */
-  readonly notified: boolean;
-  readonly counters: { readonly ok: number; readonly failed: number; readonly crashes: number };
-  readonly groups: readonly {
-    readonly address: GroupAddress;
-    readonly members: readonly MemberRecord[];
-  }[];
-}
+  notified: f.flag,
+  counters: f.COUNTERS,
+  groups: f.list(
+    f.object({ address: f.ADDRESS, members: f.list(f.MEMBER, f.MAX_ENTRIES) }),
+    f.MAX_ENTRIES,
+  ),
+});
 
-export type HandoverMessage =
-  | { readonly kind: "hello"; readonly version: number; readonly batonVersion: string }
-  | { readonly kind: "serving"; readonly epoch: number }
-  | { readonly kind: "failed"; readonly reason: string };
+const HANDOVER_MESSAGE = v.variant("kind", [
+  f.object({ kind: v.literal("hello"), version: f.count, batonVersion: f.name }),
+  f.object({ kind: v.literal("serving"), epoch: f.epoch }),
+  f.object({ kind: v.literal("failed"), reason: f.reason }),
+], "hello, serving or failed");
 
-/** @throws {Error} that names both versions, or what is malformed */
+export type HandoverState = v.InferOutput<typeof HANDOVER_STATE>;
+export type HandoverMessage = v.InferOutput<typeof HANDOVER_MESSAGE>;
+/** What the state says besides listeners. */
+export type HandoverFacts = Omit<HandoverState, "version" | "pid" | "groups">;
+
+/** @throws {MalformedMessage} that names both versions, or the malformed field */
 export function parseState(text: string): HandoverState {
-  const state = JSON.parse(text) as Partial<HandoverState>;
-  if (state.version !== HANDOVER_VERSION) {
-    throw new Error(
-      `Cannot take over: the old baton hands over state version ${state.version}, ` +
-        `this one (version ${HANDOVER_VERSION}) needs its own`,
+  try {
+    return f.checkVersion(HANDOVER_STATE, HANDOVER_VERSION, f.parseJson(v.unknown(), text));
+  } catch (error) {
+    throw new f.MalformedMessage(
+      `Cannot take over from the old baton's state: ${f.malformedText(error)}`,
     );
   }
-  if (typeof state.epoch !== "number" || !Array.isArray(state.groups)) {
-    throw new Error("Cannot take over: the old baton's state is incomplete");
-  }
-  return state as HandoverState;
 }
 
-/** @throws {Error} when it is none of the messages */
+/** @throws {MalformedMessage} */
 export function parseMessage(data: Uint8Array): HandoverMessage {
-  const message = JSON.parse(new TextDecoder().decode(data)) as HandoverMessage;
-  if (!["hello", "serving", "failed"].includes(message.kind)) {
-    throw new Error(`Cannot understand message "${message.kind}" of the other baton`);
-  }
-  return message;
+  return f.parseJson(HANDOVER_MESSAGE, data);
 }

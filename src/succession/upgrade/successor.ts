@@ -1,39 +1,25 @@
 /**
- * The old baton's side of an upgrade: starts the new one, hears from it, and ends it if it must.
+ * The old baton's side of an upgrade by a child: starts the new baton, follows what it says, and kills it if necessary.
  *
- * Reports exactly one of `onServing` and `onFailed`. A new baton that is silent for too long has
- * failed; so has one that ends, says so, or cannot be executed.
+ * Exactly one of `onServing` and `onFailed` is called. A new baton that is silent for too long has failed; so has one that
+ * exits, says so, or cannot be executed.
  */
-import { errorText, SystemCallError } from "../../platform/error.ts";
+import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
-import { hide } from "../../platform/process/hidden_environment.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { processTree } from "../../platform/process/proc.ts";
-import type { Watch } from "../../platform/reactor.ts";
-import { resolveProgram } from "../../launcher/resolve.ts";
-import {
-  FIRST_HANDOVER_DESCRIPTOR,
-  HANDOVER_ENV,
-  HANDOVER_VERSION,
-  type HandoverState,
-  MESSAGE_LIMIT,
-  parseMessage,
-} from "./protocol.ts";
-import { C } from "../../platform/libc/constants.ts";
+import type { HelperProcess } from "../../platform/process/helper_process.ts";
+import { type NewProgram, startNewProgram } from "./new_program.ts";
+import { HANDOVER_ENV, HANDOVER_VERSION, type HandoverState, parseMessage } from "./protocol.ts";
 
 /** A new baton says hello before it starts anything: this long after its exec at the latest. */
 const HELLO_TIMEOUT_MS = 10_000;
 /** For the new baton itself, on top of its generation's time to get ready. */
 const RESERVE_MS = 10_000;
+/** Of the control socket, behind standard input, output and error. */
+const CONTROL_DESCRIPTOR = 3;
 
 interface SuccessorOptions {
-  /** The new program, and its arguments up to baton's own. */
-  readonly program: string;
-  readonly prefix: readonly string[];
-  /** Arguments of baton, as this one was started. */
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly directory: string;
+  readonly program: NewProgram;
   readonly state: HandoverState;
   readonly lock: Fd;
   readonly members: readonly Fd[];
@@ -43,101 +29,70 @@ interface SuccessorOptions {
 }
 
 export class Successor {
-  readonly pid: number;
-  readonly #control: Fd;
-  readonly #watch: Watch;
-  #timer: ReturnType<typeof setTimeout>;
+  readonly #helper: HelperProcess;
   #settled = false;
 
   /** @throws {Error} when it cannot be started */
-  constructor(readonly platform: Platform, readonly options: SuccessorOptions) {
-    const { sockets, descriptors, processes, reactor } = platform;
-    const { program, env: { PATH }, directory } = options;
-    const resolution = resolveProgram(program, PATH, directory, platform.files);
-    if (resolution.kind === "failed") throw new Error(resolution.message);
-    const [ours, theirs] = sockets.pair();
-    const text = new TextEncoder().encode(JSON.stringify(options.state));
-    using state = descriptors.sealedMemfd("baton-handover", text);
-    // It reads its arguments where this one read them, if that directory is still there.
-    const moved = processes.entersDirectory(options.directory);
-    try {
-      this.pid = processes.spawn({
-        path: resolution.path,
-        argv: [options.program, ...options.prefix, ...options.argv],
-        env: {
-          ...hide(platform.runtime, options.env),
-          [HANDOVER_ENV]: String(FIRST_HANDOVER_DESCRIPTOR),
-        },
-        descriptors: [0, 1, 2, theirs, state, options.lock, ...options.members],
-      });
-    } catch (error) {
-      ours.close();
-      if (!(error instanceof SystemCallError)) throw error;
-      throw new Error(`Cannot execute ${resolution.path}: ${error.code}`);
-    } finally {
-      if (moved) processes.changeDirectory("/");
-      theirs.close();
-    }
-    this.#control = ours;
-    this.#watch = reactor.watch(ours, () => this.#onMessage());
-    this.#timer = this.#deadline(HELLO_TIMEOUT_MS, "it did not say hello: is it a baton?");
+  constructor(platform: Platform, readonly options: SuccessorOptions) {
+    const { program, state, lock, members } = options;
+    const { helper } = startNewProgram(platform, program, {
+      env: { [HANDOVER_ENV]: String(CONTROL_DESCRIPTOR) },
+      plan: state,
+      further: [lock, ...members],
+    });
+    this.#helper = helper;
+    helper.listen({
+      onMessage: ({ data, fds }) => {
+        fds.forEach((fd) => fd.close());
+        this.#onMessage(data);
+      },
+      onClosed: (error) =>
+        this.#fail(error === null ? "the new baton ended before it served" : errorText(error)),
+    });
+    this.#setDeadline(HELLO_TIMEOUT_MS, "it did not say hello: is it a baton?");
   }
 
-  #deadline(delayMs: number, reason: string): ReturnType<typeof setTimeout> {
-    return setTimeout(() => this.#fail(`${reason} (${delayMs / 1000} s)`), delayMs);
+  get pid(): number {
+    return this.#helper.pid;
   }
 
-  #onMessage(): void {
+  #setDeadline(delayMs: number, reason: string): void {
+    this.#helper.setDeadline(delayMs, () => this.#fail(`${reason} (${delayMs / 1000} s)`));
+  }
+
+  #onMessage(data: Uint8Array): void {
+    if (this.#settled) return;
     try {
-      const message = this.platform.descriptors.receive(this.#control, MESSAGE_LIMIT);
-      if (message === null) return this.#watch.arm();
-      message.fds.forEach((fd) => fd.close());
-      if (message.data.length === 0) return this.#fail("the new baton ended before it served");
-      this.#understand(message.data);
+      const message = parseMessage(data);
+      if (message.kind === "failed") return this.#fail(message.reason);
+      if (message.kind === "serving") return this.#serves(message.epoch);
+      if (message.version !== HANDOVER_VERSION) {
+        return this.#fail(
+          `the new baton speaks handover version ${message.version}, this one ${HANDOVER_VERSION}`,
+        );
+      }
     } catch (error) {
       return this.#fail(errorText(error));
     }
-    if (this.#control.isOpen) this.#watch.arm();
+    this.#setDeadline(this.options.readyTimeoutMs + RESERVE_MS, "it did not say that it serves");
   }
 
-  #understand(data: Uint8Array): void {
-    const message = parseMessage(data);
-    switch (message.kind) {
-      case "hello":
-        if (message.version !== HANDOVER_VERSION) {
-          return this.#fail(
-            `the new baton speaks handover version ${message.version}, this one ${HANDOVER_VERSION}`,
-          );
-        }
-        clearTimeout(this.#timer);
-        this.#timer = this.#deadline(
-          this.options.readyTimeoutMs + RESERVE_MS,
-          "it did not say that it serves",
-        );
-        return;
-      case "failed":
-        return this.#fail(message.reason);
-      case "serving":
-        this.#settled = true;
-        clearTimeout(this.#timer);
-        // The control socket stays open until this process ends: its end tells the new baton so.
-        return this.options.onServing(message.epoch);
-    }
+  #serves(epoch: number): void {
+    this.#settled = true;
+    // The control socket stays open until this process exits: that is how the new baton notices.
+    this.#helper.clearDeadline();
+    this.options.onServing(epoch);
   }
 
   #fail(reason: string): void {
     if (this.#settled) return;
-    this.#settled = true;
     this.abort();
     this.options.onFailed(reason);
   }
 
-  /** Ends the new baton and whatever it has started, if it has not taken over. */
+  /** Kills the new baton with everything that it has started, if it has not taken over. */
   abort(): void {
     this.#settled = true;
-    clearTimeout(this.#timer);
-    for (const pid of processTree(this.pid)) this.platform.processes.signal(pid, C.SIGKILL);
-    this.#watch.cancel();
-    this.#control.close();
+    this.#helper.kill();
   }
 }

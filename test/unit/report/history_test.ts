@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
-import { INITIAL_STATE, type ServiceState } from "../../../src/lifecycle/service.ts";
+import { INITIAL_STATE, type ServiceState } from "../../../src/lifecycle/state.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { History } from "../../../src/report/history.ts";
 

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   commonVersion,
-  cutReason,
   encodeMessage,
   MAX_MEMBERS_IN_MESSAGE,
   MESSAGE_LIMIT,
@@ -13,6 +12,7 @@ import {
   type Request,
   versionsText,
 } from "../../../../src/succession/takeover/messages.ts";
+import { cutReason } from "../../../../src/succession/state/fields.ts";
 import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { isChild, kernelOrder } from "../../../src/succession/resume.ts";
+import { isChild, kernelOrder } from "../../../src/succession/unpack_service.ts";
 
 describe("kernelOrder()", () => {
   // Written down by name, in order; small letters do not listen.

@@ -1,0 +1,88 @@
+/** What happened while no baton was running is found out here, and becomes events for the lifecycle; waits restart. */
+import type { RunningContext } from "../generation/context.ts";
+import { RunningGeneration } from "../generation/generation.ts";
+import type { Generation } from "../lifecycle/generation.ts";
+import { type ServiceState, servingOf } from "../lifecycle/state.ts";
+import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
+import type { ServiceParts } from "./pack_service.ts";
+import type { ResumeState } from "./state/resume_state.ts";
+import type { Resumption } from "./state/resumption.ts";
+import { unpackService } from "./unpack_service.ts";
+
+/** Continues from a recovered state. @returns the state to begin with */
+export function resumeService(parts: ServiceParts, resumption: Resumption): ServiceState {
+  const service = unpackService(parts, resumption);
+  resumeWaits(parts, service.generations);
+  const behind = parts.running.get(service.behind ?? NaN);
+  if (behind !== undefined) parts.deadlines.arm("late", behind);
+  return service;
+}
+
+/**
+ * Dispatches what the lifecycle has missed, and watches servers that are not children of this process. After a crash of the
+ * previous instance it also steers to the serving generation, and gives up one that was starting.
+ */
+export function catchUp(
+  parts: ServiceParts,
+  service: ServiceState,
+  { kind, state }: Resumption,
+): void {
+  const { context, running } = parts;
+  const { dispatch, listeners } = context;
+  const wasKilled = kind === "survived";
+  const receiver = servingOf(service)?.epoch ?? service.orphanedListeners;
+  if (wasKilled && receiver !== null) listeners.switchTo(receiver);
+  const reason = "baton was killed while it started";
+  for (const { epoch, state: phase } of service.generations) {
+    if (!running.has(epoch)) {
+      const exit = { status: EXIT_NEW_GENERATION_FAILED, asRequested: false, text: reason };
+      dispatch({ kind: "exited", epoch, exit });
+    } else if (wasKilled && (phase === "starting" || phase === "probing")) {
+      dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
+    }
+  }
+  const generations = [...running.values()].filter((handle) => handle instanceof RunningGeneration);
+  for (const generation of generations) if (generation.server.isForeign) generation.catchUp();
+  answerPendingCalls(context, generations, state);
+  // A crashed generation does not wait for its back-off: there was a pause already.
+  dispatch({ kind: "backoff_elapsed" });
+}
+
+/** Answers trapped calls that the previous instance had received, and not answered. */
+export function answerPendingCalls(
+  context: RunningContext,
+  generations: readonly RunningGeneration[],
+  state: ResumeState,
+): void {
+  for (const { epoch, id, tid, call, args } of state.calls) {
+    const generation = generations.find((candidate) => candidate.epoch === epoch);
+    const filter = generation?.server.filter ?? null;
+    if (generation === undefined || filter === null) continue;
+    const notification = { id: BigInt(id), tid, call, args: args.map(BigInt) };
+    if (context.platform.seccomp.isValid(filter, notification.id)) {
+      generation.adoptTarget.answer(filter, notification);
+    }
+  }
+}
+
+/** Restarts every wait that was running, with its full time. */
+export function resumeWaits(
+  { running, deadlines }: Pick<ServiceParts, "running" | "deadlines">,
+  generations: readonly Generation[],
+): void {
+  const serving = running.get(generations.find(({ state }) => state === "serving")?.epoch ?? NaN);
+  for (const { epoch, state: phase, outcome } of generations) {
+    const handle = running.get(epoch);
+    if (!(handle instanceof RunningGeneration)) continue;
+    if (phase === "serving" || phase === "baking") handle.health.startLiveChecks();
+    if (phase === "serving" && !handle.facts.isSettled) deadlines.arm("health", handle);
+    if (phase === "draining") {
+      handle.beginDrain(outcome === "stopped", serving ?? null);
+      deadlines.arm("drain", handle);
+    }
+    if (phase !== "stopping") continue;
+    // One that never got its stop signal was being killed.
+    if (!handle.facts.stopSent) handle.kill();
+    deadlines.arm("stop", handle);
+  }
+}

@@ -1,0 +1,149 @@
+/** Schemas of the lifecycle's state and the history, as the next baton reads them. Their types are checked against them. */
+import * as v from "valibot";
+import type { Rollout } from "../../lifecycle/rollout.ts";
+import type { ServiceState } from "../../lifecycle/state.ts";
+import type { KeepAliveCounts } from "../../migration/keep_alive_counts.ts";
+import type { HistoryRecord } from "../../report/history.ts";
+import * as f from "./fields.ts";
+
+const STATES = [
+  "starting",
+  "probing",
+  "baking",
+  "serving",
+  "draining",
+  "stopping",
+  "exited",
+] as const;
+const OUTCOMES = [
+  "failed",
+  "rolled back",
+  "superseded",
+  "crashed",
+  "stopped",
+  "finished",
+] as const;
+const RESULTS = ["ok", "failed", "refused"] as const;
+
+const noteOrNull = v.nullable(f.note);
+const epochOrNull = v.nullable(f.epoch);
+const requests = f.list(f.count, f.MAX_ENTRIES);
+const percent = f.number(0, 100);
+const timeMs = f.number(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+
+const ROLLOUT: v.GenericSchema<unknown, Rollout> = f.object({
+  canary: v.nullable(percent),
+  rampMs: timeMs,
+  bakeMs: timeMs,
+  hold: f.flag,
+});
+const RELOAD = f.object({ requests, rollout: ROLLOUT });
+
+const GENERATION = f.object({
+  epoch: f.epoch,
+  state: f.oneOf(STATES),
+  outcome: v.nullable(f.oneOf(OUTCOMES)),
+  reason: noteOrNull,
+  replaces: epochOrNull,
+  served: f.flag,
+  cut: f.flag,
+  standsIn: f.flag,
+});
+
+export const SERVICE: v.GenericSchema<unknown, ServiceState> = f.object({
+  generations: f.list(GENERATION, f.MAX_ENTRIES),
+  nextEpoch: f.epoch,
+  reload: RELOAD,
+  next: v.nullable(RELOAD),
+  trial: v.nullable(f.object({ phase: f.oneOf(["canary", "ramp", "bake"]), percent })),
+  replacing: f.flag,
+  upgrade: v.nullable(requests),
+  inherited: epochOrNull,
+  shutdown: v.nullable(f.object({
+    requests: f.count,
+    status: v.nullable(f.int(0, 255)),
+    handedOver: epochOrNull,
+  })),
+  crashes: f.count,
+  orphanedListeners: epochOrNull,
+  orphanedWorkers: epochOrNull,
+  behind: epochOrNull,
+  aftermathOf: v.nullable(f.oneOf(["ok", "failed"])),
+  served: f.flag,
+  finished: f.flag,
+});
+
+export const KEEP_ALIVE_COUNTS: v.GenericSchema<unknown, KeepAliveCounts> = f.object({
+  moved: f.count,
+  finished: f.count,
+  left: f.count,
+});
+
+const CONNECTION_COUNTS = f.object({
+  total: f.count,
+  busy: f.count,
+  idle: f.count,
+  undecided: f.count,
+});
+
+const CHECK_VIEW = f.object({
+  check: f.note,
+  role: f.oneOf(["ready", "live"]),
+  healthy: f.flag,
+  lastResult: noteOrNull,
+  successes: f.count,
+  failures: f.count,
+});
+
+const ENDED_GENERATION = f.object({
+  epoch: f.epoch,
+  state: f.oneOf(STATES),
+  outcome: v.nullable(f.oneOf(OUTCOMES)),
+  reason: noteOrNull,
+  pid: v.nullable(f.pid),
+  startedAt: f.date,
+  connections: CONNECTION_COUNTS,
+  connectionsCut: f.count,
+  connectionsUndecided: f.count,
+  checks: f.list(CHECK_VIEW, f.MAX_ENTRIES),
+  takesConnections: f.flag,
+});
+
+const LAST_RELOAD = f.object({
+  replaced: epochOrNull,
+  phases: f.list(
+    f.object({ phase: f.note, epoch: f.epoch, durationMs: v.nullable(timeMs) }),
+    f.MAX_ENTRIES,
+  ),
+  failedIn: noteOrNull,
+  connections: v.nullable(f.object({
+    finished: f.count,
+    cut: f.count,
+    undecided: f.count,
+    moved: f.count,
+  })),
+  late: f.list(
+    f.object({
+      address: f.note,
+      servedBy: epochOrNull,
+      state: f.oneOf(["waiting", "opened", "given up"]),
+    }),
+    f.MAX_ENTRIES,
+  ),
+  epoch: epochOrNull,
+  result: f.oneOf(RESULTS),
+  reason: noteOrNull,
+  durationMs: timeMs,
+  connectionsCut: f.count,
+  connectionsUndecided: f.count,
+  connectionsKept: v.nullable(KEEP_ALIVE_COUNTS),
+});
+
+export const HISTORY: v.GenericSchema<unknown, HistoryRecord> = f.object({
+  ok: f.count,
+  failed: f.count,
+  crashes: f.count,
+  lastReload: v.nullable(LAST_RELOAD),
+  recentlyEnded: f.list(ENDED_GENERATION, f.MAX_ENTRIES),
+  replaced: epochOrNull,
+});

@@ -1,0 +1,126 @@
+/**
+ * From a recovered state to a running service. Nothing is started: the processes, sockets and queues are the same, and
+ * every wait restarts with its full time.
+ */
+import type { RunningContext } from "../generation/context.ts";
+import { RunningGeneration } from "../generation/generation.ts";
+import { type ServiceState, servingOf } from "../lifecycle/state.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import { processStat } from "../platform/process/proc.ts";
+import type { ResumedOutput } from "../process/server_process.ts";
+import { removed } from "../steering/kernel_array.ts";
+import type { ServiceParts } from "./pack_service.ts";
+import type { NamedDescriptors } from "./state/named_descriptors.ts";
+import {
+  filterName,
+  type GenerationRecord,
+  memberName,
+  notifyName,
+  outputName,
+} from "./state/resume_state.ts";
+import type { Resumption } from "./state/resumption.ts";
+
+const OUTPUT_TARGETS = [1, 2] as const;
+
+/** Restores listeners, generations and history. @returns the state to begin with */
+export function unpackService(parts: ServiceParts, resumption: Resumption): ServiceState {
+  const { context, history } = parts;
+  const { state, kept } = resumption;
+  const wasKilled = resumption.kind === "survived";
+  history.resume(state.history, {
+    incarnation: state.incarnation + 1,
+    startedAt: state.startedAt,
+  });
+  unpackListeners(context, resumption);
+  for (const inode of state.ephemeral) context.adopter.ephemeral.add(inode);
+  for (const record of state.generations) {
+    const isForeign = wasKilled || !isChild(record, context.platform.runtime.pid);
+    resumeGeneration(parts, record, { kept, isForeign });
+  }
+  kept.close();
+  const { service } = state;
+  history.afterStep(service);
+  context.listeners.servingEpoch = servingOf(service)?.epoch ?? service.orphanedListeners;
+  // A user who starts baton again wants the service: what was being stopped is drained and replaced.
+  return wasKilled ? { ...service, shutdown: null } : service;
+}
+
+/** Continues with a generation's processes, which another baton has started. */
+export function resumeGeneration(
+  parts: ServiceParts,
+  record: GenerationRecord,
+  { kept, isForeign }: { readonly kept: NamedDescriptors; readonly isForeign: boolean },
+): RunningGeneration {
+  const { epoch, replaces, wantsNotification } = record;
+  const running = new RunningGeneration(parts.context, epoch, {
+    replacementOf: replaces,
+    wantsNotification,
+    admissionSteps: null,
+  });
+  parts.running.set(epoch, running);
+  running.resume({
+    record,
+    notifyPath: parts.options.notifyPath(epoch),
+    notify: kept.take(notifyName(epoch)),
+    filter: kept.take(filterName(epoch)),
+    outputs: outputsOf(kept, record),
+    isForeign,
+  });
+  parts.history.started(epoch, running.startedAt);
+  parts.history.setPid(epoch, running.pid);
+  return running;
+}
+
+/**
+ * Whether a server is a child of process `own`. After an exec it need not be: the previous instance may have recovered it
+ * from another process.
+ */
+export function isChild(
+  { pid, exitStatus }: Pick<GenerationRecord, "pid" | "exitStatus">,
+  own: number,
+): boolean {
+  // The exit status is known of children only.
+  return exitStatus === null ? processStat(pid)?.parent === own : exitStatus.kind !== "unknown";
+}
+
+/** baton's ends of a generation's output pipes. */
+function outputsOf(kept: NamedDescriptors, record: GenerationRecord): ResumedOutput[] {
+  return OUTPUT_TARGETS.flatMap((target) => {
+    const read = kept.take(outputName(record.epoch, target));
+    const { base64 = "" } = record.unsentOutput?.find((each) => each.target === target) ?? {};
+    const inHand = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+    return read === null ? [] : [{ target, read, inHand }];
+  });
+}
+
+function unpackListeners(context: RunningContext, { state, kept }: Resumption): void {
+  const { listeners, platform: { descriptors } } = context;
+  for (const { address, members } of state.groups) {
+    // All generations may share one socket: each member owns a descriptor of it.
+    const taken = new Map<number, Fd>();
+    const found = members.map((record) => {
+      const shared = taken.get(record.inode);
+      const fd = shared ? descriptors.duplicate(shared) : kept.take(memberName(record.inode));
+      if (fd !== null) taken.set(record.inode, fd);
+      return { record, fd };
+    });
+    const isListening = ({ fd }: { fd: Fd | null }) =>
+      fd !== null && listeners.sockets.option(fd, C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 0;
+    // The last record is ahead of the kernel by one step at most: a member that does not listen has not joined yet, or has
+    // left already.
+    const remaining = kernelOrder(found, isListening);
+    found.filter((member) => !remaining.includes(member)).forEach(({ fd }) => fd?.close());
+    if (remaining.length === 0) continue;
+    const group = listeners.obtain(address);
+    group.importMembers(remaining.flatMap(({ record, fd }) => fd === null ? [] : [{ record, fd }]));
+    group.unshare();
+  }
+}
+
+/** Members in the order of the kernel's array, without those that are not in it. */
+export function kernelOrder<T>(members: readonly T[], isIn: (member: T) => boolean): T[] {
+  const model = { members: members.map((_, index) => index) };
+  const gone = model.members.filter((index) => !isIn(members[index]!));
+  return gone.reduce(removed, model).members.map((index) => members[index]!);
+}
