@@ -6,12 +6,12 @@
 import assert from "node:assert/strict";
 import {
   candidateOf,
-  INITIAL_STATE,
   type ServicePolicy,
   type ServiceState,
   servingOf,
   step,
 } from "../../src/lifecycle/service.ts";
+import { INITIAL_STATE } from "../../src/lifecycle/state.ts";
 import type { Rollout } from "../../src/lifecycle/rollout.ts";
 import type {
   ExitReport,
