@@ -5,7 +5,13 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { batonCommand, type BatonOptions, runCommand, startBaton } from "../support/baton.ts";
+import {
+  type Baton,
+  batonCommand,
+  type BatonOptions,
+  runCommand,
+  startBaton,
+} from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { probe } from "../support/kube_pod.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
@@ -32,10 +38,14 @@ async function server(flags: readonly string[]): Promise<BatonOptions & { port: 
 }
 
 /** A request that is in flight when this returns. */
-async function inFlight(port: number): Promise<Load> {
+async function inFlight(port: number, baton: Baton, isShutdownOnly = false): Promise<Load> {
   await waitUntil(() => probe("127.0.0.1", { port, path: "/" }), { what: "it serves" });
-  const load = new Load({ port, path: "/slow?ms=600", clients: 1, maxRequests: 1 }).start();
-  await waitUntil(() => load.tally.connections === 1, { what: "the request is sent" });
+  const load = new Load({ port, path: "/slow?ms=2000", clients: 1, maxRequests: 1 }).start();
+  await waitUntil(() => load.tally.connections === 1, { what: "it is connected" });
+  if (isShutdownOnly) return load;
+  // A connection that is made may not have sent its request yet.
+  const isBusy = async () => (await baton.status()).generations[0]?.connections.busy === 1;
+  await waitUntil(isBusy, { what: "the server has the request" });
   return load;
 }
 
@@ -69,7 +79,7 @@ describe("baton stop", () => {
   test("of a baton that is killed meanwhile: 71, it does not know", TEST, async () => {
     const { port, ...options } = await server(["--orphan", "die"]);
     await using baton = await startBaton(options);
-    const load = await inFlight(port);
+    const load = await inFlight(port, baton);
     const stopping = baton.cli("stop");
     await waitUntil(() => /SIGTERM|stop signal|drains/.test(baton.stderr), { what: "it stops" });
     baton.signal("SIGKILL");
@@ -92,7 +102,7 @@ describe("--stop-on", () => {
     test(`${what} ${flags}: the request in flight ends, and baton with 0`, TEST, async () => {
       const { port, ...options } = await server(["--stop-on", name, ...flags]);
       await using baton = await startBaton(options);
-      await using load = await inFlight(port);
+      await using load = await inFlight(port, baton, flags.length > 0);
       process.kill(baton.pid, signal);
       assert.deepEqual(await baton.exited, { code: 0, signal: null }, baton.stderr);
       assert.match(baton.stderr, /SIG(RTMIN\+3|USR1): stop/);
