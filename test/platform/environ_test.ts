@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { environBytes, environMemory } from "../../src/platform/runtime/environ.ts";
+import { environBytes, environMemory } from "../../src/platform/runtime/exec_strings.ts";
 import { testRuntime } from "../support/test_platform.ts";
 
 describe("the environment that this process was started with", () => {

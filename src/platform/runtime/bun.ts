@@ -3,7 +3,7 @@ import { dlopen, type FFIFunction, type Pointer, ptr, toArrayBuffer } from "bun:
 import process from "node:process";
 import { unhide } from "../process/hidden_environment.ts";
 import { openFirst, withPlainResults } from "./ffi_library.ts";
-import { givenArguments, givenEnvironment } from "./given.ts";
+import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
 import type {
   FfiArgument,

@@ -4,7 +4,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { unhide } from "../process/hidden_environment.ts";
 import { openFirst, withPlainResults } from "./ffi_library.ts";
-import { givenArguments, givenEnvironment } from "./given.ts";
+import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
 import type {
   FfiArgument,

@@ -5,7 +5,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { decodeBytes } from "../../src/platform/bytes.ts";
 import { parseEnvironment } from "../../src/platform/process/environment.ts";
-import { givenArguments } from "../../src/platform/runtime/given.ts";
+import { givenArguments } from "../../src/platform/runtime/exec_strings.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { testRuntime } from "../support/test_platform.ts";
 
