@@ -173,7 +173,12 @@ export type ServiceEffect =
   /** Everything is gone: exit with this status. */
   | { readonly kind: "finish"; readonly status: number };
 
-/** What carries out effects of these kinds, after the step that asked for them led to `state`. */
-export type EffectHandlers<Kind extends ServiceEffect["kind"]> = {
-  readonly [K in Kind]: (effect: Extract<ServiceEffect, { kind: K }>, state: ServiceState) => void;
+type EffectKind = ServiceEffect["kind"];
+
+/** What carries out each kind of effect; `state`: after the step that asked for it. */
+export type EffectHandlers = {
+  readonly [K in EffectKind]: (
+    effect: Extract<ServiceEffect, { kind: K }>,
+    state: ServiceState,
+  ) => void;
 };

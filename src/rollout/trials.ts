@@ -14,15 +14,6 @@ import { PassiveWatch } from "./passive_watch.ts";
 import { Ramp } from "./ramp.ts";
 import { ShareWatch } from "./share_watch.ts";
 
-type Kind =
-  | "share"
-  | "begin_ramp"
-  | "end_ramp"
-  | "arm_bake"
-  | "rolled_back"
-  | "steer_back"
-  | "trial_result";
-
 interface TrialParts {
   readonly context: RunningContext;
   readonly running: ReadonlyMap<number, GenerationHandle>;
@@ -32,19 +23,22 @@ interface TrialParts {
 
 export class Trials {
   readonly requests: PendingRequests<TrialReport>;
-  readonly handlers: EffectHandlers<Kind>;
   readonly #ramp: Ramp;
   readonly #shareWatch: ShareWatch;
   readonly #passiveWatch: PassiveWatch;
 
   constructor(readonly parts: TrialParts) {
-    const { context, running, history, logger } = parts;
-    const { dispatch, listeners, platform: { clock } } = context;
+    const { context } = parts;
+    const { clock } = context.platform;
     this.requests = new PendingRequests(clock);
     this.#ramp = new Ramp(clock);
     this.#shareWatch = new ShareWatch(context);
     this.#passiveWatch = new PassiveWatch(context);
-    this.handlers = {
+  }
+
+  get handlers() {
+    const { context: { dispatch, listeners }, running, history, logger } = this.parts;
+    return {
       share: ({ epoch, percent }, state) => this.#share(epoch, percent, state),
       begin_ramp: (ramp) =>
         this.#ramp.begin(
@@ -67,7 +61,7 @@ export class Trials {
       },
       trial_result: ({ request, epoch, result, reason }) =>
         this.requests.answer([request], { epoch, result, reason }),
-    };
+    } satisfies Partial<EffectHandlers>;
   }
 
   /** All new connections go to `epoch` now. */

@@ -7,14 +7,12 @@ import type { SupervisorParts } from "./parts.ts";
 import { answerReload } from "./reload_answer.ts";
 import type { Upgrades } from "./upgrade_effects.ts";
 
-type Kind = ServiceEffect["kind"];
-
 /** @returns carries an effect out; `state` is that after the step that asked for it */
 export function effectsOf(
   parts: SupervisorParts,
   upgrades: Upgrades,
 ): (effect: ServiceEffect, state: ServiceState) => void {
-  const table: EffectHandlers<Kind> = {
+  const table: EffectHandlers = {
     ...generationEffects(parts),
     ...trialEffects(parts),
     ...upgrades.handlers,
@@ -29,13 +27,13 @@ export function effectsOf(
 /** Those of src/rollout/trials.ts, with the hooks that go with them. */
 function trialEffects(parts: SupervisorParts) {
   const { trials: { handlers }, running, hooks } = parts;
-  const withHooks: EffectHandlers<"steer_back" | "rolled_back"> = {
-    steer_back: (effect, state) => {
+  const withHooks: Pick<EffectHandlers, "steer_back" | "rolled_back"> = {
+    steer_back: (effect) => {
       hooks.cancelDelay(effect.epoch);
-      handlers.steer_back(effect, state);
+      handlers.steer_back(effect);
     },
     rolled_back: (effect, state) => {
-      handlers.rolled_back(effect, state);
+      handlers.rolled_back(effect);
       const [candidate, old] = [running.get(effect.epoch), parts.servingIn(state) ?? undefined];
       if (candidate !== undefined) hooks.onRolledBack(candidate, old, effect.reason);
     },
@@ -43,10 +41,7 @@ function trialEffects(parts: SupervisorParts) {
   return { ...handlers, ...withHooks };
 }
 
-function serviceEffects(
-  parts: SupervisorParts,
-  upgrades: Upgrades,
-): EffectHandlers<"arm_backoff" | "disarm_backoff" | "reload_result" | "notice" | "finish"> {
+function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {
   const { options: { logger }, context: { platform, dispatch, leftovers }, hooks } = parts;
   const backoff = new Timers<"backoff">(
     platform.clock,
@@ -68,7 +63,7 @@ function serviceEffects(
         hooks.whenIdle(() => leftovers.whenEmpty(() => closeAll(parts, upgrades, status)))
       );
     },
-  };
+  } satisfies Partial<EffectHandlers>;
 }
 
 function closeAll(parts: SupervisorParts, upgrades: Upgrades, status: number): void {

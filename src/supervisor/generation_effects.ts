@@ -7,22 +7,7 @@ import { provideStandbySockets } from "../steering/standby_sockets.ts";
 import type { SupervisorParts } from "./parts.ts";
 import { startGeneration } from "./start_generation.ts";
 
-type Kind =
-  | "spawn"
-  | "replace_crashed"
-  | "switch"
-  | "drain"
-  | "drain_rest"
-  | "give_up_late"
-  | "signal_stop"
-  | "kill"
-  | "retire"
-  | "return_members"
-  | "shorten_drains"
-  | "arm"
-  | "disarm";
-
-export function generationEffects(parts: SupervisorParts): EffectHandlers<Kind> {
+export function generationEffects(parts: SupervisorParts) {
   const { options: { logger }, running, hooks, trials, deadlines, lateListeners } = parts;
   const { listeners } = parts.context;
   const log = (epoch: number, what: string) =>
@@ -80,7 +65,7 @@ export function generationEffects(parts: SupervisorParts): EffectHandlers<Kind> 
       deadlines.arm(timer, generation);
     },
     disarm: ({ epoch, timer }) => running.get(epoch)?.timers.disarm(timer),
-  };
+  } satisfies Partial<EffectHandlers>;
 }
 
 function drainAfterHook(

@@ -15,22 +15,14 @@ import { TakeoverOffers } from "../succession/takeover_offers.ts";
 import type { SupervisorParts } from "./parts.ts";
 import { upgradeObstacle } from "./policy.ts";
 
-type Kind =
-  | "request_takeover"
-  | "begin_upgrade"
-  | "abort_upgrade"
-  | "upgrade_result"
-  | "take_back";
-
 export class Upgrades {
   readonly child: ChildUpgrade;
   readonly #inPlace: InPlaceUpgrade;
   /** Null: no baton may take over from this one. */
   readonly offers: TakeoverOffers | null;
-  readonly handlers: EffectHandlers<Kind>;
 
   constructor(readonly parts: SupervisorParts) {
-    const { options, context, running, hooks } = parts;
+    const { options, context, hooks } = parts;
     const { platform, listeners, adopter, children, dispatch, config, leftovers } = context;
     const { logger, upgrade } = options;
     this.child = new ChildUpgrade({
@@ -75,7 +67,12 @@ export class Upgrades {
       survives,
       path,
     });
-    this.handlers = {
+  }
+
+  get handlers() {
+    const { options, running, hooks } = this.parts;
+    const { logger } = options;
+    return {
       request_takeover: ({ epoch }) => this.#requestTakeover(epoch),
       begin_upgrade: ({ inPlace }, state) => this.#begin(inPlace, state),
       abort_upgrade: () => {
@@ -93,7 +90,7 @@ export class Upgrades {
         options.onTakenBack();
         logger.info(`generation ${epoch} serves again`, { pid: running.get(epoch)?.pid ?? null });
       },
-    };
+    } satisfies Partial<EffectHandlers>;
   }
 
   #requestTakeover(epoch: number): void {

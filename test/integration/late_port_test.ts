@@ -101,6 +101,6 @@ describe("a port that is opened late", () => {
     const asked = await new Load({ port: late, clients: 1, maxRequests: 1 }).start().finished();
     assert.equal(asked.refused, 1, formatTally(asked));
     const { stdout } = await baton.cli("status");
-    assert.ok(stdout.includes(`${address}: not opened by generation 1`), stdout);
+    assert.ok(stdout.includes(`${address}: generation 1 did not open it`), stdout);
   });
 });
