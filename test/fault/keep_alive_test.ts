@@ -27,7 +27,7 @@ const BOUND_MS = 20_000;
 /** Of random moments each. */
 const MOMENTS = repeats({
   full: Math.ceil(Number(process.env["BATON_TEST_MOMENTS"] ?? 100) / 20),
-  quick: 3,
+  quick: 2,
 });
 const RELOADS = repeats({ full: 200, quick: 15 });
 /** Until everything is there that will be. */

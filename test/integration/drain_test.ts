@@ -30,7 +30,7 @@ import { SideBySide } from "../support/side_by_side.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const RELOADS = repeats({ full: 10, quick: 3 });
+const RELOADS = repeats({ full: 10, quick: 2 });
 /** One-second requests at the same time: as many are in flight at any moment. */
 const CLIENTS = 42;
 /** Longer than any request of these tests. */
@@ -198,7 +198,7 @@ describe("a server without any signal handler", () => {
     const port = await freePort();
     await using baton = await unaware(port, "--quiet", "200ms");
     const clients = 8;
-    const thinks = { mode: "keep-alive", thinkTimeMs: 4_000, path: "/slow?ms=100" } as const;
+    const thinks = { mode: "keep-alive", thinkTimeMs: 3_000, path: "/slow?ms=100" } as const;
     await using load = new Load({ port, clients, maxRequests: clients * 2, ...thinks }).start();
     await waitUntil(() => load.tally.ok === clients, { what: "all clients think" });
     await reload(baton);
