@@ -5,7 +5,7 @@
  */
 import { printable } from "../platform/bytes.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Descriptors } from "../platform/network/passed_descriptors.ts";
+import type { Platform } from "../platform/platform.ts";
 import { errorText } from "../platform/error.ts";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
@@ -25,7 +25,10 @@ export class Logger {
   #destination: Fd;
   #lost = 0;
 
-  constructor(readonly descriptors: Descriptors, readonly options: LoggerOptions) {
+  constructor(
+    readonly platform: Pick<Platform, "clock" | "descriptors">,
+    readonly options: LoggerOptions,
+  ) {
     this.#destination = options.open();
   }
 
@@ -59,8 +62,10 @@ export class Logger {
 
   #log(level: LogLevel, message: string, fields: LogFields): void {
     if (RANK[level] < RANK[this.options.level]) return;
-    const line = this.#format(new Date().toISOString(), level, message, fields);
-    if (!this.descriptors.isWritable(this.#destination)) {
+    const { clock, descriptors } = this.platform;
+    const time = new Date(clock.wallMs()).toISOString();
+    const line = this.#format(time, level, message, fields);
+    if (!descriptors.isWritable(this.#destination)) {
       this.#lost++;
       return;
     }
@@ -68,7 +73,7 @@ export class Logger {
       if (this.#lost > 0) {
         const note = `${this.#lost} log lines lost: the reader was too slow`;
         this.#lost = 0;
-        this.#write(this.#format(new Date().toISOString(), "warn", note, {}));
+        this.#write(this.#format(time, "warn", note, {}));
       }
       this.#write(line);
     } catch {
@@ -77,7 +82,7 @@ export class Logger {
   }
 
   #write(line: string): void {
-    this.descriptors.write(this.#destination, new TextEncoder().encode(line));
+    this.platform.descriptors.write(this.#destination, new TextEncoder().encode(line));
   }
 
   #format(time: string, level: LogLevel, message: string, fields: LogFields): string {

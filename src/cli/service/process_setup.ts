@@ -66,7 +66,7 @@ export function openLogger(platform: Platform, config: Config): Logger {
     return platform.descriptors.open(logFile, C.O_WRONLY | C.O_CREAT | C.O_APPEND, LOG_MODE);
   };
   try {
-    return new Logger(platform.descriptors, {
+    return new Logger(platform, {
       name: config.name,
       format: config.logFormat,
       level: config.logLevel,

@@ -17,7 +17,7 @@ async function fileLogger(options: Partial<LoggerOptions> = {}) {
   const dir = tempDir();
   const path = dir.join("log");
   const flags = C.O_CREAT | C.O_WRONLY | C.O_APPEND;
-  const logger = new Logger(platform.descriptors, {
+  const logger = new Logger(platform, {
     name: "web",
     format: "text",
     level: "debug",
@@ -119,7 +119,7 @@ describe("Logger.reopen()", () => {
     const platform = await testPlatform();
     using dir = tempDir();
     const path = dir.join("log");
-    const logger = new Logger(platform.descriptors, {
+    const logger = new Logger(platform, {
       name: "web",
       format: "text",
       level: "info",
@@ -145,7 +145,7 @@ describe("Logger: a reader that does not read", () => {
       const platform = await testPlatform();
       const { descriptors } = platform;
       const { read, write } = descriptors.pipe();
-      const logger = new Logger(descriptors, {
+      const logger = new Logger(platform, {
         name: "web",
         format: "text",
         level: "info",
@@ -183,7 +183,7 @@ describe("Logger: a reader that does not read", () => {
     const platform = await testPlatform();
     const { read, write } = platform.descriptors.pipe();
     const options = { name: "web", format: "text", level: "info", open: () => write } as const;
-    const logger = new Logger(platform.descriptors, options);
+    const logger = new Logger(platform, options);
     read.close();
     assert.doesNotThrow(() => logger.info("nobody hears this"));
     assert.doesNotThrow(() => logger.error("nor this"));
