@@ -1,16 +1,15 @@
 /**
- * Does the end of a pod fit into its grace period? Pure arithmetic.
+ * Whether the shutdown of a pod fits into its grace period. Pure.
  *
- * The kubelet sends KILL when `terminationGracePeriodSeconds` are over, counted from the deletion: a
- * preStop hook's time included. What baton may take at most must end before, with something to spare
- * for the last words of the server and for the kubelet itself.
+ * The kubelet sends KILL `terminationGracePeriodSeconds` after the deletion, the time of a preStop hook included. The
+ * longest shutdown of baton must end before, with a reserve for the server's exit and for the kubelet itself.
  */
 
-/** What is kept free at the end. */
+/** Kept free at the end of the grace period. */
 export const RESERVE_MS = 3_000;
-/** `terminationGracePeriodSeconds` of a pod that says nothing. */
+/** The default of `terminationGracePeriodSeconds`. */
 const DEFAULT_GRACE_MS = 30_000;
-/** Least time of lingering in a pod, where nothing else is said: most clusters need less. */
+/** Default minimum of the lame-duck phase in a pod: most clusters need less. */
 export const DEFAULT_MIN_DRAIN_MS = 5_000;
 
 const MS_PER_SECOND = 1000;
@@ -20,21 +19,21 @@ interface BudgetRequest {
   readonly maxDrainMs: number;
   /** `--grace`; null: not given. */
   readonly graceMs: number | null;
-  /** This is a pod, which has a grace period whether it says so or not. */
+  /** A pod has a grace period even without `--grace`. */
   readonly inPod: boolean;
 }
 
 interface Budget {
-  /** At most this long, without the reserve. */
+  /** The longest shutdown, without the reserve. */
   readonly neededMs: number;
-  /** Null: there is none that baton knows of. */
+  /** Null: unknown. */
   readonly graceMs: number | null;
   readonly fits: boolean;
   /** For the log: "5 s + 20 s + 3 s = 28 s of 30 s". */
   readonly text: string;
 }
 
-/** The pod's own network and grace period: every pod has this variable. */
+/** Whether this is a pod, which has its own network and grace period: every pod has this variable. */
 export function isInPod(env: Readonly<Record<string, string>>): boolean {
   return (env["KUBERNETES_SERVICE_HOST"] ?? "") !== "";
 }

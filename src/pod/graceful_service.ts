@@ -1,7 +1,7 @@
 /**
- * A supervisor in a pod: the same interface, but a stop first waits for those who send the traffic
- * (`--min-drain`), and probes are answered. The supervisor's own drain comes after that, and is shorter
- * by what that wait took beyond its least time: `--min-drain` and a stop hold the whole.
+ * A supervisor in a pod: a stop first waits for load balancers to react (`--min-drain`), and probes are answered. The
+ * supervisor's own drain follows. What that wait takes beyond its minimum is deducted from the drain, so that
+ * `--min-drain` plus a stop bounds the whole.
  */
 import type { ShutdownPolicy } from "../lifecycle/shutdown.ts";
 import { Pod, type PodOptions } from "./pod.ts";
@@ -22,7 +22,7 @@ export interface GracefulServiceOptions
   extends Pick<PodOptions, "platform" | "config" | "logger" | "exceptPort" | "inPod"> {
   readonly supervisor: Supervisor;
   readonly minDrainMs: number;
-  /** How it has ended. */
+  /** Resolves when the service has exited. */
   readonly finished: Promise<StopReport>;
   ports(): readonly number[];
   probesAccepted(): number;
@@ -46,12 +46,12 @@ export class GracefulService {
       ...options,
       policy,
       processes: () => [],
-      // Probes reach either of two batons that share the port, and the service is ready.
+      // During an upgrade two instances share the probe port: the service is ready in both.
       whyNotReady: () =>
         supervisor.servingEpoch === null && !supervisor.hasHandedOver
           ? "no generation serves"
           : null,
-      // They are new connections too, for whose end it waits; and nothing is replaced any more.
+      // Live checks are connections that the shutdown would wait for, and an unhealthy server is not replaced any more.
       onBegin: () => supervisor.stopLiveChecks(),
       signal: (spentMs) => this.#stop(spentMs),
       kill: () => {},
@@ -78,7 +78,7 @@ export class GracefulService {
     this.options.supervisor.forward(signal);
   }
 
-  /** First time: wait, drain and stop. Second: stop without waiting. Third: kill. */
+  /** First request: wait, drain and stop. Second: stop without waiting. Third: kill. */
   stop(): void {
     const { shutdown: shutdown } = this.pod;
     if (shutdown.phase === "over") this.options.supervisor.stop();
@@ -97,7 +97,7 @@ export class GracefulService {
     return this.pod.probes();
   }
 
-  /** The supervisor counts the requests from here on. */
+  /** From here on the supervisor counts the stop requests. */
   #stop(spentMs: number): void {
     const { shutdown: shutdown } = this.pod;
     this.options.supervisor.stop(spentMs);

@@ -1,24 +1,24 @@
 /**
- * Tells when a file, or a file in a directory, has changed: `--watch`. The kernel says when to look
- * (inotify), a look says whether: so the symlink swap of a mounted ConfigMap or Secret (`..data`), an
- * editor's rename and a file that is written in parts are one change each.
+ * `--watch`: reports changes of a file, or of a file in a directory. The kernel tells when to look (inotify), and a look
+ * tells whether something changed: so the symlink swap of a mounted ConfigMap or Secret (`..data`), an editor's rename
+ * and a file that is written in parts are one change each.
  *
- * Never looks on a timer but once, `SETTLE_MS` after the last sign of a change. A path that is not
- * there is watched for by its directory, or the nearest one above that is there. What is mounted with `subPath` never changes: that is the
- * kubelet's doing.
+ * There is no polling: one look, `SETTLE_MS` after the last event. For a missing path the nearest existing directory
+ * above it is watched. The kubelet never updates what is mounted with `subPath`.
  */
 import { statSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import type { Logger } from "../log/logger.ts";
+import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Files } from "../platform/files/files.ts";
 import { resolvePath } from "../platform/files/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 
-/** No sign of a change for this long: it is complete. */
+/** Without an event for this long a change is complete. */
 const SETTLE_MS = 300;
-/** Entries of a directory that are looked at. */
+/** Further entries of a directory are ignored. */
 const MAX_ENTRIES = 1_000;
 const READ_SIZE = 16 * 1024;
 
@@ -44,7 +44,7 @@ export class PathWatch {
   readonly #inotify: Fd;
   readonly #watch: Watch;
   #seen: ReadonlyMap<string, string>;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
 
   /** @param paths absolute */
   constructor(
@@ -55,16 +55,16 @@ export class PathWatch {
     this.#inotify = platform.inotify.open();
     this.#addDirectories();
     this.#seen = this.#look();
-    this.#watch = platform.reactor.watch(this.#inotify, () => this.#onSign());
+    this.#watch = platform.reactor.watch(this.#inotify, () => this.#onEvent());
   }
 
-  #onSign(): void {
-    // What it was does not matter; reading takes the signs away.
+  #onEvent(): void {
+    // The kind of event does not matter; reading clears them.
     const buffer = new Uint8Array(READ_SIZE);
     while ((this.platform.descriptors.read(this.#inotify, buffer)?.length ?? 0) > 0);
     this.#watch.arm();
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#compare(), SETTLE_MS);
+    this.#timer?.cancel();
+    this.#timer = this.platform.clock.after(SETTLE_MS, () => this.#compare());
   }
 
   #compare(): void {
@@ -81,7 +81,7 @@ export class PathWatch {
     return new Map(this.paths.map((path) => [path, fingerprint(this.platform.files, path)]));
   }
 
-  /** The directory of the name, and that of what it leads to; the directory itself, if it is one. */
+  /** The directories of each path and of its target; the path itself, if it is a directory. */
   #addDirectories(): void {
     const { files } = this.platform;
     for (const path of this.paths) {
@@ -92,7 +92,7 @@ export class PathWatch {
     }
   }
 
-  /** The directory, or what it is to appear in: once that is watched, it may have appeared meanwhile. */
+  /** The directory, or the nearest above it. While that is added, a nearer one may appear: then that one, too. */
   #addNearest(directory: string): void {
     const { files } = this.platform;
     for (let nearest = existing(files, directory), last = ""; nearest !== last;) {
@@ -102,13 +102,13 @@ export class PathWatch {
   }
 
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#watch.cancel();
     this.#inotify.close();
   }
 }
 
-/** What tells one content from another, without reading it; "" for what is not there. */
+/** Tells one content from another, without reading it; "" for a missing path. */
 function fingerprint(files: Files, path: string): string {
   if (!isDirectory(files, path)) return fileFingerprint(files, path);
   try {
@@ -140,7 +140,7 @@ function dirname(path: string): string {
   return resolvePath(path, "..");
 }
 
-/** @returns the directory itself, or the nearest one above it that is there */
+/** @returns the directory itself, or the nearest existing one above it */
 function existing(files: Files, directory: string): string {
   const parent = dirname(directory);
   if (isDirectory(files, directory) || parent === directory) return directory;

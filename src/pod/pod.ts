@@ -1,6 +1,6 @@
 /**
- * What makes a service a good pod, in both modes: the end that waits for those who send the traffic,
- * and the answers to probes. docs/kubernetes.md
+ * What a service needs in a pod, in both modes: a shutdown that waits for load balancers to react, and the answers to
+ * probes. docs/kubernetes.md
  */
 import type { Config } from "../config/config.ts";
 import { PortWatch } from "../drain/port_watch.ts";
@@ -16,18 +16,18 @@ export interface PodOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly policy: ShutdownPolicy;
-  /** Of the probes, which are no traffic. */
+  /** The port of the probes, which are not traffic. */
   readonly exceptPort: number | null;
-  /** In a pod the network namespace is the service's own. */
+  /** The network namespace belongs to the service alone. */
   readonly inPod: boolean;
-  /** Ports of the service; empty: those that its processes listen at. */
+  /** Ports of the service; empty: those that its processes listen on. */
   ports(): readonly number[];
   processes(): readonly number[];
   probesAccepted(): number;
-  /** Null, or what is missing. */
+  /** Null: it is ready. */
   whyNotReady(): string | null;
   onBegin(): void;
-  /** @param spentMs of the policy's `maxDrainMs`, what is gone */
+  /** @param spentMs the part of the policy's `maxDrainMs` that is used up */
   signal(spentMs: number): void;
   kill(): void;
 }
@@ -49,13 +49,14 @@ export class Pod {
       ownOpens: options.probesAccepted,
     });
     this.shutdown = new Shutdown({
+      clock: platform.clock,
       policy: options.policy,
       look: (atMs) => this.traffic.sample(atMs),
       closeLongLived: (atMs, drain) => this.traffic.closeLongLived(atMs, drain),
-      endIdle: (atMs) => this.traffic.closeIdle(atMs),
+      closeIdle: (atMs) => this.traffic.closeIdle(atMs),
       onBegin: options.onBegin,
       onPhase: (phase, why) => {
-        // Its end is told by whoever has seen it.
+        // The exit of the server is logged where it is noticed.
         if (phase !== "over") logger.info(`${DESCRIPTIONS[phase]}: ${why}`, this.#facts());
       },
       signal: options.signal,
@@ -63,7 +64,7 @@ export class Pod {
     });
   }
 
-  /** Waits the traffic out, and says who is busy then. */
+  /** Waits until the traffic has drained, and reports how many connections are still busy. */
   async drain(): Promise<DrainReport> {
     await this.shutdown.drain();
     const busy = this.#busyNow();
@@ -71,25 +72,27 @@ export class Pod {
   }
 
   #busyNow(): number | null {
-    // Looked at anew where that is over, or never began: in the full mode the supervisor waits for them later.
+    // A new look where the last one is old or missing: in the full mode the supervisor waits for connections later.
     const isOver = ["drained", "over"].includes(this.shutdown.phase);
     try {
-      const look = isOver ? this.traffic.sample(performance.now()) : this.shutdown.latestLook;
+      const look = isOver
+        ? this.traffic.sample(this.options.platform.clock.now())
+        : this.shutdown.latestLook;
       return look?.busy ?? null;
     } catch {
       return null;
     }
   }
 
-  /** Readiness is the one thing that an end changes at once. */
+  /** A shutdown changes readiness at once, and nothing else. */
   probes(): ProbeReport {
     const missing = this.options.whyNotReady();
     this.#started ||= missing === null;
     const sinceBeginMs = this.shutdown.sinceBeginMs;
     const { readyDelayMs } = this.options.config;
-    const isEnding = sinceBeginMs !== null && sinceBeginMs >= readyDelayMs;
-    const why = isEnding ? `it is ending (${this.shutdown.phase})` : missing ?? "";
-    return { started: this.#started, ready: !isEnding && missing === null, live: true, why };
+    const isShuttingDown = sinceBeginMs !== null && sinceBeginMs >= readyDelayMs;
+    const why = isShuttingDown ? `it is shutting down (${this.shutdown.phase})` : missing ?? "";
+    return { started: this.#started, ready: !isShuttingDown && missing === null, live: true, why };
   }
 
   #facts(): Record<string, number> {
@@ -106,10 +109,10 @@ export class Pod {
 /** For the log. */
 const DESCRIPTIONS: Readonly<Record<ShutdownPhase, string>> = {
   serving: "serves",
-  "lame-duck": "no longer ready, goes on accepting",
-  draining: "waits for its connections",
+  "lame-duck": "no longer ready, still accepting connections",
+  draining: "waiting for connections to finish",
   drained: "drained",
   stopping: "stop signal",
   killing: "KILL",
-  over: "the server has ended",
+  over: "the server exited",
 };

@@ -1,6 +1,6 @@
 /**
- * Carries out the end of a service: asks the machine of lifecycle/shutdown.ts what follows, and
- * looks at the traffic as often as the phase needs it. Looks only while an end is under way.
+ * Carries out the shutdown of a service: lifecycle/shutdown.ts decides; this looks at the traffic as often as the phase
+ * needs it, and only during a shutdown.
  */
 import {
   SERVING,
@@ -11,37 +11,38 @@ import {
   stepShutdown,
   type TrafficLook,
 } from "../lifecycle/shutdown.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 import { lastSignalAtMs } from "../lifecycle/shutdown_times.ts";
 
-/** Between two looks at the table of connections. */
+/** Interval of looks at the table of connections. */
 const LOOK_MS: Readonly<Partial<Record<ShutdownPhase, number>>> = {
   "lame-duck": 100,
   draining: 20,
   stopping: 20,
 };
-/** Between two visits to the connections themselves: a pause in the use of one is short. */
+/** Interval of visits to the connections themselves: a pause in the use of one is short. */
 const VISIT_MS = 4;
-/** A look that takes long is followed by a pause as long, however many connections there are. */
+/** A slow look is followed by a pause of the same length: with many connections looks must not take all the time. */
 const PAUSE_PER_COST = 1;
 
-interface ShutdownOptions {
+export interface ShutdownOptions {
+  readonly clock: Clock;
   readonly policy: ShutdownPolicy;
-  /** @param atMs on the clock of `performance.now()` */
   look(atMs: number): TrafficLook | null;
-  /** Ends connections of the latest look, where that loses nothing. */
-  endIdle(atMs: number): void;
-  /** Closes those that will not end by themselves, one by one until the stop signal. @returns how many, now */
+  /** Closes connections of the latest look, where that loses nothing. */
+  closeIdle(atMs: number): void;
+  /** Closes long-lived connections, one by one until the stop signal. @returns how many it has closed now */
   closeLongLived?(atMs: number, drain: { beganAtMs: number; endsAtMs: number }): number;
   onBegin(): void;
   onPhase(phase: ShutdownPhase, why: string): void;
-  /** Send the stop signal. @param spentMs of `maxDrainMs`, what is gone */
+  /** Sends the stop signal. @param spentMs the part of `maxDrainMs` that is used up */
   signal(spentMs: number): void;
   kill(): void;
 }
 
 export class Shutdown {
   #state: ShutdownState = SERVING;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  #timer: Timer | null = null;
   /** When the next look is due. */
   #lookAtMs = 0;
   #cut = 0;
@@ -55,22 +56,22 @@ export class Shutdown {
     return this.#state.phase;
   }
 
-  /** TERM and the like so far. */
+  /** Stop requests so far. */
   get requests(): number {
     return this.#state.requests;
   }
 
-  /** Milliseconds since readiness was to fail; null: that has not come. */
+  /** Milliseconds since the shutdown began; null: it has not. */
   get sinceBeginMs(): number | null {
-    return this.phase === "serving" ? null : performance.now() - this.#state.beganAtMs;
+    return this.phase === "serving" ? null : this.options.clock.now() - this.#state.beganAtMs;
   }
 
-  /** Connections that were not finished. */
+  /** Connections that were cut. */
   get cut(): number {
     return this.#cut + this.#closed;
   }
 
-  /** Connections of which it was not known when they ended. */
+  /** Connections of which it is not known whether they were cut. */
   get undecided(): number {
     return this.#undecided;
   }
@@ -80,23 +81,23 @@ export class Shutdown {
   }
 
   requestStop(): void {
-    // What was busy when the drain ended may have finished since, and is not cut then.
+    // What was busy at the end of the drain may have finished since: it is not cut.
     try {
       if (this.phase === "drained") this.#lookOnce();
     } finally {
-      this.#step({ kind: "stop", atMs: performance.now() });
+      this.#step({ kind: "stop", atMs: this.options.clock.now() });
     }
   }
 
-  /** Resolves when the traffic has been waited out, or the service has ended. */
+  /** Resolves when the traffic has drained, or the service has exited. */
   drain(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
-    this.#step({ kind: "drain", atMs: performance.now() });
+    this.#step({ kind: "drain", atMs: this.options.clock.now() });
     return promise;
   }
 
-  /** No process is left. */
+  /** The last process of the server has exited. */
   serverExited(): void {
     this.#step({ kind: "exited" });
   }
@@ -129,7 +130,7 @@ export class Shutdown {
   }
 
   #lose(losses: { readonly cut: number | null; readonly undecided: number | null }): void {
-    // Who was there at the signal may be so still at KILL: that is no second connection.
+    // A connection that was there at the signal may still be there at KILL: it counts once.
     this.#cut = Math.max(this.#cut, losses.cut ?? 0);
     this.#undecided = Math.max(this.#undecided, losses.undecided ?? 0);
   }
@@ -137,9 +138,9 @@ export class Shutdown {
   #schedule(costMs: number): void {
     const intervalMs = LOOK_MS[this.phase];
     if (intervalMs === undefined) return;
-    const nowMs = performance.now();
+    const nowMs = this.options.clock.now();
     const pausedMs = nowMs + Math.max(intervalMs, costMs * PAUSE_PER_COST);
-    // However much a look costs, the last one comes when the time is over.
+    // However long looks take, one comes at the deadline.
     const { minDrainMs, maxDrainMs } = this.options.policy;
     const deadlineMs = this.#state.beganAtMs + minDrainMs + maxDrainMs;
     this.#lookAtMs = nowMs < deadlineMs ? Math.min(pausedMs, deadlineMs) : nowMs + intervalMs;
@@ -147,39 +148,39 @@ export class Shutdown {
   }
 
   #wait(): void {
-    const untilMs = Math.max(0, this.#lookAtMs - performance.now());
+    const untilMs = Math.max(0, this.#lookAtMs - this.options.clock.now());
     const isVisiting = this.phase === "draining" && untilMs > VISIT_MS;
     this.#timer = isVisiting
-      ? setTimeout(() => this.#visit(), VISIT_MS)
-      : setTimeout(() => this.#look(), untilMs);
+      ? this.options.clock.after(VISIT_MS, () => this.#visit())
+      : this.options.clock.after(untilMs, () => this.#look());
   }
 
   #visit(): void {
     try {
-      this.options.endIdle(performance.now());
+      this.options.closeIdle(this.options.clock.now());
     } finally {
       this.#wait();
     }
   }
 
   #look(): void {
-    const atMs = performance.now();
+    const atMs = this.options.clock.now();
     try {
       this.#lookOnce();
     } finally {
       this.#timer = null;
-      this.#schedule(performance.now() - atMs);
+      this.#schedule(this.options.clock.now() - atMs);
     }
   }
 
-  /** A look that throws is no news. */
+  /** A look that throws counts as a failed look. */
   #lookOnce(): void {
     let look: TrafficLook | null = null;
     try {
-      look = this.options.look(performance.now());
+      look = this.options.look(this.options.clock.now());
     } finally {
-      // It may have taken long.
-      this.#step({ kind: "look", atMs: performance.now(), look });
+      // The look may have taken long.
+      this.#step({ kind: "look", atMs: this.options.clock.now(), look });
       this.#closeLongLived();
     }
   }
@@ -189,11 +190,11 @@ export class Shutdown {
     if (phase !== "draining" || policy.finishesRequests) return;
     const { beganAtMs } = this.#state;
     const drain = { beganAtMs, endsAtMs: lastSignalAtMs(beganAtMs, policy) };
-    this.#closed += this.options.closeLongLived?.(performance.now(), drain) ?? 0;
+    this.#closed += this.options.closeLongLived?.(this.options.clock.now(), drain) ?? 0;
   }
 
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = null;
   }
 }

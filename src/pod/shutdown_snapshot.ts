@@ -1,4 +1,4 @@
-/** What `baton status` shows of `--shutdown-only`: one generation, and what its end has come to. */
+/** The `baton status` of `--shutdown-only`: one generation, and the progress of its shutdown. */
 import type { Config } from "../config/config.ts";
 import type { Pod } from "./pod.ts";
 import type { Snapshot } from "../report/snapshot.ts";
@@ -9,36 +9,35 @@ interface ShutdownSnapshotSources {
   /** Of baton. */
   readonly pid: number;
   readonly watches: number;
+  readonly nowMs: number;
   readonly epoch: number;
   readonly pod: Pick<Pod, "shutdown" | "traffic">;
   readonly serverPid: number | null;
   readonly startedAt: string;
-  /** The server has got its stop signal. */
+  /** The server has received its stop signal. */
   readonly isSignalled: boolean;
 }
 
-export function shutdownSnapshot(
-  { config, version, pid, watches, epoch, pod, serverPid, startedAt, isSignalled }:
-    ShutdownSnapshotSources,
-): Snapshot {
-  const { shutdown: shutdown, traffic } = pod;
-  const isEnding = shutdown.phase !== "serving";
-  // The looks of an end are told apart from each other: none may come between them.
-  const look = isEnding ? shutdown.latestLook : traffic.sample(performance.now());
+export function shutdownSnapshot(sources: ShutdownSnapshotSources): Snapshot {
+  const { config, version, pid, epoch, pod, serverPid, startedAt, isSignalled } = sources;
+  const { shutdown, traffic } = pod;
+  const isShuttingDown = shutdown.phase !== "serving";
+  // A look compares with the one before: none may come between those of a shutdown.
+  const look = isShuttingDown ? shutdown.latestLook : traffic.sample(sources.nowMs);
   const { owed: busy = 0, atRest: idle = 0, undecided = 0 } = look ?? {};
   return {
     name: config.name,
     version,
     pid,
-    epoch: isEnding ? null : epoch,
+    epoch: isShuttingDown ? null : epoch,
     incarnation: 0,
     command: config.command,
     startedAt,
     listeners: [],
     generations: [{
       epoch,
-      state: isSignalled ? "stopping" : isEnding ? "draining" : "serving",
-      outcome: isEnding ? "stopped" : null,
+      state: isSignalled ? "stopping" : isShuttingDown ? "draining" : "serving",
+      outcome: isShuttingDown ? "stopped" : null,
       reason: null,
       pid: serverPid,
       startedAt,
@@ -51,6 +50,6 @@ export function shutdownSnapshot(
     restarts: { ok: 0, failed: 0, crashes: 0 },
     lastReload: null,
     trial: null,
-    self: { watches },
+    self: { watches: sources.watches },
   };
 }

@@ -194,7 +194,7 @@ describe("process 1 that only shuts down", () => {
       await using container = await contained({ command, flags, env: { PORT: String(port) } });
       const { baton } = container;
       await waitUntil(() => probe("127.0.0.1", { port, path: "/" }), { what: "it serves" });
-      assert.match(baton.stderr, /its processes go on/);
+      assert.match(baton.stderr, /its processes keep running/);
       const load = new Load({ port, path: "/slow?ms=1000", clients: 2, maxRequests: 2 }).start();
       await waitUntil(async () => (await baton.status()).generations[0]?.connections.busy === 2, {
         what: "two requests are in flight",

@@ -98,7 +98,7 @@ describe("--shutdown-only", () => {
     await using running = baton;
     await whenReady(probes);
     running.signal("SIGTERM");
-    await waitUntil(() => running.stderr.includes("goes on accepting"), { what: "it is ending" });
+    await waitUntil(() => running.stderr.includes("still accepting"), { what: "it is ending" });
     assert.deepEqual(await ask(probes), [true, true, true]);
   });
 

@@ -41,6 +41,7 @@ export async function waitForQuiet(
 ): Promise<PrestopOutcome> {
   const traffic = watchPorts(platform, command, own);
   const shutdown = new Shutdown({
+    clock: platform.clock,
     policy: {
       minDrainMs: command.minMs,
       maxDrainMs: command.maxMs,
@@ -52,7 +53,7 @@ export async function waitForQuiet(
       skipsDrain: false,
     },
     look: (atMs) => traffic.sample(atMs),
-    endIdle: (atMs) => traffic.closeIdle(atMs),
+    closeIdle: (atMs) => traffic.closeIdle(atMs),
     onBegin: () => {},
     onPhase: () => {},
     signal: () => {},

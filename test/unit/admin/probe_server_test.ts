@@ -10,7 +10,7 @@ const STARTING = {
   why: "the server does not listen yet",
 };
 const SERVING = { started: true, ready: true, live: true, why: "" };
-const ENDING = { started: true, ready: false, live: true, why: "it is ending (lame-duck)" };
+const ENDING = { started: true, ready: false, live: true, why: "it is shutting down (lame-duck)" };
 
 describe("answerProbe()", () => {
   const table: [
@@ -32,7 +32,7 @@ describe("answerProbe()", () => {
 
   it("says why not", () => {
     const { text } = answerProbe("GET", "/readyz", ENDING);
-    assert.equal(text, "not ready: it is ending (lame-duck)");
+    assert.equal(text, "not ready: it is shutting down (lame-duck)");
   });
 
   it("knows no other path and no other method", () => {

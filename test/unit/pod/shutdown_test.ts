@@ -1,87 +1,98 @@
-/** The end of a service is bounded, also where every look at its traffic takes long. */
+/** A shutdown is bounded, also where every look at its traffic takes long; and what counts as cut. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { Shutdown } from "../../../src/pod/shutdown.ts";
-import { waitUntil } from "../../support/wait_until.ts";
+import { describe, test } from "node:test";
+import { Shutdown, type ShutdownOptions } from "../../../src/pod/shutdown.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 
-const LOOK_MS = 150;
+const POLICY = {
+  minDrainMs: 0,
+  maxDrainMs: 80,
+  quietMs: 10,
+  stopTimeMs: 20,
+  finishesRequests: false,
+  expectsListener: false,
+  skipsDrain: false,
+};
+const LOOK = { fresh: 0, busy: 1, idle: 0, listening: true };
 
-test("looks that take long do not put the end off: one when the time is over, and one after it", async () => {
-  let looks = 0;
-  const shutdown = new Shutdown({
-    policy: {
-      ...{ minDrainMs: 20, maxDrainMs: 30, quietMs: 10, stopTimeMs: 0 },
-      ...{ finishesRequests: false, expectsListener: false, skipsDrain: false },
-    },
-    look: () => {
-      looks++;
-      const untilMs = performance.now() + LOOK_MS;
-      while (performance.now() < untilMs);
-      return { fresh: 1, busy: 1, idle: 0, listening: true };
-    },
-    endIdle: () => {},
+function shutdownOf(options: Partial<ShutdownOptions>, clock: FakeClock): Shutdown {
+  return new Shutdown({
+    clock,
+    policy: POLICY,
+    look: () => LOOK,
+    closeIdle: () => {},
     onBegin: () => {},
     onPhase: () => {},
     signal: () => {},
     kill: () => {},
-  });
-  const startedAtMs = performance.now();
-  await shutdown.drain();
-  shutdown.close();
-  assert.equal(looks, 2);
-  const tookMs = performance.now() - startedAtMs;
-  // A pause as long as a look before each of them would be 2 * LOOK_MS more.
-  assert.ok(tookMs < 3.5 * LOOK_MS, `${tookMs} ms`);
-});
-
-for (const [later, expected] of [[0, 0], [2, 2], [null, 0]] as const) {
-  test(`TERM long after a drain cuts who is busy then: ${later ?? "unknown"}`, async () => {
-    let busy: number | null = 1;
-    const signals: number[] = [];
-    const shutdown = new Shutdown({
-      policy: {
-        ...{ minDrainMs: 0, maxDrainMs: 20, quietMs: 10, stopTimeMs: 0 },
-        ...{ finishesRequests: false, expectsListener: false, skipsDrain: false },
-      },
-      look: () => {
-        if (busy === null) throw new Error("EMFILE");
-        return { fresh: 0, busy, idle: 0, listening: true };
-      },
-      endIdle: () => {},
-      onBegin: () => {},
-      onPhase: () => {},
-      signal: (spentMs) => signals.push(spentMs),
-      kill: () => {},
-    });
-    await shutdown.drain();
-    assert.equal(shutdown.latestLook?.busy, 1, "the time was over");
-    busy = later;
-    if (later === null) assert.throws(() => shutdown.requestStop(), /EMFILE/);
-    else shutdown.requestStop();
-    shutdown.close();
-    assert.equal(shutdown.cut, expected);
-    assert.equal(signals.length, 1, "whatever could be seen");
+    ...options,
   });
 }
 
-test("cut is what was owed something at the signal, once, and what was closed before it", async () => {
-  const spans: number[] = [];
-  const shutdown = new Shutdown({
-    policy: {
-      ...{ minDrainMs: 0, maxDrainMs: 80, quietMs: 10, stopTimeMs: 20 },
-      ...{ finishesRequests: false, expectsListener: false, skipsDrain: false },
-    },
-    look: () => ({ fresh: 0, busy: 5, owed: 2, undecided: 3, idle: 0, listening: true }),
-    closeLongLived: (_, { beganAtMs, endsAtMs }) => spans.push(endsAtMs - beganAtMs) === 1 ? 4 : 0,
-    endIdle: () => {},
-    onBegin: () => {},
-    onPhase: () => {},
-    signal: () => {},
-    kill: () => shutdown.serverExited(),
+describe("Shutdown", () => {
+  test("looks that take long do not delay the end: one at the deadline, and one after it", async () => {
+    const LOOK_MS = 150;
+    const clock = new FakeClock();
+    let spentMs = 0;
+    let looks = 0;
+    const shutdown = shutdownOf({
+      clock: {
+        now: () => clock.now() + spentMs,
+        wallMs: () => clock.wallMs(),
+        after: (delayMs, fire) => clock.after(delayMs, fire),
+      },
+      policy: { ...POLICY, minDrainMs: 20, maxDrainMs: 30, stopTimeMs: 0 },
+      look: () => {
+        looks++;
+        spentMs += LOOK_MS;
+        return { ...LOOK, fresh: 1 };
+      },
+    }, clock);
+    let isDrained = false;
+    void shutdown.drain().then(() => isDrained = true);
+    // 50 ms until the deadline, then one more interval: no pause as long as a look.
+    await clock.advance(50 + 20);
+    shutdown.close();
+    assert.deepEqual([looks, isDrained, clock.pending], [2, true, 0]);
   });
-  shutdown.requestStop();
-  await waitUntil(() => shutdown.phase === "over", { what: "it has had KILL" });
-  shutdown.close();
-  assert.deepEqual([shutdown.cut, shutdown.undecided], [6, 3]);
-  assert.deepEqual([...new Set(spans.map(Math.round))], [60], "until the stop signal");
+
+  for (const [later, expected] of [[0, 0], [2, 2], [null, 0]] as const) {
+    test(`TERM long after a drain cuts connections that are busy then: ${later ?? "unknown"}`, async () => {
+      const clock = new FakeClock();
+      let busy: number | null = 1;
+      const signals: number[] = [];
+      const shutdown = shutdownOf({
+        look: () => {
+          if (busy === null) throw new Error("EMFILE");
+          return { ...LOOK, busy };
+        },
+        signal: (spentMs) => signals.push(spentMs),
+      }, clock);
+      void shutdown.drain();
+      await clock.advance(POLICY.maxDrainMs);
+      assert.deepEqual([shutdown.phase, shutdown.latestLook?.busy], ["drained", 1]);
+      busy = later;
+      if (later === null) assert.throws(() => shutdown.requestStop(), /EMFILE/);
+      else shutdown.requestStop();
+      shutdown.close();
+      assert.equal(shutdown.cut, expected);
+      assert.equal(signals.length, 1, "whatever could be seen");
+    });
+  }
+
+  test("what is cut counts once: at the signal, at KILL, and what was closed before", async () => {
+    const clock = new FakeClock();
+    const spans: number[] = [];
+    const shutdown: Shutdown = shutdownOf({
+      look: () => ({ ...LOOK, busy: 5, owed: 2, undecided: 3 }),
+      closeLongLived: (_, { beganAtMs, endsAtMs }) =>
+        spans.push(endsAtMs - beganAtMs) === 1 ? 4 : 0,
+      kill: () => shutdown.serverExited(),
+    }, clock);
+    shutdown.requestStop();
+    await clock.advance(2_000);
+    assert.equal(shutdown.phase, "over", "KILL has ended it");
+    assert.deepEqual([shutdown.cut, shutdown.undecided, clock.pending], [6, 3, 0]);
+    assert.deepEqual([...new Set(spans.map(Math.round))], [60], "until the stop signal");
+  });
 });

@@ -1,0 +1,162 @@
+/**
+ * The one server of `--shutdown-only`, with every process below it: start, signals, KILL, exit.
+ *
+ * No filter, no group, no second generation; its standard output is baton's own.
+ */
+import type { Config } from "../config/config.ts";
+import { presetForCommand } from "../config/presets.ts";
+import { busyProcesses, LeftoverSignals } from "../generation/leftovers.ts";
+import { StopPolicy } from "../generation/stop_policy.ts";
+import type { LaunchPlan } from "../launcher/plan.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Timer } from "../platform/clock.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { ExitStatus } from "../platform/process/processes.ts";
+import { Children } from "../process/children.ts";
+import { Foreground } from "../process/foreground.ts";
+import { ServerProcess } from "../process/server_process.ts";
+import { describeExit } from "../report/exit_report.ts";
+import { describeVictims, type KilledProcess, killedText } from "../report/killed_processes.ts";
+
+export const EPOCH = 0;
+
+interface SingleServerOptions {
+  readonly platform: Platform;
+  readonly config: Config;
+  readonly plan: LaunchPlan;
+  readonly logger: Logger;
+  /** Ports that the server has listened on. */
+  ports(): readonly number[];
+  /** Whether the processes that remain may be a daemon that serves in the background. */
+  mayServeInBackground(): boolean;
+  /** The last process has exited. @param status of the leading process */
+  onExit(status: ExitStatus): void;
+}
+
+export class SingleServer {
+  readonly foreground: Foreground;
+  readonly stopPolicy: StopPolicy;
+  readonly victims: KilledProcess[] = [];
+  /** It has received its stop signal. */
+  isSignaled = false;
+  wasKilled = false;
+  readonly #children: Children;
+  readonly #leader: ServerProcess;
+  readonly #leftovers: LeftoverSignals;
+  #killTimer: Timer | null = null;
+  #signaledAtMs: number | null = null;
+
+  constructor(readonly options: SingleServerOptions) {
+    const { platform, config, logger } = options;
+    this.foreground = new Foreground({
+      platform,
+      leaders: () => this.#children.leaders(),
+      isJob: true,
+      log: (message) => logger.warn(message),
+    });
+    this.#children = new Children(
+      platform,
+      (pid, signal) => this.foreground.onLeaderStopped(pid, signal),
+    );
+    this.stopPolicy = new StopPolicy(config, presetForCommand(config.command));
+    this.#leftovers = new LeftoverSignals({
+      clock: platform.clock,
+      stopTimeMs: config.stopTimeMs,
+      processes: () => this.processes(),
+      findBusy: (pids) => {
+        const groups = options.ports().map((port) => ({ address: { port } }));
+        return busyProcesses(platform, { groups }, config.quietMs, pids);
+      },
+      sendStopSignal: (pid) => platform.processes.signal(pid, this.stopPolicy.stopSignal),
+      onAllSignaled: () => {},
+    });
+    this.#leader = new ServerProcess(platform, this.#children, {
+      epoch: EPOCH,
+      calls: { lettingPass: false, isAwaited: () => false },
+      onNotification: () => {},
+      onPrepared: () => {},
+      onLaunchFailed: (_status, message) => logger.error(message),
+      onLeaderExit: (status, remaining) => this.#onLeaderExit(status, remaining),
+      // There is no other generation: every child of baton belongs to it.
+      holdsMember: () => true,
+      onAllExited: () => this.#onAllExited(),
+    });
+  }
+
+  get pid(): number | null {
+    return this.#leader.pid === 0 ? null : this.#leader.pid;
+  }
+
+  get exitStatus(): ExitStatus | null {
+    return this.#leader.exitStatus;
+  }
+
+  processes(): number[] {
+    return this.pid === null ? [] : this.#leader.processes();
+  }
+
+  /** @throws {SystemCallError} when not even the launcher can be started */
+  start(): void {
+    const { plan, logger } = this.options;
+    const stdin = this.foreground.stdinFor(true);
+    this.#leader.start({ plan, stdin, captured: [], members: [], ready: null });
+    logger.info("the server starts", { pid: this.#leader.pid });
+  }
+
+  /** To the main process, or to the group (`--signal-to`). */
+  forward(signal: number): void {
+    if (this.pid === null) return;
+    const toGroup = this.options.config.signalTo === "group" && this.exitStatus === null;
+    if (toGroup) this.options.platform.processes.signal(-this.pid, signal);
+    else this.#leader.signal(signal);
+  }
+
+  signalStop(): void {
+    this.isSignaled = true;
+    this.#signaledAtMs = this.options.platform.clock.now();
+    this.forward(this.stopPolicy.stopSignal);
+  }
+
+  kill(): void {
+    this.wasKilled = true;
+    this.#killRest();
+  }
+
+  #killRest(): void {
+    const since = this.#signaledAtMs;
+    const afterMs = since === null ? null : this.options.platform.clock.now() - since;
+    const victims = describeVictims(EPOCH, this.processes(), afterMs);
+    if (victims.length > 0) this.options.logger.error(`the server was ${killedText(victims)}`);
+    this.victims.push(...victims);
+    if (this.pid !== null) this.#leader.kill();
+  }
+
+  #onLeaderExit(status: ExitStatus, remaining: number): void {
+    const { platform, logger, config, mayServeInBackground } = this.options;
+    logger.info(`the server exited: ${describeExit(status)}`);
+    const hadTerminal = this.foreground.onLeaderExit(this.#leader.pid);
+    if (remaining === 0) return this.#onAllExited();
+    if (this.wasKilled) return;
+    const isWell = status.kind === "exited" && status.code === 0;
+    // A shell at a terminal exits together with the jobs that it left in the background.
+    if (isWell && !this.isSignaled && !hadTerminal && mayServeInBackground()) {
+      return logger.info(`${remaining} of its processes keep running: waiting for them`);
+    }
+    const died = status.kind === "signalled" && status.signal === this.stopPolicy.stopSignal;
+    // A leader that survived its signal may have stopped them itself.
+    this.#leftovers.send(this.isSignaled && !died);
+    if (this.isSignaled) return;
+    this.#signaledAtMs = platform.clock.now();
+    this.#killTimer = platform.clock.after(config.stopTimeMs, () => this.#killRest());
+  }
+
+  #onAllExited(): void {
+    const status = this.exitStatus;
+    if (status === null) return;
+    this.#killTimer?.cancel();
+    this.#leftovers.cancel();
+    this.#leader.close();
+    this.#children.close();
+    this.options.onExit(status);
+  }
+}
