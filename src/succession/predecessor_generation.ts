@@ -1,6 +1,6 @@
 /**
- * The generation of the old baton during an upgrade, as the new one sees it: it serves until ours has
- * passed its gate, is then drained by its own baton, and is gone when that has ended.
+ * The old baton's generation as the new baton sees it: it serves until the new generation has passed its gate, is then
+ * drained by its own baton, and is gone when that baton has exited.
  */
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -10,31 +10,31 @@ import type { MemberRecord } from "../steering/member.ts";
 import type { PredecessorRecovery } from "./upgrade/predecessor_recovery.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 
-/** The old baton, as its successor talks to it: a parent (`upgrade/`), or a stranger (`takeover/`). */
+/** The old baton as its successor talks to it: its parent (`upgrade/`), or an unrelated process (`takeover/`). */
 export interface PredecessorBaton {
   readonly state: {
     /** Its serving generation. */
     readonly epoch: number;
     readonly startedAt: string;
-    /** Null: not known here. */
+    /** Null: unknown here. */
     readonly servingPid: number | null;
     readonly notified: boolean;
     readonly counters: { readonly ok: number; readonly failed: number; readonly crashes: number };
     readonly groups: readonly { readonly members: readonly MemberRecord[] }[];
     /** Of the first generation here. */
-    readonly nextEpoch?: number;
+    readonly nextEpoch: number;
   };
   importInto(listeners: Listeners): void;
   /**
-   * @param onGivenUp it will not be replaced by us: it goes on alone
+   * @param onGivenUp the takeover has failed: the old baton serves on
    * @param onResume `listen` calls that wait for a member can be answered now
    */
   watch(onGone: () => void, onGivenUp: (reason: string) => void, onResume: () => void): void;
-  /** Calls `go` when our generation `epoch` may serve as far as the old baton is concerned. */
+  /** Calls `go` when the old baton lets generation `epoch` of this one serve. */
   beforeServing(epoch: number, go: () => void): void;
   reportServing(epoch: number): void;
   reportFailure(reason: string): void;
-  /** Asks it to stop sooner, or ends it. */
+  /** Asks it to stop sooner, or kills it. */
   stop(how: "soon" | "now"): void;
 }
 
@@ -44,13 +44,13 @@ interface PredecessorGenerationOptions {
   readonly predecessor: PredecessorBaton;
   readonly recovery: PredecessorRecovery | null;
   readonly dispatch: (event: ServiceEvent) => void;
-  /** Our own generation serves; says so to the world before the old baton is told. */
+  /** The new generation serves. Takes the names over, before the old baton hears of it. */
   readonly onTakenOver: () => void;
-  /** The old baton has ended. @returns epochs whose servers go on without it, and are ours from here on */
+  /** The old baton has exited. @returns epochs whose servers outlive it, and belong to this baton from here on */
   readonly adopt: () => ReadonlySet<number>;
   /** Everything that it has left is settled. */
   readonly onGone: () => void;
-  /** It goes on alone. */
+  /** The takeover has failed. */
   readonly onGivenUp: (reason: string) => void;
   /** `listen` calls that wait for a member can be answered now. */
   readonly onResume: () => void;
@@ -70,7 +70,7 @@ export class PredecessorGeneration implements GenerationHandle {
   readonly outputIsDirect = true;
   /** Its own baton keeps the time. */
   readonly timers = { arm: () => {}, disarm: () => {}, limit: () => {} };
-  /** As our lifecycle has it. */
+  /** In this baton's lifecycle. */
   phase: "serving" | "draining" | "stopping" = "serving";
   #isNotified = false;
 
@@ -91,18 +91,18 @@ export class PredecessorGeneration implements GenerationHandle {
     try {
       adopted = this.options.adopt();
       this.#settleListeners(adopted);
-      // Nobody has the names now: whether ours serves already or not, it is the baton that answers.
+      // The names are free now: this baton answers under them, whether its generation serves already or not.
       if (!this.#isNotified) this.options.onTakenOver();
       this.options.onGone();
     } finally {
-      // Otherwise its end is told by who follows it now.
+      // An adopted generation's exit is reported by whatever adopted it.
       if (!adopted.has(this.epoch)) {
         this.options.dispatch({ kind: "exited", epoch: this.epoch, exit });
       }
     }
   }
 
-  /** Nobody else holds the members now; those of generations before the serving one go. */
+  /** No other baton holds the members now; those of generations before the serving one are closed. */
   #settleListeners(adopted: ReadonlySet<number>): void {
     const { listeners, predecessor } = this.options;
     listeners.groups.forEach((group) => group.unshare());
@@ -114,10 +114,10 @@ export class PredecessorGeneration implements GenerationHandle {
 
   /** Of the first generation here. */
   get #nextEpoch(): number {
-    return this.options.predecessor.state.nextEpoch ?? this.epoch + 1;
+    return this.options.predecessor.state.nextEpoch;
   }
 
-  /** Its own baton asks. */
+  /** Its own baton runs the checks. */
   stopLiveChecks(): void {}
 
   stopTimeMs(): number {
@@ -128,7 +128,7 @@ export class PredecessorGeneration implements GenerationHandle {
     return this.pid === null ? [] : processTree(this.pid);
   }
 
-  /** Its own baton does. */
+  /** Its own baton follows its connections. */
   noteConnections(): void {}
 
   beginDrain(): void {
@@ -136,13 +136,13 @@ export class PredecessorGeneration implements GenerationHandle {
     try {
       this.options.onTakenOver();
     } finally {
-      // Names that cannot be taken are the smaller evil: unless it hears of us, the old baton ends us.
+      // Names that cannot be taken are the smaller evil: the old baton kills this one unless it hears from it.
       this.options.predecessor.reportServing(this.#nextEpoch);
       this.#isNotified = true;
     }
   }
 
-  /** Its own baton knows what it has. */
+  /** Its own baton decides that. */
   resumeServing(): void {}
 
   signalStop(): void {

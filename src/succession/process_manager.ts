@@ -1,8 +1,8 @@
 /**
- * Who started this baton, and would take the end of its process for the end of the service: then an upgrade must keep
- * the process, that is, be in place. Pure but for `ancestorsOf`.
+ * Finds a process manager that started this baton, and would take the end of its process for the end of the service: then
+ * an upgrade must keep the process, that is, be in place. Pure except for `ancestorsOf`.
  *
- * A manager that is told of the new process by MAINPID= is none of these, nor is a shell that somebody types into.
+ * A manager that learns the new process id from MAINPID= is not one of these, nor is an interactive shell.
  */
 import { readFileSync } from "node:fs";
 import { processName, processStat } from "../platform/process/proc.ts";
@@ -16,7 +16,7 @@ interface Ancestor {
   readonly argv: readonly string[];
 }
 
-/** Base names of programs that start one process, and look after that one: its users' words for them. */
+/** Base names of programs that start one process and supervise it -> what their users call them. */
 const MANAGERS: Readonly<Record<string, string>> = {
   "supervisord": "Supervisor",
   "supervisor.supervisord": "Supervisor",
@@ -41,7 +41,7 @@ const MANAGERS: Readonly<Record<string, string>> = {
 };
 const PM2_TITLE = /^PM2 v/;
 const LONGEST_NAME = 15;
-/** What stands between: they end when their child does. Not an interactive shell, which has no arguments. */
+/** Programs in between, which exit when their child does. Not an interactive shell, which has no arguments. */
 const SHELLS = ["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"];
 const WRAPPERS = ["sudo", "su", "runuser", "timeout", "npm", "xargs", "time"];
 const MOST_ANCESTORS = 8;
@@ -63,7 +63,7 @@ function managerNamed({ name, argv }: Ancestor): string | null {
 function isWrapper({ name, argv }: Ancestor): boolean {
   const program = baseName(argv[0] ?? "");
   if (SHELLS.includes(program)) return argv.slice(1).some((word) => !/^-[il]+$/.test(word));
-  // npm makes its title of the command: "npm start".
+  // npm sets its title to the command: "npm start".
   return WRAPPERS.includes(name.split(" ")[0]!) || WRAPPERS.includes(program);
 }
 
@@ -77,7 +77,7 @@ export function whyInPlace(
   ancestors: readonly Ancestor[],
 ): string | null {
   if (own.pid === 1) return "it is process 1, with which all others end";
-  // systemd.exec(5); a unit with Type=notify is told of the new main process.
+  // systemd.exec(5); with Type=notify the manager learns the new main process.
   if (own.env["SYSTEMD_EXEC_PID"] === String(own.pid) && !own.env["NOTIFY_SOCKET"]) {
     return "systemd would stop the unit with its main process (Type=notify would follow the new one)";
   }
@@ -92,7 +92,7 @@ export function whyInPlace(
   return null;
 }
 
-/** Those above this process, as far as they are in its PID namespace. */
+/** The processes above `pid` that are in its PID namespace. */
 export function ancestorsOf(pid: number | string): Ancestor[] {
   const ancestors: Ancestor[] = [];
   let parent = processStat(pid)?.parent;

@@ -135,7 +135,7 @@ export class Upgrades {
         if (handoffIsShared) this.offers?.takePath();
       },
       onGivenUp: (why) => {
-        const epoch = predecessor.state.nextEpoch ?? generation.epoch + 1;
+        const epoch = predecessor.state.nextEpoch;
         const reason = `takeover: ${why}`;
         dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
       },

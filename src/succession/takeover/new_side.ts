@@ -1,35 +1,34 @@
 /**
- * The new baton's side of a takeover: `newStep(state, event) -> {state, effects}`. Pure: no clock, no
- * socket.
+ * The new baton's side of a takeover: `newStep(state, event) -> {state, effects}`. Pure: no clock, no socket.
  *
- * Guarantees: nothing is asked for twice; our generation is promoted only after the old baton has
- * said that it has steered, or after it has ended; every other way out is `give_up`, or its own failure,
- * and leaves the old baton as it was: whatever is heard of it afterwards, nothing of it is taken.
+ * Guarantees: no request is sent twice. The new generation is promoted only after the old baton has said that it has
+ * steered, or has exited. Every other end is `give_up`, or the new generation's own failure, and leaves the old baton as it
+ * was: later messages and its exit change nothing.
  */
 import type { Reply, Request } from "./messages.ts";
 
 export type NewPhase =
-  /** Hello is said. */
+  /** Hello was sent. */
   | "greeting"
-  /** The old one's members are asked for, and new ones of ours. */
+  /** The old baton's members are requested, and new ones for this baton. */
   | "collecting"
-  /** Our generation starts. */
+  /** The new generation starts. */
   | "prepared"
-  /** Our generation has passed its gate; the old baton is to steer. */
+  /** The new generation has passed its gate; the old baton is asked to steer. */
   | "switching"
-  /** Ours serves; the old baton drains. */
+  /** The new generation serves; the old baton drains. */
   | "serving"
-  /** The old baton has ended. */
+  /** The old baton has exited. */
   | "alone"
   | "failed";
 
 export interface NewState {
   readonly phase: NewPhase;
-  /** If it is killed, its server serves on, and its next baton goes on with that. */
+  /** If the old baton is killed, its server serves on, and its own next instance continues with that. */
   readonly survives: boolean;
-  /** How many groups the old one has. */
+  /** Of the old baton. */
   readonly groups: number;
-  /** What is asked for next: groups in order, then a member in each of `wanted`. */
+  /** Requested next: groups in order, then a member in each of `wanted`. */
   readonly next: { readonly group: number; readonly from: number };
   readonly wanted: readonly number[];
 }
@@ -45,16 +44,16 @@ export const NEW_SIDE: NewState = {
 export type NewEvent =
   | { readonly kind: "reply"; readonly reply: Reply }
   | { readonly kind: "malformed"; readonly reason: string }
-  /** Our server listens once more at an address of the old one. */
+  /** The new server listens once more at an address of the old baton. */
   | { readonly kind: "member_needed"; readonly index: number }
-  /** `members`: inodes of those that our server accepts from. */
+  /** `members`: inodes of those that the new server accepts from. */
   | { readonly kind: "gate_passed"; readonly members: readonly number[] }
-  /** The old one is to stop now, whatever it still has. */
+  /** The old baton must stop now, whatever connections it still has. */
   | { readonly kind: "stop_old" }
-  /** Ours will never serve. The old one closes the socket when it hears of it. */
+  /** The new generation will never serve. The old baton closes the socket when it hears of it. */
   | { readonly kind: "own_failed"; readonly reason: string }
   | { readonly kind: "timed_out" }
-  /** The old baton has closed the socket, or ended. */
+  /** The old baton has closed the socket, or exited. */
   | { readonly kind: "gone" };
 
 export type NewEffect =
@@ -63,13 +62,13 @@ export type NewEffect =
   | { readonly kind: "keep_offer"; readonly offer: Extract<Reply, { kind: "accepted" }> }
   | { readonly kind: "keep_group"; readonly group: Extract<Reply, { kind: "group" }> }
   | { readonly kind: "keep_member"; readonly member: Extract<Reply, { kind: "member" }> }
-  /** Everything is there: the generation may start. */
+  /** Everything has arrived: the generation may start. */
   | { readonly kind: "start" }
-  /** A call of our server can go on: the member is there. */
+  /** A member has arrived: postponed calls of the new server can be answered. */
   | { readonly kind: "resume" }
-  /** THE POINT OF NO RETURN: the old one has steered to us; we steer from here on. */
+  /** THE POINT OF NO RETURN: the old baton has steered to this one, which steers from here on. */
   | { readonly kind: "promote"; readonly reply: Extract<Reply, { kind: "switched" }> | null }
-  /** The old one is gone: its members are ours alone. */
+  /** The old baton is gone: no other process holds the members. */
   | { readonly kind: "inherit" }
   | { readonly kind: "give_up"; readonly reason: string };
 
@@ -103,7 +102,7 @@ export function newStep(state: NewState, event: NewEvent): NewStep {
       if (phase !== "serving") return { state, effects: [] };
       return { state, effects: [{ kind: "ask", request: { kind: "terminate" } }] };
     case "own_failed":
-      // Once ours has served its end is a crash, which the old one hears of by itself.
+      // After the switch the end of this baton is a crash, which the old one notices by itself.
       if (phase === "serving") return { state, effects: [] };
       return {
         state: { ...state, phase: "failed" },
@@ -127,7 +126,7 @@ const WAITING: Readonly<Record<NewPhase, string>> = {
 
 function onReply(state: NewState, reply: Reply): NewStep {
   const { phase } = state;
-  // What is said after the switch changes nothing any more.
+  // After the switch no message changes anything.
   if (phase === "serving") return { state, effects: [] };
   switch (reply.kind) {
     case "refused":
@@ -175,13 +174,13 @@ function onGroup(state: NewState, reply: Extract<Reply, { kind: "group" }>): New
     ? [...state.wanted, index]
     : state.wanted;
   if (next !== null && next <= state.next.from) {
-    return fail(state, `the old baton goes round in circles at group ${index}`);
+    return fail(state, `the old baton repeats itself at group ${index}`);
   }
   const following = next === null ? { group: index + 1, from: 0 } : { group: index, from: next };
   return collect({ ...state, wanted, next: following }, [{ kind: "keep_group", group: reply }]);
 }
 
-/** Asks for what is still missing, or goes on when nothing is. */
+/** Requests the next missing part, or starts when there is none. */
 function collect(state: NewState, effects: readonly NewEffect[]): NewStep {
   const { next, groups, wanted } = state;
   const request: Request | null = next.group < groups
@@ -217,7 +216,7 @@ function onGone(state: NewState): NewStep {
     case "collecting":
       return fail(state, "the old baton ended during the takeover");
     case "switching":
-      // Whether it has steered is unknown: ours is ready, and we hold every member, so it serves.
+      // Whether it has steered is unknown. The new generation is ready and this baton holds every member, so it serves.
       return {
         state: alone,
         effects: [{ kind: "arm", timed: false }, { kind: "promote", reply: null }, {
@@ -225,8 +224,8 @@ function onGone(state: NewState): NewStep {
         }],
       };
     case "prepared":
-      // Its server serves on as if nothing had been: two of them at one socket would be one too many.
-      if (state.survives) return fail(state, "the old baton was killed, and its server goes on");
+      // Its server serves on as before: a second one at the same socket would be one too many.
+      if (state.survives) return fail(state, "the old baton was killed, and its server serves on");
       return { state: alone, effects: [{ kind: "arm", timed: false }, { kind: "inherit" }] };
     case "serving":
       return { state: alone, effects: [{ kind: "arm", timed: false }, { kind: "inherit" }] };

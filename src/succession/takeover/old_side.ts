@@ -1,36 +1,34 @@
 /**
- * The old baton's side of one takeover: `oldStep(state, event) -> {state, effects}`. Pure: no clock,
- * no socket.
+ * The old baton's side of one takeover: `oldStep(state, event) -> {state, effects}`. Pure: no clock, no socket.
  *
- * Guarantees: until `switch` has been asked for nothing is changed that cannot be put back, and every
- * way out before it ends in `withdraw`; the lifecycle is asked at most once; after `switched` the
- * end of the new baton is `take_back`, never silence.
+ * Guarantees: before the request `switch` nothing changes that cannot be undone, and every end is a `withdraw`. The
+ * lifecycle is asked at most once. After `switched`, the end of the new baton is a `take_back`, never silence.
  */
 import { commonVersion, type Request, type VersionRange, versionsText } from "./messages.ts";
 
 export type OldState =
-  /** Connected, and has not said who it is. */
+  /** Connected, and has not said hello. */
   | "greeting"
   /** The lifecycle has been asked whether a takeover may begin. */
   | "asked"
-  /** It gets what it asks for; its generation starts. */
+  /** Its requests are answered; its generation starts. */
   | "lending"
   /** The program is being attached. */
   | "steering"
-  /** New connections go to it; we drain. */
+  /** New connections go to the new baton; this one drains. */
   | "switched"
   | "closed";
 
 export type OldEvent =
   | { readonly kind: "request"; readonly request: Request }
   | { readonly kind: "malformed"; readonly reason: string }
-  /** The lifecycle lets it begin. */
+  /** The lifecycle agrees. */
   | { readonly kind: "accepted" }
-  /** The lifecycle does not, or not any more; or something could not be done here. */
+  /** The lifecycle disagrees, now or later; or an effect has failed. */
   | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "steered" }
   | { readonly kind: "timed_out" }
-  /** The new baton has closed the socket, or ended. */
+  /** The new baton has closed the socket, or exited. */
   | { readonly kind: "gone" };
 
 /** `step`: for one message; `gate`: for the new generation to get ready; null: no time-out. */
@@ -45,13 +43,13 @@ export type OldEffect =
   /** THE POINT OF NO RETURN: answered by `steered`, or `refused` when it cannot be done. */
   | { readonly kind: "steer"; readonly members: readonly number[] }
   | { readonly kind: "send_switched" }
-  /** Tell the lifecycle that the new one serves. */
+  /** Tell the lifecycle that the new baton serves. */
   | { readonly kind: "hand_over" }
-  /** Tell the lifecycle that nothing came of it. */
+  /** Tell the lifecycle that the takeover has failed. */
   | { readonly kind: "withdraw"; readonly reason: string }
-  /** The new one has gone after the switch: serve again, if that is still possible. */
+  /** The new baton is gone after the switch: serve again, if still possible. */
   | { readonly kind: "take_back" }
-  /** One request to stop. */
+  /** A stop request. */
   | { readonly kind: "stop" }
   | { readonly kind: "send_refused"; readonly reason: string }
   | { readonly kind: "send_not_understood"; readonly name: string }
@@ -133,12 +131,12 @@ function onRequest(state: OldState, request: Request, versions: VersionRange): O
   if (state === "switched" && request.kind === "terminate") {
     return { state, effects: [{ kind: "stop" }] };
   }
-  // It serves already: a message out of place is no reason to take that away from it.
+  // It serves already: a message out of place is no reason to end that.
   if (state === "switched") return { state, effects: [] };
   return end(state, `the new baton sent "${request.kind}" while ${DOING[state]}`);
 }
 
-/** Ends it from our side, with the reason for both. */
+/** Ends the takeover from this side, with the reason for both. */
 function end(state: OldState, reason: string): OldStep {
   switch (state) {
     case "greeting":
@@ -149,7 +147,7 @@ function end(state: OldState, reason: string): OldStep {
       return close([{ kind: "send_refused", reason }, { kind: "withdraw", reason }]);
     case "switched":
     case "closed":
-      // What the new one has it keeps.
+      // The new baton keeps what it has.
       return { state, effects: [] };
   }
 }

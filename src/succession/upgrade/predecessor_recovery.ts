@@ -1,9 +1,9 @@
 /**
- * What the old baton of an upgrade leaves if it is killed in the middle of it, as its successor gets it:
- * from its holder with --survive, and at least the process of its server with --orphan keep.
+ * What an old baton leaves to its successor when it is killed during an upgrade: everything in its fd-store process with
+ * --survive, and at least the process of its server with --orphan keep.
  *
- * The holder answers when its baton has ended. The successor replaces it by its own when it takes the
- * names, so it queues up before that: who is in the queue is answered, wherever the path leads by then.
+ * The fd-store process answers when its baton has exited. The successor starts one of its own at the same path when it
+ * takes the names, so it queues up at the old one before: queued clients are answered even after the path was rebound.
  */
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -21,8 +21,8 @@ export class PredecessorRecovery {
   #queued: Fd | null = null;
 
   /**
-   * @param path where the holder of the old baton is, if it has one
-   * @param state null: its processes are not known here
+   * @param path of the old baton's fd-store process, if it has one
+   * @param state null: its processes are unknown here
    */
   constructor(
     readonly platform: Platform,
@@ -30,16 +30,16 @@ export class PredecessorRecovery {
     readonly state: HandoverState | null,
   ) {}
 
-  /** To be called before the switch. */
+  /** Must be called before the switch. */
   queueUp(): void {
     try {
       this.#queued ??= connectToFdStore(this.platform, this.path);
     } catch {
-      // Going on without it is what happens without --survive.
+      // As without --survive.
     }
   }
 
-  /** The old baton has ended. @returns null when it has left no holder */
+  /** The old baton has exited. @returns null when it has left no fd-store process */
   claim(): RecoveredState | null {
     if (this.#queued === null) return claimRecoveredState(this.platform, this.path);
     const found = receiveAll(this.platform, this.#queued);
@@ -47,7 +47,7 @@ export class PredecessorRecovery {
     return found;
   }
 
-  /** The server that served when the upgrade began; null when it has ended, or is about to. */
+  /** The server that served when the upgrade began; null when it has exited, or is about to. */
   survivor(): GenerationRecord | null {
     if (this.state === null) return null;
     const { survivor, epoch, startedAt, notified } = this.state;
@@ -65,7 +65,7 @@ export class PredecessorRecovery {
     };
   }
 
-  /** Nothing is left, or nothing is wanted. */
+  /** Nothing is left, or needed. */
   close(): void {
     this.#queued?.close();
     this.#queued = null;
