@@ -181,13 +181,13 @@ describe("newStep()", () => {
   });
 
   test(
-    "does not go round in circles with an old baton that does",
+    "gives up an old baton that repeats itself",
     { timeout: TEST_TIMEOUT_MS },
     () => {
       const { state } = tell(NEW_SIDE, says(accepted(1)), says(group(0, 60)));
       assert.equal(
         tell(state, says(group(0, 60))).line,
-        giveUp("the old baton goes round in circles at group 0"),
+        giveUp("the old baton repeats itself at group 0"),
       );
     },
   );
@@ -203,7 +203,7 @@ describe("newStep()", () => {
     );
     assert.equal(
       tell(state, { kind: "gone" }).line,
-      giveUp("the old baton was killed, and its server goes on"),
+      giveUp("the old baton was killed, and its server serves on"),
     );
   });
 

@@ -9,7 +9,7 @@ import type { HandoverState } from "../../../../src/succession/upgrade/protocol.
 import { testPlatform } from "../../../support/test_platform.ts";
 import { waitUntil } from "../../../support/wait_until.ts";
 
-test("Estate.survivor() is a server that runs, and no zombie", async () => {
+test("PredecessorRecovery.survivor() is a server that runs, and no zombie", async () => {
   await using platform = await testPlatform();
   // A parent that never reaps: its child goes when it gets a line, and is a zombie from then on.
   const script = 'head -n 1 <&3 >/dev/null 3<&0 & echo "$!"; exec sleep 1000';
