@@ -258,7 +258,7 @@ const MODULES = {
   hono: ["admin"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
   "node:os": ["config/values/signals.ts"],
-  valibot: ["launcher", "succession", "cli/console"],
+  valibot: ["launcher", "succession", "cli/console", "cli/service/socket_activation.ts"],
   "smol-toml": ["config/config_file.ts"],
 } as const;
 

@@ -1,4 +1,4 @@
-/** Looks into a start script of Envoy's: hot-restarter.py, which baton replaces, starts one. */
+/** Checks a start script of Envoy: hot-restarter.py, which baton replaces, starts one. */
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../../config/config.ts";
@@ -6,7 +6,7 @@ import { checkEnvoyScript, scriptIn } from "../../config/envoy_epoch.ts";
 
 const LONGEST_SCRIPT = 64 * 1024;
 
-/** @throws {UserError} where the script asks for Envoy's own hot restart; not where it cannot be read */
+/** @throws {UserError} when the script uses Envoy's own hot restart; not when it cannot be read */
 export function refuseEnvoyScript({ command, cwd }: Pick<Config, "command" | "cwd">): void {
   const path = scriptIn(command);
   if (path !== null) checkEnvoyScript(path, beginning(resolve(cwd ?? "/", path)));
@@ -15,7 +15,7 @@ export function refuseEnvoyScript({ command, cwd }: Pick<Config, "command" | "cw
 function beginning(path: string): string {
   let descriptor: number;
   try {
-    // A FIFO in its place is not waited for.
+    // Non-blocking: the path may be a FIFO.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch {
     return "";

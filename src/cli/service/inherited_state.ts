@@ -1,9 +1,9 @@
 /**
- * What the baton before has left for this one, wherever it is: in this very process (in place), with a holder
- * (`--survive`), or in the service manager's store.
+ * What the previous instance left: in this process (in place), with its fd store process (`--survive`), or in the
+ * service manager's fd store.
  *
- * A service that was killed is gone on with. Of one that was stopped, or that had not begun to serve, only the
- * spare sockets are left, in which clients wait: they become listeners of the first generation here.
+ * A killed service is resumed. A service that was stopped, or that did not serve yet, leaves only its standby sockets,
+ * in which clients wait: they become listeners of the first generation.
  */
 import type { Resumption } from "../../succession/state/resumption.ts";
 import type { InheritedSocket } from "../../handoff/activated_sockets.ts";
@@ -21,66 +21,68 @@ import {
 import { memberName, type ResumeState } from "../../succession/state/resume_state.ts";
 
 export interface InheritedState {
-  /** Somebody has to be told when it is taken. */
+  /** To be acknowledged when this instance has it. */
   readonly recovered: RecoveredState | null;
-  /** The service to go on with. */
+  /** The service to resume. */
   readonly resumption: Resumption | null;
   readonly standbySockets: readonly InheritedSocket[];
-  /** Of the sockets that came with the start, those that the service does not have yet. */
+  /** Sockets of the service manager that the resumed service does not have yet. */
   readonly activated: readonly InheritedSocket[];
-  /** Names of what the service manager may have in its store. */
+  /** Names that the service manager's fd store may have. */
   readonly storedNames: readonly string[];
 }
 
 interface InheritedStateOptions {
   readonly inPlace: Resumption | null;
-  /** What the service manager listens on for us. */
+  /** Sockets of the service manager. */
   readonly activated: readonly InheritedSocket[];
-  /** What came from the service manager's store. */
+  /** From the service manager's fd store. */
   readonly stored: ReadonlyMap<string, Fd>;
-  /** Where a holder would be; null: the service's name is not ours. */
+  /** Where an fd store process listens; null: another instance has the name. */
   readonly path: string | null;
 }
 
-/** @throws {Error} when something is there that cannot be understood */
+/** @throws {Error} when what was left is malformed */
 export function findInheritedState(
   platform: Platform,
   options: InheritedStateOptions,
 ): InheritedState {
   const { inPlace, activated, stored, path } = options;
-  const found = inPlace?.kept.names ?? [...stored.keys()];
+  const storedNames = inPlace?.kept.names ?? [...stored.keys()];
   if (inPlace !== null) {
-    const heritage = path === null ? null : claimRecoveredState(platform, path);
-    // All of it came with the exec; the holder is only to be told so.
-    heritage?.resumption.kept.close();
+    const recovered = path === null ? null : claimRecoveredState(platform, path);
+    // Everything came with the exec; the fd store process only waits for the acknowledgment.
+    recovered?.resumption.kept.close();
     return {
-      recovered: heritage,
+      recovered,
       resumption: inPlace,
       standbySockets: [],
-      activated: activated,
-      storedNames: found,
+      activated,
+      storedNames,
     };
   }
   const { fds, state } = understandStored(stored);
-  const heritage = state !== null
+  const recovered = state !== null
     ? storedState(fds, state)
     : path === null
     ? null
     : claimRecoveredState(platform, path);
-  const before = heritage?.resumption.state ?? null;
-  const spares = before?.service.served === true ? [] : takeSpares(platform, fds, before);
-  const resumption = usableResumption(platform, heritage);
-  const arrived = resumption === null ? activated : withoutMembers(activated, resumption.state);
+  const before = recovered?.resumption.state ?? null;
+  const standbySockets = before?.service.served === true
+    ? []
+    : takeStandbySockets(platform, fds, before);
+  const resumption = usableResumption(platform, recovered);
+  const remaining = resumption === null ? activated : withoutMembers(activated, resumption.state);
   return {
-    recovered: heritage,
+    recovered,
     resumption,
-    standbySockets: spares,
-    activated: arrived,
-    storedNames: found,
+    standbySockets,
+    activated: remaining,
+    storedNames,
   };
 }
 
-/** A service that is gone on with has them as members, in the kernel's order; closes the duplicates. */
+/** A resumed service has its sockets as members, in the kernel's order: closes the duplicates. */
 function withoutMembers(
   sockets: readonly InheritedSocket[],
   { groups }: ResumeState,
@@ -92,27 +94,27 @@ function withoutMembers(
   return others;
 }
 
-/** Closes what is none. */
-function takeSpares(
+/** Closes all other descriptors. */
+function takeStandbySockets(
   platform: Platform,
   fds: ReadonlyMap<string, Fd>,
   state: ResumeState | null,
 ): InheritedSocket[] {
-  const isSpare = (name: string) => state === null || sparesOf(state).includes(name);
-  const spares: InheritedSocket[] = [];
+  const isStandby = (name: string) => state === null || standbyNames(state).includes(name);
+  const sockets: InheritedSocket[] = [];
   for (const [name, fd] of fds) {
-    if (!isSpare(name)) continue;
-    // What else is in the store is not ours any more: its names are dropped with the first record.
+    if (!isStandby(name)) continue;
+    // The first write of the state drops all other names from the store.
     const socket = storedListener(platform, name, platform.descriptors.duplicate(fd));
     if (socket === null) continue;
     const address = { ...socket.address, v6only: socket.v6only, boundInterface: 0 };
-    spares.push({ fd: socket.fd, origin: "standby", address });
+    sockets.push({ fd: socket.fd, origin: "standby", address });
   }
   for (const fd of fds.values()) fd.close();
-  return spares;
+  return sockets;
 }
 
-function sparesOf({ groups }: ResumeState): string[] {
+function standbyNames({ groups }: ResumeState): string[] {
   const members = groups.flatMap(({ members }) => members);
   return members.filter(({ origin }) => origin === "standby")
     .map(({ inode }) => memberName(inode));

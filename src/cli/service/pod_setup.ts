@@ -1,4 +1,4 @@
-/** What both modes of `baton run` need in a pod: the budget, checked before anything starts; the probes. */
+/** For both modes of `baton run`, in a pod: the budget of a shutdown, checked before a server starts; the probes. */
 import type { FetchHandler } from "../../admin/control_server.ts";
 import { probeHandler, ProbeServer } from "../../admin/probe_server.ts";
 import type { Config } from "../../config/config.ts";
@@ -19,7 +19,7 @@ export interface PodSetup {
 }
 
 /**
- * @param longestMs from the end of `--min-drain` to KILL
+ * @param longestMs from the end of `--min-drain` until KILL
  * @throws {UserError} when it does not fit into --grace
  */
 export function podSetup(
@@ -38,19 +38,19 @@ export function podSetup(
   });
   if (!budget.fits && config.graceMs !== null) {
     const longest = config.shutdownOnly ? "--max-drain" : stopOptions(config);
-    throw new UserError(`Cannot end within --grace: ${budget.text}`, {
+    throw new UserError(`Cannot shut down within --grace: ${budget.text}`, {
       remedy: `Lower --min-drain, ${longest}, or raise --grace with the pod's grace period`,
     });
   }
   if (!budget.fits) {
-    logger.warn(`the end may take longer than the pod's grace period: ${budget.text}`);
+    logger.warn(`the shutdown may take longer than the pod's grace period: ${budget.text}`);
   } else if (budget.graceMs !== null) {
-    logger.info(`the end fits into the grace period: ${budget.text}`);
+    logger.info(`the shutdown fits into the grace period: ${budget.text}`);
   }
   return { inPod, minDrainMs: leastMs, probeAddress: probeAddress(config) };
 }
 
-/** What decides over the longest stop of the full mode. */
+/** The options that bound a stop of the full mode. */
 function stopOptions({ hook }: Config): string {
   return hook.length === 0
     ? "--drain-time or --stop-time"
@@ -66,8 +66,8 @@ export function inetAddress({ family, host, port }: ListenSpec): InetAddress {
 }
 
 /**
- * @param joins a baton before this one may have the address, and shares it
- * @throws {UserError} when somebody else has it
+ * @param joins a previous instance may have the address, and shares it
+ * @throws {UserError} when another program has the address
  */
 export function openProbes(
   platform: Platform,
@@ -83,13 +83,13 @@ export function openProbes(
 
 interface PortUse {
   readonly handler: FetchHandler;
-  /** That the address comes from. */
+  /** The option that names the address. */
   readonly option: string;
-  /** With who has the address already, if that one shares it. */
+  /** Shares the address with the process that has it, if that permits it. */
   readonly joins: boolean;
 }
 
-/** @throws {UserError} when somebody else has the address */
+/** @throws {UserError} when another program has the address */
 export function openPort(
   platform: Platform,
   address: InetAddress,

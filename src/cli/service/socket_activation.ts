@@ -1,9 +1,9 @@
 /**
  * Socket activation of `baton run`: the sockets of the service manager become listeners.
  *
- * A baton that replaces this one inherits the sockets among its members, and from the environment
- * only what is to be known of them.
+ * A successor inherits the sockets as members; the environment tells it their names and addresses only.
  */
+import * as v from "valibot";
 import { type ActivatedListener, withActivated } from "../../config/activated.ts";
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
@@ -17,21 +17,33 @@ import {
   takeActivatedSockets,
 } from "../../systemd/activation.ts";
 
-/** For the next baton, and for nobody else (handoff/socket_protocols.ts). */
+/** For a successor only; servers do not see it (handoff/socket_protocols.ts). */
 const ACTIVATED_ENV = "BATON_ACTIVATED";
+
+const ACTIVATED = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.array(v.object({
+    name: v.string(),
+    host: v.string(),
+    port: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535)),
+    family: v.picklist(["inet", "inet6"]),
+    v6only: v.boolean(),
+  })),
+);
 
 export interface Activation {
   /** With the listeners of the service manager. */
   readonly config: Config;
-  /** Empty for a baton that has replaced another one. */
+  /** Empty for a successor. */
   readonly sockets: readonly InheritedSocket[];
-  /** What the baton before has stored with the service manager, by name. */
+  /** What the previous instance stored with the service manager, by name. */
   readonly stored: ReadonlyMap<string, Fd>;
 }
 
 /**
- * @param env of baton; the variables of the service manager are replaced by one for the next baton
- * @throws {UserError} when a socket cannot be used, or the command names one that is not there
+ * @param env of baton; the variables of the service manager are replaced by one for a successor
+ * @throws {UserError} when a socket cannot be used, or the command names a missing one
  */
 export function activate(
   platform: Platform,
@@ -40,9 +52,9 @@ export function activate(
 ): Activation {
   try {
     const { sockets: given, stored } = takeActivatedSockets(platform, env);
-    const sockets = given.map(asResident);
-    const known = JSON.parse(env[ACTIVATED_ENV] ?? "[]") as ActivatedListener[];
-    const activated: ActivatedListener[] = sockets.length === 0
+    const sockets = given.map(asInherited);
+    const known = parseActivated(env[ACTIVATED_ENV] ?? "[]");
+    const activated: readonly ActivatedListener[] = sockets.length === 0
       ? known
       : sockets.map(({ name, address: { host, port, family, v6only } }) => (
         { name, host, port, family, v6only }
@@ -61,8 +73,16 @@ export function activate(
   }
 }
 
-function asResident(
+function asInherited(
   { fd, name, address, v6only }: ActivatedSocket,
 ): InheritedSocket & { name: string } {
   return { name, fd, origin: "grouped", address: { ...address, v6only, boundInterface: 0 } };
+}
+
+function parseActivated(text: string): readonly ActivatedListener[] {
+  const result = v.safeParse(ACTIVATED, text);
+  if (result.success) return result.output;
+  throw new UserError(`Cannot use the variable ${ACTIVATED_ENV}: ${result.issues[0].message}`, {
+    remedy: "Only baton sets it: unset it",
+  });
 }

@@ -1,4 +1,4 @@
-/** Where baton itself is while it runs: nowhere that a deploy may remove. */
+/** The working directory of baton: one that a deploy cannot remove. */
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { signalNumber } from "../../config/values/signals.ts";
@@ -9,7 +9,7 @@ import { ignoresSignal } from "../../platform/process/proc.ts";
 import { logicalDirectory, originalFileLimit } from "../../process/launch_plan.ts";
 import type { LaunchContext } from "../../succession/state/resume_state.ts";
 
-/** Looks around at the start of baton, before anything is changed. */
+/** What baton finds at its start, before it changes anything. */
 export function launchContextOf(
   platform: Platform,
   env: Readonly<Record<string, string>>,
@@ -28,10 +28,10 @@ export function launchContextOf(
 }
 
 /**
- * Goes to "/" and makes the paths in `config` absolute. A deploy may remove the directory that baton
- * was started in, and then no launcher would start any more: Bun and Deno refuse to run in a
- * directory that is gone. The server's own keeps its symlinks, which the next release may move.
- * A directory that cannot be entered again (`sudo -u app` in /root) is not left.
+ * Changes to "/" and makes the paths in `config` absolute. A deploy may remove the directory that baton was started in,
+ * and Bun and Deno do not start in a missing directory: no launcher would work any more. The directory of the server
+ * keeps its symlinks, which the next release may move. A directory that cannot be entered again (`sudo -u app` in
+ * /root) is kept.
  * @throws {UserError} when a file of baton's own would be at a path that is not UTF-8
  */
 export function leaveDirectory(
@@ -54,7 +54,7 @@ export function leaveDirectory(
   };
 }
 
-/** @throws {UserError} for a path that `node:fs` would change */
+/** @throws {UserError} for a path that `node:fs` would alter */
 function inText(path: string, option: string): string {
   if (isText(path)) return path;
   throw new UserError(`Cannot use ${path} for ${option}: the path is not UTF-8`, {
@@ -62,7 +62,7 @@ function inText(path: string, option: string): string {
   });
 }
 
-/** Not normalised: behind a symlink ".." is another directory. */
+/** Not normalized: behind a symlink ".." is another directory. */
 function underDirectory(base: string, path: string | null): string {
   if (path === null) return base;
   return path.startsWith("/") ? path : `${base}/${path}`;
