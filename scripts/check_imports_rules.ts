@@ -295,19 +295,7 @@ const GLOBALS = {
   globalThis: ["platform/runtime"],
 } as const;
 
-/** Files that still have timers of their own. */
-const UNCONVERTED: readonly string[] = [
-  "drain/connection_closer.ts",
-  "drain/drain.ts",
-  "health/check_loop.ts",
-  "health/connection_check.ts",
-  "health/exec_check.ts",
-  "log/logger.ts",
-];
-
-const EXCEPTIONS: readonly Exception[] = [
-  ...UNCONVERTED.map((file) => ({ file, rule: "clock", about: "uses", why: "to be untangled" })),
-];
+const EXCEPTIONS: readonly Exception[] = [];
 
 /** Exports of a file that only its tests import: parts of it that are worth a test of their own. */
 const TESTED = {

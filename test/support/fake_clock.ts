@@ -30,6 +30,11 @@ export class FakeClock implements Clock {
     return { cancel: () => void this.#pending.delete(pending) };
   }
 
+  /** The caller blocks for so long: timers that are due meanwhile fire late. */
+  block(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Timers that are set and have not fired. */
   get pending(): number {
     return this.#pending.size;
