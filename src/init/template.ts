@@ -12,9 +12,5 @@ export interface InitRequest {
   readonly directory: string;
 }
 
-export interface Template {
-  /** For help: completes "prints ...". */
-  readonly what: string;
-  /** @returns a file, with a final newline */
-  make(request: InitRequest): string;
-}
+/** @returns a file, with a final newline */
+export type Template = (request: InitRequest) => string;

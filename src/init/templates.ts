@@ -5,12 +5,9 @@ import { systemdUnit } from "./systemd.ts";
 import type { Template } from "./template.ts";
 
 export const TEMPLATES: Readonly<Record<string, Template>> = {
-  docker: { what: "a Containerfile", make: containerfile },
-  kubernetes: { what: "a Deployment", make: kubernetesEntrypoint },
-  "kubernetes-prestop": {
-    what: "with a preStop hook",
-    make: kubernetesPrestop,
-  },
-  "kubernetes-sidecar": { what: "with a sidecar", make: kubernetesSidecar },
-  systemd: { what: "a service unit for systemd", make: systemdUnit },
+  docker: containerfile,
+  kubernetes: kubernetesEntrypoint,
+  "kubernetes-prestop": kubernetesPrestop,
+  "kubernetes-sidecar": kubernetesSidecar,
+  systemd: systemdUnit,
 };

@@ -57,8 +57,6 @@ export const CONFIG_FLAG: VerbFlag = {
     "command as a list. Flags win over the file.",
 };
 
-const TEMPLATE_NAMES = Object.values(TEMPLATES).map(({ what }) => what).join(", ");
-
 const RUN_FLAGS: readonly VerbFlag[] = [
   CONFIG_FLAG,
   ...OPTIONS.map((option) => ({
@@ -138,7 +136,7 @@ export const VERBS: Readonly<Record<Verb, VerbSpec>> = {
     ],
   },
   init: {
-    summary: `Print ${TEMPLATE_NAMES}. Takes the options of run.`,
+    summary: `Print a template (${Object.keys(TEMPLATES).join(", ")}) from the options of run.`,
     operands: "TEMPLATE -- PROGRAM [ARGUMENT...]",
     maxOperands: Number.MAX_SAFE_INTEGER,
     flags: RUN_FLAGS,
