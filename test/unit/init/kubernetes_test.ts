@@ -22,7 +22,7 @@ function make(words: string, file?: string): string {
   const command = parseCommandLine(["init", ...words.split(" ")], read);
   assert.ok(command.verb === "init");
   const { template, config, options } = command;
-  return TEMPLATES[template]!.make({ baton: ["/baton"], config, options, directory: "/" });
+  return TEMPLATES[template]!({ baton: ["/baton"], config, options, directory: "/" });
 }
 
 describe("baton init kubernetes*", () => {
