@@ -180,7 +180,7 @@ describe("takeover with --survive: kill -9 of", () => {
         await killed.promise;
         if (serves === "next old") {
           assert.equal((await next.exited).code, 70, story.log);
-          assert.match(next.stderr, /its server goes on/);
+          assert.match(next.stderr, /its server serves on/);
         }
       }
       const left = serves === "old"
