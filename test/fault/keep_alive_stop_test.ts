@@ -1,7 +1,7 @@
 /**
  * Fault: baton is stopped while keep-alive connections move.
  *
- * Nobody is left to move them to: who is held back is let in, the old generation answers, and all is over within a
+ * No generation is left to move them to: held requests are released, the old generation answers, and all is over within a
  * bound, with the status of any stop. Before the stop nothing is lost; after it what any stop cuts, and no client waits.
  */
 import assert from "node:assert/strict";
@@ -45,7 +45,7 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-describe("baton is told to stop while kept connections move", () => {
+describe("baton is stopped while keep-alive connections move", () => {
   test("who is held back is answered by the old server", TEST, async () => {
     const { baton, port } = await start();
     await using _ = baton;
@@ -76,7 +76,7 @@ describe("baton is told to stop while kept connections move", () => {
     assert.deepEqual(await baton.exited, { code: 0, signal: null });
   });
 
-  test(`${MOMENTS} random moments: nobody is stuck`, TEST, async () => {
+  test(`${MOMENTS} random moments: no client is stuck`, TEST, async () => {
     const random = new Random(testSeed());
     for (let i = 0; i < MOMENTS; i++) {
       const { baton, port } = await start("--drain-time", "300ms", "--stop-time", "1s");

@@ -2,7 +2,7 @@
  * Fault: a process dies, hangs or is killed while keep-alive connections move.
  *
  * Allowed outcome: requests of a process that died may be lost, as with any crash. But no connection is ever silently
- * stuck: each ends in an answer or is closed within a bound, so nothing times out; and the service goes on.
+ * stuck: each ends in an answer or is closed within a bound, so nothing times out; and the service continues.
  */
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -81,7 +81,7 @@ async function strikeOften(random: Random, { id, strike }: Story): Promise<void>
   assert.equal(tally.timedOut + tally.unexpected + tally.other, 0, formatTally(tally));
 }
 
-describe("while kept connections move", () => {
+describe("while keep-alive connections move", () => {
   const random = new Random(testSeed());
   const stories: [string, Story][] = [
     ["the old server is killed", {
@@ -101,10 +101,10 @@ describe("while kept connections move", () => {
     }],
   ];
   for (const [name, story] of stories) {
-    test(`${name}: nobody is stuck`, TEST, () => strikeOften(random, story));
+    test(`${name}: no client is stuck`, TEST, () => strikeOften(random, story));
   }
 
-  test("baton is killed: its server ends, and nobody is stuck", TEST, async () => {
+  test("baton is killed: its server ends, and no client is stuck", TEST, async () => {
     using work = tempDir();
     for (let i = 0; i < MOMENTS / 2; i++) {
       const port = await freePort();
@@ -124,7 +124,7 @@ describe("while kept connections move", () => {
     }
   });
 
-  test("baton is killed, with --survive, and started again: nobody is stuck", TEST, async () => {
+  test("baton is killed, with --survive, and started again: no client is stuck", TEST, async () => {
     using dir = tempDir("baton");
     using work = tempDir();
     const port = await freePort();

@@ -127,7 +127,7 @@ async function isolated({ host, client, probes, inherits = false }: Place): Prom
   const tally = await load.stop();
   assert.equal(tally.lost, 0, formatTally(tally));
   assert.equal(service.counted(0).probes, before, "gate checks at the old generation, later");
-  // Liveness goes on with the new one; what was on its way to the old one has ended there.
+  // Liveness checks continue with the new one; those in flight to the old one have ended there.
   assert.match(service.counted(1).letters, /^p+P[ul]+$/);
   await waitUntil(() => service.counted(1).live > 0, { what: "the new one is asked" });
 }

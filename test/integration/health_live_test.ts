@@ -1,5 +1,5 @@
 /**
- * The promise: a generation that serves is asked again and again, it alone, whoever else gets connections; and one that
+ * The promise: a serving generation is checked repeatedly, and only it, whichever others get connections; and one that
  * does not answer as it should is replaced, by Envoy's rules for what that means.
  */
 import assert from "node:assert/strict";
@@ -93,7 +93,7 @@ describe("--live", () => {
     assert.equal(tally.lost, 0, formatTally(tally));
   });
 
-  test("goes on after an upgrade of baton in place", TEST, async () => {
+  test("continues after an upgrade of baton in place", TEST, async () => {
     await using service = await HealthService.start({ flags: LIVE });
     const upgraded = await service.baton.cli("upgrade", "--in-place");
     assert.equal(upgraded.code, 0, upgraded.stderr);

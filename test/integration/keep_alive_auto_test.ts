@@ -1,7 +1,7 @@
 /**
- * The promise of `--keep-alive auto`: a generation that starts while new connections are many is not asked about its
- * accepts, and pays nothing; status says so, and new connections lose nothing. But who may still get connections of
- * a generation that drains is asked, however many are new.
+ * The promise of `--keep-alive auto`: in a generation that starts while the rate of new connections is high accept(2) is
+ * not trapped, so it costs nothing; status says so, and no new connection is lost. A generation that may still get
+ * connections of a draining one has it trapped at any rate.
  *
  * New connections are counted in the whole network namespace: other tests can make them many, never few.
  */
@@ -40,20 +40,20 @@ function opens(): number {
   return passiveOpens() ?? assert.fail("new connections cannot be counted here");
 }
 
-/** Of the generation that serves. */
+/** The serving generation. */
 async function view(baton: Baton) {
   const { generations } = await baton.status();
   const serving = generations.find((each) => each.state === "serving");
-  return serving ?? assert.fail(`nobody serves: ${JSON.stringify(generations)}`);
+  return serving ?? assert.fail(`no generation serves: ${JSON.stringify(generations)}`);
 }
 
-/** @returns process id of who has answered */
+/** @returns the pid of the process that answered */
 async function request(connection: KeptConnection, path = "/"): Promise<number> {
   connection.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
   return Number(/pid=(\d+)/.exec((await connection.answer()).body.toString())?.[1]);
 }
 
-/** Whether a new connection is answered while baton cannot be asked: a trapped accept would wait. */
+/** Whether a new connection is answered while baton is stopped: a trapped accept would wait. */
 async function acceptsAlone(baton: Baton, port: number): Promise<boolean> {
   using connection = new KeptConnection(port);
   baton.signal("SIGSTOP");
@@ -71,51 +71,64 @@ async function acceptsAlone(baton: Baton, port: number): Promise<boolean> {
 }
 
 describe("--keep-alive auto", () => {
-  test("asks nothing of who starts while new connections are many", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    await using baton = await startBaton({
-      ...place(server("go"), { port, workDir: work.path }),
-      flags: ["--keep-alive", "auto", "--drain-time", "500ms"],
-    });
-    const since = { before: opens(), startedAt: performance.now() };
-    await using crowd = new Load({ port, ...CROWD }).start();
-    assert.equal((await view(baton)).takesConnections, true, "the first: nothing is known");
-    await using kept = new Load({ port, clients: 4, mode: "keep-alive", thinkTimeMs: 20 }).start();
-    await manySince(since);
-    assert.equal((await baton.reload()).result, "ok");
-    const { lastReload } = await baton.settled();
-    assert.equal(lastReload?.connectionsKept, null, "there was nobody to move them to");
-    assert.equal((await view(baton)).takesConnections, false);
-    assert.equal(await acceptsAlone(baton, port), true);
-    const [fresh, old] = [await crowd.stop(), await kept.stop()];
-    assert.equal(fresh.lost, 0, formatTally(fresh));
-    // As with `leave`: what is on its way when the old process closes.
-    assert.equal(old.lost - old.reset - old.short, 0, formatTally(old));
-  });
+  test(
+    "traps nothing in a generation that starts while new connections are many",
+    TEST,
+    async () => {
+      using work = tempDir();
+      const port = await freePort();
+      await using baton = await startBaton({
+        ...place(server("go"), { port, workDir: work.path }),
+        flags: ["--keep-alive", "auto", "--drain-time", "500ms"],
+      });
+      const since = { before: opens(), startedAt: performance.now() };
+      await using crowd = new Load({ port, ...CROWD }).start();
+      assert.equal((await view(baton)).takesConnections, true, "the first: nothing is known");
+      await using kept = new Load({ port, clients: 4, mode: "keep-alive", thinkTimeMs: 20 })
+        .start();
+      await manySince(since);
+      assert.equal((await baton.reload()).result, "ok");
+      const { lastReload } = await baton.settled();
+      assert.equal(lastReload?.connectionsKept, null, "there was no generation to move them to");
+      assert.equal((await view(baton)).takesConnections, false);
+      assert.equal(await acceptsAlone(baton, port), true);
+      const [fresh, old] = [await crowd.stop(), await kept.stop()];
+      assert.equal(fresh.lost, 0, formatTally(fresh));
+      // As with `leave`: what is on its way when the old process closes.
+      assert.equal(old.lost - old.reset - old.short, 0, formatTally(old));
+    },
+  );
 
-  test("asks of who starts while connections of another are still to be moved", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    await using baton = await startBaton({
-      ...place(server("go"), { port, workDir: work.path }),
-      flags: ["--keep-alive", "auto"],
-    });
-    const since = { before: opens(), startedAt: performance.now() };
-    assert.equal(await acceptsAlone(baton, port), false, "whoever is asked waits for an answer");
-    using connection = new KeptConnection(port);
-    const first = await request(connection);
-    // It is moved when this is answered: then the next generation but one serves.
-    const answer = request(connection, "/slow?ms=1500");
-    assert.equal((await baton.reload()).result, "ok");
-    const crowd = new Load({ port, ...CROWD }).start();
-    await manySince(since);
-    assert.equal((await baton.reload()).result, "ok");
-    const tally = await crowd.stop();
-    assert.equal(tally.lost, 0, formatTally(tally));
-    const { pid, takesConnections } = await view(baton);
-    assert.equal(takesConnections, true);
-    assert.equal(await answer, first);
-    await waitUntil(async () => await request(connection) === pid, { what: "it has moved" });
-  });
+  test(
+    "traps accept(2) while connections of another generation are still to be moved",
+    TEST,
+    async () => {
+      using work = tempDir();
+      const port = await freePort();
+      await using baton = await startBaton({
+        ...place(server("go"), { port, workDir: work.path }),
+        flags: ["--keep-alive", "auto"],
+      });
+      const since = { before: opens(), startedAt: performance.now() };
+      assert.equal(
+        await acceptsAlone(baton, port),
+        false,
+        "a trapped accept waits for baton's answer",
+      );
+      using connection = new KeptConnection(port);
+      const first = await request(connection);
+      // It is moved when this is answered: then the next generation but one serves.
+      const answer = request(connection, "/slow?ms=1500");
+      assert.equal((await baton.reload()).result, "ok");
+      const crowd = new Load({ port, ...CROWD }).start();
+      await manySince(since);
+      assert.equal((await baton.reload()).result, "ok");
+      const tally = await crowd.stop();
+      assert.equal(tally.lost, 0, formatTally(tally));
+      const { pid, takesConnections } = await view(baton);
+      assert.equal(takesConnections, true);
+      assert.equal(await answer, first);
+      await waitUntil(async () => await request(connection) === pid, { what: "it has moved" });
+    },
+  );
 });

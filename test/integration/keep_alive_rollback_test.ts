@@ -1,4 +1,4 @@
-/** A roll-back with `--keep-alive migrate`: connections that clients keep with the new generation go back to the old. */
+/** A roll-back with `--keep-alive migrate`: keep-alive connections of the new generation move back to the old one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startBaton } from "../support/baton.ts";
@@ -32,5 +32,5 @@ test("kept connections move back to the old generation", { timeout: TEST_TIMEOUT
   assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
   assert.equal(tally.byBody.get(fresh!), before);
   assert.ok((tally.byBody.get(old!) ?? 0) >= 10 * CLIENTS, formatTally(tally));
-  assert.equal(tally.connections, CLIENTS, "nobody had to connect again");
+  assert.equal(tally.connections, CLIENTS, "no client had to reconnect");
 });

@@ -1,6 +1,6 @@
 /**
- * The promise of `--keep-alive migrate` for servers that shut connections down when they are told to stop, shutdown(2),
- * as hyper and Netty do: it would end them for everybody, also for who has got them. Those that have left are spared.
+ * The promise of `--keep-alive migrate` for servers that call shutdown(2) on their connections at the stop signal, as
+ * hyper and Netty do, which would end a moved connection for the new server too: connections in flight are spared.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

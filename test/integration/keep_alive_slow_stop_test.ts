@@ -1,6 +1,6 @@
 /**
- * The promise of `--keep-alive migrate` for servers that keep idle connections open when they are told to stop, until
- * they are killed: a request on a connection that was to move waits for a moment, and is answered by the old server.
+ * The promise of `--keep-alive migrate` for servers that keep idle connections open after the stop signal until they are
+ * killed: a request on a connection that was to move waits for a moment, and is answered by the old server.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { fixtureCommand } from "../support/servers.ts";
 
 const GET = "GET /?id=1 HTTP/1.1\r\nHost: a\r\n\r\n";
-/** Whoever waits for the end of the old server waits for so long. */
+/** Waiting for the end of the old server takes this long. */
 const STOP_TIME = "20s";
 
 test(
@@ -32,7 +32,7 @@ test(
     const first = await ask();
     assert.equal((await baton.reload()).result, "ok");
     while (!baton.stderr.includes("1 move, 0 have ended, 0 stay")) assert.equal(await ask(), first);
-    // The one that was held back has been answered, and so is each from now on.
+    // The held request has been answered, and so is each later one.
     assert.equal(await ask(), first);
     const { generations } = await baton.status();
     assert.equal(generations.find(({ epoch }) => epoch === 0)?.state, "stopping");

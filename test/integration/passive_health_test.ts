@@ -1,6 +1,6 @@
 /**
  * Passive health: a generation that stops to accept, or whose queue overflows, is found out from outside. It is stopped
- * by SIGSTOP, and goes on at the end: so nothing at all is lost.
+ * by SIGSTOP and continued at the end, so nothing is lost.
  */
 import assert from "node:assert/strict";
 import { createConnection } from "node:net";

@@ -77,7 +77,7 @@ describe("baton prestop --serve", () => {
     },
   );
 
-  test("answers 504 when the time is over, and 503 when nobody listens", OPTIONS, async () => {
+  test("answers 504 when the time is over, and 503 when no server listens", OPTIONS, async () => {
     const port = await freePort();
     const { baton, at } = await sidecar(port, ["--min", "0", "--quiet", "0", "--max", "400ms"]);
     await using _running = baton;

@@ -16,7 +16,7 @@ import { tempDir } from "../support/temp_dir.ts";
 
 const RELOADS = 20;
 const TIMEOUT_MS = 600_000;
-/** Longer than --drain-time, after which whoever has not moved is cut. */
+/** Longer than --drain-time, after which connections that have not moved are cut. */
 const SETTLE_MS = 90_000;
 interface Subject {
   readonly name: string;
@@ -36,7 +36,9 @@ const ROOM: Readonly<Partial<Record<ServerId, (command: readonly string[]) => st
 /** docs/keep-alive.md has the figures of these, and why. */
 function whyNotServed(name: string, thinkTimeMs: number): string | null {
   const waits = name === "gunicorn, threads" && thinkTimeMs === 0;
-  return waits ? "its clients never pause, and a connection read in blocking mode is let be" : null;
+  return waits
+    ? "its clients never pause, and a connection read in blocking mode is not paused"
+    : null;
 }
 
 const IDS: readonly ServerId[] = ["node", "bun", "deno", "go", "nginx", "uvicorn", "puma", "java"];
