@@ -127,19 +127,23 @@ describe("a generation that accepts nothing", () => {
 });
 
 describe("a queue that overflows", () => {
-  test("on trial: it is rolled back, and who was turned away comes again", TEST, async () => {
-    const { baton, load, port } = await service([], "python_threaded.py", { BACKLOG: "1" });
-    await using _ = baton;
-    const reload = baton.cli("reload", "--bake", "60s");
-    await waitUntil(async () => (await baton.status()).trial, { what: "it bakes" });
-    const { pid, more } = await hang(baton, 1, port);
-    const { stderr } = await reload;
-    process.kill(pid, "SIGCONT");
-    assert.match(
-      stderr,
-      /rolled back: its accept queue has overflowed: \d+ connections were turned/,
-    );
-    assert.equal((await baton.settled()).epoch, 0);
-    await nothingLost(baton, load, more);
-  });
+  test(
+    "on trial: it is rolled back, and clients that were turned away connect again",
+    TEST,
+    async () => {
+      const { baton, load, port } = await service([], "python_threaded.py", { BACKLOG: "1" });
+      await using _ = baton;
+      const reload = baton.cli("reload", "--bake", "60s");
+      await waitUntil(async () => (await baton.status()).trial, { what: "it bakes" });
+      const { pid, more } = await hang(baton, 1, port);
+      const { stderr } = await reload;
+      process.kill(pid, "SIGCONT");
+      assert.match(
+        stderr,
+        /rolled back: its accept queue has overflowed: \d+ connections were dropped/,
+      );
+      assert.equal((await baton.settled()).epoch, 0);
+      await nothingLost(baton, load, more);
+    },
+  );
 });
