@@ -21,7 +21,7 @@ import { type TempDir, tempDir } from "../support/temp_dir.ts";
 /** Signals 1 to 31 in the masks of /proc/PID/status. */
 const STANDARD = 0x7fffffffn;
 /** Of the test run itself; they only begin like ours. */
-const NOT_OURS = ["BATON_UNDER_TEST", "BATON_TEST_RUN"];
+const OF_TEST_RUN = /^BATON_(?:UNDER_TEST$|TEST_)/;
 const HAS_IPV6 = Object.values(networkInterfaces()).flat().some((each) => each?.address === "::1");
 
 /** prints_fds.py, which serves on descriptor 3, with a thread for each further one. */
@@ -53,7 +53,7 @@ interface Given {
 async function given(port: number): Promise<Given> {
   const response = await fetch(`http://127.0.0.1:${port}/given`);
   const { env, ...rest } = await response.json() as Given;
-  const ours = Object.entries(env).filter(([name]) => !NOT_OURS.includes(name));
+  const ours = Object.entries(env).filter(([name]) => !OF_TEST_RUN.test(name));
   return { ...rest, env: Object.fromEntries(ours) };
 }
 
