@@ -3,11 +3,11 @@
  * (`succession/upgrade/preflight.ts`). Reports whether this baton can continue from the state of the running one, with
  * its arguments; changes nothing.
  */
-import { readFileSync, statSync } from "node:fs";
 import { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { cutReason } from "../../succession/state/fields.ts";
-import { parseResumeState, RESUME_LIMIT } from "../../succession/state/resume_state.ts";
+import { readState } from "../../succession/state/read_state.ts";
+import { parseResumeState } from "../../succession/state/resume_state.ts";
 import type { PreflightAnswer } from "../../succession/upgrade/preflight.ts";
 import { EXIT_NEW_GENERATION_FAILED, EXIT_OK } from "../console/exit_status.ts";
 import { configReader } from "../console/config_reader.ts";
@@ -27,10 +27,7 @@ export function commandCheckState(
 
 function examine(platform: Platform, memory: number, argv: readonly string[]): PreflightAnswer {
   try {
-    const path = `/proc/self/fd/${memory}`;
-    const { size } = statSync(path);
-    if (size > RESUME_LIMIT) throw new Error(`the state has ${size} bytes`);
-    const state = parseResumeState(readFileSync(path, "utf8"));
+    const state = parseResumeState(readState(memory));
     const command = parseCommandLine(argv, configReader(platform));
     if (command.verb !== "run") throw new Error(`its verb is ${command.verb}, not run`);
     if (command.config.name !== state.name) {

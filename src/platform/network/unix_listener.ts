@@ -3,7 +3,9 @@
  * so that clients find one or the other and never none. Mode 0600: for its owner and root only.
  */
 import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
+import { SystemCallError } from "../error.ts";
 import type { Fd } from "../fd.ts";
+import { C } from "../libc/constants.ts";
 import type { Sockets } from "./sockets.ts";
 
 const MODE = 0o600;
@@ -64,5 +66,23 @@ export class UnixListener {
     const { isInPlace } = this;
     this.fd.close();
     if (isInPlace) rmSync(this.#path, { force: true });
+  }
+}
+
+/**
+ * Never waits: a full queue is an error.
+ * @returns a non-blocking SOCK_SEQPACKET connection; null when nothing listens at `path`. @throws {SystemCallError}
+ */
+export function connectPackets(sockets: Sockets, path: string): Fd | null {
+  const socket = sockets.packets({ nonblocking: true });
+  try {
+    sockets.connectUnix(socket, path);
+    return socket;
+  } catch (error) {
+    socket.close();
+    const isAbsent = error instanceof SystemCallError &&
+      (error.errno === C.ENOENT || error.errno === C.ECONNREFUSED);
+    if (isAbsent) return null;
+    throw error;
   }
 }

@@ -6,7 +6,7 @@
  * its baton says that the service has ended, and a while after the last server has exited without a baton to start
  * another: otherwise it would hold the ports for good.
  */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { Fd } from "../../platform/fd.ts";
 import { pathKey } from "../../platform/files/path_key.ts";
 import { C } from "../../platform/libc/constants.ts";
@@ -22,6 +22,7 @@ import {
   parseAcknowledgment,
   parseOrder,
 } from "./fd_store_protocol.ts";
+import { readState } from "./read_state.ts";
 import { parseResumeState, type ResumeState } from "./resume_state.ts";
 
 const BACKLOG = 8;
@@ -144,7 +145,7 @@ class FdStoreServer {
   }
 
   #awaitNextInstance(stateFd: Fd): void {
-    const state = parseResumeState(readFileSync(`/proc/self/fd/${stateFd.number}`, "utf8"));
+    const state = parseResumeState(readState(stateFd.number));
     const servers = this.#runningServers(state);
     this.#listenAbstractly();
     if (!mayBeRecovered(state) && !this.#hasClient()) return this.#stopServers(servers);

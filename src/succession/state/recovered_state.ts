@@ -1,22 +1,22 @@
 /** What a killed baton has left with its fd-store process, as the next instance of its name finds it. */
-import { readFileSync, statSync } from "node:fs";
-import { SystemCallError } from "../../platform/error.ts";
+import { statSync } from "node:fs";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Message } from "../../platform/network/passed_descriptors.ts";
+import { connectPackets } from "../../platform/network/unix_listener.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { isRunning } from "../../platform/process/proc.ts";
 import { encodeMessage, HOLD_MESSAGE_LIMIT, parseReply } from "./fd_store_protocol.ts";
 import { abstractNameOf } from "./fd_store_server.ts";
 import { NamedDescriptors } from "./named_descriptors.ts";
-import { type GenerationRecord, parseResumeState, RESUME_LIMIT } from "./resume_state.ts";
+import { type GenerationRecord, parseResumeState } from "./resume_state.ts";
+import { readState } from "./read_state.ts";
 import type { Resumption } from "./resumption.ts";
 
 /** The fd-store process accepts when its baton has exited, which it has: this process has the lock on its name. */
 const FD_STORE_TIMEOUT_MS = 10_000;
 /** For a process that was killed. */
 const EXIT_TIMEOUT_MS = 5_000;
-const NO_LISTENER: readonly number[] = [C.ENOENT, C.ECONNREFUSED];
 /** The fd-store process exited before it sent everything: there may be another. */
 const MOST_TRIES = 5;
 
@@ -92,18 +92,11 @@ function connectToAbstractName(platform: Platform, path: string): Fd | null {
 }
 
 function connectAt(platform: Platform, path: string): Fd | null {
-  // A full queue is an error, and not a reason to wait.
-  const socket = platform.sockets.packets({ nonblocking: true });
-  try {
-    platform.sockets.connectUnix(socket, path);
-    platform.descriptors.setBlocking(socket);
-    platform.sockets.setTimeouts(socket, FD_STORE_TIMEOUT_MS);
-    return socket;
-  } catch (error) {
-    socket.close();
-    if (error instanceof SystemCallError && NO_LISTENER.includes(error.errno)) return null;
-    throw error;
-  }
+  const socket = connectPackets(platform.sockets, path);
+  if (socket === null) return null;
+  platform.descriptors.setBlocking(socket);
+  platform.sockets.setTimeouts(socket, FD_STORE_TIMEOUT_MS);
+  return socket;
 }
 
 /** @returns null when the connection ended too early */
@@ -144,11 +137,8 @@ function recoveredStateFrom(
   memory: Fd,
 ): RecoveredState {
   using state = memory;
-  const path = `/proc/self/fd/${state.number}`;
-  const { size } = statSync(path);
-  if (size > RESUME_LIMIT) throw new Error(`Cannot continue: the state has ${size} bytes`);
   return {
-    resumption: survived(readFileSync(path, "utf8"), kept),
+    resumption: survived(readState(state.number), kept),
     acknowledge: () => {
       try {
         platform.descriptors.send(socket, encodeMessage({ kind: "taken" }));

@@ -13,8 +13,6 @@ import { HISTORY, KEEP_ALIVE_COUNTS, SERVICE } from "./service_schemas.ts";
 
 /** Changes whenever `ResumeState` or the names of descriptors do. */
 export const RESUME_VERSION = 1;
-/** Longest state: thousands of listeners. */
-export const RESUME_LIMIT = 4 * 1024 * 1024;
 const MAX_SIGNAL = 64;
 
 /** The lock on the service's name. */

@@ -7,10 +7,9 @@
  * that a baton listens there at every moment.
  */
 import { statSync } from "node:fs";
-import { errorText, SystemCallError } from "../../platform/error.ts";
+import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
-import { C } from "../../platform/libc/constants.ts";
-import { UnixListener } from "../../platform/network/unix_listener.ts";
+import { connectPackets, UnixListener } from "../../platform/network/unix_listener.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
 
@@ -40,23 +39,6 @@ export interface HandoffPeer {
   left(): void;
 }
 
-/**
- * @returns a connection, or null when nothing listens there
- * @throws {SystemCallError} when the path exists and cannot be connected to
- */
-export function connectToHandoff(platform: Platform, path: string): Fd | null {
-  const socket = platform.sockets.packets({ nonblocking: true });
-  try {
-    platform.sockets.connectUnix(socket, path);
-    return socket;
-  } catch (error) {
-    socket.close();
-    if (!(error instanceof SystemCallError)) throw error;
-    if (error.errno === C.ENOENT || error.errno === C.ECONNREFUSED) return null;
-    throw error;
-  }
-}
-
 export class HandoffSocket {
   #listener: UnixListener | null = null;
   #watch: Watch | null = null;
@@ -79,7 +61,7 @@ export class HandoffSocket {
     const remedy = `Take over from it: --takeover ${this.path}; or use another path`;
     let other: Fd | null;
     try {
-      other = connectToHandoff(this.platform, this.path);
+      other = connectPackets(this.platform.sockets, this.path);
     } catch (error) {
       const message = `Cannot use --handoff-socket: ${errorText(error)}`;
       throw new HandoffSocketError(message, false, remedy);

@@ -7,6 +7,7 @@
 import type { Timer } from "../../platform/clock.ts";
 import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
+import { connectPackets } from "../../platform/network/unix_listener.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ownNamespace } from "../../platform/process/proc.ts";
 import type { Group } from "../../steering/group.ts";
@@ -15,7 +16,6 @@ import type { MemberRecord } from "../../steering/member.ts";
 import { ReceivedListeners } from "./received_listeners.ts";
 import { Channel } from "./channel.ts";
 import { cutReason, malformedText } from "../state/fields.ts";
-import { connectToHandoff } from "./handoff_socket.ts";
 import {
   type Counters,
   encodeMessage,
@@ -92,7 +92,7 @@ export class TakeoverClient {
     const cannot = `Cannot take over through ${options.path}`;
     let socket: Fd | null;
     try {
-      socket = connectToHandoff(platform, options.path);
+      socket = connectPackets(platform.sockets, options.path);
     } catch (error) {
       if (!(error instanceof SystemCallError) && !(error instanceof RangeError)) throw error;
       throw new TakeoverError(`${cannot}: ${error.message}`);

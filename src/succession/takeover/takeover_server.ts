@@ -156,12 +156,12 @@ export class TakeoverServer {
     return this.#acceptedTakeover;
   }
 
-  #sendLent({ reply, fds }: LentReply): void {
-    this.#send(reply, fds);
-  }
-
   #send(reply: Reply, fds: readonly Fd[] = []): void {
     this.#channel.send(encodeMessage(reply), fds);
+  }
+
+  #sendLent({ reply, fds }: LentReply): void {
+    this.#send(reply, fds);
   }
 
   #arm(timer: OldTimer): void {

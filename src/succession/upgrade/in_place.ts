@@ -5,14 +5,14 @@
  * Until `execve` succeeds nothing is changed for good: when it fails the process is as before. Signals are blocked from
  * just before the exec until the new program listens to them, as far as the runtime allows.
  */
-import { readFileSync, statSync } from "node:fs";
 import * as v from "valibot";
 import { Fd, FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
 import type { Platform } from "../../platform/platform.ts";
 import * as f from "../state/fields.ts";
 import { NamedDescriptors } from "../state/named_descriptors.ts";
-import { checkResumeState, RESUME_LIMIT, type ResumeState } from "../state/resume_state.ts";
+import { readState } from "../state/read_state.ts";
+import { checkResumeState, type ResumeState } from "../state/resume_state.ts";
 import type { Resumption } from "../state/resumption.ts";
 
 /** The variable with the number of the state's descriptor. */
@@ -76,7 +76,7 @@ export function findInPlace(platform: Platform): Resumption | null {
   if (number === undefined || !/^\d{1,9}$/.test(number)) return null;
   // A signal that arrives from here on reaches the handlers that exist in the next turn of the event loop.
   const stopCatching = SIGNAL_NAMES.map((name) => platform.runtime.onSignal(name, () => {}));
-  const file = readInPlaceFile(Number(number));
+  const file = f.parseJson(IN_PLACE_FILE, readState(Number(number)));
   new Fd(platform.libc, Number(number)).close();
   const kept = new NamedDescriptors(
     Object.entries(file.descriptors).map(([name, fd]) => [name, new Fd(platform.libc, fd)]),
@@ -91,12 +91,4 @@ export function findInPlace(platform: Platform): Resumption | null {
       platform.processes.unblockSignals(HELD_SIGNALS);
     },
   };
-}
-
-/** @throws {Error} when the file is too long, or malformed */
-function readInPlaceFile(number: number): v.InferOutput<typeof IN_PLACE_FILE> {
-  const path = `/proc/self/fd/${number}`;
-  const { size } = statSync(path);
-  if (size > RESUME_LIMIT) throw new Error(`Cannot continue: the state has ${size} bytes`);
-  return f.parseJson(IN_PLACE_FILE, readFileSync(path, "utf8"));
 }

@@ -1,18 +1,17 @@
 /** The new baton's side of an upgrade by a child: what it inherited, and what it says to the old baton. */
-import { readFileSync, statSync } from "node:fs";
 import { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import { cutReason } from "../state/fields.ts";
+import { readState } from "../state/read_state.ts";
 import {
   HANDOVER_ENV,
   HANDOVER_VERSION,
   type HandoverMessage,
   type HandoverState,
   parseState,
-  STATE_LIMIT,
 } from "./protocol.ts";
 
 /** The old baton says nothing: its end is what there is to receive. */
@@ -38,10 +37,7 @@ export class Predecessor {
     };
     this.#control = take(first);
     this.#say({ kind: "hello", version: HANDOVER_VERSION, batonVersion: version });
-    // By path: Deno cannot read from a descriptor that it has not opened itself.
-    const { size } = statSync(`/proc/self/fd/${first + 1}`);
-    if (size > STATE_LIMIT) throw new Error(`Cannot take over: the state has ${size} bytes`);
-    const text = readFileSync(`/proc/self/fd/${first + 1}`, "utf8");
+    const text = readState(first + 1);
     new Fd(libc, first + 1).close();
     this.lock = take(first + 2);
     this.state = parseState(text);

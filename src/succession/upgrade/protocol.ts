@@ -20,8 +20,6 @@ import * as f from "../state/fields.ts";
 export const HANDOVER_ENV = "BATON_HANDOVER";
 /** Changes whenever `HandoverState` or the messages do. */
 export const HANDOVER_VERSION = 1;
-/** Longest state: thousands of listeners. */
-export const STATE_LIMIT = 4 * 1024 * 1024;
 
 const HANDOVER_STATE = f.object({
   version: v.literal(HANDOVER_VERSION),
