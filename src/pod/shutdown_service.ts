@@ -4,13 +4,9 @@
  * Guarantees: every process below is reaped; baton exits after the last process of the server: with 0 after a requested
  * shutdown that cut nothing, else with the server's own status.
  */
-import type { Config } from "../config/config.ts";
-import type { LaunchPlan } from "../launcher/plan.ts";
 import { EXIT_DRAIN_TIMED_OUT } from "../lifecycle/status.ts";
-import type { Logger } from "../log/logger.ts";
 import type { Timer } from "../platform/clock.ts";
 import { C } from "../platform/libc/constants.ts";
-import type { Platform } from "../platform/platform.ts";
 import { type ExitStatus, shellStatus } from "../platform/process/processes.ts";
 import type { Foreground } from "../process/foreground.ts";
 import { reportExit } from "../report/exit_report.ts";
@@ -25,8 +21,7 @@ import {
   type UpgradeReport,
 } from "../report/snapshot.ts";
 import { Pod } from "./pod.ts";
-import { shutdownSnapshot } from "./shutdown_snapshot.ts";
-import { EPOCH, SingleServer } from "./single_server.ts";
+import { EPOCH, SingleServer, type SingleServerOptions } from "./single_server.ts";
 
 /** The first and the last delay of looks for a listener of the started server; they double. */
 const FIRST_LISTEN_LOOK_MS = 100;
@@ -37,11 +32,8 @@ const REFUSED = {
   durationMs: 0,
 } as const;
 
-interface ShutdownServiceOptions {
-  readonly platform: Platform;
-  readonly config: Config;
-  readonly plan: LaunchPlan;
-  readonly logger: Logger;
+interface ShutdownServiceOptions
+  extends Pick<SingleServerOptions, "platform" | "config" | "plan" | "logger"> {
   readonly version: string;
   readonly minDrainMs: number;
   readonly inPod: boolean;
@@ -152,20 +144,41 @@ export class ShutdownService {
     return this.pod.probes();
   }
 
+  /** One generation, and the progress of its shutdown. */
   snapshot(): Snapshot {
-    const { platform, config, version } = this.options;
-    return shutdownSnapshot({
-      config,
+    const { platform: { runtime, reactor, clock }, config, version } = this.options;
+    const { shutdown, traffic } = this.pod;
+    const isShuttingDown = shutdown.phase !== "serving";
+    // A look compares with the one before: none may come between those of a shutdown.
+    const look = isShuttingDown ? shutdown.latestLook : traffic.sample(clock.now());
+    const { owed: busy = 0, atRest: idle = 0, undecided = 0 } = look ?? {};
+    return {
+      name: config.name,
       version,
-      pid: platform.runtime.pid,
-      watches: platform.reactor.size,
-      nowMs: platform.clock.now(),
-      epoch: EPOCH,
-      pod: this.pod,
-      serverPid: this.#server.pid,
+      pid: runtime.pid,
+      epoch: isShuttingDown ? null : EPOCH,
+      incarnation: 0,
+      command: config.command,
       startedAt: this.#startedAt,
-      isSignalled: this.#server.isSignaled,
-    });
+      listeners: [],
+      generations: [{
+        epoch: EPOCH,
+        state: this.#server.isSignaled ? "stopping" : isShuttingDown ? "draining" : "serving",
+        outcome: isShuttingDown ? "stopped" : null,
+        reason: null,
+        pid: this.#server.pid,
+        startedAt: this.#startedAt,
+        checks: [],
+        connections: { total: busy + idle + undecided, busy, idle, undecided },
+        connectionsCut: shutdown.cut,
+        connectionsUndecided: shutdown.undecided,
+        takesConnections: false,
+      }],
+      restarts: { ok: 0, failed: 0, crashes: 0 },
+      lastReload: null,
+      trial: null,
+      self: { watches: reactor.size },
+    };
   }
 
   #whyNotReady(): string | null {

@@ -20,7 +20,7 @@ import { describeVictims, type KilledProcess, killedText } from "../report/kille
 
 export const EPOCH = 0;
 
-interface SingleServerOptions {
+export interface SingleServerOptions {
   readonly platform: Platform;
   readonly config: Config;
   readonly plan: LaunchPlan;

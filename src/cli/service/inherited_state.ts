@@ -53,13 +53,7 @@ export function findInheritedState(
     const recovered = path === null ? null : claimRecoveredState(platform, path);
     // Everything came with the exec; the fd store process only waits for the acknowledgment.
     recovered?.resumption.kept.close();
-    return {
-      recovered,
-      resumption: inPlace,
-      standbySockets: [],
-      activated,
-      storedNames,
-    };
+    return { recovered, resumption: inPlace, standbySockets: [], activated, storedNames };
   }
   const { fds, state } = understandStored(stored);
   const recovered = state !== null
@@ -73,13 +67,7 @@ export function findInheritedState(
     : takeStandbySockets(platform, fds, before);
   const resumption = usableResumption(platform, recovered);
   const remaining = resumption === null ? activated : withoutMembers(activated, resumption.state);
-  return {
-    recovered,
-    resumption,
-    standbySockets,
-    activated: remaining,
-    storedNames,
-  };
+  return { recovered, resumption, standbySockets, activated: remaining, storedNames };
 }
 
 /** A resumed service has its sockets as members, in the kernel's order: closes the duplicates. */

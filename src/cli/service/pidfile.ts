@@ -76,8 +76,7 @@ export class Pidfile {
       this.#inode = statSync(temporary).ino;
       renameSync(temporary, this.path);
     } catch (error) {
-      const why = errorText(error);
-      throw new UserError(`Cannot write --pidfile ${this.path}: ${why}`);
+      throw new UserError(`Cannot write --pidfile ${this.path}: ${errorText(error)}`);
     }
   }
 }

@@ -52,9 +52,7 @@ export function openLoggerInPlace(platform: Platform, config: Config): Logger {
     return openLogger(platform, config);
   } catch (error) {
     const logger = openLogger(platform, { ...config, logFile: null });
-    tolerate(true, logger, () => {
-      throw error;
-    });
+    logger.error(`continuing without it: ${errorText(error)}`);
     return logger;
   }
 }
@@ -73,7 +71,6 @@ export function openLogger(platform: Platform, config: Config): Logger {
       open,
     });
   } catch (error) {
-    const why = errorText(error);
-    throw new UserError(`Cannot write --log-file: ${why}`);
+    throw new UserError(`Cannot write --log-file: ${errorText(error)}`);
   }
 }

@@ -8,7 +8,7 @@ import type { Platform } from "../../../../src/platform/platform.ts";
 
 // Without LISTEN_PID nothing is asked of it but who we are.
 const PLATFORM = { runtime: { pid: 1 } } as Platform;
-/** As one baton tells it the next one. */
+/** As a baton passes it to its successor. */
 const SOCKET = { name: "web", host: "127.0.0.1", port: 80, family: "inet", v6only: false };
 
 function activated(word: string, flags: Record<string, string[]>, sockets: readonly object[]) {
@@ -34,6 +34,12 @@ describe("activate()", () => {
     ];
     for (const [word, flags, sockets] of refused) {
       assert.throws(() => activated(word, flags, sockets), UserError, word);
+    }
+  });
+
+  it("refuses a variable that no baton wrote", () => {
+    for (const broken of [{ ...SOCKET, port: 0 }, { ...SOCKET, family: "unix" }, { name: "web" }]) {
+      assert.throws(() => activated("server", {}, [broken]), /BATON_ACTIVATED/);
     }
   });
 
