@@ -186,7 +186,7 @@ describe("a runtime directory that goes away", () => {
     unblock(dir.path);
     const second = await batons.next();
     assert.equal(await answering(port), serving, "the same server");
-    assert.match(second.stderr, /resumes/);
+    await waitUntil(() => /resumes/.test(second.stderr), { what: "it says that it resumes" });
     // Its holder is found again after that, too.
     rmSync(dir.path, { recursive: true });
     await isBack(second);
