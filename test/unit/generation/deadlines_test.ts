@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
 import { PRESETS } from "../../../src/config/presets.ts";
-import { GracefulService, type GracefulServiceOptions } from "../../../src/pod/graceful_service.ts";
 import { StopPolicy } from "../../../src/generation/stop_policy.ts";
 import { Timers } from "../../../src/generation/timers.ts";
 import { Deadlines } from "../../../src/generation/deadlines.ts";
@@ -80,28 +79,5 @@ describe("Timers.limit()", () => {
     await clock.advance(1);
     assert.deepEqual(fired, ["soon", "late", "soon"]);
     timers.clear();
-  });
-});
-
-describe("GracefulService", () => {
-  it("takes what lingering took beyond its least time off the drain time", async () => {
-    const [minDrainMs, drainTimeMs] = [20, 100];
-    const { promise, resolve } = Promise.withResolvers<number | undefined>();
-    const service = new GracefulService({
-      platform: {},
-      config: { ...CONFIG, drainTimeMs, quietMs: 0, readyDelayMs: 0 },
-      logger: { info: () => {} },
-      ...{ minDrainMs, exceptPort: null, inPod: false, ports: () => [1], probesAccepted: () => 0 },
-      supervisor: {
-        servingEpoch: 0,
-        stopLiveChecks: () => {},
-        stop: (spentMs?: number) => resolve(spentMs),
-      },
-    } as unknown as GracefulServiceOptions);
-    // No news: so it lingers as long as it may.
-    service.pod.traffic.sample = () => null;
-    service.stop();
-    const spentMs = await promise;
-    assert.ok(spentMs !== undefined && spentMs >= drainTimeMs / 2, `${spentMs} ms`);
   });
 });
