@@ -12,9 +12,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { EXIT_STATUSES } from "../src/cli/console/exit_status.ts";
 import { type Verb, type VerbFlag, VERBS } from "../src/cli/words/help.ts";
-import { formatDuration } from "../src/config/values/duration.ts";
-import { type Option, OPTION_GROUPS } from "../src/config/option_types.ts";
-import { OPTIONS } from "../src/config/options.ts";
+import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/options.ts";
 import { presetNames, PRESETS } from "../src/config/presets.ts";
 
 const DOCS = join(dirname(fileURLToPath(import.meta.url)), "..", "docs");
@@ -64,32 +62,20 @@ function code(text: string): string {
 
 function optionsOfRun(): string {
   return OPTION_GROUPS.map((group) => {
-    const rows = OPTIONS.filter((option) => option.group === group).map((option) => [
-      [option.flag, option.placeholder].map((word, i) => word && code(i === 0 ? `--${word}` : word))
-        .join(" ").trimEnd(),
-      defaultOf(option),
-      `${option.help}${limitsOf(option)}`,
-    ]);
+    const rows = OPTIONS.filter((option) => option.group === group).map(optionRow);
     return `### ${group}\n\n${table(["Option", "Default", "Meaning"], rows)}`;
   }).join("\n\n");
 }
 
-function defaultOf(option: Option): string {
-  switch (option.type) {
-    case "duration":
-      return option.default === null ? "none" : code(formatDuration(option.default));
-    case "int":
-    case "enum":
-      return option.default === null ? "none" : code(String(option.default));
-    default:
-      return "none";
-  }
-}
-
-function limitsOf(option: Option): string {
-  if (option.type === "int") return ` From ${option.min} to ${option.max}.`;
-  if (option.type !== "duration" || option.minMs === 0) return "";
-  return ` At least ${formatDuration(option.minMs)}.`;
+function optionRow(option: Option): string[] {
+  const { flag, placeholder, help, limits } = option;
+  const value = placeholder === null ? "" : ` ${code(placeholder)}`;
+  const shown = defaultText(option);
+  return [
+    `${code(`--${flag}`)}${value}`,
+    shown === null ? "none" : code(shown),
+    limits === undefined ? help : `${help} ${limits}`,
+  ];
 }
 
 function otherCommands(): string {

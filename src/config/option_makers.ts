@@ -1,40 +1,136 @@
-/** Short forms for the entries of the option tables. */
-import { MAX_DURATION_MS } from "./values/duration.ts";
-import type { Group } from "./option_types.ts";
+/** Makers of the entries of the option tables: one for each kind of value, with its placeholder and its reader. Pure. */
+import { formatDuration, parseDuration } from "./values/duration.ts";
+import { UserError } from "./values/errors.ts";
+import { suggest } from "./values/suggest.ts";
 
-type TimeBounds = readonly [def: number | null, min: number];
-
-export function time(flag: string, group: Group, ms: TimeBounds, help: string) {
-  const bounds = { default: ms[0], minMs: ms[1], maxMs: MAX_DURATION_MS };
-  return { type: "duration", flag, group, placeholder: "TIME", ...bounds, help } as const;
+/** An entry of a table: `Read` is the type of a value that was given. */
+export interface OptionValue<Read, Default = unknown> {
+  /** Stands for the value in help: `TIME`, `FILE`; for enums, their values; null: the option has no value. */
+  readonly placeholder: string | null;
+  /** One or two sentences; help adds the default. */
+  readonly help: string;
+  /** Null: it depends on the environment or on other options, or there is none. */
+  readonly default: Default;
+  /** A sentence for the documentation. */
+  readonly limits?: string;
+  /** May be given several times. */
+  readonly isRepeatable?: true;
+  /** Accepts a value with bytes that are not UTF-8. */
+  readonly takesBytes?: true;
+  /**
+   * @param raw text from a flag (texts if repeatable), or any value from a file
+   * @throws {UserError} when it is invalid
+   */
+  readonly read: (raw: unknown) => Read;
 }
 
-export function int(
-  flag: string,
-  group: Group,
-  n: readonly [number, number, number],
-  help: string,
-) {
-  const bounds = { default: n[0], min: n[1], max: n[2] };
-  return { type: "int", flag, group, placeholder: "N", ...bounds, help } as const;
+export function refuse(raw: unknown, wanted: string, remedy?: string): UserError {
+  return new UserError(`Cannot use ${JSON.stringify(raw)}: it must be ${wanted}`, { remedy });
 }
 
-/** The first of `values` is the default. */
-export function choice<T extends string>(
-  flag: string,
-  group: Group,
+/** A reader of texts that a file may hold as numbers. */
+export function scalar<T>(wanted: string, parse: (text: string) => T): (raw: unknown) => T {
+  return (raw) => {
+    if (typeof raw === "string" || typeof raw === "number") return parse(String(raw));
+    throw refuse(raw, wanted);
+  };
+}
+
+/** In milliseconds. */
+export function time<D extends number | null>(value: D, help: string) {
+  const read = scalar("a duration", parseDuration);
+  return { placeholder: "TIME", help, default: value, read };
+}
+
+/** At least 1 ms. */
+export function positiveTime<D extends number | null>(value: D, help: string) {
+  const any = time(value, help);
+  const read = (raw: unknown) => {
+    const ms = any.read(raw);
+    if (ms === 0) throw refuse(raw, `at least ${formatDuration(1)}`);
+    return ms;
+  };
+  return { ...any, read, limits: `At least ${formatDuration(1)}.` };
+}
+
+export function int(value: number, [min, max]: readonly [number, number], help: string) {
+  const read = (raw: unknown) => {
+    const number = typeof raw === "string" && /^\d+$/.test(raw.trim()) ? Number(raw) : raw;
+    const inRange = typeof number === "number" && Number.isInteger(number) &&
+      number >= min && number <= max;
+    if (!inRange) throw refuse(raw, `a whole number from ${min} to ${max}`);
+    return number;
+  };
+  return { placeholder: "N", help, default: value, read, limits: `From ${min} to ${max}.` };
+}
+
+/** One of a few words. */
+export function choice<const T extends string, const D extends T | null>(
   values: readonly T[],
+  value: D,
   help: string,
 ) {
-  const placeholder = values.join("|");
-  return { type: "enum", flag, group, placeholder, default: values[0] as T, values, help } as const;
+  const read = (raw: unknown): T => {
+    const found = values.find((each) => each === raw);
+    if (found !== undefined) return found;
+    const near = typeof raw === "string" ? suggest(raw, values) : null;
+    const remedy = near === null ? undefined : `Did you mean ${near}?`;
+    throw refuse(raw, `one of ${values.join(", ")}`, remedy);
+  };
+  return { placeholder: values.join("|"), help, default: value, read };
 }
 
-/** For a value that only the kernel reads, which may be any bytes. */
-export function path(flag: string, group: Group, placeholder: string, help: string) {
-  return { ...text(flag, group, placeholder, help), bytes: true } as const;
+/** Without a value; in a file true or false. */
+export function flag(help: string) {
+  const read = (raw: unknown): boolean => {
+    // On the command line a flag has the value "".
+    if (raw === "" || typeof raw === "boolean") return raw !== false;
+    throw refuse(raw, "true or false");
+  };
+  return { placeholder: null, help, default: false, read };
 }
 
-export function text(flag: string, group: Group, placeholder: string, help: string) {
-  return { type: "string", flag, group, placeholder, default: null, help } as const;
+/** Unset by default. */
+export function text(placeholder: string, help: string) {
+  return parsed(placeholder, help, (value) => value);
+}
+
+/** Text with a meaning of its own. @param parse gets no empty text */
+export function parsed<T>(placeholder: string, help: string, parse: (text: string) => T) {
+  const read = (raw: unknown) => {
+    if (typeof raw !== "string") throw refuse(raw, "text");
+    if (raw === "") throw refuse(raw, "text that is not empty");
+    if (raw.includes("\0")) throw refuse(raw, "text without NUL characters");
+    return parse(raw);
+  };
+  return { placeholder, help, default: null, read };
+}
+
+/** A parser of text that must match. @param words completes "it must be ..." */
+export function matching(pattern: RegExp, words: string): (text: string) => string {
+  return (value) => {
+    if (pattern.test(value)) return value;
+    throw refuse(value, words);
+  };
+}
+
+/** A value that only the kernel or a shell reads, which may be any bytes. */
+export function withBytes<T>(value: T) {
+  return { ...value, takesBytes: true } as const;
+}
+
+/** May be given several times. */
+export function list<T>(
+  placeholder: string,
+  help: string,
+  parse: (texts: readonly string[]) => readonly T[],
+) {
+  const read = (raw: unknown) => {
+    const items: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
+    const odd = items.find((item) => typeof item !== "string");
+    if (odd !== undefined) throw refuse(odd, "text");
+    return parse(items as readonly string[]);
+  };
+  const none: readonly T[] = [];
+  return { placeholder, help, default: none, read, isRepeatable: true } as const;
 }

@@ -1,258 +1,254 @@
 /**
- * The single table of options of `baton run`.
- *
- * Guarantees: every field of `Config` except `command` has exactly one entry (its type enforces that), and flags, keys
- * of the configuration file, help text and documentation all come from here: the flag is `--ready-timeout`, its key
- * `ready_timeout`, its field `readyTimeoutMs`. load.ts has the parsers, validate.ts the rules across options.
+ * The single table of options of `baton run`: fields and types of `Config`, flags, keys of the configuration file, help
+ * text and documentation all follow from it. The flag is `--ready-timeout`, its key `ready_timeout`, its field
+ * `readyTimeoutMs`. validate.ts has the rules across options.
  */
-import { CHECK_OPTIONS, READY_OPTIONS } from "./check_options.ts";
-import type { Config, OnCrash } from "./config.ts";
-import { choice, int, path, text, time } from "./option_makers.ts";
+import { HEALTH, READINESS } from "./check_options.ts";
 import {
-  CRASHES,
-  DRAIN,
-  HOOKS,
-  LISTENERS,
-  type Option,
-  type OptionFor,
-  OUTPUT,
-  POD,
-  READINESS,
-  ROLLOUT,
-  SERVICE,
-  TAKEOVER,
-} from "./option_types.ts";
+  choice,
+  flag,
+  int,
+  list,
+  matching,
+  type OptionValue,
+  parsed,
+  positiveTime,
+  refuse,
+  scalar,
+  text,
+  time,
+  withBytes,
+} from "./option_makers.ts";
+import { formatDuration } from "./values/duration.ts";
+import { parseHookSpec } from "./values/hook_spec.ts";
+import { parseListenSpec, parseOwnAddress } from "./values/listen_spec.ts";
+import { parseMinFree } from "./values/memory_size.ts";
+import { parsePercent } from "./values/percent.ts";
+import { parseSignalName, parseStopSignals } from "./values/signals.ts";
 
-/** Default of `--backlog`: the kernel's own default of net.core.somaxconn, which caps it anyway. */
-const DEFAULT_BACKLOG = 4096;
-/** Default of `--ready-timeout` in milliseconds. */
-const DEFAULT_READY_TIMEOUT_MS = 60_000;
-/** Default of `--drain-time` in milliseconds. */
-const DEFAULT_DRAIN_TIME_MS = 60_000;
-/** Default of `--quiet` in milliseconds. */
 export const DEFAULT_QUIET_MS = 500;
-/** Default of `--stop-time` in milliseconds. */
-const DEFAULT_STOP_TIME_MS = 10_000;
-/** Default of `--max-generations`. */
-const DEFAULT_MAX_GENERATIONS = 4;
-/** Smallest `--max-generations`: the old and the new generation overlap during a reload. */
-const MIN_MAX_GENERATIONS = 2;
-/** Default of `--crash-delay` in milliseconds. */
-const DEFAULT_CRASH_DELAY_MS = 200;
-/** Default of `--crash-delay-max` in milliseconds. */
-const DEFAULT_CRASH_DELAY_MAX_MS = 30_000;
-/** Default of `--crash-limit`. */
-const DEFAULT_CRASH_LIMIT = 10;
-/** Default of `--parent-shutdown-time` in milliseconds: Envoy's, and longer than any drain time. */
-const DEFAULT_PARENT_SHUTDOWN_TIME_MS = 900_000;
-/** Default of `--max-drain` in milliseconds: with 5 s before and 3 s after it, 28 s of a pod's 30. */
+/** With 5 s before and 3 s after it, 28 s of a pod's 30. */
 export const DEFAULT_MAX_DRAIN_MS = 20_000;
 /** Default of `--quiet` with `--shutdown-only`, where it is also the time without a new connection. */
 export const SHUTDOWN_QUIET_MS = 2_000;
-/** Default of `--hook-timeout` in milliseconds. */
-const DEFAULT_HOOK_TIMEOUT_MS = 30_000;
-/** Default of `--log-level`. */
-const DEFAULT_LOG_LEVEL = "info";
 
-/** listen(2) takes an int; net.core.somaxconn is the real limit. */
-const MAX_BACKLOG = 65_535;
-const MAX_MAX_GENERATIONS = 64;
-const MAX_CRASH_LIMIT = 1_000_000;
+/** What the place in the table says. */
+interface OptionNames {
+  /** Of `Config`. */
+  readonly field: string;
+  /** Without the leading dashes. */
+  readonly flag: string;
+  /** Heading in help and documentation. */
+  readonly group: string;
+}
 
-/** The fields of `Config` that are set by options: all but the command of the server. */
-type ConfigField = Exclude<keyof Config, "command">;
+export type Option = OptionValue<unknown> & OptionNames;
 
-/** The table, by field of `Config`; iterate `OPTIONS` for the order of the documentation. */
+/** Gives each entry its field, its flag and the heading of its group. */
+function group<T extends Readonly<Record<string, OptionValue<unknown>>>>(
+  heading: string,
+  values: T,
+) {
+  const named = Object.entries(values).map(([field, value]) => {
+    const words = field.replace(/Ms$/, "").replace(/[A-Z]/g, (letter) => `-${letter}`);
+    return [field, { ...value, field, flag: words.toLowerCase(), group: heading }];
+  });
+  return Object.fromEntries(named) as { readonly [F in keyof T]: T[F] & OptionNames };
+}
+
 // deno-fmt-ignore: one option per entry, so that it reads as a table
-export const OPTION_BY_FIELD: { readonly [F in ConfigField]: OptionFor<Config[F]> } = {
-  name: {
-    ...text("name", SERVICE, "NAME", "Name of the service, which the other commands use to address " +
-      "it. By default the name of the program, or of the script that an interpreter runs."),
-    pattern: /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/,
-    patternText: "1 to 63 letters, digits, '_', '.' or '-', and not begin with '.' or '-'",
-  },
-  cwd: path("cwd", SERVICE, "DIR", "Working directory of the server, resolved again for each " +
-    "generation, so that a symbolic link may move to the next release."),
-  envFile: path("env-file", SERVICE, "FILE", "File with KEY=VALUE lines for the environment of " +
-    "the server, read again for each generation."),
-  runtimeDir: text("runtime-dir", SERVICE, "DIR", "Directory of the control socket and the lock. " +
-    "By default RUNTIME_DIRECTORY, else /run/baton for root, XDG_RUNTIME_DIR/baton for others."),
-  pidfile: text("pidfile", SERVICE, "FILE", "Write the process id of baton to this file. A reload " +
-    "does not change it."),
+export const OPTION_BY_FIELD = {
+  ...group("Service", {
+    name: parsed("NAME", "Name of the service, which the other commands use to address it. By " +
+      "default the name of the program, or of the script that an interpreter runs.",
+      matching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/,
+        "1 to 63 letters, digits, '_', '.' or '-', and not begin with '.' or '-'")),
+    cwd: withBytes(text("DIR", "Working directory of the server, resolved again for each " +
+      "generation, so that a symbolic link may move to the next release.")),
+    envFile: withBytes(text("FILE", "File with KEY=VALUE lines for the environment of the " +
+      "server, read again for each generation.")),
+    runtimeDir: text("DIR", "Directory of the control socket and the lock. By default " +
+      "RUNTIME_DIRECTORY, else /run/baton for root, XDG_RUNTIME_DIR/baton for others."),
+    pidfile: text("FILE",
+      "Write the process id of baton to this file. A reload does not change it."),
+  }),
 
-  listen: {
-    type: "list", flag: "listen", group: LISTENERS, placeholder: "[NAME=]ADDR:PORT", default: [],
-    help: "Bind this address in baton and pass the socket to the server, from descriptor 3 on " +
-      "(LISTEN_FDS, SERVER_STARTER_PORT, EINHORN_FDS, {fd:NAME}, {port:NAME}). May be given " +
-      "several times. Not needed for servers that bind their own sockets.",
-  },
-  backlog: int("backlog", LISTENERS, [DEFAULT_BACKLOG, 1, MAX_BACKLOG],
-    "Length of the accept queue of the listeners that baton binds."),
-  handoff: choice("handoff", LISTENERS, ["auto", "adopt", "inherit"],
-    "How a new generation gets its sockets: adopt lets the server bind its own sockets beside the " +
-    "old one's, inherit passes the sockets of --listen, auto does both."),
+  ...group("Listeners and handoff", {
+    listen: list("[NAME=]ADDR:PORT", "Bind this address in baton and pass the socket to the " +
+      "server, from descriptor 3 on (LISTEN_FDS, SERVER_STARTER_PORT, EINHORN_FDS, {fd:NAME}, " +
+      "{port:NAME}). May be given several times. Not needed for servers that bind their own " +
+      "sockets.",
+      (texts) => texts.map(parseListenSpec)),
+    /** The default is the kernel's own of net.core.somaxconn, which caps it anyway. */
+    backlog: int(4096, [1, 65_535],
+      "Length of the accept queue of the listeners that baton binds."),
+    handoff: choice(["auto", "adopt", "inherit"], "auto", "How a new generation gets its " +
+      "sockets: adopt lets the server bind its own sockets beside the old one's, inherit passes " +
+      "the sockets of --listen, auto does both."),
+  }),
 
-  ready: READY_OPTIONS.ready,
-  readyTimeoutMs: time("ready-timeout", READINESS, [DEFAULT_READY_TIMEOUT_MS, 1],
-    "A generation that is not ready after this time has failed; the old one keeps serving."),
+  ...group("Readiness", READINESS),
+  ...group("Health checks", HEALTH),
 
-  live: READY_OPTIONS.live,
-  ...CHECK_OPTIONS,
+  ...group("Pre-flight and hooks", {
+    preFlight: withBytes(parsed("COMMAND", "Run this with sh before the server of each " +
+      "generation is started, in its directory and environment. If it fails the generation has " +
+      "failed, and the old one keeps serving: 'nginx -t'.", matching(/\S/, "a command"))),
+    /** For `parseMinFree`. */
+    minFree: parsed("SIZE", "Memory that must be free before a second copy of the server is " +
+      "started: 512M, 2G, 10%, or auto for as much as the first one uses.", checkedSize),
+    hook: withBytes(list("NAME=COMMAND", "Run this with sh at a given moment: pre-start and " +
+      "ready can veto a generation by their exit status; pre-drain, post-stop and on-rollback " +
+      "cannot. May be given several times.", (texts) => texts.map(parseHookSpec))),
+    hookTimeoutMs: positiveTime(30_000,
+      "A pre-flight or hook that takes longer is killed with its process group, and has failed."),
+  }),
 
-  canary: {
-    type: "percent", flag: "canary", group: ROLLOUT, placeholder: "PERCENT", default: null,
-    help: "Give a new generation this percentage of the new connections until 'baton canary', " +
-      "'baton promote', 'baton rollback' or --ramp changes it.",
-  },
-  rampMs: time("ramp", ROLLOUT, [0, 0],
-    "Shift the new connections to a new generation gradually, over this time."),
-  bakeMs: time("bake", ROLLOUT, [0, 0], "Keep the old generation running for this time after all " +
-    "new connections go to the new one, which is rolled back if it exits or becomes unhealthy."),
-  hold: {
-    type: "flag", flag: "hold", group: ROLLOUT, placeholder: null, default: false,
-    help: "Keep the old generation running until 'baton promote' or 'baton rollback'.",
-  },
-  rollbackOn: choice("rollback-on", ROLLOUT, ["any", "health", "crash"],
-    "What rolls back a generation on trial: crash, that it exits; health, also a failed check of " +
-    "--live or --eject-after; any, also an accept queue that overflows."),
-  ejectAfterMs: time("eject-after", ROLLOUT, [0, 0], "A generation that accepts nothing for this " +
-    "time, while connections wait, is unhealthy: it is rolled back or replaced. 0: never."),
+  ...group("Admission of a new generation", {
+    /** Null: all at once. */
+    canary: {
+      placeholder: "PERCENT",
+      help: "Give a new generation this percentage of the new connections until 'baton canary', " +
+        "'baton promote', 'baton rollback' or --ramp changes it.",
+      default: null,
+      read: scalar("a percentage, such as 10%", parsePercent),
+    },
+    rampMs: time(0,
+      "Shift the new connections to a new generation gradually, over this time."),
+    bakeMs: time(0, "Keep the old generation running for this time after all new connections go " +
+      "to the new one, which is rolled back if it exits or becomes unhealthy."),
+    hold: flag("Keep the old generation running until 'baton promote' or 'baton rollback'."),
+    /** Each value includes the ones after it. */
+    rollbackOn: choice(["any", "health", "crash"], "any", "What rolls back a generation on " +
+      "trial: crash, that it exits; health, also a failed check of --live or --eject-after; any, " +
+      "also an accept queue that overflows."),
+    ejectAfterMs: time(0, "A generation that accepts nothing for this time, while connections " +
+      "wait, is unhealthy: it is rolled back or replaced. 0: never."),
+  }),
 
-  drain: choice("drain", DRAIN, ["auto", "quiesce", "signal"],
-    "How the old generation is drained: quiesce waits until its connections are idle before it " +
-    "sends the stop signal, signal sends it at once and leaves draining to the server, auto does " +
-    "that for servers known to be graceful."),
-  drainTimeMs: time("drain-time", DRAIN, [DEFAULT_DRAIN_TIME_MS, 0],
-    "Longest wait for the connections of the old generation."),
-  drainSpreadMs: time("drain-spread", DRAIN, [null, 0],
-    "Close event streams and WebSockets one by one over this last part of --drain-time. By default " +
-    "a quarter of it, at most 30s. 0: all close with the server."),
-  quietMs: time("quiet", DRAIN, [DEFAULT_QUIET_MS, 0],
-    "A connection is idle when no response is due on it and it has been silent for this long."),
-  stopSignal: {
-    type: "signal", flag: "stop-signal", group: DRAIN, placeholder: "SIGNAL", default: null,
-    help: "Signal that stops the server. By default the one known for the program (nginx: QUIT), " +
-      "else TERM.",
-  },
-  stopTimeMs: time("stop-time", DRAIN, [DEFAULT_STOP_TIME_MS, 0],
-    "Time from the stop signal to KILL."),
-  maxGenerations: int("max-generations", DRAIN,
-    [DEFAULT_MAX_GENERATIONS, MIN_MAX_GENERATIONS, MAX_MAX_GENERATIONS],
-    "Most generations alive at any moment, at least 2: the old and the new one. The oldest " +
-    "draining one is killed to make room."),
+  ...group("Drain and stop", {
+    drain: choice(["auto", "quiesce", "signal"], "auto", "How the old generation is drained: " +
+      "quiesce waits until its connections are idle before it sends the stop signal, signal " +
+      "sends it at once and leaves draining to the server, auto does that for servers known to " +
+      "be graceful."),
+    drainTimeMs: time(60_000, "Longest wait for the connections of the old generation."),
+    /** Null: generation/stop_policy.ts. */
+    drainSpreadMs: time(null, "Close event streams and WebSockets one by one over this last part " +
+      "of --drain-time. By default a quarter of it, at most 30s. 0: all close with the server."),
+    quietMs: time(DEFAULT_QUIET_MS, "A connection is idle when no response is due on it and it " +
+      "has been silent for this long."),
+    stopSignal: {
+      placeholder: "SIGNAL",
+      help: "Signal that stops the server. By default the one known for the program (nginx: " +
+        "QUIT), else TERM.",
+      default: null,
+      read: scalar("the name of a signal", parseSignalName),
+    },
+    stopTimeMs: time(10_000, "Time from the stop signal to KILL."),
+    maxGenerations: int(4, [2, 64], "Most generations alive at any moment, at least 2: the old " +
+      "and the new one. The oldest draining one is killed to make room."),
+    keepAlive: choice(["leave", "auto", "migrate"], "leave", "Keep-alive connections at a " +
+      "reload: leave lets the old generation keep them until it stops, migrate moves them to the " +
+      "new one between two requests (HTTP/1). Moving costs a little for each new connection: " +
+      "auto moves them where these are few."),
+  }),
 
-  shutdownOnly: {
-    type: "flag", flag: "shutdown-only", group: POD, placeholder: null, default: false,
-    help: "Only shut the server down gracefully: no reload and no handoff. For the main process of " +
-      "a container.",
-  },
-  minDrainMs: time("min-drain", POD, [null, 0], "After TERM, keep accepting connections for at " +
-    "least this time, and until none has arrived for --quiet. By default 5s in a Kubernetes pod, " +
-    "else 0: not at all."),
-  maxDrainMs: time("max-drain", POD, [DEFAULT_MAX_DRAIN_MS, 0], "With --shutdown-only: longest " +
-    "time from the end of --min-drain to KILL."),
-  readyDelayMs: time("ready-delay", POD, [0, 0],
-    "After TERM, /readyz keeps succeeding for this time."),
-  graceMs: time("grace", POD, [null, 0], "Grace period of the pod. baton refuses to start if it " +
-    "is shorter than --min-drain, --max-drain (full mode: --drain-time, --stop-time and hooks) and " +
-    "3s together."),
-  signalTo: choice("signal-to", POD, ["process", "group"],
-    "With --shutdown-only: whether signals go to the main process of the server or to its whole " +
-    "group."),
-  probeListen: text("probe-listen", POD, "ADDR:PORT",
-    "Answer GET /startupz, /readyz and /livez there."),
-  watch: {
-    type: "paths", flag: "watch", group: POD, placeholder: "PATH", default: [],
-    bytes: true,
-    help: "Reload when this file, or a file in this directory, has changed. May be given several " +
-      "times.",
-  },
+  ...group("Pods", {
+    shutdownOnly: flag("Only shut the server down gracefully: no reload and no handoff. For the " +
+      "main process of a container."),
+    /** Null: from pod/budget.ts. */
+    minDrainMs: time(null, "After TERM, keep accepting connections for at least this time, and " +
+      "until none has arrived for --quiet. By default 5s in a Kubernetes pod, else 0: not at all."),
+    maxDrainMs: time(DEFAULT_MAX_DRAIN_MS,
+      "With --shutdown-only: longest time from the end of --min-drain to KILL."),
+    readyDelayMs: time(0, "After TERM, /readyz keeps succeeding for this time."),
+    /** terminationGracePeriodSeconds; null: unknown. */
+    graceMs: time(null, "Grace period of the pod. baton refuses to start if it is shorter than " +
+      "--min-drain, --max-drain (full mode: --drain-time, --stop-time and hooks) and 3s together."),
+    signalTo: choice(["process", "group"], "process", "With --shutdown-only: whether signals go " +
+      "to the main process of the server or to its whole group."),
+    probeListen: parsed("ADDR:PORT", "Answer GET /startupz, /readyz and /livez there.",
+      (value) => parseOwnAddress(value, "--probe-listen")),
+    watch: withBytes(list("PATH", "Reload when this file, or a file in this directory, has " +
+      "changed. May be given several times.", (texts) => texts.map(checkedPath))),
+  }),
 
-  keepAlive: choice("keep-alive", DRAIN, ["leave", "auto", "migrate"],
-    "Keep-alive connections at a reload: leave lets the old generation keep them until it stops, " +
-    "migrate moves them to the new one between two requests (HTTP/1). Moving costs a little for " +
-    "each new connection: auto moves them where these are few."),
+  ...group("Crashes", {
+    /** Null: restart, and with `shutdownOnly` exit. */
+    onCrash: choice(["restart", "exit"], null, "What to do when the serving generation exits " +
+      "unexpectedly. By default restart; with --shutdown-only exit."),
+    crashDelayMs: time(200, "Wait before the second restart in a row of a server that crashes; " +
+      "doubles with each restart. The first one is immediate."),
+    crashDelayMaxMs: time(30_000, "The wait doubles no further than this."),
+    crashLimit: int(10, [1, 1_000_000],
+      "baton exits after more crashes in a row than this; 10 s of serving reset the count."),
+    orphan: choice(["die", "keep"], "die",
+      "What happens to the server when baton itself is killed."),
+    /** Overrides `orphan`. */
+    survive: flag("When baton itself is killed, the server keeps serving and the next 'baton " +
+      "run' of this name takes it over. A second small process, or systemd's descriptor store, " +
+      "keeps the sockets for that."),
+  }),
 
-  preFlight: {
-    ...path("pre-flight", HOOKS, "COMMAND", "Run this with sh before the server of each generation " +
-      "is started, in its directory and environment. If it fails the generation has failed, and " +
-      "the old one keeps serving: 'nginx -t'."),
-    pattern: /\S/,
-    patternText: "a command",
-  },
-  minFree: text("min-free", HOOKS, "SIZE", "Memory that must be free before a second copy of the " +
-    "server is started: 512M, 2G, 10%, or auto for as much as the first one uses."),
-  hook: {
-    type: "hooks", flag: "hook", group: HOOKS, placeholder: "NAME=COMMAND", default: [],
-    bytes: true,
-    help: "Run this with sh at a given moment: pre-start and ready can veto a generation by their " +
-      "exit status; pre-drain, post-stop and on-rollback cannot. May be given several times.",
-  },
-  hookTimeoutMs: time("hook-timeout", HOOKS, [DEFAULT_HOOK_TIMEOUT_MS, 1],
-    "A pre-flight or hook that takes longer is killed with its process group, and has failed."),
+  ...group("Takeover from another baton", {
+    takeover: text("PATH", "Take over the listeners of another baton through its " +
+      "--handoff-socket, and stop it when it has drained. If no baton answers, start normally."),
+    handoffSocket: text("PATH", "Let another baton take over through a Unix socket at this path, " +
+      "which may be in a directory that two containers share."),
+    /** The default is Envoy's, and longer than any drain time. */
+    parentShutdownTimeMs: time(900_000,
+      "After a takeover the old baton is stopped after this time, if it is still draining."),
+  }),
 
-  onCrash: {
-    ...choice<OnCrash>("on-crash", CRASHES, ["restart", "exit"],
-      "What to do when the serving generation exits unexpectedly. By default restart; with " +
-      "--shutdown-only exit."),
-    default: null,
-  },
-  crashDelayMs: time("crash-delay", CRASHES, [DEFAULT_CRASH_DELAY_MS, 0],
-    "Wait before the second restart in a row of a server that crashes; doubles with each restart. " +
-    "The first one is immediate."),
-  crashDelayMaxMs: time("crash-delay-max", CRASHES, [DEFAULT_CRASH_DELAY_MAX_MS, 0],
-    "The wait doubles no further than this."),
-  crashLimit: int("crash-limit", CRASHES, [DEFAULT_CRASH_LIMIT, 1, MAX_CRASH_LIMIT],
-    "baton exits after more crashes in a row than this; 10 s of serving reset the count."),
-  orphan: choice("orphan", CRASHES, ["die", "keep"],
-    "What happens to the server when baton itself is killed."),
-  survive: {
-    type: "flag", flag: "survive", group: CRASHES, placeholder: null, default: false,
-    help: "When baton itself is killed, the server keeps serving and the next 'baton run' of this " +
-      "name takes it over. A second small process, or systemd's descriptor store, keeps the sockets " +
-      "for that.",
-  },
-
-  takeover: text("takeover", TAKEOVER, "PATH", "Take over the listeners of another baton through " +
-    "its --handoff-socket, and stop it when it has drained. If no baton answers, start normally."),
-  handoffSocket: text("handoff-socket", TAKEOVER, "PATH", "Let another baton take over through a " +
-    "Unix socket at this path, which may be in a directory that two containers share."),
-  parentShutdownTimeMs: time("parent-shutdown-time", TAKEOVER,
-    [DEFAULT_PARENT_SHUTDOWN_TIME_MS, 0],
-    "After a takeover the old baton is stopped after this time, if it is still draining."),
-
-  usr1: choice("usr1", OUTPUT, ["auto", "forward", "ignore"],
-    "Whether SIGUSR1, which makes baton reopen its log, is forwarded to the server; auto does so " +
-    "for servers known to reopen their logs."),
-  stopOn: {
-    type: "signals", flag: "stop-on", group: OUTPUT, placeholder: "SIGNAL[,SIGNAL...]", default: [],
-    help: "Signals that stop baton gracefully in addition to TERM, INT and QUIT, and lose any other " +
-      "meaning: the STOPSIGNAL of an image (USR1, WINCH, RTMIN+3). May be given several times.",
-  },
-  output: choice("output", OUTPUT, ["capture", "direct"],
-    "capture shows the last lines of a generation that failed to start; direct gives the server " +
-    "the output of baton from the start, as baton always does with a terminal."),
-  logFormat: choice("log-format", OUTPUT, ["text", "json"], "Format of the log of baton."),
-  logLevel: {
-    ...choice("log-level", OUTPUT, ["debug", "info", "warn", "error"],
+  ...group("Signals and output", {
+    usr1: choice(["auto", "forward", "ignore"], "auto", "Whether SIGUSR1, which makes baton " +
+      "reopen its log, is forwarded to the server; auto does so for servers known to reopen " +
+      "their logs."),
+    stopOn: list("SIGNAL[,SIGNAL...]", "Signals that stop baton gracefully in addition to TERM, " +
+      "INT and QUIT, and lose any other meaning: the STOPSIGNAL of an image (USR1, WINCH, " +
+      "RTMIN+3). May be given several times.", parseStopSignals),
+    output: choice(["capture", "direct"], "capture", "capture shows the last lines of a " +
+      "generation that failed to start; direct gives the server the output of baton from the " +
+      "start, as baton always does with a terminal."),
+    logFormat: choice(["text", "json"], "text", "Format of the log of baton."),
+    logLevel: choice(["debug", "info", "warn", "error"], "info",
       "Least severe messages that are logged."),
-    default: DEFAULT_LOG_LEVEL,
-  },
-  logFile: path("log-file", OUTPUT, "FILE", "Write the log of baton to this file, reopened at " +
-    "SIGUSR1, instead of standard error."),
+    logFile: withBytes(text("FILE", "Write the log of baton to this file, reopened at SIGUSR1, " +
+      "instead of standard error.")),
+  }),
 };
 
-/** Every option with its field, in the order of the documentation. */
-export const OPTIONS: readonly (Option & { readonly field: ConfigField })[] = Object.entries(
-  OPTION_BY_FIELD,
-).map(([field, option]) => ({ ...option, field: field as ConfigField }));
+/** The value of each field: as it is read, or its default. */
+export type OptionValues = {
+  readonly [F in keyof typeof OPTION_BY_FIELD]:
+    | ReturnType<(typeof OPTION_BY_FIELD)[F]["read"]>
+    | (typeof OPTION_BY_FIELD)[F]["default"];
+};
 
-/** Whether the option may be given several times. */
-export function isRepeatable(option: Option): boolean {
-  return ["list", "paths", "signals", "checks", "live checks", "hooks"].includes(option.type);
+/** In the order of the documentation. */
+export const OPTIONS: readonly Option[] = Object.values(OPTION_BY_FIELD);
+
+/** In the order of the documentation. */
+export const OPTION_GROUPS: readonly string[] = [...new Set(OPTIONS.map(({ group }) => group))];
+
+/** @returns the default as a user would write it; null: help shows none */
+export function defaultText({ default: value, placeholder }: Option): string | null {
+  if (typeof value === "string") return value;
+  if (typeof value !== "number") return null;
+  return placeholder === "TIME" ? formatDuration(value) : String(value);
 }
 
 /** @returns the key of an option in a configuration file: `ready_timeout` for `ready-timeout` */
 export function fileKey(flag: string): string {
   return flag.replaceAll("-", "_");
+}
+
+function checkedPath(path: string): string {
+  if (path === "" || path.includes("\0")) throw refuse(path, "the path of a file or directory");
+  return path;
+}
+
+function checkedSize(text: string): string {
+  parseMinFree(text);
+  return text;
 }

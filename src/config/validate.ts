@@ -4,15 +4,14 @@
  * Guarantees: pure; throws at the first broken rule, with a message that names the options as the user writes them.
  * Accepts a combination that is merely unusual.
  */
+import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import type { Config } from "./config.ts";
 import { formatDuration } from "./values/duration.ts";
 import { checkEnvoyEpoch } from "./envoy_epoch.ts";
-import { prefixed, UserError } from "./values/errors.ts";
-import { checkListeners, parseOwnAddress } from "./values/listen_spec.ts";
-import { parseMinFree } from "./values/memory_size.ts";
+import { UserError } from "./values/errors.ts";
+import { checkListeners } from "./values/listen_spec.ts";
 import { presetForCommand } from "./presets.ts";
 import { suggest } from "./values/suggest.ts";
-import { validateChecks } from "./validate_checks.ts";
 
 /** `{fd:NAME}` or `{port:NAME}` in a word of the server's command. */
 interface Placeholder {
@@ -125,21 +124,71 @@ export function checkRollout({ hold = false, bakeMs = 0 }: Partial<Config>): voi
   });
 }
 
-function checkMinFree({ minFree }: Config): void {
-  try {
-    if (minFree !== null) parseMinFree(minFree);
-  } catch (error) {
-    throw prefixed("In --min-free", error);
-  }
-}
-
 function checkPod(config: Config): void {
-  if (config.probeListen !== null) parseOwnAddress(config.probeListen, "--probe-listen");
   const option = handoffOption(config);
   if (!config.shutdownOnly || option === null) return;
   throw new UserError(`Cannot use ${option} with --shutdown-only: there is no handoff`, {
     remedy: "Remove one of the two",
   });
+}
+
+/** Refuses an option that no check would use: the user expects it to have an effect. */
+function checkCheckOptions(config: Config): void {
+  const kinds = new Set<string>([...config.ready, ...config.live].map(({ kind }) => kind));
+  const uses: readonly (readonly [flag: string, given: boolean, kinds: readonly string[]])[] = [
+    ["check-host", config.checkHost !== null, ["http", "grpc"]],
+    ["check-method", config.checkMethod !== "GET", ["http"]],
+    ["check-status", config.checkStatus !== null, ["http"]],
+    ["check-retriable-status", config.checkRetriableStatus !== null, ["http"]],
+    ["check-body", config.checkBody !== null, ["http"]],
+    ["check-service-name", config.checkServiceName !== null, ["http"]],
+    ["check-send", config.checkSend !== null, ["tcp"]],
+    ["check-receive", config.checkReceive !== null, ["tcp"]],
+  ];
+  for (const [flag, given, needed] of uses) {
+    if (!given || needed.some((kind) => kinds.has(kind))) continue;
+    const wanted = needed.join(" or ");
+    throw new UserError(`Cannot use --${flag}: there is no ${wanted} check`, {
+      remedy: `Add one with --ready or --live, or remove --${flag}`,
+    });
+  }
+  if (config.checkMethod === "HEAD" && config.checkBody !== null) {
+    throw new UserError("Cannot use --check-body with --check-method HEAD: it has no body", {
+      remedy: "Use GET, or remove --check-body",
+    });
+  }
+}
+
+function checkAnnouncements(config: Config): void {
+  const { ready, listen, output, survive, orphan } = config;
+  const announced = ready.filter((spec) => spec.kind === "fd");
+  if (announced.length > 1) {
+    const both = announced.map(({ text }) => text).join(" and ");
+    throw new UserError(`Cannot use --ready ${both}: a server has only one ready descriptor`, {
+      remedy: "Remove one of them",
+    });
+  }
+  const [fd] = announced;
+  if (fd !== undefined && fd.descriptor < FIRST_PASSED_DESCRIPTOR + listen.length) {
+    const name = listen[fd.descriptor - FIRST_PASSED_DESCRIPTOR]?.name ?? "";
+    throw new UserError(`Cannot use --ready ${fd.text}: it is the socket of listener ${name}`, {
+      remedy: `Use a descriptor from ${FIRST_PASSED_DESCRIPTOR + listen.length} on`,
+    });
+  }
+  const log = ready.find((spec) => spec.kind === "log");
+  if (log === undefined) return;
+  const conflict = output === "direct"
+    ? "--output direct"
+    : survive
+    ? "--survive"
+    : orphan === "keep"
+    ? "--orphan keep"
+    : null;
+  if (conflict === null) return;
+  throw new UserError(
+    `Cannot use --ready ${log.text} with ${conflict}: the server's output must come through baton`,
+    { remedy: "Use another --ready, such as http:/PATH or notify" },
+  );
 }
 
 /** @returns the first given option that needs a handoff, and so excludes --shutdown-only; null: none */
@@ -178,9 +227,9 @@ export function validateConfig(config: Config): void {
   checkHandoff(config);
   checkCrashDelays(config);
   checkSignals(config);
-  validateChecks(config);
+  checkCheckOptions(config);
+  checkAnnouncements(config);
   checkRollout(config);
   checkPod(config);
   if (!config.shutdownOnly) checkEnvoyEpoch(config.command);
-  checkMinFree(config);
 }

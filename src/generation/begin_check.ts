@@ -1,5 +1,4 @@
 /** Starts one check of one generation, with the options of the configuration. */
-import { parseBodyPattern, parseBytes, parseStatuses } from "../config/validate_checks.ts";
 import type { NetworkCheck, RepeatedCheck } from "../config/values/check_spec.ts";
 import { serverEnvironment } from "../handoff/socket_protocols.ts";
 import type { RunningCheck } from "../health/check_loop.ts";
@@ -86,18 +85,16 @@ function dialogueFor(
         epoch,
         path: spec.path,
         method: config.checkMethod,
-        expected: config.checkStatus === null ? EXPECTED : parseStatuses(config.checkStatus),
-        retriable: config.checkRetriableStatus === null
-          ? []
-          : parseStatuses(config.checkRetriableStatus),
-        body: config.checkBody === null ? null : parseBodyPattern(config.checkBody),
+        expected: config.checkStatus ?? EXPECTED,
+        retriable: config.checkRetriableStatus ?? [],
+        body: config.checkBody,
         serviceName: config.checkServiceName,
         mustIdentify: route.mustIdentify,
       });
     case "tcp":
       return new TcpDialogue({
-        send: parseBytes(config.checkSend ?? ""),
-        receive: config.checkReceive === null ? null : parseBytes(config.checkReceive),
+        send: config.checkSend ?? new Uint8Array(0),
+        receive: config.checkReceive,
       });
     case "redis":
       return new RedisDialogue();

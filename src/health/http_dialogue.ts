@@ -2,7 +2,7 @@
  * An HTTP check: one request, and the rules for its answer. The status decides, then the service's name and the body if
  * the configuration names them.
  */
-import type { StatusRange } from "../config/validate_checks.ts";
+import type { StatusRange } from "../config/values/check_values.ts";
 import { ascii, type Dialogue, type DialogueStep, NEED_MORE } from "./dialogue.ts";
 import { HttpAnswer, type HttpHead } from "./http_answer.ts";
 import { type CheckResult, failure, success, wrongAnswer } from "./monitor.ts";

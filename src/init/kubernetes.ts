@@ -38,7 +38,7 @@ export function kubernetesEntrypoint({ config, options }: InitRequest): string {
     ...(graceMs === null ? [`--grace=${graceS}s`] : []),
     ...(probeListen === null ? [`--probe-listen=*:${PROBE_PORT}`] : []),
   ];
-  const probe = Number(probeListen?.split(":").at(-1) ?? PROBE_PORT);
+  const probe = probeListen?.port ?? PROBE_PORT;
   return manifest(config, graceS, [], [
     ...(isGiven(options, "config") ? ["# --config names a file in the image: put it there."] : []),
     `command: ${list([PROGRAM, "run", ...options, ...added, "--"])}`,

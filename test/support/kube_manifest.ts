@@ -137,7 +137,7 @@ function ownPort(container: Container, what: string, readConfig: ConfigReader): 
   const command = commandOf(container, readConfig);
   if (command?.verb === "prestop") return command.serve?.port ?? null;
   if (command?.verb !== "run" || what === "preStop") return null;
-  return Number(command.config.probeListen?.split(":").at(-1) ?? 0);
+  return command.config.probeListen?.port ?? 0;
 }
 
 /** What a container's words mean to baton; null: another program. */

@@ -3,7 +3,7 @@ import type { FetchHandler } from "../../admin/control_server.ts";
 import { probeHandler, ProbeServer } from "../../admin/probe_server.ts";
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
-import { type ListenSpec, parseListenSpec } from "../../config/values/listen_spec.ts";
+import type { ListenSpec } from "../../config/values/listen_spec.ts";
 import { budgetOf, isInPod, minDrainMs } from "../../pod/budget.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { InetAddress } from "../../platform/network/address.ts";
@@ -58,7 +58,7 @@ function stopOptions({ hook }: Config): string {
 }
 
 function probeAddress({ probeListen }: Config): InetAddress | null {
-  return probeListen === null ? null : inetAddress(parseListenSpec(probeListen, 0));
+  return probeListen === null ? null : inetAddress(probeListen);
 }
 
 export function inetAddress({ family, host, port }: ListenSpec): InetAddress {

@@ -4,9 +4,7 @@
  * Guarantees: the flags of `run` come from the option table, so help is complete; every line fits into 80 columns;
  * texts end with a newline. Prints nothing.
  */
-import { formatDuration } from "../../config/values/duration.ts";
-import { type Option, OPTION_GROUPS } from "../../config/option_types.ts";
-import { isRepeatable, OPTIONS } from "../../config/options.ts";
+import { defaultText, OPTION_GROUPS, OPTIONS } from "../../config/options.ts";
 import { TEMPLATES } from "../../init/templates.ts";
 import { NAME, POD_VERBS, RUNTIME_DIR } from "./pod_verbs.ts";
 import { JSON_OUTPUT, ROLLOUT_FLAGS, TIMEOUT, TRIAL_VERBS } from "./trial_verbs.ts";
@@ -59,13 +57,16 @@ export const CONFIG_FLAG: VerbFlag = {
 
 const RUN_FLAGS: readonly VerbFlag[] = [
   CONFIG_FLAG,
-  ...OPTIONS.map((option) => ({
-    flag: option.flag,
-    placeholder: option.placeholder,
-    help: `${option.help}${defaultText(option)}`,
-    repeatable: isRepeatable(option),
-    group: option.group,
-  })),
+  ...OPTIONS.map((option) => {
+    const shown = defaultText(option);
+    return {
+      flag: option.flag,
+      placeholder: option.placeholder,
+      help: shown === null ? option.help : `${option.help} [default: ${shown}]`,
+      repeatable: option.isRepeatable === true,
+      group: option.group,
+    };
+  }),
 ];
 
 /** Every verb with its words; help.ts and the documentation are made from it. */
@@ -170,16 +171,6 @@ const WIDTH = 80;
 const TEXT_COLUMN = 26;
 const INDENT = 2;
 const TIME_NOTE = "TIME is a number with a unit: 500ms, 2s, 1m30s, 1h; without a unit, seconds.";
-
-/** The default of an option as the user would write it; "" for none. */
-function defaultText(option: Option): string {
-  if (option.default === null) return "";
-  if (option.type === "duration") {
-    return ` [default: ${formatDuration(option.default)}]`;
-  }
-  if (option.type === "int" || option.type === "enum") return ` [default: ${option.default}]`;
-  return "";
-}
 
 /** Breaks a text into lines of at most `width` characters; a longer word stays whole. */
 function wrap(text: string, width: number): string[] {

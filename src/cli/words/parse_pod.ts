@@ -1,5 +1,5 @@
 /** The verbs for pods: words -> commands. Pure. */
-import { UserError } from "../../config/values/errors.ts";
+import { UserError, withPlace } from "../../config/values/errors.ts";
 import { type ListenSpec, parseOwnAddress } from "../../config/values/listen_spec.ts";
 import { PRESTOP_DEFAULTS } from "./pod_verbs.ts";
 import { durationOf, type Target, targetOf, type Words } from "./words.ts";
@@ -48,7 +48,7 @@ function serveOf({ flags }: Words): ListenSpec | null {
       remedy: "Remove one of the two",
     });
   }
-  return parseOwnAddress(text, "--serve");
+  return withPlace("In --serve", () => parseOwnAddress(text, "--serve"));
 }
 
 export function parseInstall({ operands }: Words): InstallCommand {

@@ -1,6 +1,6 @@
 /** The verbs for a generation on trial, and the flags of its admission at a reload; help.ts shows them. */
 import type { Config } from "../../config/config.ts";
-import { prefixed, UserError } from "../../config/values/errors.ts";
+import { UserError, withPlace } from "../../config/values/errors.ts";
 import { readOptionValue } from "../../config/load.ts";
 import { OPTION_BY_FIELD } from "../../config/options.ts";
 import { parsePercent } from "../../config/values/percent.ts";
@@ -81,18 +81,12 @@ export function parseTrial(verb: TrialCommand["verb"], words: Words): TrialComma
       remedy: "For example: baton canary 25%",
     });
   }
-  const percent = verb === "canary" && first !== undefined ? readPercent(first) : null;
+  const percent = verb === "canary" && first !== undefined
+    ? withPlace("In the percentage", () => parsePercent(first))
+    : null;
   const addressed = verb === "canary" ? { ...words, operands: others } : words;
   const json = words.flags.has("json");
   return { verb, ...targetOf(addressed), timeoutMs: timeoutOf(words), json, percent };
-}
-
-function readPercent(text: string): number {
-  try {
-    return parsePercent(text);
-  } catch (error) {
-    throw prefixed("In the percentage", error);
-  }
 }
 
 /** The admission flags of one reload. */

@@ -1,6 +1,6 @@
 /** The words of one verb, split, and the values that several verbs share. Pure. */
 import { formatDuration, parseDuration } from "../../config/values/duration.ts";
-import { prefixed, UserError } from "../../config/values/errors.ts";
+import { UserError, withPlace } from "../../config/values/errors.ts";
 import { readOptionValue } from "../../config/load.ts";
 import { OPTION_BY_FIELD } from "../../config/options.ts";
 
@@ -53,12 +53,9 @@ export function timeoutOf(words: Words): number | null {
 export function durationOf({ flags }: Words, flag: string, leastMs = 0): number | null {
   const text = flags.get(flag)?.[0];
   if (text === undefined) return null;
-  try {
+  return withPlace(`In --${flag}`, () => {
     const durationMs = parseDuration(text);
     if (durationMs >= leastMs) return durationMs;
-    const least = formatDuration(leastMs);
-    throw new UserError(`Cannot use "${text}": it must be at least ${least}`);
-  } catch (error) {
-    throw prefixed(`In --${flag}`, error);
-  }
+    throw new UserError(`Cannot use "${text}": it must be at least ${formatDuration(leastMs)}`);
+  });
 }

@@ -33,14 +33,18 @@ function escapeBytes(message: string): string {
 }
 
 /**
- * Prefixes the message of the parser that refused a value with the place of the value.
+ * Runs a parser of a user's value, and prefixes its refusal with the place of the value.
  *
  * @param place for example `In --ready-timeout` or `In key "ready_timeout" of baton.toml`
- * @returns a new `UserError` with the same remedy and `error` as its cause; any other error unchanged
+ * @throws {UserError} the refusal, as the cause of one that names the place; any other error unchanged
  */
-export function prefixed(place: string, error: unknown): unknown {
-  if (!(error instanceof UserError)) return error;
-  const { message, remedy, status } = error;
-  const reason = message.charAt(0).toLowerCase() + message.slice(1);
-  return new UserError(`${place}: ${reason}`, { cause: error, remedy, status });
+export function withPlace<T>(place: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const { message, remedy, status } = error;
+    const reason = message.charAt(0).toLowerCase() + message.slice(1);
+    throw new UserError(`${place}: ${reason}`, { cause: error, remedy, status });
+  }
 }

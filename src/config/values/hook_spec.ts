@@ -12,7 +12,7 @@ export const HOOK_NAMES = ["pre-start", "ready", "pre-drain", "post-stop", "on-r
 /** When a command runs (docs/hooks.md). */
 export type HookName = typeof HOOK_NAMES[number];
 
-export interface HookSpec {
+interface HookSpec {
   readonly name: HookName;
   /** For `sh -c`. */
   readonly command: string;

@@ -4,7 +4,7 @@
  * Guarantees: `host` is a literal address (baton never asks a name server, so a start cannot hang or bind elsewhere
  * tomorrow), `port` is 1 to 65535, `name` is valid in LISTEN_FDNAMES (sd_listen_fds_with_names(3): no colon). TCP only.
  */
-import { prefixed, UserError } from "./errors.ts";
+import { UserError } from "./errors.ts";
 
 /** Address family of a listener, as socket(7) names them. */
 export type ListenFamily = "inet" | "inet6";
@@ -153,11 +153,7 @@ export function parseListenSpec(text: string, index: number): ListenSpec {
   return { name, host: v4, port, family: "inet", v6only: false, text: `${v4}:${port}` };
 }
 
-/**
- * Reads an address where baton itself answers.
- *
- * @param option the option of the text, for messages
- */
+/** Reads an address where baton itself answers. @param option the option of the text, for messages */
 export function parseOwnAddress(text: string, option: string): ListenSpec {
   try {
     return parseListenSpec(text, 0);
@@ -165,7 +161,7 @@ export function parseOwnAddress(text: string, option: string): ListenSpec {
     if (!(error instanceof UserError)) throw error;
     const remedy =
       `Use a TCP port that only baton listens on, for example ${option} 127.0.0.1:9901`;
-    throw prefixed(`In ${option}`, new UserError(error.message, { remedy, cause: error }));
+    throw new UserError(error.message, { remedy, cause: error });
   }
 }
 

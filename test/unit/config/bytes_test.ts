@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { loadConfigFile, parseConfigText } from "../../../src/config/config_file.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
+import type { Config } from "../../../src/config/config.ts";
 import { buildConfig } from "../../../src/config/load.ts";
 import { OPTIONS } from "../../../src/config/options.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
@@ -44,7 +45,7 @@ describe("bytes that are not UTF-8", () => {
   for (const [flag, value] of Object.entries(TAKEN)) {
     test(`are taken by --${flag}`, { timeout }, () => {
       const { field } = OPTIONS.find((option) => option.flag === flag)!;
-      assert.ok(JSON.stringify(build(flag, value)[field]).includes("x\\udce9"));
+      assert.ok(JSON.stringify(build(flag, value)[field as keyof Config]).includes("x\\udce9"));
     });
   }
 

@@ -1,118 +1,110 @@
 /** The option table against the interface that was agreed on. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { OPTION_GROUPS } from "../../../src/config/option_types.ts";
-import { fileKey, OPTIONS } from "../../../src/config/options.ts";
+import { defaultText, fileKey, OPTION_GROUPS, OPTIONS } from "../../../src/config/options.ts";
 
 describe("OPTIONS", () => {
-  /** flag, field, type, default */
-  const agreed: [string, string, string, unknown][] = [
-    ["name", "name", "string", null],
-    ["cwd", "cwd", "string", null],
-    ["env-file", "envFile", "string", null],
-    ["runtime-dir", "runtimeDir", "string", null],
-    ["pidfile", "pidfile", "string", null],
-    ["listen", "listen", "list", []],
-    ["backlog", "backlog", "int", 4096],
-    ["handoff", "handoff", "enum", "auto"],
-    ["ready", "ready", "checks", []],
-    ["ready-timeout", "readyTimeoutMs", "duration", 60_000],
-    ["live", "live", "live checks", []],
-    ["check-interval", "checkIntervalMs", "duration", null],
-    ["check-timeout", "checkTimeoutMs", "duration", 1_000],
-    ["check-edge-interval", "checkEdgeIntervalMs", "duration", null],
-    ["check-jitter", "checkJitterMs", "duration", 0],
-    ["check-initial-jitter", "checkInitialJitterMs", "duration", 0],
-    ["healthy-threshold", "healthyThreshold", "int", 1],
-    ["unhealthy-threshold", "unhealthyThreshold", "int", 3],
-    ["check-host", "checkHost", "string", null],
-    ["check-method", "checkMethod", "enum", "GET"],
-    ["check-status", "checkStatus", "string", null],
-    ["check-retriable-status", "checkRetriableStatus", "string", null],
-    ["check-body", "checkBody", "string", null],
-    ["check-service-name", "checkServiceName", "string", null],
-    ["check-send", "checkSend", "string", null],
-    ["check-receive", "checkReceive", "string", null],
-    ["canary", "canary", "percent", null],
-    ["ramp", "rampMs", "duration", 0],
-    ["bake", "bakeMs", "duration", 0],
-    ["hold", "hold", "flag", false],
-    ["rollback-on", "rollbackOn", "enum", "any"],
-    ["eject-after", "ejectAfterMs", "duration", 0],
-    ["drain", "drain", "enum", "auto"],
-    ["drain-time", "drainTimeMs", "duration", 60_000],
-    ["drain-spread", "drainSpreadMs", "duration", null],
-    ["quiet", "quietMs", "duration", 500],
-    ["stop-signal", "stopSignal", "signal", null],
-    ["stop-time", "stopTimeMs", "duration", 10_000],
-    ["max-generations", "maxGenerations", "int", 4],
-    ["shutdown-only", "shutdownOnly", "flag", false],
-    ["min-drain", "minDrainMs", "duration", null],
-    ["max-drain", "maxDrainMs", "duration", 20_000],
-    ["ready-delay", "readyDelayMs", "duration", 0],
-    ["grace", "graceMs", "duration", null],
-    ["signal-to", "signalTo", "enum", "process"],
-    ["probe-listen", "probeListen", "string", null],
-    ["watch", "watch", "paths", []],
-    ["keep-alive", "keepAlive", "enum", "leave"],
-    ["pre-flight", "preFlight", "string", null],
-    ["min-free", "minFree", "string", null],
-    ["hook", "hook", "hooks", []],
-    ["hook-timeout", "hookTimeoutMs", "duration", 30_000],
-    ["on-crash", "onCrash", "enum", null],
-    ["crash-delay", "crashDelayMs", "duration", 200],
-    ["crash-delay-max", "crashDelayMaxMs", "duration", 30_000],
-    ["crash-limit", "crashLimit", "int", 10],
-    ["orphan", "orphan", "enum", "die"],
-    ["survive", "survive", "flag", false],
-    ["takeover", "takeover", "string", null],
-    ["handoff-socket", "handoffSocket", "string", null],
-    ["parent-shutdown-time", "parentShutdownTimeMs", "duration", 900_000],
-    ["usr1", "usr1", "enum", "auto"],
-    ["stop-on", "stopOn", "signals", []],
-    ["output", "output", "enum", "capture"],
-    ["log-format", "logFormat", "enum", "text"],
-    ["log-level", "logLevel", "enum", "info"],
-    ["log-file", "logFile", "string", null],
+  /** flag, field, placeholder, default; in the order of the documentation */
+  const agreed: [string, string, string | null, unknown][] = [
+    ["name", "name", "NAME", null],
+    ["cwd", "cwd", "DIR", null],
+    ["env-file", "envFile", "FILE", null],
+    ["runtime-dir", "runtimeDir", "DIR", null],
+    ["pidfile", "pidfile", "FILE", null],
+    ["listen", "listen", "[NAME=]ADDR:PORT", []],
+    ["backlog", "backlog", "N", 4096],
+    ["handoff", "handoff", "auto|adopt|inherit", "auto"],
+    ["ready", "ready", "CHECK", []],
+    ["ready-timeout", "readyTimeoutMs", "TIME", 60_000],
+    ["live", "live", "CHECK", []],
+    ["check-interval", "checkIntervalMs", "TIME", null],
+    ["check-timeout", "checkTimeoutMs", "TIME", 1_000],
+    ["check-edge-interval", "checkEdgeIntervalMs", "TIME", null],
+    ["check-jitter", "checkJitterMs", "TIME", 0],
+    ["check-initial-jitter", "checkInitialJitterMs", "TIME", 0],
+    ["healthy-threshold", "healthyThreshold", "N", 1],
+    ["unhealthy-threshold", "unhealthyThreshold", "N", 3],
+    ["check-host", "checkHost", "HOST", null],
+    ["check-method", "checkMethod", "GET|HEAD|OPTIONS|POST", "GET"],
+    ["check-status", "checkStatus", "STATUSES", null],
+    ["check-retriable-status", "checkRetriableStatus", "STATUSES", null],
+    ["check-body", "checkBody", "REGEX", null],
+    ["check-service-name", "checkServiceName", "NAME", null],
+    ["check-send", "checkSend", "BYTES", null],
+    ["check-receive", "checkReceive", "BYTES", null],
+    ["pre-flight", "preFlight", "COMMAND", null],
+    ["min-free", "minFree", "SIZE", null],
+    ["hook", "hook", "NAME=COMMAND", []],
+    ["hook-timeout", "hookTimeoutMs", "TIME", 30_000],
+    ["canary", "canary", "PERCENT", null],
+    ["ramp", "rampMs", "TIME", 0],
+    ["bake", "bakeMs", "TIME", 0],
+    ["hold", "hold", null, false],
+    ["rollback-on", "rollbackOn", "any|health|crash", "any"],
+    ["eject-after", "ejectAfterMs", "TIME", 0],
+    ["drain", "drain", "auto|quiesce|signal", "auto"],
+    ["drain-time", "drainTimeMs", "TIME", 60_000],
+    ["drain-spread", "drainSpreadMs", "TIME", null],
+    ["quiet", "quietMs", "TIME", 500],
+    ["stop-signal", "stopSignal", "SIGNAL", null],
+    ["stop-time", "stopTimeMs", "TIME", 10_000],
+    ["max-generations", "maxGenerations", "N", 4],
+    ["keep-alive", "keepAlive", "leave|auto|migrate", "leave"],
+    ["shutdown-only", "shutdownOnly", null, false],
+    ["min-drain", "minDrainMs", "TIME", null],
+    ["max-drain", "maxDrainMs", "TIME", 20_000],
+    ["ready-delay", "readyDelayMs", "TIME", 0],
+    ["grace", "graceMs", "TIME", null],
+    ["signal-to", "signalTo", "process|group", "process"],
+    ["probe-listen", "probeListen", "ADDR:PORT", null],
+    ["watch", "watch", "PATH", []],
+    ["on-crash", "onCrash", "restart|exit", null],
+    ["crash-delay", "crashDelayMs", "TIME", 200],
+    ["crash-delay-max", "crashDelayMaxMs", "TIME", 30_000],
+    ["crash-limit", "crashLimit", "N", 10],
+    ["orphan", "orphan", "die|keep", "die"],
+    ["survive", "survive", null, false],
+    ["takeover", "takeover", "PATH", null],
+    ["handoff-socket", "handoffSocket", "PATH", null],
+    ["parent-shutdown-time", "parentShutdownTimeMs", "TIME", 900_000],
+    ["usr1", "usr1", "auto|forward|ignore", "auto"],
+    ["stop-on", "stopOn", "SIGNAL[,SIGNAL...]", []],
+    ["output", "output", "capture|direct", "capture"],
+    ["log-format", "logFormat", "text|json", "text"],
+    ["log-level", "logLevel", "debug|info|warn|error", "info"],
+    ["log-file", "logFile", "FILE", null],
   ];
 
-  it("holds the agreed flags, fields, types and defaults", () => {
+  it("holds the agreed flags, fields, placeholders and defaults", () => {
     const actual = OPTIONS.map((option) => [
       option.flag,
       option.field,
-      option.type,
+      option.placeholder,
       option.default,
     ]);
     assert.deepEqual(actual, agreed);
   });
 
   it("gives each option a field named after its flag, with the unit of durations", () => {
-    for (const { flag, field, type } of OPTIONS) {
+    for (const { flag, field, placeholder } of OPTIONS) {
       const camel = flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-      assert.equal(field, type === "duration" ? `${camel}Ms` : camel);
+      assert.equal(field, placeholder === "TIME" ? `${camel}Ms` : camel);
     }
   });
 
   it("gives each option a group, a placeholder, and help that ends with a full stop", () => {
-    for (const { flag, group, placeholder, help, type } of OPTIONS) {
+    for (const { flag, group, placeholder, help, default: value } of OPTIONS) {
       assert.ok(OPTION_GROUPS.includes(group), flag);
-      assert.equal(placeholder === null, type === "flag", flag);
+      assert.equal(placeholder === null, value === false, flag);
       assert.match(help, /^\S.*\.$/, flag);
       assert.doesNotMatch(help, / {2}/, flag);
     }
   });
 
-  it("keeps every default inside the limits of its option", () => {
+  it("reads every default as a user would write it", () => {
     for (const option of OPTIONS) {
-      if (option.type === "enum" && option.default !== null) {
-        assert.ok(option.values.includes(option.default), option.flag);
-      }
-      if (option.type === "int") {
-        assert.ok(option.default >= option.min && option.default <= option.max, option.flag);
-      }
-      if (option.type === "duration" && option.default !== null) {
-        assert.ok(option.default >= option.minMs && option.default <= option.maxMs, option.flag);
-      }
+      const shown = defaultText(option);
+      if (shown !== null) assert.equal(option.read(shown), option.default, option.flag);
     }
   });
 });

@@ -1,5 +1,5 @@
 /** What --ready and --live accept, and what they say about everything else. */
-import { parseBytes, parseStatuses } from "../../../src/config/validate_checks.ts";
+import { parseBytes, parseStatuses } from "../../../src/config/values/check_values.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseLiveSpec, parseReadySpec } from "../../../src/config/values/check_spec.ts";

@@ -1,7 +1,18 @@
 /** The error class that the CLI prints for users. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { prefixed, UserError } from "../../../../src/config/values/errors.ts";
+import { UserError, withPlace } from "../../../../src/config/values/errors.ts";
+
+/** @returns what is thrown where a parser has thrown `error` */
+function refusal(error: Error): unknown {
+  try {
+    return withPlace("In --name", () => {
+      throw error;
+    });
+  } catch (thrown) {
+    return thrown;
+  }
+}
 
 describe("UserError", () => {
   it("is an Error with its own name, and without a remedy unless it is given one", () => {
@@ -12,9 +23,9 @@ describe("UserError", () => {
     assert.equal("cause" in error, false);
   });
 
-  it("means wrong usage (64) unless it is given another exit status, which prefixed() keeps", () => {
+  it("means wrong usage (64) unless it is given another exit status, which withPlace() keeps", () => {
     assert.equal(new UserError("Cannot do it").status, 64);
-    const busy = prefixed("In --name", new UserError("Cannot do it", { status: 75 }));
+    const busy = refusal(new UserError("Cannot do it", { status: 75 }));
     assert.ok(busy instanceof UserError);
     assert.equal(busy.status, 75);
   });
@@ -27,10 +38,10 @@ describe("UserError", () => {
   });
 });
 
-describe("prefixed()", () => {
+describe("withPlace()", () => {
   it("puts the place in front and keeps remedy and cause", () => {
     const error = new UserError("Cannot read it", { remedy: "Write it" });
-    const placed = prefixed("In --name", error);
+    const placed = refusal(error);
     assert.ok(placed instanceof UserError);
     assert.equal(placed.message, "In --name: cannot read it");
     assert.equal(placed.remedy, "Write it");
@@ -39,6 +50,6 @@ describe("prefixed()", () => {
 
   it("leaves other errors alone: they are bugs, not wrong usage", () => {
     const bug = new TypeError("undefined");
-    assert.equal(prefixed("In --name", bug), bug);
+    assert.equal(refusal(bug), bug);
   });
 });
