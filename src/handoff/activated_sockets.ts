@@ -17,10 +17,10 @@ import { formatAddress } from "../platform/network/address.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { type GroupAddress, NO_GENERATION } from "../steering/member.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
-import { programFor } from "../steering/member_choice.ts";
+import { programFor } from "../steering/bpf_program.ts";
 
 /** As a reuseport program: the first member. As a socket filter: nothing passes. */
-const RETURN_ZERO = programFor({ receiving: [0], share: null, probe: null });
+const RETURN_ZERO = programFor({ receiving: [0] });
 
 /** A listening TCP socket passed to baton at its start: the manager's own, or one that a baton has stored. */
 export interface InheritedSocket {

@@ -10,7 +10,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
-import { assemble, encode } from "../steering/bpf_program.ts";
+import { programFor } from "../steering/bpf_program.ts";
 import { AdoptProbe, failureText } from "./adopt_probe.ts";
 
 export interface Capability {
@@ -30,7 +30,7 @@ const LOOPBACK = { family: "inet", host: "127.0.0.1", port: 0, scope: 0 } as con
 const USE_LISTEN = "or use --listen with a server that takes descriptors";
 
 /** Something to try: `find` says what was found, or throws. */
-interface Trial extends Omit<Capability, "ok" | "detail"> {
+export interface Trial extends Omit<Capability, "ok" | "detail"> {
   readonly find: (platform: Platform, probe: AdoptProbe) => string;
 }
 
@@ -74,7 +74,7 @@ const TRIALS: readonly Trial[] = [
       using socket = sockets.stream("inet");
       sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
       sockets.bindInet(socket, LOOPBACK);
-      sockets.attachReuseportProgram(socket, encode(assemble({ kind: "one", index: 0 })));
+      sockets.attachReuseportProgram(socket, programFor({ receiving: [0] }));
       return "SO_ATTACH_REUSEPORT_CBPF works";
     },
   },
@@ -134,24 +134,21 @@ const TRIALS: readonly Trial[] = [
   },
 ];
 
-/** Tries everything; leaves nothing behind. */
-export function probeCapabilities(platform: Platform): Capability[] {
+/** Tries everything, and `more`; leaves nothing behind. */
+export function probeCapabilities(platform: Platform, more: readonly Trial[] = []): Capability[] {
   using probe = new AdoptProbe(platform);
-  return TRIALS.map(({ find, ...facts }) => tried(facts, () => find(platform, probe)));
+  return [...TRIALS, ...more].map(({ find, ...facts }) => {
+    try {
+      return { ...facts, ok: true, detail: find(platform, probe) };
+    } catch (error) {
+      return { ...facts, ok: false, detail: failureText(error) };
+    }
+  });
 }
 
 /** @returns the capabilities that adopt lacks here; empty = it works */
 export function missingForAdopt(capabilities: readonly Capability[]): Capability[] {
   return capabilities.filter(({ ok, needed }) => !ok && needed === "adopt");
-}
-
-/** @returns the capability: present, with what `find` found, or missing, with the reason */
-export function tried(facts: Omit<Capability, "ok" | "detail">, find: () => string): Capability {
-  try {
-    return { ...facts, ok: true, detail: find() };
-  } catch (error) {
-    return { ...facts, ok: false, detail: failureText(error) };
-  }
 }
 
 function findProcessTable({ runtime }: Platform, { pid }: AdoptProbe): string {

@@ -6,7 +6,7 @@ import type { Group } from "./group.ts";
 
 /** @throws {SystemCallError} when it cannot be made or bound; nothing is left open */
 export function boundSocket(group: Group): Fd {
-  const { address, network, sockets } = group;
+  const { address, network, context: { sockets } } = group;
   const socket = network?.stream(address.family) ?? sockets.stream(address.family);
   try {
     const [example] = group.members;

@@ -1,8 +1,8 @@
 /**
  * Encoder of the classic BPF programs that choose a member of a SO_REUSEPORT group
- * (SO_ATTACH_REUSEPORT_CBPF, socket(7)): a selection in, `struct sock_filter[]` out.
+ * (SO_ATTACH_REUSEPORT_CBPF, socket(7)): a choice in, `struct sock_filter[]` out.
  *
- * Guarantees: every program ends on every path in a return of one of the selection's own indices,
+ * Guarantees: every program ends on every path in a return of one of the choice's own indices,
  * passes the kernel's checks (bpf_check_classic, net/core/filter.c) and has at most 4096
  * instructions. A packet that a probe's test cannot read is never given to the candidate.
  *
@@ -33,33 +33,22 @@ interface Instruction {
   readonly k: number;
 }
 
-/** Everything to one member. */
-type SelectOne = { readonly kind: "one"; readonly index: number };
+/** Who gets the new connections of a group, in indices of the kernel's array (`kernel_array.ts`), each listed once. */
+export interface MemberChoice {
+  /** Each has the same chance, drawn again for each connection. */
+  readonly receiving: readonly number[];
+  /** A part of the new connections for a candidate, in steps of 0.01 %; without members: none. */
+  readonly share?: { readonly percent: number; readonly members: readonly number[] } | null;
+  /** Connections from this port and address are our own, and for these members; without members: none. */
+  readonly probe?: ProbeChoice | null;
+}
 
-/** Each of these members with the same chance, drawn again for each connection; each listed once. */
-type SelectSpread = { readonly kind: "spread"; readonly indices: readonly number[] };
-
-/** Connections of our own probe to the candidate, all others as before. */
-interface SelectProbe {
-  readonly kind: "probe";
-  readonly sourcePort: number;
+interface ProbeChoice {
+  readonly port: number;
   /** In network byte order, 4 or 16 bytes. A probe of an IPv4 address has 4, also at a dual-stack socket. */
-  readonly sourceAddress: Uint8Array;
-  readonly candidate: readonly number[];
-  readonly others: Selection;
+  readonly address: Uint8Array;
+  readonly members: readonly number[];
 }
-
-/** A percentage of new connections to the candidate. */
-interface SelectShare {
-  readonly kind: "share";
-  /** 0 to 100, in steps of 0.01 (rounded). At 0 and 100 nothing is drawn. */
-  readonly percent: number;
-  readonly candidate: readonly number[];
-  readonly others: readonly number[];
-}
-
-/** Who gets a new connection, in indices of the kernel's array (see `kernel_array.ts`). */
-export type Selection = SelectOne | SelectSpread | SelectProbe | SelectShare;
 
 /** BPF_MAXINSNS, linux/bpf_common.h: the kernel refuses a longer program with EINVAL. */
 export const MAX_INSTRUCTIONS = 4096;
@@ -102,15 +91,21 @@ const MAX_JUMP = 255;
 /** `A == k` must hold: a packet for which it does not belongs to the others. */
 type Guard = { readonly mustEqual: number };
 
+/** The encoded program of a choice. @throws {RangeError} see `assemble` */
+export function programFor(choice: MemberChoice): Uint8Array {
+  return encode(assemble(choice));
+}
+
 /**
- * The program of a selection.
- *
  * @throws {RangeError} when an index is not an integer from 0 to 65535 or is listed twice, when
  * there is nothing to choose from, when a port, address or percentage is not one, or when the program
  * gets longer than 4096 instructions.
  */
-export function assemble(selection: Selection): Instruction[] {
-  const program = assembleAny(selection);
+export function assemble({ receiving, share, probe }: MemberChoice): Instruction[] {
+  const others = share && share.members.length > 0
+    ? shared(share.percent, spread(share.members), spread(receiving))
+    : spread(receiving);
+  const program = probe && probe.members.length > 0 ? probed(probe, others) : others;
   if (program.length > MAX_INSTRUCTIONS) {
     const wanted = `the kernel accepts at most ${MAX_INSTRUCTIONS}`;
     throw new RangeError(`Cannot assemble ${program.length} instructions: ${wanted}`);
@@ -132,38 +127,25 @@ export function encode(instructions: readonly Instruction[]): Uint8Array {
   return bytes;
 }
 
-function assembleAny(selection: Selection): Instruction[] {
-  switch (selection.kind) {
-    case "one":
-      return spread([selection.index]);
-    case "spread":
-      return spread(selection.indices);
-    case "probe":
-      return probe(selection);
-    case "share":
-      return share(selection);
-  }
-}
-
-function share({ percent, candidate, others }: SelectShare): Instruction[] {
+/** At 0 and 100 percent nothing is drawn. */
+function shared(percent: number, members: Instruction[], others: Instruction[]): Instruction[] {
   if (!(percent >= 0 && percent <= 100)) {
     throw new RangeError(`Cannot share ${percent} %: 'percent' must be from 0 to 100`);
   }
   const steps = Math.round(percent * SHARE_STEPS_PER_PERCENT);
-  if (steps === 0) return spread(others);
-  if (steps === 100 * SHARE_STEPS_PER_PERCENT) return spread(candidate);
+  if (steps === 0) return others;
+  if (steps === 100 * SHARE_STEPS_PER_PERCENT) return members;
   return [
     op(LD_W_ABS, RANDOM),
     op(MOD_K, 100 * SHARE_STEPS_PER_PERCENT),
-    ...branch(steps, spread(others), spread(candidate)),
+    ...branch(steps, others, members),
   ];
 }
 
 /** Tests, then `ja` to the others, then the candidate: the tests' own jumps stay short. */
-function probe(selection: SelectProbe): Instruction[] {
-  const candidate = spread(selection.candidate);
-  const others = assembleAny(selection.others);
-  const tests = probeTests(selection);
+function probed(probe: ProbeChoice, others: Instruction[]): Instruction[] {
+  const candidate = spread(probe.members);
+  const tests = probeTests(probe);
   const resolved = tests.map((step, i): Instruction => {
     if (!("mustEqual" in step)) return step;
     const toOthers = tests.length - 1 - i;
@@ -174,21 +156,20 @@ function probe(selection: SelectProbe): Instruction[] {
 }
 
 /** The last step compares the source port. */
-function probeTests({ sourcePort, sourceAddress }: SelectProbe): (Instruction | Guard)[] {
-  if (!Number.isInteger(sourcePort) || sourcePort < 1 || sourcePort > 65535) {
-    throw new RangeError(`Cannot probe from port ${sourcePort}: it must be from 1 to 65535`);
+function probeTests({ port, address }: ProbeChoice): (Instruction | Guard)[] {
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new RangeError(`Cannot probe from port ${port}: it must be from 1 to 65535`);
   }
   const version = [op(LD_B_ABS, NETWORK_HEADER), op(RSH_K, 4)];
-  const port = { mustEqual: sourcePort };
-  switch (sourceAddress.length) {
+  switch (address.length) {
     case 4:
       return [
         ...version,
         { mustEqual: 4 },
-        ...addressTests(IPV4_SOURCE, sourceAddress),
+        ...addressTests(IPV4_SOURCE, address),
         op(LDX_B_MSH, NETWORK_HEADER),
         op(LD_H_IND, NETWORK_HEADER),
-        port,
+        { mustEqual: port },
       ];
     case 16:
       return [
@@ -196,14 +177,14 @@ function probeTests({ sourcePort, sourceAddress }: SelectProbe): (Instruction | 
         { mustEqual: 6 },
         op(LD_B_ABS, IPV6_NEXT_HEADER),
         { mustEqual: NEXT_HEADER_TCP }, // our probe sends no extension header
-        ...addressTests(IPV6_SOURCE, sourceAddress),
+        ...addressTests(IPV6_SOURCE, address),
         op(LD_H_ABS, IPV6_PAYLOAD),
-        port,
+        { mustEqual: port },
       ];
-    default: {
-      const { length } = sourceAddress;
-      throw new RangeError(`Cannot probe from an address of ${length} bytes: it must have 4 or 16`);
-    }
+    default:
+      throw new RangeError(
+        `Cannot probe from an address of ${address.length} bytes: it must have 4 or 16`,
+      );
   }
 }
 
@@ -234,10 +215,9 @@ type Run = { readonly place: number; readonly index: number; length: number };
 
 /** Binary search, so that a packet meets at most log2(runs) comparisons. */
 function searchTree(runs: readonly Run[]): Instruction[] {
-  const middle = runs[runs.length >> 1];
-  if (middle === undefined) return [];
-  if (runs.length === 1) return leaf(middle);
   const half = runs.length >> 1;
+  const middle = runs[half]!;
+  if (runs.length === 1) return leaf(middle);
   return branch(middle.place, searchTree(runs.slice(half)), searchTree(runs.slice(0, half)));
 }
 

@@ -2,7 +2,7 @@
  * Which of a group's connections go to generations that do not serve yet: a share of all (a canary), or those of
  * baton's own probes. Does not touch the kernel.
  */
-import type { MemberChoice } from "./member_choice.ts";
+import type { MemberChoice } from "./bpf_program.ts";
 import { type Member, usableOf } from "./member.ts";
 import type { MemberId } from "./kernel_array.ts";
 

@@ -5,13 +5,12 @@
 import type { Fd } from "../platform/fd.ts";
 import { formatAddress } from "../platform/network/address.ts";
 import type { RemoteNetns } from "../platform/network/remote_netns.ts";
-import type { Sockets } from "../platform/network/sockets.ts";
 import { ownSocketInode } from "../platform/process/proc.ts";
-import type { Reactor } from "../platform/reactor.ts";
 import type { CandidateTraffic } from "./candidate_traffic.ts";
 import { KernelMembers } from "./kernel_members.ts";
 import {
   type GroupAddress,
+  type GroupContext,
   type Hold,
   type Member,
   type MemberRecord,
@@ -28,21 +27,12 @@ export class Group {
   readonly probes = new Mutex();
   /** Where its sockets are made; null: in this process's own network namespace. */
   network: RemoteNetns | null = null;
+  /** Another baton has the members too: what must not be changed here meanwhile. */
+  hold: Hold = "nothing";
   readonly #kernel: KernelMembers;
 
-  /**
-   * @param reactor reports at once when a server shuts a member down; null = only `findShutDown` does
-   * @param beforeChange called before the kernel's array changes; a new member is then in `members`
-   * @param serving the generation that was switched to last
-   */
-  constructor(
-    readonly address: GroupAddress,
-    readonly sockets: Sockets,
-    reactor: Reactor | null = null,
-    beforeChange: () => void = () => {},
-    readonly serving: () => number | null = () => null,
-  ) {
-    this.#kernel = new KernelMembers(sockets, reactor, beforeChange);
+  constructor(readonly address: GroupAddress, readonly context: GroupContext) {
+    this.#kernel = new KernelMembers(context, () => this.hold);
   }
 
   get text(): string {
@@ -96,17 +86,8 @@ export class Group {
     });
   }
 
-  /** Another baton has the members too: what must not be changed here meanwhile. */
-  get hold(): Hold {
-    return this.#kernel.hold;
-  }
-
-  set hold(hold: Hold) {
-    this.#kernel.hold = hold;
-  }
-
   get isFrozen(): boolean {
-    return this.#kernel.isFrozen;
+    return this.hold !== "nothing";
   }
 
   /** The other baton did not take over: this one steers again, in place of what the other has attached. */
@@ -145,7 +126,7 @@ export class Group {
     );
     if (receives || this.#kernel.candidates.has(own.epoch)) this.#kernel.attach(false);
     // Those that it supersedes have opened this listener before it.
-    if (!receives && own.epoch === this.serving()) {
+    if (!receives && own.epoch === this.context.servingEpoch) {
       this.#kernel.steerTo(this.usableMembers(own.epoch), true);
       this.#kernel.compact();
     }
@@ -234,7 +215,7 @@ export class Group {
 
   /** Get the connections when no member that received is alive: those of the serving generation, or the newest. */
   #successors(): readonly Member[] {
-    const serving = this.serving();
+    const serving = this.context.servingEpoch;
     // The service ends: draining generations get nothing new.
     if (serving === null) return [];
     const alive = this.members.filter(({ dead }) => !dead);

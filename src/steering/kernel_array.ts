@@ -27,59 +27,34 @@
 export type MemberId = number;
 
 /** The members of one group; the place in the array is the kernel's index. */
-export interface KernelArray {
-  readonly members: readonly MemberId[];
-}
-
-/** What the members of a group are to the caller; a member in neither set is neither. */
-interface Roles {
-  /**
-   * Every member that the attached program can name: the serving ones, and a candidate from the
-   * moment a probe or a share is steered to it. With no program attached, every live member.
-   */
-  readonly receiving: ReadonlySet<MemberId>;
-  /** Members that may be closed: queue empty, no half-open handshake, process gone. */
-  readonly dead: ReadonlySet<MemberId>;
-}
-
-/** Removals that are safe one after the other, without attaching another program in between. */
-interface CompactionPlan {
-  /** The members to close, in this order. */
-  readonly removals: readonly MemberId[];
-  /** The group when all of them are closed. */
-  readonly model: KernelArray;
-}
-
-/** The group of an address without listeners. */
-export const EMPTY_ARRAY: KernelArray = { members: [] };
+export type KernelArray = readonly MemberId[];
 
 /**
- * The group after `listen` on a new member: it is the last one.
+ * The group after `listen` on a new member. A second `listen` on a listening socket only changes its backlog and must
+ * not be reported here.
  *
- * @throws {RangeError} when the member is in the group already. A second `listen` on a listening
- * socket only changes its backlog and must not be reported here.
+ * @throws {RangeError} when the member is in the group already
  */
-export function appended(model: KernelArray, id: MemberId): KernelArray {
-  if (model.members.includes(id)) {
+export function appended(array: KernelArray, id: MemberId): KernelArray {
+  if (array.includes(id)) {
     throw new RangeError(
-      `Cannot append member ${id}: it is at index ${indexOf(model, id)} already`,
+      `Cannot append member ${id}: it is at index ${indexOf(array, id)} already`,
     );
   }
-  return { members: [...model.members, id] };
+  return [...array, id];
 }
 
 /**
- * The group after the last close of a member, or after shutdown(2) of it by anybody: the last
- * element moves into the hole.
+ * The group after the last close of a member, or after any process's shutdown(2) of it.
  *
- * @throws {RangeError} when the member is not in the group.
+ * @throws {RangeError} when the member is not in the group
  */
-export function removed(model: KernelArray, id: MemberId): KernelArray {
-  const hole = indexOf(model, id);
-  const members = [...model.members];
+export function removed(array: KernelArray, id: MemberId): KernelArray {
+  const hole = indexOf(array, id);
+  const members = [...array];
   const last = members.pop();
   if (last !== undefined && hole < members.length) members[hole] = last;
-  return { members };
+  return members;
 }
 
 /**
@@ -88,21 +63,12 @@ export function removed(model: KernelArray, id: MemberId): KernelArray {
  * @throws {RangeError} when the member is not in the group: no index can stand for "none", because
  * the kernel answers an index out of range by hashing over all members, dead ones included.
  */
-export function indexOf(model: KernelArray, id: MemberId): number {
-  const index = model.members.indexOf(id);
+export function indexOf(array: KernelArray, id: MemberId): number {
+  const index = array.indexOf(id);
   if (index < 0) {
-    throw new RangeError(`Cannot find member ${id}: the group is [${model.members.join(", ")}]`);
+    throw new RangeError(`Cannot find member ${id}: the group is [${array.join(", ")}]`);
   }
   return index;
-}
-
-/**
- * The indices of several members, in the order asked for.
- *
- * @throws {RangeError} when one of them is not in the group.
- */
-export function indicesOf(model: KernelArray, ids: Iterable<MemberId>): number[] {
-  return Array.from(ids, (id) => indexOf(model, id));
 }
 
 /**
@@ -117,34 +83,40 @@ export function indicesOf(model: KernelArray, ids: Iterable<MemberId>): number[]
  * chosen for later: a dead last element is simply popped; else the last element, which may be the
  * candidate, goes to the *lowest* hole. Once the candidate serves, all others are behind it and
  * nothing dead is held in place.
- *
- * A member that is both receiving and dead is never chosen: steer away from it first.
  */
-export function removableNow(model: KernelArray, roles: Roles): MemberId | null {
-  const last = model.members.at(-1);
-  if (last === undefined || roles.receiving.has(last)) return null;
-  if (roles.dead.has(last)) return last;
-  return model.members.find((id) => roles.dead.has(id) && !roles.receiving.has(id)) ?? null;
+function removableNow(
+  array: KernelArray,
+  receiving: ReadonlySet<MemberId>,
+  dead: ReadonlySet<MemberId>,
+): MemberId | null {
+  const last = array.at(-1);
+  if (last === undefined || receiving.has(last)) return null;
+  if (dead.has(last)) return last;
+  return array.find((id) => dead.has(id) && !receiving.has(id)) ?? null;
 }
 
 /**
- * All removals that are possible now, in order: as many as can be without moving a receiving member.
+ * The members to close, in this order: as many as can be without moving a receiving member, so no other program need
+ * be attached in between.
  *
  * Plan again after each append *before* the candidate is steered to (probed), after each switch
  * and each death: the candidate of the next reload is appended behind the receiving members, and so
  * frees those that had to stay. One append, one switch: nothing that was dead before the switch is
  * left after it, so a group never has more lingering members than generations that drained since.
+ *
+ * @param receiving every member that the attached program can name: the serving ones, and a candidate from the moment
+ * a probe or a share is steered to it; with no program attached, every live member
+ * @param dead members that may be closed: queue empty, no half-open handshake, process gone
  */
 export function planCompaction(
-  model: KernelArray,
+  array: KernelArray,
   receiving: ReadonlySet<MemberId>,
   dead: ReadonlySet<MemberId>,
-): CompactionPlan {
+): MemberId[] {
   const removals: MemberId[] = [];
-  let rest = model;
-  for (;;) {
-    const next = removableNow(rest, { receiving, dead });
-    if (next === null) return { removals, model: rest };
+  for (let rest = array;;) {
+    const next = removableNow(rest, receiving, dead);
+    if (next === null) return removals;
     removals.push(next);
     rest = removed(rest, next);
   }

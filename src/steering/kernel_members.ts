@@ -8,69 +8,46 @@
  */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
-import type { Sockets } from "../platform/network/sockets.ts";
-import type { Reactor, Watch } from "../platform/reactor.ts";
+import type { Watch } from "../platform/reactor.ts";
 import { CandidateTraffic } from "./candidate_traffic.ts";
-import {
-  appended,
-  EMPTY_ARRAY,
-  indicesOf,
-  type KernelArray,
-  type MemberId,
-  planCompaction,
-  removed,
-} from "./kernel_array.ts";
-import type { Hold, Member } from "./member.ts";
-import { programFor } from "./member_choice.ts";
+import { appended, indexOf, type KernelArray, planCompaction, removed } from "./kernel_array.ts";
+import type { GroupContext, Hold, Member } from "./member.ts";
+import { programFor } from "./bpf_program.ts";
 
 /** A member before it is in the array. */
 type MemberFields = Omit<Member, "id" | "shutDownWatch">;
 
 export class KernelMembers {
-  static #nextId: MemberId = 1;
+  static #nextId = 1;
   readonly candidates = new CandidateTraffic();
-  /** Another baton has the members too: what must not be changed here meanwhile. */
-  hold: Hold = "nothing";
-  #array: KernelArray = EMPTY_ARRAY;
-  readonly #members = new Map<MemberId, Member>();
-  readonly #receiving = new Set<MemberId>();
+  #array: KernelArray = [];
+  readonly #members = new Map<number, Member>();
+  readonly #receiving = new Set<number>();
   /** Members that another baton holds too: it would need them, where they are, if we failed. */
-  readonly #shared = new Set<MemberId>();
+  readonly #shared = new Set<number>();
   /** A program is attached. */
   #isSteered = false;
 
-  /**
-   * @param reactor reports at once when a server shuts a member down; null = only `findShutDown` does
-   * @param beforeChange called before the array changes; a new member is then in `all`
-   */
-  constructor(
-    readonly sockets: Sockets,
-    readonly reactor: Reactor | null,
-    readonly beforeChange: () => void,
-  ) {}
+  constructor(readonly context: GroupContext, readonly hold: () => Hold) {}
 
   /** In the kernel's order, retired ones included. */
   get all(): readonly Member[] {
-    return this.#array.members.map((id) => this.#members.get(id)!);
+    return this.#array.map((id) => this.#members.get(id)!);
   }
 
   readonly isReceiving = (member: Member): boolean => this.#receiving.has(member.id);
 
-  get isFrozen(): boolean {
-    return this.hold !== "nothing";
-  }
-
   /** Adds one that listens already. */
-  append(fields: MemberFields, isReceiving = false): Member {
+  append(fields: MemberFields): Member {
     this.#isSteered = true;
-    const member = this.#append(fields, this.#watch(fields.heldUntilRetired));
-    if (isReceiving) this.#receiving.add(member.id);
-    return member;
+    return this.#append(fields, this.#watch(fields.heldUntilRetired));
   }
 
   /** Adds one that another baton has, too. */
   appendShared(fields: MemberFields, isReceiving: boolean): void {
-    this.#shared.add(this.append(fields, isReceiving).id);
+    const { id } = this.append(fields);
+    this.#shared.add(id);
+    if (isReceiving) this.#receiving.add(id);
   }
 
   /**
@@ -85,10 +62,10 @@ export class KernelMembers {
     const before = this.#array;
     const member = this.#append(fields, shutDownWatch);
     try {
-      this.beforeChange();
+      this.context.beforeChange();
       // Before the listen: from then on the kernel may choose the new member.
       if (!receives) this.attach(true);
-      this.sockets.listen(socket, backlog);
+      this.context.sockets.listen(socket, backlog);
     } catch (error) {
       this.#members.delete(member.id);
       this.#array = before;
@@ -110,7 +87,7 @@ export class KernelMembers {
   }
 
   #watch(socket: Fd): Watch | null {
-    return this.reactor?.watch(socket, () => this.#onHangup(socket), {}) ?? null;
+    return this.context.reactor?.watch(socket, () => this.#onHangup(socket), {}) ?? null;
   }
 
   /** Of a socket that does not listen yet, a hang-up means nothing. */
@@ -135,25 +112,26 @@ export class KernelMembers {
   attach(force: boolean): void {
     const { all } = this;
     const through = all.find(this.isReceiving);
-    if (this.hold === "order and program" || all.some(({ origin }) => origin === "shared")) return;
+    if (this.hold() === "order and program" || all.some(({ origin }) => origin === "shared")) {
+      return;
+    }
     if (through === undefined || (!force && !this.#isSteered)) return;
     const choice = this.candidates.choice(
       all,
       this.isReceiving,
-      (members) => indicesOf(this.#array, members.map(({ id }) => id)),
+      (members) => members.map(({ id }) => indexOf(this.#array, id)),
     );
-    this.sockets.attachReuseportProgram(through.heldUntilRetired, programFor(choice));
+    this.context.sockets.attachReuseportProgram(through.heldUntilRetired, programFor(choice));
     this.#isSteered = true;
   }
 
   /** Closes the dead members that can be closed now. */
   compact(): void {
-    if (this.isFrozen || this.#shared.size > 0) return;
+    if (this.hold() !== "nothing" || this.#shared.size > 0) return;
     const dead = new Set(this.all.filter((member) => member.dead).map(({ id }) => id));
     if (dead.size === 0) return;
     const named = new Set([...this.#receiving, ...this.candidates.membersIn(this.all)]);
-    const { removals } = planCompaction(this.#array, named, dead);
-    for (const id of removals) this.#remove(id);
+    for (const id of planCompaction(this.#array, named, dead)) this.#remove(id);
     // The last dead one among receiving ones may go in any case: wherever the program points then,
     // out of range too, is a receiving one. It must: clients in its queue would wait forever.
     const [last, ...others] = this.all.filter((member) => !this.isReceiving(member));
@@ -169,8 +147,8 @@ export class KernelMembers {
     this.attach(true);
   }
 
-  #remove(id: MemberId): void {
-    this.beforeChange();
+  #remove(id: number): void {
+    this.context.beforeChange();
     this.#drop(this.#members.get(id)!);
   }
 
@@ -181,7 +159,7 @@ export class KernelMembers {
    */
   findShutDown(): Member[] {
     const lost = this.all.filter((member) =>
-      this.sockets.option(member.heldUntilRetired, C.SOL_SOCKET, C.SO_ACCEPTCONN) === 0
+      this.context.sockets.option(member.heldUntilRetired, C.SOL_SOCKET, C.SO_ACCEPTCONN) === 0
     );
     for (const member of lost) this.#drop(member);
     if (lost.length > 0) this.attach(true);
@@ -204,8 +182,9 @@ export class KernelMembers {
     this.#receiving.delete(member.id);
     member.shutDownWatch?.cancel();
     // Some helper of the old server may have it open: closing ours would leave it in the array.
-    const isOurs = !this.isFrozen && !this.#shared.delete(member.id) && member.origin === null;
-    if (isOurs) this.sockets.stopListening(member.heldUntilRetired);
+    const isOurs = this.hold() === "nothing" && !this.#shared.delete(member.id) &&
+      member.origin === null;
+    if (isOurs) this.context.sockets.stopListening(member.heldUntilRetired);
     member.heldUntilRetired.close();
   }
 }

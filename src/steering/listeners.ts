@@ -3,7 +3,7 @@ import type { Reactor } from "../platform/reactor.ts";
 import { socketInodesOf } from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
-import { type GroupAddress, type Member, NO_GENERATION } from "./member.ts";
+import { type GroupAddress, type GroupContext, type Member, NO_GENERATION } from "./member.ts";
 
 /** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel). */
 function groupKey(address: GroupAddress): string {
@@ -26,16 +26,12 @@ export function overlaps(a: GroupAddress, b: GroupAddress): boolean {
   return six.host === "::" && !six.v6only;
 }
 
-export class Listeners {
+export class Listeners implements GroupContext {
   readonly #groups = new Map<string, Group>();
   /** Where the crashed generation `of` listened: its replacement has some of its members already. */
   #orphaned: { readonly of: number; readonly groups: ReadonlySet<Group> } | null = null;
-  /**
-   * The generation that was switched to last, until the service ends: listeners that it opens get connections at
-   * once. Null: another baton steers, or no generation has served.
-   */
   servingEpoch: number | null = null;
-  /** @param beforeChange called before a group changes the kernel's array */
+
   constructor(
     readonly sockets: Sockets,
     readonly reactor: Reactor | null = null,
@@ -71,13 +67,7 @@ export class Listeners {
     const key = groupKey(address);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = new Group(
-        address,
-        this.sockets,
-        this.reactor,
-        this.beforeChange,
-        () => this.servingEpoch,
-      );
+      group = new Group(address, this);
       this.#groups.set(key, group);
     }
     return group;

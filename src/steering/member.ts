@@ -1,8 +1,23 @@
 /** A member of a reuseport group, in this process and as it travels to another baton. */
 import type { InetAddress } from "../platform/network/address.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Watch } from "../platform/reactor.ts";
+import type { Sockets } from "../platform/network/sockets.ts";
+import type { Reactor, Watch } from "../platform/reactor.ts";
 import type { MemberId } from "./kernel_array.ts";
+
+/** What all groups of a service have in common. */
+export interface GroupContext {
+  readonly sockets: Sockets;
+  /** Reports at once when a server shuts a member down; null: only `findShutDown` does. */
+  readonly reactor: Reactor | null;
+  /** Called before the kernel's array changes; a new member is then in `members`. */
+  readonly beforeChange: () => void;
+  /**
+   * The generation that was switched to last, until the service ends: listeners that it opens get connections at
+   * once. Null: another baton steers, or no generation has served.
+   */
+  readonly servingEpoch: number | null;
+}
 
 /** What the kernel compares when it decides which group a socket belongs to. */
 export interface GroupAddress extends InetAddress {

@@ -9,7 +9,7 @@ import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import { processStat } from "../platform/process/proc.ts";
 import type { ResumedOutput } from "../process/server_process.ts";
-import { removed } from "../steering/kernel_array.ts";
+import { type KernelArray, removed } from "../steering/kernel_array.ts";
 import type { ServiceParts } from "./pack_service.ts";
 import type { NamedDescriptors } from "./state/named_descriptors.ts";
 import {
@@ -120,7 +120,8 @@ function unpackListeners(context: RunningContext, { state, kept }: Resumption): 
 
 /** Members in the order of the kernel's array, without those that are not in it. */
 export function kernelOrder<T>(members: readonly T[], isIn: (member: T) => boolean): T[] {
-  const model = { members: members.map((_, index) => index) };
-  const gone = model.members.filter((index) => !isIn(members[index]!));
-  return gone.reduce(removed, model).members.map((index) => members[index]!);
+  const array: KernelArray = members.map((_, index) => index);
+  const gone = array.filter((index) => !isIn(members[index]!));
+  return gone.reduce((rest, index) => removed(rest, index), array)
+    .map((index) => members[index]!);
 }

@@ -6,7 +6,7 @@ import { formatAddress, type InetAddress } from "../../src/platform/network/addr
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import type { Platform } from "../../src/platform/platform.ts";
-import { assemble, encode } from "../../src/steering/bpf_program.ts";
+import { programFor } from "../../src/steering/bpf_program.ts";
 import { noIpv6 } from "../support/features.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { connectInet, listenAt } from "../support/raw_client.ts";
@@ -245,7 +245,7 @@ describe("Sockets: options", () => {
 });
 
 describe("Sockets.attachReuseportProgram()", () => {
-  const pick = (index: number) => encode(assemble({ kind: "one", index }));
+  const pick = (index: number) => programFor({ receiving: [index] });
 
   for (const host of ["127.0.0.1", "::1"]) {
     test(`sends each new connection at ${host} to the member that the program names`, {

@@ -5,7 +5,8 @@ import {
   assemble,
   encode,
   MAX_INSTRUCTIONS,
-  type Selection,
+  type MemberChoice,
+  programFor,
 } from "../../../src/steering/bpf_program.ts";
 import { run, syn, type SynOptions, trace } from "../../support/cbpf.ts";
 
@@ -19,13 +20,13 @@ describe("encode()", () => {
       [...encode([instruction])],
       [0x34, 0x12, 5, 6, 0x01, 0x00, 0xf0, 0xff],
     );
-    assert.deepEqual([...encode(assemble({ kind: "one", index: 258 }))], [6, 0, 0, 0, 2, 1, 0, 0]);
+    assert.deepEqual([...programFor(one(258))], [6, 0, 0, 0, 2, 1, 0, 0]);
   });
 });
 
 describe("one", () => {
   for (const index of [0, 1, 255, 256, 65_535]) {
-    it(`returns ${index}`, () => assert.equal(answer({ kind: "one", index }), index));
+    it(`returns ${index}`, () => assert.equal(answer(one(index)), index));
   }
 });
 
@@ -43,7 +44,7 @@ describe("spread", () => {
   ];
   for (const [name, indices, most] of cases) {
     it(`reaches each member once a round: ${name}`, () => {
-      const program = encode(assemble({ kind: "spread", indices }));
+      const program = programFor({ receiving: indices });
       assert.ok(program.length / 8 <= most, `${program.length / 8} instructions`);
       const rounds = Math.min(indices.length, 2_000);
       const first = Math.floor((2 ** 32 - rounds) / indices.length) * indices.length;
@@ -54,9 +55,7 @@ describe("spread", () => {
   }
 
   it("compares about log2(n) times", () => {
-    const program = encode(
-      assemble({ kind: "spread", indices: range(0, 1_024).map((i) => 3 * i) }),
-    );
+    const program = programFor({ receiving: range(0, 1_024).map((i) => 3 * i) });
     const steps = range(0, 1_024).map((i) => trace(program, ANY, () => i).steps);
     assert.ok(Math.max(...steps) <= 2 + 10 + 3 + 1, `${Math.max(...steps)} steps`);
   });
@@ -75,7 +74,7 @@ describe("share", () => {
   ];
   for (const [percent, candidate, others, expected] of cases) {
     it(`gives ${percent} % to ${candidate.length} of ${candidate.length + others.length}`, () => {
-      const program = encode(assemble({ kind: "share", percent, candidate, others }));
+      const program = programFor(share(percent, candidate, others));
       let given = 0;
       for (let draw = 0; draw < 10_000; draw++) {
         const member = run(program, ANY, () => 70_000 + draw);
@@ -87,13 +86,7 @@ describe("share", () => {
   }
 
   it("draws the member anew after the dice, so that all of them are reached", () => {
-    const selection: Selection = {
-      kind: "share",
-      percent: 1,
-      candidate: [4, 9],
-      others: [0, 1, 2],
-    };
-    const program = encode(assemble(selection));
+    const program = programFor(share(1, [4, 9], [0, 1, 2]));
     const draws = (dice: number) =>
       range(0, 6).map((draw) => run(program, ANY, sequence([dice, draw])));
     assert.deepEqual(draws(99), [4, 9, 4, 9, 4, 9]);
@@ -107,15 +100,15 @@ describe("probe", () => {
   const options = (words: number) => new Uint8Array(4 * words).fill(1); // IPOPT_NOP
   // A destination options header whose bytes look like the probe's source port.
   const extension = Uint8Array.of(PROBE_PORT >> 8, PROBE_PORT & 255, 1, 4, 0, 0, 0, 0);
-  const port = { sourcePort: PROBE_PORT };
-  const from4 = { ...port, sourceAddress: ip4(127, 0, 0, 2) };
-  const from6 = { ...port, sourceAddress: ip6(7) };
-  const inside = { ...port, sourceAddress: ip4(9, 9, 127, 0, 0, 2, 9).subarray(2, 6) };
+  const port = PROBE_PORT;
+  const from4 = { port, address: ip4(127, 0, 0, 2) };
+  const from6 = { port, address: ip6(7) };
+  const inside = { port, address: ip4(9, 9, 127, 0, 0, 2, 9).subarray(2, 6) };
 
-  const v4: SynOptions = { version: 4, ...port, source: from4.sourceAddress };
-  const v6: SynOptions = { version: 6, ...port, source: from6.sourceAddress };
+  const v4: SynOptions = { version: 4, sourcePort: port, source: from4.address };
+  const v6: SynOptions = { version: 6, sourcePort: port, source: from6.address };
   const at = (packet: SynOptions, sourcePort: number): SynOptions => ({ ...packet, sourcePort });
-  type Match = Pick<Extract<Selection, { kind: "probe" }>, "sourcePort" | "sourceAddress">;
+  type Match = Omit<NonNullable<MemberChoice["probe"]>, "members">;
   const cases: [string, Match, SynOptions, boolean][] = [
     ["IPv4", from4, v4, true],
     ["IPv4 with no link header", from4, { ...v4, linkHeader: 0 }, true],
@@ -147,24 +140,22 @@ describe("probe", () => {
     ["IPv6 address wanted, IPv4 packet", from6, v4, false],
   ];
   // A dual-stack socket has one program for both: each of these is one program per row.
-  const crowds: [string, number[], Selection][] = [
-    ["one each", [1], { kind: "one", index: 0 }],
-    ["ranges", [3, 4, 5], { kind: "spread", indices: [0, 1, 2] }],
-    ["programs longer than a conditional jump", range(0, 300).map((i) => 2 * i), {
-      kind: "spread",
-      indices: range(0, 300).map((i) => 2 * i + 1),
-    }],
+  const crowds: [string, number[], number[]][] = [
+    ["one each", [1], [0]],
+    ["ranges", [3, 4, 5], [0, 1, 2]],
+    [
+      "programs longer than a conditional jump",
+      range(0, 300).map((i) => 2 * i),
+      range(0, 300).map((i) => 2 * i + 1),
+    ],
   ];
-  for (const [crowd, candidate, others] of crowds) {
+  for (const [crowd, members, receiving] of crowds) {
     for (const [name, match, packet, wanted] of cases) {
       it(`${wanted ? "goes to the candidate" : "goes to the others"}: ${name}, ${crowd}`, () => {
-        const program = encode(assemble({ kind: "probe", ...match, candidate, others }));
+        const program = programFor({ receiving, probe: { ...match, members } });
         for (const draw of [0, 1, 2, 0xffffffff]) {
           const member = run(program, syn(packet), () => draw);
-          const expected = wanted ? answer({ kind: "spread", indices: candidate }, draw) : answer(
-            others,
-            draw,
-          );
+          const expected = answer({ receiving: wanted ? members : receiving }, draw);
           assert.equal(member, expected);
         }
       });
@@ -172,12 +163,7 @@ describe("probe", () => {
   }
 
   it("may stand before a share: the probe of a canary that already serves", () => {
-    const program = encode(assemble({
-      kind: "probe",
-      ...from6,
-      candidate: [5],
-      others: { kind: "share", percent: 10, candidate: [5], others: [6] },
-    }));
+    const program = programFor({ ...share(10, [5], [6]), probe: { ...from6, members: [5] } });
     const member = (packet: SynOptions, dice: number) => run(program, syn(packet), () => dice);
     assert.equal(member(v6, 9_999), 5);
     assert.equal(member(at(v6, 1), 999), 5);
@@ -186,71 +172,72 @@ describe("probe", () => {
 });
 
 describe("assemble()", () => {
-  const none: number[] = [];
-  const one: Selection = { kind: "one", index: 0 };
-  const sourceAddress = new Uint8Array(4);
-  const probe = (sourcePort: number): Selection => ({
-    kind: "probe",
-    sourcePort,
-    sourceAddress,
-    candidate: [1],
-    others: one,
-  });
-  const share = (percent: number): Selection => ({
-    kind: "share",
-    percent,
-    candidate: [1],
-    others: [0],
+  const address = new Uint8Array(4);
+  const probe = (port: number, members = [1]): MemberChoice => ({
+    receiving: [0],
+    probe: { port, address, members },
   });
   const whole = "it must be an integer from 0 to 65535";
-  const refused: [Selection, string][] = [
-    [{ kind: "one", index: -1 }, `Cannot choose index -1: ${whole}`],
-    [{ kind: "one", index: 65_536 }, `Cannot choose index 65536: ${whole}`],
-    [{ kind: "one", index: 1.5 }, `Cannot choose index 1.5: ${whole}`],
-    [{ kind: "one", index: NaN }, `Cannot choose index NaN: ${whole}`],
-    [{ kind: "spread", indices: none }, "Cannot choose a member: no index is listed"],
-    [{ kind: "spread", indices: [4, 2, 4] }, "Cannot choose index 4: it is listed twice"],
-    [{ ...probe(1), candidate: none } as Selection, "Cannot choose a member: no index is listed"],
+  const refused: [MemberChoice, string][] = [
+    [one(-1), `Cannot choose index -1: ${whole}`],
+    [one(65_536), `Cannot choose index 65536: ${whole}`],
+    [one(1.5), `Cannot choose index 1.5: ${whole}`],
+    [one(NaN), `Cannot choose index NaN: ${whole}`],
+    [{ receiving: [] }, "Cannot choose a member: no index is listed"],
+    [{ receiving: [4, 2, 4] }, "Cannot choose index 4: it is listed twice"],
+    [{ ...probe(1), receiving: [] }, "Cannot choose a member: no index is listed"],
     [probe(0), "Cannot probe from port 0: it must be from 1 to 65535"],
     [probe(65_536), "Cannot probe from port 65536: it must be from 1 to 65535"],
     [
-      { ...probe(1), sourceAddress: new Uint8Array(5) } as Selection,
+      { receiving: [0], probe: { port: 1, address: new Uint8Array(5), members: [1] } },
       "Cannot probe from an address of 5 bytes: it must have 4 or 16",
     ],
-    [share(-1), "Cannot share -1 %: 'percent' must be from 0 to 100"],
-    [share(100.1), "Cannot share 100.1 %: 'percent' must be from 0 to 100"],
-    [share(NaN), "Cannot share NaN %: 'percent' must be from 0 to 100"],
+    [share(-1, [1], [0]), "Cannot share -1 %: 'percent' must be from 0 to 100"],
+    [share(100.1, [1], [0]), "Cannot share 100.1 %: 'percent' must be from 0 to 100"],
+    [share(NaN, [1], [0]), "Cannot share NaN %: 'percent' must be from 0 to 100"],
     [
-      { kind: "spread", indices: range(0, 3_000).map((i) => 2 * i) },
+      { receiving: range(0, 3_000).map((i) => 2 * i) },
       `Cannot assemble 6016 instructions: the kernel accepts at most ${MAX_INSTRUCTIONS}`,
     ],
   ];
-  for (const [selection, message] of refused) {
+  for (const [choice, message] of refused) {
     it(`refuses: ${message}`, () => {
-      assert.throws(() => assemble(selection), { name: "RangeError", message });
+      assert.throws(() => assemble(choice), { name: "RangeError", message });
     });
+  }
+
+  const equal: [string, MemberChoice, MemberChoice][] = [
+    ["a canary of nothing", share(0, [1], [0]), one(0)],
+    ["a canary of all", share(100, [1], [0]), one(1)],
+    ["a canary without members", share(50, [], [0]), one(0)],
+    ["a probe without members", probe(4_000, []), one(0)],
+  ];
+  for (const [name, choice, expected] of equal) {
+    it(`needs no more for ${name}`, () => assert.deepEqual(assemble(choice), assemble(expected)));
   }
 
   it("keeps every jump within its 8 bits, at every size up to the limit", () => {
     for (let size = 1; size <= 1_000; size += 7) {
       const indices = range(0, size).map((i) => 2 * i);
-      const others: Selection = { kind: "spread", indices: indices.map((i) => i + 1) };
-      const program = assemble({
-        kind: "probe",
-        sourcePort: 9,
-        sourceAddress,
-        candidate: indices,
-        others,
-      });
+      const receiving = indices.map((i) => i + 1);
+      const program = assemble({ receiving, probe: { port: 9, address, members: indices } });
       assert.ok(program.every(({ jt, jf }) => jt <= 255 && jf <= 255));
       run(encode(program), ANY, () => 0xffffffff);
     }
   });
 });
 
-/** What a selection answers to some packet with one draw of the dice. */
-function answer(selection: Selection, draw = 0): number {
-  return run(encode(assemble(selection)), ANY, () => draw);
+function one(index: number): MemberChoice {
+  return { receiving: [index] };
+}
+
+function share(percent: number, members: number[], receiving: number[]): MemberChoice {
+  return { receiving, share: { percent, members } };
+}
+
+/** What a choice answers to some packet with one draw of the dice. */
+function answer(choice: MemberChoice, draw = 0): number {
+  return run(programFor(choice), ANY, () => draw);
 }
 
 function range(base: number, length: number): number[] {

@@ -6,13 +6,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   appended,
-  EMPTY_ARRAY,
   indexOf,
-  indicesOf,
   type KernelArray,
   type MemberId,
   planCompaction,
-  removableNow,
   removed,
 } from "../../../src/steering/kernel_array.ts";
 
@@ -20,14 +17,14 @@ const [WALKS, STEPS_PER_WALK] = [10_000, 40];
 
 describe("model", () => {
   it("appended() puts the new member last", () => {
-    const one = appended(EMPTY_ARRAY, 7);
-    assert.deepEqual(one.members, [7]);
-    assert.deepEqual(appended(one, 3).members, [7, 3]);
-    assert.deepEqual(EMPTY_ARRAY.members, []);
+    const one = appended([], 7);
+    assert.deepEqual(one, [7]);
+    assert.deepEqual(appended(one, 3), [7, 3]);
+    assert.deepEqual(one, [7]);
   });
 
   it("appended() refuses a member twice", () => {
-    assert.throws(() => appended(group(4, 5), 5), {
+    assert.throws(() => appended([4, 5], 5), {
       name: "RangeError",
       message: "Cannot append member 5: it is at index 1 already",
     });
@@ -42,19 +39,17 @@ describe("model", () => {
   ];
   for (const [name, before, id, after] of removals) {
     it(`removed() moves the last member into the hole: ${name}`, () => {
-      const model = group(...before);
-      assert.deepEqual(removed(model, id).members, after);
-      assert.deepEqual(model.members, before);
+      const array = [...before];
+      assert.deepEqual(removed(array, id), after);
+      assert.deepEqual(array, before);
     });
   }
 
-  it("indexOf() and indicesOf() refuse a member that is not in the group", () => {
-    assert.equal(indexOf(group(9, 8, 7), 7), 2);
-    assert.deepEqual(indicesOf(group(9, 8, 7), new Set([7, 9])), [2, 0]);
+  it("indexOf() and removed() refuse a member that is not in the group", () => {
+    assert.equal(indexOf([9, 8, 7], 7), 2);
     const refusal = { name: "RangeError", message: "Cannot find member 6: the group is [9, 8, 7]" };
-    assert.throws(() => indexOf(group(9, 8, 7), 6), refusal);
-    assert.throws(() => indicesOf(group(9, 8, 7), [9, 6]), refusal);
-    assert.throws(() => removed(group(9, 8, 7), 6), refusal);
+    assert.throws(() => indexOf([9, 8, 7], 6), refusal);
+    assert.throws(() => removed([9, 8, 7], 6), refusal);
   });
 });
 
@@ -76,20 +71,17 @@ describe("planCompaction()", () => {
   for (const [name, before, removals, after] of plans) {
     it(`${name}: "${before}" becomes "${after}"`, () => {
       const roles = before.split(" ").filter((role) => role !== "");
-      const model: KernelArray = { members: roles.map((_, place) => place) };
-      const places = (role: string) =>
-        new Set(model.members.filter((place) => roles[place] === role));
-      const [receiving, dead] = [places("R"), places("D")];
-      const plan = planCompaction(model, receiving, dead);
-      assert.deepEqual(plan.removals, removals);
-      assert.equal(plan.model.members.map((id) => roles[id]).join(" "), after);
-      assert.equal(removableNow(model, { receiving, dead }), removals[0] ?? null);
+      const array = roles.map((_, place) => place);
+      const places = (role: string) => new Set(array.filter((place) => roles[place] === role));
+      const planned = planCompaction(array, places("R"), places("D"));
+      assert.deepEqual(planned, removals);
+      assert.equal(without(array, planned).map((id) => roles[id]).join(" "), after);
     });
   }
 
   it("never closes a member that is receiving as well as dead", () => {
-    assert.deepEqual(planCompaction(group(1, 2, 3), new Set([1, 2]), new Set([1, 2])).removals, []);
-    assert.deepEqual(planCompaction(group(1), new Set([1]), new Set([1])).removals, []);
+    assert.deepEqual(planCompaction([1, 2, 3], new Set([1, 2]), new Set([1, 2])), []);
+    assert.deepEqual(planCompaction([1], new Set([1]), new Set([1])), []);
   });
 
   it("frees as many as any order can", () => {
@@ -99,7 +91,7 @@ describe("planCompaction()", () => {
       const roles = members.map(() => below(random, 3));
       const receiving = new Set(members.filter((id) => roles[id] === 0));
       const dead = new Set(members.filter((id) => roles[id] === 1));
-      const planned = planCompaction({ members }, receiving, dead).removals.length;
+      const planned = planCompaction(members, receiving, dead).length;
       assert.equal(planned, mostRemovals(members, receiving, dead), JSON.stringify(roles));
     }
   });
@@ -119,14 +111,14 @@ describe("planCompaction()", () => {
   for (const alive of [1, 2, 4, 8]) {
     it(`${alive} draining generations leave at most ${alive} dead members over 2000 reloads`, () => {
       const random = mulberry32(alive);
-      let model = appended(EMPTY_ARRAY, 0);
+      let model = appended([], 0);
       let receiving = 0;
       const draining: MemberId[] = [];
       const dead = new Set<MemberId>();
       const compact = () => {
         const plan = planCompaction(model, new Set([receiving]), dead);
-        for (const id of plan.removals) dead.delete(id);
-        model = plan.model;
+        for (const id of plan) dead.delete(id);
+        model = without(model, plan);
       };
       let mostLingering = 0;
       for (let id = 1; id <= 2_000; id++) {
@@ -144,7 +136,7 @@ describe("planCompaction()", () => {
           compact();
           mostLingering = Math.max(mostLingering, dead.size);
         }
-        assert.equal(model.members.length, 1 + draining.length + dead.size);
+        assert.equal(model.length, 1 + draining.length + dead.size);
       }
       assert.ok(mostLingering <= alive, `${mostLingering} lingered`);
     });
@@ -158,7 +150,7 @@ class Walk {
   readonly #tally: Tally;
   readonly #random: () => number;
   #nextId = 0;
-  #model = EMPTY_ARRAY;
+  #model: KernelArray = [];
   /** The kernel: the array, and the program as indices, valid or not. */
   readonly #array: MemberId[] = [];
   #program: number[] = [];
@@ -179,7 +171,7 @@ class Walk {
     const any = [this.#append, this.#probe, this.#switch, this.#fail, this.#die, this.#shutDown];
     any[below(this.#random, any.length)]?.call(this);
     this.#compact();
-    assert.deepEqual(this.#model.members, this.#array);
+    assert.deepEqual(this.#model, this.#array);
     this.#verifyProgram();
   }
 
@@ -225,14 +217,14 @@ class Walk {
 
   #compact(): void {
     const plan = planCompaction(this.#model, this.#receiving, this.#dead);
-    for (const id of plan.removals) {
+    for (const id of plan) {
       assert.ok(this.#dead.delete(id), `${id} is not dead`);
       this.#tally.removals++;
       if (this.#array.at(-1) !== id) this.#tally.moves++;
       this.#close(id);
       this.#verifyProgram();
     }
-    this.#model = plan.model;
+    this.#model = without(this.#model, plan);
     const last = this.#array.at(-1);
     assert.ok(this.#dead.size === 0 || (last !== undefined && this.#receiving.has(last)));
   }
@@ -248,7 +240,7 @@ class Walk {
 
   #steer(ids: readonly MemberId[]): void {
     this.#receiving = new Set(ids);
-    this.#program = indicesOf(this.#model, ids);
+    this.#program = ids.map((id) => indexOf(this.#model, id));
   }
 
   /** __reuseport_detach_sock */
@@ -264,8 +256,8 @@ class Walk {
   }
 }
 
-function group(...members: MemberId[]): KernelArray {
-  return { members };
+function without(array: KernelArray, ids: readonly MemberId[]): KernelArray {
+  return ids.reduce((rest, id) => removed(rest, id), array);
 }
 
 /** Every order tried: the most dead members that can go without a receiving one moving. */
@@ -278,7 +270,7 @@ function mostRemovals(
   let most = 0;
   for (const id of members) {
     if (last === undefined || !dead.has(id) || (id !== last && receiving.has(last))) continue;
-    const rest = removed({ members }, id).members;
+    const rest = removed(members, id);
     most = Math.max(most, 1 + mostRemovals(rest, receiving, dead));
   }
   return most;
