@@ -317,6 +317,7 @@ const TESTED = {
     "decideLeaderExit",
   ],
   "handoff/inherit.ts": ["specAddress"],
+  "handoff/right_to_bind.ts": ["rightToBind"],
   "health/http_dialogue.ts": ["HttpCheckOptions"],
   "health/monitor.ts": ["isPending"],
   "hooks/memory_check.ts": ["refusal"],

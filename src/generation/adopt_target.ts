@@ -1,6 +1,9 @@
 /** The listening side of one generation: its trapped calls, the listeners that follow from them, and who holds them. */
-import type { Caller, ListenerOwner } from "../handoff/listener_owner.ts";
-import { refreshSocketHolders } from "../handoff/socket_holders.ts";
+import {
+  type Caller,
+  type ListenerOwner,
+  refreshSocketHolders,
+} from "../handoff/listener_owner.ts";
 import { ticksNow } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import { processStat } from "../platform/process/proc.ts";

@@ -2,7 +2,7 @@
  * Adopt: a server's own listening sockets become members, with nothing changed in the server.
  *
  * The launcher's filter reports `bind` and `listen` of the whole process tree; the calling thread waits while the
- * `Adopter` answers. After `bind` the socket shares its address with the other generations (adopt_bind.ts); with
+ * `Adopter` answers. After `bind` the socket shares its address with the other generations (right_to_bind.ts); with
  * `listen` it becomes a member that gets no connection before its generation serves (adopt_listen.ts).
  *
  * Left alone: UDP, Unix and netlink sockets, port 0, sockets that are not bound. seccomp_unotify(2)
@@ -14,12 +14,10 @@ import type { Platform } from "../platform/platform.ts";
 import type { CallOutcome, TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { adoptBind } from "./adopt_bind.ts";
 import { adoptListen } from "./adopt_listen.ts";
 import { findCallerSocket } from "./caller_socket.ts";
-import type { CallReply, ListenerOwner, SocketCall } from "./listener_owner.ts";
-
-type CallHandler = (call: SocketCall, owner: ListenerOwner) => CallReply;
+import type { AdoptContext, CallReply, ListenerOwner } from "./listener_owner.ts";
+import { adoptBind } from "./right_to_bind.ts";
 
 interface PostponedCall {
   readonly notify: Fd;
@@ -27,10 +25,10 @@ interface PostponedCall {
   readonly owner: ListenerOwner;
 }
 
-export class Adopter {
-  /** Inodes of sockets bound to port 0: theirs alone, never handed over. */
+export class Adopter implements AdoptContext {
   readonly ephemeral = new Set<number>();
-  readonly #handlers: ReadonlyMap<number, CallHandler>;
+  /** System calls to trap. */
+  readonly trap: readonly number[];
   #postponed: PostponedCall[] = [];
   #refusesNewMembers = false;
 
@@ -41,21 +39,7 @@ export class Adopter {
     readonly onMemberNeeded: (group: Group) => void,
   ) {
     const { SYS_bind, SYS_listen } = platform.libc.arch;
-    const { ephemeral } = this;
-    const replyWhenFrozen = (group: Group) => this.#replyWhenFrozen(group);
-    this.#handlers = new Map<number, CallHandler>([
-      [SYS_bind, (call, owner) => adoptBind(platform, listeners, call, owner, ephemeral)],
-      [
-        SYS_listen,
-        (call, owner) =>
-          adoptListen(platform, listeners, call, owner, { ephemeral, replyWhenFrozen }),
-      ],
-    ]);
-  }
-
-  /** System calls to trap. */
-  get trap(): readonly number[] {
-    return [...this.#handlers.keys()];
+    this.trap = [SYS_bind, SYS_listen];
   }
 
   /**
@@ -79,7 +63,9 @@ export class Adopter {
     const call = findCallerSocket(this.platform, notify, trapped, owner);
     if (call === null) return "continue";
     using _socket = call.socket;
-    return this.#handlers.get(trapped.call)?.(call, owner) ?? "continue";
+    const { SYS_bind, SYS_listen } = this.platform.libc.arch;
+    if (trapped.call === SYS_bind) return adoptBind(this, call, owner);
+    return trapped.call === SYS_listen ? adoptListen(this, call, owner) : "continue";
   }
 
   #send(notify: Fd, { id }: TrappedCall, reply: CallReply): void {
@@ -89,7 +75,7 @@ export class Adopter {
     else if (reply !== "postpone") seccomp.refuse(notify, id, reply.errno);
   }
 
-  #replyWhenFrozen(group: Group): CallReply {
+  replyWhenFrozen(group: Group): CallReply {
     if (this.#refusesNewMembers) return { errno: C.EADDRINUSE };
     this.onMemberNeeded(group);
     return "postpone";

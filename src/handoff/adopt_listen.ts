@@ -4,31 +4,26 @@
  */
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
-import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
-import type { Listeners } from "../steering/listeners.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import { groupAddress } from "./caller_socket.ts";
-import type { CallReply, ListenerOwner, SocketCall } from "./listener_owner.ts";
+import {
+  type AdoptContext,
+  type CallReply,
+  type ListenerOwner,
+  refreshSocketHolders,
+  type SocketCall,
+} from "./listener_owner.ts";
 import { madeInOtherNetns, memberWithQueue, replaceSocket } from "./queue_transfer.ts";
-import { discardClosed } from "./socket_holders.ts";
 import { holderOf, unmanagedListenerAt } from "./unmanaged_listeners.ts";
 
-interface ListenOptions {
-  /** Inodes of sockets bound to port 0: theirs alone, never handed over. */
-  readonly ephemeral: Set<number>;
-  /** What becomes of a call that needs a member of a group that only another baton can add to. */
-  readonly replyWhenFrozen: (group: Group) => CallReply;
-}
-
 export function adoptListen(
-  platform: Platform,
-  listeners: Listeners,
+  context: AdoptContext,
   call: SocketCall,
   owner: ListenerOwner,
-  options: ListenOptions,
 ): CallReply {
+  const { listeners } = context;
   const inode = proc.ownSocketInode(call.socket.number);
   listeners.findShutDown();
   const known = listeners.findMember(inode, owner.epoch);
@@ -39,16 +34,16 @@ export function adoptListen(
     return "continue";
   }
   try {
-    const address = options.ephemeral.delete(inode) ? null : sharedAddress(platform, call);
+    const address = context.ephemeral.delete(inode) ? null : sharedAddress(context, call);
     if (address === null) return "continue";
     const group = listeners.obtain(address);
     if (group.isFrozen && memberWithQueue(group, owner) === null) {
-      return options.replyWhenFrozen(group);
+      return context.replyWhenFrozen(group);
     }
     for (const other of listeners.groupsOf(owner.epoch)) {
       if (other !== group) discardClosed(other, owner);
     }
-    const reply = join(platform, listeners, group, call, owner);
+    const reply = join(context, group, call, owner);
     if (reply === "done") owner.onListening(group, call);
     return reply;
   } catch (error) {
@@ -58,8 +53,21 @@ export function adoptListen(
   }
 }
 
+/**
+ * Closes members that a live server has closed itself (it looked for a free port): clients are refused there
+ * again, as without baton. A dead worker's members stay for the next worker.
+ */
+function discardClosed(group: Group, owner: ListenerOwner): void {
+  refreshSocketHolders(group, owner);
+  const pids = owner.processes();
+  for (const member of group.membersOf(owner.epoch)) {
+    if (member.unheld && pids.includes(member.owner)) group.discard(member);
+  }
+}
+
 /** Where the socket is about to listen, if it was bound to share that address; else null. */
-function sharedAddress({ sockets }: Platform, { socket }: SocketCall): GroupAddress | null {
+function sharedAddress({ platform }: AdoptContext, { socket }: SocketCall): GroupAddress | null {
+  const { sockets } = platform;
   const local = sockets.localAddress(socket);
   if (local === null || local.port === 0) return null;
   if (sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) === 0) return null;
@@ -68,8 +76,7 @@ function sharedAddress({ sockets }: Platform, { socket }: SocketCall): GroupAddr
 }
 
 function join(
-  platform: Platform,
-  listeners: Listeners,
+  { platform, listeners }: AdoptContext,
   group: Group,
   call: SocketCall,
   owner: ListenerOwner,

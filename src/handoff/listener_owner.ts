@@ -1,7 +1,20 @@
-/** The generation that a trapped call belongs to, and the callers of its sockets. */
+/** The generation that a trapped call belongs to, the callers of its sockets, and which members it still has open. */
 import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
+import type { Listeners } from "../steering/listeners.ts";
+
+/** What is needed to answer any call. */
+export interface AdoptContext {
+  readonly platform: Platform;
+  readonly listeners: Listeners;
+  /** Inodes of sockets bound to port 0 that could be taken for ours when they listen. */
+  readonly ephemeral: Set<number>;
+  /** What becomes of a call that needs a member of a group that only another baton can add to. */
+  replyWhenFrozen(group: Group): CallReply;
+}
 
 /** What adopting needs of the generation that made a call. */
 export interface ListenerOwner {
@@ -43,3 +56,13 @@ export interface SocketCall extends Caller {
 
 /** The kernel carries the call out; baton did; it waits for `Adopter.retryPostponed`; or it fails. */
 export type CallReply = "continue" | "done" | "postpone" | { readonly errno: number };
+
+/** Marks members that no process has open. The kernel does not report a close(2), so /proc is searched. */
+export function refreshSocketHolders(group: Group, owner: ListenerOwner): void {
+  const pids = owner.processes();
+  if (pids.length === 0 || !pids.every(proc.canSeeDescriptors)) return;
+  const held = new Set(pids.flatMap((pid) => [...proc.socketInodesOf(pid)]));
+  for (const member of group.membersOf(owner.epoch)) {
+    if (!member.unheld && member.owner !== 0 && !held.has(member.inode)) group.markUnheld(member);
+  }
+}

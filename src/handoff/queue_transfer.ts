@@ -6,8 +6,7 @@ import * as proc from "../platform/process/proc.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
-import { refreshSocketHolders } from "./socket_holders.ts";
-import type { ListenerOwner, SocketCall } from "./listener_owner.ts";
+import { type ListenerOwner, refreshSocketHolders, type SocketCall } from "./listener_owner.ts";
 
 /**
  * A member that may have connections in its queue but no process that accepts them: its process is gone, or a

@@ -1,14 +1,51 @@
 /**
- * Whether a server's bind(2) at an address is allowed beside the listeners there and at overlapping addresses. Where
- * an unwrapped server gets EADDRINUSE, it gets it here too, and its generation gets a hint why.
+ * A trapped bind(2): gives the socket SO_REUSEPORT, so that the bind works beside the other generations', if that is
+ * allowed beside the listeners there and at overlapping addresses. Where an unwrapped server gets EADDRINUSE, it gets
+ * it here too, and its generation gets a hint why.
  */
-import { formatAddress } from "../platform/network/address.ts";
+import { C } from "../platform/libc/constants.ts";
+import { decodeAddress, formatAddress } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/process/proc.ts";
 import { type Listeners, overlaps } from "../steering/listeners.ts";
 import type { GroupAddress } from "../steering/member.ts";
-import { refreshSocketHolders } from "./socket_holders.ts";
+import { groupAddress } from "./caller_socket.ts";
+import {
+  type AdoptContext,
+  type CallReply,
+  type ListenerOwner,
+  refreshSocketHolders,
+  type SocketCall,
+} from "./listener_owner.ts";
 import { holderOf, listenersOverlapping, overlapText } from "./unmanaged_listeners.ts";
-import type { ListenerOwner } from "./listener_owner.ts";
+
+const MAX_SOCKADDR = 128;
+
+export function adoptBind(
+  { platform, listeners, ephemeral }: AdoptContext,
+  { notify, id, tid, args, socket }: SocketCall,
+  owner: ListenerOwner,
+): CallReply {
+  const { seccomp, sockets } = platform;
+  const length = Math.min(Number(args[2] ?? 0n), MAX_SOCKADDR);
+  const bytes = proc.readMemory(tid, Number(args[1] ?? 0n), length);
+  const address = bytes && decodeAddress(bytes);
+  if (!address || !seccomp.isValid(notify, id)) return "continue";
+  if (address.port === 0) {
+    const isShared = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
+    if (isShared) ephemeral.add(proc.ownSocketInode(socket.number));
+    return "continue";
+  }
+  const wanted = groupAddress(sockets, socket, address);
+  const right = rightToBind(platform, listeners, wanted, owner);
+  if (right === "none") return { errno: C.EADDRINUSE };
+  if (right === "own") return "continue";
+  sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+  // A socket made in the group's own netns replaces this one; here the address may not exist.
+  const network = listeners.find(wanted)?.network ?? null;
+  if (network !== null) sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
+  return "continue";
+}
 
 /** `shared`: beside the other generations. `own`: as the server asked for it. `none`: EADDRINUSE. */
 type RightToBind = "shared" | "own" | "none";
