@@ -16,7 +16,7 @@ import type { Platform } from "../platform/platform.ts";
 import { formatAddress } from "../platform/network/address.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { type GroupAddress, NO_GENERATION } from "../steering/member.ts";
-import { boundSocket } from "../steering/bound_socket.ts";
+import { bindJoinable, boundSocket } from "../steering/bound_socket.ts";
 import { programFor } from "../steering/bpf_program.ts";
 
 /** As a reuseport program: the first member. As a socket filter: nothing passes. */
@@ -41,18 +41,17 @@ export function addActivatedSockets(
   const notices: string[] = [];
   for (const { address, fd, origin: wanted } of sockets) {
     if (wanted === "standby") {
-      notices.push(...addStandby(listeners, { address, fd }));
+      notices.push(...addStandby(listeners, address, fd));
       continue;
     }
     const obstacle = makeJoinable(platform, fd, address);
     const origin = obstacle === null ? "grouped" : "shared";
     listeners.obtain(address).addListening(fd, { epoch: NO_GENERATION, origin });
     if (obstacle !== null) {
+      const at = formatAddress(address);
       notices.push(
-        `the socket at ${
-          formatAddress(address)
-        } is shared by all generations, which is not as good ` +
-          `as one for each: ${obstacle}; a new one may get connections before it has passed its gate`,
+        `the socket at ${at} is shared by all generations, which is not as good as one for ` +
+          `each: ${obstacle}; a new one may get connections before it has passed its gate`,
       );
     }
   }
@@ -60,10 +59,7 @@ export function addActivatedSockets(
 }
 
 /** It is in a group already, but may belong to another user than baton runs as now. */
-function addStandby(
-  listeners: Listeners,
-  { address, fd }: { address: GroupAddress; fd: Fd },
-): string[] {
+function addStandby(listeners: Listeners, address: GroupAddress, fd: Fd): string[] {
   const group = listeners.obtain(address);
   group.addListening(fd, { epoch: NO_GENERATION, origin: "standby" });
   try {
@@ -85,12 +81,7 @@ function makeJoinable(platform: Platform, socket: Fd, address: GroupAddress): st
   sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
   using joining = sockets.stream(address.family);
   try {
-    sockets.setOption(joining, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
-    sockets.setOption(joining, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-    if (address.family === "inet6") {
-      sockets.setOption(joining, C.IPPROTO_IPV6, C.IPV6_V6ONLY, address.v6only ? 1 : 0);
-    }
-    sockets.bindInet(joining, address);
+    bindJoinable(sockets, joining, address);
     sockets.attachFilter(joining, RETURN_ZERO);
     sockets.listen(joining, 1);
     sockets.attachReuseportProgram(socket, RETURN_ZERO);
@@ -98,10 +89,8 @@ function makeJoinable(platform: Platform, socket: Fd, address: GroupAddress): st
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, before);
-    return error.errno === C.EADDRINUSE
-      ? "it belongs to another user than baton runs as"
-      : error.errno === C.EACCES
-      ? "baton may not bind that port itself (CAP_NET_BIND_SERVICE)"
-      : error.message;
+    if (error.errno === C.EADDRINUSE) return "it belongs to another user than baton runs as";
+    if (error.errno !== C.EACCES) return error.message;
+    return "baton may not bind that port itself (CAP_NET_BIND_SERVICE)";
   }
 }

@@ -5,6 +5,7 @@
  * (activated_sockets.ts) is the member of the first generation; those after it get their own.
  */
 import type { ListenSpec } from "../config/values/listen_spec.ts";
+import { bindJoinable } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress, Member } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
@@ -95,15 +96,10 @@ export class Inheritor {
     const { sockets } = this.platform;
     const socket = network?.stream(spec.family) ?? sockets.stream(spec.family);
     try {
-      sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
-      if (spec.family === "inet6") {
-        sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, spec.v6only ? 1 : 0);
-      }
       // In another netns the sockets of other programs cannot be distinguished from ours.
       if (network === null || members.length === 0) this.#refuseUnmanaged(spec);
       this.#refuseRival(spec, own);
-      sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-      sockets.bindInet(socket, specAddress(spec));
+      bindJoinable(sockets, socket, specAddress(spec));
       return socket;
     } catch (error) {
       socket.close();
@@ -138,23 +134,16 @@ export class Inheritor {
 
   #explain(spec: ListenSpec, error: unknown): Error {
     if (!(error instanceof SystemCallError)) return error as Error;
-    if (error.errno !== C.EADDRINUSE) {
-      const why = error.errno === C.EACCES
-        ? "ports below 1024 need CAP_NET_BIND_SERVICE"
-        : error.errno === C.EADDRNOTAVAIL
-        ? 'this machine has no such address: see "ip address"'
-        : error.code;
-      return new ListenError(spec.text, error.errno, `Cannot listen at ${spec.text}: ${why}`, {
-        cause: error,
-      });
-    }
+    const message = `Cannot listen at ${spec.text}: ${this.#reason(spec, error)}`;
+    return new ListenError(spec.text, error.errno, message, { cause: error });
+  }
+
+  #reason(spec: ListenSpec, { errno, code }: SystemCallError): string {
+    if (errno === C.EACCES) return "ports below 1024 need CAP_NET_BIND_SERVICE";
+    if (errno === C.EADDRNOTAVAIL) return 'this machine has no such address: see "ip address"';
+    if (errno !== C.EADDRINUSE) return code;
     const [obstacle] = this.#obstaclesAt(spec);
     const holder = obstacle === undefined ? "another socket" : holderOf(obstacle);
-    return new ListenError(
-      spec.text,
-      error.errno,
-      `Cannot listen at ${spec.text}: it is held by ${holder}: stop that, or use another address`,
-      { cause: error },
-    );
+    return `it is held by ${holder}: stop that, or use another address`;
   }
 }

@@ -13,7 +13,7 @@ import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
 import { nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
 import type { PendingAccepts } from "./pending_accepts.ts";
-import { classifyUnread, HEAD_LIMIT } from "./request_head.ts";
+import { readCounters, unreadHead } from "./sample.ts";
 import { resume } from "./socket_control.ts";
 
 /** Adds at most this much to a client's wait. */
@@ -81,7 +81,6 @@ interface InFlightOptions {
 export class InFlightMoves {
   readonly counts: MoveCounts = { moved: 0, closed: 0, dropped: 0, returned: 0 };
   readonly #connections = new Set<InFlightConnection>();
-  readonly #buffer = new Uint8Array(HEAD_LIMIT);
   readonly #waiters: (() => void)[] = [];
   #timer: Timer | null = null;
   #wokenAtMs = -Infinity;
@@ -168,9 +167,7 @@ export class InFlightMoves {
     }
     const { sockets } = this.platform;
     const isEstablished = sockets.tcpState(connection.socket) === C.TCP_ESTABLISHED;
-    const head = sockets.unreadBytes(connection.socket) === 0
-      ? null
-      : classifyUnread(sockets.peek(connection.socket, this.#buffer)).kind;
+    const head = unreadHead(sockets, connection.socket)?.kind ?? null;
     const { hasRead, hasSent } = connection;
     const next = nextWhileIdle({ ageMs, isEstablished, head, hasRead, hasSent });
     if (next === "offer") this.#offer(connection, atMs);
@@ -216,13 +213,9 @@ export class InFlightMoves {
 
   /** @returns null: data arrived during the measurement */
   #oldServerActivity({ socket, read, sent }: InFlightConnection): OldServerActivity | null {
-    const { sockets, sockDiag } = this.platform;
-    const before = sockDiag.trafficOf(socket);
-    const unread = sockets.unreadBytes(socket);
-    const unacknowledged = sockets.unacknowledgedBytes(socket);
-    const state = sockets.tcpState(socket);
-    const traffic = sockDiag.trafficOf(socket);
-    if (traffic === null || before?.bytesReceived !== traffic.bytesReceived) return null;
+    const counters = readCounters(this.platform, socket);
+    if (counters === null) return null;
+    const { traffic, unread, unacknowledged, state } = counters;
     // The kernel counts the client's FIN as one byte.
     const readNow = traffic.bytesReceived - unread - (state === C.TCP_ESTABLISHED ? 0 : 1);
     return {

@@ -2,6 +2,7 @@
 import { type Activity, classify } from "../drain/classify.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
+import type { Sockets } from "../platform/network/sockets.ts";
 import type { Platform } from "../platform/platform.ts";
 import { classifyUnread, HEAD_LIMIT, type UnreadHead } from "./request_head.ts";
 
@@ -23,6 +24,12 @@ export interface Sample {
 
 const buffer = new Uint8Array(HEAD_LIMIT);
 
+/** What unread bytes start with; null: there are none. */
+export function unreadHead(sockets: Sockets, socket: Fd): UnreadHead | null {
+  const bytes = sockets.peek(socket, buffer);
+  return bytes.length === 0 ? null : classifyUnread(bytes);
+}
+
 /** Bytes the server has read. */
 export function bytesRead({ received, unread }: Sample): number {
   return received - unread;
@@ -35,26 +42,30 @@ export function bytesSent({ acknowledged, unacknowledged }: Sample): number {
 
 /**
  * All values belong to one moment: nothing has arrived between the first and the last system call.
- * @returns null when data arrives too fast for that, or the connection is no longer established
+ * @returns null when data arrives too fast for that
  */
-export function takeSample(
-  { sockets, sockDiag, clock }: Platform,
-  socket: Fd,
-  quietMs: number,
-): Sample | null {
-  const atMs = clock.now();
+export function readCounters({ sockets, sockDiag }: Platform, socket: Fd) {
   const before = sockDiag.trafficOf(socket);
   const unread = sockets.unreadBytes(socket);
   const unacknowledged = sockets.unacknowledgedBytes(socket);
+  const state = sockets.tcpState(socket);
   const traffic = sockDiag.trafficOf(socket);
   if (traffic === null || before?.bytesReceived !== traffic.bytesReceived) return null;
+  return { traffic, unread, unacknowledged, state };
+}
+
+/** @returns null when data arrives too fast, or the connection is no longer established */
+export function takeSample(platform: Platform, socket: Fd, quietMs: number): Sample | null {
+  const atMs = platform.clock.now();
+  const counters = readCounters(platform, socket);
+  if (counters === null) return null;
+  const { traffic, unread, unacknowledged } = counters;
   const { bytesReceived: received, bytesAcked: acknowledged } = traffic;
   const { sinceSentMs, sinceReceivedMs, sinceAckMs } = traffic;
   const serverSentLast = received > 0 && acknowledged > 0 && (sinceSentMs < sinceReceivedMs ||
     (sinceSentMs === sinceReceivedMs && sinceAckMs < sinceReceivedMs));
-  const bytes = unread === 0 ? buffer.subarray(0, 0) : sockets.peek(socket, buffer);
-  if (unread > 0 && bytes.length === 0) return null;
-  const head = unread === 0 ? null : classifyUnread(bytes);
+  const head = unread === 0 ? null : unreadHead(platform.sockets, socket);
+  if (unread > 0 && head === null) return null;
   const row = {
     state: C.TCP_ESTABLISHED,
     receiveQueue: unread,

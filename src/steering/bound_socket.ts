@@ -2,7 +2,9 @@
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import { giveToUserOf } from "../platform/network/socket_user.ts";
+import type { Sockets } from "../platform/network/sockets.ts";
 import type { Group } from "./group.ts";
+import type { GroupAddress } from "./member.ts";
 
 /** @throws {SystemCallError} when it cannot be made or bound; nothing is left open */
 export function boundSocket(group: Group): Fd {
@@ -13,15 +15,20 @@ export function boundSocket(group: Group): Fd {
     if (example !== undefined) giveToUserOf(socket, example.heldUntilRetired);
     // The interface of the address may be gone by now; the group still listens there.
     sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
-    sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
-    if (address.family === "inet6") {
-      sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, address.v6only ? 1 : 0);
-    }
-    sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-    sockets.bindInet(socket, address);
+    bindJoinable(sockets, socket, address);
     return socket;
   } catch (error) {
     socket.close();
     throw error;
   }
+}
+
+/** bind(2) with the options that all sockets of one group have in common. */
+export function bindJoinable(sockets: Sockets, socket: Fd, address: GroupAddress): void {
+  sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+  if (address.family === "inet6") {
+    sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, address.v6only ? 1 : 0);
+  }
+  sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+  sockets.bindInet(socket, address);
 }

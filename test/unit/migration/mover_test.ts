@@ -154,6 +154,7 @@ class World {
           this.#of(socket).isPaused = value > 1,
         unreadBytes: (socket: Fd) => this.#of(socket).unread.length,
         unacknowledgedBytes: () => 0,
+        tcpState: () => C.TCP_ESTABLISHED,
         peek: (socket: Fd) => new TextEncoder().encode(this.#of(socket).unread),
       },
       sockDiag: {
