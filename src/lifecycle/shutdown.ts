@@ -1,6 +1,6 @@
 /**
- * The shutdown of a service, from the first TERM to the last process (docs/kubernetes.md). Pure: the
- * caller passes the time and the result of each look at the traffic.
+ * The shutdown of a service, from the first TERM to the last process (docs/kubernetes.md). Pure: the caller passes the
+ * time and the result of each look at the traffic.
  *
  *   serving -> lame-duck -> draining -> stopping -> killing -> over
  *                              |           ^
@@ -14,7 +14,6 @@
  * A failed look is not "no connections": it prolongs a wait, up to its limit. After `minDrainMs` +
  * `maxDrainMs` comes KILL. Each further stop request ends the current wait at once.
  */
-import { lastSignalAtMs } from "./shutdown_times.ts";
 
 export type ShutdownPhase =
   | "serving"
@@ -58,31 +57,32 @@ export interface ShutdownPolicy {
   readonly skipsDrain: boolean;
 }
 
-export type ShutdownEvent =
+export type ShutdownEvent = Readonly<
   /** Readiness fails and the traffic drains, but the server gets no signal: preStop. */
-  | { readonly kind: "drain"; readonly atMs: number }
+  | { kind: "drain"; atMs: number }
   /** TERM, INT, QUIT or `baton stop`. */
-  | { readonly kind: "stop"; readonly atMs: number }
+  | { kind: "stop"; atMs: number }
   /** `look` null: the look failed. */
-  | { readonly kind: "look"; readonly atMs: number; readonly look: TrafficLook | null }
+  | { kind: "look"; atMs: number; look: TrafficLook | null }
   /** The last process of the server has exited. */
-  | { readonly kind: "exited" };
+  | { kind: "exited"; atMs: number }
+>;
 
+/** Null: could not be counted. */
 interface Losses {
+  /** Connections with a response pending at that moment, which will not be finished. */
   readonly cut: number | null;
+  /** Those where that is unknown. */
   readonly undecided: number | null;
 }
 
-export type ShutdownEffect =
-  | { readonly kind: "begin" }
-  /**
-   * `cut`: connections with a response pending at that moment, which will not be finished; `undecided`: those
-   * where that is unknown. Null = could not be counted.
-   * `spentMs`: the part of `maxDrainMs` that earlier waits have used.
-   */
-  | Losses & { readonly kind: "signal"; readonly spentMs: number }
-  | Losses & { readonly kind: "kill" }
-  | { readonly kind: "phase"; readonly phase: ShutdownPhase; readonly why: string };
+export type ShutdownEffect = Readonly<
+  | { kind: "begin" }
+  /** `spentMs`: the part of `maxDrainMs` that earlier waits have used. */
+  | { kind: "signal"; spentMs: number } & Losses
+  | { kind: "kill" } & Losses
+  | { kind: "phase"; phase: ShutdownPhase; why: string }
+>;
 
 export interface ShutdownState {
   readonly phase: ShutdownPhase;
@@ -118,183 +118,164 @@ const SETTLE_MS = 2_000;
 const EMPTY_LOOKS = 2;
 /** New connections can prolong the lame-duck phase by this part of `maxDrainMs`: the rest is for requests. */
 const LAME_DUCK_PART = 1 / 2;
+/** The part of `maxDrainMs` that is kept for the server's handler of the stop signal. */
+const STOP_PART = 1 / 4;
 /** For the signal handler of a server whose signal comes late: part of the reserve in the budget. */
 const LAST_WORDS_MS = 1_000;
-
-interface ShutdownStep {
-  readonly state: ShutdownState;
-  readonly effects: readonly ShutdownEffect[];
-}
 
 export function stepShutdown(
   state: ShutdownState,
   event: ShutdownEvent,
   policy: ShutdownPolicy,
-): ShutdownStep {
-  if (state.phase === "over") return { state, effects: [] };
-  switch (event.kind) {
-    case "drain":
-      return state.phase === "serving" ? begin(state, event.atMs, policy) : { state, effects: [] };
-    case "stop":
-      return onStopRequest(state, event.atMs, policy);
-    case "exited":
-      return enter(state, "over", state.phaseAtMs, "the last process has exited");
-    case "look":
-      return afterLook(noted(state, event.look, event.atMs), event.atMs, policy);
-  }
+): Pick<ShutdownStep, "state" | "effects"> {
+  const step = new ShutdownStep(state, event.atMs, policy);
+  if (state.phase !== "over") step.take(event);
+  return step;
 }
 
-function begin(
-  state: ShutdownState,
-  atMs: number,
-  policy: ShutdownPolicy,
-): ShutdownStep {
-  const since = { beganAtMs: atMs, freshAtMs: atMs, busyAtMs: atMs };
-  const next = policy.minDrainMs > 0
-    ? enter({ ...state, ...since }, "lame-duck", atMs, "shutdown requested")
-    : afterLameDuck({ ...state, ...since }, atMs, policy, "shutdown requested");
-  return { state: next.state, effects: [{ kind: "begin" }, ...next.effects] };
+/** The latest time for the stop signal. */
+export function lastSignalAtMs(beganAtMs: number, policy: ShutdownPolicy): number {
+  const { minDrainMs, maxDrainMs, stopTimeMs } = policy;
+  return beganAtMs + minDrainMs + maxDrainMs - Math.min(stopTimeMs, maxDrainMs * STOP_PART);
 }
 
-function onStopRequest(
-  state: ShutdownState,
-  atMs: number,
-  policy: ShutdownPolicy,
-): ShutdownStep {
-  const asked = { ...state, requests: state.requests + 1 };
-  if (state.phase === "serving") return begin(asked, atMs, policy);
-  if (state.phase === "drained") return signalStop(asked, atMs, policy, "drained before");
-  // After `drain` the first TERM only changes what follows the drain.
-  if (asked.requests === 1) return { state: asked, effects: [] };
-  if (state.phase === "stopping") return kill(asked, atMs, "stop request after the stop signal");
-  if (state.phase === "killing") return { state: asked, effects: [] };
-  return asked.requests === 2
-    ? signalStop(asked, atMs, policy, "second stop request")
-    : kill(asked, atMs, "third stop request");
-}
+/** One step in the making: the state so far and the effects so far. */
+class ShutdownStep {
+  readonly effects: ShutdownEffect[] = [];
 
-/** The state with the result of one look. */
-function noted(
-  state: ShutdownState,
-  look: TrafficLook | null,
-  atMs: number,
-): ShutdownState {
-  if (look === null) {
-    return { ...state, freshAtMs: atMs, busyAtMs: atMs, emptyLooks: 0, latest: null };
-  }
-  return {
-    ...state,
-    latest: look,
-    everListened: state.everListened || look.listening,
-    freshAtMs: look.fresh > 0 ? atMs : state.freshAtMs,
-    busyAtMs: look.busy > 0 ? atMs : state.busyAtMs,
-  };
-}
+  constructor(
+    public state: ShutdownState,
+    readonly atMs: number,
+    readonly policy: ShutdownPolicy,
+  ) {}
 
-function afterLook(
-  state: ShutdownState,
-  atMs: number,
-  policy: ShutdownPolicy,
-): ShutdownStep {
-  const deadlineMs = state.beganAtMs + policy.minDrainMs + policy.maxDrainMs;
-  switch (state.phase) {
-    case "lame-duck":
-      return stayLameDuck(state, atMs, policy);
-    case "draining": {
-      const isEmpty = state.latest !== null && state.latest.busy + state.latest.idle === 0;
-      const next = { ...state, emptyLooks: isEmpty ? state.emptyLooks + 1 : 0 };
-      if (next.emptyLooks >= EMPTY_LOOKS) {
-        return afterDraining(next, atMs, policy, "no connections left");
-      }
-      if (policy.finishesRequests && atMs - state.phaseAtMs >= SETTLE_MS) {
-        return afterDraining(next, atMs, policy, "the server finishes the rest");
-      }
-      return atMs >= lastSignalAtMs(state.beganAtMs, policy)
-        ? afterDraining(next, atMs, policy, "the time is over")
-        : { state: next, effects: [] };
+  take(event: ShutdownEvent): void {
+    switch (event.kind) {
+      case "drain":
+        return this.state.phase === "serving" ? this.#begin() : undefined;
+      case "stop":
+        return this.#onStopRequest();
+      case "exited":
+        return this.#enter("over", "the last process has exited");
+      case "look":
+        this.#note(event.look);
+        return this.#afterLook();
     }
-    case "stopping": {
-      const endMs = Math.max(deadlineMs, state.phaseAtMs + LAST_WORDS_MS);
-      if (atMs >= endMs) return kill(state, atMs, "the time is over");
-      const isUseless = atMs - Math.max(state.phaseAtMs, state.busyAtMs) >= policy.stopTimeMs;
-      return isUseless
-        ? kill(state, atMs, "it has no connections, but does not exit")
-        : { state, effects: [] };
+  }
+
+  #set(change: Partial<ShutdownState>): void {
+    this.state = { ...this.state, ...change };
+  }
+
+  #enter(phase: ShutdownPhase, why: string): void {
+    this.#set({ phase, phaseAtMs: this.atMs });
+    this.effects.push({ kind: "phase", phase, why });
+  }
+
+  #begin(): void {
+    const { atMs } = this;
+    this.#set({ beganAtMs: atMs, freshAtMs: atMs, busyAtMs: atMs });
+    this.effects.push({ kind: "begin" });
+    const why = "shutdown requested";
+    if (this.policy.minDrainMs > 0) this.#enter("lame-duck", why);
+    else this.#afterLameDuck(why);
+  }
+
+  #onStopRequest(): void {
+    const { phase } = this.state;
+    const requests = this.state.requests + 1;
+    this.#set({ requests });
+    if (phase === "serving") return this.#begin();
+    if (phase === "drained") return this.#signalStop("drained before");
+    // After `drain` the first TERM only changes what follows the drain.
+    if (requests === 1 || phase === "killing") return;
+    if (phase === "stopping") return this.#kill("stop request after the stop signal");
+    if (requests === 2) this.#signalStop("second stop request");
+    else this.#kill("third stop request");
+  }
+
+  #note(latest: TrafficLook | null): void {
+    const { atMs } = this;
+    this.#set({ latest });
+    if (latest === null || latest.fresh > 0) this.#set({ freshAtMs: atMs });
+    if (latest === null || latest.busy > 0) this.#set({ busyAtMs: atMs });
+    if (latest?.listening) this.#set({ everListened: true });
+  }
+
+  #afterLook(): void {
+    const { phase } = this.state;
+    if (phase === "lame-duck") this.#stayLameDuck();
+    else if (phase === "draining") this.#stayDraining();
+    else if (phase === "stopping") this.#stayStopping();
+  }
+
+  #stayLameDuck(): void {
+    const { state: { latest, everListened, beganAtMs, freshAtMs }, policy, atMs } = this;
+    if (policy.expectsListener && latest !== null && !everListened) {
+      return this.#afterLameDuck("it never listened");
     }
-    default:
-      return { state, effects: [] };
+    const lastedMs = atMs - beganAtMs;
+    if (lastedMs < policy.minDrainMs) return;
+    if (atMs - freshAtMs >= policy.quietMs) return this.#afterLameDuck("no new connections");
+    if (lastedMs >= policy.minDrainMs + policy.maxDrainMs * LAME_DUCK_PART) {
+      this.#afterLameDuck("new connections keep coming");
+    }
   }
-}
 
-function stayLameDuck(
-  state: ShutdownState,
-  atMs: number,
-  policy: ShutdownPolicy,
-): ShutdownStep {
-  if (policy.expectsListener && state.latest !== null && !state.everListened) {
-    return afterLameDuck(state, atMs, policy, "it never listened");
+  #afterLameDuck(why: string): void {
+    if (this.policy.skipsDrain) return this.#afterDraining(why);
+    this.#set({ emptyLooks: 0 });
+    this.#enter("draining", why);
   }
-  const lastedMs = atMs - state.beganAtMs;
-  if (lastedMs < policy.minDrainMs) return { state, effects: [] };
-  if (atMs - state.freshAtMs >= policy.quietMs) {
-    return afterLameDuck(state, atMs, policy, "no new connections");
+
+  #stayDraining(): void {
+    const { state: { latest, beganAtMs, phaseAtMs }, policy, atMs } = this;
+    const isEmpty = latest !== null && latest.busy + latest.idle === 0;
+    const emptyLooks = isEmpty ? this.state.emptyLooks + 1 : 0;
+    this.#set({ emptyLooks });
+    if (emptyLooks >= EMPTY_LOOKS) return this.#afterDraining("no connections left");
+    if (policy.finishesRequests && atMs - phaseAtMs >= SETTLE_MS) {
+      return this.#afterDraining("the server finishes the rest");
+    }
+    if (atMs >= lastSignalAtMs(beganAtMs, policy)) this.#afterDraining("the time is over");
   }
-  return lastedMs >= policy.minDrainMs + policy.maxDrainMs * LAME_DUCK_PART
-    ? afterLameDuck(state, atMs, policy, "new connections keep coming")
-    : { state, effects: [] };
-}
 
-function afterLameDuck(
-  state: ShutdownState,
-  atMs: number,
-  policy: ShutdownPolicy,
-  why: string,
-): ShutdownStep {
-  if (policy.skipsDrain) return afterDraining(state, atMs, policy, why);
-  return enter({ ...state, emptyLooks: 0 }, "draining", atMs, why);
-}
+  #afterDraining(why: string): void {
+    if (this.state.requests > 0) this.#signalStop(why);
+    else this.#enter("drained", why);
+  }
 
-function afterDraining(
-  state: ShutdownState,
-  atMs: number,
-  policy: ShutdownPolicy,
-  why: string,
-): ShutdownStep {
-  return state.requests > 0
-    ? signalStop(state, atMs, policy, why)
-    : enter(state, "drained", atMs, why);
-}
+  #signalStop(why: string): void {
+    const { state: { phase, phaseAtMs, beganAtMs }, policy, atMs } = this;
+    // "drained" is not a wait: it does not use up the drain time.
+    const waitedMs = (phase === "drained" ? phaseAtMs : atMs) - beganAtMs;
+    const spentMs = Math.max(0, waitedMs - policy.minDrainMs);
+    this.#set({ busyAtMs: atMs });
+    this.#enter("stopping", why);
+    // A server that is known to finish its requests may still do so; any other cuts them now.
+    const losses = policy.finishesRequests ? { cut: 0, undecided: 0 } : this.#losses();
+    this.effects.push({ kind: "signal", ...losses, spentMs });
+  }
 
-function signalStop(
-  state: ShutdownState,
-  atMs: number,
-  policy: ShutdownPolicy,
-  why: string,
-): ShutdownStep {
-  const next = enter({ ...state, busyAtMs: atMs }, "stopping", atMs, why);
-  // A server that is known to finish its requests may still do so; any other cuts them now.
-  const losses = policy.finishesRequests ? { cut: 0, undecided: 0 } : lossesIn(state);
-  // "drained" is not a wait: it does not use up the drain time.
-  const waitedMs = (state.phase === "drained" ? state.phaseAtMs : atMs) - state.beganAtMs;
-  const spentMs = Math.max(0, waitedMs - policy.minDrainMs);
-  return { state: next.state, effects: [...next.effects, { kind: "signal", ...losses, spentMs }] };
-}
+  #stayStopping(): void {
+    const { state: { beganAtMs, phaseAtMs, busyAtMs }, policy, atMs } = this;
+    const deadlineMs = beganAtMs + policy.minDrainMs + policy.maxDrainMs;
+    if (atMs >= Math.max(deadlineMs, phaseAtMs + LAST_WORDS_MS)) {
+      return this.#kill("the time is over");
+    }
+    if (atMs - Math.max(phaseAtMs, busyAtMs) >= policy.stopTimeMs) {
+      this.#kill("it has no connections, but does not exit");
+    }
+  }
 
-function kill(state: ShutdownState, atMs: number, why: string): ShutdownStep {
-  const next = enter(state, "killing", atMs, why);
-  return { state: next.state, effects: [...next.effects, { kind: "kill", ...lossesIn(state) }] };
-}
+  #kill(why: string): void {
+    this.#enter("killing", why);
+    this.effects.push({ kind: "kill", ...this.#losses() });
+  }
 
-function lossesIn({ latest }: ShutdownState): Losses {
-  if (latest === null) return { cut: null, undecided: null };
-  return { cut: latest.owed ?? latest.busy, undecided: latest.undecided ?? 0 };
-}
-
-function enter(
-  state: ShutdownState,
-  phase: ShutdownPhase,
-  atMs: number,
-  why: string,
-): ShutdownStep {
-  return { state: { ...state, phase, phaseAtMs: atMs }, effects: [{ kind: "phase", phase, why }] };
+  #losses(): Losses {
+    const { latest } = this.state;
+    if (latest === null) return { cut: null, undecided: null };
+    return { cut: latest.owed ?? latest.busy, undecided: latest.undecided ?? 0 };
+  }
 }

@@ -3,6 +3,7 @@
  * needs it, and only during a shutdown.
  */
 import {
+  lastSignalAtMs,
   SERVING,
   type ShutdownEvent,
   type ShutdownPhase,
@@ -12,7 +13,6 @@ import {
   type TrafficLook,
 } from "../lifecycle/shutdown.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
-import { lastSignalAtMs } from "../lifecycle/shutdown_times.ts";
 
 /** Interval of looks at the table of connections. */
 const LOOK_MS: Readonly<Partial<Record<ShutdownPhase, number>>> = {
@@ -99,7 +99,7 @@ export class Shutdown {
 
   /** The last process of the server has exited. */
   serverExited(): void {
-    this.#step({ kind: "exited" });
+    this.#step({ kind: "exited", atMs: this.options.clock.now() });
   }
 
   #step(event: ShutdownEvent): void {

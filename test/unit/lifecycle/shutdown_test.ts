@@ -53,7 +53,7 @@ function story(
     told.push(...effects.flatMap(text).map((what) => `${atMs}: ${what}`));
   };
   for (const happening of happenings) {
-    if (happening === "gone") step({ kind: "exited" });
+    if (happening === "gone") step({ kind: "exited", atMs });
     else if (happening === "TERM") step({ kind: "stop", atMs });
     else if (happening === "drain") step({ kind: "drain", atMs });
     else {
