@@ -63,7 +63,7 @@ const LAYERS = {
   handoff: ["config/values", "platform", "steering", "launcher/plan.ts"],
   report: [
     ...["config/values", "platform", "drain", "lifecycle/generation.ts (types)"],
-    ...["lifecycle/service.ts (types)", "lifecycle/vocabulary.ts (types)"],
+    ...["lifecycle/state.ts (types)", "lifecycle/vocabulary.ts (types)"],
     "migration/keep_alive_counts.ts (types)",
   ],
   hooks: ["config", "platform", "launcher", "report"],

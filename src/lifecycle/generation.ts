@@ -35,6 +35,7 @@
  * state does not accept is stale (a timer that fired while it was being disarmed, the exit of a generation that was
  * replaced already) and changes nothing.
  */
+import type { GenerationEvent } from "./vocabulary.ts";
 
 export type GenerationState =
   /** The process runs, or is being launched, and does not listen yet. */
@@ -72,27 +73,8 @@ export interface Generation {
   readonly standsIn: boolean;
 }
 
-/** What can happen to one generation. */
-type GenerationEventKind =
-  | "listening"
-  | "ready"
-  | "takeover_granted"
-  | "failed"
-  | "ramped"
-  | "bake_elapsed"
-  | "unhealthy"
-  | "drained"
-  | "drain_timed_out"
-  | "stop_timed_out"
-  | "healthy"
-  | "behind"
-  | "caught_up"
-  | "late_timed_out"
-  | "aftermath_timed_out"
-  | "exited";
-
 /** The events each state accepts. */
-export const ACCEPTS = {
+export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent["kind"][]>> = {
   starting: ["listening", "ready", "takeover_granted", "failed", "exited"],
   probing: ["ready", "takeover_granted", "failed", "exited"],
   baking: ["ramped", "bake_elapsed", "unhealthy", "exited"],
@@ -108,12 +90,7 @@ export const ACCEPTS = {
   draining: ["drained", "drain_timed_out", "exited"],
   stopping: ["stop_timed_out", "exited"],
   exited: [],
-} as const satisfies Record<GenerationState, readonly GenerationEventKind[]>;
-
-/** @returns whether `event` means anything to a generation in `state` */
-export function accepts(state: GenerationState, event: GenerationEventKind): boolean {
-  return (ACCEPTS[state] as readonly GenerationEventKind[]).includes(event);
-}
+};
 
 /** A generation whose start has just been requested. */
 export function newGeneration(epoch: number, replaces: number | null = null): Generation {

@@ -19,108 +19,91 @@ import {
   retireOrphanedWorkers,
   sendStopSignal,
 } from "./draining.ts";
-import { accepts, type Generation } from "./generation.ts";
+import { ACCEPTS, type Generation } from "./generation.ts";
 import { decideTrial, growShare, passGate, promote, takeOver } from "./promotion.ts";
 import { requestReload, spawn, startQueued } from "./reload.ts";
 import { finishIfEmpty, requestStop } from "./stop.ts";
 import type { ServicePolicy, ServiceState } from "./state.ts";
 import { abortUpgrade, adoptOrphans, handOver, requestUpgrade, takeBack } from "./upgrade.ts";
-import type { ServiceEffect, ServiceEvent } from "./vocabulary.ts";
-
-export { candidateOf, servingOf } from "./state.ts";
-export type { ServicePolicy, ServiceState } from "./state.ts";
-
-type GenerationEvent = Extract<ServiceEvent, { epoch: number }>;
-
-interface Step {
-  readonly state: ServiceState;
-  readonly effects: readonly ServiceEffect[];
-}
+import type { GenerationEvent, ServiceEvent } from "./vocabulary.ts";
 
 /** The transition function. */
-export function step(state: ServiceState, event: ServiceEvent, policy: ServicePolicy): Step {
-  if (state.finished) return { state, effects: [] };
+export function step(
+  state: ServiceState,
+  event: ServiceEvent,
+  policy: ServicePolicy,
+): Pick<Draft, "state" | "effects"> {
   const draft = new Draft(state, policy);
+  if (state.finished) return draft;
   if ("epoch" in event) {
     const generation = state.generations.find(({ epoch }) => epoch === event.epoch);
-    if (generation === undefined || !accepts(generation.state, event.kind)) {
-      return { state, effects: [] };
-    }
-    onGeneration(draft, generation, event);
+    if (generation === undefined || !ACCEPTS[generation.state].includes(event.kind)) return draft;
+    const handle: GenerationHandler<never> = ON_GENERATION[event.kind];
+    handle(draft, generation, event as never);
   } else {
-    onService(draft, event);
+    const handle: (draft: Draft, event: never) => void = ON_SERVICE[event.kind];
+    handle(draft, event as never);
   }
   if (!draft.state.finished) {
     if (draft.state.shutdown === null) startQueued(draft);
     else finishIfEmpty(draft);
   }
-  return { state: draft.state, effects: draft.effects };
+  return draft;
 }
 
-function onService(draft: Draft, event: Exclude<ServiceEvent, GenerationEvent>): void {
-  switch (event.kind) {
-    case "start":
-      return draft.state.nextEpoch === 0 ? spawn(draft) : undefined;
-    case "reload_requested":
-      return requestReload(draft, event.request, event.rollout);
-    case "promote_requested":
-    case "rollback_requested":
-    case "share_requested":
-      return decideTrial(draft, event);
-    case "stop_requested":
-      return requestStop(draft, event.spentMs);
-    case "upgrade_requested":
-      return requestUpgrade(draft, event.request, event.inPlace);
-    case "upgrade_failed":
-      return abortUpgrade(draft, event.reason);
-    case "handed_over":
-      return handOver(draft);
-    case "handed_back":
-      return takeBack(draft);
-    case "orphans_adopted":
-      return adoptOrphans(draft, event.draining);
-    case "backoff_elapsed":
-      return backoffElapsed(draft);
-  }
-}
+type EventOf<Kind> = Extract<ServiceEvent, { kind: Kind }>;
+type GenerationHandler<Event> = (draft: Draft, generation: Generation, event: Event) => void;
 
-function onGeneration(draft: Draft, generation: Generation, event: GenerationEvent): void {
-  const { epoch } = generation;
-  switch (event.kind) {
-    case "listening":
-      return draft.update({ ...generation, state: "probing" });
-    case "ready":
-      return passGate(draft, generation);
-    case "takeover_granted":
-      return takeOver(draft, generation);
-    case "bake_elapsed":
-      return promote(draft, generation);
-    case "ramped":
-      return growShare(draft, generation, event.percent);
-    case "unhealthy":
-      return generationUnhealthy(draft, generation, event.reason);
-    case "failed":
-      return failCandidate(draft, generation, event.reason, event.status);
-    case "drained":
-    // Connections that the signal cuts are counted when it is sent (`ExitReport.cut`).
-    case "drain_timed_out":
-      return generation.standsIn ? undefined : sendStopSignal(draft, generation);
-    case "stop_timed_out":
-      draft.update({ ...generation, cut: true });
-      return draft.emit({ kind: "kill", epoch, overdue: true });
-    case "behind":
-      return fallBehind(draft, epoch, event.standIns);
-    case "caught_up":
-      return catchUp(draft, epoch);
-    case "late_timed_out":
-      return giveUpLate(draft, epoch);
-    case "healthy":
-      retireOrphanedWorkers(draft);
-      draft.set({ crashes: 0 });
-      return draft.state.aftermathOf === "ok" ? draft.set({ aftermathOf: null }) : undefined;
-    case "aftermath_timed_out":
-      return draft.set({ aftermathOf: null });
-    case "exited":
-      return generationExited(draft, generation, event.exit);
-  }
+const ON_SERVICE: {
+  readonly [K in Exclude<ServiceEvent, GenerationEvent>["kind"]]: (
+    draft: Draft,
+    event: EventOf<K>,
+  ) => void;
+} = {
+  start: (draft) => draft.state.nextEpoch === 0 ? spawn(draft) : undefined,
+  reload_requested: (draft, { request, rollout }) => requestReload(draft, request, rollout),
+  promote_requested: decideTrial,
+  rollback_requested: decideTrial,
+  share_requested: decideTrial,
+  stop_requested: (draft, { spentMs }) => requestStop(draft, spentMs),
+  upgrade_requested: (draft, { request, inPlace }) => requestUpgrade(draft, request, inPlace),
+  upgrade_failed: (draft, { reason }) => abortUpgrade(draft, reason),
+  handed_over: handOver,
+  handed_back: takeBack,
+  orphans_adopted: (draft, { draining }) => adoptOrphans(draft, draining),
+  backoff_elapsed: backoffElapsed,
+};
+
+const ON_GENERATION: {
+  readonly [K in GenerationEvent["kind"]]: GenerationHandler<EventOf<K>>;
+} = {
+  listening: (draft, generation) => draft.update({ ...generation, state: "probing" }),
+  ready: passGate,
+  takeover_granted: takeOver,
+  bake_elapsed: promote,
+  ramped: (draft, generation, { percent }) => growShare(draft, generation, percent),
+  unhealthy: (draft, generation, { reason }) => generationUnhealthy(draft, generation, reason),
+  failed: (draft, generation, { reason, status }) =>
+    failCandidate(draft, generation, reason, status),
+  drained: endDrain,
+  // Connections that the signal cuts are counted when it is sent (`ExitReport.cut`).
+  drain_timed_out: endDrain,
+  stop_timed_out: (draft, generation) => {
+    draft.update({ ...generation, cut: true });
+    draft.emit({ kind: "kill", epoch: generation.epoch, overdue: true });
+  },
+  behind: (draft, { epoch }, { standIns }) => fallBehind(draft, epoch, standIns),
+  caught_up: (draft, { epoch }) => catchUp(draft, epoch),
+  late_timed_out: (draft, { epoch }) => giveUpLate(draft, epoch),
+  healthy: (draft) => {
+    retireOrphanedWorkers(draft);
+    draft.set({ crashes: 0 });
+    if (draft.state.aftermathOf === "ok") draft.set({ aftermathOf: null });
+  },
+  aftermath_timed_out: (draft) => draft.set({ aftermathOf: null }),
+  exited: (draft, generation, { exit }) => generationExited(draft, generation, exit),
+};
+
+function endDrain(draft: Draft, generation: Generation): void {
+  if (!generation.standsIn) sendStopSignal(draft, generation);
 }

@@ -18,166 +18,153 @@ export interface ExitReport {
   readonly cut?: number;
 }
 
-export type ServiceEvent =
-  | { readonly kind: "start" }
-  /** `request` identifies the caller that waits for the result. */
-  | {
-    readonly kind: "reload_requested";
-    readonly request: number;
-    /** Missing: as configured. */
-    readonly rollout?: Rollout;
-  }
+export type ServiceEvent = Readonly<
+  | { kind: "start" }
+  /** `request` identifies the caller that waits for the result; `rollout` missing: as configured. */
+  | { kind: "reload_requested"; request: number; rollout?: Rollout }
   /** Ends the trial: all new connections go to the candidate, and the generation before drains. */
-  | { readonly kind: "promote_requested"; readonly request: number }
+  | { kind: "promote_requested"; request: number }
   /** Ends the trial: the candidate drains. */
-  | { readonly kind: "rollback_requested"; readonly request: number }
+  | { kind: "rollback_requested"; request: number }
   /** The candidate gets this share of the new connections, until the next request. */
-  | { readonly kind: "share_requested"; readonly request: number; readonly percent: number }
-  /** TERM, INT, QUIT or `baton stop`; the second and third time mean more. */
-  | {
-    readonly kind: "stop_requested";
-    /** Part of the drain time that an earlier wait has used up. */
-    readonly spentMs?: number;
-  }
+  | { kind: "share_requested"; request: number; percent: number }
+  /**
+   * TERM, INT, QUIT or `baton stop`; the second and third time mean more.
+   * `spentMs`: part of the drain time that an earlier wait has used up.
+   */
+  | { kind: "stop_requested"; spentMs?: number }
   /** Hand everything over to a new baton process, or become a new program (`inPlace`). */
-  | { readonly kind: "upgrade_requested"; readonly request: number; readonly inPlace: boolean }
+  | { kind: "upgrade_requested"; request: number; inPlace: boolean }
   /** The new baton exited or gave up before it had taken over. */
-  | { readonly kind: "upgrade_failed"; readonly reason: string }
+  | { kind: "upgrade_failed"; reason: string }
   /** The new baton's own generation serves. */
-  | { readonly kind: "handed_over" }
+  | { kind: "handed_over" }
   /** The new baton exited after that: serve again, unless the generation has got its stop signal. */
-  | { readonly kind: "handed_back" }
+  | { kind: "handed_back" }
   /**
    * The predecessor was killed and its servers still run: they belong to this baton now.
    * `draining`: those of generations before the serving one.
    */
-  | { readonly kind: "orphans_adopted"; readonly draining: readonly Generation[] }
+  | { kind: "orphans_adopted"; draining: readonly Generation[] }
   /** A candidate has its first listener. */
-  | { readonly kind: "listening"; readonly epoch: number }
+  | { kind: "listening"; epoch: number }
   /** A candidate has passed its gate. */
-  | { readonly kind: "ready"; readonly epoch: number }
+  | { kind: "ready"; epoch: number }
   /** The predecessor has stopped steering connections, so `epoch` may serve. */
-  | { readonly kind: "takeover_granted"; readonly epoch: number }
+  | { kind: "takeover_granted"; epoch: number }
   /** A candidate could not be launched, timed out, listens elsewhere, or was vetoed by a hook. */
-  | {
-    readonly kind: "failed";
-    readonly epoch: number;
-    readonly reason: string;
-    readonly status: number;
-  }
+  | { kind: "failed"; epoch: number; reason: string; status: number }
   /** This share of a ramp is due. */
-  | { readonly kind: "ramped"; readonly epoch: number; readonly percent: number }
-  | { readonly kind: "bake_elapsed"; readonly epoch: number }
+  | { kind: "ramped"; epoch: number; percent: number }
+  | { kind: "bake_elapsed"; epoch: number }
   /** It has passed its gate, and its checks fail now. */
-  | { readonly kind: "unhealthy"; readonly epoch: number; readonly reason: string }
+  | { kind: "unhealthy"; epoch: number; reason: string }
   /** Its queue is empty, its connections are idle or gone. */
-  | { readonly kind: "drained"; readonly epoch: number }
-  | { readonly kind: "drain_timed_out"; readonly epoch: number }
-  | { readonly kind: "stop_timed_out"; readonly epoch: number }
+  | { kind: "drained"; epoch: number }
+  | { kind: "drain_timed_out"; epoch: number }
+  | { kind: "stop_timed_out"; epoch: number }
   /** The serving generation has run long enough to forget earlier crashes. */
-  | { readonly kind: "healthy"; readonly epoch: number }
+  | { kind: "healthy"; epoch: number }
   /**
    * It serves, and does not listen yet at some address where the generation before it did.
    * `standIns`: generations that still accept there.
    */
-  | { readonly kind: "behind"; readonly epoch: number; readonly standIns: readonly number[] }
+  | { kind: "behind"; epoch: number; standIns: readonly number[] }
   /** It listens at all of them now. */
-  | { readonly kind: "caught_up"; readonly epoch: number }
+  | { kind: "caught_up"; epoch: number }
   /** It does not, and its time for that is over. */
-  | { readonly kind: "late_timed_out"; readonly epoch: number }
+  | { kind: "late_timed_out"; epoch: number }
   /** A candidate failed beside it some time ago. */
-  | { readonly kind: "aftermath_timed_out"; readonly epoch: number }
-  | { readonly kind: "exited"; readonly epoch: number; readonly exit: ExitReport }
-  | { readonly kind: "backoff_elapsed" };
+  | { kind: "aftermath_timed_out"; epoch: number }
+  | { kind: "exited"; epoch: number; exit: ExitReport }
+  | { kind: "backoff_elapsed" }
+>;
+
+/** What can happen to one generation. */
+export type GenerationEvent = Extract<ServiceEvent, { epoch: number }>;
 
 /** Timers with the same delay for all generations. */
 export type ConfiguredTimer = "ready" | "drain" | "stop" | "health" | "late" | "aftermath";
 export type GenerationTimer = ConfiguredTimer | "bake";
 
-export type ServiceEffect =
+export type ServiceEffect = Readonly<
   /** A replacement of a crashed generation gets that one's listeners with their queues. */
-  | { readonly kind: "spawn"; readonly epoch: number; readonly replaces: number | null }
+  | { kind: "spawn"; epoch: number; replaces: number | null }
   /** A candidate that has started already becomes the replacement of a crashed generation. */
-  | { readonly kind: "replace_crashed"; readonly epoch: number; readonly replaces: number }
+  | { kind: "replace_crashed"; epoch: number; replaces: number }
   /** Ask the predecessor to stop steering connections; dispatches `takeover_granted`. */
-  | { readonly kind: "request_takeover"; readonly epoch: number }
+  | { kind: "request_takeover"; epoch: number }
   /**
    * THE POINT OF NO RETURN: from here on new connections go to `epoch`.
    * `after`: the generation that served, or crashed, before it.
    */
-  | { readonly kind: "switch"; readonly epoch: number; readonly after: number | null }
+  | { kind: "switch"; epoch: number; after: number | null }
   /** Steer this share of the new connections to the generation on trial, and the rest to the serving one. */
-  | { readonly kind: "share"; readonly epoch: number; readonly percent: number }
+  | { kind: "share"; epoch: number; percent: number }
   /** Dispatch `ramped` repeatedly, from this share up to 100. */
-  | {
-    readonly kind: "begin_ramp";
-    readonly epoch: number;
-    readonly percent: number;
-    readonly durationMs: number;
-  }
-  | { readonly kind: "end_ramp"; readonly epoch: number }
+  | { kind: "begin_ramp"; epoch: number; percent: number; durationMs: number }
+  | { kind: "end_ramp"; epoch: number }
   /** For the record: the serving generation is the one before again. */
-  | { readonly kind: "rolled_back"; readonly epoch: number; readonly reason: string }
+  | { kind: "rolled_back"; epoch: number; reason: string }
   /** New connections go to `epoch` again, which drained and has not got its stop signal. */
-  | { readonly kind: "steer_back"; readonly epoch: number }
+  | { kind: "steer_back"; epoch: number }
   /** Answer a request about a trial. */
   | {
-    readonly kind: "trial_result";
-    readonly request: number;
-    readonly epoch: number | null;
-    readonly result: "ok" | "refused";
-    readonly reason: string | null;
+    kind: "trial_result";
+    request: number;
+    epoch: number | null;
+    result: "ok" | "refused";
+    reason: string | null;
   }
   /** Watch its connections end; dispatches `drained`. */
-  | { readonly kind: "drain"; readonly epoch: number; readonly stopping: boolean }
+  | { kind: "drain"; epoch: number; stopping: boolean }
   /** It need not stand in any more: watch its connections once more; dispatches `drained`. */
-  | { readonly kind: "drain_rest"; readonly epoch: number; readonly stopping: boolean }
+  | { kind: "drain_rest"; epoch: number; stopping: boolean }
   /** Stop keeping listeners that `epoch` has not opened; `inTime`: it had its full time to do so. */
-  | { readonly kind: "give_up_late"; readonly epoch: number; readonly inTime: boolean }
-  | { readonly kind: "signal_stop"; readonly epoch: number }
+  | { kind: "give_up_late"; epoch: number; inTime: boolean }
+  | { kind: "signal_stop"; epoch: number }
   /** `overdue`: its time is over, or a stop was requested three times; log which processes are killed. */
-  | { readonly kind: "kill"; readonly epoch: number; readonly overdue?: true }
+  | { kind: "kill"; epoch: number; overdue?: true }
   /** Release its listeners and its record. */
-  | { readonly kind: "retire"; readonly epoch: number }
+  | { kind: "retire"; epoch: number }
   /** Retire a failed replacement, and return its listeners to the crashed generation `to`. */
-  | { readonly kind: "return_members"; readonly epoch: number; readonly to: number }
+  | { kind: "return_members"; epoch: number; to: number }
   /** Shorten the time of all drains, running and future, by this much. */
-  | { readonly kind: "shorten_drains"; readonly byMs: number }
-  | { readonly kind: "arm"; readonly timer: ConfiguredTimer; readonly epoch: number }
-  | { readonly kind: "arm_bake"; readonly epoch: number; readonly delayMs: number }
-  | { readonly kind: "disarm"; readonly timer: GenerationTimer; readonly epoch: number }
-  | { readonly kind: "arm_backoff"; readonly delayMs: number }
-  | { readonly kind: "disarm_backoff" }
+  | { kind: "shorten_drains"; byMs: number }
+  | { kind: "arm"; timer: ConfiguredTimer; epoch: number }
+  | { kind: "arm_bake"; epoch: number; delayMs: number }
+  | { kind: "disarm"; timer: GenerationTimer; epoch: number }
+  | { kind: "arm_backoff"; delayMs: number }
+  | { kind: "disarm_backoff" }
   /** Answer requests for a reload. */
   | {
-    readonly kind: "reload_result";
-    readonly requests: readonly number[];
-    readonly epoch: number | null;
-    readonly result: "ok" | "failed" | "refused";
-    readonly reason: string | null;
+    kind: "reload_result";
+    requests: readonly number[];
+    epoch: number | null;
+    result: "ok" | "failed" | "refused";
+    reason: string | null;
   }
   /** Start the new baton and pass it the listeners; this baton does not change until the new one answers. */
-  | { readonly kind: "begin_upgrade"; readonly inPlace: boolean }
+  | { kind: "begin_upgrade"; inPlace: boolean }
   /** End the new baton, if it runs. */
-  | { readonly kind: "abort_upgrade" }
+  | { kind: "abort_upgrade" }
   /** New connections go to `epoch` again, whose drain is over. */
-  | { readonly kind: "take_back"; readonly epoch: number }
+  | { kind: "take_back"; epoch: number }
   /** Answer requests for an upgrade. */
   | {
-    readonly kind: "upgrade_result";
-    readonly requests: readonly number[];
-    readonly result: "ok" | "failed" | "refused";
-    readonly reason: string | null;
+    kind: "upgrade_result";
+    requests: readonly number[];
+    result: "ok" | "failed" | "refused";
+    reason: string | null;
   }
-  | { readonly kind: "notice"; readonly text: string }
+  | { kind: "notice"; text: string }
   /** Everything is gone: exit with this status. */
-  | { readonly kind: "finish"; readonly status: number };
-
-type EffectKind = ServiceEffect["kind"];
+  | { kind: "finish"; status: number }
+>;
 
 /** What carries out each kind of effect; `state`: after the step that asked for it. */
 export type EffectHandlers = {
-  readonly [K in EffectKind]: (
+  readonly [K in ServiceEffect["kind"]]: (
     effect: Extract<ServiceEffect, { kind: K }>,
     state: ServiceState,
   ) => void;

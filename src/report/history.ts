@@ -4,7 +4,7 @@
  */
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Generation } from "../lifecycle/generation.ts";
-import type { ServiceState } from "../lifecycle/service.ts";
+import type { ServiceState } from "../lifecycle/state.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";

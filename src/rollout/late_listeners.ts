@@ -8,7 +8,7 @@
 import type { RunningContext } from "../generation/context.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
-import { type ServiceState, servingOf } from "../lifecycle/service.ts";
+import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Timer } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
 import type { History } from "../report/history.ts";

@@ -1,6 +1,6 @@
 /** Carries out what the lifecycle asks for: a table from each kind of effect to its function. It decides nothing. */
 import { Timers } from "../generation/timers.ts";
-import type { ServiceState } from "../lifecycle/service.ts";
+import type { ServiceState } from "../lifecycle/state.ts";
 import type { EffectHandlers, ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { generationEffects } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";

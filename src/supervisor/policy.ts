@@ -4,7 +4,7 @@
  */
 import type { Config } from "../config/config.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
-import type { ServicePolicy } from "../lifecycle/service.ts";
+import type { ServicePolicy } from "../lifecycle/state.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { ancestorsOf, whyInPlace } from "../succession/process_manager.ts";

@@ -8,7 +8,7 @@
  */
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { isOpenEnded } from "../lifecycle/rollout.ts";
-import { candidateOf, type ServiceState, servingOf } from "../lifecycle/service.ts";
+import { candidateOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { NotifyClient } from "../systemd/notify_client.ts";
 

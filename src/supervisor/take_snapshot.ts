@@ -1,7 +1,7 @@
 /** Builds the snapshot from one read of the kernel's socket table, and the lifecycle's state. */
 import type { RunningContext } from "../generation/context.ts";
 import { NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts";
-import { type ServiceState, servingOf } from "../lifecycle/service.ts";
+import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { printable } from "../platform/bytes.ts";
 import { processStat } from "../platform/process/proc.ts";
 import { NO_GENERATION } from "../steering/member.ts";

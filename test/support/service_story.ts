@@ -7,8 +7,8 @@
  */
 import assert from "node:assert/strict";
 import { AT_ONCE, type Rollout } from "../../src/lifecycle/rollout.ts";
-import { type ServicePolicy, type ServiceState, step } from "../../src/lifecycle/service.ts";
-import { INITIAL_STATE } from "../../src/lifecycle/state.ts";
+import { step } from "../../src/lifecycle/service.ts";
+import { INITIAL_STATE, type ServicePolicy, type ServiceState } from "../../src/lifecycle/state.ts";
 import type { ServiceEffect, ServiceEvent } from "../../src/lifecycle/vocabulary.ts";
 
 export const POLICY: ServicePolicy = {

@@ -4,14 +4,14 @@
  * that the supervisor relies on.
  */
 import assert from "node:assert/strict";
+import { step } from "../../src/lifecycle/service.ts";
 import {
   candidateOf,
+  INITIAL_STATE,
   type ServicePolicy,
   type ServiceState,
   servingOf,
-  step,
-} from "../../src/lifecycle/service.ts";
-import { INITIAL_STATE } from "../../src/lifecycle/state.ts";
+} from "../../src/lifecycle/state.ts";
 import type { Rollout } from "../../src/lifecycle/rollout.ts";
 import type {
   ExitReport,
