@@ -13,7 +13,7 @@ import { capturedStreams, printsDirectly } from "./captured_streams.ts";
 import type { RunningContext } from "./context.ts";
 import { builtInGate, Gate } from "./gate.ts";
 import { GenerationHealth } from "./generation_health.ts";
-import type { GenerationHandle, Losses, ResumeOptions, StartOptions } from "./handle.ts";
+import type { GenerationHandle, ResumeOptions, StartOptions } from "./handle.ts";
 import { LeaderExit } from "./leader_exit.ts";
 import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
@@ -110,7 +110,7 @@ export class RunningGeneration implements GenerationHandle {
     return this.gate.notified;
   }
 
-  get losses(): Losses {
+  get losses(): GenerationHandle["losses"] {
     const { cut, undecided, kept } = this.facts;
     return { cut, undecided, kept, seen: this.#stopping.seen };
   }

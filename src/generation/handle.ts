@@ -2,25 +2,13 @@
 import type { Tracks } from "../drain/connections.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
-import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { ResumedOutput } from "../process/server_process.ts";
 import type { CheckView } from "../report/snapshot.ts";
+import type { Losses } from "../report/timelines.ts";
 import type { Member } from "../steering/member.ts";
 import type { GenerationRecord } from "../succession/state/resume_state.ts";
-
-/** What has become of its connections. */
-export interface Losses {
-  /** Something was owed on them when they ended. */
-  readonly cut: number;
-  /** They ended while that was not known. */
-  readonly undecided: number;
-  /** Connections since the start of its drain; null: not known here. */
-  readonly seen: number | null;
-  /** What became of keep-alive connections. */
-  readonly kept: KeepAliveCounts | null;
-}
 
 export interface StartOptions {
   /** No other generation is alive. */

@@ -7,36 +7,21 @@ import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
-import { arrivalPhases, connectionsView, mergePhases, Timelines } from "./timelines.ts";
 import {
-  type GenerationView,
-  type LastReload,
-  type LateView,
-  NO_STORY,
-  type ReloadStory,
-} from "./snapshot.ts";
+  arrivalPhases,
+  connectionsView,
+  type Losses,
+  mergePhases,
+  Timelines,
+} from "./timelines.ts";
+import { type GenerationView, type LastReload, type LateView, NO_STORY } from "./snapshot.ts";
 
 const NO_LOSSES = { connectionsCut: 0, connectionsUndecided: 0 };
 /** Number of exited generations that are remembered. */
 const REMEMBERED = 8;
 
-interface GenerationRecord {
-  startedAt: Date;
-  pid: number | null;
-}
-
 /** How a reload ended. */
 type ReloadOutcome = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
-
-/** The connections of a generation that has exited. */
-interface DepartedGeneration {
-  readonly cut: number;
-  readonly undecided?: number;
-  readonly kept: KeepAliveCounts | null;
-  /** Number of its connections since its drain began; null: not known here. */
-  readonly seen?: number | null;
-}
 
 /** The history as it is passed on to the next baton. */
 export interface HistoryRecord {
@@ -58,7 +43,7 @@ export class History {
   readonly timelines = new Timelines();
   /** Newest last. */
   readonly recentlyEnded: GenerationView[] = [];
-  readonly #records = new Map<number, GenerationRecord>();
+  readonly #records = new Map<number, { readonly startedAt: Date; readonly pid: number | null }>();
   readonly #lastKnown = new Map<number, Generation>();
   #lastReload: LastReload | null = null;
   /** Generation that the last reload replaced. */
@@ -80,7 +65,7 @@ export class History {
     return { ok, failed, crashes, lastReload, recentlyEnded, replaced: this.#replaced };
   }
 
-  /** Continues the history of the previous instance. */
+  /** Continues that of the previous instance. */
   resume(record: HistoryRecord, facts: { incarnation: number; startedAt: string }): void {
     this.restoreCounters(record);
     this.#lastReload = record.lastReload;
@@ -98,13 +83,9 @@ export class History {
     this.crashes = counters.crashes;
   }
 
-  started(epoch: number, startedAt: Date): void {
-    this.#records.set(epoch, { startedAt, pid: null });
-  }
-
-  setPid(epoch: number, pid: number | null): void {
-    const record = this.#records.get(epoch);
-    if (record) record.pid = pid;
+  /** @param pid null: its process has not been launched yet */
+  started(epoch: number, startedAt: Date, pid: number | null = null): void {
+    this.#records.set(epoch, { startedAt, pid });
   }
 
   beforeStep(event: ServiceEvent, state: ServiceState): void {
@@ -143,26 +124,22 @@ export class History {
   }
 
   /** @param late where the new generation does not listen yet */
-  reloaded(
-    verdict: ReloadOutcome,
-    late: readonly LateView[] = [],
-  ): void {
-    const nowMs = this.clock.now();
+  reloaded(verdict: ReloadOutcome, late: readonly LateView[] = []): void {
+    const { timelines } = this;
     const { epoch, result, durationMs } = verdict;
-    const phases = epoch === null
-      ? []
-      : arrivalPhases(epoch, this.timelines, { nowMs, durationMs });
+    const times = { nowMs: this.clock.now(), durationMs };
     const hasFailed = result === "failed" && epoch !== null;
-    const failedIn = hasFailed ? this.timelines.lastBeforeLeaving(epoch) : null;
     this.#leaving = result === "ok" ? this.#replaced : null;
-    const story: ReloadStory = {
+    this.#lastReload = {
       ...NO_STORY,
+      ...verdict,
+      ...NO_LOSSES,
+      connectionsKept: null,
       replaced: this.#leaving,
-      phases,
-      failedIn,
+      phases: epoch === null ? [] : arrivalPhases(epoch, timelines, times),
+      failedIn: hasFailed ? timelines.lastBeforeLeaving(epoch) : null,
       late,
     };
-    this.#lastReload = { ...verdict, ...story, ...NO_LOSSES, connectionsKept: null };
   }
 
   /** Late listeners of generation `epoch` that are not in `waiting` any more have become `end`. */
@@ -189,22 +166,21 @@ export class History {
   }
 
   /** All processes of a generation have exited. @returns how it ended; null from the second call on */
-  ended(epoch: number, running: DepartedGeneration): GenerationView | null {
+  ended(epoch: number, losses: Losses): GenerationView | null {
     const last = this.lastReload;
-    const { cut, undecided = 0, kept, seen = null } = running;
-    const losses = { connectionsCut: cut, connectionsUndecided: undecided };
+    const lost = { connectionsCut: losses.cut, connectionsUndecided: losses.undecided };
     if (last !== null && epoch === this.#replaced && last.result === "ok") {
-      const connections = seen === null ? null : connectionsView(seen, { cut, undecided, kept });
-      this.#lastReload = { ...last, ...losses, connectionsKept: kept, connections };
+      const connections = connectionsView(losses);
+      this.#lastReload = { ...last, ...lost, connectionsKept: losses.kept, connections };
       this.#leaving = null;
     } else if (last !== null && epoch === last.epoch && last.result === "failed") {
       // It was rolled back, and has had connections.
-      this.#lastReload = { ...last, ...losses };
+      this.#lastReload = { ...last, ...lost };
     }
     this.timelines.forget(epoch);
     const known = this.#lastKnown.get(epoch);
-    if (known !== undefined) this.cutByStop += cut;
-    const views = known === undefined ? [] : this.#viewOf(known, losses);
+    if (known !== undefined) this.cutByStop += losses.cut;
+    const views = known === undefined ? [] : this.#viewOf(known, lost);
     this.recentlyEnded.push(...views);
     this.#lastKnown.delete(epoch);
     this.#records.delete(epoch);
@@ -219,13 +195,20 @@ export class History {
   }
 
   /** Empty for a generation that was never started. */
-  #viewOf({ epoch, outcome, reason }: Generation, losses = NO_LOSSES): GenerationView[] {
+  #viewOf({ epoch, outcome, reason }: Generation, lost = NO_LOSSES): GenerationView[] {
     const record = this.#records.get(epoch);
     if (record === undefined) return [];
-    const startedAt = record.startedAt.toISOString();
-    const { pid } = record;
-    const end = { outcome, reason, pid, startedAt } as const;
-    const rest = { connections: NO_CONNECTIONS, takesConnections: false, checks: [] } as const;
-    return [{ epoch, state: "exited", ...end, ...rest, ...losses }];
+    return [{
+      epoch,
+      state: "exited",
+      outcome,
+      reason,
+      pid: record.pid,
+      startedAt: record.startedAt.toISOString(),
+      connections: NO_CONNECTIONS,
+      ...lost,
+      checks: [],
+      takesConnections: false,
+    }];
   }
 }

@@ -116,12 +116,15 @@ export function storyOf(reload: ReloadStory | null): ReloadStory {
   return { replaced, phases, failedIn, connections, late };
 }
 
-export interface LastReload extends ReloadStory {
-  readonly epoch: number | null;
-  readonly result: "ok" | "failed" | "refused";
+interface RequestReport<Result> {
+  readonly result: Result;
   readonly reason: string | null;
-  /** From the request to the switch, or to the failure. */
+  /** From the request to the answer. */
   readonly durationMs: number;
+}
+
+export interface LastReload extends ReloadStory, RequestReport<"ok" | "failed" | "refused"> {
+  readonly epoch: number | null;
   /**
    * Connections that were busy when they were ended with their generation: the replaced one, or the new one if that was
    * rolled back. Complete when it has exited.
@@ -172,31 +175,22 @@ export interface Snapshot {
 }
 
 /** The answer to `baton upgrade`. */
-export interface UpgradeReport {
-  readonly result: "ok" | "failed" | "refused";
-  readonly reason: string | null;
+export interface UpgradeReport extends RequestReport<"ok" | "failed" | "refused"> {
   /** Process id of the new baton; null when there is none. */
   readonly pid: number | null;
-  readonly durationMs: number;
 }
 
 /** A decision about the generation on trial; `percent`: its share of the new connections. */
 export type Decision = "promote" | "rollback" | { readonly percent: number };
 
 /** The answer to `baton promote`, `rollback` and `canary`. */
-export interface TrialReport {
-  readonly result: "ok" | "refused";
+export interface TrialReport extends RequestReport<"ok" | "refused"> {
   readonly epoch: number | null;
-  readonly reason: string | null;
-  readonly durationMs: number;
 }
 
 /** The answer to `baton reload`. */
-export interface ReloadReport extends ReloadStory {
-  readonly result: "ok" | "failed" | "refused";
+export interface ReloadReport extends ReloadStory, RequestReport<"ok" | "failed" | "refused"> {
   readonly epoch: number | null;
-  readonly reason: string | null;
-  readonly durationMs: number;
   /** Last lines of the new generation's output, when it failed. */
   readonly output: readonly string[];
   /** It wrote to baton's own output directly, from its listen or from the start: that is not in `output`. */

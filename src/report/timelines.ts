@@ -1,8 +1,6 @@
 /**
  * The course of a reload: phases with their durations, for the new generation and the one that it replaced, and the
- * fate of the latter's connections. Pure: the caller passes the time.
- *
- * A phase is a state of the lifecycle, or a hook that runs within one.
+ * fate of the latter's connections. A phase is a state of the lifecycle, or a hook that runs within one. Pure.
  */
 import type { GenerationState } from "../lifecycle/generation.ts";
 import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
@@ -14,21 +12,29 @@ const BEFORE: Readonly<Record<string, string>> = {
   "pre-start": "starting",
   "pre-drain": "draining",
 };
-/** States in which a generation is not new any more. */
-const ARRIVED: readonly string[] = ["serving", "draining", "stopping", "exited"];
 const GONE: GenerationState = "exited";
 /** Phases of a generation's way out. */
-const LEAVING: readonly string[] = ["pre-drain", "draining", "stopping"];
-
+const LEAVING: readonly string[] = ["pre-drain", "draining", "stopping", GONE];
 /** The request waited for an earlier reload. */
 const QUEUED = "queued";
-
 /** Without waiting, a request becomes a start in less than this. */
 const LEAST_QUEUED_MS = 10;
 
 interface Mark {
   readonly phase: string;
   readonly atMs: number;
+}
+
+/** What has become of a generation's connections. */
+export interface Losses {
+  /** A response was pending on them when they ended. */
+  readonly cut: number;
+  /** They ended while that was not known. */
+  readonly undecided: number;
+  /** Connections since the start of its drain; null: not known here. */
+  readonly seen: number | null;
+  /** What became of keep-alive connections. */
+  readonly kept: KeepAliveCounts | null;
 }
 
 /** Records when each generation entered which phase, until it is forgotten. */
@@ -79,7 +85,7 @@ export class Timelines {
   /** Phases of `epoch` up to serving, or to its failure. */
   arrival(epoch: number): PhaseView[] {
     const marks = this.#marks.get(epoch) ?? [];
-    const end = marks.findIndex(({ phase }) => ARRIVED.includes(phase));
+    const end = marks.findIndex(({ phase }) => phase === "serving" || LEAVING.includes(phase));
     return phasesOf(epoch, marks).slice(0, end < 0 ? marks.length : end);
   }
 
@@ -87,18 +93,15 @@ export class Timelines {
   departure(epoch: number): PhaseView[] {
     const marks = this.#marks.get(epoch) ?? [];
     // Only the last way out: it may have been steered back to in between.
-    const start = marks.findLastIndex(({ phase }) => !isOut(phase)) + 1;
+    const start = marks.findLastIndex(({ phase }) => !LEAVING.includes(phase)) + 1;
     return phasesOf(epoch, marks.slice(start)).filter(({ phase }) => phase !== GONE);
   }
 
   /** The last phase before its way out. */
   lastBeforeLeaving(epoch: number): string | null {
-    return (this.#marks.get(epoch) ?? []).findLast(({ phase }) => !isOut(phase))?.phase ?? null;
+    const marks = this.#marks.get(epoch) ?? [];
+    return marks.findLast(({ phase }) => !LEAVING.includes(phase))?.phase ?? null;
   }
-}
-
-function isOut(phase: string): boolean {
-  return phase === GONE || LEAVING.includes(phase);
 }
 
 /** A phase ends where the next one begins. */
@@ -117,9 +120,8 @@ export function arrivalPhases(
 ): PhaseView[] {
   const beginning = timelines.beginningOf(epoch);
   const phases = timelines.arrival(epoch);
-  const queuedMs = beginning === null
-    ? 0
-    : Math.round(times.durationMs - (times.nowMs - beginning));
+  const sinceStartMs = times.nowMs - (beginning ?? -Infinity);
+  const queuedMs = Math.round(times.durationMs - sinceStartMs);
   return queuedMs >= LEAST_QUEUED_MS
     ? [{ phase: QUEUED, epoch, durationMs: queuedMs }, ...phases]
     : phases;
@@ -142,16 +144,10 @@ export function mergePhases(
   });
 }
 
-/** @param seen number of connections since its drain began */
-export function connectionsView(
-  seen: number,
-  losses: {
-    readonly cut: number;
-    readonly undecided: number;
-    readonly kept: KeepAliveCounts | null;
-  },
-): ConnectionsView {
-  const { cut, undecided, kept } = losses;
+/** @returns null when its connections are not known here */
+export function connectionsView(losses: Losses): ConnectionsView | null {
+  const { cut, undecided, seen, kept } = losses;
+  if (seen === null) return null;
   const moved = kept?.moved ?? 0;
   return { finished: Math.max(0, seen - cut - undecided - moved), cut, undecided, moved };
 }

@@ -67,8 +67,7 @@ export function resumeGeneration(
     outputs: outputsOf(kept, record),
     isForeign,
   });
-  parts.history.started(epoch, running.startedAt);
-  parts.history.setPid(epoch, running.pid);
+  parts.history.started(epoch, running.startedAt, running.pid);
   return running;
 }
 

@@ -1,7 +1,7 @@
 /** The sockets of a running service at fixed paths, for the guard that restores them. */
 import type { HandoffSocket } from "../succession/takeover/handoff_socket.ts";
-import type { GenerationHandle } from "../generation/handle.ts";
 import { RunningGeneration } from "../generation/generation.ts";
+import type { SupervisorParts } from "./parts.ts";
 
 export interface PlacedSocket {
   readonly what: string;
@@ -12,11 +12,11 @@ export interface PlacedSocket {
 }
 
 export function placedSockets(
-  running: Iterable<GenerationHandle>,
+  { running }: SupervisorParts,
   handoff: HandoffSocket | null,
 ): PlacedSocket[] {
   const found: PlacedSocket[] = [];
-  for (const generation of running) {
+  for (const generation of running.values()) {
     if (!(generation instanceof RunningGeneration) || generation.hasExited) continue;
     const { notify, epoch } = generation;
     if (notify === null) continue;

@@ -45,7 +45,7 @@ function launch(parts: SupervisorParts, candidate: RunningGeneration): void {
     // A crashed generation may still be listed, for the connections in its queue.
     const isAlone = others.every((other) => other.processes().length === 0);
     candidate.start({ plan, members, isAlone });
-    history.setPid(epoch, candidate.pid);
+    history.started(epoch, candidate.startedAt, candidate.pid);
     options.logger.info(`generation ${epoch} starts`, { pid: candidate.pid });
   } catch (error) {
     candidate.failBeforeStart(errorText(error), exitStatusFor(error));

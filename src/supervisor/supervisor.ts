@@ -156,16 +156,12 @@ export class Supervisor {
     return (this.#state.shutdown?.handedOver ?? null) !== null;
   }
 
-  /** Sockets at fixed paths that are in use. */
   placedSockets(): PlacedSocket[] {
-    return placedSockets(this.#parts.running.values(), this.#upgrades.offers?.socket ?? null);
+    return placedSockets(this.#parts, this.#upgrades.offers?.socket ?? null);
   }
 
   snapshot(): Snapshot {
-    const { context, running, history, trials } = this.#parts;
-    const trial = trials.view(this.#state);
-    const { version } = this.options;
-    return takeSnapshot({ context, version, state: this.#state, running, history, trial });
+    return takeSnapshot(this.#parts, this.#state);
   }
 
   #safely(what: string, action: () => void): void {

@@ -27,7 +27,7 @@ describe("History", () => {
         history.beforeStep(READY, state([0, "draining"], [1, "serving"]));
       }
       const kept = { moved: 3, finished: 2, left: 1 };
-      history.ended(0, { cut: 7, kept });
+      history.ended(0, { cut: 7, undecided: 0, seen: null, kept });
       assert.equal(history.lastReload?.connectionsCut, 7);
       assert.deepEqual(history.lastReload?.connectionsKept, kept);
     });
@@ -40,7 +40,7 @@ describe("History", () => {
     history.afterStep(state([0, "serving"], [1, "draining"]));
     history.reloaded({ epoch: 1, result: "ok", reason: null, durationMs: 5 });
     history.rolledBack(1, "it is ill");
-    const view = history.ended(1, { cut: 3, undecided: 2, kept: null });
+    const view = history.ended(1, { cut: 3, undecided: 2, seen: null, kept: null });
     for (const known of [view, history.lastReload]) {
       assert.deepEqual([known?.connectionsCut, known?.connectionsUndecided], [3, 2]);
     }

@@ -212,9 +212,9 @@ describe("connectionsView()", () => {
   ];
   for (const [seen, cut, undecided, moved, finished] of cases) {
     it(`${seen} seen, ${cut} cut, ${undecided} undecided, ${moved} moved`, () => {
-      const losses = { cut, undecided, kept: moved === null ? null : kept(moved) };
+      const losses = { seen, cut, undecided, kept: moved === null ? null : kept(moved) };
       const expected = { finished, cut, undecided, moved: moved ?? 0 };
-      assert.deepEqual(connectionsView(seen, losses), expected);
+      assert.deepEqual(connectionsView(losses), expected);
     });
   }
 });
