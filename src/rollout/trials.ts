@@ -7,19 +7,11 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
-import type { History } from "../report/history.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { TrialReport, TrialView } from "../report/snapshot.ts";
 import { PassiveWatch } from "./passive_watch.ts";
 import { Ramp } from "./ramp.ts";
 import { ShareWatch } from "./share_watch.ts";
-
-interface TrialParts {
-  readonly context: RunningContext;
-  readonly running: ReadonlyMap<number, GenerationHandle>;
-  readonly history: History;
-  readonly logger: Logger;
-}
 
 export class Trials {
   readonly requests: PendingRequests<TrialReport>;
@@ -27,8 +19,11 @@ export class Trials {
   readonly #shareWatch: ShareWatch;
   readonly #passiveWatch: PassiveWatch;
 
-  constructor(readonly parts: TrialParts) {
-    const { context } = parts;
+  constructor(
+    readonly context: RunningContext,
+    readonly running: ReadonlyMap<number, GenerationHandle>,
+    readonly logger: Logger,
+  ) {
     const { clock } = context.platform;
     this.requests = new PendingRequests(clock);
     this.#ramp = new Ramp(clock);
@@ -36,38 +31,22 @@ export class Trials {
     this.#passiveWatch = new PassiveWatch(context);
   }
 
-  get handlers() {
-    const { context: { dispatch, listeners }, running, history, logger } = this.parts;
-    return {
-      share: ({ epoch, percent }, state) => this.#share(epoch, percent, state),
-      begin_ramp: (ramp) =>
-        this.#ramp.begin(
-          ramp,
-          (percent) => dispatch({ kind: "ramped", epoch: ramp.epoch, percent }),
-        ),
-      end_ramp: () => this.#ramp.end(),
-      arm_bake: ({ epoch, delayMs }) => running.get(epoch)?.timers.arm("bake", delayMs),
-      rolled_back: ({ epoch, reason }) => {
-        history.rolledBack(epoch, reason);
-        logger.error(`generation ${epoch} is rolled back: ${reason}`);
-      },
-      steer_back: ({ epoch }) => {
-        const generation = running.get(epoch);
-        listeners.switchTo(epoch);
-        listeners.succeed(epoch, null);
-        generation?.resumeServing();
-        this.onSwitch(epoch);
-        logger.info(`generation ${epoch} serves again`, { pid: generation?.pid ?? null });
-      },
-      trial_result: ({ request, epoch, result, reason }) =>
-        this.requests.answer([request], { epoch, result, reason }),
-    } satisfies Partial<EffectHandlers>;
-  }
+  readonly handlers = {
+    share: ({ epoch, percent }, state) => this.#share(epoch, percent, state),
+    begin_ramp: (ramp) =>
+      this.#ramp.begin(ramp, (percent) => {
+        this.context.dispatch({ kind: "ramped", epoch: ramp.epoch, percent });
+      }),
+    end_ramp: () => this.#ramp.end(),
+    arm_bake: ({ epoch, delayMs }) => this.running.get(epoch)?.timers.arm("bake", delayMs),
+    trial_result: ({ request, epoch, result, reason }) =>
+      this.requests.answer([request], { epoch, result, reason }),
+  } satisfies Partial<EffectHandlers>;
 
   /** All new connections go to `epoch` now. */
   onSwitch(epoch: number): void {
     this.#end();
-    const running = this.parts.running.get(epoch);
+    const running = this.running.get(epoch);
     if (running) this.#passiveWatch.watch(epoch, () => running.processes(), false);
   }
 
@@ -93,7 +72,7 @@ export class Trials {
   }
 
   #share(epoch: number, percent: number, state: ServiceState): void {
-    const { context, running, logger } = this.parts;
+    const { context, running, logger } = this;
     const indivisible = context.listeners.share(epoch, percent);
     if (percent === 0 && state.trial === null) {
       this.stopWatching(epoch);

@@ -14,7 +14,7 @@ export function effectsOf(
 ): (effect: ServiceEffect, state: ServiceState) => void {
   const table: EffectHandlers = {
     ...generationEffects(parts),
-    ...trialEffects(parts),
+    ...parts.trials.handlers,
     ...upgrades.handlers,
     ...serviceEffects(parts, upgrades),
   };
@@ -22,23 +22,6 @@ export function effectsOf(
     const carryOut: (effect: never, state: ServiceState) => void = table[effect.kind];
     carryOut(effect as never, state);
   };
-}
-
-/** Those of src/rollout/trials.ts, with the hooks that go with them. */
-function trialEffects(parts: SupervisorParts) {
-  const { trials: { handlers }, running, hooks } = parts;
-  const withHooks: Pick<EffectHandlers, "steer_back" | "rolled_back"> = {
-    steer_back: (effect) => {
-      hooks.cancelDelay(effect.epoch);
-      handlers.steer_back(effect);
-    },
-    rolled_back: (effect, state) => {
-      handlers.rolled_back(effect);
-      const [candidate, old] = [running.get(effect.epoch), parts.servingIn(state) ?? undefined];
-      if (candidate !== undefined) hooks.onRolledBack(candidate, old, effect.reason);
-    },
-  };
-  return { ...handlers, ...withHooks };
 }
 
 function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {

@@ -9,7 +9,7 @@ import { startGeneration } from "./start_generation.ts";
 
 export function generationEffects(parts: SupervisorParts) {
   const { options: { logger }, running, hooks, trials, deadlines, lateListeners } = parts;
-  const { listeners } = parts.context;
+  const { context: { listeners }, history } = parts;
   const log = (epoch: number, what: string) =>
     logger.info(`generation ${epoch} ${what}`, { pid: running.get(epoch)?.pid ?? null });
   return {
@@ -28,6 +28,18 @@ export function generationEffects(parts: SupervisorParts) {
       trials.onSwitch(epoch);
       keepStandbySockets(parts);
       log(epoch, "serves");
+    },
+    rolled_back: ({ epoch, reason }, state) => {
+      history.rolledBack(epoch, reason);
+      logger.error(`generation ${epoch} is rolled back: ${reason}`);
+      const candidate = running.get(epoch);
+      if (candidate) hooks.onRolledBack(candidate, parts.servingIn(state), reason);
+    },
+    steer_back: ({ epoch }) => {
+      listeners.switchTo(epoch);
+      listeners.succeed(epoch, null);
+      trials.onSwitch(epoch);
+      serveAgain(parts, epoch);
     },
     drain: ({ epoch, stopping }, state) => {
       trials.stopWatching(epoch);
@@ -66,6 +78,14 @@ export function generationEffects(parts: SupervisorParts) {
     },
     disarm: ({ epoch, timer }) => running.get(epoch)?.timers.disarm(timer),
   } satisfies Partial<EffectHandlers>;
+}
+
+/** A generation that drains, and has not got its stop signal, serves again. */
+export function serveAgain({ running, hooks, options }: SupervisorParts, epoch: number): void {
+  const generation = running.get(epoch);
+  hooks.cancelDelay(epoch);
+  generation?.resumeServing();
+  options.logger.info(`generation ${epoch} serves again`, { pid: generation?.pid ?? null });
 }
 
 function drainAfterHook(

@@ -47,7 +47,7 @@ export class SupervisorParts {
     this.history = history;
     this.reloads = new PendingRequests(clock);
     this.deadlines = new Deadlines(config, running);
-    this.trials = new Trials({ context, running, history, logger });
+    this.trials = new Trials(context, running, logger);
     this.lateListeners = new LateListeners({ context, running, history, service });
     this.hooks = new ServiceHooks({
       context,

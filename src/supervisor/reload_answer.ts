@@ -39,6 +39,6 @@ export function answerReload(
   if (state.finished) {
     options.predecessor?.reportFailure([reason, ...output].join("\n"));
   } else if (failed !== undefined) {
-    hooks.onRolledBack(failed, parts.servingIn(state) ?? undefined, reason ?? "");
+    hooks.onRolledBack(failed, parts.servingIn(state), reason ?? "");
   }
 }

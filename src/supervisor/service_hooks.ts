@@ -162,8 +162,8 @@ export class ServiceHooks {
   }
 
   /** A candidate was rolled back. Reported once, and only if the old generation serves on. */
-  onRolledBack(failed: HookGeneration, old: HookGeneration | undefined, reason: string): void {
-    if (old === undefined || this.#lastRolledBack === failed.epoch) return;
+  onRolledBack(failed: HookGeneration, old: HookGeneration | null, reason: string): void {
+    if (old === null || this.#lastRolledBack === failed.epoch) return;
     this.#lastRolledBack = failed.epoch;
     this.#report("on-rollback", { current: failed, old, reason });
   }

@@ -28,7 +28,7 @@ import { effectsOf } from "./effects.ts";
 import { recordExit } from "./generation_effects.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { SupervisorParts } from "./parts.ts";
-import { type PlacedSocket, placedSockets } from "./placed_sockets.ts";
+import { placedSockets } from "./placed_sockets.ts";
 import { mustStay, rolloutOf, servicePolicy } from "./policy.ts";
 import { takeSnapshot } from "./take_snapshot.ts";
 import { Upgrades } from "./upgrade_effects.ts";
@@ -156,7 +156,7 @@ export class Supervisor {
     return (this.#state.shutdown?.handedOver ?? null) !== null;
   }
 
-  placedSockets(): PlacedSocket[] {
+  placedSockets() {
     return placedSockets(this.#parts, this.#upgrades.offers?.socket ?? null);
   }
 

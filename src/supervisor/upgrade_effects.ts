@@ -12,6 +12,7 @@ import {
   PredecessorGeneration,
 } from "../succession/predecessor_generation.ts";
 import { TakeoverOffers } from "../succession/takeover_offers.ts";
+import { serveAgain } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
 import { upgradeObstacle } from "./policy.ts";
 
@@ -23,15 +24,11 @@ export class Upgrades {
 
   constructor(readonly parts: SupervisorParts) {
     const { options, context, hooks } = parts;
-    const { platform, listeners, adopter, children, dispatch, config, leftovers } = context;
+    const { config, leftovers } = context;
     const { logger, upgrade } = options;
     this.child = new ChildUpgrade({
+      ...context,
       ...upgrade,
-      platform,
-      listeners,
-      adopter,
-      children,
-      dispatch,
       logger,
       readyTimeoutMs: longestStartMs(config),
       notifyPath: options.notifyPath,
@@ -41,10 +38,8 @@ export class Upgrades {
       },
     });
     this.#inPlace = new InPlaceUpgrade({
+      ...context,
       ...upgrade,
-      platform,
-      children,
-      dispatch,
       logger,
       controlAccess: options.controlDoor,
       // The next program would not know what these are for.
@@ -55,43 +50,28 @@ export class Upgrades {
       },
     });
     const { handoffSocket: path, backlog, survive: survives } = config;
-    const { lock } = upgrade;
-    this.offers = path === null ? null : new TakeoverOffers({
-      platform,
-      listeners,
-      adopter,
-      dispatch,
-      logger,
-      lock,
-      backlog,
-      survives,
-      path,
-    });
+    this.offers = path === null
+      ? null
+      : new TakeoverOffers({ ...context, logger, lock: upgrade.lock, backlog, survives, path });
   }
 
-  get handlers() {
-    const { options, running, hooks } = this.parts;
-    const { logger } = options;
-    return {
-      request_takeover: ({ epoch }) => this.#requestTakeover(epoch),
-      begin_upgrade: ({ inPlace }, state) => this.#begin(inPlace, state),
-      abort_upgrade: () => {
-        this.#inPlace.abort();
-        this.offers?.abort();
-        this.child.abort();
-      },
-      upgrade_result: (effect) => {
-        (this.offers?.takeoverFor(effect.requests) ?? this.child).reportResult(effect);
-      },
-      take_back: ({ epoch }) => {
-        this.offers?.takeBack(epoch);
-        hooks.cancelDelay(epoch);
-        running.get(epoch)?.resumeServing();
-        options.onTakenBack();
-        logger.info(`generation ${epoch} serves again`, { pid: running.get(epoch)?.pid ?? null });
-      },
-    } satisfies Partial<EffectHandlers>;
-  }
+  readonly handlers = {
+    request_takeover: ({ epoch }) => this.#requestTakeover(epoch),
+    begin_upgrade: ({ inPlace }, state) => this.#begin(inPlace, state),
+    abort_upgrade: () => {
+      this.#inPlace.abort();
+      this.offers?.abort();
+      this.child.abort();
+    },
+    upgrade_result: (effect) => {
+      (this.offers?.takeoverFor(effect.requests) ?? this.child).reportResult(effect);
+    },
+    take_back: ({ epoch }) => {
+      this.offers?.takeBack(epoch);
+      serveAgain(this.parts, epoch);
+      this.parts.options.onTakenBack();
+    },
+  } satisfies Partial<EffectHandlers>;
 
   #requestTakeover(epoch: number): void {
     const { options: { predecessor, predecessorRecovery }, context } = this.parts;
@@ -122,12 +102,9 @@ export class Upgrades {
   inherit(predecessor: PredecessorBaton): number {
     const { parts } = this;
     const { logger, onTakenOver, onPredecessorGone, handoffIsShared } = parts.options;
-    const { platform, listeners, dispatch, adopter } = parts.context;
     const generation: PredecessorGeneration = new PredecessorGeneration({
-      platform,
-      listeners,
+      ...parts.context,
       predecessor,
-      dispatch,
       recovery: parts.options.predecessorRecovery,
       adopt: () => adoptOrphans(parts, generation),
       onTakenOver: () => {
@@ -137,9 +114,10 @@ export class Upgrades {
       onGivenUp: (why) => {
         const epoch = predecessor.state.nextEpoch;
         const reason = `takeover: ${why}`;
-        dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
+        const status = EXIT_NEW_GENERATION_FAILED;
+        parts.context.dispatch({ kind: "failed", epoch, reason, status });
       },
-      onResume: () => adopter.retryPostponed(),
+      onResume: () => parts.context.adopter.retryPostponed(),
       onGone: () => {
         logger.info("the old baton has ended");
         onPredecessorGone();
