@@ -1,11 +1,10 @@
 /**
  * Passive health: watches generations that get connections from outside, and reports one as unhealthy when its accept
- * queue does not move (--eject-after) or, on trial, overflows (--rollback-on any). It decides nothing else.
- *
- * Checks eight times per --eject-after, and less often where a check is expensive.
+ * queue does not move (--eject-after) or, on trial, overflows (--rollback-on any). Checks eight times per --eject-after, and less often where a check is expensive.
  */
 import { SocketTable } from "../drain/connections.ts";
 import type { RunningContext } from "../generation/context.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
 import { nextStall, type Stall } from "../health/stall.ts";
 import type { Timer } from "../platform/clock.ts";
 import { SystemCallError } from "../platform/error.ts";
@@ -19,7 +18,8 @@ const LATEST_PART = 1 / 2;
 const MS_PER_SECOND = 1_000;
 
 interface WatchedGeneration {
-  readonly processes: () => readonly number[];
+  readonly generation: GenerationHandle;
+  /** Beside another one, which could take all connections. */
   readonly isOnTrial: boolean;
   connections: ReadonlySet<number>;
   stall: Stall;
@@ -32,26 +32,25 @@ export class PassiveWatch {
 
   constructor(readonly context: RunningContext) {}
 
-  /** Generation `epoch` gets connections now; `isOnTrial`: beside another one, which could take them all. */
-  watch(epoch: number, processes: () => readonly number[], isOnTrial: boolean): void {
+  /** `generation` gets connections now. */
+  watch(generation: GenerationHandle, isOnTrial: boolean): void {
+    const { epoch } = generation;
     const { ejectAfterMs, rollbackOn } = this.context.config;
     this.forget(epoch);
     if (ejectAfterMs === 0 && !(isOnTrial && rollbackOn === "any")) return;
-    const dropsAtFirst = this.#orNull(() => this.#drops(epoch)) ?? 0;
+    const dropsAtFirst = this.#drops(epoch);
     const connections = new Set<number>();
-    this.#watched.set(epoch, { processes, isOnTrial, dropsAtFirst, connections, stall: null });
+    this.#watched.set(epoch, { generation, isOnTrial, dropsAtFirst, connections, stall: null });
     this.#scheduleCheck(0);
   }
 
   forget(epoch: number): void {
     this.#watched.delete(epoch);
-    if (this.#watched.size > 0) return;
-    this.#timer?.cancel();
-    this.#timer = null;
+    if (this.#watched.size === 0) this.#timer?.cancel();
   }
 
   close(): void {
-    for (const epoch of [...this.#watched.keys()]) this.forget(epoch);
+    for (const epoch of this.#watched.keys()) this.forget(epoch);
   }
 
   /** @param costMs of the latest check */
@@ -73,23 +72,18 @@ export class PassiveWatch {
       ? this.#orNull(() => new SocketTable(platform, listeners))
       : null;
     for (const [epoch, watched] of this.#watched) {
-      const reason = (table && this.#stallOf(epoch, watched, table, atMs)) ??
-        this.#overflowOf(epoch, watched);
+      const reason = (table && this.#stallOf(watched, table, atMs)) ?? this.#overflowOf(watched);
       if (reason !== null) this.context.dispatch({ kind: "unhealthy", epoch, reason });
     }
     if (this.#watched.size > 0) this.#scheduleCheck(platform.clock.now() - atMs);
   }
 
   /** @returns why it is not healthy; null: it is */
-  #stallOf(
-    epoch: number,
-    watched: WatchedGeneration,
-    table: SocketTable,
-    atMs: number,
-  ): string | null {
-    const members = this.#members(epoch);
+  #stallOf(watched: WatchedGeneration, table: SocketTable, atMs: number): string | null {
+    const { generation } = watched;
+    const members = this.#members(generation.epoch);
     const waiting = members.reduce((sum, { inode }) => sum + table.backlogOf(inode), 0);
-    const rows = waiting === 0 ? [] : table.connectionsOf(watched.processes());
+    const rows = waiting === 0 ? [] : table.connectionsOf(generation.processes());
     const connections = new Set(rows.map(({ inode }) => inode));
     const hasAccepted = [...connections].some((inode) => !watched.connections.has(inode));
     watched.connections = connections;
@@ -105,9 +99,9 @@ export class PassiveWatch {
     return `it has accepted nothing for ${seconds} s, and ${waiting} connections wait`;
   }
 
-  #overflowOf(epoch: number, { isOnTrial, dropsAtFirst }: WatchedGeneration): string | null {
+  #overflowOf({ generation, isOnTrial, dropsAtFirst }: WatchedGeneration): string | null {
     if (!isOnTrial || this.context.config.rollbackOn !== "any") return null;
-    const drops = (this.#orNull(() => this.#drops(epoch)) ?? 0) - dropsAtFirst;
+    const drops = this.#drops(generation.epoch) - dropsAtFirst;
     if (drops <= 0) return null;
     return `its accept queue has overflowed: ${drops} connections were dropped`;
   }
@@ -116,10 +110,13 @@ export class PassiveWatch {
     return this.context.listeners.groups.flatMap((group) => group.membersOf(epoch));
   }
 
+  /** 0 while they cannot be counted. */
   #drops(epoch: number): number {
     const { sockDiag } = this.context.platform;
-    return this.#members(epoch)
-      .reduce((sum, { heldUntilRetired }) => sum + sockDiag.dropsOf(heldUntilRetired), 0);
+    const count = () =>
+      this.#members(epoch)
+        .reduce((sum, { heldUntilRetired }) => sum + sockDiag.dropsOf(heldUntilRetired), 0);
+    return this.#orNull(count) ?? 0;
   }
 
   /** Null: the kernel could not be asked; the next check may succeed. */

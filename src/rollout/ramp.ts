@@ -1,4 +1,4 @@
-/** The time of a ramp: reports the share that is due, again and again until it is 100 percent. It decides nothing. */
+/** The time of a ramp: reports the share that is due, again and again until it is 100 percent. */
 import type { Clock, Timer } from "../platform/clock.ts";
 
 /** Shares grow in steps of about one percent, but not more often than this. */
@@ -19,7 +19,7 @@ export class Ramp {
     const beganAtMs = this.clock.now();
     const step = () => {
       const part = (this.clock.now() - beganAtMs) / durationMs;
-      this.#timer = part < 1 ? this.clock.after(stepMs, step) : null;
+      if (part < 1) this.#timer = this.clock.after(stepMs, step);
       onShare(part < 1 ? percent + (ALL - percent) * part : ALL);
     };
     const stepMs = Math.max(MIN_STEP_MS, durationMs / ALL);
@@ -28,6 +28,5 @@ export class Ramp {
 
   end(): void {
     this.#timer?.cancel();
-    this.#timer = null;
   }
 }

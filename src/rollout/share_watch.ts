@@ -4,6 +4,7 @@
  */
 import { SocketTable } from "../drain/connections.ts";
 import type { RunningContext } from "../generation/context.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
 import type { Timer } from "../platform/clock.ts";
 import { SystemCallError } from "../platform/error.ts";
 
@@ -13,9 +14,7 @@ const PAUSE_PER_COST = 20;
 /** Connections remembered; beyond that they are forgotten, and may count twice. */
 const MAX_KNOWN = 100_000;
 
-interface TrialSide {
-  processes(): readonly number[];
-}
+type TrialSide = Pick<GenerationHandle, "processes">;
 
 export class ShareWatch {
   #timer: Timer | null = null;
@@ -34,7 +33,6 @@ export class ShareWatch {
 
   end(): void {
     this.#timer?.cancel();
-    this.#timer = null;
   }
 
   /** In percent, and of how many connections; null: of none. */
@@ -46,8 +44,7 @@ export class ShareWatch {
   }
 
   #sample(candidate: TrialSide, others: TrialSide): void {
-    const { platform, listeners } = this.context;
-    const { clock } = platform;
+    const { platform, platform: { clock }, listeners } = this.context;
     const startedAtMs = clock.now();
     try {
       const table = new SocketTable(platform, listeners);

@@ -47,7 +47,7 @@ export class Trials {
   onSwitch(epoch: number): void {
     this.#end();
     const running = this.running.get(epoch);
-    if (running) this.#passiveWatch.watch(epoch, () => running.processes(), false);
+    if (running) this.#passiveWatch.watch(running, false);
   }
 
   /** Generation `epoch` gets no new connections any more. */
@@ -89,6 +89,6 @@ export class Trials {
     const candidate = running.get(epoch);
     const serving = running.get(servingOf(state)?.epoch ?? NaN);
     if (candidate && serving) this.#shareWatch.begin(candidate, serving);
-    if (candidate) this.#passiveWatch.watch(epoch, () => candidate.processes(), true);
+    if (candidate) this.#passiveWatch.watch(candidate, true);
   }
 }

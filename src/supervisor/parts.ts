@@ -31,7 +31,7 @@ export class SupervisorParts {
     dispatch: RunningContext["dispatch"],
     readonly service: () => ServiceState,
   ) {
-    const { logger, plan, stateWriter } = options;
+    const { logger, stateWriter } = options;
     const { config, platform: { clock } } = options.context;
     const { running } = this;
     const context: RunningContext = {
@@ -49,12 +49,7 @@ export class SupervisorParts {
     this.deadlines = new Deadlines(config, running);
     this.trials = new Trials(context, running, logger);
     this.lateListeners = new LateListeners({ context, running, history, service });
-    this.hooks = new ServiceHooks({
-      context,
-      plan,
-      logger,
-      onPhase: (epoch, phase) => history.timelines.enter(epoch, phase, clock.now()),
-    });
+    this.hooks = new ServiceHooks(this);
   }
 
   servingIn(state: ServiceState): GenerationHandle | null {

@@ -7,16 +7,15 @@
  */
 import type { HookName } from "../config/values/hook_spec.ts";
 import type { AdmissionStep, AdmissionSteps } from "../generation/admission.ts";
-import type { RunningContext } from "../generation/context.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { Command, describeFailure } from "../hooks/command.ts";
 import { type HookCircumstances, type HookGeneration, PRE_FLIGHT } from "../hooks/environment.ts";
 import { checkMemory } from "../hooks/memory_check.ts";
 import { type CommandFailure, type Killable, Sequence } from "../hooks/sequence.ts";
-import type { Logger } from "../log/logger.ts";
 import { CandidateOutput } from "../output/candidate_output.ts";
 import { errorText } from "../platform/error.ts";
-import { commandPlan, type PlanContext } from "../process/launch_plan.ts";
+import { commandPlan } from "../process/launch_plan.ts";
+import type { SupervisorParts } from "./parts.ts";
 
 type CommandName = HookName | typeof PRE_FLIGHT;
 
@@ -29,14 +28,6 @@ type Failure = CommandFailure<HookCommand, CandidateOutput>;
 
 type HookOccasion = Omit<HookCircumstances, "name">;
 
-export interface ServiceHooksOptions {
-  readonly context: RunningContext;
-  readonly plan: PlanContext;
-  readonly logger: Logger;
-  /** A generation begins something that takes time. */
-  readonly onPhase: (epoch: number, phase: string) => void;
-}
-
 /** These run on when baton exits: nothing else reports that end. */
 const LAST_HOOKS: readonly CommandName[] = ["post-stop", "on-rollback"];
 
@@ -48,7 +39,7 @@ interface DelayedDrain {
   sequence: Killable | null;
 }
 
-/** A hook's process: reaped like a server's leader, but not part of any generation. */
+/** Owner of a hook's process, which is reaped like a server's leader. */
 const NO_GENERATION = { epoch: NaN, holdsMember: () => false };
 
 export class ServiceHooks {
@@ -57,12 +48,17 @@ export class ServiceHooks {
   #whenIdle: (() => void)[] = [];
   #lastRolledBack: number | null = null;
 
-  constructor(readonly options: ServiceHooksOptions) {}
+  constructor(readonly parts: Pick<SupervisorParts, "options" | "context" | "history">) {}
+
+  /** Generation `epoch` begins something that takes time. */
+  #enterPhase(epoch: number, phase: string): void {
+    const { history, context } = this.parts;
+    history.timelines.enter(epoch, phase, context.platform.clock.now());
+  }
 
   /** @returns null when a candidate needs no step */
   admissionSteps(serving: GenerationHandle | null, reason: string): AdmissionSteps | null {
-    const { context: { config }, onPhase } = this.options;
-    const { preFlight, minFree } = config;
+    const { preFlight, minFree } = this.parts.context.config;
     const commands: HookCommand[] = this.#commandsOf("pre-start");
     if (preFlight !== null) commands.unshift({ name: PRE_FLIGHT, command: preFlight });
     const memory = serving === null || minFree === null ? null : { serving, minFree };
@@ -79,7 +75,7 @@ export class ServiceHooks {
     return {
       beforeStart: (candidate, onDone) => {
         const onAdmitted: typeof onDone = (veto) => {
-          if (veto === null) onPhase(candidate.epoch, "starting");
+          if (veto === null) this.#enterPhase(candidate.epoch, "starting");
           onDone(veto);
         };
         if (memory === null) return run(candidate, onAdmitted);
@@ -96,10 +92,10 @@ export class ServiceHooks {
     candidate: HookGeneration,
     onDone: Parameters<AdmissionStep>[1],
   ): Killable {
-    const { context, logger, onPhase } = this.options;
+    const { context, options: { logger } } = this.parts;
     let running: Killable | null = null;
     let isKilled = false;
-    onPhase(candidate.epoch, PRE_FLIGHT);
+    this.#enterPhase(candidate.epoch, PRE_FLIGHT);
     checkMemory(minFree, () => serving.processes(), (text) => logger.warn(text)).then((reason) => {
       if (isKilled || reason !== null) return onDone({ reason: reason ?? "", output: null });
       running = next(candidate, onDone);
@@ -126,7 +122,7 @@ export class ServiceHooks {
     const { epoch } = draining;
     const delayed: DelayedDrain = { draining, begin, sequence: null };
     this.#delayed.set(epoch, delayed);
-    this.options.onPhase(epoch, "pre-drain");
+    this.#enterPhase(epoch, "pre-drain");
     delayed.sequence = this.#run(steps, occasion, () => {
       if (this.#delayed.get(epoch) !== delayed) return;
       this.#release(delayed);
@@ -157,7 +153,7 @@ export class ServiceHooks {
 
   #release({ draining: { epoch }, begin }: DelayedDrain): void {
     this.#delayed.delete(epoch);
-    this.options.onPhase(epoch, "draining");
+    this.#enterPhase(epoch, "draining");
     begin();
   }
 
@@ -180,7 +176,7 @@ export class ServiceHooks {
   }
 
   #commandsOf(name: HookName): HookCommand[] {
-    return this.options.context.config.hook.filter((hook) => hook.name === name);
+    return this.parts.context.config.hook.filter((hook) => hook.name === name);
   }
 
   /** @param isVeto the first failure rejects the candidate */
@@ -197,13 +193,13 @@ export class ServiceHooks {
       start: (step, onEnd) => {
         const { current } = occasion;
         const isNewPhase = isVeto && phase !== step.name;
-        if (isNewPhase && current !== null) this.options.onPhase(current.epoch, step.name);
+        if (isNewPhase && current !== null) this.#enterPhase(current.epoch, step.name);
         phase = step.name;
         return this.#start(step, occasion, onEnd);
       },
       onFailure: (failure) => {
         // The verdict on the candidate shows a veto.
-        if (!isVeto) this.options.logger.warn(this.#describe(failure));
+        if (!isVeto) this.parts.options.logger.warn(this.#describe(failure));
       },
       onDone: (failed) => {
         this.#active.delete(sequence);
@@ -222,8 +218,7 @@ export class ServiceHooks {
     { current, old, reason }: HookOccasion,
     onEnd: ConstructorParameters<typeof Command<CandidateOutput>>[1]["onEnd"],
   ): Killable {
-    const { context, plan, logger } = this.options;
-    const { platform, config, children } = context;
+    const { options: { plan, logger }, context: { platform, config, children } } = this.parts;
     const output = new CandidateOutput(platform);
     logger.debug(`${name}: ${command}`, { epoch: current?.epoch ?? null });
     let launch;
@@ -243,7 +238,8 @@ export class ServiceHooks {
   }
 
   #describe({ step, end }: Failure): string {
-    return describeFailure(step.name, step.command, end, this.options.context.config.hookTimeoutMs);
+    const { hookTimeoutMs } = this.parts.context.config;
+    return describeFailure(step.name, step.command, end, hookTimeoutMs);
   }
 
   /** Calls `then` when no command runs: at once, or when the running ones have ended. */

@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GenerationHandle } from "../../../src/generation/handle.ts";
-import { ServiceHooks, type ServiceHooksOptions } from "../../../src/supervisor/service_hooks.ts";
+import { Timelines } from "../../../src/report/timelines.ts";
+import type { SupervisorParts } from "../../../src/supervisor/parts.ts";
+import { ServiceHooks } from "../../../src/supervisor/service_hooks.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 test("a look at memory that throws rejects the candidate", {
@@ -10,9 +13,10 @@ test("a look at memory that throws rejects the candidate", {
 }, async () => {
   const config = { hook: [], preFlight: null, minFree: "auto" };
   const reason = await new Promise<string | undefined>((resolve, reject) => {
-    const platform = { reactor: { onError: reject } };
-    const options = { context: { config, platform }, onPhase: () => {} };
-    const hooks = new ServiceHooks(options as unknown as ServiceHooksOptions);
+    const platform = { reactor: { onError: reject }, clock: new FakeClock() };
+    const history = { timelines: new Timelines() };
+    const parts = { context: { config, platform }, history, options: {} };
+    const hooks = new ServiceHooks(parts as unknown as SupervisorParts);
     const serving = {
       processes: () => {
         throw new Error("/proc is gone");
