@@ -2,14 +2,20 @@
  * What follows when a generation exits or is unhealthy. The serving one is replaced by the one on trial, by the one
  * before it if that still drains, or by a new one, with growing delays. Pure.
  */
-import { backoffDelay } from "./backoff.ts";
 import type { Draft } from "./draft.ts";
 import { beginDrain, disarmServing, killCandidate } from "./draining.ts";
 import { type Generation, withOutcome } from "./generation.ts";
 import { crashOnTrial, promote, rollBack } from "./promotion.ts";
 import { answerReload, noteFailure, queueReload } from "./reload.ts";
 import { endService, noteExitStatus } from "./stop.ts";
-import { awaitsTakeover, bakingOf, candidateOf, type ServiceState, servingOf } from "./state.ts";
+import {
+  awaitsTakeover,
+  bakingOf,
+  candidateOf,
+  type ServicePolicy,
+  type ServiceState,
+  servingOf,
+} from "./state.ts";
 import { abortUpgrade } from "./upgrade.ts";
 import type { ExitReport } from "./vocabulary.ts";
 
@@ -135,11 +141,17 @@ function promoteInstead(draft: Draft, baking: Generation, what: string): void {
   promote(draft, baking);
 }
 
-/** @returns the delay before the next start; null: the limit of crashes in a row is reached */
+/** @returns milliseconds before the next start; null: the limit of crashes in a row is reached */
 function countCrash(draft: Draft): number | null {
   const crashes = draft.state.crashes + 1;
   draft.set({ crashes });
   return backoffDelay(crashes, draft.policy.backoff);
+}
+
+export function backoffDelay(crashes: number, policy: ServicePolicy["backoff"]): number | null {
+  if (crashes > policy.limit) return null;
+  if (crashes === 1) return 0;
+  return Math.min(policy.delayMs * 2 ** (crashes - 2), policy.maxDelayMs);
 }
 
 function scheduleRestart(draft: Draft, status: number): void {

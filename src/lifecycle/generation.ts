@@ -1,5 +1,5 @@
 /**
- * One generation: its states, the transitions between them, and the events that each state accepts. Pure.
+ * One generation: its states, and the transitions between them. Pure.
  *
  *                       listening
  *      starting ----------------------> probing
@@ -35,7 +35,6 @@
  * state does not accept is stale (a timer that fired while it was being disarmed, the exit of a generation that was
  * replaced already) and changes nothing.
  */
-import type { GenerationEvent } from "./vocabulary.ts";
 
 export type GenerationState =
   /** The process runs, or is being launched, and does not listen yet. */
@@ -72,25 +71,6 @@ export interface Generation {
   /** It drains, and still serves where the serving generation does not listen yet. */
   readonly standsIn: boolean;
 }
-
-/** The events each state accepts. */
-export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent["kind"][]>> = {
-  starting: ["listening", "ready", "takeover_granted", "failed", "exited"],
-  probing: ["ready", "takeover_granted", "failed", "exited"],
-  baking: ["ramped", "bake_elapsed", "unhealthy", "exited"],
-  serving: [
-    "unhealthy",
-    "healthy",
-    "behind",
-    "caught_up",
-    "late_timed_out",
-    "aftermath_timed_out",
-    "exited",
-  ],
-  draining: ["drained", "drain_timed_out", "exited"],
-  stopping: ["stop_timed_out", "exited"],
-  exited: [],
-};
 
 /** A generation whose start has just been requested. */
 export function newGeneration(epoch: number, replaces: number | null = null): Generation {

@@ -19,13 +19,32 @@ import {
   retireOrphanedWorkers,
   sendStopSignal,
 } from "./draining.ts";
-import { ACCEPTS, type Generation } from "./generation.ts";
+import type { Generation, GenerationState } from "./generation.ts";
 import { decideTrial, growShare, passGate, promote, takeOver } from "./promotion.ts";
 import { requestReload, spawn, startQueued } from "./reload.ts";
 import { finishIfEmpty, requestStop } from "./stop.ts";
 import type { ServicePolicy, ServiceState } from "./state.ts";
 import { abortUpgrade, adoptOrphans, handOver, requestUpgrade, takeBack } from "./upgrade.ts";
 import type { GenerationEvent, ServiceEvent } from "./vocabulary.ts";
+
+/** The events each state accepts. */
+export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent["kind"][]>> = {
+  starting: ["listening", "ready", "takeover_granted", "failed", "exited"],
+  probing: ["ready", "takeover_granted", "failed", "exited"],
+  baking: ["ramped", "bake_elapsed", "unhealthy", "exited"],
+  serving: [
+    "unhealthy",
+    "healthy",
+    "behind",
+    "caught_up",
+    "late_timed_out",
+    "aftermath_timed_out",
+    "exited",
+  ],
+  draining: ["drained", "drain_timed_out", "exited"],
+  stopping: ["stop_timed_out", "exited"],
+  exited: [],
+};
 
 /** The transition function. */
 export function step(

@@ -1,7 +1,15 @@
 /** The service's state, and the questions about it that several files ask. Pure. */
-import type { BackoffPolicy } from "./backoff.ts";
 import { type Generation, type GenerationState, newGeneration } from "./generation.ts";
 import { AT_ONCE, type Rollout, type Trial } from "./rollout.ts";
+
+/** The starts of a server that keeps crashing. */
+interface BackoffPolicy {
+  /** Delay before the second start in a row; the first one is immediate. */
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+  /** After more crashes in a row baton exits. */
+  readonly limit: number;
+}
 
 export interface ServicePolicy {
   /** Limit of generations alive at once, candidate and serving one included; at least 2. */

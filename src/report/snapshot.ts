@@ -91,7 +91,7 @@ export interface LateView {
 }
 
 /** The course of a reload. */
-export interface ReloadStory {
+interface ReloadStory {
   /** Generation that was replaced; null: none. */
   readonly replaced: number | null;
   /** Those of the new generation in order, then those of the replaced one so far. */

@@ -7,6 +7,7 @@
  */
 import type { HookName } from "../config/values/hook_spec.ts";
 import type { AdmissionStep, AdmissionSteps } from "../generation/admission.ts";
+import type { RunningContext } from "../generation/context.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { Command, describeFailure } from "../hooks/command.ts";
 import { type HookCircumstances, type HookGeneration, PRE_FLIGHT } from "../hooks/environment.ts";
@@ -15,7 +16,8 @@ import { type CommandFailure, type Killable, Sequence } from "../hooks/sequence.
 import { CandidateOutput } from "../output/candidate_output.ts";
 import { errorText } from "../platform/error.ts";
 import { commandPlan } from "../process/launch_plan.ts";
-import type { SupervisorParts } from "./parts.ts";
+import type { History } from "../report/history.ts";
+import type { SupervisorOptions } from "./options.ts";
 
 type CommandName = HookName | typeof PRE_FLIGHT;
 
@@ -27,6 +29,13 @@ interface HookCommand {
 type Failure = CommandFailure<HookCommand, CandidateOutput>;
 
 type HookOccasion = Omit<HookCircumstances, "name">;
+
+/** A supervisor's parts, as far as hooks need them. */
+export interface HookParts {
+  readonly options: Pick<SupervisorOptions, "plan" | "logger">;
+  readonly context: RunningContext;
+  readonly history: History;
+}
 
 /** These run on when baton exits: nothing else reports that end. */
 const LAST_HOOKS: readonly CommandName[] = ["post-stop", "on-rollback"];
@@ -48,7 +57,7 @@ export class ServiceHooks {
   #whenIdle: (() => void)[] = [];
   #lastRolledBack: number | null = null;
 
-  constructor(readonly parts: Pick<SupervisorParts, "options" | "context" | "history">) {}
+  constructor(readonly parts: HookParts) {}
 
   /** Generation `epoch` begins something that takes time. */
   #enterPhase(epoch: number, phase: string): void {

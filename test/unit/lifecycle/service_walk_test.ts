@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { ACCEPTS, type GenerationState } from "../../../src/lifecycle/generation.ts";
+import type { GenerationState } from "../../../src/lifecycle/generation.ts";
+import { ACCEPTS } from "../../../src/lifecycle/service.ts";
 import { AT_ONCE, type Rollout } from "../../../src/lifecycle/rollout.ts";
 import {
   inheritedState,

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GenerationHandle } from "../../../src/generation/handle.ts";
 import { Timelines } from "../../../src/report/timelines.ts";
-import type { SupervisorParts } from "../../../src/supervisor/parts.ts";
-import { ServiceHooks } from "../../../src/supervisor/service_hooks.ts";
+import { type HookParts, ServiceHooks } from "../../../src/supervisor/service_hooks.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
@@ -16,7 +15,7 @@ test("a look at memory that throws rejects the candidate", {
     const platform = { reactor: { onError: reject }, clock: new FakeClock() };
     const history = { timelines: new Timelines() };
     const parts = { context: { config, platform }, history, options: {} };
-    const hooks = new ServiceHooks(parts as unknown as SupervisorParts);
+    const hooks = new ServiceHooks(parts as unknown as HookParts);
     const serving = {
       processes: () => {
         throw new Error("/proc is gone");
