@@ -324,7 +324,8 @@ export async function printTogether({ kind, reloads, lines, pause }: Together): 
   };
   for (let i = 0; i < reloads; i++) {
     await hasPrinted();
-    assert.equal((await baton.reload()).result, "ok");
+    const report = await baton.reload();
+    assert.equal(report.result, "ok", JSON.stringify(report) + baton.stderr);
     await baton.settled();
   }
   await hasPrinted();
