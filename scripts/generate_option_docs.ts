@@ -11,7 +11,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { EXIT_STATUSES } from "../src/cli/console/exit_status.ts";
-import { type Verb, type VerbFlag, VERBS } from "../src/cli/words/help.ts";
+import { type Verb, type VerbFlag, VERBS } from "../src/cli/words/verbs.ts";
 import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/options.ts";
 import { presetNames, PRESETS } from "../src/config/presets.ts";
 
@@ -81,8 +81,8 @@ function optionRow(option: Option): string[] {
 function otherCommands(): string {
   const verbs = (Object.keys(VERBS) as Verb[]).filter((verb) => verb !== "run");
   return verbs.map((verb) => {
-    const { summary, operands, flags: own, takesRunOptions } = VERBS[verb];
-    const flags = takesRunOptions ? [] : own;
+    const { summary, operands, flags: own } = VERBS[verb];
+    const flags = own === VERBS.run.flags ? [] : own;
     const usage = ["baton", verb, own.length > 0 ? "[OPTION...]" : "", operands];
     const heading = `### ${code(usage.filter((word) => word !== "").join(" "))}`;
     const options = flags.length === 0 ? [] : [table(["Option", "Meaning"], flags.map(flagRow))];

@@ -5,7 +5,7 @@
  * change file modes. That is why this is not Bun.serve or Deno.serve: neither reveals the peer. Connections are bounded
  * in number, bytes and time, so that a stuck client costs nothing.
  */
-import type { Timer } from "../platform/clock.ts";
+import { sleep, type Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
@@ -100,7 +100,7 @@ export class ControlServer {
     const { clock } = this.platform;
     const deadline = clock.now() + limitMs;
     while (condition() && clock.now() < deadline) {
-      await new Promise<void>((resolve) => clock.after(PAUSE_LOOK_MS, resolve));
+      await sleep(clock, PAUSE_LOOK_MS);
     }
   }
 

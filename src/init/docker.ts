@@ -1,6 +1,6 @@
 /** `baton init docker`: a Containerfile with baton as the main process. Pure. */
 import { handoffOption } from "../config/validate.ts";
-import type { InitRequest } from "./template.ts";
+import { type InitRequest, wordList } from "./template.ts";
 
 export function containerfile({ config, options }: InitRequest): string {
   const own = config.shutdownOnly || handoffOption(config) !== null
@@ -13,12 +13,8 @@ export function containerfile({ config, options }: InitRequest): string {
     "COPY baton /usr/local/bin/baton",
     "# The base image may set another signal (haproxy USR1, httpd WINCH, systemd RTMIN+3); baton stops on TERM.",
     "STOPSIGNAL SIGTERM",
-    `ENTRYPOINT ${words(["/usr/local/bin/baton", "run", ...own, "--"])}`,
-    `CMD ${words(config.command)}`,
+    `ENTRYPOINT ${wordList(["/usr/local/bin/baton", "run", ...own, "--"])}`,
+    `CMD ${wordList(config.command)}`,
     "",
   ].join("\n");
-}
-
-function words(list: readonly string[]): string {
-  return `[${list.map((word) => JSON.stringify(word)).join(", ")}]`;
 }

@@ -5,14 +5,13 @@
  * preStop hook, or as a sidecar that the hook calls. The grace period is the sum of the waits and a reserve; a shorter
  * one is refused, as by `run`.
  */
-import { longestStopMs } from "../config/config.ts";
-import type { Config } from "../config/config.ts";
+import { type Config, longestStopMs } from "../config/config.ts";
 import { formatDuration } from "../config/values/duration.ts";
 import { DEFAULT_MAX_DRAIN_MS, DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "../config/options.ts";
 import { UserError } from "../config/values/errors.ts";
 import { handoffOption } from "../config/validate.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../pod/budget.ts";
-import type { InitRequest } from "./template.ts";
+import { type InitRequest, wordList } from "./template.ts";
 
 const MS_PER_S = 1000;
 const DEFAULT_PORT = 8080;
@@ -41,10 +40,10 @@ export function kubernetesEntrypoint({ config, options }: InitRequest): string {
   const probe = probeListen?.port ?? PROBE_PORT;
   return manifest(config, graceS, [], [
     ...(isGiven(options, "config") ? ["# --config names a file in the image: put it there."] : []),
-    `command: ${list([PROGRAM, "run", ...options, ...added, "--"])}`,
-    `args: ${list(config.command)}`,
+    `command: ${wordList([PROGRAM, "run", ...options, ...added, "--"])}`,
+    `args: ${wordList(config.command)}`,
     "ports:",
-    "- {name: service, containerPort: " + `${portOf(config)}}`,
+    `- {name: service, containerPort: ${portOf(config)}}`,
     `- {name: baton, containerPort: ${probe}}`,
     "# baton's own port: probes do not count as traffic, and readiness fails at TERM.",
     "startupProbe: {httpGet: {path: /startupz, port: baton}, periodSeconds: 1, failureThreshold: 120}",
@@ -61,7 +60,7 @@ export function kubernetesPrestop({ config, options }: InitRequest): string {
     "initContainers:",
     `- name: ${BATON}`,
     "  image: REGISTRY/baton:TAG",
-    `  command: ${list([PROGRAM, "install", INSTALLED])}`,
+    `  command: ${wordList([PROGRAM, "install", INSTALLED])}`,
     `  volumeMounts: [{name: baton, mountPath: ${INSTALLED}}]`,
     "volumes:",
     "- {name: baton, emptyDir: {}}",
@@ -69,7 +68,7 @@ export function kubernetesPrestop({ config, options }: InitRequest): string {
     "ports:",
     `- {name: service, containerPort: ${portOf(config)}}`,
     "# TERM follows when this has exited: no more traffic, or the time is over.",
-    `lifecycle: {preStop: {exec: {command: ${list(hook)}}}}`,
+    `lifecycle: {preStop: {exec: {command: ${wordList(hook)}}}}`,
     `volumeMounts: [{name: baton, mountPath: ${INSTALLED}, readOnly: true}]`,
   ]);
 }
@@ -85,7 +84,7 @@ export function kubernetesSidecar({ config, options }: InitRequest): string {
     `- name: ${BATON}`,
     "  image: REGISTRY/baton:TAG",
     "  restartPolicy: Always",
-    `  command: ${list(command)}`,
+    `  command: ${wordList(command)}`,
     "  ports:",
     `  - {name: baton, containerPort: ${PROBE_PORT}}`,
     "  startupProbe: {httpGet: {path: /startupz, port: baton}, periodSeconds: 1, failureThreshold: 60}",
@@ -175,9 +174,4 @@ const YAML_WORDS = /^(?:true|false|null|yes|no|on|off|y|n)$/;
 
 function portOf(config: Config): number {
   return config.listen[0]?.port ?? DEFAULT_PORT;
-}
-
-/** A YAML list on one line; JSON is YAML. */
-function list(words: readonly string[]): string {
-  return `[${words.map((word) => JSON.stringify(word)).join(", ")}]`;
 }

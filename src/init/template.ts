@@ -1,4 +1,4 @@
-/** The input of the templates of `baton init`. */
+/** What the templates of `baton init` share. */
 import type { Config } from "../config/config.ts";
 
 export interface InitRequest {
@@ -12,5 +12,7 @@ export interface InitRequest {
   readonly directory: string;
 }
 
-/** @returns a file, with a final newline */
-export type Template = (request: InitRequest) => string;
+/** Words as a JSON list: the exec form of a Containerfile, and YAML on one line. */
+export function wordList(words: readonly string[]): string {
+  return `[${words.map((word) => JSON.stringify(word)).join(", ")}]`;
+}

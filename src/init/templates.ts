@@ -1,10 +1,10 @@
-/** The templates of `baton init`, by name. */
+/** The templates of `baton init`, by name: each makes a file, with a final newline. */
 import { containerfile } from "./docker.ts";
 import { kubernetesEntrypoint, kubernetesPrestop, kubernetesSidecar } from "./kubernetes.ts";
 import { systemdUnit } from "./systemd.ts";
-import type { Template } from "./template.ts";
+import type { InitRequest } from "./template.ts";
 
-export const TEMPLATES: Readonly<Record<string, Template>> = {
+export const TEMPLATES: Readonly<Record<string, (request: InitRequest) => string>> = {
   docker: containerfile,
   kubernetes: kubernetesEntrypoint,
   "kubernetes-prestop": kubernetesPrestop,

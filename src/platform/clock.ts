@@ -32,6 +32,10 @@ export const SYSTEM_CLOCK: Clock = {
   },
 };
 
+export function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(delayMs, resolve));
+}
+
 const NS_PER_US = 1000n;
 const US_PER_S = 1_000_000n;
 

@@ -34,8 +34,7 @@ export function commandInstall(
     renameSync(temporary, target);
   } catch (error) {
     rmSync(temporary, { force: true });
-    const why = errorText(error);
-    throw new UserError(`Cannot install ${target}: ${why}`, {
+    throw new UserError(`Cannot install ${target}: ${errorText(error)}`, {
       status: EXIT_SYSTEM,
       remedy: "Use a directory that this user may write to, with about 110 MiB free",
     });

@@ -21,10 +21,10 @@ import { type OwnPort, type PrestopOutcome, waitForQuiet, watchPorts } from "./p
 import type { Printer } from "../console/printer.ts";
 
 const HOOK_PATH = "/prestop";
-const HTTP_OK = 200;
 const HTTP_NOT_ALLOWED = 405;
 const HTTP_UNAVAILABLE = 503;
-const HTTP_TIMED_OUT = 504;
+/** By the outcome of the wait; for others HTTP_UNAVAILABLE. */
+const HTTP_STATUS = new Map([[EXIT_OK, 200], [EXIT_DRAIN_TIMED_OUT, 504]]);
 
 /** Serves until TERM, INT or QUIT. */
 export async function servePrestop(
@@ -65,7 +65,7 @@ class PrestopSidecar {
     if (new URL(request.url).pathname !== HOOK_PATH) return this.#answerProbe(request);
     if (request.method !== "GET") return plainText(HTTP_NOT_ALLOWED, "use GET");
     const [status, text] = await (this.#wait ??= this.#waitOnce());
-    return plainText(httpStatus(status), text);
+    return plainText(HTTP_STATUS.get(status) ?? HTTP_UNAVAILABLE, text);
   }
 
   async #waitOnce(): Promise<PrestopOutcome> {
@@ -85,9 +85,4 @@ class PrestopSidecar {
     const why = ready ? "" : "the server does not listen";
     return { started: true, ready, live: true, why };
   }
-}
-
-function httpStatus(status: number): number {
-  if (status === EXIT_OK) return HTTP_OK;
-  return status === EXIT_DRAIN_TIMED_OUT ? HTTP_TIMED_OUT : HTTP_UNAVAILABLE;
 }

@@ -1,18 +1,14 @@
 /** `baton ready`: an exec probe, /readyz as an exit status. */
 import type { Platform } from "../../platform/platform.ts";
 import { EXIT_NOT_READY, EXIT_OK } from "../console/exit_status.ts";
-import type { ReadyCommand } from "../words/parse.ts";
+import type { Target } from "../words/words.ts";
 import type { Printer } from "../console/printer.ts";
 import { PROBE_REPLY, readReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 
 const REQUEST_TIMEOUT_MS = 5_000;
 
-export function commandReady(
-  platform: Platform,
-  command: ReadyCommand,
-  print: Printer,
-): number {
+export function commandReady(platform: Platform, command: Target, print: Printer): number {
   const reply = callService(platform, command, {
     method: "GET",
     path: "/v1/probes",

@@ -1,18 +1,13 @@
 /** `baton reload`: waits for the outcome; a failure shows the reason and the last lines of the server's output. */
 import type { Platform } from "../../platform/platform.ts";
 import type { ReloadCommand } from "../words/parse.ts";
-import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_OK } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { lateLines, storyLine } from "./reload_text.ts";
-import { readReply, RELOAD_REPLY, type ReloadReply } from "../console/replies.ts";
+import { EXIT_STATUS_OF, readReply, RELOAD_REPLY, type ReloadReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
-import type { ReloadRollout } from "../words/trial_verbs.ts";
+import type { ReloadRollout } from "../words/parse_trial.ts";
 
-export function commandReload(
-  platform: Platform,
-  command: ReloadCommand,
-  print: Printer,
-): number {
+export function commandReload(platform: Platform, command: ReloadCommand, print: Printer): number {
   const reply = callService(platform, command, {
     method: "POST",
     path: `/v1/reload${query(command.how)}`,
@@ -21,16 +16,16 @@ export function commandReload(
   const report = readReply(RELOAD_REPLY, "reload", reply);
   if (command.json) print.out(JSON.stringify(report, null, 2));
   else describe(report, print);
-  if (report.result === "ok") return EXIT_OK;
-  return report.result === "refused" ? EXIT_BUSY : EXIT_NEW_GENERATION_FAILED;
+  return EXIT_STATUS_OF[report.result];
 }
 
 const KEYS = { canary: "canary", rampMs: "ramp_ms", bakeMs: "bake_ms", hold: "hold" } as const;
 
 function query(how: ReloadRollout): string {
-  const values = Object.entries(how).map((
-    [field, value],
-  ) => [KEYS[field as keyof ReloadRollout], value === true ? "1" : String(value)]);
+  const values = Object.entries(how).map(([field, value]) => [
+    KEYS[field as keyof ReloadRollout],
+    value === true ? "1" : String(value),
+  ]);
   return values.length === 0 ? "" : `?${new URLSearchParams(values)}`;
 }
 
@@ -45,7 +40,7 @@ function describe(report: ReloadReply, print: Printer): void {
   if (report.result === "ok") {
     print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`);
     if (story !== "") print.out(`  ${story}`);
-    return lateLines(report, report.epoch).forEach((line) => print.out(`  ${line}`));
+    return lateLines(report).forEach((line) => print.out(`  ${line}`));
   }
   if (report.result === "refused") return print.error(`reload refused: ${report.reason}`);
   print.error(`reload failed: generation ${report.epoch}: ${report.reason}`);

@@ -1,13 +1,14 @@
 /** A reload, for people: one line, and one for each address that the new generation opens late. Pure. */
 import { describePhases } from "../../report/timelines.ts";
-import type { StoryReply } from "../console/replies.ts";
+import type { ReloadReply } from "../console/replies.ts";
 
 /** @returns `pre-flight 31 ms, starting 402 ms; generation 0: draining still`; "" before the first phase */
-export function storyLine({ replaced, phases, connections }: Omit<StoryReply, "late">): string {
+export function storyLine(
+  { replaced, phases, connections }: Pick<ReloadReply, "replaced" | "phases" | "connections">,
+): string {
   const arrival = describePhases(phases.filter(({ epoch }) => epoch !== replaced));
   const departure = describePhases(phases.filter(({ epoch }) => epoch === replaced));
-  const parts = [arrival];
-  if (departure !== "") parts.push(`generation ${replaced}: ${departure}`);
+  const parts = [arrival, departure === "" ? "" : `generation ${replaced}: ${departure}`];
   if (connections !== null) {
     const { finished, cut, undecided, moved } = connections;
     parts.push(
@@ -17,19 +18,13 @@ export function storyLine({ replaced, phases, connections }: Omit<StoryReply, "l
   return parts.filter((part) => part !== "").join("; ");
 }
 
-/**
- * @param epoch of the new generation
- * @returns `127.0.0.1:9000: generation 0 answers there until generation 1 does, or --ready-timeout is over`
- */
-export function lateLines({ late }: Pick<StoryReply, "late">, epoch: number | null): string[] {
-  return late.filter(({ state }) => state !== "opened").map((view) => lateLine(view, epoch));
+/** @returns `127.0.0.1:9000: generation 0 answers there until generation 1 does, or --ready-timeout is over` */
+export function lateLines({ late, epoch }: Pick<ReloadReply, "late" | "epoch">): string[] {
+  return late.filter(({ state }) => state !== "opened")
+    .map((view) => lateLine(view, `generation ${epoch}`));
 }
 
-function lateLine(
-  { address, servedBy, state }: StoryReply["late"][number],
-  epoch: number | null,
-): string {
-  const newest = `generation ${epoch}`;
+function lateLine({ address, servedBy, state }: ReloadReply["late"][number], newest: string) {
   if (state === "given up") {
     return `${address}: ${newest} did not open it within --ready-timeout, as the one before it had`;
   }

@@ -1,7 +1,7 @@
 /** `baton status`: the state of a service at a glance. */
 import { formatDuration } from "../../config/values/duration.ts";
 import type { Platform } from "../../platform/platform.ts";
-import type { StatusCommand } from "../words/parse.ts";
+import type { ServiceCommand } from "../words/words.ts";
 import { EXIT_OK } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { lateLines, storyLine } from "./reload_text.ts";
@@ -14,11 +14,7 @@ const MS_PER_SECOND = 1000;
 type Trial = NonNullable<StatusReply["trial"]>;
 type LastReload = NonNullable<StatusReply["lastReload"]>;
 
-export function commandStatus(
-  platform: Platform,
-  command: StatusCommand,
-  print: Printer,
-): number {
+export function commandStatus(platform: Platform, command: ServiceCommand, print: Printer): number {
   const reply = callService(platform, command, {
     method: "GET",
     path: "/v1/status",
@@ -50,7 +46,7 @@ function statusLines(snapshot: StatusReply, now: number): string[] {
     );
     const story = storyLine(lastReload);
     if (story !== "") lines.push(`  ${story}`);
-    for (const line of lateLines(lastReload, lastReload.epoch)) lines.push(`  ${line}`);
+    for (const line of lateLines(lastReload)) lines.push(`  ${line}`);
   }
   if (snapshot.trial !== null) lines.push(trialText(snapshot.trial));
   const tables = [generationRows(snapshot, now), checkRows(snapshot), listenerRows(snapshot)];

@@ -2,11 +2,11 @@
 import { UserError } from "../../config/values/errors.ts";
 import { existsSync } from "node:fs";
 import { runtimeDirectory, servicePaths } from "../../admin/paths.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { killedText } from "../../report/killed_processes.ts";
-import type { StopCommand } from "../words/parse.ts";
+import type { ServiceCommand } from "../words/words.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { readReply, SERVICE_REPLY, STOP_REPLY, type StopReply } from "../console/replies.ts";
@@ -18,7 +18,7 @@ const SOCKET_LOOK_MS = 50;
 
 export async function commandStop(
   platform: Platform,
-  command: StopCommand,
+  command: ServiceCommand,
   print: Printer,
 ): Promise<number> {
   const { clock } = platform;
@@ -42,10 +42,8 @@ export async function commandStop(
   const report = askToStop(platform, { ...command, name }, tooLate);
   const exited = pidfd === null ? whenSocketGone(clock, socket) : whenExited(platform, pidfd);
   const restMs = Math.max(0, (command.timeoutMs ?? 0) - (clock.now() - startedAtMs));
-  const outcome = command.timeoutMs === null
-    ? await exited
-    : await Promise.race([exited, timeout(clock, restMs)]);
-  if (outcome === "timed_out") throw tooLate();
+  if (command.timeoutMs === null) await exited;
+  else if (await Promise.race([exited, sleep(clock, restMs)]) !== "exited") throw tooLate();
   if (report === "unknown") {
     throw new UserError(
       `Cannot tell how "${name}" has ended: its baton (pid ${pid}) exited without a reply`,
@@ -61,7 +59,7 @@ export async function commandStop(
 /** @returns "unknown" when baton exited without a reply */
 function askToStop(
   platform: Platform,
-  command: StopCommand & { readonly name: string },
+  command: ServiceCommand & { readonly name: string },
   tooLate: () => UserError,
 ): StopReply | "unknown" {
   try {
@@ -111,11 +109,7 @@ function whenExited({ reactor }: Platform, pidfd: Fd): Promise<"exited"> {
 /** baton removes its control socket last. */
 async function whenSocketGone(clock: Clock, socket: string): Promise<"exited"> {
   while (existsSync(socket)) {
-    await new Promise<void>((wake) => clock.after(SOCKET_LOOK_MS, wake));
+    await sleep(clock, SOCKET_LOOK_MS);
   }
   return "exited";
-}
-
-function timeout(clock: Clock, delayMs: number): Promise<"timed_out"> {
-  return new Promise((resolve) => clock.after(delayMs, () => resolve("timed_out")));
 }

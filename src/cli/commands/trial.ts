@@ -1,10 +1,9 @@
 /** `baton promote`, `baton rollback`, `baton canary`: decide about the generation on trial. */
 import type { Platform } from "../../platform/platform.ts";
-import { EXIT_BUSY, EXIT_OK } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
-import { readReply, TRIAL_REPLY } from "../console/replies.ts";
+import { EXIT_STATUS_OF, readReply, TRIAL_REPLY } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
-import type { TrialCommand } from "../words/trial_verbs.ts";
+import type { TrialCommand } from "../words/parse_trial.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -19,7 +18,7 @@ export function commandTrial(platform: Platform, command: TrialCommand, print: P
   if (command.json) print.out(JSON.stringify(report, null, 2));
   else if (report.result === "refused") print.error(`${verb} refused: ${report.reason}`);
   else print.out(`generation ${report.epoch} ${outcome(command)}`);
-  return report.result === "ok" ? EXIT_OK : EXIT_BUSY;
+  return EXIT_STATUS_OF[report.result];
 }
 
 function outcome({ verb, percent }: TrialCommand): string {

@@ -6,18 +6,15 @@
  * answers with the next `incarnation`.
  */
 import { UserError } from "../../config/values/errors.ts";
+import { sleep } from "../../platform/clock.ts";
 import { isText } from "../../platform/bytes.ts";
 import { resolvePath } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { UpgradeCommand } from "../words/parse.ts";
-import {
-  EXIT_BUSY,
-  EXIT_NEW_GENERATION_FAILED,
-  EXIT_OK,
-  EXIT_SYSTEM,
-} from "../console/exit_status.ts";
+import { EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import {
+  EXIT_STATUS_OF,
   readReply,
   SERVICE_REPLY,
   type ServiceReply,
@@ -54,8 +51,7 @@ export async function commandUpgrade(
       print.error("the running baton keeps serving; nothing was lost");
     }
   }
-  if (report.result === "ok") return EXIT_OK;
-  return report.result === "refused" ? EXIT_BUSY : EXIT_NEW_GENERATION_FAILED;
+  return EXIT_STATUS_OF[report.result];
 }
 
 /** @returns null when the connection closed without a reply: the old program is gone */
@@ -114,7 +110,7 @@ async function arrival(
     } catch {
       // It does not answer yet.
     }
-    await new Promise<void>((wake) => clock.after(ARRIVAL_LOOK_MS, wake));
+    await sleep(clock, ARRIVAL_LOOK_MS);
   }
   throw new UserError(
     `Cannot tell whether the upgrade succeeded: the old baton (pid ${before.pid}) closed ` +

@@ -5,7 +5,7 @@
  * shell (126, 127, 128+n).
  */
 
-import { VERB_NAMES } from "../words/help.ts";
+import { VERB_NAMES } from "../words/verbs.ts";
 import { STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "../../launcher/resolve.ts";
 import {
   EXIT_BUSY,
@@ -21,27 +21,15 @@ export { EXIT_BUSY, EXIT_DRAIN_TIMED_OUT, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTE
 export const EXIT_OK = 0;
 /** `baton ready`: not ready. */
 export const EXIT_NOT_READY = 1;
-/** Added to the number of the signal that killed the server. */
-const EXIT_SIGNAL_BASE = 128;
-
-/** One line of the documentation. */
-interface ExitStatusEntry {
-  /** The number, or words for a range: `128+n`. */
-  readonly status: string;
-  readonly meaning: string;
-  /** The verbs that can end with it. */
-  readonly verbs: readonly string[];
-}
-
 /** They request a change of a running service, which it may refuse. */
 const CHANGING = ["reload", "promote", "rollback", "canary", "upgrade"];
 
-/** Every status, in the order of the documentation. */
-export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
+/** Every status, in the order of the documentation, and the verbs that can end with it. */
+export const EXIT_STATUSES = [
   {
     status: String(EXIT_OK),
     meaning: "Success. For run: the server exited with 0, or was stopped gracefully on request.",
-    verbs: [...VERB_NAMES],
+    verbs: VERB_NAMES,
   },
   {
     status: String(EXIT_NOT_READY),
@@ -56,7 +44,7 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
   {
     status: String(EXIT_USAGE),
     meaning: "Wrong usage or configuration. Nothing was started or changed.",
-    verbs: [...VERB_NAMES],
+    verbs: VERB_NAMES,
   },
   {
     status: String(EXIT_NEW_GENERATION_FAILED),
@@ -68,7 +56,7 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
     status: String(EXIT_SYSTEM),
     meaning: "A system call failed, the kernel lacks a needed feature, no baton answers, or " +
       "standard output could not be written.",
-    verbs: [...VERB_NAMES],
+    verbs: VERB_NAMES,
   },
   {
     status: String(EXIT_BUSY),
@@ -93,7 +81,7 @@ export const EXIT_STATUSES: readonly ExitStatusEntry[] = [
     verbs: ["run"],
   },
   {
-    status: `${EXIT_SIGNAL_BASE}+n`,
+    status: "128+n",
     meaning:
       "The server was killed by signal n, which baton did not send on request; as in a shell.",
     verbs: ["run"],

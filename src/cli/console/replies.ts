@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { UserError } from "../../config/values/errors.ts";
-import { EXIT_BUSY, EXIT_SYSTEM } from "./exit_status.ts";
+import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_OK, EXIT_SYSTEM } from "./exit_status.ts";
 
 const list = <T extends v.GenericSchema>(item: T) => v.pipe(v.array(item), v.readonly());
 const number = v.number();
@@ -32,15 +32,22 @@ const STORY = {
   })),
 };
 
-/** What every decision about a service comes to. */
-const VERDICT = {
+/** The outcome of a request to change the service. */
+const OUTCOME = {
   result: v.picklist(["ok", "failed", "refused"]),
   reason: maybeString,
   durationMs: number,
 };
 
+/** The exit status of a command that requested a change, by the result in the reply. */
+export const EXIT_STATUS_OF = {
+  ok: EXIT_OK,
+  failed: EXIT_NEW_GENERATION_FAILED,
+  refused: EXIT_BUSY,
+} as const;
+
 export const RELOAD_REPLY = v.looseObject({
-  ...VERDICT,
+  ...OUTCOME,
   ...STORY,
   epoch: maybeNumber,
   output: list(string),
@@ -49,9 +56,9 @@ export const RELOAD_REPLY = v.looseObject({
   serving: maybeNumber,
 });
 
-export const TRIAL_REPLY = v.looseObject({ ...VERDICT, epoch: maybeNumber });
+export const TRIAL_REPLY = v.looseObject({ ...OUTCOME, epoch: maybeNumber });
 
-export const UPGRADE_REPLY = v.looseObject({ ...VERDICT, pid: maybeNumber });
+export const UPGRADE_REPLY = v.looseObject({ ...OUTCOME, pid: maybeNumber });
 
 /** Which service answers; the rest of its status may be any. */
 export const SERVICE_REPLY = v.looseObject({ name: string, pid: number, incarnation: number });
@@ -64,7 +71,7 @@ export const STATUS_REPLY = v.looseObject({
   startedAt: string,
   restarts: v.looseObject({ ok: number, failed: number, crashes: number }),
   lastReload: v.nullable(v.looseObject({
-    ...VERDICT,
+    ...OUTCOME,
     ...STORY,
     epoch: maybeNumber,
     connectionsCut: number,
@@ -112,8 +119,6 @@ export type ServiceReply = v.InferOutput<typeof SERVICE_REPLY>;
 export type StatusReply = v.InferOutput<typeof STATUS_REPLY>;
 export type StopReply = v.InferOutput<typeof STOP_REPLY>;
 export type UpgradeReply = v.InferOutput<typeof UPGRADE_REPLY>;
-/** The part of a reload or of the last reload that `reload_text.ts` describes. */
-export type StoryReply = Pick<ReloadReply, "replaced" | "phases" | "connections" | "late">;
 
 const DRAIN_REPLY = v.looseObject({ busy: maybeNumber });
 
@@ -127,8 +132,6 @@ export function busyIn(body: string): number | null {
 }
 
 const ERROR_REPLY = v.looseObject({ error: string });
-const HTTP_SERVER_ERROR = 500;
-const HTTP_CLIENT_ERROR = 400;
 
 /**
  * Checks the body of a reply.
@@ -139,16 +142,13 @@ const HTTP_CLIENT_ERROR = 400;
 export function readReply<T>(
   schema: v.GenericSchema<unknown, T>,
   verb: string,
-  { status, body }: { readonly status: number; readonly body: unknown },
+  { body }: { readonly body: unknown },
 ): T {
   const reply = v.safeParse(schema, body, { abortEarly: true });
   if (reply.success) return reply.output;
   const refused = v.safeParse(ERROR_REPLY, body);
   if (refused.success) {
-    const isBusy = status >= HTTP_CLIENT_ERROR && status < HTTP_SERVER_ERROR;
-    throw new UserError(`Cannot ${verb}: ${refused.output.error}`, {
-      status: isBusy ? EXIT_BUSY : EXIT_SYSTEM,
-    });
+    throw new UserError(`Cannot ${verb}: ${refused.output.error}`, { status: EXIT_SYSTEM });
   }
   const [issue] = reply.issues;
   const field = v.getDotPath(issue) ?? "the body";

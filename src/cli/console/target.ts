@@ -19,7 +19,7 @@ export function callService(
   platform: Platform,
   target: Target,
   request: ControlRequest,
-): { status: number; body: unknown; peerPid: number } {
+): { readonly body: unknown; readonly peerPid: number } {
   const uid = platform.processes.userId();
   const asked = runtimeDirectory(target.runtimeDir, platform.runtime.env(), uid);
   const around = target.runtimeDir === null ? visibleServices(asked) : servicesIn(asked);
@@ -28,10 +28,10 @@ export function callService(
   const living = () => runningServices(platform, around, placeOf);
   const name = target.name ?? onlyService(asked, around, living);
   const directory = placeOf(name);
-  const { socket } = servicePaths(directory, name);
+  const { socket, lock } = servicePaths(directory, name);
   try {
-    const { status, body, peerPid } = callControl(platform, socket, request);
-    return { status, body: JSON.parse(body), peerPid };
+    const { body, peerPid } = callControl(platform, socket, request);
+    return { body: JSON.parse(body), peerPid };
   } catch (error) {
     if (error instanceof SyntaxError) {
       throw new UserError(`Cannot understand the reply at ${socket}: it is not JSON`, {
@@ -40,32 +40,24 @@ export function callService(
     }
     if (!(error instanceof ControlError)) throw error;
     const status = error.kind === "timed_out" ? EXIT_DRAIN_TIMED_OUT : EXIT_SYSTEM;
-    const holder = error.kind === "absent"
-      ? lockHolder(platform, servicePaths(directory, name).lock)
-      : null;
+    const unreachable = (why: string, remedy: string | null) =>
+      new UserError(`Cannot reach "${name}": ${why}`, { status, remedy, cause: error });
+    if (error.kind !== "absent") throw unreachable(error.message, null);
+    const holder = lockHolder(platform, lock);
     if (holder !== null) {
-      throw new UserError(
-        `Cannot reach "${name}": ${error.message}, but its baton is running (pid ${holder})`,
-        {
-          status,
-          remedy:
-            `It recreates the socket when it can: its log says what is wrong with ${directory}. ` +
-            `Signals work: kill -HUP ${holder} reloads, kill -TERM ${holder} stops`,
-          cause: error,
-        },
+      throw unreachable(
+        `${error.message}, but its baton is running (pid ${holder})`,
+        `It recreates the socket when it can: its log says what is wrong with ${directory}. ` +
+          `Signals work: kill -HUP ${holder} reloads, kill -TERM ${holder} stops`,
       );
     }
-    const running = error.kind === "absent" ? living().filter((other) => other !== name) : [];
-    const remedy = running.length > 0
-      ? `Services in ${directory}: ${running.join(", ")}`
-      : error.kind === "absent"
-      ? `Start it with: baton run --name ${name} -- PROGRAM`
-      : null;
-    throw new UserError(`Cannot reach "${name}": ${error.message}`, {
-      status,
-      remedy,
-      cause: error,
-    });
+    const others = living().filter((other) => other !== name);
+    throw unreachable(
+      error.message,
+      others.length > 0
+        ? `Services in ${directory}: ${others.join(", ")}`
+        : `Start it with: baton run --name ${name} -- PROGRAM`,
+    );
   }
 }
 

@@ -12,15 +12,15 @@ import type { FileValues } from "../../config/config_file.ts";
 import { buildConfig } from "../../config/load.ts";
 import { suggest } from "../../config/values/suggest.ts";
 import { TEMPLATES } from "../../init/templates.ts";
-import { CONFIG_FLAG, type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./help.ts";
 import {
   type InstallCommand,
   parseInstall,
   parsePrestop,
   type PrestopCommand,
 } from "./parse_pod.ts";
-import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./trial_verbs.ts";
-import { type Target, targetOf, timeoutOf, type Words } from "./words.ts";
+import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
+import { CONFIG_FLAG, type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./verbs.ts";
+import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 
 /** What the user wants. */
 export type Command =
@@ -28,9 +28,9 @@ export type Command =
   | ReloadCommand
   | TrialCommand
   | UpgradeCommand
-  | StatusCommand
-  | StopCommand
-  | ReadyCommand
+  | ServiceCommand<"status">
+  | ServiceCommand<"stop">
+  | ServiceCommand<"ready">
   | PrestopCommand
   | InstallCommand
   | { readonly verb: "doctor"; readonly json: boolean }
@@ -39,36 +39,15 @@ export type Command =
   | { readonly verb: "help"; readonly topic: Verb | null }
   | { readonly verb: "version" };
 
-export interface ReloadCommand extends Target {
-  readonly verb: "reload";
-  /** Longest wait for the outcome; null: as long as the service's own timeouts allow. */
-  readonly timeoutMs: number | null;
-  readonly json: boolean;
+export interface ReloadCommand extends ServiceCommand<"reload"> {
   readonly how: ReloadRollout;
 }
 
-export interface UpgradeCommand extends Target {
-  readonly verb: "upgrade";
+export interface UpgradeCommand extends ServiceCommand<"upgrade"> {
   /** Program of the new baton; null: that of the running one, as it is on disk now. */
   readonly exec: string | null;
   /** The running process becomes the new baton, instead of starting it beside itself. */
   readonly inPlace: boolean;
-  readonly timeoutMs: number | null;
-  readonly json: boolean;
-}
-
-export interface StatusCommand extends Target {
-  readonly verb: "status";
-  readonly json: boolean;
-}
-
-export interface StopCommand extends Target {
-  readonly verb: "stop";
-  readonly timeoutMs: number | null;
-}
-
-export interface ReadyCommand extends Target {
-  readonly verb: "ready";
 }
 
 export interface InitCommand {
@@ -81,27 +60,23 @@ export interface InitCommand {
 }
 
 /** Commands of other tools -> those of baton. */
-const OTHER_TOOLS: Readonly<Record<string, Verb>> = {
-  restart: "reload",
-  start: "run",
-  exec: "run",
-  kill: "stop",
-  quit: "stop",
-  ps: "status",
-  check: "doctor",
-  abort: "rollback",
-  undo: "rollback",
-  weight: "canary",
-};
-
-function isVerb(word: string): word is Verb {
-  return VERB_NAMES.some((verb) => verb === word);
-}
+const OTHER_TOOLS: ReadonlyMap<string, Verb> = new Map([
+  ["restart", "reload"],
+  ["start", "run"],
+  ["exec", "run"],
+  ["kill", "stop"],
+  ["quit", "stop"],
+  ["ps", "status"],
+  ["check", "doctor"],
+  ["abort", "rollback"],
+  ["undo", "rollback"],
+  ["weight", "canary"],
+]);
 
 function parseVerb(word: string): Verb {
-  if (isVerb(word)) return word;
-  const foreign = Object.hasOwn(OTHER_TOOLS, word) ? OTHER_TOOLS[word] : undefined;
-  const near = foreign ?? suggest(word, VERB_NAMES);
+  const verb = VERB_NAMES.find((known) => known === word);
+  if (verb !== undefined) return verb;
+  const near = OTHER_TOOLS.get(word) ?? suggest(word, VERB_NAMES);
   const question = near === null ? "" : `: did you mean ${near}?`;
   if (word.startsWith("-")) {
     throw new UserError(`Unknown option ${word} before the command`, {
@@ -229,10 +204,7 @@ function parseInit(words: Words, readConfig: ConfigReader): Command {
  * @param readConfig reads the file of `--config`
  * @throws {UserError} for anything that is not a complete command
  */
-export function parseCommandLine(
-  argv: readonly string[],
-  readConfig: ConfigReader,
-): Command {
+export function parseCommandLine(argv: readonly string[], readConfig: ConfigReader): Command {
   const [first, ...rest] = argv;
   if (first === undefined || first === "--help" || first === "-h") {
     return { verb: "help", topic: null };
@@ -241,43 +213,40 @@ export function parseCommandLine(
   const verb = parseVerb(first);
   const words = splitWords(verb, rest);
   if (words.help) return { verb: "help", topic: verb };
-  const extra = words.operands[VERBS[verb].maxOperands];
+  const shape = VERBS[verb].operands;
+  const extra = shape.includes("...")
+    ? undefined
+    : words.operands[shape.match(/\S+/g)?.length ?? 0];
   if (extra !== undefined) {
     throw new UserError(`Unexpected word "${extra}" for ${verb}`, {
       remedy: `See 'baton ${verb} --help'`,
     });
   }
-  const json = words.flags.has("json");
   switch (verb) {
     case "run":
       return { verb, config: parseRun(words, readConfig) };
     case "init":
       return parseInit(words, readConfig);
-    case "reload": {
-      const how = reloadRollout(words);
-      return { verb, ...targetOf(words), timeoutMs: timeoutOf(words), json, how };
-    }
+    case "reload":
+      return { how: reloadRollout(words), ...serviceCommand(verb, words) };
     case "promote":
     case "rollback":
     case "canary":
       return parseTrial(verb, words);
     case "upgrade": {
       const exec = words.flags.get("exec")?.[0] ?? null;
-      const inPlace = words.flags.has("in-place");
-      return { verb, ...targetOf(words), exec, inPlace, timeoutMs: timeoutOf(words), json };
+      return { ...serviceCommand(verb, words), exec, inPlace: words.flags.has("in-place") };
     }
     case "status":
-      return { verb, ...targetOf(words), json };
     case "stop":
-      return { verb, ...targetOf(words), timeoutMs: timeoutOf(words) };
     case "ready":
-      return { verb, ...targetOf(words) };
+      return serviceCommand(verb, words);
     case "prestop":
       return parsePrestop(words);
     case "install":
       return parseInstall(words);
     case "doctor":
-      return { verb, json };
+      return { verb, json: words.flags.has("json") };
     case "help": {
       const topic = words.operands[0];
       return { verb, topic: topic === undefined ? null : parseVerb(topic) };

@@ -36,8 +36,6 @@ interface Args {
   "--"?: string[];
 }
 
-type Value = string | number | boolean;
-
 /**
  * Parses command line words into options and operands: `--name value`, `--name=value`, `-n value`, `-abc`. A name with
  * dots makes nested objects. A value that reads as a number becomes one.
@@ -91,15 +89,12 @@ class Parser {
   /** Sets what was not given. */
   fillIn(): void {
     for (const [name, value] of Object.entries(this.options.default ?? {})) {
-      if (!has(this.result, name)) this.#assign(name, value, false);
+      if (lookUp(this.result, name) === undefined) this.#assign(name, value, false);
     }
-    for (const name of this.#booleans) {
-      if (!has(this.result, name)) {
-        assign(this.result, name, this.#collected.has(name) ? [] : false);
-      }
-    }
-    for (const name of this.#strings) {
-      if (this.#collected.has(name) && !has(this.result, name)) assign(this.result, name, []);
+    for (const name of [...this.#booleans, ...this.#strings]) {
+      if (lookUp(this.result, name) !== undefined) continue;
+      if (this.#collected.has(name)) assign(this.result, name, []);
+      else if (this.#booleans.has(name)) assign(this.result, name, false);
     }
   }
 
@@ -154,7 +149,7 @@ class Parser {
     return isTaken ? 1 : 0;
   }
 
-  #set(name: string, given: Value, word: string, collects = true): void {
+  #set(name: string, given: string | boolean, word: string, collects = true): void {
     const { boolean, unknown } = this.options;
     const sets = [this.#booleans, this.#strings, this.#collected, this.#aliases];
     const isKnown = sets.some((set) => set.has(name)) ||
@@ -192,10 +187,6 @@ function lookUp(object: unknown, name: string): unknown {
     const isObject = typeof value === "object" && value !== null;
     return isObject && Object.hasOwn(value, key) ? (value as Args)[key] : undefined;
   }, object);
-}
-
-function has(object: Args, name: string): boolean {
-  return lookUp(object, name) !== undefined;
 }
 
 /** Sets `a.b.c`; never reaches a prototype. */

@@ -1,7 +1,7 @@
 /** The verbs for pods: words -> commands. Pure. */
 import { UserError, withPlace } from "../../config/values/errors.ts";
 import { type ListenSpec, parseOwnAddress } from "../../config/values/listen_spec.ts";
-import { PRESTOP_DEFAULTS } from "./pod_verbs.ts";
+import { PRESTOP_DEFAULTS } from "./verbs.ts";
 import { durationOf, type Target, targetOf, type Words } from "./words.ts";
 
 const MAX_PORT = 65_535;

@@ -3,6 +3,7 @@ import { formatDuration, parseDuration } from "../../config/values/duration.ts";
 import { UserError, withPlace } from "../../config/values/errors.ts";
 import { readOptionValue } from "../../config/load.ts";
 import { OPTION_BY_FIELD } from "../../config/options.ts";
+import type { Verb } from "./verbs.ts";
 
 /** Excludes 0, which could mean "do not wait" or "without a limit". */
 const MIN_TIMEOUT_MS = 1;
@@ -22,32 +23,36 @@ export interface Words {
   readonly operands: readonly string[];
 }
 
-export function targetOf(words: Words): Target {
-  return { name: nameOf(words), runtimeDir: runtimeDirOf(words) };
+/** A command to a running service. */
+export interface ServiceCommand<V extends Verb = Verb> extends Target {
+  readonly verb: V;
+  /** Longest wait for the outcome; null: as long as the service's own timeouts allow. */
+  readonly timeoutMs: number | null;
+  readonly json: boolean;
 }
 
-/** The name from `--name` or from the operand; both only if they are equal. */
-function nameOf({ flags, operands }: Words): string | null {
+export function serviceCommand<V extends Verb>(verb: V, words: Words): ServiceCommand<V> {
+  const timeoutMs = durationOf(words, "timeout", MIN_TIMEOUT_MS);
+  return { verb, ...targetOf(words), timeoutMs, json: words.flags.has("json") };
+}
+
+/** The name is that of `--name` or the operand; both only if they are equal. */
+export function targetOf({ flags, operands }: Words): Target {
   const [flag, operand] = [flags.get("name")?.[0], operands[0]];
   if (flag !== undefined && operand !== undefined && flag !== operand) {
     throw new UserError(`Cannot address two services at once: "${flag}" and "${operand}"`, {
       remedy: "Give one name",
     });
   }
-  const name = flag ?? operand;
-  if (name === undefined) return null;
   const place = flag === undefined ? "In the name of the service" : "In --name";
-  return String(readOptionValue(OPTION_BY_FIELD.name, name, place));
+  return {
+    name: read("name", flag ?? operand, place),
+    runtimeDir: read("runtimeDir", flags.get("runtime-dir")?.[0], "In --runtime-dir"),
+  };
 }
 
-function runtimeDirOf({ flags }: Words): string | null {
-  const dir = flags.get("runtime-dir")?.[0];
-  if (dir === undefined) return null;
-  return String(readOptionValue(OPTION_BY_FIELD.runtimeDir, dir, "In --runtime-dir"));
-}
-
-export function timeoutOf(words: Words): number | null {
-  return durationOf(words, "timeout", MIN_TIMEOUT_MS);
+function read(field: "name" | "runtimeDir", text: string | undefined, place: string) {
+  return text === undefined ? null : String(readOptionValue(OPTION_BY_FIELD[field], text, place));
 }
 
 export function durationOf({ flags }: Words, flag: string, leastMs = 0): number | null {

@@ -45,11 +45,11 @@ describe("lateLines()", () => {
       { address: at(3), servedBy: 0, state: "opened" },
       { address: at(4), servedBy: 0, state: "given up" },
     ] as const;
-    assert.deepEqual(lateLines({ late }, 1), [
+    assert.deepEqual(lateLines({ late, epoch: 1 }), [
       `${at(1)}: generation 0 answers there until generation 1 does, or --ready-timeout is over`,
       `${at(2)}: connections wait until generation 1 listens there, or --ready-timeout is over`,
       `${at(4)}: generation 1 did not open it within --ready-timeout, as the one before it had`,
     ]);
-    assert.deepEqual(lateLines({ late: [] }, 1), []);
+    assert.deepEqual(lateLines({ late: [], epoch: 1 }), []);
   });
 });

@@ -1,7 +1,7 @@
 /** The exit statuses are an interface: these numbers may not change. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { VERB_NAMES, VERBS } from "../../../../src/cli/words/help.ts";
+import { VERB_NAMES, VERBS } from "../../../../src/cli/words/verbs.ts";
 import * as status from "../../../../src/cli/console/exit_status.ts";
 
 describe("EXIT_STATUSES", () => {

@@ -1,7 +1,8 @@
 /** The help text: complete, within 80 columns, and its examples are true. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { helpText, VERB_NAMES, VERBS } from "../../../../src/cli/words/help.ts";
+import { helpText } from "../../../../src/cli/words/help.ts";
+import { VERB_NAMES, VERBS } from "../../../../src/cli/words/verbs.ts";
 import { parseCommandLine } from "../../../../src/cli/words/parse.ts";
 import { parseConfigText } from "../../../../src/config/config_file.ts";
 

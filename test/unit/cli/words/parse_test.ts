@@ -21,7 +21,8 @@ function run(...argv: string[]): Config {
 }
 
 describe("parseCommandLine() on commands other than run", () => {
-  const none = { name: null, runtimeDir: null };
+  /** The fields that every command to a service has. */
+  const none = { name: null, runtimeDir: null, timeoutMs: null, json: false };
   const cases: [string, Command][] = [
     ["", { verb: "help", topic: null }],
     ["--help", { verb: "help", topic: null }],
@@ -38,24 +39,10 @@ describe("parseCommandLine() on commands other than run", () => {
     ["version", { verb: "version" }],
     ["doctor", { verb: "doctor", json: false }],
     ["doctor --json", { verb: "doctor", json: true }],
-    ["reload", { verb: "reload", ...none, timeoutMs: null, json: false, how: {} }],
-    ["reload --name web", {
-      verb: "reload",
-      ...none,
-      name: "web",
-      timeoutMs: null,
-      json: false,
-      how: {},
-    }],
-    ["reload web", { verb: "reload", ...none, name: "web", timeoutMs: null, json: false, how: {} }],
-    ["reload web --name web", {
-      verb: "reload",
-      ...none,
-      name: "web",
-      timeoutMs: null,
-      json: false,
-      how: {},
-    }],
+    ["reload", { verb: "reload", ...none, how: {} }],
+    ["reload --name web", { verb: "reload", ...none, name: "web", how: {} }],
+    ["reload web", { verb: "reload", ...none, name: "web", how: {} }],
+    ["reload web --name web", { verb: "reload", ...none, name: "web", how: {} }],
     ["reload --runtime-dir=/run/x --timeout 1m --json a", {
       verb: "reload",
       name: "a",
@@ -65,25 +52,28 @@ describe("parseCommandLine() on commands other than run", () => {
       how: {},
     }],
     ["reload --canary 10% --ramp 1m --bake 30s", {
-      ...{ verb: "reload", ...none, timeoutMs: null, json: false },
+      verb: "reload",
+      ...none,
       how: { canary: 10, rampMs: 60_000, bakeMs: 30_000 },
     }],
-    ["reload --hold", {
-      ...{ verb: "reload", ...none, timeoutMs: null, json: false },
-      how: { hold: true },
+    ["reload --hold", { verb: "reload", ...none, how: { hold: true } }],
+    ["promote", { verb: "promote", ...none, percent: null }],
+    ["rollback web --json", { verb: "rollback", ...none, name: "web", json: true, percent: null }],
+    ["canary 25% web", { verb: "canary", ...none, name: "web", percent: 25 }],
+    ["upgrade", { verb: "upgrade", ...none, exec: null, inPlace: false }],
+    ["upgrade --in-place --exec ./b web", {
+      verb: "upgrade",
+      ...none,
+      name: "web",
+      exec: "./b",
+      inPlace: true,
     }],
-    ["promote", { verb: "promote", ...none, timeoutMs: null, json: false, percent: null }],
-    ["rollback web --json", {
-      ...{ verb: "rollback", ...none, name: "web", timeoutMs: null, json: true, percent: null },
-    }],
-    ["canary 25% web", {
-      ...{ verb: "canary", ...none, name: "web", timeoutMs: null, json: false, percent: 25 },
-    }],
-    ["status", { verb: "status", ...none, json: false }],
+    ["status", { verb: "status", ...none }],
     ["status --json web", { verb: "status", ...none, name: "web", json: true }],
-    ["status -- web", { verb: "status", ...none, name: "web", json: false }],
+    ["status -- web", { verb: "status", ...none, name: "web" }],
     ["stop --timeout 5", { verb: "stop", ...none, timeoutMs: 5_000 }],
-    ["stop web", { verb: "stop", ...none, name: "web", timeoutMs: null }],
+    ["stop web", { verb: "stop", ...none, name: "web" }],
+    ["ready web", { verb: "ready", ...none, name: "web" }],
   ];
   for (const [line, command] of cases) {
     it(`reads "baton ${line}"`, () => {

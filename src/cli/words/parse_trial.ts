@@ -1,0 +1,44 @@
+/** The verbs for a generation on trial, and its admission at a reload: words -> commands. Pure. */
+import type { Config } from "../../config/config.ts";
+import { UserError, withPlace } from "../../config/values/errors.ts";
+import { readOptionValue } from "../../config/load.ts";
+import { OPTION_BY_FIELD } from "../../config/options.ts";
+import { parsePercent } from "../../config/values/percent.ts";
+import { checkRollout } from "../../config/validate.ts";
+import { ROLLOUT_FIELDS } from "./verbs.ts";
+import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
+
+/** The admission of the new generation, where it differs from the configuration. */
+export type ReloadRollout = Partial<Pick<Config, typeof ROLLOUT_FIELDS[number]>>;
+
+export interface TrialCommand extends ServiceCommand<"promote" | "rollback" | "canary"> {
+  /** For `canary`. */
+  readonly percent: number | null;
+}
+
+export function parseTrial(verb: TrialCommand["verb"], words: Words): TrialCommand {
+  if (verb !== "canary") return { ...serviceCommand(verb, words), percent: null };
+  const [percent, ...operands] = words.operands;
+  if (percent === undefined) {
+    throw new UserError("Cannot change the percentage: it is missing", {
+      remedy: "For example: baton canary 25%",
+    });
+  }
+  return {
+    percent: withPlace("In the percentage", () => parsePercent(percent)),
+    ...serviceCommand(verb, { ...words, operands }),
+  };
+}
+
+/** The admission flags of one reload. */
+export function reloadRollout({ flags }: Words): ReloadRollout {
+  const given = ROLLOUT_FIELDS.flatMap((field) => {
+    const option = OPTION_BY_FIELD[field];
+    const value = flags.get(option.flag)?.[0];
+    if (value === undefined) return [];
+    return [[field, readOptionValue(option, value, `In --${option.flag}`)] as const];
+  });
+  const how: ReloadRollout = Object.fromEntries(given);
+  checkRollout(how);
+  return how;
+}

@@ -1,0 +1,268 @@
+/** The commands of baton and the words that each of them accepts: help, parser and documentation are made from it. */
+import { formatDuration } from "../../config/values/duration.ts";
+import { defaultText, OPTION_BY_FIELD, OPTIONS } from "../../config/options.ts";
+import { TEMPLATES } from "../../init/templates.ts";
+
+/** A flag of one verb. */
+export interface VerbFlag {
+  /** Without dashes. */
+  readonly flag: string;
+  /** Stands for the value in help; null: the flag takes none. */
+  readonly placeholder: string | null;
+  readonly help: string;
+  /** May be given several times. */
+  readonly repeatable?: boolean;
+  /** Heading in the help text; without one: "Options". */
+  readonly group?: string;
+}
+
+interface VerbSpec {
+  readonly summary: string;
+  /** The words besides options, as the usage line shows them; "..." stands for any number of them. */
+  readonly operands: string;
+  readonly flags: readonly VerbFlag[];
+  /** Command lines and what they do, for the help text; each fits on a line. */
+  readonly examples: readonly (readonly [line: string, what: string])[];
+}
+
+/** Of `baton prestop`, in milliseconds: with the reserve, 28 s of a pod's 30. */
+export const PRESTOP_DEFAULTS = { minMs: 5_000, quietMs: 2_000, maxMs: 20_000 } as const;
+
+const NAME: VerbFlag = {
+  flag: "name",
+  placeholder: "NAME",
+  help: "Name of the service; --name may be left out. By default the only running service.",
+};
+const RUNTIME_DIR: VerbFlag = {
+  flag: "runtime-dir",
+  placeholder: "DIR",
+  help: "Directory of the control socket, if 'baton run' has this option, too.",
+};
+const PORT: VerbFlag = {
+  flag: "port",
+  placeholder: "PORT",
+  help: "Port of the service. May be given several times. By default every port with a listener.",
+  repeatable: true,
+};
+const MIN: VerbFlag = {
+  flag: "min",
+  placeholder: "TIME",
+  help: `Least time to wait. [default: ${formatDuration(PRESTOP_DEFAULTS.minMs)}]`,
+};
+const PRESTOP_QUIET: VerbFlag = {
+  flag: "quiet",
+  placeholder: "TIME",
+  help: "Wait until no new connection has arrived for this long. " +
+    `[default: ${formatDuration(PRESTOP_DEFAULTS.quietMs)}]`,
+};
+const MAX: VerbFlag = {
+  flag: "max",
+  placeholder: "TIME",
+  help: "Wait no longer than --min and this together, even with open connections. " +
+    `[default: ${formatDuration(PRESTOP_DEFAULTS.maxMs)}]`,
+};
+const SERVE: VerbFlag = {
+  flag: "serve",
+  placeholder: "ADDRESS",
+  help:
+    "Run as a sidecar: at this address each request for /prestop waits, and is answered when the " +
+    "wait is over; /readyz and /livez are there, too.",
+};
+
+const JSON_OUTPUT: VerbFlag = {
+  flag: "json",
+  placeholder: null,
+  help: "Print JSON instead of text.",
+};
+const TIMEOUT: VerbFlag = {
+  flag: "timeout",
+  placeholder: "TIME",
+  help: "Longest wait for the outcome. By default as long as the timeouts of the service allow.",
+};
+const EXEC: VerbFlag = {
+  flag: "exec",
+  placeholder: "PROGRAM",
+  help: "The new baton: a path, or a name to search for in PATH. By default the program of the " +
+    "running baton, as it is on disk now.",
+};
+const IN_PLACE: VerbFlag = {
+  flag: "in-place",
+  placeholder: null,
+  help:
+    "The running baton becomes the new program and keeps its servers. This is the default where " +
+    "the exit of the old process would end a container or a service of the service manager.",
+};
+/** The flag of `run` that is not a field of `Config`. */
+export const CONFIG_FLAG: VerbFlag = {
+  flag: "config",
+  placeholder: "FILE",
+  help: "Read options from this .toml or .json file: the same names with '_' for '-', and the " +
+    "command as a list. Flags win over the file.",
+};
+
+/** The options of `run` that one reload may override. */
+export const ROLLOUT_FIELDS = ["canary", "rampMs", "bakeMs", "hold"] as const;
+const ROLLOUT_FLAGS: readonly VerbFlag[] = ROLLOUT_FIELDS.map((field) => {
+  const { flag, placeholder, help } = OPTION_BY_FIELD[field];
+  return { flag, placeholder, help };
+});
+
+const RUN_FLAGS: readonly VerbFlag[] = [
+  CONFIG_FLAG,
+  ...OPTIONS.map((option) => {
+    const shown = defaultText(option);
+    return {
+      flag: option.flag,
+      placeholder: option.placeholder,
+      help: shown === null ? option.help : `${option.help} [default: ${shown}]`,
+      repeatable: option.isRepeatable === true,
+      group: option.group,
+    };
+  }),
+];
+
+const TABLE = {
+  run: {
+    summary: "Run a server and hand its connections from one generation to the next.",
+    operands: "[--] PROGRAM [ARGUMENT...]",
+    flags: RUN_FLAGS,
+    examples: [
+      ["baton run -- node server.js", "an unmodified server; reload it with HUP"],
+      ["baton run --listen web=*:8080 -- server --fd {fd:web}", "pass a socket"],
+      ["baton run --config baton.toml", "everything from a file"],
+    ],
+  },
+  reload: {
+    summary: "Start a new generation, wait until it serves, and report the outcome.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR, ...ROLLOUT_FLAGS, TIMEOUT, JSON_OUTPUT],
+    examples: [
+      ["baton reload", "the only running service"],
+      ["baton reload web --timeout 2m --json", "one by name, outcome as JSON"],
+      ["baton reload --canary 10%", "a tenth at first; then promote or rollback"],
+    ],
+  },
+  promote: {
+    summary: "Accept the generation on trial: the old one drains.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR, TIMEOUT, JSON_OUTPUT],
+    examples: [
+      ["baton promote", "after baton reload --hold"],
+      ["baton promote web --json", "one by name, outcome as JSON"],
+    ],
+  },
+  rollback: {
+    summary: "Discard the generation on trial: the old one gets all new connections again.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR, TIMEOUT, JSON_OUTPUT],
+    examples: [
+      ["baton rollback", "at any time of a canary, ramp, bake or hold"],
+      ["baton rollback web", "one by name"],
+    ],
+  },
+  canary: {
+    summary: "Change the percentage of new connections for the generation on trial.",
+    operands: "PERCENT [NAME]",
+    flags: [NAME, RUNTIME_DIR, TIMEOUT, JSON_OUTPUT],
+    examples: [
+      ["baton canary 25%", "after baton reload --canary 10%"],
+      ["baton canary 0% web", "none, but it keeps running"],
+    ],
+  },
+  upgrade: {
+    summary: "Replace the running baton with a new one that takes over its listeners.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR, EXEC, IN_PLACE, TIMEOUT, JSON_OUTPUT],
+    examples: [
+      ["baton upgrade", "to the binary as it is on disk now"],
+      ["baton upgrade web --exec /opt/baton-2/baton", "to another binary"],
+      ["baton upgrade --in-place", "keep the process id and the servers"],
+    ],
+  },
+  status: {
+    summary: "Show the generations of a service and their connections.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR, JSON_OUTPUT],
+    examples: [
+      ["baton status", "the only running service"],
+      ["baton status web --json", "one by name, for scripts"],
+    ],
+  },
+  stop: {
+    summary: "Stop a service gracefully and wait until it has exited.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR, TIMEOUT],
+    examples: [
+      ["baton stop", "the only running service"],
+      ["baton stop web --timeout 30s", "one by name, with a limit"],
+    ],
+  },
+  ready: {
+    summary: "Report by the exit status whether a service gets traffic: 0 yes, 1 no.",
+    operands: "[NAME]",
+    flags: [NAME, RUNTIME_DIR],
+    examples: [
+      ["baton ready", "as an exec probe"],
+      ["baton ready web", "one by name"],
+    ],
+  },
+  prestop: {
+    summary: "Wait until a pod gets no more traffic: a preStop hook for any image.",
+    operands: "",
+    flags: [PORT, MIN, PRESTOP_QUIET, MAX, SERVE, NAME, RUNTIME_DIR],
+    examples: [
+      ["baton prestop --port 8080", "without a running baton"],
+      ["baton prestop --min 15s --max 30s", "behind a slow load balancer"],
+      ["baton prestop --port 8080 --serve 0.0.0.0:9901", "as a sidecar of the server's container"],
+    ],
+  },
+  install: {
+    summary: "Copy this program into a directory, for other containers of a pod.",
+    operands: "DIR",
+    flags: [],
+    examples: [
+      ["baton install /opt/baton", "in an init container"],
+      ["baton install .", "in the current directory"],
+    ],
+  },
+  doctor: {
+    summary: "Report what this kernel and container allow, and how baton adapts.",
+    operands: "",
+    flags: [JSON_OUTPUT],
+    examples: [
+      ["baton doctor", "what works here"],
+      ["baton doctor --json", "the same, for scripts"],
+    ],
+  },
+  init: {
+    summary: `Print a template (${Object.keys(TEMPLATES).join(", ")}) from the options of run.`,
+    operands: "TEMPLATE -- PROGRAM [ARGUMENT...]",
+    flags: RUN_FLAGS,
+    examples: [
+      ["baton init systemd -- node server.js", "a unit for systemd"],
+      ["baton init systemd --name web --drain-time 2m -- server", "with options"],
+    ],
+  },
+  help: {
+    summary: "Show this text, or the help of one command.",
+    operands: "[COMMAND]",
+    flags: [],
+    examples: [
+      ["baton help", "all commands"],
+      ["baton help run", "one command, as 'baton run --help'"],
+    ],
+  },
+  version: {
+    summary: "Show the version.",
+    operands: "",
+    flags: [],
+    examples: [["baton version", "for bug reports"], ["baton --version", "the same"]],
+  },
+} satisfies Record<string, VerbSpec>;
+
+export type Verb = keyof typeof TABLE;
+
+export const VERBS: Readonly<Record<Verb, VerbSpec>> = TABLE;
+
+/** In the order of the help text. */
+export const VERB_NAMES = Object.keys(TABLE) as readonly Verb[];
