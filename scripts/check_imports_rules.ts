@@ -66,8 +66,8 @@ const LAYERS = {
     ...["lifecycle/state.ts (types)", "lifecycle/vocabulary.ts (types)"],
     "migration/keep_alive_counts.ts (types)",
   ],
-  hooks: ["config", "platform", "launcher", "report"],
   output: ["platform"],
+  hooks: ["config", "platform", "launcher", "report", "output"],
   process: [
     ...["config", "lifecycle", "platform", "steering", "launcher", "handoff", "hooks", "output"],
   ],

@@ -1,9 +1,7 @@
 /**
  * The user's own steps on a candidate's way to serving: memory check, pre-flight and `pre-start` before its process
- * is started, `ready` between its gate and the switch.
- *
- * Guarantees: a candidate that is stopped on its way fails at once, and says so; while a step runs, which has a
- * time-out of its own, the candidate's ready time-out does not count.
+ * is started, `ready` between its gate and the switch. While a step runs, which has a time-out of its own, the
+ * candidate's ready time-out does not count.
  */
 import type { HookGeneration } from "../hooks/environment.ts";
 import type { Killable } from "../hooks/sequence.ts";
@@ -38,30 +36,27 @@ interface AdmissionOptions {
   readonly onVeto: (reason: string, isStarted: boolean) => void;
 }
 
-const CANCELED: Veto = { reason: "it was stopped before its process was started", output: null };
-
 export class Admission {
   /** What the command with the veto printed. */
   vetoOutput: CandidateOutput | null = null;
+  /** A step runs. */
+  isBusy = false;
   #running: Killable | null = null;
   #isCanceled = false;
   #isAdmitted = false;
-  #isAsking = false;
 
   constructor(readonly options: AdmissionOptions) {}
-
-  /** A step runs, which has a time-out of its own. */
-  get isBusy(): boolean {
-    return this.#running !== null || this.#isAsking;
-  }
 
   /** @param start starts its process */
   begin(start: () => void): void {
     const { steps, restartReadyTimer } = this.options;
     if (steps === null) return start();
     this.#run(steps.beforeStart, (veto) => {
-      const failure = this.#isCanceled ? CANCELED : veto;
-      if (failure !== null) return this.#reject(failure, false);
+      if (this.#isCanceled) {
+        const reason = "it was stopped before its process was started";
+        return this.#reject({ reason, output: null }, false);
+      }
+      if (veto !== null) return this.#reject(veto, false);
       restartReadyTimer();
       start();
     });
@@ -89,11 +84,11 @@ export class Admission {
   }
 
   #run(step: AdmissionStep, then: (veto: Veto | null) => void): void {
-    this.#isAsking = true;
+    this.isBusy = true;
     let isOver = false;
     const running = step(this.options.candidate, (veto) => {
       isOver = true;
-      this.#isAsking = false;
+      this.isBusy = false;
       this.#running = null;
       then(veto);
     });

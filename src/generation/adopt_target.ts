@@ -29,7 +29,6 @@ interface AdoptTargetOptions {
   readonly server: ServerProcess;
   /** The gate's checks read what the server prints, so it must keep coming through baton. */
   readonly readsOutput: () => boolean;
-  /** A listener has changed. */
   readonly onChange: () => void;
   readonly fail: (reason: string) => void;
 }
@@ -57,7 +56,6 @@ export class AdoptTarget implements ListenerOwner {
     return this.options.server.processes();
   }
 
-  /** It has served for a while: what it opens now was not part of its start. */
   settle(): void {
     const { facts } = this.options;
     facts.isSettled = true;
@@ -65,8 +63,8 @@ export class AdoptTarget implements ListenerOwner {
   }
 
   /**
-   * Answers a trapped call: an accept or shutdown belongs to the migration of connections, a bind or listen to the
-   * adopter. The journal has the call until it is answered: without an answer its thread hangs.
+   * An accept or shutdown belongs to the migration of connections, a bind or listen to the adopter. The journal has the
+   * call until it is answered: without an answer its thread hangs.
    */
   answer(notify: Fd, notification: TrappedCall): void {
     const { journal, adopter, migration } = this.options.context;
@@ -79,7 +77,7 @@ export class AdoptTarget implements ListenerOwner {
     });
   }
 
-  /** The process was started for a client's connection: it came after the start, below a process that listens. */
+  /** It came after the start, below a process that listens. */
   isOfSession(pid: number): boolean {
     const { context: { listeners }, facts } = this.options;
     const members = listeners.groupsOf(this.epoch).flatMap((group) => group.membersOf(this.epoch));
@@ -143,10 +141,6 @@ export class AdoptTarget implements ListenerOwner {
       if (server.output.handOver(caller, isPressing)) facts.handedOver = true;
     }
     onChange();
-  }
-
-  onReleased(notify: Fd, notification: TrappedCall): void {
-    this.answer(notify, notification);
   }
 
   onConflict(reason: string): void {

@@ -14,11 +14,6 @@ import { withoutStale } from "../platform/process/environment.ts";
 import type { RunningContext } from "./context.ts";
 import { type ProbeRoute, routeTo } from "./probe_route.ts";
 
-type Config = RunningContext["config"];
-
-const EXPECTED = [{ from: 200, to: 200 }];
-
-/** The generation to check. */
 interface CheckTarget {
   readonly context: Pick<RunningContext, "config" | "platform" | "listeners" | "children">;
   readonly epoch: number;
@@ -75,7 +70,7 @@ function obstacleOn(route: ProbeRoute, spec: NetworkCheck): string | null {
 
 function dialogueFor(
   spec: NetworkCheck,
-  { config, epoch, route }: { config: Config; epoch: number; route: ProbeRoute },
+  { config, epoch, route }: { config: RunningContext["config"]; epoch: number; route: ProbeRoute },
 ): Dialogue {
   const host = config.checkHost ?? route.text;
   switch (spec.kind) {
@@ -85,7 +80,7 @@ function dialogueFor(
         epoch,
         path: spec.path,
         method: config.checkMethod,
-        expected: config.checkStatus ?? EXPECTED,
+        expected: config.checkStatus ?? [{ from: 200, to: 200 }],
         retriable: config.checkRetriableStatus ?? [],
         body: config.checkBody,
         serviceName: config.checkServiceName,

@@ -26,6 +26,5 @@ export function printsDirectly(
   context: Pick<RunningContext, "config" | "platform">,
   handedOver: boolean,
 ): boolean {
-  return handedOver || context.config.output === "direct" ||
-    capturedStreams(context).length < STREAMS.length;
+  return handedOver || capturedStreams(context).length < STREAMS.length;
 }

@@ -11,8 +11,7 @@ import type { Listeners } from "../steering/listeners.ts";
 import type { Journal } from "../succession/state/journal.ts";
 import type { Leftovers } from "./leftovers.ts";
 
-/** Processes, sockets and descriptors. */
-interface KernelContext {
+export interface RunningContext {
   readonly platform: Platform;
   readonly children: Children;
   readonly listeners: Listeners;
@@ -22,9 +21,6 @@ interface KernelContext {
   readonly foreground: Foreground;
   /** Null: keep-alive connections stay where they are (--keep-alive leave). */
   readonly migration: Migration | null;
-}
-
-export interface RunningContext extends KernelContext {
   readonly config: Config;
   readonly preset: Preset;
   readonly journal: Journal;

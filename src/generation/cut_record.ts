@@ -5,38 +5,25 @@
  * Cut is a connection that was owed something when it ended: an answer, the rest of one, the body of a request that
  * the server has asked for. Undecided is one that ended while that was not known.
  */
-import type { Census } from "../drain/connections.ts";
+import type { Drain } from "../drain/drain.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 
-/** The drain's view of this moment. */
-interface DrainCounts {
-  /** Looks once more. */
-  recount(): void;
-  readonly census: Pick<Census, "busy" | "undecided">;
-  /** Connections in its accept queue. */
-  readonly waiting: number;
-}
-
 export class CutRecord {
+  /** How many of `cut` were closed one by one. */
+  closedOneByOne = 0;
   /** Inodes by what they were counted as: once each, also when a second signal follows the first. */
   readonly #counted = new Map<number, "cut" | "undecided">();
   #hasCountedQueue = false;
-  #closed = 0;
 
   constructor(readonly facts: Pick<GenerationFacts, "cut" | "undecided">) {}
 
-  /** How many of `cut` were closed one by one. */
-  get closedOneByOne(): number {
-    return this.#closed;
-  }
-
   /** Connections that were owed something were closed. */
   closed(inodes: readonly number[]): void {
-    this.#closed += this.#count(inodes, "cut");
+    this.closedOneByOne += this.#count(inodes, "cut");
   }
 
   /** Everything that is open will be cut now. A look that fails leaves the result of the one before. */
-  cutAll(drain: DrainCounts): void {
+  cutAll(drain: Pick<Drain, "recount" | "census" | "waiting">): void {
     try {
       drain.recount();
     } finally {

@@ -36,15 +36,14 @@ export class Deadlines {
 
   #delayOf(timer: ConfiguredTimer, handle: TimedGeneration): number {
     switch (timer) {
+      // A successor that is not ready has as long as one that lacks a listener.
+      case "late":
       case "ready":
         return this.config.readyTimeoutMs;
       case "drain":
         return this.#drainMs;
       case "stop":
         return handle.stopTimeMs(this.#drainMs);
-      // A successor that is not ready has as long as one that lacks a listener.
-      case "late":
-        return this.config.readyTimeoutMs;
       // For this long, a crash may be a consequence of what the generation has just gone through.
       case "aftermath":
       case "health":

@@ -1,22 +1,14 @@
 /**
- * The gate of one candidate: what must have happened before it may serve. Holds facts; time is the
- * lifecycle's affair.
+ * The gate of one candidate: what must have happened before it may serve.
  *
  * `listen`: one of its processes listens at every address where the serving generation gets connections. `notify`:
  * READY=1 has come. `auto`: `listen`, and `notify` too once the previous generation has sent it. In addition, all
  * configured checks must pass.
  */
-import type { GateChecks } from "./generation_health.ts";
+import type { GenerationHealth } from "./generation_health.ts";
 import type { ReadyGate, ReadySpec } from "../config/values/check_spec.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-
-const NO_CHECKS: GateChecks = {
-  passed: true,
-  proves: false,
-  demandsListening: false,
-  missing: [],
-};
 
 /** The part of `--ready` that needs no check. */
 export function builtInGate(specs: readonly ReadySpec[]): ReadyGate {
@@ -34,7 +26,7 @@ export class Gate {
     readonly listeners: Listeners,
     /** The previous generation sent READY=1. */
     readonly wantsNotification: boolean,
-    readonly checks: GateChecks = NO_CHECKS,
+    readonly checks: Pick<GenerationHealth, "proves" | "demandsListening" | "missing">,
   ) {}
 
   /** Addresses of the service at which it does not listen. */
@@ -56,8 +48,7 @@ export class Gate {
   }
 
   get isPassed(): boolean {
-    if (this.needsNotification && !this.notified) return false;
-    if (!this.checks.passed) return false;
+    if (this.needsNotification && !this.notified || this.checks.missing.length > 0) return false;
     // READY=1 or a check proves that it accepts: baton need not see a socket that it passed on in use. Not every
     // way to wait for connections can be seen from outside (select, io_uring).
     if (this.#isProvenOtherwise) {

@@ -1,7 +1,4 @@
-/**
- * The runtime side of one generation, as a list of its parts: gate and checks, admission, server process, listening
- * side, stopping, leader exit. Turns what happens to them into events; decides nothing.
- */
+/** The runtime side of one generation, as a list of its parts. Turns what happens to them into events; decides nothing. */
 import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { ServerProcess } from "../process/server_process.ts";
@@ -55,14 +52,7 @@ export class RunningGeneration implements GenerationHandle {
     const onChange = () => this.#checkGate();
     const fail = (reason: string) => this.#fail(reason);
     const timers = this.timers = new Timers(platform.clock, (timer) => this.#onTimer(timer));
-    this.health = new GenerationHealth({
-      context,
-      epoch,
-      pid: () => this.pid,
-      onChange,
-      fail,
-      onUnhealthy: (reason) => context.dispatch({ kind: "unhealthy", epoch, reason }),
-    });
+    this.health = new GenerationHealth({ context, epoch, pid: () => this.pid, onChange, fail });
     const ready = builtInGate(config.ready);
     const gate = this.gate = new Gate(epoch, ready, listeners, wantsNotification, this.health);
     const server = this.server = this.#serverProcess();
@@ -112,7 +102,7 @@ export class RunningGeneration implements GenerationHandle {
 
   get losses(): GenerationHandle["losses"] {
     const { cut, undecided, kept } = this.facts;
-    return { cut, undecided, kept, seen: this.#stopping.seen };
+    return { cut, undecided, kept, seen: this.#stopping.seen.size };
   }
 
   get tracks(): Stopping["tracks"] {
@@ -161,16 +151,14 @@ export class RunningGeneration implements GenerationHandle {
     this.adoptTarget.watchAccepts(members);
   }
 
-  /** Takes on a generation that an earlier baton started. */
-  resume({ record, notifyPath, notify, ...parts }: ResumeOptions): void {
+  resume({ record, notifyPath, notify, ...remains }: ResumeOptions): void {
     Object.assign(this.facts, factsOf(record));
     this.hints.push(...record.hints);
     this.startedAt = new Date(record.startedAt);
     this.gate.notified = record.notified;
     this.openNotify(notifyPath, notify);
-    const { pid, startTime, exitStatus } = record;
-    this.server.resume({ pid, startTime, exitStatus, ...parts });
-    if (parts.isForeign) return;
+    this.server.resume(record, remains);
+    if (remains.isForeign) return;
     this.adoptTarget.watchWorkers();
     this.#leaderExit.resume();
   }
@@ -273,7 +261,6 @@ export class RunningGeneration implements GenerationHandle {
     if (isEmpty) this.#leaderExit.onAllExited();
   }
 
-  /** Passes on a signal that means nothing to baton (USR1). */
   forwardSignal(signal: number): void {
     this.server.signal(signal);
   }

@@ -1,8 +1,4 @@
-/**
- * The health of one generation: the checks of its gate until it has passed, then those of its liveness
- * until its drain. Decides nothing: the gate asks whether all have passed, and a liveness check
- * that turns unhealthy is reported.
- */
+/** The checks of one generation: those of its gate until it has passed, then those of its liveness until its drain. */
 import { GATE_INTERVAL_MS, LIVE_INTERVAL_MS } from "../config/check_options.ts";
 import type { ReadySpec, RepeatedCheck } from "../config/values/check_spec.ts";
 import { CheckLoop } from "../health/check_loop.ts";
@@ -14,15 +10,10 @@ import type { CheckView } from "../report/snapshot.ts";
 import { beginCheck } from "./begin_check.ts";
 import type { RunningContext } from "./context.ts";
 
-/** The checks of a gate, as the gate sees them. */
-export interface GateChecks {
-  readonly passed: boolean;
-  /** One of them shows that the server accepts, or says so. */
-  readonly proves: boolean;
-  /** `--ready` names `listen` too. */
-  readonly demandsListening: boolean;
-  /** Those that have not passed, in words. */
-  readonly missing: readonly string[];
+interface CheckAnnouncement {
+  readonly text: string;
+  readonly isSeen: boolean;
+  readonly explanation: string | null;
 }
 
 interface GenerationHealthOptions {
@@ -32,14 +23,14 @@ interface GenerationHealthOptions {
   /** A check of the gate has changed. */
   readonly onChange: () => void;
   readonly fail: (reason: string) => void;
-  /** A liveness check fails. */
-  readonly onUnhealthy: (reason: string) => void;
 }
 
 /** A consequence of being unhealthy may have failed, or not have been possible then, so it is reported again. */
 const FAILURES_PER_REMINDER = 10;
 
-export class GenerationHealth implements GateChecks {
+const REPEATED: readonly string[] = ["http", "tcp", "redis", "grpc", "exec"];
+
+export class GenerationHealth {
   #phase: "new" | "gate" | "live" | "over" = "new";
   readonly #ready: readonly CheckLoop[];
   readonly #live: readonly CheckLoop[];
@@ -52,7 +43,7 @@ export class GenerationHealth implements GateChecks {
 
   constructor(readonly options: GenerationHealthOptions) {
     const { ready, live } = options.context.config;
-    const repeated = ready.filter((spec): spec is RepeatedCheck => isRepeated(spec.kind));
+    const repeated = ready.filter((spec): spec is RepeatedCheck => REPEATED.includes(spec.kind));
     this.#ready = repeated.map((spec) => this.#loop(spec, false));
     this.#live = live.map((spec) => this.#loop(spec, true));
     this.#announcement = ready.find((spec) => spec.kind === "fd") ?? null;
@@ -65,7 +56,9 @@ export class GenerationHealth implements GateChecks {
   openPipe(): { end: Fd; target: number } | null {
     if (this.#announcement === null) return null;
     const { platform } = this.options.context;
-    const { pipe, serverEnd } = ReadyPipe.open(platform, () => this.#onAnnouncement());
+    const { pipe, serverEnd } = ReadyPipe.open(platform, () => {
+      if (this.#phase === "gate") this.options.onChange();
+    });
     this.#pipe = pipe;
     return { end: serverEnd, target: this.#announcement.descriptor };
   }
@@ -83,11 +76,7 @@ export class GenerationHealth implements GateChecks {
   onOutput(stream: number, bytes: Uint8Array): void {
     if (!this.readsOutput) return;
     const found = this.#logLines.filter(({ line }) => line.add(stream, bytes));
-    if (found.length > 0) this.#onAnnouncement();
-  }
-
-  #onAnnouncement(): void {
-    if (this.#phase === "gate") this.options.onChange();
+    if (found.length > 0) this.options.onChange();
   }
 
   /** Checks at once: the server may listen now. */
@@ -128,11 +117,7 @@ export class GenerationHealth implements GateChecks {
     this.#pipe?.close();
   }
 
-  get passed(): boolean {
-    return this.missing.length === 0;
-  }
-
-  /** One of them passes only if the server accepts, or says so itself. */
+  /** A check of the gate passes only if the server accepts, or says so itself. */
   get proves(): boolean {
     const { ready, checkReceive } = this.options.context.config;
     return ready.some(({ kind }) =>
@@ -140,32 +125,35 @@ export class GenerationHealth implements GateChecks {
     );
   }
 
+  /** `--ready` names `listen` too. */
   get demandsListening(): boolean {
     return this.options.context.config.ready.some(({ kind }) => kind === "listen");
   }
 
+  /** What the server itself reports, once. */
+  get #announcements(): CheckAnnouncement[] {
+    const announced = this.#logLines.map(({ text, line: { found, explanation } }) => ({
+      text,
+      isSeen: found !== null,
+      explanation,
+    }));
+    if (this.#announcement === null) return announced;
+    const { isReady: isSeen = false, explanation = null } = this.#pipe ?? {};
+    return [{ text: this.#announcement.text, isSeen, explanation }, ...announced];
+  }
+
+  /** The checks of the gate that have not passed, in words. */
   get missing(): readonly string[] {
-    const fd = this.#announcement;
-    const pipe = this.#pipe;
     return [
-      ...fd === null || pipe?.isReady ? [] : [`${fd.text}: ${pipe?.explanation ?? "not there"}`],
-      ...this.#logLines.filter(({ line }) => line.found === null)
-        .map(({ text, line }) => `${text}: ${line.explanation}`),
+      ...this.#announcements.filter(({ isSeen }) => !isSeen)
+        .map(({ text, explanation }) => `${text}: ${explanation ?? "not there"}`),
       ...this.#ready.filter(({ health }) => !health.healthy).map(({ text }) => text),
     ];
   }
 
   get views(): CheckView[] {
-    const fd = this.#announcement;
-    const announced = this.#logLines.map(({ text, line: { found, explanation } }) =>
-      announcementView(text, found !== null, explanation)
-    );
-    if (fd !== null) {
-      const { isReady = false, explanation = null } = this.#pipe ?? {};
-      announced.unshift(announcementView(fd.text, isReady, explanation));
-    }
     return [
-      ...announced,
+      ...this.#announcements.map(announcementView),
       ...this.#ready.map((loop) => viewOf(loop, "ready")),
       ...this.#live.map((loop) => viewOf(loop, "live")),
     ];
@@ -194,7 +182,7 @@ export class GenerationHealth implements GateChecks {
   }
 
   #onResult(spec: RepeatedCheck, isLive: boolean, before: Health, after: Health): void {
-    const { context: { log }, epoch, onChange, onUnhealthy } = this.options;
+    const { context: { log, dispatch }, epoch, onChange } = this.options;
     if (after.skippedReason !== null) {
       // Logged once, when it begins: it may last, and nothing follows from it.
       if (before.skippedReason !== null) return;
@@ -212,12 +200,8 @@ export class GenerationHealth implements GateChecks {
     const failed = after.failures - (this.#reportedAt.get(spec) ?? 0);
     if (!changed && failed < FAILURES_PER_REMINDER) return;
     this.#reportedAt.set(spec, after.failures);
-    onUnhealthy(reason);
+    dispatch({ kind: "unhealthy", epoch, reason });
   }
-}
-
-function isRepeated(kind: string): boolean {
-  return ["http", "tcp", "redis", "grpc", "exec"].includes(kind);
 }
 
 function viewOf({ name, health }: CheckLoop, role: CheckView["role"]): CheckView {
@@ -225,8 +209,8 @@ function viewOf({ name, health }: CheckLoop, role: CheckView["role"]): CheckView
   return { check: name, role, healthy, lastResult: latestText(health), successes, failures };
 }
 
-function announcementView(text: string, said: boolean, explanation: string | null): CheckView {
-  const lastResult = said ? "seen" : explanation;
-  const successes = said ? 1 : 0;
-  return { check: text, role: "ready", healthy: said, lastResult, successes, failures: 0 };
+function announcementView({ text, isSeen, explanation }: CheckAnnouncement): CheckView {
+  const lastResult = isSeen ? "seen" : explanation;
+  const successes = isSeen ? 1 : 0;
+  return { check: text, role: "ready", healthy: isSeen, lastResult, successes, failures: 0 };
 }

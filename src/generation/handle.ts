@@ -4,11 +4,12 @@ import type { LaunchPlan } from "../launcher/plan.ts";
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { ResumedOutput } from "../process/server_process.ts";
+import type { ServerRemains } from "../process/server_process.ts";
 import type { CheckView } from "../report/snapshot.ts";
 import type { Losses } from "../report/timelines.ts";
 import type { Member } from "../steering/member.ts";
 import type { GenerationRecord } from "../succession/state/resume_state.ts";
+import type { Timers } from "./timers.ts";
 
 export interface StartOptions {
   /** No other generation is alive. */
@@ -18,14 +19,11 @@ export interface StartOptions {
 }
 
 /** A generation that an earlier baton started. */
-export interface ResumeOptions {
+export interface ResumeOptions extends ServerRemains {
   readonly record: GenerationRecord;
   readonly notifyPath: string;
   /** The socket behind that path. */
   readonly notify: Fd | null;
-  readonly filter: Fd | null;
-  readonly outputs: readonly ResumedOutput[];
-  readonly isForeign: boolean;
 }
 
 export interface GenerationHandle {
@@ -43,12 +41,7 @@ export interface GenerationHandle {
   /** Connections can be moved to it (--keep-alive). */
   readonly takesConnections: boolean;
   readonly checks: readonly CheckView[];
-  readonly timers: {
-    arm(timer: GenerationTimer, delayMs: number): void;
-    disarm(timer: GenerationTimer): void;
-    /** If it is armed, it fires after this time at the latest. */
-    limit(timer: GenerationTimer, delayMs: number): void;
-  };
+  readonly timers: Pick<Timers<GenerationTimer>, "arm" | "disarm" | "limit">;
   readonly output: CandidateOutput | null;
   /** What it prints does not come through `output`, or no longer does. */
   readonly outputIsDirect: boolean;

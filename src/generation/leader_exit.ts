@@ -2,19 +2,20 @@
  * What the exit of a generation's leading process means when others of its tree are alive: they get the stop signal,
  * they serve on in the background, or the generation has exited and they are leftovers.
  */
-import type { ExitReport } from "../lifecycle/vocabulary.ts";
+import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { ExitStatus } from "../platform/process/processes.ts";
 import type { ServerProcess } from "../process/server_process.ts";
 import { reportExit } from "../report/exit_report.ts";
-import { describeVictims, type KilledProcess } from "../report/killed_processes.ts";
+import { describeVictims } from "../report/killed_processes.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 import type { RunningContext } from "./context.ts";
 import type { Gate } from "./gate.ts";
 import { busyProcesses, LeftoverSignals } from "./leftovers.ts";
 import type { Stopping } from "./stopping.ts";
+import type { Timers } from "./timers.ts";
 
 export type LeaderExitDecision =
-  /** Nothing is left, or nothing that the generation would wait for. */
+  /** The generation waits for nothing that is left. */
   | "exited"
   /** The rest gets the stop signal; the generation exits with the last of them. */
   | "signal_rest"
@@ -38,8 +39,9 @@ export interface LeaderExitCircumstances {
 }
 
 /** Pure. */
-export function decideLeaderExit(circumstances: LeaderExitCircumstances): LeaderExitDecision {
-  const { status, remaining, facts, stopSignal, serves, wasKilled } = circumstances;
+export function decideLeaderExit(
+  { status, remaining, facts, stopSignal, serves, wasKilled }: LeaderExitCircumstances,
+): LeaderExitDecision {
   if (remaining === 0) return "exited";
   if (facts.stopTold || wasKilled) return "wait";
   if (facts.stopSent) {
@@ -57,7 +59,7 @@ interface LeaderExitOptions {
   readonly hints: readonly string[];
   readonly gate: Gate;
   readonly server: ServerProcess;
-  readonly timers: { limit(timer: "stop", delayMs: number): void };
+  readonly timers: Pick<Timers<GenerationTimer>, "limit">;
   readonly stopping: Pick<Stopping, "policy" | "spareRest" | "cutRest">;
   /** The generation has exited. */
   readonly onExited: (exit: ExitReport) => void;
@@ -130,24 +132,18 @@ export class LeaderExit {
     const sinceMs = platform.clock.now();
     this.#signals.send(false);
     this.#afterLeftovers = () => {};
-    const leftover = {
-      epoch,
-      processes: () => server.processes(),
-      kill: () => this.#killRest(platform.clock.now() - sinceMs),
-      onAllExited: () => {
-        const then = this.#afterLeftovers;
-        this.#afterLeftovers = null;
-        then?.();
-      },
+    const kill = () => {
+      const killed = describeVictims(epoch, server.processes(), platform.clock.now() - sinceMs);
+      server.kill();
+      return killed;
     };
+    const onAllExited = () => {
+      const then = this.#afterLeftovers;
+      this.#afterLeftovers = null;
+      then?.();
+    };
+    const leftover = { epoch, processes: () => server.processes(), kill, onAllExited };
     leftovers.add(leftover, config.stopTimeMs, logError);
-  }
-
-  #killRest(afterMs: number): KilledProcess[] {
-    const { epoch, server } = this.options;
-    const killed = describeVictims(epoch, server.processes(), afterMs);
-    server.kill();
-    return killed;
   }
 
   /** The generation has exited, and what it left behind has the stop time. */

@@ -38,11 +38,7 @@ export class LeftoverSignals {
 
   constructor(readonly options: LeftoverSignalsOptions) {}
 
-  /**
-   * Signals all remaining processes, now or as soon as they owe no answer.
-   * @param gently waits for those that still answer a request
-   * @returns how many it waits for
-   */
+  /** @param gently waits for those that still answer a request @returns how many it waits for */
   send(gently: boolean): number {
     const { clock, stopTimeMs } = this.options;
     this.#patientUntilMs = clock.now() + (gently ? stopTimeMs * PATIENCE : 0);
@@ -69,11 +65,10 @@ export class LeftoverSignals {
 
   cancel(): void {
     this.#timer?.cancel();
-    this.#timer = null;
   }
 }
 
-/** A look that fails (no descriptor left) must not hold a signal back. */
+/** Without a result where the look fails (no descriptor left): it must not hold a signal back. */
 export function busyProcesses(
   platform: Platform,
   ports: PortsOfGroups,
@@ -87,7 +82,6 @@ export function busyProcesses(
   }
 }
 
-/** What one generation has left behind. */
 interface Leftover {
   readonly epoch: number;
   processes(): number[];

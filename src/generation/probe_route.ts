@@ -1,10 +1,4 @@
-/**
- * How a check reaches one generation: at which listener, from which address, and by steering the
- * check's own source port and no other.
- *
- * Where all generations share one socket, only the answer can show which one sent it:
- * `mustIdentify`. Where another baton steers, in a takeover before its switch, no check gets through.
- */
+/** How a check reaches one generation: at which listener, from which address, and by steering its own source port alone. */
 import { formatAddress, type InetAddress, parseHost } from "../platform/network/address.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -17,8 +11,9 @@ import { NO_GENERATION } from "../steering/member.ts";
 export interface ProbeRoute extends CheckRoute {
   /** "127.0.0.1:8080" */
   readonly text: string;
+  /** All generations share one socket: only the answer can show which one sent it. */
   readonly mustIdentify: boolean;
-  /** Another baton steers. */
+  /** Another baton steers, in a takeover before its switch: no check gets through. */
   readonly isSteeredElsewhere: boolean;
 }
 
@@ -76,14 +71,11 @@ function hasOtherGeneration({ members }: Group, epoch: number): boolean {
 /** The address to connect to from this machine, which is also the source: a local address can reach itself. */
 function reachableHost(platform: Platform, group: Group): InetAddress {
   const { family, host, port, scope, v6only } = group.address;
-  if (family === "inet") {
-    return { family, host: host === "0.0.0.0" ? LOOPBACK.inet : host, port, scope };
-  }
-  // IPv4 on the wire, and for the group's program.
-  if (host.startsWith(MAPPED) && host.includes(".")) {
-    const inner = host.slice(MAPPED.length);
-    const local = inner === "0.0.0.0" ? LOOPBACK.inet : inner;
-    return { family: "inet", host: local, port, scope: 0 };
+  // A mapped address is IPv4 on the wire, and for the group's program.
+  const isMapped = host.startsWith(MAPPED) && host.includes(".");
+  if (family === "inet" || isMapped) {
+    const four = isMapped ? host.slice(MAPPED.length) : host;
+    return { family: "inet", host: four === "0.0.0.0" ? LOOPBACK.inet : four, port, scope: 0 };
   }
   if (host !== "::") return { family, host, port, scope };
   const six: InetAddress = { family, host: LOOPBACK.inet6, port, scope: 0 };

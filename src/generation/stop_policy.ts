@@ -11,7 +11,7 @@ import type { DrainStyle } from "../drain/drain.ts";
 const SPREAD_PART = 1 / 4;
 const MOST_SPREAD_MS = 30_000;
 
-/** @param drainMs of the whole drain */
+/** The part at the end of the drain time in which long-lived connections are closed. @param drainMs of the whole drain */
 export function spreadOf(config: Pick<Config, "drainSpreadMs">, drainMs: number): number {
   return config.drainSpreadMs ?? Math.min(MOST_SPREAD_MS, drainMs * SPREAD_PART);
 }
@@ -31,11 +31,6 @@ export class StopPolicy {
   /** The program is known to finish its requests after the stop signal. */
   get finishesRequests(): boolean {
     return this.preset.graceful && this.config.stopSignal === null;
-  }
-
-  /** The part at the end of the drain time in which long-lived connections are closed. */
-  get spreadMs(): number {
-    return spreadOf(this.config, this.config.drainTimeMs);
   }
 
   /**

@@ -1,8 +1,6 @@
 /**
- * How one generation is drained and stopped: its drain, its stop signal, KILL, and what they cut.
- *
- * The lifecycle decides when. How to drain depends on the kernel's view (shared sockets, trapped calls), so that
- * policy is here.
+ * How one generation is drained and stopped: its drain, its stop signal, KILL, and what they cut. The lifecycle decides
+ * when; how depends on the kernel's view (shared sockets, trapped calls).
  */
 import { SocketTable, Tracks } from "../drain/connections.ts";
 import { Drain, type DrainStyle, type DrainTarget } from "../drain/drain.ts";
@@ -16,7 +14,7 @@ import { describeVictims, killedText } from "../report/killed_processes.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 import type { RunningContext } from "./context.ts";
 import { CutRecord } from "./cut_record.ts";
-import { StopPolicy } from "./stop_policy.ts";
+import { spreadOf, StopPolicy } from "./stop_policy.ts";
 import type { Timers } from "./timers.ts";
 
 /** A server that finishes its requests by itself gets its signal after this time, whatever could still be moved. */
@@ -32,13 +30,13 @@ interface StoppingOptions {
 
 export class Stopping {
   readonly policy: StopPolicy;
-  readonly #record: CutRecord;
   /** What several looks at its connections have shown. */
-  #tracks = new Tracks();
+  tracks = new Tracks();
+  /** Connections since its drain began. */
+  readonly seen = new Set<number>();
+  readonly #record: CutRecord;
   #drain: Drain | null = null;
   #mover: Mover | null = null;
-  /** Connections since its drain began. */
-  readonly #seen = new Set<number>();
   /** Null: not by this baton. */
   #signaledAtMs: number | null = null;
   #hasSpared = false;
@@ -49,21 +47,12 @@ export class Stopping {
     this.#record = new CutRecord(options.facts);
   }
 
-  get tracks(): Tracks {
-    return this.#tracks;
-  }
-
   /** Takes a first look while the successor starts: at the drain, movement since then is known. */
   noteConnections(): void {
     const { platform, listeners } = this.options.context;
     ignoringFailedLook(() =>
-      this.#tracks.note(new SocketTable(platform, listeners).sockets, platform.clock.now())
+      this.tracks.note(new SocketTable(platform, listeners).sockets, platform.clock.now())
     );
-  }
-
-  /** Connections since the start of the drain. */
-  get seen(): number {
-    return this.#seen.size;
   }
 
   /** From the stop signal, now, to KILL. @param drainMs what the drain may take */
@@ -80,9 +69,9 @@ export class Stopping {
 
   resumeServing(): void {
     this.cancel();
-    this.#seen.clear();
+    this.seen.clear();
     this.#drain = null;
-    this.#tracks = new Tracks();
+    this.tracks = new Tracks();
   }
 
   /**
@@ -99,16 +88,15 @@ export class Stopping {
     // Connections move only when the stop signal is next: a generation that still stands in keeps its own.
     const isNeeded = listeners.standsIn(epoch);
     const moves = takes && !isLast && !shares && !isNeeded && this.policy.drainStyle !== "signal";
-    if (moves) migration?.preparing.set(epoch, () => this.#keepConnections());
+    // If no generation is left to take its connections, they finish here, as without migration.
+    const keepConnections = () => {
+      this.cancel();
+      this.#startDrain(false, this.policy.drainStyle);
+    };
+    if (moves) migration?.preparing.set(epoch, keepConnections);
     if (isLast) migration?.cancelAll();
     const style = (shares && !isLast) || moves ? "signal" : this.policy.drainStyle;
     this.#startDrain(isLast, style, moves ? () => this.#move() : undefined);
-  }
-
-  /** No generation is left to take its connections: they finish here, as without migration. */
-  #keepConnections(): void {
-    this.cancel();
-    this.#startDrain(false, this.policy.drainStyle);
   }
 
   #startDrain(isLast: boolean, style: DrainStyle, onDrained = () => this.#reportDrained()): void {
@@ -119,9 +107,9 @@ export class Stopping {
       style,
       isStop: isLast,
       quietMs: config.quietMs,
-      tracks: this.#tracks,
-      seen: this.#seen,
-      spreadMs: this.policy.spreadMs,
+      tracks: this.tracks,
+      seen: this.seen,
+      spreadMs: spreadOf(config, config.drainTimeMs),
       processes: () => server.processes(),
       movedAway: () => migration?.inFlight.inodes ?? new Set(),
       expectsRequests: () => migration?.inFlight.hasUnreadRequest ?? false,

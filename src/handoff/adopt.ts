@@ -44,7 +44,7 @@ export class Adopter implements AdoptContext {
 
   /**
    * Answers a call, whatever happens: without an answer its thread hangs forever. A postponed call comes back through
-   * `owner.onReleased`.
+   * `owner.answer`.
    * @throws what went wrong, after the call was let through
    */
   handle(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallOutcome {
@@ -98,7 +98,7 @@ export class Adopter implements AdoptContext {
     const postponed = this.#postponed;
     this.#postponed = [];
     for (const { notify, call, owner } of postponed) {
-      if (notify.isOpen) owner.onReleased(notify, call);
+      if (notify.isOpen) owner.answer(notify, call);
     }
   }
 }

@@ -45,7 +45,6 @@ export class AdoptProbe implements Disposable {
       env: {},
       cwd: null,
       members: 0,
-      setListenPid: false,
       trap: [libc.arch.SYS_bind, libc.arch.SYS_listen],
       waits: false,
       parentDeathSignal: 0,

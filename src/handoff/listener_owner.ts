@@ -29,8 +29,8 @@ export interface ListenerOwner {
   processes(): number[];
   /** A member of it listens. `caller` still waits: its descriptors can be replaced. */
   onListening(group: Group, caller: Caller): void;
-  /** A postponed call can be answered now: handle it again. */
-  onReleased(notify: Fd, call: TrappedCall): void;
+  /** A postponed call can be answered now. */
+  answer(notify: Fd, call: TrappedCall): void;
   /** It cannot be handed over to: fail it with this reason. */
   onConflict(reason: string): void;
   /** Something to say if it fails: "the port is held by ...". */

@@ -1,17 +1,14 @@
 /**
- * One command of the user's (`sh -c`), from its start to its end, with a time-out.
- *
- * Guarantees: its end is reported once; the event loop never blocks; it has its own process group, and
- * what is left of that when its shell has exited, or its time is over, is killed, as systemd does
- * with what ExecStartPre= leaves. It ends with baton, however baton ends. What it prints is forwarded
- * and remembered. The caller decides what follows from its end.
+ * One command of the user's (`sh -c`), with a time-out. It has its own process group, and what is left of that when its
+ * shell has exited, or its time is over, is killed, as systemd does with what ExecStartPre= leaves. It ends with baton,
+ * however baton ends.
  */
 import { formatDuration } from "../config/values/duration.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { Launch } from "../launcher/start.ts";
+import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { Timer } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
-import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
@@ -19,15 +16,6 @@ import type { ExitStatus } from "../platform/process/processes.ts";
 import { describeExit } from "../report/exit_report.ts";
 
 const MAX_SHOWN = 100;
-
-/** Receives what a command prints. */
-export interface CommandOutput {
-  /** @returns what the command gets as descriptors 1 and 2; closed after the start */
-  open(): [Fd, Fd];
-  /** Reads what is left, without waiting. */
-  drain(): void;
-  close(): void;
-}
 
 export type CommandEnd =
   | { readonly kind: "exited"; readonly status: ExitStatus }
@@ -37,23 +25,25 @@ export type CommandEnd =
   /** By `kill()`. */
   | { readonly kind: "killed" };
 
-interface CommandOptions<Output extends CommandOutput> {
-  readonly plan: LaunchPlan;
+interface CommandOptions {
+  /** Made at its start: what it throws, the command ends with. */
+  readonly plan: () => LaunchPlan;
   readonly timeoutMs: number;
-  readonly output: Output;
+  readonly output: CandidateOutput;
   /** Reaps child `pid`, and reports how it exited. */
   readonly follow: (pid: number, onExit: (status: ExitStatus) => void) => void;
-  readonly onEnd: (end: CommandEnd, output: Output) => void;
+  /** Called once, perhaps before the constructor returns. */
+  readonly onEnd: (end: CommandEnd) => void;
 }
 
-export class Command<Output extends CommandOutput = CommandOutput> {
+export class Command {
   #launch: Launch | null = null;
   #timer: Timer | null = null;
   /** Why it was killed, or could not be started: wins over its exit status. */
   #cause: CommandEnd | null = null;
   #ended = false;
 
-  constructor(readonly platform: Platform, readonly options: CommandOptions<Output>) {
+  constructor(readonly platform: Platform, readonly options: CommandOptions) {
     try {
       this.#start();
     } catch (error) {
@@ -62,29 +52,29 @@ export class Command<Output extends CommandOutput = CommandOutput> {
   }
 
   #start(): void {
-    const { plan, output, timeoutMs, follow } = this.options;
+    const { output, timeoutMs, follow } = this.options;
     const { descriptors, clock } = this.platform;
+    const plan = this.options.plan();
     using devNull = descriptors.open("/dev/null", C.O_RDWR);
-    const [out, error] = output.open();
+    const ends = output.open();
     try {
       this.#launch = new Launch(this.platform, {
         plan,
-        stdio: [devNull, out, error],
+        stdio: [devNull, ...ends],
         members: [],
         onFilter: (notify) => notify.close(),
         onPrepared: () => {},
         onFailed: (_, message) => this.#cause ??= { kind: "not_started", message },
       });
     } finally {
-      out.close();
-      error.close();
+      for (const end of ends) if (typeof end !== "number") end.close();
     }
     const { pid } = this.#launch;
     follow(pid, (status) => this.#onExit(pid, status));
     this.#timer = clock.after(timeoutMs, () => this.#kill({ kind: "timed_out" }));
   }
 
-  /** Kills it at once; its end is reported when nothing is left of it. */
+  /** Its end is reported when nothing is left of it. */
   kill(): void {
     this.#kill({ kind: "killed" });
   }
@@ -118,7 +108,7 @@ export class Command<Output extends CommandOutput = CommandOutput> {
     const { output, onEnd } = this.options;
     output.drain();
     output.close();
-    onEnd(end, output);
+    onEnd(end);
   }
 }
 

@@ -1,39 +1,35 @@
-/** Several commands, one after the other. Reports once: the first failure, or that all went well. */
-import type { CommandEnd, CommandOutput } from "./command.ts";
+/** Several commands, one after the other. */
+import type { CandidateOutput } from "../output/candidate_output.ts";
+import type { CommandEnd } from "./command.ts";
 
 /** Something running that can be killed. */
 export interface Killable {
   kill(): void;
 }
 
-export interface CommandFailure<Step, Output> {
+export interface CommandFailure<Step> {
   readonly step: Step;
   readonly end: CommandEnd;
-  readonly output: Output;
+  readonly output: CandidateOutput;
 }
 
-interface SequenceOptions<Step, Output> {
+interface SequenceOptions<Step> {
   readonly steps: readonly Step[];
-  start(step: Step, onEnd: (end: CommandEnd, output: Output) => void): Killable;
+  start(step: Step, onEnd: (end: CommandEnd, output: CandidateOutput) => void): Killable;
   /** A failure ends the sequence; else the other steps run, and each failure is reported. */
   readonly stopsAtFailure: boolean;
-  onFailure(failure: CommandFailure<Step, Output>): void;
+  onFailure(failure: CommandFailure<Step>): void;
   /** Nothing of it runs any more. @param failed the first failure */
-  onDone(failed: CommandFailure<Step, Output> | null): void;
+  onDone(failed: CommandFailure<Step> | null): void;
 }
 
-/** @returns whether a command has done its work */
-function succeeded(end: CommandEnd): boolean {
-  return end.kind === "exited" && end.status.kind === "exited" && end.status.code === 0;
-}
-
-export class Sequence<Step, Output extends CommandOutput> implements Killable {
+export class Sequence<Step> implements Killable {
   #current: Killable | null = null;
   #next = 0;
   #killed = false;
-  #failed: CommandFailure<Step, Output> | null = null;
+  #failed: CommandFailure<Step> | null = null;
 
-  constructor(readonly options: SequenceOptions<Step, Output>) {}
+  constructor(readonly options: SequenceOptions<Step>) {}
 
   /** Runs the first step; if no command can be run, the sequence is done when this returns. */
   start(): void {
@@ -49,9 +45,10 @@ export class Sequence<Step, Output extends CommandOutput> implements Killable {
     if (!isOver) this.#current = started;
   }
 
-  #onEnd(result: CommandFailure<Step, Output>): void {
+  #onEnd(result: CommandFailure<Step>): void {
     const { stopsAtFailure, onFailure, onDone } = this.options;
-    if (!succeeded(result.end)) {
+    const { end } = result;
+    if (!(end.kind === "exited" && end.status.kind === "exited" && end.status.code === 0)) {
       this.#failed ??= result;
       onFailure(result);
     }

@@ -56,7 +56,7 @@ function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): neve
   if (plan.cwd !== null && plan.cwd !== files.directory()) changeDirectory(platform, plan.cwd);
   const path = resolveOrFail(platform, plan);
   const env: Record<string, string> = { ...plan.env };
-  if (plan.setListenPid) env["LISTEN_PID"] = String(platform.runtime.pid);
+  if (plan.members > 0) env["LISTEN_PID"] = String(platform.runtime.pid);
   if (plan.fileLimit !== null) processes.setFileLimit(plan.fileLimit);
   if (plan.trap.length > 0) {
     using notify = installFilter(platform, plan.trap);

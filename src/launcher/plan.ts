@@ -20,12 +20,10 @@ const LAUNCH_PLAN = v.object({
   argv: v.pipe(v.array(v.string()), v.readonly()),
   env: v.custom<Readonly<Record<string, string>>>(isEnvironment),
   cwd: v.nullable(v.string()),
-  /** How many descriptors from 3 on belong to the server. */
+  /** How many descriptors from 3 on belong to the server, which gets LISTEN_PID with them (sd_listen_fds(3)). */
   members: v.number(),
   /** A further descriptor of the server's own (`--ready fd:N`), where it is passed already. */
   readyDescriptor: v.exactOptional(v.number()),
-  /** Set LISTEN_PID to the server's pid (sd_listen_fds(3)). */
-  setListenPid: v.boolean(),
   /** System calls to ask the supervisor about; empty = no filter. */
   trap: v.pipe(v.array(v.number()), v.readonly()),
   /** Wait for `GO` without a filter too: the supervisor writes down first what it has started. */

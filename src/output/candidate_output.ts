@@ -1,10 +1,8 @@
 /**
- * A candidate's standard output and error: forwards them to baton's own, and remembers the last lines
- * for the report of a reload. At its listen the server's descriptors 1 and 2 are replaced by
- * baton's own; the pipes remain for processes that still hold them (a parent shell).
- *
- * Never blocks: while baton's own output accepts no more, the pipe is not read, and the writer waits
- * as it would without baton.
+ * A candidate's standard output and error: forwards them to baton's own, and remembers the last lines for the report of
+ * a reload. At its listen the server's descriptors 1 and 2 are replaced by baton's own; the pipes remain for processes
+ * that still hold them (a parent shell). Never blocks: while baton's own output accepts no more, the pipe is not read,
+ * and the writer waits as it would without baton.
  */
 import type { Fd } from "../platform/fd.ts";
 import {
@@ -65,7 +63,6 @@ function startOfLast(bytes: Uint8Array, count: number): number {
 /** @param stream 1 or 2 */
 export type OutputObserver = (stream: number, bytes: Uint8Array) => void;
 
-/** A process that waits in a trapped call. */
 interface PausedCaller {
   readonly notify: Fd;
   readonly id: bigint;
@@ -86,8 +83,6 @@ export class CandidateOutput {
    * @returns what the server gets as descriptors 1 and 2; close after the spawn
    * @throws {SystemCallError} EMFILE; `close` releases what was made already
    */
-  open(captured?: undefined, isTemporary?: boolean): [Fd, Fd];
-  open(captured: readonly number[], isTemporary?: boolean): [Fd | number, Fd | number];
   open(captured: readonly number[] = [1, 2], isTemporary = false): [Fd | number, Fd | number] {
     const end = (target: number) =>
       captured.includes(target) ? this.#open(target, isTemporary) : target;

@@ -1,15 +1,14 @@
 /**
- * One pipe that processes of a generation write to: forwards whole lines to baton's own output.
- *
- * An unfinished line is held back, so that no other output gets into the middle of it; only for
- * a moment, because it may be a prompt at a terminal, or the dots of a progress bar.
+ * One pipe that processes of a generation write to: forwards whole lines to baton's own output. An unfinished line is
+ * held back, so that no other output gets into the middle of it; only for a moment, because it may be a prompt at a
+ * terminal, or the dots of a progress bar.
  */
 import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { ownDescriptorTarget } from "../platform/process/proc.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { type OwnOutput, OwnOutputs } from "./own_output.ts";
+import { acquireOutput, type OwnOutput } from "./own_output.ts";
 import { concatBytes } from "../platform/bytes.ts";
 
 const NEWLINE = 10;
@@ -61,7 +60,10 @@ export class OutputStream {
   #capacity: number;
   #mayHaveBeenFull: boolean;
   #lastReadMs = -Infinity;
-  readonly #onRoom = () => this.#onWritable();
+  readonly #onRoom = () => {
+    this.#isWaiting = false;
+    this.#forward();
+  };
 
   /** @throws {SystemCallError} EMFILE; the caller then still owns `read` */
   constructor(readonly platform: Platform, readonly options: OutputStreamOptions) {
@@ -73,7 +75,7 @@ export class OutputStream {
     this.own = descriptors.duplicate(this.target);
     let to: OwnOutput | null = null;
     try {
-      to = OwnOutputs.of(platform).acquire(this.target, this.own);
+      to = acquireOutput(platform, this.target, this.own);
       this.#watch = reactor.watch(this.read, () => this.#forward());
     } catch (error) {
       to?.release();
@@ -89,7 +91,7 @@ export class OutputStream {
 
   /** epoll accepts baton's own output, so that can replace any pipe. */
   get leadsToPipe(): boolean {
-    return this.#to.canWait;
+    return this.#to.writer.canWait;
   }
 
   /** What was read and not forwarded. */
@@ -104,7 +106,6 @@ export class OutputStream {
     this.#startHoldTimer();
   }
 
-  /** Changes the pipe's capacity, if that is permitted. */
   resize(capacity: number): void {
     const { descriptors } = this.platform;
     if (descriptors.resizePipe(this.read, capacity)) {
@@ -193,11 +194,6 @@ export class OutputStream {
     this.#to.callWhenWritable(this.#onRoom);
   }
 
-  #onWritable(): void {
-    this.#isWaiting = false;
-    this.#forward();
-  }
-
   #startHoldTimer(): void {
     if (this.#held.length > 0) {
       this.#timer ??= this.platform.clock.after(LINE_MS, () => this.#onHeldTooLong());
@@ -224,10 +220,7 @@ export class OutputStream {
       !this.platform.descriptors.hasInput(this.read, Math.ceil(QUIET_MS - quietMs));
   }
 
-  /**
-   * Forwards everything in the pipe, without waiting.
-   * @returns false when that is not possible now
-   */
+  /** Forwards everything in the pipe, without waiting. @returns false when that is not possible now */
   forwardAll(): boolean {
     const isDone = this.#forwardAllNow();
     // Bytes that were read do not trigger the pipe's watch any more.

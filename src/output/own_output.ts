@@ -1,10 +1,8 @@
 /**
- * baton's own standard output or error, which the streams of all generations and hooks share.
- *
- * Nothing is lost, doubled or mixed: what was accepted is written, whole lines at a time, and a line that is too
- * long to arrive in one piece is finished before the next one begins. Never waits: what cannot be written
- * now is not accepted, and its stream is called when there is room again. An output that fails (EPIPE, a full
- * disk) swallows what it gets, as for a server without baton that ignores the error.
+ * baton's own standard output or error, which the streams of all generations and hooks share. Nothing is lost, doubled
+ * or mixed: a line that is too long to arrive in one piece is finished before the next one begins. Never waits: what
+ * cannot be written now is not accepted. An output that fails (EPIPE, a full disk) swallows what it gets, as for a
+ * server without baton that ignores the error.
  */
 import { C } from "../platform/libc/constants.ts";
 import { SystemCallError } from "../platform/error.ts";
@@ -34,15 +32,10 @@ export class OwnOutput {
     readonly onUnused: () => void,
   ) {}
 
-  /** False for a file: it always takes more, and epoll refuses it. */
-  get canWait(): boolean {
-    return this.writer.canWait;
-  }
-
   /** It accepts bytes now. */
   get isReady(): boolean {
     if (!this.#writeRest()) return false;
-    return !this.canWait || this.platform.descriptors.isWritable(this.writer.fd);
+    return !this.writer.canWait || this.platform.descriptors.isWritable(this.writer.fd);
   }
 
   /** @returns how many of `bytes` were accepted, from the first on */
@@ -108,7 +101,7 @@ export class OwnOutput {
       for (let left = bytes;;) {
         if (left.length === 0) return NOTHING;
         const count = this.writer.write(left);
-        if (count === null) return this.canWait ? left : NOTHING;
+        if (count === null) return this.writer.canWait ? left : NOTHING;
         left = left.subarray(count);
       }
     } catch (error) {
@@ -143,44 +136,33 @@ export class OwnOutput {
   }
 }
 
-/** baton's own outputs that are in use. */
-export class OwnOutputs {
-  static readonly #all = new WeakMap<object, OwnOutputs>();
-  readonly #used = new Map<string, OwnOutput>();
+/** baton's own outputs that are in use, of each platform: a process has one standard output. */
+const inUse = new WeakMap<OutputPlatform, Map<string, OwnOutput>>();
 
-  /** One for each platform: a process has one standard output. */
-  static of(platform: OutputPlatform): OwnOutputs {
-    const found = OwnOutputs.#all.get(platform) ?? new OwnOutputs(platform);
-    OwnOutputs.#all.set(platform, found);
-    return found;
-  }
-
-  constructor(readonly platform: OutputPlatform) {}
-
-  /**
-   * Standard output and error are one where they lead to the same pipe or socket: `2>&1`.
-   * @param own baton's duplicate of descriptor `target`, which the caller still owns
-   * @returns to be released
-   */
-  acquire(target: number, own: Fd): OwnOutput {
-    const { descriptors } = this.platform;
-    const writer = new NonblockingWriter(descriptors, own, canWaitFor(this.platform, own));
-    const key = writer.identity ?? `descriptor ${target}`;
-    const known = this.#used.get(key);
-    const found = known ?? new OwnOutput(this.platform, writer, () => this.#used.delete(key));
-    if (known !== undefined) writer.close();
-    this.#used.set(key, found);
-    found.users++;
-    return found;
-  }
-
-  /** Before baton exits: writes what a slow reader has not read yet. */
-  flush(timeoutMs: number): void {
-    for (const output of this.#used.values()) output.flush(timeoutMs);
-  }
+/**
+ * Standard output and error are one where they lead to the same pipe or socket: `2>&1`.
+ * @param own baton's duplicate of descriptor `target`, which the caller still owns
+ * @returns to be released
+ */
+export function acquireOutput(platform: OutputPlatform, target: number, own: Fd): OwnOutput {
+  const used = inUse.get(platform) ?? new Map<string, OwnOutput>();
+  inUse.set(platform, used);
+  const writer = new NonblockingWriter(platform.descriptors, own, canWaitFor(platform, own));
+  const key = writer.identity ?? `descriptor ${target}`;
+  const known = used.get(key);
+  const found = known ?? new OwnOutput(platform, writer, () => used.delete(key));
+  if (known !== undefined) writer.close();
+  used.set(key, found);
+  found.users++;
+  return found;
 }
 
-/** Tries epoll itself: it accepts whatever a writer can wait for. */
+/** Before baton exits: writes what a slow reader has not read yet. */
+export function flushOutputs(platform: OutputPlatform, timeoutMs: number): void {
+  for (const output of inUse.get(platform)?.values() ?? []) output.flush(timeoutMs);
+}
+
+/** Tries epoll itself, which refuses a file: that always takes more. */
 function canWaitFor({ reactor }: OutputPlatform, fd: Fd): boolean {
   try {
     reactor.watch(fd, () => {}, {}).cancel();

@@ -1,7 +1,7 @@
 /**
  * Finds the process that accepts from a socket which baton passed on. A server that inherits a socket need not
  * call listen(2), so this looks at what the kernel shows: the socket is in an epoll set, or a thread is blocked in
- * accept, poll or select on it. Looks only while a candidate has not passed its gate.
+ * accept, poll or select on it.
  */
 import {
   SYS_ACCEPT,
@@ -25,9 +25,7 @@ const ACCEPT_LOOK_INTERVAL_MS = 25;
 
 interface AcceptWatchOptions {
   readonly clock: Clock;
-  /** The sockets that were passed on. */
   readonly members: readonly Member[];
-  /** @returns the pid of a process that accepts there, or null */
   findAcceptor(member: Member): number | null;
   /** A process was found, and is now the owner of the member. */
   onAccepting(): void;
@@ -69,16 +67,13 @@ export function acceptorOf(
   member: Member,
   pids: readonly number[],
 ): number | null {
-  for (const pid of pids) {
-    if (proc.epollWatchedInodes(pid).has(member.inode)) return pid;
-    const waits = proc.blockedCalls(pid).some(({ call, args }) =>
-      descriptorsWaitedFor(platform, pid, call, args).some((fd) =>
-        proc.descriptorTarget(pid, fd) === `socket:[${member.inode}]`
-      )
-    );
-    if (waits) return pid;
-  }
-  return null;
+  const waitsInCall = (pid: number) =>
+    proc.blockedCalls(pid)
+      .flatMap(({ call, args }) => descriptorsWaitedFor(platform, pid, call, args))
+      .some((fd) => proc.descriptorTarget(pid, fd) === `socket:[${member.inode}]`);
+  const accepts = (pid: number) =>
+    proc.epollWatchedInodes(pid).has(member.inode) || waitsInCall(pid);
+  return pids.find(accepts) ?? null;
 }
 
 function descriptorsWaitedFor(

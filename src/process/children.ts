@@ -1,8 +1,6 @@
 /**
- * All child processes of baton: reaps them, and knows which generation an orphaned one belongs to.
- *
- * baton is a subreaper: whatever a server leaves behind (double forks, workers of a dead master)
- * becomes its child, is reaped here, and still counts as part of its generation.
+ * All child processes of baton, which is a subreaper: what a server leaves behind (double forks, workers of a dead
+ * master) becomes its child, is reaped here, and still counts as part of its generation.
  */
 import type { Platform } from "../platform/platform.ts";
 import type { ExitStatus, Stopped } from "../platform/process/processes.ts";

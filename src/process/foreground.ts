@@ -1,12 +1,8 @@
 /**
- * The terminal that baton was started in, and which of its servers has the foreground there: what a shell
- * does for its jobs.
- *
- * Each server leads its own process group, so it is in the background, and baton has the keyboard: a
- * server that never reads leaves Ctrl-C to baton. The kernel stops a server that asks for the terminal (it reads, or
- * sets modes) with SIGTTIN or SIGTTOU; baton then gives it the foreground and continues it. baton gets it back when
- * that server exits, or when a second generation starts. Other jobs lose nothing: while baton itself is in the
- * background, it is stopped in the server's place, and the shell's `fg` continues both.
+ * Which server has the foreground of baton's terminal: what a shell does for its jobs. Each server leads its own process
+ * group, in the background, so Ctrl-C reaches baton. The kernel stops one that asks for the terminal with SIGTTIN or
+ * SIGTTOU; baton gives it the foreground and continues it, until it exits or a second generation starts. While baton
+ * itself is in the background, it is stopped in the server's place, and the shell's `fg` continues both.
  */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -23,7 +19,6 @@ interface ForegroundOptions {
 }
 
 export class Foreground {
-  /** The controlling terminal; null without one. */
   readonly #terminal: Fd | null;
   readonly #ownGroup: number;
   readonly #devNull: Fd | null;
@@ -67,7 +62,7 @@ export class Foreground {
     return this.#terminal !== null && this.#foregroundGroup() === null;
   }
 
-  /** @returns whether the leading process that has exited had the terminal */
+  /** @returns whether it had the terminal */
   onLeaderExit(pid: number): boolean {
     const had = this.isHeldBy(pid);
     if (had) this.takeBack();
@@ -117,7 +112,7 @@ export class Foreground {
     this.#stopWith(pid);
   }
 
-  /** The server wants to read, to change modes, or to write where `stty tostop` is set. */
+  /** The server reads, changes modes, or writes where `stty tostop` is set. */
   #onTerminalWanted(pid: number, group: number): void {
     if (this.#isOwn(group)) return this.#handTo(pid);
     if (this.options.isJob && this.#hasShell()) return this.#stopWith(pid);

@@ -32,11 +32,7 @@ export interface PlanContext {
   readonly at?: AtPath;
 }
 
-/**
- * The plan of a generation.
- * @param notifyPath NOTIFY_SOCKET of this generation
- * @throws {UserError} when the environment file cannot be read
- */
+/** @throws {UserError} when the environment file cannot be read */
 export function launchPlan(context: PlanContext, epoch: number, notifyPath: string): LaunchPlan {
   const { config } = context;
   const env = serverEnvironment(baseEnvironment(context), config.listen, epoch);
@@ -45,14 +41,13 @@ export function launchPlan(context: PlanContext, epoch: number, notifyPath: stri
   return {
     ...plainPlan(context, fillPlaceholders(config.command, config.listen), env),
     members: config.listen.length,
-    setListenPid: config.listen.length > 0,
     trap: context.trap,
     waits: config.survive,
     parentDeathSignal: config.orphan === "die" && !config.survive ? C.SIGTERM : 0,
   };
 }
 
-/** The plan of a server without handoff: its environment is baton's own, plus the mark of its processes. */
+/** Of a server without handoff: its environment is baton's own, plus the mark of its processes. */
 export function shutdownPlan(context: PlanContext): LaunchPlan {
   const env = { ...baseEnvironment(context), BATON_EPOCH: "0" };
   return {
@@ -62,9 +57,8 @@ export function shutdownPlan(context: PlanContext): LaunchPlan {
 }
 
 /**
- * The plan of a user's command, in the directory and environment that the next generation would get, without the
- * variables that name descriptors: it has none. It exits with baton.
- * @throws {UserError} when the environment file cannot be read
+ * Of a user's command, in the directory and environment that the next generation would get, without the variables that
+ * name descriptors: it has none. It exits with baton.
  */
 export function commandPlan(
   context: PlanContext,
@@ -81,7 +75,7 @@ function baseEnvironment(context: PlanContext): Record<string, string> {
   return { ...context.env, ...readEnvFile(context), PWD: context.directory };
 }
 
-/** A plan without handoff, and without a bond to baton's life. */
+/** Without handoff, and without a bond to baton's life. */
 function plainPlan(
   context: PlanContext,
   argv: readonly string[],
@@ -92,7 +86,6 @@ function plainPlan(
     env: withoutStale(env, context.env),
     cwd: context.directory,
     members: 0,
-    setListenPid: false,
     trap: [],
     waits: false,
     parentDeathSignal: 0,
@@ -123,10 +116,7 @@ function readEnvFile({ config, directory, at = atTextPath }: PlanContext): Recor
   return parseEnvFile(text, full);
 }
 
-/**
- * Arguments that name a descriptor which the server does not get: `server --config <(generate)`.
- * @returns hints to show when the server has failed: none, or one
- */
+/** @returns a hint if arguments name a descriptor that the server does not get: `server --config <(generate)` */
 export function lostDescriptors(
   { argv, members, readyDescriptor }: Pick<LaunchPlan, "argv" | "members" | "readyDescriptor">,
 ): string[] {

@@ -1,8 +1,6 @@
 /**
- * One generation as processes and descriptors: launch, filter, output, signals, exit.
- *
- * It reports facts and takes orders; `lifecycle/` decides what follows from a fact. Its exit is
- * reported twice: when the leading process has exited, and, if that left others, when the last of them has.
+ * One generation as processes and descriptors: launch, filter, output, signals, exit. Its exit is reported twice: when
+ * the leading process has exited, and, if that left others, when the last of them has.
  */
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { Launch } from "../launcher/start.ts";
@@ -26,14 +24,10 @@ interface ServerStart {
   readonly ready: { readonly end: Fd; readonly target: number } | null;
 }
 
-/** A process that an earlier baton started. */
-interface ServerResumption {
-  readonly pid: number;
-  readonly startTime: number;
+/** What is left of a process that an earlier baton started. */
+export interface ServerRemains {
   /** Not a child of this baton: the baton that started it was killed. */
   readonly isForeign: boolean;
-  /** How the leading process exited, if it has; others of its tree may live. */
-  readonly exitStatus: ExitStatus | null;
   /** Notify descriptor of its filter. */
   readonly filter: Fd | null;
   /** The read ends of its output. */
@@ -50,7 +44,6 @@ export interface ResumedOutput {
 
 interface ServerProcessOptions {
   readonly epoch: number;
-  /** A trapped call waits for its answer. */
   readonly onNotification: (notify: Fd, notification: TrappedCall) => void;
   readonly calls: Pick<TrappedCallsOptions, "lettingPass" | "isAwaited">;
   /** Sees what the server prints, as long as that comes through baton. */
@@ -60,15 +53,19 @@ interface ServerProcessOptions {
   readonly onLaunchFailed: (status: number, message: string) => void;
   /** The leading process has exited; `remaining` others of its tree have not. */
   readonly onLeaderExit: (status: ExitStatus, remaining: number) => void;
-  /** Whether an open descriptor shows that a process belongs to this generation. */
-  readonly holdsMember: (pid: number) => boolean;
+  readonly holdsMember: Leader["holdsMember"];
   /** The last of the remaining processes has exited. */
   readonly onAllExited: () => void;
 }
 
 export class ServerProcess implements Leader {
   readonly epoch: number;
+  readonly holdsMember: Leader["holdsMember"];
   readonly output: CandidateOutput;
+  /** Of the leading process; 0 before the start. */
+  pid = 0;
+  /** Of the leading process, in clock ticks after boot: with the pid it identifies the process. */
+  startTime = 0;
   /** Not a child of this baton: the kernel reports that it exited, but not how. */
   isForeign = false;
   /** Of the leading process, once known. */
@@ -81,8 +78,6 @@ export class ServerProcess implements Leader {
   /** Set while processes remain that the leading one left behind. */
   #stopFollowing: (() => void) | null = null;
   #launch: Launch | null = null;
-  #pid = 0;
-  #startTime = 0;
 
   constructor(
     readonly platform: Platform,
@@ -90,22 +85,13 @@ export class ServerProcess implements Leader {
     readonly options: ServerProcessOptions,
   ) {
     this.epoch = options.epoch;
+    this.holdsMember = options.holdsMember;
     this.output = new CandidateOutput(platform, options.onOutput);
   }
 
   /** The launcher was spawned, or an earlier baton's process was taken on. */
   get isStarted(): boolean {
-    return this.#pid !== 0;
-  }
-
-  /** Of the leading process; 0 before the start. */
-  get pid(): number {
-    return this.#pid;
-  }
-
-  /** Of the leading process, in clock ticks after boot: with the pid it identifies the process. */
-  get startTime(): number {
-    return this.#startTime;
+    return this.pid !== 0;
   }
 
   /** Notify descriptor of the filter; null without a filter, or when no process is left under it. */
@@ -127,8 +113,8 @@ export class ServerProcess implements Leader {
         onPrepared: this.options.onPrepared,
         onFailed: this.options.onLaunchFailed,
       });
-      this.#pid = this.#launch.pid;
-      this.#startTime = processStat(this.#pid)?.startTime ?? 0;
+      this.pid = this.#launch.pid;
+      this.startTime = processStat(this.pid)?.startTime ?? 0;
     } catch (error) {
       this.output.close();
       throw error;
@@ -140,14 +126,14 @@ export class ServerProcess implements Leader {
   }
 
   /** Takes on a process that is running already, and owns the descriptors from now on. */
-  resume({ pid, startTime, isForeign, exitStatus, ...fds }: ServerResumption): void {
-    this.#pid = pid;
-    this.#startTime = startTime;
-    this.isForeign = isForeign;
-    this.exitStatus = exitStatus;
+  resume(
+    { pid, startTime, exitStatus }: Pick<ServerProcess, "pid" | "startTime" | "exitStatus">,
+    { isForeign, filter, outputs }: ServerRemains,
+  ): void {
+    Object.assign(this, { pid, startTime, exitStatus, isForeign });
     if (exitStatus !== null) this.#followRemaining();
-    for (const { target, read, inHand } of fds.outputs) this.output.resume(target, read, inHand);
-    if (fds.filter !== null) this.#listenTo(fds.filter);
+    for (const { target, read, inHand } of outputs) this.output.resume(target, read, inHand);
+    if (filter !== null) this.#listenTo(filter);
     if (exitStatus === null && !isForeign) this.children.add(this);
   }
 
@@ -176,10 +162,6 @@ export class ServerProcess implements Leader {
   /** Every living process of this generation. */
   processes(): number[] {
     return this.isStarted ? this.children.processesOf(this) : [];
-  }
-
-  holdsMember(pid: number): boolean {
-    return this.options.holdsMember(pid);
   }
 
   /** Signals the leading process, or what it left behind once it has exited. */

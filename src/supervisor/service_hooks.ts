@@ -1,20 +1,16 @@
 /**
- * The user's commands at the moments of a service's life: which run, for which generation, and what their failure
- * means (docs/hooks.md).
- *
- * Guarantees: only a command before a switch can veto it; `pre-drain` delays a drain, never a switch; no
- * command delays a shutdown that the user has requested a second time.
+ * The user's commands at the moments of a service's life (docs/hooks.md): only one before a switch can veto it;
+ * `pre-drain` delays a drain, never a switch; none delays a shutdown that the user has requested a second time.
  */
 import type { HookName } from "../config/values/hook_spec.ts";
 import type { AdmissionStep, AdmissionSteps } from "../generation/admission.ts";
 import type { RunningContext } from "../generation/context.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
-import { Command, describeFailure } from "../hooks/command.ts";
+import { Command, type CommandEnd, describeFailure } from "../hooks/command.ts";
 import { type HookCircumstances, type HookGeneration, PRE_FLIGHT } from "../hooks/environment.ts";
 import { checkMemory } from "../hooks/memory_check.ts";
 import { type CommandFailure, type Killable, Sequence } from "../hooks/sequence.ts";
 import { CandidateOutput } from "../output/candidate_output.ts";
-import { errorText } from "../platform/error.ts";
 import { commandPlan } from "../process/launch_plan.ts";
 import type { History } from "../report/history.ts";
 import type { SupervisorOptions } from "./options.ts";
@@ -26,7 +22,7 @@ interface HookCommand {
   readonly command: string;
 }
 
-type Failure = CommandFailure<HookCommand, CandidateOutput>;
+type Failure = CommandFailure<HookCommand>;
 
 type HookOccasion = Omit<HookCircumstances, "name">;
 
@@ -139,7 +135,6 @@ export class ServiceHooks {
     });
   }
 
-  /** The drain waits: no time of it has passed yet. */
   delaysDrain(epoch: number): boolean {
     return this.#delayed.has(epoch);
   }
@@ -188,7 +183,7 @@ export class ServiceHooks {
     return this.parts.context.config.hook.filter((hook) => hook.name === name);
   }
 
-  /** @param isVeto the first failure rejects the candidate */
+  /** @param isVeto the first failure rejects the candidate, whose report shows it */
   #run(
     steps: readonly HookCommand[],
     occasion: HookOccasion,
@@ -196,7 +191,7 @@ export class ServiceHooks {
     isVeto = false,
   ): Killable {
     let phase: CommandName | null = null;
-    const sequence = new Sequence<HookCommand, CandidateOutput>({
+    const sequence = new Sequence<HookCommand>({
       steps,
       stopsAtFailure: isVeto,
       start: (step, onEnd) => {
@@ -207,7 +202,6 @@ export class ServiceHooks {
         return this.#start(step, occasion, onEnd);
       },
       onFailure: (failure) => {
-        // The verdict on the candidate shows a veto.
         if (!isVeto) this.parts.options.logger.warn(this.#describe(failure));
       },
       onDone: (failed) => {
@@ -224,25 +218,18 @@ export class ServiceHooks {
 
   #start(
     { name, command }: HookCommand,
-    { current, old, reason }: HookOccasion,
-    onEnd: ConstructorParameters<typeof Command<CandidateOutput>>[1]["onEnd"],
+    occasion: HookOccasion,
+    onEnd: (end: CommandEnd, output: CandidateOutput) => void,
   ): Killable {
     const { options: { plan, logger }, context: { platform, config, children } } = this.parts;
     const output = new CandidateOutput(platform);
-    logger.debug(`${name}: ${command}`, { epoch: current?.epoch ?? null });
-    let launch;
-    try {
-      launch = commandPlan(plan, name, command, { name: config.name, current, old, reason });
-    } catch (error) {
-      onEnd({ kind: "not_started", message: errorText(error) }, output);
-      return { kill: () => {} };
-    }
+    logger.debug(`${name}: ${command}`, { epoch: occasion.current?.epoch ?? null });
     return new Command(platform, {
-      plan: launch,
+      plan: () => commandPlan(plan, name, command, { ...occasion, name: config.name }),
       timeoutMs: config.hookTimeoutMs,
       output,
-      follow: (pid, onExit) => children.add({ ...NO_GENERATION, pid, onLeaderExit: onExit }),
-      onEnd,
+      follow: (pid, onLeaderExit) => children.add({ ...NO_GENERATION, pid, onLeaderExit }),
+      onEnd: (end) => onEnd(end, output),
     });
   }
 

@@ -51,7 +51,6 @@ function start(platform: TestPlatform, options: Options): Launched {
     env: { PATH: "/usr/bin:/bin" },
     cwd: null,
     members: options.members?.length ?? 0,
-    setListenPid: false,
     trap: [],
     waits: false,
     parentDeathSignal: 0,
@@ -108,7 +107,7 @@ async function startCat(platform: TestPlatform, options: Options): Promise<Launc
 }
 
 describe("the server gets", () => {
-  test("its arguments, environment, directory, and the launcher's pid", {
+  test("its arguments, environment and directory, and keeps the launcher's pid", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
@@ -116,32 +115,32 @@ describe("the server gets", () => {
     const argv = ["cat", "-", "", "\u00e9"];
     const env = { PATH: "/usr/bin:/bin", ONE: "1", EMPTY: "" };
     await using server = await startCat(platform, {
-      plan: { argv, env, cwd: dir.path, setListenPid: true },
+      plan: { argv, env, cwd: dir.path },
     });
     const { pid } = server.launch;
     assert.deepEqual(processes.commandLine(pid), argv);
     const environ = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
-    const expected = [...Object.entries(env), ["LISTEN_PID", String(pid)]];
-    assert.deepEqual(environ.sort(), expected.map(([k, v]) => `${k}=${v}`).sort());
+    assert.deepEqual(environ.sort(), Object.entries(env).map(([k, v]) => `${k}=${v}`).sort());
     assert.equal(realpathSync(`/proc/${pid}/cwd`), realpathSync(dir.path));
     assert.equal(proc.processStat(pid)?.group, pid);
     assert.equal(proc.processStat(pid)?.parent, platform.runtime.pid);
   });
 
   for (const count of [0, 3]) {
-    test(`standard descriptors and its ${count} members, and nothing else`, {
+    test(`standard descriptors, its ${count} members with LISTEN_PID, and nothing else`, {
       timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const pipes = Array.from({ length: count }, () => platform.descriptors.pipe());
       const members = pipes.map(({ read }) => read);
-      await using server = await startCat(platform, { plan: { setListenPid: false }, members });
+      await using server = await startCat(platform, { plan: {}, members });
       const found = processes.openFds(server.launch.pid);
       assert.deepEqual([...found.keys()].sort(), [...Array(3 + count).keys()]);
       members.forEach((member, i) =>
         assert.equal(found.get(3 + i), proc.ownDescriptorTarget(member.number))
       );
-      assert.equal(proc.environmentValue(server.launch.pid, "LISTEN_PID"), null);
+      const { pid } = server.launch;
+      assert.equal(proc.environmentValue(pid, "LISTEN_PID"), count === 0 ? null : String(pid));
       for (const { read, write } of pipes) [read, write].forEach((fd) => fd.close());
     });
   }

@@ -5,7 +5,7 @@ import { Logger } from "../../log/logger.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ownCommandLine } from "../../platform/process/proc.ts";
-import { OwnOutputs } from "../../output/own_output.ts";
+import { flushOutputs } from "../../output/own_output.ts";
 import { errorText } from "../../platform/error.ts";
 
 const LOG_MODE = 0o640;
@@ -23,7 +23,7 @@ export function surviveErrors(platform: Platform, logger: Logger): void {
 
 /** Writes what servers printed and baton has buffered, before baton exits. */
 export function finishOutput(platform: Platform): void {
-  OwnOutputs.of(platform).flush(SLOW_READER_MS);
+  flushOutputs(platform, SLOW_READER_MS);
 }
 
 /** The command that starts this program again, from its file as it is at that time. */

@@ -1,10 +1,12 @@
 /** What was cut is counted once, and counted also where the last look fails. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { NO_CENSUS } from "../../../src/drain/connections.ts";
 import { CutRecord } from "../../../src/generation/cut_record.ts";
 
 function drain(busy: number[], undecided: number[] = [], waiting = 0, recount = () => {}) {
-  return { census: { busy: new Set(busy), undecided: new Set(undecided) }, waiting, recount };
+  const census = { ...NO_CENSUS, busy: new Set(busy), undecided: new Set(undecided) };
+  return { census, waiting, recount };
 }
 
 it("each connection is counted once, whatever ends it, and those in the queue too", () => {

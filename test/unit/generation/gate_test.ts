@@ -8,6 +8,7 @@ import { Gate } from "../../../src/generation/gate.ts";
 import { FakeListeners } from "../../support/fake_listeners.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
+const NO_CHECKS = { proves: false, demandsListening: false, missing: [] };
 const GONE = -7;
 const OLD = 0;
 const NEW = 1;
@@ -263,7 +264,7 @@ describe("Gate", () => {
         const { groups, ready = "auto", wantsNotification = false, notified = false } = each;
         const table = listeners(groups);
         table.servingEpoch = each.serving === undefined ? OLD : each.serving;
-        const gate = new Gate(NEW, ready, table, wantsNotification);
+        const gate = new Gate(NEW, ready, table, wantsNotification, NO_CHECKS);
         gate.notified = notified;
         assert.equal(gate.isPassed, each.passed);
         assert.equal(gate.explanation, each.explanation);
@@ -282,7 +283,8 @@ describe("Gate", () => {
     table.rememberOrphaned(OLD);
     const [served, extra] = table.groups.map(({ members }) => members[0]!);
     served!.epoch = NEW;
-    const isMissing = () => new Gate(2, "auto", table, false).missing.map(({ text }) => text);
+    const isMissing = () =>
+      new Gate(2, "auto", table, false, NO_CHECKS).missing.map(({ text }) => text);
     assert.deepEqual(isMissing(), ["a:80"], "its replacement has it, and has not passed its gate");
     table.returnMembers(NEW, OLD);
     table.rememberOrphaned(OLD);
@@ -294,7 +296,7 @@ describe("Gate", () => {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
     const table = { "a:80": [oldServes, newListens], "a:81": [oldServes], "b:90": [newListens] };
-    const gate = new Gate(NEW, "auto", listeners(table), false);
+    const gate = new Gate(NEW, "auto", listeners(table), false, NO_CHECKS);
     assert.deepEqual(gate.missing.map(({ text }) => text), ["a:81"]);
     assert.deepEqual(gate.listening.map(({ text }) => text), ["a:80", "b:90"]);
     assert.equal(gate.isListening, false);
@@ -304,7 +306,7 @@ describe("Gate", () => {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
     const needs = (ready: ReadyGate, wants: boolean) =>
-      new Gate(NEW, ready, listeners({}), wants).needsNotification;
+      new Gate(NEW, ready, listeners({}), wants, NO_CHECKS).needsNotification;
     assert.deepEqual([needs("notify", false), needs("notify", true)], [true, true]);
     assert.deepEqual([needs("auto", false), needs("auto", true)], [false, true]);
     assert.deepEqual([needs("listen", false), needs("listen", true)], [false, false]);

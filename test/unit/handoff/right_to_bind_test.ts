@@ -69,7 +69,7 @@ function candidate(heirOf: number | null, hints: string[]): ListenerOwner {
     onListening: () => {},
     onConflict: (reason) => assert.fail(reason),
     onHint: (text) => hints.push(text),
-    onReleased: () => assert.fail("nothing was postponed"),
+    answer: () => assert.fail("nothing was postponed"),
   };
 }
 

@@ -1,12 +1,13 @@
 /** Several commands one after the other: what runs, in which order, and what is reported. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { CommandEnd, CommandOutput } from "../../../src/hooks/command.ts";
+import type { CommandEnd } from "../../../src/hooks/command.ts";
+import type { CandidateOutput } from "../../../src/output/candidate_output.ts";
 import { Sequence } from "../../../src/hooks/sequence.ts";
 
 const OK: CommandEnd = { kind: "exited", status: { kind: "exited", code: 0 } };
 const BAD: CommandEnd = { kind: "exited", status: { kind: "exited", code: 1 } };
-const OUTPUT = null as unknown as CommandOutput;
+const OUTPUT = null as unknown as CandidateOutput;
 
 /** Commands that end when the test says so, or at once. */
 class Stage {
@@ -16,7 +17,7 @@ class Stage {
   constructor(readonly atOnce: CommandEnd | null = null) {}
 
   run(steps: readonly string[], stopsAtFailure = true) {
-    const sequence = new Sequence<string, CommandOutput>({
+    const sequence = new Sequence<string>({
       steps,
       stopsAtFailure,
       start: (step, onEnd) => {

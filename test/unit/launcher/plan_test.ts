@@ -10,7 +10,6 @@ const PLAN: LaunchPlan = {
   cwd: null,
   members: 1,
   readyDescriptor: 7,
-  setListenPid: true,
   trap: [49, 50],
   waits: false,
   parentDeathSignal: 15,

@@ -99,7 +99,7 @@ async function withOutput(use: (scene: Scene) => Promise<void>): Promise<void> {
   const output = new CandidateOutput(
     { clock, descriptors, reactor, seccomp } as unknown as Platform,
   );
-  const server = output.open();
+  const server = output.open() as [Fd, Fd];
   const readOwn = () => {
     let text = "";
     for (;;) {
@@ -277,7 +277,7 @@ describe("CandidateOutput.drain()", () => {
     const output = new CandidateOutput(
       { clock, descriptors, reactor, seccomp } as unknown as Platform,
     );
-    const ends = output.open();
+    const ends = output.open() as [Fd, Fd];
     output.drain();
     assert.ok(reads >= 2 * 65536 / 4096, "not before it has read what two pipes hold");
     output.close();

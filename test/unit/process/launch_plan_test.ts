@@ -66,7 +66,6 @@ describe("launchPlan()", () => {
       },
       cwd: "/srv/app",
       members: 0,
-      setListenPid: false,
       trap: [49, 50],
       waits: false,
       parentDeathSignal: 15,
@@ -82,7 +81,7 @@ describe("launchPlan()", () => {
     const command = ["server", "--fd={fd:web}", "{port:listen1}"];
     const plan = launchPlan(context({ command, listen }, { fileLimit: 1024 }), 0, NOTIFY);
     assert.deepEqual(plan.argv, ["server", "--fd=3", "81"]);
-    assert.deepEqual([plan.members, plan.setListenPid, plan.fileLimit], [2, true, 1024]);
+    assert.deepEqual([plan.members, plan.fileLimit], [2, 1024]);
     assert.equal(plan.env["LISTEN_FDNAMES"], "web:listen1");
     assert.equal("LISTEN_PID" in plan.env, false);
   });
