@@ -139,16 +139,11 @@ export function takeCensus(
   let idle = 0;
   for (const connection of connections) {
     const { inode } = connection;
-    const { activity, blocksDrain: blocksDrain } = judge(
-      connection,
-      quietMs,
-      tracks?.get(inode) ?? null,
-    );
+    const { activity, blocksDrain } = judge(connection, quietMs, tracks?.get(inode) ?? null);
     if (activity === "idle") idle++;
     if (activity === "busy" || activity === "undecided") found[activity].add(inode);
     if (blocksDrain) found.blocking.add(inode);
   }
-  const busy = found.busy.size;
-  const undecided = found.undecided.size;
+  const [busy, undecided] = [found.busy.size, found.undecided.size];
   return { ...found, counts: { total: busy + idle + undecided, busy, idle, undecided } };
 }

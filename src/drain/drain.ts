@@ -10,14 +10,7 @@ import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
-import {
-  type Census,
-  type ConnectionCounts,
-  NO_CENSUS,
-  SocketTable,
-  takeCensus,
-  Tracks,
-} from "./connections.ts";
+import { type Census, NO_CENSUS, SocketTable, takeCensus, type Tracks } from "./connections.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { mayPause } from "./track.ts";
 
@@ -65,16 +58,16 @@ export interface DrainTarget {
   /** The part at the end of the drain time in which long-lived connections are closed. */
   readonly spreadMs: number;
   /** What earlier samples have shown. */
-  readonly tracks?: Tracks;
+  readonly tracks: Tracks;
 }
 
 interface DrainEvents {
   /** Once. */
   onDrained(): void;
   /** Long-lived connections were closed: inodes. */
-  onSpreadClosed?(inodes: readonly number[]): void;
+  onSpreadClosed(inodes: readonly number[]): void;
   /** They cannot be closed one by one. */
-  onSpreadRefused?(): void;
+  onSpreadRefused(): void;
 }
 
 /** The outside of a drain; unit tests have their own. */
@@ -86,7 +79,10 @@ interface DrainParts {
 }
 
 export class Drain {
-  readonly tracks: Tracks;
+  /** Of the latest sample. */
+  census: Census = NO_CENSUS;
+  /** Connections in its accept queues at the latest sample: they are owed an answer too. */
+  waiting = 0;
   readonly #startedAtMs: number;
   #halfOpen: Set<string> | null = null;
   /** Inodes of the first sample. */
@@ -98,15 +94,12 @@ export class Drain {
   #hasReportedRefusal = false;
   #sampleMs = FIRST_SAMPLE_MS;
   #timer: Timer | null = null;
-  #census: Census = NO_CENSUS;
-  #waiting = 0;
 
   constructor(
     readonly parts: DrainParts,
     readonly target: DrainTarget,
     readonly events: DrainEvents,
   ) {
-    this.tracks = target.tracks ?? new Tracks();
     this.#startedAtMs = parts.clock.now();
   }
 
@@ -122,12 +115,8 @@ export class Drain {
     return new Drain({ clock: platform.clock, listeners, spread, readTable }, target, events);
   }
 
-  /** Takes the first sample, which may be enough. */
+  /** Takes a sample, which may be enough, and keeps sampling. */
   begin(): void {
-    this.#step();
-  }
-
-  #step(): void {
     const { clock } = this.parts;
     const atMs = clock.now();
     let isDrained = false;
@@ -138,47 +127,24 @@ export class Drain {
     } finally {
       // A sample that fails for lack of descriptors tells nothing: the next one follows.
       const costMs = clock.now() - atMs;
-      this.#timer = clock.after(
-        this.#nextSampleMs(isSpreading ? costMs : null),
-        () => this.#step(),
-      );
+      const nextMs = this.#nextSampleMs(isSpreading ? costMs : null);
+      this.#timer = clock.after(nextMs, () => this.begin());
     }
     if (!isDrained || this.#isDrained) return;
     this.#isDrained = true;
     this.events.onDrained();
   }
 
-  /** Of the latest sample. */
-  get census(): Census {
-    return this.#census;
-  }
-
-  /** Of the latest sample; connections in the accept queue are owed an answer too. */
-  get counts(): ConnectionCounts {
-    const { total, busy, ...rest } = this.#census.counts;
-    return { total: total + this.#waiting, busy: busy + this.#waiting, ...rest };
-  }
-
-  /** Connections in its accept queues at the latest sample. */
-  get waiting(): number {
-    return this.#waiting;
-  }
-
   /** An answer is owed there, or may be because the server often pauses for as long. */
   mayOwe(inode: number): boolean {
-    if (this.#census.busy.has(inode)) return true;
-    const track = this.tracks.get(inode);
+    if (this.census.busy.has(inode)) return true;
+    const track = this.target.tracks.get(inode);
     return track !== null &&
       mayPause(track, track.atMs - Math.max(track.sentAtMs, track.receivedAtMs));
   }
 
   get lastedMs(): number {
     return this.parts.clock.now() - this.#startedAtMs;
-  }
-
-  /** Connections in any sample. */
-  get seen(): number {
-    return this.target.seen.size;
   }
 
   /** Samples again for a report, so that `census` and `waiting` are up to date. */
@@ -219,9 +185,9 @@ export class Drain {
     for (const { inode } of all) target.seen.add(inode);
     const connections = all.filter(({ inode }) => !movedAway.has(inode));
     this.#first ??= new Set(connections.map(({ inode }) => inode));
-    this.tracks.note(connections, this.parts.clock.now());
-    this.#census = takeCensus(connections, target.quietMs, this.tracks);
-    this.#waiting = this.parts.listeners.groupsOf(target.epoch)
+    this.target.tracks.note(connections, this.parts.clock.now());
+    this.census = takeCensus(connections, target.quietMs, this.target.tracks);
+    this.waiting = this.parts.listeners.groupsOf(target.epoch)
       .flatMap((group) => group.membersOf(target.epoch))
       .reduce((sum, member) => sum + table.backlogOf(member.inode), 0);
   }
@@ -233,13 +199,13 @@ export class Drain {
     const endsAtMs = this.target.endsAtMs();
     const atMs = clock.now();
     if (endsAtMs === null || spreadMs === 0 || atMs < endsAtMs - spreadMs) return false;
-    const { blocking } = this.#census;
+    const { blocking } = this.census;
     const period = { beganAtMs: this.#startedAtMs, endsAtMs, spreadMs };
-    const { longLived, closed } = spread.closeDue(blocking, this.tracks, atMs, period);
-    if (closed.length > 0) this.events.onSpreadClosed?.(closed);
+    const { longLived, closed } = spread.closeDue(blocking, this.target.tracks, atMs, period);
+    if (closed.length > 0) this.events.onSpreadClosed(closed);
     if (!spread.closer.isPermitted && longLived > 0 && !this.#hasReportedRefusal) {
       this.#hasReportedRefusal = true;
-      this.events.onSpreadRefused?.();
+      this.events.onSpreadRefused();
     }
     // The others may turn out to be long-lived at the next sample.
     return spread.closer.isPermitted && blocking.size > 0;
@@ -247,8 +213,7 @@ export class Drain {
 
   /** Those of the first sample are done, and have been for SETTLE_MS. */
   #firstAreDone(): boolean {
-    for (const inode of this.#census.blocking) {
-      if (!this.#first?.has(inode)) continue;
+    if (!this.census.blocking.isDisjointFrom(this.#first ?? new Set())) {
       this.#firstDoneAtMs = null;
       return false;
     }
@@ -261,10 +226,8 @@ export class Drain {
     if (this.target.isStop) return true;
     // Handshakes after the switch belong to other members, so only those of the first samples count.
     const halfOpen = table.halfOpen();
-    this.#halfOpen = this.#halfOpen === null
-      ? halfOpen
-      : new Set([...this.#halfOpen].filter((remote) => halfOpen.has(remote)));
-    const isEmpty = this.#waiting === 0 && this.#halfOpen.size === 0;
+    this.#halfOpen = this.#halfOpen?.intersection(halfOpen) ?? halfOpen;
+    const isEmpty = this.waiting === 0 && this.#halfOpen.size === 0;
     this.#emptySamples = isEmpty ? this.#emptySamples + 1 : 0;
     return this.#emptySamples >= EMPTY_SAMPLES;
   }
@@ -273,7 +236,7 @@ export class Drain {
     const { style, isStop } = this.target;
     if (isStop && this.target.expectsRequests()) return false;
     if (style === "signal") return true;
-    if (this.#census.blocking.size + this.#waiting === 0) return true;
+    if (this.census.blocking.size + this.waiting === 0) return true;
     if (isStop && this.#firstAreDone()) return true;
     return style === "settle" && this.lastedMs >= SETTLE_MS;
   }

@@ -84,7 +84,7 @@ export class RunningGeneration implements GenerationHandle {
       calls: {
         // With --survive the journal has each call before it is answered.
         lettingPass: migration !== null && !config.survive,
-        isAwaited: () => migration?.hasPendingAccepts ?? false,
+        isAwaited: () => migration?.pendingAccepts.isEmpty === false,
       },
       onNotification: (notify, notification) => this.adoptTarget.answer(notify, notification),
       onOutput: (stream, bytes) => this.health.onOutput(stream, bytes),

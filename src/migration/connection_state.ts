@@ -6,8 +6,7 @@
  * request that it has read before. So baton *releases* a single request and follows it: the server reads exactly that
  * request and answers it, and the client sends nothing meanwhile. That proves that the client waits for answers.
  * Whatever arrives next on the paused socket is then a request that the server has not read, on a connection with no
- * answer owed: a
- * *boundary*. A connection is moved only there.
+ * answer owed: a *boundary*. A connection is moved only there.
  *
  *              first sample: pause
  *                      |
@@ -73,14 +72,13 @@ export interface ReleaseTerms {
   readonly quietMs: number;
 }
 
-type SocketAction = "pause" | "resume" | null;
-
 interface Transition {
   readonly state: ConnectionState;
-  readonly action: SocketAction;
+  readonly action: "pause" | "resume" | null;
 }
 
 const PROVEN = 2;
+const PAUSED: readonly Phase[] = ["answer_owed", "idle", "queued", "boundary"];
 
 /** The state after the first sample. @param evidence from an earlier attempt */
 export function firstTransition(sample: Sample, evidence = 0): Transition {
@@ -126,15 +124,7 @@ export function nextTransition(
 
 /** Incoming data does not wake the server. */
 export function isPaused(state: ConnectionState | null): boolean {
-  switch (state?.phase) {
-    case "answer_owed":
-    case "idle":
-    case "queued":
-    case "boundary":
-      return true;
-    default:
-      return false;
-  }
+  return state !== null && PAUSED.includes(state.phase);
 }
 
 /** The client is known to wait for answers. */
@@ -241,7 +231,11 @@ function whileQueued(before: ConnectionState, sample: Sample, terms: ReleaseTerm
   return terms.mayRelease ? release(before, sample, "released") : unchanged(before);
 }
 
-function enterBoundary(before: ConnectionState, sample: Sample, action: SocketAction): Transition {
+function enterBoundary(
+  before: ConnectionState,
+  sample: Sample,
+  action: Transition["action"],
+): Transition {
   const readAtRelease = bytesRead(sample);
   const sentAtRelease = bytesSent(sample);
   const sinceMs = sample.atMs;
@@ -262,18 +256,12 @@ function release(
   sample: Sample,
   phase: "released" | "reading",
 ): Transition {
-  const read = bytesRead(sample);
+  const sentAtRelease = bytesSent(sample);
+  const readAtRelease = bytesRead(sample);
   const length = sample.head?.length ?? null;
-  const state: ConnectionState = {
-    ...before,
-    phase,
-    sentAtRelease: bytesSent(sample),
-    readAtRelease: read,
-    expectedRead: length === null ? null : read + length,
-    isSingleRequest: false,
-    sinceMs: sample.atMs,
-  };
-  return { state, action: "resume" };
+  const expectedRead = length === null ? null : readAtRelease + length;
+  const released = { sentAtRelease, readAtRelease, expectedRead, sinceMs: sample.atMs };
+  return { state: { ...before, ...released, phase, isSingleRequest: false }, action: "resume" };
 }
 
 function makeUnmovable(before: ConnectionState): Transition {

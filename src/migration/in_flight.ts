@@ -25,6 +25,9 @@ const RESERVE = 64;
 /** In a server with many accepting threads the wake-up connection may wake a thread of another listener. */
 const WAKE_AGAIN_MS = 50;
 
+/** Of an old server while it still may read: it does not matter yet. */
+const NO_ACTIVITY = { hasRead: false, hasSent: false, isShut: false };
+
 /** Where the old process has it open. */
 export interface OldDescriptor {
   readonly pid: number;
@@ -44,14 +47,10 @@ export interface MovingConnection {
   readonly onOutcome: (outcome: keyof MoveCounts) => void;
 }
 
-/** What the old server has done since the move began; final once it has closed its descriptor. */
-interface OldServerActivity {
+interface InFlightConnection extends MovingConnection {
+  /** What the old server has done since the move began; known once it has closed its descriptor. */
   hasRead: boolean;
   hasSent: boolean;
-  isShut: boolean;
-}
-
-interface InFlightConnection extends MovingConnection, OldServerActivity {
   /**
    * held: the old process has it open. returned: the same, and it is resumed. idle: only baton has it open.
    * offered: it waits for an accept(2) of the new generation.
@@ -72,12 +71,6 @@ export interface MoveCounts {
   returned: number;
 }
 
-interface InFlightOptions {
-  /** The first connection is in flight, or the last one no longer is. */
-  readonly onChange: () => void;
-  readonly onEmpty: (counts: MoveCounts) => void;
-}
-
 export class InFlightMoves {
   readonly counts: MoveCounts = { moved: 0, closed: 0, dropped: 0, returned: 0 };
   readonly #connections = new Set<InFlightConnection>();
@@ -85,10 +78,12 @@ export class InFlightMoves {
   #timer: Timer | null = null;
   #wokenAtMs = -Infinity;
 
+  /** @param onChange the first connection is in flight, or the last one no longer is */
   constructor(
     readonly platform: Platform,
     readonly pendingAccepts: PendingAccepts,
-    readonly options: InFlightOptions,
+    readonly onChange: () => void,
+    readonly onEmpty: (counts: MoveCounts) => void,
   ) {}
 
   get isEmpty(): boolean {
@@ -128,12 +123,11 @@ export class InFlightMoves {
       ...connection,
       hasRead: false,
       hasSent: false,
-      isShut: false,
       state: "held",
       sinceMs: this.platform.clock.now(),
       withdraw: () => {},
     });
-    this.options.onChange();
+    this.onChange();
     this.#timer ??= this.platform.clock.after(POLL_MS, () => this.#poll());
   }
 
@@ -153,8 +147,8 @@ export class InFlightMoves {
       return;
     }
     for (const resolve of this.#waiters.splice(0)) resolve();
-    this.options.onChange();
-    this.options.onEmpty(this.counts);
+    this.onChange();
+    this.onEmpty(this.counts);
   }
 
   #advance(connection: InFlightConnection, atMs: number): void {
@@ -190,7 +184,7 @@ export class InFlightMoves {
     const isOpen = proc.descriptorTarget(pid, descriptor) === target;
     const wasReturned = connection.state === "returned";
     // Read after isOpen: once the descriptor is closed the old server can do no more.
-    const activity = isOpen && !wasReturned ? connection : this.#oldServerActivity(connection);
+    const activity = isOpen && !wasReturned ? NO_ACTIVITY : this.#oldServerActivity(connection);
     if (activity === null) return false;
     const { hasRead, hasSent, isShut } = activity;
     const unread = this.platform.sockets.unreadBytes(socket);
@@ -212,7 +206,7 @@ export class InFlightMoves {
   }
 
   /** @returns null: data arrived during the measurement */
-  #oldServerActivity({ socket, read, sent }: InFlightConnection): OldServerActivity | null {
+  #oldServerActivity({ socket, read, sent }: InFlightConnection): typeof NO_ACTIVITY | null {
     const counters = readCounters(this.platform, socket);
     if (counters === null) return null;
     const { traffic, unread, unacknowledged, state } = counters;

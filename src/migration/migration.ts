@@ -54,12 +54,8 @@ export class Migration {
     this.trappedCalls = [SYS_ACCEPT[arch], SYS_ACCEPT4[arch], this.#shutdown];
     const onChange = () => this.#updatePassedCalls();
     this.pendingAccepts = new PendingAccepts(platform, listeners, onChange);
-    this.inFlight = new InFlightMoves(platform, this.pendingAccepts, { onChange, onEmpty });
+    this.inFlight = new InFlightMoves(platform, this.pendingAccepts, onChange, onEmpty);
     this.#updatePassedCalls();
-  }
-
-  get hasPendingAccepts(): boolean {
-    return !this.pendingAccepts.isEmpty;
   }
 
   /** Calls that need no decision now are continued by the reactor's thread at once. */
@@ -115,16 +111,13 @@ export class Migration {
     const { seccomp } = this.platform;
     let isProtected = false;
     try {
-      isProtected = this.#isInFlight(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
+      const target = this.inFlight.isEmpty
+        ? null
+        : proc.descriptorTarget(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
+      isProtected = target !== null && this.inFlight.protectedTargets.has(target);
     } finally {
       if (isProtected) seccomp.answer(notify, id, 0);
       else seccomp.continue(notify, id);
     }
-  }
-
-  #isInFlight(tid: number, descriptor: number): boolean {
-    if (this.inFlight.isEmpty) return false;
-    const target = proc.descriptorTarget(tid, descriptor);
-    return target !== null && this.inFlight.protectedTargets.has(target);
   }
 }

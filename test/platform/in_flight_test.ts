@@ -46,10 +46,7 @@ test("a returned request is read by one server only", {
       return () => {};
     },
   } as unknown as PendingAccepts;
-  const table = new InFlightMoves(platform, pendingAccepts, {
-    onChange: () => {},
-    onEmpty: () => {},
-  });
+  const table = new InFlightMoves(platform, pendingAccepts, () => {}, () => {});
   const ends: (keyof MoveCounts | null)[] = CASES.map(() => null);
   const servers = CASES.map((_, i) => {
     const client = stack.use(connectInet(platform, address));

@@ -1,7 +1,7 @@
 /** When a generation counts as drained, and how often it is sampled, on a clock moved by hand. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { SocketTable } from "../../../src/drain/connections.ts";
+import { type SocketTable, Tracks } from "../../../src/drain/connections.ts";
 import { Drain, type DrainTarget } from "../../../src/drain/drain.ts";
 import type { TcpSocket } from "../../../src/platform/network/sock_diag.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
@@ -102,6 +102,7 @@ class World {
         isStop: false,
         processes: () => [],
         seen: new Set(),
+        tracks: new Tracks(),
         movedAway: () => new Set(),
         expectsRequests: () => false,
         endsAtMs: () => null,
@@ -110,6 +111,7 @@ class World {
       },
       {
         onDrained: () => this.drainedAt.push(clock.now()),
+        onSpreadClosed: () => {},
         onSpreadRefused: () => this.refusals++,
       },
     );
@@ -156,19 +158,19 @@ describe("Drain: when it is drained", () => {
     });
   }
 
-  test("counts the queue as busy, and remembers all connections", async () => {
+  test("counts connections and the queue, and remembers all connections", async () => {
     const { clock, drain } = new World({
       queueUntilMs: 25,
       connections: [{ asksAtMs: -100, untilMs: 15 }],
     });
     drain.begin();
-    assert.deepEqual(drain.counts, { total: 2, busy: 2, idle: 0, undecided: 0 });
+    assert.deepEqual(drain.census.counts, { total: 1, busy: 1, idle: 0, undecided: 0 });
     assert.equal(drain.waiting, 1);
     assert.equal(drain.mayOwe(10), true);
     await clock.advance(100);
-    assert.deepEqual(drain.counts, { total: 0, busy: 0, idle: 0, undecided: 0 });
+    assert.deepEqual(drain.census.counts, { total: 0, busy: 0, idle: 0, undecided: 0 });
     assert.equal(drain.mayOwe(10), false);
-    assert.equal(drain.seen, 1);
+    assert.equal(drain.target.seen.size, 1);
     assert.equal(drain.lastedMs, 100);
   });
 });

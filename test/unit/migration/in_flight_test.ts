@@ -44,10 +44,12 @@ class World {
         return () => timer?.cancel();
       },
     } as unknown as PendingAccepts;
-    this.moves = new InFlightMoves(this.#platform, pendingAccepts, {
-      onChange: () => this.changes.push(!this.moves.isEmpty),
-      onEmpty: () => this.outcomes.push("empty"),
-    });
+    this.moves = new InFlightMoves(
+      this.#platform,
+      pendingAccepts,
+      () => this.changes.push(!this.moves.isEmpty),
+      () => this.outcomes.push("empty"),
+    );
     this.moves.start({
       inode: 1,
       socket: { close: () => this.isOpen = false } as unknown as Fd,
