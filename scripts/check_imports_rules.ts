@@ -306,7 +306,7 @@ const TESTED = {
   "cli/words/parse_args.ts": ["ParseOptions"],
   "config/config_file.ts": ["parseConfigText"],
   "config/load.ts": ["defaultName"],
-  "config/presets.ts": ["PRESETS", "presetFor", "presetNames"],
+  "config/presets.ts": ["PRESETS", "presetFor"],
   "config/validate.ts": ["findPlaceholders"],
   "config/values/hook_spec.ts": ["HOOK_NAMES"],
   "drain/classify.ts": ["AMBIGUOUS_QUIET_MS", "EarlierSample"],

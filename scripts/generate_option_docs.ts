@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { EXIT_STATUSES } from "../src/cli/console/exit_status.ts";
 import { type Verb, type VerbFlag, VERBS } from "../src/cli/words/verbs.ts";
 import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/options.ts";
-import { presetNames, PRESETS } from "../src/config/presets.ts";
+import { PRESETS } from "../src/config/presets.ts";
 
 const DOCS = join(dirname(fileURLToPath(import.meta.url)), "..", "docs");
 
@@ -97,7 +97,7 @@ function flagRow({ flag, placeholder, help }: VerbFlag): string[] {
 
 function presets(): string {
   const rows = PRESETS.map((preset) => [
-    presetNames(preset).map(code).join(", "),
+    preset.names.map(code).join(", "),
     preset.stopSignal.replace("SIG", ""),
     preset.graceful ? "yes" : "no",
     preset.usr1 === "ignore" ? "kept away" : "sent on",

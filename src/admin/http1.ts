@@ -26,14 +26,10 @@ const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
 /** @param bytes everything received so far */
 export function parseRequest(bytes: Uint8Array): ParseResult {
   const end = indexOfBytes(bytes, HEAD_END);
-  if (end < 0) {
-    return bytes.length > MAX_HEAD_BYTES
-      ? invalid(431, `request head is longer than ${MAX_HEAD_BYTES} bytes`)
-      : { kind: "incomplete" };
-  }
-  if (end > MAX_HEAD_BYTES) {
+  if ((end < 0 ? bytes.length : end) > MAX_HEAD_BYTES) {
     return invalid(431, `request head is longer than ${MAX_HEAD_BYTES} bytes`);
   }
+  if (end < 0) return { kind: "incomplete" };
   const [first = "", ...lines] = new TextDecoder().decode(bytes.subarray(0, end)).split("\r\n");
   const line = REQUEST_LINE.exec(first);
   if (line === null) return invalid(400, "not an HTTP/1.1 request line");

@@ -43,50 +43,44 @@ export function runtimeDirectory(
 
 function inText(directory: string, source: string): string {
   if (isText(directory)) return directory;
-  throw new UserError(`Cannot use ${source} ${directory}: the path is not UTF-8`, {
-    remedy: "Use --runtime-dir with another path",
-  });
+  throw refuse(
+    `Cannot use ${source} ${directory}: the path is not UTF-8`,
+    "Use --runtime-dir with another path",
+  );
+}
+
+function refuse(message: string, remedy = "Use --runtime-dir with a directory of your own") {
+  return new UserError(message, { remedy });
 }
 
 /** Creates the directory if needed. @throws {UserError} when it cannot be used safely */
 export function prepareDirectory(directory: string, uid: number): void {
-  const remedy = "Use --runtime-dir with a directory of your own";
+  const mode = directory.startsWith("/tmp/") ? PRIVATE_MODE : DIRECTORY_MODE;
   try {
-    mkdirSync(directory, {
-      recursive: true,
-      mode: directory.startsWith("/tmp/") ? PRIVATE_MODE : DIRECTORY_MODE,
-    });
+    mkdirSync(directory, { recursive: true, mode });
   } catch (error) {
-    const why = errorText(error);
-    throw new UserError(`Cannot create runtime directory ${directory}: ${why}`, { remedy });
+    throw refuse(`Cannot create runtime directory ${directory}: ${errorText(error)}`);
   }
   checkDirectory(directory, uid);
 }
 
 /** @throws {UserError} when it is not a directory, or other users could change its contents */
 export function checkDirectory(directory: string, uid: number): void {
-  const remedy = "Use --runtime-dir with a directory of your own";
+  const untrusted = `Cannot trust runtime directory ${directory}`;
   const link = lstatSync(directory);
   if (link.isSymbolicLink() && link.uid !== uid && link.uid !== ROOT_UID) {
-    throw new UserError(
-      `Cannot trust runtime directory ${directory}: it is a symbolic link of user ${link.uid}`,
-      { remedy },
-    );
+    throw refuse(`${untrusted}: it is a symbolic link of user ${link.uid}`);
   }
   const stat = statSync(directory);
-  if (!stat.isDirectory()) {
-    throw new UserError(`Cannot use ${directory}: it is not a directory`, { remedy });
-  }
+  if (!stat.isDirectory()) throw refuse(`Cannot use ${directory}: it is not a directory`);
   if (stat.uid !== uid && stat.uid !== ROOT_UID) {
-    throw new UserError(
-      `Cannot trust runtime directory ${directory}: it belongs to user ${stat.uid}`,
-      { remedy },
-    );
+    throw refuse(`${untrusted}: it belongs to user ${stat.uid}`);
   }
   if ((stat.mode & OTHERS_MAY_WRITE) !== 0) {
-    throw new UserError(`Cannot trust runtime directory ${directory}: others may write to it`, {
-      remedy: `${remedy}, or: chmod go-w ${directory}`,
-    });
+    throw refuse(
+      `${untrusted}: others may write to it`,
+      `Use --runtime-dir with a directory of your own, or: chmod go-w ${directory}`,
+    );
   }
 }
 
@@ -112,10 +106,10 @@ export function checkPathLength(directory: string, paths: ServicePaths): void {
   const longest = paths.notify(LAST_EXPECTED_EPOCH);
   const length = new TextEncoder().encode(longest).length;
   if (length <= MAX_SOCKET_PATH_BYTES) return;
-  throw new UserError(
+  throw refuse(
     `Cannot use runtime directory ${directory}: the path of a socket in it would be ${length} ` +
       `bytes long, and ${MAX_SOCKET_PATH_BYTES} fit`,
-    { remedy: "Use --runtime-dir with a shorter path, or a shorter --name" },
+    "Use --runtime-dir with a shorter path, or a shorter --name",
   );
 }
 

@@ -12,7 +12,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import type { ProbeReport } from "../report/snapshot.ts";
-import { type FetchHandler, HttpConnection } from "./control_server.ts";
+import { type FetchHandler, HttpConnections } from "./http_connections.ts";
 
 const MAX_CONNECTIONS = 64;
 const BACKLOG = 64;
@@ -50,7 +50,7 @@ export function plainText(status: number, text: string | null): Response {
 export class ProbeServer {
   readonly #listener: Fd;
   readonly #watch: Watch;
-  readonly #connections = new Set<HttpConnection>();
+  readonly #connections: HttpConnections;
   /** Connections so far, which are not traffic of the service. */
   accepted = 0;
 
@@ -61,10 +61,11 @@ export class ProbeServer {
   constructor(
     readonly platform: Platform,
     readonly address: InetAddress,
-    readonly handler: FetchHandler,
+    handler: FetchHandler,
     joins: boolean,
   ) {
     const { sockets } = platform;
+    this.#connections = new HttpConnections(platform, handler, MAX_CONNECTIONS);
     const share = () => sockets.setOption(this.#listener, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
     this.#listener = sockets.stream(address.family, { nonblocking: true });
     try {
@@ -87,22 +88,7 @@ export class ProbeServer {
 
   #accept(): void {
     try {
-      for (;;) {
-        const socket = this.platform.sockets.accept(this.#listener);
-        if (socket === null) break;
-        this.accepted++;
-        if (this.#connections.size >= MAX_CONNECTIONS) {
-          socket.close();
-          continue;
-        }
-        const connection: HttpConnection = new HttpConnection(
-          this.platform,
-          socket,
-          this.handler,
-          () => this.#connections.delete(connection),
-        );
-        this.#connections.add(connection);
-      }
+      this.accepted += this.#connections.accept(this.#listener, () => true);
     } finally {
       this.#watch.arm();
     }
@@ -111,6 +97,6 @@ export class ProbeServer {
   close(): void {
     this.#watch.cancel();
     this.#listener.close();
-    for (const connection of this.#connections) connection.close();
+    this.#connections.close();
   }
 }

@@ -1,19 +1,10 @@
 /** When to recreate a removed path, and the log messages about it. Pure. */
 
-/** Pause before a path is recreated, by how often that happened lately: a fight must not keep the machine busy. */
-export const RECREATE_PAUSES_MS: readonly number[] = [
-  0,
-  0,
-  0,
-  0,
-  0,
-  1_000,
-  2_000,
-  5_000,
-  10_000,
-  30_000,
-  60_000,
-];
+/** A path is recreated at once this often; then with longer and longer pauses: a fight must not keep the machine busy. */
+const FREE_TIMES = 5;
+const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
+/** A fight is over when nothing has been removed for this long. */
+export const QUIET_MS = 2 * 60_000;
 /** From here on it looks like a fight. */
 const MANY = 4;
 const FIRST_RETRY_MS = 1_000;
@@ -24,7 +15,7 @@ export const ENDS_WITH_EVENT: readonly string[] = ["", "ENOENT", "ENOTDIR", "EAC
 
 /** @param made how often a path was recreated lately */
 export function nextPauseMs(made: number): number {
-  return RECREATE_PAUSES_MS[Math.min(made, RECREATE_PAUSES_MS.length - 1)] ?? 0;
+  return PAUSES_MS[Math.min(made - FREE_TIMES, PAUSES_MS.length - 1)] ?? 0;
 }
 
 /** @param failures how often it could not be recreated, for a reason whose end no event announces */

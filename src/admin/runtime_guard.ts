@@ -16,14 +16,7 @@ import { RemovalWatch } from "../platform/files/removal_watch.ts";
 import type { Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import { checkDirectory, recreateDirectory } from "./paths.ts";
-import {
-  DIRECTORY,
-  ENDS_WITH_EVENT,
-  nextPauseMs,
-  RECREATE_PAUSES_MS,
-  report,
-  retryMs,
-} from "./repair.ts";
+import { DIRECTORY, ENDS_WITH_EVENT, nextPauseMs, QUIET_MS, report, retryMs } from "./repair.ts";
 import { errorText } from "../platform/error.ts";
 
 /** Removing a directory takes a moment: rm -rf must not find a new file in it. */
@@ -32,8 +25,6 @@ const SETTLE_MS = 50;
 const TROUBLED_SETTLE_MS = 250;
 /** A recreated path is watched and checked again. */
 const MOST_ROUNDS = 3;
-/** A fight is over when nothing has been removed for this long. */
-const QUIET_MS = 2 * Math.max(...RECREATE_PAUSES_MS);
 
 /** A file or socket at a fixed path. */
 export interface GuardedPath {

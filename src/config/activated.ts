@@ -5,19 +5,11 @@
  * systemd's `ListenStream=PORT`. Sockets without a --listen follow, under their own names: a socket that no server
  * accepts from would leave its clients waiting.
  */
-import { checkListeners, type ListenFamily, type ListenSpec } from "./values/listen_spec.ts";
+import { checkListeners, LISTENER_NAME, type ListenSpec } from "./values/listen_spec.ts";
 
-/** The address of an activated socket. */
-export interface ActivatedListener {
-  /** FileDescriptorName=; "" for none. */
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-  readonly family: ListenFamily;
-  readonly v6only: boolean;
-}
+/** An activated socket. Its name is FileDescriptorName=; "" for none. */
+export type ActivatedListener = Omit<ListenSpec, "text">;
 
-const NAME = /^[A-Za-z0-9_.-]{1,63}$/;
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
 /** @throws {UserError} when two listeners have the same name or address */
@@ -33,7 +25,7 @@ export function withActivated(
   });
   for (const socket of left) {
     const names = merged.map(({ name }) => name);
-    const wanted = NAME.test(socket.name) ? socket.name : `listen${merged.length}`;
+    const wanted = LISTENER_NAME.test(socket.name) ? socket.name : `listen${merged.length}`;
     merged.push(asSpec(socket, freeName(wanted, names)));
   }
   checkListeners(merged);

@@ -7,16 +7,12 @@
  * Epoch 0 is Envoy's default and contacts no other process.
  */
 import { UserError } from "./values/errors.ts";
-import { commandTarget } from "./presets.ts";
+import { baseName, commandTarget } from "./presets.ts";
 
 const OPTION = "--restart-epoch";
 const DISABLED = "--disable-hot-restart";
 const ENVOY = /(^|[-_.${])envoy([-_.}]|$)|^func-e$/i;
 const SHELL = /^(ba|da|a|z|k|mk|busybox)?sh$|^busybox$/;
-
-function baseName(word: string): string {
-  return word.slice(word.lastIndexOf("/") + 1);
-}
 
 /** @returns the words without the option and its value, and with hot restart off; null: nothing is wrong */
 function corrected(words: readonly string[]): string[] | null {

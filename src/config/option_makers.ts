@@ -53,6 +53,17 @@ export function positiveTime<D extends number | null>(value: D, help: string) {
   return { ...any, read, limits: `At least ${formatDuration(1)}.` };
 }
 
+/** Unset by default; with at most two decimals. */
+export function percent(help: string) {
+  const read = scalar("a percentage, such as 10%", (text) => {
+    const digits = /^(\d{1,3}(?:\.\d{1,2})?) ?%?$/.exec(text.trim())?.[1];
+    const value = Number(digits ?? NaN);
+    if (value <= 100) return value;
+    throw refuse(text, "a percentage from 0% to 100%", "Write, for example, 10% or 2.5%");
+  });
+  return { placeholder: "PERCENT", help, default: null, read };
+}
+
 export function int(value: number, [min, max]: readonly [number, number], help: string) {
   const read = (raw: unknown) => {
     const number = typeof raw === "string" && /^\d+$/.test(raw.trim()) ? Number(raw) : raw;

@@ -12,6 +12,7 @@ import {
   matching,
   type OptionValue,
   parsed,
+  percent,
   positiveTime,
   refuse,
   scalar,
@@ -23,7 +24,6 @@ import { formatDuration } from "./values/duration.ts";
 import { parseHookSpec } from "./values/hook_spec.ts";
 import { parseListenSpec, parseOwnAddress } from "./values/listen_spec.ts";
 import { parseMinFree } from "./values/memory_size.ts";
-import { parsePercent } from "./values/percent.ts";
 import { parseSignalName, parseStopSignals } from "./values/signals.ts";
 
 export const DEFAULT_QUIET_MS = 500;
@@ -106,13 +106,8 @@ export const OPTION_BY_FIELD = {
 
   ...group("Admission of a new generation", {
     /** Null: all at once. */
-    canary: {
-      placeholder: "PERCENT",
-      help: "Give a new generation this percentage of the new connections until 'baton canary', " +
-        "'baton promote', 'baton rollback' or --ramp changes it.",
-      default: null,
-      read: scalar("a percentage, such as 10%", parsePercent),
-    },
+    canary: percent("Give a new generation this percentage of the new connections until " +
+      "'baton canary', 'baton promote', 'baton rollback' or --ramp changes it."),
     rampMs: time(0,
       "Shift the new connections to a new generation gradually, over this time."),
     bakeMs: time(0, "Keep the old generation running for this time after all new connections go " +

@@ -16,8 +16,10 @@ type Usr1Meaning = "reopen" | "ignore" | "forward";
 
 /** The entry of one program. */
 export interface Preset {
-  /** Name in the table, or the base name of a program that is not in it. */
+  /** Main name in the table, or the base name of a program that is not in it. */
   readonly program: string;
+  /** All names in the table, the main name first. */
+  readonly names: readonly string[];
   readonly stopSignal: SignalName;
   /** At `stopSignal` the server itself stops accepting and finishes its requests in flight. */
   readonly graceful: boolean;
@@ -75,27 +77,14 @@ const ROWS: readonly Row[] = [
 ];
 
 /** Every preset, in the order of the documentation. */
-export const PRESETS: readonly Preset[] = ROWS.map(([names, stopSignal, end, usr1, note]) => ({
-  program: names.split(" ")[0] ?? names,
-  stopSignal,
-  graceful: end === "graceful",
-  usr1,
-  note,
-}));
+export const PRESETS: readonly Preset[] = ROWS.map(([words, stopSignal, end, usr1, note]) => {
+  const names = words.split(" ");
+  return { program: names[0]!, names, stopSignal, graceful: end === "graceful", usr1, note };
+});
 
 const PRESET_BY_NAME: ReadonlyMap<string, Preset> = new Map(
-  ROWS.flatMap(([names], row) =>
-    names.split(" ").flatMap((name): [string, Preset][] => {
-      const preset = PRESETS[row];
-      return preset === undefined ? [] : [[name, preset]];
-    })
-  ),
+  PRESETS.flatMap((preset) => preset.names.map((name) => [name, preset])),
 );
-
-/** @returns the program names of a preset, its main name first */
-export function presetNames(preset: Preset): string[] {
-  return [...PRESET_BY_NAME].filter(([, named]) => named === preset).map(([name]) => name);
-}
 
 /** How to find the script in the command line of an interpreter. */
 interface Interpreter {
@@ -155,7 +144,7 @@ function has(words: string | undefined, word: string): boolean {
   return words !== undefined && words.split(" ").includes(word);
 }
 
-function baseName(path: string): string {
+export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
@@ -221,6 +210,7 @@ export function presetFor(program: string): Preset {
   const name = baseName(program);
   return presetByName(name) ?? {
     program: name,
+    names: [name],
     stopSignal: "SIGTERM",
     graceful: false,
     usr1: "ignore",

@@ -1,5 +1,5 @@
 /** For both modes of `baton run`, in a pod: the budget of a shutdown, checked before a server starts; the probes. */
-import type { FetchHandler } from "../../admin/control_server.ts";
+import type { FetchHandler } from "../../admin/http_connections.ts";
 import { probeHandler, ProbeServer } from "../../admin/probe_server.ts";
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";

@@ -3,7 +3,6 @@ import type { Config } from "../../config/config.ts";
 import { UserError, withPlace } from "../../config/values/errors.ts";
 import { readOptionValue } from "../../config/load.ts";
 import { OPTION_BY_FIELD } from "../../config/options.ts";
-import { parsePercent } from "../../config/values/percent.ts";
 import { checkRollout } from "../../config/validate.ts";
 import { ROLLOUT_FIELDS } from "./verbs.ts";
 import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
@@ -25,7 +24,7 @@ export function parseTrial(verb: TrialCommand["verb"], words: Words): TrialComma
     });
   }
   return {
-    percent: withPlace("In the percentage", () => parsePercent(percent)),
+    percent: withPlace("In the percentage", () => OPTION_BY_FIELD.canary.read(percent)),
     ...serviceCommand(verb, { ...words, operands }),
   };
 }

@@ -6,9 +6,6 @@
  */
 import { UserError } from "./errors.ts";
 
-/** Address family of a listener, as socket(7) names them. */
-export type ListenFamily = "inet" | "inet6";
-
 /** A parsed `--listen` value. */
 export interface ListenSpec {
   /** Name in LISTEN_FDNAMES and `{fd:NAME}`, `{port:NAME}`; by default `listen0`, `listen1`... */
@@ -16,7 +13,7 @@ export interface ListenSpec {
   /** Literal address without brackets, IPv6 in its canonical (shortest) form. */
   readonly host: string;
   readonly port: number;
-  readonly family: ListenFamily;
+  readonly family: "inet" | "inet6";
   /** IPV6_V6ONLY; false for the dual-stack addresses `*` and `[::]`, and for IPv4. */
   readonly v6only: boolean;
   /** The address for messages and logs: `127.0.0.1:80`, `[::1]:80`. */
@@ -24,7 +21,7 @@ export interface ListenSpec {
 }
 
 const MAX_PORT = 65535;
-const NAME = /^[A-Za-z0-9_.-]{1,63}$/;
+export const LISTENER_NAME = /^[A-Za-z0-9_.-]{1,63}$/;
 const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 const MAX_OCTET = 255;
 const ANY_IPV4 = "0.0.0.0";
@@ -40,7 +37,7 @@ function splitName(text: string, index: number): [name: string, address: string]
   const at = text.indexOf("=");
   if (at < 0 || /[:/]/.test(text.slice(0, at))) return [`listen${index}`, text];
   const name = text.slice(0, at);
-  if (!NAME.test(name)) {
+  if (!LISTENER_NAME.test(name)) {
     throw refuse(
       text,
       `${JSON.stringify(name)} is not a listener name`,
@@ -174,10 +171,9 @@ export function parseOwnAddress(text: string, option: string): ListenSpec {
  * @throws {UserError} that names the two listeners
  */
 export function checkListeners(specs: readonly ListenSpec[]): void {
-  const byName = new Map<string, ListenSpec>();
-  const byAddress = new Map<string, ListenSpec>();
-  for (const spec of specs) {
-    const sameName = byName.get(spec.name);
+  for (const [at, spec] of specs.entries()) {
+    const before = specs.slice(0, at);
+    const sameName = before.find(({ name }) => name === spec.name);
     if (sameName !== undefined) {
       throw new UserError(
         `Cannot use listener name "${spec.name}" twice: ` +
@@ -185,14 +181,12 @@ export function checkListeners(specs: readonly ListenSpec[]): void {
         { remedy: "Give each --listen its own name: NAME=ADDRESS:PORT" },
       );
     }
-    const sameAddress = byAddress.get(spec.text);
+    const sameAddress = before.find(({ text }) => text === spec.text);
     if (sameAddress !== undefined) {
       throw new UserError(
         `Cannot listen on ${spec.text} twice: as "${sameAddress.name}" and as "${spec.name}"`,
         { remedy: "Remove one of the two --listen options" },
       );
     }
-    byName.set(spec.name, spec);
-    byAddress.set(spec.text, spec);
   }
 }

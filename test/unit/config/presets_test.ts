@@ -68,7 +68,7 @@ describe("presetFor()", () => {
     const how = graceful ? "gracefully " : "";
     it(`stops ${program} ${how}with ${stopSignal}, SIGUSR1: ${usr1}`, () => {
       const preset = presetFor(program);
-      const { note: _note, ...facts } = preset;
+      const { note: _note, names: _names, ...facts } = preset;
       assert.deepEqual(facts, { program: found, stopSignal, graceful, usr1 });
     });
   }

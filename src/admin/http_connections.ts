@@ -1,0 +1,169 @@
+/**
+ * Connections with one request each, over the sockets that a listener accepts. Bounded in number, bytes and time, so that
+ * a stuck client costs nothing.
+ */
+import { concatBytes } from "../platform/bytes.ts";
+import type { Timer } from "../platform/clock.ts";
+import { errorText } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Watch } from "../platform/reactor.ts";
+import { encodeResponse, MAX_BODY_BYTES, MAX_HEAD_BYTES, parseRequest } from "./http1.ts";
+
+/** A request must be complete within this time. */
+const REQUEST_TIMEOUT_MS = 5_000;
+const READ_SIZE = 16 * 1024;
+const JSON_TYPE = "application/json";
+
+/** A hono app, or another handler with its signature. */
+export type FetchHandler = (request: Request) => Response | Promise<Response>;
+
+export class HttpConnections {
+  readonly #open = new Set<HttpConnection>();
+
+  /** @param most more connections at a time are closed */
+  constructor(
+    readonly platform: Platform,
+    readonly handler: FetchHandler,
+    readonly most: number,
+  ) {}
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** A client is sending its request, or receiving its response. */
+  get areTransferring(): boolean {
+    return [...this.#open].some((each) => each.isTransferring);
+  }
+
+  /** Accepts all that wait. @param isTrusted others are closed @returns how many there were */
+  accept(listener: Fd, isTrusted: (socket: Fd) => boolean): number {
+    const { sockets } = this.platform;
+    let count = 0;
+    for (let socket = sockets.accept(listener); socket; socket = sockets.accept(listener)) {
+      count++;
+      if (this.#open.size >= this.most || !isTrusted(socket)) socket.close();
+      else this.#serve(socket);
+    }
+    return count;
+  }
+
+  #serve(socket: Fd): void {
+    const connection: HttpConnection = new HttpConnection(
+      this.platform,
+      socket,
+      this.handler,
+      () => this.#open.delete(connection),
+    );
+    this.#open.add(connection);
+  }
+
+  close(): void {
+    for (const connection of this.#open) connection.close();
+  }
+}
+
+/** One request and its response over a connected socket, which is then closed. */
+class HttpConnection {
+  #received = new Uint8Array(0);
+  #pending = new Uint8Array(0);
+  #answering = false;
+  readonly #watch: Watch;
+  readonly #timeout: Timer;
+
+  constructor(
+    readonly platform: Platform,
+    readonly socket: Fd,
+    readonly handler: FetchHandler,
+    readonly onClose: () => void,
+  ) {
+    this.#watch = platform.reactor.watch(socket, ({ readable, writable }) => {
+      if (this.#pending.length > 0 && writable) this.#flush();
+      else if (readable) this.#read();
+      else this.close();
+    });
+    this.#timeout = platform.clock.after(
+      REQUEST_TIMEOUT_MS,
+      () => this.#respond(408, JSON_TYPE, problem("request not complete in time")),
+    );
+  }
+
+  /** The client is sending its request, or receiving its response. */
+  get isTransferring(): boolean {
+    return !this.#answering || this.#pending.length > 0;
+  }
+
+  #read(): void {
+    let bytes: Uint8Array | null;
+    try {
+      bytes = this.platform.descriptors.read(this.socket, new Uint8Array(READ_SIZE));
+    } catch {
+      return this.close();
+    }
+    if (bytes === null) return this.#watch.arm();
+    // The client has shut down its sending side. If it still waits (`nc -N`), it gets its response; if it has closed, the
+    // kernel reports a hang-up, and a reload that it requested continues.
+    if (bytes.length === 0) return this.#answering ? this.#watch.arm({}) : this.close();
+    if (this.#answering) return this.#watch.arm();
+    const received = concatBytes(this.#received, bytes);
+    this.#received = received;
+    const result = received.length > MAX_HEAD_BYTES + MAX_BODY_BYTES + READ_SIZE
+      ? { kind: "invalid", status: 413, message: "request is too long" } as const
+      : parseRequest(received);
+    if (result.kind === "incomplete") return this.#watch.arm();
+    if (result.kind === "invalid") {
+      return this.#respond(result.status, JSON_TYPE, problem(result.message));
+    }
+    this.#timeout.cancel();
+    this.#answering = true;
+    this.#watch.arm();
+    const { method, target, headers, body } = result.request;
+    const init: RequestInit = { method, headers: Object.fromEntries(headers) };
+    if (method !== "GET" && method !== "HEAD") init.body = new Uint8Array(body);
+    this.#answer(`http://baton${target}`, init);
+  }
+
+  async #answer(url: string, init: RequestInit): Promise<void> {
+    try {
+      const response = await this.handler(new Request(url, init));
+      const body = new Uint8Array(await response.arrayBuffer());
+      this.#respond(response.status, response.headers.get("content-type") ?? JSON_TYPE, body);
+    } catch (error) {
+      this.#respond(500, JSON_TYPE, problem(errorText(error)));
+    }
+  }
+
+  #respond(status: number, type: string, body: Uint8Array): void {
+    if (!this.socket.isOpen) return;
+    this.#timeout.cancel();
+    this.#answering = true;
+    this.#pending = new Uint8Array(encodeResponse(status, type, body));
+    this.#flush();
+  }
+
+  #flush(): void {
+    try {
+      while (this.#pending.length > 0) {
+        const count = this.platform.descriptors.write(this.socket, this.#pending);
+        if (count === null) return this.#watch.arm({ write: true });
+        this.#pending = this.#pending.subarray(count);
+      }
+    } catch {
+      // The client has disconnected.
+    }
+    this.close();
+  }
+
+  close(): void {
+    if (!this.socket.isOpen) return;
+    this.#timeout.cancel();
+    this.#watch.cancel();
+    this.socket.close();
+    this.onClose();
+  }
+}
+
+function problem(message: string): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ error: message }));
+}
