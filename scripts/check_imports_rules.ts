@@ -351,7 +351,6 @@ const TESTED = {
     "TCP_INFO_LAST_DATA_RECV",
     "TCP_INFO_LAST_DATA_SENT",
   ],
-  "platform/process/helper_process.ts": ["HelperProgram"],
   "platform/process/hidden_environment.ts": ["HIDDEN_ENV"],
   "platform/process/processes.ts": ["Reaped"],
   "platform/process/seccomp.ts": [

@@ -36,21 +36,23 @@
  * replaced already) and changes nothing.
  */
 
-export type GenerationState =
+export const GENERATION_STATES = [
   /** The process runs, or is being launched, and does not listen yet. */
-  | "starting"
+  "starting",
   /** It listens, gets no connections, and has not passed its gate. */
-  | "probing"
+  "probing",
   /** On trial: it gets some or all of the new connections, and the generation before stays as it was. */
-  | "baking"
+  "baking",
   /** It gets the new connections. */
-  | "serving"
+  "serving",
   /** It gets no new connections and finishes those that it has; no signal was sent. */
-  | "draining"
+  "draining",
   /** It got its stop signal, or KILL. */
-  | "stopping"
+  "stopping",
   /** Its processes are gone. */
-  | "exited";
+  "exited",
+] as const;
+export type GenerationState = typeof GENERATION_STATES[number];
 
 /** Why a generation is no longer wanted. */
 export type Outcome = "failed" | "rolled back" | "superseded" | "crashed" | "stopped" | "finished";

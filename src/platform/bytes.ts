@@ -74,6 +74,11 @@ export function encodeBytes(text: string): Uint8Array {
   return concatBytes(...parts);
 }
 
+/** @returns `value` as JSON */
+export function jsonBytes(value: unknown): Uint8Array<ArrayBuffer> {
+  return encoder.encode(JSON.stringify(value));
+}
+
 /** @returns the parts, one behind the other, in an array of its own */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));

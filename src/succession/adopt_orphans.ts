@@ -8,8 +8,7 @@ import { isRunning } from "../platform/process/proc.ts";
 import { answerPendingCalls, resumeWaits } from "./catch_up.ts";
 import type { ServiceParts } from "./pack_service.ts";
 import type { PredecessorGeneration } from "./predecessor_generation.ts";
-import { NamedDescriptors } from "./state/named_descriptors.ts";
-import type { Resumption } from "./state/resumption.ts";
+import { NamedDescriptors, type Resumption } from "./state/resumption.ts";
 import { resumeGeneration } from "./unpack_service.ts";
 
 /** @returns the epochs that were adopted */

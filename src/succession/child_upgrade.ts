@@ -11,13 +11,14 @@ import type { Logger } from "../log/logger.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { HelperProcess } from "../platform/process/helper_process.ts";
 import type { Children } from "../process/children.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { UpgradeReport } from "../report/snapshot.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { type NewProgram, newProgram } from "./upgrade/new_program.ts";
 import { HANDOVER_VERSION, type HandoverFacts, type HandoverState } from "./upgrade/protocol.ts";
-import { Successor } from "./upgrade/successor.ts";
+import { startSuccessor } from "./upgrade/successor.ts";
 
 /** The program is this baton's own. */
 export interface ChildUpgradeOptions extends NewProgram {
@@ -36,7 +37,8 @@ export interface ChildUpgradeOptions extends NewProgram {
 }
 
 export class ChildUpgrade {
-  #successor: Successor | null = null;
+  /** The new baton, until it serves, and the number of its first generation. */
+  #successor: { readonly helper: HelperProcess; readonly nextEpoch: number } | null = null;
   /** The baton that has taken over. */
   #successorPid: number | null = null;
   /** Program of the next upgrade, if one was named. */
@@ -69,7 +71,7 @@ export class ChildUpgrade {
         address: group.address,
         members: group.recordsForAnother,
       }));
-      listeners.groups.forEach((group) => group.hold = "order and program");
+      for (const group of listeners.groups) group.hold = "order and program";
       const state: HandoverState = {
         ...facts,
         version: HANDOVER_VERSION,
@@ -79,24 +81,24 @@ export class ChildUpgrade {
           members: members.map(({ record }) => record),
         })),
       };
-      const successor = new Successor(platform, {
+      const helper = startSuccessor(platform, {
         program,
         state,
         lock: options.lock,
         members: groups.flatMap(({ members }) => members.map(({ fd }) => fd)),
         readyTimeoutMs: options.readyTimeoutMs,
         onServing: () => {
-          this.#successorPid = successor.pid;
+          this.#successorPid = helper.pid;
           this.#successor = null;
-          options.onHandedOver(successor.pid);
+          options.onHandedOver(helper.pid);
           options.adopter.refuseNewMembers();
           dispatch({ kind: "handed_over" });
         },
         onFailed: (reason) => dispatch({ kind: "upgrade_failed", reason }),
       });
-      this.#successor = successor;
-      options.children.addHelper(successor.pid);
-      logger.info(`upgrade: new baton ${program.program} starts, pid ${successor.pid}`);
+      this.#successor = { helper, nextEpoch: facts.nextEpoch };
+      options.children.addHelper(helper.pid);
+      logger.info(`upgrade: new baton ${program.program} starts, pid ${helper.pid}`);
     } catch (error) {
       dispatch({ kind: "upgrade_failed", reason: errorText(error) });
     }
@@ -112,9 +114,9 @@ export class ChildUpgrade {
   /** Kills the new baton if there is one, and steers again. */
   abort(): void {
     if (this.#successor !== null) {
-      this.#successor.abort();
+      this.#successor.helper.kill();
       // A baton that is killed does not remove its first generation's socket.
-      rmSync(this.options.notifyPath(this.#successor.options.state.nextEpoch), { force: true });
+      rmSync(this.options.notifyPath(this.#successor.nextEpoch), { force: true });
       this.#successor = null;
     }
     for (const group of this.options.listeners.groups) group.thaw();

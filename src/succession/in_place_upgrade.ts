@@ -9,11 +9,12 @@ import type { Logger } from "../log/logger.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { HelperProcess } from "../platform/process/helper_process.ts";
 import type { Children } from "../process/children.ts";
 import type { ResumePayload } from "./state/resumption.ts";
 import { execInPlace } from "./upgrade/in_place.ts";
 import { type NewProgram, newProgram } from "./upgrade/new_program.ts";
-import { Preflight } from "./upgrade/preflight.ts";
+import { startPreflight } from "./upgrade/preflight.ts";
 
 /** The control socket as an upgrade needs it. */
 export interface ControlAccess {
@@ -35,7 +36,7 @@ interface InPlaceOptions extends NewProgram {
 }
 
 export class InPlaceUpgrade {
-  #preflight: Preflight | null = null;
+  #preflight: HelperProcess | null = null;
   /** Counts upgrades, so that an aborted one is recognized. */
   #current = 0;
 
@@ -47,10 +48,13 @@ export class InPlaceUpgrade {
     const program = newProgram(this.options, requested);
     const upgrade = ++this.#current;
     try {
-      this.#preflight = new Preflight(platform, {
+      this.#preflight = startPreflight(platform, {
         program,
         state: pack().state,
-        onPassed: (path) => this.#exec(upgrade, { program, path, pack }),
+        onPassed: (path) => {
+          this.#preflight = null;
+          this.#exec(upgrade, { program, path, pack });
+        },
         onFailed: (reason) => this.#fail(reason),
       });
       children.addHelper(this.#preflight.pid);
@@ -74,17 +78,12 @@ export class InPlaceUpgrade {
     if (upgrade !== this.#current) return control?.resume();
     let hasMoved = false;
     try {
-      const { state, descriptors } = next.pack();
+      const payload = next.pack();
       logger.info(`upgrade in place: becomes ${next.path}`);
       // The new program reads its arguments where this one did, if that directory still exists.
       hasMoved = platform.processes.entersDirectory(directory);
-      execInPlace(platform, {
-        path: next.path,
-        argv: [program, ...prefix, ...platform.runtime.argv],
-        env,
-        state,
-        descriptors,
-      });
+      const argv = [program, ...prefix, ...platform.runtime.argv];
+      execInPlace(platform, { path: next.path, argv, env }, payload);
     } catch (error) {
       if (hasMoved) platform.processes.changeDirectory("/");
       control?.resume();
@@ -93,13 +92,14 @@ export class InPlaceUpgrade {
   }
 
   #fail(reason: string): void {
+    this.#preflight = null;
     this.options.dispatch({ kind: "upgrade_failed", reason });
   }
 
   /** Stops the upgrade, unless the exec is over. */
   abort(): void {
     this.#current++;
-    this.#preflight?.cancel();
+    this.#preflight?.kill();
     this.#preflight = null;
   }
 }

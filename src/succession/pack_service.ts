@@ -10,18 +10,12 @@ import type { Fd } from "../platform/fd.ts";
 import type { History } from "../report/history.ts";
 import type { ControlAccess } from "./in_place_upgrade.ts";
 import {
-  CONTROL,
-  filterName,
   type GenerationRecord,
   type LaunchContext,
-  LOCK,
-  memberName,
-  notifyName,
-  outputName,
   RESUME_VERSION,
   type ResumeState,
 } from "./state/resume_state.ts";
-import type { ResumePayload } from "./state/resumption.ts";
+import { descriptorName, type ResumePayload } from "./state/resumption.ts";
 import type { StateWriter } from "./state/state_writer.ts";
 import type { HandoverFacts } from "./upgrade/protocol.ts";
 
@@ -82,11 +76,11 @@ export function packService(
     calls: context.journal.calls,
     ephemeral: [...context.adopter.ephemeral],
   };
-  const descriptors = new Map<string, Fd>([[LOCK, options.upgrade.lock]]);
+  const descriptors = new Map<string, Fd>([[descriptorName.lock, options.upgrade.lock]]);
   const control = options.controlDoor()?.listener;
-  if (control !== undefined) descriptors.set(CONTROL, control);
+  if (control !== undefined) descriptors.set(descriptorName.control, control);
   for (const { record, fd } of groups.flatMap((group) => group.records)) {
-    descriptors.set(memberName(record.inode), fd);
+    descriptors.set(descriptorName.member(record.inode), fd);
   }
   for (const [name, fd] of generations.flatMap(descriptorsOf)) descriptors.set(name, fd);
   return { state, descriptors };
@@ -129,16 +123,16 @@ function payloadRecordOf(running: RunningGeneration): GenerationRecord | null {
   return record && { ...record, unsentOutput };
 }
 
-/** What a generation needs besides its members. */
+/** Besides its members'. */
 function descriptorsOf(running: RunningGeneration): [name: string, fd: Fd][] {
   const { server, epoch } = running;
   const found: [string, Fd][] = [];
-  if (server.filter) found.push([filterName(epoch), server.filter]);
+  if (server.filter) found.push([descriptorName.filter(epoch), server.filter]);
   if (running.notify !== null && !running.hasExited) {
-    found.push([notifyName(epoch), running.notify.socket]);
+    found.push([descriptorName.notify(epoch), running.notify.socket]);
   }
   for (const { target, read } of server.output.openStreams) {
-    found.push([outputName(epoch, target), read]);
+    found.push([descriptorName.output(epoch, target), read]);
   }
   return found;
 }

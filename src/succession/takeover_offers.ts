@@ -5,6 +5,7 @@
 import type { Adopter } from "../handoff/adopt.ts";
 import type { ServiceEffect, ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
+import { jsonBytes } from "../platform/bytes.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -13,7 +14,7 @@ import type { Listeners } from "../steering/listeners.ts";
 import { cutReason } from "./state/fields.ts";
 import { type HandoffPeer, HandoffSocket } from "./takeover/handoff_socket.ts";
 import { LentListeners } from "./takeover/lent_listeners.ts";
-import { commonVersion, encodeMessage, VERSIONS } from "./takeover/messages.ts";
+import { commonVersion, type Reply, VERSIONS } from "./takeover/messages.ts";
 import { type Hello, TakeoverServer } from "./takeover/takeover_server.ts";
 import type { HandoverFacts } from "./upgrade/protocol.ts";
 
@@ -93,7 +94,7 @@ export class TakeoverOffers {
     const reason = `only user ${own} and root may take over, and this is user ${uid}`;
     logger.warn(`takeover refused: ${reason}`);
     try {
-      descriptors.send(socket, encodeMessage({ kind: "refused", reason }));
+      descriptors.send(socket, jsonBytes({ kind: "refused", reason } satisfies Reply));
     } finally {
       socket.close();
       left();

@@ -11,27 +11,18 @@ import { processStat } from "../platform/process/proc.ts";
 import type { ResumedOutput } from "../process/server_process.ts";
 import { type KernelArray, removed } from "../steering/kernel_array.ts";
 import type { ServiceParts } from "./pack_service.ts";
-import type { NamedDescriptors } from "./state/named_descriptors.ts";
-import {
-  filterName,
-  type GenerationRecord,
-  memberName,
-  notifyName,
-  outputName,
-} from "./state/resume_state.ts";
-import type { Resumption } from "./state/resumption.ts";
+import type { GenerationRecord } from "./state/resume_state.ts";
+import { descriptorName, type NamedDescriptors, type Resumption } from "./state/resumption.ts";
 
 const OUTPUT_TARGETS = [1, 2] as const;
 
-/** Restores listeners, generations and history. @returns the state to begin with */
+/** @returns the state to begin with */
 export function unpackService(parts: ServiceParts, resumption: Resumption): ServiceState {
   const { context, history } = parts;
   const { state, kept } = resumption;
   const wasKilled = resumption.kind === "survived";
-  history.resume(state.history, {
-    incarnation: state.incarnation + 1,
-    startedAt: state.startedAt,
-  });
+  const { incarnation, startedAt } = state;
+  history.resume(state.history, { incarnation: incarnation + 1, startedAt });
   unpackListeners(context, resumption);
   for (const inode of state.ephemeral) context.adopter.ephemeral.add(inode);
   for (const record of state.generations) {
@@ -62,8 +53,8 @@ export function resumeGeneration(
   running.resume({
     record,
     notifyPath: parts.options.notifyPath(epoch),
-    notify: kept.take(notifyName(epoch)),
-    filter: kept.take(filterName(epoch)),
+    notify: kept.take(descriptorName.notify(epoch)),
+    filter: kept.take(descriptorName.filter(epoch)),
     outputs: outputsOf(kept, record),
     isForeign,
   });
@@ -83,10 +74,9 @@ export function isChild(
   return exitStatus === null ? processStat(pid)?.parent === own : exitStatus.kind !== "unknown";
 }
 
-/** baton's ends of a generation's output pipes. */
 function outputsOf(kept: NamedDescriptors, record: GenerationRecord): ResumedOutput[] {
   return OUTPUT_TARGETS.flatMap((target) => {
-    const read = kept.take(outputName(record.epoch, target));
+    const read = kept.take(descriptorName.output(record.epoch, target));
     const { base64 = "" } = record.unsentOutput?.find((each) => each.target === target) ?? {};
     const inHand = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
     return read === null ? [] : [{ target, read, inHand }];
@@ -100,7 +90,9 @@ function unpackListeners(context: RunningContext, { state, kept }: Resumption): 
     const taken = new Map<number, Fd>();
     const found = members.map((record) => {
       const shared = taken.get(record.inode);
-      const fd = shared ? descriptors.duplicate(shared) : kept.take(memberName(record.inode));
+      const fd = shared
+        ? descriptors.duplicate(shared)
+        : kept.take(descriptorName.member(record.inode));
       if (fd !== null) taken.set(record.inode, fd);
       return { record, fd };
     });

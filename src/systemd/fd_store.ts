@@ -52,19 +52,9 @@ export function understandStored(fds: ReadonlyMap<string, Fd>): StoredDescriptor
 
 export class FdStore {
   readonly isOfUnit = true;
-  #onLost: () => void = () => {};
   #state: { readonly name: string; readonly file: SlotFile } | null = null;
 
-  /** @param foundNames names of what is stored already, without the prefix */
-  constructor(
-    readonly platform: Platform,
-    readonly client: NotifyClient,
-    readonly foundNames: readonly string[],
-  ) {}
-
-  whenLost(onLost: () => void): void {
-    this.#onLost = onLost;
-  }
+  constructor(readonly platform: Platform, readonly client: NotifyClient) {}
 
   put(name: string, fd: Fd): void {
     this.client.store(PREFIX + name, fd);
@@ -90,13 +80,8 @@ export class FdStore {
     return this.#state === null ? [] : [[this.#state.name, this.#state.file.fd]];
   }
 
-  /** This process has become the main one of its unit: the manager may have ignored what it stored before. */
-  becomeMain(): void {
-    this.#dropState();
-    this.#onLost();
-  }
-
-  #dropState(): void {
+  /** The next `save` writes a file of its own. */
+  dropState(): void {
     if (this.#state === null) return;
     this.drop(this.#state.name);
     this.#state.file.fd.close();
@@ -107,6 +92,6 @@ export class FdStore {
   end(): void {
     // In case the manager does not accept messages from this process any more.
     this.#state?.file.write("");
-    this.#dropState();
+    this.dropState();
   }
 }

@@ -54,7 +54,7 @@ describe("SlotFile", () => {
 describe("FdStore", () => {
   test("a state is found again by the next process, until the service has ended", async () => {
     await using platform = await testPlatform();
-    const store = new FdStore(platform, new NotifyClient(platform, undefined), []);
+    const store = new FdStore(platform, new NotifyClient(platform, undefined));
     store.save("one");
     store.save("two");
     const [[name, fd] = ["", null]] = store.payload;

@@ -3,11 +3,12 @@
  * (`succession/upgrade/preflight.ts`). Reports whether this baton can continue from the state of the running one, with
  * its arguments; changes nothing.
  */
+import { jsonBytes } from "../../platform/bytes.ts";
 import { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { cutReason } from "../../succession/state/fields.ts";
-import { readState } from "../../succession/state/read_state.ts";
 import { parseResumeState } from "../../succession/state/resume_state.ts";
+import { readState } from "../../succession/state/resumption.ts";
 import type { PreflightAnswer } from "../../succession/upgrade/preflight.ts";
 import { EXIT_NEW_GENERATION_FAILED, EXIT_OK } from "../console/exit_status.ts";
 import { configReader } from "../console/config_reader.ts";
@@ -20,8 +21,7 @@ export function commandCheckState(
   argv: readonly string[],
 ): number {
   const answer = examine(platform, control + 1, argv);
-  const text = new TextEncoder().encode(JSON.stringify(answer));
-  platform.descriptors.send(new Fd(platform.libc, control), text);
+  platform.descriptors.send(new Fd(platform.libc, control), jsonBytes(answer));
   return answer.ok ? EXIT_OK : EXIT_NEW_GENERATION_FAILED;
 }
 

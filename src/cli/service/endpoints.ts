@@ -165,7 +165,7 @@ export class Endpoints {
 
   #startStorage(replaces: boolean): void {
     // A new store is empty.
-    this.parts.start?.storage.start(replaces, () => this.#served?.supervisor?.writeState());
+    this.parts.start?.storage.start(replaces);
   }
 
   #openProbes(service: ServiceControl): void {

@@ -5,7 +5,6 @@
  * A killed service is resumed. A service that was stopped, or that did not serve yet, leaves only its standby sockets,
  * in which clients wait: they become listeners of the first generation.
  */
-import type { Resumption } from "../../succession/state/resumption.ts";
 import type { InheritedSocket } from "../../handoff/activated_sockets.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -18,7 +17,8 @@ import {
   storedState,
   usableResumption,
 } from "../../succession/state/recovered_state.ts";
-import { memberName, type ResumeState } from "../../succession/state/resume_state.ts";
+import type { ResumeState } from "../../succession/state/resume_state.ts";
+import { descriptorName, type Resumption } from "../../succession/state/resumption.ts";
 
 export interface InheritedState {
   /** To be acknowledged when this instance has it. */
@@ -48,7 +48,7 @@ export function findInheritedState(
   options: InheritedStateOptions,
 ): InheritedState {
   const { inPlace, activated, stored, path } = options;
-  const storedNames = inPlace?.kept.names ?? [...stored.keys()];
+  const storedNames = [...(inPlace?.kept ?? stored).keys()];
   if (inPlace !== null) {
     const recovered = path === null ? null : claimRecoveredState(platform, path);
     // Everything came with the exec; the fd store process only waits for the acknowledgment.
@@ -65,7 +65,7 @@ export function findInheritedState(
   const standbySockets = before?.service.served === true
     ? []
     : takeStandbySockets(platform, fds, before);
-  const resumption = usableResumption(platform, recovered);
+  const resumption = recovered && usableResumption(platform, recovered);
   const remaining = resumption === null ? activated : withoutMembers(activated, resumption.state);
   return { recovered, resumption, standbySockets, activated: remaining, storedNames };
 }
@@ -105,5 +105,5 @@ function takeStandbySockets(
 function standbyNames({ groups }: ResumeState): string[] {
   const members = groups.flatMap(({ members }) => members);
   return members.filter(({ origin }) => origin === "standby")
-    .map(({ inode }) => memberName(inode));
+    .map(({ inode }) => descriptorName.member(inode));
 }

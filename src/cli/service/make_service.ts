@@ -49,6 +49,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode): MadeService {
         path: paths.hold,
         managerStore: keepsStandbySockets ? { client, found: mode.storedNames } : null,
         onStarted: (pid) => children.addHelper(pid),
+        onLost: () => supervisor.writeState(),
       }),
     },
   });

@@ -12,8 +12,7 @@ import type { Config } from "../../config/config.ts";
 import type { InheritedSocket } from "../../handoff/activated_sockets.ts";
 import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
-import { CONTROL, LOCK } from "../../succession/state/resume_state.ts";
-import type { Resumption } from "../../succession/state/resumption.ts";
+import { descriptorName, type Resumption } from "../../succession/state/resumption.ts";
 import { TakeoverClient, TakeoverError } from "../../succession/takeover/takeover_client.ts";
 import type { Predecessor } from "../../succession/upgrade/predecessor.ts";
 import { UserError } from "../../config/values/errors.ts";
@@ -64,7 +63,13 @@ export async function findStartMode(setup: ServiceSetup, origin: Origin): Promis
   if (resumption !== null) {
     const kind = origin.kind === "in-place" ? "in-place" : "recovered";
     const lock = own ?? refuseName(setup.config);
-    return { kind, ...common, lock, resumption, control: resumption.kept.take(CONTROL) };
+    return {
+      kind,
+      ...common,
+      lock,
+      resumption,
+      control: resumption.kept.take(descriptorName.control),
+    };
   }
   const taker = await connectTaker(setup);
   if (taker === null) return { kind: "fresh", ...common, lock: own ?? refuseName(setup.config) };
@@ -93,7 +98,7 @@ export function predecessorOf(mode: Origin | StartMode): Predecessor | TakeoverC
 function ownLock({ platform, paths }: ServiceSetup, origin: Origin): NameLock | null {
   if (origin.kind === "upgrade-child") return null;
   if (origin.kind === "command") return NameLock.take(platform, paths.lock, paths.socket);
-  const kept = origin.resumption.kept.take(LOCK);
+  const kept = origin.resumption.kept.take(descriptorName.lock);
   return kept === null ? null : NameLock.inherit(platform, paths.lock, kept, true);
 }
 

@@ -21,6 +21,8 @@ interface StateStorageParts {
     | null;
   /** The fd store process is a child, but not a server. */
   readonly onStarted: (pid: number) => void;
+  /** The store lost its content: everything must be written again. */
+  readonly onLost: () => void;
 }
 
 export class StateStorage {
@@ -30,28 +32,36 @@ export class StateStorage {
 
   constructor(readonly parts: StateStorageParts) {}
 
-  /**
-   * @param replaces another fd store process serves the previous instance until this one has everything
-   * @param onLost the store lost its content: everything must be written again
-   */
-  start(replaces: boolean, onLost: () => void): void {
-    const { platform, config, path, logger, managerStore, onStarted } = this.parts;
+  /** @param replaces another fd store process serves the previous instance until this one has everything */
+  start(replaces: boolean): void {
+    const { platform, config, path, logger, managerStore, onStarted, onLost } = this.parts;
     if (managerStore !== null) {
-      this.#managerStore = new FdStore(platform, managerStore.client, managerStore.found);
+      this.#managerStore = new FdStore(platform, managerStore.client);
       const extent = config.survive ? "everything" : "standby";
-      this.writer = new StateWriter(this.#managerStore, extent, onLost);
+      this.writer = new StateWriter(this.#managerStore, extent, managerStore.found);
     } else if (config.survive) {
-      this.#process = new FdStoreProcess(platform, { path, isNext: replaces, onStarted });
-      this.writer = new StateWriter(this.#process, "everything", () => {
+      const onExited = () => {
         logger.warn("the fd store process (--survive) exited: another one was started");
+        writer.onLost();
         onLost();
+      };
+      this.#process = new FdStoreProcess(platform, {
+        path,
+        isNext: replaces,
+        onStarted,
+        onLost: onExited,
       });
+      const writer = new StateWriter(this.#process, "everything");
+      this.writer = writer;
     }
   }
 
-  /** This process is the main process of its unit now. */
+  /** This process has become the main one of its unit: the manager may have ignored what it stored before. */
   becomeMain(): void {
-    this.#managerStore?.becomeMain();
+    if (this.#managerStore === null) return;
+    this.#managerStore.dropState();
+    this.writer?.onLost();
+    this.parts.onLost();
   }
 
   guardedPaths(): GuardedPath[] {

@@ -5,6 +5,7 @@
  * On the descriptor behind those it is given, the helper finds its end of the socket (SOCK_SEQPACKET), and on the next
  * one its plan, if it has one: JSON in a sealed memfd. Only `Symbol.dispose` reaps it.
  */
+import { jsonBytes } from "../bytes.ts";
 import type { Timer } from "../clock.ts";
 import type { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
@@ -27,7 +28,7 @@ export interface HelperProgram {
   readonly directory: string | null;
 }
 
-interface HelperOptions {
+export interface HelperOptions {
   /** This very program by default. */
   readonly program?: HelperProgram;
   /** The hidden verb. The number of the control descriptor follows it. */
@@ -146,9 +147,7 @@ export class HelperProcess implements Disposable {
 function spawnHelper(platform: Platform, options: HelperOptions, control: Fd): number {
   const { descriptors, processes } = platform;
   const { program = ownProgram(platform), verb, args = [], plan, further = [] } = options;
-  using memory = plan === undefined
-    ? null
-    : descriptors.sealedMemfd("baton-plan", new TextEncoder().encode(JSON.stringify(plan)));
+  using memory = plan === undefined ? null : descriptors.sealedMemfd("baton-plan", jsonBytes(plan));
   const words = verb === undefined ? [] : [verb, String(options.descriptors.length)];
   const { directory } = program;
   const hasMoved = directory !== null && processes.entersDirectory(directory);

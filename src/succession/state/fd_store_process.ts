@@ -4,12 +4,13 @@
  *
  * When `put` and `save` return, the message is in the socket of the fd-store process, whatever happens to this process.
  */
+import { jsonBytes } from "../../platform/bytes.ts";
 import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { HelperProcess } from "../../platform/process/helper_process.ts";
-import { encodeMessage, type FdStoreOrder, HOLD_VERB, parseReply } from "./fd_store_protocol.ts";
+import { type FdStoreOrder, HOLD_VERB, parseReply } from "./fd_store_protocol.ts";
 import type { FdStore } from "./state_writer.ts";
 
 /** An fd-store process that does not read for this long, or does not start, is replaced. */
@@ -20,14 +21,14 @@ interface FdStoreProcessOptions {
   /** Another one listens there, and must stay until this one has everything. */
   readonly isNext: boolean;
   readonly onStarted: (pid: number) => void;
+  /** It was gone, and another one was started: everything must be given to it again. */
+  readonly onLost: () => void;
 }
 
 export class FdStoreProcess implements FdStore {
-  readonly foundNames = [];
   readonly payload = [];
   /** The next baton starts one of its own, which takes the place of this one. */
   readonly isOfUnit = false;
-  #onLost: () => void = () => {};
   #helper: HelperProcess;
 
   /** @throws {Error} when it cannot be started */
@@ -43,7 +44,7 @@ export class FdStoreProcess implements FdStore {
       descriptors: [nothing, nothing, nothing],
     });
     try {
-      const { kind } = parseReply(helper.awaitMessage(TIMEOUT_MS).data) ?? {};
+      const { kind } = parseReply(helper.awaitMessage(TIMEOUT_MS).data);
       if (kind !== "holds") throw new Error(`it said ${kind}`);
     } catch (error) {
       helper.kill();
@@ -54,14 +55,10 @@ export class FdStoreProcess implements FdStore {
       onMessage: ({ fds }) => fds.forEach((fd) => fd.close()),
       onClosed: () => {
         this.#helper = this.#start("new");
-        this.#onLost();
+        this.options.onLost();
       },
     });
     return helper;
-  }
-
-  whenLost(onLost: () => void): void {
-    this.#onLost = onLost;
   }
 
   put(name: string, fd: Fd): void {
@@ -80,7 +77,7 @@ export class FdStoreProcess implements FdStore {
 
   /** @throws {SystemCallError} when it is gone, or does not read */
   #send(order: FdStoreOrder, fds: readonly Fd[] = []): void {
-    this.#helper.send(encodeMessage(order), fds);
+    this.#helper.send(jsonBytes(order), fds);
   }
 
   /** Its socket, to which the next instance would connect, was removed. */

@@ -7,12 +7,14 @@
  * has put everything into an fd-store process of its own it answers `taken`, and the old one exits.
  */
 import * as v from "valibot";
+import type { Fd } from "../../platform/fd.ts";
+import type { Descriptors, Message } from "../../platform/network/passed_descriptors.ts";
 import * as f from "./fields.ts";
 
 /** Hidden verb that makes a baton an fd-store process; arguments: number of its socket, path, "new" or "next". */
 export const HOLD_VERB = "__hold";
 /** Longest message of either socket: a few dozen names. */
-export const HOLD_MESSAGE_LIMIT = 16 * 1024;
+const MESSAGE_LIMIT = 16 * 1024;
 /** Descriptors in one message to the next instance. */
 export const ITEMS_AT_A_TIME = 32;
 
@@ -37,25 +39,29 @@ const ACKNOWLEDGMENT = f.object({ kind: v.literal("taken") });
 
 export type FdStoreOrder = v.InferOutput<typeof ORDER>;
 export type FdStoreReply = v.InferOutput<typeof REPLY>;
-type FdStoreAcknowledgment = v.InferOutput<typeof ACKNOWLEDGMENT>;
+export const TAKEN: v.InferOutput<typeof ACKNOWLEDGMENT> = { kind: "taken" };
 
-export function encodeMessage(
-  message: FdStoreOrder | FdStoreReply | FdStoreAcknowledgment,
-): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(message));
+/** Blocks. @returns null at the end of the connection; a peer that was killed with messages unread leaves ECONNRESET */
+export function receiveMessage(descriptors: Descriptors, socket: Fd): Message | null {
+  try {
+    const message = descriptors.receive(socket, MESSAGE_LIMIT);
+    return message?.data.length === 0 ? null : message;
+  } catch {
+    return null;
+  }
 }
 
-/** @returns null at the end of the connection. @throws {MalformedMessage} */
-export function parseOrder(data: Uint8Array): FdStoreOrder | null {
-  return data.length === 0 ? null : f.parseJson(ORDER, data);
+/** @throws {MalformedMessage} */
+export function parseOrder(data: Uint8Array): FdStoreOrder {
+  return f.parseJson(ORDER, data);
 }
 
-/** @returns null at the end of the connection. @throws {MalformedMessage} */
-export function parseReply(data: Uint8Array): FdStoreReply | null {
-  return data.length === 0 ? null : f.parseJson(REPLY, data);
+/** @throws {MalformedMessage} */
+export function parseReply(data: Uint8Array): FdStoreReply {
+  return f.parseJson(REPLY, data);
 }
 
-/** @throws {MalformedMessage} also at the end of the connection */
-export function parseAcknowledgment(data: Uint8Array): FdStoreAcknowledgment {
-  return f.parseJson(ACKNOWLEDGMENT, data);
+/** @throws {MalformedMessage} */
+export function checkAcknowledgment(data: Uint8Array): void {
+  f.parseJson(ACKNOWLEDGMENT, data);
 }

@@ -7,23 +7,22 @@
  * another: otherwise it would hold the ports for good.
  */
 import { statSync } from "node:fs";
+import { jsonBytes } from "../../platform/bytes.ts";
 import { Fd } from "../../platform/fd.ts";
 import { pathKey } from "../../platform/files/path_key.ts";
 import { C } from "../../platform/libc/constants.ts";
-import type { Message } from "../../platform/network/passed_descriptors.ts";
 import { UnixListener } from "../../platform/network/unix_listener.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { processStat } from "../../platform/process/proc.ts";
 import {
-  encodeMessage,
+  checkAcknowledgment,
   type FdStoreReply,
-  HOLD_MESSAGE_LIMIT,
   ITEMS_AT_A_TIME,
-  parseAcknowledgment,
   parseOrder,
+  receiveMessage,
 } from "./fd_store_protocol.ts";
-import { readState } from "./read_state.ts";
 import { parseResumeState, type ResumeState } from "./resume_state.ts";
+import { readState } from "./resumption.ts";
 
 const BACKLOG = 8;
 /** After the last server has exited without a baton. */
@@ -54,7 +53,7 @@ class FdStoreServer {
   }
 
   #send(socket: Fd, reply: FdStoreReply, fds: readonly Fd[] = []): void {
-    this.platform.descriptors.send(socket, encodeMessage(reply), fds);
+    this.platform.descriptors.send(socket, jsonBytes(reply), fds);
   }
 
   /** At its path, if possible: what it holds matters more than where it is. */
@@ -98,9 +97,9 @@ class FdStoreServer {
   /** Carries out its baton's orders until that exits. @returns false when the service has ended */
   #serveOwner(): boolean {
     for (;;) {
-      const message = this.#receive(this.control);
-      const order = message === null ? null : parseOrder(message.data);
-      if (message === null || order === null) return true;
+      const message = receiveMessage(this.platform.descriptors, this.control);
+      if (message === null) return true;
+      const order = parseOrder(message.data);
       const [fd = null] = message.fds;
       switch (order.kind) {
         case "put":
@@ -135,18 +134,11 @@ class FdStoreServer {
     }
   }
 
-  /** @returns null for ECONNRESET, too: a killed baton leaves that when it has not read everything */
-  #receive(socket: Fd): Message | null {
-    try {
-      return this.platform.descriptors.receive(socket, HOLD_MESSAGE_LIMIT);
-    } catch {
-      return null;
-    }
-  }
-
   #awaitNextInstance(stateFd: Fd): void {
     const state = parseResumeState(readState(stateFd.number));
-    const servers = this.#runningServers(state);
+    const servers = state.generations
+      .filter(({ pid, startTime }) => processStat(pid)?.startTime === startTime)
+      .map(({ pid }) => this.platform.processes.openPidfd(pid));
     this.#listenAbstractly();
     if (!mayBeRecovered(state) && !this.#hasClient()) return this.#stopServers(servers);
     for (;;) {
@@ -178,13 +170,6 @@ class FdStoreServer {
     for (const pidfd of servers) this.platform.processes.signalThrough(pidfd, C.SIGTERM);
   }
 
-  /** @returns their process descriptors */
-  #runningServers({ generations }: ResumeState): Fd[] {
-    return generations
-      .filter(({ pid, startTime }) => processStat(pid)?.startTime === startTime)
-      .map(({ pid }) => this.platform.processes.openPidfd(pid));
-  }
-
   /** @returns whether the next instance has acknowledged it */
   #sendEverything(client: Fd, stateFd: Fd): boolean {
     const { sockets, descriptors, processes } = this.platform;
@@ -199,8 +184,9 @@ class FdStoreServer {
         this.#send(client, { kind: "items", names }, some.map(([, fd]) => fd));
       }
       this.#send(client, { kind: "state" }, [stateFd]);
-      const answer = descriptors.receive(client, HOLD_MESSAGE_LIMIT);
-      return answer !== null && parseAcknowledgment(answer.data).kind === "taken";
+      const answer = receiveMessage(descriptors, client);
+      if (answer !== null) checkAcknowledgment(answer.data);
+      return answer !== null;
     } catch {
       return false;
     }
@@ -223,7 +209,7 @@ export function abstractNameOf(path: string): string {
   return `@baton-hold-${pathKey(path)}`;
 }
 
-/** Runs as an fd-store process. @param control number of the socket to its baton */
+/** @param control number of the socket to its baton */
 export function runFdStoreServer(
   platform: Platform,
   control: number,

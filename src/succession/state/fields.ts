@@ -19,7 +19,7 @@ const MAX_PATH = 4096;
 const MAX_NOTE = 4 * 1024 * 1024;
 const MAX_REASON = 4000;
 /** Of lists whose length only the size of the message limits. */
-export const MAX_ENTRIES = 65_536;
+const MAX_ENTRIES = 65_536;
 
 export function int(min: number, max: number) {
   const wanted = `a whole number from ${min} to ${max}`;
@@ -36,7 +36,7 @@ export function text(maxLength: number) {
   return v.pipe(v.string(wanted), v.maxLength(maxLength, wanted));
 }
 
-export function list<const Item extends v.GenericSchema>(item: Item, maxLength: number) {
+export function list<const Item extends v.GenericSchema>(item: Item, maxLength = MAX_ENTRIES) {
   const wanted = `a list of at most ${maxLength}`;
   return v.pipe(v.array(item, wanted), v.maxLength(maxLength, wanted), v.readonly());
 }
@@ -66,10 +66,7 @@ export const reason = text(MAX_REASON);
 export const note = text(MAX_NOTE);
 export const path = text(MAX_PATH);
 export const base64 = v.pipe(note, v.regex(/^[A-Za-z0-9+/]*={0,2}$/, "base64"));
-export const uint64 = v.pipe(
-  v.string("a number as text"),
-  v.regex(/^\d{1,20}$/, "a number as text"),
-);
+export const uint64 = v.pipe(text(20), v.regex(/^\d+$/, "a number as text"));
 export const count = int(0, Number.MAX_SAFE_INTEGER);
 export const epoch = int(0, MAX_INT31);
 export const pid = int(0, MAX_PID);
@@ -107,7 +104,7 @@ export const MEMBER: v.GenericSchema<unknown, MemberRecord> = object({
   standsIn: v.exactOptional(flag),
 });
 
-/** @throws {MalformedMessage} when `data` is not JSON, or does not match the schema */
+/** @throws {MalformedMessage} */
 export function parseJson<Output>(
   schema: v.GenericSchema<unknown, Output>,
   data: Uint8Array | string,
@@ -122,15 +119,24 @@ export function parseJson<Output>(
   return check(schema, value);
 }
 
-/** As `check`. @throws {MalformedMessage} also for another version, with both numbers */
+/**
+ * Checks a state that another version may have written.
+ * @param read returns what was JSON. @throws {MalformedMessage} that begins with `cannot`, and names both versions
+ */
 export function checkVersion<Output>(
   schema: v.GenericSchema<unknown, Output>,
   version: number,
-  value: unknown,
+  cannot: string,
+  read: () => unknown,
 ): Output {
-  const given = check(ANY_VERSION, value).version;
-  if (given === version) return check(schema, value);
-  throw new MalformedMessage(`it has version ${given}, and this baton reads version ${version}`);
+  try {
+    const value = read();
+    const given = check(ANY_VERSION, value).version;
+    if (given === version) return check(schema, value);
+    throw new MalformedMessage(`it has version ${given}, and this baton reads version ${version}`);
+  } catch (error) {
+    throw new MalformedMessage(`${cannot}: ${malformedText(error)}`);
+  }
 }
 
 /** @returns what is wrong with a message, for the other side. @throws an error that is not the message's fault */
@@ -139,7 +145,7 @@ export function malformedText(error: unknown): string {
   throw error;
 }
 
-/** @throws {MalformedMessage} when `value` does not match the schema */
+/** @throws {MalformedMessage} */
 export function check<Output>(schema: v.GenericSchema<unknown, Output>, value: unknown): Output {
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;

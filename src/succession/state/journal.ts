@@ -4,12 +4,12 @@
  * `write` comes before each effect, before each change of the kernel's array of members, and before a new process may run.
  * So the latest record is never more than one step ahead of the world, and its reader can tell whether that step was made.
  */
-import type { ResumePayload } from "./resumption.ts";
 import type { Logger } from "../../log/logger.ts";
-import type { CallOutcome, TrappedCall } from "../../platform/process/seccomp.ts";
-import type { StateWriter } from "./state_writer.ts";
-import { CONTROL, LOCK, type PendingCall } from "./resume_state.ts";
 import { errorText } from "../../platform/error.ts";
+import type { CallOutcome, TrappedCall } from "../../platform/process/seccomp.ts";
+import type { PendingCall } from "./resume_state.ts";
+import { descriptorName, type ResumePayload } from "./resumption.ts";
+import type { StateWriter } from "./state_writer.ts";
 
 interface JournalOptions {
   /** Null: nothing outlives this baton, or it does not own anything yet. */
@@ -30,18 +30,17 @@ export class Journal {
 
   /** Never throws: a service must not fail because its recovery would. */
   write(): void {
-    const keeper = this.options.stateWriter();
-    if (keeper === null) return;
+    const stateWriter = this.options.stateWriter();
+    if (stateWriter === null) return;
     try {
       const { state, descriptors } = this.options.pack();
       const held = new Map(descriptors);
       // The process that has these is the baton of this name: they must be closed with it.
-      held.delete(LOCK);
-      held.delete(CONTROL);
-      keeper.keep(held, state);
+      held.delete(descriptorName.lock);
+      held.delete(descriptorName.control);
+      stateWriter.keep(held, state);
     } catch (error) {
-      const message = errorText(error);
-      this.options.logger.error(`cannot write down the state (--survive): ${message}`);
+      this.options.logger.error(`cannot write down the state (--survive): ${errorText(error)}`);
     }
   }
 

@@ -1,17 +1,15 @@
 /** What a killed baton has left with its fd-store process, as the next instance of its name finds it. */
 import { statSync } from "node:fs";
+import { jsonBytes } from "../../platform/bytes.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
-import type { Message } from "../../platform/network/passed_descriptors.ts";
 import { connectPackets } from "../../platform/network/unix_listener.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { isRunning } from "../../platform/process/proc.ts";
-import { encodeMessage, HOLD_MESSAGE_LIMIT, parseReply } from "./fd_store_protocol.ts";
+import { parseReply, receiveMessage, TAKEN } from "./fd_store_protocol.ts";
 import { abstractNameOf } from "./fd_store_server.ts";
-import { NamedDescriptors } from "./named_descriptors.ts";
 import { type GenerationRecord, parseResumeState } from "./resume_state.ts";
-import { readState } from "./read_state.ts";
-import type { Resumption } from "./resumption.ts";
+import { NamedDescriptors, readState, type Resumption } from "./resumption.ts";
 
 /** The fd-store process accepts when its baton has exited, which it has: this process has the lock on its name. */
 const FD_STORE_TIMEOUT_MS = 10_000;
@@ -50,10 +48,8 @@ function survived(text: string, kept: NamedDescriptors): Resumption {
 /** @returns null, and kills what is left, when the first generation had not served yet */
 export function usableResumption(
   platform: Platform,
-  recovered: RecoveredState | null,
+  { resumption }: RecoveredState,
 ): Resumption | null {
-  if (recovered === null) return null;
-  const { resumption } = recovered;
   if (resumption.state.service.served) return resumption;
   endServers(platform, resumption.state.generations);
   resumption.kept.close();
@@ -85,8 +81,7 @@ export function connectToFdStore(platform: Platform, path: string): Fd | null {
 function connectToAbstractName(platform: Platform, path: string): Fd | null {
   const socket = connectAt(platform, abstractNameOf(path));
   if (socket === null) return null;
-  const { uid } = platform.sockets.peerCredentials(socket);
-  if (platform.processes.trustsUser(uid)) return socket;
+  if (platform.processes.trustsUser(platform.sockets.peerCredentials(socket).uid)) return socket;
   socket.close();
   return null;
 }
@@ -100,51 +95,26 @@ function connectAt(platform: Platform, path: string): Fd | null {
 }
 
 /** @returns null when the connection ended too early */
-export function receiveAll(platform: Platform, socket: Fd): RecoveredState | null {
-  const items: [string, Fd][] = [];
+export function receiveAll({ descriptors }: Platform, socket: Fd): RecoveredState | null {
+  const kept = new NamedDescriptors();
   for (;;) {
-    const message = receive(platform, socket);
+    const message = receiveMessage(descriptors, socket);
     const reply = message === null ? null : parseReply(message.data);
+    const fds = message?.fds ?? [];
     if (reply?.kind === "items") {
-      reply.names.forEach((name, i) => {
-        const fd = message?.fds[i];
-        if (fd !== undefined) items.push([name, fd]);
-      });
+      reply.names.forEach((name, i) => fds[i] && kept.set(name, fds[i]));
       continue;
     }
-    const [memory] = message?.fds ?? [];
-    if (reply?.kind === "state" && memory !== undefined) {
-      return recoveredStateFrom(platform, socket, new NamedDescriptors(items), memory);
+    const [memory] = fds;
+    if (reply?.kind !== "state" || memory === undefined) {
+      kept.close();
+      return null;
     }
-    items.forEach(([, fd]) => fd.close());
-    return null;
+    using state = memory;
+    const acknowledge = () => {
+      using connection = socket;
+      descriptors.send(connection, jsonBytes(TAKEN));
+    };
+    return { resumption: survived(readState(state.number), kept), acknowledge };
   }
-}
-
-/** @returns null at the end of the connection, also after ECONNRESET */
-function receive(platform: Platform, socket: Fd): Message | null {
-  try {
-    return platform.descriptors.receive(socket, HOLD_MESSAGE_LIMIT);
-  } catch {
-    return null;
-  }
-}
-
-function recoveredStateFrom(
-  platform: Platform,
-  socket: Fd,
-  kept: NamedDescriptors,
-  memory: Fd,
-): RecoveredState {
-  using state = memory;
-  return {
-    resumption: survived(readState(state.number), kept),
-    acknowledge: () => {
-      try {
-        platform.descriptors.send(socket, encodeMessage({ kind: "taken" }));
-      } finally {
-        socket.close();
-      }
-    },
-  };
 }

@@ -2,9 +2,8 @@
  * Everything that a baton must know to continue where another one stopped, with the same server processes: the state that
  * travels over an exec (`upgrade --in-place`) and over a crash (`--survive`).
  *
- * Plain JSON, checked field by field. Descriptors travel beside it, each under the name that the functions below give
- * it; a name without a descriptor means that the descriptor is gone. A state of another version is refused with both
- * numbers.
+ * Descriptors travel beside it, each under its name (`resumption.ts`); if one is missing, it is gone. A state of another
+ * version is refused with both numbers.
  */
 import * as v from "valibot";
 import type { ExitStatus } from "../../platform/process/processes.ts";
@@ -15,33 +14,8 @@ import { HISTORY, KEEP_ALIVE_COUNTS, SERVICE } from "./service_schemas.ts";
 export const RESUME_VERSION = 1;
 const MAX_SIGNAL = 64;
 
-/** The lock on the service's name. */
-export const LOCK = "lock";
-/** The listener of the control socket. */
-export const CONTROL = "control";
-
-export function memberName(inode: number): string {
-  return `member ${inode}`;
-}
-
-/** The notify descriptor of a generation's filter. */
-export function filterName(epoch: number): string {
-  return `filter ${epoch}`;
-}
-
-/** The socket behind a generation's NOTIFY_SOCKET. */
-export function notifyName(epoch: number): string {
-  return `notify ${epoch}`;
-}
-
-/** baton's end of a generation's standard output (1) or error (2). */
-export function outputName(epoch: number, target: number): string {
-  return `output ${epoch} ${target}`;
-}
-
 /** What happened to one generation that its processes do not show. */
 const FACTS = v.object({
-  /** Its stop signal was sent. */
   stopSent: f.flag,
   /** The processes that its leader left behind got theirs, too. */
   stopTold: f.flag,
@@ -51,7 +25,7 @@ const FACTS = v.object({
   daemonized: f.flag,
   /** It has served for a while. */
   isSettled: f.flag,
-  /** When that began, in the unit of process start times; 0: not yet. */
+  /** Since when, in the unit of process start times; 0: it has not. */
   settledTicks: f.count,
   /** Connections that were busy when it had to end. */
   cut: f.count,
@@ -78,7 +52,6 @@ export const NO_FACTS: GenerationFacts = {
   kept: null,
 };
 
-/** @returns the facts of a record alone */
 export function factsOf(record: GenerationRecord): GenerationFacts {
   return f.check(FACTS, record);
 }
@@ -96,9 +69,9 @@ const GENERATION_RECORD = f.object({
   ...FACTS.entries,
   epoch: f.epoch,
   startedAt: f.date,
-  /** Leading process. */
+  /** Of its leading process. */
   pid: f.pid,
-  /** Of that process, in clock ticks after boot: together with the pid it is unique. */
+  /** In clock ticks after boot: together with the pid it is unique. */
   startTime: f.count,
   /** Crashed generation whose members it was given. */
   replaces: v.nullable(f.epoch),
@@ -108,14 +81,14 @@ const GENERATION_RECORD = f.object({
   wantsNotification: f.flag,
   /** How the leading process ended; null while it runs. */
   exitStatus: v.nullable(EXIT_STATUS),
-  hints: f.list(f.note, f.MAX_ENTRIES),
+  hints: f.list(f.note),
   /** At an exec only: a baton that was killed has lost its own. */
   unsentOutput: v.exactOptional(f.list(UNSENT_OUTPUT, 2)),
 });
 export type GenerationRecord = v.InferOutput<typeof GENERATION_RECORD>;
 
 /** The members are in the kernel's order. */
-const GROUP_RECORD = f.object({ address: f.ADDRESS, members: f.list(f.MEMBER, f.MAX_ENTRIES) });
+const GROUP_RECORD = f.object({ address: f.ADDRESS, members: f.list(f.MEMBER) });
 
 /** What the first baton found where it was started, and a later one cannot find out any more. */
 const LAUNCH_CONTEXT = f.object({
@@ -155,12 +128,12 @@ const RESUME_STATE = f.object({
   traps: f.flag,
   service: SERVICE,
   history: HISTORY,
-  generations: f.list(GENERATION_RECORD, f.MAX_ENTRIES),
-  groups: f.list(GROUP_RECORD, f.MAX_ENTRIES),
+  generations: f.list(GENERATION_RECORD),
+  groups: f.list(GROUP_RECORD),
   /** Inodes of sockets that are bound to a port of the kernel's choice and do not listen yet. */
-  ephemeral: f.list(f.inode, f.MAX_ENTRIES),
+  ephemeral: f.list(f.inode),
   /** Trapped calls that were taken from the kernel and not answered. */
-  calls: f.list(PENDING_CALL, f.MAX_ENTRIES),
+  calls: f.list(PENDING_CALL),
 });
 export type ResumeState = v.InferOutput<typeof RESUME_STATE>;
 
@@ -169,12 +142,8 @@ export function parseResumeState(text: string): ResumeState {
   return checkResumeState(() => f.parseJson(v.unknown(), text));
 }
 
-/** The same. @param read a value that was JSON */
+/** The same. @param read returns what was JSON */
 export function checkResumeState(read: () => unknown): ResumeState {
-  try {
-    return f.checkVersion(RESUME_STATE, RESUME_VERSION, read());
-  } catch (error) {
-    const reason = f.malformedText(error);
-    throw new f.MalformedMessage(`Cannot continue from the running baton's state: ${reason}`);
-  }
+  const cannot = "Cannot continue from the running baton's state";
+  return f.checkVersion(RESUME_STATE, RESUME_VERSION, cannot, read);
 }

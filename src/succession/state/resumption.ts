@@ -1,9 +1,42 @@
-/** The two ways of resuming a service: after an exec of this very process, and from an fd store after a crash. */
+/** How one baton continues where another one stopped: from a `ResumeState`, and descriptors by name. */
+import { readFileSync, statSync } from "node:fs";
 import type { Fd } from "../../platform/fd.ts";
-import type { NamedDescriptors } from "./named_descriptors.ts";
 import type { ResumeState } from "./resume_state.ts";
 
-/** What a baton continues from. */
+/** Longest state: thousands of listeners. */
+const STATE_LIMIT = 4 * 1024 * 1024;
+
+export const descriptorName = {
+  /** The lock on the service's name. */
+  lock: "lock",
+  /** The listener of the control socket. */
+  control: "control",
+  member: (inode: number) => `member ${inode}`,
+  /** The notify descriptor of a generation's seccomp filter. */
+  filter: (epoch: number) => `filter ${epoch}`,
+  /** The socket behind a generation's NOTIFY_SOCKET. */
+  notify: (epoch: number) => `notify ${epoch}`,
+  /** baton's end of a generation's standard output (1) or error (2). */
+  output: (epoch: number, target: number) => `output ${epoch} ${target}`,
+};
+
+/** Descriptors that outlive the baton that opened them. The next instance takes those that it can use. */
+export class NamedDescriptors extends Map<string, Fd> {
+  /** @returns null when there is none of this name. The caller owns the descriptor */
+  take(name: string): Fd | null {
+    const fd = this.get(name) ?? null;
+    this.delete(name);
+    return fd;
+  }
+
+  /** Closes those that were not taken. */
+  close(): void {
+    for (const fd of this.values()) fd.close();
+    this.clear();
+  }
+}
+
+/** What a baton continues from: after an exec of this very process, or from an fd store after a crash. */
 export interface Resumption {
   readonly kind: "in_place" | "survived";
   readonly state: ResumeState;
@@ -12,8 +45,16 @@ export interface Resumption {
   releaseSignals(): void;
 }
 
-/** What the next program gets: a state, and descriptors by name. */
+/** What the next program gets. */
 export interface ResumePayload {
   readonly state: ResumeState;
   readonly descriptors: ReadonlyMap<string, Fd>;
+}
+
+/** By path: Deno cannot read from a descriptor that it has not opened itself. @throws {Error} when it is too long */
+export function readState(descriptor: number): string {
+  const path = `/proc/self/fd/${descriptor}`;
+  const { size } = statSync(path);
+  if (size > STATE_LIMIT) throw new Error(`Cannot continue: the state has ${size} bytes`);
+  return readFileSync(path, "utf8");
 }

@@ -1,33 +1,19 @@
-/** Schemas of the lifecycle's state and the history, as the next baton reads them. Their types are checked against them. */
+/** Schemas of the lifecycle's state and the history, as the next baton reads them. */
 import * as v from "valibot";
+import { GENERATION_STATES } from "../../lifecycle/generation.ts";
 import type { Rollout } from "../../lifecycle/rollout.ts";
 import type { ServiceState } from "../../lifecycle/state.ts";
 import type { KeepAliveCounts } from "../../migration/keep_alive_counts.ts";
 import type { HistoryRecord } from "../../report/history.ts";
 import * as f from "./fields.ts";
 
-const STATES = [
-  "starting",
-  "probing",
-  "baking",
-  "serving",
-  "draining",
-  "stopping",
-  "exited",
-] as const;
-const OUTCOMES = [
-  "failed",
-  "rolled back",
-  "superseded",
-  "crashed",
-  "stopped",
-  "finished",
-] as const;
-const RESULTS = ["ok", "failed", "refused"] as const;
-
+const state = f.oneOf(GENERATION_STATES);
+const outcome = v.nullable(
+  f.oneOf(["failed", "rolled back", "superseded", "crashed", "stopped", "finished"]),
+);
 const noteOrNull = v.nullable(f.note);
 const epochOrNull = v.nullable(f.epoch);
-const requests = f.list(f.count, f.MAX_ENTRIES);
+const requests = f.list(f.count);
 const percent = f.number(0, 100);
 const timeMs = f.number(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
@@ -41,8 +27,8 @@ const RELOAD = f.object({ requests, rollout: ROLLOUT });
 
 const GENERATION = f.object({
   epoch: f.epoch,
-  state: f.oneOf(STATES),
-  outcome: v.nullable(f.oneOf(OUTCOMES)),
+  state,
+  outcome,
   reason: noteOrNull,
   replaces: epochOrNull,
   served: f.flag,
@@ -51,7 +37,7 @@ const GENERATION = f.object({
 });
 
 export const SERVICE: v.GenericSchema<unknown, ServiceState> = f.object({
-  generations: f.list(GENERATION, f.MAX_ENTRIES),
+  generations: f.list(GENERATION),
   nextEpoch: f.epoch,
   reload: RELOAD,
   next: v.nullable(RELOAD),
@@ -97,24 +83,21 @@ const CHECK_VIEW = f.object({
 
 const ENDED_GENERATION = f.object({
   epoch: f.epoch,
-  state: f.oneOf(STATES),
-  outcome: v.nullable(f.oneOf(OUTCOMES)),
+  state,
+  outcome,
   reason: noteOrNull,
   pid: v.nullable(f.pid),
   startedAt: f.date,
   connections: CONNECTION_COUNTS,
   connectionsCut: f.count,
   connectionsUndecided: f.count,
-  checks: f.list(CHECK_VIEW, f.MAX_ENTRIES),
+  checks: f.list(CHECK_VIEW),
   takesConnections: f.flag,
 });
 
 const LAST_RELOAD = f.object({
   replaced: epochOrNull,
-  phases: f.list(
-    f.object({ phase: f.note, epoch: f.epoch, durationMs: v.nullable(timeMs) }),
-    f.MAX_ENTRIES,
-  ),
+  phases: f.list(f.object({ phase: f.note, epoch: f.epoch, durationMs: v.nullable(timeMs) })),
   failedIn: noteOrNull,
   connections: v.nullable(f.object({
     finished: f.count,
@@ -122,16 +105,13 @@ const LAST_RELOAD = f.object({
     undecided: f.count,
     moved: f.count,
   })),
-  late: f.list(
-    f.object({
-      address: f.note,
-      servedBy: epochOrNull,
-      state: f.oneOf(["waiting", "opened", "given up"]),
-    }),
-    f.MAX_ENTRIES,
-  ),
+  late: f.list(f.object({
+    address: f.note,
+    servedBy: epochOrNull,
+    state: f.oneOf(["waiting", "opened", "given up"]),
+  })),
   epoch: epochOrNull,
-  result: f.oneOf(RESULTS),
+  result: f.oneOf(["ok", "failed", "refused"]),
   reason: noteOrNull,
   durationMs: timeMs,
   connectionsCut: f.count,
@@ -144,6 +124,6 @@ export const HISTORY: v.GenericSchema<unknown, HistoryRecord> = f.object({
   failed: f.count,
   crashes: f.count,
   lastReload: v.nullable(LAST_RELOAD),
-  recentlyEnded: f.list(ENDED_GENERATION, f.MAX_ENTRIES),
+  recentlyEnded: f.list(ENDED_GENERATION),
   replaced: epochOrNull,
 });

@@ -1,19 +1,12 @@
-/**
- * Keeps a place outside this process up to date with everything that must outlive it.
- *
- * When `keep` returns, its arguments outlive baton. So `keep` comes before the step that they describe.
- */
+/** Keeps a place outside this process up to date with everything that must outlive it. */
 import type { Fd } from "../../platform/fd.ts";
-import { memberName, type ResumeState } from "./resume_state.ts";
+import type { ResumeState } from "./resume_state.ts";
+import { descriptorName } from "./resumption.ts";
 
 /** A place that outlives baton: an fd-store process (`fd_store_process.ts`), or the service manager's store. */
 export interface FdStore {
-  /** Names of what was there before. */
-  readonly foundNames: readonly string[];
   /** Descriptors that a program needs which replaces this one by an exec. */
   readonly payload: readonly (readonly [name: string, fd: Fd])[];
-  /** @param onLost called when some of its contents may be lost */
-  whenLost(onLost: () => void): void;
   put(name: string, fd: Fd): void;
   drop(name: string): void;
   /** The state from which the next instance continues. */
@@ -33,17 +26,21 @@ export class StateWriter {
   readonly #held = new Map<string, number>();
   #standby: ReadonlySet<string> = new Set();
 
-  /** @param onLost everything must be given to it again */
-  constructor(readonly store: FdStore, readonly extent: KeptState, onLost: () => void) {
-    for (const name of store.foundNames) this.#held.set(name, NaN);
-    store.whenLost(() => {
-      // It may still have some of them: those that are not needed any more are dropped by name.
-      for (const name of this.#held.keys()) this.#held.set(name, NaN);
-      onLost();
-    });
+  /** @param foundNames what the store had before */
+  constructor(
+    readonly store: FdStore,
+    readonly extent: KeptState,
+    foundNames: readonly string[] = [],
+  ) {
+    for (const name of foundNames) this.#held.set(name, NaN);
   }
 
-  /** Makes the store hold exactly these, and this state. */
+  /** The store may have lost some of its contents: `keep` gives everything to it again, and drops by name what it still has. */
+  onLost(): void {
+    for (const name of this.#held.keys()) this.#held.set(name, NaN);
+  }
+
+  /** Makes the store hold exactly these, and this state: all of it outlives baton from here on. */
   keep(descriptors: ReadonlyMap<string, Fd>, state: ResumeState): void {
     if (this.#hasEnded) return;
     this.#standby = standbySocketsOf(state);
@@ -83,5 +80,5 @@ export class StateWriter {
 function standbySocketsOf({ groups }: ResumeState): ReadonlySet<string> {
   const members = groups.flatMap(({ members }) => members);
   const standby = members.filter(({ origin, dead }) => origin === "standby" && !dead);
-  return new Set(standby.map(({ inode }) => memberName(inode)));
+  return new Set(standby.map(({ inode }) => descriptorName.member(inode)));
 }

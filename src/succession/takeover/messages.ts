@@ -118,10 +118,6 @@ export function versionsText({ min, max }: VersionRange): string {
   return min === max ? `version ${min}` : `versions ${min} to ${max}`;
 }
 
-export function encodeMessage(message: Request | Reply): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(message));
-}
-
 const ANY_MESSAGE = v.looseObject({ kind: f.name }, f.objectMessage);
 
 /** @throws {MalformedMessage} */

@@ -4,6 +4,7 @@
  * `connect` resolves when everything has arrived that the first generation needs. From then on the old baton's generation
  * is a `PredecessorGeneration`, whose end is reported once.
  */
+import { jsonBytes } from "../../platform/bytes.ts";
 import type { Timer } from "../../platform/clock.ts";
 import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
@@ -18,9 +19,9 @@ import { Channel } from "./channel.ts";
 import { cutReason, malformedText } from "../state/fields.ts";
 import {
   type Counters,
-  encodeMessage,
   parseReply,
   type Reply,
+  type Request,
   type TakeoverOffer,
   VERSIONS,
 } from "./messages.ts";
@@ -255,8 +256,8 @@ export class TakeoverClient {
     }
   }
 
-  #ask(request: Parameters<typeof encodeMessage>[0]): void {
-    this.#channel.send(encodeMessage(request));
+  #ask(request: Request): void {
+    this.#channel.send(jsonBytes(request));
   }
 
   #arm(timed: boolean): void {

@@ -2,6 +2,7 @@
  * The old baton's hands in one takeover: carries out the effects of `old_side.ts`. An exception here ends the takeover,
  * and never the old baton.
  */
+import { jsonBytes } from "../../platform/bytes.ts";
 import type { Timer } from "../../platform/clock.ts";
 import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
@@ -10,7 +11,6 @@ import { cutReason, malformedText } from "../state/fields.ts";
 import { Channel } from "./channel.ts";
 import type { LentListeners, LentReply } from "./lent_listeners.ts";
 import {
-  encodeMessage,
   parseRequest,
   type Reply,
   type Request,
@@ -157,7 +157,7 @@ export class TakeoverServer {
   }
 
   #send(reply: Reply, fds: readonly Fd[] = []): void {
-    this.#channel.send(encodeMessage(reply), fds);
+    this.#channel.send(jsonBytes(reply), fds);
   }
 
   #sendLent({ reply, fds }: LentReply): void {

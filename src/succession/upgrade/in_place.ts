@@ -6,14 +6,19 @@
  * just before the exec until the new program listens to them, as far as the runtime allows.
  */
 import * as v from "valibot";
+import { jsonBytes } from "../../platform/bytes.ts";
 import { Fd, FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
+import type { HelperProgram } from "../../platform/process/helper_process.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
 import type { Platform } from "../../platform/platform.ts";
 import * as f from "../state/fields.ts";
-import { NamedDescriptors } from "../state/named_descriptors.ts";
-import { readState } from "../state/read_state.ts";
-import { checkResumeState, type ResumeState } from "../state/resume_state.ts";
-import type { Resumption } from "../state/resumption.ts";
+import { checkResumeState } from "../state/resume_state.ts";
+import {
+  NamedDescriptors,
+  readState,
+  type ResumePayload,
+  type Resumption,
+} from "../state/resumption.ts";
 
 /** The variable with the number of the state's descriptor. */
 export const IN_PLACE_ENV = "BATON_IN_PLACE";
@@ -34,35 +39,27 @@ const IN_PLACE_FILE = f.object({
   state: v.unknown(),
 });
 
-interface InPlaceExec {
-  readonly path: string;
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly state: ResumeState;
-  /** By name; they keep their numbers. */
-  readonly descriptors: ReadonlyMap<string, Fd>;
-}
-
-/** THE POINT OF NO RETURN of an upgrade in place. @throws {SystemCallError} when nothing was changed */
-export function execInPlace(platform: Platform, options: InPlaceExec): never {
-  const { descriptors, processes } = platform;
-  const numbers = [...options.descriptors].map(([name, fd]) => [name, fd.number] as const);
-  const file: v.InferInput<typeof IN_PLACE_FILE> = {
-    descriptors: Object.fromEntries(numbers),
-    state: options.state,
-  };
-  using memory = descriptors.sealedMemfd(
-    "baton-state",
-    new TextEncoder().encode(JSON.stringify(file)),
-  );
-  const kept = [memory.number, ...numbers.map(([, number]) => number)];
-  const env = { ...hide(platform.runtime, options.env), [IN_PLACE_ENV]: String(memory.number) };
+/**
+ * THE POINT OF NO RETURN of an upgrade in place. Descriptors keep their numbers.
+ * @throws {SystemCallError} when nothing was changed
+ */
+export function execInPlace(
+  platform: Platform,
+  program: Pick<HelperProgram, "path" | "argv" | "env">,
+  { state, descriptors }: ResumePayload,
+): never {
+  const { processes } = platform;
+  const numbers = Object.fromEntries([...descriptors].map(([name, fd]) => [name, fd.number]));
+  const file: v.InferInput<typeof IN_PLACE_FILE> = { descriptors: numbers, state };
+  using memory = platform.descriptors.sealedMemfd("baton-state", jsonBytes(file));
+  const kept = [memory.number, ...Object.values(numbers)];
+  const env = { ...hide(platform.runtime, program.env), [IN_PLACE_ENV]: String(memory.number) };
   processes.closeOnExecFrom(FIRST_PASSED_DESCRIPTOR);
   for (const number of kept) processes.keepOnExec(number, 1);
   processes.blockSignals(HELD_SIGNALS);
   const listenAgain = processes.ignoreSignals(HARMLESS_SIGNALS);
   try {
-    return processes.exec(options.path, options.argv, env);
+    return processes.exec(program.path, program.argv, env);
   } finally {
     listenAgain();
     processes.unblockSignals(HELD_SIGNALS);

@@ -1,8 +1,7 @@
 /** The program of an upgrade: what is started to be checked (`preflight.ts`), or to take over (`successor.ts`). */
 import { SystemCallError } from "../../platform/error.ts";
-import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { HelperProcess } from "../../platform/process/helper_process.ts";
+import { type HelperOptions, HelperProcess } from "../../platform/process/helper_process.ts";
 import { hide } from "../../platform/process/hidden_environment.ts";
 import { resolveProgram } from "../../launcher/resolve.ts";
 
@@ -20,17 +19,13 @@ export function newProgram(
   { program, prefix, env, directory }: NewProgram,
   requested: string | null,
 ): NewProgram {
-  const own = { program, prefix, env, directory };
-  if (requested === null || requested === program) return own;
-  return { ...own, program: requested, prefix: [] };
+  if (requested === null || requested === program) return { program, prefix, env, directory };
+  return { program: requested, prefix: [], env, directory };
 }
 
-interface NewProgramStart {
-  readonly verb?: string;
+interface NewProgramStart extends Pick<HelperOptions, "verb" | "plan" | "further"> {
   /** Beside those of the new program. */
   readonly env?: Readonly<Record<string, string>>;
-  readonly plan: unknown;
-  readonly further?: readonly Fd[];
 }
 
 /**

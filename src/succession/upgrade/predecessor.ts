@@ -1,11 +1,12 @@
 /** The new baton's side of an upgrade by a child: what it inherited, and what it says to the old baton. */
+import { jsonBytes } from "../../platform/bytes.ts";
 import { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import { cutReason } from "../state/fields.ts";
-import { readState } from "../state/read_state.ts";
+import { readState } from "../state/resumption.ts";
 import {
   HANDOVER_ENV,
   HANDOVER_VERSION,
@@ -90,8 +91,7 @@ export class Predecessor {
 
   #say(message: HandoverMessage): void {
     try {
-      const text = new TextEncoder().encode(JSON.stringify(message));
-      this.platform.descriptors.send(this.#control, text);
+      this.platform.descriptors.send(this.#control, jsonBytes(message));
     } catch {
       // It is gone, and `watch` notices.
     }

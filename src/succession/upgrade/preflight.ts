@@ -3,7 +3,7 @@
  * command line? It runs as a child with a hidden verb and must answer in time.
  *
  * `baton __check_state N ARGUMENT...` finds on descriptor N a socket (SOCK_SEQPACKET) for one answer as JSON, and on N+1 a
- * memfd with the state. Exactly one of `onPassed` and `onFailed` is called.
+ * memfd with the state.
  */
 import * as v from "valibot";
 import { errorText } from "../../platform/error.ts";
@@ -32,58 +32,39 @@ interface PreflightOptions {
   readonly onFailed: (reason: string) => void;
 }
 
-export class Preflight {
-  readonly #helper: HelperProcess;
-  readonly #path: string;
-  #settled = false;
+/** @returns the check's process, until one of `onPassed` and `onFailed` is called. @throws {Error} when it cannot start */
+export function startPreflight(
+  platform: Platform,
+  { program, state, onPassed, onFailed }: PreflightOptions,
+): HelperProcess {
+  const { helper, path } = startNewProgram(platform, program, { verb: CHECK_VERB, plan: state });
+  const fail = (reason: string) => {
+    helper.kill();
+    onFailed(reason);
+  };
+  helper.listen({
+    onMessage: ({ data, fds }) => {
+      fds.forEach((fd) => fd.close());
+      const reason = refusalIn(data);
+      if (reason !== null) return fail(reason);
+      helper.kill();
+      onPassed(path);
+    },
+    onClosed: () => fail("it ended without an answer: is it a baton that can upgrade in place?"),
+  });
+  helper.setDeadline(
+    ANSWER_TIMEOUT_MS,
+    () => fail(`it did not answer in ${ANSWER_TIMEOUT_MS / 1000} s: is it a baton?`),
+  );
+  return helper;
+}
 
-  /** @throws {Error} when the program cannot be started */
-  constructor(platform: Platform, readonly options: PreflightOptions) {
-    const { program, state } = options;
-    const start = { verb: CHECK_VERB, plan: state };
-    const { helper, path } = startNewProgram(platform, program, start);
-    this.#helper = helper;
-    this.#path = path;
-    helper.listen({
-      onMessage: ({ data, fds }) => {
-        fds.forEach((fd) => fd.close());
-        this.#onAnswer(data);
-      },
-      onClosed: () =>
-        this.#fail("it ended without an answer: is it a baton that can upgrade in place?"),
-    });
-    helper.setDeadline(
-      ANSWER_TIMEOUT_MS,
-      () => this.#fail(`it did not answer in ${ANSWER_TIMEOUT_MS / 1000} s: is it a baton?`),
-    );
-  }
-
-  get pid(): number {
-    return this.#helper.pid;
-  }
-
-  #onAnswer(data: Uint8Array): void {
-    let answer: PreflightAnswer;
-    try {
-      answer = f.parseJson(PREFLIGHT_ANSWER, data);
-    } catch (error) {
-      return this.#fail(errorText(error));
-    }
-    if (!answer.ok) return this.#fail(answer.reason);
-    this.cancel();
-    this.options.onPassed(this.#path);
-  }
-
-  #fail(reason: string): void {
-    if (this.#settled) return;
-    this.cancel();
-    this.options.onFailed(reason);
-  }
-
-  /** Kills it. Neither callback is called from here on. */
-  cancel(): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#helper.kill();
+/** @returns null for an answer that says yes */
+function refusalIn(data: Uint8Array): string | null {
+  try {
+    const answer = f.parseJson(PREFLIGHT_ANSWER, data);
+    return answer.ok ? null : answer.reason;
+  } catch (error) {
+    return errorText(error);
   }
 }

@@ -38,10 +38,7 @@ const HANDOVER_STATE = f.object({
   /** It sent READY=1: so must its successor (--ready auto). */
   notified: f.flag,
   counters: f.COUNTERS,
-  groups: f.list(
-    f.object({ address: f.ADDRESS, members: f.list(f.MEMBER, f.MAX_ENTRIES) }),
-    f.MAX_ENTRIES,
-  ),
+  groups: f.list(f.object({ address: f.ADDRESS, members: f.list(f.MEMBER) })),
 });
 
 const HANDOVER_MESSAGE = v.variant("kind", [
@@ -57,13 +54,9 @@ export type HandoverFacts = Omit<HandoverState, "version" | "pid" | "groups">;
 
 /** @throws {MalformedMessage} that names both versions, or the malformed field */
 export function parseState(text: string): HandoverState {
-  try {
-    return f.checkVersion(HANDOVER_STATE, HANDOVER_VERSION, f.parseJson(v.unknown(), text));
-  } catch (error) {
-    throw new f.MalformedMessage(
-      `Cannot take over from the old baton's state: ${f.malformedText(error)}`,
-    );
-  }
+  const cannot = "Cannot take over from the old baton's state";
+  const read = () => f.parseJson(v.unknown(), text);
+  return f.checkVersion(HANDOVER_STATE, HANDOVER_VERSION, cannot, read);
 }
 
 /** @throws {MalformedMessage} */

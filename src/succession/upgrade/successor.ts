@@ -1,8 +1,7 @@
 /**
  * The old baton's side of an upgrade by a child: starts the new baton, follows what it says, and kills it if necessary.
  *
- * Exactly one of `onServing` and `onFailed` is called. A new baton that is silent for too long has failed; so has one that
- * exits, says so, or cannot be executed.
+ * A new baton that is silent for too long has failed; so has one that exits, says so, or cannot be executed.
  */
 import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
@@ -28,71 +27,53 @@ interface SuccessorOptions {
   readonly onFailed: (reason: string) => void;
 }
 
-export class Successor {
-  readonly #helper: HelperProcess;
-  #settled = false;
-
-  /** @throws {Error} when it cannot be started */
-  constructor(platform: Platform, readonly options: SuccessorOptions) {
-    const { program, state, lock, members } = options;
-    const { helper } = startNewProgram(platform, program, {
-      env: { [HANDOVER_ENV]: String(CONTROL_DESCRIPTOR) },
-      plan: state,
-      further: [lock, ...members],
-    });
-    this.#helper = helper;
-    helper.listen({
-      onMessage: ({ data, fds }) => {
-        fds.forEach((fd) => fd.close());
-        this.#onMessage(data);
-      },
-      onClosed: (error) =>
-        this.#fail(error === null ? "the new baton ended before it served" : errorText(error)),
-    });
-    this.#setDeadline(HELLO_TIMEOUT_MS, "it did not say hello: is it a baton?");
-  }
-
-  get pid(): number {
-    return this.#helper.pid;
-  }
-
-  #setDeadline(delayMs: number, reason: string): void {
-    this.#helper.setDeadline(delayMs, () => this.#fail(`${reason} (${delayMs / 1000} s)`));
-  }
-
-  #onMessage(data: Uint8Array): void {
-    if (this.#settled) return;
-    try {
-      const message = parseMessage(data);
-      if (message.kind === "failed") return this.#fail(message.reason);
-      if (message.kind === "serving") return this.#serves(message.epoch);
-      if (message.version !== HANDOVER_VERSION) {
-        return this.#fail(
-          `the new baton speaks handover version ${message.version}, this one ${HANDOVER_VERSION}`,
-        );
-      }
-    } catch (error) {
-      return this.#fail(errorText(error));
+/**
+ * Exactly one of `onServing` and `onFailed` is called, unless the process is killed before.
+ * @returns the new baton's process. @throws {Error} when it cannot be started
+ */
+export function startSuccessor(platform: Platform, options: SuccessorOptions): HelperProcess {
+  const { program, state, lock, members, readyTimeoutMs, onServing, onFailed } = options;
+  const { helper } = startNewProgram(platform, program, {
+    env: { [HANDOVER_ENV]: String(CONTROL_DESCRIPTOR) },
+    plan: state,
+    further: [lock, ...members],
+  });
+  let isSettled = false;
+  const fail = (reason: string) => {
+    if (isSettled) return;
+    isSettled = true;
+    helper.kill();
+    onFailed(reason);
+  };
+  const setDeadline = (delayMs: number, reason: string) =>
+    helper.setDeadline(delayMs, () => fail(`${reason} (${delayMs / 1000} s)`));
+  const onMessage = (data: Uint8Array) => {
+    const message = parseMessage(data);
+    if (message.kind === "failed") return fail(message.reason);
+    if (message.kind === "serving") {
+      isSettled = true;
+      // The control socket stays open until this process exits: that is how the new baton notices.
+      helper.clearDeadline();
+      return onServing(message.epoch);
     }
-    this.#setDeadline(this.options.readyTimeoutMs + RESERVE_MS, "it did not say that it serves");
-  }
-
-  #serves(epoch: number): void {
-    this.#settled = true;
-    // The control socket stays open until this process exits: that is how the new baton notices.
-    this.#helper.clearDeadline();
-    this.options.onServing(epoch);
-  }
-
-  #fail(reason: string): void {
-    if (this.#settled) return;
-    this.abort();
-    this.options.onFailed(reason);
-  }
-
-  /** Kills the new baton with everything that it has started, if it has not taken over. */
-  abort(): void {
-    this.#settled = true;
-    this.#helper.kill();
-  }
+    if (message.version === HANDOVER_VERSION) {
+      return setDeadline(readyTimeoutMs + RESERVE_MS, "it did not say that it serves");
+    }
+    fail(`the new baton speaks handover version ${message.version}, this one ${HANDOVER_VERSION}`);
+  };
+  helper.listen({
+    onMessage: ({ data, fds }) => {
+      fds.forEach((fd) => fd.close());
+      if (isSettled) return;
+      try {
+        onMessage(data);
+      } catch (error) {
+        fail(errorText(error));
+      }
+    },
+    onClosed: (error) =>
+      fail(error === null ? "the new baton ended before it served" : errorText(error)),
+  });
+  setDeadline(HELLO_TIMEOUT_MS, "it did not say hello: is it a baton?");
+  return helper;
 }

@@ -1,9 +1,9 @@
 /** Messages between two batons: they come out as they went in, and nothing else comes in. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { jsonBytes } from "../../../../src/platform/bytes.ts";
 import {
   commonVersion,
-  encodeMessage,
   MAX_MEMBERS_IN_MESSAGE,
   MESSAGE_LIMIT,
   parseReply,
@@ -14,8 +14,6 @@ import {
 } from "../../../../src/succession/takeover/messages.ts";
 import { cutReason } from "../../../../src/succession/state/fields.ts";
 import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
-
-const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
 const HELLO = {
   kind: "hello",
@@ -67,23 +65,23 @@ const REPLIES: readonly Reply[] = [
 describe("requests and replies", () => {
   for (const request of REQUESTS) {
     test(`request "${request.kind}" comes out as it went in`, { timeout: TEST_TIMEOUT_MS }, () => {
-      assert.deepEqual(parseRequest(encodeMessage(request)), request);
+      assert.deepEqual(parseRequest(jsonBytes(request)), request);
     });
   }
   for (const reply of REPLIES) {
     test(`reply "${reply.kind}" comes out as it went in`, { timeout: TEST_TIMEOUT_MS }, () => {
-      assert.deepEqual(parseReply(encodeMessage(reply)), reply);
+      assert.deepEqual(parseReply(jsonBytes(reply)), reply);
     });
   }
 
   test("a request of a later version is not a fault", { timeout: TEST_TIMEOUT_MS }, () => {
-    const later = bytes({ kind: "sing", song: "new" });
+    const later = jsonBytes({ kind: "sing", song: "new" });
     assert.deepEqual(parseRequest(later), { kind: "unknown", name: "sing" });
     assert.throws(() => parseReply(later), /"kind" is "sing", which is not an answer/);
   });
 
   test("fields of a later version are left out", { timeout: TEST_TIMEOUT_MS }, () => {
-    assert.deepEqual(parseRequest(bytes({ ...HELLO, mood: "good" })), HELLO);
+    assert.deepEqual(parseRequest(jsonBytes({ ...HELLO, mood: "good" })), HELLO);
   });
 
   test("the largest of each kind fits into a message", { timeout: TEST_TIMEOUT_MS }, () => {
@@ -91,11 +89,11 @@ describe("requests and replies", () => {
     const members = Array(4096).fill(RECORD.inode);
     const reason = cutReason("\u{1f600}".repeat(10_000));
     for (const message of [group, { kind: "switch", members }, { kind: "refused", reason }]) {
-      assert.ok(encodeMessage(message as Reply).length < MESSAGE_LIMIT);
+      assert.ok(jsonBytes(message as Reply).length < MESSAGE_LIMIT);
     }
-    assert.deepEqual(parseReply(bytes(group)), group);
-    assert.equal(parseRequest(bytes({ kind: "switch", members })).kind, "switch");
-    assert.equal(parseReply(bytes({ kind: "refused", reason })).kind, "refused");
+    assert.deepEqual(parseReply(jsonBytes(group)), group);
+    assert.equal(parseRequest(jsonBytes({ kind: "switch", members })).kind, "switch");
+    assert.equal(parseReply(jsonBytes({ kind: "refused", reason })).kind, "refused");
   });
 });
 
@@ -177,12 +175,12 @@ const BAD_REPLIES: readonly [what: string, value: unknown, says: RegExp][] = [
 describe("malformed messages", () => {
   for (const [what, value, says] of BAD_REQUESTS) {
     test(`request: ${what}`, { timeout: TEST_TIMEOUT_MS }, () => {
-      assert.throws(() => parseRequest(bytes(value)), says);
+      assert.throws(() => parseRequest(jsonBytes(value)), says);
     });
   }
   for (const [what, value, says] of BAD_REPLIES) {
     test(`reply: ${what}`, { timeout: TEST_TIMEOUT_MS }, () => {
-      assert.throws(() => parseReply(bytes(value)), says);
+      assert.throws(() => parseReply(jsonBytes(value)), says);
     });
   }
 

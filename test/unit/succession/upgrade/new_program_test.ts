@@ -4,8 +4,8 @@ import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Platform } from "../../../../src/platform/platform.ts";
-import { Preflight } from "../../../../src/succession/upgrade/preflight.ts";
-import { Successor } from "../../../../src/succession/upgrade/successor.ts";
+import { startPreflight } from "../../../../src/succession/upgrade/preflight.ts";
+import { startSuccessor } from "../../../../src/succession/upgrade/successor.ts";
 import { parseResumeState } from "../../../../src/succession/state/resume_state.ts";
 import { FakeClock } from "../../../support/fake_clock.ts";
 import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
@@ -56,7 +56,7 @@ async function outcome(
 
 const say = (message: object) => `printf '%s' '${JSON.stringify(message)}' >&3`;
 
-describe("Preflight", () => {
+describe("startPreflight()", () => {
   const table: [script: string, timeoutMs: number | null, outcome: RegExp][] = [
     [say({ ok: true }), null, /^passed \/.*new_baton$/],
     [say({ ok: false, reason: "too old" }), null, /^failed too old$/],
@@ -73,7 +73,7 @@ describe("Preflight", () => {
         script,
         timeoutMs,
         (platform, program, said) =>
-          new Preflight(platform, {
+          startPreflight(platform, {
             program: { program, prefix: [], env: { PATH: "/usr/bin:/bin" }, directory: "/" },
             state,
             onPassed: (path) => said(`passed ${path}`),
@@ -85,7 +85,7 @@ describe("Preflight", () => {
   }
 });
 
-describe("Successor", () => {
+describe("startSuccessor()", () => {
   const hello = say({ kind: "hello", version: 1, batonVersion: "9.9.9" });
   const table: [script: string, timeoutMs: number | null, outcome: RegExp][] = [
     [`${hello}; ${say({ kind: "serving", epoch: 6 })}; exec sleep 1000`, null, /^serving 6$/],
@@ -105,7 +105,7 @@ describe("Successor", () => {
     test(script, { timeout: TEST_TIMEOUT_MS }, async () => {
       const got = await outcome(script, timeoutMs, (platform, program, said) => {
         const lock = platform.descriptors.open("/dev/null", 0);
-        const successor = new Successor(platform, {
+        const successor = startSuccessor(platform, {
           program: { program, prefix: [], env: { PATH: "/usr/bin:/bin" }, directory: "/" },
           state: {} as never,
           lock,
@@ -113,7 +113,7 @@ describe("Successor", () => {
           readyTimeoutMs: READY_MS,
           onServing: (epoch) => {
             said(`serving ${epoch}`);
-            successor.abort();
+            successor.kill();
           },
           onFailed: (reason) => said(`failed ${reason}`),
         });
