@@ -7,6 +7,7 @@ import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/process/proc.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { MemberRecord } from "../steering/member.ts";
+import type { PredecessorEvents } from "./takeover/takeover_client.ts";
 import type { PredecessorRecovery } from "./upgrade/predecessor_recovery.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 
@@ -25,11 +26,7 @@ export interface PredecessorBaton {
     readonly nextEpoch: number;
   };
   importInto(listeners: Listeners): void;
-  /**
-   * @param onGivenUp the takeover has failed: the old baton serves on
-   * @param onResume `listen` calls that wait for a member can be answered now
-   */
-  watch(onGone: () => void, onGivenUp: (reason: string) => void, onResume: () => void): void;
+  watch(events: PredecessorEvents): void;
   /** Calls `go` when the old baton lets generation `epoch` of this one serve. */
   beforeServing(epoch: number, go: () => void): void;
   reportServing(epoch: number): void;
@@ -38,7 +35,7 @@ export interface PredecessorBaton {
   stop(how: "soon" | "now"): void;
 }
 
-interface PredecessorGenerationOptions {
+interface PredecessorGenerationOptions extends PredecessorEvents {
   readonly platform: Platform;
   readonly listeners: Listeners;
   readonly predecessor: PredecessorBaton;
@@ -48,12 +45,6 @@ interface PredecessorGenerationOptions {
   readonly onTakenOver: () => void;
   /** The old baton has exited. @returns epochs whose servers outlive it, and belong to this baton from here on */
   readonly adopt: () => ReadonlySet<number>;
-  /** Everything that it has left is settled. */
-  readonly onGone: () => void;
-  /** The takeover has failed. */
-  readonly onGivenUp: (reason: string) => void;
-  /** `listen` calls that wait for a member can be answered now. */
-  readonly onResume: () => void;
 }
 
 export class PredecessorGeneration implements GenerationHandle {
@@ -82,7 +73,8 @@ export class PredecessorGeneration implements GenerationHandle {
     this.startedAt = new Date(state.startedAt);
     this.pid = state.servingPid;
     this.notified = state.notified;
-    predecessor.watch(() => this.#onGone(), options.onGivenUp, options.onResume);
+    const { onGivenUp, onResume } = options;
+    predecessor.watch({ onGone: () => this.#onGone(), onGivenUp, onResume });
   }
 
   #onGone(): void {
@@ -112,11 +104,6 @@ export class PredecessorGeneration implements GenerationHandle {
     for (const epoch of epochs) if (!adopted.has(epoch)) listeners.retire(epoch);
   }
 
-  /** Of the first generation here. */
-  get #nextEpoch(): number {
-    return this.options.predecessor.state.nextEpoch;
-  }
-
   /** Its own baton runs the checks. */
   stopLiveChecks(): void {}
 
@@ -137,7 +124,8 @@ export class PredecessorGeneration implements GenerationHandle {
       this.options.onTakenOver();
     } finally {
       // Names that cannot be taken are the smaller evil: the old baton kills this one unless it hears from it.
-      this.options.predecessor.reportServing(this.#nextEpoch);
+      const { predecessor } = this.options;
+      predecessor.reportServing(predecessor.state.nextEpoch);
       this.#isNotified = true;
     }
   }

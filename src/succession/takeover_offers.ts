@@ -41,13 +41,6 @@ interface PendingTakeover {
   readonly request: number;
 }
 
-/** The same for its caller. */
-interface RequestedTakeover {
-  /** The lifecycle agrees. */
-  begin(facts: HandoverFacts): void;
-  reportResult(effect: UpgradeResult): void;
-}
-
 export class TakeoverOffers {
   readonly socket: HandoffSocket;
   #pending: PendingTakeover[] = [];
@@ -102,17 +95,13 @@ export class TakeoverOffers {
   }
 
   /** @returns the takeover that one of the lifecycle's `requests` is for; null: they are for an upgrade */
-  takeoverFor(requests: readonly number[]): RequestedTakeover | null {
+  takeoverFor(requests: readonly number[]): PendingTakeover | null {
     const all = this.#current === null ? this.#pending : [...this.#pending, this.#current];
-    const takeover = all.find(({ request }) => requests.includes(request));
-    if (takeover === undefined) return null;
-    return {
-      begin: (facts) => this.#begin(takeover, facts),
-      reportResult: (effect) => this.#reportResult(takeover, effect),
-    };
+    return all.find(({ request }) => requests.includes(request)) ?? null;
   }
 
-  #begin(takeover: PendingTakeover, facts: HandoverFacts): void {
+  /** The lifecycle agrees. */
+  begin(takeover: PendingTakeover, facts: HandoverFacts): void {
     const { dispatch, logger } = this.options;
     this.#pending = this.#pending.filter((each) => each !== takeover);
     this.#current = takeover;
@@ -158,7 +147,7 @@ export class TakeoverOffers {
     this.#current?.server.lent?.giveUp();
   }
 
-  #reportResult(takeover: PendingTakeover, { result, reason }: UpgradeResult): void {
+  reportResult(takeover: PendingTakeover, { result, reason }: UpgradeResult): void {
     const { logger } = this.options;
     this.#pending = this.#pending.filter((each) => each !== takeover);
     if (result === "ok") return logger.info("takeover: the new baton serves");

@@ -64,7 +64,10 @@ export class Upgrades {
       this.child.abort();
     },
     upgrade_result: (effect) => {
-      (this.offers?.takeoverFor(effect.requests) ?? this.child).reportResult(effect);
+      const { offers } = this;
+      const takeover = offers?.takeoverFor(effect.requests);
+      if (offers && takeover) offers.reportResult(takeover, effect);
+      else this.child.reportResult(effect);
     },
     take_back: ({ epoch }) => {
       this.offers?.takeBack(epoch);
@@ -83,10 +86,10 @@ export class Upgrades {
   }
 
   #begin(inPlace: boolean, state: ServiceState): void {
-    const { parts } = this;
+    const { parts, offers } = this;
     const facts = handoverFacts(parts, state);
-    const takeover = this.offers?.takeoverFor(state.upgrade ?? []) ?? null;
-    if (takeover !== null) return takeover.begin(facts);
+    const takeover = offers?.takeoverFor(state.upgrade ?? []);
+    if (offers && takeover) return offers.begin(takeover, facts);
     const reason = upgradeObstacle(parts.context.listeners);
     if (reason !== null) return parts.context.dispatch({ kind: "upgrade_failed", reason });
     if (!inPlace) return this.child.begin(facts);

@@ -52,36 +52,37 @@ export class HandoffSocket {
 
   /** Listens at the path, unless another process does. @throws {HandoffSocketError} */
   open(): void {
-    const length = new TextEncoder().encode(this.path).length;
+    const { path } = this;
+    const cannot = `Cannot use --handoff-socket ${path}`;
+    const length = new TextEncoder().encode(path).length;
     if (length > MAX_PATH_BYTES) {
-      const message = `Cannot use --handoff-socket ${this.path}: it has ${length} bytes, and at ` +
-        `most ${MAX_PATH_BYTES} leave room for the next baton's beside it`;
-      throw new HandoffSocketError(message, false, "Use a shorter path");
+      const why = `it has ${length} bytes, and at most ${MAX_PATH_BYTES} leave room for the next ` +
+        "baton's beside it";
+      throw new HandoffSocketError(`${cannot}: ${why}`, false, "Use a shorter path");
     }
-    const remedy = `Take over from it: --takeover ${this.path}; or use another path`;
+    const remedy = `Take over from it: --takeover ${path}; or use another path`;
     let other: Fd | null;
     try {
-      other = connectPackets(this.platform.sockets, this.path);
+      other = connectPackets(this.platform.sockets, path);
     } catch (error) {
       const message = `Cannot use --handoff-socket: ${errorText(error)}`;
       throw new HandoffSocketError(message, false, remedy);
     }
     if (other !== null) {
       other.close();
-      const message = `Cannot use --handoff-socket ${this.path}: another baton answers there`;
-      throw new HandoffSocketError(message, true, remedy);
+      throw new HandoffSocketError(`${cannot}: another baton answers there`, true, remedy);
     }
-    if (statSync(this.path, { throwIfNoEntry: false })?.isSocket() === false) {
-      const message = `Cannot use --handoff-socket ${this.path}: it exists and is not a socket`;
+    if (statSync(path, { throwIfNoEntry: false })?.isSocket() === false) {
+      const message = `${cannot}: it exists and is not a socket`;
       throw new HandoffSocketError(message, false, "Use another path");
     }
-    this.#listenAt(this.path);
+    this.#listenAt(path);
   }
 
   /** Puts a socket of its own over what is at the path. Clients find one or the other, and never none. */
   replace(): void {
     if (this.isOurs) return;
-    this.#stop();
+    this.close();
     const beside = `${this.path}.${crypto.randomUUID().slice(0, SUFFIX_LENGTH - 1)}`;
     this.#listenAt(beside).moveTo(this.path);
   }
@@ -97,20 +98,17 @@ export class HandoffSocket {
 
   #listenAt(path: string): UnixListener {
     const { sockets, reactor } = this.platform;
-    let listener: UnixListener;
     try {
       const options = { type: "packets", backlog: BACKLOG, nonblocking: true } as const;
-      listener = UnixListener.bind(sockets, path, options);
+      const listener = UnixListener.bind(sockets, path, options);
+      this.#listener = listener;
+      this.#watch = reactor.watch(listener.fd, () => this.#accept(listener.fd));
+      return listener;
     } catch (error) {
-      throw new HandoffSocketError(
-        `Cannot use --handoff-socket: ${errorText(error)}`,
-        false,
-        "The directory must exist, and this user must be allowed to write to it",
-      );
+      const message = `Cannot use --handoff-socket: ${errorText(error)}`;
+      const remedy = "The directory must exist, and this user must be allowed to write to it";
+      throw new HandoffSocketError(message, false, remedy);
     }
-    this.#listener = listener;
-    this.#watch = reactor.watch(listener.fd, () => this.#accept(listener.fd));
-    return listener;
   }
 
   #accept(listener: Fd): void {
@@ -126,12 +124,6 @@ export class HandoffSocket {
     } finally {
       if (listener.isOpen) this.#watch?.arm();
     }
-  }
-
-  #stop(): void {
-    this.#watch?.cancel();
-    this.#listener?.fd.close();
-    this.#listener = null;
   }
 
   /** Removes the path too, unless another baton has put its own socket there. */

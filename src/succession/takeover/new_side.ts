@@ -77,7 +77,6 @@ interface NewStep {
   readonly effects: readonly NewEffect[];
 }
 
-/** The transition function. */
 export function newStep(state: NewState, event: NewEvent): NewStep {
   const { phase } = state;
   if (phase === "failed" || phase === "alone") return { state, effects: [] };
@@ -133,11 +132,13 @@ function onReply(state: NewState, reply: Reply): NewStep {
       return fail(state, reply.reason);
     case "not_understood":
       return fail(state, `the old baton does not understand "${reply.name}"`);
-    case "accepted":
+    case "accepted": {
       if (phase !== "greeting") break;
-      return collect({ ...state, phase: "collecting", ...offered(reply) }, [
+      const { groups, survives } = reply;
+      return collect({ ...state, phase: "collecting", groups, survives }, [
         { kind: "keep_offer", offer: reply },
       ]);
+    }
     case "group":
       if (phase !== "collecting" || reply.index !== state.next.group) break;
       return onGroup(state, reply);
@@ -163,10 +164,6 @@ function onReply(state: NewState, reply: Reply): NewStep {
   return fail(state, `the old baton said "${reply.kind}", which was not asked for`);
 }
 
-function offered({ groups, survives }: Extract<Reply, { kind: "accepted" }>) {
-  return { groups, survives };
-}
-
 function onGroup(state: NewState, reply: Extract<Reply, { kind: "group" }>): NewStep {
   const { index, members, next } = reply;
   const isWanted = members.some(({ receiving, late, dead }) => receiving && !late && !dead);
@@ -188,10 +185,7 @@ function collect(state: NewState, effects: readonly NewEffect[]): NewStep {
     : wanted[0] !== undefined
     ? { kind: "member", index: wanted[0] }
     : null;
-  if (request !== null) {
-    const asked = ask(state, request);
-    return { state, effects: [...effects, ...asked.effects] };
-  }
+  if (request !== null) return { state, effects: [...effects, ...ask(state, request).effects] };
   return {
     state: { ...state, phase: "prepared" },
     effects: [...effects, { kind: "arm", timed: false }, { kind: "start" }],
@@ -210,27 +204,18 @@ function fail(state: NewState, reason: string): NewStep {
 }
 
 function onGone(state: NewState): NewStep {
-  const alone: NewState = { ...state, phase: "alone" };
-  switch (state.phase) {
-    case "greeting":
-    case "collecting":
-      return fail(state, "the old baton ended during the takeover");
-    case "switching":
-      // Whether it has steered is unknown. The new generation is ready and this baton holds every member, so it serves.
-      return {
-        state: alone,
-        effects: [{ kind: "arm", timed: false }, { kind: "promote", reply: null }, {
-          kind: "inherit",
-        }],
-      };
-    case "prepared":
-      // Its server serves on as before: a second one at the same socket would be one too many.
-      if (state.survives) return fail(state, "the old baton was killed, and its server serves on");
-      return { state: alone, effects: [{ kind: "arm", timed: false }, { kind: "inherit" }] };
-    case "serving":
-      return { state: alone, effects: [{ kind: "arm", timed: false }, { kind: "inherit" }] };
-    case "alone":
-    case "failed":
-      return { state, effects: [] };
+  const { phase, survives } = state;
+  if (phase === "greeting" || phase === "collecting") {
+    return fail(state, "the old baton ended during the takeover");
   }
+  // Its server serves on as before: a second one at the same socket would be one too many.
+  if (phase === "prepared" && survives) {
+    return fail(state, "the old baton was killed, and its server serves on");
+  }
+  // Whether it has steered is unknown. The new generation is ready and this baton holds every member, so it serves.
+  const promote: NewEffect[] = phase === "switching" ? [{ kind: "promote", reply: null }] : [];
+  return {
+    state: { ...state, phase: "alone" },
+    effects: [{ kind: "arm", timed: false }, ...promote, { kind: "inherit" }],
+  };
 }

@@ -61,11 +61,9 @@ interface OldStep {
   readonly effects: readonly OldEffect[];
 }
 
-const CLOSED: OldStep = { state: "closed", effects: [] };
-
 /** @param versions that this baton speaks */
 export function oldStep(state: OldState, event: OldEvent, versions: VersionRange): OldStep {
-  if (state === "closed") return CLOSED;
+  if (state === "closed") return { state, effects: [] };
   switch (event.kind) {
     case "request":
       return onRequest(state, event.request, versions);
@@ -138,32 +136,16 @@ function onRequest(state: OldState, request: Request, versions: VersionRange): O
 
 /** Ends the takeover from this side, with the reason for both. */
 function end(state: OldState, reason: string): OldStep {
-  switch (state) {
-    case "greeting":
-      return close([{ kind: "send_refused", reason }]);
-    case "asked":
-    case "lending":
-    case "steering":
-      return close([{ kind: "send_refused", reason }, { kind: "withdraw", reason }]);
-    case "switched":
-    case "closed":
-      // The new baton keeps what it has.
-      return { state, effects: [] };
-  }
+  // The new baton keeps what it has.
+  if (state === "switched") return { state, effects: [] };
+  const withdraw: OldEffect[] = state === "greeting" ? [] : [{ kind: "withdraw", reason }];
+  return close([{ kind: "send_refused", reason }, ...withdraw]);
 }
 
 function onGone(state: OldState): OldStep {
-  switch (state) {
-    case "greeting":
-    case "closed":
-      return close([]);
-    case "asked":
-    case "lending":
-    case "steering":
-      return close([{ kind: "withdraw", reason: "the new baton ended before it served" }]);
-    case "switched":
-      return close([{ kind: "take_back" }]);
-  }
+  if (state === "greeting") return close([]);
+  if (state === "switched") return close([{ kind: "take_back" }]);
+  return close([{ kind: "withdraw", reason: "the new baton ended before it served" }]);
 }
 
 function close(effects: readonly OldEffect[]): OldStep {

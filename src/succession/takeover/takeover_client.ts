@@ -42,6 +42,15 @@ interface TakeoverClientOptions {
   readonly parentShutdownTimeMs: number;
 }
 
+export interface PredecessorEvents {
+  /** The old baton has exited. */
+  readonly onGone: () => void;
+  /** The takeover has failed: the old baton serves on, and this one must exit. */
+  readonly onGivenUp: (reason: string) => void;
+  /** `listen` calls that wait for a member can be answered now. */
+  readonly onResume: () => void;
+}
+
 /** What is known of the old baton and its generation. */
 interface OldService extends Pick<TakeoverOffer, "epoch" | "nextEpoch" | "startedAt" | "notified"> {
   /** Its process ids may mean nothing in this PID namespace. */
@@ -60,13 +69,10 @@ export class TakeoverClient {
   readonly #received: ReceivedListeners;
   readonly #channel: Channel;
   readonly #ready = Promise.withResolvers<void>();
-  #onGone: () => void = () => {};
-  #onGivenUp: (reason: string) => void = (reason) => this.#ready.reject(new TakeoverError(reason));
-  #onResume: () => void = () => {};
+  #events: PredecessorEvents | null = null;
   #promote: (() => void) | null = null;
   #service: OldService | null = null;
-  #isWatched = false;
-  /** Happened before `watch`. */
+  /** Came before `watch`. */
   #early: NewEvent | null = null;
 
   private constructor(
@@ -104,28 +110,18 @@ export class TakeoverClient {
       socket.close();
       throw new TakeoverError(`${cannot}: user ${uid} listens there, and is not trusted`);
     }
+    const { batonVersion: baton, name, readyTimeoutMs, survives } = options;
     const client = new TakeoverClient(platform, socket, options);
-    client.#sayHello();
+    const network = ownNamespace("net");
+    const versions = VERSIONS;
+    client.#ask({ kind: "hello", versions, baton, name, network, readyTimeoutMs, survives });
+    client.#arm(true);
     try {
       await client.#ready.promise;
     } catch (error) {
       throw new TakeoverError(`${cannot}: ${errorText(error)}`);
     }
     return client;
-  }
-
-  #sayHello(): void {
-    const { batonVersion: baton, name, readyTimeoutMs, survives } = this.options;
-    this.#ask({
-      kind: "hello",
-      versions: VERSIONS,
-      baton,
-      name,
-      network: ownNamespace("net"),
-      readyTimeoutMs,
-      survives,
-    });
-    this.#arm(true);
   }
 
   get state(): OldService {
@@ -148,15 +144,11 @@ export class TakeoverClient {
     this.#received.importInto(listeners);
   }
 
-  /** @param onGivenUp the takeover has failed: the old baton serves on, and this one must exit */
-  watch(onGone: () => void, onGivenUp: (reason: string) => void, onResume: () => void): void {
-    this.#isWatched = true;
+  watch(events: PredecessorEvents): void {
+    this.#events = events;
     const early = this.#early;
     // Not before the caller is set up.
     if (early !== null) queueMicrotask(() => this.#feed(early));
-    this.#onGone = onGone;
-    this.#onGivenUp = onGivenUp;
-    this.#onResume = onResume;
   }
 
   /** Asks for one more member at the address of `group`, if that is one of the old baton's. */
@@ -172,7 +164,7 @@ export class TakeoverClient {
     this.#promote = () => {
       this.#received.takeSteering(epoch);
       go();
-      this.#onResume();
+      this.#events?.onResume();
     };
     const members = this.#received.usedBy(epoch).map(({ inode }) => inode);
     this.#feed({ kind: "gate_passed", members });
@@ -211,12 +203,9 @@ export class TakeoverClient {
   }
 
   #feed(event: NewEvent): void {
-    if (this.#service !== null && !this.#isWatched) {
-      // Between the last answer and the import of the collected members: they would be closed half-way.
-      this.#early ??= event;
-      return;
-    }
-    this.#step(event);
+    // Between the last answer and the import of the collected members: they would be closed half-way.
+    if (this.#service !== null && this.#events === null) this.#early ??= event;
+    else this.#step(event);
   }
 
   #step(event: NewEvent): void {
@@ -243,7 +232,7 @@ export class TakeoverClient {
       case "start":
         return this.#start();
       case "resume":
-        return this.#onResume();
+        return this.#events?.onResume();
       case "promote":
         if (effect.reply !== null) this.state.counters = effect.reply.counters;
         this.#promote?.();
@@ -287,14 +276,15 @@ export class TakeoverClient {
   #inherit(): void {
     this.close();
     this.#received.thaw();
-    this.#onResume();
-    this.#onGone();
+    this.#events?.onResume();
+    this.#events?.onGone();
   }
 
   #giveUp(reason: string): void {
     this.#ask({ kind: "failed", reason: cutReason(reason) });
     this.close();
     this.#received.close();
-    this.#onGivenUp(reason);
+    if (this.#events !== null) this.#events.onGivenUp(reason);
+    else this.#ready.reject(new TakeoverError(reason));
   }
 }

@@ -55,8 +55,8 @@ export class Predecessor {
     }
   }
 
-  /** Calls `onGone` when the old baton has exited. */
-  watch(onGone: () => void): void {
+  /** @param events.onGone the old baton has exited */
+  watch({ onGone }: { readonly onGone: () => void }): void {
     this.#watch = this.platform.reactor.watch(this.#control, () => {
       let isGone = true;
       try {
