@@ -6,12 +6,10 @@ import { candidateOf, servingOf } from "./state.ts";
 
 export function requestReload(draft: Draft, request: number, rollout?: Rollout): void {
   const { trial, reload, shutdown, next } = draft.state;
-  const reason = shutdown !== null
-    ? "baton is stopping"
-    : trial !== null && isOpenEnded(trial, reload.rollout)
-    ? "a generation is on trial: promote it or roll it back first"
-    : null;
-  if (reason !== null) return refuse(draft, [request], reason);
+  if (shutdown !== null) return refuse(draft, [request], "baton is stopping");
+  if (trial !== null && isOpenEnded(trial, reload.rollout)) {
+    return refuse(draft, [request], "a generation is on trial: promote it or roll it back first");
+  }
   // All who ask while a candidate is on its way share the next one.
   queueReload(draft, [...next?.requests ?? [], request], rollout);
 }

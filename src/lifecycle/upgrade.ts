@@ -27,27 +27,21 @@ function upgradeRefusal(state: ServiceState, inPlace: boolean): string | null {
 
 /** The upgrade has failed: the new baton is ended, and this one keeps serving. */
 export function abortUpgrade(draft: Draft, reason: string): void {
-  if (draft.state.upgrade === null) return;
-  draft.emit({ kind: "abort_upgrade" });
-  answerUpgrade(draft, draft.state.upgrade, "failed", reason);
-}
-
-function answerUpgrade(
-  draft: Draft,
-  requests: readonly number[],
-  result: "ok" | "failed",
-  reason: string | null,
-): void {
+  const { upgrade: requests } = draft.state;
+  if (requests === null) return;
   draft.set({ upgrade: null });
-  draft.emit({ kind: "upgrade_result", requests, result, reason });
+  draft.emit({ kind: "abort_upgrade" });
+  draft.emit({ kind: "upgrade_result", requests, result: "failed", reason });
 }
 
 /** The new baton serves: drains the generations here; baton exits after the last of them. */
 export function handOver(draft: Draft): void {
-  if (draft.state.upgrade === null) return;
-  answerUpgrade(draft, draft.state.upgrade, "ok", null);
+  const { upgrade: requests } = draft.state;
+  if (requests === null) return;
   const serving = servingOf(draft.state);
-  draft.set({ shutdown: { requests: 1, status: 0, handedOver: serving?.epoch ?? null } });
+  const shutdown = { requests: 1, status: 0, handedOver: serving?.epoch ?? null };
+  draft.set({ upgrade: null, shutdown });
+  draft.emit({ kind: "upgrade_result", requests, result: "ok", reason: null });
   refuseReloads(draft);
   retireOrphanedWorkers(draft);
   releaseStandIns(draft);

@@ -15,6 +15,16 @@ export class SystemCallError extends Error {
   }
 }
 
+/** @returns null when a system call of `ask` fails */
+export function orNull<T>(ask: () => T): T | null {
+  try {
+    return ask();
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    return null;
+  }
+}
+
 /** @returns the message of anything that was thrown */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -27,13 +27,10 @@ export function describeVictims(
 /** @returns "killed after 10s: 2 processes had not exited: node (pid 12), epmd (pid 13)" */
 export function killedText(killed: readonly Omit<KilledProcess, "epoch">[]): string {
   const times = killed.flatMap(({ afterMs }) => afterMs ?? []);
-  const after = times.length === 0 ? "" : ` after ${rounded(Math.max(...times))}`;
+  const longestMs = Math.round(Math.max(...times) / ROUND_MS) * ROUND_MS;
+  const after = times.length === 0 ? "" : ` after ${formatDuration(longestMs)}`;
   const names = killed.slice(0, MOST_NAMES).map(({ name, pid }) => `${name} (pid ${pid})`);
   const more = killed.length > MOST_NAMES ? ", ..." : "";
   const count = killed.length === 1 ? "1 process" : `${killed.length} processes`;
   return `killed${after}: ${count} had not exited: ${names.join(", ")}${more}`;
-}
-
-function rounded(ms: number): string {
-  return formatDuration(Math.round(ms / ROUND_MS) * ROUND_MS);
 }

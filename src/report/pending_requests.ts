@@ -1,11 +1,6 @@
 /** Requests (reload, upgrade, trial) whose callers wait for a report, each with the promise of it. */
 import type { Clock } from "../platform/clock.ts";
 
-interface Pending<Report> {
-  readonly openedAtMs: number;
-  readonly resolve: (report: Report) => void;
-}
-
 let next = 1;
 
 /** A number that no other request of this process has. */
@@ -14,7 +9,7 @@ export function nextRequest(): number {
 }
 
 export class PendingRequests<Report extends { durationMs: number }> {
-  readonly #pending = new Map<number, Pending<Report>>();
+  readonly #pending = new Map<number, { openedAtMs: number; resolve: (report: Report) => void }>();
 
   constructor(readonly clock: Clock) {}
 

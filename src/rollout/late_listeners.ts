@@ -32,26 +32,21 @@ export class LateListeners {
 
   /** `epoch` serves after `before`. */
   onSwitch(epoch: number, before: number | null): void {
-    const { context: { listeners, logError }, running } = this.parts;
+    const { context: { listeners, logError, config }, running } = this.parts;
     listeners.succeed(epoch, before);
     const old = before === null ? undefined : running.get(before);
     if (old === undefined || old instanceof RunningGeneration) return;
     // The predecessor stops its generation as soon as that has drained: new connections wait here instead.
     for (const group of listeners.awaited(epoch)) {
       try {
-        this.#provideSocket(group, epoch);
+        const options = { epoch, owner: 0, backlog: config.backlog, late: true };
+        const member = group.takeMember(boundSocket(group), options);
+        Object.assign(member, { standsIn: true, unheld: true });
       } catch (error) {
         const why = errorText(error);
         logError(`requests at ${group.text} may be cut: no socket for those that wait: ${why}`);
       }
     }
-  }
-
-  #provideSocket(group: Group, epoch: number): void {
-    const { backlog } = this.parts.context.config;
-    const options = { epoch, owner: 0, backlog, late: true };
-    const member = group.takeMember(boundSocket(group), options);
-    Object.assign(member, { standsIn: true, unheld: true });
   }
 
   /** Dispatches what the lifecycle does not know yet. */

@@ -7,7 +7,7 @@ import type { RunningContext } from "../generation/context.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { nextStall, type Stall } from "../health/stall.ts";
 import type { Timer } from "../platform/clock.ts";
-import { SystemCallError } from "../platform/error.ts";
+import { orNull } from "../platform/error.ts";
 
 const CHECKS = 8;
 const MIN_CHECK_MS = 50;
@@ -69,7 +69,7 @@ export class PassiveWatch {
     const atMs = platform.clock.now();
     // Overflows are counted without the table.
     const table = config.ejectAfterMs > 0
-      ? this.#orNull(() => new SocketTable(platform, listeners))
+      ? orNull(() => new SocketTable(platform, listeners))
       : null;
     for (const [epoch, watched] of this.#watched) {
       const reason = (table && this.#stallOf(watched, table, atMs)) ?? this.#overflowOf(watched);
@@ -116,16 +116,6 @@ export class PassiveWatch {
     const count = () =>
       this.#members(epoch)
         .reduce((sum, { heldUntilRetired }) => sum + sockDiag.dropsOf(heldUntilRetired), 0);
-    return this.#orNull(count) ?? 0;
-  }
-
-  /** Null: the kernel could not be asked; the next check may succeed. */
-  #orNull<T>(ask: () => T): T | null {
-    try {
-      return ask();
-    } catch (error) {
-      if (!(error instanceof SystemCallError)) throw error;
-      return null;
-    }
+    return orNull(count) ?? 0;
   }
 }

@@ -6,7 +6,7 @@ import { SocketTable } from "../drain/connections.ts";
 import type { RunningContext } from "../generation/context.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { Timer } from "../platform/clock.ts";
-import { SystemCallError } from "../platform/error.ts";
+import { orNull } from "../platform/error.ts";
 
 const SAMPLE_MS = 20;
 /** A sample that takes long is followed by a pause of many times that. */
@@ -46,13 +46,11 @@ export class ShareWatch {
   #sample(candidate: TrialSide, others: TrialSide): void {
     const { platform, platform: { clock }, listeners } = this.context;
     const startedAtMs = clock.now();
-    try {
-      const table = new SocketTable(platform, listeners);
+    // Otherwise the next sample may succeed.
+    const table = orNull(() => new SocketTable(platform, listeners));
+    if (table !== null) {
       this.#counts.candidate += this.#countNew(table, candidate);
       this.#counts.others += this.#countNew(table, others);
-    } catch (error) {
-      // The next sample may succeed.
-      if (!(error instanceof SystemCallError)) throw error;
     }
     if (this.#known.size > MAX_KNOWN) this.#known.clear();
     const pauseMs = Math.max(SAMPLE_MS, (clock.now() - startedAtMs) * PAUSE_PER_COST);

@@ -33,8 +33,8 @@ export class SupervisorParts {
   ) {
     const { logger, stateWriter } = options;
     const { config, platform: { clock } } = options.context;
-    const { running } = this;
-    const context: RunningContext = {
+    this.history = new History(clock);
+    this.context = {
       ...options.context,
       journal: new Journal({ stateWriter, pack: () => packService(this, service()), logger }),
       leftovers: new Leftovers(clock),
@@ -42,9 +42,7 @@ export class SupervisorParts {
       log: (message) => logger.info(message),
       logError: (message) => logger.error(message),
     };
-    const history = new History(clock);
-    this.context = context;
-    this.history = history;
+    const { context, running, history } = this;
     this.reloads = new PendingRequests(clock);
     this.deadlines = new Deadlines(config, running);
     this.trials = new Trials(context, running, logger);

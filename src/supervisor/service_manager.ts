@@ -68,14 +68,10 @@ export class ServiceManager {
       client.reloading(this.#describe(state, effects));
       client.ready(this.#describe(state, effects));
     } else {
-      const trialMs = effects.flatMap((effect) =>
-        effect.kind === "arm_bake"
-          ? effect.delayMs
-          : effect.kind === "begin_ramp"
-          ? effect.durationMs
-          : []
-      );
-      for (const durationMs of trialMs) client.extendTimeout(durationMs + RESERVE_MS);
+      for (const effect of effects) {
+        if (effect.kind === "arm_bake") client.extendTimeout(effect.delayMs + RESERVE_MS);
+        if (effect.kind === "begin_ramp") client.extendTimeout(effect.durationMs + RESERVE_MS);
+      }
       client.status(this.#describe(state, effects));
     }
     this.#wasReloading = isReloading;
@@ -83,9 +79,9 @@ export class ServiceManager {
 
   /** Another baton becomes the main process; systemd believes this only from the present one. */
   handOver(pid: number): void {
-    const { client, watchdogUsec } = this.options;
+    const { client } = this.options;
     // The next one feeds the watchdog at its own times, and is ignored before MAINPID.
-    if (Number(watchdogUsec ?? 0) > 0) client.watchdog();
+    if (this.#watchdog !== null) client.watchdog();
     client.send({ MAINPID: String(pid) });
     this.close();
   }
