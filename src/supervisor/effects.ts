@@ -1,11 +1,15 @@
 /** Carries out what the lifecycle asks for: a table from each kind of effect to its function. It decides nothing. */
 import { Timers } from "../generation/timers.ts";
-import type { ServiceState } from "../lifecycle/state.ts";
+import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { EffectHandlers, ServiceEffect } from "../lifecycle/vocabulary.ts";
+import { storyOf } from "../report/snapshot.ts";
+import { lateViews } from "../rollout/late_listeners.ts";
 import { generationEffects } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
-import { answerReload } from "./reload_answer.ts";
 import type { Upgrades } from "./upgrade_effects.ts";
+
+/** Lines of a failed generation's output in the answer to a reload. */
+const OUTPUT_LINES = 20;
 
 /** @returns carries an effect out; `state` is that after the step that asked for it */
 export function effectsOf(
@@ -47,6 +51,42 @@ function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {
       );
     },
   } satisfies Partial<EffectHandlers>;
+}
+
+/** What the caller of a reload learns, and what history and hooks do then. */
+function answerReload(
+  parts: SupervisorParts,
+  { result, epoch, reason, requests }: Extract<ServiceEffect, { kind: "reload_result" }>,
+  state: ServiceState,
+): void {
+  const { options, running, history, reloads, hooks } = parts;
+  const failed = result === "failed" && epoch !== null ? running.get(epoch) : undefined;
+  const output = failed?.output?.tail.lines(OUTPUT_LINES) ?? [];
+  const serving = servingOf(state)?.epoch ?? null;
+  const late = result === "ok" && epoch !== null && serving === epoch
+    ? lateViews(parts.context.listeners.awaited(epoch))
+    : [];
+  const durationMs = reloads.longestWaitMs(requests);
+  if (durationMs !== null) history.reloaded({ epoch, result, reason, durationMs }, late);
+  reloads.answer(requests, {
+    ...storyOf(history.lastReload),
+    result,
+    epoch,
+    reason,
+    output,
+    outputIsDirect: failed?.outputIsDirect ?? false,
+    trial: parts.trials.view(state),
+    serving,
+  });
+  if (result === "ok") history.ok++;
+  if (result !== "failed") return;
+  history.failed++;
+  options.logger.error(`reload failed: ${reason}`, { epoch });
+  if (state.finished) {
+    options.predecessor?.reportFailure([reason, ...output].join("\n"));
+  } else if (failed !== undefined) {
+    hooks.onRolledBack(failed, parts.servingIn(state), reason ?? "");
+  }
 }
 
 function closeAll(parts: SupervisorParts, upgrades: Upgrades, status: number): void {

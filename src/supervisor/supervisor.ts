@@ -6,6 +6,7 @@
  * the service: a failed effect is logged.
  */
 import type { Rollout } from "../lifecycle/rollout.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 import { step } from "../lifecycle/service.ts";
 import {
   bakingOf,
@@ -28,7 +29,6 @@ import { effectsOf } from "./effects.ts";
 import { recordExit } from "./generation_effects.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { SupervisorParts } from "./parts.ts";
-import { placedSockets } from "./placed_sockets.ts";
 import { mustStay, rolloutOf, servicePolicy } from "./policy.ts";
 import { takeSnapshot } from "./take_snapshot.ts";
 import { Upgrades } from "./upgrade_effects.ts";
@@ -156,8 +156,26 @@ export class Supervisor {
     return (this.#state.shutdown?.handedOver ?? null) !== null;
   }
 
+  /** Those at fixed paths, for the guard that restores them. */
   placedSockets() {
-    return placedSockets(this.#parts, this.#upgrades.offers?.socket ?? null);
+    const handoff = this.#upgrades.offers?.socket ?? null;
+    const handoffSockets = handoff === null ? [] : [{
+      what: "handoff socket",
+      path: handoff.path,
+      isInPlace: () => handoff.isInPlace,
+      restore: () => handoff.replace(),
+    }];
+    const notifySockets = [...this.#parts.running.values()].flatMap((generation) => {
+      if (!(generation instanceof RunningGeneration) || generation.hasExited) return [];
+      const { notify, epoch } = generation;
+      return notify === null ? [] : {
+        what: `NOTIFY_SOCKET of generation ${epoch}`,
+        path: notify.path,
+        isInPlace: () => notify.isInPlace,
+        restore: () => notify.restore(),
+      };
+    });
+    return [...notifySockets, ...handoffSockets];
   }
 
   snapshot(): Snapshot {
