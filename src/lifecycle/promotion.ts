@@ -32,7 +32,6 @@ export function passGate(draft: Draft, generation: Generation): void {
   if (rampMs > 0) draft.emit({ kind: "begin_ramp", epoch, percent, durationMs: rampMs });
 }
 
-/** The predecessor has stopped steering. */
 export function takeOver(draft: Draft, generation: Generation): void {
   if (awaitsTakeover(draft.state)) promote(draft, generation);
   else passGate(draft, generation);
@@ -57,7 +56,6 @@ export function promote(draft: Draft, generation: Generation): void {
   beginDrain(draft, withOutcome(old, "superseded"), false);
 }
 
-/** A share of the ramp is due. */
 export function growShare(draft: Draft, generation: Generation, percent: number): void {
   const { trial } = draft.state;
   if (trial?.phase !== "ramp" || percent <= trial.percent) return;

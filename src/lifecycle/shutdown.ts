@@ -24,7 +24,6 @@ export type ShutdownPhase =
   | "killing"
   | "over";
 
-/** One look at the service's ports. */
 export interface TrafficLook {
   /** Connections that the previous look did not see. */
   readonly fresh: number;
@@ -133,7 +132,6 @@ export function stepShutdown(
   return step;
 }
 
-/** The latest time for the stop signal. */
 export function lastSignalAtMs(beganAtMs: number, policy: ShutdownPolicy): number {
   const { minDrainMs, maxDrainMs, stopTimeMs } = policy;
   return beganAtMs + minDrainMs + maxDrainMs - Math.min(stopTimeMs, maxDrainMs * STOP_PART);

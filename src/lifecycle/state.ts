@@ -98,19 +98,16 @@ export function inheritedState(epoch: number, nextEpoch = epoch + 1): ServiceSta
   return { ...INITIAL_STATE, generations: [serving], nextEpoch, inherited: epoch, served: true };
 }
 
-/** @returns the generation that gets new connections */
 export function servingOf(state: ServiceState): Generation | null {
   return state.generations.find((generation) => generation.state === "serving") ?? null;
 }
 
 const BEFORE_SERVING: readonly GenerationState[] = ["starting", "probing", "baking"];
 
-/** @returns the generation that is on its way to serving */
 export function candidateOf(state: ServiceState): Generation | null {
   return state.generations.find(({ state }) => BEFORE_SERVING.includes(state)) ?? null;
 }
 
-/** @returns the generation that is on trial */
 export function bakingOf(state: ServiceState): Generation | null {
   return state.generations.find(({ state }) => state === "baking") ?? null;
 }

@@ -14,7 +14,13 @@ import {
   mergePhases,
   Timelines,
 } from "./timelines.ts";
-import { type GenerationView, type LastReload, type LateView, NO_STORY } from "./snapshot.ts";
+import {
+  type GenerationView,
+  type LastReload,
+  type LateView,
+  NO_STORY,
+  type Snapshot,
+} from "./snapshot.ts";
 
 const NO_LOSSES = { connectionsCut: 0, connectionsUndecided: 0 };
 /** Number of exited generations that are remembered. */
@@ -24,20 +30,14 @@ const REMEMBERED = 8;
 type ReloadOutcome = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
 
 /** The history as it is passed on to the next baton. */
-export interface HistoryRecord {
-  readonly ok: number;
-  readonly failed: number;
-  readonly crashes: number;
+export interface HistoryRecord extends Readonly<Snapshot["restarts"]> {
   readonly lastReload: LastReload | null;
   readonly recentlyEnded: readonly GenerationView[];
-  /** Generation that the last reload replaced. */
   readonly replaced: number | null;
 }
 
 export class History {
-  ok = 0;
-  failed = 0;
-  crashes = 0;
+  restarts = { ok: 0, failed: 0, crashes: 0 };
   /** Connections that were cut since a stop was first asked for. */
   cutByStop = 0;
   readonly timelines = new Timelines();
@@ -61,26 +61,20 @@ export class History {
   }
 
   record(): HistoryRecord {
-    const { ok, failed, crashes, lastReload, recentlyEnded } = this;
-    return { ok, failed, crashes, lastReload, recentlyEnded, replaced: this.#replaced };
+    const { restarts, lastReload, recentlyEnded } = this;
+    return { ...restarts, lastReload, recentlyEnded, replaced: this.#replaced };
   }
 
   /** Continues that of the previous instance. */
   resume(record: HistoryRecord, facts: { incarnation: number; startedAt: string }): void {
-    this.restoreCounters(record);
+    const { ok, failed, crashes } = record;
+    this.restarts = { ok, failed, crashes };
     this.#lastReload = record.lastReload;
     this.#leaving = this.#lastReload?.connections === null ? this.#lastReload.replaced : null;
     this.recentlyEnded.push(...record.recentlyEnded);
     this.#replaced = record.replaced;
     this.incarnation = facts.incarnation;
     this.startedAt = new Date(facts.startedAt);
-  }
-
-  /** Continues the counters of the predecessor. */
-  restoreCounters(counters: { ok: number; failed: number; crashes: number }): void {
-    this.ok = counters.ok;
-    this.failed = counters.failed;
-    this.crashes = counters.crashes;
   }
 
   /** @param pid null: its process has not been launched yet */
@@ -127,7 +121,6 @@ export class History {
   reloaded(verdict: ReloadOutcome, late: readonly LateView[] = []): void {
     const { timelines } = this;
     const { epoch, result, durationMs } = verdict;
-    const times = { nowMs: this.clock.now(), durationMs };
     const hasFailed = result === "failed" && epoch !== null;
     this.#leaving = result === "ok" ? this.#replaced : null;
     this.#lastReload = {
@@ -136,7 +129,7 @@ export class History {
       ...NO_LOSSES,
       connectionsKept: null,
       replaced: this.#leaving,
-      phases: epoch === null ? [] : arrivalPhases(epoch, timelines, times),
+      phases: epoch === null ? [] : arrivalPhases(epoch, timelines, this.clock.now() - durationMs),
       failedIn: hasFailed ? timelines.lastBeforeLeaving(epoch) : null,
       late,
     };
@@ -158,7 +151,7 @@ export class History {
     const last = this.lastReload;
     // Its caller got the answer "ok" already.
     if (last?.epoch !== epoch || last.result !== "ok") return;
-    this.failed++;
+    this.restarts.failed++;
     this.#leaving = null;
     const failedIn = this.timelines.lastBeforeLeaving(epoch);
     const verdict = { result: "failed", reason: `rolled back: ${reason}`, failedIn } as const;

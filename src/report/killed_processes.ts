@@ -2,7 +2,6 @@
 import { formatDuration } from "../config/values/duration.ts";
 import { processName } from "../platform/process/proc.ts";
 
-/** Limit of names in a message. */
 const MOST_NAMES = 8;
 const ROUND_MS = 100;
 
@@ -15,7 +14,6 @@ export interface KilledProcess {
   readonly afterMs: number | null;
 }
 
-/** @param afterMs from the stop signal */
 export function describeVictims(
   epoch: number,
   pids: readonly number[],

@@ -11,7 +11,6 @@ interface MemberView {
   readonly epoch: number;
   /** Connections that wait to be accepted. */
   readonly backlog: number;
-  /** Gets new connections. */
   readonly receiving: boolean;
 }
 
@@ -61,7 +60,6 @@ export interface GenerationView {
   readonly takesConnections: boolean;
 }
 
-/** A part of a reload, with its duration. */
 export interface PhaseView {
   /** A state of a generation, `queued`, or a hook that runs within such a state. */
   readonly phase: string;
@@ -90,9 +88,7 @@ export interface LateView {
   readonly state: "waiting" | "opened" | "given up";
 }
 
-/** The course of a reload. */
 interface ReloadStory {
-  /** Generation that was replaced; null: none. */
   readonly replaced: number | null;
   /** Those of the new generation in order, then those of the replaced one so far. */
   readonly phases: readonly PhaseView[];
@@ -168,7 +164,6 @@ export interface Snapshot {
     readonly crashes: number;
   };
   readonly lastReload: LastReload | null;
-  /** Null: no generation is on trial. */
   readonly trial: TrialView | null;
   /** Resources of baton itself, for leak tests and curious operators. */
   readonly self: { readonly watches: number };
@@ -207,7 +202,6 @@ export interface StopReport {
   readonly status: number;
   /** Processes that were killed since the stop was requested. */
   readonly killed: readonly KilledProcess[];
-  /** Connections that were cut since then. */
   readonly cut: number;
 }
 

@@ -33,7 +33,6 @@ export interface Losses {
   readonly undecided: number;
   /** Connections since the start of its drain; null: not known here. */
   readonly seen: number | null;
-  /** What became of keep-alive connections. */
   readonly kept: KeepAliveCounts | null;
 }
 
@@ -97,7 +96,6 @@ export class Timelines {
     return phasesOf(epoch, marks.slice(start)).filter(({ phase }) => phase !== GONE);
   }
 
-  /** The last phase before its way out. */
   lastBeforeLeaving(epoch: number): string | null {
     const marks = this.#marks.get(epoch) ?? [];
     return marks.findLast(({ phase }) => !LEAVING.includes(phase))?.phase ?? null;
@@ -116,22 +114,14 @@ function phasesOf(epoch: number, marks: readonly Mark[]): PhaseView[] {
 export function arrivalPhases(
   epoch: number,
   timelines: Timelines,
-  times: { readonly nowMs: number; readonly durationMs: number },
+  requestedAtMs: number,
 ): PhaseView[] {
-  const beginning = timelines.beginningOf(epoch);
   const phases = timelines.arrival(epoch);
-  const sinceStartMs = times.nowMs - (beginning ?? -Infinity);
-  const queuedMs = Math.round(times.durationMs - sinceStartMs);
-  return queuedMs >= LEAST_QUEUED_MS
-    ? [{ phase: QUEUED, epoch, durationMs: queuedMs }, ...phases]
-    : phases;
+  const durationMs = Math.round((timelines.beginningOf(epoch) ?? -Infinity) - requestedAtMs);
+  return durationMs < LEAST_QUEUED_MS ? phases : [{ phase: QUEUED, epoch, durationMs }, ...phases];
 }
 
-/**
- * @param known phases as reported before
- * @param news replace the known phases of the same generation, except `queued`
- * @param order of generations
- */
+/** @param news replace the `known` phases of the same generation, except `queued` */
 export function mergePhases(
   known: readonly PhaseView[],
   news: readonly PhaseView[],

@@ -30,7 +30,6 @@ export class LateListeners {
 
   constructor(readonly parts: LateListenersParts) {}
 
-  /** `epoch` serves after `before`. */
   onSwitch(epoch: number, before: number | null): void {
     const { context: { listeners, logError, config }, running } = this.parts;
     listeners.succeed(epoch, before);
@@ -66,11 +65,9 @@ export class LateListeners {
     }
     history.updateLate(epoch, lateViews(listeners.awaited(epoch)), "opened");
     this.#scheduleCheck();
-    const standIns = state.generations
-      .filter((each) =>
-        each.state === "draining" && members.some((member) => member.epoch === each.epoch)
-      )
-      .map((each) => each.epoch);
+    const draining = state.generations.filter((each) => each.state === "draining");
+    const standIns = draining.map((each) => each.epoch)
+      .filter((each) => members.some((member) => member.epoch === each));
     if (state.behind === epoch && standIns.join() === known.join()) return;
     dispatch({ kind: "behind", epoch, standIns });
   }

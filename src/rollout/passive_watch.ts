@@ -32,7 +32,6 @@ export class PassiveWatch {
 
   constructor(readonly context: RunningContext) {}
 
-  /** `generation` gets connections now. */
   watch(generation: GenerationHandle, isOnTrial: boolean): void {
     const { epoch } = generation;
     const { ejectAfterMs, rollbackOn } = this.context.config;

@@ -50,7 +50,6 @@ export class Trials {
     if (running) this.#passiveWatch.watch(running, false);
   }
 
-  /** Generation `epoch` gets no new connections any more. */
   stopWatching(epoch: number): void {
     this.#passiveWatch.forget(epoch);
   }

@@ -143,7 +143,7 @@ function toBase64(bytes: Uint8Array): string {
 
 /** What another baton learns of this one before it takes over, besides the listeners. */
 export function handoverFacts(parts: ServiceParts, state: ServiceState): HandoverFacts {
-  const { context, history: { ok, failed, crashes } } = parts;
+  const { context, history } = parts;
   const serving = servingOf(state);
   const running = serving ? parts.running.get(serving.epoch) : undefined;
   const leader = running instanceof RunningGeneration ? running.server : null;
@@ -157,6 +157,6 @@ export function handoverFacts(parts: ServiceParts, state: ServiceState): Handove
     survivor: outlives ? { pid: leader.pid, startTime: leader.startTime } : null,
     startedAt: (running?.startedAt ?? new Date(context.platform.clock.wallMs())).toISOString(),
     notified: running?.notified ?? false,
-    counters: { ok, failed, crashes },
+    counters: { ...history.restarts },
   };
 }

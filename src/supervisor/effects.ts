@@ -36,7 +36,7 @@ function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {
   );
   return {
     arm_backoff: ({ delayMs }) => {
-      parts.history.crashes++;
+      parts.history.restarts.crashes++;
       backoff.arm("backoff", delayMs);
       logger.info(`starts again in ${delayMs} ms`);
     },
@@ -78,9 +78,9 @@ function answerReload(
     trial: parts.trials.view(state),
     serving,
   });
-  if (result === "ok") history.ok++;
+  if (result === "ok") history.restarts.ok++;
   if (result !== "failed") return;
-  history.failed++;
+  history.restarts.failed++;
   options.logger.error(`reload failed: ${reason}`, { epoch });
   if (state.finished) {
     options.predecessor?.reportFailure([reason, ...output].join("\n"));

@@ -9,7 +9,7 @@ import { startGeneration } from "./start_generation.ts";
 
 export function generationEffects(parts: SupervisorParts) {
   const { options: { logger }, running, hooks, trials, deadlines, lateListeners } = parts;
-  const { context: { listeners }, history } = parts;
+  const { context: { listeners, config }, history } = parts;
   const log = (epoch: number, what: string) =>
     logger.info(`generation ${epoch} ${what}`, { pid: running.get(epoch)?.pid ?? null });
   return {
@@ -26,7 +26,9 @@ export function generationEffects(parts: SupervisorParts) {
       listeners.switchTo(epoch);
       lateListeners.onSwitch(epoch, after);
       trials.onSwitch(epoch);
-      keepStandbySockets(parts);
+      const { keepsStandbySockets } = parts.options;
+      const notices = keepsStandbySockets ? provideStandbySockets(listeners, config.backlog) : [];
+      for (const notice of notices) logger.warn(notice);
       log(epoch, "serves");
     },
     rolled_back: ({ epoch, reason }, state) => {
@@ -136,11 +138,4 @@ export function recordExit(parts: SupervisorParts, epoch: number, state: Service
   const { outcome = null, pid = null } = parts.history.ended(epoch, generation.losses) ?? {};
   if (!(generation instanceof RunningGeneration) || pid === null) return;
   parts.hooks.onExited({ epoch, pid }, parts.servingIn(state), outcome ?? "ended");
-}
-
-function keepStandbySockets({ options, context: { listeners, config } }: SupervisorParts): void {
-  if (!options.keepsStandbySockets) return;
-  for (const notice of provideStandbySockets(listeners, config.backlog)) {
-    options.logger.warn(notice);
-  }
 }

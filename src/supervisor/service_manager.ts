@@ -43,7 +43,6 @@ export class ServiceManager {
     this.#watchdog = this.options.clock.after(intervalMs, () => this.#feedWatchdog(intervalMs));
   }
 
-  /** After each step of the lifecycle. */
   onStep(state: ServiceState, effects: readonly ServiceEffect[]): void {
     const { client, readyTimeoutMs, stopTimeoutMs } = this.options;
     if (!client.isConnected) return;

@@ -103,7 +103,6 @@ export class Supervisor {
     return answer;
   }
 
-  /** Promotes the generation on trial, rolls it back, or changes its share. */
   decideTrial(decision: Decision): Promise<TrialReport> {
     const { request, answer } = this.#parts.trials.requests.open();
     if (typeof decision === "string") this.dispatch({ kind: `${decision}_requested`, request });
@@ -142,7 +141,6 @@ export class Supervisor {
     for (const generation of this.#parts.running.values()) generation.stopLiveChecks();
   }
 
-  /** Passes a signal on to the serving generation. */
   forward(signal: number): void {
     this.#parts.servingIn(this.#state)?.forwardSignal(signal);
   }

@@ -25,7 +25,7 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
       ...history.orphaned,
       ...generationViews(parts, state, table),
     ].sort((a, b) => a.epoch - b.epoch),
-    restarts: { ok: history.ok, failed: history.failed, crashes: history.crashes },
+    restarts: { ...history.restarts },
     lastReload: history.lastReload,
     trial: parts.trials.view(state),
     self: { watches: platform.reactor.size },

@@ -128,7 +128,7 @@ export class Upgrades {
     });
     parts.running.set(generation.epoch, generation);
     parts.history.started(generation.epoch, generation.startedAt);
-    parts.history.restoreCounters(predecessor.state.counters);
+    parts.history.restarts = { ...predecessor.state.counters };
     return generation.epoch;
   }
 }
