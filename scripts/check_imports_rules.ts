@@ -112,7 +112,7 @@ const LAYERS = {
   init: ["config", "pod/budget.ts"],
   "cli/words": ["config", "init"],
   "cli/console": [
-    ...["admin", "config", "platform", "lifecycle/status.ts", "launcher/resolve.ts"],
+    ...["admin", "config", "platform", "lifecycle/status.ts"],
     "cli/words",
   ],
   "cli/service": [
@@ -219,11 +219,6 @@ const GRANTS: readonly Grant[] = [
     why:
       "launcher, fd-store server and the preflight of an upgrade are this program under hidden verbs",
   },
-  {
-    file: "cli/console/exit_status.ts",
-    imports: ["launcher/resolve.ts", "lifecycle/status.ts"],
-    why: "every exit status in one table, also those of the parts",
-  },
 ];
 
 /** Files that only these may import, whatever the folders allow. A folder stands for its files. */
@@ -302,7 +297,6 @@ const TESTED = {
   "admin/http1.ts": ["ParseResult"],
   "admin/probe_server.ts": ["answerProbe"],
   "cli/commands/prestop.ts": ["drainOutcome", "remaining"],
-  "cli/console/exit_status.ts": ["EXIT_STATUSES"],
   "cli/words/parse_args.ts": ["ParseOptions"],
   "config/config_file.ts": ["parseConfigText"],
   "config/load.ts": ["defaultName"],

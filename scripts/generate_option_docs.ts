@@ -10,7 +10,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { EXIT_STATUSES } from "../src/cli/console/exit_status.ts";
+import { EXIT_STATUSES } from "./exit_statuses.ts";
 import { type Verb, type VerbFlag, VERBS } from "../src/cli/words/verbs.ts";
 import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/options.ts";
 import { PRESETS } from "../src/config/presets.ts";

@@ -32,18 +32,14 @@ export function commandLine(words: readonly string[]): string {
   }).join(" ");
 }
 
-function killMode(survive: boolean): string[] {
-  if (survive) {
-    return [
-      "# --survive: the server keeps running when baton is killed, and the next baton takes it over.",
-      "KillMode=process",
-    ];
-  }
-  return [
-    "# The stop signal is for baton alone, which stops the server when its requests are done.",
-    "KillMode=mixed",
-  ];
-}
+const KILL_BATON = [
+  "# The stop signal is for baton alone, which stops the server when its requests are done.",
+  "KillMode=mixed",
+];
+const KILL_NO_SERVER = [
+  "# --survive: the server keeps running when baton is killed, and the next baton takes it over.",
+  "KillMode=process",
+];
 
 /** In seconds, with a reserve. */
 function seconds(ms: number): number {
@@ -68,7 +64,7 @@ function handoffService({ baton, config }: InitRequest, start: string): string[]
     "# Longer than --drain-time and --stop-time together.",
     `TimeoutStopSec=${seconds(longestStopMs(config))}`,
     "TimeoutAbortSec=10",
-    ...killMode(config.survive),
+    ...config.survive ? KILL_NO_SERVER : KILL_BATON,
     "# Sockets in which clients wait while baton is restarted. systemd before 254 does not announce the",
     "# store: the second line does.",
     `FileDescriptorStoreMax=${STORE_SIZE}`,
@@ -89,7 +85,7 @@ function shutdownService({ config }: InitRequest, start: string): string[] {
     start,
     "# Longer than --min-drain and --max-drain together.",
     `TimeoutStopSec=${seconds((config.minDrainMs ?? 0) + config.maxDrainMs)}`,
-    ...killMode(false),
+    ...KILL_BATON,
   ];
 }
 

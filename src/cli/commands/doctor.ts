@@ -48,8 +48,8 @@ export function commandDoctor(
 
 function textLines(
   { runtime: { name, version, arch } }: Platform,
-  { kernel, uid, environment }: Host,
-  { modes, summary }: Assessment,
+  { kernel, uid, environment }: ReturnType<typeof describeHost>,
+  { modes, summary }: ReturnType<typeof assess>,
   capabilities: readonly Capability[],
 ): string[] {
   return [
@@ -69,26 +69,14 @@ function textLines(
   ];
 }
 
-interface Mode {
-  readonly name: "adopt" | "inherit" | "steering" | "drain";
-  readonly works: boolean;
-  readonly means: string;
-}
-
-interface Assessment {
-  readonly works: "everything" | "inherit" | "nothing";
-  readonly modes: readonly Mode[];
-  readonly summary: string;
-}
-
-function assess(capabilities: readonly Capability[]): Assessment {
+function assess(capabilities: readonly Capability[]) {
   const has = (id: string) => capabilities.some((each) => each.id === id && each.ok);
   const broken = capabilities.filter(({ ok, needed }) => !ok && needed === "always");
   const inherit = broken.length === 0;
   const adopt = inherit && missingForAdopt(capabilities).length === 0;
   const steering = has("steering") && has("outer_baton");
   const drain = has("sock_diag") && has("proc");
-  const modes: Mode[] = [
+  const modes = [
     { name: "adopt", works: adopt, means: "any server, unmodified" },
     { name: "inherit", works: inherit, means: "servers that accept passed sockets (--listen)" },
     { name: "steering", works: steering, means: "a single generation gets the new connections" },
@@ -108,14 +96,7 @@ function assess(capabilities: readonly Capability[]): Assessment {
   return { works: "nothing", modes, summary: "baton cannot hand connections over here." };
 }
 
-interface Host {
-  readonly kernel: string;
-  readonly uid: number;
-  /** The environment, for people: "in a container (docker)", "PID 1". */
-  readonly environment: readonly string[];
-}
-
-function describeHost({ processes, runtime }: Platform): Host {
+function describeHost({ processes, runtime }: Platform) {
   const env = runtime.env();
   const container = existsSync("/.dockerenv")
     ? "docker"
@@ -131,6 +112,7 @@ function describeHost({ processes, runtime }: Platform): Host {
   return {
     kernel: proc.sysctl("kernel/osrelease") ?? "(unknown)",
     uid: processes.userId(),
+    /** For people: "in a container (docker)", "PID 1". */
     environment: [
       ...container !== null ? [`in a container (${container})`] : [],
       ...runtime.pid === 1 ? ["PID 1: orphans are reaped"] : [],

@@ -10,10 +10,10 @@
  * The kubelet has no secret, so anyone who can reach the address may send the request. Therefore a wait does not change
  * readiness, which a deleted pod has lost anyway: it only closes idle connections.
  */
+import type { FetchHandler } from "../../admin/http_connections.ts";
 import { plainText, probeHandler } from "../../admin/probe_server.ts";
 import type { ListenSpec } from "../../config/values/listen_spec.ts";
 import type { Platform } from "../../platform/platform.ts";
-import type { ProbeReport } from "../../report/snapshot.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
 import type { PrestopCommand } from "../words/parse_pod.ts";
 import { inetAddress, openPort } from "../service/pod_setup.ts";
@@ -36,8 +36,7 @@ export async function servePrestop(
   const { promise: asked, resolve } = Promise.withResolvers<void>();
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"]) platform.runtime.onSignal(signal, resolve);
   const own: OwnPort = { port: address.port, accepted: () => server.accepted };
-  const sidecar = new PrestopSidecar(platform, command, own, print);
-  const handler = (request: Request) => sidecar.answer(request);
+  const handler = prestopHandler(platform, command, own, print);
   const use = { handler, option: "--serve", joins: false };
   const server = openPort(platform, inetAddress(address), use);
   print.out(`baton prestop: serving GET ${HOOK_PATH} at ${server.text}`);
@@ -46,43 +45,30 @@ export async function servePrestop(
   return EXIT_OK;
 }
 
-class PrestopSidecar {
-  readonly #traffic;
-  readonly #answerProbe;
-  #wait: Promise<PrestopOutcome> | null = null;
-
-  constructor(
-    readonly platform: Platform,
-    readonly command: PrestopCommand,
-    readonly own: OwnPort,
-    readonly print: Printer,
-  ) {
-    this.#traffic = watchPorts(platform, command, own);
-    this.#answerProbe = probeHandler(() => this.#report());
-  }
-
-  async answer(request: Request): Promise<Response> {
-    if (new URL(request.url).pathname !== HOOK_PATH) return this.#answerProbe(request);
+function prestopHandler(
+  platform: Platform,
+  command: PrestopCommand,
+  own: OwnPort,
+  print: Printer,
+): FetchHandler {
+  const traffic = watchPorts(platform, command, own);
+  const answerProbe = probeHandler(() => {
+    const ready = traffic.isListening() === true;
+    return { started: true, ready, live: true, why: ready ? "" : "the server does not listen" };
+  });
+  let wait: Promise<PrestopOutcome> | null = null;
+  const waitOnce = async () => {
+    const outcome = await waitForQuiet(platform, command, own);
+    const [status, text] = outcome;
+    const say = status === EXIT_OK ? print.out : print.error;
+    say(`baton prestop: ${text}`);
+    return outcome;
+  };
+  return async (request) => {
+    if (new URL(request.url).pathname !== HOOK_PATH) return answerProbe(request);
     if (request.method !== "GET") return plainText(HTTP_NOT_ALLOWED, "use GET");
-    const [status, text] = await (this.#wait ??= this.#waitOnce());
+    wait ??= waitOnce().finally(() => void (wait = null));
+    const [status, text] = await wait;
     return plainText(HTTP_STATUS.get(status) ?? HTTP_UNAVAILABLE, text);
-  }
-
-  async #waitOnce(): Promise<PrestopOutcome> {
-    try {
-      const outcome = await waitForQuiet(this.platform, this.command, this.own);
-      const [status, text] = outcome;
-      const say = status === EXIT_OK ? this.print.out : this.print.error;
-      say(`baton prestop: ${text}`);
-      return outcome;
-    } finally {
-      this.#wait = null;
-    }
-  }
-
-  #report(): ProbeReport {
-    const ready = this.#traffic.isListening() === true;
-    const why = ready ? "" : "the server does not listen";
-    return { started: true, ready, live: true, why };
-  }
+  };
 }

@@ -1,13 +1,8 @@
 /**
- * Every exit status of baton, with its meaning: the source of the table in docs/exit-status.md.
- *
- * The numbers are an interface. They follow known conventions: sysexits.h (64, 70, 71, 75), timeout(1) (124), and the
- * shell (126, 127, 128+n).
+ * The exit statuses of baton, which are an interface. They follow known conventions: sysexits.h (64, 70, 71, 75),
+ * timeout(1) (124), and the shell (126, 127, 128+n). scripts/exit_statuses.ts says what each means.
  */
-
-import { VERB_NAMES } from "../words/verbs.ts";
-import { STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "../../launcher/resolve.ts";
-import {
+export {
   EXIT_BUSY,
   EXIT_DRAIN_TIMED_OUT,
   EXIT_NEW_GENERATION_FAILED,
@@ -15,75 +10,7 @@ import {
   EXIT_USAGE,
 } from "../../lifecycle/status.ts";
 
-export { EXIT_BUSY, EXIT_DRAIN_TIMED_OUT, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM, EXIT_USAGE };
-
 /** The command succeeded, or the server stopped gracefully. */
 export const EXIT_OK = 0;
 /** `baton ready`: not ready. */
 export const EXIT_NOT_READY = 1;
-/** They request a change of a running service, which it may refuse. */
-const CHANGING = ["reload", "promote", "rollback", "canary", "upgrade"];
-
-/** Every status, in the order of the documentation, and the verbs that can end with it. */
-export const EXIT_STATUSES = [
-  {
-    status: String(EXIT_OK),
-    meaning: "Success. For run: the server exited with 0, or was stopped gracefully on request.",
-    verbs: VERB_NAMES,
-  },
-  {
-    status: String(EXIT_NOT_READY),
-    meaning: "The service gets no traffic: it is starting or stopping.",
-    verbs: ["ready"],
-  },
-  {
-    status: "1-255",
-    meaning: "The server's own exit status, when it exited by itself and was not restarted.",
-    verbs: ["run"],
-  },
-  {
-    status: String(EXIT_USAGE),
-    meaning: "Wrong usage or configuration. Nothing was started or changed.",
-    verbs: VERB_NAMES,
-  },
-  {
-    status: String(EXIT_NEW_GENERATION_FAILED),
-    meaning: "The new generation, or the new baton of an upgrade, failed before it could serve. " +
-      "After a reload or upgrade the old one keeps serving.",
-    verbs: ["run", "reload", "upgrade"],
-  },
-  {
-    status: String(EXIT_SYSTEM),
-    meaning: "A system call failed, the kernel lacks a needed feature, no baton answers, or " +
-      "standard output could not be written.",
-    verbs: VERB_NAMES,
-  },
-  {
-    status: String(EXIT_BUSY),
-    meaning: "Busy: the service name is taken, another process holds the port, the service is " +
-      "stopping, or its state does not allow this. Trying again later may help.",
-    verbs: ["run", ...CHANGING, "prestop"],
-  },
-  {
-    status: String(EXIT_DRAIN_TIMED_OUT),
-    meaning: "Timed out: connections were cut at the end of a drain, processes did not exit and " +
-      "were killed, or no outcome or reply arrived in time (--timeout).",
-    verbs: ["run", ...CHANGING, "status", "stop", "ready", "prestop"],
-  },
-  {
-    status: String(STATUS_NOT_EXECUTABLE),
-    meaning: "The program of the server was found but cannot be executed.",
-    verbs: ["run"],
-  },
-  {
-    status: String(STATUS_NOT_FOUND),
-    meaning: "The program of the server was not found.",
-    verbs: ["run"],
-  },
-  {
-    status: "128+n",
-    meaning:
-      "The server was killed by signal n, which baton did not send on request; as in a shell.",
-    verbs: ["run"],
-  },
-];

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { fillPage, pagePath, PAGES } from "../../../scripts/generate_option_docs.ts";
-import { EXIT_STATUSES } from "../../../src/cli/console/exit_status.ts";
+import { EXIT_STATUSES } from "../../../scripts/exit_statuses.ts";
 import { OPTIONS } from "../../../src/config/options.ts";
 import { PRESETS } from "../../../src/config/presets.ts";
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VERB_NAMES, VERBS } from "../../../../src/cli/words/verbs.ts";
+import { EXIT_STATUSES } from "../../../../scripts/exit_statuses.ts";
 import * as status from "../../../../src/cli/console/exit_status.ts";
 
 describe("EXIT_STATUSES", () => {
@@ -22,7 +23,7 @@ describe("EXIT_STATUSES", () => {
 
   it("says which verbs end with them", () => {
     const verbsOf = (number: number) =>
-      status.EXIT_STATUSES.find((entry) => entry.status === String(number))?.verbs;
+      EXIT_STATUSES.find((entry) => entry.status === String(number))?.verbs;
     const changing = ["reload", "promote", "rollback", "canary", "upgrade"];
     assert.deepEqual(verbsOf(status.EXIT_NEW_GENERATION_FAILED), ["run", "reload", "upgrade"]);
     assert.deepEqual(verbsOf(status.EXIT_SYSTEM), VERB_NAMES);
@@ -36,7 +37,7 @@ describe("EXIT_STATUSES", () => {
   });
 
   it("documents every one of them, each once", () => {
-    const documented = status.EXIT_STATUSES.map((entry) => entry.status);
+    const documented = EXIT_STATUSES.map((entry) => entry.status);
     assert.deepEqual(documented, [
       "0",
       "1",
@@ -50,7 +51,7 @@ describe("EXIT_STATUSES", () => {
       "127",
       "128+n",
     ]);
-    for (const { meaning, verbs } of status.EXIT_STATUSES) {
+    for (const { meaning, verbs } of EXIT_STATUSES) {
       assert.match(meaning, /^[A-Z].*\.$/);
       assert.ok(verbs.length > 0);
     }
