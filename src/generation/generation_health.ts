@@ -25,7 +25,7 @@ interface GenerationHealthOptions {
   readonly fail: (reason: string) => void;
 }
 
-/** A consequence of being unhealthy may have failed, or not have been possible then, so it is reported again. */
+/** Being unhealthy is reported again: its consequence may have failed, or not have been possible then. */
 const FAILURES_PER_REMINDER = 10;
 
 const REPEATED: readonly string[] = ["http", "tcp", "redis", "grpc", "exec"];

@@ -1,4 +1,4 @@
-/** A generation as the supervisor handles it: its own (`RunningGeneration`), or another baton's. */
+/** A generation as the supervisor handles it: its own, or another baton's. */
 import type { Tracks } from "../drain/connections.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";

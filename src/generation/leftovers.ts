@@ -1,12 +1,4 @@
-/**
- * What a server's leading process leaves behind when it exits: helpers, watchers, workers.
- *
- * `LeftoverSignals`: each process gets the stop signal once. Helpers get it at once. A process that still answers a
- * request may finish first: its leader may have signaled it, and to many servers a second signal means "do not wait".
- *
- * `Leftovers`: where the leading process exited by itself, the lifecycle does not wait for the rest. They have the
- * stop time, then get KILL, and baton exits after the last of them.
- */
+/** What a server's leading process leaves behind when it exits: helpers, watchers, workers. */
 import { busyAmong, type PortsOfGroups, SocketTable } from "../drain/connections.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -26,10 +18,13 @@ interface LeftoverSignalsOptions {
   sendStopSignal(pid: number): void;
   /** Processes still answer, and get the signal because their time is over. */
   onOverdue?(): void;
-  /** All have got the signal. */
   onAllSignaled(): void;
 }
 
+/**
+ * Each process gets the stop signal once. A process that still answers a request may finish first: its leader may have
+ * signaled it, and to many servers a second signal means "do not wait".
+ */
 export class LeftoverSignals {
   readonly #signaled = new Set<number>();
   #patientUntilMs = 0;
@@ -91,6 +86,10 @@ interface Leftover {
   onAllExited(): void;
 }
 
+/**
+ * Where the leading process exited by itself, the lifecycle does not wait for the rest: they have the stop time, then
+ * get KILL, and baton exits after the last of them.
+ */
 export class Leftovers {
   readonly #all = new Map<Leftover, Timer>();
   #whenEmpty: (() => void)[] = [];

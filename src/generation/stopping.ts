@@ -80,6 +80,7 @@ export class Stopping {
    */
   beginDrain(isLast: boolean, successorTakes: boolean): void {
     const { context: { listeners, migration }, epoch, facts } = this.options;
+    const { drainStyle } = this.policy;
     this.cancel();
     // On a socket that it shares with its successor it accepts until it gets the stop signal.
     const shares = listeners.groupsOf(epoch).some((group) => group.isShared);
@@ -87,15 +88,15 @@ export class Stopping {
     const takes = successorTakes && facts.takesConnections;
     // Connections move only when the stop signal is next: a generation that still stands in keeps its own.
     const isNeeded = listeners.standsIn(epoch);
-    const moves = takes && !isLast && !shares && !isNeeded && this.policy.drainStyle !== "signal";
+    const moves = takes && !isLast && !shares && !isNeeded && drainStyle !== "signal";
     // If no generation is left to take its connections, they finish here, as without migration.
     const keepConnections = () => {
       this.cancel();
-      this.#startDrain(false, this.policy.drainStyle);
+      this.#startDrain(false, drainStyle);
     };
     if (moves) migration?.preparing.set(epoch, keepConnections);
     if (isLast) migration?.cancelAll();
-    const style = (shares && !isLast) || moves ? "signal" : this.policy.drainStyle;
+    const style = (shares && !isLast) || moves ? "signal" : drainStyle;
     this.#startDrain(isLast, style, moves ? () => this.#move() : undefined);
   }
 

@@ -136,25 +136,25 @@ export class OutputStream {
   #forward(): void {
     for (let moved = 0; moved < BURST;) {
       if (!this.#sendUnsent() || !this.#to.isReady) return this.#awaitRoom();
-      const bytes = this.#read();
-      if (bytes === null) break;
-      if (bytes.length === 0) return this.close();
-      moved += bytes.length;
-      this.#accept(bytes);
-      if (bytes.length < CHUNK_SIZE) break;
+      const count = this.#pull();
+      if (count === null) break;
+      if (count === 0) return this.close();
+      moved += count;
+      if (count < CHUNK_SIZE) break;
     }
     if (!this.#sendUnsent()) return this.#awaitRoom();
     this.#startHoldTimer();
     this.#watch?.arm();
   }
 
-  /** @returns null when the pipe is empty now, no bytes when all its writers have closed it */
-  #read(): Uint8Array | null {
+  /** @returns how many bytes were read; null when the pipe is empty now, 0 when all its writers have closed it */
+  #pull(): number | null {
     const bytes = this.platform.descriptors.read(this.read, scratch);
     if (bytes === null) return null;
     this.#lastReadMs = this.platform.clock.now();
     this.#noteFill(bytes.length);
-    return bytes;
+    if (bytes.length > 0) this.#accept(bytes);
+    return bytes.length;
   }
 
   #accept(bytes: Uint8Array): void {
@@ -232,11 +232,10 @@ export class OutputStream {
   #forwardAllNow(): boolean {
     for (let moved = 0; moved < MOST_AT_ONCE;) {
       if (!this.#sendUnsent() || !this.#to.isReady) return false;
-      const bytes = this.#read();
-      if (bytes === null) return this.#sendHeld();
-      if (bytes.length === 0) return false;
-      moved += bytes.length;
-      this.#accept(bytes);
+      const count = this.#pull();
+      if (count === null) return this.#sendHeld();
+      if (count === 0) return false;
+      moved += count;
     }
     return false;
   }
@@ -244,10 +243,9 @@ export class OutputStream {
   /** The server has exited: reads the rest at once, and forwards it at once if there is room. */
   drain(): void {
     for (let moved = 0; this.isOpen && moved < MOST_AT_ONCE;) {
-      const bytes = this.#read();
-      if (bytes === null || bytes.length === 0) break;
-      moved += bytes.length;
-      this.#accept(bytes);
+      const count = this.#pull();
+      if (count === null || count === 0) break;
+      moved += count;
       this.#sendUnsent();
     }
     if (this.isOpen && !this.#sendHeld()) this.#awaitRoom();

@@ -42,10 +42,7 @@ export class Children {
     this.#leaders.set(leader.pid, leader);
   }
 
-  /**
-   * Adds a living leader that is not a child: the kernel reports that it exited, but not how.
-   * @throws {SystemCallError} ESRCH when it has exited
-   */
+  /** Adds a leader that is not a child: its exit is reported, but not how. @throws {SystemCallError} ESRCH */
   addForeign(leader: Leader): void {
     this.#foreign.add(leader);
     this.#leaders.set(leader.pid, leader);
@@ -72,7 +69,7 @@ export class Children {
     this.#helpers.set(pid, onExit);
   }
 
-  /** Calls `listener` whenever processes that lead no generation have exited. @returns unsubscribes it */
+  /** Processes that lead no generation have exited. @returns unsubscribes `listener` */
   onDescendantExit(listener: () => void): () => void {
     this.#descendantExitListeners.add(listener);
     return () => this.#descendantExitListeners.delete(listener);
@@ -82,7 +79,6 @@ export class Children {
     for (const listener of [...this.#descendantExitListeners]) listener();
   }
 
-  /** Reaps every child that has exited. */
   reap(): void {
     let descendants = 0;
     const exits: (() => void)[] = [];

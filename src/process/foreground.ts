@@ -35,20 +35,14 @@ export class Foreground {
       : null;
   }
 
-  /**
-   * Standard input for a server that starts now.
-   * @param isAlone no other server of this service is alive
-   */
+  /** Standard input for a server that starts now. @param isAlone no other server of this service is alive */
   stdinFor(isAlone: boolean): Fd | number {
     if (!isAlone) this.takeBack();
     if (this.#devNull === null) return 0;
-    return isAlone && this.options.isJob && this.#mayGetTerminal() ? 0 : this.#devNull;
-  }
-
-  /** The terminal is free now, or a shell may give it to baton: not in the background of a session without a shell. */
-  #mayGetTerminal(): boolean {
     const group = this.#foregroundGroup();
-    return group === null || this.#isOwn(group) || this.#hasShell();
+    // Not in the background of a session without a shell: nothing would ever give the terminal to baton.
+    const mayGetTerminal = group === null || this.#isOwn(group) || this.#hasShell();
+    return isAlone && this.options.isJob && mayGetTerminal ? 0 : this.#devNull;
   }
 
   /** The process has asked for the terminal, so a person uses it: a shell, a debugger. */
@@ -57,7 +51,7 @@ export class Foreground {
     return group !== null && (group === pid || this.#holder === pid && this.#isOwn(group));
   }
 
-  /** There was a terminal, and it is gone: a window was closed, a connection was lost. */
+  /** Its window was closed, or the connection was lost. */
   get isClosed(): boolean {
     return this.#terminal !== null && this.#foregroundGroup() === null;
   }
@@ -69,7 +63,7 @@ export class Foreground {
     return had;
   }
 
-  /** Takes keyboard and Ctrl-C back from a server that has them. */
+  /** Takes the terminal back from a server that has it. */
   takeBack(): void {
     this.#holder = null;
     const group = this.#foregroundGroup();
@@ -154,7 +148,7 @@ export class Foreground {
     return this.options.platform.terminals.foreground(this.#terminal);
   }
 
-  /** Whether the group is baton's, or one that baton has started, or empty by now. */
+  /** The group is baton's, or one that baton has started, or empty by now. */
   #isOwn(group: number): boolean {
     if (group === this.#ownGroup) return true;
     const members = allProcesses().filter((pid) => processStat(pid)?.group === group);

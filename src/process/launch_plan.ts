@@ -1,7 +1,4 @@
-/**
- * What one start gets: working directory, environment, command line. Resolved at each start, so that the next
- * reload sees a symlink that a deploy has moved or a file that it has edited.
- */
+/** What one start gets. Resolved at each, so that a reload sees a symlink that a deploy has moved or a file it has edited. */
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { UserError } from "../config/values/errors.ts";
@@ -103,7 +100,6 @@ function withoutMultipath(godebug: string | undefined): string {
   return godebug.includes("multipathtcp=") ? godebug : `${godebug},multipathtcp=0`;
 }
 
-/** Values may have any bytes except NUL. */
 function readEnvFile({ config, directory, at = atTextPath }: PlanContext): Record<string, string> {
   if (config.envFile === null) return {};
   const full = resolvePath(directory, config.envFile);

@@ -24,7 +24,7 @@ interface ServerStart {
   readonly ready: { readonly end: Fd; readonly target: number } | null;
 }
 
-/** What is left of a process that an earlier baton started. */
+/** Of a process that an earlier baton started. */
 export interface ServerRemains {
   /** Not a child of this baton: the baton that started it was killed. */
   readonly isForeign: boolean;
@@ -46,12 +46,11 @@ interface ServerProcessOptions {
   readonly epoch: number;
   readonly onNotification: (notify: Fd, notification: TrappedCall) => void;
   readonly calls: Pick<TrappedCallsOptions, "lettingPass" | "isAwaited">;
-  /** Sees what the server prints, as long as that comes through baton. */
   readonly onOutput?: OutputObserver;
   /** The process exists, and waits before its first instruction. */
   readonly onPrepared: () => void;
   readonly onLaunchFailed: (status: number, message: string) => void;
-  /** The leading process has exited; `remaining` others of its tree have not. */
+  /** @param remaining others of its tree have not exited */
   readonly onLeaderExit: (status: ExitStatus, remaining: number) => void;
   readonly holdsMember: Leader["holdsMember"];
   /** The last of the remaining processes has exited. */
@@ -159,7 +158,6 @@ export class ServerProcess implements Leader {
     this.#calls = null;
   }
 
-  /** Every living process of this generation. */
   processes(): number[] {
     return this.isStarted ? this.children.processesOf(this) : [];
   }
