@@ -7,7 +7,6 @@ import type { HookGeneration } from "../hooks/environment.ts";
 import type { Killable } from "../hooks/sequence.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 
-/** Why a candidate is rejected. */
 interface Veto {
   readonly reason: string;
   /** What the command printed; null: none was run. */
@@ -39,7 +38,6 @@ interface AdmissionOptions {
 export class Admission {
   /** What the command with the veto printed. */
   vetoOutput: CandidateOutput | null = null;
-  /** A step runs. */
   isBusy = false;
   #running: Killable | null = null;
   #isCanceled = false;
@@ -47,7 +45,6 @@ export class Admission {
 
   constructor(readonly options: AdmissionOptions) {}
 
-  /** @param start starts its process */
   begin(start: () => void): void {
     const { steps, restartReadyTimer } = this.options;
     if (steps === null) return start();

@@ -20,10 +20,8 @@ import type { Gate } from "./gate.ts";
 interface AdoptTargetOptions {
   readonly context: RunningContext;
   readonly epoch: number;
-  /** Crashed generation whose members it may take over. */
   readonly replacementOf: () => number | null;
   readonly facts: GenerationFacts;
-  /** Possible reasons, shown if the generation fails. */
   readonly hints: string[];
   readonly gate: Gate;
   readonly server: ServerProcess;
@@ -113,7 +111,6 @@ export class AdoptTarget implements ListenerOwner {
     this.#workers.watch(pid, () => this.refreshListeners());
   }
 
-  /** Waits until processes accept from sockets that baton passed on. */
   watchAccepts(members: readonly Member[]): void {
     const { context: { platform, dispatch }, gate, server, onChange } = this.options;
     this.#acceptWatch = new AcceptWatch({
@@ -156,7 +153,6 @@ export class AdoptTarget implements ListenerOwner {
     if (!hints.includes(text)) hints.push(text);
   }
 
-  /** The generation has exited, or its candidate is given up. */
   stopWatchingAccepts(): void {
     this.#acceptWatch?.close();
   }

@@ -17,7 +17,6 @@ export interface RunningContext {
   readonly listeners: Listeners;
   /** Present without traps too: a generation that an earlier baton started may have a filter. */
   readonly adopter: Adopter;
-  /** The terminal, if there is one, and the standard input of servers. */
   readonly foreground: Foreground;
   /** Null: keep-alive connections stay where they are (--keep-alive leave). */
   readonly migration: Migration | null;

@@ -17,7 +17,6 @@ export function builtInGate(specs: readonly ReadySpec[]): ReadyGate {
 }
 
 export class Gate {
-  /** READY=1 has come. */
   notified = false;
 
   constructor(

@@ -16,7 +16,6 @@ import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
 
 interface GenerationOptions {
-  /** Crashed generation whose members it may take over. */
   readonly replacementOf: number | null;
   readonly wantsNotification: boolean;
   readonly admissionSteps: AdmissionSteps | null;
@@ -216,7 +215,6 @@ export class RunningGeneration implements GenerationHandle {
     this.context.dispatch({ kind: "exited", epoch, exit: { ...exit, cut } });
   }
 
-  /** Its descriptors are not needed any more: all processes have exited. */
   retire(): void {
     if (this.#leaderExit.afterLeftovers(() => this.retire())) return;
     this.timers.clear();

@@ -20,7 +20,6 @@ interface GenerationHealthOptions {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly pid: () => number | null;
-  /** A check of the gate has changed. */
   readonly onChange: () => void;
   readonly fail: (reason: string) => void;
 }
@@ -91,7 +90,6 @@ export class GenerationHealth {
     this.startLiveChecks();
   }
 
-  /** The generation serves, perhaps again. */
   startLiveChecks(): void {
     if (this.#phase === "live") return;
     this.#phase = "live";
@@ -106,7 +104,6 @@ export class GenerationHealth {
     if (this.#phase === "live") this.stop();
   }
 
-  /** The generation no longer serves, or has exited. */
   stop(): void {
     this.#phase = "over";
     [...this.#ready, ...this.#live].forEach((loop) => loop.stop());

@@ -33,7 +33,6 @@ export interface GenerationHandle {
   readonly pid: number | null;
   /** Crashed generation whose members it may take over. */
   replacementOf: number | null;
-  /** It has sent READY=1. */
   readonly notified: boolean;
   readonly losses: Losses;
   /** What several looks at its connections have shown; null: nothing. */
@@ -49,7 +48,6 @@ export interface GenerationHandle {
   stopTimeMs(drainMs: number): number;
   processes(): number[];
   stopLiveChecks(): void;
-  /** Its successor is being started: takes a first look at its connections. */
   noteConnections(): void;
   /** @param successor serves now; null: another baton's generation does, or none */
   beginDrain(isShutdown: boolean, successor: GenerationHandle | null): void;

@@ -23,7 +23,6 @@ export type LeaderExitDecision =
   | "signal_rest_gently"
   /** They have had their signal, or KILL. */
   | "wait"
-  /** They serve on. */
   | "to_background";
 
 export interface LeaderExitCircumstances {
@@ -34,7 +33,6 @@ export interface LeaderExitCircumstances {
   readonly stopSignal: number;
   /** One of them has a socket that the generation listens on. */
   readonly serves: boolean;
-  /** All were sent KILL. */
   readonly wasKilled: boolean;
 }
 
@@ -61,7 +59,6 @@ interface LeaderExitOptions {
   readonly server: ServerProcess;
   readonly timers: Pick<Timers<GenerationTimer>, "limit">;
   readonly stopping: Pick<Stopping, "policy" | "spareRest" | "cutRest">;
-  /** The generation has exited. */
   readonly onExited: (exit: ExitReport) => void;
 }
 
@@ -88,11 +85,12 @@ export class LeaderExit {
   }
 
   onLeaderExit(status: ExitStatus, remaining: number): void {
-    const { facts, epoch, context, server, stopping } = this.options;
+    const { facts, epoch, context, server, stopping, gate } = this.options;
     const { stopSignal } = stopping.policy;
-    this.#hadTerminal = context.foreground.onLeaderExit(server.pid);
-    const serves = this.#serves() && !this.#hadTerminal;
     const { wasKilled } = server;
+    this.#hadTerminal = context.foreground.onLeaderExit(server.pid);
+    const serves = !this.#hadTerminal && gate.listening.length > 0 &&
+      server.processes().some((pid) => context.listeners.isHeldBy(pid, epoch));
     switch (decideLeaderExit({ status, remaining, facts, stopSignal, serves, wasKilled })) {
       case "exited":
         if (remaining > 0) this.#abandonRest();
@@ -110,13 +108,6 @@ export class LeaderExit {
             `but configure the server to stay in the foreground if it can`,
         );
     }
-  }
-
-  /** A process that the leader left behind can serve on. */
-  #serves(): boolean {
-    const { gate, context: { listeners }, epoch, server } = this.options;
-    return gate.listening.length > 0 &&
-      server.processes().some((pid) => listeners.isHeldBy(pid, epoch));
   }
 
   #signalRest(gently: boolean): void {

@@ -82,7 +82,6 @@ interface Leftover {
   processes(): number[];
   /** KILL for all. @returns the processes that it hit */
   kill(): KilledProcess[];
-  /** The last one has exited. */
   onAllExited(): void;
 }
 

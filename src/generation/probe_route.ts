@@ -6,7 +6,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { CheckRoute } from "../health/connection_check.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { NO_GENERATION } from "../steering/member.ts";
+import { type Member, NO_GENERATION } from "../steering/member.ts";
 
 export interface ProbeRoute extends CheckRoute {
   /** "127.0.0.1:8080" */
@@ -31,14 +31,20 @@ export function routeTo(
     named.find((group) => group.membersOf(epoch).length > 0);
   if (meant === undefined) return null;
   const host = reachableHost(platform, meant);
-  const group = receiverAt(listeners, host) ?? meant;
+  // A listener at exactly this address gets its connections before one at all addresses does.
+  const group =
+    listeners.groups.find(({ address }) =>
+      address.family === host.family && address.host === host.host && address.port === host.port
+    ) ?? meant;
   if (group.usableMembers(epoch).length === 0) return null;
   const address = parseHost(host.host);
+  const isOther = (member: Member) =>
+    !member.dead && member.epoch !== epoch && member.epoch !== NO_GENERATION;
   return {
     text: formatAddress(host),
     source: { ...host, port: 0 },
     target: host,
-    mustIdentify: group.isShared && hasOtherGeneration(group, epoch),
+    mustIdentify: group.isShared && group.members.some(isOther),
     isSteeredElsewhere: group.hold === "order and program",
     stream: () => group.network?.stream(host.family) ?? platform.sockets.stream(host.family),
     steerPort: (from) => {
@@ -59,13 +65,6 @@ function assertReachable(group: Group, epoch: number): void {
   if (group.usableMembers(epoch).length === 0) {
     throw new Error(`it does not listen at ${text} any more`);
   }
-}
-
-/** Another generation may accept there. */
-function hasOtherGeneration({ members }: Group, epoch: number): boolean {
-  return members.some((member) =>
-    !member.dead && member.epoch !== epoch && member.epoch !== NO_GENERATION
-  );
 }
 
 /** The address to connect to from this machine, which is also the source: a local address can reach itself. */
@@ -94,11 +93,4 @@ function isLocal(platform: Platform, address: InetAddress): boolean {
     if (!(error instanceof SystemCallError)) throw error;
     return error.errno !== C.EADDRNOTAVAIL;
   }
-}
-
-/** A listener at exactly this address gets its connections before one at all addresses does. */
-function receiverAt(listeners: Listeners, { family, host, port }: InetAddress): Group | undefined {
-  return listeners.groups.find(({ address }) =>
-    address.family === family && address.host === host && address.port === port
-  );
 }

@@ -55,12 +55,10 @@ export class Stopping {
     );
   }
 
-  /** From the stop signal, now, to KILL. @param drainMs what the drain may take */
   stopTimeMs(drainMs: number): number {
     return this.policy.stopTimeMs(drainMs - (this.#drain?.lastedMs ?? 0));
   }
 
-  /** Ends drain and moves. */
   cancel(): void {
     this.#drain?.cancel();
     this.#mover?.cancel();
@@ -118,7 +116,11 @@ export class Stopping {
     };
     this.#drain = Drain.of(platform, listeners, target, {
       onDrained,
-      onSpreadClosed: (inodes) => this.#onClosed(inodes),
+      onSpreadClosed: (inodes) => {
+        const isFirst = this.#record.closedOneByOne === 0;
+        if (isFirst) log(`generation ${epoch}: long-lived connections are closed one by one`);
+        this.#record.closed(inodes);
+      },
       onSpreadRefused: () =>
         log(
           `generation ${epoch}: its connections cannot be closed one by one (--drain-spread): ` +
@@ -133,15 +135,6 @@ export class Stopping {
     const { timers, context: { config } } = this.options;
     const killAtMs = timers.dueAtMs("stop");
     return timers.dueAtMs("drain") ?? (killAtMs === null ? null : killAtMs - config.stopTimeMs);
-  }
-
-  /** Long-lived connections were closed because the drain time is nearly over. */
-  #onClosed(inodes: readonly number[]): void {
-    const { context, epoch } = this.options;
-    if (this.#record.closedOneByOne === 0) {
-      context.log(`generation ${epoch}: long-lived connections are closed one by one`);
-    }
-    this.#record.closed(inodes);
   }
 
   #reportDrained(): void {

@@ -20,9 +20,7 @@ const MAX_SHOWN = 100;
 export type CommandEnd =
   | { readonly kind: "exited"; readonly status: ExitStatus }
   | { readonly kind: "timed_out" }
-  /** The shell could not be started. */
   | { readonly kind: "not_started"; readonly message: string }
-  /** By `kill()`. */
   | { readonly kind: "killed" };
 
 interface CommandOptions {
@@ -71,15 +69,11 @@ export class Command {
     }
     const { pid } = this.#launch;
     follow(pid, (status) => this.#onExit(pid, status));
-    this.#timer = clock.after(timeoutMs, () => this.#kill({ kind: "timed_out" }));
+    this.#timer = clock.after(timeoutMs, () => this.kill({ kind: "timed_out" }));
   }
 
   /** Its end is reported when nothing is left of it. */
-  kill(): void {
-    this.#kill({ kind: "killed" });
-  }
-
-  #kill(cause: CommandEnd): void {
+  kill(cause: CommandEnd = { kind: "killed" }): void {
     if (this.#ended || this.#launch === null) return;
     this.#cause ??= cause;
     // Not reaped yet: the number is still its group's.

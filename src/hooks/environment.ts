@@ -2,7 +2,6 @@
 
 export const PRE_FLIGHT = "pre-flight";
 
-/** A generation, as a command sees it. */
 export interface HookGeneration {
   readonly epoch: number;
   /** Leading process; null before its start and after its exit. */
@@ -10,7 +9,6 @@ export interface HookGeneration {
 }
 
 export interface HookCircumstances {
-  /** Name of the service. */
   readonly name: string;
   /** The new generation, or the only one. */
   readonly current: HookGeneration | null;

@@ -7,7 +7,6 @@ const ALL_PERCENT = 100;
 
 interface MemoryRequest {
   readonly wanted: MinFree;
-  /** As the user wrote it. */
   readonly text: string;
   /** One for the machine and one for each cgroup with a limit. */
   readonly readings: readonly MemoryReading[];
@@ -16,9 +15,7 @@ interface MemoryRequest {
 }
 
 /**
- * Never rejects: a reload waits for this.
- * @param text the value of --min-free
- * @param processes of the serving generation
+ * Never rejects: a reload waits for this. @param processes of the serving generation
  * @returns why a second copy has too little memory; null: it has enough
  */
 export async function checkMemory(
@@ -38,7 +35,6 @@ export async function checkMemory(
   }
 }
 
-/** @returns why there is too little; null: there is enough */
 export function refusal({ wanted, text, readings, usedBytes }: MemoryRequest): string | null {
   const short =
     readings.map((reading) => ({ reading, needed: neededOf(wanted, reading, usedBytes) }))

@@ -2,7 +2,6 @@
 import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { CommandEnd } from "./command.ts";
 
-/** Something running that can be killed. */
 export interface Killable {
   kill(): void;
 }

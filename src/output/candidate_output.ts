@@ -15,7 +15,6 @@ import type { Platform } from "../platform/platform.ts";
 import { epollWatchedInodes } from "../platform/process/proc.ts";
 import { OutputStream } from "./output_stream.ts";
 
-/** Lines and bytes remembered. */
 const TAIL_LINES = 100;
 const TAIL_LINE_BYTES = 4096;
 const NEWLINE = 10;
@@ -23,7 +22,6 @@ const NEWLINE = 10;
 const STARTUP_CAPACITY = 1024 * 1024;
 const USUAL_CAPACITY = 64 * 1024;
 
-/** The last lines of a stream of text. */
 export class Tail {
   #lines: string[] = [];
   #partial = "";
@@ -73,11 +71,9 @@ export class CandidateOutput {
   readonly tail = new Tail();
   readonly #streams: OutputStream[] = [];
 
-  /** @param onBytes sees everything that comes through the pipes */
   constructor(readonly platform: Platform, readonly onBytes: OutputObserver = () => {}) {}
 
   /**
-   * Makes the pipes.
    * @param captured those of 1 and 2 that get one; the others are baton's own
    * @param isTemporary the server's listen will replace them
    * @returns what the server gets as descriptors 1 and 2; close after the spawn
@@ -120,15 +116,11 @@ export class CandidateOutput {
     return stream;
   }
 
-  /** The streams that processes may still write to. */
   get openStreams(): readonly OutputStream[] {
     return this.#streams.filter(({ isOpen }) => isOpen);
   }
 
-  /**
-   * Forwards what comes out of `read`, and owns it from now on. @param target 1 or 2
-   * @param inHand what an earlier baton has read from it and not forwarded
-   */
+  /** Owns `read` from now on. @param inHand what an earlier baton has read from it and not forwarded */
   resume(target: number, read: Fd, inHand: Uint8Array): void {
     const stream = this.#follow(target, read, false);
     if (inHand.length > 0) stream.replay(inHand);
@@ -137,7 +129,6 @@ export class CandidateOutput {
   /**
    * Replaces the descriptors of a process that waits in a trapped call by baton's own, where they
    * still are these pipes and everything in them was forwarded.
-   *
    * @param isPressing the server outlives the pipe, which ends with baton: lines out of order are better than none
    * @returns whether the server prints to baton's own output now; if not, it is forwarded as before
    */
@@ -194,7 +185,6 @@ export class CandidateOutput {
     return isNonblocking ? [] : standard;
   }
 
-  /** The server has exited: reads the rest without waiting. */
   drain(): void {
     for (const stream of this.openStreams) stream.drain();
   }

@@ -19,7 +19,6 @@ const CHUNK_SIZE = 16 * 1024;
 const QUIET_MS = 3;
 /** Most bytes moved before the event loop gets its turn. */
 const BURST = 256 * 1024;
-/** How long an unfinished line is held back. */
 export const LINE_MS = 100;
 /** A longer line is forwarded in pieces. */
 const LONGEST_LINE = 64 * 1024;
@@ -37,7 +36,6 @@ interface OutputStreamOptions {
   readonly read: Fd;
   /** baton has seen everything that was ever in this pipe. */
   readonly isNew: boolean;
-  /** Sees everything, before it is forwarded. */
   readonly onBytes: (bytes: Uint8Array) => void;
 }
 
@@ -94,12 +92,10 @@ export class OutputStream {
     return this.#to.writer.canWait;
   }
 
-  /** What was read and not forwarded. */
   get inHand(): Uint8Array {
     return concatBytes(this.#unsent, this.#held);
   }
 
-  /** Forwards what an earlier baton had in hand, before anything else. */
   replay(bytes: Uint8Array): void {
     this.#accept(bytes);
     if (!this.#sendUnsent()) this.#awaitRoom();

@@ -32,7 +32,6 @@ export class OwnOutput {
     readonly onUnused: () => void,
   ) {}
 
-  /** It accepts bytes now. */
   get isReady(): boolean {
     if (!this.#writeRest()) return false;
     return !this.writer.canWait || this.platform.descriptors.isWritable(this.writer.fd);
@@ -62,7 +61,6 @@ export class OwnOutput {
     this.#watchRoom();
   }
 
-  /** Calls `onRoom` once, when it may accept more. */
   callWhenWritable(onRoom: () => void): void {
     this.#waiting.add(onRoom);
     this.#watchRoom();

@@ -3,15 +3,8 @@
  * call listen(2), so this looks at what the kernel shows: the socket is in an epoll set, or a thread is blocked in
  * accept, poll or select on it.
  */
-import {
-  SYS_ACCEPT,
-  SYS_ACCEPT4,
-  SYS_POLL,
-  SYS_PPOLL,
-  SYS_PSELECT6,
-  SYS_SELECT,
-} from "../platform/libc/accept_calls.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
+import * as calls from "../platform/libc/accept_calls.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Member } from "../steering/member.ts";
@@ -84,11 +77,11 @@ function descriptorsWaitedFor(
 ): number[] {
   const { arch } = platform.runtime;
   const [first = -1, second = 0] = args;
-  if (call === SYS_ACCEPT[arch] || call === SYS_ACCEPT4[arch]) return [first];
-  if (call === SYS_SELECT[arch] || call === SYS_PSELECT6[arch]) {
+  if (call === calls.SYS_ACCEPT[arch] || call === calls.SYS_ACCEPT4[arch]) return [first];
+  if (call === calls.SYS_SELECT[arch] || call === calls.SYS_PSELECT6[arch]) {
     return descriptorsIn(pid, second, Math.min(first, FD_SETSIZE));
   }
-  if (call !== SYS_POLL[arch] && call !== SYS_PPOLL[arch]) return [];
+  if (call !== calls.SYS_POLL[arch] && call !== calls.SYS_PPOLL[arch]) return [];
   const count = Math.min(second, MOST_POLLFDS);
   const bytes = proc.readMemory(pid, first, count * POLLFD_SIZE);
   if (bytes === null) return [];

@@ -7,7 +7,6 @@ import type { ExitStatus, Stopped } from "../platform/process/processes.ts";
 import * as proc from "../platform/process/proc.ts";
 import { ExitWatch } from "./exit_watch.ts";
 
-/** A generation's leading process, as the table of children sees it. */
 export interface Leader {
   readonly pid: number;
   readonly epoch: number;
@@ -53,7 +52,6 @@ export class Children {
     });
   }
 
-  /** Watches the processes that outlive a leader which is not a child. */
   followForeignRest(leader: Leader): void {
     this.#foreign.add(leader);
     for (const pid of this.processesOf(leader)) {
@@ -113,7 +111,6 @@ export class Children {
     }
   }
 
-  /** Leading processes that are alive. */
   leaders(): number[] {
     return [...this.#leaders.keys()];
   }

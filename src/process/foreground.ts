@@ -11,7 +11,6 @@ import { allProcesses, processStat, processTree } from "../platform/process/proc
 
 interface ForegroundOptions {
   readonly platform: Platform;
-  /** Leading processes that are alive. */
   readonly leaders: () => readonly number[];
   /** A shell waits for this very process: false when it replaces another baton. */
   readonly isJob: boolean;
@@ -63,7 +62,6 @@ export class Foreground {
     return had;
   }
 
-  /** Takes the terminal back from a server that has it. */
   takeBack(): void {
     this.#holder = null;
     const group = this.#foregroundGroup();
@@ -94,7 +92,6 @@ export class Foreground {
     if (this.#hasShell()) processes.signal(runtime.pid, C.SIGSTOP);
   }
 
-  /** A signal has stopped leading process `pid`. */
   onLeaderStopped(pid: number, signal: number): void {
     const group = this.#foregroundGroup();
     // Without a terminal it was stopped on purpose, and stays so.

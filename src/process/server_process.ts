@@ -26,11 +26,9 @@ interface ServerStart {
 
 /** Of a process that an earlier baton started. */
 export interface ServerRemains {
-  /** Not a child of this baton: the baton that started it was killed. */
   readonly isForeign: boolean;
   /** Notify descriptor of its filter. */
   readonly filter: Fd | null;
-  /** The read ends of its output. */
   readonly outputs: readonly ResumedOutput[];
 }
 
@@ -53,7 +51,6 @@ interface ServerProcessOptions {
   /** @param remaining others of its tree have not exited */
   readonly onLeaderExit: (status: ExitStatus, remaining: number) => void;
   readonly holdsMember: Leader["holdsMember"];
-  /** The last of the remaining processes has exited. */
   readonly onAllExited: () => void;
 }
 
@@ -69,9 +66,7 @@ export class ServerProcess implements Leader {
   isForeign = false;
   /** Of the leading process, once known. */
   exitStatus: ExitStatus | null = null;
-  /** KILL was sent to all of it. */
   wasKilled = false;
-  /** Start times of processes that were seen in its tree, by pid. */
   readonly known = new Map<number, number>();
   #calls: TrappedCalls | null = null;
   /** Set while processes remain that the leading one left behind. */

@@ -10,7 +10,6 @@ const NEXT_CALL_MS = 1;
 const BURST_MS = 10;
 
 export interface TrappedCallsOptions {
-  /** Answers the call. */
   readonly onCall: (notification: TrappedCall) => void;
   /** All processes under the filter have exited. */
   readonly onHangup: () => void;
