@@ -313,7 +313,6 @@ const TESTED = {
   "handoff/inherit.ts": ["specAddress"],
   "handoff/right_to_bind.ts": ["rightToBind"],
   "health/http_dialogue.ts": ["HttpCheckOptions"],
-  "health/monitor.ts": ["isPending"],
   "hooks/memory_check.ts": ["refusal"],
   "init/systemd.ts": ["commandLine"],
   "lifecycle/crash.ts": ["backoffDelay"],

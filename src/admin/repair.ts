@@ -33,16 +33,13 @@ export const report = {
     return `${lostText(directory, lost)}: recreated${hint}`;
   },
   postponed(directory: string, lost: readonly string[], pauseMs: number): string {
-    return `${lostText(directory, lost)} again: will be recreated in ${
-      Math.ceil(pauseMs / 1_000)
-    } s`;
+    const seconds = Math.ceil(pauseMs / 1_000);
+    return `${lostText(directory, lost)} again: will be recreated in ${seconds} s`;
   },
   trouble(directory: string, lost: readonly string[], why: string): string {
-    return `${
-      lostText(directory, lost)
-    } and cannot be recreated: ${why}. The service keeps running, and ` +
-      'signals work (HUP reloads, TERM stops); "baton status", "reload" and "stop" will work when ' +
-      `${directory} is usable again`;
+    return lostText(directory, lost) + ` and cannot be recreated: ${why}. The service keeps ` +
+      'running, and signals work (HUP reloads, TERM stops); "baton status", "reload" and "stop" ' +
+      `will work when ${directory} is usable again`;
   },
 } as const;
 

@@ -55,11 +55,11 @@ export class GenerationHealth {
   openPipe(): { end: Fd; target: number } | null {
     if (this.#announcement === null) return null;
     const { platform } = this.options.context;
-    const { pipe, serverEnd } = ReadyPipe.open(platform, () => {
+    const pipe = new ReadyPipe(platform, () => {
       if (this.#phase === "gate") this.options.onChange();
     });
     this.#pipe = pipe;
-    return { end: serverEnd, target: this.#announcement.descriptor };
+    return { end: pipe.serverEnd, target: this.#announcement.descriptor };
   }
 
   startGateChecks(): void {

@@ -16,7 +16,6 @@ import { errorText } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 
 const SHELL = "/bin/sh";
-const O_RDONLY = 0;
 const CHUNK = 4096;
 const LONGEST_LINE = 200;
 
@@ -58,7 +57,7 @@ export class ExecCheck implements RunningCheck {
     const { read, write } = descriptors.pipe();
     using output = write;
     this.#output = { fd: read, watch: null };
-    using input = descriptors.open("/dev/null", O_RDONLY);
+    using input = descriptors.open("/dev/null", C.O_RDONLY);
     descriptors.setNonblocking(read);
     this.#output.watch = reactor.watch(read, () => this.#onOutput());
     this.#pid = processes.spawn({

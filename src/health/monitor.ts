@@ -39,7 +39,7 @@ export function wrongAnswer(text: string): CheckResult {
 }
 
 export function skipped(skippedReason: string): SkippedReason {
-  return { skippedReason: skippedReason };
+  return { skippedReason };
 }
 
 export interface Thresholds {
@@ -85,12 +85,7 @@ export function observe(before: Health, outcome: CheckOutcome, thresholds: Thres
     ? before.isNew || streak >= thresholds.healthyThreshold
     : !last.counts || streak >= thresholds.unhealthyThreshold;
   if (changes) return { ...counted, healthy: last.passed, streak: 0 };
-  return { ...counted, healthy: before.healthy, streak: streak };
-}
-
-/** The latest results differ from the state. */
-export function isPending({ streak: streak }: Health): boolean {
-  return streak > 0;
+  return { ...counted, healthy: before.healthy, streak };
 }
 
 export interface Schedule {
@@ -111,12 +106,12 @@ export function firstDelay({ initialJitterMs }: Schedule, chance: number): numbe
 
 /** @param chance 0 to below 1 @returns the wait before the next check */
 export function nextDelay(health: Health, schedule: Schedule, chance: number): number {
-  const base = isPending(health) ? schedule.edgeIntervalMs : schedule.intervalMs;
+  const base = health.streak > 0 ? schedule.edgeIntervalMs : schedule.intervalMs;
   return Math.max(SHORTEST_MS, base + Math.floor(schedule.jitterMs * chance));
 }
 
 /** The latest result or reason, for messages; null: none yet. */
-export function latestText({ last, skippedReason: skippedReason }: Health): string | null {
+export function latestText({ last, skippedReason }: Health): string | null {
   return skippedReason === null ? last?.text ?? null : `could not be checked: ${skippedReason}`;
 }
 

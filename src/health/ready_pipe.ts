@@ -11,22 +11,17 @@ const CHUNK = 512;
 
 export class ReadyPipe {
   isReady = false;
+  /** The server inherits it; the caller closes it after starting the server. */
+  readonly serverEnd: Fd;
   readonly #read: Fd;
   #watch: Watch | null;
   #isClosed = false;
 
-  /** @returns also the end that the server inherits, which the caller closes after starting it */
-  static open(
-    platform: Platform,
-    onChange: () => void,
-  ): { pipe: ReadyPipe; serverEnd: Fd } {
+  constructor(readonly platform: Platform, readonly onChange: () => void) {
     const { read, write } = platform.descriptors.pipe();
     platform.descriptors.setNonblocking(read);
-    return { pipe: new ReadyPipe(platform, read, onChange), serverEnd: write };
-  }
-
-  private constructor(readonly platform: Platform, read: Fd, readonly onChange: () => void) {
     this.#read = read;
+    this.serverEnd = write;
     this.#watch = platform.reactor.watch(read, () => this.#onReadable());
   }
 

@@ -65,16 +65,11 @@ function refuse(text: string, reason: string, remedy?: string): UserError {
   return new UserError(`Cannot check ${JSON.stringify(text)}: ${reason}`, { remedy });
 }
 
-function notText(text: string): UserError {
-  return refuse(text, "it must be UTF-8");
-}
-
 /** @param text a value of `--ready` */
 export function parseReadySpec(text: string): ReadySpec {
   const gate = GATES.find((word) => word === text);
   if (gate !== undefined) return { kind: gate, text };
   const [kind, rest] = split(text);
-  if (kind === "log" && !text.isWellFormed()) throw notText(text);
   if (kind === "fd") return parseDescriptor(text, rest);
   if (kind === "log") return { kind, text, pattern: parseLinePattern(text, rest) };
   return parseRepeated(text, kind, rest, [...GATES, ...REPEATED, ...ANNOUNCED]);
@@ -91,9 +86,10 @@ export function parseLiveSpec(text: string): RepeatedCheck {
   return parseRepeated(text, kind, rest, REPEATED);
 }
 
-/** Splits "http:8080/x" into "http" and ":8080/x". */
+/** Splits "http:8080/x" into "http" and ":8080/x". Only a shell takes bytes that are not UTF-8. */
 function split(text: string): [kind: string, rest: string] {
   const kind = /^[^:/]*/.exec(text)?.[0] ?? "";
+  if (kind !== "exec" && !text.isWellFormed()) throw refuse(text, "it must be UTF-8");
   return [kind, text.slice(kind.length)];
 }
 
@@ -103,8 +99,6 @@ function parseRepeated(
   rest: string,
   known: readonly string[],
 ): RepeatedCheck {
-  // A shell takes any bytes.
-  if (kind !== "exec" && !text.isWellFormed()) throw notText(text);
   switch (kind) {
     case "http":
       return parseHttp(text, rest);
@@ -167,10 +161,8 @@ function parseDescriptor(text: string, rest: string): Announcement {
   }
   const descriptor = Number(digits);
   if (descriptor < FIRST_PASSED_DESCRIPTOR || descriptor > LAST_DESCRIPTOR) {
-    throw refuse(
-      text,
-      `it must be a descriptor from ${FIRST_PASSED_DESCRIPTOR} to ${LAST_DESCRIPTOR}`,
-    );
+    const bounds = `${FIRST_PASSED_DESCRIPTOR} to ${LAST_DESCRIPTOR}`;
+    throw refuse(text, `it must be a descriptor from ${bounds}`);
   }
   return { kind: "fd", text, descriptor };
 }

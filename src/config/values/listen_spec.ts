@@ -51,14 +51,14 @@ function splitName(text: string, index: number): [name: string, address: string]
 function stripScheme(text: string, address: string): string {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(address)?.[1]?.toLowerCase();
   if (scheme === "tcp") return address.slice("tcp://".length);
-  if (scheme === "unix" || /^(unix:|\/|\.\/|@)/i.test(address)) {
+  if (/^(unix:|\/|\.\/|@)/i.test(address)) {
     throw refuse(
       text,
       "unix listeners are not supported yet",
       "Let the server bind the path itself, or use a TCP address",
     );
   }
-  if (scheme === "udp" || /^udp:/i.test(address)) {
+  if (/^udp:/i.test(address)) {
     throw refuse(text, "only TCP is supported", "Let the server bind its UDP sockets itself");
   }
   if (scheme !== undefined) {
