@@ -33,7 +33,6 @@ export interface EarlierSample {
 export interface Judgement {
   /** Busy: an answer is owed. Undecided: it is unknown whether one is. */
   readonly activity: Activity | "undecided";
-  /** The drain waits for it. */
   readonly blocksDrain: boolean;
 }
 

@@ -19,10 +19,8 @@ const MAX_SEARCHES = 3;
 /** The oldest measurement that a decision may rest on. */
 const MAX_AGE_MS = 1;
 
-/** A connection at this moment. */
 export interface SocketSample {
   readonly traffic: TcpTraffic;
-  /** Bytes that the server has not read. */
   readonly receiveQueue: number;
 }
 
@@ -92,7 +90,6 @@ export class ConnectionCloser {
     );
   }
 
-  /** @returns whether it was closed */
   #closeOneIf(pidfd: Fd, inode: number, descriptor: number, shouldClose: ShouldClose): boolean {
     const { processes, sockets, sockDiag, clock } = this.platform;
     try {

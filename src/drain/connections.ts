@@ -20,12 +20,10 @@ export interface ConnectionCounts {
 
 export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, undecided: 0 };
 
-/** The part of `Listeners` that a table needs. */
 export interface PortsOfGroups {
   readonly groups: readonly { readonly address: { readonly port: number } }[];
 }
 
-/** A snapshot of the socket table for all ports of the service. */
 export class SocketTable {
   readonly sockets: readonly TcpSocket[];
 
@@ -40,7 +38,6 @@ export class SocketTable {
     return listener?.receiveQueue ?? 0;
   }
 
-  /** Connections in all accept queues. */
   get backlog(): number {
     return this.sockets
       .filter(({ state }) => state === C.TCP_LISTEN)
@@ -103,7 +100,6 @@ export interface Census {
   readonly counts: ConnectionCounts;
   readonly busy: ReadonlySet<number>;
   readonly undecided: ReadonlySet<number>;
-  /** The drain waits for them. */
   readonly blocking: ReadonlySet<number>;
 }
 

@@ -15,7 +15,6 @@ import { classify } from "./classify.ts";
 
 /** Exchanges needed before anything follows from them. */
 const MIN_TURNS = 2;
-/** Exchanges kept. */
 const REMEMBERED = 16;
 /** Shortest silence that counts as a pause: three ticks of a kernel at 250 Hz. */
 const MIN_PAUSE_MS = 12;
@@ -25,7 +24,6 @@ const MIN_AMBIGUOUS_PAUSE_MS = 20;
 /** How much of the usual pause before the next request may have passed. */
 const EARLY_PART = 2 / 5;
 const HURRIED_PART = 2 / 3;
-/** Pauses needed. */
 const MIN_GAPS = 2;
 /** Between samples further apart, whole exchanges may have been missed, so they measure no pause. */
 const MAX_BLIND_MS = 20;
@@ -127,7 +125,6 @@ export function mayClose(
   return traffic.sinceSentMs >= leastMs && traffic.sinceSentMs <= mostMs;
 }
 
-/** The lower of the two middle values. */
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
 }

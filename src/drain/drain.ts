@@ -57,16 +57,12 @@ export interface DrainTarget {
   endsAtMs(): number | null;
   /** The part at the end of the drain time in which long-lived connections are closed. */
   readonly spreadMs: number;
-  /** What earlier samples have shown. */
   readonly tracks: Tracks;
 }
 
 interface DrainEvents {
-  /** Once. */
   onDrained(): void;
-  /** Long-lived connections were closed: inodes. */
   onSpreadClosed(inodes: readonly number[]): void;
-  /** They cannot be closed one by one. */
   onSpreadRefused(): void;
 }
 
@@ -85,7 +81,6 @@ export class Drain {
   waiting = 0;
   readonly #startedAtMs: number;
   #halfOpen: Set<string> | null = null;
-  /** Inodes of the first sample. */
   #first: Set<number> | null = null;
   #firstDoneAtMs: number | null = null;
   #emptySamples = 0;

@@ -21,7 +21,6 @@ import { type Conversation, follow, mayClose } from "./conversation.ts";
 interface PortWatchOptions {
   /** Ports to watch; empty: those that `processes` listen at. */
   ports(): readonly number[];
-  /** Never watched: baton's own. */
   readonly exceptPort: number | null;
   /** Processes of the server; null: unknown, so every port is watched. */
   readonly processes: (() => readonly number[]) | null;
@@ -41,15 +40,12 @@ interface Listener {
 }
 
 interface PortSample {
-  /** Connections since the last sample. */
   readonly fresh: number;
   /** They block a drain: an answer is owed, or data moved a moment ago. */
   readonly busy: number;
   /** Quiet ones that may be closed. */
   readonly idle: number;
-  /** An answer is owed. */
   readonly owed: number;
-  /** It is unknown whether one is. */
   readonly undecided: number;
   /** Those of `idle` on which certainly no answer is owed. */
   readonly atRest: number;
@@ -60,7 +56,6 @@ interface PortSample {
 const MAX_VISITS = 256;
 /** After trying for this long, less than the best moment will do. */
 const HURRY_AFTER_MS = 2_000;
-/** The listening ports are read this often. */
 const REFRESH_PORTS_MS = 500;
 
 export class PortWatch {
@@ -86,7 +81,6 @@ export class PortWatch {
     return this.#closer.closedCount;
   }
 
-  /** The watched ports. */
   get ports(): readonly number[] {
     return [...this.#ports];
   }

@@ -10,7 +10,6 @@ import type { ConnectionCloser, SocketSample } from "./connection_closer.ts";
 import type { Tracks } from "./connections.ts";
 import { isLongLived } from "./track.ts";
 
-/** A drain, on the clock of its samples. */
 export interface DrainPeriod {
   readonly beganAtMs: number;
   readonly endsAtMs: number;
@@ -70,7 +69,6 @@ export class SpreadClose {
 interface DueTimes {
   /** When the latest one was due, or the series began. */
   readonly sinceMs: number;
-  /** Of the previous call. */
   readonly calledAtMs: number;
   readonly atMs: number;
   readonly toMs: number;

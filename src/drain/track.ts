@@ -110,7 +110,6 @@ export function follow(before: Track | null, socket: SampledSocket, atMs: number
 
 type Now = Pick<Track, "atMs" | "bytesReceived" | "bytesWritten" | "sentAtMs">;
 
-/** The changes since the previous sample. */
 function changes(before: Track, now: Now, lagMs: number): Partial<Track> {
   const received = now.bytesReceived - before.bytesReceived;
   const sent = now.bytesWritten - before.bytesWritten;

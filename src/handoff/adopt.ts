@@ -27,7 +27,6 @@ interface PostponedCall {
 
 export class Adopter implements AdoptContext {
   readonly ephemeral = new Set<number>();
-  /** System calls to trap. */
   readonly trap: readonly number[];
   #postponed: PostponedCall[] = [];
   #refusesNewMembers = false;

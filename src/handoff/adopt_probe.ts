@@ -9,7 +9,6 @@ import { HelperProcess } from "../platform/process/helper_process.ts";
 /** A launcher on two busy cores, started by the slower runtime, needs less than a second. */
 const PROBE_TIMEOUT_MS = 10_000;
 
-/** `bind: EACCES` */
 export function failureText(error: unknown): string {
   return error instanceof SystemCallError ? `${error.call}: ${error.code}` : errorText(error);
 }

@@ -10,7 +10,6 @@ import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import type { ListenerOwner, SocketCall } from "./listener_owner.ts";
 
-/** An IPv4 address of an IPv6 socket. */
 const MAPPED = "::ffff:";
 
 /** @returns null where the socket is not one that baton hands over, or the caller is gone */

@@ -18,7 +18,6 @@ export interface Capability {
   readonly id: string;
   readonly title: string;
   readonly ok: boolean;
-  /** What was found. */
   readonly detail: string;
   /** What follows when it is missing, and what to do about it; null when nothing does. */
   readonly consequence: string | null;

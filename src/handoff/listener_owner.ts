@@ -6,7 +6,6 @@ import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 
-/** What is needed to answer any call. */
 export interface AdoptContext {
   readonly platform: Platform;
   readonly listeners: Listeners;
@@ -25,7 +24,6 @@ export interface ListenerOwner {
   readonly isSettled: boolean;
   /** Whether a client's connection caused process `pid`: what that process opens goes with it. */
   isOfSession(pid: number): boolean;
-  /** All its processes. */
   processes(): number[];
   /** A member of it listens. `caller` still waits: its descriptors can be replaced. */
   onListening(group: Group, caller: Caller): void;

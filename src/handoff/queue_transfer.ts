@@ -20,7 +20,6 @@ export function memberWithQueue(group: Group, owner: ListenerOwner): Member | nu
   refreshSocketHolders(group, owner);
   const own = group.membersOf(owner.epoch);
   const waiting = own.filter(({ unheld, owner }) => unheld || owner === 0);
-  // Most connections wait where new ones are steered to.
   const [first = null] = [...waiting.filter(group.isReceiving), ...waiting];
   if (first !== null) return first;
   // Left by the previous instance: clients have been queuing in it since that stopped.

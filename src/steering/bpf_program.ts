@@ -56,7 +56,6 @@ export const MAX_INSTRUCTIONS = 4096;
 /** Indices are below this: the kernel counts the members of a group in 16 bits (`num_socks`). */
 const INDEX_LIMIT = 65536;
 
-/** sizeof(struct sock_filter). */
 const INSTRUCTION_BYTES = 8;
 
 /** linux/bpf_common.h, each named as bpf_asm writes it. A is the accumulator, X the index. */
@@ -155,7 +154,6 @@ function probed(probe: ProbeChoice, others: Instruction[]): Instruction[] {
   return [...resolved, op(JA, candidate.length), ...candidate, ...others];
 }
 
-/** The last step compares the source port. */
 function probeTests({ port, address }: ProbeChoice): (Instruction | Guard)[] {
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new RangeError(`Cannot probe from port ${port}: it must be from 1 to 65535`);

@@ -6,24 +6,11 @@ import type { MemberChoice } from "./bpf_program.ts";
 import { type Member, usableOf } from "./member.ts";
 import type { MemberId } from "./kernel_array.ts";
 
-/** A part of the new connections for a generation that does not serve yet. */
-interface Share {
-  readonly epoch: number;
-  /** 0 to 100. */
-  readonly percent: number;
-}
-
-/** Connections of our own, for a generation that does not serve yet. */
-interface ProbeSource {
-  readonly epoch: number;
-  readonly port: number;
-  /** 4 or 16 bytes in network byte order. */
-  readonly address: Uint8Array;
-}
+type Of<Part> = Omit<NonNullable<Part>, "members"> & { readonly epoch: number };
 
 export class CandidateTraffic {
-  share: Share | null = null;
-  probe: ProbeSource | null = null;
+  share: Of<MemberChoice["share"]> | null = null;
+  probe: Of<MemberChoice["probe"]> | null = null;
 
   get isEmpty(): boolean {
     return this.share === null && this.probe === null;
@@ -46,7 +33,6 @@ export class CandidateTraffic {
     return had;
   }
 
-  /** @param indices of members in the kernel's array */
   choice(
     all: readonly Member[],
     isReceiving: (member: Member) => boolean,

@@ -50,7 +50,6 @@ export class Group {
     return this.members.filter((member) => member.epoch === epoch && !member.dead);
   }
 
-  /** Epochs that get new connections; normally one. */
   get receivingEpochs(): Set<number> {
     return new Set(this.members.filter(this.isReceiving).map(({ epoch }) => epoch));
   }
@@ -207,7 +206,6 @@ export class Group {
     else if (this.members.every((member) => member.dead || !this.isReceiving(member))) {
       this.#onUnserved();
     }
-    // Steer first, close later.
     if (hasChanged) this.#kernel.attach(true);
     this.#kernel.compact();
     if (this.members.every((member) => member.dead)) this.close();

@@ -70,18 +70,11 @@ export interface NewMember extends Pick<Member, "epoch" | "owner" | "late" | "of
 }
 
 /** One member as it travels from one baton to another; its descriptor travels beside it. */
-export interface MemberRecord {
-  readonly epoch: number;
-  readonly inode: number;
-  readonly late: boolean;
-  readonly owner: number;
-  readonly unheld: boolean;
-  readonly dead: boolean;
+export interface MemberRecord extends Readonly<Omit<Member, InThisProcess>> {
   readonly receiving: boolean;
-  readonly origin: SocketOrigin | null;
-  readonly ofSession?: boolean;
-  readonly standsIn?: boolean;
 }
+
+type InThisProcess = "id" | "heldUntilRetired" | "shutDownWatch";
 
 /** Of the live members of one generation, those that get connections when it serves. */
 export function usableOf(live: readonly Member[]): readonly Member[] {
@@ -91,7 +84,6 @@ export function usableOf(live: readonly Member[]): readonly Member[] {
   return used.length > 0 ? used : live;
 }
 
-/** A member as it travels. */
 export function recordOf(member: Member, receiving: boolean): MemberRecord {
   const { epoch, inode, late, origin, owner, unheld, dead } = member;
   const { ofSession = false, standsIn = false } = member;
