@@ -303,7 +303,7 @@ const TESTED = {
   "config/presets.ts": ["PRESETS", "presetFor"],
   "config/validate.ts": ["findPlaceholders"],
   "config/values/hook_spec.ts": ["HOOK_NAMES"],
-  "drain/classify.ts": ["AMBIGUOUS_QUIET_MS", "EarlierSample"],
+  "drain/classify.ts": ["AMBIGUOUS_QUIET_MS"],
   "drain/spread_close.ts": ["dueNow"],
   "generation/leader_exit.ts": [
     "LeaderExitCircumstances",

@@ -24,12 +24,6 @@ const SURELY_IDLE_MS = 10_000;
 /** This many requests, all answered alike, show the size of an answer. */
 const REGULAR_TURNS = 3;
 
-/** Traffic counters of the same connection at an earlier sample. */
-export interface EarlierSample {
-  readonly bytesAcked: number;
-  readonly bytesReceived: number;
-}
-
 export interface Judgement {
   /** Busy: an answer is owed. Undecided: it is unknown whether one is. */
   readonly activity: Activity | "undecided";
@@ -46,14 +40,10 @@ type LastSender = "client" | "server" | "unknown" | null;
  *
  * @param quietMs a connection is idle when nothing is owed and nothing moved for this long
  */
-export function classify(
-  socket: SampledSocket,
-  quietMs: number,
-  earlier: EarlierSample | null = null,
-): Activity {
+export function classify(socket: SampledSocket, quietMs: number): Activity {
   if (isClosing(socket)) return "closing";
   const { traffic } = socket;
-  const sender = lastSender(socket, earlier);
+  const sender = lastSender(socket);
   if (sender === "client" || traffic === null) return "busy";
   const neededMs = sender === "unknown" ? AMBIGUOUS_QUIET_MS : quietMs;
   return silenceOf(traffic) >= neededMs ? "idle" : "busy";
@@ -98,8 +88,10 @@ function isRegular({ segmentsSent = 0, segmentsReceived = 0 }: TcpTraffic): bool
 }
 
 /** Data in a queue counts as the client's: an answer is owed. */
-function lastSender(socket: SampledSocket, earlier: EarlierSample | null): LastSender {
-  const { traffic, receiveQueue, sendQueue } = socket;
+function lastSender(
+  { traffic, receiveQueue, sendQueue }: SampledSocket,
+  earlier: Track["first"] | null = null,
+): LastSender {
   if (receiveQueue > 0 || sendQueue > 0 || traffic === null) return "client";
   if (traffic.bytesReceived === 0) return traffic.bytesAcked === 0 ? null : "server";
   if (traffic.bytesAcked === 0 || traffic.sinceReceivedMs < traffic.sinceSentMs) return "client";

@@ -96,19 +96,12 @@ export class Tracks {
 }
 
 /** The connections in one sample, and the inodes of each kind. */
-export interface Census {
+interface Census {
   readonly counts: ConnectionCounts;
   readonly busy: ReadonlySet<number>;
   readonly undecided: ReadonlySet<number>;
   readonly blocking: ReadonlySet<number>;
 }
-
-export const NO_CENSUS: Census = {
-  counts: NO_CONNECTIONS,
-  busy: new Set(),
-  undecided: new Set(),
-  blocking: new Set(),
-};
 
 /** @returns those of `pids` that owe an answer */
 export function busyAmong(

@@ -10,7 +10,7 @@ import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
-import { type Census, NO_CENSUS, SocketTable, takeCensus, type Tracks } from "./connections.ts";
+import { SocketTable, takeCensus, type Tracks } from "./connections.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { mayPause } from "./track.ts";
 
@@ -76,7 +76,7 @@ interface DrainParts {
 
 export class Drain {
   /** Of the latest sample. */
-  census: Census = NO_CENSUS;
+  census = takeCensus([], 0);
   /** Connections in its accept queues at the latest sample: they are owed an answer too. */
   waiting = 0;
   readonly #startedAtMs: number;

@@ -37,15 +37,15 @@ export class SpreadClose {
     blocking: Iterable<number>,
     tracks: Pick<Tracks, "get">,
     atMs: number,
-    { beganAtMs, endsAtMs, spreadMs }: DrainPeriod,
+    period: DrainPeriod,
   ): { readonly longLived: number; readonly closed: readonly number[] } {
+    const { beganAtMs, endsAtMs, spreadMs } = period;
     const fromMs = Math.max(beganAtMs, endsAtMs - spreadMs);
     const calledAtMs = Math.max(fromMs, this.#calledAtMs);
     this.#calledAtMs = atMs;
-    const span = { atMs, beganAtMs, drainMs: endsAtMs - beganAtMs };
     const inodes = [...blocking].filter((inode) => {
       const track = tracks.get(inode);
-      return track !== null && isLongLived(track, span);
+      return track !== null && isLongLived(track, atMs, period);
     }).sort((a, b) => a - b);
     const longLived = inodes.length;
     if (atMs < fromMs || longLived === 0) {

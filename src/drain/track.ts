@@ -155,21 +155,19 @@ export function mayPause({ pushes, pauseMs, mayPauseMs }: Track, silentMs: numbe
   return silentMs < Math.min(mayPauseMs, longest);
 }
 
-interface DrainSpan {
-  readonly atMs: number;
-  readonly beganAtMs: number;
-  readonly drainMs: number;
-}
-
 /**
  * Not a request that will finish but a stream: the server has been sending for longer than a whole drain may take, or
  * has sent many small messages since before the drain. Streams are closed one by one at the end of a drain.
  */
-export function isLongLived(track: Track, { atMs, beganAtMs, drainMs }: DrainSpan): boolean {
+export function isLongLived(
+  track: Track,
+  atMs: number,
+  { beganAtMs, endsAtMs }: { readonly beganAtMs: number; readonly endsAtMs: number },
+): boolean {
   const { allPushes, isOwed, largestAsked, receivedAtMs, bornAtMs } = track;
   if (isOwed || allPushes < PATIENCE || largestAsked > MOST_SMALL_TALK) return false;
   const sinceMs = largestAsked === 0 ? receivedAtMs : bornAtMs;
-  if (atMs - sinceMs > drainMs) return true;
+  if (atMs - sinceMs > endsAtMs - beganAtMs) return true;
   const { first } = track;
   const rate = (track.bytesWritten - first.bytesAcked) * 1_000 / Math.max(1, atMs - first.atMs);
   return sinceMs < beganAtMs && allPushes >= STREAM_PUSHES && rate < STREAM_BYTES_PER_SECOND;

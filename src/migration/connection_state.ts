@@ -21,7 +21,7 @@
  *
  *     any state with pipelined requests, an upgrade or another protocol ---> unmovable
  */
-import { bytesRead, bytesSent, type Sample } from "./sample.ts";
+import type { Sample } from "./sample.ts";
 
 export type Phase =
   /** Paused; an answer is under way, or may be owed. */
@@ -87,10 +87,10 @@ export function firstTransition(sample: Sample, evidence = 0): Transition {
     phase: isIdle ? "idle" : "answer_owed",
     evidence,
     isSingleRequest: false,
-    sentAtRelease: bytesSent(sample),
-    readAtRelease: bytesRead(sample),
-    lastRead: bytesRead(sample),
-    lastSent: bytesSent(sample),
+    sentAtRelease: sample.sent,
+    readAtRelease: sample.read,
+    lastRead: sample.read,
+    lastSent: sample.sent,
     lastSentAtMs: sample.atMs,
     expectedRead: null,
     sinceMs: sample.atMs,
@@ -109,7 +109,7 @@ export function nextTransition(
     case "released":
       return whileReleased(before, sample);
     case "reading":
-      return hasAnswerStarted(before, sample) || bytesRead(sample) === before.expectedRead
+      return hasAnswerStarted(before, sample) || sample.read === before.expectedRead
         ? whileReleased(before, sample)
         : unchanged(before);
     case "queued":
@@ -138,11 +138,11 @@ function unchanged(state: ConnectionState): Transition {
 
 /** Acknowledged or not: a client may acknowledge an answer as late as with its next request. */
 function hasAnswerStarted({ sentAtRelease }: ConnectionState, sample: Sample): boolean {
-  return bytesSent(sample) > sentAtRelease;
+  return sample.sent > sentAtRelease;
 }
 
 function isAnswered({ sentAtRelease }: ConnectionState, sample: Sample): boolean {
-  return sample.acknowledged > sentAtRelease && sample.unacknowledged === 0;
+  return sample.sent > sentAtRelease && sample.unacknowledged === 0;
 }
 
 /** Proven once the answer to the single request is on its way and nothing else has arrived. */
@@ -152,7 +152,7 @@ function evidenceAfter(before: ConnectionState, sample: Sample): number {
 }
 
 function whileReleased(before: ConnectionState, sample: Sample): Transition {
-  const read = bytesRead(sample);
+  const { read } = sample;
   const { expectedRead } = before;
   if (read === before.readAtRelease) return unchanged(before);
   const isPartial = expectedRead === null || read < expectedRead;
@@ -171,14 +171,14 @@ function whileReleased(before: ConnectionState, sample: Sample): Transition {
 
 /** When it is unclear what was answered, only bytes sent from now on count as an answer. */
 function pauseAgain(before: ConnectionState, sample: Sample): Transition {
-  const sentAtRelease = before.isSingleRequest ? before.sentAtRelease : bytesSent(sample);
+  const sentAtRelease = before.isSingleRequest ? before.sentAtRelease : sample.sent;
   const isIdle = before.isSingleRequest && sample.unread === 0 && isAnswered(before, sample);
   const state: ConnectionState = {
     ...before,
     phase: isIdle ? "idle" : "answer_owed",
     sentAtRelease,
-    lastRead: bytesRead(sample),
-    lastSent: bytesSent(sample),
+    lastRead: sample.read,
+    lastSent: sample.sent,
     lastSentAtMs: sample.atMs,
   };
   return { state: { ...state, evidence: evidenceAfter(state, sample) }, action: "pause" };
@@ -186,7 +186,7 @@ function pauseAgain(before: ConnectionState, sample: Sample): Transition {
 
 function whilePaused(before: ConnectionState, sample: Sample, terms: ReleaseTerms): Transition {
   // The server was woken just before the pause, or reads without being woken: what it read is unknown.
-  if (bytesRead(sample) !== before.lastRead) {
+  if (sample.read !== before.lastRead) {
     return pauseAgain({ ...before, isSingleRequest: false }, sample);
   }
   const hasAnswered = before.phase === "idle" || isAnswered(before, sample);
@@ -216,7 +216,7 @@ function afterMoreSent(
   sample: Sample,
   { quietMs }: ReleaseTerms,
 ): Partial<ConnectionState> {
-  const lastSent = bytesSent(sample);
+  const { sent: lastSent } = sample;
   if (lastSent <= before.lastSent) return {};
   const hasPaused = before.phase === "idle" && sample.atMs - before.lastSentAtMs >= quietMs;
   const isSingleRequest = before.isSingleRequest && !hasPaused;
@@ -236,14 +236,12 @@ function enterBoundary(
   sample: Sample,
   action: Transition["action"],
 ): Transition {
-  const readAtRelease = bytesRead(sample);
-  const sentAtRelease = bytesSent(sample);
-  const sinceMs = sample.atMs;
+  const { sent: sentAtRelease, read: readAtRelease, atMs: sinceMs } = sample;
   return { state: { ...before, phase: "boundary", readAtRelease, sentAtRelease, sinceMs }, action };
 }
 
 function atBoundary(before: ConnectionState, sample: Sample, terms: ReleaseTerms): Transition {
-  if (bytesRead(sample) !== before.readAtRelease) {
+  if (sample.read !== before.readAtRelease) {
     return pauseAgain({ ...before, isSingleRequest: false }, sample);
   }
   if (sample.head?.kind !== "request") return makeUnmovable(before);
@@ -256,8 +254,7 @@ function release(
   sample: Sample,
   phase: "released" | "reading",
 ): Transition {
-  const sentAtRelease = bytesSent(sample);
-  const readAtRelease = bytesRead(sample);
+  const { sent: sentAtRelease, read: readAtRelease } = sample;
   const length = sample.head?.length ?? null;
   const expectedRead = length === null ? null : readAtRelease + length;
   const released = { sentAtRelease, readAtRelease, expectedRead, sinceMs: sample.atMs };

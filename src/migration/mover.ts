@@ -18,7 +18,7 @@ import { HoldRounds } from "./hold_rounds.ts";
 import type { InFlightMoves, MoveCounts } from "./in_flight.ts";
 import type { KeepAliveCounts } from "./keep_alive_counts.ts";
 import { decideMove, type MoveDecision } from "./move_decision.ts";
-import { bytesRead, bytesSent, type Sample, takeSample } from "./sample.ts";
+import { type Sample, takeSample } from "./sample.ts";
 import { isBlocking, pause, resume } from "./socket_control.ts";
 
 /** Between two samples of all connections. */
@@ -107,7 +107,8 @@ export class Mover {
     const sample = takeSample(platform, socket, quietMs);
     if (sample === null) return null;
     // Data arrived since the last sample: a server that switches to blocking mode for a read might have been caught.
-    const hasMoved = connection.sample !== null && connection.sample.received !== sample.received;
+    const before = connection.sample;
+    const hasMoved = before !== null && before.read + before.unread !== sample.read + sample.unread;
     if (!blocks && hasMoved) this.#nonblockingReads++;
     connection.sample = sample;
     return sample;
@@ -270,8 +271,8 @@ export class Mover {
     if (group === null || sample === null) return false;
     const socket = table.duplicate(connection);
     if (socket === null) return false;
-    const counts = { read: bytesRead(sample), sent: bytesSent(sample) };
-    inFlight.start({ inode, socket, oldDescriptor, group, ...counts, onOutcome });
+    const { read, sent } = sample;
+    inFlight.start({ inode, socket, oldDescriptor, group, read, sent, onOutcome });
     return true;
   }
 

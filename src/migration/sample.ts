@@ -8,10 +8,11 @@ import { classifyUnread, HEAD_LIMIT, type UnreadHead } from "./request_head.ts";
 
 export interface Sample {
   readonly atMs: number;
-  readonly received: number;
+  /** Bytes the server has read, and those it has not. */
+  readonly read: number;
   readonly unread: number;
-  /** Bytes sent by the server that the client has acknowledged, and those it has not. */
-  readonly acknowledged: number;
+  /** Bytes the server has sent, and how many of them the client has not acknowledged. */
+  readonly sent: number;
   readonly unacknowledged: number;
   /** The server sent the last byte, as far as kernel ticks can tell. */
   readonly serverSentLast: boolean;
@@ -28,16 +29,6 @@ const buffer = new Uint8Array(HEAD_LIMIT);
 export function unreadHead(sockets: Sockets, socket: Fd): UnreadHead | null {
   const bytes = sockets.peek(socket, buffer);
   return bytes.length === 0 ? null : classifyUnread(bytes);
-}
-
-/** Bytes the server has read. */
-export function bytesRead({ received, unread }: Sample): number {
-  return received - unread;
-}
-
-/** Bytes the server has sent, acknowledged or not. */
-export function bytesSent({ acknowledged, unacknowledged }: Sample): number {
-  return acknowledged + unacknowledged;
 }
 
 /**
@@ -60,27 +51,21 @@ export function takeSample(platform: Platform, socket: Fd, quietMs: number): Sam
   const counters = readCounters(platform, socket);
   if (counters === null) return null;
   const { traffic, unread, unacknowledged } = counters;
-  const { bytesReceived: received, bytesAcked: acknowledged } = traffic;
-  const { sinceSentMs, sinceReceivedMs, sinceAckMs } = traffic;
-  const serverSentLast = received > 0 && acknowledged > 0 && (sinceSentMs < sinceReceivedMs ||
+  const { bytesReceived, bytesAcked, sinceSentMs, sinceReceivedMs, sinceAckMs } = traffic;
+  const serverSentLast = bytesReceived > 0 && bytesAcked > 0 && (sinceSentMs < sinceReceivedMs ||
     (sinceSentMs === sinceReceivedMs && sinceAckMs < sinceReceivedMs));
   const head = unread === 0 ? null : unreadHead(platform.sockets, socket);
   if (unread > 0 && head === null) return null;
-  const row = {
-    state: C.TCP_ESTABLISHED,
-    receiveQueue: unread,
-    sendQueue: unacknowledged,
-    traffic,
-  };
+  const queues = { receiveQueue: unread, sendQueue: unacknowledged };
   return {
     atMs,
-    received,
+    read: bytesReceived - unread,
     unread,
-    acknowledged,
+    sent: bytesAcked + unacknowledged,
     unacknowledged,
     serverSentLast,
     silentMs: Math.min(sinceSentMs, sinceReceivedMs),
-    activity: classify(row, quietMs),
+    activity: classify({ state: C.TCP_ESTABLISHED, traffic, ...queues }, quietMs),
     head,
   };
 }

@@ -1,13 +1,9 @@
 /** Busy, idle or closing, as seen from outside the server: every branch, and the ties between them. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import {
-  type Activity,
-  AMBIGUOUS_QUIET_MS,
-  classify,
-  type EarlierSample,
-} from "../../../src/drain/classify.ts";
+import { type Activity, AMBIGUOUS_QUIET_MS, classify, judge } from "../../../src/drain/classify.ts";
 import { NO_CONNECTIONS, takeCensus, Tracks } from "../../../src/drain/connections.ts";
+import { follow } from "../../../src/drain/track.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { TcpSocket, TcpTraffic } from "../../../src/platform/network/sock_diag.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
@@ -124,33 +120,30 @@ describe("classify()", () => {
   });
 });
 
-describe("classify() with an earlier look, when the last send and receive fall into one tick", () => {
+describe("judge() with an earlier sample, when the last send and receive fall into one tick", () => {
   const tie = { ...at(2_000, 2_000), bytesAcked: 500, bytesReceived: 100 };
-  const cases: [string, EarlierSample, Activity][] = [
+  const answered = { bytesAcked: 400, bytesReceived: 100 };
+  const cases: [string, typeof answered, Partial<typeof tie>, boolean][] = [
+    ["an answer went out since, and nothing came in", answered, {}, false],
+    ["nothing has moved since", { bytesAcked: 500, bytesReceived: 100 }, {}, true],
     [
-      "an answer went out since, and nothing came in",
-      { bytesAcked: 400, bytesReceived: 100 },
-      "idle",
+      "a request came in since, and was answered",
+      { bytesAcked: 400, bytesReceived: 50 },
+      {},
+      true,
     ],
-    ["nothing has moved since", { bytesAcked: 500, bytesReceived: 100 }, "busy"],
-    ["a request came in since, and was answered", { bytesAcked: 400, bytesReceived: 50 }, "busy"],
-    ["a request came in since", { bytesAcked: 500, bytesReceived: 50 }, "busy"],
+    ["a request came in since", { bytesAcked: 500, bytesReceived: 50 }, {}, true],
+    ["a connection that is not quiet", answered, at(999, 999), true],
+    ["an order that is known", answered, at(2_004, 2_000), true],
   ];
-  for (const [name, earlier, expected] of cases) {
-    test(`${name}: ${expected}`, { timeout: TEST_TIMEOUT_MS }, () => {
-      assert.equal(classify(socket(tie), QUIET_MS, earlier), expected);
+  for (const [name, earlier, look, blocks] of cases) {
+    test(`${name}: ${blocks ? "blocks the drain" : "does not"}`, () => {
+      const first = follow(null, socket({ ...tie, ...earlier }), 0);
+      const latest = socket({ ...tie, ...look });
+      const track = follow(first, latest, 1_000);
+      assert.equal(judge(latest, QUIET_MS, track).blocksDrain, blocks);
     });
   }
-
-  test("it does not make a connection idle that is not quiet", { timeout: TEST_TIMEOUT_MS }, () => {
-    const earlier = { bytesAcked: 400, bytesReceived: 100 };
-    assert.equal(classify(socket({ ...tie, ...at(999, 999) }), QUIET_MS, earlier), "busy");
-  });
-
-  test("it does not overrule an order that is known", { timeout: TEST_TIMEOUT_MS }, () => {
-    const earlier = { bytesAcked: 400, bytesReceived: 100 };
-    assert.equal(classify(socket({ ...tie, ...at(2_004, 2_000) }), QUIET_MS, earlier), "busy");
-  });
 });
 
 describe("takeCensus()", () => {

@@ -188,7 +188,10 @@ describe("isLongLived()", () => {
   for (const [name, sendings, from, atMs, drainMs, expected] of cases) {
     it(`${name}: ${expected}`, () => {
       const track = trackOf(sendings, from, atMs);
-      assert.equal(isLongLived(track, { atMs, beganAtMs: from, drainMs }), expected);
+      assert.equal(
+        isLongLived(track, atMs, { beganAtMs: from, endsAtMs: from + drainMs }),
+        expected,
+      );
     });
   }
 });

@@ -1,11 +1,11 @@
 /** What was cut is counted once, and counted also where the last look fails. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { NO_CENSUS } from "../../../src/drain/connections.ts";
+import { takeCensus } from "../../../src/drain/connections.ts";
 import { CutRecord } from "../../../src/generation/cut_record.ts";
 
 function drain(busy: number[], undecided: number[] = [], waiting = 0, recount = () => {}) {
-  const census = { ...NO_CENSUS, busy: new Set(busy), undecided: new Set(undecided) };
+  const census = { ...takeCensus([], 0), busy: new Set(busy), undecided: new Set(undecided) };
   return { census, waiting, recount };
 }
 

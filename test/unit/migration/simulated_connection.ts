@@ -62,9 +62,9 @@ export class SimulatedConnection {
     const bytes = Uint8Array.from(unread.slice(0, HEAD_LIMIT), (letter) => letter.charCodeAt(0));
     return {
       atMs,
-      received: this.#received.length,
+      read: this.#received.length - unread.length,
       unread: unread.length,
-      acknowledged: this.#acknowledged,
+      sent: this.#acknowledged + this.#unacknowledged,
       unacknowledged: this.#unacknowledged,
       serverSentLast: this.#serverSentLast,
       silentMs: 0,
