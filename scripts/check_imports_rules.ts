@@ -225,7 +225,7 @@ const GRANTS: readonly Grant[] = [
 const RESERVED = {
   "platform/runtime/bun.ts": ["main_bun.ts"],
   "platform/runtime/deno.ts": ["main_deno.ts"],
-  "platform/runtime/poll_thread_source.ts": ["platform/runtime"],
+  "platform/runtime/poll_thread.ts": ["platform/runtime"],
   "platform/runtime/exec_strings.ts": ["platform/runtime"],
   "platform/libc/libc.ts": ["platform"],
   "platform/libc/symbols.ts": ["platform/libc"],
@@ -252,7 +252,7 @@ const MODULES = {
   "@std/cli/parse-args": ["cli/words/parse.ts"],
   hono: ["admin"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
-  "node:os": ["config/values/signals.ts"],
+  "node:os": ["config/values/signals.ts", "platform/libc/constants.ts"],
   valibot: ["launcher", "succession", "cli/console", "cli/service/socket_activation.ts"],
   "smol-toml": ["config/config_file.ts"],
 } as const;
@@ -345,7 +345,6 @@ const TESTED = {
     "TCP_INFO_LAST_DATA_SENT",
   ],
   "platform/process/hidden_environment.ts": ["HIDDEN_ENV"],
-  "platform/process/processes.ts": ["Reaped"],
   "platform/process/seccomp.ts": [
     "NOTIF_ADDFD_SIZE",
     "NOTIF_RESP_SIZE",
@@ -353,6 +352,7 @@ const TESTED = {
     "filterProgram",
   ],
   "platform/runtime/exec_strings.ts": ["environBytes", "environMemory"],
+  "platform/runtime/poll_thread.ts": ["pollThreadSource"],
   "pod/graceful_service.ts": ["GracefulServiceOptions"],
   "pod/shutdown.ts": ["ShutdownOptions"],
   "steering/bpf_program.ts": ["MAX_INSTRUCTIONS", "assemble", "encode"],

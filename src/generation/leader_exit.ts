@@ -3,7 +3,7 @@
  * they serve on in the background, or the generation has exited and they are leftovers.
  */
 import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
-import type { ExitStatus } from "../platform/process/processes.ts";
+import type { ExitStatus } from "../platform/process/wait_status.ts";
 import type { ServerProcess } from "../process/server_process.ts";
 import { reportExit } from "../report/exit_report.ts";
 import { describeVictims } from "../report/killed_processes.ts";

@@ -6,7 +6,6 @@
  * A failure before connect(2) is not the server's: other processes may have used up descriptors or local ports.
  */
 import type { InetAddress } from "../platform/network/address.ts";
-import { connectingFailure, startConnecting } from "../platform/network/nonblocking_connect.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -67,7 +66,7 @@ export class ConnectionCheck implements RunningCheck {
       () => this.#finish(failure(this.#timeoutText)),
     );
     const result = attempted(() => this.#prepare(way), skipped) ??
-      attempted(() => startConnecting(this.platform.sockets, this.#socket!, way.target), failure) ??
+      attempted(() => this.platform.sockets.startConnecting(this.#socket!, way.target), failure) ??
       attempted(() => this.#watchSocket(), skipped);
     if (result === null) return;
     this.#close();
@@ -113,7 +112,7 @@ export class ConnectionCheck implements RunningCheck {
 
   #onConnected(): void {
     const { route: way, dialogue } = this.options;
-    const failed = connectingFailure(this.platform.sockets, this.#socket!, way.target);
+    const failed = this.platform.sockets.connectingFailure(this.#socket!, way.target);
     if (failed !== null) return this.#finish(failure(connectingText(failed)));
     this.#isConnected = true;
     this.#stopSteering();

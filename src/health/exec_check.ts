@@ -8,7 +8,7 @@
 import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { ExitStatus } from "../platform/process/processes.ts";
+import type { ExitStatus } from "../platform/process/wait_status.ts";
 import type { Watch } from "../platform/reactor.ts";
 import type { RunningCheck } from "./check_loop.ts";
 import { type CheckOutcome, failure, skipped, success } from "./monitor.ts";

@@ -12,7 +12,7 @@ import { errorText } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import type { ExitStatus } from "../platform/process/processes.ts";
+import type { ExitStatus } from "../platform/process/wait_status.ts";
 import { describeExit } from "../report/exit_report.ts";
 
 const MAX_SHOWN = 100;
@@ -60,7 +60,6 @@ export class Command {
         plan,
         stdio: [devNull, ...ends],
         members: [],
-        onFilter: (notify) => notify.close(),
         onPrepared: () => {},
         onFailed: (_, message) => this.#cause ??= { kind: "not_started", message },
       });

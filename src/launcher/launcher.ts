@@ -40,7 +40,11 @@ export function launch(platform: Platform, controlDescriptor: number): never {
   } catch (error) {
     const status = error instanceof LaunchError ? error.status : STATUS_SYSTEM;
     const message = errorText(error).slice(0, LONGEST_MESSAGE);
-    report(platform, control, { kind: "failed", status, message });
+    try {
+      platform.descriptors.send(control, encodeReport({ kind: "failed", status, message }));
+    } catch {
+      // The supervisor is gone; the exit status is all that is left to say.
+    }
     platform.runtime.exit(status);
   }
 }
@@ -54,21 +58,23 @@ function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): neve
   }
   // Already there: perhaps in a directory that its user may not enter a second time.
   if (plan.cwd !== null && plan.cwd !== files.directory()) changeDirectory(platform, plan.cwd);
-  const path = resolveOrFail(platform, plan);
+  // From the kernel: Bun keeps naming the directory that the process was started in.
+  const program = resolveProgram(plan.argv[0] ?? "", plan.env["PATH"], files.directory(), files);
+  if (program.kind === "failed") throw new LaunchError(program.status, program.message);
   const env: Record<string, string> = { ...plan.env };
   if (plan.members > 0) env["LISTEN_PID"] = String(platform.runtime.pid);
   if (plan.fileLimit !== null) processes.setFileLimit(plan.fileLimit);
   if (plan.trap.length > 0) {
     using notify = installFilter(platform, plan.trap);
-    awaitGo(platform, control, { kind: "filter_installed" }, [notify]);
+    awaitGo(platform, control, [notify]);
   } else if (plan.waits) {
-    awaitGo(platform, control, { kind: "prepared" }, []);
+    awaitGo(platform, control, []);
   }
   processes.keepOnExec(FIRST_PASSED_DESCRIPTOR, plan.members);
   processes.closeOnExecFrom(FIRST_PASSED_DESCRIPTOR + plan.members);
   if (plan.readyDescriptor !== undefined) processes.keepOnExec(plan.readyDescriptor, 1);
   processes.resetSignals();
-  execute(platform, path, plan.argv, env);
+  execute(platform, program.path, plan.argv, env);
 }
 
 function changeDirectory(platform: Platform, cwd: string): void {
@@ -83,26 +89,16 @@ function changeDirectory(platform: Platform, cwd: string): void {
   }
 }
 
-function resolveOrFail({ files }: Platform, plan: LaunchPlan): string {
-  // From the kernel: Bun keeps naming the directory that the process was started in.
-  const directory = files.directory();
-  const { PATH } = plan.env;
-  const resolution = resolveProgram(plan.argv[0] ?? "", PATH, directory, files);
-  if (resolution.kind === "found") return resolution.path;
-  throw new LaunchError(resolution.status, resolution.message);
-}
-
 function installFilter(platform: Platform, trap: readonly number[]): Fd {
-  const { seccomp } = platform;
   // With CAP_SYS_ADMIN no_new_privs stays unset, so that setuid programs (sudo -u) still work.
-  if (!hasCapability(CAP_SYS_ADMIN)) seccomp.setNoNewPrivileges();
+  if (!hasCapability(CAP_SYS_ADMIN)) platform.processes.setNoNewPrivileges();
   try {
-    return seccomp.installFilter(trap);
+    return platform.seccomp.installFilter(trap);
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     const why = error.errno === C.EBUSY
       ? "another seccomp listener is above baton (a container runtime?)"
-      : `${error.message}`;
+      : error.message;
     throw new LaunchError(
       STATUS_SYSTEM,
       `Cannot watch the server's sockets: ${why}: run "baton doctor", or use --listen`,
@@ -111,14 +107,9 @@ function installFilter(platform: Platform, trap: readonly number[]): Fd {
 }
 
 /** Exits when the supervisor is gone: a server without one would be unmanaged. */
-function awaitGo(
-  platform: Platform,
-  control: Fd,
-  message: LaunchReport,
-  fds: readonly Fd[],
-): void {
+function awaitGo(platform: Platform, control: Fd, fds: readonly Fd[]): void {
   const { descriptors } = platform;
-  descriptors.send(control, new TextEncoder().encode(JSON.stringify(message)), fds);
+  descriptors.send(control, encodeReport({ kind: "prepared" }), fds);
   const answer = descriptors.receive(control, HELPER_MESSAGE_LIMIT);
   if (answer === null || new TextDecoder().decode(answer.data) !== GO) {
     platform.runtime.exit(STATUS_SYSTEM);
@@ -149,11 +140,6 @@ function execute(
   }
 }
 
-function report(platform: Platform, control: Fd, message: LaunchReport): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(message));
-  try {
-    platform.descriptors.send(control, bytes);
-  } catch {
-    // The supervisor is gone; the exit status is all that is left to say.
-  }
+function encodeReport(report: LaunchReport): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(report));
 }

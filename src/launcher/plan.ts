@@ -3,9 +3,9 @@
  * reports. Both are always the same binary, so it has no version.
  *
  * The launcher is a `HelperProcess` with the members on descriptors 3, 4, ... With a `readyDescriptor`, copies of that
- * one fill what is between the last member and it. The launcher sends one `LaunchReport`; after `filter_installed` and
- * `prepared` it waits for `GO`, and exits if the supervisor does. The control socket is close-on-exec: when it closes
- * without a report `failed`, the server's program is running.
+ * one fill what is between the last member and it. After `prepared` the launcher waits for `GO`, and exits if the
+ * supervisor does. The control socket is close-on-exec: when it closes without a report `failed`, the server's program
+ * is running.
  */
 import * as v from "valibot";
 import { isEnvironment } from "../platform/process/environment.ts";
@@ -36,9 +36,7 @@ const LAUNCH_PLAN = v.object({
 });
 
 const LAUNCH_REPORT = v.variant("kind", [
-  /** Carries the notify descriptor. */
-  v.object({ kind: v.literal("filter_installed") }),
-  /** There is no filter; the launcher waits all the same. */
+  /** Waits for `GO`. Carries the notify descriptor, if there is a filter. */
   v.object({ kind: v.literal("prepared") }),
   v.object({ kind: v.literal("failed"), status: v.number(), message: v.string() }),
 ]);

@@ -16,10 +16,11 @@ interface LaunchOptions {
   readonly members: readonly Fd[];
   /** Becomes the plan's `readyDescriptor`. */
   readonly readyEnd?: Fd | null;
-  /** The notify descriptor of the filter; called before the server's first instruction. */
-  readonly onFilter: (notify: Fd) => void;
-  /** The launcher waits for our go-ahead, with or without a filter. */
-  readonly onPrepared: () => void;
+  /**
+   * The launcher waits for our go-ahead, before the server's first instruction.
+   * @param notify descriptor of the filter, if there is one
+   */
+  readonly onPrepared: (notify: Fd | undefined) => void;
   /** The program never ran; the launcher exits with `status`. */
   readonly onFailed: (status: number, message: string) => void;
 }
@@ -61,8 +62,7 @@ export class Launch {
   #onReport({ data, fds: [notify] }: Message): void {
     const report = parseReport(data);
     if (report.kind === "failed") return this.options.onFailed(report.status, report.message);
-    if (notify !== undefined) this.options.onFilter(notify);
-    this.options.onPrepared();
+    this.options.onPrepared(notify);
     try {
       this.#launcher.send(new TextEncoder().encode(GO));
     } catch {

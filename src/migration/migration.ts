@@ -20,7 +20,6 @@
  * Step 7: pending_accepts.ts. This class is the part that all generations share.
  */
 import type { Fd } from "../platform/fd.ts";
-import { SYS_ACCEPT, SYS_ACCEPT4, SYS_SHUTDOWN } from "../platform/libc/accept_calls.ts";
 import { passiveOpens } from "../platform/network/proc_net.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
@@ -48,10 +47,10 @@ export class Migration {
     readonly mode: KeepAliveMode,
     onEmpty: (counts: MoveCounts) => void,
   ) {
-    const { arch } = platform.runtime;
-    this.#shutdown = SYS_SHUTDOWN[arch];
+    const { SYS_accept, SYS_accept4, SYS_shutdown } = platform.libc.arch;
+    this.#shutdown = SYS_shutdown;
     this.#rate = new ConnectionRate(passiveOpens, platform.clock);
-    this.trappedCalls = [SYS_ACCEPT[arch], SYS_ACCEPT4[arch], this.#shutdown];
+    this.trappedCalls = [SYS_accept, SYS_accept4, SYS_shutdown];
     const onChange = () => this.#updatePassedCalls();
     this.pendingAccepts = new PendingAccepts(platform, listeners, onChange);
     this.inFlight = new InFlightMoves(platform, this.pendingAccepts, onChange, onEmpty);

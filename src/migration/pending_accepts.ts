@@ -6,7 +6,6 @@
  * written as accept(2) specifies; otherwise the call continues unchanged. Linux 5.14 (SECCOMP_ADDFD_FLAG_SEND).
  */
 import type { Fd } from "../platform/fd.ts";
-import { SYS_ACCEPT4 } from "../platform/libc/accept_calls.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
@@ -64,10 +63,10 @@ export class PendingAccepts {
   #give(notify: Fd, notification: TrappedCall): boolean {
     const group = this.#groupOf(notification);
     const accept = [...this.#pending].find((candidate) => candidate.group === group);
-    const { seccomp, runtime, descriptors } = this.platform;
+    const { seccomp, libc, descriptors } = this.platform;
     if (accept === undefined || !seccomp.isValid(notify, notification.id)) return false;
     if (!this.#writeAddress(notification, accept.socket)) return false;
-    const takesFlags = notification.call === SYS_ACCEPT4[runtime.arch];
+    const takesFlags = notification.call === libc.arch.SYS_accept4;
     const flags = takesFlags ? Number(notification.args[FLAGS_ARGUMENT] ?? 0n) : 0;
     const others = descriptors.statusFlags(accept.socket) & ~C.O_NONBLOCK;
     descriptors.setStatusFlags(accept.socket, others | (flags & C.O_NONBLOCK));

@@ -6,7 +6,7 @@
 import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import { ownDescriptorTarget } from "../platform/process/proc.ts";
+import { descriptorTarget } from "../platform/process/proc.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { acquireOutput, type OwnOutput } from "./own_output.ts";
 import { concatBytes } from "../platform/bytes.ts";
@@ -67,7 +67,7 @@ export class OutputStream {
   constructor(readonly platform: Platform, readonly options: OutputStreamOptions) {
     const { descriptors, reactor } = platform;
     ({ target: this.target, read: this.read } = options);
-    this.identity = ownDescriptorTarget(this.read.number) ?? "";
+    this.identity = descriptorTarget("self", this.read.number) ?? "";
     this.#mayHaveBeenFull = !options.isNew;
     this.#capacity = descriptors.pipeCapacity(this.read);
     this.own = descriptors.duplicate(this.target);

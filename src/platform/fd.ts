@@ -14,6 +14,11 @@ export class Fd implements Disposable {
     this.#number = number;
   }
 
+  /** Owns what a system call returned. @throws {SystemCallError} when that is not a descriptor */
+  static of(libc: Libc, result: number, call: string, subject: string): Fd {
+    return new Fd(libc, libc.check(result, call, subject));
+  }
+
   /** The descriptor number. @throws {Error} after close: a stale number may be another file by now */
   get number(): number {
     if (this.#number < 0) throw new Error("Cannot use a descriptor that is closed");

@@ -36,7 +36,7 @@ export class Platform {
     this.processes = new Processes(this.libc);
     this.seccomp = new Seccomp(this.libc);
     this.inotify = new Inotify(this.libc);
-    this.sockDiag = new SockDiag(this.libc);
+    this.sockDiag = new SockDiag(this.libc, this.sockets);
     this.terminals = new Terminals(this.libc, this.processes);
   }
 

@@ -9,12 +9,17 @@
 import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 import { type Libc, struct } from "./libc/libc.ts";
-import { isBatch, PASSING_WORDS, type PolledCall, type PollMessage } from "./poll_messages.ts";
-import type { PollThread } from "./runtime/runtime.ts";
+import type { PollMessage, PollThread } from "./runtime/runtime.ts";
 
 const STOP_TOKEN = 0;
+/** The number of passing calls, and room for them. */
+const PASSING_WORDS = 9;
 
-/** Events that came; `hangup` is reported without being asked for. */
+/** Events to wait for; a hang-up is always reported. */
+type Interest = { readonly read?: boolean; readonly write?: boolean };
+const READ: Interest = { read: true };
+
+/** Events that came. */
 export interface Readiness {
   readonly readable: boolean;
   readonly writable: boolean;
@@ -23,23 +28,17 @@ export interface Readiness {
 }
 
 /** One descriptor's registration. Cancel it before the descriptor is closed. */
-export class Watch {
-  constructor(
-    readonly reactor: Reactor,
-    readonly fd: Fd,
-    readonly token: number,
-    /** A notify descriptor: the poll thread takes its calls. */
-    readonly isOfCalls = false,
-  ) {}
+export interface Watch {
+  /** Asks for the next event, by default for data; of system calls, for the next call. */
+  arm(interest?: Interest): void;
+  cancel(): void;
+}
 
-  /** Asks for the next event; of system calls, for the next call. */
-  arm(interest: { read?: boolean; write?: boolean } = { read: true }): void {
-    this.reactor.modify(this, interest);
-  }
-
-  cancel(): void {
-    this.reactor.remove(this);
-  }
+interface Registration {
+  readonly fd: Fd;
+  readonly token: number;
+  /** A notify descriptor: the poll thread takes its calls. */
+  readonly isOfCalls?: boolean;
 }
 
 export class Reactor {
@@ -59,10 +58,10 @@ export class Reactor {
   constructor(libc: Libc) {
     this.#libc = libc;
     const { c } = libc;
-    const epoll = libc.check(c.epoll_create1(C.EPOLL_CLOEXEC), "epoll_create1", "the reactor");
-    this.#epoll = new Fd(libc, epoll);
-    const stop = libc.check(c.eventfd(0, C.EFD_CLOEXEC | C.EFD_NONBLOCK), "eventfd", "the reactor");
-    this.#stop = new Fd(libc, stop);
+    const epoll = c.epoll_create1(C.EPOLL_CLOEXEC);
+    this.#epoll = Fd.of(libc, epoll, "epoll_create1", "the reactor");
+    const stop = c.eventfd(0, C.EFD_CLOEXEC | C.EFD_NONBLOCK);
+    this.#stop = Fd.of(libc, stop, "eventfd", "the reactor");
     this.#control(C.EPOLL_CTL_ADD, { fd: this.#stop, token: STOP_TOKEN }, C.EPOLLIN);
     this.#thread = libc.runtime.startPollThread({
       epollFd: this.#epoll.number,
@@ -78,15 +77,8 @@ export class Reactor {
   }
 
   /** Registers `fd`, armed for `interest`. @throws {SystemCallError} EPERM for regular files */
-  watch(
-    fd: Fd,
-    handler: (readiness: Readiness) => void,
-    interest: { read?: boolean; write?: boolean } = { read: true },
-  ): Watch {
-    const watch = new Watch(this, fd, this.#nextToken++);
-    this.#control(C.EPOLL_CTL_ADD, watch, mask(interest));
-    this.#handlers.set(watch.token, handler);
-    return watch;
+  watch(fd: Fd, handler: (readiness: Readiness) => void, interest: Interest = READ): Watch {
+    return this.#register({ fd, token: this.#nextToken++ }, handler, interest);
   }
 
   /**
@@ -97,11 +89,30 @@ export class Reactor {
     notify: Fd,
     handlers: { onCall: (call: Uint8Array) => void; onHangup: () => void },
   ): Watch {
-    const watch = new Watch(this, notify, this.#nextToken++, true);
-    this.#control(C.EPOLL_CTL_ADD, watch, mask({ read: true }));
-    this.#handlers.set(watch.token, handlers.onHangup);
-    this.#callHandlers.set(watch.token, handlers.onCall);
+    const token = this.#nextToken++;
+    const watch = this.#register({ fd: notify, token, isOfCalls: true }, handlers.onHangup, READ);
+    this.#callHandlers.set(token, handlers.onCall);
     return watch;
+  }
+
+  #register(
+    registration: Registration,
+    handler: (readiness: Readiness) => void,
+    interest: Interest,
+  ): Watch {
+    const { fd, token } = registration;
+    this.#control(C.EPOLL_CTL_ADD, registration, mask(interest));
+    this.#handlers.set(token, handler);
+    return {
+      arm: (next = READ) => {
+        if (this.#handlers.has(token)) this.#control(C.EPOLL_CTL_MOD, registration, mask(next));
+      },
+      cancel: () => {
+        if (!this.#handlers.delete(token)) return;
+        this.#callHandlers.delete(token);
+        if (fd.isOpen) this.#control(C.EPOLL_CTL_DEL, registration, 0);
+      },
+    };
   }
 
   /** From now on these system calls, by number, pass: every notify descriptor lets them continue at once. */
@@ -115,17 +126,6 @@ export class Reactor {
     Atomics.store(this.#passing, 0, calls.length);
   }
 
-  modify(watch: Watch, interest: { read?: boolean; write?: boolean }): void {
-    if (!this.#handlers.has(watch.token)) return;
-    this.#control(C.EPOLL_CTL_MOD, watch, mask(interest));
-  }
-
-  remove(watch: Watch): void {
-    if (!this.#handlers.delete(watch.token)) return;
-    this.#callHandlers.delete(watch.token);
-    if (watch.fd.isOpen) this.#control(C.EPOLL_CTL_DEL, watch, 0);
-  }
-
   /** Ends the thread. Registrations are dropped, their descriptors stay open. */
   async close(): Promise<void> {
     this.#handlers.clear();
@@ -136,11 +136,7 @@ export class Reactor {
     this.#stop.close();
   }
 
-  #control(
-    operation: number,
-    { fd, token, isOfCalls = false }: { fd: Fd; token: number; isOfCalls?: boolean },
-    events: number,
-  ): void {
+  #control(operation: number, { fd, token, isOfCalls }: Registration, events: number): void {
     const { EPOLL_EVENT_SIZE, EPOLL_DATA_OFFSET } = this.#libc.arch;
     const { bytes, view } = struct(EPOLL_EVENT_SIZE);
     view.setUint32(0, events, true);
@@ -150,33 +146,31 @@ export class Reactor {
     this.#libc.check(result, "epoll_ctl", `descriptor ${fd.number}`);
   }
 
-  #deliver({ token, call }: PolledCall): void {
+  #dispatch(message: PollMessage): void {
+    if ("call" in message) {
+      return this.#attempt(() => this.#callHandlers.get(message.token)?.(message.call));
+    }
+    for (let i = 0; i < message.length; i += 2) {
+      const events = message[i]!;
+      const readiness = {
+        readable: (events & C.EPOLLIN) !== 0,
+        writable: (events & C.EPOLLOUT) !== 0,
+        hangup: (events & (C.EPOLLHUP | C.EPOLLERR)) !== 0,
+      };
+      // A handler may be gone: an earlier one of the same batch has cancelled it.
+      this.#attempt(() => this.#handlers.get(message[i + 1]!)?.(readiness));
+    }
+  }
+
+  #attempt(handle: () => void): void {
     try {
-      this.#callHandlers.get(token)?.(call);
+      handle();
     } catch (error) {
       this.onError(error);
     }
   }
-
-  #dispatch(message: PollMessage): void {
-    if (!isBatch(message)) return this.#deliver(message);
-    const batch = message;
-    for (let i = 0; i < batch.length; i += 2) {
-      const events = batch[i]!;
-      // A handler may be gone: an earlier one of the same batch has cancelled it.
-      try {
-        this.#handlers.get(batch[i + 1]!)?.({
-          readable: (events & C.EPOLLIN) !== 0,
-          writable: (events & C.EPOLLOUT) !== 0,
-          hangup: (events & (C.EPOLLHUP | C.EPOLLERR)) !== 0,
-        });
-      } catch (error) {
-        this.onError(error);
-      }
-    }
-  }
 }
 
-function mask(interest: { read?: boolean; write?: boolean }): number {
+function mask(interest: Interest): number {
   return C.EPOLLONESHOT | (interest.read ? C.EPOLLIN : 0) | (interest.write ? C.EPOLLOUT : 0);
 }

@@ -96,7 +96,7 @@ export class PathWatch {
   #addNearest(directory: string): void {
     const { files } = this.platform;
     for (let nearest = existing(files, directory), last = ""; nearest !== last;) {
-      this.platform.inotify.add(this.#inotify, nearest);
+      this.platform.inotify.add(this.#inotify, nearest, "any");
       [last, nearest] = [nearest, existing(files, directory)];
     }
   }

@@ -7,7 +7,7 @@
 import { EXIT_DRAIN_TIMED_OUT } from "../lifecycle/status.ts";
 import type { Timer } from "../platform/clock.ts";
 import { C } from "../platform/libc/constants.ts";
-import { type ExitStatus, shellStatus } from "../platform/process/processes.ts";
+import { type ExitStatus, shellStatus } from "../platform/process/wait_status.ts";
 import type { Foreground } from "../process/foreground.ts";
 import { reportExit } from "../report/exit_report.ts";
 import {

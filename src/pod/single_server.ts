@@ -11,7 +11,7 @@ import type { LaunchPlan } from "../launcher/plan.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { ExitStatus } from "../platform/process/processes.ts";
+import type { ExitStatus } from "../platform/process/wait_status.ts";
 import { Children } from "../process/children.ts";
 import { Foreground } from "../process/foreground.ts";
 import { ServerProcess } from "../process/server_process.ts";

@@ -4,7 +4,6 @@
  * accept, poll or select on it.
  */
 import type { Clock, Timer } from "../platform/clock.ts";
-import * as calls from "../platform/libc/accept_calls.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Member } from "../steering/member.ts";
@@ -75,13 +74,13 @@ function descriptorsWaitedFor(
   call: number,
   args: readonly number[],
 ): number[] {
-  const { arch } = platform.runtime;
+  const { arch } = platform.libc;
   const [first = -1, second = 0] = args;
-  if (call === calls.SYS_ACCEPT[arch] || call === calls.SYS_ACCEPT4[arch]) return [first];
-  if (call === calls.SYS_SELECT[arch] || call === calls.SYS_PSELECT6[arch]) {
+  if (call === arch.SYS_accept || call === arch.SYS_accept4) return [first];
+  if (call === arch.SYS_select || call === arch.SYS_pselect6) {
     return descriptorsIn(pid, second, Math.min(first, FD_SETSIZE));
   }
-  if (call !== calls.SYS_POLL[arch] && call !== calls.SYS_PPOLL[arch]) return [];
+  if (call !== arch.SYS_poll && call !== arch.SYS_ppoll) return [];
   const count = Math.min(second, MOST_POLLFDS);
   const bytes = proc.readMemory(pid, first, count * POLLFD_SIZE);
   if (bytes === null) return [];

@@ -3,7 +3,7 @@
  * master) becomes its child, is reaped here, and still counts as part of its generation.
  */
 import type { Platform } from "../platform/platform.ts";
-import type { ExitStatus, Stopped } from "../platform/process/processes.ts";
+import type { ExitStatus, Stopped } from "../platform/process/wait_status.ts";
 import * as proc from "../platform/process/proc.ts";
 import { ExitWatch } from "./exit_watch.ts";
 

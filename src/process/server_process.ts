@@ -9,7 +9,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import { processStat } from "../platform/process/proc.ts";
-import type { ExitStatus } from "../platform/process/processes.ts";
+import type { ExitStatus } from "../platform/process/wait_status.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Children, Leader } from "./children.ts";
 import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
@@ -103,8 +103,10 @@ export class ServerProcess implements Leader {
         stdio: [stdin, ...ends],
         members,
         readyEnd: ready?.end ?? null,
-        onFilter: (notify) => this.#listenTo(notify),
-        onPrepared: this.options.onPrepared,
+        onPrepared: (notify) => {
+          if (notify !== undefined) this.#listenTo(notify);
+          this.options.onPrepared();
+        },
         onFailed: this.options.onLaunchFailed,
       });
       this.pid = this.#launch.pid;

@@ -1,7 +1,7 @@
 /** How a server exited, for the lifecycle and for people. Pure. */
 import { signalName } from "../config/values/signals.ts";
 import type { ExitReport } from "../lifecycle/vocabulary.ts";
-import { type ExitStatus, shellStatus } from "../platform/process/processes.ts";
+import { type ExitStatus, shellStatus } from "../platform/process/wait_status.ts";
 
 /** @returns "exit status 3", or "killed by SIGSEGV" */
 export function describeExit(status: ExitStatus): string {

@@ -1,7 +1,6 @@
 /** Who accepts from a socket, as the kernel tells it: a process that waits in each of the ways there are. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import * as acceptCalls from "../../src/platform/libc/accept_calls.ts";
 import * as proc from "../../src/platform/process/proc.ts";
 import type { Member } from "../../src/steering/member.ts";
 import { acceptorOf } from "../../src/process/accept_watch.ts";
@@ -11,14 +10,14 @@ import { connectInet } from "../support/raw_client.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const { arch } = (await testPlatform()).runtime;
+const { arch } = (await testPlatform()).libc;
 const WAYS = [
-  ["accept", acceptCalls.SYS_ACCEPT4],
-  ["poll", acceptCalls.SYS_PPOLL],
-  ["ppoll", acceptCalls.SYS_PPOLL],
-  ["select", acceptCalls.SYS_SELECT],
-  ["select(3)", acceptCalls.SYS_PSELECT6],
-  ["epoll", acceptCalls.SYS_PPOLL],
+  ["accept", arch.SYS_accept4],
+  ["poll", arch.SYS_ppoll],
+  ["ppoll", arch.SYS_ppoll],
+  ["select", arch.SYS_select],
+  ["select(3)", arch.SYS_pselect6],
+  ["epoll", arch.SYS_ppoll],
 ] as const;
 
 /** A listener of the child's own, as its number there, its port, and a member for it. */
@@ -33,9 +32,9 @@ function listenIn(child: PlatformChild) {
 }
 
 describe("acceptorOf()", () => {
-  for (const [how, calls] of WAYS) {
+  for (const [how, call] of WAYS) {
     test(`finds a process that waits in ${how}`, {
-      skip: calls[arch] < 0 && `${arch} has no such system call`,
+      skip: call < 0 && "this architecture has no such system call",
       timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();

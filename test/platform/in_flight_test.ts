@@ -55,7 +55,7 @@ test("a returned request is read by one server only", {
     stack.defer(() => server.isOpen && server.close());
     pause(platform, server);
     platform.descriptors.writeAll(client, REQUEST);
-    const target = proc.ownDescriptorTarget(server.number) ?? assert.fail("it is there");
+    const target = proc.descriptorTarget("self", server.number) ?? assert.fail("it is there");
     const oldDescriptor = { pid: platform.runtime.pid, descriptor: server.number, target };
     const socket = platform.descriptors.duplicate(server);
     const group = { address } as Group;

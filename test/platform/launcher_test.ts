@@ -41,7 +41,7 @@ interface Options {
   readonly stdin?: Fd | number;
   readonly members?: readonly Fd[];
   /** Called while the launcher waits for its go-ahead. */
-  readonly onFilter?: (pid: number) => void;
+  readonly onPrepared?: (pid: number) => void;
 }
 
 function start(platform: TestPlatform, options: Options): Launched {
@@ -63,11 +63,10 @@ function start(platform: TestPlatform, options: Options): Launched {
     plan,
     stdio: [options.stdin ?? 0, nowhere, nowhere],
     members: options.members ?? [],
-    onFilter: (notify) => {
-      outcome.filters.push(notify);
-      options.onFilter?.(launch.pid);
+    onPrepared: (notify) => {
+      if (notify !== undefined) outcome.filters.push(notify);
+      options.onPrepared?.(launch.pid);
     },
-    onPrepared: () => {},
     onFailed: (status, message) => outcome.failed = { status, message },
   });
   const child = new OwnChild(platform, launch.pid);
@@ -137,7 +136,7 @@ describe("the server gets", () => {
       const found = processes.openFds(server.launch.pid);
       assert.deepEqual([...found.keys()].sort(), [...Array(3 + count).keys()]);
       members.forEach((member, i) =>
-        assert.equal(found.get(3 + i), proc.ownDescriptorTarget(member.number))
+        assert.equal(found.get(3 + i), proc.descriptorTarget("self", member.number))
       );
       const { pid } = server.launch;
       assert.equal(proc.environmentValue(pid, "LISTEN_PID"), count === 0 ? null : String(pid));
@@ -260,7 +259,7 @@ describe("a failure to launch", () => {
       const { SYS_bind } = platform.libc.arch;
       await using launched = start(platform, {
         plan: { trap: [SYS_bind] },
-        onFilter: (pid) => {
+        onPrepared: (pid) => {
           platform.processes.signal(pid, signal);
           // Our answer must not be there before it has stopped: then it would read it first.
           while (processes.state(pid) === "S" || processes.state(pid) === "R");

@@ -7,7 +7,7 @@ import { MAX_PASSED_DESCRIPTORS } from "../../src/platform/network/passed_descri
 import { Fd } from "../../src/platform/fd.ts";
 import { encodeUnixPath } from "../../src/platform/network/address.ts";
 import { C } from "../../src/platform/libc/constants.ts";
-import { descriptorTarget, ownDescriptorTarget } from "../../src/platform/process/proc.ts";
+import { descriptorTarget } from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { sendRaw } from "../support/raw_message.ts";
@@ -50,12 +50,12 @@ describe("Descriptors.send() and receive()", () => {
       const before = openDescriptors();
       const [a, b] = sockets.pair();
       const pipes = Array.from({ length: count }, () => descriptors.pipe());
-      const targets = pipes.map(({ read }) => ownDescriptorTarget(read.number));
+      const targets = pipes.map(({ read }) => descriptorTarget("self", read.number));
       descriptors.send(a, bytesOf("take these"), pipes.map(({ read }) => read));
       pipes.forEach(({ read }) => read.close());
       const { data, fds } = descriptors.receive(b, 100)!;
       assert.equal(textOf(data), "take these");
-      assert.deepEqual(fds.map((fd) => ownDescriptorTarget(fd.number)), targets, "in order");
+      assert.deepEqual(fds.map((fd) => descriptorTarget("self", fd.number)), targets, "in order");
       for (const fd of fds) assert.equal(libc.c.fcntl(fd.number, C.F_GETFD, 0), C.FD_CLOEXEC);
       descriptors.writeAll(pipes[count - 1]!.write, bytesOf("x"));
       assert.equal(textOf(descriptors.read(fds[count - 1]!, new Uint8Array(2))!), "x");
@@ -164,7 +164,7 @@ describe("Sockets.datagram()", () => {
     assert.equal(loaded.sender?.pid, runtime.pid);
     assert.equal(loaded.fds.length, MAX_PASSED_DESCRIPTORS, "both fit");
     const target = descriptorTarget(runtime.pid, client.number);
-    assert.ok(loaded.fds.every((fd) => ownDescriptorTarget(fd.number) === target));
+    assert.ok(loaded.fds.every((fd) => descriptorTarget("self", fd.number) === target));
     close(server, client, ...loaded.fds);
     assert.deepEqual(leakedSince(before), []);
   });

@@ -165,7 +165,7 @@ describe("proc: descriptors", () => {
     await using platform = await testPlatform();
     const { pid } = platform.runtime;
     const { listener } = listenAt(platform, "127.0.0.1");
-    const target = proc.ownDescriptorTarget(listener.number)!;
+    const target = proc.descriptorTarget("self", listener.number)!;
     const inode = Number(/^socket:\[(\d+)\]$/.exec(target)?.[1]);
     assert.equal(proc.descriptorTarget(pid, listener.number), target);
     assert.ok(proc.socketInodesOf(pid).has(inode));
@@ -197,7 +197,7 @@ describe("proc: descriptors", () => {
   test("that are not open have neither target nor flags", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(proc.descriptorTarget(process.pid, 1 << 20), null);
     assert.equal(proc.descriptorFlags(process.pid, 1 << 20), null);
-    assert.equal(proc.ownDescriptorTarget(1 << 20), null);
+    assert.equal(proc.descriptorTarget("self", 1 << 20), null);
   });
 });
 

@@ -19,7 +19,7 @@ import { waitUntil } from "../support/wait_until.ts";
 const CAT = "/bin/cat";
 const NO_PID = 2 ** 30; // above the kernel's largest pid_max, 2^22
 const NO_DESCRIPTOR = 1 << 20;
-const EBADF = "errno 9";
+const EBADF = "EBADF";
 const [SIGKILL, SIGTERM, SIGCONT, SIGSTOP] = [9, 15, 18, 19];
 const isRoot = process.getuid!() === 0;
 
@@ -112,7 +112,7 @@ describe("Processes.duplicateFrom()", () => {
       return t.skip("pidfd_getfd is refused here (a container without CAP_SYS_PTRACE)");
     }
     using _copy = copy;
-    assert.equal(proc.ownDescriptorTarget(copy.number), proc.descriptorTarget(child.pid, 0));
+    assert.equal(proc.descriptorTarget("self", copy.number), proc.descriptorTarget(child.pid, 0));
     assert.equal(platform.libc.c.fcntl(copy.number, C.F_GETFD, 0), C.FD_CLOEXEC);
     assert.throws(
       () => platform.processes.duplicateFrom(pidfd, 77),

@@ -181,7 +181,7 @@ describe("Seccomp.replaceDescriptor()", () => {
         target,
         closeOnExec,
       });
-      const ours = proc.ownDescriptorTarget(listener.number);
+      const ours = proc.descriptorTarget("self", listener.number);
       assert.equal(proc.descriptorTarget(child.pid, target), ours);
       const flags = proc.descriptorFlags(child.pid, target)!;
       assert.equal((flags & C.O_CLOEXEC) !== 0, closeOnExec);
@@ -260,7 +260,7 @@ describe("Seccomp: errors of the supervisor's half", () => {
     await using platform = await testPlatform();
     const { seccomp, descriptors } = platform;
     const { read, write } = descriptors.pipe();
-    const ENOTTY = "errno 25";
+    const ENOTTY = "ENOTTY";
     assert.throws(
       () => seccomp.receive(read),
       systemCallError({

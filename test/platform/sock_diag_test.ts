@@ -21,7 +21,7 @@ const NOBODY: InetAddress = { family: "inet", host: "0.0.0.0", port: 0, scope: 0
 const skipIpv6 = noIpv6(await testPlatform());
 
 function inodeOf(fd: Fd): number {
-  return Number(/\d+/.exec(proc.ownDescriptorTarget(fd.number) ?? "")?.[0]) >>> 0;
+  return Number(/\d+/.exec(proc.descriptorTarget("self", fd.number) ?? "")?.[0]) >>> 0;
 }
 
 /** The one row in `state`, which must be there. */
@@ -253,7 +253,7 @@ describe("SockDiag: an error of the kernel", () => {
       Object.defineProperty(refusing, name, { value: libc[name].bind(libc) });
     }
     assert.throws(
-      () => new SockDiag(refusing).tcpByLocalPort(80),
+      () => new SockDiag(refusing, platform.sockets).tcpByLocalPort(80),
       systemCallError({ call: "dump", code: "ENOENT", subject: "TCP sockets" }),
     );
     assert.deepEqual(leakedSince(before), []);

@@ -14,7 +14,7 @@ import { systemCallError } from "../support/system_call_error.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 
-const ENOTSOCK = "errno 88";
+const ENOTSOCK = "ENOTSOCK";
 const skipIpv6 = noIpv6(await testPlatform());
 
 const isCloseOnExec = (platform: Platform, fd: Fd) =>

@@ -4,7 +4,7 @@ import { chmodSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
-import { shellStatus } from "../../src/platform/process/processes.ts";
+import { shellStatus } from "../../src/platform/process/wait_status.ts";
 import * as proc from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
@@ -17,7 +17,7 @@ import { waitUntil } from "../support/wait_until.ts";
 
 const CAT = "/bin/cat";
 const NO_DESCRIPTOR = 1 << 20;
-const EBADF = "errno 9";
+const EBADF = "EBADF";
 
 describe("Processes.spawn(): the child gets", () => {
   for (const count of [3, 8, 80]) {
@@ -33,7 +33,7 @@ describe("Processes.spawn(): the child gets", () => {
           const pipes = Array.from({ length: count }, () => platform.descriptors.pipe());
           // Backwards, so that many of our numbers are targets of another.
           const given = pipes.map(({ read }) => read).reverse();
-          const expected = given.map((fd) => proc.ownDescriptorTarget(fd.number)!);
+          const expected = given.map((fd) => proc.descriptorTarget("self", fd.number)!);
           await using child = spawnChild(platform, { argv: [CAT], descriptors: given });
           const found = await waitUntil(() => {
             const open = processes.openFds(child.pid);
@@ -55,13 +55,13 @@ describe("Processes.spawn(): the child gets", () => {
     const { read, write } = platform.descriptors.pipe();
     const descriptors = [read, read, read.number, 2, read];
     await using child = spawnChild(platform, { argv: [CAT], descriptors });
-    const pipe = proc.ownDescriptorTarget(read.number);
+    const pipe = proc.descriptorTarget("self", read.number);
     const found = await waitUntil(() => {
       const open = processes.openFds(child.pid);
       return open.size === descriptors.length ? open : null;
     }, { what: "it has five descriptors" });
     assert.deepEqual([0, 1, 2, 4].map((fd) => found.get(fd)), Array(4).fill(pipe));
-    assert.equal(found.get(3), proc.ownDescriptorTarget(2));
+    assert.equal(found.get(3), proc.descriptorTarget("self", 2));
     read.close();
     write.close();
     assert.equal((await child.ended()).kind, "exited", "its input has ended");

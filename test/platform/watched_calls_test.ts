@@ -159,7 +159,7 @@ describe("a connection of another process", () => {
     assert.equal(sockets.cookie(first), sockets.cookie(again));
     assert.notEqual(sockets.cookie(first), sockets.cookie(second));
     assert.equal(sockets.tcpState(first), CLOSED);
-    const failure = { call: "getpeername", code: "errno 107", subject: /descriptor/ };
+    const failure = { call: "getpeername", code: "ENOTCONN", subject: /descriptor/ };
     assert.throws(() => sockets.peerName(first), systemCallError(failure));
   });
 });

@@ -5,7 +5,7 @@
  */
 import type { Fd } from "../../src/platform/fd.ts";
 import type { Platform } from "../../src/platform/platform.ts";
-import type { ExitStatus } from "../../src/platform/process/processes.ts";
+import type { ExitStatus } from "../../src/platform/process/wait_status.ts";
 import { waitUntil } from "./wait_until.ts";
 
 const SIGKILL = 9;

@@ -10,7 +10,6 @@ import process from "node:process";
 import { encodeAddress } from "../../src/platform/network/address.ts";
 import { SystemCallError } from "../../src/platform/error.ts";
 import { Fd } from "../../src/platform/fd.ts";
-import { SYS_PPOLL, SYS_SELECT } from "../../src/platform/libc/accept_calls.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import { struct } from "../../src/platform/libc/libc.ts";
 import { LIBC_NAMES } from "../../src/platform/libc/symbols.ts";
@@ -42,7 +41,7 @@ function perform(request: ChildRequest): Answer {
     case "status":
       return { value: readFileSync("/proc/self/status", "utf8") };
     case "installFilter": {
-      if (request.noNewPrivileges) seccomp.setNoNewPrivileges();
+      if (request.noNewPrivileges) processes.setNoNewPrivileges();
       return { value: null, fds: [seccomp.installFilter(request.calls)] };
     }
     case "bind": {
@@ -103,8 +102,7 @@ function waitForConnection(
   descriptor: number,
   how: (ChildRequest & { kind: "waitForConnection" })["how"],
 ): number {
-  const { c } = libc;
-  const { arch } = platform.runtime;
+  const { arch, c } = libc;
   const pollfd = struct(8);
   pollfd.view.setInt32(0, descriptor, true);
   pollfd.view.setInt16(4, C.POLLIN, true);
@@ -118,9 +116,9 @@ function waitForConnection(
     case "poll":
       return libc.retry(() => c.poll(pollfd.bytes, 1, -1));
     case "ppoll":
-      return libc.retry(() => c.syscall(SYS_PPOLL[arch], at(pollfd.bytes), 1, 0, 0, 0));
+      return libc.retry(() => c.syscall(arch.SYS_ppoll, at(pollfd.bytes), 1, 0, 0, 0));
     case "select":
-      return libc.retry(() => c.syscall(SYS_SELECT[arch], count, at(set), 0, 0, 0));
+      return libc.retry(() => c.syscall(arch.SYS_select, count, at(set), 0, 0, 0));
     case "select(3)": // pselect6 in the C libraries of today
       return libc.retry(() => serverCalls.select(count, set, null, null, null));
     case "epoll": {

@@ -8,7 +8,7 @@
 import { fileURLToPath } from "node:url";
 import type { Fd } from "../../src/platform/fd.ts";
 import type { Platform } from "../../src/platform/platform.ts";
-import type { Reaped } from "../../src/platform/process/processes.ts";
+import type { Reaped } from "../../src/platform/process/wait_status.ts";
 import { runtimeCommand } from "./test_platform.ts";
 import { waitUntil } from "./wait_until.ts";
 

@@ -193,7 +193,7 @@ function errnoOf(name: string): number {
 const CAP_SYS_ADMIN = 21;
 
 function restrict(platform: Platform, list: string): void {
-  if (!hasCapability(CAP_SYS_ADMIN)) platform.seccomp.setNoNewPrivileges();
+  if (!hasCapability(CAP_SYS_ADMIN)) platform.processes.setNoNewPrivileges();
   const rules = list.split(",").filter((word) => word !== "listener").map((word) => {
     const [name = "", errno = ""] = word.split("=");
     const target: Target | undefined = (TARGETS as Record<string, Target>)[name];

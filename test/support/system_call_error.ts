@@ -4,7 +4,7 @@ import { SystemCallError } from "../../src/platform/error.ts";
 
 export interface ExpectedFailure {
   readonly call: string;
-  /** "EADDRINUSE", or "errno 9" for a number that has no name in constants.ts. */
+  /** "EADDRINUSE", or "EBADF" for a number that has no name in constants.ts. */
   readonly code: string;
   readonly subject: string | RegExp;
 }

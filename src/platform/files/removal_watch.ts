@@ -18,11 +18,11 @@ const READ_SIZE = 16 * 1024;
 const MOST_LOOKS = 5;
 
 export class RemovalWatch {
-  #inotify: { readonly fd: Fd; readonly watch: Watch } | null = null;
-  readonly #mounts: { readonly fd: Fd; readonly watch: Watch } | null;
+  #stopInotify = () => {};
+  readonly #stopMounts: () => void;
 
   constructor(readonly platform: Platform, readonly onSign: () => void) {
-    this.#mounts = this.#watchMounts();
+    this.#stopMounts = this.#watchMounts();
   }
 
   /**
@@ -33,9 +33,9 @@ export class RemovalWatch {
   watch(paths: readonly string[], strange: readonly string[] = []): void {
     const fd = this.platform.inotify.open();
     for (let i = 0; i < MOST_LOOKS && !this.#addAll(fd, paths, strange); i++);
-    this.#closeInotify();
+    this.#stopInotify();
     const watch = this.platform.reactor.watch(fd, () => this.#onInotify(fd, watch));
-    this.#inotify = { fd, watch };
+    this.#stopInotify = stopper(fd, watch);
   }
 
   /** @returns false when a file has appeared meanwhile that is not watched */
@@ -47,7 +47,7 @@ export class RemovalWatch {
     const missing = [...all].filter((path) => !this.#awaitLeaving(fd, path));
     // The last mask of a directory replaces the one before.
     const above = new Set([...missing.map(parentOf), ...strange]);
-    for (const path of above) inotify.await(fd, path, "arrivals");
+    for (const path of above) inotify.add(fd, path, "arrivals");
     return missing.every((path) => lookAt(path) === null);
   }
 
@@ -56,7 +56,7 @@ export class RemovalWatch {
     const stat = lookAt(path);
     if (stat === null) return false;
     const isFile = !stat.isDirectory() && !stat.isSymbolicLink();
-    this.platform.inotify.await(fd, path, isFile ? "file leaves" : "directory leaves");
+    this.platform.inotify.add(fd, path, isFile ? "file leaves" : "directory leaves");
     return true;
   }
 
@@ -68,7 +68,7 @@ export class RemovalWatch {
     this.onSign();
   }
 
-  #watchMounts(): { readonly fd: Fd; readonly watch: Watch } | null {
+  #watchMounts(): () => void {
     try {
       const fd = this.platform.descriptors.open("/proc/self/mountinfo", C.O_RDONLY);
       // It is always readable: only the error says that something has changed.
@@ -76,23 +76,23 @@ export class RemovalWatch {
         watch.arm({});
         this.onSign();
       }, {});
-      return { fd, watch };
+      return stopper(fd, watch);
     } catch {
-      return null;
+      return () => {};
     }
   }
 
-  #closeInotify(): void {
-    this.#inotify?.watch.cancel();
-    this.#inotify?.fd.close();
-    this.#inotify = null;
-  }
-
   close(): void {
-    this.#closeInotify();
-    this.#mounts?.watch.cancel();
-    this.#mounts?.fd.close();
+    this.#stopInotify();
+    this.#stopMounts();
   }
+}
+
+function stopper(fd: Fd, watch: Watch): () => void {
+  return () => {
+    watch.cancel();
+    fd.close();
+  };
 }
 
 /** @returns "/a", "/a/b", "/a/b/c" of "/a/b/c". Pure */

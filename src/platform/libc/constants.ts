@@ -1,7 +1,9 @@
 /**
  * Numbers from C headers, Linux x64 and arm64. `test/platform/constants_test.ts` compares each of
- * them with what a C compiler says; where the two architectures differ there is one table each.
+ * them with what a C compiler says.
  */
+
+import { constants } from "node:os";
 
 /** Values that are the same on x64 and arm64. */
 export const C = {
@@ -37,7 +39,6 @@ export const C = {
   LOCK_EX: 2,
   LOCK_NB: 4,
   // <sys/socket.h>, <netinet/in.h>, <netinet/tcp.h>
-  AF_UNSPEC: 0,
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
@@ -186,21 +187,13 @@ export const C = {
   // <errno.h>
   EPERM: 1,
   ENOENT: 2,
-  ESRCH: 3,
   EINTR: 4,
-  E2BIG: 7,
   ENOEXEC: 8,
-  ECHILD: 10,
   EAGAIN: 11,
-  ENOMEM: 12,
   EACCES: 13,
   EBUSY: 16,
-  EEXIST: 17,
   ENOTDIR: 20,
   EINVAL: 22,
-  ENFILE: 23,
-  EMFILE: 24,
-  ENOSPC: 28,
   EPIPE: 32,
   ENOSYS: 38,
   EADDRINUSE: 98,
@@ -210,67 +203,44 @@ export const C = {
   EINPROGRESS: 115,
 } as const;
 
-/** Numbers that differ by architecture. */
-export interface ArchConstants {
+/** Numbers that differ by architecture; -1: it has none. */
+const BY_ARCH = {
   /** <linux/audit.h>: what `seccomp_data.arch` holds. */
-  readonly AUDIT_ARCH: number;
-  readonly SYS_write: number;
-  readonly SYS_writev: number;
-  readonly SYS_bind: number;
-  readonly SYS_listen: number;
-  readonly SYS_seccomp: number;
-  readonly SYS_pidfd_open: number;
-  readonly SYS_pidfd_getfd: number;
-  readonly SYS_pidfd_send_signal: number;
-  readonly SYS_close_range: number;
-  readonly SYS_getdents64: number;
+  AUDIT_ARCH: { x64: 0xc000003e, arm64: 0xc00000b7 },
+  SYS_write: { x64: 1, arm64: 64 },
+  SYS_writev: { x64: 20, arm64: 66 },
+  SYS_bind: { x64: 49, arm64: 200 },
+  SYS_listen: { x64: 50, arm64: 201 },
+  SYS_accept: { x64: 43, arm64: 202 },
+  SYS_accept4: { x64: 288, arm64: 242 },
+  SYS_shutdown: { x64: 48, arm64: 210 },
+  SYS_poll: { x64: 7, arm64: -1 },
+  SYS_ppoll: { x64: 271, arm64: 73 },
+  SYS_select: { x64: 23, arm64: -1 },
+  SYS_pselect6: { x64: 270, arm64: 72 },
+  SYS_ioctl: { x64: 16, arm64: 29 },
+  SYS_seccomp: { x64: 317, arm64: 277 },
+  SYS_pidfd_open: { x64: 434, arm64: 434 },
+  SYS_pidfd_getfd: { x64: 438, arm64: 438 },
+  SYS_pidfd_send_signal: { x64: 424, arm64: 424 },
+  SYS_close_range: { x64: 436, arm64: 436 },
+  SYS_getdents64: { x64: 217, arm64: 61 },
   /** sizeof(struct epoll_event) and the offset of its data: packed on x64 only. */
-  readonly EPOLL_EVENT_SIZE: number;
-  readonly EPOLL_DATA_OFFSET: number;
+  EPOLL_EVENT_SIZE: { x64: 12, arm64: 16 },
+  EPOLL_DATA_OFFSET: { x64: 4, arm64: 8 },
+} as const;
+
+export type ArchConstants = Readonly<Record<keyof typeof BY_ARCH, number>>;
+
+export const ARCH = { x64: numbersOf("x64"), arm64: numbersOf("arm64") } as const;
+
+function numbersOf(arch: "x64" | "arm64"): ArchConstants {
+  const numbers = Object.entries(BY_ARCH).map(([name, byArch]) => [name, byArch[arch]]);
+  return Object.fromEntries(numbers);
 }
-
-export const ARCH: Readonly<Record<"x64" | "arm64", ArchConstants>> = {
-  x64: {
-    AUDIT_ARCH: 0xc000003e,
-    SYS_write: 1,
-    SYS_writev: 20,
-    SYS_bind: 49,
-    SYS_listen: 50,
-    SYS_seccomp: 317,
-    SYS_pidfd_open: 434,
-    SYS_pidfd_getfd: 438,
-    SYS_pidfd_send_signal: 424,
-    SYS_close_range: 436,
-    SYS_getdents64: 217,
-    EPOLL_EVENT_SIZE: 12,
-    EPOLL_DATA_OFFSET: 4,
-  },
-  arm64: {
-    AUDIT_ARCH: 0xc00000b7,
-    SYS_write: 64,
-    SYS_writev: 66,
-    SYS_bind: 200,
-    SYS_listen: 201,
-    SYS_seccomp: 277,
-    SYS_pidfd_open: 434,
-    SYS_pidfd_getfd: 438,
-    SYS_pidfd_send_signal: 424,
-    SYS_close_range: 436,
-    SYS_getdents64: 61,
-    EPOLL_EVENT_SIZE: 16,
-    EPOLL_DATA_OFFSET: 8,
-  },
-};
-
-const ERRNO_NAMES = new Map<number, string>(
-  Object.entries(C).flatMap(([name, value]) =>
-    /^E[A-Z0-9]+$/.test(name) && !name.startsWith("EPOLL") && !name.startsWith("EFD")
-      ? [[value, name] as const]
-      : []
-  ),
-);
 
 /** @returns "EADDRINUSE" for 98, "errno 77" for a number without a name here */
 export function errnoName(errno: number): string {
-  return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+  const known = Object.entries(constants.errno).find(([, value]) => value === errno);
+  return known?.[0] ?? `errno ${errno}`;
 }

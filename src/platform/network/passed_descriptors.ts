@@ -57,14 +57,12 @@ export class Descriptors {
   open(path: string, flags: number, mode = 0): Fd {
     const text = cString(path);
     const number = this.libc.retry(() => this.libc.c.open(text, flags | C.O_CLOEXEC, mode));
-    return new Fd(this.libc, this.libc.check(number, "open", path));
+    return Fd.of(this.libc, number, "open", path);
   }
 
   /** An anonymous file that holds `data`, sealed against any change, positioned at its start. */
   sealedMemfd(name: string, data: Uint8Array): Fd {
-    const flags = C.MFD_CLOEXEC | C.MFD_ALLOW_SEALING;
-    const number = this.libc.c.memfd_create(cString(name), flags);
-    const fd = new Fd(this.libc, this.libc.check(number, "memfd_create", name));
+    const fd = this.memfd(name, C.MFD_ALLOW_SEALING);
     this.writeAll(fd, data);
     const seals = C.F_SEAL_SEAL | C.F_SEAL_SHRINK | C.F_SEAL_GROW | C.F_SEAL_WRITE;
     this.libc.check(this.libc.c.fcntl(fd.number, C.F_ADD_SEALS, seals), "fcntl(F_ADD_SEALS)", name);
@@ -73,19 +71,16 @@ export class Descriptors {
   }
 
   /** An anonymous file that can be written, empty. */
-  memfd(name: string): Fd {
-    const number = this.libc.c.memfd_create(cString(name), C.MFD_CLOEXEC);
-    return new Fd(this.libc, this.libc.check(number, "memfd_create", name));
+  memfd(name: string, flags = 0): Fd {
+    const number = this.libc.c.memfd_create(cString(name), C.MFD_CLOEXEC | flags);
+    return Fd.of(this.libc, number, "memfd_create", name);
   }
 
   /** @returns a close-on-exec duplicate with a number of at least `minimum` */
   duplicate(fd: Fd | number, minimum = 3): Fd {
     const from = typeof fd === "number" ? fd : fd.number;
     const number = this.libc.c.fcntl(from, C.F_DUPFD_CLOEXEC, minimum);
-    return new Fd(
-      this.libc,
-      this.libc.check(number, "fcntl(F_DUPFD_CLOEXEC)", `descriptor ${from}`),
-    );
+    return Fd.of(this.libc, number, "fcntl(F_DUPFD_CLOEXEC)", `descriptor ${from}`);
   }
 
   /** Puts `replacement` under the number of `fd`, atomically. dup3(2) */
@@ -118,23 +113,14 @@ export class Descriptors {
    * @returns those that are readable or hung up; none at the time-out
    */
   waitReadable(fds: readonly Fd[], timeoutMs: number): Fd[] {
-    const { bytes, view } = struct(8 * fds.length);
-    fds.forEach((fd, i) => {
-      view.setInt32(8 * i, fd.number, true);
-      view.setInt16(8 * i + 4, C.POLLIN, true);
-    });
-    const count = this.libc.retry(() => this.libc.c.poll(bytes, fds.length, timeoutMs));
-    this.libc.check(count, "poll", `${fds.length} descriptors`);
-    return fds.filter((_, i) => view.getInt16(8 * i + 6, true) !== 0);
+    const events = poll(this.libc, fds, C.POLLIN, timeoutMs);
+    return fds.filter((_, i) => events[i] !== 0);
   }
 
   /** True when there is something to read; a hang-up is nothing. poll(2) */
   hasInput(fd: Fd, timeoutMs: number): boolean {
-    const { bytes, view } = struct(8);
-    view.setInt32(0, fd.number, true);
-    view.setInt16(4, C.POLLIN, true);
-    this.libc.check(this.libc.retry(() => this.libc.c.poll(bytes, 1, timeoutMs)), "poll", "input");
-    return (view.getInt16(6, true) & C.POLLIN) !== 0;
+    const [events = 0] = poll(this.libc, [fd], C.POLLIN, timeoutMs);
+    return (events & C.POLLIN) !== 0;
   }
 
   /** @returns bytes read (empty at end of file), or null when it would block */
@@ -169,17 +155,12 @@ export class Descriptors {
    * @param timeoutMs blocks for at most this long until it is so
    */
   isWritable(fd: Fd, timeoutMs = 0): boolean {
-    const { bytes, view } = struct(8);
-    view.setInt32(0, fd.number, true);
-    view.setInt16(4, C.POLLOUT, true);
-    return this.libc.retry(() => this.libc.c.poll(bytes, 1, timeoutMs)) > 0;
+    return poll(this.libc, [fd], C.POLLOUT, timeoutMs)[0] !== 0;
   }
 
   /** Blocks until the other end of a pipe is closed everywhere. poll(2) @returns false after `timeoutMs` */
   waitForHangup(fd: Fd, timeoutMs: number): boolean {
-    const { bytes, view } = struct(8);
-    view.setInt32(0, fd.number, true);
-    return this.libc.retry(() => this.libc.c.poll(bytes, 1, timeoutMs)) > 0;
+    return poll(this.libc, [fd], 0, timeoutMs)[0] !== 0;
   }
 
   /** Sends one message with descriptors (SCM_RIGHTS); the receiver gets its own duplicates. */
@@ -276,4 +257,16 @@ export class Descriptors {
 
 function align8(size: number): number {
   return (size + 7) & ~7;
+}
+
+/** poll(2). @returns the events of each */
+function poll(libc: Libc, fds: readonly Fd[], events: number, timeoutMs: number): number[] {
+  const { bytes, view } = struct(8 * fds.length);
+  fds.forEach((fd, i) => {
+    view.setInt32(8 * i, fd.number, true);
+    view.setInt16(8 * i + 4, events, true);
+  });
+  const count = libc.retry(() => libc.c.poll(bytes, fds.length, timeoutMs));
+  libc.check(count, "poll", `${fds.length} descriptors`);
+  return fds.map((_, i) => view.getInt16(8 * i + 6, true));
 }

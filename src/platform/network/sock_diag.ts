@@ -9,6 +9,7 @@ import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { type Libc, struct } from "../libc/libc.ts";
+import type { Sockets } from "./sockets.ts";
 
 export const NLMSG_HEADER_SIZE = 16;
 /** sizeof(struct inet_diag_req_v2), struct inet_diag_msg. */
@@ -59,22 +60,20 @@ export interface TcpTraffic {
 }
 
 /** All states but TIME_WAIT (6) and CLOSE (7), which no process owns. */
-const OWNED_STATES = [1, 2, 3, 4, 5, 8, 9, 10, 11, 12].reduce((mask, s) => mask | (1 << s), 0);
+const OWNED_STATES = [1, 2, 3, 4, 5, 8, 9, 10, 11, 12];
 
 export class SockDiag {
   /** A netlink socket of the remote netns, whose sockets are listed too. */
   remote: Fd | null = null;
 
-  constructor(readonly libc: Libc) {}
+  constructor(readonly libc: Libc, readonly sockets: Sockets) {}
 
   /**
    * TCP sockets with local port `port`, of both families.
    * @param states which TCP_* states; default all that belong to a process or wait for one
    */
-  tcpByLocalPort(port: number, states: readonly number[] = []): TcpSocket[] {
-    const mask = states.length === 0
-      ? OWNED_STATES
-      : states.reduce((sum, state) => sum | (1 << state), 0);
+  tcpByLocalPort(port: number, states: readonly number[] = OWNED_STATES): TcpSocket[] {
+    const mask = maskOf(states);
     using socket = this.open();
     const sources = this.remote === null ? [socket] : [socket, this.remote];
     return sources.flatMap((source) =>
@@ -85,39 +84,29 @@ export class SockDiag {
   /** Every listening TCP socket of this network namespace: quick even in a large table. */
   listeners(): TcpSocket[] {
     using socket = this.open();
-    const mask = 1 << C.TCP_LISTEN;
+    const mask = maskOf([C.TCP_LISTEN]);
     return [C.AF_INET, C.AF_INET6].flatMap((family) => this.#dump(socket, family, null, mask));
   }
 
   /** The counters of one connection that we have open: quick, and of this very moment. tcp(7) */
   trafficOf(fd: Fd): TcpTraffic | null {
-    const bytes = new Uint8Array(TCP_INFO_SIZE);
-    const length = struct(4);
-    length.view.setUint32(0, bytes.length, true);
-    const { c } = this.libc;
-    const result = c.getsockopt(fd.number, C.IPPROTO_TCP, C.TCP_INFO, bytes, length.bytes);
-    this.libc.check(result, "getsockopt", "TCP_INFO");
-    return decodeTcpInfo(new DataView(bytes.buffer), 0, length.view.getUint32(0, true));
+    return decodeTcpInfo(
+      this.sockets.optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, TCP_INFO_SIZE, "TCP_INFO"),
+    );
   }
 
   /** Connections that a listener has refused because its queue was full, since it was made (sk_drops). */
   dropsOf(listener: Fd): number {
-    const info = new Uint32Array(C.SK_MEMINFO_VARS);
-    const length = struct(4);
-    length.view.setUint32(0, info.byteLength, true);
-    const { c } = this.libc;
-    const bytes = new Uint8Array(info.buffer);
-    const result = c.getsockopt(listener.number, C.SOL_SOCKET, C.SO_MEMINFO, bytes, length.bytes);
-    this.libc.check(result, "getsockopt", "SO_MEMINFO");
-    return info[C.SK_MEMINFO_DROPS] ?? 0;
+    const size = 4 * C.SK_MEMINFO_VARS;
+    return this.sockets.optionBytes(listener, C.SOL_SOCKET, C.SO_MEMINFO, size, "SO_MEMINFO")
+      .getUint32(4 * C.SK_MEMINFO_DROPS, true);
   }
 
   /** A netlink socket of this process's network namespace; it keeps showing that one when it is passed on. */
   open(): Fd {
-    const { c } = this.libc;
     const type = C.SOCK_RAW | C.SOCK_CLOEXEC;
-    const number = c.socket(C.AF_NETLINK, type, C.NETLINK_SOCK_DIAG);
-    return new Fd(this.libc, this.libc.check(number, "socket", "NETLINK_SOCK_DIAG"));
+    const number = this.libc.c.socket(C.AF_NETLINK, type, C.NETLINK_SOCK_DIAG);
+    return Fd.of(this.libc, number, "socket", "NETLINK_SOCK_DIAG");
   }
 
   #dump(socket: Fd, family: number, port: number | null, states: number): TcpSocket[] {
@@ -133,6 +122,10 @@ export class SockDiag {
       if (decodeMessages(buffer.subarray(0, count), sockets) === "done") return sockets;
     }
   }
+}
+
+function maskOf(states: readonly number[]): number {
+  return states.reduce((mask, state) => mask | (1 << state), 0);
 }
 
 /** nlmsghdr + inet_diag_req_v2 + a byte-code attribute "source port == port", if one is given. */
@@ -167,16 +160,12 @@ function decodeMessages(bytes: Uint8Array, into: TcpSocket[]): "more" | "done" {
     const type = view.getUint16(at + 4, true);
     if (type === C.NLMSG_DONE) return "done";
     if (type === C.NLMSG_ERROR) {
-      throw new SystemCallError(
-        "dump",
-        -view.getInt32(at + NLMSG_HEADER_SIZE, true),
-        "TCP sockets",
-      );
+      const errno = -view.getInt32(at + NLMSG_HEADER_SIZE, true);
+      throw new SystemCallError("dump", errno, "TCP sockets");
     }
     if (length < NLMSG_HEADER_SIZE) break;
     if (type === C.SOCK_DIAG_BY_FAMILY) {
-      const body = bytes.subarray(at + NLMSG_HEADER_SIZE, at + length);
-      into.push(decodeSocket(body));
+      into.push(decodeSocket(bytes.subarray(at + NLMSG_HEADER_SIZE, at + length)));
     }
     at += (length + 3) & ~3;
   }
@@ -211,7 +200,7 @@ function decodeTraffic(view: DataView): TcpTraffic | null {
     const length = view.getUint16(at, true);
     if (length < 4) return null;
     if (view.getUint16(at + 2, true) === C.INET_DIAG_INFO) {
-      return decodeTcpInfo(view, at + 4, length - 4);
+      return decodeTcpInfo(new DataView(view.buffer, view.byteOffset + at + 4, length - 4));
     }
     at += (length + 3) & ~3;
   }
@@ -219,18 +208,18 @@ function decodeTraffic(view: DataView): TcpTraffic | null {
 }
 
 /** @returns null for a kernel whose struct tcp_info ends before the counters */
-function decodeTcpInfo(view: DataView, info: number, length: number): TcpTraffic | null {
-  if (length < TCP_INFO_BYTES_RECEIVED + 8) return null;
-  const hasSegments = length >= TCP_INFO_DATA_SEGS_OUT + 4;
+function decodeTcpInfo(view: DataView): TcpTraffic | null {
+  if (view.byteLength < TCP_INFO_BYTES_RECEIVED + 8) return null;
+  const hasSegments = view.byteLength >= TCP_INFO_DATA_SEGS_OUT + 4;
   return {
-    sinceSentMs: view.getUint32(info + TCP_INFO_LAST_DATA_SENT, true),
-    sinceReceivedMs: view.getUint32(info + TCP_INFO_LAST_DATA_RECV, true),
-    sinceAckMs: view.getUint32(info + TCP_INFO_LAST_ACK_RECV, true),
-    bytesAcked: Number(view.getBigUint64(info + TCP_INFO_BYTES_ACKED, true)),
-    bytesReceived: Number(view.getBigUint64(info + TCP_INFO_BYTES_RECEIVED, true)),
+    sinceSentMs: view.getUint32(TCP_INFO_LAST_DATA_SENT, true),
+    sinceReceivedMs: view.getUint32(TCP_INFO_LAST_DATA_RECV, true),
+    sinceAckMs: view.getUint32(TCP_INFO_LAST_ACK_RECV, true),
+    bytesAcked: Number(view.getBigUint64(TCP_INFO_BYTES_ACKED, true)),
+    bytesReceived: Number(view.getBigUint64(TCP_INFO_BYTES_RECEIVED, true)),
     ...hasSegments && {
-      segmentsSent: view.getUint32(info + TCP_INFO_DATA_SEGS_OUT, true),
-      segmentsReceived: view.getUint32(info + TCP_INFO_DATA_SEGS_IN, true),
+      segmentsSent: view.getUint32(TCP_INFO_DATA_SEGS_OUT, true),
+      segmentsReceived: view.getUint32(TCP_INFO_DATA_SEGS_IN, true),
     },
   };
 }

@@ -10,37 +10,31 @@ import {
   formatAddress,
   type InetAddress,
 } from "./address.ts";
+import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { type Libc, struct } from "../libc/libc.ts";
 
 const SOCKADDR_STORAGE_SIZE = 128;
 
-/** pid, uid and gid of the process at the other end of a Unix connection. */
-interface PeerCredentials {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /** Socket verbs. All throw `SystemCallError`. */
 export class Sockets {
   constructor(readonly libc: Libc) {}
 
   /** socket(2) of type `SOCK_STREAM`, without an address yet. */
-  stream(family: "inet" | "inet6" | "unix", options: { nonblocking?: boolean } = {}): Fd {
+  stream(family: "inet" | "inet6" | "unix", { nonblocking = false } = {}): Fd {
     const domain = { inet: C.AF_INET, inet6: C.AF_INET6, unix: C.AF_UNIX }[family];
-    const flags = C.SOCK_CLOEXEC | (options.nonblocking ? C.SOCK_NONBLOCK : 0);
-    const { c } = this.libc;
-    const number = this.libc.check(c.socket(domain, C.SOCK_STREAM | flags, 0), "socket", family);
-    return new Fd(this.libc, number);
+    return this.#open(domain, C.SOCK_STREAM, nonblocking, family);
   }
 
   /** A Unix socket without an address that keeps message boundaries and carries descriptors. */
-  packets(options: { nonblocking?: boolean } = {}): Fd {
-    const type = C.SOCK_SEQPACKET | C.SOCK_CLOEXEC | (options.nonblocking ? C.SOCK_NONBLOCK : 0);
-    const number = this.libc.check(this.libc.c.socket(C.AF_UNIX, type, 0), "socket", "AF_UNIX");
-    return new Fd(this.libc, number);
+  packets({ nonblocking = false } = {}): Fd {
+    return this.#open(C.AF_UNIX, C.SOCK_SEQPACKET, nonblocking, "AF_UNIX");
+  }
+
+  #open(domain: number, type: number, nonblocking: boolean, subject: string): Fd {
+    const flags = C.SOCK_CLOEXEC | (nonblocking ? C.SOCK_NONBLOCK : 0);
+    return Fd.of(this.libc, this.libc.c.socket(domain, type | flags, 0), "socket", subject);
   }
 
   /** A connected pair that keeps message boundaries and carries descriptors. */
@@ -56,26 +50,21 @@ export class Sockets {
 
   /** Unix datagram socket bound to `path`, with the sender's credentials on each message. */
   datagram(path: string): Fd {
-    const type = C.SOCK_DGRAM | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK;
-    const number = this.libc.check(this.libc.c.socket(C.AF_UNIX, type, 0), "socket", path);
-    const fd = new Fd(this.libc, number);
-    try {
+    return this.#datagram(path, (fd) => {
       this.setOption(fd, C.SOL_SOCKET, C.SO_PASSCRED, 1);
       this.bindUnix(fd, path);
-    } catch (error) {
-      fd.close();
-      throw error;
-    }
-    return fd;
+    });
   }
 
   /** Unix datagram socket that sends to `path`; never blocks. */
   datagramTo(path: string): Fd {
-    const type = C.SOCK_DGRAM | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK;
-    const number = this.libc.check(this.libc.c.socket(C.AF_UNIX, type, 0), "socket", path);
-    const fd = new Fd(this.libc, number);
+    return this.#datagram(path, (fd) => this.connectUnix(fd, path));
+  }
+
+  #datagram(path: string, prepare: (fd: Fd) => void): Fd {
+    const fd = this.#open(C.AF_UNIX, C.SOCK_DGRAM, true, path);
     try {
-      this.connectUnix(fd, path);
+      prepare(fd);
     } catch (error) {
       fd.close();
       throw error;
@@ -84,29 +73,43 @@ export class Sockets {
   }
 
   bindInet(fd: Fd, address: InetAddress): void {
-    const bytes = encodeAddress(address);
-    const result = this.libc.c.bind(fd.number, bytes, bytes.length);
-    this.libc.check(result, "bind", formatAddress(address));
+    this.#bind(fd, encodeAddress(address), formatAddress(address));
   }
 
   bindUnix(fd: Fd, path: string): void {
-    const bytes = encodeUnixPath(path);
-    this.libc.check(this.libc.c.bind(fd.number, bytes, bytes.length), "bind", path);
+    this.#bind(fd, encodeUnixPath(path), path);
   }
 
-  connectUnix(fd: Fd, path: string): void {
-    const bytes = encodeUnixPath(path);
-    this.libc.check(
-      this.libc.retry(() => this.libc.c.connect(fd.number, bytes, bytes.length)),
-      "connect",
-      path,
-    );
+  #bind(fd: Fd, address: Uint8Array, subject: string): void {
+    this.libc.check(this.libc.c.bind(fd.number, address, address.length), "bind", subject);
   }
 
   connectInet(fd: Fd, address: InetAddress): void {
-    const bytes = encodeAddress(address);
-    const result = this.libc.retry(() => this.libc.c.connect(fd.number, bytes, bytes.length));
+    this.libc.check(this.#connect(fd, encodeAddress(address)), "connect", formatAddress(address));
+  }
+
+  connectUnix(fd: Fd, path: string): void {
+    this.libc.check(this.#connect(fd, encodeUnixPath(path)), "connect", path);
+  }
+
+  /**
+   * Starts to connect a nonblocking socket: it becomes writable when that has succeeded or failed.
+   * @throws {SystemCallError} when it has failed already
+   */
+  startConnecting(fd: Fd, address: InetAddress): void {
+    const result = this.#connect(fd, encodeAddress(address));
+    if (result < 0 && this.libc.errno === C.EINPROGRESS) return;
     this.libc.check(result, "connect", formatAddress(address));
+  }
+
+  /** SO_ERROR. @returns null when it is connected */
+  connectingFailure(fd: Fd, address: InetAddress): SystemCallError | null {
+    const errno = this.option(fd, C.SOL_SOCKET, C.SO_ERROR);
+    return errno === 0 ? null : new SystemCallError("connect", errno, formatAddress(address));
+  }
+
+  #connect(fd: Fd, address: Uint8Array): number {
+    return this.libc.retry(() => this.libc.c.connect(fd.number, address, address.length));
   }
 
   /** connect(2) with AF_UNSPEC: a TCP socket is as new, bound to nothing. */
@@ -130,43 +133,42 @@ export class Sockets {
 
   /** shutdown(2) of the sending side: FIN after the data sent, even if other processes have the socket open. */
   endSending(fd: Fd): void {
-    this.libc.check(
-      this.libc.c.shutdown(fd.number, C.SHUT_WR),
-      "shutdown",
-      `descriptor ${fd.number}`,
-    );
+    this.#shutdown(fd, C.SHUT_WR);
   }
 
   /** shutdown(2) of both sides: every process that has it open reads the end, and the peer gets a FIN after the data sent. */
   endBoth(fd: Fd): void {
-    const result = this.libc.c.shutdown(fd.number, C.SHUT_RDWR);
-    this.libc.check(result, "shutdown", `descriptor ${fd.number}`);
+    this.#shutdown(fd, C.SHUT_RDWR);
+  }
+
+  #shutdown(fd: Fd, how: number): void {
+    this.libc.check(this.libc.c.shutdown(fd.number, how), "shutdown", `descriptor ${fd.number}`);
   }
 
   /** The kernel's number for this socket, never used for another one. SO_COOKIE, Linux 4.12 */
   cookie(fd: Fd): bigint {
-    return this.#optionBytes(fd, C.SOL_SOCKET, C.SO_COOKIE, 8, "SO_COOKIE").getBigUint64(0, true);
+    return this.optionBytes(fd, C.SOL_SOCKET, C.SO_COOKIE, 8, "SO_COOKIE").getBigUint64(0, true);
   }
 
   /** Bytes received and not yet read. FIONREAD, tcp(7) */
   unreadBytes(fd: Fd): number {
-    const { bytes, view } = struct(4);
-    const result = this.libc.c.ioctl(fd.number, C.FIONREAD, bytes);
-    this.libc.check(result, "ioctl(FIONREAD)", `descriptor ${fd.number}`);
-    return view.getInt32(0, true);
+    return this.#bytesCounted(fd, C.FIONREAD, "ioctl(FIONREAD)");
   }
 
   /** Bytes written and not yet acknowledged. SIOCOUTQ, tcp(7) */
   unacknowledgedBytes(fd: Fd): number {
+    return this.#bytesCounted(fd, C.TIOCOUTQ, "ioctl(SIOCOUTQ)");
+  }
+
+  #bytesCounted(fd: Fd, request: number, call: string): number {
     const { bytes, view } = struct(4);
-    const result = this.libc.c.ioctl(fd.number, C.TIOCOUTQ, bytes);
-    this.libc.check(result, "ioctl(SIOCOUTQ)", `descriptor ${fd.number}`);
+    this.libc.check(this.libc.c.ioctl(fd.number, request, bytes), call, `descriptor ${fd.number}`);
     return view.getInt32(0, true);
   }
 
   /** TCP_* state number: tcpi_state, the first byte of struct tcp_info. */
   tcpState(fd: Fd): number {
-    return this.#optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, 1, "TCP_INFO").getUint8(0);
+    return this.optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, 1, "TCP_INFO").getUint8(0);
   }
 
   /** Peeks at received data, up to the size of `buffer`. Never blocks. */
@@ -181,31 +183,28 @@ export class Sockets {
   accept(fd: Fd, { nonblocking = true } = {}): Fd | null {
     const flags = C.SOCK_CLOEXEC | (nonblocking ? C.SOCK_NONBLOCK : 0);
     const number = this.libc.retry(() => this.libc.c.accept4(fd.number, null, null, flags));
-    if (number >= 0) return new Fd(this.libc, number);
-    if (this.libc.errno === C.EAGAIN) return null;
-    this.libc.check(number, "accept4", `descriptor ${fd.number}`);
-    return null;
+    if (number < 0 && this.libc.errno === C.EAGAIN) return null;
+    return Fd.of(this.libc, number, "accept4", `descriptor ${fd.number}`);
   }
 
-  /** Integer option. */
   option(fd: Fd, level: number, name: number): number {
-    return this.#optionBytes(fd, level, name, 4).getInt32(0, true);
+    return this.optionBytes(fd, level, name, 4).getInt32(0, true);
   }
 
-  /** The first `size` bytes of an option. getsockopt(2) */
-  #optionBytes(
+  /** What the kernel knows of an option, `size` bytes at most. getsockopt(2) */
+  optionBytes(
     fd: Fd,
     level: number,
     name: number,
     size: number,
     subject = `option ${name} of descriptor ${fd.number}`,
   ): DataView {
-    const { bytes, view } = struct(size);
-    const length = struct(4);
-    length.view.setUint32(0, size, true);
-    const result = this.libc.c.getsockopt(fd.number, level, name, bytes, length.bytes);
+    const value = new Uint8Array(size);
+    const length = new Uint32Array([size]);
+    const lengthBytes = new Uint8Array(length.buffer);
+    const result = this.libc.c.getsockopt(fd.number, level, name, value, lengthBytes);
     this.libc.check(result, "getsockopt", subject);
-    return view;
+    return new DataView(value.buffer, 0, length[0]);
   }
 
   setOption(fd: Fd, level: number, name: number, value: number): void {
@@ -221,23 +220,21 @@ export class Sockets {
 
   /** SO_SNDTIMEO and SO_RCVTIMEO in milliseconds; 0 waits forever. */
   setTimeouts(fd: Fd, timeoutMs: number): void {
-    const bytes = new BigInt64Array([
-      BigInt(Math.floor(timeoutMs / 1000)),
-      BigInt((timeoutMs % 1000) * 1000),
-    ]);
-    const timeval = new Uint8Array(bytes.buffer);
+    const [seconds, microseconds] = [Math.floor(timeoutMs / 1000), (timeoutMs % 1000) * 1000];
+    const words = new BigInt64Array([BigInt(seconds), BigInt(microseconds)]);
+    const timeval = new Uint8Array(words.buffer);
     this.setOptionBytes(fd, C.SOL_SOCKET, C.SO_RCVTIMEO, timeval);
     this.setOptionBytes(fd, C.SOL_SOCKET, C.SO_SNDTIMEO, timeval);
   }
 
   /** @returns the local address, or null when the socket is not IPv4 or IPv6 */
   localAddress(fd: Fd): InetAddress | null {
-    return this.#address(fd, "getsockname");
+    return decodeAddress(this.#name(fd, "getsockname"));
   }
 
   /** @returns the peer's address, or null when the socket is not IPv4 or IPv6 */
   peerAddress(fd: Fd): InetAddress | null {
-    return this.#address(fd, "getpeername");
+    return decodeAddress(this.#name(fd, "getpeername"));
   }
 
   /** The same as bytes, struct sockaddr_in or sockaddr_in6: what accept(2) would have written. */
@@ -250,22 +247,17 @@ export class Sockets {
     return decodeUnixPath(this.#name(fd, "getsockname"));
   }
 
-  #address(fd: Fd, call: "getsockname" | "getpeername"): InetAddress | null {
-    return decodeAddress(this.#name(fd, call));
-  }
-
   #name(fd: Fd, call: "getsockname" | "getpeername"): Uint8Array {
     const address = new Uint8Array(SOCKADDR_STORAGE_SIZE);
-    const length = struct(4);
-    length.view.setUint32(0, SOCKADDR_STORAGE_SIZE, true);
-    const result = this.libc.c[call](fd.number, address, length.bytes);
+    const length = new Uint32Array([address.length]);
+    const result = this.libc.c[call](fd.number, address, new Uint8Array(length.buffer));
     this.libc.check(result, call, `descriptor ${fd.number}`);
-    return address.subarray(0, length.view.getUint32(0, true));
+    return address.subarray(0, length[0]);
   }
 
   /** SO_PEERCRED: the credentials that the kernel recorded at connect(2). */
-  peerCredentials(fd: Fd): PeerCredentials {
-    const view = this.#optionBytes(fd, C.SOL_SOCKET, C.SO_PEERCRED, 12, "SO_PEERCRED");
+  peerCredentials(fd: Fd): { pid: number; uid: number; gid: number } {
+    const view = this.optionBytes(fd, C.SOL_SOCKET, C.SO_PEERCRED, 12, "SO_PEERCRED");
     return {
       pid: view.getInt32(0, true),
       uid: view.getUint32(4, true),

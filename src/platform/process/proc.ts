@@ -13,7 +13,8 @@ import {
 } from "node:fs";
 import { decodeBytes } from "../bytes.ts";
 
-function readText(path: string): string | null {
+/** @returns null when it does not exist, or may not be read */
+export function readText(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
   } catch {
@@ -27,6 +28,11 @@ function list(path: string): string[] {
   } catch {
     return [];
   }
+}
+
+/** @returns the group of `pattern` in a file below /proc */
+function field(path: string, pattern: RegExp): string | null {
+  return pattern.exec(readText(`/proc/${path}`) ?? "")?.[1] ?? null;
 }
 
 /** Fields of /proc/PID/stat that baton uses. */
@@ -57,10 +63,8 @@ export function processStat(pid: number | string): ProcessStat | null {
 }
 
 /**
- * Whether `pid` runs. Its first thread may be a zombie while others still run.
- *
+ * False also for a zombie, unless it is only the first thread and others still run.
  * @param startTime which process of that number is meant
- * @returns false also for a zombie
  */
 export function isRunning(pid: number, startTime?: number): boolean {
   const stat = processStat(pid);
@@ -75,14 +79,14 @@ function isLive(stat: ProcessStat | null): boolean {
 
 /** @returns the process that thread `tid` belongs to */
 export function processOfThread(tid: number): number | null {
-  const match = /^Tgid:\s+(\d+)$/m.exec(readText(`/proc/${tid}/status`) ?? "");
-  return match ? Number(match[1]) : null;
+  const id = field(`${tid}/status`, /^Tgid:\s+(\d+)$/m);
+  return id === null ? null : Number(id);
 }
 
 /** Effective user id of a process. */
 export function userOf(pid: number): number | null {
-  const match = /^Uid:\s+\d+\s+(\d+)/m.exec(readText(`/proc/${pid}/status`) ?? "");
-  return match ? Number(match[1]) : null;
+  const id = field(`${pid}/status`, /^Uid:\s+\d+\s+(\d+)/m);
+  return id === null ? null : Number(id);
 }
 
 /** Command name, at most 15 bytes. */
@@ -99,14 +103,10 @@ export function childrenOf(pid: number): number[] {
 
 /** `pid` and all its descendants. */
 export function processTree(pid: number): number[] {
-  const found: number[] = [];
-  const pending = [pid];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (found.includes(next)) continue;
-    found.push(next);
-    pending.push(...childrenOf(next));
-  }
-  return found;
+  const found = new Set([pid]);
+  // A set also iterates over what is added meanwhile.
+  for (const parent of found) childrenOf(parent).forEach((child) => found.add(child));
+  return [...found];
 }
 
 /** Inodes of the sockets that `pid` has open. Empty when we may not look (another user's process). */
@@ -149,7 +149,7 @@ export function canSeeDescriptors(pid: number): boolean {
 }
 
 /** What descriptor `fd` of `pid` is: "socket:[123]", "pipe:[45]", a path. */
-export function descriptorTarget(pid: number, fd: number): string | null {
+export function descriptorTarget(pid: number | "self", fd: number): string | null {
   try {
     return readlinkSync(`/proc/${pid}/fd/${fd}`);
   } catch {
@@ -159,8 +159,8 @@ export function descriptorTarget(pid: number, fd: number): string | null {
 
 /** open(2) flags of a descriptor, O_CLOEXEC included. */
 export function descriptorFlags(pid: number, fd: number): number | null {
-  const match = /^flags:\s+([0-7]+)$/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`) ?? "");
-  return match ? parseInt(match[1]!, 8) : null;
+  const flags = field(`${pid}/fdinfo/${fd}`, /^flags:\s+([0-7]+)$/m);
+  return flags === null ? null : parseInt(flags, 8);
 }
 
 /** Socket inodes that some epoll instance of `pid` watches (`tfd` lines of fdinfo, kernel 3.8+). */
@@ -181,43 +181,32 @@ export function blockedCalls(pid: number): { call: number; args: number[] }[] {
     const fields = (readText(`/proc/${pid}/task/${tid}/syscall`) ?? "").split(" ");
     const call = Number(fields[0]);
     if (!Number.isInteger(call) || fields.length < 7) return [];
-    return [{ call, args: fields.slice(1, 7).map((field) => Number(field)) }];
+    return [{ call, args: fields.slice(1, 7).map(Number) }];
   });
 }
 
 /** `length` bytes of a thread's memory at `address`, or null. */
 export function readMemory(tid: number, address: number, length: number): Uint8Array | null {
-  let fd: number;
-  try {
-    fd = openSync(`/proc/${tid}/mem`, "r");
-  } catch {
-    return null;
-  }
-  try {
-    const bytes = new Uint8Array(length);
-    const count = readSync(fd, bytes, 0, length, address);
-    return bytes.subarray(0, count);
-  } catch {
-    return null;
-  } finally {
-    closeSync(fd);
-  }
+  const bytes = new Uint8Array(length);
+  const count = withMemory(tid, "r", (fd) => readSync(fd, bytes, 0, length, address));
+  return count === null ? null : bytes.subarray(0, count);
 }
 
 /** Writes into a thread's memory. @returns whether all of it was written */
 export function writeMemory(tid: number, address: number, bytes: Uint8Array): boolean {
-  let fd: number;
+  const write = (fd: number) => writeSync(fd, bytes, 0, bytes.length, address);
+  return withMemory(tid, "r+", write) === bytes.length;
+}
+
+function withMemory(tid: number, mode: "r" | "r+", use: (fd: number) => number): number | null {
+  let fd: number | null = null;
   try {
-    fd = openSync(`/proc/${tid}/mem`, "r+");
+    fd = openSync(`/proc/${tid}/mem`, mode);
+    return use(fd);
   } catch {
-    return false;
-  }
-  try {
-    return writeSync(fd, bytes, 0, bytes.length, address) === bytes.length;
-  } catch {
-    return false;
+    return null;
   } finally {
-    closeSync(fd);
+    if (fd !== null) closeSync(fd);
   }
 }
 
@@ -241,28 +230,22 @@ export function fileLimitOf(pid: number): [soft: number, hard: number] | null {
 
 /** True when this process has capability number `bit` in its effective set. capabilities(7) */
 export function hasCapability(bit: number): boolean {
-  const match = /^CapEff:\s+([0-9a-f]+)$/m.exec(readText("/proc/self/status") ?? "");
-  return match !== null && (BigInt(`0x${match[1]}`) >> BigInt(bit) & 1n) === 1n;
+  return hasBit(/^CapEff:\s+([0-9a-f]+)$/m, bit);
 }
 
 /** True when this process ignores `signal`: nohup(1), or a parent that did. */
 export function ignoresSignal(signal: number): boolean {
-  const match = /^SigIgn:\s+([0-9a-f]+)$/m.exec(readText("/proc/self/status") ?? "");
-  return match !== null && (BigInt(`0x${match[1]}`) >> BigInt(signal - 1) & 1n) === 1n;
+  return hasBit(/^SigIgn:\s+([0-9a-f]+)$/m, signal - 1);
 }
 
-/** Inode number of a pipe or socket behind our own descriptor. */
-export function ownDescriptorTarget(fd: number): string | null {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return null;
-  }
+function hasBit(ofStatus: RegExp, bit: number): boolean {
+  const mask = field("self/status", ofStatus) ?? "0";
+  return (BigInt(`0x${mask}`) >> BigInt(bit) & 1n) === 1n;
 }
 
 /** Inode of a socket of this process, the low 32 bits as inet_diag has it; 0 = not a socket. */
 export function ownSocketInode(fd: number): number {
-  const inode = /^socket:\[(\d+)\]$/.exec(ownDescriptorTarget(fd) ?? "")?.[1];
+  const inode = /^socket:\[(\d+)\]$/.exec(descriptorTarget("self", fd) ?? "")?.[1];
   return Number(inode ?? 0) >>> 0;
 }
 

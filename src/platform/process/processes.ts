@@ -12,9 +12,6 @@ import { C } from "../libc/constants.ts";
 import { cString, cStringArray, type Libc, struct } from "../libc/libc.ts";
 import { decodeWaitStatus, type Reaped, type Stopped, stopSignalOf } from "./wait_status.ts";
 
-export { shellStatus } from "./wait_status.ts";
-export type { ExitStatus, Reaped, Stopped } from "./wait_status.ts";
-
 /** posix_spawn_file_actions_t is 80 bytes, posix_spawnattr_t 336 (glibc and musl); room to spare. */
 const OPAQUE_SIZE = 1024;
 /** sizeof(sigset_t) in both C libraries. */
@@ -51,8 +48,8 @@ export class Processes {
     const attributes = new Uint8Array(OPAQUE_SIZE);
     const allSignals = new Uint8Array(SIGSET_SIZE).fill(0xff);
     const noSignals = new Uint8Array(SIGSET_SIZE);
-    const expect = (result: number, call: string) => {
-      if (result !== 0) throw new SystemCallError(call, result, options.path);
+    const expect = (errno: number, call: string) => {
+      if (errno !== 0) throw new SystemCallError(call, errno, options.path);
     };
     const lifted = this.#liftAbove(options.descriptors);
     expect(c.posix_spawn_file_actions_init(actions), "posix_spawn_file_actions_init");
@@ -91,8 +88,7 @@ export class Processes {
       for (const fd of descriptors) {
         const from = typeof fd === "number" ? fd : fd.number;
         const number = this.libc.c.fcntl(from, C.F_DUPFD_CLOEXEC, Math.max(64, descriptors.length));
-        this.libc.check(number, "fcntl(F_DUPFD_CLOEXEC)", `descriptor ${from}`);
-        lifted.push(new Fd(this.libc, number));
+        lifted.push(Fd.of(this.libc, number, "fcntl(F_DUPFD_CLOEXEC)", `descriptor ${from}`));
       }
     } catch (error) {
       lifted.forEach((fd) => fd.close());
@@ -114,7 +110,7 @@ export class Processes {
   /** @returns the child's end, or null when it still runs. */
   reap(pid: number): Reaped | null {
     const news = this.#wait(pid, C.WNOHANG);
-    return news === null ? null : { pid: news.pid, status: decodeWaitStatus(news.status) };
+    return news && { pid, status: decodeWaitStatus(news.status) };
   }
 
   /** @returns the next change of any child: its end, or a stop; null: nothing has changed */
@@ -144,14 +140,14 @@ export class Processes {
   openPidfd(pid: number): Fd {
     const { c, arch } = this.libc;
     const number = c.syscall(arch.SYS_pidfd_open, pid, 0, 0, 0, 0);
-    return new Fd(this.libc, this.libc.check(number, "pidfd_open", `process ${pid}`));
+    return Fd.of(this.libc, number, "pidfd_open", `process ${pid}`);
   }
 
   /** pidfd_getfd(2): a close-on-exec duplicate of another process's descriptor. */
   duplicateFrom(pidfd: Fd, descriptor: number): Fd {
     const { c, arch } = this.libc;
     const number = c.syscall(arch.SYS_pidfd_getfd, pidfd.number, descriptor, 0, 0, 0);
-    return new Fd(this.libc, this.libc.check(number, "pidfd_getfd", `descriptor ${descriptor}`));
+    return Fd.of(this.libc, number, "pidfd_getfd", `descriptor ${descriptor}`);
   }
 
   /** pidfd_send_signal(2): never hits another process. @returns false when the process has ended */
@@ -162,14 +158,24 @@ export class Processes {
 
   /** prctl(PR_SET_CHILD_SUBREAPER): orphans below us become our children. */
   becomeSubreaper(): void {
-    const result = this.libc.c.prctl(C.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    this.libc.check(result, "prctl", "PR_SET_CHILD_SUBREAPER");
+    this.#prctl("PR_SET_CHILD_SUBREAPER", 1);
   }
 
   /** prctl(PR_SET_PDEATHSIG): the kernel sends `signal` when the parent's thread that started us ends. */
   signalOnParentDeath(signal: number): void {
-    const result = this.libc.c.prctl(C.PR_SET_PDEATHSIG, signal, 0, 0, 0);
-    this.libc.check(result, "prctl", "PR_SET_PDEATHSIG");
+    this.#prctl("PR_SET_PDEATHSIG", signal);
+  }
+
+  /** prctl(PR_SET_NO_NEW_PRIVS): needed for a filter without CAP_SYS_ADMIN; cannot be undone. */
+  setNoNewPrivileges(): void {
+    this.#prctl("PR_SET_NO_NEW_PRIVS", 1);
+  }
+
+  #prctl(
+    option: "PR_SET_CHILD_SUBREAPER" | "PR_SET_PDEATHSIG" | "PR_SET_NO_NEW_PRIVS",
+    value: number,
+  ): void {
+    this.libc.check(this.libc.c.prctl(C[option], value, 0, 0, 0), "prctl", option);
   }
 
   parentPid(): number {
@@ -264,25 +270,29 @@ export class Processes {
 
   /** RLIMIT_NOFILE as [soft, hard]. */
   fileLimit(): [number, number] {
-    const { bytes, view } = struct(16);
-    this.libc.check(this.libc.c.getrlimit(C.RLIMIT_NOFILE, bytes), "getrlimit", "RLIMIT_NOFILE");
+    const { view } = this.#fileLimit();
     return [Number(view.getBigUint64(0, true)), Number(view.getBigUint64(8, true))];
   }
 
   /** Sets the soft limit of RLIMIT_NOFILE; the hard one stays. */
   setFileLimit(soft: number): void {
-    const { bytes, view } = struct(16);
-    this.libc.check(this.libc.c.getrlimit(C.RLIMIT_NOFILE, bytes), "getrlimit", "RLIMIT_NOFILE");
+    const { bytes, view } = this.#fileLimit();
     view.setBigUint64(0, BigInt(soft), true);
     this.libc.check(this.libc.c.setrlimit(C.RLIMIT_NOFILE, bytes), "setrlimit", "RLIMIT_NOFILE");
+  }
+
+  #fileLimit(): { bytes: Uint8Array; view: DataView } {
+    const limit = struct(16);
+    const result = this.libc.c.getrlimit(C.RLIMIT_NOFILE, limit.bytes);
+    this.libc.check(result, "getrlimit", "RLIMIT_NOFILE");
+    return limit;
   }
 
   /** flock(2), exclusive, without waiting. @returns false when another process holds it */
   tryLock(fd: Fd): boolean {
     const result = this.libc.retry(() => this.libc.c.flock(fd.number, C.LOCK_EX | C.LOCK_NB));
-    if (result === 0) return true;
-    if (this.libc.errno === C.EAGAIN) return false;
+    if (result < 0 && this.libc.errno === C.EAGAIN) return false;
     this.libc.check(result, "flock", `descriptor ${fd.number}`);
-    return false;
+    return true;
   }
 }

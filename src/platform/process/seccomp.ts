@@ -20,8 +20,6 @@ export const NOTIF_ADDFD_SIZE = 24;
 /** Linux 6.6; <linux/seccomp.h> of older systems has neither. */
 const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
-/** <asm/unistd.h> */
-const SYS_IOCTL = { x64: 16, arm64: 29 } as const;
 /** offsetof(struct seccomp_data, nr), arch. */
 const DATA_NR = 0;
 const DATA_ARCH = 4;
@@ -54,37 +52,22 @@ export class Seccomp {
     const { bytes, view } = struct(16);
     view.setUint16(0, program.length / 8, true);
     view.setBigUint64(8, BigInt(this.libc.addressOf(program)), true);
-    const number = this.libc.c.syscall(
-      this.libc.arch.SYS_seccomp,
-      C.SECCOMP_SET_MODE_FILTER,
-      // Without SPEC_ALLOW kernels before 5.16 slow a filtered process down (SSBD, STIBP).
-      C.SECCOMP_FILTER_FLAG_NEW_LISTENER | C.SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-      this.libc.addressOf(bytes),
-      0,
-      0,
-    );
-    return new Fd(this.libc, this.libc.check(number, "seccomp", "a filter with a listener"));
-  }
-
-  /** prctl(PR_SET_NO_NEW_PRIVS): needed for a filter without CAP_SYS_ADMIN; cannot be undone. */
-  setNoNewPrivileges(): void {
-    const result = this.libc.c.prctl(C.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    this.libc.check(result, "prctl", "PR_SET_NO_NEW_PRIVS");
+    // Without SPEC_ALLOW kernels before 5.16 slow a filtered process down (SSBD, STIBP).
+    const flags = C.SECCOMP_FILTER_FLAG_NEW_LISTENER | C.SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+    const number = this.#seccomp(C.SECCOMP_SET_MODE_FILTER, flags, bytes);
+    return Fd.of(this.libc, number, "seccomp", "a filter with a listener");
   }
 
   /** True when the kernel knows SECCOMP_RET_USER_NOTIF (5.0 and later). */
   hasUserNotification(): boolean {
     const { bytes, view } = struct(4);
     view.setUint32(0, C.SECCOMP_RET_USER_NOTIF, true);
-    const result = this.libc.c.syscall(
-      this.libc.arch.SYS_seccomp,
-      C.SECCOMP_GET_ACTION_AVAIL,
-      0,
-      this.libc.addressOf(bytes),
-      0,
-      0,
-    );
-    return result === 0;
+    return this.#seccomp(C.SECCOMP_GET_ACTION_AVAIL, 0, bytes) === 0;
+  }
+
+  #seccomp(operation: number, flags: number, args: Uint8Array): number {
+    const { c, arch } = this.libc;
+    return c.syscall(arch.SYS_seccomp, operation, flags, this.libc.addressOf(args), 0, 0);
   }
 
   /** @returns the next notification, or null when the caller has died meanwhile */
@@ -128,10 +111,8 @@ export class Seccomp {
     id: bigint,
     options: { source: Fd; target: number; closeOnExec: boolean },
   ): void {
-    const result = this.#addDescriptor(notify, id, {
-      ...options,
-      flag: C.SECCOMP_ADDFD_FLAG_SETFD,
-    });
+    const flag = C.SECCOMP_ADDFD_FLAG_SETFD;
+    const result = this.#addDescriptor(notify, id, { ...options, flag });
     this.libc.check(result, "ioctl(SECCOMP_IOCTL_NOTIF_ADDFD)", `descriptor ${options.target}`);
   }
 
@@ -153,9 +134,9 @@ export class Seccomp {
    * @returns false before Linux 6.6
    */
   takesTurns(notify: Fd): boolean {
-    const { c, runtime: { arch } } = this.libc;
+    const { c, arch } = this.libc;
     const [request, flags] = [SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP];
-    return c.syscall(SYS_IOCTL[arch], notify.number, request, flags, 0, 0) === 0;
+    return c.syscall(arch.SYS_ioctl, notify.number, request, flags, 0, 0) === 0;
   }
 
   /** False before Linux 5.14: the flag is looked at before anything else is. */

@@ -2,31 +2,12 @@
 import { dlopen, type FFIFunction, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import process from "node:process";
 import { unhide } from "../process/hidden_environment.ts";
-import { openFirst, withPlainResults } from "./ffi_library.ts";
+import { type Calls, openFirst, withPlainResults } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
-import type {
-  FfiArgument,
-  FfiResult,
-  Library,
-  PollOptions,
-  PollThread,
-  PrototypeTable,
-  Runtime,
-} from "./runtime.ts";
+import type { Library, PollOptions, PollThread, PrototypeTable, Runtime } from "./runtime.ts";
 
 const ARCH = process.arch === "arm64" ? "arm64" : "x64";
-
-type Symbols = Record<string, (...values: unknown[]) => unknown>;
-
-const ARGUMENT = { i32: "i32", u32: "u32", i64: "i64", buffer: "ptr" } as const satisfies Record<
-  FfiArgument,
-  string
->;
-const RESULT = { i32: "i32", i64: "i64", address: "ptr", void: "void" } as const satisfies Record<
-  FfiResult,
-  string
->;
 
 /** With `bun FILE`. BUN_INSTALL is in every profile, and heeded by `bun install` only. */
 const HEEDED =
@@ -44,16 +25,14 @@ const { epoll_wait: epollWait, epoll_ctl: epollCtl, ioctl } = library.symbols;`;
 
 function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
   const declarations: Record<string, FFIFunction> = {};
-  for (const [name, prototype] of Object.entries(table)) {
+  for (const [name, { parameters, result }] of Object.entries(table)) {
     declarations[name] = {
-      args: prototype.parameters.map((type) => ARGUMENT[type]),
-      returns: RESULT[prototype.result],
+      args: parameters.map((type) => type === "buffer" ? "ptr" : type),
+      returns: result === "address" ? "ptr" : result,
     };
   }
-  return openFirst(names, (name) => {
-    const { symbols } = dlopen(name, declarations);
-    return withPlainResults(symbols as unknown as Symbols, table, { i64: Number, address: Number });
-  });
+  const { symbols } = openFirst(names, (name) => dlopen(name, declarations));
+  return withPlainResults(symbols as unknown as Calls, table, { i64: Number, address: Number });
 }
 
 /** True in the binary made by `bun build --compile`, where argv[1] is a path inside the binary. */

@@ -3,18 +3,10 @@ import inspector from "node:inspector";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { unhide } from "../process/hidden_environment.ts";
-import { openFirst, withPlainResults } from "./ffi_library.ts";
+import { type Calls, openFirst, withPlainResults } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
-import type {
-  FfiArgument,
-  FfiResult,
-  Library,
-  PollOptions,
-  PollThread,
-  PrototypeTable,
-  Runtime,
-} from "./runtime.ts";
+import type { Library, PollOptions, PollThread, PrototypeTable, Runtime } from "./runtime.ts";
 
 const ARCH = Deno.build.arch === "aarch64" ? "arm64" : "x64";
 const MOST_LOOKS_FOR_INSPECTOR = 50;
@@ -27,19 +19,6 @@ const HEEDED = new RegExp(
   "^(DENO_(?!(DIR|CERT|TLS_CA_STORE|AUTH_TOKENS|NO_PROMPT|NO_UPDATE_CHECK|INSTALL_ROOT|JOBS|VERSION)$)" +
     "|OTEL_DENO|NODE_(OPTIONS|V8_COVERAGE|CHANNEL_FD|DEBUG)$)",
 );
-const ARGUMENT = { i32: "i32", u32: "u32", i64: "i64", buffer: "buffer" } as const satisfies Record<
-  FfiArgument,
-  Deno.NativeType
->;
-const RESULT = {
-  i32: "i32",
-  i64: "i64",
-  address: "pointer",
-  void: "void",
-} as const satisfies Record<
-  FfiResult,
-  Deno.NativeResultType
->;
 
 const BIND_POLLING = `const open = (name) => Deno.dlopen(name, {
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
@@ -52,18 +31,13 @@ const { epoll_wait: epollWait, epoll_ctl: epollCtl, ioctl } = library.symbols;`;
 
 function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
   const declarations: Record<string, Deno.ForeignFunction> = {};
-  for (const [name, prototype] of Object.entries(table)) {
-    declarations[name] = {
-      parameters: prototype.parameters.map((type) => ARGUMENT[type]),
-      result: RESULT[prototype.result],
-    };
+  for (const [name, { parameters, result }] of Object.entries(table)) {
+    declarations[name] = { parameters, result: result === "address" ? "pointer" : result };
   }
-  return openFirst(names, (name) => {
-    const { symbols } = Deno.dlopen(name, declarations);
-    return withPlainResults(symbols as Record<string, (...values: unknown[]) => unknown>, table, {
-      i64: Number, // From BigInt.
-      address: (value) => Number(Deno.UnsafePointer.value(value as Deno.PointerValue)),
-    });
+  const { symbols } = openFirst(names, (name) => Deno.dlopen(name, declarations));
+  return withPlainResults(symbols as Calls, table, {
+    i64: Number, // From BigInt.
+    address: (value) => Number(Deno.UnsafePointer.value(value as Deno.PointerValue)),
   });
 }
 

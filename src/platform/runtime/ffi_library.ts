@@ -1,7 +1,7 @@
 /** What loading a C library has in common on both runtimes. */
 import type { FfiResult, Library, PrototypeTable } from "./runtime.ts";
 
-type Calls = Record<string, (...values: unknown[]) => unknown>;
+export type Calls = Record<string, (...values: unknown[]) => unknown>;
 
 /** Numbers of results that a runtime returns in another form. */
 type Conversions = Partial<Record<FfiResult, (value: unknown) => number>>;

@@ -1,6 +1,14 @@
-/** Runs the poll thread (poll_thread_source.ts) in a worker of the runtime at hand. */
-import { hasToken } from "../poll_messages.ts";
-import { pollThreadSource } from "./poll_thread_source.ts";
+/**
+ * The poll thread: a worker whose program is text, because a worker needs a file or a URL of its own and a
+ * compiled binary has neither. It waits, posts what is ready, and never wakes without an event.
+ *
+ * It makes one decision itself, because a new connection of the server waits meanwhile: system calls that the main
+ * thread has declared *passing* continue at once. An event whose upper half of `data` is not 0 is of the notify
+ * descriptor with that number: the thread receives the call and lets it pass or posts it. It also posts a call that it
+ * failed to let pass: without an answer its thread hangs forever.
+ */
+
+import { ARCH, C } from "../libc/constants.ts";
 import type { PollOptions, PollThread, Runtime } from "./runtime.ts";
 
 /** @param bind see `pollThreadSource`. @param start makes a worker of the script at `url` */
@@ -18,13 +26,70 @@ export function runPollThread(
     if (data === "ready") {
       URL.revokeObjectURL(url);
       worker.postMessage(orders);
-      return;
-    }
-    onEvents(data);
-    if (hasToken(data, orders.stopToken)) {
+    } else if (data === "stopped") {
       worker.terminate();
       resolve();
-    }
+    } else onEvents(data);
   };
   return { ended };
+}
+
+/**
+ * @param bind JavaScript that defines `epollWait(fd, buffer, count, timeout)`, `epollCtl(...)` and `ioctl(...)` in
+ *   the runtime at hand
+ */
+export function pollThreadSource(bind: string, arch: Runtime["arch"]): string {
+  const { EPOLL_EVENT_SIZE: eventSize, EPOLL_DATA_OFFSET: tokenOffset } = ARCH[arch];
+  return `${bind}
+self.onmessage = ({ data: { epollFd, stopToken, passing } }) => {
+  const capacity = 64;
+  const bytes = new Uint8Array(${eventSize} * capacity);
+  const view = new DataView(bytes.buffer);
+  const passes = new Int32Array(passing);
+  const call = new Uint8Array(80);
+  const callView = new DataView(call.buffer);
+  const answer = new Uint8Array(24);
+  const answerView = new DataView(answer.buffer);
+  const event = new Uint8Array(${eventSize});
+  const eventView = new DataView(event.buffer);
+  const mayPass = (number) => {
+    for (let i = Atomics.load(passes, 0); i > 0; i--) if (passes[i] === number) return true;
+    return false;
+  };
+  const arm = (fd, token) => {
+    eventView.setUint32(0, ${C.EPOLLONESHOT | C.EPOLLIN}, true);
+    eventView.setUint32(${tokenOffset}, token, true);
+    eventView.setUint32(${tokenOffset} + 4, fd, true);
+    epollCtl(epollFd, ${C.EPOLL_CTL_MOD}, fd, event);
+  };
+  const take = (fd, token) => {
+    call.fill(0);
+    // Fails where the caller has died meanwhile.
+    if (ioctl(fd, ${C.SECCOMP_IOCTL_NOTIF_RECV}, call) !== 0) return arm(fd, token);
+    if (mayPass(callView.getInt32(16, true))) {
+      answerView.setBigUint64(0, callView.getBigUint64(0, true), true);
+      answerView.setUint32(20, ${C.SECCOMP_USER_NOTIF_FLAG_CONTINUE}, true);
+      if (ioctl(fd, ${C.SECCOMP_IOCTL_NOTIF_SEND}, answer) === 0) return arm(fd, token);
+      // The caller has died, or a signal came first and it still waits: the main thread can read errno.
+    }
+    self.postMessage({ token, call: call.slice() });
+  };
+  for (;;) {
+    const count = epollWait(epollFd, bytes, capacity, -1);
+    const batch = [];
+    let stop = false;
+    for (let i = 0; i < count; i++) {
+      const events = view.getUint32(i * ${eventSize}, true);
+      const token = view.getUint32(i * ${eventSize} + ${tokenOffset}, true);
+      const fd = view.getUint32(i * ${eventSize} + ${tokenOffset} + 4, true);
+      if (token === stopToken) stop = true;
+      if (fd !== 0 && (events & ${C.EPOLLIN}) !== 0) take(fd, token);
+      else batch.push(events, token);
+    }
+    if (batch.length > 0) self.postMessage(batch);
+    if (stop) return self.postMessage("stopped");
+  }
+};
+self.postMessage("ready");
+`;
 }

@@ -7,12 +7,10 @@
  * (docs/architecture.md, "Two entries").
  */
 
-import type { PollMessage, PollOrders } from "../poll_messages.ts";
-
-/** Types of the C calling convention that baton's prototypes use. */
-export type FfiArgument = "i32" | "u32" | "i64" | "buffer";
+/** Types of the C calling convention that baton's prototypes use, by Deno's names. */
+type FfiArgument = "i32" | "u32" | "i64" | "buffer";
 /** Results; `address` is a pointer as a number. */
-export type FfiResult = "i32" | "i64" | "address" | "void";
+export type FfiResult = "i32" | "i64" | "address";
 
 /** One C prototype. */
 interface Prototype {
@@ -27,20 +25,33 @@ type ArgumentOf<T extends FfiArgument> = T extends "buffer" ? Uint8Array | null 
 type ArgumentsOf<T extends readonly FfiArgument[]> = {
   -readonly [K in keyof T]: ArgumentOf<T[K]>;
 };
-type ResultOf<T extends FfiResult> = T extends "void" ? void : number;
 
 /** The functions of a table, callable. 64-bit numbers are passed as JS numbers (all of ours fit). */
 export type Library<T extends PrototypeTable> = {
-  readonly [K in keyof T]: (...values: ArgumentsOf<T[K]["parameters"]>) => ResultOf<T[K]["result"]>;
+  readonly [K in keyof T]: (...values: ArgumentsOf<T[K]["parameters"]>) => number;
 };
 
-export interface PollOptions extends PollOrders {
+/** A batch `[events, token, events, token, ...]`, or one system call that is to be answered and armed again. */
+export type PollMessage = readonly number[] | PolledCall;
+
+interface PolledCall {
+  readonly token: number;
+  /** struct seccomp_notif */
+  readonly call: Uint8Array;
+}
+
+export interface PollOptions {
+  readonly epollFd: number;
+  /** The thread ends when the epoll set reports it. */
+  readonly stopToken: number;
+  /** 32-bit integers: how many system calls pass, and their numbers. */
+  readonly passing: SharedArrayBuffer;
   readonly onEvents: (message: PollMessage) => void;
 }
 
 /** A thread that waits on one epoll descriptor. */
 export interface PollThread {
-  /** Ends when the epoll set reports the stop token; resolves when the thread is gone. */
+  /** Resolves when the thread is gone. */
   readonly ended: Promise<void>;
 }
 
@@ -75,6 +86,6 @@ export interface Runtime {
   /** Calls `handler` for each delivery of `signal` ("SIGHUP"); returns the remover. */
   onSignal(signal: string, handler: () => void): () => void;
 
-  /** Starts the thread of `poll_thread_source.ts`. It ends after it posted a batch with `stopToken`. */
+  /** Starts the thread of `poll_thread.ts`. */
   startPollThread(options: PollOptions): PollThread;
 }

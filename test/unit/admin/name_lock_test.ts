@@ -79,7 +79,7 @@ describe("NameLock", () => {
         using other = platform.descriptors.open(dir.join("web.lock"), C.O_RDWR | C.O_CREAT, 0o600);
         assert.ok(platform.processes.tryLock(other));
         using signs = platform.inotify.open();
-        platform.inotify.await(signs, lock.path, "file leaves");
+        platform.inotify.add(signs, lock.path, "file leaves");
         const sign = () => platform.descriptors.read(signs, new Uint8Array(4096));
         assert.throws(() => lock.restore(), /another baton has taken the name/);
         assert.equal(sign(), null, "trying in vain is no sign");

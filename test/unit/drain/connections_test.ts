@@ -12,7 +12,7 @@ import { testPlatform } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
 
 function inodeOf(fd: Fd): number {
-  return Number(/\d+/.exec(proc.ownDescriptorTarget(fd.number) ?? "")?.[0]) >>> 0;
+  return Number(/\d+/.exec(proc.descriptorTarget("self", fd.number) ?? "")?.[0]) >>> 0;
 }
 
 describe("SocketTable", () => {

@@ -9,7 +9,7 @@ import {
 } from "../../../src/generation/leader_exit.ts";
 import { Leftovers } from "../../../src/generation/leftovers.ts";
 import type { ExitReport } from "../../../src/lifecycle/vocabulary.ts";
-import type { ExitStatus } from "../../../src/platform/process/processes.ts";
+import type { ExitStatus } from "../../../src/platform/process/wait_status.ts";
 import { NO_FACTS } from "../../../src/succession/state/resume_state.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 

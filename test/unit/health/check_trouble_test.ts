@@ -38,15 +38,11 @@ class World {
 
   get platform(): Platform {
     const nothing = () => {};
-    const libc = {
-      ...{ retry: (call: () => number) => call(), errno: 0 },
-      check: (result: number) => result,
-      c: { connect: () => this.step("connect", 0) },
-    };
     return {
       clock: this.clock,
       sockets: {
-        ...{ libc, bindInet: () => this.step("bind", undefined) },
+        bindInet: () => this.step("bind", undefined),
+        startConnecting: () => this.step("connect", undefined),
         localAddress: () => ({ ...TARGET, port: 40000 }),
       },
       descriptors: {

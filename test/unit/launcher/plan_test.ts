@@ -40,7 +40,6 @@ describe("parsePlan()", () => {
 describe("parseReport()", () => {
   const bytesOf = (report: unknown) => new TextEncoder().encode(JSON.stringify(report));
   const whole = [
-    { kind: "filter_installed" },
     { kind: "prepared" },
     { kind: "failed", status: 127, message: "not found" },
   ];

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Migration } from "../../../src/migration/migration.ts";
+import { ARCH } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import type { Listeners } from "../../../src/steering/listeners.ts";
@@ -9,7 +10,7 @@ import type { Listeners } from "../../../src/steering/listeners.ts";
 describe("Migration.callsToTrap()", () => {
   test("traps accept(2) whatever it costs while another generation's connections are to be moved", () => {
     const platform = {
-      runtime: { arch: "x64" },
+      libc: { arch: ARCH.x64 },
       reactor: { letPass: () => {} },
       clock: new FakeClock(),
     };

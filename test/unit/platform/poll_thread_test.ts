@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ARCH, C } from "../../../src/platform/libc/constants.ts";
-import { hasToken } from "../../../src/platform/poll_messages.ts";
-import { pollThreadSource } from "../../../src/platform/runtime/poll_thread_source.ts";
+import { pollThreadSource } from "../../../src/platform/runtime/poll_thread.ts";
 import { decodeNotification } from "../../../src/platform/process/seccomp.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
@@ -93,6 +92,7 @@ describe("pollThreadSource()", () => {
         [1, 5],
         [4, 6, 0x11, 0xfffffffe, 1, 9],
         [1, 10, 1, 0, 1, 11],
+        "stopped",
       ]);
     });
 
@@ -120,21 +120,5 @@ describe("pollThreadSource()", () => {
         assert.deepEqual(armed, expected.isPosted ? [] : [NOTIFY]);
       });
     }
-  }
-});
-
-describe("hasToken()", () => {
-  for (
-    const [batch, token, expected] of [
-      [[], 0, false],
-      [[1, 0], 0, true],
-      [[0, 5], 0, false],
-      [[0, 5, 4, 0], 0, true],
-      [[5, 1, 5, 2], 5, false],
-    ] as const
-  ) {
-    test(`of [${batch}] and ${token} is ${expected}`, { timeout: TEST_TIMEOUT_MS }, () => {
-      assert.equal(hasToken(batch, token), expected);
-    });
   }
 });
