@@ -4,7 +4,7 @@ import { SystemCallError } from "../../src/platform/error.ts";
 
 export interface ExpectedFailure {
   readonly call: string;
-  /** "EADDRINUSE", or "EBADF" for a number that has no name in constants.ts. */
+  /** "EADDRINUSE" */
   readonly code: string;
   readonly subject: string | RegExp;
 }
