@@ -27,16 +27,20 @@ import type {
   UpgradeReport,
 } from "../report/snapshot.ts";
 
-/** The operations of a supervisor that the app offers. */
+/** What the app offers. */
 export interface ServiceControl {
-  snapshot(): Snapshot;
-  reload(how: Partial<Rollout>): Promise<ReloadReport>;
-  decide(decision: Decision): Promise<TrialReport>;
-  upgrade(program: string | null, inPlace: boolean): Promise<UpgradeReport>;
-  stop(): void;
-  readonly finished: Promise<StopReport>;
-  drain(): Promise<DrainReport>;
-  probes(): ProbeReport;
+  readonly supervisor: {
+    snapshot(): Snapshot;
+    reload(how: Partial<Rollout>): Promise<ReloadReport>;
+    decide(decision: Decision): Promise<TrialReport>;
+    upgrade(program: string | null, inPlace: boolean): Promise<UpgradeReport>;
+  };
+  readonly pod: {
+    stop(): void;
+    readonly finished: Promise<StopReport>;
+    drain(): Promise<DrainReport>;
+    probes(): ProbeReport;
+  };
 }
 
 const STATUS_OF = { ok: 200, refused: 409, failed: 502 } as const satisfies Record<
@@ -44,39 +48,39 @@ const STATUS_OF = { ok: 200, refused: 409, failed: 502 } as const satisfies Reco
   number
 >;
 
-export function controlApp(service: ServiceControl): Hono {
+export function controlApp({ supervisor, pod }: ServiceControl): Hono {
   const app = new Hono();
-  app.get("/v1/status", (context) => context.json(service.snapshot()));
+  app.get("/v1/status", (context) => context.json(supervisor.snapshot()));
   app.post("/v1/reload", async (context) => {
     const how = rolloutIn(context.req.query());
     if (how === null) return context.json({ error: "a number is out of range" }, 400);
-    const report = await service.reload(how);
+    const report = await supervisor.reload(how);
     return context.json(report, STATUS_OF[report.result]);
   });
   for (const decision of ["promote", "rollback"] as const) {
     app.post(`/v1/${decision}`, async (context) => {
-      const report = await service.decide(decision);
+      const report = await supervisor.decide(decision);
       return context.json(report, STATUS_OF[report.result]);
     });
   }
   app.post("/v1/canary", async (context) => {
     const percent = numberIn(context.req.query("percent"), 100);
     if (percent === null) return context.json({ error: "'percent' must be from 0 to 100" }, 400);
-    const report = await service.decide({ percent });
+    const report = await supervisor.decide({ percent });
     return context.json(report, STATUS_OF[report.result]);
   });
   app.post("/v1/upgrade", async (context) => {
     const { program = null, in_place: inPlace } = context.req.query();
-    const report = await service.upgrade(program, inPlace === "1");
+    const report = await supervisor.upgrade(program, inPlace === "1");
     return context.json(report, STATUS_OF[report.result]);
   });
   app.post("/v1/stop", async (context) => {
-    service.stop();
-    if (context.req.query("wait") === "1") return context.json(await service.finished);
+    pod.stop();
+    if (context.req.query("wait") === "1") return context.json(await pod.finished);
     return context.json({ stopping: true }, 202);
   });
-  app.post("/v1/drain", async (context) => context.json(await service.drain()));
-  app.get("/v1/probes", (context) => context.json(service.probes()));
+  app.post("/v1/drain", async (context) => context.json(await pod.drain()));
+  app.get("/v1/probes", (context) => context.json(pod.probes()));
   app.notFound((context) => context.json({ error: `no such path: ${context.req.path}` }, 404));
   app.onError((error, context) => context.json({ error: error.message }, 500));
   return app;

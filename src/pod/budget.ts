@@ -23,16 +23,6 @@ interface BudgetRequest {
   readonly inPod: boolean;
 }
 
-interface Budget {
-  /** The longest shutdown, without the reserve. */
-  readonly neededMs: number;
-  /** Null: unknown. */
-  readonly graceMs: number | null;
-  readonly fits: boolean;
-  /** For the log: "5 s + 20 s + 3 s = 28 s of 30 s". */
-  readonly text: string;
-}
-
 /** Whether this is a pod, which has its own network and grace period: every pod has this variable. */
 export function isInPod(env: Readonly<Record<string, string>>): boolean {
   return (env["KUBERNETES_SERVICE_HOST"] ?? "") !== "";
@@ -43,7 +33,8 @@ export function minDrainMs(asked: number | null, inPod: boolean): number {
   return asked ?? (inPod ? DEFAULT_MIN_DRAIN_MS : 0);
 }
 
-export function budgetOf({ minDrainMs, maxDrainMs, graceMs, inPod }: BudgetRequest): Budget {
+/** @returns for `graceMs` null when the grace period is unknown; `text` is like "5 s + 20 s + 3 s = 28 s of 30 s" */
+export function budgetOf({ minDrainMs, maxDrainMs, graceMs, inPod }: BudgetRequest) {
   const known = graceMs ?? (inPod ? DEFAULT_GRACE_MS : null);
   const neededMs = minDrainMs + maxDrainMs;
   const sum = [minDrainMs, maxDrainMs, RESERVE_MS].map(seconds).join(" + ");

@@ -12,7 +12,7 @@ import type { Logger } from "../log/logger.ts";
 import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Files } from "../platform/files/files.ts";
-import { resolvePath } from "../platform/files/path.ts";
+import { resolvePath, statOf } from "../platform/files/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 
@@ -22,14 +22,17 @@ const SETTLE_MS = 300;
 const MAX_ENTRIES = 1_000;
 const READ_SIZE = 16 * 1024;
 
-/** `--watch`: every change is a reload. @param directory relative paths begin here */
+interface WatchSetup {
+  readonly platform: Platform;
+  readonly config: Pick<Config, "watch">;
+  readonly logger: Logger;
+  /** Relative paths begin in its directory. */
+  readonly launchContext: { readonly directory: string };
+}
+
+/** `--watch`: every change is a reload. */
 export function watchPaths(
-  { platform, config, logger, directory }: {
-    readonly platform: Platform;
-    readonly config: Pick<Config, "watch">;
-    readonly logger: Logger;
-    readonly directory: string;
-  },
+  { platform, config, logger, launchContext: { directory } }: WatchSetup,
   reload: () => void,
 ): PathWatch | null {
   if (config.watch.length === 0) return null;
@@ -148,9 +151,5 @@ function existing(files: Files, directory: string): string {
 }
 
 function isDirectory(files: Files, path: string): boolean {
-  try {
-    return files.at(path, (at) => statSync(at)).isDirectory();
-  } catch {
-    return false;
-  }
+  return statOf(path, files.at)?.isDirectory() ?? false;
 }

@@ -6,30 +6,40 @@ import type { Config } from "../config/config.ts";
 import { PortWatch } from "../drain/port_watch.ts";
 import type { Logger } from "../log/logger.ts";
 import type { ShutdownPhase, ShutdownPolicy } from "../lifecycle/shutdown.ts";
+import type { InetAddress } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { DrainReport, ProbeReport } from "../report/snapshot.ts";
+import type { DrainReport, ProbeReport, StopReport } from "../report/snapshot.ts";
 import { spreadOf } from "../generation/stop_policy.ts";
 import { Shutdown } from "./shutdown.ts";
+
+export interface PodSetup {
+  /** The network namespace belongs to the service alone. */
+  readonly inPod: boolean;
+  readonly minDrainMs: number;
+  /** The address of the probes, which are not traffic. */
+  readonly probeAddress: InetAddress | null;
+}
 
 export interface PodOptions {
   readonly platform: Platform;
   readonly config: Config;
   readonly logger: Logger;
-  readonly policy: ShutdownPolicy;
-  /** The port of the probes, which are not traffic. */
-  readonly exceptPort: number | null;
-  /** The network namespace belongs to the service alone. */
-  readonly inPod: boolean;
+  readonly setup: PodSetup;
+  readonly policy: Pick<ShutdownPolicy, "maxDrainMs" | "finishesRequests" | "skipsDrain">;
   /** Ports of the service; empty: those that its processes listen on. */
   ports(): readonly number[];
   processes(): readonly number[];
   probesAccepted(): number;
   /** Null: it is ready. */
   whyNotReady(): string | null;
-  onBegin(): void;
+  onBegin?(): void;
   /** @param spentMs the part of the policy's `maxDrainMs` that is used up */
   signal(spentMs: number): void;
-  kill(): void;
+  kill?(): void;
+  /** A stop was requested after the end of the shutdown. */
+  onLateStop?(): void;
+  /** Resolves when the service has exited. */
+  readonly finished: Promise<StopReport>;
 }
 
 export class Pod {
@@ -38,30 +48,43 @@ export class Pod {
   #started = false;
 
   constructor(readonly options: PodOptions) {
-    const { platform, config, logger } = options;
+    const { platform, config, logger, setup, policy } = options;
+    const { quietMs, stopTimeMs } = config;
     this.traffic = new PortWatch(platform, {
       ports: options.ports,
-      exceptPort: options.exceptPort,
+      exceptPort: setup.probeAddress?.port ?? null,
       processes: options.processes,
-      quietMs: config.quietMs,
-      spreadMs: spreadOf(config, options.policy.maxDrainMs),
-      countsOpens: options.inPod,
+      quietMs,
+      spreadMs: spreadOf(config, policy.maxDrainMs),
+      countsOpens: setup.inPod,
       ownOpens: options.probesAccepted,
     });
     this.shutdown = new Shutdown({
+      ...options,
       clock: platform.clock,
-      policy: options.policy,
-      look: (atMs) => this.traffic.sample(atMs),
-      closeLongLived: (atMs, drain) => this.traffic.closeLongLived(atMs, drain),
-      closeIdle: (atMs) => this.traffic.closeIdle(atMs),
-      onBegin: options.onBegin,
-      onPhase: (phase, why) => {
-        // The exit of the server is logged where it is noticed.
-        if (phase !== "over") logger.info(`${DESCRIPTIONS[phase]}: ${why}`, this.#facts());
+      policy: {
+        ...policy,
+        minDrainMs: setup.minDrainMs,
+        quietMs,
+        stopTimeMs,
+        expectsListener: true,
       },
-      signal: options.signal,
-      kill: options.kill,
+      traffic: this.traffic,
+      onPhase: (phase, why) => {
+        const text = DESCRIPTIONS[phase];
+        if (text !== undefined) logger.info(`${text}: ${why}`, this.#facts());
+      },
     });
+  }
+
+  get finished(): Promise<StopReport> {
+    return this.options.finished;
+  }
+
+  /** First request: wait, drain and stop. Second: stop without waiting. Third: kill. */
+  stop(): void {
+    if (this.shutdown.phase === "over") this.options.onLateStop?.();
+    else this.shutdown.requestStop();
   }
 
   /** Waits until the traffic has drained, and reports how many connections are still busy. */
@@ -106,13 +129,11 @@ export class Pod {
   }
 }
 
-/** For the log. */
-const DESCRIPTIONS: Readonly<Record<ShutdownPhase, string>> = {
-  serving: "serves",
+/** For the log; the exit of the server is logged where it is noticed. */
+const DESCRIPTIONS: Readonly<Partial<Record<ShutdownPhase, string>>> = {
   "lame-duck": "no longer ready, still accepting connections",
   draining: "waiting for connections to finish",
   drained: "drained",
   stopping: "stop signal",
   killing: "KILL",
-  over: "the server exited",
 };

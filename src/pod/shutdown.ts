@@ -22,22 +22,22 @@ const LOOK_MS: Readonly<Partial<Record<ShutdownPhase, number>>> = {
 };
 /** Interval of visits to the connections themselves: a pause in the use of one is short. */
 const VISIT_MS = 4;
-/** A slow look is followed by a pause of the same length: with many connections looks must not take all the time. */
-const PAUSE_PER_COST = 1;
 
 export interface ShutdownOptions {
   readonly clock: Clock;
   readonly policy: ShutdownPolicy;
-  look(atMs: number): TrafficLook | null;
-  /** Closes connections of the latest look, where that loses nothing. */
-  closeIdle(atMs: number): void;
-  /** Closes long-lived connections, one by one until the stop signal. @returns how many it has closed now */
-  closeLongLived?(atMs: number, drain: { beganAtMs: number; endsAtMs: number }): number;
-  onBegin(): void;
-  onPhase(phase: ShutdownPhase, why: string): void;
+  readonly traffic: {
+    sample(atMs: number): TrafficLook | null;
+    /** Closes connections of the latest look, where that loses nothing. */
+    closeIdle(atMs: number): void;
+    /** Closes long-lived connections, one by one until the stop signal. @returns how many it has closed now */
+    closeLongLived(atMs: number, drain: { beganAtMs: number; endsAtMs: number }): number;
+  };
+  onBegin?(): void;
+  onPhase?(phase: ShutdownPhase, why: string): void;
   /** Sends the stop signal. @param spentMs the part of `maxDrainMs` that is used up */
-  signal(spentMs: number): void;
-  kill(): void;
+  signal?(spentMs: number): void;
+  kill?(): void;
 }
 
 export class Shutdown {
@@ -46,8 +46,9 @@ export class Shutdown {
   /** When the next look is due. */
   #lookAtMs = 0;
   #cut = 0;
-  #undecided = 0;
   #closed = 0;
+  /** Connections of which it is not known whether they were cut. */
+  undecided = 0;
   #waiting: (() => void)[] = [];
 
   constructor(readonly options: ShutdownOptions) {}
@@ -69,11 +70,6 @@ export class Shutdown {
   /** Connections that were cut. */
   get cut(): number {
     return this.#cut + this.#closed;
-  }
-
-  /** Connections of which it is not known whether they were cut. */
-  get undecided(): number {
-    return this.#undecided;
   }
 
   get latestLook(): TrafficLook | null {
@@ -100,6 +96,7 @@ export class Shutdown {
   /** The last process of the server has exited. */
   serverExited(): void {
     this.#step({ kind: "exited", atMs: this.options.clock.now() });
+    this.close();
   }
 
   #step(event: ShutdownEvent): void {
@@ -108,18 +105,18 @@ export class Shutdown {
     for (const effect of effects) {
       switch (effect.kind) {
         case "begin":
-          this.options.onBegin();
+          this.options.onBegin?.();
           break;
         case "phase":
-          this.options.onPhase(effect.phase, effect.why);
+          this.options.onPhase?.(effect.phase, effect.why);
           break;
         case "signal":
           this.#lose(effect);
-          this.options.signal(effect.spentMs);
+          this.options.signal?.(effect.spentMs);
           break;
         case "kill":
           this.#lose(effect);
-          this.options.kill();
+          this.options.kill?.();
           break;
       }
     }
@@ -132,14 +129,15 @@ export class Shutdown {
   #lose(losses: { readonly cut: number | null; readonly undecided: number | null }): void {
     // A connection that was there at the signal may still be there at KILL: it counts once.
     this.#cut = Math.max(this.#cut, losses.cut ?? 0);
-    this.#undecided = Math.max(this.#undecided, losses.undecided ?? 0);
+    this.undecided = Math.max(this.undecided, losses.undecided ?? 0);
   }
 
   #schedule(costMs: number): void {
     const intervalMs = LOOK_MS[this.phase];
     if (intervalMs === undefined) return;
     const nowMs = this.options.clock.now();
-    const pausedMs = nowMs + Math.max(intervalMs, costMs * PAUSE_PER_COST);
+    // A slow look is followed by a pause of the same length: many connections must not take all the time.
+    const pausedMs = nowMs + Math.max(intervalMs, costMs);
     // However long looks take, one comes at the deadline.
     const { minDrainMs, maxDrainMs } = this.options.policy;
     const deadlineMs = this.#state.beganAtMs + minDrainMs + maxDrainMs;
@@ -157,7 +155,7 @@ export class Shutdown {
 
   #visit(): void {
     try {
-      this.options.closeIdle(this.options.clock.now());
+      this.options.traffic.closeIdle(this.options.clock.now());
     } finally {
       this.#wait();
     }
@@ -177,7 +175,7 @@ export class Shutdown {
   #lookOnce(): void {
     let look: TrafficLook | null = null;
     try {
-      look = this.options.look(this.options.clock.now());
+      look = this.options.traffic.sample(this.options.clock.now());
     } finally {
       // The look may have taken long.
       this.#step({ kind: "look", atMs: this.options.clock.now(), look });
@@ -190,7 +188,7 @@ export class Shutdown {
     if (phase !== "draining" || policy.finishesRequests) return;
     const { beganAtMs } = this.#state;
     const drain = { beganAtMs, endsAtMs: lastSignalAtMs(beganAtMs, policy) };
-    this.#closed += this.options.closeLongLived?.(this.options.clock.now(), drain) ?? 0;
+    this.#closed += this.options.traffic.closeLongLived(this.options.clock.now(), drain);
   }
 
   close(): void {

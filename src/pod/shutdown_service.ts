@@ -8,19 +8,16 @@ import { EXIT_DRAIN_TIMED_OUT } from "../lifecycle/status.ts";
 import type { Timer } from "../platform/clock.ts";
 import { C } from "../platform/libc/constants.ts";
 import { type ExitStatus, shellStatus } from "../platform/process/wait_status.ts";
-import type { Foreground } from "../process/foreground.ts";
 import { reportExit } from "../report/exit_report.ts";
 import {
-  type DrainReport,
   NO_STORY,
-  type ProbeReport,
   type ReloadReport,
   type Snapshot,
   type StopReport,
   type TrialReport,
   type UpgradeReport,
 } from "../report/snapshot.ts";
-import { Pod } from "./pod.ts";
+import { Pod, type PodOptions } from "./pod.ts";
 import { EPOCH, SingleServer, type SingleServerOptions } from "./single_server.ts";
 
 /** The first and the last delay of looks for a listener of the started server; they double. */
@@ -33,17 +30,15 @@ const REFUSED = {
 } as const;
 
 interface ShutdownServiceOptions
-  extends Pick<SingleServerOptions, "platform" | "config" | "plan" | "logger"> {
+  extends
+    Pick<SingleServerOptions, "platform" | "config" | "plan" | "logger">,
+    Pick<PodOptions, "setup" | "probesAccepted"> {
   readonly version: string;
-  readonly minDrainMs: number;
-  readonly inPod: boolean;
-  readonly probePort: number | null;
-  probesAccepted(): number;
 }
 
 export class ShutdownService {
   readonly pod: Pod;
-  readonly #server: SingleServer;
+  readonly server: SingleServer;
   readonly #startedAt: string;
   readonly #finish = Promise.withResolvers<StopReport>();
   #hasListened = false;
@@ -52,53 +47,37 @@ export class ShutdownService {
   #listenTimer: Timer | null = null;
 
   constructor(readonly options: ShutdownServiceOptions) {
-    const { platform, config, logger, plan, minDrainMs } = options;
+    const { platform, config } = options;
     this.#startedAt = new Date(platform.clock.wallMs()).toISOString();
-    this.#server = new SingleServer({
-      platform,
-      config,
-      plan,
-      logger,
+    this.server = new SingleServer({
+      ...options,
       ports: () => this.pod.traffic.ports,
       // They listen, or nothing has listened yet.
       mayServeInBackground: () => !this.#hasListened || this.pod.traffic.isListening() !== false,
       onExit: (status) => this.#onExit(status),
     });
     this.pod = new Pod({
-      platform,
-      config,
-      logger,
+      ...options,
       policy: {
-        minDrainMs,
         maxDrainMs: config.maxDrainMs,
-        quietMs: config.quietMs,
-        stopTimeMs: config.stopTimeMs,
-        finishesRequests: this.#server.stopPolicy.finishesRequests,
-        expectsListener: true,
+        finishesRequests: this.server.stopPolicy.finishesRequests,
         skipsDrain: config.drain === "signal",
       },
-      exceptPort: options.probePort,
-      inPod: options.inPod,
       ports: () => [],
-      processes: () => this.#server.processes(),
-      probesAccepted: options.probesAccepted,
+      processes: () => this.server.processes(),
       whyNotReady: () => this.#whyNotReady(),
-      onBegin: () => {},
-      signal: () => this.#server.signalStop(),
+      signal: () => this.server.signalStop(),
       kill: () => {
         this.#killLostNothing = this.pod.shutdown.latestLook?.busy === 0;
-        this.#server.kill();
+        this.server.kill();
       },
+      finished: this.#finish.promise,
     });
-  }
-
-  get foreground(): Foreground {
-    return this.#server.foreground;
   }
 
   /** @throws {SystemCallError} when not even the launcher can be started */
   start(): void {
-    this.#server.start();
+    this.server.start();
     this.#lookForListener(FIRST_LISTEN_LOOK_MS);
   }
 
@@ -108,23 +87,6 @@ export class ShutdownService {
       this.#whyNotReady();
       if (!this.#hasListened && delayMs < LAST_LISTEN_LOOK_MS) this.#lookForListener(delayMs * 2);
     });
-  }
-
-  /** First request: the whole sequence. Second: the stop signal at once. Third: KILL. */
-  stop(): void {
-    this.pod.shutdown.requestStop();
-  }
-
-  get finished(): Promise<StopReport> {
-    return this.#finish.promise;
-  }
-
-  drain(): Promise<DrainReport> {
-    return this.pod.drain();
-  }
-
-  forward(signal: number): void {
-    this.#server.forward(signal);
   }
 
   reload(): Promise<ReloadReport> {
@@ -138,10 +100,6 @@ export class ShutdownService {
 
   decide(): Promise<TrialReport> {
     return Promise.resolve({ ...REFUSED, epoch: EPOCH });
-  }
-
-  probes(): ProbeReport {
-    return this.pod.probes();
   }
 
   /** One generation, and the progress of its shutdown. */
@@ -163,10 +121,10 @@ export class ShutdownService {
       listeners: [],
       generations: [{
         epoch: EPOCH,
-        state: this.#server.isSignaled ? "stopping" : isShuttingDown ? "draining" : "serving",
+        state: this.server.isSignaled ? "stopping" : isShuttingDown ? "draining" : "serving",
         outcome: isShuttingDown ? "stopped" : null,
         reason: null,
-        pid: this.#server.pid,
+        pid: this.server.pid,
         startedAt: this.#startedAt,
         checks: [],
         connections: { total: busy + idle + undecided, busy, idle, undecided },
@@ -182,7 +140,7 @@ export class ShutdownService {
   }
 
   #whyNotReady(): string | null {
-    if (this.#server.pid === null || this.#server.exitStatus !== null) return "the server exited";
+    if (this.server.pid === null || this.server.exitStatus !== null) return "the server exited";
     // Not repeated once it has listened: what follows is the server's business.
     this.#hasListened ||= this.pod.traffic.isListening() === true;
     return this.#hasListened ? null : "the server does not listen yet";
@@ -192,8 +150,7 @@ export class ShutdownService {
     const { shutdown } = this.pod;
     this.#listenTimer?.cancel();
     shutdown.serverExited();
-    shutdown.close();
-    const { victims: killed } = this.#server;
+    const { victims: killed } = this.server;
     this.#finish.resolve({ status: this.#statusOf(status), killed, cut: shutdown.cut });
   }
 
@@ -205,7 +162,7 @@ export class ShutdownService {
       this.options.logger.error("connections were cut", fields);
       return EXIT_DRAIN_TIMED_OUT;
     }
-    const { wasKilled, isSignaled, stopPolicy } = this.#server;
+    const { wasKilled, isSignaled, stopPolicy } = this.server;
     // If the leading process had exited before, KILL was for what it left behind.
     if (wasKilled && status.kind === "signalled" && status.signal === C.SIGKILL) {
       return this.#killLostNothing ? 0 : EXIT_DRAIN_TIMED_OUT;

@@ -103,7 +103,7 @@ export class Supervisor {
     return answer;
   }
 
-  decideTrial(decision: Decision): Promise<TrialReport> {
+  decide(decision: Decision): Promise<TrialReport> {
     const { request, answer } = this.#parts.trials.requests.open();
     if (typeof decision === "string") this.dispatch({ kind: `${decision}_requested`, request });
     else this.dispatch({ kind: "share_requested", request, percent: decision.percent });

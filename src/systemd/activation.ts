@@ -1,11 +1,9 @@
 /**
- * Socket activation: the listening sockets that the service manager has passed to baton,
- * sd_listen_fds(3) and systemd.socket(5).
+ * Socket activation: the listening sockets that the service manager has passed to baton, sd_listen_fds(3),
+ * systemd.socket(5).
  *
- * Guarantees: takes them only if LISTEN_PID is this very process; after that the variables are gone
- * from the environment, and the descriptors are close-on-exec. Refuses what baton cannot hand over
- * (datagrams, Unix sockets, Accept=yes), by name, because a socket that no process accepts from would
- * leave its clients waiting.
+ * Guarantees: takes them only if LISTEN_PID is this very process. Refuses what baton cannot hand over (datagrams, Unix
+ * sockets, Accept=yes), by name, because a socket that no process accepts from would leave its clients waiting.
  */
 import { formatAddress, type InetAddress } from "../platform/network/address.ts";
 import { Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
@@ -18,12 +16,6 @@ const MOST_DESCRIPTORS = 1024;
 /** systemd's name for stored descriptors without one: not a socket unit's, so never refused. */
 const UNNAMED = "stored";
 const VARIABLES = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"] as const;
-
-/** Passed at the start: listening sockets, and the descriptors that the previous instance stored, by name. */
-interface Activated {
-  readonly sockets: readonly ActivatedSocket[];
-  readonly stored: ReadonlyMap<string, Fd>;
-}
 
 /** A socket that was passed at the start. */
 export interface ActivatedSocket {
@@ -39,20 +31,16 @@ export class ActivationError extends Error {}
 
 /**
  * @param env the environment that baton was started with; loses the variables
+ * @returns listening sockets, and the descriptors that the previous instance stored, by name
  * @throws {ActivationError} that names the socket
  */
-export function takeActivatedSockets(
-  platform: Platform,
-  env: Record<string, string>,
-): Activated {
+export function takeActivatedSockets(platform: Platform, env: Record<string, string>) {
   const { LISTEN_FDS: count = "0", LISTEN_PID: pid, LISTEN_FDNAMES: names = "" } = env;
   for (const name of VARIABLES) delete env[name];
-  if (Number(pid) !== platform.runtime.pid || !/^\d{1,4}$/.test(count)) {
-    return { sockets: [], stored: new Map() };
-  }
-  const name = names.split(":");
   const sockets: ActivatedSocket[] = [];
   const stored = new Map<string, Fd>();
+  if (Number(pid) !== platform.runtime.pid || !/^\d{1,4}$/.test(count)) return { sockets, stored };
+  const name = names.split(":");
   for (let i = 0; i < Math.min(Number(count), MOST_DESCRIPTORS); i++) {
     const number = FIRST_PASSED_DESCRIPTOR + i;
     const fd = take(platform, number);

@@ -17,13 +17,6 @@ import { newestOf, readSlots, SlotFile } from "./slot_file.ts";
 const PREFIX = "baton ";
 const STATE = "state ";
 
-/** What this process was started with. */
-interface StoredDescriptors {
-  readonly fds: ReadonlyMap<string, Fd>;
-  /** The last state that was written down. */
-  readonly state: string | null;
-}
-
 /**
  * @param env the variable is set by systemd 254 and later, and by the unit for older ones
  * @returns how many descriptors the unit may store
@@ -38,16 +31,18 @@ export function storedName(name: string): string | null {
   return name.startsWith(PREFIX) ? name.slice(PREFIX.length) : null;
 }
 
-/** @param fds by name, without the prefix; the files of the state are closed */
-export function understandStored(fds: ReadonlyMap<string, Fd>): StoredDescriptors {
-  const others = new Map(fds);
-  const states = [...fds].filter(([name]) => name.startsWith(STATE)).map(([name, fd]) => {
-    others.delete(name);
+/**
+ * @param stored by name, without the prefix; the files of the state are closed
+ * @returns the other descriptors, and the last state that was written down
+ */
+export function understandStored(stored: ReadonlyMap<string, Fd>) {
+  const fds = new Map(stored);
+  const states = [...stored].filter(([name]) => name.startsWith(STATE)).map(([name, fd]) => {
+    fds.delete(name);
     using file = fd;
     return readSlots(file);
   });
-  const newest = newestOf(states);
-  return { fds: others, state: newest === null || newest.text === "" ? null : newest.text };
+  return { fds, state: newestOf(states)?.text || null };
 }
 
 export class FdStore {

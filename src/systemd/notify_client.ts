@@ -12,12 +12,8 @@ import type { Platform } from "../platform/platform.ts";
 
 /** Longest wait for a manager that is busy, or does not know barriers. */
 const PATIENCE_MS = 1_000;
-
 /** Longest status; the whole message must stay below one page. */
 const VALUE_LIMIT = 500;
-
-/** One message: NAME=VALUE lines. */
-type ManagerMessage = Readonly<Record<string, string>>;
 
 export class NotifyClient {
   #socket: Fd | null = null;
@@ -37,18 +33,13 @@ export class NotifyClient {
     return this.#socket !== null;
   }
 
-  /**
-   * @param patienceMs longest wait for a place in the manager's queue
-   * @returns false when it was not sent
-   */
-  send(notification: ManagerMessage, patienceMs = PATIENCE_MS): boolean {
-    const lines = Object.entries(notification).map(([name, value]) =>
-      `${name}=${oneLine(value)}\n`
-    );
+  /** @param patienceMs longest wait for a place in the manager's queue @returns false when it was not sent */
+  send(variables: Readonly<Record<string, string>>, patienceMs = PATIENCE_MS): boolean {
+    const lines = Object.entries(variables).map(([name, value]) => `${name}=${oneLine(value)}\n`);
     return this.#sendText(lines.join(""), [], patienceMs);
   }
 
-  #sendText(text: string, fds: readonly Fd[], patienceMs: number): boolean {
+  #sendText(text: string, fds: readonly Fd[], patienceMs = PATIENCE_MS): boolean {
     if (this.#socket === null) return false;
     const { descriptors } = this.platform;
     try {
@@ -100,7 +91,7 @@ export class NotifyClient {
    * one that has hung up stays until it is removed.
    */
   store(name: string, fd: Fd): void {
-    this.#sendText(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0\n`, [fd], PATIENCE_MS);
+    this.#sendText(`FDSTORE=1\nFDNAME=${name}\nFDPOLL=0\n`, [fd]);
   }
 
   /** Takes everything of this name out of the manager's store. */
@@ -113,9 +104,8 @@ export class NotifyClient {
   }
 
   /**
-   * Waits, at most a second, until the manager has worked on all messages so far: sd_notify_barrier(3).
-   * Needed before this process exits or becomes another program: the manager accepts a message only while its sender
-   * exists.
+   * Waits, at most a second, until the manager has worked on all messages so far: sd_notify_barrier(3). It accepts a
+   * message only while its sender exists, and as the same program.
    * @returns false when the manager did not say so
    */
   barrier(): boolean {
@@ -124,7 +114,7 @@ export class NotifyClient {
     const { read, write } = descriptors.pipe();
     using theirs = write;
     using ours = read;
-    if (!this.#sendText("BARRIER=1", [theirs], PATIENCE_MS)) return false;
+    if (!this.#sendText("BARRIER=1", [theirs])) return false;
     theirs.close();
     return descriptors.waitForHangup(ours, PATIENCE_MS);
   }

@@ -22,37 +22,32 @@ const OTHERS_MAY_ENTER = 0o001;
 const OTHERS_MAY_WRITE = 0o022;
 const PREFIX = "baton-notify-";
 
-interface NotifyPath {
-  readonly socket: Fd;
-  readonly path: string;
-  /** Why it is not at the path that was asked for. */
-  readonly notice: string | null;
-}
-
-/** @throws {SystemCallError} when no path can be used */
-export function bindNotifySocket(platform: Platform, asked: string): NotifyPath {
+/** @returns `notice`: why it is not at the path that was asked for @throws {SystemCallError} when no path can be used */
+export function bindNotifySocket(platform: Platform, asked: string) {
   const uid = platform.processes.userId();
   const [directory, name] = split(asked);
   const canBeReached = uid !== ROOT_UID || isOpenToOthers(directory);
   const key = pathKey(directory);
   const others = otherBases(uid).map((base) => `${base}/${PREFIX}${uid}-${key}/${name}`);
   const abstract = `@${PREFIX}${uid}-${key}-${name}`.slice(0, 100);
-  const places = canBeReached ? [asked, ...others] : [...others, asked];
   let problem: string | null = null;
-  for (const path of [...places, abstract]) {
+  const bind = (path: string) => {
+    const socket = bindAt(platform, path);
+    return { socket, path, notice: problem && `${problem}: NOTIFY_SOCKET is ${path}` };
+  };
+  for (const path of canBeReached ? [asked, ...others] : [...others, asked]) {
     try {
       if (path === asked) checkTrust(directory, uid);
-      else if (!path.startsWith("@")) makeOwnDirectory(split(path)[0], uid);
-      const socket = bindAt(platform, path);
-      return { socket, path, notice: problem && `${problem}: NOTIFY_SOCKET is ${path}` };
+      else makeOwnDirectory(split(path)[0], uid);
+      return bind(path);
     } catch (error) {
       const isAboutPath = error instanceof SystemCallError || isFileError(error) ||
         error instanceof RangeError || error instanceof UnusablePathError;
-      if (!isAboutPath || path === abstract) throw error;
+      if (!isAboutPath) throw error;
       if (path === asked) problem = error.message;
     }
   }
-  throw new Error(`Cannot bind a NOTIFY_SOCKET for ${asked}`);
+  return bind(abstract);
 }
 
 /** Binds `path`, over what is left there. @throws {SystemCallError} */

@@ -56,11 +56,7 @@ export function readSlots(fd: Fd): SlotText | null {
 }
 
 export function newestOf(texts: readonly (SlotText | null)[]): SlotText | null {
-  let newest: SlotText | null = null;
-  for (const text of texts) {
-    if (text !== null && text.number > (newest?.number ?? -1)) newest = text;
-  }
-  return newest;
+  return texts.filter((text) => text !== null).sort((a, b) => b.number - a.number)[0] ?? null;
 }
 
 function readSlot(bytes: Uint8Array): SlotText | null {

@@ -11,7 +11,7 @@
  * readiness, which a deleted pod has lost anyway: it only closes idle connections.
  */
 import type { FetchHandler } from "../../admin/http_connections.ts";
-import { plainText, probeHandler } from "../../admin/probe_server.ts";
+import { plainText, probeHandler, ProbeServer } from "../../admin/probe_server.ts";
 import type { ListenSpec } from "../../config/values/listen_spec.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
@@ -37,8 +37,9 @@ export async function servePrestop(
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"]) platform.runtime.onSignal(signal, resolve);
   const own: OwnPort = { port: address.port, accepted: () => server.accepted };
   const handler = prestopHandler(platform, command, own, print);
-  const use = { handler, option: "--serve", joins: false };
-  const server = openPort(platform, inetAddress(address), use);
+  const place = inetAddress(address);
+  const open = () => new ProbeServer(platform, place, handler, false);
+  const server = openPort("--serve", place, open);
   print.out(`baton prestop: serving GET ${HOOK_PATH} at ${server.text}`);
   await asked;
   server.close();

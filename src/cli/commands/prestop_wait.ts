@@ -52,12 +52,7 @@ export async function waitForQuiet(
       expectsListener: false,
       skipsDrain: false,
     },
-    look: (atMs) => traffic.sample(atMs),
-    closeIdle: (atMs) => traffic.closeIdle(atMs),
-    onBegin: () => {},
-    onPhase: () => {},
-    signal: () => {},
-    kill: () => {},
+    traffic,
   });
   const startedAtMs = platform.clock.now();
   await shutdown.drain();

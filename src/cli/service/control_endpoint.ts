@@ -11,38 +11,40 @@ import type { Platform } from "../../platform/platform.ts";
 export class ControlEndpoint {
   server: ControlServer | null = null;
 
-  constructor(readonly platform: Platform, readonly path: string, readonly lock: NameLock) {}
+  constructor(
+    readonly platform: Platform,
+    readonly name: { readonly lock: NameLock; readonly socket: string },
+    readonly service: () => ServiceControl,
+  ) {}
 
-  /** @param kept the socket of the previous instance, which listens at the path */
-  open(service: ServiceControl, kept: Fd | null): void {
-    this.#open(service, this.path, exists(this.path) ? kept : null);
+  /** @param kept the socket of the previous instance, if that still listens at the path */
+  open(kept: Fd | null, path = this.name.socket): ControlServer {
+    const { fetch } = controlApp(this.service());
+    return this.server = new ControlServer(this.platform, path, fetch, exists(path) ? kept : null);
   }
 
   /** Replaces the socket of another instance in one step: no client is refused. */
-  replace(service: ServiceControl): void {
+  replace(): void {
+    const { socket } = this.name;
     this.server?.close();
     this.server = null;
-    this.#open(service, `${this.path}.${this.platform.runtime.pid}`, null)
-      .moveTo(this.path);
+    this.open(null, `${socket}.${this.platform.runtime.pid}`).moveTo(socket);
   }
 
-  #open(service: ServiceControl, path: string, kept: Fd | null): ControlServer {
-    return this.server = new ControlServer(this.platform, path, controlApp(service).fetch, kept);
-  }
-
-  guardedPath(service: ServiceControl): GuardedPath {
+  guardedPath(): GuardedPath {
+    const { lock, socket } = this.name;
     return {
       what: "control socket",
-      path: this.path,
+      path: socket,
       // Where another process answers, that instance has the name: a successor may answer just before it says so.
       isInPlace: () => {
-        if (this.server?.path === this.path && this.server.isInPlace) return true;
-        return exists(this.path) && isListening(this.platform, this.path);
+        if (this.server?.path === socket && this.server.isInPlace) return true;
+        return exists(socket) && isListening(this.platform, socket);
       },
       restore: () => {
-        if (!this.lock.isInPlace) throw new Error("it needs the lock");
-        if (this.server === null) this.#open(service, this.path, null);
-        else this.server.restore(this.path);
+        if (!lock.isInPlace) throw new Error("it needs the lock");
+        if (this.server === null) this.open(null);
+        else this.server.restore(socket);
       },
     };
   }

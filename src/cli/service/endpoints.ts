@@ -9,17 +9,17 @@
 import { dirname } from "node:path";
 import type { ServiceControl } from "../../admin/app.ts";
 import type { NameLock } from "../../admin/name_lock.ts";
-import type { ProbeServer } from "../../admin/probe_server.ts";
+import { probeHandler, ProbeServer } from "../../admin/probe_server.ts";
 import { type GuardedPath, RuntimeGuard } from "../../admin/runtime_guard.ts";
 import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../log/logger.ts";
-import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
 import { ControlEndpoint } from "./control_endpoint.ts";
 import { Pidfile } from "./pidfile.ts";
-import { openProbes, type PodSetup } from "./pod_setup.ts";
+import { openPort } from "./pod_setup.ts";
 import { tolerate } from "./process_setup.ts";
+import type { StartMode } from "./start_mode.ts";
 import type { StateStorage } from "./state_storage.ts";
 
 export interface EndpointsParts {
@@ -27,31 +27,15 @@ export interface EndpointsParts {
   readonly config: Config;
   readonly logger: Logger;
   /** Null: there is no runtime directory, so no control socket either (`--shutdown-only`). */
-  readonly name: { readonly lock: NameLock; readonly socket: string } | null;
-  readonly probeAddress: PodSetup["probeAddress"];
-  /** How this instance starts; the defaults are those of a first one. */
-  readonly start?: StartFacts;
-}
-
-interface StartFacts {
-  /** No other instance has the name. */
-  readonly ownsName: boolean;
-  /** It has servers already: it continues without an endpoint that cannot be opened. */
-  readonly isRunning: boolean;
-  /** A previous instance may still have the probe port, and shares it. */
-  readonly sharesProbePort: boolean;
-  /** The control socket of the previous instance. */
-  readonly control: Fd | null;
-  /** The fd store process of the previous instance is running. */
-  readonly replacesStorage: boolean;
-  readonly storage: StateStorage;
-}
-
-/** What the endpoints need of the service. */
-interface Served {
-  readonly service: ServiceControl;
-  /** Null with `--shutdown-only`. */
-  readonly supervisor: Pick<Supervisor, "placedSockets" | "hasHandedOver" | "writeState"> | null;
+  readonly name: ControlEndpoint["name"] | null;
+  readonly probeAddress: ProbeServer["address"] | null;
+  readonly service: () => ServiceControl;
+  /** Null with `--shutdown-only`: no other instance precedes or follows. */
+  readonly succession: {
+    readonly mode: StartMode;
+    readonly storage: StateStorage;
+    readonly supervisor: () => Pick<Supervisor, "placedSockets" | "hasHandedOver" | "writeState">;
+  } | null;
 }
 
 export class Endpoints {
@@ -59,12 +43,14 @@ export class Endpoints {
   readonly #pidfile: Pidfile | null;
   #probes: ProbeServer | null = null;
   #guard: RuntimeGuard | null = null;
-  #served: Served | null = null;
+  /** No other instance has the name. */
+  readonly #ownsName: boolean;
 
-  /** Opens nothing yet. */
+  /** Opens nothing yet, and does not call `service`. */
   constructor(readonly parts: EndpointsParts) {
-    const { platform, config, name } = parts;
-    this.#control = name && new ControlEndpoint(platform, name.socket, name.lock);
+    const { platform, config, name, succession } = parts;
+    this.#ownsName = succession?.mode.ownsName ?? true;
+    this.#control = name && new ControlEndpoint(platform, name, parts.service);
     this.#pidfile = config.pidfile === null
       ? null
       : new Pidfile(config.pidfile, platform.runtime.pid);
@@ -74,30 +60,22 @@ export class Endpoints {
     return this.#control?.server ?? null;
   }
 
-  get stateWriter(): StateStorage["writer"] {
-    return this.parts.start?.storage.writer ?? null;
-  }
-
-  get #ownsName(): boolean {
-    return this.parts.start?.ownsName ?? true;
-  }
-
   /** Connections that the probe port has accepted. */
   get probesAccepted(): number {
     return this.#probes?.accepted ?? 0;
   }
 
-  /** From here on they answer for `served`: now, or when the predecessor hands them over. */
-  open(served: Served): void {
-    this.#served = served;
+  /** A successor takes them later. */
+  open(): void {
     if (!this.#ownsName) return;
-    const { logger, start } = this.parts;
-    const isRunning = start?.isRunning ?? false;
-    const { service } = served;
+    const { logger } = this.parts;
+    const mode = this.parts.succession?.mode;
+    const isRunning = mode?.kind === "in-place";
+    const kept = mode !== undefined && "control" in mode ? mode.control : null;
     tolerate(isRunning, logger, () => this.#pidfile?.take());
-    this.#startStorage(start?.replacesStorage ?? false);
-    tolerate(isRunning, logger, () => this.#control?.open(service, start?.control ?? null));
-    tolerate(isRunning, logger, () => this.#openProbes(service));
+    this.#startStorage((mode?.recovered ?? null) !== null);
+    tolerate(isRunning, logger, () => this.#control?.open(kept));
+    tolerate(isRunning, logger, () => this.#openProbes());
   }
 
   /** Watches the paths, and restores what is removed there. */
@@ -108,14 +86,14 @@ export class Endpoints {
       directory: dirname(name.lock.path),
       paths: () => this.#guardedPaths(name.lock),
       log: logger,
-      onRestored: () => this.#served?.supervisor?.writeState(),
+      onRestored: () => this.parts.succession?.supervisor().writeState(),
     });
     this.#guard.check();
   }
 
   #guardedPaths(lock: NameLock): GuardedPath[] {
-    if (this.#served === null) return [];
-    const { service, supervisor } = this.#served;
+    const { succession } = this.parts;
+    const supervisor = succession?.supervisor();
     const isShared = ({ path }: GuardedPath) => path === this.parts.config.handoffSocket;
     const isLocal = ({ path }: GuardedPath) => dirname(path) === dirname(lock.path);
     const sockets = supervisor?.placedSockets() ?? [];
@@ -124,8 +102,8 @@ export class Endpoints {
     if (supervisor?.hasHandedOver) return own;
     return [
       guardedLock(lock),
-      this.#control?.guardedPath(service) ?? [],
-      this.parts.start?.storage.guardedPaths() ?? [],
+      this.#control?.guardedPath() ?? [],
+      succession?.storage.guardedPaths() ?? [],
       this.#pidfile?.guardedPath() ?? [],
       own,
       sockets.filter(isShared),
@@ -134,16 +112,16 @@ export class Endpoints {
 
   /** This instance serves: replaces the predecessor's endpoints. */
   takeFromPredecessor(): void {
-    if (this.#ownsName || this.#served === null) return;
-    this.#replace(this.#served.service);
+    if (this.#ownsName) return;
+    this.#replace();
     this.guard();
-    this.#openProbes(this.#served.service);
+    this.#openProbes();
   }
 
   /** The successor has failed. */
   takeBackFromSuccessor(): void {
-    if (!this.control?.isInPlace && this.#served !== null) {
-      this.#replace(this.#served.service);
+    if (!this.control?.isInPlace) {
+      this.#replace();
       this.#pidfile?.removeOld();
     }
     this.#guard?.check();
@@ -152,32 +130,40 @@ export class Endpoints {
   onPredecessorGone(): void {
     if (!this.#ownsName) this.#pidfile?.removeOld();
     this.parts.name?.lock.claim();
-    this.parts.start?.storage.becomeMain();
+    this.parts.succession?.storage.becomeMain();
   }
 
   /** This instance serves already: the guard creates later what fails now. */
-  #replace(service: ServiceControl): void {
+  #replace(): void {
     const { logger } = this.parts;
-    tolerate(true, logger, () => this.#control?.replace(service));
+    tolerate(true, logger, () => this.#control?.replace());
     this.#startStorage(true);
     tolerate(true, logger, () => this.#pidfile?.takeOver());
   }
 
   #startStorage(replaces: boolean): void {
+    const { succession } = this.parts;
     // A new store is empty.
-    this.parts.start?.storage.start(replaces);
+    succession?.storage.start(replaces);
   }
 
-  #openProbes(service: ServiceControl): void {
-    const { platform, probeAddress, start } = this.parts;
-    const report = () => service.probes();
-    this.#probes = openProbes(platform, probeAddress, report, start?.sharesProbePort ?? false);
+  #openProbes(): void {
+    const { platform, probeAddress, service, succession } = this.parts;
+    if (probeAddress === null) return;
+    const handler = probeHandler(() => service().pod.probes());
+    // A previous instance may have the port, and shares it.
+    const joins = succession !== null && succession.mode.kind !== "fresh";
+    const open = () => new ProbeServer(platform, probeAddress, handler, joins);
+    this.#probes = openPort("--probe-listen", probeAddress, open);
   }
 
-  /** The service has exited: answers the clients that wait for that. */
-  async farewell(): Promise<void> {
+  /** Answers the clients that wait for the end. @returns the status to exit with, when the service has exited */
+  async serveUntilExit(): Promise<number> {
+    const { status } = await this.parts.service().pod.finished;
     // Otherwise it belongs to the successor.
     if (this.control?.isInPlace) await this.control.answerRemainingClients();
+    this.parts.logger.info("exiting", { status });
+    return status;
   }
 
   close(): void {

@@ -13,19 +13,15 @@ export function refuseEnvoyScript({ command, cwd }: Pick<Config, "command" | "cw
 }
 
 function beginning(path: string): string {
-  let descriptor: number;
+  let descriptor: number | null = null;
   try {
     // Non-blocking: the path may be a FIFO.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch {
-    return "";
-  }
-  try {
     const bytes = new Uint8Array(LONGEST_SCRIPT);
     return new TextDecoder("latin1").decode(bytes.subarray(0, readSync(descriptor, bytes)));
   } catch {
     return "";
   } finally {
-    closeSync(descriptor);
+    if (descriptor !== null) closeSync(descriptor);
   }
 }

@@ -19,6 +19,8 @@ import {
 } from "../../succession/state/recovered_state.ts";
 import type { ResumeState } from "../../succession/state/resume_state.ts";
 import { descriptorName, type Resumption } from "../../succession/state/resumption.ts";
+import type { Origin } from "./origin.ts";
+import type { ServiceSetup } from "./service_setup.ts";
 
 export interface InheritedState {
   /** To be acknowledged when this instance has it. */
@@ -32,35 +34,25 @@ export interface InheritedState {
   readonly storedNames: readonly string[];
 }
 
-interface InheritedStateOptions {
-  readonly inPlace: Resumption | null;
-  /** Sockets of the service manager. */
-  readonly activated: readonly InheritedSocket[];
-  /** From the service manager's fd store. */
-  readonly stored: ReadonlyMap<string, Fd>;
-  /** Where an fd store process listens; null: another instance has the name. */
-  readonly path: string | null;
-}
-
 /** @throws {Error} when what was left is malformed */
 export function findInheritedState(
-  platform: Platform,
-  options: InheritedStateOptions,
+  { platform, paths, activation: { sockets: activated, stored } }: ServiceSetup,
+  origin: Origin,
+  ownsName: boolean,
 ): InheritedState {
-  const { inPlace, activated, stored, path } = options;
-  const storedNames = [...(inPlace?.kept ?? stored).keys()];
-  if (inPlace !== null) {
-    const recovered = path === null ? null : claimRecoveredState(platform, path);
+  // The fd store process answers the owner of the name only.
+  const claim = () => ownsName ? claimRecoveredState(platform, paths.hold) : null;
+  if (origin.kind === "in-place") {
+    const { resumption } = origin;
+    const recovered = claim();
     // Everything came with the exec; the fd store process only waits for the acknowledgment.
     recovered?.resumption.kept.close();
-    return { recovered, resumption: inPlace, standbySockets: [], activated, storedNames };
+    const storedNames = [...resumption.kept.keys()];
+    return { recovered, resumption, standbySockets: [], activated, storedNames };
   }
+  const storedNames = [...stored.keys()];
   const { fds, state } = understandStored(stored);
-  const recovered = state !== null
-    ? storedState(fds, state)
-    : path === null
-    ? null
-    : claimRecoveredState(platform, path);
+  const recovered = state === null ? claim() : storedState(fds, state);
   const before = recovered?.resumption.state ?? null;
   const standbySockets = before?.service.served === true
     ? []

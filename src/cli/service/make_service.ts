@@ -1,6 +1,6 @@
 /** Makes the service of `baton run` and wires its parts: supervisor, endpoints, service manager, shutdown. */
 import { Inheritor } from "../../handoff/inherit.ts";
-import { GracefulService } from "../../pod/graceful_service.ts";
+import { supervisedPod } from "../../pod/supervised_pod.ts";
 import type { StopReport } from "../../report/snapshot.ts";
 import { PredecessorRecovery } from "../../succession/upgrade/predecessor_recovery.ts";
 import { ServiceManager } from "../../supervisor/service_manager.ts";
@@ -15,43 +15,27 @@ import type { ServiceSetup } from "./service_setup.ts";
 import { predecessorOf, resumptionOf, type StartMode } from "./start_mode.ts";
 import { StateStorage } from "./state_storage.ts";
 
-interface MadeService {
-  readonly context: ReturnType<typeof generationContext>;
-  readonly supervisor: Supervisor;
-  readonly service: GracefulService;
-  readonly endpoints: Endpoints;
-}
-
 /** Starts nothing yet. */
-export function makeService(setup: ServiceSetup, mode: StartMode): MadeService {
-  const { platform, config, env, paths, logger, launchContext, pod } = setup;
+export function makeService(setup: ServiceSetup, mode: StartMode) {
+  const { platform, config, env, paths, logger, launchContext } = setup;
   const context = generationContext(setup, mode, () => supervisor.writeState());
   const { children, listeners, adopter } = context;
   const [program = "", ...prefix] = programOf(platform);
   const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
   const keepsStandbySockets = fdStoreSize(env) > 0;
+  const storage = new StateStorage(
+    setup,
+    keepsStandbySockets ? { client, found: mode.storedNames } : null,
+    { onStarted: (pid) => children.addHelper(pid), onLost: () => supervisor.writeState() },
+  );
   const endpoints = new Endpoints({
     platform,
     config,
     logger,
     name: { lock: mode.lock, socket: paths.socket },
-    probeAddress: pod.probeAddress,
-    start: {
-      ownsName: mode.ownsName,
-      isRunning: mode.kind === "in-place",
-      sharesProbePort: mode.kind !== "fresh",
-      control: "control" in mode ? mode.control : null,
-      replacesStorage: mode.recovered !== null,
-      storage: new StateStorage({
-        platform,
-        config,
-        logger,
-        path: paths.hold,
-        managerStore: keepsStandbySockets ? { client, found: mode.storedNames } : null,
-        onStarted: (pid) => children.addHelper(pid),
-        onLost: () => supervisor.writeState(),
-      }),
-    },
+    probeAddress: setup.pod.probeAddress,
+    service: () => ({ supervisor, pod }),
+    succession: { mode, storage, supervisor: () => supervisor },
   });
   const manager = new ServiceManager({
     client,
@@ -90,7 +74,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode): MadeService {
     resumption: resumptionOf(mode),
     launchContext,
     controlDoor: () => endpoints.control,
-    stateWriter: () => endpoints.stateWriter,
+    stateWriter: () => storage.writer,
     keepsStandbySockets,
     onTakenOver: () => endpoints.takeFromPredecessor(),
     onPredecessorGone: () => {
@@ -100,17 +84,14 @@ export function makeService(setup: ServiceSetup, mode: StartMode): MadeService {
     onTakenBack: () => endpoints.takeBackFromSuccessor(),
     onFinish,
   });
-  const service = new GracefulService({
-    supervisor,
+  const pod: ReturnType<typeof supervisedPod> = supervisedPod(supervisor, {
     platform,
     config,
     logger,
     finished,
-    minDrainMs: pod.minDrainMs,
-    inPod: pod.inPod,
-    exceptPort: pod.probeAddress?.port ?? null,
+    setup: setup.pod,
     ports: () => listeners.groups.map((group) => group.address.port),
     probesAccepted: () => endpoints.probesAccepted,
   });
-  return { context, supervisor, service, endpoints };
+  return { context, supervisor, pod, endpoints };
 }

@@ -9,6 +9,7 @@
  *   signals.ts             what each signal means
  */
 import type { Config } from "../../config/config.ts";
+import { flushOutputs } from "../../output/own_output.ts";
 import { errorText } from "../../platform/error.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { type PathWatch, watchPaths } from "../../pod/path_watch.ts";
@@ -18,10 +19,13 @@ import { EXIT_BUSY, EXIT_USAGE } from "../console/exit_status.ts";
 import { VERSION } from "../console/version.ts";
 import { makeService } from "./make_service.ts";
 import { findOrigin } from "./origin.ts";
-import { finishOutput, surviveErrors, tolerate } from "./process_setup.ts";
+import { surviveErrors, tolerate } from "./process_setup.ts";
 import { type ServiceSetup, setUpService } from "./service_setup.ts";
 import { handleSignals } from "./signals.ts";
 import { findStartMode, predecessorOf, resumptionOf, type StartMode } from "./start_mode.ts";
+
+/** How long baton waits at exit for a slow reader of its output. */
+const SLOW_READER_MS = 2_000;
 
 /** @returns the status to exit with, after the last server has exited */
 export async function commandRun(platform: Platform, config: Config): Promise<number> {
@@ -37,42 +41,30 @@ export async function commandRun(platform: Platform, config: Config): Promise<nu
     throw error;
   } finally {
     predecessor?.close();
-    finishOutput(platform);
+    flushOutputs(platform, SLOW_READER_MS);
     await platform.close();
   }
 }
 
 async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
-  const { platform, config, logger, launchContext } = setup;
-  const { context, supervisor, service, endpoints } = makeService(setup, mode);
+  const { platform, config, logger } = setup;
+  const { context, supervisor, pod, endpoints } = makeService(setup, mode);
   const resumption = resumptionOf(mode);
   const isRunning = mode.kind === "in-place";
   surviveErrors(platform, logger);
-  const removeHandlers = handleSignals({
-    platform,
-    config,
-    preset: context.preset,
-    service,
-    logger,
-    foreground: context.foreground,
-    ignoresHangup: launchContext.ignoresHangup,
-  });
+  const removeHandlers = handleSignals(setup, context, { supervisor, pod });
   let watch: PathWatch | null = null;
   try {
     resumption?.releaseSignals();
-    endpoints.open({ service, supervisor });
+    endpoints.open();
     const verb = resumption === null ? "runs" : "resumes";
     const { pid } = platform.runtime;
     logger.info(`baton ${VERSION} ${verb} ${config.command.join(" ")}`, { pid });
     tolerate(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
     mode.recovered?.acknowledge();
     if (mode.ownsName) endpoints.guard();
-    const { directory } = launchContext;
-    watch = watchPaths({ platform, config, logger, directory }, () => void service.reload());
-    const { status } = await service.finished;
-    await endpoints.farewell();
-    logger.info("exiting", { status });
-    return status;
+    watch = watchPaths(setup, () => void supervisor.reload());
+    return await endpoints.serveUntilExit();
   } finally {
     watch?.close();
     removeHandlers();

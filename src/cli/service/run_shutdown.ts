@@ -39,23 +39,23 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     logger,
     name: takeName({ platform, config, logger }, env),
     probeAddress: pod.probeAddress,
+    service: () => ({ supervisor: service, pod: service.pod }),
+    succession: null,
   });
   const { pid } = platform.runtime;
   const directory = config.cwd ?? "/";
-  const service = new ShutdownService({
+  const service: ShutdownService = new ShutdownService({
     platform,
     config,
     plan: shutdownPlan({ config, env, directory, pid, trap: [], fileLimit, at: platform.files.at }),
     logger,
     version: VERSION,
-    minDrainMs: pod.minDrainMs,
-    inPod: pod.inPod,
-    probePort: pod.probeAddress?.port ?? null,
+    setup: pod,
     probesAccepted: () => endpoints.probesAccepted,
   });
   surviveErrors(platform, logger);
   try {
-    endpoints.open({ service, supervisor: null });
+    endpoints.open();
     logger.info(`baton ${VERSION} runs ${config.command.join(" ")}`, { pid });
     service.start();
     for (const hint of lostDescriptors({ argv: config.command, members: 0 })) {
@@ -63,10 +63,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     }
     endpoints.guard();
     signals.deliverTo(service, logger);
-    const { status } = await service.finished;
-    await endpoints.farewell();
-    logger.info("exiting", { status });
-    return status;
+    return await endpoints.serveUntilExit();
   } finally {
     endpoints.close();
     signals.remove();
@@ -79,7 +76,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
  * @throws {UserError} when another instance has the name
  */
 function takeName(
-  { platform, config, logger }: Omit<EndpointsParts, "name" | "probeAddress">,
+  { platform, config, logger }: Pick<EndpointsParts, "platform" | "config" | "logger">,
   env: Readonly<Record<string, string>>,
 ): EndpointsParts["name"] {
   const uid = platform.processes.userId();

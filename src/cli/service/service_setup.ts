@@ -10,13 +10,14 @@ import { type Config, longestStartMs, longestStopMs } from "../../config/config.
 import { missingForAdopt, probeCapabilities } from "../../handoff/capabilities.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
+import type { PodSetup } from "../../pod/pod.ts";
 import type { LaunchContext } from "../../succession/state/resume_state.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { EXIT_SYSTEM } from "../console/exit_status.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
 import { type Origin, ownEnvironment } from "./origin.ts";
-import { type PodSetup, podSetup } from "./pod_setup.ts";
-import { openLogger, openLoggerInPlace } from "./process_setup.ts";
+import { podSetup } from "./pod_setup.ts";
+import { openLogger } from "./process_setup.ts";
 import { activate, type Activation } from "./socket_activation.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";
 
@@ -56,9 +57,7 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
     if (origin.kind === "command") throw error;
   }
   const traps = inPlace?.traps ?? chooseTrap(platform, config);
-  const logger = inPlace === null
-    ? openLogger(platform, config)
-    : openLoggerInPlace(platform, config);
+  const logger = openLogger(platform, config, inPlace !== null);
   // The first start has accepted the grace period: it is too late to refuse it.
   const asked = inPlace === null ? config : { ...config, graceMs: null };
   const longest = { longestStartMs: longestStartMs(config), longestStopMs: longestStopMs(config) };

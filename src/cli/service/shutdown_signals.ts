@@ -15,17 +15,14 @@ import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { ShutdownService } from "../../pod/shutdown_service.ts";
-import { catchStopOn, hasTerminal, Stopper, stopSignalsOf } from "./signals.ts";
+import { catchStopOn, Stopper, stopSignalsOf } from "./signals.ts";
 
 /**
  * Meant for the process that receives them: faults, its own children, pipes; or they cannot be caught.
  * Bun keeps PWR for its garbage collector, which stops threads with it: no handler is ever called.
  */
-const KEPT = [
-  ...["SIGKILL", "SIGSTOP", "SIGCHLD", "SIGPIPE", "SIGSTKFLT", "SIGPWR"],
-  ...["SIGILL", "SIGTRAP", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"],
-];
-const FORWARDED = SIGNAL_NAMES.filter((name) => !isStopping(name) && !KEPT.includes(name));
+const KEPT = /^SIG(KILL|STOP|CHLD|PIPE|STKFLT|PWR|ILL|TRAP|BUS|FPE|SEGV|SYS)$/;
+const FORWARDED = SIGNAL_NAMES.filter((name) => !isStopping(name) && !KEPT.test(name));
 
 export class ShutdownSignals {
   readonly #early: SignalName[] = [];
@@ -34,12 +31,8 @@ export class ShutdownSignals {
   #handle: (signal: SignalName) => void = (signal) => this.#early.push(signal);
 
   constructor(readonly platform: Platform, readonly config: Config) {
-    this.#stopOn = stopSignalsOf(platform, config, {
-      logFile: config.logFile,
-      // Not needed as stop signals: a server knows its image's STOPSIGNAL.
-      forwards: { usr1: true, winch: true },
-      hasTerminal: hasTerminal(),
-    });
+    // Not needed as stop signals: a server knows its image's STOPSIGNAL.
+    this.#stopOn = stopSignalsOf(platform, config, { usr1: true, winch: true });
     const others = FORWARDED.filter((name) => !this.#stopOn.includes(name));
     this.#removers = [
       ...catchStopOn(platform, this.#stopOn, (signal) => this.#handle(signal)),
@@ -51,16 +44,16 @@ export class ShutdownSignals {
 
   /** The server has been started: delivers the signals that came before, and from here on each one at once. */
   deliverTo(service: ShutdownService, logger: Logger): void {
-    const stopper = new Stopper(this.platform, service, logger);
+    const stopper = new Stopper(this.platform, logger, service.pod);
     this.#handle = (signal) => {
       if (isStopping(signal)) return stopper.onStopSignal(signal);
       if (this.#stopOn.includes(signal)) return stopper.stop(signal);
-      if (signal === "SIGTSTP" && service.foreground.suspend()) return;
+      if (signal === "SIGTSTP" && service.server.foreground.suspend()) return;
       if (signal === "SIGUSR1") {
         logger.reopen();
         if (this.config.usr1 === "ignore") return;
       }
-      service.forward(signalNumber(signal));
+      service.server.forward(signalNumber(signal));
     };
     for (const signal of this.#early) this.#handle(signal);
   }

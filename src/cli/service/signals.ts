@@ -15,62 +15,47 @@ import {
   type StopSignal,
 } from "../../config/values/signals.ts";
 import type { Config } from "../../config/config.ts";
-import type { Preset } from "../../config/presets.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
-import type { Foreground } from "../../process/foreground.ts";
+import type { Pod } from "../../pod/pod.ts";
+import type { SupervisorOptions } from "../../supervisor/options.ts";
+import type { Supervisor } from "../../supervisor/supervisor.ts";
+import type { ServiceSetup } from "./service_setup.ts";
 import { imageStopSignals, type SignalUses, StopRequests } from "./stop_requests.ts";
 
-/** What signals act on. */
-interface SignalledService {
-  reload(): unknown;
-  upgrade(): unknown;
-  stop(): void;
-  forward(signal: number): void;
-}
-
-interface SignalTargets {
-  readonly platform: Platform;
-  readonly config: Config;
-  readonly preset: Preset;
-  readonly service: SignalledService;
-  readonly logger: Logger;
-  readonly foreground: Foreground;
-  /** HUP was ignored when baton was started: nohup(1). */
-  readonly ignoresHangup: boolean;
-}
-
 /** @returns a function that removes the handlers */
-export function handleSignals(targets: SignalTargets): () => void {
-  const { platform, config, service, logger, ignoresHangup, foreground } = targets;
+export function handleSignals(
+  { platform, config, logger, launchContext }: ServiceSetup,
+  { preset, foreground }: SupervisorOptions["context"],
+  { supervisor, pod }: { readonly supervisor: Supervisor; readonly pod: Pod },
+): () => void {
+  const usr1 = config.usr1 === "forward" || (config.usr1 === "auto" && preset.usr1 !== "ignore");
   const hadTerminal = hasTerminal();
   const reload = () => {
     if (hadTerminal && !hasTerminal()) {
-      if (ignoresHangup) return logger.info("the terminal was closed: continuing (nohup)");
+      if (launchContext.ignoresHangup) {
+        return logger.info("the terminal was closed: continuing (nohup)");
+      }
       logger.warn("the terminal was closed: stopping");
-      return service.stop();
+      return pod.stop();
     }
     logger.info("SIGHUP: reload");
-    service.reload();
+    void supervisor.reload();
   };
   const upgrade = () => {
     logger.info("SIGUSR2: upgrade");
-    service.upgrade();
+    void supervisor.upgrade();
   };
   const suspend = () => {
     if (!foreground.suspend()) foreground.stopSelf();
   };
   const reopen = () => {
     logger.reopen();
-    if (forwardsUsr1(targets)) service.forward(signalNumber("SIGUSR1"));
+    if (usr1) supervisor.forward(signalNumber("SIGUSR1"));
   };
-  const stopOn = stopSignalsOf(platform, config, {
-    logFile: config.logFile,
-    forwards: { usr1: forwardsUsr1(targets), winch: false },
-    hasTerminal: hadTerminal,
-  });
-  const stopper = new Stopper(platform, service, logger);
+  const stopOn = stopSignalsOf(platform, config, { usr1, winch: false });
+  const stopper = new Stopper(platform, logger, pod);
   const handlers: readonly (readonly [SignalName, () => void])[] = [
     ["SIGHUP", reload],
     ["SIGUSR2", upgrade],
@@ -89,9 +74,10 @@ export function handleSignals(targets: SignalTargets): () => void {
 /** What stops baton besides TERM, INT and QUIT: the signals of `--stop-on`, and the image's STOPSIGNAL. */
 export function stopSignalsOf(
   platform: Platform,
-  { stopOn }: Pick<Config, "stopOn">,
-  uses: SignalUses,
+  { stopOn, logFile }: Config,
+  forwards: SignalUses["forwards"],
 ): SignalName[] {
+  const uses = { logFile, forwards, hasTerminal: hasTerminal() };
   const all = new Set([...stopOn, ...imageStopSignals(platform.runtime.pid, uses)]);
   return [...all].filter((signal) => !isStopping(signal));
 }
@@ -111,8 +97,8 @@ export class Stopper {
 
   constructor(
     readonly platform: Platform,
-    readonly service: Pick<SignalledService, "stop">,
     readonly logger: Logger,
+    readonly pod: Pod,
   ) {}
 
   /** TERM, INT or QUIT, which may be the echo of the one before. */
@@ -124,7 +110,7 @@ export class Stopper {
 
   stop(signal: SignalName): void {
     this.logger.info(`${signal}: stop`);
-    this.service.stop();
+    this.pod.stop();
   }
 }
 
@@ -143,12 +129,7 @@ function hasManager(): boolean {
   return false;
 }
 
-function forwardsUsr1({ config, preset }: SignalTargets): boolean {
-  if (config.usr1 !== "auto") return config.usr1 === "forward";
-  return preset.usr1 !== "ignore";
-}
-
 /** The kernel takes the terminal away from a session when it is hung up: tty_nr becomes 0. */
-export function hasTerminal(): boolean {
+function hasTerminal(): boolean {
   return (processStat("self")?.terminal ?? 0) !== 0;
 }

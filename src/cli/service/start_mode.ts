@@ -44,15 +44,9 @@ export type StartMode =
 
 /** @throws {UserError} when another instance has the name, or a takeover fails */
 export async function findStartMode(setup: ServiceSetup, origin: Origin): Promise<StartMode> {
-  const { platform, paths, activation } = setup;
+  const { platform, paths } = setup;
   const own = ownLock(setup, origin);
-  const inherited = findInheritedState(platform, {
-    inPlace: origin.kind === "in-place" ? origin.resumption : null,
-    activated: activation.sockets,
-    stored: activation.stored,
-    // The fd store process answers the owner of the name only.
-    path: own === null ? null : paths.hold,
-  });
+  const inherited = findInheritedState(setup, origin, own !== null);
   const { recovered, storedNames, resumption, activated, standbySockets } = inherited;
   const sockets = [...activated, ...standbySockets];
   const common = { recovered, storedNames, sockets, ownsName: own !== null };
@@ -123,10 +117,15 @@ async function connectTaker(setup: ServiceSetup): Promise<TakeoverClient | null>
   const { platform, config, logger, longestStartMs } = setup;
   const { takeover: path, name, parentShutdownTimeMs, survive } = config;
   if (path === null) return null;
-  const times = { readyTimeoutMs: longestStartMs, parentShutdownTimeMs };
-  const options = { path, name, ...times, survives: survive, batonVersion: VERSION };
   try {
-    const taker = await TakeoverClient.connect(platform, options);
+    const taker = await TakeoverClient.connect(platform, {
+      path,
+      name,
+      readyTimeoutMs: longestStartMs,
+      parentShutdownTimeMs,
+      survives: survive,
+      batonVersion: VERSION,
+    });
     if (taker === null) logger.warn(`no baton to take over from at ${path}: starting as the first`);
     else logger.info(`takes over from ${taker.text}`, { path });
     return taker;

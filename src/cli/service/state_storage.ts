@@ -1,28 +1,17 @@
 /** Where a state is kept that outlives this instance: systemd's fd store, or a process of our own (`--survive`). */
 import type { GuardedPath } from "../../admin/runtime_guard.ts";
-import type { Config } from "../../config/config.ts";
-import type { Logger } from "../../log/logger.ts";
 import { exists } from "../../platform/files/path.ts";
-import type { Platform } from "../../platform/platform.ts";
 import { FdStoreProcess } from "../../succession/state/fd_store_process.ts";
 import { StateWriter } from "../../succession/state/state_writer.ts";
 import { FdStore } from "../../systemd/fd_store.ts";
 import type { NotifyClient } from "../../systemd/notify_client.ts";
+import type { ServiceSetup } from "./service_setup.ts";
 
-interface StateStorageParts {
-  readonly platform: Platform;
-  readonly config: Pick<Config, "survive">;
-  readonly logger: Logger;
-  /** Where the fd store process listens. */
-  readonly path: string;
-  /** The service manager's fd store, if the unit has one, and the names that it had at the start. */
-  readonly managerStore:
-    | { readonly client: NotifyClient; readonly found: readonly string[] }
-    | null;
+interface StorageEvents {
   /** The fd store process is a child, but not a server. */
-  readonly onStarted: (pid: number) => void;
+  onStarted(pid: number): void;
   /** The store lost its content: everything must be written again. */
-  readonly onLost: () => void;
+  onLost(): void;
 }
 
 export class StateStorage {
@@ -30,27 +19,29 @@ export class StateStorage {
   #managerStore: FdStore | null = null;
   #process: FdStoreProcess | null = null;
 
-  constructor(readonly parts: StateStorageParts) {}
+  /** @param manager the service manager's fd store, if the unit has one, and the names that it had at the start */
+  constructor(
+    readonly setup: ServiceSetup,
+    readonly manager: { readonly client: NotifyClient; readonly found: readonly string[] } | null,
+    readonly events: StorageEvents,
+  ) {}
 
-  /** @param replaces another fd store process serves the previous instance until this one has everything */
-  start(replaces: boolean): void {
-    const { platform, config, path, logger, managerStore, onStarted, onLost } = this.parts;
-    if (managerStore !== null) {
-      this.#managerStore = new FdStore(platform, managerStore.client);
+  /** @param isNext another fd store process serves the previous instance until this one has everything */
+  start(isNext: boolean): void {
+    const { setup: { platform, config, logger, paths }, manager, events } = this;
+    if (manager !== null) {
+      this.#managerStore = new FdStore(platform, manager.client);
       const extent = config.survive ? "everything" : "standby";
-      this.writer = new StateWriter(this.#managerStore, extent, managerStore.found);
+      this.writer = new StateWriter(this.#managerStore, extent, manager.found);
     } else if (config.survive) {
-      const onExited = () => {
+      const onLost = () => {
         logger.warn("the fd store process (--survive) exited: another one was started");
         writer.onLost();
-        onLost();
+        events.onLost();
       };
-      this.#process = new FdStoreProcess(platform, {
-        path,
-        isNext: replaces,
-        onStarted,
-        onLost: onExited,
-      });
+      const { onStarted } = events;
+      const options = { path: paths.hold, isNext, onStarted, onLost };
+      this.#process = new FdStoreProcess(platform, options);
       const writer = new StateWriter(this.#process, "everything");
       this.writer = writer;
     }
@@ -61,11 +52,12 @@ export class StateStorage {
     if (this.#managerStore === null) return;
     this.#managerStore.dropState();
     this.writer?.onLost();
-    this.parts.onLost();
+    this.events.onLost();
   }
 
   guardedPaths(): GuardedPath[] {
-    const [store, { path }] = [this.#process, this.parts];
+    const store = this.#process;
+    const path = this.setup.paths.hold;
     return store === null ? [] : [{
       what: "socket of the fd store process (--survive)",
       path,

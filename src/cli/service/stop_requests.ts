@@ -30,14 +30,8 @@ interface StopSignalArrival {
   readonly hasManager: boolean;
 }
 
-interface StopRequest {
-  readonly first: StopSignalArrival;
-  readonly last: StopSignalArrival;
-  readonly hadEcho: boolean;
-}
-
 export class StopRequests {
-  #latest: StopRequest | null = null;
+  #latest: { first: StopSignalArrival; last: StopSignalArrival; hadEcho: boolean } | null = null;
 
   /** @returns false for an echo, and for a key that is held down */
   isNew(arrival: StopSignalArrival): boolean {

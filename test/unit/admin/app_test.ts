@@ -18,7 +18,10 @@ function service(said: unknown[]): ServiceControl {
   const drain = () => Promise.resolve({ drained: false, busy: 2 });
   const stop = () => said.push("stop");
   const finished = Promise.resolve(ENDED);
-  return { reload: report, decide: report, drain, stop, finished } as unknown as ServiceControl;
+  return {
+    supervisor: { reload: report, decide: report },
+    pod: { drain, stop, finished },
+  } as unknown as ServiceControl;
 }
 
 describe("controlApp()", () => {

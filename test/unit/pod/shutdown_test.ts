@@ -15,16 +15,13 @@ const POLICY = {
 };
 const LOOK = { fresh: 0, busy: 1, idle: 0, listening: true };
 
-function shutdownOf(options: Partial<ShutdownOptions>, clock: FakeClock): Shutdown {
+type Options = Partial<Omit<ShutdownOptions, "traffic"> & ShutdownOptions["traffic"]>;
+
+function shutdownOf(options: Options, clock: FakeClock): Shutdown {
   return new Shutdown({
     clock,
     policy: POLICY,
-    look: () => LOOK,
-    closeIdle: () => {},
-    onBegin: () => {},
-    onPhase: () => {},
-    signal: () => {},
-    kill: () => {},
+    traffic: { sample: () => LOOK, closeIdle: () => {}, closeLongLived: () => 0, ...options },
     ...options,
   });
 }
@@ -42,7 +39,7 @@ describe("Shutdown", () => {
         after: (delayMs, fire) => clock.after(delayMs, fire),
       },
       policy: { ...POLICY, minDrainMs: 20, maxDrainMs: 30, stopTimeMs: 0 },
-      look: () => {
+      sample: () => {
         looks++;
         spentMs += LOOK_MS;
         return { ...LOOK, fresh: 1 };
@@ -62,7 +59,7 @@ describe("Shutdown", () => {
       let busy: number | null = 1;
       const signals: number[] = [];
       const shutdown = shutdownOf({
-        look: () => {
+        sample: () => {
           if (busy === null) throw new Error("EMFILE");
           return { ...LOOK, busy };
         },
@@ -84,7 +81,7 @@ describe("Shutdown", () => {
     const clock = new FakeClock();
     const spans: number[] = [];
     const shutdown: Shutdown = shutdownOf({
-      look: () => ({ ...LOOK, busy: 5, owed: 2, undecided: 3 }),
+      sample: () => ({ ...LOOK, busy: 5, owed: 2, undecided: 3 }),
       closeLongLived: (_, { beganAtMs, endsAtMs }) =>
         spans.push(endsAtMs - beganAtMs) === 1 ? 4 : 0,
       kill: () => shutdown.serverExited(),
