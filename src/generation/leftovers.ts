@@ -18,7 +18,7 @@ interface LeftoverSignalsOptions {
   sendStopSignal(pid: number): void;
   /** Processes still answer, and get the signal because their time is over. */
   onOverdue?(): void;
-  onAllSignaled(): void;
+  onAllSignaled?(): void;
 }
 
 /**
@@ -54,7 +54,7 @@ export class LeftoverSignals {
       sendStopSignal(pid);
     }
     if (busy.size > 0) this.#timer = clock.after(LOOK_MS, () => void this.#look());
-    else onAllSignaled();
+    else onAllSignaled?.();
     return busy.size;
   }
 

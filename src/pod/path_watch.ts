@@ -88,8 +88,7 @@ export class PathWatch {
   #addDirectories(): void {
     const { files } = this.platform;
     for (const path of this.paths) {
-      const target = targetOf(files, path);
-      const directories = [dirname(path), ...(target === null ? [] : [dirname(target)])];
+      const directories = [dirname(path), dirname(targetOf(files, path))];
       if (isDirectory(files, path)) directories.push(path);
       for (const directory of directories) this.#addNearest(directory);
     }
@@ -131,11 +130,12 @@ function fileFingerprint(files: Files, path: string): string {
   }
 }
 
-function targetOf(files: Files, path: string): string | null {
+/** @returns `path` itself while its target is missing */
+function targetOf(files: Files, path: string): string {
   try {
     return files.realPath(path);
   } catch {
-    return null;
+    return path;
   }
 }
 

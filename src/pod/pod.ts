@@ -49,26 +49,21 @@ export class Pod {
 
   constructor(readonly options: PodOptions) {
     const { platform, config, logger, setup, policy } = options;
+    const { probeAddress, inPod, minDrainMs } = setup;
     const { quietMs, stopTimeMs } = config;
     this.traffic = new PortWatch(platform, {
       ports: options.ports,
-      exceptPort: setup.probeAddress?.port ?? null,
+      exceptPort: probeAddress?.port ?? null,
       processes: options.processes,
       quietMs,
       spreadMs: spreadOf(config, policy.maxDrainMs),
-      countsOpens: setup.inPod,
+      countsOpens: inPod,
       ownOpens: options.probesAccepted,
     });
     this.shutdown = new Shutdown({
       ...options,
       clock: platform.clock,
-      policy: {
-        ...policy,
-        minDrainMs: setup.minDrainMs,
-        quietMs,
-        stopTimeMs,
-        expectsListener: true,
-      },
+      policy: { ...policy, minDrainMs, quietMs, stopTimeMs, expectsListener: true },
       traffic: this.traffic,
       onPhase: (phase, why) => {
         const text = DESCRIPTIONS[phase];

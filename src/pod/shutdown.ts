@@ -57,7 +57,6 @@ export class Shutdown {
     return this.#state.phase;
   }
 
-  /** Stop requests so far. */
   get requests(): number {
     return this.#state.requests;
   }
@@ -67,7 +66,6 @@ export class Shutdown {
     return this.phase === "serving" ? null : this.options.clock.now() - this.#state.beganAtMs;
   }
 
-  /** Connections that were cut. */
   get cut(): number {
     return this.#cut + this.#closed;
   }

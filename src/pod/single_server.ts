@@ -68,7 +68,6 @@ export class SingleServer {
         return busyProcesses(platform, { groups }, config.quietMs, pids);
       },
       sendStopSignal: (pid) => platform.processes.signal(pid, this.stopPolicy.stopSignal),
-      onAllSignaled: () => {},
     });
     this.#leader = new ServerProcess(platform, this.#children, {
       epoch: EPOCH,

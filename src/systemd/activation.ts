@@ -1,8 +1,6 @@
 /**
  * Socket activation: the listening sockets that the service manager has passed to baton, sd_listen_fds(3),
- * systemd.socket(5).
- *
- * Guarantees: takes them only if LISTEN_PID is this very process. Refuses what baton cannot hand over (datagrams, Unix
+ * systemd.socket(5). Takes them only if LISTEN_PID is this very process. Refuses what baton cannot hand over (datagrams, Unix
  * sockets, Accept=yes), by name, because a socket that no process accepts from would leave its clients waiting.
  */
 import { formatAddress, type InetAddress } from "../platform/network/address.ts";
@@ -95,8 +93,9 @@ function understand(
   };
   const domain = option(C.SOL_SOCKET, C.SO_DOMAIN);
   if (domain === C.AF_UNIX) refuse("Unix sockets are not taken yet");
-  if (domain !== C.AF_INET && domain !== C.AF_INET6) refuse("it is not a TCP socket");
-  if (option(C.SOL_SOCKET, C.SO_TYPE) !== C.SOCK_STREAM) refuse("it is not a TCP socket");
+  const isInet = domain === C.AF_INET || domain === C.AF_INET6;
+  const isTcp = isInet && option(C.SOL_SOCKET, C.SO_TYPE) === C.SOCK_STREAM;
+  if (!isTcp) refuse("it is not a TCP socket");
   if (option(C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 1) refuse("it does not listen: use Accept=no");
   const address = sockets.localAddress(fd);
   if (address === null) return refuse("it has no address");

@@ -2,8 +2,7 @@
  * The NOTIFY_SOCKET that baton gives to a generation: sd_notify(3), sd_notify "READY=1".
  *
  * One socket per generation, so that a message belongs to its generation even if the sender (often a helper program)
- * is gone by the time it is read. Descriptors that come with a message are closed; unknown lines are ignored, as the
- * manual asks.
+ * is gone by the time it is read. Unknown lines are ignored, as the manual asks.
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -13,7 +12,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { bindAt, bindNotifySocket, removeNotifySocket } from "./notify_path.ts";
 
-/** Longest message: what systemd accepts (NOTIFY_BUFFER_MAX is one page). */
+/** What systemd accepts (NOTIFY_BUFFER_MAX is one page). */
 const MESSAGE_LIMIT = 4096;
 /** Messages read at a time, so that a flood does not block the event loop. */
 const MESSAGES_AT_A_TIME = 16;
@@ -33,10 +32,7 @@ export class NotifyServer {
   #first: Bound | null = null;
   #inode: number | null;
 
-  /**
-   * @param asked where to bind it
-   * @param kept the socket that is bound already; null = bind a new one
-   */
+  /** @param kept the socket that is bound already at `asked` */
   constructor(
     readonly platform: Platform,
     asked: string,

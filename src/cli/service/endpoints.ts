@@ -71,10 +71,9 @@ export class Endpoints {
     const { logger } = this.parts;
     const mode = this.parts.succession?.mode;
     const isRunning = mode?.kind === "in-place";
-    const kept = mode !== undefined && "control" in mode ? mode.control : null;
     tolerate(isRunning, logger, () => this.#pidfile?.take());
     this.#startStorage((mode?.recovered ?? null) !== null);
-    tolerate(isRunning, logger, () => this.#control?.open(kept));
+    tolerate(isRunning, logger, () => this.#control?.open(mode?.control ?? null));
     tolerate(isRunning, logger, () => this.#openProbes());
   }
 
@@ -101,7 +100,12 @@ export class Endpoints {
     // The successor guards everything else.
     if (supervisor?.hasHandedOver) return own;
     return [
-      guardedLock(lock),
+      {
+        what: "lock",
+        path: lock.path,
+        isInPlace: () => lock.isInPlace,
+        restore: () => lock.restore(),
+      },
       this.#control?.guardedPath() ?? [],
       succession?.storage.guardedPaths() ?? [],
       this.#pidfile?.guardedPath() ?? [],
@@ -173,13 +177,4 @@ export class Endpoints {
     this.#pidfile?.remove();
     this.parts.name?.lock.close();
   }
-}
-
-function guardedLock(lock: NameLock): GuardedPath {
-  return {
-    what: "lock",
-    path: lock.path,
-    isInPlace: () => lock.isInPlace,
-    restore: () => lock.restore(),
-  };
 }

@@ -54,9 +54,8 @@ export function findInheritedState(
   const { fds, state } = understandStored(stored);
   const recovered = state === null ? claim() : storedState(fds, state);
   const before = recovered?.resumption.state ?? null;
-  const standbySockets = before?.service.served === true
-    ? []
-    : takeStandbySockets(platform, fds, before);
+  const served = before?.service.served === true;
+  const standbySockets = served ? [] : takeStandbySockets(platform, fds, before);
   const resumption = recovered && usableResumption(platform, recovered);
   const remaining = resumption === null ? activated : withoutMembers(activated, resumption.state);
   return { recovered, resumption, standbySockets, activated: remaining, storedNames };
@@ -68,10 +67,11 @@ function withoutMembers(
   { groups }: ResumeState,
 ): InheritedSocket[] {
   const members = new Set(groups.flatMap(({ members }) => members.map(({ inode }) => inode)));
-  const isMember = ({ fd }: InheritedSocket) => members.has(ownSocketInode(fd.number));
-  const [known, others] = [sockets.filter(isMember), sockets.filter((one) => !isMember(one))];
-  for (const { fd } of known) fd.close();
-  return others;
+  return sockets.filter(({ fd }) => {
+    const isMember = members.has(ownSocketInode(fd.number));
+    if (isMember) fd.close();
+    return !isMember;
+  });
 }
 
 /** Closes all other descriptors. */
@@ -80,10 +80,11 @@ function takeStandbySockets(
   fds: ReadonlyMap<string, Fd>,
   state: ResumeState | null,
 ): InheritedSocket[] {
-  const isStandby = (name: string) => state === null || standbyNames(state).includes(name);
+  const standby = state?.groups.flatMap(({ members }) => members)
+    .filter(({ origin }) => origin === "standby").map(({ inode }) => descriptorName.member(inode));
   const sockets: InheritedSocket[] = [];
   for (const [name, fd] of fds) {
-    if (!isStandby(name)) continue;
+    if (standby?.includes(name) === false) continue;
     // The first write of the state drops all other names from the store.
     const socket = storedListener(platform, name, platform.descriptors.duplicate(fd));
     if (socket === null) continue;
@@ -92,10 +93,4 @@ function takeStandbySockets(
   }
   for (const fd of fds.values()) fd.close();
   return sockets;
-}
-
-function standbyNames({ groups }: ResumeState): string[] {
-  const members = groups.flatMap(({ members }) => members);
-  return members.filter(({ origin }) => origin === "standby")
-    .map(({ inode }) => descriptorName.member(inode));
 }

@@ -12,7 +12,7 @@ import { Endpoints } from "./endpoints.ts";
 import { generationContext } from "./generation_context.ts";
 import { programOf } from "./process_setup.ts";
 import type { ServiceSetup } from "./service_setup.ts";
-import { predecessorOf, resumptionOf, type StartMode } from "./start_mode.ts";
+import { predecessorOf, type StartMode } from "./start_mode.ts";
 import { StateStorage } from "./state_storage.ts";
 
 /** Starts nothing yet. */
@@ -71,7 +71,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     ),
     handoffIsShared: mode.kind === "upgrade-child" ||
       (mode.kind === "takeover" && config.takeover === config.handoffSocket),
-    resumption: resumptionOf(mode),
+    resumption: mode.resumption,
     launchContext,
     controlDoor: () => endpoints.control,
     stateWriter: () => storage.writer,

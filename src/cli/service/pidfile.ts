@@ -42,7 +42,6 @@ export class Pidfile {
     this.#write();
   }
 
-  /** The predecessor has exited. */
   removeOld(): void {
     rmSync(this.#old, { force: true });
   }
@@ -57,7 +56,6 @@ export class Pidfile {
     };
   }
 
-  /** When this process exits. */
   remove(): void {
     // The number too: a free inode is soon used again.
     const isOurs = statSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode &&

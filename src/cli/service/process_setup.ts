@@ -1,4 +1,10 @@
-/** The process of `baton run`: its program, its log, and its errors. */
+/** The process of `baton run`: its program, its runtime directory, its log, and its errors. */
+import {
+  checkPathLength,
+  prepareDirectory,
+  runtimeDirectory,
+  servicePaths,
+} from "../../admin/paths.ts";
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { Logger } from "../../log/logger.ts";
@@ -36,6 +42,19 @@ export function tolerate(isRunning: boolean, logger: Logger, action: () => void)
     if (!isRunning) throw error;
     logger.error(`continuing without it: ${errorText(error)}`);
   }
+}
+
+/** @returns the paths of the service, and what prepares their directory @throws {UserError} when they cannot be used */
+export function runtimePaths(
+  platform: Platform,
+  { runtimeDir, name }: Config,
+  env: Readonly<Record<string, string>>,
+) {
+  const uid = platform.processes.userId();
+  const directory = runtimeDirectory(runtimeDir, env, uid);
+  const paths = servicePaths(directory, name);
+  checkPathLength(directory, paths);
+  return { paths, prepare: () => prepareDirectory(directory, uid) };
 }
 
 /** @param isRunning there are servers already: standard error must do when the log file cannot be opened */

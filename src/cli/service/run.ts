@@ -22,7 +22,7 @@ import { findOrigin } from "./origin.ts";
 import { surviveErrors, tolerate } from "./process_setup.ts";
 import { type ServiceSetup, setUpService } from "./service_setup.ts";
 import { handleSignals } from "./signals.ts";
-import { findStartMode, predecessorOf, resumptionOf, type StartMode } from "./start_mode.ts";
+import { findStartMode, predecessorOf, type StartMode } from "./start_mode.ts";
 
 /** How long baton waits at exit for a slow reader of its output. */
 const SLOW_READER_MS = 2_000;
@@ -49,7 +49,7 @@ export async function commandRun(platform: Platform, config: Config): Promise<nu
 async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
   const { platform, config, logger } = setup;
   const { context, supervisor, pod, endpoints } = makeService(setup, mode);
-  const resumption = resumptionOf(mode);
+  const resumption = mode.resumption;
   const isRunning = mode.kind === "in-place";
   surviveErrors(platform, logger);
   const removeHandlers = handleSignals(setup, context, { supervisor, pod });

@@ -3,13 +3,6 @@
  *
  * A control socket is optional: without a runtime directory baton runs without one.
  */
-import {
-  checkPathLength,
-  prepareDirectory,
-  runtimeDirectory,
-  type ServicePaths,
-  servicePaths,
-} from "../../admin/paths.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { NameLock } from "../../admin/name_lock.ts";
 import type { Config } from "../../config/config.ts";
@@ -19,7 +12,7 @@ import { ShutdownService } from "../../pod/shutdown_service.ts";
 import { VERSION } from "../console/version.ts";
 import { Endpoints, type EndpointsParts } from "./endpoints.ts";
 import { podSetup } from "./pod_setup.ts";
-import { openLogger, surviveErrors } from "./process_setup.ts";
+import { openLogger, runtimePaths, surviveErrors } from "./process_setup.ts";
 import { ShutdownSignals } from "./shutdown_signals.ts";
 import { refuseName } from "./start_mode.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";
@@ -79,15 +72,11 @@ function takeName(
   { platform, config, logger }: Pick<EndpointsParts, "platform" | "config" | "logger">,
   env: Readonly<Record<string, string>>,
 ): EndpointsParts["name"] {
-  const uid = platform.processes.userId();
-  let paths: ServicePaths;
-  let lock: NameLock | null;
+  let name: { lock: NameLock | null; socket: string };
   try {
-    const directory = runtimeDirectory(config.runtimeDir, env, uid);
-    paths = servicePaths(directory, config.name);
-    checkPathLength(directory, paths);
-    prepareDirectory(directory, uid);
-    lock = NameLock.take(platform, paths.lock, paths.socket);
+    const { paths, prepare } = runtimePaths(platform, config, env);
+    prepare();
+    name = { lock: NameLock.take(platform, paths.lock, paths.socket), socket: paths.socket };
   } catch (error) {
     if (!(error instanceof UserError) || config.runtimeDir !== null) throw error;
     logger.warn(
@@ -95,5 +84,5 @@ function takeName(
     );
     return null;
   }
-  return { lock: lock ?? refuseName(config), socket: paths.socket };
+  return { ...name, lock: name.lock ?? refuseName(config) };
 }

@@ -1,11 +1,5 @@
 /** What `baton run` settles before it looks for another instance: configuration, paths, log, and budget of a stop. */
-import {
-  checkPathLength,
-  prepareDirectory,
-  runtimeDirectory,
-  type ServicePaths,
-  servicePaths,
-} from "../../admin/paths.ts";
+import type { ServicePaths } from "../../admin/paths.ts";
 import { type Config, longestStartMs, longestStopMs } from "../../config/config.ts";
 import { missingForAdopt, probeCapabilities } from "../../handoff/capabilities.ts";
 import type { Logger } from "../../log/logger.ts";
@@ -17,7 +11,7 @@ import { EXIT_SYSTEM } from "../console/exit_status.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
 import { type Origin, ownEnvironment } from "./origin.ts";
 import { podSetup } from "./pod_setup.ts";
-import { openLogger } from "./process_setup.ts";
+import { openLogger, runtimePaths } from "./process_setup.ts";
 import { activate, type Activation } from "./socket_activation.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";
 
@@ -46,12 +40,9 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
   const activation = activate(platform, given, env);
   const config = leaveDirectory(platform, activation.config, launchContext);
   if (inPlace === null) refuseEnvoyScript(config);
-  const uid = platform.processes.userId();
-  const directory = runtimeDirectory(config.runtimeDir, env, uid);
-  const paths = servicePaths(directory, config.name);
-  checkPathLength(directory, paths);
+  const { paths, prepare } = runtimePaths(platform, config, env);
   try {
-    prepareDirectory(directory, uid);
+    prepare();
   } catch (error) {
     // With servers running, the guard creates the directory as soon as it can.
     if (origin.kind === "command") throw error;

@@ -26,7 +26,7 @@ import { imageStopSignals, type SignalUses, StopRequests } from "./stop_requests
 
 /** @returns a function that removes the handlers */
 export function handleSignals(
-  { platform, config, logger, launchContext }: ServiceSetup,
+  { platform, config, logger, launchContext: { ignoresHangup } }: ServiceSetup,
   { preset, foreground }: SupervisorOptions["context"],
   { supervisor, pod }: { readonly supervisor: Supervisor; readonly pod: Pod },
 ): () => void {
@@ -34,9 +34,7 @@ export function handleSignals(
   const hadTerminal = hasTerminal();
   const reload = () => {
     if (hadTerminal && !hasTerminal()) {
-      if (launchContext.ignoresHangup) {
-        return logger.info("the terminal was closed: continuing (nohup)");
-      }
+      if (ignoresHangup) return logger.info("the terminal was closed: continuing (nohup)");
       logger.warn("the terminal was closed: stopping");
       return pod.stop();
     }
@@ -95,11 +93,7 @@ export function catchStopOn(
 export class Stopper {
   readonly #requests = new StopRequests();
 
-  constructor(
-    readonly platform: Platform,
-    readonly logger: Logger,
-    readonly pod: Pod,
-  ) {}
+  constructor(readonly platform: Platform, readonly logger: Logger, readonly pod: Pod) {}
 
   /** TERM, INT or QUIT, which may be the echo of the one before. */
   onStopSignal(signal: StopSignal): void {

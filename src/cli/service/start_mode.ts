@@ -28,17 +28,13 @@ interface AnyStart extends Pick<InheritedState, "recovered" | "storedNames"> {
   readonly ownsName: boolean;
   /** Listening sockets that came with the start. */
   readonly sockets: readonly InheritedSocket[];
-}
-
-interface Resumed extends AnyStart {
-  readonly resumption: Resumption;
-  /** The control socket of the previous instance. */
+  /** What a "recovered" or "in-place" instance continues with, and the control socket of the previous one. */
+  readonly resumption: Resumption | null;
   readonly control: Fd | null;
 }
 
 export type StartMode =
-  | AnyStart & { readonly kind: "fresh" }
-  | Resumed & { readonly kind: "recovered" | "in-place" }
+  | AnyStart & { readonly kind: "fresh" | "recovered" | "in-place" }
   | AnyStart & Extract<Origin, { kind: "upgrade-child" }>
   | AnyStart & { readonly kind: "takeover"; readonly taker: TakeoverClient };
 
@@ -49,7 +45,8 @@ export async function findStartMode(setup: ServiceSetup, origin: Origin): Promis
   const inherited = findInheritedState(setup, origin, own !== null);
   const { recovered, storedNames, resumption, activated, standbySockets } = inherited;
   const sockets = [...activated, ...standbySockets];
-  const common = { recovered, storedNames, sockets, ownsName: own !== null };
+  const ownsName = own !== null;
+  const common = { recovered, storedNames, sockets, ownsName, resumption, control: null };
   if (origin.kind === "upgrade-child") {
     const lock = NameLock.inherit(platform, paths.lock, origin.predecessor.lock, false);
     return { ...origin, ...common, lock };
@@ -57,13 +54,7 @@ export async function findStartMode(setup: ServiceSetup, origin: Origin): Promis
   if (resumption !== null) {
     const kind = origin.kind === "in-place" ? "in-place" : "recovered";
     const lock = own ?? refuseName(setup.config);
-    return {
-      kind,
-      ...common,
-      lock,
-      resumption,
-      control: resumption.kept.take(descriptorName.control),
-    };
+    return { ...common, kind, lock, control: resumption.kept.take(descriptorName.control) };
   }
   const taker = await connectTaker(setup);
   if (taker === null) return { kind: "fresh", ...common, lock: own ?? refuseName(setup.config) };
@@ -76,11 +67,6 @@ export async function findStartMode(setup: ServiceSetup, origin: Origin): Promis
     taker.close();
     throw error;
   }
-}
-
-/** What a resumed instance continues with; null: this one resumes nothing. */
-export function resumptionOf(mode: StartMode): Resumption | null {
-  return "resumption" in mode ? mode.resumption : null;
 }
 
 /** The instance that this one replaces, if there is one. */
