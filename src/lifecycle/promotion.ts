@@ -6,7 +6,7 @@ import type { Draft } from "./draft.ts";
 import { beginDrain, disarmServing, retireOrphanedWorkers } from "./draining.ts";
 import { type Generation, withOutcome } from "./generation.ts";
 import { answerReload, noteFailure } from "./reload.ts";
-import { isAtOnce, isOpenEnded, type Trial } from "./rollout.ts";
+import { isOpenEnded, type Trial } from "./rollout.ts";
 import { awaitsTakeover, bakingOf, servingOf } from "./state.ts";
 import type { ServiceEvent } from "./vocabulary.ts";
 
@@ -18,23 +18,18 @@ const ALL = 100;
 
 export function passGate(draft: Draft, generation: Generation): void {
   const { epoch } = generation;
-  const { rollout } = draft.state.reload;
+  const { canary, rampMs, bakeMs, hold } = draft.state.reload.rollout;
   // The predecessor must stop steering before this generation may get connections.
   if (awaitsTakeover(draft.state)) return draft.emit({ kind: "request_takeover", epoch });
-  if (servingOf(draft.state) === null || isAtOnce(rollout)) return promote(draft, generation);
+  const isAtOnce = canary === null && rampMs === 0 && bakeMs === 0 && !hold;
+  if (servingOf(draft.state) === null || isAtOnce) return promote(draft, generation);
   draft.disarm("ready", epoch);
   const baking: Generation = { ...generation, state: "baking", served: true };
   draft.update(baking);
-  const { canary, rampMs } = rollout;
   if (canary === null && rampMs === 0) return bake(draft, baking);
   const percent = canary ?? 0;
   setShare(draft, epoch, { phase: rampMs > 0 ? "ramp" : "canary", percent });
   if (rampMs > 0) draft.emit({ kind: "begin_ramp", epoch, percent, durationMs: rampMs });
-}
-
-export function takeOver(draft: Draft, generation: Generation): void {
-  if (awaitsTakeover(draft.state)) promote(draft, generation);
-  else passGate(draft, generation);
 }
 
 /** THE POINT OF NO RETURN: `generation` serves, and the one before it drains. */

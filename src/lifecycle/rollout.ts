@@ -20,10 +20,6 @@ export interface Trial {
   readonly percent: number;
 }
 
-export function isAtOnce({ canary, rampMs, bakeMs, hold }: Rollout): boolean {
-  return canary === null && rampMs === 0 && bakeMs === 0 && !hold;
-}
-
 /** Only an operator ends it. */
 export function isOpenEnded({ phase }: Trial, { hold }: Rollout): boolean {
   return phase === "canary" || (phase === "bake" && hold);

@@ -20,10 +20,10 @@ import {
   sendStopSignal,
 } from "./draining.ts";
 import type { Generation, GenerationState } from "./generation.ts";
-import { decideTrial, growShare, passGate, promote, takeOver } from "./promotion.ts";
+import { decideTrial, growShare, passGate, promote } from "./promotion.ts";
 import { requestReload, spawn, startQueued } from "./reload.ts";
 import { finishIfEmpty, requestStop } from "./stop.ts";
-import type { ServicePolicy, ServiceState } from "./state.ts";
+import { awaitsTakeover, type ServicePolicy, type ServiceState } from "./state.ts";
 import { abortUpgrade, adoptOrphans, handOver, requestUpgrade, takeBack } from "./upgrade.ts";
 import type { GenerationEvent, ServiceEvent } from "./vocabulary.ts";
 
@@ -98,7 +98,8 @@ const ON_GENERATION: {
 } = {
   listening: (draft, generation) => draft.update({ ...generation, state: "probing" }),
   ready: passGate,
-  takeover_granted: takeOver,
+  takeover_granted: (draft, generation) =>
+    awaitsTakeover(draft.state) ? promote(draft, generation) : passGate(draft, generation),
   bake_elapsed: promote,
   ramped: (draft, generation, { percent }) => growShare(draft, generation, percent),
   unhealthy: (draft, generation, { reason }) => generationUnhealthy(draft, generation, reason),

@@ -108,7 +108,6 @@ export type ServiceEffect = Readonly<
   | { kind: "rolled_back"; epoch: number; reason: string }
   /** New connections go to `epoch` again, which drained and has not got its stop signal. */
   | { kind: "steer_back"; epoch: number }
-  /** Answer a request about a trial. */
   | {
     kind: "trial_result";
     request: number;
@@ -136,7 +135,6 @@ export type ServiceEffect = Readonly<
   | { kind: "disarm"; timer: GenerationTimer; epoch: number }
   | { kind: "arm_backoff"; delayMs: number }
   | { kind: "disarm_backoff" }
-  /** Answer requests for a reload. */
   | {
     kind: "reload_result";
     requests: readonly number[];
@@ -146,11 +144,9 @@ export type ServiceEffect = Readonly<
   }
   /** Start the new baton and pass it the listeners; this baton does not change until the new one answers. */
   | { kind: "begin_upgrade"; inPlace: boolean }
-  /** End the new baton, if it runs. */
   | { kind: "abort_upgrade" }
   /** New connections go to `epoch` again, whose drain is over. */
   | { kind: "take_back"; epoch: number }
-  /** Answer requests for an upgrade. */
   | {
     kind: "upgrade_result";
     requests: readonly number[];

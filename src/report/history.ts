@@ -1,19 +1,10 @@
-/**
- * The history of a service beyond the lifecycle's own state: counters, the last reload, and the generations that
- * have exited lately, with the reason.
- */
+/** The history of a service beyond the lifecycle's own state: counters, the last reload, and the latest exits. */
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Generation } from "../lifecycle/generation.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
 import { NO_CONNECTIONS } from "../drain/connections.ts";
 import type { Clock } from "../platform/clock.ts";
-import {
-  arrivalPhases,
-  connectionsView,
-  type Losses,
-  mergePhases,
-  Timelines,
-} from "./timelines.ts";
+import { connectionsView, type Losses, mergePhases, Timelines } from "./timelines.ts";
 import {
   type GenerationView,
   type LastReload,
@@ -25,9 +16,6 @@ import {
 const NO_LOSSES = { connectionsCut: 0, connectionsUndecided: 0 };
 /** Number of exited generations that are remembered. */
 const REMEMBERED = 8;
-
-/** How a reload ended. */
-type ReloadOutcome = Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">;
 
 /** The history as it is passed on to the next baton. */
 export interface HistoryRecord extends Readonly<Snapshot["restarts"]> {
@@ -118,7 +106,10 @@ export class History {
   }
 
   /** @param late where the new generation does not listen yet */
-  reloaded(verdict: ReloadOutcome, late: readonly LateView[] = []): void {
+  reloaded(
+    verdict: Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">,
+    late: readonly LateView[] = [],
+  ): void {
     const { timelines } = this;
     const { epoch, result, durationMs } = verdict;
     const hasFailed = result === "failed" && epoch !== null;
@@ -129,7 +120,7 @@ export class History {
       ...NO_LOSSES,
       connectionsKept: null,
       replaced: this.#leaving,
-      phases: epoch === null ? [] : arrivalPhases(epoch, timelines, this.clock.now() - durationMs),
+      phases: epoch === null ? [] : timelines.arrivalSince(this.clock.now() - durationMs, epoch),
       failedIn: hasFailed ? timelines.lastBeforeLeaving(epoch) : null,
       late,
     };

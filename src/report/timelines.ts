@@ -76,16 +76,21 @@ export class Timelines {
     this.#states.delete(epoch);
   }
 
-  /** When it was requested; null: not known, an earlier baton started it. */
-  beginningOf(epoch: number): number | null {
-    return this.#marks.get(epoch)?.[0]?.atMs ?? null;
-  }
-
   /** Phases of `epoch` up to serving, or to its failure. */
   arrival(epoch: number): PhaseView[] {
     const marks = this.#marks.get(epoch) ?? [];
     const end = marks.findIndex(({ phase }) => phase === "serving" || LEAVING.includes(phase));
     return phasesOf(epoch, marks).slice(0, end < 0 ? marks.length : end);
+  }
+
+  /** The same with the time that the request was queued, if this baton started the generation. */
+  arrivalSince(requestedAtMs: number, epoch: number): PhaseView[] {
+    const phases = this.arrival(epoch);
+    const startedAtMs = this.#marks.get(epoch)?.[0]?.atMs ?? -Infinity;
+    const durationMs = Math.round(startedAtMs - requestedAtMs);
+    return durationMs < LEAST_QUEUED_MS
+      ? phases
+      : [{ phase: QUEUED, epoch, durationMs }, ...phases];
   }
 
   /** Phases of the way out of `epoch`, so far. */
@@ -108,17 +113,6 @@ function phasesOf(epoch: number, marks: readonly Mark[]): PhaseView[] {
     const next = marks[index + 1];
     return { phase, epoch, durationMs: next === undefined ? null : Math.round(next.atMs - atMs) };
   });
-}
-
-/** @returns the phases of a reload's new generation, with the time that the request was queued */
-export function arrivalPhases(
-  epoch: number,
-  timelines: Timelines,
-  requestedAtMs: number,
-): PhaseView[] {
-  const phases = timelines.arrival(epoch);
-  const durationMs = Math.round((timelines.beginningOf(epoch) ?? -Infinity) - requestedAtMs);
-  return durationMs < LEAST_QUEUED_MS ? phases : [{ phase: QUEUED, epoch, durationMs }, ...phases];
 }
 
 /** @param news replace the `known` phases of the same generation, except `queued` */

@@ -1,9 +1,8 @@
 /**
  * Listeners that the serving generation has not opened yet, although the one before it had: ports that a server opens
  * long after its start (a model is loaded, caches are warm). Until it listens there the generation before keeps serving
- * there; if that has exited, connections wait. The lifecycle decides for how long.
- *
- * Checks after each step, and at intervals while something is missing: a server may also close what it had opened.
+ * there; if that has exited, connections wait. Checks after each step, and at intervals while something is missing: a
+ * server may also close what it had opened.
  */
 import type { RunningContext } from "../generation/context.ts";
 import { RunningGeneration } from "../generation/generation.ts";

@@ -1,6 +1,7 @@
 /**
  * Passive health: watches generations that get connections from outside, and reports one as unhealthy when its accept
- * queue does not move (--eject-after) or, on trial, overflows (--rollback-on any). Checks eight times per --eject-after, and less often where a check is expensive.
+ * queue does not move (--eject-after) or, on trial, overflows (--rollback-on any). Checks eight times per --eject-after,
+ * and less often where a check is expensive.
  */
 import { SocketTable } from "../drain/connections.ts";
 import type { RunningContext } from "../generation/context.ts";

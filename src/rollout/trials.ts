@@ -1,7 +1,4 @@
-/**
- * A generation on trial: its share of the connections, the time of its ramp, what was seen of it, and the requests
- * about it. lifecycle/promotion.ts decides.
- */
+/** A generation on trial: its share of the connections, its ramp, what was seen of it, and the requests about it. */
 import type { RunningContext } from "../generation/context.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";

@@ -20,14 +20,17 @@ import type { StateWriter } from "./state/state_writer.ts";
 import type { HandoverFacts } from "./upgrade/protocol.ts";
 
 /** A supervisor's options, as far as they travel. */
-interface ResumeSources {
+export interface ResumeSources {
   readonly version: string;
   readonly logger: Logger;
   readonly launchContext: LaunchContext;
   readonly plan: { readonly trap: readonly number[] };
   readonly upgrade: { readonly lock: Fd };
+  /** The control socket, which is passed to the next baton. */
   readonly controlDoor: () => ControlAccess | null;
+  /** With --survive: stores the state that outlives this baton, once it owns the service. */
   readonly stateWriter: () => StateWriter | null;
+  /** Path of the NOTIFY_SOCKET of a generation. */
   readonly notifyPath: (epoch: number) => string;
 }
 

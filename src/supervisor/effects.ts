@@ -1,7 +1,7 @@
 /** Carries out what the lifecycle asks for: a table from each kind of effect to its function. It decides nothing. */
-import { Timers } from "../generation/timers.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { EffectHandlers, ServiceEffect } from "../lifecycle/vocabulary.ts";
+import type { Timer } from "../platform/clock.ts";
 import { storyOf } from "../report/snapshot.ts";
 import { lateViews } from "../rollout/late_listeners.ts";
 import { generationEffects } from "./generation_effects.ts";
@@ -30,17 +30,15 @@ export function effectsOf(
 
 function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {
   const { options: { logger }, context: { platform, dispatch, leftovers }, hooks } = parts;
-  const backoff = new Timers<"backoff">(
-    platform.clock,
-    () => dispatch({ kind: "backoff_elapsed" }),
-  );
+  let backoff: Timer | null = null;
   return {
     arm_backoff: ({ delayMs }) => {
       parts.history.restarts.crashes++;
-      backoff.arm("backoff", delayMs);
+      backoff?.cancel();
+      backoff = platform.clock.after(delayMs, () => dispatch({ kind: "backoff_elapsed" }));
       logger.info(`starts again in ${delayMs} ms`);
     },
-    disarm_backoff: () => backoff.disarm("backoff"),
+    disarm_backoff: () => backoff?.cancel(),
     reload_result: (effect, state) => answerReload(parts, effect, state),
     notice: ({ text }) => logger.warn(text),
     finish: ({ status }) => {

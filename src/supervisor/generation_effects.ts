@@ -102,10 +102,8 @@ function drainAfterHook(
   if (!(old instanceof RunningGeneration)) return begin();
   const { outcome } = state.generations.find(({ epoch }) => epoch === old.epoch) ?? {};
   const reason = stopping ? "stop" : outcome === "rolled back" ? "rollback" : "reload";
-  parts.hooks.beforeDrain(old, { current: serving, old, reason }, {
-    begin,
-    onDelayOver: () => parts.deadlines.arm("drain", old),
-  });
+  const occasion = { current: serving, old, reason };
+  parts.hooks.beforeDrain(occasion, begin, () => parts.deadlines.arm("drain", old));
 }
 
 function beginDrain(

@@ -1,36 +1,26 @@
 /** What the supervisor is given. */
 import type { Resumption } from "../succession/state/resumption.ts";
 import type { PredecessorRecovery } from "../succession/upgrade/predecessor_recovery.ts";
-import type { StateWriter } from "../succession/state/state_writer.ts";
-import type { LaunchContext } from "../succession/state/resume_state.ts";
 import type { Inheritor } from "../handoff/inherit.ts";
-import type { Logger } from "../log/logger.ts";
 import type { PredecessorBaton } from "../succession/predecessor_generation.ts";
-import type { ControlAccess } from "../succession/in_place_upgrade.ts";
+import type { ResumeSources } from "../succession/pack_service.ts";
 import type { PlanContext } from "../process/launch_plan.ts";
 import type { StopReport } from "../report/snapshot.ts";
 import type { ServiceManager } from "./service_manager.ts";
 import type { ChildUpgradeOptions } from "../succession/child_upgrade.ts";
 import type { RunningContext } from "../generation/context.ts";
 
-export interface SupervisorOptions {
+export interface SupervisorOptions extends ResumeSources {
   readonly context: Omit<RunningContext, "dispatch" | "log" | "logError" | "journal" | "leftovers">;
   readonly plan: PlanContext;
   readonly inheritor: Inheritor;
-  readonly logger: Logger;
-  readonly version: string;
   readonly manager: ServiceManager;
   /** How the next baton is started. */
   readonly upgrade: Pick<ChildUpgradeOptions, "program" | "prefix" | "env" | "directory" | "lock">;
   /** State of the previous instance, which this baton continues; null: none. */
   readonly resumption: Resumption | null;
-  readonly launchContext: LaunchContext;
-  /** With --survive: stores the state that outlives this baton, once it owns the service. */
-  readonly stateWriter: () => StateWriter | null;
   /** The service manager keeps sockets for the next baton (steering/standby_sockets.ts). */
   readonly keepsStandbySockets: boolean;
-  /** The control socket, which is passed to the next baton. */
-  readonly controlDoor: () => ControlAccess | null;
   /** The baton that this one was started to replace; null: none. */
   readonly predecessor: PredecessorBaton | null;
   /** Recovers the servers of the predecessor if that is killed; null: they would not outlive it. */
@@ -42,8 +32,6 @@ export interface SupervisorOptions {
   readonly onPredecessorGone: () => void;
   /** The successor is gone: the names belong to this baton again. */
   readonly onTakenBack: () => void;
-  /** Path of the NOTIFY_SOCKET of a generation. */
-  readonly notifyPath: (epoch: number) => string;
   /** The service has ended. */
   readonly onFinish: (report: StopReport) => void;
 }

@@ -1,7 +1,4 @@
-/**
- * Policy that depends on the configuration or on the kernel, and so is decided here; all else is decided in
- * lifecycle/. How a generation drains depends on what it runs: generation/stop_policy.ts.
- */
+/** Policy that depends on the configuration or on the kernel, and so is decided here; all else is in lifecycle/. */
 import type { Config } from "../config/config.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
 import type { ServicePolicy } from "../lifecycle/state.ts";

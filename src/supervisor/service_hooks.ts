@@ -77,15 +77,13 @@ export class ServiceHooks {
         true,
       );
     const run = step(commands);
+    const admit = memory === null ? run : this.#afterMemoryCheck(memory, run);
     return {
-      beforeStart: (candidate, onDone) => {
-        const onAdmitted: typeof onDone = (veto) => {
+      beforeStart: (candidate, onDone) =>
+        admit(candidate, (veto) => {
           if (veto === null) this.#enterPhase(candidate.epoch, "starting");
           onDone(veto);
-        };
-        if (memory === null) return run(candidate, onAdmitted);
-        return this.#afterMemoryCheck(memory, run, candidate, onAdmitted);
-      },
+        }),
       beforeSwitch: verdicts.length === 0 ? null : step(verdicts),
     };
   }
@@ -94,22 +92,24 @@ export class ServiceHooks {
   #afterMemoryCheck(
     { serving, minFree }: { serving: GenerationHandle; minFree: string },
     next: AdmissionStep,
-    candidate: HookGeneration,
-    onDone: Parameters<AdmissionStep>[1],
-  ): Killable {
+  ): AdmissionStep {
     const { context, options: { logger } } = this.parts;
-    let running: Killable | null = null;
-    let isKilled = false;
-    this.#enterPhase(candidate.epoch, PRE_FLIGHT);
-    checkMemory(minFree, () => serving.processes(), (text) => logger.warn(text)).then((reason) => {
-      if (isKilled || reason !== null) return onDone({ reason: reason ?? "", output: null });
-      running = next(candidate, onDone);
-    }).catch(context.platform.reactor.onError);
-    return {
-      kill: () => {
-        isKilled = true;
-        running?.kill();
-      },
+    const check = () =>
+      checkMemory(minFree, () => serving.processes(), (text) => logger.warn(text));
+    return (candidate, onDone) => {
+      let running: Killable | null = null;
+      let isKilled = false;
+      this.#enterPhase(candidate.epoch, PRE_FLIGHT);
+      check().then((reason) => {
+        if (isKilled || reason !== null) return onDone({ reason: reason ?? "", output: null });
+        running = next(candidate, onDone);
+      }).catch(context.platform.reactor.onError);
+      return {
+        kill: () => {
+          isKilled = true;
+          running?.kill();
+        },
+      };
     };
   }
 
@@ -118,13 +118,13 @@ export class ServiceHooks {
    * @param onDelayOver the hooks have finished: the drain time begins now
    */
   beforeDrain(
-    draining: GenerationHandle,
-    occasion: HookOccasion,
-    { begin, onDelayOver }: { begin: () => void; onDelayOver: () => void },
+    occasion: HookOccasion & { readonly old: GenerationHandle },
+    begin: () => void,
+    onDelayOver: () => void,
   ): void {
     const steps = this.#commandsOf("pre-drain");
     if (steps.length === 0) return begin();
-    const { epoch } = draining;
+    const { old: draining, old: { epoch } } = occasion;
     const delayed: DelayedDrain = { draining, begin, sequence: null };
     this.#delayed.set(epoch, delayed);
     this.#enterPhase(epoch, "pre-drain");

@@ -1,10 +1,8 @@
 /**
- * Notifies the service manager of what the lifecycle does.
- *
- * Start: EXTEND_TIMEOUT while a generation warms up, READY=1 when the first one serves. Reload: RELOADING=1, then
- * READY=1 whatever the outcome, because the service runs on (a failed reload shows in STATUS, and in the exit status of
- * `baton reload`). Stop: STOPPING=1, and EXTEND_TIMEOUT for as long as the drain may take. Watchdog: from the main
- * loop, at half the interval. A barrier precedes the exit of this process, and the handover to a new main process.
+ * Notifies the service manager of what the lifecycle does. Start: EXTEND_TIMEOUT while a generation warms up, READY=1
+ * when the first one serves. Reload: RELOADING=1, then READY=1 whatever the outcome, because the service runs on (a
+ * failed reload shows in STATUS). Stop: STOPPING=1, and EXTEND_TIMEOUT for as long as the drain may take. Watchdog: from
+ * the main loop, at half the interval. A barrier precedes the exit of this process, and the handover to a new main one.
  */
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { isOpenEnded } from "../lifecycle/rollout.ts";

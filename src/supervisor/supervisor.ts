@@ -1,9 +1,7 @@
 /**
- * The supervisor: one queue of events, one loop, one owner of state.
- *
- * All events come in by `dispatch`; lifecycle/service.ts decides what follows; effects.ts carries it out. Policy that
- * depends on the kernel is in policy.ts. After the point of no return (`switch`) an error of baton's own never ends
- * the service: a failed effect is logged.
+ * The supervisor: one queue of events, one loop, one owner of state. All events come in by `dispatch`;
+ * lifecycle/service.ts decides what follows; effects.ts carries it out. After the point of no return (`switch`) an error
+ * of baton's own never ends the service: a failed effect is logged.
  */
 import type { Rollout } from "../lifecycle/rollout.ts";
 import { RunningGeneration } from "../generation/generation.ts";

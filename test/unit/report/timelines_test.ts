@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { GenerationState } from "../../../src/lifecycle/generation.ts";
 import {
-  arrivalPhases,
   connectionsView,
   describePhases,
   mergePhases,
@@ -161,21 +160,21 @@ describe("Timelines", () => {
     const timelines = timelinesOf([[0, { 1: "starting" }], [5, { 1: "serving" }]]);
     timelines.forget(1);
     assert.deepEqual(timelines.arrival(1), []);
-    assert.equal(timelines.beginningOf(1), null);
+    assert.deepEqual(timelines.arrivalSince(0, 1), []);
   });
 });
 
-describe("arrivalPhases()", () => {
+describe("Timelines.arrivalSince()", () => {
   const timelines = timelinesOf([[100, { 1: "starting" }], [150, { 1: "serving" }]]);
 
   it("begins with the time in the queue", () => {
-    const phases = arrivalPhases(1, timelines, 150 - 130);
+    const phases = timelines.arrivalSince(150 - 130, 1);
     assert.deepEqual(texts(phases), ["queued 80", "starting 50"]);
   });
 
   for (const durationMs of [49, 50, 59]) {
     it(`leaves out what any request takes (${durationMs} ms)`, () => {
-      const phases = arrivalPhases(1, timelines, 150 - durationMs);
+      const phases = timelines.arrivalSince(150 - durationMs, 1);
       assert.deepEqual(texts(phases), ["starting 50"]);
     });
   }
