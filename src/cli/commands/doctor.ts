@@ -2,7 +2,7 @@
  * `baton doctor`: reports what works on this kernel and in this container, what does not, and the remedy. Tries what
  * `run` tries (`handoff/capabilities.ts`), and adds hints that `run` does not need: those are never a failure.
  */
-import { accessSync, constants, existsSync, readFileSync, readlinkSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { prepareDirectory, runtimeDirectory } from "../../admin/paths.ts";
 import {
@@ -105,10 +105,8 @@ function describeHost({ processes, runtime }: Platform) {
     : env["KUBERNETES_SERVICE_HOST"]
     ? "kubernetes"
     : env["container"] ?? null;
-  const ownNamespace = (kind: "pid" | "user") => {
-    const name = linkTarget(`/proc/self/ns/${kind}`);
-    return name !== null && name !== FIRST_NAMESPACES[kind];
-  };
+  const hasOwnNamespace = (kind: "pid" | "user") =>
+    existsSync(`/proc/self/ns/${kind}`) && proc.ownNamespace(kind) !== FIRST_NAMESPACES[kind];
   return {
     kernel: proc.sysctl("kernel/osrelease") ?? "(unknown)",
     uid: processes.userId(),
@@ -116,8 +114,8 @@ function describeHost({ processes, runtime }: Platform) {
     environment: [
       ...container !== null ? [`in a container (${container})`] : [],
       ...runtime.pid === 1 ? ["PID 1: orphans are reaped"] : [],
-      ...ownNamespace("pid") ? ["in its own PID namespace"] : [],
-      ...ownNamespace("user") ? ["in its own user namespace"] : [],
+      ...hasOwnNamespace("pid") ? ["in its own PID namespace"] : [],
+      ...hasOwnNamespace("user") ? ["in its own user namespace"] : [],
     ],
   };
 }
@@ -227,12 +225,4 @@ function findRuntimeDirectory({ processes, runtime }: Platform): string {
     throw new Error(`${directory} is not writable`);
   }
   return nearest === directory ? directory : `${directory} can be created`;
-}
-
-function linkTarget(path: string): string | null {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return null;
-  }
 }

@@ -44,11 +44,10 @@ function requestDrain(platform: Platform, command: PrestopCommand): PrestopOutco
   const after = () => `after ${secondsSince(platform.clock, startedAtMs)} s`;
   const env = platform.runtime.env();
   const directory = runtimeDirectory(command.runtimeDir, env, platform.processes.userId());
-  const names = command.name === null
+  const [name, another] = command.name === null
     ? runningServices(platform, servicesIn(directory), () => directory)
     : [command.name];
-  const [name] = names;
-  if (name === undefined || names.length > 1) return null;
+  if (name === undefined || another !== undefined) return null;
   try {
     const answer = callControl(platform, servicePaths(directory, name).socket, {
       method: "POST",

@@ -133,12 +133,7 @@ export function busyIn(body: string): number | null {
 
 const ERROR_REPLY = v.looseObject({ error: string });
 
-/**
- * Checks the body of a reply.
- *
- * @param verb for the message: `reload`
- * @throws {UserError} with the error that the service has sent, or because the reply is not one of baton
- */
+/** @param verb for the message: `reload` @throws {UserError} with the error in the body, or about its shape */
 export function readReply<T>(
   schema: v.GenericSchema<unknown, T>,
   verb: string,

@@ -1,9 +1,9 @@
 /**
  * The words of the command line -> one typed command.
  *
- * Guarantees: pure (the caller passes in the function that reads a configuration file); accepts a list of words or
- * throws a `UserError` that names the word. Everything from the first word of the server's command on belongs to the
- * server, with or without `--`. `parseArgs` tells options from operands; the checks, and so the messages, are here.
+ * Pure: the caller passes in the function that reads a configuration file. Everything from the first word of the
+ * server's command on belongs to the server, with or without `--`. `parseArgs` tells options from operands; the checks,
+ * and so the messages, are here.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import type { Config } from "../../config/config.ts";
@@ -176,6 +176,7 @@ function checkValue(
   }
 }
 
+/** Reads the file of `--config`. */
 type ConfigReader = (path: string) => FileValues;
 
 function parseRun({ flags, operands }: Words, readConfig: ConfigReader): Config {
@@ -199,11 +200,7 @@ function parseInit(words: Words, readConfig: ConfigReader): Command {
   return { verb: "init", template, config: parseRun({ ...words, operands }, readConfig), options };
 }
 
-/**
- * @param argv the words after `baton`
- * @param readConfig reads the file of `--config`
- * @throws {UserError} for anything that is not a complete command
- */
+/** @param argv the words after `baton` @throws {UserError} for anything that is not a complete command */
 export function parseCommandLine(argv: readonly string[], readConfig: ConfigReader): Command {
   const [first, ...rest] = argv;
   if (first === undefined || first === "--help" || first === "-h") {

@@ -268,7 +268,7 @@ export function ownCommandLine(): string[] {
 }
 
 /** A namespace of this process, by the name that all processes see: "net:[4026531840]". */
-export function ownNamespace(kind: "net" | "pid" | "mnt"): string {
+export function ownNamespace(kind: "net" | "pid" | "mnt" | "user"): string {
   return readlinkSync(`/proc/self/ns/${kind}`);
 }
 
