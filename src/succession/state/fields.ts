@@ -59,39 +59,56 @@ export function number(min: number, max: number) {
   return v.pipe(v.number(wanted), v.minValue(min, wanted), v.maxValue(max, wanted));
 }
 
-export const flag = v.boolean("true or false");
-export const name = text(MAX_NAME);
-export const reason = text(MAX_REASON);
+/** @returns what `make` returned the first time */
+export function once<Value>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => made ??= make();
+}
+
+/** Builds a schema when it is first used: every launcher loads these files, too, and uses none of them. */
+export function lazily<const Schema extends v.GenericSchema>(make: () => Schema) {
+  return v.lazy(once(make));
+}
+
+export function lazyObject<const Entries extends v.ObjectEntries>(make: () => Entries) {
+  return lazily(() => object(make()));
+}
+
+export const flag = lazily(() => v.boolean("true or false"));
+export const name = lazily(() => text(MAX_NAME));
+export const reason = lazily(() => text(MAX_REASON));
 /** Text for people, of any length that fits into the largest message. */
-export const note = text(MAX_NOTE);
-export const path = text(MAX_PATH);
-export const base64 = v.pipe(note, v.regex(/^[A-Za-z0-9+/]*={0,2}$/, "base64"));
-export const uint64 = v.pipe(text(20), v.regex(/^\d+$/, "a number as text"));
-export const count = int(0, Number.MAX_SAFE_INTEGER);
-export const epoch = int(0, MAX_INT31);
-export const pid = int(0, MAX_PID);
-export const inode = int(1, MAX_UINT32);
-export const durationMs = int(0, MAX_INT31);
+export const note = lazily(() => text(MAX_NOTE));
+export const path = lazily(() => text(MAX_PATH));
+export const base64 = lazily(() => v.pipe(note, v.regex(/^[A-Za-z0-9+/]*={0,2}$/, "base64")));
+export const uint64 = lazily(() => v.pipe(text(20), v.regex(/^\d+$/, "a number as text")));
+export const count = lazily(() => int(0, Number.MAX_SAFE_INTEGER));
+export const epoch = lazily(() => int(0, MAX_INT31));
+export const pid = lazily(() => int(0, MAX_PID));
+export const inode = lazily(() => int(1, MAX_UINT32));
+export const durationMs = lazily(() => int(0, MAX_INT31));
 /** ISO 8601. */
-export const date = v.pipe(
-  text(MAX_HOST),
-  v.check((value) => !Number.isNaN(Date.parse(value)), "a date"),
+export const date = lazily(() =>
+  v.pipe(
+    text(MAX_HOST),
+    v.check((value) => !Number.isNaN(Date.parse(value)), "a date"),
+  )
 );
 
-const ANY_VERSION = v.looseObject({ version: count }, objectMessage);
+const ANY_VERSION = lazily(() => v.looseObject({ version: count }, objectMessage));
 
-export const COUNTERS = object({ ok: count, failed: count, crashes: count });
+export const COUNTERS = lazyObject(() => ({ ok: count, failed: count, crashes: count }));
 
-export const ADDRESS: v.GenericSchema<unknown, GroupAddress> = object({
+export const ADDRESS: v.GenericSchema<unknown, GroupAddress> = lazyObject(() => ({
   family: oneOf(["inet", "inet6"]),
   host: text(MAX_HOST),
   port: int(1, MAX_PORT),
   scope: int(0, MAX_UINT32),
   v6only: flag,
   boundInterface: int(0, MAX_UINT32),
-});
+}));
 
-export const MEMBER: v.GenericSchema<unknown, MemberRecord> = object({
+export const MEMBER: v.GenericSchema<unknown, MemberRecord> = lazyObject(() => ({
   epoch: int(NO_GENERATION, MAX_INT31),
   inode,
   late: flag,
@@ -102,7 +119,7 @@ export const MEMBER: v.GenericSchema<unknown, MemberRecord> = object({
   receiving: flag,
   ofSession: v.exactOptional(flag),
   standsIn: v.exactOptional(flag),
-});
+}));
 
 /** @throws {MalformedMessage} */
 export function parseJson<Output>(

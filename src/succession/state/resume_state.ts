@@ -15,29 +15,31 @@ export const RESUME_VERSION = 1;
 const MAX_SIGNAL = 64;
 
 /** What happened to one generation that its processes do not show. */
-const FACTS = v.object({
-  stopSent: f.flag,
-  /** The processes that its leader left behind got theirs, too. */
-  stopTold: f.flag,
-  /** It writes to baton's own descriptors. */
-  handedOver: f.flag,
-  /** Its leading process went to the background. */
-  daemonized: f.flag,
-  /** It has served for a while. */
-  isSettled: f.flag,
-  /** Since when, in the unit of process start times; 0: it has not. */
-  settledTicks: f.count,
-  /** Connections that were busy when it had to end. */
-  cut: f.count,
-  /** Connections of which it was unknown then whether an answer was owed. */
-  undecided: f.count,
-  /** Its accept is trapped: it can be given connections (--keep-alive). */
-  takesConnections: f.flag,
-  /** What became of connections that clients kept open; null: they were not moved, or are still open. */
-  kept: v.nullable(KEEP_ALIVE_COUNTS),
-}, f.objectMessage);
+const facts = f.once(() =>
+  v.object({
+    stopSent: f.flag,
+    /** The processes that its leader left behind got theirs, too. */
+    stopTold: f.flag,
+    /** It writes to baton's own descriptors. */
+    handedOver: f.flag,
+    /** Its leading process went to the background. */
+    daemonized: f.flag,
+    /** It has served for a while. */
+    isSettled: f.flag,
+    /** Since when, in the unit of process start times; 0: it has not. */
+    settledTicks: f.count,
+    /** Connections that were busy when it had to end. */
+    cut: f.count,
+    /** Connections of which it was unknown then whether an answer was owed. */
+    undecided: f.count,
+    /** Its accept is trapped: it can be given connections (--keep-alive). */
+    takesConnections: f.flag,
+    /** What became of connections that clients kept open; null: they were not moved, or are still open. */
+    kept: v.nullable(KEEP_ALIVE_COUNTS),
+  }, f.objectMessage)
+);
 
-export type GenerationFacts = v.InferOutput<typeof FACTS>;
+export type GenerationFacts = v.InferOutput<ReturnType<typeof facts>>;
 
 export const NO_FACTS: GenerationFacts = {
   stopSent: false,
@@ -53,20 +55,22 @@ export const NO_FACTS: GenerationFacts = {
 };
 
 export function factsOf(record: GenerationRecord): GenerationFacts {
-  return f.check(FACTS, record);
+  return f.check(facts(), record);
 }
 
-const EXIT_STATUS: v.GenericSchema<unknown, ExitStatus> = v.variant("kind", [
-  f.object({ kind: v.literal("exited"), code: f.int(0, 255) }),
-  f.object({ kind: v.literal("signalled"), signal: f.int(1, MAX_SIGNAL) }),
-  f.object({ kind: v.literal("unknown") }),
-], "an exit status");
+const EXIT_STATUS: v.GenericSchema<unknown, ExitStatus> = f.lazily(() =>
+  v.variant("kind", [
+    f.object({ kind: v.literal("exited"), code: f.int(0, 255) }),
+    f.object({ kind: v.literal("signalled"), signal: f.int(1, MAX_SIGNAL) }),
+    f.object({ kind: v.literal("unknown") }),
+  ], "an exit status")
+);
 
 /** Output that was read and not passed on: its reader is slow, or a line is incomplete. */
-const UNSENT_OUTPUT = f.object({ target: f.int(1, 2), base64: f.base64 });
+const UNSENT_OUTPUT = f.lazyObject(() => ({ target: f.int(1, 2), base64: f.base64 }));
 
-const GENERATION_RECORD = f.object({
-  ...FACTS.entries,
+const GENERATION_RECORD = f.lazyObject(() => ({
+  ...facts().entries,
   epoch: f.epoch,
   startedAt: f.date,
   /** Of its leading process. */
@@ -84,14 +88,14 @@ const GENERATION_RECORD = f.object({
   hints: f.list(f.note),
   /** At an exec only: a baton that was killed has lost its own. */
   unsentOutput: v.exactOptional(f.list(UNSENT_OUTPUT, 2)),
-});
+}));
 export type GenerationRecord = v.InferOutput<typeof GENERATION_RECORD>;
 
 /** The members are in the kernel's order. */
-const GROUP_RECORD = f.object({ address: f.ADDRESS, members: f.list(f.MEMBER) });
+const GROUP_RECORD = f.lazyObject(() => ({ address: f.ADDRESS, members: f.list(f.MEMBER) }));
 
 /** What the first baton found where it was started, and a later one cannot find out any more. */
-const LAUNCH_CONTEXT = f.object({
+const LAUNCH_CONTEXT = f.lazyObject(() => ({
   /** Where it was started, as its user named it. */
   directory: f.path,
   /** The same without symbolic links. */
@@ -102,20 +106,20 @@ const LAUNCH_CONTEXT = f.object({
   fileLimit: v.nullable(f.number(0, 2 ** 64)),
   /** HUP was ignored: nohup(1). */
   ignoresHangup: f.flag,
-});
+}));
 export type LaunchContext = v.InferOutput<typeof LAUNCH_CONTEXT>;
 
 /** A trapped call. Its 64-bit numbers travel as text. */
-const PENDING_CALL = f.object({
+const PENDING_CALL = f.lazyObject(() => ({
   epoch: f.epoch,
   id: f.uint64,
   tid: f.pid,
   call: f.count,
   args: f.list(f.uint64, 6),
-});
+}));
 export type PendingCall = v.InferOutput<typeof PENDING_CALL>;
 
-const RESUME_STATE = f.object({
+const RESUME_STATE = f.lazyObject(() => ({
   version: v.literal(RESUME_VERSION),
   batonVersion: f.name,
   name: f.name,
@@ -134,7 +138,7 @@ const RESUME_STATE = f.object({
   ephemeral: f.list(f.inode),
   /** Trapped calls that were taken from the kernel and not answered. */
   calls: f.list(PENDING_CALL),
-});
+}));
 export type ResumeState = v.InferOutput<typeof RESUME_STATE>;
 
 /** @throws {MalformedMessage} that names both versions, or the malformed field */

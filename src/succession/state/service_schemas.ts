@@ -7,25 +7,27 @@ import type { KeepAliveCounts } from "../../migration/keep_alive_counts.ts";
 import type { HistoryRecord } from "../../report/history.ts";
 import * as f from "./fields.ts";
 
-const state = f.oneOf(GENERATION_STATES);
-const outcome = v.nullable(
-  f.oneOf(["failed", "rolled back", "superseded", "crashed", "stopped", "finished"]),
+const state = f.lazily(() => f.oneOf(GENERATION_STATES));
+const outcome = f.lazily(() =>
+  v.nullable(
+    f.oneOf(["failed", "rolled back", "superseded", "crashed", "stopped", "finished"]),
+  )
 );
-const noteOrNull = v.nullable(f.note);
-const epochOrNull = v.nullable(f.epoch);
-const requests = f.list(f.count);
-const percent = f.number(0, 100);
-const timeMs = f.number(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+const noteOrNull = f.lazily(() => v.nullable(f.note));
+const epochOrNull = f.lazily(() => v.nullable(f.epoch));
+const requests = f.lazily(() => f.list(f.count));
+const percent = f.lazily(() => f.number(0, 100));
+const timeMs = f.lazily(() => f.number(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER));
 
-const ROLLOUT: v.GenericSchema<unknown, Rollout> = f.object({
+const ROLLOUT: v.GenericSchema<unknown, Rollout> = f.lazyObject(() => ({
   canary: v.nullable(percent),
   rampMs: timeMs,
   bakeMs: timeMs,
   hold: f.flag,
-});
-const RELOAD = f.object({ requests, rollout: ROLLOUT });
+}));
+const RELOAD = f.lazyObject(() => ({ requests, rollout: ROLLOUT }));
 
-const GENERATION = f.object({
+const GENERATION = f.lazyObject(() => ({
   epoch: f.epoch,
   state,
   outcome,
@@ -34,9 +36,9 @@ const GENERATION = f.object({
   served: f.flag,
   cut: f.flag,
   standsIn: f.flag,
-});
+}));
 
-export const SERVICE: v.GenericSchema<unknown, ServiceState> = f.object({
+export const SERVICE: v.GenericSchema<unknown, ServiceState> = f.lazyObject(() => ({
   generations: f.list(GENERATION),
   nextEpoch: f.epoch,
   reload: RELOAD,
@@ -57,31 +59,31 @@ export const SERVICE: v.GenericSchema<unknown, ServiceState> = f.object({
   aftermathOf: v.nullable(f.oneOf(["ok", "failed"])),
   served: f.flag,
   finished: f.flag,
-});
+}));
 
-export const KEEP_ALIVE_COUNTS: v.GenericSchema<unknown, KeepAliveCounts> = f.object({
+export const KEEP_ALIVE_COUNTS: v.GenericSchema<unknown, KeepAliveCounts> = f.lazyObject(() => ({
   moved: f.count,
   finished: f.count,
   left: f.count,
-});
+}));
 
-const CONNECTION_COUNTS = f.object({
+const CONNECTION_COUNTS = f.lazyObject(() => ({
   total: f.count,
   busy: f.count,
   idle: f.count,
   undecided: f.count,
-});
+}));
 
-const CHECK_VIEW = f.object({
+const CHECK_VIEW = f.lazyObject(() => ({
   check: f.note,
   role: f.oneOf(["ready", "live"]),
   healthy: f.flag,
   lastResult: noteOrNull,
   successes: f.count,
   failures: f.count,
-});
+}));
 
-const ENDED_GENERATION = f.object({
+const ENDED_GENERATION = f.lazyObject(() => ({
   epoch: f.epoch,
   state,
   outcome,
@@ -93,9 +95,9 @@ const ENDED_GENERATION = f.object({
   connectionsUndecided: f.count,
   checks: f.list(CHECK_VIEW),
   takesConnections: f.flag,
-});
+}));
 
-const LAST_RELOAD = f.object({
+const LAST_RELOAD = f.lazyObject(() => ({
   replaced: epochOrNull,
   phases: f.list(f.object({ phase: f.note, epoch: f.epoch, durationMs: v.nullable(timeMs) })),
   failedIn: noteOrNull,
@@ -117,13 +119,13 @@ const LAST_RELOAD = f.object({
   connectionsCut: f.count,
   connectionsUndecided: f.count,
   connectionsKept: v.nullable(KEEP_ALIVE_COUNTS),
-});
+}));
 
-export const HISTORY: v.GenericSchema<unknown, HistoryRecord> = f.object({
+export const HISTORY: v.GenericSchema<unknown, HistoryRecord> = f.lazyObject(() => ({
   ok: f.count,
   failed: f.count,
   crashes: f.count,
   lastReload: v.nullable(LAST_RELOAD),
   recentlyEnded: f.list(ENDED_GENERATION),
   replaced: epochOrNull,
-});
+}));

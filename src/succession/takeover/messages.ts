@@ -28,11 +28,13 @@ export const MAX_MEMBERS_IN_MESSAGE = 60;
 export const MAX_GROUPS = 1024;
 const MAX_MEMBERS = 65_536;
 
-const index = f.int(0, MAX_GROUPS);
-const version = f.int(1, MAX_VERSION);
-const VERSION_RANGE = v.pipe(
-  f.object({ min: version, max: version }),
-  v.forward(v.check(({ min, max }) => min <= max, `at least "min"`), ["max"]),
+const index = f.lazily(() => f.int(0, MAX_GROUPS));
+const version = f.lazily(() => f.int(1, MAX_VERSION));
+const VERSION_RANGE = f.lazily(() =>
+  v.pipe(
+    f.object({ min: version, max: version }),
+    v.forward(v.check(({ min, max }) => min <= max, `at least "min"`), ["max"]),
+  )
 );
 
 export type VersionRange = v.InferOutput<typeof VERSION_RANGE>;
@@ -42,7 +44,7 @@ export type Counters = v.InferOutput<typeof f.COUNTERS>;
 export const VERSIONS: VersionRange = { min: 1, max: 1 };
 
 /** Asked by the new baton. */
-const REQUESTS = {
+const requests = f.once(() => ({
   hello: f.object({
     kind: v.literal("hello"),
     versions: VERSION_RANGE,
@@ -62,10 +64,10 @@ const REQUESTS = {
   serves: f.object({ kind: v.literal("serves") }),
   terminate: f.object({ kind: v.literal("terminate") }),
   failed: f.object({ kind: v.literal("failed"), reason: f.reason }),
-};
+}));
 
 /** Said by the old baton. */
-const REPLIES = {
+const replies = f.once(() => ({
   accepted: f.object({
     kind: v.literal("accepted"),
     version: f.int(VERSIONS.min, VERSIONS.max),
@@ -98,15 +100,15 @@ const REPLIES = {
   switched: f.object({ kind: v.literal("switched"), counters: f.COUNTERS }),
   refused: f.object({ kind: v.literal("refused"), reason: f.reason }),
   not_understood: f.object({ kind: v.literal("not_understood"), name: f.name }),
-};
+}));
 
 type OutputOf<Schemas extends Record<string, v.GenericSchema>> = v.InferOutput<
   Schemas[keyof Schemas]
 >;
-type KnownRequest = OutputOf<typeof REQUESTS>;
+type KnownRequest = OutputOf<ReturnType<typeof requests>>;
 export type Request = KnownRequest | { readonly kind: "unknown"; readonly name: string };
-export type Reply = OutputOf<typeof REPLIES>;
-export type TakeoverOffer = Omit<v.InferOutput<typeof REPLIES.accepted>, "kind">;
+export type Reply = OutputOf<ReturnType<typeof replies>>;
+export type TakeoverOffer = Omit<Extract<Reply, { kind: "accepted" }>, "kind">;
 
 /** @returns the highest version that both speak, or null */
 export function commonVersion(a: VersionRange, b: VersionRange): number | null {
@@ -118,19 +120,19 @@ export function versionsText({ min, max }: VersionRange): string {
   return min === max ? `version ${min}` : `versions ${min} to ${max}`;
 }
 
-const ANY_MESSAGE = v.looseObject({ kind: f.name }, f.objectMessage);
+const ANY_MESSAGE = f.lazily(() => v.looseObject({ kind: f.name }, f.objectMessage));
 
 /** @throws {MalformedMessage} */
 export function parseRequest(data: Uint8Array): Request {
   const message = f.parseJson(ANY_MESSAGE, data);
-  const schema = schemaFor(REQUESTS, message.kind);
+  const schema = schemaFor(requests(), message.kind);
   return schema === null ? { kind: "unknown", name: message.kind } : f.check(schema, message);
 }
 
 /** @throws {MalformedMessage} also for an unknown kind: an answer must be understood */
 export function parseReply(data: Uint8Array): Reply {
   const message = f.parseJson(ANY_MESSAGE, data);
-  const schema = schemaFor(REPLIES, message.kind);
+  const schema = schemaFor(replies(), message.kind);
   if (schema !== null) return f.check(schema, message);
   throw new f.MalformedMessage(`"kind" is "${message.kind}", which is not an answer`);
 }

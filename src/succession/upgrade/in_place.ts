@@ -34,10 +34,10 @@ const HARMLESS_SIGNALS: readonly number[] = [1, 10, 12];
 const SIGNAL_NAMES = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM"] as const;
 
 /** Behind that descriptor: the state, and the numbers of the descriptors beside it. */
-const IN_PLACE_FILE = f.object({
+const IN_PLACE_FILE = f.lazyObject(() => ({
   descriptors: v.record(f.name, f.int(0, 2 ** 31 - 1)),
   state: v.unknown(),
-});
+}));
 
 /**
  * THE POINT OF NO RETURN of an upgrade in place. Descriptors keep their numbers.

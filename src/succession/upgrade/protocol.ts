@@ -21,7 +21,7 @@ export const HANDOVER_ENV = "BATON_HANDOVER";
 /** Changes whenever `HandoverState` or the messages do. */
 export const HANDOVER_VERSION = 1;
 
-const HANDOVER_STATE = f.object({
+const HANDOVER_STATE = f.lazyObject(() => ({
   version: v.literal(HANDOVER_VERSION),
   name: f.name,
   /** Of the old baton. */
@@ -39,13 +39,15 @@ const HANDOVER_STATE = f.object({
   notified: f.flag,
   counters: f.COUNTERS,
   groups: f.list(f.object({ address: f.ADDRESS, members: f.list(f.MEMBER) })),
-});
+}));
 
-const HANDOVER_MESSAGE = v.variant("kind", [
-  f.object({ kind: v.literal("hello"), version: f.count, batonVersion: f.name }),
-  f.object({ kind: v.literal("serving"), epoch: f.epoch }),
-  f.object({ kind: v.literal("failed"), reason: f.reason }),
-], "hello, serving or failed");
+const HANDOVER_MESSAGE = f.lazily(() =>
+  v.variant("kind", [
+    f.object({ kind: v.literal("hello"), version: f.count, batonVersion: f.name }),
+    f.object({ kind: v.literal("serving"), epoch: f.epoch }),
+    f.object({ kind: v.literal("failed"), reason: f.reason }),
+  ], "hello, serving or failed")
+);
 
 export type HandoverState = v.InferOutput<typeof HANDOVER_STATE>;
 export type HandoverMessage = v.InferOutput<typeof HANDOVER_MESSAGE>;
