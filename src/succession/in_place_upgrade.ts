@@ -37,8 +37,7 @@ interface InPlaceOptions extends NewProgram {
 
 export class InPlaceUpgrade {
   #preflight: HelperProcess | null = null;
-  /** Counts upgrades, so that an aborted one is recognized. */
-  #current = 0;
+  #aborts = 0;
 
   constructor(readonly options: InPlaceOptions) {}
 
@@ -46,14 +45,13 @@ export class InPlaceUpgrade {
   begin(requested: string | null, pack: () => ResumePayload): void {
     const { platform, children, logger } = this.options;
     const program = newProgram(this.options, requested);
-    const upgrade = ++this.#current;
     try {
       this.#preflight = startPreflight(platform, {
         program,
         state: pack().state,
         onPassed: (path) => {
           this.#preflight = null;
-          this.#exec(upgrade, { program, path, pack });
+          this.#exec(program, path, pack);
         },
         onFailed: (reason) => this.#fail(reason),
       });
@@ -64,26 +62,24 @@ export class InPlaceUpgrade {
     }
   }
 
-  async #exec(
-    upgrade: number,
-    next: { program: NewProgram; path: string; pack: () => ResumePayload },
-  ): Promise<void> {
+  async #exec(next: NewProgram, path: string, pack: () => ResumePayload): Promise<void> {
     const { platform, logger } = this.options;
-    const { program, prefix, env, directory } = next.program;
+    const { program, prefix, env, directory } = next;
+    const aborts = this.#aborts;
     await this.options.whenIdle();
     const control = this.options.controlAccess();
     await control?.pause();
     // A generation may have left work behind meanwhile.
     await this.options.whenIdle();
-    if (upgrade !== this.#current) return control?.resume();
+    if (aborts !== this.#aborts) return control?.resume();
     let hasMoved = false;
     try {
-      const payload = next.pack();
-      logger.info(`upgrade in place: becomes ${next.path}`);
+      const payload = pack();
+      logger.info(`upgrade in place: becomes ${path}`);
       // The new program reads its arguments where this one did, if that directory still exists.
       hasMoved = platform.processes.entersDirectory(directory);
       const argv = [program, ...prefix, ...platform.runtime.argv];
-      execInPlace(platform, { path: next.path, argv, env }, payload);
+      execInPlace(platform, { path, argv, env }, payload);
     } catch (error) {
       if (hasMoved) platform.processes.changeDirectory("/");
       control?.resume();
@@ -98,7 +94,7 @@ export class InPlaceUpgrade {
 
   /** Stops the upgrade, unless the exec is over. */
   abort(): void {
-    this.#current++;
+    this.#aborts++;
     this.#preflight?.kill();
     this.#preflight = null;
   }

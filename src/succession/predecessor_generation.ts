@@ -2,6 +2,7 @@
  * The old baton's generation as the new baton sees it: it serves until the new generation has passed its gate, is then
  * drained by its own baton, and is gone when that baton has exited.
  */
+import type { GenerationHandle } from "../generation/handle.ts";
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/process/proc.ts";
@@ -9,12 +10,10 @@ import type { Listeners } from "../steering/listeners.ts";
 import type { MemberRecord } from "../steering/member.ts";
 import type { PredecessorEvents } from "./takeover/takeover_client.ts";
 import type { PredecessorRecovery } from "./upgrade/predecessor_recovery.ts";
-import type { GenerationHandle } from "../generation/handle.ts";
 
 /** The old baton as its successor talks to it: its parent (`upgrade/`), or an unrelated process (`takeover/`). */
 export interface PredecessorBaton {
   readonly state: {
-    /** Its serving generation. */
     readonly epoch: number;
     readonly startedAt: string;
     /** Null: unknown here. */
@@ -29,7 +28,7 @@ export interface PredecessorBaton {
   watch(events: PredecessorEvents): void;
   /** Calls `go` when the old baton lets generation `epoch` of this one serve. */
   beforeServing(epoch: number, go: () => void): void;
-  reportServing(epoch: number): void;
+  reportServing(): void;
   reportFailure(reason: string): void;
   /** Asks it to stop sooner, or kills it. */
   stop(how: "soon" | "now"): void;
@@ -104,9 +103,6 @@ export class PredecessorGeneration implements GenerationHandle {
     for (const epoch of epochs) if (!adopted.has(epoch)) listeners.retire(epoch);
   }
 
-  /** Its own baton runs the checks. */
-  stopLiveChecks(): void {}
-
   stopTimeMs(): number {
     return 0;
   }
@@ -115,23 +111,16 @@ export class PredecessorGeneration implements GenerationHandle {
     return this.pid === null ? [] : processTree(this.pid);
   }
 
-  /** Its own baton follows its connections. */
-  noteConnections(): void {}
-
   beginDrain(): void {
     this.phase = "draining";
     try {
       this.options.onTakenOver();
     } finally {
       // Names that cannot be taken are the smaller evil: the old baton kills this one unless it hears from it.
-      const { predecessor } = this.options;
-      predecessor.reportServing(predecessor.state.nextEpoch);
+      this.options.predecessor.reportServing();
       this.#isNotified = true;
     }
   }
-
-  /** Its own baton decides that. */
-  resumeServing(): void {}
 
   signalStop(): void {
     this.phase = "stopping";
@@ -143,7 +132,10 @@ export class PredecessorGeneration implements GenerationHandle {
     if (this.#isNotified) this.options.predecessor.stop("now");
   }
 
+  // Its own baton runs the checks, follows its connections, and decides when it serves again.
+  stopLiveChecks(): void {}
+  noteConnections(): void {}
+  resumeServing(): void {}
   forwardSignal(): void {}
-
   retire(): void {}
 }

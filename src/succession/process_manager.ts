@@ -7,7 +7,6 @@
 import { readFileSync } from "node:fs";
 import { processName, processStat } from "../platform/process/proc.ts";
 
-/** A process above this one. */
 interface Ancestor {
   /** 0: it is not in this PID namespace. */
   readonly pid: number;
@@ -67,11 +66,7 @@ function isWrapper({ name, argv }: Ancestor): boolean {
   return WRAPPERS.includes(name.split(" ")[0]!) || WRAPPERS.includes(program);
 }
 
-/**
- * @param own process id and environment of this baton
- * @param ancestors its parent first
- * @returns why an upgrade must be in place, null = a child can take over
- */
+/** @param ancestors of this baton, its parent first. @returns null: a child can take over */
 export function whyInPlace(
   own: { readonly pid: number; readonly env: Readonly<Record<string, string>> },
   ancestors: readonly Ancestor[],

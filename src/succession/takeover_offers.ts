@@ -12,17 +12,19 @@ import type { Platform } from "../platform/platform.ts";
 import { nextRequest } from "../report/pending_requests.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { cutReason } from "./state/fields.ts";
-import { type HandoffPeer, HandoffSocket } from "./takeover/handoff_socket.ts";
+import { HandoffSocket } from "./takeover/handoff_socket.ts";
 import { LentListeners } from "./takeover/lent_listeners.ts";
 import { commonVersion, type Reply, VERSIONS } from "./takeover/messages.ts";
 import { type Hello, TakeoverServer } from "./takeover/takeover_server.ts";
 import type { HandoverFacts } from "./upgrade/protocol.ts";
 
+/** Peers that have said nothing yet are few, and soon cut off (see old_side.ts). */
+const MAX_PEERS = 8;
+
 interface TakeoverOffersOptions {
   readonly platform: Platform;
   readonly listeners: Listeners;
   readonly adopter: Adopter;
-  /** Path of --handoff-socket. */
   readonly path: string;
   readonly backlog: number;
   /** The server outlives this baton, and the next instance continues with it. */
@@ -50,13 +52,14 @@ export class TakeoverOffers {
 
   constructor(readonly options: TakeoverOffersOptions) {
     const { platform, path } = options;
-    this.socket = new HandoffSocket(platform, path, (peer) => this.#onPeer(peer));
+    this.socket = new HandoffSocket(platform, path, (peer, uid) => this.#onPeer(peer, uid));
   }
 
-  #onPeer(peer: HandoffPeer): void {
+  #onPeer(socket: Fd, uid: number): void {
     const { platform, logger, dispatch } = this.options;
-    if (!peer.isTrusted) return this.#refuse(peer);
-    const server: TakeoverServer = new TakeoverServer(platform, peer.socket, {
+    if (this.#servers.size >= MAX_PEERS) return socket.close();
+    if (!platform.processes.trustsUser(uid)) return this.#refuse(socket, uid);
+    const server: TakeoverServer = new TakeoverServer(platform, socket, {
       requestTakeover: (hello) => {
         const pending = { server, hello, request: nextRequest() };
         this.#pending.push(pending);
@@ -74,24 +77,18 @@ export class TakeoverOffers {
         dispatch({ kind: "handed_back" });
       },
       stop: () => dispatch({ kind: "stop_requested" }),
-      closed: () => {
-        if (this.#servers.delete(server)) peer.left();
-      },
+      closed: () => void this.#servers.delete(server),
     });
     this.#servers.add(server);
   }
 
-  #refuse({ socket, uid, left }: HandoffPeer): void {
+  #refuse(taken: Fd, uid: number): void {
     const { platform: { processes, descriptors }, logger } = this.options;
+    using socket = taken;
     const own = processes.userId();
     const reason = `only user ${own} and root may take over, and this is user ${uid}`;
     logger.warn(`takeover refused: ${reason}`);
-    try {
-      descriptors.send(socket, jsonBytes({ kind: "refused", reason } satisfies Reply));
-    } finally {
-      socket.close();
-      left();
-    }
+    descriptors.send(socket, jsonBytes({ kind: "refused", reason } satisfies Reply));
   }
 
   /** @returns the takeover that one of the lifecycle's `requests` is for; null: they are for an upgrade */

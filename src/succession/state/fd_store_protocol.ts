@@ -13,33 +13,28 @@ import * as f from "./fields.ts";
 
 /** Hidden verb that makes a baton an fd-store process; arguments: number of its socket, path, "new" or "next". */
 export const HOLD_VERB = "__hold";
-/** Longest message of either socket: a few dozen names. */
+/** A few dozen names. */
 const MESSAGE_LIMIT = 16 * 1024;
-/** Descriptors in one message to the next instance. */
 export const ITEMS_AT_A_TIME = 32;
 
-const ORDER = f.lazily(() =>
-  v.variant("kind", [
-    f.object({ kind: v.literal("put"), name: f.name }),
-    f.object({ kind: v.literal("drop"), name: f.name }),
-    f.object({ kind: v.literal("save") }),
-    /** The socket at its path was removed: listen there again. */
-    f.object({ kind: v.literal("listen") }),
-    /** The service has ended: nothing needs to be held any more. */
-    f.object({ kind: v.literal("end") }),
-  ], "an order")
-);
+const ORDER = f.lazyVariant("kind", () => [
+  f.object({ kind: v.literal("put"), name: f.name }),
+  f.object({ kind: v.literal("drop"), name: f.name }),
+  f.object({ kind: v.literal("save") }),
+  /** The socket at its path was removed: listen there again. */
+  f.object({ kind: v.literal("listen") }),
+  /** The service has ended: nothing needs to be held any more. */
+  f.object({ kind: v.literal("end") }),
+], "an order");
 
-const REPLY = f.lazily(() =>
-  v.variant("kind", [
-    /** To its own baton: it listens at its path. */
-    f.object({ kind: v.literal("holds") }),
-    f.object({ kind: v.literal("items"), names: f.list(f.name, ITEMS_AT_A_TIME) }),
-    f.object({ kind: v.literal("state") }),
-  ], "a reply")
-);
+const REPLY = f.lazyVariant("kind", () => [
+  /** To its own baton: it listens at its path. */
+  f.object({ kind: v.literal("holds") }),
+  f.object({ kind: v.literal("items"), names: f.list(f.name, ITEMS_AT_A_TIME) }),
+  f.object({ kind: v.literal("state") }),
+], "a reply");
 
-const ACKNOWLEDGMENT = f.lazyObject(() => ({ kind: v.literal("taken") }));
+export const ACKNOWLEDGMENT = f.lazyObject(() => ({ kind: v.literal("taken") }));
 
 export type FdStoreOrder = v.InferOutput<typeof ORDER>;
 export type FdStoreReply = v.InferOutput<typeof REPLY>;
@@ -63,9 +58,4 @@ export function parseOrder(data: Uint8Array): FdStoreOrder {
 /** @throws {MalformedMessage} */
 export function parseReply(data: Uint8Array): FdStoreReply {
   return f.parseJson(REPLY, data);
-}
-
-/** @throws {MalformedMessage} */
-export function checkAcknowledgment(data: Uint8Array): void {
-  f.parseJson(ACKNOWLEDGMENT, data);
 }

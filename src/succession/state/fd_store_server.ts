@@ -15,12 +15,13 @@ import { UnixListener } from "../../platform/network/unix_listener.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { processStat } from "../../platform/process/proc.ts";
 import {
-  checkAcknowledgment,
+  ACKNOWLEDGMENT,
   type FdStoreReply,
   ITEMS_AT_A_TIME,
   parseOrder,
   receiveMessage,
 } from "./fd_store_protocol.ts";
+import { parseJson } from "./fields.ts";
 import { parseResumeState, type ResumeState } from "./resume_state.ts";
 import { readState } from "./resumption.ts";
 
@@ -59,14 +60,13 @@ class FdStoreServer {
   /** At its path, if possible: what it holds matters more than where it is. */
   #listen(): void {
     const options = { type: "packets", backlog: BACKLOG, nonblocking: false } as const;
-    let fresh: UnixListener;
     try {
-      fresh = UnixListener.bind(this.platform.sockets, this.#path, options);
+      const fresh = UnixListener.bind(this.platform.sockets, this.#path, options);
+      this.#listener?.fd.close();
+      this.#listener = fresh;
     } catch {
-      return;
+      // The present one stays.
     }
-    this.#listener?.fd.close();
-    this.#listener = fresh;
   }
 
   /** At a second address, for a next instance that does not find the path. */
@@ -83,11 +83,9 @@ class FdStoreServer {
   }
 
   get #listeners(): Fd[] {
-    const fds = [this.#listener?.fd ?? null, this.#abstractListener];
-    return fds.filter((fd) => fd !== null);
+    return [this.#listener?.fd ?? [], this.#abstractListener ?? []].flat();
   }
 
-  /** Returns when nothing needs to be held any more. */
   run(): void {
     const isWanted = this.#serveOwner();
     if (isWanted && this.#state !== null) this.#awaitNextInstance(this.#state);
@@ -140,7 +138,10 @@ class FdStoreServer {
       .filter(({ pid, startTime }) => processStat(pid)?.startTime === startTime)
       .map(({ pid }) => this.platform.processes.openPidfd(pid));
     this.#listenAbstractly();
-    if (!mayBeRecovered(state) && !this.#hasClient()) return this.#stopServers(servers);
+    if (!mayBeRecovered(state) && !this.#hasClient()) {
+      // As the kernel does to servers that do not outlive their baton.
+      return servers.forEach((pidfd) => this.platform.processes.signalThrough(pidfd, C.SIGTERM));
+    }
     for (;;) {
       const alive = servers.filter((pidfd) => pidfd.isOpen);
       const timeoutMs = alive.length > 0 ? NO_TIMEOUT : UNUSED_MS;
@@ -165,11 +166,6 @@ class FdStoreServer {
     return this.platform.descriptors.waitReadable(this.#listeners, 0).length > 0;
   }
 
-  /** As the kernel does to servers that do not outlive their baton. */
-  #stopServers(servers: readonly Fd[]): void {
-    for (const pidfd of servers) this.platform.processes.signalThrough(pidfd, C.SIGTERM);
-  }
-
   /** @returns whether the next instance has acknowledged it */
   #sendEverything(client: Fd, stateFd: Fd): boolean {
     const { sockets, descriptors, processes } = this.platform;
@@ -185,8 +181,7 @@ class FdStoreServer {
       }
       this.#send(client, { kind: "state" }, [stateFd]);
       const answer = receiveMessage(descriptors, client);
-      if (answer !== null) checkAcknowledgment(answer.data);
-      return answer !== null;
+      return answer !== null && parseJson(ACKNOWLEDGMENT, answer.data).kind === "taken";
     } catch {
       return false;
     }
@@ -204,7 +199,7 @@ function mayBeRecovered({ service }: ResumeState): boolean {
   return service.served && (service.shutdown?.handedOver ?? null) === null;
 }
 
-/** @returns the abstract name at which the fd-store process of `path` listens, too */
+/** Where the fd-store process of `path` listens, too. */
 export function abstractNameOf(path: string): string {
   return `@baton-hold-${pathKey(path)}`;
 }

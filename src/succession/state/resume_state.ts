@@ -58,13 +58,11 @@ export function factsOf(record: GenerationRecord): GenerationFacts {
   return f.check(facts(), record);
 }
 
-const EXIT_STATUS: v.GenericSchema<unknown, ExitStatus> = f.lazily(() =>
-  v.variant("kind", [
-    f.object({ kind: v.literal("exited"), code: f.int(0, 255) }),
-    f.object({ kind: v.literal("signalled"), signal: f.int(1, MAX_SIGNAL) }),
-    f.object({ kind: v.literal("unknown") }),
-  ], "an exit status")
-);
+const EXIT_STATUS: v.GenericSchema<unknown, ExitStatus> = f.lazyVariant("kind", () => [
+  f.object({ kind: v.literal("exited"), code: f.int(0, 255) }),
+  f.object({ kind: v.literal("signalled"), signal: f.int(1, MAX_SIGNAL) }),
+  f.object({ kind: v.literal("unknown") }),
+], "an exit status");
 
 /** Output that was read and not passed on: its reader is slow, or a line is incomplete. */
 const UNSENT_OUTPUT = f.lazyObject(() => ({ target: f.int(1, 2), base64: f.base64 }));

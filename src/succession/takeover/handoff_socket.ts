@@ -14,8 +14,6 @@ import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
 
 const BACKLOG = 8;
-/** Peers that have said nothing yet are few, and soon cut off (see old_side.ts). */
-const MAX_PEERS = 8;
 /** What `replace` appends to the path. */
 const SUFFIX_LENGTH = 9;
 /** The longer path must fit into sun_path, too, unix(7). Otherwise the failure would come at the switch. */
@@ -28,26 +26,15 @@ export class HandoffSocketError extends Error {
   }
 }
 
-/** A process that has connected. */
-export interface HandoffPeer {
-  /** Owned by the handler. */
-  readonly socket: Fd;
-  readonly uid: number;
-  /** It may exchange listeners with this process. */
-  readonly isTrusted: boolean;
-  /** The handler has closed the socket. */
-  left(): void;
-}
-
 export class HandoffSocket {
   #listener: UnixListener | null = null;
   #watch: Watch | null = null;
-  #peers = 0;
 
+  /** @param onPeer a process of user `uid` has connected; owns the socket */
   constructor(
     readonly platform: Platform,
     readonly path: string,
-    readonly onPeer: (peer: HandoffPeer) => void,
+    readonly onPeer: (socket: Fd, uid: number) => void,
   ) {}
 
   /** Listens at the path, unless another process does. @throws {HandoffSocketError} */
@@ -112,15 +99,10 @@ export class HandoffSocket {
   }
 
   #accept(listener: Fd): void {
-    const { sockets, processes } = this.platform;
+    const { sockets } = this.platform;
     try {
       const socket = sockets.accept(listener);
-      if (socket === null) return;
-      if (this.#peers >= MAX_PEERS) return socket.close();
-      this.#peers++;
-      const { uid } = sockets.peerCredentials(socket);
-      const left = () => void this.#peers--;
-      this.onPeer({ socket, uid, isTrusted: processes.trustsUser(uid), left });
+      if (socket !== null) this.onPeer(socket, sockets.peerCredentials(socket).uid);
     } finally {
       if (listener.isOpen) this.#watch?.arm();
     }

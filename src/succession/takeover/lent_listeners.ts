@@ -25,10 +25,7 @@ const MAX_MADE = 1024;
 /** Owner of a member that another baton's server accepts from: some process that is not this baton's. */
 const FOREIGN_OWNER = 1;
 
-export interface LentReply {
-  readonly reply: Reply;
-  readonly fds: readonly Fd[];
-}
+type ReplyWithDescriptors = readonly [reply: Reply, fds: readonly Fd[]];
 
 export class LentListeners {
   readonly groups: readonly Group[];
@@ -75,26 +72,24 @@ export class LentListeners {
   }
 
   /** @throws {RangeError} when there is no such group */
-  group(index: number, from: number): LentReply {
+  group(index: number, from: number): ReplyWithDescriptors {
     const group = this.#at(index);
     const exported = group.recordsForAnother;
     const page = exported.slice(from, from + MAX_MEMBERS_IN_MESSAGE);
     const end = from + page.length;
     const { family, host, port, scope, v6only, boundInterface } = group.address;
-    return {
-      reply: {
-        kind: "group",
-        index,
-        address: { family, host, port, scope, v6only, boundInterface },
-        members: page.map(({ record }) => record),
-        next: page.length > 0 && end < exported.length ? end : null,
-      },
-      fds: page.map(({ fd }) => fd),
+    const reply: Reply = {
+      kind: "group",
+      index,
+      address: { family, host, port, scope, v6only, boundInterface },
+      members: page.map(({ record }) => record),
+      next: page.length > 0 && end < exported.length ? end : null,
     };
+    return [reply, page.map(({ fd }) => fd)];
   }
 
   /** A new member, which gets no connection before the switch. @throws {Error} when it cannot be made */
-  member(index: number): LentReply {
+  member(index: number): ReplyWithDescriptors {
     const group = this.#at(index);
     if (this.#made.length >= MAX_MADE) {
       throw new RangeError(`Cannot make more than ${MAX_MADE} sockets for one new baton`);
@@ -103,8 +98,8 @@ export class LentListeners {
     const options = { epoch, owner: 0, backlog, late: false };
     const member = group.takeMember(boundSocket(group), options);
     this.#made.push({ group, member });
-    const reply = { kind: "member", index, member: recordOf(member, false) } as const;
-    return { reply, fds: [member.heldUntilRetired] };
+    const reply: Reply = { kind: "member", index, member: recordOf(member, false) };
+    return [reply, [member.heldUntilRetired]];
   }
 
   #at(index: number): Group {

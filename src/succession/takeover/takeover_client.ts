@@ -170,7 +170,7 @@ export class TakeoverClient {
     this.#feed({ kind: "gate_passed", members });
   }
 
-  reportServing(_epoch: number): void {
+  reportServing(): void {
     if (this.#state.phase !== "serving") return;
     this.#ask({ kind: "serves" });
     this.#timer = this.platform.clock.after(this.options.parentShutdownTimeMs, () => this.stop());

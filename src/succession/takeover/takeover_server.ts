@@ -9,7 +9,7 @@ import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { cutReason, malformedText } from "../state/fields.ts";
 import { Channel } from "./channel.ts";
-import type { LentListeners, LentReply } from "./lent_listeners.ts";
+import type { LentListeners } from "./lent_listeners.ts";
 import {
   parseRequest,
   type Reply,
@@ -122,9 +122,9 @@ export class TakeoverServer {
       case "send_accepted":
         return this.#send({ kind: "accepted", ...this.#accepted.offer }, this.#accepted.fds);
       case "send_group":
-        return this.#sendLent(this.#accepted.lent.group(effect.index, effect.from));
+        return this.#send(...this.#accepted.lent.group(effect.index, effect.from));
       case "send_member":
-        return this.#sendLent(this.#accepted.lent.member(effect.index));
+        return this.#send(...this.#accepted.lent.member(effect.index));
       case "steer":
         this.#accepted.lent.switchTo(effect.members);
         return this.#feed({ kind: "steered" });
@@ -158,10 +158,6 @@ export class TakeoverServer {
 
   #send(reply: Reply, fds: readonly Fd[] = []): void {
     this.#channel.send(jsonBytes(reply), fds);
-  }
-
-  #sendLent({ reply, fds }: LentReply): void {
-    this.#send(reply, fds);
   }
 
   #arm(timer: OldTimer): void {

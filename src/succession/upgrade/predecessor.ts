@@ -81,8 +81,8 @@ export class Predecessor {
     this.platform.processes.signal(this.state.pid, how === "now" ? C.SIGKILL : C.SIGTERM);
   }
 
-  reportServing(epoch: number): void {
-    this.#say({ kind: "serving", epoch });
+  reportServing(): void {
+    this.#say({ kind: "serving", epoch: this.state.nextEpoch });
   }
 
   reportFailure(reason: string): void {

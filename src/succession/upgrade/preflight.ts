@@ -17,12 +17,10 @@ import { type NewProgram, startNewProgram } from "./new_program.ts";
 export const CHECK_VERB = "__check_state";
 const ANSWER_TIMEOUT_MS = 10_000;
 
-const PREFLIGHT_ANSWER = f.lazily(() =>
-  v.variant("ok", [
-    f.object({ ok: v.literal(true) }),
-    f.object({ ok: v.literal(false), reason: f.reason }),
-  ], "true or false")
-);
+const PREFLIGHT_ANSWER = f.lazyVariant("ok", () => [
+  f.object({ ok: v.literal(true) }),
+  f.object({ ok: v.literal(false), reason: f.reason }),
+], "true or false");
 
 export type PreflightAnswer = v.InferOutput<typeof PREFLIGHT_ANSWER>;
 

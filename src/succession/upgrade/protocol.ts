@@ -41,13 +41,11 @@ const HANDOVER_STATE = f.lazyObject(() => ({
   groups: f.list(f.object({ address: f.ADDRESS, members: f.list(f.MEMBER) })),
 }));
 
-const HANDOVER_MESSAGE = f.lazily(() =>
-  v.variant("kind", [
-    f.object({ kind: v.literal("hello"), version: f.count, batonVersion: f.name }),
-    f.object({ kind: v.literal("serving"), epoch: f.epoch }),
-    f.object({ kind: v.literal("failed"), reason: f.reason }),
-  ], "hello, serving or failed")
-);
+const HANDOVER_MESSAGE = f.lazyVariant("kind", () => [
+  f.object({ kind: v.literal("hello"), version: f.count, batonVersion: f.name }),
+  f.object({ kind: v.literal("serving"), epoch: f.epoch }),
+  f.object({ kind: v.literal("failed"), reason: f.reason }),
+], "hello, serving or failed");
 
 export type HandoverState = v.InferOutput<typeof HANDOVER_STATE>;
 export type HandoverMessage = v.InferOutput<typeof HANDOVER_MESSAGE>;
