@@ -5,41 +5,36 @@
  * serves as before.
  */
 import { rmSync } from "node:fs";
-import type { Adopter } from "../handoff/adopt.ts";
-import type { ServiceEffect, ServiceEvent } from "../lifecycle/vocabulary.ts";
+import type { RunningContext } from "../generation/context.ts";
+import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Platform } from "../platform/platform.ts";
 import type { HelperProcess } from "../platform/process/helper_process.ts";
-import type { Children } from "../process/children.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { UpgradeReport } from "../report/snapshot.ts";
-import type { Listeners } from "../steering/listeners.ts";
 import { type NewProgram, newProgram } from "./upgrade/new_program.ts";
 import { HANDOVER_VERSION, type HandoverFacts, type HandoverState } from "./upgrade/protocol.ts";
 import { startSuccessor } from "./upgrade/successor.ts";
 
+type Context = Pick<
+  RunningContext,
+  "platform" | "listeners" | "adopter" | "children" | "dispatch"
+>;
+
 /** The program is this baton's own. */
-export interface ChildUpgradeOptions extends NewProgram {
-  readonly platform: Platform;
-  readonly listeners: Listeners;
-  readonly adopter: Adopter;
-  readonly children: Children;
+export interface ChildUpgradeOptions extends NewProgram, Context {
   readonly lock: Fd;
   readonly readyTimeoutMs: number;
-  /** Where a generation's NOTIFY_SOCKET is. */
   readonly notifyPath: (epoch: number) => string;
-  readonly dispatch: (event: ServiceEvent) => void;
   readonly logger: Logger;
   /** The new baton serves: tells the service manager about its new main process. */
   readonly onHandedOver: (pid: number) => void;
 }
 
 export class ChildUpgrade {
-  /** The new baton, until it serves, and the number of its first generation. */
+  /** Until it serves. */
   #successor: { readonly helper: HelperProcess; readonly nextEpoch: number } | null = null;
-  /** The baton that has taken over. */
   #successorPid: number | null = null;
   /** Program of the next upgrade, if one was named. */
   #program: string | null = null;
@@ -55,7 +50,6 @@ export class ChildUpgrade {
     return this.#requests.open();
   }
 
-  /** The program that was named, once. */
   takeRequestedProgram(): string | null {
     const program = this.#program;
     this.#program = null;

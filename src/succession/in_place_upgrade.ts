@@ -4,13 +4,11 @@
  * Steps: check of the new program (`upgrade/preflight.ts`), a pause of the control socket while no client is waiting for
  * an answer, exec. A failure before the exec changes nothing.
  */
-import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
+import type { RunningContext } from "../generation/context.ts";
 import type { Logger } from "../log/logger.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Platform } from "../platform/platform.ts";
 import type { HelperProcess } from "../platform/process/helper_process.ts";
-import type { Children } from "../process/children.ts";
 import type { ResumePayload } from "./state/resumption.ts";
 import { execInPlace } from "./upgrade/in_place.ts";
 import { type NewProgram, newProgram } from "./upgrade/new_program.ts";
@@ -25,14 +23,12 @@ export interface ControlAccess {
 }
 
 /** The program is this baton's own. */
-interface InPlaceOptions extends NewProgram {
-  readonly platform: Platform;
-  readonly children: Children;
+interface InPlaceOptions
+  extends NewProgram, Pick<RunningContext, "platform" | "children" | "dispatch"> {
   readonly logger: Logger;
   readonly controlAccess: () => ControlAccess | null;
   /** Resolves when this process does nothing that the next one could not continue. */
   readonly whenIdle: () => Promise<void>;
-  readonly dispatch: (event: ServiceEvent) => void;
 }
 
 export class InPlaceUpgrade {

@@ -34,7 +34,6 @@ export interface ResumeSources {
   readonly notifyPath: (epoch: number) => string;
 }
 
-/** A supervisor's parts, as far as they travel. */
 export interface ServiceParts {
   readonly options: ResumeSources;
   readonly context: RunningContext;

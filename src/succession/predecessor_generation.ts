@@ -2,9 +2,8 @@
  * The old baton's generation as the new baton sees it: it serves until the new generation has passed its gate, is then
  * drained by its own baton, and is gone when that baton has exited.
  */
+import type { RunningContext } from "../generation/context.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
-import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
-import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/process/proc.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { MemberRecord } from "../steering/member.ts";
@@ -34,12 +33,10 @@ export interface PredecessorBaton {
   stop(how: "soon" | "now"): void;
 }
 
-interface PredecessorGenerationOptions extends PredecessorEvents {
-  readonly platform: Platform;
-  readonly listeners: Listeners;
+interface PredecessorGenerationOptions
+  extends PredecessorEvents, Pick<RunningContext, "listeners" | "dispatch"> {
   readonly predecessor: PredecessorBaton;
   readonly recovery: PredecessorRecovery | null;
-  readonly dispatch: (event: ServiceEvent) => void;
   /** The new generation serves. Takes the names over, before the old baton hears of it. */
   readonly onTakenOver: () => void;
   /** The old baton has exited. @returns epochs whose servers outlive it, and belong to this baton from here on */

@@ -2,15 +2,13 @@
  * Takeovers of this baton by another one, the old side: the request to the lifecycle, the offer to the new baton, and the
  * result. The lifecycle allows one at a time.
  */
-import type { Adopter } from "../handoff/adopt.ts";
-import type { ServiceEffect, ServiceEvent } from "../lifecycle/vocabulary.ts";
+import type { RunningContext } from "../generation/context.ts";
+import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
 import { jsonBytes } from "../platform/bytes.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { Platform } from "../platform/platform.ts";
 import { nextRequest } from "../report/pending_requests.ts";
-import type { Listeners } from "../steering/listeners.ts";
 import { cutReason } from "./state/fields.ts";
 import { HandoffSocket } from "./takeover/handoff_socket.ts";
 import { LentListeners } from "./takeover/lent_listeners.ts";
@@ -21,16 +19,10 @@ import type { HandoverFacts } from "./upgrade/protocol.ts";
 /** Peers that have said nothing yet are few, and soon cut off (see old_side.ts). */
 const MAX_PEERS = 8;
 
-interface TakeoverOffersOptions {
-  readonly platform: Platform;
-  readonly listeners: Listeners;
-  readonly adopter: Adopter;
+interface TakeoverOffersOptions
+  extends Pick<RunningContext, "platform" | "config" | "listeners" | "adopter" | "dispatch"> {
   readonly path: string;
-  readonly backlog: number;
-  /** The server outlives this baton, and the next instance continues with it. */
-  readonly survives: boolean;
   readonly lock: Fd;
-  readonly dispatch: (event: ServiceEvent) => void;
   readonly logger: Logger;
 }
 
@@ -116,7 +108,7 @@ export class TakeoverOffers {
   }
 
   #accept({ server, hello }: PendingTakeover, facts: HandoverFacts): void {
-    const { platform, listeners, backlog, lock, survives } = this.options;
+    const { platform, listeners, lock, config: { backlog, survive } } = this.options;
     const lent = new LentListeners(platform, listeners, { epoch: facts.nextEpoch, backlog });
     using network = lent.networkFor(hello.network);
     const { name, epoch, nextEpoch, startedAt, notified, counters } = facts;
@@ -133,7 +125,7 @@ export class TakeoverOffers {
         notified,
         counters,
         groups: lent.groups.length,
-        survives,
+        survives: survive,
       },
       fds: [lock, ...network.descriptors],
     });

@@ -49,10 +49,10 @@ export class Upgrades {
         await new Promise<void>((resolve) => leftovers.whenEmpty(resolve));
       },
     });
-    const { handoffSocket: path, backlog, survive: survives } = config;
+    const { handoffSocket: path } = config;
     this.offers = path === null
       ? null
-      : new TakeoverOffers({ ...context, logger, lock: upgrade.lock, backlog, survives, path });
+      : new TakeoverOffers({ ...context, logger, lock: upgrade.lock, path });
   }
 
   readonly handlers = {

@@ -23,7 +23,8 @@ export class Predecessor {
   /** The lock on the service's name, shared with the old baton. */
   readonly lock: Fd;
   readonly #control: Fd;
-  readonly #members: Fd[] = [];
+  /** In the order of the state. */
+  readonly #members: Fd[];
   #watch: Watch | null = null;
 
   /** @param first number of the first inherited descriptor. @throws {Error} when the state is unusable */
@@ -42,8 +43,8 @@ export class Predecessor {
     new Fd(libc, first + 1).close();
     this.lock = take(first + 2);
     this.state = parseState(text);
-    const count = this.state.groups.reduce((sum, { members }) => sum + members.length, 0);
-    for (let i = 0; i < count; i++) this.#members.push(take(first + 3 + i));
+    const members = this.state.groups.flatMap((group) => group.members);
+    this.#members = members.map((_, i) => take(first + 3 + i));
   }
 
   /** Puts the old baton's members into the table, in the kernel's order. */
