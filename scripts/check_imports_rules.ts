@@ -301,7 +301,6 @@ const TESTED = {
   "config/config_file.ts": ["parseConfigText"],
   "config/load.ts": ["defaultName"],
   "config/presets.ts": ["PRESETS", "presetFor"],
-  "config/validate.ts": ["findPlaceholders"],
   "config/values/hook_spec.ts": ["HOOK_NAMES"],
   "drain/classify.ts": ["AMBIGUOUS_QUIET_MS"],
   "drain/spread_close.ts": ["dueNow"],

@@ -211,10 +211,8 @@ export class RuntimeGuard {
       if (this.#cannotWatch) return;
       this.#cannotWatch = true;
       log.warn(
-        `cannot watch ${directory}: ${
-          errorText(error)
-        }: it will not be recreated when it is removed. ` +
-          "Raise fs.inotify.max_user_instances and fs.inotify.max_user_watches",
+        `cannot watch ${directory}: ${errorText(error)}: it will not be recreated when it is ` +
+          "removed. Raise fs.inotify.max_user_instances and fs.inotify.max_user_watches",
       );
     }
   }

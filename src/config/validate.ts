@@ -13,23 +13,8 @@ import { checkListeners } from "./values/listen_spec.ts";
 import { presetForCommand } from "./presets.ts";
 import { suggest } from "./values/suggest.ts";
 
-/** `{fd:NAME}` or `{port:NAME}` in a word of the server's command. */
-interface Placeholder {
-  readonly kind: "fd" | "port";
-  /** The name of a listener. */
-  readonly name: string;
-  /** The placeholder with its braces, as it stands in the word. */
-  readonly text: string;
-}
-
-/** @returns the placeholders in one word of `Config.command`; other braces belong to the server */
-export function findPlaceholders(word: string): Placeholder[] {
-  return [...word.matchAll(/\{(fd|port):([^{}]*)\}/g)].map(([text, kind, name]) => ({
-    kind: kind === "fd" ? "fd" : "port",
-    name: name ?? "",
-    text,
-  }));
-}
+/** `{fd:NAME}` or `{port:NAME}` in a word of the server's command; other braces belong to the server. */
+const PLACEHOLDER = /\{(fd|port):([^{}]*)\}/g;
 
 function checkCommand(config: Config): void {
   if (config.command[0] === undefined || config.command[0] === "") {
@@ -46,12 +31,10 @@ function checkCommand(config: Config): void {
 function checkHandoff(config: Config): void {
   const { handoff, listen } = config;
   if (handoff === "inherit" && listen.length === 0) {
-    throw new UserError(
-      "Cannot use --handoff inherit without --listen: there is no socket to pass",
-      {
-        remedy: "Add --listen ADDRESS:PORT, or leave --handoff at auto",
-      },
-    );
+    const why = "there is no socket to pass";
+    throw new UserError(`Cannot use --handoff inherit without --listen: ${why}`, {
+      remedy: "Add --listen ADDRESS:PORT, or leave --handoff at auto",
+    });
   }
   if (listen.length > 0 && handoff === "adopt") {
     throw new UserError(`Cannot use --listen with --handoff ${handoff}: it passes no sockets`, {
@@ -72,14 +55,15 @@ function checkHandoff(config: Config): void {
 export function checkPlaceholders(config: Pick<Config, "command" | "listen">): void {
   const names = config.listen.map((spec) => spec.name);
   if (names.length === 0) return;
-  for (const { name, text } of config.command.flatMap(findPlaceholders)) {
+  const placeholders = config.command.flatMap((word) => [...word.matchAll(PLACEHOLDER)]);
+  for (const [text, kind, name = ""] of placeholders) {
     if (names.includes(name)) continue;
     const near = suggest(name, names);
     const known = `there are ${names.join(", ")}`;
     throw new UserError(`Cannot fill in ${text}: no listener has this name, ${known}`, {
       remedy: near === null
         ? `Add --listen ${name === "" ? "NAME" : name}=ADDRESS:PORT`
-        : `Did you mean {${text.slice(1, text.indexOf(":"))}:${near}}?`,
+        : `Did you mean {${kind}:${near}}?`,
     });
   }
 }

@@ -58,15 +58,15 @@ export class ConnectionCheck implements RunningCheck {
   }
 
   #start(): void {
-    const { route: way, timeoutMs } = this.options;
-    if (this.#isOver) return way.mutex.leave();
+    const { route, timeoutMs } = this.options;
+    if (this.#isOver) return route.mutex.leave();
     this.#isSteered = true;
     this.#timer = this.platform.clock.after(
       timeoutMs,
       () => this.#finish(failure(this.#timeoutText)),
     );
-    const result = attempted(() => this.#prepare(way), skipped) ??
-      attempted(() => this.platform.sockets.startConnecting(this.#socket!, way.target), failure) ??
+    const result = attempted(() => this.#prepare(route), skipped) ??
+      attempted(() => this.platform.sockets.startConnecting(this.#socket!, route.target), failure) ??
       attempted(() => this.#watchSocket(), skipped);
     if (result === null) return;
     this.#close();
@@ -74,12 +74,12 @@ export class ConnectionCheck implements RunningCheck {
     this.#timer = this.platform.clock.after(0, () => this.#finish(result));
   }
 
-  #prepare(way: CheckRoute): void {
+  #prepare(route: CheckRoute): void {
     const { sockets, descriptors } = this.platform;
-    const socket = this.#socket = way.stream();
+    const socket = this.#socket = route.stream();
     descriptors.setNonblocking(socket);
-    sockets.bindInet(socket, way.source);
-    way.steerPort(sockets.localAddress(socket)?.port ?? null);
+    sockets.bindInet(socket, route.source);
+    route.steerPort(sockets.localAddress(socket)?.port ?? null);
   }
 
   #watchSocket(): void {
@@ -111,8 +111,8 @@ export class ConnectionCheck implements RunningCheck {
   }
 
   #onConnected(): void {
-    const { route: way, dialogue } = this.options;
-    const failed = this.platform.sockets.connectingFailure(this.#socket!, way.target);
+    const { route, dialogue } = this.options;
+    const failed = this.platform.sockets.connectingFailure(this.#socket!, route.target);
     if (failed !== null) return this.#finish(failure(connectingText(failed)));
     this.#isConnected = true;
     this.#stopSteering();
@@ -151,13 +151,13 @@ export class ConnectionCheck implements RunningCheck {
   #stopSteering(): void {
     if (!this.#isSteered) return;
     this.#isSteered = false;
-    const { route: way } = this.options;
+    const { route } = this.options;
     try {
-      way.steerPort(null);
+      route.steerPort(null);
     } catch {
       // A closed port stays steered, which is harmless.
     }
-    way.mutex.leave();
+    route.mutex.leave();
   }
 
   #close(): void {

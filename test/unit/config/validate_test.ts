@@ -5,12 +5,7 @@ import type { Config } from "../../../src/config/config.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
 import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import { buildConfig } from "../../../src/config/load.ts";
-import {
-  checkPlaceholders,
-  findPlaceholders,
-  handoffOption,
-  validateConfig,
-} from "../../../src/config/validate.ts";
+import { checkPlaceholders, handoffOption, validateConfig } from "../../../src/config/validate.ts";
 
 const BASE = buildConfig({ fileValues: null, flagValues: new Map(), command: ["server"] });
 const WEB = parseListenSpec("web=80", 0);
@@ -130,6 +125,7 @@ describe("checkPlaceholders()", () => {
   const accepted: [string, Pick<Config, "command" | "listen">][] = [
     ["those of a listener", { listen: [WEB], command: ["s", "{fd:web}:{port:web}"] }],
     ["other braces", { listen: [WEB], command: ["s", "{}", "{fd}", "{x:web}", '{"fd":1}'] }],
+    ["near misses", { listen: [WEB], command: ["s", "{Fd:x} {pid:x} {{}"] }],
     ["what is the server's own where nothing listens", {
       listen: [],
       command: ["node", "-e", "f({fd:1}.fd, {port:x}, {fd:})"],
@@ -146,6 +142,7 @@ describe("checkPlaceholders()", () => {
       /Did you mean {port:web}\?/,
     ],
     ["{fd:admin}", /no listener has this name, there are web$/, /Add --listen admin=ADDRESS:PORT/],
+    ["a{fd:web}b{port:y.z}", /fill in {port:y\.z}/, /--listen y\.z=ADDRESS/],
     ["{fd:}", /fill in {fd:}/, /--listen NAME=ADDRESS/],
   ];
   for (const [word, message, remedy] of refused) {
@@ -161,18 +158,4 @@ describe("checkPlaceholders()", () => {
       );
     });
   }
-});
-
-describe("findPlaceholders()", () => {
-  it("finds all placeholders of a word, in order", () => {
-    assert.deepEqual(findPlaceholders("a{fd:x}b{port:y.z}{fd:}"), [
-      { kind: "fd", name: "x", text: "{fd:x}" },
-      { kind: "port", name: "y.z", text: "{port:y.z}" },
-      { kind: "fd", name: "", text: "{fd:}" },
-    ]);
-  });
-
-  it("finds nothing in other braces", () => {
-    assert.deepEqual(findPlaceholders("{fd} {Fd:x} {pid:x} {{}"), []);
-  });
 });
