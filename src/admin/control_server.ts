@@ -100,10 +100,11 @@ export class ControlServer {
   }
 
   #accept(): void {
+    if (this.#isPaused) return;
     try {
-      if (!this.#isPaused) this.#acceptAll();
+      this.#acceptAll();
     } finally {
-      if (!this.#isPaused) this.#watch.arm();
+      this.#watch.arm();
     }
   }
 

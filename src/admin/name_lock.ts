@@ -31,17 +31,13 @@ const CLAIM_PAUSE_MS = 100;
 export class NameLock {
   #claim: { readonly fd: Fd; readonly watch: Watch } | null = null;
   #timer: Timer | null = null;
-  readonly #abstractName: string;
 
   private constructor(
     readonly platform: Platform,
     readonly path: string,
     /** The locked file; the number stays the same when the file is replaced. */
     readonly fd: Fd,
-    abstractName: string,
-  ) {
-    this.#abstractName = abstractName;
-  }
+  ) {}
 
   /**
    * @param socket path of the control socket: a baton that answers there has lost its lock file, but not the name
@@ -49,8 +45,7 @@ export class NameLock {
    * @throws {UserError} when the lock file cannot be opened
    */
   static take(platform: Platform, path: string, socket: string): NameLock | null {
-    const name = claimName(path);
-    const claim = bindClaim(platform, name);
+    const claim = bindClaim(platform, path);
     if (claim === "taken") return null;
     const fd = lockFile(platform, path);
     if (fd === null || (exists(socket) && isListening(platform, socket))) {
@@ -58,14 +53,14 @@ export class NameLock {
       claim?.close();
       return null;
     }
-    const lock = new NameLock(platform, path, fd, name);
+    const lock = new NameLock(platform, path, fd);
     if (claim !== null) lock.#keep(claim);
     return lock;
   }
 
   /** Takes over the lock of the previous instance. @param isAlone that has exited, or was this process */
   static inherit(platform: Platform, path: string, fd: Fd, isAlone: boolean): NameLock {
-    const lock = new NameLock(platform, path, fd, claimName(path));
+    const lock = new NameLock(platform, path, fd);
     if (isAlone) lock.claim();
     return lock;
   }
@@ -73,7 +68,7 @@ export class NameLock {
   /** Takes the abstract name, too, as soon as the previous instance releases it. */
   claim(tries = CLAIM_TRIES): void {
     if (this.#claim !== null || !this.fd.isOpen) return;
-    const claim = bindClaim(this.platform, this.#abstractName);
+    const claim = bindClaim(this.platform, this.path);
     if (claim === "taken") {
       if (tries <= 1) return;
       this.#timer = this.platform.clock.after(CLAIM_PAUSE_MS, () => this.claim(tries - 1));
@@ -119,11 +114,7 @@ export class NameLock {
 
 /** @returns process id of the baton that has the name, even if its directory is gone; null = unknown */
 export function lockHolder(platform: Platform, path: string): number | null {
-  const credentials = claimant(platform, claimName(path));
-  return credentials !== null && credentials.pid > 0 &&
-      platform.processes.trustsUser(credentials.uid)
-    ? credentials.pid
-    : null;
+  return claimantPid(platform, path) || null;
 }
 
 function claimName(path: string): string {
@@ -131,29 +122,31 @@ function claimName(path: string): string {
 }
 
 /** @returns null where the abstract name is unavailable but proves nothing: then the file alone decides */
-function bindClaim(platform: Platform, name: string): Fd | "taken" | null {
+function bindClaim(platform: Platform, path: string): Fd | "taken" | null {
   const { sockets } = platform;
   const fd = sockets.packets({ nonblocking: true });
   try {
-    sockets.bindUnix(fd, name);
+    sockets.bindUnix(fd, claimName(path));
     sockets.listen(fd, BACKLOG);
     return fd;
   } catch (error) {
     fd.close();
     if (!(error instanceof SystemCallError)) throw error;
-    if (error.errno !== C.EADDRINUSE) return null;
-    const credentials = claimant(platform, name);
-    return credentials !== null && platform.processes.trustsUser(credentials.uid) ? "taken" : null;
+    return error.errno === C.EADDRINUSE && claimantPid(platform, path) !== null ? "taken" : null;
   }
 }
 
-/** The process that listens at the name; null = none, or its queue is full. */
-function claimant(platform: Platform, name: string): { pid: number; uid: number } | null {
-  const { sockets } = platform;
+/**
+ * The process of this user or of root that listens at the name; 0 = it is in another PID namespace.
+ * @returns null when there is none, or its queue is full
+ */
+function claimantPid(platform: Platform, path: string): number | null {
+  const { sockets, processes } = platform;
   using fd = sockets.packets({ nonblocking: true });
   try {
-    sockets.connectUnix(fd, name);
-    return sockets.peerCredentials(fd);
+    sockets.connectUnix(fd, claimName(path));
+    const { pid, uid } = sockets.peerCredentials(fd);
+    return processes.trustsUser(uid) ? pid : null;
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     return null;

@@ -117,7 +117,7 @@ export class ConnectionCheck implements RunningCheck {
     this.#isConnected = true;
     this.#stopSteering();
     this.#queue(dialogue.opening);
-    if (dialogue.resultOnConnect !== null) this.#finish(dialogue.resultOnConnect);
+    if (dialogue.resultOnConnect) this.#finish(dialogue.resultOnConnect);
   }
 
   #queue(bytes: Uint8Array): void {

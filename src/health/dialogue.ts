@@ -5,8 +5,8 @@ import type { CheckResult } from "./monitor.ts";
 export interface Dialogue {
   /** Sent first; may be empty. */
   readonly opening: Uint8Array;
-  /** The result of connecting alone; null: the answer decides. */
-  readonly resultOnConnect: CheckResult | null;
+  /** The result of connecting alone; absent: the answer decides. */
+  readonly resultOnConnect?: CheckResult | null;
   onData(bytes: Uint8Array): DialogueStep;
   /** The server has closed the connection. */
   onEnd(): CheckResult;

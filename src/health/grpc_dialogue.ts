@@ -32,7 +32,6 @@ const STATUS_NAMES =
 
 export class GrpcDialogue implements Dialogue {
   readonly opening: Uint8Array;
-  readonly resultOnConnect = null;
   readonly #frames = new FrameReader();
   #message: Uint8Array = NOTHING;
   #grpcStatus: number | null = null;

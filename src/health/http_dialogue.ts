@@ -29,7 +29,6 @@ export interface HttpCheckOptions {
 
 export class HttpDialogue implements Dialogue {
   readonly opening: Uint8Array;
-  readonly resultOnConnect = null;
   readonly #answer = new HttpAnswer();
 
   constructor(readonly options: HttpCheckOptions) {

@@ -7,7 +7,6 @@ const LONGEST_LINE = 512;
 
 export class RedisDialogue implements Dialogue {
   readonly opening = ascii("*1\r\n$4\r\nPING\r\n");
-  readonly resultOnConnect = null;
   #heard: Uint8Array = new Uint8Array(0);
 
   onData(bytes: Uint8Array): DialogueStep {

@@ -25,12 +25,13 @@ const FORM = `Write NAME=COMMAND, where NAME is one of ${HOOK_NAMES.join(", ")}`
  * @throws {UserError} when the name is unknown, or the command is empty
  */
 export function parseHookSpec(text: string): HookSpec {
-  const [name, command] = splitAtEquals(text);
-  if (command === null) {
+  const at = text.indexOf("=");
+  if (at < 0) {
     throw new UserError(`Cannot read hook ${JSON.stringify(text)}: there is no "=" in it`, {
       remedy: FORM,
     });
   }
+  const [name, command] = [text.slice(0, at).trim(), text.slice(at + 1)];
   const known = HOOK_NAMES.find((hook) => hook === name);
   if (known === undefined) {
     const near = suggest(name, HOOK_NAMES);
@@ -44,9 +45,4 @@ export function parseHookSpec(text: string): HookSpec {
     throw new UserError(`Cannot use hook ${known}: its command holds a NUL character`);
   }
   return { name: known, command };
-}
-
-function splitAtEquals(text: string): [name: string, command: string | null] {
-  const at = text.indexOf("=");
-  return at < 0 ? [text.trim(), null] : [text.slice(0, at).trim(), text.slice(at + 1)];
 }
