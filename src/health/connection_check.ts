@@ -66,7 +66,10 @@ export class ConnectionCheck implements RunningCheck {
       () => this.#finish(failure(this.#timeoutText)),
     );
     const result = attempted(() => this.#prepare(route), skipped) ??
-      attempted(() => this.platform.sockets.startConnecting(this.#socket!, route.target), failure) ??
+      attempted(
+        () => this.platform.sockets.startConnecting(this.#socket!, route.target),
+        failure,
+      ) ??
       attempted(() => this.#watchSocket(), skipped);
     if (result === null) return;
     this.#close();

@@ -19,9 +19,8 @@ const PROBE_PORT = 9901;
 /** The path of the program in the image, and of the volume for the hook. */
 const PROGRAM = "/usr/local/bin/baton";
 const INSTALLED = "/opt/baton";
-/** Names of the containers: fixed, whatever the name of the service. */
+/** The name of the container, whatever the name of the service. */
 const SERVER = "server";
-const BATON = "baton";
 
 export function kubernetesEntrypoint({ config, options }: InitRequest): string {
   const isFull = handoffOption(config) !== null;
@@ -58,7 +57,7 @@ export function kubernetesPrestop({ config, options }: InitRequest): string {
   return manifest(config, graceS, [
     "# An image that contains baton, to copy that one file.",
     "initContainers:",
-    `- name: ${BATON}`,
+    "- name: baton",
     "  image: REGISTRY/baton:TAG",
     `  command: ${wordList([PROGRAM, "install", INSTALLED])}`,
     `  volumeMounts: [{name: baton, mountPath: ${INSTALLED}}]`,
@@ -81,7 +80,7 @@ export function kubernetesSidecar({ config, options }: InitRequest): string {
     "shareProcessNamespace: true",
     "initContainers:",
     "# A sidecar, which starts first and stops last: Kubernetes 1.29 or later.",
-    `- name: ${BATON}`,
+    "- name: baton",
     "  image: REGISTRY/baton:TAG",
     "  restartPolicy: Always",
     `  command: ${wordList(command)}`,

@@ -13,14 +13,11 @@ import type { Platform } from "../../platform/platform.ts";
 export interface Printer {
   out(line: string): void;
   error(line: string): void;
-}
-
-interface TerminalPrinter extends Printer {
   /** Why standard output could not be written; null: it could, or its reader has closed it. */
   readonly failure: SystemCallError | null;
 }
 
-export function terminalPrinter({ libc, descriptors }: Platform): TerminalPrinter {
+export function terminalPrinter({ libc, descriptors }: Platform): Printer {
   let failure: SystemCallError | null = null;
   const write = (descriptor: number, line: string): SystemCallError | null => {
     try {
