@@ -1,7 +1,6 @@
 /**
- * Closes connections of other processes from outside: a FIN follows what was sent, as if the server had closed the
- * connection. It calls shutdown(2) on a duplicate (pidfd_getfd), and closes that at once: a lasting duplicate would
- * keep the connection alive.
+ * Closes connections of other processes from outside: a FIN follows what was sent. It calls shutdown(2) on a duplicate
+ * (pidfd_getfd), and closes that at once: a lasting duplicate would keep the connection alive.
  *
  * Finding the process that has a connection open is slow (/proc), so the result is cached. The decision uses what the
  * kernel says about the duplicate at that very moment, so only a request already on its way can be lost. If baton was

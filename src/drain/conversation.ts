@@ -1,11 +1,10 @@
 /**
  * Whether a connection may be closed from outside now without losing a request. Pure.
  *
- * After a long silence it always may. A connection that a client keeps using is never silent for long; it may be closed
- * in the pause between an answer and the next request. What counts as such a pause follows from its recent exchanges:
- * several requests were answered, and no answer had a pause half as long as the present one. When time runs out,
- * typical values count instead of the worst ones: a single late packet on a busy machine must not keep a connection
- * open until the server drops it.
+ * After a long silence it always may; else in the pause between an answer and the next request. What counts as such a
+ * pause follows from its recent exchanges: several requests were answered, and no answer had a pause half as long as
+ * the present one. When time runs out, typical values count instead of the worst ones: a single late packet on a busy
+ * machine must not keep a connection open until the server drops it.
  *
  * One case escapes: the first answer of its kind that is sent in parts with a longer pause between them.
  */
@@ -61,17 +60,18 @@ export function follow(
 ): Conversation {
   const { traffic } = socket;
   if (traffic === null) return earlier ?? startOf(atMs);
-  const before = earlier ?? { ...startOf(atMs), ...bytesOf(traffic) };
+  const { bytesReceived, bytesAcked } = traffic;
+  const before = earlier ?? { ...startOf(atMs), bytesReceived, bytesAcked };
   const sinceMs = Math.min(traffic.sinceSentMs, traffic.sinceReceivedMs);
-  const received = traffic.bytesReceived > before.bytesReceived;
-  const sentMore = traffic.bytesAcked > before.bytesAcked;
+  const received = bytesReceived > before.bytesReceived;
+  const sentMore = bytesAcked > before.bytesAcked;
   const isOwed = socket.receiveQueue > 0 || traffic.sinceReceivedMs < traffic.sinceSentMs;
   const hasRequest = before.hasRequest || received || (earlier === null && isOwed);
   const isTurn = hasRequest && !isOwed && sinceMs >= MIN_PAUSE_MS;
   const movedAtMs = atMs - sinceMs;
   const owedMs = Math.max(before.owedMs, isOwed ? traffic.sinceReceivedMs : 0);
   const exchanges = [...before.exchanges];
-  const last = exchanges.pop();
+  const last = exchanges.at(-1);
   if (last !== undefined && !before.hasRequest) {
     // The server sent more without a new request: the answer had a pause in it.
     const silentMs = sentMore && !received ? movedAtMs - before.movedAtMs : 0;
@@ -79,12 +79,13 @@ export function follow(
     // The next request, after a complete answer.
     const seen = received && atMs - before.atMs <= MAX_BLIND_MS;
     const gapMs = seen ? atMs - traffic.sinceReceivedMs - before.movedAtMs : last.gapMs;
-    exchanges.push({ ...last, pauseMs, gapMs });
-  } else if (last !== undefined) exchanges.push(last);
+    exchanges[exchanges.length - 1] = { ...last, pauseMs, gapMs };
+  }
   if (isTurn) exchanges.push({ pauseMs: 0, owedMs, gapMs: null });
   return {
     atMs,
-    ...bytesOf(traffic),
+    bytesReceived,
+    bytesAcked,
     movedAtMs,
     hasRequest: hasRequest && !isTurn,
     owedMs: isTurn ? 0 : owedMs,
@@ -139,8 +140,4 @@ function startOf(atMs: number): Conversation {
     owedMs: 0,
     exchanges: [],
   };
-}
-
-function bytesOf(traffic: { readonly bytesReceived: number; readonly bytesAcked: number }) {
-  return { bytesReceived: traffic.bytesReceived, bytesAcked: traffic.bytesAcked };
 }

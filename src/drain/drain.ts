@@ -2,9 +2,8 @@
  * Drains one generation that gets no new connections (or is about to stop), by watching its connections from outside.
  *
  * First its accept queues must be empty, with no handshake left from before the switch; then, unless the style is
- * "signal", no connection may block the drain (classify.ts). It reports `onDrained` once and never gives up by itself:
- * the drain deadline is a timer of the lifecycle. It keeps sampling until it is cancelled, so that the connections a
- * signal cuts are known, and closes long-lived connections one by one before the deadline.
+ * "signal", no connection may block the drain (classify.ts). It never gives up by itself: the drain deadline is a timer
+ * of the lifecycle. It keeps sampling until it is cancelled, so that the connections a signal cuts are known.
  */
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";

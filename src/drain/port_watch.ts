@@ -1,10 +1,9 @@
 /**
- * The traffic of a service that baton does not steer, watched from outside: its ports, its connections, how many are
- * new since the last sample; and the closing of connections in a pause.
+ * The traffic of a service that baton does not steer, watched from outside; and the closing of connections in a pause.
  *
- * The server's help is not needed. Where netlink refuses the socket table, /proc/net/tcp replaces it, which does not
- * tell how long a connection has been silent: then every connection counts as busy. A sample that fails is null.
- * Closing needs pidfd_getfd on the process; where that is refused, idle connections are left to the server.
+ * Where netlink refuses the socket table, /proc/net/tcp replaces it, which does not tell how long a connection has been
+ * silent: then every connection counts as busy. A sample that fails is null. Closing needs pidfd_getfd on the process;
+ * where that is refused, idle connections are left to the server.
  */
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";

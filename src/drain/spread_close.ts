@@ -1,10 +1,7 @@
 /**
  * Closes long-lived connections one by one over the last part of a drain, so that their clients do not all reconnect at
- * the same moment. It does so from outside (connection_closer.ts): to the server the client has left, and the client
- * sees the end after all that was sent. Each such connection is dropped: it was owed something.
- *
- * Where the kernel refuses (another user's process, a seccomp profile without pidfd_getfd) they end with the server,
- * all at once.
+ * the same moment: to the server the client has left, and the client sees the end after all that was sent. Each such
+ * connection is dropped: it was owed something. Where the kernel refuses they end with the server, all at once.
  */
 import type { ConnectionCloser, SocketSample } from "./connection_closer.ts";
 import type { Tracks } from "./connections.ts";

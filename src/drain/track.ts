@@ -2,13 +2,10 @@
  * What several samples of one connection tell that a single one cannot: whether the server sends without being asked,
  * how long it pauses between sends, and whether it has said no more than *100 Continue*. Pure.
  *
- * A sample shows when the last byte went each way, and how many did. A server that has sent again while the client has
- * not is in the middle of something: an answer in parts, an event stream, a WebSocket. The silence before that send is
- * a pause that this connection is known to have.
- *
- * About the time before the first sample only one thing is known: how long after the client the server last sent
- * (`mayPauseMs`). That is the time one answer took, or the age of a stream, in which no pause was longer. A shorter
- * silence may be one of its pauses.
+ * A server that has sent again while the client has not is in the middle of something: an answer in parts, an event
+ * stream, a WebSocket. The silence before that send is a pause that this connection is known to have. About the time
+ * before the first sample only one thing is known: how long after the client the server last sent (`mayPauseMs`): the
+ * time one answer took, or the age of a stream in which no pause was longer.
  */
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 

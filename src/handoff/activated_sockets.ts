@@ -1,13 +1,12 @@
 /**
  * Listening sockets that were passed to baton become members of their groups. They are never shut down, so that the
- * next baton finds them with their queues. They belong to a systemd socket unit, or are standby sockets that an
- * earlier baton has put into the manager's store.
+ * next baton finds them with their queues. They belong to a systemd socket unit, or are an earlier baton's standby
+ * sockets from the manager's store.
  *
- * Another socket can join a listener in a reuseport group when both have SO_REUSEPORT and belong to
- * the same user. systemd sets it before bind only with ReusePort=yes; set later it works as well
- * [measured, Linux 6.18], but a listener without a group takes no program (EINVAL), and gets a group
- * only when another one joins. So one joins for a moment, behind a filter that drops every handshake: a client that
- * connects in that moment retries after a second, and its connection is not lost.
+ * Another socket can join when both have SO_REUSEPORT and belong to the same user. systemd sets it before bind only
+ * with ReusePort=yes; set later it works as well [measured, Linux 6.18], but a listener without a group takes no program
+ * (EINVAL), and gets a group only when another one joins. So one joins for a moment, behind a filter that drops every
+ * handshake: a client that connects in that moment retries after a second.
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";

@@ -1,12 +1,9 @@
 /**
- * Adopt: a server's own listening sockets become members, with nothing changed in the server.
+ * Adopt: a server's own listening sockets become members, with nothing changed in the server. The launcher's filter
+ * reports `bind` (right_to_bind.ts) and `listen` (adopt_listen.ts) of the whole process tree; the calling thread waits
+ * while the `Adopter` answers. UDP, Unix and netlink sockets, port 0 and unbound sockets are left alone.
  *
- * The launcher's filter reports `bind` and `listen` of the whole process tree; the calling thread waits while the
- * `Adopter` answers. After `bind` the socket shares its address with the other generations (right_to_bind.ts); with
- * `listen` it becomes a member that gets no connection before its generation serves (adopt_listen.ts).
- *
- * Left alone: UDP, Unix and netlink sockets, port 0, sockets that are not bound. seccomp_unotify(2)
- * warns that memory read from the caller may change: here that only hurts the caller itself.
+ * seccomp_unotify(2) warns that memory read from the caller may change: here that only hurts the caller itself.
  */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";

@@ -5,6 +5,7 @@
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import * as proc from "../platform/process/proc.ts";
+import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import { groupAddress } from "./caller_socket.ts";
@@ -15,7 +16,7 @@ import {
   refreshSocketHolders,
   type SocketCall,
 } from "./listener_owner.ts";
-import { madeInOtherNetns, memberWithQueue, replaceSocket } from "./queue_transfer.ts";
+import { memberWithQueue, replaceSocket } from "./queue_transfer.ts";
 import { holderOf, unmanagedListenerAt } from "./unmanaged_listeners.ts";
 
 export function adoptListen(
@@ -83,8 +84,11 @@ function join(
 ): CallReply {
   const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
   const { epoch, isSettled: late } = owner;
-  const waiting = memberWithQueue(group, owner) ??
-    madeInOtherNetns(group, { epoch, backlog, late });
+  let waiting = memberWithQueue(group, owner);
+  // The server cannot have bound one itself in another network namespace.
+  if (waiting === null && group.network !== null) {
+    waiting = group.takeMember(boundSocket(group), { epoch, owner: 0, backlog, late });
+  }
   if (waiting !== null) {
     replaceSocket(platform, call, waiting);
     platform.sockets.listen(waiting.heldUntilRetired, backlog);

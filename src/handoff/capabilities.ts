@@ -1,9 +1,7 @@
 /**
  * What this kernel and container let baton do: each fact is tried, not guessed from a version. `run` chooses by
- * them, `doctor` prints them.
- *
- * The rights over a server are tried on a launcher (`AdoptProbe`): baton may always look into itself, so trying on
- * itself would prove nothing. The launcher is killed before it becomes a program, and reaped.
+ * them, `doctor` prints them. The rights over a server are tried on a launcher (`AdoptProbe`): baton may always look
+ * into itself, so trying on itself would prove nothing.
  */
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";

@@ -1,9 +1,7 @@
 /** Gives a server a member, with the connections in its queue, in place of the socket that it has bound. */
-import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
 import { type ListenerOwner, refreshSocketHolders, type SocketCall } from "./listener_owner.ts";
@@ -27,24 +25,12 @@ export function memberWithQueue(group: Group, owner: ListenerOwner): Member | nu
   return standby?.origin === "standby" ? standby : null;
 }
 
-/**
- * A member for a server that cannot have bound one itself, because the group is in another network
- * namespace; null where the server's own socket will do.
- */
-export function madeInOtherNetns(
-  group: Group,
-  options: { epoch: number; backlog: number; late: boolean },
-): Member | null {
-  if (group.network === null) return null;
-  return group.takeMember(boundSocket(group), { ...options, owner: 0 });
-}
-
 /** Puts the member in place of the caller's socket, with the caller's own flags. */
 export function replaceSocket(platform: Platform, call: SocketCall, member: Member): void {
   const { descriptors, seccomp } = platform;
   const flags = proc.descriptorFlags(call.pid, call.descriptor) ?? 0;
   const nonblocking = descriptors.statusFlags(call.socket) & C.O_NONBLOCK;
-  const held: Fd = member.heldUntilRetired;
+  const held = member.heldUntilRetired;
   const others = descriptors.statusFlags(held) & ~C.O_NONBLOCK;
   descriptors.setStatusFlags(held, others | nonblocking);
   seccomp.replaceDescriptor(call.notify, call.id, {

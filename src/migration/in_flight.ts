@@ -1,9 +1,7 @@
 /**
  * Connections in flight from the old generation to the new one. Baton holds a duplicate of each until the old process
- * has closed its own, and only then offers it to the new one, so that no two processes ever read it.
- *
- * An idle connection stays here after its server has exited, and is offered when the client sends something. Every wait
- * is bounded: a connection that is not accepted in time, or whose client stays silent, is closed.
+ * has closed its own, and only then offers it to the new one, so that no two processes ever read it. An idle one stays
+ * here after its server has exited, and is offered when the client sends something. Every wait is bounded.
  */
 import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
