@@ -64,7 +64,7 @@ const LAYERS = {
   report: [
     ...["config/values", "platform", "drain", "lifecycle/generation.ts (types)"],
     ...["lifecycle/state.ts (types)", "lifecycle/vocabulary.ts (types)"],
-    "migration/keep_alive_counts.ts (types)",
+    "migration/in_flight.ts (types)",
   ],
   output: ["platform"],
   hooks: ["config", "platform", "launcher", "report", "output"],

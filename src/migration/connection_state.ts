@@ -1,7 +1,7 @@
 /**
  * The state of one keep-alive connection of the old generation between its requests, and when it may be moved. Pure.
  *
- * Baton watches the socket from outside, one sample at a time. While the socket is *paused* (socket_control.ts)
+ * Baton watches the socket from outside, one sample at a time. While the socket is *paused* (sample.ts)
  * incoming data does not wake the server. The first sample cannot tell whether the server still owes an answer to a
  * request that it has read before. So baton *releases* a single request and follows it: the server reads exactly that
  * request and answers it, and the client sends nothing meanwhile. That proves that the client waits for answers.
@@ -51,7 +51,6 @@ export interface ConnectionState {
   /** Bytes the server had sent, and had read, when the last request was released. More bytes sent are its answer. */
   readonly sentAtRelease: number;
   readonly readAtRelease: number;
-  /** Bytes the server had read at the last sample. */
   readonly lastRead: number;
   /** Bytes the server had sent at the last sample, and the time of the first sample with that count. */
   readonly lastSent: number;

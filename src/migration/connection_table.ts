@@ -14,8 +14,7 @@ import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { ConnectionState } from "./connection_state.ts";
 import type { OldDescriptor } from "./in_flight.ts";
-import type { Sample } from "./sample.ts";
-import { resume } from "./socket_control.ts";
+import { resume, type Sample } from "./sample.ts";
 
 /** Baton or the machine is short of descriptors: that says nothing about the connection. */
 const SHORTAGE = ["EMFILE", "ENFILE", "ENOMEM"];
@@ -35,7 +34,7 @@ export interface TrackedConnection {
 
 export class ConnectionTable {
   readonly #connections = new Map<number, TrackedConnection>();
-  #totalSeen = 0;
+  totalSeen = 0;
   readonly #pidfds = new Map<number, Fd>();
 
   /** @param processes those of the generation */
@@ -44,11 +43,6 @@ export class ConnectionTable {
     readonly listeners: Listeners,
     readonly processes: () => readonly number[],
   ) {}
-
-  /** Connections found since the beginning. */
-  get totalSeen(): number {
-    return this.#totalSeen;
-  }
 
   get size(): number {
     return this.#connections.size;
@@ -76,7 +70,7 @@ export class ConnectionTable {
           known.oldDescriptor = oldDescriptor;
           continue;
         }
-        this.#totalSeen++;
+        this.totalSeen++;
         const unknown = { state: null, sample: null, evidence: 0, cookie: null };
         this.#connections.set(inode, { inode, oldDescriptor, socket, ...unknown });
       }

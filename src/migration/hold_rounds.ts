@@ -15,14 +15,12 @@ const LONGEST_ROUND_MS = 1_000;
 const ATTEMPT_MS = 10_000;
 
 export class HoldRounds {
-  /** When the current round began. */
   startMs = -Infinity;
   #lengthMs = 0;
 
   /** @param drainTimeMs after this time the server gets its stop signal, whatever is in progress */
   constructor(readonly beganAtMs: number, readonly drainTimeMs: number) {}
 
-  /** Whether requests may be held now. */
   mayHold(atMs: number): boolean {
     const elapsedMs = atMs - this.beganAtMs;
     return elapsedMs >= this.drainTimeMs - ATTEMPT_MS ||

@@ -11,8 +11,7 @@ import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
 import { nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
 import type { PendingAccepts } from "./pending_accepts.ts";
-import { readCounters, unreadHead } from "./sample.ts";
-import { resume } from "./socket_control.ts";
+import { readCounters, resume, unreadHead } from "./sample.ts";
 
 /** Adds at most this much to a client's wait. */
 const POLL_MS = 2;
@@ -56,6 +55,16 @@ interface InFlightConnection extends MovingConnection {
   state: "held" | "returned" | "idle" | "offered";
   sinceMs: number;
   withdraw: () => void;
+}
+
+/** Keep-alive connections of a generation when it was replaced (--keep-alive). */
+export interface KeepAliveCounts {
+  /** The next generation has them. */
+  readonly moved: number;
+  /** They ended by themselves before the stop signal. */
+  readonly finished: number;
+  /** They stayed with the old generation, whatever happened to them then. */
+  readonly left: number;
 }
 
 /** Outcomes of all moves so far. */

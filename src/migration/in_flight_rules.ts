@@ -15,7 +15,6 @@ const HELD_MS = 1_500;
 
 export interface HeldSample {
   readonly ageMs: number;
-  /** The old server has it open. */
   readonly isOpen: boolean;
   /** It was resumed for the old server. */
   readonly wasReturned: boolean;

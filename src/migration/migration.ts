@@ -80,7 +80,6 @@ export class Migration {
     for (const cancel of [...this.preparing.values()]) cancel();
   }
 
-  /** @param calls system calls trapped in some generation */
   isTrappedBy(calls: readonly number[]): boolean {
     return this.trappedCalls.every((call) => calls.includes(call));
   }

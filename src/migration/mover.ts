@@ -15,11 +15,9 @@ import {
 } from "./connection_state.ts";
 import type { ConnectionTable, TrackedConnection } from "./connection_table.ts";
 import { HoldRounds } from "./hold_rounds.ts";
-import type { InFlightMoves, MoveCounts } from "./in_flight.ts";
-import type { KeepAliveCounts } from "./keep_alive_counts.ts";
+import type { InFlightMoves, KeepAliveCounts, MoveCounts } from "./in_flight.ts";
 import { decideMove, type MoveDecision } from "./move_decision.ts";
-import { type Sample, takeSample } from "./sample.ts";
-import { isBlocking, pause, resume } from "./socket_control.ts";
+import { isBlocking, pause, resume, type Sample, takeSample } from "./sample.ts";
 
 /** Between two samples of all connections. */
 const SCAN_MS = 4;
@@ -62,7 +60,6 @@ export class Mover {
   #refreshedAtMs = -Infinity;
   #scanMs = SCAN_MS;
   #scannedAtMs = -Infinity;
-  /** Released a moment ago. */
   readonly #followed = new Set<TrackedConnection>();
   /** To be released, the longest wait first. */
   #queued: TrackedConnection[] = [];
@@ -102,8 +99,7 @@ export class Mover {
   /** Samples the connection, and notes how the server reads it. */
   #sample(socket: Fd, connection: TrackedConnection): Sample | null {
     const { platform, options: { quietMs } } = this;
-    const blocks = isBlocking(platform, socket);
-    if (blocks) this.#canBlock = true;
+    const blocks = this.#blocks(socket);
     const sample = takeSample(platform, socket, quietMs);
     if (sample === null) return null;
     // Data arrived since the last sample: a server that switches to blocking mode for a read might have been caught.
@@ -139,7 +135,6 @@ export class Mover {
     this.#follow(atMs + FOLLOW_SLICE_MS);
   }
 
-  /** Re-checks every connection whose state may have changed. */
   #scan(atMs: number): void {
     this.#scannedAtMs = atMs;
     const { table } = this.options;
@@ -187,12 +182,14 @@ export class Mover {
    * blocking mode never.
    */
   #mayPause(socket: Fd, { unread }: Sample): boolean {
-    if (isBlocking(this.platform, socket)) {
-      this.#canBlock = true;
-      return false;
-    }
-    return unread === 0 ||
-      (!this.#canBlock && this.#nonblockingReads >= ENOUGH_NONBLOCKING_READS);
+    const isSure = !this.#canBlock && this.#nonblockingReads >= ENOUGH_NONBLOCKING_READS;
+    return !this.#blocks(socket) && (unread === 0 || isSure);
+  }
+
+  #blocks(socket: Fd): boolean {
+    const blocks = isBlocking(this.platform, socket);
+    this.#canBlock ||= blocks;
+    return blocks;
   }
 
   /** Samples released connections as often as possible, and releases the next one for each that is answered. */

@@ -2,7 +2,7 @@
  * The read-only view of a running service that `baton status` prints and tests assert on, and the reports that requests
  * are answered with. An interface: fields are added, never renamed (docs/status.md).
  */
-import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
+import type { KeepAliveCounts } from "../migration/in_flight.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
 import type { KilledProcess } from "./killed_processes.ts";

@@ -3,7 +3,7 @@
  * fate of the latter's connections. A phase is a state of the lifecycle, or a hook that runs within one. Pure.
  */
 import type { GenerationState } from "../lifecycle/generation.ts";
-import type { KeepAliveCounts } from "../migration/keep_alive_counts.ts";
+import type { KeepAliveCounts } from "../migration/in_flight.ts";
 import type { ConnectionsView, PhaseView } from "./snapshot.ts";
 
 /** Hooks that delay a state, and the state that the lifecycle is in meanwhile. */

@@ -6,8 +6,7 @@ import type { Fd } from "../platform/fd.ts";
 import { formatAddress } from "../platform/network/address.ts";
 import type { RemoteNetns } from "../platform/network/remote_netns.ts";
 import { ownSocketInode } from "../platform/process/proc.ts";
-import type { CandidateTraffic } from "./candidate_traffic.ts";
-import { KernelMembers } from "./kernel_members.ts";
+import { type CandidateTraffic, KernelMembers } from "./kernel_members.ts";
 import {
   type GroupAddress,
   type GroupContext,
@@ -191,7 +190,6 @@ export class Group {
     if (isWorker) this.#kernel.steerTo(this.members.filter(stays), true);
   }
 
-  /** The members of `epoch` are not needed any more. */
   retire(epoch: number): void {
     if (epoch === NO_GENERATION) return;
     let hasChanged = this.#kernel.candidates.forget(epoch);

@@ -9,12 +9,10 @@
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { CandidateTraffic } from "./candidate_traffic.ts";
 import { appended, indexOf, type KernelArray, planCompaction, removed } from "./kernel_array.ts";
-import type { GroupContext, Hold, Member } from "./member.ts";
-import { programFor } from "./bpf_program.ts";
+import { type GroupContext, type Hold, type Member, usableOf } from "./member.ts";
+import { type MemberChoice, programFor } from "./bpf_program.ts";
 
-/** A member before it is in the array. */
 type MemberFields = Omit<Member, "id" | "shutDownWatch">;
 
 export class KernelMembers {
@@ -25,7 +23,6 @@ export class KernelMembers {
   readonly #receiving = new Set<number>();
   /** Members that another baton holds too: it would need them, where they are, if we failed. */
   readonly #shared = new Set<number>();
-  /** A program is attached. */
   #isSteered = false;
 
   constructor(readonly context: GroupContext, readonly hold: () => Hold) {}
@@ -186,5 +183,51 @@ export class KernelMembers {
       member.origin === null;
     if (isOurs) this.context.sockets.stopListening(member.heldUntilRetired);
     member.heldUntilRetired.close();
+  }
+}
+
+type Of<Part> = Omit<NonNullable<Part>, "members"> & { readonly epoch: number };
+
+/** Which connections go to generations that do not serve yet: a share of all (a canary), or those of our own probes. */
+export class CandidateTraffic {
+  share: Of<MemberChoice["share"]> | null = null;
+  probe: Of<MemberChoice["probe"]> | null = null;
+
+  get isEmpty(): boolean {
+    return this.share === null && this.probe === null;
+  }
+
+  /** The program may name members of it, although it does not serve. */
+  has(epoch: number): boolean {
+    return epoch === this.share?.epoch || epoch === this.probe?.epoch;
+  }
+
+  membersIn(all: readonly Member[]): number[] {
+    return all.filter(({ dead, epoch }) => !dead && this.has(epoch)).map(({ id }) => id);
+  }
+
+  /** @returns whether `epoch` got any connections */
+  forget(epoch: number): boolean {
+    const had = this.has(epoch);
+    if (this.share?.epoch === epoch) this.share = null;
+    if (this.probe?.epoch === epoch) this.probe = null;
+    return had;
+  }
+
+  choice(
+    all: readonly Member[],
+    isReceiving: (member: Member) => boolean,
+    indices: (members: readonly Member[]) => number[],
+  ): MemberChoice {
+    const { share, probe } = this;
+    const membersOf = (epoch: number) => {
+      const alive = all.filter((member) => member.epoch === epoch && !member.dead);
+      return { members: indices(usableOf(alive)) };
+    };
+    return {
+      receiving: indices(all.filter(isReceiving)),
+      share: share && { ...share, ...membersOf(share.epoch) },
+      probe: probe && { ...probe, ...membersOf(probe.epoch) },
+    };
   }
 }

@@ -94,7 +94,6 @@ export class Listeners implements GroupContext {
     for (const group of this.groups) group.standBy();
   }
 
-  /** Whether process `pid` has a member of `epoch` open. */
   isHeldBy(pid: number, epoch: number): boolean {
     const inodes = socketInodesOf(pid);
     return this.groups.some((group) =>
@@ -108,7 +107,6 @@ export class Listeners implements GroupContext {
     return new Set(members.map(({ owner }) => owner).filter((owner) => owner !== 0));
   }
 
-  /** Groups in which `epoch` has a member. */
   groupsOf(epoch: number): Group[] {
     return this.groups.filter((group) => group.membersOf(epoch).length > 0);
   }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { InFlightMoves, type MoveCounts } from "../../src/migration/in_flight.ts";
-import { pause } from "../../src/migration/socket_control.ts";
+import { pause } from "../../src/migration/sample.ts";
 import type { PendingAccept, PendingAccepts } from "../../src/migration/pending_accepts.ts";
 import type { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";

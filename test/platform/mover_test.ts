@@ -3,9 +3,12 @@ import type { MoverOptions } from "../../src/migration/mover.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
-import type { InFlightMoves, MovingConnection } from "../../src/migration/in_flight.ts";
-import { pause } from "../../src/migration/socket_control.ts";
-import type { KeepAliveCounts } from "../../src/migration/keep_alive_counts.ts";
+import type {
+  InFlightMoves,
+  KeepAliveCounts,
+  MovingConnection,
+} from "../../src/migration/in_flight.ts";
+import { pause } from "../../src/migration/sample.ts";
 import { Mover } from "../../src/migration/mover.ts";
 import { ConnectionTable } from "../../src/migration/connection_table.ts";
 import type { Fd } from "../../src/platform/fd.ts";

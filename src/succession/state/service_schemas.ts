@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { GENERATION_STATES } from "../../lifecycle/generation.ts";
 import type { Rollout } from "../../lifecycle/rollout.ts";
 import type { ServiceState } from "../../lifecycle/state.ts";
-import type { KeepAliveCounts } from "../../migration/keep_alive_counts.ts";
+import type { KeepAliveCounts } from "../../migration/in_flight.ts";
 import type { HistoryRecord } from "../../report/history.ts";
 import * as f from "./fields.ts";
 

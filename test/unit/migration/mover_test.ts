@@ -5,8 +5,11 @@ import type {
   ConnectionTable,
   TrackedConnection,
 } from "../../../src/migration/connection_table.ts";
-import type { InFlightMoves, MovingConnection } from "../../../src/migration/in_flight.ts";
-import type { KeepAliveCounts } from "../../../src/migration/keep_alive_counts.ts";
+import type {
+  InFlightMoves,
+  KeepAliveCounts,
+  MovingConnection,
+} from "../../../src/migration/in_flight.ts";
 import { Mover, type MoverOptions } from "../../../src/migration/mover.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
