@@ -59,7 +59,7 @@ export class Admission {
     });
   }
 
-  /** The gate is passed, perhaps again. @returns whether the candidate may serve now */
+  /** The gate is passed, perhaps again: may the candidate serve now? */
   admits(): boolean {
     const beforeSwitch = this.options.steps?.beforeSwitch ?? null;
     if (this.#isAdmitted || beforeSwitch === null) return true;

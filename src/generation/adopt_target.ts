@@ -8,7 +8,7 @@ import { ticksNow } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import { processStat } from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
-import { acceptorOf, AcceptWatch } from "../process/accept_watch.ts";
+import { acceptorOf, watchAccepts } from "../process/accept_watch.ts";
 import { ExitWatch } from "../process/exit_watch.ts";
 import type { ServerProcess } from "../process/server_process.ts";
 import type { Group } from "../steering/group.ts";
@@ -33,9 +33,9 @@ interface AdoptTargetOptions {
 
 export class AdoptTarget implements ListenerOwner {
   readonly epoch: number;
+  stopWatchingAccepts = () => {};
   /** Workers with a listening socket of their own (SO_REUSEPORT in a prefork server). */
   readonly #workers: ExitWatch;
-  #acceptWatch: AcceptWatch | null = null;
 
   constructor(readonly options: AdoptTargetOptions) {
     this.epoch = options.epoch;
@@ -113,7 +113,7 @@ export class AdoptTarget implements ListenerOwner {
 
   watchAccepts(members: readonly Member[]): void {
     const { context: { platform, dispatch }, gate, server, onChange } = this.options;
-    this.#acceptWatch = new AcceptWatch({
+    this.stopWatchingAccepts = watchAccepts({
       clock: platform.clock,
       members,
       findAcceptor: (member) => acceptorOf(platform, member, server.processes()),
@@ -151,10 +151,6 @@ export class AdoptTarget implements ListenerOwner {
   onHint(text: string): void {
     const { hints } = this.options;
     if (!hints.includes(text)) hints.push(text);
-  }
-
-  stopWatchingAccepts(): void {
-    this.#acceptWatch?.close();
   }
 
   close(): void {

@@ -1,9 +1,7 @@
 /**
- * The gate of one candidate: what must have happened before it may serve.
- *
- * `listen`: one of its processes listens at every address where the serving generation gets connections. `notify`:
- * READY=1 has come. `auto`: `listen`, and `notify` too once the previous generation has sent it. In addition, all
- * configured checks must pass.
+ * What must have happened before a candidate may serve. `listen`: one of its processes listens at every address where
+ * the serving generation gets connections. `notify`: READY=1 has come. `auto`: `listen`, and `notify` too once the
+ * previous generation has sent it. In addition, all configured checks must pass.
  */
 import type { GenerationHealth } from "./generation_health.ts";
 import type { ReadyGate, ReadySpec } from "../config/values/check_spec.ts";

@@ -36,7 +36,6 @@ export interface LeaderExitCircumstances {
   readonly wasKilled: boolean;
 }
 
-/** Pure. */
 export function decideLeaderExit(
   { status, remaining, facts, stopSignal, serves, wasKilled }: LeaderExitCircumstances,
 ): LeaderExitDecision {

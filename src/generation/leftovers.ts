@@ -99,14 +99,13 @@ export class Leftovers {
 
   /** @param stopTimeMs from now to KILL */
   add(leftover: Leftover, stopTimeMs: number, log: (text: string) => void): void {
-    this.#all.set(leftover, this.clock.after(stopTimeMs, () => this.#kill(leftover, log)));
-    this.check();
-  }
-
-  #kill(leftover: Leftover, log: (text: string) => void): void {
-    const killed = leftover.kill();
-    this.killed.push(...killed);
-    if (killed.length > 0) log(`generation ${leftover.epoch}: ${killedText(killed)}`);
+    const kill = () => {
+      const killed = leftover.kill();
+      this.killed.push(...killed);
+      if (killed.length > 0) log(`generation ${leftover.epoch}: ${killedText(killed)}`);
+      this.check();
+    };
+    this.#all.set(leftover, this.clock.after(stopTimeMs, kill));
     this.check();
   }
 

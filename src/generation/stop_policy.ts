@@ -33,10 +33,7 @@ export class StopPolicy {
     return this.preset.graceful && this.config.stopSignal === null;
   }
 
-  /**
-   * From the stop signal to SIGKILL: a server that finishes its requests after the signal also gets the
-   * rest of the drain time for them.
-   */
+  /** To SIGKILL: a server that finishes its requests after the signal also gets the rest of the drain time for them. */
   stopTimeMs(drainRestMs: number): number {
     const { stopTimeMs } = this.config;
     return this.drainStyle === "quiesce" ? stopTimeMs : Math.max(0, drainRestMs) + stopTimeMs;

@@ -18,9 +18,6 @@ export interface HookCircumstances {
   readonly reason: string;
 }
 
-/** Variables that name a generation: absent, not empty, when there is none. */
-const NAMES = ["BATON_EPOCH", "BATON_PID", "BATON_OLD_EPOCH", "BATON_OLD_PID", "RESTART_EPOCH"];
-
 /** @returns `base` with the variables of `hook`, and without those that an outer baton has set */
 export function hookEnvironment(
   base: Readonly<Record<string, string>>,
@@ -28,13 +25,17 @@ export function hookEnvironment(
   { name, current, old, reason }: HookCircumstances,
 ): Record<string, string> {
   const env: Record<string, string> = { ...base };
-  for (const variable of NAMES) delete env[variable];
-  const set = (variable: string, value: number | null | undefined) => {
-    if (value !== null && value !== undefined) env[variable] = String(value);
+  // Absent, not empty, when there is none.
+  const numbers = {
+    BATON_EPOCH: current?.epoch,
+    BATON_PID: current?.pid,
+    BATON_OLD_EPOCH: old?.epoch,
+    BATON_OLD_PID: old?.pid,
+    RESTART_EPOCH: null,
   };
-  set("BATON_EPOCH", current?.epoch);
-  set("BATON_PID", current?.pid);
-  set("BATON_OLD_EPOCH", old?.epoch);
-  set("BATON_OLD_PID", old?.pid);
+  for (const [variable, value] of Object.entries(numbers)) {
+    delete env[variable];
+    if (typeof value === "number") env[variable] = String(value);
+  }
   return { ...env, BATON_HOOK: hook, BATON_NAME: name, BATON_REASON: reason };
 }

@@ -117,7 +117,7 @@ export class CandidateOutput {
   }
 
   get openStreams(): readonly OutputStream[] {
-    return this.#streams.filter(({ isOpen }) => isOpen);
+    return this.#streams.filter(({ read }) => read.isOpen);
   }
 
   /** Owns `read` from now on. @param inHand what an earlier baton has read from it and not forwarded */

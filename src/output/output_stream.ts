@@ -83,10 +83,6 @@ export class OutputStream {
     this.#to = to;
   }
 
-  get isOpen(): boolean {
-    return this.read.isOpen;
-  }
-
   /** epoll accepts baton's own output, so that can replace any pipe. */
   get leadsToPipe(): boolean {
     return this.#to.writer.canWait;
@@ -238,17 +234,17 @@ export class OutputStream {
 
   /** The server has exited: reads the rest at once, and forwards it at once if there is room. */
   drain(): void {
-    for (let moved = 0; this.isOpen && moved < MOST_AT_ONCE;) {
+    for (let moved = 0; this.read.isOpen && moved < MOST_AT_ONCE;) {
       const count = this.#pull();
       if (count === null || count === 0) break;
       moved += count;
       this.#sendUnsent();
     }
-    if (this.isOpen && !this.#sendHeld()) this.#awaitRoom();
+    if (this.read.isOpen && !this.#sendHeld()) this.#awaitRoom();
   }
 
   close(): void {
-    if (!this.isOpen) return;
+    if (!this.read.isOpen) return;
     this.#to.writeLast(this.inHand);
     this.#unsent = this.#held = NOTHING;
     this.#stopHoldTimer();

@@ -24,17 +24,13 @@ interface AcceptWatchOptions {
   isOver(): boolean;
 }
 
-/** Looks until `isOver()`. */
-export class AcceptWatch {
-  #timer: Timer | null = null;
-  #isClosed = false;
-
-  constructor(readonly options: AcceptWatchOptions) {
-    if (options.members.length > 0) this.#look();
-  }
-
-  #look(): void {
-    const { clock, members, findAcceptor, onAccepting, isOver } = this.options;
+/** Looks until `isOver()`. @returns stops it */
+export function watchAccepts(
+  { clock, members, findAcceptor, onAccepting, isOver }: AcceptWatchOptions,
+): () => void {
+  let timer: Timer | null = null;
+  let isStopped = false;
+  const look = () => {
     if (isOver()) return;
     for (const member of members.filter(({ owner }) => owner === 0)) {
       const owner = findAcceptor(member);
@@ -42,15 +38,13 @@ export class AcceptWatch {
       member.owner = owner;
       onAccepting();
     }
-    if (!this.#isClosed && !isOver()) {
-      this.#timer = clock.after(ACCEPT_LOOK_INTERVAL_MS, () => this.#look());
-    }
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    this.#timer?.cancel();
-  }
+    if (!isStopped && !isOver()) timer = clock.after(ACCEPT_LOOK_INTERVAL_MS, look);
+  };
+  if (members.length > 0) look();
+  return () => {
+    isStopped = true;
+    timer?.cancel();
+  };
 }
 
 /** @returns the pid of a process that accepts from `member`, or null */

@@ -70,9 +70,8 @@ export class Foreground {
   }
 
   /**
-   * Handles Ctrl-Z, or a SIGTSTP from elsewhere. With the terminal in front of baton all servers stop and continue
-   * with it, as if they were in its own process group.
-   * @returns false when it did not come from a terminal, as far as can be known
+   * At Ctrl-Z all servers stop and continue with baton, as if they were in its own process group.
+   * @returns false when SIGTSTP did not come from a terminal, as far as can be known
    */
   suspend(): boolean {
     if (this.#foregroundGroup() !== this.#ownGroup) return false;

@@ -127,10 +127,7 @@ export function lostDescriptors(
   ];
 }
 
-/**
- * The directory as the user named it: `$PWD` keeps the symlinks that getcwd(2) resolves, so
- * the next generation follows a deploy that moves `current`.
- */
+/** As the user named it: `$PWD` keeps symlinks that getcwd(2) resolves, so a reload follows a deploy that moves `current`. */
 export function logicalDirectory(
   env: Readonly<Record<string, string>>,
   physical: string,

@@ -83,7 +83,6 @@ export class ServerProcess implements Leader {
     this.output = new CandidateOutput(platform, options.onOutput);
   }
 
-  /** The launcher was spawned, or an earlier baton's process was taken on. */
   get isStarted(): boolean {
     return this.pid !== 0;
   }

@@ -41,23 +41,20 @@ export class TrappedCalls {
       });
   }
 
-  #answer(notification: TrappedCall | null): void {
+  #answer(first: TrappedCall | null): void {
+    const { clock, descriptors, seccomp } = this.platform;
+    const { onCall, isAwaited } = this.options;
     try {
-      if (notification !== null) this.options.onCall(notification);
-      this.#answerBurst();
+      if (first !== null) onCall(first);
+      const untilMs = clock.now() + BURST_MS;
+      while (isAwaited() && clock.now() < untilMs) {
+        if (!this.notify.isOpen || !descriptors.hasInput(this.notify, NEXT_CALL_MS)) break;
+        const next = seccomp.receive(this.notify);
+        if (next !== null) onCall(next);
+      }
     } finally {
       // The next call must be answered, whatever went wrong with this one.
       if (this.notify.isOpen) this.#watch.arm();
-    }
-  }
-
-  #answerBurst(): void {
-    const { clock, descriptors, seccomp } = this.platform;
-    const untilMs = clock.now() + BURST_MS;
-    while (this.options.isAwaited() && clock.now() < untilMs) {
-      if (!this.notify.isOpen || !descriptors.hasInput(this.notify, NEXT_CALL_MS)) return;
-      const notification = seccomp.receive(this.notify);
-      if (notification !== null) this.options.onCall(notification);
     }
   }
 

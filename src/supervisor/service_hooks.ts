@@ -173,7 +173,6 @@ export class ServiceHooks {
     this.#report("post-stop", { current, old, reason: outcome });
   }
 
-  /** Runs commands that nothing waits for. */
   #report(name: HookName, occasion: HookOccasion): void {
     const steps = this.#commandsOf(name);
     if (steps.length > 0) this.#run(steps, occasion, () => {});

@@ -1,7 +1,7 @@
 /** How long it is looked for a process that accepts from a passed socket. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { AcceptWatch } from "../../../src/process/accept_watch.ts";
+import { watchAccepts } from "../../../src/process/accept_watch.ts";
 import type { Member } from "../../../src/steering/member.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -10,21 +10,30 @@ const INTERVAL_MS = 25;
 function scene(owners: readonly number[]) {
   const clock = new FakeClock();
   const members = owners.map((owner, inode) => ({ owner, inode })) as Member[];
-  const state = { looks: 0, acceptors: new Map<number, number>(), isOver: false, found: 0 };
-  const watch = new AcceptWatch({
+  const state = {
+    looks: 0,
+    acceptors: new Map<number, number>(),
+    isOver: false,
+    found: 0,
+    stopsWhenFound: false,
+  };
+  const stop = watchAccepts({
     clock,
     members,
     findAcceptor: ({ inode }) => {
       state.looks++;
       return state.acceptors.get(inode) ?? null;
     },
-    onAccepting: () => state.found++,
+    onAccepting: () => {
+      state.found++;
+      if (state.stopsWhenFound) stop();
+    },
     isOver: () => state.isOver,
   });
-  return { clock, members, state, watch };
+  return { clock, members, state, stop };
 }
 
-describe("AcceptWatch", () => {
+describe("watchAccepts()", () => {
   it("looks again and again, until it finds the owner of each", async () => {
     const { clock, members, state } = scene([0, 0]);
     assert.equal(state.looks, 2);
@@ -49,13 +58,13 @@ describe("AcceptWatch", () => {
     assert.equal(scene([]).clock.pending, 0);
   });
 
-  it("does not look after it was closed, also while it reports", async () => {
-    const { clock, watch } = scene([0]);
-    watch.close();
+  it("does not look after it was stopped, also while it reports", async () => {
+    const { clock, stop } = scene([0]);
+    stop();
     assert.equal(clock.pending, 0);
     const other = scene([0]);
     other.state.acceptors.set(0, 5);
-    Object.assign(other.watch.options, { onAccepting: () => other.watch.close() });
+    other.state.stopsWhenFound = true;
     await other.clock.advance(INTERVAL_MS);
     assert.equal(other.clock.pending, 0);
   });
