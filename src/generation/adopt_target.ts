@@ -10,21 +10,12 @@ import { processStat } from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import { acceptorOf, watchAccepts } from "../process/accept_watch.ts";
 import { ExitWatch } from "../process/exit_watch.ts";
-import type { ServerProcess } from "../process/server_process.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
-import type { GenerationFacts } from "../succession/state/resume_state.ts";
-import type { RunningContext } from "./context.ts";
-import type { Gate } from "./gate.ts";
+import type { SharedParts } from "./handle.ts";
 
-interface AdoptTargetOptions {
-  readonly context: RunningContext;
-  readonly epoch: number;
+interface AdoptTargetOptions extends SharedParts {
   readonly replacementOf: () => number | null;
-  readonly facts: GenerationFacts;
-  readonly hints: string[];
-  readonly gate: Gate;
-  readonly server: ServerProcess;
   /** The gate's checks read what the server prints, so it must keep coming through baton. */
   readonly readsOutput: () => boolean;
   readonly onChange: () => void;

@@ -4,12 +4,26 @@ import type { LaunchPlan } from "../launcher/plan.ts";
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { Fd } from "../platform/fd.ts";
-import type { ServerRemains } from "../process/server_process.ts";
+import type { ServerProcess, ServerRemains } from "../process/server_process.ts";
 import type { CheckView } from "../report/snapshot.ts";
 import type { Losses } from "../report/timelines.ts";
 import type { Member } from "../steering/member.ts";
-import type { GenerationRecord } from "../succession/state/resume_state.ts";
+import type { GenerationFacts, GenerationRecord } from "../succession/state/resume_state.ts";
+import type { RunningContext } from "./context.ts";
+import type { Gate } from "./gate.ts";
 import type { Timers } from "./timers.ts";
+
+/** What the parts of one generation share. */
+export interface SharedParts {
+  readonly context: RunningContext;
+  readonly epoch: number;
+  readonly facts: GenerationFacts;
+  /** Possible reasons, shown if it fails. */
+  readonly hints: string[];
+  readonly gate: Gate;
+  readonly server: ServerProcess;
+  readonly timers: Timers<GenerationTimer>;
+}
 
 export interface StartOptions {
   /** No other generation is alive. */

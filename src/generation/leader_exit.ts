@@ -2,17 +2,14 @@
  * What the exit of a generation's leading process means when others of its tree are alive: they get the stop signal,
  * they serve on in the background, or the generation has exited and they are leftovers.
  */
-import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
+import type { ExitReport } from "../lifecycle/vocabulary.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
-import type { ServerProcess } from "../process/server_process.ts";
 import { reportExit } from "../report/exit_report.ts";
 import { describeVictims } from "../report/killed_processes.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
-import type { RunningContext } from "./context.ts";
-import type { Gate } from "./gate.ts";
+import type { SharedParts } from "./handle.ts";
 import { busyProcesses, LeftoverSignals } from "./leftovers.ts";
 import type { Stopping } from "./stopping.ts";
-import type { Timers } from "./timers.ts";
 
 export type LeaderExitDecision =
   /** The generation waits for nothing that is left. */
@@ -49,14 +46,7 @@ export function decideLeaderExit(
   return status.kind === "exited" && status.code === 0 && serves ? "to_background" : "exited";
 }
 
-interface LeaderExitOptions {
-  readonly context: RunningContext;
-  readonly epoch: number;
-  readonly facts: GenerationFacts;
-  readonly hints: readonly string[];
-  readonly gate: Gate;
-  readonly server: ServerProcess;
-  readonly timers: Pick<Timers<GenerationTimer>, "limit">;
+interface LeaderExitOptions extends SharedParts {
   readonly stopping: Pick<Stopping, "policy" | "spareRest" | "cutRest">;
   readonly onExited: (exit: ExitReport) => void;
 }

@@ -4,29 +4,17 @@
  */
 import { SocketTable, Tracks } from "../drain/connections.ts";
 import { Drain, type DrainStyle, type DrainTarget } from "../drain/drain.ts";
-import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import { ConnectionTable } from "../migration/connection_table.ts";
 import type { MoveCounts } from "../migration/in_flight.ts";
 import { Mover } from "../migration/mover.ts";
 import { SystemCallError } from "../platform/error.ts";
-import type { ServerProcess } from "../process/server_process.ts";
 import { describeVictims, killedText } from "../report/killed_processes.ts";
-import type { GenerationFacts } from "../succession/state/resume_state.ts";
-import type { RunningContext } from "./context.ts";
 import { CutRecord } from "./cut_record.ts";
 import { spreadOf, StopPolicy } from "./stop_policy.ts";
-import type { Timers } from "./timers.ts";
+import type { SharedParts } from "./handle.ts";
 
 /** A server that finishes its requests by itself gets its signal after this time, whatever could still be moved. */
 const MOVE_MS = 10_000;
-
-interface StoppingOptions {
-  readonly context: RunningContext;
-  readonly epoch: number;
-  readonly facts: GenerationFacts;
-  readonly server: Pick<ServerProcess, "processes" | "signal" | "kill">;
-  readonly timers: Pick<Timers<GenerationTimer>, "dueAtMs">;
-}
 
 export class Stopping {
   readonly policy: StopPolicy;
@@ -41,7 +29,7 @@ export class Stopping {
   #signaledAtMs: number | null = null;
   #hasSpared = false;
 
-  constructor(readonly options: StoppingOptions) {
+  constructor(readonly options: SharedParts) {
     const { config, preset } = options.context;
     this.policy = new StopPolicy(config, preset);
     this.#record = new CutRecord(options.facts);

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { PRESETS } from "../../../src/config/presets.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
+import type { SharedParts } from "../../../src/generation/handle.ts";
 import { Stopping } from "../../../src/generation/stopping.ts";
 import { NO_FACTS } from "../../../src/succession/state/resume_state.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -58,8 +59,9 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }, gra
     kill: () => log.push("kill"),
   };
   const timers = { dueAtMs: () => null };
+  const shared = { context, epoch: EPOCH, facts, server, timers } as unknown as SharedParts;
   return {
-    stopping: new Stopping({ context, epoch: EPOCH, facts, server, timers }),
+    stopping: new Stopping(shared),
     facts,
     clock,
     listeners,
