@@ -8,14 +8,7 @@ import { type Generation, withOutcome } from "./generation.ts";
 import { crashOnTrial, promote, rollBack } from "./promotion.ts";
 import { answerReload, noteFailure, queueReload } from "./reload.ts";
 import { endService, noteExitStatus } from "./stop.ts";
-import {
-  awaitsTakeover,
-  bakingOf,
-  candidateOf,
-  type ServicePolicy,
-  type ServiceState,
-  servingOf,
-} from "./state.ts";
+import { awaitsTakeover, bakingOf, candidateOf, type ServiceState, servingOf } from "./state.ts";
 import { abortUpgrade } from "./upgrade.ts";
 import type { ExitReport } from "./vocabulary.ts";
 
@@ -148,7 +141,7 @@ function countCrash(draft: Draft): number | null {
   return backoffDelay(crashes, draft.policy.backoff);
 }
 
-export function backoffDelay(crashes: number, policy: ServicePolicy["backoff"]): number | null {
+export function backoffDelay(crashes: number, policy: Draft["policy"]["backoff"]): number | null {
   if (crashes > policy.limit) return null;
   if (crashes === 1) return 0;
   return Math.min(policy.delayMs * 2 ** (crashes - 2), policy.maxDelayMs);
