@@ -118,6 +118,13 @@ describe("buildConfig()", () => {
     assert.equal(config.quietMs, 500);
   });
 
+  it("waits longer for silence with --shutdown-only, unless told how long", () => {
+    assert.equal(build({ "shutdown-only": "" }).quietMs, 2_000);
+    assert.equal(build({}, { shutdown_only: true }).quietMs, 2_000);
+    assert.equal(build({ "shutdown-only": "", quiet: "500ms" }).quietMs, 500);
+    assert.equal(build({}, { shutdown_only: false }).quietMs, 500);
+  });
+
   it("replaces a list of the file as a whole, and numbers the default names anew", () => {
     const config = build({ listen: ["81", "82"] }, { listen: ["web=80"] });
     assert.deepEqual(config.listen, [parseListenSpec("81", 0), parseListenSpec("82", 1)]);
@@ -196,6 +203,8 @@ describe("buildConfig()", () => {
 
   const wrongValues: [string, unknown, RegExp][] = [
     ["ready_timeout", true, /^In key "ready_timeout" of b.json: cannot use true: .* a duration$/],
+    ["check_status", "ok", /^In key "check_status" of b.json: cannot use "ok": .* not a status/],
+    ["min_free", "much", /^In key "min_free" of b.json: cannot read memory size "much"/],
     ["ready_timeout", -1, /cannot read duration "-1": it is negative$/],
     ["backlog", 1.5, /cannot use 1.5: it must be a whole number/],
     ["backlog", null, /cannot use null: it must be a whole number/],
