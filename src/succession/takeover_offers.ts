@@ -12,8 +12,8 @@ import { nextRequest } from "../report/pending_requests.ts";
 import { cutReason } from "./state/fields.ts";
 import { HandoffSocket } from "./takeover/handoff_socket.ts";
 import { LentListeners } from "./takeover/lent_listeners.ts";
-import { commonVersion, type Reply, VERSIONS } from "./takeover/messages.ts";
-import { type Hello, TakeoverServer } from "./takeover/takeover_server.ts";
+import { commonVersion, type Hello, type Reply, VERSIONS } from "./takeover/messages.ts";
+import { TakeoverServer } from "./takeover/takeover_server.ts";
 import type { HandoverFacts } from "./upgrade/protocol.ts";
 
 /** Peers that have said nothing yet are few, and soon cut off (see old_side.ts). */

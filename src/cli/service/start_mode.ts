@@ -110,7 +110,7 @@ async function connectTaker(setup: ServiceSetup): Promise<TakeoverClient | null>
       readyTimeoutMs: longestStartMs,
       parentShutdownTimeMs,
       survives: survive,
-      batonVersion: VERSION,
+      baton: VERSION,
     });
     if (taker === null) logger.warn(`no baton to take over from at ${path}: starting as the first`);
     else logger.info(`takes over from ${taker.text}`, { path });

@@ -5,29 +5,32 @@
  * `onGone`, once. A message that cannot be sent is dropped: the peer is gone, or does not read, and the wait for its next
  * message finds out.
  */
-import type { Message } from "../../platform/network/passed_descriptors.ts";
+import { jsonBytes } from "../../platform/bytes.ts";
 import { SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
+import type { Message } from "../../platform/network/passed_descriptors.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Watch } from "../../platform/reactor.ts";
+import { malformedText } from "../state/fields.ts";
 import { MESSAGE_LIMIT } from "./messages.ts";
 
-interface ChannelHandlers {
-  /** The handler owns `fds`. */
-  onMessage(data: Uint8Array, fds: readonly Fd[]): void;
+interface ChannelHandlers<Received> {
+  /** Removes the descriptors that it keeps from `fds`; the others are closed. @throws {MalformedMessage} */
+  onMessage(message: Received, fds: Fd[]): void;
   onMalformed(reason: string): void;
   onGone(): void;
 }
 
-export class Channel {
+export class Channel<Sent, Received> {
   readonly #watch: Watch;
 
   /** @param takenSocket SOCK_SEQPACKET, non-blocking; closed by `close` */
   constructor(
     readonly platform: Platform,
     readonly takenSocket: Fd,
-    readonly handlers: ChannelHandlers,
+    readonly parse: (data: Uint8Array) => Received,
+    readonly handlers: ChannelHandlers<Received>,
   ) {
     this.#watch = platform.reactor.watch(takenSocket, () => this.#receive());
   }
@@ -44,13 +47,14 @@ export class Channel {
         `a message of more than ${MESSAGE_LIMIT} bytes, or too many descriptors`,
       );
     }
-    if (message !== null && message.data.length === 0) {
-      message.fds.forEach((fd) => fd.close());
-      return this.#gone();
-    }
+    const fds = [...message?.fds ?? []];
     try {
-      if (message !== null) handlers.onMessage(message.data, message.fds);
+      if (message?.data.length === 0) this.#gone();
+      else if (message !== null) handlers.onMessage(this.parse(message.data), fds);
+    } catch (error) {
+      handlers.onMalformed(malformedText(error));
     } finally {
+      fds.forEach((fd) => fd.close());
       if (takenSocket.isOpen) this.#watch.arm();
     }
   }
@@ -61,10 +65,10 @@ export class Channel {
     this.handlers.onGone();
   }
 
-  send(data: Uint8Array, fds: readonly Fd[] = []): void {
+  send(message: Sent, fds: readonly Fd[] = []): void {
     if (!this.takenSocket.isOpen) return;
     try {
-      this.platform.descriptors.send(this.takenSocket, data, fds);
+      this.platform.descriptors.send(this.takenSocket, jsonBytes(message), fds);
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
     }

@@ -107,6 +107,7 @@ type OutputOf<Schemas extends Record<string, v.GenericSchema>> = v.InferOutput<
 >;
 type KnownRequest = OutputOf<ReturnType<typeof requests>>;
 export type Request = KnownRequest | { readonly kind: "unknown"; readonly name: string };
+export type Hello = Extract<Request, { kind: "hello" }>;
 export type Reply = OutputOf<ReturnType<typeof replies>>;
 export type TakeoverOffer = Omit<Extract<Reply, { kind: "accepted" }>, "kind">;
 

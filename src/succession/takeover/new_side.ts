@@ -79,30 +79,31 @@ interface NewStep {
 
 export function newStep(state: NewState, event: NewEvent): NewStep {
   const { phase } = state;
-  if (phase === "failed" || phase === "alone") return { state, effects: [] };
+  const unchanged: NewStep = { state, effects: [] };
+  if (phase === "failed" || phase === "alone") return unchanged;
   switch (event.kind) {
     case "reply":
-      return onReply(state, event.reply);
+      // After the switch no message changes anything.
+      return phase === "serving" ? unchanged : onReply(state, event.reply);
     case "malformed":
-      return phase === "serving"
-        ? { state, effects: [] }
-        : fail(state, `Cannot understand the old baton: ${event.reason}`);
+      if (phase === "serving") return unchanged;
+      return fail(state, `Cannot understand the old baton: ${event.reason}`);
     case "timed_out":
       return fail(state, `the old baton did not answer in time: ${WAITING[phase]}`);
     case "gone":
       return onGone(state);
     case "member_needed":
-      if (phase !== "prepared") return { state, effects: [] };
+      if (phase !== "prepared") return unchanged;
       return ask(state, { kind: "member", index: event.index });
     case "gate_passed":
-      if (phase !== "prepared") return { state, effects: [] };
+      if (phase !== "prepared") return unchanged;
       return ask({ ...state, phase: "switching" }, { kind: "switch", members: event.members });
     case "stop_old":
-      if (phase !== "serving") return { state, effects: [] };
+      if (phase !== "serving") return unchanged;
       return { state, effects: [{ kind: "ask", request: { kind: "terminate" } }] };
     case "own_failed":
       // After the switch the end of this baton is a crash, which the old one notices by itself.
-      if (phase === "serving") return { state, effects: [] };
+      if (phase === "serving") return unchanged;
       return {
         state: { ...state, phase: "failed" },
         effects: [
@@ -125,8 +126,6 @@ const WAITING: Readonly<Record<NewPhase, string>> = {
 
 function onReply(state: NewState, reply: Reply): NewStep {
   const { phase } = state;
-  // After the switch no message changes anything.
-  if (phase === "serving") return { state, effects: [] };
   switch (reply.kind) {
     case "refused":
       return fail(state, reply.reason);
@@ -135,25 +134,21 @@ function onReply(state: NewState, reply: Reply): NewStep {
     case "accepted": {
       if (phase !== "greeting") break;
       const { groups, survives } = reply;
-      return collect({ ...state, phase: "collecting", groups, survives }, [
-        { kind: "keep_offer", offer: reply },
-      ]);
+      const keep: NewEffect = { kind: "keep_offer", offer: reply };
+      return collect({ ...state, phase: "collecting", groups, survives }, keep);
     }
     case "group":
       if (phase !== "collecting" || reply.index !== state.next.group) break;
       return onGroup(state, reply);
-    case "member":
+    case "member": {
+      const keep: NewEffect = { kind: "keep_member", member: reply };
       if (phase === "prepared" || phase === "switching") {
         const arm: NewEffect[] = phase === "prepared" ? [{ kind: "arm", timed: false }] : [];
-        return {
-          state,
-          effects: [...arm, { kind: "keep_member", member: reply }, { kind: "resume" }],
-        };
+        return { state, effects: [...arm, keep, { kind: "resume" }] };
       }
       if (phase !== "collecting" || reply.index !== state.wanted[0]) break;
-      return collect({ ...state, wanted: state.wanted.slice(1) }, [
-        { kind: "keep_member", member: reply },
-      ]);
+      return collect({ ...state, wanted: state.wanted.slice(1) }, keep);
+    }
     case "switched":
       if (phase !== "switching") break;
       return {
@@ -167,28 +162,26 @@ function onReply(state: NewState, reply: Reply): NewStep {
 function onGroup(state: NewState, reply: Extract<Reply, { kind: "group" }>): NewStep {
   const { index, members, next } = reply;
   const isWanted = members.some(({ receiving, late, dead }) => receiving && !late && !dead);
-  const wanted = isWanted && !state.wanted.includes(index)
-    ? [...state.wanted, index]
-    : state.wanted;
+  const wanted = isWanted ? [...new Set([...state.wanted, index])] : state.wanted;
   if (next !== null && next <= state.next.from) {
     return fail(state, `the old baton repeats itself at group ${index}`);
   }
   const following = next === null ? { group: index + 1, from: 0 } : { group: index, from: next };
-  return collect({ ...state, wanted, next: following }, [{ kind: "keep_group", group: reply }]);
+  return collect({ ...state, wanted, next: following }, { kind: "keep_group", group: reply });
 }
 
 /** Requests the next missing part, or starts when there is none. */
-function collect(state: NewState, effects: readonly NewEffect[]): NewStep {
+function collect(state: NewState, keep: NewEffect): NewStep {
   const { next, groups, wanted } = state;
   const request: Request | null = next.group < groups
     ? { kind: "group", index: next.group, from: next.from }
     : wanted[0] !== undefined
     ? { kind: "member", index: wanted[0] }
     : null;
-  if (request !== null) return { state, effects: [...effects, ...ask(state, request).effects] };
+  if (request !== null) return { state, effects: [keep, ...ask(state, request).effects] };
   return {
     state: { ...state, phase: "prepared" },
-    effects: [...effects, { kind: "arm", timed: false }, { kind: "start" }],
+    effects: [keep, { kind: "arm", timed: false }, { kind: "start" }],
   };
 }
 

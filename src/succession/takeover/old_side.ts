@@ -63,7 +63,8 @@ interface OldStep {
 
 /** @param versions that this baton speaks */
 export function oldStep(state: OldState, event: OldEvent, versions: VersionRange): OldStep {
-  if (state === "closed") return { state, effects: [] };
+  const unchanged: OldStep = { state, effects: [] };
+  if (state === "closed") return unchanged;
   switch (event.kind) {
     case "request":
       return onRequest(state, event.request, versions);
@@ -76,13 +77,13 @@ export function oldStep(state: OldState, event: OldEvent, versions: VersionRange
     case "gone":
       return onGone(state);
     case "accepted":
-      if (state !== "asked") return { state, effects: [] };
+      if (state !== "asked") return unchanged;
       return {
         state: "lending",
         effects: [{ kind: "send_accepted" }, { kind: "arm", timer: "gate" }],
       };
     case "steered":
-      if (state !== "steering") return { state, effects: [] };
+      if (state !== "steering") return unchanged;
       return {
         state: "switched",
         effects: [{ kind: "arm", timer: null }, { kind: "hand_over" }, { kind: "send_switched" }],
@@ -126,11 +127,10 @@ function onRequest(state: OldState, request: Request, versions: VersionRange): O
         return { state: "steering", effects: [{ kind: "steer", members: request.members }] };
     }
   }
-  if (state === "switched" && request.kind === "terminate") {
-    return { state, effects: [{ kind: "stop" }] };
-  }
   // It serves already: a message out of place is no reason to end that.
-  if (state === "switched") return { state, effects: [] };
+  if (state === "switched") {
+    return { state, effects: request.kind === "terminate" ? [{ kind: "stop" }] : [] };
+  }
   return end(state, `the new baton sent "${request.kind}" while ${DOING[state]}`);
 }
 

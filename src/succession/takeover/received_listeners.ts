@@ -3,8 +3,8 @@
  * be closed without harm, because the old baton has it, too.
  */
 import { statSync } from "node:fs";
-import { RemoteNetns } from "../../platform/network/remote_netns.ts";
 import type { Fd } from "../../platform/fd.ts";
+import { RemoteNetns } from "../../platform/network/remote_netns.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ownNamespace } from "../../platform/process/proc.ts";
 import type { Group } from "../../steering/group.ts";
@@ -32,15 +32,9 @@ export class ReceivedListeners {
 
   constructor(readonly platform: Platform) {}
 
-  /** The descriptors of the message that is handled next. */
-  receive(fds: readonly Fd[]): void {
-    this.#received = [...fds];
-  }
-
-  /** Closes those that the message did not name. */
-  closeRest(): void {
-    this.#received.forEach((fd) => fd.close());
-    this.#received = [];
+  /** @param fds of the message that is handled next: what is kept of it is removed here */
+  receive(fds: Fd[]): void {
+    this.#received = fds;
   }
 
   /** The lock on the old baton's name, and the descriptors that make sockets in its network namespace. */

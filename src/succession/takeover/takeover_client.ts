@@ -4,7 +4,6 @@
  * `connect` resolves when everything has arrived that the first generation needs. From then on the old baton's generation
  * is a `PredecessorGeneration`, whose end is reported once.
  */
-import { jsonBytes } from "../../platform/bytes.ts";
 import type { Timer } from "../../platform/clock.ts";
 import { errorText, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
@@ -16,9 +15,10 @@ import type { Listeners } from "../../steering/listeners.ts";
 import type { MemberRecord } from "../../steering/member.ts";
 import { ReceivedListeners } from "./received_listeners.ts";
 import { Channel } from "./channel.ts";
-import { cutReason, malformedText } from "../state/fields.ts";
+import { cutReason } from "../state/fields.ts";
 import {
   type Counters,
+  type Hello,
   parseReply,
   type Reply,
   type Request,
@@ -30,14 +30,10 @@ import { NEW_SIDE, type NewEffect, type NewEvent, type NewState, newStep } from 
 /** For each answer of the old baton. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-interface TakeoverClientOptions {
+interface TakeoverClientOptions
+  extends Pick<Hello, "baton" | "name" | "readyTimeoutMs" | "survives"> {
   /** The old baton's --handoff-socket. */
   readonly path: string;
-  readonly batonVersion: string;
-  readonly name: string;
-  readonly readyTimeoutMs: number;
-  /** The server outlives this baton, and the next instance continues with it. */
-  readonly survives: boolean;
   /** The old baton must stop after this time, whatever connections it still has. */
   readonly parentShutdownTimeMs: number;
 }
@@ -67,7 +63,7 @@ export class TakeoverClient {
   #timer: Timer | null = null;
   #offer: Extract<Reply, { kind: "accepted" }> | null = null;
   readonly #received: ReceivedListeners;
-  readonly #channel: Channel;
+  readonly #channel: Channel<Request, Reply>;
   readonly #ready = Promise.withResolvers<void>();
   #events: PredecessorEvents | null = null;
   #promote: (() => void) | null = null;
@@ -81,8 +77,11 @@ export class TakeoverClient {
     readonly options: TakeoverClientOptions,
   ) {
     this.#received = new ReceivedListeners(platform);
-    this.#channel = new Channel(platform, socket, {
-      onMessage: (data, fds) => this.#receive(data, fds),
+    this.#channel = new Channel(platform, socket, parseReply, {
+      onMessage: (reply, fds) => {
+        this.#received.receive(fds);
+        this.#feed({ kind: "reply", reply });
+      },
       onMalformed: (reason) => this.#feed({ kind: "malformed", reason }),
       onGone: () => this.#feed({ kind: "gone" }),
     });
@@ -110,11 +109,11 @@ export class TakeoverClient {
       socket.close();
       throw new TakeoverError(`${cannot}: user ${uid} listens there, and is not trusted`);
     }
-    const { batonVersion: baton, name, readyTimeoutMs, survives } = options;
+    const { baton, name, readyTimeoutMs, survives } = options;
     const client = new TakeoverClient(platform, socket, options);
     const network = ownNamespace("net");
-    const versions = VERSIONS;
-    client.#ask({ kind: "hello", versions, baton, name, network, readyTimeoutMs, survives });
+    const facts = { baton, name, readyTimeoutMs, survives };
+    client.#channel.send({ kind: "hello", versions: VERSIONS, network, ...facts });
     client.#arm(true);
     try {
       await client.#ready.promise;
@@ -172,7 +171,7 @@ export class TakeoverClient {
 
   reportServing(): void {
     if (this.#state.phase !== "serving") return;
-    this.#ask({ kind: "serves" });
+    this.#channel.send({ kind: "serves" });
     this.#timer = this.platform.clock.after(this.options.parentShutdownTimeMs, () => this.stop());
   }
 
@@ -191,17 +190,6 @@ export class TakeoverClient {
     this.#received.closeLock();
   }
 
-  #receive(data: Uint8Array, fds: readonly Fd[]): void {
-    this.#received.receive(fds);
-    try {
-      this.#feed({ kind: "reply", reply: parseReply(data) });
-    } catch (error) {
-      this.#feed({ kind: "malformed", reason: malformedText(error) });
-    } finally {
-      this.#received.closeRest();
-    }
-  }
-
   #feed(event: NewEvent): void {
     // Between the last answer and the import of the collected members: they would be closed half-way.
     if (this.#service !== null && this.#events === null) this.#early ??= event;
@@ -217,7 +205,7 @@ export class TakeoverClient {
   #perform(effect: NewEffect): void {
     switch (effect.kind) {
       case "ask":
-        return this.#ask(effect.request);
+        return this.#channel.send(effect.request);
       case "arm":
         return this.#arm(effect.timed);
       case "keep_offer":
@@ -245,10 +233,6 @@ export class TakeoverClient {
     }
   }
 
-  #ask(request: Request): void {
-    this.#channel.send(jsonBytes(request));
-  }
-
   #arm(timed: boolean): void {
     this.#timer?.cancel();
     const { clock } = this.platform;
@@ -257,17 +241,15 @@ export class TakeoverClient {
   }
 
   #start(): void {
-    const { epoch, nextEpoch, startedAt, notified, counters } = this.#offer!;
+    const offer = this.#offer!;
     this.#service = {
-      epoch,
-      nextEpoch,
-      startedAt,
+      ...offer,
       servingPid: null,
-      notified,
-      counters,
       // Without those that it has made for this baton.
       groups: this.#received.groups.map(({ members }) => ({
-        members: members.map(({ record }) => record).filter(({ epoch }) => epoch !== nextEpoch),
+        members: members.map(({ record }) => record).filter(({ epoch }) =>
+          epoch !== offer.nextEpoch
+        ),
       })),
     };
     this.#ready.resolve();
@@ -281,7 +263,7 @@ export class TakeoverClient {
   }
 
   #giveUp(reason: string): void {
-    this.#ask({ kind: "failed", reason: cutReason(reason) });
+    this.#channel.send({ kind: "failed", reason: cutReason(reason) });
     this.close();
     this.#received.close();
     if (this.#events !== null) this.#events.onGivenUp(reason);

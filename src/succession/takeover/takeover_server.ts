@@ -2,15 +2,15 @@
  * The old baton's hands in one takeover: carries out the effects of `old_side.ts`. An exception here ends the takeover,
  * and never the old baton.
  */
-import { jsonBytes } from "../../platform/bytes.ts";
 import type { Timer } from "../../platform/clock.ts";
 import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { cutReason, malformedText } from "../state/fields.ts";
+import { cutReason } from "../state/fields.ts";
 import { Channel } from "./channel.ts";
 import type { LentListeners } from "./lent_listeners.ts";
 import {
+  type Hello,
   parseRequest,
   type Reply,
   type Request,
@@ -31,8 +31,6 @@ const STEP_TIMEOUT_MS = 10_000;
 const RESERVE_MS = 10_000;
 /** Limit of the time that a new baton asks for. */
 const MAX_READY_TIMEOUT_MS = 3_600_000;
-
-export type Hello = Extract<Request, { kind: "hello" }>;
 
 /** What the old baton does besides talking. */
 interface TakeoverServerHost {
@@ -58,13 +56,18 @@ export class TakeoverServer {
   #hello: Hello | null = null;
   /** The new baton's state is on record. */
   #serves = false;
-  #acceptedTakeover: AcceptedTakeover | null = null;
+  /** Set before the effects that need it. */
+  #accepted: AcceptedTakeover | null = null;
   #timer: Timer | null = null;
-  readonly #channel: Channel;
+  readonly #channel: Channel<Reply, Request>;
 
   constructor(readonly platform: Platform, takenSocket: Fd, readonly host: TakeoverServerHost) {
-    this.#channel = new Channel(platform, takenSocket, {
-      onMessage: (data, fds) => this.#receive(data, fds),
+    this.#channel = new Channel(platform, takenSocket, parseRequest, {
+      onMessage: (request) => {
+        if (request.kind === "hello") this.#hello ??= request;
+        if (request.kind === "serves") this.#serves = true;
+        this.#feed({ kind: "request", request });
+      },
       onMalformed: (reason) => this.#feed({ kind: "malformed", reason }),
       onGone: () => this.#feed({ kind: "gone" }),
     });
@@ -73,7 +76,7 @@ export class TakeoverServer {
 
   /** The lifecycle agrees. */
   accept(takeover: AcceptedTakeover): void {
-    this.#acceptedTakeover = takeover;
+    this.#accepted = takeover;
     this.#feed({ kind: "accepted" });
   }
 
@@ -87,21 +90,7 @@ export class TakeoverServer {
   }
 
   get lent(): LentListeners | null {
-    return this.#acceptedTakeover?.lent ?? null;
-  }
-
-  #receive(data: Uint8Array, fds: readonly Fd[]): void {
-    // The protocol has no request with descriptors.
-    fds.forEach((fd) => fd.close());
-    let request: Request;
-    try {
-      request = parseRequest(data);
-    } catch (error) {
-      return this.#feed({ kind: "malformed", reason: malformedText(error) });
-    }
-    if (request.kind === "hello") this.#hello ??= request;
-    if (request.kind === "serves") this.#serves = true;
-    this.#feed({ kind: "request", request });
+    return this.#accepted?.lent ?? null;
   }
 
   #feed(event: OldEvent): void {
@@ -116,20 +105,21 @@ export class TakeoverServer {
 
   #perform(effect: OldEffect): void {
     const { host } = this;
+    const accepted = this.#accepted!;
     switch (effect.kind) {
       case "ask":
         return host.requestTakeover(this.#hello!);
       case "send_accepted":
-        return this.#send({ kind: "accepted", ...this.#accepted.offer }, this.#accepted.fds);
+        return this.#channel.send({ kind: "accepted", ...accepted.offer }, accepted.fds);
       case "send_group":
-        return this.#send(...this.#accepted.lent.group(effect.index, effect.from));
+        return this.#channel.send(...accepted.lent.group(effect.index, effect.from));
       case "send_member":
-        return this.#send(...this.#accepted.lent.member(effect.index));
+        return this.#channel.send(...accepted.lent.member(effect.index));
       case "steer":
-        this.#accepted.lent.switchTo(effect.members);
+        accepted.lent.switchTo(effect.members);
         return this.#feed({ kind: "steered" });
       case "send_switched":
-        return this.#send({ kind: "switched", counters: this.#accepted.offer.counters });
+        return this.#channel.send({ kind: "switched", counters: accepted.offer.counters });
       case "hand_over":
         return host.handOver();
       case "withdraw":
@@ -141,23 +131,14 @@ export class TakeoverServer {
       case "stop":
         return host.stop();
       case "send_refused":
-        return this.#send({ kind: "refused", reason: cutReason(effect.reason) });
+        return this.#channel.send({ kind: "refused", reason: cutReason(effect.reason) });
       case "send_not_understood":
-        return this.#send({ kind: "not_understood", name: effect.name });
+        return this.#channel.send({ kind: "not_understood", name: effect.name });
       case "arm":
         return this.#arm(effect.timer);
       case "close":
         return this.close();
     }
-  }
-
-  get #accepted(): AcceptedTakeover {
-    if (this.#acceptedTakeover === null) throw new Error("Cannot hand over: nothing was accepted");
-    return this.#acceptedTakeover;
-  }
-
-  #send(reply: Reply, fds: readonly Fd[] = []): void {
-    this.#channel.send(jsonBytes(reply), fds);
   }
 
   #arm(timer: OldTimer): void {
