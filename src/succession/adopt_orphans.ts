@@ -3,22 +3,21 @@
  * They become generations of this baton, which drains and stops them like its own; otherwise they would run for good.
  */
 import type { RunningGeneration } from "../generation/generation.ts";
-import { type Generation, newGeneration } from "../lifecycle/generation.ts";
+import { newGeneration } from "../lifecycle/generation.ts";
 import { isRunning } from "../platform/process/proc.ts";
 import { answerPendingCalls, resumeWaits } from "./catch_up.ts";
 import type { ServiceParts } from "./pack_service.ts";
 import type { PredecessorGeneration } from "./predecessor_generation.ts";
-import { NamedDescriptors, type Resumption } from "./state/resumption.ts";
+import { NamedDescriptors } from "./state/resumption.ts";
 import { resumeGeneration } from "./unpack_service.ts";
 
 /** @returns the epochs that were adopted */
 export function adoptOrphans(parts: ServiceParts, predecessor: PredecessorGeneration): Set<number> {
   const { context, running } = parts;
   const { recovery } = predecessor.options;
-  const survivor = recovery?.survivor() ?? null;
-  const recovered = recovery?.claim() ?? null;
-  const found = recovered?.resumption ?? null;
-  const survivors = survivor === null ? [] : [survivor];
+  const survivors = [recovery?.survivor() ?? []].flat();
+  const recovered = recovery?.claim();
+  const found = recovered?.resumption;
   const kept = found?.kept ?? new NamedDescriptors();
   const adopted: RunningGeneration[] = (found?.state.generations ?? survivors)
     .filter(({ epoch, pid, startTime }) => epoch <= predecessor.epoch && isRunning(pid, startTime))
@@ -29,12 +28,16 @@ export function adoptOrphans(parts: ServiceParts, predecessor: PredecessorGenera
     recovered?.acknowledge();
     return epochs;
   }
-  const draining = drainingIn(found, epochs, predecessor.epoch);
+  // On their way out already.
+  const draining = (found?.state.service.generations ?? []).filter(({ epoch, state }) =>
+    epoch !== predecessor.epoch && epochs.has(epoch) &&
+    (state === "draining" || state === "stopping")
+  );
   if (predecessor.phase === "stopping") running.get(predecessor.epoch)?.signalStop();
   const serving = { ...newGeneration(predecessor.epoch), state: predecessor.phase };
   resumeWaits(parts, [...draining, serving]);
   for (const generation of adopted) generation.catchUp();
-  if (found !== null) answerPendingCalls(context, adopted, found.state);
+  if (found !== undefined) answerPendingCalls(context, adopted, found.state);
   // The old fd store exits on this, so this baton's own must have everything first.
   queueMicrotask(() => recovered?.acknowledge());
   context.dispatch({ kind: "orphans_adopted", draining });
@@ -42,16 +45,4 @@ export function adoptOrphans(parts: ServiceParts, predecessor: PredecessorGenera
     epochs: [...epochs].join(","),
   });
   return epochs;
-}
-
-/** Adopted generations older than the one that served: on their way out already. */
-function drainingIn(
-  found: Resumption | null,
-  adopted: ReadonlySet<number>,
-  serving: number,
-): Generation[] {
-  const generations = found?.state.service.generations ?? [];
-  return generations.filter(({ epoch, state }) =>
-    epoch !== serving && adopted.has(epoch) && (state === "draining" || state === "stopping")
-  );
 }

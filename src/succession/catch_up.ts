@@ -9,7 +9,7 @@ import type { ResumeState } from "./state/resume_state.ts";
 import type { Resumption } from "./state/resumption.ts";
 import { unpackService } from "./unpack_service.ts";
 
-/** Continues from a recovered state. @returns the state to begin with */
+/** @returns the state to begin with */
 export function resumeService(parts: ServiceParts, resumption: Resumption): ServiceState {
   const service = unpackService(parts, resumption);
   resumeWaits(parts, service.generations);
@@ -56,8 +56,8 @@ export function answerPendingCalls(
 ): void {
   for (const { epoch, id, tid, call, args } of state.calls) {
     const generation = generations.find((candidate) => candidate.epoch === epoch);
-    const filter = generation?.server.filter ?? null;
-    if (generation === undefined || filter === null) continue;
+    const filter = generation?.server.filter;
+    if (!filter) continue;
     const notification = { id: BigInt(id), tid, call, args: args.map(BigInt) };
     if (context.platform.seccomp.isValid(filter, notification.id)) {
       generation.adoptTarget.answer(filter, notification);

@@ -121,7 +121,7 @@ function payloadRecordOf(running: RunningGeneration): GenerationRecord | null {
   const record = recordOf(running);
   const unsentOutput = running.server.output.openStreams
     .filter(({ inHand }) => inHand.length > 0)
-    .map(({ target, inHand }) => ({ target, base64: toBase64(inHand) }));
+    .map(({ target, inHand }) => ({ target, base64: inHand.toBase64() }));
   return record && { ...record, unsentOutput };
 }
 
@@ -137,10 +137,6 @@ function descriptorsOf(running: RunningGeneration): [name: string, fd: Fd][] {
     found.push([descriptorName.output(epoch, target), read]);
   }
   return found;
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 
 /** What another baton learns of this one before it takes over, besides the listeners. */

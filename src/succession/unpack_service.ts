@@ -78,8 +78,7 @@ function outputsOf(kept: NamedDescriptors, record: GenerationRecord): ResumedOut
   return OUTPUT_TARGETS.flatMap((target) => {
     const read = kept.take(descriptorName.output(record.epoch, target));
     const { base64 = "" } = record.unsentOutput?.find((each) => each.target === target) ?? {};
-    const inHand = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-    return read === null ? [] : [{ target, read, inHand }];
+    return read === null ? [] : [{ target, read, inHand: Uint8Array.fromBase64(base64) }];
   });
 }
 

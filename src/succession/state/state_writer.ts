@@ -3,9 +3,9 @@ import type { Fd } from "../../platform/fd.ts";
 import type { ResumeState } from "./resume_state.ts";
 import { descriptorName } from "./resumption.ts";
 
-/** A place that outlives baton: an fd-store process (`fd_store_process.ts`), or the service manager's store. */
+/** An fd-store process (`fd_store_process.ts`), or the service manager's store. */
 export interface FdStore {
-  /** Descriptors that a program needs which replaces this one by an exec. */
+  /** Its descriptors, for the program that replaces this one by an exec. */
   readonly payload: readonly (readonly [name: string, fd: Fd])[];
   put(name: string, fd: Fd): void;
   drop(name: string): void;
@@ -23,7 +23,7 @@ type KeptState = "everything" | "standby";
 export class StateWriter {
   #hasEnded = false;
   /** What the store has: the number of the descriptor behind each name. */
-  readonly #held = new Map<string, number>();
+  readonly #held: Map<string, number>;
   #standby: ReadonlySet<string> = new Set();
 
   /** @param foundNames what the store had before */
@@ -32,10 +32,10 @@ export class StateWriter {
     readonly extent: KeptState,
     foundNames: readonly string[] = [],
   ) {
-    for (const name of foundNames) this.#held.set(name, NaN);
+    this.#held = new Map(foundNames.map((name) => [name, NaN]));
   }
 
-  /** The store may have lost some of its contents: `keep` gives everything to it again, and drops by name what it still has. */
+  /** The store may have lost something: `keep` gives it everything again, and drops by name what is not needed. */
   onLost(): void {
     for (const name of this.#held.keys()) this.#held.set(name, NaN);
   }

@@ -29,7 +29,7 @@ type ReplyWithDescriptors = readonly [reply: Reply, fds: readonly Fd[]];
 
 export class LentListeners {
   readonly groups: readonly Group[];
-  readonly #made: { readonly group: Group; readonly member: Member }[] = [];
+  readonly #made: Member[] = [];
 
   /**
    * Freezes the order of the members.
@@ -77,11 +77,10 @@ export class LentListeners {
     const exported = group.recordsForAnother;
     const page = exported.slice(from, from + MAX_MEMBERS_IN_MESSAGE);
     const end = from + page.length;
-    const { family, host, port, scope, v6only, boundInterface } = group.address;
     const reply: Reply = {
       kind: "group",
       index,
-      address: { family, host, port, scope, v6only, boundInterface },
+      address: group.address,
       members: page.map(({ record }) => record),
       next: page.length > 0 && end < exported.length ? end : null,
     };
@@ -94,10 +93,9 @@ export class LentListeners {
     if (this.#made.length >= MAX_MADE) {
       throw new RangeError(`Cannot make more than ${MAX_MADE} sockets for one new baton`);
     }
-    const { epoch, backlog } = this.options;
-    const options = { epoch, owner: 0, backlog, late: false };
+    const options = { ...this.options, owner: 0, late: false };
     const member = group.takeMember(boundSocket(group), options);
-    this.#made.push({ group, member });
+    this.#made.push(member);
     const reply: Reply = { kind: "member", index, member: recordOf(member, false) };
     return [reply, [member.heldUntilRetired]];
   }
@@ -117,21 +115,19 @@ export class LentListeners {
   switchTo(inodes: readonly number[]): void {
     this.listeners.findShutDown();
     const chosen = inodes.map((inode) => this.#madeWith(inode));
-    const membersIn = (group: Group) =>
-      chosen.filter((each) => each.group === group).map(({ member }) => member);
+    const membersIn = (group: Group) => chosen.filter((member) => group.members.includes(member));
     const forgotten = this.groups.find((group) => isInUse(group) && membersIn(group).length === 0);
     if (forgotten !== undefined) {
       throw new RangeError(`Cannot switch: no member was chosen at ${forgotten.text}`);
     }
-    for (const { member } of chosen) member.owner = FOREIGN_OWNER;
+    for (const member of chosen) member.owner = FOREIGN_OWNER;
     for (const group of this.groups) group.steerToMembers(membersIn(group));
     for (const group of this.groups) group.hold = "order and program";
   }
 
-  #madeWith(inode: number): { group: Group; member: Member } {
-    const made = this.#made.find(({ group, member }) =>
-      member.inode === inode && group.members.includes(member)
-    );
+  #madeWith(inode: number): Member {
+    const members = this.groups.flatMap((group) => group.members);
+    const made = this.#made.find((member) => member.inode === inode && members.includes(member));
     if (made === undefined) throw new RangeError(`Cannot switch to socket ${inode}: not made here`);
     return made;
   }

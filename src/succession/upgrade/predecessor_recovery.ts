@@ -20,10 +20,7 @@ import { type GenerationRecord, NO_FACTS } from "../state/resume_state.ts";
 export class PredecessorRecovery {
   #queued: Fd | null = null;
 
-  /**
-   * @param path of the old baton's fd-store process, if it has one
-   * @param state null: its processes are unknown here
-   */
+  /** @param path of the old baton's fd-store process. @param state null: its processes are unknown here */
   constructor(
     readonly platform: Platform,
     readonly path: string,
