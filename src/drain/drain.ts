@@ -36,7 +36,7 @@ export type DrainStyle =
   /** Queue only. */
   | "signal";
 
-export interface DrainTarget {
+interface DrainTarget {
   readonly epoch: number;
   readonly style: DrainStyle;
   readonly quietMs: number;
@@ -57,9 +57,7 @@ export interface DrainTarget {
   /** The part at the end of the drain time in which long-lived connections are closed. */
   readonly spreadMs: number;
   readonly tracks: Tracks;
-}
-
-interface DrainEvents {
+  /** Called once. */
   onDrained(): void;
   onSpreadClosed(inodes: readonly number[]): void;
   onSpreadRefused(): void;
@@ -89,24 +87,15 @@ export class Drain {
   #sampleMs = FIRST_SAMPLE_MS;
   #timer: Timer | null = null;
 
-  constructor(
-    readonly parts: DrainParts,
-    readonly target: DrainTarget,
-    readonly events: DrainEvents,
-  ) {
+  constructor(readonly parts: DrainParts, readonly target: DrainTarget) {
     this.#startedAtMs = parts.clock.now();
   }
 
-  static of(
-    platform: Platform,
-    listeners: Listeners,
-    target: DrainTarget,
-    events: DrainEvents,
-  ): Drain {
+  static of(platform: Platform, listeners: Listeners, target: DrainTarget): Drain {
     const closer = new ConnectionCloser(platform, () => target.processes(), "both");
     const readTable = () => new SocketTable(platform, listeners);
     const spread = new SpreadClose(closer);
-    return new Drain({ clock: platform.clock, listeners, spread, readTable }, target, events);
+    return new Drain({ clock: platform.clock, listeners, spread, readTable }, target);
   }
 
   /** Takes a sample, which may be enough, and keeps sampling. */
@@ -126,7 +115,7 @@ export class Drain {
     }
     if (!isDrained || this.#isDrained) return;
     this.#isDrained = true;
-    this.events.onDrained();
+    this.target.onDrained();
   }
 
   /** An answer is owed there, or may be because the server often pauses for as long. */
@@ -196,10 +185,10 @@ export class Drain {
     const { blocking } = this.census;
     const period = { beganAtMs: this.#startedAtMs, endsAtMs, spreadMs };
     const { longLived, closed } = spread.closeDue(blocking, this.target.tracks, atMs, period);
-    if (closed.length > 0) this.events.onSpreadClosed(closed);
+    if (closed.length > 0) this.target.onSpreadClosed(closed);
     if (!spread.closer.isPermitted && longLived > 0 && !this.#hasReportedRefusal) {
       this.#hasReportedRefusal = true;
-      this.events.onSpreadRefused();
+      this.target.onSpreadRefused();
     }
     // The others may turn out to be long-lived at the next sample.
     return spread.closer.isPermitted && blocking.size > 0;

@@ -3,7 +3,7 @@
  * when; how depends on the kernel's view (shared sockets, trapped calls).
  */
 import { SocketTable, Tracks } from "../drain/connections.ts";
-import { Drain, type DrainStyle, type DrainTarget } from "../drain/drain.ts";
+import { Drain, type DrainStyle } from "../drain/drain.ts";
 import { ConnectionTable } from "../migration/connection_table.ts";
 import type { MoveCounts } from "../migration/in_flight.ts";
 import { Mover } from "../migration/mover.ts";
@@ -89,7 +89,7 @@ export class Stopping {
   #startDrain(isLast: boolean, style: DrainStyle, onDrained = () => this.#reportDrained()): void {
     const { context: { platform, listeners, config, migration, log }, epoch, server } =
       this.options;
-    const target: DrainTarget = {
+    this.#drain = Drain.of(platform, listeners, {
       epoch,
       style,
       isStop: isLast,
@@ -101,8 +101,6 @@ export class Stopping {
       movedAway: () => migration?.inFlight.inodes ?? new Set(),
       expectsRequests: () => migration?.inFlight.hasUnreadRequest ?? false,
       endsAtMs: () => this.#drainEndsAtMs(),
-    };
-    this.#drain = Drain.of(platform, listeners, target, {
       onDrained,
       onSpreadClosed: (inodes) => {
         const isFirst = this.#record.closedOneByOne === 0;

@@ -7,7 +7,7 @@ import { C } from "../platform/libc/constants.ts";
 import * as proc from "../platform/process/proc.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
-import type { GroupAddress } from "../steering/member.ts";
+import type { GroupAddress, Member } from "../steering/member.ts";
 import { groupAddress } from "./caller_socket.ts";
 import {
   type AdoptContext,
@@ -16,7 +16,6 @@ import {
   refreshSocketHolders,
   type SocketCall,
 } from "./listener_owner.ts";
-import { memberWithQueue, replaceSocket } from "./queue_transfer.ts";
 import { holderOf, unmanagedListenerAt } from "./unmanaged_listeners.ts";
 
 export function adoptListen(
@@ -77,11 +76,12 @@ function sharedAddress({ platform }: AdoptContext, { socket }: SocketCall): Grou
 }
 
 function join(
-  { platform, listeners }: AdoptContext,
+  context: AdoptContext,
   group: Group,
   call: SocketCall,
   owner: ListenerOwner,
 ): CallReply {
+  const { platform, listeners } = context;
   const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
   const { epoch, isSettled: late } = owner;
   let waiting = memberWithQueue(group, owner);
@@ -90,7 +90,7 @@ function join(
     waiting = group.takeMember(boundSocket(group), { epoch, owner: 0, backlog, late });
   }
   if (waiting !== null) {
-    replaceSocket(platform, call, waiting);
+    replaceSocket(context, call, waiting);
     platform.sockets.listen(waiting.heldUntilRetired, backlog);
     group.reassign(waiting, { epoch, owner: call.pid });
     return "done";
@@ -107,4 +107,38 @@ function join(
   const ofSession = late && owner.isOfSession(call.pid);
   group.takeMember(held, { epoch, owner: call.pid, backlog, late, ofSession });
   return "done";
+}
+
+/**
+ * A member that may have connections in its queue but no process that accepts them: its process is gone, or a
+ * baton made it for a server that binds by itself (--listen, --takeover).
+ */
+function memberWithQueue(group: Group, owner: ListenerOwner): Member | null {
+  if (owner.replacementOf !== null) {
+    const [left] = group.membersOf(owner.replacementOf);
+    if (left) return left;
+  }
+  refreshSocketHolders(group, owner);
+  const own = group.membersOf(owner.epoch);
+  const waiting = own.filter(({ unheld, owner }) => unheld || owner === 0);
+  const [first = null] = [...waiting.filter(group.isReceiving), ...waiting];
+  if (first !== null) return first;
+  // Left by the previous instance: clients have been queuing in it since that stopped.
+  const standby = group.receivingEpochs.size === 0 ? group.unassignedSocket : undefined;
+  return standby?.origin === "standby" ? standby : null;
+}
+
+/** Puts the member in place of the caller's socket, with the caller's own flags. */
+function replaceSocket({ platform }: AdoptContext, call: SocketCall, member: Member): void {
+  const { descriptors, seccomp } = platform;
+  const flags = proc.descriptorFlags(call.pid, call.descriptor) ?? 0;
+  const nonblocking = descriptors.statusFlags(call.socket) & C.O_NONBLOCK;
+  const held = member.heldUntilRetired;
+  const others = descriptors.statusFlags(held) & ~C.O_NONBLOCK;
+  descriptors.setStatusFlags(held, others | nonblocking);
+  seccomp.replaceDescriptor(call.notify, call.id, {
+    source: held,
+    target: call.descriptor,
+    closeOnExec: (flags & C.O_CLOEXEC) !== 0,
+  });
 }

@@ -22,16 +22,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 
 /** A listener could not be bound: names the address and the program that holds it. */
-export class ListenError extends Error {
-  constructor(
-    readonly address: string,
-    readonly errno: number,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
+export class ListenError extends Error {}
 
 export function specAddress(spec: ListenSpec): GroupAddress {
   const { family, host, port, v6only } = spec;
@@ -118,8 +109,7 @@ export class Inheritor {
   #refuseRival(spec: ListenSpec, own: readonly (number | null)[]): void {
     const rival = this.listeners.rivalOf(specAddress(spec), own);
     if (rival === null) return;
-    const message = `Cannot listen at ${spec.text}: ${overlapText("it", rival)}`;
-    throw new ListenError(spec.text, C.EADDRINUSE, message);
+    throw new ListenError(`Cannot listen at ${spec.text}: ${overlapText("it", rival)}`);
   }
 
   /** Listeners that keep `spec` from being bound; for a dual-stack one, of both families. Other programs' come first. */
@@ -135,7 +125,7 @@ export class Inheritor {
   #explain(spec: ListenSpec, error: unknown): Error {
     if (!(error instanceof SystemCallError)) return error as Error;
     const message = `Cannot listen at ${spec.text}: ${this.#reason(spec, error)}`;
-    return new ListenError(spec.text, error.errno, message, { cause: error });
+    return new ListenError(message, { cause: error });
   }
 
   #reason(spec: ListenSpec, { errno, code }: SystemCallError): string {

@@ -146,12 +146,8 @@ export class Group {
     this.#kernel.compact();
   }
 
-  /** THE SWITCH: new connections go to the live members of `epoch`, if it has any here. */
-  steerTo(epoch: number): void {
-    this.steerToMembers(this.usableMembers(epoch));
-  }
-
-  steerToMembers(chosen: readonly Member[]): void {
+  /** THE SWITCH: new connections go to these members, if there are any. */
+  steerTo(chosen: readonly Member[]): void {
     this.#kernel.candidates.share = null;
     if (chosen.length === 0) return;
     this.#kernel.steerTo(chosen, this.members.length > chosen.length);

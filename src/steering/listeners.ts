@@ -128,7 +128,7 @@ export class Listeners implements GroupContext {
   switchTo(epoch: number): void {
     this.findShutDown();
     this.servingEpoch = epoch;
-    for (const group of this.groups) group.steerTo(epoch);
+    for (const group of this.groups) group.steerTo(group.usableMembers(epoch));
   }
 
   /**

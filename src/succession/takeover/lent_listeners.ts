@@ -121,7 +121,7 @@ export class LentListeners {
       throw new RangeError(`Cannot switch: no member was chosen at ${forgotten.text}`);
     }
     for (const member of chosen) member.owner = FOREIGN_OWNER;
-    for (const group of this.groups) group.steerToMembers(membersIn(group));
+    for (const group of this.groups) group.steerTo(membersIn(group));
     for (const group of this.groups) group.hold = "order and program";
   }
 
@@ -136,7 +136,7 @@ export class LentListeners {
   takeBack(epoch: number): void {
     for (const group of this.groups) {
       group.hold = "order";
-      group.steerTo(epoch);
+      group.steerTo(group.usableMembers(epoch));
     }
     this.giveUp();
   }

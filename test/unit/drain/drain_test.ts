@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type SocketTable, Tracks } from "../../../src/drain/connections.ts";
-import { Drain, type DrainTarget } from "../../../src/drain/drain.ts";
+import { Drain } from "../../../src/drain/drain.ts";
 import type { TcpSocket } from "../../../src/platform/network/sock_diag.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -19,7 +19,7 @@ interface Connection {
   readonly untilMs?: number;
 }
 
-interface Story extends Partial<DrainTarget> {
+interface Story extends Partial<Drain["target"]> {
   readonly connections?: readonly Connection[];
   /** Until when a connection waits in the accept queue. */
   readonly queueUntilMs?: number;
@@ -107,12 +107,10 @@ class World {
         expectsRequests: () => false,
         endsAtMs: () => null,
         spreadMs: 0,
-        ...target,
-      },
-      {
         onDrained: () => this.drainedAt.push(clock.now()),
         onSpreadClosed: () => {},
         onSpreadRefused: () => this.refusals++,
+        ...target,
       },
     );
   }

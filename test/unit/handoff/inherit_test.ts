@@ -125,8 +125,8 @@ describe("Inheritor.membersFor() fails", () => {
       withInheritor(platform, [free, taken], (inheritor, listeners) => {
         assert.throws(() => inheritor.membersFor(0, null), (error: unknown) => {
           assert.ok(error instanceof ListenError, String(error));
-          assert.deepEqual([error.address, error.errno], [taken.text, C.EADDRINUSE]);
-          assert.match(error.message, /^Cannot listen at 127.0.0.1:\d+: it is held by /);
+          const start = `Cannot listen at ${taken.text}: it is held by `;
+          assert.ok(error.message.startsWith(start), error.message);
           assert.match(error.message, new RegExp(`\\(pid ${process.pid}\\)`));
           return true;
         });
@@ -147,8 +147,10 @@ describe("Inheritor.membersFor() fails", () => {
       const { listener } = listenAt(platform, "127.0.0.1", { port: spec.port, reuseport: true });
       assert.throws(() => inheritor.membersFor(1, null), (error: unknown) => {
         assert.ok(error instanceof ListenError, String(error));
-        assert.deepEqual([error.address, error.errno], [spec.text, C.EADDRINUSE]);
-        assert.match(error.message, new RegExp(`is held by .*\\(pid ${process.pid}\\)`));
+        assert.match(
+          error.message,
+          new RegExp(`${spec.text}: it is held by .*\\(pid ${process.pid}\\)`),
+        );
         return true;
       });
       assert.deepEqual(listeners.groupsOf(0)[0]?.members, [old]);
