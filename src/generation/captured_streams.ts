@@ -1,7 +1,7 @@
 /**
- * Which of a generation's standard output and error come through baton while it starts. Streams
- * to a terminal do not: a program that sees a terminal prints each line at once, and in colors. Two cases
- * need capture all the same: `--ready log:`, which waits for a line, and `stty tostop`, which stops background writers.
+ * Which of a generation's standard output and error come through baton while it starts. Streams to a terminal do not: a
+ * program that sees a terminal prints each line at once, and in colors. Two cases need capture all the same:
+ * `--ready log:`, which waits for a line, and `stty tostop`, which stops background writers.
  */
 import { outlivesBaton } from "../config/config.ts";
 import type { RunningContext } from "./context.ts";
