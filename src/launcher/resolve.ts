@@ -15,10 +15,8 @@ type Resolution =
   | { readonly kind: "failed"; readonly status: number; readonly message: string };
 
 /**
- * @param program first word of the command
  * @param searchPath value of PATH of the server, undefined = unset
  * @param cwd the server's working directory; relative paths start there
- * @param files looks at paths, which may be any bytes
  */
 export function resolveProgram(
   program: string,
@@ -36,11 +34,8 @@ export function resolveProgram(
     if (candidate.kind === "found") return candidate;
     if (candidate.status === STATUS_NOT_EXECUTABLE) blocked ??= candidate;
   }
-  return blocked ?? {
-    kind: "failed",
-    status: STATUS_NOT_FOUND,
-    message: `Cannot find program "${program}" in PATH: check the name, or give its full path`,
-  };
+  return blocked ??
+    notFound(program, " in PATH: check the name, or give its full path");
 }
 
 /** stat(2), or the code of its error. */
@@ -55,13 +50,7 @@ function look(path: string, files: Files): Stats | string {
 function examine(path: string, asked: string, files: Files): Resolution {
   const stat = look(path, files);
   if (stat === "EACCES") return notExecutable(path, "no permission to search its directory");
-  if (typeof stat === "string") {
-    return {
-      kind: "failed",
-      status: STATUS_NOT_FOUND,
-      message: `Cannot find program "${asked}": no file ${path}`,
-    };
-  }
+  if (typeof stat === "string") return notFound(asked, `: no file ${path}`);
   if (stat.isDirectory()) return notExecutable(path, "it is a directory");
   if (!files.canExecute(path)) {
     return notExecutable(path, `no execute permission, try: chmod +x ${path}`);
@@ -69,10 +58,12 @@ function examine(path: string, asked: string, files: Files): Resolution {
   return { kind: "found", path };
 }
 
+function notFound(program: string, why: string): Resolution {
+  const message = `Cannot find program "${program}"${why}`;
+  return { kind: "failed", status: STATUS_NOT_FOUND, message };
+}
+
 function notExecutable(path: string, why: string): Resolution {
-  return {
-    kind: "failed",
-    status: STATUS_NOT_EXECUTABLE,
-    message: `Cannot execute "${path}": ${why}`,
-  };
+  const message = `Cannot execute "${path}": ${why}`;
+  return { kind: "failed", status: STATUS_NOT_EXECUTABLE, message };
 }

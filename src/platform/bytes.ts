@@ -13,6 +13,21 @@ const ESCAPE = 0xdc00;
 const ESCAPED_BYTES = /[\udc80-\udcff]+/gu;
 const HALF_CHARACTER = /[\ud800-\udfff]/gu;
 
+/** Well-formed sequences (Unicode, table 3-7), or one other byte. Bun matches a million of them wrongly. */
+const SEQUENCES_OR_BYTE = new RegExp(
+  "((?:" + [
+    "[\\0-\\x7f]",
+    "[\\xc2-\\xdf][\\x80-\\xbf]",
+    "\\xe0[\\xa0-\\xbf][\\x80-\\xbf]",
+    "[\\xe1-\\xec\\xee\\xef][\\x80-\\xbf]{2}",
+    "\\xed[\\x80-\\x9f][\\x80-\\xbf]",
+    "\\xf0[\\x90-\\xbf][\\x80-\\xbf]{2}",
+    "[\\xf1-\\xf3][\\x80-\\xbf]{3}",
+    "\\xf4[\\x80-\\x8f][\\x80-\\xbf]{2}",
+  ].join("|") + "){1,1000})|[\\x80-\\xff]",
+  "g",
+);
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -21,43 +36,15 @@ export function decodeBytes(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    return decodeParts(bytes);
+    const chars = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+    return chars.replace(
+      SEQUENCES_OR_BYTE,
+      (part, sequences) =>
+        sequences === undefined
+          ? String.fromCharCode(ESCAPE + part.charCodeAt(0))
+          : decoder.decode(Uint8Array.from(part, (char) => char.charCodeAt(0))),
+    );
   }
-}
-
-function decodeParts(bytes: Uint8Array): string {
-  const parts: string[] = [];
-  let wellFormed = 0;
-  let at = 0;
-  const endRun = () => {
-    if (wellFormed < at) parts.push(decoder.decode(bytes.subarray(wellFormed, at)));
-  };
-  while (at < bytes.length) {
-    const length = sequenceLength(bytes, at);
-    if (length > 0) {
-      at += length;
-      continue;
-    }
-    endRun();
-    parts.push(String.fromCharCode(ESCAPE + bytes[at]!));
-    wellFormed = ++at;
-  }
-  endRun();
-  return parts.join("");
-}
-
-/** @returns the length of the well-formed sequence at `at`; 0: there is none (Unicode, table 3-7) */
-function sequenceLength(bytes: Uint8Array, at: number): number {
-  const first = bytes[at]!;
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  const second = bytes[at + 1] ?? 0;
-  const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
-  const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
-  if (second < least || second > most) return 0;
-  for (let i = 2; i < length; i++) if (((bytes[at + i] ?? 0) & 0xc0) !== 0x80) return 0;
-  return length;
 }
 
 /** @returns the bytes that `text` stands for; half a character of baton's own becomes U+FFFD */

@@ -5,7 +5,8 @@
  * Memory of a cgroup's inactive files counts as free: the kernel takes it back before it kills a process.
  * Values that cannot be read are left out, never guessed.
  */
-import { promises, readFileSync } from "node:fs";
+import { promises } from "node:fs";
+import { readText } from "./process/proc.ts";
 
 export interface MemoryReading {
   readonly freeBytes: number;
@@ -20,14 +21,6 @@ type ReadText = (path: string) => string | null;
 const KIB = 1024;
 const MEMINFO = "/proc/meminfo";
 
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return null;
-  }
-}
-
 /** Every limit that applies to this process. */
 export function memoryReadings(read: ReadText = readText): MemoryReading[] {
   return [...machine(read), ...hierarchies(read).flatMap((place) => cgroups(read, place))];
@@ -35,11 +28,9 @@ export function memoryReadings(read: ReadText = readText): MemoryReading[] {
 
 function machine(read: ReadText): MemoryReading[] {
   const text = read(MEMINFO) ?? "";
-  const [free, total] = ["MemAvailable", "MemTotal"].map((name) =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? NaN) * KIB
-  );
-  if (!(free! >= 0) || !(total! > 0)) return [];
-  return [{ freeBytes: free!, totalBytes: total!, source: `MemAvailable in ${MEMINFO}` }];
+  const [freeBytes, totalBytes] = [sizeIn(text, "MemAvailable"), sizeIn(text, "MemTotal")];
+  if (freeBytes === null || !totalBytes) return [];
+  return [{ freeBytes, totalBytes, source: `MemAvailable in ${MEMINFO}` }];
 }
 
 /** Where the limits of this process's cgroup are. */
@@ -56,12 +47,8 @@ function hierarchies(read: ReadText): Hierarchy[] {
   return mounts.flatMap((mount): Hierarchy[] => {
     if (mount === null) return [];
     const { root, point, type, options } = mount;
-    const version = type === "cgroup2"
-      ? 2
-      : type === "cgroup" && options.includes("memory")
-      ? 1
-      : 0;
-    if (version === 0) return [];
+    if (type !== "cgroup2" && !(type === "cgroup" && options.includes("memory"))) return [];
+    const version = type === "cgroup2" ? 2 : 1;
     const entry = own.find(([, controllers]) =>
       version === 2 ? controllers === "" : controllers?.split(",").includes("memory")
     );
@@ -84,13 +71,11 @@ function parseMount(line: string) {
 
 /** The cgroup and all above it: each may have a limit. */
 function cgroups(read: ReadText, { version, mount, path }: Hierarchy): MemoryReading[] {
-  const names = path.split("/").filter((name) => name !== "");
-  const found: MemoryReading[] = [];
-  for (let depth = names.length; depth >= 0; depth--) {
-    const reading = cgroup(read, version, [mount, ...names.slice(0, depth)].join("/"));
-    if (reading !== null) found.push(reading);
+  const directories = [mount];
+  for (const name of path.split("/").filter(Boolean)) {
+    directories.unshift(`${directories[0]}/${name}`);
   }
-  return found;
+  return directories.flatMap((directory) => cgroup(read, version, directory) ?? []);
 }
 
 const FILES = {
@@ -129,23 +114,19 @@ function number(text: string | null): number | null {
 export async function memoryOf(pids: readonly number[]): Promise<number | null> {
   const sizes = await Promise.all(
     pids.map(async (pid) =>
-      kib(await readLater(`/proc/${pid}/smaps_rollup`), "Pss") ??
-        kib(await readLater(`/proc/${pid}/status`), "VmRSS")
+      sizeIn(await readLater(`/proc/${pid}/smaps_rollup`), "Pss") ??
+        sizeIn(await readLater(`/proc/${pid}/status`), "VmRSS")
     ),
   );
   const known = sizes.filter((size) => size !== null);
   return known.length === 0 ? null : known.reduce((sum, size) => sum + size, 0);
 }
 
-async function readLater(path: string): Promise<string> {
-  try {
-    return await promises.readFile(path, "utf8");
-  } catch {
-    return "";
-  }
+function readLater(path: string): Promise<string> {
+  return promises.readFile(path, "utf8").catch(() => "");
 }
 
-function kib(text: string, name: string): number | null {
+function sizeIn(text: string, name: string): number | null {
   const match = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text);
   return match ? Number(match[1]) * KIB : null;
 }

@@ -18,17 +18,7 @@ export const LIBC = {
   // int *__errno_location(void);   glibc and musl
   __errno_location: { parameters: [], result: "address" },
   // long syscall(long number, ...);   <unistd.h>, syscall(2)
-  syscall: {
-    parameters: [
-      "i64", // long number
-      "i64",
-      "i64",
-      "i64",
-      "i64",
-      "i64",
-    ],
-    result: "i64",
-  },
+  syscall: { parameters: ["i64", "i64", "i64", "i64", "i64", "i64"], result: "i64" },
 
   // int close(int fd);   <unistd.h>, close(2)
   close: { parameters: ["i32"], result: "i32" },
@@ -108,8 +98,6 @@ export const LIBC = {
 
   // pid_t getppid(void);   <unistd.h>, getpid(2)
   getppid: { parameters: [], result: "i32" },
-  // pid_t getpid(void);
-  getpid: { parameters: [], result: "i32" },
   // uid_t geteuid(void);   <unistd.h>, getuid(2)
   geteuid: { parameters: [], result: "i32" },
   // int kill(pid_t pid, int sig);   <signal.h>, kill(2)

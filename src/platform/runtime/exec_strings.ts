@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { decodeBytes } from "../bytes.ts";
 import { parseEnvironment } from "../process/environment.ts";
+import { ownCommandLine } from "../process/proc.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** proc_pid_stat(5): the program may have overwritten neither; counted from 1. */
@@ -18,7 +19,7 @@ const FIRST_BEHIND_NAME = 3;
  * @returns the same ones, which are the last of the command line; `known` where that was overwritten
  */
 export function givenArguments(known: readonly string[]): readonly string[] {
-  const words = stringsIn("/proc/self/cmdline") ?? [];
+  const words = ownCommandLine();
   const last = words.slice(words.length - known.length);
   const isSame = last.length === known.length &&
     last.every((word, i) => ascii(word) === ascii(known[i]!));
@@ -33,19 +34,7 @@ function ascii(text: string): string {
 
 /** The environment that this process was started with. */
 export function givenEnvironment(viewOf: Runtime["viewOf"]): Record<string, string> {
-  return parseEnvironment(splitStrings(environBytes(viewOf)));
-}
-
-function stringsIn(path: string): string[] | null {
-  try {
-    return splitStrings(readFileSync(path));
-  } catch {
-    return null;
-  }
-}
-
-function splitStrings(bytes: Uint8Array): string[] {
-  return decodeBytes(bytes).split("\0").slice(0, -1);
+  return parseEnvironment(decodeBytes(environBytes(viewOf)).split("\0").slice(0, -1));
 }
 
 /** @returns NAME=VALUE, each with a NUL behind it, as execve(2) was given them */
