@@ -132,10 +132,8 @@ function memberWithQueue(group: Group, owner: ListenerOwner): Member | null {
 function replaceSocket({ platform }: AdoptContext, call: SocketCall, member: Member): void {
   const { descriptors, seccomp } = platform;
   const flags = proc.descriptorFlags(call.pid, call.descriptor) ?? 0;
-  const nonblocking = descriptors.statusFlags(call.socket) & C.O_NONBLOCK;
   const held = member.heldUntilRetired;
-  const others = descriptors.statusFlags(held) & ~C.O_NONBLOCK;
-  descriptors.setStatusFlags(held, others | nonblocking);
+  descriptors.setNonblocking(held, descriptors.isNonblocking(call.socket));
   seccomp.replaceDescriptor(call.notify, call.id, {
     source: held,
     target: call.descriptor,

@@ -68,8 +68,7 @@ export class PendingAccepts {
     if (!this.#writeAddress(notification, accept.socket)) return false;
     const takesFlags = notification.call === libc.arch.SYS_accept4;
     const flags = takesFlags ? Number(notification.args[FLAGS_ARGUMENT] ?? 0n) : 0;
-    const others = descriptors.statusFlags(accept.socket) & ~C.O_NONBLOCK;
-    descriptors.setStatusFlags(accept.socket, others | (flags & C.O_NONBLOCK));
+    descriptors.setNonblocking(accept.socket, (flags & C.O_NONBLOCK) !== 0);
     const closeOnExec = (flags & C.O_CLOEXEC) !== 0;
     if (!this.#send(notify, notification.id, { source: accept.socket, closeOnExec })) return false;
     this.#pending.delete(accept);

@@ -61,7 +61,6 @@ export function encodeBytes(text: string): Uint8Array {
   return concatBytes(...parts);
 }
 
-/** @returns `value` as JSON */
 export function jsonBytes(value: unknown): Uint8Array<ArrayBuffer> {
   return encoder.encode(JSON.stringify(value));
 }

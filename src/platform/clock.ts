@@ -1,13 +1,11 @@
 /**
- * Time. Everything that waits gets a `Clock`, so that a test can pass one that it moves by hand
- * (test/support/fake_clock.ts). The kernel's own clocks are here too, because the runtime's do not say which clock
- * they read. clock_gettime(2)
+ * Time. Everything that waits gets a `Clock`, so that a test can pass one that it moves by hand. The kernel's own
+ * clocks are here too, because the runtime's do not say which clock they read. clock_gettime(2)
  */
 import { readFileSync } from "node:fs";
 import { C } from "./libc/constants.ts";
 import { type Libc, struct } from "./libc/libc.ts";
 
-/** A timer that has been set. */
 export interface Timer {
   /** Harmless after it has fired. */
   cancel(): void;
@@ -22,7 +20,6 @@ export interface Clock {
   after(delayMs: number, fire: () => void): Timer;
 }
 
-/** The real time. */
 export const SYSTEM_CLOCK: Clock = {
   now: () => performance.now(),
   wallMs: () => Date.now(),

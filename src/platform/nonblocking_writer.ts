@@ -44,7 +44,6 @@ export class NonblockingWriter {
     this.pieceSize = canWait ? PIPE_BUF : Infinity;
   }
 
-  /** Becomes writable when it takes more. */
   get fd(): Fd {
     return this.#end;
   }

@@ -1,15 +1,14 @@
 /**
  * Readiness of descriptors, delivered to the event loop.
  *
- * One thread waits in `epoll_wait` without a time-out for all of baton's descriptors and posts what
- * is ready; everything else happens on the main thread. Each registration fires once and must be
- * armed again (EPOLLONESHOT), so a handler never gets an event it has not asked for, and an idle
- * baton makes no system call of its own. epoll(7): `epoll_ctl` takes effect while another thread waits.
+ * One thread waits in `epoll_wait` without a time-out for all of baton's descriptors and posts what is ready. Each
+ * registration fires once and must be armed again (EPOLLONESHOT), so a handler never gets an event it has not asked for.
+ * epoll(7): `epoll_ctl` takes effect while another thread waits.
  */
 import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 import { type Libc, struct } from "./libc/libc.ts";
-import type { PollMessage, PollThread } from "./runtime/runtime.ts";
+import type { PollMessage } from "./runtime/runtime.ts";
 
 const STOP_TOKEN = 0;
 /** The number of passing calls, and room for them. */
@@ -19,7 +18,6 @@ const PASSING_WORDS = 9;
 type Interest = { readonly read?: boolean; readonly write?: boolean };
 const READ: Interest = { read: true };
 
-/** Events that came. */
 export interface Readiness {
   readonly readable: boolean;
   readonly writable: boolean;
@@ -45,7 +43,7 @@ export class Reactor {
   readonly #libc: Libc;
   readonly #epoll: Fd;
   readonly #stop: Fd;
-  readonly #thread: PollThread;
+  readonly #thread: Promise<void>;
   readonly #handlers = new Map<number, (readiness: Readiness) => void>();
   readonly #callHandlers = new Map<number, (call: Uint8Array) => void>();
   readonly #passing = new Int32Array(new SharedArrayBuffer(4 * PASSING_WORDS));
@@ -131,7 +129,7 @@ export class Reactor {
     this.#handlers.clear();
     this.#callHandlers.clear();
     this.#libc.c.write(this.#stop.number, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
-    await this.#thread.ended;
+    await this.#thread;
     this.#epoll.close();
     this.#stop.close();
   }

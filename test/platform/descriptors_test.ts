@@ -136,7 +136,7 @@ describe("Descriptors.duplicate()", () => {
     assert.equal(descriptors.statusFlags(copy) & C.O_NONBLOCK, 0);
     descriptors.setNonblocking(read);
     assert.equal(descriptors.statusFlags(copy) & C.O_NONBLOCK, C.O_NONBLOCK);
-    descriptors.setStatusFlags(copy, descriptors.statusFlags(copy) & ~C.O_NONBLOCK);
+    descriptors.setNonblocking(copy, false);
     assert.equal(descriptors.statusFlags(read) & C.O_NONBLOCK, 0);
     read.close();
     descriptors.writeAll(write, bytesOf("x"));

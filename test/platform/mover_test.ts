@@ -58,7 +58,7 @@ class Conversation implements Disposable {
   }
 
   makeBlocking(): void {
-    this.platform.descriptors.setBlocking(this.#server);
+    this.platform.descriptors.setNonblocking(this.#server, false);
   }
 
   [Symbol.dispose](): void {

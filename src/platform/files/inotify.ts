@@ -12,7 +12,6 @@ const OF_DIRECTORY = C.IN_DELETE_SELF | C.IN_MOVE_SELF;
 
 const INVISIBLE: ReadonlySet<number> = new Set([C.ENOENT, C.EACCES, C.ENOTDIR]);
 
-/** Which change of a path to report. */
 const MASKS = {
   /** Any, of a file or directory or an entry in it. */
   any: C.IN_ATTRIB | C.IN_CLOSE_WRITE | C.IN_MOVED_FROM | C.IN_MOVED_TO | C.IN_CREATE |

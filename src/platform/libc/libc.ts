@@ -11,7 +11,6 @@ import { SystemCallError } from "../error.ts";
 import { ARCH, type ArchConstants, C } from "./constants.ts";
 import { LIBC, LIBC_NAMES } from "./symbols.ts";
 
-/** Libc functions as `c`, plus errno. */
 export class Libc {
   readonly c: Library<typeof LIBC>;
   readonly arch: ArchConstants;
@@ -56,14 +55,8 @@ export function cString(text: string): Uint8Array {
   return encodeBytes(text + "\0");
 }
 
-/** `char *const[]`: the array, and what it points to (hold on to `keep` until the call is over). */
-interface StringArray {
-  readonly array: Uint8Array;
-  readonly keep: readonly Uint8Array[];
-}
-
-/** @returns a NULL-terminated array of C strings */
-export function cStringArray(libc: Libc, texts: readonly string[]): StringArray {
+/** `char *const[]`, ended by NULL. @returns also what it points to: hold on to `keep` until the call is over */
+export function cStringArray(libc: Libc, texts: readonly string[]) {
   const keep = texts.map(cString);
   const array = new BigUint64Array(keep.length + 1);
   keep.forEach((bytes, i) => array[i] = BigInt(libc.addressOf(bytes)));

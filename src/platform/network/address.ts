@@ -1,7 +1,4 @@
-/**
- * Socket addresses: between `struct sockaddr_in{,6}`, text, and a form that can be compared.
- * ip(7), ipv6(7). Pure.
- */
+/** Socket addresses: between `struct sockaddr_in{,6}`, text, and a form that can be compared. ip(7), ipv6(7). Pure. */
 import { C } from "../libc/constants.ts";
 import { cString } from "../libc/libc.ts";
 

@@ -1,7 +1,5 @@
 /**
- * Descriptors: reading and writing, flags, pipes, memfds, and passing them between processes.
- *
- * `receive` checks everything that unix(7) lets go wrong: truncated data or control messages, and
+ * Descriptors: reading and writing, flags, pipes, memfds, and passing them between processes. `receive` checks everything that unix(7) lets go wrong: truncated data or control messages, and
  * closes what it received when it refuses a message. Received descriptors are close-on-exec.
  */
 import { SystemCallError } from "../error.ts";
@@ -14,7 +12,6 @@ export const MAX_PASSED_DESCRIPTORS = 64;
 const CMSG_HEADER_SIZE = 16;
 const UCRED_SIZE = 12;
 
-/** One message of a socket that carries descriptors or credentials. */
 export interface Message {
   readonly data: Uint8Array;
   readonly fds: readonly Fd[];
@@ -96,22 +93,17 @@ export class Descriptors {
     return this.libc.check(this.libc.c.fcntl(fd.number, C.F_GETFL, 0), "fcntl(F_GETFL)", "flags");
   }
 
-  setStatusFlags(fd: Fd, flags: number): void {
+  isNonblocking(fd: Fd): boolean {
+    return (this.statusFlags(fd) & C.O_NONBLOCK) !== 0;
+  }
+
+  setNonblocking(fd: Fd, isNonblocking = true): void {
+    const others = this.statusFlags(fd) & ~C.O_NONBLOCK;
+    const flags = others | (isNonblocking ? C.O_NONBLOCK : 0);
     this.libc.check(this.libc.c.fcntl(fd.number, C.F_SETFL, flags), "fcntl(F_SETFL)", "flags");
   }
 
-  setNonblocking(fd: Fd): void {
-    this.setStatusFlags(fd, this.statusFlags(fd) | C.O_NONBLOCK);
-  }
-
-  setBlocking(fd: Fd): void {
-    this.setStatusFlags(fd, this.statusFlags(fd) & ~C.O_NONBLOCK);
-  }
-
-  /**
-   * poll(2) for reading. @param timeoutMs -1 waits forever
-   * @returns those that are readable or hung up; none at the time-out
-   */
+  /** @param timeoutMs -1 waits forever. @returns those that are readable or hung up; none at the time-out */
   waitReadable(fds: readonly Fd[], timeoutMs: number): Fd[] {
     const events = poll(this.libc, fds, C.POLLIN, timeoutMs);
     return fds.filter((_, i) => events[i] !== 0);
@@ -150,10 +142,7 @@ export class Descriptors {
     this.writeAll(fd, data);
   }
 
-  /**
-   * True when a write of up to PIPE_BUF (4096) bytes would not block. pipe(7), poll(2)
-   * @param timeoutMs blocks for at most this long until it is so
-   */
+  /** True when a write of up to PIPE_BUF (4096) bytes would not block, or not any more within `timeoutMs`. pipe(7) */
   isWritable(fd: Fd, timeoutMs = 0): boolean {
     return poll(this.libc, [fd], C.POLLOUT, timeoutMs)[0] !== 0;
   }
@@ -206,11 +195,8 @@ export class Descriptors {
     const { fds, sender } = this.#parseControl(control.view, controlLength);
     if (header.view.getInt32(48, true) & (C.MSG_TRUNC | C.MSG_CTRUNC)) {
       fds.forEach((fd) => fd.close());
-      throw new SystemCallError(
-        "recvmsg",
-        C.EINVAL,
-        `a message that is longer than ${limit} bytes`,
-      );
+      const subject = `a message that is longer than ${limit} bytes`;
+      throw new SystemCallError("recvmsg", C.EINVAL, subject);
     }
     return { data: data.subarray(0, count), fds, sender };
   }
@@ -244,10 +230,8 @@ export class Descriptors {
       } else if (type === C.SCM_CREDENTIALS) {
         // struct ucred { pid_t pid; uid_t uid; gid_t gid; }
         const credentials = at + CMSG_HEADER_SIZE;
-        sender = {
-          pid: view.getInt32(credentials, true),
-          uid: view.getUint32(credentials + 4, true),
-        };
+        const pid = view.getInt32(credentials, true);
+        sender = { pid, uid: view.getUint32(credentials + 4, true) };
       }
       at += align8(size);
     }

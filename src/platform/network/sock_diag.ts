@@ -68,10 +68,7 @@ export class SockDiag {
 
   constructor(readonly libc: Libc, readonly sockets: Sockets) {}
 
-  /**
-   * TCP sockets with local port `port`, of both families.
-   * @param states which TCP_* states; default all that belong to a process or wait for one
-   */
+  /** TCP sockets of both families. @param states TCP_*; by default all that belong to a process or wait for one */
   tcpByLocalPort(port: number, states: readonly number[] = OWNED_STATES): TcpSocket[] {
     const mask = maskOf(states);
     using socket = this.open();

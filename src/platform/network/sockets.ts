@@ -1,7 +1,4 @@
-/**
- * Sockets: creation, options, addresses. Every descriptor is close-on-exec from birth.
- * socket(2), socket(7), tcp(7), unix(7).
- */
+/** Sockets: creation, options, addresses. socket(2), socket(7), tcp(7), unix(7) */
 import {
   decodeAddress,
   decodeUnixPath,
@@ -17,7 +14,7 @@ import { type Libc, struct } from "../libc/libc.ts";
 
 const SOCKADDR_STORAGE_SIZE = 128;
 
-/** Socket verbs. All throw `SystemCallError`. */
+/** Socket verbs. All throw `SystemCallError`. Every descriptor is close-on-exec from birth. */
 export class Sockets {
   constructor(readonly libc: Libc) {}
 

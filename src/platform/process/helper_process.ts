@@ -31,9 +31,8 @@ export interface HelperProgram {
 export interface HelperOptions {
   /** This very program by default. */
   readonly program?: HelperProgram;
-  /** The hidden verb. The number of the control descriptor follows it. */
+  /** Hidden. The number of the control descriptor follows it, and then `args`. */
   readonly verb?: string;
-  /** Behind the verb. */
   readonly args?: readonly string[];
   /** Become descriptors 0, 1, 2, ... of the helper. */
   readonly descriptors: readonly (Fd | number)[];
@@ -60,6 +59,7 @@ export class HelperProcess implements Disposable {
   /** @throws {SystemCallError} when it cannot be started */
   constructor(readonly platform: Platform, options: HelperOptions) {
     const [ours, theirs] = platform.sockets.pair();
+    this.#control = ours;
     try {
       using control = theirs;
       this.pid = spawnHelper(platform, options, control);
@@ -67,7 +67,6 @@ export class HelperProcess implements Disposable {
       ours.close();
       throw error;
     }
-    this.#control = ours;
   }
 
   /** @throws {SystemCallError} when the helper has ended, or does not read for as long as `awaitMessage` waited */
@@ -156,12 +155,9 @@ function spawnHelper(platform: Platform, options: HelperOptions, control: Fd): n
       path: program.path,
       argv: [...program.argv, ...words, ...args],
       env: program.env,
-      descriptors: [
-        ...options.descriptors,
-        control,
-        ...(memory === null ? [] : [memory]),
-        ...further,
-      ],
+      descriptors: [...options.descriptors, control, memory, ...further].filter((fd) =>
+        fd !== null
+      ),
     });
   } finally {
     if (hasMoved) processes.changeDirectory("/");

@@ -35,6 +35,10 @@ function field(path: string, pattern: RegExp): string | null {
   return pattern.exec(readText(`/proc/${path}`) ?? "")?.[1] ?? null;
 }
 
+function number(digits: string | null, base = 10): number | null {
+  return digits === null ? null : parseInt(digits, base);
+}
+
 /** Fields of /proc/PID/stat that baton uses. */
 export interface ProcessStat {
   readonly state: string;
@@ -79,14 +83,12 @@ function isLive(stat: ProcessStat | null): boolean {
 
 /** @returns the process that thread `tid` belongs to */
 export function processOfThread(tid: number): number | null {
-  const id = field(`${tid}/status`, /^Tgid:\s+(\d+)$/m);
-  return id === null ? null : Number(id);
+  return number(field(`${tid}/status`, /^Tgid:\s+(\d+)$/m));
 }
 
 /** Effective user id of a process. */
 export function userOf(pid: number): number | null {
-  const id = field(`${pid}/status`, /^Uid:\s+\d+\s+(\d+)/m);
-  return id === null ? null : Number(id);
+  return number(field(`${pid}/status`, /^Uid:\s+\d+\s+(\d+)/m));
 }
 
 /** Command name, at most 15 bytes. */
@@ -159,8 +161,7 @@ export function descriptorTarget(pid: number | "self", fd: number): string | nul
 
 /** open(2) flags of a descriptor, O_CLOEXEC included. */
 export function descriptorFlags(pid: number, fd: number): number | null {
-  const flags = field(`${pid}/fdinfo/${fd}`, /^flags:\s+([0-7]+)$/m);
-  return flags === null ? null : parseInt(flags, 8);
+  return number(field(`${pid}/fdinfo/${fd}`, /^flags:\s+([0-7]+)$/m), 8);
 }
 
 /** Socket inodes that some epoll instance of `pid` watches (`tfd` lines of fdinfo, kernel 3.8+). */
@@ -217,9 +218,7 @@ export function allProcesses(): number[] {
 
 /** One variable of the environment that `pid` was started with. */
 export function environmentValue(pid: number, name: string): string | null {
-  const entry = (readText(`/proc/${pid}/environ`) ?? "").split("\0")
-    .find((line) => line.startsWith(`${name}=`));
-  return entry === undefined ? null : entry.slice(name.length + 1);
+  return field(`${pid}/environ`, new RegExp(`(?:^|\\0)${name}=([^\\0]*)`));
 }
 
 /** Soft and hard limit on open files of another process. */

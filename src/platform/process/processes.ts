@@ -1,9 +1,6 @@
 /**
- * Processes: spawn, exec, wait, signal, and what the launcher does to itself before exec.
- *
- * `spawn` is posix_spawn(3): it returns its error instead of leaving it in errno, and the child gets
- * exactly the descriptors that are listed. A child stays a zombie, and its pid ours, until it is
- * reaped here; so signaling a child that was not reaped yet never hits another process.
+ * Processes: spawn, exec, wait, signal, and what the launcher does to itself before exec. A child stays a zombie, and
+ * its pid ours, until it is reaped here; so signaling a child that was not reaped yet never hits another process.
  */
 import { environmentStrings } from "./environment.ts";
 import { SystemCallError } from "../error.ts";
@@ -128,10 +125,7 @@ export class Processes {
     return result <= 0 ? null : { pid: result, status: view.getInt32(0, true) };
   }
 
-  /**
-   * kill(2); a negative pid is a process group.
-   * @returns false when the process does not exist or is another user's: nothing was sent
-   */
+  /** kill(2); a negative pid is a process group. @returns false when it does not exist or is another user's */
   signal(pid: number, signal: number): boolean {
     return this.libc.c.kill(pid, signal) === 0;
   }
@@ -205,10 +199,7 @@ export class Processes {
     this.libc.check(this.libc.c.sigprocmask(C.SIG_SETMASK, none, null), "sigprocmask", "empty set");
   }
 
-  /**
-   * Blocks these signals in the calling thread, and in threads that it starts later: they stay pending, over exec
-   * too, until they are unblocked.
-   */
+  /** In the calling thread, and in threads that it starts later: they stay pending, over exec too. */
   blockSignals(signals: readonly number[]): void {
     this.#changeMask(C.SIG_BLOCK, signals);
   }
@@ -227,10 +218,7 @@ export class Processes {
     this.libc.check(this.libc.c.sigprocmask(how, bytes, null), "sigprocmask", signals.join(", "));
   }
 
-  /**
-   * Ignores these signals from now on, over exec too.
-   * @returns restores their previous actions
-   */
+  /** Ignores these signals from now on, over exec too. @returns restores their previous actions */
   ignoreSignals(signals: readonly number[]): () => void {
     const { c } = this.libc;
     const ignore = struct(SIGACTION_SIZE);

@@ -29,11 +29,9 @@ export type CallOutcome = "answered" | "postponed";
 
 /** A system call that waits for an answer. */
 export interface TrappedCall {
-  /** Identifies it to the kernel. */
   readonly id: bigint;
   /** The thread that made the call: a TID, not a process id. */
   readonly tid: number;
-  /** System call number. */
   readonly call: number;
   readonly args: readonly bigint[];
 }
@@ -129,10 +127,7 @@ export class Seccomp {
     return this.#addDescriptor(notify, id, { ...options, target: 0, flag }) >= 0;
   }
 
-  /**
-   * Tells the scheduler that caller and supervisor take turns, which makes each call cheaper.
-   * @returns false before Linux 6.6
-   */
+  /** Tells the scheduler that caller and supervisor take turns: cheaper. @returns false before Linux 6.6 */
   takesTurns(notify: Fd): boolean {
     const { c, arch } = this.libc;
     const [request, flags] = [SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP];

@@ -51,11 +51,8 @@ function handlerCode(arch: "x64" | "arm64", descriptor: number): Uint8Array {
 }
 
 /**
- * Calls `handler` for each delivery of a signal, instead of its previous action.
- *
- * @param signal by its number; anything but KILL and STOP
+ * Calls `handler` for each delivery of a signal. @throws {SystemCallError} for KILL and STOP
  * @returns restores the previous action
- * @throws {SystemCallError}
  */
 export function relaySignal(
   libc: Libc,
@@ -64,8 +61,8 @@ export function relaySignal(
   handler: () => void,
 ): () => void {
   const { c } = libc;
-  const number = libc.check(c.eventfd(0, C.EFD_CLOEXEC | C.EFD_NONBLOCK), "eventfd", "a signal");
-  const event = new Fd(libc, number);
+  const number = c.eventfd(0, C.EFD_CLOEXEC | C.EFD_NONBLOCK);
+  const event = Fd.of(libc, number, "eventfd", "a signal");
   // Never unmapped: a thread may still be in it.
   const action = actionFor(libc, handlerCode(libc.runtime.arch, number));
   const watch = reactor.watch(event, () => {

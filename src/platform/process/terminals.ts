@@ -1,7 +1,4 @@
-/**
- * Terminals: is a descriptor one, and which process group has its foreground. tty_ioctl(4), termios(3),
- * tcsetpgrp(3).
- */
+/** Terminals, and which process group has their foreground. tty_ioctl(4), termios(3), tcsetpgrp(3) */
 import { type Libc, struct } from "../libc/libc.ts";
 import { C } from "../libc/constants.ts";
 import type { Fd } from "../fd.ts";
@@ -38,9 +35,8 @@ export class Terminals {
   }
 
   /**
-   * Puts a group of our session into the foreground, also from the background: that is allowed where
-   * SIGTTOU is blocked.
-   * @returns false when it was not possible: no such group, or not our terminal any more
+   * Puts a group of our session into the foreground; from the background, where SIGTTOU is blocked.
+   * @returns false when there is no such group, or it is not our terminal any more
    */
   setForeground(fd: Fd | number, group: number): boolean {
     const { bytes, view } = struct(4);

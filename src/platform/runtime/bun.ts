@@ -5,7 +5,7 @@ import { unhide } from "../process/hidden_environment.ts";
 import { type Calls, openFirst, withPlainResults } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
-import type { Library, PollOptions, PollThread, PrototypeTable, Runtime } from "./runtime.ts";
+import type { Library, PollOptions, PrototypeTable, Runtime } from "./runtime.ts";
 
 const ARCH = process.arch === "arm64" ? "arm64" : "x64";
 
@@ -18,10 +18,7 @@ const open = (name) => dlopen(name, {
   epoll_wait: { args: ["i32", "ptr", "i32", "i32"], returns: "i32" },
   epoll_ctl: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
   ioctl: { args: ["i32", "i64", "ptr"], returns: "i32" },
-});
-let library;
-try { library = open("libc.so.6"); } catch { library = open("libc.so"); }
-const { epoll_wait: epollWait, epoll_ctl: epollCtl, ioctl } = library.symbols;`;
+});`;
 
 function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
   const declarations: Record<string, FFIFunction> = {};
@@ -40,7 +37,7 @@ function isCompiled(): boolean {
   return (process.argv[1] ?? "").startsWith("/$bunfs/");
 }
 
-function startPollThread(options: PollOptions): PollThread {
+function startPollThread(options: PollOptions): Promise<void> {
   return runPollThread(options, BIND_POLLING, ARCH, (url) => {
     const worker = new Worker(url, { smol: true } as WorkerOptions);
     worker.addEventListener("error", (event) => {
@@ -54,7 +51,6 @@ function viewOf(address: number, length: number): Uint8Array {
   return new Uint8Array(toArrayBuffer(address as Pointer, 0, length));
 }
 
-/** @returns baton's view of Bun */
 export function bunRuntime(): Runtime {
   const environment = givenEnvironment(viewOf);
   return {

@@ -6,7 +6,7 @@ import { unhide } from "../process/hidden_environment.ts";
 import { type Calls, openFirst, withPlainResults } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
-import type { Library, PollOptions, PollThread, PrototypeTable, Runtime } from "./runtime.ts";
+import type { Library, PollOptions, PrototypeTable, Runtime } from "./runtime.ts";
 
 const ARCH = Deno.build.arch === "aarch64" ? "arm64" : "x64";
 const MOST_LOOKS_FOR_INSPECTOR = 50;
@@ -24,10 +24,7 @@ const BIND_POLLING = `const open = (name) => Deno.dlopen(name, {
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   ioctl: { parameters: ["i32", "i64", "buffer"], result: "i32" },
-});
-let library;
-try { library = open("libc.so.6"); } catch { library = open("libc.so"); }
-const { epoll_wait: epollWait, epoll_ctl: epollCtl, ioctl } = library.symbols;`;
+});`;
 
 function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
   const declarations: Record<string, Deno.ForeignFunction> = {};
@@ -41,7 +38,7 @@ function openLibrary<T extends PrototypeTable>(names: readonly string[], table: 
   });
 }
 
-function startPollThread(options: PollOptions): PollThread {
+function startPollThread(options: PollOptions): Promise<void> {
   return runPollThread(options, BIND_POLLING, ARCH, (url) => new Worker(url, { type: "module" }));
 }
 
@@ -60,7 +57,6 @@ function viewOf(address: number, length: number): Uint8Array {
   return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, length));
 }
 
-/** @returns baton's view of Deno */
 export function denoRuntime(): Runtime {
   const environment = givenEnvironment(viewOf);
   return {

@@ -32,7 +32,6 @@ function ascii(text: string): string {
   return text.replace(/[^\x00-\x7f]/g, "");
 }
 
-/** The environment that this process was started with. */
 export function givenEnvironment(viewOf: Runtime["viewOf"]): Record<string, string> {
   return parseEnvironment(decodeBytes(environBytes(viewOf)).split("\0").slice(0, -1));
 }

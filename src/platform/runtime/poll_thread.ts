@@ -9,16 +9,23 @@
  */
 
 import { ARCH, C } from "../libc/constants.ts";
-import type { PollOptions, PollThread, Runtime } from "./runtime.ts";
+import type { PollOptions, Runtime } from "./runtime.ts";
 
-/** @param bind see `pollThreadSource`. @param start makes a worker of the script at `url` */
+const LOAD_LIBC = `let library;
+try { library = open("libc.so.6"); } catch { library = open("libc.so"); }
+const { epoll_wait: epollWait, epoll_ctl: epollCtl, ioctl } = library.symbols;`;
+
+/**
+ * @param bind JavaScript that defines `open(name)`, which loads these three functions of a library
+ * @param start makes a worker of the script at `url`
+ */
 export function runPollThread(
   { onEvents, ...orders }: PollOptions,
   bind: string,
   arch: Runtime["arch"],
   start: (url: string) => Worker,
-): PollThread {
-  const source = pollThreadSource(bind, arch);
+): Promise<void> {
+  const source = pollThreadSource(`${bind}\n${LOAD_LIBC}`, arch);
   const url = URL.createObjectURL(new Blob([source], { type: "application/javascript" }));
   const worker = start(url);
   const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -31,7 +38,7 @@ export function runPollThread(
       resolve();
     } else onEvents(data);
   };
-  return { ended };
+  return ended;
 }
 
 /**

@@ -1,10 +1,8 @@
 /**
  * The seam between baton and the JavaScript runtime it happens to run on.
  *
- * Everything that only one runtime can do is one member of `Runtime`; `bun.ts` and `deno.ts` beside
- * this file implement it and export nothing else. They are imported by `main_bun.ts`,
- * `main_deno.ts` and the tests' support only: a bundle that holds both would not load on Deno
- * (docs/architecture.md, "Two entries").
+ * `bun.ts` and `deno.ts` implement it. They are imported by `main_bun.ts`, `main_deno.ts` and the tests' support only:
+ * a bundle that holds both would not load on Deno (docs/architecture.md, "Two entries").
  */
 
 /** Types of the C calling convention that baton's prototypes use, by Deno's names. */
@@ -12,14 +10,10 @@ type FfiArgument = "i32" | "u32" | "i64" | "buffer";
 /** Results; `address` is a pointer as a number. */
 export type FfiResult = "i32" | "i64" | "address";
 
-/** One C prototype. */
-interface Prototype {
-  readonly parameters: readonly FfiArgument[];
-  readonly result: FfiResult;
-}
-
-/** A table of prototypes, keyed by symbol name. */
-export type PrototypeTable = Readonly<Record<string, Prototype>>;
+/** C prototypes by symbol name. */
+export type PrototypeTable = Readonly<
+  Record<string, { readonly parameters: readonly FfiArgument[]; readonly result: FfiResult }>
+>;
 
 type ArgumentOf<T extends FfiArgument> = T extends "buffer" ? Uint8Array | null : number;
 type ArgumentsOf<T extends readonly FfiArgument[]> = {
@@ -49,13 +43,6 @@ export interface PollOptions {
   readonly onEvents: (message: PollMessage) => void;
 }
 
-/** A thread that waits on one epoll descriptor. */
-export interface PollThread {
-  /** Resolves when the thread is gone. */
-  readonly ended: Promise<void>;
-}
-
-/** What baton needs of Bun or Deno. */
 export interface Runtime {
   readonly name: "bun" | "deno";
   readonly version: string;
@@ -80,12 +67,10 @@ export interface Runtime {
   /** A view of `length` bytes of foreign memory. */
   viewOf(address: number, length: number): Uint8Array;
 
-  /** Calls `handler` for uncaught errors in a timer or a signal handler; the process continues. */
+  /** For uncaught errors in a timer or a signal handler; the process continues. */
   onUncaught(handler: (error: unknown) => void): void;
-
-  /** Calls `handler` for each delivery of `signal` ("SIGHUP"); returns the remover. */
+  /** @param signal "SIGHUP". @returns removes the handler */
   onSignal(signal: string, handler: () => void): () => void;
-
-  /** Starts the thread of `poll_thread.ts`. */
-  startPollThread(options: PollOptions): PollThread;
+  /** Starts the thread of `poll_thread.ts`. @returns resolves when it is gone */
+  startPollThread(options: PollOptions): Promise<void>;
 }

@@ -171,7 +171,7 @@ class FdStoreServer {
     const { sockets, descriptors, processes } = this.platform;
     if (!processes.trustsUser(sockets.peerCredentials(client).uid)) return false;
     try {
-      descriptors.setBlocking(client);
+      descriptors.setNonblocking(client, false);
       sockets.setTimeouts(client, ACKNOWLEDGMENT_TIMEOUT_MS);
       const items = [...this.#items];
       while (items.length > 0) {

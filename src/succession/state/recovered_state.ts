@@ -89,7 +89,7 @@ function connectToAbstractName(platform: Platform, path: string): Fd | null {
 function connectAt(platform: Platform, path: string): Fd | null {
   const socket = connectPackets(platform.sockets, path);
   if (socket === null) return null;
-  platform.descriptors.setBlocking(socket);
+  platform.descriptors.setNonblocking(socket, false);
   platform.sockets.setTimeouts(socket, FD_STORE_TIMEOUT_MS);
   return socket;
 }

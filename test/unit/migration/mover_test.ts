@@ -150,7 +150,7 @@ class World {
     return {
       clock: this.clock,
       descriptors: {
-        statusFlags: (socket: Fd) => this.#of(socket).client.blocks ? 0 : C.O_NONBLOCK,
+        isNonblocking: (socket: Fd) => !this.#of(socket).client.blocks,
       },
       sockets: {
         setOption: (socket: Fd, _level: number, _name: number, value: number) =>
