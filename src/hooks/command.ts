@@ -5,7 +5,8 @@
  */
 import { formatDuration } from "../config/values/duration.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
-import { Launch } from "../launcher/start.ts";
+import { startLauncher } from "../launcher/start.ts";
+import type { HelperProcess } from "../platform/process/helper_process.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { Timer } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
@@ -35,7 +36,7 @@ interface CommandOptions {
 }
 
 export class Command {
-  #launch: Launch | null = null;
+  #launch: HelperProcess | null = null;
   #timer: Timer | null = null;
   /** Why it was killed, or could not be started: wins over its exit status. */
   #cause: CommandEnd | null = null;
@@ -56,7 +57,7 @@ export class Command {
     using devNull = descriptors.open("/dev/null", C.O_RDWR);
     const ends = output.open();
     try {
-      this.#launch = new Launch(this.platform, {
+      this.#launch = startLauncher(this.platform, {
         plan,
         stdio: [devNull, ...ends],
         members: [],
@@ -80,7 +81,7 @@ export class Command {
   }
 
   #onExit(pid: number, status: ExitStatus): void {
-    this.#launch?.readReports();
+    this.#launch?.readMessages();
     this.#killRest(pid);
     this.#reportEnd(this.#cause ?? { kind: "exited", status });
   }

@@ -1,9 +1,5 @@
-/**
- * The supervisor's half of a start: spawns the launcher, answers its reports, and passes on that the
- * server's program could not be executed.
- */
+/** The supervisor's half of a start: spawns the launcher and answers its reports. */
 import { type Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
-import type { Message } from "../platform/network/passed_descriptors.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HelperProcess } from "../platform/process/helper_process.ts";
 import { GO, LAUNCH_VERB, type LaunchPlan, parseReport } from "./plan.ts";
@@ -25,48 +21,36 @@ interface LaunchOptions {
   readonly onFailed: (status: number, message: string) => void;
 }
 
-export class Launch {
-  readonly #launcher: HelperProcess;
+/**
+ * The launcher, and then the server. Read its messages before its exit is handled, to know why it failed: the kernel
+ * reports the two separately. @throws {SystemCallError} when not even the launcher could be spawned
+ */
+export function startLauncher(platform: Platform, options: LaunchOptions): HelperProcess {
+  const launcher = new HelperProcess(platform, {
+    verb: LAUNCH_VERB,
+    descriptors: [...options.stdio, ...options.members, ...readyEnds(options)],
+    plan: options.plan,
+  });
+  launcher.listen({
+    onMessage: ({ data, fds: [notify] }) => {
+      const report = parseReport(data);
+      if (report.kind === "failed") return options.onFailed(report.status, report.message);
+      options.onPrepared(notify);
+      try {
+        launcher.send(new TextEncoder().encode(GO));
+      } catch {
+        // The launcher has ended, which its exit reports.
+      }
+    },
+    // The program runs, or the launcher was killed, which its exit reports.
+    onClosed: () => {},
+  });
+  return launcher;
+}
 
-  /** @throws {SystemCallError} when not even the launcher could be spawned */
-  constructor(readonly platform: Platform, readonly options: LaunchOptions) {
-    this.#launcher = new HelperProcess(platform, {
-      verb: LAUNCH_VERB,
-      descriptors: [...options.stdio, ...options.members, ...this.#fill()],
-      plan: options.plan,
-    });
-    this.#launcher.listen({
-      onMessage: (message) => this.#onReport(message),
-      // The program runs, or the launcher was killed, which its exit reports.
-      onClosed: () => {},
-    });
-  }
-
-  get pid(): number {
-    return this.#launcher.pid;
-  }
-
-  /** The ready descriptor, and copies of it on every number between the last member and that one. */
-  #fill(): Fd[] {
-    const { members, readyEnd, plan } = this.options;
-    if (!readyEnd || plan.readyDescriptor === undefined) return [];
-    const count = plan.readyDescriptor + 1 - FIRST_PASSED_DESCRIPTOR - members.length;
-    return Array.from({ length: count }, () => readyEnd);
-  }
-
-  /** Why the launcher failed must be known before its exit is handled: the kernel reports the two separately. */
-  readReports(): void {
-    this.#launcher.readMessages();
-  }
-
-  #onReport({ data, fds: [notify] }: Message): void {
-    const report = parseReport(data);
-    if (report.kind === "failed") return this.options.onFailed(report.status, report.message);
-    this.options.onPrepared(notify);
-    try {
-      this.#launcher.send(new TextEncoder().encode(GO));
-    } catch {
-      // The launcher has ended, which its exit reports.
-    }
-  }
+/** The ready descriptor, and copies of it on every number between the last member and that one. */
+function readyEnds({ members, readyEnd, plan }: LaunchOptions): Fd[] {
+  if (!readyEnd || plan.readyDescriptor === undefined) return [];
+  const count = plan.readyDescriptor + 1 - FIRST_PASSED_DESCRIPTOR - members.length;
+  return Array.from({ length: count }, () => readyEnd);
 }

@@ -94,5 +94,5 @@ export function resume({ sockets }: Platform, socket: Fd): void {
  * has come, even after the mark is low again (tcp_recvmsg in the kernel).
  */
 export function isBlocking({ descriptors }: Platform, socket: Fd): boolean {
-  return (descriptors.statusFlags(socket) & C.O_NONBLOCK) === 0;
+  return !descriptors.isNonblocking(socket);
 }

@@ -7,6 +7,10 @@ import type { Libc } from "./libc/libc.ts";
 /** Descriptors from here on are free to be passed: 0, 1 and 2 are standard input, output and error. */
 export const FIRST_PASSED_DESCRIPTOR = 3;
 
+export function numberOf(fd: Fd | number): number {
+  return typeof fd === "number" ? fd : fd.number;
+}
+
 export class Fd implements Disposable {
   #number: number;
 

@@ -11,7 +11,6 @@ import { Processes } from "./process/processes.ts";
 import { Reactor } from "./reactor.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { Seccomp } from "./process/seccomp.ts";
-import { relaySignal } from "./process/signal_relay.ts";
 import { SockDiag } from "./network/sock_diag.ts";
 import { Sockets } from "./network/sockets.ts";
 import { Terminals } from "./process/terminals.ts";
@@ -43,11 +42,6 @@ export class Platform {
   /** The reactor, started at its first use: the launcher and most commands never need its thread. */
   get reactor(): Reactor {
     return this.#reactor ??= new Reactor(this.libc);
-  }
-
-  /** Calls `handler` for each delivery of any signal, by its number. @returns restores the previous action */
-  onSignalNumber(signal: number, handler: () => void): () => void {
-    return relaySignal(this.libc, this.reactor, signal, handler);
   }
 
   /** Ends the reactor's thread, if it was started. */

@@ -3,7 +3,8 @@
  * the leading process has exited, and, if that left others, when the last of them has.
  */
 import type { LaunchPlan } from "../launcher/plan.ts";
-import { Launch } from "../launcher/start.ts";
+import { startLauncher } from "../launcher/start.ts";
+import type { HelperProcess } from "../platform/process/helper_process.ts";
 import { CandidateOutput, type OutputObserver } from "../output/candidate_output.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -71,7 +72,7 @@ export class ServerProcess implements Leader {
   #calls: TrappedCalls | null = null;
   /** Set while processes remain that the leading one left behind. */
   #stopFollowing: (() => void) | null = null;
-  #launch: Launch | null = null;
+  #launch: HelperProcess | null = null;
 
   constructor(
     readonly platform: Platform,
@@ -97,7 +98,7 @@ export class ServerProcess implements Leader {
     let ends: [Fd | number, Fd | number] = [1, 2];
     try {
       ends = this.output.open(captured, plan.trap.length > 0);
-      this.#launch = new Launch(this.platform, {
+      this.#launch = startLauncher(this.platform, {
         plan: ready === null ? plan : { ...plan, readyDescriptor: ready.target },
         stdio: [stdin, ...ends],
         members,
@@ -189,7 +190,7 @@ export class ServerProcess implements Leader {
 
   onLeaderExit(status: ExitStatus): void {
     this.exitStatus = status;
-    this.#launch?.readReports();
+    this.#launch?.readMessages();
     this.output.drain();
     const remaining = this.processes().length;
     if (remaining > 0) this.#followRemaining();

@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { chmodSync, readFileSync, realpathSync } from "node:fs";
 import { describe, test } from "node:test";
 import { LAUNCH_VERB, type LaunchPlan } from "../../src/launcher/plan.ts";
-import { Launch } from "../../src/launcher/start.ts";
+import { startLauncher } from "../../src/launcher/start.ts";
+import type { HelperProcess } from "../../src/platform/process/helper_process.ts";
 import { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import * as proc from "../../src/platform/process/proc.ts";
@@ -32,7 +33,7 @@ interface Outcome {
 
 interface Launched extends AsyncDisposable {
   readonly child: OwnChild;
-  readonly launch: Launch;
+  readonly launch: HelperProcess;
   readonly outcome: Outcome;
 }
 
@@ -59,7 +60,7 @@ function start(platform: TestPlatform, options: Options): Launched {
     ...options.plan,
   };
   using nowhere = platform.descriptors.open("/dev/null", C.O_WRONLY);
-  const launch = new Launch(platform, {
+  const launch = startLauncher(platform, {
     plan,
     stdio: [options.stdin ?? 0, nowhere, nowhere],
     members: options.members ?? [],
@@ -216,10 +217,10 @@ describe("a failure to launch", () => {
       const before = openDescriptors();
       await using launched = start(platform, { plan });
       assert.deepEqual(await launched.child.ended(), { kind: "exited", code: status });
-      launched.launch.readReports();
+      launched.launch.readMessages();
       assert.equal(launched.outcome.failed?.status, status);
       assert.match(launched.outcome.failed?.message ?? "", message);
-      launched.launch.readReports(); // Nothing more, and no harm.
+      launched.launch.readMessages(); // Nothing more, and no harm.
       assert.equal(platform.reactor.size, 0);
       const isOurs = (line: string) =>
         line.includes("memfd") || isMessageSocket(platform, parseInt(line));
@@ -234,7 +235,7 @@ describe("a failure to launch", () => {
     chmodSync(path, 0o755);
     await using launched = start(platform, { plan: { argv: [path] } });
     assert.deepEqual(await launched.child.ended(), { kind: "exited", code: 127 });
-    launched.launch.readReports();
+    launched.launch.readMessages();
     assert.match(launched.outcome.failed?.message ?? "", /the interpreter in its first line/);
   });
 
@@ -271,7 +272,7 @@ describe("a failure to launch", () => {
       });
       platform.processes.signal(launched.launch.pid, SIGKILL);
       assert.deepEqual(await launched.child.ended(), { kind: "signalled", signal: SIGKILL });
-      launched.launch.readReports();
+      launched.launch.readMessages();
       assert.deepEqual(errors, []);
       assert.equal(platform.reactor.size, 0, "its socket is closed");
       assert.equal(launched.outcome.failed, null);

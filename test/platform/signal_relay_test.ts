@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Platform } from "../../src/platform/platform.ts";
+import { relaySignal } from "../../src/platform/process/signal_relay.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -14,12 +15,12 @@ function send(platform: Platform, signal: number): void {
   assert.ok(platform.processes.signal(platform.runtime.pid, signal));
 }
 
-describe("Platform.onSignalNumber()", () => {
+describe("relaySignal()", () => {
   for (const signal of SIGNALS) {
     test(`calls its handler for signal ${signal}`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await using platform = await testPlatform();
       let calls = 0;
-      const remove = platform.onSignalNumber(signal, () => calls++);
+      const remove = relaySignal(platform, signal, () => calls++);
       try {
         for (let sent = 1; sent <= 3; sent++) {
           send(platform, signal);
@@ -35,8 +36,8 @@ describe("Platform.onSignalNumber()", () => {
   test("puts back what the signal did before", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     const calls: string[] = [];
-    const removeOuter = platform.onSignalNumber(IGNORED, () => calls.push("outer"));
-    const removeInner = platform.onSignalNumber(IGNORED, () => calls.push("inner"));
+    const removeOuter = relaySignal(platform, IGNORED, () => calls.push("outer"));
+    const removeInner = relaySignal(platform, IGNORED, () => calls.push("inner"));
     send(platform, IGNORED);
     await waitUntil(() => calls.length === 1, { what: "the later one is called" });
     removeInner();
@@ -49,7 +50,7 @@ describe("Platform.onSignalNumber()", () => {
 
   test("says which signal cannot be had", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
-    assert.throws(() => platform.onSignalNumber(9, () => {}), /Cannot sigaction signal 9: /);
+    assert.throws(() => relaySignal(platform, 9, () => {}), /Cannot sigaction signal 9: /);
     assert.equal(platform.reactor.size, 0, "nothing is watched");
   });
 });

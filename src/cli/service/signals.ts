@@ -18,6 +18,7 @@ import type { Config } from "../../config/config.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
+import { relaySignal } from "../../platform/process/signal_relay.ts";
 import type { Pod } from "../../pod/pod.ts";
 import type { SupervisorOptions } from "../../supervisor/options.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
@@ -86,7 +87,7 @@ export function catchStopOn(
   stopOn: readonly SignalName[],
   stop: (signal: SignalName) => void,
 ): (() => void)[] {
-  return stopOn.map((signal) => platform.onSignalNumber(signalNumber(signal), () => stop(signal)));
+  return stopOn.map((signal) => relaySignal(platform, signalNumber(signal), () => stop(signal)));
 }
 
 /** Turns signals into stop requests. */

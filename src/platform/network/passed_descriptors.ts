@@ -3,7 +3,7 @@
  * closes what it received when it refuses a message. Received descriptors are close-on-exec.
  */
 import { SystemCallError } from "../error.ts";
-import { Fd } from "../fd.ts";
+import { Fd, numberOf } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { cString, type Libc, struct } from "../libc/libc.ts";
 
@@ -75,7 +75,7 @@ export class Descriptors {
 
   /** @returns a close-on-exec duplicate with a number of at least `minimum` */
   duplicate(fd: Fd | number, minimum = 3): Fd {
-    const from = typeof fd === "number" ? fd : fd.number;
+    const from = numberOf(fd);
     const number = this.libc.c.fcntl(from, C.F_DUPFD_CLOEXEC, minimum);
     return Fd.of(this.libc, number, "fcntl(F_DUPFD_CLOEXEC)", `descriptor ${from}`);
   }

@@ -3,7 +3,7 @@
  * netlink. Reading it costs more than sock_diag.ts where there are many sockets. Null: it cannot be
  * read, which is never "nothing there".
  */
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 
 /** One row of /proc/net/tcp or tcp6. */
 interface TcpRow {
@@ -20,14 +20,16 @@ interface TcpRow {
   readonly inode: number;
 }
 
-const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"] as const;
+const [TCP, TCP6] = ["/proc/net/tcp", "/proc/net/tcp6"];
 const ROW =
   /^ *\d+: [0-9A-F]+:([0-9A-F]+) ([0-9A-F]+:[0-9A-F]+) ([0-9A-F]{2}) ([0-9A-F]+):([0-9A-F]+)(?: +\S+){2} +(\d+) +\S+ +(\d+)/;
 
 /** @param states TCP_* states that are wanted */
 export function tcpRows(states: readonly number[]): TcpRow[] | null {
   try {
-    return TABLES.flatMap((path) => parseTcpRows(readTable(path), states));
+    // A kernel without IPv6 has no second table.
+    const tables = existsSync(TCP6) ? [TCP, TCP6] : [TCP];
+    return tables.flatMap((path) => parseTcpRows(readWhole(path), states));
   } catch {
     return null;
   }
@@ -39,16 +41,6 @@ const LONG_ADDRESS = 32;
 /** The kernel gives no more than a page at a time. */
 const chunk = new Uint8Array(64 * 1024);
 const letters = new TextDecoder("latin1");
-
-/** A kernel without IPv6 has no second table. */
-function readTable(path: string): string {
-  try {
-    return readWhole(path);
-  } catch (error) {
-    if (path === TABLES[1] && (error as { code?: string }).code === "ENOENT") return "";
-    throw error;
-  }
-}
 
 /** A hundred thousand rows are common, and readFileSync of some runtimes takes a second for them. */
 function readWhole(path: string): string {

@@ -4,7 +4,7 @@
  */
 import { environmentStrings } from "./environment.ts";
 import { SystemCallError } from "../error.ts";
-import { Fd } from "../fd.ts";
+import { Fd, numberOf } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { cString, cStringArray, type Libc, struct } from "../libc/libc.ts";
 import { decodeWaitStatus, type Reaped, type Stopped, stopSignalOf } from "./wait_status.ts";
@@ -82,8 +82,7 @@ export class Processes {
   #liftAbove(descriptors: readonly (Fd | number)[]): Fd[] {
     const lifted: Fd[] = [];
     try {
-      for (const fd of descriptors) {
-        const from = typeof fd === "number" ? fd : fd.number;
+      for (const from of descriptors.map(numberOf)) {
         const number = this.libc.c.fcntl(from, C.F_DUPFD_CLOEXEC, Math.max(64, descriptors.length));
         lifted.push(Fd.of(this.libc, number, "fcntl(F_DUPFD_CLOEXEC)", `descriptor ${from}`));
       }

@@ -10,7 +10,7 @@
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { type Libc, struct } from "../libc/libc.ts";
-import type { Reactor } from "../reactor.ts";
+import type { Platform } from "../platform.ts";
 
 const PAGE_SIZE = 4096;
 /** struct sigaction of both C libraries: handler, mask of 128 bytes, flags. */
@@ -55,8 +55,7 @@ function handlerCode(arch: "x64" | "arm64", descriptor: number): Uint8Array {
  * @returns restores the previous action
  */
 export function relaySignal(
-  libc: Libc,
-  reactor: Reactor,
+  { libc, reactor }: Platform,
   signal: number,
   handler: () => void,
 ): () => void {

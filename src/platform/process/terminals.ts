@@ -1,7 +1,7 @@
 /** Terminals, and which process group has their foreground. tty_ioctl(4), termios(3), tcsetpgrp(3) */
 import { type Libc, struct } from "../libc/libc.ts";
 import { C } from "../libc/constants.ts";
-import type { Fd } from "../fd.ts";
+import { type Fd, numberOf } from "../fd.ts";
 import type { Processes } from "./processes.ts";
 
 /** The kernel's `struct termios`, which is smaller than the C library's. */
@@ -48,8 +48,4 @@ export class Terminals {
       this.processes.unblockSignals([C.SIGTTOU]);
     }
   }
-}
-
-function numberOf(fd: Fd | number): number {
-  return typeof fd === "number" ? fd : fd.number;
 }
