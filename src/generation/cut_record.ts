@@ -1,7 +1,7 @@
 /**
  * What baton has cut of one generation: the one place that counts it. Cut is a connection that was owed something when
- * it ended: an answer, the rest of one, the body of a request that the server has asked for. Undecided is one that ended
- * while that was not known.
+ * it ended: an answer, the rest of one, the body of a request that the server has asked for. Undecided is one that
+ * ended while that was not known.
  */
 import type { Drain } from "../drain/drain.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";

@@ -1,4 +1,4 @@
-/** The runtime side of one generation, as a list of its parts. Turns what happens to them into events; decides nothing. */
+/** The runtime side of one generation: turns what happens to its parts into events, and decides nothing. */
 import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import { ServerProcess } from "../process/server_process.ts";

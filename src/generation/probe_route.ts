@@ -1,4 +1,4 @@
-/** How a check reaches one generation: at which listener, from which address, and by steering its own source port alone. */
+/** How a check reaches one generation: at which listener, from which address, by steering its own source port. */
 import { formatAddress, type InetAddress, parseHost } from "../platform/network/address.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";

@@ -11,7 +11,7 @@ import type { DrainStyle } from "../drain/drain.ts";
 const SPREAD_PART = 1 / 4;
 const MOST_SPREAD_MS = 30_000;
 
-/** The part at the end of the drain time in which long-lived connections are closed. @param drainMs of the whole drain */
+/** The part at the end of a drain of `drainMs` in which long-lived connections are closed. */
 export function spreadOf(config: Pick<Config, "drainSpreadMs">, drainMs: number): number {
   return config.drainSpreadMs ?? Math.min(MOST_SPREAD_MS, drainMs * SPREAD_PART);
 }

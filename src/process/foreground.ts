@@ -1,8 +1,8 @@
 /**
- * Which server has the foreground of baton's terminal: what a shell does for its jobs. Each server leads its own process
- * group, in the background, so Ctrl-C reaches baton. The kernel stops one that asks for the terminal with SIGTTIN or
- * SIGTTOU; baton gives it the foreground and continues it, until it exits or a second generation starts. While baton
- * itself is in the background, it is stopped in the server's place, and the shell's `fg` continues both.
+ * Which server has the foreground of baton's terminal: what a shell does for its jobs. Each server leads its own
+ * process group, in the background, so Ctrl-C reaches baton. The kernel stops one that asks for the terminal with
+ * SIGTTIN or SIGTTOU; baton gives it the foreground and continues it, until it exits or a second generation starts.
+ * While baton itself is in the background, it is stopped in the server's place, and the shell's `fg` continues both.
  */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";

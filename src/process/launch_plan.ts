@@ -1,4 +1,4 @@
-/** What one start gets. Resolved at each, so that a reload sees a symlink that a deploy has moved or a file it has edited. */
+/** What one start gets, resolved at each so that a reload sees a symlink that was moved or a file that was edited. */
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { UserError } from "../config/values/errors.ts";
@@ -127,7 +127,7 @@ export function lostDescriptors(
   ];
 }
 
-/** As the user named it: `$PWD` keeps symlinks that getcwd(2) resolves, so a reload follows a deploy that moves `current`. */
+/** As the user named it: `$PWD` keeps symlinks that getcwd(2) resolves, so a reload follows a moved `current`. */
 export function logicalDirectory(
   env: Readonly<Record<string, string>>,
   physical: string,
