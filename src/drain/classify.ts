@@ -35,18 +35,11 @@ type SampledSocket = Pick<TcpSocket, "state" | "receiveQueue" | "sendQueue" | "t
 /** "unknown": both in the same tick; null: neither has sent anything. */
 type LastSender = "client" | "server" | "unknown" | null;
 
-/**
- * Judges by one sample: undecided connections are busy until they are quiet, then idle.
- *
- * @param quietMs a connection is idle when nothing is owed and nothing moved for this long
- */
+/** Judges by one sample: undecided connections are busy until nothing has moved for `quietMs`, then idle. */
 export function classify(socket: SampledSocket, quietMs: number): Activity {
-  if (isClosing(socket)) return "closing";
-  const { traffic } = socket;
-  const sender = lastSender(socket);
-  if (sender === "client" || traffic === null) return "busy";
-  const neededMs = sender === "unknown" ? AMBIGUOUS_QUIET_MS : quietMs;
-  return silenceOf(traffic) >= neededMs ? "idle" : "busy";
+  const { activity, blocksDrain } = judge(socket, quietMs);
+  if (activity === "closing") return activity;
+  return blocksDrain ? "busy" : "idle";
 }
 
 /** Judges by several samples. @param track of the same connection, including this sample */
@@ -90,7 +83,7 @@ function isRegular({ segmentsSent = 0, segmentsReceived = 0 }: TcpTraffic): bool
 /** Data in a queue counts as the client's: an answer is owed. */
 function lastSender(
   { traffic, receiveQueue, sendQueue }: SampledSocket,
-  earlier: Track["first"] | null = null,
+  earlier: Track["first"] | null,
 ): LastSender {
   if (receiveQueue > 0 || sendQueue > 0 || traffic === null) return "client";
   if (traffic.bytesReceived === 0) return traffic.bytesAcked === 0 ? null : "server";

@@ -32,7 +32,6 @@ export class SocketTable {
     this.sockets = [...ports].flatMap((port) => platform.sockDiag.tcpByLocalPort(port));
   }
 
-  /** Connections in the accept queue of one listener. */
   backlogOf(inode: number): number {
     const listener = this.sockets.find((s) => s.state === C.TCP_LISTEN && s.inode === inode);
     return listener?.receiveQueue ?? 0;

@@ -75,7 +75,6 @@ export class PortWatch {
     this.#spread = new SpreadClose(new ConnectionCloser(platform, processes, "both"));
   }
 
-  /** Connections closed in a pause. */
   get closedCount(): number {
     return this.#closer.closedCount;
   }

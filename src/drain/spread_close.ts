@@ -25,11 +25,7 @@ export class SpreadClose {
   /** @param closer of both sides */
   constructor(readonly closer: ConnectionCloser) {}
 
-  /**
-   * Closes as many as are due now.
-   * @param blocking connections that the drain waits for: inodes
-   * @returns how many of them are long-lived, and those that were closed
-   */
+  /** @returns how many of the `blocking` connections (inodes) are long-lived, and those that were closed */
   closeDue(
     blocking: Iterable<number>,
     tracks: Pick<Tracks, "get">,

@@ -10,8 +10,6 @@ import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import type { ListenerOwner, SocketCall } from "./listener_owner.ts";
 
-const MAPPED = "::ffff:";
-
 /** @returns null where the socket is not one that baton hands over, or the caller is gone */
 export function findCallerSocket(
   platform: Platform,
@@ -78,6 +76,6 @@ export function groupAddress(sockets: Sockets, socket: Fd, address: InetAddress)
   const { family, host } = address;
   const v6only = family === "inet6" &&
     (sockets.option(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY) !== 0 ||
-      (host !== "::" && !host.startsWith(MAPPED)));
+      (host !== "::" && !host.startsWith("::ffff:")));
   return { ...address, v6only, boundInterface: 0 };
 }

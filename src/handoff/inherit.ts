@@ -83,25 +83,26 @@ export class Inheritor {
     }
   }
 
-  #bound(spec: ListenSpec, { network, members }: Group, own: readonly (number | null)[]): Fd {
+  #bound(
+    spec: ListenSpec,
+    { address, network, members }: Group,
+    own: readonly (number | null)[],
+  ): Fd {
     const { sockets } = this.platform;
     const socket = network?.stream(spec.family) ?? sockets.stream(spec.family);
     try {
-      // In another netns the sockets of other programs cannot be distinguished from ours.
-      if (network === null || members.length === 0) this.#refuseUnmanaged(spec);
+      // Beside another program's SO_REUSEPORT socket the bind would succeed, and connections would be steered to that. In
+      // another netns its sockets cannot be distinguished from ours.
+      const canTell = network === null || members.length === 0;
+      if (canTell && unmanagedListenerAt(this.platform, this.listeners, address) !== undefined) {
+        throw new SystemCallError("bind", C.EADDRINUSE, spec.text);
+      }
       this.#refuseRival(spec, own);
-      bindJoinable(sockets, socket, specAddress(spec));
+      bindJoinable(sockets, socket, address);
       return socket;
     } catch (error) {
       socket.close();
       throw this.#explain(spec, error);
-    }
-  }
-
-  /** The bind would succeed beside another program's SO_REUSEPORT socket, and connections would be steered to that. */
-  #refuseUnmanaged(spec: ListenSpec): void {
-    if (unmanagedListenerAt(this.platform, this.listeners, specAddress(spec)) !== undefined) {
-      throw new SystemCallError("bind", C.EADDRINUSE, spec.text);
     }
   }
 

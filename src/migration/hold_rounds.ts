@@ -27,7 +27,6 @@ export class HoldRounds {
       Math.floor(elapsedMs / ATTEMPT_MS) % 2 === 0;
   }
 
-  /** Starts the next round when the current one is over. */
   advance(atMs: number, connections: number): void {
     if (atMs - this.startMs < this.#lengthMs) return;
     const leastMs = ROUND_MS + connections * ROUND_PER_CONNECTION_MS;

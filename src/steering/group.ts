@@ -113,15 +113,11 @@ export class Group {
    * gets this address's connections already (a further worker), is the first one here, or serves.
    * @throws {SystemCallError} of listen(2); the group is then as before, and `socket` closed
    */
-  takeMember(socket: Fd, { backlog, origin, ...own }: NewMember): Member {
+  takeMember(socket: Fd, { backlog, origin = null, ...own }: NewMember): Member {
     const receives = [...this.receivingEpochs].every((epoch) => epoch === own.epoch);
     const inode = ownSocketInode(socket.number);
     const state = { inode, unheld: false, dead: false, heldUntilRetired: socket };
-    const member = this.#kernel.listen(
-      { ...own, ...state, origin: origin ?? null },
-      backlog,
-      receives,
-    );
+    const member = this.#kernel.listen({ ...own, ...state, origin }, backlog, receives);
     if (receives || this.#kernel.candidates.has(own.epoch)) this.#kernel.attach(false);
     // Those that it supersedes have opened this listener before it.
     if (!receives && own.epoch === this.context.servingEpoch) {
@@ -177,7 +173,6 @@ export class Group {
     if (hasChanged || this.#kernel.candidates.has(member.epoch)) this.#kernel.attach(true);
   }
 
-  /** A replacement's process has the member open now, and accepts from it. */
   reassign(member: Member, options: { epoch: number; owner: number }): void {
     const isWorker = this.receivingEpochs.has(options.epoch);
     Object.assign(member, options, { unheld: false });

@@ -26,27 +26,14 @@
 /** Names one listening socket for as long as baton knows it; chosen by the caller, never reused. */
 export type MemberId = number;
 
-/** The members of one group; the place in the array is the kernel's index. */
+/**
+ * The members of one group; the place in the array is the kernel's index. `listen` on a new member appends it; a second
+ * `listen` on a listening socket only changes its backlog.
+ */
 export type KernelArray = readonly MemberId[];
 
 /**
- * The group after `listen` on a new member. A second `listen` on a listening socket only changes its backlog and must
- * not be reported here.
- *
- * @throws {RangeError} when the member is in the group already
- */
-export function appended(array: KernelArray, id: MemberId): KernelArray {
-  if (array.includes(id)) {
-    throw new RangeError(
-      `Cannot append member ${id}: it is at index ${indexOf(array, id)} already`,
-    );
-  }
-  return [...array, id];
-}
-
-/**
  * The group after the last close of a member, or after any process's shutdown(2) of it.
- *
  * @throws {RangeError} when the member is not in the group
  */
 export function removed(array: KernelArray, id: MemberId): KernelArray {
@@ -59,7 +46,6 @@ export function removed(array: KernelArray, id: MemberId): KernelArray {
 
 /**
  * The index that a program has to return to choose this member.
- *
  * @throws {RangeError} when the member is not in the group: no index can stand for "none", because
  * the kernel answers an index out of range by hashing over all members, dead ones included.
  */

@@ -9,7 +9,7 @@
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { appended, indexOf, type KernelArray, planCompaction, removed } from "./kernel_array.ts";
+import { indexOf, type KernelArray, planCompaction, removed } from "./kernel_array.ts";
 import { type GroupContext, type Hold, type Member, usableOf } from "./member.ts";
 import { type MemberChoice, programFor } from "./bpf_program.ts";
 
@@ -49,7 +49,6 @@ export class KernelMembers {
 
   /**
    * Adds one by listen(2).
-   * @param receives whether it gets connections at once
    * @throws {SystemCallError} of listen(2); everything is then as before, and the socket closed
    */
   listen(fields: MemberFields, backlog: number, receives: boolean): Member {
@@ -79,7 +78,7 @@ export class KernelMembers {
   #append(fields: MemberFields, shutDownWatch: Watch | null): Member {
     const member: Member = { ...fields, id: KernelMembers.#nextId++, shutDownWatch };
     this.#members.set(member.id, member);
-    this.#array = appended(this.#array, member.id);
+    this.#array = [...this.#array, member.id];
     return member;
   }
 

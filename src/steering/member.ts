@@ -66,7 +66,7 @@ export interface Member {
 /** A socket that is about to listen as a member. */
 export interface NewMember extends Pick<Member, "epoch" | "owner" | "late" | "ofSession"> {
   readonly backlog: number;
-  readonly origin?: "standby";
+  readonly origin?: "standby" | null;
 }
 
 /** One member as it travels from one baton to another; its descriptor travels beside it. */
