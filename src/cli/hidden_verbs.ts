@@ -3,7 +3,7 @@ import { launch } from "../launcher/launcher.ts";
 import { LAUNCH_VERB } from "../launcher/plan.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HOLD_VERB } from "../succession/state/fd_store_protocol.ts";
-import { runFdStoreServer } from "../succession/state/fd_store_server.ts";
+import { FdStoreServer } from "../succession/state/fd_store_server.ts";
 import { CHECK_VERB } from "../succession/upgrade/preflight.ts";
 import { commandCheckState } from "./commands/check_state.ts";
 import { EXIT_OK } from "./console/exit_status.ts";
@@ -17,6 +17,6 @@ export function runHiddenVerb(platform: Platform): number | null {
   if (verb === CHECK_VERB) return commandCheckState(platform, descriptor, rest);
   if (verb !== HOLD_VERB) return null;
   const [path = "", mode = ""] = rest;
-  runFdStoreServer(platform, descriptor, path, mode === "next");
+  new FdStoreServer(platform, descriptor, path, mode === "next").run();
   return EXIT_OK;
 }

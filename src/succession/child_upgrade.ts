@@ -5,6 +5,7 @@
  * serves as before.
  */
 import { rmSync } from "node:fs";
+import { longestStartMs } from "../config/config.ts";
 import type { RunningContext } from "../generation/context.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
@@ -19,13 +20,11 @@ import { startSuccessor } from "./upgrade/successor.ts";
 
 type Context = Pick<
   RunningContext,
-  "platform" | "listeners" | "adopter" | "children" | "dispatch"
+  "platform" | "config" | "listeners" | "adopter" | "children" | "dispatch"
 >;
 
-/** The program is this baton's own. */
 export interface ChildUpgradeOptions extends NewProgram, Context {
   readonly lock: Fd;
-  readonly readyTimeoutMs: number;
   readonly notifyPath: (epoch: number) => string;
   readonly logger: Logger;
   /** The new baton serves: tells the service manager about its new main process. */
@@ -61,26 +60,23 @@ export class ChildUpgrade {
     const { platform, listeners, dispatch, logger } = options;
     const program = newProgram(options, this.takeRequestedProgram());
     try {
-      const groups = listeners.groups.map((group) => ({
-        address: group.address,
-        members: group.recordsForAnother,
-      }));
+      const exported = listeners.groups.map((group) => group.recordsForAnother);
       for (const group of listeners.groups) group.hold = "order and program";
       const state: HandoverState = {
         ...facts,
         version: HANDOVER_VERSION,
         pid: platform.runtime.pid,
-        groups: groups.map(({ address, members }) => ({
+        groups: listeners.groups.map(({ address }, i) => ({
           address,
-          members: members.map(({ record }) => record),
+          members: exported[i]!.map(({ record }) => record),
         })),
       };
       const helper = startSuccessor(platform, {
         program,
         state,
         lock: options.lock,
-        members: groups.flatMap(({ members }) => members.map(({ fd }) => fd)),
-        readyTimeoutMs: options.readyTimeoutMs,
+        members: exported.flat().map(({ fd }) => fd),
+        readyTimeoutMs: longestStartMs(options.config),
         onServing: () => {
           this.#successorPid = helper.pid;
           this.#successor = null;

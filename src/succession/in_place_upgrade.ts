@@ -14,7 +14,6 @@ import { execInPlace } from "./upgrade/in_place.ts";
 import { type NewProgram, newProgram } from "./upgrade/new_program.ts";
 import { startPreflight } from "./upgrade/preflight.ts";
 
-/** The control socket as an upgrade needs it. */
 export interface ControlAccess {
   readonly listener: Fd;
   /** Accepts no client from here on; resolves when the present ones have their answers, or will not get them soon. */
@@ -22,7 +21,6 @@ export interface ControlAccess {
   resume(): void;
 }
 
-/** The program is this baton's own. */
 interface InPlaceOptions
   extends NewProgram, Pick<RunningContext, "platform" | "children" | "dispatch"> {
   readonly logger: Logger;

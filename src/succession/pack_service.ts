@@ -125,7 +125,6 @@ function payloadRecordOf(running: RunningGeneration): GenerationRecord | null {
   return record && { ...record, unsentOutput };
 }
 
-/** Besides its members'. */
 function descriptorsOf(running: RunningGeneration): [name: string, fd: Fd][] {
   const { server, epoch } = running;
   const found: [string, Fd][] = [];

@@ -53,10 +53,10 @@ function managerNamed({ name, argv }: Ancestor): string | null {
   if (PM2_TITLE.test(argv[0] ?? "")) return "pm2";
   // Behind an interpreter the program is its script, or the module behind -m.
   const words = [name, ...argv.slice(0, 3).map(baseName)];
-  const found = Object.keys(MANAGERS).find((each) =>
+  const found = Object.entries(MANAGERS).find(([each]) =>
     words.some((word) => word === each || word === name && each.slice(0, LONGEST_NAME) === word)
   );
-  return found === undefined ? null : MANAGERS[found]!;
+  return found?.[1] ?? null;
 }
 
 function isWrapper({ name, argv }: Ancestor): boolean {

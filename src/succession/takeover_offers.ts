@@ -37,7 +37,7 @@ interface PendingTakeover {
 
 export class TakeoverOffers {
   readonly socket: HandoffSocket;
-  #pending: PendingTakeover[] = [];
+  readonly #pending = new Set<PendingTakeover>();
   /** The accepted one. */
   #current: PendingTakeover | null = null;
   readonly #servers = new Set<TakeoverServer>();
@@ -54,7 +54,7 @@ export class TakeoverOffers {
     const server: TakeoverServer = new TakeoverServer(platform, socket, {
       requestTakeover: (hello) => {
         const pending = { server, hello, request: nextRequest() };
-        this.#pending.push(pending);
+        this.#pending.add(pending);
         dispatch({ kind: "upgrade_requested", request: pending.request, inPlace: false });
       },
       handOver: () => {
@@ -85,20 +85,18 @@ export class TakeoverOffers {
 
   /** @returns the takeover that one of the lifecycle's `requests` is for; null: they are for an upgrade */
   takeoverFor(requests: readonly number[]): PendingTakeover | null {
-    const all = this.#current === null ? this.#pending : [...this.#pending, this.#current];
+    const all = [...this.#pending, this.#current ?? []].flat();
     return all.find(({ request }) => requests.includes(request)) ?? null;
   }
 
   /** The lifecycle agrees. */
   begin(takeover: PendingTakeover, facts: HandoverFacts): void {
     const { dispatch, logger } = this.options;
-    this.#pending = this.#pending.filter((each) => each !== takeover);
+    this.#pending.delete(takeover);
     this.#current = takeover;
     const { hello, server } = takeover;
-    if (server.isClosed) {
-      const reason = "the new baton ended before it served";
-      return dispatch({ kind: "upgrade_failed", reason });
-    }
+    const reason = "the new baton ended before it served";
+    if (server.isClosed) return dispatch({ kind: "upgrade_failed", reason });
     logger.info(`takeover: "${hello.name}" (baton ${hello.baton}) has connected`);
     try {
       this.#accept(takeover, facts);
@@ -138,7 +136,7 @@ export class TakeoverOffers {
 
   reportResult(takeover: PendingTakeover, { result, reason }: UpgradeResult): void {
     const { logger } = this.options;
-    this.#pending = this.#pending.filter((each) => each !== takeover);
+    this.#pending.delete(takeover);
     if (result === "ok") return logger.info("takeover: the new baton serves");
     logger.error(`takeover ${result}: ${reason}`);
     takeover.server.refuse(cutReason(reason ?? result));

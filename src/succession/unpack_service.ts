@@ -14,8 +14,6 @@ import type { ServiceParts } from "./pack_service.ts";
 import type { GenerationRecord } from "./state/resume_state.ts";
 import { descriptorName, type NamedDescriptors, type Resumption } from "./state/resumption.ts";
 
-const OUTPUT_TARGETS = [1, 2] as const;
-
 /** @returns the state to begin with */
 export function unpackService(parts: ServiceParts, resumption: Resumption): ServiceState {
   const { context, history } = parts;
@@ -62,10 +60,7 @@ export function resumeGeneration(
   return running;
 }
 
-/**
- * Whether a server is a child of process `own`. After an exec it need not be: the previous instance may have recovered it
- * from another process.
- */
+/** After an exec a server need not be a child of process `own`: the previous instance may have recovered it. */
 export function isChild(
   { pid, exitStatus }: Pick<GenerationRecord, "pid" | "exitStatus">,
   own: number,
@@ -75,7 +70,7 @@ export function isChild(
 }
 
 function outputsOf(kept: NamedDescriptors, record: GenerationRecord): ResumedOutput[] {
-  return OUTPUT_TARGETS.flatMap((target) => {
+  return ([1, 2] as const).flatMap((target) => {
     const read = kept.take(descriptorName.output(record.epoch, target));
     const { base64 = "" } = record.unsentOutput?.find((each) => each.target === target) ?? {};
     return read === null ? [] : [{ target, read, inHand: Uint8Array.fromBase64(base64) }];

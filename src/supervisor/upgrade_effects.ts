@@ -1,5 +1,4 @@
 /** Effects of upgrades and takeovers: this baton's own replacement, and its predecessor. */
-import { longestStartMs } from "../config/config.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
 import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
@@ -30,7 +29,6 @@ export class Upgrades {
       ...context,
       ...upgrade,
       logger,
-      readyTimeoutMs: longestStartMs(config),
       notifyPath: options.notifyPath,
       onHandedOver: (pid) => {
         options.stateWriter()?.handedOver();

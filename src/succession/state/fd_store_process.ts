@@ -10,7 +10,8 @@ import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { HelperProcess } from "../../platform/process/helper_process.ts";
-import { type FdStoreOrder, HOLD_VERB, parseReply } from "./fd_store_protocol.ts";
+import { type FdStoreOrder, HOLD_VERB, REPLY } from "./fd_store_protocol.ts";
+import { parseJson } from "./fields.ts";
 import type { FdStore } from "./state_writer.ts";
 
 /** An fd-store process that does not read for this long, or does not start, is replaced. */
@@ -44,7 +45,7 @@ export class FdStoreProcess implements FdStore {
       descriptors: [nothing, nothing, nothing],
     });
     try {
-      const { kind } = parseReply(helper.awaitMessage(TIMEOUT_MS).data);
+      const { kind } = parseJson(REPLY, helper.awaitMessage(TIMEOUT_MS).data);
       if (kind !== "holds") throw new Error(`it said ${kind}`);
     } catch (error) {
       helper.kill();

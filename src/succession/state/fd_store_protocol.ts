@@ -17,7 +17,7 @@ export const HOLD_VERB = "__hold";
 const MESSAGE_LIMIT = 16 * 1024;
 export const ITEMS_AT_A_TIME = 32;
 
-const ORDER = f.lazyVariant("kind", () => [
+export const ORDER = f.lazyVariant("kind", () => [
   f.object({ kind: v.literal("put"), name: f.name }),
   f.object({ kind: v.literal("drop"), name: f.name }),
   f.object({ kind: v.literal("save") }),
@@ -27,7 +27,7 @@ const ORDER = f.lazyVariant("kind", () => [
   f.object({ kind: v.literal("end") }),
 ], "an order");
 
-const REPLY = f.lazyVariant("kind", () => [
+export const REPLY = f.lazyVariant("kind", () => [
   /** To its own baton: it listens at its path. */
   f.object({ kind: v.literal("holds") }),
   f.object({ kind: v.literal("items"), names: f.list(f.name, ITEMS_AT_A_TIME) }),
@@ -48,14 +48,4 @@ export function receiveMessage(descriptors: Descriptors, socket: Fd): Message | 
   } catch {
     return null;
   }
-}
-
-/** @throws {MalformedMessage} */
-export function parseOrder(data: Uint8Array): FdStoreOrder {
-  return f.parseJson(ORDER, data);
-}
-
-/** @throws {MalformedMessage} */
-export function parseReply(data: Uint8Array): FdStoreReply {
-  return f.parseJson(REPLY, data);
 }

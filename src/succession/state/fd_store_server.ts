@@ -18,7 +18,7 @@ import {
   ACKNOWLEDGMENT,
   type FdStoreReply,
   ITEMS_AT_A_TIME,
-  parseOrder,
+  ORDER,
   receiveMessage,
 } from "./fd_store_protocol.ts";
 import { parseJson } from "./fields.ts";
@@ -32,7 +32,7 @@ const UNUSED_MS = 60_000;
 const ACKNOWLEDGMENT_TIMEOUT_MS = 60_000;
 const NO_TIMEOUT = -1;
 
-class FdStoreServer {
+export class FdStoreServer {
   readonly #items = new Map<string, Fd>();
   /** Null: the path cannot be used just now. */
   #listener: UnixListener | null = null;
@@ -40,17 +40,22 @@ class FdStoreServer {
   #abstractListener: Fd | null = null;
   #path: string;
   #state: Fd | null = null;
+  readonly #control: Fd;
 
-  /** @param isNext another fd-store process listens at `path`: take its place once everything is here */
+  /**
+   * @param control number of the socket to its baton
+   * @param isNext another fd-store process listens at the path: take its place once everything is here
+   */
   constructor(
     readonly platform: Platform,
-    readonly control: Fd,
+    control: number,
     readonly finalPath: string,
     isNext: boolean,
   ) {
+    this.#control = new Fd(platform.libc, control);
     this.#path = isNext ? `${finalPath}.${platform.runtime.pid}` : finalPath;
     this.#listen();
-    this.#send(control, { kind: "holds" });
+    this.#send(this.#control, { kind: "holds" });
   }
 
   #send(socket: Fd, reply: FdStoreReply, fds: readonly Fd[] = []): void {
@@ -95,9 +100,9 @@ class FdStoreServer {
   /** Carries out its baton's orders until that exits. @returns false when the service has ended */
   #serveOwner(): boolean {
     for (;;) {
-      const message = receiveMessage(this.platform.descriptors, this.control);
+      const message = receiveMessage(this.platform.descriptors, this.#control);
       if (message === null) return true;
-      const order = parseOrder(message.data);
+      const order = parseJson(ORDER, message.data);
       const [fd = null] = message.fds;
       switch (order.kind) {
         case "put":
@@ -133,20 +138,22 @@ class FdStoreServer {
   }
 
   #awaitNextInstance(stateFd: Fd): void {
+    const { descriptors, processes, sockets } = this.platform;
     const state = parseResumeState(readState(stateFd.number));
     const servers = state.generations
       .filter(({ pid, startTime }) => processStat(pid)?.startTime === startTime)
-      .map(({ pid }) => this.platform.processes.openPidfd(pid));
+      .map(({ pid }) => processes.openPidfd(pid));
     this.#listenAbstractly();
-    if (!mayBeRecovered(state) && !this.#hasClient()) {
+    const hasClient = () => descriptors.waitReadable(this.#listeners, 0).length > 0;
+    if (!mayBeRecovered(state) && !hasClient()) {
       // As the kernel does to servers that do not outlive their baton.
-      return servers.forEach((pidfd) => this.platform.processes.signalThrough(pidfd, C.SIGTERM));
+      return servers.forEach((pidfd) => processes.signalThrough(pidfd, C.SIGTERM));
     }
     for (;;) {
       const alive = servers.filter((pidfd) => pidfd.isOpen);
       const timeoutMs = alive.length > 0 ? NO_TIMEOUT : UNUSED_MS;
       const listeners = this.#listeners;
-      const ready = this.platform.descriptors.waitReadable([...listeners, ...alive], timeoutMs);
+      const ready = descriptors.waitReadable([...listeners, ...alive], timeoutMs);
       if (ready.length === 0) return;
       const listener = listeners.find((fd) => ready.includes(fd));
       alive.filter((pidfd) => ready.includes(pidfd)).forEach((pidfd) => pidfd.close());
@@ -155,15 +162,11 @@ class FdStoreServer {
         if (alive.every((pidfd) => !pidfd.isOpen) && this.#isReplaced) return;
         continue;
       }
-      using client = this.platform.sockets.accept(listener);
+      using client = sockets.accept(listener);
       if (client !== null && this.#sendEverything(client, stateFd)) return;
       // A next instance that died after its own fd-store process had everything.
       if (this.#isReplaced) return;
     }
-  }
-
-  #hasClient(): boolean {
-    return this.platform.descriptors.waitReadable(this.#listeners, 0).length > 0;
   }
 
   /** @returns whether the next instance has acknowledged it */
@@ -202,14 +205,4 @@ function mayBeRecovered({ service }: ResumeState): boolean {
 /** Where the fd-store process of `path` listens, too. */
 export function abstractNameOf(path: string): string {
   return `@baton-hold-${pathKey(path)}`;
-}
-
-/** @param control number of the socket to its baton */
-export function runFdStoreServer(
-  platform: Platform,
-  control: number,
-  path: string,
-  isNext: boolean,
-): void {
-  new FdStoreServer(platform, new Fd(platform.libc, control), path, isNext).run();
 }

@@ -6,9 +6,10 @@ import { C } from "../../platform/libc/constants.ts";
 import { connectPackets } from "../../platform/network/unix_listener.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { isRunning } from "../../platform/process/proc.ts";
-import { parseReply, receiveMessage, TAKEN } from "./fd_store_protocol.ts";
+import { receiveMessage, REPLY, TAKEN } from "./fd_store_protocol.ts";
 import { abstractNameOf } from "./fd_store_server.ts";
-import { type GenerationRecord, parseResumeState } from "./resume_state.ts";
+import { parseJson } from "./fields.ts";
+import { parseResumeState } from "./resume_state.ts";
 import { NamedDescriptors, readState, type Resumption } from "./resumption.ts";
 
 /** The fd-store process accepts when its baton has exited, which it has: this process has the lock on its name. */
@@ -50,14 +51,8 @@ export function usableResumption(
   platform: Platform,
   { resumption }: RecoveredState,
 ): Resumption | null {
-  if (resumption.state.service.served) return resumption;
-  endServers(platform, resumption.state.generations);
-  resumption.kept.close();
-  return null;
-}
-
-/** Kills servers that cannot be continued, and waits until they have exited. */
-function endServers(platform: Platform, generations: readonly GenerationRecord[]): void {
+  const { service, generations } = resumption.state;
+  if (service.served) return resumption;
   for (const { pid, startTime } of generations) {
     if (!isRunning(pid, startTime)) continue;
     using pidfd = platform.processes.openPidfd(pid);
@@ -65,6 +60,8 @@ function endServers(platform: Platform, generations: readonly GenerationRecord[]
     platform.processes.signal(pid, C.SIGKILL);
     platform.descriptors.waitReadable([pidfd], EXIT_TIMEOUT_MS);
   }
+  resumption.kept.close();
+  return null;
 }
 
 /** @returns null when there is no fd-store process */
@@ -99,7 +96,7 @@ export function receiveAll({ descriptors }: Platform, socket: Fd): RecoveredStat
   const kept = new NamedDescriptors();
   for (;;) {
     const message = receiveMessage(descriptors, socket);
-    const reply = message === null ? null : parseReply(message.data);
+    const reply = message === null ? null : parseJson(REPLY, message.data);
     const fds = message?.fds ?? [];
     if (reply?.kind === "items") {
       reply.names.forEach((name, i) => fds[i] && kept.set(name, fds[i]));

@@ -17,19 +17,19 @@ export interface FdStore {
   end(): void;
 }
 
-/** Everything with --survive; without it only the standby sockets, so that a restart refuses no client. */
-type KeptState = "everything" | "standby";
-
 export class StateWriter {
   #hasEnded = false;
   /** What the store has: the number of the descriptor behind each name. */
   readonly #held: Map<string, number>;
   #standby: ReadonlySet<string> = new Set();
 
-  /** @param foundNames what the store had before */
+  /**
+   * @param extent everything with --survive; without it only the standby sockets, so that a restart refuses no client
+   * @param foundNames what the store had before
+   */
   constructor(
     readonly store: FdStore,
-    readonly extent: KeptState,
+    readonly extent: "everything" | "standby",
     foundNames: readonly string[] = [],
   ) {
     this.#held = new Map(foundNames.map((name) => [name, NaN]));

@@ -114,14 +114,12 @@ export function newStep(state: NewState, event: NewEvent): NewStep {
   }
 }
 
-const WAITING: Readonly<Record<NewPhase, string>> = {
+const WAITING: Readonly<Record<Exclude<NewPhase, "alone" | "failed">, string>> = {
   greeting: "hello",
   collecting: "asked for its listeners",
   prepared: "asked for one more socket",
   switching: "asked to switch",
   serving: "draining",
-  alone: "gone",
-  failed: "given up",
 };
 
 function onReply(state: NewState, reply: Reply): NewStep {

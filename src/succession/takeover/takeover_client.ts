@@ -123,9 +123,9 @@ export class TakeoverClient {
     return client;
   }
 
+  /** Known when `connect` has resolved. */
   get state(): OldService {
-    if (this.#service === null) throw new Error("Cannot describe the old baton: not known yet");
-    return this.#service;
+    return this.#service!;
   }
 
   /** For people: "web (baton 0.1.0)". */

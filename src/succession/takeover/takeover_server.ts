@@ -40,14 +40,12 @@ interface TakeoverServerHost {
   withdraw(reason: string): void;
   takeBack(): void;
   stop(): void;
-  /** The connection is closed. */
   closed(): void;
 }
 
 interface AcceptedTakeover {
   readonly lent: LentListeners;
   readonly offer: TakeoverOffer;
-  /** Sent along with the offer. */
   readonly fds: readonly Fd[];
 }
 

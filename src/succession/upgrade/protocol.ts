@@ -41,7 +41,7 @@ const HANDOVER_STATE = f.lazyObject(() => ({
   groups: f.list(f.object({ address: f.ADDRESS, members: f.list(f.MEMBER) })),
 }));
 
-const HANDOVER_MESSAGE = f.lazyVariant("kind", () => [
+export const HANDOVER_MESSAGE = f.lazyVariant("kind", () => [
   f.object({ kind: v.literal("hello"), version: f.count, batonVersion: f.name }),
   f.object({ kind: v.literal("serving"), epoch: f.epoch }),
   f.object({ kind: v.literal("failed"), reason: f.reason }),
@@ -57,9 +57,4 @@ export function parseState(text: string): HandoverState {
   const cannot = "Cannot take over from the old baton's state";
   const read = () => f.parseJson(v.unknown(), text);
   return f.checkVersion(HANDOVER_STATE, HANDOVER_VERSION, cannot, read);
-}
-
-/** @throws {MalformedMessage} */
-export function parseMessage(data: Uint8Array): HandoverMessage {
-  return f.parseJson(HANDOVER_MESSAGE, data);
 }

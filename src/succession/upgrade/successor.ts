@@ -7,8 +7,14 @@ import { errorText } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { HelperProcess } from "../../platform/process/helper_process.ts";
+import { parseJson } from "../state/fields.ts";
 import { type NewProgram, startNewProgram } from "./new_program.ts";
-import { HANDOVER_ENV, HANDOVER_VERSION, type HandoverState, parseMessage } from "./protocol.ts";
+import {
+  HANDOVER_ENV,
+  HANDOVER_MESSAGE,
+  HANDOVER_VERSION,
+  type HandoverState,
+} from "./protocol.ts";
 
 /** A new baton says hello before it starts anything: this long after its exec at the latest. */
 const HELLO_TIMEOUT_MS = 10_000;
@@ -48,7 +54,7 @@ export function startSuccessor(platform: Platform, options: SuccessorOptions): H
   const setDeadline = (delayMs: number, reason: string) =>
     helper.setDeadline(delayMs, () => fail(`${reason} (${delayMs / 1000} s)`));
   const onMessage = (data: Uint8Array) => {
-    const message = parseMessage(data);
+    const message = parseJson(HANDOVER_MESSAGE, data);
     if (message.kind === "failed") return fail(message.reason);
     if (message.kind === "serving") {
       isSettled = true;
