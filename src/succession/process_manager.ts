@@ -4,8 +4,7 @@
  *
  * A manager that learns the new process id from MAINPID= is not one of these, nor is an interactive shell.
  */
-import { readFileSync } from "node:fs";
-import { processName, processStat } from "../platform/process/proc.ts";
+import { commandLineOf, processName, processStat } from "../platform/process/proc.ts";
 
 interface Ancestor {
   /** 0: it is not in this PID namespace. */
@@ -92,16 +91,8 @@ export function ancestorsOf(pid: number | string): Ancestor[] {
   const ancestors: Ancestor[] = [];
   let parent = processStat(pid)?.parent;
   while (parent !== undefined && ancestors.length < MOST_ANCESTORS) {
-    ancestors.push({ pid: parent, name: processName(parent) ?? "", argv: commandLine(parent) });
+    ancestors.push({ pid: parent, name: processName(parent) ?? "", argv: commandLineOf(parent) });
     parent = parent <= 1 ? undefined : processStat(parent)?.parent;
   }
   return ancestors;
-}
-
-function commandLine(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
-  } catch {
-    return [];
-  }
 }

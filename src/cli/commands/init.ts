@@ -1,6 +1,6 @@
 /** `baton init`: prints a file for the tool that will run baton. Writes nothing and starts nothing. */
 import type { Platform } from "../../platform/platform.ts";
-import { ownCommandLine } from "../../platform/process/proc.ts";
+import { commandLineOf } from "../../platform/process/proc.ts";
 import { TEMPLATES } from "../../init/templates.ts";
 import { resolveProgram } from "../../launcher/resolve.ts";
 import { logicalDirectory } from "../../process/launch_plan.ts";
@@ -24,7 +24,7 @@ export function commandInit(
 function ownWords(platform: Platform, directory: string): readonly string[] {
   const { selfCommand } = platform.runtime;
   if (selfCommand.length > 1) return selfCommand;
-  const called = ownCommandLine()[0] ?? "";
+  const called = commandLineOf("self")[0] ?? "";
   const { PATH } = platform.runtime.env();
   const found = resolveProgram(called, PATH, directory, platform.files);
   return [found.kind === "found" ? found.path : called];

@@ -10,7 +10,7 @@ import { UserError } from "../../config/values/errors.ts";
 import { Logger } from "../../log/logger.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { ownCommandLine } from "../../platform/process/proc.ts";
+import { commandLineOf } from "../../platform/process/proc.ts";
 import { errorText } from "../../platform/error.ts";
 
 const LOG_MODE = 0o640;
@@ -28,7 +28,7 @@ export function surviveErrors(platform: Platform, logger: Logger): void {
 export function programOf(platform: Platform): readonly string[] {
   const { selfCommand } = platform.runtime;
   // The name that a standalone binary was called with may be a symlink, which leads to the new version after a deploy.
-  return selfCommand.length === 1 ? [ownCommandLine()[0] ?? ""] : selfCommand;
+  return selfCommand.length === 1 ? [commandLineOf("self")[0] ?? ""] : selfCommand;
 }
 
 /**

@@ -92,17 +92,15 @@ export function encodeAddress(address: InetAddress): Uint8Array {
 export function decodeAddress(bytes: Uint8Array): InetAddress | null {
   if (bytes.length < 2) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const family = view.getUint16(0, true);
-  if (family === C.AF_INET && bytes.length >= 8) {
-    const host = formatHost(bytes.subarray(4, 8));
-    return { family: "inet", host, port: view.getUint16(2, false), scope: 0 };
-  }
-  if (family === C.AF_INET6 && bytes.length >= 24) {
-    const scope = bytes.length >= SOCKADDR_IN6_SIZE ? view.getUint32(24, true) : 0;
-    const host = formatHost(bytes.subarray(8, 24));
-    return { family: "inet6", host, port: view.getUint16(2, false), scope };
-  }
-  return null;
+  const number = view.getUint16(0, true);
+  const six = number === C.AF_INET6;
+  if (!six && number !== C.AF_INET || bytes.length < (six ? 24 : 8)) return null;
+  return {
+    family: six ? "inet6" : "inet",
+    host: formatHost(six ? bytes.subarray(8, 24) : bytes.subarray(4, 8)),
+    port: view.getUint16(2, false),
+    scope: six && bytes.length >= SOCKADDR_IN6_SIZE ? view.getUint32(24, true) : 0,
+  };
 }
 
 /**

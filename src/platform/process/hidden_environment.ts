@@ -3,7 +3,7 @@
  * (`deno run`, `bun FILE`): baton executes itself again without them, and passes them on in a variable of its own that
  * no runtime heeds. The shipped binary heeds none (scripts/empty_environment.ts), but takes over from a baton that does.
  */
-import { ownCommandLine } from "./proc.ts";
+import { commandLineOf } from "./proc.ts";
 import type { Platform } from "../platform.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
@@ -16,11 +16,10 @@ export const HIDDEN_ENV = "BATON_HIDDEN_ENV";
 export function hide(runtime: Pick<Runtime, "heeds">, env: Environment): Record<string, string> {
   const { heeds } = runtime;
   if (heeds === null) return { ...env };
-  const [heeded, rest] = [true, false].map((is) =>
-    Object.fromEntries(Object.entries(env).filter(([name]) => heeds.test(name) === is))
-  ) as [Environment, Record<string, string>];
-  if (Object.keys(heeded).length > 0) rest[HIDDEN_ENV] = JSON.stringify(heeded);
-  return rest;
+  const isHeeded = ([name]: [string, string]) => heeds.test(name) ? "heeded" : "rest";
+  const { heeded, rest = [] } = Object.groupBy(Object.entries(env), isHeeded);
+  if (heeded !== undefined) rest.push([HIDDEN_ENV, JSON.stringify(Object.fromEntries(heeded))]);
+  return Object.fromEntries(rest);
 }
 
 /** @returns what `hide()` was given */
@@ -50,5 +49,5 @@ export function helperEnvironment({ heeds, env }: Pick<Runtime, "heeds" | "env">
 export function startClean({ runtime, processes }: Platform): void {
   const { heeds } = runtime;
   if (heeds === null || !Object.keys(runtime.environ()).some((name) => heeds.test(name))) return;
-  processes.exec(runtime.selfCommand[0]!, ownCommandLine(), hide(runtime, runtime.env()));
+  processes.exec(runtime.selfCommand[0]!, commandLineOf("self"), hide(runtime, runtime.env()));
 }

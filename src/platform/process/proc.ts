@@ -250,17 +250,13 @@ export function ownSocketInode(fd: number): number {
 
 /** How many descriptors this process has open; its limit when it cannot even count them. */
 export function ownDescriptorCount(): number {
-  try {
-    return readdirSync("/proc/self/fd").length;
-  } catch {
-    return Infinity;
-  }
+  return list("/proc/self/fd").length || Infinity;
 }
 
-/** The words that this process was executed with. */
-export function ownCommandLine(): string[] {
+/** The words that a process was executed with. */
+export function commandLineOf(pid: number | "self"): string[] {
   try {
-    return decodeBytes(readFileSync("/proc/self/cmdline")).split("\0").slice(0, -1);
+    return decodeBytes(readFileSync(`/proc/${pid}/cmdline`)).split("\0").slice(0, -1);
   } catch {
     return [];
   }

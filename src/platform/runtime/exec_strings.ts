@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { decodeBytes } from "../bytes.ts";
 import { parseEnvironment } from "../process/environment.ts";
-import { ownCommandLine } from "../process/proc.ts";
+import { commandLineOf } from "../process/proc.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** proc_pid_stat(5): the program may have overwritten neither; counted from 1. */
@@ -19,7 +19,7 @@ const FIRST_BEHIND_NAME = 3;
  * @returns the same ones, which are the last of the command line; `known` where that was overwritten
  */
 export function givenArguments(known: readonly string[]): readonly string[] {
-  const words = ownCommandLine();
+  const words = commandLineOf("self");
   const last = words.slice(words.length - known.length);
   const isSame = last.length === known.length &&
     last.every((word, i) => ascii(word) === ascii(known[i]!));
