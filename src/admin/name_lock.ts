@@ -11,12 +11,13 @@
 import { UserError } from "../config/values/errors.ts";
 import { statSync } from "node:fs";
 import { SystemCallError } from "../platform/error.ts";
-import type { Timer } from "../platform/clock.ts";
+import { sleep, type Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import { exists, statOf } from "../platform/files/path.ts";
 import { pathKey } from "../platform/files/path_key.ts";
 import type { Platform } from "../platform/platform.ts";
+import { processStat } from "../platform/process/proc.ts";
 import type { Watch } from "../platform/reactor.ts";
 import { isListening } from "./client.ts";
 
@@ -27,6 +28,9 @@ const MOST_TRIES = 10;
 /** The previous instance keeps the abstract name until it exits, which is imminent. */
 const CLAIM_TRIES = 20;
 const CLAIM_PAUSE_MS = 100;
+/** Longest wait for a killed holder, whose threads exit one by one. */
+const EXIT_LIMIT_MS = 1_000;
+const EXIT_PAUSE_MS = 10;
 
 export class NameLock {
   #claim: { readonly fd: Fd; readonly watch: Watch } | null = null;
@@ -40,11 +44,25 @@ export class NameLock {
   ) {}
 
   /**
+   * Waits for a holder that is exiting: the kernel closes the descriptors of a killed process when its last thread exits,
+   * up to 60 ms after the first one has become a zombie [measured].
    * @param socket path of the control socket: a baton that answers there has lost its lock file, but not the name
    * @returns null when another process has the name
    * @throws {UserError} when the lock file cannot be opened
    */
-  static take(platform: Platform, path: string, socket: string): NameLock | null {
+  static async take(platform: Platform, path: string, socket: string): Promise<NameLock | null> {
+    const endMs = platform.clock.now() + EXIT_LIMIT_MS;
+    let wasExiting = false;
+    for (;;) {
+      const holder = lockHolder(platform, path);
+      const lock = NameLock.#tryToTake(platform, path, socket);
+      wasExiting ||= holder !== null && processStat(holder)?.isExiting !== false;
+      if (lock !== null || !wasExiting || platform.clock.now() >= endMs) return lock;
+      await sleep(platform.clock, EXIT_PAUSE_MS);
+    }
+  }
+
+  static #tryToTake(platform: Platform, path: string, socket: string): NameLock | null {
     const claim = bindClaim(platform, path);
     if (claim === "taken") return null;
     const fd = lockFile(platform, path);

@@ -30,7 +30,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
     platform,
     config,
     logger,
-    name: takeName({ platform, config, logger }, env),
+    name: await takeName({ platform, config, logger }, env),
     probeAddress: pod.probeAddress,
     service: () => ({ supervisor: service, pod: service.pod }),
     succession: null,
@@ -68,15 +68,15 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
  * @returns null where there is no runtime directory
  * @throws {UserError} when another instance has the name
  */
-function takeName(
+async function takeName(
   { platform, config, logger }: Pick<EndpointsParts, "platform" | "config" | "logger">,
   env: Readonly<Record<string, string>>,
-): EndpointsParts["name"] {
+): Promise<EndpointsParts["name"]> {
   let name: { lock: NameLock | null; socket: string };
   try {
     const { paths, prepare } = runtimePaths(platform, config, env);
     prepare();
-    name = { lock: NameLock.take(platform, paths.lock, paths.socket), socket: paths.socket };
+    name = { lock: await NameLock.take(platform, paths.lock, paths.socket), socket: paths.socket };
   } catch (error) {
     if (!(error instanceof UserError) || config.runtimeDir !== null) throw error;
     logger.warn(

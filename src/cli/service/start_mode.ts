@@ -41,7 +41,7 @@ export type StartMode =
 /** @throws {UserError} when another instance has the name, or a takeover fails */
 export async function findStartMode(setup: ServiceSetup, origin: Origin): Promise<StartMode> {
   const { platform, paths } = setup;
-  const own = ownLock(setup, origin);
+  const own = await ownLock(setup, origin);
   const inherited = findInheritedState(setup, origin, own !== null);
   const { recovered, storedNames, resumption, activated, standbySockets } = inherited;
   const sockets = [...activated, ...standbySockets];
@@ -75,9 +75,12 @@ export function predecessorOf(mode: Origin | StartMode): Predecessor | TakeoverC
   return mode.kind === "takeover" ? mode.taker : null;
 }
 
-function ownLock({ platform, paths }: ServiceSetup, origin: Origin): NameLock | null {
+async function ownLock(
+  { platform, paths }: ServiceSetup,
+  origin: Origin,
+): Promise<NameLock | null> {
   if (origin.kind === "upgrade-child") return null;
-  if (origin.kind === "command") return NameLock.take(platform, paths.lock, paths.socket);
+  if (origin.kind === "command") return await NameLock.take(platform, paths.lock, paths.socket);
   const kept = origin.resumption.kept.take(descriptorName.lock);
   return kept === null ? null : NameLock.inherit(platform, paths.lock, kept, true);
 }

@@ -42,6 +42,8 @@ function number(digits: string | null, base = 10): number | null {
 /** Fields of /proc/PID/stat that baton uses. */
 export interface ProcessStat {
   readonly state: string;
+  /** The first thread is exiting or has exited; the descriptors are closed when the last one has. */
+  readonly isExiting: boolean;
   readonly parent: number;
   readonly group: number;
   readonly session: number;
@@ -51,6 +53,9 @@ export interface ProcessStat {
   readonly startTime: number;
 }
 
+/** Of the flags in /proc/PID/stat: include/linux/sched.h */
+const PF_EXITING = 0x4;
+
 export function processStat(pid: number | string): ProcessStat | null {
   const text = readText(`/proc/${pid}/stat`);
   if (text === null) return null;
@@ -58,6 +63,7 @@ export function processStat(pid: number | string): ProcessStat | null {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return {
     state: fields[0] ?? "?",
+    isExiting: (Number(fields[6]) & PF_EXITING) !== 0,
     parent: Number(fields[1]),
     group: Number(fields[2]),
     session: Number(fields[3]),

@@ -1,5 +1,6 @@
 /** The right to a name, whatever becomes of the lock file. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -8,7 +9,10 @@ import { lockHolder, NameLock } from "../../../src/admin/name_lock.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
+import { pathKey } from "../../../src/platform/files/path_key.ts";
+import { processStat } from "../../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
+import { findPython } from "../../support/programs.ts";
 import { type TempDir, tempDir } from "../../support/temp_dir.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 import { waitUntil } from "../../support/wait_until.ts";
@@ -20,13 +24,13 @@ async function withLock(
     platform: Platform;
     dir: TempDir;
     lock: NameLock;
-    take: () => NameLock | null;
+    take: () => Promise<NameLock | null>;
   }) => Promise<void> | void,
 ): Promise<void> {
   await using platform = await testPlatform();
   using dir = tempDir();
   const take = () => NameLock.take(platform, dir.join("web.lock"), dir.join("web.sock"));
-  const lock = take();
+  const lock = await take();
   assert.ok(lock !== null);
   try {
     await use({ platform, dir, lock, take });
@@ -36,7 +40,38 @@ async function withLock(
   assert.equal(platform.reactor.size, 0, "nothing is watched any more");
 }
 
+/** Has the name. Its first thread exits at once; the other one, and with it the process, a moment later. */
+const EXITING = `
+import ctypes, fcntl, os, platform, socket, sys, threading, time
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+claim = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+claim.bind("\\0baton-lock-" + sys.argv[2])
+claim.listen()
+def end():
+    time.sleep(0.3)
+    os._exit(0)
+threading.Thread(target=end).start()
+SYS_exit = {"x86_64": 60, "aarch64": 93}[platform.machine()]
+ctypes.CDLL(None).syscall(SYS_exit, 0)
+`;
+
 describe("NameLock", () => {
+  test("is waited for while its holder is exiting", {
+    ...OPTIONS,
+    skip: findPython() === null && "python3 is not installed",
+  }, async () => {
+    await using platform = await testPlatform();
+    using dir = tempDir();
+    const path = dir.join("web.lock");
+    const { pid = 0 } = spawn(findPython() ?? "", ["-c", EXITING, path, pathKey(path)]);
+    await waitUntil(() => processStat(pid)?.isExiting, { what: "a zombie" });
+    assert.equal(lockHolder(platform, path), pid);
+    const lock = await NameLock.take(platform, path, dir.join("web.sock"));
+    assert.ok(lock !== null);
+    lock.close();
+  });
+
   const ways: [string, (dir: TempDir) => void][] = [
     ["the file is there", () => {}],
     ["the file was removed", (dir) => rmSync(dir.join("web.lock"))],
@@ -48,9 +83,9 @@ describe("NameLock", () => {
   ];
   for (const [what, act] of ways) {
     test(`is exclusive: ${what}`, OPTIONS, () =>
-      withLock(({ dir, take }) => {
+      withLock(async ({ dir, take }) => {
         act(dir);
-        assert.equal(take(), null);
+        assert.equal(await take(), null);
       }));
   }
 
@@ -58,14 +93,14 @@ describe("NameLock", () => {
     "is locked again where it was, under the same descriptor",
     OPTIONS,
     () =>
-      withLock(({ dir, lock, take }) => {
+      withLock(async ({ dir, lock, take }) => {
         const { number } = lock.fd;
         rmSync(dir.join("web.lock"));
         assert.equal(lock.isInPlace, false);
         lock.restore();
         assert.equal(lock.isInPlace, true);
         assert.equal(lock.fd.number, number);
-        assert.equal(take(), null);
+        assert.equal(await take(), null);
       }),
   );
 
@@ -91,9 +126,9 @@ describe("NameLock", () => {
   );
 
   test("is free when it is closed, at once", OPTIONS, () =>
-    withLock(({ lock, take }) => {
+    withLock(async ({ lock, take }) => {
       lock.close();
-      const next = take();
+      const next = await take();
       assert.ok(next !== null);
       next.close();
     }));
@@ -102,10 +137,10 @@ describe("NameLock", () => {
     "a control socket that answers has an owner, whatever the lock says",
     OPTIONS,
     () =>
-      withLock(({ platform, dir, lock, take }) => {
+      withLock(async ({ platform, dir, lock, take }) => {
         lock.close();
         const server = new ControlServer(platform, dir.join("web.sock"), () => new Response());
-        assert.equal(take(), null);
+        assert.equal(await take(), null);
         server.close();
       }),
   );
