@@ -1,6 +1,7 @@
 /**
- * Recovers the servers of an old baton that was killed during an upgrade, if they outlive it (--survive, --orphan keep).
- * They become generations of this baton, which drains and stops them like its own; otherwise they would run for good.
+ * Recovers the servers of an old baton that was killed during an upgrade, if they outlive it (--survive, --orphan
+ * keep). They become generations of this baton, which drains and stops them like its own; otherwise they would run for
+ * good.
  */
 import type { RunningGeneration } from "../generation/generation.ts";
 import { newGeneration } from "../lifecycle/generation.ts";

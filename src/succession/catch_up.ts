@@ -19,8 +19,8 @@ export function resumeService(parts: ServiceParts, resumption: Resumption): Serv
 }
 
 /**
- * Dispatches what the lifecycle has missed, and watches servers that are not children of this process. After a crash of the
- * previous instance it also steers to the serving generation, and gives up one that was starting.
+ * Dispatches what the lifecycle has missed, and watches servers that are not children of this process. After a crash of
+ * the previous instance it also steers to the serving generation, and gives up one that was starting.
  */
 export function catchUp(
   parts: ServiceParts,

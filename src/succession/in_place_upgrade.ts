@@ -1,8 +1,8 @@
 /**
  * An upgrade in place: this process becomes the new program, with its process id and its children.
  *
- * Steps: check of the new program (`upgrade/preflight.ts`), a pause of the control socket while no client is waiting for
- * an answer, exec. A failure before the exec changes nothing.
+ * Steps: check of the new program (`upgrade/preflight.ts`), a pause of the control socket while no client is waiting
+ * for an answer, exec. A failure before the exec changes nothing.
  */
 import type { RunningContext } from "../generation/context.ts";
 import type { Logger } from "../log/logger.ts";

@@ -1,4 +1,4 @@
-/** From a running service to what the next baton needs of it: a state, and named descriptors. Nothing is changed here. */
+/** From a running service to what the next baton needs of it: a state, and named descriptors. Changes nothing. */
 import { outlivesBaton } from "../config/config.ts";
 import type { RunningContext } from "../generation/context.ts";
 import type { Deadlines } from "../generation/deadlines.ts";

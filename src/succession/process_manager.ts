@@ -1,6 +1,6 @@
 /**
- * Finds a process manager that started this baton, and would take the end of its process for the end of the service: then
- * an upgrade must keep the process, that is, be in place. Pure except for `ancestorsOf`.
+ * Finds a process manager that started this baton, and would take the end of its process for the end of the service:
+ * then an upgrade must keep the process, that is, be in place. Pure except for `ancestorsOf`.
  *
  * A manager that learns the new process id from MAINPID= is not one of these, nor is an interactive shell.
  */

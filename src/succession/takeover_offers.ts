@@ -1,6 +1,6 @@
 /**
- * Takeovers of this baton by another one, the old side: the request to the lifecycle, the offer to the new baton, and the
- * result. The lifecycle allows one at a time.
+ * Takeovers of this baton by another one, the old side: the request to the lifecycle, the offer to the new baton, and
+ * the result. The lifecycle allows one at a time.
  */
 import type { RunningContext } from "../generation/context.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";

@@ -1,6 +1,6 @@
 /**
- * The fd-store process (`fd_store_server.ts`) as seen by its baton: starts it, sends to it, and starts another one when it
- * is gone.
+ * The fd-store process (`fd_store_server.ts`) as seen by its baton: starts it, sends to it, and starts another one when
+ * it is gone.
  *
  * When `put` and `save` return, the message is in the socket of the fd-store process, whatever happens to this process.
  */

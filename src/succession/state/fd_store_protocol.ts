@@ -1,10 +1,10 @@
 /**
  * What a baton with --survive says to its fd-store process, and that process to the next instance.
  *
- * To the fd-store process, over a pair of SOCK_SEQPACKET sockets, one message a packet: `put` with a descriptor, `drop`,
- * `listen`, `save` with a memfd that holds a `ResumeState`. The next instance gets the state that was saved last, and the
- * descriptors that were put by then: `items` with as many descriptors as names, any number of times, then `state`. When it
- * has put everything into an fd-store process of its own it answers `taken`, and the old one exits.
+ * To the fd-store process, over a pair of SOCK_SEQPACKET sockets, one message a packet: `put` with a descriptor,
+ * `drop`, `listen`, `save` with a memfd that holds a `ResumeState`. The next instance gets the state that was saved
+ * last, and the descriptors that were put by then: `items` with as many descriptors as names, any number of times, then
+ * `state`. When it has put everything into an fd-store process of its own it answers `taken`, and the old one exits.
  */
 import * as v from "valibot";
 import type { Fd } from "../../platform/fd.ts";

@@ -1,9 +1,9 @@
 /**
- * The fd-store process: a small process beside a baton with --survive. It keeps descriptors and the latest state, and gives
- * them to the next instance of this name when its own baton was killed.
+ * The fd-store process: a small process beside a baton with --survive. It keeps descriptors and the latest state, and
+ * gives them to the next instance of this name when its own baton was killed.
  *
- * It decides nothing, and blocks in one system call at a time. It exits when the next instance has taken everything, when
- * its baton says that the service has ended, and a while after the last server has exited without a baton to start
+ * It decides nothing, and blocks in one system call at a time. It exits when the next instance has taken everything,
+ * when its baton says that the service has ended, and a while after the last server has exited without a baton to start
  * another: otherwise it would hold the ports for good.
  */
 import { statSync } from "node:fs";
@@ -158,7 +158,7 @@ export class FdStoreServer {
       const listener = listeners.find((fd) => ready.includes(fd));
       alive.filter((pidfd) => ready.includes(pidfd)).forEach((pidfd) => pidfd.close());
       if (listener === undefined) {
-        // The servers have exited, and a successor has an fd-store process of its own at the path: this one is not needed.
+        // The servers have exited, and a successor has an fd-store process of its own at the path.
         if (alive.every((pidfd) => !pidfd.isOpen) && this.#isReplaced) return;
         continue;
       }

@@ -1,8 +1,9 @@
 /**
  * With --survive: writes down everything that the next instance needs, before each step that it must know about.
  *
- * `write` comes before each effect, before each change of the kernel's array of members, and before a new process may run.
- * So the latest record is never more than one step ahead of the world, and its reader can tell whether that step was made.
+ * `write` comes before each effect, before each change of the kernel's array of members, and before a new process may
+ * run. So the latest record is never more than one step ahead of the world, and its reader can tell whether that step
+ * was made.
  */
 import type { Logger } from "../../log/logger.ts";
 import { errorText } from "../../platform/error.ts";

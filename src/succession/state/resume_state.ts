@@ -1,9 +1,9 @@
 /**
- * Everything that a baton must know to continue where another one stopped, with the same server processes: the state that
- * travels over an exec (`upgrade --in-place`) and over a crash (`--survive`).
+ * Everything that a baton must know to continue where another one stopped, with the same server processes: the state
+ * that travels over an exec (`upgrade --in-place`) and over a crash (`--survive`).
  *
- * Descriptors travel beside it, each under its name (`resumption.ts`); if one is missing, it is gone. A state of another
- * version is refused with both numbers.
+ * Descriptors travel beside it, each under its name (`resumption.ts`); if one is missing, it is gone. A state of
+ * another version is refused with both numbers.
  */
 import * as v from "valibot";
 import type { ExitStatus } from "../../platform/process/wait_status.ts";

@@ -2,8 +2,8 @@
  * One end of a takeover's socket: receives and sends messages with descriptors.
  *
  * It never blocks, and never throws because of the peer: a bad message is `onMalformed`, the end of the connection is
- * `onGone`, once. A message that cannot be sent is dropped: the peer is gone, or does not read, and the wait for its next
- * message finds out.
+ * `onGone`, once. A message that cannot be sent is dropped: the peer is gone, or does not read, and the wait for its
+ * next message finds out.
  */
 import { jsonBytes } from "../../platform/bytes.ts";
 import { SystemCallError } from "../../platform/error.ts";

@@ -1,7 +1,7 @@
 /**
- * The socket through which another baton takes over: SOCK_SEQPACKET at a path, mode 0600, for the same user and root only.
- * The user comes from the kernel (SO_PEERCRED, unix(7)), because a mode can be changed from outside; from another PID
- * namespace the process id is 0, which says nothing.
+ * The socket through which another baton takes over: SOCK_SEQPACKET at a path, mode 0600, for the same user and root
+ * only. The user comes from the kernel (SO_PEERCRED, unix(7)), because a mode can be changed from outside; from another
+ * PID namespace the process id is 0, which says nothing.
  *
  * An old and a new baton share the path: the new one puts its socket over the old one's by rename(2) when it serves, so
  * that a baton listens there at every moment.
@@ -78,7 +78,7 @@ export class HandoffSocket {
     return this.#listener?.isInPlace ?? false;
   }
 
-  /** False when a socket is wanted and the path was removed. What exists there was put there by another baton, or by hand. */
+  /** False when the path was removed. What exists there was put there by another baton, or by hand. */
   get isInPlace(): boolean {
     return this.#listener === null || statSync(this.path, { throwIfNoEntry: false }) !== undefined;
   }

@@ -2,12 +2,12 @@
  * The old baton's listeners while another baton takes over: their description, the members that are made for the new
  * baton, the switch, and the way back.
  *
- * The new members are made here, and not by the new baton, for three reasons: a socket joins a group only in the group's
- * own network namespace and as its own user; the process that calls listen knows the order of the kernel's array; and if
- * the new baton dies, these members are still held here.
+ * The new members are made here, and not by the new baton, for three reasons: a socket joins a group only in the
+ * group's own network namespace and as its own user; the process that calls listen knows the order of the kernel's
+ * array; and if the new baton dies, these members are still held here.
  *
- * For the same reason the old baton steers. A program can be attached from any process that holds a listening member, but
- * only one process at a time may do so, and it must know when the other has stopped. The old baton steers up to and
+ * For the same reason the old baton steers. A program can be attached from any process that holds a listening member,
+ * but only one process at a time may do so, and it must know when the other has stopped. The old baton steers up to and
  * including the switch, and replies; from that reply on the new one does.
  */
 import type { Fd } from "../../platform/fd.ts";

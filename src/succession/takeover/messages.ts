@@ -1,10 +1,10 @@
 /**
  * The takeover protocol: what two batons say to each other while one takes over from the other. Pure.
  *
- * The socket is SOCK_SEQPACKET, which keeps message boundaries: one message is one packet of at most MESSAGE_LIMIT bytes,
- * JSON with descriptors beside it. The new baton asks. The old one answers each request in order, except `serves`,
- * `terminate` and `failed`. It answers a kind that it does not know with `not_understood`, so that later versions may
- * ask for more.
+ * The socket is SOCK_SEQPACKET, which keeps message boundaries: one message is one packet of at most MESSAGE_LIMIT
+ * bytes, JSON with descriptors beside it. The new baton asks. The old one answers each request in order, except
+ * `serves`, `terminate` and `failed`. It answers a kind that it does not know with `not_understood`, so that later
+ * versions may ask for more.
  *
  *   new: hello          old: accepted | refused
  *   new: group          old: group       with the members of one address, in the kernel's order

@@ -2,8 +2,8 @@
  * The new baton's side of a takeover: `newStep(state, event) -> {state, effects}`. Pure: no clock, no socket.
  *
  * Guarantees: no request is sent twice. The new generation is promoted only after the old baton has said that it has
- * steered, or has exited. Every other end is `give_up`, or the new generation's own failure, and leaves the old baton as it
- * was: later messages and its exit change nothing.
+ * steered, or has exited. Every other end is `give_up`, or the new generation's own failure, and leaves the old baton
+ * as it was: later messages and its exit change nothing.
  */
 import type { Reply, Request } from "./messages.ts";
 

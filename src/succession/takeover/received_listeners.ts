@@ -1,6 +1,6 @@
 /**
- * What the new baton has received from the old one: its members, and the lock on its name. Before the switch all of it can
- * be closed without harm, because the old baton has it, too.
+ * What the new baton has received from the old one: its members, and the lock on its name. Before the switch all of it
+ * can be closed without harm, because the old baton has it, too.
  */
 import { statSync } from "node:fs";
 import type { Fd } from "../../platform/fd.ts";

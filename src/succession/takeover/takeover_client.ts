@@ -1,8 +1,8 @@
 /**
  * The new baton's hands in a takeover: carries out the effects of `new_side.ts`.
  *
- * `connect` resolves when everything has arrived that the first generation needs. From then on the old baton's generation
- * is a `PredecessorGeneration`, whose end is reported once.
+ * `connect` resolves when everything has arrived that the first generation needs. From then on the old baton's
+ * generation is a `PredecessorGeneration`, whose end is reported once.
  */
 import type { Timer } from "../../platform/clock.ts";
 import { errorText, SystemCallError } from "../../platform/error.ts";
@@ -179,7 +179,7 @@ export class TakeoverClient {
     this.#step({ kind: "own_failed", reason: cutReason(reason) });
   }
 
-  /** One more stop request to the old baton. Its takeover counts as its first: this is the second, the next one kills. */
+  /** One more stop request to the old baton. The takeover was its first: this is the second, the next one kills. */
   stop(): void {
     this.#feed({ kind: "stop_old" });
   }

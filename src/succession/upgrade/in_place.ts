@@ -1,6 +1,6 @@
 /**
- * The exec of `upgrade --in-place`: this process becomes the new program, with its process id, its children and the named
- * descriptors, and finds its state through one variable.
+ * The exec of `upgrade --in-place`: this process becomes the new program, with its process id, its children and the
+ * named descriptors, and finds its state through one variable.
  *
  * Until `execve` succeeds nothing is changed for good: when it fails the process is as before. Signals are blocked from
  * just before the exec until the new program listens to them, as far as the runtime allows.
@@ -26,9 +26,9 @@ export const IN_PLACE_ENV = "BATON_IN_PLACE";
 /** HUP, INT, QUIT, USR1, USR2, TERM, CHLD: the same numbers on x64 and arm64. */
 const HELD_SIGNALS: readonly number[] = [1, 2, 3, 10, 12, 15, 17];
 /**
- * HUP, USR1, USR2. Bun unblocks all signals when it starts [measured, 1.4.5], some milliseconds before any of baton's code
- * runs: those that would terminate the new program by accident must be ignored. A stop signal terminates it, and its
- * servers with it (--orphan die), as requested.
+ * HUP, USR1, USR2. Bun unblocks all signals when it starts [measured, 1.4.5], some milliseconds before any of baton's
+ * code runs: those that would terminate the new program by accident must be ignored. A stop signal terminates it, and
+ * its servers with it (--orphan die), as requested.
  */
 const HARMLESS_SIGNALS: readonly number[] = [1, 10, 12];
 const SIGNAL_NAMES = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM"] as const;

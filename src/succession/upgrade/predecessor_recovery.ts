@@ -1,6 +1,6 @@
 /**
- * What an old baton leaves to its successor when it is killed during an upgrade: everything in its fd-store process with
- * --survive, and at least the process of its server with --orphan keep.
+ * What an old baton leaves to its successor when it is killed during an upgrade: everything in its fd-store process
+ * with --survive, and at least the process of its server with --orphan keep.
  *
  * The fd-store process answers when its baton has exited. The successor starts one of its own at the same path when it
  * takes the names, so it queues up at the old one before: queued clients are answered even after the path was rebound.

@@ -2,8 +2,8 @@
  * The check of a new program before an upgrade in place, which cannot be rolled back: can it read this state, and the
  * command line? It runs as a child with a hidden verb and must answer in time.
  *
- * `baton __check_state N ARGUMENT...` finds on descriptor N a socket (SOCK_SEQPACKET) for one answer as JSON, and on N+1 a
- * memfd with the state.
+ * `baton __check_state N ARGUMENT...` finds on descriptor N a socket (SOCK_SEQPACKET) for one answer as JSON, and on
+ * N+1 a memfd with the state.
  */
 import * as v from "valibot";
 import { errorText } from "../../platform/error.ts";
@@ -32,7 +32,7 @@ interface PreflightOptions {
   readonly onFailed: (reason: string) => void;
 }
 
-/** @returns the check's process, until one of `onPassed` and `onFailed` is called. @throws {Error} when it cannot start */
+/** @returns its process, until one of `onPassed` and `onFailed` is called. @throws {Error} when it cannot start */
 export function startPreflight(
   platform: Platform,
   { program, state, onPassed, onFailed }: PreflightOptions,

@@ -10,9 +10,9 @@
  *   +3  the members of all listeners, in the order of the state
  *
  * The new one has everything from its first instruction on, so that it can serve even if the old one is killed before
- * they have exchanged a word. It says hello, starts its generation beside the old one's and steers the listeners itself.
- * It says `serving` once new connections go there, or `failed`. Until then the old one serves, and steers nothing; after
- * `serving` it drains and exits. A state of another version is refused with both numbers.
+ * they have exchanged a word. It says hello, starts its generation beside the old one's and steers the listeners
+ * itself. It says `serving` once new connections go there, or `failed`. Until then the old one serves, and steers
+ * nothing; after `serving` it drains and exits. A state of another version is refused with both numbers.
  */
 import * as v from "valibot";
 import * as f from "../state/fields.ts";
