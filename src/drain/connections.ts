@@ -43,7 +43,6 @@ export class SocketTable {
       .reduce((sum, { receiveQueue }) => sum + receiveQueue, 0);
   }
 
-  /** Incomplete handshakes, by remote address. */
   halfOpen(): Set<string> {
     return new Set(
       this.sockets

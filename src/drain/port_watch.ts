@@ -28,7 +28,6 @@ interface PortWatchOptions {
   readonly spreadMs?: number;
   /** Adds the kernel's count for the whole network namespace, so that connections too short to be sampled count. */
   readonly countsOpens: boolean;
-  /** How many connections baton itself has accepted. */
   ownOpens(): number;
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from "../platform/clock.ts";
 
 /** New connections per second up to which `auto` traps accept(2): at most 2 % of one processor. */
 export const AUTO_RATE = 100;
+/** A rate over a shorter time than this is meaningless. */
 const SHORTEST_MS = 1_000;
 
 export type KeepAliveMode = "auto" | "migrate" | "leave";

@@ -214,9 +214,11 @@ export class InFlightMoves {
 
   /** @returns null: data arrived during the measurement */
   #oldServerActivity({ socket, read, sent }: InFlightConnection): typeof NO_ACTIVITY | null {
+    const { sockets } = this.platform;
+    const state = sockets.tcpState(socket);
     const counters = readCounters(this.platform, socket);
-    if (counters === null) return null;
-    const { traffic, unread, unacknowledged, state } = counters;
+    if (counters === null || sockets.tcpState(socket) !== state) return null;
+    const { traffic, unread, unacknowledged } = counters;
     // The kernel counts the client's FIN as one byte.
     const readNow = traffic.bytesReceived - unread - (state === C.TCP_ESTABLISHED ? 0 : 1);
     return {

@@ -23,7 +23,6 @@ export interface PendingAccept {
   readonly group: Group;
   /** Remains the caller's. */
   readonly socket: Fd;
-  /** The new server has it. */
   readonly onTaken: () => void;
 }
 

@@ -46,10 +46,9 @@ export function readCounters({ sockets, sockDiag }: Platform, socket: Fd) {
   const before = sockDiag.trafficOf(socket);
   const unread = sockets.unreadBytes(socket);
   const unacknowledged = sockets.unacknowledgedBytes(socket);
-  const state = sockets.tcpState(socket);
   const traffic = sockDiag.trafficOf(socket);
   if (traffic === null || before?.bytesReceived !== traffic.bytesReceived) return null;
-  return { traffic, unread, unacknowledged, state };
+  return { traffic, unread, unacknowledged };
 }
 
 /** @returns null when data arrives too fast, or the connection is no longer established */

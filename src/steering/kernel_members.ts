@@ -34,7 +34,6 @@ export class KernelMembers {
 
   readonly isReceiving = (member: Member): boolean => this.#receiving.has(member.id);
 
-  /** Adds one that listens already. */
   append(fields: MemberFields): Member {
     this.#isSteered = true;
     return this.#append(fields, this.#watch(fields.heldUntilRetired));

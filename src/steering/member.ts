@@ -37,7 +37,6 @@ export const NO_GENERATION = -1;
  */
 export type SocketOrigin = "grouped" | "shared" | "standby";
 
-/** One listening socket of one generation. */
 export interface Member {
   readonly id: MemberId;
   /** Generation that accepts from it; changes only when a replacement takes it over. */

@@ -12,7 +12,6 @@ import type {
 } from "../../../src/migration/in_flight.ts";
 import { Mover, type MoverOptions } from "../../../src/migration/mover.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
-import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -157,7 +156,6 @@ class World {
           this.#of(socket).isPaused = value > 1,
         unreadBytes: (socket: Fd) => this.#of(socket).unread.length,
         unacknowledgedBytes: () => 0,
-        tcpState: () => C.TCP_ESTABLISHED,
         peek: (socket: Fd) => new TextEncoder().encode(this.#of(socket).unread),
       },
       sockDiag: {
