@@ -92,7 +92,7 @@ function unpackListeners(context: RunningContext, { state, kept }: Resumption): 
     });
     const isListening = ({ fd }: { fd: Fd | null }) =>
       fd !== null && listeners.sockets.option(fd, C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 0;
-    // The record is one step ahead of the kernel at most: a member that does not listen has not joined yet, or has left.
+    // The record is at most one step ahead of the kernel: a member that does not listen has not joined yet or has left.
     const remaining = kernelOrder(found, isListening);
     found.filter((member) => !remaining.includes(member)).forEach(({ fd }) => fd?.close());
     if (remaining.length === 0) continue;
