@@ -47,7 +47,7 @@ describe("proc: a process", () => {
     const stat = proc.processStat(reader.pid)!;
     const own = proc.processStat("self")!;
     assert.deepEqual(
-      { ...stat, startTime: 0 },
+      { ...stat, startTime: 0, isExiting: false },
       {
         state: "S",
         parent: platform.runtime.pid,
