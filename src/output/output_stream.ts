@@ -215,8 +215,8 @@ export class OutputStream {
   /** Forwards everything in the pipe, without waiting. @returns false when that is not possible now */
   forwardAll(): boolean {
     const isDone = this.#forwardAllNow();
-    // Bytes that were read do not trigger the pipe's watch any more.
-    if (this.#unsent.length > 0) this.#awaitRoom();
+    // Bytes that were read do not trigger the pipe's watch any more. Only an output that refuses them can be awaited.
+    if (!this.#sendUnsent()) this.#awaitRoom();
     else this.#startHoldTimer();
     return isDone;
   }

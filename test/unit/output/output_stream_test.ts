@@ -1,5 +1,6 @@
 /** What becomes of a pipe that a server prints to: whole lines, one after the other, and never a wait. */
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
 import { describe, test } from "node:test";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
@@ -137,6 +138,31 @@ describe("a line", () => {
     });
   });
 });
+
+test(
+  "a server that prints to a file without an end is not waited for, and loses nothing",
+  TEST,
+  async () => {
+    using work = tempDir();
+    const file = work.join("out");
+    await scene(async ({ platform, stream }) => {
+      const { stream: one } = stream();
+      const { descriptors } = platform;
+      const real = descriptors.read;
+      const line = bytesOf(`${"x".repeat(63)}\n`);
+      let sent = 0;
+      descriptors.read = (_, buffer) => {
+        for (let at = 0; at < buffer.length; at += line.length) buffer.set(line, at);
+        sent += buffer.length;
+        return buffer;
+      };
+      assert.equal(one.forwardAll(), false, "more is in the pipe");
+      assert.equal(statSync(file).size, sent);
+      assert.equal(one.inHand.length, 0);
+      descriptors.read = real;
+    }, file);
+  },
+);
 
 test("the last output comes out although its stream is closed", TEST, async () => {
   await scene(async ({ stream, come, fill }) => {
