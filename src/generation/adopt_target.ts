@@ -5,6 +5,7 @@ import {
   refreshSocketHolders,
 } from "../handoff/listener_owner.ts";
 import { ticksNow } from "../platform/clock.ts";
+import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { processStat } from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
@@ -126,7 +127,12 @@ export class AdoptTarget implements ListenerOwner {
     if (gate.isListening && !readsOutput()) {
       const { orphan, survive } = context.config;
       const isPressing = orphan === "keep" && !survive;
-      if (server.output.handOver(caller, isPressing)) facts.handedOver = true;
+      try {
+        if (server.output.handOver(caller, isPressing)) facts.handedOver = true;
+      } catch (error) {
+        // Trouble with its output is not an error of its listen(2).
+        context.logError(`generation ${this.epoch}: output stays with baton: ${errorText(error)}`);
+      }
     }
     onChange();
   }
