@@ -29,7 +29,7 @@ interface Scene {
 }
 
 /** @param file baton's own output is that, instead of a pipe */
-async function scene(use: (scene: Scene) => Promise<void>, file?: string): Promise<void> {
+async function scene(use: (scene: Scene) => Promise<void> | void, file?: string): Promise<void> {
   await using platform = await testPlatform();
   const { descriptors: real, reactor } = platform;
   reactor.onError = (error) => {
@@ -145,7 +145,7 @@ test(
   async () => {
     using work = tempDir();
     const file = work.join("out");
-    await scene(async ({ platform, stream }) => {
+    await scene(({ platform, stream }) => {
       const { stream: one } = stream();
       const { descriptors } = platform;
       const real = descriptors.read;
