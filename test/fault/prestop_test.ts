@@ -8,18 +8,16 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, get } from "node:http";
 import { describe, test } from "node:test";
 import { batonCommand, type CommandResult, runCommand } from "../support/baton.ts";
 import { type BareServer, startBare } from "../support/bare_server.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { formatTally, Load } from "../support/load.ts";
 import { CONTAINER, noContainer } from "../support/pid1.ts";
 import { notPermitted, restrictedBy } from "../support/restrict.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
-import { waitUntil } from "../support/wait_until.ts";
 
 const OPTIONS = { skip: noContainer, timeout: TEST_TIMEOUT_MS };
 const MIN_MS = 300;
@@ -29,8 +27,6 @@ const MAX_MS = 1_200;
  * 100,000 rows of other tests.
  */
 const OVERHEAD_MS = 10_000;
-/** Longer than the first hook may take. */
-const SLOW_MS = 8_000;
 const NO_NETLINK = restrictedBy("netlink=EPERM");
 /** A /proc with processes only: no /proc/net. proc(5), subset=pid */
 const NO_TABLES = [
@@ -141,25 +137,28 @@ describe("baton prestop on its own", () => {
       `counts by ${name}: busy as long as a request is in flight, then empty`,
       OPTIONS,
       async () => {
-        await using running = await server();
-        const { port } = running;
-        await using load = new Load({
-          port,
-          path: `/slow?ms=${SLOW_MS}`,
-          clients: 1,
-          maxRequests: 1,
-          timeoutMs: 2 * SLOW_MS,
-        })
-          .start();
-        await waitUntil(() => load.tally.connections === 1, { what: "the request is sent" });
-        assertIs(await prestop({ port, wrapper, maxMs: 300 }), 124, /1 connections are still busy/);
-        assertIs(await prestop({ port, wrapper, maxMs: 20_000 }), 0, /no more traffic at/);
-        const tally = await load.finished();
-        assert.deepEqual(
-          [tally.ok, tally.lost],
-          [1, 0],
-          "the hook has waited for it: " + formatTally(tally),
-        );
+        const [sent, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        const held = createServer((_, response) => {
+          sent.resolve();
+          void release.promise.then(() => response.end("answer"));
+        });
+        const port = await freePort();
+        await once(held.listen(port, "127.0.0.1"), "listening");
+        try {
+          const answer = once(get({ host: "127.0.0.1", port, agent: false }), "response");
+          await sent.promise;
+          const early = await prestop({ port, wrapper, maxMs: 300 });
+          assertIs(early, 124, /1 connections are still busy/);
+          const hook = prestop({ port, wrapper, maxMs: 20_000 });
+          release.resolve();
+          assertIs(await hook, 0, /no more traffic at/);
+          const [response] = await answer;
+          assert.equal(response.statusCode, 200);
+          response.resume();
+        } finally {
+          release.resolve();
+          held.close();
+        }
       },
     );
   }

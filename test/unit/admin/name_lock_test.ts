@@ -40,16 +40,16 @@ async function withLock(
   assert.equal(platform.reactor.size, 0, "nothing is watched any more");
 }
 
-/** Has the name. Its first thread exits at once; the other one, and with it the process, a moment later. */
+/** Has the name. Its first thread exits at once; the other one, and with it the process, at the end of its input. */
 const EXITING = `
-import ctypes, fcntl, os, platform, socket, sys, threading, time
+import ctypes, fcntl, os, platform, socket, sys, threading
 lock = open(sys.argv[1], "w")
 fcntl.flock(lock, fcntl.LOCK_EX)
 claim = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 claim.bind("\\0baton-lock-" + sys.argv[2])
 claim.listen()
 def end():
-    time.sleep(0.3)
+    os.read(0, 1)
     os._exit(0)
 threading.Thread(target=end).start()
 SYS_exit = {"x86_64": 60, "aarch64": 93}[platform.machine()]
@@ -64,10 +64,13 @@ describe("NameLock", () => {
     await using platform = await testPlatform();
     using dir = tempDir();
     const path = dir.join("web.lock");
-    const { pid = 0 } = spawn(findPython() ?? "", ["-c", EXITING, path, pathKey(path)]);
+    const holder = spawn(findPython() ?? "", ["-c", EXITING, path, pathKey(path)]);
+    const { pid = 0 } = holder;
     await waitUntil(() => processStat(pid)?.isExiting, { what: "a zombie" });
     assert.equal(lockHolder(platform, path), pid);
-    const lock = await NameLock.take(platform, path, dir.join("web.sock"));
+    const taken = NameLock.take(platform, path, dir.join("web.sock"));
+    holder.stdin.end();
+    const lock = await taken;
     assert.ok(lock !== null);
     lock.close();
   });
