@@ -40,7 +40,7 @@ export function spawn(draft: Draft): void {
     replacing: false,
   });
   draft.emit({ kind: "disarm_backoff" });
-  draft.emit({ kind: "spawn", epoch, replaces });
+  draft.emit({ kind: "spawn", epoch, replaces, plan: "files" });
   draft.arm("ready", epoch);
 }
 

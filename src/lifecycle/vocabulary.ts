@@ -1,6 +1,7 @@
 /** The two vocabularies of the core: what has happened (events) and what to do (effects). Pure. */
 
 import type { Generation } from "./generation.ts";
+import type { PlanSource } from "./order.ts";
 import type { Rollout } from "./rollout.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -58,7 +59,7 @@ export type ServiceEvent = Readonly<
   | { kind: "ramped"; epoch: number; percent: number }
   | { kind: "bake_elapsed"; epoch: number }
   /** It has passed its gate, and its checks fail now. */
-  | { kind: "unhealthy"; epoch: number; reason: string }
+  | { kind: "unhealthy"; epoch: number; reason: string; deaf?: IsDeaf }
   /** Its queue is empty, its connections are idle or gone. */
   | { kind: "drained"; epoch: number }
   | { kind: "drain_timed_out"; epoch: number }
@@ -80,6 +81,9 @@ export type ServiceEvent = Readonly<
   | { kind: "backoff_elapsed" }
 >;
 
+/** No process of the generation has its listeners any more: its clients wait in vain. */
+type IsDeaf = true;
+
 /** What can happen to one generation. */
 export type GenerationEvent = Extract<ServiceEvent, { epoch: number }>;
 
@@ -89,7 +93,9 @@ export type GenerationTimer = ConfiguredTimer | "bake";
 
 export type ServiceEffect = Readonly<
   /** A replacement of a crashed generation gets that one's listeners with their queues. */
-  | { kind: "spawn"; epoch: number; replaces: number | null }
+  | { kind: "spawn"; epoch: number; replaces: number | null; plan: PlanSource }
+  /** What `epoch` was started with is the last good plan from now on. */
+  | { kind: "good_plan"; epoch: number }
   /** A candidate that has started already becomes the replacement of a crashed generation. */
   | { kind: "replace_crashed"; epoch: number; replaces: number }
   /** Ask the predecessor to stop steering connections; dispatches `takeover_granted`. */

@@ -13,10 +13,11 @@ export function generationEffects(parts: SupervisorParts) {
   const log = (epoch: number, what: string) =>
     logger.info(`generation ${epoch} ${what}`, { pid: running.get(epoch)?.pid ?? null });
   return {
-    spawn: ({ epoch, replaces }, state) => {
+    spawn: ({ epoch, replaces, plan }, state) => {
       if (replaces !== null) listeners.rememberOrphaned(replaces);
-      startGeneration(parts, epoch, replaces, parts.servingIn(state));
+      startGeneration(parts, { epoch, replaces, plan }, parts.servingIn(state));
     },
+    good_plan: () => {},
     replace_crashed: ({ epoch, replaces }) => {
       listeners.rememberOrphaned(replaces);
       const candidate = running.get(epoch);

@@ -5,14 +5,16 @@ import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_SYSTEM } from "../lifecycle/status.ts";
+import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { errorText } from "../platform/error.ts";
 import type { SupervisorParts } from "./parts.ts";
+
+type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 
 /** @param serving null: none serves, and `replaces` is the one that crashed, if one has */
 export function startGeneration(
   parts: SupervisorParts,
-  epoch: number,
-  replaces: number | null,
+  { epoch, replaces }: Pick<Spawn, "epoch" | "replaces" | "plan">,
   serving: GenerationHandle | null,
 ): void {
   const { context, running, history, hooks } = parts;

@@ -157,6 +157,9 @@ export class ServiceWorld {
     switch (effect.kind) {
       case "spawn":
         return this.#spawn(effect.epoch, effect.replaces);
+      case "good_plan":
+        this.#live(effect.epoch);
+        return;
       case "replace_crashed":
         assert.equal(effect.replaces, this.#crashed);
         this.#live(effect.epoch).replaces = effect.replaces;
