@@ -1,8 +1,5 @@
 /** Which of two generations comes first at a reload, and from what a generation is started. Pure. */
 
-/** `stop-first`: the old generation is stopped before the new one starts; clients wait in the listeners' queues. */
-export type Order = "start-first" | "stop-first";
-
 /**
  * `files`: the command, directory and environment file as they are now. `last good`: as they were when the latest good
  * generation was started (process/good_plan.ts).
