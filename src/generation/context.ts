@@ -22,6 +22,8 @@ export interface RunningContext {
   readonly migration: Migration | null;
   readonly config: Config;
   readonly preset: Preset;
+  /** Why two generations must not run at the same time; null: nothing is known against it. */
+  readonly exclusive: string | null;
   readonly journal: Journal;
   readonly leftovers: Leftovers;
   readonly dispatch: (event: ServiceEvent) => void;
