@@ -105,6 +105,9 @@ export const OPTION_BY_FIELD = {
   }),
 
   ...group("Admission of a new generation", {
+    sharedFiles: choice(["refuse", "warn", "allow"], "warn", "What to do when the new generation " +
+      "has a file open for writing that the serving one writes to as well, or waits for a lock that " +
+      "it holds: refuse lets the new generation fail, warn reports it, allow does not look."),
     /** Null: all at once. */
     canary: percent("Give a new generation this percentage of the new connections until " +
       "'baton canary', 'baton promote', 'baton rollback' or --ramp changes it."),

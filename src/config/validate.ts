@@ -191,6 +191,7 @@ export function handoffOption(config: Config): string | null {
     [config.ejectAfterMs > 0, "--eject-after"],
     [config.preFlight !== null, "--pre-flight"],
     [config.minFree !== null, "--min-free"],
+    [config.sharedFiles !== "warn", `--shared-files ${config.sharedFiles}`],
     [config.hook.length > 0, "--hook"],
     [config.takeover !== null, "--takeover"],
     [config.handoffSocket !== null, "--handoff-socket"],

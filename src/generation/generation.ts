@@ -10,7 +10,13 @@ import { capturedStreams, printsDirectly } from "./captured_streams.ts";
 import type { RunningContext } from "./context.ts";
 import { builtInGate, Gate } from "./gate.ts";
 import { GenerationHealth } from "./generation_health.ts";
-import type { GenerationHandle, ResumeOptions, StartOptions } from "./handle.ts";
+import {
+  type CandidateInspection,
+  type GenerationHandle,
+  NO_FINDINGS,
+  type ResumeOptions,
+  type StartOptions,
+} from "./handle.ts";
 import { LeaderExit } from "./leader_exit.ts";
 import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
@@ -19,6 +25,8 @@ interface GenerationOptions {
   readonly replacementOf: number | null;
   readonly wantsNotification: boolean;
   readonly admissionSteps: AdmissionSteps | null;
+  /** Null: no other generation serves, or it is past its gate. */
+  readonly inspection?: CandidateInspection | null;
 }
 
 export class RunningGeneration implements GenerationHandle {
@@ -38,16 +46,18 @@ export class RunningGeneration implements GenerationHandle {
   readonly admission: Admission;
   readonly #stopping: Stopping;
   readonly #leaderExit: LeaderExit;
+  readonly #inspection: CandidateInspection | null;
 
   constructor(
     readonly context: RunningContext,
     readonly epoch: number,
-    { replacementOf, wantsNotification, admissionSteps }: GenerationOptions,
+    { replacementOf, wantsNotification, admissionSteps, inspection = null }: GenerationOptions,
   ) {
     const { config, listeners, platform } = context;
     const { facts, hints } = this;
     this.startedAt = new Date(platform.clock.wallMs());
     this.replacementOf = replacementOf;
+    this.#inspection = inspection;
     const onChange = () => this.#checkGate();
     const fail = (reason: string) => this.#fail(reason);
     const timers = this.timers = new Timers(platform.clock, (timer) => this.#onTimer(timer));
@@ -102,6 +112,10 @@ export class RunningGeneration implements GenerationHandle {
   get losses(): GenerationHandle["losses"] {
     const { cut, undecided, kept } = this.facts;
     return { cut, undecided, kept, seen: this.#stopping.seen.size };
+  }
+
+  get findings(): GenerationHandle["findings"] {
+    return this.#inspection?.findings ?? NO_FINDINGS;
   }
 
   get tracks(): Stopping["tracks"] {

@@ -5,7 +5,7 @@ import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { ServerProcess, ServerRemains } from "../process/server_process.ts";
-import type { CheckView } from "../report/snapshot.ts";
+import { type CheckView, type Findings, NO_FINDINGS } from "../report/snapshot.ts";
 import type { Losses } from "../report/timelines.ts";
 import type { Member } from "../steering/member.ts";
 import type { GenerationFacts, GenerationRecord } from "../succession/state/resume_state.ts";
@@ -40,6 +40,13 @@ export interface ResumeOptions extends ServerRemains {
   readonly notify: Fd | null;
 }
 
+export { type Findings, NO_FINDINGS };
+
+/** Looks at a candidate beside the generation that serves (src/inspect/). */
+export interface CandidateInspection {
+  readonly findings: Findings;
+}
+
 export interface GenerationHandle {
   readonly epoch: number;
   readonly startedAt: Date;
@@ -51,6 +58,8 @@ export interface GenerationHandle {
   readonly losses: Losses;
   /** What several looks at its connections have shown; null: nothing. */
   readonly tracks: Pick<Tracks, "get"> | null;
+  /** Of the looks at it and at the generation before (inspection.ts). */
+  readonly findings: Findings;
   /** Connections can be moved to it (--keep-alive). */
   readonly takesConnections: boolean;
   readonly checks: readonly CheckView[];

@@ -6,9 +6,11 @@ import { NO_CONNECTIONS } from "../drain/connections.ts";
 import type { Clock } from "../platform/clock.ts";
 import { connectionsView, type Losses, mergePhases, Timelines } from "./timelines.ts";
 import {
+  type Findings,
   type GenerationView,
   type LastReload,
   type LateView,
+  NO_FINDINGS,
   NO_STORY,
   type Snapshot,
 } from "./snapshot.ts";
@@ -105,10 +107,10 @@ export class History {
     return { ...last, phases: mergePhases(last.phases, news, [last.epoch, last.replaced]) };
   }
 
-  /** @param late where the new generation does not listen yet */
+  /** @param known late: where the new generation does not listen yet */
   reloaded(
     verdict: Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">,
-    late: readonly LateView[] = [],
+    known: Findings & { readonly late: readonly LateView[] } = { late: [], ...NO_FINDINGS },
   ): void {
     const { timelines } = this;
     const { epoch, result, durationMs } = verdict;
@@ -122,7 +124,7 @@ export class History {
       replaced: this.#leaving,
       phases: epoch === null ? [] : timelines.arrivalSince(this.clock.now() - durationMs, epoch),
       failedIn: hasFailed ? timelines.lastBeforeLeaving(epoch) : null,
-      late,
+      ...known,
     };
   }
 

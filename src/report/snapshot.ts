@@ -88,6 +88,15 @@ export interface LateView {
   readonly state: "waiting" | "opened" | "given up";
 }
 
+/** A file that both generations had open for writing when the new one was to serve (--shared-files). */
+export interface SharedFileView {
+  readonly path: string;
+  /** `mapped`: as shared memory. */
+  readonly how: "open" | "mapped";
+  /** One process of each generation that has it, the older generation first. */
+  readonly holders: readonly { readonly epoch: number; readonly pid: number; readonly name: string }[];
+}
+
 interface ReloadStory {
   readonly replaced: number | null;
   /** Those of the new generation in order, then those of the replaced one so far. */
@@ -97,7 +106,15 @@ interface ReloadStory {
   /** Of the replaced generation; null: it still has some, or they cannot be counted here. */
   readonly connections: ConnectionsView | null;
   readonly late: readonly LateView[];
+  readonly sharedFiles: readonly SharedFileView[];
+  /** Why the generation before may not be as it was, although the new one has failed; null: nothing hints at that. */
+  readonly doubt: string | null;
 }
+
+/** What a look at the processes of both generations has shown. */
+export type Findings = Pick<ReloadStory, "sharedFiles" | "doubt">;
+
+export const NO_FINDINGS: Findings = { sharedFiles: [], doubt: null };
 
 export const NO_STORY: ReloadStory = {
   replaced: null,
@@ -105,11 +122,12 @@ export const NO_STORY: ReloadStory = {
   failedIn: null,
   connections: null,
   late: [],
+  ...NO_FINDINGS,
 };
 
 export function storyOf(reload: ReloadStory | null): ReloadStory {
-  const { replaced, phases, failedIn, connections, late } = reload ?? NO_STORY;
-  return { replaced, phases, failedIn, connections, late };
+  const { replaced, phases, failedIn, connections, late, sharedFiles, doubt } = reload ?? NO_STORY;
+  return { replaced, phases, failedIn, connections, late, sharedFiles, doubt };
 }
 
 interface RequestReport<Result> {

@@ -2,7 +2,7 @@
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { EffectHandlers, ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Timer } from "../platform/clock.ts";
-import { storyOf } from "../report/snapshot.ts";
+import { NO_FINDINGS, storyOf } from "../report/snapshot.ts";
 import { lateViews } from "../rollout/late_listeners.ts";
 import { generationEffects } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
@@ -65,7 +65,10 @@ function answerReload(
     ? lateViews(parts.context.listeners.awaited(epoch))
     : [];
   const durationMs = reloads.longestWaitMs(requests);
-  if (durationMs !== null) history.reloaded({ epoch, result, reason, durationMs }, late);
+  const findings = running.get(epoch ?? NaN)?.findings ?? NO_FINDINGS;
+  if (durationMs !== null) {
+    history.reloaded({ epoch, result, reason, durationMs }, { late, ...findings });
+  }
   reloads.answer(requests, {
     ...storyOf(history.lastReload),
     result,

@@ -75,6 +75,8 @@ describe("baton reload", () => {
       failedIn: null,
       connections: null,
       late: [],
+      sharedFiles: [],
+      doubt: null,
       serving: 1,
     });
     assert.equal(phases.length, 3);

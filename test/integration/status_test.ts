@@ -86,6 +86,8 @@ describe("baton status", () => {
       connectionsKept: null,
       connections: { finished: 0, cut: 0, undecided: 0, moved: 0 },
       late: [],
+      sharedFiles: [],
+      doubt: null,
     });
     assert.deepEqual(phases?.map(({ phase, epoch }) => `${phase} ${epoch}`), [
       "starting 1",

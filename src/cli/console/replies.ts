@@ -30,6 +30,11 @@ const STORY = {
     servedBy: maybeNumber,
     state: v.picklist(["waiting", "opened", "given up"]),
   })),
+  sharedFiles: list(v.looseObject({
+    path: string,
+    holders: list(v.looseObject({ epoch: number, pid: number, name: string })),
+  })),
+  doubt: maybeString,
 };
 
 /** The outcome of a request to change the service. */

@@ -112,6 +112,12 @@ const LAST_RELOAD = f.lazyObject(() => ({
     servedBy: epochOrNull,
     state: f.oneOf(["waiting", "opened", "given up"]),
   })),
+  sharedFiles: f.list(f.object({
+    path: f.note,
+    how: f.oneOf(["open", "mapped"]),
+    holders: f.list(f.object({ epoch: f.epoch, pid: f.pid, name: f.note })),
+  })),
+  doubt: noteOrNull,
   epoch: epochOrNull,
   result: f.oneOf(["ok", "failed", "refused"]),
   reason: noteOrNull,

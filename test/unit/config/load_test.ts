@@ -84,6 +84,7 @@ describe("buildConfig()", () => {
       watch: [],
       preFlight: null,
       minFree: null,
+      sharedFiles: "warn",
       hook: [],
       hookTimeoutMs: 30_000,
       onCrash: null,

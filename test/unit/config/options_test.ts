@@ -36,6 +36,7 @@ describe("OPTIONS", () => {
     ["min-free", "minFree", "SIZE", null],
     ["hook", "hook", "NAME=COMMAND", []],
     ["hook-timeout", "hookTimeoutMs", "TIME", 30_000],
+    ["shared-files", "sharedFiles", "refuse|warn|allow", "warn"],
     ["canary", "canary", "PERCENT", null],
     ["ramp", "rampMs", "TIME", 0],
     ["bake", "bakeMs", "TIME", 0],
