@@ -40,7 +40,7 @@ export interface ResumeOptions extends ServerRemains {
   readonly notify: Fd | null;
 }
 
-export { type Findings, NO_FINDINGS };
+export { NO_FINDINGS };
 
 /** Looks at a candidate beside the generation that serves (src/inspect/). */
 export interface CandidateInspection {

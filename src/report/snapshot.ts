@@ -89,12 +89,16 @@ export interface LateView {
 }
 
 /** A file that both generations had open for writing when the new one was to serve (--shared-files). */
-export interface SharedFileView {
+interface SharedFileView {
   readonly path: string;
   /** `mapped`: as shared memory. */
   readonly how: "open" | "mapped";
   /** One process of each generation that has it, the older generation first. */
-  readonly holders: readonly { readonly epoch: number; readonly pid: number; readonly name: string }[];
+  readonly holders: readonly {
+    readonly epoch: number;
+    readonly pid: number;
+    readonly name: string;
+  }[];
 }
 
 interface ReloadStory {
