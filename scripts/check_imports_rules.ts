@@ -253,7 +253,13 @@ const MODULES = {
   hono: ["admin"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts"],
-  valibot: ["launcher", "succession", "cli/console", "cli/service/socket_activation.ts"],
+  valibot: [
+    "launcher",
+    "succession",
+    "process/kept_plan.ts",
+    "cli/console",
+    "cli/service/socket_activation.ts",
+  ],
   "smol-toml": ["config/config_file.ts"],
 } as const;
 

@@ -235,6 +235,7 @@ class AdoptProbe implements Disposable {
     const { runtime, descriptors, libc } = this.platform;
     const plan: LaunchPlan = {
       argv: ["/proc/self/exe"], // Resolved, never executed.
+      program: null,
       env: {},
       cwd: null,
       members: 0,

@@ -24,6 +24,8 @@ const LONGEST_MESSAGE = HELPER_MESSAGE_LIMIT / 6 - 100;
 const CAP_SYS_ADMIN = 21;
 const SHELL = "/bin/sh";
 
+type Program = NonNullable<LaunchPlan["program"]>;
+
 /** A failure with the exit status that stands for it. */
 class LaunchError extends Error {
   constructor(readonly status: number, message: string) {
@@ -59,8 +61,7 @@ function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): neve
   // Already there: perhaps in a directory that its user may not enter a second time.
   if (plan.cwd !== null && plan.cwd !== files.directory()) changeDirectory(platform, plan.cwd);
   // From the kernel: Bun keeps naming the directory that the process was started in.
-  const program = resolveProgram(plan.argv[0] ?? "", plan.env["PATH"], files.directory(), files);
-  if (program.kind === "failed") throw new LaunchError(program.status, program.message);
+  const program = plan.program ?? findProgram(plan, files);
   const env: Record<string, string> = { ...plan.env };
   if (plan.members > 0) env["LISTEN_PID"] = String(platform.runtime.pid);
   if (plan.fileLimit !== null) processes.setFileLimit(plan.fileLimit);
@@ -74,7 +75,13 @@ function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): neve
   processes.closeOnExecFrom(FIRST_PASSED_DESCRIPTOR + plan.members);
   if (plan.readyDescriptor !== undefined) processes.keepOnExec(plan.readyDescriptor, 1);
   processes.resetSignals();
-  execute(platform, program.path, plan.argv, env);
+  execute(platform, program, plan.argv, env);
+}
+
+function findProgram({ argv, env }: LaunchPlan, files: Platform["files"]): Program {
+  const program = resolveProgram(argv[0] ?? "", env["PATH"], files.directory(), files);
+  if (program.kind === "failed") throw new LaunchError(program.status, program.message);
+  return { path: program.path, isHeld: false };
 }
 
 function changeDirectory(platform: Platform, cwd: string): void {
@@ -118,11 +125,12 @@ function awaitGo(platform: Platform, control: Fd, fds: readonly Fd[]): void {
 
 function execute(
   platform: Platform,
-  path: string,
+  { path, isHeld }: Program,
   argv: readonly string[],
   env: Record<string, string>,
 ): never {
   try {
+    if (isHeld) executeHeld(platform, path, argv, env);
     platform.processes.exec(path, argv, env);
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
@@ -137,6 +145,22 @@ function execute(
       );
     }
     throw new LaunchError(STATUS_NOT_EXECUTABLE, `Cannot execute "${path}": ${error.code}`);
+  }
+}
+
+/** Returns for a script: its interpreter needs a path. */
+function executeHeld(
+  { descriptors, processes }: Platform,
+  path: string,
+  argv: readonly string[],
+  env: Record<string, string>,
+): void {
+  using file = descriptors.open(path, C.O_PATH);
+  try {
+    // By descriptor the process is named as the file is since Linux 6.14; by path always after the number.
+    processes.exec(file, argv, env);
+  } catch (error) {
+    if (!(error instanceof SystemCallError) || error.errno !== C.ENOENT) throw error;
   }
 }
 

@@ -18,6 +18,11 @@ export const GO = "go";
 
 const LAUNCH_PLAN = v.object({
   argv: v.pipe(v.array(v.string()), v.readonly()),
+  /**
+   * File of the program; null: the first word names it. `isHeld`: the path leads to a descriptor of the supervisor, to a
+   * file that may have no other name any more.
+   */
+  program: v.nullable(v.object({ path: v.string(), isHeld: v.boolean() })),
   env: v.custom<Readonly<Record<string, string>>>(isEnvironment),
   cwd: v.nullable(v.string()),
   /** How many descriptors from 3 on belong to the server, which gets LISTEN_PID with them (sd_listen_fds(3)). */

@@ -1,4 +1,7 @@
-/** What one start gets, resolved at each so that a reload sees a symlink that was moved or a file that was edited. */
+/**
+ * What one start gets. Its basis is resolved at each, so that a reload sees a symlink that was moved or a file that was
+ * edited, or comes from an earlier start (good_plan.ts).
+ */
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { UserError } from "../config/values/errors.ts";
@@ -29,14 +32,37 @@ export interface PlanContext {
   readonly at?: AtPath;
 }
 
+/** What a plan is made from, beside the configuration. */
+export interface PlanBasis {
+  /** Before the placeholders are filled in. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly directory: string;
+  /** As in the plan; null: found by the launcher. */
+  readonly program: LaunchPlan["program"];
+}
+
 /** @throws {UserError} when the environment file cannot be read */
-export function launchPlan(context: PlanContext, epoch: number, notifyPath: string): LaunchPlan {
+export function basisFromFiles(context: PlanContext): PlanBasis {
+  const { config: { command }, directory } = context;
+  return { command, env: baseEnvironment(context), directory, program: null };
+}
+
+/** @throws {UserError} when the environment file cannot be read */
+export function launchPlan(
+  context: PlanContext,
+  epoch: number,
+  notifyPath: string,
+  basis = basisFromFiles(context),
+): LaunchPlan {
   const { config } = context;
-  const env = serverEnvironment(baseEnvironment(context), config.listen, epoch);
+  const env = serverEnvironment(basis.env, config.listen, epoch);
   env["NOTIFY_SOCKET"] = notifyPath;
   env["GODEBUG"] = withoutMultipath(env["GODEBUG"]);
   return {
-    ...plainPlan(context, fillPlaceholders(config.command, config.listen), env),
+    ...plainPlan(context, fillPlaceholders(basis.command, config.listen), env),
+    cwd: basis.directory,
+    program: basis.program,
     members: config.listen.length,
     trap: context.trap,
     waits: config.survive,
@@ -80,6 +106,7 @@ function plainPlan(
 ): LaunchPlan {
   return {
     argv,
+    program: null,
     env: withoutStale(env, context.env),
     cwd: context.directory,
     members: 0,

@@ -7,6 +7,7 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import { awaitsTakeover, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Fd } from "../platform/fd.ts";
+import type { GoodPlans } from "../process/good_plan.ts";
 import type { History } from "../report/history.ts";
 import type { ControlAccess } from "./in_place_upgrade.ts";
 import {
@@ -40,6 +41,7 @@ export interface ServiceParts {
   readonly running: Map<number, GenerationHandle>;
   readonly history: History;
   readonly deadlines: Deadlines;
+  readonly goodPlans: GoodPlans;
 }
 
 export function packService(
@@ -75,6 +77,7 @@ export function packService(
       address: group.address,
       members: group.records.map(({ record }) => record),
     })),
+    plans: parts.goodPlans.records,
     calls: context.journal.calls,
     ephemeral: [...context.adopter.ephemeral],
   };
@@ -85,6 +88,9 @@ export function packService(
     descriptors.set(descriptorName.member(record.inode), fd);
   }
   for (const [name, fd] of generations.flatMap(descriptorsOf)) descriptors.set(name, fd);
+  for (const [epoch, part, fd] of parts.goodPlans.descriptors) {
+    descriptors.set(descriptorName.plan(epoch, part), fd);
+  }
   return { state, descriptors };
 }
 

@@ -27,6 +27,11 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
     const isForeign = wasKilled || !isChild(record, context.platform.runtime.pid);
     resumeGeneration(parts, record, { kept, isForeign });
   }
+  parts.goodPlans.resume(
+    state.plans,
+    (epoch, part) => kept.take(descriptorName.plan(epoch, part)),
+    (epoch) => parts.running.has(epoch),
+  );
   kept.close();
   const { service } = state;
   history.afterStep(service);

@@ -97,6 +97,7 @@ function closeAll(parts: SupervisorParts, upgrades: Upgrades, status: number): v
   parts.lateListeners.close();
   context.listeners.close();
   context.children.close();
+  parts.goodPlans.close();
   upgrades.offers?.close();
   options.stateWriter()?.end();
   options.manager.close();

@@ -17,7 +17,7 @@ export function generationEffects(parts: SupervisorParts) {
       if (replaces !== null) listeners.rememberOrphaned(replaces);
       startGeneration(parts, { epoch, replaces, plan }, parts.servingIn(state));
     },
-    good_plan: () => {},
+    good_plan: ({ epoch }) => parts.goodPlans.markGood(epoch),
     replace_crashed: ({ epoch, replaces }) => {
       listeners.rememberOrphaned(replaces);
       const candidate = running.get(epoch);
@@ -121,6 +121,7 @@ function retire(parts: SupervisorParts, epoch: number, state: ServiceState): voi
   const { running, options, context } = parts;
   const generation = running.get(epoch);
   context.listeners.retire(epoch);
+  parts.goodPlans.retire(epoch);
   if (generation === undefined) return;
   recordExit(parts, epoch, state);
   generation.retire();

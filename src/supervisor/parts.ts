@@ -4,6 +4,7 @@ import { Deadlines } from "../generation/deadlines.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { Leftovers } from "../generation/leftovers.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
+import { GoodPlans } from "../process/good_plan.ts";
 import { History } from "../report/history.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { ReloadReport } from "../report/snapshot.ts";
@@ -24,6 +25,7 @@ export class SupervisorParts {
   readonly trials: Trials;
   readonly lateListeners: LateListeners;
   readonly hooks: ServiceHooks;
+  readonly goodPlans: GoodPlans;
 
   /** @param service its present state */
   constructor(
@@ -32,7 +34,9 @@ export class SupervisorParts {
     readonly service: () => ServiceState,
   ) {
     const { logger, stateWriter } = options;
-    const { config, platform: { clock } } = options.context;
+    const { config, platform } = options.context;
+    const { clock } = platform;
+    this.goodPlans = new GoodPlans(platform);
     this.history = new History(clock);
     this.context = {
       ...options.context,

@@ -14,7 +14,7 @@ type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 /** @param serving null: none serves, and `replaces` is the one that crashed, if one has */
 export function startGeneration(
   parts: SupervisorParts,
-  { epoch, replaces }: Pick<Spawn, "epoch" | "replaces" | "plan">,
+  { epoch, replaces, plan }: Pick<Spawn, "epoch" | "replaces" | "plan">,
   serving: GenerationHandle | null,
 ): void {
   const { context, running, history, hooks } = parts;
@@ -28,19 +28,25 @@ export function startGeneration(
   });
   running.set(epoch, candidate);
   history.started(epoch, candidate.startedAt);
-  candidate.admission.begin(() => launch(parts, candidate));
+  candidate.admission.begin(() => launch(parts, candidate, plan));
   serving?.noteConnections();
 }
 
-function launch(parts: SupervisorParts, candidate: RunningGeneration): void {
-  const { options, context, history } = parts;
+function launch(
+  parts: SupervisorParts,
+  candidate: RunningGeneration,
+  source: Spawn["plan"],
+): void {
+  const { options, context, history, goodPlans } = parts;
   // Since its admission began it may have become the replacement of a crashed generation.
   const { epoch, replacementOf } = candidate;
   try {
     const { path: notifyPath, notice } = candidate.openNotify(options.notifyPath(epoch));
     if (notice !== null) options.logger.warn(notice, { epoch });
     const trap = [...options.plan.trap, ...context.migration?.callsToTrap() ?? []];
-    const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath);
+    const { basis, notices } = goodPlans.basisFor(epoch, source, options.plan);
+    for (const each of notices) options.logger.warn(`last good plan: ${each}`, { epoch });
+    const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath, basis);
     candidate.hints.push(...lostDescriptors(plan));
     const members = options.inheritor.membersFor(epoch, replacementOf);
     const others = [...parts.running.values()].filter((other) => other !== candidate);

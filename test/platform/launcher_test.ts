@@ -49,6 +49,7 @@ function start(platform: TestPlatform, options: Options): Launched {
   const outcome: Outcome = { failed: null, filters: [] };
   const plan: LaunchPlan = {
     argv: [CAT],
+    program: null,
     env: { PATH: "/usr/bin:/bin" },
     cwd: null,
     members: options.members?.length ?? 0,

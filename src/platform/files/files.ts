@@ -37,16 +37,16 @@ export class Files {
   /** Where `path` leads to, without links. @throws {SystemCallError} when it does not exist */
   realPath(path: string): string {
     using fd = this.descriptors.open(path, C.O_PATH);
-    return this.#target(nameOf(fd.number)) ?? path;
+    return this.readLink(nameOf(fd.number)) ?? path;
   }
 
   /** Working directory as the kernel names it, without symlinks; "/" when it is unknown. */
   directory(): string {
-    return this.#target("/proc/self/cwd") ?? "/";
+    return this.readLink("/proc/self/cwd") ?? "/";
   }
 
-  /** readlink(2) */
-  #target(link: string): string | null {
+  /** readlink(2) @returns null: no link, or not readable */
+  readLink(link: string): string | null {
     const bytes = new Uint8Array(PATH_MAX);
     const length = this.libc.c.readlink(cString(link), bytes, bytes.length);
     return length <= 0 ? null : decodeBytes(bytes.subarray(0, length));

@@ -25,6 +25,7 @@ export const C = {
   O_NONBLOCK: 0o4000,
   O_CLOEXEC: 0o2000000,
   O_PATH: 0o10000000,
+  AT_EMPTY_PATH: 0x1000,
   // <unistd.h>
   X_OK: 1,
   F_ADD_SEALS: 1033,
@@ -225,6 +226,7 @@ const BY_ARCH = {
   SYS_pidfd_send_signal: { x64: 424, arm64: 424 },
   SYS_close_range: { x64: 436, arm64: 436 },
   SYS_getdents64: { x64: 217, arm64: 61 },
+  SYS_execveat: { x64: 322, arm64: 281 },
   /** sizeof(struct epoll_event) and the offset of its data: packed on x64 only. */
   EPOLL_EVENT_SIZE: { x64: 12, arm64: 16 },
   EPOLL_DATA_OFFSET: { x64: 4, arm64: 8 },

@@ -93,14 +93,25 @@ export class Processes {
     return lifted;
   }
 
-  /** Replaces this process. Returns only by throwing. @throws {SystemCallError} */
-  exec(path: string, argv: readonly string[], env: Readonly<Record<string, string>>): never {
-    const text = cString(path);
-    const argvArray = cStringArray(this.libc, argv);
-    const envArray = cStringArray(this.libc, environmentStrings(env));
-    const result = this.libc.c.execve(text, argvArray.array, envArray.array);
-    this.libc.check(result, "execve", path);
-    throw new Error("execve returned without an error");
+  /**
+   * Replaces this process: execve(2), or execveat(2) for a file that is open. Returns only by throwing.
+   * @throws {SystemCallError} ENOENT for an open script with "#!", too: the descriptor is close-on-exec
+   */
+  exec(program: string | Fd, argv: readonly string[], env: SpawnOptions["env"]): never {
+    const { libc, libc: { c, arch } } = this;
+    const argvArray = cStringArray(libc, argv);
+    const envArray = cStringArray(libc, environmentStrings(env));
+    if (typeof program === "string") {
+      const result = c.execve(cString(program), argvArray.array, envArray.array);
+      libc.check(result, "execve", program);
+    } else {
+      const pointers = [cString(""), argvArray.array, envArray.array];
+      const [path = 0, words = 0, variables = 0] = pointers.map((bytes) => libc.addressOf(bytes));
+      const [call, fd] = [arch.SYS_execveat, program.number];
+      const result = c.syscall(call, fd, path, words, variables, C.AT_EMPTY_PATH);
+      libc.check(result, "execveat", `descriptor ${fd}`);
+    }
+    throw new Error("exec returned without an error");
   }
 
   /** @returns the child's end, or null when it still runs. */

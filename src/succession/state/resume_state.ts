@@ -92,6 +92,9 @@ export type GenerationRecord = v.InferOutput<typeof GENERATION_RECORD>;
 /** The members are in the kernel's order. */
 const GROUP_RECORD = f.lazyObject(() => ({ address: f.ADDRESS, members: f.list(f.MEMBER) }));
 
+/** What a generation was started with; its parts are descriptors. */
+const KEPT_PLAN = f.lazyObject(() => ({ epoch: f.epoch, isGood: f.flag }));
+
 /** What the first baton found where it was started, and a later one cannot find out any more. */
 const LAUNCH_CONTEXT = f.lazyObject(() => ({
   /** Where it was started, as its user named it. */
@@ -132,6 +135,8 @@ const RESUME_STATE = f.lazyObject(() => ({
   history: HISTORY,
   generations: f.list(GENERATION_RECORD),
   groups: f.list(GROUP_RECORD),
+  /** Of generations that run, and of the last good one. */
+  plans: f.list(KEPT_PLAN),
   /** Inodes of sockets that are bound to a port of the kernel's choice and do not listen yet. */
   ephemeral: f.list(f.inode),
   /** Trapped calls that were taken from the kernel and not answered. */

@@ -18,6 +18,8 @@ export const descriptorName = {
   notify: (epoch: number) => `notify ${epoch}`,
   /** baton's end of a generation's standard output (1) or error (2). */
   output: (epoch: number, target: number) => `output ${epoch} ${target}`,
+  /** A part of what a generation was started with. */
+  plan: (epoch: number, part: string) => `plan ${epoch} ${part}`,
 };
 
 /** Descriptors that outlive the baton that opened them. The next instance takes those that it can use. */

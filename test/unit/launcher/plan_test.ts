@@ -6,6 +6,7 @@ import { parseEnvironment } from "../../../src/platform/process/environment.ts";
 
 const PLAN: LaunchPlan = {
   argv: ["server", "--name", "\udce9"],
+  program: null,
   env: parseEnvironment(["A=\udce9", "__proto__=1", "no equals sign"]),
   cwd: null,
   members: 1,

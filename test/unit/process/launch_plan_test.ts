@@ -56,6 +56,7 @@ describe("launchPlan()", () => {
     );
     assert.deepEqual(plan, {
       argv: ["node", "app.js"],
+      program: null,
       env: {
         A: "1",
         BATON_EPOCH: "3",

@@ -83,6 +83,7 @@ describe("parseResumeState()", () => {
     ["groups.0.members.0.epoch", -2, /a whole number from -1/],
     ["groups.0.members.0.origin", undefined, /present/],
     ["groups.0.members.0.standsIn", 1, /true or false/],
+    ["plans.0.isGood", undefined, /present/],
     ["ephemeral", ["1"], /a whole number/],
     ["calls.0.id", "0x1f", /a number as text/],
     ["calls.0.args", Array(7).fill("0"), /a list of at most 6/],

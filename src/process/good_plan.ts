@@ -1,0 +1,121 @@
+/**
+ * What generations were started with, kept so that another one can be started in the same way whatever has become of
+ * the files: the last good plan. Which one is good is the lifecycle's decision.
+ */
+import type { PlanSource } from "../lifecycle/order.ts";
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import {
+  keepBasis,
+  KEPT_PARTS,
+  type KeptPart,
+  type KeptPlan,
+  readKept,
+  restore,
+} from "./kept_plan.ts";
+import { basisFromFiles, type PlanBasis, type PlanContext } from "./launch_plan.ts";
+
+/** In the state that outlives a baton; the descriptors travel beside it. */
+interface KeptPlanRecord {
+  readonly epoch: number;
+  readonly isGood: boolean;
+}
+
+export class GoodPlans {
+  readonly #plans = new Map<number, KeptPlan & { isAlive: boolean }>();
+  #good: number | null = null;
+
+  constructor(readonly platform: Platform) {}
+
+  /**
+   * What generation `epoch` is to be started with. It is kept until that is retired, and for as long as it is good.
+   * @returns also what an operator should know about it
+   * @throws {UserError} when the environment file cannot be read
+   */
+  basisFor(
+    epoch: number,
+    source: PlanSource,
+    context: PlanContext,
+  ): { basis: PlanBasis; notices: readonly string[] } {
+    const good = source === "files" ? undefined : this.#plans.get(this.#good ?? NaN);
+    if (good === undefined) {
+      const basis = basisFromFiles(context);
+      this.#add(epoch, keepBasis(this.platform, basis));
+      const notice = "no generation has been good yet: it is started from the files as they are";
+      return { basis, notices: source === "files" ? [] : [notice] };
+    }
+    const fds = new Map<KeptPart, Fd>();
+    for (const [part, fd] of good.fds) fds.set(part, this.platform.descriptors.duplicate(fd));
+    const plan = { kept: good.kept, fds };
+    this.#add(epoch, plan);
+    return restore(this.platform, plan);
+  }
+
+  #add(epoch: number, plan: KeptPlan): void {
+    this.#close(epoch);
+    this.#plans.set(epoch, { ...plan, isAlive: true });
+  }
+
+  /** What `epoch` was started with is the last good plan from now on. */
+  markGood(epoch: number): void {
+    if (!this.#plans.has(epoch)) return;
+    this.#good = epoch;
+    this.#closeUnused();
+  }
+
+  /** Its processes are gone. */
+  retire(epoch: number): void {
+    const plan = this.#plans.get(epoch);
+    if (plan !== undefined) plan.isAlive = false;
+    this.#closeUnused();
+  }
+
+  #closeUnused(): void {
+    for (const [epoch, { isAlive }] of this.#plans) {
+      if (!isAlive && epoch !== this.#good) this.#close(epoch);
+    }
+  }
+
+  #close(epoch: number): void {
+    for (const fd of this.#plans.get(epoch)?.fds.values() ?? []) fd.close();
+    this.#plans.delete(epoch);
+  }
+
+  get records(): KeptPlanRecord[] {
+    return [...this.#plans.keys()].map((epoch) => ({ epoch, isGood: epoch === this.#good }));
+  }
+
+  get descriptors(): (readonly [epoch: number, part: KeptPart, fd: Fd])[] {
+    return [...this.#plans].flatMap(([epoch, { fds }]) =>
+      [...fds].map(([part, fd]) => [epoch, part, fd] as const)
+    );
+  }
+
+  /** Continues those of the previous instance. @param take the descriptor of that one, if it was kept */
+  resume(
+    records: readonly KeptPlanRecord[],
+    take: (epoch: number, part: KeptPart) => Fd | null,
+    isAlive: (epoch: number) => boolean,
+  ): void {
+    for (const { epoch, isGood } of records) {
+      const fds = new Map<KeptPart, Fd>();
+      for (const part of KEPT_PARTS) {
+        const fd = take(epoch, part);
+        if (fd !== null) fds.set(part, fd);
+      }
+      const text = fds.get("text");
+      if (text === undefined) {
+        // A store of the service manager without room for it.
+        for (const fd of fds.values()) fd.close();
+        continue;
+      }
+      this.#plans.set(epoch, { kept: readKept(text), fds, isAlive: isAlive(epoch) });
+      if (isGood) this.#good = epoch;
+    }
+    this.#closeUnused();
+  }
+
+  close(): void {
+    for (const epoch of [...this.#plans.keys()]) this.#close(epoch);
+  }
+}
