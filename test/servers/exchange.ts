@@ -8,8 +8,8 @@ import { connect as connectTls } from "node:tls";
 export interface Step {
   /** Sent first; without it the server speaks first. */
   readonly send?: string;
-  /** Of all that has come since the step before. */
-  readonly expect: RegExp;
+  /** Of all that has come since the step before. Text: how it begins. */
+  readonly expect: RegExp | string;
 }
 
 export interface Exchange {
@@ -39,11 +39,11 @@ export function http(expected: RegExp, path = "/"): Exchange {
 }
 
 /** A server that greets. */
-export function greeting(expect: RegExp): Exchange {
+export function greeting(expect: RegExp | string): Exchange {
   return { steps: [{ expect }] };
 }
 
-export function asks(send: string, expect: RegExp): Exchange {
+export function asks(send: string, expect: RegExp | string): Exchange {
   return { steps: [{ send, expect }] };
 }
 
@@ -80,8 +80,10 @@ export function exchange(port: number, what: Exchange, source?: string): Promise
     socket.once(what.isTls ? "secureConnect" : "connect", advance);
     socket.on("data", (bytes) => {
       answer += bytes.toString("latin1");
-      if (what.steps[at]?.expect.test(answer)) advance();
-      else if (answer.length > MAX_ANSWER_LENGTH) fail("unexpected", "the answer is too long");
+      const expected = what.steps[at]?.expect ?? "";
+      if (typeof expected === "string" ? answer.startsWith(expected) : expected.test(answer)) {
+        advance();
+      } else if (answer.length > MAX_ANSWER_LENGTH) fail("unexpected", "the answer is too long");
     });
     socket.on("error", (error: Error & { code?: string }) => fail(causeOf(error), error.message));
     socket.on("close", () => {

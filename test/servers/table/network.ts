@@ -7,8 +7,8 @@ import { index, openFolder } from "./files.ts";
 
 /** version.bind. TXT CH over TCP: any answer to it will do. */
 const DNS: Exchange = asks(
-  "\x00\x1e\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03",
-  /^..\x12\x34[\x80-\xff]/s,
+  "\x00\x1e4V\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07version\x04bind\x00\x00\x10\x00\x03",
+  /^..4V[^]/s,
 );
 
 export const LOGIN_AND_FILES: readonly ServerRow[] = [
@@ -393,7 +393,7 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
     lost: "allocations: clients allocate again",
     exchange: asks(
       "\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl",
-      /^\x01\x01..\x21\x12\xa4\x42abcdefghijkl/s,
+      "\x01\x01",
     ),
     place(at) {
       const run = openFolder(at, "run");
@@ -452,7 +452,7 @@ export const OTHERS: readonly ServerRow[] = [
     verdict: "needs",
     refusal: /same data directory|already running|lock/,
     tweak: "a data directory per generation: `--DataDirectory /var/lib/tor.{epoch}`",
-    exchange: { steps: [{ send: "\x05\x01\x00", expect: /^\x05\x00$/ }] },
+    exchange: { steps: [{ send: "\x05\x01\x00", expect: "\x05\x00" }] },
     place: (at) => ({
       command: [
         ...[at.program("tor"), "-f", at.write("torrc", ""), "--defaults-torrc", "/dev/null"],

@@ -281,7 +281,7 @@ export const PERL_AND_PHP: readonly ServerRow[] = [
       const pidFile = `${at.dir}/fpm.pid`;
       const config = at.write(
         "fpm.conf",
-        `[global]\npid = ${pidFile}\nerror_log = /dev/stderr\n[www]\nuser = nobody\n` +
+        `[global]\npid = ${pidFile}\nerror_log = ${at.dir}/error.log\n[www]\nuser = nobody\n` +
           `listen = 127.0.0.1:${at.port}\npm = static\npm.max_children = 2\nping.path = /ping\n`,
       );
       return { command: [at.program("php-fpm8.2"), "-F", "-y", config], pidFile };

@@ -43,7 +43,7 @@ export const WEB: readonly ServerRow[] = [
       const config = at.write(
         "apache2.conf",
         `ServerRoot ${at.dir}\nServerName localhost\nListen 127.0.0.1:${at.port}\n` +
-          `PidFile ${at.dir}/${name}\nErrorLog /dev/stderr\n${modules.join("")}` +
+          `PidFile ${at.dir}/${name}\nErrorLog ${at.dir}/error.log\n${modules.join("")}` +
           `TypesConfig /etc/mime.types\nUser www-data\nGroup www-data\n` +
           `DocumentRoot ${index(at)}\n<Directory />\nRequire all granted\n</Directory>\n`,
       );
@@ -217,7 +217,7 @@ export const PROXIES: readonly ServerRow[] = [
         : `pid_filename ${at.dir}/squid.pid\npinger_enable off\n`;
       const config = at.write(
         "squid.conf",
-        `http_port 127.0.0.1:${at.port}\n${pid}http_access allow all\ncache_log /dev/stderr\n` +
+        `http_port 127.0.0.1:${at.port}\n${pid}http_access allow all\ncache_log ${at.dir}/cache.log\n` +
           `access_log none\ncoredump_dir ${at.dir}\nshutdown_lifetime 2 seconds\n`,
       );
       return { command: [at.program("squid"), "-N", "-f", config] };
@@ -346,7 +346,7 @@ export const PROXIES: readonly ServerRow[] = [
     version: ["dpkg-query", "-W", "microsocks"],
     tried: "1.0.3",
     verdict: "works",
-    exchange: { steps: [{ send: "\x05\x01\x00", expect: /^\x05\x00$/ }] },
+    exchange: { steps: [{ send: "\x05\x01\x00", expect: "\x05\x00" }] },
     place: (at) => ({
       command: [at.program("microsocks"), "-i", "127.0.0.1", "-p", String(at.port)],
     }),
