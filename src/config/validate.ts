@@ -11,10 +11,8 @@ import { checkEnvoyEpoch } from "./envoy_epoch.ts";
 import { UserError } from "./values/errors.ts";
 import { checkListeners } from "./values/listen_spec.ts";
 import { presetForCommand } from "./presets.ts";
+import { listenerPlaceholders } from "./values/placeholders.ts";
 import { suggest } from "./values/suggest.ts";
-
-/** `{fd:NAME}` or `{port:NAME}` in a word of the server's command; other braces belong to the server. */
-const PLACEHOLDER = /\{(fd|port):([^{}]*)\}/g;
 
 function checkCommand(config: Config): void {
   if (config.command[0] === undefined || config.command[0] === "") {
@@ -46,8 +44,7 @@ function checkHandoff(config: Config): void {
 
 /**
  * Checks the placeholders of the command. Not part of `validateConfig()`: sockets of the service manager have names
- * too, which are known only when baton starts. Without any listener such words are the server's own:
- * `node -e "f({fd:1})"`.
+ * too, which are known only when baton starts. Without any listener such words are the server's own.
  *
  * @param config with all listeners
  * @throws {UserError} for an unknown name
@@ -55,8 +52,7 @@ function checkHandoff(config: Config): void {
 export function checkPlaceholders(config: Pick<Config, "command" | "listen">): void {
   const names = config.listen.map((spec) => spec.name);
   if (names.length === 0) return;
-  const placeholders = config.command.flatMap((word) => [...word.matchAll(PLACEHOLDER)]);
-  for (const [text, kind, name = ""] of placeholders) {
+  for (const { text, kind, name } of listenerPlaceholders(config.command)) {
     if (names.includes(name)) continue;
     const near = suggest(name, names);
     const known = `there are ${names.join(", ")}`;

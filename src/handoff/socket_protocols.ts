@@ -5,7 +5,7 @@
  * - Server::Starter: SERVER_STARTER_PORT="127.0.0.1:80=3;8080=4", SERVER_STARTER_GENERATION.
  * - einhorn: EINHORN_FD_COUNT, EINHORN_FD_n, EINHORN_FDS (deprecated, "3 4").
  * - baton: BATON_FDS="name=fd;..." and BATON_EPOCH, RESTART_EPOCH (hot-restarter.py), which are always set.
- * - in the command line: {fd:NAME} and {port:NAME}.
+ * - in the command line: config/values/placeholders.ts.
  */
 import type { ListenSpec } from "../config/values/listen_spec.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
@@ -60,19 +60,4 @@ export function serverEnvironment(
 function starterAddress(spec: ListenSpec): string {
   if (spec.family === "inet6") return `[${spec.host}]:${spec.port}`;
   return spec.host === "0.0.0.0" ? String(spec.port) : `${spec.host}:${spec.port}`;
-}
-
-/** @returns `command` with {fd:NAME} and {port:NAME} filled in; unknown names stay as they are */
-export function fillPlaceholders(
-  command: readonly string[],
-  specs: readonly ListenSpec[],
-): string[] {
-  const find = (name: string) => specs.findIndex((spec) => spec.name === name);
-  return command.map((word) =>
-    word.replace(/\{(fd|port):([^{}]+)\}/g, (whole, kind: string, name: string) => {
-      const index = find(name);
-      if (index < 0) return whole;
-      return String(kind === "fd" ? FIRST_PASSED_DESCRIPTOR + index : specs[index]!.port);
-    })
-  );
 }

@@ -5,8 +5,9 @@
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { UserError } from "../config/values/errors.ts";
+import { fillPlaceholders } from "../config/values/placeholders.ts";
 import { parseEnvFile } from "../config/env_file.ts";
-import { fillPlaceholders, serverEnvironment } from "../handoff/socket_protocols.ts";
+import { serverEnvironment } from "../handoff/socket_protocols.ts";
 import { type HookCircumstances, hookEnvironment } from "../hooks/environment.ts";
 import type { LaunchPlan } from "../launcher/plan.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
@@ -60,7 +61,7 @@ export function launchPlan(
   env["NOTIFY_SOCKET"] = notifyPath;
   env["GODEBUG"] = withoutMultipath(env["GODEBUG"]);
   return {
-    ...plainPlan(context, fillPlaceholders(basis.command, config.listen), env),
+    ...plainPlan(context, fillPlaceholders(basis.command, config.listen, epoch), env),
     cwd: basis.directory,
     program: basis.program,
     members: config.listen.length,
@@ -74,7 +75,7 @@ export function launchPlan(
 export function shutdownPlan(context: PlanContext): LaunchPlan {
   const env = { ...baseEnvironment(context), BATON_EPOCH: "0" };
   return {
-    ...plainPlan(context, context.config.command, env),
+    ...plainPlan(context, fillPlaceholders(context.config.command, [], 0), env),
     parentDeathSignal: context.config.orphan === "die" ? C.SIGTERM : 0,
   };
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
-import { fillPlaceholders, serverEnvironment } from "../../../src/handoff/socket_protocols.ts";
+import { serverEnvironment } from "../../../src/handoff/socket_protocols.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
 const specs = (...texts: readonly string[]) => texts.map(parseListenSpec);
@@ -102,45 +102,5 @@ describe("serverEnvironment()", () => {
       [env["BATON_EPOCH"], env["EINHORN_FD_0"], env["SERVER_STARTER_PORT"]],
       ["1", "3", "127.0.0.1:8080=3"],
     );
-  });
-});
-
-describe("fillPlaceholders()", () => {
-  const listeners = specs("web=127.0.0.1:8080", "admin=[::1]:9000");
-  const cases: [string, string][] = [
-    ["{fd:web}", "3"],
-    ["{fd:admin}", "4"],
-    ["{port:web}", "8080"],
-    ["{port:admin}", "9000"],
-    ["--listen=fd://{fd:web}", "--listen=fd://3"],
-    ["{fd:web}{fd:admin}/{port:web}", "34/8080"],
-    ["{fd:none}", "{fd:none}"],
-    ["{port:}", "{port:}"],
-    ["{fd:}", "{fd:}"],
-    ["{host:web}", "{host:web}"],
-    ["{FD:web}", "{FD:web}"],
-    ["{ fd:web }", "{ fd:web }"],
-    ["{fd:{fd:web}}", "{fd:3}"],
-    ["{{fd:web}}", "{3}"],
-    ["{fd:web", "{fd:web"],
-    ["${fd:web}", "$3"],
-    ["{}", "{}"],
-    ['{"a":{"b":1}}', '{"a":{"b":1}}'],
-    ["", ""],
-  ];
-  for (const [word, expected] of cases) {
-    test(`makes ${JSON.stringify(word)} ${JSON.stringify(expected)}`, {
-      timeout: TEST_TIMEOUT_MS,
-    }, () => assert.deepEqual(fillPlaceholders([word], listeners), [expected]));
-  }
-
-  test("leaves the number and the order of words alone", { timeout: TEST_TIMEOUT_MS }, () => {
-    const command = ["server", "--fd", "{fd:admin}", "a b", "{port:web}"];
-    assert.deepEqual(fillPlaceholders(command, listeners), ["server", "--fd", "4", "a b", "8080"]);
-    assert.deepEqual(fillPlaceholders(command, []), command);
-  });
-
-  test("knows listeners without a name by their place", { timeout: TEST_TIMEOUT_MS }, () => {
-    assert.deepEqual(fillPlaceholders(["{fd:listen1}"], specs("1001", "1002")), ["4"]);
   });
 });
