@@ -62,15 +62,14 @@ export function keepBasis(platform: Platform, { command, env, directory }: PlanB
     findLinks(path, base, (link) => files.readLink(link), links);
     return path;
   };
+  const note = (path: string) => {
+    const stamp = stampOf(resolvePath(realDirectory, path), files.at);
+    if (stamp !== null) stamps[path] = stamp;
+    return follow(path);
+  };
   follow(directory);
-  if (program !== null) follow(program);
-  for (const word of command) {
-    mapPaths(word, (path) => {
-      const stamp = stampOf(resolvePath(realDirectory, path), files.at);
-      if (stamp !== null) stamps[path] = stamp;
-      return follow(path);
-    });
-  }
+  if (program !== null) note(program);
+  for (const word of command) mapPaths(word, note);
   for (const value of Object.values(env)) mapAbsolutePaths(value, (path) => follow(path));
   const facts = { command, env, directory, realDirectory, program, stamps };
   const kept = { ...facts, links: Object.fromEntries(links) };
@@ -92,29 +91,27 @@ export function restore(
   const { links, stamps, realDirectory } = kept;
   const moved = new Set(Object.keys(links).filter((link) => files.readLink(link) !== links[link]));
   const now = (path: string) => rerouted(path, realDirectory, links, (link) => moved.has(link));
-  const notices = [...moved].map((link) => `${link} led to ${links[link]}`);
-  const place = (what: string, path: string, fd: Fd | undefined) => {
+  const notices = new Set<string>();
+  for (const link of moved) notices.add(`${link} leads to ${links[link]} for it, as then`);
+  const place = (path: string, fd: Fd | undefined) => {
     const place = placeOf(platform, path, fd);
-    if (place.isHeld) {
-      notices.push(`${what} ${path} was replaced or removed: the former one is used`);
-    }
+    if (place.isHeld) notices.add(`${path} was replaced or removed: the former one is used`);
     return place;
   };
+  /** The content of files is not kept. */
+  const compare = (path: string, name: string) => {
+    const stamp = stampOf(resolvePath(realDirectory, name), files.at);
+    if (!Object.hasOwn(stamps, path) || stamps[path] === stamp) return;
+    notices.add(stamp === null ? `${name} is gone` : `${name} has changed, and is used as it is`);
+  };
   const pwd = now(kept.directory);
-  const directory = place("directory", pwd, fds.get("directory"));
-  const program = kept.program === null
-    ? null
-    : place("program", now(kept.program), fds.get("program"));
+  const directory = place(pwd, fds.get("directory"));
+  const program = kept.program === null ? null : place(now(kept.program), fds.get("program"));
+  if (kept.program !== null && program?.isHeld === false) compare(kept.program, program.path);
   const command = kept.command.map((word, i) =>
     mapPaths(word, (path) => {
       const name = now(path);
-      const stamp = stampOf(resolvePath(realDirectory, name), files.at);
-      const isKept = i === 0 && program?.isHeld;
-      if (!isKept && Object.hasOwn(stamps, path) && stamps[path] !== stamp) {
-        notices.push(
-          `${name} was ${stamp === null ? "removed" : "changed, and is used as it is now"}`,
-        );
-      }
+      if (i > 0) compare(path, name);
       return name;
     })
   );
@@ -122,7 +119,7 @@ export function restore(
     Object.entries(kept.env).map(([name, value]) => [name, mapAbsolutePaths(value, now)]),
   );
   const basis = { command, env: { ...env, PWD: pwd }, directory: directory.path, program };
-  return { basis, notices };
+  return { basis, notices: [...notices] };
 }
 
 /** For this process, and for others while it has the descriptor: a server gets none (proc_pid_fd(5)). */

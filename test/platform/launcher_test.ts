@@ -3,7 +3,16 @@
  * and what the supervisor's half does when the launcher is killed half-way.
  */
 import assert from "node:assert/strict";
-import { chmodSync, readFileSync, realpathSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { describe, test } from "node:test";
 import { LAUNCH_VERB, type LaunchPlan } from "../../src/launcher/plan.ts";
 import { startLauncher } from "../../src/launcher/start.ts";
@@ -15,7 +24,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { OwnChild } from "../support/own_child.ts";
 import * as processes from "../support/proc.ts";
-import { tempDir } from "../support/temp_dir.ts";
+import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -188,6 +197,66 @@ describe("the server gets", () => {
     chmodSync(path, 0o755);
     await using server = start(platform, { plan: { argv: [path, "yes"] } });
     assert.deepEqual(await server.child.ended(), { kind: "exited", code: 17 });
+  });
+});
+
+describe("a program without a name any more", () => {
+  /** Its directory and file are removed while they are held. */
+  function removed(platform: TestPlatform, dir: TempDir, make: (path: string) => void) {
+    mkdirSync(dir.join("release"));
+    const path = dir.join("release/server");
+    make(path);
+    chmodSync(path, 0o755);
+    const held = [path, dir.join("release")].map((each) =>
+      platform.descriptors.open(each, C.O_PATH)
+    );
+    rmSync(dir.join("release"), { recursive: true });
+    const [file = "", cwd = ""] = held.map(({ number }) =>
+      `/proc/${platform.runtime.pid}/fd/${number}`
+    );
+    return { program: { path: file, isHeld: true }, cwd, held };
+  }
+
+  test("runs under its first word, in the directory that is gone, without a descriptor", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    using dir = tempDir();
+    const { program, cwd, held } = removed(platform, dir, (path) => copyFileSync(CAT, path));
+    await using server = await startCat(platform, {
+      plan: { argv: ["server", "-"], program, cwd },
+    });
+    const { pid } = server.launch;
+    assert.deepEqual(processes.commandLine(pid), ["server", "-"]);
+    assert.equal(readlinkSync(`/proc/${pid}/exe`), `${dir.join("release/server")} (deleted)`);
+    assert.equal(readlinkSync(`/proc/${pid}/cwd`), `${dir.join("release")} (deleted)`);
+    assert.deepEqual([...processes.openFds(pid).keys()].sort(), [0, 1, 2]);
+    held.forEach((fd) => fd.close());
+  });
+
+  for (const firstLine of ["#!/bin/sh\n", ""]) {
+    test(`a script runs, ${firstLine === "" ? "without" : "with"} a first line`, {
+      timeout: TEST_TIMEOUT_MS,
+    }, async () => {
+      await using platform = await testPlatform();
+      using dir = tempDir();
+      const script = `${firstLine}test "$1" = yes && exit 17\n`;
+      const { program, cwd, held } = removed(platform, dir, (path) => writeFileSync(path, script));
+      await using server = start(platform, { plan: { argv: ["server", "yes"], program, cwd } });
+      assert.deepEqual(await server.child.ended(), { kind: "exited", code: 17 });
+      held.forEach((fd) => fd.close());
+    });
+  }
+
+  test("says which interpreter is missing", { timeout: TEST_TIMEOUT_MS }, async () => {
+    await using platform = await testPlatform();
+    using dir = tempDir();
+    const { program, held } = removed(platform, dir, (path) => writeFileSync(path, "#!/no/such\n"));
+    await using launched = start(platform, { plan: { argv: ["server"], program } });
+    assert.deepEqual(await launched.child.ended(), { kind: "exited", code: 127 });
+    launched.launch.readMessages();
+    assert.match(launched.outcome.failed?.message ?? "", /the interpreter in its first line/);
+    held.forEach((fd) => fd.close());
   });
 });
 

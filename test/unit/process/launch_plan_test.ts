@@ -12,6 +12,7 @@ import {
   lostDescriptors,
   originalFileLimit,
   type PlanContext,
+  shutdownPlan,
 } from "../../../src/process/launch_plan.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { spawnShell } from "../../support/own_child.ts";
@@ -85,6 +86,18 @@ describe("launchPlan()", () => {
     assert.deepEqual([plan.members, plan.fileLimit], [2, 1024]);
     assert.equal(plan.env["LISTEN_FDNAMES"], "web:listen1");
     assert.equal("LISTEN_PID" in plan.env, false);
+  });
+
+  test("fills in the number of the generation, with and without handoff", {
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    const command = ["nginx", "-g", "pid /run/nginx.{epoch}.pid;"];
+    assert.deepEqual(
+      launchPlan(context({ command }), 7, NOTIFY).argv,
+      ["nginx", "-g", "pid /run/nginx.7.pid;"],
+    );
+    const { argv } = shutdownPlan(context({ command }));
+    assert.deepEqual(argv, ["nginx", "-g", "pid /run/nginx.0.pid;"]);
   });
 
   test("keeps an orphan alive when asked to", { timeout: TEST_TIMEOUT_MS }, () => {
