@@ -56,6 +56,7 @@ const LAYERS = {
   log: ["platform"],
   steering: ["platform"],
   launcher: ["platform"],
+  inspect: ["platform"],
   systemd: ["platform"],
   health: ["config", "platform"],
   drain: ["platform", "steering"],
@@ -77,6 +78,7 @@ const LAYERS = {
   generation: [
     ...["config", "lifecycle", "platform", "steering", "handoff", "health", "hooks", "drain"],
     ...["migration", "systemd", "report", "output", "process", "succession/state", "launcher"],
+    "inspect",
   ],
   rollout: [
     "config",
@@ -243,7 +245,7 @@ const MODULES = {
   "node:url": ["platform/runtime"],
   "node:fs": [
     ...["platform", "launcher", "systemd", "supervisor", "admin", "cli", "config/config_file.ts"],
-    ...["health", "pod", "log", "succession", "process", "generation", "output"],
+    ...["health", "pod", "log", "succession", "process", "generation", "output", "inspect"],
   ],
   "node:path": [
     ...["pod", "admin", "cli"],
@@ -268,6 +270,7 @@ const PURE = [
   ...["lifecycle", "config", "init", "steering/kernel_array.ts", "steering/bpf_program.ts"],
   ...["pod/budget.ts", "drain/conversation.ts"],
   ...["platform/bytes.ts", "platform/process/environment.ts"],
+  ...["inspect/file_locks.ts", "inspect/harmless.ts", "inspect/unix_sockets.ts"],
   ...["drain/classify.ts", "handoff/socket_protocols.ts", "admin/http1.ts", "admin/repair.ts"],
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
@@ -316,6 +319,8 @@ const TESTED = {
     "decideLeaderExit",
   ],
   "handoff/inherit.ts": ["specAddress"],
+  "inspect/changed_processes.ts": ["changeOf"],
+  "inspect/pid_files.ts": ["numberIn", "pathsInWords"],
   "handoff/right_to_bind.ts": ["rightToBind"],
   "health/http_dialogue.ts": ["HttpCheckOptions"],
   "hooks/memory_check.ts": ["refusal"],

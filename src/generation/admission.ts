@@ -1,10 +1,12 @@
 /**
  * The user's own steps on a candidate's way to serving: memory check, pre-flight and `pre-start` before its process
  * is started, `ready` between its gate and the switch. While a step runs, which has a time-out of its own, the
- * candidate's ready time-out does not count.
+ * candidate's ready time-out does not count. Last of all, what it shares with the serving generation (inspection.ts).
  */
 import type { HookGeneration } from "../hooks/environment.ts";
 import type { Killable } from "../hooks/sequence.ts";
+import type { ExitStatus } from "../platform/process/wait_status.ts";
+import { type Findings, NO_FINDINGS } from "../report/snapshot.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 
 interface Veto {
@@ -25,9 +27,23 @@ export interface AdmissionSteps {
   readonly beforeSwitch: AdmissionStep | null;
 }
 
+/** Looks at a candidate's processes, and at those of the serving generation. */
+export interface AdmissionInspection {
+  readonly findings: Findings;
+  /** The candidate would serve now. @returns why it must not */
+  refusal(): string | null;
+  /** What it waits for, in words. */
+  obstacles(): readonly string[];
+  /** Its leading process has exited before it was ready. @returns possible reasons */
+  explainExit(code: number | null): readonly string[];
+  end(): void;
+}
+
 interface AdmissionOptions {
   /** Null: the user has configured none. */
   readonly steps: AdmissionSteps | null;
+  /** Null: an earlier baton started it. */
+  readonly inspection: AdmissionInspection | null;
   readonly candidate: HookGeneration;
   /** The ready time-out counts from here on. */
   readonly restartReadyTimer: () => void;
@@ -41,6 +57,7 @@ export class Admission {
   isBusy = false;
   #running: Killable | null = null;
   #isCanceled = false;
+  #hooksHavePassed = false;
   #isAdmitted = false;
 
   constructor(readonly options: AdmissionOptions) {}
@@ -59,20 +76,50 @@ export class Admission {
     });
   }
 
+  /** It has not passed its gate, and this baton started it. */
+  get isPending(): boolean {
+    return this.options.inspection !== null && !this.#isAdmitted;
+  }
+
+  /** What stands in its way as far as the processes show, in words. */
+  get obstacles(): readonly string[] {
+    return this.options.inspection?.obstacles() ?? [];
+  }
+
+  /** @returns possible reasons, for a candidate that has exited */
+  explainExit(status: ExitStatus): readonly string[] {
+    const code = status.kind === "exited" ? status.code : null;
+    return this.options.inspection?.explainExit(code) ?? [];
+  }
+
+  get findings(): Findings {
+    return this.options.inspection?.findings ?? NO_FINDINGS;
+  }
+
   /** The gate is passed, perhaps again: may the candidate serve now? */
   admits(): boolean {
+    if (this.#isAdmitted) return true;
+    if (this.isBusy || this.#isCanceled) return false;
     const beforeSwitch = this.options.steps?.beforeSwitch ?? null;
-    if (this.#isAdmitted || beforeSwitch === null) return true;
-    if (this.isBusy) return false;
+    if (!this.#hooksHavePassed && beforeSwitch !== null) {
+      this.#runBeforeSwitch(beforeSwitch);
+      return false;
+    }
+    const reason = this.options.inspection?.refusal() ?? null;
+    if (reason !== null) this.#reject({ reason, output: null }, true);
+    else this.#isAdmitted = true;
+    return this.#isAdmitted;
+  }
+
+  #runBeforeSwitch(beforeSwitch: AdmissionStep): void {
     this.#run(beforeSwitch, (veto) => {
       if (this.#isCanceled) return;
       if (veto !== null) return this.#reject(veto, true);
-      this.#isAdmitted = true;
+      this.#hooksHavePassed = true;
       // The gate is asked again: the server may have closed a listener meanwhile.
       this.options.restartReadyTimer();
       this.options.onAdmitted();
     });
-    return false;
   }
 
   #reject({ reason, output }: Veto, isStarted: boolean): void {
@@ -97,6 +144,7 @@ export class Admission {
   /** @returns whether a step was running, whose end follows */
   cancel(): boolean {
     this.#isCanceled = true;
+    this.options.inspection?.end();
     this.#running?.kill();
     return this.isBusy;
   }

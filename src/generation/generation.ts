@@ -5,18 +5,12 @@ import { ServerProcess } from "../process/server_process.ts";
 import { factsOf, type GenerationFacts, NO_FACTS } from "../succession/state/resume_state.ts";
 import { NotifyServer } from "../systemd/notify_server.ts";
 import { AdoptTarget } from "./adopt_target.ts";
-import { Admission, type AdmissionSteps } from "./admission.ts";
+import { Admission, type AdmissionInspection, type AdmissionSteps } from "./admission.ts";
 import { capturedStreams, printsDirectly } from "./captured_streams.ts";
 import type { RunningContext } from "./context.ts";
 import { builtInGate, Gate } from "./gate.ts";
 import { GenerationHealth } from "./generation_health.ts";
-import {
-  type CandidateInspection,
-  type GenerationHandle,
-  NO_FINDINGS,
-  type ResumeOptions,
-  type StartOptions,
-} from "./handle.ts";
+import type { GenerationHandle, ResumeOptions, StartOptions } from "./handle.ts";
 import { LeaderExit } from "./leader_exit.ts";
 import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
@@ -25,8 +19,8 @@ interface GenerationOptions {
   readonly replacementOf: number | null;
   readonly wantsNotification: boolean;
   readonly admissionSteps: AdmissionSteps | null;
-  /** Null: no other generation serves, or it is past its gate. */
-  readonly inspection?: CandidateInspection | null;
+  /** None for a generation that an earlier baton started. */
+  readonly inspection?: AdmissionInspection | null;
 }
 
 export class RunningGeneration implements GenerationHandle {
@@ -46,7 +40,6 @@ export class RunningGeneration implements GenerationHandle {
   readonly admission: Admission;
   readonly #stopping: Stopping;
   readonly #leaderExit: LeaderExit;
-  readonly #inspection: CandidateInspection | null;
 
   constructor(
     readonly context: RunningContext,
@@ -57,7 +50,6 @@ export class RunningGeneration implements GenerationHandle {
     const { facts, hints } = this;
     this.startedAt = new Date(platform.clock.wallMs());
     this.replacementOf = replacementOf;
-    this.#inspection = inspection;
     const onChange = () => this.#checkGate();
     const fail = (reason: string) => this.#fail(reason);
     const timers = this.timers = new Timers(platform.clock, (timer) => this.#onTimer(timer));
@@ -75,6 +67,7 @@ export class RunningGeneration implements GenerationHandle {
     });
     this.admission = new Admission({
       steps: admissionSteps,
+      inspection,
       candidate: this,
       restartReadyTimer: () => timers.arm("ready", config.readyTimeoutMs),
       onAdmitted: onChange,
@@ -82,7 +75,7 @@ export class RunningGeneration implements GenerationHandle {
     });
     const stopping = this.#stopping = new Stopping(shared);
     const onExited = (exit: ExitReport) => this.#onExited(exit);
-    this.#leaderExit = new LeaderExit({ ...shared, stopping, onExited });
+    this.#leaderExit = new LeaderExit({ ...shared, stopping, admission: this.admission, onExited });
   }
 
   #serverProcess(): ServerProcess {
@@ -115,7 +108,7 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   get findings(): GenerationHandle["findings"] {
-    return this.#inspection?.findings ?? NO_FINDINGS;
+    return this.admission.findings;
   }
 
   get tracks(): Stopping["tracks"] {
@@ -285,7 +278,12 @@ export class RunningGeneration implements GenerationHandle {
         if (this.admission.isBusy) return;
         // A person is at its terminal: a shell, a debugger.
         if (foreground.isHeldBy(this.pid ?? 0)) return;
-        return this.#fail(this.gate.timeoutReason(config.readyTimeoutMs, this.hints));
+        return this.#fail(
+          this.gate.timeoutReason(config.readyTimeoutMs, [
+            ...this.hints,
+            ...this.admission.obstacles,
+          ]),
+        );
       case "bake":
         return dispatch({ kind: "bake_elapsed", epoch });
       case "health":

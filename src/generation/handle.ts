@@ -5,7 +5,7 @@ import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { ServerProcess, ServerRemains } from "../process/server_process.ts";
-import { type CheckView, type Findings, NO_FINDINGS } from "../report/snapshot.ts";
+import type { CheckView, Findings } from "../report/snapshot.ts";
 import type { Losses } from "../report/timelines.ts";
 import type { Member } from "../steering/member.ts";
 import type { GenerationFacts, GenerationRecord } from "../succession/state/resume_state.ts";
@@ -38,13 +38,6 @@ export interface ResumeOptions extends ServerRemains {
   readonly notifyPath: string;
   /** The socket behind that path. */
   readonly notify: Fd | null;
-}
-
-export { NO_FINDINGS };
-
-/** Looks at a candidate beside the generation that serves (src/inspect/). */
-export interface CandidateInspection {
-  readonly findings: Findings;
 }
 
 export interface GenerationHandle {

@@ -2,14 +2,21 @@
  * What the exit of a generation's leading process means when others of its tree are alive: they get the stop signal,
  * they serve on in the background, or the generation has exited and they are leftovers.
  */
+import { foregroundAdvice } from "../config/foreground.ts";
+import { commandTarget } from "../config/presets.ts";
+import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ExitReport } from "../lifecycle/vocabulary.ts";
+import { processName } from "../platform/process/proc.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
 import { reportExit } from "../report/exit_report.ts";
 import { describeVictims } from "../report/killed_processes.ts";
 import type { GenerationFacts } from "../succession/state/resume_state.ts";
 import type { SharedParts } from "./handle.ts";
+import type { Admission } from "./admission.ts";
 import { busyProcesses, LeftoverSignals } from "./leftovers.ts";
 import type { Stopping } from "./stopping.ts";
+
+const MOST_NAMES = 3;
 
 export type LeaderExitDecision =
   /** The generation waits for nothing that is left. */
@@ -20,6 +27,8 @@ export type LeaderExitDecision =
   | "signal_rest_gently"
   /** They have had their signal, or KILL. */
   | "wait"
+  /** The generation has exited before it was ready: what is left would listen in the background. */
+  | "left_behind"
   | "to_background";
 
 export interface LeaderExitCircumstances {
@@ -31,10 +40,12 @@ export interface LeaderExitCircumstances {
   /** One of them has a socket that the generation listens on. */
   readonly serves: boolean;
   readonly wasKilled: boolean;
+  /** It has not passed its gate. */
+  readonly isCandidate: boolean;
 }
 
 export function decideLeaderExit(
-  { status, remaining, facts, stopSignal, serves, wasKilled }: LeaderExitCircumstances,
+  { status, remaining, facts, stopSignal, serves, wasKilled, isCandidate }: LeaderExitCircumstances,
 ): LeaderExitDecision {
   if (remaining === 0) return "exited";
   if (facts.stopTold || wasKilled) return "wait";
@@ -43,11 +54,13 @@ export function decideLeaderExit(
     const diedOfIt = status.kind === "signalled" && status.signal === stopSignal;
     return diedOfIt ? "signal_rest" : "signal_rest_gently";
   }
-  return status.kind === "exited" && status.code === 0 && serves ? "to_background" : "exited";
+  if (status.kind !== "exited" || status.code !== 0) return "exited";
+  return serves ? "to_background" : isCandidate ? "left_behind" : "exited";
 }
 
 interface LeaderExitOptions extends SharedParts {
   readonly stopping: Pick<Stopping, "policy" | "spareRest" | "cutRest">;
+  readonly admission: Pick<Admission, "isPending" | "explainExit">;
   readonly onExited: (exit: ExitReport) => void;
 }
 
@@ -56,6 +69,8 @@ export class LeaderExit {
   /** Set while leftovers are followed: what to do when the last has exited. */
   #afterLeftovers: (() => void) | null = null;
   #hadTerminal = false;
+  /** Programs that it has left in the background before it was ready; null: it has not. */
+  #background: readonly string[] | null = null;
 
   constructor(readonly options: LeaderExitOptions) {
     const { context, server, facts, stopping } = options;
@@ -74,15 +89,30 @@ export class LeaderExit {
   }
 
   onLeaderExit(status: ExitStatus, remaining: number): void {
-    const { facts, epoch, context, server, stopping, gate } = this.options;
+    const { facts, epoch, context, server, stopping, gate, admission, hints } = this.options;
     const { stopSignal } = stopping.policy;
     const { wasKilled } = server;
+    const isCandidate = admission.isPending;
+    if (isCandidate && !wasKilled) hints.push(...admission.explainExit(status));
     this.#hadTerminal = context.foreground.onLeaderExit(server.pid);
     const serves = !this.#hadTerminal && gate.listening.length > 0 &&
       server.processes().some((pid) => context.listeners.isHeldBy(pid, epoch));
-    switch (decideLeaderExit({ status, remaining, facts, stopSignal, serves, wasKilled })) {
+    const decision = decideLeaderExit({
+      status,
+      remaining,
+      facts,
+      stopSignal,
+      serves,
+      wasKilled,
+      isCandidate,
+    });
+    switch (decision) {
       case "exited":
         if (remaining > 0) this.#abandonRest();
+        return this.#reportExit(status);
+      case "left_behind":
+        this.#background = namesOf(server.processes());
+        this.#abandonRest();
         return this.#reportExit(status);
       case "signal_rest":
         return this.#signalRest(false);
@@ -165,6 +195,27 @@ export class LeaderExit {
     });
     // No program exits well once its terminal is gone: Node aborts, Python cannot flush.
     const asRequested = report.asRequested || facts.stopSent && context.foreground.isClosed;
-    onExited({ ...report, asRequested, isFinal: this.#hadTerminal });
+    const background = this.#background === null
+      ? {}
+      : describeBackground(report, this.#background, context.config.command);
+    onExited({ ...report, ...background, asRequested, isFinal: this.#hadTerminal });
   }
+}
+
+function namesOf(pids: readonly number[]): string[] {
+  return [...new Set(pids.flatMap((pid) => processName(pid) ?? []))];
+}
+
+/** Whatever it does there is out of baton's sight: its exit status 0 is not that of a server that was done. */
+function describeBackground(
+  { text }: ExitReport,
+  names: readonly string[],
+  command: readonly string[],
+): Pick<ExitReport, "status" | "text"> {
+  const advice = foregroundAdvice([...names, commandTarget(command).program]);
+  const left = names.length === 0 ? "processes" : names.slice(0, MOST_NAMES).join(", ");
+  return {
+    status: EXIT_NEW_GENERATION_FAILED,
+    text: `${text}: it went to the background, and left ${left} there: ${advice}`,
+  };
 }

@@ -2,9 +2,10 @@
 import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import { UserError } from "../config/values/errors.ts";
 import { RunningGeneration } from "../generation/generation.ts";
+import { Inspection } from "../generation/inspection.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { ListenError } from "../handoff/inherit.ts";
-import { EXIT_BUSY, EXIT_SYSTEM } from "../lifecycle/status.ts";
+import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle/status.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { errorText } from "../platform/error.ts";
 import type { SupervisorParts } from "./parts.ts";
@@ -21,14 +22,31 @@ export function startGeneration(
   const before = serving?.epoch ?? replaces;
   const wantsNotification = before !== null && (running.get(before)?.notified ?? false);
   const reason = replaces !== null ? "crash" : serving !== null ? "reload" : "start";
-  const candidate = new RunningGeneration(context, epoch, {
+  const inspection: Inspection = new Inspection({
+    clock: context.platform.clock,
+    policy: context.config.sharedFiles,
+    epoch,
+    processes: () => candidate.processes(),
+    rival: () => parts.servingIn(parts.service()),
+    isSilent: () => !candidate.outputIsDirect && candidate.output?.tail.lines(1).length === 0,
+    log: context.logError,
+    fail: (reason) => {
+      const status = EXIT_NEW_GENERATION_FAILED;
+      context.dispatch({ kind: "failed", epoch, reason, status });
+    },
+  });
+  const candidate: RunningGeneration = new RunningGeneration(context, epoch, {
     replacementOf: replaces,
     wantsNotification,
     admissionSteps: hooks.admissionSteps(serving, reason),
+    inspection,
   });
   running.set(epoch, candidate);
   history.started(epoch, candidate.startedAt);
-  candidate.admission.begin(() => launch(parts, candidate, plan));
+  candidate.admission.begin(() => {
+    launch(parts, candidate, plan);
+    inspection.begin();
+  });
   serving?.noteConnections();
 }
 

@@ -28,6 +28,7 @@ function scene(given: { before?: boolean; atOnce?: boolean; none?: boolean } = {
       beforeStart: step("before start"),
       beforeSwitch: given.before ? null : step("before switch"),
     },
+    inspection: null,
     candidate: { epoch: 3, pid: null },
     restartReadyTimer: () => log.push("timer"),
     onAdmitted: () => log.push("admitted"),

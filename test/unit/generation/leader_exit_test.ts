@@ -24,6 +24,7 @@ const base: LeaderExitCircumstances = {
   stopSignal: TERM,
   serves: true,
   wasKilled: false,
+  isCandidate: false,
 };
 const stopped = { ...NO_FACTS, stopSent: true };
 
@@ -36,6 +37,18 @@ describe("decideLeaderExit()", () => {
     ["no process is left", { remaining: 0 }, "exited"],
     ["it exits with 0 and serves on", {}, "to_background"],
     ["it exits with 0 and never served", { serves: false }, "exited"],
+    [
+      "a candidate exits with 0, and leaves others",
+      { serves: false, isCandidate: true },
+      "left_behind",
+    ],
+    ["a candidate that listens goes to the background", { isCandidate: true }, "to_background"],
+    ["a candidate exits with 0, and leaves none", { remaining: 0, isCandidate: true }, "exited"],
+    [
+      "a candidate fails, and leaves others",
+      { status: { kind: "exited", code: 1 }, serves: false, isCandidate: true },
+      "exited",
+    ],
     ["it crashes", { status: { kind: "exited", code: 1 } }, "exited"],
     ["its exit status is unknown", { status: { kind: "unknown" } }, "exited"],
     ["it exits with 0 after its signal", { facts: stopped }, "signal_rest_gently"],
@@ -115,6 +128,7 @@ function scene(facts: Partial<typeof NO_FACTS> = {}) {
     gate: { listening: [{}] },
     server,
     timers: { limit: (name: string, delayMs: number) => log.push(`${name} in ${delayMs}`) },
+    admission: { isPending: false, explainExit: () => [] },
     stopping: {
       policy: { stopSignal: TERM },
       spareRest: () => log.push("spare rest"),

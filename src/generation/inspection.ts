@@ -1,0 +1,139 @@
+/**
+ * Looks at a candidate and at the generation that serves, as processes: files that both write to, locks that the one waits
+ * for and the other holds, and what became of the other when the candidate exited without a word. `--shared-files` says
+ * what follows from the first two.
+ *
+ * A look costs some reads of /proc. There is one before the switch, and while a candidate takes long there are more, with
+ * growing pauses.
+ */
+import type { Config } from "../config/config.ts";
+import { describeRestart, processesIn } from "../inspect/changed_processes.ts";
+import { holdingsOf } from "../inspect/holdings.ts";
+import { describeObstacle, findLockObstacles } from "../inspect/lock_obstacles.ts";
+import { findSharedFiles } from "../inspect/shared_files.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
+import { processName } from "../platform/process/proc.ts";
+import { type Findings, NO_FINDINGS } from "../report/snapshot.ts";
+import type { AdmissionInspection } from "./admission.ts";
+
+/** Most candidates are ready before the first look. */
+const FIRST_LOOK_MS = 500;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** The generation that serves while the candidate starts. */
+interface Rival {
+  readonly epoch: number;
+  processes(): number[];
+}
+
+interface InspectionOptions {
+  readonly clock: Clock;
+  readonly policy: Config["sharedFiles"];
+  readonly epoch: number;
+  readonly processes: () => number[];
+  /** Null: none serves. */
+  readonly rival: () => Rival | null;
+  /** Nothing that it printed can be shown. */
+  readonly isSilent: () => boolean;
+  readonly log: (message: string) => void;
+  readonly fail: (reason: string) => void;
+}
+
+export class Inspection implements AdmissionInspection {
+  #findings: Findings = NO_FINDINGS;
+  #timer: Timer | null = null;
+  readonly #logged = new Set<string>();
+  /** The rival's processes when the candidate was started, with their start times. */
+  #before: ReadonlyMap<number, number> = new Map();
+
+  constructor(readonly options: InspectionOptions) {}
+
+  get findings(): Findings {
+    return this.#findings;
+  }
+
+  /** The candidate's process has been started. */
+  begin(): void {
+    const rival = this.options.rival();
+    if (rival === null) return;
+    this.#before = processesIn(rival.processes());
+    if (this.options.policy !== "allow") this.#lookAfter(FIRST_LOOK_MS);
+  }
+
+  #lookAfter(pauseMs: number): void {
+    this.#timer = this.options.clock.after(pauseMs, () => {
+      this.#lookAfter(Math.min(2 * pauseMs, LONGEST_PAUSE_MS));
+      this.#lookForLocks();
+    });
+  }
+
+  #lookForLocks(): void {
+    const { policy, epoch, log, fail } = this.options;
+    const rival = this.options.rival();
+    if (rival === null) return;
+    for (const obstacle of findLockObstacles(this.options.processes(), rival.processes())) {
+      const text = describeObstacle(obstacle, rival.epoch);
+      if (this.#logged.has(text)) continue;
+      this.#logged.add(text);
+      log(`generation ${epoch} ${text}`);
+      if (policy === "refuse" && obstacle.isHeldByRival) return fail(`it ${text}`);
+    }
+  }
+
+  refusal(): string | null {
+    this.end();
+    const { policy, epoch, log, processes } = this.options;
+    const rival = this.options.rival();
+    if (rival === null || policy === "allow") return null;
+    const found = findSharedFiles(() => rival.processes(), processes());
+    if (found.length === 0) return null;
+    const holder = (of: number, pid: number) => ({ epoch: of, pid, name: processName(pid) ?? "?" });
+    const sharedFiles = found.map(({ path, how, older, newer }) => ({
+      path,
+      how,
+      holders: [holder(rival.epoch, older), holder(epoch, newer)],
+    }));
+    this.#findings = { ...this.#findings, sharedFiles };
+    const paths = found.map(({ path }) => path).join(", ");
+    const what = `writes to ${paths}, as generation ${rival.epoch} does: ` +
+      "what one writes the other may overwrite";
+    if (policy === "refuse") return `it ${what} (--shared-files refuse): use --order stop-first`;
+    log(`generation ${epoch} ${what}: use --order stop-first, or --shared-files allow`);
+    return null;
+  }
+
+  obstacles(): string[] {
+    const rival = this.options.rival();
+    const held = findLockObstacles(this.options.processes(), rival?.processes() ?? []);
+    return held.map((obstacle) => `it ${describeObstacle(obstacle, rival?.epoch ?? null)}`);
+  }
+
+  explainExit(code: number | null): string[] {
+    this.end();
+    const rival = this.options.rival();
+    if (rival === null) return [];
+    const { epoch } = rival;
+    const pids = rival.processes();
+    const held = this.options.isSilent() ? holdingsOf(pids) : [];
+    const hints = held.length === 0
+      ? []
+      : [`generation ${epoch} holds ${held.join(", ")}, which a second copy may have met`];
+    if (code !== 0) return hints;
+    const changed = describeRestart(this.#before, processesIn(pids));
+    this.#findings = { ...this.#findings, doubt: doubtText(epoch, changed) };
+    return changed === null ? hints : [`generation ${epoch} ${changed} meanwhile`, ...hints];
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+}
+
+/** @param changed what the serving generation did meanwhile, in words */
+function doubtText(epoch: number, changed: string | null): string {
+  return changed === null
+    ? `it exited with 0 as if it had done its work: it may have handed it to generation ${epoch}`
+    : `generation ${epoch} ${changed} meanwhile: the new version may be serving ` +
+      "already, outside baton's control: use a pid file for each generation (docs/servers.md)";
+}

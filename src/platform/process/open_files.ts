@@ -1,0 +1,108 @@
+/** The regular files that a process has open or mapped, from /proc: proc(5). Nothing of it is an error where we may not look. */
+import {
+  closeSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { readText } from "./proc.ts";
+
+export interface OpenFile {
+  readonly pid: number;
+  readonly descriptor: number;
+  /** As the process sees it. */
+  readonly path: string;
+  /** Device and inode: what tells whether two processes have the same file. */
+  readonly key: string;
+  readonly ino: number;
+  readonly size: number;
+}
+
+/**
+ * Files are opened at the start, and have low numbers; connections come later, and may be ten thousands. So only this many
+ * descriptors of a process are looked at, from the lowest on.
+ */
+const MOST_DESCRIPTORS = 512;
+const OWNER_MAY_WRITE = 0o200;
+
+/** Files that `pid` has open for writing. Without those that have no name any more. */
+export function filesOpenForWriting(pid: number): OpenFile[] {
+  return descriptorsOf(pid).flatMap((descriptor) => {
+    const link = `/proc/${pid}/fd/${descriptor}`;
+    try {
+      const path = readlinkSync(link);
+      if (!path.startsWith("/")) return [];
+      // The mode of the link is that of the descriptor, not of the file.
+      if ((lstatSync(link).mode & OWNER_MAY_WRITE) === 0) return [];
+      return named(statSync(link), { pid, descriptor, path });
+    } catch {
+      return []; // Closed meanwhile.
+    }
+  });
+}
+
+/** A regular file that has a name. */
+function named(stat: Stats, of: Pick<OpenFile, "pid" | "descriptor" | "path">): OpenFile[] {
+  if (!stat.isFile() || stat.nlink === 0) return [];
+  return [{ ...of, key: `${stat.dev}:${stat.ino}`, ino: stat.ino, size: stat.size }];
+}
+
+/** @returns the path by which `pid` has opened a file or directory; null: it has none of this inode open */
+export function pathOfInode(pid: number, ino: number): string | null {
+  for (const descriptor of descriptorsOf(pid)) {
+    const link = `/proc/${pid}/fd/${descriptor}`;
+    try {
+      const path = readlinkSync(link);
+      if (path.startsWith("/") && statSync(link).ino === ino) return path;
+    } catch {
+      // Closed meanwhile.
+    }
+  }
+  return null;
+}
+
+function descriptorsOf(pid: number): number[] {
+  try {
+    const all = readdirSync(`/proc/${pid}/fd`).map(Number).sort((a, b) => a - b);
+    return all.slice(0, MOST_DESCRIPTORS);
+  } catch {
+    return [];
+  }
+}
+
+/** Files of which `pid` has a part in its memory that others see, and that it may write to. */
+export function writableMappings(pid: number): OpenFile[] {
+  const lines = (readText(`/proc/${pid}/maps`) ?? "").matchAll(/^[0-9a-f-]+ .w.s .*?(\/.*)$/gm);
+  const paths = new Set([...lines].map(([, path = ""]) => path));
+  return [...paths].flatMap((path) => {
+    try {
+      return named(statSync(`/proc/${pid}/root${path}`), { pid, descriptor: -1, path });
+    } catch {
+      return []; // Removed; the kernel adds " (deleted)" to its name then.
+    }
+  });
+}
+
+/** `lock:` lines of a descriptor: the locks that its process or its open file description holds. */
+export function locksHeldBy({ pid, descriptor }: Pick<OpenFile, "pid" | "descriptor">): string[] {
+  const text = readText(`/proc/${pid}/fdinfo/${descriptor}`) ?? "";
+  return [...text.matchAll(/^lock:\s*(.*)$/gm)].map(([, line = ""]) => line);
+}
+
+/** The first bytes of a file that `pid` has open; empty when it cannot be read. */
+export function firstBytes(path: string, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let descriptor: number | null = null;
+  try {
+    descriptor = openSync(path, "r");
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, length, 0));
+  } catch {
+    return bytes.subarray(0, 0);
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
+}
