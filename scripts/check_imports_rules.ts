@@ -245,7 +245,7 @@ const MODULES = {
   "node:url": ["platform/runtime"],
   "node:fs": [
     ...["platform", "launcher", "systemd", "supervisor", "admin", "cli", "config/config_file.ts"],
-    ...["health", "pod", "log", "succession", "process", "generation", "output", "inspect"],
+    ...["health", "pod", "log", "succession", "process", "generation", "output"],
   ],
   "node:path": [
     ...["pod", "admin", "cli"],
@@ -270,7 +270,9 @@ const PURE = [
   ...["lifecycle", "config", "init", "steering/kernel_array.ts", "steering/bpf_program.ts"],
   ...["pod/budget.ts", "drain/conversation.ts"],
   ...["platform/bytes.ts", "platform/process/environment.ts"],
-  ...["inspect/file_locks.ts", "inspect/harmless.ts", "inspect/unix_sockets.ts"],
+  "inspect/file_locks.ts",
+  "inspect/harmless.ts",
+  "inspect/unix_sockets.ts",
   ...["drain/classify.ts", "handoff/socket_protocols.ts", "admin/http1.ts", "admin/repair.ts"],
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],

@@ -1,7 +1,7 @@
 /** Finds pid files that name one of a server's processes, in the few folders where servers keep them. */
-import { readdirSync, readlinkSync } from "node:fs";
+import { namesIn } from "../platform/files/listing.ts";
 import { firstBytes } from "../platform/process/open_files.ts";
-import { commandLineOf } from "../platform/process/proc.ts";
+import { commandLineOf, workingDirectoryOf } from "../platform/process/proc.ts";
 
 interface PidFile {
   readonly path: string;
@@ -23,7 +23,9 @@ export function pidFilesOf(pids: readonly number[]): PidFile[] {
   const found = new Set<string>();
   for (const path of pathsInWords(commandLineOf(leader))) found.add(path);
   for (const folder of foldersOf(leader)) {
-    for (const name of namesIn(folder)) if (PID_NAME.test(name)) found.add(`${folder}/${name}`);
+    for (const name of namesIn(folder, "files")) {
+      if (PID_NAME.test(name)) found.add(`${folder}/${name}`);
+    }
   }
   return [...found].slice(0, MOST_FILES).flatMap((path) => {
     const pid = numberIn(firstBytes(path, FIRST_BYTES));
@@ -44,26 +46,8 @@ export function numberIn(bytes: Uint8Array): number | null {
 }
 
 function foldersOf(leader: number): string[] {
-  const own = workingDirectory(leader);
-  const below = namesIn(SYSTEM_FOLDER, true).map((name) => `${SYSTEM_FOLDER}/${name}`);
+  const own = workingDirectoryOf(leader);
+  const below = namesIn(SYSTEM_FOLDER, "folders").map((name) => `${SYSTEM_FOLDER}/${name}`);
   const ours = own === null || own === "/" ? [] : OWN_FOLDERS.map((folder) => own + folder);
   return [...ours, SYSTEM_FOLDER, ...below];
-}
-
-function workingDirectory(pid: number): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/cwd`);
-  } catch {
-    return null;
-  }
-}
-
-function namesIn(folder: string, onlyFolders = false): string[] {
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true });
-    return entries.filter((entry) => onlyFolders ? entry.isDirectory() : entry.isFile())
-      .map(({ name }) => name);
-  } catch {
-    return [];
-  }
 }

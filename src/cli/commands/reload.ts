@@ -2,7 +2,7 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { ReloadCommand } from "../words/parse.ts";
 import type { Printer } from "../console/printer.ts";
-import { lateLines, storyLine } from "./reload_text.ts";
+import { lateLines, sharedLines, storyLine, survivorLine } from "./reload_text.ts";
 import { EXIT_STATUS_OF, readReply, RELOAD_REPLY, type ReloadReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 import type { ReloadRollout } from "../words/parse_trial.ts";
@@ -40,16 +40,13 @@ function describe(report: ReloadReply, print: Printer): void {
   if (report.result === "ok") {
     print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`);
     if (story !== "") print.out(`  ${story}`);
+    sharedLines(report).forEach((line) => print.error(`  ${line}`));
     return lateLines(report).forEach((line) => print.out(`  ${line}`));
   }
   if (report.result === "refused") return print.error(`reload refused: ${report.reason}`);
   print.error(`reload failed: generation ${report.epoch}: ${report.reason}`);
   const times = story === "" ? "" : ` (${story})`;
-  print.error(
-    report.serving === null
-      ? `no generation serves: connections wait while the server is restarted${times}`
-      : `the old generation keeps serving; nothing was lost${times}`,
-  );
+  print.error(`${survivorLine(report)}${times}`);
   if (report.output.length === 0) {
     const where = "its output is in the output of baton";
     return print.error(report.outputIsDirect ? where : "it printed nothing");

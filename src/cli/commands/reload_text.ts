@@ -24,6 +24,30 @@ export function lateLines({ late, epoch }: Pick<ReloadReply, "late" | "epoch">):
     .map((view) => lateLine(view, `generation ${epoch}`));
 }
 
+/** @returns `/var/lib/db is written by both: generation 0 (db, pid 7) and generation 1 (db, pid 9)` */
+export function sharedLines({ sharedFiles }: Pick<ReloadReply, "sharedFiles">): string[] {
+  const lines = sharedFiles.map(({ path, holders }) => {
+    const names = holders.map(({ epoch, pid, name }) =>
+      `generation ${epoch} (${name}, pid ${pid})`
+    );
+    return `${path} is written by both: ${names.join(" and ")}`;
+  });
+  return lines.length === 0 ? [] : [
+    ...lines,
+    "what one writes the other may overwrite: use --order stop-first, or --shared-files allow",
+  ];
+}
+
+/** What has become of the generation before, after a failure. */
+export function survivorLine({ serving, doubt }: Pick<ReloadReply, "serving" | "doubt">): string {
+  if (serving === null) {
+    return "no generation serves: connections wait while the server is restarted";
+  }
+  return doubt === null
+    ? "the old generation keeps serving; nothing was lost"
+    : `generation ${serving} serves, but perhaps not as before: ${doubt}`;
+}
+
 function lateLine({ address, servedBy, state }: ReloadReply["late"][number], newest: string) {
   if (state === "given up") {
     return `${address}: ${newest} did not open it within --ready-timeout, as the one before it had`;

@@ -268,6 +268,14 @@ export function commandLineOf(pid: number | "self"): string[] {
   }
 }
 
+export function workingDirectoryOf(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return null;
+  }
+}
+
 /** A namespace of this process, by the name that all processes see: "net:[4026531840]". */
 export function ownNamespace(kind: "net" | "pid" | "mnt" | "user"): string {
   return readlinkSync(`/proc/self/ns/${kind}`);

@@ -1,7 +1,12 @@
 /** A reload's story in one line. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { lateLines, storyLine } from "../../../../src/cli/commands/reload_text.ts";
+import {
+  lateLines,
+  sharedLines,
+  storyLine,
+  survivorLine,
+} from "../../../../src/cli/commands/reload_text.ts";
 
 const ARRIVAL = [
   { phase: "pre-flight", epoch: 3, durationMs: 31 },
@@ -52,4 +57,29 @@ describe("lateLines()", () => {
     ]);
     assert.deepEqual(lateLines({ late: [], epoch: 1 }), []);
   });
+});
+
+describe("sharedLines()", () => {
+  it("names each file, who has it, and what to do", () => {
+    const holders = [{ epoch: 0, pid: 7, name: "db" }, { epoch: 1, pid: 9, name: "db" }];
+    assert.deepEqual(sharedLines({ sharedFiles: [{ path: "/d/a", holders }] }), [
+      "/d/a is written by both: generation 0 (db, pid 7) and generation 1 (db, pid 9)",
+      "what one writes the other may overwrite: use --order stop-first, or --shared-files allow",
+    ]);
+  });
+
+  it("is empty without one", () => assert.deepEqual(sharedLines({ sharedFiles: [] }), []));
+});
+
+describe("survivorLine()", () => {
+  const table: [serving: number | null, doubt: string | null, line: RegExp][] = [
+    [0, null, /^the old generation keeps serving; nothing was lost$/],
+    [0, "it has met it", /^generation 0 serves, but perhaps not as before: it has met it$/],
+    [null, null, /^no generation serves: connections wait/],
+    [null, "it has met it", /^no generation serves: connections wait/],
+  ];
+  for (const [serving, doubt, line] of table) {
+    it(`serving ${serving}, doubt ${doubt}`, () =>
+      assert.match(survivorLine({ serving, doubt }), line));
+  }
 });
