@@ -18,10 +18,10 @@ export class Clients implements AsyncDisposable {
   readonly #finished: Promise<unknown>;
   #isStopping = false;
 
-  constructor(port: number, what: Exchange) {
+  constructor(port: number, what: Exchange, clients = CLIENTS) {
     this.#port = port;
     this.#exchange = what;
-    this.#finished = Promise.all(Array.from({ length: CLIENTS }, (_, index) => this.#run(index)));
+    this.#finished = Promise.all(Array.from({ length: clients }, (_, index) => this.#run(index)));
   }
 
   get lost(): number {

@@ -6,7 +6,7 @@ import type { Capability } from "../../src/handoff/capabilities.ts";
 import { batonCommand } from "./baton.ts";
 import { notPermitted, type Restriction } from "./restrict.ts";
 
-const NOBODY = 65534;
+export const NOBODY = 65534;
 
 export const SUMMARY = {
   inherit: "baton works here with --listen only: for servers that accept passed sockets.",
