@@ -14,6 +14,7 @@ import { ExitWatch } from "../process/exit_watch.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
 import type { SharedParts } from "./handle.ts";
+import { RestWatch } from "./rest_watch.ts";
 
 interface AdoptTargetOptions extends SharedParts {
   readonly replacementOf: () => number | null;
@@ -28,10 +29,13 @@ export class AdoptTarget implements ListenerOwner {
   stopWatchingAccepts = () => {};
   /** Workers with a listening socket of their own (SO_REUSEPORT in a prefork server). */
   readonly #workers: ExitWatch;
+  readonly rest: RestWatch;
 
   constructor(readonly options: AdoptTargetOptions) {
     this.epoch = options.epoch;
     this.#workers = new ExitWatch(options.context.platform);
+    const refreshListeners = () => this.refreshListeners();
+    this.rest = new RestWatch({ ...options, refreshListeners });
   }
 
   get replacementOf(): number | null {
@@ -152,6 +156,7 @@ export class AdoptTarget implements ListenerOwner {
 
   close(): void {
     this.stopWatchingAccepts();
+    this.rest.end();
     this.#workers.close();
   }
 }

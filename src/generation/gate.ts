@@ -1,7 +1,8 @@
 /**
  * What must have happened before a candidate may serve. `listen`: one of its processes listens at every address where
  * the serving generation gets connections. `notify`: READY=1 has come. `auto`: `listen`, and `notify` too once the
- * previous generation has sent it. In addition, all configured checks must pass.
+ * previous generation has sent it; without READY=1 it must have come to rest (rest_watch.ts). In addition, all
+ * configured checks must pass.
  */
 import type { GenerationHealth } from "./generation_health.ts";
 import type { ReadyGate, ReadySpec } from "../config/values/check_spec.ts";
@@ -16,6 +17,8 @@ export function builtInGate(specs: readonly ReadySpec[]): ReadyGate {
 
 export class Gate {
   notified = false;
+  /** It was seen to wait for connections. */
+  isAtRest = false;
 
   constructor(
     readonly epoch: number,
@@ -51,12 +54,26 @@ export class Gate {
     if (this.#isProvenOtherwise) {
       return this.missing.every((group) => group.membersOf(this.epoch).length > 0);
     }
-    return this.isListening;
+    return this.isListening && !this.lacksRest;
   }
 
   get #isProvenOtherwise(): boolean {
     const { proves, demandsListening } = this.checks;
     return (this.ready === "notify" || proves) && !demandsListening;
+  }
+
+  /** It listens, and was not seen to wait for connections. READY=1 or a check says more than that would. */
+  get lacksRest(): boolean {
+    return this.ready === "auto" && this.isListening && !this.isAtRest && !this.notified &&
+      !this.#isProvenOtherwise;
+  }
+
+  /** Addresses where it listened, and no process of it has a listener any more. */
+  get closed(): readonly Group[] {
+    return this.listeners.groups.filter((group) =>
+      !isUsed(group, this.epoch) &&
+      group.membersOf(this.epoch).some(({ owner, unheld }) => owner !== 0 && unheld)
+    );
   }
 
   timeoutReason(readyTimeoutMs: number, hints: readonly string[]): string {
@@ -67,17 +84,30 @@ export class Gate {
   /** What is still missing, in words. */
   get explanation(): string {
     const parts: string[] = [];
-    const missing = this.missing.map((group) => group.text);
+    const { closed } = this;
+    const isMissing = (group: Group) => !closed.includes(group);
+    const missing = this.missing.filter(isMissing).map((group) => group.text);
     const listening = this.listening.map((group) => group.text);
+    if (closed.length > 0) parts.push(closedText(closed));
     if (missing.length > 0) parts.push(`it does not listen at ${missing.join(", ")}`);
-    else if (listening.length === 0 && !this.#isProvenOtherwise) parts.push("it does not listen");
+    else if (listening.length + closed.length === 0 && !this.#isProvenOtherwise) {
+      parts.push("it does not listen");
+    }
     if (missing.length > 0 && listening.length > 0) {
       parts.push(`it listens at ${listening.join(", ")}`);
+    }
+    if (this.lacksRest) {
+      parts.push(`it listens at ${listening.join(", ")}, and does not wait for connections there`);
     }
     if (this.needsNotification && !this.notified) parts.push("it has not sent READY=1");
     parts.push(...this.checks.missing);
     return parts.join("; ");
   }
+}
+
+export function closedText(groups: readonly Group[]): string {
+  const where = groups.map(({ text }) => text).join(", ");
+  return `it has closed its listener at ${where} and not ended`;
 }
 
 /** A process of the generation accepts there; a socket that baton made and no process uses is not enough. */

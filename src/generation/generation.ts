@@ -195,12 +195,14 @@ export class RunningGeneration implements GenerationHandle {
 
   #checkGate(): void {
     this.health.checkNow();
+    if (this.gate.lacksRest && !this.hasExited) this.adoptTarget.rest.begin();
     if (!this.gate.isPassed || !this.admission.admits()) return;
     this.health.onGatePassed();
     this.context.dispatch({ kind: "ready", epoch: this.epoch });
   }
 
   #fail(reason: string, status: number = EXIT_NEW_GENERATION_FAILED): void {
+    this.adoptTarget.rest.end();
     this.context.dispatch({ kind: "failed", epoch: this.epoch, reason, status });
   }
 
@@ -217,6 +219,7 @@ export class RunningGeneration implements GenerationHandle {
     this.admission.cancel();
     this.#stopping.cancel();
     this.adoptTarget.stopWatchingAccepts();
+    this.adoptTarget.rest.end();
     this.notify?.close();
     const { epoch, facts: { cut } } = this;
     this.context.dispatch({ kind: "exited", epoch, exit: { ...exit, cut } });
@@ -278,6 +281,7 @@ export class RunningGeneration implements GenerationHandle {
         if (this.admission.isBusy) return;
         // A person is at its terminal: a shell, a debugger.
         if (foreground.isHeldBy(this.pid ?? 0)) return;
+        if (this.adoptTarget.rest.giveUp()) return;
         return this.#fail(
           this.gate.timeoutReason(config.readyTimeoutMs, [
             ...this.hints,

@@ -174,6 +174,7 @@ export function descriptorFlags(pid: number, fd: number): number | null {
 export function epollWatchedInodes(pid: number): Set<number> {
   const inodes = new Set<number>();
   for (const fd of list(`/proc/${pid}/fdinfo`)) {
+    if (descriptorTarget(pid, Number(fd)) !== "anon_inode:[eventpoll]") continue;
     const text = readText(`/proc/${pid}/fdinfo/${fd}`) ?? "";
     for (const match of text.matchAll(/^tfd:.*\bino:([0-9a-f]+)/gm)) {
       inodes.add(parseInt(match[1]!, 16) >>> 0);

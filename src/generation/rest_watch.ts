@@ -1,0 +1,119 @@
+/**
+ * Looks at a candidate that listens until it has come to rest (settling.ts). The kernel reports neither that nor a
+ * close(2) while baton holds a duplicate, so this reads /proc: at once, and less and less often while a server takes long.
+ */
+import { SocketTable } from "../drain/connections.ts";
+import type { Timer } from "../platform/clock.ts";
+import { orNull } from "../platform/error.ts";
+import { isAsleep } from "../platform/process/rest.ts";
+import { type ListenerUse, listenerUse, mostKnown } from "../process/listener_use.ts";
+import { closedText } from "./gate.ts";
+import type { SharedParts } from "./handle.ts";
+import {
+  nextSettling,
+  NOT_SETTLED,
+  SETTLE_MS,
+  type Settling,
+  settlingVerdict,
+} from "./settling.ts";
+
+const FIRST_LOOK_MS = 1;
+const LOOK_GROWTH = 1.5;
+const LONGEST_PAUSE_MS = 250;
+
+interface RestWatchOptions extends Pick<SharedParts, "context" | "epoch" | "gate" | "server"> {
+  readonly refreshListeners: () => void;
+  readonly onChange: () => void;
+  readonly fail: (reason: string) => void;
+}
+
+export class RestWatch {
+  #timer: Timer | null = null;
+  #isOver = false;
+  #pauseMs = FIRST_LOOK_MS;
+  #beganAtMs = 0;
+  #settling: Settling = NOT_SETTLED;
+
+  constructor(readonly options: RestWatchOptions) {}
+
+  /** Harmless while it runs, and after it has ended. */
+  begin(): void {
+    if (this.#isOver || this.#timer !== null) return;
+    this.#beganAtMs = this.options.context.platform.clock.now();
+    this.#schedule();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#timer?.cancel();
+  }
+
+  /**
+   * The time of its gate is over. Where its clients have nowhere else to go, a server that may accept in a way that
+   * cannot be seen is better than none. @returns whether it may serve
+   */
+  giveUp(): boolean {
+    const { context: { listeners, config, logError }, epoch, gate, onChange } = this.options;
+    const isAlone = listeners.groups.every(({ receivingEpochs }) =>
+      [...receivingEpochs].every((each) => each === epoch)
+    );
+    if (!isAlone || !gate.lacksRest) return false;
+    logError(
+      `generation ${epoch} is taken for ready after ${config.readyTimeoutMs / 1000} s, because ` +
+        `no other serves: ${gate.explanation}`,
+    );
+    this.end();
+    gate.isAtRest = true;
+    onChange();
+    return true;
+  }
+
+  #schedule(): void {
+    const { clock } = this.options.context.platform;
+    this.#timer = clock.after(this.#pauseMs, () => this.#look());
+    this.#pauseMs = Math.min(this.#pauseMs * LOOK_GROWTH, LONGEST_PAUSE_MS);
+  }
+
+  #look(): void {
+    const { context: { platform: { clock } }, gate, refreshListeners, onChange, fail } =
+      this.options;
+    refreshListeners();
+    const atMs = clock.now();
+    const use = this.#use();
+    const look = {
+      atMs,
+      use,
+      isAsleep: use === "unheld" && this.#mayFail &&
+        this.options.server.processes().every(isAsleep),
+      hasAccepted: use === "held" && atMs - this.#beganAtMs >= SETTLE_MS && this.#hasAccepted(),
+    };
+    this.#settling = nextSettling(this.#settling, look);
+    const verdict = settlingVerdict(this.#settling, look);
+    if (verdict === "waits") return this.#schedule();
+    this.end();
+    if (verdict === "closed") return fail(closedText(gate.closed));
+    gate.isAtRest = true;
+    onChange();
+  }
+
+  /** The first generation disturbs none: it has the whole time of its gate. */
+  get #mayFail(): boolean {
+    return this.options.context.listeners.servingEpoch !== null;
+  }
+
+  #use(): ListenerUse {
+    const { context: { platform }, epoch, gate, server } = this.options;
+    const pids = server.processes();
+    const members = gate.listening.flatMap((group) => group.membersOf(epoch))
+      .filter(({ owner, unheld }) => owner !== 0 && !unheld);
+    return mostKnown(members.map((member) => listenerUse(platform, member, pids)));
+  }
+
+  #hasAccepted(): boolean {
+    const { context: { platform, listeners }, server } = this.options;
+    const connections = orNull(() =>
+      new SocketTable(platform, listeners).connectionsOf(server.processes())
+    );
+    return connections !== null && connections.length > 0;
+  }
+}

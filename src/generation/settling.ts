@@ -1,0 +1,56 @@
+/**
+ * When a generation that listens has come to rest: it waits for connections, and nothing else happens in it, at two
+ * looks in a row. Servers that bind first and check later (a lock, a pid file, a control socket) end before that. Pure.
+ *
+ * Rest is not always seen: a virtual machine compiles in the background, a worker is busy. Then it is enough that some
+ * process has waited for connections for a while. A process that listens and waits for none is still starting.
+ */
+import type { ListenerUse } from "../process/listener_use.ts";
+
+/** So long a server waits for connections before that counts, whatever else it does. */
+export const SETTLE_MS = 100;
+/** So long a generation sleeps without a listener before it has failed: it may look for a free port, or load. */
+const CLOSED_MS = 2_000;
+
+export interface Settling {
+  readonly restsSinceMs: number | null;
+  readonly acceptsSinceMs: number | null;
+  readonly closedSinceMs: number | null;
+}
+
+export const NOT_SETTLED: Settling = {
+  restsSinceMs: null,
+  acceptsSinceMs: null,
+  closedSinceMs: null,
+};
+
+interface SettlingLook {
+  readonly atMs: number;
+  /** The most that is known of any of its listeners. */
+  readonly use: ListenerUse;
+  /** Nothing happens in any of its processes. */
+  readonly isAsleep: boolean;
+  /** Connections were accepted: clients come to the first generation while it starts. */
+  readonly hasAccepted: boolean;
+}
+
+export function nextSettling(before: Settling, { atMs, use, isAsleep }: SettlingLook): Settling {
+  const since = (known: number | null, uses: readonly ListenerUse[]) =>
+    uses.includes(use) ? known ?? atMs : null;
+  return {
+    restsSinceMs: since(before.restsSinceMs, ["resting"]),
+    acceptsSinceMs: since(before.acceptsSinceMs, ["resting", "accepting", "unseen"]),
+    closedSinceMs: isAsleep ? since(before.closedSinceMs, ["unheld"]) : null,
+  };
+}
+
+/** `closed`: it has no listener, and will have none. */
+export function settlingVerdict(
+  { restsSinceMs, acceptsSinceMs, closedSinceMs }: Settling,
+  { atMs, hasAccepted }: SettlingLook,
+): "rests" | "closed" | "waits" {
+  if (restsSinceMs !== null && restsSinceMs < atMs) return "rests";
+  if (acceptsSinceMs !== null && atMs - acceptsSinceMs >= SETTLE_MS) return "rests";
+  if (closedSinceMs !== null) return atMs - closedSinceMs >= CLOSED_MS ? "closed" : "waits";
+  return hasAccepted ? "rests" : "waits";
+}

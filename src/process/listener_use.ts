@@ -1,0 +1,43 @@
+/** What the processes of a generation do with one of its listeners, as /proc shows it. */
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/process/proc.ts";
+import { hasRing, isAsleep } from "../platform/process/rest.ts";
+import type { Member } from "../steering/member.ts";
+import { acceptorOf } from "./accept_watch.ts";
+
+/** From the least to the most that is known of a server's readiness. */
+const USES = [
+  /** No process has it open. */
+  "unheld",
+  /** A process has it open, and none waits for connections. */
+  "held",
+  /** /proc does not show what some process has open: it may be any of these. */
+  "unseen",
+  /** A process waits for connections, and does something else beside. */
+  "accepting",
+  /** A process waits for connections, and nothing else happens in it. */
+  "resting",
+] as const;
+export type ListenerUse = typeof USES[number];
+
+export function listenerUse(
+  platform: Platform,
+  member: Member,
+  pids: readonly number[],
+): ListenerUse {
+  return mostKnown(pids.map((pid) => useBy(platform, member, pid)));
+}
+
+export function mostKnown(uses: readonly ListenerUse[]): ListenerUse {
+  return USES[Math.max(0, ...uses.map((use) => USES.indexOf(use)))]!;
+}
+
+function useBy(platform: Platform, member: Member, pid: number): ListenerUse {
+  if (!proc.canSeeDescriptors(pid)) return "unseen";
+  // A ring can have a listener, and accept from it, without a descriptor of the process.
+  const mayAccept = hasRing(pid);
+  // Not by its epoll sets alone: while baton has a duplicate, they go on watching what the process has closed.
+  if (!mayAccept && !proc.socketInodesOf(pid).has(member.inode)) return "unheld";
+  if (!mayAccept && acceptorOf(platform, member, [pid]) === null) return "held";
+  return isAsleep(pid) ? "resting" : "accepting";
+}
