@@ -139,6 +139,7 @@ export class AdoptTarget implements ListenerOwner {
       }
     }
     onChange();
+    this.rest.lookSoon();
   }
 
   onConflict(reason: string): void {

@@ -64,8 +64,8 @@ export class Gate {
 
   /** It listens, and was not seen to wait for connections. READY=1 or a check says more than that would. */
   get lacksRest(): boolean {
-    return this.ready === "auto" && this.isListening && !this.isAtRest && !this.notified &&
-      !this.#isProvenOtherwise;
+    const isNeeded = this.ready === "auto" && !this.needsNotification && !this.notified;
+    return isNeeded && !this.isAtRest && this.isListening && !this.#isProvenOtherwise;
   }
 
   /** Addresses where it listened, and no process of it has a listener any more. */

@@ -281,6 +281,7 @@ export class RunningGeneration implements GenerationHandle {
         if (this.admission.isBusy) return;
         // A person is at its terminal: a shell, a debugger.
         if (foreground.isHeldBy(this.pid ?? 0)) return;
+        this.adoptTarget.refreshListeners();
         if (this.adoptTarget.rest.giveUp()) return;
         return this.#fail(
           this.gate.timeoutReason(config.readyTimeoutMs, [

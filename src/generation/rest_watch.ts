@@ -18,7 +18,7 @@ import {
 } from "./settling.ts";
 
 const FIRST_LOOK_MS = 1;
-const LOOK_GROWTH = 1.5;
+const LOOK_GROWTH = 1.4;
 const LONGEST_PAUSE_MS = 250;
 
 interface RestWatchOptions extends Pick<SharedParts, "context" | "epoch" | "gate" | "server"> {
@@ -40,6 +40,14 @@ export class RestWatch {
   begin(): void {
     if (this.#isOver || this.#timer !== null) return;
     this.#beganAtMs = this.options.context.platform.clock.now();
+    this.#schedule();
+  }
+
+  /** It listens at one more address, or again. */
+  lookSoon(): void {
+    if (this.#timer === null || this.#isOver) return;
+    this.#timer.cancel();
+    this.#pauseMs = FIRST_LOOK_MS;
     this.#schedule();
   }
 
@@ -77,9 +85,9 @@ export class RestWatch {
   #look(): void {
     const { context: { platform: { clock } }, gate, refreshListeners, onChange, fail } =
       this.options;
-    refreshListeners();
     const atMs = clock.now();
     const use = this.#use();
+    if (use === "unheld") refreshListeners();
     const look = {
       atMs,
       use,
@@ -89,7 +97,9 @@ export class RestWatch {
     };
     this.#settling = nextSettling(this.#settling, look);
     const verdict = settlingVerdict(this.#settling, look);
-    if (verdict === "waits") return this.#schedule();
+    if (verdict === "rests") refreshListeners();
+    // It may have another listener, which it has closed.
+    if (verdict === "waits" || verdict === "rests" && !gate.isListening) return this.#schedule();
     this.end();
     if (verdict === "closed") return fail(closedText(gate.closed));
     gate.isAtRest = true;

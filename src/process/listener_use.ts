@@ -34,10 +34,10 @@ export function mostKnown(uses: readonly ListenerUse[]): ListenerUse {
 
 function useBy(platform: Platform, member: Member, pid: number): ListenerUse {
   if (!proc.canSeeDescriptors(pid)) return "unseen";
-  // A ring can have a listener, and accept from it, without a descriptor of the process.
-  const mayAccept = hasRing(pid);
   // Not by its epoll sets alone: while baton has a duplicate, they go on watching what the process has closed.
-  if (!mayAccept && !proc.socketInodesOf(pid).has(member.inode)) return "unheld";
-  if (!mayAccept && acceptorOf(platform, member, [pid]) === null) return "held";
+  const isHeld = proc.socketInodesOf(pid).has(member.inode);
+  const accepts = isHeld && acceptorOf(platform, member, [pid]) !== null;
+  // A ring can have a listener, and accept from it, without a descriptor of the process.
+  if (!accepts && !hasRing(pid)) return isHeld ? "held" : "unheld";
   return isAsleep(pid) ? "resting" : "accepting";
 }

@@ -54,6 +54,9 @@ interface Case {
   /** The generation before has sent READY=1. */
   readonly wantsNotification?: boolean;
   readonly notified?: boolean;
+  /** It was not seen to wait for connections. */
+  readonly isBusy?: boolean;
+  readonly proves?: boolean;
   readonly passed: boolean;
   readonly explanation: string;
 }
@@ -161,7 +164,51 @@ const CASES: readonly Case[] = [
     name: "a socket whose process is gone",
     groups: { "a:80": [oldServes, { ...newListens, unheld: true }] },
     passed: false,
-    explanation: "it does not listen at a:80",
+    explanation: "it has closed its listener at a:80 and not ended",
+  },
+  {
+    name: "a socket whose process is gone, and an address at which it never listened",
+    groups: { "a:80": [oldServes, { ...newListens, unheld: true }], "a:81": [oldServes] },
+    passed: false,
+    explanation: "it has closed its listener at a:80 and not ended; it does not listen at a:81",
+  },
+  {
+    name: "the first generation, which has closed its only listener",
+    groups: { "a:80": [{ epoch: NEW, receiving: true, unheld: true }] },
+    serving: null,
+    passed: false,
+    explanation: "it has closed its listener at a:80 and not ended",
+  },
+  {
+    name: "a candidate that listens and waits for no connection",
+    groups: { "a:80": [oldServes, newListens] },
+    isBusy: true,
+    passed: false,
+    explanation: "it listens at a:80, and does not wait for connections there",
+  },
+  {
+    name: "the same with --ready listen",
+    groups: { "a:80": [oldServes, newListens] },
+    ready: "listen",
+    isBusy: true,
+    passed: true,
+    explanation: "",
+  },
+  {
+    name: "the same when a check has passed",
+    groups: { "a:80": [oldServes, newListens] },
+    isBusy: true,
+    proves: true,
+    passed: true,
+    explanation: "",
+  },
+  {
+    name: "the same when it has sent READY=1 of its own accord",
+    groups: { "a:80": [oldServes, newListens] },
+    notified: true,
+    isBusy: true,
+    passed: true,
+    explanation: "",
   },
   {
     name: "several workers, one of them gone",
@@ -262,10 +309,12 @@ describe("Gate", () => {
       { timeout: TEST_TIMEOUT_MS },
       () => {
         const { groups, ready = "auto", wantsNotification = false, notified = false } = each;
+        const { isBusy = false, proves = false } = each;
         const table = listeners(groups);
         table.servingEpoch = each.serving === undefined ? OLD : each.serving;
-        const gate = new Gate(NEW, ready, table, wantsNotification, NO_CHECKS);
+        const gate = new Gate(NEW, ready, table, wantsNotification, { ...NO_CHECKS, proves });
         gate.notified = notified;
+        gate.isAtRest = !isBusy;
         assert.equal(gate.isPassed, each.passed);
         assert.equal(gate.explanation, each.explanation);
       },

@@ -6,6 +6,7 @@ import type { RunningContext } from "../../../src/generation/context.ts";
 import { RunningGeneration } from "../../../src/generation/generation.ts";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeListeners } from "../../support/fake_listeners.ts";
 
 const READY_TIMEOUT_MS = 5_000;
 
@@ -24,7 +25,7 @@ function scene(hasSteps = false) {
     config: { ready: [], live: [], readyTimeoutMs: READY_TIMEOUT_MS, survive: false },
     preset: {},
     children: {},
-    listeners: { groups: [] },
+    listeners: new FakeListeners([]),
     foreground: { isHeldBy: () => state.isAtTerminal },
     migration: null,
     dispatch: (event: ServiceEvent) => events.push(event),
