@@ -281,14 +281,9 @@ export class RunningGeneration implements GenerationHandle {
         if (this.admission.isBusy) return;
         // A person is at its terminal: a shell, a debugger.
         if (foreground.isHeldBy(this.pid ?? 0)) return;
-        this.adoptTarget.refreshListeners();
         if (this.adoptTarget.rest.giveUp()) return;
-        return this.#fail(
-          this.gate.timeoutReason(config.readyTimeoutMs, [
-            ...this.hints,
-            ...this.admission.obstacles,
-          ]),
-        );
+        this.hints.push(...this.admission.obstacles);
+        return this.#fail(this.gate.timeoutReason(config.readyTimeoutMs, this.hints));
       case "bake":
         return dispatch({ kind: "bake_elapsed", epoch });
       case "health":

@@ -62,6 +62,7 @@ export class RestWatch {
    */
   giveUp(): boolean {
     const { context: { listeners, config, logError }, epoch, gate, onChange } = this.options;
+    this.options.refreshListeners();
     const isAlone = listeners.groups.every(({ receivingEpochs }) =>
       [...receivingEpochs].every((each) => each === epoch)
     );
