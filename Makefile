@@ -15,7 +15,7 @@ TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers test-systemd-next bench soak clean fmt check ci
+.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers server-docs test-systemd-next bench soak clean fmt check ci
 
 help: ## Show this list
 	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
@@ -60,6 +60,9 @@ test-long: build ## Test kept connections on all servers, with baton on Bun and 
 
 test-servers: build ## Run every server of docs/servers.md under baton (FILE=word: some; INSTALL=1: install them)
 	@node_modules/.bin/bun test/servers/main.ts $(if $(FILE),--file "$(FILE)") $(if $(INSTALL),--install)
+
+server-docs: node_modules/.installed ## Write the tables of docs/servers.md from test/servers/table/
+	@node_modules/.bin/bun test/servers/main.ts --write-docs
 
 test-systemd-next: build ## Test with the systemd of a newer Debian, fetched into .cache (SYSTEMD_NEXT=all: everything)
 	@$(TEST) $(if $(SYSTEMD_NEXT),systemd-next-all systemd-next-all-deno,systemd-next)

@@ -1,6 +1,5 @@
 /** A few clients, each with one exchange at a time on a new connection, and what became of all of them. */
 import { type Exchange, exchange, ExchangeError, type Failure } from "./exchange.ts";
-import { DEFAULT_SOURCES } from "../support/load.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const CLIENTS = 4;
@@ -21,7 +20,7 @@ export class Clients implements AsyncDisposable {
   constructor(port: number, what: Exchange, clients = CLIENTS) {
     this.#port = port;
     this.#exchange = what;
-    this.#finished = Promise.all(Array.from({ length: clients }, (_, index) => this.#run(index)));
+    this.#finished = Promise.all(Array.from({ length: clients }, () => this.#run()));
   }
 
   get lost(): number {
@@ -46,11 +45,11 @@ export class Clients implements AsyncDisposable {
     return this.stop();
   }
 
-  async #run(index: number): Promise<void> {
+  async #run(): Promise<void> {
     while (!this.#isStopping) {
       const startedAt = performance.now();
       try {
-        await exchange(this.#port, this.#exchange, DEFAULT_SOURCES[index]);
+        await exchange(this.#port, this.#exchange);
         this.ok++;
         this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt);
       } catch (error) {

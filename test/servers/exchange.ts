@@ -48,9 +48,8 @@ export function asks(send: string, expect: RegExp | string): Exchange {
 }
 
 /** Resolves to the answer to the last step. @throws {ExchangeError} */
-export function exchange(port: number, what: Exchange, source?: string): Promise<string> {
-  const local = source === undefined ? {} : { localAddress: source };
-  const address = { host: "127.0.0.1", port, ...local };
+export function exchange(port: number, what: Exchange): Promise<string> {
+  const address = { host: "127.0.0.1", port };
   const socket: Socket = what.isTls
     ? connectTls({ ...address, rejectUnauthorized: false })
     : connectTcp(address);

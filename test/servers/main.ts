@@ -3,16 +3,21 @@
  * `name version | verdict | lost 0 of N | slowest ms | pid file | note`. The status is 1 when a row is not as expected.
  *
  *   bun test/servers/main.ts [--file TEXT] [--install] [--baton PATH]        (make test-servers)
+ *   bun test/servers/main.ts --write-docs                                    (make server-docs)
  *
  * --file keeps the rows with that in their name or section. A server that is not installed is skipped, and --install
  * installs it: Debian's as root, with apt-get; those of npm and PyPI in .cache/servers. --baton tries another build.
  */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { runCommand, useBinary } from "../support/baton.ts";
+import { REPOSITORY } from "../support/programs.ts";
 import { findProgram, install, missing } from "./install.ts";
 import { faultsOf } from "./judge.ts";
 import type { ServerRow } from "./row.ts";
+import { withTables } from "./render.ts";
 import { run, type Seen } from "./run.ts";
 import { SECTIONS } from "./table.ts";
 
@@ -21,8 +26,14 @@ const { values } = parseArgs({
     file: { type: "string", default: "" },
     install: { type: "boolean", default: false },
     baton: { type: "string" },
+    "write-docs": { type: "boolean", default: false },
   },
 });
+const PAGE = join(REPOSITORY, "docs", "servers.md");
+if (values["write-docs"]) {
+  writeFileSync(PAGE, withTables(readFileSync(PAGE, "utf8"), SECTIONS));
+  process.exit(0);
+}
 if (values.baton !== undefined) useBinary(values.baton);
 
 const rows = SECTIONS.flatMap(({ title, rows }) =>

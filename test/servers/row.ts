@@ -43,6 +43,8 @@ export interface Placed {
   /** Options of `baton run`. */
   readonly flags?: readonly string[];
   readonly pidFile?: string;
+  /** An HTTP server that says hello is to run at `secondPort`. */
+  readonly hasBackend?: boolean;
 }
 
 export interface ServerRow {

@@ -1,5 +1,6 @@
 /** Runs one row under baton: start, three reloads under load, stop. What was seen; judge.ts says whether it is right. */
 import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { type Baton, startBaton } from "../support/baton.ts";
 import type { Exit } from "../support/bare_server.ts";
 import { freePort } from "../support/free_port.ts";
@@ -15,7 +16,7 @@ import type { Place, Placed, ServerRow } from "./row.ts";
 const BUDGET_MS = 120_000;
 const START_MS = 30_000;
 /** Answers between two reloads: new connections have met the new generation. */
-const ANSWERS_BETWEEN = 20;
+const ANSWERS_BETWEEN = 40;
 const ANSWERS_MS = 20_000;
 
 export interface SeenReload {
@@ -50,10 +51,12 @@ export async function run(
   using work = tempDir("server");
   const place = await placeIn(work, row, options.isTweaked);
   const placed = row.place(place);
+  await using _backend = placed.hasBackend ? await startBackend(place.secondPort) : null;
   await using baton = await startBaton({
     command: [...placed.command],
     env: { ...placed.env },
     flags: placed.flags ?? [],
+    cwd: work.path,
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const budget = new Promise<never>((_, reject) => {
@@ -68,6 +71,18 @@ export async function run(
     // Sessions and helpers may have left the tree.
     for (const pid of mentioning(work.path)) killTree(pid);
   }
+}
+
+async function startBackend(port: number): Promise<AsyncDisposable> {
+  const server = createServer((_request, response) => response.end("hello"));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
 }
 
 async function placeIn(work: TempDir, row: ServerRow, isTweaked: boolean): Promise<Place> {

@@ -57,8 +57,15 @@ export const DATA: readonly ServerRow[] = [
     exchange: asks("version\r\n", /^VERSION /),
     place: (at) => ({
       command: [
-        ...[at.program("memcached"), "-u", "nobody", "-l", "127.0.0.1", "-U", "0"],
-        ...["-p", String(at.port)],
+        at.program("memcached"),
+        "-u",
+        "nobody",
+        "-l",
+        "127.0.0.1",
+        "-U",
+        "0",
+        "-p",
+        String(at.port),
       ],
     }),
   },
@@ -83,8 +90,16 @@ export const DATA: readonly ServerRow[] = [
       execFileSync(setpriv, [...words, ...initialize], { stdio: "ignore", cwd: "/" });
       return {
         command: [
-          ...[...AS_POSTGRES, `${POSTGRES}/postgres`, "-D", folder, "-p", String(at.port)],
-          ...["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+          ...AS_POSTGRES,
+          `${POSTGRES}/postgres`,
+          "-D",
+          folder,
+          "-p",
+          String(at.port),
+          "-c",
+          "listen_addresses=127.0.0.1",
+          "-c",
+          "unix_socket_directories=",
         ],
       };
     },
@@ -106,14 +121,23 @@ export const DATA: readonly ServerRow[] = [
       const folder = openFolder(at, "data");
       execFileSync("chown", ["mysql", folder]);
       execFileSync("mariadb-install-db", [
-        ...["--no-defaults", `--datadir=${folder}`, "--user=mysql", "--skip-test-db"],
+        "--no-defaults",
+        `--datadir=${folder}`,
+        "--user=mysql",
+        "--skip-test-db",
         "--auth-root-authentication-method=normal",
       ], { stdio: "ignore" });
       return {
         command: [
-          ...[at.program("mariadbd"), "--no-defaults", `--datadir=${folder}`, "--user=mysql"],
-          ...["--bind-address=127.0.0.1", `--port=${at.port}`, "--skip-grant-tables"],
-          ...[`--socket=${folder}/s`, `--pid-file=${folder}/pid`],
+          at.program("mariadbd"),
+          "--no-defaults",
+          `--datadir=${folder}`,
+          "--user=mysql",
+          "--bind-address=127.0.0.1",
+          `--port=${at.port}`,
+          "--skip-grant-tables",
+          `--socket=${folder}/s`,
+          `--pid-file=${folder}/pid`,
         ],
       };
     },
@@ -201,8 +225,15 @@ export const DATA: readonly ServerRow[] = [
       const pidFile = `${at.dir}/nats.pid`;
       return {
         command: [
-          ...[at.program("nats-server"), "-a", "127.0.0.1", "-p", String(at.port)],
-          ...["-m", String(at.secondPort), "-P", pidFile],
+          at.program("nats-server"),
+          "-a",
+          "127.0.0.1",
+          "-p",
+          String(at.port),
+          "-m",
+          String(at.secondPort),
+          "-P",
+          pidFile,
         ],
         pidFile,
       };
@@ -230,8 +261,14 @@ export const DATA: readonly ServerRow[] = [
     },
     place: (at) => ({
       command: [
-        ...[at.program("nats-server"), "-a", "127.0.0.1", "-p", String(at.port)],
-        ...["-js", "-sd", openFolder(at, "data")],
+        at.program("nats-server"),
+        "-a",
+        "127.0.0.1",
+        "-p",
+        String(at.port),
+        "-js",
+        "-sd",
+        openFolder(at, "data"),
       ],
     }),
   },
@@ -248,10 +285,21 @@ export const DATA: readonly ServerRow[] = [
       const peer = `http://127.0.0.1:${at.secondPort}`;
       return {
         command: [
-          ...[at.program("etcd"), "--data-dir", `${at.dir}/etcd`, "--name", "m"],
-          ...["--listen-client-urls", client, "--advertise-client-urls", client],
-          ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
-          ...["--initial-cluster", `m=${peer}`],
+          at.program("etcd"),
+          "--data-dir",
+          `${at.dir}/etcd`,
+          "--name",
+          "m",
+          "--listen-client-urls",
+          client,
+          "--advertise-client-urls",
+          client,
+          "--listen-peer-urls",
+          peer,
+          "--initial-advertise-peer-urls",
+          peer,
+          "--initial-cluster",
+          `m=${peer}`,
         ],
       };
     },
@@ -285,8 +333,13 @@ export const DATA: readonly ServerRow[] = [
     },
     place: (at) => ({
       command: [
-        ...[at.program("beanstalkd"), "-l", "127.0.0.1", "-p", String(at.port)],
-        ...["-b", openFolder(at, "binlog")],
+        at.program("beanstalkd"),
+        "-l",
+        "127.0.0.1",
+        "-p",
+        String(at.port),
+        "-b",
+        openFolder(at, "binlog"),
       ],
     }),
   },
@@ -301,8 +354,15 @@ export const DATA: readonly ServerRow[] = [
     exchange: asks("version\n", /^OK \d/),
     place: (at) => ({
       command: [
-        ...[at.program("gearmand"), "-L", "127.0.0.1", "-p", String(at.port), "-l", "stderr"],
-        ...["-u", "nobody"],
+        at.program("gearmand"),
+        "-L",
+        "127.0.0.1",
+        "-p",
+        String(at.port),
+        "-l",
+        "stderr",
+        "-u",
+        "nobody",
       ],
     }),
   },
@@ -326,8 +386,13 @@ export const DATA: readonly ServerRow[] = [
       );
       return {
         command: [
-          ...[at.program("slapd"), "-d", "0", "-f", config],
-          ...["-h", `ldap://127.0.0.1:${at.port}`],
+          at.program("slapd"),
+          "-d",
+          "0",
+          "-f",
+          config,
+          "-h",
+          `ldap://127.0.0.1:${at.port}`,
         ],
       };
     },

@@ -22,8 +22,17 @@ export function openFolder(at: Place, name: string): string {
 export function certificate(at: Place): string {
   const [key, cert] = [`${at.dir}/key.pem`, `${at.dir}/cert.pem`];
   execFileSync("openssl", [
-    ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"],
-    ...["-keyout", key, "-out", cert],
+    "req",
+    "-x509",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-subj",
+    "/CN=localhost",
+    "-keyout",
+    key,
+    "-out",
+    cert,
   ], { stdio: "ignore" });
   const both = execFileSync("cat", [key, cert], { encoding: "latin1" });
   const path = at.write("both.pem", both);

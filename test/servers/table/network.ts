@@ -30,9 +30,20 @@ export const LOGIN_AND_FILES: readonly ServerRow[] = [
       const pidFile = `${at.dir}/sshd.pid`;
       return {
         command: [
-          ...[at.program("sshd"), "-D", "-f", "/dev/null", "-h", key, "-p", String(at.port)],
-          ...["-o", "ListenAddress=127.0.0.1", "-o", `PidFile=${pidFile}`],
-          ...["-o", "MaxStartups=100"],
+          at.program("sshd"),
+          "-D",
+          "-f",
+          "/dev/null",
+          "-h",
+          key,
+          "-p",
+          String(at.port),
+          "-o",
+          "ListenAddress=127.0.0.1",
+          "-o",
+          `PidFile=${pidFile}`,
+          "-o",
+          "MaxStartups=100",
         ],
         pidFile,
       };
@@ -54,8 +65,15 @@ export const LOGIN_AND_FILES: readonly ServerRow[] = [
       const pidFile = `${at.dir}/dropbear.pid`;
       return {
         command: [
-          ...[at.program("dropbear"), "-F", "-E", "-P", pidFile, "-r", key],
-          ...["-p", `127.0.0.1:${at.port}`],
+          at.program("dropbear"),
+          "-F",
+          "-E",
+          "-P",
+          pidFile,
+          "-r",
+          key,
+          "-p",
+          `127.0.0.1:${at.port}`,
         ],
         pidFile,
       };
@@ -132,8 +150,13 @@ export const LOGIN_AND_FILES: readonly ServerRow[] = [
       const pidFile = `${at.dir}/rsyncd${at.isTweaked ? ".{epoch}" : ""}.pid`;
       return {
         command: [
-          ...[at.program("rsync"), "--daemon", "--no-detach", `--config=${config}`],
-          ...[`--dparam=pidfile=${pidFile}`, "--address=127.0.0.1", `--port=${at.port}`],
+          at.program("rsync"),
+          "--daemon",
+          "--no-detach",
+          `--config=${config}`,
+          `--dparam=pidfile=${pidFile}`,
+          "--address=127.0.0.1",
+          `--port=${at.port}`,
         ],
       };
     },
@@ -151,8 +174,13 @@ export const LOGIN_AND_FILES: readonly ServerRow[] = [
       const pidFile = `${at.dir}/git.pid`;
       return {
         command: [
-          ...[at.program("git"), "daemon", "--listen=127.0.0.1", `--port=${at.port}`],
-          ...["--reuseaddr", `--base-path=${at.dir}`, `--pid-file=${pidFile}`],
+          at.program("git"),
+          "daemon",
+          "--listen=127.0.0.1",
+          `--port=${at.port}`,
+          "--reuseaddr",
+          `--base-path=${at.dir}`,
+          `--pid-file=${pidFile}`,
           "--informative-errors",
         ],
         pidFile,
@@ -241,9 +269,19 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
       const pidFile = `${openFolder(at, "run")}/dnsmasq.pid`;
       return {
         command: [
-          ...[at.program("dnsmasq"), "-k", "-C", "/dev/null", "-p", String(at.port)],
-          ...["--listen-address=127.0.0.1", "--bind-interfaces", "--no-resolv", "--no-hosts"],
-          ...["--log-facility=-", `--pid-file=${pidFile}`, "--user=nobody"],
+          at.program("dnsmasq"),
+          "-k",
+          "-C",
+          "/dev/null",
+          "-p",
+          String(at.port),
+          "--listen-address=127.0.0.1",
+          "--bind-interfaces",
+          "--no-resolv",
+          "--no-hosts",
+          "--log-facility=-",
+          `--pid-file=${pidFile}`,
+          "--user=nobody",
         ],
         pidFile,
       };
@@ -297,8 +335,16 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
       );
       return {
         command: [
-          ...["setpriv", "--reuid", "prosody", "--regid", "prosody", "--clear-groups"],
-          ...[at.program("prosody"), "-F", "--config", config],
+          "setpriv",
+          "--reuid",
+          "prosody",
+          "--regid",
+          "prosody",
+          "--clear-groups",
+          at.program("prosody"),
+          "-F",
+          "--config",
+          config,
         ],
       };
     },
@@ -347,8 +393,16 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
       );
       return {
         command: [
-          ...["setpriv", "--reuid", "irc", "--regid", "irc", "--clear-groups"],
-          ...[at.program("inspircd"), "--nofork", "--nolog", `--config=${config}`],
+          "setpriv",
+          "--reuid",
+          "irc",
+          "--regid",
+          "irc",
+          "--clear-groups",
+          at.program("inspircd"),
+          "--nofork",
+          "--nolog",
+          `--config=${config}`,
         ],
         pidFile,
       };
@@ -400,9 +454,24 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
       const pidFile = `${run}/turn.pid`;
       return {
         command: [
-          ...[at.program("turnserver"), "-n", "-L", "127.0.0.1", "-p", String(at.port)],
-          ...["--no-udp", "--no-tls", "--no-dtls", "--no-cli", `--pidfile=${pidFile}`],
-          ...["--log-file=stdout", `--userdb=${run}/turndb`, "-a", "-u", "a:b", "-r", "x"],
+          at.program("turnserver"),
+          "-n",
+          "-L",
+          "127.0.0.1",
+          "-p",
+          String(at.port),
+          "--no-udp",
+          "--no-tls",
+          "--no-dtls",
+          "--no-cli",
+          `--pidfile=${pidFile}`,
+          "--log-file=stdout",
+          `--userdb=${run}/turndb`,
+          "-a",
+          "-u",
+          "a:b",
+          "-r",
+          "x",
         ],
         pidFile,
       };
@@ -421,9 +490,23 @@ export const OTHERS: readonly ServerRow[] = [
     exchange: http(/transmission/i, "/transmission/web/"),
     place: (at) => ({
       command: [
-        ...[at.program("transmission-daemon"), "-f", "-g", openFolder(at, "config")],
-        ...["-r", "127.0.0.1", "-p", String(at.port), "-P", String(at.secondPort), "-T"],
-        ...["-w", openFolder(at, "down"), "-a", "127.*.*.*", "--no-portmap", "--no-dht"],
+        at.program("transmission-daemon"),
+        "-f",
+        "-g",
+        openFolder(at, "config"),
+        "-r",
+        "127.0.0.1",
+        "-p",
+        String(at.port),
+        "-P",
+        String(at.secondPort),
+        "-T",
+        "-w",
+        openFolder(at, "down"),
+        "-a",
+        "127.*.*.*",
+        "--no-portmap",
+        "--no-dht",
       ],
     }),
   },
@@ -438,8 +521,13 @@ export const OTHERS: readonly ServerRow[] = [
     exchange: http(/jsonrpc|HTTP/, "/jsonrpc"),
     place: (at) => ({
       command: [
-        ...[at.program("aria2c"), "--no-conf", "--enable-rpc", `--rpc-listen-port=${at.port}`],
-        ...["--quiet", `--dir=${at.dir}`, "--enable-dht=false"],
+        at.program("aria2c"),
+        "--no-conf",
+        "--enable-rpc",
+        `--rpc-listen-port=${at.port}`,
+        "--quiet",
+        `--dir=${at.dir}`,
+        "--enable-dht=false",
       ],
     }),
   },
@@ -455,20 +543,21 @@ export const OTHERS: readonly ServerRow[] = [
     exchange: { steps: [{ send: "\x05\x01\x00", expect: "\x05\x00" }] },
     place: (at) => ({
       command: [
-        ...[at.program("tor"), "-f", at.write("torrc", ""), "--defaults-torrc", "/dev/null"],
-        ...[
-          "--SocksPort",
-          `127.0.0.1:${at.port}`,
-          "--DisableNetwork",
-          "0",
-          "--Log",
-          "notice stdout",
-        ],
-        ...["--DataDirectory", `${at.dir}/tor${at.isTweaked ? ".{epoch}" : ""}`],
-        ...[
-          "--DirAuthority",
-          `a orport=1 no-v2 v3ident=${"A".repeat(40)} 127.0.0.1:1 ${"A".repeat(40)}`,
-        ],
+        at.program("tor"),
+        "-f",
+        at.write("torrc", ""),
+        "--defaults-torrc",
+        "/dev/null",
+        "--SocksPort",
+        `127.0.0.1:${at.port}`,
+        "--DisableNetwork",
+        "0",
+        "--Log",
+        "notice stdout",
+        "--DataDirectory",
+        `${at.dir}/tor${at.isTweaked ? ".{epoch}" : ""}`,
+        "--DirAuthority",
+        `a orport=1 no-v2 v3ident=${"A".repeat(40)} 127.0.0.1:1 ${"A".repeat(40)}`,
       ],
     }),
   },
@@ -485,10 +574,25 @@ export const OTHERS: readonly ServerRow[] = [
       const pidFile = `${openFolder(at, "run")}/distccd.pid`;
       return {
         command: [
-          ...[at.program("distccd"), "--no-detach", "--daemon", "--user", "nobody"],
-          ...["--listen", "127.0.0.1", "--port", String(at.port), "--allow", "127.0.0.0/8"],
-          ...["--pid-file", pidFile, "--log-stderr", "--stats"],
-          ...["--stats-port", String(at.secondPort), "--jobs", "4"],
+          at.program("distccd"),
+          "--no-detach",
+          "--daemon",
+          "--user",
+          "nobody",
+          "--listen",
+          "127.0.0.1",
+          "--port",
+          String(at.port),
+          "--allow",
+          "127.0.0.0/8",
+          "--pid-file",
+          pidFile,
+          "--log-stderr",
+          "--stats",
+          "--stats-port",
+          String(at.secondPort),
+          "--jobs",
+          "4",
         ],
         pidFile,
       };
@@ -505,7 +609,8 @@ export const OTHERS: readonly ServerRow[] = [
     exchange: greeting(/^hello\n/),
     place: (at) => ({
       command: [
-        ...[at.program("socat"), `TCP-LISTEN:${at.port},bind=127.0.0.1,reuseaddr,fork`],
+        at.program("socat"),
+        `TCP-LISTEN:${at.port},bind=127.0.0.1,reuseaddr,fork`,
         "SYSTEM:echo hello",
       ],
     }),
@@ -556,8 +661,12 @@ export const OTHERS: readonly ServerRow[] = [
     exchange: greeting(/^hello\n/),
     place: (at): Placed => ({
       command: [
-        ...[at.program("tcpserver"), "-HRl0", "127.0.0.1", String(at.port)],
-        ...["echo", "hello"],
+        at.program("tcpserver"),
+        "-HRl0",
+        "127.0.0.1",
+        String(at.port),
+        "echo",
+        "hello",
       ],
     }),
   },

@@ -1,6 +1,7 @@
 /** Application servers of Node.js, Bun, Deno, Go and Java. */
 import { http } from "../exchange.ts";
 import type { Place, Placed, ServerRow } from "../row.ts";
+import { REPOSITORY } from "../../support/programs.ts";
 import { place, server, type ServerId } from "../../support/servers.ts";
 
 /** The servers that the promises are tested with; the answer says which version and process it is from. */
@@ -8,6 +9,9 @@ function promised(id: ServerId, at: Place): Placed {
   return place(server(id), { port: at.port, workDir: at.dir });
 }
 
+/** Those that this repository brings anyway. */
+const BUN = `${REPOSITORY}/node_modules/.bin/bun`;
+const DENO = `${REPOSITORY}/.cache/deno-2.9.6`;
 const ANSWER = http(/version=1/);
 
 export const RUNTIMES: readonly ServerRow[] = [
@@ -43,10 +47,10 @@ export const RUNTIMES: readonly ServerRow[] = [
   },
   {
     name: "pm2-runtime, cluster mode",
-    source: { npm: ["pm2@6.0.13"] },
+    source: { npm: ["pm2@7.0.4"] },
     program: "pm2-runtime",
     version: ["pm2-runtime", "--version"],
-    tried: "6.0.13",
+    tried: "7.0.4",
     verdict: "needs",
     refusal: /already launched|told the first|ended by itself|exit status 0/,
     tweak: "`PM2_HOME` per generation: `env PM2_HOME=/run/pm2.{epoch} pm2-runtime ...`",
@@ -64,8 +68,8 @@ export const RUNTIMES: readonly ServerRow[] = [
   {
     name: "Bun `Bun.serve`",
     source: { npm: ["bun@1.4.5"] },
-    program: "node",
-    version: ["node_modules/.bin/bun", "--version"],
+    program: BUN,
+    version: [BUN, "--version"],
     tried: "1.4.5",
     verdict: "works",
     exchange: ANSWER,
@@ -74,8 +78,8 @@ export const RUNTIMES: readonly ServerRow[] = [
   {
     name: "Deno `Deno.serve`",
     source: { npm: ["deno@2.9.6"] },
-    program: "node",
-    version: [".cache/deno-2.9.6", "--version"],
+    program: DENO,
+    version: [DENO, "--version"],
     tried: "2.9.6",
     verdict: "works",
     exchange: ANSWER,

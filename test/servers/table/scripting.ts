@@ -60,33 +60,70 @@ export const PYTHON: readonly ServerRow[] = [
       const pid = at.isTweaked ? "gunicorn.{epoch}.pid" : "gunicorn.pid";
       return {
         command: [
-          ...[at.program("gunicorn"), "--workers", "2", "--chdir", at.dir],
-          ...["--bind", `127.0.0.1:${at.port}`, "--pid", `${at.dir}/${pid}`, "wsgi:app"],
+          at.program("gunicorn"),
+          "--workers",
+          "2",
+          "--chdir",
+          at.dir,
+          "--bind",
+          `127.0.0.1:${at.port}`,
+          "--pid",
+          `${at.dir}/${pid}`,
+          "wsgi:app",
         ],
       };
     },
   },
-  pypi("uvicorn", "uvicorn==0.38.0", "uvicorn", (at) => [
-    ...["--host", "127.0.0.1", "--port", String(at.port), "--no-access-log", "asgi:app"],
+  pypi("uvicorn", "uvicorn==0.54.0", "uvicorn", (at) => [
+    "--host",
+    "127.0.0.1",
+    "--port",
+    String(at.port),
+    "--no-access-log",
+    "asgi:app",
   ]),
-  pypi("hypercorn, 2 workers", "hypercorn==0.17.3", "hypercorn", (at) => [
-    ...["--bind", `127.0.0.1:${at.port}`, "--workers", "2", "asgi:app"],
+  pypi("hypercorn, 2 workers", "hypercorn==0.18.0", "hypercorn", (at) => [
+    "--bind",
+    `127.0.0.1:${at.port}`,
+    "--workers",
+    "2",
+    "asgi:app",
   ]),
-  pypi("granian, 2 workers", "granian==2.5.7", "granian", (at) => [
-    ...["--interface", "asgi", "--host", "127.0.0.1", "--port", String(at.port)],
-    ...["--workers", "2", "--no-ws", "asgi:app"],
+  pypi("granian, 2 workers", "granian==2.8.9", "granian", (at) => [
+    "--interface",
+    "asgi",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    String(at.port),
+    "--workers",
+    "2",
+    "--no-ws",
+    "asgi:app",
   ]),
-  pypi("daphne (Twisted)", "daphne==4.2.1", "daphne", (at) => [
-    ...["-b", "127.0.0.1", "-p", String(at.port), "asgi:app"],
+  pypi("daphne (Twisted)", "daphne==4.2.3", "daphne", (at) => [
+    "-b",
+    "127.0.0.1",
+    "-p",
+    String(at.port),
+    "asgi:app",
   ]),
   pypi("waitress", "waitress==3.0.2", "waitress-serve", (at) => [
-    ...["--listen", `127.0.0.1:${at.port}`, "wsgi:app"],
+    "--listen",
+    `127.0.0.1:${at.port}`,
+    "wsgi:app",
   ]),
-  pypi("cheroot (CherryPy)", "cheroot==11.0.0", "cheroot", (at) => [
-    ...["--bind", `127.0.0.1:${at.port}`, "wsgi:app"],
+  pypi("cheroot (CherryPy)", "cheroot==11.1.2", "cheroot", (at) => [
+    "--bind",
+    `127.0.0.1:${at.port}`,
+    "wsgi:app",
   ]),
-  pypi("Twisted `twist web`", "twisted==25.5.0", "twist", (at) => [
-    ...["web", "--listen", `tcp:${at.port}:interface=127.0.0.1`, "--wsgi", "wsgi.app"],
+  pypi("Twisted `twist web`", "twisted==26.10.0", "twist", (at) => [
+    "web",
+    "--listen",
+    `tcp:${at.port}:interface=127.0.0.1`,
+    "--wsgi",
+    "wsgi.app",
   ]),
   {
     name: "uWSGI `--http-socket --master`",
@@ -114,8 +151,20 @@ function uwsgi(at: Place, socket: readonly string[]): Placed {
   const app = at.write("wsgi.py", WSGI);
   return {
     command: [
-      ...[at.program("uwsgi"), "--plugin", "python3", "--master", "--workers", "2", ...socket],
-      ...["--wsgi-file", app, "--callable", "app", "--uid", "nobody", "--disable-logging"],
+      at.program("uwsgi"),
+      "--plugin",
+      "python3",
+      "--master",
+      "--workers",
+      "2",
+      ...socket,
+      "--wsgi-file",
+      app,
+      "--callable",
+      "app",
+      "--uid",
+      "nobody",
+      "--disable-logging",
     ],
   };
 }
@@ -160,8 +209,14 @@ export const RUBY: readonly ServerRow[] = [
       const control = `unix://${at.dir}/ctl${at.isTweaked ? ".{epoch}" : ""}`;
       return {
         command: [
-          ...[at.program("puma"), "-b", `tcp://127.0.0.1:${at.port}`, "--control-url", control],
-          ...["--control-token", "x", config],
+          at.program("puma"),
+          "-b",
+          `tcp://127.0.0.1:${at.port}`,
+          "--control-url",
+          control,
+          "--control-token",
+          "x",
+          config,
         ],
       };
     },
@@ -183,13 +238,22 @@ export const RUBY: readonly ServerRow[] = [
     },
   },
   rack("thin", "thin", "1.8.1", (at, config) => [
-    ...[at.program("thin"), "-a", "127.0.0.1", "-p", String(at.port), "-R", config, "start"],
+    at.program("thin"),
+    "-a",
+    "127.0.0.1",
+    "-p",
+    String(at.port),
+    "-R",
+    config,
+    "start",
   ]),
   {
     ...rack("WEBrick", "ruby-webrick", "1.8.1", () => []),
     place: (at) => ({
       command: [
-        ...[at.program("ruby"), "-rwebrick", "-e"],
+        at.program("ruby"),
+        "-rwebrick",
+        "-e",
         `s = WEBrick::HTTPServer.new(BindAddress: "127.0.0.1", Port: ${at.port}, ` +
         `DocumentRoot: "${index(at)}", AccessLog: []); trap("TERM") { s.shutdown }; s.start`,
       ],
@@ -240,11 +304,19 @@ export const PERL_AND_PHP: readonly ServerRow[] = [
     },
   },
   perl("twiggy", "twiggy", "0.1026", "twiggy", (at, app) => [
-    ...[at.program("twiggy"), "--listen", `127.0.0.1:${at.port}`, app],
+    at.program("twiggy"),
+    "--listen",
+    `127.0.0.1:${at.port}`,
+    app,
   ]),
   perl("Mojolicious `daemon`", "libmojolicious-perl", "9.31", "hypnotoad", (at) => [
-    ...["perl", mojo(at, `${at.dir}/x.pid`), "daemon", "-m", "production"],
-    ...["-l", `http://127.0.0.1:${at.port}`],
+    "perl",
+    mojo(at, `${at.dir}/x.pid`),
+    "daemon",
+    "-m",
+    "production",
+    "-l",
+    `http://127.0.0.1:${at.port}`,
   ]),
   {
     ...perl("hypnotoad `-f`", "libmojolicious-perl", "9.31", "hypnotoad", () => []),

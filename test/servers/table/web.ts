@@ -1,7 +1,7 @@
 /** Web servers, proxies and TLS ends. */
 import { http } from "../exchange.ts";
 import type { Place, Placed, ServerRow } from "../row.ts";
-import { certificate, index } from "./files.ts";
+import { certificate, index, openFolder } from "./files.ts";
 
 export const WEB: readonly ServerRow[] = [
   {
@@ -106,8 +106,16 @@ export const WEB: readonly ServerRow[] = [
     exchange: http(/hello/),
     place: (at) => ({
       command: [
-        ...[at.program("webfsd"), "-F", "-i", "127.0.0.1", "-p", String(at.port)],
-        ...["-r", index(at), "-f", "index.html"],
+        at.program("webfsd"),
+        "-F",
+        "-i",
+        "127.0.0.1",
+        "-p",
+        String(at.port),
+        "-r",
+        index(at),
+        "-f",
+        "index.html",
       ],
     }),
   },
@@ -121,8 +129,16 @@ export const WEB: readonly ServerRow[] = [
     exchange: http(/hello/),
     place: (at) => ({
       command: [
-        ...[at.program("mini_httpd"), "-D", "-h", "127.0.0.1", "-p", String(at.port)],
-        ...["-d", index(at), "-u", "nobody"],
+        at.program("mini_httpd"),
+        "-D",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        String(at.port),
+        "-d",
+        index(at),
+        "-u",
+        "nobody",
       ],
     }),
   },
@@ -136,7 +152,13 @@ export const WEB: readonly ServerRow[] = [
     exchange: http(/hello/),
     place: (at) => ({
       command: [
-        ...[at.program("busybox"), "httpd", "-f", "-p", `127.0.0.1:${at.port}`, "-h", index(at)],
+        at.program("busybox"),
+        "httpd",
+        "-f",
+        "-p",
+        `127.0.0.1:${at.port}`,
+        "-h",
+        index(at),
       ],
     }),
   },
@@ -150,7 +172,7 @@ export const WEB: readonly ServerRow[] = [
     pidFile: "gone",
     exchange: http(/hello/),
     place(at) {
-      const pidFile = `${at.dir}/h2o.pid`;
+      const pidFile = `${openFolder(at, "run")}/h2o.pid`;
       const config = at.write(
         "h2o.conf",
         `listen:\n  host: 127.0.0.1\n  port: ${at.port}\nuser: nobody\npid-file: ${pidFile}\n` +
@@ -237,10 +259,9 @@ export const PROXIES: readonly ServerRow[] = [
       const config = at.write(
         "stunnel.conf",
         `foreground = yes\npid = ${pidFile}\ncert = ${certificate(at)}\n` +
-          `[s]\naccept = 127.0.0.1:${at.port}\nexec = /bin/printf\n` +
-          `execArgs = printf HTTP/1.0\\x20200\\x20OK\\r\\n\\r\\nhello\n`,
+          `[s]\naccept = 127.0.0.1:${at.port}\nconnect = 127.0.0.1:${at.secondPort}\n`,
       );
-      return { command: [at.program("stunnel4"), config], pidFile };
+      return { command: [at.program("stunnel4"), config], pidFile, hasBackend: true };
     },
   },
   {
@@ -263,8 +284,18 @@ export const PROXIES: readonly ServerRow[] = [
       const instance = at.isTweaked ? `${at.dir}/work.{epoch}` : `${at.dir}/work`;
       return {
         command: [
-          ...[at.program("varnishd"), "-F", "-a", `127.0.0.1:${at.port}`, "-f", config],
-          ...["-n", instance, "-s", "malloc,16m", "-j", "none"],
+          at.program("varnishd"),
+          "-F",
+          "-a",
+          `127.0.0.1:${at.port}`,
+          "-f",
+          config,
+          "-n",
+          instance,
+          "-s",
+          "malloc,16m",
+          "-j",
+          "none",
         ],
       };
     },
@@ -276,11 +307,15 @@ export const PROXIES: readonly ServerRow[] = [
     version: ["hitch", "--version"],
     tried: "1.7.3",
     verdict: "works",
-    exchange: { steps: [{ send: "x", expect: /x/ }], isTls: true },
+    exchange: { ...http(/hello/), isTls: true },
     place: (at) => ({
+      hasBackend: true,
       command: [
-        ...[at.program("hitch"), `--frontend=[127.0.0.1]:${at.port}`, "--user=nobody"],
-        ...[`--backend=[127.0.0.1]:${at.secondPort}`, certificate(at)],
+        at.program("hitch"),
+        `--frontend=[127.0.0.1]:${at.port}`,
+        "--user=nobody",
+        `--backend=[127.0.0.1]:${at.secondPort}`,
+        certificate(at),
       ],
     }),
   },
@@ -291,7 +326,7 @@ export const PROXIES: readonly ServerRow[] = [
     version: ["tinyproxy", "-v"],
     tried: "1.11.1",
     verdict: "works",
-    pidFile: "kept",
+    pidFile: "gone",
     exchange: http(/tinyproxy/, "http://127.0.0.1:1/"),
     place(at) {
       const pidFile = `${at.dir}/tinyproxy.pid`;
@@ -331,11 +366,21 @@ export const PROXIES: readonly ServerRow[] = [
     version: ["sslh", "-V"],
     tried: "1.20",
     verdict: "works",
-    exchange: { steps: [{ send: "GET / HTTP/1.0\r\n\r\n", expect: /200/ }], timeoutMs: 20_000 },
+    exchange: { ...http(/hello/), timeoutMs: 20_000 },
     place: (at) => ({
+      hasBackend: true,
       command: [
-        ...[at.program("sslh"), "-f", "-n", "--user", "nobody", "-P", `${at.dir}/sslh.pid`],
-        ...["-p", `127.0.0.1:${at.port}`, "--http", `127.0.0.1:${at.secondPort}`],
+        at.program("sslh"),
+        "-f",
+        "-n",
+        "--user",
+        "nobody",
+        "-P",
+        `${at.dir}/sslh.pid`,
+        "-p",
+        `127.0.0.1:${at.port}`,
+        "--http",
+        `127.0.0.1:${at.secondPort}`,
       ],
     }),
   },
