@@ -1,4 +1,6 @@
 /** The listening side of one generation: its trapped calls, the listeners that follow from them, and who holds them. */
+import { ClosedListeners } from "../handoff/closed_listeners.ts";
+import { releaseHelpers } from "../handoff/helper_listeners.ts";
 import {
   type Caller,
   type ListenerOwner,
@@ -7,7 +9,7 @@ import {
 import { ticksNow } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import { processStat } from "../platform/process/proc.ts";
+import { processName } from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import { acceptorOf, watchAccepts } from "../process/accept_watch.ts";
 import { ExitWatch } from "../process/exit_watch.ts";
@@ -30,12 +32,16 @@ export class AdoptTarget implements ListenerOwner {
   /** Workers with a listening socket of their own (SO_REUSEPORT in a prefork server). */
   readonly #workers: ExitWatch;
   readonly rest: RestWatch;
+  readonly #closed: ClosedListeners;
 
   constructor(readonly options: AdoptTargetOptions) {
     this.epoch = options.epoch;
-    this.#workers = new ExitWatch(options.context.platform);
+    const { platform, listeners, config, log } = options.context;
+    this.#workers = new ExitWatch(platform);
     const refreshListeners = () => this.refreshListeners();
     this.rest = new RestWatch({ ...options, refreshListeners });
+    const isOurs = (text: string) => config.listen.some((spec) => spec.text === text);
+    this.#closed = new ClosedListeners(platform.clock, listeners, this, { log, isOurs });
   }
 
   get replacementOf(): number | null {
@@ -46,6 +52,15 @@ export class AdoptTarget implements ListenerOwner {
     return this.options.facts.isSettled;
   }
 
+  get leader(): number | null {
+    const { server } = this.options;
+    return server.isStarted && server.exitStatus === null ? server.pid : null;
+  }
+
+  get readyTicks(): number {
+    return this.options.facts.readyTicks;
+  }
+
   processes(): number[] {
     return this.options.server.processes();
   }
@@ -53,7 +68,11 @@ export class AdoptTarget implements ListenerOwner {
   settle(): void {
     const { facts } = this.options;
     facts.isSettled = true;
-    facts.settledTicks ||= ticksNow();
+  }
+
+  /** It has passed its gate: who comes from now on is not one of its standing workers. */
+  stand(): void {
+    this.options.facts.readyTicks ||= ticksNow();
   }
 
   /**
@@ -71,25 +90,24 @@ export class AdoptTarget implements ListenerOwner {
     });
   }
 
-  /** It came after the start, below a process that listens. */
-  isOfSession(pid: number): boolean {
-    const { context: { listeners }, facts } = this.options;
-    const members = listeners.groupsOf(this.epoch).flatMap((group) => group.membersOf(this.epoch));
-    if (members.some(({ owner, ofSession = false }) => owner === pid && !ofSession)) return false;
-    const stat = processStat(pid);
-    if (stat === null || stat.startTime < facts.settledTicks) return false;
-    const processes = this.processes();
-    for (let above = stat.parent; processes.includes(above);) {
-      if (listeners.isHeldBy(above, this.epoch)) return true;
-      above = processStat(above)?.parent ?? 0;
-    }
-    return false;
-  }
-
   /** Finds the listeners that the server has closed, or left behind with a dead worker. */
   refreshListeners(): void {
     for (const group of this.options.context.listeners.groupsOf(this.epoch)) {
       refreshSocketHolders(group, this);
+    }
+  }
+
+  /** Gives up the listeners that it has closed. */
+  lookForClosed(): void {
+    this.#closed.look();
+  }
+
+  /** Helpers belong to the service from now on. */
+  #releaseHelpers(): void {
+    const { context: { listeners, children, log } } = this.options;
+    for (const { pid, startTime, address } of releaseHelpers(listeners, this)) {
+      children.helpers.add({ pid, startTime, epoch: this.epoch, addresses: [address] });
+      log(`${address} is a helper's, ${processName(pid)} (pid ${pid}): it outlives its generation`);
     }
   }
 
@@ -104,7 +122,7 @@ export class AdoptTarget implements ListenerOwner {
 
   /** Because baton holds a duplicate, the kernel does not close a dead worker's socket: steering must leave it. */
   #watchWorker(pid: number): void {
-    this.#workers.watch(pid, () => this.refreshListeners());
+    this.#workers.watch(pid, () => this.lookForClosed());
   }
 
   watchAccepts(members: readonly Member[]): void {
@@ -125,6 +143,8 @@ export class AdoptTarget implements ListenerOwner {
     const { context, gate, facts, server, readsOutput, onChange } = this.options;
     context.log(`generation ${this.epoch} listens at ${group.text}`);
     if (caller.pid !== server.pid) this.#watchWorker(caller.pid);
+    this.#releaseHelpers();
+    if (facts.readyTicks > 0) this.#closed.lookRepeatedly();
     context.dispatch({ kind: "listening", epoch: this.epoch });
     // While the caller waits its descriptors can be replaced: the last chance is the listen that
     // completes the gate.
@@ -159,5 +179,6 @@ export class AdoptTarget implements ListenerOwner {
     this.stopWatchingAccepts();
     this.rest.end();
     this.#workers.close();
+    this.#closed.close();
   }
 }

@@ -198,6 +198,7 @@ export class RunningGeneration implements GenerationHandle {
     if (this.gate.lacksRest && !this.hasExited) this.adoptTarget.rest.begin();
     if (!this.gate.isPassed || !this.admission.admits()) return;
     this.health.onGatePassed();
+    this.adoptTarget.stand();
     this.context.dispatch({ kind: "ready", epoch: this.epoch });
   }
 

@@ -7,6 +7,7 @@ import { C } from "../platform/libc/constants.ts";
 import * as proc from "../platform/process/proc.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
+import type { Listeners } from "../steering/listeners.ts";
 import type { GroupAddress, Member } from "../steering/member.ts";
 import { groupAddress } from "./caller_socket.ts";
 import {
@@ -16,6 +17,7 @@ import {
   refreshSocketHolders,
   type SocketCall,
 } from "./listener_owner.ts";
+import { isLeftAlone, openerRole } from "./opener.ts";
 import { holderOf, unmanagedListenerAt } from "./unmanaged_listeners.ts";
 
 export function adoptListen(
@@ -36,12 +38,13 @@ export function adoptListen(
   try {
     const address = context.ephemeral.delete(inode) ? null : sharedAddress(context, call);
     if (address === null) return "continue";
+    if (isLeftAlone(context, address, call.pid, owner)) return "continue";
     const group = listeners.obtain(address);
     if (group.isFrozen && memberWithQueue(group, owner) === null) {
       return context.replyWhenFrozen(group);
     }
     for (const other of listeners.groupsOf(owner.epoch)) {
-      if (other !== group) discardClosed(other, owner);
+      if (other !== group) discardClosed(listeners, other, owner);
     }
     const reply = join(context, group, call, owner);
     if (reply === "done") owner.onListening(group, call);
@@ -57,11 +60,11 @@ export function adoptListen(
  * Closes members that a live server has closed itself (it looked for a free port): clients are refused there
  * again, as without baton. A dead worker's members stay for the next worker.
  */
-function discardClosed(group: Group, owner: ListenerOwner): void {
+function discardClosed(listeners: Listeners, group: Group, owner: ListenerOwner): void {
   refreshSocketHolders(group, owner);
   const pids = owner.processes();
   for (const member of group.membersOf(owner.epoch)) {
-    if (member.unheld && pids.includes(member.owner)) group.discard(member);
+    if (member.unheld && pids.includes(member.owner)) listeners.discard(group, member);
   }
 }
 
@@ -104,7 +107,8 @@ function join(
     return { errno: C.EADDRINUSE };
   }
   const held = platform.descriptors.duplicate(call.socket);
-  const ofSession = late && owner.isOfSession(call.pid);
+  const isKnown = group.membersOf(epoch).length > 0;
+  const ofSession = !isKnown && openerRole(platform, listeners, owner, call.pid) !== "standing";
   group.takeMember(held, { epoch, owner: call.pid, backlog, late, ofSession });
   return "done";
 }

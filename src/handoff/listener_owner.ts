@@ -22,8 +22,10 @@ export interface ListenerOwner {
   readonly replacementOf: number | null;
   /** It has served for a while: what it opens now was not part of its start. */
   readonly isSettled: boolean;
-  /** Whether a client's connection caused process `pid`: what that process opens goes with it. */
-  isOfSession(pid: number): boolean;
+  /** Its leading process; null when that has ended. */
+  readonly leader: number | null;
+  /** When it had passed its gate, in the unit of process start times; 0: it has not. */
+  readonly readyTicks: number;
   processes(): number[];
   /** A member of it listens. `caller` still waits: its descriptors can be replaced. */
   onListening(group: Group, caller: Caller): void;
@@ -56,7 +58,10 @@ export interface SocketCall extends Caller {
 export type CallReply = "continue" | "done" | "postpone" | { readonly errno: number };
 
 /** Marks members that no process has open. The kernel does not report a close(2), so /proc is searched. */
-export function refreshSocketHolders(group: Group, owner: ListenerOwner): void {
+export function refreshSocketHolders(
+  group: Group,
+  owner: Pick<ListenerOwner, "epoch" | "processes">,
+): void {
   const pids = owner.processes();
   if (pids.length === 0 || !pids.every(proc.canSeeDescriptors)) return;
   const held = new Set(pids.flatMap((pid) => [...proc.socketInodesOf(pid)]));

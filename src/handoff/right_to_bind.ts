@@ -17,15 +17,17 @@ import {
   refreshSocketHolders,
   type SocketCall,
 } from "./listener_owner.ts";
+import { isLeftAlone } from "./opener.ts";
 import { holderOf, listenersOverlapping, overlapText } from "./unmanaged_listeners.ts";
 
 const MAX_SOCKADDR = 128;
 
 export function adoptBind(
-  { platform, listeners, ephemeral }: AdoptContext,
-  { notify, id, tid, args, socket }: SocketCall,
+  context: AdoptContext,
+  { notify, id, tid, pid, args, socket }: SocketCall,
   owner: ListenerOwner,
 ): CallReply {
+  const { platform, listeners, ephemeral } = context;
   const { seccomp, sockets } = platform;
   const length = Math.min(Number(args[2] ?? 0n), MAX_SOCKADDR);
   const bytes = proc.readMemory(tid, Number(args[1] ?? 0n), length);
@@ -39,7 +41,7 @@ export function adoptBind(
   const wanted = groupAddress(sockets, socket, address);
   const right = rightToBind(platform, listeners, wanted, owner);
   if (right === "none") return { errno: C.EADDRINUSE };
-  if (right === "own") return "continue";
+  if (right === "own" || isLeftAlone(context, wanted, pid, owner)) return "continue";
   sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
   // A socket made in the group's own netns replaces this one; here the address may not exist.
   const network = listeners.find(wanted)?.network ?? null;

@@ -119,6 +119,7 @@ export class ShutdownService {
       command: config.command,
       startedAt: this.#startedAt,
       listeners: [],
+      helpers: [],
       generations: [{
         epoch: EPOCH,
         state: this.server.isSignaled ? "stopping" : isShuttingDown ? "draining" : "serving",

@@ -6,6 +6,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { ExitStatus, Stopped } from "../platform/process/wait_status.ts";
 import * as proc from "../platform/process/proc.ts";
 import { ExitWatch } from "./exit_watch.ts";
+import { Helpers } from "./helpers.ts";
 
 export interface Leader {
   readonly pid: number;
@@ -24,6 +25,8 @@ export class Children {
   /** Children outside any generation (the next baton, a check), with their exit handlers. */
   readonly #helpers = new Map<number, (status: ExitStatus) => void>();
   readonly #foreignExits: ExitWatch;
+  /** Of the service, not of a generation. */
+  readonly helpers: Helpers;
   readonly #descendantExitListeners = new Set<() => void>();
   readonly #stopListening: () => void;
 
@@ -33,6 +36,7 @@ export class Children {
     readonly onLeaderStopped: (pid: number, signal: number) => void,
   ) {
     this.#foreignExits = new ExitWatch(platform);
+    this.helpers = new Helpers(platform);
     platform.processes.becomeSubreaper();
     this.#stopListening = platform.runtime.onSignal("SIGCHLD", () => this.reap());
   }
@@ -121,7 +125,7 @@ export class Children {
     const known = [...leader.known ?? []].filter(([pid, startTime]) =>
       !found.includes(pid) && proc.isRunning(pid, startTime)
     );
-    return [...found, ...known.map(([pid]) => pid)];
+    return [...found, ...known.map(([pid]) => pid)].filter((pid) => !this.helpers.has(pid));
   }
 
   #foundOf(leader: Leader): number[] {
@@ -146,6 +150,7 @@ export class Children {
 
   close(): void {
     this.#foreignExits.close();
+    this.helpers.close();
     this.#stopListening();
   }
 }

@@ -164,6 +164,16 @@ export interface TrialView {
   readonly seen: { readonly percent: number; readonly connections: number } | null;
 }
 
+/** A process that servers of this service have started and that outlives them, alone at its addresses. */
+interface HelperView {
+  readonly pid: number;
+  /** Its command, at most 15 characters. */
+  readonly name: string;
+  /** The generation that has started it. */
+  readonly epoch: number;
+  readonly addresses: readonly string[];
+}
+
 export interface Snapshot {
   readonly name: string;
   readonly version: string;
@@ -178,6 +188,7 @@ export interface Snapshot {
   readonly listeners: readonly ListenerView[];
   /** Alive ones and the latest that have exited, oldest first. */
   readonly generations: readonly GenerationView[];
+  readonly helpers: readonly HelperView[];
   readonly restarts: {
     /** Reloads that ended with a new serving generation. */
     readonly ok: number;

@@ -228,4 +228,9 @@ export class Group {
   close(): void {
     this.#kernel.close();
   }
+
+  /** Closes our duplicates only: the sockets keep listening. */
+  release(): void {
+    this.#kernel.release();
+  }
 }

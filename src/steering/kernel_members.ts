@@ -171,11 +171,22 @@ export class KernelMembers {
     for (const member of this.#members.values()) this.#drop(member);
   }
 
-  #drop(member: Member): void {
+  release(): void {
+    for (const member of this.#members.values()) {
+      this.#forget(member);
+      member.heldUntilRetired.close();
+    }
+  }
+
+  #forget(member: Member): void {
     this.#array = removed(this.#array, member.id);
     this.#members.delete(member.id);
     this.#receiving.delete(member.id);
     member.shutDownWatch?.cancel();
+  }
+
+  #drop(member: Member): void {
+    this.#forget(member);
     // Some helper of the old server may have it open: closing ours would leave it in the array.
     const isOurs = this.hold() === "nothing" && !this.#shared.delete(member.id) &&
       member.origin === null;

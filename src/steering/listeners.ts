@@ -247,6 +247,18 @@ export class Listeners implements GroupContext {
     }
   }
 
+  /** The server has closed this listener: its address refuses from now on, as without baton. */
+  discard(group: Group, member: Member): void {
+    group.discard(member);
+    if (group.members.length === 0) this.#groups.delete(groupKey(group.address));
+  }
+
+  /** Lets go of a group with one member, whose process keeps listening. */
+  release(group: Group): void {
+    group.release();
+    this.#groups.delete(groupKey(group.address));
+  }
+
   /** For a group in which no process listens any more. */
   closeGroup(group: Group): void {
     group.close();

@@ -46,7 +46,7 @@ export interface Member {
   readonly inode: number;
   /** Opened long after its generation began to serve (a debugger port): no successor must have it. */
   readonly late: boolean;
-  /** Opened by a process that serves one client's connection: it goes when that process goes. */
+  /** Opened by a process that came after the gate, below one that listens: it goes when that process goes. */
   readonly ofSession?: boolean;
   /** It stays until the serving generation listens here too, or baton stops waiting for that (late_listeners.ts). */
   standsIn?: boolean;

@@ -79,6 +79,7 @@ export function packService(
     })),
     plans: parts.goodPlans.records,
     calls: context.journal.calls,
+    helpers: context.children.helpers.records,
     ephemeral: [...context.adopter.ephemeral],
   };
   const descriptors = new Map<string, Fd>([[descriptorName.lock, options.upgrade.lock]]);

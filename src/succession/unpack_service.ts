@@ -22,6 +22,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   const { incarnation, startedAt } = state;
   history.resume(state.history, { incarnation: incarnation + 1, startedAt });
   unpackListeners(context, resumption);
+  for (const helper of state.helpers) context.children.helpers.add(helper);
   for (const inode of state.ephemeral) context.adopter.ephemeral.add(inode);
   for (const record of state.generations) {
     const isForeign = wasKilled || !isChild(record, context.platform.runtime.pid);

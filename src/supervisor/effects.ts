@@ -2,6 +2,7 @@
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { EffectHandlers, ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Timer } from "../platform/clock.ts";
+import { describeVictims } from "../report/killed_processes.ts";
 import { NO_FINDINGS, storyOf } from "../report/snapshot.ts";
 import { lateViews } from "../rollout/late_listeners.ts";
 import { generationEffects } from "./generation_effects.ts";
@@ -41,8 +42,10 @@ function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {
     disarm_backoff: () => backoff?.cancel(),
     reload_result: (effect, state) => answerReload(parts, effect, state),
     notice: ({ text }) => logger.warn(text),
-    finish: ({ status }) => {
+    finish: ({ status }, state) => {
       hooks.killRunning();
+      // Another baton's generation may use them.
+      if ((state.shutdown?.handedOver ?? null) === null) stopHelpers(parts);
       // After this step, which may still start a post-stop hook.
       queueMicrotask(() =>
         hooks.whenIdle(() => leftovers.whenEmpty(() => closeAll(parts, upgrades, status)))
@@ -88,6 +91,24 @@ function answerReload(
   } else if (failed !== undefined) {
     hooks.onRolledBack(failed, parts.servingIn(state), reason ?? "");
   }
+}
+
+/** The helpers of the service have the stop time, as what a leading process leaves behind. */
+function stopHelpers({ context }: SupervisorParts): void {
+  const { children: { helpers }, leftovers, config, logError } = context;
+  if (helpers.processes().length === 0) return;
+  helpers.terminate();
+  helpers.onExit = () => leftovers.check();
+  const kill = () => {
+    const killed = helpers.records.flatMap(({ epoch, pid }) =>
+      describeVictims(epoch, [pid], config.stopTimeMs)
+    );
+    helpers.kill();
+    return killed;
+  };
+  const newest = Math.max(...helpers.records.map(({ epoch }) => epoch));
+  const rest = { epoch: newest, processes: () => helpers.processes(), kill, onAllExited: () => {} };
+  leftovers.add(rest, config.stopTimeMs, logError);
 }
 
 function closeAll(parts: SupervisorParts, upgrades: Upgrades, status: number): void {

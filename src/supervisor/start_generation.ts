@@ -48,6 +48,8 @@ export function startGeneration(
     inspection.begin();
   });
   serving?.noteConnections();
+  // What it has closed is not asked of its successor.
+  if (serving instanceof RunningGeneration) serving.adoptTarget.lookForClosed();
 }
 
 function launch(

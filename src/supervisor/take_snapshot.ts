@@ -2,13 +2,14 @@
 import { NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { printable } from "../platform/bytes.ts";
-import { processStat } from "../platform/process/proc.ts";
+import { processName, processStat } from "../platform/process/proc.ts";
 import { NO_GENERATION } from "../steering/member.ts";
 import type { GenerationView, ListenerView, Snapshot } from "../report/snapshot.ts";
 import type { SupervisorParts } from "./parts.ts";
 
 export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snapshot {
-  const { context: { platform, listeners, config }, history } = parts;
+  const { context, history } = parts;
+  const { platform, listeners, config } = context;
   const table = new SocketTable(platform, listeners);
   return {
     name: config.name,
@@ -25,6 +26,12 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
       ...history.orphaned,
       ...generationViews(parts, state, table),
     ].sort((a, b) => a.epoch - b.epoch),
+    helpers: context.children.helpers.records.map(({ pid, epoch, addresses }) => ({
+      pid,
+      name: processName(pid) ?? "?",
+      epoch,
+      addresses,
+    })),
     restarts: { ...history.restarts },
     lastReload: history.lastReload,
     trial: parts.trials.view(state),

@@ -39,6 +39,7 @@ describe("baton status", () => {
       epoch: 0,
       incarnation: 0,
       command: server(port).command,
+      helpers: [],
       listeners: [{
         address: `127.0.0.1:${port}`,
         mode: "adopt",

@@ -49,7 +49,12 @@ function statusLines(snapshot: StatusReply, now: number): string[] {
     for (const line of lateLines(lastReload)) lines.push(`  ${line}`);
   }
   if (snapshot.trial !== null) lines.push(trialText(snapshot.trial));
-  const tables = [generationRows(snapshot, now), checkRows(snapshot), listenerRows(snapshot)];
+  const tables = [
+    generationRows(snapshot, now),
+    checkRows(snapshot),
+    listenerRows(snapshot),
+    helperRows(snapshot),
+  ];
   for (const rows of tables) if (rows.length > 0) lines.push("", ...table(rows));
   return lines;
 }
@@ -92,6 +97,16 @@ function listenerRows(snapshot: StatusReply): string[][] {
     ])
   );
   return [["LISTENER", "MODE", "EPOCH", "RECEIVING", "BACKLOG"], ...rows];
+}
+
+function helperRows({ helpers }: StatusReply): string[][] {
+  const rows = helpers.map(({ pid, name, epoch, addresses }) => [
+    name,
+    String(pid),
+    String(epoch),
+    addresses.join(" "),
+  ]);
+  return rows.length === 0 ? [] : [["HELPER", "PID", "STARTED BY", "LISTENS AT"], ...rows];
 }
 
 function age(startedAt: string, now: number): string {

@@ -109,6 +109,9 @@ export const STATUS_REPLY = v.looseObject({
     origin: maybeString,
     members: list(v.looseObject({ epoch: number, receiving: v.boolean(), backlog: number })),
   })),
+  helpers: list(
+    v.looseObject({ pid: number, name: string, epoch: number, addresses: list(string) }),
+  ),
 });
 
 export const STOP_REPLY = v.looseObject({

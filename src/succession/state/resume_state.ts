@@ -26,8 +26,8 @@ const facts = f.once(() =>
     daemonized: f.flag,
     /** It has served for a while. */
     isSettled: f.flag,
-    /** Since when, in the unit of process start times; 0: it has not. */
-    settledTicks: f.count,
+    /** When it had passed its gate, in the unit of process start times; 0: it has not. */
+    readyTicks: f.count,
     /** Connections that were busy when it had to end. */
     cut: f.count,
     /** Connections of which it was unknown then whether an answer was owed. */
@@ -47,7 +47,7 @@ export const NO_FACTS: GenerationFacts = {
   handedOver: false,
   daemonized: false,
   isSettled: false,
-  settledTicks: 0,
+  readyTicks: 0,
   cut: 0,
   undecided: 0,
   takesConnections: false,
@@ -110,6 +110,14 @@ const LAUNCH_CONTEXT = f.lazyObject(() => ({
 }));
 export type LaunchContext = v.InferOutput<typeof LAUNCH_CONTEXT>;
 
+/** A process that outlives the generation that has started it. */
+const HELPER_RECORD = f.lazyObject(() => ({
+  pid: f.pid,
+  startTime: f.count,
+  epoch: f.epoch,
+  addresses: f.list(f.note),
+}));
+
 /** A trapped call. Its 64-bit numbers travel as text. */
 const PENDING_CALL = f.lazyObject(() => ({
   epoch: f.epoch,
@@ -139,6 +147,7 @@ const RESUME_STATE = f.lazyObject(() => ({
   plans: f.list(KEPT_PLAN),
   /** Inodes of sockets that are bound to a port of the kernel's choice and do not listen yet. */
   ephemeral: f.list(f.inode),
+  helpers: f.list(HELPER_RECORD),
   /** Trapped calls that were taken from the kernel and not answered. */
   calls: f.list(PENDING_CALL),
 }));

@@ -62,8 +62,11 @@ function listenAs(epoch: number, address: GroupAddress, listeners: Listeners): v
 
 function candidate(heirOf: number | null, hints: string[]): ListenerOwner {
   return {
-    ...{ epoch: CANDIDATE, replacementOf: heirOf, isSettled: false },
-    isOfSession: () => false,
+    epoch: CANDIDATE,
+    replacementOf: heirOf,
+    isSettled: false,
+    leader: process.pid,
+    readyTicks: 0,
     // Without a process to look into, all sockets of the own generation are taken to be open.
     processes: () => [],
     onListening: () => {},

@@ -1,0 +1,66 @@
+/** Finds the listeners of a generation that a helper holds, and lets go of them. */
+import { isBelow, programOf } from "../platform/process/kinship.ts";
+import { processStat } from "../platform/process/proc.ts";
+import type { Group } from "../steering/group.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import type { Member } from "../steering/member.ts";
+import { isHelper } from "./helper_role.ts";
+import type { ListenerOwner } from "./listener_owner.ts";
+
+interface FoundHelper {
+  readonly pid: number;
+  /** With the pid it names the process. */
+  readonly startTime: number;
+  readonly address: string;
+}
+
+/**
+ * From now on the kernel treats these addresses as without baton: a second helper gets EADDRINUSE, as right_to_bind.ts
+ * finds a listener there that is none of the service's.
+ */
+export function releaseHelpers(
+  listeners: Listeners,
+  owner: Pick<ListenerOwner, "epoch" | "leader">,
+): FoundHelper[] {
+  const { epoch, leader } = owner;
+  const stat = leader === null ? null : processStat(leader);
+  if (leader === null || stat === null) return [];
+  const groups = listeners.groupsOf(epoch);
+  // Only what is not the leader's own is looked at, which most servers have none of.
+  const others = groups.flatMap((group) => suspect(group, epoch, leader));
+  return others.flatMap(({ group, member: { owner: pid } }) => {
+    const own = processStat(pid);
+    if (own === null) return [];
+    const found = isHelper({
+      leaderLives: true,
+      isBelowLeader: isBelow(pid, leader),
+      sharesSession: own.session === stat.session,
+      sharesProgram: sharesProgram(pid, leader),
+      leaderListens: groups.some((each) => each !== group && isOfLeader(each, epoch, leader)),
+    });
+    if (!found) return [];
+    listeners.release(group);
+    return [{ pid, startTime: own.startTime, address: group.text }];
+  });
+}
+
+/** A group with one member is simply left; in another the kernel would keep a member that the model does not have. */
+function suspect(group: Group, epoch: number, leader: number): { group: Group; member: Member }[] {
+  const [member, ...more] = group.members;
+  if (member === undefined || more.length > 0 || group.isFrozen) return [];
+  const { owner, unheld, origin } = member;
+  const isSuspect = member.epoch === epoch && owner !== 0 && owner !== leader && !unheld;
+  return isSuspect && origin === null ? [{ group, member }] : [];
+}
+
+function isOfLeader(group: Group, epoch: number, leader: number): boolean {
+  return group.membersOf(epoch).some(({ owner, unheld }) =>
+    !unheld && (owner === leader || owner !== 0 && isBelow(owner, leader))
+  );
+}
+
+/** True too where that cannot be found out: then it is treated as the server's own. */
+function sharesProgram(pid: number, leader: number): boolean {
+  const [one, other] = [programOf(pid), programOf(leader)];
+  return one === null || other === null || one === other;
+}

@@ -1,0 +1,67 @@
+/** Finds out about the process that opens a listener. */
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import * as proc from "../platform/process/proc.ts";
+import type { Listeners } from "../steering/listeners.ts";
+import type { GroupAddress } from "../steering/member.ts";
+import type { AdoptContext, ListenerOwner } from "./listener_owner.ts";
+import { type OpenerRole, roleOf } from "./opener_role.ts";
+
+type Generation = Pick<ListenerOwner, "epoch" | "leader" | "readyTicks" | "processes">;
+
+export function openerRole(
+  platform: Platform,
+  listeners: Listeners,
+  owner: Generation,
+  pid: number,
+): OpenerRole {
+  const stat = proc.processStat(pid);
+  // In the tick of the gate both may be true: a worker must not be taken for a session.
+  const cameAfterGate = stat !== null && owner.readyTicks > 0 && stat.startTime > owner.readyTicks;
+  const isLeader = pid === owner.leader;
+  // Most listeners are opened before the gate, and nothing else need be known.
+  const isSuspect = cameAfterGate && !isLeader && !hasMember(listeners, owner.epoch, pid);
+  const isBelowListener = isSuspect && isBelow(listeners, owner, stat.parent);
+  return roleOf({
+    isLeader,
+    cameAfterGate: isSuspect,
+    isBelowListener,
+    hasConnection: isBelowListener && hasConnection(platform, listeners, pid),
+  });
+}
+
+/** A session's listener at an address of its own: its binds and ends are as without baton. */
+export function isLeftAlone(
+  { platform, listeners }: AdoptContext,
+  address: GroupAddress,
+  pid: number,
+  owner: ListenerOwner,
+): boolean {
+  const isServed = (listeners.find(address)?.members.length ?? 0) > 0;
+  return !isServed && openerRole(platform, listeners, owner, pid) === "session";
+}
+
+/** It stands for its generation already. */
+function hasMember(listeners: Listeners, epoch: number, pid: number): boolean {
+  return listeners.groupsOf(epoch).some((group) =>
+    group.membersOf(epoch).some(({ owner, ofSession }) => owner === pid && !ofSession)
+  );
+}
+
+function isBelow(listeners: Listeners, owner: Generation, parent: number): boolean {
+  const processes = owner.processes();
+  for (let above = parent; processes.includes(above);) {
+    if (listeners.isHeldBy(above, owner.epoch)) return true;
+    above = proc.processStat(above)?.parent ?? 0;
+  }
+  return false;
+}
+
+function hasConnection({ sockDiag }: Platform, { groups }: Listeners, pid: number): boolean {
+  const open = proc.socketInodesOf(pid);
+  const ports = new Set(groups.map(({ address }) => address.port));
+  return [...ports].some((port) =>
+    sockDiag.tcpByLocalPort(port, [C.TCP_ESTABLISHED, C.TCP_CLOSE_WAIT])
+      .some(({ inode }) => open.has(inode))
+  );
+}
