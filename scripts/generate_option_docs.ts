@@ -14,6 +14,7 @@ import { EXIT_STATUSES } from "./exit_statuses.ts";
 import { type Verb, type VerbFlag, VERBS } from "../src/cli/words/verbs.ts";
 import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/options.ts";
 import { PRESETS } from "../src/config/presets.ts";
+import { formatDuration } from "../src/config/values/duration.ts";
 
 const DOCS = join(dirname(fileURLToPath(import.meta.url)), "..", "docs");
 
@@ -101,9 +102,22 @@ function presets(): string {
     preset.stopSignal.replace("SIG", ""),
     preset.graceful ? "yes" : "no",
     preset.usr1 === "ignore" ? "kept away" : "sent on",
+    preset.stopTimeMs === null ? "" : formatDuration(preset.stopTimeMs),
+    preset.cleanExit.join(", "),
+    preset.pidfile?.habit ?? "",
     preset.note,
+    preset.source ?? "",
   ]);
-  return table(["Program", "Stop signal", "Graceful", "USR1", "Note"], rows);
+  const heading = [
+    "Program",
+    "Stop signal",
+    "Graceful",
+    "USR1",
+    "Stop time",
+    "Own status",
+    "Pid file",
+  ];
+  return table([...heading, "Note", "See"], rows);
 }
 
 function exitStatuses(): string {

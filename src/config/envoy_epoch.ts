@@ -7,7 +7,8 @@
  * Epoch 0 is Envoy's default and contacts no other process.
  */
 import { UserError } from "./values/errors.ts";
-import { baseName, commandTarget } from "./presets.ts";
+import { withoutWrappers } from "./servers/command_line.ts";
+import { baseName } from "./servers/wrappers.ts";
 
 const OPTION = "--restart-epoch";
 const DISABLED = "--disable-hot-restart";
@@ -35,7 +36,7 @@ function shellCommands(text: string): string[][] {
 }
 
 function inlineCommands(command: readonly string[]): string[][] {
-  if (!SHELL.test(baseName(commandTarget(command).program))) return [];
+  if (!SHELL.test(baseName(withoutWrappers(command)[0] ?? ""))) return [];
   const at = command.findIndex((word) => /^-[a-z]*c$/.test(word));
   return at < 0 ? [] : shellCommands(command[at + 1] ?? "");
 }
@@ -55,7 +56,7 @@ function refuse(commands: readonly (readonly string[])[], where: string): void {
 
 /** @returns the word of a command that may be a shell script: its program, or the first operand of a shell */
 export function scriptIn(command: readonly string[]): string | null {
-  const { program } = commandTarget(command);
+  const program = withoutWrappers(command)[0] ?? "";
   if (!SHELL.test(baseName(program))) return program;
   const behind = command.slice(command.indexOf(program) + 1);
   const script = behind.find((word) => !word.startsWith("-")) ?? null;

@@ -10,7 +10,7 @@ import { COMMAND_KEY, type FileValues, textsIn } from "./config_file.ts";
 import { UserError, withPlace } from "./values/errors.ts";
 import { type OptionValue, refuse } from "./option_makers.ts";
 import { DEFAULT_QUIET_MS, fileKey, type Option, OPTIONS, SHUTDOWN_QUIET_MS } from "./options.ts";
-import { commandTarget } from "./presets.ts";
+import { commandTarget, presetForCommand } from "./presets.ts";
 import { validateConfig } from "./validate.ts";
 
 /** The input of `buildConfig`. */
@@ -99,6 +99,7 @@ export function buildConfig(sources: ConfigSources): Config {
   );
   const defaults: Readonly<Record<string, unknown>> = {
     name: defaultName(command),
+    stopTimeMs: presetForCommand(command).stopTimeMs,
     // There it is also the time without a new connection, and half a second would be short for that.
     quietMs: given["shutdownOnly"] === true ? SHUTDOWN_QUIET_MS : DEFAULT_QUIET_MS,
   };

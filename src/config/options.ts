@@ -24,6 +24,7 @@ import { formatDuration } from "./values/duration.ts";
 import { parseHookSpec } from "./values/hook_spec.ts";
 import { parseListenSpec, parseOwnAddress } from "./values/listen_spec.ts";
 import { parseMinFree } from "./values/memory_size.ts";
+import { parseExitStatuses } from "./values/exit_statuses.ts";
 import { parseSignalName, parseStopSignals } from "./values/signals.ts";
 
 export const DEFAULT_QUIET_MS = 500;
@@ -142,7 +143,11 @@ export const OPTION_BY_FIELD = {
       default: null,
       read: scalar("the name of a signal", parseSignalName),
     },
-    stopTimeMs: time(10_000, "Time from the stop signal to KILL."),
+    stopTimeMs: time(10_000, "Time from the stop signal to KILL. By default 10s, and 5m for known " +
+      "databases (docs/presets.md)."),
+    cleanExit: list("STATUS[,STATUS...]", "Exit statuses besides 0 that are no failure of a server " +
+      "that has got its stop signal: 'baton run' ends with 0 then. Known ones (dropbear: 1) need " +
+      "not be given. May be given several times.", parseExitStatuses),
     maxGenerations: int(4, [2, 64], "Most generations alive at any moment, at least 2: the old " +
       "and the new one. The oldest draining one is killed to make room."),
     keepAlive: choice(["leave", "auto", "migrate"], "leave", "Keep-alive connections at a " +

@@ -1,6 +1,6 @@
 /** What all generations of a service share: the kernel side, the user's policy, and where they report to. */
 import type { Config } from "../config/config.ts";
-import type { Preset } from "../config/presets.ts";
+import type { CommandPreset } from "../config/presets.ts";
 import type { Adopter } from "../handoff/adopt.ts";
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import type { Migration } from "../migration/migration.ts";
@@ -21,7 +21,7 @@ export interface RunningContext {
   /** Null: keep-alive connections stay where they are (--keep-alive leave). */
   readonly migration: Migration | null;
   readonly config: Config;
-  readonly preset: Preset;
+  readonly preset: CommandPreset;
   /** Why two generations must not run at the same time; null: nothing is known against it. */
   readonly exclusive: string | null;
   readonly journal: Journal;

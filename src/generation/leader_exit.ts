@@ -90,7 +90,7 @@ export class LeaderExit {
 
   onLeaderExit(status: ExitStatus, remaining: number): void {
     const { facts, epoch, context, server, stopping, gate, admission, hints } = this.options;
-    const { stopSignal } = stopping.policy;
+    const { leaderSignal: stopSignal } = stopping.policy;
     const { wasKilled } = server;
     const isCandidate = admission.isPending;
     if (isCandidate && !wasKilled) hints.push(...admission.explainExit(status));
@@ -189,7 +189,8 @@ export class LeaderExit {
     const { facts, hints, context, stopping, onExited } = this.options;
     this.#signals.cancel();
     const report = reportExit(status, {
-      stopSignal: facts.stopSent ? stopping.policy.stopSignal : null,
+      stopSignal: facts.stopSent ? stopping.policy.leaderSignal : null,
+      cleanExit: stopping.policy.cleanExit,
       daemonized: facts.daemonized,
       hints,
     });

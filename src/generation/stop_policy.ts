@@ -1,6 +1,7 @@
 /** How generations of this service are drained and stopped: the user's options, and the preset of the program. */
 import type { Config } from "../config/config.ts";
-import type { Preset } from "../config/presets.ts";
+import type { CommandPreset } from "../config/presets.ts";
+import { staysInFront } from "../config/servers/command_line.ts";
 import { signalNumber } from "../config/values/signals.ts";
 import type { DrainStyle } from "../drain/drain.ts";
 
@@ -17,10 +18,38 @@ export function spreadOf(config: Pick<Config, "drainSpreadMs">, drainMs: number)
 }
 
 export class StopPolicy {
-  constructor(readonly config: Config, readonly preset: Preset) {}
+  /** As last seen; its name is gone when it has exited. */
+  #isBehindShell = false;
 
+  /** @param leaderName the name of the leading process; null: it has exited */
+  constructor(
+    readonly config: Config,
+    readonly preset: CommandPreset,
+    readonly leaderName: () => string | null,
+  ) {}
+
+  /** For the server itself, wherever it is. */
   get stopSignal(): number {
     return signalNumber(this.config.stopSignal ?? this.preset.stopSignal);
+  }
+
+  /** For the leading process: a shell in front of the server knows nothing of the server's signal. */
+  get leaderSignal(): number {
+    if (this.config.stopSignal === null && this.isBehindShell) return signalNumber("SIGTERM");
+    return this.stopSignal;
+  }
+
+  /** A shell that might have become the server has not. */
+  get isBehindShell(): boolean {
+    if (this.preset.line.behindShell === null) return false;
+    const name = this.leaderName();
+    if (name !== null) this.#isBehindShell = staysInFront(this.preset.line, name);
+    return this.#isBehindShell;
+  }
+
+  /** Exit statuses that are no failure at the stop signal, besides 0. */
+  get cleanExit(): readonly number[] {
+    return [...this.config.cleanExit, ...this.preset.cleanExit];
   }
 
   get drainStyle(): DrainStyle {
@@ -30,7 +59,7 @@ export class StopPolicy {
 
   /** The program is known to finish its requests after the stop signal. */
   get finishesRequests(): boolean {
-    return this.preset.graceful && this.config.stopSignal === null;
+    return this.preset.graceful && this.config.stopSignal === null && !this.isBehindShell;
   }
 
   /** To SIGKILL: a server that finishes its requests after the signal also gets the rest of the drain time for them. */

@@ -8,6 +8,7 @@ import { ConnectionTable } from "../migration/connection_table.ts";
 import type { MoveCounts } from "../migration/in_flight.ts";
 import { Mover } from "../migration/mover.ts";
 import { SystemCallError } from "../platform/error.ts";
+import { processName } from "../platform/process/proc.ts";
 import { describeVictims, killedText } from "../report/killed_processes.ts";
 import { CutRecord } from "./cut_record.ts";
 import { spreadOf, StopPolicy } from "./stop_policy.ts";
@@ -31,7 +32,7 @@ export class Stopping {
 
   constructor(readonly options: SharedParts) {
     const { config, preset } = options.context;
-    this.policy = new StopPolicy(config, preset);
+    this.policy = new StopPolicy(config, preset, () => processName(options.server.pid));
     this.#record = new CutRecord(options.facts);
   }
 
@@ -171,7 +172,7 @@ export class Stopping {
     facts.stopSent = true;
     this.#signaledAtMs = clock.now();
     if (isCut) this.#drain?.cancel();
-    this.#cutBy(isCut, () => server.signal(this.policy.stopSignal));
+    this.#cutBy(isCut, () => server.signal(this.policy.leaderSignal));
   }
 
   /** @param isOverdue its time is over, or the user insists: the killed processes are logged */

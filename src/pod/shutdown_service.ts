@@ -168,8 +168,9 @@ export class ShutdownService {
     if (wasKilled && status.kind === "signalled" && status.signal === C.SIGKILL) {
       return this.#killLostNothing ? 0 : EXIT_DRAIN_TIMED_OUT;
     }
-    const stopSignal = isSignaled ? stopPolicy.stopSignal : null;
-    const report = reportExit(status, { stopSignal, daemonized: false, hints: [] });
+    const stopSignal = isSignaled ? stopPolicy.leaderSignal : null;
+    const { cleanExit } = stopPolicy;
+    const report = reportExit(status, { stopSignal, cleanExit, daemonized: false, hints: [] });
     return report.asRequested ? 0 : report.status;
   }
 }

@@ -12,6 +12,7 @@ import type { Logger } from "../log/logger.ts";
 import type { Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
+import { processName } from "../platform/process/proc.ts";
 import { Children } from "../process/children.ts";
 import { Foreground } from "../process/foreground.ts";
 import { ServerProcess } from "../process/server_process.ts";
@@ -58,7 +59,11 @@ export class SingleServer {
       platform,
       (pid, signal) => this.foreground.onLeaderStopped(pid, signal),
     );
-    this.stopPolicy = new StopPolicy(config, presetForCommand(config.command));
+    this.stopPolicy = new StopPolicy(
+      config,
+      presetForCommand(config.command),
+      () => processName(this.#leader.pid),
+    );
     this.#leftovers = new LeftoverSignals({
       clock: platform.clock,
       stopTimeMs: config.stopTimeMs,
@@ -113,7 +118,7 @@ export class SingleServer {
   signalStop(): void {
     this.isSignaled = true;
     this.#signaledAtMs = this.options.platform.clock.now();
-    this.forward(this.stopPolicy.stopSignal);
+    this.forward(this.stopPolicy.leaderSignal);
   }
 
   kill(): void {
@@ -141,7 +146,7 @@ export class SingleServer {
     if (isWell && !this.isSignaled && !hadTerminal && mayServeInBackground()) {
       return logger.info(`${remaining} of its processes keep running: waiting for them`);
     }
-    const died = status.kind === "signalled" && status.signal === this.stopPolicy.stopSignal;
+    const died = status.kind === "signalled" && status.signal === this.stopPolicy.leaderSignal;
     // A leader that survived its signal may have stopped them itself.
     this.#leftovers.send(this.isSignaled && !died);
     if (this.isSignaled) return;

@@ -13,6 +13,8 @@ export function describeExit(status: ExitStatus): string {
 interface ExitCircumstances {
   /** The stop signal that it got; null: none. */
   readonly stopSignal: number | null;
+  /** Statuses besides 0 that are no failure at the stop signal. */
+  readonly cleanExit: readonly number[];
   /** Its leading process had exited with 0, and left the server in the background. */
   readonly daemonized: boolean;
   /** Possible reasons. */
@@ -20,14 +22,14 @@ interface ExitCircumstances {
 }
 
 export function reportExit(status: ExitStatus, circumstances: ExitCircumstances): ExitReport {
-  const { stopSignal, daemonized, hints } = circumstances;
+  const { stopSignal, cleanExit, daemonized, hints } = circumstances;
   // A background server that vanished has failed, whatever the status of its leader.
   if (daemonized && stopSignal === null) {
     return { status: 1, asRequested: false, text: "its background processes are gone" };
   }
   const code = shellStatus(status);
   const asRequested = stopSignal !== null &&
-    (status.kind === "unknown" || code === 0 || code === 128 + stopSignal);
+    (status.kind === "unknown" || [0, 128 + stopSignal, ...cleanExit].includes(code));
   const why = hints.length > 0 ? ` (${hints.join("; ")})` : "";
   return { status: code, asRequested, text: describeExit(status) + why };
 }

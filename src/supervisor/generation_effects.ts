@@ -1,8 +1,10 @@
 /** Effects on one generation: its start, its listeners, its drain, its signals and timers. */
+import { frontNotice } from "../config/servers/command_line.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
 import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
+import { processName } from "../platform/process/proc.ts";
 import { provideStandbySockets } from "../steering/standby_sockets.ts";
 import type { SupervisorParts } from "./parts.ts";
 import { startGeneration } from "./start_generation.ts";
@@ -31,6 +33,7 @@ export function generationEffects(parts: SupervisorParts) {
       const notices = keepsStandbySockets ? provideStandbySockets(listeners, config.backlog) : [];
       for (const notice of notices) logger.warn(notice);
       log(epoch, "serves");
+      if (after === null) warnOfFront(parts, epoch);
     },
     rolled_back: ({ epoch, reason }, state) => {
       history.rolledBack(epoch, reason);
@@ -81,6 +84,13 @@ export function generationEffects(parts: SupervisorParts) {
     },
     disarm: ({ epoch, timer }) => running.get(epoch)?.timers.disarm(timer),
   } satisfies Partial<EffectHandlers>;
+}
+
+/** Once: a shell, or another program, that gets the server's signals. */
+function warnOfFront({ running, context, options }: SupervisorParts, epoch: number): void {
+  const leader = processName(running.get(epoch)?.pid ?? 0);
+  const notice = leader === null ? null : frontNotice(context.preset.line, leader);
+  if (notice !== null) options.logger.warn(notice);
 }
 
 /** A generation that drains, and has not got its stop signal, serves again. */

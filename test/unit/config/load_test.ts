@@ -72,6 +72,7 @@ describe("buildConfig()", () => {
       drainSpreadMs: null,
       quietMs: 500,
       stopSignal: null,
+      cleanExit: [],
       stopTimeMs: 10_000,
       maxGenerations: 4,
       shutdownOnly: false,

@@ -49,6 +49,7 @@ describe("OPTIONS", () => {
     ["quiet", "quietMs", "TIME", 500],
     ["stop-signal", "stopSignal", "SIGNAL", null],
     ["stop-time", "stopTimeMs", "TIME", 10_000],
+    ["clean-exit", "cleanExit", "STATUS[,STATUS...]", []],
     ["max-generations", "maxGenerations", "N", 4],
     ["keep-alive", "keepAlive", "leave|auto|migrate", "leave"],
     ["shutdown-only", "shutdownOnly", null, false],

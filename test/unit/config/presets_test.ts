@@ -12,9 +12,10 @@ import { signalNumber } from "../../../src/config/values/signals.ts";
 describe("PRESETS", () => {
   it("names each program once, with a signal that exists and a note of one line", () => {
     assert.equal(new Set(PRESETS.map(({ program }) => program)).size, PRESETS.length);
-    for (const { stopSignal, note } of PRESETS) {
+    for (const { program, stopSignal, note, source } of PRESETS) {
       assert.ok(signalNumber(stopSignal) > 0);
-      assert.match(note, /^.{10,100}$/);
+      assert.match(note, /^.{10,100}$/, program);
+      assert.match(source ?? "", /^.{5,100}$/, program);
     }
   });
 
@@ -60,6 +61,10 @@ describe("presetFor()", () => {
     ["java", "java", "SIGTERM", false, "ignore"],
     ["/usr/lib/postgresql/15/bin/postgres", "postgres", "SIGINT", false, "ignore"],
     ["postmaster", "postgres", "SIGINT", false, "ignore"],
+    ["squid", "squid", "SIGINT", false, "reopen"],
+    ["hypnotoad", "hypnotoad", "SIGQUIT", true, "ignore"],
+    ["nghttpx", "nghttpx", "SIGQUIT", true, "reopen"],
+    ["pgbouncer", "pgbouncer", "SIGINT", false, "ignore"],
     ["./my-go-server", "my-go-server", "SIGTERM", false, "ignore"],
     ["nginx-wrapper", "nginx-wrapper", "SIGTERM", false, "ignore"],
     ["constructor", "constructor", "SIGTERM", false, "ignore"],
@@ -68,8 +73,8 @@ describe("presetFor()", () => {
     const how = graceful ? "gracefully " : "";
     it(`stops ${program} ${how}with ${stopSignal}, SIGUSR1: ${usr1}`, () => {
       const preset = presetFor(program);
-      const { note: _note, names: _names, ...facts } = preset;
-      assert.deepEqual(facts, { program: found, stopSignal, graceful, usr1 });
+      const facts = [preset.program, preset.stopSignal, preset.graceful, preset.usr1];
+      assert.deepEqual(facts, [found, stopSignal, graceful, usr1]);
     });
   }
 });
@@ -98,12 +103,63 @@ describe("presetForCommand()", () => {
     ["nice -n 5 nohup nginx", "nginx"],
     ["setpriv --reuid postgres --regid=postgres --clear-groups /bin/postgres -D d", "postgres"],
     ["env", "env"],
-    ["sh -c nginx", "sh"],
+    ["sh -c nginx", "nginx"],
+    ["sh -c exec\\ nginx\\ -g\\ 'daemon\\ off;'", "nginx"],
+    ["perl /usr/bin/hypnotoad -f app", "hypnotoad"],
     ["node /usr/bin/gunicorn", "node"],
   ];
   for (const [line, program] of cases) {
     it(`finds ${program} in "${line}"`, () => {
-      assert.equal(presetForCommand(line.split(/(?<!\\) /)).program, program);
+      const words = line.split(/(?<!\\) /).map((word) => word.replace(/\\ /g, " "));
+      assert.equal(presetForCommand(words).program, program);
+    });
+  }
+});
+
+describe("presetForCommand(), behind what stays in front", () => {
+  const cases: [string, string, string, string][] = [
+    ["tini -- nginx", "nginx", "SIGQUIT", "reopen"],
+    ["dumb-init -r 15:3 nginx", "nginx", "SIGQUIT", "reopen"],
+    ["timeout -k 5 60 nginx", "nginx", "SIGQUIT", "ignore"],
+    ["timeout 60 apache2", "apache", "SIGTERM", "ignore"],
+    ["sudo -u www A=1 nginx", "nginx", "SIGQUIT", "reopen"],
+    ["sudo apache2", "apache", "SIGTERM", "ignore"],
+    ["runuser -u www -- nginx", "nginx", "SIGTERM", "ignore"],
+    ["flock /run/lock nginx", "nginx", "SIGTERM", "ignore"],
+    ["flock -F /run/lock nginx", "nginx", "SIGQUIT", "reopen"],
+    // It depends on the shell whether nginx gets USR1, or the shell dies of it.
+    ["sh -c nginx", "nginx", "SIGQUIT", "ignore"],
+    ["sh -c exec\\ nginx", "nginx", "SIGQUIT", "reopen"],
+  ];
+  for (const [line, program, stopSignal, usr1] of cases) {
+    it(`stops ${program} in "${line}" with ${stopSignal}, SIGUSR1: ${usr1}`, () => {
+      const preset = presetForCommand(
+        line.split(/(?<!\\) /).map((word) => word.replace(/\\ /g, " ")),
+      );
+      assert.deepEqual([preset.program, preset.stopSignal, preset.usr1], [
+        program,
+        stopSignal,
+        usr1,
+      ]);
+    });
+  }
+});
+
+describe("what presets know of an end", () => {
+  const cases: [string, number | null, number[]][] = [
+    ["postgres", 300_000, []],
+    ["mysqld", 300_000, []],
+    ["redis-server", 300_000, []],
+    ["dropbear", null, [1]],
+    ["pgbouncer", null, [1]],
+    ["inspircd", null, [10]],
+    ["privoxy", null, [15]],
+    ["nginx", null, []],
+  ];
+  for (const [program, stopTimeMs, cleanExit] of cases) {
+    it(`${program}: KILL after ${stopTimeMs ?? "the default"}, clean exits ${cleanExit}`, () => {
+      const preset = presetFor(program);
+      assert.deepEqual([preset.stopTimeMs, preset.cleanExit], [stopTimeMs, cleanExit]);
     });
   }
 });

@@ -3,7 +3,8 @@ import { FakeClock } from "../../support/fake_clock.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Config } from "../../../src/config/config.ts";
-import { PRESETS } from "../../../src/config/presets.ts";
+import { presetForCommand, PRESETS } from "../../../src/config/presets.ts";
+import type { SignalName } from "../../../src/config/values/signals.ts";
 import { StopPolicy } from "../../../src/generation/stop_policy.ts";
 import { Timers } from "../../../src/generation/timers.ts";
 import { Deadlines } from "../../../src/generation/deadlines.ts";
@@ -54,12 +55,49 @@ describe("StopPolicy.stopTimeMs()", () => {
   ];
   for (const [name, graceful, restMs, expected] of table) {
     it(name, () => {
-      const preset = PRESETS.find((each) => each.graceful === graceful);
-      assert.ok(preset !== undefined);
+      const { program } = PRESETS.find((each) => each.graceful === graceful)!;
+      const preset = presetForCommand([program]);
       const config = { ...CONFIG, drain: "auto", stopSignal: null } as unknown as Config;
-      assert.equal(new StopPolicy(config, preset).stopTimeMs(restMs), expected);
+      assert.equal(new StopPolicy(config, preset, () => null).stopTimeMs(restMs), expected);
     });
   }
+});
+
+describe("StopPolicy.leaderSignal", () => {
+  const [TERM, QUIT, INT] = [15, 3, 2];
+  /** What is run, name of its leading process, --stop-signal, signal of the leader, of the server, graceful. */
+  const table: [string, string | null, SignalName | null, number, number, boolean][] = [
+    ["nginx", "nginx", null, QUIT, QUIT, true],
+    ["sh -c exec_nginx", "nginx", null, QUIT, QUIT, true],
+    // bash becomes the last command by itself, dash does not.
+    ["bash -c nginx", "nginx", null, QUIT, QUIT, true],
+    ["sh -c nginx", "sh", null, TERM, QUIT, false],
+    ["sh -c nginx", "sh", "SIGINT", INT, INT, false],
+    ["sh -c nginx", null, null, QUIT, QUIT, true],
+    ["timeout 9 nginx", "timeout", null, QUIT, QUIT, true],
+    ["timeout 9 apache2", "timeout", null, TERM, TERM, false],
+    ["flock /x nginx", "flock", null, TERM, TERM, false],
+  ];
+  for (const [line, leader, stopSignal, forLeader, forServer, graceful] of table) {
+    it(`of "${line}" led by ${leader ?? "an unknown process"} (${stopSignal ?? "no option"})`, () => {
+      const words = line.split(" ").map((word) => word.replace("_", " "));
+      const config = { ...CONFIG, drain: "auto", stopSignal } as unknown as Config;
+      const policy = new StopPolicy(config, presetForCommand(words), () => leader);
+      assert.deepEqual(
+        [policy.leaderSignal, policy.stopSignal, policy.finishesRequests],
+        [forLeader, forServer, graceful],
+      );
+    });
+  }
+
+  it("is still the shell's when that has exited", () => {
+    let name: string | null = "sh";
+    const config = { ...CONFIG, drain: "auto", stopSignal: null } as unknown as Config;
+    const policy = new StopPolicy(config, presetForCommand(["sh", "-c", "nginx"]), () => name);
+    assert.equal(policy.leaderSignal, TERM);
+    name = null;
+    assert.equal(policy.leaderSignal, TERM);
+  });
 });
 
 describe("Timers.limit()", () => {

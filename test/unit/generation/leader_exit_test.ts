@@ -130,7 +130,7 @@ function scene(facts: Partial<typeof NO_FACTS> = {}) {
     timers: { limit: (name: string, delayMs: number) => log.push(`${name} in ${delayMs}`) },
     admission: { isPending: false, explainExit: () => [] },
     stopping: {
-      policy: { stopSignal: TERM },
+      policy: { stopSignal: TERM, leaderSignal: TERM, cleanExit: [] },
       spareRest: () => log.push("spare rest"),
       cutRest: () => log.push("cut rest"),
     },

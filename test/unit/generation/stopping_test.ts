@@ -2,7 +2,7 @@
 import type { RunningContext } from "../../../src/generation/context.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { PRESETS } from "../../../src/config/presets.ts";
+import { presetForCommand, PRESETS } from "../../../src/config/presets.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
 import type { ServiceEvent } from "../../../src/lifecycle/vocabulary.ts";
 import type { SharedParts } from "../../../src/generation/handle.ts";
@@ -44,7 +44,7 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }, gra
       drainTimeMs: 60_000,
       stopTimeMs: STOP_TIME_MS,
     },
-    preset: PRESETS.find((preset) => preset.graceful === graceful),
+    preset: presetForCommand([PRESETS.find((preset) => preset.graceful === graceful)!.program]),
     migration: { preparing, cancelAll: () => calls++, inFlight },
     dispatch: ({ kind }: ServiceEvent) => kind === "drained" && resolve(),
     leftovers: { killed: [] },

@@ -6,7 +6,7 @@ import { describeExit, reportExit } from "../../../src/report/exit_report.ts";
 const ALL = Array.from({ length: 256 }, (_, code) => code);
 const SIGNALS = Array.from({ length: 64 }, (_, index) => index + 1);
 const TERM = 15;
-const UNASKED = { stopSignal: null, daemonized: false, hints: [] } as const;
+const UNASKED = { stopSignal: null, cleanExit: [], daemonized: false, hints: [] } as const;
 const ASKED = { ...UNASKED, stopSignal: TERM } as const;
 
 describe("reportExit()", () => {
@@ -38,6 +38,19 @@ describe("reportExit()", () => {
     assert.deepEqual(signals, [TERM]);
     assert.equal(reportExit({ kind: "unknown" }, ASKED).asRequested, true);
     assert.equal(reportExit({ kind: "unknown" }, UNASKED).asRequested, false);
+  });
+
+  test("takes a status of --clean-exit for one, if the end was asked for", () => {
+    const clean = { cleanExit: [1, 10] };
+    const asRequested = (code: number, asked: typeof ASKED | typeof UNASKED) =>
+      reportExit({ kind: "exited", code }, { ...asked, ...clean }).asRequested;
+    assert.deepEqual([0, 1, 2, 10].map((code) => asRequested(code, ASKED)), [
+      true,
+      true,
+      false,
+      true,
+    ]);
+    assert.equal(asRequested(1, UNASKED), false);
   });
 
   test("an end of what went to the background is none that was asked for", () => {
