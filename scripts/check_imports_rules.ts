@@ -112,6 +112,7 @@ const LAYERS = {
     "config/values/errors.ts",
   ],
   init: ["config", "pod/budget.ts"],
+  rehearse: ["admin", "config", "platform"],
   "cli/words": ["config", "init"],
   "cli/console": [
     ...["admin", "config", "platform", "lifecycle/status.ts"],
@@ -123,6 +124,7 @@ const LAYERS = {
   ],
   "cli/commands": [
     ...["cli/words", "cli/console", "admin", "config", "init", "platform", "report", "process"],
+    "rehearse",
   ],
   cli: ["cli/words", "cli/console", "cli/service", "cli/commands", "admin", "config", "platform"],
 } as const;
@@ -217,7 +219,7 @@ const GRANTS: readonly Grant[] = [
   },
   {
     file: "cli/hidden_verbs.ts",
-    imports: ["launcher", "succession"],
+    imports: ["launcher", "rehearse", "succession"],
     why:
       "launcher, fd-store server and the preflight of an upgrade are this program under hidden verbs",
   },
@@ -245,10 +247,10 @@ const MODULES = {
   "node:url": ["platform/runtime"],
   "node:fs": [
     ...["platform", "launcher", "systemd", "supervisor", "admin", "cli", "config/config_file.ts"],
-    ...["health", "pod", "log", "succession", "process", "generation", "output"],
+    ...["health", "pod", "log", "succession", "process", "generation", "output", "rehearse"],
   ],
   "node:path": [
-    ...["pod", "admin", "cli"],
+    ...["pod", "admin", "cli", "rehearse"],
     ...["config/load.ts", "config/config_file.ts"],
   ],
   "@std/cli/parse-args": ["cli/words/parse.ts"],
@@ -257,6 +259,7 @@ const MODULES = {
   "node:os": ["config/values/signals.ts", "platform/libc/constants.ts"],
   valibot: [
     "launcher",
+    "rehearse",
     "succession",
     "process/kept_plan.ts",
     "cli/console",
@@ -281,6 +284,9 @@ const PURE = [
     "hooks/environment.ts",
     "report/timelines.ts",
     "cli/service/stop_requests.ts",
+    "rehearse/mount_table.ts",
+    "rehearse/next_trial.ts",
+    "rehearse/verdict.ts",
   ],
   ...[
     "succession/state/fields.ts",
@@ -367,6 +373,7 @@ const TESTED = {
   "platform/runtime/poll_thread.ts": ["pollThreadSource"],
   "pod/shutdown.ts": ["ShutdownOptions"],
   "pod/supervised_pod.ts": ["SupervisedPodOptions"],
+  "rehearse/written_files.ts": ["WrittenFile"],
   "steering/bpf_program.ts": ["MAX_INSTRUCTIONS", "assemble", "encode"],
   "succession/unpack_service.ts": ["isChild", "kernelOrder"],
   "succession/takeover/new_side.ts": ["NewPhase"],

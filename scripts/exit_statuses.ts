@@ -23,8 +23,10 @@ export const EXIT_STATUSES = [
   },
   {
     status: String(EXIT_NOT_READY),
-    meaning: "The service gets no traffic: it is starting or stopping.",
-    verbs: ["ready"],
+    meaning:
+      "For ready: the service gets no traffic, it is starting or stopping. For rehearse: the " +
+      "server can be reloaded with the change that is printed, and not without it.",
+    verbs: ["ready", "rehearse"],
   },
   {
     status: "1-255",
@@ -39,8 +41,8 @@ export const EXIT_STATUSES = [
   {
     status: String(EXIT_NEW_GENERATION_FAILED),
     meaning: "The new generation, or the new baton of an upgrade, failed before it could serve. " +
-      "After a reload or upgrade the old one keeps serving.",
-    verbs: ["run", "reload", "upgrade"],
+      "After a reload or upgrade the old one keeps serving. For rehearse: it cannot be reloaded.",
+    verbs: ["run", "reload", "upgrade", "rehearse"],
   },
   {
     status: String(EXIT_SYSTEM),

@@ -83,7 +83,8 @@ function otherCommands(): string {
   const verbs = (Object.keys(VERBS) as Verb[]).filter((verb) => verb !== "run");
   return verbs.map((verb) => {
     const { summary, operands, flags: own } = VERBS[verb];
-    const flags = own === VERBS.run.flags ? [] : own;
+    const takesOptionsOfRun = VERBS.run.flags.every((flag) => own.includes(flag));
+    const flags = takesOptionsOfRun ? own.filter((flag) => !VERBS.run.flags.includes(flag)) : own;
     const usage = ["baton", verb, own.length > 0 ? "[OPTION...]" : "", operands];
     const heading = `### ${code(usage.filter((word) => word !== "").join(" "))}`;
     const options = flags.length === 0 ? [] : [table(["Option", "Meaning"], flags.map(flagRow))];

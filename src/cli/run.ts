@@ -21,7 +21,7 @@ export async function runCommandLine(runtime: Runtime): Promise<number> {
   const platform = new Platform(runtime);
   startClean(platform);
   const hidden = runHiddenVerb(platform);
-  if (hidden !== null) return hidden;
+  if (hidden !== null) return await hidden;
   const print = terminalPrinter(platform);
   try {
     const command = parseCommandLine(runtime.argv, configReader(platform));

@@ -2,7 +2,7 @@
  * What keeps a server in the foreground, by the name of its program: baton follows the process that it has started. Pure.
  * From each server's manual; only what differs from program to program, and what people start in the background.
  */
-import { baseName } from "./presets.ts";
+import { baseName } from "./servers/wrappers.ts";
 
 // deno-fmt-ignore: one program per entry, so that it reads as a table
 const ROWS: readonly (readonly [names: string, words: string])[] = [

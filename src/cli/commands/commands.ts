@@ -8,6 +8,7 @@ import { commandInit } from "./init.ts";
 import { commandInstall } from "./install.ts";
 import { commandPrestop } from "./prestop.ts";
 import { commandReady } from "./ready.ts";
+import { commandRehearse } from "./rehearse.ts";
 import { commandReload } from "./reload.ts";
 import { commandStatus } from "./status.ts";
 import { commandStop } from "./stop.ts";
@@ -36,6 +37,7 @@ const COMMANDS: { readonly [V in OtherVerb]: Perform<Extract<Command, { verb: V 
   install: commandInstall,
   doctor: commandDoctor,
   init: commandInit,
+  rehearse: commandRehearse,
   help: commandHelp,
   version: commandVersion,
 };

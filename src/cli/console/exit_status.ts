@@ -14,3 +14,5 @@ export {
 export const EXIT_OK = 0;
 /** `baton ready`: not ready. */
 export const EXIT_NOT_READY = 1;
+/** `baton rehearse`: the server can be reloaded with the change that is printed. */
+export const EXIT_NEEDS_CHANGE = 1;

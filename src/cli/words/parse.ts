@@ -35,6 +35,7 @@ export type Command =
   | InstallCommand
   | { readonly verb: "doctor"; readonly json: boolean }
   | InitCommand
+  | RehearseCommand
   /** `topic` null: help on the program itself. */
   | { readonly verb: "help"; readonly topic: Verb | null }
   | { readonly verb: "version" };
@@ -59,6 +60,14 @@ export interface InitCommand {
   readonly options: readonly string[];
 }
 
+export interface RehearseCommand {
+  readonly verb: "rehearse";
+  readonly config: Config;
+  /** Those of run as they were given, without --name and --runtime-dir. */
+  readonly options: readonly string[];
+  readonly json: boolean;
+}
+
 /** Commands of other tools -> those of baton. */
 const OTHER_TOOLS: ReadonlyMap<string, Verb> = new Map([
   ["restart", "reload"],
@@ -68,6 +77,8 @@ const OTHER_TOOLS: ReadonlyMap<string, Verb> = new Map([
   ["quit", "stop"],
   ["ps", "status"],
   ["check", "doctor"],
+  ["try", "rehearse"],
+  ["test", "rehearse"],
   ["abort", "rollback"],
   ["undo", "rollback"],
   ["weight", "canary"],
@@ -90,14 +101,19 @@ function parseVerb(word: string): Verb {
   });
 }
 
+/** The server's command ends the options: everything from its first word on is the server's. */
+function takesServer(verb: Verb): boolean {
+  return verb === "run" || verb === "rehearse";
+}
+
 /** @param word the whole word, so that the message names "-name", not "-n" */
 function unknownOption(verb: Verb, word: string): UserError {
   const given = word.split("=")[0] ?? word;
   const dashed = VERBS[verb].flags.map(({ flag }) => `--${flag}`);
   const near = suggest(given.startsWith("--") ? given : `-${given}`, [...dashed, "--help"]);
   const question = near === null ? "" : `: did you mean ${near}?`;
-  const remedy = verb === "run" && near === null
-    ? "Options of the server follow its program: baton run -- PROGRAM [ARGUMENT...]"
+  const remedy = takesServer(verb) && near === null
+    ? `Options of the server follow its program: baton ${verb} -- PROGRAM [ARGUMENT...]`
     : `See 'baton ${verb} --help'`;
   return new UserError(`Unknown option ${given} for ${verb}${question}`, { remedy });
 }
@@ -115,14 +131,14 @@ function splitArgs(verb: Verb, args: readonly string[]) {
     isOption(word) && !word.includes("=") && !takesNext(word) ? `${word}=` : word
   );
   const { _: before, ...values } = parseArgs(closed, {
-    stopEarly: verb === "run",
+    stopEarly: takesServer(verb),
     string: ["_", ...valued],
     collect: flags.map(({ flag }) => flag),
   });
-  const first = verb === "run" ? end - before.length : end;
+  const first = takesServer(verb) ? end - before.length : end;
   return {
     options: args.slice(0, first).filter(isOption),
-    operands: verb !== "run"
+    operands: !takesServer(verb)
       ? [...before.map(String), ...args.slice(end + 1)]
       : args.slice(before.length > 0 ? first : end + 1),
     values,
@@ -131,7 +147,7 @@ function splitArgs(verb: Verb, args: readonly string[]) {
 
 function splitWords(verb: Verb, args: readonly string[]): Words {
   // The server's words may be any bytes; others could not be passed on unchanged.
-  const odd = verb === "run" ? undefined : args.find((word) => !word.isWellFormed());
+  const odd = takesServer(verb) ? undefined : args.find((word) => !word.isWellFormed());
   if (odd !== undefined) {
     throw new UserError(`Cannot use "${odd}" with ${verb}: it must be UTF-8`);
   }
@@ -194,10 +210,21 @@ function parseInit(words: Words, readConfig: ConfigReader): Command {
       remedy: `For example: baton init ${suggest(template, names) ?? names[0]} -- PROGRAM`,
     });
   }
-  const options = [...words.flags].filter(([flag]) => flag !== "name").flatMap(([flag, values]) =>
+  const options = optionWords(words, ["name"]);
+  return { verb: "init", template, config: parseRun({ ...words, operands }, readConfig), options };
+}
+
+function parseRehearse(words: Words, readConfig: ConfigReader): RehearseCommand {
+  const options = optionWords(words, ["name", "runtime-dir", "json"]);
+  const json = words.flags.has("json");
+  return { verb: "rehearse", config: parseRun(words, readConfig), options, json };
+}
+
+/** The options as words again. */
+function optionWords({ flags }: Words, without: readonly string[]): string[] {
+  return [...flags].filter(([flag]) => !without.includes(flag)).flatMap(([flag, values]) =>
     values.map((value) => value === "" ? `--${flag}` : `--${flag}=${value}`)
   );
-  return { verb: "init", template, config: parseRun({ ...words, operands }, readConfig), options };
 }
 
 /** @param argv the words after `baton` @throws {UserError} for anything that is not a complete command */
@@ -222,6 +249,8 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
   switch (verb) {
     case "run":
       return { verb, config: parseRun(words, readConfig) };
+    case "rehearse":
+      return parseRehearse(words, readConfig);
     case "init":
       return parseInit(words, readConfig);
     case "reload":

@@ -234,6 +234,15 @@ const TABLE = {
       ["baton doctor --json", "the same, for scripts"],
     ],
   },
+  rehearse: {
+    summary: "Try a server once where nothing is real: can it be reloaded, and how?",
+    operands: "[--] PROGRAM [ARGUMENT...]",
+    flags: [JSON_OUTPUT, ...RUN_FLAGS],
+    examples: [
+      ["baton rehearse -- redis-server /etc/redis/redis.conf", "start, reload under clients, stop"],
+      ["baton rehearse --json --config baton.toml", "with the options of run, for scripts"],
+    ],
+  },
   init: {
     summary: `Print a template (${Object.keys(TEMPLATES).join(", ")}) from the options of run.`,
     operands: "TEMPLATE -- PROGRAM [ARGUMENT...]",

@@ -131,6 +131,30 @@ export const C = {
   PR_SET_PDEATHSIG: 1,
   PR_SET_CHILD_SUBREAPER: 36,
   PR_SET_NO_NEW_PRIVS: 38,
+  PR_CAPBSET_DROP: 24,
+  // <sched.h>
+  CLONE_NEWNS: 0x20000,
+  CLONE_NEWUTS: 0x4000000,
+  CLONE_NEWIPC: 0x8000000,
+  CLONE_NEWUSER: 0x10000000,
+  CLONE_NEWPID: 0x20000000,
+  CLONE_NEWNET: 0x40000000,
+  // <sys/mount.h>
+  MS_RDONLY: 1,
+  MS_NOSUID: 2,
+  MS_NODEV: 4,
+  MS_NOEXEC: 8,
+  MS_BIND: 0x1000,
+  MS_REC: 0x4000,
+  MS_PRIVATE: 0x40000,
+  MNT_DETACH: 2,
+  MOUNT_ATTR_RDONLY: 1,
+  AT_RECURSIVE: 0x8000,
+  AT_FDCWD: -100,
+  // <net/if.h>
+  IFF_UP: 1,
+  SIOCGIFFLAGS: 0x8913,
+  SIOCSIFFLAGS: 0x8914,
   // <linux/close_range.h>
   CLOSE_RANGE_CLOEXEC: 4,
   // <linux/seccomp.h>
@@ -225,6 +249,8 @@ const BY_ARCH = {
   SYS_pidfd_getfd: { x64: 438, arm64: 438 },
   SYS_pidfd_send_signal: { x64: 424, arm64: 424 },
   SYS_close_range: { x64: 436, arm64: 436 },
+  SYS_pivot_root: { x64: 155, arm64: 41 },
+  SYS_mount_setattr: { x64: 442, arm64: 442 },
   SYS_getdents64: { x64: 217, arm64: 61 },
   SYS_execveat: { x64: 322, arm64: 281 },
   /** sizeof(struct epoll_event) and the offset of its data: packed on x64 only. */

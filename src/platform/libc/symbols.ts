@@ -112,6 +112,15 @@ export const LIBC = {
   chdir: { parameters: ["buffer"], result: "i32" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact);
   sigaction: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  // int unshare(int flags);   <sched.h>, unshare(2)
+  unshare: { parameters: ["i32"], result: "i32" },
+  // int setns(int fd, int nstype);   <sched.h>, setns(2)
+  setns: { parameters: ["i32", "i32"], result: "i32" },
+  // int mount(const char *source, const char *target, const char *filesystemtype,
+  //           unsigned long mountflags, const void *data);   <sys/mount.h>, mount(2)
+  mount: { parameters: ["buffer", "buffer", "buffer", "i64", "buffer"], result: "i32" },
+  // int umount2(const char *target, int flags);   <sys/mount.h>, umount(2)
+  umount2: { parameters: ["buffer", "i32"], result: "i32" },
   // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);   mmap(2)
   mmap: { parameters: ["i64", "i64", "i32", "i32", "i32", "i64"], result: "i64" },
   // int mprotect(void *addr, size_t len, int prot);   <sys/mman.h>, mprotect(2)

@@ -13,6 +13,7 @@ describe("EXIT_STATUSES", () => {
     assert.deepEqual(numbers, {
       EXIT_OK: 0,
       EXIT_NOT_READY: 1,
+      EXIT_NEEDS_CHANGE: 1,
       EXIT_USAGE: 64,
       EXIT_NEW_GENERATION_FAILED: 70,
       EXIT_SYSTEM: 71,
@@ -25,7 +26,8 @@ describe("EXIT_STATUSES", () => {
     const verbsOf = (number: number) =>
       EXIT_STATUSES.find((entry) => entry.status === String(number))?.verbs;
     const changing = ["reload", "promote", "rollback", "canary", "upgrade"];
-    assert.deepEqual(verbsOf(status.EXIT_NEW_GENERATION_FAILED), ["run", "reload", "upgrade"]);
+    const failing = ["run", "reload", "upgrade", "rehearse"];
+    assert.deepEqual(verbsOf(status.EXIT_NEW_GENERATION_FAILED), failing);
     assert.deepEqual(verbsOf(status.EXIT_SYSTEM), VERB_NAMES);
     assert.deepEqual(verbsOf(status.EXIT_BUSY), ["run", ...changing, "prestop"]);
     const waiting = VERB_NAMES.filter((verb) =>

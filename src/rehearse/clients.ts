@@ -1,0 +1,159 @@
+/**
+ * Clients of the rehearsed service. What an ordinary exchange is, is learned from the running server: what it says first,
+ * what it answers to an HTTP request, or nothing. A later connection is lost if it ends in any other way.
+ */
+import { sleep } from "../platform/clock.ts";
+import { SystemCallError } from "../platform/error.ts";
+import { C } from "../platform/libc/constants.ts";
+import { formatAddress, type InetAddress } from "../platform/network/address.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Readiness } from "../platform/reactor.ts";
+
+const REQUEST = new TextEncoder().encode(
+  "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: baton-rehearse\r\nConnection: close\r\n\r\n",
+);
+/** How long a server that speaks first may take, and one that answers. */
+const GREETING_MS = 300;
+const ANSWER_MS = 5_000;
+/** Of a connection on which nothing is to be heard. */
+const SILENT_MS = 30;
+const PAUSE_MS = 10;
+const MOST_READ = 1024 * 1024;
+const CLIENTS = 4;
+
+/** How a connection ended. */
+type End = "answered" | "closed" | "silent" | "refused" | "reset";
+
+/** What is ordinary at one address. */
+interface Manner {
+  readonly address: InetAddress;
+  readonly says: "greeting" | "request" | "nothing";
+  readonly end: End;
+}
+
+interface ExchangeOptions {
+  readonly address: InetAddress;
+  readonly sent: Uint8Array | null;
+  readonly limitMs: number;
+  /** The first bytes are the whole answer; else the end of the connection is awaited. */
+  readonly firstBytes: boolean;
+}
+
+/** One connection. @returns how it ended */
+function exchange(platform: Platform, options: ExchangeOptions): Promise<End> {
+  const { sockets, descriptors, reactor, clock } = platform;
+  const { address, sent, limitMs, firstBytes } = options;
+  return new Promise((resolve) => {
+    const socket = sockets.stream(address.family, { nonblocking: true });
+    const buffer = new Uint8Array(16 * 1024);
+    let [isConnected, heard] = [false, 0];
+    const finish = (end: End) => {
+      timer.cancel();
+      watch?.cancel();
+      socket.close();
+      resolve(end);
+    };
+    const timer = clock.after(limitMs, () => finish(heard > 0 ? "answered" : "silent"));
+    const onReady = ({ readable, hangup }: Readiness) => {
+      try {
+        if (!isConnected) {
+          const failed = sockets.connectingFailure(socket, address);
+          if (failed !== null) throw failed;
+          isConnected = true;
+          if (sent !== null) descriptors.write(socket, sent);
+        }
+        if (readable || hangup) {
+          const bytes = descriptors.read(socket, buffer);
+          if (bytes?.length === 0) return finish(heard > 0 ? "answered" : "closed");
+          heard += bytes?.length ?? 0;
+          if (heard > 0 && (firstBytes || heard > MOST_READ)) return finish("answered");
+        }
+        watch?.arm({ read: true });
+      } catch (error) {
+        finish(endOf(error));
+      }
+    };
+    let watch: ReturnType<typeof reactor.watch> | null = null;
+    try {
+      sockets.startConnecting(socket, address);
+      watch = reactor.watch(socket, onReady, { write: true });
+    } catch (error) {
+      clock.after(0, () => finish(endOf(error)));
+    }
+  });
+}
+
+function endOf(error: unknown): End {
+  if (!(error instanceof SystemCallError)) throw error;
+  return error.errno === C.ECONNREFUSED ? "refused" : "reset";
+}
+
+/** Finds out what is ordinary at `address`. */
+export async function learnManner(platform: Platform, address: InetAddress): Promise<Manner> {
+  const greeting = await exchange(platform, {
+    address,
+    sent: null,
+    limitMs: GREETING_MS,
+    firstBytes: true,
+  });
+  if (greeting !== "silent") return { address, says: "greeting", end: greeting };
+  const end = await exchange(platform, requestAt(address));
+  return { address, says: end === "silent" ? "nothing" : "request", end };
+}
+
+function requestAt(address: InetAddress): ExchangeOptions {
+  return { address, sent: REQUEST, limitMs: ANSWER_MS, firstBytes: false };
+}
+
+/** Clients that make one connection after the other until they are stopped. */
+export class Clients {
+  readonly #lost = new Map<string, number>();
+  readonly #running: Promise<void>[];
+  #exchanges = 0;
+  #slowestMs = 0;
+  #isOver = false;
+
+  constructor(readonly platform: Platform, manners: readonly Manner[]) {
+    const usable = manners.filter(({ end }) => end !== "refused");
+    const count = usable.length === 0 ? 0 : Math.max(CLIENTS, usable.length);
+    this.#running = Array.from({ length: count }, (_, i) => this.#run(usable[i % usable.length]!));
+  }
+
+  async #run(manner: Manner): Promise<void> {
+    const { clock } = this.platform;
+    while (!this.#isOver) {
+      const startedAt = clock.now();
+      const end = await exchange(this.platform, optionsFor(manner));
+      this.#exchanges++;
+      this.#slowestMs = Math.max(this.#slowestMs, clock.now() - startedAt);
+      if (end !== manner.end) this.#count(manner, end);
+      await sleep(clock, PAUSE_MS);
+    }
+  }
+
+  #count({ address }: Manner, end: End): void {
+    const words = { silent: "without an answer", answered: "answered otherwise" } as const;
+    const how = `${formatAddress(address)}: ${words[end as keyof typeof words] ?? end}`;
+    this.#lost.set(how, (this.#lost.get(how) ?? 0) + 1);
+  }
+
+  /** Resolves when the last exchange is over. */
+  async stop() {
+    this.#isOver = true;
+    await Promise.all(this.#running);
+    const lost = [...this.#lost].map(([how, count]) => ({ how, count }));
+    return { exchanges: this.#exchanges, lost, slowestMs: Math.round(this.#slowestMs) };
+  }
+}
+
+function optionsFor({ address, says, end }: Manner): ExchangeOptions {
+  if (says === "request") return requestAt(address);
+  const limitMs = says === "nothing" ? SILENT_MS : ANSWER_MS;
+  return { address, sent: null, limitMs, firstBytes: end === "answered" };
+}
+
+/** Where a client on this machine reaches a listener: at a wildcard address, loopback. */
+export function reachable(address: InetAddress): InetAddress {
+  if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
+  return address.host === "::" ? { ...address, host: "::1" } : address;
+}

@@ -1,0 +1,48 @@
+/** Which change of the command is tried next, after what was seen. Pure. */
+import { OPTIONS } from "../config/options.ts";
+import type { Attempt } from "./plan.ts";
+
+const ORDER = "order";
+const STOP_FIRST = `--${ORDER}=stop-first`;
+
+interface Trial {
+  readonly options: readonly string[];
+  readonly command: readonly string[];
+}
+
+/** @param seen the attempts so far, the user's own words first @returns null: nothing is left to try */
+export function nextTrial(seen: readonly Attempt[]): Trial | null {
+  const [first] = seen;
+  if (first === undefined || !first.start.ok || first.reload === null || isGood(seen.at(-1)!)) {
+    return null;
+  }
+  return trials(first)[seen.length - 1] ?? null;
+}
+
+/** It reloads as it is, and loses neither connections nor what the first copy wrote last. */
+export function isGood({ start, reload, rewritten }: Attempt): boolean {
+  return start.ok && reload !== null && reload.ok && reload.lost.length === 0 &&
+    rewritten.length === 0;
+}
+
+function trials({ options, command, blocker, start }: Attempt): Trial[] {
+  const path = blocker?.isData === false ? blocker.path : null;
+  const isNamed = path !== null && command.some((word) => word.includes(path));
+  const perGeneration = isNamed
+    ? [{ options, command: command.map((word) => word.replace(path, ofGeneration(path))) }]
+    : [];
+  const isGiven = options.some((word) => word.startsWith(`--${ORDER}`)) ||
+    start.order === "stop-first";
+  const stopFirst = OPTIONS.some(({ flag }) => flag === ORDER) && !isGiven
+    ? [{ options: [...options, STOP_FIRST], command }]
+    : [];
+  return [...perGeneration, ...stopFirst];
+}
+
+/** "/run/web.pid" -> "/run/web.{epoch}.pid" */
+function ofGeneration(path: string): string {
+  const dot = path.lastIndexOf(".");
+  return dot <= path.lastIndexOf("/")
+    ? `${path}.{epoch}`
+    : `${path.slice(0, dot)}.{epoch}${path.slice(dot)}`;
+}

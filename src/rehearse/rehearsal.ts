@@ -1,0 +1,112 @@
+/** The outer half of a rehearsal, in the user's own process: starts the stage, and hears what the director sends. */
+import { SystemCallError } from "../platform/error.ts";
+import type { Platform } from "../platform/platform.ts";
+import { HelperProcess } from "../platform/process/helper_process.ts";
+import { helperEnvironment } from "../platform/process/hidden_environment.ts";
+import { hasCapability, readText } from "../platform/process/proc.ts";
+import { mapUser, userNamespaceProgram } from "../platform/process/user_namespace.ts";
+import { unixPaths } from "./mount_table.ts";
+import { type Attempt, parseMessage, type RehearsalPlan, STAGE_VERB } from "./plan.ts";
+import { programPath } from "./rehearsed_service.ts";
+
+const CAP_SYS_ADMIN = 21;
+
+/** What was refused, where a rehearsal cannot be made. */
+export class RefusedError extends Error {
+  constructor(message: string, readonly code: string, readonly asRoot: boolean) {
+    super(message);
+  }
+}
+
+export interface Seen {
+  readonly attempts: readonly Attempt[];
+  /** Places that could be shown only without the right to write. */
+  readonly readOnly: readonly string[];
+  readonly spaceRanOut: boolean;
+}
+
+interface RehearsalOptions {
+  readonly plan: Omit<RehearsalPlan, "user" | "unixPaths">;
+  readonly onStep: (text: string) => void;
+}
+
+/** Blocks until it is over. @throws {RefusedError} */
+export function rehearse(platform: Platform, { plan, onStep }: RehearsalOptions): Seen {
+  const isRoot = hasCapability(CAP_SYS_ADMIN);
+  const user = isRoot ? null : ownIds();
+  const whole = { ...plan, user, unixPaths: unixPaths(readText("/proc/net/unix") ?? "") };
+  try {
+    using stage = isRoot ? startStage(platform, whole) : startAsUser(platform, whole);
+    return hear(stage, whole, onStep, isRoot);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new RefusedError(error.message, error.code, isRoot);
+  }
+}
+
+function startStage(platform: Platform, plan: RehearsalPlan): HelperProcess {
+  return new HelperProcess(platform, { verb: STAGE_VERB, descriptors: [0, 1, 2], plan });
+}
+
+/** In a user namespace in which this user is root: all others need no privilege from there. */
+function startAsUser(platform: Platform, plan: RehearsalPlan): HelperProcess {
+  const [self = "", ...prefix] = platform.runtime.selfCommand;
+  const { fd, path } = userNamespaceProgram(platform);
+  using _ = fd;
+  const stage = new HelperProcess(platform, {
+    program: {
+      path,
+      argv: ["baton", programPath(self), "baton", ...prefix],
+      env: helperEnvironment(platform.runtime),
+      directory: null,
+    },
+    verb: STAGE_VERB,
+    descriptors: [0, 1, 2],
+    plan,
+  });
+  try {
+    mapUser(stage, { inside: { uid: 0, gid: 0 }, outside: plan.user! });
+    return stage;
+  } catch (error) {
+    stage[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function hear(
+  stage: HelperProcess,
+  { startMs, stopMs }: RehearsalPlan,
+  onStep: (text: string) => void,
+  asRoot: boolean,
+): Seen {
+  const attempts: Attempt[] = [];
+  let readOnly: readonly string[] = [];
+  for (;;) {
+    const { data } = stage.awaitMessage(2 * (startMs + stopMs) + MARGIN_MS);
+    const message = parseMessage(data);
+    switch (message.kind) {
+      case "step":
+        onStep(message.text);
+        break;
+      case "refused":
+        throw new RefusedError(message.what, message.code, asRoot);
+      case "view":
+        readOnly = message.readOnly;
+        break;
+      case "attempt":
+        attempts.push(message.attempt);
+        break;
+      case "end":
+        return { attempts, readOnly, spaceRanOut: message.spaceRanOut };
+    }
+  }
+}
+
+const MARGIN_MS = 30_000;
+
+function ownIds(): { uid: number; gid: number } {
+  const status = readText("/proc/self/status") ?? "";
+  const effective = (name: string) =>
+    Number(new RegExp(`^${name}:\\s+\\d+\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
+  return { uid: effective("Uid"), gid: effective("Gid") };
+}

@@ -1,0 +1,308 @@
+/** One life of the service in a rehearsal: start, a look at what it holds, a reload under clients, the end. */
+import { readlinkSync, renameSync } from "node:fs";
+import * as v from "valibot";
+import { baseName } from "../config/presets.ts";
+import { sleep } from "../platform/clock.ts";
+import type { Platform } from "../platform/platform.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { InetAddress } from "../platform/network/address.ts";
+import { tcpRows } from "../platform/network/proc_net.ts";
+import { processName, processTree, socketInodesOf } from "../platform/process/proc.ts";
+import type { ChildProcesses } from "./child_processes.ts";
+import { Clients, learnManner, reachable } from "./clients.ts";
+import { type Holding, holdingsOf } from "./holdings.ts";
+import type { Attempt, RehearsalPlan } from "./plan.ts";
+import { RehearsedService, type ServiceStatus } from "./rehearsed_service.ts";
+import type { View } from "./view.ts";
+import {
+  isBareNumber,
+  pidIn,
+  rewrittenBetween,
+  type Writings,
+  writingsIn,
+} from "./written_files.ts";
+
+const LOOK_MS = 50;
+/** In which a server comes to rest, and its clients have made some exchanges. */
+const REST_MS = 300;
+const MOST_ADDRESSES = 8;
+const MOST_TEXTS = 12;
+const LONGEST_TEXT = 400;
+const SHELLS = /^(sh|bash|dash|ash|ksh|mksh|zsh|busybox|fish)$/;
+const LOG_NAME = /\.(log|err|out)(\.\d+)?$/;
+
+const RELOAD = v.looseObject({
+  result: v.string(),
+  reason: v.nullable(v.string()),
+  durationMs: v.number(),
+  phases: v.array(v.looseObject({
+    phase: v.string(),
+    epoch: v.number(),
+    durationMs: v.nullable(v.number()),
+  })),
+  output: v.array(v.string()),
+});
+const STOPPED = v.looseObject({
+  status: v.number(),
+  killed: v.array(v.looseObject({ pid: v.number(), name: v.string() })),
+});
+
+interface LifeOptions {
+  readonly platform: Platform;
+  readonly plan: RehearsalPlan;
+  readonly view: View;
+  readonly children: ChildProcesses;
+  readonly say: (text: string) => void;
+  readonly number: number;
+  readonly options: readonly string[];
+  readonly command: readonly string[];
+}
+
+type Reload = NonNullable<Attempt["reload"]>;
+
+export class ServiceLife {
+  readonly #service: RehearsedService;
+  readonly #startedAt: number;
+
+  constructor(readonly life: LifeOptions) {
+    const { platform, plan, children, number } = life;
+    this.#startedAt = platform.clock.now();
+    this.#service = new RehearsedService(platform, plan, children, life, number);
+  }
+
+  async run(): Promise<Attempt> {
+    const { say, options, command } = this.life;
+    const nothing = {
+      reload: null,
+      holds: [],
+      blocker: null,
+      pidFiles: [],
+      rewritten: [],
+      stop: null,
+    };
+    say("starting the server");
+    const status = await this.#serving();
+    const start = this.#describeStart(status);
+    const base = { options: [...options], command: [...command], start, ...nothing };
+    if (status === null) {
+      const output = texts(this.#service.lastOutput());
+      return { ...base, stop: this.#service.exit === null ? await this.#stop() : null, output };
+    }
+    await this.#rest();
+    const first = this.#tree(status);
+    const before = this.#writings();
+    const held = holdingsOf(first, before);
+    say("starting a second copy, and reloading under clients");
+    let { reload, output } = await this.#reload(status);
+    const blocker = reload.ok
+      ? null
+      : await this.#findBlocker(held, [reload.reason ?? "", ...output]);
+    await this.#settled();
+    const [second, after] = [this.#tree(this.#service.status()), this.#writings()];
+    say("stopping");
+    const stop = await this.#stop();
+    const isSequential = start.order === "stop-first" || options.includes("--order=stop-first");
+    const rewritten = !reload.ok || isSequential
+      ? []
+      : this.#rewrittenByBoth(before, after, this.#writings(), held);
+    if (output.length === 0 && !reload.ok) output = this.#service.lastOutput();
+    return {
+      ...base,
+      reload,
+      holds: texts(held.map(({ kind, path }) => `${kind} ${path}`)),
+      blocker,
+      pidFiles: held.filter(({ kind }) => kind === "pid file")
+        .map(({ path }) => ({ path, fate: fateOf(after, path, second) })),
+      rewritten: texts(rewritten),
+      stop,
+      output: texts(output),
+    };
+  }
+
+  async #serving(): Promise<ServiceStatus | null> {
+    const { clock } = this.life.platform;
+    const deadline = clock.now() + this.life.plan.startMs;
+    while (clock.now() < deadline && this.#service.exit === null) {
+      const status = this.#service.status();
+      if (status !== null && status.epoch !== null) return status;
+      await sleep(clock, LOOK_MS);
+    }
+    return null;
+  }
+
+  #describeStart(status: ServiceStatus | null): Attempt["start"] {
+    return {
+      ok: status !== null,
+      durationMs: Math.round(this.life.platform.clock.now() - this.#startedAt),
+      status: this.#service.exit,
+      listeners: texts(status?.listeners.map(({ address }) => address) ?? []),
+      order: status?.order ?? null,
+      orderReason: status?.orderReason ?? null,
+      shell: status === null ? null : shellInFront(this.#tree(status)),
+    };
+  }
+
+  /** The processes of the serving generation, its leader first. */
+  #tree(status: ServiceStatus | null): number[] {
+    const leader = status?.generations.find(({ epoch }) => epoch === status.epoch)?.pid;
+    return leader ? processTree(leader) : [];
+  }
+
+  async #reload(status: ServiceStatus): Promise<{ reload: Reload; output: readonly string[] }> {
+    const { platform } = this.life;
+    const addresses = status.listeners.flatMap(({ address }) => parseAddress(address) ?? [])
+      .slice(0, MOST_ADDRESSES).map(reachable);
+    const manners = await Promise.all(addresses.map((address) => learnManner(platform, address)));
+    const clients = new Clients(platform, manners);
+    await this.#rest();
+    const { report, text } = await this.#callReload();
+    await this.#settled();
+    await this.#rest();
+    const counts = await clients.stop();
+    const reload = {
+      ok: report?.result === "ok",
+      durationMs: Math.round(report?.durationMs ?? 0),
+      reason: report === null ? text : report.reason,
+      ...counts,
+      phases: (report?.phases ?? []).filter(({ durationMs }) => durationMs !== null)
+        .map(({ phase, epoch, durationMs }) => `generation ${epoch} ${phase} ${durationMs} ms`),
+    };
+    return { reload, output: report?.output ?? [] };
+  }
+
+  async #callReload() {
+    const { startMs, stopMs } = this.life.plan;
+    const { json, text } = await this.#service.command(["reload", "--json"], startMs + stopMs);
+    const report = v.safeParse(RELOAD, json);
+    return { report: report.success ? report.output : null, text: text.trim() };
+  }
+
+  /** Takes one thing after the other out of the second copy's way: nothing of it is real. */
+  async #findBlocker(
+    held: readonly Holding[],
+    said: readonly string[],
+  ): Promise<Attempt["blocker"]> {
+    const isNamed = ({ path }: Holding) => said.some((line) => line.includes(path));
+    const [named, others] = [held.filter(isNamed), held.filter((each) => !isNamed(each))];
+    const ofData = [...named, ...others].find(({ isData }) => isData);
+    if (ofData !== undefined) return ofData;
+    for (const holding of [...named, ...others]) {
+      this.life.say(`trying a second copy without ${holding.kind} ${holding.path}`);
+      if (await this.#startsWithout(holding.path)) return holding;
+    }
+    return null;
+  }
+
+  async #startsWithout(path: string): Promise<boolean> {
+    const aside = `${path}.baton-rehearsal`;
+    if (!moved(path, aside)) return false;
+    const { report } = await this.#callReload();
+    if (report?.result === "ok") return true;
+    moved(aside, path);
+    return false;
+  }
+
+  /** Until only the serving generation is left. */
+  async #settled(): Promise<void> {
+    const isAlone = () => {
+      const status = this.#service.status();
+      return status === null ||
+        status.generations.every(({ epoch, state }) =>
+          epoch === status.epoch || state === "exited"
+        );
+    };
+    const { clock } = this.life.platform;
+    const deadline = clock.now() + this.life.plan.stopMs;
+    while (!isAlone() && clock.now() < deadline) await sleep(clock, LOOK_MS);
+  }
+
+  async #stop(): Promise<Attempt["stop"]> {
+    const { clock } = this.life.platform;
+    const { stopMs } = this.life.plan;
+    const startedAt = clock.now();
+    const reply = v.safeParse(STOPPED, this.#service.call("POST", "/v1/stop?wait=1", stopMs));
+    await this.life.children.ended(this.#service.pid, stopMs);
+    return {
+      durationMs: Math.round(clock.now() - startedAt),
+      status: this.#service.exit,
+      killed: reply.success
+        ? texts(reply.output.killed.map(({ pid, name }) => `${name} (pid ${pid})`))
+        : [],
+    };
+  }
+
+  #rewrittenByBoth(
+    before: Writings,
+    between: Writings,
+    after: Writings,
+    held: readonly Holding[],
+  ): string[] {
+    const bySecond = new Set(rewrittenBetween(between, after));
+    const special = new Set(held.map(({ path }) => path));
+    return rewrittenBetween(before, between).filter((path) =>
+      bySecond.has(path) && !special.has(path) && !LOG_NAME.test(path) &&
+      !isBareNumber(after.get(path)!)
+    );
+  }
+
+  #writings(): Writings {
+    const { scratch, layers } = this.life.view;
+    return writingsIn(`/proc/self/fd/${scratch.number}`, layers);
+  }
+
+  #rest(): Promise<void> {
+    return sleep(this.life.platform.clock, REST_MS);
+  }
+}
+
+/** What listens is not the leader, and the leader is a shell: it waits for the server. */
+function shellInFront([leader, ...others]: readonly number[]): Attempt["start"]["shell"] {
+  if (leader === undefined) return null;
+  const name = programOf(leader);
+  const listening = new Set((tcpRows([C.TCP_LISTEN]) ?? []).map(({ inode }) => inode));
+  const listens = (pid: number) => [...socketInodesOf(pid)].some((inode) => listening.has(inode));
+  const server = SHELLS.test(name) && !listens(leader) ? others.find(listens) : undefined;
+  if (server === undefined) return null;
+  return { pid: leader, name, server: processName(server) ?? "?" };
+}
+
+/** Not its name in /proc/PID/comm: of a script, that is the script's. */
+function programOf(pid: number): string {
+  try {
+    return baseName(readlinkSync(`/proc/${pid}/exe`));
+  } catch {
+    return "";
+  }
+}
+
+function fateOf(
+  writings: Writings,
+  path: string,
+  pids: readonly number[],
+): Attempt["pidFiles"][number]["fate"] {
+  const file = writings.get(path);
+  if (file === undefined) return "gone";
+  return pids.includes(pidIn(file) ?? 0) ? "kept" : "stale";
+}
+
+function moved(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** "[::]:80", "127.0.0.1:80"; null: no such address */
+function parseAddress(text: string): InetAddress | null {
+  const match = /^(?:\[(.+)\]|([\d.]+)):(\d+)$/.exec(text);
+  if (match === null) return null;
+  const [, inet6, inet, port] = match;
+  return { family: inet6 ? "inet6" : "inet", host: inet6 ?? inet!, port: Number(port), scope: 0 };
+}
+
+/** Bounded: a message has to fit. */
+function texts(lines: readonly string[]): string[] {
+  return lines.slice(-MOST_TEXTS).map((line) => line.slice(0, LONGEST_TEXT));
+}

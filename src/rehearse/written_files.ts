@@ -1,0 +1,80 @@
+/** What was written in a rehearsal, read from the layers that hold it, and which of two lists of that differ, how. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { filesBelow } from "./tree.ts";
+
+/** Of a file's beginning: enough to tell what was appended from what was rewritten. */
+const HEAD_SIZE = 16 * 1024;
+const DEPTH = 24;
+const PID = /^\s*(\d+)\s*(\n|$)/;
+
+export interface WrittenFile {
+  readonly inode: number;
+  readonly size: number;
+  readonly changedMs: number;
+  readonly head: string;
+}
+
+/** Regular files by their paths. */
+export type Writings = ReadonlyMap<string, WrittenFile>;
+
+/** @param scratch path under which the layers are found */
+export function writingsIn(
+  scratch: string,
+  layers: readonly { readonly path: string; readonly upper: string }[],
+): Writings {
+  const found = new Map<string, WrittenFile>();
+  for (const { path: top, upper } of layers) {
+    const root = `${scratch}/${upper}`;
+    for (const { path, stat } of filesBelow(root, DEPTH)) {
+      if (!stat.isFile()) continue;
+      found.set(`${top === "/" ? "" : top}${path.slice(root.length)}`, {
+        inode: stat.ino,
+        size: stat.size,
+        changedMs: stat.mtimeMs,
+        head: headOf(path),
+      });
+    }
+  }
+  return found;
+}
+
+function headOf(path: string): string {
+  const bytes = new Uint8Array(HEAD_SIZE);
+  try {
+    const file = openSync(path, "r");
+    try {
+      return new TextDecoder("latin1").decode(bytes.subarray(0, readSync(file, bytes)));
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return "";
+  }
+}
+
+/** @returns the paths of files that exist in both, and have other content than more of the same */
+export function rewrittenBetween(before: Writings, after: Writings): string[] {
+  return [...after].filter(([path, file]) => {
+    const earlier = before.get(path);
+    if (earlier === undefined) return file.size > 0;
+    const isSame = earlier.inode === file.inode && earlier.changedMs === file.changedMs &&
+      earlier.size === file.size;
+    return !isSame && !isAppended(earlier, file);
+  }).map(([path]) => path);
+}
+
+function isAppended(before: WrittenFile, after: WrittenFile): boolean {
+  return before.inode === after.inode && after.size > before.size &&
+    after.head.startsWith(before.head.slice(0, before.size));
+}
+
+/** The process that a pid file names; null: it is none. */
+export function pidIn({ head, size }: Pick<WrittenFile, "head" | "size">): number | null {
+  const match = size > HEAD_SIZE ? null : PID.exec(head);
+  return match === null ? null : Number(match[1]);
+}
+
+/** Nothing but a number: pid files proper, and counters, which no copy reads as its state. */
+export function isBareNumber({ head }: Pick<WrittenFile, "head">): boolean {
+  return /^\s*\d*\s*$/.test(head);
+}

@@ -1,0 +1,148 @@
+/** From what was seen to a verdict, and to what is tried next. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { OPTIONS } from "../../../src/config/options.ts";
+import { nextTrial } from "../../../src/rehearse/next_trial.ts";
+import type { Attempt } from "../../../src/rehearse/plan.ts";
+import { judge } from "../../../src/rehearse/verdict.ts";
+
+const GOOD: Attempt = {
+  options: [],
+  command: ["server", "--pid", "/run/server.pid"],
+  start: {
+    ok: true,
+    durationMs: 100,
+    status: null,
+    listeners: ["127.0.0.1:80"],
+    order: null,
+    orderReason: null,
+    shell: null,
+  },
+  reload: {
+    ok: true,
+    durationMs: 100,
+    reason: null,
+    exchanges: 50,
+    lost: [],
+    slowestMs: 4,
+    phases: [],
+  },
+  holds: [],
+  blocker: null,
+  pidFiles: [],
+  rewritten: [],
+  stop: { durationMs: 10, status: 0, killed: [] },
+  output: [],
+};
+const FAILED: Attempt = {
+  ...GOOD,
+  reload: { ...GOOD.reload!, ok: false, reason: "it exited before it was ready: exit status 1" },
+  holds: ["pid file /run/server.pid"],
+};
+const PID_FILE = { path: "/run/server.pid", kind: "pid file", isData: false } as const;
+const DATA_LOCK = { path: "/var/lib/x/LOCK", kind: "lock", isData: true } as const;
+const STATE: Attempt = { ...GOOD, rewritten: ["/var/lib/x/dump"] };
+const UNSTARTED: Attempt = {
+  ...GOOD,
+  start: { ...GOOD.start, ok: false, status: 1 },
+  reload: null,
+};
+const HAS_ORDER = OPTIONS.some(({ flag }) => flag === "order");
+
+describe("judge()", () => {
+  test("a clean life: can be reloaded, with the user's own line", () => {
+    const { verdict, words, reasons } = judge([GOOD]);
+    assert.equal(verdict, "can be reloaded");
+    assert.deepEqual(words, ["run", "--", ...GOOD.command]);
+    assert.deepEqual(reasons, []);
+  });
+
+  test("a pid file in the way that no trial helped: a change of the configuration", () => {
+    const { verdict, reasons } = judge([{ ...FAILED, blocker: PID_FILE }]);
+    assert.equal(verdict, "can be reloaded with a change");
+    assert.match(reasons.join("\n"), /pid file \/run\/server.pid is in the way/);
+    assert.match(reasons.join("\n"), /RESTART_EPOCH/);
+  });
+
+  test("a pid file in the command: the changed line, which was tried", () => {
+    const command = ["server", "--pid", "/run/server.{epoch}.pid"];
+    const { verdict, words } = judge([{ ...FAILED, blocker: PID_FILE }, { ...GOOD, command }]);
+    assert.equal(verdict, "can be reloaded with a change");
+    assert.deepEqual(words, ["run", "--", ...command]);
+  });
+
+  test("a directory of data: stop-first, if that worked; else it cannot be reloaded", () => {
+    const first = { ...FAILED, blocker: DATA_LOCK };
+    const options = ["--order=stop-first"];
+    const { verdict, words, reasons } = judge([first, { ...GOOD, options }]);
+    assert.equal(verdict, "can be reloaded with a change");
+    assert.deepEqual(words.slice(0, 2), ["run", "--order=stop-first"]);
+    assert.match(reasons.join("\n"), /holds its data: lock \/var\/lib\/x\/LOCK/);
+    assert.equal(judge([first, { ...FAILED, options }]).verdict, "cannot be reloaded");
+  });
+
+  test("a state file that both write: named, although the reload went well", () => {
+    const { verdict, reasons } = judge([STATE]);
+    assert.equal(verdict, "can be reloaded with a change");
+    assert.match(reasons.join("\n"), /both copies write \/var\/lib\/x\/dump/);
+  });
+
+  test("lost connections: it cannot be reloaded, and says where they were lost", () => {
+    const lost = [{ how: "127.0.0.1:80: reset", count: 3 }];
+    const { verdict, reasons } = judge([{ ...GOOD, reload: { ...GOOD.reload!, lost } }]);
+    assert.equal(verdict, "cannot be reloaded");
+    assert.match(reasons.join("\n"), /3 at 127.0.0.1:80: reset/);
+  });
+
+  test("a server that wants another service: says that there is no network", () => {
+    const output = ["Error: connect ECONNREFUSED 127.0.0.1:5432"];
+    const { verdict, reasons } = judge([{ ...UNSTARTED, output }]);
+    assert.equal(verdict, "cannot be reloaded");
+    assert.match(reasons.join("\n"), /status 1.*no network/);
+    assert.doesNotMatch(judge([UNSTARTED]).reasons.join("\n"), /no network/);
+  });
+
+  test("notes: a shell in front, a pid file that is gone, what had to be killed", () => {
+    const { verdict, notes } = judge([{
+      ...GOOD,
+      start: { ...GOOD.start, shell: { pid: 7, name: "dash", server: "node" } },
+      pidFiles: [{ path: "/run/x.pid", fate: "gone" }, { path: "/run/y.pid", fate: "kept" }],
+      stop: { durationMs: 10_000, status: 124, killed: ["node (pid 9)"] },
+    }]);
+    assert.equal(verdict, "can be reloaded");
+    assert.equal(notes.length, 3);
+    assert.match(notes.join("\n"), /shell stays in front.*\n.*\/run\/x.pid is gone.*\n.*killed/);
+  });
+});
+
+describe("nextTrial()", () => {
+  test("nothing, when the first life was good or did not begin", () => {
+    assert.equal(nextTrial([GOOD]), null);
+    assert.equal(nextTrial([UNSTARTED]), null);
+  });
+
+  test("a path of its own for each generation, when the command names it", () => {
+    const trial = nextTrial([{ ...FAILED, blocker: PID_FILE }]);
+    assert.deepEqual(trial?.command, ["server", "--pid", "/run/server.{epoch}.pid"]);
+  });
+
+  test("a name without a dot gets the number at its end", () => {
+    const blocker = { ...PID_FILE, path: "/run/x.d/pid" };
+    const command = ["server", "/run/x.d/pid"];
+    const trial = nextTrial([{ ...FAILED, command, blocker }]);
+    assert.deepEqual(trial?.command, ["server", "/run/x.d/pid.{epoch}"]);
+  });
+
+  test("stop-first for data, and after a change that did not help", { skip: !HAS_ORDER }, () => {
+    assert.deepEqual(nextTrial([{ ...FAILED, blocker: DATA_LOCK }])?.options, [
+      "--order=stop-first",
+    ]);
+    assert.deepEqual(nextTrial([STATE])?.options, ["--order=stop-first"]);
+    const tried = [{ ...FAILED, blocker: PID_FILE }, FAILED];
+    assert.deepEqual(nextTrial(tried)?.options, ["--order=stop-first"]);
+  });
+
+  test("an order that the user has given is not replaced", () => {
+    assert.equal(nextTrial([{ ...STATE, options: ["--order=start-first"] }]), null);
+  });
+});
