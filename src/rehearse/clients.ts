@@ -20,6 +20,7 @@ const SILENT_MS = 30;
 const PAUSE_MS = 10;
 const MOST_READ = 1024 * 1024;
 const CLIENTS = 4;
+const LOOPBACK: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /** How a connection ended. */
 type End = "answered" | "closed" | "silent" | "refused" | "reset";
@@ -152,8 +153,14 @@ function optionsFor({ address, says, end }: Manner): ExchangeOptions {
   return { address, sent: null, limitMs, firstBytes: end === "answered" };
 }
 
-/** Where a client on this machine reaches a listener: at a wildcard address, loopback. */
-export function reachable(address: InetAddress): InetAddress {
-  if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
-  return address.host === "::" ? { ...address, host: "::1" } : address;
+/**
+ * Where a client on this machine reaches a listener: at a wildcard address, loopback.
+ * @param text "[::]:80", "127.0.0.1:80" @returns null: no such address
+ */
+export function reachable(text: string): InetAddress | null {
+  const match = /^(?:\[(.+)\]|([\d.]+)):(\d+)$/.exec(text);
+  if (match === null) return null;
+  const [, inet6, inet, port] = match;
+  const [family, host] = inet6 === undefined ? ["inet", inet!] as const : ["inet6", inet6] as const;
+  return { family, host: LOOPBACK[host] ?? host, port: Number(port), scope: 0 };
 }

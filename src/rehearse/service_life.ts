@@ -1,18 +1,15 @@
 /** One life of the service in a rehearsal: start, a look at what it holds, a reload under clients, the end. */
-import { readlinkSync, renameSync } from "node:fs";
+import { renameSync } from "node:fs";
 import * as v from "valibot";
-import { baseName } from "../config/presets.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
-import { C } from "../platform/libc/constants.ts";
-import type { InetAddress } from "../platform/network/address.ts";
-import { tcpRows } from "../platform/network/proc_net.ts";
-import { processName, processTree, socketInodesOf } from "../platform/process/proc.ts";
+import { processTree } from "../platform/process/proc.ts";
 import type { ChildProcesses } from "./child_processes.ts";
 import { Clients, learnManner, reachable } from "./clients.ts";
 import { type Holding, holdingsOf } from "./holdings.ts";
 import type { Attempt, RehearsalPlan } from "./plan.ts";
 import { RehearsedService, type ServiceStatus } from "./rehearsed_service.ts";
+import { shellInFront } from "./shell_in_front.ts";
 import type { View } from "./view.ts";
 import {
   isBareNumber,
@@ -28,7 +25,6 @@ const REST_MS = 300;
 const MOST_ADDRESSES = 8;
 const MOST_TEXTS = 12;
 const LONGEST_TEXT = 400;
-const SHELLS = /^(sh|bash|dash|ash|ksh|mksh|zsh|busybox|fish)$/;
 const LOG_NAME = /\.(log|err|out)(\.\d+)?$/;
 
 const RELOAD = v.looseObject({
@@ -150,8 +146,8 @@ export class ServiceLife {
 
   async #reload(status: ServiceStatus): Promise<{ reload: Reload; output: readonly string[] }> {
     const { platform } = this.life;
-    const addresses = status.listeners.flatMap(({ address }) => parseAddress(address) ?? [])
-      .slice(0, MOST_ADDRESSES).map(reachable);
+    const addresses = status.listeners.flatMap(({ address }) => reachable(address) ?? [])
+      .slice(0, MOST_ADDRESSES);
     const manners = await Promise.all(addresses.map((address) => learnManner(platform, address)));
     const clients = new Clients(platform, manners);
     await this.#rest();
@@ -255,26 +251,6 @@ export class ServiceLife {
   }
 }
 
-/** What listens is not the leader, and the leader is a shell: it waits for the server. */
-function shellInFront([leader, ...others]: readonly number[]): Attempt["start"]["shell"] {
-  if (leader === undefined) return null;
-  const name = programOf(leader);
-  const listening = new Set((tcpRows([C.TCP_LISTEN]) ?? []).map(({ inode }) => inode));
-  const listens = (pid: number) => [...socketInodesOf(pid)].some((inode) => listening.has(inode));
-  const server = SHELLS.test(name) && !listens(leader) ? others.find(listens) : undefined;
-  if (server === undefined) return null;
-  return { pid: leader, name, server: processName(server) ?? "?" };
-}
-
-/** Not its name in /proc/PID/comm: of a script, that is the script's. */
-function programOf(pid: number): string {
-  try {
-    return baseName(readlinkSync(`/proc/${pid}/exe`));
-  } catch {
-    return "";
-  }
-}
-
 function fateOf(
   writings: Writings,
   path: string,
@@ -292,14 +268,6 @@ function moved(from: string, to: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** "[::]:80", "127.0.0.1:80"; null: no such address */
-function parseAddress(text: string): InetAddress | null {
-  const match = /^(?:\[(.+)\]|([\d.]+)):(\d+)$/.exec(text);
-  if (match === null) return null;
-  const [, inet6, inet, port] = match;
-  return { family: inet6 ? "inet6" : "inet", host: inet6 ?? inet!, port: Number(port), scope: 0 };
 }
 
 /** Bounded: a message has to fit. */
