@@ -361,6 +361,7 @@ const TESTED = {
     "TCP_INFO_LAST_ACK_RECV",
     "TCP_INFO_LAST_DATA_RECV",
     "TCP_INFO_LAST_DATA_SENT",
+    "TCP_INFO_UNACKED",
   ],
   "platform/process/hidden_environment.ts": ["HIDDEN_ENV"],
   "platform/process/seccomp.ts": [

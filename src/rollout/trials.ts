@@ -6,6 +6,7 @@ import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { TrialReport, TrialView } from "../report/snapshot.ts";
+import { DeafWatch } from "./deaf_watch.ts";
 import { PassiveWatch } from "./passive_watch.ts";
 import { Ramp } from "./ramp.ts";
 import { ShareWatch } from "./share_watch.ts";
@@ -15,6 +16,7 @@ export class Trials {
   readonly #ramp: Ramp;
   readonly #shareWatch: ShareWatch;
   readonly #passiveWatch: PassiveWatch;
+  readonly #deafWatch: DeafWatch;
 
   constructor(
     readonly context: RunningContext,
@@ -26,6 +28,7 @@ export class Trials {
     this.#ramp = new Ramp(clock);
     this.#shareWatch = new ShareWatch(context);
     this.#passiveWatch = new PassiveWatch(context);
+    this.#deafWatch = new DeafWatch(context, running);
   }
 
   readonly handlers = {
@@ -47,6 +50,11 @@ export class Trials {
     if (running) this.#passiveWatch.watch(running, false);
   }
 
+  /** Called after each step. */
+  update(state: ServiceState): void {
+    this.#deafWatch.update(state);
+  }
+
   stopWatching(epoch: number): void {
     this.#passiveWatch.forget(epoch);
   }
@@ -54,6 +62,7 @@ export class Trials {
   close(): void {
     this.#end();
     this.#passiveWatch.close();
+    this.#deafWatch.close();
   }
 
   #end(): void {

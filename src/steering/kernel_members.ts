@@ -8,7 +8,7 @@
  */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
-import type { Watch } from "../platform/reactor.ts";
+import type { Readiness, Watch } from "../platform/reactor.ts";
 import { indexOf, type KernelArray, planCompaction, removed } from "./kernel_array.ts";
 import { type GroupContext, type Hold, type Member, usableOf } from "./member.ts";
 import { type MemberChoice, programFor } from "./bpf_program.ts";
@@ -82,7 +82,17 @@ export class KernelMembers {
   }
 
   #watch(socket: Fd): Watch | null {
-    return this.context.reactor?.watch(socket, () => this.#onHangup(socket), {}) ?? null;
+    const onEvent = ({ readable, hangup }: Readiness) =>
+      readable && !hangup ? this.#onWaiting(socket) : this.#onHangup(socket);
+    return this.context.reactor?.watch(socket, onEvent, {}) ?? null;
+  }
+
+  /** Of a listener, data to read is a connection in its queue. */
+  #onWaiting(socket: Fd): void {
+    const member = this.all.find(({ heldUntilRetired }) => heldUntilRetired === socket);
+    if (member === undefined) return;
+    member.shutDownWatch?.arm({});
+    this.context.onWaiting?.(member);
   }
 
   /** Of a socket that does not listen yet, a hang-up means nothing. */

@@ -31,6 +31,7 @@ export class Listeners implements GroupContext {
   /** Where the crashed generation `of` listened: its replacement has some of its members already. */
   #orphaned: { readonly of: number; readonly groups: ReadonlySet<Group> } | null = null;
   servingEpoch: number | null = null;
+  onWaiting: ((member: Member) => void) | null = null;
 
   constructor(
     readonly sockets: Sockets,

@@ -17,6 +17,8 @@ export interface GroupContext {
    * once. Null: another baton steers, or no generation has served.
    */
   readonly servingEpoch: number | null;
+  /** A connection waits at a member whose watch was armed for that. */
+  readonly onWaiting?: ((member: Member) => void) | null;
 }
 
 /** What the kernel compares when it decides which group a socket belongs to. */
@@ -58,7 +60,7 @@ export interface Member {
   unheld: boolean;
   /** Not needed any more: closed as soon as that moves no receiving member. */
   dead: boolean;
-  /** Fires when a process calls shutdown(2) on it. */
+  /** Fires when a process calls shutdown(2) on it, and, armed for that, when a connection waits in its queue. */
   readonly shutDownWatch: Watch | null;
 }
 

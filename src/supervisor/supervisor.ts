@@ -72,7 +72,7 @@ export class Supervisor {
   }
 
   #process(event: ServiceEvent): void {
-    const { history, lateListeners, context: { config, journal } } = this.#parts;
+    const { history, lateListeners, trials, context: { config, journal } } = this.#parts;
     const { logger, manager } = this.options;
     history.beforeStep(event, this.#state);
     const { state, effects } = step(this.#state, event, servicePolicy(config));
@@ -85,6 +85,7 @@ export class Supervisor {
     }
     if (event.kind === "exited") recordExit(this.#parts, event.epoch, state);
     this.#safely("look for listeners", () => lateListeners.update());
+    this.#safely("watch listeners", () => trials.update(state));
     this.#safely("tell the service manager", () => manager.onStep(state, effects));
     // Before the counters can be read: a next baton must not report lower ones.
     journal.write();

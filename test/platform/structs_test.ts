@@ -23,6 +23,7 @@ import {
   TCP_INFO_LAST_ACK_RECV,
   TCP_INFO_LAST_DATA_RECV,
   TCP_INFO_LAST_DATA_SENT,
+  TCP_INFO_UNACKED,
 } from "../../src/platform/network/sock_diag.ts";
 import { evaluate, findCompiler, hasHeader } from "../support/c_compiler.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
@@ -229,6 +230,7 @@ const DIAG_LAYOUTS: readonly Layout[] = [
     type: "struct tcp_info",
     headers: ["linux/tcp.h"],
     offsets: {
+      tcpi_unacked: TCP_INFO_UNACKED,
       tcpi_last_data_sent: TCP_INFO_LAST_DATA_SENT,
       tcpi_last_data_recv: TCP_INFO_LAST_DATA_RECV,
       tcpi_last_ack_recv: TCP_INFO_LAST_ACK_RECV,

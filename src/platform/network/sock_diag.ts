@@ -17,6 +17,7 @@ export const REQUEST_SIZE = 56;
 export const MESSAGE_SIZE = 72;
 const RECEIVE_SIZE = 1 << 17;
 /** offsetof(struct tcp_info, ...). */
+export const TCP_INFO_UNACKED = 24;
 export const TCP_INFO_LAST_DATA_SENT = 44;
 export const TCP_INFO_LAST_DATA_RECV = 52;
 export const TCP_INFO_LAST_ACK_RECV = 56;
@@ -90,6 +91,12 @@ export class SockDiag {
     return decodeTcpInfo(
       this.sockets.optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, TCP_INFO_SIZE, "TCP_INFO"),
     );
+  }
+
+  /** Connections that wait to be accepted at a listener that we have open: the kernel shows them as tcpi_unacked. */
+  waitingIn(listener: Fd): number {
+    return this.sockets.optionBytes(listener, C.IPPROTO_TCP, C.TCP_INFO, TCP_INFO_SIZE, "TCP_INFO")
+      .getUint32(TCP_INFO_UNACKED, true);
   }
 
   /** Connections that a listener has refused because its queue was full, since it was made (sk_drops). */
