@@ -326,6 +326,7 @@ const TESTED = {
     "LeaderExitDecision",
     "decideLeaderExit",
   ],
+  "generation/candidate_calls.ts": ["unixPath"],
   "handoff/inherit.ts": ["specAddress"],
   "inspect/changed_processes.ts": ["changeOf"],
   "inspect/pid_files.ts": ["numberIn", "pathsInWords"],

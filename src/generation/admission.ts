@@ -6,6 +6,7 @@
 import type { HookGeneration } from "../hooks/environment.ts";
 import type { Killable } from "../hooks/sequence.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
+import type { Rival } from "./candidate_calls.ts";
 import { type Findings, NO_FINDINGS } from "../report/snapshot.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 
@@ -29,6 +30,9 @@ export interface AdmissionSteps {
 
 /** Looks at a candidate's processes, and at those of the serving generation. */
 export interface AdmissionInspection {
+  readonly rival: Rival;
+  /** The candidate tried to signal the rival, and baton has refused it. */
+  noteRefusedSignal(): void;
   readonly findings: Findings;
   /** The candidate would serve now. @returns why it must not */
   refusal(): string | null;

@@ -61,6 +61,8 @@ export class RunningGeneration implements GenerationHandle {
     this.adoptTarget = new AdoptTarget({
       ...shared,
       replacementOf: () => this.replacementOf,
+      isCandidate: () => this.admission.isPending,
+      inspection,
       readsOutput: () => this.health.readsOutput,
       onChange,
       fail,
@@ -147,7 +149,7 @@ export class RunningGeneration implements GenerationHandle {
     const { context } = this;
     this.facts.takesConnections = context.migration?.isTrappedBy(plan.trap) ?? false;
     this.server.start({
-      plan,
+      plan: { ...plan, spared: this.adoptTarget.spared },
       stdin: context.foreground.stdinFor(isAlone),
       captured: capturedStreams(context, members.length),
       members: members.map((member) => member.heldUntilRetired),

@@ -15,24 +15,18 @@ import type { Clock, Timer } from "../platform/clock.ts";
 import { processName } from "../platform/process/proc.ts";
 import { type Findings, NO_FINDINGS } from "../report/snapshot.ts";
 import type { AdmissionInspection } from "./admission.ts";
+import type { Rival } from "./candidate_calls.ts";
 
 /** Most candidates are ready before the first look. */
 const FIRST_LOOK_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-
-/** The generation that serves while the candidate starts. */
-interface Rival {
-  readonly epoch: number;
-  processes(): number[];
-}
 
 interface InspectionOptions {
   readonly clock: Clock;
   readonly policy: Config["sharedFiles"];
   readonly epoch: number;
   readonly processes: () => number[];
-  /** Null: none serves. */
-  readonly rival: () => Rival | null;
+  readonly rival: Rival;
   /** Nothing that it printed can be shown. */
   readonly isSilent: () => boolean;
   readonly log: (message: string) => void;
@@ -42,11 +36,20 @@ interface InspectionOptions {
 export class Inspection implements AdmissionInspection {
   #findings: Findings = NO_FINDINGS;
   #timer: Timer | null = null;
+  #hasRefusedSignal = false;
   readonly #logged = new Set<string>();
   /** The rival's processes when the candidate was started, with their start times. */
   #before: ReadonlyMap<number, number> = new Map();
 
   constructor(readonly options: InspectionOptions) {}
+
+  get rival(): Rival {
+    return this.options.rival;
+  }
+
+  noteRefusedSignal(): void {
+    this.#hasRefusedSignal = true;
+  }
 
   get findings(): Findings {
     return this.#findings;
@@ -120,7 +123,10 @@ export class Inspection implements AdmissionInspection {
       : [`generation ${epoch} holds ${held.join(", ")}, which a second copy may have met`];
     if (code !== 0) return hints;
     const changed = describeRestart(this.#before, processesIn(pids));
-    this.#findings = { ...this.#findings, doubt: doubtText(epoch, changed) };
+    // What it wanted of the rival is known, and has not happened.
+    const isHarmless = changed === null && this.#hasRefusedSignal;
+    const doubt = isHarmless ? null : doubtText(epoch, changed);
+    this.#findings = { ...this.#findings, doubt };
     return changed === null ? hints : [`generation ${epoch} ${changed} meanwhile`, ...hints];
   }
 
@@ -133,7 +139,7 @@ export class Inspection implements AdmissionInspection {
 /** @param changed what the serving generation did meanwhile, in words */
 function doubtText(epoch: number, changed: string | null): string {
   return changed === null
-    ? `it exited with 0 as if it had done its work: it may have handed it to generation ${epoch}`
-    : `generation ${epoch} ${changed} meanwhile: the new version may be serving ` +
-      "already, outside baton's control: use a pid file for each generation (docs/servers.md)";
+    ? `the new one exited with 0, as one that has told generation ${epoch} what to do`
+    : `it ${changed} meanwhile, so the new version may be serving already, outside baton's ` +
+      "control: use a pid file for each generation (docs/servers.md)";
 }

@@ -240,6 +240,7 @@ class AdoptProbe implements Disposable {
       cwd: null,
       members: 0,
       trap: [libc.arch.SYS_bind, libc.arch.SYS_listen],
+      spared: [],
       waits: false,
       parentDeathSignal: 0,
       parentPid: runtime.pid,

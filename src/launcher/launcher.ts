@@ -66,7 +66,7 @@ function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): neve
   if (plan.members > 0) env["LISTEN_PID"] = String(platform.runtime.pid);
   if (plan.fileLimit !== null) processes.setFileLimit(plan.fileLimit);
   if (plan.trap.length > 0) {
-    using notify = installFilter(platform, plan.trap);
+    using notify = installFilter(platform, plan);
     awaitGo(platform, control, [notify]);
   } else if (plan.waits) {
     awaitGo(platform, control, []);
@@ -96,11 +96,11 @@ function changeDirectory(platform: Platform, cwd: string): void {
   }
 }
 
-function installFilter(platform: Platform, trap: readonly number[]): Fd {
+function installFilter(platform: Platform, { trap, spared }: LaunchPlan): Fd {
   // With CAP_SYS_ADMIN no_new_privs stays unset, so that setuid programs (sudo -u) still work.
   if (!hasCapability(CAP_SYS_ADMIN)) platform.processes.setNoNewPrivileges();
   try {
-    return platform.seccomp.installFilter(trap);
+    return platform.seccomp.installFilter(trap, spared);
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     const why = error.errno === C.EBUSY

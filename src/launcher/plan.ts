@@ -16,6 +16,9 @@ export const LAUNCH_VERB = "__launch";
 /** The supervisor's go-ahead. */
 export const GO = "go";
 
+/** Jumps in a filter are short. */
+export const MOST_SPARED = 32;
+
 const LAUNCH_PLAN = v.object({
   argv: v.pipe(v.array(v.string()), v.readonly()),
   /**
@@ -31,6 +34,8 @@ const LAUNCH_PLAN = v.object({
   readyDescriptor: v.exactOptional(v.number()),
   /** System calls to ask the supervisor about; empty = no filter. */
   trap: v.pipe(v.array(v.number()), v.readonly()),
+  /** With `trap`: processes that it may not signal without the supervisor's leave. */
+  spared: v.pipe(v.array(v.number()), v.maxLength(MOST_SPARED), v.readonly()),
   /** Wait for `GO` without a filter too: the supervisor writes down first what it has started. */
   waits: v.boolean(),
   /** Signal when the supervisor dies, 0 = none. */

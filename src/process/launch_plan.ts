@@ -112,6 +112,7 @@ function plainPlan(
     cwd: context.directory,
     members: 0,
     trap: [],
+    spared: [],
     waits: false,
     parentDeathSignal: 0,
     parentPid: context.pid,

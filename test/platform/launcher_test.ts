@@ -63,6 +63,7 @@ function start(platform: TestPlatform, options: Options): Launched {
     cwd: null,
     members: options.members?.length ?? 0,
     trap: [],
+    spared: [],
     waits: false,
     parentDeathSignal: 0,
     parentPid: platform.runtime.pid,

@@ -212,6 +212,7 @@ export const C = {
   // <errno.h>
   EPERM: 1,
   ENOENT: 2,
+  ESRCH: 3,
   EINTR: 4,
   ENOEXEC: 8,
   EAGAIN: 11,
@@ -238,6 +239,7 @@ const BY_ARCH = {
   SYS_listen: { x64: 50, arm64: 201 },
   SYS_accept: { x64: 43, arm64: 202 },
   SYS_accept4: { x64: 288, arm64: 242 },
+  SYS_kill: { x64: 62, arm64: 129 },
   SYS_shutdown: { x64: 48, arm64: 210 },
   SYS_poll: { x64: 7, arm64: -1 },
   SYS_ppoll: { x64: 271, arm64: 73 },

@@ -277,6 +277,15 @@ export function workingDirectoryOf(pid: number): string | null {
   }
 }
 
+/** @param tid process or thread @returns whether it has the same namespace as this process; false if we may not look */
+export function sharesNamespace(tid: number, kind: "pid"): boolean {
+  try {
+    return readlinkSync(`/proc/${tid}/ns/${kind}`) === ownNamespace(kind);
+  } catch {
+    return false;
+  }
+}
+
 /** A namespace of this process, by the name that all processes see: "net:[4026531840]". */
 export function ownNamespace(kind: "net" | "pid" | "mnt" | "user"): string {
   return readlinkSync(`/proc/self/ns/${kind}`);

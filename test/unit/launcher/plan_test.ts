@@ -12,6 +12,7 @@ const PLAN: LaunchPlan = {
   members: 1,
   readyDescriptor: 7,
   trap: [49, 50],
+  spared: [7],
   waits: false,
   parentDeathSignal: 15,
   parentPid: 1,

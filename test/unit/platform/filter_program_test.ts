@@ -1,6 +1,7 @@
 /** The seccomp filter, run here as the kernel runs it: what it asks about, and what it lets through. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { MOST_SPARED } from "../../../src/launcher/plan.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { filterProgram } from "../../../src/platform/process/seccomp.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
@@ -19,13 +20,14 @@ describe("filterProgram()", () => {
     ]);
   };
   /** The kernel's answer for a call: the few instructions that the program is made of. */
-  const run = (program: Uint8Array, audit: number, call: number): number => {
+  const run = (program: Uint8Array, audit: number, call: number, args = [0, 0]): number => {
+    const data = new Map([[0, call], [4, audit], [16, args[0]! >>> 0], [24, args[1]! >>> 0]]);
     const code = decode(program);
     let value = 0;
     for (let at = 0;; at++) {
       const [operation, jt = 0, jf = 0, k = 0] = code[at]!;
       if (operation === 0x06) return k;
-      if (operation === 0x20) value = k === 0 ? call : audit;
+      if (operation === 0x20) value = data.get(k) ?? NaN;
       else at += value === k ? jt : jf;
     }
   };
@@ -43,8 +45,33 @@ describe("filterProgram()", () => {
     });
   }
 
+  test("asks about signals to processes that are spared", { timeout: TEST_TIMEOUT_MS }, () => {
+    const program = filterProgram(X86_64, [49, 50], { call: 62, pids: [700, 701] });
+    const [ask, allow] = [C.SECCOMP_RET_USER_NOTIF, C.SECCOMP_RET_ALLOW];
+    const table: [call: number, args: [number, number], answer: number][] = [
+      [62, [700, 12], ask],
+      [62, [701, 9], ask],
+      [62, [-701, 15], ask],
+      [62, [702, 12], allow],
+      [62, [-1, 12], allow],
+      // Only whether it exists.
+      [62, [700, 0], allow],
+      [63, [700, 12], allow],
+      [49, [700, 12], ask],
+    ];
+    for (const [call, args, answer] of table) {
+      assert.equal(run(program, X86_64, call, args), answer, `call ${call} ${args}`);
+      assert.equal(run(program, I386, call, args), allow, "a 32 bit program");
+    }
+    const many = { call: 62, pids: Array.from({ length: MOST_SPARED }, (_, i) => 1000 + i) };
+    const long = filterProgram(X86_64, [49, 50, 43, 288, 48], many);
+    assert.equal(run(long, X86_64, 49), ask);
+    assert.equal(run(long, X86_64, 62, [1031, 1]), ask);
+    assert.equal(run(long, X86_64, 61, [1031, 1]), allow);
+  });
+
   test("takes another action, for filters that restrict", { timeout: TEST_TIMEOUT_MS }, () => {
-    const program = filterProgram(X86_64, [49], C.SECCOMP_RET_ERRNO | C.EPERM);
+    const program = filterProgram(X86_64, [49], undefined, C.SECCOMP_RET_ERRNO | C.EPERM);
     assert.equal(run(program, X86_64, 49), C.SECCOMP_RET_ERRNO | C.EPERM);
     assert.equal(run(program, X86_64, 50), C.SECCOMP_RET_ALLOW);
   });

@@ -69,6 +69,7 @@ describe("launchPlan()", () => {
       cwd: "/srv/app",
       members: 0,
       trap: [49, 50],
+      spared: [],
       waits: false,
       parentDeathSignal: 15,
       parentPid: 77,
