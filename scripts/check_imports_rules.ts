@@ -326,7 +326,7 @@ const TESTED = {
     "LeaderExitDecision",
     "decideLeaderExit",
   ],
-  "generation/candidate_calls.ts": ["unixPath"],
+  "generation/candidate/calls.ts": ["unixPath"],
   "handoff/inherit.ts": ["specAddress"],
   "inspect/changed_processes.ts": ["changeOf"],
   "inspect/pid_files.ts": ["numberIn", "pathsInWords"],

@@ -1,12 +1,12 @@
 /**
  * The user's own steps on a candidate's way to serving: memory check, pre-flight and `pre-start` before its process
  * is started, `ready` between its gate and the switch. While a step runs, which has a time-out of its own, the
- * candidate's ready time-out does not count. Last of all, what it shares with the serving generation (inspection.ts).
+ * candidate's ready time-out does not count. Last of all, what it shares with the serving generation (candidate/inspection.ts).
  */
 import type { HookGeneration } from "../hooks/environment.ts";
 import type { Killable } from "../hooks/sequence.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
-import type { Rival } from "./candidate_calls.ts";
+import type { CandidateCalls } from "./candidate/calls.ts";
 import { type Findings, NO_FINDINGS } from "../report/snapshot.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 
@@ -30,9 +30,7 @@ export interface AdmissionSteps {
 
 /** Looks at a candidate's processes, and at those of the serving generation. */
 export interface AdmissionInspection {
-  readonly rival: Rival;
-  /** The candidate tried to signal the rival, and baton has refused it. */
-  noteRefusedSignal(): void;
+  readonly calls: CandidateCalls;
   readonly findings: Findings;
   /** The candidate would serve now. @returns why it must not */
   refusal(): string | null;

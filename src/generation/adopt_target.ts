@@ -16,13 +16,11 @@ import { ExitWatch } from "../process/exit_watch.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
 import type { AdmissionInspection } from "./admission.ts";
-import { CandidateCalls } from "./candidate_calls.ts";
 import type { SharedParts } from "./handle.ts";
 import { RestWatch } from "./rest_watch.ts";
 
 interface AdoptTargetOptions extends SharedParts {
   readonly replacementOf: () => number | null;
-  readonly isCandidate: () => boolean;
   /** Null: an earlier baton started it. */
   readonly inspection: AdmissionInspection | null;
   /** The gate's checks read what the server prints, so it must keep coming through baton. */
@@ -38,7 +36,6 @@ export class AdoptTarget implements ListenerOwner {
   readonly #workers: ExitWatch;
   readonly rest: RestWatch;
   readonly #closed: ClosedListeners;
-  readonly #candidateCalls: CandidateCalls;
 
   constructor(readonly options: AdoptTargetOptions) {
     this.epoch = options.epoch;
@@ -48,14 +45,6 @@ export class AdoptTarget implements ListenerOwner {
     this.rest = new RestWatch({ ...options, refreshListeners });
     const isOurs = (text: string) => config.listen.some((spec) => spec.text === text);
     this.#closed = new ClosedListeners(platform.clock, listeners, this, { log, isOurs });
-    const { isCandidate, inspection } = options;
-    this.#candidateCalls = new CandidateCalls({
-      platform,
-      isCandidate,
-      rival: () => inspection?.rival() ?? null,
-      onHint: (text) => this.onHint(text),
-      onRefused: () => inspection?.noteRefusedSignal(),
-    });
   }
 
   get replacementOf(): number | null {
@@ -81,7 +70,7 @@ export class AdoptTarget implements ListenerOwner {
 
   /** For its launcher. */
   get spared(): readonly number[] {
-    return this.#candidateCalls.spared;
+    return this.options.inspection?.calls.spared ?? [];
   }
 
   settle(): void {
@@ -99,9 +88,9 @@ export class AdoptTarget implements ListenerOwner {
    * call until it is answered: without an answer its thread hangs.
    */
   answer(notify: Fd, notification: TrappedCall): void {
-    const { journal, adopter, migration } = this.options.context;
+    const { inspection, context: { journal, adopter, migration } } = this.options;
     journal.during(this.epoch, notification, () => {
-      if (this.#candidateCalls.answer(notify, notification)) return "answered";
+      if (inspection?.calls.answer(notify, notification)) return "answered";
       if (!migration?.trappedCalls.includes(notification.call)) {
         return adopter.handle(notify, notification, this);
       }

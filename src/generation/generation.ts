@@ -61,7 +61,6 @@ export class RunningGeneration implements GenerationHandle {
     this.adoptTarget = new AdoptTarget({
       ...shared,
       replacementOf: () => this.replacementOf,
-      isCandidate: () => this.admission.isPending,
       inspection,
       readsOutput: () => this.health.readsOutput,
       onChange,

@@ -51,7 +51,7 @@ export interface GenerationHandle {
   readonly losses: Losses;
   /** What several looks at its connections have shown; null: nothing. */
   readonly tracks: Pick<Tracks, "get"> | null;
-  /** Of the looks at it and at the generation before (inspection.ts). */
+  /** Of the looks at it and at the generation before (candidate/inspection.ts). */
   readonly findings: Findings;
   /** Connections can be moved to it (--keep-alive). */
   readonly takesConnections: boolean;

@@ -56,6 +56,8 @@ export class Adopter implements AdoptContext {
   }
 
   #replyTo(notify: Fd, trapped: TrappedCall, owner: ListenerOwner): CallReply {
+    // kill(2) of a generation that an earlier baton started, as a candidate.
+    if (!this.trap.includes(trapped.call)) return "continue";
     const call = findCallerSocket(this.platform, notify, trapped, owner);
     if (call === null) return "continue";
     using _socket = call.socket;

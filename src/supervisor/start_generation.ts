@@ -2,7 +2,7 @@
 import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import { UserError } from "../config/values/errors.ts";
 import { RunningGeneration } from "../generation/generation.ts";
-import { Inspection } from "../generation/inspection.ts";
+import { Inspection } from "../generation/candidate/inspection.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle/status.ts";
@@ -23,11 +23,13 @@ export function startGeneration(
   const wantsNotification = before !== null && (running.get(before)?.notified ?? false);
   const reason = replaces !== null ? "crash" : serving !== null ? "reload" : "start";
   const inspection: Inspection = new Inspection({
-    clock: context.platform.clock,
+    platform: context.platform,
     policy: context.config.sharedFiles,
     epoch,
     processes: () => candidate.processes(),
     rival: () => parts.servingIn(parts.service()),
+    isPending: () => candidate.admission.isPending,
+    onHint: (text) => candidate.adoptTarget.onHint(text),
     isSilent: () => !candidate.outputIsDirect && candidate.output?.tail.lines(1).length === 0,
     log: context.logError,
     fail: (reason) => {

@@ -6,27 +6,32 @@
  * A look costs some reads of /proc. There is one before the switch, and while a candidate takes long there are more, with
  * growing pauses.
  */
-import type { Config } from "../config/config.ts";
-import { describeRestart, processesIn } from "../inspect/changed_processes.ts";
-import { holdingsOf } from "../inspect/holdings.ts";
-import { describeObstacle, findLockObstacles } from "../inspect/lock_obstacles.ts";
-import { findSharedFiles } from "../inspect/shared_files.ts";
-import type { Clock, Timer } from "../platform/clock.ts";
-import { processName } from "../platform/process/proc.ts";
-import { type Findings, NO_FINDINGS } from "../report/snapshot.ts";
-import type { AdmissionInspection } from "./admission.ts";
-import type { Rival } from "./candidate_calls.ts";
+import type { Config } from "../../config/config.ts";
+import { describeRestart, processesIn } from "../../inspect/changed_processes.ts";
+import { holdingsOf } from "../../inspect/holdings.ts";
+import { describeObstacle, findLockObstacles } from "../../inspect/lock_obstacles.ts";
+import { findSharedFiles } from "../../inspect/shared_files.ts";
+import type { Timer } from "../../platform/clock.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { processName } from "../../platform/process/proc.ts";
+import { type Findings, NO_FINDINGS } from "../../report/snapshot.ts";
+import type { AdmissionInspection } from "../admission.ts";
+import { CandidateCalls, type Rival } from "./calls.ts";
 
 /** Most candidates are ready before the first look. */
 const FIRST_LOOK_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 
 interface InspectionOptions {
-  readonly clock: Clock;
+  readonly platform: Pick<Platform, "clock" | "seccomp" | "libc">;
   readonly policy: Config["sharedFiles"];
   readonly epoch: number;
   readonly processes: () => number[];
   readonly rival: Rival;
+  /** It has not passed its gate. */
+  readonly isPending: () => boolean;
+  /** A possible reason, should it fail. */
+  readonly onHint: (text: string) => void;
   /** Nothing that it printed can be shown. */
   readonly isSilent: () => boolean;
   readonly log: (message: string) => void;
@@ -36,19 +41,13 @@ interface InspectionOptions {
 export class Inspection implements AdmissionInspection {
   #findings: Findings = NO_FINDINGS;
   #timer: Timer | null = null;
-  #hasRefusedSignal = false;
+  readonly calls: CandidateCalls;
   readonly #logged = new Set<string>();
   /** The rival's processes when the candidate was started, with their start times. */
   #before: ReadonlyMap<number, number> = new Map();
 
-  constructor(readonly options: InspectionOptions) {}
-
-  get rival(): Rival {
-    return this.options.rival;
-  }
-
-  noteRefusedSignal(): void {
-    this.#hasRefusedSignal = true;
+  constructor(readonly options: InspectionOptions) {
+    this.calls = new CandidateCalls(options);
   }
 
   get findings(): Findings {
@@ -64,7 +63,7 @@ export class Inspection implements AdmissionInspection {
   }
 
   #lookAfter(pauseMs: number): void {
-    this.#timer = this.options.clock.after(pauseMs, () => {
+    this.#timer = this.options.platform.clock.after(pauseMs, () => {
       this.#lookAfter(Math.min(2 * pauseMs, LONGEST_PAUSE_MS));
       this.#lookForLocks();
     });
@@ -124,7 +123,7 @@ export class Inspection implements AdmissionInspection {
     if (code !== 0) return hints;
     const changed = describeRestart(this.#before, processesIn(pids));
     // What it wanted of the rival is known, and has not happened.
-    const isHarmless = changed === null && this.#hasRefusedSignal;
+    const isHarmless = changed === null && this.calls.hasRefused;
     const doubt = isHarmless ? null : doubtText(epoch, changed);
     this.#findings = { ...this.#findings, doubt };
     return changed === null ? hints : [`generation ${epoch} ${changed} meanwhile`, ...hints];

@@ -3,15 +3,15 @@
  * failing candidate never touches the serving generation, and many a server tells the copy that it finds by a pid file to
  * replace itself, or to end. A Unix socket that is in use there is noted as the reason of a failure.
  */
-import { C } from "../platform/libc/constants.ts";
-import { MOST_SPARED } from "../launcher/plan.ts";
-import type { Fd } from "../platform/fd.ts";
-import type { Platform } from "../platform/platform.ts";
-import { listeningPaths } from "../inspect/unix_sockets.ts";
-import { pathExistsFor } from "../platform/process/open_files.ts";
-import * as proc from "../platform/process/proc.ts";
-import type { TrappedCall } from "../platform/process/seccomp.ts";
-import { signalName } from "../config/values/signals.ts";
+import { C } from "../../platform/libc/constants.ts";
+import { MOST_SPARED } from "../../launcher/plan.ts";
+import type { Fd } from "../../platform/fd.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { listeningPaths } from "../../inspect/unix_sockets.ts";
+import { pathExistsFor } from "../../platform/process/open_files.ts";
+import * as proc from "../../platform/process/proc.ts";
+import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import { signalName } from "../../config/values/signals.ts";
 
 /** sizeof(struct sockaddr_un), and the offset of its path. */
 const SOCKADDR_UN_SIZE = 110;
@@ -23,13 +23,15 @@ export type Rival = () => { readonly epoch: number; processes(): number[] } | nu
 interface CandidateCallsOptions {
   readonly platform: Pick<Platform, "seccomp" | "libc">;
   /** It has not passed its gate. */
-  readonly isCandidate: () => boolean;
+  readonly isPending: () => boolean;
   readonly rival: Rival;
   readonly onHint: (text: string) => void;
-  readonly onRefused: () => void;
 }
 
 export class CandidateCalls {
+  /** A signal. */
+  hasRefused = false;
+
   constructor(readonly options: CandidateCallsOptions) {}
 
   /** Processes that a candidate may not signal without baton's leave. Workers that come later are not among them. */
@@ -48,7 +50,7 @@ export class CandidateCalls {
   }
 
   #isRefused({ tid, args }: TrappedCall): boolean {
-    const rival = this.options.isCandidate() ? this.options.rival() : null;
+    const rival = this.options.isPending() ? this.options.rival() : null;
     // In another namespace the number is another process's.
     if (rival === null || !proc.sharesNamespace(tid, "pid")) return false;
     const target = Math.abs(Number(BigInt.asIntN(32, args[0] ?? 0n)));
@@ -60,12 +62,12 @@ export class CandidateCalls {
       `it tried to send ${name} to generation ${rival.epoch} (${process}), which baton refused: ` +
         "use a pid file for each generation, or none",
     );
-    this.options.onRefused();
+    this.hasRefused = true;
     return true;
   }
 
   #noteBind(notify: Fd, { id, tid, args }: TrappedCall): void {
-    const rival = this.options.isCandidate() ? this.options.rival() : null;
+    const rival = this.options.isPending() ? this.options.rival() : null;
     if (rival === null) return;
     const length = Math.min(Number(args[2] ?? 0n), SOCKADDR_UN_SIZE);
     const address = proc.readMemory(tid, Number(args[1] ?? 0n), length);
