@@ -14,6 +14,7 @@ import { EXIT_STATUSES } from "./exit_statuses.ts";
 import { type Verb, type VerbFlag, VERBS } from "../src/cli/words/verbs.ts";
 import { defaultText, type Option, OPTION_GROUPS, OPTIONS } from "../src/config/options.ts";
 import { PRESETS } from "../src/config/presets.ts";
+import { EXCLUSIVE_RULES } from "../src/config/servers/exclusive_rules.ts";
 import { formatDuration } from "../src/config/values/duration.ts";
 
 const DOCS = join(dirname(fileURLToPath(import.meta.url)), "..", "docs");
@@ -26,6 +27,7 @@ const BLOCKS: Readonly<Record<string, () => string>> = {
   "options of run": optionsOfRun,
   "other commands": otherCommands,
   "presets": presets,
+  "exclusive servers": exclusiveServers,
   "exit statuses": exitStatuses,
 };
 
@@ -119,6 +121,15 @@ function presets(): string {
     "Pid file",
   ];
   return table([...heading, "Note", "See"], rows);
+}
+
+function exclusiveServers(): string {
+  const rows = EXCLUSIVE_RULES.map(({ names, reason, source }) => [
+    names.split(" ").map(code).join(", "),
+    reason,
+    source,
+  ]);
+  return table(["Program", "It", "See"], rows);
 }
 
 function exitStatuses(): string {

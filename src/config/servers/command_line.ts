@@ -25,6 +25,9 @@ export interface CommandLine {
 /** Scripts in scripts, wrappers in wrappers. */
 const MOST_LAYERS = 16;
 
+/** Of images: by convention they end with `exec "$@"`. */
+const ENTRY_SCRIPT = /(^|\/)(docker-)?entrypoint(\.sh)?$/;
+
 export function commandLine(argv: readonly string[]): CommandLine {
   let rest = argv;
   let front = null as CommandLine["front"];
@@ -39,6 +42,11 @@ export function commandLine(argv: readonly string[]): CommandLine {
       }
       isElsewhere ||= inner.wrapper === "chroot";
       rest = inner.rest;
+      continue;
+    }
+    if (ENTRY_SCRIPT.test(rest[0] ?? "") && rest.length > 1) {
+      if (front === null) behindShell ??= baseName(rest[0]!);
+      rest = rest.slice(1);
       continue;
     }
     const last = lastCommand(rest);
@@ -64,8 +72,8 @@ export function frontNotice(line: CommandLine, leader: string): string | null {
   const { argv: [server = ""], front } = line;
   const name = baseName(server);
   if (staysInFront(line, leader)) {
-    return `${leader} stays in front of ${name} and gets its signals: put exec before it: ` +
-      `${leader} -c 'exec ${name} ...'`;
+    const example = isShell(leader) ? `: ${leader} -c 'exec ${name} ...'` : "";
+    return `${leader} stays in front of ${name} and gets its signals: put exec before it${example}`;
   }
   if (front?.way !== "stays") return null;
   const remedy = front.program === "runuser"
@@ -76,5 +84,5 @@ export function frontNotice(line: CommandLine, leader: string): string | null {
 
 /** @param name of a process that leads a generation */
 export function staysInFront({ behindShell }: CommandLine, name: string): boolean {
-  return behindShell !== null && isShell(name);
+  return behindShell !== null && (isShell(name) || name !== "" && behindShell.startsWith(name));
 }
