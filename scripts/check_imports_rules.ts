@@ -93,7 +93,7 @@ const LAYERS = {
   ],
   succession: [
     ...["config", "lifecycle", "log", "platform", "steering", "handoff", "report", "process"],
-    ...["generation", "succession/state", "succession/upgrade", "succession/takeover"],
+    ...["generation", "succession/state", "succession/upgrade", "succession/takeover", "drain"],
   ],
   supervisor: [
     ...["config", "lifecycle", "log", "platform", "steering", "handoff", "hooks", "drain"],
@@ -107,7 +107,7 @@ const LAYERS = {
     "platform",
     "report/snapshot.ts (types)",
     "lifecycle/vocabulary.ts (types)",
-    "lifecycle/rollout.ts (types)",
+    "lifecycle/order.ts (types)",
     "config/values/duration.ts",
     "config/values/errors.ts",
   ],

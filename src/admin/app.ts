@@ -2,8 +2,8 @@
  * The HTTP interface to a running baton, as a hono app: the control socket serves all of it.
  *
  *   GET  /v1/status   Snapshot
- *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1   admission of the new generation, where it differs from
- *        the configuration; waits for the outcome: ReloadReport, 200 ok, 409 refused, 502 failed
+ *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1&order=stop-first   admission of the new generation, where
+ *        it differs from the configuration; waits for the outcome: ReloadReport, 200 ok, 409 refused, 502 failed
  *   POST /v1/promote, /v1/rollback, /v1/canary?percent=N   about the generation on trial: TrialReport, 200 or 409
  *   POST /v1/upgrade?program=PATH  waits until the new baton serves: UpgradeReport, statuses as above
  *        with in_place=1 a success closes the connection without a response: the next response to /v1/status has a
@@ -15,7 +15,7 @@
  */
 import { Hono } from "hono";
 import { MAX_DURATION_MS } from "../config/values/duration.ts";
-import type { Rollout } from "../lifecycle/rollout.ts";
+import type { Order, ReloadHow } from "../lifecycle/order.ts";
 import type {
   Decision,
   DrainReport,
@@ -31,7 +31,7 @@ import type {
 export interface ServiceControl {
   readonly supervisor: {
     snapshot(): Snapshot;
-    reload(how: Partial<Rollout>): Promise<ReloadReport>;
+    reload(how: ReloadHow): Promise<ReloadReport>;
     decide(decision: Decision): Promise<TrialReport>;
     upgrade(program: string | null, inPlace: boolean): Promise<UpgradeReport>;
   };
@@ -52,8 +52,8 @@ export function controlApp({ supervisor, pod }: ServiceControl): Hono {
   const app = new Hono();
   app.get("/v1/status", (context) => context.json(supervisor.snapshot()));
   app.post("/v1/reload", async (context) => {
-    const how = rolloutIn(context.req.query());
-    if (how === null) return context.json({ error: "a number is out of range" }, 400);
+    const how = reloadIn(context.req.query());
+    if (how === null) return context.json({ error: "a value is out of range" }, 400);
     const report = await supervisor.reload(how);
     return context.json(report, STATUS_OF[report.result]);
   });
@@ -86,8 +86,12 @@ export function controlApp({ supervisor, pod }: ServiceControl): Hono {
   return app;
 }
 
+const ORDERS: readonly Order[] = ["start-first", "stop-first"];
+
 /** @returns null for a value that `baton reload` would not send */
-function rolloutIn(query: Record<string, string>): Partial<Rollout> | null {
+function reloadIn(query: Record<string, string>): ReloadHow | null {
+  const order = ORDERS.find((each) => each === query["order"]);
+  if (order === undefined && query["order"] !== undefined) return null;
   const numbers = [
     ["canary", "canary", 100],
     ["rampMs", "ramp_ms", MAX_DURATION_MS],
@@ -97,7 +101,7 @@ function rolloutIn(query: Record<string, string>): Partial<Rollout> | null {
     .map(([field, key, limit]) => [field, numberIn(query[key], limit)] as const);
   if (given.some(([, value]) => value === null)) return null;
   const hold = query["hold"] === undefined ? {} : { hold: query["hold"] === "1" };
-  return { ...Object.fromEntries(given), ...hold };
+  return { ...Object.fromEntries(given), ...hold, ...order && { order } };
 }
 
 function numberIn(text: string | undefined, limit: number): number | null {

@@ -106,6 +106,10 @@ export const OPTION_BY_FIELD = {
   }),
 
   ...group("Admission of a new generation", {
+    order: choice(["auto", "start-first", "stop-first"], "auto", "What a reload does first: " +
+      "start-first starts the new server beside the old one; stop-first, for servers that must " +
+      "not run twice, stops the old one first, and clients wait in the queue meanwhile. auto: " +
+      "stop-first for programs known to be of that kind."),
     sharedFiles: choice(["refuse", "warn", "allow"], "warn", "What to do when the new generation " +
       "has a file open for writing that the serving one writes to as well, or waits for a lock that " +
       "it holds: refuse lets the new generation fail, warn reports it, allow does not look."),
@@ -131,6 +135,8 @@ export const OPTION_BY_FIELD = {
       "sends it at once and leaves draining to the server, auto does that for servers known to " +
       "be graceful."),
     drainTimeMs: time(60_000, "Longest wait for the connections of the old generation."),
+    stopFirstDrainMs: time(5_000, "The same where the old generation stops before the new one " +
+      "starts (--order stop-first): new clients wait meanwhile."),
     /** Null: generation/stop_policy.ts. */
     drainSpreadMs: time(null, "Close event streams and WebSockets one by one over this last part " +
       "of --drain-time. By default a quarter of it, at most 30s. 0: all close with the server."),

@@ -9,14 +9,19 @@ import type { GenerationHandle } from "./handle.ts";
 /** A generation that has served this long is healthy: earlier crashes no longer count. */
 const HEALTHY_AFTER_MS = 10_000;
 
-type TimedGeneration = Pick<GenerationHandle, "timers" | "stopTimeMs">;
+type TimedGeneration = Pick<GenerationHandle, "epoch" | "timers" | "stopTimeMs">;
 
 export class Deadlines {
   #drainMs: number;
 
   constructor(
-    readonly config: Pick<Config, "readyTimeoutMs" | "drainTimeMs" | "stopTimeMs">,
+    readonly config: Pick<
+      Config,
+      "readyTimeoutMs" | "drainTimeMs" | "stopTimeMs" | "stopFirstDrainMs"
+    >,
     readonly running: ReadonlyMap<number, TimedGeneration>,
+    /** New connections wait while it drains. */
+    readonly isHeld: (epoch: number) => boolean = () => false,
   ) {
     this.#drainMs = config.drainTimeMs;
   }
@@ -41,13 +46,17 @@ export class Deadlines {
       case "ready":
         return this.config.readyTimeoutMs;
       case "drain":
-        return this.#drainMs;
+        return this.#drainMsOf(handle);
       case "stop":
-        return handle.stopTimeMs(this.#drainMs);
+        return handle.stopTimeMs(this.#drainMsOf(handle));
       // For this long, a crash may be a consequence of what the generation has just gone through.
       case "aftermath":
       case "health":
         return HEALTHY_AFTER_MS;
     }
+  }
+
+  #drainMsOf({ epoch }: TimedGeneration): number {
+    return this.isHeld(epoch) ? this.config.stopFirstDrainMs : this.#drainMs;
   }
 }

@@ -5,28 +5,24 @@ import { ServerProcess } from "../process/server_process.ts";
 import { factsOf, type GenerationFacts, NO_FACTS } from "../succession/state/resume_state.ts";
 import { NotifyServer } from "../systemd/notify_server.ts";
 import { AdoptTarget } from "./adopt_target.ts";
-import { Admission, type AdmissionInspection, type AdmissionSteps } from "./admission.ts";
+import { Admission } from "./admission.ts";
 import { capturedStreams, printsDirectly } from "./captured_streams.ts";
 import type { RunningContext } from "./context.ts";
 import { builtInGate, Gate } from "./gate.ts";
 import { GenerationHealth } from "./generation_health.ts";
-import type { GenerationHandle, ResumeOptions, StartOptions } from "./handle.ts";
+import type { GenerationHandle, GenerationOptions, ResumeOptions, StartOptions } from "./handle.ts";
 import { LeaderExit } from "./leader_exit.ts";
 import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
 
-interface GenerationOptions {
-  readonly replacementOf: number | null;
-  readonly wantsNotification: boolean;
-  readonly admissionSteps: AdmissionSteps | null;
-  /** None for a generation that an earlier baton started. */
-  readonly inspection?: AdmissionInspection | null;
-}
+const STOPPED_EARLY = "it was stopped before its process was started";
 
 export class RunningGeneration implements GenerationHandle {
   startedAt: Date;
   hasExited = false;
   replacementOf: number | null;
+  /** It is admitted, and its process starts later. */
+  isWaiting = false;
   notify: NotifyServer | null = null;
   /** What has happened to it that its processes do not show. */
   readonly facts: GenerationFacts = { ...NO_FACTS };
@@ -259,10 +255,12 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   signalStop(): void {
+    if (!this.server.isStarted) return this.kill();
     this.#stopping.signalStop();
   }
 
   kill(isOverdue = false): void {
+    if (this.isWaiting) return this.failBeforeStart(STOPPED_EARLY);
     const isEmpty = this.processes().length === 0;
     if (this.hasExited && (isEmpty || this.#leaderExit.hasLeftovers)) return;
     if (this.admission.cancel() && !this.server.isStarted) return;

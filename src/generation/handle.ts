@@ -9,6 +9,7 @@ import type { CheckView, Findings } from "../report/snapshot.ts";
 import type { Losses } from "../report/timelines.ts";
 import type { Member } from "../steering/member.ts";
 import type { GenerationFacts, GenerationRecord } from "../succession/state/resume_state.ts";
+import type { AdmissionInspection, AdmissionSteps } from "./admission.ts";
 import type { RunningContext } from "./context.ts";
 import type { Gate } from "./gate.ts";
 import type { Timers } from "./timers.ts";
@@ -23,6 +24,14 @@ export interface SharedParts {
   readonly gate: Gate;
   readonly server: ServerProcess;
   readonly timers: Timers<GenerationTimer>;
+}
+
+export interface GenerationOptions {
+  readonly replacementOf: number | null;
+  readonly wantsNotification: boolean;
+  readonly admissionSteps: AdmissionSteps | null;
+  /** None for a generation that an earlier baton started. */
+  readonly inspection?: AdmissionInspection | null;
 }
 
 export interface StartOptions {

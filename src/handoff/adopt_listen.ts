@@ -119,7 +119,7 @@ function join(
  */
 function memberWithQueue(group: Group, owner: ListenerOwner): Member | null {
   if (owner.replacementOf !== null) {
-    const [left] = group.membersOf(owner.replacementOf);
+    const [left] = group.waitingFor(owner.replacementOf);
     if (left) return left;
   }
   refreshSocketHolders(group, owner);

@@ -7,14 +7,15 @@ import { beginDrain, disarmServing, killCandidate } from "./draining.ts";
 import { type Generation, withOutcome } from "./generation.ts";
 import { crashOnTrial, promote, rollBack } from "./promotion.ts";
 import { answerReload, noteFailure, queueReload } from "./reload.ts";
+import { canRestore, endCandidate, orphan, restore, retry, serveOn, vacate } from "./stop_first.ts";
 import { endService, noteExitStatus } from "./stop.ts";
 import { awaitsTakeover, bakingOf, candidateOf, type ServiceState, servingOf } from "./state.ts";
 import { abortUpgrade } from "./upgrade.ts";
-import type { ExitReport } from "./vocabulary.ts";
+import type { ExitReport, ServiceEvent } from "./vocabulary.ts";
 
 export function generationExited(draft: Draft, generation: Generation, exit: ExitReport): void {
   const { epoch } = generation;
-  const { generations, inherited } = draft.state;
+  const { generations, inherited, held } = draft.state;
   draft.disarmAll(epoch);
   // The rest of its process group.
   draft.emit({ kind: "kill", epoch });
@@ -22,20 +23,25 @@ export function generationExited(draft: Draft, generation: Generation, exit: Exi
     generations: generations.filter((each) => each.epoch !== epoch),
     inherited: inherited === epoch ? null : inherited,
   });
+  if (generation.state === "waiting") serveOn(draft);
   switch (generation.state) {
+    case "waiting":
     case "starting":
     case "probing": {
       const reason = `it exited before it was ready: ${exit.text}`;
       // Before it is retired: the answer quotes its last output.
-      answerReload(draft, epoch, "failed", reason);
+      const { status, isLost } = exit;
+      const failure = { reason, status, ...isLost && { isLost } };
+      const isQueued = answerFailure(draft, generation, failure);
       retireCandidate(draft, generation);
-      return candidateFailed(draft, epoch, reason, exit.status);
+      return isQueued ? undefined : replaceFailed(draft, exit.status);
     }
     case "baking":
       return crashOnTrial(draft, generation, `it exited: ${exit.text}`);
     case "serving":
       return servingExited(draft, generation, exit);
     default:
+      if (epoch === held) return vacate(draft, epoch);
       if (generation.outcome === "failed") retireCandidate(draft, generation);
       else draft.emit({ kind: "retire", epoch });
       noteExitStatus(draft, generation, exit);
@@ -50,19 +56,29 @@ function retireCandidate(draft: Draft, { epoch, replaces }: Generation): void {
   draft.emit({ kind: "return_members", epoch, to: replaces });
 }
 
-export function failCandidate(
-  draft: Draft,
-  candidate: Generation,
-  reason: string,
-  status: number,
-): void {
-  killCandidate(draft, withOutcome(candidate, "failed", reason));
-  candidateFailed(draft, candidate.epoch, reason, status);
+type Failure = Pick<Extract<ServiceEvent, { kind: "failed" }>, "reason" | "status" | "isLost">;
+
+export function failCandidate(draft: Draft, candidate: Generation, failure: Failure): void {
+  const { reason } = failure;
+  if (candidate.state === "waiting") serveOn(draft);
+  endCandidate(draft, withOutcome(candidate, "failed", reason));
+  const isQueued = answerFailure(draft, candidate, failure);
+  if (!isQueued) replaceFailed(draft, failure.status);
 }
 
-function candidateFailed(draft: Draft, epoch: number, reason: string, status: number): void {
+/** @returns whether the next start is queued, and the answer comes after that */
+function answerFailure(draft: Draft, candidate: Generation, { reason, isLost }: Failure): boolean {
+  const { epoch, plan } = candidate;
   draft.notice(`generation ${epoch} failed: ${reason}`);
-  answerReload(draft, epoch, "failed", reason);
+  if (isLost && retry(draft, candidate)) return true;
+  if (plan === "files" && draft.state.good !== null) draft.set({ plan: "last good" });
+  const isRestored = canRestore(draft, candidate);
+  if (isRestored) restore(draft, candidate, reason);
+  else answerReload(draft, epoch, "failed", reason);
+  return isRestored;
+}
+
+function replaceFailed(draft: Draft, status: number): void {
   // The predecessor keeps serving as before; its generations are not ours to stop.
   if (awaitsTakeover(draft.state)) return draft.finish(status);
   if (servingOf(draft.state) !== null) return noteFailure(draft);
@@ -96,14 +112,13 @@ function servingExited(draft: Draft, generation: Generation, exit: ExitReport): 
 
 /** Keeps its listeners open: connections that wait in their queues go to the replacement. */
 function replaceCrashed(draft: Draft, epoch: number, status: number): void {
-  const { orphanedWorkers, reload, next } = draft.state;
-  if (orphanedWorkers !== null) {
-    draft.emit({ kind: "return_members", epoch: orphanedWorkers, to: epoch });
-  }
-  draft.set({ orphanedListeners: epoch, orphanedWorkers: null });
+  const { reload, next } = draft.state;
+  orphan(draft, epoch);
   const candidate = candidateOf(draft.state);
   if (candidate === null) return scheduleRestart(draft, status);
-  if (candidate.state === "starting" && !draft.policy.membersAtStart) {
+  const hasNoMembers = candidate.state === "waiting" ||
+    candidate.state === "starting" && !draft.policy.membersAtStart;
+  if (hasNoMembers) {
     draft.update({ ...candidate, replaces: epoch });
     return draft.emit({ kind: "replace_crashed", epoch: candidate.epoch, replaces: epoch });
   }
@@ -164,13 +179,26 @@ export function backoffElapsed(draft: Draft): void {
   queueReload(draft, next?.requests ?? []);
 }
 
-export function generationUnhealthy(draft: Draft, generation: Generation, reason: string): void {
-  if (generation.state === "serving") return replaceUnhealthy(draft, generation, reason);
+type Unhealthy = Extract<ServiceEvent, { kind: "unhealthy" }>;
+
+export function generationUnhealthy(
+  draft: Draft,
+  generation: Generation,
+  { reason, deaf }: Pick<Unhealthy, "reason" | "deaf">,
+): void {
+  if (generation.state === "serving") {
+    return replaceUnhealthy(draft, generation, reason, deaf === true);
+  }
   if (draft.policy.rollsBackUnhealthy) return rollBack(draft, generation, reason);
   draft.notice(`generation ${generation.epoch} is not healthy: ${reason}`);
 }
 
-function replaceUnhealthy(draft: Draft, generation: Generation, reason: string): void {
+function replaceUnhealthy(
+  draft: Draft,
+  generation: Generation,
+  reason: string,
+  isDeaf: boolean,
+): void {
   const { epoch } = generation;
   const what = `generation ${epoch} is not healthy: ${reason}`;
   const { replacing, upgrade, next, shutdown } = draft.state;
@@ -184,6 +212,8 @@ function replaceUnhealthy(draft: Draft, generation: Generation, reason: string):
     return promoteInstead(draft, baking, what);
   }
   draft.notice(what);
+  draft.update({ ...generation, unwell: true });
+  if (isDeaf && draft.state.good !== null) draft.set({ plan: "last good" });
   const warm = warmGeneration(draft.state);
   if (warm !== undefined) return steerBack(draft, generation, warm, reason);
   if (next !== null || candidateOf(draft.state) !== null) return;

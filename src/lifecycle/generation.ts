@@ -1,23 +1,27 @@
 /**
  * One generation: its states, and the transitions between them. Pure.
  *
- *                       listening
- *      starting ----------------------> probing
- *       |    |                            |  |
- *       |    +-----------+----------------+  |
- *       |                | ready             |
- *       |          +-----+------+            |
- *       |          v            v            |
- *       |       baking ----> serving         |
- *       |          |          |   ^          |
- *       |          |          v   |          |
- *       |          +------> draining         |
- *       |                      |             |
- *       |                      v             |
- *       +-----------------> stopping <-------+
+ *     waiting
+ *    |    |
+ *    |    v              listening
+ *    |  starting ----------------------> probing
+ *    |   |    |                            |  |
+ *    |   |    +-----------+----------------+  |
+ *    |   |                | ready             |
+ *    |   |          +-----+------+            |
+ *    |   |          v            v            |
+ *    |   |       baking ----> serving         |
+ *    |   |          |          |   ^          |
+ *    |   |          |          v   |          |
+ *    |   |          +------> draining         |
+ *    |   |                      |             |
+ *    |   |                      v             |
+ *    +---+-----------------> stopping <-------+
  *
  * Any state leads to `exited`. What causes the others, with what happens to another generation in parentheses:
  *
+ *   waiting -> starting              admitted, (exited)
+ *   waiting -> stopping              failed, stop_requested, (exited)
  *   starting -> probing              listening
  *   starting, probing -> baking      ready
  *   starting, probing -> serving     ready, takeover_granted
@@ -25,8 +29,8 @@
  *   baking -> serving                ramped, bake_elapsed, promote_requested, share_requested, (exited), (unhealthy)
  *   baking -> draining               unhealthy, rollback_requested, stop_requested
  *   serving -> draining              unhealthy, stop_requested, handed_over, promote_requested, share_requested,
- *                                    (ready), (takeover_granted), (ramped), (bake_elapsed)
- *   draining -> serving              handed_back, (unhealthy)
+ *                                    (admitted), (ready), (takeover_granted), (ramped), (bake_elapsed)
+ *   draining -> serving              handed_back, (unhealthy), (failed), (exited)
  *   draining -> stopping             drained, drain_timed_out, stop_requested, or killed to make room for a start
  *
  * No transition: healthy, behind, caught_up, late_timed_out, aftermath_timed_out, stop_timed_out.
@@ -35,8 +39,11 @@
  * state does not accept is stale (a timer that fired while it was being disarmed, the exit of a generation that was
  * replaced already) and changes nothing.
  */
+import type { PlanSource } from "./order.ts";
 
 export const GENERATION_STATES = [
+  /** It has no process yet: that starts when no other generation is left (stop_first.ts). */
+  "waiting",
   /** The process runs, or is being launched, and does not listen yet. */
   "starting",
   /** It listens, gets no connections, and has not passed its gate. */
@@ -64,7 +71,13 @@ export interface Generation {
   readonly outcome: Outcome | null;
   /** One line for people, with `failed`, `rolled back` and `crashed`. */
   readonly reason: string | null;
-  /** Crashed generation whose listeners it was given. */
+  /** What it is started with. */
+  readonly plan: PlanSource;
+  /** It waits, and nothing has vetoed it. */
+  readonly admitted: boolean;
+  /** It was found unhealthy while it served. */
+  readonly unwell: boolean;
+  /** Crashed generation, or one that was stopped first, whose listeners it was given. */
   readonly replaces: number | null;
   /** It has passed its gate. */
   readonly served: boolean;
@@ -75,10 +88,22 @@ export interface Generation {
 }
 
 /** A generation whose start has just been requested. */
-export function newGeneration(epoch: number, replaces: number | null = null): Generation {
-  const untouched = { outcome: null, reason: null, served: false, cut: false, standsIn: false };
-  return { epoch, state: "starting", replaces, ...untouched };
+export function newGeneration(epoch: number, begin: Partial<Generation> = {}): Generation {
+  return { ...UNTOUCHED, epoch, ...begin };
 }
+
+const UNTOUCHED: Omit<Generation, "epoch"> = {
+  state: "starting",
+  outcome: null,
+  reason: null,
+  plan: "files",
+  admitted: false,
+  unwell: false,
+  replaces: null,
+  served: false,
+  cut: false,
+  standsIn: false,
+};
 
 /** @returns `generation` with an outcome, unless it has one: the first cause wins */
 export function withOutcome(

@@ -6,8 +6,9 @@ import type { Draft } from "./draft.ts";
 import { beginDrain, disarmServing, retireOrphanedWorkers } from "./draining.ts";
 import { type Generation, withOutcome } from "./generation.ts";
 import { answerReload, noteFailure } from "./reload.ts";
-import { isOpenEnded, type Trial } from "./rollout.ts";
+import { isAtOnce, isOpenEnded, type Trial } from "./rollout.ts";
 import { awaitsTakeover, bakingOf, servingOf } from "./state.ts";
+import { noteGoodPlan } from "./stop_first.ts";
 import type { ServiceEvent } from "./vocabulary.ts";
 
 type TrialRequest = Extract<
@@ -18,11 +19,11 @@ const ALL = 100;
 
 export function passGate(draft: Draft, generation: Generation): void {
   const { epoch } = generation;
-  const { canary, rampMs, bakeMs, hold } = draft.state.reload.rollout;
+  const { rollout } = draft.state.reload;
+  const { canary, rampMs } = rollout;
   // The predecessor must stop steering before this generation may get connections.
   if (awaitsTakeover(draft.state)) return draft.emit({ kind: "request_takeover", epoch });
-  const isAtOnce = canary === null && rampMs === 0 && bakeMs === 0 && !hold;
-  if (servingOf(draft.state) === null || isAtOnce) return promote(draft, generation);
+  if (servingOf(draft.state) === null || isAtOnce(rollout)) return promote(draft, generation);
   draft.disarm("ready", epoch);
   const baking: Generation = { ...generation, state: "baking", served: true };
   draft.update(baking);
@@ -45,7 +46,9 @@ export function promote(draft: Draft, generation: Generation): void {
   answerReload(draft, epoch, "ok", null);
   retireOrphanedWorkers(draft);
   draft.set({ served: true, orphanedWorkers: orphanedListeners, orphanedListeners: null });
+  if (generation.plan === "files") draft.set({ plan: "files" });
   if (old === null) return;
+  noteGoodPlan(draft, old);
   disarmServing(draft, old.epoch);
   draft.set({ aftermathOf: "ok" });
   beginDrain(draft, withOutcome(old, "superseded"), false);

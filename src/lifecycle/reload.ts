@@ -1,47 +1,80 @@
 /** Reloads: the queue of one, the start of the next candidate, and the answers. Pure. */
 import type { Draft } from "./draft.ts";
 import { newGeneration } from "./generation.ts";
-import { isOpenEnded, type Rollout } from "./rollout.ts";
+import type { Order, PlanSource } from "./order.ts";
+import { isAtOnce, isOpenEnded, type Rollout } from "./rollout.ts";
 import { candidateOf, servingOf } from "./state.ts";
 
-export function requestReload(draft: Draft, request: number, rollout?: Rollout): void {
+/** How a queued start deviates from the configuration. */
+interface Start {
+  readonly rollout?: Rollout;
+  readonly order?: Order;
+  readonly plan?: PlanSource;
+}
+
+export function requestReload(
+  draft: Draft,
+  request: number,
+  { rollout = draft.policy.rollout, order = draft.policy.order }: Start,
+): void {
   const { trial, reload, shutdown, next } = draft.state;
   if (shutdown !== null) return refuse(draft, [request], "baton is stopping");
   if (trial !== null && isOpenEnded(trial, reload.rollout)) {
     return refuse(draft, [request], "a generation is on trial: promote it or roll it back first");
   }
+  if (order === "stop-first" && !isAtOnce(rollout)) {
+    return refuse(
+      draft,
+      [request],
+      "with --order stop-first no generation is left to go back to: --canary, --ramp, --bake and --hold need " +
+        "--order start-first",
+    );
+  }
   // All who ask while a candidate is on its way share the next one.
-  queueReload(draft, [...next?.requests ?? [], request], rollout);
+  queueReload(draft, [...next?.requests ?? [], request], { rollout, order, plan: "files" });
 }
 
-/** Queues the start of a generation; without `rollout` with that of a queued reload, or the configured one. */
-export function queueReload(draft: Draft, requests: readonly number[], rollout?: Rollout): void {
-  const { next } = draft.state;
-  draft.set({ next: { requests, rollout: rollout ?? next?.rollout ?? draft.policy.rollout } });
+/** Queues the start of a generation; what `start` does not say is that of a queued reload, or as configured. */
+export function queueReload(draft: Draft, requests: readonly number[], start: Start = {}): void {
+  const { state: { next, plan }, policy: { rollout, order } } = draft;
+  const usual = { rollout, order, plan, failed: null };
+  draft.set({ next: { ...usual, ...next, ...start, requests } });
 }
 
 /** Starts the queued candidate if it may start now; otherwise a later event does. */
 export function startQueued(draft: Draft): void {
-  const { next, upgrade, orphanedListeners, generations } = draft.state;
-  if (next === null || upgrade !== null || candidateOf(draft.state) !== null) return;
+  const { next, upgrade, orphanedListeners, generations, held } = draft.state;
+  if (next === null || held !== null || upgrade !== null || candidateOf(draft.state) !== null) {
+    return;
+  }
   // A failed replacement returns the crashed generation's listeners when it has exited; the next one needs them.
   const isHeld = generations.some(({ replaces }) => replaces === orphanedListeners);
   if (orphanedListeners !== null && isHeld) return;
+  // Of a server that must not run twice the last process has to exit first.
+  const isOccupied = servingOf(draft.state) === null && generations.length > 0;
+  if (next.order === "stop-first" && isOccupied) return;
   if (generations.length >= draft.policy.maxGenerations) return makeRoom(draft);
   draft.set({ reload: next, next: null });
   spawn(draft);
 }
 
 export function spawn(draft: Draft): void {
-  const { nextEpoch: epoch, orphanedListeners: replaces, generations } = draft.state;
+  const { nextEpoch: epoch, orphanedListeners: replaces, generations, reload } = draft.state;
+  const { plan, order } = reload;
+  const waits = order === "stop-first" && servingOf(draft.state) !== null;
+  const generation = newGeneration(epoch, {
+    state: waits ? "waiting" : "starting",
+    replaces,
+    plan,
+  });
   draft.set({
     nextEpoch: epoch + 1,
-    generations: [...generations, newGeneration(epoch, replaces)],
+    generations: [...generations, generation],
     replacing: false,
   });
   draft.emit({ kind: "disarm_backoff" });
-  draft.emit({ kind: "spawn", epoch, replaces, plan: "files" });
-  draft.arm("ready", epoch);
+  draft.emit({ kind: "spawn", epoch, replaces, plan, waits });
+  if (!waits) draft.arm("ready", epoch);
 }
 
 /** Kills the oldest generation that is on its way out; its exit event starts the candidate. */
@@ -70,9 +103,24 @@ export function answerReload(
   result: "ok" | "failed",
   reason: string | null,
 ): void {
-  const { requests, rollout } = draft.state.reload;
-  if (requests.length > 0) draft.emit({ kind: "reload_result", requests, epoch, result, reason });
-  draft.set({ reload: { requests: [], rollout } });
+  const { reload } = draft.state;
+  const { requests, failed } = reload;
+  draft.set({ reload: { ...reload, requests: [], failed: null } });
+  if (requests.length === 0) return;
+  if (failed === null) {
+    return draft.emit({ kind: "reload_result", requests, epoch, result, reason });
+  }
+  // What the requests are about has failed already, and `epoch` was to undo it.
+  const verdict = {
+    kind: "reload_result",
+    requests,
+    epoch: failed.epoch,
+    result: "failed",
+  } as const;
+  if (result === "ok") return draft.emit({ ...verdict, reason: failed.reason, restored: epoch });
+  const both =
+    `${failed.reason}; the version before it, generation ${epoch}, failed too: ${reason}`;
+  draft.emit({ ...verdict, reason: both });
 }
 
 export function refuseReloads(draft: Draft): void {

@@ -13,6 +13,11 @@ export interface Rollout {
 
 export const AT_ONCE: Rollout = { canary: null, rampMs: 0, bakeMs: 0, hold: false };
 
+/** Without a trial. */
+export function isAtOnce({ canary, rampMs, bakeMs, hold }: Rollout): boolean {
+  return canary === null && rampMs === 0 && bakeMs === 0 && !hold;
+}
+
 /** The state of a trial. */
 export interface Trial {
   readonly phase: "canary" | "ramp" | "bake";

@@ -21,6 +21,7 @@ import {
 } from "./draining.ts";
 import type { Generation, GenerationState } from "./generation.ts";
 import { decideTrial, growShare, passGate, promote } from "./promotion.ts";
+import { admit, launchWaiting, noteGoodPlan } from "./stop_first.ts";
 import { requestReload, spawn, startQueued } from "./reload.ts";
 import { finishIfEmpty, requestStop } from "./stop.ts";
 import { awaitsTakeover, type ServicePolicy, type ServiceState } from "./state.ts";
@@ -29,6 +30,7 @@ import type { GenerationEvent, ServiceEvent } from "./vocabulary.ts";
 
 /** The events each state accepts. */
 export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent["kind"][]>> = {
+  waiting: ["admitted", "failed", "exited"],
   starting: ["listening", "ready", "takeover_granted", "failed", "exited"],
   probing: ["ready", "takeover_granted", "failed", "exited"],
   baking: ["ramped", "bake_elapsed", "unhealthy", "exited"],
@@ -64,10 +66,15 @@ export function step(
     handle(draft, event as never);
   }
   if (!draft.state.finished) {
-    if (draft.state.shutdown === null) startQueued(draft);
+    if (draft.state.shutdown === null) startNext(draft);
     else finishIfEmpty(draft);
   }
   return draft;
+}
+
+function startNext(draft: Draft): void {
+  launchWaiting(draft);
+  startQueued(draft);
 }
 
 type EventOf<Kind> = Extract<ServiceEvent, { kind: Kind }>;
@@ -80,7 +87,7 @@ const ON_SERVICE: {
   ) => void;
 } = {
   start: (draft) => draft.state.nextEpoch === 0 ? spawn(draft) : undefined,
-  reload_requested: (draft, { request, rollout }) => requestReload(draft, request, rollout),
+  reload_requested: (draft, { request, ...start }) => requestReload(draft, request, start),
   promote_requested: decideTrial,
   rollback_requested: decideTrial,
   share_requested: decideTrial,
@@ -96,15 +103,15 @@ const ON_SERVICE: {
 const ON_GENERATION: {
   readonly [K in GenerationEvent["kind"]]: GenerationHandler<EventOf<K>>;
 } = {
+  admitted: admit,
   listening: (draft, generation) => draft.update({ ...generation, state: "probing" }),
   ready: passGate,
   takeover_granted: (draft, generation) =>
     awaitsTakeover(draft.state) ? promote(draft, generation) : passGate(draft, generation),
   bake_elapsed: promote,
   ramped: (draft, generation, { percent }) => growShare(draft, generation, percent),
-  unhealthy: (draft, generation, { reason }) => generationUnhealthy(draft, generation, reason),
-  failed: (draft, generation, { reason, status }) =>
-    failCandidate(draft, generation, reason, status),
+  unhealthy: (draft, generation, event) => generationUnhealthy(draft, generation, event),
+  failed: failCandidate,
   drained: endDrain,
   // Connections that the signal cuts are counted when it is sent (`ExitReport.cut`).
   drain_timed_out: endDrain,
@@ -115,7 +122,8 @@ const ON_GENERATION: {
   behind: (draft, { epoch }, { standIns }) => fallBehind(draft, epoch, standIns),
   caught_up: (draft, { epoch }) => catchUp(draft, epoch),
   late_timed_out: (draft, { epoch }) => giveUpLate(draft, epoch),
-  healthy: (draft) => {
+  healthy: (draft, generation) => {
+    noteGoodPlan(draft, generation);
     retireOrphanedWorkers(draft);
     draft.set({ crashes: 0 });
     if (draft.state.aftermathOf === "ok") draft.set({ aftermathOf: null });

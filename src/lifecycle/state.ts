@@ -1,5 +1,6 @@
 /** The service's state, and the questions about it that several files ask. Pure. */
 import { type Generation, type GenerationState, newGeneration } from "./generation.ts";
+import type { Order, PlanSource } from "./order.ts";
 import { AT_ONCE, type Rollout, type Trial } from "./rollout.ts";
 
 /** The starts of a server that keeps crashing. */
@@ -18,6 +19,8 @@ export interface ServicePolicy {
   readonly backoff: BackoffPolicy;
   /** Generations get their listeners at their start (inherit): a replacement must be chosen before that. */
   readonly membersAtStart: boolean;
+  /** Order of reloads that do not name one. */
+  readonly order: Order;
   /** Rollout of reloads that do not name one. */
   readonly rollout: Rollout;
   /** A generation on trial is rolled back when it is unhealthy, not only when it exits. */
@@ -28,6 +31,10 @@ export interface ServicePolicy {
 interface Reload {
   readonly requests: readonly number[];
   readonly rollout: Rollout;
+  readonly order: Order;
+  readonly plan: PlanSource;
+  /** The version that failed, which this start is to undo: the requests are about that one. */
+  readonly failed: { readonly epoch: number; readonly reason: string } | null;
 }
 
 /** A stop was requested, or another baton has taken over. */
@@ -54,13 +61,19 @@ export interface ServiceState {
   readonly replacing: boolean;
   /** Requests that wait for the running upgrade of baton; null: none is running. */
   readonly upgrade: readonly number[] | null;
+  /** The generation that drains and stops while new connections wait for its successor (stop_first.ts). */
+  readonly held: number | null;
+  /** The latest generation whose plan is good: it ran long enough, or until it was superseded. */
+  readonly good: number | null;
+  /** Of restarts that are not requested: `last good` once the files have failed, until a reload of them serves. */
+  readonly plan: PlanSource;
   /** Generation of the predecessor baton, while that baton lives; null: no takeover, or it is complete. */
   readonly inherited: number | null;
   /** Null: the service is to run. */
   readonly shutdown: Shutdown | null;
   /** Crashes in a row. */
   readonly crashes: number;
-  /** The crashed generation whose listeners are kept open for a replacement. */
+  /** The generation that crashed, or was stopped first, whose listeners are kept open for a replacement. */
   readonly orphanedListeners: number | null;
   /** The crashed generation whose replacement serves, but may still be starting workers. */
   readonly orphanedWorkers: number | null;
@@ -76,11 +89,14 @@ export interface ServiceState {
 export const INITIAL_STATE: ServiceState = {
   generations: [],
   nextEpoch: 0,
-  reload: { requests: [], rollout: AT_ONCE },
+  reload: { requests: [], rollout: AT_ONCE, order: "start-first", plan: "files", failed: null },
   next: null,
   trial: null,
   replacing: false,
   upgrade: null,
+  held: null,
+  good: null,
+  plan: "files",
   inherited: null,
   shutdown: null,
   crashes: 0,
@@ -94,7 +110,7 @@ export const INITIAL_STATE: ServiceState = {
 
 /** @returns the state of a new baton whose predecessor's generation `epoch` serves */
 export function inheritedState(epoch: number, nextEpoch = epoch + 1): ServiceState {
-  const serving: Generation = { ...newGeneration(epoch), state: "serving" };
+  const serving: Generation = newGeneration(epoch, { state: "serving" });
   return { ...INITIAL_STATE, generations: [serving], nextEpoch, inherited: epoch, served: true };
 }
 
@@ -102,7 +118,7 @@ export function servingOf(state: ServiceState): Generation | null {
   return state.generations.find((generation) => generation.state === "serving") ?? null;
 }
 
-const BEFORE_SERVING: readonly GenerationState[] = ["starting", "probing", "baking"];
+const BEFORE_SERVING: readonly GenerationState[] = ["waiting", "starting", "probing", "baking"];
 
 export function candidateOf(state: ServiceState): Generation | null {
   return state.generations.find(({ state }) => BEFORE_SERVING.includes(state)) ?? null;

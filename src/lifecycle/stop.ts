@@ -3,13 +3,13 @@ import type { Draft } from "./draft.ts";
 import {
   beginDrain,
   disarmServing,
-  killCandidate,
   releaseStandIns,
   retireOrphanedWorkers,
   sendStopSignal,
 } from "./draining.ts";
 import { type Generation, withOutcome } from "./generation.ts";
 import { endTrial } from "./promotion.ts";
+import { endCandidate } from "./stop_first.ts";
 import { refuseReloads } from "./reload.ts";
 import { awaitsTakeover } from "./state.ts";
 import { EXIT_DRAIN_TIMED_OUT } from "./status.ts";
@@ -21,7 +21,7 @@ const NOT_STOPPING = { requests: 0, status: null, handedOver: null };
 export function requestStop(draft: Draft, spentMs = 0): void {
   if (awaitsTakeover(draft.state)) return abandonTakeover(draft);
   if (spentMs > 0) draft.emit({ kind: "shorten_drains", byMs: spentMs });
-  const { shutdown, orphanedListeners, behind } = draft.state;
+  const { shutdown, orphanedListeners, behind, held } = draft.state;
   const requests = (shutdown?.requests ?? 0) + 1;
   draft.set({ shutdown: { ...shutdown ?? NOT_STOPPING, requests }, replacing: false });
   abortUpgrade(draft, "baton is stopping");
@@ -32,6 +32,8 @@ export function requestStop(draft: Draft, spentMs = 0): void {
   if (orphanedListeners !== null) draft.emit({ kind: "retire", epoch: orphanedListeners });
   draft.set({ orphanedListeners: null });
   retireOrphanedWorkers(draft);
+  if (held !== null) draft.emit({ kind: "release", epoch: held });
+  draft.set({ held: null });
   for (const generation of draft.state.generations) stopGeneration(draft, generation, requests);
 }
 
@@ -45,8 +47,8 @@ export function endService(draft: Draft, status: number): void {
 function stopGeneration(draft: Draft, generation: Generation, requests: number): void {
   const { epoch, state } = generation;
   const stopped = withOutcome(generation, "stopped");
-  if (state === "starting" || state === "probing") {
-    killCandidate(draft, stopped);
+  if (state === "waiting" || state === "starting" || state === "probing") {
+    endCandidate(draft, stopped);
   } else if (state === "serving" || state === "baking") {
     disarmServing(draft, epoch);
     if (state === "baking") endTrial(draft, epoch);

@@ -1,7 +1,7 @@
 /** The two vocabularies of the core: what has happened (events) and what to do (effects). Pure. */
 
 import type { Generation } from "./generation.ts";
-import type { PlanSource } from "./order.ts";
+import type { Order, PlanSource } from "./order.ts";
 import type { Rollout } from "./rollout.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -15,14 +15,16 @@ export interface ExitReport {
   readonly text: string;
   /** A person at its terminal ended it, whatever the status: it is not started again. */
   readonly isFinal?: boolean;
+  /** baton itself was killed while it started: no fault of the server. */
+  readonly isLost?: true;
   /** Connections that still owed a response when they ended. */
   readonly cut?: number;
 }
 
 export type ServiceEvent = Readonly<
   | { kind: "start" }
-  /** `request` identifies the caller that waits for the result; `rollout` missing: as configured. */
-  | { kind: "reload_requested"; request: number; rollout?: Rollout }
+  /** `request` identifies the caller that waits for the result; `rollout` or `order` missing: as configured. */
+  | { kind: "reload_requested"; request: number; rollout?: Rollout; order?: Order }
   /** Ends the trial: all new connections go to the candidate, and the generation before drains. */
   | { kind: "promote_requested"; request: number }
   /** Ends the trial: the candidate drains. */
@@ -47,6 +49,8 @@ export type ServiceEvent = Readonly<
    * `draining`: those of generations before the serving one.
    */
   | { kind: "orphans_adopted"; draining: readonly Generation[] }
+  /** Nothing vetoes the start of a candidate that waits. */
+  | { kind: "admitted"; epoch: number }
   /** A candidate has its first listener. */
   | { kind: "listening"; epoch: number }
   /** A candidate has passed its gate. */
@@ -54,12 +58,12 @@ export type ServiceEvent = Readonly<
   /** The predecessor has stopped steering connections, so `epoch` may serve. */
   | { kind: "takeover_granted"; epoch: number }
   /** A candidate could not be launched, timed out, listens elsewhere, or was vetoed by a hook. */
-  | { kind: "failed"; epoch: number; reason: string; status: number }
+  | { kind: "failed"; epoch: number; reason: string; status: number; isLost?: true }
   /** This share of a ramp is due. */
   | { kind: "ramped"; epoch: number; percent: number }
   | { kind: "bake_elapsed"; epoch: number }
-  /** It has passed its gate, and its checks fail now. */
-  | { kind: "unhealthy"; epoch: number; reason: string; deaf?: IsDeaf }
+  /** It has passed its gate, and its checks fail now. `deaf`: none of its processes has its listeners any more. */
+  | { kind: "unhealthy"; epoch: number; reason: string; deaf?: true }
   /** Its queue is empty, its connections are idle or gone. */
   | { kind: "drained"; epoch: number }
   | { kind: "drain_timed_out"; epoch: number }
@@ -81,9 +85,6 @@ export type ServiceEvent = Readonly<
   | { kind: "backoff_elapsed" }
 >;
 
-/** No process of the generation has its listeners any more: its clients wait in vain. */
-type IsDeaf = true;
-
 /** What can happen to one generation. */
 export type GenerationEvent = Extract<ServiceEvent, { epoch: number }>;
 
@@ -92,8 +93,24 @@ export type ConfiguredTimer = "ready" | "drain" | "stop" | "health" | "late" | "
 export type GenerationTimer = ConfiguredTimer | "bake";
 
 export type ServiceEffect = Readonly<
-  /** A replacement of a crashed generation gets that one's listeners with their queues. */
-  | { kind: "spawn"; epoch: number; replaces: number | null; plan: PlanSource }
+  /**
+   * A replacement of a crashed generation gets that one's listeners with their queues. `waits`: only find out whether
+   * something vetoes it, and dispatch `admitted`.
+   */
+  | { kind: "spawn"; epoch: number; replaces: number | null; plan: PlanSource; waits: boolean }
+  /** Start the process of a candidate that waited. */
+  | { kind: "launch"; epoch: number; replaces: number | null; plan: PlanSource }
+  /**
+   * From here on new connections to `epoch` wait in queues of baton's own, for `candidate`; dispatches `failed` about
+   * that one where this is impossible.
+   */
+  | { kind: "hold"; epoch: number; candidate: number }
+  /** The service ends: who waits in those queues is refused. */
+  | { kind: "release"; epoch: number }
+  /** `epoch` has exited: those queues are its listeners now. */
+  | { kind: "vacate"; epoch: number }
+  /** Keep the last output of a failed candidate, whose reload is answered later. */
+  | { kind: "keep_output"; epoch: number }
   /** What `epoch` was started with is the last good plan from now on. */
   | { kind: "good_plan"; epoch: number }
   /** A candidate that has started already becomes the replacement of a crashed generation. */
@@ -147,6 +164,8 @@ export type ServiceEffect = Readonly<
     epoch: number | null;
     result: "ok" | "failed" | "refused";
     reason: string | null;
+    /** It serves, and runs the version before `epoch` again. */
+    restored?: number;
   }
   /** Start the new baton and pass it the listeners; this baton does not change until the new one answers. */
   | { kind: "begin_upgrade"; inPlace: boolean }

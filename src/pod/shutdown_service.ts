@@ -117,6 +117,8 @@ export class ShutdownService {
       epoch: isShuttingDown ? null : EPOCH,
       incarnation: 0,
       command: config.command,
+      order: "start-first",
+      orderReason: "--shutdown-only: there is no reload",
       startedAt: this.#startedAt,
       listeners: [],
       helpers: [],

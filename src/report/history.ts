@@ -26,6 +26,9 @@ export interface HistoryRecord extends Readonly<Snapshot["restarts"]> {
   readonly replaced: number | null;
 }
 
+/** What the answer to a reload says besides the verdict. */
+type KnownAtAnswer = Findings & Pick<LastReload, "late" | "held" | "restored">;
+
 export class History {
   restarts = { ok: 0, failed: 0, crashes: 0 };
   /** Connections that were cut since a stop was first asked for. */
@@ -40,6 +43,12 @@ export class History {
   #replaced: number | null = null;
   /** The same until it has exited. */
   #leaving: number | null = null;
+  /** A reload stops this generation before it starts the next one (lifecycle/stop_first.ts). */
+  #stopsFirst: number | null = null;
+  /** What has become of it. */
+  #stopped: Partial<LastReload> = {};
+  /** The course of a start that has failed, whose reload is answered later. */
+  #failedStart: Partial<LastReload> & { readonly epoch: number | null } = { epoch: null };
 
   /** Number of batons that ran this service before this one, without a stop in between. */
   incarnation = 0;
@@ -95,6 +104,7 @@ export class History {
 
   afterStep(state: ServiceState): void {
     this.timelines.afterStep(state.generations, this.clock.now());
+    this.#stopsFirst = state.held ?? this.#stopsFirst;
     for (const generation of state.generations) this.#lastKnown.set(generation.epoch, generation);
   }
 
@@ -110,21 +120,52 @@ export class History {
   /** @param known late: where the new generation does not listen yet */
   reloaded(
     verdict: Pick<LastReload, "epoch" | "result" | "reason" | "durationMs">,
-    known: Findings & { readonly late: readonly LateView[] } = { late: [], ...NO_FINDINGS },
+    known: KnownAtAnswer = { late: [], held: null, restored: null, ...NO_FINDINGS },
   ): void {
     const { timelines } = this;
     const { epoch, result, durationMs } = verdict;
     const hasFailed = result === "failed" && epoch !== null;
     this.#leaving = result === "ok" ? this.#replaced : null;
+    const arrival = epoch === null
+      ? []
+      : timelines.arrivalSince(this.clock.now() - durationMs, epoch);
+    const failedIn = hasFailed ? timelines.lastBeforeLeaving(epoch) : null;
+    const { phases: departure = [], ...stopped } = this.#stopped;
+    const { phases: failedStart = [], ...failure } = epoch === this.#failedStart.epoch
+      ? this.#failedStart
+      : {};
     this.#lastReload = {
       ...NO_STORY,
       ...verdict,
       ...NO_LOSSES,
       connectionsKept: null,
       replaced: this.#leaving,
-      phases: epoch === null ? [] : timelines.arrivalSince(this.clock.now() - durationMs, epoch),
-      failedIn: hasFailed ? timelines.lastBeforeLeaving(epoch) : null,
+      failedIn,
+      ...failure,
+      ...stopped,
+      phases: [...arrival, ...failedStart, ...departure],
       ...known,
+    };
+    this.#stopped = {};
+  }
+
+  /** Generation `epoch` has failed, and the answer comes when the version before it runs again. */
+  keepFailure(epoch: number): void {
+    const { timelines } = this;
+    const [phases, failedIn] = [timelines.arrival(epoch), timelines.lastBeforeLeaving(epoch)];
+    this.#failedStart = { epoch, phases, failedIn };
+  }
+
+  /** It made room for the next one, whose reload is not answered yet. */
+  #noteStopped(epoch: number, { cut, undecided, kept, ...rest }: Losses): void {
+    this.#stopsFirst = null;
+    this.#stopped = {
+      replaced: epoch,
+      phases: this.timelines.departure(epoch),
+      connections: connectionsView({ cut, undecided, kept, ...rest }),
+      connectionsCut: cut,
+      connectionsUndecided: undecided,
+      connectionsKept: kept,
     };
   }
 
@@ -155,6 +196,7 @@ export class History {
   ended(epoch: number, losses: Losses): GenerationView | null {
     const last = this.lastReload;
     const lost = { connectionsCut: losses.cut, connectionsUndecided: losses.undecided };
+    if (epoch === this.#stopsFirst) this.#noteStopped(epoch, losses);
     if (last !== null && epoch === this.#replaced && last.result === "ok") {
       const connections = connectionsView(losses);
       this.#lastReload = { ...last, ...lost, connectionsKept: losses.kept, connections };

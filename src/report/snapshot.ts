@@ -101,6 +101,16 @@ interface SharedFileView {
   }[];
 }
 
+/** The time in which new connections waited, because the old generation was stopped before the new one started. */
+export interface HeldView {
+  readonly durationMs: number;
+  /** Connections that waited in the queue of a listener. */
+  readonly clients: number;
+  readonly longestWaitMs: number;
+  /** How often a queue was full: those clients try again by themselves, a second later at first (--backlog). */
+  readonly overflows: number;
+}
+
 interface ReloadStory {
   readonly replaced: number | null;
   /** Those of the new generation in order, then those of the replaced one so far. */
@@ -110,6 +120,10 @@ interface ReloadStory {
   /** Of the replaced generation; null: it still has some, or they cannot be counted here. */
   readonly connections: ConnectionsView | null;
   readonly late: readonly LateView[];
+  /** With --order stop-first; null: the generation before served until the new one did. */
+  readonly held: HeldView | null;
+  /** With --order stop-first: the generation that runs the version before again, since the new one failed; null: none. */
+  readonly restored: number | null;
   readonly sharedFiles: readonly SharedFileView[];
   /** Why the generation before may not be as it was, although the new one has failed; null: nothing hints at that. */
   readonly doubt: string | null;
@@ -126,12 +140,25 @@ export const NO_STORY: ReloadStory = {
   failedIn: null,
   connections: null,
   late: [],
+  held: null,
+  restored: null,
   ...NO_FINDINGS,
 };
 
 export function storyOf(reload: ReloadStory | null): ReloadStory {
-  const { replaced, phases, failedIn, connections, late, sharedFiles, doubt } = reload ?? NO_STORY;
-  return { replaced, phases, failedIn, connections, late, sharedFiles, doubt };
+  const { replaced, phases, failedIn, connections, late, ...rest } = reload ?? NO_STORY;
+  const { held, restored, sharedFiles, doubt } = rest;
+  return {
+    replaced,
+    phases,
+    failedIn,
+    connections,
+    late,
+    held,
+    restored,
+    sharedFiles,
+    doubt,
+  };
 }
 
 interface RequestReport<Result> {
@@ -184,6 +211,9 @@ export interface Snapshot {
   /** Number of batons that ran this service before this one without a stop: replaced in place, or crashed. */
   readonly incarnation: number;
   readonly command: readonly string[];
+  /** What a reload does first (--order), and why. */
+  readonly order: "start-first" | "stop-first";
+  readonly orderReason: string;
   readonly startedAt: string;
   readonly listeners: readonly ListenerView[];
   /** Alive ones and the latest that have exited, oldest first. */

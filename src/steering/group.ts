@@ -10,6 +10,7 @@ import { type CandidateTraffic, KernelMembers } from "./kernel_members.ts";
 import {
   type GroupAddress,
   type GroupContext,
+  HELD,
   type Hold,
   type Member,
   type MemberRecord,
@@ -120,7 +121,8 @@ export class Group {
     const member = this.#kernel.listen({ ...own, ...state, origin }, backlog, receives);
     if (receives || this.#kernel.candidates.has(own.epoch)) this.#kernel.attach(false);
     // Those that it supersedes have opened this listener before it.
-    if (!receives && own.epoch === this.context.servingEpoch) {
+    const isNewest = own.epoch === this.context.servingEpoch && !this.isHeld;
+    if (!receives && isNewest) {
       this.#kernel.steerTo(this.usableMembers(own.epoch), true);
       this.#kernel.compact();
     }
@@ -148,6 +150,35 @@ export class Group {
     if (chosen.length === 0) return;
     this.#kernel.steerTo(chosen, this.members.length > chosen.length);
     this.#kernel.compact();
+  }
+
+  get isHeld(): boolean {
+    return this.members.some(({ epoch, dead }) => epoch === HELD && !dead);
+  }
+
+  /** Members whose connections wait for a replacement of `epoch`: first those that get the new ones. */
+  waitingFor(epoch: number): Member[] {
+    const left = this.membersOf(epoch);
+    return [...left.filter(this.isReceiving), ...left.filter((each) => !this.isReceiving(each))];
+  }
+
+  /** `epoch` has exited: the queue is its listener now, and what it has nothing in goes. */
+  vacate(epoch: number, backlogOf: (inode: number) => number): void {
+    const queues = this.membersOf(HELD);
+    if (queues.length === 0) return;
+    for (const member of this.membersOf(epoch)) {
+      if (member.origin === null && backlogOf(member.inode) === 0) member.dead = true;
+    }
+    for (const member of queues) Object.assign(member, { epoch, unheld: true });
+    this.#kernel.compact();
+  }
+
+  /** New connections go to `epoch` again, if it still has a listener; those in the queue are lost. */
+  steerBack(epoch: number): void {
+    if (!this.isHeld || this.isFrozen) return;
+    const members = this.usableMembers(epoch);
+    if (members.length > 0) this.steerTo(members);
+    this.retire(HELD);
   }
 
   /** The service ends: connections from now on wait for the next baton, in a socket that stays. */

@@ -12,7 +12,7 @@ function groupKey(address: GroupAddress): string {
 }
 
 /** The epoch of members that are about to be retired and belong to no generation. */
-const GIVEN_UP = -2;
+const GIVEN_UP = -3;
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
 /** Whether two sockets without SO_REUSEPORT cannot listen at both: bind(2) answers EADDRINUSE. */

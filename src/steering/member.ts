@@ -31,6 +31,9 @@ export interface GroupAddress extends InetAddress {
 /** The epoch of a member that no generation has. */
 export const NO_GENERATION = -1;
 
+/** The epoch of members in which connections wait for a generation that starts when the present one has exited. */
+export const HELD = -2;
+
 /**
  * Where a socket that outlives this baton comes from. `grouped` and `shared` belong to the service manager (systemd)
  * and are never shut down. Other sockets can join a `grouped` one: the first generation gets it, and connections wait

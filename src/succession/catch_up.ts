@@ -2,6 +2,9 @@
 import type { RunningContext } from "../generation/context.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { Generation } from "../lifecycle/generation.ts";
+import { SocketTable } from "../drain/connections.ts";
+import { errorText } from "../platform/error.ts";
+import { holdConnections, vacate } from "../steering/held_queues.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ServiceParts } from "./pack_service.ts";
@@ -31,14 +34,21 @@ export function catchUp(
   const { dispatch, listeners } = context;
   const wasKilled = kind === "survived";
   const receiver = servingOf(service)?.epoch ?? service.orphanedListeners;
+  resumeHold(context, service);
   if (wasKilled && receiver !== null) listeners.switchTo(receiver);
   const reason = "baton was killed while it started";
   for (const { epoch, state: phase } of service.generations) {
     if (!running.has(epoch)) {
-      const exit = { status: EXIT_NEW_GENERATION_FAILED, asRequested: false, text: reason };
+      const exit = {
+        status: EXIT_NEW_GENERATION_FAILED,
+        asRequested: false,
+        text: reason,
+        isLost: true,
+      } as const;
       dispatch({ kind: "exited", epoch, exit });
     } else if (wasKilled && (phase === "starting" || phase === "probing")) {
-      dispatch({ kind: "failed", epoch, reason, status: EXIT_NEW_GENERATION_FAILED });
+      const status = EXIT_NEW_GENERATION_FAILED;
+      dispatch({ kind: "failed", epoch, reason, status, isLost: true });
     }
   }
   const generations = [...running.values()].filter((handle) => handle instanceof RunningGeneration);
@@ -46,6 +56,21 @@ export function catchUp(
   answerPendingCalls(context, generations, state);
   // A crashed generation does not wait for its back-off: there was a pause already.
   dispatch({ kind: "backoff_elapsed" });
+}
+
+/** New connections wait for the generation after the one that stops: the last step of that may not have been made. */
+function resumeHold(
+  { listeners, platform, config, logError }: RunningContext,
+  { held, orphanedListeners }: ServiceState,
+): void {
+  try {
+    if (held !== null) holdConnections(listeners, held, config.backlog);
+    if (orphanedListeners === null) return;
+    const table = new SocketTable(platform, listeners);
+    vacate(listeners, orphanedListeners, (inode) => table.backlogOf(inode));
+  } catch (error) {
+    logError(`new connections may be refused: ${errorText(error)}`);
+  }
 }
 
 /** Answers trapped calls that the previous instance had received, and not answered. */
@@ -71,7 +96,7 @@ export function resumeWaits(
   generations: readonly Generation[],
 ): void {
   const serving = running.get(generations.find(({ state }) => state === "serving")?.epoch ?? NaN);
-  for (const { epoch, state: phase, outcome } of generations) {
+  for (const { epoch, state: phase, outcome, served, cut } of generations) {
     const handle = running.get(epoch);
     if (!(handle instanceof RunningGeneration)) continue;
     if (phase === "serving" || phase === "baking") handle.health.startLiveChecks();
@@ -81,8 +106,9 @@ export function resumeWaits(
       deadlines.arm("drain", handle);
     }
     if (phase !== "stopping") continue;
-    // One that never got its stop signal was being killed.
-    if (!handle.facts.stopSent) handle.kill();
+    // One that never got its stop signal was to get it, or was being killed.
+    if (!handle.facts.stopSent && served && !cut) handle.signalStop();
+    else if (!handle.facts.stopSent) handle.kill();
     deadlines.arm("stop", handle);
   }
 }

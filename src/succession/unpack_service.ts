@@ -4,6 +4,7 @@
  */
 import type { RunningContext } from "../generation/context.ts";
 import { RunningGeneration } from "../generation/generation.ts";
+import { queueWaiting } from "../lifecycle/stop_first.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -34,9 +35,10 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
     (epoch) => parts.running.has(epoch),
   );
   kept.close();
-  const { service } = state;
+  const service = queueWaiting(state.service);
   history.afterStep(service);
-  context.listeners.servingEpoch = servingOf(service)?.epoch ?? service.orphanedListeners;
+  context.listeners.servingEpoch = servingOf(service)?.epoch ?? service.held ??
+    service.orphanedListeners;
   // A user who starts baton again wants the service: what was being stopped is drained and replaced.
   return wasKilled ? { ...service, shutdown: null } : service;
 }

@@ -3,6 +3,7 @@ import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { EffectHandlers, ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Timer } from "../platform/clock.ts";
 import { describeVictims } from "../report/killed_processes.ts";
+import type { FailedStart } from "../report/pending_reloads.ts";
 import { NO_FINDINGS, storyOf } from "../report/snapshot.ts";
 import { lateViews } from "../rollout/late_listeners.ts";
 import { generationEffects } from "./generation_effects.ts";
@@ -40,6 +41,10 @@ function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {
       logger.info(`starts again in ${delayMs} ms`);
     },
     disarm_backoff: () => backoff?.cancel(),
+    keep_output: ({ epoch }) => {
+      parts.history.keepFailure(epoch);
+      parts.reloads.failed = failedStart(parts, epoch);
+    },
     reload_result: (effect, state) => answerReload(parts, effect, state),
     notice: ({ text }) => logger.warn(text),
     finish: ({ status }, state) => {
@@ -57,38 +62,46 @@ function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {
 /** What the caller of a reload learns, and what history and hooks do then. */
 function answerReload(
   parts: SupervisorParts,
-  { result, epoch, reason, requests }: Extract<ServiceEffect, { kind: "reload_result" }>,
+  { result, epoch, reason, requests, restored }: Extract<
+    ServiceEffect,
+    { kind: "reload_result" }
+  >,
   state: ServiceState,
 ): void {
   const { options, running, history, reloads, hooks } = parts;
-  const failed = result === "failed" && epoch !== null ? running.get(epoch) : undefined;
-  const output = failed?.output?.tail.lines(OUTPUT_LINES) ?? [];
+  const failed = result === "failed" && epoch !== null ? failedStart(parts, epoch) : null;
+  const output = failed?.output ?? [];
   const serving = servingOf(state)?.epoch ?? null;
   const late = result === "ok" && epoch !== null && serving === epoch
     ? lateViews(parts.context.listeners.awaited(epoch))
     : [];
-  const durationMs = reloads.longestWaitMs(requests);
+  const durationMs = reloads.requests.longestWaitMs(requests);
   const findings = running.get(epoch ?? NaN)?.findings ?? NO_FINDINGS;
+  const held = parts.heldClients.end();
   if (durationMs !== null) {
-    history.reloaded({ epoch, result, reason, durationMs }, { late, ...findings });
+    const known = { late, held, restored: restored ?? null, ...findings };
+    history.reloaded({ epoch, result, reason, durationMs }, known);
   }
-  reloads.answer(requests, {
+  reloads.requests.answer(requests, {
     ...storyOf(history.lastReload),
     result,
     epoch,
     reason,
     output,
-    outputIsDirect: failed?.outputIsDirect ?? false,
+    outputIsDirect: failed?.isDirect ?? false,
     trial: parts.trials.view(state),
     serving,
   });
   if (result === "ok") history.restarts.ok++;
   if (result !== "failed") return;
   history.restarts.failed++;
-  options.logger.error(`reload failed: ${reason}`, { epoch });
+  const remedy = restored === undefined
+    ? ""
+    : `; generation ${restored} runs the version before it again`;
+  options.logger.error(`reload failed: ${reason}${remedy}`, { epoch });
   if (state.finished) {
     options.predecessor?.reportFailure([reason, ...output].join("\n"));
-  } else if (failed !== undefined) {
+  } else if (failed !== null) {
     hooks.onRolledBack(failed, parts.servingIn(state), reason ?? "");
   }
 }
@@ -111,11 +124,20 @@ function stopHelpers({ context }: SupervisorParts): void {
   leftovers.add(rest, config.stopTimeMs, logError);
 }
 
+/** What is told of a generation that has failed; null: there is none. */
+function failedStart({ running, reloads }: SupervisorParts, epoch: number): FailedStart | null {
+  const generation = running.get(epoch);
+  if (generation === undefined) return reloads.failed?.epoch === epoch ? reloads.failed : null;
+  const { pid, output, outputIsDirect: isDirect } = generation;
+  return { epoch, pid, output: output?.tail.lines(OUTPUT_LINES) ?? [], isDirect };
+}
+
 function closeAll(parts: SupervisorParts, upgrades: Upgrades, status: number): void {
   const { options, context, running, history } = parts;
   for (const generation of running.values()) generation.retire();
   parts.trials.close();
   parts.lateListeners.close();
+  parts.heldClients.end();
   context.listeners.close();
   context.children.close();
   parts.goodPlans.close();

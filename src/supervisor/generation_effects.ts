@@ -7,7 +7,8 @@ import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import { processName } from "../platform/process/proc.ts";
 import { provideStandbySockets } from "../steering/standby_sockets.ts";
 import type { SupervisorParts } from "./parts.ts";
-import { startGeneration } from "./start_generation.ts";
+import { stopFirstEffects } from "./stop_first_effects.ts";
+import { launchWaiting, startGeneration } from "./start_generation.ts";
 
 export function generationEffects(parts: SupervisorParts) {
   const { options: { logger }, running, hooks, trials, deadlines, lateListeners } = parts;
@@ -15,11 +16,16 @@ export function generationEffects(parts: SupervisorParts) {
   const log = (epoch: number, what: string) =>
     logger.info(`generation ${epoch} ${what}`, { pid: running.get(epoch)?.pid ?? null });
   return {
-    spawn: ({ epoch, replaces, plan }, state) => {
-      if (replaces !== null) listeners.rememberOrphaned(replaces);
-      startGeneration(parts, { epoch, replaces, plan }, parts.servingIn(state));
+    spawn: (spawn, state) => {
+      if (spawn.replaces !== null) listeners.rememberOrphaned(spawn.replaces);
+      startGeneration(parts, spawn, parts.servingIn(state));
     },
     good_plan: ({ epoch }) => parts.goodPlans.markGood(epoch),
+    launch: (effect) => {
+      if (effect.replaces !== null) listeners.rememberOrphaned(effect.replaces);
+      launchWaiting(parts, effect);
+    },
+    ...stopFirstEffects(parts),
     replace_crashed: ({ epoch, replaces }) => {
       listeners.rememberOrphaned(replaces);
       const candidate = running.get(epoch);

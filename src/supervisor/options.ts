@@ -1,4 +1,5 @@
 /** What the supervisor is given. */
+import type { ServiceOrder } from "../config/order.ts";
 import type { Resumption } from "../succession/state/resumption.ts";
 import type { PredecessorRecovery } from "../succession/upgrade/predecessor_recovery.ts";
 import type { Inheritor } from "../handoff/inherit.ts";
@@ -13,6 +14,7 @@ import type { RunningContext } from "../generation/context.ts";
 export interface SupervisorOptions extends ResumeSources {
   readonly context: Omit<RunningContext, "dispatch" | "log" | "logError" | "journal" | "leftovers">;
   readonly plan: PlanContext;
+  readonly order: ServiceOrder;
   readonly inheritor: Inheritor;
   readonly manager: ServiceManager;
   /** How the next baton is started. */

@@ -6,8 +6,8 @@ import { Leftovers } from "../generation/leftovers.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { GoodPlans } from "../process/good_plan.ts";
 import { History } from "../report/history.ts";
-import { PendingRequests } from "../report/pending_requests.ts";
-import type { ReloadReport } from "../report/snapshot.ts";
+import { PendingReloads } from "../report/pending_reloads.ts";
+import { HeldClients } from "../rollout/held_clients.ts";
 import { LateListeners } from "../rollout/late_listeners.ts";
 import { Trials } from "../rollout/trials.ts";
 import { packService } from "../succession/pack_service.ts";
@@ -20,12 +20,13 @@ export class SupervisorParts {
   /** By epoch. */
   readonly running = new Map<number, GenerationHandle>();
   readonly history: History;
-  readonly reloads: PendingRequests<ReloadReport>;
+  readonly reloads: PendingReloads;
   readonly deadlines: Deadlines;
   readonly trials: Trials;
   readonly lateListeners: LateListeners;
   readonly hooks: ServiceHooks;
   readonly goodPlans: GoodPlans;
+  readonly heldClients: HeldClients;
 
   /** @param service its present state */
   constructor(
@@ -47,10 +48,11 @@ export class SupervisorParts {
       logError: (message) => logger.error(message),
     };
     const { context, running, history } = this;
-    this.reloads = new PendingRequests(clock);
-    this.deadlines = new Deadlines(config, running);
+    this.reloads = new PendingReloads(clock);
+    this.deadlines = new Deadlines(config, running, (epoch) => service().held === epoch);
     this.trials = new Trials(context, running, logger);
     this.lateListeners = new LateListeners({ context, running, history, service });
+    this.heldClients = new HeldClients(context);
     this.hooks = new ServiceHooks(this);
   }
 

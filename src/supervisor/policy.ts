@@ -6,8 +6,9 @@ import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { ancestorsOf, whyInPlace } from "../succession/process_manager.ts";
 
-export function servicePolicy(config: Config): ServicePolicy {
+export function servicePolicy(config: Config, order: ServicePolicy["order"]): ServicePolicy {
   return {
+    order,
     maxGenerations: config.maxGenerations,
     onCrash: config.onCrash ?? "restart",
     membersAtStart: config.listen.length > 0,
@@ -26,8 +27,12 @@ export function rolloutOf({ canary, rampMs, bakeMs, hold }: Config): Rollout {
   return { canary, rampMs, bakeMs, hold };
 }
 
-/** @returns why an upgrade must keep this process (a process manager watches it); null: it need not */
-export function mustStay({ runtime }: Platform): string | null {
+/** @returns why an upgrade must keep this process and its server; null: it need not */
+export function mustStay(
+  { runtime }: Platform,
+  order: ServicePolicy["order"],
+): string | null {
+  if (order === "stop-first") return "the server must not run twice (--order stop-first)";
   return whyInPlace({ pid: runtime.pid, env: runtime.env() }, ancestorsOf("self"));
 }
 

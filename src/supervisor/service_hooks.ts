@@ -12,6 +12,7 @@ import { checkMemory } from "../hooks/memory_check.ts";
 import { type CommandFailure, type Killable, Sequence } from "../hooks/sequence.ts";
 import { CandidateOutput } from "../output/candidate_output.ts";
 import { commandPlan } from "../process/launch_plan.ts";
+import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { History } from "../report/history.ts";
 import type { SupervisorOptions } from "./options.ts";
 
@@ -32,6 +33,8 @@ export interface HookParts {
   readonly context: RunningContext;
   readonly history: History;
 }
+
+type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 
 /** These run on when baton exits: nothing else reports that end. */
 const LAST_HOOKS: readonly CommandName[] = ["post-stop", "on-rollback"];
@@ -62,11 +65,20 @@ export class ServiceHooks {
   }
 
   /** @returns null when a candidate needs no step */
-  admissionSteps(serving: GenerationHandle | null, reason: string): AdmissionSteps | null {
+  admissionSteps(
+    serving: GenerationHandle | null,
+    reason: string,
+    { plan, waits }: Pick<Spawn, "plan" | "waits"> = { plan: "files", waits: false },
+  ): AdmissionSteps | null {
     const { preFlight, minFree } = this.parts.context.config;
     const commands: HookCommand[] = this.#commandsOf("pre-start");
-    if (preFlight !== null) commands.unshift({ name: PRE_FLIGHT, command: preFlight });
-    const memory = serving === null || minFree === null ? null : { serving, minFree };
+    // It looks at the files as they are now.
+    if (preFlight !== null && plan === "files") {
+      commands.unshift({ name: PRE_FLIGHT, command: preFlight });
+    }
+    // Only a second copy needs room.
+    const isSecond = serving !== null && !waits;
+    const memory = !isSecond || minFree === null ? null : { serving, minFree };
     const verdicts = this.#commandsOf("ready");
     if (commands.length === 0 && verdicts.length === 0 && memory === null) return null;
     const step = (steps: readonly HookCommand[]): AdmissionStep => (current, onDone) =>

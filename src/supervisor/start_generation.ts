@@ -15,7 +15,7 @@ type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 /** @param serving null: none serves, and `replaces` is the one that crashed, if one has */
 export function startGeneration(
   parts: SupervisorParts,
-  { epoch, replaces, plan }: Pick<Spawn, "epoch" | "replaces" | "plan">,
+  { epoch, replaces, plan, waits }: Omit<Spawn, "kind">,
   serving: GenerationHandle | null,
 ): void {
   const { context, running, history, hooks } = parts;
@@ -40,18 +40,47 @@ export function startGeneration(
   const candidate: RunningGeneration = new RunningGeneration(context, epoch, {
     replacementOf: replaces,
     wantsNotification,
-    admissionSteps: hooks.admissionSteps(serving, reason),
+    admissionSteps: hooks.admissionSteps(serving, reason, { plan, waits }),
     inspection,
   });
   running.set(epoch, candidate);
   history.started(epoch, candidate.startedAt);
   candidate.admission.begin(() => {
+    if (waits) return waitToBeAlone(parts, candidate, plan);
     launch(parts, candidate, plan);
     inspection.begin();
   });
   serving?.noteConnections();
   // What it has closed is not asked of its successor.
   if (serving instanceof RunningGeneration) serving.adoptTarget.lookForClosed();
+}
+
+/** The process starts when no other generation is left; what would keep it from that is found out now. */
+function waitToBeAlone(
+  { options, context, goodPlans }: SupervisorParts,
+  candidate: RunningGeneration,
+  source: Spawn["plan"],
+): void {
+  const { epoch } = candidate;
+  try {
+    goodPlans.basisFor(epoch, source, options.plan);
+  } catch (error) {
+    return candidate.failBeforeStart(errorText(error), exitStatusFor(error));
+  }
+  candidate.isWaiting = true;
+  context.dispatch({ kind: "admitted", epoch });
+}
+
+/** A candidate that has waited is alone now. */
+export function launchWaiting(
+  parts: SupervisorParts,
+  { epoch, replaces, plan }: Extract<ServiceEffect, { kind: "launch" }>,
+): void {
+  const candidate = parts.running.get(epoch);
+  if (!(candidate instanceof RunningGeneration)) return;
+  candidate.isWaiting = false;
+  candidate.replacementOf = replaces;
+  launch(parts, candidate, plan);
 }
 
 function launch(

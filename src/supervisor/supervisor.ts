@@ -3,7 +3,7 @@
  * lifecycle/service.ts decides what follows; effects.ts carries it out. After the point of no return (`switch`) an error
  * of baton's own never ends the service: a failed effect is logged.
  */
-import type { Rollout } from "../lifecycle/rollout.ts";
+import type { ReloadHow } from "../lifecycle/order.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import { step } from "../lifecycle/service.ts";
 import {
@@ -73,9 +73,9 @@ export class Supervisor {
 
   #process(event: ServiceEvent): void {
     const { history, lateListeners, trials, context: { config, journal } } = this.#parts;
-    const { logger, manager } = this.options;
+    const { logger, manager, order: { order } } = this.options;
     history.beforeStep(event, this.#state);
-    const { state, effects } = step(this.#state, event, servicePolicy(config));
+    const { state, effects } = step(this.#state, event, servicePolicy(config, order));
     this.#state = state;
     journal.write();
     history.afterStep(state);
@@ -93,12 +93,12 @@ export class Supervisor {
 
   /**
    * Starts a new generation; resolves when it serves, is on trial until an operator decides, or has failed.
-   * @param how deviates from the configured rollout
+   * @param how deviates from the configured order and rollout
    */
-  reload(how: Partial<Rollout> = {}): Promise<ReloadReport> {
-    const { request, answer } = this.#parts.reloads.open();
+  reload({ order, ...how }: ReloadHow = {}): Promise<ReloadReport> {
+    const { request, answer } = this.#parts.reloads.requests.open();
     const rollout = { ...rolloutOf(this.#parts.context.config), ...how };
-    this.dispatch({ kind: "reload_requested", request, rollout });
+    this.dispatch({ kind: "reload_requested", request, rollout, ...order && { order } });
     return answer;
   }
 
@@ -116,7 +116,7 @@ export class Supervisor {
    */
   upgrade(program: string | null = null, inPlace = false): Promise<UpgradeReport> {
     const { request, answer } = this.#upgrades.child.request(program);
-    const why = mustStay(this.#parts.context.platform);
+    const why = mustStay(this.#parts.context.platform, this.options.order.order);
     if (why !== null && !inPlace) this.options.logger.info(`upgrade: in place, because ${why}`);
     this.dispatch({ kind: "upgrade_requested", request, inPlace: inPlace || why !== null });
     return answer;

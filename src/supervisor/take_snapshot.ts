@@ -18,6 +18,8 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
     epoch: servingOf(state)?.epoch ?? null,
     // JSON parsers disagree about invalid UTF-8.
     command: config.command.map(printable),
+    order: parts.options.order.order,
+    orderReason: parts.options.order.reason,
     incarnation: history.incarnation,
     startedAt: history.startedAt.toISOString(),
     listeners: listenerViews(parts, table),

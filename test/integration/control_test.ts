@@ -75,6 +75,8 @@ describe("baton reload", () => {
       failedIn: null,
       connections: null,
       late: [],
+      held: null,
+      restored: null,
       sharedFiles: [],
       doubt: null,
       serving: 1,

@@ -48,6 +48,8 @@ describe("baton status", () => {
       }],
       restarts: { ok: 0, failed: 0, crashes: 0 },
       lastReload: null,
+      order: "start-first",
+      orderReason: "nothing is known against a second copy",
       trial: null,
     });
     assert.deepEqual(generations, [{
@@ -87,6 +89,8 @@ describe("baton status", () => {
       connectionsKept: null,
       connections: { finished: 0, cut: 0, undecided: 0, moved: 0 },
       late: [],
+      held: null,
+      restored: null,
       sharedFiles: [],
       doubt: null,
     });

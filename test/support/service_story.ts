@@ -2,8 +2,8 @@
  * Stories about the service's state machine in words: events, and the effects that follow.
  *
  * `new Story(policy).tell("exited 0 3")` returns the effects as text: `"spawn 1 replacing 0"`. The
- * disarms of all timers of one generation, always in a row, are one line: `"disarm all 0"`. Notices are left out by
- * `tell`.
+ * disarms of all timers of one generation, always in a row, are one line: `"disarm all 0"`. Notices, and which
+ * plan is good, are left out by `tell`.
  */
 import assert from "node:assert/strict";
 import { AT_ONCE, type Rollout } from "../../src/lifecycle/rollout.ts";
@@ -15,6 +15,7 @@ export const POLICY: ServicePolicy = {
   maxGenerations: 4,
   onCrash: "restart",
   membersAtStart: false,
+  order: "start-first",
   rollout: AT_ONCE,
   rollsBackUnhealthy: true,
   backoff: { delayMs: 1_000, maxDelayMs: 5_000, limit: 5 },
@@ -165,7 +166,7 @@ export class Story {
     this.policy = { ...POLICY, ...change };
   }
 
-  /** One event; its effects as text, notices included. */
+  /** One event; all its effects as text. */
   tellAll(text: string): string[] {
     const { state, effects } = step(this.state, parseEvent(text), this.policy);
     this.state = state;
@@ -173,7 +174,7 @@ export class Story {
   }
 
   tell(text: string): string[] {
-    return this.tellAll(text).filter((line) => !line.startsWith("notice"));
+    return this.tellAll(text).filter((line) => !/^(notice|good_plan) /.test(line));
   }
 
   /** Events whose effects do not matter. */

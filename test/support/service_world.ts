@@ -12,6 +12,7 @@ import {
   type ServiceState,
   servingOf,
 } from "../../src/lifecycle/state.ts";
+import type { Order } from "../../src/lifecycle/order.ts";
 import type { Rollout } from "../../src/lifecycle/rollout.ts";
 import type {
   ExitReport,
@@ -26,6 +27,8 @@ interface WorldProcess {
   /** It has passed its gate. */
   passed: boolean;
   switched: boolean;
+  /** Its process starts when no other is left. */
+  waits: boolean;
 }
 
 export class ServiceWorld {
@@ -44,9 +47,12 @@ export class ServiceWorld {
   readonly unanswered = new Set<number>();
   /** Generations that stood in before the present event. */
   standIns: number[] = [];
+  /** A reload named an order that is not that of the service. */
+  isMixed = false;
   /** An upgrade is running. */
   upgrading = false;
   #nextRequest = 0;
+  #hasGoodPlan = false;
   readonly #ended = new Set<number>();
   readonly #replacements = new Map<number, number>();
   /** Epoch that opened a listening socket -> generation that holds it now. */
@@ -80,16 +86,23 @@ export class ServiceWorld {
     if (event.kind === "exited") this.alive.delete(event.epoch);
     const passing = event.kind === "ready" ? this.alive.get(event.epoch) : undefined;
     if (passing !== undefined) passing.passed = true;
-    if (crashes) this.#crashed = (event as { epoch: number }).epoch;
+    const vacates = event.kind === "exited" && before.held === event.epoch;
+    if (crashes || vacates) this.#crashed = (event as { epoch: number }).epoch;
     for (const effect of effects) this.#carryOut(effect, event);
     this.#checkLeftover(event, effects);
     this.#checkServing(before, event);
     this.#check();
   }
 
-  requestReload(rollout?: Rollout): void {
+  requestReload(rollout?: Rollout, order?: Order): void {
     const request = this.#ask();
-    this.tell({ kind: "reload_requested", request, ...rollout === undefined ? {} : { rollout } });
+    this.isMixed ||= order !== undefined && order !== this.policy.order;
+    this.tell({
+      kind: "reload_requested",
+      request,
+      ...rollout && { rollout },
+      ...order && { order },
+    });
   }
 
   requestOfTrial(kind: "promote_requested" | "rollback_requested"): void {
@@ -156,9 +169,25 @@ export class ServiceWorld {
     assert.equal(this.finished, false, "finish is the last effect");
     switch (effect.kind) {
       case "spawn":
-        return this.#spawn(effect.epoch, effect.replaces);
+        return this.#spawn(effect);
+      case "launch":
+        return this.#launch(effect.epoch, effect.replaces);
+      case "hold":
+        assert.equal(event.kind, "admitted");
+        assert.equal(this.state.held, effect.epoch);
+        return;
+      case "vacate":
+        assert.equal(effect.epoch, this.#crashed, "its listeners are kept for its successor");
+        return;
+      case "release":
+        assert.notEqual(this.state.shutdown, null);
+        return;
+      case "keep_output":
+        assert.ok(!this.#ended.has(effect.epoch), "before it is retired");
+        return;
       case "good_plan":
-        this.#live(effect.epoch);
+        assert.ok(this.#live(effect.epoch).switched, "only of one that has served");
+        this.#hasGoodPlan = true;
         return;
       case "replace_crashed":
         assert.equal(effect.replaces, this.#crashed);
@@ -186,7 +215,7 @@ export class ServiceWorld {
         assert.notEqual(this.share?.epoch, effect.epoch, "steered back first of all");
         return;
       case "steer_back":
-        assert.equal(event.kind, "unhealthy");
+        assert.ok(["unhealthy", "failed", "exited"].includes(event.kind));
         assert.ok(this.#live(effect.epoch).switched, "only what has served");
         [this.share, this.ramping] = [null, null];
         return;
@@ -274,15 +303,27 @@ export class ServiceWorld {
     return this.alive.get(epoch) ?? assert.fail(`generation ${epoch} is alive`);
   }
 
-  #spawn(epoch: number, replaces: number | null): void {
+  #spawn({ epoch, replaces, waits, plan }: Extract<ServiceEffect, { kind: "spawn" }>): void {
+    assert.ok(plan === "files" || this.#hasGoodPlan, "there is a plan to go back to");
     assert.equal(this.upgrading, false, "no generation starts during an upgrade");
     assert.equal(epoch, this.#holders.size, "epochs count up");
     assert.equal(replaces, this.#crashed, "it replaces the one that crashed, and no other");
-    const process = { epoch, replaces, passed: false, switched: false };
+    const process = { epoch, replaces, passed: false, switched: false, waits };
     this.alive.set(epoch, process);
     this.#holders.set(epoch, epoch);
     if (replaces !== null) this.#replacements.set(epoch, replaces);
     if (replaces !== null && this.policy.membersAtStart) this.#inherit(process);
+  }
+
+  #launch(epoch: number, replaces: number | null): void {
+    const process = this.#live(epoch);
+    assert.ok(process.waits, "once");
+    assert.equal(this.alive.size, 1, "none runs beside it");
+    assert.equal(replaces, this.#crashed);
+    Object.assign(process, { waits: false, replaces });
+    if (replaces === null) return;
+    this.#replacements.set(epoch, replaces);
+    if (this.policy.membersAtStart) this.#inherit(process);
   }
 
   /** The crashed generation's sockets must be free: no other may hold them. */
@@ -337,7 +378,14 @@ export class ServiceWorld {
       assert.equal(now?.epoch, onTrial?.epoch, "the one on trial replaces the unhealthy one");
     }
     if (old === null || old.epoch === now?.epoch) return;
-    const promotes = ["ready", "bake_elapsed", "ramped", "promote_requested", "share_requested"];
+    const promotes = [
+      "ready",
+      "admitted",
+      "bake_elapsed",
+      "ramped",
+      "promote_requested",
+      "share_requested",
+    ];
     const ejects = event.kind === "unhealthy" && event.epoch === old.epoch && now !== null;
     const allowed = (this.state.shutdown?.requests ?? 0) > (before.shutdown?.requests ?? 0) ||
       promotes.includes(event.kind) ||
@@ -354,9 +402,13 @@ export class ServiceWorld {
         Number(each.split(" ")[1])
       );
     const baking = inState("baking");
-    const candidates = inState("starting", "probing", "baking");
+    const candidates = inState("waiting", "starting", "probing", "baking");
     const serving = inState("serving");
 
+    if (this.policy.order === "stop-first" && !this.isMixed) {
+      const running = [...this.alive.values()].filter(({ waits }) => !waits);
+      assert.ok(running.length <= 1, "THE invariant of stop-first: never two at a time");
+    }
     assert.ok(candidates.length <= 1, "at most one candidate");
     assert.ok(serving.length <= 1, "at most one serving");
     assert.ok(generations.length <= this.policy.maxGenerations, "never more than allowed");
@@ -424,7 +476,7 @@ export class ServiceWorld {
       assert.ok(candidates.length + serving.length === 0 && !this.backoff, "and starts none");
       assert.equal(this.state.replacing, false);
     } else if (this.story.length > 1 && serving.length === 0 && candidates.length === 0) {
-      const dying = next !== null && inState("stopping").length > 0;
+      const dying = next !== null && generations.length > 0;
       assert.ok(this.backoff || dying, "the next one will start");
     }
     if (this.state.replacing) assert.ok(this.backoff && serving.length === 1, "later");

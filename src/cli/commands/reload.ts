@@ -19,10 +19,18 @@ export function commandReload(platform: Platform, command: ReloadCommand, print:
   return EXIT_STATUS_OF[report.result];
 }
 
-const KEYS = { canary: "canary", rampMs: "ramp_ms", bakeMs: "bake_ms", hold: "hold" } as const;
+const KEYS = {
+  order: "order",
+  canary: "canary",
+  rampMs: "ramp_ms",
+  bakeMs: "bake_ms",
+  hold: "hold",
+} as const;
 
 function query(how: ReloadRollout): string {
-  const values = Object.entries(how).map(([field, value]) => [
+  // As decided for the service.
+  const given = Object.entries(how).filter(([, value]) => value !== "auto");
+  const values = given.map(([field, value]) => [
     KEYS[field as keyof ReloadRollout],
     value === true ? "1" : String(value),
   ]);

@@ -30,6 +30,13 @@ const STORY = {
     servedBy: maybeNumber,
     state: v.picklist(["waiting", "opened", "given up"]),
   })),
+  held: v.nullable(v.looseObject({
+    durationMs: number,
+    clients: number,
+    longestWaitMs: number,
+    overflows: number,
+  })),
+  restored: maybeNumber,
   sharedFiles: list(v.looseObject({
     path: string,
     holders: list(v.looseObject({ epoch: number, pid: number, name: string })),

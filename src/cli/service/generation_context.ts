@@ -1,11 +1,9 @@
 /** What all generations of a service share, wired for the way this instance starts. */
 import type { Config } from "../../config/config.ts";
-import { exclusiveUse } from "../../config/exclusive.ts";
 import { presetForCommand } from "../../config/presets.ts";
 import { addActivatedSockets } from "../../handoff/activated_sockets.ts";
 import { Adopter } from "../../handoff/adopt.ts";
 import { Migration } from "../../migration/migration.ts";
-import { readText } from "../../platform/files/read_text.ts";
 import { Children } from "../../process/children.ts";
 import { Foreground } from "../../process/foreground.ts";
 import { Listeners } from "../../steering/listeners.ts";
@@ -19,8 +17,7 @@ export function generationContext(
   mode: StartMode,
   writeState: () => void,
 ): SupervisorOptions["context"] {
-  const { platform, config, env, logger } = setup;
-  const directory = config.cwd ?? "/";
+  const { platform, config, order: { exclusive }, logger } = setup;
   const listeners = new Listeners(platform.sockets, platform.reactor, writeState);
   for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
   const adopter = new Adopter(platform, listeners, (group) => {
@@ -37,7 +34,7 @@ export function generationContext(
     platform,
     config,
     preset: presetForCommand(config.command),
-    exclusive: exclusiveUse(config.command, { env, directory, read: readText }),
+    exclusive,
     children,
     listeners,
     adopter,

@@ -56,6 +56,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
       fileLimit: launchContext.fileLimit,
       at: platform.files.at,
     },
+    order: setup.order,
     inheritor: new Inheritor(platform, listeners, config.listen, config.backlog),
     logger,
     version: VERSION,

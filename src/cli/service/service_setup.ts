@@ -11,7 +11,7 @@ import { EXIT_SYSTEM } from "../console/exit_status.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
 import { type Origin, ownEnvironment } from "./origin.ts";
 import { podSetup } from "./pod_setup.ts";
-import { openLogger, runtimePaths } from "./process_setup.ts";
+import { chooseOrder, type ChosenOrder, openLogger, runtimePaths } from "./process_setup.ts";
 import { activate, type Activation } from "./socket_activation.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";
 
@@ -24,6 +24,7 @@ export interface ServiceSetup {
   /** `bind` and `listen` of servers that start here are trapped. */
   readonly traps: boolean;
   readonly logger: Logger;
+  readonly order: ChosenOrder;
   readonly pod: PodSetup;
   /** The longest that a start and a stop can take. */
   readonly longestStartMs: number;
@@ -40,6 +41,7 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
   const activation = activate(platform, given, env);
   const config = leaveDirectory(platform, activation.config, launchContext);
   if (inPlace === null) refuseEnvoyScript(config);
+  const order = chooseOrder(config, env, inPlace !== null);
   const { paths, prepare } = runtimePaths(platform, config, env);
   try {
     prepare();
@@ -53,6 +55,9 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
   const asked = inPlace === null ? config : { ...config, graceMs: null };
   const longest = { longestStartMs: longestStartMs(config), longestStopMs: longestStopMs(config) };
   const pod = podSetup(asked, env, longest.longestStopMs, logger);
+  if (order.order === "stop-first") {
+    logger.info(`a reload stops the server before it starts the new one: ${order.reason}`);
+  }
   if (!traps && config.handoff === "auto") {
     logger.warn('only the sockets of --listen are handed over here: "baton doctor" says why');
   }
@@ -63,6 +68,7 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
     paths,
     launchContext,
     traps,
+    order,
     logger,
     pod,
     activation,

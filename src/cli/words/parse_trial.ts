@@ -4,11 +4,11 @@ import { UserError, withPlace } from "../../config/values/errors.ts";
 import { readOptionValue } from "../../config/load.ts";
 import { OPTION_BY_FIELD } from "../../config/options.ts";
 import { checkRollout } from "../../config/validate.ts";
-import { ROLLOUT_FIELDS } from "./verbs.ts";
+import { RELOAD_FIELDS } from "./verbs.ts";
 import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 
 /** The admission of the new generation, where it differs from the configuration. */
-export type ReloadRollout = Partial<Pick<Config, typeof ROLLOUT_FIELDS[number]>>;
+export type ReloadRollout = Partial<Pick<Config, typeof RELOAD_FIELDS[number]>>;
 
 export interface TrialCommand extends ServiceCommand<"promote" | "rollback" | "canary"> {
   /** For `canary`. */
@@ -31,7 +31,7 @@ export function parseTrial(verb: TrialCommand["verb"], words: Words): TrialComma
 
 /** The admission flags of one reload. */
 export function reloadRollout({ flags }: Words): ReloadRollout {
-  const given = ROLLOUT_FIELDS.flatMap((field) => {
+  const given = RELOAD_FIELDS.flatMap((field) => {
     const option = OPTION_BY_FIELD[field];
     const value = flags.get(option.flag)?.[0];
     if (value === undefined) return [];

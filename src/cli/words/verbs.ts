@@ -101,8 +101,8 @@ export const CONFIG_FLAG: VerbFlag = {
 };
 
 /** The options of `run` that one reload may override. */
-export const ROLLOUT_FIELDS = ["canary", "rampMs", "bakeMs", "hold"] as const;
-const ROLLOUT_FLAGS: readonly VerbFlag[] = ROLLOUT_FIELDS.map((field) => {
+export const RELOAD_FIELDS = ["order", "canary", "rampMs", "bakeMs", "hold"] as const;
+const RELOAD_FLAGS: readonly VerbFlag[] = RELOAD_FIELDS.map((field) => {
   const { flag, placeholder, help } = OPTION_BY_FIELD[field];
   return { flag, placeholder, help };
 });
@@ -135,7 +135,7 @@ const TABLE = {
   reload: {
     summary: "Start a new generation, wait until it serves, and report the outcome.",
     operands: "[NAME]",
-    flags: [NAME, RUNTIME_DIR, ...ROLLOUT_FLAGS, TIMEOUT, JSON_OUTPUT],
+    flags: [NAME, RUNTIME_DIR, ...RELOAD_FLAGS, TIMEOUT, JSON_OUTPUT],
     examples: [
       ["baton reload", "the only running service"],
       ["baton reload web --timeout 2m --json", "one by name, outcome as JSON"],

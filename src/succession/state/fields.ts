@@ -3,7 +3,7 @@
  * does not name is dropped. Pure.
  */
 import * as v from "valibot";
-import { type GroupAddress, type MemberRecord, NO_GENERATION } from "../../steering/member.ts";
+import { type GroupAddress, HELD, type MemberRecord } from "../../steering/member.ts";
 
 /** A message that does not follow the protocol; says which field is wrong, and what it must be. */
 export class MalformedMessage extends Error {}
@@ -112,7 +112,7 @@ export const ADDRESS: v.GenericSchema<unknown, GroupAddress> = lazyObject(() => 
 }));
 
 export const MEMBER: v.GenericSchema<unknown, MemberRecord> = lazyObject(() => ({
-  epoch: int(NO_GENERATION, MAX_INT31),
+  epoch: int(HELD, MAX_INT31),
   inode,
   late: flag,
   origin: v.nullable(oneOf(["grouped", "shared", "standby"])),

@@ -25,13 +25,24 @@ const ROLLOUT: v.GenericSchema<unknown, Rollout> = f.lazyObject(() => ({
   bakeMs: timeMs,
   hold: f.flag,
 }));
-const RELOAD = f.lazyObject(() => ({ requests, rollout: ROLLOUT }));
+const order = f.lazily(() => f.oneOf(["start-first", "stop-first"]));
+const plan = f.lazily(() => f.oneOf(["files", "last good"]));
+const RELOAD = f.lazyObject(() => ({
+  requests,
+  rollout: ROLLOUT,
+  order,
+  plan,
+  failed: v.nullable(f.object({ epoch: f.epoch, reason: f.note })),
+}));
 
 const GENERATION = f.lazyObject(() => ({
   epoch: f.epoch,
   state,
   outcome,
   reason: noteOrNull,
+  plan,
+  admitted: f.flag,
+  unwell: f.flag,
   replaces: epochOrNull,
   served: f.flag,
   cut: f.flag,
@@ -46,6 +57,9 @@ export const SERVICE: v.GenericSchema<unknown, ServiceState> = f.lazyObject(() =
   trial: v.nullable(f.object({ phase: f.oneOf(["canary", "ramp", "bake"]), percent })),
   replacing: f.flag,
   upgrade: v.nullable(requests),
+  held: epochOrNull,
+  good: epochOrNull,
+  plan,
   inherited: epochOrNull,
   shutdown: v.nullable(f.object({
     requests: f.count,
@@ -112,6 +126,13 @@ const LAST_RELOAD = f.lazyObject(() => ({
     servedBy: epochOrNull,
     state: f.oneOf(["waiting", "opened", "given up"]),
   })),
+  held: v.nullable(f.object({
+    durationMs: timeMs,
+    clients: f.count,
+    longestWaitMs: timeMs,
+    overflows: f.count,
+  })),
+  restored: epochOrNull,
   sharedFiles: f.list(f.object({
     path: f.note,
     how: f.oneOf(["open", "mapped"]),

@@ -9,7 +9,12 @@ import { StopPolicy } from "../../../src/generation/stop_policy.ts";
 import { Timers } from "../../../src/generation/timers.ts";
 import { Deadlines } from "../../../src/generation/deadlines.ts";
 
-const CONFIG = { readyTimeoutMs: 60_000, drainTimeMs: 8_000, stopTimeMs: 2_000 };
+const CONFIG = {
+  readyTimeoutMs: 60_000,
+  drainTimeMs: 8_000,
+  stopFirstDrainMs: 3_000,
+  stopTimeMs: 2_000,
+};
 
 /** A generation of a server that finishes its requests after its signal. */
 function generation() {
@@ -19,7 +24,7 @@ function generation() {
     disarm: () => {},
     limit: (timer: string, delayMs: number) => said.push(`limit ${timer} ${delayMs}`),
   };
-  return { timers, said, stopTimeMs: (drainMs: number) => drainMs + CONFIG.stopTimeMs };
+  return { epoch: 0, timers, said, stopTimeMs: (drainMs: number) => drainMs + CONFIG.stopTimeMs };
 }
 
 describe("Deadlines", () => {

@@ -9,6 +9,9 @@ describe("newGeneration()", () => {
     assert.deepEqual(newGeneration(3), {
       epoch: 3,
       state: "starting",
+      plan: "files",
+      admitted: false,
+      unwell: false,
       replaces: null,
       outcome: null,
       reason: null,
@@ -16,7 +19,7 @@ describe("newGeneration()", () => {
       cut: false,
       standsIn: false,
     });
-    assert.equal(newGeneration(4, 3).replaces, 3);
+    assert.equal(newGeneration(4, { replaces: 3 }).replaces, 3);
   });
 });
 

@@ -29,6 +29,7 @@ function randomPolicy(random: Random): ServicePolicy {
     maxGenerations: 2 + random.below(4),
     onCrash: random.chance(0.8) ? "restart" : "exit",
     membersAtStart: random.chance(0.5),
+    order: random.chance(0.3) ? "stop-first" : "start-first",
     rollout: randomRollout(random),
     rollsBackUnhealthy: random.chance(0.8),
     backoff: { delayMs: 10, maxDelayMs: 40, limit: random.below(8) },
@@ -70,7 +71,9 @@ function happen(world: ServiceWorld, random: Random): void {
   const { generations } = world.state;
   const draw = random.next();
   if (draw < 0.1) {
-    return world.requestReload(random.chance(0.5) ? undefined : randomRollout(random));
+    const rollout = random.chance(0.5) ? undefined : randomRollout(random);
+    const order = random.pick(["start-first", "stop-first"] as const);
+    return world.requestReload(rollout, random.chance(0.05) ? order : undefined);
   }
   if (draw < (world.state.shutdown !== null ? 0.13 : 0.103)) {
     return world.tell({ kind: "stop_requested" });
@@ -98,6 +101,9 @@ function happen(world: ServiceWorld, random: Random): void {
   }
   const { epoch, state } = random.pick(generations);
   switch (state) {
+    case "waiting":
+      if (random.chance(0.7)) return world.tell({ kind: "admitted", epoch });
+      return random.chance(0.5) ? fail(world, random, epoch) : exit(world, random, epoch);
     case "starting":
     case "probing":
       if (random.chance(0.5)) return advance(world, random, epoch, state);
@@ -132,7 +138,9 @@ function advance(
 }
 
 function fail(world: ServiceWorld, random: Random, epoch: number): void {
-  world.tell({ kind: "failed", epoch, reason: "drawn by lot", status: 1 + random.below(255) });
+  const isLost = random.chance(0.1);
+  const status = 1 + random.below(255);
+  world.tell({ kind: "failed", epoch, reason: "by lot", status, ...isLost && { isLost } });
   // Without a process (it could not be launched) the exit follows at once.
   if (random.chance(0.3) && world.alive.has(epoch)) exit(world, random, epoch);
 }

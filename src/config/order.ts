@@ -1,0 +1,39 @@
+/** What a reload does first (`--order`), and which other options that excludes. Pure. */
+import type { Config } from "./config.ts";
+import { UserError } from "./values/errors.ts";
+
+export interface ServiceOrder {
+  readonly order: Exclude<Config["order"], "auto">;
+  /** Why, for people. */
+  readonly reason: string;
+}
+
+/** @param exclusive why the server must not run twice (exclusive.ts); null: nothing is known against it */
+export function serviceOrder({ order }: Config, exclusive: string | null): ServiceOrder {
+  if (order !== "auto") return { order, reason: `--order ${order}` };
+  if (exclusive !== null) return { order: "stop-first", reason: exclusive };
+  return { order: "start-first", reason: "nothing is known against a second copy" };
+}
+
+/** @throws {UserError} when an option needs two generations at the same time, and there must be only one */
+export function checkOrder(config: Config, { order, reason }: ServiceOrder): void {
+  if (order === "start-first") return;
+  const option = optionForTwo(config);
+  if (option === null) return;
+  const why = config.order === "auto" ? `the server must not run twice: ${reason}` : reason;
+  throw new UserError(`Cannot use ${option}, for which two generations run at once: ${why}`, {
+    remedy: `Remove ${option}, or say --order start-first`,
+  });
+}
+
+function optionForTwo(config: Config): string | null {
+  const options: readonly (readonly [given: boolean, option: string])[] = [
+    [config.canary !== null, "--canary"],
+    [config.rampMs > 0, "--ramp"],
+    [config.bakeMs > 0, "--bake"],
+    [config.hold, "--hold"],
+    [config.takeover !== null, "--takeover"],
+    [config.handoffSocket !== null, "--handoff-socket"],
+  ];
+  return options.find(([given]) => given)?.[1] ?? null;
+}

@@ -1,0 +1,23 @@
+/** Reloads whose callers wait, and what is kept for their answers. */
+import type { Clock } from "../platform/clock.ts";
+import { PendingRequests } from "./pending_requests.ts";
+import type { ReloadReport } from "./snapshot.ts";
+
+/** A candidate that has failed. */
+export interface FailedStart {
+  readonly epoch: number;
+  readonly pid: number | null;
+  /** Its last lines. */
+  readonly output: readonly string[];
+  readonly isDirect: boolean;
+}
+
+export class PendingReloads {
+  readonly requests: PendingRequests<ReloadReport>;
+  /** Whose reload is answered when the version before it runs again. */
+  failed: FailedStart | null = null;
+
+  constructor(clock: Clock) {
+    this.requests = new PendingRequests(clock);
+  }
+}

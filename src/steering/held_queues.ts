@@ -1,0 +1,56 @@
+/**
+ * Queues of baton's own in which new connections wait while one generation stops and the next one starts
+ * (lifecycle/stop_first.ts): one more member at each address, which no process accepts from. When the generation has
+ * exited they are its orphaned listeners.
+ */
+import { boundSocket } from "./bound_socket.ts";
+import type { Group } from "./group.ts";
+import type { Listeners } from "./listeners.ts";
+import { HELD, type Member } from "./member.ts";
+
+/**
+ * From here on new connections to `epoch` wait. Does nothing where they wait already.
+ * @throws {SystemCallError} when a queue cannot be made; nothing has changed then
+ */
+export function holdConnections(listeners: Listeners, epoch: number, backlog: number): void {
+  listeners.findShutDown();
+  const made: { readonly group: Group; readonly queue: Member }[] = [];
+  try {
+    for (const group of listeners.groups) {
+      if (canHold(group, epoch)) made.push({ group, queue: makeQueue(group, backlog) });
+    }
+  } catch (error) {
+    for (const { group, queue } of made) group.discard(queue);
+    throw error;
+  }
+  for (const { group, queue } of made) group.steerTo([queue]);
+}
+
+/** Not where all generations have one socket: each process that has it open accepts from it. */
+function canHold(group: Group, epoch: number): boolean {
+  if (group.isFrozen || group.isShared || group.isHeld) return false;
+  return group.membersOf(epoch).some((each) => group.isReceiving(each) && !each.ofSession);
+}
+
+function makeQueue(group: Group, backlog: number): Member {
+  const late = group.members.filter(group.isReceiving).every((member) => member.late);
+  return group.takeMember(boundSocket(group), { epoch: HELD, owner: 0, late, backlog });
+}
+
+/** @param backlogOf the length of a listener's queue */
+export function vacate(
+  { groups }: Listeners,
+  epoch: number,
+  backlogOf: (inode: number) => number,
+): void {
+  for (const group of groups) group.vacate(epoch, backlogOf);
+}
+
+/** The service ends, or `epoch` serves on. */
+export function releaseConnections({ groups }: Listeners, epoch: number): void {
+  for (const group of groups) group.steerBack(epoch);
+}
+
+export function queues({ groups }: Listeners): Member[] {
+  return groups.flatMap((group) => group.membersOf(HELD));
+}

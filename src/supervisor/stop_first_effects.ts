@@ -1,0 +1,34 @@
+/** Effects of a reload that stops the old generation first: the queues in which new connections wait meanwhile. */
+import { SocketTable } from "../drain/connections.ts";
+import { EXIT_SYSTEM } from "../lifecycle/status.ts";
+import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
+import { errorText } from "../platform/error.ts";
+import { holdConnections, releaseConnections, vacate } from "../steering/held_queues.ts";
+import type { SupervisorParts } from "./parts.ts";
+
+export function stopFirstEffects(parts: SupervisorParts) {
+  const { options: { logger }, context: { listeners, platform, config, dispatch } } = parts;
+  return {
+    hold: ({ epoch, candidate }) => {
+      try {
+        holdConnections(listeners, epoch, config.backlog);
+        parts.heldClients.begin();
+        logger.info(
+          `generation ${epoch} makes room for generation ${candidate}: new connections wait`,
+        );
+      } catch (error) {
+        const reason = `new connections cannot be made to wait: ${errorText(error)}`;
+        dispatch({ kind: "failed", epoch: candidate, reason, status: EXIT_SYSTEM });
+      }
+    },
+    vacate: ({ epoch }) => {
+      const table = new SocketTable(platform, listeners);
+      vacate(listeners, epoch, (inode) => table.backlogOf(inode));
+    },
+    release: ({ epoch }) => {
+      parts.heldClients.end();
+      releaseConnections(listeners, epoch);
+      listeners.standBy();
+    },
+  } satisfies Partial<EffectHandlers>;
+}
