@@ -6,7 +6,9 @@ import type { Seen } from "./run.ts";
 export function faultsOf(row: ServerRow, seen: Seen, isTweaked: boolean): string[] {
   const isRefused = row.verdict === "needs" && !isTweaked;
   const faults = isRefused ? refusalFaults(row, seen) : reloadFaults(row, seen);
-  if (seen.lost > 0) faults.push(`lost ${seen.failures}: ${seen.errors[0] ?? ""}`);
+  if (seen.lost > 0 && !(isRefused && row.refusalCuts)) {
+    faults.push(`lost ${seen.failures}: ${seen.errors[0] ?? ""}`);
+  }
   if (seen.dataLost.length > 0) faults.push(`data lost: ${seen.dataLost.join(" ")}`);
   if (seen.exit.code !== 0) {
     faults.push(`baton ended with ${seen.exit.code ?? seen.exit.signal}, not 0`);

@@ -62,6 +62,8 @@ export interface ServerRow {
   readonly exchange: Exchange;
   /** With "needs": what the refusal of a second copy must say. */
   readonly refusal?: RegExp;
+  /** With "needs": the second copy ends the first one, and connections with it, before it says no. */
+  readonly refusalCuts?: boolean;
   /** With "needs": what to change, for the table. */
   readonly tweak?: string;
   /** For the table: what a reload cannot keep, whatever baton does. */

@@ -146,7 +146,10 @@ export const LOGIN_AND_FILES: readonly ServerRow[] = [
     tweak: "no `pid file`, or one per generation: `--dparam=pidfile=/run/rsyncd.{epoch}.pid`",
     exchange: greeting(/^@RSYNCD: \d/),
     place(at) {
-      const config = at.write("rsyncd.conf", `use chroot = no\n[www]\npath = ${index(at)}\n`);
+      const config = at.write(
+        "rsyncd.conf",
+        `use chroot = no\nreverse lookup = no\n[www]\npath = ${index(at)}\n`,
+      );
       const pidFile = `${at.dir}/rsyncd${at.isTweaked ? ".{epoch}" : ""}.pid`;
       return {
         command: [
@@ -169,7 +172,7 @@ export const LOGIN_AND_FILES: readonly ServerRow[] = [
     tried: "2.39.5",
     verdict: "works",
     pidFile: "kept",
-    exchange: asks("0028git-upload-pack /x\0host=localhost\0\n", /^[0-9a-f]{4}ERR/),
+    exchange: asks("0026git-upload-pack /x\0host=localhost\0", /^[0-9a-f]{4}ERR/),
     place(at) {
       const pidFile = `${at.dir}/git.pid`;
       return {
@@ -262,7 +265,7 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
     version: ["dnsmasq", "--version"],
     tried: "2.90",
     verdict: "works",
-    pidFile: "kept",
+    pidFile: "gone",
     note: "UDP: see below",
     exchange: DNS,
     place(at) {
@@ -293,8 +296,11 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
     program: "nsd",
     version: ["dpkg-query", "-W", "nsd"],
     tried: "4.6.1",
-    verdict: "works",
-    pidFile: "gone",
+    verdict: "needs",
+    pidFile: "kept",
+    refusal: /could not be started/,
+    tweak: "`reuseport: yes`, for its UDP sockets",
+    note: "UDP: see below",
     needsRoot: true,
     exchange: DNS,
     place(at) {
@@ -305,7 +311,8 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
         `server:\n ip-address: 127.0.0.1@${at.port}\n username: nsd\n pidfile: "${pidFile}"\n` +
           ` database: ""\n zonelistfile: "${run}/zones"\n xfrdfile: "${run}/xfrd"\n` +
           ` xfrdir: "${run}"\n zonesdir: "${run}"\n server-count: 2\nremote-control:\n` +
-          ` control-enable: no\n`,
+          ` control-enable: no\n` +
+          (at.isTweaked ? "server:\n reuseport: yes\n" : ""),
       );
       return { command: [at.program("nsd"), "-d", "-c", config], pidFile };
     },
@@ -321,7 +328,7 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
     exchange: asks(
       "<?xml version='1.0'?><stream:stream to='localhost' xmlns='jabber:client' " +
         "xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>",
-      /<stream:features/,
+      /<stream:stream/,
     ),
     place(at) {
       const run = openFolder(at, "run");
@@ -378,7 +385,7 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
     pidFile: "kept",
     lost: "who is in which channel: clients connect again",
     needsRoot: true,
-    exchange: greeting(/NOTICE/),
+    exchange: asks("NICK a\r\nUSER a 0 * :a\r\n", /NOTICE|ERROR| 001 /),
     place(at) {
       const run = openFolder(at, "run");
       const pidFile = `${run}/pid`;
@@ -443,7 +450,7 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
     version: ["dpkg-query", "-W", "coturn"],
     tried: "4.6.1",
     verdict: "works",
-    pidFile: "gone",
+    pidFile: "kept",
     lost: "allocations: clients allocate again",
     exchange: asks(
       "\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl",
@@ -560,43 +567,6 @@ export const OTHERS: readonly ServerRow[] = [
         `a orport=1 no-v2 v3ident=${"A".repeat(40)} 127.0.0.1:1 ${"A".repeat(40)}`,
       ],
     }),
-  },
-  {
-    name: "distccd `--no-detach`",
-    source: { debian: "distcc" },
-    program: "distccd",
-    version: ["distccd", "--version"],
-    tried: "3.4",
-    verdict: "works",
-    pidFile: "gone",
-    exchange: asks("DIST00000001ARGC00000000", /^DONE0|^/),
-    place(at) {
-      const pidFile = `${openFolder(at, "run")}/distccd.pid`;
-      return {
-        command: [
-          at.program("distccd"),
-          "--no-detach",
-          "--daemon",
-          "--user",
-          "nobody",
-          "--listen",
-          "127.0.0.1",
-          "--port",
-          String(at.port),
-          "--allow",
-          "127.0.0.0/8",
-          "--pid-file",
-          pidFile,
-          "--log-stderr",
-          "--stats",
-          "--stats-port",
-          String(at.secondPort),
-          "--jobs",
-          "4",
-        ],
-        pidFile,
-      };
-    },
   },
   {
     name: "socat `TCP-LISTEN,fork`",

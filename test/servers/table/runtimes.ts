@@ -52,6 +52,8 @@ export const RUNTIMES: readonly ServerRow[] = [
     version: ["pm2-runtime", "--version"],
     tried: "7.0.4",
     verdict: "needs",
+    refusalCuts: true,
+    note: "as it is, the second copy ends the first one, which costs connections",
     refusal: /already launched|told the first|ended by itself|exit status 0/,
     tweak: "`PM2_HOME` per generation: `env PM2_HOME=/run/pm2.{epoch} pm2-runtime ...`",
     exchange: http(/hello/),
