@@ -80,7 +80,10 @@ export class AdoptTarget implements ListenerOwner {
 
   /** It has passed its gate: who comes from now on is not one of its standing workers. */
   stand(): void {
-    this.options.facts.readyTicks ||= ticksNow();
+    const { facts, context: { listeners } } = this.options;
+    if (facts.readyTicks > 0) return;
+    facts.readyTicks = ticksNow();
+    if (listeners.groupsOf(this.epoch).length > 1) this.#closed.lookRepeatedly();
   }
 
   /**

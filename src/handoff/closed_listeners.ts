@@ -2,7 +2,7 @@
  * Gives up listeners that no process of their generation holds any more: baton closes its duplicate, and the kernel
  * refuses connections there, as without baton. While baton holds a duplicate the kernel reports no close(2), so there is
  * a look when a process that has opened a listener exits, at a listen(2), when a successor starts, and for a minute, at
- * growing intervals, after a listener was opened late.
+ * growing intervals, after the gate was passed and after each listener that is opened later.
  */
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Group } from "../steering/group.ts";
@@ -13,7 +13,7 @@ import { type ListenerOwner, refreshSocketHolders } from "./listener_owner.ts";
 
 /** For this long an address waits for the successor of a worker that has died. */
 const RESPAWN_MS = 1_000;
-/** The looks after a late listener was opened, from the first interval to the last; each is twice the one before. */
+/** The looks after a listener was opened, from the first interval to the last; each is twice the one before. */
 const FIRST_LOOK_MS = 500;
 const LAST_LOOK_MS = 32_000;
 
@@ -68,7 +68,7 @@ export class ClosedListeners {
     this.options.log(`generation ${this.owner.epoch} has closed its listener at ${group.text}`);
   }
 
-  /** A listener was opened after the start: it may be closed soon, by a process that lives on. */
+  /** What was opened a moment ago may be closed soon, by a process that lives on. */
   lookRepeatedly(delayMs = FIRST_LOOK_MS): void {
     this.#look?.cancel();
     this.#look = this.clock.after(delayMs, () => {

@@ -108,10 +108,14 @@ function answerReload(
 
 /** The helpers of the service have the stop time, as what a leading process leaves behind. */
 function stopHelpers({ context }: SupervisorParts): void {
-  const { children: { helpers }, leftovers, config, logError } = context;
+  const { children, leftovers, config, logError } = context;
+  const { helpers } = children;
   if (helpers.processes().length === 0) return;
   helpers.terminate();
-  helpers.onExit = () => leftovers.check();
+  helpers.onExit = () => {
+    children.reap();
+    leftovers.check();
+  };
   const kill = () => {
     const killed = helpers.records.flatMap(({ epoch, pid }) =>
       describeVictims(epoch, [pid], config.stopTimeMs)
