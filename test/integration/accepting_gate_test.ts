@@ -1,0 +1,205 @@
+/**
+ * The promise: ready means accepting. A copy that listens and then gives up, closes its listener, or goes on loading
+ * gets no connection; a serving one that closes its listener is replaced.
+ */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { type Baton, startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { findPython, required } from "../support/programs.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const TEST = { timeout: TEST_TIMEOUT_MS };
+const ENOUGH_REQUESTS = 10;
+
+/** Binds first and checks later: files in $WORK say what it does after its listen. Closes its listener at SIGUSR1. */
+const SERVER = `
+import os, signal, socket, sys, time
+
+def has(name):
+    return os.path.exists(os.path.join(os.environ["WORK"], name))
+
+class Close(Exception):
+    pass
+
+def close(*_):
+    raise Close
+
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("127.0.0.1", int(os.environ["PORT"])))
+listener.listen(64)
+if has("gives-up"):
+    until = time.monotonic() + 0.02
+    while time.monotonic() < until:
+        has("lock")
+    print("another instance is running", file=sys.stderr, flush=True)
+    sys.exit(3)
+if has("loads"):
+    while not has("loaded"):
+        time.sleep(0.01)
+signal.signal(signal.SIGUSR1, close)
+try:
+    if has("closes"):
+        raise Close
+    while True:
+        connection, _ = listener.accept()
+        connection.recv(4096)
+        body = b"pid=%d version=%d\\n" % (os.getpid(), int(os.environ["RESTART_EPOCH"]) + 1)
+        head = b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)
+        connection.sendall(head + body)
+        connection.close()
+except Close:
+    listener.close()
+    while True:
+        signal.pause()
+`;
+
+/** @param behavior names of the files that the server finds at its start */
+async function startServer(
+  work: { join: (name: string) => string; path: string },
+  { flags = [], behavior = [], expectFailure = false }: {
+    flags?: readonly string[];
+    behavior?: readonly string[];
+    expectFailure?: boolean;
+  } = {},
+) {
+  for (const name of behavior) writeFileSync(work.join(name), "");
+  const port = await freePort();
+  const baton = await startBaton({
+    command: [required("python3", findPython()), "-c", SERVER],
+    env: { PORT: String(port), WORK: work.path },
+    flags,
+    expectFailure,
+  });
+  return { baton, port };
+}
+
+function one(port: number): Load {
+  return new Load({ port, clients: 1, maxRequests: 1, timeoutMs: TEST_TIMEOUT_MS });
+}
+
+/** The reload has failed, and generation 0 answers all. */
+async function servesOn(baton: Baton, load: Load, seen: number): Promise<void> {
+  await waitUntil(() => load.tally.ok >= seen + ENOUGH_REQUESTS, {
+    what: `generation 0 answers\n${baton.stderr}`,
+  });
+  const tally = await load.stop();
+  assert.deepEqual([tally.lost, [...tally.byVersion.keys()]], [0, ["1"]], formatTally(tally));
+}
+
+describe("a candidate that listens", () => {
+  test("and gives up then has failed, and got no connection", TEST, async () => {
+    using work = tempDir();
+    const { baton: started, port } = await startServer(work);
+    await using baton = started;
+    await using load = new Load({ port, clients: 4 }).start();
+    writeFileSync(work.join("gives-up"), "");
+    const { code, stderr } = await baton.cli("reload");
+    assert.equal(code, 70, stderr);
+    assert.match(stderr, /it exited before it was ready: exit status 3/);
+    await servesOn(baton, load, load.tally.ok);
+  });
+
+  test("and closes its listener has failed, although it lives on", TEST, async () => {
+    using work = tempDir();
+    const { baton: started, port } = await startServer(work);
+    await using baton = started;
+    await using load = new Load({ port, clients: 4 }).start();
+    writeFileSync(work.join("closes"), "");
+    const { code, stderr } = await baton.cli("reload");
+    assert.equal(code, 70, stderr);
+    assert.ok(stderr.includes(`it has closed its listener at 127.0.0.1:${port} and not ended`));
+    await servesOn(baton, load, load.tally.ok);
+  });
+
+  test("and loads for long serves when it accepts", TEST, async () => {
+    using work = tempDir();
+    const { baton: started, port } = await startServer(work);
+    await using baton = started;
+    await using load = new Load({ port, clients: 4 }).start();
+    writeFileSync(work.join("loads"), "");
+    const report = baton.reload();
+    await waitUntil(() => baton.stderr.includes("generation 1 listens"), { what: "it listens" });
+    const seen = load.tally.ok;
+    await waitUntil(() => load.tally.ok >= seen + ENOUGH_REQUESTS, { what: "the old one answers" });
+    assert.equal(load.tally.byVersion.get("2"), undefined, "it gets nothing while it loads");
+    writeFileSync(work.join("loaded"), "");
+    const { result, reason } = await report;
+    assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
+    await waitUntil(() => load.tally.byVersion.get("2"), { what: "version 2 answers" });
+    const tally = await load.stop();
+    assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+  });
+
+  test("and never accepts has not passed", TEST, async () => {
+    using work = tempDir();
+    const { baton: started, port } = await startServer(work, { flags: ["--ready-timeout", "1s"] });
+    await using baton = started;
+    writeFileSync(work.join("loads"), "");
+    const { code, stderr } = await baton.cli("reload");
+    assert.equal(code, 70, stderr);
+    const what = `it listens at 127.0.0.1:${port}, and does not wait for connections there`;
+    assert.ok(stderr.includes(`not ready within 1 s: ${what}`), stderr);
+  });
+
+  test("passes at its listen with --ready listen", TEST, async () => {
+    using work = tempDir();
+    const flags = ["--ready", "listen"];
+    const { baton: started } = await startServer(work, { flags });
+    await using baton = started;
+    writeFileSync(work.join("loads"), "");
+    const { result, reason } = await baton.reload();
+    assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
+  });
+});
+
+test("the first generation serves without having accepted: there is no other", TEST, async () => {
+  using work = tempDir();
+  const options = { flags: ["--ready-timeout", "1s"], behavior: ["loads"] };
+  const { baton: started, port } = await startServer(work, options);
+  await using baton = started;
+  assert.match(baton.stderr, /generation 0 is taken for ready after 1 s, because no other serves/);
+  await using load = one(port).start();
+  writeFileSync(work.join("loaded"), "");
+  const tally = await load.finished();
+  assert.equal(tally.ok, 1, formatTally(tally));
+});
+
+describe("a serving generation that closes its listener and lives on", () => {
+  test("is replaced, and who waits in its queue is answered", TEST, async () => {
+    using work = tempDir();
+    const { baton: started, port } = await startServer(work, { flags: ["--drain-time", "1s"] });
+    await using baton = started;
+    const [first] = (await baton.settled()).generations;
+    process.kill(first?.pid ?? NaN, "SIGUSR1");
+    await using load = one(port).start();
+    const tally = await load.finished();
+    assert.equal(tally.ok, 1, `${formatTally(tally)}\n${baton.stderr}`);
+    assert.match(baton.stderr, /generation 0 .*it has closed its listener at .* and not ended/);
+    assert.equal((await baton.settled()).epoch, 1, baton.stderr);
+  });
+
+  test("on trial is rolled back", TEST, async () => {
+    using work = tempDir();
+    const { baton: started, port } = await startServer(work, { flags: ["--bake", "1m"] });
+    await using baton = started;
+    await using load = new Load({ port, clients: 2 }).start();
+    const report = baton.reload();
+    await waitUntil(() => load.tally.byVersion.get("2"), { what: "version 2 answers" });
+    const { generations } = await baton.status();
+    process.kill(generations.find(({ epoch }) => epoch === 1)?.pid ?? NaN, "SIGUSR1");
+    const { result, reason } = await report;
+    assert.equal(result, "failed", baton.stderr);
+    assert.match(reason ?? "", /^rolled back: it has closed its listener at .* and not ended$/);
+    const seen = load.tally.byVersion.get("1") ?? 0;
+    await waitUntil(() => (load.tally.byVersion.get("1") ?? 0) >= seen + ENOUGH_REQUESTS, {
+      what: `version 1 answers\n${baton.stderr}`,
+    });
+  });
+});
