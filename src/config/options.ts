@@ -72,6 +72,9 @@ export const OPTION_BY_FIELD = {
       "RUNTIME_DIRECTORY, else /run/baton for root, XDG_RUNTIME_DIR/baton for others."),
     pidfile: text("FILE",
       "Write the process id of baton to this file. A reload does not change it."),
+    serverPidfile: text("FILE", "The server's own pid file: it names the serving process at every " +
+      "moment, though old generations remove it at their end. By default the one that the " +
+      "command of a known server names (docs/presets.md). none: leave it to the server."),
   }),
 
   ...group("Listeners and handoff", {

@@ -5,6 +5,7 @@
  */
 import { type CommandLine, commandLine } from "./servers/command_line.ts";
 import { interpreterOf, scriptIndex } from "./servers/interpreters.ts";
+import { pidfilePath } from "./servers/pidfile_path.ts";
 import {
   type PidfileHabit,
   type PidfileOption,
@@ -13,6 +14,9 @@ import {
 } from "./servers/preset_table.ts";
 import { baseName, has } from "./servers/wrappers.ts";
 import type { SignalName } from "./values/signals.ts";
+
+/** `--server-pidfile none` */
+export const NO_PIDFILE = "none";
 
 /** The entry of one program. */
 interface Preset {
@@ -138,6 +142,15 @@ export function presetForCommand(argv: readonly string[]): CommandPreset {
     usr1: passes("SIGUSR1") && behindShell === null ? preset.usr1 : "ignore",
     line,
   };
+}
+
+/** @returns the server's pid file that baton keeps; null: none */
+export function keptPidfile(
+  { serverPidfile }: { readonly serverPidfile: string | null },
+  { pidfile, line }: CommandPreset,
+): string | null {
+  if (serverPidfile === NO_PIDFILE) return null;
+  return serverPidfile ?? pidfilePath(pidfile, line.argv.slice(1));
 }
 
 function presetOf(argv: readonly string[]): Preset {

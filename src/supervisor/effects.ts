@@ -8,6 +8,7 @@ import { NO_FINDINGS, storyOf } from "../report/snapshot.ts";
 import { lateViews } from "../rollout/late_listeners.ts";
 import { generationEffects } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
+import { type ServerPidfile, serverPidfile } from "./server_pidfile.ts";
 import type { Upgrades } from "./upgrade_effects.ts";
 
 /** Lines of a failed generation's output in the answer to a reload. */
@@ -18,19 +19,27 @@ export function effectsOf(
   parts: SupervisorParts,
   upgrades: Upgrades,
 ): (effect: ServiceEffect, state: ServiceState) => void {
+  const pidfile = serverPidfile(parts);
+  // A resumed service serves already.
+  queueMicrotask(() => pidfile?.update(parts.service()));
   const table: EffectHandlers = {
     ...generationEffects(parts),
     ...parts.trials.handlers,
     ...upgrades.handlers,
-    ...serviceEffects(parts, upgrades),
+    ...serviceEffects(parts, upgrades, pidfile),
   };
   return (effect, state) => {
     const carryOut: (effect: never, state: ServiceState) => void = table[effect.kind];
     carryOut(effect as never, state);
+    pidfile?.update(state);
   };
 }
 
-function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {
+function serviceEffects(
+  parts: SupervisorParts,
+  upgrades: Upgrades,
+  pidfile: ServerPidfile | null,
+) {
   const { options: { logger }, context: { platform, dispatch, leftovers }, hooks } = parts;
   let backoff: Timer | null = null;
   return {
@@ -53,7 +62,12 @@ function serviceEffects(parts: SupervisorParts, upgrades: Upgrades) {
       if ((state.shutdown?.handedOver ?? null) === null) stopHelpers(parts);
       // After this step, which may still start a post-stop hook.
       queueMicrotask(() =>
-        hooks.whenIdle(() => leftovers.whenEmpty(() => closeAll(parts, upgrades, status)))
+        hooks.whenIdle(() =>
+          leftovers.whenEmpty(() => {
+            pidfile?.close((parts.service().shutdown?.handedOver ?? null) === null);
+            closeAll(parts, upgrades, status);
+          })
+        )
       );
     },
   } satisfies Partial<EffectHandlers>;

@@ -1,5 +1,6 @@
 /** The working directory of baton: one that a deploy cannot remove. */
 import type { Config } from "../../config/config.ts";
+import { NO_PIDFILE } from "../../config/presets.ts";
 import { UserError } from "../../config/values/errors.ts";
 import { signalNumber } from "../../config/values/signals.ts";
 import { isText } from "../../platform/bytes.ts";
@@ -39,7 +40,7 @@ export function leaveDirectory(
   config: Config,
   { directory, physicalDirectory: physical, stays }: LaunchContext,
 ): Config {
-  const { cwd, pidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
+  const { cwd, pidfile, serverPidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
   const absolute = (path: string | null, option: string) =>
     path === null ? null : inText(resolvePath(physical, path), option);
   if (!stays) platform.processes.changeDirectory("/");
@@ -47,6 +48,9 @@ export function leaveDirectory(
     ...config,
     cwd: stays ? physical : underDirectory(directory, cwd),
     pidfile: absolute(pidfile, "--pidfile"),
+    serverPidfile: serverPidfile === NO_PIDFILE
+      ? NO_PIDFILE
+      : absolute(serverPidfile, "--server-pidfile"),
     logFile: logFile === null ? null : resolvePath(physical, logFile),
     runtimeDir: absolute(runtimeDir, "--runtime-dir"),
     takeover: absolute(takeover, "--takeover"),

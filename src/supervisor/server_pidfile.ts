@@ -1,0 +1,213 @@
+/**
+ * The server's own pid file (`--server-pidfile`): it names the serving generation at every moment, whatever the others do
+ * with it. A candidate writes its own process id too early, and an old generation removes the file at its end, though it
+ * is the new one's by then.
+ *
+ * Written by rename, so that no reader sees half of it, with the text, mode and owner that the server gave it: that may be
+ * another process than the leading one (behind tini, in the background).
+ */
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  writeSync,
+} from "node:fs";
+import { keptPidfile } from "../config/presets.ts";
+import { type ServiceState, servingOf } from "../lifecycle/state.ts";
+import type { Timer } from "../platform/clock.ts";
+import { errorText } from "../platform/error.ts";
+import { RemovalWatch } from "../platform/files/removal_watch.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { SupervisorParts } from "./parts.ts";
+
+const DEFAULT_MODE = 0o644;
+/** Another program that keeps writing this file must not keep the machine busy. */
+const MOST_WRITES = 20;
+const PAUSE_MS = 1_000;
+const LONGEST = 4096;
+const MOST_ROUNDS = 4;
+
+interface Generation {
+  /** Null: it has no process. */
+  readonly pid: number | null;
+  processes(): number[];
+}
+
+interface ServerPidfileOptions {
+  readonly path: string;
+  readonly running: ReadonlyMap<number, Generation>;
+  readonly log: { info(text: string): void; warn(text: string): void };
+}
+
+interface Written extends Pick<Stats, "mode" | "uid" | "gid"> {
+  readonly inode: number;
+  readonly text: string;
+}
+
+export class ServerPidfile {
+  /** What each generation's server has written itself, by epoch. */
+  readonly #written = new Map<number, Written>();
+  readonly #watch: RemovalWatch;
+  /** What it must hold now; null: it is not ours to write. */
+  #wanted: string | null = null;
+  #serving: number | null = null;
+  #writes = 0;
+  #pause: Timer | null = null;
+  #trouble: string | null = null;
+  #isWatching = false;
+  /** Of the file that is watched; null: its absence is. */
+  #watchedInode: number | null | undefined = undefined;
+
+  constructor(readonly platform: Platform, readonly options: ServerPidfileOptions) {
+    this.#watch = new RemovalWatch(platform, () => this.#keep());
+  }
+
+  /** After each step of the lifecycle. */
+  update(state: ServiceState): void {
+    const { inherited, upgrade, shutdown, generations } = state;
+    const epoch = servingOf(state)?.epoch ?? null;
+    for (const known of this.#written.keys()) {
+      if (!generations.some((each) => each.epoch === known)) this.#written.delete(known);
+    }
+    // Another baton keeps it.
+    const isOurs = epoch !== inherited && upgrade === null &&
+      (shutdown?.handedOver ?? null) === null;
+    const serving = isOurs ? epoch : null;
+    if (serving === null) this.#wanted = shutdown === null ? null : this.#wanted;
+    const isNew = serving !== null && serving !== this.#serving;
+    this.#serving = serving;
+    if (isNew) this.#keep();
+  }
+
+  /** Another change may come before the new file is watched. */
+  #keep(): void {
+    for (let i = 0; i < MOST_ROUNDS && !this.#isRight(); i++) this.#watchAgain();
+  }
+
+  /** @returns false when the file had to be written, or is not watched yet */
+  #isRight(): boolean {
+    const { path, running } = this.options;
+    const present = look(path);
+    this.#note(present);
+    const pid = this.#serving === null ? null : running.get(this.#serving)?.pid ?? null;
+    const isWatched = this.#watchedInode === (present?.inode ?? null);
+    if (this.#serving === null || pid === null) return isWatched;
+    const own = this.#written.get(this.#serving) ?? null;
+    this.#wanted = own?.text ?? `${pid}\n`;
+    if (present?.text === this.#wanted) return isWatched;
+    this.#write(this.#wanted, own ?? present);
+    return false;
+  }
+
+  /** What a server has written is right for its generation, from now on. */
+  #note(present: Written | null): void {
+    const pid = Number(/^\s*(\d+)/.exec(present?.text ?? "")?.[1] ?? NaN);
+    if (present === null || Number.isNaN(pid)) return;
+    for (const [epoch, generation] of this.options.running) {
+      if (generation.pid !== pid && !generation.processes().includes(pid)) continue;
+      this.#written.set(epoch, present);
+    }
+  }
+
+  #write(text: string, like: Written | null): void {
+    if (this.#pause !== null) return;
+    if (++this.#writes > MOST_WRITES) return this.#rest();
+    const { path, log } = this.options;
+    try {
+      replaceFile(path, `${path}.baton-${this.platform.runtime.pid}`, text, like);
+      this.#trouble = null;
+    } catch (error) {
+      const why = errorText(error);
+      if (why !== this.#trouble) log.warn(`cannot keep the server's pid file ${path}: ${why}`);
+      this.#trouble = why;
+    }
+  }
+
+  #rest(): void {
+    this.#pause = this.platform.clock.after(PAUSE_MS, () => {
+      this.#pause = null;
+      this.#writes = 0;
+      this.#keep();
+    });
+  }
+
+  /** The file that is in place now is another one than the last. */
+  #watchAgain(): void {
+    const { path, log } = this.options;
+    try {
+      this.#watchedInode = look(path)?.inode ?? null;
+      this.#watch.watch([path]);
+      if (!this.#isWatching) {
+        log.info(`the server's pid file ${path} is kept: it names the serving process`);
+      }
+      this.#isWatching = true;
+    } catch (error) {
+      if (!this.#isWatching) {
+        log.warn(`cannot watch the server's pid file ${path}: ${errorText(error)}`);
+      }
+      this.#isWatching = true;
+    }
+  }
+
+  /** @param remove the service has ended: the file too, if it is still as it was kept */
+  close(remove: boolean): void {
+    this.#watch.close();
+    this.#pause?.cancel();
+    const { path } = this.options;
+    if (remove && this.#wanted !== null && look(path)?.text === this.#wanted) {
+      rmSync(path, { force: true });
+    }
+  }
+}
+
+/** @returns null: the server has none, or one for each generation */
+export function serverPidfile(
+  { context: { config, preset, platform }, running, options: { logger } }: SupervisorParts,
+): ServerPidfile | null {
+  const path = keptPidfile(config, preset);
+  return path === null ? null : new ServerPidfile(platform, { path, running, log: logger });
+}
+
+function look(path: string): Written | null {
+  try {
+    const { mode, uid, gid, size, ino: inode } = lstatSync(path);
+    return { mode, uid, gid, inode, text: size > LONGEST ? "" : readFileSync(path, "utf8") };
+  } catch {
+    return null;
+  }
+}
+
+/** @throws {Error} when that is impossible */
+function replaceFile(path: string, temporary: string, text: string, like: Written | null): void {
+  rmSync(temporary, { force: true });
+  // Exclusive: in a directory of the server's user, that one may have put a link there.
+  const file = openSync(temporary, "wx", DEFAULT_MODE);
+  try {
+    writeSync(file, text);
+    if (like !== null) {
+      fchmodSync(file, like.mode & 0o777);
+      ignoringRefusal(() => fchownSync(file, like.uid, like.gid));
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Only root may give a file away. */
+function ignoringRefusal(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EPERM") throw error;
+  }
+}
