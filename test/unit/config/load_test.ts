@@ -75,6 +75,7 @@ describe("buildConfig()", () => {
       quietMs: 500,
       stopSignal: null,
       cleanExit: [],
+      serverPidfile: null,
       stopTimeMs: 10_000,
       maxGenerations: 4,
       shutdownOnly: false,

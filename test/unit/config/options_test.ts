@@ -11,6 +11,7 @@ describe("OPTIONS", () => {
     ["env-file", "envFile", "FILE", null],
     ["runtime-dir", "runtimeDir", "DIR", null],
     ["pidfile", "pidfile", "FILE", null],
+    ["server-pidfile", "serverPidfile", "FILE", null],
     ["listen", "listen", "[NAME=]ADDR:PORT", []],
     ["backlog", "backlog", "N", 4096],
     ["handoff", "handoff", "auto|adopt|inherit", "auto"],
