@@ -33,6 +33,8 @@ export class RestWatch {
   #pauseMs = FIRST_LOOK_MS;
   #beganAtMs = 0;
   #settling: Settling = NOT_SETTLED;
+  /** Connections that waited to be accepted at the latest look. */
+  #queued: ReadonlySet<string> = new Set();
 
   constructor(readonly options: RestWatchOptions) {}
 
@@ -61,12 +63,9 @@ export class RestWatch {
    * cannot be seen is better than none. @returns whether it may serve
    */
   giveUp(): boolean {
-    const { context: { listeners, config, logError }, epoch, gate, onChange } = this.options;
+    const { context: { config, logError }, epoch, gate, onChange } = this.options;
     this.options.refreshListeners();
-    const isAlone = listeners.groups.every(({ receivingEpochs }) =>
-      [...receivingEpochs].every((each) => each === epoch)
-    );
-    if (!isAlone || !gate.lacksRest) return false;
+    if (!this.#isAlone || !gate.lacksRest) return false;
     logError(
       `generation ${epoch} is taken for ready after ${config.readyTimeoutMs / 1000} s, because ` +
         `no other serves: ${gate.explanation}`,
@@ -120,11 +119,22 @@ export class RestWatch {
     return mostKnown(members.map((member) => listenerUse(platform, member, pids)));
   }
 
+  /** No other generation gets connections. */
+  get #isAlone(): boolean {
+    const { context: { listeners }, epoch } = this.options;
+    return listeners.groups.every(({ receivingEpochs }) =>
+      [...receivingEpochs].every((each) => each === epoch)
+    );
+  }
+
   #hasAccepted(): boolean {
     const { context: { platform, listeners }, server } = this.options;
-    const connections = orNull(() =>
-      new SocketTable(platform, listeners).connectionsOf(server.processes())
-    );
-    return connections !== null && connections.length > 0;
+    const table = orNull(() => new SocketTable(platform, listeners));
+    if (table === null) return false;
+    if (table.connectionsOf(server.processes()).length > 0) return true;
+    // Short ones are gone at each look; but only an accept takes one out of a queue.
+    const before = this.#queued;
+    this.#queued = table.unaccepted();
+    return this.#isAlone && !before.isSubsetOf(this.#queued);
   }
 }

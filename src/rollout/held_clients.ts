@@ -23,12 +23,12 @@ export class HeldClients {
 
   constructor(readonly context: Pick<RunningContext, "platform" | "listeners">) {}
 
-  /** New connections wait from now on. */
+  /** New connections are made to wait now. */
   begin(): void {
-    const { platform: { clock }, listeners } = this.context;
+    const { clock } = this.context.platform;
     this.end();
     this.#sinceMs = clock.now();
-    this.#queues = queues(listeners);
+    this.#queues = [];
     this.#record = new WaitRecord(this.#unaccepted());
     this.#schedule(0);
   }
@@ -56,6 +56,7 @@ export class HeldClients {
   }
 
   #look(record: WaitRecord): void {
+    if (this.#queues.length === 0) this.#queues = queues(this.context.listeners);
     record.look(this.#unaccepted(), this.context.platform.clock.now());
   }
 

@@ -11,12 +11,13 @@ export function stopFirstEffects(parts: SupervisorParts) {
   return {
     hold: ({ epoch, candidate }) => {
       try {
-        holdConnections(listeners, epoch, config.backlog);
         parts.heldClients.begin();
+        holdConnections(listeners, epoch, config.backlog);
         logger.info(
           `generation ${epoch} makes room for generation ${candidate}: new connections wait`,
         );
       } catch (error) {
+        parts.heldClients.end();
         const reason = `new connections cannot be made to wait: ${errorText(error)}`;
         dispatch({ kind: "failed", epoch: candidate, reason, status: EXIT_SYSTEM });
       }

@@ -2,7 +2,7 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { ReloadCommand } from "../words/parse.ts";
 import type { Printer } from "../console/printer.ts";
-import { lateLines, sharedLines, storyLine, survivorLine } from "./reload_text.ts";
+import { heldLines, lateLines, sharedLines, storyLine, survivorLine } from "./reload_text.ts";
 import { EXIT_STATUS_OF, readReply, RELOAD_REPLY, type ReloadReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 import type { ReloadRollout } from "../words/parse_trial.ts";
@@ -48,6 +48,7 @@ function describe(report: ReloadReply, print: Printer): void {
   if (report.result === "ok") {
     print.out(`generation ${report.epoch} serves after ${report.durationMs} ms`);
     if (story !== "") print.out(`  ${story}`);
+    heldLines(report).forEach((line) => print.out(`  ${line}`));
     sharedLines(report).forEach((line) => print.error(`  ${line}`));
     return lateLines(report).forEach((line) => print.out(`  ${line}`));
   }
@@ -55,6 +56,7 @@ function describe(report: ReloadReply, print: Printer): void {
   print.error(`reload failed: generation ${report.epoch}: ${report.reason}`);
   const times = story === "" ? "" : ` (${story})`;
   print.error(`${survivorLine(report)}${times}`);
+  heldLines(report).forEach((line) => print.error(line));
   if (report.output.length === 0) {
     const where = "its output is in the output of baton";
     return print.error(report.outputIsDirect ? where : "it printed nothing");

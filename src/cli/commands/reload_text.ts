@@ -18,6 +18,20 @@ export function storyLine(
   return parts.filter((part) => part !== "").join("; ");
 }
 
+/** @returns with --order stop-first: `12 clients waited, at most 707 ms`; empty where none had to */
+export function heldLines({ held }: Pick<ReloadReply, "held">): string[] {
+  if (held === null) return [];
+  const { clients, longestWaitMs, overflows } = held;
+  const lines = [`${clients} clients waited, at most ${longestWaitMs} ms`];
+  if (overflows > 0) {
+    lines.push(
+      `a queue was full ${overflows} times, so some had to try again: raise --backlog, and ` +
+        "net.core.somaxconn, which caps it",
+    );
+  }
+  return lines;
+}
+
 /** @returns `127.0.0.1:9000: generation 0 answers there until generation 1 does, or --ready-timeout is over` */
 export function lateLines({ late, epoch }: Pick<ReloadReply, "late" | "epoch">): string[] {
   return late.filter(({ state }) => state !== "opened")
@@ -39,7 +53,10 @@ export function sharedLines({ sharedFiles }: Pick<ReloadReply, "sharedFiles">): 
 }
 
 /** What has become of the generation before, after a failure. */
-export function survivorLine({ serving, doubt }: Pick<ReloadReply, "serving" | "doubt">): string {
+export function survivorLine(
+  { serving, restored, doubt }: Pick<ReloadReply, "serving" | "restored" | "doubt">,
+): string {
+  if (restored !== null) return `generation ${restored} runs the version before it again`;
   if (serving === null) {
     return "no generation serves: connections wait while the server is restarted";
   }

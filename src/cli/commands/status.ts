@@ -4,7 +4,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { ServiceCommand } from "../words/words.ts";
 import { EXIT_OK } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
-import { lateLines, storyLine } from "./reload_text.ts";
+import { heldLines, lateLines, storyLine } from "./reload_text.ts";
 import { readReply, STATUS_REPLY, type StatusReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 
@@ -37,6 +37,9 @@ function statusLines(snapshot: StatusReply, now: number): string[] {
     `up ${age(snapshot.startedAt, now)})`,
     `reloads: ${restarts.ok} ok, ${restarts.failed} failed; crashes: ${restarts.crashes}`,
   ];
+  if (snapshot.order === "stop-first") {
+    lines.push(`a reload stops the server first (stop-first): ${snapshot.orderReason}`);
+  }
   if (lastReload !== null) {
     const reason = lastReload.reason === null ? "" : `: ${lastReload.reason}`;
     lines.push(
@@ -46,7 +49,9 @@ function statusLines(snapshot: StatusReply, now: number): string[] {
     );
     const story = storyLine(lastReload);
     if (story !== "") lines.push(`  ${story}`);
-    for (const line of lateLines(lastReload)) lines.push(`  ${line}`);
+    for (const line of [...heldLines(lastReload), ...lateLines(lastReload)]) {
+      lines.push(`  ${line}`);
+    }
   }
   if (snapshot.trial !== null) lines.push(trialText(snapshot.trial));
   const tables = [

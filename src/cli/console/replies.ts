@@ -80,6 +80,8 @@ export const STATUS_REPLY = v.looseObject({
   version: string,
   pid: number,
   epoch: maybeNumber,
+  order: string,
+  orderReason: string,
   startedAt: string,
   restarts: v.looseObject({ ok: number, failed: number, crashes: number }),
   lastReload: v.nullable(v.looseObject({

@@ -80,6 +80,6 @@ describe("survivorLine()", () => {
   ];
   for (const [serving, doubt, line] of table) {
     it(`serving ${serving}, doubt ${doubt}`, () =>
-      assert.match(survivorLine({ serving, doubt }), line));
+      assert.match(survivorLine({ serving, restored: null, doubt }), line));
   }
 });
