@@ -151,10 +151,16 @@ describe("a server that is given three listeners", () => {
     using work = tempDir();
     const { ports, flags } = await threePorts();
     const [web = 0, any = 0, six = 0] = ports;
-    const argv = ["--fd={fd:web}", "{fd:api},{port:api}", "http://x:{port:listen1}/", "{{fd:web}}"];
+    const argv = [
+      "--fd={fd:web}",
+      "{fd:api},{port:api}",
+      "http://x:{port:listen1}/",
+      "{{fd:web}}",
+      "pid.{epoch}",
+    ];
     await using _baton = await start(work, { flags, argv });
     const found = (await given(web)).argv.slice(1);
-    assert.deepEqual(found, ["--fd=3", `5,${six}`, `http://x:${any}/`, "{3}"]);
+    assert.deepEqual(found, ["--fd=3", `5,${six}`, `http://x:${any}/`, "{fd:web}", "pid.0"]);
   });
 
   test(
