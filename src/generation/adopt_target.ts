@@ -31,6 +31,8 @@ interface AdoptTargetOptions extends SharedParts {
 
 export class AdoptTarget implements ListenerOwner {
   readonly epoch: number;
+  /** Those who wait for it are to meet it when it serves, not when it listens. */
+  queueAtSwitch = false;
   stopWatchingAccepts = () => {};
   /** Workers with a listening socket of their own (SO_REUSEPORT in a prefork server). */
   readonly #workers: ExitWatch;
@@ -49,6 +51,11 @@ export class AdoptTarget implements ListenerOwner {
 
   get replacementOf(): number | null {
     return this.options.replacementOf();
+  }
+
+  get queueComesLater(): boolean {
+    const { server: { filter }, context: { platform: { seccomp } } } = this.options;
+    return this.queueAtSwitch && filter !== null && seccomp.canAnswerWithDescriptor(filter);
   }
 
   get isSettled(): boolean {

@@ -47,6 +47,11 @@ export class Gate {
     return this.ready === "notify" || (this.ready === "auto" && this.wantsNotification);
   }
 
+  /** A server can listen, and answer, before it has passed. */
+  get wantsMoreThanListening(): boolean {
+    return this.needsNotification || this.checks.missing.length > 0;
+  }
+
   get isPassed(): boolean {
     if (this.needsNotification && !this.notified || this.checks.missing.length > 0) return false;
     // READY=1 or a check proves that it accepts: baton need not see a socket that it passed on in use. Not every

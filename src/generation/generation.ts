@@ -80,11 +80,12 @@ export class RunningGeneration implements GenerationHandle {
     const { platform, children, migration, config, listeners, journal } = context;
     return new ServerProcess(platform, children, {
       epoch,
-      calls: {
+      calls: () => ({
         // With --survive the journal has each call before it is answered.
-        lettingPass: migration !== null && !config.survive,
+        lettingPass: !config.survive &&
+          (this.facts.takesConnections || this.adoptTarget.queueAtSwitch),
         isAwaited: () => migration?.pendingAccepts.isEmpty === false,
-      },
+      }),
       onNotification: (notify, notification) => this.adoptTarget.answer(notify, notification),
       onOutput: (stream, bytes) => this.health.onOutput(stream, bytes),
       onPrepared: () => journal.write(),

@@ -118,7 +118,7 @@ function join(
  * baton made it for a server that binds by itself (--listen, --takeover).
  */
 function memberWithQueue(group: Group, owner: ListenerOwner): Member | null {
-  if (owner.replacementOf !== null) {
+  if (owner.replacementOf !== null && !owner.queueComesLater) {
     const [left] = group.waitingFor(owner.replacementOf);
     if (left) return left;
   }

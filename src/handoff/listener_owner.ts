@@ -20,6 +20,8 @@ export interface ListenerOwner {
   readonly epoch: number;
   /** Crashed generation whose members it may take over. */
   readonly replacementOf: number | null;
+  /** The clients in their queues come when it has passed its gate (migration/waiting_clients.ts). */
+  readonly queueComesLater: boolean;
   /** It has served for a while: what it opens now was not part of its start. */
   readonly isSettled: boolean;
   /** Its leading process; null when that has ended. */

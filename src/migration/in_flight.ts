@@ -12,6 +12,7 @@ import type { Group } from "../steering/group.ts";
 import { nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
 import type { PendingAccepts } from "./pending_accepts.ts";
 import { readCounters, resume, unreadHead } from "./sample.ts";
+import { WAKE_AGAIN_MS, wakeAcceptors } from "./wake.ts";
 
 /** Adds at most this much to a client's wait. */
 const POLL_MS = 2;
@@ -19,9 +20,6 @@ const POLL_MS = 2;
 const OFFER_MS = 5_000;
 /** Descriptors that baton keeps free for itself: reloads and control clients need some. */
 const RESERVE = 64;
-/** In a server with many accepting threads the wake-up connection may wake a thread of another listener. */
-const WAKE_AGAIN_MS = 50;
-
 /** Of an old server while it still may read: it does not matter yet. */
 const NO_ACTIVITY = { hasRead: false, hasSent: false, isShut: false };
 
@@ -241,19 +239,6 @@ export class InFlightMoves {
     const offered = [...this.#connections].filter(({ state }) => state === "offered");
     if (offered.length === 0 || atMs - this.#wokenAtMs < WAKE_AGAIN_MS) return;
     this.#wokenAtMs = atMs;
-    for (const { address } of new Set(offered.map(({ group }) => group))) {
-      try {
-        using socket = this.platform.sockets.stream(address.family, { nonblocking: true });
-        this.platform.sockets.connectInet(socket, reachable(address));
-      } catch {
-        // EINPROGRESS is as good, and any other new connection wakes the server too.
-      }
-    }
+    wakeAcceptors(this.platform, offered.map(({ group }) => group));
   }
-}
-
-/** A wildcard listener is reached at the loopback address. */
-function reachable(address: Group["address"]): Group["address"] {
-  if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
-  return address.host === "::" ? { ...address, host: "::1" } : address;
 }

@@ -17,7 +17,8 @@
  *
  * Steps 1 to 5: mover.ts, over connection_table.ts, sample.ts, connection_state.ts (which connection may move),
  * hold_rounds.ts (for how long requests are held) and move_decision.ts. Steps 5 to 7: in_flight.ts, in_flight_rules.ts.
- * Step 7: pending_accepts.ts. This class is the part that all generations share.
+ * Step 7: pending_accepts.ts. This class is the part that all generations share. In the same way clients that had waited
+ * while nothing served get to a server: waiting_clients.ts.
  */
 import type { Fd } from "../platform/fd.ts";
 import { passiveOpens } from "../platform/network/proc_net.ts";
@@ -29,39 +30,48 @@ import { ConnectionRate, type KeepAliveMode, shouldTrapAccept } from "./connecti
 import { ConnectionTable } from "./connection_table.ts";
 import { InFlightMoves, type MoveCounts } from "./in_flight.ts";
 import { PendingAccepts } from "./pending_accepts.ts";
+import { WaitingClients } from "./waiting_clients.ts";
 
 export class Migration {
   readonly pendingAccepts: PendingAccepts;
   readonly inFlight: InFlightMoves;
+  readonly waitingClients: WaitingClients;
   /** System calls to trap in a generation that connections may move to, or from. */
   readonly trappedCalls: readonly number[];
+  /** The same where only clients that wait are delivered. */
+  readonly acceptCalls: readonly number[];
   /** Epochs of generations whose connections are to be moved but are not in flight yet, and what cancels the move. */
   readonly preparing = new Map<number, () => void>();
   readonly #rate: ConnectionRate;
   readonly #shutdown: number;
 
-  /** @param onEmpty the last connection is no longer in flight: outcomes of all so far */
+  /**
+   * @param onEmpty the last connection is no longer in flight: outcomes of all so far
+   * @param onLost a client that had waited while nothing served was not accepted in time
+   */
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
     readonly mode: KeepAliveMode,
     onEmpty: (counts: MoveCounts) => void,
+    onLost: WaitingClients["onLost"],
   ) {
     const { SYS_accept, SYS_accept4, SYS_shutdown } = platform.libc.arch;
     this.#shutdown = SYS_shutdown;
     this.#rate = new ConnectionRate(passiveOpens, platform.clock);
-    this.trappedCalls = [SYS_accept, SYS_accept4, SYS_shutdown];
+    this.acceptCalls = [SYS_accept, SYS_accept4];
+    this.trappedCalls = [...this.acceptCalls, SYS_shutdown];
     const onChange = () => this.#updatePassedCalls();
     this.pendingAccepts = new PendingAccepts(platform, listeners, onChange);
     this.inFlight = new InFlightMoves(platform, this.pendingAccepts, onChange, onEmpty);
+    this.waitingClients = new WaitingClients(platform, this.pendingAccepts, onLost);
     this.#updatePassedCalls();
   }
 
   /** Calls that need no decision now are continued by the reactor's thread at once. */
   #updatePassedCalls(): void {
-    const accepts = this.trappedCalls.filter((call) => call !== this.#shutdown);
     this.platform.reactor.letPass([
-      ...this.pendingAccepts.isEmpty ? accepts : [],
+      ...this.pendingAccepts.isEmpty ? this.acceptCalls : [],
       ...this.inFlight.isEmpty ? [this.#shutdown] : [],
     ]);
   }
@@ -80,6 +90,7 @@ export class Migration {
     for (const cancel of [...this.preparing.values()]) cancel();
   }
 
+  /** Connections can be moved to a server under this filter, and away. */
   isTrappedBy(calls: readonly number[]): boolean {
     return this.trappedCalls.every((call) => calls.includes(call));
   }

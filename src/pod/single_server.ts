@@ -76,7 +76,7 @@ export class SingleServer {
     });
     this.#leader = new ServerProcess(platform, this.#children, {
       epoch: EPOCH,
-      calls: { lettingPass: false, isAwaited: () => false },
+      calls: () => ({ lettingPass: false, isAwaited: () => false }),
       onNotification: () => {},
       onPrepared: () => {},
       onLaunchFailed: (_status, message) => logger.error(message),

@@ -44,7 +44,7 @@ export interface ResumedOutput {
 interface ServerProcessOptions {
   readonly epoch: number;
   readonly onNotification: (notify: Fd, notification: TrappedCall) => void;
-  readonly calls: Pick<TrappedCallsOptions, "lettingPass" | "isAwaited">;
+  readonly calls: () => Pick<TrappedCallsOptions, "lettingPass" | "isAwaited">;
   readonly onOutput?: OutputObserver;
   /** The process exists, and waits before its first instruction. */
   readonly onPrepared: () => void;
@@ -144,7 +144,7 @@ export class ServerProcess implements Leader {
 
   #listenTo(notify: Fd): void {
     this.#calls = new TrappedCalls(this.platform, notify, {
-      ...this.options.calls,
+      ...this.options.calls(),
       onCall: (notification) => this.options.onNotification(notify, notification),
       onHangup: () => this.#closeFilter(),
     });

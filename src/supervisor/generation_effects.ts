@@ -35,6 +35,7 @@ export function generationEffects(parts: SupervisorParts) {
       listeners.switchTo(epoch);
       lateListeners.onSwitch(epoch, after);
       trials.onSwitch(epoch);
+      if (after !== null) deliverWaiting(parts, epoch, after);
       const { keepsStandbySockets } = parts.options;
       const notices = keepsStandbySockets ? provideStandbySockets(listeners, config.backlog) : [];
       for (const notice of notices) logger.warn(notice);
@@ -97,6 +98,18 @@ function warnOfFront({ running, context, options }: SupervisorParts, epoch: numb
   const leader = processName(running.get(epoch)?.pid ?? 0);
   const notice = leader === null ? null : frontNotice(context.preset.line, leader);
   if (notice !== null) options.logger.warn(notice);
+}
+
+/** Those who wait in sockets of `before`, whose processes are gone, where `epoch` has listened on sockets of its own. */
+function deliverWaiting({ running, context }: SupervisorParts, epoch: number, before: number) {
+  const generation = running.get(epoch);
+  if (!(generation instanceof RunningGeneration) || !generation.adoptTarget.queueAtSwitch) return;
+  for (const group of context.listeners.groupsOf(before)) {
+    if (group.usableMembers(epoch).length === 0) continue;
+    for (const { heldUntilRetired } of group.membersOf(before)) {
+      context.migration?.waitingClients.deliver(group, heldUntilRetired);
+    }
+  }
 }
 
 /** A generation that drains, and has not got its stop signal, serves again. */

@@ -94,7 +94,14 @@ function launch(
   try {
     const { path: notifyPath, notice } = candidate.openNotify(options.notifyPath(epoch));
     if (notice !== null) options.logger.warn(notice, { epoch });
-    const trap = [...options.plan.trap, ...context.migration?.callsToTrap() ?? []];
+    const { migration } = context;
+    const calls = new Set([...options.plan.trap, ...migration?.callsToTrap() ?? []]);
+    // One that answers before it is ready must not meet those who wait for it.
+    if (replacementOf !== null && migration !== null && candidate.gate.wantsMoreThanListening) {
+      candidate.adoptTarget.queueAtSwitch = true;
+      for (const call of migration.acceptCalls) calls.add(call);
+    }
+    const trap = [...calls];
     const { basis, notices } = goodPlans.basisFor(epoch, source, options.plan);
     for (const each of notices) options.logger.warn(`last good plan: ${each}`, { epoch });
     const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath, basis);

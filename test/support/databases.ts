@@ -79,7 +79,7 @@ export const DATABASES: readonly Database[] = [
         ...["mariadbd", "--no-defaults", "--skip-grant-tables", `--datadir=${data}`],
         ...["--user=root", "--bind-address=127.0.0.1", `--port=${port}`],
         ...[`--socket=${dir.join("s")}`, `--pid-file=${dir.join("pid")}`],
-        ...["--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M"],
+        ...["--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M", "--log-warnings=1"],
       ];
     },
     stopSignal: "SIGTERM",

@@ -43,20 +43,21 @@ export function generationContext(
   };
 }
 
-/** `--keep-alive`. @returns null: connections stay where they are */
+/** `--keep-alive`; with `leave`, only clients that wait are delivered by it. @returns null: accept(2) is never trapped */
 function makeMigration(setup: ServiceSetup, listeners: Listeners): Migration | null {
   const { platform, config: { keepAlive }, logger } = setup;
-  if (keepAlive === "leave") return null;
   const why = whyNoMigration(setup.config, setup.traps);
   if (why !== null) {
     const notice = `--keep-alive ${keepAlive}: connections are left: ${why}`;
-    if (keepAlive === "auto") logger.debug(notice);
-    else logger.warn(notice);
+    if (keepAlive === "migrate") logger.warn(notice);
+    else logger.debug(notice);
     return null;
   }
-  return new Migration(platform, listeners, keepAlive, (counts) => {
+  const onMoved = (counts: object) =>
     logger.info("connections that clients keep open have been moved", { ...counts });
-  });
+  const onLost = () =>
+    logger.error("a client that had waited is cut off: the server has not accepted it in 10 s");
+  return new Migration(platform, listeners, keepAlive, onMoved, onLost);
 }
 
 function whyNoMigration({ keepAlive, orphan, survive }: Config, traps: boolean): string | null {
@@ -64,7 +65,7 @@ function whyNoMigration({ keepAlive, orphan, survive }: Config, traps: boolean):
   if (orphan === "keep" && !survive) {
     return "a server that outlives baton (--orphan keep) could not accept any more";
   }
-  return keepAlive === "auto" && survive
+  return keepAlive !== "migrate" && survive
     ? "with --survive each new connection would be written down: say migrate if you want that"
     : null;
 }

@@ -63,6 +63,7 @@ function listenAs(epoch: number, address: GroupAddress, listeners: Listeners): v
 function candidate(heirOf: number | null, hints: string[]): ListenerOwner {
   return {
     epoch: CANDIDATE,
+    queueComesLater: false,
     replacementOf: heirOf,
     isSettled: false,
     leader: process.pid,

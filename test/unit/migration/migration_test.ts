@@ -16,7 +16,7 @@ describe("Migration.callsToTrap()", () => {
     };
     // As "auto" with a high rate of new connections.
     const parts = [platform as unknown as Platform, {} as Listeners, "leave"] as const;
-    const migration = new Migration(...parts, () => {});
+    const migration = new Migration(...parts, () => {}, () => {});
     assert.deepEqual(migration.callsToTrap(), []);
     migration.preparing.set(0, () => {});
     assert.ok(migration.isTrappedBy(migration.callsToTrap()));

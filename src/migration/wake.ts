@@ -1,0 +1,24 @@
+/** Makes servers accept: one may wait for a new connection before it calls accept(2). */
+import type { Platform } from "../platform/platform.ts";
+import type { Group } from "../steering/group.ts";
+
+/** In a server with many accepting threads the wake-up connection may wake a thread of another listener. */
+export const WAKE_AGAIN_MS = 50;
+
+/** Connects to each group once, and hangs up. */
+export function wakeAcceptors({ sockets }: Platform, groups: Iterable<Group>): void {
+  for (const { address } of new Set(groups)) {
+    try {
+      using socket = sockets.stream(address.family, { nonblocking: true });
+      sockets.connectInet(socket, reachable(address));
+    } catch {
+      // EINPROGRESS is as good, and any other new connection wakes the server too.
+    }
+  }
+}
+
+/** A wildcard listener is reached at the loopback address. */
+function reachable(address: Group["address"]): Group["address"] {
+  if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
+  return address.host === "::" ? { ...address, host: "::1" } : address;
+}
