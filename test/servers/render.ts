@@ -11,7 +11,7 @@ const END = "<!-- The end of the tables. -->";
 
 function cells(row: ServerRow): string[] {
   const says = [
-    row.tweak,
+    row.verdict === "stop-first" && row.tweak ? `else ${row.tweak}` : row.tweak,
     row.lost === undefined ? undefined : `lost by nature: ${row.lost}`,
     row.note,
   ].filter((text) => text !== undefined);

@@ -64,7 +64,7 @@ export interface ServerRow {
   readonly refusal?: RegExp;
   /** With "needs": the second copy ends the first one, and connections with it, before it says no. */
   readonly refusalCuts?: boolean;
-  /** With "needs": what to change, for the table. */
+  /** What to change, for the table: with "needs" so that it works, with "stop-first" so that it need not be. */
   readonly tweak?: string;
   /** For the table: what a reload cannot keep, whatever baton does. */
   readonly lost?: string;

@@ -123,8 +123,7 @@ export const RUNTIMES: readonly ServerRow[] = [
     program: "erl",
     version: ["dpkg-query", "-W", "erlang-base"],
     tried: "25.2",
-    verdict: "needs",
-    refusal: /seems to be in use by another Erlang node/,
+    verdict: "stop-first",
     tweak: "a name per generation: `-sname app{epoch}`",
     exchange: { steps: [{ expect: /^hi$/ }] },
     place: (at) => {
