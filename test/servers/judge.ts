@@ -1,11 +1,15 @@
 /** Whether what was seen of a row is what its verdict promises. Pure. */
 import type { ServerRow } from "./row.ts";
-import type { Seen } from "./run.ts";
+import type { RunOptions, Seen } from "./run.ts";
 
 /** What is wrong, in words; empty: nothing. */
-export function faultsOf(row: ServerRow, seen: Seen, isTweaked: boolean): string[] {
+export function faultsOf(
+  row: ServerRow,
+  seen: Seen,
+  { isTweaked, keepsPidFile }: RunOptions,
+): string[] {
   const isRefused = row.verdict === "needs" && !isTweaked;
-  const faults = isRefused ? refusalFaults(row, seen) : reloadFaults(row, seen);
+  const faults = isRefused ? refusalFaults(row, seen) : reloadFaults(row, seen, keepsPidFile);
   if (seen.lost > 0 && !(isRefused && row.refusalCuts)) {
     faults.push(`lost ${seen.failures}: ${seen.errors[0] ?? ""}`);
   }
@@ -17,11 +21,12 @@ export function faultsOf(row: ServerRow, seen: Seen, isTweaked: boolean): string
   return faults;
 }
 
-function reloadFaults(row: ServerRow, seen: Seen): string[] {
+function reloadFaults(row: ServerRow, seen: Seen, keepsPidFile: boolean): string[] {
   const faults = seen.reloads.flatMap(({ result, why }, index) =>
     result === "ok" ? [] : [`reload ${index + 1} was ${result}: ${why}`]
   );
-  const expected = row.pidFile ?? "-";
+  const bare = row.pidFile ?? "-";
+  const expected = keepsPidFile && bare !== "-" ? "kept" : bare;
   if (seen.pidFile !== expected) faults.push(`pid file is ${seen.pidFile}, not ${expected}`);
   return faults;
 }

@@ -2,11 +2,14 @@
  * Runs the rows of the compatibility table, one after the other, and prints what became of each:
  * `name version | verdict | lost 0 of N | slowest ms | pid file | note`. The status is 1 when a row is not as expected.
  *
- *   bun test/servers/main.ts [--file TEXT] [--install] [--baton PATH]        (make test-servers)
- *   bun test/servers/main.ts --write-docs                                    (make server-docs)
+ *   bun test/servers/main.ts [--file TEXT] [--install] [--baton PATH] [--bare-pidfiles]
+ *   bun test/servers/main.ts --write-docs
+ *
+ * `make test-servers` and `make server-docs` call it.
  *
  * --file keeps the rows with that in their name or section. A server that is not installed is skipped, and --install
- * installs it: Debian's as root, with apt-get; those of npm and PyPI in .cache/servers. --baton tries another build.
+ * installs it: Debian's as root, with apt-get; those of npm and PyPI in .cache/servers. --baton tries another build,
+ * and --bare-pidfiles what becomes of the servers' own pid files without --server-pidfile.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,6 +29,7 @@ const { values } = parseArgs({
     file: { type: "string", default: "" },
     install: { type: "boolean", default: false },
     baton: { type: "string" },
+    "bare-pidfiles": { type: "boolean", default: false },
     "write-docs": { type: "boolean", default: false },
   },
 });
@@ -62,8 +66,9 @@ async function isAsExpected(row: ServerRow): Promise<boolean> {
   for (const isTweaked of runs) {
     const what = `${row.name} ${version}${isTweaked ? ", tweaked" : ""}`;
     try {
-      const seen = await run(row, { isTweaked });
-      const found = faultsOf(row, seen, isTweaked);
+      const options = { isTweaked, keepsPidFile: !values["bare-pidfiles"] };
+      const seen = await run(row, options);
+      const found = faultsOf(row, seen, options);
       faults.push(...found);
       print([what, verdictOf(row, isTweaked), ...columns(seen), ...found].join(" | "));
     } catch (error) {
@@ -84,6 +89,7 @@ function columns(seen: Seen): string[] {
   return [
     `lost ${seen.lost} of ${seen.ok + seen.lost}`,
     `slowest ${seen.slowestMs} ms`,
+    ...(seen.notYet > 0 ? [`${seen.notYet} asked to try again`] : []),
     `pid file ${seen.pidFile}`,
     `reloads ${reloads} ms, stop ${seen.stopMs} ms`,
   ];

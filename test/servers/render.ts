@@ -3,7 +3,7 @@ import type { ServerRow } from "./row.ts";
 import type { Section } from "./table.ts";
 
 const HEADER = [
-  "| Server | Tried | Verdict | Its own pid file | What to do, what is lost |",
+  "| Server | Tried | Verdict | Pid file, bare | What to do, what is lost |",
   "| --- | --- | --- | --- | --- |",
 ];
 const START = "<!-- The tables are written by `make server-docs`, from test/servers/table/. -->";

@@ -70,8 +70,13 @@ export interface ServerRow {
   readonly lost?: string;
   /** For the table. */
   readonly note?: string;
-  /** What is in its own pid file after three reloads; "-" without one. @default "-" */
+  /**
+   * What is in its own pid file after three reloads without baton's help (`--server-pidfile none`): it names the serving
+   * process, or the old generation has removed it. With baton's help it is kept. "-" without one. @default "-"
+   */
   readonly pidFile?: "kept" | "gone" | "-";
+  /** Where the server itself limits them. @default 4 */
+  readonly clients?: number;
   /** Data that must outlive each reload: stored before it, and asked for after the last. */
   readonly data?: { store(n: number): Exchange; recall(n: number): Exchange };
   /** It runs as root only. */

@@ -34,6 +34,8 @@ export interface Seen {
   readonly failures: string;
   readonly errors: readonly string[];
   readonly slowestMs: number;
+  /** How often the server itself answered that it is not yet ready. */
+  readonly notYet: number;
   readonly pidFile: "kept" | "gone" | "stale" | "-";
   /** Data that was stored and is not there. */
   readonly dataLost: readonly number[];
@@ -43,10 +45,18 @@ export interface Seen {
   readonly leftovers: readonly string[];
 }
 
+export interface RunOptions {
+  readonly isTweaked: boolean;
+  /** baton keeps the server's own pid file. */
+  readonly keepsPidFile: boolean;
+  /** @default 3 */
+  readonly reloads?: number;
+}
+
 /** @throws {Error} when it does not start, does not answer, or takes longer than its budget */
 export async function run(
   row: ServerRow,
-  options: { readonly isTweaked: boolean; readonly reloads?: number },
+  options: RunOptions,
 ): Promise<Seen> {
   using work = tempDir("server");
   const place = await placeIn(work, row, options.isTweaked);
@@ -55,7 +65,7 @@ export async function run(
   await using baton = await startBaton({
     command: [...placed.command],
     env: { ...placed.env },
-    flags: placed.flags ?? [],
+    flags: [...placed.flags ?? [], ...pidFileFlags(placed, options)],
     cwd: work.path,
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -71,6 +81,11 @@ export async function run(
     // Sessions and helpers may have left the tree.
     for (const pid of mentioning(work.path)) killTree(pid);
   }
+}
+
+function pidFileFlags({ pidFile }: Placed, { keepsPidFile }: RunOptions): string[] {
+  if (pidFile === undefined) return [];
+  return ["--server-pidfile", keepsPidFile ? pidFile : "none"];
 }
 
 async function startBackend(port: number): Promise<AsyncDisposable> {
@@ -108,7 +123,7 @@ async function story(
     what: `it answers\n${baton.stderr.slice(-2000)}\n${baton.stdout.slice(-2000)}`,
     deadlineMs: START_MS,
   });
-  await using clients = new Clients(port, row.exchange);
+  await using clients = new Clients(port, row.exchange, row.clients);
   const reloads: SeenReload[] = [];
   const dataLost: number[] = [];
   for (let n = 1; n <= count; n++) {
@@ -134,6 +149,7 @@ async function story(
     lost: clients.lost,
     failures: [...clients.failures].map(([failure, times]) => `${times} ${failure}`).join(", "),
     errors: clients.errors,
+    notYet: clients.notYet,
     slowestMs: Math.ceil(clients.slowestMs),
     pidFile,
     dataLost,

@@ -57,7 +57,7 @@ export const LOGIN_AND_FILES: readonly ServerRow[] = [
     tried: "2022.83",
     verdict: "works",
     pidFile: "gone",
-    isInGate: true,
+    clients: 2,
     exchange: greeting(/^SSH-2\.0-dropbear/),
     place(at) {
       const key = `${at.dir}/key`;

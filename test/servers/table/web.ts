@@ -126,8 +126,10 @@ export const WEB: readonly ServerRow[] = [
     version: ["mini_httpd", "-V"],
     tried: "1.30",
     verdict: "works",
+    note: "`--clean-exit 1`: it ends with 1 at `TERM`",
     exchange: http(/hello/),
     place: (at) => ({
+      flags: ["--clean-exit", "1"],
       command: [
         at.program("mini_httpd"),
         "-D",

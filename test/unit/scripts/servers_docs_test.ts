@@ -41,6 +41,7 @@ const OK: Seen = {
   failures: "",
   errors: [],
   slowestMs: 1,
+  notYet: 0,
   pidFile: "-",
   dataLost: [],
   exit: { code: 0, signal: null },
@@ -76,7 +77,8 @@ describe("a row is not as expected when", () => {
     ] as const
   ) {
     it(what, () => {
-      const faults = faultsOf(row(verdict), seen, isTweaked).join("\n");
+      const options = { isTweaked, keepsPidFile: true };
+      const faults = faultsOf(row(verdict), seen, options).join("\n");
       if (fault === null) assert.equal(faults, "");
       else assert.match(faults, fault);
     });
