@@ -3,7 +3,15 @@
  * and stopped, one real exchange with it, and what shows that it has lost nothing.
  */
 import { spawnSync } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { asks, type Exchange, type Step } from "../servers/exchange.ts";
@@ -11,12 +19,19 @@ import { AS_NOBODY, NOBODY } from "./diagnosis.ts";
 import { which } from "./programs.ts";
 import type { TempDir } from "./temp_dir.ts";
 
+interface Placed {
+  /** Words in front of the program. */
+  readonly as: readonly string[];
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
 export interface Database {
   readonly name: string;
   /** Why it cannot run here, or null. */
   needs(): string | null;
-  /** Makes its data in `dir`. @returns the command */
-  place(dir: TempDir, port: number): string[];
+  /** Makes its data in `dir`. */
+  place(dir: TempDir, port: number): Placed;
   /** The signal of its documentation for a stop that keeps all data, without waiting for idle clients. */
   readonly stopSignal: NodeJS.Signals;
   readonly exchange: Exchange;
@@ -36,7 +51,8 @@ export const DATABASES: readonly Database[] = [
     needs: () => missing("redis-server", which("redis-server")),
     place: (dir, port) => {
       const lines = [`port ${port}`, "bind 127.0.0.1", `dir ${dir.path}`, "save 3600 1 300 100"];
-      return ["redis-server", dir.write("redis.conf", lines.join("\n"))];
+      const args = [dir.write("redis.conf", lines.join("\n"))];
+      return { as: [], program: which("redis-server")!, args };
     },
     stopSignal: "SIGTERM",
     exchange: asks("PING\r\n", "+PONG\r\n"),
@@ -59,7 +75,7 @@ export const DATABASES: readonly Database[] = [
         [name, value],
       ) => ["-c", `${name}=${value}`]);
       const address = ["-h", "127.0.0.1", "-p", String(port)];
-      return [...as, postgres("postgres")!, "-D", data, ...address, ...options];
+      return { as, program: postgres("postgres")!, args: ["-D", data, ...address, ...options] };
     },
     // Fast shutdown; TERM waits for idle clients.
     stopSignal: "SIGINT",
@@ -75,12 +91,13 @@ export const DATABASES: readonly Database[] = [
       const data = dir.join("data");
       mkdirSync(data);
       // Without its tables of users it needs no installation, which takes seconds.
-      return [
-        ...["mariadbd", "--no-defaults", "--skip-grant-tables", `--datadir=${data}`],
+      const args = [
+        ...["--no-defaults", "--skip-grant-tables", `--datadir=${data}`],
         ...["--user=root", "--bind-address=127.0.0.1", `--port=${port}`],
         ...[`--socket=${dir.join("s")}`, `--pid-file=${dir.join("pid")}`],
         ...["--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M", "--log-warnings=1"],
       ];
+      return { as: [], program: which("mariadbd")!, args };
     },
     stopSignal: "SIGTERM",
     exchange: { steps: [...login(), select("SELECT 'alive'", "alive")] },
@@ -155,4 +172,22 @@ function statement(sql: string, expect: RegExp): Step {
 function packet(sequence: number, payload: string): string {
   const { length } = payload;
   return String.fromCharCode(length & 255, length >> 8 & 255, length >> 16, sequence) + payload;
+}
+
+/**
+ * Two releases of it, of which the second does not start, and `current`, which leads to the first: the command goes by
+ * that. `deploy()` moves it to the second, and `restore()` back.
+ */
+export function released(dir: TempDir, { as, program, args }: Placed) {
+  for (const release of ["1", "2"]) mkdirSync(dir.join("releases", release), { recursive: true });
+  symlinkSync(program, dir.join("releases/1/server"));
+  const script = "#!/bin/sh\necho 'the data were written by an older version'\nexit 3\n";
+  chmodSync(dir.write("releases/2/server", script), 0o755);
+  const link = (release: string) => {
+    symlinkSync(`releases/${release}`, dir.join("next"));
+    renameSync(dir.join("next"), dir.join("current"));
+  };
+  link("1");
+  const command = [...as, dir.join("current/server"), ...args];
+  return { command, deploy: () => link("2"), restore: () => link("1") };
 }

@@ -1,0 +1,110 @@
+/**
+ * The promise: a database that must not run twice is restarted without a refused client, a client that meets it before
+ * it is ready, or lost data. Clients wait for as long as it takes itself to stop and to start. After a version that does
+ * not start the one before it runs again.
+ */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { Clients } from "../servers/clients.ts";
+import { exchange } from "../servers/exchange.ts";
+import { startBare } from "../support/bare_server.ts";
+import { startBaton } from "../support/baton.ts";
+import { servingPid } from "../support/crashing.ts";
+import { type Database, DATABASES, released } from "../support/databases.ts";
+import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { commandLine } from "../support/proc.ts";
+import { IS_FULL, repeats } from "../support/repeats.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const RESTARTS = repeats({ full: 10, quick: 3 });
+const BARE_RESTARTS = repeats({ full: 5, quick: 2 });
+const CLIENTS = 16;
+const MOST_ADDED_MS = 100;
+const MORE_EXCHANGES = repeats({ full: 200, quick: 30 });
+const DEADLINE_MS = 60_000;
+
+/** How long the server alone takes from its stop signal to the next one's first answer, each time. */
+async function aloneMs(database: Database, command: string[], port: number): Promise<number[]> {
+  const { stopSignal, exchange: what } = database;
+  const options = { command, env: {}, port };
+  const answers = () => exchange(port, what).then(() => true, () => false);
+  const took: number[] = [];
+  let server = await startBare(options);
+  try {
+    await waitUntil(answers, { what: "it answers", deadlineMs: DEADLINE_MS });
+    for (let i = 0; i < BARE_RESTARTS; i++) {
+      const startedAt = performance.now();
+      server.signal(stopSignal);
+      await server.exited;
+      server = await startBare(options);
+      await waitUntil(answers, { what: "it answers again", deadlineMs: DEADLINE_MS });
+      took.push(Math.round(performance.now() - startedAt));
+    }
+  } finally {
+    server.signal(stopSignal);
+    await server.exited;
+  }
+  return took;
+}
+
+describe("stop-first", () => {
+  for (const database of DATABASES) {
+    const { name, stopSignal } = database;
+    test(`${name}: ${RESTARTS} restarts, and one with a version that does not start`, {
+      timeout: TEST_TIMEOUT_MS,
+      skip: database.needs() ?? false,
+    }, async () => {
+      using dir = tempDir();
+      const port = await freePort();
+      const { command, deploy, restore } = released(dir, database.place(dir, port));
+      const alone = await aloneMs(database, command, port);
+      await using baton = await startBaton({
+        command,
+        env: {},
+        flags: ["--order", "stop-first", "--stop-signal", stopSignal.slice(3)],
+      });
+      await using clients = new Clients(port, database.exchange, CLIENTS);
+      const held: number[] = [];
+      for (let n = 0; n < RESTARTS; n++) {
+        await clients.more(MORE_EXCHANGES, DEADLINE_MS);
+        await exchange(port, database.store(n));
+        const { result, reason } = await baton.reload();
+        assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
+        held.push((await baton.status()).lastReload?.held?.durationMs ?? NaN);
+        await exchange(port, database.recall(n));
+      }
+      const { slowestMs } = clients;
+      deploy();
+      const { code, stdout, stderr } = await baton.cli("reload", "--name", "web");
+      const said = `${stdout}\n${stderr}\n${baton.stderr}`;
+      assert.equal(code, 70, said);
+      assert.match(said, /runs the version before it again/);
+      await exchange(port, database.recall(0));
+      const serving = commandLine(servingPid(await baton.status()));
+      assert.ok(serving.some((word) => word.includes("releases/1/server")), serving.join(" "));
+      await clients.more(MORE_EXCHANGES, DEADLINE_MS);
+      restore();
+      assert.equal((await baton.reload()).result, "ok", baton.stderr);
+      await clients.more(MORE_EXCHANGES, DEADLINE_MS);
+      await clients.stop();
+
+      const story = `${name}: ${clients.ok} exchanges, ${clients.lost} lost; longest wait ` +
+        `${slowestMs.toFixed(0)} ms; held for ${
+          held.join(", ")
+        } ms; alone it stops and starts in ` +
+        `${alone.join(", ")} ms`;
+      process.stderr.write(`  ${story}\n`);
+      const details = [story, ...clients.errors, baton.stderr].join("\n");
+      assert.equal(clients.lost, 0, details);
+      assert.ok(slowestMs <= Math.max(...held) + MOST_ADDED_MS, details);
+      // Beside other tests a stop or a start may take many times as long from one time to the next.
+      if (IS_FULL) assert.ok(slowestMs <= Math.max(...alone) + MOST_ADDED_MS, details);
+      for (let n = 0; n < RESTARTS; n++) await exchange(port, database.recall(n));
+      assert.doesNotMatch(baton.stderr + baton.stdout, database.recovery);
+      assert.equal((await baton.stop()).code, 0, baton.stderr);
+    });
+  }
+});
