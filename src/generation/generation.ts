@@ -243,7 +243,7 @@ export class RunningGeneration implements GenerationHandle {
 
   beginDrain(isShutdown: boolean, successor: GenerationHandle | null): void {
     this.health.stop();
-    this.#stopping.beginDrain(isShutdown, successor?.takesConnections ?? false);
+    this.#stopping.beginDrain(isShutdown, successor);
   }
 
   stopLiveChecks(): void {

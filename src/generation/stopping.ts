@@ -3,19 +3,23 @@
  * when; how depends on the kernel's view (shared sockets, trapped calls).
  */
 import { SocketTable, Tracks } from "../drain/connections.ts";
+import { DatagramDrain } from "../drain/datagrams/datagram_drain.ts";
 import { Drain, type DrainStyle } from "../drain/drain.ts";
 import { ConnectionTable } from "../migration/connection_table.ts";
 import type { MoveCounts } from "../migration/in_flight.ts";
 import { Mover } from "../migration/mover.ts";
 import { SystemCallError } from "../platform/error.ts";
+import { type UdpSocket, udpSockets } from "../platform/network/udp_table.ts";
 import { processName } from "../platform/process/proc.ts";
 import { describeVictims, killedText } from "../report/killed_processes.ts";
 import { CutRecord } from "./cut_record.ts";
 import { spreadOf, StopPolicy } from "./stop_policy.ts";
-import type { SharedParts } from "./handle.ts";
+import type { GenerationHandle, SharedParts } from "./handle.ts";
 
 /** A server that finishes its requests by itself gets its signal after this time, whatever could still be moved. */
 const MOVE_MS = 10_000;
+
+type Successor = Pick<GenerationHandle, "takesConnections" | "processes">;
 
 export class Stopping {
   readonly policy: StopPolicy;
@@ -26,9 +30,13 @@ export class Stopping {
   readonly #record: CutRecord;
   #drain: Drain | null = null;
   #mover: Mover | null = null;
+  #datagrams: DatagramDrain | null = null;
+  /** All UDP sockets of this machine, before the successor had any. */
+  #udpSockets: readonly UdpSocket[] = [];
   /** Null: not by this baton. */
   #signaledAtMs: number | null = null;
   #hasSpared = false;
+  #successor: Successor | null = null;
 
   constructor(readonly options: SharedParts) {
     const { config, preset } = options.context;
@@ -39,6 +47,7 @@ export class Stopping {
   /** Takes a first look while the successor starts: at the drain, movement since then is known. */
   noteConnections(): void {
     const { platform, listeners } = this.options.context;
+    this.#udpSockets = udpSockets();
     ignoringFailedLook(() =>
       this.tracks.note(new SocketTable(platform, listeners).sockets, platform.clock.now())
     );
@@ -51,6 +60,7 @@ export class Stopping {
   cancel(): void {
     this.#drain?.cancel();
     this.#mover?.cancel();
+    this.#datagrams?.end();
     this.options.context.migration?.preparing.delete(this.options.epoch);
   }
 
@@ -63,16 +73,17 @@ export class Stopping {
 
   /**
    * Called again when the generation was needed beside its successor.
-   * @param successorTakes keep-alive connections can be moved to the generation that serves now
+   * @param successor serves now; null: another baton's generation does, or none
    */
-  beginDrain(isLast: boolean, successorTakes: boolean): void {
+  beginDrain(isLast: boolean, successor: Successor | null): void {
     const { context: { listeners, migration }, epoch, facts } = this.options;
     const { drainStyle } = this.policy;
     this.cancel();
+    this.#successor = isLast ? null : successor;
     // On a socket that it shares with its successor it accepts until it gets the stop signal.
     const shares = listeners.groupsOf(epoch).some((group) => group.isShared);
     // Without a trapped shutdown(2) it could end connections that are the successor's already.
-    const takes = successorTakes && facts.takesConnections;
+    const takes = successor?.takesConnections === true && facts.takesConnections;
     // Connections move only when the stop signal is next: a generation that still stands in keeps its own.
     const isNeeded = listeners.standsIn(epoch);
     const moves = takes && !isLast && !shares && !isNeeded && drainStyle !== "signal";
@@ -124,8 +135,19 @@ export class Stopping {
     return timers.dueAtMs("drain") ?? (killAtMs === null ? null : killAtMs - config.stopTimeMs);
   }
 
+  /** Nothing but datagrams may be left for it to answer. */
   #reportDrained(): void {
-    this.options.context.dispatch({ kind: "drained", epoch: this.options.epoch });
+    const { context: { platform, dispatch }, epoch, server } = this.options;
+    const successor = this.#successor;
+    const onDrained = () => dispatch({ kind: "drained", epoch });
+    if (successor === null) return onDrained();
+    this.#datagrams = new DatagramDrain(platform, {
+      before: this.#udpSockets,
+      processes: () => server.processes(),
+      successor: () => successor.processes(),
+      onDrained,
+    });
+    this.#datagrams.begin();
   }
 
   /** Its accept queue is empty: moves keep-alive connections, each as soon as it can be. */

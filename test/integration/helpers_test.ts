@@ -54,11 +54,14 @@ async function startWithAgent(work: TempDir): Promise<Service> {
   };
   const command = [required("node", findNode()), "-e", WITH_AGENT];
   const baton = await startBaton({ command, env, flags: ["--ready-timeout", "15s"] });
+  const said = () => readFileSync(env.LOG, "utf8").trim().split("\n");
+  return { baton, port, agentPort, said };
+}
+
+async function hasHelper(baton: Baton): Promise<void> {
   await waitUntil(async () => (await baton.status()).helpers.length === 1, {
     what: `the agent is known to be a helper\n${baton.stderr}`,
   });
-  const said = () => readFileSync(env.LOG, "utf8").trim().split("\n");
-  return { baton, port, agentPort, said };
 }
 
 describe("a helper that outlives its server", () => {
@@ -68,6 +71,7 @@ describe("a helper that outlives its server", () => {
     using work = tempDir();
     const { baton: started, port, agentPort, said } = await startWithAgent(work);
     await using baton = started;
+    await hasHelper(baton);
     await using load = new Load({ port, clients: 4 }).start();
     await reload(baton, RELOADS);
     await assertNothingLost(load, baton);
@@ -89,6 +93,7 @@ describe("a helper that outlives its server", () => {
     using work = tempDir();
     const { baton: started, said } = await startWithAgent(work);
     await using baton = started;
+    await hasHelper(baton);
     const { code, stderr } = await baton.cli("upgrade", "--in-place");
     assert.equal(code, 0, stderr);
     const pid = Number(/^agent (\d+)$/.exec(said()[0] ?? "")?.[1]);
@@ -102,6 +107,7 @@ describe("a helper that outlives its server", () => {
     using work = tempDir();
     const { baton: started, said, agentPort } = await startWithAgent(work);
     await using baton = started;
+    await hasHelper(baton);
     process.kill(Number(said()[0]?.split(" ")[1]), "SIGKILL");
     await waitUntil(async () => (await baton.status()).helpers.length === 0, {
       what: "it is gone",
@@ -141,8 +147,7 @@ test("epmd of an Erlang node with a name", { ...TEST, skip: noErlang }, async ()
     command: ["sh", "-c", `exec erl -sname n$RESTART_EPOCH@localhost -noinput -eval '${serve}'`],
     env: { ERL_EPMD_PORT: String(epmd), HOME: work.path },
   });
-  const isHelper = async () => (await baton.status()).helpers.some(({ name }) => name === "epmd");
-  await waitUntil(isHelper, { what: `it is a helper\n${baton.stderr}` });
+  await hasHelper(baton);
   const [pid] = (await baton.status()).helpers.map((each) => each.pid);
   await using load = new Load({ port, clients: 2 }).start();
   await reload(baton);

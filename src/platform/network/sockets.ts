@@ -270,6 +270,13 @@ export class Sockets {
     this.#attach(member, C.SO_ATTACH_REUSEPORT_CBPF, program);
   }
 
+  /** SO_DETACH_REUSEPORT_BPF, Linux 5.3: the kernel chooses by itself again. Harmless without a program. */
+  detachReuseportProgram(member: Fd): void {
+    const { bytes } = struct(4);
+    const { SOL_SOCKET, SO_DETACH_REUSEPORT_BPF } = C;
+    this.libc.c.setsockopt(member.number, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, bytes, bytes.length);
+  }
+
   /** SO_ATTACH_FILTER: what `program` returns 0 for never reaches the socket; socket(7). */
   attachFilter(fd: Fd, program: Uint8Array): void {
     this.#attach(fd, C.SO_ATTACH_FILTER, program);

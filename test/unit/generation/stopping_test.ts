@@ -74,6 +74,10 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }, gra
   };
 }
 
+function successor(takesConnections: boolean) {
+  return { takesConnections, processes: () => [] };
+}
+
 describe("Stopping.beginDrain()", () => {
   const cases: [takes: boolean, successorTakes: boolean, isLast: boolean, moves: boolean][] = [
     [true, true, false, true],
@@ -89,7 +93,7 @@ describe("Stopping.beginDrain()", () => {
     }`;
     test(`${moves ? "moves" : "leaves"} connections: ${why}`, async () => {
       const { clock, stopping, facts, preparing, drained } = generation(takes);
-      stopping.beginDrain(isLast, successorTakes);
+      stopping.beginDrain(isLast, successor(successorTakes));
       assert.deepEqual(
         [...preparing.keys()],
         moves ? [EPOCH] : [],
@@ -105,7 +109,7 @@ describe("Stopping.beginDrain()", () => {
 
   test("lets connections stay when who would get them is to stop", async () => {
     const { clock, stopping, facts, preparing, drained } = generation(true);
-    stopping.beginDrain(false, true);
+    stopping.beginDrain(false, successor(true));
     preparing.get(EPOCH)?.();
     assert.equal(preparing.size, 0);
     await clock.advance(DRAINED_MS);
@@ -116,20 +120,20 @@ describe("Stopping.beginDrain()", () => {
   test("moves them only when it is not needed beside its successor any more", async () => {
     const needed = { isNeeded: true };
     const { clock, stopping, facts, preparing, drained } = generation(true, needed);
-    stopping.beginDrain(false, true);
+    stopping.beginDrain(false, successor(true));
     assert.equal(preparing.size, 0, "it serves on, and would read from them too");
     await clock.advance(DRAINED_MS);
     await drained;
     assert.equal(facts.kept, null);
     needed.isNeeded = false;
-    stopping.beginDrain(false, true);
+    stopping.beginDrain(false, successor(true));
     assert.deepEqual([...preparing.keys()], [EPOCH]);
     stopping.cancel();
   });
 
   test("says so to all others when it is the last", () => {
     const { stopping, abandoned } = generation(true);
-    stopping.beginDrain(true, false);
+    stopping.beginDrain(true, successor(false));
     assert.equal(abandoned(), 1);
     stopping.cancel();
   });
@@ -139,7 +143,7 @@ describe("Stopping.beginDrain()", () => {
     inFlight.hasUnreadRequest = true;
     let isDrained = false;
     drained.then(() => isDrained = true);
-    stopping.beginDrain(true, false);
+    stopping.beginDrain(true, successor(false));
     await clock.advance(DRAINED_MS);
     assert.equal(isDrained, false);
     inFlight.hasUnreadRequest = false;
@@ -151,7 +155,7 @@ describe("Stopping.beginDrain()", () => {
 
   test("is not on the way any more when it is cancelled", () => {
     const { stopping, preparing } = generation(true);
-    stopping.beginDrain(false, true);
+    stopping.beginDrain(false, successor(true));
     stopping.cancel();
     assert.equal(preparing.size, 0);
   });
@@ -161,7 +165,7 @@ describe("Stopping.stopTimeMs()", () => {
   test("leaves a server that finishes its requests what its drain has not used", async () => {
     const { clock, stopping } = generation(false, undefined, true);
     assert.equal(stopping.stopTimeMs(8_000), 8_000 + STOP_TIME_MS);
-    stopping.beginDrain(false, false);
+    stopping.beginDrain(false, successor(false));
     await clock.advance(3_000);
     assert.equal(stopping.stopTimeMs(8_000), 5_000 + STOP_TIME_MS);
     await clock.advance(60_000);
@@ -189,7 +193,7 @@ describe("Stopping.signalStop(), kill()", () => {
   test("a KILL at once is silent, and ends the drain", async () => {
     const { clock, stopping, log, pids } = generation(false);
     pids.push(2 ** 30);
-    stopping.beginDrain(true, false);
+    stopping.beginDrain(true, successor(false));
     stopping.kill();
     assert.deepEqual(log, ["kill"]);
     assert.equal(clock.pending, 0);
@@ -198,7 +202,7 @@ describe("Stopping.signalStop(), kill()", () => {
 
   test("a signal is sent although what it cuts cannot be counted", () => {
     const { stopping, log, listeners } = generation(false);
-    stopping.beginDrain(true, false);
+    stopping.beginDrain(true, successor(false));
     listeners.groupsOf = () => {
       throw new Error("no descriptor left");
     };

@@ -1,0 +1,108 @@
+/**
+ * Drains the UDP sockets of a generation that is about to get its stop signal: of servers that have TCP listeners too,
+ * and set SO_REUSEPORT on their UDP sockets themselves (DNS servers). The kernel spreads datagrams over all sockets of
+ * such an address, and what is in the queue of one that is closed is lost. So new datagrams are led to the new
+ * generation first, and the old one has time to read and answer the rest.
+ */
+import type { Timer } from "../../platform/clock.ts";
+import { SystemCallError } from "../../platform/error.ts";
+import type { Fd } from "../../platform/fd.ts";
+import { type UdpSocket, udpSockets } from "../../platform/network/udp_table.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { socketDescriptorsOf } from "../../platform/process/proc.ts";
+import { programFor } from "../../steering/bpf_program.ts";
+import { type DatagramPlan, planDatagrams } from "./datagram_plan.ts";
+
+const LOOK_MS = 5;
+/** A server that does not read its queue in this time will not. */
+const LONGEST_WAIT_MS = 2_000;
+/** From the last datagram that was read to its answer, which baton does not see. */
+const ANSWER_MS = 100;
+
+interface DatagramDrainOptions {
+  /** All UDP sockets when the successor was started. */
+  readonly before: readonly UdpSocket[];
+  processes(): number[];
+  successor(): number[];
+  onDrained(): void;
+}
+
+export class DatagramDrain {
+  readonly #attached: Fd[] = [];
+  #timer: Timer | null = null;
+  #leaving: ReadonlySet<number> = new Set();
+
+  constructor(readonly platform: Platform, readonly options: DatagramDrainOptions) {}
+
+  /** Calls `onDrained`, at once where there is nothing to wait for. */
+  begin(): void {
+    const plans = this.#plans().filter((plan) => this.#lead(plan));
+    if (plans.length === 0) return this.options.onDrained();
+    this.#leaving = new Set(plans.flatMap(({ leaving }) => leaving));
+    this.#look(this.platform.clock.now() + LONGEST_WAIT_MS);
+  }
+
+  #plans(): DatagramPlan[] {
+    const { before, processes, successor } = this.options;
+    if (before.length === 0) return [];
+    const now = udpSockets();
+    // Servers without UDP sockets are not looked into.
+    const known = new Set(before.map(({ local }) => local));
+    const inodes = new Set(before.map(({ inode }) => inode));
+    if (!now.some(({ local, inode }) => known.has(local) && !inodes.has(inode))) return [];
+    const open = (pids: readonly number[]) =>
+      new Set(pids.flatMap((pid) => [...socketDescriptorsOf(pid).keys()]));
+    return planDatagrams({ before, now, old: open(processes()), next: open(successor()) });
+  }
+
+  /** @returns false where that is impossible: then the kernel goes on spreading them */
+  #lead({ through, chosen }: DatagramPlan): boolean {
+    const socket = this.#duplicate(through);
+    if (socket === null) return false;
+    try {
+      this.platform.sockets.attachReuseportProgram(socket, programFor({ receiving: chosen }));
+      this.#attached.push(socket);
+      return true;
+    } catch (error) {
+      // Without SO_REUSEPORT it is in no group.
+      socket.close();
+      if (!(error instanceof SystemCallError)) throw error;
+      return false;
+    }
+  }
+
+  #duplicate(inode: number): Fd | null {
+    const { processes } = this.platform;
+    for (const pid of this.options.successor()) {
+      const descriptor = socketDescriptorsOf(pid).get(inode);
+      if (descriptor === undefined) continue;
+      try {
+        using pidfd = processes.openPidfd(pid);
+        return processes.duplicateFrom(pidfd, descriptor);
+      } catch (error) {
+        if (!(error instanceof SystemCallError)) throw error;
+      }
+    }
+    return null;
+  }
+
+  #look(untilMs: number): void {
+    const { clock } = this.platform;
+    const waits = udpSockets().some(({ inode, receiveQueue }) =>
+      receiveQueue > 0 && this.#leaving.has(inode)
+    );
+    const isOver = !waits || clock.now() >= untilMs;
+    this.#timer = isOver
+      ? clock.after(ANSWER_MS, () => this.options.onDrained())
+      : clock.after(LOOK_MS, () => this.#look(untilMs));
+  }
+
+  /** Once the generation has gone, or serves again: the kernel chooses by itself. */
+  end(): void {
+    this.#timer?.cancel();
+    for (const socket of this.#attached.splice(0)) {
+      this.platform.sockets.detachReuseportProgram(socket);
+      socket.close();
+    }
+  }
+}

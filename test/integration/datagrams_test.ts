@@ -1,0 +1,36 @@
+/** The promise: of a server that answers UDP beside TCP, and sets SO_REUSEPORT itself, no datagram is lost at a reload. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { startBaton } from "../support/baton.ts";
+import { DatagramLoad } from "../support/datagram_load.ts";
+import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { python, reload, servingPid } from "../support/listening.ts";
+import { fixture } from "../support/programs.ts";
+import { repeats } from "../support/repeats.ts";
+
+const RELOADS = repeats({ full: 10, quick: 2 });
+const CLIENTS = 24;
+
+describe("UDP beside TCP", () => {
+  for (const SOCKETS of ["1", "3"]) {
+    test(`${SOCKETS} UDP sockets: all is answered over ${RELOADS} reloads`, {
+      timeout: TEST_TIMEOUT_MS,
+    }, async () => {
+      const port = await freePort();
+      await using baton = await startBaton({
+        command: python(fixture("udp_beside_tcp.py")),
+        env: { PORT: String(port), SOCKETS },
+      });
+      await using load = new DatagramLoad(port, CLIENTS);
+      for (let i = 0; i < RELOADS; i++) {
+        await load.answersOf(await servingPid(baton));
+        await reload(baton);
+        await load.answersOf(await servingPid(baton));
+      }
+      await load.stop();
+      assert.equal(load.answered, load.sent, `${load.text}\n${baton.stderr}`);
+      assert.equal(load.byPid.size, RELOADS + 1);
+    });
+  }
+});
