@@ -154,7 +154,7 @@ export class ShutdownService {
     this.#listenTimer?.cancel();
     shutdown.serverExited();
     const { victims: killed } = this.server;
-    this.#finish.resolve({ status: this.#statusOf(status), killed, cut: shutdown.cut });
+    this.#finish.resolve({ status: this.#statusOf(status), killed, left: [], cut: shutdown.cut });
   }
 
   #statusOf(status: ExitStatus): number {

@@ -115,6 +115,16 @@ export class Children {
     }
   }
 
+  /**
+   * Processes below baton that belong to no generation, and are none of its own: sessions of sshd, daemons that servers or
+   * hooks have started, and that have left without a trace.
+   */
+  strangers(): number[] {
+    const own = (pid: number) => this.#leaders.has(pid) || this.#helpers.has(pid);
+    return proc.childrenOf(this.platform.runtime.pid).filter((pid) => !own(pid))
+      .flatMap(proc.processTree).filter((pid) => proc.isRunning(pid));
+  }
+
   leaders(): number[] {
     return [...this.#leaders.keys()];
   }

@@ -22,13 +22,25 @@ export function describeVictims(
   return pids.map((pid) => ({ pid, name: processName(pid) ?? "?", epoch, afterMs }));
 }
 
+/** What lives on when the service has ended. */
+export type LeftProcess = Pick<KilledProcess, "pid" | "name">;
+
+/** @returns "2 processes live on: sshd (pid 12), bash (pid 13)" */
+export function leftText(left: readonly LeftProcess[]): string {
+  const count = left.length === 1 ? "1 process lives on" : `${left.length} processes live on`;
+  return `${count}: ${namesOf(left)}`;
+}
+
+function namesOf(processes: readonly LeftProcess[]): string {
+  const names = processes.slice(0, MOST_NAMES).map(({ name, pid }) => `${name} (pid ${pid})`);
+  return names.join(", ") + (processes.length > MOST_NAMES ? ", ..." : "");
+}
+
 /** @returns "killed after 10s: 2 processes had not exited: node (pid 12), epmd (pid 13)" */
 export function killedText(killed: readonly Omit<KilledProcess, "epoch">[]): string {
   const times = killed.flatMap(({ afterMs }) => afterMs ?? []);
   const longestMs = Math.round(Math.max(...times) / ROUND_MS) * ROUND_MS;
   const after = times.length === 0 ? "" : ` after ${formatDuration(longestMs)}`;
-  const names = killed.slice(0, MOST_NAMES).map(({ name, pid }) => `${name} (pid ${pid})`);
-  const more = killed.length > MOST_NAMES ? ", ..." : "";
   const count = killed.length === 1 ? "1 process" : `${killed.length} processes`;
-  return `killed${after}: ${count} had not exited: ${names.join(", ")}${more}`;
+  return `killed${after}: ${count} had not exited: ${namesOf(killed)}`;
 }

@@ -5,7 +5,7 @@
 import type { KeepAliveCounts } from "../migration/in_flight.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
-import type { KilledProcess } from "./killed_processes.ts";
+import type { KilledProcess, LeftProcess } from "./killed_processes.ts";
 
 interface MemberView {
   readonly epoch: number;
@@ -265,6 +265,8 @@ export interface StopReport {
   readonly status: number;
   /** Processes that were killed since the stop was requested. */
   readonly killed: readonly KilledProcess[];
+  /** Processes that have left the service without a trace, and live on. */
+  readonly left: readonly LeftProcess[];
   readonly cut: number;
 }
 

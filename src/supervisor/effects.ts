@@ -2,7 +2,7 @@
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { EffectHandlers, ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Timer } from "../platform/clock.ts";
-import { describeVictims } from "../report/killed_processes.ts";
+import { describeVictims, type LeftProcess, leftText } from "../report/killed_processes.ts";
 import type { FailedStart } from "../report/pending_reloads.ts";
 import { NO_FINDINGS, storyOf } from "../report/snapshot.ts";
 import { lateViews } from "../rollout/late_listeners.ts";
@@ -64,8 +64,9 @@ function serviceEffects(
       queueMicrotask(() =>
         hooks.whenIdle(() =>
           leftovers.whenEmpty(() => {
-            pidfile?.close((parts.service().shutdown?.handedOver ?? null) === null);
-            closeAll(parts, upgrades, status);
+            const isEnd = (parts.service().shutdown?.handedOver ?? null) === null;
+            pidfile?.close(isEnd);
+            closeAll(parts, upgrades, status, isEnd ? findLeft(parts) : []);
           })
         )
       );
@@ -150,7 +151,21 @@ function failedStart({ running, reloads }: SupervisorParts, epoch: number): Fail
   return { epoch, pid, output: output?.tail.lines(OUTPUT_LINES) ?? [], isDirect };
 }
 
-function closeAll(parts: SupervisorParts, upgrades: Upgrades, status: number): void {
+/** What no generation can be held to account for: it is said at least. */
+function findLeft({ context, options }: SupervisorParts): readonly LeftProcess[] {
+  const left = describeVictims(0, context.children.strangers(), null);
+  if (left.length > 0) {
+    options.logger.warn(`${leftText(left)} (no trace of a generation is left on it)`);
+  }
+  return left;
+}
+
+function closeAll(
+  parts: SupervisorParts,
+  upgrades: Upgrades,
+  status: number,
+  left: readonly LeftProcess[],
+): void {
   const { options, context, running, history } = parts;
   for (const generation of running.values()) generation.retire();
   parts.trials.close();
@@ -162,5 +177,6 @@ function closeAll(parts: SupervisorParts, upgrades: Upgrades, status: number): v
   upgrades.offers?.close();
   options.stateWriter()?.end();
   options.manager.close();
-  options.onFinish({ status, killed: context.leftovers.killed, cut: history.cutByStop });
+  const { leftovers: { killed } } = context;
+  options.onFinish({ status, killed, left, cut: history.cutByStop });
 }

@@ -5,7 +5,7 @@ import { runtimeDirectory, servicePaths } from "../../admin/paths.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { killedText } from "../../report/killed_processes.ts";
+import { killedText, leftText } from "../../report/killed_processes.ts";
 import type { ServiceCommand } from "../words/words.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
@@ -79,7 +79,7 @@ function askToStop(
 
 function printOutcome(
   name: string,
-  { status, killed, cut }: StopReply,
+  { status, killed, left, cut }: StopReply,
   print: Printer,
 ): number {
   const cutText = cut === 1 ? "1 connection was cut" : `${cut} connections were cut`;
@@ -87,14 +87,16 @@ function printOutcome(
     killed.length > 0 ? `${name} was ${killedText(killed)}` : `${name} has stopped`,
     ...(cut > 0 ? [cutText] : []),
   ];
+  const alive = left.length > 0 ? [leftText(left)] : [];
   if (status !== EXIT_DRAIN_TIMED_OUT) {
     if (status !== EXIT_OK) parts.push(`its server exited with status ${status}`);
+    parts.push(...alive);
     print.out(parts.join("; "));
     return EXIT_OK;
   }
   const option = killed.length > 0 ? "--stop-time" : "--drain-time";
   const remedy = `Give it more time with ${option}; its log says what it was waiting for`;
-  throw new UserError(parts.join("; "), { status: EXIT_DRAIN_TIMED_OUT, remedy });
+  throw new UserError([...parts, ...alive].join("; "), { status: EXIT_DRAIN_TIMED_OUT, remedy });
 }
 
 function whenExited({ reactor }: Platform, pidfd: Fd): Promise<"exited"> {

@@ -126,6 +126,7 @@ export const STATUS_REPLY = v.looseObject({
 export const STOP_REPLY = v.looseObject({
   status: number,
   killed: list(v.looseObject({ pid: number, name: string, afterMs: maybeNumber })),
+  left: list(v.looseObject({ pid: number, name: string })),
   cut: number,
 });
 

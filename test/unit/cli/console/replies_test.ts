@@ -20,9 +20,9 @@ describe("readReply()", () => {
 
   const refused = [
     ["an error of the service", { error: "EMFILE" }, "Cannot stop: EMFILE"],
-    ["another field type", { status: "0", killed: [], cut: 0 }, "not understood: status: "],
-    ["an element", { status: 0, killed: [{ pid: 1 }], cut: 0 }, "killed.0.name: "],
-    ["a missing field", { status: 0, killed: [] }, "not understood: cut: "],
+    ["another field type", { status: "0", killed: [], left: [], cut: 0 }, "not understood: status: "],
+    ["an element", { status: 0, killed: [{ pid: 1 }], left: [], cut: 0 }, "killed.0.name: "],
+    ["a missing field", { status: 0, killed: [], left: [] }, "not understood: cut: "],
     ["no object", null, "not understood: the body: "],
   ] as const;
   for (const [what, body, message] of refused) {
