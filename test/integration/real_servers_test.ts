@@ -37,6 +37,7 @@ describe("reload under load loses no connection", () => {
           const old = (await baton.status()).generations.find(({ state }) => state === "serving");
           const report = await baton.reload();
           assert.equal(report.result, "ok", `${report.reason}\n${report.output.join("\n")}`);
+          assert.deepEqual(report.sharedFiles, [], "it shares no file that matters");
           durations.push(report.durationMs);
           const after = await baton.settled();
           assert.equal(after.epoch, i);

@@ -3,7 +3,6 @@ import {
   closeSync,
   lstatSync,
   openSync,
-  readdirSync,
   readlinkSync,
   readSync,
   type Stats,
@@ -27,18 +26,17 @@ export interface OpenFile {
  * descriptors of a process are looked at, from the lowest on.
  */
 const MOST_DESCRIPTORS = 512;
+/** Some servers close what they have inherited by moving their own descriptors up. */
+const LONGEST_GAP = 64;
 const OWNER_MAY_WRITE = 0o200;
 
 /** Files that `pid` has open for writing. Without those that have no name any more. */
 export function filesOpenForWriting(pid: number): OpenFile[] {
-  return descriptorsOf(pid).flatMap((descriptor) => {
-    const link = `/proc/${pid}/fd/${descriptor}`;
+  return linksOf(pid).flatMap(({ descriptor, link, isWritable }) => {
+    if (!isWritable) return [];
     try {
       const path = readlinkSync(link);
-      if (!path.startsWith("/")) return [];
-      // The mode of the link is that of the descriptor, not of the file.
-      if ((lstatSync(link).mode & OWNER_MAY_WRITE) === 0) return [];
-      return named(statSync(link), { pid, descriptor, path });
+      return path.startsWith("/") ? named(statSync(link), { pid, descriptor, path }) : [];
     } catch {
       return []; // Closed meanwhile.
     }
@@ -53,8 +51,7 @@ function named(stat: Stats, of: Pick<OpenFile, "pid" | "descriptor" | "path">): 
 
 /** @returns the path by which `pid` has opened a file or directory; null: it has none of this inode open */
 export function pathOfInode(pid: number, ino: number): string | null {
-  for (const descriptor of descriptorsOf(pid)) {
-    const link = `/proc/${pid}/fd/${descriptor}`;
+  for (const { link } of linksOf(pid)) {
     try {
       const path = readlinkSync(link);
       if (path.startsWith("/") && statSync(link).ino === ino) return path;
@@ -65,12 +62,34 @@ export function pathOfInode(pid: number, ino: number): string | null {
   return null;
 }
 
-function descriptorsOf(pid: number): number[] {
+interface DescriptorLink {
+  readonly descriptor: number;
+  readonly link: string;
+  readonly isWritable: boolean;
+}
+
+/** By number, for a list of all would take long where there are many. */
+function linksOf(pid: number): DescriptorLink[] {
+  const found: DescriptorLink[] = [];
+  let missing = 0;
+  for (let descriptor = 0; descriptor < MOST_DESCRIPTORS && missing < LONGEST_GAP; descriptor++) {
+    const link = `/proc/${pid}/fd/${descriptor}`;
+    const stat = linkStat(link);
+    if (stat === undefined) missing++;
+    else {
+      missing = 0;
+      // The mode of the link is that of the descriptor, not of the file.
+      found.push({ descriptor, link, isWritable: (stat.mode & OWNER_MAY_WRITE) !== 0 });
+    }
+  }
+  return found;
+}
+
+function linkStat(link: string): Stats | undefined {
   try {
-    const all = readdirSync(`/proc/${pid}/fd`).map(Number).sort((a, b) => a - b);
-    return all.slice(0, MOST_DESCRIPTORS);
+    return lstatSync(link, { throwIfNoEntry: false });
   } catch {
-    return [];
+    return undefined; // We may not look.
   }
 }
 

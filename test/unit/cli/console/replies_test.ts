@@ -20,7 +20,11 @@ describe("readReply()", () => {
 
   const refused = [
     ["an error of the service", { error: "EMFILE" }, "Cannot stop: EMFILE"],
-    ["another field type", { status: "0", killed: [], left: [], cut: 0 }, "not understood: status: "],
+    [
+      "another field type",
+      { status: "0", killed: [], left: [], cut: 0 },
+      "not understood: status: ",
+    ],
     ["an element", { status: 0, killed: [{ pid: 1 }], left: [], cut: 0 }, "killed.0.name: "],
     ["a missing field", { status: 0, killed: [], left: [] }, "not understood: cut: "],
     ["no object", null, "not understood: the body: "],
