@@ -297,7 +297,7 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
     version: ["dpkg-query", "-W", "nsd"],
     tried: "4.6.1",
     verdict: "needs",
-    pidFile: "kept",
+    pidFile: "gone",
     refusal: /could not be started/,
     tweak: "`reuseport: yes`, for its UDP sockets",
     note: "UDP: see below",
@@ -385,7 +385,7 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
     pidFile: "kept",
     lost: "who is in which channel: clients connect again",
     needsRoot: true,
-    exchange: asks("NICK a\r\nUSER a 0 * :a\r\n", /NOTICE|ERROR| 001 /),
+    exchange: asks("NICK a\r\nUSER a 0 * :a\r\n", /NOTICE|ERROR| 001 | 433 /),
     place(at) {
       const run = openFolder(at, "run");
       const pidFile = `${run}/pid`;

@@ -52,6 +52,7 @@ export const PYTHON: readonly ServerRow[] = [
     version: ["gunicorn", "--version"],
     tried: "20.1.0",
     verdict: "needs",
+    isInGate: true,
     refusal: /Already running on PID/,
     tweak: "no `--pid`, or one per generation: `--pid /run/gunicorn.{epoch}.pid`",
     exchange: HELLO,
