@@ -256,7 +256,7 @@ const MODULES = {
   "@std/cli/parse-args": ["cli/words/parse.ts"],
   hono: ["admin"],
   "fastest-levenshtein": ["config/values/suggest.ts"],
-  "node:os": ["config/values/signals.ts", "platform/libc/constants.ts"],
+  "node:os": ["config/values/signals.ts", "platform/libc/constants.ts", "rehearse/rehearsal.ts"],
   valibot: [
     "launcher",
     "rehearse",

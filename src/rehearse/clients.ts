@@ -114,7 +114,12 @@ export class Clients {
   #slowestMs = 0;
   #isOver = false;
 
-  constructor(readonly platform: Platform, manners: readonly Manner[]) {
+  /** @param patienceMs while one copy ends and the next one starts, a connection waits that long */
+  constructor(
+    readonly platform: Platform,
+    manners: readonly Manner[],
+    readonly patienceMs: number,
+  ) {
     const usable = manners.filter(({ end }) => end !== "refused");
     const count = usable.length === 0 ? 0 : Math.max(CLIENTS, usable.length);
     this.#running = Array.from({ length: count }, (_, i) => this.#run(usable[i % usable.length]!));
@@ -124,12 +129,18 @@ export class Clients {
     const { clock } = this.platform;
     while (!this.#isOver) {
       const startedAt = clock.now();
-      const end = await exchange(this.platform, optionsFor(manner));
+      const end = await exchange(this.platform, this.#optionsFor(manner));
       this.#exchanges++;
       this.#slowestMs = Math.max(this.#slowestMs, clock.now() - startedAt);
       if (end !== manner.end) this.#count(manner, end);
       await sleep(clock, PAUSE_MS);
     }
+  }
+
+  #optionsFor({ address, says, end }: Manner): ExchangeOptions {
+    const limitMs = says === "nothing" ? SILENT_MS : this.patienceMs;
+    if (says === "request") return { ...requestAt(address), limitMs };
+    return { address, sent: null, limitMs, firstBytes: end === "answered" };
   }
 
   #count({ address }: Manner, end: End): void {
@@ -145,12 +156,6 @@ export class Clients {
     const lost = [...this.#lost].map(([how, count]) => ({ how, count }));
     return { exchanges: this.#exchanges, lost, slowestMs: Math.round(this.#slowestMs) };
   }
-}
-
-function optionsFor({ address, says, end }: Manner): ExchangeOptions {
-  if (says === "request") return requestAt(address);
-  const limitMs = says === "nothing" ? SILENT_MS : ANSWER_MS;
-  return { address, sent: null, limitMs, firstBytes: end === "answered" };
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { readFileSync, statfsSync } from "node:fs";
 import { jsonBytes } from "../platform/bytes.ts";
-import { SystemCallError } from "../platform/error.ts";
+import { errorText, SystemCallError } from "../platform/error.ts";
 import { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -46,21 +46,28 @@ export async function runDirector(platform: Platform, control: number): Promise<
     descriptors.send(new Fd(libc, control), jsonBytes(message));
   const plan = parsePlan(readFileSync(`/proc/self/fd/${control + 1}`, "utf8"));
   processes.closeOnExecFrom(control);
-  let view: View;
   try {
-    view = enterView(platform, plan);
+    await direct(platform, plan, send);
+    return 0;
   } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
-    send({ kind: "refused", what: error.message, code: error.code });
+    const code = error instanceof SystemCallError ? error.code : "";
+    send({ kind: "refused", what: errorText(error), code });
     return 1;
   }
+}
+
+async function direct(
+  platform: Platform,
+  plan: RehearsalPlan,
+  send: (message: RehearsalMessage) => void,
+): Promise<void> {
+  const view = enterView(platform, plan);
   send({ kind: "view", readOnly: [...view.readOnly] });
-  if (plan.user === null) new Namespaces(libc).dropCapabilities(Object.values(DROPPED));
-  if (plan.fileLimit !== null) processes.setFileLimit(plan.fileLimit);
+  if (plan.user === null) new Namespaces(platform.libc).dropCapabilities(Object.values(DROPPED));
+  if (plan.fileLimit !== null) platform.processes.setFileLimit(plan.fileLimit);
   await attempts(platform, plan, view, send);
   const { bavail } = statfsSync(`/proc/self/fd/${view.scratch.number}/.`);
   send({ kind: "end", spaceRanOut: bavail === 0 });
-  return 0;
 }
 
 async function attempts(

@@ -33,7 +33,8 @@ export function holdingsOf(pids: readonly number[], writings: Writings): Holding
   const special = new Set([...locked, ...pidFiles, ...sockets]);
   const data = [...new Set([...open.map(({ path }) => path), ...writings.keys()])]
     .filter((path) => !special.has(path) && !/\.(log|err|out)$|^\/(dev|proc)\//.test(path));
-  const isData = (path: string) => guards(path, data);
+  const isData = (path: string) =>
+    (writings.get(path)?.size ?? 0) >= LEAST_DATA || guards(path, data);
   return [
     ...pidFiles.map((path) => ({ kind: "pid file", path, isData: isData(path) }) as const),
     ...[...locked].filter((path) => !pidFiles.includes(path))
@@ -42,6 +43,8 @@ export function holdingsOf(pids: readonly number[], writings: Writings): Holding
   ];
 }
 
+/** A locked file of that size is no mere lock: etcd's database is locked itself. */
+const LEAST_DATA = 4096;
 /** Directories that programs share: what else is written there says nothing. */
 const COMMON = ["/tmp", "/var/tmp", "/run", "/var/run", "/run/lock", "/dev/shm", "/"];
 

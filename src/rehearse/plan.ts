@@ -20,6 +20,8 @@ const PLAN = v.object({
   directory: v.string(),
   /** Null: root, without a user namespace. Else the user and group that the server is to have. */
   user: v.nullable(v.object({ uid: v.number(), gid: v.number() })),
+  /** The machine's own addresses of IPv4, for servers that bind one of them. */
+  addresses: strings,
   /** Paths of the machine's Unix sockets. */
   unixPaths: strings,
   /** Longest wait for a start, a reload and a stop. */

@@ -1,4 +1,5 @@
 /** The outer half of a rehearsal, in the user's own process: starts the stage, and hears what the director sends. */
+import { networkInterfaces } from "node:os";
 import { SystemCallError } from "../platform/error.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HelperProcess } from "../platform/process/helper_process.ts";
@@ -26,7 +27,7 @@ export interface Seen {
 }
 
 interface RehearsalOptions {
-  readonly plan: Omit<RehearsalPlan, "user" | "unixPaths">;
+  readonly plan: Omit<RehearsalPlan, "user" | "unixPaths" | "addresses">;
   readonly onStep: (text: string) => void;
 }
 
@@ -34,7 +35,8 @@ interface RehearsalOptions {
 export function rehearse(platform: Platform, { plan, onStep }: RehearsalOptions): Seen {
   const isRoot = hasCapability(CAP_SYS_ADMIN);
   const user = isRoot ? null : ownIds();
-  const whole = { ...plan, user, unixPaths: unixPaths(readText("/proc/net/unix") ?? "") };
+  const paths = unixPaths(readText("/proc/net/unix") ?? "");
+  const whole = { ...plan, user, unixPaths: paths, addresses: ownAddresses() };
   try {
     using stage = isRoot ? startStage(platform, whole) : startAsUser(platform, whole);
     return hear(stage, whole, onStep, isRoot);
@@ -109,4 +111,9 @@ function ownIds(): { uid: number; gid: number } {
   const effective = (name: string) =>
     Number(new RegExp(`^${name}:\\s+\\d+\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
   return { uid: effective("Uid"), gid: effective("Gid") };
+}
+
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+    .filter(({ family, internal }) => family === "IPv4" && !internal).map(({ address }) => address);
 }

@@ -16,6 +16,8 @@ const NAME = "rehearsal";
 const ADDRESS = ["--name", NAME, "--runtime-dir", BATON_PLACE];
 const CALL_MS = 5_000;
 const OUTPUT_LINES = 20;
+const OWN_PREFIX = /^\S+ baton\[rehearsal\] (?:warn|error): /;
+const GOES_WELL = /^\S+ baton\[rehearsal\] (?:info|debug): /;
 /** Of one service: each has a file of its own for its answer. */
 const MOST_COMMANDS = 100;
 /** They belong to the service manager of the machine. */
@@ -128,8 +130,11 @@ export class RehearsedService {
     return this.children.statusOf(this.pid);
   }
 
+  /** The last lines, without those with which baton says what goes well. */
   lastOutput(): string[] {
-    return readFileSync(this.#output, "utf8").trimEnd().split("\n").slice(-OUTPUT_LINES);
+    const lines = readFileSync(this.#output, "utf8").trimEnd().split("\n");
+    return lines.filter((line) => !GOES_WELL.test(line)).slice(-OUTPUT_LINES)
+      .map((line) => line.replace(OWN_PREFIX, ""));
   }
 }
 

@@ -22,6 +22,8 @@ import {
 const LOOK_MS = 50;
 /** In which a server comes to rest, and its clients have made some exchanges. */
 const REST_MS = 300;
+/** A second copy that took longer to fail has waited: each further trial would take as long. */
+const MOST_TRIED_MS = 10_000;
 const MOST_ADDRESSES = 8;
 const MOST_TEXTS = 12;
 const LONGEST_TEXT = 400;
@@ -90,9 +92,7 @@ export class ServiceLife {
     const held = holdingsOf(first, before);
     say("starting a second copy, and reloading under clients");
     let { reload, output } = await this.#reload(status);
-    const blocker = reload.ok
-      ? null
-      : await this.#findBlocker(held, [reload.reason ?? "", ...output]);
+    const blocker = reload.ok ? null : await this.#findBlocker(held, reload, output);
     await this.#settled();
     const [second, after] = [this.#tree(this.#service.status()), this.#writings()];
     say("stopping");
@@ -107,8 +107,7 @@ export class ServiceLife {
       reload,
       holds: texts(held.map(({ kind, path }) => `${kind} ${path}`)),
       blocker,
-      pidFiles: held.filter(({ kind }) => kind === "pid file")
-        .map(({ path }) => ({ path, fate: fateOf(after, path, second) })),
+      pidFiles: pidFileFates(held, after, second),
       rewritten: texts(rewritten),
       stop,
       output: texts(output),
@@ -149,7 +148,7 @@ export class ServiceLife {
     const addresses = status.listeners.flatMap(({ address }) => reachable(address) ?? [])
       .slice(0, MOST_ADDRESSES);
     const manners = await Promise.all(addresses.map((address) => learnManner(platform, address)));
-    const clients = new Clients(platform, manners);
+    const clients = new Clients(platform, manners, this.life.plan.startMs);
     await this.#rest();
     const { report, text } = await this.#callReload();
     await this.#settled();
@@ -176,12 +175,15 @@ export class ServiceLife {
   /** Takes one thing after the other out of the second copy's way: nothing of it is real. */
   async #findBlocker(
     held: readonly Holding[],
-    said: readonly string[],
+    { reason, durationMs }: Reload,
+    output: readonly string[],
   ): Promise<Attempt["blocker"]> {
-    const isNamed = ({ path }: Holding) => said.some((line) => line.includes(path));
+    const isNamed = ({ path }: Holding) =>
+      [reason ?? "", ...output].some((line) => line.includes(path));
     const [named, others] = [held.filter(isNamed), held.filter((each) => !isNamed(each))];
     const ofData = [...named, ...others].find(({ isData }) => isData);
     if (ofData !== undefined) return ofData;
+    if (durationMs > MOST_TRIED_MS) return null;
     for (const holding of [...named, ...others]) {
       this.life.say(`trying a second copy without ${holding.kind} ${holding.path}`);
       if (await this.#startsWithout(holding.path)) return holding;
@@ -251,6 +253,21 @@ export class ServiceLife {
   }
 }
 
+/** @param pids of the copy that serves after the reload */
+function pidFileFates(
+  held: readonly Holding[],
+  writings: Writings,
+  pids: readonly number[],
+): Attempt["pidFiles"] {
+  const pathsOf = (holdings: readonly Holding[]) =>
+    holdings.filter(({ kind }) => kind === "pid file").map(({ path }) => path);
+  const isPerGeneration = pathsOf(holdingsOf(pids, writings)).some((path) =>
+    !pathsOf(held).includes(path)
+  );
+  if (isPerGeneration) return [];
+  return pathsOf(held).map((path) => ({ path, fate: fateOf(writings, path, pids) }));
+}
+
 function fateOf(
   writings: Writings,
   path: string,
@@ -272,5 +289,7 @@ function moved(from: string, to: string): boolean {
 
 /** Bounded: a message has to fit. */
 function texts(lines: readonly string[]): string[] {
-  return lines.slice(-MOST_TEXTS).map((line) => line.slice(0, LONGEST_TEXT));
+  return lines.filter((line) => line !== "").slice(-MOST_TEXTS).map((line) =>
+    line.slice(0, LONGEST_TEXT)
+  );
 }

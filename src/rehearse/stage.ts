@@ -2,6 +2,7 @@
  * The stage: leaves the mount, network, IPC, UTS and PID namespaces of the machine, starts the director in the new ones,
  * and waits for its end. Whatever ends it ends everything in the rehearsal.
  */
+import { readFileSync } from "node:fs";
 import { Fd } from "../platform/fd.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -9,7 +10,7 @@ import { jsonBytes } from "../platform/bytes.ts";
 import type { Platform } from "../platform/platform.ts";
 import { helperEnvironment } from "../platform/process/hidden_environment.ts";
 import { Namespaces } from "../platform/process/namespaces.ts";
-import { DIRECT_VERB, type RehearsalMessage } from "./plan.ts";
+import { DIRECT_VERB, parsePlan, type RehearsalMessage } from "./plan.ts";
 
 /** @returns an exit status */
 export function runStage(platform: Platform, control: number): number {
@@ -31,7 +32,8 @@ function startDirector(platform: Platform, control: number): number {
   const { processes, descriptors, runtime } = platform;
   const namespaces = new Namespaces(platform.libc);
   namespaces.leave(["mount", "net", "ipc", "uts"]);
-  namespaces.raiseLoopback();
+  const { addresses } = parsePlan(readFileSync(`/proc/self/fd/${control + 1}`, "utf8"));
+  namespaces.raiseLoopback(addresses);
   using own = descriptors.open("/proc/self/ns/pid", C.O_RDONLY);
   namespaces.leave(["pid"]);
   try {

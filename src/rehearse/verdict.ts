@@ -52,9 +52,10 @@ function wordsOf({ options, command }: Attempt): string[] {
 
 function startText({ start, output }: Attempt): string {
   const said = output.join("\n");
+  const reason = /^generation 0 failed: (.*)/m.exec(said)?.[1];
   const how = start.status === null
     ? "it does not serve in time"
-    : `it does not start: baton run ends with status ${start.status}`;
+    : `it does not start: ${reason ?? `baton run ends with status ${start.status}`}`;
   const isNetwork =
     /ENETUNREACH|Network is unreachable|EAI_AGAIN|getaddrinfo|name resolution|ECONNREFUSED|Connection refused/i
       .test(said);

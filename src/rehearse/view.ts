@@ -246,7 +246,8 @@ function mountProc(
   const proc = `${ROOT}/proc`;
   const flags = C.MS_NOSUID | C.MS_NODEV | C.MS_NOEXEC;
   namespaces.mount({ source: "proc", target: proc, type: "proc", flags });
-  for (const [path, value] of settings) {
+  // The machine's addresses of IPv6 are not here, and a server may bind one.
+  for (const [path, value] of [...settings, ["net/ipv6/ip_nonlocal_bind", "1"]] as const) {
     if (value !== null) tolerate(() => writeFileSync(`${proc}/sys/${path}`, value));
   }
   tolerate(() => writeFileSync(`${proc}/sys/kernel/ns_last_pid`, String(firstPid)));

@@ -156,6 +156,7 @@ export const C = {
   IFF_UP: 1,
   SIOCGIFFLAGS: 0x8913,
   SIOCSIFFLAGS: 0x8914,
+  SIOCSIFADDR: 0x8916,
   // <linux/close_range.h>
   CLOSE_RANGE_CLOEXEC: 4,
   // <linux/seccomp.h>

@@ -4,11 +4,12 @@
  */
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
+import { encodeAddress } from "../network/address.ts";
 import { cString, type Libc, struct } from "../libc/libc.ts";
 
 /** struct ifreq, netdevice(7): the name, then the flags. */
 const IFREQ_SIZE = 40;
-const IFREQ_FLAGS = 16;
+const IFREQ_VALUE = 16;
 /** struct mount_attr: attr_set, attr_clr, propagation, userns_fd. */
 const MOUNT_ATTR_SIZE = 32;
 
@@ -94,22 +95,36 @@ export class Namespaces {
     this.libc.check(c.umount2(here, C.MNT_DETACH), "umount2", "the old root");
   }
 
-  /** A network namespace begins with a loopback interface that is down. netdevice(7) */
-  raiseLoopback(): void {
+  /**
+   * A network namespace begins with a loopback interface that is down. netdevice(7)
+   * @param addresses of IPv4 that it has besides 127.0.0.1
+   */
+  raiseLoopback(addresses: readonly string[] = []): void {
     const { c } = this.libc;
     const type = C.SOCK_DGRAM | C.SOCK_CLOEXEC;
     using socket = Fd.of(this.libc, c.socket(C.AF_INET, type, 0), "socket", "AF_INET");
-    const { bytes, view } = struct(IFREQ_SIZE);
-    bytes.set(cString("lo"));
-    const ask = (request: number, call: string) =>
+    const ask = (request: number, bytes: Uint8Array, call: string) =>
       this.libc.check(c.ioctl(socket.number, request, bytes), call, "the loopback interface");
-    ask(C.SIOCGIFFLAGS, "ioctl(SIOCGIFFLAGS)");
-    view.setInt16(IFREQ_FLAGS, view.getInt16(IFREQ_FLAGS, true) | C.IFF_UP, true);
-    ask(C.SIOCSIFFLAGS, "ioctl(SIOCSIFFLAGS)");
+    const { bytes, view } = interfaceRequest("lo");
+    ask(C.SIOCGIFFLAGS, bytes, "ioctl(SIOCGIFFLAGS)");
+    view.setInt16(IFREQ_VALUE, view.getInt16(IFREQ_VALUE, true) | C.IFF_UP, true);
+    ask(C.SIOCSIFFLAGS, bytes, "ioctl(SIOCSIFFLAGS)");
+    addresses.forEach((host, i) => {
+      const request = interfaceRequest(`lo:${i}`);
+      const address = { family: "inet", host, port: 0, scope: 0 } as const;
+      request.bytes.set(encodeAddress(address), IFREQ_VALUE);
+      ask(C.SIOCSIFADDR, request.bytes, "ioctl(SIOCSIFADDR)");
+    });
   }
 
   /** No program that is executed later gets these. @param bits capabilities(7) that this kernel has not are skipped */
   dropCapabilities(bits: readonly number[]): void {
     bits.forEach((bit) => this.libc.c.prctl(C.PR_CAPBSET_DROP, bit, 0, 0, 0));
   }
+}
+
+function interfaceRequest(name: string) {
+  const request = struct(IFREQ_SIZE);
+  request.bytes.set(cString(name));
+  return request;
 }
