@@ -26,7 +26,7 @@ const LOOPBACK: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::
 type End = "answered" | "closed" | "silent" | "refused" | "reset";
 
 /** What is ordinary at one address. */
-interface Manner {
+export interface Manner {
   readonly address: InetAddress;
   readonly says: "greeting" | "request" | "nothing";
   readonly end: End;

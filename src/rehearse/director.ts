@@ -8,6 +8,7 @@ import { errorText, SystemCallError } from "../platform/error.ts";
 import { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
+import { HELPER_MESSAGE_LIMIT } from "../platform/process/helper_process.ts";
 import { Namespaces } from "../platform/process/namespaces.ts";
 import { ChildProcesses } from "./child_processes.ts";
 import { nextTrial } from "./next_trial.ts";
@@ -37,6 +38,7 @@ const DROPPED = {
   CAP_BPF: 39,
 } as const;
 const MOST_ATTEMPTS = 3;
+const LONGEST_ATTEMPT = HELPER_MESSAGE_LIMIT - 1024;
 
 /** @returns an exit status */
 export async function runDirector(platform: Platform, control: number): Promise<number> {
@@ -84,8 +86,15 @@ async function attempts(
     const { options, command } = words;
     const life = new ServiceLife({ platform, plan, view, children, say, number, options, command });
     const attempt = await life.run();
-    send({ kind: "attempt", attempt });
+    send({ kind: "attempt", attempt: fitting(attempt) });
     seen.push(attempt);
     words = nextTrial(seen);
   }
+}
+
+/** Paths and output may be of any length, a message not. */
+function fitting(attempt: Attempt): Attempt {
+  if (jsonBytes(attempt).length < LONGEST_ATTEMPT) return attempt;
+  const { holds, rewritten } = attempt;
+  return { ...attempt, output: [], holds: holds.slice(0, 3), rewritten: rewritten.slice(0, 3) };
 }

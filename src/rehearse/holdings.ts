@@ -9,6 +9,7 @@ import {
 } from "../platform/process/proc.ts";
 import { C } from "../platform/libc/constants.ts";
 import { isBelow } from "./mount_table.ts";
+import type { Attempt } from "./plan.ts";
 import { pidIn, type Writings } from "./written_files.ts";
 
 export interface Holding {
@@ -52,6 +53,31 @@ function guards(path: string, data: readonly string[]): boolean {
   const directory = dirname(path);
   return !COMMON.includes(directory) && !isBelow(directory, "/run") &&
     data.some((other) => isBelow(other, directory));
+}
+
+/** @param pids of the copy that serves after the reload */
+export function pidFileFates(
+  held: readonly Holding[],
+  writings: Writings,
+  pids: readonly number[],
+): Attempt["pidFiles"] {
+  const pathsOf = (holdings: readonly Holding[]) =>
+    holdings.filter(({ kind }) => kind === "pid file").map(({ path }) => path);
+  const isPerGeneration = pathsOf(holdingsOf(pids, writings)).some((path) =>
+    !pathsOf(held).includes(path)
+  );
+  if (isPerGeneration) return [];
+  return pathsOf(held).map((path) => ({ path, fate: fateOf(writings, path, pids) }));
+}
+
+function fateOf(
+  writings: Writings,
+  path: string,
+  pids: readonly number[],
+): Attempt["pidFiles"][number]["fate"] {
+  const file = writings.get(path);
+  if (file === undefined) return "gone";
+  return pids.includes(pidIn(file) ?? 0) ? "kept" : "stale";
 }
 
 function openFilesOf(pid: number): OpenFile[] {

@@ -5,19 +5,13 @@ import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/process/proc.ts";
 import type { ChildProcesses } from "./child_processes.ts";
-import { Clients, learnManner, reachable } from "./clients.ts";
-import { type Holding, holdingsOf } from "./holdings.ts";
+import { Clients, learnManner, type Manner, reachable } from "./clients.ts";
+import { type Holding, holdingsOf, pidFileFates } from "./holdings.ts";
 import type { Attempt, RehearsalPlan } from "./plan.ts";
 import { RehearsedService, type ServiceStatus } from "./rehearsed_service.ts";
 import { shellInFront } from "./shell_in_front.ts";
 import type { View } from "./view.ts";
-import {
-  isBareNumber,
-  pidIn,
-  rewrittenBetween,
-  type Writings,
-  writingsIn,
-} from "./written_files.ts";
+import { isBareNumber, rewrittenBetween, type Writings, writingsIn } from "./written_files.ts";
 
 const LOOK_MS = 50;
 /** In which a server comes to rest, and its clients have made some exchanges. */
@@ -25,8 +19,8 @@ const REST_MS = 300;
 /** A second copy that took longer to fail has waited: each further trial would take as long. */
 const MOST_TRIED_MS = 10_000;
 const MOST_ADDRESSES = 8;
-const MOST_TEXTS = 12;
-const LONGEST_TEXT = 400;
+const MOST_TEXTS = 20;
+const LONGEST_TEXT = 300;
 const LOG_NAME = /\.(log|err|out)(\.\d+)?$/;
 
 const RELOAD = v.looseObject({
@@ -86,12 +80,12 @@ export class ServiceLife {
       const output = texts(this.#service.lastOutput());
       return { ...base, stop: this.#service.exit === null ? await this.#stop() : null, output };
     }
-    await this.#rest();
+    const manners = await this.#learn(status);
     const first = this.#tree(status);
     const before = this.#writings();
     const held = holdingsOf(first, before);
     say("starting a second copy, and reloading under clients");
-    let { reload, output } = await this.#reload(status);
+    let { reload, output } = await this.#reload(manners);
     const blocker = reload.ok ? null : await this.#findBlocker(held, reload, output);
     await this.#settled();
     const [second, after] = [this.#tree(this.#service.status()), this.#writings()];
@@ -143,11 +137,18 @@ export class ServiceLife {
     return leader ? processTree(leader) : [];
   }
 
-  async #reload(status: ServiceStatus): Promise<{ reload: Reload; output: readonly string[] }> {
+  /** How it speaks at its addresses. That takes as long as a server needs to come to rest. */
+  #learn({ listeners }: ServiceStatus): Promise<Manner[]> {
+    const addresses = listeners.flatMap(({ address }) => reachable(address) ?? []);
+    return Promise.all(
+      addresses.slice(0, MOST_ADDRESSES).map((at) => learnManner(this.life.platform, at)),
+    );
+  }
+
+  async #reload(
+    manners: readonly Manner[],
+  ): Promise<{ reload: Reload; output: readonly string[] }> {
     const { platform } = this.life;
-    const addresses = status.listeners.flatMap(({ address }) => reachable(address) ?? [])
-      .slice(0, MOST_ADDRESSES);
-    const manners = await Promise.all(addresses.map((address) => learnManner(platform, address)));
     const clients = new Clients(platform, manners, this.life.plan.startMs);
     await this.#rest();
     const { report, text } = await this.#callReload();
@@ -251,31 +252,6 @@ export class ServiceLife {
   #rest(): Promise<void> {
     return sleep(this.life.platform.clock, REST_MS);
   }
-}
-
-/** @param pids of the copy that serves after the reload */
-function pidFileFates(
-  held: readonly Holding[],
-  writings: Writings,
-  pids: readonly number[],
-): Attempt["pidFiles"] {
-  const pathsOf = (holdings: readonly Holding[]) =>
-    holdings.filter(({ kind }) => kind === "pid file").map(({ path }) => path);
-  const isPerGeneration = pathsOf(holdingsOf(pids, writings)).some((path) =>
-    !pathsOf(held).includes(path)
-  );
-  if (isPerGeneration) return [];
-  return pathsOf(held).map((path) => ({ path, fate: fateOf(writings, path, pids) }));
-}
-
-function fateOf(
-  writings: Writings,
-  path: string,
-  pids: readonly number[],
-): Attempt["pidFiles"][number]["fate"] {
-  const file = writings.get(path);
-  if (file === undefined) return "gone";
-  return pids.includes(pidIn(file) ?? 0) ? "kept" : "stale";
 }
 
 function moved(from: string, to: string): boolean {

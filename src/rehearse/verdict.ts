@@ -22,7 +22,7 @@ export function judge(attempts: readonly Attempt[]): Verdict {
     return { verdict: "can be reloaded", words: wordsOf(first), reasons: [], notes };
   }
   if (best !== undefined) {
-    const reasons = [...obstacles(first), changeText(first, best)];
+    const reasons = [...obstacles(first), ...changeTexts(first, best)];
     return { verdict: "can be reloaded with a change", words: wordsOf(best), reasons, notes };
   }
   const { blocker, reload, start } = first;
@@ -95,11 +95,15 @@ function obstacles({ reload, blocker, rewritten, holds }: Attempt): string[] {
   return found;
 }
 
-function changeText(first: Attempt, best: Attempt): string {
-  if (best.options.length > first.options.length) {
-    return "needs --order stop-first: clients wait while one copy ends and the next one starts (tried)";
+function changeTexts({ options, blocker }: Attempt, best: Attempt): string[] {
+  if (best.options.length === options.length) {
+    return [`needs a ${blocker?.kind ?? "path"} for each generation (tried)`];
   }
-  return `needs a ${first.blocker?.kind ?? "path"} for each generation (tried)`;
+  const stopFirst =
+    "--order stop-first: clients wait while one copy ends and the next one starts (tried)";
+  return blocker === null || blocker.isData
+    ? [`needs ${stopFirst}`]
+    : [remedyOf(blocker.kind), `or ${stopFirst}`];
 }
 
 function remedyOf(kind: string): string {
@@ -107,9 +111,10 @@ function remedyOf(kind: string): string {
     "the number of the generation ($RESTART_EPOCH in its environment, {epoch} in its command line)";
 }
 
-function notesOf({ start, pidFiles, stop, reload, blocker }: Attempt): string[] {
+function notesOf({ options, start, pidFiles, stop, reload, blocker }: Attempt): string[] {
   const notes: string[] = [];
-  if (start.orderReason !== null && start.order === "stop-first") {
+  const isAsked = options.some((word) => word.startsWith("--order"));
+  if (start.orderReason !== null && start.order === "stop-first" && !isAsked) {
     notes.push(`the order is stop-first: ${start.orderReason}`);
   }
   if (start.shell !== null) {

@@ -86,7 +86,7 @@ function textLines(verdict: Verdict, seen: Seen, stopSignal: string): string[] {
     attempts.find(({ options, command }) =>
       line(verdict.words) === line(["run", ...options, "--", ...command])
     ) ?? attempts[0];
-  const output = verdict.verdict === "can be reloaded" ? [] : attempts[0]?.output ?? [];
+  const output = attempts[0]?.reload?.ok ? [] : attempts[0]?.output ?? [];
   return [
     verdict.verdict,
     ...verdict.reasons.map((text) => `  ${text}`),
