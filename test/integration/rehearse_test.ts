@@ -159,7 +159,10 @@ for (const [index, [user, uid]] of USERS.entries()) {
         }
         assert.match(said, /refused tcp: Connection refused/);
         assert.match(said, /refused process: No such process/);
-        assert.deepEqual([...unix, tcp].map(({ count }) => count()), [0, 0, 0]);
+        assert.ok(
+          [...unix, tcp].every(({ count }) => count() === 0),
+          "a socket outside was reached",
+        );
         assert.ok(alive(process.pid!), "the process outside lives");
         assert.deepEqual(listing(dir.path), before);
         const left = places.filter((place) => readdirSync(place).includes(token));
