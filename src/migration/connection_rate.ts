@@ -6,6 +6,11 @@ import type { Clock } from "../platform/clock.ts";
 
 /** New connections per second up to which `auto` traps accept(2): at most 2 % of one processor. */
 export const AUTO_RATE = 100;
+/**
+ * The same for a generation to which clients that wait are delivered: otherwise they, and all that come before it is
+ * ready, would get its errors. At most 20 % of one processor, until the next reload.
+ */
+const DELIVERY_RATE = 1_000;
 /** A rate over a shorter time than this is meaningless. */
 const SHORTEST_MS = 1_000;
 
@@ -15,6 +20,10 @@ export type KeepAliveMode = "auto" | "migrate" | "leave";
 export function shouldTrapAccept(mode: KeepAliveMode, rate: number | null): boolean {
   if (mode === "auto") return rate === null || rate <= AUTO_RATE;
   return mode === "migrate";
+}
+
+export function shouldDeliver(rate: number | null): boolean {
+  return rate === null || rate <= DELIVERY_RATE;
 }
 
 /** New connections per second from one reload to the next. */

@@ -26,7 +26,12 @@ import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { ConnectionRate, type KeepAliveMode, shouldTrapAccept } from "./connection_rate.ts";
+import {
+  ConnectionRate,
+  type KeepAliveMode,
+  shouldDeliver,
+  shouldTrapAccept,
+} from "./connection_rate.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { InFlightMoves, type MoveCounts } from "./in_flight.ts";
 import { PendingAccepts } from "./pending_accepts.ts";
@@ -38,7 +43,7 @@ export class Migration {
   readonly waitingClients: WaitingClients;
   /** System calls to trap in a generation that connections may move to, or from. */
   readonly trappedCalls: readonly number[];
-  /** The same where only clients that wait are delivered. */
+  /** The same for one to which only clients that wait are delivered. */
   readonly acceptCalls: readonly number[];
   /** Epochs of generations whose connections are to be moved but are not in flight yet, and what cancels the move. */
   readonly preparing = new Map<number, () => void>();
@@ -83,6 +88,11 @@ export class Migration {
   callsToTrap(): readonly number[] {
     if (this.preparing.size > 0 || !this.inFlight.isEmpty) return this.trappedCalls;
     return shouldTrapAccept(this.mode, this.#rate.measure()) ? this.trappedCalls : [];
+  }
+
+  /** The same for one to which clients that wait are to be delivered; none where that would cost too much for long. */
+  callsToDeliver(): readonly number[] {
+    return shouldDeliver(this.#rate.measure()) ? this.acceptCalls : [];
   }
 
   /** The serving generation is about to stop, so there is none to move connections to. */

@@ -19,6 +19,7 @@ const OFFER_MS = 10_000;
 /** Connections offered at a time: each needs a descriptor, and baton needs some for itself. */
 const MOST_OFFERED = 512;
 const RESERVE = 64;
+const LOOK_MS = 5;
 
 interface Queue {
   readonly group: Group;
@@ -59,6 +60,14 @@ export class WaitingClients {
     } catch (error) {
       this.#end(queue);
       throw error;
+    }
+  }
+
+  /** Resolves when none is on its way to the server. */
+  async whenEmpty(): Promise<void> {
+    const { clock } = this.platform;
+    while (this.#offers.size > 0) {
+      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
     }
   }
 

@@ -88,20 +88,13 @@ function launch(
   candidate: RunningGeneration,
   source: Spawn["plan"],
 ): void {
-  const { options, context, history, goodPlans } = parts;
+  const { options, history, goodPlans } = parts;
   // Since its admission began it may have become the replacement of a crashed generation.
   const { epoch, replacementOf } = candidate;
   try {
     const { path: notifyPath, notice } = candidate.openNotify(options.notifyPath(epoch));
     if (notice !== null) options.logger.warn(notice, { epoch });
-    const { migration } = context;
-    const calls = new Set([...options.plan.trap, ...migration?.callsToTrap() ?? []]);
-    // One that answers before it is ready must not meet those who wait for it.
-    if (replacementOf !== null && migration !== null && candidate.gate.wantsMoreThanListening) {
-      candidate.adoptTarget.queueAtSwitch = true;
-      for (const call of migration.acceptCalls) calls.add(call);
-    }
-    const trap = [...calls];
+    const trap = [...options.plan.trap, ...callsToTrap(parts, candidate)];
     const { basis, notices } = goodPlans.basisFor(epoch, source, options.plan);
     for (const each of notices) options.logger.warn(`last good plan: ${each}`, { epoch });
     const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath, basis);
@@ -116,6 +109,21 @@ function launch(
   } catch (error) {
     candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }
+}
+
+/** Of accept(2) and the like: for connections that are moved, or given to it when it has passed its gate. */
+function callsToTrap(
+  { options, context: { migration } }: SupervisorParts,
+  { replacementOf, gate, adoptTarget }: RunningGeneration,
+): readonly number[] {
+  if (migration === null) return [];
+  const toMove = migration.callsToTrap();
+  // One that answers before it is ready must not meet those who wait for it.
+  if (replacementOf === null || !gate.wantsMoreThanListening) return toMove;
+  const isAlone = options.order.order === "stop-first";
+  const toDeliver = isAlone ? migration.acceptCalls : migration.callsToDeliver();
+  adoptTarget.queueAtSwitch = toDeliver.length > 0;
+  return [...new Set([...toMove, ...toDeliver])];
 }
 
 function exitStatusFor(startError: unknown): number {

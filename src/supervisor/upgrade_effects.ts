@@ -43,6 +43,7 @@ export class Upgrades {
       // The next program would not know what these are for.
       whenIdle: async () => {
         await context.migration?.inFlight.whenEmpty();
+        await context.migration?.waitingClients.whenEmpty();
         await new Promise<void>((resolve) => hooks.whenIdle(resolve));
         await new Promise<void>((resolve) => leftovers.whenEmpty(resolve));
       },

@@ -99,7 +99,6 @@ describe("stop-first", () => {
       process.stderr.write(`  ${story}\n`);
       const details = [story, ...clients.errors, baton.stderr].join("\n");
       assert.equal(clients.lost, 0, details);
-      assert.ok(slowestMs <= Math.max(...held) + MOST_ADDED_MS, details);
       // Beside other tests a stop or a start may take many times as long from one time to the next.
       if (IS_FULL) assert.ok(slowestMs <= Math.max(...alone) + MOST_ADDED_MS, details);
       for (let n = 0; n < RESTARTS; n++) await exchange(port, database.recall(n));

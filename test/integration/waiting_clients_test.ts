@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
+import type { Snapshot } from "../../src/report/snapshot.ts";
 import { startBaton } from "../support/baton.ts";
 import { kill, serves, servingPid } from "../support/crashing.ts";
 import { freePort } from "../support/free_port.ts";
@@ -22,22 +23,25 @@ for (
     ["has passed its check", ["--ready", "http:/"]],
   ] as const
 ) {
-  test(`those who wait for a crashed server's replacement meet it when it ${how}`, {
+  test(`those who wait for the next server meet it when it ${how}`, {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     const port = await freePort();
     await using baton = await startBaton({
       command: fixtureCommand("starting_up.py"),
       env: { PORT: String(port), MS: String(STARTS_IN_MS), PYTHONDONTWRITEBYTECODE: "1" },
-      flags,
+      // Whatever it costs: with other orders only up to some rate of new connections, of all tests here.
+      flags: ["--order", "stop-first", ...flags],
     });
     await waitUntil(async () => (await fetch(`http://127.0.0.1:${port}/`)).ok, { what: "ready" });
     await using load = new Load({ port, clients: CLIENTS, timeoutMs: TEST_TIMEOUT_MS }).start();
-    for (let crash = 1; crash <= 2; crash++) {
-      const pid = servingPid(await baton.settled());
+    for (const end of ["crash", "reload"] as const) {
+      const { epoch, generations } = await baton.settled();
+      const pid = servingPid({ generations } as Snapshot);
       await waitUntil(() => (load.tally.byBody.get(pid) ?? 0) > CLIENTS, { what: "it answers" });
-      kill(pid);
-      const heir = servingPid(await serves(baton, crash));
+      if (end === "crash") kill(pid);
+      else assert.equal((await baton.reload()).result, "ok", baton.stderr);
+      const heir = servingPid(await serves(baton, epoch! + 1));
       await waitUntil(() => (load.tally.byBody.get(heir) ?? 0) > CLIENTS, {
         what: `${heir} answers those who wait`,
       });
@@ -46,8 +50,8 @@ for (
     const story = `${formatTally(tally)}\n${baton.stderr}`;
     process.stderr.write(`  ${formatTally(tally).split("\n")[0]}\n`);
     assert.equal(tally.unexpected + tally.refused + tally.timedOut + tally.other, 0, story);
-    // What the killed processes had accepted.
-    assert.ok(tally.reset + tally.short <= 2 * CLIENTS, story);
+    // What the killed process had accepted.
+    assert.ok(tally.reset + tally.short <= CLIENTS, story);
     assert.ok(tally.maxLatencyMs >= STARTS_IN_MS, story);
     const { listeners } = await baton.status();
     assert.deepEqual(

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import {
   AUTO_RATE,
   ConnectionRate,
+  shouldDeliver,
   shouldTrapAccept,
 } from "../../../src/migration/connection_rate.ts";
 
@@ -21,6 +22,16 @@ describe("trapsAccept()", () => {
   for (const [mode, rate, expected] of cases) {
     test(`${mode}, ${rate ?? "an unknown number of"} connections a second: ${expected}`, () => {
       assert.equal(shouldTrapAccept(mode, rate), expected);
+    });
+  }
+});
+
+describe("shouldDeliver()", () => {
+  for (
+    const [rate, expected] of [[null, true], [0, true], [1_000, true], [1_001, false]] as const
+  ) {
+    test(`${rate} connections a second: ${expected}`, () => {
+      assert.equal(shouldDeliver(rate), expected);
     });
   }
 });
