@@ -77,8 +77,7 @@ export const DATA: readonly ServerRow[] = [
     tried: "15.18",
     verdict: "stop-first",
     needsRoot: true,
-    exchange: { ...sql("SELECT 1", /SELECT 1/), notYet: /C57P03/ },
-    note: "its first answers may be 57P03, *starting up*: see below",
+    exchange: sql("SELECT 1", /SELECT 1/),
     data: {
       store: (n) => sql(`CREATE TABLE t${n} AS SELECT 1`, /SELECT 1/),
       recall: (n) => sql(`SELECT * FROM t${n}`, /SELECT 1/),
