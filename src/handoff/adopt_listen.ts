@@ -87,7 +87,7 @@ function join(
   const { platform, listeners } = context;
   const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
   const { epoch, isSettled: late } = owner;
-  let waiting = memberWithQueue(group, owner);
+  let waiting = memberWithQueue(group, owner) ?? listeners.lend(group, epoch) ?? null;
   // The server cannot have bound one itself in another network namespace.
   if (waiting === null && group.network !== null) {
     waiting = group.takeMember(boundSocket(group), { epoch, owner: 0, backlog, late });

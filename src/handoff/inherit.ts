@@ -57,7 +57,9 @@ export class Inheritor {
 
   #member(spec: ListenSpec, epoch: number, replacementOf: number | null): Member {
     const group = this.listeners.obtain(specAddress(spec));
-    const left = replacementOf === null ? undefined : group.waitingFor(replacementOf)[0];
+    const left = replacementOf === null
+      ? this.listeners.lend(group, epoch)
+      : group.waitingFor(replacementOf)[0];
     if (left !== undefined) {
       group.reassign(left, { epoch, owner: 0 });
       return left;

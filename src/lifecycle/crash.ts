@@ -189,7 +189,7 @@ export function generationUnhealthy(
   if (generation.state === "serving") {
     return replaceUnhealthy(draft, generation, reason, deaf === true);
   }
-  if (draft.policy.rollsBackUnhealthy) return rollBack(draft, generation, reason);
+  if (draft.policy.rollsBackUnhealthy || deaf) return rollBack(draft, generation, reason);
   draft.notice(`generation ${generation.epoch} is not healthy: ${reason}`);
 }
 

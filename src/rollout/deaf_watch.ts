@@ -30,6 +30,8 @@ interface Watched {
   timer: Timer | null;
   pauseMs: number;
   closedSinceMs: number | null;
+  /** That was reported. */
+  isDeaf: boolean;
   /** A descriptor that was one of its listeners: the quickest proof that it has not closed them. */
   proof: { readonly pid: number; readonly fd: number; readonly target: string } | null;
 }
@@ -48,16 +50,19 @@ export class DeafWatch {
   update(state: ServiceState): void {
     const { running } = this;
     const epochs = [servingOf(state)?.epoch, bakingOf(state)?.epoch];
-    for (const epoch of [...this.#watched.keys()]) {
-      if (!epochs.includes(epoch)) this.#forget(epoch);
+    for (const [epoch, { isDeaf }] of this.#watched) {
+      if (epochs.includes(epoch)) continue;
+      this.#forget(epoch);
+      // What still waits in its queues cannot be answered: a reset now is better than one at the end of its drain.
+      if (isDeaf) this.context.listeners.retire(epoch);
     }
     for (const epoch of epochs) {
       const generation = running.get(epoch ?? NaN);
       if (!(generation instanceof RunningGeneration) || generation.hasExited) continue;
       let watched = this.#watched.get(generation.epoch);
       if (watched === undefined) {
-        const fresh = { timer: null, pauseMs: FIRST_PAUSE_MS, closedSinceMs: null, proof: null };
-        watched = { generation, armed: new Set(), ...fresh };
+        const nothing = { timer: null, closedSinceMs: null, isDeaf: false, proof: null };
+        watched = { generation, armed: new Set(), pauseMs: FIRST_PAUSE_MS, ...nothing };
         this.#watched.set(generation.epoch, watched);
       }
       if (watched.timer === null) this.#arm(watched);
@@ -98,8 +103,10 @@ export class DeafWatch {
   }
 
   #look(watched: Watched): void {
-    const { dispatch, platform: { clock } } = this.context;
+    const { dispatch, listeners, platform: { clock } } = this.context;
     const { generation } = watched;
+    // Its replacement has its queues.
+    if (watched.isDeaf && this.#membersOf(generation).length === 0) return this.#remind(watched);
     const pids = generation.processes();
     const atMs = clock.now();
     const waiting = watched.closedSinceMs === null ? this.#waitingFor(generation) : 0;
@@ -110,12 +117,22 @@ export class DeafWatch {
     const leftMs = sinceMs + DEAF_MS - atMs;
     if (leftMs > 0) return this.#after(watched, leftMs, () => this.#look(watched));
     watched.closedSinceMs = null;
+    watched.isDeaf = true;
+    this.#remind(watched);
+    const { epoch, gate } = generation;
+    if (listeners.servingEpoch === epoch) listeners.deafEpoch = epoch;
+    const reason = closedText(gate.closed);
+    dispatch({ kind: "unhealthy", epoch, reason, deaf: true });
+  }
+
+  #remind(watched: Watched): void {
     this.#after(watched, REMINDER_MS, () => this.#look(watched));
-    const reason = closedText(generation.gate.closed);
-    dispatch({ kind: "unhealthy", epoch: generation.epoch, reason, deaf: true });
   }
 
   #pause(watched: Watched): void {
+    const { listeners } = this.context;
+    if (listeners.deafEpoch === watched.generation.epoch) listeners.deafEpoch = null;
+    watched.isDeaf = false;
     this.#after(watched, watched.pauseMs, () => {
       watched.timer = null;
       this.#arm(watched);

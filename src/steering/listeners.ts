@@ -32,6 +32,8 @@ export class Listeners implements GroupContext {
   #orphaned: { readonly of: number; readonly groups: ReadonlySet<Group> } | null = null;
   servingEpoch: number | null = null;
   onWaiting: ((member: Member) => void) | null = null;
+  /** The serving generation, once it has closed its listeners and lives on: `lend` has its queues. */
+  deafEpoch: number | null = null;
 
   constructor(
     readonly sockets: Sockets,
@@ -129,7 +131,28 @@ export class Listeners implements GroupContext {
   switchTo(epoch: number): void {
     this.findShutDown();
     this.servingEpoch = epoch;
+    this.deafEpoch = null;
     for (const group of this.groups) group.steerTo(group.usableMembers(epoch));
+  }
+
+  /**
+   * A queue of the deaf generation for `epoch`, which is about to listen there: it need not have passed its gate, since
+   * no process accepts there. It goes back if `epoch` ends before it serves.
+   */
+  lend(group: Group, epoch: number): Member | undefined {
+    const { deafEpoch } = this;
+    if (deafEpoch === null || deafEpoch === epoch || group.isFrozen) return undefined;
+    const member = group.membersOf(deafEpoch).find(({ unheld, standsIn }) => unheld && !standsIn);
+    if (member !== undefined) member.lentBy = deafEpoch;
+    return member;
+  }
+
+  #takeBack(epoch: number): void {
+    const { deafEpoch, servingEpoch } = this;
+    if (deafEpoch === null || epoch === servingEpoch) return;
+    for (const member of this.groups.flatMap((group) => group.membersOf(epoch))) {
+      if (member.lentBy === deafEpoch) Object.assign(member, { epoch: deafEpoch, unheld: true });
+    }
   }
 
   /**
@@ -224,6 +247,7 @@ export class Listeners implements GroupContext {
 
   retire(epoch: number): void {
     this.#passOn(epoch);
+    this.#takeBack(epoch);
     for (const [key, group] of this.#groups) {
       group.retire(epoch);
       if (group.members.length === 0) this.#groups.delete(key);

@@ -55,6 +55,8 @@ export interface Member {
   readonly ofSession?: boolean;
   /** It stays until the serving generation listens here too, or baton stops waiting for that (late_listeners.ts). */
   standsIn?: boolean;
+  /** The deaf generation whose queue it was (`Listeners.lend`); of no meaning once another one serves. */
+  lentBy?: number;
   /** Null: the socket is ours or the server's. */
   origin: SocketOrigin | null;
   /** Process that listened first; 0 when baton made the socket. */
@@ -78,7 +80,7 @@ export interface MemberRecord extends Readonly<Omit<Member, InThisProcess>> {
   readonly receiving: boolean;
 }
 
-type InThisProcess = "id" | "heldUntilRetired" | "shutDownWatch";
+type InThisProcess = "id" | "heldUntilRetired" | "shutDownWatch" | "lentBy";
 
 /** Of the live members of one generation, those that get connections when it serves. */
 export function usableOf(live: readonly Member[]): readonly Member[] {

@@ -43,6 +43,7 @@ if has("gives-up"):
 if has("loads"):
     while not has("loaded"):
         time.sleep(0.01)
+connection = None
 signal.signal(signal.SIGUSR1, close)
 try:
     if has("closes"):
@@ -56,6 +57,8 @@ try:
         connection.close()
 except Close:
     listener.close()
+    if connection:
+        connection.close()
     while True:
         signal.pause()
 `;
