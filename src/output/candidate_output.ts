@@ -12,12 +12,15 @@ import {
   writingEnds,
 } from "../platform/process/pipe_holders.ts";
 import type { Platform } from "../platform/platform.ts";
+import { endOfFile, type FilePlace, readSince } from "../platform/files/own_file.ts";
 import { epollWatchedInodes } from "../platform/process/proc.ts";
 import { OutputStream } from "./output_stream.ts";
 
 const TAIL_LINES = 100;
 const TAIL_LINE_BYTES = 4096;
 const NEWLINE = 10;
+/** As log/logger.ts writes them. */
+const OWN_LOG_LINE = /^\d{4}-\d\d-\d\dT[\d:.]+Z baton\[/;
 /** Capacity of a pipe until the server listens, if that is permitted; and afterwards. */
 const STARTUP_CAPACITY = 1024 * 1024;
 const USUAL_CAPACITY = 64 * 1024;
@@ -70,6 +73,8 @@ interface PausedCaller {
 export class CandidateOutput {
   readonly tail = new Tail();
   readonly #streams: OutputStream[] = [];
+  /** Where the files began that the server's descriptors lead to since they were replaced. */
+  readonly #begin = new Map<string, FilePlace>();
 
   constructor(readonly platform: Platform, readonly onBytes: OutputObserver = () => {}) {}
 
@@ -116,6 +121,15 @@ export class CandidateOutput {
     return stream;
   }
 
+  /**
+   * The last lines in baton's own output since the server prints there itself, where that is a file: its own, and
+   * those of other generations.
+   */
+  linesSince(count: number): string[] {
+    const lines = [...this.#begin.values()].flatMap((place) => readSince(place).split("\n"));
+    return lines.filter((line) => line !== "" && !OWN_LOG_LINE.test(line)).slice(-count);
+  }
+
   get openStreams(): readonly OutputStream[] {
     return this.#streams.filter(({ read }) => read.isOpen);
   }
@@ -144,6 +158,8 @@ export class CandidateOutput {
   #replace(stream: OutputStream, { notify, id, pid }: PausedCaller, isPressing: boolean): boolean {
     const ends = this.#replaceable(stream, pid, isPressing);
     if (ends.length === 0 || !stream.forwardAll()) return false;
+    const place = endOfFile(stream.target);
+    if (place !== null && !this.#begin.has(place.identity)) this.#begin.set(place.identity, place);
     for (const { number, closeOnExec } of ends) {
       this.platform.seccomp.replaceDescriptor(notify, id, {
         source: stream.own,

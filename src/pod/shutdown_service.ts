@@ -91,7 +91,13 @@ export class ShutdownService {
 
   reload(): Promise<ReloadReport> {
     const generation = { ...NO_STORY, epoch: EPOCH, serving: EPOCH, trial: null };
-    return Promise.resolve({ ...REFUSED, ...generation, output: [], outputIsDirect: true });
+    return Promise.resolve({
+      ...REFUSED,
+      ...generation,
+      output: [],
+      outputIsDirect: true,
+      outputSince: [],
+    });
   }
 
   upgrade(): Promise<UpgradeReport> {

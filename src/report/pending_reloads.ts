@@ -9,6 +9,7 @@ export interface FailedStart {
   readonly pid: number | null;
   /** Its last lines. */
   readonly output: readonly string[];
+  readonly outputSince: readonly string[];
   readonly isDirect: boolean;
 }
 

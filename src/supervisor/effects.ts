@@ -85,7 +85,7 @@ function answerReload(
 ): void {
   const { options, running, history, reloads, hooks } = parts;
   const failed = result === "failed" && epoch !== null ? failedStart(parts, epoch) : null;
-  const output = failed?.output ?? [];
+  const { output = [], outputSince = [] } = failed ?? {};
   const serving = servingOf(state)?.epoch ?? null;
   const late = result === "ok" && epoch !== null && serving === epoch
     ? lateViews(parts.context.listeners.awaited(epoch))
@@ -104,6 +104,7 @@ function answerReload(
     reason,
     output,
     outputIsDirect: failed?.isDirect ?? false,
+    outputSince,
     trial: parts.trials.view(state),
     serving,
   });
@@ -115,7 +116,7 @@ function answerReload(
     : `; generation ${restored} runs the version before it again`;
   options.logger.error(`reload failed: ${reason}${remedy}`, { epoch });
   if (state.finished) {
-    options.predecessor?.reportFailure([reason, ...output].join("\n"));
+    options.predecessor?.reportFailure([reason, ...output, ...outputSince].join("\n"));
   } else if (failed !== null) {
     hooks.onRolledBack(failed, parts.servingIn(state), reason ?? "");
   }
@@ -148,7 +149,13 @@ function failedStart({ running, reloads }: SupervisorParts, epoch: number): Fail
   const generation = running.get(epoch);
   if (generation === undefined) return reloads.failed?.epoch === epoch ? reloads.failed : null;
   const { pid, output, outputIsDirect: isDirect } = generation;
-  return { epoch, pid, output: output?.tail.lines(OUTPUT_LINES) ?? [], isDirect };
+  return {
+    epoch,
+    pid,
+    output: output?.tail.lines(OUTPUT_LINES) ?? [],
+    outputSince: output?.linesSince(OUTPUT_LINES) ?? [],
+    isDirect,
+  };
 }
 
 /** What no generation can be held to account for: it is said at least. */

@@ -63,22 +63,16 @@ except Close:
         signal.pause()
 `;
 
-/** @param behavior names of the files that the server finds at its start */
 async function startServer(
   work: { join: (name: string) => string; path: string },
-  { flags = [], behavior = [], expectFailure = false }: {
-    flags?: readonly string[];
-    behavior?: readonly string[];
-    expectFailure?: boolean;
-  } = {},
+  { flags = [], wrapper = [] }: { flags?: readonly string[]; wrapper?: readonly string[] } = {},
 ) {
-  for (const name of behavior) writeFileSync(work.join(name), "");
   const port = await freePort();
   const baton = await startBaton({
     command: [required("python3", findPython()), "-c", SERVER],
     env: { PORT: String(port), WORK: work.path },
     flags,
-    expectFailure,
+    wrapper,
   });
   return { baton, port };
 }
@@ -107,6 +101,21 @@ describe("a candidate that listens", () => {
     assert.equal(code, 70, stderr);
     assert.match(stderr, /it exited before it was ready: exit status 3/);
     await servesOn(baton, load, load.tally.ok);
+  });
+
+  test("and gives up leaves its last words, where baton's output is a file", TEST, async () => {
+    using work = tempDir();
+    const output = work.join("output");
+    const wrapper = ["sh", "-c", `exec "$@" 2>>'${output}'`, "sh"];
+    const { baton: started } = await startServer(work, { wrapper });
+    await using baton = started;
+    writeFileSync(work.join("gives-up"), "");
+    const { code, stderr } = await baton.cli("reload");
+    assert.equal(code, 70, stderr);
+    assert.ok(
+      stderr.endsWith("since then, its own and that of others:\n  another instance is running\n"),
+      stderr,
+    );
   });
 
   test("and closes its listener has failed, although it lives on", TEST, async () => {
@@ -140,17 +149,6 @@ describe("a candidate that listens", () => {
     assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
   });
 
-  test("and never accepts has not passed", TEST, async () => {
-    using work = tempDir();
-    const { baton: started, port } = await startServer(work, { flags: ["--ready-timeout", "1s"] });
-    await using baton = started;
-    writeFileSync(work.join("loads"), "");
-    const { code, stderr } = await baton.cli("reload");
-    assert.equal(code, 70, stderr);
-    const what = `it listens at 127.0.0.1:${port}, and does not wait for connections there`;
-    assert.ok(stderr.includes(`not ready within 1 s: ${what}`), stderr);
-  });
-
   test("passes at its listen with --ready listen", TEST, async () => {
     using work = tempDir();
     const flags = ["--ready", "listen"];
@@ -160,18 +158,6 @@ describe("a candidate that listens", () => {
     const { result, reason } = await baton.reload();
     assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
   });
-});
-
-test("the first generation serves without having accepted: there is no other", TEST, async () => {
-  using work = tempDir();
-  const options = { flags: ["--ready-timeout", "1s"], behavior: ["loads"] };
-  const { baton: started, port } = await startServer(work, options);
-  await using baton = started;
-  assert.match(baton.stderr, /generation 0 is taken for ready after 1 s, because no other serves/);
-  await using load = one(port).start();
-  writeFileSync(work.join("loaded"), "");
-  const tally = await load.finished();
-  assert.equal(tally.ok, 1, formatTally(tally));
 });
 
 describe("a serving generation that closes its listener and lives on", () => {

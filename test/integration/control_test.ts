@@ -70,6 +70,7 @@ describe("baton reload", () => {
       reason: null,
       output: [],
       outputIsDirect: false,
+      outputSince: [],
       trial: null,
       replaced: 0,
       failedIn: null,

@@ -2,7 +2,14 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { ReloadCommand } from "../words/parse.ts";
 import type { Printer } from "../console/printer.ts";
-import { heldLines, lateLines, sharedLines, storyLine, survivorLine } from "./reload_text.ts";
+import {
+  heldLines,
+  lateLines,
+  outputLines,
+  sharedLines,
+  storyLine,
+  survivorLine,
+} from "./reload_text.ts";
 import { EXIT_STATUS_OF, readReply, RELOAD_REPLY, type ReloadReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 import type { ReloadRollout } from "../words/parse_trial.ts";
@@ -57,10 +64,5 @@ function describe(report: ReloadReply, print: Printer): void {
   const times = story === "" ? "" : ` (${story})`;
   print.error(`${survivorLine(report)}${times}`);
   heldLines(report).forEach((line) => print.error(line));
-  if (report.output.length === 0) {
-    const where = "its output is in the output of baton";
-    return print.error(report.outputIsDirect ? where : "it printed nothing");
-  }
-  print.error(report.outputIsDirect ? "its last output before it listened:" : "its last output:");
-  for (const line of report.output) print.error(`  ${line}`);
+  outputLines(report).forEach((line) => print.error(line));
 }

@@ -54,15 +54,39 @@ export function sharedLines({ sharedFiles }: Pick<ReloadReply, "sharedFiles">): 
 
 /** What has become of the generation before, after a failure. */
 export function survivorLine(
-  { serving, restored, doubt }: Pick<ReloadReply, "serving" | "restored" | "doubt">,
+  { serving, restored, doubt, phases }: Pick<
+    ReloadReply,
+    "serving" | "restored" | "doubt" | "phases"
+  >,
 ): string {
   if (restored !== null) return `generation ${restored} runs the version before it again`;
   if (serving === null) {
     return "no generation serves: connections wait while the server is restarted";
   }
+  if (doubt === null && phases.some(({ phase }) => phase === "baking")) {
+    return "the old generation gets all new connections again";
+  }
   return doubt === null
     ? "the old generation keeps serving; nothing was lost"
     : `generation ${serving} serves, but perhaps not as before: ${doubt}`;
+}
+
+/** What a generation that has failed printed, and where the rest is. */
+export function outputLines(
+  { output, outputIsDirect, outputSince }: Pick<
+    ReloadReply,
+    "output" | "outputIsDirect" | "outputSince"
+  >,
+): string[] {
+  const part = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+  if (!outputIsDirect && output.length === 0) return ["it printed nothing"];
+  const first = outputIsDirect ? "its last output before it listened:" : "its last output:";
+  if (outputIsDirect && outputSince.length === 0) {
+    const rest = output.length === 0 ? "its output" : "what it printed since then";
+    return [...part(first, output), `${rest} is in the output of baton`];
+  }
+  return [...part(first, output), ...part("since then, its own and that of others:", outputSince)];
 }
 
 function lateLine({ address, servedBy, state }: ReloadReply["late"][number], newest: string) {

@@ -64,6 +64,7 @@ export const RELOAD_REPLY = v.looseObject({
   epoch: maybeNumber,
   output: list(string),
   outputIsDirect: v.boolean(),
+  outputSince: list(string),
   trial: v.nullable(TRIAL_VIEW),
   serving: maybeNumber,
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   lateLines,
+  outputLines,
   sharedLines,
   storyLine,
   survivorLine,
@@ -71,6 +72,49 @@ describe("sharedLines()", () => {
   it("is empty without one", () => assert.deepEqual(sharedLines({ sharedFiles: [] }), []));
 });
 
+describe("outputLines()", () => {
+  const table: [what: string, report: Parameters<typeof outputLines>[0], lines: string[]][] = [
+    ["nothing at all", { output: [], outputIsDirect: false, outputSince: [] }, [
+      "it printed nothing",
+    ]],
+    ["all of it", { output: ["a"], outputIsDirect: false, outputSince: [] }, [
+      "its last output:",
+      "  a",
+    ]],
+    ["none of it, since it prints elsewhere", {
+      output: [],
+      outputIsDirect: true,
+      outputSince: [],
+    }, ["its output is in the output of baton"]],
+    ["what it printed before it listened", {
+      output: ["a"],
+      outputIsDirect: true,
+      outputSince: [],
+    }, [
+      "its last output before it listened:",
+      "  a",
+      "what it printed since then is in the output of baton",
+    ]],
+    ["and what came to the file since then", {
+      output: ["a"],
+      outputIsDirect: true,
+      outputSince: ["b"],
+    }, [
+      "its last output before it listened:",
+      "  a",
+      "since then, its own and that of others:",
+      "  b",
+    ]],
+    ["that alone", { output: [], outputIsDirect: true, outputSince: ["b"] }, [
+      "since then, its own and that of others:",
+      "  b",
+    ]],
+  ];
+  for (const [what, report, lines] of table) {
+    it(`shows ${what}`, () => assert.deepEqual(outputLines(report), lines));
+  }
+});
+
 describe("survivorLine()", () => {
   const table: [serving: number | null, doubt: string | null, line: RegExp][] = [
     [0, null, /^the old generation keeps serving; nothing was lost$/],
@@ -80,6 +124,14 @@ describe("survivorLine()", () => {
   ];
   for (const [serving, doubt, line] of table) {
     it(`serving ${serving}, doubt ${doubt}`, () =>
-      assert.match(survivorLine({ serving, restored: null, doubt }), line));
+      assert.match(survivorLine({ serving, restored: null, doubt, phases: [] }), line));
   }
+
+  it("claims nothing of connections that a generation on trial had", () => {
+    const phases = [{ phase: "baking", epoch: 1, durationMs: 5 }];
+    assert.equal(
+      survivorLine({ serving: 0, restored: null, doubt: null, phases }),
+      "the old generation gets all new connections again",
+    );
+  });
 });
