@@ -24,11 +24,11 @@ import os, signal, socket, sys, time
 def has(name):
     return os.path.exists(os.path.join(os.environ["WORK"], name))
 
-class Close(Exception):
-    pass
+closing = False
 
 def close(*_):
-    raise Close
+    global closing
+    closing = True
 
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -43,24 +43,21 @@ if has("gives-up"):
 if has("loads"):
     while not has("loaded"):
         time.sleep(0.01)
-connection = None
 signal.signal(signal.SIGUSR1, close)
-try:
-    if has("closes"):
-        raise Close
-    while True:
+listener.settimeout(0.05)
+while not closing and not has("closes"):
+    try:
         connection, _ = listener.accept()
-        connection.recv(4096)
-        body = b"pid=%d version=%d\\n" % (os.getpid(), int(os.environ["RESTART_EPOCH"]) + 1)
-        head = b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)
-        connection.sendall(head + body)
-        connection.close()
-except Close:
-    listener.close()
-    if connection:
-        connection.close()
-    while True:
-        signal.pause()
+    except TimeoutError:
+        continue
+    connection.recv(4096)
+    body = b"pid=%d version=%d\\n" % (os.getpid(), int(os.environ["RESTART_EPOCH"]) + 1)
+    head = b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)
+    connection.sendall(head + body)
+    connection.close()
+listener.close()
+while True:
+    signal.pause()
 `;
 
 async function startServer(
