@@ -19,7 +19,7 @@ import {
   writeSync,
 } from "node:fs";
 import { keptPidfile } from "../config/presets.ts";
-import { type ServiceState, servingOf } from "../lifecycle/state.ts";
+import { candidateOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Timer } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
 import { RemovalWatch } from "../platform/files/removal_watch.ts";
@@ -30,6 +30,8 @@ const DEFAULT_MODE = 0o644;
 /** Another program that keeps writing this file must not keep the machine busy. */
 const MOST_WRITES = 20;
 const PAUSE_MS = 1_000;
+/** A candidate may remove the file before it creates its own, which must not exist then (stunnel). */
+const CREATION_MS = 100;
 const LONGEST = 4096;
 const MOST_ROUNDS = 4;
 
@@ -59,6 +61,10 @@ export class ServerPidfile {
   #serving: number | null = null;
   #writes = 0;
   #pause: Timer | null = null;
+  #hasCandidate = false;
+  /** The file is away, and a candidate is expected to write it. */
+  #creation: Timer | null = null;
+  #isOverdue = false;
   #trouble: string | null = null;
   #isWatching = false;
   /** Of the file that is watched; null: its absence is. */
@@ -80,6 +86,7 @@ export class ServerPidfile {
       (shutdown?.handedOver ?? null) === null;
     const serving = isOurs ? epoch : null;
     if (serving === null) this.#wanted = shutdown === null ? null : this.#wanted;
+    this.#hasCandidate = candidateOf(state) !== null;
     const isNew = serving !== null && serving !== this.#serving;
     this.#serving = serving;
     if (isNew) this.#keep();
@@ -101,8 +108,20 @@ export class ServerPidfile {
     const own = this.#written.get(this.#serving) ?? null;
     this.#wanted = own?.text ?? `${pid}\n`;
     if (present?.text === this.#wanted) return isWatched;
+    if (present === null && this.#leavesToCandidate()) return isWatched;
     this.#write(this.#wanted, own ?? present);
     return false;
+  }
+
+  #leavesToCandidate(): boolean {
+    if (!this.#hasCandidate || this.#isOverdue) return false;
+    this.#creation ??= this.platform.clock.after(CREATION_MS, () => {
+      this.#creation = null;
+      this.#isOverdue = true;
+      this.#keep();
+      this.#isOverdue = false;
+    });
+    return true;
   }
 
   /** What a server has written is right for its generation, from now on. */
@@ -159,6 +178,7 @@ export class ServerPidfile {
   close(remove: boolean): void {
     this.#watch.close();
     this.#pause?.cancel();
+    this.#creation?.cancel();
     const { path } = this.options;
     if (remove && this.#wanted !== null && look(path)?.text === this.#wanted) {
       rmSync(path, { force: true });

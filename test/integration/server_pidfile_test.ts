@@ -64,6 +64,22 @@ describe("--server-pidfile", () => {
     },
   );
 
+  test(
+    "a candidate that removes the file, and then insists on creating it, may do so",
+    TEST,
+    async () => {
+      using dir = tempDir("pidfile");
+      const path = dir.join("own.pid");
+      const flags = ["--server-pidfile", path];
+      await using baton = await startBaton(await server(dir, flags, { CREATE: "1" }));
+      for (let i = 0; i < RELOADS; i++) {
+        const { result, reason } = await baton.reload();
+        assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
+        await names(path, await servingPid(baton), baton);
+      }
+    },
+  );
+
   test("none: the old generation removes the new one's, as without baton", TEST, async () => {
     using dir = tempDir("pidfile");
     const path = dir.join("own.pid");
