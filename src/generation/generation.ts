@@ -15,8 +15,6 @@ import { LeaderExit } from "./leader_exit.ts";
 import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
 
-const STOPPED_EARLY = "it was stopped before its process was started";
-
 export class RunningGeneration implements GenerationHandle {
   startedAt: Date;
   hasExited = false;
@@ -142,17 +140,22 @@ export class RunningGeneration implements GenerationHandle {
 
   /** @throws when the launcher cannot be spawned */
   start({ plan, isAlone, members }: StartOptions): void {
-    const { context } = this;
-    this.facts.takesConnections = context.migration?.isTrappedBy(plan.trap) ?? false;
+    this.facts.takesConnections = this.context.migration?.isTrappedBy(plan.trap) ?? false;
     this.server.start({
       plan: { ...plan, spared: this.adoptTarget.spared },
-      stdin: context.foreground.stdinFor(isAlone),
-      captured: capturedStreams(context, members.length),
+      stdin: this.context.foreground.stdinFor(isAlone),
+      captured: capturedStreams(this.context, members.length),
       members: members.map((member) => member.heldUntilRetired),
       ready: this.health.openPipe(),
     });
+    this.beginGate(members);
+  }
+
+  /** @param isResumed an earlier baton has begun it */
+  beginGate(members: StartOptions["members"], isResumed = false): void {
     this.health.startGateChecks();
     this.adoptTarget.watchAccepts(members);
+    if (isResumed) this.#checkGate();
   }
 
   resume({ record, notifyPath, notify, ...remains }: ResumeOptions): void {
@@ -261,7 +264,7 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   kill(isOverdue = false): void {
-    if (this.isWaiting) return this.failBeforeStart(STOPPED_EARLY);
+    if (this.isWaiting) return this.failBeforeStart("it was stopped before its start");
     const isEmpty = this.processes().length === 0;
     if (this.hasExited && (isEmpty || this.#leaderExit.hasLeftovers)) return;
     if (this.admission.cancel() && !this.server.isStarted) return;

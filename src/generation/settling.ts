@@ -18,6 +18,8 @@ export interface Settling {
   readonly closedSinceMs: number | null;
 }
 
+const ACCEPTING: readonly ListenerUse[] = ["resting", "accepting", "unseen"];
+
 export const NOT_SETTLED: Settling = {
   restsSinceMs: null,
   acceptsSinceMs: null,
@@ -37,9 +39,11 @@ interface SettlingLook {
 export function nextSettling(before: Settling, { atMs, use, isAsleep }: SettlingLook): Settling {
   const since = (known: number | null, uses: readonly ListenerUse[]) =>
     uses.includes(use) ? known ?? atMs : null;
+  // In between a busy one does what it has accepted.
+  const isBusy = use === "held" && before.acceptsSinceMs !== null;
   return {
     restsSinceMs: since(before.restsSinceMs, ["resting"]),
-    acceptsSinceMs: since(before.acceptsSinceMs, ["resting", "accepting", "unseen"]),
+    acceptsSinceMs: isBusy ? before.acceptsSinceMs : since(before.acceptsSinceMs, ACCEPTING),
     closedSinceMs: isAsleep ? since(before.closedSinceMs, ["unheld"]) : null,
   };
 }
@@ -47,10 +51,11 @@ export function nextSettling(before: Settling, { atMs, use, isAsleep }: Settling
 /** `closed`: it has no listener, and will have none. */
 export function settlingVerdict(
   { restsSinceMs, acceptsSinceMs, closedSinceMs }: Settling,
-  { atMs, hasAccepted }: SettlingLook,
+  { atMs, use, hasAccepted }: SettlingLook,
 ): "rests" | "closed" | "waits" {
+  const isAccepting = ACCEPTING.includes(use);
   if (restsSinceMs !== null && restsSinceMs < atMs) return "rests";
-  if (acceptsSinceMs !== null && atMs - acceptsSinceMs >= SETTLE_MS) return "rests";
+  if (isAccepting && acceptsSinceMs !== null && atMs - acceptsSinceMs >= SETTLE_MS) return "rests";
   if (closedSinceMs !== null) return atMs - closedSinceMs >= CLOSED_MS ? "closed" : "waits";
   return hasAccepted ? "rests" : "waits";
 }

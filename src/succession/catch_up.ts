@@ -1,6 +1,7 @@
 /** What happened while no baton was running is found out here, and becomes events for the lifecycle; waits restart. */
 import type { RunningContext } from "../generation/context.ts";
 import { RunningGeneration } from "../generation/generation.ts";
+import type { GenerationHandle } from "../generation/handle.ts";
 import type { Generation } from "../lifecycle/generation.ts";
 import { SocketTable } from "../drain/connections.ts";
 import { errorText } from "../platform/error.ts";
@@ -37,6 +38,7 @@ export function catchUp(
   resumeHold(context, service);
   if (wasKilled && receiver !== null) listeners.switchTo(receiver);
   const reason = "baton was killed while it started";
+  let needed: GenerationHandle | undefined;
   for (const { epoch, state: phase } of service.generations) {
     if (!running.has(epoch)) {
       const exit = {
@@ -46,6 +48,8 @@ export function catchUp(
         isLost: true,
       } as const;
       dispatch({ kind: "exited", epoch, exit });
+    } else if (wasKilled && isNeeded(service, phase)) {
+      needed = running.get(epoch);
     } else if (wasKilled && (phase === "starting" || phase === "probing")) {
       const status = EXIT_NEW_GENERATION_FAILED;
       dispatch({ kind: "failed", epoch, reason, status, isLost: true });
@@ -54,8 +58,26 @@ export function catchUp(
   const generations = [...running.values()].filter((handle) => handle instanceof RunningGeneration);
   for (const generation of generations) if (generation.server.isForeign) generation.catchUp();
   answerPendingCalls(context, generations, state);
+  continueGate(parts, needed);
   // A crashed generation does not wait for its back-off: there was a pause already.
   dispatch({ kind: "backoff_elapsed" });
+}
+
+/** Nothing else serves: clients wait for this candidate, or are its own already. */
+function isNeeded(service: ServiceState, phase: Generation["state"]): boolean {
+  return service.served && servingOf(service) === null && service.shutdown === null &&
+    (phase === "starting" || phase === "probing");
+}
+
+function continueGate(
+  { context, deadlines }: ServiceParts,
+  candidate: GenerationHandle | undefined,
+): void {
+  if (!(candidate instanceof RunningGeneration) || candidate.hasExited) return;
+  const { groups } = context.listeners;
+  const { epoch } = candidate;
+  candidate.beginGate(groups.flatMap((group) => group.membersOf(epoch)), true);
+  deadlines.arm("ready", candidate);
 }
 
 /** New connections wait for the generation after the one that stops: the last step of that may not have been made. */
