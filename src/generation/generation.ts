@@ -151,7 +151,6 @@ export class RunningGeneration implements GenerationHandle {
     this.beginGate(members);
   }
 
-  /** @param isResumed an earlier baton has begun it */
   beginGate(members: StartOptions["members"], isResumed = false): void {
     this.health.startGateChecks();
     this.adoptTarget.watchAccepts(members);
