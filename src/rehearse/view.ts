@@ -78,7 +78,7 @@ export function enterView(platform: Platform, plan: RehearsalPlan): View {
   const firstPid = Math.max(...allProcesses()) + PIDS_APART;
   const isFirst = ownNamespace("user") === FIRST_USER_NAMESPACE;
   const space = Math.max(LEAST_SPACE, Math.floor(availableMemory() / 2));
-  const places = plan.user === null ? [] : writablePlaces(plan);
+  const places = plan.user === null && isFirst ? [] : writablePlaces(plan);
   namespaces.stopPropagation();
   namespaces.mount({
     source: "baton-rehearsal",
@@ -90,9 +90,10 @@ export function enterView(platform: Platform, plan: RehearsalPlan): View {
   const scratch = platform.descriptors.open(SCRATCH, C.O_PATH);
   ["root", "upper", "work"].forEach((name) => mkdirSync(`${SCRATCH}/${name}`));
   const maker = new ViewMaker(namespaces, isFirst);
-  if (plan.user === null) {
+  const isWhole = plan.user === null && maker.overlaysRoot();
+  if (isWhole) {
     const isDirectory = (path: string) => orFalse(() => statSync(path).isDirectory());
-    for (const { path, as } of planMounts(mounts, isDirectory)) {
+    for (const { path, as } of planMounts(mounts, isDirectory).slice(1)) {
       if (as === "overlay") maker.overlayOrReadOnly(path);
       else maker.readOnlyBind(path);
     }
@@ -102,7 +103,7 @@ export function enterView(platform: Platform, plan: RehearsalPlan): View {
     places.forEach((path) => maker.overlayTree(path));
   }
   makeDevices(namespaces);
-  if (plan.user === null) {
+  if (isWhole) {
     namespaces.bind("/sys", `${ROOT}/sys`, true);
     namespaces.makeReadOnly(`${ROOT}/sys`, true);
   }
@@ -122,11 +123,22 @@ class ViewMaker {
 
   constructor(readonly namespaces: Namespaces, readonly isFirstUserNamespace: boolean) {}
 
+  /** @returns false where mounts are locked together: in a user namespace that has not made them */
+  overlaysRoot(): boolean {
+    try {
+      this.#overlay("/");
+      return true;
+    } catch (error) {
+      if (this.isFirstUserNamespace || !(error instanceof SystemCallError)) throw error;
+      return false;
+    }
+  }
+
   overlayOrReadOnly(path: string): void {
     try {
       this.#overlay(path);
     } catch (error) {
-      if (path === "/" || !(error instanceof SystemCallError)) throw error;
+      if (!(error instanceof SystemCallError)) throw error;
       this.readOnlyBind(path);
       this.readOnly.push(path);
     }

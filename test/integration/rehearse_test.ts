@@ -53,6 +53,7 @@ async function listening(at: string | number): Promise<{ server: Server; count: 
 for (const [index, [user, uid]] of USERS.entries()) {
   const skip = noRehearsal(uid) || (existsSync(PYTHON) ? false : `${PYTHON} is missing`);
   const how = { skip, timeout: TEST_TIMEOUT_MS };
+  const full = { ...how, skip: skip || (IS_FULL ? false : "in make test-all") };
   // The decisions are the same for all users, and each takes seconds.
   const rest = { ...how, skip: skip || (index > 0 && !IS_FULL ? "in make test-all" : false) };
 
@@ -79,7 +80,7 @@ for (const [index, [user, uid]] of USERS.entries()) {
       assert.match(notes.join("\n"), /the shell stays in front of the server .*before python3/);
     });
 
-    test("a checked pid file: the line with one for each generation, tried", how, async () => {
+    test("a checked pid file: the line with one for each generation, tried", rest, async () => {
       using dir = folder(uid);
       const command = server("--pid", dir.join("web.pid"));
       const report = await rehearsal({ uid, command, cwd: dir.path });
@@ -102,7 +103,7 @@ for (const [index, [user, uid]] of USERS.entries()) {
       assert.deepEqual(listing(dir.path), before);
     });
 
-    test("a state file that each copy writes at its end: stop-first, tried", rest, async () => {
+    test("a state file that each copy writes at its end: stop-first, tried", full, async () => {
       using dir = folder(uid);
       const command = server("--state", dir.join("state"));
       const report = await rehearsal({ uid, command, cwd: dir.path });

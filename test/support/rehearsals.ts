@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { Attempt } from "../../src/rehearse/plan.ts";
 import type { Verdict } from "../../src/rehearse/verdict.ts";
-import { batonCommand, type CommandResult, runCommand } from "./baton.ts";
+import { batonCommand, type CommandResult, runCommand, UNDER_TEST } from "./baton.ts";
 
 const NOBODY = 65534;
 export const isRoot = process.getuid?.() === 0;
@@ -22,10 +22,16 @@ interface Given {
   readonly uid?: number | undefined;
   readonly env?: Record<string, string>;
   readonly cwd?: string;
+  /** Put in front of baton. */
+  readonly wrapper?: readonly string[];
 }
 
-export function rehearseCommand({ options = [], command, ...how }: Given): Promise<CommandResult> {
-  return runCommand([...batonCommand(), "rehearse", ...options, "--", ...command], how);
+export function rehearsalWords({ options = [], command, wrapper = [] }: Given): string[] {
+  return [...wrapper, ...batonCommand(), "rehearse", ...options, "--", ...command];
+}
+
+export function rehearseCommand({ uid, env, cwd, ...given }: Given): Promise<CommandResult> {
+  return runCommand(rehearsalWords(given), { uid, cwd, ...env === undefined ? {} : { env } });
 }
 
 /** @returns the report, with the exit status and what was printed beside it */
@@ -48,7 +54,8 @@ export function noRehearsal(uid?: number): string | false {
   return status === 0 ? false : `namespaces are not allowed${asUser ? " to an ordinary user" : ""}`;
 }
 
-/** As whom a test can rehearse here. */
-export const USERS: readonly (readonly [name: string, uid: number | undefined])[] = isRoot
+/** As whom a test can rehearse here. Deno may be in the home of root. */
+export const USERS: readonly (readonly [name: string, uid: number | undefined])[] = isRoot &&
+    UNDER_TEST !== "deno"
   ? [["root", undefined], ["an ordinary user", NOBODY]]
-  : [["an ordinary user", undefined]];
+  : [[isRoot ? "root" : "an ordinary user", undefined]];

@@ -46,6 +46,8 @@ const TARGETS = {
   pidfd_getfd: { call: { x64: 438, arm64: 438 }, when: [] },
   close_range: { call: { x64: 436, arm64: 436 }, when: [] },
   memfd_create: { call: { x64: 319, arm64: 279 }, when: [] },
+  unshare: { call: { x64: 272, arm64: 97 }, when: [] },
+  mount: { call: { x64: 165, arm64: 40 }, when: [] },
   /** seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, ...) */
   new_listener: {
     call: SECCOMP,
