@@ -58,10 +58,6 @@ export class AdoptTarget implements ListenerOwner {
     return this.queueAtSwitch && filter !== null && seccomp.canAnswerWithDescriptor(filter);
   }
 
-  get isSettled(): boolean {
-    return this.options.facts.isSettled;
-  }
-
   get leader(): number | null {
     const { server } = this.options;
     return server.isStarted && server.exitStatus === null ? server.pid : null;
@@ -69,6 +65,10 @@ export class AdoptTarget implements ListenerOwner {
 
   get readyTicks(): number {
     return this.options.facts.readyTicks;
+  }
+
+  get settledTicks(): number {
+    return this.options.facts.settledTicks;
   }
 
   processes(): number[] {
@@ -83,6 +83,7 @@ export class AdoptTarget implements ListenerOwner {
   settle(): void {
     const { facts } = this.options;
     facts.isSettled = true;
+    facts.settledTicks ||= ticksNow();
   }
 
   /** It has passed its gate: who comes from now on is not one of its standing workers. */

@@ -86,7 +86,9 @@ function join(
 ): CallReply {
   const { platform, listeners } = context;
   const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
-  const { epoch, isSettled: late } = owner;
+  const { epoch } = owner;
+  // What is opened after the gate was not part of the start, unless it is one more worker's.
+  const late = owner.readyTicks > 0 && !group.membersOf(epoch).some((member) => !member.late);
   let waiting = memberWithQueue(group, owner) ?? listeners.lend(group, epoch) ?? null;
   // The server cannot have bound one itself in another network namespace.
   if (waiting === null && group.network !== null) {
@@ -108,8 +110,10 @@ function join(
   }
   const held = platform.descriptors.duplicate(call.socket);
   const isKnown = group.membersOf(epoch).length > 0;
-  const ofSession = !isKnown && openerRole(platform, listeners, owner, call.pid) !== "standing";
-  group.takeMember(held, { epoch, owner: call.pid, backlog, late, ofSession });
+  const passing = !isKnown && openerRole(platform, listeners, owner, call.pid) !== "standing";
+  const ofSession = passing && owner.settledTicks > 0 &&
+    (proc.processStat(call.pid)?.startTime ?? 0) >= owner.settledTicks;
+  group.takeMember(held, { epoch, owner: call.pid, backlog, late, passing, ofSession });
   return "done";
 }
 

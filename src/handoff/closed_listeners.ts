@@ -49,7 +49,7 @@ export class ClosedListeners {
       const fate = fateOfClosed({
         ...surroundings(groups, group, epoch),
         openerLives: processes.includes(member.owner),
-        isPassing: member.ofSession === true,
+        isPassing: member.passing === true,
         isDraining: epoch < (listeners.servingEpoch ?? epoch),
       });
       const since = this.#since.get(member.inode) ?? atMs;

@@ -22,12 +22,12 @@ export interface ListenerOwner {
   readonly replacementOf: number | null;
   /** The clients in their queues come when it has passed its gate (migration/waiting_clients.ts). */
   readonly queueComesLater: boolean;
-  /** It has served for a while: what it opens now was not part of its start. */
-  readonly isSettled: boolean;
   /** Its leading process; null when that has ended. */
   readonly leader: number | null;
   /** When it had passed its gate, in the unit of process start times; 0: it has not. */
   readonly readyTicks: number;
+  /** When it had served for a while; 0: it has not. */
+  readonly settledTicks: number;
   processes(): number[];
   /** A member of it listens. `caller` still waits: its descriptors can be replaced. */
   onListening(group: Group, caller: Caller): void;

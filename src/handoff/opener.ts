@@ -44,7 +44,7 @@ export function isLeftAlone(
 /** It stands for its generation already. */
 function hasMember(listeners: Listeners, epoch: number, pid: number): boolean {
   return listeners.groupsOf(epoch).some((group) =>
-    group.membersOf(epoch).some(({ owner, ofSession }) => owner === pid && !ofSession)
+    group.membersOf(epoch).some(({ owner, passing }) => owner === pid && !passing)
   );
 }
 

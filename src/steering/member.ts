@@ -49,9 +49,11 @@ export interface Member {
   /** Our duplicate: keeps the socket and its queue alive. */
   readonly heldUntilRetired: Fd;
   readonly inode: number;
-  /** Opened long after its generation began to serve (a debugger port): no successor must have it. */
+  /** Opened after its generation had passed its gate (a debugger's port): no successor must have it for its own gate. */
   readonly late: boolean;
-  /** Opened by a process that came after the gate, below one that listens: it goes when that process goes. */
+  /** Opened by a process that came after the gate, below one that listens: given up when that process goes. */
+  readonly passing?: boolean;
+  /** The same, long after its generation began to serve: no successor is expected to open it. */
   readonly ofSession?: boolean;
   /** It stays until the serving generation listens here too, or baton stops waiting for that (late_listeners.ts). */
   standsIn?: boolean;
@@ -70,7 +72,8 @@ export interface Member {
 }
 
 /** A socket that is about to listen as a member. */
-export interface NewMember extends Pick<Member, "epoch" | "owner" | "late" | "ofSession"> {
+export interface NewMember
+  extends Pick<Member, "epoch" | "owner" | "late" | "passing" | "ofSession"> {
   readonly backlog: number;
   readonly origin?: "standby" | null;
 }
@@ -92,8 +95,12 @@ export function usableOf(live: readonly Member[]): readonly Member[] {
 
 export function recordOf(member: Member, receiving: boolean): MemberRecord {
   const { epoch, inode, late, origin, owner, unheld, dead } = member;
-  const { ofSession = false, standsIn = false } = member;
-  const rare = { ...ofSession && { ofSession }, ...standsIn && { standsIn } };
+  const { passing = false, ofSession = false, standsIn = false } = member;
+  const rare = {
+    ...passing && { passing },
+    ...ofSession && { ofSession },
+    ...standsIn && { standsIn },
+  };
   return { epoch, inode, late, origin, owner, unheld, dead, receiving, ...rare };
 }
 

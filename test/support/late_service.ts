@@ -17,7 +17,7 @@ export interface LateService {
   readonly address: string;
 }
 
-/** What generation 0 opens from here on is late. */
+/** It has served for long enough to be started again at once when it crashes. */
 export async function isSettled(baton: Baton): Promise<void> {
   await waitUntil(() => baton.stderr.includes('{"kind":"healthy","epoch":0}'), {
     what: "it has served for a while",
@@ -36,7 +36,6 @@ export async function startLate(
     env: { PORT: String(port), LATER_PORT: String(late) },
     flags: ["--ready-timeout", readyTimeout, "--log-level", "debug", ...flags],
   });
-  await isSettled(baton);
   const service = { baton, port, late, address: `127.0.0.1:${late}` };
   await opensLate(service, 0);
   return service;

@@ -27,8 +27,20 @@ interface DatagramDrainOptions {
   onDrained(): void;
 }
 
+/** One address where new datagrams are led to the successor. */
+interface Led {
+  readonly plan: DatagramPlan;
+  /** Our duplicate of a socket of the successor. */
+  readonly through: Fd;
+  /**
+   * Our duplicates of the leaving sockets, by inode: a server closes them one after the other, and each close moves
+   * another one to a place that the program does not know.
+   */
+  readonly held: ReadonlyMap<number, Fd>;
+}
+
 export class DatagramDrain {
-  readonly #attached: Fd[] = [];
+  readonly #led: Led[] = [];
   #timer: Timer | null = null;
   #leaving: ReadonlySet<number> = new Set();
 
@@ -56,24 +68,36 @@ export class DatagramDrain {
   }
 
   /** @returns false where that is impossible: then the kernel goes on spreading them */
-  #lead({ through, chosen }: DatagramPlan): boolean {
-    const socket = this.#duplicate(through);
-    if (socket === null) return false;
+  #lead(plan: DatagramPlan): boolean {
+    const { processes, successor } = this.options;
+    const through = this.#duplicate(plan.through, successor());
+    if (through === null) return false;
+    const held = new Map<number, Fd>();
+    for (const inode of plan.leaving) {
+      const socket = this.#duplicate(inode, processes());
+      if (socket !== null) held.set(inode, socket);
+    }
+    const led = { plan, through, held };
+    const isLed = this.#choose(led, plan.chosen);
+    if (isLed) this.#led.push(led);
+    else closeAll(led);
+    return isLed;
+  }
+
+  /** @returns false where the kernel refuses: without SO_REUSEPORT the sockets are in no group */
+  #choose({ through }: Led, receiving: readonly number[]): boolean {
     try {
-      this.platform.sockets.attachReuseportProgram(socket, programFor({ receiving: chosen }));
-      this.#attached.push(socket);
+      this.platform.sockets.attachReuseportProgram(through, programFor({ receiving }));
       return true;
     } catch (error) {
-      // Without SO_REUSEPORT it is in no group.
-      socket.close();
       if (!(error instanceof SystemCallError)) throw error;
       return false;
     }
   }
 
-  #duplicate(inode: number): Fd | null {
+  #duplicate(inode: number, pids: readonly number[]): Fd | null {
     const { processes } = this.platform;
-    for (const pid of this.options.successor()) {
+    for (const pid of pids) {
       const descriptor = socketDescriptorsOf(pid).get(inode);
       if (descriptor === undefined) continue;
       try {
@@ -100,9 +124,29 @@ export class DatagramDrain {
   /** Once the generation has gone, or serves again: the kernel chooses by itself. */
   end(): void {
     this.#timer?.cancel();
-    for (const socket of this.#attached.splice(0)) {
-      this.platform.sockets.detachReuseportProgram(socket);
-      socket.close();
+    for (const led of this.#led.splice(0)) {
+      this.#leave(led);
+      this.platform.sockets.detachReuseportProgram(led.through);
+      closeAll(led);
     }
   }
+
+  /** Takes the old sockets out of the kernel's list, while the program names only places where that moves nothing. */
+  #leave(led: Led): void {
+    const { plan: { chosen }, held } = led;
+    let remaining = chosen;
+    for (const [inode, socket] of held) {
+      // The last one moves to the place of the one that is closed.
+      remaining = remaining.slice(0, -1);
+      if (remaining.length > 0) this.#choose(led, remaining);
+      socket.close();
+      // A process has it open still: nothing has moved.
+      if (udpSockets().some((each) => each.inode === inode)) return;
+    }
+  }
+}
+
+function closeAll({ through, held }: Led): void {
+  through.close();
+  for (const socket of held.values()) socket.close();
 }

@@ -120,6 +120,7 @@ export const MEMBER: v.GenericSchema<unknown, MemberRecord> = lazyObject(() => (
   unheld: flag,
   dead: flag,
   receiving: flag,
+  passing: v.exactOptional(flag),
   ofSession: v.exactOptional(flag),
   standsIn: v.exactOptional(flag),
 }));

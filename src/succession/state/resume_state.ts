@@ -28,6 +28,8 @@ const facts = f.once(() =>
     isSettled: f.flag,
     /** When it had passed its gate, in the unit of process start times; 0: it has not. */
     readyTicks: f.count,
+    /** When it had served for a while; 0: it has not. */
+    settledTicks: f.count,
     /** Connections that were busy when it had to end. */
     cut: f.count,
     /** Connections of which it was unknown then whether an answer was owed. */
@@ -48,6 +50,7 @@ export const NO_FACTS: GenerationFacts = {
   daemonized: false,
   isSettled: false,
   readyTicks: 0,
+  settledTicks: 0,
   cut: 0,
   undecided: 0,
   takesConnections: false,

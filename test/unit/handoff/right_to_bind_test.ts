@@ -65,7 +65,7 @@ function candidate(heirOf: number | null, hints: string[]): ListenerOwner {
     epoch: CANDIDATE,
     queueComesLater: false,
     replacementOf: heirOf,
-    isSettled: false,
+    settledTicks: 0,
     leader: process.pid,
     readyTicks: 0,
     // Without a process to look into, all sockets of the own generation are taken to be open.
