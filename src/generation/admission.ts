@@ -7,7 +7,7 @@ import type { HookGeneration } from "../hooks/environment.ts";
 import type { Killable } from "../hooks/sequence.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
 import type { CandidateCalls } from "./candidate/calls.ts";
-import { type Findings, NO_FINDINGS } from "../report/snapshot.ts";
+import { type Inspected, NOT_INSPECTED } from "./candidate/inspected.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 
 interface Veto {
@@ -29,9 +29,8 @@ export interface AdmissionSteps {
 }
 
 /** Looks at a candidate's processes, and at those of the serving generation. */
-export interface AdmissionInspection {
+export interface AdmissionInspection extends Inspected {
   readonly calls: CandidateCalls;
-  readonly findings: Findings;
   /** The candidate would serve now. @returns why it must not */
   refusal(): string | null;
   /** What it waits for, in words. */
@@ -94,8 +93,8 @@ export class Admission {
     return this.options.inspection?.explainExit(code) ?? [];
   }
 
-  get findings(): Findings {
-    return this.options.inspection?.findings ?? NO_FINDINGS;
+  get inspected(): Inspected {
+    return this.options.inspection ?? NOT_INSPECTED;
   }
 
   /** The gate is passed, perhaps again: may the candidate serve now? */

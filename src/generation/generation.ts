@@ -103,8 +103,8 @@ export class RunningGeneration implements GenerationHandle {
     return { cut, undecided, kept, seen: this.#stopping.seen.size };
   }
 
-  get findings(): GenerationHandle["findings"] {
-    return this.admission.findings;
+  get inspected(): GenerationHandle["inspected"] {
+    return this.admission.inspected;
   }
 
   get tracks(): Stopping["tracks"] {

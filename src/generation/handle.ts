@@ -5,11 +5,12 @@ import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { ServerProcess, ServerRemains } from "../process/server_process.ts";
-import type { CheckView, Findings } from "../report/snapshot.ts";
+import type { CheckView } from "../report/snapshot.ts";
 import type { Losses } from "../report/timelines.ts";
 import type { Member } from "../steering/member.ts";
 import type { GenerationFacts, GenerationRecord } from "../succession/state/resume_state.ts";
 import type { AdmissionInspection, AdmissionSteps } from "./admission.ts";
+import type { Inspected } from "./candidate/inspected.ts";
 import type { RunningContext } from "./context.ts";
 import type { Gate } from "./gate.ts";
 import type { Timers } from "./timers.ts";
@@ -61,7 +62,7 @@ export interface GenerationHandle {
   /** What several looks at its connections have shown; null: nothing. */
   readonly tracks: Pick<Tracks, "get"> | null;
   /** Of the looks at it and at the generation before (candidate/inspection.ts). */
-  readonly findings: Findings;
+  readonly inspected: Inspected;
   /** Connections can be moved to it (--keep-alive). */
   readonly takesConnections: boolean;
   readonly checks: readonly CheckView[];

@@ -180,6 +180,11 @@ export class History {
     this.#lastReload = { ...last, late };
   }
 
+  /** What a later look at the generation before has shown. */
+  doubt(epoch: number | null, doubt: string | null): void {
+    if (this.#lastReload?.epoch === epoch) this.#lastReload = { ...this.#lastReload, doubt };
+  }
+
   /** Generation `epoch` is rolled back after it has passed its gate. */
   rolledBack(epoch: number, reason: string): void {
     const last = this.lastReload;

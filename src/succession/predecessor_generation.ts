@@ -3,9 +3,9 @@
  * drained by its own baton, and is gone when that baton has exited.
  */
 import type { RunningContext } from "../generation/context.ts";
+import { NOT_INSPECTED } from "../generation/candidate/inspected.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { processTree } from "../platform/process/proc.ts";
-import { NO_FINDINGS } from "../report/snapshot.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { MemberRecord } from "../steering/member.ts";
 import type { PredecessorEvents } from "./takeover/takeover_client.ts";
@@ -52,7 +52,7 @@ export class PredecessorGeneration implements GenerationHandle {
   readonly replacementOf = null;
   readonly losses = { cut: 0, undecided: 0, kept: null, seen: null };
   readonly tracks = null;
-  readonly findings = NO_FINDINGS;
+  readonly inspected = NOT_INSPECTED;
   readonly takesConnections = false;
   readonly checks = [];
   readonly output = null;

@@ -1,18 +1,22 @@
 /** Carries out what the lifecycle asks for: a table from each kind of effect to its function. It decides nothing. */
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
+import { NOT_INSPECTED } from "../generation/candidate/inspected.ts";
 import type { EffectHandlers, ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Timer } from "../platform/clock.ts";
 import { describeVictims, type LeftProcess, leftText } from "../report/killed_processes.ts";
 import type { FailedStart } from "../report/pending_reloads.ts";
-import { NO_FINDINGS, storyOf } from "../report/snapshot.ts";
+import { storyOf } from "../report/snapshot.ts";
 import { lateViews } from "../rollout/late_listeners.ts";
 import { generationEffects } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
 import { type ServerPidfile, serverPidfile } from "./server_pidfile.ts";
+import { OpenVerdicts } from "./open_verdicts.ts";
 import type { Upgrades } from "./upgrade_effects.ts";
 
 /** Lines of a failed generation's output in the answer to a reload. */
 const OUTPUT_LINES = 20;
+/** So long after the exit of a copy that may have told the serving generation what to do, that one is looked at again. */
+const SUSPECT_MS = 500;
 
 /** @returns carries an effect out; `state` is that after the step that asked for it */
 export function effectsOf(
@@ -42,6 +46,7 @@ function serviceEffects(
 ) {
   const { options: { logger }, context: { platform, dispatch, leftovers }, hooks } = parts;
   let backoff: Timer | null = null;
+  const openVerdicts = new OpenVerdicts(platform.clock);
   return {
     arm_backoff: ({ delayMs }) => {
       parts.history.restarts.crashes++;
@@ -54,9 +59,10 @@ function serviceEffects(
       parts.history.keepFailure(epoch);
       parts.reloads.failed = failedStart(parts, epoch);
     },
-    reload_result: (effect, state) => answerReload(parts, effect, state),
+    reload_result: (effect, state) => answerReload(parts, openVerdicts, effect, state),
     notice: ({ text }) => logger.warn(text),
     finish: ({ status }, state) => {
+      openVerdicts.giveAll();
       hooks.killRunning();
       // Another baton's generation may use them.
       if ((state.shutdown?.handedOver ?? null) === null) stopHelpers(parts);
@@ -77,6 +83,7 @@ function serviceEffects(
 /** What the caller of a reload learns, and what history and hooks do then. */
 function answerReload(
   parts: SupervisorParts,
+  openVerdicts: OpenVerdicts,
   { result, epoch, reason, requests, restored }: Extract<
     ServiceEffect,
     { kind: "reload_result" }
@@ -91,13 +98,13 @@ function answerReload(
     ? lateViews(parts.context.listeners.awaited(epoch))
     : [];
   const durationMs = reloads.requests.longestWaitMs(requests);
-  const findings = running.get(epoch ?? NaN)?.findings ?? NO_FINDINGS;
+  const inspected = running.get(epoch ?? NaN)?.inspected ?? NOT_INSPECTED;
   const held = parts.heldClients.end();
   if (durationMs !== null) {
-    const known = { late, held, restored: restored ?? null, ...findings };
+    const known = { late, held, restored: restored ?? null, ...inspected.findings };
     history.reloaded({ epoch, result, reason, durationMs }, known);
   }
-  reloads.requests.answer(requests, {
+  const verdict = {
     ...storyOf(history.lastReload),
     result,
     epoch,
@@ -107,7 +114,18 @@ function answerReload(
     outputSince,
     trial: parts.trials.view(state),
     serving,
-  });
+  };
+  if (result === "failed" && inspected.isSuspect && !state.finished) {
+    openVerdicts.giveAfter(SUSPECT_MS, () => {
+      const { doubt } = inspected.findings;
+      history.doubt(epoch, doubt);
+      if (doubt !== null) options.logger.warn(`generation ${serving}: ${doubt}`);
+      const now = servingOf(parts.service())?.epoch ?? null;
+      reloads.requests.answer(requests, { ...verdict, doubt, serving: now });
+    });
+  } else {
+    reloads.requests.answer(requests, verdict);
+  }
   if (result === "ok") history.restarts.ok++;
   if (result !== "failed") return;
   history.restarts.failed++;

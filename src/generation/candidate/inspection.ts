@@ -39,7 +39,8 @@ interface InspectionOptions {
 }
 
 export class Inspection implements AdmissionInspection {
-  #findings: Findings = NO_FINDINGS;
+  #sharedFiles = NO_FINDINGS.sharedFiles;
+  isSuspect = false;
   #timer: Timer | null = null;
   readonly calls: CandidateCalls;
   readonly #logged = new Set<string>();
@@ -50,8 +51,19 @@ export class Inspection implements AdmissionInspection {
     this.calls = new CandidateCalls(options);
   }
 
+  /** As of now: what a suspect has caused may come later. */
   get findings(): Findings {
-    return this.#findings;
+    return { sharedFiles: this.#sharedFiles, doubt: this.isSuspect ? this.#doubt() : null };
+  }
+
+  #doubt(): string | null {
+    const rival = this.options.rival();
+    if (rival === null) return null;
+    const changed = describeRestart(this.#before, processesIn(rival.processes()));
+    return changed === null
+      ? null
+      : `it ${changed} meanwhile, so the new version may be serving already, outside baton's ` +
+        "control: use a pid file for each generation (docs/servers.md)";
   }
 
   /** The candidate's process has been started. */
@@ -90,12 +102,11 @@ export class Inspection implements AdmissionInspection {
     const found = findSharedFiles(() => rival.processes(), processes());
     if (found.length === 0) return null;
     const holder = (of: number, pid: number) => ({ epoch: of, pid, name: processName(pid) ?? "?" });
-    const sharedFiles = found.map(({ path, how, older, newer }) => ({
+    this.#sharedFiles = found.map(({ path, how, older, newer }) => ({
       path,
       how,
       holders: [holder(rival.epoch, older), holder(epoch, newer)],
     }));
-    this.#findings = { ...this.#findings, sharedFiles };
     const paths = found.map(({ path }) => path).join(", ");
     const what = `writes to ${paths}, as generation ${rival.epoch} does: ` +
       "what one writes the other may overwrite";
@@ -121,24 +132,12 @@ export class Inspection implements AdmissionInspection {
       ? []
       : [`generation ${epoch} holds ${held.join(", ")}, which a second copy may have met`];
     if (code !== 0) return hints;
-    const changed = describeRestart(this.#before, processesIn(pids));
-    // What it wanted of the rival is known, and has not happened.
-    const isHarmless = changed === null && this.calls.hasRefused;
-    const doubt = isHarmless ? null : doubtText(epoch, changed);
-    this.#findings = { ...this.#findings, doubt };
-    return changed === null ? hints : [`generation ${epoch} ${changed} meanwhile`, ...hints];
+    this.isSuspect = true;
+    return hints;
   }
 
   end(): void {
     this.#timer?.cancel();
     this.#timer = null;
   }
-}
-
-/** @param changed what the serving generation did meanwhile, in words */
-function doubtText(epoch: number, changed: string | null): string {
-  return changed === null
-    ? `the new one exited with 0, as one that has told generation ${epoch} what to do`
-    : `it ${changed} meanwhile, so the new version may be serving already, outside baton's ` +
-      "control: use a pid file for each generation (docs/servers.md)";
 }
