@@ -143,7 +143,7 @@ export class Listeners implements GroupContext {
     const { deafEpoch } = this;
     if (deafEpoch === null || deafEpoch === epoch || group.isFrozen) return undefined;
     const member = group.membersOf(deafEpoch).find(({ unheld, standsIn }) => unheld && !standsIn);
-    if (member !== undefined) member.lentBy = deafEpoch;
+    if (member !== undefined) member.lentBy = { epoch: deafEpoch, owner: member.owner };
     return member;
   }
 
@@ -151,7 +151,8 @@ export class Listeners implements GroupContext {
     const { deafEpoch, servingEpoch } = this;
     if (deafEpoch === null || epoch === servingEpoch) return;
     for (const member of this.groups.flatMap((group) => group.membersOf(epoch))) {
-      if (member.lentBy === deafEpoch) Object.assign(member, { epoch: deafEpoch, unheld: true });
+      const { lentBy } = member;
+      if (lentBy?.epoch === deafEpoch) Object.assign(member, lentBy, { unheld: true });
     }
   }
 

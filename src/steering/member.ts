@@ -58,7 +58,7 @@ export interface Member {
   /** It stays until the serving generation listens here too, or baton stops waiting for that (late_listeners.ts). */
   standsIn?: boolean;
   /** The deaf generation whose queue it was (`Listeners.lend`); of no meaning once another one serves. */
-  lentBy?: number;
+  lentBy?: Pick<Member, "epoch" | "owner">;
   /** Null: the socket is ours or the server's. */
   origin: SocketOrigin | null;
   /** Process that listened first; 0 when baton made the socket. */

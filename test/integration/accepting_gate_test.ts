@@ -10,6 +10,7 @@ import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
+import { listeners } from "../support/proc.ts";
 import { findPython, required } from "../support/programs.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -24,7 +25,7 @@ import os, signal, socket, sys, time
 def has(name):
     return os.path.exists(os.path.join(os.environ["WORK"], name))
 
-closing = False
+closing = has("closes")
 
 def close(*_):
     global closing
@@ -45,10 +46,10 @@ if has("loads"):
         time.sleep(0.01)
 signal.signal(signal.SIGUSR1, close)
 listener.settimeout(0.05)
-while not closing and not has("closes"):
+while not closing:
     try:
         connection, _ = listener.accept()
-    except TimeoutError:
+    except socket.timeout:
         continue
     connection.recv(4096)
     body = b"pid=%d version=%d\\n" % (os.getpid(), int(os.environ["RESTART_EPOCH"]) + 1)
@@ -163,7 +164,9 @@ describe("a serving generation that closes its listener and lives on", () => {
     const { baton: started, port } = await startServer(work, { flags: ["--drain-time", "1s"] });
     await using baton = started;
     const [first] = (await baton.settled()).generations;
-    process.kill(first?.pid ?? NaN, "SIGUSR1");
+    const pid = first?.pid ?? NaN;
+    process.kill(pid, "SIGUSR1");
+    await waitUntil(() => listeners(pid).length === 0, { what: "it has closed its listener" });
     await using load = one(port).start();
     const tally = await load.finished();
     assert.equal(tally.ok, 1, `${formatTally(tally)}\n${baton.stderr}`);
