@@ -1,4 +1,5 @@
 /** Starts a generation: admission by hooks, launch plan, listeners, process. */
+import { pidfileAdvice } from "../config/servers/pidfile_path.ts";
 import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import { UserError } from "../config/values/errors.ts";
 import { RunningGeneration } from "../generation/generation.ts";
@@ -11,6 +12,9 @@ import { errorText } from "../platform/error.ts";
 import type { SupervisorParts } from "./parts.ts";
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
+
+/** Of a candidate's output: enough for its last words. */
+const ADVICE_LINES = 20;
 
 /** @param serving null: none serves, and `replaces` is the one that crashed, if one has */
 export function startGeneration(
@@ -30,6 +34,7 @@ export function startGeneration(
     rival: () => parts.servingIn(parts.service()),
     isPending: () => candidate.admission.isPending,
     onHint: (text) => candidate.adoptTarget.onHint(text),
+    advice: () => pidfileAdvice(context.preset, candidate.output?.tail.lines(ADVICE_LINES) ?? []),
     isSilent: () => !candidate.outputIsDirect && candidate.output?.tail.lines(1).length === 0,
     log: context.logError,
     fail: (reason) => {

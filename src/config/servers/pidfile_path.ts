@@ -6,6 +6,27 @@ interface Pidfile {
   readonly option: PidfileOption | null;
 }
 
+/** What servers print that find a copy of themselves. */
+const MEETS_COPY =
+  /pid[ _-]?file|already running|another instance|socket is in use|hot deployment/i;
+
+/**
+ * @param output the last lines of a second copy that has failed
+ * @returns how to give each generation a pid file of its own; null: that is not its trouble
+ */
+export function pidfileAdvice(
+  preset: {
+    readonly program: string;
+    readonly pidfile: (Pidfile & { readonly own: string | null }) | null;
+  },
+  output: readonly string[],
+): string | null {
+  const own = preset.pidfile?.own ?? null;
+  if (own === null || !output.some((line) => MEETS_COPY.test(line))) return null;
+  return `${preset.program} does not start while the process that its pid file names is alive: ` +
+    `give each generation its own, or none: ${own}`;
+}
+
 /**
  * Of servers that write it without a look at what is there: to keep it for them costs nothing. Those that check it need
  * one for each generation.

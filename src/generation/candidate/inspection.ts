@@ -32,6 +32,8 @@ interface InspectionOptions {
   readonly isPending: () => boolean;
   /** A possible reason, should it fail. */
   readonly onHint: (text: string) => void;
+  /** What to do about a known second copy's trouble, if it printed that; null: nothing. */
+  readonly advice: () => string | null;
   /** Nothing that it printed can be shown. */
   readonly isSilent: () => boolean;
   readonly log: (message: string) => void;
@@ -131,6 +133,8 @@ export class Inspection implements AdmissionInspection {
     const hints = held.length === 0
       ? []
       : [`generation ${epoch} holds ${held.join(", ")}, which a second copy may have met`];
+    const advice = this.options.advice();
+    if (advice !== null) hints.push(advice);
     if (code !== 0) return hints;
     this.isSuspect = true;
     return hints;

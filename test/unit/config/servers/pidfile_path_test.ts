@@ -1,6 +1,7 @@
 /** The server's own pid file is found in its command line, where baton may keep it without being asked. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { pidfileAdvice } from "../../../../src/config/servers/pidfile_path.ts";
 import { keptPidfile, presetForCommand } from "../../../../src/config/presets.ts";
 
 const CASES: [command: string[], path: string | null][] = [
@@ -39,4 +40,38 @@ describe("keptPidfile()", () => {
     assert.equal(keptPidfile({ serverPidfile: "/run/other" }, preset), "/run/other");
     assert.equal(keptPidfile({ serverPidfile: "none" }, preset), null);
   });
+});
+
+describe("pidfileAdvice()", () => {
+  /** As each of them says it, Debian 12. */
+  const cases: [program: string, line: string, advice: RegExp | null][] = [
+    [
+      "apache2",
+      "httpd (pid 9919) already running",
+      /apache does not start .*: PidFile .*BATON_EPOCH/,
+    ],
+    [
+      "gunicorn",
+      "Error: Already running on PID 1 (or pid file '/x' is stale)",
+      /-p \/run\/app.{epoch}/,
+    ],
+    ["unicorn", "Already running on PID:19811 (or pid=/x is stale) (ArgumentError)", /pid "/],
+    [
+      "squid",
+      "FATAL: Squid is already running: Found fresh instance PID file",
+      /pid_filename none/,
+    ],
+    ["pgbouncer", "FATAL unix socket is in use, cannot continue", /unix_socket_dir/],
+    ["starman", "Pid_file already exists for running process (2)... aborting", /--pid/],
+    ["hypnotoad", "Starting hot deployment for Hypnotoad server 21391.", /pid_file/],
+    ["gunicorn", "ModuleNotFoundError: No module named 'app'", null],
+    ["nginx", "invalid PID file", null],
+  ];
+  for (const [program, line, advice] of cases) {
+    it(`of ${program} that prints "${line}": ${advice}`, () => {
+      const text = pidfileAdvice(presetForCommand([program]), ["starting", line]);
+      if (advice === null) assert.equal(text, null);
+      else assert.match(text ?? "", advice);
+    });
+  }
 });
