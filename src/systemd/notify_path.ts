@@ -24,12 +24,13 @@ const PREFIX = "baton-notify-";
 
 /** @returns `notice`: why it is not at the path that was asked for @throws {SystemCallError} when no path can be used */
 export function bindNotifySocket(platform: Platform, asked: string) {
+  if (asked.startsWith("@")) return { socket: bindAt(platform, asked), path: asked, notice: null };
   const uid = platform.processes.userId();
   const [directory, name] = split(asked);
   const canBeReached = uid !== ROOT_UID || isOpenToOthers(directory);
   const key = pathKey(directory);
   const others = otherBases(uid).map((base) => `${base}/${PREFIX}${uid}-${key}/${name}`);
-  const abstract = `@${PREFIX}${uid}-${key}-${name}`.slice(0, 100);
+  const abstract = abstractNotifyName(platform, asked);
   let problem: string | null = null;
   const bind = (path: string) => {
     const socket = bindAt(platform, path);
@@ -48,6 +49,12 @@ export function bindNotifySocket(platform: Platform, asked: string) {
     }
   }
   return bind(abstract);
+}
+
+/** @param asked the path that it stands for */
+export function abstractNotifyName(platform: Platform, asked: string): string {
+  const [directory, name] = split(asked);
+  return `@${PREFIX}${platform.processes.userId()}-${pathKey(directory)}-${name}`.slice(0, 100);
 }
 
 /** Binds `path`, over what is left there. @throws {SystemCallError} */

@@ -11,7 +11,7 @@ import { commandLine, staysInFront } from "../../src/config/servers/command_line
 import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { findPython, required, which } from "../support/programs.ts";
+import { findPython, fixture, required, which } from "../support/programs.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -147,4 +147,23 @@ test("a shell that stays is known by its name", () => {
     true,
     false,
   ]);
+});
+
+test("a server with another root directory reaches its NOTIFY_SOCKET: it has a name, not a path", {
+  ...TEST,
+  skip: AS_ROOT ? false : "only root may",
+}, async () => {
+  const python = required("python3", findPython());
+  await using baton = await startBaton({
+    command: ["chroot", "/", python, fixture("sd_notify.py")],
+    env: { PORT: String(await freePort()), MS: "1" },
+    flags: ["--ready", "notify"],
+  });
+  const { generations: [first] } = await baton.status();
+  const names = readFileSync(`/proc/${first?.pid}/environ`, "utf8").split("\0");
+  assert.match(
+    names.find((each) => each.startsWith("NOTIFY_SOCKET=")) ?? "",
+    /^NOTIFY_SOCKET=@baton-notify-/,
+  );
+  assert.match(baton.stderr, /sent READY=1/);
 });

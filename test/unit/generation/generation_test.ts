@@ -23,7 +23,7 @@ function scene(hasSteps = false) {
   const context = {
     platform: { clock },
     config: { ready: [], live: [], readyTimeoutMs: READY_TIMEOUT_MS, survive: false },
-    preset: {},
+    preset: { line: { isElsewhere: false } },
     children: {},
     listeners: new FakeListeners([]),
     foreground: { isHeldBy: () => state.isAtTerminal },
