@@ -182,9 +182,8 @@ export class RunningGeneration implements GenerationHandle {
   openNotify(path: string, resumed: ResumeOptions["notify"] = null): NotifyServer {
     const isMember = (pid: number) => this.processes().includes(pid);
     const onNotify = (variables: ReadonlyMap<string, string>) => this.#onNotify(variables);
-    const { platform, preset } = this.context;
-    const address = preset.line.isElsewhere ? NotifyServer.abstractName(platform, path) : path;
-    return this.notify = new NotifyServer(platform, address, isMember, onNotify, resumed);
+    const { platform } = this.context;
+    return this.notify = new NotifyServer(platform, path, isMember, onNotify, resumed);
   }
 
   #onNotify(variables: ReadonlyMap<string, string>): void {

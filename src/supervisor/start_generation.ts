@@ -8,6 +8,7 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle/status.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
+import { abstractNotifyName } from "../systemd/notify_path.ts";
 import { errorText } from "../platform/error.ts";
 import type { SupervisorParts } from "./parts.ts";
 
@@ -97,7 +98,10 @@ function launch(
   // Since its admission began it may have become the replacement of a crashed generation.
   const { epoch, replacementOf } = candidate;
   try {
-    const { path: notifyPath, notice } = candidate.openNotify(options.notifyPath(epoch));
+    const path = options.notifyPath(epoch);
+    const { platform, preset: { line } } = parts.context;
+    const address = line.isElsewhere ? abstractNotifyName(platform, path) : path;
+    const { path: notifyPath, notice } = candidate.openNotify(address);
     if (notice !== null) options.logger.warn(notice, { epoch });
     const trap = [...options.plan.trap, ...callsToTrap(parts, candidate)];
     const { basis, notices } = goodPlans.basisFor(epoch, source, options.plan);

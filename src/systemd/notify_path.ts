@@ -51,7 +51,7 @@ export function bindNotifySocket(platform: Platform, asked: string) {
   return bind(abstract);
 }
 
-/** @param asked the path that it stands for */
+/** For a server with another root directory: no path leads out of it. */
 export function abstractNotifyName(platform: Platform, asked: string): string {
   const [directory, name] = split(asked);
   return `@${PREFIX}${platform.processes.userId()}-${pathKey(directory)}-${name}`.slice(0, 100);

@@ -10,7 +10,7 @@ import type { Message } from "../platform/network/passed_descriptors.ts";
 import { statOf } from "../platform/files/path.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { abstractNotifyName, bindAt, bindNotifySocket, removeNotifySocket } from "./notify_path.ts";
+import { bindAt, bindNotifySocket, removeNotifySocket } from "./notify_path.ts";
 
 /** What systemd accepts (NOTIFY_BUFFER_MAX is one page). */
 const MESSAGE_LIMIT = 4096;
@@ -47,11 +47,6 @@ export class NotifyServer {
     this.notice = place?.notice ?? null;
     this.#inode = inodeAt(this.path);
     this.#bound = this.#watch(socket);
-  }
-
-  /** For a server with another root directory: no path leads out of it. */
-  static abstractName(platform: Platform, path: string): string {
-    return path.startsWith("@") ? path : abstractNotifyName(platform, path);
   }
 
   get socket(): Fd {
