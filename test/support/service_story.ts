@@ -22,6 +22,7 @@ export const POLICY: ServicePolicy = {
 };
 
 const SIMPLE = [
+  "admitted",
   "listening",
   "ready",
   "takeover_granted",
@@ -49,6 +50,7 @@ function parseRollout(words: readonly string[]): Rollout {
 
 /**
  * - `start`, `stop`, `stop 500` (spent drain time), `reload 7` (request), `reload 7 canary 10 bake 5000` (rollout), `backoff`
+ * - `reload 7 stop-first` (order); `unhealthy 1 deaf`; `failed 0 70 lost` (baton was killed)
  * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
  * - `upgrade 7` (request), `upgrade 7 in_place`, `upgrade_failed 3` (reason), `handed_over`, `handed_back`
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
@@ -70,17 +72,24 @@ export function parseEvent(text: string): ServiceEvent {
     return { kind: "upgrade_requested", request: epoch, inPlace: second === "in_place" };
   }
   if (kind === "reload") {
-    const rollout = more.length === 0 ? {} : { rollout: parseRollout(more) };
-    return { kind: "reload_requested", request: epoch, ...rollout };
+    const order = more.find((word) => word === "start-first" || word === "stop-first");
+    const words = more.filter((word) => word !== order);
+    const rollout = words.length === 0 ? {} : { rollout: parseRollout(words) };
+    return { kind: "reload_requested", request: epoch, ...rollout, ...order && { order } };
   }
   if (kind === "promote" || kind === "rollback") {
     return { kind: `${kind}_requested`, request: epoch };
   }
   if (kind === "share") return { kind: "share_requested", request: epoch, percent: status };
   if (kind === "ramped") return { kind, epoch, percent: status };
-  if (kind === "unhealthy") return { kind, epoch, reason: "probes fail" };
+  if (kind === "unhealthy") {
+    return { kind, epoch, reason: "probes fail", ...second === "deaf" && { deaf: true } };
+  }
   if (kind === "behind") return { kind, epoch, standIns: more.map(Number) };
-  if (kind === "failed") return { kind, epoch, reason: `reason ${epoch}`, status };
+  if (kind === "failed") {
+    const isLost = more.includes("lost") && { isLost: true } as const;
+    return { kind, epoch, reason: `reason ${epoch}`, status, ...isLost };
+  }
   if (kind === "exited") {
     const cut = more.includes("cut") ? { cut: 1 } : {};
     const exit = { status, asRequested: how === "stopped", text: `exit status ${status}`, ...cut };
@@ -94,8 +103,11 @@ export function parseEvent(text: string): ServiceEvent {
 export function formatEffect(effect: ServiceEffect): string {
   switch (effect.kind) {
     case "spawn":
-      return `spawn ${effect.epoch}` +
-        (effect.replaces === null ? "" : ` replacing ${effect.replaces}`);
+      return `spawn ${effect.epoch}${replacing(effect)}${effect.waits ? " waiting" : ""}`;
+    case "launch":
+      return `launch ${effect.epoch}${replacing(effect)}`;
+    case "hold":
+      return `hold ${effect.epoch} for ${effect.candidate}`;
     case "replace_crashed":
       return `replace_crashed ${effect.replaces} by ${effect.epoch}`;
     case "drain":
@@ -128,9 +140,11 @@ export function formatEffect(effect: ServiceEffect): string {
     case "disarm_backoff":
       return "disarm_backoff";
     case "reload_result": {
-      const { result, requests, epoch, reason } = effect;
+      const { result, requests, epoch, reason, restored } = effect;
       const by = epoch === null ? "" : ` by ${epoch}`;
-      return `reload ${requests.join("+")} ${result}${by}` + (reason === null ? "" : `: ${reason}`);
+      const instead = restored === undefined ? "" : `, ${restored} instead`;
+      const why = reason === null ? "" : `: ${reason}`;
+      return `reload ${requests.join("+")} ${result}${by}${instead}${why}`;
     }
     case "notice":
       return `notice ${effect.text}`;
@@ -146,6 +160,13 @@ export function formatEffect(effect: ServiceEffect): string {
     default:
       return `${effect.kind} ${effect.epoch}`;
   }
+}
+
+function replacing(
+  { replaces, plan }: Extract<ServiceEffect, { kind: "spawn" | "launch" }>,
+): string {
+  return (replaces === null ? "" : ` replacing ${replaces}`) +
+    (plan === "files" ? "" : ` from the ${plan} plan`);
 }
 
 /** Effects as text; the disarms of all timers of one generation as one. */
