@@ -9,8 +9,6 @@ const MAX_KEPT_ERRORS = 5;
 
 export class Clients implements AsyncDisposable {
   ok = 0;
-  /** How often the server itself answered that it is not yet ready. */
-  notYet = 0;
   slowestMs = 0;
   readonly failures = new Map<Failure, number>();
   readonly errors: string[] = [];
@@ -48,28 +46,18 @@ export class Clients implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    let startedAt = performance.now();
     while (!this.#isStopping) {
+      const startedAt = performance.now();
       try {
         await exchange(this.#port, this.#exchange);
         this.ok++;
         this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt);
       } catch (error) {
         const failure = error instanceof ExchangeError ? error.failure : "other";
-        if (failure === "not yet") {
-          this.notYet++;
-          await pause();
-          continue;
-        }
         this.failures.set(failure, (this.failures.get(failure) ?? 0) + 1);
         if (this.errors.length < MAX_KEPT_ERRORS) this.errors.push(String(error));
       }
-      await pause();
-      startedAt = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, THINK_TIME_MS));
     }
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, THINK_TIME_MS));
 }

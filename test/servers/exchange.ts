@@ -15,8 +15,6 @@ export interface Step {
 export interface Exchange {
   readonly steps: readonly Step[];
   readonly isTls?: boolean;
-  /** An answer by which the server itself says that it is not yet ready: clients ask again. */
-  readonly notYet?: RegExp;
   /** For servers that are slow by themselves. @default 10 000 */
   readonly timeoutMs?: number;
 }
@@ -89,7 +87,6 @@ export function exchange(port: number, what: Exchange): Promise<string> {
     socket.on("data", (bytes) => {
       answer += bytes.toString("latin1");
       const expected = what.steps[at]?.expect ?? "";
-      if (what.notYet?.test(answer)) return fail("not yet", "the server asks to try again");
       if (typeof expected === "string" ? answer.startsWith(expected) : expected.test(answer)) {
         advance();
       } else if (answer.length > MAX_ANSWER_LENGTH) fail("unexpected", "the answer is too long");

@@ -89,7 +89,6 @@ function columns(seen: Seen): string[] {
   return [
     `lost ${seen.lost} of ${seen.ok + seen.lost}`,
     `slowest ${seen.slowestMs} ms`,
-    ...(seen.notYet > 0 ? [`${seen.notYet} asked to try again`] : []),
     `pid file ${seen.pidFile}`,
     `reloads ${reloads} ms, stop ${seen.stopMs} ms`,
   ];

@@ -21,7 +21,7 @@ const ANSWERS_MS = 20_000;
 
 export interface SeenReload {
   readonly result: "ok" | "failed" | "refused";
-  /** The reason of a failure, and the server's last output. */
+  /** The reason of a failure, and the server's last output, or where that went to baton's, baton's. */
   readonly why: string;
   readonly durationMs: number;
 }
@@ -34,8 +34,6 @@ export interface Seen {
   readonly failures: string;
   readonly errors: readonly string[];
   readonly slowestMs: number;
-  /** How often the server itself answered that it is not yet ready. */
-  readonly notYet: number;
   readonly pidFile: "kept" | "gone" | "stale" | "-";
   /** Data that was stored and is not there. */
   readonly dataLost: readonly number[];
@@ -129,8 +127,13 @@ async function story(
   for (let n = 1; n <= count; n++) {
     if (row.data) await exchange(port, row.data.store(n));
     await clients.more(ANSWERS_BETWEEN, ANSWERS_MS);
-    const { result, reason, output, durationMs } = await baton.reload();
-    reloads.push({ result, why: [reason ?? "", ...output].join("\n"), durationMs });
+    const before = [baton.stdout.length, baton.stderr.length] as const;
+    const { result, reason, output, outputIsDirect, durationMs } = await baton.reload();
+    // What it has printed from its listen on went past baton, to baton's own output.
+    const direct = outputIsDirect
+      ? [baton.stdout.slice(before[0]), baton.stderr.slice(before[1])]
+      : [];
+    reloads.push({ result, why: [reason ?? "", ...output, ...direct].join("\n"), durationMs });
     await clients.more(ANSWERS_BETWEEN, ANSWERS_MS);
     if (result === "ok") await baton.settled();
   }
@@ -149,7 +152,6 @@ async function story(
     lost: clients.lost,
     failures: [...clients.failures].map(([failure, times]) => `${times} ${failure}`).join(", "),
     errors: clients.errors,
-    notYet: clients.notYet,
     slowestMs: Math.ceil(clients.slowestMs),
     pidFile,
     dataLost,

@@ -41,7 +41,6 @@ const OK: Seen = {
   failures: "",
   errors: [],
   slowestMs: 1,
-  notYet: 0,
   pidFile: "-",
   dataLost: [],
   exit: { code: 0, signal: null },
