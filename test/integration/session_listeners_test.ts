@@ -126,6 +126,20 @@ describe("a listener that no process holds any more, beside another", () => {
     await reload(baton);
   });
 
+  test("that a debugger has opened fails no reload", TEST, async () => {
+    const [port, debugPort] = [await freePort(), await freePort()];
+    const program = required("node", findNode());
+    await using baton = await startBaton({
+      command: [program, `--inspect-port=127.0.0.1:${debugPort}`, fixture("node_http.js")],
+      env: { PORT: String(port) },
+      flags: ["--ready-timeout", "10s"],
+    });
+    process.kill((await baton.status()).generations[0]?.pid ?? 0, "SIGUSR1");
+    await waitUntil(async () => !await isRefused(debugPort), { what: "it waits for a debugger" });
+    const report = await baton.reload();
+    assert.equal(report.result, "ok", report.reason ?? "");
+  });
+
   for (const REFORK of ["1", "0"]) {
     const then = REFORK === "1" ? "gets its queue" : "does not come: it is refused";
     test(`its worker is killed, and the next one ${then}`, TEST, async () => {
