@@ -1,8 +1,8 @@
 /** Which change of the command is tried next, after what was seen. Pure. */
-import { OPTIONS } from "../config/options.ts";
 import type { Attempt } from "./plan.ts";
 
 const ORDER = "order";
+const PIDFILE = "--server-pidfile";
 const STOP_FIRST = `--${ORDER}=stop-first`;
 
 interface Trial {
@@ -13,10 +13,26 @@ interface Trial {
 /** @param seen the attempts so far, the user's own words first @returns null: nothing is left to try */
 export function nextTrial(seen: readonly Attempt[]): Trial | null {
   const [first] = seen;
-  if (first === undefined || !first.start.ok || first.reload === null || isGood(seen.at(-1)!)) {
-    return null;
-  }
-  return trials(first)[seen.length - 1] ?? null;
+  if (first === undefined || !first.start.ok || first.reload === null) return null;
+  if (isGood(first)) return seen.length === 1 ? withPidfile(first) : null;
+  return isGood(seen.at(-1)!) ? null : trials(first)[seen.length - 1] ?? null;
+}
+
+/** The pid file that names no running copy after a reload, if there is one. */
+export function lostPidFile({ options, pidFiles }: Attempt): string | null {
+  const isGiven = options.some((word) => word.startsWith(PIDFILE));
+  const lost = pidFiles.filter(({ fate }) => fate !== "kept");
+  return isGiven || lost.length !== 1 ? null : lost[0]!.path;
+}
+
+export function pidfileOption(path: string): string {
+  return `${PIDFILE}=${path}`;
+}
+
+function withPidfile(attempt: Attempt): Trial | null {
+  const path = lostPidFile(attempt);
+  const { options, command } = attempt;
+  return path === null ? null : { options: [...options, pidfileOption(path)], command };
 }
 
 /** It reloads as it is, and loses neither connections nor what the first copy wrote last. */
@@ -33,9 +49,7 @@ function trials({ options, command, blocker, start }: Attempt): Trial[] {
     : [];
   const isGiven = options.some((word) => word.startsWith(`--${ORDER}`)) ||
     start.order === "stop-first";
-  const stopFirst = OPTIONS.some(({ flag }) => flag === ORDER) && !isGiven
-    ? [{ options: [...options, STOP_FIRST], command }]
-    : [];
+  const stopFirst = !isGiven ? [{ options: [...options, STOP_FIRST], command }] : [];
   return [...perGeneration, ...stopFirst];
 }
 

@@ -61,6 +61,12 @@ const ATTEMPT = v.object({
     lost: v.pipe(v.array(v.object({ how: v.string(), count: v.number() })), v.readonly()),
     slowestMs: v.number(),
     phases: strings,
+    /** Files that both copies had open for writing at the switch. */
+    sharedFiles: strings,
+    /** Why the first copy may not be as it was, although the second one has failed. */
+    doubt: v.nullable(v.string()),
+    /** With stop-first: how long a client waited at most. */
+    waitedMs: v.nullable(v.number()),
   })),
   /** What the first copy held when the second one failed. */
   holds: strings,

@@ -32,6 +32,9 @@ const RELOAD = v.looseObject({
     epoch: v.number(),
     durationMs: v.nullable(v.number()),
   })),
+  sharedFiles: v.array(v.looseObject({ path: v.string() })),
+  doubt: v.nullable(v.string()),
+  held: v.nullable(v.looseObject({ longestWaitMs: v.number() })),
   output: v.array(v.string()),
 });
 const STOPPED = v.looseObject({
@@ -162,6 +165,9 @@ export class ServiceLife {
       ...counts,
       phases: (report?.phases ?? []).filter(({ durationMs }) => durationMs !== null)
         .map(({ phase, epoch, durationMs }) => `generation ${epoch} ${phase} ${durationMs} ms`),
+      sharedFiles: texts(report?.sharedFiles.map(({ path }) => path) ?? []),
+      doubt: report?.doubt ?? null,
+      waitedMs: report?.held?.longestWaitMs ?? null,
     };
     return { reload, output: report?.output ?? [] };
   }

@@ -1,5 +1,5 @@
 /** From what was seen in a rehearsal to a verdict: can the service be reloaded, and with which command line. Pure. */
-import { isGood } from "./next_trial.ts";
+import { isGood, lostPidFile, pidfileOption } from "./next_trial.ts";
 import type { Attempt } from "./plan.ts";
 
 export interface Verdict {
@@ -17,7 +17,7 @@ export function judge(attempts: readonly Attempt[]): Verdict {
   const [first] = attempts;
   if (first === undefined) return cannot([], ["nothing was seen"], []);
   const best = attempts.find(isGood);
-  const notes = notesOf(best ?? first);
+  const notes = [...notesOf(best ?? first), ...pidFileNotes(attempts)];
   if (best === first) {
     return { verdict: "can be reloaded", words: wordsOf(first), reasons: [], notes };
   }
@@ -111,7 +111,7 @@ function remedyOf(kind: string): string {
     "the number of the generation ($RESTART_EPOCH in its environment, {epoch} in its command line)";
 }
 
-function notesOf({ options, start, pidFiles, stop, reload, blocker }: Attempt): string[] {
+function notesOf({ options, start, stop, reload }: Attempt): string[] {
   const notes: string[] = [];
   const isAsked = options.some((word) => word.startsWith("--order"));
   if (start.orderReason !== null && start.order === "stop-first" && !isAsked) {
@@ -124,18 +124,12 @@ function notesOf({ options, start, pidFiles, stop, reload, blocker }: Attempt): 
         "before the server's command, so that signals and what baton knows about it reach the server",
     );
   }
-  for (const { path, fate } of reload?.ok && blocker === null ? pidFiles : []) {
-    if (fate === "gone") {
-      notes.push(
-        `pid file ${path} is gone after a reload, because the old copy removes the new one's: ` +
-          "--server-pidfile PATH keeps one",
-      );
-    } else if (fate === "stale") {
-      notes.push(
-        `pid file ${path} names no running copy after a reload: --server-pidfile PATH keeps one`,
-      );
-    }
+  for (const path of reload?.sharedFiles ?? []) {
+    notes.push(
+      `both copies had ${path} open for writing: see --shared-files, and --order stop-first`,
+    );
   }
+  if (reload?.doubt) notes.push(reload.doubt);
   if (stop !== null && stop.killed.length > 0) {
     notes.push(
       `it had to be killed at the stop, after ${stop.durationMs} ms: ${stop.killed.join(", ")}; ` +
@@ -143,4 +137,18 @@ function notesOf({ options, start, pidFiles, stop, reload, blocker }: Attempt): 
     );
   }
   return notes;
+}
+
+/** Of the user's own words, when they are fine but for the pid file. */
+function pidFileNotes([first, second]: readonly Attempt[]): string[] {
+  if (first === undefined || !isGood(first)) return [];
+  const path = lostPidFile(first);
+  if (path === null) return [];
+  const isGone = first.pidFiles.some((each) => each.path === path && each.fate === "gone");
+  const isTried = second !== undefined && isGood(second) &&
+    second.pidFiles.every(({ fate }) => fate === "kept");
+  return [
+    `pid file ${path} ${isGone ? "is gone" : "names no running copy"} after a reload: ` +
+    `${pidfileOption(path)} keeps it right${isTried ? " (tried)" : ""}`,
+  ];
 }

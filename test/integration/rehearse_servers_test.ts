@@ -72,15 +72,25 @@ const ROWS: readonly Row[] = [
     isInGate: true,
   },
   {
-    name: "puma, whose old copy removes the pid file of the new one",
+    name: "puma with a pid file in its command, which baton keeps right",
     program: which("puma"),
     command: (dir) => {
       const bind = ["-b", `tcp://127.0.0.1:${PORT}`];
       return ["puma", ...bind, "--pidfile", dir.join("puma.pid"), fixture("puma_config.ru")];
     },
     verdict: "can be reloaded",
-    says: /pid file .*puma\.pid is gone after a reload/,
+    says: /^$/,
     line: /^baton run -- puma/,
+  },
+  {
+    name: "nginx, whose old copy removes the pid file of the new one: the option that keeps it",
+    program: which("nginx"),
+    command: (
+      dir,
+    ) => ["nginx", "-c", dir.write("nginx.conf", nginxConfig(dir)), "-g", "daemon off;"],
+    verdict: "can be reloaded",
+    says: /web\.pid is gone after a reload: --server-pidfile=.*\/web\.pid keeps it right \(tried\)/,
+    line: /^baton run -- nginx/,
   },
   {
     name: "PostgreSQL: stop-first, by its preset",
@@ -156,6 +166,17 @@ function apacheConfig(dir: TempDir): string {
     "ServerName localhost",
     `ErrorLog ${dir.join("error.log")}`,
     `DocumentRoot ${dir.path}`,
+    "",
+  ].join("\n");
+}
+
+function nginxConfig(dir: TempDir): string {
+  const server = `server { listen 127.0.0.1:${PORT}; return 200 "ok"; }`;
+  return [
+    `pid ${dir.join("web.pid")};`,
+    `error_log ${dir.join("error.log")};`,
+    "events {}",
+    `http { access_log off; ${server} }`,
     "",
   ].join("\n");
 }

@@ -118,6 +118,11 @@ function lifeLines({ start, reload, stop }: Attempt, stopSignal: string): string
     lines.push(
       labelled("reload", `${reload.ok ? `${reload.durationMs} ms` : "failed"}; ${clients}`),
     );
+    if (reload.waitedMs !== null) {
+      lines.push(
+        labelled("", `clients waited ${reload.waitedMs} ms at most, while no copy served`),
+      );
+    }
     if (reload.phases.length > 0) lines.push(labelled("", reload.phases.join(", ")));
   }
   if (stop !== null) {

@@ -1,7 +1,6 @@
 /** From what was seen to a verdict, and to what is tried next. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { OPTIONS } from "../../../src/config/options.ts";
 import { nextTrial } from "../../../src/rehearse/next_trial.ts";
 import type { Attempt } from "../../../src/rehearse/plan.ts";
 import { judge } from "../../../src/rehearse/verdict.ts";
@@ -26,6 +25,9 @@ const GOOD: Attempt = {
     lost: [],
     slowestMs: 4,
     phases: [],
+    sharedFiles: [],
+    doubt: null,
+    waitedMs: null,
   },
   holds: [],
   blocker: null,
@@ -47,7 +49,8 @@ const UNSTARTED: Attempt = {
   start: { ...GOOD.start, ok: false, status: 1 },
   reload: null,
 };
-const HAS_ORDER = OPTIONS.some(({ flag }) => flag === "order");
+const KEPT = { path: "/run/x.pid", fate: "kept" } as const;
+const GONE: Attempt = { ...GOOD, pidFiles: [{ path: "/run/x.pid", fate: "gone" }] };
 
 describe("judge()", () => {
   test("a clean life: can be reloaded, with the user's own line", () => {
@@ -102,16 +105,26 @@ describe("judge()", () => {
     assert.doesNotMatch(judge([UNSTARTED]).reasons.join("\n"), /no network/);
   });
 
-  test("notes: a shell in front, a pid file that is gone, what had to be killed", () => {
+  test("notes: a shell in front, a shared file, what had to be killed", () => {
     const { verdict, notes } = judge([{
       ...GOOD,
       start: { ...GOOD.start, shell: { pid: 7, name: "dash", server: "node" } },
-      pidFiles: [{ path: "/run/x.pid", fate: "gone" }, { path: "/run/y.pid", fate: "kept" }],
+      reload: { ...GOOD.reload!, sharedFiles: ["/srv/db"] },
       stop: { durationMs: 10_000, status: 124, killed: ["node (pid 9)"] },
     }]);
     assert.equal(verdict, "can be reloaded");
     assert.equal(notes.length, 3);
-    assert.match(notes.join("\n"), /shell stays in front.*\n.*\/run\/x.pid is gone.*\n.*killed/);
+    assert.match(notes.join("\n"), /shell stays in front.*\n.*\/srv\/db open.*\n.*killed/);
+  });
+
+  test("a pid file that is gone is a note, with the option that keeps it", () => {
+    const second = { ...GOOD, options: ["--server-pidfile=/run/x.pid"], pidFiles: [KEPT] };
+    const { verdict, words, notes } = judge([GONE, second]);
+    assert.equal(verdict, "can be reloaded");
+    assert.deepEqual(words, ["run", "--", ...GOOD.command]);
+    assert.match(notes.join("\n"), /is gone .*--server-pidfile=\/run\/x.pid .*\(tried\)/);
+    assert.doesNotMatch(judge([GONE, { ...second, pidFiles: GONE.pidFiles }]).notes[0]!, /tried/);
+    assert.deepEqual(judge([{ ...GOOD, pidFiles: [KEPT] }]).notes, []);
   });
 });
 
@@ -119,6 +132,12 @@ describe("nextTrial()", () => {
   test("nothing, when the first life was good or did not begin", () => {
     assert.equal(nextTrial([GOOD]), null);
     assert.equal(nextTrial([UNSTARTED]), null);
+  });
+
+  test("--server-pidfile for a pid file that is gone, once", () => {
+    assert.deepEqual(nextTrial([GONE])?.options, ["--server-pidfile=/run/x.pid"]);
+    assert.equal(nextTrial([GONE, GONE]), null);
+    assert.equal(nextTrial([{ ...GONE, options: ["--server-pidfile=none"] }]), null);
   });
 
   test("a path of its own for each generation, when the command names it", () => {
@@ -133,7 +152,7 @@ describe("nextTrial()", () => {
     assert.deepEqual(trial?.command, ["server", "/run/x.d/pid.{epoch}"]);
   });
 
-  test("stop-first for data, and after a change that did not help", { skip: !HAS_ORDER }, () => {
+  test("stop-first for data, and after a change that did not help", () => {
     assert.deepEqual(nextTrial([{ ...FAILED, blocker: DATA_LOCK }])?.options, [
       "--order=stop-first",
     ]);
