@@ -161,7 +161,7 @@ describe("baking", () => {
     );
     assert.match(
       stderr,
-      /^the old generation keeps serving; nothing was lost \(.*baking \d+ ms\)$/m,
+      /^the old generation gets all new connections again \(.*baking \d+ ms\)$/m,
     );
     const back = /(\S+)Z baton\[web\] error: generation 1 is rolled back/.exec(baton.stderr)?.[1];
     const tookMs = Date.parse(`${back}Z`) - killedAt;

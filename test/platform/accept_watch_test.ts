@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import * as proc from "../../src/platform/process/proc.ts";
 import type { Member } from "../../src/steering/member.ts";
 import { acceptorOf } from "../../src/process/accept_watch.ts";
+import { listenerUse } from "../../src/process/listener_use.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { type PlatformChild, startPlatformChild } from "../support/platform_parent.ts";
 import { connectInet } from "../support/raw_client.ts";
@@ -44,12 +45,17 @@ describe("acceptorOf()", () => {
       const find = (wanted: Member) =>
         acceptorOf(platform, wanted, [platform.runtime.pid, child.pid]);
       assert.equal(find(member), null, "it listens, and does not wait yet");
+      const use = (wanted: Member, pid = child.pid) => listenerUse(platform, wanted, [pid]);
+      assert.equal(use(member), "held");
+      assert.equal(use(member, platform.runtime.pid), "unheld");
       child.send({ kind: "waitForConnection", descriptor, how });
       assert.equal(
         await waitUntil(() => find(member), { what: `it waits in ${how}` }),
         child.pid,
       );
       assert.equal(find(other.member), null, "another socket of the same process");
+      await waitUntil(() => use(member) === "resting", { what: "nothing else happens in it" });
+      assert.equal(use(other.member), "held");
       using client = connectInet(platform, { family: "inet", host: "127.0.0.1", port, scope: 0 });
       assert.ok(client.isOpen && child.answer<number>().value > 0, "it was woken");
       assert.equal(find(member), null, "it waits no more");

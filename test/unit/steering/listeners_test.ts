@@ -135,6 +135,37 @@ const LATE: readonly Story[] = [
   },
 ];
 
+const DEAF: readonly Story[] = [
+  {
+    what: "the queue of a deaf generation goes to the next one at its listen",
+    events: ["listens 0", "switch 0", "deaf 0", "borrows 1"],
+    receivers: [1],
+  },
+  {
+    what: "and back if that fails",
+    events: ["listens 0", "switch 0", "deaf 0", "borrows 1", "retire 1"],
+    receivers: [0],
+  },
+  {
+    what: "to be lent again",
+    events: [
+      ...["listens 0", "switch 0", "deaf 0", "borrows 1", "retire 1"],
+      ...["borrows 2", "switch 2", "retire 0"],
+    ],
+    receivers: [2],
+  },
+  {
+    what: "it stays with one that serves and fails later",
+    events: ["listens 0", "switch 0", "deaf 0", "borrows 1", "switch 1", "retire 0", "retire 2"],
+    receivers: [1],
+  },
+  {
+    what: "a deaf one that is rolled back gets nothing",
+    events: ["listens 0", "switch 0", "listens 1", "switch 1", "deaf 1", "switch 0", "retire 1"],
+    receivers: [0],
+  },
+];
+
 class World {
   readonly listeners: Listeners;
 
@@ -154,6 +185,10 @@ class World {
         return this.listeners.succeed(epoch, Number(before));
       case "retire":
         return this.listeners.retire(epoch);
+      case "deaf":
+        return this.#closeListener(epoch);
+      case "borrows":
+        return this.#borrow(epoch);
       default:
         return this.listeners.standBy();
     }
@@ -164,6 +199,19 @@ class World {
     const socket = boundSocket(group);
     const own = { epoch, owner: process.pid, late: false };
     group.takeMember(socket, { ...own, backlog: BACKLOG });
+  }
+
+  #closeListener(epoch: number): void {
+    this.listeners.deafEpoch = epoch;
+    const group = this.listeners.obtain(this.address);
+    for (const member of group.membersOf(epoch)) group.markUnheld(member);
+  }
+
+  #borrow(epoch: number): void {
+    const group = this.listeners.obtain(this.address);
+    const member = this.listeners.lend(group, epoch);
+    assert.ok(member !== undefined, "there is a queue to lend");
+    group.reassign(member, { epoch, owner: process.pid });
   }
 
   get receivers(): number[] {
@@ -181,7 +229,7 @@ class World {
 }
 
 describe("who gets the connections of an address", () => {
-  for (const { what, events, receivers } of [...STORIES, ...LATE]) {
+  for (const { what, events, receivers } of [...STORIES, ...LATE, ...DEAF]) {
     test(`${what} (${events.join(", ")})`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await using platform = await testPlatform();
       const loopback = { family: "inet", host: "127.0.0.1", port: await freePort() } as const;
