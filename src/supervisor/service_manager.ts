@@ -67,11 +67,14 @@ export class ServiceManager {
     } else {
       for (const effect of effects) {
         if (effect.kind === "arm_bake") client.extendTimeout(effect.delayMs + RESERVE_MS);
+        if (effect.kind === "hold") client.extendTimeout(stopTimeoutMs + RESERVE_MS);
+        if (effect.kind === "launch") client.extendTimeout(readyTimeoutMs + RESERVE_MS);
         if (effect.kind === "begin_ramp") client.extendTimeout(effect.durationMs + RESERVE_MS);
       }
       client.status(this.#describe(state, effects));
     }
-    this.#wasReloading = isReloading;
+    // One that stops the old generation first is over when the next one serves.
+    this.#wasReloading = isReloading || (this.#wasReloading && serving === null);
   }
 
   /** Another baton becomes the main process; systemd believes this only from the present one. */

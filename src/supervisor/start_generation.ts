@@ -1,5 +1,6 @@
 /** Starts a generation: admission by hooks, launch plan, listeners, process. */
 import { pidfileAdvice } from "../config/servers/pidfile_path.ts";
+import { checkProgram } from "../process/check_program.ts";
 import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import { UserError } from "../config/values/errors.ts";
 import { RunningGeneration } from "../generation/generation.ts";
@@ -69,7 +70,8 @@ function waitToBeAlone(
 ): void {
   const { epoch } = candidate;
   try {
-    goodPlans.basisFor(epoch, source, options.plan);
+    const { basis } = goodPlans.basisFor(epoch, source, options.plan);
+    checkProgram(basis, context.platform.files);
   } catch (error) {
     return candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }

@@ -51,6 +51,30 @@ describe("ServiceManager", () => {
     });
   }
 
+  for (const fails of [false, true]) {
+    it(`ends a reload that stops the server first, which ${fails ? "fails" : "goes well"}`, () => {
+      const { said, client } = recorder();
+      const times = { readyTimeoutMs: 1, stopTimeoutMs: 2, watchdogUsec: undefined };
+      const manager = new ServiceManager({ client, clock: new FakeClock(), ...times });
+      const story = new Story({ order: "stop-first" });
+      const events = [
+        ...["start", "ready 0", "reload 7", "admitted 1", "exited 0 0"],
+        ...fails ? ["exited 1 3", "ready 2"] : ["ready 1"],
+      ];
+      for (const text of events) {
+        const { state, effects } = step(story.state, parseEvent(text), story.policy);
+        story.state = state;
+        manager.onStep(state, effects);
+      }
+      const kinds = said.map((text) => /^[A-Z]+( \d+)?/.exec(text)?.[0]).filter(Boolean);
+      assert.deepEqual(kinds, [
+        ...["EXTEND 5001", "READY", "RELOADING", "EXTEND 5001"],
+        ...["EXTEND 5002", "EXTEND 5001", ...fails ? ["EXTEND 5001"] : [], "READY"],
+      ]);
+      manager.close();
+    });
+  }
+
   describe("tells of a trial", () => {
     const table: [how: string, said: string[]][] = [
       ["bake 60000", [
