@@ -27,7 +27,11 @@ describe("a stop-first reload", () => {
     ["drained 0", "disarm drain 0", "signal_stop 0", "arm stop 0", "= 0 stopping, 1 waiting"],
     [
       "exited 0 0 stopped",
-      ...["disarm all 0", "kill 0", "vacate 0", "launch 1 replacing 0", "arm ready 1"],
+      "disarm all 0",
+      "kill 0",
+      "vacate 0",
+      "launch 1 replacing 0",
+      "arm ready 1",
       "= 1 starting",
     ],
     ["listening 1", "= 1 probing"],
@@ -49,8 +53,13 @@ describe("a stop-first reload", () => {
   tell("whose queues cannot be made lets the old one serve on", holding, [
     [
       "failed 1 71",
-      ...["disarm drain 0", "steer_back 0", "arm health 0", "disarm ready 1", "kill 1"],
-      ...["reload 7 failed by 1: reason 1", "arm aftermath 0"],
+      "disarm drain 0",
+      "steer_back 0",
+      "arm health 0",
+      "disarm ready 1",
+      "kill 1",
+      "reload 7 failed by 1: reason 1",
+      "arm aftermath 0",
       "= 0 serving, 1 stopping",
     ],
   ]);
@@ -58,7 +67,11 @@ describe("a stop-first reload", () => {
   tell("goes on when the old one crashes while it drains", holding, [
     [
       "exited 0 139",
-      ...["disarm all 0", "kill 0", "vacate 0", "launch 1 replacing 0", "arm ready 1"],
+      "disarm all 0",
+      "kill 0",
+      "vacate 0",
+      "launch 1 replacing 0",
+      "arm ready 1",
       "= 1 starting",
     ],
   ]);
@@ -78,7 +91,11 @@ describe("a stop-first reload", () => {
     ["drained 0", "disarm drain 0", "signal_stop 0", "arm stop 0"],
     [
       "exited 0 0 stopped",
-      ...["disarm all 0", "kill 0", "retire 0", "launch 2 replacing 1", "arm ready 2"],
+      "disarm all 0",
+      "kill 0",
+      "retire 0",
+      "launch 2 replacing 1",
+      "arm ready 2",
     ],
   ]);
 
@@ -87,8 +104,12 @@ describe("a stop-first reload", () => {
     ["exited 0 0", "disarm all 0", "kill 0", "vacate 0", "launch 1 replacing 0", "arm ready 1"],
     [
       "ready 1",
-      ...["disarm ready 1", "switch 1", "arm health 1", "reload 7 ok by 1"],
-      ...["disarm_backoff", "spawn 2 waiting"],
+      "disarm ready 1",
+      "switch 1",
+      "arm health 1",
+      "reload 7 ok by 1",
+      "disarm_backoff",
+      "spawn 2 waiting",
       "= 1 serving, 2 waiting",
     ],
   ]);
@@ -120,23 +141,31 @@ describe("a version that fails after the old one was stopped", () => {
   tell("is ended with its stop signal, and followed by the one before it", starting, [
     [
       "failed 1 70",
-      ...["disarm ready 1", "disarm drain 1", "signal_stop 1", "arm stop 1", "keep_output 1"],
+      "disarm ready 1",
+      "disarm drain 1",
+      "signal_stop 1",
+      "arm stop 1",
+      "keep_output 1",
       "= 1 stopping",
     ],
     [
       "exited 1 143",
-      ...["disarm all 1", "kill 1", "return_members 1 to 0"],
-      ...["disarm_backoff", "spawn 2 replacing 0 from the last good plan", "arm ready 2"],
+      "disarm all 1",
+      "kill 1",
+      "return_members 1 to 0",
+      "disarm_backoff",
+      "spawn 2 replacing 0 from the last good plan",
+      "arm ready 2",
       "= 2 starting",
     ],
     [
       "ready 2",
-      ...[
-        "disarm ready 2",
-        "switch 2",
-        "arm health 2",
-        "reload 7 failed by 1, 2 instead: reason 1",
-      ],
+
+      "disarm ready 2",
+      "switch 2",
+      "arm health 2",
+      "reload 7 failed by 1, 2 instead: reason 1",
+      ,
       "= 2 serving",
     ],
   ]);
@@ -144,8 +173,13 @@ describe("a version that fails after the old one was stopped", () => {
   tell("is followed at once where it has exited by itself", starting, [
     [
       "exited 1 3",
-      ...["disarm all 1", "kill 1", "keep_output 1", "return_members 1 to 0"],
-      ...["disarm_backoff", "spawn 2 replacing 0 from the last good plan", "arm ready 2"],
+      "disarm all 1",
+      "kill 1",
+      "keep_output 1",
+      "return_members 1 to 0",
+      "disarm_backoff",
+      "spawn 2 replacing 0 from the last good plan",
+      "arm ready 2",
     ],
   ]);
 
@@ -155,10 +189,12 @@ describe("a version that fails after the old one was stopped", () => {
     [
       [
         "exited 2 3",
-        ...["disarm all 2", "kill 2"],
+        "disarm all 2",
+        "kill 2",
         "reload 7 failed by 1: reason 1; the version before it, generation 2, failed too: " +
         "it exited before it was ready: exit status 3",
-        ...["return_members 2 to 0", "arm_backoff 0"],
+        "return_members 2 to 0",
+        "arm_backoff 0",
       ],
       ["backoff", "disarm_backoff", "spawn 3 replacing 0 from the last good plan", "arm ready 3"],
     ],
@@ -168,12 +204,15 @@ describe("a version that fails after the old one was stopped", () => {
     ["reload 8"],
     [
       "exited 1 3",
-      ...[
-        "disarm all 1",
-        "kill 1",
-        "reload 7 failed by 1: it exited before it was ready: exit status 3",
-      ],
-      ...["return_members 1 to 0", "disarm_backoff", "spawn 2 replacing 0", "arm ready 2"],
+
+      "disarm all 1",
+      "kill 1",
+      "reload 7 failed by 1: it exited before it was ready: exit status 3",
+      ,
+      "return_members 1 to 0",
+      "disarm_backoff",
+      "spawn 2 replacing 0",
+      "arm ready 2",
     ],
   ]);
 
@@ -181,8 +220,12 @@ describe("a version that fails after the old one was stopped", () => {
     ["failed 1 70 lost", "disarm ready 1", "disarm drain 1", "signal_stop 1", "arm stop 1"],
     [
       "exited 1 143",
-      ...["disarm all 1", "kill 1", "return_members 1 to 0"],
-      ...["disarm_backoff", "spawn 2 replacing 0", "arm ready 2"],
+      "disarm all 1",
+      "kill 1",
+      "return_members 1 to 0",
+      "disarm_backoff",
+      "spawn 2 replacing 0",
+      "arm ready 2",
     ],
   ]);
 });
@@ -213,8 +256,13 @@ describe("which plan is good", () => {
   }, [
     [
       "exited 1 3",
-      ...["disarm all 1", "kill 1", "keep_output 1", "return_members 1 to 0"],
-      ...["disarm_backoff", "spawn 2 replacing 0 from the last good plan", "arm ready 2"],
+      "disarm all 1",
+      "kill 1",
+      "keep_output 1",
+      "return_members 1 to 0",
+      "disarm_backoff",
+      "spawn 2 replacing 0 from the last good plan",
+      "arm ready 2",
     ],
   ]);
 });
@@ -225,8 +273,13 @@ describe("a stop during a stop-first reload", () => {
   tell("before it is admitted ends both", () => serving().given("reload 7"), [
     [
       "stop",
-      ...[NEVER, "disarm_backoff", "disarm health 0", "drain 0 stopping", "arm drain 0"],
-      ...["disarm ready 1", "kill 1"],
+      NEVER,
+      "disarm_backoff",
+      "disarm health 0",
+      "drain 0 stopping",
+      "arm drain 0",
+      "disarm ready 1",
+      "kill 1",
       "= 0 draining, 1 stopping",
     ],
   ]);
@@ -241,8 +294,13 @@ describe("a stop during a stop-first reload", () => {
   tell("while the new one starts gives it its stop signal", starting, [
     [
       "stop",
-      ...[NEVER, "disarm_backoff", "retire 0"],
-      ...["disarm ready 1", "disarm drain 1", "signal_stop 1", "arm stop 1"],
+      NEVER,
+      "disarm_backoff",
+      "retire 0",
+      "disarm ready 1",
+      "disarm drain 1",
+      "signal_stop 1",
+      "arm stop 1",
     ],
     ["exited 1 0 stopped", "disarm all 1", "kill 1", "retire 1", "finish 0"],
   ]);

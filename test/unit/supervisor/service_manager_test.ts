@@ -58,7 +58,11 @@ describe("ServiceManager", () => {
       const manager = new ServiceManager({ client, clock: new FakeClock(), ...times });
       const story = new Story({ order: "stop-first" });
       const events = [
-        ...["start", "ready 0", "reload 7", "admitted 1", "exited 0 0"],
+        "start",
+        "ready 0",
+        "reload 7",
+        "admitted 1",
+        "exited 0 0",
         ...fails ? ["exited 1 3", "ready 2"] : ["ready 1"],
       ];
       for (const text of events) {
@@ -68,7 +72,10 @@ describe("ServiceManager", () => {
       }
       const kinds = said.map((text) => /^[A-Z]+( \d+)?/.exec(text)?.[0]).filter(Boolean);
       assert.deepEqual(kinds, [
-        ...["EXTEND 5001", "READY", "RELOADING", "EXTEND 5001"],
+        "EXTEND 5001",
+        "READY",
+        "RELOADING",
+        "EXTEND 5001",
         ...["EXTEND 5002", "EXTEND 5001", ...fails ? ["EXTEND 5001"] : [], "READY"],
       ]);
       manager.close();
