@@ -165,7 +165,6 @@ describe("a version that fails after the old one was stopped", () => {
       "switch 2",
       "arm health 2",
       "reload 7 failed by 1, 2 instead: reason 1",
-      ,
       "= 2 serving",
     ],
   ]);
@@ -208,7 +207,6 @@ describe("a version that fails after the old one was stopped", () => {
       "disarm all 1",
       "kill 1",
       "reload 7 failed by 1: it exited before it was ready: exit status 3",
-      ,
       "return_members 1 to 0",
       "disarm_backoff",
       "spawn 2 replacing 0",

@@ -76,7 +76,10 @@ describe("ServiceManager", () => {
         "READY",
         "RELOADING",
         "EXTEND 5001",
-        ...["EXTEND 5002", "EXTEND 5001", ...fails ? ["EXTEND 5001"] : [], "READY"],
+        "EXTEND 5002",
+        "EXTEND 5001",
+        ...fails ? ["EXTEND 5001"] : [],
+        "READY",
       ]);
       manager.close();
     });
