@@ -91,12 +91,10 @@ export const DATABASES: readonly Database[] = [
       const data = dir.join("data");
       mkdirSync(data);
       // Without its tables of users it needs no installation, which takes seconds.
-      const args = [
-        ...["--no-defaults", "--skip-grant-tables", `--datadir=${data}`],
-        ...["--user=root", "--bind-address=127.0.0.1", `--port=${port}`],
-        ...[`--socket=${dir.join("s")}`, `--pid-file=${dir.join("pid")}`],
-        ...["--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M", "--log-warnings=1"],
-      ];
+      const address = `--bind-address=127.0.0.1 --port=${port} --socket=${dir.join("s")}`;
+      const small = "--innodb-buffer-pool-size=8M --innodb-log-file-size=4M --log-warnings=1";
+      const own = `--datadir=${data} --pid-file=${dir.join("pid")} --user=root`;
+      const args = `--no-defaults --skip-grant-tables ${own} ${address} ${small}`.split(" ");
       return { as: [], program: which("mariadbd")!, args };
     },
     stopSignal: "SIGTERM",
