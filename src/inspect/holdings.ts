@@ -8,6 +8,7 @@ import { pidFilesOf } from "./pid_files.ts";
 import { listeningPaths } from "./unix_sockets.ts";
 
 const MOST_OF_A_KIND = 3;
+const MOST = 4;
 
 /** @returns "the lock on /run/a.lock (master, pid 12)", one for each thing; empty: nothing that is known of */
 export function holdingsOf(pids: readonly number[]): string[] {
@@ -19,7 +20,8 @@ export function holdingsOf(pids: readonly number[]): string[] {
   const files = pidFilesOf(pids)
     .filter(({ path }) => locked.every((lock) => lock.path !== path))
     .map(({ path, pid }) => `the pid file ${path} (${named(pid)})`);
-  return [locks, sockets, files].flatMap((each) => each.slice(0, MOST_OF_A_KIND));
+  // What refuses a second copy for certain comes first.
+  return [locks, files, sockets].flatMap((each) => each.slice(0, MOST_OF_A_KIND)).slice(0, MOST);
 }
 
 function unixSocketsOf(pids: readonly number[]): { path: string; pid: number }[] {
