@@ -108,7 +108,7 @@ async function versionOf(row: ServerRow): Promise<string> {
   const path = findProgram(row, program);
   if (path === null) return "?";
   const { stdout, stderr } = await runCommand([path, ...words]);
-  return /\d+[.\d]*\w*/.exec((stdout + stderr).replace(/^.*?(?=\d+\.)/s, ""))?.[0] ?? "?";
+  return /\d+(?:\.\d+)*\w*/.exec((stdout + stderr).replace(/^.*?(?=\d+\.)/s, ""))?.[0] ?? "?";
 }
 
 function print(line: string): void {

@@ -219,7 +219,7 @@ export const NAMES_AND_CHAT: readonly ServerRow[] = [
     source: { debian: "bind9" },
     program: "named",
     version: ["named", "-v"],
-    tried: "9.18",
+    tried: "9.18.49",
     verdict: "works",
     pidFile: "gone",
     note: "UDP: see below",

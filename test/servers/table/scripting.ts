@@ -223,7 +223,7 @@ export const RUBY: readonly ServerRow[] = [
     },
   },
   {
-    ...rack("unicorn, with `pid`", "unicorn", "6.1.0", () => []),
+    ...rack("unicorn, with `pid`", "unicorn", "6.0.0", () => []),
     program: "unicorn",
     verdict: "needs",
     refusal: /Already running on PID/,
@@ -334,7 +334,7 @@ export const PERL_AND_PHP: readonly ServerRow[] = [
     source: { debian: "php8.2-cli" },
     program: "php",
     version: ["php", "--version"],
-    tried: "8.2",
+    tried: "8.2.36",
     verdict: "works",
     exchange: HELLO,
     place: (at) => ({
@@ -346,7 +346,7 @@ export const PERL_AND_PHP: readonly ServerRow[] = [
     source: { debian: "php8.2-fpm" },
     program: "php-fpm8.2",
     version: ["php-fpm8.2", "--version"],
-    tried: "8.2",
+    tried: "8.2.36",
     verdict: "works",
     pidFile: "gone",
     exchange: asks(fastcgi(), /pong/),

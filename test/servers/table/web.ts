@@ -30,7 +30,7 @@ export const WEB: readonly ServerRow[] = [
     source: { debian: "apache2" },
     program: "apache2",
     version: ["apache2", "-v"],
-    tried: "2.4.68",
+    tried: "2.4.71",
     verdict: "needs",
     refusal: /already running/,
     tweak: "`PidFile /run/apache2/apache2.${RESTART_EPOCH}.pid`: Apache expands variables",
@@ -120,7 +120,7 @@ export const WEB: readonly ServerRow[] = [
     }),
   },
   {
-    name: "mini-httpd `-D`, with `-i`",
+    name: "mini-httpd `-D`",
     source: { debian: "mini-httpd" },
     program: "mini_httpd",
     version: ["mini_httpd", "-V"],
@@ -232,13 +232,11 @@ export const PROXIES: readonly ServerRow[] = [
     tried: "5.7",
     verdict: "needs",
     refusal: /Squid is already running/,
-    tweak: "`pid_filename none`, and `pinger_enable off`: its pinger outlives it by 10 s",
+    tweak: "`pid_filename none`",
     exchange: http(/X-Squid-Error|squid/i, "http://127.0.0.1:1/"),
     needsRoot: true,
     place(at) {
-      const pid = at.isTweaked
-        ? "pid_filename none\npinger_enable off\n"
-        : `pid_filename ${at.dir}/squid.pid\npinger_enable off\n`;
+      const pid = at.isTweaked ? "pid_filename none\n" : `pid_filename ${at.dir}/squid.pid\n`;
       const config = at.write(
         "squid.conf",
         `http_port 127.0.0.1:${at.port}\n${pid}http_access allow all\ncache_log ${at.dir}/cache.log\n` +
@@ -306,7 +304,7 @@ export const PROXIES: readonly ServerRow[] = [
     source: { debian: "hitch openssl" },
     program: "hitch",
     version: ["hitch", "--version"],
-    tried: "1.7.3",
+    tried: "1.7.2",
     verdict: "works",
     exchange: { ...http(/hello/), isTls: true },
     place: (at) => ({
