@@ -62,6 +62,7 @@ const LONGEST = [
   "integration/late_port",
   "integration/upgrade_test",
   "integration/in_place",
+  "integration/rehearse",
   "protocol/takeover",
   "fault/takeover",
   "fault/doctor_run",

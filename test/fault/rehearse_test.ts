@@ -34,14 +34,15 @@ describe("rehearse", () => {
     skip: noRehearsal(),
   }, async () => {
     using dir = tempDir("rehearse");
-    const pid = dir.join("web.pid");
-    const command = [PYTHON, fixture("rehearsed.py"), "--port", "8080", "--pid", pid];
+    const token = dir.path;
+    // Never ready: by itself the rehearsal would wait for a minute.
+    const command = [PYTHON, "-c", "import time; time.sleep(600)", token];
     const [program = "", ...words] = rehearsalWords({ command });
-    const baton = spawn(program, words, { stdio: "ignore", cwd: dir.path });
-    // The user's own, the stage's plan has none, then baton run and the server.
-    await waitUntil(() => processesWith(pid).length >= 3, { what: "the server runs" });
+    const baton = spawn(program, words, { stdio: "ignore" });
+    // The user's own process, the run of baton in there, and the server.
+    await waitUntil(() => processesWith(token).length >= 3, { what: "the server runs" });
     baton.kill("SIGKILL");
-    await waitUntil(() => processesWith(pid).length === 0, { what: "all have ended" });
+    await waitUntil(() => processesWith(token).length === 0, { what: "all have ended" });
     assert.deepEqual(readdirSync(dir.path), []);
   });
 
