@@ -135,28 +135,26 @@ const LATE: readonly Story[] = [
   },
 ];
 
+const LENT = ["listens 0", "switch 0", "deaf 0", "borrows 1"];
 const DEAF: readonly Story[] = [
   {
     what: "the queue of a deaf generation goes to the next one at its listen",
-    events: ["listens 0", "switch 0", "deaf 0", "borrows 1"],
+    events: LENT,
     receivers: [1],
   },
   {
     what: "and back if that fails",
-    events: ["listens 0", "switch 0", "deaf 0", "borrows 1", "retire 1"],
+    events: [...LENT, "retire 1"],
     receivers: [0],
   },
   {
     what: "to be lent again",
-    events: [
-      ...["listens 0", "switch 0", "deaf 0", "borrows 1", "retire 1"],
-      ...["borrows 2", "switch 2", "retire 0"],
-    ],
+    events: [...LENT, "retire 1", "borrows 2", "switch 2", "retire 0"],
     receivers: [2],
   },
   {
     what: "it stays with one that serves and fails later",
-    events: ["listens 0", "switch 0", "deaf 0", "borrows 1", "switch 1", "retire 0", "retire 2"],
+    events: [...LENT, "switch 1", "retire 0", "retire 2"],
     receivers: [1],
   },
   {
