@@ -236,7 +236,7 @@ describe("a late port", () => {
 
   test("of a session is not waited for", TEST, async () => {
     const command = [required("python3", findPython()), "-c", FORKS];
-    const { baton: started } = await startLate("60s", [], command);
+    const { baton: started } = await startLate("60s", [], command, true);
     await using baton = started;
     assert.deepEqual((await baton.reload()).late, []);
     await baton.settled();

@@ -24,11 +24,15 @@ export async function isSettled(baton: Baton): Promise<void> {
   });
 }
 
-/** @param command opens LATER_PORT at SIGUSR2 */
+/**
+ * @param command opens LATER_PORT at SIGUSR2
+ * @param settles it has served for long before that
+ */
 export async function startLate(
   readyTimeout: string,
   flags: readonly string[] = [],
   command: string[] = fixtureCommand("binds_later.js"),
+  settles = false,
 ): Promise<LateService> {
   const [port, late] = [await freePort(), await freePort()];
   const baton = await startBaton({
@@ -36,6 +40,7 @@ export async function startLate(
     env: { PORT: String(port), LATER_PORT: String(late) },
     flags: ["--ready-timeout", readyTimeout, "--log-level", "debug", ...flags],
   });
+  if (settles) await isSettled(baton);
   const service = { baton, port, late, address: `127.0.0.1:${late}` };
   await opensLate(service, 0);
   return service;
