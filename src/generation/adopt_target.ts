@@ -195,10 +195,15 @@ export class AdoptTarget implements ListenerOwner {
     if (!hints.includes(text)) hints.push(text);
   }
 
-  close(): void {
+  /** Its listeners are kept for a replacement, or are retired. */
+  endLooks(): void {
     this.stopWatchingAccepts();
     this.rest.end();
-    this.#workers.close();
     this.#closed.close();
+  }
+
+  close(): void {
+    this.endLooks();
+    this.#workers.close();
   }
 }

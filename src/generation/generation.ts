@@ -219,8 +219,7 @@ export class RunningGeneration implements GenerationHandle {
     this.health.stop();
     this.admission.cancel();
     this.#stopping.cancel();
-    this.adoptTarget.stopWatchingAccepts();
-    this.adoptTarget.rest.end();
+    this.adoptTarget.endLooks();
     this.notify?.close();
     const { epoch, facts: { cut } } = this;
     this.context.dispatch({ kind: "exited", epoch, exit: { ...exit, cut } });

@@ -28,6 +28,7 @@ export class ClosedListeners {
   readonly #since = new Map<number, number>();
   #respawn: Timer | null = null;
   #look: Timer | null = null;
+  #isOver = false;
 
   constructor(
     readonly clock: Clock,
@@ -38,6 +39,7 @@ export class ClosedListeners {
 
   /** Looks now. */
   look(): void {
+    if (this.#isOver) return;
     const { listeners, owner: { epoch } } = this;
     const groups = listeners.groupsOf(epoch);
     const theirs = groups.filter(({ text }) => !this.options.isOurs(text));
@@ -79,6 +81,7 @@ export class ClosedListeners {
   }
 
   close(): void {
+    this.#isOver = true;
     this.#respawn?.cancel();
     this.#look?.cancel();
     this.#respawn = this.#look = null;
