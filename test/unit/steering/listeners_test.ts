@@ -7,6 +7,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { boundSocket } from "../../../src/steering/bound_socket.ts";
+import { holdConnections, releaseConnections, vacate } from "../../../src/steering/held_queues.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
 import type { GroupAddress } from "../../../src/steering/member.ts";
 import { freePort } from "../../support/free_port.ts";
@@ -164,6 +165,80 @@ const DEAF: readonly Story[] = [
   },
 ];
 
+/** A server that must not run twice; -2 is the queue of baton's own. */
+const STOP_FIRST: readonly Story[] = [
+  {
+    what: "new connections wait, whoever accepts from the old sockets",
+    events: ["listens 0", "listens 0", "switch 0", "hold 0"],
+    receivers: [-2],
+  },
+  {
+    what: "a worker that the old generation starts meanwhile gets nothing",
+    events: ["listens 0", "switch 0", "hold 0", "listens 0"],
+    receivers: [-2],
+  },
+  {
+    what: "holding twice changes nothing",
+    events: ["listens 0", "switch 0", "hold 0", "hold 0"],
+    receivers: [-2],
+  },
+  {
+    what: "the old one has exited: they wait for its replacement",
+    events: ["listens 0", "switch 0", "hold 0", "vacate 0"],
+    receivers: [0],
+  },
+  {
+    what: "which gets them with the queue, and keeps it",
+    events: [
+      "listens 0",
+      "listens 0",
+      "switch 0",
+      "hold 0",
+      "vacate 0",
+      "takes 1 0",
+      "switch 1",
+      "retire 0",
+    ],
+    receivers: [1],
+  },
+  {
+    what: "the same again",
+    events: [
+      "listens 0",
+      "switch 0",
+      "hold 0",
+      "vacate 0",
+      "takes 1 0",
+      "switch 1",
+      "retire 0",
+      "hold 1",
+      "vacate 1",
+      "takes 2 1",
+      "switch 2",
+    ],
+    receivers: [2],
+  },
+  {
+    what: "the replacement fails: they wait for the next one",
+    events: [
+      "listens 0",
+      "switch 0",
+      "hold 0",
+      "vacate 0",
+      "takes 1 0",
+      "return 1 0",
+      "takes 2 0",
+      "switch 2",
+    ],
+    receivers: [2],
+  },
+  {
+    what: "the old one serves on",
+    events: ["listens 0", "listens 0", "switch 0", "hold 0", "release 0"],
+    receivers: [0, 0],
+  },
+];
+
 class World {
   readonly listeners: Listeners;
 
@@ -185,6 +260,16 @@ class World {
         return this.listeners.retire(epoch);
       case "deaf":
         return this.#closeListener(epoch);
+      case "hold":
+        return holdConnections(this.listeners, epoch, BACKLOG);
+      case "vacate":
+        return vacate(this.listeners, epoch, () => 0);
+      case "release":
+        return releaseConnections(this.listeners, epoch);
+      case "takes":
+        return this.#take(epoch, Number(before));
+      case "return":
+        return this.listeners.returnMembers(epoch, Number(before));
       case "borrows":
         return this.#borrow(epoch);
       default:
@@ -203,6 +288,14 @@ class World {
     this.listeners.deafEpoch = epoch;
     const group = this.listeners.obtain(this.address);
     for (const member of group.membersOf(epoch)) group.markUnheld(member);
+  }
+
+  /** At its listen(2), as the replacement of `before`. */
+  #take(epoch: number, before: number): void {
+    const group = this.listeners.obtain(this.address);
+    const [member] = group.waitingFor(before);
+    assert.ok(member !== undefined && group.isReceiving(member), "the queue that clients wait in");
+    group.reassign(member, { epoch, owner: process.pid });
   }
 
   #borrow(epoch: number): void {
@@ -227,7 +320,7 @@ class World {
 }
 
 describe("who gets the connections of an address", () => {
-  for (const { what, events, receivers } of [...STORIES, ...LATE, ...DEAF]) {
+  for (const { what, events, receivers } of [...STORIES, ...LATE, ...DEAF, ...STOP_FIRST]) {
     test(`${what} (${events.join(", ")})`, { timeout: TEST_TIMEOUT_MS }, async () => {
       await using platform = await testPlatform();
       const loopback = { family: "inet", host: "127.0.0.1", port: await freePort() } as const;
