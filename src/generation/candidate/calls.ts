@@ -42,10 +42,22 @@ export class CandidateCalls {
   /** @returns whether the call has its answer */
   answer(notify: Fd, call: TrappedCall): boolean {
     const { platform: { libc: { arch }, seccomp } } = this.options;
-    if (call.call === arch.SYS_bind) this.#noteBind(notify, call);
+    if (call.call === arch.SYS_bind) {
+      try {
+        this.#noteBind(notify, call);
+      } catch {
+        // It has not got its answer yet, and a hint is not worth a thread that waits forever.
+      }
+    }
     if (call.call !== arch.SYS_kill) return false;
-    if (this.#isRefused(call)) seccomp.refuse(notify, call.id, C.ESRCH);
-    else seccomp.continue(notify, call.id);
+    let isRefused = false;
+    try {
+      isRefused = this.#isRefused(call);
+    } finally {
+      // Without an answer its thread hangs forever.
+      if (isRefused) seccomp.refuse(notify, call.id, C.ESRCH);
+      else seccomp.continue(notify, call.id);
+    }
     return true;
   }
 

@@ -109,7 +109,7 @@ export function writableMappings(pid: number): OpenFile[] {
 /** @param tid a thread that names the path */
 export function pathExistsFor(tid: number, path: string): boolean {
   const from = path.startsWith("/") ? `/proc/${tid}/root` : `/proc/${tid}/cwd/`;
-  return lstatSync(from + path, { throwIfNoEntry: false }) !== undefined;
+  return linkStat(from + path) !== undefined;
 }
 
 /** `lock:` lines of a descriptor: the locks that its process or its open file description holds. */
