@@ -24,7 +24,8 @@ const SESSIONS = repeats({ full: 20, quick: 6 });
 async function startSessions(): Promise<{ baton: Baton; port: number }> {
   const port = await freePort();
   const command = python(fixture("session_server.py"));
-  const flags = ["--ready-timeout", "10s"];
+  // A session that says nothing for a while has not ended.
+  const flags = ["--ready-timeout", "10s", "--quiet", "60s"];
   const baton = await startBaton({ command, env: { PORT: String(port) }, flags });
   return { baton, port };
 }
