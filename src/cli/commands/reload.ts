@@ -50,6 +50,7 @@ function describe(report: ReloadReply, print: Printer): void {
     const { epoch, percent } = report.trial;
     const time = `after ${report.durationMs} ms`;
     print.out(`generation ${epoch} gets ${percent} % of the new connections ${time}`);
+    sharedLines(report).forEach((line) => print.error(`  ${line}`));
     return print.out("run 'baton promote' to accept it, or 'baton rollback' to discard it");
   }
   if (report.result === "ok") {

@@ -52,6 +52,11 @@ export function sharedLines({ sharedFiles }: Pick<ReloadReply, "sharedFiles">): 
   ];
 }
 
+/** For the status; the answer to a reload has `survivorLine`. */
+export function doubtLines({ doubt }: Pick<ReloadReply, "doubt">): string[] {
+  return doubt === null ? [] : [`the generation before it may not be as it was: ${doubt}`];
+}
+
 /** What has become of the generation before, after a failure. */
 export function survivorLine(
   { serving, restored, doubt, phases }: Pick<

@@ -4,7 +4,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { ServiceCommand } from "../words/words.ts";
 import { EXIT_OK } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
-import { heldLines, lateLines, storyLine } from "./reload_text.ts";
+import { doubtLines, heldLines, lateLines, sharedLines, storyLine } from "./reload_text.ts";
 import { readReply, STATUS_REPLY, type StatusReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 
@@ -49,9 +49,8 @@ function statusLines(snapshot: StatusReply, now: number): string[] {
     );
     const story = storyLine(lastReload);
     if (story !== "") lines.push(`  ${story}`);
-    for (const line of [...heldLines(lastReload), ...lateLines(lastReload)]) {
-      lines.push(`  ${line}`);
-    }
+    const details = [heldLines, lateLines, sharedLines, doubtLines].flatMap((of) => of(lastReload));
+    for (const line of details) lines.push(`  ${line}`);
   }
   if (snapshot.trial !== null) lines.push(trialText(snapshot.trial));
   const tables = [
