@@ -114,6 +114,36 @@ describe("a stop-first reload", () => {
     ],
   ]);
 
+  tell("and so does a restart after a crash", () => {
+    return serving().given("reload 5 start-first", "ready 1", "exited 1 3");
+  }, [
+    ["backoff", "= 0 draining"],
+    [
+      "exited 0 0",
+      "disarm all 0",
+      "kill 0",
+      "retire 0",
+      "disarm_backoff",
+      "spawn 2 replacing 1",
+      "arm ready 2",
+    ],
+  ]);
+
+  tell("that ends early waits for the old one, in whatever order the next one is", () => {
+    return holding().given("drained 0", "reload 8 start-first", "failed 1 70");
+  }, [
+    ["exited 1 70", "disarm all 1", "kill 1", "retire 1", "= 0 stopping"],
+    [
+      "exited 0 0",
+      "disarm all 0",
+      "kill 0",
+      "vacate 0",
+      "disarm_backoff",
+      "spawn 2 replacing 0",
+      "arm ready 2",
+    ],
+  ]);
+
   tell("replaces an unhealthy one too", () => serving().given("healthy 0"), [
     ["unhealthy 0", "arm_backoff 0"],
     ["backoff", "disarm_backoff", "spawn 1 waiting"],

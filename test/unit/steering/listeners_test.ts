@@ -202,6 +202,11 @@ const STOP_FIRST: readonly Story[] = [
     receivers: [1],
   },
   {
+    what: "before those in the queue of the old one's own socket",
+    events: ["listens 0", "switch 0", "hold 0", "vacate 0 1", "takes 1 0", "switch 1"],
+    receivers: [1],
+  },
+  {
     what: "the same again",
     events: [
       "listens 0",
@@ -263,7 +268,7 @@ class World {
       case "hold":
         return holdConnections(this.listeners, epoch, BACKLOG);
       case "vacate":
-        return vacate(this.listeners, epoch, () => 0);
+        return vacate(this.listeners, epoch, () => Number(before ?? 0));
       case "release":
         return releaseConnections(this.listeners, epoch);
       case "takes":
