@@ -7,7 +7,16 @@ import { beginDrain, disarmServing, killCandidate } from "./draining.ts";
 import { type Generation, withOutcome } from "./generation.ts";
 import { crashOnTrial, promote, rollBack } from "./promotion.ts";
 import { answerReload, noteFailure, queueReload } from "./reload.ts";
-import { canRestore, endCandidate, orphan, restore, retry, serveOn, vacate } from "./stop_first.ts";
+import {
+  canRestore,
+  endCandidate,
+  noteGoodPlan,
+  orphan,
+  restore,
+  retry,
+  serveOn,
+  vacate,
+} from "./stop_first.ts";
 import { endService, noteExitStatus } from "./stop.ts";
 import { awaitsTakeover, bakingOf, candidateOf, type ServiceState, servingOf } from "./state.ts";
 import { abortUpgrade } from "./upgrade.ts";
@@ -71,11 +80,18 @@ function answerFailure(draft: Draft, candidate: Generation, { reason, isLost }: 
   const { epoch, plan } = candidate;
   draft.notice(`generation ${epoch} failed: ${reason}`);
   if (isLost && retry(draft, candidate)) return true;
-  if (plan === "files" && draft.state.good !== null) draft.set({ plan: "last good" });
+  if (plan === "files") distrustFiles(draft);
   const isRestored = canRestore(draft, candidate);
   if (isRestored) restore(draft, candidate, reason);
   else answerReload(draft, epoch, "failed", reason);
   return isRestored;
+}
+
+/** The version that serves is what to go back to; with none, the last good one. */
+function distrustFiles(draft: Draft): void {
+  const serving = servingOf(draft.state);
+  if (serving !== null) noteGoodPlan(draft, serving);
+  if (draft.state.good !== null) draft.set({ plan: "last good" });
 }
 
 function replaceFailed(draft: Draft, status: number): void {

@@ -80,7 +80,7 @@ describe("--hook", () => {
       `post-stop 1 ${second} 0 ${first} superseded`,
       `pre-flight 2 - 1 ${second} reload`,
       `on-rollback 2 - 1 ${second} ${failed}`,
-      `pre-flight 3 - - - crash`,
+      // Started as generation 1 was, and not from the files that have just failed.
       `pre-start 3 - - - crash`,
       `ready 3 ${third} - - crash`,
       `pre-drain - - 3 ${third} stop`,

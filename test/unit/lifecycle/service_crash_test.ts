@@ -225,7 +225,13 @@ describe("a crash during a reload", () => {
     return candidate().given("failed 1 70");
   }, [
     [`exited 0 ${SEGV}`, "disarm all 0", "kill 0", "arm_backoff 0", "= 1 stopping"],
-    ["backoff", "disarm_backoff", "spawn 2 replacing 0", "arm ready 2", "= 1 stopping, 2 starting"],
+    [
+      "backoff",
+      "disarm_backoff",
+      "spawn 2 replacing 0 from the last good plan",
+      "arm ready 2",
+      "= 1 stopping, 2 starting",
+    ],
     ["exited 1 137", "disarm all 1", "kill 1", "retire 1", "= 2 starting"],
   ]);
 });

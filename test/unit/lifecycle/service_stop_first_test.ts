@@ -274,6 +274,24 @@ describe("which plan is good", () => {
     assert.deepEqual(goodPlans(serving(), ...events), []);
   });
 
+  tell("that of the one that serves when a reload fails: a crash leads back to it", () => {
+    return new Story().given(
+      "start",
+      "ready 0",
+      "reload 7",
+      "failed 1 70",
+      "exited 1 137",
+      "exited 0 3",
+    );
+  }, [
+    [
+      "backoff",
+      "disarm_backoff",
+      "spawn 2 replacing 0 from the last good plan",
+      "arm ready 2",
+    ],
+  ]);
+
   tell("a deaf one is replaced from it", () => serving().given("healthy 0"), [
     ["unhealthy 0 deaf", "arm_backoff 0"],
     ["backoff", "disarm_backoff", "spawn 1 from the last good plan waiting"],
