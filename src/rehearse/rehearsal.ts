@@ -1,16 +1,26 @@
 /** The outer half of a rehearsal, in the user's own process: starts the stage, and hears what the director sends. */
 import { networkInterfaces } from "node:os";
-import { SystemCallError } from "../platform/error.ts";
+import { errorText, SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HelperProcess } from "../platform/process/helper_process.ts";
 import { helperEnvironment } from "../platform/process/hidden_environment.ts";
 import { hasCapability, readText } from "../platform/process/proc.ts";
 import { mapUser, userNamespaceProgram } from "../platform/process/user_namespace.ts";
 import { unixPaths } from "./mount_table.ts";
-import { type Attempt, parseMessage, type RehearsalPlan, STAGE_VERB } from "./plan.ts";
+import {
+  type Attempt,
+  parseMessage,
+  type RehearsalMessage,
+  type RehearsalPlan,
+  STAGE_VERB,
+} from "./plan.ts";
 import { programPath } from "./rehearsed_service.ts";
 
 const CAP_SYS_ADMIN = 21;
+const MARGIN_MS = 30_000;
+const MOST_STARTS = 3;
 
 /** What was refused, where a rehearsal cannot be made. */
 export class RefusedError extends Error {
@@ -38,16 +48,41 @@ export function rehearse(platform: Platform, { plan, onStep }: RehearsalOptions)
   const paths = unixPaths(readText("/proc/net/unix") ?? "");
   const whole = { ...plan, user, unixPaths: paths, addresses: ownAddresses() };
   try {
-    using stage = isRoot ? startStage(platform, whole) : startAsUser(platform, whole);
-    return hear(stage, whole, onStep, isRoot);
+    return onceMoreIfLost(() => {
+      using stage = isRoot ? startStage(platform, whole) : startAsUser(platform, whole);
+      return hear(stage, whole, onStep, isRoot);
+    });
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     throw new RefusedError(error.message, error.code, isRoot);
   }
 }
 
+/** The stage has ended before the director said anything: nothing has happened yet. */
+class LostStageError extends Error {}
+
+/**
+ * Seen once in some 300 starts, on a busy machine: the runtime of the stage crashed. The likely cause: between unshare(2)
+ * with CLONE_NEWPID and the start of the director its thread can start no other thread, pid_namespaces(7).
+ */
+function onceMoreIfLost<T>(run: () => T): T {
+  for (let left = MOST_STARTS - 1;; left--) {
+    try {
+      return run();
+    } catch (error) {
+      if (left === 0 || !(error instanceof LostStageError)) throw error;
+    }
+  }
+}
+
+/** What it has to say are messages; the service's output is kept in the rehearsal. */
+function silent(nothing: Fd): Fd[] {
+  return [nothing, nothing, nothing];
+}
+
 function startStage(platform: Platform, plan: RehearsalPlan): HelperProcess {
-  return new HelperProcess(platform, { verb: STAGE_VERB, descriptors: [0, 1, 2], plan });
+  using nothing = platform.descriptors.open("/dev/null", C.O_RDWR);
+  return new HelperProcess(platform, { verb: STAGE_VERB, descriptors: silent(nothing), plan });
 }
 
 /** In a user namespace in which this user is root: all others need no privilege from there. */
@@ -55,6 +90,7 @@ function startAsUser(platform: Platform, plan: RehearsalPlan): HelperProcess {
   const [self = "", ...prefix] = platform.runtime.selfCommand;
   const { fd, path } = userNamespaceProgram(platform);
   using _ = fd;
+  using nothing = platform.descriptors.open("/dev/null", C.O_RDWR);
   const stage = new HelperProcess(platform, {
     program: {
       path,
@@ -63,7 +99,7 @@ function startAsUser(platform: Platform, plan: RehearsalPlan): HelperProcess {
       directory: null,
     },
     verb: STAGE_VERB,
-    descriptors: [0, 1, 2],
+    descriptors: silent(nothing),
     plan,
   });
   try {
@@ -82,10 +118,10 @@ function hear(
   asRoot: boolean,
 ): Seen {
   const attempts: Attempt[] = [];
-  let readOnly: readonly string[] = [];
+  let [readOnly, isBegun]: [readonly string[], boolean] = [[], false];
   for (;;) {
-    const { data } = stage.awaitMessage(2 * (startMs + stopMs) + MARGIN_MS);
-    const message = parseMessage(data);
+    const message = nextMessage(stage, 2 * (startMs + stopMs) + MARGIN_MS, isBegun);
+    isBegun = true;
     switch (message.kind) {
       case "step":
         onStep(message.text);
@@ -104,7 +140,14 @@ function hear(
   }
 }
 
-const MARGIN_MS = 30_000;
+function nextMessage(stage: HelperProcess, limitMs: number, isBegun: boolean): RehearsalMessage {
+  try {
+    return parseMessage(stage.awaitMessage(limitMs).data);
+  } catch (error) {
+    if (isBegun || error instanceof SystemCallError) throw error;
+    throw new LostStageError(errorText(error), { cause: error });
+  }
+}
 
 function ownIds(): { uid: number; gid: number } {
   const status = readText("/proc/self/status") ?? "";
