@@ -21,7 +21,7 @@ import { waitUntil } from "../support/wait_until.ts";
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const CLIENTS = 8;
 /** Random moments, besides the steps that are waited for. */
-const MOMENTS = repeats({ full: 40, quick: 4 });
+const MOMENTS = repeats({ full: 40, quick: 2 });
 const FLAGS = [
   "--survive",
   "--order",

@@ -19,7 +19,7 @@ import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const STOP_FIRST = ["--order", "stop-first"];
-const RESTARTS = repeats({ full: 10, quick: 4 });
+const RESTARTS = repeats({ full: 10, quick: 3 });
 const CLIENTS = 16;
 /** What baton itself may add to a client's wait. */
 const OWN_MS = 100;
