@@ -283,7 +283,7 @@ export class RunningGeneration implements GenerationHandle {
         if (this.admission.isBusy) return;
         // A person is at its terminal: a shell, a debugger.
         if (foreground.isHeldBy(this.pid ?? 0)) return;
-        if (this.adoptTarget.rest.giveUp()) return;
+        this.adoptTarget.refreshListeners();
         this.hints.push(...this.admission.obstacles);
         return this.#fail(this.gate.timeoutReason(config.readyTimeoutMs, this.hints));
       case "bake":

@@ -33,8 +33,6 @@ export class RestWatch {
   #pauseMs = FIRST_LOOK_MS;
   #beganAtMs = 0;
   #settling: Settling = NOT_SETTLED;
-  /** Connections that waited to be accepted at the latest look. */
-  #queued: ReadonlySet<string> = new Set();
 
   constructor(readonly options: RestWatchOptions) {}
 
@@ -58,24 +56,6 @@ export class RestWatch {
     this.#timer?.cancel();
   }
 
-  /**
-   * The time of its gate is over. Where its clients have nowhere else to go, a server that may accept in a way that
-   * cannot be seen is better than none. @returns whether it may serve
-   */
-  giveUp(): boolean {
-    const { context: { config, logError }, epoch, gate, onChange } = this.options;
-    this.options.refreshListeners();
-    if (!this.#isAlone || !gate.lacksRest) return false;
-    logError(
-      `generation ${epoch} is taken for ready after ${config.readyTimeoutMs / 1000} s, because ` +
-        `no other serves: ${gate.explanation}`,
-    );
-    this.end();
-    gate.isAtRest = true;
-    onChange();
-    return true;
-  }
-
   #schedule(): void {
     const { clock } = this.options.context.platform;
     this.#timer = clock.after(this.#pauseMs, () => this.#look());
@@ -93,6 +73,7 @@ export class RestWatch {
       use,
       isAsleep: use === "unheld" && this.#mayFail &&
         this.options.server.processes().every(isAsleep),
+      isAlone: this.#isAlone,
       hasAccepted: use === "held" && atMs - this.#beganAtMs >= SETTLE_MS && this.#hasAccepted(),
     };
     this.#settling = nextSettling(this.#settling, look);
@@ -130,11 +111,6 @@ export class RestWatch {
   #hasAccepted(): boolean {
     const { context: { platform, listeners }, server } = this.options;
     const table = orNull(() => new SocketTable(platform, listeners));
-    if (table === null) return false;
-    if (table.connectionsOf(server.processes()).length > 0) return true;
-    // Short ones are gone at each look; but only an accept takes one out of a queue.
-    const before = this.#queued;
-    this.#queued = table.unaccepted();
-    return this.#isAlone && !before.isSubsetOf(this.#queued);
+    return table !== null && table.connectionsOf(server.processes()).length > 0;
   }
 }

@@ -9,20 +9,25 @@ import type { ListenerUse } from "../process/listener_use.ts";
 
 /** So long a server waits for connections before that counts, whatever else it does. */
 export const SETTLE_MS = 100;
+/** So long a generation has its listener before that counts, where no other serves: its clients wait either way. */
+export const ALONE_SETTLE_MS = 50;
 /** So long a generation sleeps without a listener before it has failed: it may look for a free port, or load. */
 const CLOSED_MS = 2_000;
 
 export interface Settling {
   readonly restsSinceMs: number | null;
   readonly acceptsSinceMs: number | null;
+  readonly heldSinceMs: number | null;
   readonly closedSinceMs: number | null;
 }
 
 const ACCEPTING: readonly ListenerUse[] = ["resting", "accepting", "unseen"];
+const HOLDING: readonly ListenerUse[] = ["held", ...ACCEPTING];
 
 export const NOT_SETTLED: Settling = {
   restsSinceMs: null,
   acceptsSinceMs: null,
+  heldSinceMs: null,
   closedSinceMs: null,
 };
 
@@ -32,7 +37,9 @@ interface SettlingLook {
   readonly use: ListenerUse;
   /** Nothing happens in any of its processes. */
   readonly isAsleep: boolean;
-  /** Connections were accepted: clients come to the first generation while it starts. */
+  /** No other generation gets connections. */
+  readonly isAlone: boolean;
+  /** Connections were accepted: those that waited for the replacement of a generation that crashed. */
   readonly hasAccepted: boolean;
 }
 
@@ -44,18 +51,21 @@ export function nextSettling(before: Settling, { atMs, use, isAsleep }: Settling
   return {
     restsSinceMs: since(before.restsSinceMs, ["resting"]),
     acceptsSinceMs: isBusy ? before.acceptsSinceMs : since(before.acceptsSinceMs, ACCEPTING),
+    heldSinceMs: since(before.heldSinceMs, HOLDING),
     closedSinceMs: isAsleep ? since(before.closedSinceMs, ["unheld"]) : null,
   };
 }
 
 /** `closed`: it has no listener, and will have none. */
 export function settlingVerdict(
-  { restsSinceMs, acceptsSinceMs, closedSinceMs }: Settling,
-  { atMs, use, hasAccepted }: SettlingLook,
+  { restsSinceMs, acceptsSinceMs, heldSinceMs, closedSinceMs }: Settling,
+  { atMs, use, isAlone, hasAccepted }: SettlingLook,
 ): "rests" | "closed" | "waits" {
-  const isAccepting = ACCEPTING.includes(use);
+  const hasLasted = (sinceMs: number | null, ms: number) =>
+    sinceMs !== null && atMs - sinceMs >= ms;
   if (restsSinceMs !== null && restsSinceMs < atMs) return "rests";
-  if (isAccepting && acceptsSinceMs !== null && atMs - acceptsSinceMs >= SETTLE_MS) return "rests";
+  if (ACCEPTING.includes(use) && hasLasted(acceptsSinceMs, SETTLE_MS)) return "rests";
+  if (isAlone && hasLasted(heldSinceMs, ALONE_SETTLE_MS)) return "rests";
   if (closedSinceMs !== null) return atMs - closedSinceMs >= CLOSED_MS ? "closed" : "waits";
   return hasAccepted ? "rests" : "waits";
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
+  ALONE_SETTLE_MS,
   nextSettling,
   NOT_SETTLED,
   SETTLE_MS,
@@ -14,6 +15,7 @@ interface Look {
   readonly atMs: number;
   readonly use: ListenerUse;
   readonly isAsleep?: boolean;
+  readonly isAlone?: boolean;
   readonly hasAccepted?: boolean;
 }
 
@@ -72,6 +74,31 @@ const CASES: readonly Case[] = [
     verdict: "waits",
   },
   {
+    name: "the same where no other serves",
+    looks: [
+      { atMs: 1, use: "held", isAlone: true },
+      { atMs: ALONE_SETTLE_MS, use: "held", isAlone: true },
+    ],
+    verdict: "waits",
+  },
+  {
+    name: "and a moment later",
+    looks: [
+      { atMs: 1, use: "held", isAlone: true },
+      { atMs: ALONE_SETTLE_MS + 1, use: "held", isAlone: true },
+    ],
+    verdict: "rests",
+  },
+  {
+    name: "one that lost its listener meanwhile, where no other serves",
+    looks: [
+      { atMs: 1, use: "held", isAlone: true },
+      { atMs: 9, use: "unheld", isAlone: true },
+      { atMs: ALONE_SETTLE_MS + 1, use: "held", isAlone: true },
+    ],
+    verdict: "waits",
+  },
+  {
     name: "one that has accepted and is never seen to wait",
     looks: [{ atMs: 1, use: "held" }, { atMs: LATE, use: "held", hasAccepted: true }],
     verdict: "rests",
@@ -117,8 +144,8 @@ describe("settlingVerdict()", () => {
   for (const { name, looks, verdict } of CASES) {
     test(name, { timeout: TEST_TIMEOUT_MS }, () => {
       let settling = NOT_SETTLED;
-      const verdicts = looks.map(({ isAsleep = false, hasAccepted = false, ...look }) => {
-        const complete = { ...look, isAsleep, hasAccepted };
+      const verdicts = looks.map(({ isAsleep = false, isAlone = false, hasAccepted = false, ...look }) => {
+        const complete = { ...look, isAsleep, isAlone, hasAccepted };
         settling = nextSettling(settling, complete);
         return settlingVerdict(settling, complete);
       });
