@@ -18,6 +18,8 @@ export type Activity = "busy" | "idle" | "closing";
 
 /** For how long a connection counts as busy when its last send and receive cannot be ordered. */
 export const AMBIGUOUS_QUIET_MS = 10_000;
+/** A server that speaks first does so within this time, a look-up of the client's name included. */
+export const GREETING_MS = 3_000;
 /** Answers do not pause for this long. */
 const SURELY_IDLE_MS = 10_000;
 
@@ -55,11 +57,12 @@ export function judge(
   const silentMs = silenceOf(traffic);
   if (track !== null && (awaitsBody(track) || isBeingWritten(track, silentMs))) return BUSY;
   const isUnknown = sender === "unknown" && silentMs < AMBIGUOUS_QUIET_MS;
+  const mayGreet = sender === null && silentMs < GREETING_MS;
   const isPause = track !== null && mayPause(track, silentMs);
-  if (silentMs < quietMs || isUnknown || isPause) {
+  if (silentMs < quietMs || isUnknown || mayGreet || isPause) {
     return { activity: "undecided", blocksDrain: true };
   }
-  // A client that has sent nothing and received nothing is owed nothing.
+  // Later, a client that has sent nothing and received nothing is owed nothing.
   const isIdle = sender === null || silentMs >= SURELY_IDLE_MS || isRegular(traffic);
   return { activity: isIdle ? "idle" : "undecided", blocksDrain: false };
 }

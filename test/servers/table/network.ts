@@ -20,8 +20,7 @@ export const LOGIN_AND_FILES: readonly ServerRow[] = [
     tried: "9.2p1",
     verdict: "works",
     pidFile: "gone",
-    note:
-      "`--quiet 3s` on a busy machine, see below; sessions outlive it, as they do without baton",
+    note: "sessions outlive it, as they do without baton",
     needsRoot: true,
     exchange: greeting(/^SSH-2\.0-OpenSSH/),
     place(at) {
@@ -30,7 +29,6 @@ export const LOGIN_AND_FILES: readonly ServerRow[] = [
       execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
       const pidFile = `${at.dir}/sshd.pid`;
       return {
-        flags: ["--quiet", "3s"],
         command: [
           at.program("sshd"),
           "-D",

@@ -1,7 +1,13 @@
 /** Busy, idle or closing, as seen from outside the server: every branch, and the ties between them. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Activity, AMBIGUOUS_QUIET_MS, classify, judge } from "../../../src/drain/classify.ts";
+import {
+  type Activity,
+  AMBIGUOUS_QUIET_MS,
+  classify,
+  GREETING_MS,
+  judge,
+} from "../../../src/drain/classify.ts";
 import { NO_CONNECTIONS, takeCensus, Tracks } from "../../../src/drain/connections.ts";
 import { follow } from "../../../src/drain/track.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
@@ -62,6 +68,16 @@ describe("classify()", () => {
 
     ["nothing ever came in, opened just now", { bytesReceived: 0, ...at(5, 5) }, "busy"],
     ["nothing ever came in, quiet", { bytesReceived: 0, ...at(QUIET_MS, QUIET_MS) }, "idle"],
+    ["nothing ever moved: the server may speak first", {
+      bytesReceived: 0,
+      bytesAcked: 0,
+      ...at(GREETING_MS - 1, GREETING_MS - 1),
+    }, "busy"],
+    ["nothing ever moved, and for long", {
+      bytesReceived: 0,
+      bytesAcked: 0,
+      ...at(GREETING_MS, GREETING_MS),
+    }, "idle"],
     ["a server that speaks first, and speaks now", {
       bytesReceived: 0,
       ...at(10, 60_000),

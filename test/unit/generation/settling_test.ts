@@ -144,11 +144,13 @@ describe("settlingVerdict()", () => {
   for (const { name, looks, verdict } of CASES) {
     test(name, { timeout: TEST_TIMEOUT_MS }, () => {
       let settling = NOT_SETTLED;
-      const verdicts = looks.map(({ isAsleep = false, isAlone = false, hasAccepted = false, ...look }) => {
-        const complete = { ...look, isAsleep, isAlone, hasAccepted };
-        settling = nextSettling(settling, complete);
-        return settlingVerdict(settling, complete);
-      });
+      const verdicts = looks.map(
+        ({ isAsleep = false, isAlone = false, hasAccepted = false, ...look }) => {
+          const complete = { ...look, isAsleep, isAlone, hasAccepted };
+          settling = nextSettling(settling, complete);
+          return settlingVerdict(settling, complete);
+        },
+      );
       assert.deepEqual(verdicts, [...looks.slice(1).map(() => "waits"), verdict]);
     });
   }
