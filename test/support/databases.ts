@@ -102,8 +102,8 @@ export const DATABASES: readonly Database[] = [
     store: (n) => ({
       steps: [
         ...login(),
-        statement("CREATE DATABASE IF NOT EXISTS d", /^[^]{3}\x01\0/),
-        statement(`CREATE TABLE d.t${n} SELECT 'value${n}' AS v`, /^[^]{3}\x01\0/),
+        statement("CREATE DATABASE IF NOT EXISTS d", okAfter(1)),
+        statement(`CREATE TABLE d.t${n} SELECT 'value${n}' AS v`, okAfter(1)),
       ],
     }),
     recall: (n) => ({ steps: [...login(), select(`SELECT v FROM d.t${n}`, `value${n}`)] }),
@@ -153,9 +153,14 @@ function login(): Step[] {
   const head = "\x01\x82\x08\0" + "\0\0\0\x01" + "\x2d" + "\0".repeat(23);
   const plugin = "mysql_native_password\0";
   return [
-    { expect: /^[^]{3}\0\x0a[^]*_password\0$/ },
-    { send: packet(1, `${head}u\0\0${plugin}`), expect: /^[^]{3}\x02\0/ },
+    { expect: /^[^]{3}\0\n[^]*_password\0$/ },
+    { send: packet(1, `${head}u\0\0${plugin}`), expect: okAfter(2) },
   ];
+}
+
+/** An OK packet with this sequence number. */
+function okAfter(sequence: number): RegExp {
+  return new RegExp(`^[^]{3}${String.fromCharCode(sequence)}\\0`);
 }
 
 /** COM_QUERY whose answer is a row, between two packets that end a list. */
