@@ -17,7 +17,8 @@ import {
   settlingVerdict,
 } from "./settling.ts";
 
-const FIRST_LOOK_MS = 1;
+/** Before the second look; the first one is immediate. */
+const FIRST_PAUSE_MS = 1;
 const LOOK_GROWTH = 1.4;
 const LONGEST_PAUSE_MS = 250;
 
@@ -30,7 +31,7 @@ interface RestWatchOptions extends Pick<SharedParts, "context" | "epoch" | "gate
 export class RestWatch {
   #timer: Timer | null = null;
   #isOver = false;
-  #pauseMs = FIRST_LOOK_MS;
+  #pauseMs = 0;
   #beganAtMs = 0;
   #settling: Settling = NOT_SETTLED;
 
@@ -47,7 +48,7 @@ export class RestWatch {
   lookSoon(): void {
     if (this.#timer === null || this.#isOver) return;
     this.#timer.cancel();
-    this.#pauseMs = FIRST_LOOK_MS;
+    this.#pauseMs = 0;
     this.#schedule();
   }
 
@@ -59,7 +60,8 @@ export class RestWatch {
   #schedule(): void {
     const { clock } = this.options.context.platform;
     this.#timer = clock.after(this.#pauseMs, () => this.#look());
-    this.#pauseMs = Math.min(this.#pauseMs * LOOK_GROWTH, LONGEST_PAUSE_MS);
+    const longer = Math.max(this.#pauseMs * LOOK_GROWTH, FIRST_PAUSE_MS);
+    this.#pauseMs = Math.min(longer, LONGEST_PAUSE_MS);
   }
 
   #look(): void {

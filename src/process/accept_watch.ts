@@ -53,18 +53,18 @@ export function acceptorOf(
   member: Member,
   pids: readonly number[],
 ): number | null {
-  const waitsInCall = (pid: number) =>
-    proc.blockedCalls(pid)
-      .flatMap(({ call, args }) => descriptorsWaitedFor(platform, pid, call, args))
-      .some((fd) => proc.descriptorTarget(pid, fd) === `socket:[${member.inode}]`);
-  const accepts = (pid: number) =>
-    proc.epollWatchedInodes(pid).has(member.inode) || waitsInCall(pid);
-  return pids.find(accepts) ?? null;
+  const waitsInCall = (tid: number) =>
+    proc.blockedCalls(tid)
+      .flatMap(({ call, args }) => descriptorsWaitedFor(platform, tid, call, args))
+      .some((fd) => proc.descriptorTarget(tid, fd) === `socket:[${member.inode}]`);
+  const accepts = (tid: number) =>
+    proc.epollWatchedInodes(tid).has(member.inode) || waitsInCall(tid);
+  return pids.find((pid) => accepts(proc.liveThreadOf(pid))) ?? null;
 }
 
 function descriptorsWaitedFor(
   platform: Platform,
-  pid: number,
+  tid: number,
   call: number,
   args: readonly number[],
 ): number[] {
@@ -72,11 +72,11 @@ function descriptorsWaitedFor(
   const [first = -1, second = 0] = args;
   if (call === arch.SYS_accept || call === arch.SYS_accept4) return [first];
   if (call === arch.SYS_select || call === arch.SYS_pselect6) {
-    return descriptorsIn(pid, second, Math.min(first, FD_SETSIZE));
+    return descriptorsIn(tid, second, Math.min(first, FD_SETSIZE));
   }
   if (call !== arch.SYS_poll && call !== arch.SYS_ppoll) return [];
   const count = Math.min(second, MOST_POLLFDS);
-  const bytes = proc.readMemory(pid, first, count * POLLFD_SIZE);
+  const bytes = proc.readMemory(tid, first, count * POLLFD_SIZE);
   if (bytes === null) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const complete = Math.floor(bytes.length / POLLFD_SIZE);
@@ -84,8 +84,8 @@ function descriptorsWaitedFor(
 }
 
 /** The first `count` bits of an fd_set in a process's memory: bit n stands for descriptor n. */
-function descriptorsIn(pid: number, address: number, count: number): number[] {
-  const bytes = proc.readMemory(pid, address, Math.ceil(count / 8)) ?? new Uint8Array(0);
+function descriptorsIn(tid: number, address: number, count: number): number[] {
+  const bytes = proc.readMemory(tid, address, Math.ceil(count / 8)) ?? new Uint8Array(0);
   return Array.from({ length: bytes.length * 8 }, (_, fd) => fd)
     .filter((fd) => ((bytes[fd >> 3] ?? 0) >> (fd & 7) & 1) === 1);
 }

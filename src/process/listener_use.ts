@@ -33,7 +33,7 @@ export function mostKnown(uses: readonly ListenerUse[]): ListenerUse {
 }
 
 function useBy(platform: Platform, member: Member, pid: number): ListenerUse {
-  if (!proc.canSeeDescriptors(pid)) return "unseen";
+  if (!proc.canSeeDescriptors(proc.liveThreadOf(pid))) return "unseen";
   // Not by its epoll sets alone: while baton has a duplicate, they go on watching what the process has closed.
   const isHeld = proc.socketInodesOf(pid).has(member.inode);
   const accepts = isHeld && acceptorOf(platform, member, [pid]) !== null;

@@ -79,8 +79,14 @@ export function processStat(pid: number | string): ProcessStat | null {
 export function isRunning(pid: number, startTime?: number): boolean {
   const stat = processStat(pid);
   if (stat === null || startTime !== undefined && stat.startTime !== startTime) return false;
-  return isLive(stat) ||
-    list(`/proc/${pid}/task`).some((tid) => isLive(processStat(`${pid}/task/${tid}`)));
+  return isLive(stat) || liveThreadOf(pid) !== pid;
+}
+
+/** @returns `pid`, or another of its threads if the first one has ended: that one shows nothing of the process any more */
+export function liveThreadOf(pid: number): number {
+  if (isLive(processStat(pid))) return pid;
+  const others = list(`/proc/${pid}/task`).map(Number);
+  return others.find((tid) => isLive(processStat(`${pid}/task/${tid}`))) ?? pid;
 }
 
 function isLive(stat: ProcessStat | null): boolean {
@@ -137,13 +143,11 @@ export function socketDescriptorsOf(pid: number): Map<number, number> {
   return found;
 }
 
-/** Paths of the descriptors of `pid`. When its first thread has ended, only the others still list them. */
+/** Paths of the descriptors of `pid`. */
 function descriptorsOf(pid: number): string[] {
-  const all = (folder: string) => list(folder).map((fd) => `${folder}/${fd}`);
-  const found = all(`/proc/${pid}/fd`);
-  if (found.length > 0) return found;
-  const others = list(`/proc/${pid}/task`).map((tid) => all(`/proc/${pid}/task/${tid}/fd`));
-  return others.find(({ length }) => length > 0) ?? [];
+  const all = (tid: number) => list(`/proc/${tid}/fd`).map((fd) => `/proc/${tid}/fd/${fd}`);
+  const found = all(pid);
+  return found.length > 0 ? found : all(liveThreadOf(pid));
 }
 
 /** False when we may not see what `pid` has open (another user's process). */
