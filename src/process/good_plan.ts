@@ -23,12 +23,14 @@ interface KeptPlanRecord {
 
 export class GoodPlans {
   readonly #plans = new Map<number, KeptPlan & { isAlive: boolean }>();
+  /** To be kept once the launcher is on its way: that need not wait for it. */
+  readonly #unkept = new Map<number, PlanBasis>();
   #good: number | null = null;
 
   constructor(readonly platform: Platform) {}
 
   /**
-   * What generation `epoch` is to be started with. It is kept until that is retired, and for as long as it is good.
+   * What generation `epoch` is to be started with.
    * @returns also what an operator should know about it
    * @throws {UserError} when the environment file cannot be read
    */
@@ -40,7 +42,7 @@ export class GoodPlans {
     const good = source === "files" ? undefined : this.#plans.get(this.#good ?? NaN);
     if (good === undefined) {
       const basis = basisFromFiles(context);
-      this.#add(epoch, keepBasis(this.platform, basis));
+      this.#unkept.set(epoch, basis);
       const notice = "no generation has been good yet: it is started from the files as they are";
       return { basis, notices: source === "files" ? [] : [notice] };
     }
@@ -49,6 +51,13 @@ export class GoodPlans {
     const plan = { kept: good.kept, fds };
     this.#add(epoch, plan);
     return restore(this.platform, plan);
+  }
+
+  /** Generation `epoch` has been started: its plan is kept until it is retired, and for as long as it is good. */
+  keep(epoch: number): void {
+    const basis = this.#unkept.get(epoch);
+    this.#unkept.delete(epoch);
+    if (basis !== undefined) this.#add(epoch, keepBasis(this.platform, basis));
   }
 
   #add(epoch: number, plan: KeptPlan): void {
@@ -65,6 +74,7 @@ export class GoodPlans {
 
   /** Its processes are gone. */
   retire(epoch: number): void {
+    this.#unkept.delete(epoch);
     const plan = this.#plans.get(epoch);
     if (plan !== undefined) plan.isAlive = false;
     this.#closeUnused();

@@ -115,6 +115,7 @@ function launch(
     // A crashed generation may still be listed, for the connections in its queue.
     const isAlone = others.every((other) => other.processes().length === 0);
     candidate.start({ plan, members, isAlone });
+    goodPlans.keep(epoch);
     history.started(epoch, candidate.startedAt, candidate.pid);
     options.logger.info(`generation ${epoch} starts`, { pid: candidate.pid });
   } catch (error) {

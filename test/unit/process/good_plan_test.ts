@@ -58,6 +58,7 @@ async function afterwards(
   const plans = new GoodPlans(platform);
   const made = context(dir, command(dir));
   plans.basisFor(0, "files", made);
+  plans.keep(0);
   plans.markGood(0);
   plans.retire(0);
   change(dir);
@@ -158,9 +159,11 @@ describe("the last good plan", () => {
     const withFile = { ...made, config: { ...made.config, envFile } };
     const plans = new GoodPlans(platform);
     plans.basisFor(0, "files", withFile);
+    plans.keep(0);
     plans.markGood(0);
     writeFileSync(envFile, "A=2\n");
     assert.equal(plans.basisFor(1, "files", withFile).basis.env["A"], "2");
+    plans.keep(1);
     assert.equal(plans.basisFor(2, "last good", withFile).basis.env["A"], "1");
     // It is good again, and so is a third start from it.
     plans.markGood(2);
@@ -190,6 +193,7 @@ describe("the last good plan", () => {
     const made = context(dir, ["./server"]);
     for (let epoch = 0; epoch < 50; epoch++) {
       plans.basisFor(epoch, epoch % 3 === 2 ? "last good" : "files", made);
+      plans.keep(epoch);
       if (epoch % 2 === 0) plans.markGood(epoch);
       plans.retire(epoch - 1);
     }
@@ -206,7 +210,10 @@ describe("the last good plan", () => {
     const before = openDescriptors();
     const made = context(dir, ["./server", dir.join("current/app.js")]);
     const first = new GoodPlans(platform);
-    for (const epoch of [0, 1, 2]) first.basisFor(epoch, "files", made);
+    for (const epoch of [0, 1, 2]) {
+      first.basisFor(epoch, "files", made);
+      first.keep(epoch);
+    }
     first.markGood(0);
     first.retire(0);
     const stored = new Map<string, Fd>(
