@@ -19,7 +19,7 @@ export type Activity = "busy" | "idle" | "closing";
 /** For how long a connection counts as busy when its last send and receive cannot be ordered. */
 export const AMBIGUOUS_QUIET_MS = 10_000;
 /** A server that speaks first does so within this time, a look-up of the client's name included. */
-export const GREETING_MS = 3_000;
+export const GREETING_MS = 2_000;
 /** Answers do not pause for this long. */
 const SURELY_IDLE_MS = 10_000;
 
