@@ -112,7 +112,7 @@ const LAYERS = {
     "config/values/errors.ts",
   ],
   init: ["config", "pod/budget.ts"],
-  rehearse: ["admin", "config", "platform"],
+  rehearse: ["admin", "config", "inspect", "platform"],
   "cli/words": ["config", "init"],
   "cli/console": [
     ...["admin", "config", "platform", "lifecycle/status.ts"],
@@ -262,6 +262,7 @@ const MODULES = {
     "rehearse",
     "succession",
     "process/kept_plan.ts",
+    "admin/replies.ts",
     "cli/console",
     "cli/service/socket_activation.ts",
   ],

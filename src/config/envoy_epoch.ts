@@ -8,12 +8,12 @@
  */
 import { UserError } from "./values/errors.ts";
 import { withoutWrappers } from "./servers/command_line.ts";
+import { isShell } from "./servers/shell_script.ts";
 import { baseName } from "./servers/wrappers.ts";
 
 const OPTION = "--restart-epoch";
 const DISABLED = "--disable-hot-restart";
 const ENVOY = /(^|[-_.${])envoy([-_.}]|$)|^func-e$/i;
-const SHELL = /^(ba|da|a|z|k|mk|busybox)?sh$|^busybox$/;
 
 /** @returns the words without the option and its value, and with hot restart off; null: nothing is wrong */
 function corrected(words: readonly string[]): string[] | null {
@@ -36,7 +36,7 @@ function shellCommands(text: string): string[][] {
 }
 
 function inlineCommands(command: readonly string[]): string[][] {
-  if (!SHELL.test(baseName(withoutWrappers(command)[0] ?? ""))) return [];
+  if (!isShell(withoutWrappers(command)[0] ?? "")) return [];
   const at = command.findIndex((word) => /^-[a-z]*c$/.test(word));
   return at < 0 ? [] : shellCommands(command[at + 1] ?? "");
 }
@@ -57,7 +57,7 @@ function refuse(commands: readonly (readonly string[])[], where: string): void {
 /** @returns the word of a command that may be a shell script: its program, or the first operand of a shell */
 export function scriptIn(command: readonly string[]): string | null {
   const program = withoutWrappers(command)[0] ?? "";
-  if (!SHELL.test(baseName(program))) return program;
+  if (!isShell(program)) return program;
   const behind = command.slice(command.indexOf(program) + 1);
   const script = behind.find((word) => !word.startsWith("-")) ?? null;
   return behind.some((word) => /^-[a-z]*c$/.test(word)) ? null : script;

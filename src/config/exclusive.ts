@@ -9,19 +9,15 @@ import { EXCLUSIVE_RULES } from "./servers/exclusive_rules.ts";
 import { isShell } from "./servers/shell_script.ts";
 import { baseName } from "./servers/wrappers.ts";
 
-/** What a rule may look at besides the command line. */
-interface Surroundings {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Absolute; relative paths in the command line start there. */
-  readonly directory: string;
-  /** @returns null when there is no such file, or it may not be read */
-  read(path: string): string | null;
-}
-
-/** @returns why two copies of this command must not run at the same time, for people; null: nothing is known against it */
+/**
+ * @param directory absolute; relative paths in the command line start there
+ * @param read returns null when there is no such file, or it may not be read
+ * @returns why two copies of this command must not run at the same time, for people; null: nothing is known against it
+ */
 export function exclusiveUse(
   argv: readonly string[],
-  { directory, read }: Surroundings,
+  directory: string,
+  read: (path: string) => string | null,
 ): string | null {
   const server = commandLine(argv).argv;
   // `sh /opt/kafka/bin/kafka-server-start.sh`

@@ -6,12 +6,7 @@
 import { type CommandLine, commandLine } from "./servers/command_line.ts";
 import { interpreterOf, scriptIndex } from "./servers/interpreters.ts";
 import { pidfilePath } from "./servers/pidfile_path.ts";
-import {
-  type PidfileHabit,
-  type PidfileOption,
-  PRESET_ROWS,
-  type Usr1Meaning,
-} from "./servers/preset_table.ts";
+import { type Pidfile, PRESET_ROWS, type Usr1Meaning } from "./servers/preset_table.ts";
 import { baseName, has } from "./servers/wrappers.ts";
 import type { SignalName } from "./values/signals.ts";
 
@@ -37,12 +32,7 @@ interface Preset {
   readonly stopTimeMs: number | null;
   /** Exit statuses besides 0 that are no failure at the stop signal. */
   readonly cleanExit: readonly number[];
-  readonly pidfile: {
-    readonly habit: PidfileHabit;
-    readonly option: PidfileOption | null;
-    /** How to give each generation a file of its own; null: not needed. */
-    readonly own: string | null;
-  } | null;
+  readonly pidfile: Pidfile | null;
 }
 
 /** The preset of the server in a command, and what stands in front of it. */
@@ -57,15 +47,13 @@ export const PRESETS: readonly Preset[] = PRESET_ROWS.map(
     const [habit, option, pattern = null] = extras.pidfile ?? [];
     const own = extras.ownPidfile ?? null;
     return {
-      ...{
-        program: names[0]!,
-        names,
-        stopSignal,
-        graceful: end === "graceful",
-        usr1,
-        note,
-        source,
-      },
+      program: names[0]!,
+      names,
+      stopSignal,
+      graceful: end === "graceful",
+      usr1,
+      note,
+      source,
       stopTimeMs: extras.stopTimeMs ?? null,
       cleanExit: extras.cleanExit ?? [],
       pidfile: habit === undefined

@@ -6,8 +6,7 @@
 import type { HookGeneration } from "../hooks/environment.ts";
 import type { Killable } from "../hooks/sequence.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
-import type { CandidateCalls } from "./candidate/calls.ts";
-import { type Inspected, NOT_INSPECTED } from "./candidate/inspected.ts";
+import { type Inspected, type Inspection, NOT_INSPECTED } from "./candidate/inspection.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
 
 interface Veto {
@@ -28,23 +27,11 @@ export interface AdmissionSteps {
   readonly beforeSwitch: AdmissionStep | null;
 }
 
-/** Looks at a candidate's processes, and at those of the serving generation. */
-export interface AdmissionInspection extends Inspected {
-  readonly calls: CandidateCalls;
-  /** The candidate would serve now. @returns why it must not */
-  refusal(): string | null;
-  /** What it waits for, in words. */
-  obstacles(): readonly string[];
-  /** Its leading process has exited before it was ready. @returns possible reasons */
-  explainExit(code: number | null): readonly string[];
-  end(): void;
-}
-
 interface AdmissionOptions {
   /** Null: the user has configured none. */
   readonly steps: AdmissionSteps | null;
   /** Null: an earlier baton started it. */
-  readonly inspection: AdmissionInspection | null;
+  readonly inspection: Inspection | null;
   readonly candidate: HookGeneration;
   /** The ready time-out counts from here on. */
   readonly restartReadyTimer: () => void;

@@ -15,14 +15,14 @@ import { acceptorOf, watchAccepts } from "../process/accept_watch.ts";
 import { ExitWatch } from "../process/exit_watch.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
-import type { AdmissionInspection } from "./admission.ts";
+import type { Inspection } from "./candidate/inspection.ts";
 import type { SharedParts } from "./handle.ts";
 import { RestWatch } from "./rest_watch.ts";
 
 interface AdoptTargetOptions extends SharedParts {
   readonly replacementOf: () => number | null;
   /** Null: an earlier baton started it. */
-  readonly inspection: AdmissionInspection | null;
+  readonly inspection: Inspection | null;
   /** The gate's checks read what the server prints, so it must keep coming through baton. */
   readonly readsOutput: () => boolean;
   readonly onChange: () => void;

@@ -9,8 +9,8 @@ import type { CheckView } from "../report/snapshot.ts";
 import type { Losses } from "../report/timelines.ts";
 import type { Member } from "../steering/member.ts";
 import type { GenerationFacts, GenerationRecord } from "../succession/state/resume_state.ts";
-import type { AdmissionInspection, AdmissionSteps } from "./admission.ts";
-import type { Inspected } from "./candidate/inspected.ts";
+import type { AdmissionSteps } from "./admission.ts";
+import type { Inspected, Inspection } from "./candidate/inspection.ts";
 import type { RunningContext } from "./context.ts";
 import type { Gate } from "./gate.ts";
 import type { Timers } from "./timers.ts";
@@ -32,7 +32,7 @@ export interface GenerationOptions {
   readonly wantsNotification: boolean;
   readonly admissionSteps: AdmissionSteps | null;
   /** None for a generation that an earlier baton started. */
-  readonly inspection?: AdmissionInspection | null;
+  readonly inspection?: Inspection | null;
 }
 
 export interface StartOptions {

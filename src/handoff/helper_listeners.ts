@@ -27,7 +27,7 @@ export function releaseHelpers(
   if (leader === null || stat === null) return [];
   const groups = listeners.groupsOf(epoch);
   // Only what is not the leader's own is looked at, which most servers have none of.
-  const others = groups.flatMap((group) => suspect(group, epoch, leader));
+  const others = groups.flatMap((group) => foreignMember(group, epoch, leader));
   return others.flatMap(({ group, member: { owner: pid } }) => {
     const own = processStat(pid);
     if (own === null) return [];
@@ -45,12 +45,16 @@ export function releaseHelpers(
 }
 
 /** A group with one member is simply left; in another the kernel would keep a member that the model does not have. */
-function suspect(group: Group, epoch: number, leader: number): { group: Group; member: Member }[] {
+function foreignMember(
+  group: Group,
+  epoch: number,
+  leader: number,
+): { group: Group; member: Member }[] {
   const [member, ...more] = group.members;
   if (member === undefined || more.length > 0 || group.isFrozen) return [];
   const { owner, unheld, origin } = member;
-  const isSuspect = member.epoch === epoch && owner !== 0 && owner !== leader && !unheld;
-  return isSuspect && origin === null ? [{ group, member }] : [];
+  const mayBeHelpers = member.epoch === epoch && owner !== 0 && owner !== leader && !unheld;
+  return mayBeHelpers && origin === null ? [{ group, member }] : [];
 }
 
 function isOfLeader(group: Group, epoch: number, leader: number): boolean {

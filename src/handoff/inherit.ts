@@ -99,7 +99,7 @@ export class Inheritor {
       if (canTell && unmanagedListenerAt(this.platform, this.listeners, address) !== undefined) {
         throw new SystemCallError("bind", C.EADDRINUSE, spec.text);
       }
-      this.#refuseRival(spec, own);
+      this.#refuseOverlap(spec, own);
       bindJoinable(sockets, socket, address);
       return socket;
     } catch (error) {
@@ -109,10 +109,10 @@ export class Inheritor {
   }
 
   /** The new listener would get another generation's connections at once. */
-  #refuseRival(spec: ListenSpec, own: readonly (number | null)[]): void {
-    const rival = this.listeners.rivalOf(specAddress(spec), own);
-    if (rival === null) return;
-    throw new ListenError(`Cannot listen at ${spec.text}: ${overlapText("it", rival)}`);
+  #refuseOverlap(spec: ListenSpec, own: readonly (number | null)[]): void {
+    const other = this.listeners.overlapping(specAddress(spec), own);
+    if (other === null) return;
+    throw new ListenError(`Cannot listen at ${spec.text}: ${overlapText("it", other)}`);
   }
 
   /** Listeners that keep `spec` from being bound; for a dual-stack one, of both families. Other programs' come first. */

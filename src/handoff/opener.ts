@@ -20,11 +20,11 @@ export function openerRole(
   const cameAfterGate = stat !== null && owner.readyTicks > 0 && stat.startTime > owner.readyTicks;
   const isLeader = pid === owner.leader;
   // Most listeners are opened before the gate, and nothing else need be known.
-  const isSuspect = cameAfterGate && !isLeader && !hasMember(listeners, owner.epoch, pid);
-  const isBelowListener = isSuspect && isBelow(listeners, owner, stat.parent);
+  const mayBeSession = cameAfterGate && !isLeader && !hasMember(listeners, owner.epoch, pid);
+  const isBelowListener = mayBeSession && isBelow(listeners, owner, stat.parent);
   return roleOf({
     isLeader,
-    cameAfterGate: isSuspect,
+    cameAfterGate: mayBeSession,
     isBelowListener,
     hasConnection: isBelowListener && hasConnection(platform, listeners, pid),
   });

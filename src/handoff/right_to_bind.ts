@@ -59,9 +59,9 @@ export function rightToBind(
   owner: ListenerOwner,
 ): RightToBind {
   // With the server's own SO_REUSEPORT the kernel would allow it.
-  const rival = listeners.rivalOf(wanted, [owner.epoch, owner.replacementOf]);
-  if (rival !== null) {
-    owner.onHint(overlapText(formatAddress(wanted), rival));
+  const other = listeners.overlapping(wanted, [owner.epoch, owner.replacementOf]);
+  if (other !== null) {
+    owner.onHint(overlapText(formatAddress(wanted), other));
     return "none";
   }
   if (isTaken(listeners, wanted, owner)) return "own";

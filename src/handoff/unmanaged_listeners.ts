@@ -40,8 +40,8 @@ export function holderOf(socket: TcpSocket): string {
     : `${proc.processName(pid)} (pid ${pid})`;
 }
 
-/** Why a new listener at `wanted` is refused beside `rival`, for people. */
-export function overlapText(wanted: string, rival: Group): string {
-  return `${wanted} overlaps with ${rival.text}, where another generation gets connections: ` +
+/** Why a new listener at `wanted` is refused beside `other`, for people. */
+export function overlapText(wanted: string, other: Group): string {
+  return `${wanted} overlaps with ${other.text}, where another generation gets connections: ` +
     "to change the address, stop the service and run it again";
 }

@@ -2,10 +2,10 @@
  * What a serving generation holds that a second copy may have met: locks, Unix sockets, pid files. It says nothing about
  * whether the copy did: for the reason of one that exited without a word.
  */
-import { processName, readText, socketInodesOf } from "../platform/process/proc.ts";
+import { processName } from "../platform/process/proc.ts";
 import { exclusivelyLockedBy } from "./lock_obstacles.ts";
 import { pidFilesOf } from "./pid_files.ts";
-import { listeningPaths } from "./unix_sockets.ts";
+import { listeningSocketsOf } from "./unix_sockets.ts";
 
 const MOST_OF_A_KIND = 3;
 const MOST = 4;
@@ -15,25 +15,11 @@ export function holdingsOf(pids: readonly number[]): string[] {
   const named = (pid: number) => `${processName(pid) ?? "?"}, pid ${pid}`;
   const locked = [...exclusivelyLockedBy(pids).values()];
   const locks = locked.map(({ path, pid }) => `the lock on ${path} (${named(pid)})`);
-  const sockets = unixSocketsOf(pids)
+  const sockets = listeningSocketsOf(pids)
     .map(({ path, pid }) => `the Unix socket ${path} (${named(pid)})`);
   const files = pidFilesOf(pids)
     .filter(({ path }) => locked.every((lock) => lock.path !== path))
     .map(({ path, pid }) => `the pid file ${path} (${named(pid)})`);
   // What refuses a second copy for certain comes first.
   return [locks, files, sockets].flatMap((each) => each.slice(0, MOST_OF_A_KIND)).slice(0, MOST);
-}
-
-function unixSocketsOf(pids: readonly number[]): { path: string; pid: number }[] {
-  const paths = listeningPaths(readText("/proc/net/unix") ?? "");
-  if (paths.length === 0) return [];
-  const owners = new Map<number, number>();
-  // The first process that has it opened it: workers come later.
-  for (const pid of pids.toReversed()) {
-    for (const inode of socketInodesOf(pid)) owners.set(inode, pid);
-  }
-  return paths.flatMap(({ inode, path }) => {
-    const pid = owners.get(inode >>> 0);
-    return pid === undefined ? [] : [{ path, pid }];
-  });
 }

@@ -14,17 +14,17 @@ interface LockObstacle {
   readonly isWaiting: boolean;
   /** -1: unknown. */
   readonly holder: number;
-  readonly isHeldByRival: boolean;
+  readonly isHeldByServing: boolean;
 }
 
-/** @param rival processes of the generation that serves */
+/** @param serving processes of the generation that serves */
 export function findLockObstacles(
   candidate: readonly number[],
-  rival: readonly number[],
+  serving: readonly number[],
 ): LockObstacle[] {
   const open = candidate.flatMap(filesOpenForWriting);
-  const waits = waitsInKernel(candidate, open, rival);
-  const polled = open.length === 0 ? [] : tried(open, rival);
+  const waits = waitsInKernel(candidate, open, serving);
+  const polled = open.length === 0 ? [] : tried(open, serving);
   const others = polled.filter(({ path }) => waits.every((wait) => wait.path !== path));
   return [...waits, ...others];
 }
@@ -32,7 +32,7 @@ export function findLockObstacles(
 function waitsInKernel(
   candidate: readonly number[],
   open: readonly OpenFile[],
-  rival: readonly number[],
+  serving: readonly number[],
 ): LockObstacle[] {
   const text = readText("/proc/locks") ?? "";
   if (!text.includes("->")) return [];
@@ -40,10 +40,10 @@ function waitsInKernel(
   return waitsOf(parseLocks(text), candidate, inodes).map(({ ino, holder }) => {
     const path = pathIn(candidate, ino) ?? `a file (inode ${ino})`;
     // A lock that a process has inherited is listed under the process that asked for it, which may be gone.
-    const owner = rival.includes(holder)
+    const owner = serving.includes(holder)
       ? holder
-      : rival.find((pid) => pathOfInode(pid, ino) !== null);
-    return { path, isWaiting: true, holder: owner ?? holder, isHeldByRival: owner !== undefined };
+      : serving.find((pid) => pathOfInode(pid, ino) !== null);
+    return { path, isWaiting: true, holder: owner ?? holder, isHeldByServing: owner !== undefined };
   });
 }
 
@@ -55,14 +55,14 @@ function pathIn(pids: readonly number[], ino: number): string | null {
   return null;
 }
 
-/** Files that it has open for writing and has not locked, and that the rival holds locked. */
-function tried(open: readonly OpenFile[], rival: readonly number[]): LockObstacle[] {
-  const locked = exclusivelyLockedBy(rival);
+/** Files that it has open for writing and has not locked, and that the serving generation holds locked. */
+function tried(open: readonly OpenFile[], serving: readonly number[]): LockObstacle[] {
+  const locked = exclusivelyLockedBy(serving);
   const wanted = new Map(open.map((file) => [file.key, file]));
   return [...wanted].flatMap(([key, file]) => {
     const holder = locked.get(key)?.pid;
     if (holder === undefined || isExclusivelyLocked(file)) return [];
-    return [{ path: file.path, isWaiting: false, holder, isHeldByRival: true }];
+    return [{ path: file.path, isWaiting: false, holder, isHeldByServing: true }];
   });
 }
 
@@ -77,12 +77,12 @@ function isExclusivelyLocked(file: OpenFile): boolean {
 
 /** @returns "waits for the lock on /d/db, held by generation 0 (etcd, pid 12)", what the subject is being said elsewhere */
 export function describeObstacle(
-  { path, isWaiting, holder, isHeldByRival }: LockObstacle,
-  rivalEpoch: number | null,
+  { path, isWaiting, holder, isHeldByServing }: LockObstacle,
+  servingEpoch: number | null,
 ): string {
   const name = processName(holder) ?? "a process that is gone";
-  const owner = isHeldByRival
-    ? `generation ${rivalEpoch} (${name}, pid ${holder}): use --order stop-first`
+  const owner = isHeldByServing
+    ? `generation ${servingEpoch} (${name}, pid ${holder}): use --order stop-first`
     : holder > 0
     ? `${name} (pid ${holder})`
     : "another process";

@@ -1,6 +1,6 @@
 /** Finds pid files that name one of a server's processes, in the few folders where servers keep them. */
+import { firstBytes } from "../platform/files/first_bytes.ts";
 import { namesIn } from "../platform/files/listing.ts";
-import { firstBytes } from "../platform/process/open_files.ts";
 import { commandLineOf, workingDirectoryOf } from "../platform/process/proc.ts";
 
 interface PidFile {
@@ -40,8 +40,8 @@ export function pathsInWords(words: readonly string[]): string[] {
 }
 
 /** @returns the number that the first line is; null: it is none */
-export function numberIn(bytes: Uint8Array): number | null {
-  const digits = /^\s*(\d{1,10})(?:\s|$)/.exec(new TextDecoder().decode(bytes))?.[1];
+export function numberIn(bytes: Uint8Array | null): number | null {
+  const digits = /^\s*(\d{1,10})(?:\s|$)/.exec(new TextDecoder().decode(bytes ?? undefined))?.[1];
   return digits === undefined ? null : Number(digits);
 }
 

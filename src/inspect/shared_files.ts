@@ -1,12 +1,11 @@
 /** Which files processes of two generations write to at the same time: what one writes, the other may overwrite. */
-import { C } from "../platform/libc/constants.ts";
+import { firstBytes } from "../platform/files/first_bytes.ts";
 import {
   filesOpenForWriting,
-  firstBytes,
+  isOnlyAppendedTo,
   type OpenFile,
   writableMappings,
 } from "../platform/process/open_files.ts";
-import { descriptorFlags } from "../platform/process/proc.ts";
 import { databaseOf, HEADER_SIZE, isHarmlessPath, isMadeForSeveral } from "./harmless.ts";
 
 interface SharedFile {
@@ -56,11 +55,8 @@ function dataFilesOf(pids: readonly number[]): Map<string, OpenFile> {
   return found;
 }
 
-function isOnlyAppendedTo({ pid, descriptor }: OpenFile): boolean {
-  return descriptor >= 0 && ((descriptorFlags(pid, descriptor) ?? 0) & C.O_APPEND) !== 0;
-}
-
 function isMadeForSeveralProcesses({ pid, path }: OpenFile): boolean {
   const database = databaseOf(path) ?? path;
-  return isMadeForSeveral(firstBytes(`/proc/${pid}/root${database}`, HEADER_SIZE));
+  const header = firstBytes(`/proc/${pid}/root${database}`, HEADER_SIZE);
+  return header !== null && isMadeForSeveral(header);
 }

@@ -1,4 +1,5 @@
 /** Makes servers accept: one may wait for a new connection before it calls accept(2). */
+import { reachable } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Group } from "../steering/group.ts";
 
@@ -15,10 +16,4 @@ export function wakeAcceptors({ sockets }: Platform, groups: Iterable<Group>): v
       // EINPROGRESS is as good, and any other new connection wakes the server too.
     }
   }
-}
-
-/** A wildcard listener is reached at the loopback address. */
-function reachable(address: Group["address"]): Group["address"] {
-  if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
-  return address.host === "::" ? { ...address, host: "::1" } : address;
 }

@@ -5,7 +5,7 @@
 import { sleep } from "../platform/clock.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
-import { formatAddress, type InetAddress } from "../platform/network/address.ts";
+import { formatAddress, type InetAddress, reachable } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Readiness } from "../platform/reactor.ts";
 
@@ -20,7 +20,6 @@ const SILENT_MS = 30;
 const PAUSE_MS = 10;
 const MOST_READ = 1024 * 1024;
 const CLIENTS = 4;
-const LOOPBACK: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /** How a connection ended. */
 type End = "answered" | "closed" | "silent" | "refused" | "reset";
@@ -158,14 +157,14 @@ export class Clients {
   }
 }
 
-/**
- * Where a client on this machine reaches a listener: at a wildcard address, loopback.
- * @param text "[::]:80", "127.0.0.1:80" @returns null: no such address
- */
-export function reachable(text: string): InetAddress | null {
-  const match = /^(?:\[(.+)\]|([\d.]+)):(\d+)$/.exec(text);
-  if (match === null) return null;
-  const [, inet6, inet, port] = match;
-  const [family, host] = inet6 === undefined ? ["inet", inet!] as const : ["inet6", inet6] as const;
-  return { family, host: LOOPBACK[host] ?? host, port: Number(port), scope: 0 };
+/** @param text of a listener: "[::]:80", "127.0.0.1:80" @returns where it is reached; null: no such address */
+export function addressIn(text: string): InetAddress | null {
+  const [, inet6, inet = "", port] = /^(?:\[(.+)\]|([\d.]+)):(\d+)$/.exec(text) ?? [];
+  if (port === undefined) return null;
+  const rest = { port: Number(port), scope: 0 };
+  return reachable(
+    inet6 === undefined
+      ? { family: "inet", host: inet, ...rest }
+      : { family: "inet6", host: inet6, ...rest },
+  );
 }

@@ -1,13 +1,7 @@
 /** What a running copy holds that a second one may want: pid files, locks, Unix sockets. */
-import { readdirSync } from "node:fs";
 import { dirname } from "node:path";
-import {
-  descriptorFlags,
-  descriptorTarget,
-  readText,
-  socketDescriptorsOf,
-} from "../platform/process/proc.ts";
-import { C } from "../platform/libc/constants.ts";
+import { listeningSocketsOf } from "../inspect/unix_sockets.ts";
+import { isOnlyAppendedTo, locksHeldBy, openFiles } from "../platform/process/open_files.ts";
 import { isBelow } from "./mount_table.ts";
 import type { Attempt } from "./plan.ts";
 import { pidIn, type Writings } from "./written_files.ts";
@@ -19,21 +13,17 @@ export interface Holding {
   readonly isData: boolean;
 }
 
-interface OpenFile {
-  readonly path: string;
-  readonly isLocked: boolean;
-}
-
 /** @param pids of the copy */
 export function holdingsOf(pids: readonly number[], writings: Writings): Holding[] {
-  const open = pids.flatMap(openFilesOf);
-  const locked = new Set(open.filter(({ isLocked }) => isLocked).map(({ path }) => path));
+  const open = pids.flatMap(openFiles).filter(({ path }) => !OF_KERNEL.test(path));
+  const locked = new Set(open.filter((file) => locksHeldBy(file).length > 0).map(pathOf));
+  const written = open.filter((file) => file.isWritable && !isOnlyAppendedTo(file)).map(pathOf);
   const pidFiles = [...writings].filter(([, file]) => pids.includes(pidIn(file) ?? 0))
     .map(([path]) => path);
-  const sockets = listeningSockets(pids);
+  const sockets = listeningSocketsOf(pids).map(pathOf).filter((path) => path.startsWith("/"));
   const special = new Set([...locked, ...pidFiles, ...sockets]);
-  const data = [...new Set([...open.map(({ path }) => path), ...writings.keys()])]
-    .filter((path) => !special.has(path) && !/\.(log|err|out)$|^\/(dev|proc)\//.test(path));
+  const data = [...written, ...writings.keys()]
+    .filter((path) => !special.has(path) && !LOG.test(path) && !OF_KERNEL.test(path));
   const isData = (path: string) =>
     (writings.get(path)?.size ?? 0) >= LEAST_DATA || guards(path, data);
   return [
@@ -44,6 +34,12 @@ export function holdingsOf(pids: readonly number[], writings: Writings): Holding
   ];
 }
 
+function pathOf({ path }: { readonly path: string }): string {
+  return path;
+}
+
+const OF_KERNEL = /^\/(dev|proc)\//;
+const LOG = /\.(log|err|out)$/;
 /** A locked file of that size is no mere lock: etcd's database is locked itself. */
 const LEAST_DATA = 4096;
 /** Directories that programs share: what else is written there says nothing. */
@@ -78,36 +74,4 @@ function fateOf(
   const file = writings.get(path);
   if (file === undefined) return "gone";
   return pids.includes(pidIn(file) ?? 0) ? "kept" : "stale";
-}
-
-function openFilesOf(pid: number): OpenFile[] {
-  return namesIn(`/proc/${pid}/fd`).flatMap((name) => {
-    const path = descriptorTarget(pid, Number(name));
-    if (path === null || !path.startsWith("/") || /^\/(dev|proc|memfd:)/.test(path)) return [];
-    const flags = descriptorFlags(pid, Number(name)) ?? 0;
-    const isLocked = /^lock:/m.test(readText(`/proc/${pid}/fdinfo/${name}`) ?? "");
-    if (!isLocked && ((flags & C.O_ACCMODE) === C.O_RDONLY || (flags & C.O_APPEND) !== 0)) {
-      return [];
-    }
-    return [{ path, isLocked }];
-  });
-}
-
-/** Unix sockets that listen, proc_net(5): flags 00010000. */
-function listeningSockets(pids: readonly number[]): string[] {
-  const inodes = new Set(pids.flatMap((pid) => [...socketDescriptorsOf(pid).keys()]));
-  const rows = (readText("/proc/net/unix") ?? "").matchAll(
-    /^\S+: \S+ \S+ 00010000 \S+ \S+ +(\d+) (\/.*)$/gm,
-  );
-  return [...rows].filter(([, inode]) => inodes.has(Number(inode) >>> 0)).map(([, , path]) =>
-    path!
-  );
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

@@ -80,11 +80,6 @@ export function escapeLower(path: string): string {
   return path.replace(/[\\:,]/g, (char) => `\\${char}`);
 }
 
-/** @param text of /proc/net/unix @returns the paths of sockets there, which another namespace could still connect to */
-export function unixPaths(text: string): string[] {
-  return [...text.matchAll(/^[0-9a-f]+: .*? (\/.*)$/gmi)].map(([, path]) => path!);
-}
-
 /** @returns the absolute paths in the words of a command: `/srv/app`, `--dir=/srv/app` */
 export function pathsIn(words: readonly string[]): string[] {
   return words.flatMap((word) =>

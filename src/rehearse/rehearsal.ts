@@ -1,14 +1,12 @@
 /** The outer half of a rehearsal, in the user's own process: starts the stage, and hears what the director sends. */
 import { networkInterfaces } from "node:os";
+import { unixSockets } from "../inspect/unix_sockets.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
-import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { HelperProcess } from "../platform/process/helper_process.ts";
-import { helperEnvironment } from "../platform/process/hidden_environment.ts";
+import { HelperProcess, ownProgram } from "../platform/process/helper_process.ts";
 import { hasCapability, readText } from "../platform/process/proc.ts";
-import { mapUser, userNamespaceProgram } from "../platform/process/user_namespace.ts";
-import { unixPaths } from "./mount_table.ts";
+import { startAsUser } from "../platform/process/user_namespace.ts";
 import {
   type Attempt,
   parseMessage,
@@ -16,7 +14,6 @@ import {
   type RehearsalPlan,
   STAGE_VERB,
 } from "./plan.ts";
-import { programPath } from "./rehearsed_service.ts";
 
 const CAP_SYS_ADMIN = 21;
 const MARGIN_MS = 30_000;
@@ -45,11 +42,12 @@ interface RehearsalOptions {
 export function rehearse(platform: Platform, { plan, onStep }: RehearsalOptions): Seen {
   const isRoot = hasCapability(CAP_SYS_ADMIN);
   const user = isRoot ? null : ownIds();
-  const paths = unixPaths(readText("/proc/net/unix") ?? "");
-  const whole = { ...plan, user, unixPaths: paths, addresses: ownAddresses() };
+  // Another namespace could still connect to them.
+  const unixPaths = unixSockets().map(({ path }) => path).filter((path) => path.startsWith("/"));
+  const whole = { ...plan, user, unixPaths, addresses: ownAddresses() };
   try {
     return onceMoreIfLost(() => {
-      using stage = isRoot ? startStage(platform, whole) : startAsUser(platform, whole);
+      using stage = startStage(platform, whole);
       return hear(stage, whole, onStep, isRoot);
     });
   } catch (error) {
@@ -75,40 +73,14 @@ function onceMoreIfLost<T>(run: () => T): T {
   }
 }
 
-/** What it has to say are messages; the service's output is kept in the rehearsal. */
-function silent(nothing: Fd): Fd[] {
-  return [nothing, nothing, nothing];
-}
-
+/** As an ordinary user, in a user namespace in which this user is root: all others need no privilege from there. */
 function startStage(platform: Platform, plan: RehearsalPlan): HelperProcess {
   using nothing = platform.descriptors.open("/dev/null", C.O_RDWR);
-  return new HelperProcess(platform, { verb: STAGE_VERB, descriptors: silent(nothing), plan });
-}
-
-/** In a user namespace in which this user is root: all others need no privilege from there. */
-function startAsUser(platform: Platform, plan: RehearsalPlan): HelperProcess {
-  const [self = "", ...prefix] = platform.runtime.selfCommand;
-  const { fd, path } = userNamespaceProgram(platform);
-  using _ = fd;
-  using nothing = platform.descriptors.open("/dev/null", C.O_RDWR);
-  const stage = new HelperProcess(platform, {
-    program: {
-      path,
-      argv: ["baton", programPath(self), "baton", ...prefix],
-      env: helperEnvironment(platform.runtime),
-      directory: null,
-    },
-    verb: STAGE_VERB,
-    descriptors: silent(nothing),
-    plan,
-  });
-  try {
-    mapUser(stage, { inside: { uid: 0, gid: 0 }, outside: plan.user! });
-    return stage;
-  } catch (error) {
-    stage[Symbol.dispose]();
-    throw error;
-  }
+  // What it has to say are messages; the service's output is kept in the rehearsal.
+  const options = { verb: STAGE_VERB, descriptors: [nothing, nothing, nothing], plan };
+  if (plan.user === null) return new HelperProcess(platform, options);
+  const ids = { inside: { uid: 0, gid: 0 }, outside: plan.user };
+  return startAsUser(platform, ids, { ...options, program: ownProgram(platform) });
 }
 
 function hear(

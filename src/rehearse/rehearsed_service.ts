@@ -1,13 +1,13 @@
 /** `baton run` in the rehearsal, and the commands that are given to it there: the real ones. */
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { callControl, ControlError } from "../admin/client.ts";
 import { servicePaths } from "../admin/paths.ts";
+import { STATUS_REPLY, type StatusReply } from "../admin/replies.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { HelperProcess } from "../platform/process/helper_process.ts";
 import { hide } from "../platform/process/hidden_environment.ts";
-import { mapUser, userNamespaceProgram } from "../platform/process/user_namespace.ts";
+import { startAsUser } from "../platform/process/user_namespace.ts";
 import type { ChildProcesses } from "./child_processes.ts";
 import type { RehearsalPlan } from "./plan.ts";
 import { BATON_PLACE } from "./view.ts";
@@ -28,22 +28,8 @@ const NOT_PASSED = [
   "LISTEN_FDNAMES",
   "WATCHDOG_USEC",
   "WATCHDOG_PID",
+  "RUNTIME_DIRECTORY",
 ];
-const RUNTIME_DIRECTORY = "RUNTIME_DIRECTORY";
-
-const STATUS = v.looseObject({
-  epoch: v.nullable(v.number()),
-  order: v.optional(v.nullable(v.string()), null),
-  orderReason: v.optional(v.nullable(v.string()), null),
-  listeners: v.array(v.looseObject({ address: v.string() })),
-  generations: v.array(v.looseObject({
-    epoch: v.number(),
-    state: v.string(),
-    pid: v.nullable(v.number()),
-  })),
-});
-
-export type ServiceStatus = v.InferOutput<typeof STATUS>;
 
 export class RehearsedService {
   readonly pid: number;
@@ -66,42 +52,27 @@ export class RehearsedService {
   }
 
   #start(words: readonly string[], output: string): number {
-    const { descriptors, processes, runtime } = this.platform;
-    using nothing = descriptors.open("/dev/null", C.O_RDONLY);
-    using file = descriptors.open(output, C.O_WRONLY | C.O_CREAT | C.O_APPEND, 0o600);
-    const own = [nothing, file, file];
-    const env = hide(runtime, this.#environment());
-    const [self = "", ...prefix] = runtime.selfCommand;
+    const { processes, runtime } = this.platform;
+    using nothing = this.platform.descriptors.open("/dev/null", C.O_RDONLY);
+    using file = this.platform.descriptors.open(output, C.O_WRONLY | C.O_CREAT | C.O_APPEND, 0o600);
+    const descriptors = [nothing, file, file];
+    const isPassed = ([name]: [string, string]) => !NOT_PASSED.includes(name);
+    const env = hide(runtime, Object.fromEntries(Object.entries(this.plan.env).filter(isPassed)));
+    const [path = "", ...prefix] = runtime.selfCommand;
+    const argv = ["baton", ...prefix, ...words];
     const { user } = this.plan;
-    if (user === null) {
-      return processes.spawn({
-        path: self,
-        argv: ["baton", ...prefix, ...words],
-        env,
-        descriptors: own,
-      });
-    }
-    const { fd, path } = userNamespaceProgram(this.platform);
-    using _ = fd;
-    const argv = ["baton", programPath(self), "baton", ...prefix, ...words];
-    const helper = new HelperProcess(this.platform, {
+    if (user === null) return processes.spawn({ path, argv, env, descriptors });
+    const helper = startAsUser(this.platform, { inside: user, outside: { uid: 0, gid: 0 } }, {
       program: { path, argv, env, directory: null },
-      descriptors: own,
+      descriptors,
     });
-    mapUser(helper, { inside: user, outside: { uid: 0, gid: 0 } });
     helper.disconnect();
     return helper.pid;
   }
 
-  #environment(): Record<string, string> {
-    const isPassed = ([name]: [string, string]) =>
-      !NOT_PASSED.includes(name) && name !== RUNTIME_DIRECTORY;
-    return Object.fromEntries(Object.entries(this.plan.env).filter(isPassed));
-  }
-
   /** @returns null while nothing answers */
-  status(): ServiceStatus | null {
-    const reply = v.safeParse(STATUS, this.call("GET", "/v1/status", CALL_MS));
+  status(): StatusReply | null {
+    const reply = v.safeParse(STATUS_REPLY, this.call("GET", "/v1/status", CALL_MS));
     return reply.success ? reply.output : null;
   }
 
@@ -136,11 +107,6 @@ export class RehearsedService {
     return lines.filter((line) => !GOES_WELL.test(line)).slice(-OUTPUT_LINES)
       .map((line) => line.replace(OWN_PREFIX, ""));
   }
-}
-
-/** In the child that executes it, /proc/self/exe would be another program. */
-export function programPath(self: string): string {
-  return self === "/proc/self/exe" ? readlinkSync(self) : self;
 }
 
 function jsonIn(text: string): unknown {

@@ -1,14 +1,15 @@
 /** One life of the service in a rehearsal: start, a look at what it holds, a reload under clients, the end. */
 import { renameSync } from "node:fs";
 import * as v from "valibot";
+import { RELOAD_REPLY, type StatusReply, STOP_REPLY } from "../admin/replies.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import { processTree } from "../platform/process/proc.ts";
 import type { ChildProcesses } from "./child_processes.ts";
-import { Clients, learnManner, type Manner, reachable } from "./clients.ts";
+import { addressIn, Clients, learnManner, type Manner } from "./clients.ts";
 import { type Holding, holdingsOf, pidFileFates } from "./holdings.ts";
 import type { Attempt, RehearsalPlan } from "./plan.ts";
-import { RehearsedService, type ServiceStatus } from "./rehearsed_service.ts";
+import { RehearsedService } from "./rehearsed_service.ts";
 import { shellInFront } from "./shell_in_front.ts";
 import type { View } from "./view.ts";
 import { isBareNumber, rewrittenBetween, type Writings, writingsIn } from "./written_files.ts";
@@ -22,25 +23,6 @@ const MOST_ADDRESSES = 8;
 const MOST_TEXTS = 20;
 const LONGEST_TEXT = 300;
 const LOG_NAME = /\.(log|err|out)(\.\d+)?$/;
-
-const RELOAD = v.looseObject({
-  result: v.string(),
-  reason: v.nullable(v.string()),
-  durationMs: v.number(),
-  phases: v.array(v.looseObject({
-    phase: v.string(),
-    epoch: v.number(),
-    durationMs: v.nullable(v.number()),
-  })),
-  sharedFiles: v.array(v.looseObject({ path: v.string() })),
-  doubt: v.nullable(v.string()),
-  held: v.nullable(v.looseObject({ longestWaitMs: v.number() })),
-  output: v.array(v.string()),
-});
-const STOPPED = v.looseObject({
-  status: v.number(),
-  killed: v.array(v.looseObject({ pid: v.number(), name: v.string() })),
-});
 
 interface LifeOptions {
   readonly platform: Platform;
@@ -111,7 +93,7 @@ export class ServiceLife {
     };
   }
 
-  async #serving(): Promise<ServiceStatus | null> {
+  async #serving(): Promise<StatusReply | null> {
     const { clock } = this.life.platform;
     const deadline = clock.now() + this.life.plan.startMs;
     while (clock.now() < deadline && this.#service.exit === null) {
@@ -122,7 +104,7 @@ export class ServiceLife {
     return null;
   }
 
-  #describeStart(status: ServiceStatus | null): Attempt["start"] {
+  #describeStart(status: StatusReply | null): Attempt["start"] {
     return {
       ok: status !== null,
       durationMs: Math.round(this.life.platform.clock.now() - this.#startedAt),
@@ -135,14 +117,14 @@ export class ServiceLife {
   }
 
   /** The processes of the serving generation, its leader first. */
-  #tree(status: ServiceStatus | null): number[] {
+  #tree(status: StatusReply | null): number[] {
     const leader = status?.generations.find(({ epoch }) => epoch === status.epoch)?.pid;
     return leader ? processTree(leader) : [];
   }
 
   /** How it speaks at its addresses. That takes as long as a server needs to come to rest. */
-  #learn({ listeners }: ServiceStatus): Promise<Manner[]> {
-    const addresses = listeners.flatMap(({ address }) => reachable(address) ?? []);
+  #learn({ listeners }: StatusReply): Promise<Manner[]> {
+    const addresses = listeners.flatMap(({ address }) => addressIn(address) ?? []);
     return Promise.all(
       addresses.slice(0, MOST_ADDRESSES).map((at) => learnManner(this.life.platform, at)),
     );
@@ -175,7 +157,7 @@ export class ServiceLife {
   async #callReload() {
     const { startMs, stopMs } = this.life.plan;
     const { json, text } = await this.#service.command(["reload", "--json"], startMs + stopMs);
-    const report = v.safeParse(RELOAD, json);
+    const report = v.safeParse(RELOAD_REPLY, json);
     return { report: report.success ? report.output : null, text: text.trim() };
   }
 
@@ -225,7 +207,7 @@ export class ServiceLife {
     const { clock } = this.life.platform;
     const { stopMs } = this.life.plan;
     const startedAt = clock.now();
-    const reply = v.safeParse(STOPPED, this.#service.call("POST", "/v1/stop?wait=1", stopMs));
+    const reply = v.safeParse(STOP_REPLY, this.#service.call("POST", "/v1/stop?wait=1", stopMs));
     await this.life.children.ended(this.#service.pid, stopMs);
     return {
       durationMs: Math.round(clock.now() - startedAt),

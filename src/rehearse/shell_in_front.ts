@@ -1,11 +1,10 @@
 /** A shell script that starts the server without exec, and so waits for it. */
 import { readlinkSync } from "node:fs";
+import { isShell } from "../config/servers/shell_script.ts";
 import { C } from "../platform/libc/constants.ts";
 import { tcpRows } from "../platform/network/proc_net.ts";
 import { processName, socketInodesOf } from "../platform/process/proc.ts";
 import type { Attempt } from "./plan.ts";
-
-const SHELLS = /^(sh|bash|dash|ash|ksh|mksh|zsh|busybox|fish)$/;
 
 /** What listens is not the leader, and the leader is a shell: it waits for the server. */
 export function shellInFront([leader, ...others]: readonly number[]): Attempt["start"]["shell"] {
@@ -13,7 +12,7 @@ export function shellInFront([leader, ...others]: readonly number[]): Attempt["s
   const name = programOf(leader);
   const listening = new Set((tcpRows([C.TCP_LISTEN]) ?? []).map(({ inode }) => inode));
   const listens = (pid: number) => [...socketInodesOf(pid)].some((inode) => listening.has(inode));
-  const server = SHELLS.test(name) && !listens(leader) ? others.find(listens) : undefined;
+  const server = isShell(name) && !listens(leader) ? others.find(listens) : undefined;
   if (server === undefined) return null;
   return { pid: leader, name, server: processName(server) ?? "?" };
 }

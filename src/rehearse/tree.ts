@@ -1,5 +1,6 @@
 /** What is below a directory, found in bounded steps. Never follows a link, and skips what may not be read. */
-import { lstatSync, readdirSync, type Stats } from "node:fs";
+import { lstatSync, type Stats } from "node:fs";
+import { namesIn } from "../platform/process/proc.ts";
 
 interface Entry {
   readonly path: string;
@@ -19,16 +20,12 @@ export function filesBelow(root: string, depth: number, most = 20_000): Entry[] 
 }
 
 function entriesOf(directory: string): Entry[] {
-  try {
-    return readdirSync(directory).flatMap((name) => {
-      const path = directory === "/" ? `/${name}` : `${directory}/${name}`;
-      try {
-        return [{ path, stat: lstatSync(path) }];
-      } catch {
-        return []; // Gone meanwhile, or its name is not UTF-8.
-      }
-    });
-  } catch {
-    return [];
-  }
+  return namesIn(directory).flatMap((name) => {
+    const path = directory === "/" ? `/${name}` : `${directory}/${name}`;
+    try {
+      return [{ path, stat: lstatSync(path) }];
+    } catch {
+      return []; // Gone meanwhile, or its name is not UTF-8.
+    }
+  });
 }

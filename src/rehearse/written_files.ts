@@ -1,5 +1,5 @@
 /** What was written in a rehearsal, read from the layers that hold it, and which of two lists of that differ, how. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { firstBytes } from "../platform/files/first_bytes.ts";
 import { filesBelow } from "./tree.ts";
 
 /** Of a file's beginning: enough to tell what was appended from what was rewritten. */
@@ -31,25 +31,11 @@ export function writingsIn(
         inode: stat.ino,
         size: stat.size,
         changedMs: stat.mtimeMs,
-        head: headOf(path),
+        head: new TextDecoder("latin1").decode(firstBytes(path, HEAD_SIZE) ?? undefined),
       });
     }
   }
   return found;
-}
-
-function headOf(path: string): string {
-  const bytes = new Uint8Array(HEAD_SIZE);
-  try {
-    const file = openSync(path, "r");
-    try {
-      return new TextDecoder("latin1").decode(bytes.subarray(0, readSync(file, bytes)));
-    } finally {
-      closeSync(file);
-    }
-  } catch {
-    return "";
-  }
 }
 
 /** @returns the paths of files that exist in both, and have other content than more of the same */

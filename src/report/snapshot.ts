@@ -146,19 +146,8 @@ export const NO_STORY: ReloadStory = {
 };
 
 export function storyOf(reload: ReloadStory | null): ReloadStory {
-  const { replaced, phases, failedIn, connections, late, ...rest } = reload ?? NO_STORY;
-  const { held, restored, sharedFiles, doubt } = rest;
-  return {
-    replaced,
-    phases,
-    failedIn,
-    connections,
-    late,
-    held,
-    restored,
-    sharedFiles,
-    doubt,
-  };
+  const isOfStory = ([field]: [string, unknown]) => Object.hasOwn(NO_STORY, field);
+  return { ...NO_STORY, ...Object.fromEntries(Object.entries(reload ?? {}).filter(isOfStory)) };
 }
 
 interface RequestReport<Result> {

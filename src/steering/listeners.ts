@@ -53,16 +53,16 @@ export class Listeners implements GroupContext {
    * A group at an overlapping address where a generation other than `own` gets connections. A first member at
    * `address` would take them at once: it receives, and the kernel prefers the more specific listener.
    */
-  rivalOf(address: GroupAddress, own: readonly (number | null)[]): Group | null {
+  overlapping(address: GroupAddress, own: readonly (number | null)[]): Group | null {
     if ((this.find(address)?.members.length ?? 0) > 0) return null;
-    const isRival = (group: Group) =>
+    const receives = (group: Group) =>
       group.members.some((member) =>
         group.isReceiving(member) && !member.dead &&
         ![NO_GENERATION, ...own].includes(member.epoch) &&
         // The serving one may listen at another address now that takes the place of this one.
         !(member.standsIn && this.servingEpoch !== null && own.includes(this.servingEpoch))
       );
-    return this.groups.find((group) => overlaps(group.address, address) && isRival(group)) ?? null;
+    return this.groups.find((group) => overlaps(group.address, address) && receives(group)) ?? null;
   }
 
   /** The group of `address`, made empty if there is none yet. */

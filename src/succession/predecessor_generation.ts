@@ -3,7 +3,7 @@
  * drained by its own baton, and is gone when that baton has exited.
  */
 import type { RunningContext } from "../generation/context.ts";
-import { NOT_INSPECTED } from "../generation/candidate/inspected.ts";
+import { NOT_INSPECTED } from "../generation/candidate/inspection.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { processTree } from "../platform/process/proc.ts";
 import type { Listeners } from "../steering/listeners.ts";

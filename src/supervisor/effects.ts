@@ -1,6 +1,6 @@
 /** Carries out what the lifecycle asks for: a table from each kind of effect to its function. It decides nothing. */
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
-import { NOT_INSPECTED } from "../generation/candidate/inspected.ts";
+import { NOT_INSPECTED } from "../generation/candidate/inspection.ts";
 import type { EffectHandlers, ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { Timer } from "../platform/clock.ts";
 import { describeVictims, type LeftProcess, leftText } from "../report/killed_processes.ts";
@@ -16,7 +16,7 @@ import type { Upgrades } from "./upgrade_effects.ts";
 /** Lines of a failed generation's output in the answer to a reload. */
 const OUTPUT_LINES = 20;
 /** So long after the exit of a copy that may have told the serving generation what to do, that one is looked at again. */
-const SUSPECT_MS = 500;
+const LOOK_AGAIN_MS = 500;
 
 /** @returns carries an effect out; `state` is that after the step that asked for it */
 export function effectsOf(
@@ -115,8 +115,8 @@ function answerReload(
     trial: parts.trials.view(state),
     serving,
   };
-  if (result === "failed" && inspected.isSuspect && !state.finished) {
-    openVerdicts.giveAfter(SUSPECT_MS, () => {
+  if (result === "failed" && inspected.endedWithZero && !state.finished) {
+    openVerdicts.giveAfter(LOOK_AGAIN_MS, () => {
       const { doubt } = inspected.findings;
       history.doubt(epoch, doubt);
       if (doubt !== null) options.logger.warn(`generation ${serving}: ${doubt}`);

@@ -33,7 +33,7 @@ export function startGeneration(
     policy: context.config.sharedFiles,
     epoch,
     processes: () => candidate.processes(),
-    rival: () => parts.servingIn(parts.service()),
+    serving: () => parts.servingIn(parts.service()),
     isPending: () => candidate.admission.isPending,
     onHint: (text) => candidate.adoptTarget.onHint(text),
     advice: () => pidfileAdvice(context.preset, candidate.output?.tail.lines(ADVICE_LINES) ?? []),

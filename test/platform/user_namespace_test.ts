@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { HelperProcess } from "../../src/platform/process/helper_process.ts";
-import { mapUser, userNamespaceProgram } from "../../src/platform/process/user_namespace.ts";
+import { startAsUser } from "../../src/platform/process/user_namespace.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { testPlatform } from "../support/test_platform.ts";
@@ -13,7 +12,7 @@ const [uid, gid] = [process.geteuid!(), process.getegid!()];
 const isAllowed = spawnSync("unshare", ["--user", "--map-root-user", "true"]).status === 0;
 const skip = isAllowed ? false : "user namespaces are not allowed";
 
-describe("userNamespaceProgram()", () => {
+describe("startAsUser()", () => {
   for (const inside of [{ uid: 0, gid: 0 }, { uid: 1234, gid: 4321 }]) {
     test(
       `its program is user ${inside.uid} there`,
@@ -22,19 +21,16 @@ describe("userNamespaceProgram()", () => {
         await using platform = await testPlatform();
         const before = openDescriptors();
         {
-          const { fd, path } = userNamespaceProgram(platform);
-          using _ = fd;
           const script = 'echo "$(id -u) $(id -g) $0 $1 $COLOR" >&3; read line <&3';
-          using helper = new HelperProcess(platform, {
+          using helper = startAsUser(platform, { inside, outside: { uid, gid } }, {
             program: {
-              path,
-              argv: ["first", "/bin/sh", "sh", "-c", script, "name", "a word"],
+              path: "/bin/sh",
+              argv: ["sh", "-c", script, "name", "a word"],
               env: { PATH: "/usr/bin:/bin", COLOR: "red" },
               directory: null,
             },
             descriptors: [0, 1, 2],
           });
-          mapUser(helper, { inside, outside: { uid, gid } });
           const said = new TextDecoder().decode(helper.awaitMessage(TEST_TIMEOUT_MS).data);
           assert.equal(said, `${inside.uid} ${inside.gid} name a word red\n`);
         }
@@ -48,13 +44,9 @@ describe("userNamespaceProgram()", () => {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
-    const { fd, path } = userNamespaceProgram(platform);
-    using _ = fd;
-    using helper = new HelperProcess(platform, {
-      program: { path, argv: ["first", "/bin/true", "true"], env: {}, directory: null },
-      descriptors: [0, 1, 2],
-    });
-    const map = () => mapUser(helper, { inside: { uid: 0, gid: 0 }, outside: { uid: 1, gid } });
-    assert.throws(map, /EPERM/);
+    const ids = { inside: { uid: 0, gid: 0 }, outside: { uid: 1, gid } };
+    const program = { path: "/bin/true", argv: ["true"], env: {}, directory: null };
+    const start = () => startAsUser(platform, ids, { program, descriptors: [0, 1, 2] });
+    assert.throws(start, /EPERM/);
   });
 });

@@ -9,7 +9,7 @@ import { appendFileSync } from "node:fs";
 import { callControl, ControlError, type ControlResponse } from "../../admin/client.ts";
 import { runningServices, runtimeDirectory, servicePaths, servicesIn } from "../../admin/paths.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { busyIn } from "../console/replies.ts";
+import { busyIn } from "../../admin/replies.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
 import type { PrestopCommand } from "../words/parse_pod.ts";
 import { servePrestop } from "./prestop_sidecar.ts";

@@ -3,7 +3,8 @@ import type { Platform } from "../../platform/platform.ts";
 import { EXIT_NOT_READY, EXIT_OK } from "../console/exit_status.ts";
 import type { Target } from "../words/words.ts";
 import type { Printer } from "../console/printer.ts";
-import { PROBE_REPLY, readReply } from "../console/replies.ts";
+import { PROBE_REPLY } from "../../admin/replies.ts";
+import { readReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 
 const REQUEST_TIMEOUT_MS = 5_000;

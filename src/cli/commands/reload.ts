@@ -10,7 +10,8 @@ import {
   storyLine,
   survivorLine,
 } from "./reload_text.ts";
-import { EXIT_STATUS_OF, readReply, RELOAD_REPLY, type ReloadReply } from "../console/replies.ts";
+import { RELOAD_REPLY, type ReloadReply } from "../../admin/replies.ts";
+import { EXIT_STATUS_OF, readReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 import type { ReloadRollout } from "../words/parse_trial.ts";
 

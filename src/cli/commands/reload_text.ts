@@ -1,6 +1,6 @@
 /** A reload, for people: one line, and one for each address that the new generation opens late. Pure. */
 import { describePhases } from "../../report/timelines.ts";
-import type { ReloadReply } from "../console/replies.ts";
+import type { ReloadReply } from "../../admin/replies.ts";
 
 /** @returns `pre-flight 31 ms, starting 402 ms; generation 0: draining still`; "" before the first phase */
 export function storyLine(

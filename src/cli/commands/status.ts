@@ -5,7 +5,8 @@ import type { ServiceCommand } from "../words/words.ts";
 import { EXIT_OK } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import { doubtLines, heldLines, lateLines, sharedLines, storyLine } from "./reload_text.ts";
-import { readReply, STATUS_REPLY, type StatusReply } from "../console/replies.ts";
+import { STATUS_REPLY, type StatusReply } from "../../admin/replies.ts";
+import { readReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 
 const STATUS_TIMEOUT_MS = 5_000;

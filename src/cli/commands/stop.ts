@@ -9,7 +9,8 @@ import { killedText, leftText } from "../../report/killed_processes.ts";
 import type { ServiceCommand } from "../words/words.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK, EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
-import { readReply, SERVICE_REPLY, STOP_REPLY, type StopReply } from "../console/replies.ts";
+import { SERVICE_REPLY, STOP_REPLY, type StopReply } from "../../admin/replies.ts";
+import { readReply } from "../console/replies.ts";
 import { callService, endedWithoutAnswer } from "../console/target.ts";
 
 const REQUEST_TIMEOUT_MS = 5_000;

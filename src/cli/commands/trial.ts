@@ -1,7 +1,8 @@
 /** `baton promote`, `baton rollback`, `baton canary`: decide about the generation on trial. */
 import type { Platform } from "../../platform/platform.ts";
 import type { Printer } from "../console/printer.ts";
-import { EXIT_STATUS_OF, readReply, TRIAL_REPLY } from "../console/replies.ts";
+import { TRIAL_REPLY } from "../../admin/replies.ts";
+import { EXIT_STATUS_OF, readReply } from "../console/replies.ts";
 import { callService } from "../console/target.ts";
 import type { TrialCommand } from "../words/parse_trial.ts";
 

@@ -14,13 +14,12 @@ import type { UpgradeCommand } from "../words/parse.ts";
 import { EXIT_SYSTEM } from "../console/exit_status.ts";
 import type { Printer } from "../console/printer.ts";
 import {
-  EXIT_STATUS_OF,
-  readReply,
   SERVICE_REPLY,
   type ServiceReply,
   UPGRADE_REPLY,
   type UpgradeReply,
-} from "../console/replies.ts";
+} from "../../admin/replies.ts";
+import { EXIT_STATUS_OF, readReply } from "../console/replies.ts";
 import { callService, endedWithoutAnswer } from "../console/target.ts";
 
 /** How long the new program has to answer once the old one is gone. */

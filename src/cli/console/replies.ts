@@ -1,55 +1,7 @@
-/**
- * The replies of the control socket, as far as commands read them. Another version of baton may send more, which stays
- * in the output of --json.
- */
+/** What a reply of the control socket means to a command. */
 import * as v from "valibot";
 import { UserError } from "../../config/values/errors.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_OK, EXIT_SYSTEM } from "./exit_status.ts";
-
-const list = <T extends v.GenericSchema>(item: T) => v.pipe(v.array(item), v.readonly());
-const number = v.number();
-const string = v.string();
-const maybeNumber = v.nullable(number);
-const maybeString = v.nullable(string);
-
-const TRIAL_VIEW = v.looseObject({
-  epoch: number,
-  phase: string,
-  percent: number,
-  seen: v.nullable(v.looseObject({ percent: number, connections: number })),
-});
-
-const STORY = {
-  replaced: maybeNumber,
-  phases: list(v.looseObject({ phase: string, epoch: number, durationMs: maybeNumber })),
-  connections: v.nullable(
-    v.looseObject({ finished: number, cut: number, undecided: number, moved: number }),
-  ),
-  late: list(v.looseObject({
-    address: string,
-    servedBy: maybeNumber,
-    state: v.picklist(["waiting", "opened", "given up"]),
-  })),
-  held: v.nullable(v.looseObject({
-    durationMs: number,
-    clients: number,
-    longestWaitMs: number,
-    overflows: number,
-  })),
-  restored: maybeNumber,
-  sharedFiles: list(v.looseObject({
-    path: string,
-    holders: list(v.looseObject({ epoch: number, pid: number, name: string })),
-  })),
-  doubt: maybeString,
-};
-
-/** The outcome of a request to change the service. */
-const OUTCOME = {
-  result: v.picklist(["ok", "failed", "refused"]),
-  reason: maybeString,
-  durationMs: number,
-};
 
 /** The exit status of a command that requested a change, by the result in the reply. */
 export const EXIT_STATUS_OF = {
@@ -58,99 +10,7 @@ export const EXIT_STATUS_OF = {
   refused: EXIT_BUSY,
 } as const;
 
-export const RELOAD_REPLY = v.looseObject({
-  ...OUTCOME,
-  ...STORY,
-  epoch: maybeNumber,
-  output: list(string),
-  outputIsDirect: v.boolean(),
-  outputSince: list(string),
-  trial: v.nullable(TRIAL_VIEW),
-  serving: maybeNumber,
-});
-
-export const TRIAL_REPLY = v.looseObject({ ...OUTCOME, epoch: maybeNumber });
-
-export const UPGRADE_REPLY = v.looseObject({ ...OUTCOME, pid: maybeNumber });
-
-/** Which service answers; the rest of its status may be any. */
-export const SERVICE_REPLY = v.looseObject({ name: string, pid: number, incarnation: number });
-
-export const STATUS_REPLY = v.looseObject({
-  name: string,
-  version: string,
-  pid: number,
-  epoch: maybeNumber,
-  order: string,
-  orderReason: string,
-  startedAt: string,
-  restarts: v.looseObject({ ok: number, failed: number, crashes: number }),
-  lastReload: v.nullable(v.looseObject({
-    ...OUTCOME,
-    ...STORY,
-    epoch: maybeNumber,
-    connectionsCut: number,
-    connectionsUndecided: number,
-    connectionsKept: v.nullable(
-      v.looseObject({ moved: number, finished: number, left: number }),
-    ),
-  })),
-  trial: v.nullable(TRIAL_VIEW),
-  generations: list(v.looseObject({
-    epoch: number,
-    state: string,
-    outcome: maybeString,
-    pid: maybeNumber,
-    startedAt: string,
-    connections: v.looseObject({ busy: number, idle: number, undecided: number }),
-    reason: maybeString,
-    checks: list(v.looseObject({
-      check: string,
-      role: string,
-      healthy: v.boolean(),
-      lastResult: maybeString,
-      successes: number,
-      failures: number,
-    })),
-  })),
-  listeners: list(v.looseObject({
-    address: string,
-    mode: string,
-    origin: maybeString,
-    members: list(v.looseObject({ epoch: number, receiving: v.boolean(), backlog: number })),
-  })),
-  helpers: list(
-    v.looseObject({ pid: number, name: string, epoch: number, addresses: list(string) }),
-  ),
-});
-
-export const STOP_REPLY = v.looseObject({
-  status: number,
-  killed: list(v.looseObject({ pid: number, name: string, afterMs: maybeNumber })),
-  left: list(v.looseObject({ pid: number, name: string })),
-  cut: number,
-});
-
-export const PROBE_REPLY = v.looseObject({ ready: v.boolean(), why: string });
-
-export type ReloadReply = v.InferOutput<typeof RELOAD_REPLY>;
-export type ServiceReply = v.InferOutput<typeof SERVICE_REPLY>;
-export type StatusReply = v.InferOutput<typeof STATUS_REPLY>;
-export type StopReply = v.InferOutput<typeof STOP_REPLY>;
-export type UpgradeReply = v.InferOutput<typeof UPGRADE_REPLY>;
-
-const DRAIN_REPLY = v.looseObject({ busy: maybeNumber });
-
-/** @returns the busy connections in the reply to a drain; null: it has no count */
-export function busyIn(body: string): number | null {
-  try {
-    return v.parse(DRAIN_REPLY, JSON.parse(body)).busy;
-  } catch {
-    return null;
-  }
-}
-
-const ERROR_REPLY = v.looseObject({ error: string });
+const ERROR_REPLY = v.looseObject({ error: v.string() });
 
 /** @param verb for the message: `reload` @throws {UserError} with the error in the body, or about its shape */
 export function readReply<T>(

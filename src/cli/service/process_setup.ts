@@ -1,7 +1,7 @@
 /** The process of `baton run`: its program, its runtime directory, its log, and its errors. */
 import { exclusiveUse } from "../../config/exclusive.ts";
 import { checkOrder, type ServiceOrder, serviceOrder } from "../../config/order.ts";
-import { readText } from "../../platform/files/read_text.ts";
+import { firstText } from "../../platform/files/first_bytes.ts";
 import {
   checkPathLength,
   prepareDirectory,
@@ -88,13 +88,8 @@ export interface ChosenOrder extends ServiceOrder {
  * @param isChecked the first start has accepted the other options: it is too late to refuse them
  * @throws {UserError} when one of them needs two generations at the same time, and there must be only one
  */
-export function chooseOrder(
-  config: Config,
-  env: Readonly<Record<string, string>>,
-  isChecked: boolean,
-): ChosenOrder {
-  const directory = config.cwd ?? "/";
-  const exclusive = exclusiveUse(config.command, { env, directory, read: readText });
+export function chooseOrder(config: Config, isChecked: boolean): ChosenOrder {
+  const exclusive = exclusiveUse(config.command, config.cwd ?? "/", firstText);
   const order = serviceOrder(config, exclusive);
   if (!isChecked) checkOrder(config, order);
   return { ...order, exclusive };

@@ -41,7 +41,7 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
   const activation = activate(platform, given, env);
   const config = leaveDirectory(platform, activation.config, launchContext);
   if (inPlace === null) refuseEnvoyScript(config);
-  const order = chooseOrder(config, env, inPlace !== null);
+  const order = chooseOrder(config, inPlace !== null);
   const { paths, prepare } = runtimePaths(platform, config, env);
   try {
     prepare();

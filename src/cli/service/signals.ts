@@ -15,6 +15,7 @@ import {
   type StopSignal,
 } from "../../config/values/signals.ts";
 import type { Config } from "../../config/config.ts";
+import { isShell } from "../../config/servers/shell_script.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { processName, processStat } from "../../platform/process/proc.ts";
@@ -110,7 +111,7 @@ export class Stopper {
 }
 
 /** They receive the terminal's signals, too, and do not send another one [measured: stop_requests.ts]. */
-const SILENT = /^(sh|dash|ash|bash|zsh|ksh|fish|busybox|g?make|npm\b.*|tini|env|time)$/;
+const SILENT = /^(g?make|npm\b.*|tini|env|time)$/;
 
 /** Whether a process above us in our process group may forward signals: concurrently, nodemon, foreman. */
 function hasManager(): boolean {
@@ -118,7 +119,8 @@ function hasManager(): boolean {
   for (let pid = self?.parent ?? 0; pid > 0;) {
     const above = processStat(pid);
     if (above === null || above.group !== self?.group) return false;
-    if (!SILENT.test(processName(pid) ?? "")) return true;
+    const name = processName(pid) ?? "";
+    if (!isShell(name) && !SILENT.test(name)) return true;
     pid = above.parent;
   }
   return false;

@@ -1,10 +1,5 @@
 /** The server's own pid file, where its command line names it. Pure. */
-import type { PidfileHabit, PidfileOption } from "./preset_table.ts";
-
-interface Pidfile {
-  readonly habit: PidfileHabit;
-  readonly option: PidfileOption | null;
-}
+import type { Pidfile } from "./preset_table.ts";
 
 /** What servers print that find a copy of themselves. */
 const MEETS_COPY =
@@ -15,15 +10,12 @@ const MEETS_COPY =
  * @returns how to give each generation a pid file of its own; null: that is not its trouble
  */
 export function pidfileAdvice(
-  preset: {
-    readonly program: string;
-    readonly pidfile: (Pidfile & { readonly own: string | null }) | null;
-  },
+  { program, pidfile }: { readonly program: string; readonly pidfile: Pidfile | null },
   output: readonly string[],
 ): string | null {
-  const own = preset.pidfile?.own ?? null;
+  const own = pidfile?.own ?? null;
   if (own === null || !output.some((line) => MEETS_COPY.test(line))) return null;
-  return `${preset.program} does not start while the process that its pid file names is alive: ` +
+  return `${program} does not start while the process that its pid file names is alive: ` +
     `give each generation its own, or none: ${own}`;
 }
 

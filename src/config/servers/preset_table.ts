@@ -15,13 +15,19 @@ export type Usr1Meaning = "reopen" | "ignore" | "forward";
  * - removes: removes it at its end, whatever it names by then.
  * - writes: writes it, and no more.
  */
-export type PidfileHabit = "checks" | "removes" | "writes";
+type PidfileHabit = "checks" | "removes" | "writes";
 
-/** How the path of its pid file is given on the command line; null: in its configuration only. */
-export interface PidfileOption {
-  readonly names: string;
-  /** In the value, when that holds more: its first group is the path. */
-  readonly pattern: RegExp | null;
+/** What a server does with its pid file. */
+export interface Pidfile {
+  readonly habit: PidfileHabit;
+  /** How its path is given on the command line; null: in its configuration only. */
+  readonly option: {
+    readonly names: string;
+    /** In the value, when that holds more: its first group is the path. */
+    readonly pattern: RegExp | null;
+  } | null;
+  /** How to give each generation a file of its own; null: not needed. */
+  readonly own: string | null;
 }
 
 interface Extras {

@@ -13,7 +13,7 @@ interface LastCommand {
   readonly isExec: boolean;
 }
 
-const SHELL = /^(ba|da|a|z|k|mk|r?ba|pdk|ya)?sh$/;
+const SHELL = /^((r?ba|da|a|z|k|mk|pdk|ya|fi)?sh|busybox)$/;
 /** Words of the language before a command, and those after the last one. */
 const OPENING = "then do else elif if while until { ( !";
 const CLOSING = "fi done esac } )";

@@ -7,7 +7,7 @@ import { C } from "../../platform/libc/constants.ts";
 import { MOST_SPARED } from "../../launcher/plan.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { listeningPaths } from "../../inspect/unix_sockets.ts";
+import { listeningSocketsOf } from "../../inspect/unix_sockets.ts";
 import { pathExistsFor } from "../../platform/process/open_files.ts";
 import * as proc from "../../platform/process/proc.ts";
 import type { TrappedCall } from "../../platform/process/seccomp.ts";
@@ -18,13 +18,13 @@ const SOCKADDR_UN_SIZE = 110;
 const PATH_OFFSET = 2;
 
 /** The generation that serves; null: none does. */
-export type Rival = () => { readonly epoch: number; processes(): number[] } | null;
+export type Serving = () => { readonly epoch: number; processes(): number[] } | null;
 
 interface CandidateCallsOptions {
   readonly platform: Pick<Platform, "seccomp" | "libc">;
   /** It has not passed its gate. */
   readonly isPending: () => boolean;
-  readonly rival: Rival;
+  readonly serving: Serving;
   readonly onHint: (text: string) => void;
 }
 
@@ -36,7 +36,7 @@ export class CandidateCalls {
 
   /** Processes that a candidate may not signal without baton's leave. Workers that come later are not among them. */
   get spared(): readonly number[] {
-    return this.options.rival()?.processes().slice(0, MOST_SPARED) ?? [];
+    return this.options.serving()?.processes().slice(0, MOST_SPARED) ?? [];
   }
 
   /** @returns whether the call has its answer */
@@ -62,16 +62,16 @@ export class CandidateCalls {
   }
 
   #isRefused({ tid, args }: TrappedCall): boolean {
-    const rival = this.options.isPending() ? this.options.rival() : null;
+    const serving = this.options.isPending() ? this.options.serving() : null;
     // In another namespace the number is another process's.
-    if (rival === null || !proc.sharesNamespace(tid, "pid")) return false;
+    if (serving === null || !proc.sharesNamespace(tid, "pid")) return false;
     const target = Math.abs(Number(BigInt.asIntN(32, args[0] ?? 0n)));
-    if (!rival.processes().includes(target)) return false;
+    if (!serving.processes().includes(target)) return false;
     const signal = Number(args[1] ?? 0n);
     const name = signalName(signal) ?? `signal ${signal}`;
     const process = `${proc.processName(target) ?? "?"}, pid ${target}`;
     this.options.onHint(
-      `it tried to send ${name} to generation ${rival.epoch} (${process}), which baton refused: ` +
+      `it tried to send ${name} to generation ${serving.epoch} (${process}), which baton refused: ` +
         "use a pid file for each generation, or none",
     );
     this.hasRefused = true;
@@ -79,23 +79,18 @@ export class CandidateCalls {
   }
 
   #noteBind(notify: Fd, { id, tid, args }: TrappedCall): void {
-    const rival = this.options.isPending() ? this.options.rival() : null;
-    if (rival === null) return;
+    const serving = this.options.isPending() ? this.options.serving() : null;
+    if (serving === null) return;
     const length = Math.min(Number(args[2] ?? 0n), SOCKADDR_UN_SIZE);
     const address = proc.readMemory(tid, Number(args[1] ?? 0n), length);
     if (address === null || !this.options.platform.seccomp.isValid(notify, id)) return;
     const path = unixPath(address);
     if (path === null || !pathExistsFor(tid, path)) return;
-    const sockets = listeningPaths(proc.readText("/proc/net/unix") ?? "");
-    const inodes = sockets.filter((socket) => socket.path === path).map(({ inode }) => inode >>> 0);
-    const holder = rival.processes().find((pid) => {
-      const held = proc.socketInodesOf(pid);
-      return inodes.some((inode) => held.has(inode));
-    });
+    const holder = listeningSocketsOf(serving.processes()).find((socket) => socket.path === path);
     if (holder === undefined) return;
-    const process = `${proc.processName(holder) ?? "?"}, pid ${holder}`;
+    const process = `${proc.processName(holder.pid) ?? "?"}, pid ${holder.pid}`;
     this.options.onHint(
-      `it cannot bind the Unix socket ${path}: generation ${rival.epoch} (${process}) listens there`,
+      `it cannot bind the Unix socket ${path}: generation ${serving.epoch} (${process}) listens there`,
     );
   }
 }

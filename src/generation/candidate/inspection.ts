@@ -15,8 +15,7 @@ import type { Timer } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { processName } from "../../platform/process/proc.ts";
 import { type Findings, NO_FINDINGS } from "../../report/snapshot.ts";
-import type { AdmissionInspection } from "../admission.ts";
-import { CandidateCalls, type Rival } from "./calls.ts";
+import { CandidateCalls, type Serving } from "./calls.ts";
 
 /** Most candidates are ready before the first look. */
 const FIRST_LOOK_MS = 500;
@@ -27,7 +26,7 @@ interface InspectionOptions {
   readonly policy: Config["sharedFiles"];
   readonly epoch: number;
   readonly processes: () => number[];
-  readonly rival: Rival;
+  readonly serving: Serving;
   /** It has not passed its gate. */
   readonly isPending: () => boolean;
   /** A possible reason, should it fail. */
@@ -40,28 +39,37 @@ interface InspectionOptions {
   readonly fail: (reason: string) => void;
 }
 
-export class Inspection implements AdmissionInspection {
+/** What looks at a candidate, and at the generation that serves beside it, have shown. */
+export interface Inspected {
+  readonly findings: Findings;
+  /** It exited with 0 before it was ready, as a copy does that has told the serving generation what to do. */
+  readonly endedWithZero: boolean;
+}
+
+export const NOT_INSPECTED: Inspected = { findings: NO_FINDINGS, endedWithZero: false };
+
+export class Inspection implements Inspected {
   #sharedFiles = NO_FINDINGS.sharedFiles;
-  isSuspect = false;
+  endedWithZero = false;
   #timer: Timer | null = null;
   readonly calls: CandidateCalls;
   readonly #logged = new Set<string>();
-  /** The rival's processes when the candidate was started, with their start times. */
+  /** Processes of the serving generation when the candidate was started, with their start times. */
   #before: ReadonlyMap<number, number> = new Map();
 
   constructor(readonly options: InspectionOptions) {
     this.calls = new CandidateCalls(options);
   }
 
-  /** As of now: what a suspect has caused may come later. */
+  /** As of now: what such a copy has caused may come later. */
   get findings(): Findings {
-    return { sharedFiles: this.#sharedFiles, doubt: this.isSuspect ? this.#doubt() : null };
+    return { sharedFiles: this.#sharedFiles, doubt: this.endedWithZero ? this.#doubt() : null };
   }
 
   #doubt(): string | null {
-    const rival = this.options.rival();
-    if (rival === null) return null;
-    const changed = describeRestart(this.#before, processesIn(rival.processes()));
+    const serving = this.options.serving();
+    if (serving === null) return null;
+    const changed = describeRestart(this.#before, processesIn(serving.processes()));
     return changed === null
       ? null
       : `it ${changed} meanwhile, so the new version may be serving already, outside baton's ` +
@@ -70,9 +78,9 @@ export class Inspection implements AdmissionInspection {
 
   /** The candidate's process has been started. */
   begin(): void {
-    const rival = this.options.rival();
-    if (rival === null) return;
-    this.#before = processesIn(rival.processes());
+    const serving = this.options.serving();
+    if (serving === null) return;
+    this.#before = processesIn(serving.processes());
     if (this.options.policy !== "allow") this.#lookAfter(FIRST_LOOK_MS);
   }
 
@@ -85,50 +93,53 @@ export class Inspection implements AdmissionInspection {
 
   #lookForLocks(): void {
     const { policy, epoch, log, fail } = this.options;
-    const rival = this.options.rival();
-    if (rival === null) return;
-    for (const obstacle of findLockObstacles(this.options.processes(), rival.processes())) {
-      const text = describeObstacle(obstacle, rival.epoch);
+    const serving = this.options.serving();
+    if (serving === null) return;
+    for (const obstacle of findLockObstacles(this.options.processes(), serving.processes())) {
+      const text = describeObstacle(obstacle, serving.epoch);
       if (this.#logged.has(text)) continue;
       this.#logged.add(text);
       log(`generation ${epoch} ${text}`);
-      if (policy === "refuse" && obstacle.isHeldByRival) return fail(`it ${text}`);
+      if (policy === "refuse" && obstacle.isHeldByServing) return fail(`it ${text}`);
     }
   }
 
+  /** The candidate would serve now. @returns why it must not */
   refusal(): string | null {
     this.end();
     const { policy, epoch, log, processes } = this.options;
-    const rival = this.options.rival();
-    if (rival === null || policy === "allow") return null;
-    const found = findSharedFiles(() => rival.processes(), processes());
+    const serving = this.options.serving();
+    if (serving === null || policy === "allow") return null;
+    const found = findSharedFiles(() => serving.processes(), processes());
     if (found.length === 0) return null;
     const holder = (of: number, pid: number) => ({ epoch: of, pid, name: processName(pid) ?? "?" });
     this.#sharedFiles = found.map(({ path, how, older, newer }) => ({
       path,
       how,
-      holders: [holder(rival.epoch, older), holder(epoch, newer)],
+      holders: [holder(serving.epoch, older), holder(epoch, newer)],
     }));
     const paths = found.map(({ path }) => path).join(", ");
-    const what = `writes to ${paths}, as generation ${rival.epoch} does: ` +
+    const what = `writes to ${paths}, as generation ${serving.epoch} does: ` +
       "what one writes the other may overwrite";
     if (policy === "refuse") return `it ${what} (--shared-files refuse): use --order stop-first`;
     log(`generation ${epoch} ${what}: use --order stop-first, or --shared-files allow`);
     return null;
   }
 
+  /** What it waits for, in words. */
   obstacles(): string[] {
-    const rival = this.options.rival();
-    const held = findLockObstacles(this.options.processes(), rival?.processes() ?? []);
-    return held.map((obstacle) => `it ${describeObstacle(obstacle, rival?.epoch ?? null)}`);
+    const serving = this.options.serving();
+    const held = findLockObstacles(this.options.processes(), serving?.processes() ?? []);
+    return held.map((obstacle) => `it ${describeObstacle(obstacle, serving?.epoch ?? null)}`);
   }
 
+  /** Its leading process has exited before it was ready. @returns possible reasons */
   explainExit(code: number | null): string[] {
     this.end();
-    const rival = this.options.rival();
-    if (rival === null) return [];
-    const { epoch } = rival;
-    const pids = rival.processes();
+    const serving = this.options.serving();
+    if (serving === null) return [];
+    const { epoch } = serving;
+    const pids = serving.processes();
     const held = this.options.isSilent() ? holdingsOf(pids) : [];
     const hints = held.length === 0
       ? []
@@ -136,7 +147,7 @@ export class Inspection implements AdmissionInspection {
     const advice = this.options.advice();
     if (advice !== null) hints.push(advice);
     if (code !== 0) return hints;
-    this.isSuspect = true;
+    this.endedWithZero = true;
     return hints;
   }
 

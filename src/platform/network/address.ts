@@ -20,6 +20,12 @@ export function formatAddress(address: InetAddress): string {
   return `${host}:${address.port}`;
 }
 
+/** Where a listener is reached from this machine: one at all addresses, at the loopback address. */
+export function reachable<A extends InetAddress>(address: A): A {
+  if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
+  return address.host === "::" ? { ...address, host: "::1" } : address;
+}
+
 /**
  * @returns canonical text of a 4- or 16-byte address (RFC 5952: longest run of zeros is "::", and IPv4
  *   in an IPv6 address is written as such: "::ffff:127.0.0.1")

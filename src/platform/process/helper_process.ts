@@ -164,7 +164,7 @@ function spawnHelper(platform: Platform, options: HelperOptions, control: Fd): n
   }
 }
 
-function ownProgram({ runtime }: Platform): HelperProgram {
+export function ownProgram({ runtime }: Platform): HelperProgram {
   const [path = "", ...prefix] = runtime.selfCommand;
   return { path, argv: ["baton", ...prefix], env: helperEnvironment(runtime), directory: null };
 }

@@ -1,14 +1,7 @@
 /** The regular files that a process has open or mapped, from /proc: proc(5). Nothing of it is an error where we may not look. */
-import {
-  closeSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  type Stats,
-  statSync,
-} from "node:fs";
-import { readText } from "./proc.ts";
+import { lstatSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { C } from "../libc/constants.ts";
+import { descriptorFlags, readText } from "./proc.ts";
 
 export interface OpenFile {
   readonly pid: number;
@@ -19,6 +12,7 @@ export interface OpenFile {
   readonly key: string;
   readonly ino: number;
   readonly size: number;
+  readonly isWritable: boolean;
 }
 
 /**
@@ -30,23 +24,32 @@ const MOST_DESCRIPTORS = 512;
 const LONGEST_GAP = 64;
 const OWNER_MAY_WRITE = 0o200;
 
-/** Files that `pid` has open for writing. Without those that have no name any more. */
-export function filesOpenForWriting(pid: number): OpenFile[] {
+/** Without those that have no name any more. */
+export function openFiles(pid: number): OpenFile[] {
   return linksOf(pid).flatMap(({ descriptor, link, isWritable }) => {
-    if (!isWritable) return [];
     try {
       const path = readlinkSync(link);
-      return path.startsWith("/") ? named(statSync(link), { pid, descriptor, path }) : [];
+      const found = { pid, descriptor, path, isWritable };
+      return path.startsWith("/") ? named(statSync(link), found) : [];
     } catch {
       return []; // Closed meanwhile.
     }
   });
 }
 
+export function filesOpenForWriting(pid: number): OpenFile[] {
+  return openFiles(pid).filter(({ isWritable }) => isWritable);
+}
+
 /** A regular file that has a name. */
-function named(stat: Stats, of: Pick<OpenFile, "pid" | "descriptor" | "path">): OpenFile[] {
+function named(stat: Stats, of: Omit<OpenFile, "key" | "ino" | "size">): OpenFile[] {
   if (!stat.isFile() || stat.nlink === 0) return [];
   return [{ ...of, key: `${stat.dev}:${stat.ino}`, ino: stat.ino, size: stat.size }];
+}
+
+/** Opened to append: what several processes write there stays. */
+export function isOnlyAppendedTo({ pid, descriptor }: OpenFile): boolean {
+  return descriptor >= 0 && ((descriptorFlags(pid, descriptor) ?? 0) & C.O_APPEND) !== 0;
 }
 
 /** @returns the path by which `pid` has opened a file or directory; null: it has none of this inode open */
@@ -99,7 +102,8 @@ export function writableMappings(pid: number): OpenFile[] {
   const paths = new Set([...lines].map(([, path = ""]) => path));
   return [...paths].flatMap((path) => {
     try {
-      return named(statSync(`/proc/${pid}/root${path}`), { pid, descriptor: -1, path });
+      const mapped = { pid, descriptor: -1, path, isWritable: true };
+      return named(statSync(`/proc/${pid}/root${path}`), mapped);
     } catch {
       return []; // Removed; the kernel adds " (deleted)" to its name then.
     }
@@ -116,18 +120,4 @@ export function pathExistsFor(tid: number, path: string): boolean {
 export function locksHeldBy({ pid, descriptor }: Pick<OpenFile, "pid" | "descriptor">): string[] {
   const text = readText(`/proc/${pid}/fdinfo/${descriptor}`) ?? "";
   return [...text.matchAll(/^lock:\s*(.*)$/gm)].map(([, line = ""]) => line);
-}
-
-/** The first bytes of a file that `pid` has open; empty when it cannot be read. */
-export function firstBytes(path: string, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let descriptor: number | null = null;
-  try {
-    descriptor = openSync(path, "r");
-    return bytes.subarray(0, readSync(descriptor, bytes, 0, length, 0));
-  } catch {
-    return bytes.subarray(0, 0);
-  } finally {
-    if (descriptor !== null) closeSync(descriptor);
-  }
 }

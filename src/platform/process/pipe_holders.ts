@@ -1,7 +1,6 @@
 /** Finds the processes that write to a pipe, by their descriptors in /proc. proc(5) */
-import { readdirSync } from "node:fs";
 import { type ArchConstants, C } from "../libc/constants.ts";
-import { blockedCalls, descriptorFlags, descriptorTarget } from "./proc.ts";
+import { blockedCalls, descriptorFlags, descriptorTarget, namesIn } from "./proc.ts";
 
 /** A descriptor of another process that writes to a pipe. */
 export interface WritingEnd {
@@ -13,7 +12,7 @@ export interface WritingEnd {
 
 /** @param pipe "pipe:[45]" @returns empty also where we may not look */
 export function writingEnds(pid: number, pipe: string): WritingEnd[] {
-  return numbersIn(`/proc/${pid}/fd`).flatMap((number) => {
+  return namesIn(`/proc/${pid}/fd`).map(Number).flatMap((number) => {
     if (descriptorTarget(pid, number) !== pipe) return [];
     const flags = descriptorFlags(pid, number);
     if (flags === null || (flags & C.O_ACCMODE) === C.O_RDONLY) return [];
@@ -37,13 +36,5 @@ export function waitsForRoom(
 }
 
 export function countThreads(pid: number): number {
-  return numbersIn(`/proc/${pid}/task`).length;
-}
-
-function numbersIn(folder: string): number[] {
-  try {
-    return readdirSync(folder).map(Number);
-  } catch {
-    return [];
-  }
+  return namesIn(`/proc/${pid}/task`).length;
 }

@@ -22,7 +22,7 @@ export function readText(path: string): string | null {
   }
 }
 
-function list(path: string): string[] {
+export function namesIn(path: string): string[] {
   try {
     return readdirSync(path);
   } catch {
@@ -85,7 +85,7 @@ export function isRunning(pid: number, startTime?: number): boolean {
 /** @returns `pid`, or another of its threads if the first one has ended: that one shows nothing of the process any more */
 export function liveThreadOf(pid: number): number {
   if (isLive(processStat(pid))) return pid;
-  const others = list(`/proc/${pid}/task`).map(Number);
+  const others = namesIn(`/proc/${pid}/task`).map(Number);
   return others.find((tid) => isLive(processStat(`${pid}/task/${tid}`))) ?? pid;
 }
 
@@ -110,7 +110,7 @@ export function processName(pid: number): string | null {
 
 /** Direct children of all threads of `pid`. */
 export function childrenOf(pid: number): number[] {
-  return list(`/proc/${pid}/task`).flatMap((tid) =>
+  return namesIn(`/proc/${pid}/task`).flatMap((tid) =>
     (readText(`/proc/${pid}/task/${tid}/children`) ?? "").split(" ").filter(Boolean).map(Number)
   );
 }
@@ -145,7 +145,7 @@ export function socketDescriptorsOf(pid: number): Map<number, number> {
 
 /** Paths of the descriptors of `pid`. */
 function descriptorsOf(pid: number): string[] {
-  const all = (tid: number) => list(`/proc/${tid}/fd`).map((fd) => `/proc/${tid}/fd/${fd}`);
+  const all = (tid: number) => namesIn(`/proc/${tid}/fd`).map((fd) => `/proc/${tid}/fd/${fd}`);
   const found = all(pid);
   return found.length > 0 ? found : all(liveThreadOf(pid));
 }
@@ -177,7 +177,7 @@ export function descriptorFlags(pid: number, fd: number): number | null {
 /** Socket inodes that some epoll instance of `pid` watches (`tfd` lines of fdinfo, kernel 3.8+). */
 export function epollWatchedInodes(pid: number): Set<number> {
   const inodes = new Set<number>();
-  for (const fd of list(`/proc/${pid}/fdinfo`)) {
+  for (const fd of namesIn(`/proc/${pid}/fdinfo`)) {
     if (descriptorTarget(pid, Number(fd)) !== "anon_inode:[eventpoll]") continue;
     const text = readText(`/proc/${pid}/fdinfo/${fd}`) ?? "";
     for (const match of text.matchAll(/^tfd:.*\bino:([0-9a-f]+)/gm)) {
@@ -189,7 +189,7 @@ export function epollWatchedInodes(pid: number): Set<number> {
 
 /** System calls that threads of `pid` are blocked in, with their arguments. */
 export function blockedCalls(pid: number): { call: number; args: number[] }[] {
-  return list(`/proc/${pid}/task`).flatMap((tid) => {
+  return namesIn(`/proc/${pid}/task`).flatMap((tid) => {
     const fields = (readText(`/proc/${pid}/task/${tid}/syscall`) ?? "").split(" ");
     const call = Number(fields[0]);
     if (!Number.isInteger(call) || fields.length < 7) return [];
@@ -224,7 +224,7 @@ function withMemory(tid: number, mode: "r" | "r+", use: (fd: number) => number):
 
 /** All process ids that exist now. */
 export function allProcesses(): number[] {
-  return list("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
+  return namesIn("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
 /** One variable of the environment that `pid` was started with. */
@@ -261,7 +261,7 @@ export function ownSocketInode(fd: number): number {
 
 /** How many descriptors this process has open; its limit when it cannot even count them. */
 export function ownDescriptorCount(): number {
-  return list("/proc/self/fd").length || Infinity;
+  return namesIn("/proc/self/fd").length || Infinity;
 }
 
 /** The words that a process was executed with. */

@@ -6,11 +6,10 @@
  * It finds its control socket on descriptor 3, as every helper with three standard descriptors does. Its first argument
  * is the path of the real program, the others are that program's words.
  */
-import { writeFileSync } from "node:fs";
+import { readlinkSync, writeFileSync } from "node:fs";
 import { SystemCallError } from "../error.ts";
-import type { Fd } from "../fd.ts";
 import type { Platform } from "../platform.ts";
-import type { HelperProcess } from "./helper_process.ts";
+import { type HelperOptions, HelperProcess, type HelperProgram } from "./helper_process.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** Lifted above every descriptor that a helper gets. */
@@ -118,13 +117,6 @@ function elfFile(arch: Runtime["arch"]): Uint8Array {
   return bytes;
 }
 
-/** The path of a program that does the above, for as long as `fd` is open. */
-export function userNamespaceProgram({ descriptors, runtime }: Platform) {
-  using made = descriptors.sealedMemfd("baton-userns", elfFile(runtime.arch));
-  const fd: Fd = descriptors.duplicate(made, FIRST_FREE);
-  return { fd, path: `/proc/self/fd/${fd.number}` };
-}
-
 interface Ids {
   /** User and group there. */
   readonly inside: { readonly uid: number; readonly gid: number };
@@ -133,10 +125,35 @@ interface Ids {
 }
 
 /**
- * Blocks until the helper has left our user namespace, maps its ids, and lets it continue.
+ * Starts a helper in a user namespace of its own. Blocks until it is there, and its ids are mapped.
  * @throws {SystemCallError} when it may not leave the namespace
  */
-export function mapUser(helper: HelperProcess, { inside, outside }: Ids): void {
+export function startAsUser(
+  platform: Platform,
+  ids: Ids,
+  { program, ...options }: HelperOptions & { readonly program: HelperProgram },
+): HelperProcess {
+  const { descriptors, runtime } = platform;
+  using memory = descriptors.sealedMemfd("baton-userns", elfFile(runtime.arch));
+  using file = descriptors.duplicate(memory, FIRST_FREE);
+  const { path: real, argv } = program;
+  // In the child that executes it, /proc/self/exe would be another program.
+  const words = [argv[0]!, real === "/proc/self/exe" ? readlinkSync(real) : real, ...argv];
+  const path = `/proc/self/fd/${file.number}`;
+  const helper = new HelperProcess(platform, {
+    ...options,
+    program: { ...program, path, argv: words },
+  });
+  try {
+    mapUser(helper, ids);
+    return helper;
+  } catch (error) {
+    helper[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function mapUser(helper: HelperProcess, { inside, outside }: Ids): void {
   const { data } = helper.awaitMessage(MAP_TIMEOUT_MS);
   const errno = data[0] ?? 0;
   if (errno !== 0) throw new SystemCallError("unshare", errno, "the user namespace");

@@ -96,24 +96,14 @@ describe("exclusiveUse()", () => {
   for (const [expected, line] of COMMANDS) {
     it(`${expected === "+" ? "knows that one copy must be alone" : "knows nothing"} of "${line}"`, () => {
       const words = line.split(" ").map((word) => word === "_" ? "" : word.replaceAll("~", " "));
-      const env = {};
-      const directory = "/srv";
       const include = (path: string) => path.replace("/srv/loop.conf", "/etc/redis/loop.conf");
-      const reason = exclusiveUse(words, {
-        env,
-        directory,
-        read: (path) => FILES[include(path)] ?? null,
-      });
+      const reason = exclusiveUse(words, "/srv", (path) => FILES[include(path)] ?? null);
       assert.equal(reason === null ? "-" : "+", expected, reason ?? "no reason");
     });
   }
 
   it("says who, and what would happen", () => {
-    const reason = exclusiveUse(["/usr/bin/redis-server"], {
-      env: {},
-      directory: "/",
-      read: () => null,
-    });
+    const reason = exclusiveUse(["/usr/bin/redis-server"], "/", () => null);
     assert.match(
       reason ?? "",
       /^redis-server keeps its data in one file: a second copy .* overwrites/,

@@ -10,7 +10,7 @@ const SYS_KILL = 62;
 const USR2 = 12;
 const NOTIFY = {} as Fd;
 
-function scene({ isPending = true, rival = [700, 701] as number[] | null } = {}) {
+function scene({ isPending = true, serving = [700, 701] as number[] | null } = {}) {
   const log: string[] = [];
   const calls = new CandidateCalls(
     {
@@ -22,7 +22,7 @@ function scene({ isPending = true, rival = [700, 701] as number[] | null } = {})
         },
       },
       isPending: () => isPending,
-      rival: () => rival === null ? null : { epoch: 4, processes: () => rival },
+      serving: () => serving === null ? null : { epoch: 4, processes: () => serving },
       onHint: (text: string) => log.push(text),
     } as unknown as ConstructorParameters<typeof CandidateCalls>[0],
   );
@@ -44,7 +44,7 @@ describe("CandidateCalls", () => {
       ["to its group", -701, {}, true],
       ["to another process of that number", 702, {}, false],
       ["after the gate", 700, { isPending: false }, false],
-      ["when none serves", 700, { rival: null }, false],
+      ["when none serves", 700, { serving: null }, false],
     ];
   for (const [what, pid, given, refused] of table) {
     it(`a signal ${what}: ${refused ? "refused" : "let through"}`, () => {
@@ -66,9 +66,9 @@ describe("CandidateCalls", () => {
 
   it("asks about the processes of the serving generation, as many as a filter has room for", () => {
     assert.deepEqual(scene().calls.spared, [700, 701]);
-    assert.deepEqual(scene({ rival: null }).calls.spared, []);
+    assert.deepEqual(scene({ serving: null }).calls.spared, []);
     const many = Array.from({ length: 100 }, (_, i) => i + 1);
-    assert.equal(scene({ rival: many }).calls.spared.length, 32);
+    assert.equal(scene({ serving: many }).calls.spared.length, 32);
   });
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { changeOf } from "../../../src/inspect/changed_processes.ts";
 import { numberIn, pathsInWords } from "../../../src/inspect/pid_files.ts";
-import { listeningPaths } from "../../../src/inspect/unix_sockets.ts";
+import { unixSockets } from "../../../src/inspect/unix_sockets.ts";
 
 const TABLE = `Num       RefCount Protocol Flags    Type St Inode Path
 000000001f152230: 00000003 00000000 00000000 0001 03 40042407
@@ -11,13 +11,16 @@ const TABLE = `Num       RefCount Protocol Flags    Type St Inode Path
 000000003195cd4d: 00000003 00000000 00000000 0001 03 40042405 /run/web.sock
 000000001c6ebc93: 00000002 00000000 00010000 0005 01 40042464 @name of one
 000000001c6ebc94: 00000002 00000000 00010000 0001 01 40042465
+0000000000000000: 00000002 00000000 00000000 0002 01 13008 /dev/log
 `;
 
-describe("listeningPaths()", () => {
-  it("has those that accept, not their connections, nor those without a name", () => {
-    assert.deepEqual(listeningPaths(TABLE), [
-      { inode: 40042467, path: "/run/web.sock" },
-      { inode: 40042464, path: "@name of one" },
+describe("unixSockets()", () => {
+  it("has those with a path or a name, and tells which of them accept", () => {
+    assert.deepEqual(unixSockets(TABLE), [
+      { inode: 40042467, path: "/run/web.sock", listens: true },
+      { inode: 40042405, path: "/run/web.sock", listens: false },
+      { inode: 40042464, path: "@name of one", listens: true },
+      { inode: 13008, path: "/dev/log", listens: false },
     ]);
   });
 });

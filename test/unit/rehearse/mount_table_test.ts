@@ -8,7 +8,6 @@ import {
   pathsIn,
   planMounts,
   topmost,
-  unixPaths,
 } from "../../../src/rehearse/mount_table.ts";
 
 const TABLE = [
@@ -80,16 +79,5 @@ describe("paths", () => {
   test("pathsIn() finds paths behind '=' and between commas", () => {
     const words = ["redis-server", "/etc/redis.conf", "--dir=/var/lib/redis", "-o", "a=1,b=/srv/b"];
     assert.deepEqual(pathsIn(words), ["/etc/redis.conf", "/var/lib/redis", "/srv/b"]);
-  });
-
-  test("unixPaths() reads sockets with a path, not abstract ones", () => {
-    const text = [
-      "Num       RefCount Protocol Flags    Type St Inode Path",
-      "0000000000000000: 00000002 00000000 00010000 0001 01 13005 /run/dbus/system_bus_socket",
-      "0000000000000000: 00000002 00000000 00010000 0001 01 13006 @/tmp/.X11-unix/X0",
-      "0000000000000000: 00000003 00000000 00000000 0001 03 13007",
-      "0000000000000000: 00000002 00000000 00000000 0002 01 13008 /dev/log",
-    ].join("\n");
-    assert.deepEqual(unixPaths(text), ["/run/dbus/system_bus_socket", "/dev/log"]);
   });
 });

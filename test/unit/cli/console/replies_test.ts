@@ -1,13 +1,8 @@
 /** What a command makes of a reply: a value of the right shape, the error of the service, or a refusal. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import {
-  busyIn,
-  PROBE_REPLY,
-  readReply,
-  STOP_REPLY,
-  TRIAL_REPLY,
-} from "../../../../src/cli/console/replies.ts";
+import { busyIn, PROBE_REPLY, STOP_REPLY, TRIAL_REPLY } from "../../../../src/admin/replies.ts";
+import { readReply } from "../../../../src/cli/console/replies.ts";
 import { UserError } from "../../../../src/config/values/errors.ts";
 
 const TRIAL = { result: "ok", epoch: 3, reason: null, durationMs: 12 };
