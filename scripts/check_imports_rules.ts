@@ -320,7 +320,7 @@ const TESTED = {
   "config/load.ts": ["defaultName"],
   "config/presets.ts": ["PRESETS", "presetFor"],
   "config/values/hook_spec.ts": ["HOOK_NAMES"],
-  "drain/classify.ts": ["AMBIGUOUS_QUIET_MS"],
+  "drain/classify.ts": ["AMBIGUOUS_QUIET_MS", "GREETING_MS"],
   "drain/spread_close.ts": ["dueNow"],
   "generation/leader_exit.ts": [
     "LeaderExitCircumstances",
@@ -328,6 +328,7 @@ const TESTED = {
     "decideLeaderExit",
   ],
   "generation/candidate/calls.ts": ["unixPath"],
+  "generation/settling.ts": ["ALONE_SETTLE_MS"],
   "handoff/inherit.ts": ["specAddress"],
   "inspect/changed_processes.ts": ["changeOf"],
   "inspect/pid_files.ts": ["numberIn", "pathsInWords"],

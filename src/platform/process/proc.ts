@@ -30,6 +30,14 @@ export function namesIn(path: string): string[] {
   }
 }
 
+function linkTarget(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
+}
+
 /** @returns the group of `pattern` in a file below /proc */
 function field(path: string, pattern: RegExp): string | null {
   return pattern.exec(readText(`/proc/${path}`) ?? "")?.[1] ?? null;
@@ -132,13 +140,9 @@ export function socketInodesOf(pid: number): Set<number> {
 export function socketDescriptorsOf(pid: number): Map<number, number> {
   const found = new Map<number, number>();
   for (const path of descriptorsOf(pid)) {
-    try {
-      const match = /^socket:\[(\d+)\]$/.exec(readlinkSync(path));
-      // inet_diag has the low 32 bits only.
-      if (match) found.set(Number(match[1]) >>> 0, Number(path.split("/").at(-1)));
-    } catch {
-      // Closed meanwhile.
-    }
+    const match = /^socket:\[(\d+)\]$/.exec(linkTarget(path) ?? "");
+    // inet_diag has the low 32 bits only.
+    if (match) found.set(Number(match[1]) >>> 0, Number(path.split("/").at(-1)));
   }
   return found;
 }
@@ -162,11 +166,7 @@ export function canSeeDescriptors(pid: number): boolean {
 
 /** What descriptor `fd` of `pid` is: "socket:[123]", "pipe:[45]", a path. */
 export function descriptorTarget(pid: number | "self", fd: number): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/fd/${fd}`);
-  } catch {
-    return null;
-  }
+  return linkTarget(`/proc/${pid}/fd/${fd}`);
 }
 
 /** open(2) flags of a descriptor, O_CLOEXEC included. */
@@ -274,20 +274,12 @@ export function commandLineOf(pid: number | "self"): string[] {
 }
 
 export function workingDirectoryOf(pid: number): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/cwd`);
-  } catch {
-    return null;
-  }
+  return linkTarget(`/proc/${pid}/cwd`);
 }
 
 /** @param tid process or thread @returns whether it has the same namespace as this process; false if we may not look */
 export function sharesNamespace(tid: number, kind: "pid"): boolean {
-  try {
-    return readlinkSync(`/proc/${tid}/ns/${kind}`) === ownNamespace(kind);
-  } catch {
-    return false;
-  }
+  return linkTarget(`/proc/${tid}/ns/${kind}`) === ownNamespace(kind);
 }
 
 /** A namespace of this process, by the name that all processes see: "net:[4026531840]". */
