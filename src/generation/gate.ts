@@ -111,8 +111,9 @@ export class Gate {
 }
 
 export function closedText(groups: readonly Group[]): string {
-  const where = groups.map(({ text }) => text).join(", ");
-  return `it has closed its listener at ${where} and not ended`;
+  // None is known any more after a shutdown(2).
+  const where = groups.length === 0 ? "" : ` at ${groups.map(({ text }) => text).join(", ")}`;
+  return `it has closed its listener${where} and not ended`;
 }
 
 /** A process of the generation accepts there; a socket that baton made and no process uses is not enough. */

@@ -130,6 +130,8 @@ function servingExited(draft: Draft, generation: Generation, exit: ExitReport): 
 function replaceCrashed(draft: Draft, epoch: number, status: number): void {
   const { reload, next } = draft.state;
   orphan(draft, epoch);
+  // The files have crashed twice in a row: where there is a version that served for longer, that is started.
+  if (draft.state.crashes > 0 && draft.state.good !== null) draft.set({ plan: "last good" });
   const candidate = candidateOf(draft.state);
   if (candidate === null) return scheduleRestart(draft, status);
   const hasNoMembers = candidate.state === "waiting" ||

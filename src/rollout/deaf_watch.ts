@@ -1,7 +1,8 @@
 /**
  * Finds a serving generation, or one on trial, that has closed its listeners and lives on (health/deafness.ts). The kernel
- * does not report that, but it reports the first connection that waits: the watch is armed for one event, looks a moment
- * later whether the server has accepted it, and is armed again after a pause. Without clients it does nothing.
+ * reports a shutdown(2) of them; it does not report a close(2), but the first connection that waits: the watch is armed
+ * for one event, looks a moment later whether the server has accepted it, and is armed again after a pause. Without
+ * clients it does nothing.
  */
 import { closedText } from "../generation/gate.ts";
 import { RunningGeneration } from "../generation/generation.ts";
@@ -105,14 +106,18 @@ export class DeafWatch {
   #look(watched: Watched): void {
     const { dispatch, listeners, platform: { clock } } = this.context;
     const { generation } = watched;
+    const isGone = this.#membersOf(generation).length === 0;
     // Its replacement has its queues.
-    if (watched.isDeaf && this.#membersOf(generation).length === 0) return this.#remind(watched);
+    if (watched.isDeaf && isGone) return this.#remind(watched);
     const pids = generation.processes();
     const atMs = clock.now();
-    const waiting = watched.closedSinceMs === null ? this.#waitingFor(generation) : 0;
-    const isHeld = waiting === 0 && watched.closedSinceMs === null || this.#holds(watched, pids);
+    const isNew = watched.closedSinceMs === null;
+    // After a shutdown(2) clients are refused.
+    const waiting = isGone ? 1 : isNew ? this.#waitingFor(generation) : 0;
+    const isHeld = waiting === 0 && isNew || this.#holds(watched, pids);
     const look = { atMs, waiting, isHeld, isAsleep: !isHeld && pids.every(isAsleep) };
     const sinceMs = watched.closedSinceMs = deafSince(watched.closedSinceMs, look);
+    if (sinceMs === null && isGone) return this.#remind(watched);
     if (sinceMs === null) return this.#pause(watched);
     const leftMs = sinceMs + DEAF_MS - atMs;
     if (leftMs > 0) return this.#after(watched, leftMs, () => this.#look(watched));

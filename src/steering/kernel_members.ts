@@ -98,7 +98,9 @@ export class KernelMembers {
   /** Of a socket that does not listen yet, a hang-up means nothing. */
   #onHangup(socket: Fd): void {
     const member = this.all.find(({ heldUntilRetired }) => heldUntilRetired === socket);
-    if (member && !this.findShutDown().includes(member)) member.shutDownWatch?.arm({});
+    if (member === undefined) return;
+    if (this.findShutDown().includes(member)) this.context.onWaiting?.(member);
+    else member.shutDownWatch?.arm({});
   }
 
   /** New connections go to `members`. @param force see `attach` */

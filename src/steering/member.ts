@@ -17,7 +17,7 @@ export interface GroupContext {
    * once. Null: another baton steers, or no generation has served.
    */
   readonly servingEpoch: number | null;
-  /** A connection waits at a member whose watch was armed for that. */
+  /** A connection waits at a member whose watch was armed for that, or it was shut down. */
   readonly onWaiting?: ((member: Member) => void) | null;
 }
 

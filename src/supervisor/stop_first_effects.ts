@@ -23,6 +23,7 @@ export function stopFirstEffects(parts: SupervisorParts) {
       }
     },
     vacate: ({ epoch }) => {
+      logger.info(`generation ${epoch} has ended: its connections wait`);
       const table = new SocketTable(platform, listeners);
       vacate(listeners, epoch, (inode) => table.backlogOf(inode));
     },

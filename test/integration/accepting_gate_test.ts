@@ -56,6 +56,8 @@ while not closing:
     head = b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)
     connection.sendall(head + body)
     connection.close()
+if has("shuts-down"):
+    listener.shutdown(socket.SHUT_RDWR)
 listener.close()
 while True:
     signal.pause()
@@ -172,6 +174,19 @@ describe("a serving generation that closes its listener and lives on", () => {
     assert.equal(tally.ok, 1, `${formatTally(tally)}\n${baton.stderr}`);
     assert.match(baton.stderr, /generation 0 .*it has closed its listener at .* and not ended/);
     assert.equal((await baton.settled()).epoch, 1, baton.stderr);
+  });
+
+  test("after a shutdown(2) of it is replaced, although no client can wait there", TEST, async () => {
+    using work = tempDir();
+    const { baton: started } = await startServer(work);
+    await using baton = started;
+    writeFileSync(work.join("shuts-down"), "");
+    const [first] = (await baton.settled()).generations;
+    process.kill(first?.pid ?? NaN, "SIGUSR1");
+    await waitUntil(async () => (await baton.status()).epoch === 1, {
+      what: `generation 1 serves\n${baton.stderr}`,
+    });
+    assert.match(baton.stderr, /generation 0 .*it has closed its listener and not ended/);
   });
 
   test("on trial is rolled back", TEST, async () => {

@@ -54,6 +54,22 @@ describe("a crash of the serving generation", () => {
     ["exited 1 1", "disarm all 1", "kill 1", "arm_backoff 0", "="],
   ]);
 
+  tell("twice in a row after a reload leads back to the version that served before", () => {
+    return serving().given("healthy 0", "reload 1", "ready 1", "drained 0", "exited 0 0");
+  }, [
+    ["exited 1 1", "disarm all 1", "kill 1", "arm_backoff 0", "="],
+    ["backoff", "disarm_backoff", "spawn 2 replacing 1", "arm ready 2", "= 2 starting"],
+    ["ready 2", "disarm ready 2", "switch 2", "arm health 2", "= 2 serving"],
+    ["exited 2 1", "disarm all 2", "kill 2", "return_members 1 to 2", "arm_backoff 1000", "="],
+    [
+      "backoff",
+      "disarm_backoff",
+      "spawn 3 replacing 2 from the last good plan",
+      "arm ready 3",
+      "= 3 starting",
+    ],
+  ]);
+
   tell("is not forgotten without it", () => crashed().given("backoff", "ready 1"), [
     ["exited 1 1", "disarm all 1", "kill 1", "return_members 0 to 1", "arm_backoff 1000", "="],
   ]);
