@@ -18,12 +18,12 @@ export class HoldRounds {
   startMs = -Infinity;
   #lengthMs = 0;
 
-  /** @param drainTimeMs after this time the server gets its stop signal, whatever is in progress */
-  constructor(readonly beganAtMs: number, readonly drainTimeMs: number) {}
+  /** @param endMs after this time the server gets its stop signal, whatever is in progress: what is held then moves */
+  constructor(readonly beganAtMs: number, readonly endMs: number) {}
 
   mayHold(atMs: number): boolean {
     const elapsedMs = atMs - this.beganAtMs;
-    return elapsedMs >= this.drainTimeMs - ATTEMPT_MS ||
+    return elapsedMs >= this.endMs - ATTEMPT_MS ||
       Math.floor(elapsedMs / ATTEMPT_MS) % 2 === 0;
   }
 

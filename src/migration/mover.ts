@@ -71,7 +71,8 @@ export class Mover {
 
   constructor(readonly platform: Platform, readonly options: MoverOptions) {
     this.#startedAtMs = platform.clock.now();
-    this.#rounds = new HoldRounds(this.#startedAtMs, options.drainTimeMs);
+    const endMs = Math.min(options.drainTimeMs, options.settleMs);
+    this.#rounds = new HoldRounds(this.#startedAtMs, endMs);
     this.#timer = platform.clock.after(0, () => this.#tick());
   }
 

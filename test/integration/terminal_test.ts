@@ -46,9 +46,13 @@ async function serves(dir: TempDir, epoch = 0): Promise<number> {
 const ask = (port: number, path: string) =>
   new Load({ port, path, clients: 1, maxRequests: 1 }).start();
 
-/** A request that takes a while, and has reached the server. */
-async function inFlight(terminal: Terminal, port: number, ms: number): Promise<Load> {
+/** A request that takes a while, and has reached a server that serves: one that only starts is not drained. */
+async function inFlight(
+  terminal: Terminal,
+  { port, dir, mode = "run", ms }: { port: number; dir: TempDir; mode?: string; ms: number },
+): Promise<Load> {
   await terminal.shows("terminals");
+  if (mode === "run") await serves(dir);
   await waitUntil(async () => (await fetch(`http://127.0.0.1:${port}/`)).ok, {
     what: "it answers",
   });
@@ -146,7 +150,7 @@ describe("a server at a terminal", () => {
       using dir = tempDir();
       const port = await freePort();
       await using terminal = await atTerminal(baton(dir, flags, talker()), { PORT: String(port) });
-      await using load = await inFlight(terminal, port, 500);
+      await using load = await inFlight(terminal, { port, dir, mode, ms: 500 });
       terminal.type(CTRL_C);
       assert.equal(await terminal.ends(), 0, terminal.screen);
       const tally = await load.finished();
@@ -158,7 +162,7 @@ describe("a server at a terminal", () => {
     using dir = tempDir();
     const port = await freePort();
     await using terminal = await atTerminal(baton(dir, [], talker()), { PORT: String(port) });
-    await using load = await inFlight(terminal, port, 45_000);
+    await using load = await inFlight(terminal, { port, dir, ms: 45_000 });
     terminal.type(CTRL_C);
     await waitUntil(async () => (await status(dir)).generations[0]?.state === "draining", {
       what: "it drains",
@@ -178,7 +182,7 @@ describe("a server at a terminal", () => {
         const manager = [required("python3", findPython()), fixture("passes_on.py")];
         const env = { PORT: String(port), SIGNAL_OUT: signal, DELAY: delay };
         await using terminal = await atTerminal([...manager, ...baton(dir, flags, talker())], env);
-        await using load = await inFlight(terminal, port, 700);
+        await using load = await inFlight(terminal, { port, dir, mode, ms: 700 });
         terminal.type(CTRL_C);
         assert.equal(await terminal.ends(), 0, terminal.screen);
         const tally = await load.finished();

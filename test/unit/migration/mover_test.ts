@@ -211,10 +211,10 @@ describe("Mover", () => {
       "leaves a busy one when its server settles by itself",
       [NEVER_IDLE, THINKS],
       {
-        settleMs: 5_000,
+        settleMs: 10_000,
       },
       { moved: 1, left: 1, finished: 0 },
-      [5_000, 5_010],
+      [10_000, 10_010],
     ],
     ["leaves those without a successor", [THINKS], { hasSuccessor: () => false }, {
       moved: 0,
