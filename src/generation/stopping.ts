@@ -105,6 +105,7 @@ export class Stopping {
       epoch,
       style,
       isStop: isLast,
+      isHeld: !isLast && listeners.groups.some((group) => group.isHeld),
       quietMs: config.quietMs,
       tracks: this.tracks,
       seen: this.seen,

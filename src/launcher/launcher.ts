@@ -37,7 +37,14 @@ class LaunchError extends Error {
 export function launch(platform: Platform, controlDescriptor: number): never {
   const control = new Fd(platform.libc, controlDescriptor);
   try {
-    const plan = parsePlan(readFileSync(`/proc/self/fd/${controlDescriptor + 1}`, "utf8"));
+    const readPlan = () =>
+      parsePlan(readFileSync(`/proc/self/fd/${controlDescriptor + 1}`, "utf8"));
+    let plan = readPlan();
+    if (plan === null) {
+      receiveDescriptors(platform, control);
+      plan = readPlan();
+    }
+    if (plan === null) throw new Error("Cannot launch: the launcher got no plan");
     prepareAndExec(platform, control, plan);
   } catch (error) {
     const status = error instanceof LaunchError ? error.status : STATUS_SYSTEM;
@@ -49,6 +56,19 @@ export function launch(platform: Platform, controlDescriptor: number): never {
     }
     platform.runtime.exit(status);
   }
+}
+
+/** They come later than this process, which has kept their places: those below the control descriptor, and the plan's. */
+function receiveDescriptors({ libc, runtime, descriptors, processes }: Platform, control: Fd) {
+  descriptors.send(control, encodeReport({ kind: "booted" }));
+  const message = descriptors.receive(control, HELPER_MESSAGE_LIMIT);
+  // The supervisor is gone, or needs no server any more.
+  if (message === null || message.data.length === 0) runtime.exit(STATUS_SYSTEM);
+  const count = control.number;
+  message.fds.forEach((fd, i) => {
+    descriptors.takeOver(new Fd(libc, i < count ? i : count + 1), fd);
+  });
+  processes.keepOnExec(0, FIRST_PASSED_DESCRIPTOR);
 }
 
 function prepareAndExec(platform: Platform, control: Fd, plan: LaunchPlan): never {

@@ -3,7 +3,8 @@
  * reports. Both are always the same binary, so it has no version.
  *
  * The launcher is a `HelperProcess` with the members on descriptors 3, 4, ... With a `readyDescriptor`, copies of that
- * one fill what is between the last member and it. After `prepared` the launcher waits for `GO`, and exits if the
+ * one fill what is between the last member and it. One that is started ahead of time (its plan is null) has kept their
+ * places, reports `booted`, and gets all of them in one message, with the plan behind them. After `prepared` the launcher waits for `GO`, and exits if the
  * supervisor does. The control socket is close-on-exec: when it closes without a report `failed`, the server's program
  * is running.
  */
@@ -46,6 +47,8 @@ const LAUNCH_PLAN = v.object({
 });
 
 const LAUNCH_REPORT = v.variant("kind", [
+  /** It was started ahead of time, and waits for its descriptors and its plan. */
+  v.object({ kind: v.literal("booted") }),
   /** Waits for `GO`. Carries the notify descriptor, if there is a filter. */
   v.object({ kind: v.literal("prepared") }),
   v.object({ kind: v.literal("failed"), status: v.number(), message: v.string() }),
@@ -54,9 +57,9 @@ const LAUNCH_REPORT = v.variant("kind", [
 export type LaunchPlan = Readonly<v.InferOutput<typeof LAUNCH_PLAN>>;
 export type LaunchReport = Readonly<v.InferOutput<typeof LAUNCH_REPORT>>;
 
-/** @throws {Error} */
-export function parsePlan(text: string): LaunchPlan {
-  return v.parse(LAUNCH_PLAN, JSON.parse(text));
+/** @returns null: it comes later @throws {Error} */
+export function parsePlan(text: string): LaunchPlan | null {
+  return v.parse(v.nullable(LAUNCH_PLAN), JSON.parse(text));
 }
 
 /** @throws {Error} */

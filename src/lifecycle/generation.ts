@@ -42,7 +42,7 @@
 import type { PlanSource } from "./order.ts";
 
 export const GENERATION_STATES = [
-  /** It has no process yet: that starts when no other generation is left (stop_first.ts). */
+  /** Its server is not started yet: that is when no other generation is left (stop_first.ts). */
   "waiting",
   /** The process runs, or is being launched, and does not listen yet. */
   "starting",

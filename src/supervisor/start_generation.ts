@@ -11,6 +11,7 @@ import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { abstractNotifyName } from "../systemd/notify_path.ts";
 import { errorText } from "../platform/error.ts";
+import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import type { SupervisorParts } from "./parts.ts";
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
@@ -62,21 +63,23 @@ export function startGeneration(
   if (serving instanceof RunningGeneration) serving.adoptTarget.lookForClosed();
 }
 
-/** The process starts when no other generation is left; what would keep it from that is found out now. */
+/** The server starts when no other generation is left; what would keep it from that, or takes its time, comes now. */
 function waitToBeAlone(
-  { options, context, goodPlans }: SupervisorParts,
+  { options, context, context: { config }, goodPlans }: SupervisorParts,
   candidate: RunningGeneration,
   source: Spawn["plan"],
 ): void {
   const { epoch } = candidate;
+  const announced = config.ready.flatMap((spec) => spec.kind === "fd" ? spec.descriptor : []);
+  const places = Math.max(FIRST_PASSED_DESCRIPTOR + config.listen.length - 1, ...announced) + 1;
   try {
     const { basis } = goodPlans.basisFor(epoch, source, options.plan);
     checkProgram(basis, context.platform.files);
+    candidate.server.prepare(places, () => context.dispatch({ kind: "admitted", epoch }));
   } catch (error) {
     return candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }
   candidate.isWaiting = true;
-  context.dispatch({ kind: "admitted", epoch });
 }
 
 /** A candidate that has waited is alone now. */

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { describe, test } from "node:test";
 import { LAUNCH_VERB, type LaunchPlan } from "../../src/launcher/plan.ts";
-import { startLauncher } from "../../src/launcher/start.ts";
+import { prepareLauncher, startLauncher } from "../../src/launcher/start.ts";
 import type { HelperProcess } from "../../src/platform/process/helper_process.ts";
 import { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
@@ -50,6 +50,7 @@ interface Options {
   readonly plan: Partial<LaunchPlan>;
   readonly stdin?: Fd | number;
   readonly members?: readonly Fd[];
+  readonly prepared?: HelperProcess;
   /** Called while the launcher waits for its go-ahead. */
   readonly onPrepared?: (pid: number) => void;
 }
@@ -75,6 +76,7 @@ function start(platform: TestPlatform, options: Options): Launched {
     plan,
     stdio: [options.stdin ?? 0, nowhere, nowhere],
     members: options.members ?? [],
+    prepared: options.prepared ?? null,
     onPrepared: (notify) => {
       if (notify !== undefined) outcome.filters.push(notify);
       options.onPrepared?.(launch.pid);
@@ -91,6 +93,13 @@ function start(platform: TestPlatform, options: Options): Launched {
       for (const filter of outcome.filters) filter.close();
     },
   };
+}
+
+/** One that waits for its plan. */
+function prepare(platform: TestPlatform, places: number): Promise<HelperProcess> {
+  return new Promise((resolve) => {
+    const launcher = prepareLauncher(platform, places, () => resolve(launcher));
+  });
 }
 
 /** A server that reads from a pipe which nobody writes to; ready when it runs. */
@@ -137,14 +146,16 @@ describe("the server gets", () => {
     assert.equal(proc.processStat(pid)?.parent, platform.runtime.pid);
   });
 
-  for (const count of [0, 3]) {
-    test(`standard descriptors, its ${count} members with LISTEN_PID, and nothing else`, {
+  for (const [count, when] of [[0, "now"], [3, "now"], [0, "ahead"], [3, "ahead"]] as const) {
+    test(`standard descriptors, its ${count} members with LISTEN_PID, and nothing else (${when})`, {
       timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
+      const prepared = when === "ahead" ? await prepare(platform, 3 + count) : undefined;
       const pipes = Array.from({ length: count }, () => platform.descriptors.pipe());
       const members = pipes.map(({ read }) => read);
-      await using server = await startCat(platform, { plan: {}, members });
+      await using server = await startCat(platform, { plan: {}, members, ...prepared && { prepared } });
+      if (prepared) assert.equal(server.launch, prepared);
       const found = processes.openFds(server.launch.pid);
       assert.deepEqual([...found.keys()].sort(), [...Array(3 + count).keys()]);
       members.forEach((member, i) =>
@@ -198,6 +209,36 @@ describe("the server gets", () => {
     chmodSync(path, 0o755);
     await using server = start(platform, { plan: { argv: [path, "yes"] } });
     assert.deepEqual(await server.child.ended(), { kind: "exited", code: 17 });
+  });
+});
+
+describe("a launcher that is started ahead of time", () => {
+  test("ends when it is not needed", { timeout: TEST_TIMEOUT_MS }, async () => {
+    await using platform = await testPlatform();
+    const prepared = await prepare(platform, 3);
+    await using child = new OwnChild(platform, prepared.pid);
+    prepared.disconnect();
+    assert.deepEqual(await child.ended(), { kind: "exited", code: 71 });
+    assert.equal(platform.reactor.size, 0);
+  });
+
+  test("is followed by another one when it has ended", { timeout: TEST_TIMEOUT_MS }, async () => {
+    await using platform = await testPlatform();
+    const prepared = await prepare(platform, 3);
+    await using child = new OwnChild(platform, prepared.pid);
+    platform.processes.signal(prepared.pid, SIGKILL);
+    await child.ended();
+    await using server = await startCat(platform, { plan: {}, prepared });
+    assert.notEqual(server.launch.pid, prepared.pid);
+  });
+
+  test("tells why it failed", { timeout: TEST_TIMEOUT_MS }, async () => {
+    await using platform = await testPlatform();
+    const prepared = await prepare(platform, 3);
+    await using launched = start(platform, { plan: { argv: ["/no/such"] }, prepared });
+    assert.deepEqual(await launched.child.ended(), { kind: "exited", code: 127 });
+    launched.launch.readMessages();
+    assert.match(launched.outcome.failed?.message ?? "", /^Cannot find program/);
   });
 });
 

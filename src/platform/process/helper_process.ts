@@ -84,10 +84,10 @@ export class HelperProcess implements Disposable {
     return message;
   }
 
-  /** From now on, messages and the end of the connection are delivered as they come. */
+  /** From now on, messages and the end of the connection are delivered as they come. Replaces `events` of before. */
   listen(events: HelperEvents): void {
     this.#events = events;
-    this.#watch = this.platform.reactor.watch(this.#control, () => this.readMessages());
+    this.#watch ??= this.platform.reactor.watch(this.#control, () => this.readMessages());
   }
 
   /** Delivers what has come. For when the helper's exit is known before its last message was read. */

@@ -100,6 +100,7 @@ class World {
         style: "quiesce",
         quietMs: QUIET_MS,
         isStop: false,
+        isHeld: false,
         processes: () => [],
         seen: new Set(),
         tracks: new Tracks(),
@@ -182,6 +183,16 @@ describe("Drain: when it samples", () => {
       "ever more slowly while connections block it",
       { connections: ENDLESS },
       "0 10 30 70 150 310 560 810 1060",
+    ],
+    [
+      "every 10 ms while new clients wait for it",
+      { connections: ENDLESS, isHeld: true },
+      "0 10 20 30 40 50",
+    ],
+    [
+      "with pauses of four times what a sample takes then",
+      { connections: ENDLESS, isHeld: true, sampleMs: 20 },
+      "0 30 130 230",
     ],
     ["once a second when it is drained", {}, "0 10 30 70 150 310 630 1270 2270 3270"],
     [

@@ -23,8 +23,10 @@ describe("parsePlan()", () => {
   test("returns the plan as it was, each variable included", () => {
     const parsed = parsePlan(JSON.stringify(PLAN));
     assert.deepEqual(parsed, PLAN);
-    assert.deepEqual(Object.entries(parsed.env), Object.entries(PLAN.env));
+    assert.deepEqual(Object.entries(parsed?.env ?? {}), Object.entries(PLAN.env));
   });
+
+  test("returns null for one that comes later", () => assert.equal(parsePlan("null"), null));
 
   const broken: [string, unknown][] = [
     ["no object", []],
@@ -42,6 +44,7 @@ describe("parsePlan()", () => {
 describe("parseReport()", () => {
   const bytesOf = (report: unknown) => new TextEncoder().encode(JSON.stringify(report));
   const whole = [
+    { kind: "booted" },
     { kind: "prepared" },
     { kind: "failed", status: 127, message: "not found" },
   ];
