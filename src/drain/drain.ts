@@ -13,16 +13,14 @@ import { SocketTable, takeCensus, type Tracks } from "./connections.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { mayPause } from "./track.ts";
 
-/** Between two samples while the queue is not known to be empty. */
+/** Between two samples while the queue is not known to be empty, or new clients wait for the end of the drain. */
 const QUEUE_SAMPLE_MS = 10;
 /** Between two samples of connections; grows from the first to the second. */
 const FIRST_SAMPLE_MS = 20;
 const SLOWEST_SAMPLE_MS = 250;
-/** While new clients wait for the end of the drain. A pause is at least PAUSE_PER_COST times as long as the sample took. */
-const HELD_SAMPLE_MS = 10;
 /** After `onDrained`: connections are being moved, or the server finishes them. */
 const DRAINED_SAMPLE_MS = 1_000;
-/** While long-lived connections are closed. The same applies. */
+/** While long-lived connections are closed. A pause is at least this many times as long as the sample took. */
 const SPREAD_SAMPLE_MS = 40;
 const PAUSE_PER_COST = 4;
 /** How often the queue must be found empty: a handshake may be between table and queue. */
@@ -114,7 +112,7 @@ export class Drain {
     } finally {
       // A sample that fails for lack of descriptors tells nothing: the next one follows.
       const costMs = clock.now() - atMs;
-      const nextMs = this.#nextSampleMs(costMs, isSpreading);
+      const nextMs = this.#nextSampleMs(isSpreading ? costMs : null);
       this.#timer = clock.after(nextMs, () => this.begin());
     }
     if (!isDrained || this.#isDrained) return;
@@ -153,13 +151,11 @@ export class Drain {
     return this.#queueIsEmpty && this.#isQuiet();
   }
 
-  /** @param isSpreading connections are closed one by one */
-  #nextSampleMs(costMs: number, isSpreading: boolean): number {
-    if (isSpreading) return Math.max(SPREAD_SAMPLE_MS, costMs * PAUSE_PER_COST);
-    if (!this.#queueIsEmpty) return QUEUE_SAMPLE_MS;
-    if (this.target.isHeld && !this.#isDrained) {
-      return Math.max(HELD_SAMPLE_MS, costMs * PAUSE_PER_COST);
-    }
+  /** @param spreadCostMs of a sample while connections are closed one by one; null: they are not */
+  #nextSampleMs(spreadCostMs: number | null): number {
+    if (spreadCostMs !== null) return Math.max(SPREAD_SAMPLE_MS, spreadCostMs * PAUSE_PER_COST);
+    const isUrgent = this.target.isHeld && !this.#isDrained;
+    if (!this.#queueIsEmpty || isUrgent) return QUEUE_SAMPLE_MS;
     const nextMs = this.#sampleMs;
     const slowestMs = this.#isDrained ? DRAINED_SAMPLE_MS : SLOWEST_SAMPLE_MS;
     this.#sampleMs = Math.min(this.#sampleMs * 2, slowestMs);

@@ -154,7 +154,11 @@ describe("the server gets", () => {
       const prepared = when === "ahead" ? await prepare(platform, 3 + count) : undefined;
       const pipes = Array.from({ length: count }, () => platform.descriptors.pipe());
       const members = pipes.map(({ read }) => read);
-      await using server = await startCat(platform, { plan: {}, members, ...prepared && { prepared } });
+      await using server = await startCat(platform, {
+        plan: {},
+        members,
+        ...prepared && { prepared },
+      });
       if (prepared) assert.equal(server.launch, prepared);
       const found = processes.openFds(server.launch.pid);
       assert.deepEqual([...found.keys()].sort(), [...Array(3 + count).keys()]);

@@ -189,11 +189,6 @@ describe("Drain: when it samples", () => {
       { connections: ENDLESS, isHeld: true },
       "0 10 20 30 40 50",
     ],
-    [
-      "with pauses of four times what a sample takes then",
-      { connections: ENDLESS, isHeld: true, sampleMs: 20 },
-      "0 30 130 230",
-    ],
     ["once a second when it is drained", {}, "0 10 30 70 150 310 630 1270 2270 3270"],
     [
       "at the start of the spread, and every 40 ms from then on",
