@@ -59,11 +59,14 @@ export function launch(platform: Platform, controlDescriptor: number): never {
 }
 
 /** They come later than this process, which has kept their places: those below the control descriptor, and the plan's. */
-function receiveDescriptors({ libc, runtime, descriptors, processes }: Platform, control: Fd) {
+function receiveDescriptors(
+  { libc, runtime, descriptors, processes }: Platform,
+  control: Fd,
+): void {
   descriptors.send(control, encodeReport({ kind: "booted" }));
   const message = descriptors.receive(control, HELPER_MESSAGE_LIMIT);
   // The supervisor is gone, or needs no server any more.
-  if (message === null || message.data.length === 0) runtime.exit(STATUS_SYSTEM);
+  if (message === null || message.data.length === 0) return runtime.exit(STATUS_SYSTEM);
   const count = control.number;
   message.fds.forEach((fd, i) => {
     descriptors.takeOver(new Fd(libc, i < count ? i : count + 1), fd);

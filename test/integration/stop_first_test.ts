@@ -9,11 +9,13 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import type { ReloadReport } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
+import { servingPid } from "../support/crashing.ts";
 import { exclusive, release } from "../support/exclusive.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
-import { repeats } from "../support/repeats.ts";
+import { startTime } from "../support/proc.ts";
+import { IS_FULL, repeats } from "../support/repeats.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
@@ -21,6 +23,8 @@ const TEST = { timeout: TEST_TIMEOUT_MS };
 const STOP_FIRST = ["--order", "stop-first"];
 const RESTARTS = repeats({ full: 10, quick: 3 });
 const CLIENTS = 16;
+/** USER_HZ of proc(5). */
+const TICKS_PER_SECOND = 100;
 /** What baton itself may add to a client's wait. */
 const OWN_MS = 100;
 
@@ -47,6 +51,18 @@ async function start(...flags: string[]): Promise<World> {
       work[Symbol.dispose]();
     },
   };
+}
+
+/** Of the launcher that has become it. */
+function startedAtMs(pid: number): number {
+  const [uptimeS] = readFileSync("/proc/uptime", "utf8").split(" ");
+  return Date.now() - Number(uptimeS) * 1_000 + (startTime(pid) ?? NaN) * 1_000 / TICKS_PER_SECOND;
+}
+
+/** Since when new clients wait in the latest reload. */
+function heldSinceMs({ stderr }: Baton): number {
+  const [, at = ""] = [...stderr.matchAll(/^(\S+Z) .* makes room for/gm)].at(-1) ?? [];
+  return Date.parse(at);
 }
 
 function loadOn(port: number): Load {
@@ -89,7 +105,9 @@ describe("a reload with --order stop-first", () => {
             `(baton says ${held.longestWaitMs}); the server's own stop and start: ${server} ms\n`,
         );
       }
-      assert.ok(Math.min(...added) <= OWN_MS, `milliseconds besides stop and start: ${added}`);
+      // Not beside other tests: a busy machine adds more than baton does.
+      if (IS_FULL) assert.ok(Math.min(...added) <= OWN_MS, `besides stop and start: ${added} ms`);
+      assert.ok(startedAtMs(servingPid(await baton.status())) <= heldSinceMs(baton));
       const { order, orderReason, generations } = await baton.settled();
       assert.deepEqual([order, orderReason], ["stop-first", "--order stop-first"]);
       assert.ok(generations.every(({ outcome }) => outcome === "superseded" || outcome === null));
