@@ -351,7 +351,6 @@ const TESTED = {
   "platform/files/path_key.ts": ["digest"],
   "platform/files/removal_watch.ts": ["prefixes"],
   "platform/network/address.ts": ["SOCKADDR_IN6_SIZE", "SOCKADDR_IN_SIZE"],
-  "platform/network/passed_descriptors.ts": ["MAX_PASSED_DESCRIPTORS"],
   "platform/network/proc_net.ts": ["parsePassiveOpens", "parseTcpRows"],
   "platform/network/sock_diag.ts": [
     "MESSAGE_SIZE",
