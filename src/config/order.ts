@@ -1,5 +1,6 @@
 /** What a reload does first (`--order`), and which other options that excludes. Pure. */
 import type { Config } from "./config.ts";
+import { optionForTwo } from "./validate.ts";
 import { UserError } from "./values/errors.ts";
 
 export interface ServiceOrder {
@@ -24,16 +25,4 @@ export function checkOrder(config: Config, { order, reason }: ServiceOrder): voi
   throw new UserError(`Cannot use ${option}, for which two generations run at once: ${why}`, {
     remedy: `Remove ${option}, or say --order start-first`,
   });
-}
-
-function optionForTwo(config: Config): string | null {
-  const options: readonly (readonly [given: boolean, option: string])[] = [
-    [config.canary !== null, "--canary"],
-    [config.rampMs > 0, "--ramp"],
-    [config.bakeMs > 0, "--bake"],
-    [config.hold, "--hold"],
-    [config.takeover !== null, "--takeover"],
-    [config.handoffSocket !== null, "--handoff-socket"],
-  ];
-  return options.find(([given]) => given)?.[1] ?? null;
 }

@@ -171,31 +171,47 @@ function checkAnnouncements(config: Config): void {
   );
 }
 
+type GivenOption = readonly [isGiven: boolean, option: string];
+
+function firstGiven(options: readonly GivenOption[]): string | null {
+  return options.find(([isGiven]) => isGiven)?.[1] ?? null;
+}
+
+function optionsForTwo(config: Config): GivenOption[] {
+  return [
+    [config.canary !== null, "--canary"],
+    [config.rampMs > 0, "--ramp"],
+    [config.bakeMs > 0, "--bake"],
+    [config.hold, "--hold"],
+    [config.takeover !== null, "--takeover"],
+    [config.handoffSocket !== null, "--handoff-socket"],
+  ];
+}
+
+/** @returns the first given option for which two generations run at the same time; null: none */
+export function optionForTwo(config: Config): string | null {
+  return firstGiven(optionsForTwo(config));
+}
+
 /** @returns the first given option that needs a handoff, and so excludes --shutdown-only; null: none */
 export function handoffOption(config: Config): string | null {
   const gate = config.ready.find(({ kind }) => kind !== "auto" && kind !== "listen");
-  const options: readonly (readonly [boolean, string])[] = [
+  return firstGiven([
     [config.listen.length > 0, "--listen"],
     [config.handoff !== "auto", "--handoff"],
     [gate !== undefined, `--ready ${gate?.text}`],
     [config.live.length > 0, "--live"],
     [config.watch.length > 0, "--watch"],
-    [config.canary !== null, "--canary"],
-    [config.rampMs > 0, "--ramp"],
-    [config.bakeMs > 0, "--bake"],
-    [config.hold, "--hold"],
+    ...optionsForTwo(config),
     [config.ejectAfterMs > 0, "--eject-after"],
     [config.preFlight !== null, "--pre-flight"],
     [config.minFree !== null, "--min-free"],
     [config.sharedFiles !== "warn", `--shared-files ${config.sharedFiles}`],
     [config.hook.length > 0, "--hook"],
-    [config.takeover !== null, "--takeover"],
-    [config.handoffSocket !== null, "--handoff-socket"],
     [config.survive, "--survive"],
     [config.keepAlive !== "leave", `--keep-alive ${config.keepAlive}`],
     [config.onCrash === "restart", "--on-crash restart"],
-  ];
-  return options.find(([given]) => given)?.[1] ?? null;
+  ]);
 }
 
 /**

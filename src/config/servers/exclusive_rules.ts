@@ -2,7 +2,7 @@
  * Servers of which two copies must not run at the same time: what the second one would do to the first one's data, or why
  * it would not start. Each rule rests on the server's own documentation, and names the place. Pure.
  */
-import { directives, type Look, optionValue, redisSettings } from "./server_files.ts";
+import { directives, type Look, optionValues, redisSettings } from "./server_files.ts";
 
 interface ExclusiveRule {
   readonly names: string;
@@ -23,7 +23,7 @@ function text(
   look: Look,
   fallback: string | null = null,
 ): string {
-  const path = optionValue(words, options) ?? fallback;
+  const path = optionValues(words, options).at(-1) ?? fallback;
   return path === null ? "" : look.read(path) ?? "";
 }
 
@@ -61,8 +61,8 @@ function squidStores(words: readonly string[], look: Look): boolean {
 
 /** `erl -sname n{epoch}` is another node each time. */
 function hasFixedNodeName(words: readonly string[]): boolean {
-  const name = optionValue(words, "-sname -name --sname --name");
-  return name !== null && !name.includes("{");
+  const name = optionValues(words, "-sname -name --sname --name").at(-1);
+  return name !== undefined && !name.includes("{");
 }
 
 // deno-fmt-ignore: one rule per entry, so that it reads as a table
@@ -122,7 +122,7 @@ export const EXCLUSIVE_RULES: readonly ExclusiveRule[] = [
   { names: "squid", reason: "must be alone with its cache_dir",
     source: "squid-cache.org/Doc/config/cache_dir; wiki.squid-cache.org/MultipleInstances", applies: squidStores },
   { names: "varnishd", reason: "locks its working directory (-n): a second copy does not start",
-    source: "varnishd(1), -n", applies: (words) => optionValue(words, "-n")?.includes("{") !== true },
+    source: "varnishd(1), -n", applies: (words) => optionValues(words, "-n").at(-1)?.includes("{") !== true },
   { names: "postfix", reason: "locks its queue: a second copy does not start", source: "master(8)",
     applies: (words) => words.includes("start-fg") },
   { names: "dovecot", reason: "has one base_dir: a second copy does not start", source: "doc.dovecot.org, base_dir" },

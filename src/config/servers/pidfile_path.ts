@@ -1,5 +1,6 @@
 /** The server's own pid file, where its command line names it. Pure. */
 import type { Pidfile } from "./preset_table.ts";
+import { optionValues } from "./server_files.ts";
 
 /** What servers print that find a copy of themselves. */
 const MEETS_COPY =
@@ -29,14 +30,7 @@ export function pidfileAdvice(
 export function pidfilePath(pidfile: Pidfile | null, words: readonly string[]): string | null {
   if (pidfile === null || pidfile.habit === "checks" || pidfile.option === null) return null;
   const { names, pattern } = pidfile.option;
-  const values = words.flatMap((word, at) =>
-    names.split(" ").flatMap((name) => {
-      if (word === name) return words[at + 1] ?? [];
-      if (word.startsWith(`${name}=`)) return word.slice(name.length + 1);
-      return pattern !== null && word.startsWith(name) ? word.slice(name.length) : [];
-    })
-  );
-  const paths = values.flatMap((value) =>
+  const paths = optionValues(words, names, () => pattern !== null).flatMap((value) =>
     pattern === null ? value : pattern.exec(value)?.[1] ?? []
   );
   const path = paths.at(-1) ?? "";

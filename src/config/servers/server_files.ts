@@ -14,19 +14,22 @@ interface Setting {
 
 const MOST_INCLUDES = 8;
 
-/** @param options `-c --config`: `-c FILE`, `-cFILE`, `--config FILE` or `--config=FILE` @returns the last value */
-export function optionValue(words: readonly string[], options: string): string | null {
-  const names = options.split(" ");
-  let found: string | null = null;
-  words.forEach((word, at) => {
-    for (const name of names) {
-      const isShort = /^-[A-Za-z]$/.test(name);
-      if (word === name) found = words[at + 1] ?? found;
-      else if (word.startsWith(`${name}=`)) found = word.slice(name.length + 1);
-      else if (isShort && word.startsWith(name)) found = word.slice(name.length);
-    }
-  });
-  return found;
+/**
+ * @param options `-c --config`: `-c FILE`, `-cFILE`, `--config FILE` or `--config=FILE`
+ * @param isAttached by default for options of one letter: the value may follow without a space
+ */
+export function optionValues(
+  words: readonly string[],
+  options: string,
+  isAttached = (name: string) => /^-[A-Za-z]$/.test(name),
+): string[] {
+  return words.flatMap((word, at) =>
+    options.split(" ").flatMap((name) => {
+      if (word === name) return words[at + 1] ?? [];
+      if (word.startsWith(`${name}=`)) return word.slice(name.length + 1);
+      return isAttached(name) && word.startsWith(name) ? word.slice(name.length) : [];
+    })
+  );
 }
 
 /** Lines such as `name value`, without comments and quotes. */
