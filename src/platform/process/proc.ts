@@ -30,7 +30,7 @@ export function namesIn(path: string): string[] {
   }
 }
 
-function linkTarget(path: string): string | null {
+export function linkTarget(path: string): string | null {
   try {
     return readlinkSync(path);
   } catch {
