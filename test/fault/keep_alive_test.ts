@@ -51,12 +51,13 @@ async function pidOf(baton: Baton, state: "serving" | "draining"): Promise<numbe
 
 interface Story {
   readonly id: ServerId;
-  /** Ends, or stops, one of the two servers. */
-  strike(baton: Baton, old: number): Promise<void>;
+  /** Its process is ended, or stopped: one of the two servers. */
+  victim(baton: Baton, old: number): Promise<number | null>;
+  readonly signal: "SIGKILL" | "SIGSTOP";
 }
 
 /** Reloads under load and strikes at a random moment; then everybody must be answered again. */
-async function strikeOften(random: Random, { id, strike }: Story): Promise<void> {
+async function strikeOften(random: Random, { id, victim, signal }: Story): Promise<void> {
   using work = tempDir();
   const port = await freePort();
   const runnable = place(server(id), { port, workDir: work.path });
@@ -68,12 +69,17 @@ async function strikeOften(random: Random, { id, strike }: Story): Promise<void>
   for (let i = 0; i < MOMENTS; i++) {
     await load.answersMore(CLIENTS);
     const old = await pidOf(baton, "serving");
-    assert.ok(old !== null);
+    assert.ok(old !== null, baton.stderr);
     const reload = baton.reload().catch(() => null);
     await pause(random.below(RELOAD_MS));
-    await strike(baton, old);
+    const struck = await victim(baton, old);
+    if (struck !== null && alive(struck)) process.kill(struck, signal);
     await reload;
-    await baton.settled();
+    await waitUntil(async () => {
+      const { generations } = await baton.settled();
+      // A process that was killed a moment ago may not have ended yet.
+      return generations.every(({ state, pid }) => state === "exited" || pid !== struck);
+    }, { what: `process ${struck} has been replaced\n${baton.stderr}` });
     await load.answersMore(2 * CLIENTS);
   }
   const tally = await load.stop();
@@ -86,18 +92,18 @@ describe("while keep-alive connections move", () => {
   const stories: [string, Story][] = [
     ["the old server is killed", {
       id: "node",
-      strike: (_baton, old) => Promise.resolve(void (alive(old) && process.kill(old, "SIGKILL"))),
+      victim: (_baton, old) => Promise.resolve(old),
+      signal: "SIGKILL",
     }],
     ["the old server hangs", {
       id: "node",
-      strike: (_baton, old) => Promise.resolve(void (alive(old) && process.kill(old, "SIGSTOP"))),
+      victim: (_baton, old) => Promise.resolve(old),
+      signal: "SIGSTOP",
     }],
     ["the new server is killed", {
       id: "go",
-      strike: async (baton) => {
-        const pid = await pidOf(baton, "serving");
-        if (pid !== null && alive(pid)) process.kill(pid, "SIGKILL");
-      },
+      victim: (baton) => pidOf(baton, "serving"),
+      signal: "SIGKILL",
     }],
   ];
   for (const [name, story] of stories) {
