@@ -149,7 +149,8 @@ test("epmd of an Erlang node with a name", { ...TEST, skip: noErlang }, async ()
   });
   await hasHelper(baton);
   const [pid] = (await baton.status()).helpers.map((each) => each.pid);
-  await using load = new Load({ port, clients: 2 }).start();
+  // As long as Erlang takes to start: it cannot run twice.
+  await using load = new Load({ port, clients: 2, timeoutMs: TEST_TIMEOUT_MS }).start();
   await reload(baton);
   await assertNothingLost(load, baton);
   assert.deepEqual((await baton.status()).helpers.map((each) => each.pid), [pid]);
