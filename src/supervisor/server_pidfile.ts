@@ -30,8 +30,11 @@ const DEFAULT_MODE = 0o644;
 /** Another program that keeps writing this file must not keep the machine busy. */
 const MOST_WRITES = 20;
 const PAUSE_MS = 1_000;
-/** A candidate may remove the file before it creates its own, which must not exist then (stunnel). */
-const CREATION_MS = 100;
+/**
+ * A candidate may remove the file before it creates its own, which must not exist then (stunnel). That the file is away
+ * for a second is better than a reload that fails because its process was not scheduled between the two.
+ */
+const CREATION_MS = 1_000;
 const LONGEST = 4096;
 const MOST_ROUNDS = 4;
 
