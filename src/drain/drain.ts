@@ -68,7 +68,7 @@ interface DrainTarget {
 /** The outside of a drain; unit tests have their own. */
 interface DrainParts {
   readonly clock: Clock;
-  readonly listeners: Pick<Listeners, "groupsOf">;
+  readonly listeners: Pick<Listeners, "deafEpoch" | "groupsOf">;
   readonly spread: Pick<SpreadClose, "closeDue" | "closer">;
   readTable(): SocketTable;
 }
@@ -173,8 +173,11 @@ export class Drain {
     this.#first ??= new Set(connections.map(({ inode }) => inode));
     this.target.tracks.note(connections, this.parts.clock.now());
     this.census = takeCensus(connections, target.quietMs, this.target.tracks);
-    this.waiting = this.parts.listeners.groupsOf(target.epoch)
-      .flatMap((group) => group.membersOf(target.epoch))
+    const { listeners } = this.parts;
+    // Those who wait at a deaf one wait for the generation that follows it.
+    const isDeaf = listeners.deafEpoch === target.epoch;
+    this.waiting = listeners.groupsOf(target.epoch)
+      .flatMap((group) => group.membersOf(target.epoch).filter(({ unheld }) => !isDeaf || !unheld))
       .reduce((sum, member) => sum + table.backlogOf(member.inode), 0);
   }
 

@@ -54,8 +54,9 @@ export class DeafWatch {
     for (const [epoch, { isDeaf }] of this.#watched) {
       if (epochs.includes(epoch)) continue;
       this.#forget(epoch);
-      // What still waits in its queues cannot be answered: a reset now is better than one at the end of its drain.
-      if (isDeaf) this.context.listeners.retire(epoch);
+      // What still waits in its queues cannot be answered: a reset now is better than one at the end of its drain. But the
+      // one that starts when this has ended gets them.
+      if (isDeaf && state.held !== epoch) this.context.listeners.retire(epoch);
     }
     for (const epoch of epochs) {
       const generation = running.get(epoch ?? NaN);

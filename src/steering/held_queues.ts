@@ -17,7 +17,10 @@ export function holdConnections(listeners: Listeners, epoch: number, backlog: nu
   const made: { readonly group: Group; readonly queue: Member }[] = [];
   try {
     for (const group of listeners.groups) {
-      if (canHold(group, epoch)) made.push({ group, queue: makeQueue(group, backlog) });
+      // No process accepts from the listener of a deaf one: its queue is what they wait in already.
+      const waits = listeners.deafEpoch === epoch &&
+        group.usableMembers(epoch).every(({ unheld }) => unheld);
+      if (!waits && canHold(group, epoch)) made.push({ group, queue: makeQueue(group, backlog) });
     }
   } catch (error) {
     for (const { group, queue } of made) group.discard(queue);

@@ -161,20 +161,23 @@ describe("a candidate that listens", () => {
 });
 
 describe("a serving generation that closes its listener and lives on", () => {
-  test("is replaced, and who waits in its queue is answered", TEST, async () => {
-    using work = tempDir();
-    const { baton: started, port } = await startServer(work, { flags: ["--drain-time", "1s"] });
-    await using baton = started;
-    const [first] = (await baton.settled()).generations;
-    const pid = first?.pid ?? NaN;
-    process.kill(pid, "SIGUSR1");
-    await waitUntil(() => listeners(pid).length === 0, { what: "it has closed its listener" });
-    await using load = one(port).start();
-    const tally = await load.finished();
-    assert.equal(tally.ok, 1, `${formatTally(tally)}\n${baton.stderr}`);
-    assert.match(baton.stderr, /generation 0 .*it has closed its listener at .* and not ended/);
-    assert.equal((await baton.settled()).epoch, 1, baton.stderr);
-  });
+  for (const order of ["start-first", "stop-first"]) {
+    test(`is replaced with ${order}, and who waits in its queue is answered`, TEST, async () => {
+      using work = tempDir();
+      const flags = ["--drain-time", "1s", "--order", order];
+      const { baton: started, port } = await startServer(work, { flags });
+      await using baton = started;
+      const [first] = (await baton.settled()).generations;
+      const pid = first?.pid ?? NaN;
+      process.kill(pid, "SIGUSR1");
+      await waitUntil(() => listeners(pid).length === 0, { what: "it has closed its listener" });
+      await using load = one(port).start();
+      const tally = await load.finished();
+      assert.equal(tally.ok, 1, `${formatTally(tally)}\n${baton.stderr}`);
+      assert.match(baton.stderr, /generation 0 .*it has closed its listener at .* and not ended/);
+      assert.equal((await baton.settled()).epoch, 1, baton.stderr);
+    });
+  }
 
   test(
     "after a shutdown(2) of it is replaced, although no client can wait there",

@@ -92,7 +92,12 @@ class World {
       },
       closer: { isPermitted },
     };
-    const parts = { clock, listeners: { groupsOf: () => [group] }, spread, readTable };
+    const parts = {
+      clock,
+      listeners: { deafEpoch: null, groupsOf: () => [group] },
+      spread,
+      readTable,
+    };
     this.drain = new Drain(
       parts as unknown as ConstructorParameters<typeof Drain>[0],
       {
