@@ -19,6 +19,7 @@ const LOOK_MS = 50;
 const REST_MS = 300;
 /** A second copy that took longer to fail has waited: each further trial would take as long. */
 const MOST_TRIED_MS = 10_000;
+const GIVING_UP_MS = 10_000;
 const MOST_ADDRESSES = 8;
 const MOST_TEXTS = 20;
 const LONGEST_TEXT = 300;
@@ -95,7 +96,8 @@ export class ServiceLife {
 
   async #serving(): Promise<StatusReply | null> {
     const { clock } = this.life.platform;
-    const deadline = clock.now() + this.life.plan.startMs;
+    // `baton run` gives up first, and says why.
+    const deadline = clock.now() + this.life.plan.startMs + GIVING_UP_MS;
     while (clock.now() < deadline && this.#service.exit === null) {
       const status = this.#service.status();
       if (status !== null && status.epoch !== null) return status;

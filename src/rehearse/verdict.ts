@@ -3,7 +3,11 @@ import { isGood, lostPidFile, pidfileOption } from "./next_trial.ts";
 import type { Attempt } from "./plan.ts";
 
 export interface Verdict {
-  readonly verdict: "can be reloaded" | "can be reloaded with a change" | "cannot be reloaded";
+  readonly verdict:
+    | "can be reloaded"
+    | "can be reloaded with a change"
+    | "cannot be reloaded"
+    | "does not start";
   /** The words behind `baton`: those that were tried with success, else those of the user. */
   readonly words: readonly string[];
   /** What it needs, or why not. */
@@ -26,7 +30,14 @@ export function judge(attempts: readonly Attempt[]): Verdict {
     return { verdict: "can be reloaded with a change", words: wordsOf(best), reasons, notes };
   }
   const { blocker, reload, start } = first;
-  if (!start.ok) return cannot(wordsOf(first), [startText(first)], notes);
+  if (!start.ok) {
+    return {
+      verdict: "does not start",
+      words: wordsOf(first),
+      reasons: [startText(first)],
+      notes,
+    };
+  }
   if (blocker !== null && !blocker.isData) {
     const reasons = [...obstacles(first), remedyOf(blocker.kind)];
     return { verdict: "can be reloaded with a change", words: wordsOf(first), reasons, notes };
@@ -55,7 +66,7 @@ function startText({ start, output }: Attempt): string {
   const reason = /^generation 0 failed: (.*)/m.exec(said)?.[1];
   const how = start.status === null
     ? "it does not serve in time"
-    : `it does not start: ${reason ?? `baton run ends with status ${start.status}`}`;
+    : reason ?? `baton run ends with status ${start.status}`;
   const isNetwork =
     /ENETUNREACH|Network is unreachable|EAI_AGAIN|getaddrinfo|name resolution|ECONNREFUSED|Connection refused/i
       .test(said);

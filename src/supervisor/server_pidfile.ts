@@ -10,18 +10,18 @@ import {
   closeSync,
   fchmodSync,
   fchownSync,
-  lstatSync,
   openSync,
-  readFileSync,
   renameSync,
   rmSync,
   type Stats,
+  statSync,
   writeSync,
 } from "node:fs";
 import { keptPidfile } from "../config/presets.ts";
 import { candidateOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Timer } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
+import { firstBytes } from "../platform/files/first_bytes.ts";
 import { RemovalWatch } from "../platform/files/removal_watch.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { SupervisorParts } from "./parts.ts";
@@ -197,13 +197,14 @@ export function serverPidfile(
   return path === null ? null : new ServerPidfile(platform, { path, running, log: logger });
 }
 
+/** Bounded, and without waiting: the server's user may have put anything there, a FIFO, a link to a device. */
 function look(path: string): Written | null {
-  try {
-    const { mode, uid, gid, size, ino: inode } = lstatSync(path);
-    return { mode, uid, gid, inode, text: size > LONGEST ? "" : readFileSync(path, "utf8") };
-  } catch {
-    return null;
-  }
+  const stats = statSync(path, { throwIfNoEntry: false });
+  const bytes = firstBytes(path, LONGEST + 1);
+  if (stats === undefined || bytes === null) return null;
+  const { mode, uid, gid, ino: inode } = stats;
+  const text = bytes.length > LONGEST ? "" : new TextDecoder().decode(bytes);
+  return { mode, uid, gid, inode, text };
 }
 
 /** @throws {Error} when that is impossible */

@@ -113,11 +113,11 @@ for (const [index, [user, uid]] of USERS.entries()) {
       assert.deepEqual(readdirSync(dir.path), []);
     });
 
-    test("a server that does not start cannot be reloaded: its words are shown", rest, async () => {
+    test("a server that does not start: a verdict of its own, with its words", rest, async () => {
       const command = [...server(), "--pid", "/nowhere/web.pid"];
       const { code, stdout } = await rehearseCommand({ uid, command });
       assert.equal(code, 70);
-      assert.match(stdout, /^cannot be reloaded\n/);
+      assert.match(stdout, /^does not start\n/);
       assert.match(stdout, /No such file or directory: '\/nowhere\/web.pid'/);
     });
 

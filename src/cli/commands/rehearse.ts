@@ -21,6 +21,7 @@ const STATUS_OF: Readonly<Record<Verdict["verdict"], number>> = {
   "can be reloaded": EXIT_OK,
   "can be reloaded with a change": EXIT_NEEDS_CHANGE,
   "cannot be reloaded": EXIT_NEW_GENERATION_FAILED,
+  "does not start": EXIT_NEW_GENERATION_FAILED,
 };
 
 export function commandRehearse(
@@ -86,14 +87,16 @@ function textLines(verdict: Verdict, seen: Seen, stopSignal: string): string[] {
     attempts.find(({ options, command }) =>
       line(verdict.words) === line(["run", ...options, "--", ...command])
     ) ?? attempts[0];
-  const output = attempts[0]?.reload?.ok ? [] : attempts[0]?.output ?? [];
+  // Its reason is said above.
+  const output = (attempts[0]?.reload?.ok ? [] : attempts[0]?.output ?? [])
+    .filter((text) => !/^generation \d+ failed: /.test(text));
+  const life = shown === undefined ? [] : lifeLines(shown, stopSignal);
   return [
     verdict.verdict,
     ...verdict.reasons.map((text) => `  ${text}`),
     "",
     `  ${line(verdict.words)}`,
-    "",
-    ...shown === undefined ? [] : lifeLines(shown, stopSignal),
+    ...life.length === 0 ? [] : ["", ...life],
     ...verdict.notes.map((text) => labelled("note", text)),
     ...readOnly.map((path) => labelled("note", `${path} could only be read here`)),
     ...spaceRanOut

@@ -107,6 +107,8 @@ export class Inspection implements Inspected {
   /** The candidate would serve now. @returns why it must not */
   refusal(): string | null {
     this.end();
+    // What has ended was the first process of one that is in the background.
+    this.endedWithZero = false;
     const { policy, epoch, log, processes } = this.options;
     const serving = this.options.serving();
     if (serving === null || policy === "allow") return null;

@@ -100,7 +100,7 @@ describe("judge()", () => {
   test("a server that wants another service: says that there is no network", () => {
     const output = ["Error: connect ECONNREFUSED 127.0.0.1:5432"];
     const { verdict, reasons } = judge([{ ...UNSTARTED, output }]);
-    assert.equal(verdict, "cannot be reloaded");
+    assert.equal(verdict, "does not start");
     assert.match(reasons.join("\n"), /status 1.*no network/);
     assert.doesNotMatch(judge([UNSTARTED]).reasons.join("\n"), /no network/);
   });
