@@ -199,9 +199,9 @@ export function serverPidfile(
 
 /** Bounded, and without waiting: the server's user may have put anything there, a FIFO, a link to a device. */
 function look(path: string): Written | null {
-  const stats = statSync(path, { throwIfNoEntry: false });
   const bytes = firstBytes(path, LONGEST + 1);
-  if (stats === undefined || bytes === null) return null;
+  const stats = bytes && statSync(path, { throwIfNoEntry: false });
+  if (!bytes || !stats) return null;
   const { mode, uid, gid, ino: inode } = stats;
   const text = bytes.length > LONGEST ? "" : new TextDecoder().decode(bytes);
   return { mode, uid, gid, inode, text };

@@ -141,7 +141,7 @@ const ROWS: readonly Row[] = [
     name: "memcached, in the background: it must stay in the foreground",
     program: which("memcached"),
     command: () => ["memcached", "-d", "-u", "nobody", "-p", PORT, "-U", "0"],
-    verdict: "cannot be reloaded",
+    verdict: "does not start",
     says: /went to the background/,
     line: /^baton run -- memcached/,
   },

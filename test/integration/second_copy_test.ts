@@ -208,6 +208,14 @@ describe("a server that goes to the background before it listens", () => {
     assert.match(baton.stderr, /start it in the foreground/);
   });
 
+  test("one that listens first serves: there is no doubt about the one before", TEST, async () => {
+    using work = tempDir();
+    const given = await daemon(work, false);
+    await using baton = await startBaton({ ...given, env: { ...given.env, FIRST: "1" } });
+    const { result, reason, doubt } = await baton.reload();
+    assert.deepEqual([result, reason, doubt], ["ok", null, null], baton.stderr);
+  });
+
   const memcached = which("memcached");
   const skip = memcached === null ? "memcached is not installed" : false;
   test("memcached -d: with its own words", { ...TEST, skip }, async () => {

@@ -133,24 +133,28 @@ describe("--server-pidfile", () => {
     await names(path, pid, baton);
   });
 
-  test("a FIFO, and a link: neither holds baton up, nor gives its mode to the file", TEST, async () => {
-    using dir = tempDir("pidfile");
-    const path = dir.join("other.pid");
-    await using baton = await startBaton(await server(dir, ["--server-pidfile", path]));
-    const pid = await servingPid(baton);
-    await names(path, pid, baton);
-    execFileSync("mkfifo", [dir.join("fifo")]);
-    renameSync(dir.join("fifo"), path);
-    await waitUntil(() => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true, {
-      what: "a file instead of the FIFO",
-    });
-    await names(path, pid, baton);
-    symlinkSync(dir.write("target", "1\n"), dir.join("link"));
-    renameSync(dir.join("link"), path);
-    await names(path, pid, baton);
-    assert.equal(statSync(path).mode & 0o022, 0);
-    await baton.stop();
-  });
+  test(
+    "a FIFO, and a link: neither holds baton up, nor gives its mode to the file",
+    TEST,
+    async () => {
+      using dir = tempDir("pidfile");
+      const path = dir.join("other.pid");
+      await using baton = await startBaton(await server(dir, ["--server-pidfile", path]));
+      const pid = await servingPid(baton);
+      await names(path, pid, baton);
+      execFileSync("mkfifo", [dir.join("fifo")]);
+      renameSync(dir.join("fifo"), path);
+      await waitUntil(() => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true, {
+        what: "a file instead of the FIFO",
+      });
+      await names(path, pid, baton);
+      symlinkSync(dir.write("target", "1\n"), dir.join("link"));
+      renameSync(dir.join("link"), path);
+      await names(path, pid, baton);
+      assert.equal(statSync(path).mode & 0o022, 0);
+      await baton.stop();
+    },
+  );
 
   const nginx = which("nginx") ?? which("/usr/sbin/nginx");
   const skip = nginx === null ? "nginx is not installed" : false;
