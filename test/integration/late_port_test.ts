@@ -26,7 +26,9 @@ describe("a port that is opened late", () => {
   // Side by side: each has to serve for a while first.
   let services: Promise<LateService>[] | null = null;
   const service = (index: number): Promise<LateService> => {
-    services ??= ["60s", "60s", "3s"].map((time) => startLate(time));
+    services ??= ["60s", "60s", "3s"].map((time) =>
+      waitUntil(() => startLate(time), { what: `it is ready in ${time}` })
+    );
     return services[index]!;
   };
   after(async () => {
