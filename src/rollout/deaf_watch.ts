@@ -141,6 +141,8 @@ export class DeafWatch {
     watched.isDeaf = false;
     this.#after(watched, watched.pauseMs, () => {
       watched.timer = null;
+      // It may have been shut down during the pause.
+      if (this.#membersOf(watched.generation).length === 0) return this.#look(watched);
       this.#arm(watched);
     });
     watched.pauseMs = Math.min(2 * watched.pauseMs, LONGEST_PAUSE_MS);

@@ -98,9 +98,7 @@ export class KernelMembers {
   /** Of a socket that does not listen yet, a hang-up means nothing. */
   #onHangup(socket: Fd): void {
     const member = this.all.find(({ heldUntilRetired }) => heldUntilRetired === socket);
-    if (member === undefined) return;
-    if (this.findShutDown().includes(member)) this.context.onWaiting?.(member);
-    else member.shutDownWatch?.arm({});
+    if (member && !this.findShutDown().includes(member)) member.shutDownWatch?.arm({});
   }
 
   /** New connections go to `members`. @param force see `attach` */
@@ -170,6 +168,7 @@ export class KernelMembers {
     );
     for (const member of lost) this.#drop(member);
     if (lost.length > 0) this.attach(true);
+    for (const member of lost) this.context.onWaiting?.(member);
     return lost;
   }
 
