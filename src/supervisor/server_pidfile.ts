@@ -165,7 +165,7 @@ export class ServerPidfile {
     try {
       this.#watchedInode = look(path)?.inode ?? null;
       this.#watch.watch([path]);
-      if (!this.#isWatching) {
+      if (!this.#isWatching && this.#trouble === null) {
         log.info(`the server's pid file ${path} is kept: it names the serving process`);
       }
       this.#isWatching = true;
