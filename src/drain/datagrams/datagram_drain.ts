@@ -9,7 +9,7 @@ import { SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { type UdpSocket, udpSockets } from "../../platform/network/udp_table.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { socketDescriptorsOf } from "../../platform/process/proc.ts";
+import { ownSocketInode, socketDescriptorsOf } from "../../platform/process/proc.ts";
 import { programFor } from "../../steering/bpf_program.ts";
 import { type DatagramPlan, planDatagrams } from "./datagram_plan.ts";
 
@@ -102,7 +102,10 @@ export class DatagramDrain {
       if (descriptor === undefined) continue;
       try {
         using pidfd = processes.openPidfd(pid);
-        return processes.duplicateFrom(pidfd, descriptor);
+        const socket = processes.duplicateFrom(pidfd, descriptor);
+        // The process may have reused the number for another file.
+        if (ownSocketInode(socket.number) === inode) return socket;
+        socket.close();
       } catch (error) {
         if (!(error instanceof SystemCallError)) throw error;
       }
