@@ -43,10 +43,13 @@ function inState(state: string) {
 /** What has begun when baton is killed. */
 const STEPS: readonly (readonly [what: string, hasBegun: (baton: Baton) => Promise<boolean>])[] = [
   ["new connections wait", (baton) => Promise.resolve(/makes room/.test(baton.stderr))],
-  ["the old server drains", inState("draining")],
+  ["the old server drains", (baton) => Promise.resolve(/generation \d+ drains/.test(baton.stderr))],
   ["the old server stops", inState("stopping")],
   ["the new server starts", (baton) => Promise.resolve(/generation \d+ starts/.test(baton.stderr))],
-  ["the new server listens", inState("probing")],
+  [
+    "the new server listens",
+    (baton) => Promise.resolve(/generation \d+ listens/.test(baton.stderr)),
+  ],
 ];
 
 describe("baton is killed in a reload that stops the server first, with --survive", () => {
