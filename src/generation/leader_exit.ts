@@ -109,6 +109,9 @@ export class LeaderExit {
     switch (decision) {
       case "exited":
         if (remaining > 0) this.#abandonRest();
+        else if (isCandidate && status.kind === "exited" && status.code === 0) {
+          this.#noteEscaped();
+        }
         return this.#reportExit(status);
       case "left_behind":
         this.#background = namesOf(server.processes());
@@ -127,6 +130,12 @@ export class LeaderExit {
             `but configure the server to stay in the foreground if it can`,
         );
     }
+  }
+
+  /** Daemons that clear their environment leave no trace of their generation. */
+  #noteEscaped(): void {
+    const escaped = namesOf(this.options.context.children.strangers());
+    if (escaped.length > 0) this.#background = escaped;
   }
 
   #signalRest(gently: boolean): void {

@@ -208,6 +208,17 @@ describe("a server that goes to the background before it listens", () => {
     assert.match(baton.stderr, /start it in the foreground/);
   });
 
+  test("also when nothing shows any more whose process it left", TEST, async () => {
+    using work = tempDir();
+    const given = await daemon(work, false);
+    const env = { ...given.env, CLEAN: "1" };
+    await using baton = await startBaton({ ...given, env, expectFailure: true });
+    const { code } = await baton.exited;
+    writeFileSync(work.join("go"), "");
+    assert.equal(code, 70, baton.stderr);
+    assert.match(baton.stderr, /exit status 0: it went to the background, and left python3 there/);
+  });
+
   test("one that listens first serves: there is no doubt about the one before", TEST, async () => {
     using work = tempDir();
     const given = await daemon(work, false);

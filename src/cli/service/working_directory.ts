@@ -43,14 +43,21 @@ export function leaveDirectory(
   const { cwd, pidfile, serverPidfile, logFile, runtimeDir, takeover, handoffSocket } = config;
   const absolute = (path: string | null, option: string) =>
     path === null ? null : inText(resolvePath(physical, path), option);
+  const own = absolute(pidfile, "--pidfile");
+  const ofServer = serverPidfile === NO_PIDFILE
+    ? NO_PIDFILE
+    : absolute(serverPidfile, "--server-pidfile");
+  if (own !== null && own === ofServer) {
+    throw new UserError(`Cannot use ${own} for both --pidfile and --server-pidfile`, {
+      remedy: "--pidfile names baton, --server-pidfile the server: give each a file of its own",
+    });
+  }
   if (!stays) platform.processes.changeDirectory("/");
   return {
     ...config,
     cwd: stays ? physical : underDirectory(directory, cwd),
-    pidfile: absolute(pidfile, "--pidfile"),
-    serverPidfile: serverPidfile === NO_PIDFILE
-      ? NO_PIDFILE
-      : absolute(serverPidfile, "--server-pidfile"),
+    pidfile: own,
+    serverPidfile: ofServer,
     logFile: logFile === null ? null : resolvePath(physical, logFile),
     runtimeDir: absolute(runtimeDir, "--runtime-dir"),
     takeover: absolute(takeover, "--takeover"),
