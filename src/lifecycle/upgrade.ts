@@ -19,7 +19,9 @@ function upgradeRefusal(state: ServiceState, inPlace: boolean): string | null {
   const { shutdown, upgrade, next, replacing, inherited } = state;
   if (shutdown !== null) return "baton is stopping";
   if (upgrade !== null || awaitsTakeover(state)) return "another upgrade is under way";
-  if (candidateOf(state) !== null || next !== null || replacing) return "a reload is under way";
+  if (candidateOf(state) !== null || next !== null || replacing) {
+    return state.served ? "a reload is under way" : "the first generation is not ready yet";
+  }
   if (servingOf(state) === null) return "nothing serves";
   // The old baton would see this program end, and serve again.
   return inPlace && inherited !== null ? "the old baton still drains" : null;

@@ -116,6 +116,7 @@ describe("systemd sockets", { skip }, () => {
     });
     await systemd.ctl("start", "web.socket");
     await fetchBody(port);
+    await waitUntil(async () => (await service.settled()).epoch === 0, { what: "it serves" });
     await using load = new Load({ port }).start();
     for (let i = 1; i <= 3; i++) {
       const upgraded = await service.baton("upgrade", "web");

@@ -119,7 +119,7 @@ describe("the old baton", () => {
   const refusals: readonly [when: string, story: () => Story, reason: string][] = [
     ["another one", upgrading, "another upgrade is under way"],
     ["a reload", () => serving().given("reload 1"), "a reload is under way"],
-    ["the first start", () => new Story().given("start"), "a reload is under way"],
+    ["the first start", () => new Story().given("start"), "the first generation is not ready yet"],
     ["a crash", () => serving().given("exited 0 1"), "nothing serves"],
     ["a stop", () => serving().given("stop"), "baton is stopping"],
   ];
