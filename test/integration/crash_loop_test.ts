@@ -31,7 +31,7 @@ describe("a server that keeps crashing", () => {
     const port = await freePort();
     const limits = ["--crash-delay", "150ms", "--crash-delay-max", "500ms", "--crash-limit", "5"];
     await using baton = await startBaton({
-      ...broken("dies_in_gate.js", port, 20),
+      ...broken("dies_in_gate.js", port, 300),
       flags: [...limits, "--log-format", "json"],
       expectFailure: true,
     });
