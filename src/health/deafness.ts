@@ -3,7 +3,7 @@
  * any more. baton's duplicate keeps the queue, so clients are not refused, and would wait in vain. Pure.
  */
 
-/** A server may close its listener to open it again (a configuration that it reads anew), or be about to end. */
+/** A server may close its listener to open it again (a configuration that it reads again), or be about to end. */
 export const DEAF_MS = 500;
 
 interface DeafLook {

@@ -67,7 +67,7 @@ export class DatagramDrain {
     return planDatagrams({ before, now, old: open(processes()), next: open(successor()) });
   }
 
-  /** @returns false where that is impossible: then the kernel goes on spreading them */
+  /** @returns false where that is impossible: then the kernel still spreads them */
   #lead(plan: DatagramPlan): boolean {
     const { processes, successor } = this.options;
     const through = this.#duplicate(plan.through, successor());
