@@ -131,8 +131,8 @@ const LAYERS = {
 
 /** Files directly in `src/`: each runtime has its own, so that no bundle holds the other's part. */
 const ENTRIES = {
-  "main_bun.ts": ["cli/run.ts", "platform/runtime/bun.ts"],
-  "main_deno.ts": ["cli/run.ts", "platform/runtime/deno.ts"],
+  "main_bun.ts": ["cli/start.ts", "platform/runtime/bun.ts"],
+  "main_deno.ts": ["cli/start.ts", "platform/runtime/deno.ts"],
 } as const;
 
 const GRANTS: readonly Grant[] = [
@@ -218,10 +218,15 @@ const GRANTS: readonly Grant[] = [
     why: "a unit names this very program by its full path",
   },
   {
+    file: "cli/start.ts",
+    imports: ["launcher"],
+    why: "a launcher loads nothing else of baton",
+  },
+  {
     file: "cli/hidden_verbs.ts",
-    imports: ["launcher", "rehearse", "succession"],
+    imports: ["rehearse", "succession"],
     why:
-      "launcher, fd-store server and the preflight of an upgrade are this program under hidden verbs",
+      "fd-store server, rehearsal and the preflight of an upgrade are this program under hidden verbs",
   },
 ];
 
@@ -233,7 +238,7 @@ const RESERVED = {
   "platform/runtime/exec_strings.ts": ["platform/runtime"],
   "platform/libc/libc.ts": ["platform"],
   "platform/libc/symbols.ts": ["platform/libc"],
-  "platform/runtime/runtime.ts": ["platform", "cli/run.ts"],
+  "platform/runtime/runtime.ts": ["platform", "cli/start.ts"],
 } as const;
 
 /**

@@ -1,6 +1,6 @@
 /** Entry for Bun, and so for the shipped binary. */
-import { runCommandLine } from "./cli/run.ts";
+import { start } from "./cli/start.ts";
 import { bunRuntime } from "./platform/runtime/bun.ts";
 
 const runtime = bunRuntime();
-runCommandLine(runtime).then((status) => runtime.exit(status));
+start(runtime).then((status) => runtime.exit(status));

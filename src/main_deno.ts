@@ -1,6 +1,6 @@
 /** Entry for Deno: `deno run -A src/main_deno.ts`. */
-import { runCommandLine } from "./cli/run.ts";
+import { start } from "./cli/start.ts";
 import { denoRuntime } from "./platform/runtime/deno.ts";
 
 const runtime = denoRuntime();
-runCommandLine(runtime).then((status) => runtime.exit(status));
+start(runtime).then((status) => runtime.exit(status));

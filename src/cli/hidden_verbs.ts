@@ -1,6 +1,4 @@
-/** The verbs with which baton starts itself: launcher, fd-store server, preflight of an upgrade in place, rehearsal. */
-import { launch } from "../launcher/launcher.ts";
-import { LAUNCH_VERB } from "../launcher/plan.ts";
+/** The verbs with which baton starts itself, but for the launcher's (start.ts): fd-store server, preflight of an upgrade in place, rehearsal. */
 import type { Platform } from "../platform/platform.ts";
 import { runDirector } from "../rehearse/director.ts";
 import { DIRECT_VERB, STAGE_VERB } from "../rehearse/plan.ts";
@@ -16,7 +14,6 @@ export function runHiddenVerb(platform: Platform): number | Promise<number> | nu
   const [verb, argument, ...rest] = platform.runtime.argv;
   if (argument === undefined) return null;
   const descriptor = Number(argument);
-  if (verb === LAUNCH_VERB) launch(platform, descriptor);
   if (verb === CHECK_VERB) return commandCheckState(platform, descriptor, rest);
   if (verb === STAGE_VERB) return runStage(platform, descriptor);
   if (verb === DIRECT_VERB) return runDirector(platform, descriptor);

@@ -4,9 +4,7 @@
  */
 import { UserError } from "../config/values/errors.ts";
 import { SystemCallError } from "../platform/error.ts";
-import { Platform } from "../platform/platform.ts";
-import { startClean } from "../platform/process/hidden_environment.ts";
-import type { Runtime } from "../platform/runtime/runtime.ts";
+import type { Platform } from "../platform/platform.ts";
 import { performCommand } from "./commands/commands.ts";
 import { configReader } from "./console/config_reader.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "./console/exit_status.ts";
@@ -17,14 +15,12 @@ import { commandRunShutdown } from "./service/run_shutdown.ts";
 import { type Command, parseCommandLine } from "./words/parse.ts";
 
 /** Runs the command in `runtime.argv`. @returns the exit status */
-export async function runCommandLine(runtime: Runtime): Promise<number> {
-  const platform = new Platform(runtime);
-  startClean(platform);
+export async function runCommandLine(platform: Platform): Promise<number> {
   const hidden = runHiddenVerb(platform);
   if (hidden !== null) return await hidden;
   const print = terminalPrinter(platform);
   try {
-    const command = parseCommandLine(runtime.argv, configReader(platform));
+    const command = parseCommandLine(platform.runtime.argv, configReader(platform));
     const status = await perform(platform, command, print);
     if (print.failure === null || status !== EXIT_OK) return status;
     throw new UserError(`Cannot write to standard output: ${print.failure.code}`, {
