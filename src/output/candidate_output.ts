@@ -14,6 +14,7 @@ import {
 import type { Platform } from "../platform/platform.ts";
 import { endOfFile, type FilePlace, readSince } from "../platform/files/own_file.ts";
 import { epollWatchedInodes } from "../platform/process/proc.ts";
+import { haveRun, runningThreads } from "../platform/process/rest.ts";
 import { OutputStream } from "./output_stream.ts";
 
 const TAIL_LINES = 100;
@@ -24,6 +25,10 @@ const OWN_LOG_LINE = /^\d{4}-\d\d-\d\dT[\d:.]+Z baton\[/;
 /** Capacity of a pipe until the server listens, if that is permitted; and afterwards. */
 const STARTUP_CAPACITY = 1024 * 1024;
 const USUAL_CAPACITY = 64 * 1024;
+/** A thread that is printing does so many times in this much processor time. */
+const TURN_NS = 1_000_000;
+/** Most looks at threads that wait for a processor. */
+const MOST_LOOKS = 10;
 
 export class Tail {
   #lines: string[] = [];
@@ -176,7 +181,8 @@ export class CandidateOutput {
    * The descriptors that can be baton's own instead of the pipe, without the process noticing.
    *
    * - If another thread prints at this moment, one of its lines is in the pipe and its next one comes out first.
-   *   The same holds for a write that waits for room: it ends where it began.
+   *   The same holds for a write that waits for room: it ends where it began. On a busy machine silence means little:
+   *   the thread may not have had a processor.
    * - A nonblocking writer keeps the rest of a short write in memory, and waits in epoll for room. If it waits
    *   already, the registration would go with the pipe, and the rest would never come. If it is about to (libuv
    *   registers before its next epoll_wait), epoll refuses a file with EPERM, and libuv aborts: so a file replaces
@@ -195,7 +201,7 @@ export class CandidateOutput {
     if (isNonblocking && !stream.leadsToPipe && !stream.wasNeverFull) return [];
     // The only thread waits, so nothing is printed now, and no descriptor number can change its file.
     if (countThreads(pid) === 1) return ends;
-    if (!isPressing && !stream.isQuiet) return [];
+    if (!isPressing && isPrinting(stream, pid)) return [];
     if (ends.length === standard.length) return ends;
     // Bun writes to a nonblocking duplicate; Deno keeps one for its children, and writes to 1 and 2.
     return isNonblocking ? [] : standard;
@@ -208,4 +214,15 @@ export class CandidateOutput {
   close(): void {
     for (const stream of this.openStreams) stream.close();
   }
+}
+
+/** Blocks for a few milliseconds, and for longer only where a thread of the server waits for a processor. */
+function isPrinting(stream: OutputStream, pid: number): boolean {
+  const before = runningThreads(pid);
+  if (!stream.isQuiet) return true;
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    if (haveRun(before, runningThreads(pid), TURN_NS)) return false;
+    if (!stream.staysQuiet()) return true;
+  }
+  return true;
 }

@@ -208,8 +208,16 @@ export class OutputStream {
   /** Blocks for a few milliseconds at most, to see whether more output comes. */
   get isQuiet(): boolean {
     const quietMs = this.platform.clock.now() - this.#lastReadMs;
-    return quietMs >= QUIET_MS ||
-      !this.platform.descriptors.hasInput(this.read, Math.ceil(QUIET_MS - quietMs));
+    return quietMs >= QUIET_MS || !this.#hasInputWithin(QUIET_MS - quietMs);
+  }
+
+  /** The same, for the whole time. */
+  staysQuiet(): boolean {
+    return !this.#hasInputWithin(QUIET_MS);
+  }
+
+  #hasInputWithin(ms: number): boolean {
+    return this.platform.descriptors.hasInput(this.read, Math.ceil(ms));
   }
 
   /** Forwards everything in the pipe, without waiting. @returns false when that is not possible now */
