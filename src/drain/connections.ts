@@ -1,11 +1,15 @@
 /**
- * The connections of each generation, from the kernel's socket table and /proc: without the server's help, and without
- * counting in the path of traffic.
+ * The connections of each generation, from the kernel's socket table: without the server's help, and without counting in
+ * the path of traffic. Whose a connection is says its tag, else /proc (attribution.ts).
  */
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { socketInodesOf } from "../platform/process/proc.ts";
+import { NO_TAG } from "../platform/network/socket_tag.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
+import type { GenerationTags } from "../steering/generation_tags.ts";
+import type { Member } from "../steering/member.ts";
+import { attribute, isAccepted } from "./attribution.ts";
 import { judge } from "./classify.ts";
 import { follow, type Track } from "./track.ts";
 
@@ -20,16 +24,45 @@ export interface ConnectionCounts {
 
 export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, undecided: 0 };
 
-export interface PortsOfGroups {
-  readonly groups: readonly { readonly address: { readonly port: number } }[];
+/** Where a service listens, and how its connections are tagged; without members it is another program's service. */
+export interface ServicePorts {
+  readonly groups: readonly {
+    readonly address: { readonly port: number };
+    readonly members?: readonly Pick<Member, "inode" | "epoch" | "tag">[];
+  }[];
+  readonly tagging?: { readonly generations: GenerationTags };
+}
+
+export interface ConnectionOwner {
+  readonly epoch: number;
+  processes(): readonly number[];
 }
 
 export class SocketTable {
   readonly sockets: readonly TcpSocket[];
+  readonly #tags: GenerationTags | null;
 
-  constructor(platform: Platform, { groups }: PortsOfGroups) {
+  constructor(platform: Platform, { groups, tagging }: ServicePorts) {
     const ports = new Set(groups.map((group) => group.address.port));
     this.sockets = [...ports].flatMap((port) => platform.sockDiag.tcpByLocalPort(port));
+    this.#tags = tagging?.generations ?? null;
+    this.#findSpoiled(groups);
+  }
+
+  /** A server has set such options itself, on its listener. */
+  #findSpoiled(groups: ServicePorts["groups"]): void {
+    const members = new Map(
+      groups.flatMap(({ members = [] }) => members.map((each) => [each.inode, each])),
+    );
+    for (const { state, inode, tag } of this.sockets) {
+      const member = state === C.TCP_LISTEN ? members.get(inode) : undefined;
+      if (member === undefined || tag === undefined || tag === member.tag) continue;
+      this.#tags?.spoil(member.epoch, tag);
+    }
+  }
+
+  get accepted(): readonly TcpSocket[] {
+    return this.sockets.filter(isAccepted);
   }
 
   backlogOf(inode: number): number {
@@ -62,13 +95,26 @@ export class SocketTable {
     );
   }
 
-  /** Accepted connections that one of `pids` has open. */
-  connectionsOf(pids: readonly number[]): TcpSocket[] {
-    const inodes = new Set(pids.flatMap((pid) => [...socketInodesOf(pid)]));
-    return this.sockets.filter((socket) =>
-      socket.state !== C.TCP_LISTEN && socket.inode !== 0 && inodes.has(socket.inode)
-    );
+  /** Accepted connections of a generation. */
+  connectionsOf(owner: ConnectionOwner): readonly TcpSocket[] {
+    const { own, uncertain } = attribute(this.sockets, owner.epoch, this.#tags);
+    return uncertain.length === 0 ? own : [...own, ...openAmong(uncertain, owner.processes())];
   }
+
+  /** Its connections are known by their tag. */
+  isTagged({ epoch }: Pick<ConnectionOwner, "epoch">): boolean {
+    return this.#tags !== null && this.#tags.of(epoch) !== NO_TAG;
+  }
+
+  /** Accepted connections that one of `pids` has open. */
+  openBy(pids: readonly number[]): TcpSocket[] {
+    return openAmong(this.accepted, pids);
+  }
+}
+
+function openAmong(sockets: readonly TcpSocket[], pids: readonly number[]): TcpSocket[] {
+  const inodes = new Set(pids.flatMap((pid) => [...socketInodesOf(pid)]));
+  return sockets.filter(({ inode }) => inodes.has(inode));
 }
 
 /** What several samples have shown of each connection, by inode. */
@@ -108,7 +154,7 @@ export function busyAmong(
   quietMs: number,
 ): Set<number> {
   return new Set(
-    pids.filter((pid) => takeCensus(table.connectionsOf([pid]), quietMs).counts.busy > 0),
+    pids.filter((pid) => takeCensus(table.openBy([pid]), quietMs).counts.busy > 0),
   );
 }
 

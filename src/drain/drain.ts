@@ -8,6 +8,7 @@
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import { CheckedConnections } from "./checked_connections.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
 import { SocketTable, takeCensus, type Tracks } from "./connections.ts";
 import { SpreadClose } from "./spread_close.ts";
@@ -46,6 +47,8 @@ interface DrainTarget {
    */
   readonly isStop: boolean;
   processes(): number[];
+  /** Of the generation that connections may have been passed to. */
+  otherProcesses(): readonly number[];
   /** New clients wait until this generation has stopped. */
   readonly isHeld: boolean;
   /** Inodes in all samples, including those of an earlier drain. */
@@ -86,11 +89,13 @@ export class Drain {
   #queueIsEmpty = false;
   #isDrained = false;
   #hasReportedRefusal = false;
+  readonly #connections: CheckedConnections;
   #sampleMs = FIRST_SAMPLE_MS;
   #timer: Timer | null = null;
 
   constructor(readonly parts: DrainParts, readonly target: DrainTarget) {
     this.#startedAtMs = parts.clock.now();
+    this.#connections = new CheckedConnections(target, () => target.otherProcesses());
   }
 
   static of(platform: Platform, listeners: Listeners, target: DrainTarget): Drain {
@@ -134,7 +139,9 @@ export class Drain {
 
   /** Samples again for a report, so that `census` and `waiting` are up to date. */
   recount(): void {
-    this.#count(this.parts.readTable());
+    const table = this.parts.readTable();
+    this.#connections.check(table);
+    this.#count(table);
   }
 
   cancel(): void {
@@ -146,9 +153,13 @@ export class Drain {
   #sample(): boolean {
     for (const group of this.parts.listeners.groupsOf(this.target.epoch)) group.findShutDown();
     const table = this.parts.readTable();
+    if (this.#first === null) this.#connections.check(table);
     this.#count(table);
     if (!this.#queueIsEmpty) this.#queueIsEmpty = this.#checkQueue(table);
-    return this.#queueIsEmpty && this.#isQuiet();
+    if (!this.#queueIsEmpty || !this.#isQuiet()) return false;
+    if (this.#isDrained || !this.#connections.check(table)) return true;
+    this.#count(table);
+    return this.#isQuiet();
   }
 
   /** @param spreadCostMs of a sample while connections are closed one by one; null: they are not */
@@ -167,7 +178,7 @@ export class Drain {
   #count(table: SocketTable): void {
     const { target } = this;
     const movedAway = target.movedAway();
-    const all = table.connectionsOf(target.processes());
+    const all = this.#connections.of(table);
     for (const { inode } of all) target.seen.add(inode);
     const connections = all.filter(({ inode }) => !movedAway.has(inode));
     this.#first ??= new Set(connections.map(({ inode }) => inode));

@@ -2,8 +2,9 @@
  * The traffic of a service that baton does not steer, watched from outside; and the closing of connections in a pause.
  *
  * Where netlink refuses the socket table, /proc/net/tcp replaces it, which does not tell how long a connection has been
- * silent: then every connection counts as busy. A sample that fails is null. Closing needs pidfd_getfd on the process;
- * where that is refused, idle connections are left to the server.
+ * silent: then every connection counts as busy. Reading it can take seconds: a sample has its time, and what it has not
+ * come to is unknown. A sample that fails is null. Closing needs pidfd_getfd on the process; where that is refused, idle
+ * connections are left to the server.
  */
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -66,6 +67,8 @@ export class PortWatch {
   readonly #tracks = new Tracks();
   readonly #closer: ConnectionCloser;
   #closingSinceMs: number | null = null;
+  /** When the present look must end. */
+  #untilMs = Infinity;
   readonly #spread: SpreadClose;
 
   constructor(readonly platform: Platform, readonly options: PortWatchOptions) {
@@ -88,7 +91,9 @@ export class PortWatch {
     return ports === null ? null : ports.size > 0;
   }
 
-  sample(atMs: number): PortSample | null {
+  /** @param untilMs when a look ends that takes long */
+  sample(atMs: number, untilMs = Infinity): PortSample | null {
+    this.#untilMs = untilMs;
     const listening = this.#refreshPorts(atMs);
     if (listening === null) return null;
     const opened = this.#newOpens();
@@ -207,9 +212,15 @@ export class PortWatch {
         .map(({ local, inode, uid }) => ({ port: local.port, inode, uid }));
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
-      const rows = tcpRows([C.TCP_LISTEN]);
-      return rows?.map(({ localPort: port, inode, uid }) => ({ port, inode, uid })) ?? null;
+      const read = this.#rowsOfProc([C.TCP_LISTEN]);
+      if (read === null || !read.isComplete) return null;
+      return read.rows.map(({ localPort: port, inode, uid }) => ({ port, inode, uid }));
     }
+  }
+
+  #rowsOfProc(states: readonly number[]) {
+    const { clock } = this.platform;
+    return tcpRows(states, () => clock.now() >= this.#untilMs);
   }
 
   /** Connections that the kernel has counted since the last sample, without baton's own. */
@@ -224,9 +235,11 @@ export class PortWatch {
   }
 
   #sampleFromProc(listening: boolean, opened: number): PortSample | null {
-    const rows = tcpRows([C.TCP_ESTABLISHED, C.TCP_CLOSE_WAIT]);
-    if (rows === null) return null;
-    const connections = rows.filter(({ localPort }) => this.#ports.has(localPort));
+    const read = this.#rowsOfProc([C.TCP_ESTABLISHED, C.TCP_CLOSE_WAIT]);
+    if (read === null) return null;
+    const connections = read.rows.filter(({ localPort }) => this.#ports.has(localPort));
+    // Those that were found are there; that there are no others is not known.
+    if (!read.isComplete && connections.length === 0) return null;
     const seen = new Set(connections.map(({ localPort, remote }) => `${localPort} ${remote}`));
     this.#sockets = [];
     const busy = connections.length;

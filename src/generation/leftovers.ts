@@ -1,5 +1,5 @@
 /** What a server's leading process leaves behind when it exits: helpers, watchers, workers. */
-import { busyAmong, type PortsOfGroups, SocketTable } from "../drain/connections.ts";
+import { busyAmong, type ServicePorts, SocketTable } from "../drain/connections.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import { type KilledProcess, killedText } from "../report/killed_processes.ts";
@@ -66,7 +66,7 @@ export class LeftoverSignals {
 /** Without a result where the look fails (no descriptor left): it must not hold a signal back. */
 export function busyProcesses(
   platform: Platform,
-  ports: PortsOfGroups,
+  ports: ServicePorts,
   quietMs: number,
   pids: readonly number[],
 ): ReadonlySet<number> {

@@ -111,8 +111,9 @@ export class RestWatch {
   }
 
   #hasAccepted(): boolean {
-    const { context: { platform, listeners }, server } = this.options;
+    const { context: { platform, listeners }, epoch, server } = this.options;
     const table = orNull(() => new SocketTable(platform, listeners));
-    return table !== null && table.connectionsOf(server.processes()).length > 0;
+    return table !== null &&
+      table.connectionsOf({ epoch, processes: () => server.processes() }).length > 0;
   }
 }

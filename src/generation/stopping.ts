@@ -111,6 +111,7 @@ export class Stopping {
       seen: this.seen,
       spreadMs: spreadOf(config, config.drainTimeMs),
       processes: () => server.processes(),
+      otherProcesses: () => this.#successor?.processes() ?? [],
       movedAway: () => migration?.inFlight.inodes ?? new Set(),
       expectsRequests: () => migration?.inFlight.hasUnreadRequest ?? false,
       endsAtMs: () => this.#drainEndsAtMs(),
@@ -209,9 +210,10 @@ export class Stopping {
 
   /** The leading process has exited: its signal did not cut what remaining processes have open. */
   spareRest(): void {
-    const { context: { platform, listeners }, server } = this.options;
+    const { context: { platform, listeners }, epoch, server } = this.options;
     ignoringFailedLook(() => {
-      const open = new SocketTable(platform, listeners).connectionsOf(server.processes());
+      const rest = { epoch, processes: () => server.processes() };
+      const open = new SocketTable(platform, listeners).connectionsOf(rest);
       this.#hasSpared = this.#record.uncount(open.map(({ inode }) => inode)) > 0;
     });
   }

@@ -60,15 +60,18 @@ export class PendingAccepts {
   }
 
   #give(notify: Fd, notification: TrappedCall): boolean {
-    const group = this.#groupOf(notification);
-    const accept = [...this.#pending].find((candidate) => candidate.group === group);
+    const found = this.#listenerOf(notification);
+    const accept = [...this.#pending].find((candidate) => candidate.group === found?.group);
     const { seccomp, libc, descriptors } = this.platform;
-    if (accept === undefined || !seccomp.isValid(notify, notification.id)) return false;
+    if (found === null || accept === undefined || !seccomp.isValid(notify, notification.id)) {
+      return false;
+    }
     if (!this.#writeAddress(notification, accept.socket)) return false;
     const takesFlags = notification.call === libc.arch.SYS_accept4;
     const flags = takesFlags ? Number(notification.args[FLAGS_ARGUMENT] ?? 0n) : 0;
     descriptors.setNonblocking(accept.socket, (flags & C.O_NONBLOCK) !== 0);
     const closeOnExec = (flags & C.O_CLOEXEC) !== 0;
+    this.listeners.tagging.change(accept.socket, found.member.epoch);
     if (!this.#send(notify, notification.id, { source: accept.socket, closeOnExec })) return false;
     this.#pending.delete(accept);
     this.onChange();
@@ -90,14 +93,14 @@ export class PendingAccepts {
     }
   }
 
-  /** @returns the group whose connections the caller receives at this listener; null: a foreign or retired listener */
-  #groupOf({ tid, args }: TrappedCall): Group | null {
+  /** @returns the member at which the caller receives connections; null: a foreign or retired listener */
+  #listenerOf({ tid, args }: TrappedCall): ReturnType<Listeners["findMember"]> {
     const target = proc.descriptorTarget(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
     const inode = /^socket:\[(\d+)\]$/.exec(target ?? "")?.[1];
     if (inode === undefined) return null;
     const found = this.listeners.findMember(Number(inode) >>> 0) ??
       this.listeners.findMember(Number(inode));
-    return found !== null && found.group.isReceiving(found.member) ? found.group : null;
+    return found !== null && found.group.isReceiving(found.member) ? found : null;
   }
 
   /** accept(2): as much of the address as fits, and its full length. */

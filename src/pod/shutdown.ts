@@ -20,6 +20,8 @@ const LOOK_MS: Readonly<Partial<Record<ShutdownPhase, number>>> = {
   draining: 20,
   stopping: 20,
 };
+/** A look that begins at the deadline may take this long: tables may have hundreds of thousands of rows. */
+const LATE_LOOK_MS = 1_000;
 /** Interval of visits to the connections themselves: a pause in the use of one is short. */
 const VISIT_MS = 4;
 
@@ -27,7 +29,8 @@ export interface ShutdownOptions {
   readonly clock: Clock;
   readonly policy: ShutdownPolicy;
   readonly traffic: {
-    sample(atMs: number): TrafficLook | null;
+    /** @param untilMs when a look that takes long must end */
+    sample(atMs: number, untilMs: number): TrafficLook | null;
     /** Closes connections of the latest look, where that loses nothing. */
     closeIdle(atMs: number): void;
     /** Closes long-lived connections, one by one until the stop signal. @returns how many it has closed now */
@@ -137,10 +140,14 @@ export class Shutdown {
     // A slow look is followed by a pause of the same length: many connections must not take all the time.
     const pausedMs = nowMs + Math.max(intervalMs, costMs);
     // However long looks take, one comes at the deadline.
-    const { minDrainMs, maxDrainMs } = this.options.policy;
-    const deadlineMs = this.#state.beganAtMs + minDrainMs + maxDrainMs;
+    const deadlineMs = this.#deadlineMs;
     this.#lookAtMs = nowMs < deadlineMs ? Math.min(pausedMs, deadlineMs) : nowMs + intervalMs;
     this.#wait();
+  }
+
+  get #deadlineMs(): number {
+    const { minDrainMs, maxDrainMs } = this.options.policy;
+    return this.#state.beganAtMs + minDrainMs + maxDrainMs;
   }
 
   #wait(): void {
@@ -173,7 +180,9 @@ export class Shutdown {
   #lookOnce(): void {
     let look: TrafficLook | null = null;
     try {
-      look = this.options.traffic.sample(this.options.clock.now());
+      const atMs = this.options.clock.now();
+      const untilMs = Math.max(this.#deadlineMs, atMs + LATE_LOOK_MS);
+      look = this.options.traffic.sample(atMs, untilMs);
     } finally {
       // The look may have taken long.
       this.#step({ kind: "look", atMs: this.options.clock.now(), look });

@@ -11,7 +11,7 @@ export function shellInFront([leader, ...others]: readonly number[]): Attempt["s
   if (leader === undefined) return null;
   // Not its name in /proc/PID/comm: of a script, that is the script's.
   const name = baseName(linkTarget(`/proc/${leader}/exe`) ?? "");
-  const listening = new Set((tcpRows([C.TCP_LISTEN]) ?? []).map(({ inode }) => inode));
+  const listening = new Set((tcpRows([C.TCP_LISTEN])?.rows ?? []).map(({ inode }) => inode));
   const listens = (pid: number) => [...socketInodesOf(pid)].some((inode) => listening.has(inode));
   const server = isShell(name) && !listens(leader) ? others.find(listens) : undefined;
   if (server === undefined) return null;

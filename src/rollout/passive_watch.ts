@@ -83,7 +83,7 @@ export class PassiveWatch {
     const { generation } = watched;
     const members = this.#members(generation.epoch);
     const waiting = members.reduce((sum, { inode }) => sum + table.backlogOf(inode), 0);
-    const rows = waiting === 0 ? [] : table.connectionsOf(generation.processes());
+    const rows = waiting === 0 ? [] : table.connectionsOf(generation);
     const connections = new Set(rows.map(({ inode }) => inode));
     const hasAccepted = [...connections].some((inode) => !watched.connections.has(inode));
     watched.connections = connections;

@@ -14,7 +14,7 @@ const PAUSE_PER_COST = 20;
 /** Connections remembered; beyond that they are forgotten, and may count twice. */
 const MAX_KNOWN = 100_000;
 
-type TrialSide = Pick<GenerationHandle, "processes">;
+type TrialSide = Pick<GenerationHandle, "epoch" | "processes">;
 
 export class ShareWatch {
   #timer: Timer | null = null;
@@ -58,7 +58,7 @@ export class ShareWatch {
   }
 
   #countNew(table: SocketTable, side: TrialSide): number {
-    const keys = table.connectionsOf(side.processes())
+    const keys = table.connectionsOf(side)
       .map(({ local, remote }) => `${local.port} ${remote.host} ${remote.port}`)
       .filter((key) => !this.#known.has(key));
     for (const key of keys) this.#known.add(key);

@@ -100,7 +100,8 @@ export class Group {
   /** Continues with another baton's members, in its order. Takes the descriptors over. */
   importMembers(members: readonly { record: MemberRecord; fd: Fd }[]): void {
     for (const { record: { receiving, origin = null, ...rest }, fd } of members) {
-      this.#kernel.appendShared({ ...rest, origin, heldUntilRetired: fd }, receiving);
+      const tag = this.context.tagging.recover(fd, rest.epoch);
+      this.#kernel.appendShared({ ...rest, tag, origin, heldUntilRetired: fd }, receiving);
     }
   }
 
@@ -114,10 +115,11 @@ export class Group {
    * gets this address's connections already (a further worker), is the first one here, or serves.
    * @throws {SystemCallError} of listen(2); the group is then as before, and `socket` closed
    */
-  takeMember(socket: Fd, { backlog, origin = null, ...own }: NewMember): Member {
+  takeMember(socket: Fd, { backlog, heldFor, origin = null, ...own }: NewMember): Member {
     const receives = [...this.receivingEpochs].every((epoch) => epoch === own.epoch);
     const inode = ownSocketInode(socket.number);
-    const state = { inode, unheld: false, dead: false, heldUntilRetired: socket };
+    const tag = this.context.tagging.begin(socket, heldFor ?? own.epoch);
+    const state = { inode, tag, unheld: false, dead: false, heldUntilRetired: socket };
     const member = this.#kernel.listen({ ...own, ...state, origin }, backlog, receives);
     if (receives || this.#kernel.candidates.has(own.epoch)) this.#kernel.attach(false);
     // Those that it supersedes have opened this listener before it.
@@ -132,7 +134,9 @@ export class Group {
   /** Adds a socket that listens already, and outlives this baton (handoff/activated_sockets.ts); takes it. */
   addListening(socket: Fd, options: { epoch: number; origin: SocketOrigin }): Member {
     const inode = ownSocketInode(socket.number);
-    const state = { inode, owner: 0, late: false, unheld: false, dead: false };
+    // An earlier baton may have left its tag in it.
+    const tag = this.context.tagging.change(socket, NO_GENERATION);
+    const state = { inode, tag, owner: 0, late: false, unheld: false, dead: false };
     return this.#kernel.append({ ...options, ...state, heldUntilRetired: socket });
   }
 
@@ -207,6 +211,7 @@ export class Group {
   reassign(member: Member, options: { epoch: number; owner: number }): void {
     const isWorker = this.receivingEpochs.has(options.epoch);
     Object.assign(member, options, { unheld: false });
+    this.context.tagging.pass(member);
     // Members that wait for a process get nothing new once a process accepts here.
     const stays = (each: Member) => each === member || (this.isReceiving(each) && !each.unheld);
     if (isWorker) this.#kernel.steerTo(this.members.filter(stays), true);
@@ -214,6 +219,7 @@ export class Group {
 
   retire(epoch: number): void {
     if (epoch === NO_GENERATION) return;
+    this.context.tagging.generations.end(epoch);
     let hasChanged = this.#kernel.candidates.forget(epoch);
     for (const member of this.membersOf(epoch)) {
       const remains = member.origin === "grouped" || member.origin === "standby";

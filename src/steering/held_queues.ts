@@ -10,9 +10,15 @@ import { HELD, type Member } from "./member.ts";
 
 /**
  * From here on new connections to `epoch` wait. Does nothing where they wait already.
+ * @param next the generation that is to get them, if it is known
  * @throws {SystemCallError} when a queue cannot be made; nothing has changed then
  */
-export function holdConnections(listeners: Listeners, epoch: number, backlog: number): void {
+export function holdConnections(
+  listeners: Listeners,
+  epoch: number,
+  backlog: number,
+  next: number | null = null,
+): void {
   listeners.findShutDown();
   const made: { readonly group: Group; readonly queue: Member }[] = [];
   try {
@@ -20,7 +26,9 @@ export function holdConnections(listeners: Listeners, epoch: number, backlog: nu
       // No process accepts from the listener of a deaf one: its queue is what they wait in already.
       const waits = listeners.deafEpoch === epoch &&
         group.usableMembers(epoch).every(({ unheld }) => unheld);
-      if (!waits && canHold(group, epoch)) made.push({ group, queue: makeQueue(group, backlog) });
+      if (!waits && canHold(group, epoch)) {
+        made.push({ group, queue: makeQueue(group, backlog, next) });
+      }
     }
   } catch (error) {
     for (const { group, queue } of made) group.discard(queue);
@@ -35,9 +43,9 @@ function canHold(group: Group, epoch: number): boolean {
   return group.membersOf(epoch).some((each) => group.isReceiving(each) && !each.ofSession);
 }
 
-function makeQueue(group: Group, backlog: number): Member {
+function makeQueue(group: Group, backlog: number, heldFor: number | null): Member {
   const late = group.members.filter(group.isReceiving).every((member) => member.late);
-  return group.takeMember(boundSocket(group), { epoch: HELD, owner: 0, late, backlog });
+  return group.takeMember(boundSocket(group), { epoch: HELD, owner: 0, late, backlog, heldFor });
 }
 
 /** @param backlogOf the length of a listener's queue */

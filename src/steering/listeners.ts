@@ -4,6 +4,7 @@ import { socketInodesOf } from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
 import { type GroupAddress, type GroupContext, type Member, NO_GENERATION } from "./member.ts";
+import { Tagging } from "./tagging.ts";
 
 /** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel). */
 function groupKey(address: GroupAddress): string {
@@ -39,6 +40,7 @@ export class Listeners implements GroupContext {
     readonly sockets: Sockets,
     readonly reactor: Reactor | null = null,
     readonly beforeChange: () => void = () => {},
+    readonly tagging: Tagging = new Tagging(sockets),
   ) {}
 
   get groups(): readonly Group[] {

@@ -4,6 +4,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import type { Reactor, Watch } from "../platform/reactor.ts";
 import type { MemberId } from "./kernel_array.ts";
+import type { Tagging } from "./tagging.ts";
 
 /** What all groups of a service have in common. */
 export interface GroupContext {
@@ -17,6 +18,7 @@ export interface GroupContext {
    * once. Null: another baton steers, or no generation has served.
    */
   readonly servingEpoch: number | null;
+  readonly tagging: Tagging;
   /** A connection waits at a member whose watch was armed for that, or it was shut down. */
   readonly onWaiting?: ((member: Member) => void) | null;
 }
@@ -46,6 +48,8 @@ export interface Member {
   readonly id: MemberId;
   /** Generation that accepts from it; changes only when a replacement takes it over. */
   epoch: number;
+  /** Connections that come now have it, too: that of `epoch`, once a process accepts here (tagging.ts). */
+  tag: number;
   /** Our duplicate: keeps the socket and its queue alive. */
   readonly heldUntilRetired: Fd;
   readonly inode: number;
@@ -76,6 +80,8 @@ export interface NewMember
   extends Pick<Member, "epoch" | "owner" | "late" | "passing" | "ofSession"> {
   readonly backlog: number;
   readonly origin?: "standby" | null;
+  /** Of a held queue, the generation that is to get it. */
+  readonly heldFor?: number | null;
 }
 
 /** One member as it travels from one baton to another; its descriptor travels beside it. */
@@ -83,7 +89,7 @@ export interface MemberRecord extends Readonly<Omit<Member, InThisProcess>> {
   readonly receiving: boolean;
 }
 
-type InThisProcess = "id" | "heldUntilRetired" | "shutDownWatch" | "lentBy";
+type InThisProcess = "id" | "tag" | "heldUntilRetired" | "shutDownWatch" | "lentBy";
 
 /** Of the live members of one generation, those that get connections when it serves. */
 export function usableOf(live: readonly Member[]): readonly Member[] {

@@ -12,7 +12,7 @@ export function stopFirstEffects(parts: SupervisorParts) {
     hold: ({ epoch, candidate }) => {
       try {
         parts.heldClients.begin();
-        holdConnections(listeners, epoch, config.backlog);
+        holdConnections(listeners, epoch, config.backlog, candidate);
         logger.info(
           `generation ${epoch} makes room for generation ${candidate}: new connections wait`,
         );

@@ -57,16 +57,19 @@ function listenerViews({ context }: SupervisorParts, table: SocketTable): Listen
 }
 
 function generationViews(
-  { context: { config }, running: all, history }: SupervisorParts,
+  { context: { config, migration }, running: all, history }: SupervisorParts,
   state: ServiceState,
   table: SocketTable,
 ): GenerationView[] {
+  // On their way from one generation to another.
+  const moving = migration?.inFlight.inodes ?? new Set<number>();
   return state.generations.map(({ epoch, state, outcome, reason }) => {
     const running = all.get(epoch);
-    const pids = running?.processes() ?? [];
-    const connections = pids.length === 0
-      ? NO_CONNECTIONS
-      : takeCensus(table.connectionsOf(pids), config.quietMs, running?.tracks).counts;
+    const connections = running === undefined ? NO_CONNECTIONS : takeCensus(
+      table.connectionsOf(running).filter(({ inode }) => !moving.has(inode)),
+      config.quietMs,
+      running.tracks,
+    ).counts;
     const pid = running?.pid ?? null;
     return {
       epoch,

@@ -47,6 +47,7 @@ describe("SockDiag: a listener", () => {
         uid: process.geteuid!(),
         sendQueue: 5,
         boundInterface: 0,
+        tag: 0,
       };
       const clients: Fd[] = [];
       for (let waiting = 0; waiting <= 3; waiting++) {

@@ -19,6 +19,8 @@ export function generationContext(
 ): SupervisorOptions["context"] {
   const { platform, config, order: { exclusive }, logger } = setup;
   const listeners = new Listeners(platform.sockets, platform.reactor, writeState);
+  listeners.tagging.tagsInUse = () =>
+    platform.sockDiag.tagsAt(new Set(listeners.groups.map(({ address }) => address.port)));
   for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
   const adopter = new Adopter(platform, listeners, (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);

@@ -4,6 +4,7 @@
  * read, which is never "nothing there".
  */
 import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
+import { C } from "../libc/constants.ts";
 
 /** One row of /proc/net/tcp or tcp6. */
 interface TcpRow {
@@ -24,12 +25,28 @@ const [TCP, TCP6] = ["/proc/net/tcp", "/proc/net/tcp6"];
 const ROW =
   /^ *\d+: [0-9A-F]+:([0-9A-F]+) ([0-9A-F]+:[0-9A-F]+) ([0-9A-F]{2}) ([0-9A-F]+):([0-9A-F]+)(?: +\S+){2} +(\d+) +\S+ +(\d+)/;
 
-/** @param states TCP_* states that are wanted */
-export function tcpRows(states: readonly number[]): TcpRow[] | null {
+interface TcpRows {
+  readonly rows: readonly TcpRow[];
+  /** Otherwise there are more, of which nothing is known. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * @param states TCP_* states that are wanted
+ * @param isOver asked after each page, 30 rows: no more are read from then on
+ */
+export function tcpRows(
+  states: readonly number[],
+  isOver: () => boolean = () => false,
+): TcpRows | null {
   try {
     // A kernel without IPv6 has no second table.
     const tables = existsSync(TCP6) ? [TCP, TCP6] : [TCP];
-    return tables.flatMap((path) => parseTcpRows(readWhole(path), states));
+    const read = tables.map((path) => readRows(path, states, isOver));
+    return {
+      rows: read.flatMap(({ rows }) => rows),
+      isComplete: read.every(({ isComplete }) => isComplete),
+    };
   } catch {
     return null;
   }
@@ -43,31 +60,59 @@ const chunk = new Uint8Array(64 * 1024);
 const letters = new TextDecoder("latin1");
 
 /** A hundred thousand rows are common, and readFileSync of some runtimes takes a second for them. */
-function readWhole(path: string): string {
+function readRows(path: string, states: readonly number[], isOver: () => boolean): TcpRows {
   const file = openSync(path, "r");
+  const rows: TcpRow[] = [];
+  // The kernel shows all listeners before all others (tcp_seq_start).
+  const listenersOnly = states.every((state) => state === C.TCP_LISTEN);
   try {
-    let text = "";
-    for (let length = 1; length > 0;) {
-      length = readSync(file, chunk);
-      text += letters.decode(chunk.subarray(0, length));
+    for (let rest = "", isComplete = true;;) {
+      const length = readSync(file, chunk);
+      const text = rest + letters.decode(chunk.subarray(0, length));
+      const end = length === 0 ? text.length : text.lastIndexOf("\n") + 1;
+      const whole = text.slice(0, end);
+      rows.push(...parseTcpRows(whole, states));
+      rest = text.slice(end);
+      if (length === 0 || listenersOnly && endsBehindListeners(whole)) return { rows, isComplete };
+      isComplete = !isOver();
+      if (!isComplete) return { rows, isComplete };
     }
-    return text;
   } finally {
     closeSync(file);
   }
 }
 
+/** @param text whole lines */
+function endsBehindListeners(text: string): boolean {
+  const [last = ""] = text.slice(0, -1).split("\n").slice(-1);
+  const state = stateOf(last, 0);
+  return STATE.test(state) && state !== LISTENING;
+}
+
+const STATE = /^[0-9A-F]{2}$/;
+const LISTENING = hexState(C.TCP_LISTEN);
+
+function hexState(state: number): string {
+  return state.toString(16).toUpperCase().padStart(2, "0");
+}
+
+/** Of the row that begins at `from`; the heading has none. */
+function stateOf(text: string, from: number): string {
+  const colon = text.indexOf(":", from);
+  if (colon < 0) return "";
+  const isLong = text.charAt(colon + 2 + LONG_ADDRESS) === ":";
+  const toState = isLong ? TO_STATE.long : TO_STATE.short;
+  return text.slice(colon + toState, colon + toState + 2);
+}
+
 export function parseTcpRows(text: string, states: readonly number[]): TcpRow[] {
   const rows: TcpRow[] = [];
-  const wanted = new Set(states.map((state) => state.toString(16).toUpperCase().padStart(2, "0")));
+  const wanted = new Set(states.map(hexState));
   for (let from = 0, end = 0; from < text.length; from = end + 1) {
     end = text.indexOf("\n", from);
     if (end < 0) end = text.length;
     // In a long table most rows are of closed connections: they are skipped early.
-    const colon = text.indexOf(":", from);
-    const isLong = text.charAt(colon + 2 + LONG_ADDRESS) === ":";
-    const toState = isLong ? TO_STATE.long : TO_STATE.short;
-    if (!wanted.has(text.slice(colon + toState, colon + toState + 2))) continue;
+    if (!wanted.has(stateOf(text, from))) continue;
     const match = ROW.exec(text.slice(from, end));
     if (match === null) continue;
     const [localPort, , state, sendQueue, receiveQueue] = match.slice(1, 6).map((hex) =>

@@ -9,6 +9,7 @@ import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { type Libc, struct } from "../libc/libc.ts";
+import { decodeTag, NO_TAG } from "./socket_tag.ts";
 import type { Sockets } from "./sockets.ts";
 
 export const NLMSG_HEADER_SIZE = 16;
@@ -44,6 +45,8 @@ export interface TcpSocket {
   readonly sendQueue: number;
   /** Interface index it is bound to, 0 = none. */
   readonly boundInterface: number;
+  /** Of its listener (socket_tag.ts); missing: the kernel shows none, before Linux 5.10 and of half-open connections. */
+  readonly tag?: number;
   /** Traffic: zeros for a listener, null where the kernel has none (half-open connections). */
   readonly traffic: TcpTraffic | null;
 }
@@ -77,6 +80,12 @@ export class SockDiag {
     return sources.flatMap((source) =>
       [C.AF_INET, C.AF_INET6].flatMap((family) => this.#dump(source, family, port, mask))
     );
+  }
+
+  /** Of listeners and connections. */
+  tagsAt(ports: ReadonlySet<number>): Set<number> {
+    const found = [...ports].flatMap((port) => this.tcpByLocalPort(port));
+    return new Set(found.map(({ tag = NO_TAG }) => tag));
   }
 
   /** Every listening TCP socket of this network namespace: quick even in a large table. */
@@ -195,20 +204,24 @@ function decodeSocket(bytes: Uint8Array): TcpSocket {
     sendQueue: view.getUint32(60, true),
     uid: view.getUint32(64, true),
     inode: view.getUint32(68, true),
-    traffic: decodeTraffic(view),
+    ...decodeAttributes(view),
   };
 }
 
-function decodeTraffic(view: DataView): TcpTraffic | null {
+/** struct nlattr { u16 length, type }, each followed by its value. */
+function decodeAttributes(view: DataView): Pick<TcpSocket, "traffic" | "tag"> {
+  let traffic: TcpTraffic | null = null;
+  let tag: number | undefined;
   for (let at = MESSAGE_SIZE; at + 4 <= view.byteLength;) {
     const length = view.getUint16(at, true);
-    if (length < 4) return null;
-    if (view.getUint16(at + 2, true) === C.INET_DIAG_INFO) {
-      return decodeTcpInfo(new DataView(view.buffer, view.byteOffset + at + 4, length - 4));
-    }
+    if (length < 4) break;
+    const type = view.getUint16(at + 2, true);
+    if (type === C.INET_DIAG_INFO) {
+      traffic = decodeTcpInfo(new DataView(view.buffer, view.byteOffset + at + 4, length - 4));
+    } else if (type === C.INET_DIAG_SOCKOPT) tag = decodeTag(view.getUint16(at + 4, true));
     at += (length + 3) & ~3;
   }
-  return null;
+  return tag === undefined ? { traffic } : { traffic, tag };
 }
 
 /** @returns null for a kernel whose struct tcp_info ends before the counters */

@@ -3,8 +3,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SocketTable } from "../../../src/drain/connections.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
+import { C } from "../../../src/platform/libc/constants.ts";
 import * as proc from "../../../src/platform/process/proc.ts";
+import { boundSocket } from "../../../src/steering/bound_socket.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
+import { freePort } from "../../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { spawnChild } from "../../support/own_child.ts";
 import { connectInet, listenAt } from "../../support/raw_client.ts";
@@ -38,7 +41,7 @@ describe("SocketTable", () => {
 
     const table = new SocketTable(platform, listeners);
     const inodesOf = (pids: readonly number[]) =>
-      table.connectionsOf(pids).map(({ inode }) => inode).sort();
+      table.openBy(pids).map(({ inode }) => inode).sort();
     assert.deepEqual(inodesOf([child.pid]), [inodes.theirs]);
     // Our own clients have another local port: they are none of the service's connections.
     assert.deepEqual(inodesOf([runtime.pid]), [inodes.ours]);
@@ -51,6 +54,38 @@ describe("SocketTable", () => {
     write.close();
     for (const fd of [...clients, ours, listener, read]) fd.close();
   });
+
+  test(
+    "a listener that shows another tag than baton gave it: its generation's connections are looked up",
+    {
+      timeout: TEST_TIMEOUT_MS,
+    },
+    async () => {
+      await using platform = await testPlatform();
+      const { sockets, runtime } = platform;
+      const listeners = new Listeners(sockets);
+      const host = { family: "inet", host: "127.0.0.1", scope: 0 } as const;
+      const address = { ...host, port: await freePort(), v6only: false, boundInterface: 0 };
+      const group = listeners.obtain(address);
+      const own = { epoch: 0, owner: runtime.pid, late: false, backlog: 16 };
+      const { heldUntilRetired: listener } = group.takeMember(boundSocket(group), own);
+      const look = () => {
+        let looks = 0;
+        const processes = () => [runtime.pid].slice(0, ++looks);
+        const found = new SocketTable(platform, listeners).connectionsOf({ epoch: 0, processes });
+        return { inodes: found.map(({ inode }) => inode), looks };
+      };
+      using _client = connectInet(platform, address);
+      assert.deepEqual(look(), { inodes: [], looks: 0 }, "in the queue");
+      using connection = sockets.accept(listener)!;
+      const inodes = [inodeOf(connection)];
+      assert.deepEqual(look(), { inodes, looks: 0 }, "its tag tells");
+      // As a server may after its listen(2).
+      sockets.setOption(listener, C.IPPROTO_IP, C.IP_BIND_ADDRESS_NO_PORT, 1);
+      assert.deepEqual(look(), { inodes, looks: 1 }, "its tag tells nothing");
+      listeners.close();
+    },
+  );
 
   test("without listeners is empty, and asks the kernel nothing", {
     timeout: TEST_TIMEOUT_MS,

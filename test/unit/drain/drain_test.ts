@@ -9,6 +9,7 @@ import { FakeClock } from "../../support/fake_clock.ts";
 
 const QUIET_MS = 500;
 const NEVER = Infinity;
+const [OWN, OTHER, HIDDEN] = [100, 200, 300];
 const END = { family: "inet", host: "127.0.0.1", port: 80, scope: 0 } as const;
 
 /** A connection: when it comes, asks, is answered, and is closed. */
@@ -17,6 +18,10 @@ interface Connection {
   readonly asksAtMs?: number;
   readonly answeredAtMs?: number;
   readonly untilMs?: number;
+  /** Who has it open. */
+  readonly pid?: number;
+  /** Its tag is that of another generation. */
+  readonly isStray?: boolean;
 }
 
 interface Story extends Partial<Drain["target"]> {
@@ -58,6 +63,8 @@ function socketAt(connection: Connection, inode: number, atMs: number): TcpSocke
 class World {
   readonly clock = new FakeClock();
   readonly samples: number[] = [];
+  /** When what processes have open was read. */
+  readonly openedAt: number[] = [];
   readonly drainedAt: number[] = [];
   readonly spreadAt: number[] = [];
   refusals = 0;
@@ -68,16 +75,23 @@ class World {
     const { clock } = this;
     const { sampleMs = 0, isPermitted = true, ...target } = rest;
     const group = { findShutDown: () => {}, membersOf: () => [{ inode: 1 }] };
+    const stray = new Set(connections.flatMap(({ isStray }, i) => isStray ? 10 + i : []));
     const readTable = () => {
       clock.readCostMs = sampleMs;
       const atMs = clock.now();
       clock.readCostMs = 0;
       this.samples.push(Math.round(atMs - sampleMs));
+      const rows = connections.map((each, i) => ({ each, inode: 10 + i }))
+        .filter(({ each }) => (each.fromMs ?? 0) <= atMs && atMs < (each.untilMs ?? NEVER))
+        .map(({ each, inode }) => ({ ...socketAt(each, inode, atMs), pid: each.pid ?? OWN }));
       return {
-        connectionsOf: () =>
-          connections.map((each, i) => ({ each, inode: 10 + i }))
-            .filter(({ each }) => (each.fromMs ?? 0) <= atMs && atMs < (each.untilMs ?? NEVER))
-            .map(({ each, inode }) => socketAt(each, inode, atMs)),
+        isTagged: () => true,
+        accepted: rows,
+        connectionsOf: () => rows.filter((row) => !stray.has(row.inode)),
+        openBy: (pids: readonly number[]) => {
+          this.openedAt.push(Math.round(atMs - sampleMs));
+          return rows.filter(({ pid }) => pids.includes(pid));
+        },
         backlogOf: () => atMs < queueUntilMs ? 1 : 0,
         halfOpen: () =>
           new Set(
@@ -106,7 +120,8 @@ class World {
         quietMs: QUIET_MS,
         isStop: false,
         isHeld: false,
-        processes: () => [],
+        processes: () => [OWN],
+        otherProcesses: () => [OTHER],
         seen: new Set(),
         tracks: new Tracks(),
         movedAway: () => new Set(),
@@ -136,6 +151,11 @@ describe("Drain: when it is drained", () => {
     ["an endless answer blocks it", { connections: [ENDLESS] }, null],
     ["with style settle for a second", { connections: [ENDLESS], style: "settle" }, 1_060],
     ["with style signal not at all", { connections: [ENDLESS], style: "signal" }, 10],
+    ["one that was passed on does not", { connections: [{ ...ENDLESS, pid: OTHER }] }, 10],
+    ["one that was passed to it does", { connections: [{ ...ENDLESS, isStray: true }] }, null],
+    ["one of a process that cannot be seen does", {
+      connections: [{ ...ENDLESS, pid: HIDDEN }],
+    }, null],
     ["a connection that has moved away does not", {
       connections: [ENDLESS],
       movedAway: () => new Set([10]),
@@ -177,6 +197,18 @@ describe("Drain: when it is drained", () => {
     assert.equal(drain.target.seen.size, 1);
     assert.equal(drain.lastedMs, 100);
   });
+});
+
+test("what processes have open is read at the first sample, before it counts as drained, and for reports", async () => {
+  const { clock, drain, openedAt, samples } = new World({
+    connections: [{ asksAtMs: -100, answeredAtMs: 300 }],
+  });
+  drain.begin();
+  await clock.advance(5_000);
+  drain.recount();
+  drain.cancel();
+  assert.ok(samples.length > 8, samples.join(" "));
+  assert.deepEqual(openedAt, [0, 810, 5_000]);
 });
 
 describe("Drain: when it samples", () => {

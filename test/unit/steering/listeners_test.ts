@@ -10,6 +10,7 @@ import { boundSocket } from "../../../src/steering/bound_socket.ts";
 import { holdConnections, releaseConnections, vacate } from "../../../src/steering/held_queues.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
 import type { GroupAddress } from "../../../src/steering/member.ts";
+import { SocketTags } from "../../../src/platform/network/socket_tag.ts";
 import { freePort } from "../../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { connectInet } from "../../support/raw_client.ts";
@@ -310,6 +311,20 @@ class World {
     group.reassign(member, { epoch, owner: process.pid });
   }
 
+  /** Each socket has the tag that the model says, that of its generation if that accepts there; so have its connections. */
+  assertTagged(): void {
+    const { sockDiag, sockets } = this.platform;
+    const { members, isReceiving } = this.listeners.obtain(this.address);
+    const { tagging: { generations } } = this.listeners;
+    for (const { epoch, tag, unheld, dead, heldUntilRetired } of members) {
+      assert.equal(new SocketTags(sockets).of(heldUntilRetired), tag, `generation ${epoch}`);
+      if (epoch >= 0 && !unheld && !dead) assert.equal(tag, generations.of(epoch));
+    }
+    const shown = sockDiag.tcpByLocalPort(this.address.port, [C.TCP_ESTABLISHED])
+      .map(({ tag }) => tag);
+    assert.deepEqual(new Set(shown), new Set(members.filter(isReceiving).map(({ tag }) => tag)));
+  }
+
   get receivers(): number[] {
     const group = this.listeners.obtain(this.address);
     return group.members.filter(group.isReceiving).map(({ epoch }) => epoch);
@@ -341,6 +356,7 @@ describe("who gets the connections of an address", () => {
           () => connectInet(platform, world.address),
         );
         assert.deepEqual(world.chosen, receivers, "in the kernel");
+        world.assertTagged();
         clients.forEach((client) => client.close());
       } finally {
         world.listeners.close();

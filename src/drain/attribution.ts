@@ -1,0 +1,75 @@
+/**
+ * Whose connections the rows of one look at the socket table are. Pure.
+ *
+ * First by the tag that a connection has from its listener (steering/tagging.ts): that needs no right to look into the server,
+ * and holds for a process that has left the generation's tree. Only where it does not tell, what the generation's
+ * processes have open decides, /proc/PID/fd.
+ */
+import { C } from "../platform/libc/constants.ts";
+import { NO_TAG } from "../platform/network/socket_tag.ts";
+import type { TcpSocket } from "../platform/network/sock_diag.ts";
+import type { GenerationTags } from "../steering/generation_tags.ts";
+
+type Row = Pick<TcpSocket, "state" | "inode" | "tag">;
+
+interface Attribution<R> {
+  readonly own: readonly R[];
+  /** May be its own. */
+  readonly uncertain: readonly R[];
+}
+
+export function isAccepted({ state, inode }: Row): boolean {
+  return state !== C.TCP_LISTEN && inode !== 0;
+}
+
+/** Of the accepted connections. @param tags null: there are none */
+export function attribute<R extends Row>(
+  rows: readonly R[],
+  epoch: number,
+  tags: Pick<GenerationTags, "of" | "isUncertain"> | null,
+): Attribution<R> {
+  const accepted = rows.filter(isAccepted);
+  const tag = tags?.of(epoch) ?? NO_TAG;
+  if (tags === null || tag === NO_TAG) return { own: [], uncertain: accepted };
+  const isUncertain = memoized((each: number) => tags.isUncertain(each));
+  return {
+    own: accepted.filter((row) => row.tag === tag && !isUncertain(tag)),
+    uncertain: accepted.filter((row) => isUncertain(row.tag ?? NO_TAG)),
+  };
+}
+
+function memoized(find: (tag: number) => boolean): (tag: number) => boolean {
+  const known = new Map<number, boolean>();
+  return (tag) => {
+    const found = known.get(tag) ?? find(tag);
+    known.set(tag, found);
+    return found;
+  };
+}
+
+/** Where what the processes have open differs from what the tags say. Inodes. */
+interface Differences {
+  /** A process of the generation has it, although another one's listener accepted it. */
+  readonly gained: ReadonlySet<number>;
+  /** A process of another generation has it, and none of this one. */
+  readonly given: ReadonlySet<number>;
+}
+
+export const NO_DIFFERENCES: Differences = { gained: new Set(), given: new Set() };
+
+/**
+ * Servers may pass an accepted connection to another process (SCM_RIGHTS). Only what a process has open is evidence: one that
+ * cannot be looked into, or that has left the generation's tree, has its connections all the same.
+ * @param openByOthers called if that matters
+ */
+export function differences(
+  tagged: ReadonlySet<number>,
+  open: ReadonlySet<number>,
+  openByOthers: () => ReadonlySet<number>,
+): Differences {
+  const missing = tagged.difference(open);
+  return {
+    gained: open.difference(tagged),
+    given: missing.size === 0 ? missing : missing.intersection(openByOthers()),
+  };
+}

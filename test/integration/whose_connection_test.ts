@@ -1,0 +1,158 @@
+/**
+ * The promise: a generation's connections are counted, and waited for, also where baton may not look into the process that
+ * has them, or where that process is none of the generation's any more; and a connection that has moved is the new one's.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { describe, test } from "node:test";
+import type { ConnectionCounts } from "../../src/drain/connections.ts";
+import { C } from "../../src/platform/libc/constants.ts";
+import { type Baton, startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { KeptConnection } from "../support/kept_connection.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { findNode, findPython, fixture, required, which } from "../support/programs.ts";
+import { fixtureCommand } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { testPlatform } from "../support/test_platform.ts";
+import { waitUntil } from "../support/wait_until.ts";
+
+const CLIENTS = 3;
+const SLOW_MS = 3_000;
+const PATIENCE_MS = 30_000;
+const SOMEBODY = 65_534;
+const noOtherUser = process.geteuid?.() !== 0
+  ? "needs root, to be two users"
+  : which("setpriv") === null && "there is no setpriv (util-linux)";
+
+async function connectionsOf(baton: Baton, epoch: number): Promise<ConnectionCounts> {
+  const { generations } = await baton.status();
+  const found = generations.find((each) => each.epoch === epoch);
+  assert.ok(found, `generation ${epoch} is known`);
+  return found.connections;
+}
+
+/** Replaces generation 0 while its requests are in flight: they must be seen, and answered before it exits. */
+async function requestsAreWaitedFor(baton: Baton, port: number): Promise<void> {
+  const path = `/slow?ms=${SLOW_MS}`;
+  const options = { port, clients: CLIENTS, maxRequests: CLIENTS, path, timeoutMs: PATIENCE_MS };
+  const load = new Load(options).start();
+  await waitUntil(async () => (await connectionsOf(baton, 0)).busy === CLIENTS, {
+    what: `generation 0 is seen to work on ${CLIENTS} requests\n${baton.stderr}`,
+  });
+  const report = await baton.reload();
+  assert.equal(report.result, "ok", `${report.reason}\n${baton.stderr}`);
+  const exited = waitUntil(
+    async () =>
+      (await baton.status()).generations.some(({ epoch, state }) =>
+        epoch === 0 && state === "exited"
+      ),
+    { what: "generation 0 has exited", deadlineMs: PATIENCE_MS },
+  );
+  const first = await Promise.race([
+    load.finished().then(() => "answers"),
+    exited.then(() => "exit"),
+  ]);
+  assert.equal(first, "answers", baton.stderr);
+  const tally = await load.finished();
+  assert.deepEqual([tally.ok, tally.lost], [CLIENTS, 0], `${formatTally(tally)}\n${baton.stderr}`);
+  await exited;
+}
+
+describe("a generation's requests in flight are seen, and waited for", () => {
+  test("of a server that runs as another user, which baton may not look into", {
+    skip: noOtherUser,
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    const port = await freePort();
+    const user = String(SOMEBODY);
+    const node = required("node", findNode());
+    await using baton = await startBaton({
+      command: [
+        ...["setpriv", "--reuid", user, "--regid", user, "--clear-groups"],
+        ...[node, fixture("inherit_fd.js")],
+      ],
+      flags: ["--listen", `127.0.0.1:${port}`, "--handoff", "inherit", "--ready", "http:/"],
+      env: {},
+      wrapper: ["setpriv", "--bounding-set", "-sys_ptrace"],
+    });
+    await requestsAreWaitedFor(baton, port);
+  });
+
+  test("of a daemon that is no descendant of it, and has its listener", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    using dir = tempDir();
+    const python = required("python3", findPython());
+    const path = dir.join("daemon.sock");
+    const daemon = spawn(python, [fixture("answers_for.py"), path], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      await once(daemon.stdout, "data");
+      const port = await freePort();
+      await using baton = await startBaton({
+        command: [python, fixture("hands_out.py")],
+        env: { PORT: String(port), DAEMON: path },
+      });
+      await requestsAreWaitedFor(baton, port);
+    } finally {
+      daemon.kill("SIGKILL");
+      await once(daemon, "close");
+    }
+  });
+
+  test(
+    "of a server that uses the tag's options for itself",
+    { timeout: TEST_TIMEOUT_MS },
+    async () => {
+      const port = await freePort();
+      // Looks as if it were tagged, with the tag of another generation.
+      const program = "import socket, socketserver; from python_threaded import *; " +
+        "Server.server_bind = lambda self: (self.socket.setsockopt(0, 34, 0), " +
+        "socketserver.TCPServer.server_bind(self)); Server((HOST, PORT), Handler).serve_forever()";
+      await using baton = await startBaton({
+        command: [required("python3", findPython()), "-c", program],
+        env: { PORT: String(port), PYTHONPATH: fixture("."), PYTHONDONTWRITEBYTECODE: "1" },
+      });
+      await requestsAreWaitedFor(baton, port);
+    },
+  );
+});
+
+test("connections that have moved are the new generation's, and move on from there", {
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  const port = await freePort();
+  await using platform = await testPlatform();
+  await using baton = await startBaton({
+    command: fixtureCommand("node_http.js"),
+    env: { PORT: String(port) },
+    flags: ["--keep-alive", "migrate", "--quiet", "50ms"],
+  });
+  using stack = new DisposableStack();
+  const connections = Array.from({ length: CLIENTS }, () => stack.use(new KeptConnection(port)));
+  const ask = async () => {
+    for (const connection of connections) connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (const connection of connections) await connection.answer();
+  };
+  await ask();
+  for (const epoch of [1, 2]) {
+    assert.equal((await baton.reload()).result, "ok");
+    await waitUntil(async () => {
+      await ask();
+      return (await connectionsOf(baton, epoch)).total === CLIENTS;
+    }, { what: `generation ${epoch} has the connections`, deadlineMs: PATIENCE_MS });
+    await baton.settled();
+    await ask();
+    const rows = platform.sockDiag.tcpByLocalPort(port, [C.TCP_ESTABLISHED, C.TCP_LISTEN]);
+    const tagsOf = (state: number) =>
+      new Set(rows.filter((row) => row.state === state).map(({ tag }) => tag));
+    const [tag = 0, ...others] = tagsOf(C.TCP_ESTABLISHED);
+    assert.deepEqual(others, [], "all have one tag");
+    assert.ok(tag > 0 && tagsOf(C.TCP_LISTEN).has(tag), "that of a listener");
+  }
+});
