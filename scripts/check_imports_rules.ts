@@ -357,9 +357,9 @@ const TESTED = {
   "platform/files/removal_watch.ts": ["prefixes"],
   "platform/network/address.ts": ["SOCKADDR_IN6_SIZE", "SOCKADDR_IN_SIZE"],
   "platform/network/proc_net.ts": ["parsePassiveOpens", "parseTcpRows"],
+  "platform/network/unix_diag.ts": ["UnixSocket", "UNIX_MESSAGE_SIZE", "UNIX_REQUEST_SIZE"],
   "platform/network/sock_diag.ts": [
     "MESSAGE_SIZE",
-    "NLMSG_HEADER_SIZE",
     "REQUEST_SIZE",
     "TCP_INFO_BYTES_ACKED",
     "TCP_INFO_BYTES_RECEIVED",

@@ -1,14 +1,22 @@
 /**
  * Merges the listeners of socket activation (systemd) with those of --listen. Pure.
  *
- * A --listen for the same port keeps its name and position, and takes the socket's address: * and 0.0.0.0 match
+ * A --listen for the same port or path keeps its name and position, and takes the socket's address: * and 0.0.0.0 match
  * systemd's `ListenStream=PORT`. Sockets without a --listen follow, under their own names: a socket that no server
  * accepts from would leave its clients waiting.
  */
-import { checkListeners, LISTENER_NAME, type ListenSpec } from "./values/listen_spec.ts";
+import {
+  checkListeners,
+  type InetListenSpec,
+  LISTENER_NAME,
+  type ListenSpec,
+} from "./values/listen_spec.ts";
+import { type UnixListenSpec, unixText } from "./values/unix_listen_spec.ts";
 
 /** An activated socket. Its name is FileDescriptorName=; "" for none. */
-export type ActivatedListener = Omit<ListenSpec, "text">;
+export type ActivatedListener =
+  | Omit<InetListenSpec, "text">
+  | Pick<UnixListenSpec, "name" | "family" | "path">;
 
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
@@ -33,6 +41,9 @@ export function withActivated(
 }
 
 function matches(spec: ListenSpec, socket: ActivatedListener): boolean {
+  if (spec.family === "unix" || socket.family === "unix") {
+    return spec.family === "unix" && socket.family === "unix" && spec.path === socket.path;
+  }
   if (spec.port !== socket.port) return false;
   if (spec.host === socket.host) return true;
   return ANY_HOSTS.includes(spec.host) && ANY_HOSTS.includes(socket.host);
@@ -45,7 +56,21 @@ function freeName(wanted: string, taken: readonly string[]): string {
   return name;
 }
 
-function asSpec({ host, port, family, v6only }: ActivatedListener, name: string): ListenSpec {
+function asSpec(socket: ActivatedListener, name: string): ListenSpec {
+  if (socket.family === "unix") {
+    const { path } = socket;
+    // The node is the manager's: SocketMode=, SocketUser=, SocketGroup=.
+    return {
+      name,
+      family: "unix",
+      path,
+      mode: null,
+      user: null,
+      group: null,
+      text: unixText(path),
+    };
+  }
+  const { host, port, family, v6only } = socket;
   const text = `${family === "inet6" ? `[${host}]` : host}:${port}`;
   return { name, host, port, family, v6only, text };
 }

@@ -11,7 +11,7 @@ import { checkEnvoyEpoch } from "./envoy_epoch.ts";
 import { UserError } from "./values/errors.ts";
 import { checkListeners } from "./values/listen_spec.ts";
 import { presetForCommand } from "./presets.ts";
-import { listenerPlaceholders } from "./values/placeholders.ts";
+import { listenerPlaceholders, placeOf } from "./values/placeholders.ts";
 import { suggest } from "./values/suggest.ts";
 
 function checkCommand(config: Config): void {
@@ -53,7 +53,14 @@ export function checkPlaceholders(config: Pick<Config, "command" | "listen">): v
   const names = config.listen.map((spec) => spec.name);
   if (names.length === 0) return;
   for (const { text, kind, name } of listenerPlaceholders(config.command)) {
-    if (names.includes(name)) continue;
+    const spec = config.listen.find((spec) => spec.name === name);
+    if (spec !== undefined && (kind === "fd" || placeOf(spec, kind) !== null)) continue;
+    if (spec !== undefined) {
+      const other = kind === "port" ? "path" : "port";
+      throw new UserError(`Cannot fill in ${text}: ${spec.text} has no ${kind}`, {
+        remedy: `Use {${other}:${name}} or {fd:${name}}`,
+      });
+    }
     const near = suggest(name, names);
     const known = `there are ${names.join(", ")}`;
     throw new UserError(`Cannot fill in ${text}: no listener has this name, ${known}`, {

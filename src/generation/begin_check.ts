@@ -44,7 +44,7 @@ export function beginCheck(target: CheckTarget, request: CheckRequest): RunningC
       onStarted: (pid, onEnd) => children.addHelper(pid, onEnd),
     });
   }
-  const route = routeTo(platform, listeners, { epoch, port: spec.port });
+  const route = routeTo(platform, listeners, { epoch, place: spec.place });
   if (route === null) return null;
   if (isLive && (route.mustIdentify || route.isSteeredElsewhere)) return null;
   const obstacle = obstacleOn(route, spec);

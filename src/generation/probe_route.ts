@@ -1,5 +1,6 @@
-/** How a check reaches one generation: at which listener, from which address, by steering its own source port. */
+/** How a check reaches one generation: at which listener, and from which source port, which is steered there. */
 import { formatAddress, type InetAddress, parseHost } from "../platform/network/address.ts";
+import type { CheckPlace } from "../config/values/check_spec.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -9,8 +10,6 @@ import type { Listeners } from "../steering/listeners.ts";
 import { type Member, NO_GENERATION } from "../steering/member.ts";
 
 export interface ProbeRoute extends CheckRoute {
-  /** "127.0.0.1:8080" */
-  readonly text: string;
   /** All generations share one socket: only the answer can show which one sent it. */
   readonly mustIdentify: boolean;
   /** Another baton steers, in a takeover before its switch: no check gets through. */
@@ -20,8 +19,18 @@ export interface ProbeRoute extends CheckRoute {
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
 const MAPPED = "::ffff:";
 
-/** @param port null: the first listener of the service @returns null: it does not listen there yet */
+/** @param place null: the first listener of the service @returns null: it does not listen there yet */
 export function routeTo(
+  platform: Platform,
+  listeners: Listeners,
+  { epoch, place }: { epoch: number; place: CheckPlace },
+): ProbeRoute | null {
+  if (typeof place === "string") return null;
+  return routeByPort(platform, listeners, { epoch, port: place });
+}
+
+/** Of a TCP listener: the source port of the check is bound before it connects, and steered until it is connected. */
+function routeByPort(
   platform: Platform,
   listeners: Listeners,
   { epoch, port }: { epoch: number; port: number | null },
@@ -40,18 +49,23 @@ export function routeTo(
   const address = parseHost(host.host);
   const isOther = (member: Member) =>
     !member.dead && member.epoch !== epoch && member.epoch !== NO_GENERATION;
+  const steer = (from: number | null) => {
+    if (group.isShared) return;
+    if (from !== null) assertReachable(group, epoch);
+    group.steerCandidates({ probe: from === null ? null : { epoch, port: from, address } });
+  };
+  const { sockets } = platform;
   return {
     text: formatAddress(host),
-    source: { ...host, port: 0 },
-    target: host,
     mustIdentify: group.isShared && group.members.some(isOther),
     isSteeredElsewhere: group.hold === "order and program",
-    stream: () => group.network?.stream(host.family) ?? platform.sockets.stream(host.family),
-    steerPort: (from) => {
-      if (group.isShared) return;
-      if (from !== null) assertReachable(group, epoch);
-      group.steerCandidates({ probe: from === null ? null : { epoch, port: from, address } });
+    stream: () => group.network?.stream(host.family) ?? sockets.stream(host.family),
+    aim: (socket) => {
+      sockets.bindInet(socket, { ...host, port: 0 });
+      steer(sockets.localAddress(socket)?.port ?? null);
     },
+    connect: (socket) => sockets.startConnecting(socket, host),
+    release: () => steer(null),
     mutex: group.probes,
   };
 }

@@ -4,7 +4,7 @@
  * refused, and get nothing while another generation serves. A socket that systemd has passed to baton
  * (activated_sockets.ts) is the member of the first generation; those after it get their own.
  */
-import type { ListenSpec } from "../config/values/listen_spec.ts";
+import type { InetListenSpec, ListenSpec } from "../config/values/listen_spec.ts";
 import { bindJoinable } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress, Member } from "../steering/member.ts";
@@ -24,7 +24,7 @@ import type { TcpSocket } from "../platform/network/sock_diag.ts";
 /** A listener could not be bound: names the address and the program that holds it. */
 export class ListenError extends Error {}
 
-export function specAddress(spec: ListenSpec): GroupAddress {
+export function specAddress(spec: InetListenSpec): GroupAddress {
   const { family, host, port, v6only } = spec;
   return { family, host, port, v6only, scope: 0, boundInterface: 0 };
 }
@@ -45,7 +45,10 @@ export class Inheritor {
   membersFor(epoch: number, replacementOf: number | null): Member[] {
     const members: Member[] = [];
     try {
-      for (const spec of this.specs) members.push(this.#member(spec, epoch, replacementOf));
+      for (const spec of this.specs) {
+        if (spec.family === "unix") throw new ListenError(`Cannot listen at ${spec.text} yet`);
+        members.push(this.#member(spec, epoch, replacementOf));
+      }
     } catch (error) {
       // Connections in the crashed generation's queues wait for the next replacement.
       if (replacementOf !== null) this.listeners.returnMembers(epoch, replacementOf);
@@ -55,7 +58,7 @@ export class Inheritor {
     return members;
   }
 
-  #member(spec: ListenSpec, epoch: number, replacementOf: number | null): Member {
+  #member(spec: InetListenSpec, epoch: number, replacementOf: number | null): Member {
     const group = this.listeners.obtain(specAddress(spec));
     const left = replacementOf === null
       ? this.listeners.lend(group, epoch)
@@ -86,7 +89,7 @@ export class Inheritor {
   }
 
   #bound(
-    spec: ListenSpec,
+    spec: InetListenSpec,
     { address, network, members }: Group,
     own: readonly (number | null)[],
   ): Fd {
@@ -109,14 +112,14 @@ export class Inheritor {
   }
 
   /** The new listener would get another generation's connections at once. */
-  #refuseOverlap(spec: ListenSpec, own: readonly (number | null)[]): void {
+  #refuseOverlap(spec: InetListenSpec, own: readonly (number | null)[]): void {
     const other = this.listeners.overlapping(specAddress(spec), own);
     if (other === null) return;
     throw new ListenError(`Cannot listen at ${spec.text}: ${overlapText("it", other)}`);
   }
 
   /** Listeners that keep `spec` from being bound; for a dual-stack one, of both families. Other programs' come first. */
-  #obstaclesAt(spec: ListenSpec): TcpSocket[] {
+  #obstaclesAt(spec: InetListenSpec): TcpSocket[] {
     const own = specAddress(spec);
     const isDual = spec.family === "inet6" && !spec.v6only;
     const addresses = isDual ? [own, { ...own, family: "inet", host: "0.0.0.0" } as const] : [own];
@@ -125,13 +128,13 @@ export class Inheritor {
       .sort((a, b) => Number(isOurs(a)) - Number(isOurs(b)));
   }
 
-  #explain(spec: ListenSpec, error: unknown): Error {
+  #explain(spec: InetListenSpec, error: unknown): Error {
     if (!(error instanceof SystemCallError)) return error as Error;
     const message = `Cannot listen at ${spec.text}: ${this.#reason(spec, error)}`;
     return new ListenError(message, { cause: error });
   }
 
-  #reason(spec: ListenSpec, { errno, code }: SystemCallError): string {
+  #reason(spec: InetListenSpec, { errno, code }: SystemCallError): string {
     if (errno === C.EACCES) return "ports below 1024 need CAP_NET_BIND_SERVICE";
     if (errno === C.EADDRNOTAVAIL) return 'this machine has no such address: see "ip address"';
     if (errno !== C.EADDRINUSE) return code;

@@ -56,8 +56,9 @@ export function serverEnvironment(
   return env;
 }
 
-/** As start_server --port writes it: a bare port for 0.0.0.0, brackets around IPv6. */
+/** As start_server --port and --path write it: a bare port for 0.0.0.0, brackets around IPv6, a bare path. */
 function starterAddress(spec: ListenSpec): string {
+  if (spec.family === "unix") return spec.path;
   if (spec.family === "inet6") return `[${spec.host}]:${spec.port}`;
   return spec.host === "0.0.0.0" ? String(spec.port) : `${spec.host}:${spec.port}`;
 }

@@ -1,11 +1,9 @@
 /**
- * One check over its own TCP connection, which reaches the intended generation and no other: the socket is bound before
- * it connects, and until it is connected only its source port is steered to the generation. Never blocks; ends at its
- * timeout at the latest.
+ * One check over its own connection, which reaches the intended generation and no other: until it is connected the route
+ * leads there. Never blocks; ends at its timeout at the latest.
  *
  * A failure before connect(2) is not the server's: other processes may have used up descriptors or local ports.
  */
-import type { InetAddress } from "../platform/network/address.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Timer } from "../platform/clock.ts";
 import type { Fd } from "../platform/fd.ts";
@@ -21,14 +19,16 @@ const CHUNK = 16 * 1024;
 
 /** How to reach a generation. */
 export interface CheckRoute {
-  /** The local address, with port 0. */
-  readonly source: InetAddress;
-  readonly target: InetAddress;
-  /** @returns an unbound socket of that family */
+  /** "127.0.0.1:8080" */
+  readonly text: string;
+  /** @returns a socket of its family, not bound yet */
   stream(): Fd;
-  /** Steers connections from `port` of the source to the generation, until it is called with null. */
-  steerPort(port: number | null): void;
-  /** Only one port is steered at a time. */
+  /** From here on a connection of `socket`, which does not block, leads to the generation, until `release`. */
+  aim(socket: Fd): void;
+  /** The socket becomes writable when it has connected, or failed. @throws {SystemCallError} when it has failed already */
+  connect(socket: Fd): void;
+  release(): void;
+  /** Only one connection is led at a time. */
   readonly mutex: { enter(turn: () => void): void; leave(): void };
 }
 
@@ -67,7 +67,7 @@ export class ConnectionCheck implements RunningCheck {
     );
     const result = attempted(() => this.#prepare(route), skipped) ??
       attempted(
-        () => this.platform.sockets.startConnecting(this.#socket!, route.target),
+        () => route.connect(this.#socket!),
         failure,
       ) ??
       attempted(() => this.#watchSocket(), skipped);
@@ -78,11 +78,9 @@ export class ConnectionCheck implements RunningCheck {
   }
 
   #prepare(route: CheckRoute): void {
-    const { sockets, descriptors } = this.platform;
     const socket = this.#socket = route.stream();
-    descriptors.setNonblocking(socket);
-    sockets.bindInet(socket, route.source);
-    route.steerPort(sockets.localAddress(socket)?.port ?? null);
+    this.platform.descriptors.setNonblocking(socket);
+    route.aim(socket);
   }
 
   #watchSocket(): void {
@@ -115,7 +113,7 @@ export class ConnectionCheck implements RunningCheck {
 
   #onConnected(): void {
     const { route, dialogue } = this.options;
-    const failed = this.platform.sockets.connectingFailure(this.#socket!, route.target);
+    const failed = this.platform.sockets.connectingFailure(this.#socket!, route.text);
     if (failed !== null) return this.#finish(failure(connectingText(failed)));
     this.#isConnected = true;
     this.#stopSteering();
@@ -156,7 +154,7 @@ export class ConnectionCheck implements RunningCheck {
     this.#isSteered = false;
     const { route } = this.options;
     try {
-      route.steerPort(null);
+      route.release();
     } catch {
       // A closed port stays steered, which is harmless.
     }
@@ -187,6 +185,8 @@ function attempted(
 }
 
 function connectingText(error: unknown): string {
-  if (error instanceof SystemCallError && error.errno === C.ECONNREFUSED) return "refused";
-  return errorText(error);
+  if (!(error instanceof SystemCallError)) return errorText(error);
+  if (error.errno === C.ECONNREFUSED) return "refused";
+  // unix(7): TCP drops the handshake instead, and is a time-out in the end.
+  return error.errno === C.EAGAIN ? "its accept queue is full" : error.message;
 }

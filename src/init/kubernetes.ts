@@ -172,5 +172,5 @@ function nameOf({ name }: Config): string {
 const YAML_WORDS = /^(?:true|false|null|yes|no|on|off|y|n)$/;
 
 function portOf(config: Config): number {
-  return config.listen[0]?.port ?? DEFAULT_PORT;
+  return config.listen.find((spec) => spec.family !== "unix")?.port ?? DEFAULT_PORT;
 }

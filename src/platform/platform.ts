@@ -13,6 +13,7 @@ import type { Runtime } from "./runtime/runtime.ts";
 import { Seccomp } from "./process/seccomp.ts";
 import { SockDiag } from "./network/sock_diag.ts";
 import { Sockets } from "./network/sockets.ts";
+import { UnixDiag } from "./network/unix_diag.ts";
 import { Terminals } from "./process/terminals.ts";
 
 export class Platform {
@@ -23,6 +24,7 @@ export class Platform {
   readonly processes: Processes;
   readonly seccomp: Seccomp;
   readonly sockDiag: SockDiag;
+  readonly unixDiag: UnixDiag;
   readonly terminals: Terminals;
   readonly inotify: Inotify;
   #reactor: Reactor | null = null;
@@ -36,6 +38,7 @@ export class Platform {
     this.seccomp = new Seccomp(this.libc);
     this.inotify = new Inotify(this.libc);
     this.sockDiag = new SockDiag(this.libc, this.sockets);
+    this.unixDiag = new UnixDiag(this.libc, this.sockDiag);
     this.terminals = new Terminals(this.libc, this.processes);
   }
 

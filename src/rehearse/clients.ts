@@ -57,7 +57,7 @@ function exchange(platform: Platform, options: ExchangeOptions): Promise<End> {
     const onReady = ({ readable, hangup }: Readiness) => {
       try {
         if (!isConnected) {
-          const failed = sockets.connectingFailure(socket, address);
+          const failed = sockets.connectingFailure(socket, formatAddress(address));
           if (failed !== null) throw failed;
           isConnected = true;
           if (sent !== null) descriptors.write(socket, sent);

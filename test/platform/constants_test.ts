@@ -55,10 +55,11 @@ const KERNEL_HEADERS = [
   "linux/netlink.h",
   "linux/seccomp.h",
   "linux/sock_diag.h",
+  "linux/unix_diag.h",
 ];
 /** Names that only the kernel's own headers have; some of those cannot stand beside libc's. */
 const KERNEL_NAME =
-  /^(SECCOMP_|NETLINK_|SOCK_DIAG|NLM|INET_DIAG_|SK_MEMINFO_|CLOSE_RANGE_|TCP_NEW_SYN_RECV)/;
+  /^(SECCOMP_|NETLINK_|SOCK_DIAG|NLM|INET_DIAG_|UDIAG_|UNIX_DIAG_|SK_MEMINFO_|CLOSE_RANGE_|TCP_NEW_SYN_RECV)/;
 /** net/tcp_states.h is not exported; BPF has a copy that the kernel keeps equal at build time. */
 const EXPRESSIONS: Readonly<Record<string, string>> = { TCP_NEW_SYN_RECV: "BPF_TCP_NEW_SYN_RECV" };
 

@@ -7,6 +7,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SOCKADDR_IN6_SIZE, SOCKADDR_IN_SIZE } from "../../src/platform/network/address.ts";
+import { NLMSG_HEADER_SIZE } from "../../src/platform/network/netlink.ts";
+import { UNIX_MESSAGE_SIZE, UNIX_REQUEST_SIZE } from "../../src/platform/network/unix_diag.ts";
 import {
   NOTIF_ADDFD_SIZE,
   NOTIF_RESP_SIZE,
@@ -14,7 +16,6 @@ import {
 } from "../../src/platform/process/seccomp.ts";
 import {
   MESSAGE_SIZE,
-  NLMSG_HEADER_SIZE,
   REQUEST_SIZE,
   TCP_INFO_BYTES_ACKED,
   TCP_INFO_BYTES_RECEIVED,
@@ -183,6 +184,37 @@ const SECCOMP_LAYOUTS: readonly Layout[] = [
   },
 ];
 
+/** src/platform/network/unix_diag.ts */
+const UNIX_DIAG = [...DIAG, "linux/unix_diag.h"];
+const UNIX_DIAG_LAYOUTS: readonly Layout[] = [
+  {
+    type: "struct unix_diag_req",
+    headers: UNIX_DIAG,
+    size: UNIX_REQUEST_SIZE,
+    offsets: { sdiag_family: 0, udiag_states: 4, udiag_show: 12 },
+    widths: { sdiag_family: 1, udiag_states: 4, udiag_show: 4 },
+  },
+  {
+    type: "struct unix_diag_msg",
+    headers: UNIX_DIAG,
+    size: UNIX_MESSAGE_SIZE,
+    offsets: { udiag_state: 2, udiag_ino: 4 },
+    widths: { udiag_state: 1, udiag_ino: 4 },
+  },
+  {
+    type: "struct unix_diag_vfs",
+    headers: UNIX_DIAG,
+    size: 8,
+    offsets: { udiag_vfs_ino: 0, udiag_vfs_dev: 4 },
+  },
+  {
+    type: "struct unix_diag_rqlen",
+    headers: UNIX_DIAG,
+    size: 8,
+    offsets: { udiag_rqueue: 0, udiag_wqueue: 4 },
+  },
+];
+
 /** src/platform/network/sock_diag.ts */
 const DIAG_LAYOUTS: readonly Layout[] = [
   {
@@ -255,6 +287,7 @@ for (
     ["descriptors.ts and processes.ts", DESCRIPTORS],
     ["seccomp.ts", SECCOMP_LAYOUTS],
     ["sock_diag.ts", DIAG_LAYOUTS],
+    ["unix_diag.ts", UNIX_DIAG_LAYOUTS],
   ] as const
 ) {
   describe(`structs of ${file}`, () => {

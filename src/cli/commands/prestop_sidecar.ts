@@ -12,7 +12,7 @@
  */
 import type { FetchHandler } from "../../admin/http_connections.ts";
 import { plainText, probeHandler, ProbeServer } from "../../admin/probe_server.ts";
-import type { ListenSpec } from "../../config/values/listen_spec.ts";
+import type { InetListenSpec } from "../../config/values/listen_spec.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { EXIT_DRAIN_TIMED_OUT, EXIT_OK } from "../console/exit_status.ts";
 import type { PrestopCommand } from "../words/parse_pod.ts";
@@ -30,7 +30,7 @@ const HTTP_STATUS = new Map([[EXIT_OK, 200], [EXIT_DRAIN_TIMED_OUT, 504]]);
 export async function servePrestop(
   platform: Platform,
   command: PrestopCommand,
-  address: ListenSpec,
+  address: InetListenSpec,
   print: Printer,
 ): Promise<number> {
   const { promise: asked, resolve } = Promise.withResolvers<void>();

@@ -2,7 +2,7 @@
 import type { ProbeServer } from "../../admin/probe_server.ts";
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
-import type { ListenSpec } from "../../config/values/listen_spec.ts";
+import type { InetListenSpec } from "../../config/values/listen_spec.ts";
 import { budgetOf, isInPod, minDrainMs } from "../../pod/budget.ts";
 import type { PodSetup } from "../../pod/pod.ts";
 import type { Logger } from "../../log/logger.ts";
@@ -51,7 +51,7 @@ function stopOptions({ hook }: Config): string {
     : "--drain-time, --stop-time or --hook-timeout";
 }
 
-export function inetAddress({ family, host, port }: ListenSpec): InetAddress {
+export function inetAddress({ family, host, port }: InetListenSpec): InetAddress {
   return { family, host, port, scope: 0 };
 }
 

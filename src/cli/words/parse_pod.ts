@@ -1,6 +1,6 @@
 /** The verbs for pods: words -> commands. Pure. */
 import { UserError, withPlace } from "../../config/values/errors.ts";
-import { type ListenSpec, parseOwnAddress } from "../../config/values/listen_spec.ts";
+import { type InetListenSpec, parseOwnAddress } from "../../config/values/listen_spec.ts";
 import { PRESTOP_DEFAULTS } from "./verbs.ts";
 import { durationOf, type Target, targetOf, type Words } from "./words.ts";
 
@@ -14,7 +14,7 @@ export interface PrestopCommand extends Target {
   readonly quietMs: number;
   readonly maxMs: number;
   /** The address at which to answer the kubelet; null: this process is the hook. */
-  readonly serve: ListenSpec | null;
+  readonly serve: InetListenSpec | null;
 }
 
 export interface InstallCommand {
@@ -39,7 +39,7 @@ export function parsePrestop(words: Words): PrestopCommand {
   };
 }
 
-function serveOf({ flags }: Words): ListenSpec | null {
+function serveOf({ flags }: Words): InetListenSpec | null {
   const text = flags.get("serve")?.[0];
   if (text === undefined) return null;
   const named = ["name", "runtime-dir"].find((flag) => flags.has(flag));

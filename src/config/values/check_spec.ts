@@ -2,16 +2,19 @@
  * One `--ready` or `--live` value: which check a generation must pass, and where.
  *
  * Guarantees: ports are 1 to 65535, a path is valid in a request line, a regular expression compiles. A check without a
- * port finds its listener at run time (docs/health.md).
+ * port or Unix socket finds its listener at run time (docs/health.md).
  */
 import { UserError } from "./errors.ts";
 import { suggest } from "./suggest.ts";
 import { errorText } from "../../platform/error.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
 
-/** Sent to the server through its own listener; `port` null: the first one. */
+/** A port, or what a Unix socket is bound to; null: the first listener. */
+export type CheckPlace = number | string | null;
+
+/** Sent to the server through its own listener. */
 export type NetworkCheck =
-  & { readonly text: string; readonly port: number | null }
+  & { readonly text: string; readonly place: CheckPlace }
   & (
     | { readonly kind: "http"; readonly path: string }
     | { readonly kind: "tcp" | "redis" }
@@ -52,10 +55,11 @@ const MAX_PORT = 65_535;
 const LAST_DESCRIPTOR = 63;
 
 const EXAMPLES: Readonly<Record<string, string>> = {
-  http: "Write http:/PATH or http:PORT/PATH, for example http:/healthz or http:8081/ready",
-  tcp: "Write tcp or tcp:PORT",
-  redis: "Write redis or redis:PORT",
-  grpc: "Write grpc, grpc:PORT, grpc/SERVICE or grpc:PORT/SERVICE",
+  http: "Write http:/PATH, http:PORT/PATH or http:unix:/SOCKET:/PATH, for example http:/healthz, " +
+    "http:8081/ready or http:unix:/run/web.sock:/healthz",
+  tcp: "Write tcp, tcp:PORT or tcp:unix:/SOCKET",
+  redis: "Write redis, redis:PORT or redis:unix:/SOCKET",
+  grpc: "Write grpc, grpc:PORT, grpc/SERVICE, grpc:PORT/SERVICE or grpc:unix:/SOCKET:/SERVICE",
   exec: "Write exec:COMMAND, which is run by sh -c",
   fd: "Write fd:N, for example fd:3",
   log: "Write log:REGEX or log:/REGEX/, for example log:'listening on'",
@@ -104,15 +108,14 @@ function parseRepeated(
       return parseHttp(text, rest);
     case "tcp":
     case "redis":
-      return { kind, text, port: parsePort(text, kind, rest) };
+      return { kind, text, place: parsePlace(text, kind, rest) };
     case "grpc": {
-      const slash = rest.indexOf("/");
-      const service = slash < 0 ? "" : rest.slice(slash + 1);
+      const [place, slashed] = splitPlace(rest);
+      const service = slashed.slice(1);
       if (!/^[\x21-\x7e]*$/.test(service)) {
         throw refuse(text, "a service name is printable ASCII without spaces", EXAMPLES["grpc"]);
       }
-      const place = slash < 0 ? rest : rest.slice(0, slash);
-      return { kind, text, service, port: parsePort(text, kind, place) };
+      return { kind, text, service, place: parsePlace(text, kind, place) };
     }
     case "exec": {
       const command = rest.slice(1);
@@ -131,20 +134,33 @@ function parseHttp(text: string, rest: string): NetworkCheck {
     const why = "a check has no host: it connects to the server's own listener";
     throw refuse(text, why, EXAMPLES["http"]);
   }
-  const slash = rest.indexOf("/");
-  if (slash < 0) throw refuse(text, "the path is missing", EXAMPLES["http"]);
-  const place = rest.slice(0, slash);
-  const path = rest.slice(slash);
+  const [place, path] = splitPlace(rest);
+  if (path === "") throw refuse(text, "the path is missing", EXAMPLES["http"]);
   if (!/^[\x21-\x7e]+$/.test(path)) {
     const why = "a path is printable ASCII without spaces";
     throw refuse(text, why, "Write other characters as %XX");
   }
-  return { kind: "http", text, path, port: parsePort(text, "http", place === ":" ? "" : place) };
+  return { kind: "http", text, path, place: parsePlace(text, "http", place === ":" ? "" : place) };
 }
 
-/** @param rest nothing, or ":PORT" */
-function parsePort(text: string, kind: string, rest: string): number | null {
+const UNIX = ":unix:";
+
+/** Splits what is after the kind where the path of a request begins: ":8080/x", ":unix:/run/x.sock:/x" as nginx has it. */
+function splitPlace(rest: string): [place: string, path: string] {
+  const isUnix = rest.startsWith(UNIX);
+  const at = isUnix ? rest.indexOf(":/", UNIX.length) : rest.indexOf("/");
+  if (at < 0) return [rest, ""];
+  return [rest.slice(0, at), rest.slice(isUnix ? at + 1 : at)];
+}
+
+/** @param rest nothing, ":PORT" or ":unix:NAME" */
+function parsePlace(text: string, kind: string, rest: string): CheckPlace {
   if (rest === "") return null;
+  if (rest.startsWith(UNIX)) {
+    const name = rest.slice(UNIX.length);
+    if (/^[/@][^\0]*[^/\0]$/.test(name)) return name;
+    throw refuse(text, `${JSON.stringify(name)} is not the path of a Unix socket`, EXAMPLES[kind]);
+  }
   const digits = /^:(\d{1,5})$/.exec(rest)?.[1];
   if (digits === undefined) {
     throw refuse(text, `${JSON.stringify(rest)} is not a port`, EXAMPLES[kind]);

@@ -2,12 +2,16 @@
  * One `--listen` value: an address that baton binds itself and passes to the server (inherit).
  *
  * Guarantees: `host` is a literal address (baton never asks a name server, so a start cannot hang or bind elsewhere
- * tomorrow), `port` is 1 to 65535, `name` is valid in LISTEN_FDNAMES (sd_listen_fds_with_names(3): no colon). TCP only.
+ * tomorrow), `port` is 1 to 65535, `name` is valid in LISTEN_FDNAMES (sd_listen_fds_with_names(3): no colon). TCP, and
+ * Unix sockets with a path.
  */
 import { UserError } from "./errors.ts";
+import { isUnixText, parseUnixPlace, type UnixListenSpec } from "./unix_listen_spec.ts";
 
 /** A parsed `--listen` value. */
-export interface ListenSpec {
+export type ListenSpec = InetListenSpec | UnixListenSpec;
+
+export interface InetListenSpec {
   /** Name in LISTEN_FDNAMES and `{fd:NAME}`, `{port:NAME}`; by default `listen0`, `listen1`... */
   readonly name: string;
   /** Literal address without brackets, IPv6 in its canonical (shortest) form. */
@@ -26,7 +30,8 @@ const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 const MAX_OCTET = 255;
 const ANY_IPV4 = "0.0.0.0";
 const ANY_IPV6 = "::";
-const EXAMPLES = "Write [NAME=]ADDRESS:PORT, for example 8080, 127.0.0.1:8080, [::1]:8080 or *:80";
+const EXAMPLES =
+  "Write [NAME=]ADDRESS:PORT, for example 8080, 127.0.0.1:8080, [::1]:8080 or *:80, or unix:/PATH";
 
 function refuse(text: string, reason: string, remedy: string = EXAMPLES): UserError {
   return new UserError(`Cannot listen on ${JSON.stringify(text)}: ${reason}`, { remedy });
@@ -51,12 +56,8 @@ function splitName(text: string, index: number): [name: string, address: string]
 function stripScheme(text: string, address: string): string {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(address)?.[1]?.toLowerCase();
   if (scheme === "tcp") return address.slice("tcp://".length);
-  if (/^(unix:|\/|\.\/|@)/i.test(address)) {
-    throw refuse(
-      text,
-      "unix listeners are not supported yet",
-      "Let the server bind the path itself, or use a TCP address",
-    );
+  if (/^(\/|\.\.?\/|@)/.test(address)) {
+    throw refuse(text, "the scheme is missing", `Write unix:${address} for a Unix socket`);
   }
   if (/^udp:/i.test(address)) {
     throw refuse(text, "only TCP is supported", "Let the server bind its UDP sockets itself");
@@ -127,13 +128,16 @@ function canonicalIpv4(text: string, host: string): string {
  * Reads one `--listen` value.
  *
  * @param text `[NAME=][tcp://]ADDRESS:PORT`; `8080` and `:8080` mean every IPv4 address, `*:80` and
- * `[::]:80` every address of both families, `localhost` means 127.0.0.1
+ * `[::]:80` every address of both families, `localhost` means 127.0.0.1. Or `[NAME=]unix:/PATH[,mode=,user=,group=]`
  * @param index position among all listeners from 0: the default name is `listen<index>`
  * @throws {UserError} when it is not an address that baton can bind
  */
 export function parseListenSpec(text: string, index: number): ListenSpec {
   const trimmed = text.trim();
   const [name, named] = splitName(trimmed, index);
+  if (isUnixText(named)) {
+    return parseUnixPlace(name, named, (reason, remedy) => refuse(trimmed, reason, remedy));
+  }
   const address = stripScheme(trimmed, named);
   const colon = address.lastIndexOf(":");
   const host = colon < 0 ? "" : address.slice(0, colon);
@@ -151,9 +155,11 @@ export function parseListenSpec(text: string, index: number): ListenSpec {
 }
 
 /** Reads an address where baton itself answers. @param option the option of the text, for messages */
-export function parseOwnAddress(text: string, option: string): ListenSpec {
+export function parseOwnAddress(text: string, option: string): InetListenSpec {
   try {
-    return parseListenSpec(text, 0);
+    const spec = parseListenSpec(text, 0);
+    if (spec.family === "unix") throw refuse(text, "it is a Unix socket");
+    return spec;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const remedy =

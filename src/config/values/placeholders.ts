@@ -2,19 +2,19 @@
  * Placeholders in the words of a server's command. Pure.
  *
  * - {epoch}, {generation}: number of the generation, as in the log. Always filled in: a pid file or lock for each.
- * - {fd:NAME}, {port:NAME}: of a listener. Without any listener they are the server's own, `node -e "f({fd:1})"`.
+ * - {fd:NAME}, {port:NAME}, {path:NAME}: of a listener. Without any listener they are the server's own, `node -e "f({fd:1})"`.
  *
  * Two braces keep one: {{epoch}} becomes {epoch}. After a dollar sign braces are a shell's, ${port:-80}.
  */
 import { FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
 import type { ListenSpec } from "./listen_spec.ts";
 
-const CONTENT = "(epoch|generation|(?:fd|port):[^{}]*)";
+const CONTENT = "(epoch|generation|(?:fd|port|path):[^{}]*)";
 const PLACEHOLDER = new RegExp(`(?<!\\$)(?:\\{\\{${CONTENT}\\}\\}|\\{${CONTENT}\\})`, "g");
 
 interface Placeholder {
   readonly text: string;
-  readonly kind: "fd" | "port";
+  readonly kind: "fd" | "port" | "path";
   readonly name: string;
 }
 
@@ -30,8 +30,9 @@ export function fillPlaceholders(
     if (literal !== undefined) return `{${literal}}`;
     if (kind === null) return String(epoch);
     const index = specs.findIndex((spec) => spec.name === name);
-    if (index < 0) return whole;
-    return String(kind === "fd" ? FIRST_PASSED_DESCRIPTOR + index : specs[index]!.port);
+    const spec = specs[index];
+    if (spec === undefined) return whole;
+    return kind === "fd" ? String(FIRST_PASSED_DESCRIPTOR + index) : placeOf(spec, kind) ?? whole;
   };
   return command.map((word) => word.replace(PLACEHOLDER, fill));
 }
@@ -45,5 +46,12 @@ export function listenerPlaceholders(command: readonly string[]): Placeholder[] 
 
 function listenerIn(content: string): Omit<Placeholder, "text"> | null {
   const [kind, ...name] = content.split(":");
-  return kind === "fd" || kind === "port" ? { kind, name: name.join(":") } : null;
+  const isKnown = kind === "fd" || kind === "port" || kind === "path";
+  return isKnown ? { kind, name: name.join(":") } : null;
+}
+
+/** @returns null: a Unix socket has no port, and a TCP port no path */
+export function placeOf(spec: ListenSpec, kind: "port" | "path"): string | null {
+  if (spec.family === "unix") return kind === "path" ? spec.path : null;
+  return kind === "port" ? String(spec.port) : null;
 }

@@ -189,6 +189,15 @@ export const C = {
   INET_DIAG_SOCKOPT: 22,
   INET_DIAG_REQ_BYTECODE: 1,
   INET_DIAG_BC_S_EQ: 11,
+  // <linux/unix_diag.h>
+  UDIAG_SHOW_NAME: 1,
+  UDIAG_SHOW_VFS: 2,
+  UDIAG_SHOW_PEER: 4,
+  UDIAG_SHOW_RQLEN: 0x10,
+  UNIX_DIAG_NAME: 0,
+  UNIX_DIAG_VFS: 1,
+  UNIX_DIAG_PEER: 2,
+  UNIX_DIAG_RQLEN: 4,
   // <sys/inotify.h>
   IN_ATTRIB: 0x4,
   IN_CLOSE_WRITE: 0x8,

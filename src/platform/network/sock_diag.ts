@@ -5,18 +5,16 @@
  * A dump is a snapshot without a lock: sockets may come and go while it is made.
  */
 import { formatHost, type InetAddress } from "./address.ts";
-import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { type Libc, struct } from "../libc/libc.ts";
+import { dumpSockets, NLMSG_HEADER_SIZE } from "./netlink.ts";
 import { decodeTag, NO_TAG } from "./socket_tag.ts";
 import type { Sockets } from "./sockets.ts";
 
-export const NLMSG_HEADER_SIZE = 16;
 /** sizeof(struct inet_diag_req_v2), struct inet_diag_msg. */
 export const REQUEST_SIZE = 56;
 export const MESSAGE_SIZE = 72;
-const RECEIVE_SIZE = 1 << 17;
 /** offsetof(struct tcp_info, ...). */
 export const TCP_INFO_UNACKED = 24;
 export const TCP_INFO_LAST_DATA_SENT = 44;
@@ -124,16 +122,10 @@ export class SockDiag {
 
   #dump(socket: Fd, family: number, port: number | null, states: number): TcpSocket[] {
     const request = encodeRequest(family, port, states);
-    const { c } = this.libc;
-    const sent = this.libc.retry(() => c.send(socket.number, request, request.length, 0));
-    this.libc.check(sent, "send", "NETLINK_SOCK_DIAG");
     const sockets: TcpSocket[] = [];
-    const buffer = new Uint8Array(RECEIVE_SIZE);
-    for (;;) {
-      const count = this.libc.retry(() => c.recv(socket.number, buffer, buffer.length, 0));
-      this.libc.check(count, "recv", "NETLINK_SOCK_DIAG");
-      if (decodeMessages(buffer.subarray(0, count), sockets) === "done") return sockets;
-    }
+    const onMessage = (message: Uint8Array) => sockets.push(decodeSocket(message));
+    dumpSockets(this.libc, socket, request, { subject: "TCP sockets", onMessage });
+    return sockets;
   }
 }
 
@@ -164,25 +156,6 @@ function encodeRequest(family: number, port: number | null, states: number): Uin
   view.setUint16(at + 6, BYTECODE_SIZE + 4, true);
   view.setUint16(at + 10, port, true);
   return bytes;
-}
-
-function decodeMessages(bytes: Uint8Array, into: TcpSocket[]): "more" | "done" {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0; at + NLMSG_HEADER_SIZE <= bytes.length;) {
-    const length = view.getUint32(at, true);
-    const type = view.getUint16(at + 4, true);
-    if (type === C.NLMSG_DONE) return "done";
-    if (type === C.NLMSG_ERROR) {
-      const errno = -view.getInt32(at + NLMSG_HEADER_SIZE, true);
-      throw new SystemCallError("dump", errno, "TCP sockets");
-    }
-    if (length < NLMSG_HEADER_SIZE) break;
-    if (type === C.SOCK_DIAG_BY_FAMILY) {
-      into.push(decodeSocket(bytes.subarray(at + NLMSG_HEADER_SIZE, at + length)));
-    }
-    at += (length + 3) & ~3;
-  }
-  return "more";
 }
 
 function decodeSocket(bytes: Uint8Array): TcpSocket {

@@ -100,9 +100,9 @@ export class Sockets {
   }
 
   /** SO_ERROR. @returns null when it is connected */
-  connectingFailure(fd: Fd, address: InetAddress): SystemCallError | null {
+  connectingFailure(fd: Fd, to: string): SystemCallError | null {
     const errno = this.option(fd, C.SOL_SOCKET, C.SO_ERROR);
-    return errno === 0 ? null : new SystemCallError("connect", errno, formatAddress(address));
+    return errno === 0 ? null : new SystemCallError("connect", errno, to);
   }
 
   #connect(fd: Fd, address: Uint8Array): number {

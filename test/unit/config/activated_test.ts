@@ -12,6 +12,10 @@ const any = (port: number, name = "web.socket"): ActivatedListener => (
   { name, host: "::", port, family: "inet6", v6only: false }
 );
 
+const unix = (path: string, name = "web.socket"): ActivatedListener => (
+  { name, family: "unix", path }
+);
+
 describe("withActivated()", () => {
   const cases: [
     title: string,
@@ -41,6 +45,14 @@ describe("withActivated()", () => {
       "web.socket 127.0.0.1:80",
       "web.socket-2 127.0.0.1:81",
     ]],
+    ["a Unix socket of its own", ["a=80"], [unix("/run/x")], [
+      "a 0.0.0.0:80",
+      "web.socket unix:/run/x",
+    ]],
+    ["the same path: the name of --listen", ["a=unix:/run/x", "b=80"], [any(80), unix("/run/x")], [
+      "a unix:/run/x",
+      "b [::]:80",
+    ]],
     ["a name that is none", [], [four(80, ""), four(81, "a b")], [
       "listen0 127.0.0.1:80",
       "listen1 127.0.0.1:81",
@@ -59,6 +71,8 @@ describe("withActivated()", () => {
 
   it("keeps IPV6_V6ONLY, which decides on the group", () => {
     const only = { ...any(80), v6only: true };
-    assert.deepEqual(withActivated([], [only]).map(({ v6only }) => v6only), [true]);
+    assert.deepEqual(withActivated([], [only]).map((spec) => "v6only" in spec && spec.v6only), [
+      true,
+    ]);
   });
 });

@@ -1,7 +1,8 @@
 /** Where a check goes: to which listener, from which address, and when there is no way. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { formatAddress } from "../../../src/platform/network/address.ts";
+import { formatAddress, type InetAddress } from "../../../src/platform/network/address.ts";
+import type { Fd } from "../../../src/platform/fd.ts";
 import { SystemCallError } from "../../../src/platform/error.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
@@ -60,9 +61,9 @@ class World {
     } as unknown as Group;
   }
 
-  way(port: number | null, epoch = NEW, platform = LOOPBACK_HAS_NO_IPV6) {
+  way(place: number | null, epoch = NEW, platform = LOOPBACK_HAS_NO_IPV6) {
     const listeners = new FakeListeners(this.groups);
-    return routeTo(platform, listeners, { epoch, port });
+    return routeTo(platform, listeners, { epoch, place });
   }
 }
 
@@ -74,6 +75,17 @@ function platformWhere(failing: "stream" | "bindInet", errno: number): Platform 
   const stream = () => ({ [Symbol.dispose]: () => {} });
   return { sockets: { stream, bindInet: () => {}, [failing]: fail } } as unknown as Platform;
 }
+
+const SOCKET = {} as Fd;
+/** Where the sockets of checks were bound, and where they were connected. */
+const ends: string[] = [];
+const WORKING = {
+  sockets: {
+    bindInet: (_: Fd, address: InetAddress) => ends.push(formatAddress(address)),
+    localAddress: () => ({ port: 4711 }),
+    startConnecting: (_: Fd, address: InetAddress) => ends.push(formatAddress(address)),
+  },
+} as unknown as Platform;
 
 const EMFILE = 24;
 const LOOPBACK_HAS_NO_IPV6 = platformWhere("bindInet", C.EADDRNOTAVAIL);
@@ -91,9 +103,7 @@ describe("routeTo()", () => {
   ];
   for (const [name, group, target] of targets) {
     test(`${name}: to ${target}, from there`, () => {
-      const way = new World([group]).way(null);
-      assert.equal(way && formatAddress(way.target), target);
-      assert.deepEqual(way?.source, { ...way?.target, port: 0 });
+      assert.equal(new World([group]).way(null)?.text, target);
     });
   }
 
@@ -101,14 +111,18 @@ describe("routeTo()", () => {
     test(`both, where ${failing} fails for want of something: the check will say so`, () => {
       const world = new World([{ host: "::", port: 80, members: both }]);
       const way = world.way(null, NEW, platformWhere(failing, errno));
-      assert.equal(way && formatAddress(way.target), "[::1]:80");
+      assert.equal(way?.text, "[::1]:80");
     });
   }
 
   test("leads the port to the generation, and lets go of it", () => {
     const world = new World([{ host: "0.0.0.0", port: 80, members: both }]);
-    world.way(null)?.steerPort(4711);
-    world.way(null)?.steerPort(null);
+    const way = world.way(null, NEW, WORKING)!;
+    ends.length = 0;
+    way.aim(SOCKET);
+    way.connect(SOCKET);
+    way.release();
+    assert.deepEqual(ends, ["127.0.0.1:0", "127.0.0.1:80"], "from there, to there");
     assert.deepEqual(world.steered, [
       { host: "0.0.0.0", port: 4711, address: "127,0,0,1" },
       { host: "0.0.0.0", port: null, address: "" },
@@ -120,7 +134,7 @@ describe("routeTo()", () => {
       { host: "0.0.0.0", port: 80, members: both },
       { host: "127.0.0.1", port: 80, members: both },
     ]);
-    world.way(null)?.steerPort(4711);
+    world.way(null, NEW, WORKING)?.aim(SOCKET);
     assert.deepEqual(world.steered.map(({ host }) => host), ["127.0.0.1"]);
   });
 
@@ -130,8 +144,8 @@ describe("routeTo()", () => {
       { host: "127.0.0.1", port: 80, members: both },
       { host: "127.0.0.1", port: 81, members: both },
     ]);
-    assert.equal(world.way(null)?.target.port, 80);
-    assert.equal(world.way(81)?.target.port, 81);
+    assert.equal(world.way(null)?.text, "127.0.0.1:80");
+    assert.equal(world.way(81)?.text, "127.0.0.1:81");
     assert.equal(world.way(82), null);
   });
 
@@ -145,16 +159,16 @@ describe("routeTo()", () => {
   test("not even when it has stopped to listen since: an error, before the old one is asked", () => {
     const members = [...both];
     const world = new World([{ host: "127.0.0.1", port: 80, members }]);
-    const way = world.way(null);
+    const way = world.way(null, NEW, WORKING);
     world.groups[0]!.usableMembers = () => [];
-    assert.throws(() => way?.steerPort(4711), /does not listen at 127\.0\.0\.1:80 any more/);
+    assert.throws(() => way?.aim(SOCKET), /does not listen at 127\.0\.0\.1:80 any more/);
     assert.deepEqual(world.steered, []);
-    way?.steerPort(null);
+    way?.release();
   });
 
   test("a shared socket is not steered, and who answers must say so if there are several", () => {
     const shared = new World([{ host: "127.0.0.1", port: 80, members: both, isShared: true }]);
-    shared.way(null)?.steerPort(4711);
+    shared.way(null, NEW, WORKING)?.aim(SOCKET);
     assert.deepEqual(shared.steered, []);
     assert.equal(shared.way(null)?.mustIdentify, true);
     const NO_GENERATION = -1;
@@ -168,7 +182,7 @@ describe("routeTo()", () => {
     assert.equal(world("order and program").way(null)?.isSteeredElsewhere, true);
     assert.equal(world("order").way(null)?.isSteeredElsewhere, false);
     assert.throws(
-      () => world("order and program").way(null)?.steerPort(4711),
+      () => world("order and program").way(null, NEW, WORKING)?.aim(SOCKET),
       /another baton steers/,
     );
   });

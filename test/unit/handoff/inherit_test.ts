@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { type ListenSpec, parseListenSpec } from "../../../src/config/values/listen_spec.ts";
+import { type InetListenSpec, parseListenSpec } from "../../../src/config/values/listen_spec.ts";
 import { Inheritor, ListenError } from "../../../src/handoff/inherit.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
@@ -18,10 +18,16 @@ const BACKLOG = 9;
 const skipIpv6 = noIpv6(await testPlatform());
 type TestPlatform = Awaited<ReturnType<typeof testPlatform>>;
 
+function inetSpec(text: string, index: number): InetListenSpec {
+  const spec = parseListenSpec(text, index);
+  assert.ok(spec.family !== "unix");
+  return spec;
+}
+
 /** Runs `use` with an inheritor for `specs`; everything is closed at the end. */
 function withInheritor(
   platform: Platform,
-  specs: readonly ListenSpec[],
+  specs: readonly InetListenSpec[],
   use: (inheritor: Inheritor, listeners: Listeners) => void,
 ): void {
   const before = openDescriptors();
@@ -35,7 +41,7 @@ function withInheritor(
 }
 
 /** Connects to `spec`, and says which of the members has the connection in its queue. */
-function whoGets(platform: TestPlatform, spec: ListenSpec, fds: readonly { number: number }[]) {
+function whoGets(platform: TestPlatform, spec: InetListenSpec, fds: readonly { number: number }[]) {
   const { family, host, port } = spec;
   using client = connectInet(platform, { family, host, port, scope: 0 });
   const flags = C.SOCK_CLOEXEC | C.SOCK_NONBLOCK;
@@ -58,7 +64,7 @@ describe("Inheritor.membersFor()", () => {
     }, async () => {
       await using platform = await testPlatform();
       const ports = [await freePort(), await freePort()];
-      const specs = ports.map((port, i) => parseListenSpec(`${address}:${port}`, i));
+      const specs = ports.map((port, i) => inetSpec(`${address}:${port}`, i));
       withInheritor(platform, specs, (inheritor) => {
         const members = inheritor.membersFor(0, null);
         const { sockets, sockDiag } = platform;
@@ -78,7 +84,7 @@ describe("Inheritor.membersFor()", () => {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
-    const spec = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);
+    const spec = inetSpec(`127.0.0.1:${await freePort()}`, 0);
     withInheritor(platform, [spec], (inheritor, listeners) => {
       const [old] = inheritor.membersFor(0, null);
       const [next] = inheritor.membersFor(1, null);
@@ -94,7 +100,7 @@ describe("Inheritor.membersFor()", () => {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
-    const spec = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);
+    const spec = inetSpec(`127.0.0.1:${await freePort()}`, 0);
     withInheritor(platform, [spec], (inheritor, listeners) => {
       const [crashed] = inheritor.membersFor(0, null);
       using client = connectInet(platform, {
@@ -118,10 +124,10 @@ describe("Inheritor.membersFor() fails", () => {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
-    const free = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);
+    const free = inetSpec(`127.0.0.1:${await freePort()}`, 0);
     for (const reuseport of [false, true]) {
       const { listener, address } = listenAt(platform, "127.0.0.1", { reuseport });
-      const taken = parseListenSpec(`127.0.0.1:${address.port}`, 1);
+      const taken = inetSpec(`127.0.0.1:${address.port}`, 1);
       withInheritor(platform, [free, taken], (inheritor, listeners) => {
         assert.throws(() => inheritor.membersFor(0, null), (error: unknown) => {
           assert.ok(error instanceof ListenError, String(error));
@@ -141,7 +147,7 @@ describe("Inheritor.membersFor() fails", () => {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
-    const spec = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);
+    const spec = inetSpec(`127.0.0.1:${await freePort()}`, 0);
     withInheritor(platform, [spec], (inheritor, listeners) => {
       const [old] = inheritor.membersFor(0, null);
       const { listener } = listenAt(platform, "127.0.0.1", { port: spec.port, reuseport: true });
@@ -165,7 +171,7 @@ describe("Inheritor.membersFor() fails", () => {
   test("at an address that this machine does not have", { timeout: TEST_TIMEOUT_MS }, async () => {
     await using platform = await testPlatform();
     // TEST-NET-1, RFC 5737.
-    const spec = parseListenSpec(`192.0.2.1:${await freePort()}`, 0);
+    const spec = inetSpec(`192.0.2.1:${await freePort()}`, 0);
     withInheritor(platform, [spec], (inheritor) => {
       assert.throws(() => inheritor.membersFor(0, null), /Cannot listen at 192\.0\.2\.1:\d+: /);
     });
@@ -175,8 +181,8 @@ describe("Inheritor.membersFor() fails", () => {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     await using platform = await testPlatform();
-    const first = parseListenSpec(`127.0.0.1:${await freePort()}`, 0);
-    const second = parseListenSpec(`127.0.0.1:${await freePort()}`, 1);
+    const first = inetSpec(`127.0.0.1:${await freePort()}`, 0);
+    const second = inetSpec(`127.0.0.1:${await freePort()}`, 1);
     withInheritor(platform, [first, second], (inheritor, listeners) => {
       // The crashed one had the first only; a stranger has come to the second since.
       const [left] = new Inheritor(platform, listeners, [first], BACKLOG).membersFor(0, null);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { parseListenSpec } from "../../../src/config/values/listen_spec.ts";
+import { parseOwnAddress } from "../../../src/config/values/listen_spec.ts";
 import { Inheritor, ListenError, specAddress } from "../../../src/handoff/inherit.ts";
 import { rightToBind } from "../../../src/handoff/right_to_bind.ts";
 import type { ListenerOwner } from "../../../src/handoff/listener_owner.ts";
@@ -50,7 +50,7 @@ const CASES: readonly Case[] = [
 
 function addressOf(text: string, port: number): GroupAddress {
   const [host = "", alone] = text.split(" ");
-  const address = specAddress(parseListenSpec(`${host}:${port}`, 0));
+  const address = specAddress(parseOwnAddress(`${host}:${port}`, ""));
   return address.family === "inet6" ? { ...address, v6only: alone !== undefined } : address;
 }
 
@@ -115,7 +115,7 @@ test("baton itself does not bind there either: --listen differs from the old bat
   const listeners = new Listeners(platform.sockets);
   try {
     listenAs(0, addressOf("0.0.0.0", port), listeners);
-    const spec = parseListenSpec(`127.0.0.1:${port}`, 0);
+    const spec = parseOwnAddress(`127.0.0.1:${port}`, "");
     const inheritor = new Inheritor(platform, listeners, [spec], 1);
     assert.throws(() => inheritor.membersFor(CANDIDATE, null), (error: unknown) => {
       assert.ok(error instanceof ListenError, String(error));

@@ -13,7 +13,6 @@ import { Mutex } from "../../../src/steering/mutex.ts";
 
 const PID = 4711;
 const TIMEOUT_MS = 2_500;
-const TARGET = { family: "inet", host: "127.0.0.1", port: 8080, scope: 0 } as const;
 
 /** A platform where one step of a check fails and time stands still, and which counts descriptors. */
 class World {
@@ -40,11 +39,6 @@ class World {
     const nothing = () => {};
     return {
       clock: this.clock,
-      sockets: {
-        bindInet: () => this.step("bind", undefined),
-        startConnecting: () => this.step("connect", undefined),
-        localAddress: () => ({ ...TARGET, port: 40000 }),
-      },
       descriptors: {
         setNonblocking: nothing,
         pipe: () => {
@@ -62,14 +56,13 @@ class World {
   }
 
   get route(): CheckRoute {
-    const source = { ...TARGET, port: 0 };
-    const lead = (port: number | null) => port !== null && this.step("lead", undefined);
     return {
-      source,
-      target: TARGET,
+      text: "127.0.0.1:8080",
       mutex: new Mutex(),
       stream: () => this.opened("stream") as unknown as ReturnType<CheckRoute["stream"]>,
-      steerPort: (port) => void lead(port),
+      aim: () => this.step("lead", undefined),
+      connect: () => this.step("connect", undefined),
+      release: () => {},
     };
   }
 }
@@ -90,7 +83,7 @@ const BEGIN = {
 
 type Case = readonly [kind: keyof typeof BEGIN, failing: string, outcome: CheckOutcome];
 const CASES: readonly Case[] = [
-  ...["stream", "bind", "lead", "watch"].map((step) =>
+  ...["stream", "lead", "watch"].map((step) =>
     ["network", step, { skippedReason: `Cannot ${step} it: EADDRINUSE` }] as const
   ),
   ["network", "connect", { passed: false, counts: true, text: "refused" }],

@@ -6,6 +6,7 @@ import {
   checkListeners,
   type ListenSpec,
   parseListenSpec,
+  parseOwnAddress,
 } from "../../../../src/config/values/listen_spec.ts";
 
 /** name, host, port, v6only, text; the family follows from the text. */
@@ -59,12 +60,21 @@ describe("parseListenSpec()", () => {
     ["[]:80", /"" is not an IPv6 address/, /ADDRESS:PORT/],
     ["[fe80::1%eth0]:80", /addresses with a zone/, /\[::\]/],
     ["[::ffff:1.2.3.4]:80", /IPv4 address written as IPv6/, /IPv4 address itself/],
-    ["unix:/run/x.sock", /unix listeners are not supported yet/, /bind the path/],
-    ["unix:///run/x.sock", /unix listeners are not supported/, /bind the path/],
-    ["web=unix:/run/x.sock", /unix listeners are not supported/, /bind the path/],
-    ["unix:/run/a=b", /unix listeners are not supported/, /bind the path/],
-    ["/run/x.sock", /unix listeners are not supported/, /bind the path/],
-    ["@abstract", /unix listeners are not supported/, /bind the path/],
+    ["/run/x.sock", /the scheme is missing/, /unix:\/run\/x\.sock/],
+    ["./x.sock", /the scheme is missing/, /unix:/],
+    ["@abstract", /the scheme is missing/, /unix:/],
+    ["unix:@abstract", /an abstract name cannot be passed/, /Use a path/],
+    ["unix:x.sock", /its path must begin with \//, /unix:\/PATH/],
+    ["unix:", /its path must begin with \//, /unix:\/PATH/],
+    ["unix:/run/", /its path is a directory/, /ADDRESS:PORT/],
+    ["unix:/", /its path is a directory/, /ADDRESS:PORT/],
+    ["unix:/run/../x", /must not contain \.\./, /ADDRESS:PORT/],
+    [`unix:/${"x".repeat(107)}`, /108 bytes, and a socket address has room for 107/, /shorter/],
+    ["unix:/x,mode=888", /"888" is not an octal mode/, /mode=0660/],
+    ["unix:/x,mode=4755", /"4755" is not an octal mode/, /mode=0660/],
+    ["unix:/x,user=", /"" is not a user, by name or number/, /user=NAME/],
+    ["unix:/x,y", /"y" is not mode=, user= or group= \(a path has no commas\)/, /user=NAME/],
+    ["unix:/x,mode=660,mode=600", /a setting is given twice/, /mode=0660/],
     ["udp://0.0.0.0:53", /only TCP is supported/, /UDP sockets itself/],
     ["http://0.0.0.0:80", /a listener has no scheme "http:\/\/"/, /ADDRESS:PORT/],
     ["=8080", /"" is not a listener name/, /letters, digits/],
@@ -82,6 +92,26 @@ describe("parseListenSpec()", () => {
       });
     });
   }
+});
+
+describe("parseListenSpec() of a Unix socket", () => {
+  const plain = { name: "listen0", family: "unix", mode: null, user: null, group: null } as const;
+  const valid: [text: string, expected: Record<string, unknown>][] = [
+    ["unix:/run/x.sock", { path: "/run/x.sock", text: "unix:/run/x.sock" }],
+    ["UNIX:/run/x", { path: "/run/x", text: "unix:/run/x" }],
+    ["unix:///run//./x", { path: "/run/x", text: "unix:/run/x" }],
+    ["unix:/run/a=b", { path: "/run/a=b", text: "unix:/run/a=b" }],
+    ["web=unix:/x,group=www-data", { name: "web", path: "/x", text: "unix:/x", group: "www-data" }],
+    ["unix:/x,mode=0660", { path: "/x", text: "unix:/x", mode: 0o660 }],
+    ["unix:/x,user=33,mode=600", { path: "/x", text: "unix:/x", mode: 0o600, user: "33" }],
+  ];
+  for (const [text, expected] of valid) {
+    it(text, () => assert.deepEqual(parseListenSpec(text, 0), { ...plain, ...expected }));
+  }
+
+  it("is refused where baton itself answers", () => {
+    assert.throws(() => parseOwnAddress("unix:/x", "--probe-listen"), /it is a Unix socket/);
+  });
 });
 
 describe("checkListeners()", () => {
@@ -103,5 +133,6 @@ describe("checkListeners()", () => {
     const message = 'Cannot listen on [::]:80 twice: as "a" and as "b"';
     assert.throws(() => check("a=*:80", "b=[::]:80"), { name: "UserError", message });
     assert.throws(() => check("localhost:80", "127.0.0.1:80"), /Cannot listen on 127.0.0.1:80/);
+    assert.throws(() => check("unix:/a//b", "unix:/a/b,mode=600"), /on unix:\/a\/b twice/);
   });
 });

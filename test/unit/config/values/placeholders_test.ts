@@ -10,7 +10,8 @@ import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
 
 const timeout = TEST_TIMEOUT_MS;
 const EPOCH = 12;
-const LISTENERS = ["web=127.0.0.1:8080", "admin=[::1]:9000"].map(parseListenSpec);
+const LISTENERS = ["web=127.0.0.1:8080", "admin=[::1]:9000", "app=unix:/run/app.sock"]
+  .map(parseListenSpec);
 
 describe("fillPlaceholders()", () => {
   const cases: [word: string, expected: string, withoutListeners?: string][] = [
@@ -41,6 +42,10 @@ describe("fillPlaceholders()", () => {
     ["{{fd:web}}", "{fd:web}", "{{fd:web}}"],
     ["{{port:none}}", "{port:none}", "{{port:none}}"],
     ["${port:-80} ${fd:web}", "${port:-80} ${fd:web}"],
+    ["{fd:app}", "5", "{fd:app}"],
+    ["--unix={path:app}", "--unix=/run/app.sock", "--unix={path:app}"],
+    ["{path:web}", "{path:web}"],
+    ["{port:app}", "{port:app}"],
     ["{fd:none}", "{fd:none}"],
     ["{port:}", "{port:}"],
     ["{host:web}", "{host:web}"],

@@ -10,7 +10,7 @@ import {
   type InetAddress,
   parseHost,
 } from "../../../../src/platform/network/address.ts";
-import { parseListenSpec } from "../../../../src/config/values/listen_spec.ts";
+import { parseOwnAddress } from "../../../../src/config/values/listen_spec.ts";
 import { TEST_TIMEOUT_MS } from "../../../support/limits.ts";
 
 /** Bytes of eight groups of 16 bits. */
@@ -107,7 +107,7 @@ describe("formatHost() and parseHost()", () => {
 
   test("agree with --listen on the canonical text", { timeout: TEST_TIMEOUT_MS }, () => {
     for (const host of ["::1", "2001:DB8:0:0:1:0:0:1", "0:1::", "0:0:0:0:0:0:0:0"]) {
-      assert.equal(parseListenSpec(`[${host}]:80`, 0).host, formatHost(parseHost(host)), host);
+      assert.equal(parseOwnAddress(`[${host}]:80`, "").host, formatHost(parseHost(host)), host);
     }
   });
 });
