@@ -43,6 +43,8 @@ interface BrokenDeploy {
   readonly what: string;
   /** @default the ordinary time-out of a minute */
   readonly flags?: readonly string[];
+  /** What makes a start complete. @default it listens */
+  readonly ready?: (ports: Ports) => string;
   readonly good?: Version;
   readonly broken: Version;
   readonly reason: RegExp;
@@ -156,6 +158,8 @@ const BROKEN_DEPLOYS: readonly BrokenDeploy[] = [
   },
   {
     what: "needs a port that a stranger holds",
+    // The first generation passes its gate with one listener if it is slow to open the other.
+    ready: ({ other }) => `tcp:${other}`,
     good: nodeFixture("two_ports.js"),
     broken: nodeFixture("two_ports.js", (ports) => ({ PORT2: String(ports.stranger) })),
     reason: new RegExp(
@@ -182,7 +186,10 @@ async function deployBroken(deployment: BrokenDeploy): Promise<void> {
   await using baton = await startBaton({
     command: fixtureCommand("switch.sh"),
     env: { TARGET_FILE: targetFile },
-    flags: deployment.flags ?? [],
+    flags: [
+      ...deployment.flags ?? [],
+      ...deployment.ready === undefined ? [] : ["--ready", deployment.ready(ports)],
+    ],
   });
   await using load = new Load({ port: ports.service }).start();
   await answered(load, "1");

@@ -169,7 +169,11 @@ describe("parseCommandLine() refuses with a UserError", () => {
     ["run --hold --bake 5s -- x", /^Cannot use --bake with --hold/, /Remove one/],
     ["run --shutdown-only --bake 5s -- x", /^Cannot use --bake with --shutdown-only/, /Remove one/],
     ["run --probe-listen 0 -- x", /^In --probe-listen: .* "0": port 0/, /--probe-listen 127/],
-    ["run --probe-listen unix:/x -- x", /^In --probe-listen: .* it is a Unix socket$/, /--probe-listen 127/],
+    [
+      "run --probe-listen unix:/x -- x",
+      /^In --probe-listen: .* it is a Unix socket$/,
+      /--probe-listen 127/,
+    ],
     ["prestop --serve 0", /^In --serve: .* "0": port 0/, /--serve 127\.0\.0\.1:9901/],
     ["run -what x", /^Unknown option -what for run$/, /baton run -- PROGRAM/],
     ["status -- --help", /^In the name of the service: cannot use "--help"/, /^$/],
