@@ -375,7 +375,6 @@ const TESTED = {
     "NOTIF_ADDFD_SIZE",
     "NOTIF_RESP_SIZE",
     "NOTIF_SIZE",
-    "filterProgram",
   ],
   "platform/runtime/exec_strings.ts": ["environBytes", "environMemory"],
   "platform/runtime/poll_thread.ts": ["pollThreadSource"],

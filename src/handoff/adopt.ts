@@ -8,12 +8,14 @@
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { CallRule } from "../platform/process/call_filter.ts";
 import type { CallOutcome, TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { adoptListen } from "./adopt_listen.ts";
 import { findCallerSocket } from "./caller_socket.ts";
-import type { AdoptContext, CallReply, ListenerOwner } from "./listener_owner.ts";
+import type { DuplicateSource } from "./duplicates/source.ts";
+import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "./listener_owner.ts";
 import { adoptBind } from "./right_to_bind.ts";
 
 interface PostponedCall {
@@ -24,18 +26,23 @@ interface PostponedCall {
 
 export class Adopter implements AdoptContext {
   readonly ephemeral = new Set<number>();
-  readonly trap: readonly number[];
+  /** For the filter. */
+  readonly trap: readonly CallRule[];
   #postponed: PostponedCall[] = [];
   #refusesNewMembers = false;
 
-  /** @param onMemberNeeded a call waits for a member of a group that only the predecessor can add to */
+  /**
+   * @param source where duplicates of the servers' sockets come from
+   * @param onMemberNeeded a call waits for a member of a group that only the predecessor can add to
+   */
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
+    readonly source: DuplicateSource,
     readonly onMemberNeeded: (group: Group) => void,
   ) {
     const { SYS_bind, SYS_listen } = platform.libc.arch;
-    this.trap = [SYS_bind, SYS_listen];
+    this.trap = [SYS_bind, SYS_listen, ...source.rules];
   }
 
   /**
@@ -44,7 +51,7 @@ export class Adopter implements AdoptContext {
    * @throws what went wrong, after the call was let through
    */
   handle(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallOutcome {
-    let reply: CallReply = "continue";
+    let reply: CallReply | "answered" = "continue";
     try {
       reply = this.#replyTo(notify, call, owner);
     } finally {
@@ -55,22 +62,48 @@ export class Adopter implements AdoptContext {
     return "postponed";
   }
 
-  #replyTo(notify: Fd, trapped: TrappedCall, owner: ListenerOwner): CallReply {
+  #replyTo(notify: Fd, trapped: TrappedCall, owner: ListenerOwner): CallReply | "answered" {
+    const { SYS_bind, SYS_listen, SYS_kill } = this.platform.libc.arch;
+    const { call: number } = trapped;
     // kill(2) of a generation that an earlier baton started, as a candidate.
-    if (!this.trap.includes(trapped.call)) return "continue";
-    const call = findCallerSocket(this.platform, notify, trapped, owner);
+    if (number === SYS_kill) return "continue";
+    if (number !== SYS_bind && number !== SYS_listen) {
+      return this.source.handle(notify, trapped, owner);
+    }
+    const call = findCallerSocket(this.platform, this.source, { notify, call: trapped }, owner);
     if (call === null) return "continue";
-    using _socket = call.socket;
-    const { SYS_bind, SYS_listen } = this.platform.libc.arch;
-    if (trapped.call === SYS_bind) return adoptBind(this, call, owner);
-    return trapped.call === SYS_listen ? adoptListen(this, call, owner) : "continue";
+    using socket = call.socket;
+    let reply: CallReply = "continue";
+    try {
+      reply = this.#replyToSocket(trapped, call, owner);
+    } finally {
+      const { pid, descriptor } = call;
+      this.source.settle({ notify, call: trapped, pid, descriptor }, socket, reply);
+    }
+    return reply;
   }
 
-  #send(notify: Fd, { id }: TrappedCall, reply: CallReply): void {
+  /** By protocol: those that are not handed over are left alone. */
+  #replyToSocket(trapped: TrappedCall, call: SocketCall, owner: ListenerOwner): CallReply {
+    switch (call.protocol) {
+      case "tcp": {
+        const isBind = trapped.call === this.platform.libc.arch.SYS_bind;
+        return isBind ? adoptBind(this, call, owner) : adoptListen(this, call, owner);
+      }
+      case "unix-stream":
+        owner.onHint("it uses a Unix socket, which baton does not hand over yet");
+        return "continue";
+      case "unix-seqpacket":
+      case "udp":
+        return "continue";
+    }
+  }
+
+  #send(notify: Fd, { id }: TrappedCall, reply: CallReply | "answered"): void {
     const { seccomp } = this.platform;
     if (reply === "continue") seccomp.continue(notify, id);
     else if (reply === "done") seccomp.answer(notify, id, 0);
-    else if (reply !== "postpone") seccomp.refuse(notify, id, reply.errno);
+    else if (typeof reply === "object") seccomp.refuse(notify, id, reply.errno);
   }
 
   replyWhenFrozen(group: Group): CallReply {

@@ -1,5 +1,4 @@
 /** Finds the socket that a trapped call is about. */
-import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { InetAddress } from "../platform/network/address.ts";
@@ -8,65 +7,48 @@ import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { GroupAddress } from "../steering/member.ts";
-import type { ListenerOwner, SocketCall } from "./listener_owner.ts";
+import type { DuplicateSource } from "./duplicates/source.ts";
+import type { ListenerOwner, SocketCall, SocketProtocol } from "./listener_owner.ts";
 
-/** @returns null where the socket is not one that baton hands over, or the caller is gone */
+/** @returns null where it is not about a socket of a `SocketProtocol`, or the caller is gone */
 export function findCallerSocket(
   platform: Platform,
-  notify: Fd,
-  { id, tid, args }: TrappedCall,
+  source: DuplicateSource,
+  { notify, call }: { readonly notify: Fd; readonly call: TrappedCall },
   owner: ListenerOwner,
 ): SocketCall | null {
+  const { id, tid, args } = call;
   const pid = proc.processOfThread(tid);
   const descriptor = Number(BigInt.asIntN(32, args[0] ?? -1n));
   if (pid === null || descriptor < 0) return null;
-  const socket = duplicate(platform, pid, descriptor, owner);
+  const socket = source.duplicate({ notify, call, pid, descriptor }, owner);
   if (socket === null) return null;
   // The thread may have died, and its number may belong to another one by now.
   const isCaller = platform.seccomp.isValid(notify, id);
-  if (isCaller && isTcp(platform.sockets, socket, owner)) {
-    return { notify, id, pid, tid, args, descriptor, socket };
-  }
+  const protocol = isCaller ? protocolOf(platform.sockets, socket, owner) : null;
+  if (protocol !== null) return { notify, id, pid, tid, args, descriptor, socket, protocol };
   socket.close();
   return null;
 }
 
-function duplicate(
-  { processes }: Platform,
-  pid: number,
-  descriptor: number,
-  owner: ListenerOwner,
-): Fd | null {
-  try {
-    using pidfd = processes.openPidfd(pid);
-    return processes.duplicateFrom(pidfd, descriptor);
-  } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
-    // EBADF and ESRCH are the caller's own business; a refusal is not.
-    if (error.errno === C.EPERM || error.errno === C.ENOSYS) {
-      owner.onConflict(
-        `${error.message}: baton may not take a duplicate of the server's socket ` +
-          `(CAP_SYS_PTRACE, kernel 5.6): run "baton doctor", or use --listen`,
-      );
-    }
-    return null;
-  }
-}
-
-function isTcp(sockets: Sockets, socket: Fd, owner: ListenerOwner): boolean {
+function protocolOf(sockets: Sockets, socket: Fd, owner: ListenerOwner): SocketProtocol | null {
   try {
     const domain = sockets.option(socket, C.SOL_SOCKET, C.SO_DOMAIN);
     const type = sockets.option(socket, C.SOL_SOCKET, C.SO_TYPE);
-    if (domain === C.AF_UNIX && type === C.SOCK_STREAM) {
-      owner.onHint("it uses a Unix socket, which baton does not hand over yet");
+    if (domain === C.AF_UNIX) {
+      if (type === C.SOCK_STREAM) return "unix-stream";
+      return type === C.SOCK_SEQPACKET ? "unix-seqpacket" : null;
     }
-    if (sockets.option(socket, C.SOL_SOCKET, C.SO_PROTOCOL) === C.IPPROTO_MPTCP) {
+    if (domain !== C.AF_INET && domain !== C.AF_INET6) return null;
+    const protocol = sockets.option(socket, C.SOL_SOCKET, C.SO_PROTOCOL);
+    if (protocol === C.IPPROTO_MPTCP) {
       owner.onHint("it uses MPTCP, which cannot be steered");
-      return false;
+      return null;
     }
-    return (domain === C.AF_INET || domain === C.AF_INET6) && type === C.SOCK_STREAM;
+    if (type === C.SOCK_STREAM) return "tcp";
+    return type === C.SOCK_DGRAM && protocol === C.IPPROTO_UDP ? "udp" : null;
   } catch {
-    return false; // Not a socket: the call will fail by itself.
+    return null; // Not a socket: the call will fail by itself.
   }
 }
 

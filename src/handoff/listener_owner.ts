@@ -46,7 +46,10 @@ export interface Caller {
   readonly pid: number;
 }
 
-/** A trapped call about a TCP socket. */
+/** Of the sockets that baton knows to handle. */
+export type SocketProtocol = "tcp" | "udp" | "unix-stream" | "unix-seqpacket";
+
+/** A trapped call about a socket. */
 export interface SocketCall extends Caller {
   readonly tid: number;
   readonly args: readonly bigint[];
@@ -54,6 +57,7 @@ export interface SocketCall extends Caller {
   readonly descriptor: number;
   /** Our duplicate, closed once the call is answered. */
   readonly socket: Fd;
+  readonly protocol: SocketProtocol;
 }
 
 /** The kernel carries the call out; baton did; it waits for `Adopter.retryPostponed`; or it fails. */

@@ -9,6 +9,7 @@
  * is running.
  */
 import * as v from "valibot";
+import type { CallRule } from "../platform/process/call_filter.ts";
 import { isEnvironment } from "../platform/process/environment.ts";
 
 /** Hidden verb that makes baton a launcher; its one argument is the number of the control socket. */
@@ -19,6 +20,18 @@ export const GO = "go";
 
 /** Jumps in a filter are short. */
 export const MOST_SPARED = 32;
+
+const NUMBERS = v.pipe(v.array(v.number()), v.readonly());
+const CONDITION = v.object({
+  argument: v.number(),
+  mask: v.exactOptional(v.number()),
+  values: NUMBERS,
+  not: v.exactOptional(v.boolean()),
+});
+const CALL_RULE: v.GenericSchema<CallRule> = v.union([
+  v.number(),
+  v.object({ call: v.number(), when: v.pipe(v.array(CONDITION), v.readonly()) }),
+]);
 
 const LAUNCH_PLAN = v.object({
   argv: v.pipe(v.array(v.string()), v.readonly()),
@@ -34,7 +47,7 @@ const LAUNCH_PLAN = v.object({
   /** A further descriptor of the server's own (`--ready fd:N`), where it is passed already. */
   readyDescriptor: v.exactOptional(v.number()),
   /** System calls to ask the supervisor about; empty = no filter. */
-  trap: v.pipe(v.array(v.number()), v.readonly()),
+  trap: v.pipe(v.array(CALL_RULE), v.readonly()),
   /** With `trap`: processes that it may not signal without the supervisor's leave. */
   spared: v.pipe(v.array(v.number()), v.maxLength(MOST_SPARED), v.readonly()),
   /** Wait for `GO` without a filter too: the supervisor writes down first what it has started. */

@@ -24,6 +24,7 @@ import type { Fd } from "../platform/fd.ts";
 import { passiveOpens } from "../platform/network/proc_net.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
+import type { CallRule } from "../platform/process/call_filter.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import {
@@ -101,8 +102,8 @@ export class Migration {
   }
 
   /** Connections can be moved to a server under this filter, and away. */
-  isTrappedBy(calls: readonly number[]): boolean {
-    return this.trappedCalls.every((call) => calls.includes(call));
+  isTrappedBy(rules: readonly CallRule[]): boolean {
+    return this.trappedCalls.every((call) => rules.includes(call));
   }
 
   /** Answers one of `trappedCalls`, in every case. */

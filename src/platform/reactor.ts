@@ -11,8 +11,11 @@ import { type Libc, struct } from "./libc/libc.ts";
 import type { PollMessage } from "./runtime/runtime.ts";
 
 const STOP_TOKEN = 0;
-/** The number of passing calls, and room for them. */
-const PASSING_WORDS = 9;
+/** How many pairs there are of a passing call and a notify descriptor, and room for them. */
+const MOST_PASSING = 128;
+const PASSING_WORDS = 1 + 2 * MOST_PASSING;
+/** In place of a descriptor: all of them. */
+const EVERY_DESCRIPTOR = 0;
 
 /** Events to wait for; a hang-up is always reported. */
 type Interest = { readonly read?: boolean; readonly write?: boolean };
@@ -32,6 +35,12 @@ export interface Watch {
   cancel(): void;
 }
 
+/** Of a notify descriptor. */
+export interface CallsWatch extends Watch {
+  /** From now on these system calls, by number, continue at once, beside those of `Reactor.letPass`. */
+  letPass(calls: readonly number[]): void;
+}
+
 interface Registration {
   readonly fd: Fd;
   readonly token: number;
@@ -47,6 +56,8 @@ export class Reactor {
   readonly #handlers = new Map<number, (readiness: Readiness) => void>();
   readonly #callHandlers = new Map<number, (call: Uint8Array) => void>();
   readonly #passing = new Int32Array(new SharedArrayBuffer(4 * PASSING_WORDS));
+  /** Calls that pass, by notify descriptor. */
+  readonly #passingOf = new Map<number, readonly number[]>();
   #nextToken = STOP_TOKEN + 1;
   /** Gets what a handler throws; one broken handler must not affect the others. */
   onError: (error: unknown) => void = (error) => {
@@ -86,11 +97,22 @@ export class Reactor {
   watchCalls(
     notify: Fd,
     handlers: { onCall: (call: Uint8Array) => void; onHangup: () => void },
-  ): Watch {
+  ): CallsWatch {
     const token = this.#nextToken++;
+    const { number } = notify;
     const watch = this.#register({ fd: notify, token, isOfCalls: true }, handlers.onHangup, READ);
     this.#callHandlers.set(token, handlers.onCall);
-    return watch;
+    return {
+      arm: (interest) => watch.arm(interest),
+      cancel: () => {
+        // The number may belong to another descriptor soon.
+        if (this.#callHandlers.has(token)) this.#setPassing(number, []);
+        watch.cancel();
+      },
+      letPass: (calls) => {
+        if (this.#callHandlers.has(token)) this.#setPassing(number, calls);
+      },
+    };
   }
 
   #register(
@@ -115,13 +137,21 @@ export class Reactor {
 
   /** From now on these system calls, by number, pass: every notify descriptor lets them continue at once. */
   letPass(calls: readonly number[]): void {
-    if (calls.length >= PASSING_WORDS) {
-      throw new RangeError(`Cannot let ${calls.length} calls pass`);
-    }
+    this.#setPassing(EVERY_DESCRIPTOR, calls);
+  }
+
+  #setPassing(descriptor: number, calls: readonly number[]): void {
+    if (calls.length > 0) this.#passingOf.set(descriptor, calls);
+    else if (!this.#passingOf.delete(descriptor)) return;
+    const pairs = [...this.#passingOf].flatMap(([fd, passing]) =>
+      passing.map((call) => [call, fd])
+    );
+    // A call that finds no room does not pass by itself: the main thread answers it.
+    const stored = pairs.slice(0, MOST_PASSING);
     // The count is stored last: the numbers are there then.
     Atomics.store(this.#passing, 0, 0);
-    this.#passing.set(calls, 1);
-    Atomics.store(this.#passing, 0, calls.length);
+    this.#passing.set(stored.flat(), 1);
+    Atomics.store(this.#passing, 0, stored.length);
   }
 
   /** Ends the thread. Registrations are dropped, their descriptors stay open. */

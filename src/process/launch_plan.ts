@@ -27,7 +27,7 @@ export interface PlanContext {
   readonly directory: string;
   readonly pid: number;
   /** System calls to trap; empty without adopt. */
-  readonly trap: readonly number[];
+  readonly trap: LaunchPlan["trap"];
   readonly fileLimit: number | null;
   /** For an environment file whose path is not UTF-8. */
   readonly at?: AtPath;

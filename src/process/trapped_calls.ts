@@ -1,7 +1,7 @@
 /** The system calls that one generation's seccomp filter reports: each is answered, one after the other. */
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Watch } from "../platform/reactor.ts";
+import type { CallsWatch, Watch } from "../platform/reactor.ts";
 import { decodeNotification, type TrappedCall } from "../platform/process/seccomp.ts";
 
 /** How long to wait for the next call: a server's accept loop comes back this fast. */
@@ -21,6 +21,8 @@ export interface TrappedCallsOptions {
 
 export class TrappedCalls {
   readonly #watch: Watch;
+  /** Null: every call comes to the main thread. */
+  readonly #passing: Pick<CallsWatch, "letPass"> | null;
 
   /** @param notify the filter's descriptor, which this now owns */
   constructor(
@@ -30,12 +32,13 @@ export class TrappedCalls {
   ) {
     const { reactor, seccomp } = platform;
     if (options.lettingPass) seccomp.takesTurns(notify);
-    this.#watch = options.lettingPass
-      ? reactor.watchCalls(notify, {
-        onCall: (call) => this.#answer(decodeNotification(call)),
-        onHangup: () => options.onHangup(),
-      })
-      : reactor.watch(notify, ({ readable }) => {
+    const ofCalls = !options.lettingPass ? null : reactor.watchCalls(notify, {
+      onCall: (call) => this.#answer(decodeNotification(call)),
+      onHangup: () => options.onHangup(),
+    });
+    this.#passing = ofCalls;
+    this.#watch = ofCalls ??
+      reactor.watch(notify, ({ readable }) => {
         if (readable) this.#answer(seccomp.receive(notify));
         else options.onHangup();
       });
@@ -56,6 +59,11 @@ export class TrappedCalls {
       // The next call must be answered, whatever went wrong with this one.
       if (this.notify.isOpen) this.#watch.arm();
     }
+  }
+
+  /** From now on these need no decision here, in this generation. */
+  letPass(calls: readonly number[]): void {
+    this.#passing?.letPass(calls);
   }
 
   close(): void {

@@ -25,7 +25,7 @@ export interface ResumeSources {
   readonly version: string;
   readonly logger: Logger;
   readonly launchContext: LaunchContext;
-  readonly plan: { readonly trap: readonly number[] };
+  readonly plan: { readonly trap: readonly unknown[] };
   readonly upgrade: { readonly lock: Fd };
   /** The control socket, which is passed to the next baton. */
   readonly controlDoor: () => ControlAccess | null;

@@ -3,6 +3,7 @@ import type { Config } from "../../config/config.ts";
 import { presetForCommand } from "../../config/presets.ts";
 import { addActivatedSockets } from "../../handoff/activated_sockets.ts";
 import { Adopter } from "../../handoff/adopt.ts";
+import { GetfdSource } from "../../handoff/duplicates/getfd.ts";
 import { Migration } from "../../migration/migration.ts";
 import { Children } from "../../process/children.ts";
 import { Foreground } from "../../process/foreground.ts";
@@ -22,7 +23,7 @@ export function generationContext(
   listeners.tagging.tagsInUse = () =>
     platform.sockDiag.tagsAt(new Set(listeners.groups.map(({ address }) => address.port)));
   for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
-  const adopter = new Adopter(platform, listeners, (group) => {
+  const adopter = new Adopter(platform, listeners, new GetfdSource(platform), (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);
   });
   const foreground = new Foreground({

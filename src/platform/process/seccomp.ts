@@ -12,6 +12,7 @@ import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { type Libc, struct } from "../libc/libc.ts";
+import { type CallRule, filterProgram } from "./call_filter.ts";
 
 /** sizeof(struct seccomp_notif), struct seccomp_notif_resp, struct seccomp_notif_addfd. */
 export const NOTIF_SIZE = 80;
@@ -20,9 +21,6 @@ export const NOTIF_ADDFD_SIZE = 24;
 /** Linux 6.6; <linux/seccomp.h> of older systems has neither. */
 const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
-/** offsetof(struct seccomp_data, nr), arch. */
-const DATA_NR = 0;
-const DATA_ARCH = 4;
 
 /** Postponed: its thread waits until the call is handled again. */
 export type CallOutcome = "answered" | "postponed";
@@ -41,14 +39,14 @@ export class Seccomp {
 
   /**
    * Installs the filter on this thread and returns its notify descriptor.
-   * @param calls numbers of the system calls to ask about
+   * @param rules the system calls to ask about
    * @param spared processes: to ask about kill(2) of these, and of the groups that they lead, too
    * @throws {SystemCallError} EBUSY when a filter above has a listener already, EACCES without
    *   CAP_SYS_ADMIN and without NO_NEW_PRIVS, EINVAL or ENOSYS when the kernel lacks the feature
    */
-  installFilter(calls: readonly number[], spared: readonly number[] = []): Fd {
+  installFilter(rules: readonly CallRule[], spared: readonly number[] = []): Fd {
     const { AUDIT_ARCH, SYS_kill } = this.libc.arch;
-    const program = filterProgram(AUDIT_ARCH, calls, { call: SYS_kill, pids: spared });
+    const program = filterProgram(AUDIT_ARCH, rules, { call: SYS_kill, pids: spared });
     const { bytes, view } = struct(16);
     view.setUint16(0, program.length / 8, true);
     view.setBigUint64(8, BigInt(this.libc.addressOf(program)), true);
@@ -184,59 +182,4 @@ export function decodeNotification({ buffer, byteOffset }: Uint8Array): TrappedC
     call: view.getInt32(16, true),
     args: [32, 40, 48, 56, 64, 72].map((at) => view.getBigUint64(at, true)),
   };
-}
-
-/** Offsets of the low halves of args[0] and args[1] in struct seccomp_data. */
-const DATA_FIRST_ARGUMENT = 16;
-const DATA_SECOND_ARGUMENT = 24;
-
-interface SparedProcesses {
-  /** kill(2). */
-  readonly call: number;
-  readonly pids: readonly number[];
-}
-
-/**
- * The filter: calls of another architecture (32-bit programs) and all calls not listed are allowed.
- * Exported for the platform test, which builds restricted filters with `action`.
- */
-export function filterProgram(
-  auditArch: number,
-  calls: readonly number[],
-  spared: SparedProcesses = { call: -1, pids: [] },
-  action: number = C.SECCOMP_RET_USER_NOTIF,
-): Uint8Array {
-  const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
-  const JEQ = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-  const RET = 0x06; // BPF_RET | BPF_K
-  type Target = "next" | "allow" | "ask";
-  // A pid, and the negative one of a group, as the kernel compares them: 32 bits.
-  const targets = spared.pids.flatMap((pid) => [pid, -pid >>> 0]);
-  const ofKill: [number, Target, Target, number][] = targets.length === 0 ? [] : [
-    [JEQ, "next", "allow", spared.call],
-    [LOAD, "next", "next", DATA_SECOND_ARGUMENT],
-    // Signal 0 asks whether the process exists.
-    [JEQ, "allow", "next", 0],
-    [LOAD, "next", "next", DATA_FIRST_ARGUMENT],
-    ...targets.map((target): [number, Target, Target, number] => [JEQ, "ask", "next", target]),
-  ];
-  const instructions: [code: number, jt: Target, jf: Target, k: number][] = [
-    [LOAD, "next", "next", DATA_ARCH],
-    [JEQ, "next", "allow", auditArch],
-    [LOAD, "next", "next", DATA_NR],
-    ...calls.map((call): [number, Target, Target, number] => [JEQ, "ask", "next", call]),
-    ...ofKill,
-    [RET, "next", "next", C.SECCOMP_RET_ALLOW],
-    [RET, "next", "next", action],
-  ];
-  const allow = instructions.length - 2;
-  const { bytes, view } = struct(instructions.length * 8);
-  instructions.forEach(([code, jt, jf, k], i) => {
-    const distance = (to: Target) => to === "next" ? 0 : allow + (to === "ask" ? 1 : 0) - i - 1;
-    view.setUint16(i * 8, code, true);
-    view.setUint8(i * 8 + 2, distance(jt));
-    view.setUint8(i * 8 + 3, distance(jf));
-    view.setUint32(i * 8 + 4, k, true);
-  });
-  return bytes;
 }

@@ -3,7 +3,7 @@
  * compiled binary has neither. It waits, posts what is ready, and never wakes without an event.
  *
  * It makes one decision itself, because a new connection of the server waits meanwhile: system calls that the main
- * thread has declared *passing* continue at once. An event whose upper half of `data` is not 0 is of the notify
+ * thread has declared *passing*, for all notify descriptors or for one, continue at once. An event whose upper half of `data` is not 0 is of the notify
  * descriptor with that number: the thread receives the call and lets it pass or posts it. It also posts a call that it
  * failed to let pass: without an answer its thread hangs forever.
  */
@@ -59,8 +59,10 @@ self.onmessage = ({ data: { epollFd, stopToken, passing } }) => {
   const answerView = new DataView(answer.buffer);
   const event = new Uint8Array(${eventSize});
   const eventView = new DataView(event.buffer);
-  const mayPass = (number) => {
-    for (let i = Atomics.load(passes, 0); i > 0; i--) if (passes[i] === number) return true;
+  const mayPass = (number, fd) => {
+    for (let i = 2 * Atomics.load(passes, 0) - 1; i > 0; i -= 2) {
+      if (passes[i] === number && (passes[i + 1] === 0 || passes[i + 1] === fd)) return true;
+    }
     return false;
   };
   const arm = (fd, token) => {
@@ -73,7 +75,7 @@ self.onmessage = ({ data: { epollFd, stopToken, passing } }) => {
     call.fill(0);
     // Fails where the caller has died meanwhile.
     if (ioctl(fd, ${C.SECCOMP_IOCTL_NOTIF_RECV}, call) !== 0) return arm(fd, token);
-    if (mayPass(callView.getInt32(16, true))) {
+    if (mayPass(callView.getInt32(16, true), fd)) {
       answerView.setBigUint64(0, callView.getBigUint64(0, true), true);
       answerView.setUint32(20, ${C.SECCOMP_USER_NOTIF_FLAG_CONTINUE}, true);
       if (ioctl(fd, ${C.SECCOMP_IOCTL_NOTIF_SEND}, answer) === 0) return arm(fd, token);

@@ -38,7 +38,7 @@ export interface PollOptions {
   readonly epollFd: number;
   /** The thread ends when the epoll set reports it. */
   readonly stopToken: number;
-  /** 32-bit integers: how many system calls pass, and their numbers. */
+  /** 32-bit integers: how many pairs follow, each of a system call that passes and its notify descriptor, 0 = any. */
   readonly passing: SharedArrayBuffer;
   readonly onEvents: (message: PollMessage) => void;
 }

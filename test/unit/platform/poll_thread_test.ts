@@ -15,12 +15,12 @@ interface Call {
   readonly sent: number;
 }
 
-const [NOTIFY, ACCEPT, BIND] = [12, 288, 49];
+const [NOTIFY, ACCEPT, BIND, SOCKET, LISTEN] = [12, 288, 49, 41, 50];
 const CONTINUE = 1;
 
 /**
  * What the thread posts when epoll_wait gives it `rounds`, one after the other.
- * @param calls what comes out of NOTIFY, where accept(2) passes; its events have that number
+ * @param calls what comes out of NOTIFY, where accept(2) and socket(2) pass; its events have that number
  */
 function posted(
   arch: "x64" | "arm64",
@@ -71,7 +71,7 @@ function posted(
   new Function(...names, pollThreadSource("", arch))(self, epollWait, epollCtl, ioctl);
   assert.deepEqual(messages.splice(0), ["ready"]);
   const passing = new SharedArrayBuffer(36);
-  new Int32Array(passing).set([1, ACCEPT]);
+  new Int32Array(passing).set([3, ACCEPT, 0, SOCKET, NOTIFY, LISTEN, NOTIFY + 1]);
   self.onmessage!({ data: { epollFd: 7, stopToken: 0, passing } });
   assert.equal(left.length, 0, "it has ended with its stop token");
   return { messages, armed, letPass };
@@ -98,6 +98,8 @@ describe("pollThreadSource()", () => {
 
     const calls: readonly [string, Call, { letPass: number; isPosted: boolean }][] = [
       ["lets pass what passes", { number: ACCEPT, sent: 0 }, { letPass: 1, isPosted: false }],
+      ["lets pass what passes here", { number: SOCKET, sent: 0 }, { letPass: 1, isPosted: false }],
+      ["posts what passes elsewhere", { number: LISTEN, sent: 0 }, { letPass: 0, isPosted: true }],
       ["posts what does not", { number: BIND, sent: 0 }, { letPass: 0, isPosted: true }],
       ["posts what it could not let pass", { number: ACCEPT, sent: -1 }, {
         ...{ letPass: 1, isPosted: true },

@@ -1,0 +1,28 @@
+/**
+ * The seam *where does the duplicate of a server's socket come from*. What is done with it (right_to_bind.ts,
+ * adopt_listen.ts) is the same for all sources.
+ */
+import type { Fd } from "../../platform/fd.ts";
+import type { CallRule } from "../../platform/process/call_filter.ts";
+import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import type { CallReply, ListenerOwner } from "../listener_owner.ts";
+
+/** A descriptor of a process that waits in a trapped call. */
+export interface CallerDescriptor {
+  readonly notify: Fd;
+  readonly call: TrappedCall;
+  readonly pid: number;
+  /** The caller's number. */
+  readonly descriptor: number;
+}
+
+export interface DuplicateSource {
+  /** What the filter has to report for it, beside bind(2) and listen(2). */
+  readonly rules: readonly CallRule[];
+  /** @returns a new duplicate, which is the caller's to close; null: it is not a socket that baton hands over, or is gone */
+  duplicate(of: CallerDescriptor, owner: ListenerOwner): Fd | null;
+  /** Answers a call of `rules`. */
+  handle(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallReply | "answered";
+  /** A bind or listen has been answered. */
+  settle(of: CallerDescriptor, socket: Fd, reply: CallReply): void;
+}
