@@ -7,6 +7,7 @@ import { LAUNCH_VERB, type LaunchPlan, parseReport } from "../launcher/plan.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
+import { SINCE, tooOld } from "../platform/kernel.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HelperProcess } from "../platform/process/helper_process.ts";
 import * as proc from "../platform/process/proc.ts";
@@ -21,6 +22,8 @@ export interface Capability {
   readonly detail: string;
   /** What follows when it is missing, and what to do about it; null when nothing does. */
   readonly consequence: string | null;
+  /** The kernel that brought it; left out where that is not the point. */
+  readonly since?: string;
   /** Without it: adopt does not work / baton refuses to run / only a hint. */
   readonly needed: "adopt" | "always" | "advice";
 }
@@ -48,13 +51,15 @@ const TRIALS: readonly Trial[] = [
   },
   {
     id: "close_range",
-    title: "closing what is not the server's (close_range, Linux 5.11)",
-    consequence: "baton's own descriptors would reach the server: use a newer kernel, or a " +
-      "seccomp profile that allows close_range",
+    title: "closing what is not the server's",
+    consequence:
+      "baton's own descriptors would reach the server: allow close_range, or mount /proc",
     needed: "always",
     find: ({ processes }) => {
-      processes.closeOnExecFrom(0x7ffffff0); // Higher than any.
-      return "works";
+      const how = processes.closeOnExecFrom(0x7ffffff0); // Higher than any.
+      if (how === "close_range") return "works";
+      const why = tooOld(SINCE.close_range) ?? "close_range is refused here";
+      return `works, one by one (${why})`;
     },
   },
   {
@@ -67,7 +72,8 @@ const TRIALS: readonly Trial[] = [
   },
   {
     id: "steering",
-    title: "steering new connections to one generation (Linux 4.5)",
+    since: SINCE.steering,
+    title: `steering new connections to one generation (Linux ${SINCE.steering})`,
     consequence: "the kernel would spread new connections over old and new alike: use a kernel " +
       "(not gVisor) and a seccomp profile that allow SO_ATTACH_REUSEPORT_CBPF",
     needed: "always",
@@ -83,10 +89,16 @@ const TRIALS: readonly Trial[] = [
     id: "sock_diag",
     title: "the kernel's socket table (netlink sock_diag)",
     consequence: "baton cannot see when a generation is drained: allow AF_NETLINK sockets " +
-      "(seccomp profile, RestrictAddressFamilies=), modprobe tcp_diag",
+      "(seccomp profile, RestrictAddressFamilies=), or load the module on the host: modprobe tcp_diag",
     needed: "always",
     find: ({ sockDiag }) => {
-      sockDiag.tcpByLocalPort(1);
+      try {
+        sockDiag.tcpByLocalPort(1);
+      } catch (error) {
+        throw error instanceof SystemCallError && error.errno === C.ENOENT
+          ? noDiagModule(error)
+          : error;
+      }
       return "works";
     },
   },
@@ -103,7 +115,8 @@ const TRIALS: readonly Trial[] = [
   },
   {
     id: "seccomp_user_notification",
-    title: "watching a server's sockets (seccomp user notification, Linux 5.9)",
+    since: SINCE.adopt,
+    title: `watching a server's sockets (seccomp user notification, Linux ${SINCE.adopt})`,
     consequence: "adopt cannot see a server's sockets: use a newer kernel or a container runtime " +
       `that leaves seccomp listeners to baton, ${USE_LISTEN}`,
     needed: "adopt",
@@ -111,7 +124,8 @@ const TRIALS: readonly Trial[] = [
   },
   {
     id: "pidfd_getfd",
-    title: "duplicating a server's socket (pidfd_getfd, Linux 5.6)",
+    since: SINCE.pidfd_getfd,
+    title: `duplicating a server's socket (pidfd_getfd, Linux ${SINCE.pidfd_getfd})`,
     get consequence() {
       const scope = Number(proc.sysctl("kernel/yama/ptrace_scope"));
       const yama = scope > 1 ? `set sysctl kernel.yama.ptrace_scope=1 (it is ${scope}), ` : "";
@@ -124,12 +138,16 @@ const TRIALS: readonly Trial[] = [
   {
     // Only for --keep-alive: the rest of what it needs is what adopt needs.
     id: "addfd_send",
-    title: "moving connections that clients keep open (--keep-alive, Linux 5.14)",
+    since: SINCE.keep_alive,
+    title: `moving connections that clients keep open (--keep-alive, Linux ${SINCE.keep_alive})`,
     consequence: "they stay with the old generation: use a newer kernel",
     needed: "advice",
     find: ({ seccomp }, { notify }) => {
       if (notify === null) throw new Error("it could not be tried without a listener");
-      if (seccomp.canAnswerWithDescriptor(notify)) return "works";
+      if (seccomp.canAnswerWithDescriptor(notify)) {
+        if (seccomp.takesTurns(notify)) return "works";
+        return `works; an accept costs more before Linux ${SINCE.taking_turns}`;
+      }
       throw new Error("SECCOMP_ADDFD_FLAG_SEND: EINVAL");
     },
   },
@@ -142,7 +160,9 @@ export function probeCapabilities(platform: Platform, more: readonly Trial[] = [
     try {
       return { ...facts, ok: true, detail: find(platform, probe) };
     } catch (error) {
-      return { ...facts, ok: false, detail: failureText(error) };
+      const old = facts.since === undefined ? null : tooOld(facts.since);
+      const detail = failureText(error) + (old === null ? "" : ` (${old})`);
+      return { ...facts, ok: false, detail };
     }
   });
 }
@@ -163,6 +183,11 @@ function findProcessTable({ runtime }: Platform, { pid }: AdoptProbe): string {
     throw new Error("it does not list child processes");
   }
   return "shows baton's own processes";
+}
+
+/** The kernel loads it at the first request; not so where modprobe is missing or forbidden. */
+function noDiagModule(cause: SystemCallError): Error {
+  return new Error("the kernel has no module tcp_diag, and cannot load it: ENOENT", { cause });
 }
 
 /** A baton that adopts sets SO_REUSEPORT on every socket bound below it, also on this one. */

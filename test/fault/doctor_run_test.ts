@@ -127,6 +127,20 @@ describe("baton run", { skip }, () => {
     assert.equal(works, "inherit");
   }
 
+  test("without close_range(2) the server gets none of baton's descriptors", TIMEOUT, async () => {
+    const port = await freePort();
+    await using baton = await startBaton({
+      command: [...fixtureCommand("prints_fds.py")],
+      env: { PORT: String(port) },
+      wrapper: restrictedBy("close_range=EINVAL"),
+    });
+    const given = async () =>
+      Object.keys((await (await fetch(`http://127.0.0.1:${port}/given`)).json()).fds).sort();
+    assert.deepEqual(await given(), ["0", "1", "2"]);
+    await assertReloads(baton, port);
+    assert.deepEqual(await given(), ["0", "1", "2"], "of a later generation");
+  });
+
   test("with --handoff inherit needs none of what adopt needs", TIMEOUT, async () => {
     const port = await freePort();
     const wrapper = restrictedBy("pidfd_getfd=EPERM", "pidfd_open=ENOSYS", "new_listener=EPERM");

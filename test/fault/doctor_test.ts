@@ -105,6 +105,12 @@ describe("baton doctor", { skip }, () => {
     });
   }
 
+  test("without close_range(2) finds everything, and says how it is done", TIMEOUT, async () => {
+    const diagnosis = await doctor(restrictedBy("close_range=EINVAL"));
+    assertAllWorks(diagnosis);
+    assert.match(diagnosis.text, /^ok {4}closing what is not the server's: works, one by one/m);
+  });
+
   test("names every restriction, as an ordinary user too", {
     ...TIMEOUT,
     skip: nobodyCannot(),
@@ -153,6 +159,6 @@ describe("baton doctor", { skip }, () => {
     const diagnosis = await doctor(DOCKER);
     assertAllWorks(diagnosis);
     const notes = diagnosis.report.capabilities.filter(({ ok }) => !ok).map(({ id }) => id);
-    assert.deepEqual(notes, ["new_privileges", "other_users"]);
+    assert.deepEqual(notes, ["new_privileges", "other_users", "rehearse"]);
   });
 });

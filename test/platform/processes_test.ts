@@ -5,6 +5,8 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { Fd } from "../../src/platform/fd.ts";
 import { C } from "../../src/platform/libc/constants.ts";
+import type { Libc } from "../../src/platform/libc/libc.ts";
+import { closeOnExecFrom } from "../../src/platform/process/close_on_exec.ts";
 import * as proc from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { spawnChild } from "../support/own_child.ts";
@@ -224,6 +226,25 @@ describe("Processes: what the launcher does to itself", () => {
     const fds = [950, 951, 952].map((minimum) => descriptors.duplicate(2, minimum));
     for (const { number } of fds) libc.c.fcntl(number, C.F_SETFD, 0);
     platform.processes.closeOnExecFrom(fds[1]!.number);
+    const flags = fds.map(({ number }) => libc.c.fcntl(number, C.F_GETFD, 0));
+    assert.deepEqual(flags, [0, C.FD_CLOEXEC, C.FD_CLOEXEC]);
+    fds.forEach((fd) => fd.close());
+  });
+
+  test("closeOnExecFrom() marks them one by one where close_range(2) is refused", {
+    timeout: TEST_TIMEOUT_MS,
+  }, async () => {
+    await using platform = await testPlatform();
+    const { descriptors, libc } = platform;
+    const fds = [950, 951, 1000].map((minimum) => descriptors.duplicate(2, minimum));
+    for (const { number } of fds) libc.c.fcntl(number, C.F_SETFD, 0);
+    const refusing = {
+      ...libc,
+      c: { ...libc.c, syscall: () => -1 },
+      arch: libc.arch,
+      errno: C.EINVAL,
+    };
+    assert.equal(closeOnExecFrom(refusing as unknown as Libc, fds[1]!.number), "fcntl");
     const flags = fds.map(({ number }) => libc.c.fcntl(number, C.F_GETFD, 0));
     assert.deepEqual(flags, [0, C.FD_CLOEXEC, C.FD_CLOEXEC]);
     fds.forEach((fd) => fd.close());

@@ -56,13 +56,6 @@ export const CASES: readonly Case[] = [
     remedy: /allow AF_NETLINK/,
   },
   {
-    by: "close_range=ENOSYS",
-    works: "nothing",
-    fails: ["close_range"],
-    detail: /close_range: ENOSYS/,
-    remedy: /newer kernel/,
-  },
-  {
     by: "memfd_create=ENOSYS",
     works: "nothing",
     fails: ["launcher", "seccomp_user_notification"],

@@ -70,6 +70,15 @@ export class Namespaces {
     this.libc.check(result, "mount", `${source} at ${target}`);
   }
 
+  /** @throws {SystemCallError} where mount_setattr(2) is missing or refused; changes nothing */
+  findMountSetattr(): void {
+    const { c, arch } = this.libc;
+    // A structure of no size: looked at before the path is.
+    const result = c.syscall(arch.SYS_mount_setattr, C.AT_FDCWD, 0, 0, 0, 0);
+    if (result < 0 && this.libc.errno === C.EINVAL) return;
+    this.libc.check(result, "mount_setattr", "nothing");
+  }
+
   /** mount_setattr(2), Linux 5.12. Unlike a remount it keeps all other flags, which may be locked. */
   makeReadOnly(target: string, deep = false): void {
     const { c, arch } = this.libc;

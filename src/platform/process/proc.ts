@@ -291,3 +291,8 @@ export function ownNamespace(kind: "net" | "pid" | "mnt" | "user"): string {
 export function sysctl(path: string): string | null {
   return readText(`/proc/sys/${path}`)?.trim() ?? null;
 }
+
+/** The C library that this process has loaded. */
+export function ownLibc(): "glibc" | "musl" {
+  return /\/(ld-musl-|libc\.musl-)/.test(readText("/proc/self/maps") ?? "") ? "musl" : "glibc";
+}

@@ -7,6 +7,7 @@ import { SystemCallError } from "../error.ts";
 import { Fd, numberOf } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { cString, cStringArray, type Libc, struct } from "../libc/libc.ts";
+import { closeOnExecFrom } from "./close_on_exec.ts";
 import { decodeWaitStatus, type Reaped, type Stopped, stopSignalOf } from "./wait_status.ts";
 
 /** posix_spawn_file_actions_t is 80 bytes, posix_spawnattr_t 336 (glibc and musl); room to spare. */
@@ -241,12 +242,9 @@ export class Processes {
     return () => before.forEach(({ signal, action }) => c.sigaction(signal, action, null));
   }
 
-  /** close_range(2): close-on-exec for every descriptor from `first` on. */
-  closeOnExecFrom(first: number): void {
-    const { c, arch } = this.libc;
-    const last = 0x7fffffff;
-    const result = c.syscall(arch.SYS_close_range, first, last, C.CLOSE_RANGE_CLOEXEC, 0, 0);
-    this.libc.check(result, "close_range", `descriptors from ${first}`);
+  /** Close-on-exec for every descriptor from `first` on. @returns the call that did it */
+  closeOnExecFrom(first: number): ReturnType<typeof closeOnExecFrom> {
+    return closeOnExecFrom(this.libc, first);
   }
 
   /** No close-on-exec for `count` descriptors from `first` on; Bun sets it from 4 on when it starts. */

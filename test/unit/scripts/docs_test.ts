@@ -131,7 +131,7 @@ describe("what pages list is what the sources have", () => {
   });
 
   it("doctor.md: every capability", () => {
-    const sources = ["src/handoff/capabilities.ts", "src/cli/commands/doctor.ts"];
+    const sources = ["src/handoff/capabilities.ts", "src/cli/commands/doctor_hints.ts"];
     assert.deepEqual(missing("docs/doctor.md", sources, /\bid: "(\w+)"/g), []);
   });
 

@@ -1,0 +1,33 @@
+/**
+ * Which of this process's descriptors a program that it executes gets: close_range(2) for all of them at once, and
+ * fcntl(2) one by one where that is missing.
+ */
+import { SystemCallError } from "../error.ts";
+import { C } from "../libc/constants.ts";
+import type { Libc } from "../libc/libc.ts";
+import { namesIn } from "./proc.ts";
+
+const LARGEST = 0x7fffffff;
+
+/**
+ * Close-on-exec for every descriptor from `first` on. The flag is refused before Linux 5.11 (EINVAL), the call in
+ * containers whose seccomp profile is older than it (EPERM, ENOSYS).
+ * @returns the call that did it
+ * @throws {SystemCallError} when neither works, because /proc is not mounted
+ */
+export function closeOnExecFrom(libc: Libc, first: number): "close_range" | "fcntl" {
+  const { c, arch } = libc;
+  const result = c.syscall(arch.SYS_close_range, first, LARGEST, C.CLOSE_RANGE_CLOEXEC, 0, 0);
+  if (result === 0) return "close_range";
+  const { errno } = libc;
+  const open = namesIn("/proc/self/fd").map(Number);
+  // The descriptor that reads the list is in it.
+  if (open.length === 0) {
+    throw new SystemCallError("close_range", errno, `descriptors from ${first}, and no /proc`);
+  }
+  for (const number of open) {
+    // Closed since the list was read: nothing is left to do.
+    if (number >= first) c.fcntl(number, C.F_SETFD, C.FD_CLOEXEC);
+  }
+  return "fcntl";
+}
