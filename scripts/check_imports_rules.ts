@@ -198,6 +198,11 @@ const GRANTS: readonly Grant[] = [
     why: "asks what the handoff could do here, without a supervisor",
   },
   {
+    file: "cli/commands/doctor_hints.ts",
+    imports: ["handoff/capabilities.ts"],
+    why: "asks what the handoff could do here, without a supervisor",
+  },
+  {
     file: "cli/service/pod_setup.ts",
     imports: ["pod"],
     why: "refuses an impossible budget before anything was started, and watches files",

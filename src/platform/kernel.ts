@@ -27,8 +27,7 @@ export function kernelRelease(): string {
   return sysctl("kernel/osrelease") ?? "(unknown)";
 }
 
-/** @param release as of `kernelRelease()` */
-export function isOlder(release: string, than: string): boolean {
+function isOlder(release: string, than: string): boolean {
   const [major, minor] = numbers(release);
   const [wantedMajor, wantedMinor] = numbers(than);
   if (Number.isNaN(major) || Number.isNaN(minor)) return false;
