@@ -2,16 +2,17 @@
  * Measures what baton costs: throughput wrapped against bare (and bare against bare, for the noise of
  * the machine), start-up, an idle supervisor's memory and wake-ups, and how long a reload takes. The figures also go to dist/bench.json.
  *
- *   deno run -A scripts/bench.ts [--quick] [--only throughput,start,idle,reload,process-one,keep-alive]
+ *   deno run -A scripts/bench.ts [--quick] [--only throughput,start,idle,reload,drain,process-one,keep-alive]
  *     [--beside BINARY]
  *
- * `--beside` measures start-up, reloads and the idle supervisor of another build too, in the same run.
+ * `--beside` measures start-up, reloads, drains and the idle supervisor of another build too, in the same run.
  */
 import { parseArgs } from "node:util";
 import { batonCommand, useBinary } from "../test/support/baton.ts";
 import { children, killTree } from "../test/support/proc.ts";
 import { which } from "../test/support/programs.ts";
 import { server, type ServerId } from "../test/support/servers.ts";
+import { type DrainCost, drainCost } from "./bench_drain.ts";
 import { KEEP_ALIVE_CASES, type KeepAliveRow, measureKeepAlive } from "./bench_keep_alive.ts";
 import * as measure from "./bench_measure.ts";
 import { columnsOf, Terminal } from "./terminal.ts";
@@ -20,6 +21,8 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const OUTPUT = `${ROOT}dist/bench.json`;
 const SERVERS: readonly ServerId[] = ["node", "go", "nginx"];
 const MODES: readonly measure.Mode[] = ["keep-alive", "new connections"];
+/** Those that clients keep while a generation drains. */
+const DRAINED_CONNECTIONS = [10, 1_000, 9_000];
 const BYTES_PER_MIB = 1024 * 1024;
 const EXIT_INTERRUPTED = 130;
 
@@ -53,6 +56,7 @@ async function main(argv: readonly string[]): Promise<void> {
     machine,
     start: wanted("start") ? await both(beside, () => start(plan.runs)) : null,
     reload: wanted("reload") ? await both(beside, () => reload(plan.runs)) : null,
+    drain: wanted("drain") ? await both(beside, drain) : null,
     processOne: wanted("process-one") ? await processOne(plan.runs) : null,
     keepAlive: wanted("keep-alive") ? await keepAlive() : null,
     idle: wanted("idle") ? await both(beside, () => idle(plan.idleAfterMs, plan.idleForMs)) : null,
@@ -123,6 +127,26 @@ async function reload(runs: number): Promise<object> {
     rows.push(row(id, result, 0));
   }
   show(rows);
+  return results;
+}
+
+async function drain(): Promise<readonly DrainCost[] | null> {
+  if (!available("go")) return null;
+  if (which("strace") === null) {
+    skipped.push("drain: strace is not installed");
+    return null;
+  }
+  const results: DrainCost[] = [];
+  for (const connections of DRAINED_CONNECTIONS) {
+    terminal.status(`drain, ${connections} connections`);
+    results.push(await drainCost(connections));
+  }
+  show([
+    ["drain, connections", "system calls per look", "of /proc/PID/fd", "status, ms", "min", "max"],
+    ...results.map(({ connections, callsPerLook, linksPerLook, statusMs }) =>
+      row([connections, callsPerLook, linksPerLook].map(String), statusMs)
+    ),
+  ]);
   return results;
 }
 
@@ -205,8 +229,12 @@ function available(id: ServerId): boolean {
   return reason === null;
 }
 
-function row(name: string, { median, min, max }: measure.Spread, digits = 1): string[] {
-  return [name, ...[median, min, max].map((value) => value.toFixed(digits))];
+function row(
+  names: string | readonly string[],
+  { median, min, max }: measure.Spread,
+  digits = 1,
+): string[] {
+  return [...[names].flat(), ...[median, min, max].map((value) => value.toFixed(digits))];
 }
 
 function show(rows: readonly (readonly string[])[]): void {
