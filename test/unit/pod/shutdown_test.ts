@@ -53,6 +53,23 @@ describe("Shutdown", () => {
     assert.deepEqual([looks, isDrained, clock.pending], [2, true, 0]);
   });
 
+  test("a look has until the deadline, and a second at least", async () => {
+    const clock = new FakeClock();
+    const looks: [number, number][] = [];
+    const policy = { ...POLICY, minDrainMs: 500, maxDrainMs: 1_000, stopTimeMs: 0 };
+    const sample = (atMs: number, untilMs: number) => {
+      looks.push([atMs, untilMs]);
+      return LOOK;
+    };
+    const shutdown = shutdownOf({ clock, policy, sample }, clock);
+    void shutdown.drain();
+    await clock.advance(2_000);
+    shutdown.close();
+    assert.deepEqual(looks[0], [100, 1_500]);
+    assert.deepEqual(looks.at(-1), [1_500, 2_500]);
+    for (const [atMs, untilMs] of looks) assert.equal(untilMs, Math.max(1_500, atMs + 1_000));
+  });
+
   for (const [later, expected] of [[0, 0], [2, 2], [null, 0]] as const) {
     test(`TERM long after a drain cuts connections that are busy then: ${later ?? "unknown"}`, async () => {
       const clock = new FakeClock();
