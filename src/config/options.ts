@@ -89,6 +89,10 @@ export const OPTION_BY_FIELD = {
     handoff: choice(["auto", "adopt", "inherit"], "auto", "How a new generation gets its " +
       "sockets: adopt lets the server bind its own sockets beside the old one's, inherit passes " +
       "the sockets of --listen, auto does both."),
+    udp: choice(["leave", "switch"], "leave", "What becomes of the UDP sockets that a server " +
+      "binds: leave does nothing, and a second copy can bind them only where the server sets " +
+      "SO_REUSEPORT itself; switch leads new datagrams to the new generation when it serves. Not " +
+      "for QUIC, whose connections would break."),
   }),
 
   ...group("Readiness", READINESS),

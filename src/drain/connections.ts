@@ -27,7 +27,7 @@ export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, un
 /** Where a service listens, and how its connections are tagged; without members it is another program's service. */
 export interface ServicePorts {
   readonly groups: readonly {
-    readonly address: { readonly port: number };
+    readonly address: { readonly port: number; readonly protocol?: "udp" };
     readonly members?: readonly Pick<Member, "inode" | "epoch" | "tag">[];
   }[];
   readonly tagging?: { readonly generations: GenerationTags };
@@ -43,7 +43,8 @@ export class SocketTable {
   readonly #tags: GenerationTags | null;
 
   constructor(platform: Platform, { groups, tagging }: ServicePorts) {
-    const ports = new Set(groups.map((group) => group.address.port));
+    const connected = groups.filter(({ address }) => address.protocol !== "udp");
+    const ports = new Set(connected.map(({ address }) => address.port));
     this.sockets = [...ports].flatMap((port) => platform.sockDiag.tcpByLocalPort(port));
     this.#tags = tagging?.generations ?? null;
     this.#findSpoiled(groups);

@@ -7,6 +7,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { CheckRoute } from "../health/connection_check.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import { isDatagram } from "../steering/group_address.ts";
 import { type Member, NO_GENERATION } from "../steering/member.ts";
 
 export interface ProbeRoute extends CheckRoute {
@@ -35,14 +36,15 @@ function routeByPort(
   listeners: Listeners,
   { epoch, port }: { epoch: number; port: number | null },
 ): ProbeRoute | null {
-  const named = listeners.groups.filter(({ address }) => port === null || address.port === port);
+  const groups = listeners.groups.filter((group) => !isDatagram(group));
+  const named = groups.filter(({ address }) => port === null || address.port === port);
   const meant = named.find((group) => listeners.isOfService(group)) ??
     named.find((group) => group.membersOf(epoch).length > 0);
   if (meant === undefined) return null;
   const host = reachableHost(platform, meant);
   // A listener at exactly this address gets its connections before one at all addresses does.
   const group =
-    listeners.groups.find(({ address }) =>
+    groups.find(({ address }) =>
       address.family === host.family && address.host === host.host && address.port === host.port
     ) ?? meant;
   if (group.usableMembers(epoch).length === 0) return null;

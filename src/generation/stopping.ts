@@ -11,6 +11,8 @@ import { Mover } from "../migration/mover.ts";
 import { SystemCallError } from "../platform/error.ts";
 import { type UdpSocket, udpSockets } from "../platform/network/udp_table.ts";
 import { processName } from "../platform/process/proc.ts";
+import { holdDatagrams } from "../steering/held_queues.ts";
+import { switchedDatagrams } from "../steering/switched_datagrams.ts";
 import { describeVictims, killedText } from "../report/killed_processes.ts";
 import { CutRecord } from "./cut_record.ts";
 import { spreadOf, StopPolicy } from "./stop_policy.ts";
@@ -37,6 +39,7 @@ export class Stopping {
   #signaledAtMs: number | null = null;
   #hasSpared = false;
   #successor: Successor | null = null;
+  #isLast = false;
 
   constructor(readonly options: SharedParts) {
     const { config, preset } = options.context;
@@ -80,6 +83,7 @@ export class Stopping {
     const { drainStyle } = this.policy;
     this.cancel();
     this.#successor = isLast ? null : successor;
+    this.#isLast = isLast;
     // On a socket that it shares with its successor it accepts until it gets the stop signal.
     const shares = listeners.groupsOf(epoch).some((group) => group.isShared);
     // Without a trapped shutdown(2) it could end connections that are the successor's already.
@@ -139,14 +143,18 @@ export class Stopping {
 
   /** Nothing but datagrams may be left for it to answer. */
   #reportDrained(): void {
-    const { context: { platform, dispatch }, epoch, server } = this.options;
-    const successor = this.#successor;
+    const { context: { platform, listeners, dispatch }, epoch, server } = this.options;
     const onDrained = () => dispatch({ kind: "drained", epoch });
-    if (successor === null) return onDrained();
+    if (this.#isLast) return onDrained();
+    this.#holdDatagrams();
+    const successor = this.#successor;
     this.#datagrams = new DatagramDrain(platform, {
-      before: this.#udpSockets,
+      before: successor === null ? [] : this.#udpSockets,
       processes: () => server.processes(),
-      successor: () => successor.processes(),
+      successor: () => successor?.processes() ?? [],
+      switched: () => switchedDatagrams(listeners, epoch),
+      isHeld: listeners.heldEpoch === epoch,
+      isMember: (inode) => listeners.findMember(inode) !== null,
       onDrained,
     });
     this.#datagrams.begin();
@@ -187,7 +195,20 @@ export class Stopping {
     facts.kept = { ...kept, moved: kept.moved - 1, left: kept.left + 1 };
   }
 
+  /** New ones wait for the generation that starts when this one has exited (--order stop-first). */
+  #holdDatagrams(): void {
+    const { context: { listeners, logError }, epoch } = this.options;
+    try {
+      holdDatagrams(listeners, epoch);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      logError(`generation ${epoch}: a datagram may get no answer: ${error.message}`);
+    }
+  }
+
   signalStop(): void {
+    // The drain time may be over.
+    this.#holdDatagrams();
     // The drain time is over: a connection between two requests moves before the signal.
     this.#mover?.commit();
     const { facts, server, context: { platform: { clock } } } = this.options;

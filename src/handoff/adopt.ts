@@ -1,7 +1,8 @@
 /**
  * Adopt: a server's own listening sockets become members, with nothing changed in the server. The launcher's filter
  * reports `bind` (right_to_bind.ts) and `listen` (adopt_listen.ts) of the whole process tree; the calling thread waits
- * while the `Adopter` answers. UDP, Unix and netlink sockets, port 0 and unbound sockets are left alone.
+ * while the `Adopter` answers; of UDP sockets the bind is all there is (datagrams/adopt_datagrams.ts). Unix and netlink
+ * sockets, port 0 and unbound sockets are left alone.
  *
  * seccomp_unotify(2) warns that memory read from the caller may change: here that only hurts the caller itself.
  */
@@ -14,6 +15,8 @@ import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { adoptListen } from "./adopt_listen.ts";
 import { findCallerSocket } from "./caller_socket.ts";
+import { adoptDatagrams } from "./datagrams/adopt_datagrams.ts";
+import { LeftDatagrams } from "./datagrams/left_datagrams.ts";
 import type { DuplicateSource } from "./duplicates/source.ts";
 import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "./listener_owner.ts";
 import { adoptBind } from "./right_to_bind.ts";
@@ -26,6 +29,9 @@ interface PostponedCall {
 
 export class Adopter implements AdoptContext {
   readonly ephemeral = new Set<number>();
+  readonly leftDatagrams = new LeftDatagrams();
+  readonly udp: AdoptContext["udp"];
+  readonly source: DuplicateSource;
   /** For the filter. */
   readonly trap: readonly CallRule[];
   #postponed: PostponedCall[] = [];
@@ -38,9 +44,11 @@ export class Adopter implements AdoptContext {
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
-    readonly source: DuplicateSource,
+    { source, udp }: { readonly source: DuplicateSource; readonly udp: AdoptContext["udp"] },
     readonly onMemberNeeded: (group: Group) => void,
   ) {
+    this.source = source;
+    this.udp = udp;
     const { SYS_bind, SYS_listen } = platform.libc.arch;
     this.trap = [SYS_bind, SYS_listen, ...source.rules];
   }
@@ -85,17 +93,18 @@ export class Adopter implements AdoptContext {
 
   /** By protocol: those that are not handed over are left alone. */
   #replyToSocket(trapped: TrappedCall, call: SocketCall, owner: ListenerOwner): CallReply {
+    const isBind = trapped.call === this.platform.libc.arch.SYS_bind;
     switch (call.protocol) {
       case "tcp": {
-        const isBind = trapped.call === this.platform.libc.arch.SYS_bind;
         return isBind ? adoptBind(this, call, owner) : adoptListen(this, call, owner);
       }
       case "unix-stream":
         owner.onHint("it uses a Unix socket, which baton does not hand over yet");
         return "continue";
       case "unix-seqpacket":
-      case "udp":
         return "continue";
+      case "udp":
+        return isBind ? adoptDatagrams(this, call, owner) : "continue";
     }
   }
 

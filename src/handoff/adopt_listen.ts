@@ -121,8 +121,12 @@ function join(
  * A member that may have connections in its queue but no process that accepts them: its process is gone, or a
  * baton made it for a server that binds by itself (--listen, --takeover).
  */
-function memberWithQueue(group: Group, owner: ListenerOwner): Member | null {
-  if (owner.replacementOf !== null && !owner.queueComesLater) {
+export function memberWithQueue(
+  group: Group,
+  owner: ListenerOwner,
+  queueComesLater = owner.queueComesLater,
+): Member | null {
+  if (owner.replacementOf !== null && !queueComesLater) {
     const [left] = group.waitingFor(owner.replacementOf);
     if (left) return left;
   }
@@ -137,7 +141,11 @@ function memberWithQueue(group: Group, owner: ListenerOwner): Member | null {
 }
 
 /** Puts the member in place of the caller's socket, with the caller's own flags. */
-function replaceSocket({ platform }: AdoptContext, call: SocketCall, member: Member): void {
+export function replaceSocket(
+  { platform }: AdoptContext,
+  call: SocketCall,
+  member: Member,
+): void {
   const { descriptors, seccomp } = platform;
   const flags = proc.descriptorFlags(call.pid, call.descriptor) ?? 0;
   const held = member.heldUntilRetired;

@@ -9,6 +9,7 @@ import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { Member } from "../steering/member.ts";
 import { fateOfClosed } from "./closed_fate.ts";
+import { releaseConnected } from "./datagrams/connected_datagrams.ts";
 import { type ListenerOwner, refreshSocketHolders } from "./listener_owner.ts";
 
 /** For this long an address waits for the successor of a worker that has died. */
@@ -41,6 +42,7 @@ export class ClosedListeners {
   look(): void {
     if (this.#isOver) return;
     const { listeners, owner: { epoch } } = this;
+    releaseConnected(listeners, epoch);
     const groups = listeners.groupsOf(epoch);
     const theirs = groups.filter(({ text }) => !this.options.isOurs(text));
     for (const group of groups) refreshSocketHolders(group, this.owner);

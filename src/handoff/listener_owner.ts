@@ -5,9 +5,14 @@ import * as proc from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import type { LeftDatagrams } from "./datagrams/left_datagrams.ts";
 
 export interface AdoptContext {
   readonly platform: Platform;
+  /** What is done with UDP sockets (--udp). */
+  readonly udp: "leave" | "switch";
+  /** Those that are not handed over. */
+  readonly leftDatagrams: LeftDatagrams;
   readonly listeners: Listeners;
   /** Inodes of sockets bound to port 0 that could be taken for ours when they listen. */
   readonly ephemeral: Set<number>;

@@ -57,10 +57,9 @@ function isBelow(listeners: Listeners, owner: Generation, parent: number): boole
   return false;
 }
 
-function hasConnection({ sockDiag }: Platform, { groups }: Listeners, pid: number): boolean {
+function hasConnection({ sockDiag }: Platform, { ports }: Listeners, pid: number): boolean {
   const open = proc.socketInodesOf(pid);
-  const ports = new Set(groups.map(({ address }) => address.port));
-  return [...ports].some((port) =>
+  return ports.some((port) =>
     sockDiag.tcpByLocalPort(port, [C.TCP_ESTABLISHED, C.TCP_CLOSE_WAIT])
       .some(({ inode }) => open.has(inode))
   );

@@ -4,10 +4,11 @@
  * it here too, and its generation gets a hint why.
  */
 import { C } from "../platform/libc/constants.ts";
-import { decodeAddress, formatAddress } from "../platform/network/address.ts";
+import { decodeAddress, formatAddress, type InetAddress } from "../platform/network/address.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import { type Listeners, overlaps } from "../steering/listeners.ts";
+import { overlaps } from "../steering/group_address.ts";
+import type { Listeners } from "../steering/listeners.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import { groupAddress } from "./caller_socket.ts";
 import {
@@ -24,15 +25,14 @@ const MAX_SOCKADDR = 128;
 
 export function adoptBind(
   context: AdoptContext,
-  { notify, id, tid, pid, args, socket }: SocketCall,
+  call: SocketCall,
   owner: ListenerOwner,
 ): CallReply {
   const { platform, listeners, ephemeral } = context;
-  const { seccomp, sockets } = platform;
-  const length = Math.min(Number(args[2] ?? 0n), MAX_SOCKADDR);
-  const bytes = proc.readMemory(tid, Number(args[1] ?? 0n), length);
-  const address = bytes && decodeAddress(bytes);
-  if (!address || !seccomp.isValid(notify, id)) return "continue";
+  const { sockets } = platform;
+  const { pid, socket } = call;
+  const address = addressToBind(platform, call);
+  if (address === null) return "continue";
   if (address.port === 0) {
     const isShared = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
     if (isShared) ephemeral.add(proc.ownSocketInode(socket.number));
@@ -47,6 +47,17 @@ export function adoptBind(
   const network = listeners.find(wanted)?.network ?? null;
   if (network !== null) sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
   return "continue";
+}
+
+/** What the caller binds to; null: its memory cannot be read, or it is gone. */
+export function addressToBind(
+  { seccomp }: Platform,
+  { notify, id, tid, args }: SocketCall,
+): InetAddress | null {
+  const length = Math.min(Number(args[2] ?? 0n), MAX_SOCKADDR);
+  const bytes = proc.readMemory(tid, Number(args[1] ?? 0n), length);
+  const address = bytes && decodeAddress(bytes);
+  return address && seccomp.isValid(notify, id) ? address : null;
 }
 
 /** `shared`: beside the other generations. `own`: as the server asked for it. `none`: EADDRINUSE. */

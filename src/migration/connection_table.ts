@@ -11,6 +11,7 @@ import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
+import { isDatagram } from "../steering/group_address.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { ConnectionState } from "./connection_state.ts";
 import type { OldDescriptor } from "./in_flight.ts";
@@ -54,8 +55,8 @@ export class ConnectionTable {
 
   /** Reads from the kernel which process has which connection open now. */
   refresh(): void {
-    const ports = new Set(this.listeners.groups.map(({ address }) => address.port));
-    const sockets = [...ports].flatMap((port) => this.platform.sockDiag.tcpByLocalPort(port));
+    const { ports } = this.listeners;
+    const sockets = ports.flatMap((port) => this.platform.sockDiag.tcpByLocalPort(port));
     const established = sockets.filter(({ state }) => state === C.TCP_ESTABLISHED);
     const byInode = new Map(established.map((socket) => [socket.inode, socket]));
     const found = new Set<number>();
@@ -104,7 +105,9 @@ export class ConnectionTable {
 
   /** The listener that the connection came in by. */
   groupOf({ socket: { local } }: TrackedConnection): Group | null {
-    const candidates = this.listeners.groups.filter(({ address }) => address.port === local.port);
+    const candidates = this.listeners.groups.filter((group) =>
+      !isDatagram(group) && group.address.port === local.port
+    );
     return candidates.find(({ address }) => address.host === local.host) ??
       candidates.find(({ address }) => address.family === local.family) ?? candidates[0] ?? null;
   }

@@ -1,7 +1,7 @@
 /**
  * Finds the process that accepts from a socket which baton passed on. A server that inherits a socket need not
  * call listen(2), so this looks at what the kernel shows: the socket is in an epoll set, or a thread is blocked in
- * accept, poll or select on it.
+ * accept, poll or select on it; of a UDP socket, in recvfrom and the like.
  */
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -70,7 +70,14 @@ function descriptorsWaitedFor(
 ): number[] {
   const { arch } = platform.libc;
   const [first = -1, second = 0] = args;
-  if (call === arch.SYS_accept || call === arch.SYS_accept4) return [first];
+  const ofOne = [
+    arch.SYS_accept,
+    arch.SYS_accept4,
+    arch.SYS_recvfrom,
+    arch.SYS_recvmsg,
+    arch.SYS_recvmmsg,
+  ];
+  if (ofOne.includes(call)) return [first];
   if (call === arch.SYS_select || call === arch.SYS_pselect6) {
     return descriptorsIn(tid, second, Math.min(first, FD_SETSIZE));
   }

@@ -9,13 +9,13 @@ import type { KilledProcess, LeftProcess } from "./killed_processes.ts";
 
 interface MemberView {
   readonly epoch: number;
-  /** Connections that wait to be accepted. */
+  /** Connections that wait to be accepted; of UDP: bytes that wait to be read, with the kernel's overhead. */
   readonly backlog: number;
   readonly receiving: boolean;
 }
 
 export interface ListenerView {
-  /** "127.0.0.1:8080" */
+  /** "127.0.0.1:8080", "udp:127.0.0.1:53" */
   readonly address: string;
   readonly mode: "adopt" | "inherit";
   /**

@@ -14,6 +14,7 @@ import type { Timer } from "../platform/clock.ts";
 import { orNull } from "../platform/error.ts";
 import { descriptorTarget, socketDescriptorsOf } from "../platform/process/proc.ts";
 import { isAsleep } from "../platform/process/rest.ts";
+import { isDatagram } from "../steering/group_address.ts";
 import type { Member } from "../steering/member.ts";
 
 /** A server that accepts has taken a connection out of the queue by then. */
@@ -89,7 +90,9 @@ export class DeafWatch {
   }
 
   #membersOf({ epoch }: RunningGeneration): Member[] {
-    return this.context.listeners.groups.flatMap((group) => group.membersOf(epoch))
+    // The kernel reports nothing of a datagram that no process reads.
+    return this.context.listeners.groups.filter((group) => !isDatagram(group))
+      .flatMap((group) => group.membersOf(epoch))
       .filter(({ owner, standsIn = false }) => owner !== 0 && !standsIn);
   }
 

@@ -9,6 +9,7 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import { nextStall, type Stall } from "../health/stall.ts";
 import type { Timer } from "../platform/clock.ts";
 import { orNull } from "../platform/error.ts";
+import { isDatagram } from "../steering/group_address.ts";
 
 const CHECKS = 8;
 const MIN_CHECK_MS = 50;
@@ -107,7 +108,8 @@ export class PassiveWatch {
   }
 
   #members(epoch: number) {
-    return this.context.listeners.groups.flatMap((group) => group.membersOf(epoch));
+    return this.context.listeners.groups.filter((group) => !isDatagram(group))
+      .flatMap((group) => group.membersOf(epoch));
   }
 
   /** 0 while they cannot be counted. */

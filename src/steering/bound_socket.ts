@@ -1,21 +1,25 @@
-/** A socket that can join a group: of its address, user and network namespace, not listening yet. */
+/** A socket that can join a group: of its address, user and network namespace. It has not joined yet. */
+import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import { giveToUserOf } from "../platform/network/socket_user.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
+import { udpSocket } from "../platform/network/udp_socket.ts";
 import type { Group } from "./group.ts";
+import { isDatagram } from "./group_address.ts";
 import type { GroupAddress } from "./member.ts";
 
 /** @throws {SystemCallError} when it cannot be made or bound; nothing is left open */
 export function boundSocket(group: Group): Fd {
-  const { address, network, context: { sockets } } = group;
-  const socket = network?.stream(address.family) ?? sockets.stream(address.family);
+  const { address, context: { sockets } } = group;
+  const socket = newSocket(group);
   try {
     const [example] = group.members;
     if (example !== undefined) giveToUserOf(socket, example.heldUntilRetired);
     // The interface of the address may be gone by now; the group still listens there.
     sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
-    bindJoinable(sockets, socket, address);
+    if (isDatagram(group)) setJoinable(sockets, socket, address);
+    else bindJoinable(sockets, socket, address);
     return socket;
   } catch (error) {
     socket.close();
@@ -23,12 +27,25 @@ export function boundSocket(group: Group): Fd {
   }
 }
 
+function newSocket({ address, network, text, context: { sockets } }: Group): Fd {
+  if (address.protocol !== "udp") {
+    return network?.stream(address.family) ?? sockets.stream(address.family);
+  }
+  if (network === null) return udpSocket(sockets, address.family);
+  // A UDP socket cannot be made there from here, as a TCP socket can (remote_netns.ts).
+  throw new SystemCallError("make", C.EADDRNOTAVAIL, `${text} in another network namespace`);
+}
+
 /** bind(2) with the options that all sockets of one group have in common. */
 export function bindJoinable(sockets: Sockets, socket: Fd, address: GroupAddress): void {
+  setJoinable(sockets, socket, address);
+  sockets.bindInet(socket, address);
+}
+
+function setJoinable(sockets: Sockets, socket: Fd, address: GroupAddress): void {
   sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
   if (address.family === "inet6") {
     sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, address.v6only ? 1 : 0);
   }
   sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-  sockets.bindInet(socket, address);
 }

@@ -35,8 +35,13 @@ interface Instruction {
 
 /** Who gets the new connections of a group, in indices of the kernel's array (`kernel_array.ts`), each listed once. */
 export interface MemberChoice {
-  /** Each has the same chance, drawn again for each connection. */
+  /** Each has the same chance. */
   readonly receiving: readonly number[];
+  /**
+   * `random` (the default): drawn for each packet that the program sees, which for TCP is one of each connection.
+   * `flow`: from the packet's source, so that all datagrams of one client's port meet the same member.
+   */
+  readonly draw?: "random" | "flow";
   /** A part of the new connections for a candidate, in steps of 0.01 %; without members: none. */
   readonly share?: { readonly percent: number; readonly members: readonly number[] } | null;
   /** Connections from this port and address are our own, and for these members; without members: none. */
@@ -64,7 +69,10 @@ const LD_H_ABS = 0x28;
 const LD_B_ABS = 0x30;
 const LD_H_IND = 0x48;
 const LDX_B_MSH = 0xb1;
+const TAX = 0x07;
 const ADD_K = 0x04;
+const MUL_K = 0x24;
+const XOR_X = 0xac;
 const RSH_K = 0x74;
 const MOD_K = 0x94;
 const JA = 0x05;
@@ -81,6 +89,7 @@ const RANDOM = 0xfffff000 + 56;
 const IPV4_SOURCE = NETWORK_HEADER + 12;
 const IPV6_NEXT_HEADER = NETWORK_HEADER + 6;
 const IPV6_SOURCE = NETWORK_HEADER + 8;
+const IPV6_SOURCE_END = IPV6_SOURCE + 12;
 const IPV6_PAYLOAD = NETWORK_HEADER + 40;
 const NEXT_HEADER_TCP = 6;
 
@@ -100,11 +109,15 @@ export function programFor(choice: MemberChoice): Uint8Array {
  * there is nothing to choose from, when a port, address or percentage is not one, or when the program
  * gets longer than 4096 instructions.
  */
-export function assemble({ receiving, share, probe }: MemberChoice): Instruction[] {
+export function assemble({ receiving, share, probe, draw }: MemberChoice): Instruction[] {
+  const drawn = draw === "flow" ? FLOW : [op(LD_W_ABS, RANDOM)];
+  const spread = (members: readonly number[]) => spreadBy(drawn, members);
   const others = share && share.members.length > 0
-    ? shared(share.percent, spread(share.members), spread(receiving))
+    ? shared(drawn, share.percent, spread(share.members), spread(receiving))
     : spread(receiving);
-  const program = probe && probe.members.length > 0 ? probed(probe, others) : others;
+  const program = probe && probe.members.length > 0
+    ? probed(probe, spread(probe.members), others)
+    : others;
   if (program.length > MAX_INSTRUCTIONS) {
     const wanted = `the kernel accepts at most ${MAX_INSTRUCTIONS}`;
     throw new RangeError(`Cannot assemble ${program.length} instructions: ${wanted}`);
@@ -127,7 +140,12 @@ export function encode(instructions: readonly Instruction[]): Uint8Array {
 }
 
 /** At 0 and 100 percent nothing is drawn. */
-function shared(percent: number, members: Instruction[], others: Instruction[]): Instruction[] {
+function shared(
+  drawn: readonly Instruction[],
+  percent: number,
+  members: Instruction[],
+  others: Instruction[],
+): Instruction[] {
   if (!(percent >= 0 && percent <= 100)) {
     throw new RangeError(`Cannot share ${percent} %: 'percent' must be from 0 to 100`);
   }
@@ -135,15 +153,18 @@ function shared(percent: number, members: Instruction[], others: Instruction[]):
   if (steps === 0) return others;
   if (steps === 100 * SHARE_STEPS_PER_PERCENT) return members;
   return [
-    op(LD_W_ABS, RANDOM),
+    ...drawn,
     op(MOD_K, 100 * SHARE_STEPS_PER_PERCENT),
     ...branch(steps, others, members),
   ];
 }
 
 /** Tests, then `ja` to the others, then the candidate: the tests' own jumps stay short. */
-function probed(probe: ProbeChoice, others: Instruction[]): Instruction[] {
-  const candidate = spread(probe.members);
+function probed(
+  probe: ProbeChoice,
+  candidate: Instruction[],
+  others: Instruction[],
+): Instruction[] {
   const tests = probeTests(probe);
   const resolved = tests.map((step, i): Instruction => {
     if (!("mustEqual" in step)) return step;
@@ -195,8 +216,8 @@ function addressTests(offset: number, address: Uint8Array): (Instruction | Guard
   return tests;
 }
 
-/** `random mod n` is a place in the sorted list; places whose indices follow each other are a run. */
-function spread(indices: readonly number[]): Instruction[] {
+/** `drawn mod n` is a place in the sorted list; places whose indices follow each other are a run. */
+function spreadBy(drawn: readonly Instruction[], indices: readonly number[]): Instruction[] {
   const sorted = checkedIndices(indices);
   const runs: Run[] = [];
   sorted.forEach((index, place) => {
@@ -206,7 +227,7 @@ function spread(indices: readonly number[]): Instruction[] {
   });
   const table = searchTree(runs);
   if (sorted.length === 1) return table;
-  return [op(LD_W_ABS, RANDOM), op(MOD_K, sorted.length), ...table];
+  return [...drawn, op(MOD_K, sorted.length), ...table];
 }
 
 type Run = { readonly place: number; readonly index: number; length: number };
@@ -245,6 +266,27 @@ function checkedIndices(indices: readonly number[]): number[] {
   });
   return sorted;
 }
+
+/**
+ * 24 bits that the source address and port alone decide: of IPv6 the last four bytes of the address. Multiplying by 2^32
+ * over the golden ratio spreads ports that follow each other evenly (Knuth, TAOCP 6.4).
+ */
+const FLOW: readonly Instruction[] = [
+  op(LD_B_ABS, NETWORK_HEADER),
+  op(RSH_K, 4),
+  { code: JEQ_K, jt: 5, jf: 0, k: 6 },
+  op(LDX_B_MSH, NETWORK_HEADER),
+  op(LD_H_IND, NETWORK_HEADER),
+  op(TAX, 0),
+  op(LD_W_ABS, IPV4_SOURCE),
+  op(JA, 3),
+  op(LD_H_ABS, IPV6_PAYLOAD),
+  op(TAX, 0),
+  op(LD_W_ABS, IPV6_SOURCE_END),
+  op(XOR_X, 0),
+  op(MUL_K, 0x9e3779b1),
+  op(RSH_K, 8),
+];
 
 function op(code: number, k: number): Instruction {
   return { code, jt: 0, jf: 0, k };

@@ -3,10 +3,10 @@
  * new connections (socket(7), net/core/sock_reuseport.c). A new member gets nothing until it is made receiving.
  */
 import type { Fd } from "../platform/fd.ts";
-import { formatAddress } from "../platform/network/address.ts";
 import type { RemoteNetns } from "../platform/network/remote_netns.ts";
 import { ownSocketInode } from "../platform/process/proc.ts";
 import { type CandidateTraffic, KernelMembers } from "./kernel_members.ts";
+import { addressText, isDatagram } from "./group_address.ts";
 import {
   type GroupAddress,
   type GroupContext,
@@ -20,7 +20,9 @@ import {
   type SocketOrigin,
   usableOf,
 } from "./member.ts";
+import { membershipOf } from "./membership.ts";
 import { Mutex } from "./mutex.ts";
+import { NO_TAGGING, type Tagging } from "./tagging.ts";
 
 export class Group {
   /** Connections of our own are steered one at a time. */
@@ -30,13 +32,16 @@ export class Group {
   /** Another baton has the members too: what must not be changed here meanwhile. */
   hold: Hold = "nothing";
   readonly #kernel: KernelMembers;
+  readonly #tagging: Pick<Tagging, "begin" | "recover" | "change" | "pass">;
 
   constructor(readonly address: GroupAddress, readonly context: GroupContext) {
-    this.#kernel = new KernelMembers(context, () => this.hold);
+    this.#tagging = isDatagram(this) ? NO_TAGGING : context.tagging;
+    const membership = membershipOf(context.sockets, address);
+    this.#kernel = new KernelMembers(context, membership, () => this.hold);
   }
 
   get text(): string {
-    return formatAddress(this.address);
+    return addressText(this.address);
   }
 
   /** Members in the kernel's order, retired ones included. */
@@ -100,7 +105,7 @@ export class Group {
   /** Continues with another baton's members, in its order. Takes the descriptors over. */
   importMembers(members: readonly { record: MemberRecord; fd: Fd }[]): void {
     for (const { record: { receiving, origin = null, ...rest }, fd } of members) {
-      const tag = this.context.tagging.recover(fd, rest.epoch);
+      const tag = this.#tagging.recover(fd, rest.epoch);
       this.#kernel.appendShared({ ...rest, tag, origin, heldUntilRetired: fd }, receiving);
     }
   }
@@ -111,16 +116,16 @@ export class Group {
   }
 
   /**
-   * Makes `socket` listen as a member, and takes it over. It gets nothing yet, unless its generation
+   * Makes `socket` listen (UDP: binds it) as a member, and takes it over. It gets nothing yet, unless its generation
    * gets this address's connections already (a further worker), is the first one here, or serves.
-   * @throws {SystemCallError} of listen(2); the group is then as before, and `socket` closed
+   * @throws {SystemCallError} of listen(2) or bind(2); the group is then as before, and `socket` closed
    */
   takeMember(socket: Fd, { backlog, heldFor, origin = null, ...own }: NewMember): Member {
     const receives = [...this.receivingEpochs].every((epoch) => epoch === own.epoch);
     const inode = ownSocketInode(socket.number);
-    const tag = this.context.tagging.begin(socket, heldFor ?? own.epoch);
+    const tag = this.#tagging.begin(socket, heldFor ?? own.epoch);
     const state = { inode, tag, unheld: false, dead: false, heldUntilRetired: socket };
-    const member = this.#kernel.listen({ ...own, ...state, origin }, backlog, receives);
+    const member = this.#kernel.join({ ...own, ...state, origin }, backlog, receives);
     if (receives || this.#kernel.candidates.has(own.epoch)) this.#kernel.attach(false);
     // Those that it supersedes have opened this listener before it.
     const isNewest = own.epoch === this.context.servingEpoch && !this.isHeld;
@@ -135,7 +140,7 @@ export class Group {
   addListening(socket: Fd, options: { epoch: number; origin: SocketOrigin }): Member {
     const inode = ownSocketInode(socket.number);
     // An earlier baton may have left its tag in it.
-    const tag = this.context.tagging.change(socket, NO_GENERATION);
+    const tag = this.#tagging.change(socket, NO_GENERATION);
     const state = { inode, tag, owner: 0, late: false, unheld: false, dead: false };
     return this.#kernel.append({ ...options, ...state, heldUntilRetired: socket });
   }
@@ -211,7 +216,7 @@ export class Group {
   reassign(member: Member, options: { epoch: number; owner: number }): void {
     const isWorker = this.receivingEpochs.has(options.epoch);
     Object.assign(member, options, { unheld: false });
-    this.context.tagging.pass(member);
+    this.#tagging.pass(member);
     // Members that wait for a process get nothing new once a process accepts here.
     const stays = (each: Member) => each === member || (this.isReceiving(each) && !each.unheld);
     if (isWorker) this.#kernel.steerTo(this.members.filter(stays), true);

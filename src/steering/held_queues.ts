@@ -5,6 +5,7 @@
  */
 import { boundSocket } from "./bound_socket.ts";
 import type { Group } from "./group.ts";
+import { isDatagram } from "./group_address.ts";
 import type { Listeners } from "./listeners.ts";
 import { HELD, type Member } from "./member.ts";
 
@@ -20,6 +21,7 @@ export function holdConnections(
   next: number | null = null,
 ): void {
   listeners.findShutDown();
+  listeners.heldEpoch = epoch;
   const made: { readonly group: Group; readonly queue: Member }[] = [];
   try {
     for (const group of listeners.groups) {
@@ -32,14 +34,28 @@ export function holdConnections(
     }
   } catch (error) {
     for (const { group, queue } of made) group.discard(queue);
+    listeners.heldEpoch = null;
     throw error;
   }
   for (const { group, queue } of made) group.steerTo([queue]);
 }
 
+/**
+ * The same for datagrams, just before the stop signal of `epoch`: until then it answers them.
+ * @throws {SystemCallError} when a queue cannot be made: then they wait in the old socket
+ */
+export function holdDatagrams(listeners: Listeners, epoch: number): void {
+  if (listeners.heldEpoch !== epoch) return;
+  for (const group of listeners.groups) {
+    const isAnswering = group.membersOf(epoch).some(group.isReceiving);
+    if (!isDatagram(group) || group.isFrozen || group.isHeld || !isAnswering) continue;
+    group.steerTo([makeQueue(group, 0, null)]);
+  }
+}
+
 /** Not where all generations have one socket: each process that has it open accepts from it. */
 function canHold(group: Group, epoch: number): boolean {
-  if (group.isFrozen || group.isShared || group.isHeld) return false;
+  if (group.isFrozen || group.isShared || group.isHeld || isDatagram(group)) return false;
   return group.membersOf(epoch).some((each) => group.isReceiving(each) && !each.ofSession);
 }
 
@@ -50,16 +66,18 @@ function makeQueue(group: Group, backlog: number, heldFor: number | null): Membe
 
 /** @param backlogOf the length of a listener's queue */
 export function vacate(
-  { groups }: Listeners,
+  listeners: Listeners,
   epoch: number,
   backlogOf: (inode: number) => number,
 ): void {
-  for (const group of groups) group.vacate(epoch, backlogOf);
+  listeners.heldEpoch = null;
+  for (const group of listeners.groups) group.vacate(epoch, backlogOf);
 }
 
 /** The service ends, or `epoch` serves on. */
-export function releaseConnections({ groups }: Listeners, epoch: number): void {
-  for (const group of groups) group.steerBack(epoch);
+export function releaseConnections(listeners: Listeners, epoch: number): void {
+  listeners.heldEpoch = null;
+  for (const group of listeners.groups) group.steerBack(epoch);
 }
 
 export function queues({ groups }: Listeners): Member[] {

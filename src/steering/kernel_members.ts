@@ -7,10 +7,10 @@
  * - a member leaves the kernel's array only at a moment when that moves no receiving one.
  */
 import type { Fd } from "../platform/fd.ts";
-import { C } from "../platform/libc/constants.ts";
 import type { Readiness, Watch } from "../platform/reactor.ts";
 import { indexOf, type KernelArray, planCompaction, removed } from "./kernel_array.ts";
 import { type GroupContext, type Hold, type Member, usableOf } from "./member.ts";
+import type { Membership } from "./membership.ts";
 import { type MemberChoice, programFor } from "./bpf_program.ts";
 
 type MemberFields = Omit<Member, "id" | "shutDownWatch">;
@@ -25,7 +25,11 @@ export class KernelMembers {
   readonly #shared = new Set<number>();
   #isSteered = false;
 
-  constructor(readonly context: GroupContext, readonly hold: () => Hold) {}
+  constructor(
+    readonly context: GroupContext,
+    readonly membership: Membership,
+    readonly hold: () => Hold,
+  ) {}
 
   /** In the kernel's order, retired ones included. */
   get all(): readonly Member[] {
@@ -47,20 +51,20 @@ export class KernelMembers {
   }
 
   /**
-   * Adds one by listen(2).
-   * @throws {SystemCallError} of listen(2); everything is then as before, and the socket closed
+   * Adds one by listen(2) or bind(2).
+   * @throws {SystemCallError} of that call; everything is then as before, and the socket closed
    */
-  listen(fields: MemberFields, backlog: number, receives: boolean): Member {
+  join(fields: MemberFields, backlog: number, receives: boolean): Member {
     const { heldUntilRetired: socket } = fields;
-    // Watched before the listen: nothing can fail between the kernel's array and the model.
+    // Watched before the call: nothing can fail between the kernel's array and the model.
     const shutDownWatch = this.#watch(socket);
     const before = this.#array;
     const member = this.#append(fields, shutDownWatch);
     try {
       this.context.beforeChange();
-      // Before the listen: from then on the kernel may choose the new member.
+      // Before the call: from then on the kernel may choose the new member.
       if (!receives) this.attach(true);
-      this.context.sockets.listen(socket, backlog);
+      this.membership.join(socket, backlog);
     } catch (error) {
       this.#members.delete(member.id);
       this.#array = before;
@@ -82,6 +86,7 @@ export class KernelMembers {
   }
 
   #watch(socket: Fd): Watch | null {
+    if (!this.membership.isWatched) return null;
     const onEvent = ({ readable, hangup }: Readiness) =>
       readable && !hangup ? this.#onWaiting(socket) : this.#onHangup(socket);
     return this.context.reactor?.watch(socket, onEvent, {}) ?? null;
@@ -126,7 +131,11 @@ export class KernelMembers {
       this.isReceiving,
       (members) => members.map(({ id }) => indexOf(this.#array, id)),
     );
-    this.context.sockets.attachReuseportProgram(through.heldUntilRetired, programFor(choice));
+    const { draw } = this.membership;
+    this.context.sockets.attachReuseportProgram(
+      through.heldUntilRetired,
+      programFor({ ...choice, draw }),
+    );
     this.#isSteered = true;
   }
 
@@ -163,8 +172,8 @@ export class KernelMembers {
    * @returns the members that were lost
    */
   findShutDown(): Member[] {
-    const lost = this.all.filter((member) =>
-      this.context.sockets.option(member.heldUntilRetired, C.SOL_SOCKET, C.SO_ACCEPTCONN) === 0
+    const lost = this.all.filter(({ heldUntilRetired }) =>
+      !this.membership.hasJoined(heldUntilRetired)
     );
     for (const member of lost) this.#drop(member);
     if (lost.length > 0) this.attach(true);
@@ -201,7 +210,7 @@ export class KernelMembers {
     // Some helper of the old server may have it open: closing ours would leave it in the array.
     const isOurs = this.hold() === "nothing" && !this.#shared.delete(member.id) &&
       member.origin === null;
-    if (isOurs) this.context.sockets.stopListening(member.heldUntilRetired);
+    if (isOurs) this.membership.leave(member.heldUntilRetired);
     member.heldUntilRetired.close();
   }
 }

@@ -3,30 +3,12 @@ import type { Reactor } from "../platform/reactor.ts";
 import { socketInodesOf } from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
+import { groupKey, isDatagram, overlaps } from "./group_address.ts";
 import { type GroupAddress, type GroupContext, type Member, NO_GENERATION } from "./member.ts";
 import { Tagging } from "./tagging.ts";
 
-/** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel). */
-function groupKey(address: GroupAddress): string {
-  const { family, host, port, scope, v6only, boundInterface } = address;
-  return `${family} ${host} ${port} ${scope} ${v6only} ${boundInterface}`;
-}
-
 /** The epoch of members that are about to be retired and belong to no generation. */
 const GIVEN_UP = -3;
-const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
-
-/** Whether two sockets without SO_REUSEPORT cannot listen at both: bind(2) answers EADDRINUSE. */
-export function overlaps(a: GroupAddress, b: GroupAddress): boolean {
-  if (a.port !== b.port) return false;
-  if (a.family === b.family) {
-    const same = a.host === b.host && a.scope === b.scope;
-    return same || ANY_HOSTS.includes(a.host) || ANY_HOSTS.includes(b.host);
-  }
-  const six = a.family === "inet6" ? a : b;
-  return six.host === "::" && !six.v6only;
-}
-
 export class Listeners implements GroupContext {
   readonly #groups = new Map<string, Group>();
   /** Where the crashed generation `of` listened: its replacement has some of its members already. */
@@ -35,6 +17,8 @@ export class Listeners implements GroupContext {
   onWaiting: ((member: Member) => void) | null = null;
   /** The serving generation, once it has closed its listeners and lives on: `lend` has its queues. */
   deafEpoch: number | null = null;
+  /** The generation whose clients wait for the one that starts when it has exited (held_queues.ts). */
+  heldEpoch: number | null = null;
 
   constructor(
     readonly sockets: Sockets,
@@ -45,6 +29,12 @@ export class Listeners implements GroupContext {
 
   get groups(): readonly Group[] {
     return [...this.#groups.values()];
+  }
+
+  /** Ports that clients connect to. */
+  get ports(): number[] {
+    const connected = this.groups.filter((group) => !isDatagram(group));
+    return [...new Set(connected.map(({ address }) => address.port))];
   }
 
   find(address: GroupAddress): Group | null {
@@ -133,7 +123,7 @@ export class Listeners implements GroupContext {
   switchTo(epoch: number): void {
     this.findShutDown();
     this.servingEpoch = epoch;
-    this.deafEpoch = null;
+    this.deafEpoch = this.heldEpoch = null;
     for (const group of this.groups) group.steerTo(group.usableMembers(epoch));
   }
 

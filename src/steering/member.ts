@@ -25,6 +25,8 @@ export interface GroupContext {
 
 /** What the kernel compares when it decides which group a socket belongs to. */
 export interface GroupAddress extends InetAddress {
+  /** Missing: TCP. */
+  readonly protocol?: "udp";
   readonly v6only: boolean;
   /** SO_BINDTODEVICE as an interface index, 0 = none. */
   readonly boundInterface: number;

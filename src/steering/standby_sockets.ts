@@ -4,6 +4,7 @@
  */
 import { boundSocket } from "./bound_socket.ts";
 import type { Group } from "./group.ts";
+import { isDatagram } from "./group_address.ts";
 import type { Listeners } from "./listeners.ts";
 import { NO_GENERATION } from "./member.ts";
 import { errorText } from "../platform/error.ts";
@@ -37,7 +38,9 @@ function provide(group: Group, backlog: number): void {
   const isManagers = group.members.some(({ origin }) =>
     origin === "grouped" || origin === "shared"
   );
-  if (isManagers || group.isFrozen || group.receivingEpochs.size === 0) return;
+  if (isManagers || isDatagram(group) || group.isFrozen || group.receivingEpochs.size === 0) {
+    return;
+  }
   for (const member of group.members) {
     if (member.origin === "standby" && member.epoch !== NO_GENERATION) member.origin = null;
   }

@@ -85,3 +85,11 @@ export class Tagging {
     }
   }
 }
+
+/** Of UDP sockets: these options mean something there, and nothing is accepted. */
+export const NO_TAGGING: Pick<Tagging, "begin" | "recover" | "change" | "pass"> = {
+  begin: () => NO_TAG,
+  recover: () => NO_TAG,
+  change: () => NO_TAG,
+  pass: () => {},
+};

@@ -5,6 +5,7 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import type { Generation } from "../lifecycle/generation.ts";
 import { SocketTable } from "../drain/connections.ts";
 import { errorText } from "../platform/error.ts";
+import { unreadDatagrams } from "../platform/network/udp_table.ts";
 import { holdConnections, vacate } from "../steering/held_queues.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
@@ -89,7 +90,11 @@ function resumeHold(
     if (held !== null) holdConnections(listeners, held, config.backlog);
     if (orphanedListeners === null) return;
     const table = new SocketTable(platform, listeners);
-    vacate(listeners, orphanedListeners, (inode) => table.backlogOf(inode));
+    vacate(
+      listeners,
+      orphanedListeners,
+      (inode) => table.backlogOf(inode) + unreadDatagrams(inode),
+    );
   } catch (error) {
     logError(`new connections may be refused: ${errorText(error)}`);
   }

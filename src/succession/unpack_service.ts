@@ -7,10 +7,10 @@ import { RunningGeneration } from "../generation/generation.ts";
 import { queueWaiting } from "../lifecycle/stop_first.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Fd } from "../platform/fd.ts";
-import { C } from "../platform/libc/constants.ts";
 import { processStat } from "../platform/process/proc.ts";
 import type { ResumedOutput } from "../process/server_process.ts";
 import { type KernelArray, removed } from "../steering/kernel_array.ts";
+import { membershipOf } from "../steering/membership.ts";
 import type { ServiceParts } from "./pack_service.ts";
 import type { GenerationRecord } from "./state/resume_state.ts";
 import { descriptorName, type NamedDescriptors, type Resumption } from "./state/resumption.ts";
@@ -98,10 +98,9 @@ function unpackListeners(context: RunningContext, { state, kept }: Resumption): 
       if (fd !== null) taken.set(record.inode, fd);
       return { record, fd };
     });
-    const isListening = ({ fd }: { fd: Fd | null }) =>
-      fd !== null && listeners.sockets.option(fd, C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 0;
-    // The record is at most one step ahead of the kernel: a member that does not listen has not joined yet or has left.
-    const remaining = kernelOrder(found, isListening);
+    const membership = membershipOf(listeners.sockets, address);
+    // The record is at most one step ahead of the kernel: such a member has not joined yet or has left.
+    const remaining = kernelOrder(found, ({ fd }) => fd !== null && membership.hasJoined(fd));
     found.filter((member) => !remaining.includes(member)).forEach(({ fd }) => fd?.close());
     if (remaining.length === 0) continue;
     const group = listeners.obtain(address);

@@ -2,9 +2,12 @@
 import { frontNotice } from "../config/servers/command_line.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
+import { QUIC_REMEDY, UDP_REMEDY } from "../handoff/datagrams/left_datagrams.ts";
+import { askForQuic } from "../handoff/datagrams/quic_probe.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
 import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import { processName } from "../platform/process/proc.ts";
+import { isDatagram } from "../steering/group_address.ts";
 import { provideStandbySockets } from "../steering/standby_sockets.ts";
 import type { SupervisorParts } from "./parts.ts";
 import { stopFirstEffects } from "./stop_first_effects.ts";
@@ -40,7 +43,10 @@ export function generationEffects(parts: SupervisorParts) {
       const notices = keepsStandbySockets ? provideStandbySockets(listeners, config.backlog) : [];
       for (const notice of notices) logger.warn(notice);
       log(epoch, "serves");
-      if (after === null) warnOfFront(parts, epoch);
+      if (after !== null) return;
+      warnOfFront(parts, epoch);
+      warnOfDatagrams(parts, epoch);
+      letGoOfQuic(parts, epoch);
     },
     rolled_back: ({ epoch, reason }, state) => {
       history.rolledBack(epoch, reason);
@@ -100,12 +106,42 @@ function warnOfFront({ running, context, options }: SupervisorParts, epoch: numb
   if (notice !== null) options.logger.warn(notice);
 }
 
+/** The first reload would fail. */
+function warnOfDatagrams({ running, context, options }: SupervisorParts, epoch: number): void {
+  if (options.order.order === "stop-first") return;
+  const addresses = context.adopter.leftDatagrams.heldBy(running.get(epoch)?.processes() ?? []);
+  if (addresses.length === 0) return;
+  const where = addresses.join(", ");
+  options.logger.warn(
+    `the server is at ${where}, which is not handed over: a reload will fail, because its second ` +
+      `copy cannot bind there: ${UDP_REMEDY}`,
+  );
+}
+
+/** A connection of QUIC is known to one generation only, and nothing in its packets tells baton which. */
+function letGoOfQuic({ context, options }: SupervisorParts, epoch: number): void {
+  const { platform, listeners, adopter } = context;
+  if (options.order.order === "stop-first") return;
+  for (const group of listeners.groupsOf(epoch)) {
+    // HTTP/3 stands beside HTTP over TCP, which tells clients of it.
+    if (!isDatagram(group) || !listeners.ports.includes(group.address.port)) continue;
+    askForQuic(platform, group.address, () => {
+      adopter.leftDatagrams.quic.add(group.text);
+      listeners.release(group);
+      options.logger.warn(
+        `the server speaks QUIC at ${group.text}, which is not handed over: a second copy can bind ` +
+          `there only if it sets SO_REUSEPORT, and then connections break: ${QUIC_REMEDY}`,
+      );
+    });
+  }
+}
+
 /** Those who wait in sockets of `before`, whose processes are gone, where `epoch` has listened on sockets of its own. */
 function deliverWaiting({ running, context }: SupervisorParts, epoch: number, before: number) {
   const generation = running.get(epoch);
   if (!(generation instanceof RunningGeneration) || !generation.adoptTarget.queueAtSwitch) return;
   for (const group of context.listeners.groupsOf(before)) {
-    if (group.usableMembers(epoch).length === 0) continue;
+    if (isDatagram(group) || group.usableMembers(epoch).length === 0) continue;
     for (const { heldUntilRetired } of group.membersOf(before)) {
       context.migration?.waitingClients.deliver(group, heldUntilRetired);
     }

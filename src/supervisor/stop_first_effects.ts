@@ -3,6 +3,7 @@ import { SocketTable } from "../drain/connections.ts";
 import { EXIT_SYSTEM } from "../lifecycle/status.ts";
 import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import { errorText } from "../platform/error.ts";
+import { unreadDatagrams } from "../platform/network/udp_table.ts";
 import { holdConnections, releaseConnections, vacate } from "../steering/held_queues.ts";
 import type { SupervisorParts } from "./parts.ts";
 
@@ -25,7 +26,7 @@ export function stopFirstEffects(parts: SupervisorParts) {
     vacate: ({ epoch }) => {
       logger.info(`generation ${epoch} has ended: its connections wait`);
       const table = new SocketTable(platform, listeners);
-      vacate(listeners, epoch, (inode) => table.backlogOf(inode));
+      vacate(listeners, epoch, (inode) => table.backlogOf(inode) + unreadDatagrams(inode));
     },
     release: ({ epoch }) => {
       parts.heldClients.end();

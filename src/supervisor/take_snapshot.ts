@@ -2,7 +2,9 @@
 import { NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { printable } from "../platform/bytes.ts";
+import { unreadDatagrams } from "../platform/network/udp_table.ts";
 import { processName, processStat } from "../platform/process/proc.ts";
+import { isDatagram } from "../steering/group_address.ts";
 import { NO_GENERATION } from "../steering/member.ts";
 import type { GenerationView, ListenerView, Snapshot } from "../report/snapshot.ts";
 import type { SupervisorParts } from "./parts.ts";
@@ -50,7 +52,7 @@ function listenerViews({ context }: SupervisorParts, table: SocketTable): Listen
       .filter(({ dead, epoch }) => !dead && epoch !== NO_GENERATION)
       .map((member) => ({
         epoch: member.epoch,
-        backlog: table.backlogOf(member.inode),
+        backlog: isDatagram(group) ? unreadDatagrams(member.inode) : table.backlogOf(member.inode),
         receiving: group.isReceiving(member),
       })),
   }));

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ARCH, C, errnoName } from "../../src/platform/libc/constants.ts";
+import * as udpOptions from "../../src/platform/libc/udp_options.ts";
 import { evaluate, findCompiler, hasHeader } from "../support/c_compiler.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { testRuntime } from "../support/test_platform.ts";
@@ -86,6 +87,12 @@ describe("constants.ts", () => {
     const ours = entries(C, false);
     assert.ok(Object.keys(ours).length > 90);
     assertSame(ours, ask(LIBC_HEADERS, Object.keys(ours)));
+  });
+
+  test("has the numbers of socket options", { skip, timeout: TEST_TIMEOUT_MS }, () => {
+    const { SOCKET_OPTIONS, IPV4_OPTIONS, IPV6_OPTIONS, UDP_OPTIONS } = udpOptions;
+    const ours = { ...SOCKET_OPTIONS, ...IPV4_OPTIONS, ...IPV6_OPTIONS, ...UDP_OPTIONS };
+    assertSame(ours, ask(["sys/socket.h", "netinet/in.h", "netinet/udp.h"], Object.keys(ours)));
   });
 
   test("has the numbers of the kernel's headers", { skip, timeout: TEST_TIMEOUT_MS }, () => {

@@ -163,6 +163,15 @@ function execute(
       case 0x01: // ldx #k
         x = k;
         break;
+      case 0x07: // tax
+        x = a;
+        break;
+      case 0x24: // mul #k
+        a = Math.imul(a, k) >>> 0;
+        break;
+      case 0xac: // xor x
+        a = (a ^ x) >>> 0;
+        break;
       case 0x04: // add #k
         a = (a + k) >>> 0;
         break;

@@ -20,10 +20,10 @@ export function generationContext(
 ): SupervisorOptions["context"] {
   const { platform, config, order: { exclusive }, logger } = setup;
   const listeners = new Listeners(platform.sockets, platform.reactor, writeState);
-  listeners.tagging.tagsInUse = () =>
-    platform.sockDiag.tagsAt(new Set(listeners.groups.map(({ address }) => address.port)));
+  listeners.tagging.tagsInUse = () => platform.sockDiag.tagsAt(new Set(listeners.ports));
   for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
-  const adopter = new Adopter(platform, listeners, new GetfdSource(platform), (group) => {
+  const source = new GetfdSource(platform);
+  const adopter = new Adopter(platform, listeners, { source, udp: config.udp }, (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);
   });
   const foreground = new Foreground({

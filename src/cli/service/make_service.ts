@@ -91,7 +91,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     finished,
     setup: setup.pod,
-    ports: () => listeners.groups.map((group) => group.address.port),
+    ports: () => listeners.ports,
     probesAccepted: () => endpoints.probesAccepted,
   });
   return { context, supervisor, pod, endpoints };

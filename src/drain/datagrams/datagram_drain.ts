@@ -1,8 +1,8 @@
 /**
- * Drains the UDP sockets of a generation that is about to get its stop signal: of servers that have TCP listeners too,
- * and set SO_REUSEPORT on their UDP sockets themselves (DNS servers). The kernel spreads datagrams over all sockets of
- * such an address, and what is in the queue of one that is closed is lost. So new datagrams are led to the new
- * generation first, and the old one has time to read and answer the rest.
+ * Drains the UDP sockets of a generation that is about to get its stop signal: what is in the queue of one that is closed
+ * is lost. With --udp switch new datagrams go to the new generation already, and the old one has time to read and answer
+ * the rest. Of servers that set SO_REUSEPORT themselves (DNS servers) and whose sockets baton leaves alone, the kernel
+ * spreads datagrams over all sockets of an address: here they are led to the new generation first.
  */
 import type { Timer } from "../../platform/clock.ts";
 import { SystemCallError } from "../../platform/error.ts";
@@ -18,12 +18,20 @@ const LOOK_MS = 5;
 const LONGEST_WAIT_MS = 2_000;
 /** From the last datagram that was read to its answer, which baton does not see. */
 const ANSWER_MS = 100;
+/** The same with --udp switch: a resolver asks others first. */
+const LONG_ANSWER_MS = 2_000;
 
 interface DatagramDrainOptions {
   /** All UDP sockets when the successor was started. */
   readonly before: readonly UdpSocket[];
   processes(): number[];
   successor(): number[];
+  /** With --udp switch: inodes of its sockets, which get nothing new. */
+  switched(): number[];
+  /** New datagrams wait until it has ended. */
+  readonly isHeld: boolean;
+  /** A member, which baton steers. */
+  isMember(inode: number): boolean;
   onDrained(): void;
 }
 
@@ -43,21 +51,27 @@ export class DatagramDrain {
   readonly #led: Led[] = [];
   #timer: Timer | null = null;
   #leaving: ReadonlySet<number> = new Set();
+  #answerMs = ANSWER_MS;
 
   constructor(readonly platform: Platform, readonly options: DatagramDrainOptions) {}
 
   /** Calls `onDrained`, at once where there is nothing to wait for. */
   begin(): void {
     const plans = this.#plans().filter((plan) => this.#lead(plan));
-    if (plans.length === 0) return this.options.onDrained();
-    this.#leaving = new Set(plans.flatMap(({ leaving }) => leaving));
+    const switched = this.options.switched();
+    if (plans.length + switched.length === 0) return this.options.onDrained();
+    this.#leaving = new Set([...plans.flatMap(({ leaving }) => leaving), ...switched]);
+    const isUrgent = switched.length === 0 || this.options.isHeld;
+    this.#answerMs = isUrgent ? ANSWER_MS : LONG_ANSWER_MS;
     this.#look(this.platform.clock.now() + LONGEST_WAIT_MS);
   }
 
   #plans(): DatagramPlan[] {
-    const { before, processes, successor } = this.options;
+    const { processes, successor, isMember } = this.options;
+    const isAlone = ({ inode }: UdpSocket) => !isMember(inode);
+    const before = this.options.before.filter(isAlone);
     if (before.length === 0) return [];
-    const now = udpSockets();
+    const now = udpSockets().filter(isAlone);
     // Servers without UDP sockets are not looked into.
     const known = new Set(before.map(({ local }) => local));
     const inodes = new Set(before.map(({ inode }) => inode));
@@ -120,7 +134,7 @@ export class DatagramDrain {
     );
     const isOver = !waits || clock.now() >= untilMs;
     this.#timer = isOver
-      ? clock.after(ANSWER_MS, () => this.options.onDrained())
+      ? clock.after(this.#answerMs, () => this.options.onDrained())
       : clock.after(LOOK_MS, () => this.#look(untilMs));
   }
 

@@ -1,5 +1,6 @@
 /** UDP sockets of this network namespace as /proc/net shows them, proc_pid_net(5): for every user. */
 import { readText } from "../process/proc.ts";
+import { formatHost, type InetAddress } from "./address.ts";
 
 export interface UdpSocket {
   /** Address and port that it is bound to, as the kernel prints them. */
@@ -18,6 +19,19 @@ const ROW =
 /** Those that are not connected. Empty where the tables cannot be read. */
 export function udpSockets(read: (path: string) => string | null = readText): UdpSocket[] {
   return ["/proc/net/udp", "/proc/net/udp6"].flatMap((path) => parseRows(read(path) ?? ""));
+}
+
+/** Bytes that wait to be read in one socket, with the kernel's overhead. */
+export function unreadDatagrams(inode: number): number {
+  return udpSockets().find((socket) => socket.inode === inode)?.receiveQueue ?? 0;
+}
+
+/** @param local as the kernel prints it: words of the address as numbers of this machine, which is little endian */
+export function udpAddress(local: string): InetAddress {
+  const [words = "", port = ""] = local.split(":");
+  const bytes = Uint8Array.fromHex(words.replace(/(..)(..)(..)(..)/g, "$4$3$2$1"));
+  const family = bytes.length === 4 ? "inet" : "inet6";
+  return { family, host: formatHost(bytes), port: parseInt(port, 16), scope: 0 };
 }
 
 function parseRows(text: string): UdpSocket[] {

@@ -238,18 +238,18 @@ export function fileLimitOf(pid: number): [soft: number, hard: number] | null {
   return match ? [Number(match[1]), Number(match[2])] : null;
 }
 
-/** True when this process has capability number `bit` in its effective set. capabilities(7) */
-export function hasCapability(bit: number): boolean {
-  return hasBit(/^CapEff:\s+([0-9a-f]+)$/m, bit);
+/** True when this process, or another thread, has capability number `bit` in its effective set. capabilities(7) */
+export function hasCapability(bit: number, tid: number | "self" = "self"): boolean {
+  return hasBit(tid, /^CapEff:\s+([0-9a-f]+)$/m, bit);
 }
 
 /** True when this process ignores `signal`: nohup(1), or a parent that did. */
 export function ignoresSignal(signal: number): boolean {
-  return hasBit(/^SigIgn:\s+([0-9a-f]+)$/m, signal - 1);
+  return hasBit("self", /^SigIgn:\s+([0-9a-f]+)$/m, signal - 1);
 }
 
-function hasBit(ofStatus: RegExp, bit: number): boolean {
-  const mask = field("self/status", ofStatus) ?? "0";
+function hasBit(tid: number | "self", ofStatus: RegExp, bit: number): boolean {
+  const mask = field(`${tid}/status`, ofStatus) ?? "0";
   return (BigInt(`0x${mask}`) >> BigInt(bit) & 1n) === 1n;
 }
 

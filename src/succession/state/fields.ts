@@ -109,6 +109,7 @@ export const ADDRESS: v.GenericSchema<unknown, GroupAddress> = lazyObject(() => 
   scope: int(0, MAX_UINT32),
   v6only: flag,
   boundInterface: int(0, MAX_UINT32),
+  protocol: v.exactOptional(v.literal("udp")),
 }));
 
 export const MEMBER: v.GenericSchema<unknown, MemberRecord> = lazyObject(() => ({

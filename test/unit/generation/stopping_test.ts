@@ -26,6 +26,8 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }, gra
   };
   const listeners = {
     groups: [],
+    ports: [],
+    heldEpoch: null,
     groupsOf: (): unknown[] => [],
     standsIn: () => needed.isNeeded,
   };

@@ -227,6 +227,56 @@ describe("assemble()", () => {
   });
 });
 
+describe("drawn by flow", () => {
+  const members = range(3, 4);
+  const PORTS = range(30_000, 4_000);
+
+  for (const version of [4, 6] as const) {
+    const chosen = (choice: MemberChoice, sourcePort: number, source?: Uint8Array) => {
+      const packet = syn({ version, sourcePort, ...source && { source } });
+      return run(programFor(choice), packet, () => assert.fail("no dice are thrown"));
+    };
+
+    it(`IPv${version}: one source meets the same member, and all have their part`, () => {
+      const choice: MemberChoice = { receiving: members, draw: "flow" };
+      const counts = new Map(members.map((index) => [index, 0]));
+      for (const port of PORTS) {
+        const index = chosen(choice, port);
+        assert.equal(chosen(choice, port), index);
+        counts.set(index, (counts.get(index) ?? 0) + 1);
+      }
+      const fair = PORTS.length / members.length;
+      for (const count of counts.values()) assert.ok(Math.abs(count - fair) < fair / 5);
+    });
+
+    it(`IPv${version}: the address counts too`, () => {
+      const choice: MemberChoice = { receiving: members, draw: "flow" };
+      const hosts = range(1, 200).map((last) =>
+        version === 4 ? Uint8Array.of(10, 0, 0, last) : new Uint8Array(16).fill(last, 15)
+      );
+      assert.equal(new Set(hosts.map((host) => chosen(choice, 53, host))).size, members.length);
+    });
+
+    it(`IPv${version}: a share of the sources`, () => {
+      const choice: MemberChoice = { ...share(10, [9], members), draw: "flow" };
+      const candidates = PORTS.filter((port) => chosen(choice, port) === 9).length;
+      assert.ok(Math.abs(candidates - PORTS.length / 10) < PORTS.length / 50, String(candidates));
+    });
+  }
+
+  it("reads behind the options of an IPv4 header", () => {
+    const choice: MemberChoice = { receiving: members, draw: "flow" };
+    const options = new Uint8Array(8).fill(1);
+    const of = (sourcePort: number) =>
+      run(programFor(choice), syn({ version: 4, sourcePort, options }), () => 0);
+    assert.equal(new Set(PORTS.map(of)).size, members.length);
+  });
+
+  it("of one member there is nothing to draw", () => {
+    assert.deepEqual([...programFor({ receiving: [2], draw: "flow" })], [...programFor(one(2))]);
+  });
+});
+
 function one(index: number): MemberChoice {
   return { receiving: [index] };
 }

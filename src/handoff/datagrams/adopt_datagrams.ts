@@ -1,0 +1,110 @@
+/**
+ * A trapped bind(2) of a UDP socket. The kernel puts the socket into the group of its address at once, so the program
+ * that leads all datagrams to the serving generation is attached before, and the bind is carried out here, on a
+ * duplicate: so the order of the kernel's array is known, and the caller gets its error.
+ */
+import { SystemCallError } from "../../platform/error.ts";
+import { C } from "../../platform/libc/constants.ts";
+import * as proc from "../../platform/process/proc.ts";
+import { addressText } from "../../steering/group_address.ts";
+import type { Group } from "../../steering/group.ts";
+import type { GroupAddress } from "../../steering/member.ts";
+import { replaceSocket } from "../adopt_listen.ts";
+import { groupAddress } from "../caller_socket.ts";
+import {
+  type AdoptContext,
+  type CallReply,
+  type ListenerOwner,
+  type SocketCall,
+} from "../listener_owner.ts";
+import { addressToBind } from "../right_to_bind.ts";
+import { copyOptions } from "./copy_options.ts";
+import { roleOfDatagrams } from "./datagram_role.ts";
+import { QUIC_REMEDY, UDP_REMEDY } from "./left_datagrams.ts";
+import { mayBind, rightToJoin } from "./right_to_join.ts";
+import { usableSocket } from "./usable_socket.ts";
+
+export function adoptDatagrams(
+  context: AdoptContext,
+  call: SocketCall,
+  owner: ListenerOwner,
+): CallReply {
+  const { platform: { sockets }, listeners } = context;
+  const inode = proc.ownSocketInode(call.socket.number);
+  if ((sockets.localAddress(call.socket)?.port ?? 0) !== 0) {
+    // A baton that was killed may have carried it out.
+    return listeners.findMember(inode, owner.epoch) === null ? "continue" : "done";
+  }
+  const address = addressToBind(context.platform, call);
+  if (address === null || address.port === 0) return "continue";
+  const wanted: GroupAddress = {
+    ...groupAddress(sockets, call.socket, address),
+    protocol: "udp",
+  };
+  const sharesPort = sockets.option(call.socket, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
+  const role = roleOfDatagrams({
+    udp: context.udp,
+    host: address.host,
+    isLate: owner.readyTicks > 0,
+    isServed: (listeners.find(wanted)?.members ?? []).some(({ dead }) => !dead),
+    sharesPort,
+  });
+  if (role === "left") {
+    const text = addressText(wanted);
+    context.leftDatagrams.add(inode, text);
+    owner.onHint(`it binds ${text}, and UDP is not handed over: ${UDP_REMEDY}`);
+  }
+  return role === "join" ? join(context, call, owner, { wanted, sharesPort }) : "continue";
+}
+
+function join(
+  context: AdoptContext,
+  call: SocketCall,
+  owner: ListenerOwner,
+  { wanted, sharesPort }: { readonly wanted: GroupAddress; readonly sharesPort: boolean },
+): CallReply {
+  const { platform, listeners } = context;
+  const text = addressText(wanted);
+  if (context.leftDatagrams.quic.has(text)) {
+    owner.onHint(`${text} speaks QUIC, which is not handed over: ${QUIC_REMEDY}`);
+    return "continue";
+  }
+  const right = rightToJoin(context, wanted, owner, sharesPort);
+  if (right === "none") return { errno: C.EADDRINUSE };
+  if (right === "own" || !mayBind(call.tid, wanted.port)) return "continue";
+  try {
+    const waiting = usableSocket(context, wanted, owner);
+    const group = listeners.obtain(wanted);
+    if (waiting === null && group.isFrozen) return context.replyWhenFrozen(group);
+    if (waiting === null) takeSocket(platform, group, call, owner);
+    else {
+      copyOptions(platform.sockets, call.socket, waiting.heldUntilRetired);
+      replaceSocket(context, call, waiting);
+      group.reassign(waiting, { epoch: owner.epoch, owner: call.pid });
+    }
+    owner.onListening(group, call);
+    return "done";
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    owner.onHint(error.message);
+    return { errno: error.errno };
+  }
+}
+
+function takeSocket(
+  { sockets, descriptors }: AdoptContext["platform"],
+  group: Group,
+  { socket, pid }: SocketCall,
+  { epoch, readyTicks }: ListenerOwner,
+): void {
+  const before = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT);
+  sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
+  // What is opened after the gate was not part of the start, unless it is one more worker's.
+  const late = readyTicks > 0 && !group.membersOf(epoch).some((member) => !member.late);
+  try {
+    group.takeMember(descriptors.duplicate(socket), { epoch, owner: pid, backlog: 0, late });
+  } catch (error) {
+    sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, before);
+    throw error;
+  }
+}

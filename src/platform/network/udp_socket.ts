@@ -1,0 +1,41 @@
+/** UDP sockets as members of a reuseport group. udp(7) */
+import { Fd } from "../fd.ts";
+import { C } from "../libc/constants.ts";
+import { struct } from "../libc/libc.ts";
+import type { InetAddress } from "./address.ts";
+import type { Sockets } from "./sockets.ts";
+
+/** RFC 863: it never answers. */
+const DISCARD_PORT = 9;
+/** LOOPBACK_IFINDEX of the kernel: the same in every network namespace. */
+const LOOPBACK_INDEX = 1;
+
+/** Without an address yet. @throws {SystemCallError} */
+export function udpSocket({ libc }: Sockets, family: InetAddress["family"]): Fd {
+  const domain = { inet: C.AF_INET, inet6: C.AF_INET6 }[family];
+  const number = libc.c.socket(domain, C.SOCK_DGRAM | C.SOCK_CLOEXEC, 0);
+  return Fd.of(libc, number, "socket", `UDP, ${family}`);
+}
+
+/**
+ * Takes a bound socket out of its group, and lets no datagram reach it any more, although some process may have it open:
+ * by a peer that sends nothing, and by a device, whose setting makes the kernel hash it again (udp_lib_rehash).
+ * @throws {SystemCallError} it is still in the group
+ */
+export function deafen(sockets: Sockets, socket: Fd, family: InetAddress["family"]): void {
+  const host = family === "inet" ? "127.0.0.1" : "::1";
+  sockets.connectInet(socket, { family, host, port: DISCARD_PORT, scope: 0 });
+  sockets.setOption(socket, C.SOL_SOCKET, C.SO_BINDTOIFINDEX, LOOPBACK_INDEX);
+}
+
+/**
+ * Some process has called shutdown(2) on it, which cannot be undone: a server that waits on it would never sleep again.
+ * The kernel answers ENOTCONN and does it all the same (inet_shutdown).
+ */
+export function isShutDown({ libc }: Sockets, socket: Fd): boolean {
+  const { bytes, view } = struct(8);
+  view.setInt32(0, socket.number, true);
+  view.setInt16(4, C.POLLRDHUP, true);
+  libc.check(libc.retry(() => libc.c.poll(bytes, 1, 0)), "poll", `descriptor ${socket.number}`);
+  return (view.getInt16(6, true) & C.POLLRDHUP) !== 0;
+}

@@ -1,0 +1,55 @@
+/**
+ * How a socket joins the kernel's array of a group, and leaves it: a TCP socket by listen(2) and shutdown(2), a UDP
+ * socket by bind(2) and its last close (udp_lib_get_port, udp_lib_unhash). So a UDP socket may get datagrams from its
+ * bind on, before its server waits for them.
+ */
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import { SystemCallError } from "../platform/error.ts";
+import type { Sockets } from "../platform/network/sockets.ts";
+import { deafen } from "../platform/network/udp_socket.ts";
+import type { MemberChoice } from "./bpf_program.ts";
+import type { GroupAddress } from "./member.ts";
+
+export interface Membership {
+  /** Who gets what among several members. */
+  readonly draw: NonNullable<MemberChoice["draw"]>;
+  /** A hang-up tells of a shutdown(2), and data to read of a client that waits. */
+  readonly isWatched: boolean;
+  /** @throws {SystemCallError} of listen(2) or bind(2); it has not joined then */
+  join(socket: Fd, backlog: number): void;
+  hasJoined(socket: Fd): boolean;
+  /** Takes it out of the array, even if some process has it open. */
+  leave(socket: Fd): void;
+}
+
+export function membershipOf(sockets: Sockets, address: GroupAddress): Membership {
+  return address.protocol === "udp" ? datagrams(sockets, address) : connections(sockets);
+}
+
+function connections(sockets: Sockets): Membership {
+  return {
+    draw: "random",
+    isWatched: true,
+    join: (socket, backlog) => sockets.listen(socket, backlog),
+    hasJoined: (socket) => sockets.option(socket, C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 0,
+    leave: (socket) => sockets.stopListening(socket),
+  };
+}
+
+function datagrams(sockets: Sockets, address: GroupAddress): Membership {
+  return {
+    draw: "flow",
+    isWatched: false,
+    join: (socket) => sockets.bindInet(socket, address),
+    hasJoined: (socket) => sockets.localAddress(socket)?.port === address.port,
+    leave: (socket) => {
+      try {
+        deafen(sockets, socket, address.family);
+      } catch (error) {
+        // Then its last close does it.
+        if (!(error instanceof SystemCallError)) throw error;
+      }
+    },
+  };
+}
