@@ -15,7 +15,7 @@ TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers server-docs test-systemd-next bench soak clean fmt check ci
+.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers server-docs test-containers container-docs test-systemd-next bench soak clean fmt check ci
 
 help: ## Show this list
 	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
@@ -63,6 +63,12 @@ test-servers: build ## Run every server of docs/servers.md under baton (FILE=wor
 
 server-docs: node_modules/.installed ## Write the tables of docs/servers.md from test/servers/table/
 	@node_modules/.bin/bun test/servers/main.ts --write-docs
+
+test-containers: build ## Run baton in real containers, with the profiles of Docker and others (FILE=word; needs root, runc)
+	@node_modules/.bin/bun test/containers/main.ts $(if $(FILE),--file "$(FILE)")
+
+container-docs: build ## The same, and write the tables of docs/containers.md
+	@node_modules/.bin/bun test/containers/main.ts --write-docs
 
 test-systemd-next: build ## Test with the systemd of a newer Debian, fetched into .cache (SYSTEMD_NEXT=all: everything)
 	@$(TEST) $(if $(SYSTEMD_NEXT),systemd-next-all systemd-next-all-deno,systemd-next)

@@ -11,7 +11,7 @@ import { DEFAULT_MAX_DRAIN_MS, DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "../co
 import { UserError } from "../config/values/errors.ts";
 import { handoffOption } from "../config/validate.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../pod/budget.ts";
-import { type InitRequest, wordList } from "./template.ts";
+import { type InitRequest, plainName, wordList } from "./template.ts";
 
 const MS_PER_S = 1000;
 const DEFAULT_PORT = 8080;
@@ -164,7 +164,7 @@ function manifest(
 
 /** A valid name for Kubernetes, quoted where YAML would not read a string: true, 12, 1e3. */
 function nameOf({ name }: Config): string {
-  const plain = name.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "");
+  const plain = plainName(name);
   const isWord = /^[a-z][a-z0-9-]*$/.test(plain) && !YAML_WORDS.test(plain);
   return isWord ? plain : JSON.stringify(plain || SERVER);
 }

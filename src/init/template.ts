@@ -16,3 +16,8 @@ export interface InitRequest {
 export function wordList(words: readonly string[]): string {
   return `[${words.map((word) => JSON.stringify(word)).join(", ")}]`;
 }
+
+/** A name of small letters, digits and hyphens, as container tools ask for it; empty when nothing of it is left. */
+export function plainName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "");
+}

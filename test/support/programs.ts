@@ -9,18 +9,20 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   accessSync,
+  chmodSync,
   constants,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -111,16 +113,23 @@ function print(program: string, argv: readonly string[]): string {
 
 /** The Go fixture, static; built when it was not before. */
 export function buildGo(): string {
-  const sources = [fixture("go_static/main.go"), fixture("go_static/go.mod")];
-  const folder = build("go_static", sources, (target) => {
-    execFileSync("go", ["build", "-trimpath", "-o", join(target, "go_static"), "."], {
-      cwd: fixture("go_static"),
+  return buildGoProgram("go_static");
+}
+
+/** The program of a folder of Go sources in test/fixtures, static. @throws where its modules cannot be fetched */
+export function buildGoProgram(name: string): string {
+  const folder = fixture(name);
+  const program = basename(name);
+  const sources = readdirSync(folder).map((file) => join(folder, file));
+  const built = build(name.replaceAll("/", "_"), sources, (target) => {
+    execFileSync("go", ["build", "-trimpath", "-o", join(target, program), "."], {
+      cwd: folder,
       env: { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOFLAGS: "-mod=mod" },
       stdio: ["ignore", "ignore", "inherit"],
       timeout: BUILD_TIMEOUT_MS,
     });
   });
-  return join(folder, "go_static");
+  return join(built, program);
 }
 
 /** The hyper server, compiled when it was not before. @throws where cargo cannot fetch hyper */
@@ -159,6 +168,7 @@ function build(name: string, sources: readonly string[], make: (folder: string) 
   const aside = mkdtempSync(join(CACHE, `${name}-building-`));
   try {
     make(aside);
+    chmodSync(aside, 0o755); // for servers that run as another user
     renameSync(aside, folder);
   } catch (error) {
     if (!existsSync(folder)) throw error; // else another run was faster
