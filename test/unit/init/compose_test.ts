@@ -1,11 +1,19 @@
 /** What `baton init compose` prints is a compose file whose releases take over from each other. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { parseCommandLine } from "../../../src/cli/words/parse.ts";
 import type { Config } from "../../../src/config/config.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
 import { composeFile } from "../../../src/init/compose.ts";
 import { releaseIn } from "../../support/containers/compose_file.ts";
+
+const EXAMPLE = join(
+  dirname(fileURLToPath(import.meta.url)),
+  "../../../examples/compose/compose.yaml",
+);
 
 function ask(words: string): { readonly config: Config; readonly text: string } {
   const asked = parseCommandLine(["init", "compose", ...words.split(" ")], () => assert.fail());
@@ -41,6 +49,10 @@ describe("baton init compose", () => {
       assert.equal(release.port, config.listen[0]?.port ?? 8080);
     });
   }
+
+  it("the example is what it prints", () => {
+    assert.equal(readFileSync(EXAMPLE, "utf8"), ask("--name web -- node server.js").text);
+  });
 
   for (const option of ["--shutdown-only", "--order stop-first"]) {
     it(`refuses ${option}`, () => {
