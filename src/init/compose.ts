@@ -28,7 +28,7 @@ export function composeFile({ config, options }: InitRequest): string {
     ...(config.handoffSocket === null ? [`--handoff-socket=${socket}`] : []),
   ];
   const folder = socket.slice(0, socket.lastIndexOf("/")) || FOLDER;
-  const port = config.listen[0]?.port ?? DEFAULT_PORT;
+  const port = config.listen.find((spec) => spec.family !== "unix")?.port ?? DEFAULT_PORT;
   const compose = "docker compose";
   return [
     "# compose.yaml: each release takes over from the one before it; the port is open all the time.",
