@@ -8,7 +8,8 @@ import { socketInodesOf } from "../platform/process/proc.ts";
 import { NO_TAG } from "../platform/network/socket_tag.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import type { GenerationTags } from "../steering/generation_tags.ts";
-import type { Member } from "../steering/member.ts";
+import type { Member, UnixAddress } from "../steering/member.ts";
+import type { PathMembers } from "../steering/unix/path_members.ts";
 import { attribute, isAccepted } from "./attribution.ts";
 import { judge } from "./classify.ts";
 import { follow, type Track } from "./track.ts";
@@ -27,8 +28,11 @@ export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, un
 /** Where a service listens, and how its connections are tagged; without members it is another program's service. */
 export interface ServicePorts {
   readonly groups: readonly {
-    readonly address: { readonly port: number; readonly protocol?: "udp" };
+    /** A Unix socket has no port. */
+    readonly address: { readonly port?: number; readonly protocol?: "udp" } | UnixAddress;
     readonly members?: readonly Pick<Member, "inode" | "epoch" | "tag">[];
+    /** Of a Unix socket. */
+    readonly path?: Pick<PathMembers, "waiting"> | null;
   }[];
   readonly tagging?: { readonly generations: GenerationTags };
 }
@@ -38,14 +42,20 @@ export interface ConnectionOwner {
   processes(): readonly number[];
 }
 
+function portIn(address: ServicePorts["groups"][number]["address"]): number[] {
+  return "port" in address && address.port !== undefined ? [address.port] : [];
+}
+
 export class SocketTable {
   readonly sockets: readonly TcpSocket[];
   readonly #tags: GenerationTags | null;
+  /** Unix listeners in whose queue a connection waits. */
+  readonly #waiting: ReadonlySet<number>;
 
   constructor(platform: Platform, { groups, tagging }: ServicePorts) {
-    const connected = groups.filter(({ address }) => address.protocol !== "udp");
-    const ports = new Set(connected.map(({ address }) => address.port));
+    const ports = new Set(groups.flatMap(({ address }) => portIn(address)));
     this.sockets = [...ports].flatMap((port) => platform.sockDiag.tcpByLocalPort(port));
+    this.#waiting = new Set(groups.flatMap(({ path }) => path?.waiting ?? []));
     this.#tags = tagging?.generations ?? null;
     this.#findSpoiled(groups);
   }
@@ -67,6 +77,8 @@ export class SocketTable {
   }
 
   backlogOf(inode: number): number {
+    // How many is not known.
+    if (this.#waiting.has(inode)) return 1;
     const listener = this.sockets.find((s) => s.state === C.TCP_LISTEN && s.inode === inode);
     return listener?.receiveQueue ?? 0;
   }

@@ -7,8 +7,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { CheckRoute } from "../health/connection_check.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { isDatagram } from "../steering/group_address.ts";
-import { type Member, NO_GENERATION } from "../steering/member.ts";
+import { type GroupAddress, type Member, NO_GENERATION } from "../steering/member.ts";
 
 export interface ProbeRoute extends CheckRoute {
   /** All generations share one socket: only the answer can show which one sent it. */
@@ -36,16 +35,17 @@ function routeByPort(
   listeners: Listeners,
   { epoch, port }: { epoch: number; port: number | null },
 ): ProbeRoute | null {
-  const groups = listeners.groups.filter((group) => !isDatagram(group));
-  const named = groups.filter(({ address }) => port === null || address.port === port);
+  const named = listeners.groups.filter(({ tcp }) =>
+    tcp !== null && (port === null || tcp.port === port)
+  );
   const meant = named.find((group) => listeners.isOfService(group)) ??
     named.find((group) => group.membersOf(epoch).length > 0);
-  if (meant === undefined) return null;
-  const host = reachableHost(platform, meant);
+  if (meant === undefined || meant.tcp === null) return null;
+  const host = reachableHost(platform, meant, meant.tcp);
   // A listener at exactly this address gets its connections before one at all addresses does.
   const group =
-    groups.find(({ address }) =>
-      address.family === host.family && address.host === host.host && address.port === host.port
+    listeners.groups.find(({ tcp }) =>
+      tcp?.family === host.family && tcp.host === host.host && tcp.port === host.port
     ) ?? meant;
   if (group.usableMembers(epoch).length === 0) return null;
   const address = parseHost(host.host);
@@ -74,7 +74,7 @@ function routeByPort(
 
 /** The check may have waited for its turn: without a member of the generation, another one would get it. */
 function assertReachable(group: Group, epoch: number): void {
-  const text = formatAddress(group.address);
+  const { text } = group;
   if (group.hold === "order and program") {
     throw new Error(`another baton steers at ${text}`);
   }
@@ -84,8 +84,8 @@ function assertReachable(group: Group, epoch: number): void {
 }
 
 /** The address to connect to from this machine, which is also the source: a local address can reach itself. */
-function reachableHost(platform: Platform, group: Group): InetAddress {
-  const { family, host, port, scope, v6only } = group.address;
+function reachableHost(platform: Platform, group: Group, address: GroupAddress): InetAddress {
+  const { family, host, port, scope, v6only } = address;
   // A mapped address is IPv4 on the wire, and for the group's program.
   const isMapped = host.startsWith(MAPPED) && host.includes(".");
   if (family === "inet" || isMapped) {

@@ -100,8 +100,8 @@ function join(
     group.reassign(waiting, { epoch, owner: call.pid });
     return "done";
   }
-  const unmanaged = unmanagedListenerAt(platform, listeners, group.address);
-  if (unmanaged !== undefined) {
+  const unmanaged = group.tcp && unmanagedListenerAt(platform, listeners, group.tcp);
+  if (unmanaged) {
     owner.onConflict(
       `another program has joined ${group.text} with SO_REUSEPORT, ${holderOf(unmanaged)}: ` +
         `baton cannot tell the kernel's members apart; stop it, or use another port`,

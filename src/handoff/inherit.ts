@@ -90,10 +90,11 @@ export class Inheritor {
 
   #bound(
     spec: InetListenSpec,
-    { address, network, members }: Group,
+    { network, members }: Group,
     own: readonly (number | null)[],
   ): Fd {
     const { sockets } = this.platform;
+    const address = specAddress(spec);
     const socket = network?.stream(spec.family) ?? sockets.stream(spec.family);
     try {
       // Beside another program's SO_REUSEPORT socket the bind would succeed, and connections would be steered to that. In

@@ -3,7 +3,7 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import type { GroupAddress } from "../steering/member.ts";
+import type { ListenAddress } from "../steering/member.ts";
 import type { AdoptContext, ListenerOwner } from "./listener_owner.ts";
 import { type OpenerRole, roleOf } from "./opener_role.ts";
 
@@ -33,7 +33,7 @@ export function openerRole(
 /** A session's listener at an address of its own: its binds and ends are as without baton. */
 export function isLeftAlone(
   { platform, listeners }: AdoptContext,
-  address: GroupAddress,
+  address: ListenAddress,
   pid: number,
   owner: ListenerOwner,
 ): boolean {

@@ -11,7 +11,6 @@ import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
-import { isDatagram } from "../steering/group_address.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { ConnectionState } from "./connection_state.ts";
 import type { OldDescriptor } from "./in_flight.ts";
@@ -105,11 +104,9 @@ export class ConnectionTable {
 
   /** The listener that the connection came in by. */
   groupOf({ socket: { local } }: TrackedConnection): Group | null {
-    const candidates = this.listeners.groups.filter((group) =>
-      !isDatagram(group) && group.address.port === local.port
-    );
-    return candidates.find(({ address }) => address.host === local.host) ??
-      candidates.find(({ address }) => address.family === local.family) ?? candidates[0] ?? null;
+    const candidates = this.listeners.groups.filter(({ tcp }) => tcp?.port === local.port);
+    return candidates.find(({ tcp }) => tcp?.host === local.host) ??
+      candidates.find(({ tcp }) => tcp?.family === local.family) ?? candidates[0] ?? null;
   }
 
   /** Ends the pauses of these connections. @returns those that cannot be reached for lack of descriptors */

@@ -8,10 +8,11 @@ export const WAKE_AGAIN_MS = 50;
 
 /** Connects to each group once, and hangs up. */
 export function wakeAcceptors({ sockets }: Platform, groups: Iterable<Group>): void {
-  for (const { address } of new Set(groups)) {
+  for (const { tcp, path } of new Set(groups)) {
     try {
-      using socket = sockets.stream(address.family, { nonblocking: true });
-      sockets.connectInet(socket, reachable(address));
+      using socket = sockets.stream(tcp?.family ?? "unix", { nonblocking: true });
+      if (tcp !== null) sockets.connectInet(socket, reachable(tcp));
+      else if (path !== null) sockets.connectUnix(socket, path.publicPath);
     } catch {
       // EINPROGRESS is as good, and any other new connection wakes the server too.
     }

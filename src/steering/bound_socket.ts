@@ -11,10 +11,27 @@ import type { GroupAddress } from "./member.ts";
 
 /** @throws {SystemCallError} when it cannot be made or bound; nothing is left open */
 export function boundSocket(group: Group): Fd {
-  const { address, context: { sockets } } = group;
-  const socket = newSocket(group);
+  const { address } = group;
+  return address.family === "unix" ? unixSocket(group) : inetSocket(group, address);
+}
+
+/** With a hidden node, of the owner and mode of the one that clients find. */
+function unixSocket({ path, context: { sockets } }: Group): Fd {
+  const socket = path?.address.type === "packets" ? sockets.packets() : sockets.stream("unix");
   try {
-    const [example] = group.members;
+    path?.bindLikeOthers(socket);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+function inetSocket(group: Group, address: GroupAddress): Fd {
+  const { members, context: { sockets } } = group;
+  const socket = newSocket(group, address);
+  try {
+    const [example] = members;
     if (example !== undefined) giveToUserOf(socket, example.heldUntilRetired);
     // The interface of the address may be gone by now; the group still listens there.
     sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
@@ -27,7 +44,7 @@ export function boundSocket(group: Group): Fd {
   }
 }
 
-function newSocket({ address, network, text, context: { sockets } }: Group): Fd {
+function newSocket({ network, text, context: { sockets } }: Group, address: GroupAddress): Fd {
   if (address.protocol !== "udp") {
     return network?.stream(address.family) ?? sockets.stream(address.family);
   }

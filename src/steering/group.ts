@@ -5,13 +5,14 @@
 import type { Fd } from "../platform/fd.ts";
 import type { RemoteNetns } from "../platform/network/remote_netns.ts";
 import { ownSocketInode } from "../platform/process/proc.ts";
-import { type CandidateTraffic, KernelMembers } from "./kernel_members.ts";
-import { addressText, isDatagram } from "./group_address.ts";
+import { addressText } from "./group_address.ts";
+import { type CandidateTraffic, KernelMembers, type MemberSet } from "./kernel_members.ts";
 import {
   type GroupAddress,
   type GroupContext,
   HELD,
   type Hold,
+  type ListenAddress,
   type Member,
   type MemberRecord,
   type NewMember,
@@ -23,6 +24,7 @@ import {
 import { membershipOf } from "./membership.ts";
 import { Mutex } from "./mutex.ts";
 import { NO_TAGGING, type Tagging } from "./tagging.ts";
+import { PathMembers } from "./unix/path_members.ts";
 
 export class Group {
   /** Connections of our own are steered one at a time. */
@@ -31,17 +33,27 @@ export class Group {
   network: RemoteNetns | null = null;
   /** Another baton has the members too: what must not be changed here meanwhile. */
   hold: Hold = "nothing";
-  readonly #kernel: KernelMembers;
+  /** Of a Unix socket; null: TCP or UDP. */
+  readonly path: PathMembers | null;
+  readonly #kernel: MemberSet;
   readonly #tagging: Pick<Tagging, "begin" | "recover" | "change" | "pass">;
 
-  constructor(readonly address: GroupAddress, readonly context: GroupContext) {
-    this.#tagging = isDatagram(this) ? NO_TAGGING : context.tagging;
-    const membership = membershipOf(context.sockets, address);
-    this.#kernel = new KernelMembers(context, membership, () => this.hold);
+  constructor(readonly address: ListenAddress, readonly context: GroupContext) {
+    const hold = () => this.hold;
+    this.path = address.family === "unix" ? new PathMembers(address, context, hold) : null;
+    this.#kernel = this.path ??
+      new KernelMembers(context, membershipOf(context.sockets, address), hold);
+    this.#tagging = this.tcp === null ? NO_TAGGING : context.tagging;
   }
 
   get text(): string {
     return addressText(this.address);
+  }
+
+  /** Of TCP; null: UDP, or a Unix socket. */
+  get tcp(): GroupAddress | null {
+    const { address } = this;
+    return address.family === "unix" || address.protocol === "udp" ? null : address;
   }
 
   /** Members in the kernel's order, retired ones included. */

@@ -1,17 +1,23 @@
 /** Addresses of groups: which sockets share one, and how they are written. Pure. */
 import { formatAddress } from "../platform/network/address.ts";
-import type { GroupAddress } from "./member.ts";
+import type { GroupAddress, ListenAddress, UnixAddress } from "./member.ts";
 
 const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
-/** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel). */
-export function groupKey(address: GroupAddress): string {
+/** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel), or at one path. */
+export function addressKey(address: ListenAddress): string {
+  if (address.family === "unix") return `unix ${address.directoryKey} ${address.name}`;
   const { protocol = "tcp", family, host, port, scope, v6only, boundInterface } = address;
   return `${protocol} ${family} ${host} ${port} ${scope} ${v6only} ${boundInterface}`;
 }
 
 /** Whether two sockets without SO_REUSEPORT cannot listen at both: bind(2) answers EADDRINUSE. */
-export function overlaps(a: GroupAddress, b: GroupAddress): boolean {
+export function overlaps(a: ListenAddress, b: ListenAddress): boolean {
+  if (a.family === "unix" || b.family === "unix") return addressKey(a) === addressKey(b);
+  return portsOverlap(a, b);
+}
+
+function portsOverlap(a: GroupAddress, b: GroupAddress): boolean {
   if (a.port !== b.port || a.protocol !== b.protocol) return false;
   if (a.family === b.family) {
     const same = a.host === b.host && a.scope === b.scope;
@@ -22,12 +28,18 @@ export function overlaps(a: GroupAddress, b: GroupAddress): boolean {
 }
 
 /** It gets datagrams, not connections: nothing is accepted there, and nothing to drain but what is unread. */
-export function isDatagram({ address }: { readonly address: Pick<GroupAddress, "protocol"> }) {
-  return address.protocol === "udp";
+export function isDatagram({ address }: { readonly address: ListenAddress }): boolean {
+  return address.family !== "unix" && address.protocol === "udp";
 }
 
-/** "127.0.0.1:53", "udp:127.0.0.1:53" */
-export function addressText(address: GroupAddress): string {
+/** "127.0.0.1:53", "udp:127.0.0.1:53", "unix:/run/app.sock" */
+export function addressText(address: ListenAddress): string {
+  if (address.family === "unix") return `unix:${pathOf(address)}`;
   const text = formatAddress(address);
   return address.protocol === "udp" ? `udp:${text}` : text;
+}
+
+/** The public path, as this process sees it. */
+export function pathOf({ directory, name }: UnixAddress): string {
+  return `${directory === "/" ? "" : directory}/${name}`;
 }

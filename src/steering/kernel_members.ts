@@ -13,9 +13,29 @@ import { type GroupContext, type Hold, type Member, usableOf } from "./member.ts
 import type { Membership } from "./membership.ts";
 import { type MemberChoice, programFor } from "./bpf_program.ts";
 
-type MemberFields = Omit<Member, "id" | "shutDownWatch">;
+export type MemberFields = Omit<Member, "id" | "shutDownWatch">;
 
-export class KernelMembers {
+/** The members at one address, and which of them get new connections. */
+export interface MemberSet {
+  readonly candidates: CandidateTraffic;
+  /** In the kernel's order, retired ones included. */
+  readonly all: readonly Member[];
+  isReceiving(member: Member): boolean;
+  append(fields: MemberFields): Member;
+  appendShared(fields: MemberFields, isReceiving: boolean): void;
+  join(fields: MemberFields, backlog: number, receives: boolean): Member;
+  steerTo(members: readonly Member[], force: boolean): void;
+  stopReceiving(member: Member): boolean;
+  attach(force: boolean): void;
+  compact(): void;
+  remove(member: Member): void;
+  findShutDown(): Member[];
+  unshare(): void;
+  close(): void;
+  release(): void;
+}
+
+export class KernelMembers implements MemberSet {
   static #nextId = 1;
   readonly candidates = new CandidateTraffic();
   #array: KernelArray = [];

@@ -3,8 +3,9 @@ import type { Reactor } from "../platform/reactor.ts";
 import { socketInodesOf } from "../platform/process/proc.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
-import { groupKey, isDatagram, overlaps } from "./group_address.ts";
-import { type GroupAddress, type GroupContext, type Member, NO_GENERATION } from "./member.ts";
+import { addressKey, overlaps } from "./group_address.ts";
+import { type GroupContext, type ListenAddress, type Member, NO_GENERATION } from "./member.ts";
+import { steerAll } from "./steer_all.ts";
 import { Tagging } from "./tagging.ts";
 
 /** The epoch of members that are about to be retired and belong to no generation. */
@@ -33,19 +34,18 @@ export class Listeners implements GroupContext {
 
   /** Ports that clients connect to. */
   get ports(): number[] {
-    const connected = this.groups.filter((group) => !isDatagram(group));
-    return [...new Set(connected.map(({ address }) => address.port))];
+    return [...new Set(this.groups.flatMap(({ tcp }) => tcp === null ? [] : [tcp.port]))];
   }
 
-  find(address: GroupAddress): Group | null {
-    return this.#groups.get(groupKey(address)) ?? null;
+  find(address: ListenAddress): Group | null {
+    return this.#groups.get(addressKey(address)) ?? null;
   }
 
   /**
    * A group at an overlapping address where a generation other than `own` gets connections. A first member at
    * `address` would take them at once: it receives, and the kernel prefers the more specific listener.
    */
-  overlapping(address: GroupAddress, own: readonly (number | null)[]): Group | null {
+  overlapping(address: ListenAddress, own: readonly (number | null)[]): Group | null {
     if ((this.find(address)?.members.length ?? 0) > 0) return null;
     const receives = (group: Group) =>
       group.members.some((member) =>
@@ -58,8 +58,8 @@ export class Listeners implements GroupContext {
   }
 
   /** The group of `address`, made empty if there is none yet. */
-  obtain(address: GroupAddress): Group {
-    const key = groupKey(address);
+  obtain(address: ListenAddress): Group {
+    const key = addressKey(address);
     let group = this.#groups.get(key);
     if (group === undefined) {
       group = new Group(address, this);
@@ -124,7 +124,7 @@ export class Listeners implements GroupContext {
     this.findShutDown();
     this.servingEpoch = epoch;
     this.deafEpoch = this.heldEpoch = null;
-    for (const group of this.groups) group.steerTo(group.usableMembers(epoch));
+    steerAll(this.groups, (group) => group.usableMembers(epoch));
   }
 
   /**
@@ -209,7 +209,7 @@ export class Listeners implements GroupContext {
       if (group.isFrozen || !given.some(isLeft)) continue;
       for (const member of given.filter(isLeft)) member.epoch = GIVEN_UP;
       group.retire(GIVEN_UP);
-      if (group.members.length === 0) this.#groups.delete(groupKey(group.address));
+      if (group.members.length === 0) this.#groups.delete(addressKey(group.address));
     }
   }
 
@@ -268,19 +268,19 @@ export class Listeners implements GroupContext {
   /** The server has closed this listener: its address refuses from now on, as without baton. */
   discard(group: Group, member: Member): void {
     group.discard(member);
-    if (group.members.length === 0) this.#groups.delete(groupKey(group.address));
+    if (group.members.length === 0) this.#groups.delete(addressKey(group.address));
   }
 
   /** Lets go of a group with one member, whose process keeps listening. */
   release(group: Group): void {
     group.release();
-    this.#groups.delete(groupKey(group.address));
+    this.#groups.delete(addressKey(group.address));
   }
 
   /** For a group in which no process listens any more. */
   closeGroup(group: Group): void {
     group.close();
-    this.#groups.delete(groupKey(group.address));
+    this.#groups.delete(addressKey(group.address));
   }
 
   close(): void {

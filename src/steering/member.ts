@@ -32,6 +32,33 @@ export interface GroupAddress extends InetAddress {
   readonly boundInterface: number;
 }
 
+/** A path at which the service is reached. Two are the same if directory and name are (unix/path_members.ts). */
+export interface UnixAddress {
+  readonly family: "unix";
+  readonly type: UnixType;
+  /** The directory, without links, as this process sees it. */
+  readonly directory: string;
+  /** Its device and inode: a path that leads there by other links is the same address. */
+  readonly directoryKey: string;
+  /** The last component of the path. */
+  readonly name: string;
+}
+
+type UnixType = "stream" | "packets";
+
+/** Where a service is reached. */
+export type ListenAddress = GroupAddress | UnixAddress;
+
+/** Where in the directory of its address a Unix socket can be reached. */
+export interface UnixNode {
+  /** Present name; null: it has none any more. */
+  name: string | null;
+  /** Device and inode of the node, not of the socket: what tells whose node is at a name. */
+  readonly key: string;
+  /** What getsockname(2) says. A server may use it to remove or change "its" path. */
+  readonly bound: string;
+}
+
 /** The epoch of a member that no generation has. */
 export const NO_GENERATION = -1;
 
@@ -75,6 +102,8 @@ export interface Member {
   dead: boolean;
   /** Fires when a process calls shutdown(2) on it, and, armed for that, when a connection waits in its queue. */
   readonly shutDownWatch: Watch | null;
+  /** Of a Unix socket. */
+  readonly node?: UnixNode;
 }
 
 /** A socket that is about to listen as a member. */
@@ -108,6 +137,7 @@ export function recordOf(member: Member, receiving: boolean): MemberRecord {
     ...passing && { passing },
     ...ofSession && { ofSession },
     ...standsIn && { standsIn },
+    ...member.node && { node: { ...member.node } },
   };
   return { epoch, inode, late, origin, owner, unheld, dead, receiving, ...rare };
 }

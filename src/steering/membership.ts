@@ -9,7 +9,7 @@ import { SystemCallError } from "../platform/error.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { deafen } from "../platform/network/udp_socket.ts";
 import type { MemberChoice } from "./bpf_program.ts";
-import type { GroupAddress } from "./member.ts";
+import type { GroupAddress, ListenAddress } from "./member.ts";
 
 export interface Membership {
   /** Who gets what among several members. */
@@ -23,8 +23,9 @@ export interface Membership {
   leave(socket: Fd): void;
 }
 
-export function membershipOf(sockets: Sockets, address: GroupAddress): Membership {
-  return address.protocol === "udp" ? datagrams(sockets, address) : connections(sockets);
+export function membershipOf(sockets: Sockets, address: ListenAddress): Membership {
+  const isDatagram = address.family !== "unix" && address.protocol === "udp";
+  return isDatagram ? datagrams(sockets, address) : connections(sockets);
 }
 
 function connections(sockets: Sockets): Membership {

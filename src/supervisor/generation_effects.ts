@@ -124,8 +124,10 @@ function letGoOfQuic({ context, options }: SupervisorParts, epoch: number): void
   if (options.order.order === "stop-first") return;
   for (const group of listeners.groupsOf(epoch)) {
     // HTTP/3 stands beside HTTP over TCP, which tells clients of it.
-    if (!isDatagram(group) || !listeners.ports.includes(group.address.port)) continue;
-    askForQuic(platform, group.address, () => {
+    const { address } = group;
+    if (address.family === "unix" || address.protocol !== "udp") continue;
+    if (!listeners.ports.includes(address.port)) continue;
+    askForQuic(platform, address, () => {
       adopter.leftDatagrams.quic.add(group.text);
       listeners.release(group);
       options.logger.warn(

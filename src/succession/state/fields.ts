@@ -3,7 +3,12 @@
  * does not name is dropped. Pure.
  */
 import * as v from "valibot";
-import { type GroupAddress, HELD, type MemberRecord } from "../../steering/member.ts";
+import {
+  HELD,
+  type ListenAddress,
+  type MemberRecord,
+  type UnixNode,
+} from "../../steering/member.ts";
 
 /** A message that does not follow the protocol; says which field is wrong, and what it must be. */
 export class MalformedMessage extends Error {}
@@ -102,14 +107,30 @@ const ANY_VERSION = lazily(() => v.looseObject({ version: count }, objectMessage
 
 export const COUNTERS = lazyObject(() => ({ ok: count, failed: count, crashes: count }));
 
-export const ADDRESS: v.GenericSchema<unknown, GroupAddress> = lazyObject(() => ({
-  family: oneOf(["inet", "inet6"]),
-  host: text(MAX_HOST),
-  port: int(1, MAX_PORT),
-  scope: int(0, MAX_UINT32),
-  v6only: flag,
-  boundInterface: int(0, MAX_UINT32),
-  protocol: v.exactOptional(v.literal("udp")),
+/** Of TCP or UDP, or of a Unix socket. */
+export const ADDRESS: v.GenericSchema<unknown, ListenAddress> = lazyVariant("family", () => [
+  object({
+    family: oneOf(["inet", "inet6"]),
+    host: text(MAX_HOST),
+    port: int(1, MAX_PORT),
+    scope: int(0, MAX_UINT32),
+    v6only: flag,
+    boundInterface: int(0, MAX_UINT32),
+    protocol: v.exactOptional(v.literal("udp")),
+  }),
+  object({
+    family: v.literal("unix"),
+    type: oneOf(["stream", "packets"]),
+    directory: path,
+    directoryKey: name,
+    name: path,
+  }),
+], "one of inet, inet6, unix");
+
+const UNIX_NODE: v.GenericSchema<unknown, UnixNode> = lazyObject(() => ({
+  name: v.nullable(path),
+  key: name,
+  bound: path,
 }));
 
 export const MEMBER: v.GenericSchema<unknown, MemberRecord> = lazyObject(() => ({
@@ -124,6 +145,7 @@ export const MEMBER: v.GenericSchema<unknown, MemberRecord> = lazyObject(() => (
   passing: v.exactOptional(flag),
   ofSession: v.exactOptional(flag),
   standsIn: v.exactOptional(flag),
+  node: v.exactOptional(UNIX_NODE),
 }));
 
 /** @throws {MalformedMessage} */

@@ -10,7 +10,7 @@ import { ownNamespace } from "../../platform/process/proc.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import {
-  type GroupAddress,
+  type ListenAddress,
   type Member,
   type MemberRecord,
   usableOf,
@@ -18,7 +18,7 @@ import {
 import { MalformedMessage } from "../state/fields.ts";
 
 interface ReceivedGroup {
-  readonly address: GroupAddress;
+  readonly address: ListenAddress;
   readonly members: { record: MemberRecord; fd: Fd }[];
 }
 
@@ -51,7 +51,7 @@ export class ReceivedListeners {
    */
   keepMembers(
     index: number,
-    address: GroupAddress | null,
+    address: ListenAddress | null,
     records: readonly MemberRecord[],
   ): void {
     if (address !== null) this.groups[index] ??= { address, members: [] };

@@ -47,8 +47,10 @@ class World {
       receiving: i === 0,
     }));
     const membersOf = (epoch: number) => all.filter((member) => member.epoch === epoch);
+    const inet = { family, host, port, v6only, scope: 0, boundInterface: 0 };
     return {
-      address: { family, host, port, v6only, scope: 0, boundInterface: 0 },
+      text: formatAddress({ ...inet, family }),
+      tcp: inet,
       members: all,
       membersOf,
       usableMembers: membersOf,

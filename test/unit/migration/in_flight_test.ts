@@ -54,7 +54,7 @@ class World {
       inode: 1,
       socket: { close: () => this.isOpen = false } as unknown as Fd,
       oldDescriptor: { pid: GONE, descriptor: 3, target: "socket:[1]" },
-      group: { address: { family: "inet", host: "0.0.0.0", port: 80, scope: 0 } } as Group,
+      group: { path: null, tcp: { family: "inet", host: "0.0.0.0", port: 80, scope: 0 } } as Group,
       read: -oldRead,
       sent: 0,
       onOutcome: (outcome: keyof MoveCounts) =>
@@ -79,7 +79,7 @@ class World {
         peek: () => new TextEncoder().encode(this.#unread),
         setOption: () => {},
         stream: () => ({ [Symbol.dispose]: () => {} }),
-        connectInet: (_: Fd, { host }: Group["address"]) => {
+        connectInet: (_: Fd, { host }: NonNullable<Group["tcp"]>) => {
           assert.equal(host, "127.0.0.1");
           this.wakeUps++;
         },

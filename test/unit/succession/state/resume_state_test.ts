@@ -78,7 +78,7 @@ describe("parseResumeState()", () => {
     ["generations.1.unsentOutput.0.base64", "a b", /base64/],
     ["groups", {}, /a list/],
     ["groups.0.address.port", 0, /a whole number from 1 to 65535/],
-    ["groups.0.address.family", "unix", /one of inet, inet6/],
+    ["groups.0.address.family", "ipx", /one of inet, inet6, unix/],
     ["groups.0.members.0.inode", 2 ** 32, /a whole number from 1/],
     ["groups.0.members.0.epoch", -3, /a whole number from -2/],
     ["groups.0.members.0.origin", undefined, /present/],

@@ -153,7 +153,7 @@ const BAD_REPLIES: readonly [what: string, value: unknown, says: RegExp][] = [
   ],
   [
     "a family that is none",
-    { ...GROUP, address: { ...ADDRESS, family: "unix" } },
+    { ...GROUP, address: { ...ADDRESS, family: "ipx" } },
     /"address.family" must be one of inet, inet6/,
   ],
   ["port 0", { ...GROUP, address: { ...ADDRESS, port: 0 } }, /"address.port" must be/],

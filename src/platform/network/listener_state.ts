@@ -1,0 +1,23 @@
+/** What poll(2) says about a listener. */
+import type { Fd } from "../fd.ts";
+import { C } from "../libc/constants.ts";
+import { struct } from "../libc/libc.ts";
+import type { Sockets } from "./sockets.ts";
+
+/** A Unix listener after shutdown(2) of both sides: the kernel still calls it a listener, and refuses. unix_poll() */
+export function isShutDown(sockets: Sockets, listener: Fd): boolean {
+  return (pollNow(sockets, listener, 0) & C.EPOLLHUP) !== 0;
+}
+
+/** A connection waits in its queue. */
+export function hasWaiting(sockets: Sockets, listener: Fd): boolean {
+  return (pollNow(sockets, listener, C.POLLIN) & C.POLLIN) !== 0;
+}
+
+function pollNow({ libc }: Sockets, fd: Fd, wanted: number): number {
+  const { bytes, view } = struct(8);
+  view.setInt32(0, fd.number, true);
+  view.setInt16(4, wanted, true);
+  libc.check(libc.retry(() => libc.c.poll(bytes, 1, 0)), "poll", `descriptor ${fd.number}`);
+  return view.getInt16(6, true);
+}

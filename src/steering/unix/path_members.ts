@@ -1,0 +1,292 @@
+/**
+ * The members at one path: each generation's socket has a node of its own in the directory, and clients find the one that
+ * has the public name. THE SWITCH is renameat2(2) with RENAME_EXCHANGE: the node of the next generation gets the public
+ * name and that of the one before the hidden name, in one step. So no client finds nothing there, and a roll-back is the
+ * same step again. Connections that are in a queue stay with the socket that they came to.
+ *
+ * SO_REUSEPORT does not exist for Unix sockets, one name leads to one node, and so nothing can be shared out here: of
+ * several members the last one gets all new connections.
+ */
+import { orNull, SystemCallError } from "../../platform/error.ts";
+import type { Fd } from "../../platform/fd.ts";
+import { C } from "../../platform/libc/constants.ts";
+import { Directory, withUmask } from "../../platform/files/directory.ts";
+import { hasWaiting, isShutDown } from "../../platform/network/listener_state.ts";
+import { ownSocketInode } from "../../platform/process/proc.ts";
+import type { Readiness, Watch } from "../../platform/reactor.ts";
+import { pathOf } from "../group_address.ts";
+import { CandidateTraffic, type MemberFields, type MemberSet } from "../kernel_members.ts";
+import type { GroupContext, Hold, Member, UnixAddress, UnixNode } from "../member.ts";
+import { hiddenName, longestBound } from "./hidden_name.ts";
+
+/** Whose a new node is, and its mode: as if the server had made it. */
+interface NodeOwner {
+  readonly uid: number;
+  readonly gid: number;
+  readonly umask: number;
+}
+
+export class PathMembers implements MemberSet {
+  static #nextId = 1;
+  readonly candidates = new CandidateTraffic();
+  #members: Member[] = [];
+  #receiving: Member | null = null;
+  /** Members that another baton holds too. */
+  readonly #shared = new Set<number>();
+  /** Sockets with a node that do not listen yet, by inode. */
+  readonly #bound = new Map<number, UnixNode>();
+  #directory: Directory | null = null;
+
+  constructor(
+    readonly address: UnixAddress,
+    readonly context: GroupContext,
+    readonly hold: () => Hold,
+  ) {}
+
+  /** @throws {SystemCallError} */
+  get directory(): Directory {
+    const { directory, directoryKey } = this.address;
+    return this.#directory ??= Directory.open(this.context.sockets.libc, directory, directoryKey);
+  }
+
+  /** A path to the public name that always fits into an address. */
+  get publicPath(): string {
+    return this.directory.pathTo(this.address.name);
+  }
+
+  get all(): readonly Member[] {
+    return this.#members;
+  }
+
+  readonly isReceiving = (member: Member): boolean => member === this.#receiving;
+
+  /** Of a socket that is bound here, whether it listens or not. */
+  nodeOf(inode: number): UnixNode | null {
+    return this.#bound.get(inode) ??
+      this.#members.find((each) => each.inode === inode)?.node ?? null;
+  }
+
+  /** All nodes of `epoch` and of sockets that do not listen yet. */
+  nodeAt(name: string): UnixNode | null {
+    const nodes = [...this.#bound.values(), ...this.#members.flatMap(({ node }) => node ?? [])];
+    return nodes.find((node) => node.name === name) ?? null;
+  }
+
+  /** The kernel is about to bind it to the public name, or has: no generation is there. */
+  noteBound(inode: number, bound: string): UnixNode {
+    const key = this.directory.stat(this.address.name)?.key ?? "";
+    const node: UnixNode = { name: this.address.name, key, bound };
+    this.#bound.set(inode, node);
+    return node;
+  }
+
+  /** It is named `name` from now on: a server renames what it has bound. */
+  noteNode(inode: number, node: UnixNode): void {
+    this.#bound.set(inode, node);
+  }
+
+  forgetBound(inode: number): void {
+    this.#bound.delete(inode);
+  }
+
+  /**
+   * Binds `socket` to a hidden name of the directory, as if its server had done it.
+   * @throws {SystemCallError} of bind(2) and chown(2); nothing is left behind then
+   */
+  bindHidden(socket: Fd, label: string, owner: NodeOwner): UnixNode {
+    const { context: { sockets }, address, directory } = this;
+    const name = hiddenName(address.name, label);
+    // Left by a baton that was killed: no other may use this name while the service of this path is ours.
+    orNull(() => directory.remove(name));
+    const readable = pathOf({ ...address, name });
+    const bound = readable.length <= longestBound ? readable : directory.pathTo(name);
+    withUmask(sockets.libc, owner.umask, () => sockets.bindUnix(socket, bound));
+    const made = directory.stat(name);
+    try {
+      if (made === null) throw new SystemCallError("stat", C.ENOENT, readable);
+      const gid = directory.givesGroup ? made.gid : owner.gid;
+      if (made.uid !== owner.uid && owner.uid !== -1 || made.gid !== gid && gid !== -1) {
+        directory.changeOwner(name, owner.uid, gid);
+      }
+      const node: UnixNode = { name, key: made.key, bound };
+      this.#bound.set(ownSocketInode(socket.number), node);
+      return node;
+    } catch (error) {
+      orNull(() => directory.remove(name));
+      throw error;
+    }
+  }
+
+  /** A socket of baton's own. @throws {SystemCallError} as `bindHidden` */
+  bindLikeOthers(socket: Fd): UnixNode {
+    const { directory, address } = this;
+    const others = this.#members.map(({ node }) => node?.name ?? address.name);
+    const example = [address.name, ...others].map((name) => directory.stat(name))
+      .find((stat) => stat !== null);
+    const { uid = -1, gid = -1, mode = 0o600 } = example ?? {};
+    const owner = { uid, gid, umask: ~mode & 0o777 };
+    return this.bindHidden(socket, `q${PathMembers.#nextId++}`, owner);
+  }
+
+  append(fields: MemberFields): Member {
+    const watch = this.#watch(fields.heldUntilRetired);
+    const node = fields.node ?? this.#bound.get(fields.inode);
+    this.#bound.delete(fields.inode);
+    const id = PathMembers.#nextId++;
+    const member: Member = { ...fields, ...node && { node }, id, shutDownWatch: watch };
+    this.#members = [...this.#members, member];
+    return member;
+  }
+
+  appendShared(fields: MemberFields, isReceiving: boolean): void {
+    const member = this.append(fields);
+    this.#shared.add(member.id);
+    if (isReceiving) this.#receiving = member;
+  }
+
+  /**
+   * The server's own listen(2) follows: SO_PEERCRED shows clients who called it last. This one comes first, so that a
+   * switch cannot come before the other.
+   */
+  join(fields: MemberFields, backlog: number, receives: boolean): Member {
+    const { heldUntilRetired: socket } = fields;
+    try {
+      this.context.beforeChange();
+      this.context.sockets.listen(socket, backlog);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    const member = this.append(fields);
+    if (receives) this.#give(member);
+    return member;
+  }
+
+  steerTo(members: readonly Member[]): void {
+    const next = members.at(-1);
+    if (next !== undefined) this.#give(next);
+  }
+
+  /** New connections go to `next`. @throws {SystemCallError} those at the path continue to get them then */
+  #give(next: Member): void {
+    const { node } = next;
+    const { name: target } = this.address;
+    const isSteeredElsewhere = this.hold() === "order and program";
+    if (node?.name != null && node.name !== target && !isSteeredElsewhere) {
+      const hidden = node.name;
+      this.context.beforeChange();
+      const hasExchanged = this.directory.exchange(hidden, target);
+      const before = this.nodeAt(target);
+      node.name = target;
+      if (before !== null) before.name = hasExchanged ? hidden : null;
+      // No socket of ours: what was left at the path.
+      else if (hasExchanged) orNull(() => this.directory.remove(hidden));
+    }
+    this.#receiving = next;
+  }
+
+  /** There is one that receives, and it continues to. */
+  stopReceiving(): boolean {
+    return false;
+  }
+
+  /** Nothing is shared out. */
+  attach(): void {}
+
+  compact(): void {
+    if (this.hold() !== "nothing" || this.#shared.size > 0) return;
+    for (const member of this.#members) {
+      if (member.dead && !this.isReceiving(member)) this.remove(member);
+    }
+  }
+
+  remove(member: Member): void {
+    this.context.beforeChange();
+    this.#drop(member);
+  }
+
+  /** Inodes of listeners in whose queue a connection waits. */
+  get waiting(): number[] {
+    return this.#members
+      .filter(({ heldUntilRetired }) => hasWaiting(this.context.sockets, heldUntilRetired))
+      .map(({ inode }) => inode);
+  }
+
+  /** @returns the members that were lost */
+  findShutDown(): Member[] {
+    const lost = this.#members.filter(({ heldUntilRetired }) =>
+      isShutDown(this.context.sockets, heldUntilRetired)
+    );
+    for (const member of lost) this.#drop(member);
+    for (const member of lost) this.context.onWaiting?.(member);
+    return lost;
+  }
+
+  unshare(): void {
+    this.#shared.clear();
+    this.compact();
+  }
+
+  close(): void {
+    for (const member of this.#members) this.#drop(member);
+    this.#end();
+  }
+
+  release(): void {
+    for (const member of this.#members) {
+      member.shutDownWatch?.cancel();
+      member.heldUntilRetired.close();
+    }
+    this.#members = [];
+    this.#end();
+  }
+
+  #end(): void {
+    this.#receiving = null;
+    this.#directory?.close();
+    this.#directory = null;
+  }
+
+  #watch(socket: Fd): Watch | null {
+    const onEvent = ({ readable, hangup }: Readiness) => {
+      const member = this.#members.find(({ heldUntilRetired }) => heldUntilRetired === socket);
+      if (member === undefined) return;
+      if (hangup) {
+        if (!this.findShutDown().includes(member)) member.shutDownWatch?.arm({});
+      } else if (readable) {
+        member.shutDownWatch?.arm({});
+        this.context.onWaiting?.(member);
+      }
+    };
+    return this.context.reactor?.watch(socket, onEvent, {}) ?? null;
+  }
+
+  #drop(member: Member): void {
+    this.#members = this.#members.filter((each) => each !== member);
+    if (this.#receiving === member) this.#receiving = null;
+    member.shutDownWatch?.cancel();
+    const isOurs = this.hold() === "nothing" && !this.#shared.delete(member.id) &&
+      member.origin === null;
+    if (isOurs) {
+      this.#removeHidden(member.node);
+      this.context.sockets.stopListening(member.heldUntilRetired);
+    }
+    member.heldUntilRetired.close();
+  }
+
+  /** The public name stays, or goes, as the server leaves it. */
+  #removeHidden(node: UnixNode | undefined): void {
+    const name = node?.name ?? null;
+    if (node === undefined || name === null || name === this.address.name) return;
+    orNull(() => {
+      if (this.directory.stat(name)?.key === node.key) this.directory.remove(name);
+    });
+    node.name = null;
+  }
+
+  /** A socket that was bound will not listen any more. */
+  abandon(inode: number): void {
+    this.#removeHidden(this.#bound.get(inode));
+    this.#bound.delete(inode);
+  }
+}
