@@ -29,15 +29,16 @@ export function composeFile({ config, options }: InitRequest): string {
   ];
   const folder = socket.slice(0, socket.lastIndexOf("/")) || FOLDER;
   const port = config.listen.find((spec) => spec.family !== "unix")?.port ?? DEFAULT_PORT;
-  const compose = "docker compose";
+  const remove = `docker compose rm -f ${name}`;
   return [
     "# compose.yaml: each release takes over from the one before it; the port is open all the time.",
-    `#   first:  TAG=1 ${compose} up -d`,
-    `#   next:   old=$(${compose} ps -q ${name})`,
-    `#           TAG=2 ${compose} up -d --no-deps --no-recreate --scale ${name}=2 ${name}`,
-    '#           timeout 5m docker wait "$old"    # 0: the new release serves, the old one has finished',
-    `#           ${compose} rm -f ${name}    # removes what has ended`,
-    "# A release that does not get ready ends with 70, and the old one keeps serving.",
+    "#   first:  echo TAG=1 >.env; docker compose up -d",
+    `#   next:   ${remove}    # what has ended: compose would start it again, and not the new release`,
+    `#           old=$(docker compose ps -q ${name}); echo TAG=2 >.env`,
+    `#           docker compose up -d --no-deps --no-recreate --scale ${name}=2 ${name}`,
+    `#           timeout 5m docker wait "$old" && ${remove}`,
+    "# docker wait prints 0 when the new release serves and the old one has finished. A release that does not get",
+    "# ready ends with 70, and is tried again: the old one keeps serving.",
     "services:",
     "  # Owns the network and the port, and is never replaced: when it ends, every release is cut off.",
     "  network:",
@@ -49,10 +50,10 @@ export function composeFile({ config, options }: InitRequest): string {
     `  ${JSON.stringify(name)}:`,
     `    image: ${JSON.stringify(`REGISTRY/${name}:\${TAG:?}`)}`,
     '    network_mode: "service:network"',
-    `    entrypoint: ${inCompose([PROGRAM, "run", ...options, ...own, "--"])}`,
+    `    entrypoint: ${inCompose([PROGRAM, "run", `--name=${name}`, ...options, ...own, "--"])}`,
     `    command: ${inCompose(config.command)}`,
     '    # A release that was taken over ends with 0: "always" and "unless-stopped" would start it again, and it',
-    "    # would take over from its successor. After a reboot: docker compose up -d.",
+    "    # would take over from its successor. After a reboot: docker compose up -d, from a unit.",
     '    restart: "on-failure:5"',
     "    stop_signal: SIGTERM",
     "    # Longer than --drain-time and --stop-time together.",

@@ -23,7 +23,6 @@ const MAX_OUTPUT_LENGTH = 256 * 1024;
 const START_DEADLINE_MS = 60_000;
 /** For load that a test has forgotten. */
 const LOAD_LIMIT_MS = 300_000;
-const NAME = "web";
 /** What baton logs at the switch. */
 export const SERVES = /generation \d+ serves/;
 
@@ -80,7 +79,7 @@ export class Network implements AsyncDisposable {
   /** Starts `baton run` as process 1 of a container. */
   async start(options: ContainerOptions): Promise<Container> {
     const { flags = [], command } = options;
-    const words = [...batonCommand(), "run", "--name", NAME, ...flags, "--", ...command];
+    const words = [...batonCommand(), "run", ...flags, "--", ...command];
     const container = this.#create(words, options);
     if (options.expectFailure) return container;
     try {

@@ -41,7 +41,8 @@ describe("baton init compose", () => {
       assert.equal(program, "/usr/local/bin/baton");
       const made = parseCommandLine(argv, () => assert.fail());
       assert.ok(made.verb === "run");
-      const { name } = made.config;
+      assert.equal(made.config.name, release.name);
+      const { name } = release;
       assert.deepEqual(made.config, { ...config, name, takeover: socket, handoffSocket: socket });
       assert.ok(socket.startsWith(`${release.folder}/`), "the socket is in the volume");
       const { drainTimeMs, stopTimeMs } = config;
