@@ -8,7 +8,7 @@ import { socketInodesOf } from "../platform/process/proc.ts";
 import { NO_TAG } from "../platform/network/socket_tag.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import type { GenerationTags } from "../steering/generation_tags.ts";
-import type { Member, UnixAddress } from "../steering/member.ts";
+import type { GroupAddress, Member, UnixAddress } from "../steering/member.ts";
 import type { PathMembers } from "../steering/unix/path_members.ts";
 import { attribute, isAccepted } from "./attribution.ts";
 import { judge } from "./classify.ts";
@@ -25,11 +25,14 @@ export interface ConnectionCounts {
 
 export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, undecided: 0 };
 
+/** Without a family: both. */
+type TcpPort = Pick<GroupAddress, "port" | "protocol"> & Partial<Pick<GroupAddress, "family">>;
+
 /** Where a service listens, and how its connections are tagged; without members it is another program's service. */
 export interface ServicePorts {
   readonly groups: readonly {
     /** A Unix socket has no port. */
-    readonly address: { readonly port?: number; readonly protocol?: "udp" } | UnixAddress;
+    readonly address: TcpPort | UnixAddress;
     readonly members?: readonly Pick<Member, "inode" | "epoch" | "tag">[];
     /** Of a Unix socket. */
     readonly path?: Pick<PathMembers, "waiting"> | null;
@@ -42,8 +45,10 @@ export interface ConnectionOwner {
   processes(): readonly number[];
 }
 
-function portIn(address: ServicePorts["groups"][number]["address"]): number[] {
-  return "port" in address && address.port !== undefined ? [address.port] : [];
+/** By what tells it from the others. */
+function tcpPortIn(address: TcpPort | UnixAddress): [key: string, TcpPort][] {
+  if (!("port" in address) || address.protocol === "udp") return [];
+  return [[`${address.family} ${address.port}`, address]];
 }
 
 export class SocketTable {
@@ -53,8 +58,10 @@ export class SocketTable {
   readonly #waiting: ReadonlySet<number>;
 
   constructor(platform: Platform, { groups, tagging }: ServicePorts) {
-    const ports = new Set(groups.flatMap(({ address }) => portIn(address)));
-    this.sockets = [...ports].flatMap((port) => platform.sockDiag.tcpByLocalPort(port));
+    const places = new Map(groups.flatMap(({ address }) => tcpPortIn(address)));
+    this.sockets = [...places.values()].flatMap(({ port, family }) =>
+      platform.sockDiag.tcpByLocalPort(port, undefined, family)
+    );
     this.#waiting = new Set(groups.flatMap(({ path }) => path?.waiting ?? []));
     this.#tags = tagging?.generations ?? null;
     this.#findSpoiled(groups);

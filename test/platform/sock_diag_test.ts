@@ -153,6 +153,9 @@ describe("SockDiag: a connection", () => {
     const { listener, address } = listenAt(platform, "::");
     using client = connectInet(platform, { ...NOBODY, host: "127.0.0.1", port: address.port });
     const found = row(platform, address.port, C.TCP_ESTABLISHED);
+    const ofFamily = (family: InetAddress["family"]) =>
+      platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_ESTABLISHED], family);
+    assert.deepEqual([ofFamily("inet").length, ofFamily("inet6").length], [0, 1]);
     const clientPort = platform.sockets.localAddress(client)!.port;
     const mapped = { family: "inet6", host: "::ffff:127.0.0.1", scope: 0 } as const;
     assert.deepEqual(found.local, { ...mapped, port: address.port });

@@ -61,6 +61,8 @@ export interface TcpTraffic {
   readonly segmentsReceived?: number;
 }
 
+const FAMILIES = [["inet", C.AF_INET], ["inet6", C.AF_INET6]] as const;
+
 /** All states but TIME_WAIT (6) and CLOSE (7), which no process owns. */
 const OWNED_STATES = [1, 2, 3, 4, 5, 8, 9, 10, 11, 12];
 
@@ -70,13 +72,22 @@ export class SockDiag {
 
   constructor(readonly libc: Libc, readonly sockets: Sockets) {}
 
-  /** TCP sockets of both families. @param states TCP_*; by default all that belong to a process or wait for one */
-  tcpByLocalPort(port: number, states: readonly number[] = OWNED_STATES): TcpSocket[] {
+  /**
+   * @param states TCP_*; by default all that belong to a process or wait for one
+   * @param family of a listener, which all its connections have, those of IPv4 to a dual-stack one too; by default both. The
+   * kernel searches its whole table for each.
+   */
+  tcpByLocalPort(
+    port: number,
+    states: readonly number[] = OWNED_STATES,
+    family?: InetAddress["family"],
+  ): TcpSocket[] {
     const mask = maskOf(states);
+    const families = FAMILIES.filter(([name]) => family === undefined || name === family);
     using socket = this.open();
     const sources = this.remote === null ? [socket] : [socket, this.remote];
     return sources.flatMap((source) =>
-      [C.AF_INET, C.AF_INET6].flatMap((family) => this.#dump(source, family, port, mask))
+      families.flatMap(([, number]) => this.#dump(source, number, port, mask))
     );
   }
 
