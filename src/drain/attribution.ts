@@ -48,14 +48,24 @@ function memoized(find: (tag: number) => boolean): (tag: number) => boolean {
 }
 
 /** Where what the processes have open differs from what the tags say. Inodes. */
-interface Differences {
+export interface Differences {
   /** A process of the generation has it, although another one's listener accepted it. */
   readonly gained: ReadonlySet<number>;
   /** A process of another generation has it, and none of this one. */
   readonly given: ReadonlySet<number>;
+  /** A process has it that is no descendant of the generation: what ends that one does not end this connection. */
+  readonly outside: ReadonlySet<number>;
 }
 
-export const NO_DIFFERENCES: Differences = { gained: new Set(), given: new Set() };
+const NONE: ReadonlySet<number> = new Set();
+export const NO_DIFFERENCES: Differences = { gained: NONE, given: NONE, outside: NONE };
+
+/** What some processes have open, by inode. */
+interface Open {
+  readonly inodes: ReadonlySet<number>;
+  /** They could all be looked into. */
+  readonly isAll: boolean;
+}
 
 /**
  * Servers may pass an accepted connection to another process (SCM_RIGHTS). Only what a process has open is evidence: one that
@@ -64,12 +74,11 @@ export const NO_DIFFERENCES: Differences = { gained: new Set(), given: new Set()
  */
 export function differences(
   tagged: ReadonlySet<number>,
-  open: ReadonlySet<number>,
+  open: Open,
   openByOthers: () => ReadonlySet<number>,
 ): Differences {
-  const missing = tagged.difference(open);
-  return {
-    gained: open.difference(tagged),
-    given: missing.size === 0 ? missing : missing.intersection(openByOthers()),
-  };
+  const gained = open.inodes.difference(tagged);
+  const missing = tagged.difference(open.inodes);
+  const given = missing.size === 0 ? NONE : missing.intersection(openByOthers());
+  return { gained, given, outside: open.isAll ? missing.difference(given) : NONE };
 }

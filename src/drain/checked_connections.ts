@@ -2,7 +2,7 @@
  * The connections of a generation that is being drained: by their tags at each look, and compared with what its processes
  * have open (/proc) when a decision rests on it: at the first look, before it counts as drained, and for reports.
  */
-import { differences, NO_DIFFERENCES } from "./attribution.ts";
+import { type Differences, differences, NO_DIFFERENCES } from "./attribution.ts";
 import type { ConnectionOwner, SocketTable } from "./connections.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 
@@ -23,21 +23,27 @@ export class CheckedConnections {
     ];
   }
 
-  /** @returns whether anything is different from what it was before */
+  /** Those that end with its processes, as of the latest check. */
+  endingOf(table: SocketTable): readonly TcpSocket[] {
+    return this.of(table).filter(({ inode }) => !this.#differences.outside.has(inode));
+  }
+
+  /** @returns whether `of` has another result than before */
   check(table: SocketTable): boolean {
     const before = this.#differences;
-    const openBy = (pids: readonly number[]) => inodesOf(table.openBy(pids));
-    // Without a tag that is what `of` does at each look.
-    this.#differences = table.isTagged(this.owner)
-      ? differences(
-        inodesOf(table.connectionsOf(this.owner)),
-        openBy(this.owner.processes()),
-        () => openBy(this.others()),
-      )
-      : NO_DIFFERENCES;
+    this.#differences = this.#compare(table);
     const { gained, given } = this.#differences;
     return gained.symmetricDifference(before.gained).size +
         given.symmetricDifference(before.given).size > 0;
+  }
+
+  #compare(table: SocketTable): Differences {
+    // Without a tag that is what `of` does at each look.
+    if (!table.isTagged(this.owner)) return NO_DIFFERENCES;
+    const pids = this.owner.processes();
+    const open = { inodes: inodesOf(table.openBy(pids)), isAll: table.seesInto(pids) };
+    const tagged = inodesOf(table.connectionsOf(this.owner));
+    return differences(tagged, open, () => inodesOf(table.openBy(this.others())));
   }
 }
 

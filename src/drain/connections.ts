@@ -4,7 +4,7 @@
  */
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { socketInodesOf } from "../platform/process/proc.ts";
+import { canSeeDescriptors, socketInodesOf } from "../platform/process/proc.ts";
 import { NO_TAG } from "../platform/network/socket_tag.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import type { GenerationTags } from "../steering/generation_tags.ts";
@@ -124,6 +124,11 @@ export class SocketTable {
   /** Its connections are known by their tag. */
   isTagged({ epoch }: Pick<ConnectionOwner, "epoch">): boolean {
     return this.#tags !== null && this.#tags.of(epoch) !== NO_TAG;
+  }
+
+  /** What each of `pids` has open can be seen. */
+  seesInto(pids: readonly number[]): boolean {
+    return pids.every(canSeeDescriptors);
   }
 
   /** Accepted connections that one of `pids` has open. */

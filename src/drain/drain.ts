@@ -137,11 +137,11 @@ export class Drain {
     return this.parts.clock.now() - this.#startedAtMs;
   }
 
-  /** Samples again for a report, so that `census` and `waiting` are up to date. */
+  /** Samples again, so that `census` and `waiting` have what a signal will cut. */
   recount(): void {
     const table = this.parts.readTable();
     this.#connections.check(table);
-    this.#count(table);
+    this.#count(table, this.#connections.endingOf(table));
   }
 
   cancel(): void {
@@ -175,10 +175,9 @@ export class Drain {
     return spreadMs > 0 && untilSpreadMs > 0 ? Math.min(nextMs, untilSpreadMs) : nextMs;
   }
 
-  #count(table: SocketTable): void {
+  #count(table: SocketTable, all = this.#connections.of(table)): void {
     const { target } = this;
     const movedAway = target.movedAway();
-    const all = this.#connections.of(table);
     for (const { inode } of all) target.seen.add(inode);
     const connections = all.filter(({ inode }) => !movedAway.has(inode));
     this.#first ??= new Set(connections.map(({ inode }) => inode));

@@ -62,23 +62,33 @@ describe("attribute()", () => {
 });
 
 describe("differences()", () => {
-  const cases: [string, number[], number[], number[], number[], number[]][] = [
-    ["none", [1, 2], [1, 2], [], [], []],
-    ["one that was passed to it", [1], [1, 2], [], [2], []],
-    ["one that it has passed on", [1, 2], [1], [2], [], [2]],
-    ["one that both have open stays", [1, 2], [1, 2], [2], [], []],
-    ["one whose process cannot be looked into stays", [1, 2], [], [], [], []],
-    ["one of a process that has left its tree stays", [1, 2], [1], [3], [], []],
+  const HIDDEN = null;
+  const cases: [string, number[], number[] | typeof HIDDEN, number[], number[][]][] = [
+    ["none", [1, 2], [1, 2], [], [[], [], []]],
+    ["one that was passed to it", [1], [1, 2], [], [[2], [], []]],
+    ["one that it has passed on", [1, 2], [1], [2], [[], [2], []]],
+    ["one that both have open stays", [1, 2], [1, 2], [2], [[], [], []]],
+    ["one whose process cannot be looked into stays", [1, 2], HIDDEN, [], [[], [], []]],
+    ["the same, if the other one has it", [1, 2], HIDDEN, [2], [[], [2], []]],
+    ["one of a process outside stays, and outlives it", [1, 2], [1], [3], [[], [], [2]]],
   ];
-  for (const [name, tagged, open, others, gained, given] of cases) {
+  for (const [name, tagged, own, others, expected] of cases) {
     test(name, () => {
-      const found = differences(new Set(tagged), new Set(open), () => new Set(others));
-      assert.deepEqual([[...found.gained], [...found.given]], [gained, given]);
+      const open = { inodes: new Set(own ?? []), isAll: own !== HIDDEN };
+      const { gained, given, outside } = differences(
+        new Set(tagged),
+        open,
+        () => new Set(others),
+      );
+      assert.deepEqual([[...gained], [...given], [...outside]], expected);
     });
   }
 
   test("the other generation is looked into only if something is missing", () => {
     const look = () => assert.fail("it is looked into");
-    assert.equal(differences(new Set([1]), new Set([1]), look).given.size, 0);
+    assert.equal(
+      differences(new Set([1]), { inodes: new Set([1]), isAll: true }, look).given.size,
+      0,
+    );
   });
 });

@@ -9,7 +9,7 @@ import { FakeClock } from "../../support/fake_clock.ts";
 
 const QUIET_MS = 500;
 const NEVER = Infinity;
-const [OWN, OTHER, HIDDEN] = [100, 200, 300];
+const [OWN, OTHER, HIDDEN, OUTSIDE] = [100, 200, 300, 400];
 const END = { family: "inet", host: "127.0.0.1", port: 80, scope: 0 } as const;
 
 /** A connection: when it comes, asks, is answered, and is closed. */
@@ -86,6 +86,7 @@ class World {
         .map(({ each, inode }) => ({ ...socketAt(each, inode, atMs), pid: each.pid ?? OWN }));
       return {
         isTagged: () => true,
+        seesInto: (pids: readonly number[]) => !pids.includes(HIDDEN),
         accepted: rows,
         connectionsOf: () => rows.filter((row) => !stray.has(row.inode)),
         openBy: (pids: readonly number[]) => {
@@ -153,8 +154,8 @@ describe("Drain: when it is drained", () => {
     ["with style signal not at all", { connections: [ENDLESS], style: "signal" }, 10],
     ["one that was passed on does not", { connections: [{ ...ENDLESS, pid: OTHER }] }, 10],
     ["one that was passed to it does", { connections: [{ ...ENDLESS, isStray: true }] }, null],
-    ["one of a process that cannot be seen does", {
-      connections: [{ ...ENDLESS, pid: HIDDEN }],
+    ["one of a process outside does", {
+      connections: [{ ...ENDLESS, pid: OUTSIDE }],
     }, null],
     ["a connection that has moved away does not", {
       connections: [ENDLESS],
@@ -210,6 +211,23 @@ test("what processes have open is read at the first sample, before it counts as 
   assert.ok(samples.length > 8, samples.join(" "));
   assert.deepEqual(openedAt, [0, 810, 5_000]);
 });
+
+for (
+  const [name, processes, cut] of [
+    ["a connection of a process outside is not cut", [OWN], 1],
+    ["unless it is not known to be outside", [OWN, HIDDEN], 2],
+  ] as const
+) {
+  test(`a report of what a signal cuts: ${name}`, () => {
+    const connections = [{ asksAtMs: -100 }, { asksAtMs: -100, pid: OUTSIDE }];
+    const { drain } = new World({ connections, processes: () => [...processes] });
+    drain.begin();
+    assert.equal(drain.census.busy.size, 2, "both are waited for");
+    drain.recount();
+    drain.cancel();
+    assert.equal(drain.census.busy.size, cut);
+  });
+}
 
 describe("Drain: when it samples", () => {
   const ENDLESS = [{ asksAtMs: -100 }];
