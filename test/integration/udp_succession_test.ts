@@ -5,7 +5,7 @@ import { type Baton, type BatonOptions, startBaton } from "../support/baton.ts";
 import { DatagramLoad } from "../support/datagram_load.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { python, reload, servingPid } from "../support/listening.ts";
+import { python, servingPid } from "../support/listening.ts";
 import { alive, killTree } from "../support/proc.ts";
 import { fixture } from "../support/programs.ts";
 import { Succession } from "../support/succession.ts";
@@ -41,7 +41,7 @@ describe("--udp switch and a new baton", () => {
     await load.answersOf(pid);
     const second = await batons.next([...SWITCH, "--survive"]);
     assert.equal(await servingPid(second), pid);
-    await reload(second);
+    assert.equal((await second.reload()).result, "ok", second.stderr);
     await batons.look();
     await load.answersOf(await servingPid(second));
     await assertAllAnswered(load, first, second);
@@ -55,7 +55,7 @@ describe("--udp switch and a new baton", () => {
     const upgraded = await baton.cli("upgrade", "--in-place", "web");
     assert.equal(upgraded.code, 0, upgraded.stderr);
     await load.answersOf(await servingPid(baton));
-    await reload(baton);
+    assert.equal((await baton.reload()).result, "ok", baton.stderr);
     await load.answersOf(await servingPid(baton));
     await assertAllAnswered(load, baton);
   });
@@ -71,7 +71,7 @@ describe("--udp switch and a new baton", () => {
       return pid !== baton.pid && !alive(baton.pid) ? pid : null;
     }, { what: "the old baton has gone" });
     try {
-      await reload(baton);
+      assert.equal((await baton.reload()).result, "ok", baton.stderr);
       await load.answersOf(await servingPid(baton));
       await assertAllAnswered(load, baton);
       assert.equal((await baton.cli("stop", "web")).code, 0);
@@ -89,7 +89,7 @@ describe("--udp switch and a new baton", () => {
     await using next = await startBaton(echo(port, ["--takeover", socket]));
     await alone(next, old);
     await load.answersOf(await servingPid(next));
-    await reload(next);
+    assert.equal((await next.reload()).result, "ok", next.stderr);
     await load.answersOf(await servingPid(next));
     await assertAllAnswered(load, old, next);
     assert.equal((await next.stop()).code, 0);

@@ -118,6 +118,21 @@ describe("--udp switch", () => {
     assert.deepEqual(listeners.map(({ address }) => address), [`udp:127.0.0.1:${port}`]);
   });
 
+  test("QUIC is recognized, and left by name", TIMEOUT, async () => {
+    const port = await freePort();
+    const address = `udp:127.0.0.1:${port}`;
+    await using baton = await startBaton(echo(port, { TCP: "1", QUIC: "1" }));
+    const warning = `the server speaks QUIC at ${address}, which is not handed over`;
+    await waitUntil(() => baton.stderr.includes(warning), { what: "baton has recognized it" });
+    const { listeners } = await baton.status();
+    assert.deepEqual(listeners.map(({ address }) => address), [`127.0.0.1:${port}`]);
+    const report = await baton.reload();
+    assert.equal(report.result, "failed");
+    const reason = `${address} speaks QUIC, which is not handed over`;
+    assert.ok(report.reason?.includes(reason), String(report.reason));
+    assert.equal(answerer(await askDatagram(port, "?")), await servingPid(baton));
+  });
+
   test("a canary gets some clients, with all their datagrams", TIMEOUT, async () => {
     const port = await freePort();
     await using baton = await startBaton(echo(port, {}, [...SWITCH, "--canary", "50%"]));

@@ -30,6 +30,8 @@ export function adoptDatagrams(
   owner: ListenerOwner,
 ): CallReply {
   const { platform: { sockets }, listeners } = context;
+  // Resolvers bind for each question.
+  if (context.udp === "leave" && owner.readyTicks > 0) return "continue";
   const inode = proc.ownSocketInode(call.socket.number);
   if ((sockets.localAddress(call.socket)?.port ?? 0) !== 0) {
     // A baton that was killed may have carried it out.
