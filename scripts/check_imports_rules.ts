@@ -138,9 +138,13 @@ const ENTRIES = {
 const GRANTS: readonly Grant[] = [
   {
     file: "cli/service/service_setup.ts",
-    imports: ["handoff/capabilities.ts", "succession/state/resume_state.ts"],
-    why:
-      "asks what the handoff can do here; the launch context of the first start travels with the state",
+    imports: ["succession/state/resume_state.ts"],
+    why: "the launch context of the first start travels with the state",
+  },
+  {
+    file: "cli/service/process_setup.ts",
+    imports: ["handoff/capabilities.ts"],
+    why: "asks what the handoff can do here",
   },
   {
     file: "cli/service/origin.ts",
@@ -194,7 +198,7 @@ const GRANTS: readonly Grant[] = [
   },
   {
     file: "cli/commands/doctor.ts",
-    imports: ["handoff/capabilities.ts"],
+    imports: ["handoff/capabilities.ts", "handoff/duplicates/choose.ts"],
     why: "asks what the handoff could do here, without a supervisor",
   },
   {
@@ -342,7 +346,6 @@ const TESTED = {
   "handoff/inherit.ts": ["specAddress"],
   "inspect/changed_processes.ts": ["changeOf"],
   "inspect/pid_files.ts": ["numberIn", "pathsInWords"],
-  "handoff/right_to_bind.ts": ["rightToBind"],
   "health/http_dialogue.ts": ["HttpCheckOptions"],
   "hooks/memory_check.ts": ["refusal"],
   "init/systemd.ts": ["commandLine"],

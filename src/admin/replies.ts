@@ -74,6 +74,7 @@ export const STATUS_REPLY = v.looseObject({
   epoch: maybeNumber,
   order: string,
   orderReason: string,
+  duplicates: v.nullable(string),
   startedAt: string,
   restarts: v.looseObject({ ok: number, failed: number, crashes: number }),
   lastReload: v.nullable(v.looseObject({

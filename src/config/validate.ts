@@ -39,6 +39,11 @@ function checkHandoff(config: Config): void {
       remedy: "Remove --listen, or use --handoff auto or inherit",
     });
   }
+  if (handoff === "inherit" && config.duplicates !== "auto") {
+    throw new UserError("Cannot use --duplicates with --handoff inherit: there are none", {
+      remedy: "Remove one of them",
+    });
+  }
   checkListeners(listen);
 }
 
@@ -206,6 +211,7 @@ export function handoffOption(config: Config): string | null {
   return firstGiven([
     [config.listen.length > 0, "--listen"],
     [config.handoff !== "auto", "--handoff"],
+    [config.duplicates !== "auto", "--duplicates"],
     [gate !== undefined, `--ready ${gate?.text}`],
     [config.live.length > 0, "--live"],
     [config.watch.length > 0, "--watch"],

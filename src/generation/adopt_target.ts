@@ -9,7 +9,7 @@ import {
 import { ticksNow } from "../platform/clock.ts";
 import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
-import { processName } from "../platform/process/proc.ts";
+import { canSeeDescriptors, processName } from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import { acceptorOf, watchAccepts } from "../process/accept_watch.ts";
 import { ExitWatch } from "../process/exit_watch.ts";
@@ -84,6 +84,7 @@ export class AdoptTarget implements ListenerOwner {
     const { facts } = this.options;
     facts.isSettled = true;
     facts.settledTicks ||= ticksNow();
+    this.letPass();
   }
 
   /** It has passed its gate: who comes from now on is not one of its standing workers. */
@@ -92,6 +93,16 @@ export class AdoptTarget implements ListenerOwner {
     if (facts.readyTicks > 0) return;
     facts.readyTicks = ticksNow();
     if (listeners.groupsOf(this.epoch).length > 1) this.#closed.lookRepeatedly();
+    this.letPass();
+  }
+
+  /** It has passed its gate, or did so under an earlier baton. */
+  letPass(): void {
+    const { facts: { readyTicks, settledTicks }, server, context: { adopter } } = this.options;
+    if (readyTicks === 0) return;
+    // Where we may not look, more listeners may follow the first one: nothing shows that it has opened all.
+    const isVisible = settledTicks > 0 || this.processes().every(canSeeDescriptors);
+    if (isVisible) server.letPass(adopter.source.passing);
   }
 
   /**
@@ -205,5 +216,6 @@ export class AdoptTarget implements ListenerOwner {
   close(): void {
     this.endLooks();
     this.#workers.close();
+    this.options.context.adopter.source.forget(this.epoch);
   }
 }

@@ -75,13 +75,13 @@ export class RunningGeneration implements GenerationHandle {
 
   #serverProcess(): ServerProcess {
     const { context, epoch } = this;
-    const { platform, children, migration, config, listeners, journal } = context;
+    const { platform, children, migration, config, listeners, journal, adopter } = context;
     return new ServerProcess(platform, children, {
       epoch,
       calls: () => ({
         // With --survive the journal has each call before it is answered.
-        lettingPass: !config.survive &&
-          (this.facts.takesConnections || this.adoptTarget.queueAtSwitch),
+        lettingPass: !config.survive && (adopter.source.passing.length > 0 ||
+          this.facts.takesConnections || this.adoptTarget.queueAtSwitch),
         isAwaited: () => migration?.pendingAccepts.isEmpty === false,
       }),
       onNotification: (notify, notification) => this.adoptTarget.answer(notify, notification),
@@ -166,6 +166,7 @@ export class RunningGeneration implements GenerationHandle {
     this.server.resume(record, remains);
     if (remains.isForeign) return;
     this.adoptTarget.watchWorkers();
+    this.adoptTarget.letPass();
     this.#leaderExit.resume();
   }
 

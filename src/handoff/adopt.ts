@@ -20,6 +20,7 @@ import { LeftDatagrams } from "./datagrams/left_datagrams.ts";
 import type { DuplicateSource } from "./duplicates/source.ts";
 import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "./listener_owner.ts";
 import { adoptBind } from "./right_to_bind.ts";
+import { UnseenBinds } from "./duplicates/unseen_bind.ts";
 
 interface PostponedCall {
   readonly notify: Fd;
@@ -29,6 +30,7 @@ interface PostponedCall {
 
 export class Adopter implements AdoptContext {
   readonly ephemeral = new Set<number>();
+  readonly unseenBinds: UnseenBinds;
   readonly leftDatagrams = new LeftDatagrams();
   readonly udp: AdoptContext["udp"];
   readonly source: DuplicateSource;
@@ -50,6 +52,7 @@ export class Adopter implements AdoptContext {
     this.source = source;
     this.udp = udp;
     const { SYS_bind, SYS_listen } = platform.libc.arch;
+    this.unseenBinds = new UnseenBinds(platform.sockets);
     this.trap = [SYS_bind, SYS_listen, ...source.rules];
   }
 

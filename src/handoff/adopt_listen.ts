@@ -18,6 +18,7 @@ import {
   type SocketCall,
 } from "./listener_owner.ts";
 import { isLeftAlone, openerRole } from "./opener.ts";
+import { rightToBind } from "./right_to_bind.ts";
 import { holderOf, unmanagedListenerAt } from "./unmanaged_listeners.ts";
 
 export function adoptListen(
@@ -36,8 +37,14 @@ export function adoptListen(
     return "continue";
   }
   try {
-    const address = context.ephemeral.delete(inode) ? null : sharedAddress(context, call);
+    const unseen = context.unseenBinds.take(call.socket);
+    const isEphemeral = context.ephemeral.delete(inode) || unseen?.isEphemeral;
+    const address = isEphemeral ? null : sharedAddress(context, call);
     if (address === null) return "continue";
+    if (unseen !== null) {
+      const right = rightToBind(context.platform, listeners, address, owner);
+      if (right === "none" || right === "own" && !unseen.isShared) return { errno: C.EADDRINUSE };
+    }
     if (isLeftAlone(context, address, call.pid, owner)) return "continue";
     const group = listeners.obtain(address);
     if (group.isFrozen && memberWithQueue(group, owner) === null) {

@@ -3,15 +3,15 @@
  * them, `doctor` prints them. The rights over a server are tried on a launcher (`AdoptProbe`): baton may always look
  * into itself, so trying on itself would prove nothing.
  */
-import { LAUNCH_VERB, type LaunchPlan, parseReport } from "../launcher/plan.ts";
-import { errorText, SystemCallError } from "../platform/error.ts";
-import type { Fd } from "../platform/fd.ts";
+import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import { SINCE, tooOld } from "../platform/kernel.ts";
 import type { Platform } from "../platform/platform.ts";
-import { HelperProcess } from "../platform/process/helper_process.ts";
 import * as proc from "../platform/process/proc.ts";
+import { ROOT_UID } from "../platform/process/processes.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
+import { AdoptProbe, failureText } from "./adopt_probe.ts";
+import { chooseDuplicates, type DuplicatesBy } from "./duplicates/choose.ts";
 import { programFor } from "../steering/bpf_program.ts";
 
 export interface Capability {
@@ -28,9 +28,9 @@ export interface Capability {
   readonly needed: "adopt" | "always" | "advice";
 }
 
-/** A launcher on two busy cores, started by the slower runtime, needs less than a second. */
-const PROBE_TIMEOUT_MS = 10_000;
 const LOOPBACK = { family: "inet", host: "127.0.0.1", port: 0, scope: 0 } as const;
+/** capabilities(7) */
+const CAP_SYS_PTRACE = 19;
 const USE_LISTEN = "or use --listen with a server that takes descriptors";
 
 /** Something to try: `find` says what was found, or throws. */
@@ -129,10 +129,11 @@ const TRIALS: readonly Trial[] = [
     get consequence() {
       const scope = Number(proc.sysctl("kernel/yama/ptrace_scope"));
       const yama = scope > 1 ? `set sysctl kernel.yama.ptrace_scope=1 (it is ${scope}), ` : "";
-      return `adopt cannot hold a server's sockets: ${yama}add CAP_SYS_PTRACE or a seccomp ` +
-        `profile with pidfd_getfd to the container, ${USE_LISTEN}`;
+      return "baton makes the servers' sockets itself (--duplicates socket-trap), which costs an " +
+        `outgoing connection more: ${yama}add CAP_SYS_PTRACE or a seccomp profile with ` +
+        "pidfd_getfd to the container if that matters";
     },
-    needed: "adopt",
+    needed: "advice",
     find: findDuplication,
   },
   {
@@ -220,77 +221,16 @@ function findUserNotification({ seccomp }: Platform, probe: AdoptProbe): string 
 }
 
 /** Both are one right, ptrace(2): the socket itself, and the address that it is bound to. */
+/** `--duplicates auto`. @param hasGetfd what was found */
+export function suitedDuplicates({ processes }: Platform, hasGetfd: boolean): DuplicatesBy {
+  const isRoot = processes.userId() === ROOT_UID;
+  return chooseDuplicates({ hasGetfd, isRoot, mayTraceOthers: proc.hasCapability(CAP_SYS_PTRACE) });
+}
+
 function findDuplication(platform: Platform, { notify, pid }: AdoptProbe): string {
   const subject = notify === null || pid === null ? platform.runtime.pid : pid;
   using pidfd = platform.processes.openPidfd(subject);
   platform.processes.duplicateFrom(pidfd, 0).close();
   platform.descriptors.open(`/proc/${subject}/mem`, C.O_RDONLY).close();
   return "works";
-}
-
-function failureText(error: unknown): string {
-  return error instanceof SystemCallError ? `${error.call}: ${error.code}` : errorText(error);
-}
-
-/** The start of a server, up to the moment before its first instruction, and no further. */
-class AdoptProbe implements Disposable {
-  /** The listener of its filter, null when it has none. */
-  notify: Fd | null = null;
-  /** Why it, or its start, failed. */
-  failure: string | null = null;
-  /** It got as far as asking for the filter: if it failed, the filter is the reason. */
-  launched = false;
-  #launcher: HelperProcess | null = null;
-
-  constructor(readonly platform: Platform) {
-    try {
-      this.#launcher = this.#start();
-      this.#readReport(this.#launcher);
-    } catch (error) {
-      this.failure = failureText(error);
-    }
-  }
-
-  /** Of the launcher, null when it could not be started. It may have ended already. */
-  get pid(): number | null {
-    return this.#launcher?.pid ?? null;
-  }
-
-  #start(): HelperProcess {
-    const { runtime, descriptors, libc } = this.platform;
-    const plan: LaunchPlan = {
-      argv: ["/proc/self/exe"], // Resolved, never executed.
-      program: null,
-      env: {},
-      cwd: null,
-      members: 0,
-      trap: [libc.arch.SYS_bind, libc.arch.SYS_listen],
-      spared: [],
-      waits: false,
-      parentDeathSignal: 0,
-      parentPid: runtime.pid,
-      fileLimit: null,
-    };
-    using silence = descriptors.open("/dev/null", C.O_RDWR);
-    const stdio = [silence, silence, silence];
-    return new HelperProcess(this.platform, { verb: LAUNCH_VERB, descriptors: stdio, plan });
-  }
-
-  #readReport(launcher: HelperProcess): void {
-    const { data, fds: [notify = null] } = launcher.awaitMessage(PROBE_TIMEOUT_MS);
-    const report = parseReport(data);
-    this.notify = notify;
-    if (report.kind === "failed") {
-      // The launcher's own sentence, which ends with the advice to run doctor.
-      const [, why] = /^Cannot watch [^:]*: (.*): run "baton doctor"/.exec(report.message) ?? [];
-      this.failure = why ?? report.message;
-    }
-    this.launched = report.kind !== "failed" || this.failure !== report.message;
-  }
-
-  /** The launcher waits for a go-ahead that never comes. */
-  [Symbol.dispose](): void {
-    this.notify?.close();
-    this.#launcher?.[Symbol.dispose]();
-  }
 }

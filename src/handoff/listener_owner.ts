@@ -5,6 +5,7 @@ import * as proc from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import type { UnseenBinds } from "./duplicates/unseen_bind.ts";
 import type { LeftDatagrams } from "./datagrams/left_datagrams.ts";
 
 export interface AdoptContext {
@@ -16,6 +17,7 @@ export interface AdoptContext {
   readonly listeners: Listeners;
   /** Inodes of sockets bound to port 0 that could be taken for ours when they listen. */
   readonly ephemeral: Set<number>;
+  readonly unseenBinds: UnseenBinds;
   /** What becomes of a call that needs a member of a group that only another baton can add to. */
   replyWhenFrozen(group: Group): CallReply;
 }

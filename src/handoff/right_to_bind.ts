@@ -32,7 +32,10 @@ export function adoptBind(
   const { sockets } = platform;
   const { pid, socket } = call;
   const address = addressToBind(platform, call);
-  if (address === null) return "continue";
+  if (address === null) {
+    context.unseenBinds.add(socket);
+    return "continue";
+  }
   if (address.port === 0) {
     const isShared = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
     if (isShared) ephemeral.add(proc.ownSocketInode(socket.number));

@@ -125,6 +125,7 @@ export class ShutdownService {
       command: config.command,
       order: "start-first",
       orderReason: "--shutdown-only: there is no reload",
+      duplicates: null,
       startedAt: this.#startedAt,
       listeners: [],
       helpers: [],

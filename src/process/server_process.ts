@@ -157,6 +157,11 @@ export class ServerProcess implements Leader {
     });
   }
 
+  /** From now on these calls, by number, need no decision: they continue at once where the poll thread takes them. */
+  letPass(calls: readonly number[]): void {
+    this.#calls?.letPass(calls);
+  }
+
   #closeFilter(): void {
     this.#calls?.close();
     this.#calls = null;

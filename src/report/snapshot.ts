@@ -203,6 +203,8 @@ export interface Snapshot {
   /** What a reload does first (--order), and why. */
   readonly order: "start-first" | "stop-first";
   readonly orderReason: string;
+  /** How the servers' own sockets come to baton; null: they do not. */
+  readonly duplicates: "getfd" | "socket-trap" | null;
   readonly startedAt: string;
   readonly listeners: readonly ListenerView[];
   /** Alive ones and the latest that have exited, oldest first. */

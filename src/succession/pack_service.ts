@@ -25,7 +25,7 @@ export interface ResumeSources {
   readonly version: string;
   readonly logger: Logger;
   readonly launchContext: LaunchContext;
-  readonly plan: { readonly trap: readonly unknown[] };
+  readonly duplicates: ResumeState["duplicates"];
   readonly upgrade: { readonly lock: Fd };
   /** The control socket, which is passed to the next baton. */
   readonly controlDoor: () => ControlAccess | null;
@@ -61,7 +61,7 @@ export function packService(
     incarnation: history.incarnation,
     startedAt: history.startedAt.toISOString(),
     launchContext: options.launchContext,
-    traps: options.plan.trap.length > 0,
+    duplicates: options.duplicates,
     // A client that waits for an upgrade asks the next baton. The numbers of all other requests mean nothing there.
     service: {
       ...service,

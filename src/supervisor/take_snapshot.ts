@@ -22,6 +22,7 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
     command: config.command.map(printable),
     order: parts.options.order.order,
     orderReason: parts.options.order.reason,
+    duplicates: parts.options.duplicates,
     incarnation: history.incarnation,
     startedAt: history.startedAt.toISOString(),
     listeners: listenerViews(parts, table),

@@ -50,6 +50,7 @@ describe("baton status", () => {
       lastReload: null,
       order: "start-first",
       orderReason: "nothing is known against a second copy",
+      duplicates: "getfd",
       trial: null,
     });
     assert.deepEqual(generations, [{

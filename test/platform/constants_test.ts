@@ -6,7 +6,8 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ARCH, C, errnoName } from "../../src/platform/libc/constants.ts";
+import { ARCH } from "../../src/platform/libc/arch.ts";
+import { C, errnoName } from "../../src/platform/libc/constants.ts";
 import * as udpOptions from "../../src/platform/libc/udp_options.ts";
 import { evaluate, findCompiler, hasHeader } from "../support/c_compiler.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";

@@ -3,7 +3,13 @@
  * `run` tries (`handoff/capabilities.ts`), and adds hints that `run` does not need (`doctor_hints.ts`).
  */
 import { existsSync } from "node:fs";
-import { type Capability, missingForAdopt, probeCapabilities } from "../../handoff/capabilities.ts";
+import {
+  type Capability,
+  missingForAdopt,
+  probeCapabilities,
+  suitedDuplicates,
+} from "../../handoff/capabilities.ts";
+import { duplicatesText } from "../../handoff/duplicates/choose.ts";
 import { kernelRelease } from "../../platform/kernel.ts";
 import type { Platform } from "../../platform/platform.ts";
 import * as proc from "../../platform/process/proc.ts";
@@ -21,7 +27,8 @@ export function commandDoctor(
   { json }: Extract<Command, { verb: "doctor" }>,
   print: Printer,
 ): number {
-  const capabilities = probeCapabilities(platform, HINTS);
+  const found = probeCapabilities(platform, HINTS);
+  const capabilities = [...found, duplicatesOf(platform, found)];
   const assessment = assess(capabilities);
   const host = describeHost(platform);
   if (json) {
@@ -83,6 +90,19 @@ function assess(capabilities: readonly Capability[]) {
     return { works: "inherit", modes, summary };
   }
   return { works: "nothing", modes, summary: "baton cannot hand connections over here." };
+}
+
+/** What `--duplicates auto` is here. */
+function duplicatesOf(platform: Platform, found: readonly Capability[]): Capability {
+  const hasGetfd = found.some(({ id, ok }) => id === "pidfd_getfd" && ok);
+  return {
+    id: "duplicates",
+    title: "duplicates of a server's sockets (--duplicates auto)",
+    ok: true,
+    detail: duplicatesText(suitedDuplicates(platform, hasGetfd)),
+    consequence: null,
+    needed: "advice",
+  };
 }
 
 function describeHost({ processes, runtime }: Platform) {

@@ -42,8 +42,10 @@ export const HINTS: readonly Trial[] = [
     // With Docker's default set, root may become any user, but not inspect that user's processes.
     id: "other_users",
     title: "servers may change their user (gosu, setpriv)",
-    consequence: "a server that becomes another user before it listens is refused, with --listen " +
-      "too: start baton itself as that user, or add CAP_SYS_PTRACE",
+    consequence:
+      "baton makes the servers' sockets itself (--duplicates socket-trap); what a server " +
+      "opens as another user after its start is not handed over: start baton itself as that user, " +
+      "or add CAP_SYS_PTRACE",
     needed: "advice",
     find: ({ processes }) => {
       if (proc.hasCapability(CAP_SYS_PTRACE)) return "CAP_SYS_PTRACE: baton can follow";

@@ -4,6 +4,7 @@ import { presetForCommand } from "../../config/presets.ts";
 import { addActivatedSockets } from "../../handoff/activated_sockets.ts";
 import { Adopter } from "../../handoff/adopt.ts";
 import { GetfdSource } from "../../handoff/duplicates/getfd.ts";
+import { SocketTrapSource } from "../../handoff/duplicates/socket_trap.ts";
 import { Migration } from "../../migration/migration.ts";
 import { Children } from "../../process/children.ts";
 import { Foreground } from "../../process/foreground.ts";
@@ -22,7 +23,10 @@ export function generationContext(
   const listeners = new Listeners(platform.sockets, platform.reactor, writeState);
   listeners.tagging.tagsInUse = () => platform.sockDiag.tagsAt(new Set(listeners.ports));
   for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
-  const source = new GetfdSource(platform);
+  // A generation that an earlier baton started may have a filter, though those of this one have none.
+  const source = setup.duplicates === "socket-trap"
+    ? new SocketTrapSource(platform, listeners)
+    : new GetfdSource(platform);
   const adopter = new Adopter(platform, listeners, { source, udp: config.udp }, (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);
   });
@@ -49,7 +53,7 @@ export function generationContext(
 /** `--keep-alive`; with `leave`, only clients that wait are delivered by it. @returns null: accept(2) is never trapped */
 function makeMigration(setup: ServiceSetup, listeners: Listeners): Migration | null {
   const { platform, config: { keepAlive }, logger } = setup;
-  const why = whyNoMigration(setup.config, setup.traps);
+  const why = whyNoMigration(setup.config, setup.duplicates !== null);
   if (why !== null) {
     const notice = `--keep-alive ${keepAlive}: connections are left: ${why}`;
     if (keepAlive === "migrate") logger.warn(notice);

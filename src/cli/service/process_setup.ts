@@ -1,4 +1,4 @@
-/** The process of `baton run`: its program, its runtime directory, its log, and its errors. */
+/** The process of `baton run`: its program, its runtime directory, its log, its errors, and what it may do here. */
 import { exclusiveUse } from "../../config/exclusive.ts";
 import { checkOrder, type ServiceOrder, serviceOrder } from "../../config/order.ts";
 import { firstText } from "../../platform/files/first_bytes.ts";
@@ -10,6 +10,12 @@ import {
 } from "../../admin/paths.ts";
 import type { Config } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
+import {
+  missingForAdopt,
+  probeCapabilities,
+  suitedDuplicates,
+} from "../../handoff/capabilities.ts";
+import { EXIT_SYSTEM } from "../console/exit_status.ts";
 import { Logger } from "../../log/logger.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -93,4 +99,33 @@ export function chooseOrder(config: Config, isChecked: boolean): ChosenOrder {
   const order = serviceOrder(config, exclusive);
   if (!isChecked) checkOrder(config, order);
   return { ...order, exclusive };
+}
+
+export type DuplicatesBy = ReturnType<typeof suitedDuplicates>;
+
+/**
+ * @returns where duplicates of servers' sockets come from; null: `bind` and `listen` are not trapped
+ * @throws {UserError} when that is required but does not work here
+ */
+export function chooseDuplicates(platform: Platform, config: Config): DuplicatesBy | null {
+  const capabilities = probeCapabilities(platform);
+  const broken = capabilities.find(({ ok, needed }) => !ok && needed === "always");
+  if (broken) {
+    throw new UserError(`Cannot run here: ${broken.title}: ${broken.detail}`, {
+      status: EXIT_SYSTEM,
+      remedy: `Consequence: ${broken.consequence}. Run "baton doctor" for details`,
+    });
+  }
+  if (config.handoff === "inherit") return null;
+  const { duplicates } = config;
+  const getfd = capabilities.find(({ id }) => id === "pidfd_getfd")!;
+  const missing = duplicates === "getfd" && !getfd.ok ? getfd : missingForAdopt(capabilities)[0];
+  if (missing === undefined) {
+    return duplicates === "auto" ? suitedDuplicates(platform, getfd.ok) : duplicates;
+  }
+  if (config.handoff === "auto" && config.listen.length > 0) return null;
+  throw new UserError(`Cannot adopt the server's sockets: ${missing.title}: ${missing.detail}`, {
+    status: EXIT_SYSTEM,
+    remedy: `Consequence: ${missing.consequence}. Run "baton doctor" for details`,
+  });
 }

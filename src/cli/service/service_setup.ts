@@ -1,17 +1,21 @@
 /** What `baton run` settles before it looks for another instance: configuration, paths, log, and budget of a stop. */
 import type { ServicePaths } from "../../admin/paths.ts";
 import { type Config, longestStartMs, longestStopMs } from "../../config/config.ts";
-import { missingForAdopt, probeCapabilities } from "../../handoff/capabilities.ts";
+import { refuseEnvoyScript } from "./envoy_script.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { PodSetup } from "../../pod/pod.ts";
 import type { LaunchContext } from "../../succession/state/resume_state.ts";
-import { UserError } from "../../config/values/errors.ts";
-import { EXIT_SYSTEM } from "../console/exit_status.ts";
-import { refuseEnvoyScript } from "./envoy_script.ts";
 import { type Origin, ownEnvironment } from "./origin.ts";
 import { podSetup } from "./pod_setup.ts";
-import { chooseOrder, type ChosenOrder, openLogger, runtimePaths } from "./process_setup.ts";
+import {
+  chooseDuplicates,
+  chooseOrder,
+  type ChosenOrder,
+  type DuplicatesBy,
+  openLogger,
+  runtimePaths,
+} from "./process_setup.ts";
 import { activate, type Activation } from "./socket_activation.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";
 
@@ -21,8 +25,8 @@ export interface ServiceSetup {
   readonly env: Record<string, string>;
   readonly paths: ServicePaths;
   readonly launchContext: LaunchContext;
-  /** `bind` and `listen` of servers that start here are trapped. */
-  readonly traps: boolean;
+  /** Where duplicates of the servers' sockets come from; null: `bind` and `listen` of servers are not trapped. */
+  readonly duplicates: DuplicatesBy | null;
   readonly logger: Logger;
   readonly order: ChosenOrder;
   readonly pod: PodSetup;
@@ -49,7 +53,7 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
     // With servers running, the guard creates the directory as soon as it can.
     if (origin.kind === "command") throw error;
   }
-  const traps = inPlace?.traps ?? chooseTrap(platform, config);
+  const duplicates = inPlace === null ? chooseDuplicates(platform, config) : inPlace.duplicates;
   const logger = openLogger(platform, config, inPlace !== null);
   // The first start has accepted the grace period: it is too late to refuse it.
   const asked = inPlace === null ? config : { ...config, graceMs: null };
@@ -58,7 +62,7 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
   if (order.order === "stop-first") {
     logger.info(`a reload stops the server before it starts the new one: ${order.reason}`);
   }
-  if (!traps && config.handoff === "auto") {
+  if (duplicates === null && config.handoff === "auto") {
     logger.warn('only the sockets of --listen are handed over here: "baton doctor" says why');
   }
   return {
@@ -67,34 +71,11 @@ export function setUpService(platform: Platform, given: Config, origin: Origin):
     env,
     paths,
     launchContext,
-    traps,
+    duplicates,
     order,
     logger,
     pod,
     activation,
     ...longest,
   };
-}
-
-/**
- * @returns whether `bind` and `listen` of servers are trapped, so that baton learns their sockets
- * @throws {UserError} when that is required but does not work here
- */
-function chooseTrap(platform: Platform, config: Config): boolean {
-  const capabilities = probeCapabilities(platform);
-  const broken = capabilities.find(({ ok, needed }) => !ok && needed === "always");
-  if (broken) {
-    throw new UserError(`Cannot run here: ${broken.title}: ${broken.detail}`, {
-      status: EXIT_SYSTEM,
-      remedy: `Consequence: ${broken.consequence}. Run "baton doctor" for details`,
-    });
-  }
-  if (config.handoff === "inherit") return false;
-  const [missing] = missingForAdopt(capabilities);
-  if (missing === undefined) return true;
-  if (config.handoff === "auto" && config.listen.length > 0) return false;
-  throw new UserError(`Cannot adopt the server's sockets: ${missing.title}: ${missing.detail}`, {
-    status: EXIT_SYSTEM,
-    remedy: `Consequence: ${missing.consequence}. Run "baton doctor" for details`,
-  });
 }

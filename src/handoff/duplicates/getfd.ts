@@ -8,6 +8,7 @@ import type { CallerDescriptor, DuplicateSource } from "./source.ts";
 
 export class GetfdSource implements DuplicateSource {
   readonly rules = [];
+  readonly passing = [];
 
   constructor(readonly platform: Platform) {}
 
@@ -34,4 +35,6 @@ export class GetfdSource implements DuplicateSource {
   }
 
   settle(): void {}
+
+  forget(): void {}
 }

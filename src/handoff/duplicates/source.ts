@@ -19,10 +19,14 @@ export interface CallerDescriptor {
 export interface DuplicateSource {
   /** What the filter has to report for it, beside bind(2) and listen(2). */
   readonly rules: readonly CallRule[];
+  /** Of `rules`: calls that need no decision once a generation has passed its gate. */
+  readonly passing: readonly number[];
   /** @returns a new duplicate, which is the caller's to close; null: it is not a socket that baton hands over, or is gone */
   duplicate(of: CallerDescriptor, owner: ListenerOwner): Fd | null;
   /** Answers a call of `rules`. */
   handle(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallReply | "answered";
   /** A bind or listen has been answered. */
   settle(of: CallerDescriptor, socket: Fd, reply: CallReply): void;
+  /** The generation has ended. */
+  forget(epoch: number): void;
 }

@@ -101,7 +101,9 @@ export const C = {
   EPOLLOUT: 4,
   EPOLLERR: 8,
   EPOLLHUP: 0x10,
+  EPOLLRDHUP: 0x2000,
   EPOLLONESHOT: 0x40000000,
+  EPOLLET: 0x80000000,
   EPOLL_CLOEXEC: 0o2000000,
   EFD_CLOEXEC: 0o2000000,
   EFD_NONBLOCK: 0o4000,
@@ -224,6 +226,7 @@ export const C = {
   TCP_ESTABLISHED: 1,
   TCP_SYN_RECV: 3,
   TCP_FIN_WAIT1: 4,
+  TCP_CLOSE: 7,
   TCP_CLOSE_WAIT: 8,
   TCP_LAST_ACK: 9,
   TCP_LISTEN: 10,
@@ -239,6 +242,7 @@ export const C = {
   EBUSY: 16,
   ENOTDIR: 20,
   EINVAL: 22,
+  EMFILE: 24,
   EPIPE: 32,
   ENOSYS: 38,
   EADDRINUSE: 98,
@@ -247,49 +251,6 @@ export const C = {
   ECONNREFUSED: 111,
   EINPROGRESS: 115,
 } as const;
-
-/** Numbers that differ by architecture; -1: it has none. */
-const BY_ARCH = {
-  /** <linux/audit.h>: what `seccomp_data.arch` holds. */
-  AUDIT_ARCH: { x64: 0xc000003e, arm64: 0xc00000b7 },
-  SYS_write: { x64: 1, arm64: 64 },
-  SYS_writev: { x64: 20, arm64: 66 },
-  SYS_bind: { x64: 49, arm64: 200 },
-  SYS_listen: { x64: 50, arm64: 201 },
-  SYS_accept: { x64: 43, arm64: 202 },
-  SYS_accept4: { x64: 288, arm64: 242 },
-  SYS_recvfrom: { x64: 45, arm64: 207 },
-  SYS_recvmsg: { x64: 47, arm64: 212 },
-  SYS_recvmmsg: { x64: 299, arm64: 243 },
-  SYS_kill: { x64: 62, arm64: 129 },
-  SYS_shutdown: { x64: 48, arm64: 210 },
-  SYS_poll: { x64: 7, arm64: -1 },
-  SYS_ppoll: { x64: 271, arm64: 73 },
-  SYS_select: { x64: 23, arm64: -1 },
-  SYS_pselect6: { x64: 270, arm64: 72 },
-  SYS_ioctl: { x64: 16, arm64: 29 },
-  SYS_seccomp: { x64: 317, arm64: 277 },
-  SYS_pidfd_open: { x64: 434, arm64: 434 },
-  SYS_pidfd_getfd: { x64: 438, arm64: 438 },
-  SYS_pidfd_send_signal: { x64: 424, arm64: 424 },
-  SYS_close_range: { x64: 436, arm64: 436 },
-  SYS_pivot_root: { x64: 155, arm64: 41 },
-  SYS_mount_setattr: { x64: 442, arm64: 442 },
-  SYS_getdents64: { x64: 217, arm64: 61 },
-  SYS_execveat: { x64: 322, arm64: 281 },
-  /** sizeof(struct epoll_event) and the offset of its data: packed on x64 only. */
-  EPOLL_EVENT_SIZE: { x64: 12, arm64: 16 },
-  EPOLL_DATA_OFFSET: { x64: 4, arm64: 8 },
-} as const;
-
-export type ArchConstants = Readonly<Record<keyof typeof BY_ARCH, number>>;
-
-export const ARCH = { x64: numbersOf("x64"), arm64: numbersOf("arm64") } as const;
-
-function numbersOf(arch: "x64" | "arm64"): ArchConstants {
-  const numbers = Object.entries(BY_ARCH).map(([name, byArch]) => [name, byArch[arch]]);
-  return Object.fromEntries(numbers);
-}
 
 /** @returns "EADDRINUSE" for 98, "errno 77" for a number without a name here */
 export function errnoName(errno: number): string {

@@ -8,7 +8,8 @@
 import type { Library, Runtime } from "../runtime/runtime.ts";
 import { encodeBytes } from "../bytes.ts";
 import { SystemCallError } from "../error.ts";
-import { ARCH, type ArchConstants, C } from "./constants.ts";
+import { ARCH, type ArchConstants } from "./arch.ts";
+import { C } from "./constants.ts";
 import { LIBC, LIBC_NAMES } from "./symbols.ts";
 
 export class Libc {

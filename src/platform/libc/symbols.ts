@@ -42,6 +42,8 @@ export const LIBC = {
   access: { parameters: ["buffer", "i32"], result: "i32" },
   // ssize_t readlink(const char *path, char *buf, size_t bufsiz);   <unistd.h>, readlink(2)
   readlink: { parameters: ["buffer", "buffer", "i64"], result: "i64" },
+  // ssize_t getxattr(const char *path, const char *name, void *value, size_t size);   <sys/xattr.h>, getxattr(2)
+  getxattr: { parameters: ["buffer", "buffer", "buffer", "i64"], result: "i64" },
   // int memfd_create(const char *name, unsigned int flags);   <sys/mman.h>, memfd_create(2)
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   // off_t lseek(int fd, off_t offset, int whence);   <unistd.h>, lseek(2)
@@ -82,6 +84,8 @@ export const LIBC = {
   epoll_create1: { parameters: ["i32"], result: "i32" },
   // int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);   epoll_ctl(2)
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  // int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout);   epoll_wait(2)
+  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
   // int eventfd(unsigned int initval, int flags);   <sys/eventfd.h>, eventfd(2)
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
 

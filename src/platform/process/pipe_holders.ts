@@ -1,5 +1,6 @@
 /** Finds the processes that write to a pipe, by their descriptors in /proc. proc(5) */
-import { type ArchConstants, C } from "../libc/constants.ts";
+import type { ArchConstants } from "../libc/arch.ts";
+import { C } from "../libc/constants.ts";
 import { blockedCalls, descriptorFlags, descriptorTarget, namesIn } from "./proc.ts";
 
 /** A descriptor of another process that writes to a pipe. */

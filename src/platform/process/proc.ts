@@ -157,7 +157,9 @@ function descriptorsOf(pid: number): string[] {
 /** False when we may not see what `pid` has open (another user's process). */
 export function canSeeDescriptors(pid: number): boolean {
   try {
-    readdirSync(`/proc/${pid}/fd`);
+    const [first] = readdirSync(`/proc/${pid}/fd`);
+    // With CAP_DAC_READ_SEARCH the list may be read, and not what each one is.
+    if (first !== undefined) readlinkSync(`/proc/${pid}/fd/${first}`);
     return true;
   } catch (error) {
     return (error as { code?: string }).code === "ENOENT";

@@ -115,16 +115,30 @@ export class Seccomp {
   }
 
   /**
-   * Makes the call return a new descriptor of the caller: a duplicate of `source` (kernel 5.14).
-   * @returns false when the caller has died, was interrupted, or has no number left: the call is not answered then
+   * Makes the call return a new descriptor of the caller: a duplicate of `source` (kernel 5.14). Block signals around it.
+   * @returns its number there, or -errno when the caller has died, was interrupted, or has no number left: the call is
+   *   not answered then
    */
+  answerWithNew(notify: Fd, id: bigint, options: { source: Fd; closeOnExec: boolean }): number {
+    const flag = C.SECCOMP_ADDFD_FLAG_SEND;
+    const number = this.#addDescriptor(notify, id, { ...options, target: 0, flag });
+    return number >= 0 ? number : -this.libc.errno;
+  }
+
+  /** The same in two steps, before Linux 5.14: a signal between them leaves the caller with a descriptor that it does not know of. */
+  answerWithAdded(notify: Fd, id: bigint, options: { source: Fd; closeOnExec: boolean }): number {
+    const number = this.#addDescriptor(notify, id, { ...options, target: 0, flag: 0 });
+    if (number < 0) return -this.libc.errno;
+    return this.answer(notify, id, number) ? number : -C.ENOENT;
+  }
+
+  /** @returns false when the call is not answered */
   answerWithDescriptor(
     notify: Fd,
     id: bigint,
     options: { source: Fd; closeOnExec: boolean },
   ): boolean {
-    const flag = C.SECCOMP_ADDFD_FLAG_SEND;
-    return this.#addDescriptor(notify, id, { ...options, target: 0, flag }) >= 0;
+    return this.answerWithNew(notify, id, options) >= 0;
   }
 
   /** Tells the scheduler that caller and supervisor take turns: cheaper. @returns false before Linux 6.6 */

@@ -8,7 +8,8 @@
  * failed to let pass: without an answer its thread hangs forever.
  */
 
-import { ARCH, C } from "../libc/constants.ts";
+import { ARCH } from "../libc/arch.ts";
+import { C } from "../libc/constants.ts";
 import type { PollOptions, Runtime } from "./runtime.ts";
 
 const LOAD_LIBC = `let library;

@@ -140,8 +140,8 @@ const RESUME_STATE = f.lazyObject(() => ({
   /** When the first of them started. */
   startedAt: f.date,
   launchContext: LAUNCH_CONTEXT,
-  /** bind and listen of its servers are trapped. */
-  traps: f.flag,
+  /** How its servers' sockets come to baton (--duplicates); null: their bind and listen are not trapped. */
+  duplicates: v.nullable(f.oneOf(["getfd", "socket-trap"])),
   service: SERVICE,
   history: HISTORY,
   generations: f.list(GENERATION_RECORD),

@@ -42,6 +42,7 @@ describe("buildConfig()", () => {
       listen: [],
       backlog: 4096,
       handoff: "auto",
+      duplicates: "auto",
       udp: "leave",
       ready: [],
       readyTimeoutMs: 60_000,

@@ -15,6 +15,7 @@ describe("OPTIONS", () => {
     ["listen", "listen", "[NAME=]ADDR:PORT", []],
     ["backlog", "backlog", "N", 4096],
     ["handoff", "handoff", "auto|adopt|inherit", "auto"],
+    ["duplicates", "duplicates", "auto|getfd|socket-trap", "auto"],
     ["udp", "udp", "leave|switch", "leave"],
     ["ready", "ready", "CHECK", []],
     ["ready-timeout", "readyTimeoutMs", "TIME", 60_000],

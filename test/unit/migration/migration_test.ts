@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Migration } from "../../../src/migration/migration.ts";
-import { ARCH } from "../../../src/platform/libc/constants.ts";
+import { ARCH } from "../../../src/platform/libc/arch.ts";
 import type { Platform } from "../../../src/platform/platform.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import type { Listeners } from "../../../src/steering/listeners.ts";

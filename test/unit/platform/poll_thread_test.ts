@@ -1,7 +1,8 @@
 /** The program of the poll thread, run here with a pretended epoll_wait, for both architectures. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ARCH, C } from "../../../src/platform/libc/constants.ts";
+import { ARCH } from "../../../src/platform/libc/arch.ts";
+import { C } from "../../../src/platform/libc/constants.ts";
 import { pollThreadSource } from "../../../src/platform/runtime/poll_thread.ts";
 import { decodeNotification } from "../../../src/platform/process/seccomp.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";

@@ -1,0 +1,76 @@
+/** A server's start, tried: what baton may do with a process that it has started. */
+import { LAUNCH_VERB, type LaunchPlan, parseReport } from "../launcher/plan.ts";
+import { errorText, SystemCallError } from "../platform/error.ts";
+import type { Fd } from "../platform/fd.ts";
+import { C } from "../platform/libc/constants.ts";
+import type { Platform } from "../platform/platform.ts";
+import { HelperProcess } from "../platform/process/helper_process.ts";
+
+/** A launcher on two busy cores, started by the slower runtime, needs less than a second. */
+const PROBE_TIMEOUT_MS = 10_000;
+/** The start of a server, up to the moment before its first instruction, and no further. */
+export class AdoptProbe implements Disposable {
+  /** The listener of its filter, null when it has none. */
+  notify: Fd | null = null;
+  /** Why it, or its start, failed. */
+  failure: string | null = null;
+  /** It got as far as asking for the filter: if it failed, the filter is the reason. */
+  launched = false;
+  #launcher: HelperProcess | null = null;
+
+  constructor(readonly platform: Platform) {
+    try {
+      this.#launcher = this.#start();
+      this.#readReport(this.#launcher);
+    } catch (error) {
+      this.failure = failureText(error);
+    }
+  }
+
+  /** Of the launcher, null when it could not be started. It may have ended already. */
+  get pid(): number | null {
+    return this.#launcher?.pid ?? null;
+  }
+
+  #start(): HelperProcess {
+    const { runtime, descriptors, libc } = this.platform;
+    const plan: LaunchPlan = {
+      argv: ["/proc/self/exe"], // Resolved, never executed.
+      program: null,
+      env: {},
+      cwd: null,
+      members: 0,
+      trap: [libc.arch.SYS_bind, libc.arch.SYS_listen],
+      spared: [],
+      waits: false,
+      parentDeathSignal: 0,
+      parentPid: runtime.pid,
+      fileLimit: null,
+    };
+    using silence = descriptors.open("/dev/null", C.O_RDWR);
+    const stdio = [silence, silence, silence];
+    return new HelperProcess(this.platform, { verb: LAUNCH_VERB, descriptors: stdio, plan });
+  }
+
+  #readReport(launcher: HelperProcess): void {
+    const { data, fds: [notify = null] } = launcher.awaitMessage(PROBE_TIMEOUT_MS);
+    const report = parseReport(data);
+    this.notify = notify;
+    if (report.kind === "failed") {
+      // The launcher's own sentence, which ends with the advice to run doctor.
+      const [, why] = /^Cannot watch [^:]*: (.*): run "baton doctor"/.exec(report.message) ?? [];
+      this.failure = why ?? report.message;
+    }
+    this.launched = report.kind !== "failed" || this.failure !== report.message;
+  }
+
+  /** The launcher waits for a go-ahead that never comes. */
+  [Symbol.dispose](): void {
+    this.notify?.close();
+    this.#launcher?.[Symbol.dispose]();
+  }
+}
+
+export function failureText(error: unknown): string {
+  return error instanceof SystemCallError ? `${error.call}: ${error.code}` : errorText(error);
+}

@@ -1,0 +1,129 @@
+/**
+ * Duplicates of sockets that servers have got from baton and not decided about yet. While baton holds one of a socket
+ * that connects, the server's close(2) sends no FIN: so it is released when that socket has connected or failed to. One
+ * that is never used is released when its number is used again, when many have gathered, or with its generation.
+ */
+import { Edges } from "../../platform/edges.ts";
+import type { Fd } from "../../platform/fd.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { hasConnected, socketAt } from "../../platform/network/server_sockets.ts";
+import * as proc from "../../platform/process/proc.ts";
+
+/** More are not held: the kernel makes the next ones itself. */
+const MOST_HELD = 1024;
+/** When there are so many more than after the last look, it is time for the next. */
+const LOOK_AFTER = 64;
+
+interface HeldSocket {
+  readonly fd: Fd;
+  /** The low 32 bits. */
+  readonly inode: number;
+  readonly epoch: number;
+  /** The process that got it, and its number there. */
+  readonly pid: number;
+  readonly number: number;
+}
+
+export class HeldSockets {
+  /** By a token of their own: inodes may come back. */
+  readonly #held = new Map<number, HeldSocket>();
+  #edges: Edges | null = null;
+  #nextToken = 1;
+  #nextLook = LOOK_AFTER;
+
+  constructor(readonly platform: Platform) {}
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  get isFull(): boolean {
+    return this.#held.size >= MOST_HELD;
+  }
+
+  /** Owns its descriptor from now on. */
+  add(socket: HeldSocket): void {
+    for (const [token, other] of this.#held) {
+      const isSame = other.pid === socket.pid && other.number === socket.number;
+      if (isSame && this.#isClosed(other)) this.#release(token);
+    }
+    const token = this.#nextToken++;
+    this.#held.set(token, socket);
+    const edges = this.#edges ??= this.#newEdges();
+    edges.add(socket.fd, token);
+    if (this.#held.size >= this.#nextLook) this.look();
+  }
+
+  #newEdges(): Edges {
+    const { libc, reactor } = this.platform;
+    return new Edges(libc, reactor, (token) => this.#onEdge(token));
+  }
+
+  #onEdge(token: number): void {
+    const socket = this.#held.get(token);
+    if (socket !== undefined && hasConnected(this.platform.sockets, socket.fd)) {
+      this.#release(token);
+    }
+  }
+
+  /**
+   * The one that descriptor `number` of thread `tid` is.
+   * @returns null: none, or it cannot be told which
+   */
+  find(of: { tid: number; pid: number; number: number; epoch: number }): HeldSocket | null {
+    const inode = socketAt(of.tid, of.number);
+    const own = [...this.#held.values()].filter(({ epoch }) => epoch === of.epoch);
+    if (inode !== "unseen") return own.find((socket) => socket.inode === inode) ?? null;
+    // The latest: the number may have been used before.
+    const given = own.findLast(({ pid, number }) => pid === of.pid && number === of.number);
+    if (given !== undefined) return given;
+    // A child that has it from its parent, or under another number.
+    const bound = own.filter(({ fd }) => this.#isBound(fd));
+    return bound.length === 1 ? bound[0]! : null;
+  }
+
+  #isBound(fd: Fd): boolean {
+    return (this.platform.sockets.localAddress(fd)?.port ?? 0) !== 0;
+  }
+
+  /** As far as that can be seen. One that is bound may be on its way to a child. */
+  #isClosed({ fd, pid, number, inode }: HeldSocket): boolean {
+    const now = socketAt(pid, number);
+    if (now === inode) return false;
+    if (now === "unseen" || proc.processStat(pid) === null) return !this.#isBound(fd);
+    return !proc.socketInodesOf(pid).has(inode) && !this.#isBound(fd);
+  }
+
+  /** Releases those that are closed without having been used. */
+  look(): void {
+    for (const [token, socket] of this.#held) {
+      const { fd, pid, number } = socket;
+      const isOver = hasConnected(this.platform.sockets, fd);
+      // Of one that we may not look into, the number says nothing while the process lives.
+      const mayLook = socketAt(pid, number) !== "unseen";
+      if (isOver || mayLook && this.#isClosed(socket)) this.#release(token);
+    }
+    this.#nextLook = this.#held.size + LOOK_AFTER;
+  }
+
+  /** It listens, or is left to its server. */
+  release(inode: number): void {
+    for (const [token, socket] of this.#held) if (socket.inode === inode) this.#release(token);
+  }
+
+  /** The generation has ended. */
+  releaseAll(epoch: number): void {
+    for (const [token, socket] of this.#held) if (socket.epoch === epoch) this.#release(token);
+  }
+
+  #release(token: number): void {
+    const socket = this.#held.get(token);
+    if (!this.#held.delete(token) || socket === undefined) return;
+    this.#edges?.remove(socket.fd);
+    socket.fd.close();
+    if (this.#held.size > 0) return;
+    this.#edges?.close();
+    this.#edges = null;
+    this.#nextLook = LOOK_AFTER;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * A socket that baton has no duplicate of is replaced when it is bound: by one of baton's own with the same flags, which
+ * the kernel then binds as the server has asked. That needs the right to see the server's descriptors and memory, and
+ * loses what was set before bind(2): servers set SO_REUSEADDR, SO_REUSEPORT and IPV6_V6ONLY, which it has again, and
+ * TCP_NODELAY (gunicorn), which it has not.
+ */
+import { SystemCallError } from "../../platform/error.ts";
+import type { Fd } from "../../platform/fd.ts";
+import { C } from "../../platform/libc/constants.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { decodeAddress } from "../../platform/network/address.ts";
+import {
+  networkOf,
+  protocolName,
+  socketAsAsked,
+  socketAt,
+} from "../../platform/network/server_sockets.ts";
+import type { CallRule } from "../../platform/process/call_filter.ts";
+import * as proc from "../../platform/process/proc.ts";
+import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import type { CallerDescriptor } from "./source.ts";
+
+const MAX_SOCKADDR = 128;
+const OPTION_SIZE = 4;
+/** Sockets whose IPV6_V6ONLY is remembered. */
+const MOST_NOTED = 256;
+const DOMAINS: ReadonlyMap<string | null, number> = new Map([
+  ["TCP", C.AF_INET],
+  ["TCPv6", C.AF_INET6],
+]);
+
+export class LateBind {
+  readonly rules: readonly CallRule[];
+  /** IPV6_V6ONLY, by inode. */
+  readonly #v6only = new Map<number, number>();
+
+  constructor(readonly platform: Platform) {
+    const { SYS_setsockopt } = platform.libc.arch;
+    this.rules = [{
+      call: SYS_setsockopt,
+      when: [
+        { argument: 1, values: [C.IPPROTO_IPV6] },
+        { argument: 2, values: [C.IPV6_V6ONLY] },
+      ],
+    }];
+  }
+
+  /** A call of `rules`, which continues. */
+  note({ tid, args }: TrappedCall): void {
+    const inode = socketAt(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
+    const bytes = proc.readMemory(tid, Number(args[3] ?? 0n), OPTION_SIZE);
+    if (typeof inode !== "number" || bytes?.length !== OPTION_SIZE) return;
+    const [oldest] = this.#v6only.keys();
+    if (this.#v6only.size >= MOST_NOTED && oldest !== undefined) this.#v6only.delete(oldest);
+    this.#v6only.set(inode, new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true));
+  }
+
+  /**
+   * Puts a socket in place of the caller's, which waits in bind(2).
+   * @returns a duplicate of the new one; null: it is left as it is
+   */
+  put({ notify, call, descriptor }: CallerDescriptor): Fd | null {
+    const { seccomp, libc } = this.platform;
+    const { id, tid } = call;
+    if (call.call !== libc.arch.SYS_bind || !this.#asksForPort(call)) return null;
+    const inode = socketAt(tid, descriptor);
+    const domain = DOMAINS.get(protocolName(libc, tid, descriptor));
+    const flags = proc.descriptorFlags(tid, descriptor);
+    const isOurs = networkOf(tid) === networkOf("self");
+    if (typeof inode !== "number" || domain === undefined || flags === null || !isOurs) return null;
+    const socket = this.#like({ inode, domain, flags });
+    try {
+      const closeOnExec = (flags & C.O_CLOEXEC) !== 0;
+      seccomp.replaceDescriptor(notify, id, { source: socket, target: descriptor, closeOnExec });
+      return socket;
+    } catch (error) {
+      socket.close();
+      // The caller is gone.
+      if (error instanceof SystemCallError) return null;
+      throw error;
+    }
+  }
+
+  /** A client binds to no port, or to one of its own, and is left alone. */
+  #asksForPort({ tid, args }: TrappedCall): boolean {
+    const length = Math.min(Number(args[2] ?? 0n), MAX_SOCKADDR);
+    const bytes = proc.readMemory(tid, Number(args[1] ?? 0n), length);
+    return bytes !== null && (decodeAddress(bytes)?.port ?? 0) !== 0;
+  }
+
+  #like({ inode, domain, flags }: { inode: number; domain: number; flags: number }): Fd {
+    const { libc, sockets } = this.platform;
+    // O_NONBLOCK equals SOCK_NONBLOCK.
+    const socket = socketAsAsked(libc, domain, C.SOCK_STREAM | (flags & C.O_NONBLOCK), 0);
+    sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+    const v6only = this.#v6only.get(inode);
+    if (v6only !== undefined && domain === C.AF_INET6) {
+      sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, v6only);
+      this.#v6only.delete(inode);
+    }
+    return socket;
+  }
+}

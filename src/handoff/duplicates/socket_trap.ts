@@ -1,0 +1,140 @@
+/**
+ * Duplicates without any right over the server: socket(2) of a TCP socket is answered with one that baton has made, of
+ * which it so has a duplicate from the start. All that follows, options and bind too, is the server's own. The socket is
+ * of baton's network namespace, cgroup and security label, and its inode is of baton's user: so servers of several users
+ * can share an address. seccomp_unotify(2)
+ *
+ * Outgoing connections are made of such sockets too (held_sockets.ts), at a cost; so a generation that has passed its
+ * gate gets them from the kernel again, and what it binds then comes by late_bind.ts.
+ */
+import { SystemCallError } from "../../platform/error.ts";
+import type { Fd } from "../../platform/fd.ts";
+import { C } from "../../platform/libc/constants.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { networkOf, socketAsAsked, socketAt } from "../../platform/network/server_sockets.ts";
+import type { CallRule } from "../../platform/process/call_filter.ts";
+import * as proc from "../../platform/process/proc.ts";
+import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import type { Listeners } from "../../steering/listeners.ts";
+import type { CallReply, ListenerOwner } from "../listener_owner.ts";
+import { HeldSockets } from "./held_sockets.ts";
+import { LateBind } from "./late_bind.ts";
+import type { CallerDescriptor, DuplicateSource } from "./source.ts";
+
+/** Of the second argument of socket(2): the rest are flags. */
+const TYPE_MASK = 0xf;
+/** All signals that can be blocked. */
+const SIGNALS = Array.from({ length: 31 }, (_, i) => i + 1).filter((n) => n !== 9 && n !== 19);
+
+export class SocketTrapSource implements DuplicateSource {
+  readonly rules: readonly CallRule[];
+  readonly passing: readonly number[];
+  readonly held: HeldSockets;
+  readonly #lateBind: LateBind;
+  #ownNetwork: number | null = null;
+
+  constructor(readonly platform: Platform, readonly listeners: Listeners) {
+    const { SYS_socket } = platform.libc.arch;
+    this.held = new HeldSockets(platform);
+    this.#lateBind = new LateBind(platform);
+    this.passing = [SYS_socket];
+    this.rules = [
+      {
+        call: SYS_socket,
+        when: [
+          { argument: 0, values: [C.AF_INET, C.AF_INET6] },
+          { argument: 1, mask: TYPE_MASK, values: [C.SOCK_STREAM] },
+          { argument: 2, values: [0, C.IPPROTO_TCP] },
+        ],
+      },
+      ...this.#lateBind.rules,
+    ];
+  }
+
+  handle(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallReply | "answered" {
+    if (call.call === this.platform.libc.arch.SYS_socket) return this.#give(notify, call, owner);
+    this.#lateBind.note(call);
+    return "continue";
+  }
+
+  #give(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallReply | "answered" {
+    const { id, tid } = call;
+    const pid = proc.processOfThread(tid) ?? tid;
+    const isVisible = proc.canSeeDescriptors(pid);
+    // What it binds now comes by late_bind.ts. That one which we may not look into cannot; it opens all when it starts.
+    if (owner.readyTicks > 0 && (isVisible || owner.settledTicks > 0)) return "continue";
+    if (this.held.isFull || !this.#isInOwnNetwork(tid)) return "continue";
+    const [domain, type, protocol] = call.args.map((value) => Number(BigInt.asIntN(32, value)));
+    let fd: Fd;
+    try {
+      fd = socketAsAsked(this.platform.libc, domain!, type!, protocol!);
+    } catch (error) {
+      // The server gets its own error from the kernel.
+      if (error instanceof SystemCallError) return "continue";
+      throw error;
+    }
+    const closeOnExec = (type! & C.SOCK_CLOEXEC) !== 0;
+    const number = this.#answer(notify, id, { source: fd, closeOnExec });
+    if (number < 0) {
+      fd.close();
+      // Its own limit; else the kernel makes the socket, or the caller is gone.
+      return number === -C.EMFILE ? { errno: C.EMFILE } : "continue";
+    }
+    const inode = proc.ownSocketInode(fd.number);
+    this.held.add({ fd, inode, epoch: owner.epoch, pid, number });
+    return "answered";
+  }
+
+  /** With signals blocked: one in the middle would leave the call answered, and without a descriptor. */
+  #answer(notify: Fd, id: bigint, answer: { source: Fd; closeOnExec: boolean }): number {
+    const { seccomp, processes } = this.platform;
+    processes.blockSignals(SIGNALS);
+    try {
+      const number = seccomp.answerWithNew(notify, id, answer);
+      // Before Linux 5.14 the kernel does not know the flag.
+      return number === -C.EINVAL ? seccomp.answerWithAdded(notify, id, answer) : number;
+    } finally {
+      processes.unblockSignals(SIGNALS);
+    }
+  }
+
+  /** Where that cannot be found out (hidepid) it is taken to be. */
+  #isInOwnNetwork(tid: number): boolean {
+    const network = networkOf(tid);
+    return network === null || network === (this.#ownNetwork ??= networkOf("self"));
+  }
+
+  duplicate(of: CallerDescriptor, owner: ListenerOwner): Fd | null {
+    const { pid, descriptor: number, call: { tid } } = of;
+    const { epoch } = owner;
+    let socket = this.held.find({ tid, pid, number, epoch });
+    if (socket === null) {
+      const known = this.#memberAt(tid, number, epoch);
+      if (known !== null) return this.platform.descriptors.duplicate(known);
+      const fd = this.#lateBind.put(of);
+      if (fd === null) return null;
+      socket = { fd, inode: proc.ownSocketInode(fd.number), epoch, pid, number };
+      this.held.add(socket);
+    }
+    return this.platform.descriptors.duplicate(socket.fd);
+  }
+
+  /** It listens already: another process of the server does so again. */
+  #memberAt(tid: number, number: number, epoch: number): Fd | null {
+    const inode = socketAt(tid, number);
+    if (typeof inode !== "number") return null;
+    return this.listeners.findMember(inode, epoch)?.member.heldUntilRetired ?? null;
+  }
+
+  settle({ call }: CallerDescriptor, socket: Fd, reply: CallReply): void {
+    const isListen = call.call === this.platform.libc.arch.SYS_listen;
+    // It is a member now, or its server's alone. After an error the server may try again.
+    if (isListen && (reply === "done" || reply === "continue")) {
+      this.held.release(proc.ownSocketInode(socket.number));
+    }
+  }
+
+  forget(epoch: number): void {
+    this.held.releaseAll(epoch);
+  }
+}

@@ -1,0 +1,60 @@
+/** Sockets of other processes: what they are, and how to make one like them. socket(2), tcp(7), xattr(7) */
+import { readlinkSync, statSync } from "node:fs";
+import { Fd } from "../fd.ts";
+import { C } from "../libc/constants.ts";
+import { cString, type Libc } from "../libc/libc.ts";
+import type { Sockets } from "./sockets.ts";
+
+/** offsetof(struct tcp_info, tcpi_segs_out): Linux 4.2 */
+const SEGMENTS_OUT = 136;
+const NAME_SIZE = 32;
+
+/** What a process has asked socket(2) for. @param type with its flags @throws {SystemCallError} */
+export function socketAsAsked(libc: Libc, domain: number, type: number, protocol: number): Fd {
+  const number = libc.c.socket(domain, type | C.SOCK_CLOEXEC, protocol);
+  return Fd.of(libc, number, "socket", `domain ${domain}, type ${type}`);
+}
+
+/** Whether a TCP socket is, or has been, anything but new: one that was connected and is closed has sent something. */
+export function hasConnected(sockets: Sockets, fd: Fd): boolean {
+  const info = sockets.optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, SEGMENTS_OUT + 4, "TCP_INFO");
+  if (info.getUint8(0) !== C.TCP_CLOSE) return true;
+  return info.byteLength >= SEGMENTS_OUT + 4 && info.getUint32(SEGMENTS_OUT, true) !== 0;
+}
+
+/**
+ * The protocol of a descriptor of a thread, as the kernel names it: "TCP", "TCPv6", "UDP". sock_diag does not know a
+ * socket that is not bound. @returns null: it is no socket, or we may not look
+ */
+export function protocolName(libc: Libc, tid: number, descriptor: number): string | null {
+  const value = new Uint8Array(NAME_SIZE);
+  const path = cString(`/proc/${tid}/fd/${descriptor}`);
+  const size = libc.c.getxattr(path, cString("system.sockprotoname"), value, value.length);
+  // With its final NUL.
+  return size < 2 ? null : new TextDecoder().decode(value.subarray(0, size - 1));
+}
+
+/**
+ * The socket that descriptor `fd` of a thread is, by the low 32 bits of its inode.
+ * @returns null: it is none, or the thread is gone; "unseen": we may not look (another user's process)
+ */
+export function socketAt(tid: number, fd: number): number | null | "unseen" {
+  try {
+    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${tid}/fd/${fd}`))?.[1];
+    return inode === undefined ? null : Number(inode) >>> 0;
+  } catch (error) {
+    return (error as { code?: string }).code === "EACCES" ? "unseen" : null;
+  }
+}
+
+/**
+ * A number that all threads of a network namespace have in common: the files below /proc/TID/net are the namespace's.
+ * Unlike /proc/TID/ns/net it may be read of every process. null: that is gone, or hidden
+ */
+export function networkOf(tid: number | "self"): number | null {
+  try {
+    return statSync(`/proc/${tid}/net/dev`).ino;
+  } catch {
+    return null;
+  }
+}
