@@ -12,7 +12,10 @@ import { release } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { parseCommandLine } from "../../src/cli/words/parse.ts";
+import { composeFile } from "../../src/init/compose.ts";
 import { runCommand } from "../support/baton.ts";
+import { DockerEngine, noEngine } from "../support/containers/docker_engine.ts";
 import { noProfile } from "../support/containers/engines.ts";
 import { noContainers } from "../support/containers/runc.ts";
 import {
@@ -154,7 +157,28 @@ async function releaseTable(): Promise<string> {
     const see = async () => counted(await releasesUnderLoad(story));
     cells.push(...await cell(place.name, "takeover from container to container", see));
   }
-  return renderTable(`Node, ${RELEASES} releases, and as many that are not healthy`, cells);
+  const reason = noEngine();
+  if (reason === false) {
+    const column = "takeover from container to container";
+    await using engine = await DockerEngine.start();
+    const see = async () => counted(await engine.playReleases(printedCompose(), RELEASES));
+    cells.push(...await cell(`${await engine.version()}, root, Go`, column, see));
+  } else {
+    count.skipped++;
+    print(`Docker Compose | skipped: ${reason}`);
+  }
+  return renderTable(`${RELEASES} releases, and as many that are not healthy`, cells);
+}
+
+/** By `baton init compose`. */
+function printedCompose(): string {
+  const words = ["init", "compose", "--name", "web", "--", "/srv/server"];
+  const asked = parseCommandLine(words, () => {
+    throw new Error("Cannot read a file: none is named");
+  });
+  if (asked.verb !== "init") throw new Error(`Cannot print: ${asked.verb}`);
+  const { config, options } = asked;
+  return composeFile({ baton: [], config, options, directory: "/" });
 }
 
 /** Control groups and mounts of ours. */

@@ -44,12 +44,12 @@ export function missing({ id }: NamedServer): string | null {
 
 /** Where releases take over from each other. */
 export const RELEASE_PLACES: readonly (Place & { readonly name: string })[] = [
-  { name: "Docker, root", engine: "docker" },
+  { name: "Docker's profile, root, Node", engine: "docker" },
   {
-    name: "Docker, user 1000, no_new_privs, read-only root",
+    name: "Docker's profile, user 1000, no_new_privs, read-only root, Node",
     engine: "docker",
     situation: RESTRICTED,
   },
-  { name: "containerd, root", engine: "containerd" },
-  { name: "podman, root", engine: "podman" },
+  { name: "containerd's profile, root, Node", engine: "containerd" },
+  { name: "podman's profile, root, Node", engine: "podman" },
 ];
