@@ -17,7 +17,7 @@ import { composeFile } from "../../src/init/compose.ts";
 import { runCommand } from "../support/baton.ts";
 import { DockerEngine, noEngine } from "../support/containers/docker_engine.ts";
 import { noProfile } from "../support/containers/engines.ts";
-import { noContainers } from "../support/containers/runc.ts";
+import { CONTAINER_NAMES, noContainers } from "../support/containers/runc.ts";
 import {
   doctorIn,
   type Outcome,
@@ -151,19 +151,19 @@ async function serverTable(): Promise<string> {
 
 async function releaseTable(): Promise<string> {
   const cells: Cell[] = [];
+  const column = "takeover from container to container";
   const flags = (socket: string) => [`--takeover=${socket}`, `--handoff-socket=${socket}`];
   for (const place of RELEASE_PLACES.filter(({ engine }) => engines.includes(engine))) {
     const story = { ...place, server: "node", releases: RELEASES, flags } as const;
     const see = async () => counted(await releasesUnderLoad(story));
-    cells.push(...await cell(place.name, "takeover from container to container", see));
+    cells.push(...await cell(place.name, column, see));
   }
   const reason = noEngine();
-  if (reason === false) {
-    const column = "takeover from container to container";
+  if (reason === false && isWanted(`${column}: Docker Compose`)) {
     await using engine = await DockerEngine.start();
     const see = async () => counted(await engine.playReleases(printedCompose(), RELEASES));
-    cells.push(...await cell(`${await engine.version()}, root, Go`, column, see));
-  } else {
+    cells.push(...await cell(`Docker Compose: ${await engine.version()}, root, Go`, column, see));
+  } else if (reason !== false) {
     count.skipped++;
     print(`Docker Compose | skipped: ${reason}`);
   }
@@ -185,7 +185,7 @@ function printedCompose(): string {
 function leftBehind(): string[] {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
   return [
-    ...mounts.filter((line) => line.includes("/baton-test-")),
+    ...mounts.filter((line) => line.includes(CONTAINER_NAMES)),
     ...controlGroups("/sys/fs/cgroup", 2),
   ];
 }
@@ -194,7 +194,7 @@ function controlGroups(folder: string, depth: number): string[] {
   const entries = readdirSync(folder, { withFileTypes: true }).filter((each) => each.isDirectory());
   return entries.flatMap(({ name }) => {
     const path = join(folder, name);
-    if (name.startsWith("baton-test-")) return [path];
+    if (name.startsWith(CONTAINER_NAMES)) return [path];
     return depth > 1 ? controlGroups(path, depth - 1) : [];
   });
 }

@@ -19,6 +19,8 @@ import { waitUntil } from "../wait_until.ts";
 import { bundleConfig, FOLDERS, LINKS, type Mount, type Situation, WRITABLE } from "./bundle.ts";
 import { type Engine, seccompProfile } from "./engines.ts";
 
+/** What those of this process begin with; also their control groups. */
+export const CONTAINER_NAMES = `baton-container-${process.pid}-`;
 const MAX_OUTPUT_LENGTH = 256 * 1024;
 const START_DEADLINE_MS = 60_000;
 /** For load that a test has forgotten. */
@@ -106,7 +108,7 @@ export class Network implements AsyncDisposable {
     const { situation = {}, engine, added = [], shares = [] } = options;
     // runc 1.1 cannot exec in a container that has a user namespace and another's network.
     const hasOwnNetwork = situation.mapsUsersTo !== undefined;
-    const id = `baton-test-${process.pid}-${this.#containers++}`;
+    const id = `${CONTAINER_NAMES}${this.#containers++}`;
     const bundle = this.#folder.join(id);
     const rootfs = join(bundle, "rootfs");
     for (const folder of FOLDERS) mkdirSync(join(rootfs, folder), { recursive: true });
