@@ -16,7 +16,6 @@ import { repeats } from "../support/repeats.ts";
 const timeout = TEST_TIMEOUT_MS;
 const skip = noContainers() || noProfile("docker");
 /** Node is an ordinary user there, may gain nothing, and can write to its tmpfs only. */
-const added = ["CAP_SYS_PTRACE"];
 const RESTRICTED = { uid: 1000, noNewPrivileges: true, readOnlyRoot: true };
 
 describe("containers", () => {
@@ -27,7 +26,6 @@ describe("containers", () => {
     const reloads = repeats({ full: 10, quick: 1 });
     const run = {
       engine: "docker",
-      added,
       situation: RESTRICTED,
       server: "node",
       reloads,
@@ -50,6 +48,6 @@ describe("containers", () => {
     const flags = (socket: string) =>
       own.map((word) => word.replace(`${release.folder}/${release.name}`, socket));
     const releases = repeats({ full: 5, quick: 1 });
-    await releasesUnderLoad({ engine: "docker", added, server: "node", releases, flags });
+    await releasesUnderLoad({ engine: "docker", server: "node", releases, flags });
   });
 });
