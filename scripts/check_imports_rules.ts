@@ -341,7 +341,6 @@ const TESTED = {
     "LeaderExitDecision",
     "decideLeaderExit",
   ],
-  "generation/candidate/calls.ts": ["unixPath"],
   "generation/settling.ts": ["ALONE_SETTLE_MS"],
   "handoff/inherit.ts": ["specAddress"],
   "inspect/changed_processes.ts": ["changeOf"],

@@ -98,8 +98,10 @@ export class AdoptTarget implements ListenerOwner {
 
   /** It has passed its gate, or did so under an earlier baton. */
   letPass(): void {
-    const { facts: { readyTicks, settledTicks }, server, context: { adopter } } = this.options;
-    if (readyTicks === 0) return;
+    const { facts: { readyTicks, settledTicks }, server, context: { adopter, config } } =
+      this.options;
+    // With --survive the journal has each call before it is answered.
+    if (readyTicks === 0 || config.survive) return;
     // Where we may not look, more listeners may follow the first one: nothing shows that it has opened all.
     const isVisible = settledTicks > 0 || this.processes().every(canSeeDescriptors);
     if (isVisible) server.letPass(adopter.source.passing);
@@ -110,7 +112,11 @@ export class AdoptTarget implements ListenerOwner {
    * call until it is answered: without an answer its thread hangs.
    */
   answer(notify: Fd, notification: TrappedCall): void {
-    const { inspection, context: { journal, adopter, migration } } = this.options;
+    const { inspection, context: { journal, adopter, migration, platform } } = this.options;
+    if (adopter.isOther(notification)) {
+      platform.seccomp.continue(notify, notification.id);
+      return;
+    }
     journal.during(this.epoch, notification, () => {
       if (inspection?.calls.answer(notify, notification)) return "answered";
       if (!migration?.trappedCalls.includes(notification.call)) {

@@ -75,13 +75,11 @@ export class RunningGeneration implements GenerationHandle {
 
   #serverProcess(): ServerProcess {
     const { context, epoch } = this;
-    const { platform, children, migration, config, listeners, journal, adopter } = context;
+    const { platform, children, migration, listeners, journal } = context;
     return new ServerProcess(platform, children, {
       epoch,
       calls: () => ({
-        // With --survive the journal has each call before it is answered.
-        lettingPass: !config.survive && (adopter.source.passing.length > 0 ||
-          this.facts.takesConnections || this.adoptTarget.queueAtSwitch),
+        lettingPass: true,
         isAwaited: () => migration?.pendingAccepts.isEmpty === false,
       }),
       onNotification: (notify, notification) => this.adoptTarget.answer(notify, notification),

@@ -1,8 +1,9 @@
 /**
  * Adopt: a server's own listening sockets become members, with nothing changed in the server. The launcher's filter
  * reports `bind` (right_to_bind.ts) and `listen` (adopt_listen.ts) of the whole process tree; the calling thread waits
- * while the `Adopter` answers; of UDP sockets the bind is all there is (datagrams/adopt_datagrams.ts). Unix and netlink
- * sockets, port 0 and unbound sockets are left alone.
+ * while the `Adopter` answers; of UDP sockets the bind is all there is (datagrams/adopt_datagrams.ts), and of Unix
+ * sockets it begins and ends with calls that name paths (unix/own_paths.ts). Netlink sockets, port 0 and unbound sockets
+ * are left alone.
  *
  * seccomp_unotify(2) warns that memory read from the caller may change: here that only hurts the caller itself.
  */
@@ -13,14 +14,14 @@ import type { CallRule } from "../platform/process/call_filter.ts";
 import type { CallOutcome, TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-import { adoptListen } from "./adopt_listen.ts";
+import { adoptSocket } from "./adopt_socket.ts";
 import { findCallerSocket } from "./caller_socket.ts";
-import { adoptDatagrams } from "./datagrams/adopt_datagrams.ts";
 import { LeftDatagrams } from "./datagrams/left_datagrams.ts";
 import type { DuplicateSource } from "./duplicates/source.ts";
-import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "./listener_owner.ts";
-import { adoptBind } from "./right_to_bind.ts";
+import type { AdoptContext, CallReply, ListenerOwner } from "./listener_owner.ts";
 import { UnseenBinds } from "./duplicates/unseen_bind.ts";
+import { BoundPaths } from "./unix/bound_paths.ts";
+import { OwnPaths } from "./unix/own_paths.ts";
 
 interface PostponedCall {
   readonly notify: Fd;
@@ -32,6 +33,8 @@ export class Adopter implements AdoptContext {
   readonly ephemeral = new Set<number>();
   readonly unseenBinds: UnseenBinds;
   readonly leftDatagrams = new LeftDatagrams();
+  readonly bound = new BoundPaths();
+  readonly #paths: OwnPaths;
   readonly udp: AdoptContext["udp"];
   readonly source: DuplicateSource;
   /** For the filter. */
@@ -53,7 +56,16 @@ export class Adopter implements AdoptContext {
     this.udp = udp;
     const { SYS_bind, SYS_listen } = platform.libc.arch;
     this.unseenBinds = new UnseenBinds(platform.sockets);
-    this.trap = [SYS_bind, SYS_listen, ...source.rules];
+    this.#paths = new OwnPaths(platform, listeners, this.bound);
+    this.trap = [SYS_bind, SYS_listen, ...source.rules, ...this.#paths.rules];
+  }
+
+  /**
+   * A call that names a path of none that the service has: it can continue at once. With --survive it is not written
+   * down first: that takes a millisecond, and there may be thousands of such calls in a second.
+   */
+  isOther(call: TrappedCall): boolean {
+    return this.#paths.isOther(call);
   }
 
   /**
@@ -68,6 +80,7 @@ export class Adopter implements AdoptContext {
     } finally {
       this.#send(notify, call, reply);
     }
+    this.#paths.update();
     if (reply !== "postpone") return "answered";
     this.#postponed.push({ notify, call, owner });
     return "postponed";
@@ -79,36 +92,19 @@ export class Adopter implements AdoptContext {
     // kill(2) of a generation that an earlier baton started, as a candidate.
     if (number === SYS_kill) return "continue";
     if (number !== SYS_bind && number !== SYS_listen) {
-      return this.source.handle(notify, trapped, owner);
+      return this.#paths.handle(trapped, owner) ?? this.source.handle(notify, trapped, owner);
     }
     const call = findCallerSocket(this.platform, this.source, { notify, call: trapped }, owner);
     if (call === null) return "continue";
     using socket = call.socket;
     let reply: CallReply = "continue";
     try {
-      reply = this.#replyToSocket(trapped, call, owner);
+      reply = adoptSocket(this, call, owner, number === SYS_bind);
     } finally {
       const { pid, descriptor } = call;
       this.source.settle({ notify, call: trapped, pid, descriptor }, socket, reply);
     }
     return reply;
-  }
-
-  /** By protocol: those that are not handed over are left alone. */
-  #replyToSocket(trapped: TrappedCall, call: SocketCall, owner: ListenerOwner): CallReply {
-    const isBind = trapped.call === this.platform.libc.arch.SYS_bind;
-    switch (call.protocol) {
-      case "tcp": {
-        return isBind ? adoptBind(this, call, owner) : adoptListen(this, call, owner);
-      }
-      case "unix-stream":
-        owner.onHint("it uses a Unix socket, which baton does not hand over yet");
-        return "continue";
-      case "unix-seqpacket":
-        return "continue";
-      case "udp":
-        return isBind ? adoptDatagrams(this, call, owner) : "continue";
-    }
   }
 
   #send(notify: Fd, { id }: TrappedCall, reply: CallReply | "answered"): void {

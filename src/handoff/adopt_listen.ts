@@ -50,9 +50,7 @@ export function adoptListen(
     if (group.isFrozen && memberWithQueue(group, owner) === null) {
       return context.replyWhenFrozen(group);
     }
-    for (const other of listeners.groupsOf(owner.epoch)) {
-      if (other !== group) discardClosed(listeners, other, owner);
-    }
+    discardClosedElsewhere(listeners, group, owner);
     const reply = join(context, group, call, owner);
     if (reply === "done") owner.onListening(group, call);
     return reply;
@@ -60,6 +58,17 @@ export function adoptListen(
     if (!(error instanceof SystemCallError)) throw error;
     owner.onHint(error.message);
     return { errno: error.errno };
+  }
+}
+
+/** It listens at `group` from now on. */
+export function discardClosedElsewhere(
+  listeners: Listeners,
+  group: Group,
+  owner: ListenerOwner,
+): void {
+  for (const other of listeners.groupsOf(owner.epoch)) {
+    if (other !== group) discardClosed(listeners, other, owner);
   }
 }
 
@@ -94,8 +103,7 @@ function join(
   const { platform, listeners } = context;
   const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
   const { epoch } = owner;
-  // What is opened after the gate was not part of the start, unless it is one more worker's.
-  const late = owner.readyTicks > 0 && !group.membersOf(epoch).some((member) => !member.late);
+  const late = isLate(group, owner);
   let waiting = memberWithQueue(group, owner) ?? listeners.lend(group, epoch) ?? null;
   // The server cannot have bound one itself in another network namespace.
   if (waiting === null && group.network !== null) {
@@ -116,12 +124,28 @@ function join(
     return { errno: C.EADDRINUSE };
   }
   const held = platform.descriptors.duplicate(call.socket);
-  const isKnown = group.membersOf(epoch).length > 0;
-  const passing = !isKnown && openerRole(platform, listeners, owner, call.pid) !== "standing";
-  const ofSession = passing && owner.settledTicks > 0 &&
-    (proc.processStat(call.pid)?.startTime ?? 0) >= owner.settledTicks;
-  group.takeMember(held, { epoch, owner: call.pid, backlog, late, passing, ofSession });
+  const traits = traitsOf(context, group, call.pid, owner);
+  group.takeMember(held, { epoch, owner: call.pid, backlog, ...traits });
   return "done";
+}
+
+/** What is opened after the gate was not part of the start, unless it is one more worker's. */
+function isLate(group: Group, { readyTicks, epoch }: ListenerOwner): boolean {
+  return readyTicks > 0 && !group.membersOf(epoch).some((member) => !member.late);
+}
+
+/** Of a new member, by the process that opens it. */
+export function traitsOf(
+  { platform, listeners }: AdoptContext,
+  group: Group,
+  pid: number,
+  owner: ListenerOwner,
+): Required<Pick<Member, "late" | "passing" | "ofSession">> {
+  const isKnown = group.membersOf(owner.epoch).length > 0;
+  const passing = !isKnown && openerRole(platform, listeners, owner, pid) !== "standing";
+  const ofSession = passing && owner.settledTicks > 0 &&
+    (proc.processStat(pid)?.startTime ?? 0) >= owner.settledTicks;
+  return { late: isLate(group, owner), passing, ofSession };
 }
 
 /**

@@ -6,6 +6,7 @@ import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { UnseenBinds } from "./duplicates/unseen_bind.ts";
+import type { BoundPaths } from "./unix/bound_paths.ts";
 import type { LeftDatagrams } from "./datagrams/left_datagrams.ts";
 
 export interface AdoptContext {
@@ -15,6 +16,8 @@ export interface AdoptContext {
   /** Those that are not handed over. */
   readonly leftDatagrams: LeftDatagrams;
   readonly listeners: Listeners;
+  /** Unix sockets that are bound, and do not listen yet. */
+  readonly bound: BoundPaths;
   /** Inodes of sockets bound to port 0 that could be taken for ours when they listen. */
   readonly ephemeral: Set<number>;
   readonly unseenBinds: UnseenBinds;

@@ -54,6 +54,7 @@ export class Migration {
   /**
    * @param onEmpty the last connection is no longer in flight: outcomes of all so far
    * @param onLost a client that had waited while nothing served was not accepted in time
+   * @param letsPass with --survive false: the journal has each of these calls before it is answered
    */
   constructor(
     readonly platform: Platform,
@@ -61,6 +62,7 @@ export class Migration {
     readonly mode: KeepAliveMode,
     onEmpty: (counts: MoveCounts) => void,
     onLost: WaitingClients["onLost"],
+    readonly letsPass = true,
   ) {
     const { SYS_accept, SYS_accept4, SYS_shutdown } = platform.libc.arch;
     this.#shutdown = SYS_shutdown;
@@ -76,6 +78,7 @@ export class Migration {
 
   /** Calls that need no decision now are continued by the reactor's thread at once. */
   #updatePassedCalls(): void {
+    if (!this.letsPass) return;
     this.platform.reactor.letPass([
       ...this.pendingAccepts.isEmpty ? this.acceptCalls : [],
       ...this.inFlight.isEmpty ? [this.#shutdown] : [],

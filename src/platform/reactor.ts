@@ -15,7 +15,7 @@ const STOP_TOKEN = 0;
 const MOST_PASSING = 128;
 const PASSING_WORDS = 1 + 2 * MOST_PASSING;
 /** In place of a descriptor: all of them. */
-const EVERY_DESCRIPTOR = 0;
+const EVERY_DESCRIPTOR = { connections: 0, paths: -1 } as const;
 
 /** Events to wait for; a hang-up is always reported. */
 type Interest = { readonly read?: boolean; readonly write?: boolean };
@@ -135,16 +135,19 @@ export class Reactor {
     };
   }
 
-  /** From now on these system calls, by number, pass: every notify descriptor lets them continue at once. */
-  letPass(calls: readonly number[]): void {
-    this.#setPassing(EVERY_DESCRIPTOR, calls);
+  /**
+   * From now on these system calls, by number, pass: every notify descriptor lets them continue at once.
+   * @param of whose list this is, and replaces
+   */
+  letPass(calls: readonly number[], of: keyof typeof EVERY_DESCRIPTOR = "connections"): void {
+    this.#setPassing(EVERY_DESCRIPTOR[of], calls);
   }
 
   #setPassing(descriptor: number, calls: readonly number[]): void {
     if (calls.length > 0) this.#passingOf.set(descriptor, calls);
     else if (!this.#passingOf.delete(descriptor)) return;
     const pairs = [...this.#passingOf].flatMap(([fd, passing]) =>
-      passing.map((call) => [call, fd])
+      passing.map((call) => [call, Math.max(fd, 0)])
     );
     // A call that finds no room does not pass by itself: the main thread answers it.
     const stored = pairs.slice(0, MOST_PASSING);

@@ -237,6 +237,7 @@ export class Group {
   retire(epoch: number): void {
     if (epoch === NO_GENERATION) return;
     this.context.tagging.generations.end(epoch);
+    this.path?.forgetBound(epoch);
     let hasChanged = this.#kernel.candidates.forget(epoch);
     for (const member of this.membersOf(epoch)) {
       const remains = member.origin === "grouped" || member.origin === "standby";

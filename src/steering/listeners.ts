@@ -16,6 +16,8 @@ export class Listeners implements GroupContext {
   #orphaned: { readonly of: number; readonly groups: ReadonlySet<Group> } | null = null;
   servingEpoch: number | null = null;
   onWaiting: ((member: Member) => void) | null = null;
+  /** The first member at a Unix path is about to come. */
+  onPath: (() => void) | null = null;
   /** The serving generation, once it has closed its listeners and lives on: `lend` has its queues. */
   deafEpoch: number | null = null;
   /** The generation whose clients wait for the one that starts when it has exited (held_queues.ts). */
@@ -64,6 +66,7 @@ export class Listeners implements GroupContext {
     if (group === undefined) {
       group = new Group(address, this);
       this.#groups.set(key, group);
+      if (group.path !== null) this.onPath?.();
     }
     return group;
   }

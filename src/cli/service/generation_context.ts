@@ -64,7 +64,7 @@ function makeMigration(setup: ServiceSetup, listeners: Listeners): Migration | n
     logger.info("connections that clients keep open have been moved", { ...counts });
   const onLost = () =>
     logger.error("a client that had waited is cut off: the server has not accepted it in 10 s");
-  return new Migration(platform, listeners, keepAlive, onMoved, onLost);
+  return new Migration(platform, listeners, keepAlive, onMoved, onLost, !setup.config.survive);
 }
 
 function whyNoMigration({ keepAlive, orphan, survive }: Config, traps: boolean): string | null {

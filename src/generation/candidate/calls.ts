@@ -1,21 +1,15 @@
 /**
  * System calls by which a candidate meets the serving generation. A signal to one of that one's processes is refused: a
  * failing candidate never touches the serving generation, and many a server tells the copy that it finds by a pid file to
- * replace itself, or to end. A Unix socket that is in use there is noted as the reason of a failure.
+ * replace itself, or to end.
  */
 import { C } from "../../platform/libc/constants.ts";
 import { MOST_SPARED } from "../../launcher/plan.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { listeningSocketsOf } from "../../inspect/unix_sockets.ts";
-import { pathExistsFor } from "../../platform/process/open_files.ts";
 import * as proc from "../../platform/process/proc.ts";
 import type { TrappedCall } from "../../platform/process/seccomp.ts";
 import { signalName } from "../../config/values/signals.ts";
-
-/** sizeof(struct sockaddr_un), and the offset of its path. */
-const SOCKADDR_UN_SIZE = 110;
-const PATH_OFFSET = 2;
 
 /** The generation that serves; null: none does. */
 export type Serving = () => { readonly epoch: number; processes(): number[] } | null;
@@ -42,13 +36,6 @@ export class CandidateCalls {
   /** @returns whether the call has its answer */
   answer(notify: Fd, call: TrappedCall): boolean {
     const { platform: { libc: { arch }, seccomp } } = this.options;
-    if (call.call === arch.SYS_bind) {
-      try {
-        this.#noteBind(notify, call);
-      } catch {
-        // It has not got its answer yet, and a hint is not worth a thread that waits forever.
-      }
-    }
     if (call.call !== arch.SYS_kill) return false;
     let isRefused = false;
     try {
@@ -77,30 +64,4 @@ export class CandidateCalls {
     this.hasRefused = true;
     return true;
   }
-
-  #noteBind(notify: Fd, { id, tid, args }: TrappedCall): void {
-    const serving = this.options.isPending() ? this.options.serving() : null;
-    if (serving === null) return;
-    const length = Math.min(Number(args[2] ?? 0n), SOCKADDR_UN_SIZE);
-    const address = proc.readMemory(tid, Number(args[1] ?? 0n), length);
-    if (address === null || !this.options.platform.seccomp.isValid(notify, id)) return;
-    const path = unixPath(address);
-    if (path === null || !pathExistsFor(tid, path)) return;
-    const holder = listeningSocketsOf(serving.processes()).find((socket) => socket.path === path);
-    if (holder === undefined) return;
-    const process = `${proc.processName(holder.pid) ?? "?"}, pid ${holder.pid}`;
-    this.options.onHint(
-      `it cannot bind the Unix socket ${path}: generation ${serving.epoch} (${process}) listens there`,
-    );
-  }
-}
-
-/** @returns the path in a `struct sockaddr_un`; null: it has none, or is an address of another family */
-export function unixPath(address: Uint8Array): string | null {
-  const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
-  if (address.length <= PATH_OFFSET || view.getUint16(0, true) !== C.AF_UNIX) return null;
-  const bytes = address.subarray(PATH_OFFSET);
-  const end = bytes.indexOf(0);
-  const path = new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
-  return path === "" ? null : path;
 }

@@ -6,10 +6,12 @@ import { lstatSync, statSync } from "node:fs";
 import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
-import { cString, type Libc } from "../libc/libc.ts";
+import { cString, type Libc, struct } from "../libc/libc.ts";
 import { P, type PathCalls, pathCallsOf } from "../libc/path_calls.ts";
 import { linkTarget } from "../process/proc.ts";
 
+/** sizeof(struct open_how). */
+const OPEN_HOW_SIZE = 24;
 const TYPE = 0o170000n;
 const SOCKET = 0o140000n;
 const SET_GROUP_ID = 0o2000n;
@@ -178,4 +180,16 @@ export function withUmask<T>(libc: Libc, mask: number, act: () => T): T {
   } finally {
     libc.c.syscall(SYS_umask, before, 0, 0, 0, 0);
   }
+}
+
+/** openat2(2): `path` as a process finds it whose root directory `root` is. @throws {SystemCallError} */
+export function openBelow(libc: Libc, root: Fd, path: string): number {
+  const text = cString(path);
+  const { bytes, view } = struct(OPEN_HOW_SIZE);
+  view.setBigUint64(0, BigInt(C.O_PATH | C.O_CLOEXEC), true);
+  view.setBigUint64(16, BigInt(P.RESOLVE_IN_ROOT), true);
+  const { SYS_openat2 } = pathCallsOf(libc.runtime.arch);
+  const [pathAt, howAt] = [libc.addressOf(text), libc.addressOf(bytes)];
+  const result = libc.c.syscall(SYS_openat2, root.number, pathAt, howAt, OPEN_HOW_SIZE, 0);
+  return libc.check(result, "openat2", path);
 }

@@ -110,12 +110,6 @@ export function writableMappings(pid: number): OpenFile[] {
   });
 }
 
-/** @param tid a thread that names the path */
-export function pathExistsFor(tid: number, path: string): boolean {
-  const from = path.startsWith("/") ? `/proc/${tid}/root` : `/proc/${tid}/cwd/`;
-  return linkStat(from + path) !== undefined;
-}
-
 /** `lock:` lines of a descriptor: the locks that its process or its open file description holds. */
 export function locksHeldBy({ pid, descriptor }: Pick<OpenFile, "pid" | "descriptor">): string[] {
   const text = readText(`/proc/${pid}/fdinfo/${descriptor}`) ?? "";

@@ -12,19 +12,20 @@ import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import { Directory, withUmask } from "../../platform/files/directory.ts";
 import { hasWaiting, isShutDown } from "../../platform/network/listener_state.ts";
+import type { FileIdentity } from "../../platform/process/file_identity.ts";
 import { ownSocketInode } from "../../platform/process/proc.ts";
 import type { Readiness, Watch } from "../../platform/reactor.ts";
 import { pathOf } from "../group_address.ts";
 import { CandidateTraffic, type MemberFields, type MemberSet } from "../kernel_members.ts";
-import type { GroupContext, Hold, Member, UnixAddress, UnixNode } from "../member.ts";
+import {
+  type GroupContext,
+  type Hold,
+  type Member,
+  NO_GENERATION,
+  type UnixAddress,
+  type UnixNode,
+} from "../member.ts";
 import { hiddenName, longestBound } from "./hidden_name.ts";
-
-/** Whose a new node is, and its mode: as if the server had made it. */
-interface NodeOwner {
-  readonly uid: number;
-  readonly gid: number;
-  readonly umask: number;
-}
 
 export class PathMembers implements MemberSet {
   static #nextId = 1;
@@ -34,7 +35,7 @@ export class PathMembers implements MemberSet {
   /** Members that another baton holds too. */
   readonly #shared = new Set<number>();
   /** Sockets with a node that do not listen yet, by inode. */
-  readonly #bound = new Map<number, UnixNode>();
+  readonly #bound = new Map<number, { readonly epoch: number; readonly node: UnixNode }>();
   #directory: Directory | null = null;
 
   constructor(
@@ -60,40 +61,38 @@ export class PathMembers implements MemberSet {
 
   readonly isReceiving = (member: Member): boolean => member === this.#receiving;
 
-  /** Of a socket that is bound here, whether it listens or not. */
-  nodeOf(inode: number): UnixNode | null {
-    return this.#bound.get(inode) ??
-      this.#members.find((each) => each.inode === inode)?.node ?? null;
+  /** Of sockets that listen here or are bound to. @param epoch of this generation only */
+  nodesOf(epoch: number | null = null): UnixNode[] {
+    const all = [...this.#bound.values(), ...this.#members.filter(({ dead }) => !dead)];
+    return all.filter((each) => epoch === null || each.epoch === epoch)
+      .flatMap(({ node }) => node ?? []);
   }
 
-  /** All nodes of `epoch` and of sockets that do not listen yet. */
-  nodeAt(name: string): UnixNode | null {
-    const nodes = [...this.#bound.values(), ...this.#members.flatMap(({ node }) => node ?? [])];
-    return nodes.find((node) => node.name === name) ?? null;
+  /** Of a socket that is bound, and does not listen yet. */
+  boundNode(inode: number): UnixNode | null {
+    return this.#bound.get(inode)?.node ?? null;
   }
 
-  /** The kernel is about to bind it to the public name, or has: no generation is there. */
-  noteBound(inode: number, bound: string): UnixNode {
-    const key = this.directory.stat(this.address.name)?.key ?? "";
-    const node: UnixNode = { name: this.address.name, key, bound };
-    this.#bound.set(inode, node);
-    return node;
+  /** The server has bound it, and perhaps renamed it since. */
+  noteBound(inode: number, epoch: number, node: UnixNode): void {
+    this.#bound.set(inode, { epoch, node });
   }
 
-  /** It is named `name` from now on: a server renames what it has bound. */
-  noteNode(inode: number, node: UnixNode): void {
-    this.#bound.set(inode, node);
-  }
-
-  forgetBound(inode: number): void {
-    this.#bound.delete(inode);
+  /** The directory as it was found, where its path may lead elsewhere. Takes it over. */
+  keepDirectory(directory: Directory): void {
+    if (this.#directory === null) this.#directory = directory;
+    else directory.close();
   }
 
   /**
    * Binds `socket` to a hidden name of the directory, as if its server had done it.
    * @throws {SystemCallError} of bind(2) and chown(2); nothing is left behind then
    */
-  bindHidden(socket: Fd, label: string, owner: NodeOwner): UnixNode {
+  bindHidden(
+    socket: Fd,
+    { epoch, label }: { readonly epoch: number; readonly label: string },
+    owner: FileIdentity,
+  ): UnixNode {
     const { context: { sockets }, address, directory } = this;
     const name = hiddenName(address.name, label);
     // Left by a baton that was killed: no other may use this name while the service of this path is ours.
@@ -109,7 +108,7 @@ export class PathMembers implements MemberSet {
         directory.changeOwner(name, owner.uid, gid);
       }
       const node: UnixNode = { name, key: made.key, bound };
-      this.#bound.set(ownSocketInode(socket.number), node);
+      this.noteBound(ownSocketInode(socket.number), epoch, node);
       return node;
     } catch (error) {
       orNull(() => directory.remove(name));
@@ -125,12 +124,13 @@ export class PathMembers implements MemberSet {
       .find((stat) => stat !== null);
     const { uid = -1, gid = -1, mode = 0o600 } = example ?? {};
     const owner = { uid, gid, umask: ~mode & 0o777 };
-    return this.bindHidden(socket, `q${PathMembers.#nextId++}`, owner);
+    const label = `q${PathMembers.#nextId++}`;
+    return this.bindHidden(socket, { epoch: NO_GENERATION, label }, owner);
   }
 
   append(fields: MemberFields): Member {
     const watch = this.#watch(fields.heldUntilRetired);
-    const node = fields.node ?? this.#bound.get(fields.inode);
+    const node = fields.node ?? this.boundNode(fields.inode);
     this.#bound.delete(fields.inode);
     const id = PathMembers.#nextId++;
     const member: Member = { ...fields, ...node && { node }, id, shutDownWatch: watch };
@@ -176,9 +176,9 @@ export class PathMembers implements MemberSet {
       const hidden = node.name;
       this.context.beforeChange();
       const hasExchanged = this.directory.exchange(hidden, target);
-      const before = this.nodeAt(target);
+      const before = this.nodesOf().find(({ name }) => name === target);
       node.name = target;
-      if (before !== null) before.name = hasExchanged ? hidden : null;
+      if (before !== undefined) before.name = hasExchanged ? hidden : null;
       // No socket of ours: what was left at the path.
       else if (hasExchanged) orNull(() => this.directory.remove(hidden));
     }
@@ -284,9 +284,12 @@ export class PathMembers implements MemberSet {
     node.name = null;
   }
 
-  /** A socket that was bound will not listen any more. */
-  abandon(inode: number): void {
-    this.#removeHidden(this.#bound.get(inode));
-    this.#bound.delete(inode);
+  /** What `epoch` has bound, and does not listen at, goes with it. */
+  forgetBound(epoch: number): void {
+    for (const [inode, bound] of this.#bound) {
+      if (bound.epoch !== epoch) continue;
+      this.#removeHidden(bound.node);
+      this.#bound.delete(inode);
+    }
   }
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { CandidateCalls, unixPath } from "../../../src/generation/candidate/calls.ts";
+import { CandidateCalls } from "../../../src/generation/candidate/calls.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import type { Fd } from "../../../src/platform/fd.ts";
 
@@ -70,20 +70,4 @@ describe("CandidateCalls", () => {
     const many = Array.from({ length: 100 }, (_, i) => i + 1);
     assert.equal(scene({ serving: many }).calls.spared.length, 32);
   });
-});
-
-describe("unixPath()", () => {
-  const address = (family: number, path: string) =>
-    new Uint8Array([family, 0, ...new TextEncoder().encode(path)]);
-  const table: [what: string, bytes: Uint8Array, path: string | null][] = [
-    ["a path", address(C.AF_UNIX, "/run/a.sock"), "/run/a.sock"],
-    ["one that ends before the structure", address(C.AF_UNIX, "a\0\0\0"), "a"],
-    ["an abstract name", address(C.AF_UNIX, "\0name"), null],
-    ["none", address(C.AF_UNIX, ""), null],
-    ["another family", address(C.AF_INET, "/run/a.sock"), null],
-    ["too short", new Uint8Array(1), null],
-  ];
-  for (const [what, bytes, path] of table) {
-    it(what, () => assert.equal(unixPath(bytes), path));
-  }
 });

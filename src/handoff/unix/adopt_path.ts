@@ -1,0 +1,153 @@
+/**
+ * A trapped bind(2) or listen(2) of a Unix socket with a path. The first generation there binds the path itself. A later
+ * one gets a node of its own in the same directory, which baton makes with the server's own socket and names; and one
+ * that replaces a generation that is gone gets that one's socket, with those who wait in it.
+ */
+import { SystemCallError } from "../../platform/error.ts";
+import { resolveForThread } from "../../platform/files/thread_path.ts";
+import { C } from "../../platform/libc/constants.ts";
+import { fileIdentityOf } from "../../platform/process/file_identity.ts";
+import * as proc from "../../platform/process/proc.ts";
+import { pathOf } from "../../steering/group_address.ts";
+import type { Group } from "../../steering/group.ts";
+import type { UnixAddress } from "../../steering/member.ts";
+import {
+  discardClosedElsewhere,
+  memberWithQueue,
+  replaceSocket,
+  traitsOf,
+} from "../adopt_listen.ts";
+import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "../listener_owner.ts";
+import { isLeftAlone } from "../opener.ts";
+import { nodeOf } from "./bound_paths.ts";
+import { isPrivatePath } from "./path_rules.ts";
+import { occupantOf } from "./stale_path.ts";
+import { pathAt } from "./path_text.ts";
+
+export function bindPath(
+  context: AdoptContext,
+  call: SocketCall,
+  owner: ListenerOwner,
+): CallReply {
+  const { platform, listeners, bound } = context;
+  const { tid, args, notify, id, socket, protocol } = call;
+  const path = pathAt(tid, Number(args[1] ?? 0n), Number(args[2] ?? 0n));
+  if (path === null || !platform.seccomp.isValid(notify, id)) return "continue";
+  const place = resolveForThread(platform, tid, C.AT_FDCWD, path);
+  if (place === null) return "continue";
+  using directory = place.directory;
+  const address: UnixAddress = {
+    family: "unix",
+    type: protocol === "unix-seqpacket" ? "packets" : "stream",
+    directory: directory.path,
+    directoryKey: directory.key,
+    name: place.name,
+  };
+  const group = listeners.find(address);
+  if (group !== null && hasOthers(group, owner.epoch)) {
+    return bindBeside(context, group, call, owner);
+  }
+  bound.add(proc.ownSocketInode(socket.number), { epoch: owner.epoch, address, bound: path });
+  if (group !== null && group.membersOf(owner.epoch).length > 0) return "continue";
+  const occupant = occupantOf(platform.sockets, directory, address);
+  if (occupant.kind === "stale") directory.remove(address.name);
+  if (occupant.kind === "alive") owner.onHint(`${pathOf(address)} is held by ${occupant.holder}`);
+  return "continue";
+}
+
+function hasOthers(group: Group, epoch: number): boolean {
+  return group.members.some((member) => !member.dead && member.epoch !== epoch);
+}
+
+function bindBeside(
+  context: AdoptContext,
+  group: Group,
+  call: SocketCall,
+  owner: ListenerOwner,
+): CallReply {
+  const { path } = group;
+  if (path === null || isLeftAlone(context, group.address, call.pid, owner)) return "continue";
+  const { epoch } = owner;
+  try {
+    const waiting = memberWithQueue(group, owner, false) ?? context.listeners.lend(group, epoch) ??
+      null;
+    if (waiting !== null) {
+      // It listens already. The server's own listen(2) shows who does so now.
+      replaceSocket(context, call, waiting);
+      group.reassign(waiting, { epoch, owner: 0 });
+      return "done";
+    }
+    const own = path.nodesOf(epoch).filter(({ name }) => name !== null);
+    if (own.length > 0) return { errno: C.EADDRINUSE };
+    path.bindHidden(call.socket, { epoch, label: `${epoch}` }, fileIdentityOf(call.tid));
+    return "done";
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    const what = error.errno === C.EACCES || error.errno === C.EPERM || error.code === "EROFS"
+      ? `${error.message}: baton may not make a file beside ${group.text}, which each generation needs`
+      : `it cannot have a place of its own beside ${group.text}: ${error.message}`;
+    owner.onConflict(`${what}: use --order stop-first, or a directory that baton may write to`);
+    return { errno: error.errno };
+  }
+}
+
+export function listenAtPath(
+  context: AdoptContext,
+  call: SocketCall,
+  owner: ListenerOwner,
+): CallReply {
+  const { platform, listeners } = context;
+  const inode = proc.ownSocketInode(call.socket.number);
+  listeners.findShutDown();
+  const known = listeners.findMember(inode, owner.epoch);
+  if (known !== null) {
+    known.member.owner ||= call.pid;
+    owner.onListening(known.group, call);
+    return "continue";
+  }
+  const group = groupOf(context, inode, call, owner);
+  if (group === null) return "continue";
+  if (group.isFrozen) return context.replyWhenFrozen(group);
+  discardClosedElsewhere(listeners, group, owner);
+  const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
+  const held = platform.descriptors.duplicate(call.socket);
+  const traits = traitsOf(context, group, call.pid, owner);
+  try {
+    group.takeMember(held, { epoch: owner.epoch, owner: call.pid, backlog, ...traits });
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    owner.onHint(error.message);
+    return { errno: error.errno };
+  }
+  owner.onListening(group, call);
+  // Once more by the server: SO_PEERCRED is who has called listen(2) last.
+  return "continue";
+}
+
+/** @returns null: it is not the service's, or is bound to no path */
+function groupOf(
+  context: AdoptContext,
+  inode: number,
+  { tid, pid }: SocketCall,
+  owner: ListenerOwner,
+): Group | null {
+  const { platform, listeners, bound } = context;
+  const beside = listeners.groups.find(({ path }) => path?.boundNode(inode));
+  if (beside !== undefined) return beside;
+  const fresh = bound.take(inode);
+  if (fresh === null) return null;
+  const { address } = fresh;
+  const pids = [pid, ...owner.processes()];
+  if (isPrivatePath({ path: pathOf(address), pids })) return null;
+  if (isLeftAlone(context, address, pid, owner)) return null;
+  const place = resolveForThread(platform, tid, C.AT_FDCWD, fresh.bound);
+  const node = place?.directory.stat(address.name);
+  if (!place || !node?.isSocket) {
+    place?.directory.close();
+    return null;
+  }
+  const group = listeners.obtain(address);
+  group.path?.keepDirectory(place.directory);
+  group.path?.noteBound(inode, owner.epoch, nodeOf(fresh, node.key));
+  return group;
+}

@@ -1,0 +1,51 @@
+/**
+ * Sockets that servers have bound to paths where no other generation listens, until they listen: the kernel has bound
+ * them. (Those beside another generation are in that one's group.)
+ */
+import type { UnixAddress, UnixNode } from "../../steering/member.ts";
+
+interface BoundPath {
+  readonly epoch: number;
+  address: UnixAddress;
+  /** As the server named it when it bound it. */
+  readonly bound: string;
+}
+
+/** More than any server has; the oldest are forgotten. */
+const MOST = 256;
+
+export class BoundPaths {
+  /** By inode of the socket. */
+  readonly #bound = new Map<number, BoundPath>();
+
+  get names(): string[] {
+    return [...this.#bound.values()].map(({ address }) => address.name);
+  }
+
+  add(inode: number, bound: BoundPath): void {
+    this.#bound.delete(inode);
+    this.#bound.set(inode, bound);
+    const [oldest] = this.#bound.keys();
+    if (this.#bound.size > MOST && oldest !== undefined) this.#bound.delete(oldest);
+  }
+
+  /** @returns it, and forgets it */
+  take(inode: number): BoundPath | null {
+    const found = this.#bound.get(inode) ?? null;
+    this.#bound.delete(inode);
+    return found;
+  }
+
+  /** What `epoch` has bound to this name of a directory. */
+  at(epoch: number, directoryKey: string, name: string): [inode: number, BoundPath] | null {
+    return [...this.#bound].findLast(([, each]) =>
+      each.epoch === epoch && each.address.directoryKey === directoryKey &&
+      each.address.name === name
+    ) ?? null;
+  }
+}
+
+/** @param key of the node at the path */
+export function nodeOf({ address, bound }: BoundPath, key: string): UnixNode {
+  return { name: address.name, key, bound };
+}

@@ -1,0 +1,71 @@
+/**
+ * Who may do what to which path. Pure.
+ *
+ * All generations name the same public path, and each means the node that it has bound: a server that prepares its path
+ * (removes it, asks whether somebody answers there), finishes it (mode, owner, rename) or clears up behind itself must
+ * find what it would find alone, and must not touch what clients of another generation use.
+ */
+
+interface PathDeed {
+  readonly deed: "unlink" | "rename onto" | "rename away" | "chmod" | "chown" | "connect";
+  /** Of the caller's generation at this path. Serving: clients find its node. */
+  readonly role: "candidate" | "serving" | "draining";
+  /** It named the public path, or what getsockname(2) says of its own node. */
+  readonly named: "public" | "own";
+  /** Its generation has bound a node for this path, which has a name. */
+  readonly hasNode: boolean;
+  /** Renamed is a node that its generation has bound, or what has the public name already. */
+  readonly source: "own node" | "same" | "other";
+}
+
+export type PathVerdict =
+  /** The kernel carries it out. */
+  | "pass"
+  /** It succeeds, and nothing is done. */
+  | "pretend"
+  /** It is done to the generation's own node. */
+  | "own node"
+  /** It is done to the public path, which has the generation's node. */
+  | "public path"
+  /** The renamed node is the generation's own for this path. It gets the public name at the switch. */
+  | "hold back"
+  /** As where nobody listens: ECONNREFUSED. */
+  | "refuse"
+  /** EBUSY: another generation's clients would find it. */
+  | "busy";
+
+export function judgePathDeed(of: PathDeed): PathVerdict {
+  const { role, named, hasNode } = of;
+  switch (of.deed) {
+    case "connect":
+      // "Is anybody there?" (php-fpm, puma) A server that listens may have other reasons.
+      return role === "candidate" && !hasNode ? "refuse" : "pass";
+    case "rename onto":
+      if (of.source === "same" || role === "serving") return "pass";
+      return role === "candidate" && of.source === "own node" ? "hold back" : "busy";
+    case "rename away":
+      if (role === "serving") return "pass";
+      return hasNode && role === "candidate" ? "busy" : "pretend";
+    default:
+      if (role === "serving") return named === "own" ? "public path" : "pass";
+      return role === "candidate" && hasNode ? "own node" : "pretend";
+  }
+}
+
+/** What makes a path one that a second start of the same server would not use. */
+interface PathMarks {
+  /** As the server named it. */
+  readonly path: string;
+  /** Of the process that binds it, and of its ancestors in the generation. */
+  readonly pids: readonly number[];
+}
+
+/** Where process ids start from 1 (a container), small numbers in names have another meaning. */
+const LEAST_PID = 100;
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i;
+
+/** A path that is another one at each start: its clients learn it from the process, and no other can answer there. */
+export function isPrivatePath({ path, pids }: PathMarks): boolean {
+  const numbers = [...path.matchAll(/\d+/g)].map(([digits]) => Number(digits));
+  return UUID.test(path) || pids.some((pid) => pid >= LEAST_PID && numbers.includes(pid));
+}

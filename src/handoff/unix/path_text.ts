@@ -1,0 +1,30 @@
+/** The path that a call names, read from its caller's memory. */
+import { readPath } from "../../platform/files/thread_path.ts";
+import { readMemory } from "../../platform/process/proc.ts";
+import type { PathCall } from "./path_call.ts";
+import { ADDRESS_SIZE, pathInAddress } from "./unix_name.ts";
+
+interface PathTexts {
+  readonly target: string | null;
+  /** Of a rename. */
+  readonly source: string | null;
+}
+
+/** Null: it cannot be read, or there is none. */
+export function pathTextsOf(tid: number, call: PathCall): PathTexts {
+  if (call.kind === "connect") {
+    return { target: pathAt(tid, call.target.address, call.length), source: null };
+  }
+  const target = readPath(tid, call.target.address);
+  return { target, source: call.kind === "rename" ? readPath(tid, call.source.address) : null };
+}
+
+/** @param length of a struct sockaddr_un */
+export function pathAt(tid: number, address: number, length: number): string | null {
+  const bytes = readMemory(tid, address, Math.min(length, ADDRESS_SIZE));
+  return bytes && pathInAddress(bytes);
+}
+
+export function lastComponent(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
