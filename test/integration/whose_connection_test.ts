@@ -82,7 +82,7 @@ describe("a generation's requests in flight are seen, and waited for", () => {
     await requestsAreWaitedFor(baton, port);
   });
 
-  test("of a daemon that is no descendant of it, and has its listener", {
+  test("of a daemon that is no descendant of it, and has its listener, after an upgrade too", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
     using dir = tempDir();
@@ -98,6 +98,9 @@ describe("a generation's requests in flight are seen, and waited for", () => {
         command: [python, fixture("hands_out.py")],
         env: { PORT: String(port), DAEMON: path },
       });
+      // The next baton reads the tag from the listener.
+      const upgraded = await baton.cli("upgrade", "--in-place");
+      assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
       await requestsAreWaitedFor(baton, port);
     } finally {
       daemon.kill("SIGKILL");

@@ -364,3 +364,26 @@ describe("who gets the connections of an address", () => {
     });
   }
 });
+
+test("who waits in a held queue has the tag of the generation that it is held for", {
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  await using platform = await testPlatform();
+  const loopback = { family: "inet", host: "127.0.0.1", port: await freePort() } as const;
+  const world = new World(platform, { ...loopback, scope: 0, v6only: false, boundInterface: 0 });
+  const { listeners, address } = world;
+  try {
+    ["listens 0", "switch 0"].forEach((event) => world.tell(event));
+    holdConnections(listeners, 0, BACKLOG, 1);
+    using _client = connectInet(platform, address);
+    ["vacate 0", "takes 1 0", "switch 1"].forEach((event) => world.tell(event));
+    const { tagging: { generations } } = listeners;
+    const shown = platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_ESTABLISHED])
+      .map(({ tag }) => tag);
+    assert.deepEqual(shown, [generations.of(1)]);
+    assert.equal(generations.isUncertain(generations.of(1)), false);
+    world.assertTagged();
+  } finally {
+    listeners.close();
+  }
+});
