@@ -3,10 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { HIGHEST_TAG, NO_TAG, SocketTags } from "../../../src/platform/network/socket_tag.ts";
+import { boundSocket } from "../../../src/steering/bound_socket.ts";
+import { Listeners } from "../../../src/steering/listeners.ts";
 import { Tagging } from "../../../src/steering/tagging.ts";
+import { freePort } from "../../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
+import { connectInet } from "../../support/raw_client.ts";
 import { testPlatform } from "../../support/test_platform.ts";
 
+const GENERATIONS = 20;
+const KEPT = 3;
 const ALL = Array.from({ length: HIGHEST_TAG }, (_, i) => i + 1);
 
 test("a server's own options stay, and what they look like tells nothing from then on", {
@@ -72,3 +78,30 @@ test(
     }
   },
 );
+
+test("of twenty generations in a row each has a tag, and none that of a connection that is kept", {
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  await using platform = await testPlatform();
+  const { sockets, sockDiag } = platform;
+  const listeners = new Listeners(sockets);
+  const { tagging } = listeners;
+  const place = { family: "inet", host: "127.0.0.1", port: await freePort(), scope: 0 } as const;
+  tagging.tagsInUse = () => sockDiag.tagsAt(new Set([place.port]));
+  const group = listeners.obtain({ ...place, v6only: false, boundInterface: 0 });
+  using stack = new DisposableStack();
+  const tags: number[] = [];
+  for (let epoch = 0; epoch < GENERATIONS; epoch++) {
+    const own = { epoch, owner: platform.runtime.pid, late: false, backlog: 16 };
+    const { tag, heldUntilRetired } = group.takeMember(boundSocket(group), own);
+    listeners.switchTo(epoch);
+    if (epoch > 0) listeners.retire(epoch - 1);
+    tags.push(tag);
+    if (epoch !== KEPT) continue;
+    stack.use(connectInet(platform, place));
+    stack.use(sockets.accept(heldUntilRetired)!);
+  }
+  listeners.close();
+  assert.ok(tags.every((tag) => tag !== NO_TAG), tags.join(" "));
+  assert.deepEqual(tags.filter((tag) => tag === tags[KEPT]), [tags[KEPT]], tags.join(" "));
+});
