@@ -19,6 +19,9 @@ const PROBE_PORT = 9901;
 /** The path of the program in the image, and of the volume for the hook. */
 const PROGRAM = "/usr/local/bin/baton";
 const INSTALLED = "/opt/baton";
+/** What that standard asks of a container. */
+const RESTRICTED = "securityContext: {runAsNonRoot: true, allowPrivilegeEscalation: false, " +
+  "capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";
 /** The name of the container, whatever the name of the service. */
 const SERVER = "server";
 
@@ -41,6 +44,8 @@ export function kubernetesEntrypoint({ config, options }: InitRequest): string {
     ...(isGiven(options, "config") ? ["# --config names a file in the image: put it there."] : []),
     `command: ${wordList([PROGRAM, "run", ...options, ...added, "--"])}`,
     `args: ${wordList(config.command)}`,
+    "# baton runs under the restricted Pod Security Standard, too; whether the image does is its own affair:",
+    `# ${RESTRICTED}`,
     "ports:",
     `- {name: service, containerPort: ${portOf(config)}}`,
     `- {name: baton, containerPort: ${probe}}`,
