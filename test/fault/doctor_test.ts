@@ -25,6 +25,7 @@ import {
   type Report,
   skip,
   SUMMARY,
+  WITHOUT_GETFD,
 } from "../support/diagnosis.ts";
 
 const TIMEOUT = { timeout: TEST_TIMEOUT_MS };
@@ -86,7 +87,9 @@ describe("baton doctor", { skip }, () => {
     const mark = `DOCTOR_TEST_MARK=${process.pid}.here`;
     const [name = "", value = ""] = mark.split("=");
     const before = listeners();
-    assertAllWorks(await doctor([], { XDG_RUNTIME_DIR: dir.path, [name]: value }));
+    const diagnosis = await doctor([], { XDG_RUNTIME_DIR: dir.path, [name]: value });
+    assertAllWorks(diagnosis);
+    assert.match(diagnosis.text, /^ok {4}duplicates .*: by pidfd_getfd$/m);
     assert.deepEqual(marked(mark), []);
     assert.deepEqual(readdirSync(dir.path), []);
     const isNew = ({ inode }: { inode: number }) => before.every((old) => old.inode !== inode);
@@ -105,6 +108,16 @@ describe("baton doctor", { skip }, () => {
     });
   }
 
+  for (const by of WITHOUT_GETFD) {
+    test(`under ${by} finds everything, and says where duplicates come from`, TIMEOUT, async () => {
+      const diagnosis = await doctor(restrictedBy(by));
+      assertAllWorks(diagnosis);
+      const note = diagnosis.report.capabilities.find(({ id }) => id === "pidfd_getfd");
+      assert.match(note?.consequence ?? "", /--duplicates socket-trap.*CAP_SYS_PTRACE/);
+      assert.match(diagnosis.text, /^ok {4}duplicates .*: by the socket trap: /m);
+    });
+  }
+
   test("without close_range(2) finds everything, and says how it is done", TIMEOUT, async () => {
     const diagnosis = await doctor(restrictedBy("close_range=EINVAL"));
     assertAllWorks(diagnosis);
@@ -117,7 +130,8 @@ describe("baton doctor", { skip }, () => {
   }, async () => {
     const wrapper = [...AS_NOBODY, ...restrictedBy("pidfd_getfd=EPERM", "netlink=EACCES")];
     const { code, report } = await doctor(wrapper);
-    assert.deepEqual(failing(report).map(({ id }) => id), ["sock_diag", "pidfd_getfd"]);
+    assert.deepEqual(failing(report).map(({ id }) => id), ["sock_diag"]);
+    assert.ok(report.capabilities.some(({ id, ok }) => id === "pidfd_getfd" && !ok));
     assert.equal(code, EXIT_SYSTEM);
   });
 

@@ -23,14 +23,16 @@ export interface Case {
   readonly remedy: RegExp;
 }
 
-const NO_GETFD = { works: "inherit", fails: ["pidfd_getfd"] } as const;
+/** Without these baton makes the servers' sockets itself. */
+export const WITHOUT_GETFD: readonly Restriction[] = [
+  "pidfd_getfd=EPERM",
+  "pidfd_getfd=ENOSYS",
+  "pidfd_open=ENOSYS",
+];
 
 const NO_LISTENER = { works: "inherit", fails: ["seccomp_user_notification"] } as const;
 
 export const CASES: readonly Case[] = [
-  { by: "pidfd_getfd=EPERM", ...NO_GETFD, detail: /EPERM/, remedy: /CAP_SYS_PTRACE.*--listen/ },
-  { by: "pidfd_getfd=ENOSYS", ...NO_GETFD, detail: /ENOSYS/, remedy: /--listen/ },
-  { by: "pidfd_open=ENOSYS", ...NO_GETFD, detail: /pidfd_open: ENOSYS/, remedy: /--listen/ },
   { by: "new_listener=EINVAL", ...NO_LISTENER, detail: /EINVAL/, remedy: /newer kernel.*--listen/ },
   { by: "new_listener=EPERM", ...NO_LISTENER, detail: /EPERM/, remedy: /--listen/ },
   { by: "action_avail=EOPNOTSUPP", ...NO_LISTENER, detail: /USER_NOTIF/, remedy: /newer kernel/ },
