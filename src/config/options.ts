@@ -80,7 +80,8 @@ export const OPTION_BY_FIELD = {
   ...group("Listeners and handoff", {
     listen: list("[NAME=]ADDR:PORT", "Bind this address in baton and pass the socket to the " +
       "server, from descriptor 3 on (LISTEN_FDS, SERVER_STARTER_PORT, EINHORN_FDS, {fd:NAME}, " +
-      "{port:NAME}). May be given several times. Not needed for servers that bind their own " +
+      "{port:NAME}). unix:/PATH[,mode=0660][,user=NAME][,group=NAME] is a Unix socket, and " +
+      "{path:NAME} its path. May be given several times. Not needed for servers that bind their own " +
       "sockets.",
       (texts) => texts.map(parseListenSpec)),
     /** The default is the kernel's own of net.core.somaxconn, which caps it anyway. */

@@ -7,11 +7,11 @@ import type { Platform } from "../platform/platform.ts";
 import { canSeeDescriptors, socketInodesOf } from "../platform/process/proc.ts";
 import { NO_TAG } from "../platform/network/socket_tag.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
+import type { UnixSocket } from "../platform/network/unix_diag.ts";
 import type { GenerationTags } from "../steering/generation_tags.ts";
 import type { GroupAddress, Member, UnixAddress } from "../steering/member.ts";
-import type { PathMembers } from "../steering/unix/path_members.ts";
 import { attribute, isAccepted } from "./attribution.ts";
-import { judge } from "./classify.ts";
+import { judge, type Judgement } from "./classify.ts";
 import { follow, type Track } from "./track.ts";
 
 export interface ConnectionCounts {
@@ -34,8 +34,6 @@ export interface ServicePorts {
     /** A Unix socket has no port. */
     readonly address: TcpPort | UnixAddress;
     readonly members?: readonly Pick<Member, "inode" | "epoch" | "tag">[];
-    /** Of a Unix socket. */
-    readonly path?: Pick<PathMembers, "waiting"> | null;
   }[];
   readonly tagging?: { readonly generations: GenerationTags };
 }
@@ -54,15 +52,16 @@ function tcpPortIn(address: TcpPort | UnixAddress): [key: string, TcpPort][] {
 export class SocketTable {
   readonly sockets: readonly TcpSocket[];
   readonly #tags: GenerationTags | null;
-  /** Unix listeners in whose queue a connection waits. */
-  readonly #waiting: ReadonlySet<number>;
+  /** Of the whole machine, if the service has any. */
+  readonly unix: readonly UnixSocket[];
 
   constructor(platform: Platform, { groups, tagging }: ServicePorts) {
     const places = new Map(groups.flatMap(({ address }) => tcpPortIn(address)));
     this.sockets = [...places.values()].flatMap(({ port, family }) =>
       platform.sockDiag.tcpByLocalPort(port, undefined, family)
     );
-    this.#waiting = new Set(groups.flatMap(({ path }) => path?.waiting ?? []));
+    const hasUnix = groups.some(({ address }) => "family" in address && address.family === "unix");
+    this.unix = hasUnix ? platform.unixDiag.sockets() : [];
     this.#tags = tagging?.generations ?? null;
     this.#findSpoiled(groups);
   }
@@ -84,9 +83,8 @@ export class SocketTable {
   }
 
   backlogOf(inode: number): number {
-    // How many is not known.
-    if (this.#waiting.has(inode)) return 1;
-    const listener = this.sockets.find((s) => s.state === C.TCP_LISTEN && s.inode === inode);
+    const listener = this.sockets.find((s) => s.state === C.TCP_LISTEN && s.inode === inode) ??
+      this.unix.find((s) => s.isListener && s.inode === inode);
     return listener?.receiveQueue ?? 0;
   }
 
@@ -165,7 +163,7 @@ export class Tracks {
 }
 
 /** The connections in one sample, and the inodes of each kind. */
-interface Census {
+export interface Census {
   readonly counts: ConnectionCounts;
   readonly busy: ReadonlySet<number>;
   readonly undecided: ReadonlySet<number>;
@@ -189,19 +187,44 @@ export function takeCensus(
   quietMs: number,
   tracks: Pick<Tracks, "get"> | null = null,
 ): Census {
+  return censusOf(connections.map((connection) => {
+    const { inode } = connection;
+    return { inode, ...judge(connection, quietMs, tracks?.get(inode) ?? null) };
+  }));
+}
+
+interface JudgedConnection extends Judgement {
+  readonly inode: number;
+}
+
+export function censusOf(connections: readonly JudgedConnection[]): Census {
   const found = {
     busy: new Set<number>(),
     undecided: new Set<number>(),
     blocking: new Set<number>(),
   };
   let idle = 0;
-  for (const connection of connections) {
-    const { inode } = connection;
-    const { activity, blocksDrain } = judge(connection, quietMs, tracks?.get(inode) ?? null);
+  for (const { inode, activity, blocksDrain } of connections) {
     if (activity === "idle") idle++;
     if (activity === "busy" || activity === "undecided") found[activity].add(inode);
     if (blocksDrain) found.blocking.add(inode);
   }
   const [busy, undecided] = [found.busy.size, found.undecided.size];
   return { ...found, counts: { total: busy + idle + undecided, busy, idle, undecided } };
+}
+
+/** Of different connections. */
+export function joinCensuses(a: Census, b: Census): Census {
+  const [one, other] = [a.counts, b.counts];
+  return {
+    busy: a.busy.union(b.busy),
+    undecided: a.undecided.union(b.undecided),
+    blocking: a.blocking.union(b.blocking),
+    counts: {
+      total: one.total + other.total,
+      busy: one.busy + other.busy,
+      idle: one.idle + other.idle,
+      undecided: one.undecided + other.undecided,
+    },
+  };
 }

@@ -10,9 +10,11 @@ import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { CheckedConnections } from "./checked_connections.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
-import { SocketTable, takeCensus, type Tracks } from "./connections.ts";
+import { joinCensuses, SocketTable, takeCensus, type Tracks } from "./connections.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { mayPause } from "./track.ts";
+import { UnixConnections, unixListenersOf } from "./unix/unix_connections.ts";
+import { STOP_PATIENCE_MS } from "./unix/unix_judgement.ts";
 
 /** Between two samples while the queue is not known to be empty, or new clients wait for the end of the drain. */
 const QUEUE_SAMPLE_MS = 10;
@@ -26,6 +28,8 @@ const SPREAD_SAMPLE_MS = 40;
 const PAUSE_PER_COST = 4;
 /** How often the queue must be found empty: a handshake may be between table and queue. */
 const EMPTY_SAMPLES = 2;
+/** A connect(2) that has resolved the path of a Unix socket just before the switch comes to the old queue. */
+const CONNECT_MS = 50;
 /** A server that finishes its requests by itself gets this long to do so before its signal. */
 const SETTLE_MS = 1_000;
 
@@ -90,6 +94,7 @@ export class Drain {
   #isDrained = false;
   #hasReportedRefusal = false;
   readonly #connections: CheckedConnections;
+  readonly #unix = new UnixConnections();
   #sampleMs = FIRST_SAMPLE_MS;
   #timer: Timer | null = null;
 
@@ -178,12 +183,18 @@ export class Drain {
   #count(table: SocketTable, all = this.#connections.of(table)): void {
     const { target } = this;
     const movedAway = target.movedAway();
-    for (const { inode } of all) target.seen.add(inode);
+    const { listeners, clock } = this.parts;
+    const unix = this.#unix.look(table.unix, unixListenersOf(listeners, target.epoch), {
+      atMs: clock.now(),
+      patienceMs: target.isStop ? STOP_PATIENCE_MS : Infinity,
+      processes: () => target.processes(),
+    });
+    const ofUnix = [...unix.busy, ...unix.undecided];
+    for (const inode of [...all.map(({ inode }) => inode), ...ofUnix]) target.seen.add(inode);
     const connections = all.filter(({ inode }) => !movedAway.has(inode));
-    this.#first ??= new Set(connections.map(({ inode }) => inode));
-    this.target.tracks.note(connections, this.parts.clock.now());
-    this.census = takeCensus(connections, target.quietMs, this.target.tracks);
-    const { listeners } = this.parts;
+    this.#first ??= new Set([...connections.map(({ inode }) => inode), ...ofUnix]);
+    target.tracks.note(connections, clock.now());
+    this.census = joinCensuses(takeCensus(connections, target.quietMs, target.tracks), unix);
     // Those who wait at a deaf one wait for the generation that follows it.
     const isDeaf = listeners.deafEpoch === target.epoch;
     this.waiting = listeners.groupsOf(target.epoch)
@@ -226,7 +237,8 @@ export class Drain {
     // Handshakes after the switch belong to other members, so only those of the first samples count.
     const halfOpen = table.halfOpen();
     this.#halfOpen = this.#halfOpen?.intersection(halfOpen) ?? halfOpen;
-    const isEmpty = this.waiting === 0 && this.#halfOpen.size === 0;
+    const mayCome = table.unix.length > 0 && this.lastedMs < CONNECT_MS;
+    const isEmpty = this.waiting === 0 && this.#halfOpen.size === 0 && !mayCome;
     this.#emptySamples = isEmpty ? this.#emptySamples + 1 : 0;
     return this.#emptySamples >= EMPTY_SAMPLES;
   }

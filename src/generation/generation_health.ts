@@ -7,7 +7,7 @@ import { type Health, latestText, TRUSTED, UNKNOWN } from "../health/monitor.ts"
 import { ReadyPipe } from "../health/ready_pipe.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { CheckView } from "../report/snapshot.ts";
-import { beginCheck } from "./begin_check.ts";
+import { beginCheck } from "./checks/begin_check.ts";
 import type { RunningContext } from "./context.ts";
 
 interface CheckAnnouncement {

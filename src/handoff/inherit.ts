@@ -5,10 +5,12 @@
  * (activated_sockets.ts) is the member of the first generation; those after it get their own.
  */
 import type { InetListenSpec, ListenSpec } from "../config/values/listen_spec.ts";
+import type { UnixListenSpec } from "../config/values/unix_listen_spec.ts";
 import { bindJoinable } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { GroupAddress, Member } from "../steering/member.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import { boundAtPath, obstacleAt, pathAddress, pathReason } from "./inherit_path.ts";
 import {
   holderOf,
   listenersOverlapping,
@@ -45,10 +47,7 @@ export class Inheritor {
   membersFor(epoch: number, replacementOf: number | null): Member[] {
     const members: Member[] = [];
     try {
-      for (const spec of this.specs) {
-        if (spec.family === "unix") throw new ListenError(`Cannot listen at ${spec.text} yet`);
-        members.push(this.#member(spec, epoch, replacementOf));
-      }
+      for (const spec of this.specs) members.push(this.#member(spec, epoch, replacementOf));
     } catch (error) {
       // Connections in the crashed generation's queues wait for the next replacement.
       if (replacementOf !== null) this.listeners.returnMembers(epoch, replacementOf);
@@ -58,8 +57,8 @@ export class Inheritor {
     return members;
   }
 
-  #member(spec: InetListenSpec, epoch: number, replacementOf: number | null): Member {
-    const group = this.listeners.obtain(specAddress(spec));
+  #member(spec: ListenSpec, epoch: number, replacementOf: number | null): Member {
+    const group = this.#group(spec);
     const left = replacementOf === null
       ? this.listeners.lend(group, epoch)
       : group.waitingFor(replacementOf)[0];
@@ -75,14 +74,39 @@ export class Inheritor {
     // The first generation here gets it, because connections may wait in it. Later ones leave it for the service's end.
     if (unassigned !== undefined && group.receivingEpochs.size === 0) {
       group.reassign(unassigned, { epoch, owner: 0 });
+      // An earlier generation's node may still have the path.
+      if (group.path !== null) group.steerTo([unassigned]);
       return unassigned;
     }
     // The predecessor has made it for this generation.
     const [made] = group.isFrozen ? group.membersOf(epoch) : [];
     if (made !== undefined) return made;
-    const socket = this.#bound(spec, group, [epoch, replacementOf]);
+    const socket = spec.family === "unix"
+      ? this.#boundAtPath(spec, group, epoch)
+      : this.#bound(spec, group, [epoch, replacementOf]);
     try {
       return group.takeMember(socket, { epoch, owner: 0, backlog: this.backlog, late: false });
+    } catch (error) {
+      throw this.#explain(spec, error);
+    }
+  }
+
+  #group(spec: ListenSpec): Group {
+    if (spec.family !== "unix") return this.listeners.obtain(specAddress(spec));
+    try {
+      return this.listeners.obtain(pathAddress(this.platform, spec.path));
+    } catch (error) {
+      throw this.#explain(spec, error);
+    }
+  }
+
+  #boundAtPath(spec: UnixListenSpec, group: Group, epoch: number): Fd {
+    // While a member of ours is there nobody asks who that is.
+    const isFree = group.members.some(({ dead }) => !dead);
+    const obstacle = isFree ? null : obstacleAt(this.platform, group);
+    if (obstacle !== null) throw new ListenError(`Cannot listen at ${spec.text}: ${obstacle}`);
+    try {
+      return boundAtPath(this.platform, group, spec, epoch);
     } catch (error) {
       throw this.#explain(spec, error);
     }
@@ -129,9 +153,10 @@ export class Inheritor {
       .sort((a, b) => Number(isOurs(a)) - Number(isOurs(b)));
   }
 
-  #explain(spec: InetListenSpec, error: unknown): Error {
+  #explain(spec: ListenSpec, error: unknown): Error {
     if (!(error instanceof SystemCallError)) return error as Error;
-    const message = `Cannot listen at ${spec.text}: ${this.#reason(spec, error)}`;
+    const reason = spec.family === "unix" ? pathReason(spec, error) : this.#reason(spec, error);
+    const message = `Cannot listen at ${spec.text}: ${reason}`;
     return new ListenError(message, { cause: error });
   }
 

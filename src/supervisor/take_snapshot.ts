@@ -1,5 +1,6 @@
 /** Builds the snapshot from one read of the kernel's socket table, and the lifecycle's state. */
-import { NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts";
+import { joinCensuses, NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts";
+import { UnixConnections, unixListenersOf } from "../drain/unix/unix_connections.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { printable } from "../platform/bytes.ts";
 import { unreadDatagrams } from "../platform/network/udp_table.ts";
@@ -60,7 +61,7 @@ function listenerViews({ context }: SupervisorParts, table: SocketTable): Listen
 }
 
 function generationViews(
-  { context: { config, migration }, running: all, history }: SupervisorParts,
+  { context: { config, listeners, migration }, running: all, history }: SupervisorParts,
   state: ServiceState,
   table: SocketTable,
 ): GenerationView[] {
@@ -68,10 +69,17 @@ function generationViews(
   const moving = migration?.inFlight.inodes ?? new Set<number>();
   return state.generations.map(({ epoch, state, outcome, reason }) => {
     const running = all.get(epoch);
-    const connections = running === undefined ? NO_CONNECTIONS : takeCensus(
-      table.connectionsOf(running).filter(({ inode }) => !moving.has(inode)),
-      config.quietMs,
-      running.tracks,
+    const connections = running === undefined ? NO_CONNECTIONS : joinCensuses(
+      takeCensus(
+        table.connectionsOf(running).filter(({ inode }) => !moving.has(inode)),
+        config.quietMs,
+        running.tracks,
+      ),
+      new UnixConnections().look(table.unix, unixListenersOf(listeners, epoch), {
+        atMs: 0,
+        patienceMs: 0,
+        processes: () => running.processes(),
+      }),
     ).counts;
     const pid = running?.pid ?? null;
     return {

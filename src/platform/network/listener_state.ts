@@ -9,11 +9,6 @@ export function isShutDown(sockets: Sockets, listener: Fd): boolean {
   return (pollNow(sockets, listener, 0) & C.EPOLLHUP) !== 0;
 }
 
-/** A connection waits in its queue. */
-export function hasWaiting(sockets: Sockets, listener: Fd): boolean {
-  return (pollNow(sockets, listener, C.POLLIN) & C.POLLIN) !== 0;
-}
-
 function pollNow({ libc }: Sockets, fd: Fd, wanted: number): number {
   const { bytes, view } = struct(8);
   view.setInt32(0, fd.number, true);

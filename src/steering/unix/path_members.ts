@@ -11,7 +11,7 @@ import { orNull, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import { Directory, withUmask } from "../../platform/files/directory.ts";
-import { hasWaiting, isShutDown } from "../../platform/network/listener_state.ts";
+import { isShutDown } from "../../platform/network/listener_state.ts";
 import type { FileIdentity } from "../../platform/process/file_identity.ts";
 import { ownSocketInode } from "../../platform/process/proc.ts";
 import type { Readiness, Watch } from "../../platform/reactor.ts";
@@ -205,13 +205,6 @@ export class PathMembers implements MemberSet {
     this.#drop(member);
   }
 
-  /** Inodes of listeners in whose queue a connection waits. */
-  get waiting(): number[] {
-    return this.#members
-      .filter(({ heldUntilRetired }) => hasWaiting(this.context.sockets, heldUntilRetired))
-      .map(({ inode }) => inode);
-  }
-
   /** @returns the members that were lost */
   findShutDown(): Member[] {
     const lost = this.#members.filter(({ heldUntilRetired }) =>
@@ -274,10 +267,11 @@ export class PathMembers implements MemberSet {
     member.heldUntilRetired.close();
   }
 
-  /** The public name stays, or goes, as the server leaves it. */
+  /** The public name stays, or goes, as the server leaves it, if it was the server that has bound it. */
   #removeHidden(node: UnixNode | undefined): void {
     const name = node?.name ?? null;
-    if (node === undefined || name === null || name === this.address.name) return;
+    if (node === undefined || name === null) return;
+    if (name === this.address.name && node.isBatons !== true) return;
     orNull(() => {
       if (this.directory.stat(name)?.key === node.key) this.directory.remove(name);
     });

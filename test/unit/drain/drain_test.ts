@@ -74,7 +74,7 @@ class World {
     const { connections = [], queueUntilMs = 0, handshakes = [], ...rest } = story;
     const { clock } = this;
     const { sampleMs = 0, isPermitted = true, ...target } = rest;
-    const group = { findShutDown: () => {}, membersOf: () => [{ inode: 1 }] };
+    const group = { address: {}, findShutDown: () => {}, membersOf: () => [{ inode: 1 }] };
     const stray = new Set(connections.flatMap(({ isStray }, i) => isStray ? 10 + i : []));
     const readTable = () => {
       clock.readCostMs = sampleMs;
@@ -85,6 +85,7 @@ class World {
         .filter(({ each }) => (each.fromMs ?? 0) <= atMs && atMs < (each.untilMs ?? NEVER))
         .map(({ each, inode }) => ({ ...socketAt(each, inode, atMs), pid: each.pid ?? OWN }));
       return {
+        unix: [],
         isTagged: () => true,
         seesInto: (pids: readonly number[]) => !pids.includes(HIDDEN),
         accepted: rows,

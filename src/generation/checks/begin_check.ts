@@ -1,18 +1,19 @@
 /** Starts one check of one generation, with the options of the configuration. */
-import type { NetworkCheck, RepeatedCheck } from "../config/values/check_spec.ts";
-import { serverEnvironment } from "../handoff/socket_protocols.ts";
-import type { RunningCheck } from "../health/check_loop.ts";
-import { ConnectionCheck } from "../health/connection_check.ts";
-import type { Dialogue } from "../health/dialogue.ts";
-import { ExecCheck } from "../health/exec_check.ts";
-import { GrpcDialogue } from "../health/grpc_dialogue.ts";
-import { HttpDialogue } from "../health/http_dialogue.ts";
-import type { CheckOutcome } from "../health/monitor.ts";
-import { RedisDialogue } from "../health/redis_dialogue.ts";
-import { TcpDialogue } from "../health/tcp_dialogue.ts";
-import { withoutStale } from "../platform/process/environment.ts";
-import type { RunningContext } from "./context.ts";
-import { type ProbeRoute, routeTo } from "./probe_route.ts";
+import type { NetworkCheck, RepeatedCheck } from "../../config/values/check_spec.ts";
+import { serverEnvironment } from "../../handoff/socket_protocols.ts";
+import type { RunningCheck } from "../../health/check_loop.ts";
+import { ConnectionCheck } from "../../health/connection_check.ts";
+import type { Dialogue } from "../../health/dialogue.ts";
+import { ExecCheck } from "../../health/exec_check.ts";
+import { GrpcDialogue } from "../../health/grpc_dialogue.ts";
+import { HttpDialogue } from "../../health/http_dialogue.ts";
+import type { CheckOutcome } from "../../health/monitor.ts";
+import { RedisDialogue } from "../../health/redis_dialogue.ts";
+import { TcpDialogue } from "../../health/tcp_dialogue.ts";
+import { withoutStale } from "../../platform/process/environment.ts";
+import type { RunningContext } from "../context.ts";
+import type { ProbeRoute } from "./check_route.ts";
+import { routeTo } from "./probe_route.ts";
 
 interface CheckTarget {
   readonly context: Pick<RunningContext, "config" | "platform" | "listeners" | "children">;

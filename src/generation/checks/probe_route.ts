@@ -1,20 +1,14 @@
 /** How a check reaches one generation: at which listener, and from which source port, which is steered there. */
-import { formatAddress, type InetAddress, parseHost } from "../platform/network/address.ts";
-import type { CheckPlace } from "../config/values/check_spec.ts";
-import { SystemCallError } from "../platform/error.ts";
-import { C } from "../platform/libc/constants.ts";
-import type { Platform } from "../platform/platform.ts";
-import type { CheckRoute } from "../health/connection_check.ts";
-import type { Group } from "../steering/group.ts";
-import type { Listeners } from "../steering/listeners.ts";
-import { type GroupAddress, type Member, NO_GENERATION } from "../steering/member.ts";
-
-export interface ProbeRoute extends CheckRoute {
-  /** All generations share one socket: only the answer can show which one sent it. */
-  readonly mustIdentify: boolean;
-  /** Another baton steers, in a takeover before its switch: no check gets through. */
-  readonly isSteeredElsewhere: boolean;
-}
+import { formatAddress, type InetAddress, parseHost } from "../../platform/network/address.ts";
+import { routeByPath } from "./unix_route.ts";
+import type { CheckPlace } from "../../config/values/check_spec.ts";
+import { SystemCallError } from "../../platform/error.ts";
+import { C } from "../../platform/libc/constants.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { ProbeRoute } from "./check_route.ts";
+import type { Group } from "../../steering/group.ts";
+import type { Listeners } from "../../steering/listeners.ts";
+import { type GroupAddress, type Member, NO_GENERATION } from "../../steering/member.ts";
 
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
 const MAPPED = "::ffff:";
@@ -25,7 +19,10 @@ export function routeTo(
   listeners: Listeners,
   { epoch, place }: { epoch: number; place: CheckPlace },
 ): ProbeRoute | null {
-  if (typeof place === "string") return null;
+  const isUnix = typeof place === "string" ||
+    (place === null && listeners.groups.length > 0 &&
+      listeners.groups.every(({ tcp }) => tcp === null));
+  if (isUnix) return routeByPath(platform, listeners, { epoch, path: place });
   return routeByPort(platform, listeners, { epoch, port: place });
 }
 

@@ -1,15 +1,15 @@
 /** Where a check goes: to which listener, from which address, and when there is no way. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { formatAddress, type InetAddress } from "../../../src/platform/network/address.ts";
-import type { Fd } from "../../../src/platform/fd.ts";
-import { SystemCallError } from "../../../src/platform/error.ts";
-import { C } from "../../../src/platform/libc/constants.ts";
-import type { Platform } from "../../../src/platform/platform.ts";
-import type { Group } from "../../../src/steering/group.ts";
-import { Mutex } from "../../../src/steering/mutex.ts";
-import { routeTo } from "../../../src/generation/probe_route.ts";
-import { FakeListeners } from "../../support/fake_listeners.ts";
+import { formatAddress, type InetAddress } from "../../../../src/platform/network/address.ts";
+import type { Fd } from "../../../../src/platform/fd.ts";
+import { SystemCallError } from "../../../../src/platform/error.ts";
+import { C } from "../../../../src/platform/libc/constants.ts";
+import type { Platform } from "../../../../src/platform/platform.ts";
+import type { Group } from "../../../../src/steering/group.ts";
+import { Mutex } from "../../../../src/steering/mutex.ts";
+import { routeTo } from "../../../../src/generation/checks/probe_route.ts";
+import { FakeListeners } from "../../../support/fake_listeners.ts";
 
 const OLD = 0;
 const NEW = 1;

@@ -1,0 +1,53 @@
+/** How a check reaches one generation at a Unix socket: by the name that its node has now, which need not be the public one. */
+import { statOf } from "../../platform/files/path.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { Group } from "../../steering/group.ts";
+import type { Listeners } from "../../steering/listeners.ts";
+import { NO_GENERATION } from "../../steering/member.ts";
+import type { ProbeRoute } from "./check_route.ts";
+
+/** @param path that of clients; null: the first Unix socket of the service @returns null: it does not listen there yet */
+export function routeByPath(
+  { sockets }: Platform,
+  listeners: Listeners,
+  { epoch, path }: { epoch: number; path: string | null },
+): ProbeRoute | null {
+  const groups = listeners.groups.filter((group) =>
+    group.address.family === "unix" && (path === null || isAt(group, path))
+  );
+  const group = groups.find((each) => listeners.isOfService(each)) ??
+    groups.find((each) => each.membersOf(epoch).length > 0);
+  if (group === undefined || group.usableMembers(epoch).length === 0) return null;
+  const isPackets = group.address.family === "unix" && group.address.type === "packets";
+  return {
+    text: group.text,
+    mustIdentify: group.isShared &&
+      group.members.some((member) =>
+        !member.dead && member.epoch !== epoch && member.epoch !== NO_GENERATION
+      ),
+    isSteeredElsewhere: false,
+    stream: () => isPackets ? sockets.packets() : sockets.stream("unix"),
+    aim: () => {},
+    connect: (socket) => sockets.connectUnix(socket, pathTo(group, epoch)),
+    release: () => {},
+    mutex: group.probes,
+  };
+}
+
+/** It may have been renamed since: by a switch, or by the server. */
+function pathTo(group: Group, epoch: number): string {
+  const name = group.usableMembers(epoch).at(-1)?.node?.name ?? null;
+  if (name === null || group.path === null) {
+    throw new Error(`it does not listen at ${group.text} any more`);
+  }
+  return group.path.directory.pathTo(name);
+}
+
+/** A path may lead there by other links. */
+function isAt({ address }: Group, path: string): boolean {
+  if (address.family !== "unix") return false;
+  const slash = path.lastIndexOf("/");
+  if (path.slice(slash + 1) !== address.name) return false;
+  const found = statOf(path.slice(0, slash + 1));
+  return found !== null && `${found.dev}:${found.ino}` === address.directoryKey;
+}

@@ -1,0 +1,107 @@
+/**
+ * The promises of `--listen unix:`: each generation has a socket of its own at the path, which is there from the first
+ * moment on with the right mode and owner; nothing is lost by a reload, and the path is gone at the end.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { startBaton } from "../support/baton.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { formatTally, Load } from "../support/load.ts";
+import { which } from "../support/programs.ts";
+import { repeats } from "../support/repeats.ts";
+import { fixtureCommand } from "../support/servers.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { testPlatform } from "../support/test_platform.ts";
+
+const RELOADS = repeats({ full: 10, quick: 2 });
+const timeout = TEST_TIMEOUT_MS;
+const skip = which("node") === null && "node is not installed";
+const SERVER = { command: fixtureCommand("inherit_fd.js", "{fd:web}"), env: {} };
+const isRoot = process.getuid?.() === 0;
+
+/** Connects, and answers when the connection is in the queue. */
+function connectTo(path: string) {
+  return new Promise<string>((resolve) => {
+    const socket = connect(path, () => socket.write("GET / HTTP/1.0\r\n\r\n"));
+    let text = "";
+    socket.on("data", (bytes) => text += bytes);
+    socket.on("end", () => resolve(text));
+    socket.on("error", (error) => resolve(error.message));
+  });
+}
+
+describe("--listen unix:", { skip }, () => {
+  test(
+    `${RELOADS} reloads lose nothing; mode, owner and queue are right; the path is gone at the end`,
+    {
+      timeout,
+    },
+    async () => {
+      await using dir = tempDir();
+      const path = dir.join("web.sock");
+      const user = isRoot ? ",user=65534,group=daemon" : "";
+      const flags = ["--listen", `web=unix:${path},mode=0662${user}`, "--ready", "http:/"];
+      await using baton = await startBaton({ ...SERVER, flags });
+      await using load = new Load({ unixPath: path }).start();
+      for (let epoch = 1; epoch <= RELOADS; epoch++) {
+        await load.answersMore(50);
+        const report = await baton.reload();
+        assert.equal(report.result, "ok", `${report.reason}\n${report.output.join("\n")}`);
+        const { mode, uid, gid } = statSync(path);
+        assert.equal(mode & 0o777, 0o662);
+        if (isRoot) assert.deepEqual([uid, gid], [65534, 1]);
+        const { listeners } = await baton.settled();
+        const [listener, ...others] = listeners;
+        assert.deepEqual(others, []);
+        assert.deepEqual([listener?.address, listener?.mode], [`unix:${path}`, "inherit"]);
+        const members = listener?.members.map(({ receiving, epoch }) => ({ receiving, epoch }));
+        assert.deepEqual(members, [{ receiving: true, epoch }]);
+      }
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+      assert.ok(tally.byBody.size > RELOADS, formatTally(tally));
+      assert.deepEqual(readdirSync(dir.path).filter((name) => name.includes("web.sock")), [
+        "web.sock",
+      ]);
+      assert.equal((await baton.stop()).code, 0, baton.stderr);
+      assert.equal(existsSync(path), false, "as it was");
+    },
+  );
+
+  test("a path that a killed service has left is taken over", { timeout }, async () => {
+    await using dir = tempDir();
+    const path = dir.join("web.sock");
+    const flags = ["--listen", `web=unix:${path}`];
+    await using first = await startBaton({ ...SERVER, flags });
+    first.signal("SIGKILL");
+    await first.exited;
+    assert.equal(existsSync(path), true);
+    await using second = await startBaton({ ...SERVER, flags });
+    assert.match(await connectTo(path), /version=1/);
+    assert.equal((await second.stop()).code, 0);
+  });
+
+  test("somebody who answers at the path is named, and keeps it", { timeout }, async () => {
+    await using dir = tempDir();
+    const path = dir.join("web.sock");
+    await using platform = await testPlatform();
+    using stranger = platform.sockets.stream("unix");
+    platform.sockets.bindUnix(stranger, path);
+    platform.sockets.listen(stranger, 5);
+    const { ino } = statSync(path);
+    await using baton = await startBaton({
+      ...SERVER,
+      flags: ["--listen", `web=unix:${path}`],
+      expectFailure: true,
+    });
+    assert.equal((await baton.exited).code, 75, baton.stderr);
+    assert.match(
+      baton.stderr,
+      new RegExp(`Cannot listen at unix:${path}: it is held by .*pid ${process.pid}`),
+    );
+    assert.equal(statSync(path).ino, ino, "untouched");
+  });
+});
