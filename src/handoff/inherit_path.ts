@@ -64,7 +64,11 @@ export function boundAtPath(
   const socket = sockets.stream("unix");
   try {
     const umask = spec.mode === null ? ownUmask() : ALL_BITS & ~spec.mode;
-    const node = group.path!.bindHidden(socket, String(epoch), { uid, gid, umask });
+    const node = group.path!.bindHidden(socket, { epoch, label: String(epoch) }, {
+      uid,
+      gid,
+      umask,
+    });
     node.isBatons = true;
     return socket;
   } catch (error) {
