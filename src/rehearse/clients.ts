@@ -24,15 +24,18 @@ const CLIENTS = 4;
 /** How a connection ended. */
 type End = "answered" | "closed" | "silent" | "refused" | "reset";
 
+/** Of a listener: of TCP, or the path of a Unix socket. */
+type ServiceAddress = InetAddress | { readonly family: "unix"; readonly path: string };
+
 /** What is ordinary at one address. */
 export interface Manner {
-  readonly address: InetAddress;
+  readonly address: ServiceAddress;
   readonly says: "greeting" | "request" | "nothing";
   readonly end: End;
 }
 
 interface ExchangeOptions {
-  readonly address: InetAddress;
+  readonly address: ServiceAddress;
   readonly sent: Uint8Array | null;
   readonly limitMs: number;
   /** The first bytes are the whole answer; else the end of the connection is awaited. */
@@ -57,7 +60,9 @@ function exchange(platform: Platform, options: ExchangeOptions): Promise<End> {
     const onReady = ({ readable, hangup }: Readiness) => {
       try {
         if (!isConnected) {
-          const failed = sockets.connectingFailure(socket, formatAddress(address));
+          const failed = address.family === "unix"
+            ? null
+            : sockets.connectingFailure(socket, formatAddress(address));
           if (failed !== null) throw failed;
           isConnected = true;
           if (sent !== null) descriptors.write(socket, sent);
@@ -75,7 +80,9 @@ function exchange(platform: Platform, options: ExchangeOptions): Promise<End> {
     };
     let watch: ReturnType<typeof reactor.watch> | null = null;
     try {
-      sockets.startConnecting(socket, address);
+      // At a path, the end of the call is the end of the connect.
+      if (address.family === "unix") sockets.connectUnix(socket, address.path);
+      else sockets.startConnecting(socket, address);
       watch = reactor.watch(socket, onReady, { write: true });
     } catch (error) {
       clock.after(0, () => finish(endOf(error)));
@@ -85,11 +92,12 @@ function exchange(platform: Platform, options: ExchangeOptions): Promise<End> {
 
 function endOf(error: unknown): End {
   if (!(error instanceof SystemCallError)) throw error;
-  return error.errno === C.ECONNREFUSED ? "refused" : "reset";
+  // ENOENT: the path is gone.
+  return error.errno === C.ECONNREFUSED || error.errno === C.ENOENT ? "refused" : "reset";
 }
 
 /** Finds out what is ordinary at `address`. */
-export async function learnManner(platform: Platform, address: InetAddress): Promise<Manner> {
+export async function learnManner(platform: Platform, address: ServiceAddress): Promise<Manner> {
   const greeting = await exchange(platform, {
     address,
     sent: null,
@@ -101,7 +109,7 @@ export async function learnManner(platform: Platform, address: InetAddress): Pro
   return { address, says: end === "silent" ? "nothing" : "request", end };
 }
 
-function requestAt(address: InetAddress): ExchangeOptions {
+function requestAt(address: ServiceAddress): ExchangeOptions {
   return { address, sent: REQUEST, limitMs: ANSWER_MS, firstBytes: false };
 }
 
@@ -144,7 +152,8 @@ export class Clients {
 
   #count({ address }: Manner, end: End): void {
     const words = { silent: "without an answer", answered: "answered otherwise" } as const;
-    const how = `${formatAddress(address)}: ${words[end as keyof typeof words] ?? end}`;
+    const where = address.family === "unix" ? `unix:${address.path}` : formatAddress(address);
+    const how = `${where}: ${words[end as keyof typeof words] ?? end}`;
     this.#lost.set(how, (this.#lost.get(how) ?? 0) + 1);
   }
 
@@ -157,8 +166,10 @@ export class Clients {
   }
 }
 
-/** @param text of a listener: "[::]:80", "127.0.0.1:80" @returns where it is reached; null: no such address */
-export function addressIn(text: string): InetAddress | null {
+/** @param text of a listener: "[::]:80", "127.0.0.1:80", "unix:/run/a.sock" @returns where it is reached; null: nowhere */
+export function addressIn(text: string): ServiceAddress | null {
+  const [, path] = /^unix:(\/.+)$/.exec(text) ?? [];
+  if (path !== undefined) return { family: "unix", path };
   const [, inet6, inet = "", port] = /^(?:\[(.+)\]|([\d.]+)):(\d+)$/.exec(text) ?? [];
   if (port === undefined) return null;
   const rest = { port: Number(port), scope: 0 };

@@ -8,7 +8,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import type { LastReload } from "../../src/report/snapshot.ts";
 import { Clients } from "../servers/clients.ts";
-import { type Exchange, exchange } from "../servers/exchange.ts";
+import { type Exchange, exchange, type Place } from "../servers/exchange.ts";
 import { startBare } from "../support/bare_server.ts";
 import { startBaton } from "../support/baton.ts";
 import { servingPid } from "../support/crashing.ts";
@@ -33,10 +33,15 @@ function patient(what: Exchange): Exchange {
 }
 
 /** How long the server alone takes from its stop signal to the next one's first answer, each time. */
-async function aloneMs(database: Database, command: string[], port: number): Promise<number[]> {
+async function aloneMs(
+  database: Database,
+  command: string[],
+  port: number,
+  place: Place,
+): Promise<number[]> {
   const { stopSignal, exchange: what } = database;
   const options = { command, env: {}, port };
-  const answers = () => exchange(port, what).then(() => true, () => false);
+  const answers = () => exchange(place, what).then(() => true, () => false);
   const took: number[] = [];
   let server = await startBare(options);
   try {
@@ -65,35 +70,40 @@ function courseOf({ held, phases }: LastReload): string {
   return `held for ${held?.durationMs} ms (${course})`;
 }
 
+/** The same over its Unix socket is for `make test-all`. */
+const OVER = IS_FULL ? ["TCP", "its Unix socket"] as const : ["TCP"] as const;
+
 describe("stop-first", () => {
-  for (const database of DATABASES) {
+  for (const [database, over] of DATABASES.flatMap((each) => OVER.map((how) => [each, how] as const))) {
     const { name, stopSignal } = database;
-    test(`${name}: ${RESTARTS} restarts, and one with a version that does not start`, {
+    test(`${name} over ${over}: ${RESTARTS} restarts, and one with a version that does not start`, {
       timeout: TEST_TIMEOUT_MS,
       skip: database.needs() ?? false,
     }, async () => {
       using dir = tempDir();
       const port = await freePort();
-      const { command, deploy, restore } = released(dir, database.place(dir, port));
-      const alone = await aloneMs(database, command, port);
+      const placed = database.place(dir, port);
+      const place = over === "TCP" ? port : placed.socket;
+      const { command, deploy, restore } = released(dir, placed);
+      const alone = await aloneMs(database, command, port, place);
       await using baton = await startBaton({
         command,
         env: {},
         flags: ["--order", "stop-first", "--stop-signal", stopSignal.slice(3)],
       });
-      await using clients = new Clients(port, patient(database.exchange), CLIENTS);
+      await using clients = new Clients(place, patient(database.exchange), CLIENTS);
       const held: number[] = [];
       const courses: string[] = [];
       for (let n = 0; n < RESTARTS; n++) {
         await clients.more(MORE_EXCHANGES, DEADLINE_MS);
-        await exchange(port, patient(database.store(n)));
+        await exchange(place, patient(database.store(n)));
         const { result, reason } = await baton.reload();
         assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
         const { lastReload } = await baton.status();
         assert.ok(lastReload?.held);
         held.push(lastReload.held.durationMs);
         courses.push(courseOf(lastReload));
-        await exchange(port, patient(database.recall(n)));
+        await exchange(place, patient(database.recall(n)));
       }
       const { slowestMs } = clients;
       deploy();
@@ -101,7 +111,7 @@ describe("stop-first", () => {
       const said = `${stdout}\n${stderr}\n${baton.stderr}`;
       assert.equal(code, 70, said);
       assert.match(said, /runs the version before it again/);
-      await exchange(port, patient(database.recall(0)));
+      await exchange(place, patient(database.recall(0)));
       const serving = commandLine(servingPid(await baton.status()));
       assert.ok(serving.some((word) => word.includes("releases/1/server")), serving.join(" "));
       await clients.more(MORE_EXCHANGES, DEADLINE_MS);
@@ -110,7 +120,7 @@ describe("stop-first", () => {
       await clients.more(MORE_EXCHANGES, DEADLINE_MS);
       await clients.stop();
 
-      const story = `${name}: ${clients.ok} exchanges, ${clients.lost} lost; longest wait ` +
+      const story = `${name} over ${over}: ${clients.ok} exchanges, ${clients.lost} lost; longest wait ` +
         `${slowestMs.toFixed(0)} ms; alone it stops and starts in ${alone.join(", ")} ms\n` +
         courses.map((course) => `    ${course}`).join("\n");
       process.stderr.write(`  ${story}\n`);
@@ -118,7 +128,7 @@ describe("stop-first", () => {
       assert.equal(clients.lost, 0, details);
       // The quickest one, and not beside other tests: a busy machine adds more than baton does.
       if (IS_FULL) assert.ok(Math.min(...held) <= median(alone) + MOST_ADDED_MS, details);
-      for (let n = 0; n < RESTARTS; n++) await exchange(port, patient(database.recall(n)));
+      for (let n = 0; n < RESTARTS; n++) await exchange(place, patient(database.recall(n)));
       assert.doesNotMatch(baton.stderr + baton.stdout, database.recovery);
       assert.equal((await baton.stop()).code, 0, baton.stderr);
     });

@@ -1,5 +1,5 @@
 /** A few clients, each with one exchange at a time on a new connection, and what became of all of them. */
-import { type Exchange, exchange, ExchangeError, type Failure } from "./exchange.ts";
+import { type Exchange, exchange, ExchangeError, type Failure, type Place } from "./exchange.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const CLIENTS = 4;
@@ -12,13 +12,13 @@ export class Clients implements AsyncDisposable {
   slowestMs = 0;
   readonly failures = new Map<Failure, number>();
   readonly errors: string[] = [];
-  readonly #port: number;
+  readonly #at: Place;
   readonly #exchange: Exchange;
   readonly #finished: Promise<unknown>;
   #isStopping = false;
 
-  constructor(port: number, what: Exchange, clients = CLIENTS) {
-    this.#port = port;
+  constructor(at: Place, what: Exchange, clients = CLIENTS) {
+    this.#at = at;
     this.#exchange = what;
     this.#finished = Promise.all(Array.from({ length: clients }, () => this.#run()));
   }
@@ -49,7 +49,7 @@ export class Clients implements AsyncDisposable {
     while (!this.#isStopping) {
       const startedAt = performance.now();
       try {
-        await exchange(this.#port, this.#exchange);
+        await exchange(this.#at, this.#exchange);
         this.ok++;
         this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt);
       } catch (error) {

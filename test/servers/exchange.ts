@@ -2,7 +2,7 @@
  * One exchange in a server's own protocol, on a connection of its own: what is sent, and what the answer must look like.
  * Bytes are Latin-1 text. It never retries; what goes wrong has one of the causes in `Failure`.
  */
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTo, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
 export interface Step {
@@ -54,12 +54,15 @@ export function asks(send: string, expect: RegExp | string): Exchange {
   return { steps: [{ send, expect }] };
 }
 
+/** A port of 127.0.0.1, or the path of a Unix socket. */
+export type Place = number | string;
+
 /** Resolves to the answer to the last step. @throws {ExchangeError} */
-export function exchange(port: number, what: Exchange): Promise<string> {
-  const address = { host: "127.0.0.1", port };
+export function exchange(place: Place, what: Exchange): Promise<string> {
+  const address = typeof place === "string" ? { path: place } : { host: "127.0.0.1", port: place };
   const socket: Socket = what.isTls
     ? connectTls({ ...address, rejectUnauthorized: false })
-    : connectTcp(address);
+    : connectTo(address);
   return new Promise((resolve, reject) => {
     let at = -1;
     let answer = "";
@@ -99,6 +102,7 @@ export function exchange(port: number, what: Exchange): Promise<string> {
 }
 
 function causeOf({ code }: { code?: string }): Failure {
-  if (code === "ECONNREFUSED") return "refused";
+  // A Unix socket without its path.
+  if (code === "ECONNREFUSED" || code === "ENOENT") return "refused";
   return code === "ECONNRESET" || code === "EPIPE" ? "reset" : "other";
 }

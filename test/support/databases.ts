@@ -24,6 +24,8 @@ interface Placed {
   readonly as: readonly string[];
   readonly program: string;
   readonly args: readonly string[];
+  /** Path of its Unix socket, at which it listens as well. */
+  readonly socket: string;
 }
 
 export interface Database {
@@ -50,9 +52,11 @@ export const DATABASES: readonly Database[] = [
     name: "redis",
     needs: () => missing("redis-server", which("redis-server")),
     place: (dir, port) => {
-      const lines = [`port ${port}`, "bind 127.0.0.1", `dir ${dir.path}`, "save 3600 1 300 100"];
+      const socket = dir.join("redis.sock");
+      const addresses = [`port ${port}`, "bind 127.0.0.1", `unixsocket ${socket}`];
+      const lines = [...addresses, `dir ${dir.path}`, "save 3600 1 300 100"];
       const args = [dir.write("redis.conf", lines.join("\n"))];
-      return { as: [], program: which("redis-server")!, args };
+      return { as: [], program: which("redis-server")!, args, socket };
     },
     stopSignal: "SIGTERM",
     exchange: asks("PING\r\n", "+PONG\r\n"),
@@ -70,12 +74,13 @@ export const DATABASES: readonly Database[] = [
       if (isRoot) chownSync(data, NOBODY, NOBODY);
       const as = isRoot ? AS_NOBODY : [];
       run([...as, postgres("initdb")!, "-A", "trust", "-U", "u", "-N", "--no-locale", "-D", data]);
-      const settings = { unix_socket_directories: "", shared_buffers: "1MB", fsync: "off" };
+      const settings = { unix_socket_directories: data, shared_buffers: "1MB", fsync: "off" };
       const options = Object.entries(settings).flatMap((
         [name, value],
       ) => ["-c", `${name}=${value}`]);
       const address = ["-h", "127.0.0.1", "-p", String(port)];
-      return { as, program: postgres("postgres")!, args: ["-D", data, ...address, ...options] };
+      const args = ["-D", data, ...address, ...options];
+      return { as, program: postgres("postgres")!, args, socket: join(data, `.s.PGSQL.${port}`) };
     },
     // Fast shutdown; TERM waits for idle clients.
     stopSignal: "SIGINT",
@@ -91,11 +96,12 @@ export const DATABASES: readonly Database[] = [
       const data = dir.join("data");
       mkdirSync(data);
       // Without its tables of users it needs no installation, which takes seconds.
-      const address = `--bind-address=127.0.0.1 --port=${port} --socket=${dir.join("s")}`;
+      const socket = dir.join("s");
+      const address = `--bind-address=127.0.0.1 --port=${port} --socket=${socket}`;
       const small = "--innodb-buffer-pool-size=8M --innodb-log-file-size=4M --log-warnings=1";
       const own = `--datadir=${data} --pid-file=${dir.join("pid")} --user=root`;
       const args = `--no-defaults --skip-grant-tables ${own} ${address} ${small}`.split(" ");
-      return { as: [], program: which("mariadbd")!, args };
+      return { as: [], program: which("mariadbd")!, args, socket };
     },
     stopSignal: "SIGTERM",
     exchange: { steps: [...login(), select("SELECT 'alive'", "alive")] },

@@ -26,6 +26,7 @@ import {
   type UnixNode,
 } from "../member.ts";
 import { hiddenName, longestBound } from "./hidden_name.ts";
+import { exchangeNames, findNames, ownerLike } from "./node_names.ts";
 
 export class PathMembers implements MemberSet {
   static #nextId = 1;
@@ -120,11 +121,9 @@ export class PathMembers implements MemberSet {
   bindLikeOthers(socket: Fd): UnixNode {
     const { directory, address } = this;
     const others = this.#members.map(({ node }) => node?.name ?? address.name);
-    const example = [address.name, ...others].map((name) => directory.stat(name))
-      .find((stat) => stat !== null);
-    const { uid = -1, gid = -1, mode = 0o600 } = example ?? {};
-    const owner = { uid, gid, umask: ~mode & 0o777 };
-    const label = `q${PathMembers.#nextId++}`;
+    const owner = ownerLike(directory, [address.name, ...others]);
+    // Not a count: another baton may hold a queue here.
+    const label = `q${ownSocketInode(socket.number)}`;
     return this.bindHidden(socket, { epoch: NO_GENERATION, label }, owner);
   }
 
@@ -167,20 +166,19 @@ export class PathMembers implements MemberSet {
     if (next !== undefined) this.#give(next);
   }
 
+  /** Another baton, or this one before it was killed, may have exchanged them. */
+  #findNames(): void {
+    findNames(this.directory, this.address.name, this.nodesOf());
+  }
+
   /** New connections go to `next`. @throws {SystemCallError} those at the path continue to get them then */
   #give(next: Member): void {
     const { node } = next;
-    const { name: target } = this.address;
+    if (this.hold() !== "nothing" || this.#shared.size > 0) this.#findNames();
     const isSteeredElsewhere = this.hold() === "order and program";
-    if (node?.name != null && node.name !== target && !isSteeredElsewhere) {
-      const hidden = node.name;
+    if (node?.name != null && node.name !== this.address.name && !isSteeredElsewhere) {
       this.context.beforeChange();
-      const hasExchanged = this.directory.exchange(hidden, target);
-      const before = this.nodesOf().find(({ name }) => name === target);
-      node.name = target;
-      if (before !== undefined) before.name = hasExchanged ? hidden : null;
-      // No socket of ours: what was left at the path.
-      else if (hasExchanged) orNull(() => this.directory.remove(hidden));
+      exchangeNames(this.directory, { node, target: this.address.name }, this.nodesOf());
     }
     this.#receiving = next;
   }
@@ -190,8 +188,12 @@ export class PathMembers implements MemberSet {
     return false;
   }
 
-  /** Nothing is shared out. */
-  attach(): void {}
+  /** Nothing is shared out. @param force another baton may have given the path to its own member */
+  attach(force: boolean): void {
+    if (!force || this.hold() !== "nothing") return;
+    this.#findNames();
+    if (this.#receiving !== null) this.#give(this.#receiving);
+  }
 
   compact(): void {
     if (this.hold() !== "nothing" || this.#shared.size > 0) return;
@@ -216,6 +218,7 @@ export class PathMembers implements MemberSet {
   }
 
   unshare(): void {
+    orNull(() => this.#findNames());
     this.#shared.clear();
     this.compact();
   }

@@ -57,14 +57,19 @@ export class LentListeners {
 
   /** The network namespace of the members, as /proc/self/ns/net names it. */
   get networkName(): string {
-    return this.groups[0]?.network?.name ?? ownNamespace("net");
+    return this.#network?.name ?? ownNamespace("net");
+  }
+
+  /** Of TCP listeners, which all have the same. */
+  get #network(): RemoteNetns | null {
+    return this.groups.find(({ network }) => network !== null)?.network ?? null;
   }
 
   /** What a baton in network namespace `name` needs to make sockets in that of the members; nothing in the same one. */
   networkFor(name: string): Disposable & { readonly descriptors: readonly Fd[] } {
     if (name === this.networkName) return { descriptors: [], [Symbol.dispose]: () => {} };
     const { sockets, sockDiag } = this.platform;
-    const known = this.groups[0]?.network ?? null;
+    const known = this.#network;
     const network = known ?? RemoteNetns.own(sockets, sockDiag);
     // The new baton gets duplicates.
     const dispose = () => known === null && network.close();
@@ -84,7 +89,9 @@ export class LentListeners {
       members: page.map(({ record }) => record),
       next: page.length > 0 && end < exported.length ? end : null,
     };
-    return [reply, page.map(({ fd }) => fd)];
+    // Its path may be another one where the new baton is.
+    const directory = from === 0 && group.path !== null ? [group.path.directory.fd] : [];
+    return [reply, [...directory, ...page.map(({ fd }) => fd)]];
   }
 
   /** A new member, which gets no connection before the switch. @throws {Error} when it cannot be made */

@@ -4,6 +4,7 @@
  */
 import { statSync } from "node:fs";
 import type { Fd } from "../../platform/fd.ts";
+import { Directory } from "../../platform/files/directory.ts";
 import { RemoteNetns } from "../../platform/network/remote_netns.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { ownNamespace } from "../../platform/process/proc.ts";
@@ -19,6 +20,8 @@ import { MalformedMessage } from "../state/fields.ts";
 
 interface ReceivedGroup {
   readonly address: ListenAddress;
+  /** Of a path. */
+  readonly directory: Fd | null;
   readonly members: { record: MemberRecord; fd: Fd }[];
 }
 
@@ -54,7 +57,7 @@ export class ReceivedListeners {
     address: ListenAddress | null,
     records: readonly MemberRecord[],
   ): void {
-    if (address !== null) this.groups[index] ??= { address, members: [] };
+    if (address !== null) this.groups[index] ??= this.#newGroup(address);
     const group = this.groups[index];
     for (const record of records) {
       const fd = this.#received.shift();
@@ -64,6 +67,11 @@ export class ReceivedListeners {
       if (this.#listeners === null) group.members.push({ record, fd });
       else this.#listeners.obtain(group.address).importMembers([{ record, fd }]);
     }
+  }
+
+  #newGroup(address: ListenAddress): ReceivedGroup {
+    const directory = address.family === "unix" ? this.#received.shift() ?? null : null;
+    return { address, directory, members: [] };
   }
 
   /** @returns the lock, if it locks the file at `path`: both batons then share the name */
@@ -86,10 +94,13 @@ export class ReceivedListeners {
   importInto(listeners: Listeners): void {
     this.#listeners = listeners;
     this.platform.sockDiag.remote = this.#far?.diag ?? null;
-    for (const { address, members } of this.groups) {
+    for (const { address, directory, members } of this.groups) {
       const group = listeners.obtain(address);
       group.importMembers(members);
-      group.network = this.#far;
+      if (group.path === null) group.network = this.#far;
+      else if (directory !== null) {
+        group.path.keepDirectory(new Directory(this.platform.libc, directory));
+      }
       group.hold = "order and program";
     }
   }
@@ -124,6 +135,7 @@ export class ReceivedListeners {
     this.closeLock();
     if (this.#listeners !== null) return;
     this.groups.flatMap(({ members }) => members).forEach(({ fd }) => fd.close());
+    for (const { directory } of this.groups) directory?.close();
     this.#far?.close();
   }
 }
