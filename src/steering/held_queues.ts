@@ -3,6 +3,7 @@
  * (lifecycle/stop_first.ts): one more member at each address, which no process accepts from. When the generation has
  * exited they are its orphaned listeners.
  */
+import { makeRoom } from "../platform/network/udp_socket.ts";
 import { boundSocket } from "./bound_socket.ts";
 import type { Group } from "./group.ts";
 import { isDatagram } from "./group_address.ts";
@@ -49,7 +50,9 @@ export function holdDatagrams(listeners: Listeners, epoch: number): void {
   for (const group of listeners.groups) {
     const isAnswering = group.membersOf(epoch).some(group.isReceiving);
     if (!isDatagram(group) || group.isFrozen || group.isHeld || !isAnswering) continue;
-    group.steerTo([makeQueue(group, 0, null)]);
+    const queue = makeQueue(group, 0, null);
+    makeRoom(listeners.sockets, queue.heldUntilRetired);
+    group.steerTo([queue]);
   }
 }
 

@@ -74,7 +74,9 @@ function courseOf({ held, phases }: LastReload): string {
 const OVER = IS_FULL ? ["TCP", "its Unix socket"] as const : ["TCP"] as const;
 
 describe("stop-first", () => {
-  for (const [database, over] of DATABASES.flatMap((each) => OVER.map((how) => [each, how] as const))) {
+  for (
+    const [database, over] of DATABASES.flatMap((each) => OVER.map((how) => [each, how] as const))
+  ) {
     const { name, stopSignal } = database;
     test(`${name} over ${over}: ${RESTARTS} restarts, and one with a version that does not start`, {
       timeout: TEST_TIMEOUT_MS,
@@ -120,7 +122,8 @@ describe("stop-first", () => {
       await clients.more(MORE_EXCHANGES, DEADLINE_MS);
       await clients.stop();
 
-      const story = `${name} over ${over}: ${clients.ok} exchanges, ${clients.lost} lost; longest wait ` +
+      const story =
+        `${name} over ${over}: ${clients.ok} exchanges, ${clients.lost} lost; longest wait ` +
         `${slowestMs.toFixed(0)} ms; alone it stops and starts in ${alone.join(", ")} ms\n` +
         courses.map((course) => `    ${course}`).join("\n");
       process.stderr.write(`  ${story}\n`);

@@ -30,24 +30,28 @@ function onlyInHandLost(tally: Tally, log: string): void {
 }
 
 describe("a server at a Unix socket that is killed", () => {
-  test(`${CRASHES} times under ${CLIENTS} clients: none is refused, the path stays`, TEST, async () => {
-    using work = tempDir();
-    const socket = work.join("s");
-    await using baton = await startBaton({ ...nodeAt(socket), flags: ["--crash-delay", "50ms"] });
-    await using load = unixLoad(socket, CLIENTS);
-    const node = nodeInode(socket);
-    for (let crash = 1; crash <= CRASHES; crash++) {
+  test(
+    `${CRASHES} times under ${CLIENTS} clients: none is refused, the path stays`,
+    TEST,
+    async () => {
+      using work = tempDir();
+      const socket = work.join("s");
+      await using baton = await startBaton({ ...nodeAt(socket), flags: ["--crash-delay", "50ms"] });
+      await using load = unixLoad(socket, CLIENTS);
+      const node = nodeInode(socket);
+      for (let crash = 1; crash <= CRASHES; crash++) {
+        await load.answersMore(ENOUGH_REQUESTS);
+        kill(servingPid(await baton.settled()));
+        await serves(baton, crash);
+        await load.answersMore(ENOUGH_REQUESTS);
+        assert.equal(nodeInode(socket), node, "the heir has the dead server's node");
+      }
+      assert.equal((await baton.reload()).result, "ok", baton.stderr);
       await load.answersMore(ENOUGH_REQUESTS);
-      kill(servingPid(await baton.settled()));
-      await serves(baton, crash);
-      await load.answersMore(ENOUGH_REQUESTS);
-      assert.equal(nodeInode(socket), node, "the heir has the dead server's node");
-    }
-    assert.equal((await baton.reload()).result, "ok", baton.stderr);
-    await load.answersMore(ENOUGH_REQUESTS);
-    onlyInHandLost(await load.stop(), baton.stderr);
-    assert.equal((await baton.stop()).code, 0, baton.stderr);
-  });
+      onlyInHandLost(await load.stop(), baton.stderr);
+      assert.equal((await baton.stop()).code, 0, baton.stderr);
+    },
+  );
 
   test("the connections that wait are answered by its heir", TEST, async () => {
     using work = tempDir();
@@ -65,24 +69,30 @@ describe("a server at a Unix socket that is killed", () => {
     assert.equal((await baton.stop()).code, 0, baton.stderr);
   });
 
-  test("replaced by a version that fails: its clients wait for the one after that", TEST, async () => {
-    using work = tempDir();
-    const socket = work.join("s");
-    const { baton: started, deploy } = await start(work, nodeAt(socket), ["--crash-delay", "50ms"]);
-    await using baton = started;
-    await using load = unixLoad(socket, CLIENTS);
-    await load.answersMore(ENOUGH_REQUESTS);
-    deploy({ command: fixtureCommand("exits_at_once.js"), env: {} });
-    kill(servingPid(await baton.settled()));
-    await waitUntil(async () => (await baton.status()).restarts.crashes >= 2, {
-      what: "the broken version has failed",
-    });
-    deploy(nodeAt(socket, "2"));
-    await waitUntil(() => (load.tally.byVersion.get("2") ?? 0) > ENOUGH_REQUESTS, {
-      what: "the good version answers",
-    });
-    onlyInHandLost(await load.stop(), baton.stderr);
-    assert.equal((await baton.stop()).code, 0, baton.stderr);
-  });
+  test(
+    "replaced by a version that fails: its clients wait for the one after that",
+    TEST,
+    async () => {
+      using work = tempDir();
+      const socket = work.join("s");
+      const { baton: started, deploy } = await start(work, nodeAt(socket), [
+        "--crash-delay",
+        "50ms",
+      ]);
+      await using baton = started;
+      await using load = unixLoad(socket, CLIENTS);
+      await load.answersMore(ENOUGH_REQUESTS);
+      deploy({ command: fixtureCommand("exits_at_once.js"), env: {} });
+      kill(servingPid(await baton.settled()));
+      await waitUntil(async () => (await baton.status()).restarts.crashes >= 2, {
+        what: "the broken version has failed",
+      });
+      deploy(nodeAt(socket, "2"));
+      await waitUntil(() => (load.tally.byVersion.get("2") ?? 0) > ENOUGH_REQUESTS, {
+        what: "the good version answers",
+      });
+      onlyInHandLost(await load.stop(), baton.stderr);
+      assert.equal((await baton.stop()).code, 0, baton.stderr);
+    },
+  );
 });
-

@@ -36,7 +36,10 @@ function copyOption(
 ): void {
   try {
     const wanted = sockets.option(from, level, name);
-    if (wanted === sockets.option(to, level, name)) return;
+    const current = sockets.option(to, level, name);
+    // What waits there needs its room.
+    const isRoom = level === C.SOL_SOCKET && name === SOCKET_OPTIONS.SO_RCVBUF;
+    if (wanted === current || isRoom && wanted < current) return;
     const isDoubled = level === C.SOL_SOCKET && DOUBLED.includes(name);
     sockets.setOption(to, level, name, isDoubled ? wanted / 2 : wanted);
   } catch (error) {

@@ -37,3 +37,6 @@ export const IPV6_OPTIONS = {
 } as const;
 
 export const UDP_OPTIONS = { UDP_GRO: 104 } as const;
+
+/** What baton sets itself. */
+export const OWN_OPTIONS = { SO_RCVBUFFORCE: 33, SO_BINDTOIFINDEX: 62 } as const;

@@ -1,10 +1,14 @@
 /** UDP sockets as members of a reuseport group. udp(7) */
+import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { struct } from "../libc/libc.ts";
+import { OWN_OPTIONS, SOCKET_OPTIONS } from "../libc/udp_options.ts";
 import type { InetAddress } from "./address.ts";
 import type { Sockets } from "./sockets.ts";
 
+/** Of a queue that no process reads for a while: tens of thousands of small datagrams. */
+const ROOM_BYTES = 16 * 1024 * 1024;
 /** RFC 863: it never answers. */
 const DISCARD_PORT = 9;
 /** LOOPBACK_IFINDEX of the kernel: the same in every network namespace. */
@@ -17,6 +21,17 @@ export function udpSocket({ libc }: Sockets, family: InetAddress["family"]): Fd 
   return Fd.of(libc, number, "socket", `UDP, ${family}`);
 }
 
+/** Makes room for more unread datagrams: beyond net.core.rmem_max where CAP_NET_ADMIN is there. */
+export function makeRoom(sockets: Sockets, socket: Fd): void {
+  for (const option of [SOCKET_OPTIONS.SO_RCVBUF, OWN_OPTIONS.SO_RCVBUFFORCE]) {
+    try {
+      sockets.setOption(socket, C.SOL_SOCKET, option, ROOM_BYTES);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+    }
+  }
+}
+
 /**
  * Takes a bound socket out of its group, and lets no datagram reach it any more, although some process may have it open:
  * by a peer that sends nothing, and by a device, whose setting makes the kernel hash it again (udp_lib_rehash).
@@ -25,7 +40,7 @@ export function udpSocket({ libc }: Sockets, family: InetAddress["family"]): Fd 
 export function deafen(sockets: Sockets, socket: Fd, family: InetAddress["family"]): void {
   const host = family === "inet" ? "127.0.0.1" : "::1";
   sockets.connectInet(socket, { family, host, port: DISCARD_PORT, scope: 0 });
-  sockets.setOption(socket, C.SOL_SOCKET, C.SO_BINDTOIFINDEX, LOOPBACK_INDEX);
+  sockets.setOption(socket, C.SOL_SOCKET, OWN_OPTIONS.SO_BINDTOIFINDEX, LOOPBACK_INDEX);
 }
 
 /**

@@ -15,7 +15,7 @@ import {
   IPV6_OPTIONS,
   SOCKET_OPTIONS,
 } from "../../../src/platform/libc/udp_options.ts";
-import { udpSocket } from "../../../src/platform/network/udp_socket.ts";
+import { makeRoom, udpSocket } from "../../../src/platform/network/udp_socket.ts";
 import { ownSocketInode, processName } from "../../../src/platform/process/proc.ts";
 import { boundSocket } from "../../../src/steering/bound_socket.ts";
 import { Listeners } from "../../../src/steering/listeners.ts";
@@ -48,11 +48,24 @@ describe("copyOptions()", () => {
       [C.IPPROTO_IP, IP_RECVTOS, 1],
     ] as const;
     for (const [level, name, value] of wanted) sockets.setOption(from, level, name, value);
+    sockets.setOption(to, C.SOL_SOCKET, SO_RCVBUF, 10_000);
     copyOptions(sockets, from, to);
     for (const [level, name] of wanted) {
       assert.equal(sockets.option(to, level, name), sockets.option(from, level, name));
     }
     assert.equal(sockets.option(to, C.SOL_SOCKET, SO_RCVBUF), 100_000);
+  });
+
+  test("leaves a large queue its room", async () => {
+    await using platform = await testPlatform();
+    const { sockets } = platform;
+    using from = udpSocket(sockets, "inet");
+    using to = udpSocket(sockets, "inet");
+    makeRoom(sockets, to);
+    const room = sockets.option(to, C.SOL_SOCKET, SO_RCVBUF);
+    assert.ok(room > sockets.option(from, C.SOL_SOCKET, SO_RCVBUF), String(room));
+    copyOptions(sockets, from, to);
+    assert.equal(sockets.option(to, C.SOL_SOCKET, SO_RCVBUF), room);
   });
 
   test("takes back what only the earlier server had set", { skip: skipIpv6 }, async () => {

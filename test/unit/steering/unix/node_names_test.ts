@@ -7,38 +7,39 @@ import { findNames } from "../../../../src/steering/unix/node_names.ts";
 
 type Names = Record<string, string>;
 
-const CASES: [what: string, recorded: Names, real: Names, found: Record<string, string | null>][] = [
+const CASES: [what: string, recorded: Names, real: Names, found: Record<string, string | null>][] =
   [
-    "nothing was changed",
-    { old: "s", candidate: ".s.1" },
-    { s: "old", ".s.1": "candidate" },
-    { old: "s", candidate: ".s.1" },
-  ],
-  [
-    "names were exchanged, and that was not written down",
-    { old: "s", candidate: ".s.1" },
-    { s: "candidate", ".s.1": "old" },
-    { old: ".s.1", candidate: "s" },
-  ],
-  [
-    "they were exchanged back",
-    { old: ".s.1", candidate: "s" },
-    { s: "old", ".s.1": "candidate" },
-    { old: "s", candidate: ".s.1" },
-  ],
-  [
-    "a server has removed its node",
-    { old: "s", candidate: ".s.1" },
-    { ".s.1": "candidate" },
-    { old: null, candidate: ".s.1" },
-  ],
-  [
-    "another program has taken the path",
-    { old: "s", candidate: ".s.1" },
-    { s: "other", ".s.1": "candidate" },
-    { old: null, candidate: ".s.1" },
-  ],
-];
+    [
+      "nothing was changed",
+      { old: "s", candidate: ".s.1" },
+      { s: "old", ".s.1": "candidate" },
+      { old: "s", candidate: ".s.1" },
+    ],
+    [
+      "names were exchanged, and that was not written down",
+      { old: "s", candidate: ".s.1" },
+      { s: "candidate", ".s.1": "old" },
+      { old: ".s.1", candidate: "s" },
+    ],
+    [
+      "they were exchanged back",
+      { old: ".s.1", candidate: "s" },
+      { s: "old", ".s.1": "candidate" },
+      { old: "s", candidate: ".s.1" },
+    ],
+    [
+      "a server has removed its node",
+      { old: "s", candidate: ".s.1" },
+      { ".s.1": "candidate" },
+      { old: null, candidate: ".s.1" },
+    ],
+    [
+      "another program has taken the path",
+      { old: "s", candidate: ".s.1" },
+      { s: "other", ".s.1": "candidate" },
+      { old: null, candidate: ".s.1" },
+    ],
+  ];
 
 describe("which node is at which name, when", () => {
   for (const [what, recorded, real, found] of CASES) {
