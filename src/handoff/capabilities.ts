@@ -9,6 +9,7 @@ import { SINCE, tooOld } from "../platform/kernel.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import { ROOT_UID } from "../platform/process/processes.ts";
+import { HIGHEST_TAG, SocketTags } from "../platform/network/socket_tag.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { AdoptProbe, failureText } from "./adopt_probe.ts";
 import { chooseDuplicates, type DuplicatesBy } from "./duplicates/choose.ts";
@@ -103,6 +104,15 @@ const TRIALS: readonly Trial[] = [
     },
   },
   {
+    id: "tags",
+    since: SINCE.tags,
+    title: `whose a connection is, without /proc (tags of listeners, Linux ${SINCE.tags})`,
+    consequence: "baton reads what the server's processes have open: slower with thousands of " +
+      "connections, and those of another user's server are not counted unless baton may look into it",
+    needed: "advice",
+    find: findTags,
+  },
+  {
     id: "outer_baton",
     title: "a baton above this one",
     consequence: "two batons cannot steer one port: after a few reloads connections would wait " +
@@ -189,6 +199,17 @@ function findProcessTable({ runtime }: Platform, { pid }: AdoptProbe): string {
 /** The kernel loads it at the first request; not so where modprobe is missing or forbidden. */
 function noDiagModule(cause: SystemCallError): Error {
   return new Error("the kernel has no module tcp_diag, and cannot load it: ENOENT", { cause });
+}
+
+function findTags({ sockets, sockDiag }: Platform): string {
+  using socket = sockets.stream("inet");
+  new SocketTags(sockets).set(socket, HIGHEST_TAG);
+  sockets.bindInet(socket, LOOPBACK);
+  sockets.listen(socket, 1);
+  const { port } = sockets.localAddress(socket)!;
+  const shown = sockDiag.tagsAt(new Set([port]));
+  if (shown.has(HIGHEST_TAG)) return "works";
+  throw new Error("the kernel's socket table does not show them");
 }
 
 /** A baton that adopts sets SO_REUSEPORT on every socket bound below it, also on this one. */

@@ -12,6 +12,8 @@ export const SINCE = {
   pidfd_getfd: "5.6",
   /** SECCOMP_IOCTL_NOTIF_ADDFD, seccomp_unotify(2) */
   adopt: "5.9",
+  /** INET_DIAG_SOCKOPT, sock_diag(7); before: whose a connection is, is read from /proc/PID/fd */
+  tags: "5.10",
   /** CLOSE_RANGE_CLOEXEC, close_range(2); before: one fcntl(2) for each descriptor */
   close_range: "5.11",
   /** mount_setattr(2) */
