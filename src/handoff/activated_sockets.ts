@@ -13,6 +13,7 @@ import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatAddress } from "../platform/network/address.ts";
+import { addActivatedPath } from "./unix/activated_path.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { type GroupAddress, NO_GENERATION } from "../steering/member.ts";
 import { bindJoinable, boundSocket } from "../steering/bound_socket.ts";
@@ -21,12 +22,13 @@ import { programFor } from "../steering/bpf_program.ts";
 /** As a reuseport program: the first member. As a socket filter: nothing passes. */
 const RETURN_ZERO = programFor({ receiving: [0] });
 
-/** A listening TCP socket passed to baton at its start: the manager's own, or one that a baton has stored. */
-export interface InheritedSocket {
-  readonly origin: "grouped" | "standby";
-  readonly address: GroupAddress;
-  readonly fd: Fd;
-}
+/** A listening socket passed to baton at its start: the manager's own, or one that a baton has stored. */
+export type InheritedSocket =
+  & { readonly fd: Fd }
+  & (
+    | { readonly origin: "grouped" | "standby"; readonly address: GroupAddress }
+    | { readonly origin: "grouped"; readonly path: string }
+  );
 
 /**
  * Makes members of `sockets`; takes them over.
@@ -38,7 +40,12 @@ export function addActivatedSockets(
   sockets: readonly InheritedSocket[],
 ): string[] {
   const notices: string[] = [];
-  for (const { address, fd, origin: wanted } of sockets) {
+  for (const socket of sockets) {
+    if ("path" in socket) {
+      notices.push(...addActivatedPath(platform, listeners, socket));
+      continue;
+    }
+    const { address, fd, origin: wanted } = socket;
     if (wanted === "standby") {
       notices.push(...addStandby(listeners, address, fd));
       continue;

@@ -19,6 +19,7 @@ import {
   NO_GENERATION,
   recordOf,
   type SocketOrigin,
+  type UnixNode,
   usableOf,
 } from "./member.ts";
 import { membershipOf } from "./membership.ts";
@@ -149,7 +150,10 @@ export class Group {
   }
 
   /** Adds a socket that listens already, and outlives this baton (handoff/activated_sockets.ts); takes it. */
-  addListening(socket: Fd, options: { epoch: number; origin: SocketOrigin }): Member {
+  addListening(
+    socket: Fd,
+    options: { epoch: number; origin: SocketOrigin; node?: UnixNode },
+  ): Member {
     const inode = ownSocketInode(socket.number);
     // An earlier baton may have left its tag in it.
     const tag = this.#tagging.change(socket, NO_GENERATION);

@@ -1,7 +1,7 @@
 /**
  * Socket activation: the listening sockets that the service manager has passed to baton, sd_listen_fds(3),
- * systemd.socket(5). Takes them only if LISTEN_PID is this very process. Refuses what baton cannot hand over (datagrams, Unix
- * sockets, Accept=yes), by name, because a socket that no process accepts from would leave its clients waiting.
+ * systemd.socket(5). Takes them only if LISTEN_PID is this very process. Refuses what baton cannot hand over (datagrams,
+ * abstract names, Accept=yes), by name, because a socket that no process accepts from would leave its clients waiting.
  */
 import { formatAddress, type InetAddress } from "../platform/network/address.ts";
 import { Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
@@ -16,10 +16,15 @@ const UNNAMED = "stored";
 const VARIABLES = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"] as const;
 
 /** A socket that was passed at the start. */
-export interface ActivatedSocket {
+export type ActivatedSocket = NamedSocket & (ActivatedPort | { readonly path: string });
+
+interface NamedSocket {
   readonly fd: Fd;
   /** FileDescriptorName=, by default the name of the socket unit; "" when there is none. */
   readonly name: string;
+}
+
+interface ActivatedPort {
   readonly address: InetAddress;
   readonly v6only: boolean;
 }
@@ -92,11 +97,15 @@ function understand(
     );
   };
   const domain = option(C.SOL_SOCKET, C.SO_DOMAIN);
-  if (domain === C.AF_UNIX) refuse("Unix sockets are not taken yet");
-  const isInet = domain === C.AF_INET || domain === C.AF_INET6;
-  const isTcp = isInet && option(C.SOL_SOCKET, C.SO_TYPE) === C.SOCK_STREAM;
-  if (!isTcp) refuse("it is not a TCP socket");
+  const isKnown = [C.AF_INET, C.AF_INET6, C.AF_UNIX].some((each) => each === domain);
+  const isStream = isKnown && option(C.SOL_SOCKET, C.SO_TYPE) === C.SOCK_STREAM;
+  if (!isStream) refuse("it is neither a TCP socket nor a Unix stream socket");
   if (option(C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 1) refuse("it does not listen: use Accept=no");
+  if (domain === C.AF_UNIX) {
+    const path = sockets.unixPath(fd);
+    if (path === null || !path.startsWith("/")) return refuse("a Unix socket needs a path");
+    return { fd, name, path };
+  }
   const address = sockets.localAddress(fd);
   if (address === null) return refuse("it has no address");
   if (address.scope !== 0) refuse(`${formatAddress(address)} has a scope`);

@@ -3,7 +3,7 @@
  * moment on with the right mode and owner; nothing is lost by a reload, and the path is gone at the end.
  */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -15,6 +15,7 @@ import { repeats } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const RELOADS = repeats({ full: 10, quick: 2 });
 const timeout = TEST_TIMEOUT_MS;
@@ -23,9 +24,9 @@ const SERVER = { command: fixtureCommand("inherit_fd.js", "{fd:web}"), env: {} }
 const isRoot = process.getuid?.() === 0;
 
 /** Connects, and answers when the connection is in the queue. */
-function connectTo(path: string) {
+function connectTo(path: string, url = "/") {
   return new Promise<string>((resolve) => {
-    const socket = connect(path, () => socket.write("GET / HTTP/1.0\r\n\r\n"));
+    const socket = connect(path, () => socket.write(`GET ${url} HTTP/1.0\r\n\r\n`));
     let text = "";
     socket.on("data", (bytes) => text += bytes);
     socket.on("end", () => resolve(text));
@@ -103,5 +104,96 @@ describe("--listen unix:", { skip }, () => {
       new RegExp(`Cannot listen at unix:${path}: it is held by .*pid ${process.pid}`),
     );
     assert.equal(statSync(path).ino, ino, "untouched");
+  });
+
+  test("a request that is being answered is waited for, and then the drain is over", {
+    timeout,
+  }, async () => {
+    await using dir = tempDir();
+    const path = dir.join("web.sock");
+    await using baton = await startBaton({ ...SERVER, flags: ["--listen", `web=unix:${path}`] });
+    const slow = connectTo(path, "/slow?ms=1500");
+    await waitUntil(
+      async () => (await baton.status()).generations[0]?.connections.undecided === 1,
+      {
+        what: "the connection is counted",
+      },
+    );
+    assert.equal((await baton.reload()).result, "ok");
+    const { generations } = await baton.status();
+    assert.deepEqual(generations.map(({ state }) => state), ["draining", "serving"]);
+    assert.match(await slow, /version=1/, "not cut");
+    await baton.settled();
+    const { lastReload } = await baton.status();
+    assert.deepEqual([lastReload?.connectionsCut, lastReload?.connectionsUndecided], [0, 0]);
+  });
+
+  test("a check reaches the generation that is meant, by the path of clients", {
+    timeout,
+  }, async () => {
+    await using dir = tempDir();
+    const path = dir.join("web.sock");
+    const health = dir.write("health", "200");
+    const command = fixtureCommand("health_fd.js", "{fd:web}", health);
+    const check = `http:unix:${path}:/health`;
+    const flags = ["--listen", `web=unix:${path}`, "--ready", check, "--ready-timeout", "1s"];
+    await using baton = await startBaton({ command, env: {}, flags });
+    writeFileSync(health, "503");
+    const report = await baton.reload();
+    assert.equal(report.result, "failed");
+    assert.match(report.reason ?? "", /http:unix:\/.*:\/health: status 503/);
+    assert.match(await connectTo(path), /epoch=0/);
+    writeFileSync(health, "200");
+    assert.equal((await baton.reload()).result, "ok");
+    assert.match(await connectTo(path), /epoch=2/);
+  });
+
+  test("the service manager's socket serves first, and last", { timeout }, async () => {
+    await using dir = tempDir();
+    const path = dir.join("web.sock");
+    await using platform = await testPlatform();
+    using socket = platform.sockets.stream("unix");
+    platform.sockets.bindUnix(socket, path);
+    platform.sockets.listen(socket, 50);
+    const { ino } = statSync(path);
+    const start = () =>
+      startBaton({
+        command: fixtureCommand("inherit_fd.js"),
+        env: {},
+        activated: [socket.number],
+      });
+    {
+      await using baton = await start();
+      const { listeners } = await baton.status();
+      assert.deepEqual(listeners.map(({ address, origin }) => ({ address, origin })), [
+        { address: `unix:${path}`, origin: "grouped" },
+      ]);
+      await using load = new Load({ unixPath: path }).start();
+      for (let i = 1; i <= RELOADS; i++) {
+        await load.answersMore(20);
+        assert.equal((await baton.reload()).result, "ok", baton.stderr);
+        await baton.settled();
+        assert.notEqual(statSync(path).ino, ino, "a generation of its own has the path");
+      }
+      const tally = await load.stop();
+      assert.equal(tally.lost, 0, `${formatTally(tally)}\n${baton.stderr}`);
+      assert.equal((await baton.stop()).code, 0, baton.stderr);
+      assert.equal(statSync(path).ino, ino, "clients wait in the manager's socket again");
+    }
+    const waiting = connectTo(path);
+    await using killed = await start();
+    assert.match(await waiting, /version=1/);
+    assert.equal((await killed.reload()).result, "ok");
+    await killed.settled();
+    killed.signal("SIGKILL");
+    await killed.exited;
+    assert.notEqual(statSync(path).ino, ino);
+    await using last = await start();
+    assert.equal(statSync(path).ino, ino, "found under its hidden name");
+    assert.match(await connectTo(path), /version=1/);
+    assert.deepEqual(readdirSync(dir.path).filter((name) => name.includes("web.sock")), [
+      "web.sock",
+    ]);
+    assert.equal((await last.stop()).code, 0);
   });
 });

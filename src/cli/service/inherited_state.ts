@@ -88,6 +88,10 @@ function takeStandbySockets(
     // The first write of the state drops all other names from the store.
     const socket = storedListener(platform, name, platform.descriptors.duplicate(fd));
     if (socket === null) continue;
+    if ("path" in socket) {
+      socket.fd.close();
+      continue;
+    }
     const address = { ...socket.address, v6only: socket.v6only, boundInterface: 0 };
     sockets.push({ fd: socket.fd, origin: "standby", address });
   }

@@ -23,13 +23,16 @@ const ACTIVATED_ENV = "BATON_ACTIVATED";
 const ACTIVATED = v.pipe(
   v.string(),
   v.parseJson(),
-  v.array(v.object({
-    name: v.string(),
-    host: v.string(),
-    port: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535)),
-    family: v.picklist(["inet", "inet6"]),
-    v6only: v.boolean(),
-  })),
+  v.array(v.union([
+    v.object({
+      name: v.string(),
+      host: v.string(),
+      port: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535)),
+      family: v.picklist(["inet", "inet6"]),
+      v6only: v.boolean(),
+    }),
+    v.object({ name: v.string(), family: v.literal("unix"), path: v.string() }),
+  ])),
 );
 
 export interface Activation {
@@ -56,9 +59,7 @@ export function activate(
     const known = parseActivated(env[ACTIVATED_ENV] ?? "[]");
     const activated: readonly ActivatedListener[] = sockets.length === 0
       ? known
-      : sockets.map(({ name, address: { host, port, family, v6only } }) => (
-        { name, host, port, family, v6only }
-      ));
+      : sockets.map(asListener);
     const listen = withActivated(config.listen, activated);
     checkPlaceholders({ ...config, listen });
     if (activated.length === 0) return { config, sockets, stored };
@@ -68,15 +69,26 @@ export function activate(
     if (!(error instanceof ActivationError)) throw error;
     throw new UserError(error.message, {
       remedy:
-        "Baton takes TCP listeners (ListenStream=PORT): take the others out of the socket unit",
+        "Baton takes stream listeners (ListenStream=PORT or /PATH): take the others out of the " +
+        "socket unit",
     });
   }
 }
 
-function asInherited(
-  { fd, name, address, v6only }: ActivatedSocket,
-): InheritedSocket & { name: string } {
-  return { name, fd, origin: "grouped", address: { ...address, v6only, boundInterface: 0 } };
+type NamedSocket = InheritedSocket & { readonly name: string };
+
+function asInherited(socket: ActivatedSocket): NamedSocket {
+  const { fd, name } = socket;
+  if ("path" in socket) return { name, fd, origin: "grouped", path: socket.path };
+  const address = { ...socket.address, v6only: socket.v6only, boundInterface: 0 };
+  return { name, fd, origin: "grouped", address };
+}
+
+function asListener(socket: NamedSocket): ActivatedListener {
+  const { name } = socket;
+  if ("path" in socket) return { name, family: "unix", path: socket.path };
+  const { host, port, family, v6only } = socket.address;
+  return { name, host, port, family, v6only };
 }
 
 function parseActivated(text: string): readonly ActivatedListener[] {

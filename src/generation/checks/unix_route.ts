@@ -36,7 +36,10 @@ export function routeByPath(
 
 /** It may have been renamed since: by a switch, or by the server. */
 function pathTo(group: Group, epoch: number): string {
-  const name = group.usableMembers(epoch).at(-1)?.node?.name ?? null;
+  const used = group.usableMembers(epoch).at(-1);
+  // Of a socket that all generations have, the first one has the node.
+  const node = used?.node ?? group.members.find(({ inode }) => inode === used?.inode)?.node;
+  const name = node?.name ?? null;
   if (name === null || group.path === null) {
     throw new Error(`it does not listen at ${group.text} any more`);
   }

@@ -2,7 +2,7 @@
  * A directory that is held open, and what is done to names in it: renameat2(2), unlinkat(2), and so on. It stays the same
  * directory when it is renamed, and for a server in another mount namespace or behind chroot(2).
  */
-import { lstatSync, statSync } from "node:fs";
+import { accessSync, constants, lstatSync, readdirSync, statSync } from "node:fs";
 import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
@@ -55,6 +55,21 @@ export class Directory {
   /** Its path without links, as this process sees it. */
   get path(): string {
     return linkTarget(this.#self) ?? "?";
+  }
+
+  /** Of everything in it, as far as it is text. */
+  get names(): string[] {
+    return readdirSync(this.#self);
+  }
+
+  /** Nodes can be made and renamed here, by this user. access(2) */
+  get isWritable(): boolean {
+    try {
+      accessSync(`${this.#self}/.`, constants.W_OK | constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** A new node gets the group of the directory. */
