@@ -31,11 +31,12 @@ const OTHER_FAMILIES = [16, 28, 12];
  * path of exactly 13 or 25 characters (9 for netlink's) whose address ends right behind it is taken for another family's.
  */
 export function pathCallRules(calls: PathCalls): CallRule[] {
-  const plain = [
-    ...[calls.SYS_unlink, calls.SYS_rename, calls.SYS_renameat, calls.SYS_renameat2],
-    ...[calls.SYS_chmod, calls.SYS_fchmodat, calls.SYS_fchmodat2],
-    ...[calls.SYS_chown, calls.SYS_lchown, calls.SYS_fchownat],
-  ].filter((call) => call >= 0);
+  const { SYS_unlink, SYS_rename, SYS_renameat, SYS_renameat2, SYS_chmod, SYS_chown } = calls;
+  const { SYS_fchmodat, SYS_fchmodat2, SYS_lchown, SYS_fchownat } = calls;
+  const renames = [SYS_rename, SYS_renameat, SYS_renameat2];
+  const modes = [SYS_chmod, SYS_fchmodat, SYS_fchmodat2];
+  const owners = [SYS_chown, SYS_lchown, SYS_fchownat];
+  const plain = [SYS_unlink, ...renames, ...modes, ...owners].filter((call) => call >= 0);
   return [
     ...plain,
     // Not rmdir: AT_REMOVEDIR.
