@@ -12,10 +12,15 @@ interface Start {
   readonly plan?: PlanSource;
 }
 
+interface Request extends Omit<Start, "plan"> {
+  /** Addresses at which no share of the new connections can be given to a candidate. */
+  readonly undivided?: readonly string[];
+}
+
 export function requestReload(
   draft: Draft,
   request: number,
-  { rollout = draft.policy.rollout, order = draft.policy.order }: Start,
+  { rollout = draft.policy.rollout, order = draft.policy.order, undivided = [] }: Request,
 ): void {
   const { trial, reload, shutdown, next } = draft.state;
   if (shutdown !== null) return refuse(draft, [request], "baton is stopping");
@@ -28,6 +33,17 @@ export function requestReload(
       [request],
       "with --order stop-first no generation is left to go back to: --canary, --ramp, --bake and --hold need " +
         "--order start-first",
+    );
+  }
+  const isShared = rollout.canary !== null || rollout.rampMs > 0;
+  if (isShared && undivided.length > 0) {
+    return refuse(
+      draft,
+      [request],
+      `${
+        undivided.join(", ")
+      }: one path leads to one generation, and no share of its connections to another: ` +
+        "use --bake or --hold in place of --canary and --ramp",
     );
   }
   // All who ask while a candidate is on its way share the next one.

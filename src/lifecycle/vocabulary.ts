@@ -24,7 +24,14 @@ export interface ExitReport {
 export type ServiceEvent = Readonly<
   | { kind: "start" }
   /** `request` identifies the caller that waits for the result; `rollout` or `order` missing: as configured. */
-  | { kind: "reload_requested"; request: number; rollout?: Rollout; order?: Order }
+  /** `undivided`: where the service listens and new connections cannot be shared out. */
+  | {
+    kind: "reload_requested";
+    request: number;
+    rollout?: Rollout;
+    order?: Order;
+    undivided?: readonly string[];
+  }
   /** Ends the trial: all new connections go to the candidate, and the generation before drains. */
   | { kind: "promote_requested"; request: number }
   /** Ends the trial: the candidate drains. */

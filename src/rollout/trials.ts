@@ -6,6 +6,7 @@ import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import type { Logger } from "../log/logger.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { TrialReport, TrialView } from "../report/snapshot.ts";
+import { undividedAddresses } from "../steering/unix/undivided.ts";
 import { DeafWatch } from "./deaf_watch.ts";
 import { PassiveWatch } from "./passive_watch.ts";
 import { Ramp } from "./ramp.ts";
@@ -42,6 +43,11 @@ export class Trials {
     trial_result: ({ request, epoch, result, reason }) =>
       this.requests.answer([request], { epoch, result, reason }),
   } satisfies Partial<EffectHandlers>;
+
+  /** Where a candidate cannot get a share of the connections. */
+  get undivided(): readonly string[] {
+    return undividedAddresses(this.context.listeners);
+  }
 
   /** All new connections go to `epoch` now. */
   onSwitch(epoch: number): void {
@@ -85,7 +91,7 @@ export class Trials {
     }
     if (indivisible.length > 0) {
       const where = indivisible.join(", ");
-      logger.warn(`the socket at ${where} is that of all generations: it cannot be shared out`);
+      logger.warn(`new connections to ${where} cannot be shared out: all go to one generation`);
     }
     const isRampStep = state.trial?.phase === "ramp" &&
       percent > (state.reload.rollout.canary ?? 0);

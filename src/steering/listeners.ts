@@ -238,7 +238,8 @@ export class Listeners implements GroupContext {
   share(epoch: number, percent: number): string[] {
     const share = percent > 0 ? { epoch, percent } : null;
     for (const group of this.groups) group.steerCandidates({ share });
-    return this.groups.filter(({ isShared }) => isShared).map(({ text }) => text);
+    return this.groups.filter(({ isShared, path }) => isShared || (path !== null && percent < 100))
+      .map(({ text }) => text);
   }
 
   retire(epoch: number): void {

@@ -98,7 +98,8 @@ export class Supervisor {
   reload({ order, ...how }: ReloadHow = {}): Promise<ReloadReport> {
     const { request, answer } = this.#parts.reloads.requests.open();
     const rollout = { ...rolloutOf(this.#parts.context.config), ...how };
-    this.dispatch({ kind: "reload_requested", request, rollout, ...order && { order } });
+    const { undivided } = this.#parts.trials;
+    this.dispatch({ kind: "reload_requested", request, rollout, undivided, ...order && { order } });
     return answer;
   }
 

@@ -73,9 +73,11 @@ export function parseEvent(text: string): ServiceEvent {
   }
   if (kind === "reload") {
     const order = more.find((word) => word === "start-first" || word === "stop-first");
-    const words = more.filter((word) => word !== order);
+    const undivided = more.filter((word) => word.startsWith("unix:"));
+    const words = more.filter((word) => word !== order && !undivided.includes(word));
     const rollout = words.length === 0 ? {} : { rollout: parseRollout(words) };
-    return { kind: "reload_requested", request: epoch, ...rollout, ...order && { order } };
+    const how = { ...rollout, ...order && { order } };
+    return { kind: "reload_requested", request: epoch, undivided, ...how };
   }
   if (kind === "promote" || kind === "rollback") {
     return { kind: `${kind}_requested`, request: epoch };

@@ -19,7 +19,7 @@ import type { PathMembers } from "../../steering/unix/path_members.ts";
 import type { CallReply, ListenerOwner } from "../listener_owner.ts";
 import type { BoundPaths } from "./bound_paths.ts";
 import { decodePathCall, type PathArgument, type PathCall, pathCallRules } from "./path_call.ts";
-import { judgePathDeed, type PathVerdict } from "./path_rules.ts";
+import { judgePathDeed, type PathDeed, type PathVerdict } from "./path_rules.ts";
 import { lastComponent, pathTextsOf } from "./path_text.ts";
 
 /** What a call names: the public path of a group, or the caller's own node there. */
@@ -27,8 +27,6 @@ interface Named {
   readonly path: PathMembers;
   readonly named: "public" | "own";
 }
-
-type Role = "candidate" | "serving" | "draining";
 
 export class OwnPaths {
   readonly rules: readonly CallRule[];
@@ -129,17 +127,19 @@ export class OwnPaths {
   }
 
   /** As the path is for `epoch`: clients find its node, or another generation's. */
-  #roleOf(path: PathMembers, epoch: number): Role {
-    const receiving = path.all.find(path.isReceiving);
-    if (receiving === undefined || receiving.epoch === epoch) return "serving";
-    return epoch >= (this.listeners.servingEpoch ?? 0) ? "candidate" : "draining";
+  #roleOf(path: PathMembers, epoch: number): PathDeed["role"] {
+    const { holder } = path;
+    const { servingEpoch } = this.listeners;
+    if (holder === epoch && servingEpoch !== null && epoch > servingEpoch) return "trial";
+    if (holder === null || holder === epoch) return "serving";
+    return epoch >= (servingEpoch ?? 0) ? "candidate" : "draining";
   }
 
   #judge(
-    deed: Parameters<typeof judgePathDeed>[0]["deed"],
+    deed: PathDeed["deed"],
     { path, named }: Named,
     epoch: number,
-    source: "own node" | "same" | "other" = "other",
+    source: PathDeed["source"] = "other",
   ): PathVerdict {
     const role = this.#roleOf(path, epoch);
     const hasNode = path.nodesOf(epoch).some(({ name }) => name !== null);

@@ -6,10 +6,13 @@
  * find what it would find alone, and must not touch what clients of another generation use.
  */
 
-interface PathDeed {
+export interface PathDeed {
   readonly deed: "unlink" | "rename onto" | "rename away" | "chmod" | "chown" | "connect";
-  /** Of the caller's generation at this path. Serving: clients find its node. */
-  readonly role: "candidate" | "serving" | "draining";
+  /**
+   * Of the caller's generation at this path. Serving: clients find its node. Trial: they do, and another generation is
+   * still there for them.
+   */
+  readonly role: "candidate" | "trial" | "serving" | "draining";
   /** It named the public path, or what getsockname(2) says of its own node. */
   readonly named: "public" | "own";
   /** Its generation has bound a node for this path, which has a name. */
@@ -41,13 +44,16 @@ export function judgePathDeed(of: PathDeed): PathVerdict {
       // "Is anybody there?" (php-fpm, puma) A server that listens may have other reasons.
       return role === "candidate" && !hasNode ? "refuse" : "pass";
     case "rename onto":
-      if (of.source === "same" || role === "serving") return "pass";
+      if (of.source === "same" || role === "serving" || role === "trial") return "pass";
       return role === "candidate" && of.source === "own node" ? "hold back" : "busy";
     case "rename away":
       if (role === "serving") return "pass";
+      // (The node that clients find is needed until the roll-back.)
       return hasNode && role === "candidate" ? "busy" : "pretend";
     default:
-      if (role === "serving") return named === "own" ? "public path" : "pass";
+      // Clients go back to the other one when this one has ended.
+      if (role === "trial" && of.deed === "unlink") return "pretend";
+      if (role === "serving" || role === "trial") return named === "own" ? "public path" : "pass";
       return role === "candidate" && hasNode ? "own node" : "pretend";
   }
 }

@@ -24,6 +24,7 @@ import {
   NO_GENERATION,
   type UnixAddress,
   type UnixNode,
+  usableOf,
 } from "../member.ts";
 import { hiddenName, longestBound } from "./hidden_name.ts";
 import { exchangeNames, findNames, ownerLike } from "./node_names.ts";
@@ -58,6 +59,11 @@ export class PathMembers implements MemberSet {
 
   get all(): readonly Member[] {
     return this.#members;
+  }
+
+  /** The generation whose node clients find; null: none's, or it is unknown. */
+  get holder(): number | null {
+    return this.#members.find(({ node }) => node?.name === this.address.name)?.epoch ?? null;
   }
 
   readonly isReceiving = (member: Member): boolean => member === this.#receiving;
@@ -119,9 +125,8 @@ export class PathMembers implements MemberSet {
 
   /** A socket of baton's own. @throws {SystemCallError} as `bindHidden` */
   bindLikeOthers(socket: Fd): UnixNode {
-    const { directory, address } = this;
-    const others = this.#members.map(({ node }) => node?.name ?? address.name);
-    const owner = ownerLike(directory, [address.name, ...others]);
+    const names = [this.address.name, ...this.nodesOf().flatMap(({ name }) => name ?? [])];
+    const owner = ownerLike(this.directory, names);
     // Not a count: another baton may hold a queue here.
     const label = `q${ownSocketInode(socket.number)}`;
     return this.bindHidden(socket, { epoch: NO_GENERATION, label }, owner);
@@ -157,42 +162,38 @@ export class PathMembers implements MemberSet {
       throw error;
     }
     const member = this.append(fields);
-    if (receives) this.#give(member);
+    if (receives) this.steerTo([member]);
     return member;
   }
 
   steerTo(members: readonly Member[]): void {
     const next = members.at(-1);
-    if (next !== undefined) this.#give(next);
+    if (next !== undefined) this.#receiving = next;
+    this.attach();
+  }
+
+  stopReceiving(): boolean {
+    return false; // There is one that receives, and it continues to.
+  }
+
+  /** Of a candidate's share only the whole can be given: a bake. @throws {SystemCallError} nothing has changed then */
+  attach(): void {
+    const { share } = this.candidates;
+    const isAll = share !== null && share.percent >= 100;
+    const ofCandidate = this.#members.filter(({ epoch, dead }) => !dead && epoch === share?.epoch);
+    const next = isAll ? usableOf(ofCandidate).at(-1) ?? this.#receiving : this.#receiving;
+    const node = next?.node;
+    if (node === undefined || this.hold() === "order and program") return;
+    const { name: target } = this.address;
+    this.#findNames();
+    if (node.name === null || node.name === target) return;
+    this.context.beforeChange();
+    exchangeNames(this.directory, { node, target }, this.nodesOf());
   }
 
   /** Another baton, or this one before it was killed, may have exchanged them. */
   #findNames(): void {
     findNames(this.directory, this.address.name, this.nodesOf());
-  }
-
-  /** New connections go to `next`. @throws {SystemCallError} those at the path continue to get them then */
-  #give(next: Member): void {
-    const { node } = next;
-    if (this.hold() !== "nothing" || this.#shared.size > 0) this.#findNames();
-    const isSteeredElsewhere = this.hold() === "order and program";
-    if (node?.name != null && node.name !== this.address.name && !isSteeredElsewhere) {
-      this.context.beforeChange();
-      exchangeNames(this.directory, { node, target: this.address.name }, this.nodesOf());
-    }
-    this.#receiving = next;
-  }
-
-  /** There is one that receives, and it continues to. */
-  stopReceiving(): boolean {
-    return false;
-  }
-
-  /** Nothing is shared out. @param force another baton may have given the path to its own member */
-  attach(force: boolean): void {
-    if (!force || this.hold() !== "nothing") return;
-    this.#findNames();
-    if (this.#receiving !== null) this.#give(this.#receiving);
   }
 
   compact(): void {

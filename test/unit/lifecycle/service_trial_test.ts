@@ -37,6 +37,15 @@ describe("a trial", () => {
     ["bake_elapsed 1", ...SWITCH],
   ]);
 
+  tell("is refused a share where one path leads to one generation", serving, [
+    [
+      "reload 1 canary 5 unix:/run/a.sock",
+      "reload 1 refused: unix:/run/a.sock: one path leads to one generation, and no share of its " +
+      "connections to another: use --bake or --hold in place of --canary and --ramp",
+    ],
+    ["reload 2 bake 5000 unix:/run/a.sock", "disarm_backoff", "spawn 1", "arm ready 1"],
+  ]);
+
   tell("stays at a canary's share until it is promoted", () => {
     return serving().given("reload 1 canary 10", "listening 1");
   }, [

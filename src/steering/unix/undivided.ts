@@ -1,0 +1,12 @@
+/** Addresses of which no share can be given away. Pure. */
+import type { Listeners } from "../listeners.ts";
+
+/**
+ * Where no part of a service's new connections can be given to a candidate: one path leads to one generation. None if it
+ * is reached by TCP too, where they can: its paths (a control socket) then switch when the candidate has got all the rest.
+ */
+export function undividedAddresses(listeners: Listeners): string[] {
+  const ofService = listeners.groups.filter((group) => listeners.isOfService(group));
+  const paths = ofService.filter(({ path }) => path !== null);
+  return paths.length < ofService.length ? [] : paths.map(({ text }) => text);
+}
