@@ -2,7 +2,7 @@
  * Measures what baton costs: throughput wrapped against bare (and bare against bare, for the noise of
  * the machine), start-up, an idle supervisor's memory and wake-ups, and how long a reload takes. The figures also go to dist/bench.json.
  *
- *   deno run -A scripts/bench.ts [--quick] [--only throughput,start,idle,reload,drain,process-one,keep-alive]
+ *   deno run -A scripts/bench.ts [--quick] [--only throughput,outgoing,start,idle,reload,drain,process-one,keep-alive]
  *     [--beside BINARY]
  *
  * `--beside` measures start-up, reloads, drains and the idle supervisor of another build too, in the same run.
@@ -14,6 +14,7 @@ import { which } from "../test/support/programs.ts";
 import { server, type ServerId } from "../test/support/servers.ts";
 import { type DrainCost, drainCost } from "./bench_drain.ts";
 import { KEEP_ALIVE_CASES, type KeepAliveRow, measureKeepAlive } from "./bench_keep_alive.ts";
+import { type OutgoingCost, outgoingCost } from "./bench_outgoing.ts";
 import * as measure from "./bench_measure.ts";
 import { columnsOf, Terminal } from "./terminal.ts";
 
@@ -61,6 +62,7 @@ async function main(argv: readonly string[]): Promise<void> {
     keepAlive: wanted("keep-alive") ? await keepAlive() : null,
     idle: wanted("idle") ? await both(beside, () => idle(plan.idleAfterMs, plan.idleForMs)) : null,
     throughput: wanted("throughput") ? await throughput(plan) : null,
+    outgoing: wanted("outgoing") ? await outgoing(plan) : null,
     skipped,
   };
   await Deno.writeTextFile(OUTPUT, `${JSON.stringify(result, null, 2)}\n`);
@@ -220,6 +222,21 @@ async function throughput(plan: measure.LoadPlan): Promise<readonly measure.Thro
     ]),
   ]);
   return results;
+}
+
+/** A proxy, by where baton gets its duplicates from. */
+async function outgoing(plan: measure.LoadPlan): Promise<OutgoingCost | null> {
+  if (which("wrk") === null || !available("go") || !available("node")) return null;
+  const onRound = (done: number) => terminal.status(`outgoing: ${done}/${plan.rounds}`);
+  const cost = await outgoingCost(plan, onRound);
+  show([
+    ["proxy, a connection for each request", "requests/s", "by bare", "min", "max"],
+    ...(["bare", "getfd", "socket-trap"] as const).map((kind) =>
+      row([kind, cost.perSecond[kind].median.toFixed(0)], cost.ratios[kind], 3)
+    ),
+  ]);
+  terminal.line(`errors: ${cost.errors}`);
+  return cost;
 }
 
 function available(id: ServerId): boolean {

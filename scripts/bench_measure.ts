@@ -108,7 +108,8 @@ export async function throughput(
   };
 }
 
-async function wrk(
+/** Saturates the server at `port`. */
+export async function wrk(
   port: number,
   mode: Mode,
   seconds: number,
