@@ -105,6 +105,7 @@ export class AdoptTarget implements ListenerOwner {
     // Where we may not look, more listeners may follow the first one: nothing shows that it has opened all.
     const isVisible = settledTicks > 0 || this.processes().every(canSeeDescriptors);
     if (isVisible) server.letPass(adopter.source.passing);
+    adopter.source.look();
   }
 
   /**

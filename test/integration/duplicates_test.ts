@@ -9,6 +9,7 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
+import { DatagramLoad } from "../support/datagram_load.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
@@ -43,8 +44,13 @@ const asOthers = {
     : false,
 };
 
-async function reloadUnderLoad(baton: Baton, port: number, reloads = RELOADS): Promise<void> {
-  await using load = new Load({ port }).start();
+async function reloadUnderLoad(
+  baton: Baton,
+  at: number | string,
+  reloads = RELOADS,
+): Promise<void> {
+  const place = typeof at === "number" ? { port: at } : { unixPath: at };
+  await using load = new Load(place).start();
   const first = (await baton.status()).epoch ?? 0;
   for (let i = 1; i <= reloads; i++) {
     const { result, reason, output } = await baton.reload();
@@ -139,6 +145,36 @@ describe("the socket trap", () => {
       await waitUntil(() => counts.ended === CONNECTIONS + 50, { what: "the later ones too" });
     },
   );
+
+  test("a Unix socket is handed over too", TEST, async () => {
+    using work = tempDir();
+    const path = work.join("web.sock");
+    await using baton = await startBaton({
+      command: fixtureCommand("unix_http.js", path),
+      env: {},
+      flags: TRAP,
+    });
+    await reloadUnderLoad(baton, path);
+    assert.ok(socketsOf(baton) < FEW_SOCKETS, `${socketsOf(baton)} sockets`);
+  });
+
+  test("datagrams are answered by the new generation (--udp switch)", TEST, async () => {
+    const port = await freePort();
+    await using baton = await startBaton({
+      command: fixtureCommand("udp_echo.py"),
+      env: { PORT: String(port) },
+      flags: [...TRAP, "--udp", "switch"],
+    });
+    await using load = new DatagramLoad(port, 8);
+    for (let i = 0; i < RELOADS; i++) {
+      assert.equal((await baton.reload()).result, "ok", baton.stderr);
+      const from = load.answered;
+      await waitUntil(() => load.answered > from + 8, { what: "more is answered" });
+    }
+    await load.stop();
+    assert.equal(load.answered, load.sent, `${load.text}\n${baton.stderr}`);
+    assert.equal(load.byPid.size, RELOADS + 1);
+  });
 
   test("a listener that is opened after the gate is handed over too", TEST, async () => {
     const [port, late] = [await freePort(), await freePort()];

@@ -25,7 +25,7 @@ export function generationContext(
   for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
   // A generation that an earlier baton started may have a filter, though those of this one have none.
   const source = setup.duplicates === "socket-trap"
-    ? new SocketTrapSource(platform, listeners)
+    ? new SocketTrapSource(platform, listeners, config.udp === "switch")
     : new GetfdSource(platform);
   const adopter = new Adopter(platform, listeners, { source, udp: config.udp }, (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);

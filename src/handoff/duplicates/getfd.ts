@@ -36,5 +36,7 @@ export class GetfdSource implements DuplicateSource {
 
   settle(): void {}
 
+  look(): void {}
+
   forget(): void {}
 }

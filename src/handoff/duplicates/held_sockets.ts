@@ -6,7 +6,7 @@
 import { Edges } from "../../platform/edges.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { hasConnected, socketAt } from "../../platform/network/server_sockets.ts";
+import { isClients, socketAt } from "../../platform/network/server_sockets.ts";
 import * as proc from "../../platform/process/proc.ts";
 
 /** More are not held: the kernel makes the next ones itself. */
@@ -19,6 +19,8 @@ interface HeldSocket {
   /** The low 32 bits. */
   readonly inode: number;
   readonly epoch: number;
+  /** Its process has called bind(2). */
+  isBound: boolean;
   /** The process that got it, and its number there. */
   readonly pid: number;
   readonly number: number;
@@ -61,9 +63,13 @@ export class HeldSockets {
 
   #onEdge(token: number): void {
     const socket = this.#held.get(token);
-    if (socket !== undefined && hasConnected(this.platform.sockets, socket.fd)) {
+    if (socket !== undefined && this.#isClients(socket)) {
       this.#release(token);
     }
+  }
+
+  #isClients({ fd, isBound }: HeldSocket): boolean {
+    return isClients(this.platform.sockets, fd, isBound);
   }
 
   /**
@@ -78,27 +84,23 @@ export class HeldSockets {
     const given = own.findLast(({ pid, number }) => pid === of.pid && number === of.number);
     if (given !== undefined) return given;
     // A child that has it from its parent, or under another number.
-    const bound = own.filter(({ fd }) => this.#isBound(fd));
+    const bound = own.filter(({ isBound }) => isBound);
     return bound.length === 1 ? bound[0]! : null;
   }
 
-  #isBound(fd: Fd): boolean {
-    return (this.platform.sockets.localAddress(fd)?.port ?? 0) !== 0;
-  }
-
   /** As far as that can be seen. One that is bound may be on its way to a child. */
-  #isClosed({ fd, pid, number, inode }: HeldSocket): boolean {
+  #isClosed({ isBound, pid, number, inode }: HeldSocket): boolean {
     const now = socketAt(pid, number);
     if (now === inode) return false;
-    if (now === "unseen" || proc.processStat(pid) === null) return !this.#isBound(fd);
-    return !proc.socketInodesOf(pid).has(inode) && !this.#isBound(fd);
+    if (now === "unseen" || proc.processStat(pid) === null) return !isBound;
+    return !isBound && !proc.socketInodesOf(pid).has(inode);
   }
 
-  /** Releases those that are closed without having been used. */
+  /** Releases those that are clients, or closed without having been used. Of a Unix socket only this shows it. */
   look(): void {
     for (const [token, socket] of this.#held) {
-      const { fd, pid, number } = socket;
-      const isOver = hasConnected(this.platform.sockets, fd);
+      const { pid, number } = socket;
+      const isOver = this.#isClients(socket);
       // Of one that we may not look into, the number says nothing while the process lives.
       const mayLook = socketAt(pid, number) !== "unseen";
       if (isOver || mayLook && this.#isClosed(socket)) this.#release(token);

@@ -21,12 +21,14 @@ import type { TrappedCall } from "../../platform/process/seccomp.ts";
 import type { CallerDescriptor } from "./source.ts";
 
 const MAX_SOCKADDR = 128;
+const FAMILY_SIZE = 2;
 const OPTION_SIZE = 4;
 /** Sockets whose IPV6_V6ONLY is remembered. */
 const MOST_NOTED = 256;
 const DOMAINS: ReadonlyMap<string | null, number> = new Map([
   ["TCP", C.AF_INET],
   ["TCPv6", C.AF_INET6],
+  ["UNIX-STREAM", C.AF_UNIX],
 ]);
 
 export class LateBind {
@@ -62,7 +64,7 @@ export class LateBind {
   put({ notify, call, descriptor }: CallerDescriptor): Fd | null {
     const { seccomp, libc } = this.platform;
     const { id, tid } = call;
-    if (call.call !== libc.arch.SYS_bind || !this.#asksForPort(call)) return null;
+    if (call.call !== libc.arch.SYS_bind || !this.#asksForPlace(call)) return null;
     const inode = socketAt(tid, descriptor);
     const domain = DOMAINS.get(protocolName(libc, tid, descriptor));
     const flags = proc.descriptorFlags(tid, descriptor);
@@ -82,17 +84,19 @@ export class LateBind {
   }
 
   /** A client binds to no port, or to one of its own, and is left alone. */
-  #asksForPort({ tid, args }: TrappedCall): boolean {
+  #asksForPlace({ tid, args }: TrappedCall): boolean {
     const length = Math.min(Number(args[2] ?? 0n), MAX_SOCKADDR);
     const bytes = proc.readMemory(tid, Number(args[1] ?? 0n), length);
-    return bytes !== null && (decodeAddress(bytes)?.port ?? 0) !== 0;
+    if (bytes === null || bytes.length < FAMILY_SIZE) return false;
+    const isUnix = new DataView(bytes.buffer, bytes.byteOffset).getUint16(0, true) === C.AF_UNIX;
+    return isUnix ? bytes.length > FAMILY_SIZE : (decodeAddress(bytes)?.port ?? 0) !== 0;
   }
 
   #like({ inode, domain, flags }: { inode: number; domain: number; flags: number }): Fd {
     const { libc, sockets } = this.platform;
     // O_NONBLOCK equals SOCK_NONBLOCK.
     const socket = socketAsAsked(libc, domain, C.SOCK_STREAM | (flags & C.O_NONBLOCK), 0);
-    sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
+    if (domain !== C.AF_UNIX) sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
     const v6only = this.#v6only.get(inode);
     if (v6only !== undefined && domain === C.AF_INET6) {
       sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, v6only);

@@ -1,5 +1,5 @@
 /**
- * Duplicates without any right over the server: socket(2) of a TCP socket is answered with one that baton has made, of
+ * Duplicates without any right over the server: socket(2) of a TCP or Unix socket is answered with one that baton has made, of
  * which it so has a duplicate from the start. All that follows, options and bind too, is the server's own. The socket is
  * of baton's network namespace, cgroup and security label, and its inode is of baton's user: so servers of several users
  * can share an address. seccomp_unotify(2)
@@ -33,20 +33,24 @@ export class SocketTrapSource implements DuplicateSource {
   readonly #lateBind: LateBind;
   #ownNetwork: number | null = null;
 
-  constructor(readonly platform: Platform, readonly listeners: Listeners) {
+  /** @param udp sockets of UDP are handed over, too */
+  constructor(readonly platform: Platform, readonly listeners: Listeners, udp: boolean) {
     const { SYS_socket } = platform.libc.arch;
+    const asks = (domains: number[], types: number[], protocol: number): CallRule => ({
+      call: SYS_socket,
+      when: [
+        { argument: 0, values: domains },
+        { argument: 1, mask: TYPE_MASK, values: types },
+        { argument: 2, values: [0, protocol] },
+      ],
+    });
     this.held = new HeldSockets(platform);
     this.#lateBind = new LateBind(platform);
     this.passing = [SYS_socket];
     this.rules = [
-      {
-        call: SYS_socket,
-        when: [
-          { argument: 0, values: [C.AF_INET, C.AF_INET6] },
-          { argument: 1, mask: TYPE_MASK, values: [C.SOCK_STREAM] },
-          { argument: 2, values: [0, C.IPPROTO_TCP] },
-        ],
-      },
+      asks([C.AF_INET, C.AF_INET6], [C.SOCK_STREAM], C.IPPROTO_TCP),
+      asks([C.AF_UNIX], [C.SOCK_STREAM, C.SOCK_SEQPACKET], C.AF_UNIX),
+      ...udp ? [asks([C.AF_INET, C.AF_INET6], [C.SOCK_DGRAM], C.IPPROTO_UDP)] : [],
       ...this.#lateBind.rules,
     ];
   }
@@ -81,7 +85,7 @@ export class SocketTrapSource implements DuplicateSource {
       return number === -C.EMFILE ? { errno: C.EMFILE } : "continue";
     }
     const inode = proc.ownSocketInode(fd.number);
-    this.held.add({ fd, inode, epoch: owner.epoch, pid, number });
+    this.held.add({ fd, inode, epoch: owner.epoch, isBound: false, pid, number });
     return "answered";
   }
 
@@ -113,9 +117,10 @@ export class SocketTrapSource implements DuplicateSource {
       if (known !== null) return this.platform.descriptors.duplicate(known);
       const fd = this.#lateBind.put(of);
       if (fd === null) return null;
-      socket = { fd, inode: proc.ownSocketInode(fd.number), epoch, pid, number };
+      socket = { fd, inode: proc.ownSocketInode(fd.number), epoch, isBound: true, pid, number };
       this.held.add(socket);
     }
+    socket.isBound = true;
     return this.platform.descriptors.duplicate(socket.fd);
   }
 
@@ -127,11 +132,17 @@ export class SocketTrapSource implements DuplicateSource {
   }
 
   settle({ call }: CallerDescriptor, socket: Fd, reply: CallReply): void {
-    const isListen = call.call === this.platform.libc.arch.SYS_listen;
+    const { sockets, libc } = this.platform;
+    const isLast = call.call === libc.arch.SYS_listen ||
+      sockets.option(socket, C.SOL_SOCKET, C.SO_TYPE) === C.SOCK_DGRAM;
     // It is a member now, or its server's alone. After an error the server may try again.
-    if (isListen && (reply === "done" || reply === "continue")) {
+    if (isLast && (reply === "done" || reply === "continue")) {
       this.held.release(proc.ownSocketInode(socket.number));
     }
+  }
+
+  look(): void {
+    this.held.look();
   }
 
   forget(epoch: number): void {

@@ -27,6 +27,8 @@ export interface DuplicateSource {
   handle(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallReply | "answered";
   /** A bind or listen has been answered. */
   settle(of: CallerDescriptor, socket: Fd, reply: CallReply): void;
+  /** A generation has passed its gate: what is not a listener by now is not needed. */
+  look(): void;
   /** The generation has ended. */
   forget(epoch: number): void;
 }

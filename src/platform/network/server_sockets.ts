@@ -1,5 +1,6 @@
 /** Sockets of other processes: what they are, and how to make one like them. socket(2), tcp(7), xattr(7) */
 import { readlinkSync, statSync } from "node:fs";
+import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { cString, type Libc } from "../libc/libc.ts";
@@ -15,8 +16,35 @@ export function socketAsAsked(libc: Libc, domain: number, type: number, protocol
   return Fd.of(libc, number, "socket", `domain ${domain}, type ${type}`);
 }
 
-/** Whether a TCP socket is, or has been, anything but new: one that was connected and is closed has sent something. */
-export function hasConnected(sockets: Sockets, fd: Fd): boolean {
+/**
+ * Whether a socket that is not bound by its owner has become a client's.
+ * @param isBound the owner has called bind(2)
+ */
+export function isClients(sockets: Sockets, fd: Fd, isBound: boolean): boolean {
+  const domain = sockets.option(fd, C.SOL_SOCKET, C.SO_DOMAIN);
+  if (domain === C.AF_UNIX) return hasPeer(sockets, fd);
+  if (sockets.option(fd, C.SOL_SOCKET, C.SO_TYPE) === C.SOCK_STREAM) {
+    return hasConnected(sockets, fd);
+  }
+  // One that sends without bind(2) gets a port by that.
+  return !isBound && (sockets.localAddress(fd)?.port ?? 0) !== 0;
+}
+
+function hasPeer(sockets: Sockets, fd: Fd): boolean {
+  try {
+    sockets.peerName(fd);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemCallError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Whether a TCP socket is, or has been, anything but new: one that was connected and is closed has sent something. One
+ * that failed to connect is as new: connect(2) has reset it, and no peer waits for its end.
+ */
+function hasConnected(sockets: Sockets, fd: Fd): boolean {
   const info = sockets.optionBytes(fd, C.IPPROTO_TCP, C.TCP_INFO, SEGMENTS_OUT + 4, "TCP_INFO");
   if (info.getUint8(0) !== C.TCP_CLOSE) return true;
   return info.byteLength >= SEGMENTS_OUT + 4 && info.getUint32(SEGMENTS_OUT, true) !== 0;
