@@ -100,12 +100,13 @@ export class AdoptTarget implements ListenerOwner {
   letPass(): void {
     const { facts: { readyTicks, settledTicks }, server, context: { adopter, config } } =
       this.options;
+    if (readyTicks === 0) return;
+    adopter.source.look();
     // With --survive the journal has each call before it is answered.
-    if (readyTicks === 0 || config.survive) return;
+    if (config.survive) return;
     // Where we may not look, more listeners may follow the first one: nothing shows that it has opened all.
     const isVisible = settledTicks > 0 || this.processes().every(canSeeDescriptors);
     if (isVisible) server.letPass(adopter.source.passing);
-    adopter.source.look();
   }
 
   /**
@@ -114,7 +115,7 @@ export class AdoptTarget implements ListenerOwner {
    */
   answer(notify: Fd, notification: TrappedCall): void {
     const { inspection, context: { journal, adopter, migration, platform } } = this.options;
-    if (adopter.isOther(notification)) {
+    if (adopter.isOther(notification, this)) {
       platform.seccomp.continue(notify, notification.id);
       return;
     }

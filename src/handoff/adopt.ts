@@ -61,11 +61,11 @@ export class Adopter implements AdoptContext {
   }
 
   /**
-   * A call that names a path of none that the service has: it can continue at once. With --survive it is not written
-   * down first: that takes a millisecond, and there may be thousands of such calls in a second.
+   * A call that names a path of none that the service has, or makes a client's socket: it can continue at once. With
+   * --survive it is not written down first: that takes a millisecond, and there may be thousands of such calls in a second.
    */
-  isOther(call: TrappedCall): boolean {
-    return this.#paths.isOther(call);
+  isOther(call: TrappedCall, owner: ListenerOwner): boolean {
+    return this.#paths.isOther(call) || this.source.isOther(call, owner);
   }
 
   /**

@@ -30,6 +30,10 @@ export class GetfdSource implements DuplicateSource {
     }
   }
 
+  isOther(): boolean {
+    return false;
+  }
+
   handle(): "continue" {
     return "continue";
   }

@@ -55,6 +55,12 @@ export class SocketTrapSource implements DuplicateSource {
     ];
   }
 
+  /** What it binds now comes by late_bind.ts; if we may not look into it, only what it opens when it starts does. */
+  isOther({ call, tid }: TrappedCall, { readyTicks, settledTicks }: ListenerOwner): boolean {
+    if (call !== this.platform.libc.arch.SYS_socket || readyTicks === 0) return false;
+    return settledTicks > 0 || proc.canSeeDescriptors(tid);
+  }
+
   handle(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallReply | "answered" {
     if (call.call === this.platform.libc.arch.SYS_socket) return this.#give(notify, call, owner);
     this.#lateBind.note(call);
@@ -64,9 +70,6 @@ export class SocketTrapSource implements DuplicateSource {
   #give(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallReply | "answered" {
     const { id, tid } = call;
     const pid = proc.processOfThread(tid) ?? tid;
-    const isVisible = proc.canSeeDescriptors(pid);
-    // What it binds now comes by late_bind.ts. That one which we may not look into cannot; it opens all when it starts.
-    if (owner.readyTicks > 0 && (isVisible || owner.settledTicks > 0)) return "continue";
     if (this.held.isFull || !this.#isInOwnNetwork(tid)) return "continue";
     const [domain, type, protocol] = call.args.map((value) => Number(BigInt.asIntN(32, value)));
     let fd: Fd;
