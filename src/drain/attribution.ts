@@ -22,19 +22,26 @@ export function isAccepted({ state, inode }: Row): boolean {
   return state !== C.TCP_LISTEN && inode !== 0;
 }
 
-/** Of the accepted connections. @param tags null: there are none */
+/**
+ * Of the accepted connections.
+ * @param tags null: there are none
+ * @param isHere came to an address of the service: another baton's service may have the port at another address, and the tag
+ */
 export function attribute<R extends Row>(
   rows: readonly R[],
   epoch: number,
   tags: Pick<GenerationTags, "of" | "isUncertain"> | null,
+  isHere: (row: R) => boolean = () => true,
 ): Attribution<R> {
   const accepted = rows.filter(isAccepted);
   const tag = tags?.of(epoch) ?? NO_TAG;
   if (tags === null || tag === NO_TAG) return { own: [], uncertain: accepted };
   const isUncertain = memoized((each: number) => tags.isUncertain(each));
+  const isOwn = (row: R) => row.tag === tag && !isUncertain(tag) && isHere(row);
+  const mayBeOwn = (row: R) => row.tag === tag || isUncertain(row.tag ?? NO_TAG);
   return {
-    own: accepted.filter((row) => row.tag === tag && !isUncertain(tag)),
-    uncertain: accepted.filter((row) => isUncertain(row.tag ?? NO_TAG)),
+    own: accepted.filter(isOwn),
+    uncertain: accepted.filter((row) => mayBeOwn(row) && !isOwn(row)),
   };
 }
 

@@ -25,8 +25,12 @@ export interface ConnectionCounts {
 
 export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, undecided: 0 };
 
+const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
+
 /** Without a family: both. */
-type TcpPort = Pick<GroupAddress, "port" | "protocol"> & Partial<Pick<GroupAddress, "family">>;
+type TcpPort =
+  & Pick<GroupAddress, "port" | "protocol">
+  & Partial<Pick<GroupAddress, "family" | "host">>;
 
 /** Where a service listens, and how its connections are tagged; without members it is another program's service. */
 export interface ServicePorts {
@@ -43,21 +47,36 @@ export interface ConnectionOwner {
   processes(): readonly number[];
 }
 
-/** By what tells it from the others. */
+/** By what tells it from others to the kernel's search. */
 function tcpPortIn(address: TcpPort | UnixAddress): [key: string, TcpPort][] {
   if (!("port" in address) || address.protocol === "udp") return [];
   return [[`${address.family} ${address.port}`, address]];
 }
 
+/** Which connections came to one of these addresses. */
+function isAtOneOf(addresses: readonly TcpPort[]): (socket: Pick<TcpSocket, "local">) => boolean {
+  const hosts = new Map<number, Set<string | undefined>>();
+  for (const { host, port } of addresses) {
+    const known = hosts.get(port) ?? new Set();
+    hosts.set(port, known.add(ANY_HOSTS.includes(host ?? "") ? undefined : host));
+  }
+  return ({ local: { host, port } }) => {
+    const known = hosts.get(port);
+    return known !== undefined && (known.has(undefined) || known.has(host));
+  };
+}
+
 export class SocketTable {
   readonly sockets: readonly TcpSocket[];
   readonly #tags: GenerationTags | null;
+  readonly #isHere: (socket: TcpSocket) => boolean;
   /** Of the whole machine, if the service has any. */
   readonly unix: readonly UnixSocket[];
 
   constructor(platform: Platform, { groups, tagging }: ServicePorts) {
-    const places = new Map(groups.flatMap(({ address }) => tcpPortIn(address)));
-    this.sockets = [...places.values()].flatMap(({ port, family }) =>
+    const ports = groups.flatMap(({ address }) => tcpPortIn(address));
+    this.#isHere = isAtOneOf(ports.map(([, address]) => address));
+    this.sockets = [...new Map(ports).values()].flatMap(({ port, family }) =>
       platform.sockDiag.tcpByLocalPort(port, undefined, family)
     );
     const hasUnix = groups.some(({ address }) => "family" in address && address.family === "unix");
@@ -115,7 +134,7 @@ export class SocketTable {
 
   /** Accepted connections of a generation. */
   connectionsOf(owner: ConnectionOwner): readonly TcpSocket[] {
-    const { own, uncertain } = attribute(this.sockets, owner.epoch, this.#tags);
+    const { own, uncertain } = attribute(this.sockets, owner.epoch, this.#tags, this.#isHere);
     return uncertain.length === 0 ? own : [...own, ...openAmong(uncertain, owner.processes())];
   }
 

@@ -55,6 +55,11 @@ describe("attribute()", () => {
     }
   });
 
+  test("one at another service's address is uncertain, although it has the tag", () => {
+    const found = attribute(ROWS, OLD, tags(), ({ inode }) => inode !== 13);
+    assert.deepEqual([inodes(found.own), inodes(found.uncertain)], [[10], [13]]);
+  });
+
   test("of a service that is not baton's all are uncertain", () => {
     const found = attribute(ROWS, OLD, null);
     assert.deepEqual([inodes(found.own), inodes(found.uncertain)], [[], [10, 11, 13]]);

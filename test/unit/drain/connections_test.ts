@@ -87,6 +87,34 @@ describe("SocketTable", () => {
     },
   );
 
+  for (const [host, isOurs] of [["127.0.0.2", true], ["127.0.0.1", false]] as const) {
+    test(
+      `a connection to ${host}, of a service at 127.0.0.2, with its tag: ${
+        isOurs ? "its own" : "looked up"
+      }`,
+      {
+        timeout: TEST_TIMEOUT_MS,
+      },
+      async () => {
+        await using platform = await testPlatform();
+        const { sockets } = platform;
+        const listeners = new Listeners(sockets);
+        const { listener, address } = listenAt(platform, host);
+        const tag = listeners.tagging.begin(listener, 0);
+        assert.equal(tag, 1);
+        listeners.obtain({ ...address, host: "127.0.0.2", v6only: false, boundInterface: 0 });
+        using _client = connectInet(platform, address);
+        using connection = sockets.accept(listener)!;
+        let looks = 0;
+        const processes = () => (looks++, []);
+        const found = new SocketTable(platform, listeners).connectionsOf({ epoch: 0, processes });
+        assert.deepEqual(found.map(({ inode }) => inode), isOurs ? [inodeOf(connection)] : []);
+        assert.equal(looks, isOurs ? 0 : 1);
+        listener.close();
+      },
+    );
+  }
+
   test("without listeners is empty, and asks the kernel nothing", {
     timeout: TEST_TIMEOUT_MS,
   }, async () => {
