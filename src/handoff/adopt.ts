@@ -29,11 +29,18 @@ interface PostponedCall {
   readonly owner: ListenerOwner;
 }
 
+interface AdopterOptions {
+  readonly source: DuplicateSource;
+  readonly udp: AdoptContext["udp"];
+  /** All generations have the one socket of an abstract Unix name (--unix-shared). */
+  readonly sharesAbstract: boolean;
+}
+
 export class Adopter implements AdoptContext {
   readonly ephemeral = new Set<number>();
   readonly unseenBinds: UnseenBinds;
   readonly leftDatagrams = new LeftDatagrams();
-  readonly bound = new BoundPaths();
+  readonly bound: BoundPaths;
   readonly #paths: OwnPaths;
   readonly udp: AdoptContext["udp"];
   readonly source: DuplicateSource;
@@ -49,11 +56,12 @@ export class Adopter implements AdoptContext {
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
-    { source, udp }: { readonly source: DuplicateSource; readonly udp: AdoptContext["udp"] },
+    { source, udp, sharesAbstract }: AdopterOptions,
     readonly onMemberNeeded: (group: Group) => void,
   ) {
     this.source = source;
     this.udp = udp;
+    this.bound = new BoundPaths(sharesAbstract);
     const { SYS_bind, SYS_listen } = platform.libc.arch;
     this.unseenBinds = new UnseenBinds(platform.sockets);
     this.#paths = new OwnPaths(platform, listeners, this.bound);

@@ -3,7 +3,9 @@ import { adoptListen } from "./adopt_listen.ts";
 import { adoptDatagrams } from "./datagrams/adopt_datagrams.ts";
 import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "./listener_owner.ts";
 import { adoptBind } from "./right_to_bind.ts";
+import { bindAbstract, listenAtAbstract } from "./unix/adopt_abstract.ts";
 import { bindPath, listenAtPath } from "./unix/adopt_path.ts";
+import { pathAt } from "./unix/path_text.ts";
 
 export function adoptSocket(
   context: AdoptContext,
@@ -16,8 +18,22 @@ export function adoptSocket(
       return isBind ? adoptBind(context, call, owner) : adoptListen(context, call, owner);
     case "unix-stream":
     case "unix-seqpacket":
-      return isBind ? bindPath(context, call, owner) : listenAtPath(context, call, owner);
+      return isBind
+        ? bindAbstract(context, call, owner) ?? bindPath(context, call, owner)
+        : listenAtAbstract(context, call, owner) ?? listenAtPath(context, call, owner);
+    case "unix-datagram":
+      if (isBind) leaveDatagramSocket(call, owner);
+      return "continue";
     case "udp":
       return isBind ? adoptDatagrams(context, call, owner) : "continue";
   }
+}
+
+/** Clients are connected to one socket, and stay there: a switch of the path would not be one for them. */
+function leaveDatagramSocket({ tid, args }: SocketCall, owner: ListenerOwner): void {
+  const path = pathAt(tid, Number(args[1] ?? 0n), Number(args[2] ?? 0n));
+  if (path === null) return;
+  owner.onHint(
+    `it binds the datagram socket unix:${path}, which is not handed over: say --order stop-first`,
+  );
 }

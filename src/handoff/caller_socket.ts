@@ -37,6 +37,7 @@ function protocolOf(sockets: Sockets, socket: Fd, owner: ListenerOwner): SocketP
     const type = sockets.option(socket, C.SOL_SOCKET, C.SO_TYPE);
     if (domain === C.AF_UNIX) {
       if (type === C.SOCK_STREAM) return "unix-stream";
+      if (type === C.SOCK_DGRAM) return "unix-datagram";
       return type === C.SOCK_SEQPACKET ? "unix-seqpacket" : null;
     }
     if (domain !== C.AF_INET && domain !== C.AF_INET6) return null;

@@ -57,7 +57,7 @@ export interface Caller {
 }
 
 /** Of the sockets that baton knows to handle. */
-export type SocketProtocol = "tcp" | "udp" | "unix-stream" | "unix-seqpacket";
+export type SocketProtocol = "tcp" | "udp" | "unix-stream" | "unix-seqpacket" | "unix-datagram";
 
 /** A trapped call about a socket. */
 export interface SocketCall extends Caller {

@@ -39,7 +39,8 @@ export function addressText(address: ListenAddress): string {
   return address.protocol === "udp" ? `udp:${text}` : text;
 }
 
-/** The public path, as this process sees it. */
+/** The public path, as this process sees it; an abstract name has no directory. */
 export function pathOf({ directory, name }: UnixAddress): string {
+  if (directory === "") return name;
   return `${directory === "/" ? "" : directory}/${name}`;
 }

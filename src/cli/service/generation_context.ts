@@ -27,7 +27,8 @@ export function generationContext(
   const source = setup.duplicates === "socket-trap"
     ? new SocketTrapSource(platform, listeners, config.udp === "switch")
     : new GetfdSource(platform);
-  const adopter = new Adopter(platform, listeners, { source, udp: config.udp }, (group) => {
+  const { udp, unixShared: sharesAbstract } = config;
+  const adopter = new Adopter(platform, listeners, { source, udp, sharesAbstract }, (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);
   });
   const foreground = new Foreground({

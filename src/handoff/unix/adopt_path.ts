@@ -69,8 +69,7 @@ function bindBeside(
   if (path === null || isLeftAlone(context, group.address, call.pid, owner)) return "continue";
   const { epoch } = owner;
   try {
-    const waiting = memberWithQueue(group, owner, false) ?? context.listeners.lend(group, epoch) ??
-      null;
+    const waiting = memberWithQueue(group, owner) ?? context.listeners.lend(group, epoch) ?? null;
     if (waiting !== null) {
       // It listens already. The server's own listen(2) shows who does so now.
       replaceSocket(context, call, waiting);

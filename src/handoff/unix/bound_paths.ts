@@ -14,12 +14,20 @@ interface BoundPath {
 /** More than any server has; the oldest are forgotten. */
 const MOST = 256;
 
+function isAbstract({ address }: BoundPath): boolean {
+  return address.directory === "";
+}
+
 export class BoundPaths {
+  /** @param sharesAbstract all generations have the one socket of an abstract name (--unix-shared) */
+  constructor(readonly sharesAbstract: boolean) {}
+
   /** By inode of the socket. */
   readonly #bound = new Map<number, BoundPath>();
 
   get names(): string[] {
-    return [...this.#bound.values()].map(({ address }) => address.name);
+    return [...this.#bound.values()].filter((each) => !isAbstract(each))
+      .map(({ address }) => address.name);
   }
 
   add(inode: number, bound: BoundPath): void {
@@ -34,6 +42,12 @@ export class BoundPaths {
     const found = this.#bound.get(inode) ?? null;
     this.#bound.delete(inode);
     return found;
+  }
+
+  /** The same, if that is an abstract name. */
+  takeAbstract(inode: number): BoundPath | null {
+    const found = this.#bound.get(inode);
+    return found !== undefined && isAbstract(found) ? this.take(inode) : null;
   }
 
   /** What `epoch` has bound to this name of a directory. */

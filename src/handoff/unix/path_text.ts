@@ -21,8 +21,12 @@ export function pathTextsOf(tid: number, call: PathCall): PathTexts {
 
 /** @param length of a struct sockaddr_un */
 export function pathAt(tid: number, address: number, length: number): string | null {
-  const bytes = readMemory(tid, address, Math.min(length, ADDRESS_SIZE));
+  const bytes = addressAt(tid, address, length);
   return bytes && pathInAddress(bytes);
+}
+
+export function addressAt(tid: number, address: number, length: number): Uint8Array | null {
+  return readMemory(tid, address, Math.min(length, ADDRESS_SIZE));
 }
 
 export function lastComponent(path: string): string {

@@ -54,7 +54,8 @@ export class PathMembers implements MemberSet {
 
   /** A path to the public name that always fits into an address. */
   get publicPath(): string {
-    return this.directory.pathTo(this.address.name);
+    const { directory, name } = this.address;
+    return directory === "" ? name : this.directory.pathTo(name);
   }
 
   get all(): readonly Member[] {
@@ -193,7 +194,8 @@ export class PathMembers implements MemberSet {
 
   /** Another baton, or this one before it was killed, may have exchanged them. */
   #findNames(): void {
-    findNames(this.directory, this.address.name, this.nodesOf());
+    const nodes = this.nodesOf();
+    if (nodes.length > 0) findNames(this.directory, this.address.name, nodes);
   }
 
   compact(): void {

@@ -47,10 +47,11 @@ export class LentListeners {
     }
     const shared = this.groups.find(({ isShared }) => isShared);
     if (shared !== undefined) {
-      throw new Error(
-        `Cannot hand over ${shared.text}: its one socket is the service manager's, and no other ` +
-          `can join it (ReusePort=yes in the socket unit would let it)`,
-      );
+      const why = shared.path === null
+        ? "its one socket is the service manager's, and no other can join it (ReusePort=yes in the " +
+          "socket unit would let it)"
+        : "all generations have one socket there, from which two batons' servers would accept";
+      throw new Error(`Cannot hand over ${shared.text}: ${why}`);
     }
     for (const group of this.groups) group.hold = "order";
   }

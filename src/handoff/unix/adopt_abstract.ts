@@ -1,0 +1,75 @@
+/**
+ * Abstract Unix names have no node that could be renamed, and a second bind(2) fails while one socket has the name. With
+ * `--unix-shared` all generations have that one socket: a later one gets it in place of its own when it binds, and so it
+ * accepts before it has passed its gate. Without it the bind fails as it would without baton, and the reason is given.
+ */
+import * as proc from "../../platform/process/proc.ts";
+import type { UnixAddress } from "../../steering/member.ts";
+import { memberWithQueue, replaceSocket } from "../adopt_listen.ts";
+import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "../listener_owner.ts";
+import { addressAt } from "./path_text.ts";
+import { abstractNameIn } from "./unix_name.ts";
+
+/** In place of a directory's device and inode. */
+const KEY = "abstract";
+
+/** @returns null: it is no abstract name */
+export function bindAbstract(
+  context: AdoptContext,
+  call: SocketCall,
+  owner: ListenerOwner,
+): CallReply | null {
+  const { platform, listeners, bound } = context;
+  const bytes = addressAt(call.tid, Number(call.args[1] ?? 0n), Number(call.args[2] ?? 0n));
+  const name = bytes && abstractNameIn(bytes);
+  if (name === null || !platform.seccomp.isValid(call.notify, call.id)) return null;
+  const { epoch } = owner;
+  if (!bound.sharesAbstract) {
+    if (isTaken(context, name)) owner.onHint(takenText(name));
+    return "continue";
+  }
+  const type = call.protocol === "unix-seqpacket" ? "packets" : "stream";
+  const address: UnixAddress = { family: "unix", type, directory: "", directoryKey: KEY, name };
+  const group = listeners.find(address);
+  const other = group?.members.find((member) => !member.dead && member.epoch !== epoch);
+  if (group === null || other === undefined) {
+    bound.add(proc.ownSocketInode(call.socket.number), { epoch, address, bound: name });
+    return "continue";
+  }
+  const waiting = memberWithQueue(group, owner, false) ?? listeners.lend(group, epoch) ?? null;
+  replaceSocket(context, call, waiting ?? other);
+  if (waiting !== null) {
+    group.reassign(waiting, { epoch, owner: 0 });
+  } else {
+    const socket = platform.descriptors.duplicate(other.heldUntilRetired);
+    group.addListening(socket, { epoch, origin: "shared" });
+  }
+  return "done";
+}
+
+/** @returns null: the socket has no abstract name, or it is not shared */
+export function listenAtAbstract(
+  { listeners, platform, bound }: AdoptContext,
+  call: SocketCall,
+  owner: ListenerOwner,
+): CallReply | null {
+  const fresh = bound.takeAbstract(proc.ownSocketInode(call.socket.number));
+  if (fresh === null) return null;
+  const group = listeners.obtain(fresh.address);
+  const socket = platform.descriptors.duplicate(call.socket);
+  // As at a path: before the first look at it, and once more by the server, for SO_PEERCRED.
+  platform.sockets.listen(socket, Number(BigInt.asIntN(32, call.args[1] ?? 0n)));
+  const member = group.addListening(socket, { epoch: owner.epoch, origin: "shared" });
+  member.owner = call.pid;
+  owner.onListening(group, call);
+  return "continue";
+}
+
+function isTaken({ platform }: AdoptContext, name: string): boolean {
+  return platform.unixDiag.sockets().some((socket) => socket.isListener && socket.name === name);
+}
+
+function takenText(name: string): string {
+  return `the abstract Unix socket ${name} is in use, and there is no place beside it for another ` +
+    "generation: say --order stop-first, or --unix-shared (a new generation accepts at once then)";
+}

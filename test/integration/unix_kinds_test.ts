@@ -1,0 +1,121 @@
+/**
+ * The promise: of Unix sockets, those of type SOCK_SEQPACKET are handed over like streams; an abstract name is handed over
+ * if --unix-shared says that all generations may have one socket, and else the reload that fails names it; so does one that
+ * fails because of a datagram socket.
+ */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import process from "node:process";
+import { describe, test } from "node:test";
+import type { Platform } from "../../src/platform/platform.ts";
+import { startBaton } from "../support/baton.ts";
+import { freePort } from "../support/free_port.ts";
+import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { findPython, fixture, required } from "../support/programs.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { testPlatform } from "../support/test_platform.ts";
+
+const TEST = { timeout: TEST_TIMEOUT_MS };
+const RELOADS = 3;
+const CLIENTS = 4;
+
+function server(socket: string, env: Record<string, string> = {}) {
+  const command = [required("python3", findPython()), fixture("unix_kinds.py")];
+  return { command, env: { SOCKET: socket, PYTHONDONTWRITEBYTECODE: "1", ...env } };
+}
+
+let names = 0;
+const abstractName = () => `@baton-test-${process.pid}-${names++}`;
+
+/** Clients that connect one after the other, with system calls alone: Node knows neither packets nor abstract names. */
+class RawClients {
+  ok = 0;
+  readonly lost: string[] = [];
+  readonly pids = new Set<string>();
+  #isOver = false;
+  readonly #running: Promise<unknown>;
+
+  constructor(readonly platform: Platform, readonly path: string, readonly isPackets: boolean) {
+    this.#running = Promise.all(Array.from({ length: CLIENTS }, () => this.#run()));
+  }
+
+  async #run(): Promise<void> {
+    const { sockets, descriptors } = this.platform;
+    const buffer = new Uint8Array(1_000);
+    while (!this.#isOver) {
+      using socket = this.isPackets ? sockets.packets() : sockets.stream("unix");
+      try {
+        sockets.connectUnix(socket, this.path);
+        descriptors.write(socket, Buffer.from("hello"));
+        sockets.setTimeouts(socket, TEST_TIMEOUT_MS);
+        const answer = String(Buffer.from(descriptors.read(socket, buffer) ?? []));
+        const [, pid] = /pid=(\d+)/.exec(answer) ?? [];
+        if (pid === undefined) this.lost.push(`answered ${JSON.stringify(answer)}`);
+        else this.pids.add(pid);
+        this.ok++;
+      } catch (error) {
+        this.lost.push(String(error));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#running;
+  }
+}
+
+describe("a reload of a server at a Unix socket", () => {
+  test("of packets: each generation has its own, and no client is lost", TEST, async () => {
+    using work = tempDir();
+    await using platform = await testPlatform();
+    await using baton = await startBaton(server(work.join("s"), { TYPE: "seqpacket" }));
+    const clients = new RawClients(platform, work.join("s"), true);
+    for (let i = 0; i < RELOADS; i++) {
+      const { result, reason } = await baton.reload();
+      assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
+      await baton.settled();
+    }
+    await clients.stop();
+    assert.deepEqual(clients.lost, [], baton.stderr);
+    assert.ok(clients.pids.size > 1, "generations after the first have answered");
+    assert.equal((await baton.stop()).code, 0, baton.stderr);
+  });
+
+  test("of an abstract name: fails, with the name and what to do", TEST, async () => {
+    const name = abstractName();
+    await using baton = await startBaton(server(name, { PORT: String(await freePort()) }));
+    const { code, stderr } = await baton.cli("reload");
+    assert.equal(code, 70, stderr);
+    assert.ok(stderr.includes(name), stderr);
+    assert.match(stderr, /abstract Unix socket .* --order stop-first, or --unix-shared/);
+    assert.equal((await baton.stop()).code, 0, baton.stderr);
+  });
+
+  test("of an abstract name, with --unix-shared: no client is lost", TEST, async () => {
+    const name = abstractName();
+    await using platform = await testPlatform();
+    await using baton = await startBaton({ ...server(name), flags: ["--unix-shared"] });
+    const clients = new RawClients(platform, name, false);
+    for (let i = 0; i < RELOADS; i++) {
+      const { result, reason } = await baton.reload();
+      assert.equal(result, "ok", `${reason}\n${baton.stderr}`);
+      await baton.settled();
+    }
+    await clients.stop();
+    assert.deepEqual(clients.lost, [], baton.stderr);
+    assert.ok(clients.pids.size > 1, "generations after the first have answered");
+    assert.equal((await baton.stop()).code, 0, baton.stderr);
+  });
+
+  test("of datagrams: one that fails because of it names it", TEST, async () => {
+    using work = tempDir();
+    const env = { TYPE: "dgram", KEEPS: "1", PORT: String(await freePort()) };
+    await using baton = await startBaton(server(work.join("log"), env));
+    const { code, stderr } = await baton.cli("reload");
+    assert.equal(code, 70, stderr);
+    assert.match(stderr, /it binds the datagram socket unix:\S+\/log, which is not handed over/);
+    assert.equal((await baton.stop()).code, 0, baton.stderr);
+  });
+});
