@@ -9,6 +9,7 @@ import { storyOf } from "../report/snapshot.ts";
 import { lateViews } from "../rollout/late_listeners.ts";
 import { generationEffects } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
+import { QuicWatch } from "./quic_watch.ts";
 import { type ServerPidfile, serverPidfile } from "./server_pidfile.ts";
 import { OpenVerdicts } from "./open_verdicts.ts";
 import type { Upgrades } from "./upgrade_effects.ts";
@@ -18,12 +19,20 @@ const OUTPUT_LINES = 20;
 /** So long after the exit of a copy that may have told the serving generation what to do, that one is looked at again. */
 const LOOK_AGAIN_MS = 500;
 
-/** @returns carries an effect out; `state` is that after the step that asked for it */
+/** `state` is that after the step that asked for an effect. */
 export function effectsOf(
   parts: SupervisorParts,
   upgrades: Upgrades,
-): (effect: ServiceEffect, state: ServiceState) => void {
+): {
+  carryOut(effect: ServiceEffect, state: ServiceState): void;
+  /** Also after one without effects. */
+  afterStep(state: ServiceState): void;
+} {
   const pidfile = serverPidfile(parts);
+  const { context, options: { order, logger } } = parts;
+  // A server that is stopped first breaks its connections anyway.
+  const isWatched = context.config.udp === "switch" && order.order === "start-first";
+  const quicWatch = isWatched ? new QuicWatch(context, logger) : null;
   // A resumed service serves already.
   queueMicrotask(() => pidfile?.update(parts.service()));
   const table: EffectHandlers = {
@@ -32,10 +41,13 @@ export function effectsOf(
     ...upgrades.handlers,
     ...serviceEffects(parts, upgrades, pidfile),
   };
-  return (effect, state) => {
-    const carryOut: (effect: never, state: ServiceState) => void = table[effect.kind];
-    carryOut(effect as never, state);
-    pidfile?.update(state);
+  return {
+    carryOut(effect, state) {
+      const carryOut: (effect: never, state: ServiceState) => void = table[effect.kind];
+      carryOut(effect as never, state);
+      pidfile?.update(state);
+    },
+    afterStep: (state) => quicWatch?.update(state),
   };
 }
 

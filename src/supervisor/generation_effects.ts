@@ -2,8 +2,7 @@
 import { frontNotice } from "../config/servers/command_line.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
-import { QUIC_REMEDY, UDP_REMEDY } from "../handoff/datagrams/left_datagrams.ts";
-import { askForQuic } from "../handoff/datagrams/quic_probe.ts";
+import { UDP_REMEDY } from "../handoff/datagrams/left_datagrams.ts";
 import type { ServiceState } from "../lifecycle/state.ts";
 import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import { processName } from "../platform/process/proc.ts";
@@ -46,7 +45,6 @@ export function generationEffects(parts: SupervisorParts) {
       if (after !== null) return;
       warnOfFront(parts, epoch);
       warnOfDatagrams(parts, epoch);
-      letGoOfQuic(parts, epoch);
     },
     rolled_back: ({ epoch, reason }, state) => {
       history.rolledBack(epoch, reason);
@@ -116,26 +114,6 @@ function warnOfDatagrams({ running, context, options }: SupervisorParts, epoch: 
     `the server is at ${where}, which is not handed over: a reload will fail, because its second ` +
       `copy cannot bind there: ${UDP_REMEDY}`,
   );
-}
-
-/** A connection of QUIC is known to one generation only, and nothing in its packets tells baton which. */
-function letGoOfQuic({ context, options }: SupervisorParts, epoch: number): void {
-  const { platform, listeners, adopter } = context;
-  if (options.order.order === "stop-first") return;
-  for (const group of listeners.groupsOf(epoch)) {
-    // HTTP/3 stands beside HTTP over TCP, which tells clients of it.
-    const { address } = group;
-    if (address.family === "unix" || address.protocol !== "udp") continue;
-    if (!listeners.ports.includes(address.port)) continue;
-    askForQuic(platform, address, () => {
-      adopter.leftDatagrams.quic.add(group.text);
-      listeners.release(group);
-      options.logger.warn(
-        `the server speaks QUIC at ${group.text}, which is not handed over: a second copy can bind ` +
-          `there only if it sets SO_REUSEPORT, and then connections break: ${QUIC_REMEDY}`,
-      );
-    });
-  }
 }
 
 /** Those who wait in sockets of `before`, whose processes are gone, where `epoch` has listened on sockets of its own. */

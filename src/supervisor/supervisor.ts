@@ -13,7 +13,7 @@ import {
   type ServiceState,
   servingOf,
 } from "../lifecycle/state.ts";
-import type { ServiceEffect, ServiceEvent } from "../lifecycle/vocabulary.ts";
+import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import { errorText } from "../platform/error.ts";
 import type {
   Decision,
@@ -38,7 +38,7 @@ export class Supervisor {
   #stopRequests = 0;
   readonly #parts: SupervisorParts;
   readonly #upgrades: Upgrades;
-  readonly #carryOut: (effect: ServiceEffect, state: ServiceState) => void;
+  readonly #effects: ReturnType<typeof effectsOf>;
 
   constructor(readonly options: SupervisorOptions) {
     const { predecessor, resumption } = options;
@@ -48,7 +48,7 @@ export class Supervisor {
       () => this.#state,
     );
     this.#upgrades = new Upgrades(this.#parts);
-    this.#carryOut = effectsOf(this.#parts, this.#upgrades);
+    this.#effects = effectsOf(this.#parts, this.#upgrades);
     if (resumption !== null) {
       this.#state = resumeService(this.#parts, resumption);
     } else if (predecessor !== null) {
@@ -81,11 +81,12 @@ export class Supervisor {
     history.afterStep(state);
     logger.debug(`event ${JSON.stringify(event)}`);
     for (const effect of effects) {
-      this.#safely(`carry out "${effect.kind}"`, () => this.#carryOut(effect, state));
+      this.#safely(`carry out "${effect.kind}"`, () => this.#effects.carryOut(effect, state));
     }
     if (event.kind === "exited") recordExit(this.#parts, event.epoch, state);
     this.#safely("look for listeners", () => lateListeners.update());
     this.#safely("watch listeners", () => trials.update(state));
+    this.#safely("look for QUIC", () => this.#effects.afterStep(state));
     this.#safely("tell the service manager", () => manager.onStep(state, effects));
     // Before the counters can be read: a next baton must not report lower ones.
     journal.write();

@@ -10,7 +10,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { isVersionNegotiation, QUESTION_BYTES, versionQuestion } from "./quic.ts";
 
 const ID_BYTES = 8;
-const ANSWER_MS = 1_000;
+const ANSWER_MS = 5_000;
 
 /** Calls `onQuic` if it does; the question costs the server one datagram. */
 export function askForQuic(platform: Platform, address: InetAddress, onQuic: () => void): void {
