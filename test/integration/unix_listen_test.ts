@@ -136,7 +136,7 @@ describe("--listen unix:", { skip }, () => {
     const health = dir.write("health", "200");
     const command = fixtureCommand("health_fd.js", "{fd:web}", health);
     const check = `http:unix:${path}:/health`;
-    const flags = ["--listen", `web=unix:${path}`, "--ready", check, "--ready-timeout", "1s"];
+    const flags = ["--listen", `web=unix:${path}`, "--ready", check, "--ready-timeout", "3s"];
     await using baton = await startBaton({ command, env: {}, flags });
     writeFileSync(health, "503");
     const report = await baton.reload();
