@@ -39,7 +39,16 @@ const PAGE = join(REPOSITORY, "docs", "containers.md");
 const QUICK_RELOADS = 3;
 const RELOADS = 10;
 const RELEASES = 3;
+/** Of everything: eight minutes on two busy cores. */
+const BUDGET_MS = 30 * 60_000;
 const count = { passed: 0, failed: 0, skipped: 0 };
+
+setTimeout(() => {
+  print(
+    `It took longer than ${BUDGET_MS} ms: containers whose names begin with ${CONTAINER_NAMES} may be left`,
+  );
+  process.exit(1);
+}, BUDGET_MS).unref();
 
 const reason = noContainers();
 if (reason !== false) {

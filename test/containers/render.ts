@@ -10,6 +10,7 @@ const START = "<!-- The tables are written by `make container-docs`, from what i
 const END = "<!-- The end of the tables. -->";
 
 export function renderTable(corner: string, cells: readonly Cell[]): string {
+  if (cells.length === 0) return "";
   const rows = [...new Set(cells.map(({ row }) => row))];
   const columns = [...new Set(cells.map(({ column }) => column))];
   const textAt = (row: string, column: string) =>
