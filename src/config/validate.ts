@@ -44,6 +44,12 @@ function checkHandoff(config: Config): void {
       remedy: "Remove one of them",
     });
   }
+  if (handoff === "inherit" && config.udp === "switch") {
+    const why = "baton does not see what the server binds";
+    throw new UserError(`Cannot use --udp switch with --handoff inherit: ${why}`, {
+      remedy: "Use --handoff auto, which passes the sockets of --listen as well",
+    });
+  }
   checkListeners(listen);
 }
 
@@ -212,6 +218,7 @@ export function handoffOption(config: Config): string | null {
     [config.listen.length > 0, "--listen"],
     [config.handoff !== "auto", "--handoff"],
     [config.duplicates !== "auto", "--duplicates"],
+    [config.udp === "switch", "--udp switch"],
     [gate !== undefined, `--ready ${gate?.text}`],
     [config.live.length > 0, "--live"],
     [config.watch.length > 0, "--watch"],

@@ -43,6 +43,12 @@ describe("validateConfig()", () => {
       /Add --listen/,
     ],
     [
+      "--udp switch with --handoff inherit",
+      { handoff: "inherit", listen: [WEB], udp: "switch" },
+      /^Cannot use --udp switch with --handoff inherit: baton does not see what the server binds$/,
+      /--handoff auto/,
+    ],
+    [
       "--listen with --handoff adopt",
       { handoff: "adopt", listen: [WEB] },
       /^Cannot use --listen with --handoff adopt: it passes no sockets$/,
@@ -101,6 +107,7 @@ describe("what needs a handoff", () => {
     [{ takeover: "/x" }, "--takeover"],
     [{ handoffSocket: "/x" }, "--handoff-socket"],
     [{ survive: true }, "--survive"],
+    [{ udp: "switch" }, "--udp switch"],
     [{ keepAlive: "migrate" }, "--keep-alive migrate"],
     [{ keepAlive: "auto" }, "--keep-alive auto"],
     [{ onCrash: "restart" }, "--on-crash restart"],
