@@ -121,7 +121,7 @@ describe("--udp switch", () => {
     assert.deepEqual(listeners.map(({ address }) => address), [`udp:127.0.0.1:${port}`]);
   });
 
-  test("QUIC is recognized, and left by name", TIMEOUT, async () => {
+  test("QUIC is recognized beside TCP that listens later, and left by name", TIMEOUT, async () => {
     const port = await freePort();
     const address = `udp:127.0.0.1:${port}`;
     await using baton = await startBaton(echo(port, { TCP: "1", QUIC: "1" }));
