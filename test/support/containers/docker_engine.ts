@@ -5,18 +5,28 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, openSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { batonCommand, type CommandResult, runCommand } from "../baton.ts";
 import { buildGo, which } from "../programs.ts";
 import { tempDir } from "../temp_dir.ts";
 import { waitUntil } from "../wait_until.ts";
-import { ContainerLoad, SERVES } from "./runc.ts";
+import { CONTAINER_NAMES, ContainerLoad, SERVES } from "./runc.ts";
 import type { Outcome } from "./runs.ts";
 
 const PORT = 8080;
 const START_DEADLINE_MS = 60_000;
 const SERVICE = "web";
+const CONTROL_GROUP = `${CONTAINER_NAMES}engine`;
 const LIBRARIES = [
   "ld-linux-x86-64.so.2",
   "libc.so.6",
@@ -50,7 +60,8 @@ export class DockerEngine implements AsyncDisposable {
     ];
     const network = ["--bridge=none", "--iptables=false", "--ip6tables=false"];
     const words = ["-H", this.#host, "-p", this.#folder.join("pid"), "--storage-driver=vfs"];
-    this.#daemon = spawn("dockerd", [...place, ...network, ...words], {
+    const groups = ["--cgroup-parent", `/${CONTROL_GROUP}`];
+    this.#daemon = spawn("dockerd", [...place, ...network, ...words, ...groups], {
       stdio: ["ignore", log, log],
     });
     mkdirSync(this.#project);
@@ -196,7 +207,17 @@ export class DockerEngine implements AsyncDisposable {
       this.#daemon.kill("SIGTERM");
       await ended;
     }
+    removeControlGroups();
     this.#folder[Symbol.dispose]();
+  }
+}
+
+/** The engine leaves its own, empty, in each hierarchy. */
+function removeControlGroups(): void {
+  const root = "/sys/fs/cgroup";
+  for (const hierarchy of ["", ...readdirSync(root)]) {
+    const path = join(root, hierarchy, CONTROL_GROUP);
+    if (existsSync(path)) rmdirSync(path);
   }
 }
 
