@@ -230,10 +230,11 @@ async function outgoing(plan: measure.LoadPlan): Promise<OutgoingCost | null> {
   const onRound = (done: number) => terminal.status(`outgoing: ${done}/${plan.rounds}`);
   const cost = await outgoingCost(plan, onRound);
   show([
-    ["proxy, a connection for each request", "requests/s", "by bare", "min", "max"],
-    ...(["bare", "getfd", "socket-trap"] as const).map((kind) =>
-      row([kind, cost.perSecond[kind].median.toFixed(0)], cost.ratios[kind], 3)
-    ),
+    ["proxy, a connection for each request", "CPU us each", "requests/s", "by bare", "min", "max"],
+    ...(["bare", "getfd", "socket-trap"] as const).map((kind) => {
+      const [cpu, median] = [cost.cpuUs[kind].toFixed(0), cost.perSecond[kind].median.toFixed(0)];
+      return row([kind, cpu, median], cost.ratios[kind], 3);
+    }),
   ]);
   terminal.line(`errors: ${cost.errors}`);
   return cost;

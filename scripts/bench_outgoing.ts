@@ -2,6 +2,7 @@
 import { startBare } from "../test/support/bare_server.ts";
 import { startBaton } from "../test/support/baton.ts";
 import { freePort } from "../test/support/free_port.ts";
+import { children } from "../test/support/proc.ts";
 import { fixtureCommand, place, server } from "../test/support/servers.ts";
 import { tempDir } from "../test/support/temp_dir.ts";
 import { type LoadPlan, type Spread, spread, wrk } from "./bench_measure.ts";
@@ -13,8 +14,12 @@ export interface OutgoingCost {
   readonly perSecond: Readonly<Record<Kind, Spread>>;
   /** By bare, of each round. */
   readonly ratios: Readonly<Record<Kind, Spread>>;
+  /** Of the proxy and its baton together, in microseconds for each request: other load on the machine does not change it. */
+  readonly cpuUs: Readonly<Record<Kind, number>>;
   readonly errors: number;
 }
+
+const TICKS_PER_SECOND = 100;
 
 /** All have passed their gate, and are saturated. */
 export async function outgoingCost(
@@ -32,17 +37,24 @@ export async function outgoingCost(
   });
   const wrapped = (port: number, kind: Kind) =>
     startBaton({ ...proxy(port), flags: ["--duplicates", kind] });
-  await using _bare = await startBare({ ...proxy(ports[0]), port: ports[0] });
-  await using _getfd = await wrapped(ports[1], "getfd");
-  await using _trap = await wrapped(ports[2], "socket-trap");
+  await using bare = await startBare({ ...proxy(ports[0]), port: ports[0] });
+  await using getfd = await wrapped(ports[1], "getfd");
+  await using trap = await wrapped(ports[2], "socket-trap");
   const measured: Record<Kind, number[]> = { bare: [], getfd: [], "socket-trap": [] };
+  const pids: Record<Kind, number> = { bare: bare.pid, getfd: getfd.pid, "socket-trap": trap.pid };
+  const used: Record<Kind, number> = { bare: 0, getfd: 0, "socket-trap": 0 };
+  const requests: Record<Kind, number> = { bare: 0, getfd: 0, "socket-trap": 0 };
   let errors = 0;
   // The first round warms everything up.
   for (let round = 0; round <= rounds; round++) {
     for (const kind of round % 2 === 0 ? KINDS : KINDS.toReversed()) {
+      const before = cpuSeconds(pids[kind]);
       const result = await wrk(ports[KINDS.indexOf(kind)]!, "keep-alive", seconds);
       errors += result.errors;
-      if (round > 0) measured[kind].push(result.perSecond);
+      if (round === 0) continue;
+      measured[kind].push(result.perSecond);
+      used[kind] += cpuSeconds(pids[kind]) - before;
+      requests[kind] += result.perSecond * seconds;
     }
     onRound(round);
   }
@@ -53,6 +65,19 @@ export async function outgoingCost(
     ratios: each((kind) =>
       spread(measured[kind].map((value, i) => value / (measured.bare[i] ?? NaN)))
     ),
+    cpuUs: Object.fromEntries(
+      KINDS.map((kind) => [kind, used[kind] / requests[kind] * 1_000_000]),
+    ) as Record<Kind, number>,
     errors,
   };
+}
+
+/** Of a process and its children. */
+function cpuSeconds(pid: number): number {
+  const ticks = [pid, ...children(pid)].map((each) => {
+    const text = Deno.readTextFileSync(`/proc/${each}/stat`);
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return Number(fields[11]) + Number(fields[12]);
+  });
+  return ticks.reduce((sum, each) => sum + each, 0) / TICKS_PER_SECOND;
 }
