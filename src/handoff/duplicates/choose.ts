@@ -24,5 +24,5 @@ export function chooseDuplicates(
 export function duplicatesText(by: DuplicatesBy): string {
   return by === "getfd"
     ? "by pidfd_getfd"
-    : "by the socket trap: an outgoing connection costs a server some 100 us while it starts, some 10 us afterwards";
+    : "by the socket trap: an outgoing connection costs a server some 150 us while it starts, 10 to 20 us afterwards";
 }
