@@ -16,6 +16,7 @@ import { judge, type Judgement } from "./classify.ts";
 import { Tracks } from "./connections.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
 import { type DrainPeriod, SpreadClose } from "./spread_close.ts";
+import { UnixTraffic } from "./unix/unix_traffic.ts";
 import { type Conversation, follow, mayClose } from "./conversation.ts";
 
 interface PortWatchOptions {
@@ -65,6 +66,8 @@ export class PortWatch {
   #sockets: readonly TcpSocket[] = [];
   #conversations = new Map<number, Conversation>();
   readonly #tracks = new Tracks();
+  /** Null: its processes are unknown, and every Unix socket of the machine would count. */
+  readonly #unix: UnixTraffic | null;
   readonly #closer: ConnectionCloser;
   #closingSinceMs: number | null = null;
   /** When the present look must end. */
@@ -73,6 +76,7 @@ export class PortWatch {
 
   constructor(readonly platform: Platform, readonly options: PortWatchOptions) {
     const processes = options.processes ?? proc.allProcesses;
+    this.#unix = options.processes && new UnixTraffic(platform, options.processes);
     this.#closer = new ConnectionCloser(platform, processes);
     this.#spread = new SpreadClose(new ConnectionCloser(platform, processes, "both"));
   }
@@ -85,10 +89,10 @@ export class PortWatch {
     return [...this.#ports];
   }
 
-  /** Whether any port of the service has a listener now; null: unknown. */
+  /** Whether any port of the service has a listener now, or the server listens at a Unix socket; null: unknown. */
   isListening(): boolean | null {
     const ports = this.#findPorts();
-    return ports === null ? null : ports.size > 0;
+    return ports === null ? null : ports.size > 0 || this.#unix?.isListening() === true;
   }
 
   /** @param untilMs when a look ends that takes long */
@@ -129,6 +133,11 @@ export class PortWatch {
       if (activity === "idle") counts.atRest++;
     }
     this.#conversations = conversations;
+    // Beside ports they are mostly the server's own: between its processes, or for its operator.
+    const unix = this.#ports.size === 0 ? this.#unix?.look(atMs) : null;
+    counts.busy += unix?.blocking.size ?? 0;
+    counts.owed += unix?.busy.size ?? 0;
+    counts.undecided += unix?.undecided.size ?? 0;
     return this.#result({ seen, opened, ...counts, listening });
   }
 
@@ -169,12 +178,12 @@ export class PortWatch {
       .length;
   }
 
-  /** @returns whether any port of the service has a listener; null: unknown */
+  /** @returns whether any port of the service has a listener, or the server listens at a Unix socket; null: unknown */
   #refreshPorts(atMs: number): boolean | null {
     if (atMs - this.#portsAtMs < REFRESH_PORTS_MS) return this.#ports.size > 0;
     const ports = this.#findPorts();
     if (ports === null) return null;
-    if (ports.size === 0) return false;
+    if (ports.size === 0) return this.#unix?.isListening() === true;
     this.#portsAtMs = atMs;
     // A server that has closed its listeners keeps their connections.
     this.#ports = new Set([...this.#ports, ...ports]);
