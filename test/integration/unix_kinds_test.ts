@@ -12,8 +12,10 @@ import { startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { findPython, fixture, required } from "../support/programs.ts";
+import { probe } from "../support/kube_pod.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const RELOADS = 3;
@@ -117,5 +119,32 @@ describe("a reload of a server at a Unix socket", () => {
     assert.equal(code, 70, stderr);
     assert.match(stderr, /it binds the datagram socket unix:\S+\/log, which is not handed over/);
     assert.equal((await baton.stop()).code, 0, baton.stderr);
+  });
+});
+
+describe("--shutdown-only, of a server at a Unix socket", () => {
+  test("waits for a client that has connected and not asked yet", TEST, async () => {
+    using work = tempDir();
+    await using platform = await testPlatform();
+    const probes = await freePort();
+    await using baton = await startBaton({
+      ...server(work.join("s")),
+      flags: ["--shutdown-only", "--probe-listen", `127.0.0.1:${probes}`],
+    });
+    await waitUntil(() => probe("127.0.0.1", { port: probes, path: "/readyz" }), { what: "ready" });
+    const { sockets, descriptors } = platform;
+    using client = sockets.stream("unix");
+    sockets.connectUnix(client, work.join("s"));
+    baton.signal("SIGTERM");
+    await waitUntil(() => /waiting for connections/.test(baton.stderr), {
+      what: `baton waits\n${baton.stderr}`,
+    });
+    descriptors.write(client, Buffer.from("hello"));
+    sockets.setTimeouts(client, TEST_TIMEOUT_MS);
+    const answer = descriptors.read(client, new Uint8Array(1_000)) ?? [];
+    assert.match(String(Buffer.from(answer)), /200 OK/, baton.stderr);
+    client.close();
+    const { code, signal } = await baton.exited;
+    assert.deepEqual([code, signal], [0, null], baton.stderr);
   });
 });
