@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { type SocketTable, Tracks } from "../../../src/drain/connections.ts";
 import { Drain } from "../../../src/drain/drain.ts";
 import type { TcpSocket } from "../../../src/platform/network/sock_diag.ts";
+import type { UnixSocket } from "../../../src/platform/network/unix_diag.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -30,9 +31,21 @@ interface Story extends Partial<Drain["target"]> {
   readonly queueUntilMs?: number;
   /** Handshakes, each from when to when. */
   readonly handshakes?: readonly (readonly [fromMs: number, toMs: number])[];
+  /** Connections to a Unix socket, each until when. */
+  readonly unixUntilMs?: readonly number[];
   /** What a sample costs. */
   readonly sampleMs?: number;
   readonly isPermitted?: boolean;
+}
+
+/** A listener and those of its connections that are still open. */
+function unixSockets(untilMs: readonly number[], atMs: number): UnixSocket[] {
+  const socket = { name: "/x", node: "8:1", peer: 1, receiveQueue: 0, sendQueue: 0 };
+  const open = untilMs.flatMap((ms, i) => atMs < ms ? 100 + i : []);
+  return [
+    { ...socket, inode: 1, isListener: true },
+    ...open.map((inode) => ({ ...socket, inode, isListener: false })),
+  ];
 }
 
 function socketAt(connection: Connection, inode: number, atMs: number): TcpSocket {
@@ -71,10 +84,15 @@ class World {
   readonly drain: Drain;
 
   constructor(story: Story) {
-    const { connections = [], queueUntilMs = 0, handshakes = [], ...rest } = story;
+    const { connections = [], queueUntilMs = 0, handshakes = [], unixUntilMs, ...rest } = story;
     const { clock } = this;
     const { sampleMs = 0, isPermitted = true, ...target } = rest;
-    const group = { address: {}, findShutDown: () => {}, membersOf: () => [{ inode: 1 }] };
+    const group = {
+      address: unixUntilMs === undefined ? {} : { family: "unix" },
+      isShared: false,
+      findShutDown: () => {},
+      membersOf: () => [{ inode: 1 }],
+    };
     const stray = new Set(connections.flatMap(({ isStray }, i) => isStray ? 10 + i : []));
     const readTable = () => {
       clock.readCostMs = sampleMs;
@@ -85,7 +103,7 @@ class World {
         .filter(({ each }) => (each.fromMs ?? 0) <= atMs && atMs < (each.untilMs ?? NEVER))
         .map(({ each, inode }) => ({ ...socketAt(each, inode, atMs), pid: each.pid ?? OWN }));
       return {
-        unix: [],
+        unix: unixUntilMs === undefined ? [] : unixSockets(unixUntilMs, atMs),
         isTagged: () => true,
         seesInto: (pids: readonly number[]) => !pids.includes(HIDDEN),
         accepted: rows,
@@ -146,6 +164,9 @@ describe("Drain: when it is drained", () => {
     ["the queue must be empty twice", {}, 10],
     ["a connection in the queue is waited for", { queueUntilMs: 35 }, 50],
     ["with style signal too", { queueUntilMs: 35, style: "signal" }, 50],
+    ["a connect to a Unix socket may be on its way to the old queue", { unixUntilMs: [] }, 60],
+    ["a connection to a Unix socket is waited for until it is closed", { unixUntilMs: [400] }, 610],
+    ["not at a stop, if nothing is seen on it", { unixUntilMs: [NEVER], isStop: true }, 10_050],
     ["a handshake from before is waited for", { handshakes: [[-100, 45]] }, 60],
     ["one that begins later is not", { handshakes: [[5, 1_000]] }, 10],
     ["a request is waited for, and the silence after its answer", { connections: [ASKING] }, 810],
