@@ -16,7 +16,7 @@ import { lostNone, nodeInode, unixLoad } from "../support/unix_service.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
-const RESTARTS = repeats({ full: 10, quick: 3 });
+const RESTARTS = repeats({ full: 10, quick: 2 });
 const ENOUGH_REQUESTS = 50;
 
 async function startExclusive(work: TempDir): Promise<Baton> {

@@ -11,7 +11,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally } from "../support/load.ts";
 import { alive, killTree } from "../support/proc.ts";
 import { Random, testSeed } from "../support/random.ts";
-import { repeats } from "../support/repeats.ts";
+import { IS_FULL } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { Succession } from "../support/succession.ts";
 import { alone } from "../support/takeover_pair.ts";
@@ -21,7 +21,7 @@ import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const ENOUGH_REQUESTS = 50;
-const KILLS = repeats({ full: 50, quick: 4 });
+const KILLS = 25;
 const CLIENTS = 4;
 
 async function reloads(baton: Baton): Promise<void> {
@@ -52,7 +52,10 @@ describe("--survive, at a Unix socket", () => {
     assert.equal((await second.stop()).code, 0, second.stderr);
   });
 
-  test(`baton is killed ${KILLS} times at random moments of a reload`, TEST, async () => {
+  test(`baton is killed ${KILLS} times at random moments of a reload`, {
+    ...TEST,
+    skip: IS_FULL ? false : "in make test-all",
+  }, async () => {
     const random = new Random(testSeed());
     using dir = tempDir("baton");
     using work = tempDir();
