@@ -111,7 +111,7 @@ describe("a server at a Unix socket", () => {
       const first = nodeInode(socket);
       assert.equal((await baton.cli("reload", "--hold")).code, 0, baton.stderr);
       assert.notEqual(nodeInode(socket), first);
-    assert.equal(statSync(socket).mode & 0o777, 0o775, "by the umask of its server");
+      assert.equal(statSync(socket).mode & 0o777, 0o775, "by the umask of its server");
       await load.answersMore(SOME);
       assert.equal((await baton.cli("rollback")).code, 0, baton.stderr);
       assert.equal(nodeInode(socket), first);
