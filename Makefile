@@ -15,7 +15,7 @@ TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers server-docs test-containers container-docs test-systemd-next bench soak clean fmt check ci
+.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers test-kernels kernel-docs server-docs test-containers container-docs test-systemd-next bench soak clean fmt check ci
 
 help: ## Show this list
 	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
@@ -60,6 +60,12 @@ test-long: build ## Test kept connections on all servers, with baton on Bun and 
 
 test-servers: build ## Run every server of docs/servers.md under baton (FILE=word: some; INSTALL=1: install them)
 	@node_modules/.bin/bun test/servers/main.ts $(if $(FILE),--file "$(FILE)") $(if $(INSTALL),--install)
+
+test-kernels: build ## Boot the kernels of Debian 11 to 13 under QEMU, x64 and arm64 (FILE=word: some; INSTALL=1: install QEMU)
+	@node_modules/.bin/bun test/kernels/main.ts $(if $(FILE),--file "$(FILE)") $(if $(INSTALL),--install)
+
+kernel-docs: build ## The same, and write the table of docs/kernels.md
+	@node_modules/.bin/bun test/kernels/main.ts --write-docs
 
 server-docs: node_modules/.installed ## Write the tables of docs/servers.md from test/servers/table/
 	@node_modules/.bin/bun test/servers/main.ts --write-docs

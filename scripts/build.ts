@@ -6,6 +6,7 @@
 import * as esbuild from "esbuild";
 import { VERSION } from "../src/cli/console/version.ts";
 import { emptyEnvironment } from "./empty_environment.ts";
+import { unexpectedNeeds } from "./needs.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const BUN = `${ROOT}node_modules/.bin/bun`;
@@ -59,9 +60,14 @@ async function bundle(entry: string, outfile: string): Promise<void> {
   });
 }
 
-/** Written in place, so that the file stays laid out as Bun has written it. */
-async function takeEnvironmentAway(path: string): Promise<void> {
-  const patches = emptyEnvironment(await Deno.readFile(path));
+/** Looks at what it needs, and takes the environment away: written in place, so that the file stays laid out as Bun has written it. */
+async function checkAndPatch(path: string): Promise<void> {
+  const binary = await Deno.readFile(path);
+  const needs = unexpectedNeeds(binary);
+  if (needs.length > 0) {
+    throw new Error(`Cannot build: it would need ${needs.join(", ")}: see docs/kernels.md`);
+  }
+  const patches = emptyEnvironment(binary);
   using file = await Deno.open(path, { write: true });
   for (const { offset, bytes } of patches) {
     await file.seek(offset, Deno.SeekMode.Start);
@@ -108,7 +114,7 @@ async function compile(outfile: string, target: string | null): Promise<void> {
   if (!success) throw new Error(`Cannot compile ${outfile}: bun build failed`);
   const made = `${ROOT}${temporary}`;
   try {
-    await takeEnvironmentAway(made);
+    await checkAndPatch(made);
     if (target === null) await Promise.all(ACTING_VARIABLES.map((one) => tryVariable(made, one)));
   } catch (error) {
     await Deno.remove(made);

@@ -14,19 +14,11 @@
  * a section that belongs to the program, and no header but the entry point has to change.
  */
 
-const HEADER_SIZE = 64;
-const MACHINE_X64 = 62;
-const MACHINE_ARM64 = 183;
-const SEGMENT_LOAD = 1;
-const SEGMENT_INTERPRETER = 3;
-const SECTION_DYNSYM = 11;
-const SYMBOL_SIZE = 24;
+import { type Arch, Elf, type Libc } from "./elf.ts";
+
 const ENTRY_AT = 24;
 /** Native modules call it when they are loaded. */
 const UNUSED_FUNCTION = "napi_module_register";
-
-type Libc = "glibc" | "musl";
-type Arch = "x64" | "arm64";
 
 /**
  * What runs before the entry point, without the jump there. At that moment the stack has argc, argv, NULL, environment,
@@ -84,81 +76,6 @@ const INSTRUCTIONS: Readonly<Record<Arch, Readonly<Record<Libc, string>>>> = {
 export interface Patch {
   readonly offset: number;
   readonly bytes: Uint8Array;
-}
-
-interface Segment {
-  readonly type: number;
-  readonly offset: number;
-  readonly address: number;
-  readonly size: number;
-}
-
-class Elf {
-  readonly view: DataView;
-  readonly segments: readonly Segment[];
-
-  constructor(readonly bytes: Uint8Array) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (bytes.length < HEADER_SIZE || this.u32(0) !== 0x464c457f || bytes[4] !== 2) {
-      throw new Error("it is no 64-bit ELF file");
-    }
-    this.segments = this.#table(32, 54).map((at) => ({
-      type: this.u32(at),
-      offset: this.u64(at + 8),
-      address: this.u64(at + 16),
-      size: this.u64(at + 32),
-    }));
-  }
-
-  u16 = (at: number) => this.view.getUint16(at, true);
-  u32 = (at: number) => this.view.getUint32(at, true);
-  u64 = (at: number) => Number(this.view.getBigUint64(at, true));
-
-  /** Where the entries of a header table are. */
-  #table(offsetAt: number, sizeAt: number): number[] {
-    const [offset, size, count] = [this.u64(offsetAt), this.u16(sizeAt), this.u16(sizeAt + 2)];
-    return Array.from({ length: count }, (_, index) => offset + index * size);
-  }
-
-  text(at: number): string {
-    return new TextDecoder("latin1").decode(this.bytes.subarray(at, this.bytes.indexOf(0, at)));
-  }
-
-  arch(): Arch {
-    const machine = this.u16(18);
-    if (machine !== MACHINE_X64 && machine !== MACHINE_ARM64) {
-      throw new Error(`machine ${machine} is not known here`);
-    }
-    return machine === MACHINE_X64 ? "x64" : "arm64";
-  }
-
-  libc(): Libc {
-    const interpreter = this.segments.find(({ type }) => type === SEGMENT_INTERPRETER);
-    if (interpreter === undefined) throw new Error("it is linked statically");
-    return this.text(interpreter.offset).includes("musl") ? "musl" : "glibc";
-  }
-
-  /** Address and size of a dynamic symbol. */
-  symbol(name: string): { address: number; size: number } {
-    const sections = this.#table(40, 58);
-    const dynsym = sections.find((at) => this.u32(at + 4) === SECTION_DYNSYM);
-    if (dynsym === undefined) throw new Error("it has no dynamic symbols");
-    const names = this.u64(sections[this.u32(dynsym + 40)]! + 24);
-    const first = this.u64(dynsym + 24);
-    for (let at = first; at < first + this.u64(dynsym + 32); at += SYMBOL_SIZE) {
-      if (this.text(names + this.u32(at)) !== name) continue;
-      return { address: this.u64(at + 8), size: this.u64(at + 16) };
-    }
-    throw new Error(`it has no function ${name}`);
-  }
-
-  offsetOf(address: number): number {
-    const segment = this.segments.find(({ type, address: start, size }) =>
-      type === SEGMENT_LOAD && address >= start && address < start + size
-    );
-    if (segment === undefined) throw new Error(`address ${address} is not in the file`);
-    return segment.offset + address - segment.address;
-  }
 }
 
 function jump(arch: Arch, from: number, to: number): Uint8Array {

@@ -13,6 +13,10 @@ import { originalFileLimit } from "../../process/launch_plan.ts";
 /** capabilities(7) */
 const CAP_SYS_PTRACE = 19;
 const CAP_SYS_ADMIN = 21;
+const YAMA = "kernel/yama/ptrace_scope";
+/** Documentation/admin-guide/LSM/Yama.rst: 1, a process may look into what it has started; 3, no process may. */
+const FAMILY_ONLY = 1;
+const NO_PROCESS = 3;
 const FEW_CONNECTIONS = 1024;
 
 /** Settings that keep users from namespaces of their own, and the value that does. */
@@ -51,6 +55,38 @@ export const HINTS: readonly Trial[] = [
       if (proc.hasCapability(CAP_SYS_PTRACE)) return "CAP_SYS_PTRACE: baton can follow";
       if (processes.userId() !== ROOT_UID) return "not as this user anyway";
       throw new Error("root without CAP_SYS_PTRACE");
+    },
+  },
+  {
+    // Scope 1 was tried with a server that had outlived its baton: the next one is no ancestor of it.
+    id: "yama",
+    title: "kernel.yama.ptrace_scope",
+    get consequence() {
+      return Number(proc.sysctl(YAMA)) > FAMILY_ONLY
+        ? "baton may not take duplicates of a server's sockets: sysctl -w kernel.yama.ptrace_scope=1"
+        : "a server that outlived its baton (--survive) serves on and is replaced as usual, but what " +
+          "it opens later, and its kept connections, stay its own: CAP_SYS_PTRACE, or " +
+          "sysctl -w kernel.yama.ptrace_scope=0";
+    },
+    needed: "advice",
+    find: () => {
+      const scope = proc.sysctl(YAMA);
+      if (scope === null) return "is not there: nothing is restricted";
+      if (scope === "0") return "is 0";
+      const isAbove = proc.hasCapability(CAP_SYS_PTRACE) && Number(scope) < NO_PROCESS;
+      if (isAbove) return `is ${scope}, and CAP_SYS_PTRACE is above it`;
+      throw new Error(`is ${scope}`);
+    },
+  },
+  {
+    id: "unix_diag",
+    title: "the kernel's table of Unix sockets (unix_diag)",
+    consequence: "Unix sockets are read from /proc/net/unix, which knows their paths only: " +
+      "modprobe unix_diag on the host",
+    needed: "advice",
+    find: ({ unixDiag }) => {
+      unixDiag.find();
+      return "works";
     },
   },
   {

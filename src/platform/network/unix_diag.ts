@@ -62,6 +62,12 @@ export class UnixDiag {
     }
   }
 
+  /** @throws {SystemCallError} ENOENT where the kernel has no unix_diag, so that `sockets()` knows less */
+  find(): void {
+    using own = this.source.open();
+    this.#dump(own);
+  }
+
   #dump(socket: Fd): UnixSocket[] {
     const sockets: UnixSocket[] = [];
     const onMessage = (message: Uint8Array) => sockets.push(decodeUnixSocket(message));
