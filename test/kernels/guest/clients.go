@@ -18,7 +18,7 @@ type Tally struct {
 	ok, lost int
 	failures map[string]int
 	servers  map[string]bool
-	// Connections on which more than one server has answered.
+	// How often another server than before has answered on a connection.
 	moved int
 }
 
@@ -46,7 +46,7 @@ func startClients(port, count int, keep bool, pause time.Duration) *Clients {
 func (c *Clients) run(port int, keep bool, pause time.Duration) {
 	var connection net.Conn
 	var reader *bufio.Reader
-	seen := map[string]bool{}
+	last := ""
 	for {
 		select {
 		case <-c.stop:
@@ -58,7 +58,7 @@ func (c *Clients) run(port int, keep bool, pause time.Duration) {
 		}
 		body, err := "", error(nil)
 		if connection == nil {
-			seen = map[string]bool{}
+			last = ""
 			connection, err = net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), answerLimit)
 			if err == nil {
 				reader = bufio.NewReader(connection)
@@ -71,7 +71,8 @@ func (c *Clients) run(port int, keep bool, pause time.Duration) {
 			connection.Close()
 			connection = nil
 		}
-		c.count(body, err, seen)
+		c.count(body, err, last)
+		last = body
 	}
 }
 
@@ -93,7 +94,7 @@ func ask(connection net.Conn, reader *bufio.Reader, keep bool) (string, error) {
 	return string(body), err
 }
 
-func (c *Clients) count(body string, err error, seen map[string]bool) {
+func (c *Clients) count(body string, err error, last string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -103,11 +104,8 @@ func (c *Clients) count(body string, err error, seen map[string]bool) {
 	}
 	c.ok++
 	c.servers[body] = true
-	if !seen[body] {
-		seen[body] = true
-		if len(seen) == 2 {
-			c.moved++
-		}
+	if last != "" && last != body {
+		c.moved++
 	}
 }
 
@@ -126,10 +124,10 @@ func kindOf(err error) string {
 	return err.Error()
 }
 
-func (c *Clients) answers() int {
+func (c *Clients) soFar() (answers, moved int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ok
+	return c.ok, c.moved
 }
 
 func (c *Clients) end() map[string]any {

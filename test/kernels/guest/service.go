@@ -17,7 +17,10 @@ import (
 const (
 	commandLimit = 120 * time.Second
 	serveLimit   = 120 * time.Second
+	moveLimit    = 20 * time.Second
 )
+
+const clientCount = 4
 
 type Service struct {
 	step   Step
@@ -128,7 +131,7 @@ func (s *Service) tell(result map[string]any) error {
 	if err := s.awaitServer(); err != nil {
 		return err
 	}
-	clients := startClients(s.port, 4, keep, 5*time.Millisecond)
+	clients := startClients(s.port, clientCount, keep, 5*time.Millisecond)
 	err := s.reload(clients, result)
 	if err == nil && s.step.Do == "survive" {
 		err = s.survive(clients, result)
@@ -147,6 +150,26 @@ func (s *Service) tell(result map[string]any) error {
 		return err
 	case <-time.After(commandLimit):
 		return fmt.Errorf("baton run does not end")
+	}
+}
+
+// What the switch did is in the answers after it.
+func awaitAnswers(clients *Clients) error {
+	before, _ := clients.soFar()
+	for until := time.Now().Add(serveLimit); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		if answers, _ := clients.soFar(); answers >= before+10*clientCount {
+			return nil
+		}
+	}
+	return fmt.Errorf("the clients get no answers")
+}
+
+// Old kernels move none, and that is in the result.
+func awaitMoves(clients *Clients, wanted int) {
+	for until := time.Now().Add(moveLimit); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		if _, moved := clients.soFar(); moved >= wanted {
+			return
+		}
 	}
 }
 
@@ -173,11 +196,11 @@ func (s *Service) reload(clients *Clients, result map[string]any) error {
 		if status != 0 {
 			return fmt.Errorf("reload: status %d: %s", status, text)
 		}
-		// What the switch did is in the answers after it.
-		for before, until := clients.answers(), time.Now().Add(serveLimit); clients.answers() < before+40; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(until) {
-				return fmt.Errorf("the clients get no answers")
-			}
+		if err := awaitAnswers(clients); err != nil {
+			return err
+		}
+		if s.step.Do == "keep-alive" {
+			awaitMoves(clients, (i+1)*clientCount)
 		}
 	}
 	result["reloadMs"] = times
