@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -98,7 +99,7 @@ func story() {
 		return
 	}
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	report("kernel", map[string]any{"release": string(kernel[:max(0, len(kernel)-1)])})
+	report("kernel", map[string]any{"release": strings.TrimSpace(string(kernel))})
 	for i, step := range steps {
 		started := time.Now()
 		result := map[string]any{}

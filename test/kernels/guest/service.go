@@ -21,6 +21,7 @@ const (
 )
 
 const clientCount = 4
+const logTail = 600
 
 type Service struct {
 	step   Step
@@ -103,7 +104,14 @@ func (s *Service) get(port int, path string) (string, error) {
 
 func (s *Service) tail() string {
 	text, _ := os.ReadFile(s.log.Name())
-	return string(text[max(0, len(text)-600):])
+	return lastOf(string(text), logTail)
+}
+
+func lastOf(text string, length int) string {
+	if len(text) > length {
+		return text[len(text)-length:]
+	}
+	return text
 }
 
 func service(step Step, port int) map[string]any {
