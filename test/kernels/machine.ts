@@ -25,11 +25,14 @@ export interface Step {
   readonly baton?: string;
   readonly uid?: number;
   readonly reloads?: number;
+  /** Of `baton run`. */
+  readonly options?: readonly string[];
   readonly path?: string;
   readonly text?: string;
 }
 
 const USER = 1000;
+const SOCKET_TRAP = ["--duplicates", "socket-trap"];
 const YAMA = "/proc/sys/kernel/yama/ptrace_scope";
 const MODPROBE = "/proc/sys/kernel/modprobe";
 
@@ -57,6 +60,7 @@ export function storyOf({ libcs }: Machine): Step[] {
     { id: "doctor", do: "doctor", baton },
     { id: "root", do: "reloads", baton, reloads: 3 },
     { id: "user", do: "reloads", baton, uid: USER, reloads: 1 },
+    { id: "socket trap", do: "reloads", baton, reloads: 2, options: SOCKET_TRAP },
     { id: "keep-alive", do: "keep-alive", baton, reloads: 2 },
     ...others.flatMap((libc): Step[] => [
       { id: `${libc} doctor`, do: "doctor", baton: batonPath(libc) },
@@ -68,6 +72,10 @@ export function storyOf({ libcs }: Machine): Step[] {
     { id: "yama 1 survive", do: "survive", baton, uid: USER, reloads: 1 },
     yama(2),
     { id: "yama 2 doctor", do: "doctor", baton, uid: USER },
-    { id: "yama 2 root", do: "reloads", baton, reloads: 1 },
+    { id: "yama 2 user", do: "reloads", baton, uid: USER, reloads: 1 },
+    { id: "yama 2 survive", do: "survive", baton, uid: USER, reloads: 1 },
+    // Not even root may look into another process then.
+    yama(3),
+    { id: "yama 3 root", do: "reloads", baton, reloads: 1 },
   ];
 }

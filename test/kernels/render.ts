@@ -12,9 +12,11 @@ export const COLUMNS = [
   "adopt",
   "3 reloads, root",
   "1 reload, user",
+  "socket trap, 2 reloads",
   "kept connections, 2 reloads",
-  "Yama 1: reload; kill -9, resume, reload",
+  "Yama 1, user",
   "Yama 2, user",
+  "Yama 3, root",
   "without modprobe",
 ] as const;
 
@@ -31,14 +33,16 @@ export function rowsOf({ machine, boot }: Tried): string[][] {
     const where = [machine.title, release, `${processor(machine)}, ${libc}`];
     const main = [adopt(find(results, `${prefix}doctor`)), lost(find(results, `${prefix}root`))];
     if (i > 0) return [...where, ...main, ...Array<string>(COLUMNS.length - 5).fill("-")];
-    const yama = ["yama 1 user", "yama 1 survive"].map((id) => lost(find(results, id))).join("; ");
+    const yama = (...ids: string[]) => ids.map((id) => lost(find(results, id))).join("; ");
     return [
       ...where,
       ...main,
       lost(find(results, "user")),
+      lost(find(results, "socket trap")),
       kept(find(results, "keep-alive")),
-      yama,
-      missing(find(results, "yama 2 doctor")),
+      yama("yama 1 user", "yama 1 survive"),
+      yama("yama 2 user", "yama 2 survive"),
+      yama("yama 3 root"),
       missing(find(results, "doctor without modprobe")),
     ];
   });

@@ -14,8 +14,7 @@ import { originalFileLimit } from "../../process/launch_plan.ts";
 const CAP_SYS_PTRACE = 19;
 const CAP_SYS_ADMIN = 21;
 const YAMA = "kernel/yama/ptrace_scope";
-/** Documentation/admin-guide/LSM/Yama.rst: 1, a process may look into what it has started; 3, no process may. */
-const FAMILY_ONLY = 1;
+/** Documentation/admin-guide/LSM/Yama.rst: no capability is above that. */
 const NO_PROCESS = 3;
 const FEW_CONNECTIONS = 1024;
 
@@ -61,13 +60,10 @@ export const HINTS: readonly Trial[] = [
     // Scope 1 was tried with a server that had outlived its baton: the next one is no ancestor of it.
     id: "yama",
     title: "kernel.yama.ptrace_scope",
-    get consequence() {
-      return Number(proc.sysctl(YAMA)) > FAMILY_ONLY
-        ? "baton may not take duplicates of a server's sockets: sysctl -w kernel.yama.ptrace_scope=1"
-        : "a server that outlived its baton (--survive) serves on and is replaced as usual, but what " +
-          "it opens later, and its kept connections, stay its own: CAP_SYS_PTRACE, or " +
-          "sysctl -w kernel.yama.ptrace_scope=0";
-    },
+    consequence:
+      "a server that outlived its baton (--survive) serves on and is replaced as usual, " +
+      "but what it opens later, and its kept connections, stay its own: CAP_SYS_PTRACE, or " +
+      "sysctl -w kernel.yama.ptrace_scope=0",
     needed: "advice",
     find: () => {
       const scope = proc.sysctl(YAMA);

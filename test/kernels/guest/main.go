@@ -79,13 +79,14 @@ func loopbackUp() error {
 
 // Step is one line of the story; which fields count depends on Do.
 type Step struct {
-	ID      string `json:"id"`
-	Do      string `json:"do"` // doctor, reloads, keep-alive, survive, write
-	Baton   string `json:"baton"`
-	UID     uint32 `json:"uid"`
-	Reloads int    `json:"reloads"`
-	Path    string `json:"path"`
-	Text    string `json:"text"`
+	ID      string   `json:"id"`
+	Do      string   `json:"do"` // doctor, reloads, keep-alive, survive, write
+	Baton   string   `json:"baton"`
+	UID     uint32   `json:"uid"`
+	Reloads int      `json:"reloads"`
+	Options []string `json:"options"`
+	Path    string   `json:"path"`
+	Text    string   `json:"text"`
 }
 
 func story() {

@@ -130,7 +130,7 @@ func service(step Step, port int) map[string]any {
 func (s *Service) tell(result map[string]any) error {
 	keep := s.step.Do == "keep-alive"
 	options := map[string][]string{"keep-alive": {"--keep-alive", "migrate"}, "survive": {"--survive"}}[s.step.Do]
-	if err := s.start(options...); err != nil {
+	if err := s.start(append(options, s.step.Options...)...); err != nil {
 		return err
 	}
 	defer func() {
