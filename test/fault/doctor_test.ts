@@ -69,6 +69,7 @@ async function doctor(wrapper: readonly string[] = [], env = {}): Promise<Diagno
     assert.ok(lines.some((line) => line.startsWith(`${name.padEnd(9)} ${works ? "yes" : "NO "} `)));
   }
   assert.equal(lines.at(-1), report.summary);
+  assert.match(lines[0] ?? "", /, (?:glibc|musl), Linux /);
   assert.match(lines[0] ?? "", new RegExp(`Linux ${report.kernel.replaceAll(".", "\\.")}`));
   return { code: json.code, report, text: plain.stdout };
 }
