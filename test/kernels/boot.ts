@@ -12,12 +12,12 @@ const BOOT_LIMIT_MS = 900_000;
 const QEMU = {
   amd64: {
     program: "qemu-system-x86_64",
-    words: ["-machine", "q35,accel=tcg", "-m", "2200"],
+    words: ["-machine", "q35,accel=tcg", "-cpu", "max", "-m", "2200"],
     console: "ttyS0",
   },
   arm64: {
     program: "qemu-system-aarch64",
-    words: ["-machine", "virt", "-m", "2600"],
+    words: ["-machine", "virt", "-cpu", "neoverse-n1", "-m", "2600"],
     console: "ttyAMA0",
   },
 } as const;
@@ -45,7 +45,7 @@ export async function boot(architecture: Architecture, image: Image, log: string
   const started = performance.now();
   const machine = spawn(program, [
     ...words,
-    ...["-cpu", "max", "-smp", "1", "-nographic", "-no-reboot", "-nic", "none"],
+    ...["-smp", "1", "-nographic", "-no-reboot", "-nic", "none"],
     ...["-kernel", image.kernel, "-initrd", image.initramfs],
     ...["-append", `console=${console} quiet panic=-1 rdinit=/init`],
   ], { stdio: ["ignore", "pipe", "inherit"] });

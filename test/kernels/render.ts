@@ -33,7 +33,9 @@ export function rowsOf({ machine, boot }: Tried): string[][] {
     const where = [machine.title, release, `${processor(machine)}, ${libc}`];
     const main = [adopt(find(results, `${prefix}doctor`)), lost(find(results, `${prefix}root`))];
     if (i > 0) return [...where, ...main, ...Array<string>(COLUMNS.length - 5).fill("-")];
-    const yama = (...ids: string[]) => ids.map((id) => lost(find(results, id))).join("; ");
+    const isTried = find(results, "yama 1") !== undefined;
+    const yama = (...ids: string[]) =>
+      isTried ? ids.map((id) => lost(find(results, id))).join("; ") : "-";
     return [
       ...where,
       ...main,
