@@ -4,6 +4,10 @@ DENO_VERSION := 2.9.6
 SOAK_MINUTES ?= 30
 # Where a company's proxy signs TLS itself, its certificate is in the system's store only.
 export DENO_TLS_CA_STORE ?= mozilla,system
+SYSTEM_CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
+ifneq ($(SYSTEM_CERTIFICATES),)
+export NODE_EXTRA_CA_CERTS ?= $(SYSTEM_CERTIFICATES)
+endif
 export DENO_NO_UPDATE_CHECK := 1
 
 # Deno itself, found once: npx would be a process more, and slow.
@@ -107,4 +111,4 @@ node_modules/.installed: deno.lock | $(DENO)
 
 $(DENO):
 	@echo "looking for Deno $(DENO_VERSION)"
-	@mkdir -p .cache && ln -sf "$$($(FIND_DENO) eval 'console.log(Deno.execPath())')" $@
+	@mkdir -p .cache && path="$$($(FIND_DENO) eval 'console.log(Deno.execPath())')" && ln -sf "$$path" $@
