@@ -50,7 +50,11 @@ export async function boot(architecture: Architecture, image: Image, log: string
     ...["-append", `console=${console} quiet panic=-1 rdinit=/init`],
   ], { stdio: ["ignore", "pipe", "inherit"] });
   const end = () => machine.kill("SIGKILL");
-  process.once("exit", end);
+  const interrupt = () => {
+    end();
+    process.exit(1);
+  };
+  process.once("SIGTERM", interrupt).once("SIGINT", interrupt).once("exit", end);
   const timer = setTimeout(end, BOOT_LIMIT_MS);
   const file = createWriteStream(log);
   const results: Result[] = [];
@@ -63,7 +67,7 @@ export async function boot(architecture: Architecture, image: Image, log: string
   } finally {
     clearTimeout(timer);
     end();
-    process.off("exit", end);
+    process.off("SIGTERM", interrupt).off("SIGINT", interrupt).off("exit", end);
     file.end();
   }
   return { results, log, seconds: Math.round((performance.now() - started) / 1000) };
