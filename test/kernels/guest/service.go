@@ -229,6 +229,14 @@ func (s *Service) survive(clients *Clients, result map[string]any) error {
 		if time.Now().After(until) {
 			return fmt.Errorf("no baton after the kill")
 		}
+		select {
+		case <-s.ended:
+			// Its own limits are for processors that are not emulated. A service manager would do the same.
+			if err := s.start("--survive"); err != nil {
+				return err
+			}
+		default:
+		}
 	}
 	late, err := s.get(s.port, fmt.Sprintf("/late?port=%d", s.port+500))
 	if err != nil {
