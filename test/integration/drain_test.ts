@@ -222,11 +222,14 @@ describe("a server without any signal handler", () => {
     await using fresh = new Load({ port, clients, path: "/slow?ms=200" }).start();
     await waitUntil(() => kept.tally.ok > clients * 2, { what: "connections are reused" });
     await reload(baton);
-    const askedAt = performance.now();
     const before = kept.tally.ok;
     const { lastReload } = await baton.settled();
-    const drainedForMs = performance.now() - askedAt;
-    assert.ok(drainedForMs >= 1_800, `drained for ${drainedForMs} ms`);
+    // By baton's clock: on a busy machine the reply comes late.
+    const drain = lastReload?.phases.find(({ epoch, phase }) =>
+      epoch === 0 && phase === "draining"
+    );
+    const drainedForMs = drain?.durationMs ?? 0;
+    assert.ok(drainedForMs >= 1_800, `drained for ${drainedForMs} ms\n${baton.stderr}`);
     assert.ok(kept.tally.ok > before + clients, "the old generation went on serving them");
     const tally = await kept.stop();
     assert.ok(tally.lost <= clients, show(tally, baton));
