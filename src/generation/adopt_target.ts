@@ -115,7 +115,7 @@ export class AdoptTarget implements ListenerOwner {
    */
   answer(notify: Fd, notification: TrappedCall): void {
     const { inspection, context: { journal, adopter, migration, platform } } = this.options;
-    if (adopter.isOther(notification, this)) {
+    if (adopter.mayPass(notification, this)) {
       platform.seccomp.continue(notify, notification.id);
       return;
     }

@@ -69,11 +69,11 @@ export class Adopter implements AdoptContext {
   }
 
   /**
-   * A call that names a path of none that the service has, or makes a client's socket: it can continue at once. With
-   * --survive it is not written down first: that takes a millisecond, and there may be thousands of such calls in a second.
+   * Whether a call continues without a decision: it names no path of the service, or makes a client's socket. With
+   * --survive it is not written down first: that takes a millisecond, and there may be thousands in a second.
    */
-  isOther(call: TrappedCall, owner: ListenerOwner): boolean {
-    return this.#paths.isOther(call) || this.source.isOther(call, owner);
+  mayPass(call: TrappedCall, owner: ListenerOwner): boolean {
+    return this.#paths.mayPass(call) || this.source.mayPass(call, owner);
   }
 
   /**

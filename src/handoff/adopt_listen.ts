@@ -5,6 +5,7 @@
 import { SystemCallError } from "../platform/error.ts";
 import { C } from "../platform/libc/constants.ts";
 import * as proc from "../platform/process/proc.ts";
+import { intArgument } from "../platform/process/seccomp.ts";
 import { boundSocket } from "../steering/bound_socket.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
@@ -28,14 +29,7 @@ export function adoptListen(
 ): CallReply {
   const { listeners } = context;
   const inode = proc.ownSocketInode(call.socket.number);
-  listeners.findShutDown();
-  const known = listeners.findMember(inode, owner.epoch);
-  if (known !== null) {
-    // Again on a socket inherited from its parent or from us: a new backlog, no more.
-    known.member.owner ||= call.pid;
-    owner.onListening(known.group, call);
-    return "continue";
-  }
+  if (listensAgain(listeners, inode, call, owner)) return "continue";
   try {
     const unseen = context.unseenBinds.take(call.socket);
     const isEphemeral = context.ephemeral.delete(inode) || unseen?.isEphemeral;
@@ -59,6 +53,21 @@ export function adoptListen(
     owner.onHint(error.message);
     return { errno: error.errno };
   }
+}
+
+/** On a socket inherited from its parent or from us: a new backlog, no more. */
+export function listensAgain(
+  listeners: Listeners,
+  inode: number,
+  call: SocketCall,
+  owner: ListenerOwner,
+): boolean {
+  listeners.findShutDown();
+  const known = listeners.findMember(inode, owner.epoch);
+  if (known === null) return false;
+  known.member.owner ||= call.pid;
+  owner.onListening(known.group, call);
+  return true;
 }
 
 /** It listens at `group` from now on. */
@@ -101,10 +110,10 @@ function join(
   owner: ListenerOwner,
 ): CallReply {
   const { platform, listeners } = context;
-  const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
+  const backlog = intArgument(call, 1);
   const { epoch } = owner;
   const late = isLate(group, owner);
-  let waiting = memberWithQueue(group, owner) ?? listeners.lend(group, epoch) ?? null;
+  let waiting = waitingMember(listeners, group, owner);
   // The server cannot have bound one itself in another network namespace.
   if (waiting === null && group.network !== null) {
     waiting = group.takeMember(boundSocket(group), { epoch, owner: 0, backlog, late });
@@ -130,7 +139,7 @@ function join(
 }
 
 /** What is opened after the gate was not part of the start, unless it is one more worker's. */
-function isLate(group: Group, { readyTicks, epoch }: ListenerOwner): boolean {
+export function isLate(group: Group, { readyTicks, epoch }: ListenerOwner): boolean {
   return readyTicks > 0 && !group.membersOf(epoch).some((member) => !member.late);
 }
 
@@ -152,7 +161,7 @@ export function traitsOf(
  * A member that may have connections in its queue but no process that accepts them: its process is gone, or a
  * baton made it for a server that binds by itself (--listen, --takeover).
  */
-export function memberWithQueue(
+function memberWithQueue(
   group: Group,
   owner: ListenerOwner,
   queueComesLater = owner.queueComesLater,
@@ -169,6 +178,17 @@ export function memberWithQueue(
   // Left by the previous instance: clients have been queuing in it since that stopped.
   const standby = group.receivingEpochs.size === 0 ? group.unassignedSocket : undefined;
   return standby?.origin === "standby" ? standby : null;
+}
+
+/** The same, or the queue of the generation that serves and has closed its listeners. */
+export function waitingMember(
+  listeners: Listeners,
+  group: Group,
+  owner: ListenerOwner,
+  queueComesLater = owner.queueComesLater,
+): Member | null {
+  return memberWithQueue(group, owner, queueComesLater) ??
+    listeners.lend(group, owner.epoch) ?? null;
 }
 
 /** Puts the member in place of the caller's socket, with the caller's own flags. */

@@ -5,7 +5,7 @@ import type { InetAddress } from "../platform/network/address.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import type { TrappedCall } from "../platform/process/seccomp.ts";
+import { intArgument, type TrappedCall } from "../platform/process/seccomp.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import type { DuplicateSource } from "./duplicates/source.ts";
 import type { ListenerOwner, SocketCall, SocketProtocol } from "./listener_owner.ts";
@@ -19,7 +19,7 @@ export function findCallerSocket(
 ): SocketCall | null {
   const { id, tid, args } = call;
   const pid = proc.processOfThread(tid);
-  const descriptor = Number(BigInt.asIntN(32, args[0] ?? -1n));
+  const descriptor = intArgument(call, 0);
   if (pid === null || descriptor < 0) return null;
   const socket = source.duplicate({ notify, call, pid, descriptor }, owner);
   if (socket === null) return null;

@@ -8,10 +8,9 @@ import type { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { accountId } from "../platform/files/accounts.ts";
 import { Directory } from "../platform/files/directory.ts";
-import { statOf } from "../platform/files/path.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { readText } from "../platform/process/proc.ts";
+import { fileIdentityOf } from "../platform/process/file_identity.ts";
 import type { Group } from "../steering/group.ts";
 import type { UnixAddress } from "../steering/member.ts";
 import { occupantOf } from "./unix/stale_path.ts";
@@ -58,17 +57,15 @@ export function boundAtPath(
   spec: UnixListenSpec,
   epoch: number,
 ): Fd {
-  const own = statOf("/proc/self");
-  const uid = idOf(spec, "user") ?? own?.uid ?? 0;
-  const gid = idOf(spec, "group") ?? own?.gid ?? 0;
+  const own = fileIdentityOf("self");
+  const owner = {
+    uid: idOf(spec, "user") ?? own.uid,
+    gid: idOf(spec, "group") ?? own.gid,
+    umask: spec.mode === null ? own.umask : ALL_BITS & ~spec.mode,
+  };
   const socket = sockets.stream("unix");
   try {
-    const umask = spec.mode === null ? ownUmask() : ALL_BITS & ~spec.mode;
-    const node = group.path!.bindHidden(socket, { epoch, label: String(epoch) }, {
-      uid,
-      gid,
-      umask,
-    });
+    const node = group.path!.bindHidden(socket, { epoch, label: String(epoch) }, owner);
     node.isBatons = true;
     return socket;
   } catch (error) {
@@ -89,12 +86,6 @@ export function pathReason({ path }: UnixListenSpec, { errno, code }: SystemCall
     return "only root can give it to another user, or to a group that baton is not in";
   }
   return code;
-}
-
-/** umask(2) can only be set; proc_pid_status(5) shows it. */
-function ownUmask(): number {
-  const [, digits = "022"] = /^Umask:\t([0-7]+)$/m.exec(readText("/proc/self/status") ?? "") ?? [];
-  return parseInt(digits, 8);
 }
 
 function idOf(spec: UnixListenSpec, kind: "user" | "group"): number | null {

@@ -73,6 +73,16 @@ export interface SocketCall extends Caller {
 /** The kernel carries the call out; baton did; it waits for `Adopter.retryPostponed`; or it fails. */
 export type CallReply = "continue" | "done" | "postpone" | { readonly errno: number };
 
+/** Whether a process of the generation has a socket of `group` open. */
+export function holdsSocketOf(
+  group: Group,
+  owner: Pick<ListenerOwner, "epoch" | "processes">,
+): boolean {
+  if (group.membersOf(owner.epoch).length === 0) return false;
+  refreshSocketHolders(group, owner);
+  return group.membersOf(owner.epoch).some((member) => member.owner !== 0 && !member.unheld);
+}
+
 /** Marks members that no process has open. The kernel does not report a close(2), so /proc is searched. */
 export function refreshSocketHolders(
   group: Group,

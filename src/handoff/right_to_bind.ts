@@ -14,8 +14,8 @@ import { groupAddress } from "./caller_socket.ts";
 import {
   type AdoptContext,
   type CallReply,
+  holdsSocketOf,
   type ListenerOwner,
-  refreshSocketHolders,
   type SocketCall,
 } from "./listener_owner.ts";
 import { isLeftAlone } from "./opener.ts";
@@ -89,9 +89,6 @@ export function rightToBind(
 
 /** A process of the same generation listens there, or at an address that overlaps. */
 function isTaken(listeners: Listeners, wanted: GroupAddress, owner: ListenerOwner): boolean {
-  return listeners.groupsOf(owner.epoch).some((group) => {
-    if (!overlaps(group.address, wanted)) return false;
-    refreshSocketHolders(group, owner);
-    return group.membersOf(owner.epoch).some(({ owner, unheld }) => owner !== 0 && !unheld);
-  });
+  return listeners.groupsOf(owner.epoch)
+    .some((group) => overlaps(group.address, wanted) && holdsSocketOf(group, owner));
 }

@@ -25,7 +25,7 @@ import { passiveOpens } from "../platform/network/proc_net.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { CallRule } from "../platform/process/call_filter.ts";
-import type { TrappedCall } from "../platform/process/seccomp.ts";
+import { intArgument, type TrappedCall } from "../platform/process/seccomp.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import {
   ConnectionRate,
@@ -130,13 +130,14 @@ export class Migration {
    * Some servers call shutdown(2) on idle connections when they stop, which would end a connection for the new server
    * too. On connections in flight the call succeeds without effect.
    */
-  #handleShutdown(notify: Fd, { id, tid, args }: TrappedCall): void {
+  #handleShutdown(notify: Fd, call: TrappedCall): void {
+    const { id, tid } = call;
     const { seccomp } = this.platform;
     let isProtected = false;
     try {
       const target = this.inFlight.isEmpty
         ? null
-        : proc.descriptorTarget(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
+        : proc.descriptorTarget(tid, intArgument(call, 0));
       isProtected = target !== null && this.inFlight.protectedTargets.has(target);
     } finally {
       if (isProtected) seccomp.answer(notify, id, 0);

@@ -9,15 +9,14 @@ import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
-import type { TrappedCall } from "../platform/process/seccomp.ts";
+import { intArgument, type TrappedCall } from "../platform/process/seccomp.ts";
+import { uninterrupted } from "../platform/process/uninterrupted.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 
 /** O_NONBLOCK and O_CLOEXEC equal SOCK_NONBLOCK and SOCK_CLOEXEC. */
 const FLAGS_ARGUMENT = 3;
 const LENGTH_SIZE = 4;
-/** All signals that can be blocked. */
-const SIGNALS = Array.from({ length: 31 }, (_, i) => i + 1).filter((n) => n !== 9 && n !== 19);
 
 export interface PendingAccept {
   readonly group: Group;
@@ -80,22 +79,20 @@ export class PendingAccepts {
   }
 
   /**
-   * With signals blocked: one in the middle would leave the call answered but without a descriptor, and accept(2) would
+   * Without signals: one in the middle would leave the call answered but without a descriptor, and accept(2) would
    * return 0 (seccomp_notify_addfd in the kernel waits for the other side interruptibly).
    */
   #send(notify: Fd, id: bigint, answer: { source: Fd; closeOnExec: boolean }): boolean {
     const { seccomp, processes } = this.platform;
-    processes.blockSignals(SIGNALS);
-    try {
-      return seccomp.answerWithDescriptor(notify, id, answer);
-    } finally {
-      processes.unblockSignals(SIGNALS);
-    }
+    return uninterrupted(
+      processes,
+      () => seccomp.answerWithDescriptor(notify, id, answer) >= 0,
+    );
   }
 
   /** @returns the member at which the caller receives connections; null: a foreign or retired listener */
-  #listenerOf({ tid, args }: TrappedCall): ReturnType<Listeners["findMember"]> {
-    const target = proc.descriptorTarget(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
+  #listenerOf(call: TrappedCall): ReturnType<Listeners["findMember"]> {
+    const target = proc.descriptorTarget(call.tid, intArgument(call, 0));
     const inode = /^socket:\[(\d+)\]$/.exec(target ?? "")?.[1];
     if (inode === undefined) return null;
     const found = this.listeners.findMember(Number(inode) >>> 0) ??

@@ -29,6 +29,10 @@ function portsOverlap(a: GroupAddress, b: GroupAddress): boolean {
 
 /** It gets datagrams, not connections: nothing is accepted there, and nothing to drain but what is unread. */
 export function isDatagram({ address }: { readonly address: ListenAddress }): boolean {
+  return isUdp(address);
+}
+
+export function isUdp(address: ListenAddress): address is GroupAddress {
   return address.family !== "unix" && address.protocol === "udp";
 }
 

@@ -9,6 +9,7 @@ import { SystemCallError } from "../platform/error.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { deafen } from "../platform/network/udp_socket.ts";
 import type { MemberChoice } from "./bpf_program.ts";
+import { isUdp } from "./group_address.ts";
 import type { GroupAddress, ListenAddress } from "./member.ts";
 
 export interface Membership {
@@ -24,8 +25,7 @@ export interface Membership {
 }
 
 export function membershipOf(sockets: Sockets, address: ListenAddress): Membership {
-  const isDatagram = address.family !== "unix" && address.protocol === "udp";
-  return isDatagram ? datagrams(sockets, address) : connections(sockets);
+  return isUdp(address) ? datagrams(sockets, address) : connections(sockets);
 }
 
 function connections(sockets: Sockets): Membership {

@@ -83,7 +83,10 @@ class Server implements Disposable {
       () => this.#stack.use(new Conversation(platform, listening)),
     );
     const { address } = listening;
-    const listeners = { groups: [{ address, members: [] }] } as unknown as Listeners;
+    const listeners = {
+      groups: [{ address, tcp: address, members: [] }],
+      ports: [address.port],
+    } as unknown as Listeners;
     const never = () => assert.fail("no connection is to be moved");
     const processes = () => {
       options.onRefresh?.();
@@ -199,7 +202,10 @@ describe("ConnectionTable", () => {
     const { listener, address } = listenAt(platform, "127.0.0.1");
     using _ = listener;
     using conversation = new Conversation(platform, { listener, address });
-    const listeners = { groups: [{ address, members: [] }] } as unknown as Listeners;
+    const listeners = {
+      groups: [{ address, tcp: address, members: [] }],
+      ports: [address.port],
+    } as unknown as Listeners;
     const table = new ConnectionTable(platform, listeners, () => [platform.runtime.pid]);
     table.refresh();
     const [connection] = table.connections;

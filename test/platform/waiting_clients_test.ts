@@ -42,7 +42,7 @@ class Scene implements AsyncDisposable {
   }
 
   deliver(): void {
-    this.waiting.deliver({ address: this.server.address } as Group, this.queue.listener);
+    this.waiting.deliver({ tcp: this.server.address, path: null } as Group, this.queue.listener);
   }
 
   /** The server's accept(2) gets the first one. */

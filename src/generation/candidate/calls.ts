@@ -8,7 +8,7 @@ import { MOST_SPARED } from "../../launcher/plan.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Platform } from "../../platform/platform.ts";
 import * as proc from "../../platform/process/proc.ts";
-import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import { intArgument, type TrappedCall } from "../../platform/process/seccomp.ts";
 import { signalName } from "../../config/values/signals.ts";
 
 /** The generation that serves; null: none does. */
@@ -48,11 +48,12 @@ export class CandidateCalls {
     return true;
   }
 
-  #isRefused({ tid, args }: TrappedCall): boolean {
+  #isRefused(call: TrappedCall): boolean {
+    const { tid, args } = call;
     const serving = this.options.isPending() ? this.options.serving() : null;
     // In another namespace the number is another process's.
     if (serving === null || !proc.sharesNamespace(tid, "pid")) return false;
-    const target = Math.abs(Number(BigInt.asIntN(32, args[0] ?? 0n)));
+    const target = Math.abs(intArgument(call, 0));
     if (!serving.processes().includes(target)) return false;
     const signal = Number(args[1] ?? 0n);
     const name = signalName(signal) ?? `signal ${signal}`;

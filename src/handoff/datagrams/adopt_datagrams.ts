@@ -9,7 +9,7 @@ import * as proc from "../../platform/process/proc.ts";
 import { addressText } from "../../steering/group_address.ts";
 import type { Group } from "../../steering/group.ts";
 import type { GroupAddress } from "../../steering/member.ts";
-import { replaceSocket } from "../adopt_listen.ts";
+import { isLate, replaceSocket } from "../adopt_listen.ts";
 import { groupAddress } from "../caller_socket.ts";
 import {
   type AdoptContext,
@@ -97,12 +97,12 @@ function takeSocket(
   { sockets, descriptors }: AdoptContext["platform"],
   group: Group,
   { socket, pid }: SocketCall,
-  { epoch, readyTicks }: ListenerOwner,
+  owner: ListenerOwner,
 ): void {
   const before = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT);
   sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-  // What is opened after the gate was not part of the start, unless it is one more worker's.
-  const late = readyTicks > 0 && !group.membersOf(epoch).some((member) => !member.late);
+  const { epoch } = owner;
+  const late = isLate(group, owner);
   try {
     group.takeMember(descriptors.duplicate(socket), { epoch, owner: pid, backlog: 0, late });
   } catch (error) {

@@ -1,9 +1,8 @@
 /** Whether a UDP socket may be bound beside others at its address. Where an unwrapped server gets an error, it gets it too. */
 import * as proc from "../../platform/process/proc.ts";
 import { addressText } from "../../steering/group_address.ts";
-import type { Group } from "../../steering/group.ts";
 import type { GroupAddress } from "../../steering/member.ts";
-import { type AdoptContext, type ListenerOwner, refreshSocketHolders } from "../listener_owner.ts";
+import { type AdoptContext, holdsSocketOf, type ListenerOwner } from "../listener_owner.ts";
 import { overlapText } from "../unmanaged_listeners.ts";
 import { holderOfDatagrams, unmanagedDatagrams } from "./unmanaged_datagrams.ts";
 
@@ -11,8 +10,8 @@ import { holderOfDatagrams, unmanagedDatagrams } from "./unmanaged_datagrams.ts"
 const CAP_NET_BIND_SERVICE = 10;
 const FIRST_FREE_PORT = 1024;
 
-/** `share`: beside the other generations. `own`: as the server asked for it. `none`: EADDRINUSE. */
-type RightToJoin = "share" | "own" | "none";
+/** `shared`: beside the other generations. `own`: as the server asked for it. `none`: EADDRINUSE. */
+type RightToJoin = "shared" | "own" | "none";
 
 export function rightToJoin(
   { listeners }: AdoptContext,
@@ -27,19 +26,12 @@ export function rightToJoin(
     return "none";
   }
   const group = listeners.find(wanted);
-  if (group !== null && hasSocket(group, owner)) return sharesPort ? "share" : "own";
+  if (group !== null && holdsSocketOf(group, owner)) return sharesPort ? "shared" : "own";
   const unmanaged = unmanagedDatagrams(listeners, wanted);
-  if (unmanaged === null) return "share";
+  if (unmanaged === null) return "shared";
   // In a group with a socket of a stranger the places in the kernel's array are not known.
   owner.onHint(`${addressText(wanted)} is held by ${holderOfDatagrams(unmanaged)}`);
   return "own";
-}
-
-/** A process of the same generation has one there. */
-function hasSocket(group: Group, owner: ListenerOwner): boolean {
-  if (group.membersOf(owner.epoch).length === 0) return false;
-  refreshSocketHolders(group, owner);
-  return group.membersOf(owner.epoch).some((member) => member.owner !== 0 && !member.unheld);
 }
 
 /** The bind is baton's: it must not be allowed more than the caller. */

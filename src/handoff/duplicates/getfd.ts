@@ -30,7 +30,7 @@ export class GetfdSource implements DuplicateSource {
     }
   }
 
-  isOther(): boolean {
+  mayPass(): boolean {
     return false;
   }
 

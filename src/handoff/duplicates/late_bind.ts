@@ -17,7 +17,7 @@ import {
 } from "../../platform/network/server_sockets.ts";
 import type { CallRule } from "../../platform/process/call_filter.ts";
 import * as proc from "../../platform/process/proc.ts";
-import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import { intArgument, type TrappedCall } from "../../platform/process/seccomp.ts";
 import type { CallerDescriptor } from "./source.ts";
 
 const MAX_SOCKADDR = 128;
@@ -48,8 +48,9 @@ export class LateBind {
   }
 
   /** A call of `rules`, which continues. */
-  note({ tid, args }: TrappedCall): void {
-    const inode = socketAt(tid, Number(BigInt.asIntN(32, args[0] ?? -1n)));
+  note(call: TrappedCall): void {
+    const { tid, args } = call;
+    const inode = socketAt(tid, intArgument(call, 0));
     const bytes = proc.readMemory(tid, Number(args[3] ?? 0n), OPTION_SIZE);
     if (typeof inode !== "number" || bytes?.length !== OPTION_SIZE) return;
     const [oldest] = this.#v6only.keys();

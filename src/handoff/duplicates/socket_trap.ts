@@ -14,7 +14,8 @@ import type { Platform } from "../../platform/platform.ts";
 import { networkOf, socketAsAsked, socketAt } from "../../platform/network/server_sockets.ts";
 import type { CallRule } from "../../platform/process/call_filter.ts";
 import * as proc from "../../platform/process/proc.ts";
-import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import { intArgument, type TrappedCall } from "../../platform/process/seccomp.ts";
+import { uninterrupted } from "../../platform/process/uninterrupted.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import type { CallReply, ListenerOwner } from "../listener_owner.ts";
 import { HeldSockets } from "./held_sockets.ts";
@@ -23,8 +24,6 @@ import type { CallerDescriptor, DuplicateSource } from "./source.ts";
 
 /** Of the second argument of socket(2): the rest are flags. */
 const TYPE_MASK = 0xf;
-/** All signals that can be blocked. */
-const SIGNALS = Array.from({ length: 31 }, (_, i) => i + 1).filter((n) => n !== 9 && n !== 19);
 
 export class SocketTrapSource implements DuplicateSource {
   readonly rules: readonly CallRule[];
@@ -56,7 +55,7 @@ export class SocketTrapSource implements DuplicateSource {
   }
 
   /** What it binds now comes by late_bind.ts; if we may not look into it, only what it opens when it starts does. */
-  isOther({ call, tid }: TrappedCall, { readyTicks, settledTicks }: ListenerOwner): boolean {
+  mayPass({ call, tid }: TrappedCall, { readyTicks, settledTicks }: ListenerOwner): boolean {
     if (call !== this.platform.libc.arch.SYS_socket || readyTicks === 0) return false;
     return settledTicks > 0 || proc.canSeeDescriptors(tid);
   }
@@ -71,7 +70,7 @@ export class SocketTrapSource implements DuplicateSource {
     const { id, tid } = call;
     const pid = proc.processOfThread(tid) ?? tid;
     if (this.held.isFull || !this.#isInOwnNetwork(tid)) return "continue";
-    const [domain, type, protocol] = call.args.map((value) => Number(BigInt.asIntN(32, value)));
+    const [domain, type, protocol] = [0, 1, 2].map((at) => intArgument(call, at));
     let fd: Fd;
     try {
       fd = socketAsAsked(this.platform.libc, domain!, type!, protocol!);
@@ -92,17 +91,14 @@ export class SocketTrapSource implements DuplicateSource {
     return "answered";
   }
 
-  /** With signals blocked: one in the middle would leave the call answered, and without a descriptor. */
+  /** Without signals: one in the middle would leave the call answered, and without a descriptor. */
   #answer(notify: Fd, id: bigint, answer: { source: Fd; closeOnExec: boolean }): number {
     const { seccomp, processes } = this.platform;
-    processes.blockSignals(SIGNALS);
-    try {
-      const number = seccomp.answerWithNew(notify, id, answer);
+    return uninterrupted(processes, () => {
+      const number = seccomp.answerWithDescriptor(notify, id, answer);
       // Before Linux 5.14 the kernel does not know the flag.
-      return number === -C.EINVAL ? seccomp.answerWithAdded(notify, id, answer) : number;
-    } finally {
-      processes.unblockSignals(SIGNALS);
-    }
+      return number === -C.EINVAL ? seccomp.answerInTwoSteps(notify, id, answer) : number;
+    });
   }
 
   /** Where that cannot be found out (hidepid) it is taken to be. */

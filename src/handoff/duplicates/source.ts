@@ -23,8 +23,8 @@ export interface DuplicateSource {
   readonly passing: readonly number[];
   /** @returns a new duplicate, which is the caller's to close; null: it is not a socket that baton hands over, or is gone */
   duplicate(of: CallerDescriptor, owner: ListenerOwner): Fd | null;
-  /** Whether it is a call of `rules` that needs no decision, as those of `passing`. */
-  isOther(call: TrappedCall, owner: ListenerOwner): boolean;
+  /** Whether it is a call of `rules` that needs no decision: it continues at once. */
+  mayPass(call: TrappedCall, owner: ListenerOwner): boolean;
   /** Answers a call of `rules`. */
   handle(notify: Fd, call: TrappedCall, owner: ListenerOwner): CallReply | "answered";
   /** A bind or listen has been answered. */

@@ -4,8 +4,9 @@
  * accepts before it has passed its gate. Without it the bind fails as it would without baton, and the reason is given.
  */
 import * as proc from "../../platform/process/proc.ts";
+import { intArgument } from "../../platform/process/seccomp.ts";
 import type { UnixAddress } from "../../steering/member.ts";
-import { memberWithQueue, replaceSocket } from "../adopt_listen.ts";
+import { replaceSocket, waitingMember } from "../adopt_listen.ts";
 import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "../listener_owner.ts";
 import { addressAt } from "./path_text.ts";
 import { abstractNameIn } from "./unix_name.ts";
@@ -36,7 +37,7 @@ export function bindAbstract(
     bound.add(proc.ownSocketInode(call.socket.number), { epoch, address, bound: name });
     return "continue";
   }
-  const waiting = memberWithQueue(group, owner, false) ?? listeners.lend(group, epoch) ?? null;
+  const waiting = waitingMember(listeners, group, owner, false);
   replaceSocket(context, call, waiting ?? other);
   if (waiting !== null) {
     group.reassign(waiting, { epoch, owner: 0 });
@@ -58,7 +59,7 @@ export function listenAtAbstract(
   const group = listeners.obtain(fresh.address);
   const socket = platform.descriptors.duplicate(call.socket);
   // As at a path: before the first look at it, and once more by the server, for SO_PEERCRED.
-  platform.sockets.listen(socket, Number(BigInt.asIntN(32, call.args[1] ?? 0n)));
+  platform.sockets.listen(socket, intArgument(call, 1));
   const member = group.addListening(socket, { epoch: owner.epoch, origin: "shared" });
   member.owner = call.pid;
   owner.onListening(group, call);

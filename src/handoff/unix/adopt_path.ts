@@ -8,18 +8,19 @@ import { resolveForThread } from "../../platform/files/thread_path.ts";
 import { C } from "../../platform/libc/constants.ts";
 import { fileIdentityOf } from "../../platform/process/file_identity.ts";
 import * as proc from "../../platform/process/proc.ts";
+import { intArgument } from "../../platform/process/seccomp.ts";
 import { pathOf } from "../../steering/group_address.ts";
 import type { Group } from "../../steering/group.ts";
 import type { UnixAddress } from "../../steering/member.ts";
 import {
   discardClosedElsewhere,
-  memberWithQueue,
+  listensAgain,
   replaceSocket,
   traitsOf,
+  waitingMember,
 } from "../adopt_listen.ts";
 import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "../listener_owner.ts";
 import { isLeftAlone } from "../opener.ts";
-import { nodeOf } from "./bound_paths.ts";
 import { isPrivatePath } from "./path_rules.ts";
 import { occupantOf } from "./stale_path.ts";
 import { pathAt } from "./path_text.ts";
@@ -69,7 +70,7 @@ function bindBeside(
   if (path === null || isLeftAlone(context, group.address, call.pid, owner)) return "continue";
   const { epoch } = owner;
   try {
-    const waiting = memberWithQueue(group, owner) ?? context.listeners.lend(group, epoch) ?? null;
+    const waiting = waitingMember(context.listeners, group, owner);
     if (waiting !== null) {
       // It listens already. The server's own listen(2) shows who does so now.
       replaceSocket(context, call, waiting);
@@ -97,18 +98,12 @@ export function listenAtPath(
 ): CallReply {
   const { platform, listeners } = context;
   const inode = proc.ownSocketInode(call.socket.number);
-  listeners.findShutDown();
-  const known = listeners.findMember(inode, owner.epoch);
-  if (known !== null) {
-    known.member.owner ||= call.pid;
-    owner.onListening(known.group, call);
-    return "continue";
-  }
+  if (listensAgain(listeners, inode, call, owner)) return "continue";
   const group = groupOf(context, inode, call, owner);
   if (group === null) return "continue";
   if (group.isFrozen) return context.replyWhenFrozen(group);
   discardClosedElsewhere(listeners, group, owner);
-  const backlog = Number(BigInt.asIntN(32, call.args[1] ?? 0n));
+  const backlog = intArgument(call, 1);
   const held = platform.descriptors.duplicate(call.socket);
   const traits = traitsOf(context, group, call.pid, owner);
   try {
@@ -147,6 +142,10 @@ function groupOf(
   }
   const group = listeners.obtain(address);
   group.path?.keepDirectory(place.directory);
-  group.path?.noteBound(inode, owner.epoch, nodeOf(fresh, node.key));
+  group.path?.noteBound(inode, owner.epoch, {
+    name: address.name,
+    key: node.key,
+    bound: fresh.bound,
+  });
   return group;
 }

@@ -2,7 +2,7 @@
  * Sockets that servers have bound to paths where no other generation listens, until they listen: the kernel has bound
  * them. (Those beside another generation are in that one's group.)
  */
-import type { UnixAddress, UnixNode } from "../../steering/member.ts";
+import type { UnixAddress } from "../../steering/member.ts";
 
 interface BoundPath {
   readonly epoch: number;
@@ -57,9 +57,4 @@ export class BoundPaths {
       each.address.name === name
     ) ?? null;
   }
-}
-
-/** @param key of the node at the path */
-export function nodeOf({ address, bound }: BoundPath, key: string): UnixNode {
-  return { name: address.name, key, bound };
 }

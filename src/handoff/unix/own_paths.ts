@@ -15,6 +15,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { CallRule } from "../../platform/process/call_filter.ts";
 import type { TrappedCall } from "../../platform/process/seccomp.ts";
 import type { Listeners } from "../../steering/listeners.ts";
+import type { UnixNode } from "../../steering/member.ts";
 import type { PathMembers } from "../../steering/unix/path_members.ts";
 import type { CallReply, ListenerOwner } from "../listener_owner.ts";
 import type { BoundPaths } from "./bound_paths.ts";
@@ -53,8 +54,8 @@ export class OwnPaths {
     this.platform.reactor.letPass(isPassing ? numbers : [], "paths");
   }
 
-  /** @returns whether the call is about paths, and of none that matters here: it can continue at once */
-  isOther(trapped: TrappedCall): boolean {
+  /** Whether it is a call that names paths, and none of the service's. */
+  mayPass(trapped: TrappedCall): boolean {
     const call = decodePathCall(this.#calls, trapped);
     return call !== null && !this.#mayMatter(trapped, call);
   }
@@ -162,12 +163,7 @@ export class OwnPaths {
       case "own node":
       case "public path": {
         const node = path.nodesOf(epoch).findLast(({ name }) => name !== null);
-        if (node?.name == null) return "done";
-        // The public name may be another's by now.
-        if (path.directory.stat(node.name)?.key === node.key) {
-          changeNode(path, node.name, call);
-          if (call.kind === "unlink") node.name = null;
-        }
+        if (node !== undefined) changeNode(path, node, call);
         return "done";
       }
       default:
@@ -235,10 +231,14 @@ export class OwnPaths {
   }
 }
 
-function changeNode(path: PathMembers, name: string, call: PathCall): void {
-  const { directory } = path;
-  if (call.kind === "unlink") directory.remove(name);
-  else if (call.kind === "chmod") directory.changeMode(name, call.mode);
+/** Unless its name is another node's by now. */
+function changeNode({ directory }: PathMembers, node: UnixNode, call: PathCall): void {
+  const { name } = node;
+  if (name === null || directory.stat(name)?.key !== node.key) return;
+  if (call.kind === "unlink") {
+    directory.remove(name);
+    node.name = null;
+  } else if (call.kind === "chmod") directory.changeMode(name, call.mode);
   else if (call.kind === "chown") directory.changeOwner(name, call.uid, call.gid);
 }
 

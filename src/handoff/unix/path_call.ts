@@ -2,7 +2,7 @@
 import { C } from "../../platform/libc/constants.ts";
 import type { PathCalls } from "../../platform/libc/path_calls.ts";
 import type { CallRule } from "../../platform/process/call_filter.ts";
-import type { TrappedCall } from "../../platform/process/seccomp.ts";
+import { intArgument, type TrappedCall } from "../../platform/process/seccomp.ts";
 
 /** A path argument: relative to a directory of the caller, at an address of its memory. */
 export interface PathArgument {
@@ -46,9 +46,10 @@ export function pathCallRules(calls: PathCalls): CallRule[] {
 }
 
 /** @returns null: it is another call */
-export function decodePathCall(calls: PathCalls, { call, args }: TrappedCall): PathCall | null {
+export function decodePathCall(calls: PathCalls, trapped: TrappedCall): PathCall | null {
+  const { call, args } = trapped;
   const number = (at: number) => Number(args[at] ?? 0n);
-  const int = (at: number) => Number(BigInt.asIntN(32, args[at] ?? 0n));
+  const int = (at: number) => intArgument(trapped, at);
   const here = (at: number) => ({ dirfd: C.AT_FDCWD, address: number(at) });
   const at = (from: number) => ({ dirfd: int(from), address: number(from + 1) });
   const mode = (from: number) => number(from) & 0o7777;

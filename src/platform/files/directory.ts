@@ -123,42 +123,32 @@ export class Directory {
   }
 
   #rename(name: string, target: string, flags: number): number {
+    const { libc, fd: { number: at } } = this;
     const [from, to] = [cString(name), cString(target)];
-    const { c, addressOf } = this.#libc;
-    const at = this.fd.number;
-    return c.syscall(this.#calls.SYS_renameat2, at, addressOf(from), at, addressOf(to), flags);
+    const [fromAt, toAt] = [libc.addressOf(from), libc.addressOf(to)];
+    return libc.c.syscall(this.#calls.SYS_renameat2, at, fromAt, at, toAt, flags);
   }
 
   /** @throws {SystemCallError} */
   remove(name: string): void {
-    const { c, addressOf } = this.#libc;
-    const text = cString(name);
-    const call = this.#calls.SYS_unlinkat;
-    this.#check(c.syscall(call, this.fd.number, addressOf(text), 0, 0, 0), "unlink", name);
+    this.#check(this.#syscall(this.#calls.SYS_unlinkat, name), "unlink", name);
   }
 
   /** @throws {SystemCallError} */
   changeMode(name: string, mode: number): void {
-    const { c, addressOf } = this.#libc;
-    const text = cString(name);
-    const call = this.#calls.SYS_fchmodat;
-    this.#check(c.syscall(call, this.fd.number, addressOf(text), mode, 0, 0), "chmod", name);
+    this.#check(this.#syscall(this.#calls.SYS_fchmodat, name, mode), "chmod", name);
   }
 
   /** -1 leaves an id as it is. @throws {SystemCallError} */
   changeOwner(name: string, uid: number, gid: number): void {
-    const { c, addressOf } = this.#libc;
-    const text = cString(name);
     const call = this.#calls.SYS_fchownat;
-    const result = c.syscall(
-      call,
-      this.fd.number,
-      addressOf(text),
-      uid,
-      gid,
-      P.AT_SYMLINK_NOFOLLOW,
-    );
-    this.#check(result, "chown", name);
+    this.#check(this.#syscall(call, name, uid, gid, P.AT_SYMLINK_NOFOLLOW), "chown", name);
+  }
+
+  #syscall(call: number, name: string, a = 0, b = 0, c = 0): number {
+    const { libc, fd } = this;
+    const text = cString(name);
+    return libc.c.syscall(call, fd.number, libc.addressOf(text), a, b, c);
   }
 
   close(): void {
@@ -167,11 +157,6 @@ export class Directory {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  get #libc() {
-    const { libc } = this;
-    return { c: libc.c, addressOf: (bytes: Uint8Array) => libc.addressOf(bytes) };
   }
 
   #check(result: number, call: string, name: string): void {

@@ -38,9 +38,17 @@ const BY_ARCH = {
 
 export type ArchConstants = Readonly<Record<keyof typeof BY_ARCH, number>>;
 
-export const ARCH = { x64: numbersOf("x64"), arm64: numbersOf("arm64") } as const;
+export const ARCH = { x64: numbersOf(BY_ARCH, "x64"), arm64: numbersOf(BY_ARCH, "arm64") } as const;
 
-function numbersOf(arch: "x64" | "arm64"): ArchConstants {
-  const numbers = Object.entries(BY_ARCH).map(([name, byArch]) => [name, byArch[arch]]);
-  return Object.fromEntries(numbers);
+type Arch = "x64" | "arm64";
+
+export function numbersOf<Name extends string>(
+  table: Readonly<Record<Name, Readonly<Record<Arch, number>>>>,
+  arch: Arch,
+): Readonly<Record<Name, number>> {
+  const rows = Object.entries<Readonly<Record<Arch, number>>>(table);
+  return Object.fromEntries(rows.map(([name, byArch]) => [name, byArch[arch]])) as Record<
+    Name,
+    number
+  >;
 }

@@ -1,5 +1,6 @@
 /** Numbers of system calls that take paths, Linux x64 and arm64: <asm/unistd.h>; -1: it has none. `constants_test.ts` */
 import type { Runtime } from "../runtime/runtime.ts";
+import { numbersOf } from "./arch.ts";
 
 const PATH_CALLS = {
   SYS_connect: { x64: 42, arm64: 203 },
@@ -22,8 +23,7 @@ const PATH_CALLS = {
 export type PathCalls = Readonly<Record<keyof typeof PATH_CALLS, number>>;
 
 export function pathCallsOf(arch: Runtime["arch"]): PathCalls {
-  const numbers = Object.entries(PATH_CALLS).map(([name, byArch]) => [name, byArch[arch]]);
-  return Object.fromEntries(numbers);
+  return numbersOf(PATH_CALLS, arch);
 }
 
 /** <fcntl.h>, <linux/fs.h>, <linux/openat2.h>: the same on x64 and arm64. */

@@ -2,9 +2,9 @@
 import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
-import { struct } from "../libc/libc.ts";
 import { OWN_OPTIONS, SOCKET_OPTIONS } from "../libc/udp_options.ts";
 import type { InetAddress } from "./address.ts";
+import { pollNow } from "./poll_now.ts";
 import type { Sockets } from "./sockets.ts";
 
 /** Of a queue that no process reads for a while: tens of thousands of small datagrams. */
@@ -47,10 +47,6 @@ export function deafen(sockets: Sockets, socket: Fd, family: InetAddress["family
  * Some process has called shutdown(2) on it, which cannot be undone: a server that waits on it would never sleep again.
  * The kernel answers ENOTCONN and does it all the same (inet_shutdown).
  */
-export function isShutDown({ libc }: Sockets, socket: Fd): boolean {
-  const { bytes, view } = struct(8);
-  view.setInt32(0, socket.number, true);
-  view.setInt16(4, C.POLLRDHUP, true);
-  libc.check(libc.retry(() => libc.c.poll(bytes, 1, 0)), "poll", `descriptor ${socket.number}`);
-  return (view.getInt16(6, true) & C.POLLRDHUP) !== 0;
+export function isShutDown(sockets: Sockets, socket: Fd): boolean {
+  return (pollNow(sockets, socket, C.POLLRDHUP) & C.POLLRDHUP) !== 0;
 }

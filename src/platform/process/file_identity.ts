@@ -12,7 +12,7 @@ const IDS = { uid: /^Uid:(?:\s+\d+){3}\s+(\d+)$/m, gid: /^Gid:(?:\s+\d+){3}\s+(\
 const UMASK = /^Umask:\s+([0-7]+)$/m;
 
 /** @param tid -1 for an id: unknown, the thread is gone */
-export function fileIdentityOf(tid: number): FileIdentity {
+export function fileIdentityOf(tid: number | "self"): FileIdentity {
   const text = readText(`/proc/${tid}/status`) ?? "";
   return {
     uid: Number(IDS.uid.exec(text)?.[1] ?? -1),

@@ -34,6 +34,11 @@ export interface TrappedCall {
   readonly args: readonly bigint[];
 }
 
+/** An argument that the kernel reads as an int: a descriptor, a process id. */
+export function intArgument({ args }: Pick<TrappedCall, "args">, at: number): number {
+  return Number(BigInt.asIntN(32, args[at] ?? -1n));
+}
+
 export class Seccomp {
   constructor(readonly libc: Libc) {}
 
@@ -119,26 +124,21 @@ export class Seccomp {
    * @returns its number there, or -errno when the caller has died, was interrupted, or has no number left: the call is
    *   not answered then
    */
-  answerWithNew(notify: Fd, id: bigint, options: { source: Fd; closeOnExec: boolean }): number {
+  answerWithDescriptor(
+    notify: Fd,
+    id: bigint,
+    options: { source: Fd; closeOnExec: boolean },
+  ): number {
     const flag = C.SECCOMP_ADDFD_FLAG_SEND;
     const number = this.#addDescriptor(notify, id, { ...options, target: 0, flag });
     return number >= 0 ? number : -this.libc.errno;
   }
 
   /** The same in two steps, before Linux 5.14: a signal between them leaves the caller with a descriptor that it does not know of. */
-  answerWithAdded(notify: Fd, id: bigint, options: { source: Fd; closeOnExec: boolean }): number {
+  answerInTwoSteps(notify: Fd, id: bigint, options: { source: Fd; closeOnExec: boolean }): number {
     const number = this.#addDescriptor(notify, id, { ...options, target: 0, flag: 0 });
     if (number < 0) return -this.libc.errno;
     return this.answer(notify, id, number) ? number : -C.ENOENT;
-  }
-
-  /** @returns false when the call is not answered */
-  answerWithDescriptor(
-    notify: Fd,
-    id: bigint,
-    options: { source: Fd; closeOnExec: boolean },
-  ): boolean {
-    return this.answerWithNew(notify, id, options) >= 0;
   }
 
   /** Tells the scheduler that caller and supervisor take turns: cheaper. @returns false before Linux 6.6 */

@@ -11,7 +11,7 @@ import { orNull, SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import { Directory, withUmask } from "../../platform/files/directory.ts";
-import { isShutDown } from "../../platform/network/listener_state.ts";
+import { isShutDown } from "../../platform/network/poll_now.ts";
 import type { FileIdentity } from "../../platform/process/file_identity.ts";
 import { ownSocketInode } from "../../platform/process/proc.ts";
 import type { Readiness, Watch } from "../../platform/reactor.ts";

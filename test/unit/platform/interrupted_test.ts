@@ -32,7 +32,7 @@ const CALLS: readonly [name: string, request: number, ask: (seccomp: Seccomp) =>
   [
     "answerWithDescriptor",
     C.SECCOMP_IOCTL_NOTIF_ADDFD,
-    (it) => it.answerWithDescriptor(NOTIFY, ID, DESCRIPTOR),
+    (it) => it.answerWithDescriptor(NOTIFY, ID, DESCRIPTOR) >= 0,
   ],
 ];
 

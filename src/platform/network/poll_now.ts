@@ -1,4 +1,4 @@
-/** What poll(2) says about a listener. */
+/** What poll(2) says about a socket. */
 import type { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { struct } from "../libc/libc.ts";
@@ -9,7 +9,8 @@ export function isShutDown(sockets: Sockets, listener: Fd): boolean {
   return (pollNow(sockets, listener, 0) & C.EPOLLHUP) !== 0;
 }
 
-function pollNow({ libc }: Sockets, fd: Fd, wanted: number): number {
+/** @returns the events of `wanted` that are there now, and a hang-up or error */
+export function pollNow({ libc }: Sockets, fd: Fd, wanted: number): number {
   const { bytes, view } = struct(8);
   view.setInt32(0, fd.number, true);
   view.setInt16(4, wanted, true);
