@@ -13,7 +13,7 @@ import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
-import { children } from "../support/proc.ts";
+import { children, stopForGood } from "../support/proc.ts";
 import { listenAt } from "../support/raw_client.ts";
 import { fixtureCommand, place, server, type ServerId } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -53,7 +53,7 @@ async function stopWithQueue(
   const leader = await pidOf(baton, 0);
   const workers = children(leader);
   const pids = workers.length > 0 ? workers : [leader];
-  for (const pid of pids) process.kill(pid, "SIGSTOP");
+  for (const pid of pids) await stopForGood(pid);
   const load = requests(port);
   await waitUntil(async () => await waitingIn(baton, 0) === WAITING, {
     what: `${WAITING} connections wait`,

@@ -11,6 +11,7 @@ import { DatagramLoad } from "../support/datagram_load.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { members, python, reload, servingPid } from "../support/listening.ts";
+import { stopForGood } from "../support/proc.ts";
 import { fixture } from "../support/programs.ts";
 import { IS_FULL, repeats } from "../support/repeats.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -84,7 +85,7 @@ describe("--udp switch", () => {
     const port = await freePort();
     await using baton = await startBaton(echo(port));
     const pid = await servingPid(baton);
-    process.kill(pid, "SIGSTOP");
+    await stopForGood(pid);
     const answers = Array.from({ length: 10 }, (_, i) => askDatagram(port, String(i)));
     await waitUntil(async () => {
       const [listener] = (await baton.status()).listeners;

@@ -6,10 +6,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startBaton } from "../support/baton.ts";
-import { kill, serves, servingPid, start, stopForGood } from "../support/crashing.ts";
+import { kill, serves, servingPid, start } from "../support/crashing.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load, type Tally } from "../support/load.ts";
-import { children } from "../support/proc.ts";
+import { children, stopForGood } from "../support/proc.ts";
 import { fixtureCommand } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { countWaiting, lostNone, nodeAt, nodeInode, unixLoad } from "../support/unix_service.ts";
@@ -58,7 +58,7 @@ describe("a server at a Unix socket that is killed", () => {
     const socket = work.join("s");
     await using baton = await startBaton(nodeAt(socket));
     const pid = servingPid(await baton.status());
-    for (const each of [pid, ...children(pid)]) stopForGood(each);
+    for (const each of [pid, ...children(pid)]) await stopForGood(each);
     const options = { unixPath: socket, clients: WAITING, maxRequests: WAITING };
     await using load = new Load({ ...options, timeoutMs: TEST_TIMEOUT_MS }).start();
     await waitUntil(() => countWaiting(work.path) === WAITING, { what: "the connections wait" });

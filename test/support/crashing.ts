@@ -5,7 +5,7 @@ import type { Snapshot } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton } from "./baton.ts";
 import { TEST_TIMEOUT_MS } from "./limits.ts";
 import { formatTally, Load } from "./load.ts";
-import { children } from "./proc.ts";
+import { children, stopForGood } from "./proc.ts";
 import { deploy, fixtureCommand, type Runnable } from "./servers.ts";
 import { type TempDir } from "./temp_dir.ts";
 import { waitUntil } from "./wait_until.ts";
@@ -61,17 +61,13 @@ export function kill(pid: number): void {
 /** Connections that wait in the queue, with their requests: the server is stopped, and accepts none. */
 export async function waiting(baton: Baton, port: number): Promise<Load> {
   const pid = servingPid(await baton.status());
-  for (const process of [pid, ...children(pid)]) stopForGood(process);
+  for (const process of [pid, ...children(pid)]) await stopForGood(process);
   const clients = { port, clients: WAITING, maxRequests: WAITING, timeoutMs: TEST.timeout };
   const load = new Load(clients).start();
   await waitUntil(async () => backlog(await baton.status()) === WAITING, {
     what: "the connections wait",
   });
   return load;
-}
-
-export function stopForGood(pid: number): void {
-  process.kill(pid, "SIGSTOP");
 }
 
 export function backlog({ listeners }: Snapshot): number {

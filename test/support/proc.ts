@@ -1,10 +1,11 @@
 /**
- * What /proc says of processes, for assertions. Readers only, but for `killTree`.
+ * What /proc says of processes, for assertions. Readers only, but for `killTree` and `stopForGood`.
  *
  * A process that is gone is never an error: readers answer null, 0 or an empty list for it.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
+import { waitUntil } from "./wait_until.ts";
 
 export interface Listener {
   readonly family: 4 | 6;
@@ -177,4 +178,12 @@ function send(pid: number, signal: NodeJS.Signals): boolean {
   } catch {
     return false; // ended in between
   }
+}
+
+/** Until all its threads have stopped: one that waits in accept(2) or recvfrom(2) still takes what comes before that. */
+export async function stopForGood(pid: number): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  await waitUntil(() => list(`/proc/${pid}/task`).every((id) => state(Number(id)) === "T"), {
+    what: `process ${pid} has stopped`,
+  });
 }
