@@ -2,6 +2,7 @@
  * The connections of each generation, from the kernel's socket table: without the server's help, and without counting in
  * the path of traffic. Whose a connection is says its tag, else /proc (attribution.ts).
  */
+import { isAnyHost } from "../platform/network/address.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import { canSeeDescriptors, socketInodesOf } from "../platform/process/proc.ts";
@@ -24,8 +25,6 @@ export interface ConnectionCounts {
 }
 
 export const NO_CONNECTIONS: ConnectionCounts = { total: 0, busy: 0, idle: 0, undecided: 0 };
-
-const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
 /** Without a family: both. */
 type TcpPort =
@@ -58,7 +57,7 @@ function isAtOneOf(addresses: readonly TcpPort[]): (socket: Pick<TcpSocket, "loc
   const hosts = new Map<number, Set<string | undefined>>();
   for (const { host, port } of addresses) {
     const known = hosts.get(port) ?? new Set();
-    hosts.set(port, known.add(ANY_HOSTS.includes(host ?? "") ? undefined : host));
+    hosts.set(port, known.add(isAnyHost(host ?? "") ? undefined : host));
   }
   return ({ local: { host, port } }) => {
     const known = hosts.get(port);

@@ -1,13 +1,11 @@
 /** Finds sockets of other programs that listen at an address of the service, and names their owners in messages. */
-import type { InetAddress } from "../platform/network/address.ts";
+import { type InetAddress, isAnyHost } from "../platform/network/address.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
-
-const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
 /**
  * A socket of another program that listens at exactly this address. If it has joined a group of ours, it occupies a
@@ -28,7 +26,7 @@ export function listenersOverlapping(platform: Platform, address: InetAddress): 
   return platform.sockDiag.tcpByLocalPort(address.port, [C.TCP_LISTEN]).filter(({ local }) =>
     local.host === address.host ||
     (local.family === address.family &&
-      (ANY_HOSTS.includes(local.host) || ANY_HOSTS.includes(address.host)))
+      (isAnyHost(local.host) || isAnyHost(address.host)))
   );
 }
 

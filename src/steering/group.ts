@@ -36,13 +36,13 @@ export class Group {
   hold: Hold = "nothing";
   /** Of a Unix socket; null: TCP or UDP. */
   readonly path: PathMembers | null;
-  readonly #kernel: MemberSet;
+  readonly #set: MemberSet;
   readonly #tagging: Pick<Tagging, "begin" | "recover" | "change" | "pass">;
 
   constructor(readonly address: ListenAddress, readonly context: GroupContext) {
     const hold = () => this.hold;
     this.path = address.family === "unix" ? new PathMembers(address, context, hold) : null;
-    this.#kernel = this.path ??
+    this.#set = this.path ??
       new KernelMembers(context, membershipOf(context.sockets, address), hold);
     this.#tagging = this.tcp === null ? NO_TAGGING : context.tagging;
   }
@@ -59,10 +59,10 @@ export class Group {
 
   /** Members in the kernel's order, retired ones included. */
   get members(): readonly Member[] {
-    return this.#kernel.all;
+    return this.#set.all;
   }
 
-  readonly isReceiving = (member: Member): boolean => this.#kernel.isReceiving(member);
+  readonly isReceiving = (member: Member): boolean => this.#set.isReceiving(member);
 
   membersOf(epoch: number): Member[] {
     return this.members.filter((member) => member.epoch === epoch && !member.dead);
@@ -111,21 +111,21 @@ export class Group {
   thaw(): void {
     if (!this.isFrozen) return;
     this.hold = "nothing";
-    this.#kernel.attach(true);
-    this.#kernel.compact();
+    this.#set.attach(true);
+    this.#set.compact();
   }
 
   /** Continues with another baton's members, in its order. Takes the descriptors over. */
   importMembers(members: readonly { record: MemberRecord; fd: Fd }[]): void {
     for (const { record: { receiving, origin = null, ...rest }, fd } of members) {
       const tag = this.#tagging.recover(fd, rest.epoch);
-      this.#kernel.appendShared({ ...rest, tag, origin, heldUntilRetired: fd }, receiving);
+      this.#set.appendShared({ ...rest, tag, origin, heldUntilRetired: fd }, receiving);
     }
   }
 
   /** The other baton has exited: the members are ours alone. */
   unshare(): void {
-    this.#kernel.unshare();
+    this.#set.unshare();
   }
 
   /**
@@ -138,13 +138,13 @@ export class Group {
     const inode = ownSocketInode(socket.number);
     const tag = this.#tagging.begin(socket, heldFor ?? own.epoch);
     const state = { inode, tag, unheld: false, dead: false, heldUntilRetired: socket };
-    const member = this.#kernel.join({ ...own, ...state, origin }, backlog, receives);
-    if (receives || this.#kernel.candidates.has(own.epoch)) this.#kernel.attach(false);
+    const member = this.#set.join({ ...own, ...state, origin }, backlog, receives);
+    if (receives || this.#set.candidates.has(own.epoch)) this.#set.attach(false);
     // Those that it supersedes have opened this listener before it.
     const isNewest = own.epoch === this.context.servingEpoch && !this.isHeld;
     if (!receives && isNewest) {
-      this.#kernel.steerTo(this.usableMembers(own.epoch), true);
-      this.#kernel.compact();
+      this.#set.steerTo(this.usableMembers(own.epoch), true);
+      this.#set.compact();
     }
     return member;
   }
@@ -158,23 +158,23 @@ export class Group {
     // An earlier baton may have left its tag in it.
     const tag = this.#tagging.change(socket, NO_GENERATION);
     const state = { inode, tag, owner: 0, late: false, unheld: false, dead: false };
-    return this.#kernel.append({ ...options, ...state, heldUntilRetired: socket });
+    return this.#set.append({ ...options, ...state, heldUntilRetired: socket });
   }
 
   /** What a generation gets that does not serve yet: a canary's share, connections of our own probes. */
   steerCandidates(change: Partial<Pick<CandidateTraffic, "share" | "probe">>): void {
-    Object.assign(this.#kernel.candidates, change);
+    Object.assign(this.#set.candidates, change);
     this.findShutDown();
-    this.#kernel.attach(true);
-    this.#kernel.compact();
+    this.#set.attach(true);
+    this.#set.compact();
   }
 
   /** THE SWITCH: new connections go to these members, if there are any. */
   steerTo(chosen: readonly Member[]): void {
-    this.#kernel.candidates.share = null;
+    this.#set.candidates.share = null;
     if (chosen.length === 0) return;
-    this.#kernel.steerTo(chosen, this.members.length > chosen.length);
-    this.#kernel.compact();
+    this.#set.steerTo(chosen, this.members.length > chosen.length);
+    this.#set.compact();
   }
 
   get isHeld(): boolean {
@@ -195,7 +195,7 @@ export class Group {
       if (member.origin === null && backlogOf(member.inode) === 0) member.dead = true;
     }
     for (const member of queues) Object.assign(member, { epoch, unheld: true });
-    this.#kernel.compact();
+    this.#set.compact();
   }
 
   /** New connections go to `epoch` again, if it still has a listener; those in the queue are lost. */
@@ -209,24 +209,24 @@ export class Group {
   /** The service ends: connections from now on wait for the next baton, in a socket that stays. */
   standBy(): void {
     const socket = this.unassignedSocket;
-    if (socket !== undefined && !this.isFrozen) this.#kernel.steerTo([socket], true);
+    if (socket !== undefined && !this.isFrozen) this.#set.steerTo([socket], true);
   }
 
   /** The server has closed this listener by itself: it refuses from now on, as without baton. */
   discard(member: Member): void {
     if (this.isFrozen) return;
-    const hasChanged = this.#kernel.stopReceiving(member);
-    const isNamed = this.#kernel.candidates.has(member.epoch);
+    const hasChanged = this.#set.stopReceiving(member);
+    const isNamed = this.#set.candidates.has(member.epoch);
     if (isNamed) member.dead = true;
-    if (hasChanged || isNamed) this.#kernel.attach(true);
-    this.#kernel.remove(member);
+    if (hasChanged || isNamed) this.#set.attach(true);
+    this.#set.remove(member);
   }
 
   /** Stops choosing a member whose process is gone, if there is another one to choose. */
   markUnheld(member: Member): void {
     member.unheld = true;
-    const hasChanged = this.#kernel.stopReceiving(member);
-    if (hasChanged || this.#kernel.candidates.has(member.epoch)) this.#kernel.attach(true);
+    const hasChanged = this.#set.stopReceiving(member);
+    if (hasChanged || this.#set.candidates.has(member.epoch)) this.#set.attach(true);
   }
 
   reassign(member: Member, options: { epoch: number; owner: number }): void {
@@ -235,27 +235,27 @@ export class Group {
     this.#tagging.pass(member);
     // Members that wait for a process get nothing new once a process accepts here.
     const stays = (each: Member) => each === member || (this.isReceiving(each) && !each.unheld);
-    if (isWorker) this.#kernel.steerTo(this.members.filter(stays), true);
+    if (isWorker) this.#set.steerTo(this.members.filter(stays), true);
   }
 
   retire(epoch: number): void {
     if (epoch === NO_GENERATION) return;
     this.context.tagging.generations.end(epoch);
     this.path?.forgetBound(epoch);
-    let hasChanged = this.#kernel.candidates.forget(epoch);
+    let hasChanged = this.#set.candidates.forget(epoch);
     for (const member of this.membersOf(epoch)) {
       const remains = member.origin === "grouped" || member.origin === "standby";
       if (remains) Object.assign(member, { epoch: NO_GENERATION, owner: 0 });
       else member.dead = true;
-      hasChanged = this.#kernel.stopReceiving(member) || hasChanged;
+      hasChanged = this.#set.stopReceiving(member) || hasChanged;
     }
     const successors = this.#successors();
-    if (successors.length > 0) this.#kernel.steerTo(successors, true);
+    if (successors.length > 0) this.#set.steerTo(successors, true);
     else if (this.members.every((member) => member.dead || !this.isReceiving(member))) {
       this.#onUnserved();
     }
-    if (hasChanged) this.#kernel.attach(true);
-    this.#kernel.compact();
+    if (hasChanged) this.#set.attach(true);
+    this.#set.compact();
     if (this.members.every((member) => member.dead)) this.close();
   }
 
@@ -281,15 +281,15 @@ export class Group {
 
   /** Finds members that a server has shut down. @returns the members that were lost */
   findShutDown(): Member[] {
-    return this.#kernel.findShutDown();
+    return this.#set.findShutDown();
   }
 
   close(): void {
-    this.#kernel.close();
+    this.#set.close();
   }
 
   /** Closes our duplicates only: the sockets keep listening. */
   release(): void {
-    this.#kernel.release();
+    this.#set.release();
   }
 }

@@ -1,8 +1,6 @@
 /** Addresses of groups: which sockets share one, and how they are written. Pure. */
-import { formatAddress } from "../platform/network/address.ts";
+import { formatAddress, isAnyHost } from "../platform/network/address.ts";
 import type { GroupAddress, ListenAddress, UnixAddress } from "./member.ts";
-
-const ANY_HOSTS: readonly string[] = ["0.0.0.0", "::"];
 
 /** Two sockets with the same key are in one group (inet_reuseport_add_sock in the kernel), or at one path. */
 export function addressKey(address: ListenAddress): string {
@@ -21,7 +19,7 @@ function portsOverlap(a: GroupAddress, b: GroupAddress): boolean {
   if (a.port !== b.port || a.protocol !== b.protocol) return false;
   if (a.family === b.family) {
     const same = a.host === b.host && a.scope === b.scope;
-    return same || ANY_HOSTS.includes(a.host) || ANY_HOSTS.includes(b.host);
+    return same || isAnyHost(a.host) || isAnyHost(b.host);
   }
   const six = a.family === "inet6" ? a : b;
   return six.host === "::" && !six.v6only;

@@ -5,10 +5,10 @@ import type { CheckPlace } from "../../config/values/check_spec.ts";
 import { SystemCallError } from "../../platform/error.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
-import type { ProbeRoute } from "./check_route.ts";
+import { mustIdentify, type ProbeRoute } from "./check_route.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
-import { type GroupAddress, type Member, NO_GENERATION } from "../../steering/member.ts";
+import type { GroupAddress } from "../../steering/member.ts";
 
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
 const MAPPED = "::ffff:";
@@ -46,8 +46,6 @@ function routeByPort(
     ) ?? meant;
   if (group.usableMembers(epoch).length === 0) return null;
   const address = parseHost(host.host);
-  const isOther = (member: Member) =>
-    !member.dead && member.epoch !== epoch && member.epoch !== NO_GENERATION;
   const steer = (from: number | null) => {
     if (group.isShared) return;
     if (from !== null) assertReachable(group, epoch);
@@ -56,7 +54,7 @@ function routeByPort(
   const { sockets } = platform;
   return {
     text: formatAddress(host),
-    mustIdentify: group.isShared && group.members.some(isOther),
+    mustIdentify: mustIdentify(group, epoch),
     isSteeredElsewhere: group.hold === "order and program",
     stream: () => group.network?.stream(host.family) ?? sockets.stream(host.family),
     aim: (socket) => {

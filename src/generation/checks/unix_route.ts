@@ -3,8 +3,7 @@ import { statOf } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
-import { NO_GENERATION } from "../../steering/member.ts";
-import type { ProbeRoute } from "./check_route.ts";
+import { mustIdentify, type ProbeRoute } from "./check_route.ts";
 
 /** @param path that of clients; null: the first Unix socket of the service @returns null: it does not listen there yet */
 export function routeByPath(
@@ -21,10 +20,7 @@ export function routeByPath(
   const isPackets = group.address.family === "unix" && group.address.type === "packets";
   return {
     text: group.text,
-    mustIdentify: group.isShared &&
-      group.members.some((member) =>
-        !member.dead && member.epoch !== epoch && member.epoch !== NO_GENERATION
-      ),
+    mustIdentify: mustIdentify(group, epoch),
     isSteeredElsewhere: false,
     stream: () => isPackets ? sockets.packets() : sockets.stream("unix"),
     aim: () => {},

@@ -20,6 +20,11 @@ export function formatAddress(address: InetAddress): string {
   return `${host}:${address.port}`;
 }
 
+/** All addresses of a family. */
+export function isAnyHost(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
+}
+
 /** Where a listener is reached from this machine: one at all addresses, at the loopback address. */
 export function reachable<A extends InetAddress>(address: A): A {
   if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
