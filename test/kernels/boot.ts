@@ -68,7 +68,7 @@ export async function boot(architecture: Architecture, image: Image, log: string
     clearTimeout(timer);
     end();
     process.off("SIGTERM", interrupt).off("SIGINT", interrupt).off("exit", end);
-    file.end();
+    await new Promise<void>((resolve) => file.end(() => resolve()));
   }
   return { results, log, seconds: Math.round((performance.now() - started) / 1000) };
 }
