@@ -68,6 +68,10 @@ const LONGEST = [
   "fault/doctor_run",
   "fault/privileges",
   "integration/control",
+  "integration/stop_first_databases",
+  "integration/unix_succession",
+  "integration/udp_s",
+  "integration/containers",
   "integration/inherit",
   "integration/hooks",
   "integration/rollout",
@@ -91,10 +95,17 @@ const ALONE_ON_MACHINE = ["keep_alive"] as const;
 /** Without those of bodies. */
 const KEEP_ALIVE_ON_DENO = ["keep_alive_test", "keep_alive_auto", "keep_alive_shutdown"] as const;
 /** Only root can test these; what else there is on Deno is tested as an ordinary user. */
-const NEED_ROOT = ["systemd", "takeover", "rolling_update"] as const;
+const NEED_ROOT = [
+  "systemd",
+  "takeover",
+  "rolling_update",
+  "duplicates",
+  "whose_connection",
+  "unix_listen",
+] as const;
 /** What any user must get alike, of which this is a part: `make test-all` has all of it, with baton on Deno. */
-const FOR_ANY_USER = ["crash", "examples", "queue"] as const;
-/** One file for each thing that the runtime has a part in: start, reload, crash, output, upgrade, stop. */
+const FOR_ANY_USER = ["crash", "examples", "queue", "unix_reload"] as const;
+/** One file for each thing that the runtime has a part in: start, reload, crash, output, upgrade, stop, trapped calls. */
 const SMOKE_ON_DENO = [
   "real_servers",
   "crash_test",
@@ -103,6 +114,7 @@ const SMOKE_ON_DENO = [
   "integration/upgrade_test",
   "output_kinds",
   "shutdown_only",
+  "duplicates",
 ] as const;
 /** Start, reload and stop in all their forms, and the store: what newer releases do otherwise. */
 const ON_NEWER_SYSTEMD = ["systemd_test", "systemd_store"] as const;

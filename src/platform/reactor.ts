@@ -8,7 +8,7 @@
 import { Fd } from "./fd.ts";
 import { C } from "./libc/constants.ts";
 import { type Libc, struct } from "./libc/libc.ts";
-import type { PollMessage } from "./runtime/runtime.ts";
+import { PASSING_COUNT_MASK, type PolledCall, type PollMessage } from "./runtime/runtime.ts";
 
 const STOP_TOKEN = 0;
 /** How many pairs there are of a passing call and a notify descriptor, and room for them. */
@@ -48,13 +48,21 @@ interface Registration {
   readonly isOfCalls?: boolean;
 }
 
+interface Caller {
+  readonly number: number;
+  readonly onCall: (call: Uint8Array) => void;
+  readonly watch: Watch;
+}
+
 export class Reactor {
   readonly #libc: Libc;
   readonly #epoll: Fd;
   readonly #stop: Fd;
   readonly #thread: Promise<void>;
   readonly #handlers = new Map<number, (readiness: Readiness) => void>();
-  readonly #callHandlers = new Map<number, (call: Uint8Array) => void>();
+  /** By token. */
+  readonly #callers = new Map<number, Caller>();
+  #passingVersion = 0;
   readonly #passing = new Int32Array(new SharedArrayBuffer(4 * PASSING_WORDS));
   /** Calls that pass, by notify descriptor. */
   readonly #passingOf = new Map<number, readonly number[]>();
@@ -101,16 +109,16 @@ export class Reactor {
     const token = this.#nextToken++;
     const { number } = notify;
     const watch = this.#register({ fd: notify, token, isOfCalls: true }, handlers.onHangup, READ);
-    this.#callHandlers.set(token, handlers.onCall);
+    this.#callers.set(token, { number, onCall: handlers.onCall, watch });
     return {
       arm: (interest) => watch.arm(interest),
       cancel: () => {
         // The number may belong to another descriptor soon.
-        if (this.#callHandlers.has(token)) this.#setPassing(number, []);
+        if (this.#callers.has(token)) this.#setPassing(number, []);
         watch.cancel();
       },
       letPass: (calls) => {
-        if (this.#callHandlers.has(token)) this.#setPassing(number, calls);
+        if (this.#callers.has(token)) this.#setPassing(number, calls);
       },
     };
   }
@@ -129,7 +137,7 @@ export class Reactor {
       },
       cancel: () => {
         if (!this.#handlers.delete(token)) return;
-        this.#callHandlers.delete(token);
+        this.#callers.delete(token);
         if (fd.isOpen) this.#control(C.EPOLL_CTL_DEL, registration, 0);
       },
     };
@@ -151,16 +159,17 @@ export class Reactor {
     );
     // A call that finds no room does not pass by itself: the main thread answers it.
     const stored = pairs.slice(0, MOST_PASSING);
-    // The count is stored last: the numbers are there then.
-    Atomics.store(this.#passing, 0, 0);
-    this.#passing.set(stored.flat(), 1);
-    Atomics.store(this.#passing, 0, stored.length);
+    // The thread may be reading: what it finds counts only if the first word is still the same.
+    const version = ++this.#passingVersion * (PASSING_COUNT_MASK + 1);
+    Atomics.store(this.#passing, 0, version);
+    stored.flat().forEach((word, i) => Atomics.store(this.#passing, i + 1, word));
+    Atomics.store(this.#passing, 0, version + stored.length);
   }
 
   /** Ends the thread. Registrations are dropped, their descriptors stay open. */
   async close(): Promise<void> {
     this.#handlers.clear();
-    this.#callHandlers.clear();
+    this.#callers.clear();
     this.#libc.c.write(this.#stop.number, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
     await this.#thread;
     this.#epoll.close();
@@ -178,9 +187,7 @@ export class Reactor {
   }
 
   #dispatch(message: PollMessage): void {
-    if ("call" in message) {
-      return this.#attempt(() => this.#callHandlers.get(message.token)?.(message.call));
-    }
+    if ("call" in message) return this.#attempt(() => this.#dispatchCall(message));
     for (let i = 0; i < message.length; i += 2) {
       const events = message[i]!;
       const readiness = {
@@ -191,6 +198,14 @@ export class Reactor {
       // A handler may be gone: an earlier one of the same batch has cancelled it.
       this.#attempt(() => this.#handlers.get(message[i + 1]!)?.(readiness));
     }
+  }
+
+  #dispatchCall({ token, fd, call }: PolledCall): void {
+    const caller = this.#callers.get(token);
+    if (call === null) return caller?.watch.arm();
+    // The thread may have had the event of a descriptor that is closed, and the call of the next one with its number.
+    const next = () => [...this.#callers.values()].find(({ number }) => number === fd);
+    (caller ?? next())?.onCall(call);
   }
 
   #attempt(handle: () => void): void {

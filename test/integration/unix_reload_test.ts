@@ -9,11 +9,13 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton, UNDER_TEST } from "../support/baton.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
+import { formatTally } from "../support/load.ts";
 import { findPython, which } from "../support/programs.ts";
 import { IS_FULL, repeats } from "../support/repeats.ts";
 import { deploy, fixtureCommand, type Runnable } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { lostNone, nodeAt, nodeInode, unixLoad } from "../support/unix_service.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = {
   timeout: TEST_TIMEOUT_MS,
@@ -128,6 +130,28 @@ describe("a server at a Unix socket", () => {
       lostNone(await load.stop(), baton);
     },
   );
+
+  test("a server that ends on trial does not take the path with it", TEST, async () => {
+    using work = tempDir();
+    const socket = work.join("s");
+    await using baton = await startBaton(polite(socket, "unlink", "remove"));
+    await using load = unixLoad(socket, CLIENTS);
+    const first = nodeInode(socket);
+    assert.equal((await baton.cli("reload", "--hold")).code, 0, baton.stderr);
+    await load.answersMore(SOME);
+    const generationOn = async (epoch: number) => (await baton.status()).generations[epoch];
+    process.kill((await generationOn(1))?.pid ?? 0, "SIGTERM");
+    await waitUntil(async () => (await generationOn(1))?.state === "exited", { what: "it ends" });
+    assert.equal(nodeInode(socket), first);
+    await load.answersMore(SOME);
+    const tally = await load.stop();
+    // ENOENT counts as "other".
+    assert.deepEqual(
+      [tally.refused, tally.other],
+      [0, 0],
+      `${formatTally(tally)}\n${baton.stderr}`,
+    );
+  });
 
   test(
     "a path at which no process answers is taken over; one that somebody has is not",

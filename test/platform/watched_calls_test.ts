@@ -7,7 +7,10 @@ import { describe, test } from "node:test";
 import { C } from "../../src/platform/libc/constants.ts";
 import * as proc from "../../src/platform/process/proc.ts";
 import { decodeNotification, type TrappedCall } from "../../src/platform/process/seccomp.ts";
+import { Libc } from "../../src/platform/libc/libc.ts";
 import type { Platform } from "../../src/platform/platform.ts";
+import { Reactor } from "../../src/platform/reactor.ts";
+import type { PollMessage, PollOptions } from "../../src/platform/runtime/runtime.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { testPlatform } from "../support/test_platform.ts";
@@ -137,6 +140,34 @@ describe("Reactor.watchCalls()", () => {
     assert.equal(asking.child.answer<BindResult>().value.result, 0);
     for (const watch of [first, second]) watch.cancel();
   });
+});
+
+test("a call that came with the event of a closed descriptor is of the next one with its number", {
+  timeout: TEST_TIMEOUT_MS,
+}, async () => {
+  await using platform = await testPlatform();
+  let deliver: (message: PollMessage) => void = () => {};
+  const startPollThread = ({ onEvents }: PollOptions) => {
+    deliver = onEvents;
+    return Promise.resolve();
+  };
+  const reactor = new Reactor(new Libc({ ...platform.runtime, startPollThread }));
+  const { read: notify, write } = platform.descriptors.pipe();
+  const calls: string[] = [];
+  const watch = (name: string) =>
+    reactor.watchCalls(notify, { onCall: () => calls.push(name), onHangup: () => {} });
+  watch("closed").cancel();
+  const next = watch("next");
+  const [closedToken, nextToken] = [1, 2];
+  const call = new Uint8Array(80);
+  deliver({ token: closedToken, fd: notify.number, call });
+  deliver({ token: closedToken, fd: notify.number, call: null });
+  deliver({ token: nextToken, fd: notify.number, call });
+  next.cancel();
+  deliver({ token: nextToken, fd: notify.number, call });
+  assert.deepEqual(calls, ["next", "next"]);
+  await reactor.close();
+  for (const fd of [notify, write]) fd.close();
 });
 
 describe("Seccomp.answerWithDescriptor()", () => {

@@ -217,7 +217,9 @@ export async function startBaton(options: BatonOptions): Promise<Baton> {
       if (baton.exit !== null) return "exited";
       return (await baton.status()).epoch !== null;
     }, { what: "a generation serves", deadlineMs: START_DEADLINE_MS });
-    if (baton.exit !== null) throw new Error(`baton exited with ${baton.exit.code}`);
+    if (baton.exit !== null) {
+      throw new Error(`baton exited with ${baton.exit.code ?? baton.exit.signal}`);
+    }
     return baton;
   } catch (error) {
     await baton[Symbol.asyncDispose]();

@@ -10,7 +10,7 @@
 
 import { ARCH } from "../libc/arch.ts";
 import { C } from "../libc/constants.ts";
-import type { PollOptions, Runtime } from "./runtime.ts";
+import { PASSING_COUNT_MASK, type PollOptions, type Runtime } from "./runtime.ts";
 
 const LOAD_LIBC = `let library;
 try { library = open("libc.so.6"); } catch { library = open("libc.so"); }
@@ -61,8 +61,12 @@ self.onmessage = ({ data: { epollFd, stopToken, passing } }) => {
   const event = new Uint8Array(${eventSize});
   const eventView = new DataView(event.buffer);
   const mayPass = (number, fd) => {
-    for (let i = 2 * Atomics.load(passes, 0) - 1; i > 0; i -= 2) {
-      if (passes[i] === number && (passes[i + 1] === 0 || passes[i + 1] === fd)) return true;
+    const head = Atomics.load(passes, 0);
+    for (let i = 2 * (head & ${PASSING_COUNT_MASK}) - 1; i > 0; i -= 2) {
+      if (Atomics.load(passes, i) !== number) continue;
+      const of = Atomics.load(passes, i + 1);
+      // A list that was replaced meanwhile says nothing.
+      if (of === 0 || of === fd) return Atomics.load(passes, 0) === head;
     }
     return false;
   };
@@ -74,15 +78,17 @@ self.onmessage = ({ data: { epollFd, stopToken, passing } }) => {
   };
   const take = (fd, token) => {
     call.fill(0);
-    // Fails where the caller has died meanwhile.
-    if (ioctl(fd, ${C.SECCOMP_IOCTL_NOTIF_RECV}, call) !== 0) return arm(fd, token);
+    if (ioctl(fd, ${C.SECCOMP_IOCTL_NOTIF_RECV}, call) !== 0) {
+      // The caller has died meanwhile, or the main thread has closed the descriptor and its number may be another's.
+      return self.postMessage({ token, fd, call: null });
+    }
     if (mayPass(callView.getInt32(16, true), fd)) {
       answerView.setBigUint64(0, callView.getBigUint64(0, true), true);
       answerView.setUint32(20, ${C.SECCOMP_USER_NOTIF_FLAG_CONTINUE}, true);
       if (ioctl(fd, ${C.SECCOMP_IOCTL_NOTIF_SEND}, answer) === 0) return arm(fd, token);
       // The caller has died, or a signal came first and it still waits: the main thread can read errno.
     }
-    self.postMessage({ token, call: call.slice() });
+    self.postMessage({ token, fd, call: call.slice() });
   };
   for (;;) {
     const count = epollWait(epollFd, bytes, capacity, -1);

@@ -28,17 +28,24 @@ export type Library<T extends PrototypeTable> = {
 /** A batch `[events, token, events, token, ...]`, or one system call that is to be answered and armed again. */
 export type PollMessage = readonly number[] | PolledCall;
 
-interface PolledCall {
+export interface PolledCall {
   readonly token: number;
-  /** struct seccomp_notif */
-  readonly call: Uint8Array;
+  /** The notify descriptor that it was received from. */
+  readonly fd: number;
+  /** struct seccomp_notif; null: there was none after all. */
+  readonly call: Uint8Array | null;
 }
+
+export const PASSING_COUNT_MASK = 0xff;
 
 export interface PollOptions {
   readonly epollFd: number;
   /** The thread ends when the epoll set reports it. */
   readonly stopToken: number;
-  /** 32-bit integers: how many pairs follow, each of a system call that passes and its notify descriptor, 0 = any. */
+  /**
+   * 32-bit integers: how many pairs follow (PASSING_COUNT_MASK) and a number that changes with the list, then the pairs,
+   * each of a system call that passes and its notify descriptor, 0 = any.
+   */
   readonly passing: SharedArrayBuffer;
   readonly onEvents: (message: PollMessage) => void;
 }

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { ARCH } from "../../../src/platform/libc/arch.ts";
 import { C } from "../../../src/platform/libc/constants.ts";
 import { pollThreadSource } from "../../../src/platform/runtime/poll_thread.ts";
+import { PASSING_COUNT_MASK } from "../../../src/platform/runtime/runtime.ts";
 import { decodeNotification } from "../../../src/platform/process/seccomp.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 
@@ -14,6 +15,10 @@ interface Call {
   readonly number: number;
   /** What NOTIF_SEND returns when the thread lets it pass. */
   readonly sent: number;
+  /** The caller has died, and nothing can be received. */
+  readonly isGone?: boolean;
+  /** The main thread replaces the list of what passes while it is read. */
+  readonly isReplaced?: boolean;
 }
 
 const [NOTIFY, ACCEPT, BIND, SOCKET, LISTEN] = [12, 288, 49, 41, 50];
@@ -43,7 +48,7 @@ function posted(
     if (request === C.SECCOMP_IOCTL_NOTIF_RECV) {
       view.setBigUint64(0, BigInt(++taken), true);
       view.setInt32(16, calls[taken - 1]!.number, true);
-      return 0;
+      return calls[taken - 1]!.isGone ? -1 : 0;
     }
     assert.equal(request, C.SECCOMP_IOCTL_NOTIF_SEND);
     assert.deepEqual([view.getBigUint64(0, true), view.getUint32(20, true)], [
@@ -68,8 +73,13 @@ function posted(
   const self: { onmessage?: (event: { data: unknown }) => void; postMessage: unknown } = {
     postMessage: (message: unknown) => messages.push(message),
   };
-  const names = ["self", "epollWait", "epollCtl", "ioctl"];
-  new Function(...names, pollThreadSource("", arch))(self, epollWait, epollCtl, ioctl);
+  const load = (words: Int32Array, at: number) => {
+    if (at > 0 && calls[taken - 1]!.isReplaced) words[0]! += PASSING_COUNT_MASK + 1;
+    return words[at];
+  };
+  const names = ["self", "epollWait", "epollCtl", "ioctl", "Atomics"];
+  const program = new Function(...names, pollThreadSource("", arch));
+  program(self, epollWait, epollCtl, ioctl, { load });
   assert.deepEqual(messages.splice(0), ["ready"]);
   const passing = new SharedArrayBuffer(36);
   new Int32Array(passing).set([3, ACCEPT, 0, SOCKET, NOTIFY, LISTEN, NOTIFY + 1]);
@@ -80,6 +90,15 @@ function posted(
 
 describe("pollThreadSource()", () => {
   for (const arch of ["x64", "arm64"] as const) {
+    test(`leaves it to the main thread of ${arch} to look again for a call that was withdrawn`, {
+      timeout: TEST_TIMEOUT_MS,
+    }, () => {
+      const call = { number: ACCEPT, sent: 0, isGone: true };
+      const { messages, armed, letPass } = posted(arch, [[[1, 5, NOTIFY]], [[1, 0]]], [call]);
+      assert.deepEqual(messages[0], { token: 5, fd: NOTIFY, call: null });
+      assert.deepEqual([armed, letPass], [[], 0]);
+    });
+
     test(`posts each batch of ${arch}, and ends after the stop token`, {
       timeout: TEST_TIMEOUT_MS,
     }, () => {
@@ -102,6 +121,11 @@ describe("pollThreadSource()", () => {
       ["lets pass what passes here", { number: SOCKET, sent: 0 }, { letPass: 1, isPosted: false }],
       ["posts what passes elsewhere", { number: LISTEN, sent: 0 }, { letPass: 0, isPosted: true }],
       ["posts what does not", { number: BIND, sent: 0 }, { letPass: 0, isPosted: true }],
+      ["posts what a list that is being replaced let pass", {
+        number: SOCKET,
+        sent: 0,
+        isReplaced: true,
+      }, { letPass: 0, isPosted: true }],
       ["posts what it could not let pass", { number: ACCEPT, sent: -1 }, {
         ...{ letPass: 1, isPosted: true },
       }],

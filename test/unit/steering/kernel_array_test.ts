@@ -11,8 +11,10 @@ import {
   planCompaction,
   removed,
 } from "../../../src/steering/kernel_array.ts";
+import { repeats } from "../../support/repeats.ts";
 
-const [WALKS, STEPS_PER_WALK] = [10_000, 40];
+const WALKS = repeats({ full: 10_000, quick: 2_000 });
+const STEPS_PER_WALK = 40;
 
 describe("model", () => {
   const removals: [string, MemberId[], MemberId, MemberId[]][] = [

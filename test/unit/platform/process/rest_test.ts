@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { haveRun, isAsleep, runningThreads } from "../../../../src/platform/process/rest.ts";
@@ -28,6 +29,7 @@ describe("whether each thread that ran has had its turn", () => {
 });
 
 const python = findPython();
+const threadsOf = (pid: number) => readdirSync(`/proc/${pid}/task`).length;
 
 test("a thread that computes runs beside one that sleeps", {
   timeout: TEST_TIMEOUT_MS,
@@ -40,8 +42,10 @@ test("a thread that computes runs beside one that sleeps", {
   const exited = once(child, "exit");
   try {
     const pid = child.pid ?? 0;
-    await waitUntil(() => runningThreads(pid).size === 1, { what: "one of two threads runs" });
-    const before = runningThreads(pid);
+    const before = await waitUntil(() => {
+      const running = runningThreads(pid);
+      return threadsOf(pid) === 2 && running.size === 1 && running;
+    }, { what: "one of two threads runs" });
     assert.deepEqual([...before.keys()], [pid]);
     await waitUntil(() => haveRun(before, runningThreads(pid), 1_000_000), { what: "it has run" });
     assert.equal(isAsleep(pid), false);
