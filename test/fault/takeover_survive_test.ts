@@ -15,6 +15,7 @@ import { formatTally, Load } from "../support/load.ts";
 import { alive, children, commandLine } from "../support/proc.ts";
 import { place, server } from "../support/servers.ts";
 import { type Fate, type Side, TakeoverRelay } from "../support/takeover_relay.ts";
+import { SeenProcesses } from "../support/seen_processes.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -30,7 +31,8 @@ class Story implements AsyncDisposable {
   readonly #work = tempDir();
   readonly #dirs = { old: tempDir("baton"), new: tempDir("baton") };
   readonly #all: Baton[] = [];
-  readonly #seen = new Set<number>();
+  readonly #seen = new SeenProcesses();
+  readonly #batons = new SeenProcesses();
   readonly socket = this.#work.join("handoff");
 
   constructor(readonly port: number, readonly oneName: boolean) {}
@@ -44,11 +46,14 @@ class Story implements AsyncDisposable {
       expectFailure: !waits,
     });
     this.#all.push(baton);
+    this.#batons.add(baton.pid);
     return baton;
   }
 
   look(): void {
-    for (const { pid } of this.#all) children(pid).forEach((child) => this.#seen.add(child));
+    for (const pid of this.#batons.alive) {
+      children(pid).forEach((child) => this.#seen.add(child));
+    }
   }
 
   async kill({ pid }: Baton): Promise<void> {
@@ -60,7 +65,7 @@ class Story implements AsyncDisposable {
   /** What is there of all that was seen, but for what `baton` runs. */
   leftBeside(baton: Baton): string[] {
     const own = [baton.pid, ...children(baton.pid)];
-    const others = [...this.#seen].filter((pid) => alive(pid) && !own.includes(pid));
+    const others = this.#seen.alive.filter((pid) => !own.includes(pid));
     return others.map((pid) => commandLine(pid).join(" "));
   }
 
@@ -70,9 +75,8 @@ class Story implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.look();
-    for (const pid of [...this.#all.map(({ pid }) => pid), ...this.#seen]) {
-      if (alive(pid)) process.kill(pid, "SIGKILL");
-    }
+    this.#batons.kill();
+    this.#seen.kill();
     for (const baton of this.#all) await baton[Symbol.asyncDispose]();
     for (const dir of [this.#work, this.#dirs.old, this.#dirs.new]) dir[Symbol.dispose]();
   }

@@ -10,7 +10,7 @@ import { batonCommand } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { manifestFaults } from "../support/kube_manifest.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { alive, killTree } from "../support/proc.ts";
+import { killTree } from "../support/proc.ts";
 import { findNode, REPOSITORY, which } from "../support/programs.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -55,9 +55,11 @@ class Shell implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { pid } of this.#children) if (pid !== undefined) killTree(pid);
-    const pids = this.#children.map(({ pid }) => pid ?? 0);
-    await waitUntil(() => !pids.some(alive), { what: "all has ended" });
+    // The pid of one that has ended may be a stranger's.
+    const running = () =>
+      this.#children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+    for (const { pid } of running()) if (pid !== undefined) killTree(pid);
+    await waitUntil(() => running().length === 0, { what: "all has ended" });
     this.#dir[Symbol.dispose]();
   }
 

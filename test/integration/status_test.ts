@@ -95,7 +95,9 @@ describe("baton status", () => {
       sharedFiles: [],
       doubt: null,
     });
-    assert.deepEqual(phases?.map(({ phase, epoch }) => `${phase} ${epoch}`), [
+    // On a busy machine the request waits for a moment.
+    const steps = phases?.filter(({ phase }) => phase !== "queued");
+    assert.deepEqual(steps?.map(({ phase, epoch }) => `${phase} ${epoch}`), [
       "starting 1",
       "probing 1",
       "draining 0",

@@ -63,6 +63,8 @@ export class Baton implements AsyncDisposable {
   readonly pid: number;
   readonly exited: Promise<Exit>;
   exit: Exit | null = null;
+  /** It has ended, and its output may be another process's still: its pid may belong to a stranger by now. */
+  #isGone = false;
   stdout = "";
   stderr = "";
 
@@ -73,6 +75,7 @@ export class Baton implements AsyncDisposable {
     readonly ownsDir = true,
   ) {
     this.pid = child.pid as number;
+    child.once("exit", () => this.#isGone = true);
     this.exited = new Promise((resolve) => {
       child.once("close", (code, signal) => resolve(this.exit = { code, signal }));
     });
@@ -127,7 +130,7 @@ export class Baton implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.exit === null) killTree(this.pid);
+    if (!this.#isGone) killTree(this.pid);
     await this.exited;
     if (this.ownsDir) this.dir[Symbol.dispose]();
   }

@@ -6,10 +6,12 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { type Baton, type BatonOptions, startBaton } from "./baton.ts";
 import { alive, children, commandLine } from "./proc.ts";
+import { SeenProcesses } from "./seen_processes.ts";
 import { waitUntil } from "./wait_until.ts";
 
 export class Succession implements AsyncDisposable {
-  readonly #seen = new Set<number>();
+  readonly #seen = new SeenProcesses();
+  readonly #batons = new SeenProcesses();
   readonly #all: Baton[] = [];
 
   constructor(
@@ -25,7 +27,7 @@ export class Succession implements AsyncDisposable {
 
   /** Processes that are still there, as command lines. */
   get left(): string[] {
-    return [...this.#seen].filter(alive).map((pid) => commandLine(pid).join(" "));
+    return this.#seen.alive.map((pid) => commandLine(pid).join(" "));
   }
 
   async next(
@@ -34,6 +36,7 @@ export class Succession implements AsyncDisposable {
   ): Promise<Baton> {
     const baton = await startBaton({ ...this.options, ...options, flags });
     this.#all.push(baton);
+    this.#batons.add(baton.pid);
     if (options.expectFailure !== true) await this.look();
     return baton;
   }
@@ -47,6 +50,7 @@ export class Succession implements AsyncDisposable {
   }
 
   #remember(): void {
+    if (!this.#batons.alive.includes(this.baton.pid)) return;
     for (const pid of children(this.baton.pid)) this.#seen.add(pid);
   }
 
@@ -61,9 +65,8 @@ export class Succession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#all.length === 0) return;
     this.#remember();
-    for (const pid of [this.baton.pid, ...this.#seen]) {
-      if (alive(pid)) process.kill(pid, "SIGKILL");
-    }
+    this.#batons.kill();
+    this.#seen.kill();
     // Their output ends only when all have ended who write to it.
     for (const baton of this.#all) await baton[Symbol.asyncDispose]();
   }
