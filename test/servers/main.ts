@@ -3,13 +3,15 @@
  * `name version | verdict | lost 0 of N | slowest ms | pid file | note`. The status is 1 when a row is not as expected.
  *
  *   bun test/servers/main.ts [--file TEXT] [--install] [--baton PATH] [--bare-pidfiles]
+ *     [--flag FLAG]...
  *   bun test/servers/main.ts --write-docs
  *
  * `make test-servers` and `make server-docs` call it.
  *
  * --file keeps the rows with that in their name or section. A server that is not installed is skipped, and --install
  * installs it: Debian's as root, with apt-get; those of npm and PyPI in .cache/servers. --baton tries another build,
- * and --bare-pidfiles what becomes of the servers' own pid files without --server-pidfile.
+ * and --bare-pidfiles what becomes of the servers' own pid files without --server-pidfile. --flag adds one of `baton run`:
+ * `--flag=--duplicates=socket-trap`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     install: { type: "boolean", default: false },
     baton: { type: "string" },
     "bare-pidfiles": { type: "boolean", default: false },
+    flag: { type: "string", multiple: true, default: [] },
     "write-docs": { type: "boolean", default: false },
   },
 });
@@ -66,7 +69,8 @@ async function isAsExpected(row: ServerRow): Promise<boolean> {
   for (const isTweaked of runs) {
     const what = `${row.name} ${version}${isTweaked ? ", tweaked" : ""}`;
     try {
-      const options = { isTweaked, keepsPidFile: !values["bare-pidfiles"] };
+      const keepsPidFile = !values["bare-pidfiles"];
+      const options = { isTweaked, keepsPidFile, flags: values.flag };
       const seen = await run(row, options);
       const found = faultsOf(row, seen, options);
       faults.push(...found);

@@ -49,6 +49,8 @@ export interface RunOptions {
   readonly keepsPidFile: boolean;
   /** @default 3 */
   readonly reloads?: number;
+  /** More flags of `baton run`. */
+  readonly flags?: readonly string[];
 }
 
 /** @throws {Error} when it does not start, does not answer, or takes longer than its budget */
@@ -63,7 +65,7 @@ export async function run(
   await using baton = await startBaton({
     command: [...placed.command],
     env: { ...placed.env },
-    flags: [...placed.flags ?? [], ...pidFileFlags(placed, options)],
+    flags: [...placed.flags ?? [], ...pidFileFlags(placed, options), ...options.flags ?? []],
     cwd: work.path,
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
