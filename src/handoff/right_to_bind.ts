@@ -22,6 +22,8 @@ import { isLeftAlone } from "./opener.ts";
 import { holderOf, listenersOverlapping, overlapText } from "./unmanaged_listeners.ts";
 
 const MAX_SOCKADDR = 128;
+/** Of sockets that do not listen yet. A client that binds so before it connects never does. */
+const MOST_EPHEMERAL = 1024;
 
 export function adoptBind(
   context: AdoptContext,
@@ -38,7 +40,7 @@ export function adoptBind(
   }
   if (address.port === 0) {
     const isShared = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
-    if (isShared) ephemeral.add(proc.ownSocketInode(socket.number));
+    if (isShared) addLatest(ephemeral, proc.ownSocketInode(socket.number));
     return "continue";
   }
   const wanted = groupAddress(sockets, socket, address);
@@ -50,6 +52,12 @@ export function adoptBind(
   const network = listeners.find(wanted)?.network ?? null;
   if (network !== null) sockets.setOption(socket, C.IPPROTO_IP, C.IP_FREEBIND, 1);
   return "continue";
+}
+
+function addLatest(inodes: Set<number>, inode: number): void {
+  inodes.add(inode);
+  const [oldest] = inodes;
+  if (inodes.size > MOST_EPHEMERAL && oldest !== undefined) inodes.delete(oldest);
 }
 
 /** What the caller binds to; null: its memory cannot be read, or it is gone. */

@@ -45,9 +45,10 @@ export class HeldSockets {
 
   /** Owns its descriptor from now on. */
   add(socket: HeldSocket): void {
+    const isOpen = newOpenSockets();
     for (const [token, other] of this.#held) {
       const isSame = other.pid === socket.pid && other.number === socket.number;
-      if (isSame && this.#isClosed(other)) this.#release(token);
+      if (isSame && isClosed(other, isOpen)) this.#release(token);
     }
     const token = this.#nextToken++;
     this.#held.set(token, socket);
@@ -88,22 +89,15 @@ export class HeldSockets {
     return bound.length === 1 ? bound[0]! : null;
   }
 
-  /** As far as that can be seen. One that is bound may be on its way to a child. */
-  #isClosed({ isBound, pid, number, inode }: HeldSocket): boolean {
-    const now = socketAt(pid, number);
-    if (now === inode) return false;
-    if (now === "unseen" || proc.processStat(pid) === null) return !isBound;
-    return !isBound && !proc.socketInodesOf(pid).has(inode);
-  }
-
   /** Releases those that are clients, or closed without having been used. Of a Unix socket only this shows it. */
   look(): void {
+    const isOpen = newOpenSockets();
     for (const [token, socket] of this.#held) {
       const { pid, number } = socket;
       const isOver = this.#isClients(socket);
       // Of one that we may not look into, the number says nothing while the process lives.
       const mayLook = socketAt(pid, number) !== "unseen";
-      if (isOver || mayLook && this.#isClosed(socket)) this.#release(token);
+      if (isOver || mayLook && isClosed(socket, isOpen)) this.#release(token);
     }
     this.#nextLook = this.#held.size + LOOK_AFTER;
   }
@@ -128,4 +122,24 @@ export class HeldSockets {
     this.#edges = null;
     this.#nextLook = LOOK_AFTER;
   }
+}
+
+type OpenSockets = (pid: number, inode: number) => boolean;
+
+/** For one look: a server that gives its sockets other numbers would have all its descriptors read for each of them. */
+function newOpenSockets(): OpenSockets {
+  const byPid = new Map<number, ReadonlySet<number>>();
+  return (pid, inode) => {
+    const known = byPid.get(pid) ?? proc.socketInodesOf(pid);
+    byPid.set(pid, known);
+    return known.has(inode);
+  };
+}
+
+/** As far as that can be seen. One that is bound may be on its way to a child. */
+function isClosed({ isBound, pid, number, inode }: HeldSocket, isOpen: OpenSockets): boolean {
+  const now = socketAt(pid, number);
+  if (now === inode) return false;
+  if (now === "unseen" || proc.processStat(pid) === null) return !isBound;
+  return !isBound && !isOpen(pid, inode);
 }

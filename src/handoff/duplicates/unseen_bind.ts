@@ -41,6 +41,8 @@ export class UnseenBinds {
     sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
     const range = this.#confine(socket);
     this.#binds.set(inode, { isShared, range });
+    const [oldest] = this.#binds.keys();
+    if (this.#binds.size > RANGE_SIZE && oldest !== undefined) this.#binds.delete(oldest);
   }
 
   #confine(socket: Fd): readonly [number, number] {
