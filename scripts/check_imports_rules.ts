@@ -233,9 +233,10 @@ const GRANTS: readonly Grant[] = [
   },
   {
     file: "cli/hidden_verbs.ts",
-    imports: ["rehearse", "succession"],
+    imports: ["rehearse", "succession", "process/passing_filter.ts", "handoff/calls_meanwhile.ts"],
     why:
-      "fd-store server, rehearsal and the preflight of an upgrade are this program under hidden verbs",
+      "fd-store server, rehearsal, preflight of an upgrade and passing filter are this program " +
+      "under hidden verbs",
   },
 ];
 

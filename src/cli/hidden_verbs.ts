@@ -1,10 +1,13 @@
-/** The verbs with which baton starts itself, but for the launcher's (start.ts): fd-store server, preflight of an upgrade in place, rehearsal. */
+/** The verbs with which baton starts itself, but for the launcher's (start.ts): fd-store server, preflight of an upgrade in place, rehearsal, passing filter. */
 import type { Platform } from "../platform/platform.ts";
+import { passingMeanwhile } from "../handoff/calls_meanwhile.ts";
+import { PASS_VERB, passCalls } from "../process/passing_filter.ts";
 import { runDirector } from "../rehearse/director.ts";
 import { DIRECT_VERB, STAGE_VERB } from "../rehearse/plan.ts";
 import { runStage } from "../rehearse/stage.ts";
 import { HOLD_VERB } from "../succession/state/fd_store_protocol.ts";
 import { FdStoreServer } from "../succession/state/fd_store_server.ts";
+import type { PassingCalls } from "../succession/state/waiting_calls.ts";
 import { CHECK_VERB } from "../succession/upgrade/preflight.ts";
 import { commandCheckState } from "./commands/check_state.ts";
 import { EXIT_OK } from "./console/exit_status.ts";
@@ -17,8 +20,14 @@ export function runHiddenVerb(platform: Platform): number | Promise<number> | nu
   if (verb === CHECK_VERB) return commandCheckState(platform, descriptor, rest);
   if (verb === STAGE_VERB) return runStage(platform, descriptor);
   if (verb === DIRECT_VERB) return runDirector(platform, descriptor);
-  if (verb !== HOLD_VERB) return null;
-  const [path = "", mode = ""] = rest;
-  new FdStoreServer(platform, descriptor, path, mode === "next").run();
+  if (verb === PASS_VERB) passCalls(platform, descriptor);
+  else if (verb === HOLD_VERB) holdDescriptors(platform, descriptor, rest);
+  else return null;
   return EXIT_OK;
+}
+
+function holdDescriptors(platform: Platform, control: number, args: readonly string[]): void {
+  const [path = "", mode = ""] = args;
+  const passing: PassingCalls = (groups) => passingMeanwhile(platform, groups);
+  new FdStoreServer(platform, { control, finalPath: path, isNext: mode === "next", passing }).run();
 }

@@ -20,6 +20,11 @@ export function outlivesBaton(config: Config): boolean {
   return config.survive || config.orphan === "keep";
 }
 
+/** Whether servers keep running when baton is killed, and no other baton answers their trapped calls then. */
+export function isAbandoned({ survive, orphan }: Pick<Config, "survive" | "orphan">): boolean {
+  return orphan === "keep" && !survive;
+}
+
 /** Longest time from the start of a generation to its switch, hooks included, in milliseconds. */
 export function longestStartMs(config: Config): number {
   const preFlights = config.preFlight === null ? 0 : 1;

@@ -5,7 +5,7 @@
  * Accepts a combination that is merely unusual.
  */
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
-import type { Config } from "./config.ts";
+import { type Config, isAbandoned } from "./config.ts";
 import { formatDuration } from "./values/duration.ts";
 import { checkEnvoyEpoch } from "./envoy_epoch.ts";
 import { UserError } from "./values/errors.ts";
@@ -130,6 +130,15 @@ function checkPod(config: Config): void {
   });
 }
 
+function checkOrphan(config: Config): void {
+  if (!isAbandoned(config) || config.duplicates !== "socket-trap") return;
+  throw new UserError(
+    "Cannot use --duplicates socket-trap with --orphan keep: " +
+      "the server could make no connection once baton is gone",
+    { remedy: "Use --survive instead of --orphan keep" },
+  );
+}
+
 /** Refuses an option that no check would use: the user expects it to have an effect. */
 function checkCheckOptions(config: Config): void {
   const kinds = new Set<string>([...config.ready, ...config.live].map(({ kind }) => kind));
@@ -248,5 +257,6 @@ export function validateConfig(config: Config): void {
   checkAnnouncements(config);
   checkRollout(config);
   checkPod(config);
+  checkOrphan(config);
   if (!config.shutdownOnly) checkEnvoyEpoch(config.command);
 }

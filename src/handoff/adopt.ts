@@ -34,6 +34,8 @@ interface AdopterOptions {
   readonly udp: AdoptContext["udp"];
   /** All generations have the one socket of an abstract Unix name (--unix-shared). */
   readonly sharesAbstract: boolean;
+  /** Unix sockets with a path are handed over: calls that name paths are trapped. */
+  readonly followsPaths: boolean;
 }
 
 export class Adopter implements AdoptContext {
@@ -43,6 +45,7 @@ export class Adopter implements AdoptContext {
   readonly bound: BoundPaths;
   readonly #paths: OwnPaths;
   readonly udp: AdoptContext["udp"];
+  readonly followsPaths: boolean;
   readonly source: DuplicateSource;
   /** For the filter. */
   readonly trap: readonly CallRule[];
@@ -56,7 +59,7 @@ export class Adopter implements AdoptContext {
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
-    { source, udp, sharesAbstract }: AdopterOptions,
+    { source, udp, sharesAbstract, followsPaths }: AdopterOptions,
     readonly onMemberNeeded: (group: Group) => void,
   ) {
     this.source = source;
@@ -65,7 +68,9 @@ export class Adopter implements AdoptContext {
     const { SYS_bind, SYS_listen } = platform.libc.arch;
     this.unseenBinds = new UnseenBinds(platform.sockets);
     this.#paths = new OwnPaths(platform, listeners, this.bound);
-    this.trap = [SYS_bind, SYS_listen, ...source.rules, ...this.#paths.rules];
+    const ofPaths = followsPaths ? this.#paths.rules : [];
+    this.trap = [SYS_bind, SYS_listen, ...source.rules, ...ofPaths];
+    this.followsPaths = followsPaths;
   }
 
   /**

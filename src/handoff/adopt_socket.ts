@@ -19,7 +19,8 @@ export function adoptSocket(
     case "unix-stream":
     case "unix-seqpacket":
       return isBind
-        ? bindAbstract(context, call, owner) ?? bindPath(context, call, owner)
+        ? bindAbstract(context, call, owner) ??
+          (context.followsPaths ? bindPath(context, call, owner) : leavePath(call, owner))
         : listenAtAbstract(context, call, owner) ?? listenAtPath(context, call, owner);
     case "unix-datagram":
       if (isBind) leaveDatagramSocket(call, owner);
@@ -27,6 +28,17 @@ export function adoptSocket(
     case "udp":
       return isBind ? adoptDatagrams(context, call, owner) : "continue";
   }
+}
+
+/** Its calls that name files would have no answer once baton is gone, so they are not trapped. */
+function leavePath({ tid, args }: SocketCall, owner: ListenerOwner): CallReply {
+  const path = pathAt(tid, Number(args[1] ?? 0n), Number(args[2] ?? 0n));
+  if (path !== null) {
+    owner.onHint(
+      `it binds unix:${path}, which is not handed over with --orphan keep: say --survive`,
+    );
+  }
+  return "continue";
 }
 
 /** Clients are connected to one socket, and stay there: a switch of the path would not be one for them. */

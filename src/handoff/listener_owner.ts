@@ -16,6 +16,8 @@ export interface AdoptContext {
   /** Those that are not handed over. */
   readonly leftDatagrams: LeftDatagrams;
   readonly listeners: Listeners;
+  /** Unix sockets with a path are handed over. */
+  readonly followsPaths: boolean;
   /** Unix sockets that are bound, and do not listen yet. */
   readonly bound: BoundPaths;
   /** Inodes of sockets bound to port 0 that could be taken for ours when they listen. */

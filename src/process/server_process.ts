@@ -13,6 +13,7 @@ import { processStat } from "../platform/process/proc.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Children, Leader } from "./children.ts";
+import { startPassing } from "./passing_filter.ts";
 import { TrappedCalls, type TrappedCallsOptions } from "./trapped_calls.ts";
 
 interface ServerStart {
@@ -167,6 +168,21 @@ export class ServerProcess implements Leader {
     this.#calls = null;
   }
 
+  /** Processes that outlive the generation are still under it. */
+  #leaveFilter(): void {
+    const { filter, platform } = this;
+    try {
+      if (filter === null || !this.isStarted || platform.descriptors.waitForHangup(filter, 0)) {
+        return;
+      }
+      this.children.addHelper(startPassing(platform, filter));
+    } catch (error) {
+      platform.reactor.onError(error);
+    } finally {
+      this.#closeFilter();
+    }
+  }
+
   processes(): number[] {
     return this.isStarted ? this.children.processesOf(this) : [];
   }
@@ -224,7 +240,7 @@ export class ServerProcess implements Leader {
   close(): void {
     this.#stopFollowing?.();
     this.#stopFollowing = null;
-    this.#closeFilter();
+    this.#leaveFilter();
     // Without a plan it ends.
     if (!this.isStarted) this.#launch?.disconnect();
     this.output.close();

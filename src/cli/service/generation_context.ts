@@ -1,5 +1,5 @@
 /** What all generations of a service share, wired for the way this instance starts. */
-import type { Config } from "../../config/config.ts";
+import { type Config, isAbandoned } from "../../config/config.ts";
 import { presetForCommand } from "../../config/presets.ts";
 import { addActivatedSockets } from "../../handoff/activated_sockets.ts";
 import { Adopter } from "../../handoff/adopt.ts";
@@ -28,7 +28,8 @@ export function generationContext(
     ? new SocketTrapSource(platform, listeners, config.udp === "switch")
     : new GetfdSource(platform);
   const { udp, unixShared: sharesAbstract } = config;
-  const adopter = new Adopter(platform, listeners, { source, udp, sharesAbstract }, (group) => {
+  const options = { source, udp, sharesAbstract, followsPaths: !isAbandoned(config) };
+  const adopter = new Adopter(platform, listeners, options, (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);
   });
   const foreground = new Foreground({
@@ -68,9 +69,10 @@ function makeMigration(setup: ServiceSetup, listeners: Listeners): Migration | n
   return new Migration(platform, listeners, keepAlive, onMoved, onLost, !setup.config.survive);
 }
 
-function whyNoMigration({ keepAlive, orphan, survive }: Config, traps: boolean): string | null {
+function whyNoMigration(config: Config, traps: boolean): string | null {
+  const { keepAlive, survive } = config;
   if (!traps) return 'not possible here, see "baton doctor"';
-  if (orphan === "keep" && !survive) {
+  if (isAbandoned(config)) {
     return "a server that outlives baton (--orphan keep) could not accept any more";
   }
   return keepAlive !== "migrate" && survive

@@ -8,7 +8,7 @@ import {
   runtimeDirectory,
   servicePaths,
 } from "../../admin/paths.ts";
-import type { Config } from "../../config/config.ts";
+import { type Config, isAbandoned } from "../../config/config.ts";
 import { UserError } from "../../config/values/errors.ts";
 import {
   missingForAdopt,
@@ -121,7 +121,14 @@ export function chooseDuplicates(platform: Platform, config: Config): Duplicates
   const getfd = capabilities.find(({ id }) => id === "pidfd_getfd")!;
   const missing = duplicates === "getfd" && !getfd.ok ? getfd : missingForAdopt(capabilities)[0];
   if (missing === undefined) {
-    return duplicates === "auto" ? suitedDuplicates(platform, getfd.ok) : duplicates;
+    if (!isAbandoned(config)) {
+      return duplicates === "auto" ? suitedDuplicates(platform, getfd.ok) : duplicates;
+    }
+    if (getfd.ok) return "getfd";
+    throw new UserError(`Cannot use --orphan keep here: ${getfd.title}: ${getfd.detail}`, {
+      status: EXIT_SYSTEM,
+      remedy: "The server could make no connection once baton is gone: use --survive",
+    });
   }
   if (config.handoff === "auto" && config.listen.length > 0) return null;
   throw new UserError(`Cannot adopt the server's sockets: ${missing.title}: ${missing.detail}`, {

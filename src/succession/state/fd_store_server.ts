@@ -2,7 +2,8 @@
  * The fd-store process: a small process beside a baton with --survive. It keeps descriptors and the latest state, and
  * gives them to the next instance of this name when its own baton was killed.
  *
- * It decides nothing, and blocks in one system call at a time. It exits when the next instance has taken everything,
+ * It decides nothing, but lets trapped calls continue that need no decision while no baton runs (waiting_calls.ts). It
+ * blocks in one system call at a time, and exits when the next instance has taken everything,
  * when its baton says that the service has ended, and a while after the last server has exited without a baton to start
  * another: otherwise it would hold the ports for good.
  */
@@ -24,6 +25,7 @@ import {
 import { parseJson } from "./fields.ts";
 import { parseResumeState, type ResumeState } from "./resume_state.ts";
 import { readState } from "./resumption.ts";
+import { type PassingCalls, WaitingCalls } from "./waiting_calls.ts";
 
 const BACKLOG = 8;
 /** After the last server has exited without a baton. */
@@ -31,6 +33,15 @@ const UNUSED_MS = 60_000;
 /** For the acknowledgment of a next instance that has received everything. */
 const ACKNOWLEDGMENT_TIMEOUT_MS = 60_000;
 const NO_TIMEOUT = -1;
+
+interface FdStoreServerOptions {
+  /** Number of the socket to its baton. */
+  readonly control: number;
+  readonly finalPath: string;
+  /** Another fd-store process listens at the path: take its place once everything is here. */
+  readonly isNext: boolean;
+  readonly passing: PassingCalls;
+}
 
 export class FdStoreServer {
   readonly #items = new Map<string, Fd>();
@@ -42,16 +53,8 @@ export class FdStoreServer {
   #state: Fd | null = null;
   readonly #control: Fd;
 
-  /**
-   * @param control number of the socket to its baton
-   * @param isNext another fd-store process listens at the path: take its place once everything is here
-   */
-  constructor(
-    readonly platform: Platform,
-    control: number,
-    readonly finalPath: string,
-    isNext: boolean,
-  ) {
+  constructor(readonly platform: Platform, readonly options: FdStoreServerOptions) {
+    const { control, finalPath, isNext } = options;
     this.#control = new Fd(platform.libc, control);
     this.#path = isNext ? `${finalPath}.${platform.runtime.pid}` : finalPath;
     this.#listen();
@@ -79,7 +82,7 @@ export class FdStoreServer {
     const { sockets } = this.platform;
     const fd = sockets.packets();
     try {
-      sockets.bindUnix(fd, abstractNameOf(this.finalPath));
+      sockets.bindUnix(fd, abstractNameOf(this.options.finalPath));
       sockets.listen(fd, BACKLOG);
       this.#abstractListener = fd;
     } catch {
@@ -128,10 +131,10 @@ export class FdStoreServer {
   }
 
   #takePlace(): void {
-    if (this.#path === this.finalPath) return;
-    this.#path = this.finalPath;
+    if (this.#path === this.options.finalPath) return;
+    this.#path = this.options.finalPath;
     try {
-      this.#listener?.moveTo(this.finalPath);
+      this.#listener?.moveTo(this.options.finalPath);
     } catch {
       this.#listen();
     }
@@ -149,12 +152,20 @@ export class FdStoreServer {
       // As the kernel does to servers that do not outlive their baton.
       return servers.forEach((pidfd) => processes.signalThrough(pidfd, C.SIGTERM));
     }
+    const calls = new WaitingCalls(
+      this.platform,
+      state,
+      this.#items,
+      this.options.passing(state.groups),
+    );
     for (;;) {
       const alive = servers.filter((pidfd) => pidfd.isOpen);
       const timeoutMs = alive.length > 0 ? NO_TIMEOUT : UNUSED_MS;
       const listeners = this.#listeners;
-      const ready = descriptors.waitReadable([...listeners, ...alive], timeoutMs);
+      const watched = [...listeners, ...alive, ...calls.filters];
+      const ready = descriptors.waitReadable(watched, timeoutMs);
       if (ready.length === 0) return;
+      calls.take(ready);
       const listener = listeners.find((fd) => ready.includes(fd));
       alive.filter((pidfd) => ready.includes(pidfd)).forEach((pidfd) => pidfd.close());
       if (listener === undefined) {
@@ -163,7 +174,8 @@ export class FdStoreServer {
         continue;
       }
       using client = sockets.accept(listener);
-      if (client !== null && this.#sendEverything(client, stateFd)) return;
+      using withCalls = calls.stateWithCalls();
+      if (client !== null && this.#sendEverything(client, withCalls ?? stateFd)) return;
       // A next instance that died after its own fd-store process had everything.
       if (this.#isReplaced) return;
     }
