@@ -8,6 +8,7 @@ import { HelperProcess } from "../platform/process/helper_process.ts";
 
 /** Less than a second on two busy cores; more than ten were seen on an emulated processor beside others. */
 const PROBE_TIMEOUT_MS = 30_000;
+
 /** The start of a server, up to the moment before its first instruction, and no further. */
 export class AdoptProbe implements Disposable {
   /** The listener of its filter, null when it has none. */

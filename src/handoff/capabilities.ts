@@ -241,13 +241,13 @@ function findUserNotification({ seccomp }: Platform, probe: AdoptProbe): string 
   return "works";
 }
 
-/** Both are one right, ptrace(2): the socket itself, and the address that it is bound to. */
 /** `--duplicates auto`. @param hasGetfd what was found */
 export function suitedDuplicates({ processes }: Platform, hasGetfd: boolean): DuplicatesBy {
   const isRoot = processes.userId() === ROOT_UID;
   return chooseDuplicates({ hasGetfd, isRoot, mayTraceOthers: proc.hasCapability(CAP_SYS_PTRACE) });
 }
 
+/** Both are one right, ptrace(2): the socket itself, and the address that it is bound to. */
 function findDuplication(platform: Platform, { notify, pid }: AdoptProbe): string {
   const subject = notify === null || pid === null ? platform.runtime.pid : pid;
   using pidfd = platform.processes.openPidfd(subject);

@@ -101,7 +101,7 @@ export class Inheritor {
   }
 
   #boundAtPath(spec: UnixListenSpec, group: Group, epoch: number): Fd {
-    // While a member of ours is there nobody asks who that is.
+    // What is there while a member of ours is, is ours.
     const isFree = group.members.some(({ dead }) => !dead);
     const obstacle = isFree ? null : obstacleAt(this.platform, group);
     if (obstacle !== null) throw new ListenError(`Cannot listen at ${spec.text}: ${obstacle}`);

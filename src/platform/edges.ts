@@ -33,7 +33,7 @@ export class Edges {
     this.#control(C.EPOLL_CTL_ADD, fd, bytes);
   }
 
-  /** Before `fd` is closed: while another process has the socket open, the kernel would go on with its reports. */
+  /** Before `fd` is closed: while another process has the socket open, the kernel would report on it further. */
   remove(fd: Fd): void {
     this.#control(C.EPOLL_CTL_DEL, fd, null);
   }

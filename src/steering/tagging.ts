@@ -62,7 +62,7 @@ export class Tagging {
   }
 
   #write(socket: Fd, epoch: number): number {
-    // Where no generation accepts, connections wait that may become any one's.
+    // Where no generation accepts, each may get the connections that wait.
     const tag = epoch < 0
       ? NO_TAG
       : this.generations.reserve(epoch, () => orNull(this.tagsInUse) ?? ALL_TAGS);

@@ -174,7 +174,7 @@ function stopHelpers({ context }: SupervisorParts): void {
   leftovers.add(rest, config.stopTimeMs, logError);
 }
 
-/** What is told of a generation that has failed; null: there is none. */
+/** What is reported of a generation that has failed; null: there is none. */
 function failedStart({ running, reloads }: SupervisorParts, epoch: number): FailedStart | null {
   const generation = running.get(epoch);
   if (generation === undefined) return reloads.failed?.epoch === epoch ? reloads.failed : null;

@@ -36,7 +36,7 @@ export function mustStay(
   return whyInPlace({ pid: runtime.pid, env: runtime.env() }, ancestorsOf("self"));
 }
 
-/** @returns why neither exec nor a child can go on with the listeners; null: they can */
+/** @returns why neither exec nor a child can keep the listeners; null: they can */
 export function upgradeObstacle({ groups }: Listeners): string | null {
   const remote = groups.find(({ network }) => network !== null);
   if (remote === undefined) return null;

@@ -7,7 +7,7 @@ import { QUIC_REMEDY } from "../handoff/datagrams/left_datagrams.ts";
 import { askForQuic } from "../handoff/datagrams/quic_probe.ts";
 import { type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Logger } from "../log/logger.ts";
-import { isDatagram } from "../steering/group_address.ts";
+import { isDatagram, isUdp } from "../steering/group_address.ts";
 import type { Group } from "../steering/group.ts";
 
 export class QuicWatch {
@@ -29,7 +29,7 @@ export class QuicWatch {
     for (const group of listeners.groupsOf(epoch)) {
       // HTTP/3 stands beside HTTP over TCP, which tells clients of it.
       const { address, text, isFrozen } = group;
-      if (address.family === "unix" || address.protocol !== "udp") continue;
+      if (!isUdp(address)) continue;
       if (!listeners.ports.includes(address.port) || isFrozen || this.#asked.has(text)) continue;
       this.#asked.add(text);
       askForQuic(platform, address, () => this.#letGo(group));

@@ -33,7 +33,7 @@ export class UnixTraffic {
     });
   }
 
-  /** Listeners with a name that the server has open: sockets without one are nobody's to find. */
+  /** Listeners with a name that the server has open: no client can find one without. */
   #find(sockets: readonly UnixSocket[]): UnixSocket[] {
     const named = sockets.filter(({ isListener, name }) => isListener && name !== null);
     if (named.length === 0) return [];

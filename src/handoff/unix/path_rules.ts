@@ -32,7 +32,7 @@ export type PathVerdict =
   | "public path"
   /** The renamed node is the generation's own for this path. It gets the public name at the switch. */
   | "hold back"
-  /** As where nobody listens: ECONNREFUSED. */
+  /** As where no process listens: ECONNREFUSED. */
   | "refuse"
   /** EBUSY: another generation's clients would find it. */
   | "busy";

@@ -8,7 +8,7 @@ import type { UnixAddress } from "../../steering/member.ts";
 
 type Occupant =
   | { readonly kind: "nothing" }
-  /** Left by a server that did not remove it: bind(2) would fail, and nobody can be reached there. */
+  /** Left by a server that did not remove it: bind(2) would fail, and no process listens there. */
   | { readonly kind: "stale" }
   /** Another file, or we cannot tell: bind(2) says what follows. */
   | { readonly kind: "unknown" }

@@ -1,6 +1,6 @@
 /** The path or name in a `struct sockaddr_un`, unix(7). Pure. */
-import { decodeBytes } from "../../platform/bytes.ts";
 import { C } from "../../platform/libc/constants.ts";
+import { decodeUnixPath } from "../../platform/network/address.ts";
 
 /** sizeof(struct sockaddr_un). */
 export const ADDRESS_SIZE = 110;
@@ -9,19 +9,17 @@ const PATH_OFFSET = 2;
 
 /** @returns null: an abstract name, no name, or an address of another family */
 export function pathInAddress(address: Uint8Array): string | null {
-  const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
-  if (address.length <= PATH_OFFSET || view.getUint16(0, true) !== C.AF_UNIX) return null;
-  const bytes = address.subarray(PATH_OFFSET);
-  const end = bytes.indexOf(0);
-  const path = decodeBytes(end < 0 ? bytes : bytes.subarray(0, end));
-  return path === "" ? null : path;
+  return isUnix(address) && address[PATH_OFFSET] !== 0 ? decodeUnixPath(address) : null;
 }
 
 /** @returns the abstract name, with "@" for its first byte; null: a path, no name, or an address of another family */
 export function abstractNameIn(address: Uint8Array): string | null {
-  const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
   // Without a name the kernel makes one up.
-  if (address.length <= PATH_OFFSET + 1 || view.getUint16(0, true) !== C.AF_UNIX) return null;
-  const [first, ...rest] = address.subarray(PATH_OFFSET);
-  return first === 0 ? `@${decodeBytes(Uint8Array.from(rest))}` : null;
+  const isAbstract = address.length > PATH_OFFSET + 1 && address[PATH_OFFSET] === 0;
+  return isUnix(address) && isAbstract ? decodeUnixPath(address) : null;
+}
+
+function isUnix(address: Uint8Array): boolean {
+  const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
+  return address.length > PATH_OFFSET && view.getUint16(0, true) === C.AF_UNIX;
 }

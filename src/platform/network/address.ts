@@ -1,4 +1,5 @@
 /** Socket addresses: between `struct sockaddr_in{,6}`, text, and a form that can be compared. ip(7), ipv6(7). Pure. */
+import { decodeBytes } from "../bytes.ts";
 import { C } from "../libc/constants.ts";
 import { cString } from "../libc/libc.ts";
 
@@ -144,5 +145,5 @@ export function decodeUnixPath(bytes: Uint8Array): string | null {
   const isAbstract = name[0] === 0;
   const end = name.indexOf(0, 1);
   const text = isAbstract ? name.subarray(1) : name.subarray(0, end < 0 ? name.length : end);
-  return (isAbstract ? "@" : "") + new TextDecoder().decode(text);
+  return (isAbstract ? "@" : "") + decodeBytes(text);
 }

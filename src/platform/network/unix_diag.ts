@@ -3,8 +3,8 @@
  * no unix_diag. No privilege needed.
  *
  * A connection that a listener has accepted has the listener's own name and node (unix_stream_connect() copies both), and
- * keeps them when the node is renamed or removed. So every connection shows which listener it came from, whoever has it
- * open. One that waits in a queue is not shown, only counted.
+ * keeps them when the node is renamed or removed. So every connection shows which listener it came from, whatever process
+ * has it open. One that waits in a queue is not shown, only counted.
  */
 import { SystemCallError } from "../error.ts";
 import type { Fd } from "../fd.ts";

@@ -1,7 +1,7 @@
 /** The names of nodes that clients do not use: in the directory of the public name, hidden, and as short as they can be. Pure. */
 
 /** struct sockaddr_un has room for 108 bytes, and some servers want a NUL at the end. */
-export const longestBound = 107;
+export const LONGEST_BOUND = 107;
 /** A longer one would not fit into one more name of the same directory. */
 const LONGEST_NAME = 64;
 

@@ -26,7 +26,7 @@ import {
   type UnixNode,
   usableOf,
 } from "../member.ts";
-import { hiddenName, longestBound } from "./hidden_name.ts";
+import { hiddenName, LONGEST_BOUND } from "./hidden_name.ts";
 import { exchangeNames, findNames, ownerLike } from "./node_names.ts";
 
 export class PathMembers implements MemberSet {
@@ -106,7 +106,7 @@ export class PathMembers implements MemberSet {
     // Left by a baton that was killed: no other may use this name while the service of this path is ours.
     orNull(() => directory.remove(name));
     const readable = pathOf({ ...address, name });
-    const bound = readable.length <= longestBound ? readable : directory.pathTo(name);
+    const bound = readable.length <= LONGEST_BOUND ? readable : directory.pathTo(name);
     withUmask(sockets.libc, owner.umask, () => sockets.bindUnix(socket, bound));
     const made = directory.stat(name);
     try {
