@@ -231,7 +231,7 @@ async function outgoing(plan: measure.LoadPlan): Promise<OutgoingCost | null> {
   const cost = await outgoingCost(plan, onRound);
   show([
     ["proxy, a connection for each request", "CPU us each", "requests/s", "by bare", "min", "max"],
-    ...(["bare", "getfd", "socket-trap"] as const).map((kind) => {
+    ...(["bare", "getfd", "at-bind", "socket-trap"] as const).map((kind) => {
       const [cpu, median] = [cost.cpuUs[kind].toFixed(0), cost.perSecond[kind].median.toFixed(0)];
       return row([kind, cpu, median], cost.ratios[kind], 3);
     }),

@@ -7,7 +7,7 @@ import { fixtureCommand, place, server } from "../test/support/servers.ts";
 import { tempDir } from "../test/support/temp_dir.ts";
 import { type LoadPlan, type Spread, spread, wrk } from "./bench_measure.ts";
 
-const KINDS = ["bare", "getfd", "socket-trap"] as const;
+const KINDS = ["bare", "getfd", "at-bind", "socket-trap"] as const;
 type Kind = typeof KINDS[number];
 
 export interface OutgoingCost {
@@ -30,7 +30,7 @@ export async function outgoingCost(
   const target = await freePort();
   const behind = place(server("go"), { port: target, workDir: folder.path });
   await using _target = await startBare({ ...behind, port: target });
-  const ports = [await freePort(), await freePort(), await freePort()] as const;
+  const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const;
   const proxy = (port: number) => ({
     command: fixtureCommand("proxy.js"),
     env: { PORT: String(port), TARGET_PORT: String(target) },
@@ -39,11 +39,18 @@ export async function outgoingCost(
     startBaton({ ...proxy(port), flags: ["--duplicates", kind] });
   await using bare = await startBare({ ...proxy(ports[0]), port: ports[0] });
   await using getfd = await wrapped(ports[1], "getfd");
-  await using trap = await wrapped(ports[2], "socket-trap");
-  const measured: Record<Kind, number[]> = { bare: [], getfd: [], "socket-trap": [] };
-  const pids: Record<Kind, number> = { bare: bare.pid, getfd: getfd.pid, "socket-trap": trap.pid };
-  const used: Record<Kind, number> = { bare: 0, getfd: 0, "socket-trap": 0 };
-  const requests: Record<Kind, number> = { bare: 0, getfd: 0, "socket-trap": 0 };
+  await using atBind = await wrapped(ports[2], "at-bind");
+  await using trap = await wrapped(ports[3], "socket-trap");
+  const { pid } = trap;
+  const pids = { bare: bare.pid, getfd: getfd.pid, "at-bind": atBind.pid, "socket-trap": pid };
+  const measured: Record<Kind, number[]> = {
+    bare: [],
+    getfd: [],
+    "at-bind": [],
+    "socket-trap": [],
+  };
+  const used: Record<Kind, number> = { bare: 0, getfd: 0, "at-bind": 0, "socket-trap": 0 };
+  const requests: Record<Kind, number> = { ...used };
   let errors = 0;
   // The first round warms everything up.
   for (let round = 0; round <= rounds; round++) {

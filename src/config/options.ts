@@ -90,10 +90,11 @@ export const OPTION_BY_FIELD = {
     handoff: choice(["auto", "adopt", "inherit"], "auto", "How a new generation gets its " +
       "sockets: adopt lets the server bind its own sockets beside the old one's, inherit passes " +
       "the sockets of --listen, auto does both."),
-    duplicates: choice(["auto", "getfd", "socket-trap"], "auto", "How baton gets a duplicate of " +
+    duplicates: choice(["auto", "getfd", "socket-trap", "at-bind"], "auto", "How baton gets a duplicate of " +
       "a listener that the server has made: getfd takes it from the server (pidfd_getfd), " +
       "socket-trap makes the sockets for the server, for containers without that call and for " +
-      "servers that become another user; auto tries (docs/handoff.md)."),
+      "servers that become another user, at-bind replaces a listener when it is bound, for proxies " +
+      "where that call is missing; auto tries the first two (docs/handoff.md)."),
     udp: choice(["leave", "switch"], "leave", "What becomes of the UDP sockets that a server " +
       "binds: leave does nothing, and a second copy can bind them only where the server sets " +
       "SO_REUSEPORT itself; switch leads new datagrams to the new generation when it serves. Not " +

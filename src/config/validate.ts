@@ -50,6 +50,14 @@ function checkHandoff(config: Config): void {
       remedy: "Use --handoff auto, which passes the sockets of --listen as well",
     });
   }
+  if (config.duplicates === "at-bind" && config.udp === "switch") {
+    throw new UserError(
+      "Cannot use --udp switch with --duplicates at-bind: that replaces TCP and Unix sockets only",
+      {
+        remedy: "Use --duplicates auto",
+      },
+    );
+  }
   checkListeners(listen);
 }
 

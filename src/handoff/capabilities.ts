@@ -12,7 +12,7 @@ import { ROOT_UID } from "../platform/process/processes.ts";
 import { HIGHEST_TAG, SocketTags } from "../platform/network/socket_tag.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { AdoptProbe, failureText } from "./adopt_probe.ts";
-import { chooseDuplicates, type DuplicatesBy } from "./duplicates/choose.ts";
+import { chooseDuplicates } from "./duplicates/choose.ts";
 import { programFor } from "../steering/bpf_program.ts";
 
 export interface Capability {
@@ -242,7 +242,10 @@ function findUserNotification({ seccomp }: Platform, probe: AdoptProbe): string 
 }
 
 /** `--duplicates auto`. @param hasGetfd what was found */
-export function suitedDuplicates({ processes }: Platform, hasGetfd: boolean): DuplicatesBy {
+export function suitedDuplicates(
+  { processes }: Platform,
+  hasGetfd: boolean,
+): ReturnType<typeof chooseDuplicates> {
   const isRoot = processes.userId() === ROOT_UID;
   return chooseDuplicates({ hasGetfd, isRoot, mayTraceOthers: proc.hasCapability(CAP_SYS_PTRACE) });
 }

@@ -204,7 +204,7 @@ export interface Snapshot {
   readonly order: "start-first" | "stop-first";
   readonly orderReason: string;
   /** How the servers' own sockets come to baton; null: they do not. */
-  readonly duplicates: "getfd" | "socket-trap" | null;
+  readonly duplicates: "getfd" | "socket-trap" | "at-bind" | null;
   readonly startedAt: string;
   readonly listeners: readonly ListenerView[];
   /** Alive ones and the latest that have exited, oldest first. */

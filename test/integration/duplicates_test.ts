@@ -108,6 +108,25 @@ describe("the socket trap", () => {
     );
   }
 
+  for (const id of SERVERS) {
+    const each = server(id);
+    test(
+      `${id}: ${RELOADS} reloads lose nothing where its listener is replaced at bind`,
+      { ...TEST, skip: each.needs() ?? false },
+      async () => {
+        using work = tempDir();
+        const port = await freePort();
+        await using baton = await startBaton({
+          ...place(each, { port, workDir: work.path }),
+          flags: ["--duplicates", "at-bind"],
+          wrapper: restrictedBy("pidfd_getfd=EPERM"),
+        });
+        assert.equal((await baton.status()).duplicates, "at-bind");
+        await reloadUnderLoad(baton, port);
+      },
+    );
+  }
+
   test("is taken where pidfd_getfd is refused", TEST, async () => {
     const port = await freePort();
     await using baton = await startBaton({

@@ -41,8 +41,8 @@ function statusLines(snapshot: StatusReply, now: number): string[] {
   if (snapshot.order === "stop-first") {
     lines.push(`a reload stops the server first (stop-first): ${snapshot.orderReason}`);
   }
-  if (snapshot.duplicates === "socket-trap") {
-    lines.push("the servers' sockets are made by baton (--duplicates socket-trap)");
+  if (snapshot.duplicates === "socket-trap" || snapshot.duplicates === "at-bind") {
+    lines.push(`the servers' sockets are made by baton (--duplicates ${snapshot.duplicates})`);
   }
   if (lastReload !== null) {
     const reason = lastReload.reason === null ? "" : `: ${lastReload.reason}`;

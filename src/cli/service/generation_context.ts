@@ -24,9 +24,14 @@ export function generationContext(
   listeners.tagging.tagsInUse = () => platform.sockDiag.tagsAt(new Set(listeners.ports));
   for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
   // A generation that an earlier baton started may have a filter, though those of this one have none.
-  const source = setup.duplicates === "socket-trap"
-    ? new SocketTrapSource(platform, listeners, config.udp === "switch")
-    : new GetfdSource(platform);
+  const traps = setup.duplicates === "at-bind"
+    ? "nothing"
+    : config.udp === "switch"
+    ? "datagrams"
+    : "streams";
+  const source = setup.duplicates === "getfd" || setup.duplicates === null
+    ? new GetfdSource(platform)
+    : new SocketTrapSource(platform, listeners, traps);
   const { udp, unixShared: sharesAbstract } = config;
   const options = { source, udp, sharesAbstract, followsPaths: !isAbandoned(config) };
   const adopter = new Adopter(platform, listeners, options, (group) => {

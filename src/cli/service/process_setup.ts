@@ -1,4 +1,5 @@
 /** The process of `baton run`: its program, its runtime directory, its log, its errors, and what it may do here. */
+import type { Snapshot } from "../../report/snapshot.ts";
 import { exclusiveUse } from "../../config/exclusive.ts";
 import { checkOrder, type ServiceOrder, serviceOrder } from "../../config/order.ts";
 import { firstText } from "../../platform/files/first_bytes.ts";
@@ -101,13 +102,14 @@ export function chooseOrder(config: Config, isChecked: boolean): ChosenOrder {
   return { ...order, exclusive };
 }
 
-export type DuplicatesBy = ReturnType<typeof suitedDuplicates>;
-
 /**
  * @returns where duplicates of servers' sockets come from; null: `bind` and `listen` are not trapped
  * @throws {UserError} when that is required but does not work here
  */
-export function chooseDuplicates(platform: Platform, config: Config): DuplicatesBy | null {
+export function chooseDuplicates(
+  platform: Platform,
+  config: Config,
+): Snapshot["duplicates"] {
   const capabilities = probeCapabilities(platform);
   const broken = capabilities.find(({ ok, needed }) => !ok && needed === "always");
   if (broken) {

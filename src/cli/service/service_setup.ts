@@ -1,4 +1,5 @@
 /** What `baton run` settles before it looks for another instance: configuration, paths, log, and budget of a stop. */
+import type { Snapshot } from "../../report/snapshot.ts";
 import type { ServicePaths } from "../../admin/paths.ts";
 import { type Config, longestStartMs, longestStopMs } from "../../config/config.ts";
 import { refuseEnvoyScript } from "./envoy_script.ts";
@@ -12,7 +13,6 @@ import {
   chooseDuplicates,
   chooseOrder,
   type ChosenOrder,
-  type DuplicatesBy,
   openLogger,
   runtimePaths,
 } from "./process_setup.ts";
@@ -26,7 +26,7 @@ export interface ServiceSetup {
   readonly paths: ServicePaths;
   readonly launchContext: LaunchContext;
   /** Where duplicates of the servers' sockets come from; null: `bind` and `listen` of servers are not trapped. */
-  readonly duplicates: DuplicatesBy | null;
+  readonly duplicates: Snapshot["duplicates"];
   readonly logger: Logger;
   readonly order: ChosenOrder;
   readonly pod: PodSetup;

@@ -32,8 +32,15 @@ export class SocketTrapSource implements DuplicateSource {
   readonly #lateBind: LateBind;
   #ownNetwork: number | null = null;
 
-  /** @param udp sockets of UDP are handed over, too */
-  constructor(readonly platform: Platform, readonly listeners: Listeners, udp: boolean) {
+  /**
+   * @param traps `streams`: of TCP and Unix; `datagrams`: of UDP, too; `nothing`: each listener is replaced when it is
+   *   bound, as later ones are
+   */
+  constructor(
+    readonly platform: Platform,
+    readonly listeners: Listeners,
+    traps: "streams" | "datagrams" | "nothing",
+  ) {
     const { SYS_socket } = platform.libc.arch;
     const asks = (domains: number[], types: number[], protocol: number): CallRule => ({
       call: SYS_socket,
@@ -45,13 +52,14 @@ export class SocketTrapSource implements DuplicateSource {
     });
     this.held = new HeldSockets(platform);
     this.#lateBind = new LateBind(platform);
-    this.passing = [SYS_socket];
-    this.rules = [
+    const streams = [
       asks([C.AF_INET, C.AF_INET6], [C.SOCK_STREAM], C.IPPROTO_TCP),
       asks([C.AF_UNIX], [C.SOCK_STREAM, C.SOCK_SEQPACKET], C.AF_UNIX),
-      ...udp ? [asks([C.AF_INET, C.AF_INET6], [C.SOCK_DGRAM], C.IPPROTO_UDP)] : [],
-      ...this.#lateBind.rules,
     ];
+    const datagrams = asks([C.AF_INET, C.AF_INET6], [C.SOCK_DGRAM], C.IPPROTO_UDP);
+    const trapped = { nothing: [], streams, datagrams: [...streams, datagrams] }[traps];
+    this.passing = trapped.length > 0 ? [SYS_socket] : [];
+    this.rules = [...trapped, ...this.#lateBind.rules];
   }
 
   /** What it binds now comes by late_bind.ts; if we may not look into it, only what it opens when it starts does. */

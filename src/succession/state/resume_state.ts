@@ -141,7 +141,7 @@ const RESUME_STATE = f.lazyObject(() => ({
   startedAt: f.date,
   launchContext: LAUNCH_CONTEXT,
   /** How its servers' sockets come to baton (--duplicates); null: their bind and listen are not trapped. */
-  duplicates: v.nullable(f.oneOf(["getfd", "socket-trap"])),
+  duplicates: v.nullable(f.oneOf(["getfd", "socket-trap", "at-bind"])),
   service: SERVICE,
   history: HISTORY,
   generations: f.list(GENERATION_RECORD),

@@ -15,7 +15,7 @@ describe("OPTIONS", () => {
     ["listen", "listen", "[NAME=]ADDR:PORT", []],
     ["backlog", "backlog", "N", 4096],
     ["handoff", "handoff", "auto|adopt|inherit", "auto"],
-    ["duplicates", "duplicates", "auto|getfd|socket-trap", "auto"],
+    ["duplicates", "duplicates", "auto|getfd|socket-trap|at-bind", "auto"],
     ["udp", "udp", "leave|switch", "leave"],
     ["unix-shared", "unixShared", null, false],
     ["ready", "ready", "CHECK", []],

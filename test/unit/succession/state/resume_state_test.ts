@@ -59,7 +59,7 @@ describe("parseResumeState()", () => {
     ["launchContext", null, /an object/],
     ["launchContext.directory", "/".repeat(4097), /a text of at most 4096/],
     ["launchContext.fileLimit", "1024", /a number from 0/],
-    ["duplicates", "magic", /one of getfd, socket-trap/],
+    ["duplicates", "magic", /one of getfd, socket-trap, at-bind/],
     ["service", undefined, /present/],
     ["service.nextEpoch", 2 ** 31, /a whole number from 0 to 2147483647/],
     ["service.generations.0.state", "sleeping", /one of waiting, starting/],
