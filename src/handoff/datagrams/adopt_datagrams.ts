@@ -43,17 +43,20 @@ export function adoptDatagrams(
     ...groupAddress(sockets, call.socket, address),
     protocol: "udp",
   };
-  const sharesPort = sockets.option(call.socket, C.SOL_SOCKET, C.SO_REUSEPORT) !== 0;
+  const isSet = (name: number) => sockets.option(call.socket, C.SOL_SOCKET, name) !== 0;
+  const sharesPort = isSet(C.SO_REUSEPORT);
   const role = roleOfDatagrams({
     udp: context.udp,
     host: address.host,
     isLate: owner.readyTicks > 0,
     isServed: (listeners.find(wanted)?.members ?? []).some(({ dead }) => !dead),
-    sharesPort,
+    isBesideTcp: listeners.ports.includes(wanted.port),
+    sharesPort: sharesPort || isSet(C.SO_REUSEADDR),
   });
-  if (role === "left") {
-    const text = addressText(wanted);
-    context.leftDatagrams.add(inode, text);
+  const text = addressText(wanted);
+  if (role === "left") context.leftDatagrams.add(inode, text);
+  // Where nothing else listens the gate cannot be passed.
+  if (role === "left" || role === "beside" && listeners.ports.length === 0) {
     owner.onHint(`it binds ${text}, and UDP is not handed over: ${UDP_REMEDY}`);
   }
   return role === "join" ? join(context, call, owner, { wanted, sharesPort }) : "continue";

@@ -1,9 +1,10 @@
 /**
  * What is done with a UDP socket that a server binds to a port of its choice. Pure.
  *
- * Of the service are the sockets that were bound before the gate, and those at addresses that the service has. What is
- * bound later, at a port that no other generation has, is a client's: resolvers send each question from a random port
- * that they bind explicitly, media servers open ports for one call. To share such a port would lose its answers.
+ * Of the service are the sockets that were bound before the gate, and those at addresses that the service has, or at a
+ * port where it listens with TCP. What is bound later, at another port, is a client's: resolvers send each question from a
+ * random port that they bind explicitly, media servers open ports for one call. To share such a port would lose its
+ * answers.
  */
 interface DatagramBind {
   readonly udp: "leave" | "switch";
@@ -12,7 +13,9 @@ interface DatagramBind {
   readonly isLate: boolean;
   /** A member is at this very address. */
   readonly isServed: boolean;
-  /** The server has set SO_REUSEPORT itself. */
+  /** The service listens with TCP at the same port (DNS, syslog, SIP). */
+  readonly isBesideTcp: boolean;
+  /** The server has set SO_REUSEPORT itself, or SO_REUSEADDR, which lets a second UDP socket bind as well. */
   readonly sharesPort: boolean;
 }
 
@@ -21,16 +24,20 @@ type DatagramRole =
   | "join"
   /** The kernel carries the bind out, as without baton. */
   | "alone"
+  /** The same; the next generation can bind there, too. */
+  | "beside"
   /** The same, and the user learns that it will not be handed over. */
   | "left";
 
 export function roleOfDatagrams(
-  { udp, host, isLate, isServed, sharesPort }: DatagramBind,
+  { udp, host, isLate, isServed, isBesideTcp, sharesPort }: DatagramBind,
 ): DatagramRole {
   // The kernel gives a copy to every socket there; nothing is to be switched.
   if (isForMany(host)) return "alone";
-  if (udp === "switch") return isLate && !isServed ? "alone" : "join";
-  return isLate || sharesPort ? "alone" : "left";
+  const isClients = isLate && !isServed && !isBesideTcp;
+  if (udp === "switch") return isClients ? "alone" : "join";
+  if (isLate) return "alone";
+  return sharesPort ? "beside" : "left";
 }
 
 /** Multicast, or the broadcast address. */

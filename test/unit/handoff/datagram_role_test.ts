@@ -10,6 +10,7 @@ type Case = readonly [what: string, role: ReturnType<typeof roleOfDatagrams>, fa
   readonly host?: string;
   readonly isLate?: boolean;
   readonly isServed?: boolean;
+  readonly isBesideTcp?: boolean;
   readonly sharesPort?: boolean;
 }];
 
@@ -26,7 +27,9 @@ const CASES: readonly Case[] = [
   ["above the multicast groups", "join", { host: "240.0.0.1" }],
   ["at all addresses", "join", { host: "::" }],
   ["not asked for: the next copy cannot bind", "left", { udp: "leave" }],
-  ["not asked for: the next copy can", "alone", { udp: "leave", sharesPort: true }],
+  ["where TCP listens already", "join", { isLate: true, isBesideTcp: true }],
+  ["for a multicast group, where TCP listens", "alone", { host: "224.0.0.1", isBesideTcp: true }],
+  ["not asked for: the next copy can", "beside", { udp: "leave", sharesPort: true }],
   ["not asked for: a question", "alone", { udp: "leave", isLate: true }],
   ["not asked for: multicast", "alone", { udp: "leave", host: "239.1.2.3" }],
 ];
@@ -35,7 +38,8 @@ describe("roleOfDatagrams()", () => {
   for (const [what, role, facts] of CASES) {
     test(`${what}: ${role}`, () => {
       const usual = { udp: "switch", host: HOST, isLate: false, isServed: false } as const;
-      assert.equal(roleOfDatagrams({ ...usual, sharesPort: false, ...facts }), role);
+      const alone = { isBesideTcp: false, sharesPort: false };
+      assert.equal(roleOfDatagrams({ ...usual, ...alone, ...facts }), role);
     });
   }
 });
