@@ -180,7 +180,10 @@ export class AdoptTarget implements ListenerOwner {
 
   onListening(group: Group, caller: Caller): void {
     const { context, gate, facts, server, readsOutput, onChange } = this.options;
-    context.log(`generation ${this.epoch} listens at ${group.text}`);
+    // Some servers bind a UDP socket for each client.
+    const isUdp = group.tcp === null && group.path === null;
+    const isOneMore = isUdp && facts.readyTicks > 0 && group.membersOf(this.epoch).length > 1;
+    if (!isOneMore) context.log(`generation ${this.epoch} listens at ${group.text}`);
     if (caller.pid !== server.pid) this.#watchWorker(caller.pid);
     this.#releaseHelpers();
     if (facts.readyTicks > 0) this.#closed.lookRepeatedly();

@@ -9,7 +9,7 @@ import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { Member } from "../steering/member.ts";
 import { fateOfClosed } from "./closed_fate.ts";
-import { releaseConnected } from "./datagrams/connected_datagrams.ts";
+import { admitLate, releaseConnected } from "./datagrams/connected_datagrams.ts";
 import { type ListenerOwner, refreshSocketHolders } from "./listener_owner.ts";
 
 /** For this long an address waits for the successor of a worker that has died. */
@@ -79,6 +79,7 @@ export class ClosedListeners {
       this.#look = null;
       if (delayMs < LAST_LOOK_MS) this.lookRepeatedly(delayMs * 2);
       this.look();
+      admitLate(this.listeners, this.owner.epoch);
     });
   }
 

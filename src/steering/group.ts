@@ -4,9 +4,11 @@
  */
 import type { Fd } from "../platform/fd.ts";
 import type { RemoteNetns } from "../platform/network/remote_netns.ts";
+import { hasPeer } from "../platform/network/udp_socket.ts";
 import { ownSocketInode } from "../platform/process/proc.ts";
-import { addressText } from "./group_address.ts";
-import { type CandidateTraffic, KernelMembers, type MemberSet } from "./kernel_members.ts";
+import type { CandidateTraffic } from "./candidate_traffic.ts";
+import { addressText, isDatagram } from "./group_address.ts";
+import { KernelMembers, type MemberSet } from "./kernel_members.ts";
 import {
   type GroupAddress,
   type GroupContext,
@@ -19,7 +21,6 @@ import {
   NO_GENERATION,
   recordOf,
   type SocketOrigin,
-  type UnixNode,
   usableOf,
 } from "./member.ts";
 import { membershipOf } from "./membership.ts";
@@ -95,14 +96,6 @@ export class Group {
     }));
   }
 
-  /** The same for a baton that takes over: it makes its own standby sockets, so ours can go when we exit. */
-  get recordsForAnother(): { record: MemberRecord; fd: Fd }[] {
-    return this.records.map(({ record, fd }) => {
-      if (record.origin !== "standby" || record.epoch !== NO_GENERATION) return { record, fd };
-      return { record: { ...record, origin: null, dead: true }, fd };
-    });
-  }
-
   get isFrozen(): boolean {
     return this.hold !== "nothing";
   }
@@ -133,8 +126,8 @@ export class Group {
    * gets this address's connections already (a further worker), is the first one here, or serves.
    * @throws {SystemCallError} of listen(2) or bind(2); the group is then as before, and `socket` closed
    */
-  takeMember(socket: Fd, { backlog, heldFor, origin = null, ...own }: NewMember): Member {
-    const receives = [...this.receivingEpochs].every((epoch) => epoch === own.epoch);
+  takeMember(socket: Fd, { backlog, heldFor, origin = null, waits, ...own }: NewMember): Member {
+    const receives = !waits && [...this.receivingEpochs].every((epoch) => epoch === own.epoch);
     const inode = ownSocketInode(socket.number);
     const tag = this.#tagging.begin(socket, heldFor ?? own.epoch);
     const state = { inode, tag, unheld: false, dead: false, heldUntilRetired: socket };
@@ -142,7 +135,7 @@ export class Group {
     if (receives || this.#set.candidates.has(own.epoch)) this.#set.attach(false);
     // Those that it supersedes have opened this listener before it.
     const isNewest = own.epoch === this.context.servingEpoch && !this.isHeld;
-    if (!receives && isNewest) {
+    if (!receives && !waits && isNewest) {
       this.#set.steerTo(this.usableMembers(own.epoch), true);
       this.#set.compact();
     }
@@ -152,7 +145,7 @@ export class Group {
   /** Adds a socket that listens already, and outlives this baton (handoff/activated_sockets.ts); takes it. */
   addListening(
     socket: Fd,
-    options: { epoch: number; origin: SocketOrigin; node?: UnixNode },
+    options: Pick<Member, "epoch" | "node"> & { origin: SocketOrigin },
   ): Member {
     const inode = ownSocketInode(socket.number);
     // An earlier baton may have left its tag in it.
@@ -279,9 +272,21 @@ export class Group {
     else this.standBy();
   }
 
-  /** Finds members that a server has shut down. @returns the members that were lost */
+  /** Finds members that a server has shut down, or has connected (UDP). @returns the members that were lost */
   findShutDown(): Member[] {
-    return this.#set.findShutDown();
+    const lost = this.#set.findShutDown();
+    if (lost.length > 0 && isDatagram(this) && this.receivingEpochs.size === 0) this.admitLate();
+    return lost;
+  }
+
+  /** UDP sockets that the serving generation has bound late, and not connected since, get datagrams, too. */
+  admitLate(): void {
+    const { servingEpoch, sockets } = this.context;
+    const isServing = [...this.receivingEpochs].every((epoch) => epoch === servingEpoch);
+    if (servingEpoch === null || this.isFrozen || this.isHeld || !isServing) return;
+    const usable = this.usableMembers(servingEpoch)
+      .filter(({ heldUntilRetired }) => !hasPeer(sockets, heldUntilRetired));
+    if (!usable.every(this.isReceiving)) this.#set.steerTo(usable, true);
   }
 
   close(): void {

@@ -6,12 +6,14 @@
  *   connection that the kernel has queued is never thrown away;
  * - a member leaves the kernel's array only at a moment when that moves no receiving one.
  */
+import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Readiness, Watch } from "../platform/reactor.ts";
 import { indexOf, type KernelArray, planCompaction, removed } from "./kernel_array.ts";
-import { type GroupContext, type Hold, type Member, usableOf } from "./member.ts";
+import type { GroupContext, Hold, Member } from "./member.ts";
 import type { Membership } from "./membership.ts";
-import { type MemberChoice, programFor } from "./bpf_program.ts";
+import { programFor } from "./bpf_program.ts";
+import { CandidateTraffic } from "./candidate_traffic.ts";
 
 export type MemberFields = Omit<Member, "id" | "shutDownWatch">;
 
@@ -76,14 +78,19 @@ export class KernelMembers implements MemberSet {
    */
   join(fields: MemberFields, backlog: number, receives: boolean): Member {
     const { heldUntilRetired: socket } = fields;
+    try {
+      // Before the call: from then on the kernel may choose the new member.
+      if (!receives) this.attach(true);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
     // Watched before the call: nothing can fail between the kernel's array and the model.
     const shutDownWatch = this.#watch(socket);
     const before = this.#array;
     const member = this.#append(fields, shutDownWatch);
     try {
       this.context.beforeChange();
-      // Before the call: from then on the kernel may choose the new member.
-      if (!receives) this.attach(true);
       this.membership.join(socket, backlog);
     } catch (error) {
       this.#members.delete(member.id);
@@ -146,17 +153,23 @@ export class KernelMembers implements MemberSet {
       return;
     }
     if (through === undefined || (!force && !this.#isSteered)) return;
+    try {
+      this.context.sockets.attachReuseportProgram(through.heldUntilRetired, this.#program());
+    } catch (error) {
+      // A server has connected it meanwhile.
+      if (!this.membership.hasPeer(through.heldUntilRetired)) throw error;
+      this.findShutDown();
+    }
+    this.#isSteered = true;
+  }
+
+  #program() {
     const choice = this.candidates.choice(
-      all,
+      this.all,
       this.isReceiving,
       (members) => members.map(({ id }) => indexOf(this.#array, id)),
     );
-    const { draw } = this.membership;
-    this.context.sockets.attachReuseportProgram(
-      through.heldUntilRetired,
-      programFor({ ...choice, draw }),
-    );
-    this.#isSteered = true;
+    return programFor({ ...choice, draw: this.membership.draw });
   }
 
   /** Closes the dead members that can be closed now. */
@@ -187,18 +200,48 @@ export class KernelMembers implements MemberSet {
   }
 
   /**
-   * Finds members that a server has taken out of the kernel's array by shutdown(2) on its listener,
-   * and attaches again, because the array has changed under the program.
+   * Finds members that a server has taken out of the kernel's array by shutdown(2) on its listener, or by connect(2) of a
+   * UDP socket, and attaches again, because the array has changed under the program.
    * @returns the members that were lost
    */
   findShutDown(): Member[] {
-    const lost = this.all.filter(({ heldUntilRetired }) =>
-      !this.membership.hasJoined(heldUntilRetired)
-    );
-    for (const member of lost) this.#drop(member);
-    if (lost.length > 0) this.attach(true);
+    let hasChanged = false;
+    const lost = this.all.filter((member) => {
+      const socket = member.heldUntilRetired;
+      // One that is connected serves its peer until its server closes it.
+      if (this.membership.hasPeer(socket)) {
+        const isOut = this.#isOut(socket);
+        if (isOut) this.#letGo(member);
+        hasChanged = isOut || this.stopReceiving(member) || hasChanged;
+        return isOut;
+      }
+      if (this.membership.hasJoined(socket)) return false;
+      this.#drop(member);
+      return hasChanged = true;
+    });
+    if (hasChanged) this.attach(true);
     for (const member of lost) this.context.onWaiting?.(member);
     return lost;
+  }
+
+  /** Of a connected UDP socket: the kernel has taken it out of the array. Linux before 6.13 leaves some where they are. */
+  #isOut(socket: Fd): boolean {
+    if (this.hold() !== "nothing") return false;
+    // The one that is there.
+    const program = this.#receiving.size > 0 ? this.#program() : programFor({ receiving: [0] });
+    try {
+      // Through a socket outside the array this fails.
+      this.context.sockets.attachReuseportProgram(socket, program);
+      return false;
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      return true;
+    }
+  }
+
+  #letGo(member: Member): void {
+    this.#forget(member);
+    member.heldUntilRetired.close();
   }
 
   /** The other baton has exited: the members are ours alone, and dead ones can be closed. */
@@ -212,10 +255,7 @@ export class KernelMembers implements MemberSet {
   }
 
   release(): void {
-    for (const member of this.#members.values()) {
-      this.#forget(member);
-      member.heldUntilRetired.close();
-    }
+    for (const member of this.#members.values()) this.#letGo(member);
   }
 
   #forget(member: Member): void {
@@ -232,51 +272,5 @@ export class KernelMembers implements MemberSet {
       member.origin === null;
     if (isOurs) this.membership.leave(member.heldUntilRetired);
     member.heldUntilRetired.close();
-  }
-}
-
-type Of<Part> = Omit<NonNullable<Part>, "members"> & { readonly epoch: number };
-
-/** Which connections go to generations that do not serve yet: a share of all (a canary), or those of our own probes. */
-export class CandidateTraffic {
-  share: Of<MemberChoice["share"]> | null = null;
-  probe: Of<MemberChoice["probe"]> | null = null;
-
-  get isEmpty(): boolean {
-    return this.share === null && this.probe === null;
-  }
-
-  /** The program may name members of it, although it does not serve. */
-  has(epoch: number): boolean {
-    return epoch === this.share?.epoch || epoch === this.probe?.epoch;
-  }
-
-  membersIn(all: readonly Member[]): number[] {
-    return all.filter(({ dead, epoch }) => !dead && this.has(epoch)).map(({ id }) => id);
-  }
-
-  /** @returns whether `epoch` got any connections */
-  forget(epoch: number): boolean {
-    const had = this.has(epoch);
-    if (this.share?.epoch === epoch) this.share = null;
-    if (this.probe?.epoch === epoch) this.probe = null;
-    return had;
-  }
-
-  choice(
-    all: readonly Member[],
-    isReceiving: (member: Member) => boolean,
-    indices: (members: readonly Member[]) => number[],
-  ): MemberChoice {
-    const { share, probe } = this;
-    const membersOf = (epoch: number) => {
-      const alive = all.filter((member) => member.epoch === epoch && !member.dead);
-      return { members: indices(usableOf(alive)) };
-    };
-    return {
-      receiving: indices(all.filter(isReceiving)),
-      share: share && { ...share, ...membersOf(share.epoch) },
-      probe: probe && { ...probe, ...membersOf(probe.epoch) },
-    };
   }
 }

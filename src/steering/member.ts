@@ -113,6 +113,8 @@ export interface NewMember
   extends Pick<Member, "epoch" | "owner" | "late" | "passing" | "ofSession"> {
   readonly backlog: number;
   readonly origin?: "standby" | null;
+  /** Of UDP: it gets nothing until it is known not to be for one client (`Group.admitLate`). */
+  readonly waits?: boolean;
   /** Of a held queue, the generation that is to get it. */
   readonly heldFor?: number | null;
 }
@@ -146,3 +148,13 @@ export function recordOf(member: Member, receiving: boolean): MemberRecord {
 
 /** What another baton relies on: the order of the kernel's array, and perhaps what is attached. */
 export type Hold = "nothing" | "order" | "order and program";
+
+type Records = { readonly record: MemberRecord; readonly fd: Fd }[];
+
+/** For a baton that takes over: it makes its own standby sockets, so ours can go when we exit. */
+export function recordsForAnother({ records }: { readonly records: Records }): Records {
+  return records.map(({ record, fd }) => {
+    if (record.origin !== "standby" || record.epoch !== NO_GENERATION) return { record, fd };
+    return { record: { ...record, origin: null, dead: true }, fd };
+  });
+}

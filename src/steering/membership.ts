@@ -1,13 +1,13 @@
 /**
  * How a socket joins the kernel's array of a group, and leaves it: a TCP socket by listen(2) and shutdown(2), a UDP
- * socket by bind(2) and its last close (udp_lib_get_port, udp_lib_unhash). So a UDP socket may get datagrams from its
- * bind on, before its server waits for them.
+ * socket by bind(2), and its last close or connect(2) (udp_lib_get_port, udp_lib_unhash, udp_lib_rehash). So a UDP socket
+ * may get datagrams from its bind on, before its server waits for them.
  */
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
-import { deafen } from "../platform/network/udp_socket.ts";
+import { deafen, hasPeer } from "../platform/network/udp_socket.ts";
 import type { MemberChoice } from "./bpf_program.ts";
 import { isUdp } from "./group_address.ts";
 import type { GroupAddress, ListenAddress } from "./member.ts";
@@ -20,6 +20,8 @@ export interface Membership {
   /** @throws {SystemCallError} of listen(2) or bind(2); it has not joined then */
   join(socket: Fd, backlog: number): void;
   hasJoined(socket: Fd): boolean;
+  /** A UDP socket that its server has connected: it is for one client. */
+  hasPeer(socket: Fd): boolean;
   /** Takes it out of the array, even if some process has it open. */
   leave(socket: Fd): void;
 }
@@ -34,6 +36,7 @@ function connections(sockets: Sockets): Membership {
     isWatched: true,
     join: (socket, backlog) => sockets.listen(socket, backlog),
     hasJoined: (socket) => sockets.option(socket, C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 0,
+    hasPeer: () => false,
     leave: (socket) => sockets.stopListening(socket),
   };
 }
@@ -44,6 +47,7 @@ function datagrams(sockets: Sockets, address: GroupAddress): Membership {
     isWatched: false,
     join: (socket) => sockets.bindInet(socket, address),
     hasJoined: (socket) => sockets.localAddress(socket)?.port === address.port,
+    hasPeer: (socket) => hasPeer(sockets, socket),
     leave: (socket) => {
       try {
         deafen(sockets, socket, address.family);

@@ -14,6 +14,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { HelperProcess } from "../platform/process/helper_process.ts";
 import { PendingRequests } from "../report/pending_requests.ts";
 import type { UpgradeReport } from "../report/snapshot.ts";
+import { recordsForAnother } from "../steering/member.ts";
 import { type NewProgram, newProgram } from "./upgrade/new_program.ts";
 import { HANDOVER_VERSION, type HandoverFacts, type HandoverState } from "./upgrade/protocol.ts";
 import { startSuccessor } from "./upgrade/successor.ts";
@@ -60,7 +61,7 @@ export class ChildUpgrade {
     const { platform, listeners, dispatch, logger } = options;
     const program = newProgram(options, this.takeRequestedProgram());
     try {
-      const exported = listeners.groups.map((group) => group.recordsForAnother);
+      const exported = listeners.groups.map(recordsForAnother);
       for (const group of listeners.groups) group.hold = "order and program";
       const state: HandoverState = {
         ...facts,

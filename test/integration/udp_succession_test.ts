@@ -81,7 +81,8 @@ describe("--udp switch and a new baton", () => {
   test("takeover by another baton", TIMEOUT, async () => {
     using dir = tempDir();
     const [port, socket] = [await freePort(), dir.join("handoff")];
-    await using old = await startBaton(echo(port, ["--handoff-socket", socket]));
+    const flags = ["--handoff-socket", socket, "--drain-time", "1s"];
+    await using old = await startBaton(echo(port, flags));
     await using load = new DatagramLoad(port, CLIENTS);
     await load.answersOf(await servingPid(old));
     await using next = await startBaton(echo(port, ["--takeover", socket]));

@@ -17,7 +17,7 @@ import { IS_FULL, repeats } from "../support/repeats.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
-const RELOADS = repeats({ full: 10, quick: 2 });
+const RELOADS = repeats({ full: 10, quick: 1 });
 const CLIENTS = 24;
 const TIMEOUT = { timeout: TEST_TIMEOUT_MS };
 const SWITCH = ["--udp", "switch"];
@@ -44,7 +44,7 @@ const KINDS: Record<string, Record<string, string>> = {
 
 describe("--udp switch", () => {
   for (const [kind, env] of Object.entries(KINDS)) {
-    test(`${kind}: all is answered over ${RELOADS} reloads`, TIMEOUT, async () => {
+    test(`${kind}: all is answered at a reload`, TIMEOUT, async () => {
       const port = await freePort();
       await using baton = await startBaton(echo(port, env));
       await using load = new DatagramLoad(port, CLIENTS);
@@ -122,6 +122,39 @@ describe("--udp switch", () => {
     assert.deepEqual(listeners.map(({ address }) => address), [`udp:127.0.0.1:${port}`]);
   });
 
+  test("a UDP socket that opens long after TCP at the same port", TIMEOUT, async () => {
+    const port = await freePort();
+    await using baton = await startBaton(echo(port, { LATE: "0.3" }));
+    const old = await servingPid(baton);
+    await waitUntil(() => baton.stderr.includes("listens at udp:"), { what: "it is a listener" });
+    await using load = new DatagramLoad(port, CLIENTS);
+    await load.answersOf(old);
+    assert.equal((await baton.reload()).result, "ok", baton.stderr);
+    await load.answersOf(await servingPid(baton));
+    await assertAllAnswered(load, baton);
+  });
+
+  for (const host of IS_FULL ? ["127.0.0.1", "0.0.0.0"] : ["0.0.0.0"]) {
+    test(`a socket for each client beside that at ${host}`, TIMEOUT, async () => {
+      const port = await freePort();
+      const command = python(fixture("udp_per_client.py"));
+      const env = { PORT: String(port), HOST: host };
+      await using baton = await startBaton({ command, env, flags: SWITCH });
+      const old = await servingPid(baton);
+      await using load = new DatagramLoad(port, 8);
+      await load.answersOf(old);
+      assert.equal((await baton.reload()).result, "ok", baton.stderr);
+      await load.answersOf(await servingPid(baton));
+      await assertAllAnswered(load, baton);
+      assert.ok(!baton.stderr.includes("error:"), baton.stderr);
+      await waitUntil(async () => {
+        const { listeners, epoch } = await baton.status();
+        const left = listeners.flatMap(({ members }) => members.filter((m) => m.epoch === epoch));
+        return left.length === 1 && left[0]?.receiving;
+      }, { what: "the main socket is the only one of the service" });
+    });
+  }
+
   test("QUIC is recognized beside TCP that listens later, and left by name", TIMEOUT, async () => {
     const port = await freePort();
     const address = `udp:127.0.0.1:${port}`;
@@ -168,7 +201,8 @@ describe("without --udp switch", () => {
     assert.ok(report.reason?.includes(remedy), String(report.reason));
   });
 
-  test("with --order stop-first there is nothing to say", TIMEOUT, async () => {
+  const fullOnly = { ...TIMEOUT, skip: IS_FULL ? false : "in make test-all" };
+  test("with --order stop-first there is nothing to say", fullOnly, async () => {
     const port = await freePort();
     const flags = ["--order", "stop-first"];
     await using baton = await startBaton(echo(port, { TCP: "1" }, flags));

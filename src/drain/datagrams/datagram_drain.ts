@@ -81,7 +81,7 @@ export class DatagramDrain {
     return planDatagrams({ before, now, old: open(processes()), next: open(successor()) });
   }
 
-  /** @returns false where that is impossible: then the kernel still spreads them */
+  /** @returns false where that cannot be done: then the kernel still spreads them */
   #lead(plan: DatagramPlan): boolean {
     const { processes, successor } = this.options;
     const through = this.#duplicate(plan.through, successor());
@@ -92,10 +92,10 @@ export class DatagramDrain {
       if (socket !== null) held.set(inode, socket);
     }
     const led = { plan, through, held };
-    const isLed = this.#choose(led, plan.chosen);
-    if (isLed) this.#led.push(led);
+    if (this.#choose(led, plan.chosen)) this.#led.push(led);
+    // In no group, with SO_REUSEADDR: the kernel gives all to the newest socket.
     else closeAll(led);
-    return isLed;
+    return true;
   }
 
   /** @returns false where the kernel refuses: without SO_REUSEPORT the sockets are in no group */

@@ -74,6 +74,8 @@ function join(
     owner.onHint(`${text} speaks QUIC, which is not handed over: ${QUIC_REMEDY}`);
     return "continue";
   }
+  // Before those that are connected go.
+  const late = isLate(listeners.obtain(wanted), owner);
   const right = rightToJoin(context, wanted, owner, sharesPort);
   if (right === "none") return { errno: C.EADDRINUSE };
   if (right === "own" || !mayBind(call.tid, wanted.port)) return "continue";
@@ -81,7 +83,7 @@ function join(
     const waiting = usableSocket(context, wanted, owner);
     const group = listeners.obtain(wanted);
     if (waiting === null && group.isFrozen) return context.replyWhenFrozen(group);
-    if (waiting === null) takeSocket(platform, group, call, owner);
+    if (waiting === null) takeSocket(platform, group, call, { owner, late });
     else {
       copyOptions(platform.sockets, call.socket, waiting.heldUntilRetired);
       replaceSocket(context, call, waiting);
@@ -100,14 +102,15 @@ function takeSocket(
   { sockets, descriptors }: AdoptContext["platform"],
   group: Group,
   { socket, pid }: SocketCall,
-  owner: ListenerOwner,
+  { owner: { epoch, readyTicks }, late }: { owner: ListenerOwner; late: boolean },
 ): void {
   const before = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT);
   sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
-  const { epoch } = owner;
-  const late = isLate(group, owner);
+  // A process that has one here already may be about to connect this one to a client.
+  const waits = readyTicks > 0 && group.membersOf(epoch).some(({ owner }) => owner === pid);
   try {
-    group.takeMember(descriptors.duplicate(socket), { epoch, owner: pid, backlog: 0, late });
+    group.takeMember(descriptors.duplicate(socket), { epoch, owner: pid, backlog: 0, late, waits });
+    if (waits) group.findShutDown();
   } catch (error) {
     sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, before);
     throw error;

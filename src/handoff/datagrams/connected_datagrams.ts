@@ -1,16 +1,22 @@
-/** UDP sockets that a server has connected to one peer since it bound them: they are that conversation's. */
-import { orNull } from "../../platform/error.ts";
+/**
+ * UDP sockets that a server has connected to one peer since it bound them: they are that conversation's. Some servers bind
+ * one for each client, at the address of the first (coturn, socat): until it is connected it must get nothing of others.
+ */
+import { hasPeer } from "../../platform/network/udp_socket.ts";
 import { isDatagram } from "../../steering/group_address.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 
-/** Lets go of them, where the kernel's array has no other member that would move. */
+/** Lets go of them. */
 export function releaseConnected(listeners: Listeners, epoch: number): void {
   for (const group of listeners.groupsOf(epoch)) {
     const [member, ...more] = group.members;
-    if (!isDatagram(group) || group.isFrozen || member === undefined || more.length > 0) continue;
-    const { sockets } = listeners;
-    // ENOTCONN: any peer reaches it.
-    const peer = orNull(() => sockets.peerAddress(member.heldUntilRetired));
-    if (peer !== null) listeners.release(group);
+    if (!isDatagram(group) || group.isFrozen || member === undefined) continue;
+    if (more.length > 0) group.findShutDown();
+    else if (hasPeer(listeners.sockets, member.heldUntilRetired)) listeners.release(group);
   }
+}
+
+/** What has been there for a while, and is not connected, is one more of a worker's. */
+export function admitLate(listeners: Listeners, epoch: number): void {
+  for (const group of listeners.groupsOf(epoch)) if (isDatagram(group)) group.admitLate();
 }

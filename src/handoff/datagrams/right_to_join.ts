@@ -26,6 +26,8 @@ export function rightToJoin(
     return "none";
   }
   const group = listeners.find(wanted);
+  // The kernel does not report a connect(2).
+  group?.findShutDown();
   if (group !== null && holdsSocketOf(group, owner)) return sharesPort ? "shared" : "own";
   const unmanaged = unmanagedDatagrams(listeners, wanted);
   if (unmanaged === null) return "shared";

@@ -1,5 +1,5 @@
 /** UDP sockets as members of a reuseport group. udp(7) */
-import { SystemCallError } from "../error.ts";
+import { orNull, SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
 import { OWN_OPTIONS, SOCKET_OPTIONS } from "../libc/udp_options.ts";
@@ -41,6 +41,12 @@ export function deafen(sockets: Sockets, socket: Fd, family: InetAddress["family
   const host = family === "inet" ? "127.0.0.1" : "::1";
   sockets.connectInet(socket, { family, host, port: DISCARD_PORT, scope: 0 });
   sockets.setOption(socket, C.SOL_SOCKET, OWN_OPTIONS.SO_BINDTOIFINDEX, LOOPBACK_INDEX);
+}
+
+/** Some process has connected it. */
+export function hasPeer(sockets: Sockets, socket: Fd): boolean {
+  // ENOTCONN: any peer reaches it.
+  return orNull(() => sockets.peerAddress(socket)) !== null;
 }
 
 /**

@@ -16,7 +16,8 @@ import type { FileIdentity } from "../../platform/process/file_identity.ts";
 import { ownSocketInode } from "../../platform/process/proc.ts";
 import type { Readiness, Watch } from "../../platform/reactor.ts";
 import { pathOf } from "../group_address.ts";
-import { CandidateTraffic, type MemberFields, type MemberSet } from "../kernel_members.ts";
+import { CandidateTraffic } from "../candidate_traffic.ts";
+import type { MemberFields, MemberSet } from "../kernel_members.ts";
 import {
   type GroupContext,
   type Hold,

@@ -17,7 +17,7 @@ import { ownNamespace } from "../../platform/process/proc.ts";
 import { boundSocket } from "../../steering/bound_socket.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
-import { type Member, recordOf } from "../../steering/member.ts";
+import { type Member, recordOf, recordsForAnother } from "../../steering/member.ts";
 import { MAX_GROUPS, MAX_MEMBERS_IN_MESSAGE, type Reply } from "./messages.ts";
 
 /** Members that one new baton may ask for: workers with a socket each, at all addresses. */
@@ -80,7 +80,7 @@ export class LentListeners {
   /** @throws {RangeError} when there is no such group */
   group(index: number, from: number): ReplyWithDescriptors {
     const group = this.#at(index);
-    const exported = group.recordsForAnother;
+    const exported = recordsForAnother(group);
     const page = exported.slice(from, from + MAX_MEMBERS_IN_MESSAGE);
     const end = from + page.length;
     const reply: Reply = {

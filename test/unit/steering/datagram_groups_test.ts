@@ -35,15 +35,28 @@ class World implements Disposable {
   tell(event: string): void {
     const [kind, epoch] = [event.split(" ")[0], Number(event.split(" ")[1])];
     if (kind === "binds") this.bind(epoch);
+    else if (kind === "waits") this.bind(epoch, true);
+    else if (kind === "connects") this.connect(epoch);
+    else if (kind === "look") this.listeners.findShutDown();
+    else if (kind === "admit") this.listeners.find(this.address)?.admitLate();
     else if (kind === "switch") this.listeners.switchTo(epoch);
     else if (kind === "hold") holdConnections(this.listeners, epoch, 1);
     else if (kind === "share") this.listeners.share(epoch, 50);
     else this.listeners.retire(epoch);
   }
 
-  bind(epoch: number): Member {
+  /** Its first one to a peer. */
+  connect(epoch: number): void {
+    const [first] = this.listeners.obtain(this.address).membersOf(epoch);
+    const { family } = this.address;
+    const host = family === "inet" ? "127.0.0.1" : "::1";
+    const peer = { family, host, port: 9, scope: 0 };
+    this.platform.sockets.connectInet(first!.heldUntilRetired, peer);
+  }
+
+  bind(epoch: number, waits = false): Member {
     const group = this.listeners.obtain(this.address);
-    const own = { epoch, owner: process.pid, backlog: 0, late: false };
+    const own = { epoch, owner: process.pid, backlog: 0, late: false, waits };
     return group.takeMember(boundSocket(group), own);
   }
 
@@ -121,6 +134,36 @@ const STORIES: readonly Story[] = [
     what: "the only receiver goes: the newest",
     events: ["binds 0", "switch 0", "binds 1", "retire 0"],
     receivers: [1],
+  },
+  {
+    what: "a second socket of a process waits",
+    events: ["binds 0", "switch 0", "waits 0"],
+    receivers: [0],
+  },
+  {
+    what: "and gets its part where it is not for one client",
+    events: ["binds 0", "switch 0", "waits 0", "admit"],
+    receivers: [0, 0],
+  },
+  {
+    what: "one is connected: the other gets what others send",
+    events: ["binds 0", "switch 0", "waits 0", "connects 0", "look"],
+    receivers: [0],
+  },
+  {
+    what: "and the places of a candidate are known",
+    events: ["binds 0", "switch 0", "waits 0", "binds 1", "connects 0", "switch 1"],
+    receivers: [1],
+  },
+  {
+    what: "all are connected, and their generation goes",
+    events: ["binds 0", "switch 0", "binds 1", "switch 1", "connects 0", "retire 0"],
+    receivers: [1],
+  },
+  {
+    what: "a receiver is connected, and another generation binds",
+    events: ["binds 0", "binds 0", "switch 0", "connects 0", "binds 1"],
+    receivers: [0],
   },
   {
     what: "a server that must not run twice answers until it ends",

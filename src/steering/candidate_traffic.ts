@@ -1,0 +1,49 @@
+/** What generations get that do not serve yet. */
+import type { MemberChoice } from "./bpf_program.ts";
+import { type Member, usableOf } from "./member.ts";
+
+type Of<Part> = Omit<NonNullable<Part>, "members"> & { readonly epoch: number };
+
+/** Which connections go to generations that do not serve yet: a share of all (a canary), or those of our own probes. */
+export class CandidateTraffic {
+  share: Of<MemberChoice["share"]> | null = null;
+  probe: Of<MemberChoice["probe"]> | null = null;
+
+  get isEmpty(): boolean {
+    return this.share === null && this.probe === null;
+  }
+
+  /** The program may name members of it, although it does not serve. */
+  has(epoch: number): boolean {
+    return epoch === this.share?.epoch || epoch === this.probe?.epoch;
+  }
+
+  membersIn(all: readonly Member[]): number[] {
+    return all.filter(({ dead, epoch }) => !dead && this.has(epoch)).map(({ id }) => id);
+  }
+
+  /** @returns whether `epoch` got any connections */
+  forget(epoch: number): boolean {
+    const had = this.has(epoch);
+    if (this.share?.epoch === epoch) this.share = null;
+    if (this.probe?.epoch === epoch) this.probe = null;
+    return had;
+  }
+
+  choice(
+    all: readonly Member[],
+    isReceiving: (member: Member) => boolean,
+    indices: (members: readonly Member[]) => number[],
+  ): MemberChoice {
+    const { share, probe } = this;
+    const membersOf = (epoch: number) => {
+      const alive = all.filter((member) => member.epoch === epoch && !member.dead);
+      return { members: indices(usableOf(alive)) };
+    };
+    return {
+      receiving: indices(all.filter(isReceiving)),
+      share: share && { ...share, ...membersOf(share.epoch) },
+      probe: probe && { ...probe, ...membersOf(probe.epoch) },
+    };
+  }
+}
