@@ -75,7 +75,8 @@ function join(
     return "continue";
   }
   // Before those that are connected go.
-  const late = isLate(listeners.obtain(wanted), owner);
+  const known = listeners.find(wanted);
+  const late = known === null ? owner.readyTicks > 0 : isLate(known, owner);
   const right = rightToJoin(context, wanted, owner, sharesPort);
   if (right === "none") return { errno: C.EADDRINUSE };
   if (right === "own" || !mayBind(call.tid, wanted.port)) return "continue";
