@@ -192,14 +192,14 @@ describe("systemd sockets", { skip }, () => {
     const service = await installService(systemd, {
       command: fixtureCommand("inherit_fd.js"),
       env: {},
-      socket: ["ListenStream=/run/web.test.sock", "FileDescriptorName=front"],
+      socket: ["ListenDatagram=/run/web.test.sock", "FileDescriptorName=front"],
     });
     assert.equal((await systemd.ctl("start", "web.socket")).code, 0);
     const start = await service.ctl("start");
     assert.notEqual(start.code, 0);
     assert.match(
       await service.journal(),
-      /descriptor 3 \("front"\).*Unix sockets are not taken yet/,
+      /descriptor 3 \("front"\).*neither a TCP socket nor a Unix stream socket/,
     );
     assert.equal((await service.show("ExecMainStatus"))["ExecMainStatus"], "64");
   });
