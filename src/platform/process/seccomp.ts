@@ -18,6 +18,11 @@ import { type CallRule, filterProgram } from "./call_filter.ts";
 export const NOTIF_SIZE = 80;
 export const NOTIF_RESP_SIZE = 24;
 export const NOTIF_ADDFD_SIZE = 24;
+/**
+ * Linux 5.19: signals do not interrupt a call that the supervisor has received. Without it unlink(2), socket(2) and others,
+ * which never fail so, fail with EINTR in a server whose handlers are installed without SA_RESTART.
+ */
+const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5;
 /** Linux 6.6; <linux/seccomp.h> of older systems has neither. */
 const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
@@ -57,7 +62,10 @@ export class Seccomp {
     view.setBigUint64(8, BigInt(this.libc.addressOf(program)), true);
     // Without SPEC_ALLOW kernels before 5.16 slow a filtered process down (SSBD, STIBP).
     const flags = C.SECCOMP_FILTER_FLAG_NEW_LISTENER | C.SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-    const number = this.#seccomp(C.SECCOMP_SET_MODE_FILTER, flags, bytes);
+    const install = (more: number) =>
+      this.#seccomp(C.SECCOMP_SET_MODE_FILTER, flags | more, bytes);
+    let number = install(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+    if (number < 0 && this.libc.errno === C.EINVAL) number = install(0);
     return Fd.of(this.libc, number, "seccomp", "a filter with a listener");
   }
 
