@@ -1,6 +1,6 @@
 /**
  * UDP sockets that a server has connected to one peer since it bound them: they are that conversation's. Some servers bind
- * one for each client, at the address of the first (coturn, socat): until it is connected it must get nothing of others.
+ * one for each client, at the address of the first (coturn): until it is connected it must get nothing of others.
  */
 import { hasPeer } from "../../platform/network/udp_socket.ts";
 import { isDatagram } from "../../steering/group_address.ts";

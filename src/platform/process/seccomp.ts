@@ -62,8 +62,7 @@ export class Seccomp {
     view.setBigUint64(8, BigInt(this.libc.addressOf(program)), true);
     // Without SPEC_ALLOW kernels before 5.16 slow a filtered process down (SSBD, STIBP).
     const flags = C.SECCOMP_FILTER_FLAG_NEW_LISTENER | C.SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-    const install = (more: number) =>
-      this.#seccomp(C.SECCOMP_SET_MODE_FILTER, flags | more, bytes);
+    const install = (more: number) => this.#seccomp(C.SECCOMP_SET_MODE_FILTER, flags | more, bytes);
     let number = install(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
     if (number < 0 && this.libc.errno === C.EINVAL) number = install(0);
     return Fd.of(this.libc, number, "seccomp", "a filter with a listener");
