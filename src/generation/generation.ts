@@ -79,7 +79,8 @@ export class RunningGeneration implements GenerationHandle {
     return new ServerProcess(platform, children, {
       epoch,
       calls: () => ({
-        lettingPass: true,
+        // What the poll thread has taken from the kernel and not passed on is lost when baton is killed.
+        lettingPass: !context.config.survive,
         isAwaited: () => migration?.pendingAccepts.isEmpty === false,
       }),
       onNotification: (notify, notification) => this.adoptTarget.answer(notify, notification),

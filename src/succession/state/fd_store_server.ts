@@ -52,10 +52,13 @@ export class FdStoreServer {
   #path: string;
   #state: Fd | null = null;
   readonly #control: Fd;
+  /** Closed once its baton has exited. An upgrade in place closes `control`, and the baton lives on. */
+  readonly #baton: Fd;
 
   constructor(readonly platform: Platform, readonly options: FdStoreServerOptions) {
     const { control, finalPath, isNext } = options;
     this.#control = new Fd(platform.libc, control);
+    this.#baton = platform.processes.openPidfd(processStat("self")?.parent ?? 0);
     this.#path = isNext ? `${finalPath}.${platform.runtime.pid}` : finalPath;
     this.#listen();
     this.#send(this.#control, { kind: "holds" });
@@ -162,10 +165,12 @@ export class FdStoreServer {
       const alive = servers.filter((pidfd) => pidfd.isOpen);
       const timeoutMs = alive.length > 0 ? NO_TIMEOUT : UNUSED_MS;
       const listeners = this.#listeners;
-      const watched = [...listeners, ...alive, ...calls.filters];
-      const ready = descriptors.waitReadable(watched, timeoutMs);
+      // While its baton lives, that one answers.
+      const callers = this.#baton.isOpen ? [this.#baton] : calls.filters;
+      const ready = descriptors.waitReadable([...listeners, ...alive, ...callers], timeoutMs);
       if (ready.length === 0) return;
-      calls.take(ready);
+      if (this.#baton.isOpen && ready.includes(this.#baton)) this.#baton.close();
+      else calls.take(ready);
       const listener = listeners.find((fd) => ready.includes(fd));
       alive.filter((pidfd) => ready.includes(pidfd)).forEach((pidfd) => pidfd.close());
       if (listener === undefined) {
