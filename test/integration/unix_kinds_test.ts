@@ -8,13 +8,14 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { describe, test } from "node:test";
 import type { Platform } from "../../src/platform/platform.ts";
-import { startBaton } from "../support/baton.ts";
+import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { findPython, fixture, required } from "../support/programs.ts";
 import { probe } from "../support/kube_pod.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
+import { nodeAt } from "../support/unix_service.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
@@ -126,16 +127,21 @@ describe("a reload of a server at a Unix socket", () => {
   });
 });
 
+/** Of Node, which TERM ends at once. */
+async function startShutdownOnly(socket: string): Promise<Baton> {
+  const port = await freePort();
+  const flags = ["--shutdown-only", "--probe-listen", `127.0.0.1:${port}`];
+  const baton = await startBaton({ ...nodeAt(socket), flags });
+  await waitUntil(() => probe("127.0.0.1", { port, path: "/readyz" }), { what: "ready" });
+  return baton;
+}
+
 describe("--shutdown-only, of a server at a Unix socket", () => {
   test("waits for a client that has connected and not asked yet", TEST, async () => {
     using work = tempDir();
     await using platform = await testPlatform();
-    const probes = await freePort();
-    await using baton = await startBaton({
-      ...server(work.join("s")),
-      flags: ["--shutdown-only", "--probe-listen", `127.0.0.1:${probes}`],
-    });
-    await waitUntil(() => probe("127.0.0.1", { port: probes, path: "/readyz" }), { what: "ready" });
+    await using baton = await startShutdownOnly(work.join("s"));
+    await using unused = await startShutdownOnly(work.join("unused"));
     const { sockets, descriptors } = platform;
     using client = sockets.stream("unix");
     sockets.connectUnix(client, work.join("s"));
@@ -143,7 +149,9 @@ describe("--shutdown-only, of a server at a Unix socket", () => {
     await waitUntil(() => /waiting for connections/.test(baton.stderr), {
       what: `baton waits\n${baton.stderr}`,
     });
-    descriptors.write(client, Buffer.from("hello"));
+    // Without a client it is over by now.
+    assert.equal((await unused.stop()).code, 0, unused.stderr);
+    descriptors.write(client, Buffer.from("GET / HTTP/1.0\r\n\r\n"));
     sockets.setTimeouts(client, TEST_TIMEOUT_MS);
     const answer = descriptors.read(client, new Uint8Array(1_000)) ?? [];
     assert.match(String(Buffer.from(answer)), /200 OK/, baton.stderr);
