@@ -105,7 +105,7 @@ const NEED_ROOT = [
 ] as const;
 /** What any user must get alike, of which this is a part: `make test-all` has all of it, with baton on Deno. */
 const FOR_ANY_USER = ["crash", "examples", "queue", "unix_reload"] as const;
-/** One file for each thing that the runtime has a part in: start, reload, crash, output, upgrade, stop, trapped calls. */
+/** One file for each thing that the runtime has a part in: start, reload, crash, output, upgrade, stop. */
 const SMOKE_ON_DENO = [
   "real_servers",
   "crash_test",
@@ -114,7 +114,6 @@ const SMOKE_ON_DENO = [
   "integration/upgrade_test",
   "output_kinds",
   "shutdown_only",
-  "duplicates",
 ] as const;
 /** Start, reload and stop in all their forms, and the store: what newer releases do otherwise. */
 const ON_NEWER_SYSTEMD = ["systemd_test", "systemd_store"] as const;
