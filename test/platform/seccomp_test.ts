@@ -3,7 +3,6 @@
  * seccomp(2), seccomp_unotify(2). The process is test/support/platform_child.ts.
  */
 import assert from "node:assert/strict";
-import { release } from "node:os";
 import { describe, test } from "node:test";
 import { decodeAddress } from "../../src/platform/network/address.ts";
 import { C } from "../../src/platform/libc/constants.ts";
@@ -11,12 +10,10 @@ import * as proc from "../../src/platform/process/proc.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
 import { startPlatformChild } from "../support/platform_parent.ts";
-import { state } from "../support/proc.ts";
 import { listenAt } from "../support/raw_client.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { pollOnce, startTrappedChild } from "../support/trapped_child.ts";
-import { waitUntil } from "../support/wait_until.ts";
 
 const POLLHUP = 0x10;
 const SIGKILL = 9;
@@ -27,12 +24,6 @@ const BIND_AND_LISTEN = [arch.SYS_bind, arch.SYS_listen];
 const skip = seccomp.hasUserNotification()
   ? false
   : "this kernel or container has no seccomp user notification";
-
-/** Of the kernel's version. */
-function before(major: number, minor: number): boolean {
-  const [ofKernel = 0, ofIt = 0] = release().split(".").map(Number);
-  return ofKernel < major || ofKernel === major && ofIt < minor;
-}
 
 interface CallResult {
   readonly result: number;
@@ -100,19 +91,6 @@ describe("Seccomp: a notification", () => {
       }),
     );
     assert.equal(pollOnce(platform, notify, C.POLLIN, 10_000), POLLHUP, "nobody is left");
-  });
-
-  test("that was received is not interrupted by signals", {
-    skip: skip || (before(5, 19) ? "Linux 5.19 brought it" : false),
-    timeout: TEST_TIMEOUT_MS,
-  }, async () => {
-    await using platform = await testPlatform();
-    await using trapped = await startTrappedChild(platform, BIND_AND_LISTEN);
-    const { id, tid } = trapped.provoke(ANY_PORT);
-    // TASK_KILLABLE; a wait that any signal ends is "S".
-    await waitUntil(() => state(tid) === "D", { what: "only a fatal signal ends it" });
-    assert.ok(platform.seccomp.continue(trapped.notify, id));
-    assert.equal(trapped.child.answer<BindResult>().value.result, 0);
   });
 
   test("that was not received yet is null when its caller dies", {
