@@ -8,6 +8,7 @@ import type { GenerationHealth } from "./generation_health.ts";
 import type { ReadyGate, ReadySpec } from "../config/values/check_spec.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import { placeOf } from "../steering/unix/moved_path.ts";
 
 /** The part of `--ready` that needs no check. */
 export function builtInGate(specs: readonly ReadySpec[]): ReadyGate {
@@ -32,7 +33,10 @@ export class Gate {
   /** Addresses of the service at which it does not listen. */
   get missing(): readonly Group[] {
     const { listeners, epoch } = this;
-    return listeners.groups.filter((each) => listeners.isOfService(each) && !isUsed(each, epoch));
+    const { groups } = listeners;
+    const needed = groups.filter((each) => listeners.isOfService(each));
+    return needed.map((each) => placeOf(groups, each, epoch))
+      .filter((each) => !isUsed(each, epoch));
   }
 
   get listening(): readonly Group[] {

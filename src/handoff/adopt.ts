@@ -15,9 +15,9 @@ import type { CallOutcome, TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { adoptSocket } from "./adopt_socket.ts";
-import { findCallerSocket } from "./caller_socket.ts";
-import { LeftDatagrams } from "./datagrams/left_datagrams.ts";
+import { connectCaller, findCallerSocket } from "./caller_socket.ts";
 import type { DuplicateSource } from "./duplicates/source.ts";
+import { LeftDatagrams } from "./datagrams/left_datagrams.ts";
 import type { AdoptContext, CallReply, ListenerOwner } from "./listener_owner.ts";
 import { UnseenBinds } from "./duplicates/unseen_bind.ts";
 import { BoundPaths } from "./unix/bound_paths.ts";
@@ -105,7 +105,11 @@ export class Adopter implements AdoptContext {
     // kill(2) of a generation that an earlier baton started, as a candidate.
     if (number === SYS_kill) return "continue";
     if (number !== SYS_bind && number !== SYS_listen) {
-      return this.#paths.handle(trapped, owner) ?? this.source.handle(notify, trapped, owner);
+      const reply = this.#paths.handle(trapped, owner);
+      if (reply !== null && typeof reply === "object" && "connectTo" in reply) {
+        return connectCaller(this.platform, this.source, { notify, call: trapped }, owner, reply);
+      }
+      return reply ?? this.source.handle(notify, trapped, owner);
     }
     const call = findCallerSocket(this.platform, this.source, { notify, call: trapped }, owner);
     if (call === null) return "continue";

@@ -1,14 +1,22 @@
 /** Finds the socket that a trapped call is about. */
+import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { InetAddress } from "../platform/network/address.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import type { Platform } from "../platform/platform.ts";
+import { fileIdentityOf } from "../platform/process/file_identity.ts";
 import * as proc from "../platform/process/proc.ts";
 import { intArgument, type TrappedCall } from "../platform/process/seccomp.ts";
 import type { GroupAddress } from "../steering/member.ts";
 import type { DuplicateSource } from "./duplicates/source.ts";
-import type { ListenerOwner, SocketCall, SocketProtocol } from "./listener_owner.ts";
+import type {
+  CallReply,
+  ListenerOwner,
+  OwnConnect,
+  SocketCall,
+  SocketProtocol,
+} from "./listener_owner.ts";
 
 /** @returns null where it is not about a socket of a `SocketProtocol`, or the caller is gone */
 export function findCallerSocket(
@@ -29,6 +37,38 @@ export function findCallerSocket(
   if (protocol !== null) return { notify, id, pid, tid, args, descriptor, socket, protocol };
   socket.close();
   return null;
+}
+
+/**
+ * connect(2) of a candidate to its own path, which clients of another generation use: baton connects the caller's socket
+ * to the candidate's own node.
+ */
+export function connectCaller(
+  platform: Platform,
+  source: DuplicateSource,
+  trapped: { readonly notify: Fd; readonly call: TrappedCall },
+  owner: ListenerOwner,
+  { connectTo }: OwnConnect,
+): CallReply {
+  const [caller, own] = [fileIdentityOf(trapped.call.tid), fileIdentityOf("self")];
+  // SO_PEERCRED would show baton in place of a process with fewer rights.
+  if (caller.uid !== own.uid || caller.gid !== own.gid) return "continue";
+  const call = findCallerSocket(platform, source, trapped, owner);
+  if (call === null) return "continue";
+  using socket = call.socket;
+  const { descriptors, sockets } = platform;
+  const isNonblocking = descriptors.isNonblocking(socket);
+  // A full queue must not stop baton.
+  descriptors.setNonblocking(socket, true);
+  try {
+    sockets.connectUnix(socket, connectTo);
+    return "done";
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    return { errno: error.errno };
+  } finally {
+    descriptors.setNonblocking(socket, isNonblocking);
+  }
 }
 
 function protocolOf(sockets: Sockets, socket: Fd, owner: ListenerOwner): SocketProtocol | null {

@@ -101,9 +101,7 @@ export class Inheritor {
   }
 
   #boundAtPath(spec: UnixListenSpec, group: Group, epoch: number): Fd {
-    // What is there while a member of ours is, is ours.
-    const isFree = group.members.some(({ dead }) => !dead);
-    const obstacle = isFree ? null : obstacleAt(this.platform, group);
+    const obstacle = obstacleAt(this.platform, group);
     if (obstacle !== null) throw new ListenError(`Cannot listen at ${spec.text}: ${obstacle}`);
     try {
       return boundAtPath(this.platform, group, spec, epoch);

@@ -13,7 +13,7 @@ import type { Platform } from "../platform/platform.ts";
 import { fileIdentityOf } from "../platform/process/file_identity.ts";
 import type { Group } from "../steering/group.ts";
 import type { UnixAddress } from "../steering/member.ts";
-import { occupantOf } from "./unix/stale_path.ts";
+import { occupantOf, removeLeftNodes, strangerAt, strangerText } from "./unix/stale_path.ts";
 
 /** Of a node: no socket can be executed. */
 const ALL_BITS = 0o777;
@@ -34,14 +34,25 @@ export function pathAddress({ libc }: Platform, path: string): UnixAddress {
   };
 }
 
-/** Why what is at the path must stay; null: nothing is, or a node that a killed service has left. */
+/**
+ * Why what is at the path must stay; null: nothing is, a node of ours, or one that a killed service has left. What else
+ * that has left is removed.
+ */
 export function obstacleAt({ sockets }: Platform, group: Group): string | null {
-  const { directory, address } = group.path!;
+  const { path } = group;
+  const { directory, address } = path!;
+  if (group.members.some(({ dead }) => !dead)) {
+    const stranger = strangerAt(sockets, path!);
+    return stranger === null ? null : strangerText(group.text, stranger);
+  }
   const occupant = occupantOf(sockets, directory, address);
   if (occupant.kind === "alive") {
     return `it is held by ${occupant.holder}: stop that, or use another path`;
   }
-  if (occupant.kind !== "unknown") return null;
+  if (occupant.kind !== "unknown") {
+    removeLeftNodes(sockets, directory, address);
+    return null;
+  }
   return directory.stat(address.name)?.isSocket
     ? "a socket is there that baton may not connect to, or that is not a stream: remove it"
     : "a file is there that is not a socket: remove it, or use another path";
@@ -65,7 +76,11 @@ export function boundAtPath(
   };
   const socket = sockets.stream("unix");
   try {
-    const node = group.path!.bindHidden(socket, { epoch, label: String(epoch) }, owner);
+    const node = group.path!.bindHidden(
+      socket,
+      { epoch, label: String(epoch), asked: spec.path },
+      owner,
+    );
     node.isBatons = true;
     return socket;
   } catch (error) {

@@ -75,6 +75,11 @@ export interface SocketCall extends Caller {
 /** The kernel carries the call out; baton did; it waits for `Adopter.retryPostponed`; or it fails. */
 export type CallReply = "continue" | "done" | "postpone" | { readonly errno: number };
 
+/** A connect(2) that baton carries out: where the caller's socket is to be connected to. */
+export interface OwnConnect {
+  readonly connectTo: string;
+}
+
 /** Whether a process of the generation has a socket of `group` open. */
 export function holdsSocketOf(
   group: Group,

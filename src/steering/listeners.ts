@@ -7,6 +7,7 @@ import { addressKey, overlaps } from "./group_address.ts";
 import { type GroupContext, type ListenAddress, type Member, NO_GENERATION } from "./member.ts";
 import { steerAll } from "./steer_all.ts";
 import { Tagging } from "./tagging.ts";
+import { placeOf } from "./unix/moved_path.ts";
 
 /** The epoch of members that are about to be retired and belong to no generation. */
 const GIVEN_UP = -3;
@@ -218,8 +219,9 @@ export class Listeners implements GroupContext {
 
   /** Whether `epoch` listens at the address of `group`, or at an overlapping one that replaces it. */
   #isOpened(group: Group, epoch: number): boolean {
+    const place = placeOf(this.groups, group, epoch);
     return this.groups.some((each) =>
-      overlaps(each.address, group.address) &&
+      overlaps(each.address, place.address) &&
       each.membersOf(epoch).some(({ owner, unheld }) => owner !== 0 && !unheld)
     );
   }

@@ -57,6 +57,8 @@ export interface UnixNode {
   readonly key: string;
   /** What getsockname(2) says. A server may use it to remove or change "its" path. */
   readonly bound: string;
+  /** The path as the server has named it, where baton has bound it under another name. */
+  readonly asked?: string;
   /** Baton has bound it for a server, and so the public name goes with it. */
   isBatons?: boolean;
 }

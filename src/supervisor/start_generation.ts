@@ -1,5 +1,4 @@
 /** Starts a generation: admission by hooks, launch plan, listeners, process. */
-import { pidfileAdvice } from "../config/servers/pidfile_path.ts";
 import { checkProgram } from "../process/check_program.ts";
 import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import { UserError } from "../config/values/errors.ts";
@@ -12,6 +11,7 @@ import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { abstractNotifyName } from "../systemd/notify_path.ts";
 import { errorText } from "../platform/error.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
+import { adviceFor } from "./advice.ts";
 import type { SupervisorParts } from "./parts.ts";
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
@@ -37,7 +37,7 @@ export function startGeneration(
     serving: () => parts.servingIn(parts.service()),
     isPending: () => candidate.admission.isPending,
     onHint: (text) => candidate.adoptTarget.onHint(text),
-    advice: () => pidfileAdvice(context.preset, candidate.output?.tail.lines(ADVICE_LINES) ?? []),
+    advice: () => adviceFor(parts, candidate.output?.tail.lines(ADVICE_LINES) ?? []),
     isSilent: () => !candidate.outputIsDirect && candidate.output?.tail.lines(1).length === 0,
     log: context.logError,
     fail: (reason) => {

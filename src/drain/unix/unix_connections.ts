@@ -39,11 +39,14 @@ export function unixListenersOf(
 export class UnixConnections {
   /** What the connections of a listener have in common, by its inode: it may be shut down and not shown any more. */
   readonly #origins = new Map<number, string>();
+  /** Of client ends, by inode: whether a process of the generation has it. */
+  readonly #isOwnPeer = new Map<number, boolean>();
   /** Since when every look has found the queues of a connection empty. */
   #quietSince = new Map<number, number>();
 
   look(sockets: readonly UnixSocket[], listeners: UnixListeners, look: UnixLook): Census {
-    const connections = this.#connectionsOf(sockets, listeners, look);
+    const all = this.#connectionsOf(sockets, listeners, look);
+    const connections = this.#withoutInternal(all, look);
     const { atMs, patienceMs } = look;
     const quietSince = new Map(connections.map(({ inode, receiveQueue, sendQueue }) => {
       const isQuiet = receiveQueue + sendQueue === 0;
@@ -54,6 +57,22 @@ export class UnixConnections {
       const { inode } = connection;
       return { inode, ...judgeUnix(connection, atMs - quietSince.get(inode)!, patienceMs) };
     }));
+  }
+
+  /**
+   * What processes of the generation say to each other ends with it, and is no client's. They are looked into, once for
+   * each such connection, only where it would be waited for with nothing in its queues.
+   */
+  #withoutInternal(connections: readonly UnixSocket[], { processes }: UnixLook): UnixSocket[] {
+    const quietPeer = ({ peer, receiveQueue, sendQueue }: UnixSocket) =>
+      receiveQueue + sendQueue === 0 ? peer || null : null;
+    const unknown = connections.map(quietPeer)
+      .filter((peer) => peer !== null && !this.#isOwnPeer.has(peer)) as number[];
+    if (unknown.length > 0) {
+      const own = new Set(processes().flatMap((pid) => [...socketInodesOf(pid)]));
+      for (const peer of unknown) this.#isOwnPeer.set(peer, own.has(peer));
+    }
+    return connections.filter((each) => this.#isOwnPeer.get(quietPeer(each) ?? 0) !== true);
   }
 
   #connectionsOf(

@@ -139,18 +139,17 @@ export class Inspection implements Inspected {
   explainExit(code: number | null): string[] {
     this.end();
     const serving = this.options.serving();
-    if (serving === null) return [];
+    const advice = this.options.advice();
+    const advised = advice === null ? [] : [advice];
+    if (serving === null) return advised;
     const { epoch } = serving;
     const pids = serving.processes();
     const held = this.options.isSilent() ? holdingsOf(pids) : [];
-    const hints = held.length === 0
+    const met = held.length === 0
       ? []
       : [`generation ${epoch} holds ${held.join(", ")}, which a second copy may have met`];
-    const advice = this.options.advice();
-    if (advice !== null) hints.push(advice);
-    if (code !== 0) return hints;
-    this.endedWithZero = true;
-    return hints;
+    this.endedWithZero = code === 0;
+    return [...met, ...advised];
   }
 
   end(): void {

@@ -21,8 +21,8 @@ import {
 } from "../adopt_listen.ts";
 import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "../listener_owner.ts";
 import { isLeftAlone } from "../opener.ts";
-import { isPrivatePath } from "./path_rules.ts";
-import { occupantOf } from "./stale_path.ts";
+import { isPrivateAt } from "./private_path.ts";
+import { occupantOf, removeLeftNodes, strangerAt, strangerText } from "./stale_path.ts";
 import { pathAt } from "./path_text.ts";
 
 export function bindPath(
@@ -46,13 +46,14 @@ export function bindPath(
   };
   const group = listeners.find(address);
   if (group !== null && hasOthers(group, owner.epoch)) {
-    return bindBeside(context, group, call, owner);
+    return bindBeside(context, group, { ...call, asked: path }, owner);
   }
   bound.add(proc.ownSocketInode(socket.number), { epoch: owner.epoch, address, bound: path });
   if (group !== null && group.membersOf(owner.epoch).length > 0) return "continue";
   const occupant = occupantOf(platform.sockets, directory, address);
   if (occupant.kind === "stale") directory.remove(address.name);
   if (occupant.kind === "alive") owner.onHint(`${pathOf(address)} is held by ${occupant.holder}`);
+  else removeLeftNodes(platform.sockets, directory, address);
   return "continue";
 }
 
@@ -63,7 +64,7 @@ function hasOthers(group: Group, epoch: number): boolean {
 function bindBeside(
   context: AdoptContext,
   group: Group,
-  call: SocketCall,
+  { asked, ...call }: SocketCall & { readonly asked: string },
   owner: ListenerOwner,
 ): CallReply {
   const { path } = group;
@@ -79,7 +80,12 @@ function bindBeside(
     }
     const own = path.nodesOf(epoch).filter(({ name }) => name !== null);
     if (own.length > 0) return { errno: C.EADDRINUSE };
-    path.bindHidden(call.socket, { epoch, label: `${epoch}` }, fileIdentityOf(call.tid));
+    const stranger = strangerAt(context.platform.sockets, path);
+    if (stranger !== null) {
+      owner.onConflict(strangerText(group.text, stranger));
+      return { errno: C.EADDRINUSE };
+    }
+    path.bindHidden(call.socket, { epoch, label: `${epoch}`, asked }, fileIdentityOf(call.tid));
     return "done";
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
@@ -131,13 +137,12 @@ function groupOf(
   const fresh = bound.take(inode);
   if (fresh === null) return null;
   const { address } = fresh;
-  const pids = [pid, ...owner.processes()];
-  if (isPrivatePath({ path: pathOf(address), pids })) return null;
   if (isLeftAlone(context, address, pid, owner)) return null;
   const place = resolveForThread(platform, tid, C.AT_FDCWD, fresh.bound);
-  const node = place?.directory.stat(address.name);
-  if (!place || !node?.isSocket) {
-    place?.directory.close();
+  if (place === null) return null;
+  const node = place.directory.stat(address.name);
+  if (!node?.isSocket || isPrivateAt(platform, place.directory, { address, pid, owner })) {
+    place.directory.close();
     return null;
   }
   const group = listeners.obtain(address);

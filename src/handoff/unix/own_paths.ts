@@ -17,7 +17,7 @@ import type { TrappedCall } from "../../platform/process/seccomp.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import type { UnixNode } from "../../steering/member.ts";
 import type { PathMembers } from "../../steering/unix/path_members.ts";
-import type { CallReply, ListenerOwner } from "../listener_owner.ts";
+import type { CallReply, ListenerOwner, OwnConnect } from "../listener_owner.ts";
 import type { BoundPaths } from "./bound_paths.ts";
 import { decodePathCall, type PathArgument, type PathCall, pathCallRules } from "./path_call.ts";
 import { judgePathDeed, type PathDeed, type PathVerdict } from "./path_rules.ts";
@@ -78,7 +78,7 @@ export class OwnPaths {
   }
 
   /** @returns null: it is another call */
-  handle(trapped: TrappedCall, owner: ListenerOwner): CallReply | null {
+  handle(trapped: TrappedCall, owner: ListenerOwner): CallReply | OwnConnect | null {
     const call = decodePathCall(this.#calls, trapped);
     if (call === null) return null;
     try {
@@ -89,7 +89,7 @@ export class OwnPaths {
     }
   }
 
-  #reply(trapped: TrappedCall, call: PathCall, owner: ListenerOwner): CallReply {
+  #reply(trapped: TrappedCall, call: PathCall, owner: ListenerOwner): CallReply | OwnConnect {
     const { tid } = trapped;
     const { epoch } = owner;
     const texts = pathTextsOf(tid, call);
@@ -151,7 +151,7 @@ export class OwnPaths {
     call: Exclude<PathCall, { kind: "rename" }>,
     target: Named,
     { epoch }: ListenerOwner,
-  ): CallReply {
+  ): CallReply | OwnConnect {
     const { path } = target;
     const verdict = this.#judge(call.kind, target, epoch);
     switch (verdict) {
@@ -163,6 +163,11 @@ export class OwnPaths {
       case "own node":
       case "public path": {
         const node = path.nodesOf(epoch).findLast(({ name }) => name !== null);
+        if (call.kind === "connect") {
+          return node?.name == null
+            ? { errno: C.ECONNREFUSED }
+            : { connectTo: path.directory.pathTo(node.name) };
+        }
         if (node !== undefined) changeNode(path, node, call);
         return "done";
       }

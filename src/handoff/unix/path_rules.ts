@@ -41,8 +41,9 @@ export function judgePathDeed(of: PathDeed): PathVerdict {
   const { role, named, hasNode } = of;
   switch (of.deed) {
     case "connect":
-      // "Is anybody there?" (php-fpm, puma) A server that listens may have other reasons.
-      return role === "candidate" && !hasNode ? "refuse" : "pass";
+      if (role !== "candidate" || of.named === "own") return "pass";
+      // "Is anybody there?" (php-fpm, puma) One that has bound it means its own: a worker that talks to its master.
+      return hasNode ? "own node" : "refuse";
     case "rename onto":
       if (of.source === "same" || role === "serving" || role === "trial") return "pass";
       return role === "candidate" && of.source === "own node" ? "hold back" : "busy";
@@ -64,14 +65,20 @@ interface PathMarks {
   readonly path: string;
   /** Of the process that binds it, and of its ancestors in the generation. */
   readonly pids: readonly number[];
+  /** Its directory was made by the generation, for its own user only, as mkdtemp(3) does. */
+  readonly isInOwnDirectory: boolean;
 }
 
 /** Where process ids start from 1 (a container), small numbers in names have another meaning. */
 const LEAST_PID = 100;
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i;
 
+/** What mkdtemp(3) and its like put at the end of a directory's name: letters alone may be a word. */
+const RANDOM_DIRECTORY = /[-_.]((?=\w*[0-9A-Z_])\w{6,}|\w{8})\/[^/]+$/;
+
 /** A path that is another one at each start: its clients learn it from the process, and no other can answer there. */
-export function isPrivatePath({ path, pids }: PathMarks): boolean {
+export function isPrivatePath({ path, pids, isInOwnDirectory }: PathMarks): boolean {
   const numbers = [...path.matchAll(/\d+/g)].map(([digits]) => Number(digits));
-  return UUID.test(path) || pids.some((pid) => pid >= LEAST_PID && numbers.includes(pid));
+  return UUID.test(path) || pids.some((pid) => pid >= LEAST_PID && numbers.includes(pid)) ||
+    (isInOwnDirectory && RANDOM_DIRECTORY.test(path));
 }

@@ -1,10 +1,12 @@
 /** What is at a path that the first generation is about to bind. */
-import { SystemCallError } from "../../platform/error.ts";
+import { orNull, SystemCallError } from "../../platform/error.ts";
 import type { Directory } from "../../platform/files/directory.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Sockets } from "../../platform/network/sockets.ts";
 import { processName } from "../../platform/process/proc.ts";
 import type { UnixAddress } from "../../steering/member.ts";
+import { isHiddenName } from "../../steering/unix/hidden_name.ts";
+import type { PathMembers } from "../../steering/unix/path_members.ts";
 
 type Occupant =
   | { readonly kind: "nothing" }
@@ -14,11 +16,13 @@ type Occupant =
   | { readonly kind: "unknown" }
   | { readonly kind: "alive"; readonly holder: string };
 
+type OccupiedName = Pick<UnixAddress, "name" | "type">;
+
 /** Connects, and hangs up at once. */
 export function occupantOf(
   sockets: Sockets,
   directory: Directory,
-  { name, type }: Pick<UnixAddress, "name" | "type">,
+  { name, type }: OccupiedName,
 ): Occupant {
   const node = directory.stat(name);
   if (node === null) return { kind: "nothing" };
@@ -40,4 +44,26 @@ export function occupantOf(
   const command = processName(pid);
   const holder = command === null ? `a process of user ${uid}` : `${command} (pid ${pid})`;
   return { kind: "alive", holder };
+}
+
+/** What a baton that was killed has left beside its public path. Those at which a process answers stay. */
+export function removeLeftNodes(sockets: Sockets, directory: Directory, at: OccupiedName): void {
+  for (const name of directory.names.filter((each) => isHiddenName(each, at.name))) {
+    if (occupantOf(sockets, directory, { ...at, name }).kind !== "stale") continue;
+    orNull(() => directory.remove(name));
+  }
+}
+
+/** Who answers at the public path of a service in place of its own sockets; null: it is theirs, or no process answers. */
+export function strangerAt(sockets: Sockets, path: PathMembers): string | null {
+  const { directory, address } = path;
+  const key = directory.stat(address.name)?.key;
+  const own = [...path.nodesOf(), ...path.all.flatMap(({ node }) => node ?? [])];
+  if (key === undefined || own.some((node) => node.key === key)) return null;
+  const occupant = occupantOf(sockets, directory, address);
+  return occupant.kind === "alive" ? occupant.holder : null;
+}
+
+export function strangerText(address: string, holder: string): string {
+  return `another program has put its own socket at ${address} since, ${holder}: stop that, and remove its socket`;
 }

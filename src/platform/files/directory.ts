@@ -57,9 +57,13 @@ export class Directory {
     return linkTarget(this.#self) ?? "?";
   }
 
-  /** Of everything in it, as far as it is text. */
+  /** Of everything in it, as far as it is text; empty if we may not look. */
   get names(): string[] {
-    return readdirSync(this.#self);
+    try {
+      return readdirSync(this.#self);
+    } catch {
+      return [];
+    }
   }
 
   /** Nodes can be made and renamed here, by this user. access(2) */
@@ -70,6 +74,12 @@ export class Directory {
     } catch {
       return false;
     }
+  }
+
+  /** When it was made, if only its owner may use it; null: others may, or the file system does not say. */
+  get privateSinceMs(): number | null {
+    const { mode, birthtimeMs } = statSync(this.#self);
+    return (mode & 0o077) === 0 && birthtimeMs > 0 ? birthtimeMs : null;
   }
 
   /** A new node gets the group of the directory. */

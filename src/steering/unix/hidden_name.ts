@@ -9,3 +9,9 @@ const LONGEST_NAME = 64;
 export function hiddenName(publicName: string, label: string): string {
   return `.${publicName.slice(0, LONGEST_NAME)}.${label}`;
 }
+
+/** Whether a baton may have made a node of that name beside `publicName`: for a generation, or as a queue of its own. */
+export function isHiddenName(name: string, publicName: string): boolean {
+  const stem = hiddenName(publicName, "");
+  return name.startsWith(stem) && /^q?\d+$/.test(name.slice(stem.length));
+}

@@ -99,13 +99,13 @@ export class PathMembers implements MemberSet {
    */
   bindHidden(
     socket: Fd,
-    { epoch, label }: { readonly epoch: number; readonly label: string },
+    { epoch, label, asked }: { readonly epoch: number; readonly label: string; asked?: string },
     owner: FileIdentity,
   ): UnixNode {
     const { context: { sockets }, address, directory } = this;
     const name = hiddenName(address.name, label);
     // Left by a baton that was killed: no other may use this name while the service of this path is ours.
-    orNull(() => directory.remove(name));
+    if (directory.stat(name)?.isSocket) orNull(() => directory.remove(name));
     const readable = pathOf({ ...address, name });
     const bound = readable.length <= LONGEST_BOUND ? readable : directory.pathTo(name);
     withUmask(sockets.libc, owner.umask, () => sockets.bindUnix(socket, bound));
@@ -116,7 +116,7 @@ export class PathMembers implements MemberSet {
       if (made.uid !== owner.uid && owner.uid !== -1 || made.gid !== gid && gid !== -1) {
         directory.changeOwner(name, owner.uid, gid);
       }
-      const node: UnixNode = { name, key: made.key, bound };
+      const node: UnixNode = { name, key: made.key, bound, ...asked !== undefined && { asked } };
       this.noteBound(ownSocketInode(socket.number), epoch, node);
       return node;
     } catch (error) {

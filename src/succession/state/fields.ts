@@ -131,6 +131,7 @@ const UNIX_NODE: v.GenericSchema<unknown, UnixNode> = lazyObject(() => ({
   name: v.nullable(path),
   key: name,
   bound: path,
+  asked: v.exactOptional(path),
   isBatons: v.exactOptional(flag),
 }));
 

@@ -1,7 +1,11 @@
 /** Whose a connection to a Unix socket is, and how long it is waited for. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import process from "node:process";
 import { describe, test } from "node:test";
 import { UnixConnections } from "../../../../src/drain/unix/unix_connections.ts";
+import { socketInodesOf } from "../../../../src/platform/process/proc.ts";
 import type { UnixSocket } from "../../../../src/platform/network/unix_diag.ts";
 
 const listener = (inode: number, node: string | null): UnixSocket => (
@@ -53,6 +57,30 @@ describe("UnixConnections.look()", () => {
     const shared = { own: [], shared: [1] };
     const census = new UnixConnections().look(sockets, shared, at(0, 1, processes));
     assert.deepEqual([census.counts.total, asked], [0, 1]);
+  });
+
+  test("what its processes say to each other is no client's", async () => {
+    const server = createServer().listen(0);
+    await once(server, "listening");
+    const own = socketInodesOf(process.pid);
+    const [inside = 0] = own;
+    let looks = 0;
+    const processes = () => {
+      looks++;
+      return [process.pid];
+    };
+    const sockets = (queue: number) => [
+      listener(1, "8:1"),
+      { ...connection(11, "8:1", queue), peer: inside },
+      { ...connection(12, "8:1"), peer: Math.max(...own) + 1 },
+    ];
+    const connections = new UnixConnections();
+    const blocking = (queue: number) => [
+      ...connections.look(sockets(queue), OWN, at(0, Infinity, processes)).blocking,
+    ];
+    assert.deepEqual([blocking(0), blocking(0), looks], [[12], [12], 1], "looked for once");
+    assert.deepEqual(blocking(1), [11, 12], "a request is on it");
+    server.close();
   });
 
   test("the time without a byte in its queues begins again with each", () => {

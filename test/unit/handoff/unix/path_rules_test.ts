@@ -26,7 +26,8 @@ const ROWS: readonly Row[] = [
   ["candidate", "unlink", OWN, "own node", "it takes its own one back"],
   ["candidate", "unlink", BY_NAME, "own node", "the same, by what getsockname says"],
   ["candidate", "connect", {}, "refuse", "it asks whether a copy runs (php-fpm, puma)"],
-  ["candidate", "connect", OWN, "pass", "it listens: it is a client now"],
+  ["candidate", "connect", OWN, "own node", "a worker of it talks to its master"],
+  ["candidate", "connect", BY_NAME, "pass", "it names its own node"],
   ["candidate", "chmod", {}, "pretend", "nothing of its own is there"],
   ["candidate", "chmod", OWN, "own node", "uvicorn, redis, nginx"],
   ["candidate", "chown", OWN, "own node", "php-fpm"],
@@ -81,7 +82,7 @@ describe("judgePathDeed()", () => {
 });
 
 describe("isPrivatePath()", () => {
-  const table: [path: string, pids: number[], isPrivate: boolean][] = [
+  const table: [path: string, pids: number[], isPrivate: boolean, isInOwnDirectory?: boolean][] = [
     ["/run/app.sock", [4711], false],
     ["/run/app.4711.sock", [4711], true],
     ["/tmp/app-4711/ctl", [4711], true],
@@ -90,10 +91,16 @@ describe("isPrivatePath()", () => {
     ["/run/app.99.sock", [7, 99], false],
     ["/tmp/ipc-0b5f0c0e-5b0c-4e06-9f7f-0c2a4b7d9e11.sock", [1], true],
     ["/run/php/php8.2-fpm.sock", [4711], false],
+    ["/tmp/pymp-k3x_9abz/listener-aaaaaaaa", [4711], true, true],
+    ["/tmp/pymp-k3x_9abz/listener-aaaaaaaa", [4711], false, false],
+    ["/tmp/tmp.Ab3dE6/s", [4711], true, true],
+    ["/run/app-sockets/s", [4711], false, true],
+    ["/run/app/s.a1b2c3", [4711], false, true],
   ];
-  for (const [path, pids, isPrivate] of table) {
-    it(`${path} of ${pids.join()}: ${isPrivate}`, () => {
-      assert.equal(isPrivatePath({ path, pids }), isPrivate);
+  for (const [path, pids, isPrivate, isInOwnDirectory = false] of table) {
+    const where = isInOwnDirectory ? "in a directory of its own" : "";
+    it(`${path} of ${pids.join()} ${where}: ${isPrivate}`, () => {
+      assert.equal(isPrivatePath({ path, pids, isInOwnDirectory }), isPrivate);
     });
   }
 });
