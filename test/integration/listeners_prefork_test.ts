@@ -101,10 +101,17 @@ describe("a prefork server whose workers have a SO_REUSEPORT listener each", () 
     },
   );
 
-  for (const reforks of [true, false]) {
-    const end = reforks
-      ? "forks it anew: nobody is refused"
-      : "does not replace it: the other serves";
+  const endings = [
+    { reforks: true, ways: [] },
+    { reforks: false, ways: [] },
+    // A socket that the kernel has made since the gate is replaced when it is bound, and keeps its SO_REUSEPORT.
+    { reforks: true, ways: ["--duplicates", "socket-trap"] },
+  ];
+  for (const { reforks, ways } of endings) {
+    const end = [
+      reforks ? "forks it anew: nobody is refused" : "does not replace it: the other serves",
+      ...ways,
+    ].join(" ");
     test(`a worker is killed, and the parent ${end}`, { timeout: TEST_TIMEOUT_MS }, async () => {
       using work = tempDir();
       const port = await freePort();
@@ -112,7 +119,7 @@ describe("a prefork server whose workers have a SO_REUSEPORT listener each", () 
         command: python(work.write("reforks.py", REFORKS)),
         env: withFixtures(port, { REFORK: reforks ? "1" : "0" }),
         // Nobody will ever accept what waits for a worker that is not replaced.
-        flags: ["--drain-time", "2s"],
+        flags: ["--drain-time", "2s", ...ways],
       });
       await bothWorkersServe(baton, port);
       await using load = new Load({ port, timeoutMs: 5_000 }).start();

@@ -23,7 +23,7 @@ import type { CallerDescriptor } from "./source.ts";
 const MAX_SOCKADDR = 128;
 const FAMILY_SIZE = 2;
 const OPTION_SIZE = 4;
-/** Sockets whose IPV6_V6ONLY is remembered. */
+/** Sockets whose options are remembered. */
 const MOST_NOTED = 256;
 const DOMAINS: ReadonlyMap<string | null, number> = new Map([
   ["TCP", C.AF_INET],
@@ -31,20 +31,26 @@ const DOMAINS: ReadonlyMap<string | null, number> = new Map([
   ["UNIX-STREAM", C.AF_UNIX],
 ]);
 
+/** Whether a worker may listen beside the others of its generation, and which addresses overlap, depends on them. */
+const NOTED = [[C.IPPROTO_IPV6, C.IPV6_V6ONLY], [C.SOL_SOCKET, C.SO_REUSEPORT]] as const;
+
+interface NotedOption {
+  readonly level: number;
+  readonly name: number;
+  readonly value: number;
+}
+
 export class LateBind {
   readonly rules: readonly CallRule[];
-  /** IPV6_V6ONLY, by inode. */
-  readonly #v6only = new Map<number, number>();
+  /** By inode. */
+  readonly #noted = new Map<number, NotedOption[]>();
 
   constructor(readonly platform: Platform) {
     const { SYS_setsockopt } = platform.libc.arch;
-    this.rules = [{
+    this.rules = NOTED.map(([level, name]) => ({
       call: SYS_setsockopt,
-      when: [
-        { argument: 1, values: [C.IPPROTO_IPV6] },
-        { argument: 2, values: [C.IPV6_V6ONLY] },
-      ],
-    }];
+      when: [{ argument: 1, values: [level] }, { argument: 2, values: [name] }],
+    }));
   }
 
   /** A call of `rules`, which continues. */
@@ -53,9 +59,11 @@ export class LateBind {
     const inode = socketAt(tid, intArgument(call, 0));
     const bytes = proc.readMemory(tid, Number(args[3] ?? 0n), OPTION_SIZE);
     if (typeof inode !== "number" || bytes?.length !== OPTION_SIZE) return;
-    const [oldest] = this.#v6only.keys();
-    if (this.#v6only.size >= MOST_NOTED && oldest !== undefined) this.#v6only.delete(oldest);
-    this.#v6only.set(inode, new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true));
+    const [oldest] = this.#noted.keys();
+    if (this.#noted.size >= MOST_NOTED && oldest !== undefined) this.#noted.delete(oldest);
+    const [level, name] = [intArgument(call, 1), intArgument(call, 2)];
+    const value = new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true);
+    this.#noted.set(inode, [...this.#noted.get(inode) ?? [], { level, name, value }]);
   }
 
   /**
@@ -98,11 +106,10 @@ export class LateBind {
     // O_NONBLOCK equals SOCK_NONBLOCK.
     const socket = socketAsAsked(libc, domain, C.SOCK_STREAM | (flags & C.O_NONBLOCK), 0);
     if (domain !== C.AF_UNIX) sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
-    const v6only = this.#v6only.get(inode);
-    if (v6only !== undefined && domain === C.AF_INET6) {
-      sockets.setOption(socket, C.IPPROTO_IPV6, C.IPV6_V6ONLY, v6only);
-      this.#v6only.delete(inode);
+    for (const { level, name, value } of this.#noted.get(inode) ?? []) {
+      sockets.setOption(socket, level, name, value);
     }
+    this.#noted.delete(inode);
     return socket;
   }
 }
