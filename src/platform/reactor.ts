@@ -11,6 +11,7 @@ import { type Libc, struct } from "./libc/libc.ts";
 import { PASSING_COUNT_MASK, type PolledCall, type PollMessage } from "./runtime/runtime.ts";
 
 const STOP_TOKEN = 0;
+const PAUSE_TOKEN = 1;
 /** How many pairs there are of a passing call and a notify descriptor, and room for them. */
 const MOST_PASSING = 128;
 const PASSING_WORDS = 1 + 2 * MOST_PASSING;
@@ -51,13 +52,14 @@ interface Registration {
 interface Caller {
   readonly number: number;
   readonly onCall: (call: Uint8Array) => void;
-  readonly watch: Watch;
+  readonly watch: Watch & { disarm(): void };
 }
 
 export class Reactor {
   readonly #libc: Libc;
   readonly #epoll: Fd;
   readonly #stop: Fd;
+  readonly #pause: Fd;
   readonly #thread: Promise<void>;
   readonly #handlers = new Map<number, (readiness: Readiness) => void>();
   /** By token. */
@@ -66,7 +68,8 @@ export class Reactor {
   readonly #passing = new Int32Array(new SharedArrayBuffer(4 * PASSING_WORDS));
   /** Calls that pass, by notify descriptor. */
   readonly #passingOf = new Map<number, readonly number[]>();
-  #nextToken = STOP_TOKEN + 1;
+  #nextToken = PAUSE_TOKEN + 1;
+  #takesCalls = true;
   /** Gets what a handler throws; one broken handler must not affect the others. */
   onError: (error: unknown) => void = (error) => {
     throw error;
@@ -80,6 +83,11 @@ export class Reactor {
     const stop = c.eventfd(0, C.EFD_CLOEXEC | C.EFD_NONBLOCK);
     this.#stop = Fd.of(libc, stop, "eventfd", "the reactor");
     this.#control(C.EPOLL_CTL_ADD, { fd: this.#stop, token: STOP_TOKEN }, C.EPOLLIN);
+    const pause = c.eventfd(0, C.EFD_CLOEXEC | C.EFD_NONBLOCK);
+    this.#pause = Fd.of(libc, pause, "eventfd", "the reactor");
+    // An event for each write; it is never read.
+    const onWrite = C.EPOLLIN | C.EPOLLET;
+    this.#control(C.EPOLL_CTL_ADD, { fd: this.#pause, token: PAUSE_TOKEN }, onWrite);
     this.#thread = libc.runtime.startPollThread({
       epollFd: this.#epoll.number,
       stopToken: STOP_TOKEN,
@@ -127,14 +135,17 @@ export class Reactor {
     registration: Registration,
     handler: (readiness: Readiness) => void,
     interest: Interest,
-  ): Watch {
+  ): Watch & { disarm(): void } {
     const { fd, token } = registration;
-    this.#control(C.EPOLL_CTL_ADD, registration, mask(interest));
+    const isPaused = registration.isOfCalls && !this.#takesCalls;
+    this.#control(C.EPOLL_CTL_ADD, registration, mask(isPaused ? {} : interest));
     this.#handlers.set(token, handler);
     return {
       arm: (next = READ) => {
+        if (registration.isOfCalls && !this.#takesCalls) return;
         if (this.#handlers.has(token)) this.#control(C.EPOLL_CTL_MOD, registration, mask(next));
       },
+      disarm: () => this.#control(C.EPOLL_CTL_MOD, registration, mask({})),
       cancel: () => {
         if (!this.#handlers.delete(token)) return;
         this.#callers.delete(token);
@@ -154,9 +165,12 @@ export class Reactor {
   #setPassing(descriptor: number, calls: readonly number[]): void {
     if (calls.length > 0) this.#passingOf.set(descriptor, calls);
     else if (!this.#passingOf.delete(descriptor)) return;
-    const pairs = [...this.#passingOf].flatMap(([fd, passing]) =>
-      passing.map((call) => [call, Math.max(fd, 0)])
-    );
+    this.#publishPassing();
+  }
+
+  #publishPassing(): void {
+    const passing = this.#takesCalls ? [...this.#passingOf] : [];
+    const pairs = passing.flatMap(([fd, calls]) => calls.map((call) => [call, Math.max(fd, 0)]));
     // A call that finds no room does not pass by itself: the main thread answers it.
     const stored = pairs.slice(0, MOST_PASSING);
     // The thread may be reading: what it finds counts only if the first word is still the same.
@@ -166,14 +180,45 @@ export class Reactor {
     Atomics.store(this.#passing, 0, version + stored.length);
   }
 
+  /**
+   * The poll thread takes no call from here on: they wait in the kernel. Resolves when all that it took were delivered.
+   */
+  async pauseCalls(): Promise<void> {
+    this.#takesCalls = false;
+    this.#publishPassing();
+    // In the first round the thread may arm the descriptor of a call that it lets pass; then no call passes.
+    for (let round = 0; round < 2; round++) {
+      for (const { watch } of this.#callers.values()) watch.disarm();
+      await this.#delivered();
+    }
+  }
+
+  /** Resolves when all that the thread has posted until now was handled. */
+  async #delivered(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#handlers.set(PAUSE_TOKEN, () => resolve());
+    this.#write(this.#pause);
+    await promise;
+    this.#handlers.delete(PAUSE_TOKEN);
+  }
+
+  resumeCalls(): void {
+    this.#takesCalls = true;
+    this.#publishPassing();
+    for (const { watch } of this.#callers.values()) watch.arm();
+  }
+
+  #write(event: Fd): void {
+    this.#libc.c.write(event.number, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
+  }
+
   /** Ends the thread. Registrations are dropped, their descriptors stay open. */
   async close(): Promise<void> {
     this.#handlers.clear();
     this.#callers.clear();
-    this.#libc.c.write(this.#stop.number, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
+    this.#write(this.#stop);
     await this.#thread;
-    this.#epoll.close();
-    this.#stop.close();
+    for (const fd of [this.#epoll, this.#stop, this.#pause]) fd.close();
   }
 
   #control(operation: number, { fd, token, isOfCalls }: Registration, events: number): void {

@@ -65,7 +65,13 @@ export class InPlaceUpgrade {
     await control?.pause();
     // A generation may have left work behind meanwhile.
     await this.options.whenIdle();
-    if (aborts !== this.#aborts) return control?.resume();
+    // What the poll thread has taken and this thread has not answered would be lost at the exec.
+    await platform.reactor.pauseCalls();
+    const resume = () => {
+      platform.reactor.resumeCalls();
+      control?.resume();
+    };
+    if (aborts !== this.#aborts) return resume();
     let hasMoved = false;
     try {
       const payload = pack();
@@ -76,7 +82,7 @@ export class InPlaceUpgrade {
       execInPlace(platform, { path, argv, env }, payload);
     } catch (error) {
       if (hasMoved) platform.processes.changeDirectory("/");
-      control?.resume();
+      resume();
       this.#fail(errorText(error));
     }
   }

@@ -15,6 +15,7 @@ import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { systemCallError } from "../support/system_call_error.ts";
 import { testPlatform } from "../support/test_platform.ts";
 import { startTrappedChild, type TrappedChild } from "../support/trapped_child.ts";
+import { waitUntil } from "../support/wait_until.ts";
 
 const ANY_PORT = { kind: "bind", address: { host: "127.0.0.1", port: 0 } } as const;
 const { seccomp, libc: { arch } } = await testPlatform();
@@ -88,6 +89,39 @@ describe("Reactor.watchCalls()", () => {
     platform.seccomp.continue(trapped.notify, id);
     assert.equal(trapped.child.answer<BindResult>().value.result, 0);
   });
+
+  for (const [how, passing] of [["brings", []], ["lets pass", CALLS]] as const) {
+    test(`takes none while paused, and ${how} what has waited`, TEST, async () => {
+      await using platform = await testPlatform();
+      await using trapped = await startTrappedChild(platform, CALLS);
+      const { reactor, descriptors } = platform;
+      await started(platform);
+      let brought = 0;
+      const watch = reactor.watchCalls(trapped.notify, {
+        onCall: (call) => {
+          brought++;
+          seccomp.continue(trapped.notify, decodeNotification(call).id);
+        },
+        onHangup: () => {},
+      });
+      watch.letPass(passing);
+      const isPassing = passing.length > 0;
+      if (isPassing) assert.equal(trapped.child.ask<BindResult>(ANY_PORT).value.result, 0);
+      await reactor.pauseCalls();
+      // As after the answer to a call that was on its way.
+      watch.arm();
+      trapped.child.send(ANY_PORT);
+      await waitUntil(() => descriptors.hasInput(trapped.notify, 0), { what: "the call waits" });
+      // What the thread had taken would be here now.
+      await reactor.pauseCalls();
+      assert.deepEqual([brought, descriptors.hasInput(trapped.notify, 0)], [0, true]);
+      reactor.resumeCalls();
+      if (!isPassing) await waitUntil(() => brought > 0, { what: "it is brought" });
+      assert.equal(trapped.child.answer<BindResult>().value.result, 0);
+      assert.equal(brought, isPassing ? 0 : 1);
+      watch.cancel();
+    });
+  }
 
   test("stops letting calls pass when it is told so", TEST, async () => {
     await using platform = await testPlatform();
