@@ -33,6 +33,12 @@ export function bindPath(
   const { platform, listeners, bound } = context;
   const { tid, args, notify, id, socket, protocol } = call;
   const path = pathAt(tid, Number(args[1] ?? 0n), Number(args[2] ?? 0n));
+  if (path === null && !proc.canSeeDescriptors(tid)) {
+    owner.onHint(
+      "it binds a Unix socket as another user, at a path that baton may not read: " +
+        "start baton as that user, or with CAP_SYS_PTRACE",
+    );
+  }
   if (path === null || !platform.seccomp.isValid(notify, id)) return "continue";
   const place = resolveForThread(platform, tid, C.AT_FDCWD, path);
   if (place === null) return "continue";
