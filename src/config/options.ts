@@ -99,6 +99,9 @@ export const OPTION_BY_FIELD = {
       "binds: leave does nothing, and a second copy can bind them only where the server sets " +
       "SO_REUSEPORT itself; switch leads new datagrams to the new generation when it serves. Not " +
       "for QUIC, whose connections would break."),
+    unix: choice(["switch", "leave"], "switch", "What becomes of the Unix sockets that a server " +
+      "binds at a path: switch hands them over, and so calls that name a path ask baton first " +
+      "(docs/unix.md); leave does nothing, for servers that name thousands of files a second."),
     unixShared: flag("Abstract Unix sockets (@name) have no node that could be switched: let all " +
       "generations have one socket, from which a new one accepts before it is ready. Without it a " +
       "reload of a server that binds such a name fails."),

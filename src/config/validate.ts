@@ -50,6 +50,12 @@ function checkHandoff(config: Config): void {
       remedy: "Use --handoff auto, which passes the sockets of --listen as well",
     });
   }
+  const unixListener = listen.find(({ family }) => family === "unix");
+  if (config.unix === "leave" && unixListener !== undefined) {
+    throw new UserError(`Cannot use --unix leave with --listen ${unixListener.text}`, {
+      remedy: "Remove one of them",
+    });
+  }
   if (config.duplicates === "at-bind" && config.udp === "switch") {
     throw new UserError(
       "Cannot use --udp switch with --duplicates at-bind: that replaces TCP and Unix sockets only",

@@ -30,12 +30,12 @@ export function adoptSocket(
   }
 }
 
-/** Its calls that name files would have no answer once baton is gone, so they are not trapped. */
+/** Its calls that name files are not trapped: --unix leave, or they would have no answer once baton is gone. */
 function leavePath({ tid, args }: SocketCall, owner: ListenerOwner): CallReply {
   const path = pathAt(tid, Number(args[1] ?? 0n), Number(args[2] ?? 0n));
   if (path !== null) {
     owner.onHint(
-      `it binds unix:${path}, which is not handed over with --orphan keep: say --survive`,
+      `it binds unix:${path}, which is not handed over with --unix leave or --orphan keep`,
     );
   }
   return "continue";

@@ -127,6 +127,34 @@ describe("a reload of a server at a Unix socket", () => {
   });
 });
 
+/** At a port and a path; its second copy fails at the path, as without baton. */
+const AT_BOTH = `
+import os, socket
+beside = socket.socket(socket.AF_UNIX)
+beside.bind(os.environ["SOCKET"])
+beside.listen()
+server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+while True:
+    server.accept()[0].close()
+`;
+
+describe("--unix leave", () => {
+  test("leaves a path to the server, and names it when a reload fails", TEST, async () => {
+    using work = tempDir();
+    await using baton = await startBaton({
+      command: [required("python3", findPython()), "-c", AT_BOTH],
+      env: { PORT: String(await freePort()), SOCKET: work.join("s") },
+      flags: ["--unix", "leave"],
+    });
+    const listeners = (await baton.status()).listeners.map(({ address }) => address);
+    assert.equal(listeners.length, 1, String(listeners));
+    const { code, stderr } = await baton.cli("reload");
+    assert.equal(code, 70, stderr);
+    assert.match(stderr, /it binds unix:\S+\/s, which is not handed over with --unix leave/);
+    assert.match(stderr, /Address already in use/);
+  });
+});
+
 /** Of Node, which TERM ends at once. */
 async function startShutdownOnly(socket: string): Promise<Baton> {
   const port = await freePort();

@@ -33,7 +33,8 @@ export function generationContext(
     ? new GetfdSource(platform)
     : new SocketTrapSource(platform, listeners, traps);
   const { udp, unixShared: sharesAbstract } = config;
-  const options = { source, udp, sharesAbstract, followsPaths: !isAbandoned(config) };
+  const followsPaths = config.unix === "switch" && !isAbandoned(config);
+  const options = { source, udp, sharesAbstract, followsPaths };
   const adopter = new Adopter(platform, listeners, options, (group) => {
     if (mode.kind === "takeover") mode.taker.needMember(group);
   });

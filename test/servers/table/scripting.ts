@@ -202,12 +202,10 @@ export const RUBY: readonly ServerRow[] = [
   },
   {
     ...rack("puma, with `--control-url unix://`", "puma", "5.6.5", () => []),
-    verdict: "needs",
-    refusal: /[Aa]ddress already in use|There is already a server bound/,
-    tweak: "a control socket per generation: `--control-url unix:///run/puma.{epoch}.sock`",
+    verdict: "works",
     place(at) {
       const config = at.write("config.ru", RACK);
-      const control = `unix://${at.dir}/ctl${at.isTweaked ? ".{epoch}" : ""}`;
+      const control = `unix://${at.dir}/ctl`;
       return {
         command: [
           at.program("puma"),

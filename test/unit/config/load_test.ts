@@ -44,6 +44,7 @@ describe("buildConfig()", () => {
       handoff: "auto",
       duplicates: "auto",
       udp: "leave",
+      unix: "switch",
       unixShared: false,
       ready: [],
       readyTimeoutMs: 60_000,

@@ -17,6 +17,7 @@ describe("OPTIONS", () => {
     ["handoff", "handoff", "auto|adopt|inherit", "auto"],
     ["duplicates", "duplicates", "auto|getfd|socket-trap|at-bind", "auto"],
     ["udp", "udp", "leave|switch", "leave"],
+    ["unix", "unix", "switch|leave", "switch"],
     ["unix-shared", "unixShared", null, false],
     ["ready", "ready", "CHECK", []],
     ["ready-timeout", "readyTimeoutMs", "TIME", 60_000],
