@@ -164,9 +164,10 @@ export class OwnPaths {
       case "public path": {
         const node = path.nodesOf(epoch).findLast(({ name }) => name !== null);
         if (call.kind === "connect") {
-          return node?.name == null
+          const name = node?.name ?? null;
+          return name === null
             ? { errno: C.ECONNREFUSED }
-            : { connectTo: path.directory.pathTo(node.name) };
+            : { connectTo: path.directory.pathTo(name) };
         }
         if (node !== undefined) changeNode(path, node, call);
         return "done";
