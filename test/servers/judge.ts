@@ -10,7 +10,7 @@ export function faultsOf(
 ): string[] {
   const isRefused = row.verdict === "needs" && !isTweaked;
   const faults = isRefused ? refusalFaults(row, seen) : reloadFaults(row, seen, keepsPidFile);
-  if (seen.lost > 0 && !(isRefused && row.refusalCuts)) {
+  if (seen.lost > 0) {
     faults.push(`lost ${seen.failures}: ${seen.errors[0] ?? ""}`);
   }
   if (seen.dataLost.length > 0) faults.push(`data lost: ${seen.dataLost.join(" ")}`);

@@ -62,8 +62,6 @@ export interface ServerRow {
   readonly exchange: Exchange;
   /** With "needs": what the refusal of a second copy must say. */
   readonly refusal?: RegExp;
-  /** With "needs": the second copy ends the first one, and connections with it, before it says no. */
-  readonly refusalCuts?: boolean;
   /** What to change, for the table: with "needs" so that it works, with "stop-first" so that it need not be. */
   readonly tweak?: string;
   /** For the table: what a reload cannot keep, whatever baton does. */

@@ -1,7 +1,8 @@
 /**
- * A path that is another one for the next generation, and yet the same. One that has come to lead into another directory between two generations: the directory was made anew (a cleared
- * /run/app), or a link or the working directory leads to the next release. Clients of that path find the new directory
- * only, so what listens there is in the place of what listened in the old one. Or one with a random part, which each start
+ * A path that is another one for the next generation, and yet the same. One that has come to lead into another directory
+ * between two generations: the directory was made anew (a cleared /run/app), or a link or the working directory leads to
+ * the next release. Clients of that path find the new directory only, so what listens there is in the place of what
+ * listened in the old one. Or one with the number of its generation (`{epoch}`), or with a random part, which each start
  * makes up (mktemp(3)): what has learned the one of before does not look for it in the next generation. Pure.
  */
 import type { Group } from "../group.ts";
@@ -11,17 +12,27 @@ type Place = Pick<Group, "text" | "path" | "members">;
 /** The group at which `epoch` listens in place of `group`; `group` itself if there is none. */
 export function placeOf<T extends Place>(groups: readonly T[], group: T, epoch: number): T {
   const isOf = ({ members }: T) => members.some((each) => each.epoch === epoch && !each.dead);
-  return groups.find((each) => isOf(each) && takesPlaceOf(each, group)) ?? group;
+  return groups.find((each) => isOf(each) && takesPlaceOf(each, group, epoch)) ?? group;
 }
 
 /** Both are one path in the words of the servers. A generation that has both means two. */
-function takesPlaceOf(next: Place, before: Place): boolean {
+function takesPlaceOf(next: Place, before: Place, epoch: number): boolean {
   if (next === before || !next.path || !before.path) return false;
   const epochs = new Set(before.members.flatMap(({ epoch, dead }) => dead ? [] : [epoch]));
   if (next.members.some(({ epoch, dead }) => !dead && epochs.has(epoch))) return false;
   const asked = new Set(askedFor(before));
   return next.text === before.text || askedFor(next).some((text) => asked.has(text)) ||
-    differsAtRandom(next.text, before.text);
+    differsAtRandom(next.text, before.text) ||
+    [...epochs].some((old) => differsByEpoch([next.text, epoch], [before.text, old]));
+}
+
+/** Where they differ, each has the number of its own generation. */
+function differsByEpoch([one, epoch]: [string, number], [other, old]: [string, number]): boolean {
+  const [ones, others] = [one.split(/(\d+)/), other.split(/(\d+)/)];
+  return ones.length === others.length &&
+    ones.every((part, i) =>
+      part === others[i] || part === String(epoch) && others[i] === String(old)
+    );
 }
 
 /** Shorter ones may be words, or numbers with a meaning. */

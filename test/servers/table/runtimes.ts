@@ -51,20 +51,15 @@ export const RUNTIMES: readonly ServerRow[] = [
     program: "pm2-runtime",
     version: ["pm2-runtime", "--version"],
     tried: "7.0.4",
-    verdict: "needs",
-    refusalCuts: true,
-    note: "as it is, the second copy ends the first one, which costs connections",
-    refusal: /already launched|told the first|ended by itself|exit status 0/,
-    tweak: "`PM2_HOME` per generation: `env PM2_HOME=/run/pm2.{epoch} pm2-runtime ...`",
+    verdict: "works",
     exchange: http(/hello/),
     place(at) {
       const app = at.write(
         "app.js",
         `require("http").createServer((q, r) => r.end("hello")).listen(${at.port}, "127.0.0.1");\n`,
       );
-      const home = at.isTweaked ? `${at.dir}/pm2.{epoch}` : `${at.dir}/pm2`;
       const command = [at.program("pm2-runtime"), "start", app, "-i", "2"];
-      return { command: ["env", `PM2_HOME=${home}`, ...command] };
+      return { command: ["env", `PM2_HOME=${at.dir}/pm2`, ...command] };
     },
   },
   {

@@ -42,6 +42,16 @@ const CASES: [what: string, groups: Table, place: string][] = [
     "/tmp/pymp-q8w7e6r5/listener-0_zz4yy9 #2",
   ],
   [
+    "the number of each generation",
+    { "/run/app1.0/s #1": ["0 a"], "/run/app1.1/s #2": ["1 b"] },
+    "/run/app1.1/s #2",
+  ],
+  [
+    "another number",
+    { "/run/app1.0/s #1": ["0 a"], "/run/app2.1/s #2": ["1 b"] },
+    "/run/app1.0/s #1",
+  ],
+  [
     "names of a few letters",
     { "/tmp/app1.sock #1": ["0 a"], "/tmp/app2.sock #1": ["1 b"] },
     "/tmp/app1.sock #1",
