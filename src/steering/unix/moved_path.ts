@@ -1,6 +1,6 @@
 /**
  * A path that is another one for the next generation, and yet the same. One that has come to lead into another directory
- * between two generations: the directory was made anew (a cleared /run/app), or a link or the working directory leads to
+ * between two generations: the directory was made again (a cleared /run/app), or a link or the working directory leads to
  * the next release. Clients of that path find the new directory only, so what listens there is in the place of what
  * listened in the old one. Or one with the number of its generation (`{epoch}`), or with a random part, which each start
  * makes up (mktemp(3)): what has learned the one of before does not look for it in the next generation. Pure.
