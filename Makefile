@@ -83,8 +83,8 @@ container-docs: build ## The same, and write the tables of docs/containers.md
 test-systemd-next: build ## Test with the systemd of a newer Debian, fetched into .cache (SYSTEMD_NEXT=all: everything)
 	@$(TEST) $(if $(SYSTEMD_NEXT),systemd-next-all systemd-next-all-deno,systemd-next)
 
-bench: build ## Measure wrapped against bare speed, start-up, memory and wake-ups (BENCH=--quick)
-	@$(RUN) scripts/bench.ts $(BENCH)
+bench: build ## Measure against the previous build and the targets (BENCH='--quick --only start,reload')
+	@$(RUN) scripts/bench/main.ts $(BENCH)
 
 soak: build ## Repeat integration and fault tests for SOAK_MINUTES (30)
 	@BATON_TEST_FULL=1 $(TEST) --minutes $(SOAK_MINUTES) integration fault integration-deno fault-deno-all
