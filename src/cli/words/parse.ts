@@ -19,6 +19,7 @@ import {
   type PrestopCommand,
 } from "./parse_pod.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
+import { asksForVersion } from "./version_words.ts";
 import { CONFIG_FLAG, type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./verbs.ts";
 import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 
@@ -233,7 +234,7 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
   if (first === undefined || first === "--help" || first === "-h") {
     return { verb: "help", topic: null };
   }
-  if (first === "--version" || first === "-V") return { verb: "version" };
+  if (asksForVersion(argv)) return { verb: "version" };
   const verb = parseVerb(first);
   const words = splitWords(verb, rest);
   if (words.help) return { verb: "help", topic: verb };
