@@ -14,6 +14,7 @@ import { children, killTree } from "../../test/support/proc.ts";
 import { server } from "../../test/support/servers.ts";
 import { columnsOf, Terminal } from "../terminal.ts";
 import { comparisonTable, verdict } from "./comparison.ts";
+import { commitText, machineText } from "./machine.ts";
 import { keep, readPrevious } from "./previous.ts";
 import type { Bench, BenchPlan, Figures, Section } from "./section.ts";
 import { SECTIONS } from "./sections.ts";
@@ -118,18 +119,11 @@ async function measureAll(
   return results;
 }
 
-function machineText(): string {
-  const cpu = /^model name\s*:\s*(.*)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? "";
-  return `${navigator.hardwareConcurrency} CPUs ${cpu}, Linux ${Deno.osRelease()}`;
-}
-
 /** "baton-e97f436" is a build of e97f436; this build is the work tree's. */
 function commitOf(binary: string | undefined): string {
   const named = binary === undefined ? null : /-([0-9a-f]{7,40})$/.exec(binary)?.[1];
   if (named !== null && named !== undefined) return named;
-  const { stdout } = new Deno.Command("git", { args: ["describe", "--always", "--dirty"] })
-    .outputSync();
-  return new TextDecoder().decode(stdout).trim();
+  return commitText();
 }
 
 function available(id: Parameters<typeof server>[0]): boolean {
