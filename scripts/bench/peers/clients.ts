@@ -27,6 +27,8 @@ export const CLIENT_LINE = v.variant("kind", [
     kept: TALLY,
     h2: v.nullable(TALLY),
     repeated: v.number(),
+    /** When each version last answered a new connection, as Date.now() with fractions. */
+    lastMs: v.record(v.string(), v.number()),
   }),
 ]);
 

@@ -17,11 +17,17 @@ function print(line: ClientLine): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-function onAnswer(body: string): void {
-  const version = /\bversion=(\S+)/.exec(body)?.[1];
-  if (version === undefined || seen.has(version)) return;
+function onAnswer(body: string): string | null {
+  const version = /\bversion=(\S+)/.exec(body)?.[1] ?? null;
+  if (version === null || seen.has(version)) return version;
   seen.add(version);
-  print({ kind: "version", version, atMs: performance.timeOrigin + performance.now() });
+  print({ kind: "version", version, atMs: nowMs() });
+  return version;
+}
+
+/** As Date.now(), with fractions. */
+function nowMs(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 function sum(tallies: readonly Tally[]): ClientTally {
@@ -46,7 +52,12 @@ async function main(): Promise<void> {
   const common = { port, timeoutMs, onAnswer, maxRequests: MAX_REQUESTS };
   const start = (options: LoadOptions) =>
     new Load({ ...common, ...options, maxDurationMs: Number(limitText) }).start();
-  const fresh = start(CLIENTS.new);
+  const lastMs: Record<string, number> = {};
+  const noteLast = (body: string) => {
+    const version = onAnswer(body);
+    if (version !== null) lastMs[version] = nowMs();
+  };
+  const fresh = start({ ...CLIENTS.new, onAnswer: noteLast });
   const kept = [CLIENTS.keptBusy, CLIENTS.keptSlow].map((options) =>
     start({ ...options, mode: "keep-alive" })
   );
@@ -69,6 +80,7 @@ async function main(): Promise<void> {
     kept: sum(keptTallies.filter((tally) => tally !== null)),
     h2: h2Tally === null ? null : sum([h2Tally]),
     repeated: h2?.repeated ?? 0,
+    lastMs,
   });
   process.exit(0);
 }

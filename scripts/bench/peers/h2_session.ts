@@ -13,7 +13,6 @@ export type StreamEnd =
   | { readonly kind: "unprocessed" }
   | { readonly kind: "lost"; readonly cause: Cause; readonly detail: string };
 
-const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEAD_LENGTH = 9;
 const FRAME = {
   data: 0,
@@ -46,6 +45,9 @@ interface Stream {
 }
 
 export class H2Session {
+  /** The client's, with empty settings (RFC 9113, 3.4): a server answers with its own. */
+  static readonly PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
+    "\0\0\0\u0004\0\0\0\0\0";
   /** Whether it takes no more requests. */
   isDraining = false;
   readonly #socket: Socket;
@@ -63,9 +65,7 @@ export class H2Session {
     });
     this.#socket.on("end", () => this.#end("short", "the connection ended"));
     this.#socket.on("close", () => this.#end("short", "the connection was closed"));
-    this.#socket.write(
-      Buffer.concat([Buffer.from(PREFACE, "latin1"), frame(FRAME.settings, 0, 0)]),
-    );
+    this.#socket.write(H2Session.PREFACE, "latin1");
   }
 
   /** Whether another request may be sent. */

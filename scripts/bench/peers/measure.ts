@@ -18,6 +18,7 @@ import { CLIENT_LINE, type ClientEnd, type ClientTally } from "./clients.ts";
 import type { Contestant, Installed, Place, Started } from "./contestant.ts";
 import { versionFile } from "./contestants/version_file.ts";
 import { cpuMs, memoryBytes, PeakMemory, tree, withMarker } from "./footprint.ts";
+import { H2Session } from "./h2_session.ts";
 import { outputOf, spawnIn } from "./own_process.ts";
 import type { LossCount, PeerResult } from "./result.ts";
 
@@ -36,6 +37,7 @@ const MEMORY_LOOK_MS = 60;
 /** For clients that nothing has ended. */
 const CLIENTS_LIMIT_MS = 120_000;
 const LEAVE_DEADLINE_MS = 5_000;
+const HTTP1_REQUEST = "GET / HTTP/1.1\r\nHost: peers\r\n\r\n";
 const MAX_LOSSES = 5;
 
 let marks = 0;
@@ -56,8 +58,8 @@ export async function measurePeer(
   const started = await installed.start(place);
   const seen = new Map<number, number>();
   try {
-    const ports = contestant.hasHttp2 ? [place.port, place.h2Port] : [place.port];
-    for (const port of ports) await answers(place, port);
+    await answers(place, place.port);
+    if (contestant.hasHttp2) await answers(place, place.h2Port, H2Session.PREFACE);
     await pause(SETTLE_MS);
     const run = await underLoad({ contestant, installed, place, started, plan, status, seen });
     await started.stop();
@@ -108,15 +110,18 @@ async function underLoad({ contestant, installed, place, started, plan, status, 
     await clients.seen("1");
     const cpuBefore = supervisor === null ? 0 : cpuMs(supervisor);
     const servingMs: number[] = [];
+    const askedAtMs = new Map<string, number>();
     for (let reload = 1; reload <= plan.reloads; reload++) {
       status(`reload ${reload} of ${plan.reloads}`);
       await pause(contestant.betweenMs ?? plan.betweenMs);
       const version = String(reload + 1);
       installed.deploy(place, version);
-      const askedAtMs = performance.timeOrigin + performance.now();
+      const askedMs = performance.timeOrigin + performance.now();
+      // Until then the version before it is to answer.
+      askedAtMs.set(String(reload), askedMs);
       await started.reload();
       const seenAtMs = await clients.seen(version).catch(() => null);
-      if (seenAtMs !== null) servingMs.push(seenAtMs - askedAtMs);
+      if (seenAtMs !== null) servingMs.push(seenAtMs - askedMs);
     }
     await pause(contestant.betweenMs ?? plan.betweenMs);
     const supervisorCpuMs = supervisor === null ? null : cpuMs(supervisor) - cpuBefore;
@@ -128,6 +133,12 @@ async function underLoad({ contestant, installed, place, started, plan, status, 
       kept: lossCount(end.kept),
       h2: end.h2 === null ? null : lossCount(end.h2),
       servingMs: spread(servingMs).median,
+      oldUntilMs: spread(
+        [...askedAtMs].flatMap(([old, askedMs]) => {
+          const last = end.lastMs[old];
+          return last === undefined ? [] : [last - askedMs];
+        }),
+      ).median,
       slowestMs: Math.max(...tallies.map(({ maxLatencyMs }) => maxLatencyMs)),
       memoryBytes: alone,
       peakBytes: peak.peakBytes,
@@ -198,10 +209,10 @@ async function bootMs(place: Place, installed: Installed): Promise<number> {
   }
 }
 
-/** @throws {Error} with its output, when it does not answer */
-async function answers(place: Place, port: number): Promise<void> {
+/** @throws {Error} with its output, when nothing comes for a request */
+async function answers(place: Place, port: number, request = HTTP1_REQUEST): Promise<void> {
   const deadline = performance.now() + SERVING_DEADLINE_MS;
-  while (!await answersAtOnce(port)) {
+  while (!await answersAtOnce(port, request)) {
     if (performance.now() > deadline) {
       throw new Error(`Port ${port} does not answer:\n${outputOf(place)}`);
     }
@@ -209,15 +220,14 @@ async function answers(place: Place, port: number): Promise<void> {
   }
 }
 
-/** Whether anything comes for a request: HTTP/2 answers one of HTTP/1 with something, too. */
-function answersAtOnce(port: number): Promise<boolean> {
+function answersAtOnce(port: number, request: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ port, host: "127.0.0.1" });
     const settle = (answer: boolean) => {
       socket.destroy();
       resolve(answer);
     };
-    socket.once("connect", () => socket.write("GET / HTTP/1.1\r\nHost: peers\r\n\r\n"));
+    socket.once("connect", () => socket.write(request, "latin1"));
     socket.once("data", () => settle(true));
     socket.once("error", () => settle(false));
     socket.once("end", () => settle(false));

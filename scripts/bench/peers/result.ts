@@ -22,6 +22,8 @@ export interface PeerResult {
   readonly bootMs: number;
   /** From the reload's request until the first answer of the new version; median. */
   readonly servingMs: number;
+  /** From the reload's request until the old version last answered a new connection; median. */
+  readonly oldUntilMs: number;
   readonly slowestMs: number;
   readonly memoryBytes: number;
   /** While both versions live. */
@@ -42,8 +44,8 @@ const HEADER = [
   "lost: new",
   "kept",
   "HTTP/2",
-  "serves after, ms",
-  "beyond its boot",
+  "serves after, ms (beyond its boot)",
+  "old one until, ms",
   "slowest, ms",
   "MiB, alone",
   "both",
@@ -56,15 +58,19 @@ export function peerTable(results: readonly PeerResult[]): string[][] {
 }
 
 function cells(result: PeerResult): string[] {
-  const { program, name, bootMs, servingMs, slowestMs, memoryBytes, peakBytes } = result;
+  const { program, name, bootMs, servingMs, oldUntilMs, slowestMs } = result;
+  const { neverServed, reloads, memoryBytes, peakBytes } = result;
   const beyond = servingMs - bootMs;
+  const serving = neverServed > 0
+    ? `never, ${neverServed} of ${reloads}`
+    : `${whole(servingMs)} (${beyond > 0 ? "+" : ""}${whole(beyond)})`;
   return [
     `${program}: ${name}`,
     loss(result.new),
     loss(result.kept),
     result.h2 === null ? NONE : loss(result.h2),
-    result.neverServed > 0 ? `never, ${result.neverServed} of ${result.reloads}` : whole(servingMs),
-    Number.isNaN(beyond) ? NONE : `${beyond > 0 ? "+" : ""}${whole(beyond)}`,
+    serving,
+    whole(oldUntilMs),
     whole(slowestMs),
     whole(memoryBytes / BYTES_PER_MIB),
     whole(peakBytes / BYTES_PER_MIB),

@@ -14,6 +14,8 @@ import { deployFile } from "./version_file.ts";
 const PROGRAM = "Go";
 /** As in go.mod. */
 const TABLEFLIP_VERSION = "1.2.3";
+/** Clients that never pause are with the old generation no longer than this. */
+const FLAGS = ["--drain-time", "2s", "--keep-alive", "migrate"];
 
 function build(): string {
   need("go");
@@ -50,10 +52,9 @@ export const GO: readonly Contestant[] = [
   },
   wrapped({
     program: PROGRAM,
-    name: "baton",
+    name: `baton ${FLAGS.join(" ")}`,
     hasHttp2: true,
-    // The server is graceful at TERM, which its name cannot say.
-    flags: () => ["--drain", "signal", "--keep-alive", "migrate"],
+    flags: () => FLAGS,
     command: () => [build()],
     install,
   }),

@@ -18,32 +18,13 @@ const app = () => [need("node"), fixture("peers/app.js")];
 const nodeVersion = () => `Node ${versionOf([need("node"), "--version"])}`;
 const installed = () => Promise.resolve({ version: nodeVersion(), deploy: deployFile, bare: app });
 
+/** Clients that never pause are with the old generation no longer than this. */
+const FLAGS = ["--drain-time", "2s", "--keep-alive", "migrate"];
+const WITHOUT_HANDLER = "a server without a signal handler";
+const withoutHandler = () => ["env", "HANDLES_SIGNALS=no", ...app()];
+
 export const NODE: readonly Contestant[] = [
-  {
-    name: "Server::Starter",
-    program: PROGRAM,
-    how: "kill -HUP",
-    hasHttp2: true,
-    install: async () => {
-      const program = fromDebian(
-        "start_server",
-        ["libserver-starter-perl"],
-        "usr/bin/start_server",
-      );
-      const library = join(program, "../../share/perl5");
-      const perl = existsSync(library) ? [need("perl"), "-I", library] : [need("perl")];
-      const node = await installed();
-      return {
-        ...node,
-        version: `start_server ${versionOf([...perl, program, "--version"])}, ${node.version}`,
-        start: (place) => {
-          const ports = [place.port, place.h2Port].map((port) => `--port=127.0.0.1:${port}`);
-          const words = [...perl, program, ...ports, "--", ...app()];
-          return Promise.resolve(signalled(place, words, { reload: "SIGHUP", stop: "SIGTERM" }));
-        },
-      };
-    },
-  },
+  serverStarter("Server::Starter", app),
   {
     name: "pm2, cluster mode",
     program: PROGRAM,
@@ -62,22 +43,47 @@ export const NODE: readonly Contestant[] = [
   },
   wrapped({
     program: PROGRAM,
-    name: "baton",
+    name: `baton ${FLAGS.join(" ")}`,
     hasHttp2: true,
-    // The server is graceful at TERM, which a script's name cannot say.
-    flags: () => ["--drain", "signal", "--keep-alive", "migrate"],
+    flags: () => FLAGS,
     command: app,
     install: installed,
   }),
+  serverStarter(`Server::Starter, ${WITHOUT_HANDLER}`, withoutHandler),
   wrapped({
     program: PROGRAM,
-    name: "baton, and a server without any signal handler",
+    name: `baton ${FLAGS.join(" ")}, ${WITHOUT_HANDLER}`,
     hasHttp2: true,
-    flags: () => ["--drain-time", "2s", "--keep-alive", "migrate"],
-    command: () => ["env", "HANDLES_SIGNALS=no", ...app()],
+    flags: () => FLAGS,
+    command: withoutHandler,
     install: installed,
   }),
 ];
+
+function serverStarter(name: string, command: () => readonly string[]): Contestant {
+  return {
+    name,
+    program: PROGRAM,
+    how: "kill -HUP",
+    hasHttp2: true,
+    install: async () => {
+      const packages = ["libserver-starter-perl"];
+      const program = fromDebian("start_server", packages, "usr/bin/start_server");
+      const library = join(program, "../../share/perl5");
+      const perl = existsSync(library) ? [need("perl"), "-I", library] : [need("perl")];
+      const node = await installed();
+      return {
+        ...node,
+        version: `start_server ${versionOf([...perl, program, "--version"])}, ${node.version}`,
+        start: (place) => {
+          const ports = [place.port, place.h2Port].map((port) => `--port=127.0.0.1:${port}`);
+          const words = [...perl, program, ...ports, "--", ...command()];
+          return Promise.resolve(signalled(place, words, { reload: "SIGHUP", stop: "SIGTERM" }));
+        },
+      };
+    },
+  };
+}
 
 async function startPm2(place: Place, pm2: readonly string[]) {
   const home = join(place.dir, "pm2");
