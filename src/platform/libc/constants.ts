@@ -221,6 +221,7 @@ export const C = {
   // <termios.h>
   TOSTOP: 0o400,
   // <netinet/tcp.h>
+  TCP_CORK: 3,
   TCP_INFO: 11,
   TCP_ESTABLISHED: 1,
   TCP_SYN_RECV: 3,
