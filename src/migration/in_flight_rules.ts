@@ -64,7 +64,7 @@ const LONGEST_ASLEEP_MS = 500;
 /** Without another one, the server may be waiting for something else. */
 const NEXT_ACCEPT_MS = 50;
 
-export interface AcceptedSample {
+interface AcceptedSample {
   /** How many wait to be accepted. */
   readonly offered: number;
   /** Since the first, and the last, of those that are asleep was accepted. */
