@@ -16,15 +16,15 @@ const SCHEMA = v.object({
 });
 
 /** null: there is no such file. @throws {Error} when it is there, and is not as it should be */
-export function readPrevious(path = PATH): KeptBuild | null {
+export function readPrevious(): KeptBuild | null {
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    text = Deno.readTextFileSync(PATH);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
   }
-  return parsePrevious(text, path);
+  return parsePrevious(text, PATH);
 }
 
 export function parsePrevious(text: string, path: string): KeptBuild {
@@ -37,11 +37,12 @@ export function parsePrevious(text: string, path: string): KeptBuild {
   );
 }
 
+export function keep(build: KeptBuild): void {
+  Deno.writeTextFileSync(PATH, `${JSON.stringify(merged(readPrevious(), build), null, 2)}\n`);
+}
+
 /** Only what was measured replaces what is there of the same build; another build's figures go. */
-export function keep(build: KeptBuild, path = PATH): void {
-  const before = readPrevious(path);
-  const figures = before?.commit === build.commit
-    ? { ...before.figures, ...build.figures }
-    : build.figures;
-  Deno.writeTextFileSync(path, `${JSON.stringify({ ...build, figures }, null, 2)}\n`);
+export function merged(before: KeptBuild | null, build: KeptBuild): KeptBuild {
+  if (before?.commit !== build.commit) return build;
+  return { ...build, figures: { ...before.figures, ...build.figures } };
 }
