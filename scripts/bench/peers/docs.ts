@@ -13,6 +13,7 @@ export interface PeerRun {
 
 const BEGIN = "<!-- generated: peers -->";
 const END = "<!-- end of generated -->";
+const MAX_LINE_LENGTH = 130;
 
 /** @throws {Error} when the page has no such marks */
 export function fillPeers(page: string, text: string): string {
@@ -36,13 +37,18 @@ export function readmeText({ date, machine, commit, results }: PeerRun): string 
 export function pageText(run: PeerRun): string {
   const { results, skipped } = run;
   const lost = results.flatMap(({ program, name, losses }) =>
-    losses.length === 0 ? [] : [`- ${program}: ${name}: ${losses.slice(0, 2).join("; ")}`]
+    losses.length === 0 ? [] : [item(`${program}: ${name}: ${losses[0]}`)]
   );
   return [
     readmeText(run),
     "",
     markdownTable(wayTable(results)),
     ...(lost.length === 0 ? [] : ["", "The first of what was lost:", "", ...lost]),
-    ...(skipped.length === 0 ? [] : ["", "Left out:", "", ...skipped.map((each) => `- ${each}`)]),
+    ...(skipped.length === 0 ? [] : ["", "Left out:", "", ...skipped.map(item)]),
   ].join("\n");
+}
+
+/** One line, which can be read in a terminal. */
+function item(text: string): string {
+  return `- ${text.split("\n")[0]}`.slice(0, MAX_LINE_LENGTH);
 }

@@ -84,6 +84,7 @@ async function placeIn(dir: string, marker: string): Promise<Place> {
   const [name = "", value = ""] = marker.split("=");
   const env = {
     [name]: value,
+    PEER_DIR: dir,
     PORT: String(port),
     H2_PORT: String(h2Port),
     VERSION_FILE: versionFile(dir),

@@ -9,17 +9,18 @@ export interface Wrapped {
   /** What stands behind "baton, " in the row's name. */
   readonly name: string;
   readonly hasHttp2: boolean;
-  readonly flags?: (place: Place) => readonly string[];
+  /** Of `run`. */
+  readonly flags?: readonly string[];
   readonly command: (place: Place) => readonly string[];
   readonly install: () => Promise<Pick<Installed, "deploy" | "bare" | "version">>;
 }
 
 export function wrapped(options: Wrapped): Contestant {
-  const { program, name, hasHttp2, flags, command, install } = options;
+  const { program, name, hasHttp2, flags = [], command, install } = options;
   return {
     name,
     program,
-    how: "kill -HUP",
+    how: ["baton run", ...flags.map(quoted), "--; kill -HUP"].join(" "),
     hasHttp2,
     install: async () => {
       const { deploy, bare, version } = await install();
@@ -32,7 +33,7 @@ export function wrapped(options: Wrapped): Contestant {
           const words = [
             ...batonCommand(),
             ...run,
-            ...flags?.(place) ?? [],
+            ...flags,
             "--",
             ...command(place),
           ];
@@ -41,4 +42,8 @@ export function wrapped(options: Wrapped): Contestant {
       };
     },
   };
+}
+
+function quoted(word: string): string {
+  return /[\s$]/.test(word) ? `'${word}'` : word;
 }

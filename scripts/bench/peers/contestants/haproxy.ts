@@ -52,9 +52,9 @@ export const HAPROXY: readonly Contestant[] = [
   wrapped({ program: PROGRAM, name: "baton", hasHttp2: true, command: bare, install }),
   wrapped({
     program: PROGRAM,
-    name: "baton --keep-alive migrate",
+    name: "baton, migrating",
     hasHttp2: true,
-    flags: () => ["--keep-alive", "migrate"],
+    flags: ["--keep-alive", "migrate"],
     command: bare,
     install,
   }),

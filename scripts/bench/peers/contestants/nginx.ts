@@ -61,9 +61,9 @@ export const NGINX: readonly Contestant[] = [
   wrapped({ program: PROGRAM, name: "baton", hasHttp2: true, command, install }),
   wrapped({
     program: PROGRAM,
-    name: "baton --keep-alive migrate",
+    name: "baton, migrating",
     hasHttp2: true,
-    flags: () => ["--keep-alive", "migrate"],
+    flags: ["--keep-alive", "migrate"],
     command,
     install,
   }),

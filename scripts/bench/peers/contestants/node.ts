@@ -20,13 +20,13 @@ const installed = () => Promise.resolve({ version: nodeVersion(), deploy: deploy
 
 /** Clients that never pause are with the old generation no longer than this. */
 const FLAGS = ["--drain-time", "2s", "--keep-alive", "migrate"];
-const WITHOUT_HANDLER = "a server without a signal handler";
+const WITHOUT_HANDLER = "Node, no signal handler";
 const withoutHandler = () => ["env", "HANDLES_SIGNALS=no", ...app()];
 
 export const NODE: readonly Contestant[] = [
-  serverStarter("Server::Starter", app),
+  serverStarter(PROGRAM, app),
   {
-    name: "pm2, cluster mode",
+    name: "pm2 in cluster mode",
     program: PROGRAM,
     how: "pm2 reload",
     hasHttp2: true,
@@ -43,41 +43,41 @@ export const NODE: readonly Contestant[] = [
   },
   wrapped({
     program: PROGRAM,
-    name: `baton ${FLAGS.join(" ")}`,
+    name: "baton",
     hasHttp2: true,
-    flags: () => FLAGS,
+    flags: FLAGS,
     command: app,
     install: installed,
   }),
-  serverStarter(`Server::Starter, ${WITHOUT_HANDLER}`, withoutHandler),
+  serverStarter(WITHOUT_HANDLER, withoutHandler),
   wrapped({
-    program: PROGRAM,
-    name: `baton ${FLAGS.join(" ")}, ${WITHOUT_HANDLER}`,
+    program: WITHOUT_HANDLER,
+    name: "baton",
     hasHttp2: true,
-    flags: () => FLAGS,
+    flags: FLAGS,
     command: withoutHandler,
     install: installed,
   }),
 ];
 
-function serverStarter(name: string, command: () => readonly string[]): Contestant {
+function serverStarter(program: string, command: () => readonly string[]): Contestant {
   return {
-    name,
-    program: PROGRAM,
+    name: "Server::Starter",
+    program,
     how: "kill -HUP",
     hasHttp2: true,
     install: async () => {
       const packages = ["libserver-starter-perl"];
-      const program = fromDebian("start_server", packages, "usr/bin/start_server");
-      const library = join(program, "../../share/perl5");
+      const starter = fromDebian("start_server", packages, "usr/bin/start_server");
+      const library = join(starter, "../../share/perl5");
       const perl = existsSync(library) ? [need("perl"), "-I", library] : [need("perl")];
       const node = await installed();
       return {
         ...node,
-        version: `start_server ${versionOf([...perl, program, "--version"])}, ${node.version}`,
+        version: `start_server ${versionOf([...perl, starter, "--version"])}, ${node.version}`,
         start: (place) => {
           const ports = [place.port, place.h2Port].map((port) => `--port=127.0.0.1:${port}`);
-          const words = [...perl, program, ...ports, "--", ...command()];
+          const words = [...perl, starter, ...ports, "--", ...command()];
           return Promise.resolve(signalled(place, words, { reload: "SIGHUP", stop: "SIGTERM" }));
         },
       };

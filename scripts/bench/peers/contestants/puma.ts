@@ -51,9 +51,9 @@ export const PUMA: readonly Contestant[] = [
   wrapped({ program: PROGRAM, name: "baton", hasHttp2: false, command, install }),
   wrapped({
     program: PROGRAM,
-    name: "baton --keep-alive migrate",
+    name: "baton, migrating",
     hasHttp2: false,
-    flags: () => ["--keep-alive", "migrate"],
+    flags: ["--keep-alive", "migrate"],
     command,
     install,
   }),
