@@ -10,7 +10,7 @@
  *
  * A client that never pauses sends its next request as soon as it has the answer, sooner than baton looks. So the end of
  * the answer is held back until the socket is paused again (sample.ts). Where that fails, the connection has *slipped*:
- * it is followed closely, a few at a time.
+ * its next request is followed closely instead, a few at a time.
  *
  *              first sample: pause
  *                      |
@@ -65,7 +65,7 @@ export interface ConnectionState {
   readonly sinceMs: number;
   /** The end of the answer to the released request stays in the kernel until the connection is paused again (sample.ts). */
   readonly holdsAnswer: boolean;
-  /** The next request came all the same before it was paused again: from now on it is followed closely. */
+  /** The next request came all the same before it was paused again: the next one is followed closely instead. */
   readonly hasSlipped: boolean;
 }
 
@@ -172,7 +172,8 @@ function whileReleased(before: ConnectionState, sample: Sample): Transition {
   }
   const isSingleRequest = read === expectedRead;
   const isAlone = isSingleRequest && sample.unread === 0;
-  const hasSlipped = before.hasSlipped || (expectedRead !== null && !isAlone);
+  // The other way next time: the machine may just have been slow.
+  const hasSlipped = expectedRead !== null && !isAlone ? !before.hasSlipped : before.hasSlipped;
   if (sample.unread === 0) return pauseAgain({ ...before, isSingleRequest, hasSlipped }, sample);
   // The server has read the request, and the next one has arrived already.
   const isNext = sample.head?.kind === "request";

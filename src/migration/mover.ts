@@ -128,7 +128,6 @@ export class Mover {
 
   #work(atMs: number): void {
     this.#scanMs = SCAN_MS;
-    this.#rounds.advance(atMs, this.options.table.size);
     if (atMs - this.#scannedAtMs >= SCAN_MS) this.#scan(atMs);
     this.#follow(atMs + FOLLOW_SLICE_MS);
   }
@@ -136,6 +135,7 @@ export class Mover {
   #scan(atMs: number): void {
     this.#scannedAtMs = atMs;
     const { table } = this.options;
+    this.#rounds.advance(atMs, table.size);
     for (const connection of table.connections) {
       if (this.#mayHaveChanged(connection.state)) this.#check(connection, false);
     }
