@@ -85,6 +85,8 @@ interface Transition {
 }
 
 const PROVEN = 2;
+/** The kernel sends the end of an answer after 200 ms, however long it should be held back. */
+const HELD_BACK_MS = 150;
 const PAUSED: readonly Phase[] = ["answer_owed", "idle", "queued", "boundary"];
 
 /** The state after the first sample. @param evidence from an earlier attempt */
@@ -172,8 +174,10 @@ function whileReleased(before: ConnectionState, sample: Sample): Transition {
   }
   const isSingleRequest = read === expectedRead;
   const isAlone = isSingleRequest && sample.unread === 0;
-  // The other way next time: the machine may just have been slow.
-  const hasSlipped = expectedRead !== null && !isAlone ? !before.hasSlipped : before.hasSlipped;
+  // Whether an answer can be held back is not known when baton comes late. And the machine may have been slow: the other
+  // way next time.
+  const isLate = before.holdsAnswer && sample.atMs - before.sinceMs >= HELD_BACK_MS;
+  const hasSlipped = (expectedRead !== null && !isAlone && !isLate) !== before.hasSlipped;
   if (sample.unread === 0) return pauseAgain({ ...before, isSingleRequest, hasSlipped }, sample);
   // The server has read the request, and the next one has arrived already.
   const isNext = sample.head?.kind === "request";

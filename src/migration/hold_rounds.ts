@@ -8,8 +8,9 @@ const ROUND_MS = 20;
 const ROUND_PER_CONNECTION_MS = 1;
 const ROUND_GROWTH = 1.5;
 const LONGEST_ROUND_MS = 1_000;
-/** So many looks at all connections are a round at least, however slow the machine is: each must be seen in every phase. */
+/** A round is so many looks at all connections at least, because each must be seen in every phase; but not for ever so long. */
 const LEAST_LOOKS = 10;
+const LONGEST_LOOKS_MS = 3_000;
 /**
  * A connection that is never silent and cannot be moved delays the stop until the drain time is over. Meanwhile the
  * other connections are held for this long, left alone for as long, and so on.
@@ -35,7 +36,7 @@ export class HoldRounds {
     this.#looks++;
     const lastedMs = atMs - this.startMs;
     const isOver = lastedMs >= this.#lengthMs && this.#looks > LEAST_LOOKS;
-    if (!isOver && lastedMs < LONGEST_ROUND_MS) return;
+    if (!isOver && lastedMs < LONGEST_LOOKS_MS) return;
     this.#looks = 1;
     const leastMs = ROUND_MS + connections * ROUND_PER_CONNECTION_MS;
     this.#lengthMs = Math.min(Math.max(this.#lengthMs * ROUND_GROWTH, leastMs), LONGEST_ROUND_MS);
