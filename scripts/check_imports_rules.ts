@@ -61,7 +61,7 @@ const LAYERS = {
   health: ["config", "platform"],
   drain: ["platform", "steering"],
   migration: ["platform", "steering", "drain/classify.ts"],
-  handoff: ["config/values", "platform", "steering", "launcher/plan.ts"],
+  handoff: ["config/values", "platform", "steering", "launcher"],
   report: [
     ...["config/values", "platform", "drain", "lifecycle/generation.ts (types)"],
     ...["lifecycle/state.ts (types)", "lifecycle/vocabulary.ts (types)"],
@@ -378,6 +378,7 @@ const TESTED = {
     "TCP_INFO_LAST_DATA_SENT",
     "TCP_INFO_UNACKED",
   ],
+  "platform/network/passed_descriptors.ts": ["MAX_PASSED_DESCRIPTORS"],
   "platform/process/hidden_environment.ts": ["HIDDEN_ENV"],
   "platform/process/seccomp.ts": [
     "NOTIF_ADDFD_SIZE",

@@ -10,7 +10,6 @@ import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { abstractNotifyName } from "../systemd/notify_path.ts";
 import { errorText } from "../platform/error.ts";
-import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { adviceFor } from "./advice.ts";
 import type { SupervisorParts } from "./parts.ts";
 
@@ -63,23 +62,21 @@ export function startGeneration(
   if (serving instanceof RunningGeneration) serving.adoptTarget.lookForClosed();
 }
 
-/** The server starts when no other generation is left; what would keep it from that, or takes its time, comes now. */
+/** The server starts when no other generation is left; what would keep it from that comes now. */
 function waitToBeAlone(
-  { options, context, context: { config }, goodPlans }: SupervisorParts,
+  { options, context, goodPlans }: SupervisorParts,
   candidate: RunningGeneration,
   source: Spawn["plan"],
 ): void {
   const { epoch } = candidate;
-  const announced = config.ready.flatMap((spec) => spec.kind === "fd" ? spec.descriptor : []);
-  const places = Math.max(FIRST_PASSED_DESCRIPTOR + config.listen.length - 1, ...announced) + 1;
   try {
     const { basis } = goodPlans.basisFor(epoch, source, options.plan);
     checkProgram(basis, context.platform.files);
-    candidate.server.prepare(places, () => context.dispatch({ kind: "admitted", epoch }));
   } catch (error) {
     return candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }
   candidate.isWaiting = true;
+  context.dispatch({ kind: "admitted", epoch });
 }
 
 /** A candidate that has waited is alone now. */

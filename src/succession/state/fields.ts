@@ -69,7 +69,7 @@ export function once<Value>(make: () => Value): () => Value {
   return () => made ??= make();
 }
 
-/** Builds a schema when it is first used: every start loads them all, a launcher's too (0.9 ms), and needs few. */
+/** Builds a schema when it is first used: every start loads them all (0.9 ms), and needs few. */
 export function lazily<const Schema extends v.GenericSchema>(make: () => Schema) {
   return v.lazy(once(make));
 }
