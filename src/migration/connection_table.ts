@@ -75,8 +75,11 @@ export class ConnectionTable {
         this.#connections.set(inode, { inode, oldDescriptor, socket, ...unknown });
       }
     }
-    for (const inode of this.#connections.keys()) {
-      if (!found.has(inode)) this.#connections.delete(inode);
+    for (const [inode, connection] of this.#connections) {
+      if (found.has(inode)) continue;
+      // Its client has ended its side: the server may answer still.
+      if (connection.state?.holdsAnswer) this.resume([connection]);
+      this.#connections.delete(inode);
     }
   }
 

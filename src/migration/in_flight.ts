@@ -13,7 +13,7 @@ import type { Group } from "../steering/group.ts";
 import { mayWakeAccepted, nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
 import type { PendingAccepts } from "./pending_accepts.ts";
 import { readCounters, resume, unreadHead } from "./sample.ts";
-import { WAKE_AGAIN_MS, wakeAcceptors } from "./wake.ts";
+import { Alarm } from "./wake.ts";
 
 /** Adds at most this much to a client's wait. */
 const POLL_MS = 2;
@@ -84,7 +84,7 @@ export class InFlightMoves {
   readonly #connections = new Set<InFlightConnection>();
   readonly #waiters: (() => void)[] = [];
   #timer: Timer | null = null;
-  #wokenAtMs = -Infinity;
+  readonly #alarm: Alarm;
   #offered = 0;
   /** Accepted, in this order. */
   readonly #asleep = new Set<InFlightConnection>();
@@ -96,7 +96,9 @@ export class InFlightMoves {
     readonly pendingAccepts: PendingAccepts,
     readonly onChange: () => void,
     readonly onEmpty: (counts: MoveCounts) => void,
-  ) {}
+  ) {
+    this.#alarm = new Alarm(platform);
+  }
 
   get isEmpty(): boolean {
     return this.#connections.size === 0;
@@ -187,6 +189,7 @@ export class InFlightMoves {
     connection.state = "offered";
     connection.sinceMs = atMs;
     this.#offered++;
+    this.#alarm.hasMore = true;
     const onTaking = (blocks: boolean) => {
       // A read(2) in blocking mode must not find it paused (sample.ts).
       if (blocks || mayBlock) resume(this.platform, socket);
@@ -274,11 +277,9 @@ export class InFlightMoves {
     connection.onOutcome(outcome);
   }
 
-  /** Connects to the listeners of offered connections: a server may wait for a new connection before it accepts. */
   #wakeAcceptors(atMs: number): void {
+    if (this.#offered === 0) return;
     const offered = [...this.#connections].filter(({ state }) => state === "offered");
-    if (offered.length === 0 || atMs - this.#wokenAtMs < WAKE_AGAIN_MS) return;
-    this.#wokenAtMs = atMs;
-    wakeAcceptors(this.platform, offered.map(({ group }) => group));
+    this.#alarm.ring(atMs, new Set(offered.map(({ group }) => group)));
   }
 }

@@ -14,6 +14,13 @@ const PARTIAL = "GET / HT";
 /** No process has this number, so the old server has closed its descriptor. */
 const GONE = 0x7fff_ffff;
 
+const GROUP = {
+  path: null,
+  tcp: { family: "inet", host: "0.0.0.0", port: 80, scope: 0 },
+  members: [{ heldUntilRetired: {} }],
+  isReceiving: () => true,
+} as unknown as Group;
+
 interface Story {
   /** What the client sends, and when. */
   readonly sends?: readonly [text: string, atMs: number];
@@ -23,6 +30,8 @@ interface Story {
   /** It accepts them to be read in blocking mode. */
   readonly blocks?: boolean;
   readonly connections?: number;
+  /** In the accept queue of the new server. */
+  readonly waiting?: number;
   /** Bytes the old server has read, and sent, since the move began. */
   readonly oldRead?: number;
   readonly oldSent?: number;
@@ -60,16 +69,16 @@ class World {
       () => this.changes.push(!this.moves.isEmpty),
       () => this.outcomes.push("empty"),
     );
-    for (let inode = 1; inode <= (story.connections ?? 1); inode++) this.#start(inode);
+    for (let inode = 1; inode <= (story.connections ?? 1); inode++) this.start(inode);
   }
 
-  #start(inode: number): void {
+  start(inode: number): void {
     const { oldRead = 0 } = this.story;
     this.moves.start({
       inode,
       socket: { close: () => this.isOpen = false } as unknown as Fd,
       oldDescriptor: { pid: GONE, descriptor: 3, target: "socket:[1]" },
-      group: { path: null, tcp: { family: "inet", host: "0.0.0.0", port: 80, scope: 0 } } as Group,
+      group: GROUP,
       mayBlock: false,
       read: -oldRead,
       sent: 0,
@@ -103,6 +112,7 @@ class World {
         },
       },
       sockDiag: {
+        waitingIn: () => this.story.waiting ?? 0,
         trafficOf: () => ({
           bytesReceived: this.#unread.length + (isClosed() ? 1 : 0),
           bytesAcked: oldSent,
@@ -171,6 +181,17 @@ describe("InFlightMoves", () => {
       await world.clock.advance(1_000);
       assert.deepEqual(world.wakings, wakings);
       assert.equal(world.moves.counts.moved, 3);
+    });
+  }
+
+  for (const [waiting, wakeUps] of [[0, 2], [1, 1]] as const) {
+    test(`wakes it at once for more, with ${waiting} in its queue: ${wakeUps}`, async () => {
+      const world = new World({ sends: [REQUEST, 0], waiting });
+      await world.clock.advance(10);
+      assert.equal(world.wakeUps, 1);
+      world.start(2);
+      await world.clock.advance(10);
+      assert.equal(world.wakeUps, wakeUps);
     });
   }
 
