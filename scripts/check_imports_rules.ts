@@ -366,6 +366,7 @@ const TESTED = {
   "platform/network/address.ts": ["SOCKADDR_IN6_SIZE", "SOCKADDR_IN_SIZE"],
   "platform/network/proc_net.ts": ["parsePassiveOpens", "parseTcpRows"],
   "platform/network/unix_diag.ts": ["UNIX_MESSAGE_SIZE", "UNIX_REQUEST_SIZE"],
+  "platform/network/interactive_mode.ts": ["parseModes"],
   "platform/network/sock_diag.ts": [
     "MESSAGE_SIZE",
     "REQUEST_SIZE",
@@ -376,6 +377,8 @@ const TESTED = {
     "TCP_INFO_LAST_ACK_RECV",
     "TCP_INFO_LAST_DATA_RECV",
     "TCP_INFO_LAST_DATA_SENT",
+    "TCP_INFO_OPTIONS",
+    "TCP_INFO_SEGS_OUT",
     "TCP_INFO_UNACKED",
   ],
   "platform/network/passed_descriptors.ts": ["MAX_PASSED_DESCRIPTORS"],

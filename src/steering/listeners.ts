@@ -94,10 +94,9 @@ export class Listeners implements GroupContext {
   }
 
   isHeldBy(pid: number, epoch: number): boolean {
-    const inodes = socketInodesOf(pid);
-    return this.groups.some((group) =>
-      group.membersOf(epoch).some((member) => inodes.has(member.inode))
-    );
+    const members = this.groups.flatMap((group) => group.membersOf(epoch));
+    const inodes = socketInodesOf(pid, members.map(({ inode }) => inode));
+    return members.some((member) => inodes.has(member.inode));
   }
 
   /** Processes that listened first on the members of `epoch`. */

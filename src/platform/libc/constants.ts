@@ -223,6 +223,7 @@ export const C = {
   // <netinet/tcp.h>
   TCP_CORK: 3,
   TCP_INFO: 11,
+  TCPI_OPT_SYN_DATA: 32,
   TCP_ESTABLISHED: 1,
   TCP_SYN_RECV: 3,
   TCP_FIN_WAIT1: 4,
