@@ -11,6 +11,7 @@
 import type { Config } from "../../config/config.ts";
 import { flushOutputs } from "../../output/own_output.ts";
 import { errorText } from "../../platform/error.ts";
+import { keepSmall } from "../../platform/memory_return.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { type PathWatch, watchPaths } from "../../pod/path_watch.ts";
 import { HandoffSocketError } from "../../succession/takeover/handoff_socket.ts";
@@ -63,6 +64,7 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
     tolerate(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
     mode.recovered?.acknowledge();
     if (mode.ownsName) endpoints.guard();
+    keepSmall(platform);
     watch = watchPaths(setup, () => void supervisor.reload());
     return await endpoints.serveUntilExit();
   } finally {

@@ -6,6 +6,7 @@
 import { UserError } from "../../config/values/errors.ts";
 import { NameLock } from "../../admin/name_lock.ts";
 import type { Config } from "../../config/config.ts";
+import { keepSmall } from "../../platform/memory_return.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { lostDescriptors, shutdownPlan } from "../../process/launch_plan.ts";
 import { ShutdownService } from "../../pod/shutdown_service.ts";
@@ -55,6 +56,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
       logger.warn(`the server may fail: ${hint}`);
     }
     endpoints.guard();
+    keepSmall(platform);
     signals.deliverTo(service, logger);
     return await endpoints.serveUntilExit();
   } finally {
