@@ -19,7 +19,10 @@ interface Activity {
 }
 
 /** @returns what to give back now; a number: nothing, and the next look is in so many milliseconds */
-export function memoryDue({ firstMs, lastMs }: Activity, nowMs: number): "all" | "garbage" | number {
+export function memoryDue(
+  { firstMs, lastMs }: Activity,
+  nowMs: number,
+): "all" | "garbage" | number {
   if (nowMs - lastMs >= QUIET_MS) return "all";
   const busyMs = nowMs - firstMs;
   if (busyMs >= BUSY_MS) return "garbage";
