@@ -3,7 +3,6 @@
  * idle baton does not wake; the runtime's own timer for that is off (scripts/empty_environment.ts).
  */
 import type { Clock } from "./clock.ts";
-import type { Platform } from "./platform.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /** So long nothing has happened: longer than the pauses in a start, or between the looks of a drain. */
@@ -19,7 +18,7 @@ interface Activity {
 }
 
 /** @returns what to give back now; a number: nothing, and the next look is in so many milliseconds */
-export function memoryDue(
+function memoryDue(
   { firstMs, lastMs }: Activity,
   nowMs: number,
 ): "all" | "garbage" | number {
@@ -59,11 +58,4 @@ export class MemoryReturn {
     }
     this.clock.after(due === "garbage" ? QUIET_MS : due, () => this.#look());
   }
-}
-
-/** For a process that stays: from now on, whatever the reactor delivers counts as activity. */
-export function keepSmall({ runtime, clock, reactor }: Platform): void {
-  const memory = new MemoryReturn(runtime, clock);
-  reactor.onActivity = () => memory.touch();
-  memory.touch();
 }

@@ -11,7 +11,6 @@
 import type { Config } from "../../config/config.ts";
 import { flushOutputs } from "../../output/own_output.ts";
 import { errorText } from "../../platform/error.ts";
-import { keepSmall } from "../../platform/memory_return.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { type PathWatch, watchPaths } from "../../pod/path_watch.ts";
 import { HandoffSocketError } from "../../succession/takeover/handoff_socket.ts";
@@ -20,7 +19,7 @@ import { EXIT_BUSY, EXIT_USAGE } from "../console/exit_status.ts";
 import { VERSION } from "../console/version.ts";
 import { makeService } from "./make_service.ts";
 import { findOrigin } from "./origin.ts";
-import { surviveErrors, tolerate } from "./process_setup.ts";
+import { keepSmall, surviveErrors, tolerate } from "./process_setup.ts";
 import { type ServiceSetup, setUpService } from "./service_setup.ts";
 import { handleSignals } from "./signals.ts";
 import { findStartMode, predecessorOf, type StartMode } from "./start_mode.ts";

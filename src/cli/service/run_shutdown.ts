@@ -6,14 +6,13 @@
 import { UserError } from "../../config/values/errors.ts";
 import { NameLock } from "../../admin/name_lock.ts";
 import type { Config } from "../../config/config.ts";
-import { keepSmall } from "../../platform/memory_return.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { lostDescriptors, shutdownPlan } from "../../process/launch_plan.ts";
 import { ShutdownService } from "../../pod/shutdown_service.ts";
 import { VERSION } from "../console/version.ts";
 import { Endpoints, type EndpointsParts } from "./endpoints.ts";
 import { podSetup } from "./pod_setup.ts";
-import { openLogger, runtimePaths, surviveErrors } from "./process_setup.ts";
+import { keepSmall, openLogger, runtimePaths, surviveErrors } from "./process_setup.ts";
 import { ShutdownSignals } from "./shutdown_signals.ts";
 import { refuseName } from "./start_mode.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";

@@ -1,21 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { memoryDue, MemoryReturn } from "../../../src/platform/memory_return.ts";
+import { MemoryReturn } from "../../../src/platform/memory_return.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-
-describe("memoryDue()", () => {
-  const cases: readonly [string, number, number, ReturnType<typeof memoryDue>][] = [
-    ["quiet since the one thing that happened", 0, 3_000, "all"],
-    ["something has happened again: another look", 2_000, 3_000, 3_000],
-    ["the looks become rare", 11_000, 12_000, 12_000],
-    ["but not later than the minute", 49_000, 50_000, 10_000],
-    ["busy for a minute", 59_000, 60_000, "garbage"],
-    ["quiet after a long time", 50_000, 60_000, "all"],
-  ];
-  for (const [name, lastMs, nowMs, due] of cases) {
-    test(name, () => assert.equal(memoryDue({ firstMs: 0, lastMs }, nowMs), due));
-  }
-});
 
 describe("MemoryReturn", () => {
   const observed = () => {
@@ -36,6 +22,25 @@ describe("MemoryReturn", () => {
     }
     assert.deepEqual(given, ["all", "all"]);
   });
+
+  const cases: readonly [string, number[], number, string[]][] = [
+    ["at once after a short time", [0], 2_999, []],
+    ["what has been quiet for three seconds", [0], 3_000, ["all"]],
+    ["what has been quiet only since the last thing that happened", [0, 2_000], 4_999, []],
+    ["that too, at the next look", [0, 2_000], 6_000, ["all"]],
+    ["in each pause", [0, 20_000, 40_000], 50_000, ["all", "all", "all"]],
+  ];
+  for (const [name, atMs, untilMs, expected] of cases) {
+    test(`gives back ${name}: ${expected.length > 0}`, async () => {
+      const { clock, given, memory } = observed();
+      for (const at of atMs) {
+        await clock.advance(at - clock.now());
+        memory.touch();
+      }
+      await clock.advance(untilMs - clock.now());
+      assert.deepEqual(given, expected);
+    });
+  }
 
   test("a check each second: garbage each minute, and all once they end", async () => {
     const { clock, given, memory } = observed();
