@@ -138,7 +138,7 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   /** @throws when the launcher cannot be spawned */
-  start({ plan, isAlone, members }: StartOptions): void {
+  start({ plan, isAlone, members, onReleased }: StartOptions): void {
     this.facts.takesConnections = this.context.migration?.isTrappedBy(plan.trap) ?? false;
     this.server.start({
       plan: { ...plan, spared: this.adoptTarget.spared },
@@ -146,6 +146,7 @@ export class RunningGeneration implements GenerationHandle {
       captured: capturedStreams(this.context, members.length),
       members: members.map((member) => member.heldUntilRetired),
       ready: this.health.openPipe(),
+      onReleased,
     });
     this.beginGate(members);
   }
@@ -234,8 +235,8 @@ export class RunningGeneration implements GenerationHandle {
     this.context.journal.forgetCallsOf(this.epoch);
   }
 
-  noteConnections(): void {
-    this.#stopping.noteConnections();
+  noteSockets(kind: "datagrams" | "connections"): void {
+    this.#stopping.noteSockets(kind);
   }
 
   stopTimeMs(drainMs: number): number {

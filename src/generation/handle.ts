@@ -40,6 +40,8 @@ export interface StartOptions {
   readonly isAlone: boolean;
   readonly plan: LaunchPlan;
   readonly members: readonly Member[];
+  /** Its program runs from now on, and takes a while to start. */
+  readonly onReleased: () => void;
 }
 
 /** A generation that an earlier baton started. */
@@ -74,7 +76,7 @@ export interface GenerationHandle {
   stopTimeMs(drainMs: number): number;
   processes(): number[];
   stopLiveChecks(): void;
-  noteConnections(): void;
+  noteSockets(kind: "datagrams" | "connections"): void;
   /** @param successor serves now; null: another baton's generation does, or none */
   beginDrain(isShutdown: boolean, successor: GenerationHandle | null): void;
   resumeServing(): void;
