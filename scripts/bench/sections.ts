@@ -1,6 +1,7 @@
 import { DRAIN } from "./drain.ts";
 import { IDLE } from "./idle.ts";
 import { KEEP_ALIVE } from "./keep_alive.ts";
+import { KEPT } from "./kept.ts";
 import { OUTGOING } from "./outgoing.ts";
 import { PROCESS_ONE } from "./process_one.ts";
 import { RELOAD } from "./reload.ts";
@@ -15,6 +16,7 @@ export const SECTIONS: readonly Section[] = [
   PROCESS_ONE,
   DRAIN,
   KEEP_ALIVE,
+  KEPT,
   IDLE,
   THROUGHPUT,
   OUTGOING,
