@@ -10,6 +10,7 @@ import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { abstractNotifyName } from "../systemd/notify_path.ts";
 import { errorText } from "../platform/error.ts";
+import type { CallRule } from "../platform/process/call_filter.ts";
 import { isRunning } from "../platform/process/proc.ts";
 import { adviceFor } from "./advice.ts";
 import type { SupervisorParts } from "./parts.ts";
@@ -111,7 +112,7 @@ function launch(
     const address = line.isElsewhere ? abstractNotifyName(platform, path) : path;
     const { path: notifyPath, notice } = candidate.openNotify(address);
     if (notice !== null) options.logger.warn(notice, { epoch });
-    const trap = [...options.plan.trap, ...callsToTrap(parts, candidate)];
+    const trap = [...socketsToTrap(parts, epoch), ...callsToTrap(parts, candidate)];
     const { basis, notices } = goodPlans.basisFor(epoch, source, options.plan);
     for (const each of notices) options.logger.warn(`last good plan: ${each}`, { epoch });
     const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath, basis);
@@ -136,6 +137,24 @@ function launch(
   } catch (error) {
     candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }
+}
+
+/** How its sockets come to baton. */
+function socketsToTrap(
+  { options, context: { adopter } }: SupervisorParts,
+  epoch: number,
+): readonly CallRule[] {
+  if (options.duplicates === null) return [];
+  const rules = adopter.trapFor(epoch);
+  const { source } = adopter;
+  if (source.isReplacing(epoch)) {
+    options.logger.info("its listeners are replaced when it binds them (--duplicates at-bind)", {
+      epoch,
+    });
+  } else if (source.unsuited !== null) {
+    options.logger.info(`its sockets are trapped: ${source.unsuited}`, { epoch });
+  }
+  return rules;
 }
 
 /** Of accept(2) and the like: for connections that are moved, or given to it when it has passed its gate. */
