@@ -13,7 +13,7 @@ const SPREAD_LOOK_MS = 40;
 const HELD_LOOK_MS = 2;
 /** A pause is at least so many times as long as the look before it took. */
 const PAUSE_PER_COST = 4;
-const HELD_PAUSE_PER_COST = 2;
+const QUEUE_PAUSE_PER_COST = 2;
 /** Ages that the kernel shows may be a tick behind, 10 ms at HZ=100. */
 const TICK_MS = 10;
 
@@ -38,8 +38,8 @@ export class Pace {
     const { costMs, isDrained, isHeld, isSpreading } = moment;
     const leastMs = costMs * PAUSE_PER_COST;
     if (isSpreading) return Math.max(SPREAD_LOOK_MS, leastMs);
-    if (isHeld && !isDrained) return Math.max(HELD_LOOK_MS, costMs * HELD_PAUSE_PER_COST);
-    if (!moment.queueIsEmpty) return Math.max(QUEUE_LOOK_MS, costMs * HELD_PAUSE_PER_COST);
+    if (isHeld && !isDrained) return Math.max(HELD_LOOK_MS, costMs);
+    if (!moment.queueIsEmpty) return Math.max(QUEUE_LOOK_MS, costMs * QUEUE_PAUSE_PER_COST);
     const nextMs = Math.max(this.#usualMs(isDrained), leastMs);
     const untilMs = moment.untilSpreadMs > 0 ? moment.untilSpreadMs : Infinity;
     // That look decides: an earlier one would only cost, a later one would be waited for.

@@ -23,7 +23,7 @@ describe("Pace", () => {
     ["with a queue", { queueIsEmpty: false }, [10, 10]],
     ["with a queue and a costly look", { queueIsEmpty: false, costMs: 25 }, [50, 50]],
     ["while new clients wait", { isHeld: true, queueIsEmpty: false }, [2, 2]],
-    ["while new clients wait, a costly look", { isHeld: true, costMs: 25 }, [50]],
+    ["while new clients wait, a costly look", { isHeld: true, costMs: 25 }, [25]],
     ["held, but drained", { isHeld: true, isDrained: true }, [20]],
     ["looks when the last one is decided", { waitMs: 35 }, [20, 40, 45, 45]],
     ["also if a look costs much", { waitMs: 35, costMs: 30 }, [45, 45]],
