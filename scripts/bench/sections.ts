@@ -1,5 +1,6 @@
 import { DRAIN } from "./drain.ts";
 import { IDLE } from "./idle.ts";
+import { IDLE_CONNECTIONS } from "./idle_connections.ts";
 import { KEEP_ALIVE } from "./keep_alive.ts";
 import { KEPT } from "./kept.ts";
 import { OUTGOING } from "./outgoing.ts";
@@ -15,6 +16,7 @@ export const SECTIONS: readonly Section[] = [
   RELOAD,
   PROCESS_ONE,
   DRAIN,
+  IDLE_CONNECTIONS,
   KEEP_ALIVE,
   KEPT,
   IDLE,

@@ -27,6 +27,7 @@ describe("Pace", () => {
     ["held, but drained", { isHeld: true, isDrained: true }, [20]],
     ["looks when the last one is decided", { waitMs: 35 }, [20, 40, 45, 45]],
     ["also if a look costs much", { waitMs: 35, costMs: 30 }, [45, 45]],
+    ["rarely, where only silence is waited for", { waitMs: 900, costMs: 10 }, [160, 160, 160, 160]],
     ["but not all the time", { waitMs: 0, costMs: 30 }, [30]],
     ["when the spread begins", { untilSpreadMs: 15 }, [15]],
     ["in the spread", { isSpreading: true, costMs: 5 }, [40]],
