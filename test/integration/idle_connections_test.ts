@@ -22,7 +22,7 @@ const SLOW_MS = 3_000;
 const REQUEST = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 const SLOW_REQUEST = REQUEST.replace("/", `/slow?ms=${SLOW_MS}`);
 
-// Before Linux 6.0 the kernel tells less, and such connections are waited for.
+// Where it takes more answers until the kernel is in that mode, such connections are waited for.
 const lacks = sysctl("net/ipv4/tcp_pingpong_thresh") === "1"
   ? null
   : "the kernel does not tell who sent last";
