@@ -292,6 +292,7 @@ const PURE = [
   "inspect/file_locks.ts",
   "inspect/harmless.ts",
   "inspect/unix_sockets.ts",
+  ...["drain/order.ts", "drain/pace.ts", "drain/track.ts"],
   ...["drain/classify.ts", "handoff/socket_protocols.ts", "admin/http1.ts", "admin/repair.ts"],
   ...["health/monitor.ts", "health/dialogue.ts", "health/http2_frames.ts", "health/http_answer.ts"],
   ...["health/tcp_dialogue.ts", "health/redis_dialogue.ts", "health/http_dialogue.ts"],
