@@ -23,10 +23,7 @@ function memoryDue(
   nowMs: number,
 ): "all" | "garbage" | number {
   if (nowMs - lastMs >= QUIET_MS) return "all";
-  const busyMs = nowMs - firstMs;
-  if (busyMs >= BUSY_MS) return "garbage";
-  // Twice as long each time: what is always busy is looked at a few times a minute.
-  return Math.min(Math.max(busyMs, QUIET_MS), BUSY_MS - busyMs);
+  return nowMs - firstMs >= BUSY_MS ? "garbage" : lastMs + QUIET_MS - nowMs;
 }
 
 export class MemoryReturn {

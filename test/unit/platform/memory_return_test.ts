@@ -27,7 +27,7 @@ describe("MemoryReturn", () => {
     ["at once after a short time", [0], 2_999, []],
     ["what has been quiet for three seconds", [0], 3_000, ["all"]],
     ["what has been quiet only since the last thing that happened", [0, 2_000], 4_999, []],
-    ["that too, at the next look", [0, 2_000], 6_000, ["all"]],
+    ["that too, a moment later", [0, 2_000], 5_000, ["all"]],
     ["in each pause", [0, 20_000, 40_000], 50_000, ["all", "all", "all"]],
   ];
   for (const [name, atMs, untilMs, expected] of cases) {
