@@ -24,6 +24,7 @@ import { lostOf, type PeerResult, peerTable, wayTable } from "./result.ts";
 const OUTPUT = join(REPOSITORY, "dist", "bench-peers.json");
 const FULL: PeerPlan = { reloads: 5, betweenMs: 3_000, boots: 5 };
 const QUICK: PeerPlan = { reloads: 2, betweenMs: 2_000, boots: 2 };
+const EXIT_USAGE = 100;
 const EXIT_INTERRUPTED = 130;
 
 const terminal = new Terminal();
@@ -37,6 +38,10 @@ async function main(argv: readonly string[]): Promise<number> {
       "write-docs": { type: "boolean" },
     },
   });
+  if (values["write-docs"] && values.only !== undefined) {
+    terminal.line("--write-docs needs all rows: leave out --only");
+    return EXIT_USAGE;
+  }
   const words = values.only?.split(",") ?? [""];
   const chosen = CONTESTANTS.filter((each) => words.some((word) => nameOf(each).includes(word)));
   const startedAt = performance.now();
