@@ -62,6 +62,8 @@ export const RELOAD_REPLY = v.looseObject({
 
 export const TRIAL_REPLY = v.looseObject({ ...OUTCOME, epoch: maybeNumber });
 
+export const SCALE_REPLY = v.looseObject({ ...OUTCOME, workers: number });
+
 export const UPGRADE_REPLY = v.looseObject({ ...OUTCOME, pid: maybeNumber });
 
 /** Which service answers; the rest of its status may be any. */

@@ -140,6 +140,8 @@ export const OPTION_BY_FIELD = {
     bakeMs: time(0, "Keep the old generation running for this time after all new connections go " +
       "to the new one, which is rolled back if it exits or becomes unhealthy."),
     hold: flag("Keep the old generation running until 'baton promote' or 'baton rollback'."),
+    rolling: flag("With several workers: replace them one by one, so that memory grows by one " +
+      "worker only. If a new one fails, the old generation gets its full number again."),
     /** Each value includes the ones after it. */
     rollbackOn: choice(["any", "health", "crash"], "any", "What rolls back a generation on " +
       "trial: crash, that it exits; health, also a failed check of --live or --eject-after; any, " +

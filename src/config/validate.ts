@@ -129,7 +129,16 @@ function checkSignals(config: Config): void {
 }
 
 /** @param how the options of `run`, or those of one reload */
-export function checkRollout({ hold = false, bakeMs = 0 }: Partial<Config>): void {
+export function checkRollout(
+  { hold = false, bakeMs = 0, rolling = false, canary = null, rampMs = 0 }: Partial<Config>,
+): void {
+  if (rolling && (canary !== null || rampMs > 0)) {
+    const option = canary === null ? "--ramp" : "--canary";
+    throw new UserError(
+      `Cannot use ${option} with --rolling: a new generation gets its share as its workers come`,
+      { remedy: "Remove one of the two; --bake and --hold come after --rolling" },
+    );
+  }
   if (!hold || bakeMs === 0) return;
   throw new UserError("Cannot use --bake with --hold: --bake ends by itself, --hold does not", {
     remedy: "Remove one of the two",
@@ -224,6 +233,7 @@ function optionsForTwo(config: Config): GivenOption[] {
     [config.rampMs > 0, "--ramp"],
     [config.bakeMs > 0, "--bake"],
     [config.hold, "--hold"],
+    [config.rolling, "--rolling"],
     [config.takeover !== null, "--takeover"],
     [config.handoffSocket !== null, "--handoff-socket"],
   ];

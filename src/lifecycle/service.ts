@@ -20,9 +20,16 @@ import {
   sendStopSignal,
 } from "./draining.ts";
 import type { Generation, GenerationState } from "./generation.ts";
-import { decideTrial, growShare, passGate, promote } from "./promotion.ts";
+import { decideTrial, growShare, passGate, promote, rollBack, rollOn } from "./promotion.ts";
 import { admit, launchWaiting, noteGoodPlan } from "./stop_first.ts";
 import { requestReload, spawn, startQueued } from "./reload.ts";
+import {
+  endStaleScaling,
+  fillWorkers,
+  noteScaled,
+  requestScale,
+  scalingFailed,
+} from "./scaling.ts";
 import { finishIfEmpty, requestStop } from "./stop.ts";
 import { awaitsTakeover, type ServicePolicy, type ServiceState } from "./state.ts";
 import { abortUpgrade, adoptOrphans, handOver, requestUpgrade, takeBack } from "./upgrade.ts";
@@ -33,9 +40,11 @@ export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent[
   waiting: ["admitted", "failed", "exited"],
   starting: ["listening", "ready", "takeover_granted", "failed", "exited"],
   probing: ["ready", "takeover_granted", "failed", "exited"],
-  baking: ["ramped", "bake_elapsed", "unhealthy", "exited"],
+  baking: ["ramped", "scaled", "scale_failed", "bake_elapsed", "unhealthy", "exited"],
   serving: [
     "unhealthy",
+    "scaled",
+    "scale_failed",
     "healthy",
     "behind",
     "caught_up",
@@ -66,6 +75,7 @@ export function step(
     handle(draft, event as never);
   }
   if (!draft.state.finished) {
+    endStaleScaling(draft);
     if (draft.state.shutdown === null) startNext(draft);
     else finishIfEmpty(draft);
   }
@@ -75,6 +85,7 @@ export function step(
 function startNext(draft: Draft): void {
   launchWaiting(draft);
   startQueued(draft);
+  fillWorkers(draft);
 }
 
 type EventOf<Kind> = Extract<ServiceEvent, { kind: Kind }>;
@@ -92,6 +103,7 @@ const ON_SERVICE: {
   rollback_requested: decideTrial,
   share_requested: decideTrial,
   stop_requested: (draft, { spentMs }) => requestStop(draft, spentMs),
+  scale_requested: requestScale,
   upgrade_requested: (draft, { request, inPlace }) => requestUpgrade(draft, request, inPlace),
   upgrade_failed: (draft, { reason }) => abortUpgrade(draft, reason),
   handed_over: handOver,
@@ -110,6 +122,16 @@ const ON_GENERATION: {
     awaitsTakeover(draft.state) ? promote(draft, generation) : passGate(draft, generation),
   bake_elapsed: promote,
   ramped: (draft, generation, { percent }) => growShare(draft, generation, percent),
+  scaled: (draft, generation, { workers }) => {
+    // Another number may have been asked for since.
+    if (workers !== generation.workers) return;
+    noteScaled(draft, generation);
+    rollOn(draft, generation);
+  },
+  scale_failed: (draft, generation, { reason }) =>
+    generation.state === "baking"
+      ? rollBack(draft, generation, reason)
+      : scalingFailed(draft, generation, reason),
   unhealthy: (draft, generation, event) => generationUnhealthy(draft, generation, event),
   failed: failCandidate,
   drained: endDrain,

@@ -38,6 +38,8 @@ export type ServiceEvent = Readonly<
   | { kind: "rollback_requested"; request: number }
   /** The candidate gets this share of the new connections, until the next request. */
   | { kind: "share_requested"; request: number; percent: number }
+  /** Another number of workers; `relative`: so many more. */
+  | { kind: "scale_requested"; request: number; workers: number; relative: boolean }
   /**
    * TERM, INT, QUIT or `baton stop`; the second and third time mean more.
    * `spentMs`: part of the drain time that an earlier wait has used up.
@@ -68,6 +70,10 @@ export type ServiceEvent = Readonly<
   | { kind: "failed"; epoch: number; reason: string; status: number; isLost?: true }
   /** This share of a ramp is due. */
   | { kind: "ramped"; epoch: number; percent: number }
+  /** Just so many workers have passed the gate, and no other one is left. */
+  | { kind: "scaled"; epoch: number; workers: number }
+  /** A worker that was to come did not pass the gate; it is tried again until another `scale`. */
+  | { kind: "scale_failed"; epoch: number; reason: string }
   | { kind: "bake_elapsed"; epoch: number }
   /** It has passed its gate, and its checks fail now. `deaf`: none of its processes has its listeners any more. */
   | { kind: "unhealthy"; epoch: number; reason: string; deaf?: true }
@@ -104,9 +110,26 @@ export type ServiceEffect = Readonly<
    * A replacement of a crashed generation gets that one's listeners with their queues. `waits`: only find out whether
    * something vetoes it, and dispatch `admitted`.
    */
-  | { kind: "spawn"; epoch: number; replaces: number | null; plan: PlanSource; waits: boolean }
+  | {
+    kind: "spawn";
+    epoch: number;
+    replaces: number | null;
+    plan: PlanSource;
+    waits: boolean;
+    workers: number;
+  }
   /** Start the process of a candidate that waited. */
-  | { kind: "launch"; epoch: number; replaces: number | null; plan: PlanSource }
+  | { kind: "launch"; epoch: number; replaces: number | null; plan: PlanSource; workers: number }
+  /** Start or drain workers until there are so many; dispatches `scaled`, or `scale_failed`. */
+  | { kind: "scale"; epoch: number; workers: number }
+  | {
+    kind: "scale_result";
+    requests: readonly number[];
+    result: "ok" | "failed" | "refused";
+    /** Of a generation from now on. */
+    workers: number;
+    reason: string | null;
+  }
   /**
    * From here on new connections to `epoch` wait in queues of baton's own, for `candidate`; dispatches `failed` about
    * that one where this is impossible.

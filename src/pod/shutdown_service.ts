@@ -12,6 +12,7 @@ import { reportExit } from "../report/exit_report.ts";
 import {
   NO_STORY,
   type ReloadReport,
+  type ScaleReport,
   type Snapshot,
   type StopReport,
   type TrialReport,
@@ -106,6 +107,10 @@ export class ShutdownService {
 
   decide(): Promise<TrialReport> {
     return Promise.resolve({ ...REFUSED, epoch: EPOCH });
+  }
+
+  scale(): Promise<ScaleReport> {
+    return Promise.resolve({ ...REFUSED, workers: 1 });
   }
 
   /** One generation, and the progress of its shutdown. */

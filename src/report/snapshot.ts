@@ -173,7 +173,7 @@ export interface LastReload extends ReloadStory, RequestReport<"ok" | "failed" |
 /** A trial: a generation has passed its gate, and the one before it can take all connections back. */
 export interface TrialView {
   readonly epoch: number;
-  readonly phase: "canary" | "ramp" | "bake";
+  readonly phase: "canary" | "ramp" | "rolling" | "bake";
   /** Of the new connections, as requested. */
   readonly percent: number;
   /** As sampled from the kernel's socket table since the last change of the share; null: none was seen. */
@@ -235,6 +235,12 @@ export type Decision = "promote" | "rollback" | { readonly percent: number };
 /** The answer to `baton promote`, `rollback` and `canary`. */
 export interface TrialReport extends RequestReport<"ok" | "refused"> {
   readonly epoch: number | null;
+}
+
+/** The answer to `baton scale`. */
+export interface ScaleReport extends RequestReport<"ok" | "failed" | "refused"> {
+  /** The number of workers from now on. */
+  readonly workers: number;
 }
 
 /** The answer to `baton reload`. */

@@ -28,6 +28,7 @@ export function generationEffects(parts: SupervisorParts) {
       launchWaiting(parts, effect);
     },
     ...stopFirstEffects(parts),
+    scale: ({ epoch, workers }) => parts.context.dispatch({ kind: "scaled", epoch, workers }),
     replace_crashed: ({ epoch, replaces }) => {
       listeners.rememberOrphaned(replaces);
       const candidate = running.get(epoch);

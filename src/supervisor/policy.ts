@@ -14,6 +14,7 @@ export function servicePolicy(config: Config, order: ServicePolicy["order"]): Se
     membersAtStart: config.listen.length > 0,
     rollout: rolloutOf(config),
     rollsBackUnhealthy: config.rollbackOn !== "crash",
+    workers: 1,
     backoff: {
       delayMs: config.crashDelayMs,
       maxDelayMs: config.crashDelayMaxMs,
@@ -23,8 +24,8 @@ export function servicePolicy(config: Config, order: ServicePolicy["order"]): Se
 }
 
 /** The rollout of generations for which a reload names none. */
-export function rolloutOf({ canary, rampMs, bakeMs, hold }: Config): Rollout {
-  return { canary, rampMs, bakeMs, hold };
+export function rolloutOf({ canary, rampMs, bakeMs, hold, rolling }: Config): Rollout {
+  return { canary, rampMs, bakeMs, hold, rolling };
 }
 
 /** @returns why an upgrade must keep this process and its server; null: it need not */

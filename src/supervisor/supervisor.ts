@@ -18,6 +18,7 @@ import { errorText } from "../platform/error.ts";
 import type {
   Decision,
   ReloadReport,
+  ScaleReport,
   Snapshot,
   TrialReport,
   UpgradeReport,
@@ -30,6 +31,8 @@ import { SupervisorParts } from "./parts.ts";
 import { mustStay, rolloutOf, servicePolicy } from "./policy.ts";
 import { takeSnapshot } from "./take_snapshot.ts";
 import { Upgrades } from "./upgrade_effects.ts";
+
+type ScaleRequest = Extract<ServiceEvent, { kind: "scale_requested" }>;
 
 export class Supervisor {
   #state: ServiceState = INITIAL_STATE;
@@ -108,6 +111,13 @@ export class Supervisor {
     const { request, answer } = this.#parts.trials.requests.open();
     if (typeof decision === "string") this.dispatch({ kind: `${decision}_requested`, request });
     else this.dispatch({ kind: "share_requested", request, percent: decision.percent });
+    return answer;
+  }
+
+  /** Another number of workers; resolves when they serve, and those that go have exited, or when that failed. */
+  scale(change: Pick<ScaleRequest, "workers" | "relative">): Promise<ScaleReport> {
+    const { request, answer } = this.#parts.reloads.scales.open();
+    this.dispatch({ kind: "scale_requested", request, ...change });
     return answer;
   }
 

@@ -2,6 +2,7 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { Printer } from "../console/printer.ts";
 import type { Command } from "../words/parse.ts";
+import { CHANGES } from "./changes.ts";
 import { commandDoctor } from "./doctor.ts";
 import { commandHelp, commandVersion } from "./help.ts";
 import { commandInit } from "./init.ts";
@@ -9,11 +10,8 @@ import { commandInstall } from "./install.ts";
 import { commandPrestop } from "./prestop.ts";
 import { commandReady } from "./ready.ts";
 import { commandRehearse } from "./rehearse.ts";
-import { commandReload } from "./reload.ts";
 import { commandStatus } from "./status.ts";
 import { commandStop } from "./stop.ts";
-import { commandTrial } from "./trial.ts";
-import { commandUpgrade } from "./upgrade.ts";
 
 /** Does what the command asks for, and returns the exit status. */
 type Perform<C extends Command> = (
@@ -25,11 +23,7 @@ type Perform<C extends Command> = (
 type OtherVerb = Exclude<Command["verb"], "run">;
 
 const COMMANDS: { readonly [V in OtherVerb]: Perform<Extract<Command, { verb: V }>> } = {
-  reload: commandReload,
-  promote: commandTrial,
-  rollback: commandTrial,
-  canary: commandTrial,
-  upgrade: commandUpgrade,
+  ...CHANGES,
   status: commandStatus,
   stop: commandStop,
   ready: commandReady,

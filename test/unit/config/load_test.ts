@@ -69,6 +69,7 @@ describe("buildConfig()", () => {
       rampMs: 0,
       bakeMs: 0,
       hold: false,
+      rolling: false,
       rollbackOn: "any",
       ejectAfterMs: 0,
       drain: "auto",

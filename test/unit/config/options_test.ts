@@ -47,6 +47,7 @@ describe("OPTIONS", () => {
     ["ramp", "rampMs", "TIME", 0],
     ["bake", "bakeMs", "TIME", 0],
     ["hold", "hold", null, false],
+    ["rolling", "rolling", null, false],
     ["rollback-on", "rollbackOn", "any|health|crash", "any"],
     ["eject-after", "ejectAfterMs", "TIME", 0],
     ["drain", "drain", "auto|quiesce|signal", "auto"],
