@@ -107,6 +107,13 @@ export const OPTION_BY_FIELD = {
       "reload of a server that binds such a name fails."),
   }),
 
+  ...group("Workers", {
+    spread: choice(["random", "least", "cpu"], "random", "How new connections are spread over the " +
+      "workers, or over the listeners of a server that has several: random, each has the same " +
+      "chance; least, not to those whose accept queue is longer than the others'; cpu, by the " +
+      "processor that a connection comes in on. UDP: always by the client's address and port."),
+  }),
+
   ...group("Readiness", READINESS),
   ...group("Health checks", HEALTH),
 

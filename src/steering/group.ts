@@ -44,7 +44,7 @@ export class Group {
     const hold = () => this.hold;
     this.path = address.family === "unix" ? new PathMembers(address, context, hold) : null;
     this.#set = this.path ??
-      new KernelMembers(context, membershipOf(context.sockets, address), hold);
+      new KernelMembers(context, membershipOf(context, address), hold);
     this.#tagging = this.tcp === null ? NO_TAGGING : context.tagging;
   }
 

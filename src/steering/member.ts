@@ -4,6 +4,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import type { Reactor, Watch } from "../platform/reactor.ts";
 import type { MemberId } from "./kernel_array.ts";
+import type { Spread } from "./spread/spread.ts";
 import type { Tagging } from "./tagging.ts";
 
 /** What all groups of a service have in common. */
@@ -19,6 +20,8 @@ export interface GroupContext {
    */
   readonly servingEpoch: number | null;
   readonly tagging: Tagging;
+  /** Null: at random. */
+  readonly spread: Spread | null;
   /** A connection waits at a member whose watch was armed for that, or it was shut down. */
   readonly onWaiting?: ((member: Member) => void) | null;
 }

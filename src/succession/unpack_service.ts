@@ -98,7 +98,7 @@ function unpackListeners(context: RunningContext, { state, kept }: Resumption): 
       if (fd !== null) taken.set(record.inode, fd);
       return { record, fd };
     });
-    const membership = membershipOf(listeners.sockets, address);
+    const membership = membershipOf(listeners, address);
     // The record is at most one step ahead of the kernel: such a member has not joined yet or has left.
     const remaining = kernelOrder(found, ({ fd }) => fd !== null && membership.hasJoined(fd));
     found.filter((member) => !remaining.includes(member)).forEach(({ fd }) => fd?.close());

@@ -46,6 +46,7 @@ describe("buildConfig()", () => {
       udp: "leave",
       unix: "switch",
       unixShared: false,
+      spread: "random",
       ready: [],
       readyTimeoutMs: 60_000,
       live: [],

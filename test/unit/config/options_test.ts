@@ -19,6 +19,7 @@ describe("OPTIONS", () => {
     ["udp", "udp", "leave|switch", "leave"],
     ["unix", "unix", "switch|leave", "switch"],
     ["unix-shared", "unixShared", null, false],
+    ["spread", "spread", "random|least|cpu", "random"],
     ["ready", "ready", "CHECK", []],
     ["ready-timeout", "readyTimeoutMs", "TIME", 60_000],
     ["live", "live", "CHECK", []],
