@@ -51,7 +51,12 @@ export interface Rules {
 const LAYERS = {
   platform: [],
   "config/values": ["lifecycle/status.ts", "platform/error.ts", "platform/fd.ts"],
-  config: ["config/values", "platform/error.ts", "platform/fd.ts"],
+  config: [
+    "config/values",
+    "platform/error.ts",
+    "platform/fd.ts",
+    "platform/process/processors.ts",
+  ],
   lifecycle: [],
   log: ["platform"],
   steering: ["platform"],

@@ -8,6 +8,7 @@ import {
   choice,
   flag,
   int,
+  intOrAuto,
   list,
   matching,
   type OptionValue,
@@ -21,6 +22,7 @@ import {
   withBytes,
 } from "./option_makers.ts";
 import { formatDuration } from "./values/duration.ts";
+import { MAX_WORKERS } from "../platform/process/processors.ts";
 import { parseHookSpec } from "./values/hook_spec.ts";
 import { parseListenSpec, parseOwnAddress } from "./values/listen_spec.ts";
 import { parseMinFree } from "./values/memory_size.ts";
@@ -68,6 +70,10 @@ export const OPTION_BY_FIELD = {
       "generation, so that a symbolic link may move to the next release.")),
     envFile: withBytes(text("FILE", "File with KEY=VALUE lines for the environment of the " +
       "server, read again for each generation.")),
+    /** 0: one for each processor that this process may use. */
+    workers: intOrAuto(1, [1, MAX_WORKERS], "Run this many processes of the server in each " +
+      "generation, each with listeners of its own; auto: one for each processor that baton may " +
+      "use. {worker} in the command and BATON_WORKER tell them apart, from 0 on (docs/workers.md)."),
     runtimeDir: text("DIR", "Directory of the control socket and the lock. By default " +
       "RUNTIME_DIRECTORY, else /run/baton for root, XDG_RUNTIME_DIR/baton for others."),
     pidfile: text("FILE",

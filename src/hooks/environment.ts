@@ -31,6 +31,7 @@ export function hookEnvironment(
     BATON_PID: current?.pid,
     BATON_OLD_EPOCH: old?.epoch,
     BATON_OLD_PID: old?.pid,
+    BATON_WORKER: null,
     RESTART_EPOCH: null,
   };
   for (const [variable, value] of Object.entries(numbers)) {

@@ -202,13 +202,34 @@ type Unhealthy = Extract<ServiceEvent, { kind: "unhealthy" }>;
 export function generationUnhealthy(
   draft: Draft,
   generation: Generation,
-  { reason, deaf }: Pick<Unhealthy, "reason" | "deaf">,
+  { reason, deaf, worker }: Pick<Unhealthy, "reason" | "deaf" | "worker">,
 ): void {
   if (generation.state === "serving") {
+    if (worker !== undefined) return replaceWorker(draft, generation, worker);
     return replaceUnhealthy(draft, generation, reason, deaf === true);
   }
   if (draft.policy.rollsBackUnhealthy || deaf) return rollBack(draft, generation, reason);
   draft.notice(`generation ${generation.epoch} is not healthy: ${reason}`);
+}
+
+type WorkerExited = Extract<ServiceEvent, { kind: "worker_exited" }>;
+
+/** A candidate, or one on trial, fails with each of its workers; one that serves gets another one in its place. */
+export function workerExited(
+  draft: Draft,
+  generation: Generation,
+  { worker, reason, status }: Pick<WorkerExited, "worker" | "reason" | "status">,
+): void {
+  if (generation.state === "serving") return replaceWorker(draft, generation, worker);
+  if (generation.state === "baking") return rollBack(draft, generation, reason);
+  failCandidate(draft, generation, {
+    reason: `${reason}, before the generation was ready`,
+    status,
+  });
+}
+
+function replaceWorker(draft: Draft, { epoch }: Generation, worker: number): void {
+  draft.emit({ kind: "replace_worker", epoch, worker });
 }
 
 function replaceUnhealthy(

@@ -25,10 +25,10 @@
  *   starting -> probing              listening
  *   starting, probing -> baking      ready
  *   starting, probing -> serving     ready, takeover_granted
- *   starting, probing -> stopping    failed, stop_requested, (exited)
+ *   starting, probing -> stopping    failed, worker_exited, stop_requested, (exited)
  *   baking -> serving                ramped, scaled, bake_elapsed, promote_requested, share_requested, (exited),
  *                                    (unhealthy)
- *   baking -> draining               unhealthy, scale_failed, rollback_requested, stop_requested
+ *   baking -> draining               unhealthy, worker_exited, scale_failed, rollback_requested, stop_requested
  *   serving -> draining              unhealthy, stop_requested, handed_over, promote_requested, share_requested,
  *                                    (admitted), (ready), (takeover_granted), (ramped), (scaled), (bake_elapsed)
  *   draining -> serving              handed_back, (unhealthy), (failed), (exited)

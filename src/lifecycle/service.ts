@@ -10,7 +10,13 @@
  * - each request (reload, upgrade, trial) is answered exactly once;
  * - no generation starts during an upgrade: two batons share the kernel's reuseport groups.
  */
-import { backoffElapsed, failCandidate, generationExited, generationUnhealthy } from "./crash.ts";
+import {
+  backoffElapsed,
+  failCandidate,
+  generationExited,
+  generationUnhealthy,
+  workerExited,
+} from "./crash.ts";
 import { Draft } from "./draft.ts";
 import {
   catchUp,
@@ -38,11 +44,20 @@ import type { GenerationEvent, ServiceEvent } from "./vocabulary.ts";
 /** The events each state accepts. */
 export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent["kind"][]>> = {
   waiting: ["admitted", "failed", "exited"],
-  starting: ["listening", "ready", "takeover_granted", "failed", "exited"],
-  probing: ["ready", "takeover_granted", "failed", "exited"],
-  baking: ["ramped", "scaled", "scale_failed", "bake_elapsed", "unhealthy", "exited"],
+  starting: ["listening", "ready", "takeover_granted", "failed", "worker_exited", "exited"],
+  probing: ["ready", "takeover_granted", "failed", "worker_exited", "exited"],
+  baking: [
+    "ramped",
+    "scaled",
+    "scale_failed",
+    "bake_elapsed",
+    "unhealthy",
+    "worker_exited",
+    "exited",
+  ],
   serving: [
     "unhealthy",
+    "worker_exited",
     "scaled",
     "scale_failed",
     "healthy",
@@ -134,6 +149,7 @@ const ON_GENERATION: {
       : scalingFailed(draft, generation, reason),
   unhealthy: (draft, generation, event) => generationUnhealthy(draft, generation, event),
   failed: failCandidate,
+  worker_exited: workerExited,
   drained: endDrain,
   // Connections that the signal cuts are counted when it is sent (`ExitReport.cut`).
   drain_timed_out: endDrain,

@@ -75,8 +75,13 @@ export type ServiceEvent = Readonly<
   /** A worker that was to come did not pass the gate; it is tried again until another `scale`. */
   | { kind: "scale_failed"; epoch: number; reason: string }
   | { kind: "bake_elapsed"; epoch: number }
-  /** It has passed its gate, and its checks fail now. `deaf`: none of its processes has its listeners any more. */
-  | { kind: "unhealthy"; epoch: number; reason: string; deaf?: true }
+  /**
+   * It has passed its gate, and its checks fail now. `deaf`: none of its processes has its listeners any more. `worker`:
+   * those of that one, and others of its generation are well.
+   */
+  | { kind: "unhealthy"; epoch: number; reason: string; deaf?: true; worker?: number }
+  /** One of its workers has exited, and others live. */
+  | { kind: "worker_exited"; epoch: number; worker: number; reason: string; status: number }
   /** Its queue is empty, its connections are idle or gone. */
   | { kind: "drained"; epoch: number }
   | { kind: "drain_timed_out"; epoch: number }
@@ -177,6 +182,8 @@ export type ServiceEffect = Readonly<
   | { kind: "signal_stop"; epoch: number }
   /** `overdue`: its time is over, or a stop was requested three times; log which processes are killed. */
   | { kind: "kill"; epoch: number; overdue?: true }
+  /** Another worker takes the place of this one, which has exited, or is to drain. */
+  | { kind: "replace_worker"; epoch: number; worker: number }
   /** Release its listeners and its record. */
   | { kind: "retire"; epoch: number }
   /** Retire a failed replacement, and return its listeners to the crashed generation `to`. */

@@ -128,9 +128,9 @@ export class DeafWatch {
     watched.closedSinceMs = null;
     watched.isDeaf = true;
     this.#remind(watched);
-    const { epoch, gate } = generation;
+    const { epoch, workers } = generation;
     if (listeners.servingEpoch === epoch) listeners.deafEpoch = epoch;
-    const reason = closedText(gate.closed);
+    const reason = closedText([...new Set(workers.all.flatMap(({ gate }) => gate.closed))]);
     dispatch({ kind: "unhealthy", epoch, reason, deaf: true });
   }
 
@@ -165,7 +165,7 @@ export class DeafWatch {
     const members = this.#membersOf(generation);
     watched.proof = findProof(members, pids);
     if (watched.proof !== null || pids.length === 0) return true;
-    generation.adoptTarget.refreshListeners();
+    generation.refreshListeners();
     // A dead worker's listener waits for the next worker.
     return members.some(({ unheld, owner }) => !unheld || !pids.includes(owner));
   }

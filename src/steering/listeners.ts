@@ -95,10 +95,10 @@ export class Listeners implements GroupContext {
     for (const group of this.groups) group.standBy();
   }
 
-  isHeldBy(pid: number, epoch: number): boolean {
+  isHeldBy(pid: number, epoch: number, worker?: number): boolean {
     const inodes = socketInodesOf(pid);
     return this.groups.some((group) =>
-      group.membersOf(epoch).some((member) => inodes.has(member.inode))
+      group.membersOf(epoch, worker).some((member) => inodes.has(member.inode))
     );
   }
 

@@ -57,7 +57,9 @@ export function catchUp(
     }
   }
   const generations = [...running.values()].filter((handle) => handle instanceof RunningGeneration);
-  for (const generation of generations) if (generation.server.isForeign) generation.catchUp();
+  for (const generation of generations) {
+    if (generation.workers.all.some(({ server }) => server.isForeign)) generation.catchUp();
+  }
   answerPendingCalls(context, generations, state);
   continueGate(parts, needed);
   // A crashed generation does not wait for its back-off: there was a pause already.
@@ -71,13 +73,11 @@ function isNeeded(service: ServiceState, phase: Generation["state"]): boolean {
 }
 
 function continueGate(
-  { context, deadlines }: ServiceParts,
+  { deadlines }: ServiceParts,
   candidate: GenerationHandle | undefined,
 ): void {
   if (!(candidate instanceof RunningGeneration) || candidate.hasExited) return;
-  const { groups } = context.listeners;
-  const { epoch } = candidate;
-  candidate.beginGate(groups.flatMap((group) => group.membersOf(epoch)), true);
+  candidate.resumeGate();
   deadlines.arm("ready", candidate);
 }
 
@@ -106,13 +106,14 @@ export function answerPendingCalls(
   generations: readonly RunningGeneration[],
   state: ResumeState,
 ): void {
-  for (const { epoch, id, tid, call, args } of state.calls) {
+  for (const { epoch, worker: number, id, tid, call, args } of state.calls) {
     const generation = generations.find((candidate) => candidate.epoch === epoch);
-    const filter = generation?.server.filter;
-    if (!filter) continue;
+    const worker = generation?.workers.get(number);
+    const filter = worker?.server.filter;
+    if (!worker || !filter) continue;
     const notification = { id: BigInt(id), tid, call, args: args.map(BigInt) };
     if (context.platform.seccomp.isValid(filter, notification.id)) {
-      generation.adoptTarget.answer(filter, notification);
+      worker.adoptTarget.answer(filter, notification);
     }
   }
 }
@@ -126,8 +127,8 @@ export function resumeWaits(
   for (const { epoch, state: phase, outcome, served, cut } of generations) {
     const handle = running.get(epoch);
     if (!(handle instanceof RunningGeneration)) continue;
-    if (phase === "serving" || phase === "baking") handle.health.startLiveChecks();
-    if (phase === "serving" && !handle.facts.isSettled) deadlines.arm("health", handle);
+    if (phase === "serving" || phase === "baking") handle.startLiveChecks();
+    if (phase === "serving" && !handle.isSettled) deadlines.arm("health", handle);
     if (phase === "draining") {
       handle.beginDrain(outcome === "stopped", serving ?? null);
       deadlines.arm("drain", handle);

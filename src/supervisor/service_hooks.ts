@@ -48,7 +48,7 @@ interface DelayedDrain {
 }
 
 /** Owner of a hook's process, which is reaped like a server's leader. */
-const NO_GENERATION = { epoch: NaN, holdsMember: () => false };
+const NO_GENERATION = { epoch: NaN, worker: 0, startTime: 0, holdsMember: () => false };
 
 export class ServiceHooks {
   readonly #active = new Map<Killable, CommandName>();

@@ -1,6 +1,5 @@
 /** Starts a generation: admission by hooks, launch plan, listeners, process. */
 import { checkProgram } from "../process/check_program.ts";
-import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import { UserError } from "../config/values/errors.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import { Inspection } from "../generation/candidate/inspection.ts";
@@ -8,11 +7,11 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle/status.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
-import { abstractNotifyName } from "../systemd/notify_path.ts";
 import { errorText } from "../platform/error.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { adviceFor } from "./advice.ts";
 import type { SupervisorParts } from "./parts.ts";
+import { workerCount } from "./worker_launch.ts";
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 
@@ -36,7 +35,7 @@ export function startGeneration(
     processes: () => candidate.processes(),
     serving: () => parts.servingIn(parts.service()),
     isPending: () => candidate.admission.isPending,
-    onHint: (text) => candidate.adoptTarget.onHint(text),
+    onHint: (text) => candidate.onHint(text),
     advice: () => adviceFor(parts, candidate.output?.tail.lines(ADVICE_LINES) ?? []),
     isSilent: () => !candidate.outputIsDirect && candidate.output?.tail.lines(1).length === 0,
     log: context.logError,
@@ -47,6 +46,8 @@ export function startGeneration(
   });
   const candidate: RunningGeneration = new RunningGeneration(context, epoch, {
     replacementOf: replaces,
+    size: workerCount(context.config),
+    launch: (worker) => parts.launch(candidate, worker),
     wantsNotification,
     admissionSteps: hooks.admissionSteps(serving, reason, { plan, waits }),
     inspection,
@@ -60,7 +61,7 @@ export function startGeneration(
   });
   serving?.noteConnections();
   // What it has closed is not asked of its successor.
-  if (serving instanceof RunningGeneration) serving.adoptTarget.lookForClosed();
+  if (serving instanceof RunningGeneration) serving.lookForClosed();
 }
 
 /** The server starts when no other generation is left; what would keep it from that, or takes its time, comes now. */
@@ -73,9 +74,9 @@ function waitToBeAlone(
   const announced = config.ready.flatMap((spec) => spec.kind === "fd" ? spec.descriptor : []);
   const places = Math.max(FIRST_PASSED_DESCRIPTOR + config.listen.length - 1, ...announced) + 1;
   try {
-    const { basis } = goodPlans.basisFor(epoch, source, options.plan);
-    checkProgram(basis, context.platform.files);
-    candidate.server.prepare(places, () => context.dispatch({ kind: "admitted", epoch }));
+    goodPlans.choose(epoch, source, options.plan);
+    checkProgram(goodPlans.basisOf(epoch), context.platform.files);
+    candidate.workers.prepare(places, () => context.dispatch({ kind: "admitted", epoch }));
   } catch (error) {
     return candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }
@@ -100,45 +101,20 @@ function launch(
   source: Spawn["plan"],
 ): void {
   const { options, history, goodPlans } = parts;
-  // Since its admission began it may have become the replacement of a crashed generation.
-  const { epoch, replacementOf } = candidate;
+  const { epoch } = candidate;
   try {
-    const path = options.notifyPath(epoch);
-    const { platform, preset: { line } } = parts.context;
-    const address = line.isElsewhere ? abstractNotifyName(platform, path) : path;
-    const { path: notifyPath, notice } = candidate.openNotify(address);
-    if (notice !== null) options.logger.warn(notice, { epoch });
-    const trap = [...options.plan.trap, ...callsToTrap(parts, candidate)];
-    const { basis, notices } = goodPlans.basisFor(epoch, source, options.plan);
-    for (const each of notices) options.logger.warn(`last good plan: ${each}`, { epoch });
-    const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath, basis);
-    candidate.hints.push(...lostDescriptors(plan));
-    const members = options.inheritor.membersFor(epoch, replacementOf);
+    for (const notice of goodPlans.choose(epoch, source, options.plan)) {
+      options.logger.warn(`last good plan: ${notice}`, { epoch });
+    }
     const others = [...parts.running.values()].filter((other) => other !== candidate);
     // A crashed generation may still be listed, for the connections in its queue.
-    const isAlone = others.every((other) => other.processes().length === 0);
-    candidate.start({ plan, members, isAlone });
+    candidate.start(others.every((other) => other.processes().length === 0));
     goodPlans.keep(epoch);
     history.started(epoch, candidate.startedAt, candidate.pid);
     options.logger.info(`generation ${epoch} starts`, { pid: candidate.pid });
   } catch (error) {
     candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }
-}
-
-/** Of accept(2) and the like: for connections that are moved, or given to it when it has passed its gate. */
-function callsToTrap(
-  { options, context: { migration } }: SupervisorParts,
-  { replacementOf, gate, adoptTarget }: RunningGeneration,
-): readonly number[] {
-  if (migration === null) return [];
-  const toMove = migration.callsToTrap();
-  // One that answers before it is ready must not meet those who wait for it.
-  if (replacementOf === null || !gate.wantsMoreThanListening) return toMove;
-  const isAlone = options.order.order === "stop-first";
-  const toDeliver = isAlone ? migration.acceptCalls : migration.callsToDeliver();
-  adoptTarget.queueAtSwitch = toDeliver.length > 0;
-  return [...new Set([...toMove, ...toDeliver])];
 }
 
 function exitStatusFor(startError: unknown): number {

@@ -176,13 +176,15 @@ export class Supervisor {
     }];
     const notifySockets = [...this.#parts.running.values()].flatMap((generation) => {
       if (!(generation instanceof RunningGeneration) || generation.hasExited) return [];
-      const { notify, epoch } = generation;
-      return notify === null ? [] : {
-        what: `NOTIFY_SOCKET of generation ${epoch}`,
-        path: notify.path,
-        isInPlace: () => notify.isInPlace,
-        restore: () => notify.restore(),
-      };
+      return generation.workers.alive.flatMap((worker) => {
+        const { notify } = worker;
+        return notify === null ? [] : {
+          what: `NOTIFY_SOCKET of ${worker.parts.name()}`,
+          path: notify.path,
+          isInPlace: () => notify.isInPlace,
+          restore: () => notify.restore(),
+        };
+      });
     });
     return [...notifySockets, ...handoffSockets];
   }

@@ -5,7 +5,8 @@ import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import { adoptOrphans } from "../succession/adopt_orphans.ts";
 import { ChildUpgrade } from "../succession/child_upgrade.ts";
 import { InPlaceUpgrade } from "../succession/in_place_upgrade.ts";
-import { handoverFacts, packPayload } from "../succession/pack_service.ts";
+import { handoverFacts } from "../succession/handover_facts.ts";
+import { packPayload } from "../succession/pack_service.ts";
 import {
   type PredecessorBaton,
   PredecessorGeneration,
@@ -13,6 +14,7 @@ import {
 import { TakeoverOffers } from "../succession/takeover_offers.ts";
 import { serveAgain } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
+import { workerCount } from "./worker_launch.ts";
 import { upgradeObstacle } from "./policy.ts";
 
 export class Upgrades {
@@ -29,7 +31,8 @@ export class Upgrades {
       ...context,
       ...upgrade,
       logger,
-      notifyPath: options.notifyPath,
+      notifyPaths: (epoch) =>
+        Array.from({ length: workerCount(config) }, (_, i) => options.notifyPath(epoch, i)),
       onHandedOver: (pid) => {
         options.stateWriter()?.handedOver();
         options.manager.handOver(pid);

@@ -57,6 +57,7 @@ function parseRollout(words: readonly string[]): Rollout {
  * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
  * - `upgrade 7` (request), `upgrade 7 in_place`, `upgrade_failed 3` (reason), `handed_over`, `handed_back`
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
+ * - `worker_exited 1 2`, `unhealthy 1 of 2` (epoch, worker)
  * - `behind 1`, `behind 1 0` (epoch, stand-in)
  * - `failed 0 70` (epoch, status)
  * - `exited 0 3` (epoch, status), `exited 0 0 stopped` (by our stop signal), `exited 0 0 stopped cut` (with connections)
@@ -94,7 +95,17 @@ export function parseEvent(text: string): ServiceEvent {
   if (kind === "share") return { kind: "share_requested", request: epoch, percent: status };
   if (kind === "ramped") return { kind, epoch, percent: status };
   if (kind === "unhealthy") {
-    return { kind, epoch, reason: "probes fail", ...second === "deaf" && { deaf: true } };
+    const worker = how === undefined ? {} : { worker: Number(how) };
+    return {
+      kind,
+      epoch,
+      reason: "probes fail",
+      ...second === "deaf" && { deaf: true },
+      ...worker,
+    };
+  }
+  if (kind === "worker_exited") {
+    return { kind, epoch, worker: status, reason: `worker ${second} exited`, status: 1 };
   }
   if (kind === "behind") return { kind, epoch, standIns: more.map(Number) };
   if (kind === "failed") {
@@ -129,6 +140,8 @@ export function formatEffect(effect: ServiceEffect): string {
       return `hold ${effect.epoch} for ${effect.candidate}`;
     case "replace_crashed":
       return `replace_crashed ${effect.replaces} by ${effect.epoch}`;
+    case "replace_worker":
+      return `replace_worker ${effect.epoch} ${effect.worker}`;
     case "drain":
       return `drain ${effect.epoch}` + (effect.stopping ? " stopping" : "");
     case "drain_rest":

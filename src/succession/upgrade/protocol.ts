@@ -15,6 +15,7 @@
  * nothing; after `serving` it drains and exits. A state of another version is refused with both numbers.
  */
 import * as v from "valibot";
+import { MAX_WORKERS } from "../../platform/process/processors.ts";
 import * as f from "../state/fields.ts";
 
 export const HANDOVER_ENV = "BATON_HANDOVER";
@@ -32,8 +33,11 @@ const HANDOVER_STATE = f.lazyObject(() => ({
   /** Of the new baton's first generation: one that failed before may still drain, and have members. */
   nextEpoch: f.epoch,
   servingPid: v.nullable(f.pid),
-  /** Its process, when it outlives the old baton: --survive, --orphan keep. */
-  survivor: v.nullable(f.object({ pid: f.pid, startTime: f.count })),
+  /** Its workers, where they outlive the old baton: --survive, --orphan keep. */
+  survivors: f.list(
+    f.object({ pid: f.pid, startTime: f.count, number: f.int(0, MAX_WORKERS - 1) }),
+    MAX_WORKERS,
+  ),
   startedAt: f.date,
   /** It sent READY=1: so must its successor (--ready auto). */
   notified: f.flag,

@@ -84,6 +84,7 @@ describe("buildConfig()", () => {
       serverPidfile: null,
       stopTimeMs: 10_000,
       maxGenerations: 4,
+      workers: 1,
       shutdownOnly: false,
       minDrainMs: null,
       maxDrainMs: 20_000,

@@ -9,6 +9,7 @@ describe("OPTIONS", () => {
     ["name", "name", "NAME", null],
     ["cwd", "cwd", "DIR", null],
     ["env-file", "envFile", "FILE", null],
+    ["workers", "workers", "N|auto", 1],
     ["runtime-dir", "runtimeDir", "DIR", null],
     ["pidfile", "pidfile", "FILE", null],
     ["server-pidfile", "serverPidfile", "FILE", null],

@@ -123,10 +123,12 @@ function happen(world: ServiceWorld, random: Random): void {
     case "probing":
       if (random.chance(0.5)) return advance(world, random, epoch, state);
       if (random.chance(0.5)) return fail(world, random, epoch);
+      if (random.chance(0.2)) return workerExits(world, random, epoch);
       return exit(world, random, epoch);
     case "baking":
     case "serving":
       if (random.chance(0.1)) return exit(world, random, epoch);
+      if (random.chance(0.1)) return workerExits(world, random, epoch);
       if (random.chance(0.5)) return scaleNews(world, random, epoch);
       if (random.chance(0.2)) return world.tell({ kind: "unhealthy", epoch, reason: "by lot" });
       if (state === "serving" && random.chance(0.3)) lateNews(world, random, epoch);
@@ -159,6 +161,11 @@ function fail(world: ServiceWorld, random: Random, epoch: number): void {
   world.tell({ kind: "failed", epoch, reason: "by lot", status, ...isLost && { isLost } });
   // Without a process (it could not be launched) the exit follows at once.
   if (random.chance(0.3) && world.alive.has(epoch)) exit(world, random, epoch);
+}
+
+function workerExits(world: ServiceWorld, random: Random, epoch: number): void {
+  const worker = random.below(4);
+  world.tell({ kind: "worker_exited", epoch, worker, reason: "by lot", status: 1 });
 }
 
 function exit(world: ServiceWorld, random: Random, epoch: number): void {

@@ -1,0 +1,100 @@
+/** Workers that start beside others of their generation, which serve: each has a gate of its own, and a time for that. */
+import type { Timer } from "../../platform/clock.ts";
+import { errorText } from "../../platform/error.ts";
+import type { RunningContext } from "../context.ts";
+import type { WorkerLaunch } from "./worker_parts.ts";
+import type { Worker } from "./worker.ts";
+import { restartDelayMs } from "./worker_exit.ts";
+
+/** One that has served for so long has not crashed in a row. */
+const HEALTHY_AFTER_MS = 10_000;
+
+interface RestartsOptions {
+  readonly context: RunningContext;
+  launch(worker: Worker): WorkerLaunch;
+  /** The next one with the number of `before`. */
+  next(before: Worker): Worker;
+}
+
+export class Restarts {
+  /** Exits in a row, by number. */
+  readonly #exits = new Map<number, number>();
+  /** Of a next start, of a gate, or of the time that shows that it does not crash in a row; by number. */
+  readonly #timers = new Map<number, Timer>();
+
+  constructor(readonly options: RestartsOptions) {}
+
+  #after(number: number, delayMs: number, then: () => void): void {
+    this.forget(number);
+    const fire = () => {
+      this.#timers.delete(number);
+      then();
+    };
+    this.#timers.set(number, this.options.context.platform.clock.after(delayMs, fire));
+  }
+
+  /** Nothing is to come for this number. */
+  forget(number: number): void {
+    this.#timers.get(number)?.cancel();
+    this.#timers.delete(number);
+  }
+
+  isComing(number: number): boolean {
+    return this.#timers.has(number);
+  }
+
+  /** `worker` has exited: another one with its number is started, at once or after a pause. */
+  schedule(worker: Worker): void {
+    const { number } = worker;
+    const { config, log } = this.options.context;
+    const exits = (this.#exits.get(number) ?? 0) + 1;
+    this.#exits.set(number, exits);
+    const delayMs = restartDelayMs(exits, config);
+    if (delayMs > 0) log(`worker ${number} starts again in ${delayMs} ms`);
+    this.#after(number, delayMs, () => {
+      const next = this.options.next(worker);
+      this.start(next);
+      // Orphans of the one before are no descendants of this one.
+      if (next.server.isStarted) worker.server.replacedAt = next.server.startTime;
+      worker.release();
+    });
+  }
+
+  start(worker: Worker): void {
+    const { launch, context } = this.options;
+    const { config, log, logError, foreground } = context;
+    const name = worker.parts.name();
+    try {
+      worker.start(launch(worker), foreground.stdinFor(false));
+      log(`${name} starts`);
+      this.#after(worker.number, config.readyTimeoutMs, () => this.#onLate(worker));
+    } catch (error) {
+      logError(`${name} cannot be started: ${errorText(error)}`);
+      worker.end();
+      this.schedule(worker);
+    }
+  }
+
+  #onLate(worker: Worker): void {
+    const { config, logError } = this.options.context;
+    worker.adoptTarget.refreshListeners();
+    const reason = worker.gate.timeoutReason(config.readyTimeoutMs, []);
+    logError(`${worker.parts.name()} is killed: ${reason}`);
+    worker.server.kill();
+  }
+
+  /** It has passed its gate. */
+  admit(worker: Worker): void {
+    worker.stand();
+    this.options.context.log(`${worker.parts.name()} serves`);
+    this.#after(worker.number, HEALTHY_AFTER_MS, () => {
+      this.#exits.delete(worker.number);
+      worker.adoptTarget.settle();
+      worker.server.remember();
+    });
+  }
+
+  close(): void {
+    for (const number of [...this.#timers.keys()]) this.forget(number);
+  }
+}
