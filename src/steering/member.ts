@@ -78,7 +78,7 @@ export const HELD = -2;
  * in it when the service ends. None can join a `shared` one, so all generations have it, without steering. `standby`:
  * baton's own, kept in the manager's store for the next baton; connections wait in it when the service ends.
  */
-export type SocketOrigin = "grouped" | "shared" | "standby";
+type SocketOrigin = "grouped" | "shared" | "standby";
 
 export interface Member {
   readonly id: MemberId;

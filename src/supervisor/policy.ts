@@ -4,6 +4,7 @@ import type { Rollout } from "../lifecycle/rollout.ts";
 import type { ServicePolicy } from "../lifecycle/state.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import { workerCount } from "./worker_launch.ts";
 import { ancestorsOf, whyInPlace } from "../succession/process_manager.ts";
 
 export function servicePolicy(config: Config, order: ServicePolicy["order"]): ServicePolicy {
@@ -14,7 +15,7 @@ export function servicePolicy(config: Config, order: ServicePolicy["order"]): Se
     membersAtStart: config.listen.length > 0,
     rollout: rolloutOf(config),
     rollsBackUnhealthy: config.rollbackOn !== "crash",
-    workers: 1,
+    workers: workerCount(config),
     backoff: {
       delayMs: config.crashDelayMs,
       maxDelayMs: config.crashDelayMaxMs,

@@ -11,7 +11,6 @@ import { errorText } from "../platform/error.ts";
 import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { adviceFor } from "./advice.ts";
 import type { SupervisorParts } from "./parts.ts";
-import { workerCount } from "./worker_launch.ts";
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 
@@ -21,7 +20,7 @@ const ADVICE_LINES = 20;
 /** @param serving null: none serves, and `replaces` is the one that crashed, if one has */
 export function startGeneration(
   parts: SupervisorParts,
-  { epoch, replaces, plan, waits }: Omit<Spawn, "kind">,
+  { epoch, replaces, plan, waits, workers }: Omit<Spawn, "kind">,
   serving: GenerationHandle | null,
 ): void {
   const { context, running, history, hooks } = parts;
@@ -46,7 +45,7 @@ export function startGeneration(
   });
   const candidate: RunningGeneration = new RunningGeneration(context, epoch, {
     replacementOf: replaces,
-    size: workerCount(context.config),
+    size: workers,
     launch: (worker) => parts.launch(candidate, worker),
     wantsNotification,
     admissionSteps: hooks.admissionSteps(serving, reason, { plan, waits }),
