@@ -118,6 +118,8 @@ export const OPTION_BY_FIELD = {
       "workers, or over the listeners of a server that has several: random, each has the same " +
       "chance; least, not to those whose accept queue is longer than the others'; cpu, by the " +
       "processor that a connection comes in on. UDP: always by the client's address and port."),
+    rolling: flag("At a reload replace the workers one by one, so that memory grows by one worker " +
+      "only. If a new one fails, the old generation gets its full number again."),
   }),
 
   ...group("Readiness", READINESS),
@@ -153,8 +155,6 @@ export const OPTION_BY_FIELD = {
     bakeMs: time(0, "Keep the old generation running for this time after all new connections go " +
       "to the new one, which is rolled back if it exits or becomes unhealthy."),
     hold: flag("Keep the old generation running until 'baton promote' or 'baton rollback'."),
-    rolling: flag("With several workers: replace them one by one, so that memory grows by one " +
-      "worker only. If a new one fails, the old generation gets its full number again."),
     /** Each value includes the ones after it. */
     rollbackOn: choice(["any", "health", "crash"], "any", "What rolls back a generation on " +
       "trial: crash, that it exits; health, also a failed check of --live or --eject-after; any, " +

@@ -134,6 +134,7 @@ export class ShutdownService {
       startedAt: this.#startedAt,
       listeners: [],
       helpers: [],
+      workers: { configured: 1, wanted: 1 },
       generations: [{
         epoch: EPOCH,
         state: this.server.isSignaled ? "stopping" : isShuttingDown ? "draining" : "serving",
@@ -146,6 +147,7 @@ export class ShutdownService {
         connectionsCut: shutdown.cut,
         connectionsUndecided: shutdown.undecided,
         takesConnections: false,
+        workers: [],
       }],
       restarts: { ok: 0, failed: 0, crashes: 0 },
       lastReload: null,

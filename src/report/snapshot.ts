@@ -40,7 +40,26 @@ export interface CheckView {
   readonly failures: number;
 }
 
-export interface GenerationView {
+/** One copy of the server in a generation. */
+interface WorkerStatus {
+  /** From 0 on; one that replaces another has that one's. */
+  readonly number: number;
+  readonly state: "starting" | "serving" | "draining" | "stopping" | "exited";
+  /** Leading process; null while it is not started again. */
+  readonly pid: number | null;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly connections: ConnectionCounts;
+  /** How often it was started again beside its generation. */
+  readonly restarts: number;
+}
+
+export interface GenerationView extends EndedGeneration {
+  /** By number; empty for one that has exited. */
+  readonly workers: readonly WorkerStatus[];
+}
+
+export interface EndedGeneration {
   readonly epoch: number;
   readonly state: GenerationState;
   readonly outcome: Outcome | null;
@@ -207,6 +226,8 @@ export interface Snapshot {
   readonly duplicates: "getfd" | "socket-trap" | "at-bind" | null;
   readonly startedAt: string;
   readonly listeners: readonly ListenerView[];
+  /** Of a generation: `wanted` is what the next one starts with (`baton scale`). */
+  readonly workers: { readonly configured: number; readonly wanted: number };
   /** Alive ones and the latest that have exited, oldest first. */
   readonly generations: readonly GenerationView[];
   readonly helpers: readonly HelperView[];

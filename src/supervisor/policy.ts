@@ -1,8 +1,9 @@
 /** Policy that depends on the configuration or on the kernel, and so is decided here; all else is in lifecycle/. */
 import type { Config } from "../config/config.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
-import type { ServicePolicy } from "../lifecycle/state.ts";
+import type { ServicePolicy, ServiceState } from "../lifecycle/state.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Snapshot } from "../report/snapshot.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { workerCount } from "./worker_launch.ts";
 import { ancestorsOf, whyInPlace } from "../succession/process_manager.ts";
@@ -22,6 +23,16 @@ export function servicePolicy(config: Config, order: ServicePolicy["order"]): Se
       limit: config.crashLimit,
     },
   };
+}
+
+/** How many workers a generation is to have. */
+export function workersAsked(
+  config: Config,
+  order: ServicePolicy["order"],
+  { workers }: Pick<ServiceState, "workers">,
+): Snapshot["workers"] {
+  const { workers: configured } = servicePolicy(config, order);
+  return { configured, wanted: workers ?? configured };
 }
 
 /** The rollout of generations for which a reload names none. */

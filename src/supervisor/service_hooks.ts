@@ -12,9 +12,11 @@ import { checkMemory } from "../hooks/memory_check.ts";
 import { type CommandFailure, type Killable, Sequence } from "../hooks/sequence.ts";
 import { CandidateOutput } from "../output/candidate_output.ts";
 import { commandPlan } from "../process/launch_plan.ts";
+import type { ServiceState } from "../lifecycle/state.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { History } from "../report/history.ts";
 import type { SupervisorOptions } from "./options.ts";
+import { workersAsked } from "./policy.ts";
 
 type CommandName = HookName | typeof PRE_FLIGHT;
 
@@ -25,13 +27,14 @@ interface HookCommand {
 
 type Failure = CommandFailure<HookCommand>;
 
-type HookOccasion = Omit<HookCircumstances, "name">;
+type HookOccasion = Omit<HookCircumstances, "name" | "workers">;
 
 /** A supervisor's parts, as far as hooks need them. */
 export interface HookParts {
-  readonly options: Pick<SupervisorOptions, "plan" | "logger">;
+  readonly options: Pick<SupervisorOptions, "plan" | "logger" | "order">;
   readonly context: RunningContext;
   readonly history: History;
+  readonly service: () => ServiceState;
 }
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
@@ -232,11 +235,18 @@ export class ServiceHooks {
     occasion: HookOccasion,
     onEnd: (end: CommandEnd, output: CandidateOutput) => void,
   ): Killable {
-    const { options: { plan, logger }, context: { platform, config, children } } = this.parts;
+    const { options: { plan, logger, order }, context, service } = this.parts;
+    const { platform, config, children } = context;
+    const { wanted: workers } = workersAsked(config, order.order, service());
     const output = new CandidateOutput(platform);
     logger.debug(`${name}: ${command}`, { epoch: occasion.current?.epoch ?? null });
     return new Command(platform, {
-      plan: () => commandPlan(plan, name, command, { ...occasion, name: config.name }),
+      plan: () =>
+        commandPlan(plan, name, command, {
+          ...occasion,
+          name: config.name,
+          workers,
+        }),
       timeoutMs: config.hookTimeoutMs,
       output,
       follow: (pid, onLeaderExit) => children.add({ ...NO_GENERATION, pid, onLeaderExit }),
