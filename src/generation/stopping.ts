@@ -19,7 +19,7 @@ import { spreadOf, StopPolicy } from "./stop_policy.ts";
 import type { GenerationHandle, SharedParts } from "./handle.ts";
 
 /** A server that finishes its requests by itself gets its signal after this time, whatever could still be moved. */
-const MOVE_MS = 10_000;
+export const MOVE_MS = 10_000;
 
 type Successor = Pick<GenerationHandle, "takesConnections" | "processes">;
 

@@ -17,6 +17,7 @@ import {
   serveOn,
   vacate,
 } from "./stop_first.ts";
+import { endFailedScaling } from "./scaling.ts";
 import { endService, noteExitStatus } from "./stop.ts";
 import { awaitsTakeover, bakingOf, candidateOf, type ServiceState, servingOf } from "./state.ts";
 import { abortUpgrade } from "./upgrade.ts";
@@ -220,7 +221,10 @@ export function workerExited(
   generation: Generation,
   { worker, reason, status }: Pick<WorkerExited, "worker" | "reason" | "status">,
 ): void {
-  if (generation.state === "serving") return replaceWorker(draft, generation, worker);
+  if (generation.state === "serving") {
+    if (endFailedScaling(draft, generation, { worker, reason })) return;
+    return replaceWorker(draft, generation, worker);
+  }
   if (generation.state === "baking") return rollBack(draft, generation, reason);
   failCandidate(draft, generation, {
     reason: `${reason}, before the generation was ready`,

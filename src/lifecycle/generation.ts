@@ -28,14 +28,14 @@
  *   starting, probing -> stopping    failed, worker_exited, stop_requested, (exited)
  *   baking -> serving                ramped, scaled, bake_elapsed, promote_requested, share_requested, (exited),
  *                                    (unhealthy)
- *   baking -> draining               unhealthy, worker_exited, scale_failed, rollback_requested, stop_requested
+ *   baking -> draining               unhealthy, worker_exited, rollback_requested, stop_requested
  *   serving -> draining              unhealthy, stop_requested, handed_over, promote_requested, share_requested,
  *                                    (admitted), (ready), (takeover_granted), (ramped), (scaled), (bake_elapsed)
  *   draining -> serving              handed_back, (unhealthy), (failed), (exited)
  *   draining -> stopping             drained, drain_timed_out, stop_requested, or killed to make room for a start
  *
  * No transition: healthy, behind, caught_up, late_timed_out, aftermath_timed_out, stop_timed_out; of the serving one also
- * scaled, scale_failed, worker_exited.
+ * scaled, worker_exited.
  *
  * State says where a generation is in its life, outcome says why it left it; the first cause wins. An event that a
  * state does not accept is stale (a timer that fired while it was being disarmed, the exit of a generation that was

@@ -11,6 +11,7 @@ import type { ServiceEffect, ServiceEvent } from "./vocabulary.ts";
 const MAX_WORKERS = 64;
 
 type ScaleRequest = Extract<ServiceEvent, { kind: "scale_requested" }>;
+type WorkerExited = Extract<ServiceEvent, { kind: "worker_exited" }>;
 type ScaleResult = Extract<ServiceEffect, { kind: "scale_result" }>;
 
 /** @returns the workers of each generation from now on */
@@ -65,15 +66,18 @@ export function noteScaled(draft: Draft, { epoch }: Generation): void {
   answer(draft, scaling.requests, "ok", null);
 }
 
-/** A further worker of the serving generation does not come: back to the number before. */
-export function scalingFailed(draft: Draft, generation: Generation, reason: string): void {
-  const { epoch } = generation;
+/** @returns whether an operator waits for `worker`, which has exited: the number is what it was before, then */
+export function endFailedScaling(
+  draft: Draft,
+  generation: Generation,
+  { worker, reason }: Pick<WorkerExited, "worker" | "reason">,
+): boolean {
   const { scaling } = draft.state;
-  draft.notice(`generation ${epoch}: a worker failed: ${reason}`);
-  if (scaling?.epoch !== epoch) return;
+  if (scaling?.epoch !== generation.epoch || worker < scaling.from) return false;
   draft.set({ scaling: null, workers: scaling.from });
   scaleTo(draft, generation, scaling.from);
   answer(draft, scaling.requests, "failed", reason);
+  return true;
 }
 
 /** Called after each step: what was asked of a generation that serves no more is up to its successor. */

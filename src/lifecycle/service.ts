@@ -26,16 +26,10 @@ import {
   sendStopSignal,
 } from "./draining.ts";
 import type { Generation, GenerationState } from "./generation.ts";
-import { decideTrial, growShare, passGate, promote, rollBack, rollOn } from "./promotion.ts";
+import { decideTrial, growShare, passGate, promote, rollOn } from "./promotion.ts";
 import { admit, launchWaiting, noteGoodPlan } from "./stop_first.ts";
 import { requestReload, spawn, startQueued } from "./reload.ts";
-import {
-  endStaleScaling,
-  fillWorkers,
-  noteScaled,
-  requestScale,
-  scalingFailed,
-} from "./scaling.ts";
+import { endStaleScaling, fillWorkers, noteScaled, requestScale } from "./scaling.ts";
 import { finishIfEmpty, requestStop } from "./stop.ts";
 import { awaitsTakeover, type ServicePolicy, type ServiceState } from "./state.ts";
 import { abortUpgrade, adoptOrphans, handOver, requestUpgrade, takeBack } from "./upgrade.ts";
@@ -46,20 +40,11 @@ export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent[
   waiting: ["admitted", "failed", "exited"],
   starting: ["listening", "ready", "takeover_granted", "failed", "worker_exited", "exited"],
   probing: ["ready", "takeover_granted", "failed", "worker_exited", "exited"],
-  baking: [
-    "ramped",
-    "scaled",
-    "scale_failed",
-    "bake_elapsed",
-    "unhealthy",
-    "worker_exited",
-    "exited",
-  ],
+  baking: ["ramped", "scaled", "bake_elapsed", "unhealthy", "worker_exited", "exited"],
   serving: [
     "unhealthy",
     "worker_exited",
     "scaled",
-    "scale_failed",
     "healthy",
     "behind",
     "caught_up",
@@ -143,10 +128,6 @@ const ON_GENERATION: {
     noteScaled(draft, generation);
     rollOn(draft, generation);
   },
-  scale_failed: (draft, generation, { reason }) =>
-    generation.state === "baking"
-      ? rollBack(draft, generation, reason)
-      : scalingFailed(draft, generation, reason),
   unhealthy: (draft, generation, event) => generationUnhealthy(draft, generation, event),
   failed: failCandidate,
   worker_exited: workerExited,

@@ -72,8 +72,6 @@ export type ServiceEvent = Readonly<
   | { kind: "ramped"; epoch: number; percent: number }
   /** Just so many workers have passed the gate, and no other one is left. */
   | { kind: "scaled"; epoch: number; workers: number }
-  /** A worker that was to come did not pass the gate; it is tried again until another `scale`. */
-  | { kind: "scale_failed"; epoch: number; reason: string }
   | { kind: "bake_elapsed"; epoch: number }
   /**
    * It has passed its gate, and its checks fail now. `deaf`: none of its processes has its listeners any more. `worker`:
@@ -125,7 +123,7 @@ export type ServiceEffect = Readonly<
   }
   /** Start the process of a candidate that waited. */
   | { kind: "launch"; epoch: number; replaces: number | null; plan: PlanSource; workers: number }
-  /** Start or drain workers until there are so many; dispatches `scaled`, or `scale_failed`. */
+  /** Start or drain workers until there are so many; dispatches `scaled`. */
   | { kind: "scale"; epoch: number; workers: number }
   | {
     kind: "scale_result";

@@ -5,6 +5,7 @@
 import type { KeepAliveCounts } from "../migration/in_flight.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
+import type { WorkerStatus } from "./worker_status.ts";
 import type { KilledProcess, LeftProcess } from "./killed_processes.ts";
 
 interface MemberView {
@@ -38,20 +39,6 @@ export interface CheckView {
   readonly lastResult: string | null;
   readonly successes: number;
   readonly failures: number;
-}
-
-/** One copy of the server in a generation. */
-interface WorkerStatus {
-  /** From 0 on; one that replaces another has that one's. */
-  readonly number: number;
-  readonly state: "starting" | "serving" | "draining" | "stopping" | "exited";
-  /** Leading process; null while it is not started again. */
-  readonly pid: number | null;
-  /** ISO 8601. */
-  readonly startedAt: string;
-  readonly connections: ConnectionCounts;
-  /** How often it was started again beside its generation. */
-  readonly restarts: number;
 }
 
 export interface GenerationView extends EndedGeneration {

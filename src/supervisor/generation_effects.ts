@@ -28,7 +28,10 @@ export function generationEffects(parts: SupervisorParts) {
       launchWaiting(parts, effect);
     },
     ...stopFirstEffects(parts),
-    scale: ({ epoch, workers }) => parts.context.dispatch({ kind: "scaled", epoch, workers }),
+    scale: ({ epoch, workers }) => {
+      const generation = running.get(epoch);
+      if (generation instanceof RunningGeneration) generation.workers.scale(workers);
+    },
     replace_crashed: ({ epoch, replaces }) => {
       listeners.rememberOrphaned(replaces);
       const candidate = running.get(epoch);

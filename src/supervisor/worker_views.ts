@@ -15,18 +15,14 @@ export function workerViews(
   },
 ): GenerationView["workers"] {
   if (!(running instanceof RunningGeneration)) return [];
-  const { all } = running.workers;
-  return all.map(({ number, state, pid, startedAt, restarts, server }) => ({
-    number,
-    state,
-    pid: state === "exited" ? null : pid,
-    startedAt: startedAt.toISOString(),
-    // Where there are several, what each has open tells; of one that is alone it need not be looked up.
-    connections: all.length === 1 ? whole : takeCensus(
-      table.openBy(server.processes()).filter(isOwn),
-      quietMs,
-      running.tracks,
-    ).counts,
-    restarts,
+  const { workers, tracks } = running;
+  const connectionsOf = (number: number) =>
+    table.openBy(workers.get(number)?.server.processes() ?? []).filter(isOwn);
+  // Where there are several, what each has open tells; of one that is alone it need not be looked up.
+  return workers.list.map((view, _, { length }) => ({
+    ...view,
+    connections: length === 1
+      ? whole
+      : takeCensus(connectionsOf(view.number), quietMs, tracks).counts,
   }));
 }

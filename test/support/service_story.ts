@@ -53,7 +53,7 @@ function parseRollout(words: readonly string[]): Rollout {
 /**
  * - `start`, `stop`, `stop 500` (spent drain time), `reload 7` (request), `reload 7 canary 10 bake 5000` (rollout), `backoff`
  * - `reload 7 stop-first` (order); `unhealthy 1 deaf`; `failed 0 70 lost` (baton was killed)
- * - `scale 8 4` (request, workers), `scale 8 +1`, `scaled 1 4` (epoch, workers), `scale_failed 1`
+ * - `scale 8 4` (request, workers), `scale 8 +1`, `scaled 1 4` (epoch, workers)
  * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
  * - `upgrade 7` (request), `upgrade 7 in_place`, `upgrade_failed 3` (reason), `handed_over`, `handed_back`
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
@@ -91,7 +91,6 @@ export function parseEvent(text: string): ServiceEvent {
     return { kind: "scale_requested", request: epoch, workers: status, relative };
   }
   if (kind === "scaled") return { kind, epoch, workers: status };
-  if (kind === "scale_failed") return { kind, epoch, reason: "a worker exited" };
   if (kind === "share") return { kind: "share_requested", request: epoch, percent: status };
   if (kind === "ramped") return { kind, epoch, percent: status };
   if (kind === "unhealthy") {

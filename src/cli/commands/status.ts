@@ -91,8 +91,9 @@ function workersText({ epoch, workers: { configured, wanted }, generations }: St
 }
 
 function workerRows(snapshot: StatusReply, now: number): string[][] {
+  if (snapshot.generations.every(({ workers }) => workers.length < 2)) return [];
   const rows = snapshot.generations.flatMap(({ epoch, workers }) =>
-    workers.length < 2 ? [] : workers.map((worker) => [
+    workers.map((worker) => [
       String(worker.number),
       String(epoch),
       worker.state,

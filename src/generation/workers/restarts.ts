@@ -14,6 +14,8 @@ interface RestartsOptions {
   launch(worker: Worker): WorkerLaunch;
   /** The next one with the number of `before`. */
   next(before: Worker): Worker;
+  /** It cannot be started. */
+  onFailed(worker: Worker, reason: string): void;
 }
 
 export class Restarts {
@@ -62,16 +64,15 @@ export class Restarts {
 
   start(worker: Worker): void {
     const { launch, context } = this.options;
-    const { config, log, logError, foreground } = context;
+    const { config, log, foreground } = context;
     const name = worker.parts.name();
     try {
       worker.start(launch(worker), foreground.stdinFor(false));
       log(`${name} starts`);
       this.#after(worker.number, config.readyTimeoutMs, () => this.#onLate(worker));
     } catch (error) {
-      logError(`${name} cannot be started: ${errorText(error)}`);
       worker.end();
-      this.schedule(worker);
+      this.options.onFailed(worker, `it cannot be started: ${errorText(error)}`);
     }
   }
 

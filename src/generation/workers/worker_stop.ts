@@ -1,8 +1,11 @@
 /**
  * How one worker ends while others of its generation serve on: new connections go to those, it empties its queue and
- * finishes what it owes, gets the stop signal, and at last KILL.
+ * finishes what it owes, gets the stop signal, and at last KILL. With --keep-alive its connections move to the others.
  */
 import { busyAmong, SocketTable, takeCensus, Tracks } from "../../drain/connections.ts";
+import { mayPause } from "../../drain/track.ts";
+import type { Migration } from "../../migration/migration.ts";
+import type { Mover } from "../../migration/mover.ts";
 import type { Timer } from "../../platform/clock.ts";
 import { orNull } from "../../platform/error.ts";
 import { unreadDatagrams } from "../../platform/network/udp_table.ts";
@@ -11,6 +14,7 @@ import { setWorkerAside } from "../../steering/worker_steering.ts";
 import type { GenerationFacts } from "../../succession/state/resume_state.ts";
 import type { StopPolicy } from "../stop_policy.ts";
 import type { GenerationHealth } from "../generation_health.ts";
+import { moveToOthers } from "./worker_moves.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
 const LOOK_MS = 100;
@@ -20,7 +24,7 @@ interface WorkerStopOptions {
   readonly health: Pick<GenerationHealth, "stop">;
   readonly policy: StopPolicy;
   /** Of its generation. */
-  readonly facts: Pick<GenerationFacts, "cut">;
+  readonly facts: Pick<GenerationFacts, "cut" | "takesConnections">;
 }
 
 export class WorkerStop {
@@ -30,6 +34,7 @@ export class WorkerStop {
   #killAtMs = Infinity;
   #halfOpen: ReadonlySet<string> | null = null;
   readonly #drainUntilMs: number;
+  #mover: Mover | null = null;
 
   constructor(readonly options: WorkerStopOptions) {
     const { platform: { clock }, config } = options.worker.context;
@@ -44,13 +49,40 @@ export class WorkerStop {
   }
 
   #look(): void {
+    const { clock } = this.options.worker.context.platform;
+    const isOver = clock.now() >= this.#drainUntilMs;
+    const mayEnd = isOver || (orNull(() => this.#mayEnd()) ?? false);
+    if (mayEnd && this.#mover !== null) return this.#mover.commit();
+    const migration = this.#migration;
+    if (mayEnd && (isOver || migration === null)) return this.#signal();
+    this.#timer = clock.after(LOOK_MS, () => this.#look());
+    if (mayEnd && migration !== null) this.#move(migration);
+  }
+
+  /** Null: its connections are not moved. */
+  get #migration(): Migration | null {
+    const { worker: { context: { migration } }, policy, facts } = this.options;
+    return facts.takesConnections && policy.drainStyle !== "signal" ? migration : null;
+  }
+
+  #move(migration: Migration): void {
+    const { worker, policy, facts } = this.options;
+    this.#mover = moveToOthers(worker, migration, policy, {
+      isBusy: (inode) => this.#mayOwe(inode),
+      onDropped: () => facts.cut++,
+      onCommitted: () => this.#signal(),
+    });
+  }
+
+  #mayOwe(inode: number): boolean {
+    const track = this.#tracks.get(inode);
+    return track !== null &&
+      mayPause(track, track.atMs - Math.max(track.sentAtMs, track.receivedAtMs));
+  }
+
+  #signal(): void {
     const { worker, policy } = this.options;
     const { clock } = worker.context.platform;
-    const isEmpty = orNull(() => this.#isEmpty()) ?? false;
-    if (!isEmpty && clock.now() < this.#drainUntilMs) {
-      this.#timer = clock.after(LOOK_MS, () => this.#look());
-      return;
-    }
     this.phase = "stopping";
     worker.facts.stopSent = true;
     if (!policy.finishesRequests) this.#countCut();
@@ -85,8 +117,8 @@ export class WorkerStop {
     });
   }
 
-  /** Nothing waits in its queues, none is on its way there, and it owes no answer. */
-  #isEmpty(): boolean {
+  /** Nothing waits in its queues, none is on its way there, and it owes no answer, or can move what does. */
+  #mayEnd(): boolean {
     const { worker, policy } = this.options;
     const { platform, listeners, config } = worker.context;
     const table = new SocketTable(platform, listeners);
@@ -101,6 +133,8 @@ export class WorkerStop {
       )
     );
     if (waiting.some((count) => count > 0)) return false;
+    // From then on the mover decides.
+    if (this.#migration !== null) return this.#mover === null;
     if (policy.drainStyle === "signal") return true;
     const pids = worker.server.processes();
     if (busyAmong(pids, table, config.quietMs).size > 0) return false;
@@ -109,5 +143,6 @@ export class WorkerStop {
 
   close(): void {
     this.#timer?.cancel();
+    this.#mover?.cancel();
   }
 }

@@ -3,6 +3,7 @@
  * parts of a generation that need not tell them apart.
  */
 import type { ExitReport, GenerationTimer } from "../../lifecycle/vocabulary.ts";
+import { EXIT_SYSTEM } from "../../lifecycle/status.ts";
 import { errorText } from "../../platform/error.ts";
 import type { CandidateOutput } from "../../output/candidate_output.ts";
 import type { CheckView } from "../../report/snapshot.ts";
@@ -39,6 +40,8 @@ export class Workers implements ServerTree, WorkerHost {
   /** How those have ended that the generation does not outlive. */
   readonly #exits: ExitReport[] = [];
   #isKilled = false;
+  /** Some are on their way to `size`, and the lifecycle waits for that. */
+  #isScaling = false;
 
   constructor(readonly generation: GenerationParts, readonly options: WorkersOptions) {
     const { context } = generation;
@@ -46,6 +49,8 @@ export class Workers implements ServerTree, WorkerHost {
       context,
       launch: options.launch,
       next: ({ number, restarts }) => this.#add(number, restarts + 1),
+      onFailed: (worker, text) =>
+        this.onExited(worker, { status: EXIT_SYSTEM, asRequested: false, text }),
     });
   }
 
@@ -177,6 +182,17 @@ export class Workers implements ServerTree, WorkerHost {
     for (let number = 0; number < size; number++) {
       if (!this.#all.has(number)) this.#restarts.start(this.#add(number, 0));
     }
+    this.#isScaling = true;
+    this.#checkScaled();
+  }
+
+  /** Just those that are to be there serve, and no other one lives. */
+  #checkScaled(): void {
+    const { size, all, generation: { context, epoch } } = this;
+    const isThere = all.length === size && all.every(({ state }) => state === "serving");
+    if (!this.#isScaling || !isThere) return;
+    this.#isScaling = false;
+    context.dispatch({ kind: "scaled", epoch, workers: size });
   }
 
   /** It has exited, or is to end, and another one with its number takes its place. */
@@ -215,11 +231,14 @@ export class Workers implements ServerTree, WorkerHost {
     worker.release();
     // More may be wanted again by now.
     if (number < this.size) this.#restarts.start(this.#add(number, 0));
+    this.#checkScaled();
   }
 
   onChange(worker: Worker): void {
     if (!worker.adoptTarget.isRising) return this.options.onChange();
-    if (worker.isActive && worker.checkGate()) this.#restarts.admit(worker);
+    if (!worker.isActive || !worker.checkGate()) return;
+    this.#restarts.admit(worker);
+    this.#checkScaled();
   }
 
   onUnhealthy(worker: Worker, reason: string): void {

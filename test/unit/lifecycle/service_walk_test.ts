@@ -64,7 +64,6 @@ function trialNews(world: ServiceWorld, random: Random): void {
 function scaleNews(world: ServiceWorld, random: Random, epoch: number): void {
   const workers = world.scaling.get(epoch);
   if (workers === undefined) return;
-  if (random.chance(0.1)) return world.tell({ kind: "scale_failed", epoch, reason: "by lot" });
   world.scaling.delete(epoch);
   world.tell({ kind: "scaled", epoch, workers });
 }
@@ -192,7 +191,6 @@ function staleNews(world: ServiceWorld, random: Random): void {
     { kind: "failed", epoch: gone, reason: "stale", status: 1 },
     { kind: "ramped", epoch: gone, percent: 50 },
     { kind: "scaled", epoch: gone, workers: 2 },
-    { kind: "scale_failed", epoch: gone, reason: "stale" },
     { kind: "bake_elapsed", epoch: gone },
     { kind: "unhealthy", epoch: gone, reason: "stale" },
     { kind: "drained", epoch: gone },
@@ -243,7 +241,6 @@ const RARE: readonly (readonly [ServiceState, ...string[]])[] = [
   [inheritedState(4), "reload 1", "listening 5", "ready 5", "takeover_granted 5"],
   [INITIAL_STATE, ...ON_TRIAL, "share 2 100"],
   [INITIAL_STATE, ...ON_TRIAL, "ramped 1 100"],
-  [INITIAL_STATE, ...ON_TRIAL, "scale_failed 1"],
   [
     INITIAL_STATE,
     "start",

@@ -54,11 +54,14 @@ describe("the number of workers", () => {
 
   tell("is what it was when a further worker fails", serving, [
     ["scale 7 5", "scale 0 to 5"],
-    ["scale_failed 0", "scale 0 to 3", "scale 7 failed with 3: a worker exited"],
+    ["worker_exited 0 1", "replace_worker 0 1"],
+    ["worker_exited 0 4", "scale 0 to 3", "scale 7 failed with 3: worker 4 exited"],
     ["reload 1", "disarm_backoff", "spawn 1 with 3", "arm ready 1"],
   ]);
 
-  tell("stays where a worker fails that none has asked for now", serving, [["scale_failed 0"]]);
+  tell("stays where a worker exits that none has asked for now", serving, [
+    ["worker_exited 0 2", "replace_worker 0 2"],
+  ]);
 
   tell("has limits", serving, [
     ["scale 7 0", "scale 7 refused with 3: one worker is the least: 'baton stop' ends the service"],
@@ -178,11 +181,11 @@ describe("a rolling reload", () => {
     return rolling().given("ready 1", "scaled 0 2");
   }, [
     [
-      "scale_failed 1",
+      "worker_exited 1 1",
       "share 1 0 %",
       "disarm bake 1",
-      "rolled_back 1: a worker exited",
-      "reload 1 failed by 1: rolled back: a worker exited",
+      "rolled_back 1: worker 1 exited",
+      "reload 1 failed by 1: rolled back: worker 1 exited",
       ...ROLLED_BACK,
     ],
     ["drained 1", "disarm drain 1", "signal_stop 1", "arm stop 1"],
