@@ -56,6 +56,13 @@ function checkHandoff(config: Config): void {
       remedy: "Remove one of them",
     });
   }
+  if (config.workers !== 1 && unixListener !== undefined) {
+    const why = "a path has room for the socket of one worker";
+    throw new UserError(`Cannot use --workers with --listen ${unixListener.text}: ${why}`, {
+      remedy:
+        "Let the server bind a path of its own for each worker ({worker} in its command), or use TCP",
+    });
+  }
   if (config.duplicates === "at-bind" && config.udp === "switch") {
     throw new UserError(
       "Cannot use --udp switch with --duplicates at-bind: that replaces TCP and Unix sockets only",
@@ -248,6 +255,7 @@ export function optionForTwo(config: Config): string | null {
 export function handoffOption(config: Config): string | null {
   const gate = config.ready.find(({ kind }) => kind !== "auto" && kind !== "listen");
   return firstGiven([
+    [config.workers !== 1, "--workers"],
     [config.listen.length > 0, "--listen"],
     [config.handoff !== "auto", "--handoff"],
     [config.duplicates !== "auto", "--duplicates"],

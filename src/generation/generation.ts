@@ -209,6 +209,7 @@ export class RunningGeneration implements GenerationHandle {
 
   beginDrain(isShutdown: boolean, successor: GenerationHandle | null): void {
     for (const { health } of this.workers.all) health.stop();
+    this.workers.rest();
     this.stopping.beginDrain(isShutdown, successor);
   }
 

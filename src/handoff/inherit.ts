@@ -64,9 +64,10 @@ export class Inheritor {
   #member(spec: ListenSpec, owner: MemberOwner, replacementOf: number | null): Member {
     const { epoch, worker } = owner;
     const group = this.#group(spec);
+    // The predecessor has made one for each worker of this generation.
+    const made = group.isFrozen ? group.membersOf(epoch)[worker] : undefined;
+    if (made !== undefined) return Object.assign(made, { worker });
     const [own] = group.membersOf(epoch, worker);
-    // The predecessor has made it for this generation.
-    if (own !== undefined && group.isFrozen) return own;
     const left = own ??
       (replacementOf === null
         ? this.listeners.lend(group, epoch)

@@ -127,7 +127,10 @@ export function resumeWaits(
   for (const { epoch, state: phase, outcome, served, cut } of generations) {
     const handle = running.get(epoch);
     if (!(handle instanceof RunningGeneration)) continue;
-    if (phase === "serving" || phase === "baking") handle.startLiveChecks();
+    if (phase === "serving" || phase === "baking") {
+      handle.startLiveChecks();
+      handle.workers.restore();
+    }
     if (phase === "serving" && !handle.isSettled) deadlines.arm("health", handle);
     if (phase === "draining") {
       handle.beginDrain(outcome === "stopped", serving ?? null);

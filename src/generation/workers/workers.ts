@@ -203,11 +203,17 @@ export class Workers implements ServerTree, WorkerHost {
     else if (worker.isActive) this.#stop(worker);
   }
 
-  /** Starts those that have exited while none was to be replaced. */
+  /** None is replaced any more: the generation drains. */
+  rest(): void {
+    for (const { number, hasExited } of this.all) if (hasExited) this.#restarts.forget(number);
+  }
+
+  /** Starts those that have exited, or were not there, while none was to be replaced. */
   restore(): void {
     for (const worker of this.all) {
-      const { number, hasExited } = worker;
-      if (hasExited && !this.#restarts.isComing(number)) this.#restarts.schedule(worker);
+      const { number, server } = worker;
+      if (!server.isStarted) worker.end();
+      if (worker.hasExited && !this.#restarts.isComing(number)) this.#restarts.schedule(worker);
     }
     this.scale(this.size);
   }
