@@ -14,6 +14,7 @@ import type { RunningContext } from "./context.ts";
 import type { GenerationHandle } from "./handle.ts";
 import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
+import { checksOf } from "./workers/worker_views.ts";
 import { Workers } from "./workers/workers.ts";
 
 interface GenerationOptions {
@@ -102,7 +103,7 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   get checks(): GenerationHandle["checks"] {
-    return this.workers.checks;
+    return checksOf(this.workers.all);
   }
 
   get output(): GenerationHandle["output"] {

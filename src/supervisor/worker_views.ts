@@ -2,6 +2,7 @@
 import { type SocketTable, takeCensus } from "../drain/connections.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
+import { viewOf } from "../generation/workers/worker_views.ts";
 import type { GenerationView } from "../report/snapshot.ts";
 
 /** @param whole the connections of all of them; @param isOwn tells those that are no other generation's by now */
@@ -19,7 +20,7 @@ export function workerViews(
   const connectionsOf = (number: number) =>
     table.openBy(workers.get(number)?.server.processes() ?? []).filter(isOwn);
   // Where there are several, what each has open tells; of one that is alone it need not be looked up.
-  return workers.list.map((view, _, { length }) => ({
+  return workers.all.map(viewOf).map((view, _, { length }) => ({
     ...view,
     connections: length === 1
       ? whole

@@ -2,7 +2,7 @@
 import type { CheckView } from "../../report/snapshot.ts";
 import type { Worker, WorkerState } from "./worker.ts";
 
-export interface WorkerView {
+interface WorkerView {
   readonly number: number;
   /** Of its leading process; null when that has exited. */
   readonly pid: number | null;

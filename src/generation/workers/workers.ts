@@ -4,19 +4,17 @@
  */
 import type { ExitReport, GenerationTimer } from "../../lifecycle/vocabulary.ts";
 import { EXIT_SYSTEM } from "../../lifecycle/status.ts";
-import { errorText } from "../../platform/error.ts";
 import type { CandidateOutput } from "../../output/candidate_output.ts";
-import type { CheckView } from "../../report/snapshot.ts";
 import { retireWorker, setWorkerAside } from "../../steering/worker_steering.ts";
 import type { GenerationFacts, WorkerRecord } from "../../succession/state/resume_state.ts";
 import type { ServerTree } from "../handle.ts";
 import type { Timers } from "../timers.ts";
 import { Restarts } from "./restarts.ts";
+import { startAll } from "./start_all.ts";
 import { Worker, type WorkerHost } from "./worker.ts";
 import { afterWorkerExit, mostTelling } from "./worker_exit.ts";
 import type { GenerationParts, WorkerLaunch } from "./worker_parts.ts";
 import { WorkerStop } from "./worker_stop.ts";
-import { checksOf, viewOf, type WorkerView } from "./worker_views.ts";
 
 interface WorkersOptions {
   readonly facts: GenerationFacts;
@@ -85,10 +83,6 @@ export class Workers implements ServerTree, WorkerHost {
     return this.all.filter(({ hasExited, server }) => !hasExited && server.isStarted);
   }
 
-  get list(): readonly WorkerView[] {
-    return this.all.map(viewOf);
-  }
-
   get(number: number): Worker | null {
     return this.#all.get(number) ?? null;
   }
@@ -96,10 +90,6 @@ export class Workers implements ServerTree, WorkerHost {
   nameOf({ number, epoch }: Worker): string {
     const isAlone = this.size === 1 && this.#all.size === 1;
     return isAlone ? `generation ${epoch}` : `worker ${number} of generation ${epoch}`;
-  }
-
-  get checks(): readonly CheckView[] {
-    return checksOf(this.all);
   }
 
   get isStarted(): boolean {
@@ -156,17 +146,10 @@ export class Workers implements ServerTree, WorkerHost {
   /** Those of a candidate. @throws what keeps the first one from it */
   start(isAlone: boolean): void {
     const { context: { foreground } } = this.generation;
-    for (const worker of this.all) {
-      try {
-        // A terminal has room for one.
-        const stdin = foreground.stdinFor(isAlone && worker.number === 0);
-        worker.start(this.options.launch(worker), stdin);
-      } catch (error) {
-        if (!this.isStarted) throw error;
-        const text = errorText(error);
-        return this.fail(worker, `worker ${worker.number} cannot be started: ${text}`);
-      }
-    }
+    const failed = startAll(this.all, this.options.launch, (number) =>
+      // A terminal has room for one.
+      foreground.stdinFor(isAlone && number === 0));
+    if (failed !== null) this.fail(failed.worker, failed.reason);
   }
 
   /**
