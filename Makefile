@@ -19,7 +19,7 @@ TEST = $(RUN) scripts/test.ts $(if $(FILE),--file $(FILE)) $(if $(TALLY),--tally
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers test-kernels kernel-docs server-docs test-containers container-docs test-systemd-next bench soak clean fmt check ci
+.PHONY: help demo build test test-all test-unit test-selftest test-platform test-integration test-integration-deno test-integration-user test-fault test-system test-long test-servers test-kernels kernel-docs server-docs test-containers container-docs test-systemd-next bench bench-peers soak clean fmt check ci
 
 help: ## Show this list
 	@while IFS= read -r line; do case $$line in ([a-z]*:*"## "*) printf '  %-22s %s\n' "$${line%%:*}" "$${line##*## }";; esac; done < Makefile
@@ -83,8 +83,11 @@ container-docs: build ## The same, and write the tables of docs/containers.md
 test-systemd-next: build ## Test with the systemd of a newer Debian, fetched into .cache (SYSTEMD_NEXT=all: everything)
 	@$(TEST) $(if $(SYSTEMD_NEXT),systemd-next-all systemd-next-all-deno,systemd-next)
 
-bench: build ## Measure wrapped against bare speed, start-up, memory and wake-ups (BENCH=--quick)
-	@$(RUN) scripts/bench.ts $(BENCH)
+bench: build ## Measure against the previous build and the targets (BENCH='--quick --only start,reload')
+	@$(RUN) scripts/bench/main.ts $(BENCH)
+
+bench-peers: build ## Measure baton beside other restarters, 10 minutes (PEERS='--quick --only nginx', --write-docs)
+	@$(RUN) scripts/bench/peers/main.ts $(PEERS)
 
 soak: build ## Repeat integration and fault tests for SOAK_MINUTES (30)
 	@BATON_TEST_FULL=1 $(TEST) --minutes $(SOAK_MINUTES) integration fault integration-deno fault-deno-all

@@ -55,7 +55,7 @@ const LAYERS = {
     "config/values",
     "platform/error.ts",
     "platform/fd.ts",
-    "platform/process/processors.ts",
+    "platform/processors.ts",
   ],
   lifecycle: [],
   log: ["platform"],
@@ -66,7 +66,7 @@ const LAYERS = {
   health: ["config", "platform"],
   drain: ["platform", "steering"],
   migration: ["platform", "steering", "drain/classify.ts"],
-  handoff: ["config/values", "platform", "steering", "launcher/plan.ts"],
+  handoff: ["config/values", "platform", "steering", "launcher"],
   report: [
     ...["config/values", "platform", "drain", "lifecycle/generation.ts (types)"],
     ...["lifecycle/state.ts (types)", "lifecycle/vocabulary.ts (types)"],
@@ -377,6 +377,7 @@ const TESTED = {
   "platform/network/address.ts": ["SOCKADDR_IN6_SIZE", "SOCKADDR_IN_SIZE"],
   "platform/network/proc_net.ts": ["parsePassiveOpens", "parseTcpRows"],
   "platform/network/unix_diag.ts": ["UNIX_MESSAGE_SIZE", "UNIX_REQUEST_SIZE"],
+  "platform/network/interactive_mode.ts": ["parseModes"],
   "platform/network/sock_diag.ts": [
     "MESSAGE_SIZE",
     "REQUEST_SIZE",
@@ -387,8 +388,11 @@ const TESTED = {
     "TCP_INFO_LAST_ACK_RECV",
     "TCP_INFO_LAST_DATA_RECV",
     "TCP_INFO_LAST_DATA_SENT",
+    "TCP_INFO_OPTIONS",
+    "TCP_INFO_SEGS_OUT",
     "TCP_INFO_UNACKED",
   ],
+  "platform/network/passed_descriptors.ts": ["MAX_PASSED_DESCRIPTORS"],
   "platform/process/hidden_environment.ts": ["HIDDEN_ENV"],
   "platform/process/seccomp.ts": [
     "NOTIF_ADDFD_SIZE",

@@ -100,10 +100,20 @@ export function importsOf(source: string, code: string): Import[] {
     const [text, quote, gap = ""] = match;
     const end = match.index + text.length - 1;
     const specifier = quote === undefined ? null : source.slice(end - gap.length, end);
-    return { specifier, typeOnly: false, names: ["*"], index: match.index };
+    const names = usedOf(code, match.index, end + 1);
+    return { specifier, typeOnly: false, names, index: match.index };
   });
   return [...found, ...calls].sort((a, b) => a.index - b.index)
     .map(({ index, ...found }) => ({ ...found, line: lineAt(source, index) }));
+}
+
+/** Of a dynamic import: `const { a, b } = await import(...)`, or `(await import(...)).a`. */
+function usedOf(code: string, index: number, end: number): readonly string[] {
+  const before = code.slice(Math.max(0, index - LOOK_BEHIND), index);
+  const clause = /(\{[^{}]*\})\s*=\s*await\s+$/.exec(before)?.[1];
+  if (clause !== undefined) return namesIn(clause);
+  const member = /\(\s*await\s+$/.test(before) && /^\s*\)\s*\)\s*\.(\w+)/.exec(code.slice(end));
+  return member ? [member[1]!] : ["*"];
 }
 
 /** `{ type A, type B }` */

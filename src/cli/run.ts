@@ -1,27 +1,31 @@
 /**
  * The command line: words -> command -> exit status. Prints an error as one line that names the thing and one line with
- * the remedy. The entry file exits with the status; nothing else in baton ends the process.
+ * the remedy. The entry file exits with the status; nothing else in baton ends the process. What a command needs is loaded
+ * when it is known.
  */
 import { UserError } from "../config/values/errors.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Platform } from "../platform/platform.ts";
-import { performCommand } from "./commands/commands.ts";
-import { configReader } from "./console/config_reader.ts";
+import { commandVersion } from "./commands/version.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "./console/exit_status.ts";
 import { type Printer, terminalPrinter } from "./console/printer.ts";
-import { runHiddenVerb } from "./hidden_verbs.ts";
-import { commandRun } from "./service/run.ts";
-import { commandRunShutdown } from "./service/run_shutdown.ts";
-import { type Command, parseCommandLine } from "./words/parse.ts";
+import type { Command } from "./words/parse.ts";
+import { asksForVersion } from "./words/version_words.ts";
+
+/** Every hidden verb begins so. */
+const HIDDEN = "__";
 
 /** Runs the command in `runtime.argv`. @returns the exit status */
 export async function runCommandLine(platform: Platform): Promise<number> {
-  const hidden = runHiddenVerb(platform);
-  if (hidden !== null) return await hidden;
+  const { argv } = platform.runtime;
+  if (argv[0]?.startsWith(HIDDEN)) {
+    const { runHiddenVerb } = await import("./hidden_verbs.ts");
+    const status = await runHiddenVerb(platform);
+    if (status !== null) return status;
+  }
   const print = terminalPrinter(platform);
   try {
-    const command = parseCommandLine(platform.runtime.argv, configReader(platform));
-    const status = await perform(platform, command, print);
+    const status = await perform(platform, await readCommand(platform), print);
     if (print.failure === null || status !== EXIT_OK) return status;
     throw new UserError(`Cannot write to standard output: ${print.failure.code}`, {
       status: EXIT_SYSTEM,
@@ -32,10 +36,27 @@ export async function runCommandLine(platform: Platform): Promise<number> {
   }
 }
 
-function perform(platform: Platform, command: Command, print: Printer): number | Promise<number> {
-  if (command.verb !== "run") return performCommand(platform, command, print);
-  const run = command.config.shutdownOnly ? commandRunShutdown : commandRun;
-  return run(platform, command.config);
+async function readCommand(platform: Platform): Promise<Command> {
+  const { argv } = platform.runtime;
+  if (asksForVersion(argv)) return { verb: "version" };
+  const { parseCommandLine } = await import("./words/parse.ts");
+  const { configReader } = await import("./console/config_reader.ts");
+  return parseCommandLine(argv, configReader(platform));
+}
+
+async function perform(platform: Platform, command: Command, print: Printer): Promise<number> {
+  if (command.verb === "version") return commandVersion(print);
+  if (command.verb !== "run") {
+    const { performCommand } = await import("./commands/commands.ts");
+    return await performCommand(platform, command, print);
+  }
+  const { config } = command;
+  if (config.shutdownOnly) {
+    const { commandRunShutdown } = await import("./service/run_shutdown.ts");
+    return await commandRunShutdown(platform, config);
+  }
+  const { commandRun } = await import("./service/run.ts");
+  return await commandRun(platform, config);
 }
 
 function reportError(error: unknown, print: Printer): number {

@@ -1,8 +1,4 @@
-/**
- * Where both entries lead. A launcher starts for every generation, and a reload takes as long: it loads nothing else of
- * baton, which is half of the time until it becomes the server.
- */
-import { launch } from "../launcher/launcher.ts";
+/** Where both entries lead. A launcher loads nothing else of baton: a reload takes as long. */
 import { LAUNCH_VERB } from "../launcher/plan.ts";
 import { Platform } from "../platform/platform.ts";
 import { startClean } from "../platform/process/hidden_environment.ts";
@@ -12,8 +8,11 @@ import type { Runtime } from "../platform/runtime/runtime.ts";
 export async function start(runtime: Runtime): Promise<number> {
   const platform = new Platform(runtime);
   startClean(platform);
-  const [verb, argument] = runtime.argv;
-  if (verb === LAUNCH_VERB && argument !== undefined) launch(platform, Number(argument));
+  const [verb, control, closedFrom] = runtime.argv;
+  if (verb === LAUNCH_VERB && closedFrom !== undefined) {
+    const { launch } = await import("../launcher/launcher.ts");
+    launch(platform, Number(control), Number(closedFrom));
+  }
   const { runCommandLine } = await import("./run.ts");
   return await runCommandLine(platform);
 }

@@ -1,9 +1,10 @@
 /**
  * The connections of a generation that is being drained: by their tags at each look, and compared with what its processes
- * have open (/proc) when a decision rests on it: at the first look, before it counts as drained, and for reports.
+ * have open (/proc) when a decision rests on it: at the first look, before it counts as drained, and for reports. To look
+ * into processes costs more than all else, so it is left out where the decision would be the same.
  */
 import { type Differences, differences, NO_DIFFERENCES } from "./attribution.ts";
-import type { ConnectionOwner, SocketTable } from "./connections.ts";
+import { type ConnectionOwner, type SocketTable, takeCensus } from "./connections.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 
 export class CheckedConnections {
@@ -26,6 +27,18 @@ export class CheckedConnections {
   /** Those that end with its processes, as of the latest check. */
   endingOf(table: SocketTable): readonly TcpSocket[] {
     return this.of(table).filter(({ inode }) => !this.#differences.outside.has(inode));
+  }
+
+  /** Only a connection of another generation's listener can have been passed to this one. */
+  mayGain(table: SocketTable): boolean {
+    return table.isTagged(this.owner) &&
+      table.accepted.length > table.connectionsOf(this.owner).length;
+  }
+
+  /** Beside that, only one that is waited for matters: it may be another generation's by now. */
+  mayDiffer(table: SocketTable, quietMs: number): boolean {
+    return this.mayGain(table) ||
+      takeCensus(table.connectionsOf(this.owner), quietMs).counts.busy > 0;
   }
 
   /** @returns whether `of` has another result than before */

@@ -1,18 +1,16 @@
 /**
  * Whether a connection is busy or idle, as seen from outside the server. Pure.
  *
- * An answer is owed while the last byte on the wire came from the client, or while data waits in a queue. Kernel time
- * stamps have the resolution of a tick (4 ms at HZ=250); when the last send and the last receive fall into the same
- * tick their order is unknown. Then either of two facts decides: the server has sent since the last byte came in
- * (`earlier`), or an acknowledgment arrived later than any data. Without them the state is unknown for
- * `AMBIGUOUS_QUIET_MS`.
+ * An answer is owed while the last byte on the wire came from the client (order.ts), or while data waits in a queue. Where
+ * it is not known who was last, both in one tick of the clock, the state is unknown for `AMBIGUOUS_QUIET_MS`.
  *
  * When the server sent the last byte, the answer may be complete or just pausing. `judge()` uses several samples
  * (track.ts) to tell. What it cannot tell is undecided, until the silence is longer than pauses are.
  */
 import { C } from "../platform/libc/constants.ts";
 import type { TcpSocket, TcpTraffic } from "../platform/network/sock_diag.ts";
-import { awaitsBody, isBeingWritten, mayPause, type Track } from "./track.ts";
+import { ACKNOWLEDGED_MS, lastSender, mayNeedMode } from "./order.ts";
+import { awaitsBody, isBeingWritten, mostPauseMs, type Track } from "./track.ts";
 
 export type Activity = "busy" | "idle" | "closing";
 
@@ -30,12 +28,11 @@ export interface Judgement {
   /** Busy: an answer is owed. Undecided: it is unknown whether one is. */
   readonly activity: Activity | "undecided";
   readonly blocksDrain: boolean;
+  /** For how long it will still be waited for if nothing moves; for busy ones that is not known, and missing. */
+  readonly waitMs?: number;
 }
 
 type SampledSocket = Pick<TcpSocket, "state" | "receiveQueue" | "sendQueue" | "traffic">;
-
-/** "unknown": both in the same tick; null: neither has sent anything. */
-type LastSender = "client" | "server" | "unknown" | null;
 
 /** Judges by one sample: undecided connections are busy until nothing has moved for `quietMs`, then idle. */
 export function classify(socket: SampledSocket, quietMs: number): Activity {
@@ -52,15 +49,20 @@ export function judge(
 ): Judgement {
   if (isClosing(socket)) return { activity: "closing", blocksDrain: false };
   const { traffic } = socket;
-  const sender = lastSender(socket, track?.first ?? null);
+  const sender = lastSender(socket, track);
   if (sender === "client" || traffic === null) return BUSY;
   const silentMs = silenceOf(traffic);
   if (track !== null && (awaitsBody(track) || isBeingWritten(track, silentMs))) return BUSY;
-  const isUnknown = sender === "unknown" && silentMs < AMBIGUOUS_QUIET_MS;
-  const mayGreet = sender === null && silentMs < GREETING_MS;
-  const isPause = track !== null && mayPause(track, silentMs);
-  if (silentMs < quietMs || isUnknown || mayGreet || isPause) {
-    return { activity: "undecided", blocksDrain: true };
+  const untilMs = Math.max(
+    quietMs,
+    sender === null ? GREETING_MS : 0,
+    track === null ? 0 : mostPauseMs(track),
+  );
+  const orderedMs = sender === "unknown" ? AMBIGUOUS_QUIET_MS : 0;
+  if (silentMs < Math.max(untilMs, orderedMs)) {
+    const mayTell = track !== null && mayNeedMode(socket, track);
+    const waitMs = Math.max(untilMs, mayTell ? ACKNOWLEDGED_MS : orderedMs) - silentMs;
+    return { activity: "undecided", blocksDrain: true, waitMs };
   }
   // Later, a client that has sent nothing and received nothing is owed nothing.
   const isIdle = sender === null || silentMs >= SURELY_IDLE_MS || isRegular(traffic);
@@ -81,19 +83,4 @@ function silenceOf({ sinceSentMs, sinceReceivedMs }: TcpTraffic): number {
 function isRegular({ segmentsSent = 0, segmentsReceived = 0 }: TcpTraffic): boolean {
   return segmentsReceived >= REGULAR_TURNS && segmentsSent >= segmentsReceived &&
     segmentsSent % segmentsReceived === 0;
-}
-
-/** Data in a queue counts as the client's: an answer is owed. */
-function lastSender(
-  { traffic, receiveQueue, sendQueue }: SampledSocket,
-  earlier: Track["first"] | null,
-): LastSender {
-  if (receiveQueue > 0 || sendQueue > 0 || traffic === null) return "client";
-  if (traffic.bytesReceived === 0) return traffic.bytesAcked === 0 ? null : "server";
-  if (traffic.bytesAcked === 0 || traffic.sinceReceivedMs < traffic.sinceSentMs) return "client";
-  if (traffic.sinceSentMs < traffic.sinceReceivedMs) return "server";
-  const answeredSince = earlier !== null && earlier.bytesReceived === traffic.bytesReceived &&
-    traffic.bytesAcked > earlier.bytesAcked;
-  const acknowledgedLater = traffic.sinceAckMs < traffic.sinceReceivedMs;
-  return answeredSince || acknowledgedLater ? "server" : "unknown";
 }

@@ -178,6 +178,16 @@ export class Tracks {
     }
     for (const inode of this.#tracks.keys()) if (!found.has(inode)) this.#tracks.delete(inode);
   }
+
+  /** @param interactive those of `inodes` that the kernel has in interactive mode now */
+  noteModes(inodes: Iterable<number>, interactive: ReadonlySet<number>, atMs: number): void {
+    for (const inode of inodes) {
+      const track = this.get(inode);
+      if (track === null) continue;
+      const interactiveAtMs = interactive.has(inode) ? atMs : track.interactiveAtMs;
+      this.#tracks.set(inode, { ...track, modeAskedAtMs: atMs, interactiveAtMs });
+    }
+  }
 }
 
 /** The connections in one sample, and the inodes of each kind. */
@@ -186,6 +196,8 @@ export interface Census {
   readonly busy: ReadonlySet<number>;
   readonly undecided: ReadonlySet<number>;
   readonly blocking: ReadonlySet<number>;
+  /** If nothing moves, none will block after this time; null: that is not known. */
+  readonly waitMs: number | null;
 }
 
 /** @returns those of `pids` that owe an answer */
@@ -222,13 +234,22 @@ export function censusOf(connections: readonly JudgedConnection[]): Census {
     blocking: new Set<number>(),
   };
   let idle = 0;
-  for (const { inode, activity, blocksDrain } of connections) {
+  let longestMs: number | null = 0;
+  for (const { inode, activity, blocksDrain, waitMs } of connections) {
     if (activity === "idle") idle++;
     if (activity === "busy" || activity === "undecided") found[activity].add(inode);
-    if (blocksDrain) found.blocking.add(inode);
+    if (!blocksDrain) continue;
+    found.blocking.add(inode);
+    longestMs = latest(longestMs, waitMs ?? null);
   }
   const [busy, undecided] = [found.busy.size, found.undecided.size];
-  return { ...found, counts: { total: busy + idle + undecided, busy, idle, undecided } };
+  const counts = { total: busy + idle + undecided, busy, idle, undecided };
+  return { ...found, counts, waitMs: longestMs };
+}
+
+/** @param one null: not known */
+function latest(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? null : Math.max(one, other);
 }
 
 /** Of different connections. */
@@ -238,6 +259,7 @@ export function joinCensuses(a: Census, b: Census): Census {
     busy: a.busy.union(b.busy),
     undecided: a.undecided.union(b.undecided),
     blocking: a.blocking.union(b.blocking),
+    waitMs: latest(a.waitMs, b.waitMs),
     counts: {
       total: one.total + other.total,
       busy: one.busy + other.busy,

@@ -11,21 +11,13 @@ import type { Listeners } from "../steering/listeners.ts";
 import { CheckedConnections } from "./checked_connections.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
 import { joinCensuses, SocketTable, takeCensus, type Tracks } from "./connections.ts";
+import { ModeQuestions } from "./mode_questions.ts";
+import { Pace } from "./pace.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { mayPause } from "./track.ts";
 import { UnixConnections, unixListenersOf } from "./unix/unix_connections.ts";
 import { STOP_PATIENCE_MS } from "./unix/unix_judgement.ts";
 
-/** Between two samples while the queue is not known to be empty, or new clients wait for the end of the drain. */
-const QUEUE_SAMPLE_MS = 10;
-/** Between two samples of connections; grows from the first to the second. */
-const FIRST_SAMPLE_MS = 20;
-const SLOWEST_SAMPLE_MS = 250;
-/** After `onDrained`: connections are being moved, or the server finishes them. */
-const DRAINED_SAMPLE_MS = 1_000;
-/** While long-lived connections are closed. A pause is at least this many times as long as the sample took. */
-const SPREAD_SAMPLE_MS = 40;
-const PAUSE_PER_COST = 4;
 /** How often the queue must be found empty: a handshake may be between table and queue. */
 const EMPTY_SAMPLES = 2;
 /** A connect(2) that has resolved the path of a Unix socket just before the switch comes to the old queue. */
@@ -77,6 +69,7 @@ interface DrainParts {
   readonly clock: Clock;
   readonly listeners: Pick<Listeners, "deafEpoch" | "groupsOf">;
   readonly spread: Pick<SpreadClose, "closeDue" | "closer">;
+  readonly questions: Pick<ModeQuestions, "ask">;
   readTable(): SocketTable;
 }
 
@@ -89,13 +82,15 @@ export class Drain {
   #halfOpen: Set<string> | null = null;
   #first: Set<number> | null = null;
   #firstDoneAtMs: number | null = null;
+  /** When the table of the latest look had been read: its ages are not older. */
+  #readAtMs = -Infinity;
   #emptySamples = 0;
   #queueIsEmpty = false;
   #isDrained = false;
   #hasReportedRefusal = false;
   readonly #connections: CheckedConnections;
   readonly #unix = new UnixConnections();
-  #sampleMs = FIRST_SAMPLE_MS;
+  readonly #pace = new Pace();
   #timer: Timer | null = null;
 
   constructor(readonly parts: DrainParts, readonly target: DrainTarget) {
@@ -107,7 +102,9 @@ export class Drain {
     const closer = new ConnectionCloser(platform, () => target.processes(), "both");
     const readTable = () => new SocketTable(platform, listeners);
     const spread = new SpreadClose(closer);
-    return new Drain({ clock: platform.clock, listeners, spread, readTable }, target);
+    const { clock } = platform;
+    const questions = new ModeQuestions(clock);
+    return new Drain({ clock, listeners, spread, questions, readTable }, target);
   }
 
   /** Takes a sample, which may be enough, and keeps sampling. */
@@ -121,8 +118,7 @@ export class Drain {
       isSpreading = this.#closeLongLived();
     } finally {
       // A sample that fails for lack of descriptors tells nothing: the next one follows.
-      const costMs = clock.now() - atMs;
-      const nextMs = this.#nextSampleMs(isSpreading ? costMs : null);
+      const nextMs = this.#nextSampleMs(this.#readAtMs - atMs, isSpreading);
       this.#timer = clock.after(nextMs, () => this.begin());
     }
     if (!isDrained || this.#isDrained) return;
@@ -144,7 +140,7 @@ export class Drain {
 
   /** Samples again, so that `census` and `waiting` have what a signal will cut. */
   recount(): void {
-    const table = this.parts.readTable();
+    const table = this.#read();
     this.#connections.check(table);
     this.#count(table, this.#connections.endingOf(table));
   }
@@ -157,35 +153,55 @@ export class Drain {
   /** @returns whether it is drained */
   #sample(): boolean {
     for (const group of this.parts.listeners.groupsOf(this.target.epoch)) group.findShutDown();
-    const table = this.parts.readTable();
-    if (this.#first === null) this.#connections.check(table);
+    const table = this.#read();
+    if (this.#first === null && this.#connections.mayDiffer(table, this.target.quietMs)) {
+      this.#connections.check(table);
+    }
     this.#count(table);
+    this.#askModes(table);
     if (!this.#queueIsEmpty) this.#queueIsEmpty = this.#checkQueue(table);
     if (!this.#queueIsEmpty || !this.#isQuiet()) return false;
-    if (this.#isDrained || !this.#connections.check(table)) return true;
+    if (this.#isDrained || !this.#connections.mayGain(table)) return true;
+    if (!this.#connections.check(table)) return true;
     this.#count(table);
     return this.#isQuiet();
   }
 
-  /** @param spreadCostMs of a sample while connections are closed one by one; null: they are not */
-  #nextSampleMs(spreadCostMs: number | null): number {
-    if (spreadCostMs !== null) return Math.max(SPREAD_SAMPLE_MS, spreadCostMs * PAUSE_PER_COST);
-    const isUrgent = this.target.isHeld && !this.#isDrained;
-    if (!this.#queueIsEmpty || isUrgent) return QUEUE_SAMPLE_MS;
-    const nextMs = this.#sampleMs;
-    const slowestMs = this.#isDrained ? DRAINED_SAMPLE_MS : SLOWEST_SAMPLE_MS;
-    this.#sampleMs = Math.min(this.#sampleMs * 2, slowestMs);
-    const { spreadMs } = this.target;
-    const untilSpreadMs = (this.target.endsAtMs() ?? Infinity) - spreadMs - this.parts.clock.now();
-    return spreadMs > 0 && untilSpreadMs > 0 ? Math.min(nextMs, untilSpreadMs) : nextMs;
+  #read(): SocketTable {
+    const table = this.parts.readTable();
+    this.#readAtMs = this.parts.clock.now();
+    return table;
+  }
+
+  #askModes(table: SocketTable): void {
+    const { census: { blocking, waitMs }, target } = this;
+    // With a busy one that would not end the drain.
+    if (waitMs === null || this.#isDrained) return;
+    const connections = this.#connections.of(table);
+    if (this.parts.questions.ask(connections, blocking, target.tracks)) this.#count(table);
+  }
+
+  #nextSampleMs(costMs: number, isSpreading: boolean): number {
+    const { target: { isHeld, spreadMs }, parts: { clock } } = this;
+    const endsAtMs = this.target.endsAtMs() ?? Infinity;
+    return this.#pace.next({
+      costMs,
+      isSpreading,
+      isHeld,
+      queueIsEmpty: this.#queueIsEmpty,
+      isDrained: this.#isDrained,
+      waitMs: this.census.blocking.size > 0 ? this.census.waitMs : null,
+      untilSpreadMs: spreadMs > 0 ? endsAtMs - spreadMs - clock.now() : Infinity,
+    });
   }
 
   #count(table: SocketTable, all = this.#connections.of(table)): void {
     const { target } = this;
     const movedAway = target.movedAway();
-    const { listeners, clock } = this.parts;
+    const { listeners } = this.parts;
+    const atMs = this.#readAtMs;
     const unix = this.#unix.look(table.unix, unixListenersOf(listeners, target.epoch), {
-      atMs: clock.now(),
+      atMs,
       patienceMs: target.isStop ? STOP_PATIENCE_MS : Infinity,
       processes: () => target.processes(),
     });
@@ -193,7 +209,7 @@ export class Drain {
     for (const inode of [...all.map(({ inode }) => inode), ...ofUnix]) target.seen.add(inode);
     const connections = all.filter(({ inode }) => !movedAway.has(inode));
     this.#first ??= new Set([...connections.map(({ inode }) => inode), ...ofUnix]);
-    target.tracks.note(connections, clock.now());
+    target.tracks.note(connections, atMs);
     this.census = joinCensuses(takeCensus(connections, target.quietMs, target.tracks), unix);
     // Those who wait at a deaf one wait for the generation that follows it.
     const isDeaf = listeners.deafEpoch === target.epoch;

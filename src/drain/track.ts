@@ -35,12 +35,17 @@ export interface Track {
   readonly mayPauseMs: number;
   /** Most bytes that came in between two samples. */
   readonly largestAsked: number;
+  /** When it was last asked whether the kernel has it in interactive mode (order.ts), and when it was last seen to be. */
+  readonly modeAskedAtMs: number;
+  readonly interactiveAtMs: number | null;
 }
 
 interface FirstSample {
   readonly atMs: number;
   readonly bytesAcked: number;
   readonly bytesReceived: number;
+  readonly segmentsReceived?: number | undefined;
+  readonly acksSent?: number | undefined;
 }
 
 /**
@@ -82,7 +87,7 @@ export function follow(before: Track | null, socket: SampledSocket, atMs: number
     sentAtMs: atMs - sinceSentMs,
     receivedAtMs: atMs - sinceReceivedMs,
   };
-  const { segmentsSent = Infinity, segmentsReceived = 0 } = traffic;
+  const { segmentsSent = Infinity, segmentsReceived = 0, acksSent } = traffic;
   // Each answer was one segment: the lag is the time until it began, not a pause in it.
   const isWhole = bytesReceived > 0 && segmentsSent <= segmentsReceived;
   const lagMs = isOwed || isWhole || bytesWritten === 0
@@ -92,7 +97,13 @@ export function follow(before: Track | null, socket: SampledSocket, atMs: number
     return {
       ...now,
       bornAtMs: atMs - Math.max(sinceSentMs, sinceReceivedMs),
-      first: { atMs, bytesAcked, bytesReceived },
+      first: {
+        atMs,
+        bytesAcked,
+        bytesReceived,
+        segmentsReceived: traffic.segmentsReceived,
+        acksSent,
+      },
       asked: bytesReceived,
       answered: bytesWritten,
       pushes: 0,
@@ -100,6 +111,8 @@ export function follow(before: Track | null, socket: SampledSocket, atMs: number
       pauseMs: 0,
       mayPauseMs: lagMs,
       largestAsked: 0,
+      modeAskedAtMs: -Infinity,
+      interactiveAtMs: null,
     };
   }
   return { ...before, ...now, ...changes(before, now, lagMs) };
@@ -147,9 +160,14 @@ export function isBeingWritten(track: Track, silentMs: number): boolean {
 }
 
 /** This silence may be a pause in what the server sends. */
-export function mayPause({ pushes, pauseMs, mayPauseMs }: Track, silentMs: number): boolean {
+export function mayPause(track: Track, silentMs: number): boolean {
+  return silentMs < mostPauseMs(track);
+}
+
+/** A longer silence is no pause in what the server sends. */
+export function mostPauseMs({ pushes, pauseMs, mayPauseMs }: Track): number {
   const longest = pushes < ENOUGH_PUSHES ? Infinity : LONG_PATIENCE * (pauseMs + SAMPLE_MS);
-  return silentMs < Math.min(mayPauseMs, longest);
+  return Math.min(mayPauseMs, longest);
 }
 
 /**

@@ -1,10 +1,11 @@
 /** A server's start, tried: what baton may do with a process that it has started. */
-import { LAUNCH_VERB, type LaunchPlan, parseReport } from "../launcher/plan.ts";
+import type { LaunchPlan } from "../launcher/plan.ts";
+import { spawnLauncher } from "../launcher/start.ts";
 import { errorText, SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
-import { HelperProcess } from "../platform/process/helper_process.ts";
+import type { HelperProcess } from "../platform/process/helper_process.ts";
 
 /** Less than a second on two busy cores; more than ten were seen on an emulated processor beside others. */
 const PROBE_TIMEOUT_MS = 30_000;
@@ -21,8 +22,7 @@ export class AdoptProbe implements Disposable {
 
   constructor(readonly platform: Platform) {
     try {
-      this.#launcher = this.#start();
-      this.#readReport(this.#launcher);
+      this.#start();
     } catch (error) {
       this.failure = failureText(error);
     }
@@ -33,7 +33,7 @@ export class AdoptProbe implements Disposable {
     return this.#launcher?.pid ?? null;
   }
 
-  #start(): HelperProcess {
+  #start(): void {
     const { runtime, descriptors, libc } = this.platform;
     const plan: LaunchPlan = {
       argv: ["/proc/self/exe"], // Resolved, never executed.
@@ -49,20 +49,18 @@ export class AdoptProbe implements Disposable {
       fileLimit: null,
     };
     using silence = descriptors.open("/dev/null", C.O_RDWR);
-    const stdio = [silence, silence, silence];
-    return new HelperProcess(this.platform, { verb: LAUNCH_VERB, descriptors: stdio, plan });
-  }
-
-  #readReport(launcher: HelperProcess): void {
+    const stdio = [silence, silence, silence] as const;
+    const { launcher, failureIn } = spawnLauncher(this.platform, { plan, stdio, members: [] });
+    this.#launcher = launcher;
     const { data, fds: [notify = null] } = launcher.awaitMessage(PROBE_TIMEOUT_MS);
-    const report = parseReport(data);
     this.notify = notify;
-    if (report.kind === "failed") {
+    const failure = failureIn(data);
+    if (failure !== null) {
       // The launcher's own sentence, which ends with the advice to run doctor.
-      const [, why] = /^Cannot watch [^:]*: (.*): run "baton doctor"/.exec(report.message) ?? [];
-      this.failure = why ?? report.message;
+      const [, why] = /^Cannot watch [^:]*: (.*): run "baton doctor"/.exec(failure.message) ?? [];
+      this.failure = why ?? failure.message;
     }
-    this.launched = report.kind !== "failed" || this.failure !== report.message;
+    this.launched = failure === null || this.failure !== failure.message;
   }
 
   /** The launcher waits for a go-ahead that never comes. */

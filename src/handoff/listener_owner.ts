@@ -111,8 +111,9 @@ export function refreshSocketHolders(
 ): void {
   const pids = owner.processes();
   if (pids.length === 0 || !pids.every(proc.canSeeDescriptors)) return;
-  const held = new Set(pids.flatMap((pid) => [...proc.socketInodesOf(pid)]));
-  for (const member of group.membersOf(owner.epoch, owner.worker)) {
-    if (!member.unheld && member.owner !== 0 && !held.has(member.inode)) group.markUnheld(member);
-  }
+  const members = group.membersOf(owner.epoch, owner.worker)
+    .filter(({ unheld, owner }) => !unheld && owner !== 0);
+  const wanted = members.map(({ inode }) => inode);
+  const held = new Set(pids.flatMap((pid) => [...proc.socketInodesOf(pid, wanted)]));
+  for (const member of members) if (!held.has(member.inode)) group.markUnheld(member);
 }

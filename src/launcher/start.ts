@@ -1,16 +1,36 @@
-/** The supervisor's half of a start: spawns the launcher and answers its reports. */
-import { Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
-import { jsonBytes } from "../platform/bytes.ts";
-import { C } from "../platform/libc/constants.ts";
-import { MAX_PASSED_DESCRIPTORS } from "../platform/network/passed_descriptors.ts";
+/**
+ * The supervisor's half of a start: spawns the launcher and answers its reports.
+ *
+ * The launcher is a `HelperProcess` with the members on descriptors 3, 4, ... With a `readyDescriptor`, copies of that
+ * one fill what is between the last member and it. It is a program of a few instructions (platform/program/) where the
+ * kernel executes that, else baton's own binary (launcher.ts). After `prepared` it waits for the go-ahead, and exits if
+ * the supervisor does. The control socket is close-on-exec: when it closes without a failure, the server's program runs.
+ */
+import { SystemCallError } from "../platform/error.ts";
+import { type Fd, FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
+import { keepsCapability } from "../platform/process/capabilities.ts";
+import { canCloseRange } from "../platform/process/close_on_exec.ts";
 import { HelperProcess } from "../platform/process/helper_process.ts";
-import { GO, LAUNCH_VERB, type LaunchPlan, parseReport } from "./plan.ts";
+import { hasCapability } from "../platform/process/proc.ts";
+import { layOut, readFailure, STATUS_SIZE } from "../platform/program/call_list.ts";
+import { programFile } from "../platform/program/machine_code.ts";
+import {
+  GO_SIZE,
+  type LaunchCall,
+  launchCalls,
+  type LaunchFacts,
+  STATUS_SYSTEM,
+  waitsForGo,
+} from "./calls.ts";
+import { LAUNCH_VERB, type LaunchFailure, type LaunchPlan } from "./plan.ts";
+import { resolveProgram } from "./resolve.ts";
 
-/** A launcher that has not booted in this time is not waited for ahead of time. */
-const BOOT_MS = 5_000;
+const CAP_SYS_ADMIN = 21;
+/** Above the numbers that a launcher is given. */
+const LIFTED = 64;
 
-interface LaunchOptions {
+interface LaunchTarget {
   readonly plan: LaunchPlan;
   /** Standard input, output and error of the server. */
   readonly stdio: readonly [Fd | number, Fd | number, Fd | number];
@@ -18,8 +38,11 @@ interface LaunchOptions {
   readonly members: readonly Fd[];
   /** Becomes the plan's `readyDescriptor`. */
   readonly readyEnd?: Fd | null;
-  /** From `prepareLauncher`; null: none was started ahead of time. */
-  readonly prepared?: HelperProcess | null;
+  /** @default "program", and "binary" where the kernel does not execute that */
+  readonly way?: "program" | "binary";
+}
+
+interface LaunchOptions extends LaunchTarget {
   /**
    * The launcher waits for our go-ahead, before the server's first instruction.
    * @param notify descriptor of the filter, if there is one
@@ -30,79 +53,136 @@ interface LaunchOptions {
 }
 
 /**
- * A launcher that gets its plan and descriptors when it is needed: its own start takes tens of milliseconds.
- * @param places how many descriptors those will be
- * @param onReady called once: it waits for them, or has failed, which `startLauncher` makes up for
- * @throws {SystemCallError} when it could not be spawned
- */
-export function prepareLauncher(
-  platform: Platform,
-  places: number,
-  onReady: () => void,
-): HelperProcess {
-  using nothing = platform.descriptors.open("/dev/null", C.O_RDWR);
-  const descriptors = Array.from({ length: places }, () => nothing);
-  const launcher = new HelperProcess(platform, { verb: LAUNCH_VERB, descriptors, plan: null });
-  let isWaited = true;
-  const report = () => {
-    launcher.clearDeadline();
-    if (isWaited) onReady();
-    isWaited = false;
-  };
-  launcher.listen({ onMessage: report, onClosed: report });
-  launcher.setDeadline(BOOT_MS, report);
-  return launcher;
-}
-
-/**
  * The launcher, and then the server. Read its messages before its exit is handled, to know why it failed: the kernel
  * reports the two separately. @throws {SystemCallError} when not even the launcher could be spawned
  */
 export function startLauncher(platform: Platform, options: LaunchOptions): HelperProcess {
-  const { plan, prepared = null } = options;
-  const descriptors = [...options.stdio, ...options.members, ...readyEnds(options)];
-  const launcher = prepared !== null && passOn(platform, prepared, descriptors, plan)
-    ? prepared
-    : new HelperProcess(platform, { verb: LAUNCH_VERB, descriptors, plan });
+  const { launcher, failureIn } = spawnLauncher(platform, options);
   launcher.listen({
     onMessage: ({ data, fds: [notify] }) => {
-      const report = parseReport(data);
-      if (report.kind === "failed") return options.onFailed(report.status, report.message);
-      if (report.kind === "booted") return;
+      const failure = failureIn(data);
+      if (failure !== null) return options.onFailed(failure.status, failure.message);
       options.onPrepared(notify);
-      try {
-        launcher.send(new TextEncoder().encode(GO));
-      } catch {
-        // The launcher has ended, which its exit reports.
-      }
+      sendGo(launcher);
     },
     // The program runs, or the launcher was killed, which its exit reports.
     onClosed: () => {},
   });
+  const { plan } = options;
+  if (plan.members > 0 && !waitsForGo(plan)) sendGo(launcher);
   return launcher;
 }
 
-/** @returns false: it has ended, or they are too many for a message */
-function passOn(
-  { descriptors, libc }: Platform,
-  launcher: HelperProcess,
-  passed: readonly (Fd | number)[],
-  plan: LaunchPlan,
-): boolean {
-  if (passed.length >= MAX_PASSED_DESCRIPTORS) return false;
-  using memory = descriptors.sealedMemfd("baton-plan", jsonBytes(plan));
+/**
+ * Without a listener.
+ * @returns also what a message of it says: why it failed; null: it is prepared
+ */
+export function spawnLauncher(
+  platform: Platform,
+  options: LaunchTarget,
+): { launcher: HelperProcess; failureIn: (data: Uint8Array) => LaunchFailure | null } {
+  const { stdio, members, plan } = options;
+  const descriptors = [...stdio, ...members, ...readyEnds(options)];
+  const calls = launchCalls(plan, factsOf(platform, plan, descriptors.length));
+  const launcher = spawn(platform, { ...options, descriptors, calls });
+  return {
+    launcher,
+    failureIn: (data) => {
+      const failure = explain(calls, data);
+      if (failure !== null) sendStatus(launcher, failure.status);
+      return failure;
+    },
+  };
+}
+
+function spawn(
+  platform: Platform,
+  { plan, way, descriptors, calls }: LaunchTarget & {
+    readonly descriptors: readonly (Fd | number)[];
+    readonly calls: readonly LaunchCall[];
+  },
+): HelperProcess {
+  const { libc, runtime } = platform;
+  const control = descriptors.length;
+  const bytes = programFile(runtime.arch, layOut(libc.arch, calls, control));
+  using file = platform.descriptors.sealedMemfd("baton-launcher", bytes, "program");
+  if (way !== "binary" && canCloseRange(libc) && canBePlain()) {
+    using lifted = platform.descriptors.duplicate(file, Math.max(LIFTED, control + 1));
+    const path = `/proc/self/fd/${lifted.number}`;
+    const program = { path, argv: ["baton", LAUNCH_VERB], env: {}, directory: null };
+    try {
+      return new HelperProcess(platform, { program, descriptors });
+    } catch (error) {
+      // vm.memfd_noexec, SELinux, fapolicyd.
+      if (!(error instanceof SystemCallError) || way !== undefined) throw error;
+    }
+  }
+  const args = [String(FIRST_PASSED_DESCRIPTOR + plan.members)];
+  return new HelperProcess(platform, { verb: LAUNCH_VERB, args, descriptors, further: [file] });
+}
+
+/** A capability that only baton's file has would not outlive its exec, and a filter without it takes sudo(8) away. */
+function canBePlain(): boolean {
+  return !hasCapability(CAP_SYS_ADMIN) || keepsCapability(CAP_SYS_ADMIN);
+}
+
+function factsOf(platform: Platform, plan: LaunchPlan, control: number): LaunchFacts {
+  const { files, processes, libc: { arch } } = platform;
+  return {
+    arch,
+    control,
+    directory: files.directory(),
+    hardFileLimit: processes.fileLimit()[1],
+    isPrivileged: hasCapability(CAP_SYS_ADMIN),
+    program: plan.program ?? findProgram(platform, plan),
+  };
+}
+
+function findProgram({ files }: Platform, { argv, env, cwd }: LaunchPlan): LaunchFacts["program"] {
+  let directory: string;
   try {
-    const fds = passed.map((fd) => typeof fd === "number" ? new Fd(libc, fd) : fd);
-    launcher.send(new TextEncoder().encode(GO), [...fds, memory]);
-    return true;
+    directory = cwd === null ? files.directory() : files.realPath(cwd);
+  } catch (error) {
+    // The launcher says so, unless there is one by then.
+    if (!(error instanceof SystemCallError)) throw error;
+    return { status: STATUS_SYSTEM, message: error.message };
+  }
+  const program = resolveProgram(argv[0] ?? "", env["PATH"], directory, files);
+  return program.kind === "failed" ? program : { path: program.path, isHeld: false };
+}
+
+function explain(calls: readonly LaunchCall[], data: Uint8Array): LaunchFailure | null {
+  const failure = readFailure(data);
+  if (failure === null) return null;
+  const { call, result } = failure;
+  return calls[call]?.explain(result) ?? {
+    status: STATUS_SYSTEM,
+    message: new SystemCallError("launch", -result, "with baton's own binary").message,
+  };
+}
+
+function sendGo(launcher: HelperProcess): void {
+  const go = new Uint8Array(GO_SIZE);
+  new TextEncoder().encodeInto(String(launcher.pid), go);
+  sendIfThere(launcher, go);
+}
+
+function sendStatus(launcher: HelperProcess, status: number): void {
+  const bytes = new Uint8Array(STATUS_SIZE);
+  new DataView(bytes.buffer).setInt32(0, status, true);
+  sendIfThere(launcher, bytes);
+}
+
+function sendIfThere(launcher: HelperProcess, data: Uint8Array): void {
+  try {
+    launcher.send(data);
   } catch {
-    launcher.disconnect();
-    return false;
+    // The launcher has ended, which its exit reports.
   }
 }
 
 /** The ready descriptor, and copies of it on every number between the last member and that one. */
-function readyEnds({ members, readyEnd, plan }: LaunchOptions): Fd[] {
+function readyEnds({ members, readyEnd, plan }: LaunchTarget): Fd[] {
   if (!readyEnd || plan.readyDescriptor === undefined) return [];
   const count = plan.readyDescriptor + 1 - FIRST_PASSED_DESCRIPTOR - members.length;
   return Array.from({ length: count }, () => readyEnd);

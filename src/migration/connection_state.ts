@@ -8,6 +8,10 @@
  * Whatever arrives next on the paused socket is then a request that the server has not read, on a connection with no
  * answer owed: a *boundary*. A connection is moved only there.
  *
+ * A client that never pauses sends its next request as soon as it has the answer, sooner than baton looks. So the end of
+ * the answer is held back until the socket is paused again (sample.ts). Where that fails, the connection has *slipped*:
+ * its next request is followed closely instead, a few at a time.
+ *
  *              first sample: pause
  *                      |
  *          +-----------+-----------+
@@ -59,13 +63,17 @@ export interface ConnectionState {
   readonly expectedRead: number | null;
   /** When the unread request arrived. */
   readonly sinceMs: number;
+  /** The end of the answer to the released request stays in the kernel until the connection is paused again (sample.ts). */
+  readonly holdsAnswer: boolean;
+  /** The next request came all the same before it was paused again: the next one is followed closely instead. */
+  readonly hasSlipped: boolean;
 }
 
 /** What the other connections allow. */
 export interface ReleaseTerms {
   /** Requests held since before this time are released. */
   readonly roundStartMs: number;
-  /** One more request may be released now: only a few can be followed at a time. */
+  /** One that has slipped may be released now: only a few can be followed at a time. */
   readonly mayRelease: boolean;
   /** An answer that pauses for this long looks complete. */
   readonly quietMs: number;
@@ -77,6 +85,8 @@ interface Transition {
 }
 
 const PROVEN = 2;
+/** The kernel sends the end of an answer after 200 ms, however long it should be held back. */
+const HELD_BACK_MS = 150;
 const PAUSED: readonly Phase[] = ["answer_owed", "idle", "queued", "boundary"];
 
 /** The state after the first sample. @param evidence from an earlier attempt */
@@ -93,6 +103,8 @@ export function firstTransition(sample: Sample, evidence = 0): Transition {
     lastSentAtMs: sample.atMs,
     expectedRead: null,
     sinceMs: sample.atMs,
+    holdsAnswer: false,
+    hasSlipped: false,
   };
   return { state, action: "pause" };
 }
@@ -153,19 +165,31 @@ function evidenceAfter(before: ConnectionState, sample: Sample): number {
 function whileReleased(before: ConnectionState, sample: Sample): Transition {
   const { read } = sample;
   const { expectedRead } = before;
-  if (read === before.readAtRelease) return unchanged(before);
+  // What is sent meanwhile answers an earlier request.
+  if (read === before.readAtRelease) return unchanged(afterEarlierAnswer(before, sample));
   const isPartial = expectedRead === null || read < expectedRead;
   if (isPartial && (before.phase === "released" || sample.unread > 0)) {
-    return unchanged({ ...before, phase: "reading" });
+    const holdsAnswer = before.holdsAnswer && !hasAnswerStarted(before, sample);
+    return unchanged({ ...before, phase: "reading", holdsAnswer });
   }
   const isSingleRequest = read === expectedRead;
-  if (sample.unread === 0) return pauseAgain({ ...before, isSingleRequest }, sample);
+  const isAlone = isSingleRequest && sample.unread === 0;
+  // Whether an answer can be held back is not known when baton comes late. And the machine may have been slow: the other
+  // way next time.
+  const isLate = before.holdsAnswer && sample.atMs - before.sinceMs >= HELD_BACK_MS;
+  const hasSlipped = (expectedRead !== null && !isAlone && !isLate) !== before.hasSlipped;
+  if (sample.unread === 0) return pauseAgain({ ...before, isSingleRequest, hasSlipped }, sample);
   // The server has read the request, and the next one has arrived already.
   const isNext = sample.head?.kind === "request";
   if (isSingleRequest && isProven(before) && isNext && isAnswered(before, sample)) {
     return enterBoundary(before, sample, "pause");
   }
-  return pauseAgain({ ...before, isSingleRequest: false }, sample);
+  return pauseAgain({ ...before, isSingleRequest: false, hasSlipped }, sample);
+}
+
+function afterEarlierAnswer(before: ConnectionState, sample: Sample): ConnectionState {
+  if (!hasAnswerStarted(before, sample)) return before;
+  return { ...before, sentAtRelease: sample.sent, holdsAnswer: false };
 }
 
 /** When it is unclear what was answered, only bytes sent from now on count as an answer. */
@@ -179,6 +203,7 @@ function pauseAgain(before: ConnectionState, sample: Sample): Transition {
     lastRead: sample.read,
     lastSent: sample.sent,
     lastSentAtMs: sample.atMs,
+    holdsAnswer: before.holdsAnswer && before.isSingleRequest && !hasAnswerStarted(before, sample),
   };
   return { state: { ...state, evidence: evidenceAfter(state, sample) }, action: "pause" };
 }
@@ -193,7 +218,9 @@ function whilePaused(before: ConnectionState, sample: Sample, terms: ReleaseTerm
   if (kind === null) {
     const phase = hasAnswered ? "idle" : "answer_owed";
     const evidence = evidenceAfter(before, sample);
-    return unchanged({ ...before, ...afterMoreSent(before, sample, terms), phase, evidence });
+    const holdsAnswer = before.holdsAnswer && !hasAnswerStarted(before, sample);
+    const more = afterMoreSent(before, sample, terms);
+    return unchanged({ ...before, ...more, phase, evidence, holdsAnswer });
   }
   if (kind === "upgrade" || kind === "pipelined") return makeUnmovable(before);
   const isRequest = kind === "request";
@@ -205,7 +232,8 @@ function whilePaused(before: ConnectionState, sample: Sample, terms: ReleaseTerm
   // The request arrived after the answer, or just before it.
   const isHint = hasAnswered && before.isSingleRequest && isRequest;
   const evidence = before.evidence + (isHint ? 1 : 0);
-  const queued = { ...before, phase: "queued", evidence, sinceMs: sample.atMs } as const;
+  const sinceMs = sample.atMs;
+  const queued = { ...before, phase: "queued", evidence, sinceMs, holdsAnswer: false } as const;
   return whileQueued(queued, sample, terms);
 }
 
@@ -227,7 +255,8 @@ function whileQueued(before: ConnectionState, sample: Sample, terms: ReleaseTerm
   if (kind === null) return pauseAgain({ ...before, isSingleRequest: false }, sample);
   if (kind === "pipelined") return makeUnmovable(before);
   if (kind !== "request") return release(before, sample, "reading");
-  return terms.mayRelease ? release(before, sample, "released") : unchanged(before);
+  const mayRelease = terms.mayRelease || !before.hasSlipped;
+  return mayRelease ? release(before, sample, "released") : unchanged(before);
 }
 
 function enterBoundary(
@@ -236,7 +265,8 @@ function enterBoundary(
   action: Transition["action"],
 ): Transition {
   const { sent: sentAtRelease, read: readAtRelease, atMs: sinceMs } = sample;
-  return { state: { ...before, phase: "boundary", readAtRelease, sentAtRelease, sinceMs }, action };
+  const entered = { readAtRelease, sentAtRelease, sinceMs, holdsAnswer: false };
+  return { state: { ...before, ...entered, phase: "boundary" }, action };
 }
 
 function atBoundary(before: ConnectionState, sample: Sample, terms: ReleaseTerms): Transition {
@@ -256,10 +286,14 @@ function release(
   const { sent: sentAtRelease, read: readAtRelease } = sample;
   const length = sample.head?.length ?? null;
   const expectedRead = length === null ? null : readAtRelease + length;
-  const released = { sentAtRelease, readAtRelease, expectedRead, sinceMs: sample.atMs };
+  const holdsAnswer = phase === "released" && length !== null && !before.hasSlipped;
+  const released = {
+    ...{ sentAtRelease, readAtRelease, expectedRead, holdsAnswer },
+    sinceMs: sample.atMs,
+  };
   return { state: { ...before, ...released, phase, isSingleRequest: false }, action: "resume" };
 }
 
 function makeUnmovable(before: ConnectionState): Transition {
-  return { state: { ...before, phase: "unmovable" }, action: "resume" };
+  return { state: { ...before, phase: "unmovable", holdsAnswer: false }, action: "resume" };
 }

@@ -14,7 +14,7 @@ import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import type { ConnectionState } from "./connection_state.ts";
 import type { OldDescriptor } from "./in_flight.ts";
-import { resume, type Sample } from "./sample.ts";
+import { letAnswer, resume, type Sample } from "./sample.ts";
 
 /** Baton or the machine is short of descriptors: that says nothing about the connection. */
 const SHORTAGE = ["EMFILE", "ENFILE", "ENOMEM"];
@@ -75,8 +75,11 @@ export class ConnectionTable {
         this.#connections.set(inode, { inode, oldDescriptor, socket, ...unknown });
       }
     }
-    for (const inode of this.#connections.keys()) {
-      if (!found.has(inode)) this.#connections.delete(inode);
+    for (const [inode, connection] of this.#connections) {
+      if (found.has(inode)) continue;
+      // Its client has ended its side: the server may answer still.
+      if (connection.state?.holdsAnswer) this.resume([connection]);
+      this.#connections.delete(inode);
     }
   }
 
@@ -113,7 +116,10 @@ export class ConnectionTable {
   resume(connections: readonly TrackedConnection[] = this.connections): TrackedConnection[] {
     return connections.filter((connection) => {
       using socket = this.duplicate(connection);
-      if (socket !== null) resume(this.platform, socket);
+      if (socket !== null) {
+        letAnswer(this.platform, socket);
+        resume(this.platform, socket);
+      }
       return socket === null && this.#connections.has(connection.inode);
     });
   }

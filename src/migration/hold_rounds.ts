@@ -8,6 +8,9 @@ const ROUND_MS = 20;
 const ROUND_PER_CONNECTION_MS = 1;
 const ROUND_GROWTH = 1.5;
 const LONGEST_ROUND_MS = 1_000;
+/** A round is so many looks at all connections at least, because each must be seen in every phase; but not for ever so long. */
+const LEAST_LOOKS = 10;
+const LONGEST_LOOKS_MS = 3_000;
 /**
  * A connection that is never silent and cannot be moved delays the stop until the drain time is over. Meanwhile the
  * other connections are held for this long, left alone for as long, and so on.
@@ -17,6 +20,7 @@ const ATTEMPT_MS = 10_000;
 export class HoldRounds {
   startMs = -Infinity;
   #lengthMs = 0;
+  #looks = 0;
 
   /** @param endMs after this time the server gets its stop signal, whatever is in progress: what is held then moves */
   constructor(readonly beganAtMs: number, readonly endMs: number) {}
@@ -27,8 +31,13 @@ export class HoldRounds {
       Math.floor(elapsedMs / ATTEMPT_MS) % 2 === 0;
   }
 
+  /** Before each look at all connections. */
   advance(atMs: number, connections: number): void {
-    if (atMs - this.startMs < this.#lengthMs) return;
+    this.#looks++;
+    const lastedMs = atMs - this.startMs;
+    const isOver = lastedMs >= this.#lengthMs && this.#looks > LEAST_LOOKS;
+    if (!isOver && lastedMs < LONGEST_LOOKS_MS) return;
+    this.#looks = 1;
     const leastMs = ROUND_MS + connections * ROUND_PER_CONNECTION_MS;
     this.#lengthMs = Math.min(Math.max(this.#lengthMs * ROUND_GROWTH, leastMs), LONGEST_ROUND_MS);
     this.startMs = atMs;

@@ -4,15 +4,16 @@
  * here after its server has exited, and is offered when the client sends something. Every wait is bounded.
  */
 import type { Timer } from "../platform/clock.ts";
+import { orNull } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import * as proc from "../platform/process/proc.ts";
 import type { Group } from "../steering/group.ts";
-import { nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
+import { mayWakeAccepted, nextWhileHeld, nextWhileIdle } from "./in_flight_rules.ts";
 import type { PendingAccepts } from "./pending_accepts.ts";
 import { readCounters, resume, unreadHead } from "./sample.ts";
-import { WAKE_AGAIN_MS, wakeAcceptors } from "./wake.ts";
+import { Alarm } from "./wake.ts";
 
 /** Adds at most this much to a client's wait. */
 const POLL_MS = 2;
@@ -36,6 +37,8 @@ export interface MovingConnection {
   readonly socket: Fd;
   readonly oldDescriptor: OldDescriptor;
   readonly group: Group;
+  /** Servers of this kind read in blocking mode. */
+  readonly mayBlock: boolean;
   /** Bytes that the old server had read and sent when the move began. */
   readonly read: number;
   readonly sent: number;
@@ -48,9 +51,9 @@ interface InFlightConnection extends MovingConnection {
   hasSent: boolean;
   /**
    * held: the old process has it open. returned: the same, and it is resumed. idle: only baton has it open.
-   * offered: it waits for an accept(2) of the new generation.
+   * offered: it waits for an accept(2) of the new generation. accepted: the new process has it, and is not woken yet.
    */
-  state: "held" | "returned" | "idle" | "offered";
+  state: "held" | "returned" | "idle" | "offered" | "accepted";
   sinceMs: number;
   withdraw: () => void;
 }
@@ -81,7 +84,11 @@ export class InFlightMoves {
   readonly #connections = new Set<InFlightConnection>();
   readonly #waiters: (() => void)[] = [];
   #timer: Timer | null = null;
-  #wokenAtMs = -Infinity;
+  readonly #alarm: Alarm;
+  #offered = 0;
+  /** Accepted, in this order. */
+  readonly #asleep = new Set<InFlightConnection>();
+  #acceptedAtMs = -Infinity;
 
   /** @param onChange the first connection is in flight, or the last one no longer is */
   constructor(
@@ -89,7 +96,9 @@ export class InFlightMoves {
     readonly pendingAccepts: PendingAccepts,
     readonly onChange: () => void,
     readonly onEmpty: (counts: MoveCounts) => void,
-  ) {}
+  ) {
+    this.#alarm = new Alarm(platform);
+  }
 
   get isEmpty(): boolean {
     return this.#connections.size === 0;
@@ -146,6 +155,7 @@ export class InFlightMoves {
         this.#finish(connection, "dropped");
       }
     }
+    this.#wakeAccepted(atMs);
     this.#wakeAcceptors(atMs);
     if (!this.isEmpty) {
       this.#timer = this.platform.clock.after(POLL_MS, () => this.#poll());
@@ -160,6 +170,7 @@ export class InFlightMoves {
     const { state } = connection;
     if ((state === "held" || state === "returned") && !this.#isReleased(connection, atMs)) return;
     const ageMs = atMs - connection.sinceMs;
+    if (connection.state === "accepted") return;
     if (connection.state === "offered") {
       if (ageMs > OFFER_MS) this.#finish(connection, "dropped");
       return;
@@ -174,13 +185,45 @@ export class InFlightMoves {
   }
 
   #offer(connection: InFlightConnection, atMs: number): void {
-    const { socket, group } = connection;
+    const { socket, group, mayBlock } = connection;
     connection.state = "offered";
     connection.sinceMs = atMs;
-    // The new owner may read it at once, possibly in blocking mode.
-    resume(this.platform, socket);
-    const onTaken = () => this.#finish(connection, "moved");
-    connection.withdraw = this.pendingAccepts.add({ group, socket, onTaken });
+    this.#offered++;
+    this.#alarm.hasMore = true;
+    const onTaking = (blocks: boolean) => {
+      // A read(2) in blocking mode must not find it paused (sample.ts).
+      if (blocks || mayBlock) resume(this.platform, socket);
+    };
+    const onTaken = () => this.#accepted(connection);
+    const withdraw = this.pendingAccepts.add({ group, socket, onTaking, onTaken });
+    connection.withdraw = () => {
+      this.#offered--;
+      withdraw();
+    };
+  }
+
+  #accepted(connection: InFlightConnection): void {
+    const atMs = this.platform.clock.now();
+    connection.withdraw();
+    connection.withdraw = () => {};
+    connection.state = "accepted";
+    connection.sinceMs = atMs;
+    this.#asleep.add(connection);
+    this.#acceptedAtMs = atMs;
+    this.#wakeAccepted(atMs);
+  }
+
+  /** Their requests are the new server's from here on. */
+  #wakeAccepted(atMs: number): void {
+    const [first] = this.#asleep;
+    if (first === undefined) return;
+    const [firstMs, lastMs] = [atMs - first.sinceMs, atMs - this.#acceptedAtMs];
+    if (!mayWakeAccepted({ offered: this.#offered, firstMs, lastMs })) return;
+    for (const connection of this.#asleep) {
+      this.#asleep.delete(connection);
+      orNull(() => resume(this.platform, connection.socket));
+      this.#finish(connection, "moved");
+    }
   }
 
   /** @returns whether only baton has it open now */
@@ -234,11 +277,9 @@ export class InFlightMoves {
     connection.onOutcome(outcome);
   }
 
-  /** Connects to the listeners of offered connections: a server may wait for a new connection before it accepts. */
   #wakeAcceptors(atMs: number): void {
+    if (this.#offered === 0) return;
     const offered = [...this.#connections].filter(({ state }) => state === "offered");
-    if (offered.length === 0 || atMs - this.#wokenAtMs < WAKE_AGAIN_MS) return;
-    this.#wokenAtMs = atMs;
-    wakeAcceptors(this.platform, offered.map(({ group }) => group));
+    this.#alarm.ring(atMs, new Set(offered.map(({ group }) => group)));
   }
 }

@@ -58,3 +58,24 @@ export function nextWhileIdle(
   if (!hasRead || head === "request" || head === "pipelined") return "offer";
   return head === "partial" && ageMs <= IDLE_MS ? "wait" : "dropped";
 }
+
+/** A server that accepts others still, for this long at most: the first of them must not wait for the last. */
+const LONGEST_ASLEEP_MS = 500;
+/** Without another one, the server may be waiting for something else. */
+const NEXT_ACCEPT_MS = 50;
+
+interface AcceptedSample {
+  /** How many wait to be accepted. */
+  readonly offered: number;
+  /** Since the first, and the last, of those that are asleep was accepted. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+/**
+ * Whether the new server may see the requests on what it has accepted. Some servers accept one connection between two
+ * looks at all others (Node, nginx): each that is awake makes the rest wait for one more answer.
+ */
+export function mayWakeAccepted({ offered, firstMs, lastMs }: AcceptedSample): boolean {
+  return offered === 0 || firstMs >= LONGEST_ASLEEP_MS || lastMs >= NEXT_ACCEPT_MS;
+}

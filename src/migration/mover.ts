@@ -13,18 +13,18 @@ import {
   isPaused,
   nextTransition,
 } from "./connection_state.ts";
+import { BlockingReads } from "./blocking_reads.ts";
 import type { ConnectionTable, TrackedConnection } from "./connection_table.ts";
 import { HoldRounds } from "./hold_rounds.ts";
 import type { InFlightMoves, KeepAliveCounts, MoveCounts } from "./in_flight.ts";
 import { decideMove, type MoveDecision } from "./move_decision.ts";
-import { isBlocking, pause, resume, type Sample, takeSample } from "./sample.ts";
+import { holdAnswer, letAnswer, pause, resume, type Sample, takeSample } from "./sample.ts";
 
 /** Between two samples of all connections. */
 const SCAN_MS = 4;
 const REFRESH_MS = 50;
 /** Only samples before the first pause, to see whether the server reads in blocking mode. */
 const PREVIEW_MS = 30;
-const ENOUGH_NONBLOCKING_READS = 20;
 /** How many released connections are followed closely at a time, so that their next request is not missed. */
 const MOST_FOLLOWED = 4;
 /** A request that the server has not read within this time is sampled like the others. */
@@ -65,12 +65,11 @@ export class Mover {
   #queued: TrackedConnection[] = [];
   #timer: Timer | null = null;
   #isOver = false;
-  #canBlock = false;
-  /** Samples right after a read of the server that showed a non-blocking socket. */
-  #nonblockingReads = 0;
+  readonly #blocking: BlockingReads;
 
   constructor(readonly platform: Platform, readonly options: MoverOptions) {
     this.#startedAtMs = platform.clock.now();
+    this.#blocking = new BlockingReads(platform);
     const endMs = Math.min(options.drainTimeMs, options.settleMs);
     this.#rounds = new HoldRounds(this.#startedAtMs, endMs);
     this.#timer = platform.clock.after(0, () => this.#tick());
@@ -100,13 +99,10 @@ export class Mover {
   /** Samples the connection, and notes how the server reads it. */
   #sample(socket: Fd, connection: TrackedConnection): Sample | null {
     const { platform, options: { quietMs } } = this;
-    const blocks = this.#blocks(socket);
+    const blocks = this.#blocking.blocks(socket);
     const sample = takeSample(platform, socket, quietMs);
     if (sample === null) return null;
-    // Data arrived since the last sample: a server that switches to blocking mode for a read might have been caught.
-    const before = connection.sample;
-    const hasMoved = before !== null && before.read + before.unread !== sample.read + sample.unread;
-    if (!blocks && hasMoved) this.#nonblockingReads++;
+    if (!blocks) this.#blocking.note(connection.sample, sample);
     connection.sample = sample;
     return sample;
   }
@@ -121,6 +117,7 @@ export class Mover {
       using socket = table.duplicate(connection);
       if (socket === null) continue;
       if (connection.state !== null) {
+        this.#giveAnswer(socket, connection);
         resume(this.platform, socket);
         connection.evidence = connection.state.evidence;
       }
@@ -131,7 +128,6 @@ export class Mover {
 
   #work(atMs: number): void {
     this.#scanMs = SCAN_MS;
-    this.#rounds.advance(atMs, this.options.table.size);
     if (atMs - this.#scannedAtMs >= SCAN_MS) this.#scan(atMs);
     this.#follow(atMs + FOLLOW_SLICE_MS);
   }
@@ -139,6 +135,7 @@ export class Mover {
   #scan(atMs: number): void {
     this.#scannedAtMs = atMs;
     const { table } = this.options;
+    this.#rounds.advance(atMs, table.size);
     for (const connection of table.connections) {
       if (this.#mayHaveChanged(connection.state)) this.#check(connection, false);
     }
@@ -168,29 +165,25 @@ export class Mover {
       : nextTransition(connection.state, sample, terms);
     // A connection that is paused already, and was read without waking the server, takes its new state in any case.
     const pauses = action === "pause" && !isPaused(connection.state);
-    if (pauses && !this.#mayPause(socket, sample)) return;
+    if (pauses && !this.#blocking.mayPause(socket, sample)) {
+      return this.#giveAnswer(socket, connection);
+    }
+    const { holdsAnswer } = state;
+    if (holdsAnswer && !connection.state?.holdsAnswer) holdAnswer(platform, socket);
     if (pauses) pause(platform, socket);
     if (action === "resume") resume(platform, socket);
+    if (!holdsAnswer) this.#giveAnswer(socket, connection);
     connection.state = state;
-    const isFollowed = state.phase === "released" && sample.atMs - state.sinceMs < FOLLOWED_MS;
+    const isFollowed = state.phase === "released" && state.hasSlipped &&
+      sample.atMs - state.sinceMs < FOLLOWED_MS;
     if (isFollowed) this.#followed.add(connection);
     else this.#followed.delete(connection);
   }
 
-  /**
-   * Some servers wait in select(2) and then read in blocking mode: once woken they must not find the connection paused.
-   * So with such a server, and until enough reads were seen, only connections without unread data are paused; one in
-   * blocking mode never.
-   */
-  #mayPause(socket: Fd, { unread }: Sample): boolean {
-    const isSure = !this.#canBlock && this.#nonblockingReads >= ENOUGH_NONBLOCKING_READS;
-    return !this.#blocks(socket) && (unread === 0 || isSure);
-  }
-
-  #blocks(socket: Fd): boolean {
-    const blocks = isBlocking(this.platform, socket);
-    this.#canBlock ||= blocks;
-    return blocks;
+  #giveAnswer(socket: Fd, connection: TrackedConnection): void {
+    if (!connection.state?.holdsAnswer) return;
+    letAnswer(this.platform, socket);
+    connection.state = { ...connection.state, holdsAnswer: false };
   }
 
   /** Samples released connections as often as possible, and releases the next one for each that is answered. */
@@ -244,7 +237,8 @@ export class Mover {
     const ready = new Set(
       connections.filter((each) => this.#isReady(each)).slice(0, inFlight.capacity),
     );
-    const staying = connections.filter((each) => !ready.has(each) && isPaused(each.state));
+    const isHeld = ({ state }: TrackedConnection) => isPaused(state) || state?.holdsAnswer;
+    const staying = connections.filter((each) => !ready.has(each) && isHeld(each));
     // First, while there are descriptors.
     const unreached = table.resume(staying);
     const unsent = [...ready].filter((connection) => !this.#send(connection));
@@ -270,7 +264,8 @@ export class Mover {
     const socket = table.duplicate(connection);
     if (socket === null) return false;
     const { read, sent } = sample;
-    inFlight.start({ inode, socket, oldDescriptor, group, read, sent, onOutcome });
+    const { mayBlock } = this.#blocking;
+    inFlight.start({ inode, socket, oldDescriptor, group, mayBlock, read, sent, onOutcome });
     return true;
   }
 

@@ -22,6 +22,8 @@ export interface PendingAccept {
   readonly group: Group;
   /** Remains the caller's. */
   readonly socket: Fd;
+  /** The caller is about to get it. @param blocks it may read in blocking mode at once */
+  readonly onTaking?: (blocks: boolean) => void;
   readonly onTaken: () => void;
 }
 
@@ -68,7 +70,9 @@ export class PendingAccepts {
     if (!this.#writeAddress(notification, accept.socket)) return false;
     const takesFlags = notification.call === libc.arch.SYS_accept4;
     const flags = takesFlags ? Number(notification.args[FLAGS_ARGUMENT] ?? 0n) : 0;
-    descriptors.setNonblocking(accept.socket, (flags & C.O_NONBLOCK) !== 0);
+    const isNonblocking = (flags & C.O_NONBLOCK) !== 0;
+    descriptors.setNonblocking(accept.socket, isNonblocking);
+    accept.onTaking?.(!isNonblocking);
     const closeOnExec = (flags & C.O_CLOEXEC) !== 0;
     this.listeners.tagging.change(accept.socket, found.member.epoch);
     if (!this.#send(notify, notification.id, { source: accept.socket, closeOnExec })) return false;

@@ -89,6 +89,18 @@ export function resume({ sockets }: Platform, socket: Fd): void {
 }
 
 /**
+ * From now on the last segment of what the server sends stays in the kernel, if it is not a full one, for 200 ms at most:
+ * TCP_CORK, tcp(7). So a client that waits for its whole answer sends nothing until `letAnswer()`.
+ */
+export function holdAnswer({ sockets }: Platform, socket: Fd): void {
+  sockets.setOption(socket, C.IPPROTO_TCP, C.TCP_CORK, 1);
+}
+
+export function letAnswer({ sockets }: Platform, socket: Fd): void {
+  sockets.setOption(socket, C.IPPROTO_TCP, C.TCP_CORK, 0);
+}
+
+/**
  * The server may block in read(2). A read that is under way on a paused socket keeps what arrives until far more data
  * has come, even after the mark is low again (tcp_recvmsg in the kernel).
  */

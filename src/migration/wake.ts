@@ -1,5 +1,7 @@
 /** Makes servers accept: one may wait for a new connection before it calls accept(2). */
+import { orNull } from "../platform/error.ts";
 import { reachable } from "../platform/network/address.ts";
+import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Group } from "../steering/group.ts";
 
@@ -16,5 +18,30 @@ export function wakeAcceptors({ sockets }: Platform, groups: Iterable<Group>): v
     } catch {
       // EINPROGRESS is as good, and any other new connection wakes the server too.
     }
+  }
+}
+
+/** Wakes servers while they have connections to accept. */
+export class Alarm {
+  /** There are more since the last time. */
+  hasMore = false;
+  #rangAtMs = -Infinity;
+
+  constructor(readonly platform: Platform) {}
+
+  /** Now and then; at once when there are more, unless a connection waits in the kernel already, which wakes them too. */
+  ring(atMs: number, groups: ReadonlySet<Group>): void {
+    const isDue = atMs - this.#rangAtMs >= WAKE_AGAIN_MS;
+    const isNew = this.hasMore && ![...groups].some((group) => this.#hasWaiting(group));
+    if (!isDue && !isNew) return;
+    this.#rangAtMs = atMs;
+    this.hasMore = false;
+    wakeAcceptors(this.platform, groups);
+  }
+
+  #hasWaiting({ members, isReceiving }: Group): boolean {
+    const { sockDiag } = this.platform;
+    const waitingIn = (fd: Fd) => orNull(() => sockDiag.waitingIn(fd)) ?? 0;
+    return members.filter(isReceiving).some(({ heldUntilRetired: fd }) => waitingIn(fd) > 0);
   }
 }

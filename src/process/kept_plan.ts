@@ -47,7 +47,7 @@ export function keepBasis(platform: Platform, { command, env, directory }: PlanB
     try {
       fds.set(part, descriptors.open(path, C.O_PATH));
     } catch {
-      // The launcher will say what is wrong with it.
+      // Its start will say what is wrong with it.
     }
   };
   const found = resolveProgram(command[0] ?? "", env["PATH"], directory, files);

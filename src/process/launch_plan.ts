@@ -39,7 +39,7 @@ export interface PlanBasis {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly directory: string;
-  /** As in the plan; null: found by the launcher. */
+  /** As in the plan; null: found when it is started. */
   readonly program: LaunchPlan["program"];
 }
 

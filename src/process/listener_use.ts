@@ -35,7 +35,7 @@ export function mostKnown(uses: readonly ListenerUse[]): ListenerUse {
 function useBy(platform: Platform, member: Member, pid: number): ListenerUse {
   if (!proc.canSeeDescriptors(proc.liveThreadOf(pid))) return "unseen";
   // Not by its epoll sets alone: while baton has a duplicate, they go on watching what the process has closed.
-  const isHeld = proc.socketInodesOf(pid).has(member.inode);
+  const isHeld = proc.socketInodesOf(pid, [member.inode]).has(member.inode);
   const accepts = isHeld && acceptorOf(platform, member, [pid]) !== null;
   // A ring can have a listener, and accept from it, without a descriptor of the process.
   if (!accepts && !hasRing(pid)) return isHeld ? "held" : "unheld";

@@ -3,7 +3,7 @@
  * the leading process has exited, and, if that left others, when the last of them has.
  */
 import type { LaunchPlan } from "../launcher/plan.ts";
-import { prepareLauncher, startLauncher } from "../launcher/start.ts";
+import { startLauncher } from "../launcher/start.ts";
 import type { HelperProcess } from "../platform/process/helper_process.ts";
 import { CandidateOutput, type OutputObserver } from "../output/candidate_output.ts";
 import { C } from "../platform/libc/constants.ts";
@@ -99,12 +99,6 @@ export class ServerProcess implements Leader {
     return this.#calls?.notify ?? null;
   }
 
-  /** Starts the launcher ahead of time. @throws {SystemCallError} as `start` does, and `prepareLauncher` */
-  prepare(places: number, onReady: () => void): void {
-    this.#launch = prepareLauncher(this.platform, places, onReady);
-    this.children.addHelper(this.#launch.pid);
-  }
-
   /** @throws {SystemCallError} when the launcher cannot be spawned */
   start({ plan, stdin, captured, members, ready }: ServerStart): void {
     let ends: [Fd | number, Fd | number] = [1, 2];
@@ -115,7 +109,6 @@ export class ServerProcess implements Leader {
         stdio: [stdin, ...ends],
         members,
         readyEnd: ready?.end ?? null,
-        prepared: this.#launch,
         onPrepared: (notify) => {
           if (notify !== undefined) this.#listenTo(notify);
           this.options.onPrepared();
@@ -246,8 +239,6 @@ export class ServerProcess implements Leader {
     this.#stopFollowing?.();
     this.#stopFollowing = null;
     this.#leaveFilter();
-    // Without a plan it ends.
-    if (!this.isStarted) this.#launch?.disconnect();
     this.output.close();
   }
 }

@@ -5,7 +5,7 @@ import type { CallsWatch, Watch } from "../platform/reactor.ts";
 import { decodeNotification, type TrappedCall } from "../platform/process/seccomp.ts";
 
 /** How long to wait for the next call: a server's accept loop comes back this fast. */
-const NEXT_CALL_MS = 1;
+const NEXT_CALL_MS = 4;
 /** Longest run of calls before the event loop gets its turn. */
 const BURST_MS = 10;
 

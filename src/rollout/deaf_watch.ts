@@ -173,7 +173,7 @@ export class DeafWatch {
 
 function findProof(members: readonly Member[], pids: readonly number[]): Watched["proof"] {
   for (const pid of pids) {
-    const open = socketDescriptorsOf(pid);
+    const open = socketDescriptorsOf(pid, members.map(({ inode }) => inode));
     for (const { inode } of members) {
       const fd = open.get(inode);
       const target = fd === undefined ? null : descriptorTarget(pid, fd);

@@ -96,10 +96,9 @@ export class Listeners implements GroupContext {
   }
 
   isHeldBy(pid: number, epoch: number, worker?: number): boolean {
-    const inodes = socketInodesOf(pid);
-    return this.groups.some((group) =>
-      group.membersOf(epoch, worker).some((member) => inodes.has(member.inode))
-    );
+    const members = this.groups.flatMap((group) => group.membersOf(epoch, worker));
+    const inodes = socketInodesOf(pid, members.map(({ inode }) => inode));
+    return members.some((member) => inodes.has(member.inode));
   }
 
   /** Processes that listened first on the members of `epoch`. */

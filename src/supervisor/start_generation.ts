@@ -8,7 +8,6 @@ import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle/status.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { errorText } from "../platform/error.ts";
-import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
 import { adviceFor } from "./advice.ts";
 import type { SupervisorParts } from "./parts.ts";
 
@@ -63,23 +62,21 @@ export function startGeneration(
   if (serving instanceof RunningGeneration) serving.lookForClosed();
 }
 
-/** The server starts when no other generation is left; what would keep it from that, or takes its time, comes now. */
+/** The server starts when no other generation is left; what would keep it from that comes now. */
 function waitToBeAlone(
-  { options, context, context: { config }, goodPlans }: SupervisorParts,
+  { options, context, goodPlans }: SupervisorParts,
   candidate: RunningGeneration,
   source: Spawn["plan"],
 ): void {
   const { epoch } = candidate;
-  const announced = config.ready.flatMap((spec) => spec.kind === "fd" ? spec.descriptor : []);
-  const places = Math.max(FIRST_PASSED_DESCRIPTOR + config.listen.length - 1, ...announced) + 1;
   try {
     goodPlans.choose(epoch, source, options.plan);
     checkProgram(goodPlans.basisOf(epoch), context.platform.files);
-    candidate.workers.prepare(places, () => context.dispatch({ kind: "admitted", epoch }));
   } catch (error) {
     return candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }
   candidate.isWaiting = true;
+  context.dispatch({ kind: "admitted", epoch });
 }
 
 /** A candidate that has waited is alone now. */

@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { RunningGeneration } from "../generation/generation.ts";
 import type { Worker } from "../generation/workers/worker.ts";
 import type { WorkerLaunch } from "../generation/workers/worker_parts.ts";
-import { processorCount } from "../platform/process/processors.ts";
+import { processorCount } from "../platform/processors.ts";
 import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import type { ServiceParts } from "../succession/pack_service.ts";
 import { abstractNotifyName } from "../systemd/notify_path.ts";

@@ -132,7 +132,7 @@ describe("the control socket survives its clients", () => {
     const after = await waitUntil(async () => {
       const status = await baton.settled();
       return status.epoch === 1 && status;
-    }, { what: "the reload goes on without its client" });
+    }, { what: "the reload continues without its client" });
     assert.deepEqual(after.restarts, { ok: 1, failed: 0, crashes: 0 });
   });
 });

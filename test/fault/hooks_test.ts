@@ -120,7 +120,7 @@ describe("baton is killed", () => {
     });
   }
 
-  test("while a pre-flight runs, with --survive: the next baton goes on", TEST, async () => {
+  test("while a pre-flight runs, with --survive: the next baton continues", TEST, async () => {
     using work = tempDir();
     using dir = tempDir();
     const blocker = new Blocker(work);

@@ -112,7 +112,7 @@ test(`${RELOADS} reloads leave baton as it was`, {
       if (done === 1 || done % SAMPLE_EVERY === 0) samples.set(done, await figures(baton));
     }
   };
-  // A leak goes on; a runtime that takes a step once, whenever it likes, does so in one half only.
+  // A leak continues; a runtime that takes a step once, whenever it likes, does so in one half only.
   const growth = () => {
     const middle = WARM_UP + SAMPLE_EVERY * Math.floor((done - WARM_UP) / (2 * SAMPLE_EVERY));
     const first = lowest(samples, WARM_UP, WARM_UP + SAMPLE_EVERY);

@@ -1,5 +1,5 @@
 /**
- * Fault: the end of a pod is asked for more than once, in more than one way, and while something else goes on: three
+ * Fault: the end of a pod is asked for more than once, in more than one way, and while something else is under way: three
  * TERMs, a reload at the same time, hooks that run twice, after TERM, or during a reload.
  *
  * Allowed outcome: each of them comes to an end within its bounds (docs/kubernetes.md), in both modes.

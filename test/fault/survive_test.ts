@@ -2,7 +2,7 @@
  * Fault: baton is killed (SIGKILL) at any moment, with --survive, and started again.
  *
  * Allowed outcome: the server serves on as if nothing had been, no connection is refused or lost, and the
- * next baton of the same name goes on with it: one serving generation, reloads and later binds work.
+ * next baton of the same name continues with it: one serving generation, reloads and later binds work.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

@@ -2,7 +2,7 @@
  * Fault: one of two batons with --survive is killed (SIGKILL) in the middle of a takeover.
  *
  * Allowed outcome: nothing is lost, and one baton serves: the other one if it has taken over, else the next one of
- * the same name, which goes on with the server.
+ * the same name, which continues with the server.
  */
 import assert from "node:assert/strict";
 import { createConnection } from "node:net";

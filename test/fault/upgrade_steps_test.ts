@@ -1,7 +1,7 @@
 /**
  * Fault: the old baton is killed (SIGKILL) at each step of an upgrade by a child, with and without --survive.
  *
- * Allowed outcome: the new one goes on as the only baton of the name, with one server; whatever happens to the old
+ * Allowed outcome: the new one continues as the only baton of the name, with one server; whatever happens to the old
  * server, nobody is refused. Lost is what the old server had in its hands, and with --survive nothing.
  */
 import assert from "node:assert/strict";

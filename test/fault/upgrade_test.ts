@@ -54,7 +54,7 @@ describe("names that cannot be written do not stop an upgrade", () => {
         rmSync(gone, { recursive: true });
         const upgraded = await baton.cli("upgrade", ...flags);
         assert.equal(upgraded.code, 0, `${upgraded.stderr}\n${baton.stderr}`);
-        assert.equal((await baton.reload()).result, "ok", "it goes on as ever");
+        assert.equal((await baton.reload()).result, "ok", "the old one still reloads");
         await losesNothing(load, baton);
         await endNewest(baton);
       },
@@ -80,7 +80,7 @@ describe("names that cannot be written do not stop an upgrade", () => {
 });
 
 test(
-  "SIGKILL of the new baton while its generation warms up: the old one goes on",
+  "SIGKILL of the new baton while its generation warms up: the old one serves on",
   OPTIONS,
   async () => {
     using work = tempDir();

@@ -111,7 +111,7 @@ describe("a process that has left its generation without a trace", () => {
   }
 
   for (const way of WAYS) {
-    test(`goes on when that, and baton, has ended ${way.join(" ")}`, TEST, async () => {
+    test(`the server runs on when that, and baton, has ended ${way.join(" ")}`, TEST, async () => {
       using work = tempDir();
       using target = await startTargets(work);
       const port = await freePort();

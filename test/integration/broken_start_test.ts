@@ -77,27 +77,6 @@ describe("what a generation is started with is resolved anew, and may be broken"
     await succeedsWithoutLoss(baton, load);
   });
 
-  test("the reason is told by a baton that was too busy to hear of it in order", TEST, async () => {
-    using work = tempDir();
-    const port = await freePort();
-    const program = writeProgram(work.join("server"), serverScript("1"));
-    await using baton = await startBaton({ command: [program], env: { PORT: String(port) } });
-    const pid = servingPid(await baton.settled());
-    chmodSync(program, 0o644);
-    for (let round = 0; round < 5; round++) {
-      const pending = baton.reload();
-      await waitUntil(() => children(baton.pid).length === 2, { what: "the launcher runs" });
-      // When it goes on it finds the launcher's report and the launcher's end at the same time.
-      baton.signal("SIGSTOP");
-      await waitUntil(() => children(baton.pid).every((child) => child === pid || !alive(child)), {
-        what: "the launcher has ended",
-      });
-      baton.signal("SIGCONT");
-      const { reason } = await pending;
-      assert.equal(reason?.startsWith(`Cannot execute "${program}"`), true, `${reason}`);
-    }
-  });
-
   test("the interpreter of the program is missing", TEST, async () => {
     using work = tempDir();
     const port = await freePort();

@@ -9,12 +9,10 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import type { ReloadReport } from "../../src/report/snapshot.ts";
 import { type Baton, startBaton } from "../support/baton.ts";
-import { servingPid } from "../support/crashing.ts";
 import { exclusive, release } from "../support/exclusive.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { formatTally, Load } from "../support/load.ts";
-import { startTime } from "../support/proc.ts";
 import { repeats } from "../support/repeats.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
@@ -23,8 +21,6 @@ const TEST = { timeout: TEST_TIMEOUT_MS };
 const STOP_FIRST = ["--order", "stop-first"];
 const RESTARTS = repeats({ full: 10, quick: 3 });
 const CLIENTS = 16;
-/** USER_HZ of proc(5). */
-const TICKS_PER_SECOND = 100;
 /** What baton itself may add to a client's wait: ten times as much beside all other tests. */
 const OWN_MS = repeats({ full: 100, quick: 1_000 });
 
@@ -51,18 +47,6 @@ async function start(...flags: string[]): Promise<World> {
       work[Symbol.dispose]();
     },
   };
-}
-
-/** Of the launcher that has become it. */
-function startedAtMs(pid: number): number {
-  const [uptimeS] = readFileSync("/proc/uptime", "utf8").split(" ");
-  return Date.now() - Number(uptimeS) * 1_000 + (startTime(pid) ?? NaN) * 1_000 / TICKS_PER_SECOND;
-}
-
-/** Since when new clients wait in the latest reload. */
-function heldSinceMs({ stderr }: Baton): number {
-  const [, at = ""] = [...stderr.matchAll(/^(\S+Z) .* makes room for/gm)].at(-1) ?? [];
-  return Date.parse(at);
 }
 
 function loadOn(port: number): Load {
@@ -107,7 +91,6 @@ describe("a reload with --order stop-first", () => {
       }
       // Not beside other tests: a busy machine adds more than baton does.
       assert.ok(Math.min(...added) <= OWN_MS, `besides stop and start: ${added} ms`);
-      assert.ok(startedAtMs(servingPid(await baton.status())) <= heldSinceMs(baton));
       const { order, orderReason, generations } = await baton.settled();
       assert.deepEqual([order, orderReason], ["stop-first", "--order stop-first"]);
       assert.ok(generations.every(({ outcome }) => outcome === "superseded" || outcome === null));
@@ -228,7 +211,10 @@ describe("a reload with --order stop-first", () => {
     }
     await using world = await start();
     const { code, stderr } = await world.baton.cli("reload", "--bake", "1s");
-    assert.deepEqual([code, /--bake, --hold and --rolling need --order start-first/.test(stderr)], [75, true]);
+    assert.deepEqual([code, /--bake, --hold and --rolling need --order start-first/.test(stderr)], [
+      75,
+      true,
+    ]);
     const second = await world.baton.cli("reload", "--order", "start-first");
     assert.equal(second.code, 70, "the lock keeps a second one from starting");
     assert.match(second.stderr, /the data is in use by another process/);

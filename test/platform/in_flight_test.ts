@@ -59,7 +59,7 @@ test("a returned request is read by one server only", {
     const oldDescriptor = { pid: platform.runtime.pid, descriptor: server.number, target };
     const socket = platform.descriptors.duplicate(server);
     const group = { address } as Group;
-    const counts = { inode: i, read: 0, sent: 0 };
+    const counts = { inode: i, mayBlock: false, read: 0, sent: 0 };
     table.start({
       ...counts,
       socket,

@@ -46,6 +46,10 @@ class Conversation implements Disposable {
     return this.platform.sockets.option(this.#server, C.SOL_SOCKET, C.SO_RCVLOWAT) > 1;
   }
 
+  get hasAnswer(): boolean {
+    return this.platform.sockets.unreadBytes(this.#client) > 0;
+  }
+
   ask(): void {
     this.platform.descriptors.writeAll(this.#client, REQUEST);
   }
@@ -128,6 +132,23 @@ function withoutDescriptors<T>({ processes }: Platform, call: () => T): T {
 }
 
 describe("Mover", () => {
+  test(
+    "a client gets its answer when its connection is paused again, and not before",
+    TEST,
+    async () => {
+      await using platform = await testPlatform();
+      using server = new Server(platform, 1);
+      const conversation = server.conversations[0]!;
+      await waitUntil(() => conversation.isPaused, { what: "it is paused" });
+      conversation.ask();
+      await waitUntil(() => !conversation.isPaused, { what: "the request is released" });
+      conversation.answer();
+      assert.equal(conversation.hasAnswer, false);
+      await waitUntil(() => conversation.hasAnswer, { what: "the answer comes" });
+      assert.equal(conversation.isPaused, true);
+    },
+  );
+
   for (const mode of ["not blocking", "blocking"] as const) {
     const name = "releases a request although the server has read another one without being woken";
     test(`${name}, ${mode}`, TEST, async () => {

@@ -24,6 +24,8 @@ import {
   TCP_INFO_LAST_ACK_RECV,
   TCP_INFO_LAST_DATA_RECV,
   TCP_INFO_LAST_DATA_SENT,
+  TCP_INFO_OPTIONS,
+  TCP_INFO_SEGS_OUT,
   TCP_INFO_UNACKED,
 } from "../../src/platform/network/sock_diag.ts";
 import { evaluate, findCompiler, hasHeader } from "../support/c_compiler.ts";
@@ -262,7 +264,9 @@ const DIAG_LAYOUTS: readonly Layout[] = [
     type: "struct tcp_info",
     headers: ["linux/tcp.h"],
     offsets: {
+      tcpi_options: TCP_INFO_OPTIONS,
       tcpi_unacked: TCP_INFO_UNACKED,
+      tcpi_segs_out: TCP_INFO_SEGS_OUT,
       tcpi_last_data_sent: TCP_INFO_LAST_DATA_SENT,
       tcpi_last_data_recv: TCP_INFO_LAST_DATA_RECV,
       tcpi_last_ack_recv: TCP_INFO_LAST_ACK_RECV,

@@ -55,6 +55,8 @@ export interface LoadOptions {
   readonly maxRequests?: number;
   /** No request starts later than this. @default DEFAULT_MAX_DURATION_MS */
   readonly maxDurationMs?: number;
+  /** Called with the body of each whole response. */
+  readonly onAnswer?: (body: string) => void;
 }
 
 type Outcome =
@@ -175,6 +177,7 @@ export class Load implements AsyncDisposable {
     );
     if ("response" in outcome) {
       this.tally.addResponse(outcome.response.body, performance.now() - sentAt);
+      this.#options.onAnswer?.(outcome.response.body);
       return outcome.response.keepAlive;
     }
     const from = connection.from;

@@ -6,7 +6,7 @@ const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 export type Part = readonly [string, ...(string | number)[]];
 
-/** `send TEXT`, `take [LENGTH]`, `answer [LENGTH]`, `under-way`, `acknowledge`, `later MS`, `sample RESULT`, `full RESULT`. */
+/** `send TEXT`, `take [LENGTH]`, `answer [LENGTH]`, `under-way`, `acknowledge`, `later MS`, `sample RESULT`, `full RESULT`, `holds-answer`, `lets-answer`. */
 export function play(parts: readonly Part[]): SimulatedConnection {
   const connection = new SimulatedConnection();
   for (const [index, [what, value = ""]] of parts.entries()) {
@@ -35,6 +35,10 @@ export function play(parts: readonly Part[]): SimulatedConnection {
         break;
       case "full":
         assert.equal(connection.step({ mayRelease: false }), value, place);
+        break;
+      case "holds-answer":
+      case "lets-answer":
+        assert.equal(connection.state?.holdsAnswer, what === "holds-answer", place);
         break;
       default:
         throw new Error(`no such part: ${what}`);

@@ -1,14 +1,11 @@
-/** The commands that ask a running service for a change, and wait for its outcome. */
-import { commandReload } from "./reload.ts";
-import { commandScale } from "./scale.ts";
-import { commandTrial } from "./trial.ts";
-import { commandUpgrade } from "./upgrade.ts";
+/** The commands that ask a running service for a change, and wait for its outcome; each is loaded when it is used. */
+const trial = async () => (await import("./trial.ts")).commandTrial;
 
 export const CHANGES = {
-  reload: commandReload,
-  promote: commandTrial,
-  rollback: commandTrial,
-  canary: commandTrial,
-  scale: commandScale,
-  upgrade: commandUpgrade,
+  reload: async () => (await import("./reload.ts")).commandReload,
+  promote: trial,
+  rollback: trial,
+  canary: trial,
+  scale: async () => (await import("./trial.ts")).commandScale,
+  upgrade: async () => (await import("./upgrade.ts")).commandUpgrade,
 };

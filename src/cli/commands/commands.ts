@@ -1,17 +1,11 @@
-/** The commands other than `run`, by their verbs. */
+/**
+ * The commands other than `run` and `version`, by their verbs. Each is loaded when it is asked for: what all of them need
+ * takes longer to load than Bun does.
+ */
 import type { Platform } from "../../platform/platform.ts";
 import type { Printer } from "../console/printer.ts";
 import type { Command } from "../words/parse.ts";
 import { CHANGES } from "./changes.ts";
-import { commandDoctor } from "./doctor.ts";
-import { commandHelp, commandVersion } from "./help.ts";
-import { commandInit } from "./init.ts";
-import { commandInstall } from "./install.ts";
-import { commandPrestop } from "./prestop.ts";
-import { commandReady } from "./ready.ts";
-import { commandRehearse } from "./rehearse.ts";
-import { commandStatus } from "./status.ts";
-import { commandStop } from "./stop.ts";
 
 /** Does what the command asks for, and returns the exit status. */
 type Perform<C extends Command> = (
@@ -20,24 +14,28 @@ type Perform<C extends Command> = (
   print: Printer,
 ) => number | Promise<number>;
 
-type OtherVerb = Exclude<Command["verb"], "run">;
+type OtherVerb = Exclude<Command["verb"], "run" | "version">;
 
-const COMMANDS: { readonly [V in OtherVerb]: Perform<Extract<Command, { verb: V }>> } = {
+const COMMANDS: {
+  readonly [V in OtherVerb]: () => Promise<Perform<Extract<Command, { verb: V }>>>;
+} = {
   ...CHANGES,
-  status: commandStatus,
-  stop: commandStop,
-  ready: commandReady,
-  prestop: commandPrestop,
-  install: commandInstall,
-  doctor: commandDoctor,
-  init: commandInit,
-  rehearse: commandRehearse,
-  help: commandHelp,
-  version: commandVersion,
+  status: async () => (await import("./status.ts")).commandStatus,
+  stop: async () => (await import("./stop.ts")).commandStop,
+  ready: async () => (await import("./ready.ts")).commandReady,
+  prestop: async () => (await import("./prestop.ts")).commandPrestop,
+  install: async () => (await import("./install.ts")).commandInstall,
+  doctor: async () => (await import("./doctor.ts")).commandDoctor,
+  init: async () => (await import("./init.ts")).commandInit,
+  rehearse: async () => (await import("./rehearse.ts")).commandRehearse,
+  help: async () => (await import("./help.ts")).commandHelp,
 };
 
-export const performCommand: Perform<Extract<Command, { verb: OtherVerb }>> = (
-  platform,
-  command,
-  print,
-) => (COMMANDS[command.verb] as Perform<typeof command>)(platform, command, print);
+export async function performCommand(
+  platform: Platform,
+  command: Extract<Command, { verb: OtherVerb }>,
+  print: Printer,
+): Promise<number> {
+  const perform = await COMMANDS[command.verb]() as Perform<typeof command>;
+  return await perform(platform, command, print);
+}

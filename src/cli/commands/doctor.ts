@@ -118,7 +118,7 @@ function describeHost({ processes, runtime }: Platform) {
     existsSync(`/proc/self/ns/${kind}`) && proc.ownNamespace(kind) !== FIRST_NAMESPACES[kind];
   return {
     kernel: kernelRelease(),
-    libc: proc.ownLibc(),
+    libc: ownLibc(),
     uid: processes.userId(),
     /** For people: "in a container (docker)", "PID 1". */
     environment: [
@@ -128,4 +128,9 @@ function describeHost({ processes, runtime }: Platform) {
       ...hasOwnNamespace("user") ? ["in its own user namespace"] : [],
     ],
   };
+}
+
+/** The C library that this process has loaded. */
+function ownLibc(): "glibc" | "musl" {
+  return /\/(ld-musl-|libc\.musl-)/.test(proc.readText("/proc/self/maps") ?? "") ? "musl" : "glibc";
 }

@@ -20,6 +20,7 @@ import {
 } from "./parse_pod.ts";
 import { isLess, parseScale, type ScaleCommand } from "./parse_scale.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
+import { asksForVersion } from "./version_words.ts";
 import { CONFIG_FLAG, type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./verbs.ts";
 import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 
@@ -236,7 +237,7 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
   if (first === undefined || first === "--help" || first === "-h") {
     return { verb: "help", topic: null };
   }
-  if (first === "--version" || first === "-V") return { verb: "version" };
+  if (asksForVersion(argv)) return { verb: "version" };
   const verb = parseVerb(first);
   // `baton scale -1` has a number that looks like an option.
   const less = verb === "scale" ? rest.filter(isLess) : [];

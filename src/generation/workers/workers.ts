@@ -138,11 +138,6 @@ export class Workers implements ServerTree, WorkerHost {
     }
   }
 
-  /** Starts the launcher of the first one ahead of time. @throws {SystemCallError} */
-  prepare(places: number, onReady: () => void): void {
-    this.all[0]!.server.prepare(places, onReady);
-  }
-
   /** Those of a candidate. @throws what keeps the first one from it */
   start(isAlone: boolean): void {
     const { context: { foreground } } = this.generation;

@@ -221,7 +221,9 @@ export const C = {
   // <termios.h>
   TOSTOP: 0o400,
   // <netinet/tcp.h>
+  TCP_CORK: 3,
   TCP_INFO: 11,
+  TCPI_OPT_SYN_DATA: 32,
   TCP_ESTABLISHED: 1,
   TCP_SYN_RECV: 3,
   TCP_FIN_WAIT1: 4,

@@ -8,34 +8,39 @@ import type { Libc } from "../libc/libc.ts";
 export const NLMSG_HEADER_SIZE = 16;
 const RECEIVE_SIZE = 1 << 17;
 
+/** One answer, without its header: from `at` to `end` of a buffer that the next one is written to. */
+type OnMessage = (bytes: Uint8Array, view: DataView, at: number, end: number) => void;
+
 /**
- * Sends `request` and hands each answer to `onMessage`, without its header.
+ * Sends `request` and hands each answer to `onMessage`. A view of each of its own would cost more than to decode it.
  * @throws {SystemCallError} also of the kernel's own answer; ENOENT: no module shows sockets of this family
  */
 export function dumpSockets(
   libc: Libc,
   socket: Fd,
   request: Uint8Array,
-  { subject, onMessage }: { subject: string; onMessage(message: Uint8Array): void },
+  { subject, onMessage }: { subject: string; onMessage: OnMessage },
 ): void {
   const { c } = libc;
   const sent = libc.retry(() => c.send(socket.number, request, request.length, 0));
   libc.check(sent, "send", "NETLINK_SOCK_DIAG");
   const buffer = new Uint8Array(RECEIVE_SIZE);
+  const view = new DataView(buffer.buffer);
   for (;;) {
     const count = libc.retry(() => c.recv(socket.number, buffer, buffer.length, 0));
     libc.check(count, "recv", "NETLINK_SOCK_DIAG");
-    if (readMessages(buffer.subarray(0, count), subject, onMessage) === "done") return;
+    if (readMessages(buffer, view, count, subject, onMessage) === "done") return;
   }
 }
 
 function readMessages(
   bytes: Uint8Array,
+  view: DataView,
+  count: number,
   subject: string,
-  onMessage: (message: Uint8Array) => void,
+  onMessage: OnMessage,
 ): "more" | "done" {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0; at + NLMSG_HEADER_SIZE <= bytes.length;) {
+  for (let at = 0; at + NLMSG_HEADER_SIZE <= count;) {
     const length = view.getUint32(at, true);
     const type = view.getUint16(at + 4, true);
     if (type === C.NLMSG_DONE) return "done";
@@ -44,7 +49,7 @@ function readMessages(
     }
     if (length < NLMSG_HEADER_SIZE) break;
     if (type === C.SOCK_DIAG_BY_FAMILY) {
-      onMessage(bytes.subarray(at + NLMSG_HEADER_SIZE, at + length));
+      onMessage(bytes, view, at + NLMSG_HEADER_SIZE, Math.min(at + length, count));
     }
     at += (length + 3) & ~3;
   }

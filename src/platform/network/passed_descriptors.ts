@@ -11,6 +11,8 @@ import { cString, type Libc, struct } from "../libc/libc.ts";
 export const MAX_PASSED_DESCRIPTORS = 64;
 const CMSG_HEADER_SIZE = 16;
 const UCRED_SIZE = 12;
+/** <linux/memfd.h>; headers of older systems do not have it. */
+const MFD_EXEC = 0x10;
 
 export interface Message {
   readonly data: Uint8Array;
@@ -57,14 +59,24 @@ export class Descriptors {
     return Fd.of(this.libc, number, "open", path);
   }
 
-  /** An anonymous file that holds `data`, sealed against any change, positioned at its start. */
-  sealedMemfd(name: string, data: Uint8Array): Fd {
-    const fd = this.memfd(name, C.MFD_ALLOW_SEALING);
+  /**
+   * An anonymous file that holds `data`, sealed against any change, positioned at its start. As a "program" it may be
+   * executed, where the kernel allows that of any.
+   */
+  sealedMemfd(name: string, data: Uint8Array, kind: "data" | "program" = "data"): Fd {
+    const fd = kind === "data" ? this.memfd(name, C.MFD_ALLOW_SEALING) : this.#programMemfd(name);
     this.writeAll(fd, data);
     const seals = C.F_SEAL_SEAL | C.F_SEAL_SHRINK | C.F_SEAL_GROW | C.F_SEAL_WRITE;
     this.libc.check(this.libc.c.fcntl(fd.number, C.F_ADD_SEALS, seals), "fcntl(F_ADD_SEALS)", name);
     this.libc.check(this.libc.c.lseek(fd.number, 0, 0), "lseek", name);
     return fd;
+  }
+
+  /** Before Linux 6.3 there is no such flag, and any may be; with vm.memfd_noexec=2 none. */
+  #programMemfd(name: string): Fd {
+    const flags = C.MFD_CLOEXEC | C.MFD_ALLOW_SEALING;
+    const number = this.libc.c.memfd_create(cString(name), flags | MFD_EXEC);
+    return number < 0 ? this.memfd(name, C.MFD_ALLOW_SEALING) : new Fd(this.libc, number);
   }
 
   /** An anonymous file that can be written, empty. */

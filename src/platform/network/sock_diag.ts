@@ -16,12 +16,14 @@ import type { Sockets } from "./sockets.ts";
 export const REQUEST_SIZE = 56;
 export const MESSAGE_SIZE = 72;
 /** offsetof(struct tcp_info, ...). */
+export const TCP_INFO_OPTIONS = 5;
 export const TCP_INFO_UNACKED = 24;
 export const TCP_INFO_LAST_DATA_SENT = 44;
 export const TCP_INFO_LAST_DATA_RECV = 52;
 export const TCP_INFO_LAST_ACK_RECV = 56;
 export const TCP_INFO_BYTES_ACKED = 120;
 export const TCP_INFO_BYTES_RECEIVED = 128;
+export const TCP_INFO_SEGS_OUT = 136;
 export const TCP_INFO_DATA_SEGS_IN = 152;
 export const TCP_INFO_DATA_SEGS_OUT = 156;
 
@@ -59,6 +61,10 @@ export interface TcpTraffic {
   /** Segments with data, since Linux 4.6. */
   readonly segmentsSent?: number;
   readonly segmentsReceived?: number;
+  /** Segments without data that were sent: acknowledgments by themselves, keep-alive probes. */
+  readonly acksSent?: number;
+  /** The first data came with the SYN (TCP Fast Open), which the SYN-ACK has acknowledged. */
+  readonly hasSynData?: boolean;
 }
 
 const FAMILIES = [["inet", C.AF_INET], ["inet6", C.AF_INET6]] as const;
@@ -134,7 +140,8 @@ export class SockDiag {
   #dump(socket: Fd, family: number, port: number | null, states: number): TcpSocket[] {
     const request = encodeRequest(family, port, states);
     const sockets: TcpSocket[] = [];
-    const onMessage = (message: Uint8Array) => sockets.push(decodeSocket(message));
+    const onMessage = (bytes: Uint8Array, view: DataView, at: number, end: number) =>
+      void sockets.push(decodeSocket(bytes, view, at, end));
     dumpSockets(this.libc, socket, request, { subject: "TCP sockets", onMessage });
     return sockets;
   }
@@ -169,58 +176,67 @@ function encodeRequest(family: number, port: number | null, states: number): Uin
   return bytes;
 }
 
-function decodeSocket(bytes: Uint8Array): TcpSocket {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const six = view.getUint8(0) === C.AF_INET6;
+function decodeSocket(bytes: Uint8Array, view: DataView, at: number, end: number): TcpSocket {
+  const six = view.getUint8(at) === C.AF_INET6;
   // struct inet_diag_sockid at 4: sport be16, dport be16, src be32[4], dst be32[4], if u32, cookie.
   const address = (portAt: number, hostAt: number): InetAddress => ({
     family: six ? "inet6" : "inet",
-    host: formatHost(bytes.subarray(hostAt, hostAt + (six ? 16 : 4))),
+    host: six ? formatHost(bytes.subarray(hostAt, hostAt + 16)) : shortHost(bytes, hostAt),
     port: view.getUint16(portAt, false),
     scope: 0,
   });
+  let traffic: TcpTraffic | null = null;
+  let tag: number | undefined;
+  // struct nlattr { u16 length, type }, each followed by its value.
+  for (let from = at + MESSAGE_SIZE; from + 4 <= end;) {
+    const length = view.getUint16(from, true);
+    if (length < 4) break;
+    const type = view.getUint16(from + 2, true);
+    if (type === C.INET_DIAG_INFO) traffic = decodeTcpInfo(view, from + 4, length - 4);
+    else if (type === C.INET_DIAG_SOCKOPT) tag = decodeTag(view.getUint16(from + 4, true));
+    from += (length + 3) & ~3;
+  }
   return {
-    state: view.getUint8(1),
-    local: address(4, 8),
-    remote: address(6, 24),
-    boundInterface: view.getUint32(40, true),
-    receiveQueue: view.getUint32(56, true),
-    sendQueue: view.getUint32(60, true),
-    uid: view.getUint32(64, true),
-    inode: view.getUint32(68, true),
-    ...decodeAttributes(view),
+    state: view.getUint8(at + 1),
+    local: address(at + 4, at + 8),
+    remote: address(at + 6, at + 24),
+    boundInterface: view.getUint32(at + 40, true),
+    receiveQueue: view.getUint32(at + 56, true),
+    sendQueue: view.getUint32(at + 60, true),
+    uid: view.getUint32(at + 64, true),
+    inode: view.getUint32(at + 68, true),
+    traffic,
+    ...tag !== undefined && { tag },
   };
 }
 
-/** struct nlattr { u16 length, type }, each followed by its value. */
-function decodeAttributes(view: DataView): Pick<TcpSocket, "traffic" | "tag"> {
-  let traffic: TcpTraffic | null = null;
-  let tag: number | undefined;
-  for (let at = MESSAGE_SIZE; at + 4 <= view.byteLength;) {
-    const length = view.getUint16(at, true);
-    if (length < 4) break;
-    const type = view.getUint16(at + 2, true);
-    if (type === C.INET_DIAG_INFO) {
-      traffic = decodeTcpInfo(new DataView(view.buffer, view.byteOffset + at + 4, length - 4));
-    } else if (type === C.INET_DIAG_SOCKOPT) tag = decodeTag(view.getUint16(at + 4, true));
-    at += (length + 3) & ~3;
-  }
-  return tag === undefined ? { traffic } : { traffic, tag };
+/** The same as formatHost(), without an array for each. */
+function shortHost(bytes: Uint8Array, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+}
+
+/** A counter of 64 bits; a BigInt for each would cost more than all else. */
+function counter(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 }
 
 /** @returns null for a kernel whose struct tcp_info ends before the counters */
-function decodeTcpInfo(view: DataView): TcpTraffic | null {
-  if (view.byteLength < TCP_INFO_BYTES_RECEIVED + 8) return null;
-  const hasSegments = view.byteLength >= TCP_INFO_DATA_SEGS_OUT + 4;
+function decodeTcpInfo(view: DataView, at = 0, size = view.byteLength): TcpTraffic | null {
+  if (size < TCP_INFO_BYTES_RECEIVED + 8) return null;
+  const ages = {
+    sinceSentMs: view.getUint32(at + TCP_INFO_LAST_DATA_SENT, true),
+    sinceReceivedMs: view.getUint32(at + TCP_INFO_LAST_DATA_RECV, true),
+    sinceAckMs: view.getUint32(at + TCP_INFO_LAST_ACK_RECV, true),
+    bytesAcked: counter(view, at + TCP_INFO_BYTES_ACKED),
+    bytesReceived: counter(view, at + TCP_INFO_BYTES_RECEIVED),
+  };
+  if (size < TCP_INFO_DATA_SEGS_OUT + 4) return ages;
+  const segmentsSent = view.getUint32(at + TCP_INFO_DATA_SEGS_OUT, true);
   return {
-    sinceSentMs: view.getUint32(TCP_INFO_LAST_DATA_SENT, true),
-    sinceReceivedMs: view.getUint32(TCP_INFO_LAST_DATA_RECV, true),
-    sinceAckMs: view.getUint32(TCP_INFO_LAST_ACK_RECV, true),
-    bytesAcked: Number(view.getBigUint64(TCP_INFO_BYTES_ACKED, true)),
-    bytesReceived: Number(view.getBigUint64(TCP_INFO_BYTES_RECEIVED, true)),
-    ...hasSegments && {
-      segmentsSent: view.getUint32(TCP_INFO_DATA_SEGS_OUT, true),
-      segmentsReceived: view.getUint32(TCP_INFO_DATA_SEGS_IN, true),
-    },
+    ...ages,
+    segmentsSent,
+    segmentsReceived: view.getUint32(at + TCP_INFO_DATA_SEGS_IN, true),
+    acksSent: (view.getUint32(at + TCP_INFO_SEGS_OUT, true) - segmentsSent) >>> 0,
+    hasSynData: (view.getUint8(at + TCP_INFO_OPTIONS) & C.TCPI_OPT_SYN_DATA) !== 0,
   };
 }

@@ -1,5 +1,5 @@
 /** UDP sockets of this network namespace as /proc/net shows them, proc_pid_net(5): for every user. */
-import { readText } from "../process/proc.ts";
+import { closeSync, openSync, readSync } from "node:fs";
 import { formatHost, type InetAddress } from "./address.ts";
 
 export interface UdpSocket {
@@ -16,9 +16,41 @@ const UNCONNECTED = "07";
 const ROW =
   /^ *\d+: ([0-9A-F]+:[0-9A-F]+) [0-9A-F]+:[0-9A-F]+ ([0-9A-F]{2}) [0-9A-F]+:([0-9A-F]+)(?: +\S+){3} +\S+ +(\d+)/gm;
 
-/** Those that are not connected. Empty where the tables cannot be read. */
-export function udpSockets(read: (path: string) => string | null = readText): UdpSocket[] {
-  return ["/proc/net/udp", "/proc/net/udp6"].flatMap((path) => parseRows(read(path) ?? ""));
+/**
+ * Those that are not connected. Empty where the tables cannot be read.
+ *
+ * Between two reads of one table the kernel remembers a place in it, not a socket (udp_seq_start): if another socket is
+ * closed then, one of those that stay is missed. So each table is read twice, and what either read has shown is there.
+ */
+export function udpSockets(read: (path: string) => string | null = readTable): UdpSocket[] {
+  const found = new Map<string, UdpSocket>();
+  for (const path of ["/proc/net/udp", "/proc/net/udp6"]) {
+    for (const row of [path, path].flatMap((each) => parseRows(read(each) ?? ""))) {
+      const key = `${row.local} ${row.inode}`;
+      const receiveQueue = Math.max(row.receiveQueue, found.get(key)?.receiveQueue ?? 0);
+      found.set(key, { ...row, receiveQueue });
+    }
+  }
+  return [...found.values()];
+}
+
+/** In pieces of a page, the most that the kernel gives: `readFileSync` of some runtimes begins with 32 bytes. */
+function readTable(path: string): string | null {
+  const letters = new TextDecoder("latin1");
+  const chunk = new Uint8Array(64 * 1024);
+  let file: number | null = null;
+  try {
+    file = openSync(path, "r");
+    for (let text = "";;) {
+      const length = readSync(file, chunk);
+      if (length === 0) return text;
+      text += letters.decode(chunk.subarray(0, length));
+    }
+  } catch {
+    return null;
+  } finally {
+    if (file !== null) closeSync(file);
+  }
 }
 
 /** Bytes that wait to be read in one socket, with the kernel's overhead. */

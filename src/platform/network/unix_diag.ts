@@ -70,7 +70,8 @@ export class UnixDiag {
 
   #dump(socket: Fd): UnixSocket[] {
     const sockets: UnixSocket[] = [];
-    const onMessage = (message: Uint8Array) => sockets.push(decodeUnixSocket(message));
+    const onMessage = (bytes: Uint8Array, _: DataView, at: number, end: number) =>
+      void sockets.push(decodeUnixSocket(bytes.subarray(at, end)));
     dumpSockets(this.libc, socket, encodeRequest(), { subject: "Unix sockets", onMessage });
     return sockets;
   }

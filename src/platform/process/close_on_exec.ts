@@ -7,7 +7,13 @@ import { C } from "../libc/constants.ts";
 import type { Libc } from "../libc/libc.ts";
 import { namesIn } from "./proc.ts";
 
-const LARGEST = 0x7fffffff;
+export const LARGEST_DESCRIPTOR = 0x7fffffff;
+
+/** Whether one call can do it here. */
+export function canCloseRange({ c, arch }: Libc): boolean {
+  const [first, flags] = [LARGEST_DESCRIPTOR, C.CLOSE_RANGE_CLOEXEC];
+  return c.syscall(arch.SYS_close_range, first, first, flags, 0, 0) === 0;
+}
 
 /**
  * Close-on-exec for every descriptor from `first` on. The flag is refused before Linux 5.11 (EINVAL), the call in
@@ -17,7 +23,14 @@ const LARGEST = 0x7fffffff;
  */
 export function closeOnExecFrom(libc: Libc, first: number): "close_range" | "fcntl" {
   const { c, arch } = libc;
-  const result = c.syscall(arch.SYS_close_range, first, LARGEST, C.CLOSE_RANGE_CLOEXEC, 0, 0);
+  const result = c.syscall(
+    arch.SYS_close_range,
+    first,
+    LARGEST_DESCRIPTOR,
+    C.CLOSE_RANGE_CLOEXEC,
+    0,
+    0,
+  );
   if (result === 0) return "close_range";
   const { errno } = libc;
   const open = namesIn("/proc/self/fd").map(Number);

@@ -131,18 +131,22 @@ export function processTree(pid: number): number[] {
   return [...found];
 }
 
-/** Inodes of the sockets that `pid` has open. Empty when we may not look (another user's process). */
-export function socketInodesOf(pid: number): Set<number> {
-  return new Set(socketDescriptorsOf(pid).keys());
+/** @param wanted the search ends with them @returns inodes; none when we may not look (another user's process) */
+export function socketInodesOf(pid: number, wanted?: Iterable<number>): Set<number> {
+  return new Set(socketDescriptorsOf(pid, wanted).keys());
 }
 
 /** The same, each with one of its descriptors. */
-export function socketDescriptorsOf(pid: number): Map<number, number> {
+export function socketDescriptorsOf(pid: number, wanted?: Iterable<number>): Map<number, number> {
   const found = new Map<number, number>();
-  for (const path of descriptorsOf(pid)) {
+  const missing = wanted && new Set(wanted);
+  for (const path of missing?.size === 0 ? [] : descriptorsOf(pid)) {
     const match = /^socket:\[(\d+)\]$/.exec(linkTarget(path) ?? "");
+    if (!match) continue;
     // inet_diag has the low 32 bits only.
-    if (match) found.set(Number(match[1]) >>> 0, Number(path.split("/").at(-1)));
+    const inode = Number(match[1]) >>> 0;
+    found.set(inode, Number(path.split("/").at(-1)));
+    if (missing?.delete(inode) && missing.size === 0) break;
   }
   return found;
 }
@@ -292,9 +296,4 @@ export function ownNamespace(kind: "net" | "pid" | "mnt" | "user"): string {
 /** A kernel setting, e.g. "net/core/somaxconn". */
 export function sysctl(path: string): string | null {
   return readText(`/proc/sys/${path}`)?.trim() ?? null;
-}
-
-/** The C library that this process has loaded. */
-export function ownLibc(): "glibc" | "musl" {
-  return /\/(ld-musl-|libc\.musl-)/.test(readText("/proc/self/maps") ?? "") ? "musl" : "glibc";
 }

@@ -22,7 +22,7 @@ export const NOTIF_ADDFD_SIZE = 24;
  * Linux 5.19: signals do not interrupt a call that the supervisor has received. Without it unlink(2), socket(2) and others,
  * which never fail so, fail with EINTR in a server whose handlers are installed without SA_RESTART.
  */
-const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5;
+export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5;
 /** Linux 6.6; <linux/seccomp.h> of older systems has neither. */
 const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;

@@ -134,7 +134,7 @@ export function startAsUser(
   { program, ...options }: HelperOptions & { readonly program: HelperProgram },
 ): HelperProcess {
   const { descriptors, runtime } = platform;
-  using memory = descriptors.sealedMemfd("baton-userns", elfFile(runtime.arch));
+  using memory = descriptors.sealedMemfd("baton-userns", elfFile(runtime.arch), "program");
   using file = descriptors.duplicate(memory, FIRST_FREE);
   const { path: real, argv } = program;
   // In the child that executes it, /proc/self/exe would be another program.

@@ -1,8 +1,8 @@
 /** `Runtime` on Bun: `bun:ffi`, `process` signals, a Worker from a blob URL. */
-import { dlopen, type FFIFunction, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
+import { dlopen, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import process from "node:process";
 import { unhide } from "../process/hidden_environment.ts";
-import { type Calls, openFirst, withPlainResults } from "./ffi_library.ts";
+import { openLazily } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
 import type { Library, PollOptions, PrototypeTable, Runtime } from "./runtime.ts";
@@ -21,15 +21,11 @@ const open = (name) => dlopen(name, {
 });`;
 
 function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
-  const declarations: Record<string, FFIFunction> = {};
-  for (const [name, { parameters, result }] of Object.entries(table)) {
-    declarations[name] = {
-      args: parameters.map((type) => type === "buffer" ? "ptr" : type),
-      returns: result === "address" ? "ptr" : result,
-    };
-  }
-  const { symbols } = openFirst(names, (name) => dlopen(name, declarations));
-  return withPlainResults(symbols as unknown as Calls, table, { i64: Number, address: Number });
+  return openLazily(names, table, (library, call, { parameters, result }) => {
+    const args = parameters.map((type) => type === "buffer" ? "ptr" : type);
+    const returns = result === "address" ? "ptr" : result;
+    return dlopen(library, { [call]: { args, returns } }).symbols[call]!;
+  }, { i64: Number, address: Number });
 }
 
 /** True in the binary made by `bun build --compile`, where argv[1] is a path inside the binary. */

@@ -3,7 +3,7 @@ import inspector from "node:inspector";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { unhide } from "../process/hidden_environment.ts";
-import { type Calls, openFirst, withPlainResults } from "./ffi_library.ts";
+import { openLazily } from "./ffi_library.ts";
 import { givenArguments, givenEnvironment } from "./exec_strings.ts";
 import { runPollThread } from "./poll_thread.ts";
 import type { Library, PollOptions, PrototypeTable, Runtime } from "./runtime.ts";
@@ -27,12 +27,10 @@ const BIND_POLLING = `const open = (name) => Deno.dlopen(name, {
 });`;
 
 function openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T> {
-  const declarations: Record<string, Deno.ForeignFunction> = {};
-  for (const [name, { parameters, result }] of Object.entries(table)) {
-    declarations[name] = { parameters, result: result === "address" ? "pointer" : result };
-  }
-  const { symbols } = openFirst(names, (name) => Deno.dlopen(name, declarations));
-  return withPlainResults(symbols as Calls, table, {
+  return openLazily(names, table, (library, call, { parameters, result }) => {
+    const declaration = { parameters, result: result === "address" ? "pointer" : result } as const;
+    return Deno.dlopen(library, { [call]: declaration }).symbols[call]!;
+  }, {
     i64: Number, // From BigInt.
     address: (value) => Number(Deno.UnsafePointer.value(value as Deno.PointerValue)),
   });

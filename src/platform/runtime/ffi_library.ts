@@ -1,13 +1,45 @@
 /** What loading a C library has in common on both runtimes. */
 import type { FfiResult, Library, PrototypeTable } from "./runtime.ts";
 
-export type Calls = Record<string, (...values: unknown[]) => unknown>;
+type Call = (...values: never[]) => unknown;
 
 /** Numbers of results that a runtime returns in another form. */
 type Conversions = Partial<Record<FfiResult, (value: unknown) => number>>;
 
-/** @param open throws where there is no such library */
-export function openFirst<T>(names: readonly string[], open: (name: string) => T): T {
+/**
+ * The first of the libraries `names` that is there. A call is bound when it is first used: a runtime compiles code for
+ * each, and most processes of baton need a few.
+ * @param bind one call of a library; throws where there is no such library
+ * @throws {Error} when there is none of them
+ */
+export function openLazily<T extends PrototypeTable>(
+  names: readonly string[],
+  table: T,
+  bind: (library: string, call: string, prototype: PrototypeTable[string]) => Call,
+  conversions: Conversions,
+): Library<T> {
+  const calls = Object.entries<PrototypeTable[string]>(table);
+  const [[first, prototype] = ["", undefined]] = calls;
+  const name = prototype === undefined
+    ? ""
+    : firstOf(names, (each) => (bind(each, first, prototype), each));
+  const library = {};
+  for (const [call, prototype] of calls) {
+    const get = () => {
+      const bound = bind(name, call, prototype);
+      const convert = conversions[prototype.result];
+      const value = convert === undefined
+        ? bound
+        : (...values: never[]) => convert(bound(...values));
+      Object.defineProperty(library, call, { value });
+      return value;
+    };
+    Object.defineProperty(library, call, { get, configurable: true, enumerable: true });
+  }
+  return library as Library<T>;
+}
+
+function firstOf<T>(names: readonly string[], open: (name: string) => T): T {
   let failure: unknown;
   for (const name of names) {
     try {
@@ -17,19 +49,4 @@ export function openFirst<T>(names: readonly string[], open: (name: string) => T
     }
   }
   throw new Error(`Cannot load any of ${names.join(", ")}`, { cause: failure });
-}
-
-/** @returns the calls of `symbols`, with results that are plain numbers */
-export function withPlainResults<T extends PrototypeTable>(
-  symbols: Calls,
-  table: T,
-  conversions: Conversions,
-): Library<T> {
-  const library: Calls = {};
-  for (const [name, prototype] of Object.entries(table)) {
-    const call = symbols[name]!;
-    const convert = conversions[prototype.result];
-    library[name] = convert === undefined ? call : (...values) => convert(call(...values));
-  }
-  return library as Library<T>;
 }

@@ -3,7 +3,7 @@
  * does not name is dropped. Pure.
  */
 import * as v from "valibot";
-import { MAX_WORKERS } from "../../platform/process/processors.ts";
+import { MAX_WORKERS } from "../../platform/processors.ts";
 import {
   HELD,
   type ListenAddress,
@@ -70,7 +70,7 @@ export function once<Value>(make: () => Value): () => Value {
   return () => made ??= make();
 }
 
-/** Builds a schema when it is first used: every start loads them all, a launcher's too (0.9 ms), and needs few. */
+/** Builds a schema when it is first used: every start loads them all (0.9 ms), and needs few. */
 export function lazily<const Schema extends v.GenericSchema>(make: () => Schema) {
   return v.lazy(once(make));
 }

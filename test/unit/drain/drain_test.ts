@@ -130,6 +130,7 @@ class World {
       clock,
       listeners: { deafEpoch: null, groupsOf: () => [group] },
       spread,
+      questions: { ask: () => false },
       readTable,
     };
     this.drain = new Drain(
@@ -222,16 +223,29 @@ describe("Drain: when it is drained", () => {
   });
 });
 
-test("what processes have open is read at the first sample, before it counts as drained, and for reports", async () => {
-  const { clock, drain, openedAt, samples } = new World({
-    connections: [{ asksAtMs: -100, answeredAtMs: 300 }],
-  });
-  drain.begin();
-  await clock.advance(5_000);
-  drain.recount();
-  drain.cancel();
-  assert.ok(samples.length > 8, samples.join(" "));
-  assert.deepEqual(openedAt, [0, 810, 5_000]);
+describe("Drain: what processes have open is read", () => {
+  const BUSY = { asksAtMs: -100, answeredAtMs: 300 };
+  const IDLE = { asksAtMs: -100_000, answeredAtMs: -99_000 };
+  const cases: [string, Connection[], number[]][] = [
+    ["at the first look if an answer is owed, and for reports", [BUSY], [0, 5_000]],
+    ["only for reports if none is", [IDLE], [5_000]],
+    ["if another generation has connections too, before it counts as drained", [BUSY, {
+      ...IDLE,
+      isStray: true,
+      pid: OTHER,
+    }], [0, 810, 5_000]],
+  ];
+  for (const [name, connections, expected] of cases) {
+    test(name, async () => {
+      const { clock, drain, openedAt, samples } = new World({ connections });
+      drain.begin();
+      await clock.advance(5_000);
+      drain.recount();
+      drain.cancel();
+      assert.ok(samples.length > 8, samples.join(" "));
+      assert.deepEqual([...new Set(openedAt)], expected);
+    });
+  }
 });
 
 for (
@@ -262,9 +276,9 @@ describe("Drain: when it samples", () => {
       "0 10 30 70 150 310 560 810 1060",
     ],
     [
-      "every 10 ms while new clients wait for it",
+      "every 2 ms while new clients wait for it",
       { connections: ENDLESS, isHeld: true },
-      "0 10 20 30 40 50",
+      "0 2 4 6 8 10 12",
     ],
     ["once a second when it is drained", {}, "0 10 30 70 150 310 630 1270 2270 3270"],
     [

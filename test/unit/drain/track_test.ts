@@ -44,7 +44,9 @@ function trackOf(sendings: readonly Sending[], fromMs: number, atMs: number): Tr
 }
 
 function judged(sendings: readonly Sending[], fromMs: number, atMs: number): Judgement {
-  return judge(socket(sendings, atMs), QUIET_MS, trackOf(sendings, fromMs, atMs));
+  const track = trackOf(sendings, fromMs, atMs);
+  const { activity, blocksDrain } = judge(socket(sendings, atMs), QUIET_MS, track);
+  return { activity, blocksDrain };
 }
 
 /** A request at 0, and so many messages of the server. */

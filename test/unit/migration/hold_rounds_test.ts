@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { HoldRounds } from "../../../src/migration/hold_rounds.ts";
 
-/** Lengths of the rounds that begin within `forMs`, advanced every millisecond. */
-function lengths(connections: number, forMs: number): number[] {
+/** Lengths of the rounds that begin within `forMs`. @param lookMs between two looks at all connections */
+function lengths(connections: number, forMs: number, lookMs = 1): number[] {
   const rounds = new HoldRounds(0, 60_000);
   const starts = new Set<number>();
-  for (let atMs = 0; atMs < forMs; atMs++) {
+  for (let atMs = 0; atMs < forMs; atMs += lookMs) {
     rounds.advance(atMs, connections);
     starts.add(rounds.startMs);
   }
@@ -20,6 +20,11 @@ describe("Rounds", () => {
     assert.deepEqual(lengths(0, 1_000), [20, 30, 45, 68, 102, 152, 228, 342]);
     assert.deepEqual(lengths(256, 6_000), [276, 414, 621, 932, 1_000, 1_000, 1_000]);
     assert.deepEqual(lengths(10_000, 3_000), [1_000, 1_000]);
+  });
+
+  test("have ten looks at least, but take three seconds at most", () => {
+    assert.deepEqual(lengths(0, 1_200, 10), [100, 100, 100, 100, 110, 160, 230]);
+    assert.deepEqual(lengths(0, 10_000, 500), [3_000, 3_000, 3_000]);
   });
 
   const cases: [number, boolean][] = [

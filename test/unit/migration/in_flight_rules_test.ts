@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import {
   type HeldSample,
   type IdleSample,
+  mayWakeAccepted,
   nextWhileHeld,
   nextWhileIdle,
 } from "../../../src/migration/in_flight_rules.ts";
@@ -89,5 +90,17 @@ describe("an idle connection is offered with whatever arrives on it", () => {
       assert.equal(beginning, wanted);
       assert.equal(nextWhileIdle({ ...IDLE, head: beginning }), "offer");
     });
+  }
+});
+
+describe("the requests on accepted connections", () => {
+  const cases: [string, Parameters<typeof mayWakeAccepted>[0], boolean][] = [
+    ["wait while the server accepts others", { offered: 1, firstMs: 499, lastMs: 49 }, false],
+    ["are seen when it has accepted all", { offered: 0, firstMs: 0, lastMs: 0 }, true],
+    ["do not wait for a server that pauses", { offered: 1, firstMs: 50, lastMs: 50 }, true],
+    ["do not wait for ever so many others", { offered: 9_000, firstMs: 500, lastMs: 0 }, true],
+  ];
+  for (const [name, sample, wanted] of cases) {
+    test(name, () => assert.equal(mayWakeAccepted(sample), wanted));
   }
 });

@@ -14,12 +14,24 @@ const PARTIAL = "GET / HT";
 /** No process has this number, so the old server has closed its descriptor. */
 const GONE = 0x7fff_ffff;
 
+const GROUP = {
+  path: null,
+  tcp: { family: "inet", host: "0.0.0.0", port: 80, scope: 0 },
+  members: [{ heldUntilRetired: {} }],
+  isReceiving: () => true,
+} as unknown as Group;
+
 interface Story {
   /** What the client sends, and when. */
   readonly sends?: readonly [text: string, atMs: number];
   readonly closesAtMs?: number;
   /** When the new server accepts what is offered. */
   readonly acceptsAfterMs?: number;
+  /** It accepts them to be read in blocking mode. */
+  readonly blocks?: boolean;
+  readonly connections?: number;
+  /** In the accept queue of the new server. */
+  readonly waiting?: number;
   /** Bytes the old server has read, and sent, since the move began. */
   readonly oldRead?: number;
   readonly oldSent?: number;
@@ -30,16 +42,23 @@ class World {
   readonly outcomes: string[] = [];
   readonly changes: boolean[] = [];
   wakeUps = 0;
+  /** When connections were resumed. */
+  readonly wakings: number[] = [];
   isOpen = true;
   readonly moves: InFlightMoves;
 
   constructor(readonly story: Story) {
-    const { acceptsAfterMs = Infinity, oldRead = 0 } = story;
+    const { acceptsAfterMs = Infinity, blocks = false } = story;
+    let offers = 0;
     const pendingAccepts = {
-      add: ({ onTaken }: PendingAccept) => {
+      add: ({ onTaking, onTaken }: PendingAccept) => {
         this.outcomes.push(`${this.clock.now()} offered`);
+        const take = () => {
+          onTaking?.(blocks);
+          onTaken();
+        };
         const timer = Number.isFinite(acceptsAfterMs)
-          ? this.clock.after(acceptsAfterMs, onTaken)
+          ? this.clock.after(acceptsAfterMs * ++offers, take)
           : null;
         return () => timer?.cancel();
       },
@@ -50,11 +69,17 @@ class World {
       () => this.changes.push(!this.moves.isEmpty),
       () => this.outcomes.push("empty"),
     );
+    for (let inode = 1; inode <= (story.connections ?? 1); inode++) this.start(inode);
+  }
+
+  start(inode: number): void {
+    const { oldRead = 0 } = this.story;
     this.moves.start({
-      inode: 1,
+      inode,
       socket: { close: () => this.isOpen = false } as unknown as Fd,
       oldDescriptor: { pid: GONE, descriptor: 3, target: "socket:[1]" },
-      group: { path: null, tcp: { family: "inet", host: "0.0.0.0", port: 80, scope: 0 } } as Group,
+      group: GROUP,
+      mayBlock: false,
       read: -oldRead,
       sent: 0,
       onOutcome: (outcome: keyof MoveCounts) =>
@@ -77,7 +102,9 @@ class World {
         unacknowledgedBytes: () => 0,
         tcpState: () => isClosed() ? C.TCP_CLOSE_WAIT : C.TCP_ESTABLISHED,
         peek: () => new TextEncoder().encode(this.#unread),
-        setOption: () => {},
+        setOption: (_: Fd, _level: number, name: number) => {
+          if (name === C.SO_RCVLOWAT) this.wakings.push(this.clock.now());
+        },
         stream: () => ({ [Symbol.dispose]: () => {} }),
         connectInet: (_: Fd, { host }: NonNullable<Group["tcp"]>) => {
           assert.equal(host, "127.0.0.1");
@@ -85,6 +112,7 @@ class World {
         },
       },
       sockDiag: {
+        waitingIn: () => this.story.waiting ?? 0,
         trafficOf: () => ({
           bytesReceived: this.#unread.length + (isClosed() ? 1 : 0),
           bytesAcked: oldSent,
@@ -136,6 +164,34 @@ describe("InFlightMoves", () => {
       assert.equal(outcomes.join(", "), `${expected}, empty`);
       assert.deepEqual([moves.isEmpty, isEmpty, clock.pending], [true, true, 0]);
       assert.deepEqual([changes.at(0), changes.at(-1)], [true, false]);
+    });
+  }
+
+  const pauses: [string, Partial<Story>, number[]][] = [
+    ["until the last is accepted", { acceptsAfterMs: 5 }, [17, 17, 17]],
+    ["no longer than the server accepts without a pause", { acceptsAfterMs: 60 }, [112, 172, 182]],
+    ["not at all where they may be read in blocking mode", { acceptsAfterMs: 5, blocks: true }, [
+      ...[7, 12, 17],
+      ...[17, 17, 17],
+    ]],
+  ];
+  for (const [name, story, wakings] of pauses) {
+    test(`lets accepted connections sleep: ${name}`, async () => {
+      const world = new World({ sends: [REQUEST, 0], connections: 3, ...story });
+      await world.clock.advance(1_000);
+      assert.deepEqual(world.wakings, wakings);
+      assert.equal(world.moves.counts.moved, 3);
+    });
+  }
+
+  for (const [waiting, wakeUps] of [[0, 2], [1, 1]] as const) {
+    test(`wakes it at once for more, with ${waiting} in its queue: ${wakeUps}`, async () => {
+      const world = new World({ sends: [REQUEST, 0], waiting });
+      await world.clock.advance(10);
+      assert.equal(world.wakeUps, 1);
+      world.start(2);
+      await world.clock.advance(10);
+      assert.equal(world.wakeUps, wakeUps);
     });
   }
 

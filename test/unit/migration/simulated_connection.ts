@@ -85,9 +85,7 @@ export class SimulatedConnection {
     this.state = step.state;
     if (step.action !== null) this.isPaused = step.action === "pause";
     const { phase } = step.state;
-    return [phase, isProven(step.state) ? "proven" : "", step.action ?? ""].filter((word) =>
-      word !== ""
-    )
-      .join(" ");
+    const words = [phase, isProven(step.state) ? "proven" : "", step.action ?? ""];
+    return words.filter((word) => word !== "").join(" ");
   }
 }

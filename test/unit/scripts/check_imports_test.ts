@@ -47,7 +47,7 @@ describe("checkSources()", () => {
       "drain in handoff",
       "handoff/new.ts",
       "../drain/drain.ts",
-      "direction: imports drain/drain.ts, but handoff/ may import config/values/, platform/, steering/, launcher/plan.ts",
+      "direction: imports drain/drain.ts, but handoff/ may import config/values/, platform/, steering/, launcher/",
     ],
     [
       "platform in lifecycle",

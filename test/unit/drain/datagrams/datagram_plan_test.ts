@@ -92,3 +92,14 @@ test("udpSockets() reads those that are not connected, of both families", () => 
     { local: "00000000000000000000000001000000:0035", receiveQueue: 0, inode: 3 },
   ]);
 });
+
+test("udpSockets() has one that the kernel has left out of the first read", () => {
+  const row = (inode: number, queue: string) =>
+    ` 9418: 0100007F:D322 00000000:0000 07 00000000:${queue} 00:00000000 00000000     0        0 ${inode} 2 0 0\n`;
+  const reads = [row(1, "00000100"), row(2, "00000000") + row(1, "00000000")];
+  const read = (path: string) => path.endsWith("6") ? null : reads.shift() ?? "";
+  assert.deepEqual(udpSockets(read), [
+    { local: "0100007F:D322", receiveQueue: 256, inode: 1 },
+    { local: "0100007F:D322", receiveQueue: 0, inode: 2 },
+  ]);
+});

@@ -5,14 +5,16 @@
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startBaton } from "../test/support/baton.ts";
-import { freePort } from "../test/support/free_port.ts";
-import { Load, type Tally } from "../test/support/load.ts";
-import { killTree } from "../test/support/proc.ts";
-import { which } from "../test/support/programs.ts";
-import { fixtureCommand, place, server, type ServerId } from "../test/support/servers.ts";
-import { tempDir } from "../test/support/temp_dir.ts";
-import { waitUntil } from "../test/support/wait_until.ts";
+import { startBaton } from "../../test/support/baton.ts";
+import { freePort } from "../../test/support/free_port.ts";
+import { Load, type Tally } from "../../test/support/load.ts";
+import { killTree } from "../../test/support/proc.ts";
+import { which } from "../../test/support/programs.ts";
+import { fixtureCommand, place, server, type ServerId } from "../../test/support/servers.ts";
+import { tempDir } from "../../test/support/temp_dir.ts";
+import { waitUntil } from "../../test/support/wait_until.ts";
+import { pause } from "./proc.ts";
+import type { Bench, Measured, Section } from "./section.ts";
 
 const RELOADS = 6;
 const CLIENTS = 16;
@@ -20,7 +22,7 @@ const BETWEEN_MS = 500;
 /** start_server waits for a second before it tells the old process. */
 const SLOW_BETWEEN_MS = 1_500;
 
-export interface KeepAliveRow {
+interface KeepAliveRow {
   readonly name: string;
   readonly requests: number;
   readonly lost: number;
@@ -29,15 +31,39 @@ export interface KeepAliveRow {
   readonly closed: number;
 }
 
-export interface KeepAliveCase {
+interface KeepAliveCase {
   readonly name: string;
   /** Why it cannot be measured here. */
   readonly needs: string | null;
   run(): Promise<Tally>;
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+export const KEEP_ALIVE: Section = { name: "keep-alive", isOfBuild: false, measure };
+
+/** Clients that keep their connections, through other restarters' reloads and through baton's. */
+async function measure(bench: Bench): Promise<Measured> {
+  const results: KeepAliveRow[] = [];
+  for (const each of CASES) {
+    if (each.needs !== null) {
+      bench.skip(`${each.name}: ${each.needs}`);
+      continue;
+    }
+    bench.status(`keep-alive: ${each.name}`);
+    results.push(await measureCase(each));
+  }
+  bench.table([
+    [
+      `${CLIENTS} clients without a pause, ${RELOADS} reloads`,
+      "requests",
+      "lost",
+      "slowest, ms",
+      "closed",
+    ],
+    ...results.map((
+      { name, requests, lost, slowestMs, closed },
+    ) => [name, ...[requests, lost, slowestMs, closed].map(String)]),
+  ]);
+  return { figures: {}, details: results };
 }
 
 function saturating(port: number): Load {
@@ -104,7 +130,7 @@ function haproxyConfiguration(port: number, workDir: string): string {
 const missing = (program: string, from: string) =>
   which(program) === null ? `${program} is not installed (Debian: ${from})` : null;
 
-export const KEEP_ALIVE_CASES: readonly KeepAliveCase[] = [
+const CASES: readonly KeepAliveCase[] = [
   {
     name: "nginx, its own reload (HUP)",
     needs: server("nginx").needs(),
@@ -146,7 +172,7 @@ export const KEEP_ALIVE_CASES: readonly KeepAliveCase[] = [
   ),
 ];
 
-export async function measureKeepAlive({ name, run }: KeepAliveCase): Promise<KeepAliveRow> {
+async function measureCase({ name, run }: KeepAliveCase): Promise<KeepAliveRow> {
   const tally = await run();
   return {
     name,

@@ -2,14 +2,16 @@
  * What a look at a draining generation costs: system calls of baton, counted by strace, while one answer is owed and many
  * connections are kept; and how long `baton status` takes with as many.
  */
-import { startBaton } from "../test/support/baton.ts";
-import { freePort } from "../test/support/free_port.ts";
-import { place, server } from "../test/support/servers.ts";
-import { tempDir } from "../test/support/temp_dir.ts";
-import { waitUntil } from "../test/support/wait_until.ts";
-import { type Spread, spread } from "./bench_measure.ts";
+import { startBaton } from "../../test/support/baton.ts";
+import { freePort } from "../../test/support/free_port.ts";
+import { place, server } from "../../test/support/servers.ts";
+import { tempDir } from "../../test/support/temp_dir.ts";
+import { waitUntil } from "../../test/support/wait_until.ts";
+import { which } from "../../test/support/programs.ts";
+import type { Bench, Measured, Section } from "./section.ts";
+import { type Spread, spread, spreadRow } from "./spread.ts";
 
-export interface DrainCost {
+interface DrainCost {
   readonly connections: number;
   readonly looks: number;
   readonly callsPerLook: number;
@@ -24,8 +26,36 @@ const OWED_MS = 60_000;
 const STATUS_RUNS = 20;
 const REQUEST = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
 const SLOW_REQUEST = REQUEST.replace("/", `/slow?ms=${OWED_MS}`);
+/** Those that clients keep while a generation drains. */
+const DRAINED_CONNECTIONS = [10, 1_000, 9_000];
 
-export async function drainCost(connections: number): Promise<DrainCost> {
+export const DRAIN: Section = { name: "drain", isOfBuild: true, measure };
+
+async function measure(bench: Bench): Promise<Measured | null> {
+  if (!bench.available("go")) return null;
+  if (which("strace") === null) {
+    bench.skip("drain: strace is not installed");
+    return null;
+  }
+  const results: DrainCost[] = [];
+  for (const connections of DRAINED_CONNECTIONS) {
+    bench.status(`drain, ${connections} connections`);
+    results.push(await drainCost(connections));
+  }
+  bench.table([
+    ["drain, connections", "system calls per look", "of /proc/PID/fd", "status, ms", "min", "max"],
+    ...results.map(({ connections, callsPerLook, linksPerLook, statusMs }) =>
+      spreadRow([connections, callsPerLook, linksPerLook].map(String), statusMs)
+    ),
+  ]);
+  const most = results.at(-1);
+  return {
+    figures: most === undefined ? {} : { statusMs: most.statusMs.median },
+    details: results,
+  };
+}
+
+async function drainCost(connections: number): Promise<DrainCost> {
   using folder = tempDir("bench");
   const port = await freePort();
   const flags = ["--drain", "quiesce", "--drain-time", "2m"];

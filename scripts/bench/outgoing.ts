@@ -1,16 +1,20 @@
 /** What the sources of duplicates (--duplicates) cost a proxy that makes one outgoing connection for each request. */
-import { startBare } from "../test/support/bare_server.ts";
-import { startBaton } from "../test/support/baton.ts";
-import { freePort } from "../test/support/free_port.ts";
-import { children } from "../test/support/proc.ts";
-import { fixtureCommand, place, server } from "../test/support/servers.ts";
-import { tempDir } from "../test/support/temp_dir.ts";
-import { type LoadPlan, type Spread, spread, wrk } from "./bench_measure.ts";
+import { startBare } from "../../test/support/bare_server.ts";
+import { startBaton } from "../../test/support/baton.ts";
+import { freePort } from "../../test/support/free_port.ts";
+import { children } from "../../test/support/proc.ts";
+import { fixtureCommand, place, server } from "../../test/support/servers.ts";
+import { tempDir } from "../../test/support/temp_dir.ts";
+import { which } from "../../test/support/programs.ts";
+import { cpuSeconds } from "./proc.ts";
+import type { Bench, BenchPlan, Measured, Section } from "./section.ts";
+import { type Spread, spread, spreadRow } from "./spread.ts";
+import { wrk } from "./wrk.ts";
 
 const KINDS = ["bare", "getfd", "at-bind", "socket-trap"] as const;
 type Kind = typeof KINDS[number];
 
-export interface OutgoingCost {
+interface OutgoingCost {
   readonly perSecond: Readonly<Record<Kind, Spread>>;
   /** By bare, of each round. */
   readonly ratios: Readonly<Record<Kind, Spread>>;
@@ -19,11 +23,27 @@ export interface OutgoingCost {
   readonly errors: number;
 }
 
-const TICKS_PER_SECOND = 100;
+export const OUTGOING: Section = { name: "outgoing", isOfBuild: true, measure };
+
+async function measure(bench: Bench): Promise<Measured | null> {
+  if (which("wrk") === null || !bench.available("go") || !bench.available("node")) return null;
+  const { plan } = bench;
+  const onRound = (done: number) => bench.status(`outgoing: ${done}/${plan.rounds}`);
+  const cost = await outgoingCost(plan, onRound);
+  bench.table([
+    ["proxy, a connection for each request", "CPU us each", "requests/s", "by bare", "min", "max"],
+    ...KINDS.map((kind) => {
+      const [cpu, median] = [cost.cpuUs[kind].toFixed(0), cost.perSecond[kind].median.toFixed(0)];
+      return spreadRow([kind, cpu, median], cost.ratios[kind], 3);
+    }),
+    ["errors", String(cost.errors)],
+  ]);
+  return { figures: {}, details: cost };
+}
 
 /** All have passed their gate, and are saturated. */
-export async function outgoingCost(
-  { rounds, seconds }: LoadPlan,
+async function outgoingCost(
+  { rounds, seconds }: BenchPlan,
   onRound: (done: number) => void,
 ): Promise<OutgoingCost> {
   using folder = tempDir("bench");
@@ -55,12 +75,12 @@ export async function outgoingCost(
   // The first round warms everything up.
   for (let round = 0; round <= rounds; round++) {
     for (const kind of round % 2 === 0 ? KINDS : KINDS.toReversed()) {
-      const before = cpuSeconds(pids[kind]);
+      const before = treeCpuSeconds(pids[kind]);
       const result = await wrk(ports[KINDS.indexOf(kind)]!, "keep-alive", seconds);
       errors += result.errors;
       if (round === 0) continue;
       measured[kind].push(result.perSecond);
-      used[kind] += cpuSeconds(pids[kind]) - before;
+      used[kind] += treeCpuSeconds(pids[kind]) - before;
       requests[kind] += result.perSecond * seconds;
     }
     onRound(round);
@@ -80,11 +100,6 @@ export async function outgoingCost(
 }
 
 /** Of a process and its children. */
-function cpuSeconds(pid: number): number {
-  const ticks = [pid, ...children(pid)].map((each) => {
-    const text = Deno.readTextFileSync(`/proc/${each}/stat`);
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return Number(fields[11]) + Number(fields[12]);
-  });
-  return ticks.reduce((sum, each) => sum + each, 0) / TICKS_PER_SECOND;
+function treeCpuSeconds(pid: number): number {
+  return [pid, ...children(pid)].map(cpuSeconds).reduce((sum, each) => sum + each, 0);
 }

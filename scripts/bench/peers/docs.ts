@@ -1,0 +1,54 @@
+/** Writes what was measured between the marks of README.md and docs/peers.md. The pages' other words are people's. */
+import { markdownTable, type PeerResult, peerTable, wayTable } from "./result.ts";
+
+export interface PeerRun {
+  /** UTC, "2026-11-29". */
+  readonly date: string;
+  readonly machine: string;
+  readonly commit: string;
+  readonly results: readonly PeerResult[];
+  /** Why what is not there is not there. */
+  readonly skipped: readonly string[];
+}
+
+const BEGIN = "<!-- generated: peers -->";
+const END = "<!-- end of generated -->";
+const MAX_LINE_LENGTH = 130;
+
+/** @throws {Error} when the page has no such marks */
+export function fillPeers(page: string, text: string): string {
+  const start = page.indexOf(BEGIN);
+  const end = page.indexOf(END, start);
+  if (start < 0 || end < 0) throw new Error(`Cannot fill in the peers' table: ${BEGIN} is missing`);
+  return `${page.slice(0, start + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
+}
+
+/** For README.md: the table, when, and on what. */
+export function readmeText({ date, machine, commit, results }: PeerRun): string {
+  const reloads = results[0]?.reloads ?? 0;
+  return [
+    `${date}, commit ${commit}, ${machine}, ${reloads} reloads each:`,
+    "",
+    markdownTable(peerTable(results)),
+  ].join("\n");
+}
+
+/** For docs/peers.md: also what was run. */
+export function pageText(run: PeerRun): string {
+  const { results, skipped } = run;
+  const lost = results.flatMap(({ program, name, losses }) =>
+    losses.length === 0 ? [] : [item(`${program}: ${name}: ${losses[0]}`)]
+  );
+  return [
+    readmeText(run),
+    "",
+    markdownTable(wayTable(results)),
+    ...(lost.length === 0 ? [] : ["", "The first of what was lost:", "", ...lost]),
+    ...(skipped.length === 0 ? [] : ["", "Left out:", "", ...skipped.map(item)]),
+  ].join("\n");
+}
+
+/** One line, which can be read in a terminal. */
+function item(text: string): string {
+  return `- ${text.split("\n")[0]}`.slice(0, MAX_LINE_LENGTH);
+}

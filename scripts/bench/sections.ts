@@ -1,0 +1,21 @@
+import { DRAIN } from "./drain.ts";
+import { IDLE } from "./idle.ts";
+import { KEEP_ALIVE } from "./keep_alive.ts";
+import { OUTGOING } from "./outgoing.ts";
+import { PROCESS_ONE } from "./process_one.ts";
+import { RELOAD } from "./reload.ts";
+import type { Section } from "./section.ts";
+import { START } from "./start.ts";
+import { THROUGHPUT } from "./throughput.ts";
+
+/** In the order in which they are measured: what a person waits for least comes first. */
+export const SECTIONS: readonly Section[] = [
+  START,
+  RELOAD,
+  PROCESS_ONE,
+  DRAIN,
+  KEEP_ALIVE,
+  IDLE,
+  THROUGHPUT,
+  OUTGOING,
+];

@@ -1,0 +1,75 @@
+/**
+ * Who has sent last on a connection, as far as ages and counters of the kernel tell. Pure.
+ *
+ * Ages have the resolution of a tick (4 ms at HZ=250). When the last send and the last receive fall into the same tick, what
+ * the kernel does about acknowledgments gives their order. All that it has received is acknowledged after 200 ms at most
+ * (TCP_DELACK_MAX): by data, if the server has sent any since, else by a segment without data, which it counts.
+ *
+ * - A first look was taken before the last request came, and no such segment has gone out since: data went out after it.
+ * - The connection is in the kernel's interactive mode ("pingpong"): it is entered when data follows what was received, and
+ *   left when 200 ms pass without. Only two segments in a row are acknowledged at once in that mode; so with one such
+ *   acknowledgment in all, which is that of the first data ever received, the last data was the server's.
+ *
+ * What this rests on: tcp_input.c and tcp_output.c of Linux 5.10 to 6.18 (__tcp_ack_snd_check, tcp_event_data_sent,
+ * tcp_delack_timer_handler). One case escapes: a server that speaks first, and sets TCP_QUICKACK to 0 itself after a request
+ * has come in the very tick of its greeting.
+ */
+import type { TcpSocket, TcpTraffic } from "../platform/network/sock_diag.ts";
+import type { Track } from "./track.ts";
+
+type SampledSocket = Pick<TcpSocket, "receiveQueue" | "sendQueue" | "traffic">;
+
+/** "unknown": both in the same tick; null: neither has sent anything. */
+type LastSender = "client" | "server" | "unknown" | null;
+
+/** What was received before that is acknowledged: twice TCP_DELACK_MAX. */
+export const ACKNOWLEDGED_MS = 400;
+/** The first data that is ever received is acknowledged at once. */
+const FIRST_ACK = 1;
+
+/**
+ * Data in a queue counts as the client's: an answer is owed.
+ * @param track of the same connection, including this sample
+ */
+export function lastSender(
+  { traffic, receiveQueue, sendQueue }: SampledSocket,
+  track: Track | null,
+): LastSender {
+  if (receiveQueue > 0 || sendQueue > 0 || traffic === null) return "client";
+  if (traffic.bytesReceived === 0) return traffic.bytesAcked === 0 ? null : "server";
+  if (traffic.bytesAcked === 0 || traffic.sinceReceivedMs < traffic.sinceSentMs) return "client";
+  if (traffic.sinceSentMs < traffic.sinceReceivedMs) return "server";
+  if (traffic.sinceAckMs < traffic.sinceReceivedMs) return "server";
+  return track !== null && isAnswered(traffic, track) ? "server" : "unknown";
+}
+
+/** The last receive and the last send fell into one tick. */
+function isAnswered(traffic: TcpTraffic, track: Track): boolean {
+  const { first } = track;
+  if (first.bytesReceived === traffic.bytesReceived && traffic.bytesAcked > first.bytesAcked) {
+    return true;
+  }
+  if (traffic.sinceSentMs < ACKNOWLEDGED_MS) return false;
+  const { acksSent, segmentsReceived = 0 } = traffic;
+  if (acksSent === undefined) return false;
+  const isNew = segmentsReceived > (first.segmentsReceived ?? Infinity);
+  if (isNew && acksSent === first.acksSent) return true;
+  return mayBeInteractive(traffic) && track.interactiveAtMs !== null &&
+    track.interactiveAtMs - movedAtMs(traffic, track) >= ACKNOWLEDGED_MS;
+}
+
+function movedAtMs({ sinceSentMs }: TcpTraffic, { atMs }: Track): number {
+  return atMs - sinceSentMs;
+}
+
+/** In interactive mode the last data of such a connection was the server's. */
+function mayBeInteractive({ acksSent = Infinity, hasSynData = true }: TcpTraffic): boolean {
+  return acksSent <= FIRST_ACK && !hasSynData;
+}
+
+/** Whether it is in interactive mode would tell who sent last, and has not been asked since anything moved. */
+export function mayNeedMode(socket: SampledSocket, track: Track): boolean {
+  const { traffic } = socket;
+  return traffic !== null && lastSender(socket, track) === "unknown" && mayBeInteractive(traffic) &&
+    track.modeAskedAtMs < movedAtMs(traffic, track) + ACKNOWLEDGED_MS;
+}

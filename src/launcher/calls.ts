@@ -1,0 +1,260 @@
+/**
+ * From the plan of a start to the system calls that make a new process the program. Pure.
+ *
+ * Guarantees to the program: exactly descriptors 0 to 2 and the members, its LISTEN_PID, the file limit that baton was
+ * started with; its own process group and default signals are posix_spawn's. To the supervisor: a report before anything
+ * can fail unseen, and no half-started server: any failure ends the process.
+ */
+import { SystemCallError } from "../platform/error.ts";
+import { FIRST_PASSED_DESCRIPTOR } from "../platform/fd.ts";
+import type { ArchConstants } from "../platform/libc/arch.ts";
+import { C } from "../platform/libc/constants.ts";
+import { filterProgram } from "../platform/process/call_filter.ts";
+import { LARGEST_DESCRIPTOR } from "../platform/process/close_on_exec.ts";
+import { environmentStrings } from "../platform/process/environment.ts";
+import { SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV } from "../platform/process/seccomp.ts";
+import {
+  type Block,
+  block,
+  type Call,
+  message,
+  numbered,
+  type Place,
+  pointers,
+  text,
+} from "../platform/program/call_list.ts";
+import type { LaunchFailure, LaunchPlan } from "./plan.ts";
+import { STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "./resolve.ts";
+
+/** The launcher failed for a reason that is not the program's fault (exit_status.ts). */
+export const STATUS_SYSTEM = 71;
+const SHELL = "/bin/sh";
+/** The go-ahead: the process's own number, in digits, and NULs. */
+export const GO_SIZE = 16;
+
+export interface LaunchCall extends Call {
+  /** @param result a negative errno, or what was not expected */
+  readonly explain: (result: number) => LaunchFailure;
+}
+
+type Program = NonNullable<LaunchPlan["program"]>;
+
+/** What the supervisor has found out. */
+export interface LaunchFacts {
+  readonly arch: ArchConstants;
+  /** Number of the socket to the supervisor. */
+  readonly control: number;
+  /** The process is there already: perhaps in a directory that its user may not enter a second time. */
+  readonly directory: string;
+  readonly hardFileLimit: number;
+  /** It has CAP_SYS_ADMIN: then no_new_privs stays unset, so that setuid programs (sudo -u) still work. */
+  readonly isPrivileged: boolean;
+  /** Why there is none to execute, said when the directory has been entered. */
+  readonly program: Program | LaunchFailure;
+}
+
+/** Of the launcher's first message. */
+export function waitsForGo({ trap, waits }: LaunchPlan): boolean {
+  return trap.length > 0 || waits;
+}
+
+export function launchCalls(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] {
+  const { arch, directory, program } = facts;
+  const environment = environmentOf(plan);
+  return [
+    ...bondToParent(plan, arch),
+    // From the kernel: Bun keeps naming the directory that the process was started in.
+    ...(plan.cwd === null || plan.cwd === directory ? [] : [enter(arch, plan.cwd)]),
+    ...("status" in program ? [refuse(arch, program)] : []),
+    ...limitFiles(plan, facts),
+    ...askSupervisor(plan, facts, environment.pid),
+    ...keepMembers(plan, arch),
+    ...("status" in program ? [] : execute(arch, program, plan.argv, environment.block)),
+  ];
+}
+
+/** The environment as execve(2) takes it, and where in it the process's own number belongs. */
+function environmentOf({ env, members }: LaunchPlan): { block: Block; pid: Place } {
+  const name = "LISTEN_PID=";
+  const strings = environmentStrings(members > 0 ? { ...env, LISTEN_PID: "" } : env);
+  const at = members > 0 ? strings.indexOf(name) : -1;
+  const blocks = strings.map((each, i) => text(each, i === at ? GO_SIZE : 0));
+  const place = blocks[at] ?? block(new Uint8Array(name.length + GO_SIZE));
+  return { block: pointers(blocks), pid: { block: place, at: name.length } };
+}
+
+function bondToParent(
+  { parentDeathSignal, parentPid }: LaunchPlan,
+  { SYS_prctl, SYS_getppid }: ArchConstants,
+): LaunchCall[] {
+  if (parentDeathSignal === 0) return [];
+  return [
+    call("prctl", "PR_SET_PDEATHSIG", SYS_prctl, [C.PR_SET_PDEATHSIG, parentDeathSignal]),
+    // The parent may have died before the request was made: then no signal will come.
+    { ...call("getppid", "its parent", SYS_getppid, []), expects: parentPid },
+  ];
+}
+
+function enter({ SYS_chdir }: ArchConstants, cwd: string): LaunchCall {
+  return {
+    number: SYS_chdir,
+    args: [text(cwd)],
+    explain: (result) => ({
+      status: STATUS_NOT_EXECUTABLE,
+      message: `Cannot enter working directory "${cwd}": ${code(result)}`,
+    }),
+  };
+}
+
+function refuse({ SYS_getpid }: ArchConstants, failure: LaunchFailure): LaunchCall {
+  // No process has this number for itself.
+  return { number: SYS_getpid, args: [], expects: 0, explain: () => failure };
+}
+
+function limitFiles({ fileLimit }: LaunchPlan, { arch, hardFileLimit }: LaunchFacts): LaunchCall[] {
+  if (fileLimit === null) return [];
+  // RLIM_INFINITY is -1, and exact in no number of JavaScript.
+  const hard = hardFileLimit >= 2 ** 63 ? -1 : hardFileLimit;
+  const limit = numbered([[0, fileLimit], [8, hard]], 16);
+  const args = [0, C.RLIMIT_NOFILE, limit, 0];
+  return [call("setrlimit", "RLIMIT_NOFILE", arch.SYS_prlimit64, args)];
+}
+
+/** Exits when the supervisor is gone: a server without one would be unmanaged. */
+function askSupervisor(plan: LaunchPlan, facts: LaunchFacts, pid: Place): LaunchCall[] {
+  const { arch: { SYS_sendmsg, SYS_read }, control } = facts;
+  const { trap, members } = plan;
+  // struct cmsghdr and the descriptor of the filter, unix(7).
+  const passed = trap.length === 0 ? null : numbered([
+    [0, 20],
+    [8, C.SCM_RIGHTS * 2 ** 32 + C.SOL_SOCKET],
+  ], 24);
+  const filter = passed === null ? [] : filterCalls(plan, facts, { block: passed, at: 16 });
+  const prepared = message(block(Uint8Array.of(1)), 1, passed);
+  const send = call("sendmsg", "the go-ahead's request", SYS_sendmsg, [
+    control,
+    prepared,
+    C.MSG_NOSIGNAL,
+  ]);
+  const receive = {
+    ...call("read", "the go-ahead", SYS_read, [control, pid, GO_SIZE]),
+    expects: GO_SIZE,
+  };
+  return [
+    ...filter,
+    ...(waitsForGo(plan) ? [send] : []),
+    ...(waitsForGo(plan) || members > 0 ? [receive] : []),
+  ];
+}
+
+function filterCalls(plan: LaunchPlan, facts: LaunchFacts, resultTo: Place): LaunchCall[] {
+  const { arch, isPrivileged } = facts;
+  const spared = { call: arch.SYS_kill, pids: plan.spared };
+  const program = filterProgram(arch.AUDIT_ARCH, plan.trap, spared);
+  const argument = numbered([[0, program.length / 8]], 16, [{ at: 8, to: block(program) }]);
+  // Without SPEC_ALLOW kernels before 5.16 slow a filtered process down (SSBD, STIBP).
+  const flags = C.SECCOMP_FILTER_FLAG_NEW_LISTENER | C.SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+  const install = (more: number, tolerates: readonly number[], skips: number): LaunchCall => ({
+    number: arch.SYS_seccomp,
+    args: [C.SECCOMP_SET_MODE_FILTER, flags | more, argument],
+    tolerates,
+    skips,
+    resultTo,
+    explain: explainFilter,
+  });
+  const killable = SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  const give = call("prctl", "PR_SET_NO_NEW_PRIVS", arch.SYS_prctl, [C.PR_SET_NO_NEW_PRIVS, 1]);
+  return [
+    // The capability may be lost at the launcher's own exec (securebits), and is missed then.
+    ...(isPrivileged
+      ? [install(killable, [C.EINVAL, C.EACCES], 4), install(0, [C.EACCES], 3)]
+      : []),
+    give,
+    install(killable, [C.EINVAL], 1),
+    install(0, [], 0),
+  ];
+}
+
+function explainFilter(result: number): LaunchFailure {
+  const why = -result === C.EBUSY
+    ? "another seccomp listener is above baton (a container runtime?)"
+    : new SystemCallError("seccomp", -result, "a filter with a listener").message;
+  const message = `Cannot watch the server's sockets: ${why}: run "baton doctor", or use --listen`;
+  return { status: STATUS_SYSTEM, message };
+}
+
+/** The others are closed by execve(2). */
+function keepMembers({ members, readyDescriptor }: LaunchPlan, arch: ArchConstants): LaunchCall[] {
+  const first = FIRST_PASSED_DESCRIPTOR + members;
+  const args = [first, LARGEST_DESCRIPTOR, C.CLOSE_RANGE_CLOEXEC];
+  const close = call("close_range", `descriptors from ${first}`, arch.SYS_close_range, args);
+  return [
+    // Where it is missing, the launcher has done it already (launcher.ts).
+    { ...close, tolerates: [C.EINVAL, C.ENOSYS, C.EPERM] },
+    ...(readyDescriptor === undefined ? [] : [
+      call("fcntl(F_SETFD)", `descriptor ${readyDescriptor}`, arch.SYS_fcntl, [
+        readyDescriptor,
+        C.F_SETFD,
+        0,
+      ]),
+    ]),
+  ];
+}
+
+function execute(
+  { SYS_openat, SYS_execveat, SYS_execve }: ArchConstants,
+  { path, isHeld }: Program,
+  argv: readonly string[],
+  env: Block,
+): LaunchCall[] {
+  const [file, words] = [text(path), pointers(argv.map((each) => text(each)))];
+  const explain = (result: number) => explainExecution(path, result);
+  const held: LaunchCall[] = !isHeld ? [] : [
+    {
+      number: SYS_openat,
+      args: [C.AT_FDCWD, file, C.O_PATH | C.O_CLOEXEC],
+      resultTo: "next",
+      explain,
+    },
+    {
+      // By descriptor the process is named as the file is since Linux 6.14; by path always after the number.
+      number: SYS_execveat,
+      args: [-1, text(""), words, env, C.AT_EMPTY_PATH],
+      // A script: its interpreter needs a path.
+      tolerates: [C.ENOENT, C.ENOEXEC],
+      explain,
+    },
+  ];
+  const shell = pointers([SHELL, path, ...argv.slice(1)].map((each) => text(each)));
+  return [
+    ...held,
+    { number: SYS_execve, args: [file, words, env], tolerates: [C.ENOEXEC], explain },
+    // A script without "#!": execvp(3) and every shell run it with sh.
+    call("execve", SHELL, SYS_execve, [text(SHELL), shell, env]),
+  ];
+}
+
+function explainExecution(path: string, result: number): LaunchFailure {
+  if (-result === C.ENOENT) {
+    return {
+      status: STATUS_NOT_FOUND,
+      message:
+        `Cannot execute "${path}": the interpreter in its first line, or its loader, is missing`,
+    };
+  }
+  return { status: STATUS_NOT_EXECUTABLE, message: `Cannot execute "${path}": ${code(result)}` };
+}
+
+function call(name: string, subject: string, number: number, args: Call["args"]): LaunchCall {
+  const explain = (result: number) => ({
+    status: STATUS_SYSTEM,
+    message: result < 0
+      ? new SystemCallError(name, -result, subject).message
+      : "Cannot launch: the supervisor is gone",
+  });
+  return { number, args, explain };
+}
+
+function code(result: number): string {
+  return new SystemCallError("", -result, "").code;
+}

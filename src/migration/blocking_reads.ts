@@ -1,0 +1,42 @@
+/**
+ * Whether the processes of a generation read their connections in blocking mode: once woken they must not find the
+ * connection paused (sample.ts).
+ */
+import type { Fd } from "../platform/fd.ts";
+import type { Platform } from "../platform/platform.ts";
+import { isBlocking, type Sample } from "./sample.ts";
+
+const ENOUGH_NONBLOCKING_READS = 20;
+
+export class BlockingReads {
+  /** One was seen in blocking mode. */
+  mayBlock = false;
+  /** Samples right after a read of the server that showed a non-blocking socket. */
+  #nonblockingReads = 0;
+
+  constructor(readonly platform: Platform) {}
+
+  blocks(socket: Fd): boolean {
+    const blocks = isBlocking(this.platform, socket);
+    this.mayBlock ||= blocks;
+    return blocks;
+  }
+
+  /**
+   * Two samples of a connection that does not block. If data arrived between them, a server that switches to blocking mode
+   * for a read might have been caught.
+   */
+  note(before: Sample | null, after: Sample): void {
+    const hasMoved = before !== null && before.read + before.unread !== after.read + after.unread;
+    if (hasMoved) this.#nonblockingReads++;
+  }
+
+  /**
+   * Some servers wait in select(2) and then read in blocking mode. So with such a server, and until enough reads were seen,
+   * only connections without unread data are paused; one in blocking mode never.
+   */
+  mayPause(socket: Fd, { unread }: Sample): boolean {
+    const isSure = !this.mayBlock && this.#nonblockingReads >= ENOUGH_NONBLOCKING_READS;
+    return !this.blocks(socket) && (unread === 0 || isSure);
+  }
+}

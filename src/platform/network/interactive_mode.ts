@@ -1,0 +1,85 @@
+/**
+ * Which connections the kernel has in interactive mode ("pingpong", struct inet_connection_sock): data was sent in reply to
+ * what was received. Only /proc/net/tcp shows it, proc_pid_net(5), in the lowest bit of the column behind "ato", to every
+ * user, and of this network namespace only. What it means: drain/order.ts.
+ */
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { C } from "../libc/constants.ts";
+
+interface InteractiveModes {
+  /** Low 32 bits of the inodes, as inet_diag has them. */
+  readonly interactive: ReadonlySet<number>;
+  /** Local ports with a listener in this mode: its connections have it from the beginning, so it tells nothing of them. */
+  readonly spoiled: ReadonlySet<number>;
+}
+
+const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
+const CHUNK_SIZE = 64 * 1024;
+/** Lengths of an address of IPv4 and one of IPv6, with the colon. */
+const SHORT = 9;
+const LONG = 33;
+/** Columns of a row that begins with its number. */
+const [STATE, INODE, QUICK] = [3, 9, 14];
+
+/** Of each table: 100,000 rows, closed connections too, take a quarter of a second. What is behind them remains unknown. */
+const MOST_BYTES = 100_000 * 150;
+
+/** @param ports of the connections @returns null where the tables cannot be read */
+export function interactiveModes(ports: ReadonlySet<number>): InteractiveModes | null {
+  const found = { interactive: new Set<number>(), spoiled: new Set<number>() };
+  try {
+    for (const path of TABLES) if (existsSync(path)) readTable(path, ports, found);
+    return found;
+  } catch {
+    return null;
+  }
+}
+
+interface Found {
+  readonly interactive: Set<number>;
+  readonly spoiled: Set<number>;
+}
+
+function readTable(path: string, ports: ReadonlySet<number>, found: Found): void {
+  const letters = new TextDecoder("latin1");
+  const chunk = new Uint8Array(CHUNK_SIZE);
+  const file = openSync(path, "r");
+  try {
+    for (let rest = "", read = 0; read < MOST_BYTES;) {
+      const length = readSync(file, chunk);
+      read += length;
+      if (length === 0) return;
+      const text = rest + letters.decode(chunk.subarray(0, length));
+      const end = text.lastIndexOf("\n") + 1;
+      parseModes(text.slice(0, end), ports, found);
+      rest = text.slice(end);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** @param text whole lines, with or without the heading */
+export function parseModes(text: string, ports: ReadonlySet<number>, found: Found): void {
+  const wanted = new Map([...ports].map((port) => [hex(port), port]));
+  for (let from = 0, end = 0; from < text.length; from = end + 1) {
+    end = text.indexOf("\n", from);
+    if (end < 0) end = text.length;
+    // Most rows are of other services, or of closed connections: they are skipped early.
+    const colon = text.indexOf(":", from) + 2;
+    const at = colon + (text.charAt(colon + LONG - 1) === ":" ? LONG : SHORT);
+    const port = wanted.get(text.slice(at, at + 4));
+    if (port === undefined) continue;
+    const columns = text.slice(from, end).trim().split(/ +/);
+    const quick = Number(columns[QUICK]);
+    if (!Number.isInteger(quick) || quick % 2 === 0) continue;
+    if (columns[STATE] === LISTENING) found.spoiled.add(port);
+    else found.interactive.add(Number(columns[INODE]) >>> 0);
+  }
+}
+
+const LISTENING = C.TCP_LISTEN.toString(16).toUpperCase().padStart(2, "0");
+
+function hex(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
+}
