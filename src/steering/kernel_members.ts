@@ -14,6 +14,7 @@ import type { GroupContext, Hold, Member } from "./member.ts";
 import type { Membership } from "./membership.ts";
 import { programFor } from "./bpf_program.ts";
 import { CandidateTraffic } from "./candidate_traffic.ts";
+import { byWorker } from "./spread/spread.ts";
 import { QueueWatch } from "./spread/queue_watch.ts";
 
 export type MemberFields = Omit<Member, "id" | "shutDownWatch">;
@@ -75,7 +76,6 @@ export class KernelMembers implements MemberSet {
     return this.#append(fields, this.#watch(fields.heldUntilRetired));
   }
 
-  /** Adds one that another baton has, too. */
   appendShared(fields: MemberFields, isReceiving: boolean): void {
     const { id } = this.append(fields);
     this.#shared.add(id);
@@ -187,7 +187,7 @@ export class KernelMembers implements MemberSet {
     const choice = this.candidates.choice(
       this.all,
       this.all.some(isChosen) ? isChosen : this.isReceiving,
-      (members) => members.map(({ id }) => indexOf(this.#array, id)),
+      (members) => byWorker(members).map(({ id }) => indexOf(this.#array, id)),
     );
     return programFor({ ...choice, draw: this.membership.draw });
   }
