@@ -14,7 +14,6 @@ import type { GroupContext, Hold, Member } from "./member.ts";
 import type { Membership } from "./membership.ts";
 import { programFor } from "./bpf_program.ts";
 import { CandidateTraffic } from "./candidate_traffic.ts";
-import { byWorker } from "./spread/spread.ts";
 import { QueueWatch } from "./spread/queue_watch.ts";
 
 export type MemberFields = Omit<Member, "id" | "shutDownWatch">;
@@ -187,7 +186,7 @@ export class KernelMembers implements MemberSet {
     const choice = this.candidates.choice(
       this.all,
       this.all.some(isChosen) ? isChosen : this.isReceiving,
-      (members) => byWorker(members).map(({ id }) => indexOf(this.#array, id)),
+      (members) => members.map(({ id }) => indexOf(this.#array, id)),
     );
     return programFor({ ...choice, draw: this.membership.draw });
   }

@@ -15,19 +15,19 @@ export class LeftQueues {
 
   constructor(
     readonly context: Pick<RunningContext, "platform" | "listeners">,
-    readonly replace: (number: number) => void,
+    readonly replace: (worker: Worker) => void,
   ) {}
 
   /** `worker` has died. */
   look(worker: Worker): void {
     if (this.#isEmpty(worker)) this.#lookAgain(worker);
-    else this.replace(worker.number);
+    else this.replace(worker);
   }
 
   #lookAgain(worker: Worker): void {
     const timer = this.context.platform.clock.after(LOOK_AGAIN_MS, () => {
       this.#timers.delete(timer);
-      if (!this.#isEmpty(worker)) this.replace(worker.number);
+      if (!this.#isEmpty(worker)) this.replace(worker);
     });
     this.#timers.add(timer);
   }

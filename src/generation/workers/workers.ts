@@ -9,7 +9,6 @@ import { retireWorker, setWorkerAside } from "../../steering/worker_steering.ts"
 import type { GenerationFacts, WorkerRecord } from "../../succession/state/resume_state.ts";
 import type { ServerTree } from "../handle.ts";
 import type { Timers } from "../timers.ts";
-import { LeftQueues } from "./left_queues.ts";
 import { Restarts } from "./restarts.ts";
 import { startAll } from "./start_all.ts";
 import { Worker, type WorkerHost } from "./worker.ts";
@@ -36,7 +35,6 @@ export class Workers implements ServerTree, WorkerHost {
   failed: Worker | null = null;
   readonly #all = new Map<number, Worker>();
   readonly #restarts: Restarts;
-  readonly #leftQueues: LeftQueues;
   /** How those have ended that the generation does not outlive. */
   readonly #exits: ExitReport[] = [];
   #isKilled = false;
@@ -45,7 +43,6 @@ export class Workers implements ServerTree, WorkerHost {
 
   constructor(readonly generation: GenerationParts, readonly options: WorkersOptions) {
     const { context } = generation;
-    this.#leftQueues = new LeftQueues(context, (number) => this.replace(number));
     this.#restarts = new Restarts({
       context,
       launch: options.launch,
@@ -124,7 +121,6 @@ export class Workers implements ServerTree, WorkerHost {
 
   signalStop(signal: number): void {
     this.#restarts.close();
-    this.#leftQueues.close();
     for (const { facts, server, stop } of this.all) {
       stop?.close();
       const hasIt = facts.stopSent;
@@ -136,7 +132,6 @@ export class Workers implements ServerTree, WorkerHost {
   kill(): void {
     this.#isKilled = true;
     this.#restarts.close();
-    this.#leftQueues.close();
     for (const { server, stop } of this.all) {
       stop?.close();
       server.kill();
@@ -187,9 +182,8 @@ export class Workers implements ServerTree, WorkerHost {
   replace(number: number): void {
     const worker = this.#all.get(number);
     if (worker === undefined) return;
-    if (worker.hasExited) {
-      if (!this.#restarts.isComing(number)) this.#restarts.schedule(worker);
-    } else if (worker.isActive) this.#stop(worker);
+    if (worker.hasExited) this.#restarts.schedule(worker);
+    else if (worker.isActive) this.#stop(worker);
   }
 
   /** None is replaced any more: the generation drains. */
@@ -279,7 +273,7 @@ export class Workers implements ServerTree, WorkerHost {
         if (!this.isPassed) this.failed ??= worker;
         // What waits in its queues is for the next one with its number.
         setWorkerAside(listeners, worker, true);
-        if (this.isPassed && listeners.servingEpoch !== epoch) this.#leftQueues.look(worker);
+        if (this.isPassed && listeners.servingEpoch !== epoch) this.#restarts.serveQueues(worker);
         logError(`${this.nameOf(worker)} exited: ${exit.text}`);
         const { status, text } = exit;
         const reason = `worker ${number} exited: ${text}`;
@@ -290,7 +284,6 @@ export class Workers implements ServerTree, WorkerHost {
 
   close(): void {
     this.#restarts.close();
-    this.#leftQueues.close();
     for (const worker of this.all) worker.release();
   }
 }

@@ -2,7 +2,6 @@
 import type { Clock } from "../../platform/clock.ts";
 import type { Fd } from "../../platform/fd.ts";
 import type { Draw } from "../bpf_program.ts";
-import type { Member } from "../member.ts";
 
 export interface Spread {
   readonly kind: "random" | "least" | "cpu";
@@ -15,9 +14,4 @@ export interface Spread {
 
 export function drawOf(spread: Spread | null): Draw {
   return spread?.kind === "cpu" ? { processors: spread.processors } : "random";
-}
-
-/** The first one has processor 0, wherever it is in the kernel's array. */
-export function byWorker(members: readonly Member[]): readonly Member[] {
-  return members.toSorted((a, b) => a.worker - b.worker);
 }
