@@ -124,9 +124,20 @@ export const INITIAL_STATE: ServiceState = {
 };
 
 /** @returns the state of a new baton whose predecessor's generation `epoch` serves */
-export function inheritedState(epoch: number, nextEpoch = epoch + 1): ServiceState {
+export function inheritedState(
+  epoch: number,
+  nextEpoch = epoch + 1,
+  workers: number | null = null,
+): ServiceState {
   const serving: Generation = newGeneration(epoch, { state: "serving" });
-  return { ...INITIAL_STATE, generations: [serving], nextEpoch, inherited: epoch, served: true };
+  return {
+    ...INITIAL_STATE,
+    generations: [serving],
+    nextEpoch,
+    workers,
+    inherited: epoch,
+    served: true,
+  };
 }
 
 export function servingOf(state: ServiceState): Generation | null {

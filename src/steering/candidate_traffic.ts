@@ -34,12 +34,14 @@ export class CandidateTraffic {
     return had;
   }
 
+  /** Each list is in the order of the workers: `--spread cpu` gives the first one processor 0. */
   choice(
-    all: readonly Member[],
+    members: readonly Member[],
     isReceiving: (member: Member) => boolean,
     indices: (members: readonly Member[]) => number[],
   ): MemberChoice {
     const { share, probe } = this;
+    const all = members.toSorted((a, b) => a.worker - b.worker);
     const membersOf = ({ epoch, worker }: { epoch: number; worker?: number }) => {
       const alive = all.filter((each) =>
         each.epoch === epoch && !each.dead && (worker ?? each.worker) === each.worker

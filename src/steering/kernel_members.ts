@@ -75,7 +75,6 @@ export class KernelMembers implements MemberSet {
     return this.#append(fields, this.#watch(fields.heldUntilRetired));
   }
 
-  /** Adds one that another baton has, too. */
   appendShared(fields: MemberFields, isReceiving: boolean): void {
     const { id } = this.append(fields);
     this.#shared.add(id);

@@ -7,7 +7,7 @@ import { SocketTable } from "../drain/connections.ts";
 import { errorText } from "../platform/error.ts";
 import { unreadDatagrams } from "../platform/network/udp_table.ts";
 import { holdConnections, vacate } from "../steering/held_queues.ts";
-import { type ServiceState, servingOf } from "../lifecycle/state.ts";
+import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ServiceParts } from "./pack_service.ts";
 import type { ResumeState } from "./state/resume_state.ts";
@@ -61,9 +61,21 @@ export function catchUp(
     if (generation.workers.all.some(({ server }) => server.isForeign)) generation.catchUp();
   }
   answerPendingCalls(context, generations, state);
+  continueScaling(running, service);
   continueGate(parts, needed);
   // A crashed generation does not wait for its back-off: there was a pause already.
   dispatch({ kind: "backoff_elapsed" });
+}
+
+/** Workers that were to start or to end when the earlier baton ended, and those that have ended since. */
+function continueScaling(
+  running: ReadonlyMap<number, GenerationHandle>,
+  service: ServiceState,
+): void {
+  for (const each of [servingOf(service), bakingOf(service)]) {
+    const generation = running.get(each?.epoch ?? NaN);
+    if (each && generation instanceof RunningGeneration) generation.workers.scale(each.workers);
+  }
 }
 
 /** Nothing else serves: clients wait for this candidate, or are its own already. */

@@ -16,6 +16,7 @@ export function handoverFacts(parts: ServiceParts, state: ServiceState): Handove
     batonVersion: parts.options.version,
     epoch: serving?.epoch ?? 0,
     nextEpoch: state.nextEpoch,
+    workers: state.workers,
     servingPid: running?.pid ?? null,
     survivors: outlives.map(({ server: { pid, startTime }, number }) => ({
       pid,

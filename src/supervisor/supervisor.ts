@@ -56,7 +56,8 @@ export class Supervisor {
       this.#state = resumeService(this.#parts, resumption);
     } else if (predecessor !== null) {
       const epoch = this.#upgrades.inherit(predecessor);
-      this.#state = inheritedState(epoch, predecessor.state.nextEpoch);
+      const { nextEpoch, workers } = predecessor.state;
+      this.#state = inheritedState(epoch, nextEpoch, workers);
     }
   }
 

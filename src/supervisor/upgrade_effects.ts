@@ -14,8 +14,7 @@ import {
 import { TakeoverOffers } from "../succession/takeover_offers.ts";
 import { serveAgain } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
-import { workerCount } from "./worker_launch.ts";
-import { upgradeObstacle } from "./policy.ts";
+import { upgradeObstacle, workersAsked } from "./policy.ts";
 
 export class Upgrades {
   readonly child: ChildUpgrade;
@@ -31,8 +30,10 @@ export class Upgrades {
       ...context,
       ...upgrade,
       logger,
-      notifyPaths: (epoch) =>
-        Array.from({ length: workerCount(config) }, (_, i) => options.notifyPath(epoch, i)),
+      notifyPaths: (epoch) => {
+        const { wanted } = workersAsked(config, options.order.order, parts.service());
+        return Array.from({ length: wanted }, (_, i) => options.notifyPath(epoch, i));
+      },
       onHandedOver: (pid) => {
         options.stateWriter()?.handedOver();
         options.manager.handOver(pid);

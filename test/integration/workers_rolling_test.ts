@@ -1,34 +1,45 @@
 /** Rolling reloads: one worker after the other, under new and kept connections. */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { repeats } from "../support/repeats.ts";
+import { IS_FULL, repeats } from "../support/repeats.ts";
 import { startWorkers } from "../support/workers.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
 const WORKERS = 4;
 const RELOADS = repeats({ full: 20, quick: 1 });
 
-describe("a rolling reload", () => {
-  test(
-    `of ${WORKERS} workers, ${RELOADS} times: never more than one too many, nothing is lost`,
-    TEST,
-    async () => {
-      await using service = await startWorkers(WORKERS, { flags: ["--rolling"] });
-      const { baton } = service;
-      for (let i = 1; i <= RELOADS; i++) {
-        const most = await service.mostDuring(baton.reload().then(() => baton.settled()));
-        assert.equal(most, WORKERS + 1, baton.stderr);
-        const workers = await service.settled(WORKERS);
-        const pids = new Set(workers.map(({ pid }) => pid!));
-        for (const pid of await service.answering(100)) assert.ok(pids.has(pid), "of the new one");
-        assert.equal((await baton.status()).epoch, i);
-      }
-      await service.nothingLost();
-    },
-  );
+interface Kind {
+  readonly name: string;
+  readonly flags: readonly string[];
+  readonly most: number;
+}
 
-  test("that fails half-way leaves all old workers serving: nothing is lost", TEST, async () => {
+const KINDS: readonly Kind[] = [
+  { name: "one by one", flags: ["--rolling"], most: WORKERS + 1 },
+  { name: "all at once", flags: [], most: 2 * WORKERS },
+];
+
+for (const { name, flags, most } of IS_FULL ? KINDS : KINDS.slice(0, 1)) {
+  test(`${RELOADS} reloads of ${WORKERS} workers, ${name}: nothing is lost`, TEST, async () => {
+    await using service = await startWorkers(WORKERS, { flags });
+    const { baton } = service;
+    for (let i = 1; i <= RELOADS; i++) {
+      const seen = await service.mostDuring(baton.reload().then(() => baton.settled()));
+      assert.equal(seen, most, `at a time\n${baton.stderr}`);
+      const workers = await service.settled(WORKERS);
+      const pids = new Set(workers.map(({ pid }) => pid!));
+      for (const pid of await service.answering(100)) assert.ok(pids.has(pid), "of the new one");
+      assert.equal((await baton.status()).epoch, i);
+    }
+    await service.nothingLost();
+  });
+}
+
+test(
+  "a rolling reload that fails half-way leaves all old workers: nothing is lost",
+  TEST,
+  async () => {
     await using service = await startWorkers(WORKERS);
     const { baton } = service;
     const before = await service.settled(WORKERS);
@@ -45,5 +56,5 @@ describe("a rolling reload", () => {
     const pids = new Set(after.map(({ pid }) => pid!));
     for (const pid of await service.answering(100)) assert.ok(pids.has(pid), "of the old one");
     await service.nothingLost();
-  });
-});
+  },
+);

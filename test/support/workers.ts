@@ -10,6 +10,8 @@ import { tempDir } from "./temp_dir.ts";
 import { waitUntil } from "./wait_until.ts";
 
 const CLIENTS = 8;
+/** Longer than any test has. */
+const MAX_MS = 600_000;
 const SAMPLE_MS = 2;
 const ALL_START = 99;
 
@@ -25,9 +27,10 @@ export class WorkersService implements AsyncDisposable {
     readonly stack: AsyncDisposableStack,
   ) {
     // Connections for one request each, and some that are kept.
+    const limits = { port, clients: CLIENTS, maxDurationMs: MAX_MS, maxRequests: Infinity };
     this.#loads = [
-      new Load({ port, clients: CLIENTS }).start(),
-      new Load({ port, clients: CLIENTS, mode: "keep-alive", timeoutMs: 20_000 }).start(),
+      new Load(limits).start(),
+      new Load({ ...limits, mode: "keep-alive", timeoutMs: 20_000 }).start(),
     ];
   }
 

@@ -2,6 +2,7 @@
 import type { Timer } from "../../platform/clock.ts";
 import { errorText } from "../../platform/error.ts";
 import type { RunningContext } from "../context.ts";
+import { LeftQueues } from "./left_queues.ts";
 import type { WorkerLaunch } from "./worker_parts.ts";
 import type { Worker } from "./worker.ts";
 import { restartDelayMs } from "./worker_exit.ts";
@@ -24,7 +25,11 @@ export class Restarts {
   /** Of a next start, of a gate, or of the time that shows that it does not crash in a row; by number. */
   readonly #timers = new Map<number, Timer>();
 
-  constructor(readonly options: RestartsOptions) {}
+  readonly #leftQueues: LeftQueues;
+
+  constructor(readonly options: RestartsOptions) {
+    this.#leftQueues = new LeftQueues(options.context, (worker) => this.schedule(worker));
+  }
 
   #after(number: number, delayMs: number, then: () => void): void {
     this.forget(number);
@@ -48,6 +53,7 @@ export class Restarts {
   /** `worker` has exited: another one with its number is started, at once or after a pause. */
   schedule(worker: Worker): void {
     const { number } = worker;
+    if (this.isComing(number)) return;
     const { config, log } = this.options.context;
     const exits = (this.#exits.get(number) ?? 0) + 1;
     this.#exits.set(number, exits);
@@ -60,6 +66,11 @@ export class Restarts {
       if (next.server.isStarted) worker.server.replacedAt = next.server.startTime;
       worker.release();
     });
+  }
+
+  /** The same, if clients wait in its queues. */
+  serveQueues(worker: Worker): void {
+    this.#leftQueues.look(worker);
   }
 
   start(worker: Worker): void {
@@ -96,6 +107,7 @@ export class Restarts {
   }
 
   close(): void {
+    this.#leftQueues.close();
     for (const number of [...this.#timers.keys()]) this.forget(number);
   }
 }

@@ -109,11 +109,12 @@ export class WorkerStop {
 
   #countCut(): void {
     const { worker, facts } = this.options;
-    const { platform, listeners, config } = worker.context;
+    const { platform, listeners, config, migration } = worker.context;
+    const away = migration?.inFlight.inodes ?? new Set();
     orNull(() => {
       const table = new SocketTable(platform, listeners);
-      const pids = worker.server.processes();
-      facts.cut += takeCensus(table.openBy(pids), config.quietMs, this.#tracks).counts.busy;
+      const open = table.openBy(worker.server.processes()).filter(({ inode }) => !away.has(inode));
+      facts.cut += takeCensus(open, config.quietMs, this.#tracks).counts.busy;
     });
   }
 

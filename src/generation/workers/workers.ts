@@ -268,6 +268,7 @@ export class Workers implements ServerTree, WorkerHost {
         if (!this.isPassed) this.failed ??= worker;
         // What waits in its queues is for the next one with its number.
         setWorkerAside(listeners, worker, true);
+        if (this.isPassed && listeners.servingEpoch !== epoch) this.#restarts.serveQueues(worker);
         logError(`${this.nameOf(worker)} exited: ${exit.text}`);
         const { status, text } = exit;
         const reason = `worker ${number} exited: ${text}`;

@@ -1,7 +1,8 @@
 /**
  * `--spread least`: looks at the accept queues of one group's members while connections wait in them, and says which
  * members are to be avoided. Without clients it does nothing: each member is armed for one event, the next connection
- * that waits. While nothing changes (a server that hangs, and no new clients) it looks less and less often.
+ * that waits. While nothing changes (a server that hangs, and no new clients) it looks less and less often, and after looks
+ * that found all queues empty it arms them later: an event costs more than a look.
  */
 import type { Timer } from "../../platform/clock.ts";
 import { orNull } from "../../platform/error.ts";
@@ -12,12 +13,15 @@ import type { Spread } from "./spread.ts";
 /** A server that is not busy has accepted by then. */
 const LOOK_MS = 5;
 const LONGEST_PAUSE_MS = 1_000;
+/** From a look that found all queues empty until the members are armed again, at most. */
+const LONGEST_REST_MS = 20;
 const READ = { read: true };
 
 export class QueueWatch {
   readonly #armed = new Set<Member>();
   #timer: Timer | null = null;
   #pauseMs = LOOK_MS;
+  #restMs = 0;
   #seen: ReadonlyMap<number, number> = new Map();
 
   /**
@@ -45,7 +49,7 @@ export class QueueWatch {
     this.#armed.delete(member);
     if (this.#timer !== null && this.#pauseMs === LOOK_MS) return;
     this.#pauseMs = LOOK_MS;
-    this.#later();
+    this.#after(LOOK_MS, () => this.#look());
   }
 
   forget(member: Member): void {
@@ -68,13 +72,15 @@ export class QueueWatch {
     }
   }
 
-  #later(): void {
+  #after(delayMs: number, then: () => void): void {
     this.#timer?.cancel();
-    this.#timer = this.spread.clock.after(this.#pauseMs, () => this.#look());
+    this.#timer = this.spread.clock.after(delayMs, () => {
+      this.#timer = null;
+      then();
+    });
   }
 
   #look(): void {
-    this.#timer = null;
     const members = this.receiving();
     const queues = new Map(members.map((member) => [member.id, this.#lengthOf(member)]));
     const isUnchanged = sameQueues(queues, this.#seen);
@@ -83,11 +89,14 @@ export class QueueWatch {
     const isEmpty = (member: Member) => queues.get(member.id) === 0;
     if (members.length < 2 || members.every(isEmpty)) {
       this.#pauseMs = LOOK_MS;
-      return this.#arm(members);
+      this.#after(this.#restMs, () => this.update());
+      this.#restMs = Math.min(this.#restMs + LOOK_MS, LONGEST_REST_MS);
+      return;
     }
+    this.#restMs = 0;
     this.#pauseMs = isUnchanged ? Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS) : LOOK_MS;
     if (isUnchanged) this.#arm(members.filter(isEmpty));
-    this.#later();
+    this.#after(this.#pauseMs, () => this.#look());
   }
 
   /** 0 where it cannot be asked. */

@@ -32,6 +32,8 @@ const HANDOVER_STATE = f.lazyObject(() => ({
   epoch: f.epoch,
   /** Of the new baton's first generation: one that failed before may still drain, and have members. */
   nextEpoch: f.epoch,
+  /** The number that an operator has asked for; null: as configured. */
+  workers: v.nullable(f.int(1, MAX_WORKERS)),
   servingPid: v.nullable(f.pid),
   /** Its workers, where they outlive the old baton: --survive, --orphan keep. */
   survivors: f.list(
