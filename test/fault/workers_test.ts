@@ -17,7 +17,7 @@ import { waitUntil } from "../support/wait_until.ts";
 
 const WORKERS = 4;
 const CLIENTS = 24;
-const KILLS = repeats({ full: 30, quick: 6 });
+const KILLS = repeats({ full: 30, quick: 2 });
 const skip = which("python3") === null && "python3 is not installed";
 const TEST = { timeout: TEST_TIMEOUT_MS, skip };
 /** Kept connections end by themselves, and clients on a busy machine may pause for longer than the usual --quiet. */
