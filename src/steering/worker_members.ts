@@ -28,7 +28,8 @@ export class WorkerMembers {
     }
     if (!this.#isGiven(epoch)) return set.attach(false);
     const usable = group.usableMembers(epoch);
-    const others = usable.filter((member) => !members.includes(member));
+    // The last one gets what comes until another one is there.
+    const others = usable.filter(({ aside = false, unheld }) => !aside && !unheld);
     if (others.length > 0) set.steerTo(others, true);
   }
 

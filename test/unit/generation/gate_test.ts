@@ -68,6 +68,9 @@ const oldServes: FakeMember = { epoch: OLD, receiving: true };
 const newListens: FakeMember = { epoch: NEW };
 const madeByBaton: FakeMember = { epoch: NEW, owner: 0 };
 
+/** A worker of the first generation. */
+const w = (worker: number): FakeMember => ({ epoch: NEW, worker, receiving: true });
+
 const CASES: readonly Case[] = [
   {
     name: "the first generation, nothing yet",
@@ -325,6 +328,24 @@ describe("Gate", () => {
         assert.equal(gate.explanation, each.explanation);
       },
     );
+  }
+
+  const workers: [what: string, worker: number, groups: Case["groups"], missing: string[]][] = [
+    ["it listens where another one does", 1, { "a:80": [w(0), w(1)] }, []],
+    ["it does not listen where two others do", 2, { "a:80": [w(0), w(1)], "a:81": [w(2)] }, [
+      "a:80",
+    ]],
+    ["a port that is another one's alone", 1, { "a:80": [w(0)], "a:81": [w(1)] }, []],
+    ["its own port is missing", 1, { "a:80": [oldServes], "a:81": [{ ...oldServes, worker: 1 }] }, [
+      "a:81",
+    ]],
+  ];
+  for (const [what, worker, groups, missing] of workers) {
+    test(`of worker ${worker} asks for ${missing.join(", ") || "no more"}: ${what}`, () => {
+      const table = listeners(groups);
+      const gate = new Gate({ epoch: NEW, worker }, "auto", table, false, NO_CHECKS);
+      assert.deepEqual(gate.missing.map(({ text }) => text), missing);
+    });
   }
 
   test("is shut to a replacement's successor where the crashed one was reached, and nowhere else", {
