@@ -120,8 +120,8 @@ export class RunningGeneration implements GenerationHandle {
     return this.workers.pid;
   }
 
-  processes(): number[] {
-    return this.workers.processes();
+  processes(workers?: number): number[] {
+    return this.workers.processes(workers);
   }
 
   /** It has served for so long that it is no new one any more. */

@@ -51,7 +51,8 @@ export interface GenerationHandle {
   readonly outputIsDirect: boolean;
   /** From the stop signal to KILL. @param drainMs what its drain may take */
   stopTimeMs(drainMs: number): number;
-  processes(): number[];
+  /** @param workers of so many of them; by default of all */
+  processes(workers?: number): number[];
   stopLiveChecks(): void;
   noteConnections(): void;
   /** @param successor serves now; null: another baton's generation does, or none */

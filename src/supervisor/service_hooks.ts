@@ -42,6 +42,13 @@ type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 /** These run on when baton exits: nothing else reports that end. */
 const LAST_HOOKS: readonly CommandName[] = ["post-stop", "on-rollback"];
 
+/** For as many workers as are started beside the others at once. */
+interface MemoryNeed {
+  readonly serving: GenerationHandle;
+  readonly minFree: string;
+  readonly workers: number;
+}
+
 /** A drain that waits for its `pre-drain`. */
 interface DelayedDrain {
   readonly draining: GenerationHandle;
@@ -71,7 +78,7 @@ export class ServiceHooks {
   admissionSteps(
     serving: GenerationHandle | null,
     reason: string,
-    { plan, waits }: Pick<Spawn, "plan" | "waits"> = { plan: "files", waits: false },
+    { plan, waits, workers }: Pick<Spawn, "plan" | "waits" | "workers">,
   ): AdmissionSteps | null {
     const { preFlight, minFree } = this.parts.context.config;
     const commands: HookCommand[] = this.#commandsOf("pre-start");
@@ -81,7 +88,7 @@ export class ServiceHooks {
     }
     // Only a second copy needs room.
     const isSecond = serving !== null && !waits;
-    const memory = !isSecond || minFree === null ? null : { serving, minFree };
+    const memory = !isSecond || minFree === null ? null : { serving, minFree, workers };
     const verdicts = this.#commandsOf("ready");
     if (commands.length === 0 && verdicts.length === 0 && memory === null) return null;
     const step = (steps: readonly HookCommand[]): AdmissionStep => (current, onDone) =>
@@ -105,12 +112,12 @@ export class ServiceHooks {
 
   /** Runs `next` if a second copy has room. */
   #afterMemoryCheck(
-    { serving, minFree }: { serving: GenerationHandle; minFree: string },
+    { serving, minFree, workers }: MemoryNeed,
     next: AdmissionStep,
   ): AdmissionStep {
     const { context, options: { logger } } = this.parts;
     const check = () =>
-      checkMemory(minFree, () => serving.processes(), (text) => logger.warn(text));
+      checkMemory(minFree, () => serving.processes(workers), (text) => logger.warn(text));
     return (candidate, onDone) => {
       let running: Killable | null = null;
       let isKilled = false;

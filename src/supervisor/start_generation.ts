@@ -47,7 +47,7 @@ export function startGeneration(
     size: workers,
     launch: (worker) => parts.launch(candidate, worker),
     wantsNotification,
-    admissionSteps: hooks.admissionSteps(serving, reason, { plan, waits }),
+    admissionSteps: hooks.admissionSteps(serving, reason, { plan, waits, workers }),
     inspection,
   });
   running.set(epoch, candidate);

@@ -6,7 +6,7 @@ import { IS_FULL, repeats } from "../support/repeats.ts";
 import { startWorkers } from "../support/workers.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
-const WORKERS = 4;
+const WORKERS = repeats({ full: 4, quick: 3 });
 const RELOADS = repeats({ full: 20, quick: 1 });
 
 interface Kind {

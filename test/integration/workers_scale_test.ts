@@ -16,6 +16,9 @@ describe("baton scale", () => {
     assert.equal(up.code, 0, up.stderr);
     assert.match(up.stdout, /^4 workers after \d+ ms\n$/);
     const four = await service.settled(4);
+    const text = (await baton.cli("status")).stdout;
+    assert.match(text, /^web: generation 0 serves with 4 of 4 workers, 2 configured \(/);
+    assert.match(text, /^3 +0 +serving +\d+ /m);
     assert.deepEqual(four.map(({ number }) => number), [0, 1, 2, 3]);
     const pids = new Set(four.map(({ pid }) => pid!));
     assert.deepEqual(new Set([...await service.answering(200)].sort()), new Set([...pids].sort()));

@@ -111,8 +111,8 @@ export class Workers implements ServerTree, WorkerHost {
     return server.isStarted ? server.output : null;
   }
 
-  processes(): number[] {
-    return [...new Set(this.all.flatMap(({ server }) => server.processes()))];
+  processes(most = Infinity): number[] {
+    return [...new Set(this.all.slice(0, most).flatMap(({ server }) => server.processes()))];
   }
 
   signal(signal: number): void {
