@@ -206,7 +206,10 @@ export function generationUnhealthy(
   { reason, deaf, worker }: Pick<Unhealthy, "reason" | "deaf" | "worker">,
 ): void {
   if (generation.state === "serving") {
-    if (worker !== undefined) return replaceWorker(draft, generation, worker);
+    if (worker !== undefined) {
+      draft.notice(`worker ${worker} of generation ${generation.epoch} is not healthy: ${reason}`);
+      return replaceWorker(draft, generation, worker);
+    }
     return replaceUnhealthy(draft, generation, reason, deaf === true);
   }
   if (draft.policy.rollsBackUnhealthy || deaf) return rollBack(draft, generation, reason);

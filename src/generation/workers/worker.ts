@@ -31,7 +31,10 @@ export interface WorkerHost {
   nameOf(worker: Worker): string;
   limitStop(worker: Worker, delayMs: number): void;
   onChange(worker: Worker): void;
-  onUnhealthy(worker: Worker, reason: string): void;
+  /** No other one of its generation serves. */
+  isAlone(worker: Worker): boolean;
+  /** @param deaf none of its processes has its listeners any more */
+  onUnhealthy(worker: Worker, reason: string, deaf?: true): void;
   onExited(worker: Worker, exit: ExitReport): void;
   fail(worker: Worker, reason: string, status?: number): void;
 }

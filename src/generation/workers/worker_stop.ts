@@ -18,6 +18,8 @@ import { moveToOthers } from "./worker_moves.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
 const LOOK_MS = 100;
+/** So long a worker that another one replaces may empty its queue: what it does not accept, the other one gets. */
+const QUEUE_MS = 1_000;
 
 interface WorkerStopOptions {
   readonly worker: WorkerParts;
@@ -25,6 +27,8 @@ interface WorkerStopOptions {
   readonly policy: StopPolicy;
   /** Of its generation. */
   readonly facts: Pick<GenerationFacts, "cut" | "takesConnections">;
+  /** Another one gets its number, and its queues. */
+  readonly isReplaced: boolean;
 }
 
 export class WorkerStop {
@@ -34,11 +38,13 @@ export class WorkerStop {
   #killAtMs = Infinity;
   #halfOpen: ReadonlySet<string> | null = null;
   readonly #drainUntilMs: number;
+  readonly #queueUntilMs: number;
   #mover: Mover | null = null;
 
   constructor(readonly options: WorkerStopOptions) {
     const { platform: { clock }, config } = options.worker.context;
     this.#drainUntilMs = clock.now() + config.drainTimeMs;
+    this.#queueUntilMs = options.isReplaced ? clock.now() + QUEUE_MS : Infinity;
   }
 
   begin(): void {
@@ -133,7 +139,7 @@ export class WorkerStop {
         isDatagram(group) ? unreadDatagrams(member.inode) : table.backlogOf(member.inode)
       )
     );
-    if (waiting.some((count) => count > 0)) return false;
+    if (waiting.some((count) => count > 0)) return platform.clock.now() >= this.#queueUntilMs;
     // From then on the mover decides.
     if (this.#migration !== null) return this.#mover === null;
     if (policy.drainStyle === "signal") return true;

@@ -202,7 +202,8 @@ export class Workers implements ServerTree, WorkerHost {
     this.#restarts.forget(number);
     context.log(`${this.nameOf(worker)} drains`);
     const { facts } = this.options;
-    worker.stop = new WorkerStop({ worker: parts, health, policy, facts });
+    const isReplaced = number < this.size;
+    worker.stop = new WorkerStop({ worker: parts, health, policy, facts, isReplaced });
     worker.stop.begin();
   }
 
@@ -225,12 +226,19 @@ export class Workers implements ServerTree, WorkerHost {
     this.#checkScaled();
   }
 
-  onUnhealthy(worker: Worker, reason: string): void {
+  #othersThan(worker: Worker): readonly Worker[] {
+    return this.all.filter((each) => each !== worker && each.state === "serving");
+  }
+
+  isAlone(worker: Worker): boolean {
+    return this.#othersThan(worker).length === 0;
+  }
+
+  onUnhealthy(worker: Worker, reason: string, deaf?: true): void {
     const { epoch, context } = this.generation;
-    const others = this.all.filter((each) => each !== worker && each.state === "serving");
-    const isSpared = others.some(({ health }) => health.isWell);
-    const alone = isSpared ? { worker: worker.number } : {};
-    context.dispatch({ kind: "unhealthy", epoch, reason, ...alone });
+    const isSpared = this.#othersThan(worker).some(({ health }) => health.isWell);
+    const more = { ...deaf && { deaf }, ...isSpared && { worker: worker.number } };
+    context.dispatch({ kind: "unhealthy", epoch, reason, ...more });
   }
 
   fail(worker: Worker, reason: string, status?: number): void {
