@@ -64,7 +64,7 @@ export interface MemberChoice {
   readonly probe?: ProbeChoice | null;
 }
 
-/** `processors`: how many the machine has. */
+/** `processors`: how many there are for the members. */
 export type Draw = "random" | "flow" | { readonly processors: number };
 
 interface ProbeChoice {
