@@ -10,6 +10,8 @@ import type { KilledProcess, LeftProcess } from "./killed_processes.ts";
 
 interface MemberView {
   readonly epoch: number;
+  /** In its generation. */
+  readonly worker: number;
   /** Connections that wait to be accepted; of UDP: bytes that wait to be read, with the kernel's overhead. */
   readonly backlog: number;
   readonly receiving: boolean;

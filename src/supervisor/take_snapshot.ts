@@ -56,6 +56,7 @@ function listenerViews({ context }: SupervisorParts, table: SocketTable): Listen
       .filter(({ dead, epoch }) => !dead && epoch !== NO_GENERATION)
       .map((member) => ({
         epoch: member.epoch,
+        worker: member.worker,
         backlog: isDatagram(group) ? unreadDatagrams(member.inode) : table.backlogOf(member.inode),
         receiving: group.isReceiving(member),
       })),

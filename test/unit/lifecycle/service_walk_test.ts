@@ -241,6 +241,8 @@ const RARE: readonly (readonly [ServiceState, ...string[]])[] = [
   [inheritedState(4), "reload 1", "listening 5", "ready 5", "takeover_granted 5"],
   [INITIAL_STATE, ...ON_TRIAL, "share 2 100"],
   [INITIAL_STATE, ...ON_TRIAL, "ramped 1 100"],
+  [INITIAL_STATE, ...ON_TRIAL, "rollback 2"],
+  [INITIAL_STATE, ...ON_TRIAL, "stop"],
   [
     INITIAL_STATE,
     "start",
