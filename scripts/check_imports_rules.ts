@@ -346,6 +346,7 @@ const TESTED = {
   "config/load.ts": ["defaultName"],
   "config/presets.ts": ["PRESETS", "presetFor"],
   "config/values/hook_spec.ts": ["HOOK_NAMES"],
+  "drain/order.ts": ["ACKNOWLEDGED_MS"],
   "drain/classify.ts": ["GREETING_MS"],
   "drain/spread_close.ts": ["dueNow"],
   "generation/leader_exit.ts": [

@@ -6,12 +6,14 @@ import { children } from "../../test/support/proc.ts";
 import { fixtureCommand, place, server } from "../../test/support/servers.ts";
 import { tempDir } from "../../test/support/temp_dir.ts";
 import { which } from "../../test/support/programs.ts";
+import { restrictedBy } from "../../test/support/restrict.ts";
 import { cpuSeconds } from "./proc.ts";
 import type { Bench, BenchPlan, Measured, Section } from "./section.ts";
 import { type Spread, spread, spreadRow } from "./spread.ts";
 import { wrk } from "./wrk.ts";
 
-const KINDS = ["bare", "getfd", "at-bind", "socket-trap"] as const;
+/** `learned`: of a baton that chose the socket trap by itself, the generation after the first. */
+const KINDS = ["bare", "getfd", "at-bind", "socket-trap", "learned"] as const;
 type Kind = typeof KINDS[number];
 
 interface OutgoingCost {
@@ -50,33 +52,52 @@ async function outgoingCost(
   const target = await freePort();
   const behind = place(server("go"), { port: target, workDir: folder.path });
   await using _target = await startBare({ ...behind, port: target });
-  const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const;
+  const ports = await Promise.all(KINDS.map(() => freePort()));
   const proxy = (port: number) => ({
     command: fixtureCommand("proxy.js"),
     env: { PORT: String(port), TARGET_PORT: String(target) },
   });
-  const wrapped = (port: number, kind: Kind) =>
-    startBaton({ ...proxy(port), flags: ["--duplicates", kind] });
-  await using bare = await startBare({ ...proxy(ports[0]), port: ports[0] });
-  await using getfd = await wrapped(ports[1], "getfd");
-  await using atBind = await wrapped(ports[2], "at-bind");
-  await using trap = await wrapped(ports[3], "socket-trap");
-  const { pid } = trap;
-  const pids = { bare: bare.pid, getfd: getfd.pid, "at-bind": atBind.pid, "socket-trap": pid };
+  const portOf = (kind: Kind) => ports[KINDS.indexOf(kind)]!;
+  const wrapped = (kind: Kind) =>
+    startBaton({ ...proxy(portOf(kind)), flags: ["--duplicates", kind] });
+  await using bare = await startBare({ ...proxy(portOf("bare")), port: portOf("bare") });
+  await using getfd = await wrapped("getfd");
+  await using atBind = await wrapped("at-bind");
+  await using trap = await wrapped("socket-trap");
+  const refused = restrictedBy("pidfd_getfd=EPERM");
+  await using learned = await startBaton({ ...proxy(portOf("learned")), wrapper: refused });
+  await learned.reload();
+  await learned.settled();
+  const { duplicates } = await learned.status();
+  if (duplicates !== "at-bind") throw new Error(`the second generation has ${duplicates}`);
+  const pids = {
+    bare: bare.pid,
+    getfd: getfd.pid,
+    "at-bind": atBind.pid,
+    "socket-trap": trap.pid,
+    learned: learned.pid,
+  };
   const measured: Record<Kind, number[]> = {
     bare: [],
     getfd: [],
     "at-bind": [],
     "socket-trap": [],
+    learned: [],
   };
-  const used: Record<Kind, number> = { bare: 0, getfd: 0, "at-bind": 0, "socket-trap": 0 };
+  const used: Record<Kind, number> = {
+    bare: 0,
+    getfd: 0,
+    "at-bind": 0,
+    "socket-trap": 0,
+    learned: 0,
+  };
   const requests: Record<Kind, number> = { ...used };
   let errors = 0;
   // The first round warms everything up.
   for (let round = 0; round <= rounds; round++) {
     for (const kind of round % 2 === 0 ? KINDS : KINDS.toReversed()) {
       const before = treeCpuSeconds(pids[kind]);
-      const result = await wrk(ports[KINDS.indexOf(kind)]!, "keep-alive", seconds);
+      const result = await wrk(portOf(kind), "keep-alive", seconds);
       errors += result.errors;
       if (round === 0) continue;
       measured[kind].push(result.perSecond);

@@ -33,6 +33,12 @@ export const ROWS = {
     digits: 1,
     target: { atMost: 8 },
   },
+  keptMiB: {
+    what: "of it kept after a burst of 50 reloads",
+    unit: "MiB",
+    digits: 1,
+    target: { atMost: 2 },
+  },
   shutdownOnlyExecMs: {
     what: "`baton run --shutdown-only` to the server's exec",
     unit: "ms",

@@ -1,6 +1,8 @@
 import { DRAIN } from "./drain.ts";
 import { IDLE } from "./idle.ts";
+import { IDLE_CONNECTIONS } from "./idle_connections.ts";
 import { KEEP_ALIVE } from "./keep_alive.ts";
+import { KEPT } from "./kept.ts";
 import { OUTGOING } from "./outgoing.ts";
 import { PROCESS_ONE } from "./process_one.ts";
 import { RELOAD } from "./reload.ts";
@@ -15,7 +17,9 @@ export const SECTIONS: readonly Section[] = [
   RELOAD,
   PROCESS_ONE,
   DRAIN,
+  IDLE_CONNECTIONS,
   KEEP_ALIVE,
+  KEPT,
   IDLE,
   THROUGHPUT,
   OUTGOING,

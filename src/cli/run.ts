@@ -10,7 +10,7 @@ import { commandVersion } from "./commands/version.ts";
 import { EXIT_OK, EXIT_SYSTEM } from "./console/exit_status.ts";
 import { type Printer, terminalPrinter } from "./console/printer.ts";
 import type { Command } from "./words/parse.ts";
-import { asksForVersion } from "./words/version_words.ts";
+import { asksForVersion, mayNameFile } from "./words/early_words.ts";
 
 /** Every hidden verb begins so. */
 const HIDDEN = "__";
@@ -40,8 +40,13 @@ async function readCommand(platform: Platform): Promise<Command> {
   const { argv } = platform.runtime;
   if (asksForVersion(argv)) return { verb: "version" };
   const { parseCommandLine } = await import("./words/parse.ts");
+  if (!mayNameFile(argv)) return parseCommandLine(argv, noFile);
   const { configReader } = await import("./console/config_reader.ts");
   return parseCommandLine(argv, configReader(platform));
+}
+
+function noFile(path: string): never {
+  throw new Error(`Cannot read ${path}: no word names a configuration file`);
 }
 
 async function perform(platform: Platform, command: Command, print: Printer): Promise<number> {

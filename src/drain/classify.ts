@@ -9,7 +9,7 @@
  */
 import { C } from "../platform/libc/constants.ts";
 import type { TcpSocket, TcpTraffic } from "../platform/network/sock_diag.ts";
-import { ACKNOWLEDGED_MS, lastSender, mayNeedMode } from "./order.ts";
+import { ASK_MODE_MS, lastSender, mayNeedMode } from "./order.ts";
 import { awaitsBody, isBeingWritten, mostPauseMs, type Track } from "./track.ts";
 
 export type Activity = "busy" | "idle" | "closing";
@@ -61,7 +61,7 @@ export function judge(
   const orderedMs = sender === "unknown" ? AMBIGUOUS_QUIET_MS : 0;
   if (silentMs < Math.max(untilMs, orderedMs)) {
     const mayTell = track !== null && mayNeedMode(socket, track);
-    const waitMs = Math.max(untilMs, mayTell ? ACKNOWLEDGED_MS : orderedMs) - silentMs;
+    const waitMs = Math.max(untilMs, mayTell ? ASK_MODE_MS : orderedMs) - silentMs;
     return { activity: "undecided", blocksDrain: true, waitMs };
   }
   // Later, a client that has sent nothing and received nothing is owed nothing.

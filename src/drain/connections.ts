@@ -124,9 +124,7 @@ export class SocketTable {
   unaccepted(): Set<string> {
     return new Set(
       this.sockets
-        .filter(({ state, inode }) =>
-          inode === 0 && (state === C.TCP_ESTABLISHED || state === C.TCP_CLOSE_WAIT)
-        )
+        .filter(isUnaccepted)
         .map(({ local, remote }) => `${local.host} ${local.port} ${remote.host} ${remote.port}`),
     );
   }
@@ -135,6 +133,15 @@ export class SocketTable {
   connectionsOf(owner: ConnectionOwner): readonly TcpSocket[] {
     const { own, uncertain } = attribute(this.sockets, owner.epoch, this.#tags, this.#isHere);
     return uncertain.length === 0 ? own : [...own, ...openAmong(uncertain, owner.processes())];
+  }
+
+  /** Those that no process has yet, by their tag: in a queue, or between the handshake, the queue and accept(2). */
+  unacceptedOf(owner: Pick<ConnectionOwner, "epoch">): number {
+    const tag = this.#tags?.of(owner.epoch) ?? NO_TAG;
+    if (tag === NO_TAG || this.#tags?.isUncertain(tag) === true) return 0;
+    return this.sockets.filter((socket) =>
+      isUnaccepted(socket) && socket.tag === tag && this.#isHere(socket)
+    ).length;
   }
 
   /** Its connections are known by their tag. */
@@ -151,6 +158,10 @@ export class SocketTable {
   openBy(pids: readonly number[]): TcpSocket[] {
     return openAmong(this.accepted, pids);
   }
+}
+
+function isUnaccepted({ inode, state }: Pick<TcpSocket, "inode" | "state">): boolean {
+  return inode === 0 && (state === C.TCP_ESTABLISHED || state === C.TCP_CLOSE_WAIT);
 }
 
 function openAmong(sockets: readonly TcpSocket[], pids: readonly number[]): TcpSocket[] {

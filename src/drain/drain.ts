@@ -85,6 +85,8 @@ export class Drain {
   /** When the table of the latest look had been read: its ages are not older. */
   #readAtMs = -Infinity;
   #emptySamples = 0;
+  /** A connection is between the handshake, the queue and accept(2). */
+  #isArriving = false;
   #queueIsEmpty = false;
   #isDrained = false;
   #hasReportedRefusal = false;
@@ -213,9 +215,13 @@ export class Drain {
     this.census = joinCensuses(takeCensus(connections, target.quietMs, target.tracks), unix);
     // Those who wait at a deaf one wait for the generation that follows it.
     const isDeaf = listeners.deafEpoch === target.epoch;
-    this.waiting = listeners.groupsOf(target.epoch)
-      .flatMap((group) => group.membersOf(target.epoch).filter(({ unheld }) => !isDeaf || !unheld))
-      .reduce((sum, member) => sum + table.backlogOf(member.inode), 0);
+    const queues = listeners.groupsOf(target.epoch)
+      .flatMap((group) => group.membersOf(target.epoch))
+      .map(({ inode, unheld }) => ({ length: table.backlogOf(inode), isOwn: !isDeaf || !unheld }));
+    const sum = (lengths: readonly { length: number }[]) =>
+      lengths.reduce((total, { length }) => total + length, 0);
+    this.waiting = sum(queues.filter(({ isOwn }) => isOwn));
+    this.#isArriving = table.unacceptedOf(target) > sum(queues);
   }
 
   /** @returns whether more may have to be closed soon */
@@ -254,7 +260,7 @@ export class Drain {
     const halfOpen = table.halfOpen();
     this.#halfOpen = this.#halfOpen?.intersection(halfOpen) ?? halfOpen;
     const mayCome = table.unix.length > 0 && this.lastedMs < CONNECT_MS;
-    const isEmpty = this.waiting === 0 && this.#halfOpen.size === 0 && !mayCome;
+    const isEmpty = this.waiting + this.#halfOpen.size === 0 && !this.#isArriving && !mayCome;
     this.#emptySamples = isEmpty ? this.#emptySamples + 1 : 0;
     return this.#emptySamples >= EMPTY_SAMPLES;
   }

@@ -6,10 +6,10 @@ import type { Clock } from "../platform/clock.ts";
 import { interactiveModes } from "../platform/network/interactive_mode.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 import type { Tracks } from "./connections.ts";
-import { ACKNOWLEDGED_MS, mayNeedMode } from "./order.ts";
+import { ASK_MODE_MS, mayNeedMode } from "./order.ts";
 
 const LEAST_PAUSE_MS = 1_000;
-const PAUSE_PER_COST = 20;
+const PAUSE_PER_COST = 5;
 
 export class ModeQuestions {
   #nextAtMs = -Infinity;
@@ -39,7 +39,7 @@ export class ModeQuestions {
 
 function isOpen(socket: TcpSocket, tracks: Pick<Tracks, "get">): boolean {
   const track = tracks.get(socket.inode);
-  return track !== null && (socket.traffic?.sinceSentMs ?? 0) >= ACKNOWLEDGED_MS &&
+  return track !== null && (socket.traffic?.sinceSentMs ?? 0) >= ASK_MODE_MS &&
     mayNeedMode(socket, track);
 }
 

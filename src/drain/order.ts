@@ -22,8 +22,10 @@ type SampledSocket = Pick<TcpSocket, "receiveQueue" | "sendQueue" | "traffic">;
 /** "unknown": both in the same tick; null: neither has sent anything. */
 type LastSender = "client" | "server" | "unknown" | null;
 
-/** What was received before that is acknowledged: twice TCP_DELACK_MAX. */
-export const ACKNOWLEDGED_MS = 400;
+/** What was received before that is acknowledged: TCP_DELACK_MAX, and some ticks. */
+export const ACKNOWLEDGED_MS = 250;
+/** After this silence the kernel is asked. Between two looks it may seem shorter by what a look takes. */
+export const ASK_MODE_MS = 400;
 /** The first data that is ever received is acknowledged at once. */
 const FIRST_ACK = 1;
 
@@ -67,7 +69,7 @@ function mayBeInteractive({ acksSent = Infinity, hasSynData = true }: TcpTraffic
   return acksSent <= FIRST_ACK && !hasSynData;
 }
 
-/** Whether it is in interactive mode would tell who sent last, and has not been asked since anything moved. */
+/** Whether it is in interactive mode would tell who sent last, and was not asked since anything moved. */
 export function mayNeedMode(socket: SampledSocket, track: Track): boolean {
   const { traffic } = socket;
   return traffic !== null && lastSender(socket, track) === "unknown" && mayBeInteractive(traffic) &&

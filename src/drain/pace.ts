@@ -13,7 +13,9 @@ const SPREAD_LOOK_MS = 40;
 const HELD_LOOK_MS = 2;
 /** A pause is at least so many times as long as the look before it took. */
 const PAUSE_PER_COST = 4;
-const HELD_PAUSE_PER_COST = 2;
+/** The same where only silence is waited for: looks before it is long enough show no more than who sends again. */
+const SILENT_PAUSE_PER_COST = 16;
+const QUEUE_PAUSE_PER_COST = 2;
 /** Ages that the kernel shows may be a tick behind, 10 ms at HZ=100. */
 const TICK_MS = 10;
 
@@ -36,10 +38,11 @@ export class Pace {
   /** @returns the pause before the next look */
   next(moment: Moment): number {
     const { costMs, isDrained, isHeld, isSpreading } = moment;
-    const leastMs = costMs * PAUSE_PER_COST;
+    const isSilent = moment.waitMs !== null;
+    const leastMs = costMs * (isSilent && !isSpreading ? SILENT_PAUSE_PER_COST : PAUSE_PER_COST);
     if (isSpreading) return Math.max(SPREAD_LOOK_MS, leastMs);
-    if (isHeld && !isDrained) return Math.max(HELD_LOOK_MS, costMs * HELD_PAUSE_PER_COST);
-    if (!moment.queueIsEmpty) return Math.max(QUEUE_LOOK_MS, costMs * HELD_PAUSE_PER_COST);
+    if (isHeld && !isDrained) return Math.max(HELD_LOOK_MS, costMs);
+    if (!moment.queueIsEmpty) return Math.max(QUEUE_LOOK_MS, costMs * QUEUE_PAUSE_PER_COST);
     const nextMs = Math.max(this.#usualMs(isDrained), leastMs);
     const untilMs = moment.untilSpreadMs > 0 ? moment.untilSpreadMs : Infinity;
     // That look decides: an earlier one would only cost, a later one would be waited for.

@@ -129,9 +129,13 @@ export class RunningGeneration implements GenerationHandle {
     return this.workers.all.some(({ facts }) => facts.isSettled);
   }
 
-  /** @param isAlone no other generation is alive @throws when no launcher can be spawned */
-  start(isAlone: boolean): void {
-    this.workers.start(isAlone);
+  /**
+   * @param isAlone no other generation is alive
+   * @param onReleased its programs run from now on, and take a while to start
+   * @throws when no launcher can be spawned
+   */
+  start(isAlone: boolean, onReleased: () => void): void {
+    this.workers.start(isAlone, onReleased);
   }
 
   /** Its processes go on where an earlier baton waited for its gate. */
@@ -200,8 +204,8 @@ export class RunningGeneration implements GenerationHandle {
     adopter.source.forget(epoch);
   }
 
-  noteConnections(): void {
-    this.stopping.noteConnections();
+  noteSockets(kind: "datagrams" | "connections"): void {
+    this.stopping.noteSockets(kind);
   }
 
   stopTimeMs(drainMs: number): number {

@@ -54,7 +54,7 @@ export interface GenerationHandle {
   /** @param workers of so many of them; by default of all */
   processes(workers?: number): number[];
   stopLiveChecks(): void;
-  noteConnections(): void;
+  noteSockets(kind: "datagrams" | "connections"): void;
   /** @param successor serves now; null: another baton's generation does, or none */
   beginDrain(isShutdown: boolean, successor: GenerationHandle | null): void;
   resumeServing(): void;

@@ -47,13 +47,21 @@ export class Stopping {
     this.#record = new CutRecord(options.facts);
   }
 
-  /** Takes a first look while the successor starts: at the drain, movement since then is known. */
-  noteConnections(): void {
+  /** Takes a first look while the successor starts: before it has a UDP socket, and before it listens. */
+  noteSockets(kind: "datagrams" | "connections"): void {
+    if (kind === "datagrams") this.#udpSockets = udpSockets();
+    else this.#noteConnections();
+  }
+
+  /** At the drain, movement since then is known. */
+  #noteConnections(): void {
     const { platform, listeners } = this.options.context;
-    this.#udpSockets = udpSockets();
-    ignoringFailedLook(() =>
-      this.tracks.note(new SocketTable(platform, listeners).sockets, platform.clock.now())
-    );
+    ignoringFailedLook(() => {
+      const { sockets } = new SocketTable(platform, listeners);
+      this.tracks.note(sockets, platform.clock.now());
+      // Of the successor, which then need not look: the kernel searches all of its table.
+      listeners.tagging.generations.note(sockets);
+    });
   }
 
   stopTimeMs(drainMs: number): number {

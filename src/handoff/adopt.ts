@@ -47,8 +47,7 @@ export class Adopter implements AdoptContext {
   readonly udp: AdoptContext["udp"];
   readonly followsPaths: boolean;
   readonly source: DuplicateSource;
-  /** For the filter. */
-  readonly trap: readonly CallRule[];
+  readonly #ofPaths: readonly CallRule[];
   #postponed: PostponedCall[] = [];
   #refusesNewMembers = false;
 
@@ -65,12 +64,19 @@ export class Adopter implements AdoptContext {
     this.source = source;
     this.udp = udp;
     this.bound = new BoundPaths(sharesAbstract);
-    const { SYS_bind, SYS_listen } = platform.libc.arch;
     this.unseenBinds = new UnseenBinds(platform.sockets);
     this.#paths = new OwnPaths(platform, listeners, this.bound);
-    const ofPaths = followsPaths ? this.#paths.rules : [];
-    this.trap = [SYS_bind, SYS_listen, ...source.rules, ...ofPaths];
+    this.#ofPaths = followsPaths ? this.#paths.rules : [];
     this.followsPaths = followsPaths;
+  }
+
+  /** For the filter of a generation that starts now. @param isRising of one more worker of a generation that serves */
+  trapFor(epoch: number, isRising = false): readonly CallRule[] {
+    const { SYS_bind, SYS_listen } = this.platform.libc.arch;
+    const { source } = this;
+    const isAsFirst = isRising && !source.isReplacing(epoch);
+    const rules = isAsFirst ? source.rules : source.rulesFor(epoch);
+    return [SYS_bind, SYS_listen, ...rules, ...this.#ofPaths];
   }
 
   /**

@@ -1,11 +1,12 @@
 /** The templates of `baton init`, by name: each makes a file, with a final newline. */
 import { composeFile } from "./compose.ts";
 import { containerfile } from "./docker.ts";
+import type { TemplateName } from "./names.ts";
 import { kubernetesEntrypoint, kubernetesPrestop, kubernetesSidecar } from "./kubernetes.ts";
 import { systemdUnit } from "./systemd.ts";
 import type { InitRequest } from "./template.ts";
 
-export const TEMPLATES: Readonly<Record<string, (request: InitRequest) => string>> = {
+export const TEMPLATES: Readonly<Record<TemplateName, (request: InitRequest) => string>> = {
   compose: composeFile,
   docker: containerfile,
   kubernetes: kubernetesEntrypoint,

@@ -48,6 +48,8 @@ interface LaunchOptions extends LaunchTarget {
    * @param notify descriptor of the filter, if there is one
    */
   readonly onPrepared: (notify: Fd | undefined) => void;
+  /** The program runs from now on, unless it fails. */
+  readonly onReleased?: () => void;
   /** The program never ran; the launcher exits with `status`. */
   readonly onFailed: (status: number, message: string) => void;
 }
@@ -64,12 +66,16 @@ export function startLauncher(platform: Platform, options: LaunchOptions): Helpe
       if (failure !== null) return options.onFailed(failure.status, failure.message);
       options.onPrepared(notify);
       sendGo(launcher);
+      options.onReleased?.();
     },
     // The program runs, or the launcher was killed, which its exit reports.
     onClosed: () => {},
   });
   const { plan } = options;
-  if (plan.members > 0 && !waitsForGo(plan)) sendGo(launcher);
+  if (!waitsForGo(plan)) {
+    if (plan.members > 0) sendGo(launcher);
+    options.onReleased?.();
+  }
   return launcher;
 }
 
@@ -106,7 +112,7 @@ function spawn(
   const control = descriptors.length;
   const bytes = programFile(runtime.arch, layOut(libc.arch, calls, control));
   using file = platform.descriptors.sealedMemfd("baton-launcher", bytes, "program");
-  if (way !== "binary" && canCloseRange(libc) && canBePlain()) {
+  if (way !== "binary" && canCloseRange(libc) && canBePlain(runtime.pid)) {
     using lifted = platform.descriptors.duplicate(file, Math.max(LIFTED, control + 1));
     const path = `/proc/self/fd/${lifted.number}`;
     const program = { path, argv: ["baton", LAUNCH_VERB], env: {}, directory: null };
@@ -122,8 +128,8 @@ function spawn(
 }
 
 /** A capability that only baton's file has would not outlive its exec, and a filter without it takes sudo(8) away. */
-function canBePlain(): boolean {
-  return !hasCapability(CAP_SYS_ADMIN) || keepsCapability(CAP_SYS_ADMIN);
+function canBePlain(pid: number): boolean {
+  return !hasCapability(CAP_SYS_ADMIN) || keepsCapability(CAP_SYS_ADMIN, pid);
 }
 
 function factsOf(platform: Platform, plan: LaunchPlan, control: number): LaunchFacts {

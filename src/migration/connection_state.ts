@@ -287,10 +287,8 @@ function release(
   const length = sample.head?.length ?? null;
   const expectedRead = length === null ? null : readAtRelease + length;
   const holdsAnswer = phase === "released" && length !== null && !before.hasSlipped;
-  const released = {
-    ...{ sentAtRelease, readAtRelease, expectedRead, holdsAnswer },
-    sinceMs: sample.atMs,
-  };
+  const sinceMs = sample.atMs;
+  const released = { sentAtRelease, readAtRelease, expectedRead, holdsAnswer, sinceMs };
   return { state: { ...before, ...released, phase, isSingleRequest: false }, action: "resume" };
 }
 

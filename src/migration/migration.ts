@@ -5,18 +5,19 @@
  *     old process            baton                                           new process
  *       fd 7   <---- 1. duplicates fd 7 to look at it: pidfd_getfd(2)
  *     asleep   <---- 2. pauses it: SO_RCVLOWAT = 2^30, so data does not wake the server
- *       read   <---- 3. releases one request, and samples the socket until it is answered:
- *      write   ---->    the client waits for answers, so the next bytes are a new request
+ *       read   <---- 3. releases one request, and samples the socket until it is answered. The answer's end is held back
+ *      write   ---->    until it is paused again: the client waits for answers, so the next bytes are a new request
  *                    4. that request stays in the receive queue: a boundary
  *    SIGTERM   <---- 5. keeps a duplicate; the old process may stop
  *    close(7)  ---->    (its shutdown(7) is trapped, and answered without effect)
  *                    6. the old process has it closed: idle until the client sends something
- *                    7. resumes it, and connects once to the listener   ---->  wakes up
+ *                    7. connects once to the listener                   ---->  wakes up
  *                       ... accept(2) is trapped by seccomp             <----  accept(listener)
- *                       SECCOMP_IOCTL_NOTIF_ADDFD: the result is fd 9   ---->  read(9): the request
+ *                       SECCOMP_IOCTL_NOTIF_ADDFD: the result is fd 9
+ *                    8. all are accepted: resumes them                  ---->  read(9): the request
  *
  * Steps 1 to 5: mover.ts, over connection_table.ts, sample.ts, connection_state.ts (which connection may move),
- * hold_rounds.ts (for how long requests are held) and move_decision.ts. Steps 5 to 7: in_flight.ts, in_flight_rules.ts.
+ * hold_rounds.ts (for how long requests are held) and move_decision.ts. Steps 5 to 8: in_flight.ts, in_flight_rules.ts.
  * Step 7: pending_accepts.ts. This class is the part that all generations share. In the same way clients that had waited
  * while nothing served get to a server: waiting_clients.ts.
  */

@@ -31,9 +31,8 @@ export class Alarm {
 
   /** Now and then; at once when there are more, unless a connection waits in the kernel already, which wakes them too. */
   ring(atMs: number, groups: ReadonlySet<Group>): void {
-    const isDue = atMs - this.#rangAtMs >= WAKE_AGAIN_MS;
-    const isNew = this.hasMore && ![...groups].some((group) => this.#hasWaiting(group));
-    if (!isDue && !isNew) return;
+    const isNew = () => this.hasMore && ![...groups].some((group) => this.#hasWaiting(group));
+    if (atMs - this.#rangAtMs < WAKE_AGAIN_MS && !isNew()) return;
     this.#rangAtMs = atMs;
     this.hasMore = false;
     wakeAcceptors(this.platform, groups);

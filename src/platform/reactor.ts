@@ -70,6 +70,8 @@ export class Reactor {
   readonly #passingOf = new Map<number, readonly number[]>();
   #nextToken = PAUSE_TOKEN + 1;
   #takesCalls = true;
+  /** Called before events are delivered. */
+  onActivity: () => void = () => {};
   /** Gets what a handler throws; one broken handler must not affect the others. */
   onError: (error: unknown) => void = (error) => {
     throw error;
@@ -232,6 +234,7 @@ export class Reactor {
   }
 
   #dispatch(message: PollMessage): void {
+    this.onActivity();
     if ("call" in message) return this.#attempt(() => this.#dispatchCall(message));
     for (let i = 0; i < message.length; i += 2) {
       const events = message[i]!;

@@ -104,7 +104,14 @@ export class SingleServer {
   start(): void {
     const { plan, logger } = this.options;
     const stdin = this.foreground.stdinFor(true);
-    this.#leader.start({ plan, stdin, captured: [], members: [], ready: null });
+    this.#leader.start({
+      plan,
+      stdin,
+      captured: [],
+      members: [],
+      ready: null,
+      onReleased: () => {},
+    });
     logger.info("the server starts", { pid: this.#leader.pid });
   }
 

@@ -126,8 +126,17 @@ export class Children {
    */
   strangers(): number[] {
     const own = (pid: number) => this.#leaders.has(pid) || this.#helpers.has(pid);
-    return proc.childrenOf(this.platform.runtime.pid).filter((pid) => !own(pid))
+    return this.#children().filter((pid) => !own(pid))
       .flatMap(proc.processTree).filter((pid) => proc.isRunning(pid));
+  }
+
+  /**
+   * They are started in the first thread, and the kernel gives a subreaper's orphans to the first thread that it finds, too
+   * (find_alive_thread() in kernel/exit.c): the others have none.
+   */
+  #children(): number[] {
+    const { pid } = this.platform.runtime;
+    return proc.childrenOfThread(pid, pid);
   }
 
   leaders(): number[] {
@@ -148,7 +157,7 @@ export class Children {
     if (this.#foreign.has(leader)) {
       return [...tree, ...orphansOf(leader, tree)].filter((pid) => proc.isRunning(pid));
     }
-    const orphans = proc.childrenOf(this.platform.runtime.pid)
+    const orphans = this.#children()
       .filter((child) => !this.#leaders.has(child) && this.#belongs(child, leader));
     return [...tree, ...orphans.flatMap(proc.processTree)].filter((pid) => proc.isRunning(pid));
   }

@@ -23,7 +23,7 @@ interface KeptPlanRecord {
 
 export class GoodPlans {
   readonly #plans = new Map<number, KeptPlan & { isAlive: boolean }>();
-  /** To be kept once the launcher is on its way: that need not wait for it. */
+  /** To be kept once the server is on its way: that need not wait for it. */
   readonly #unkept = new Map<number, PlanBasis>();
   #good: number | null = null;
 

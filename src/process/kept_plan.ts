@@ -57,9 +57,18 @@ export function keepBasis(platform: Platform, { command, env, directory }: PlanB
   const held = fds.get("directory");
   const realDirectory = (held && files.readLink(nameOf(held))) ?? directory;
   const links = new Map<string, string>();
+  // Most paths in an environment lead through the same few directories.
+  const looked = new Map<string, string | null>();
+  const readLink = (link: string) => {
+    const known = looked.get(link);
+    if (known !== undefined) return known;
+    const target = files.readLink(link);
+    looked.set(link, target);
+    return target;
+  };
   const stamps: Record<string, string> = {};
   const follow = (path: string, base = realDirectory) => {
-    findLinks(path, base, (link) => files.readLink(link), links);
+    findLinks(path, base, readLink, links);
     return path;
   };
   const note = (path: string) => {

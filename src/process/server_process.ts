@@ -24,6 +24,8 @@ interface ServerStart {
   readonly members: readonly Fd[];
   /** Where the server writes when it is ready (`--ready fd:N`); taken over. */
   readonly ready: { readonly end: Fd; readonly target: number } | null;
+  /** Its program runs from now on. */
+  readonly onReleased: () => void;
 }
 
 /** Of a process that an earlier baton started. */
@@ -100,7 +102,7 @@ export class ServerProcess implements Leader {
   }
 
   /** @throws {SystemCallError} when the launcher cannot be spawned */
-  start({ plan, stdin, captured, members, ready }: ServerStart): void {
+  start({ plan, stdin, captured, members, ready, onReleased }: ServerStart): void {
     let ends: [Fd | number, Fd | number] = [1, 2];
     try {
       ends = this.output.open(captured, plan.trap.length > 0);
@@ -113,6 +115,7 @@ export class ServerProcess implements Leader {
           if (notify !== undefined) this.#listenTo(notify);
           this.options.onPrepared();
         },
+        onReleased,
         onFailed: this.options.onLaunchFailed,
       });
       this.pid = this.#launch.pid;

@@ -13,6 +13,9 @@ export class GenerationTags {
   /** A listener has passed from one generation to another with connections in its queue, or its server set the options. */
   readonly #ambiguous = new Set<number>();
 
+  /** Tags that sockets showed at a look, and of generations that have ended since; null: it is to be looked for. */
+  #shown: Set<number> | null = null;
+
   /** `NO_TAG`: its connections cannot be told by their tags. */
   of(epoch: number): number {
     return this.#byEpoch.get(epoch) ?? NO_TAG;
@@ -24,11 +27,20 @@ export class GenerationTags {
     return !this.#ended.has(tag) && ![...this.#byEpoch.values()].includes(tag);
   }
 
-  /** @param inUse tags that sockets show now @returns the tag of `epoch`, for good */
+  /**
+   * All that the service's sockets showed at a look, for the next generation: until its tag is reserved no other ones come
+   * into use than those of generations.
+   */
+  note(sockets: readonly { readonly tag?: number }[]): void {
+    this.#shown = new Set(sockets.map(({ tag = NO_TAG }) => tag));
+  }
+
+  /** @param inUse tags that sockets show now, asked where nothing was noted @returns the tag of `epoch`, for good */
   reserve(epoch: number, inUse: () => ReadonlySet<number>): number {
     const own = this.#byEpoch.get(epoch);
     if (own !== undefined) return own;
-    const taken = new Set([...this.#byEpoch.values(), ...inUse()]);
+    const taken = new Set([...this.#byEpoch.values(), ...this.#shown ?? inUse()]);
+    this.#shown = null;
     const first = epoch % HIGHEST_TAG;
     const inTurn = Array.from({ length: HIGHEST_TAG }, (_, i) => (first + i) % HIGHEST_TAG + 1);
     const tag = inTurn.find((each) => !taken.has(each)) ?? NO_TAG;
@@ -56,12 +68,15 @@ export class GenerationTags {
   spoil(epoch: number, shown: number): void {
     this.makeAmbiguous(this.of(epoch));
     this.makeAmbiguous(shown);
+    this.#shown?.add(shown).add(this.of(epoch));
     this.#byEpoch.set(epoch, NO_TAG);
   }
 
   end(epoch: number): void {
     const tag = this.of(epoch);
     this.#byEpoch.delete(epoch);
-    if (tag !== NO_TAG) this.#ended.add(tag);
+    if (tag === NO_TAG) return;
+    this.#ended.add(tag);
+    this.#shown?.add(tag);
   }
 }

@@ -135,7 +135,7 @@ export class PredecessorGeneration implements GenerationHandle {
 
   // Its own baton runs the checks, follows its connections, and decides when it serves again.
   stopLiveChecks(): void {}
-  noteConnections(): void {}
+  noteSockets(): void {}
   resumeServing(): void {}
   forwardSignal(): void {}
   retire(): void {}

@@ -8,6 +8,7 @@ import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle/status.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import { errorText } from "../platform/error.ts";
+import { isRunning } from "../platform/process/proc.ts";
 import { adviceFor } from "./advice.ts";
 import type { SupervisorParts } from "./parts.ts";
 
@@ -53,11 +54,15 @@ export function startGeneration(
   running.set(epoch, candidate);
   history.started(epoch, candidate.startedAt);
   candidate.admission.begin(() => {
-    if (waits) return waitToBeAlone(parts, candidate, plan);
-    launch(parts, candidate, plan);
+    if (waits) {
+      serving?.noteSockets("connections");
+      return waitToBeAlone(parts, candidate, plan);
+    }
+    // What takes its time is done while the server takes its own.
+    launch(parts, candidate, plan, () => serving?.noteSockets("connections"));
     inspection.begin();
   });
-  serving?.noteConnections();
+  serving?.noteSockets("datagrams");
   // What it has closed is not asked of its successor.
   if (serving instanceof RunningGeneration) serving.lookForClosed();
 }
@@ -95,6 +100,7 @@ function launch(
   parts: SupervisorParts,
   candidate: RunningGeneration,
   source: Spawn["plan"],
+  onReleased = () => {},
 ): void {
   const { options, history, goodPlans } = parts;
   const { epoch } = candidate;
@@ -104,8 +110,13 @@ function launch(
     }
     const others = [...parts.running.values()].filter((other) => other !== candidate);
     // A crashed generation may still be listed, for the connections in its queue.
-    candidate.start(others.every((other) => other.processes().length === 0));
-    goodPlans.keep(epoch);
+    const isAlone = others.every((other) => !isThere(other.pid) && other.processes().length === 0);
+    candidate.start(isAlone, () => {
+      keepPlan(parts, epoch);
+      onReleased();
+    });
+    // What is written down before it may run has its plan, too.
+    if (parts.context.config.survive) goodPlans.keep(epoch);
     history.started(epoch, candidate.startedAt, candidate.pid);
     options.logger.info(`generation ${epoch} starts`, { pid: candidate.pid });
   } catch (error) {
@@ -116,4 +127,18 @@ function launch(
 function exitStatusFor(startError: unknown): number {
   if (startError instanceof UserError) return startError.status;
   return startError instanceof ListenError ? EXIT_BUSY : EXIT_SYSTEM;
+}
+
+/** Only another start would need it, and that is no reason to fail this one. */
+function keepPlan({ goodPlans, options }: SupervisorParts, epoch: number): void {
+  try {
+    goodPlans.keep(epoch);
+  } catch (error) {
+    options.logger.warn(`what it is started with cannot be kept: ${errorText(error)}`, { epoch });
+  }
+}
+
+/** Its leading process: quick to find, beside all of its processes. */
+function isThere(pid: number | null): boolean {
+  return pid !== null && isRunning(pid);
 }

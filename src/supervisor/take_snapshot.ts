@@ -25,7 +25,7 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
     command: config.command.map(printable),
     order: parts.options.order.order,
     orderReason: parts.options.order.reason,
-    duplicates: parts.options.duplicates,
+    duplicates: duplicatesOf(parts, servingOf(state)?.epoch ?? null),
     incarnation: history.incarnation,
     startedAt: history.startedAt.toISOString(),
     listeners: listenerViews(parts, table),
@@ -101,4 +101,12 @@ function generationViews(
       workers: workerViews(running, connections, table, { quietMs: config.quietMs, isOwn }),
     };
   });
+}
+
+/** Of the serving generation: it may do without what others need. */
+function duplicatesOf(
+  { options, context: { adopter } }: SupervisorParts,
+  epoch: number | null,
+): Snapshot["duplicates"] {
+  return epoch !== null && adopter.source.isReplacing(epoch) ? "at-bind" : options.duplicates;
 }

@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { RunningGeneration } from "../generation/generation.ts";
 import type { Worker } from "../generation/workers/worker.ts";
 import type { WorkerLaunch } from "../generation/workers/worker_parts.ts";
+import type { CallRule } from "../platform/process/call_filter.ts";
 import { processorCount } from "../platform/processors.ts";
 import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import type { ServiceParts } from "../succession/pack_service.ts";
@@ -17,7 +18,7 @@ export function workerCount({ workers }: Pick<Config, "workers">): number {
 interface LaunchParts extends Pick<ServiceParts, "context" | "goodPlans"> {
   readonly options: Pick<
     SupervisorOptions,
-    "notifyPath" | "logger" | "plan" | "inheritor" | "order"
+    "notifyPath" | "logger" | "plan" | "inheritor" | "order" | "duplicates"
   >;
 }
 
@@ -39,7 +40,7 @@ function launchOf(
   const address = line.isElsewhere ? abstractNotifyName(platform, path) : path;
   const { path: notifyPath, notice } = worker.openNotify(address);
   if (notice !== null) options.logger.warn(notice, { epoch });
-  const trap = [...options.plan.trap, ...callsToTrap(parts, worker)];
+  const trap = [...socketsToTrap(parts, worker), ...callsToTrap(parts, worker)];
   const plan = launchPlan(
     { ...options.plan, trap },
     { epoch, worker: number },
@@ -51,6 +52,26 @@ function launchOf(
   const members = options.inheritor.membersFor(owner, replacementOf);
   generation.facts.takesConnections = migration?.isTrappedBy(plan.trap) ?? false;
   return { plan, members };
+}
+
+/** How its sockets come to baton. */
+function socketsToTrap(
+  { options, context: { adopter } }: LaunchParts,
+  { epoch, number, adoptTarget: { isRising } }: Worker,
+): readonly CallRule[] {
+  if (options.duplicates === null) return [];
+  // One mode for all workers of a generation: by what was known when it started.
+  if (number > 0 || isRising) return adopter.trapFor(epoch, true);
+  const rules = adopter.trapFor(epoch);
+  const { source } = adopter;
+  if (source.isReplacing(epoch)) {
+    options.logger.info("its listeners are replaced when it binds them (--duplicates at-bind)", {
+      epoch,
+    });
+  } else if (source.unsuited !== null) {
+    options.logger.info(`its sockets are trapped: ${source.unsuited}`, { epoch });
+  }
+  return rules;
 }
 
 /** Of accept(2) and the like: for connections that are moved, or given to it when it has passed its gate. */

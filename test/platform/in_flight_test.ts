@@ -58,7 +58,7 @@ test("a returned request is read by one server only", {
     const target = proc.descriptorTarget("self", server.number) ?? assert.fail("it is there");
     const oldDescriptor = { pid: platform.runtime.pid, descriptor: server.number, target };
     const socket = platform.descriptors.duplicate(server);
-    const group = { address } as Group;
+    const group = { address, tcp: address, members: [] } as unknown as Group;
     const counts = { inode: i, mayBlock: false, read: 0, sent: 0 };
     table.start({
       ...counts,

@@ -101,7 +101,7 @@ async function judgeAll(platform: Platform, steps: readonly Step[], setUp: (list
   }
 }
 
-// Before Linux 6.0 it takes three answers, and the others stay unknown.
+// Where it takes more answers, the others stay unknown.
 const IS_QUICK = sysctl("net/ipv4/tcp_pingpong_thresh") === "1";
 
 for (

@@ -57,3 +57,14 @@ export const PROVEN: readonly Part[] = [
   ["answer"],
   ["sample", "idle proven"],
 ];
+
+/** The next request came, and was there, before the connection was paused again. */
+export const SLIPPED: readonly Part[] = [
+  ["sample", "idle pause"],
+  ["send", GET],
+  ["sample", "released resume"],
+  ["take"],
+  ["answer"],
+  ["send", GET],
+  ["sample", "answer_owed pause"],
+];

@@ -18,7 +18,7 @@ import { columnsOf, seconds, Terminal } from "../../terminal.ts";
 import { type Contestant, Missing } from "./contestant.ts";
 import { CONTESTANTS } from "./contestants.ts";
 import { fillPeers, pageText, type PeerRun, readmeText } from "./docs.ts";
-import { measurePeer, type PeerPlan } from "./measure.ts";
+import { endRunning, measurePeer, type PeerPlan } from "./measure.ts";
 import { lostOf, type PeerResult, peerTable, wayTable } from "./result.ts";
 
 const OUTPUT = join(REPOSITORY, "dist", "bench-peers.json");
@@ -103,8 +103,9 @@ function fill(page: string, text: string): void {
   writeFileSync(path, fillPeers(readFileSync(path, "utf8"), text));
 }
 
-function interrupt(): never {
+async function interrupt(): Promise<never> {
   terminal.status("");
+  await endRunning();
   for (const pid of children(Deno.pid)) killTree(pid);
   Deno.exit(EXIT_INTERRUPTED);
 }

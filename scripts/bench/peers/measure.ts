@@ -11,7 +11,7 @@ import * as v from "valibot";
 import { freePort } from "../../../test/support/free_port.ts";
 import { alive, commandLine, killTree, startTime } from "../../../test/support/proc.ts";
 import { findBun, REPOSITORY, required } from "../../../test/support/programs.ts";
-import { tempDir } from "../../../test/support/temp_dir.ts";
+import { type TempDir, tempDir } from "../../../test/support/temp_dir.ts";
 import { waitUntil } from "../../../test/support/wait_until.ts";
 import { spread } from "../spread.ts";
 import { CLIENT_LINE, type ClientEnd, type ClientTally } from "./clients.ts";
@@ -19,7 +19,7 @@ import type { Contestant, Installed, Place, Started } from "./contestant.ts";
 import { versionFile } from "./contestants/version_file.ts";
 import { cpuMs, memoryBytes, PeakMemory, tree, withMarker } from "./footprint.ts";
 import { H2Session } from "./h2_session.ts";
-import { outputOf, spawnIn } from "./own_process.ts";
+import { hasEnded, outputOf, spawnIn } from "./own_process.ts";
 import type { LossCount, PeerResult } from "./result.ts";
 
 export interface PeerPlan {
@@ -40,7 +40,19 @@ const LEAVE_DEADLINE_MS = 5_000;
 const HTTP1_REQUEST = "GET / HTTP/1.1\r\nHost: peers\r\n\r\n";
 const MAX_LOSSES = 5;
 
+const MARKER = `BATON_PEER=${process.pid}.`;
+
 let marks = 0;
+/** What runs now, and where. */
+let running: { readonly folder: TempDir; readonly started: Started | null } | null = null;
+
+/** Ends and removes what runs now: for a run that is interrupted. */
+export async function endRunning(): Promise<void> {
+  const { folder, started } = running ?? {};
+  await started?.stop().catch(() => {});
+  for (const pid of withMarker(MARKER)) killTree(pid);
+  folder?.[Symbol.dispose]();
+}
 
 export async function measurePeer(
   contestant: Contestant,
@@ -49,13 +61,15 @@ export async function measurePeer(
   status: (text: string) => void,
 ): Promise<PeerResult> {
   using folder = tempDir("peer");
-  const marker = `BATON_PEER=${process.pid}.${marks++}`;
+  const marker = `${MARKER}${marks++};`;
+  running = { folder, started: null };
   const place = await placeIn(folder.path, marker);
   installed.deploy(place, "1");
   status("its own boot");
   const boots: number[] = [];
   for (let boot = 0; boot < plan.boots; boot++) boots.push(await bootMs(place, installed));
   const started = await installed.start(place);
+  running = { folder, started };
   const seen = new Map<number, number>();
   try {
     await answers(place, place.port);
@@ -75,6 +89,7 @@ export async function measurePeer(
       ...run,
     };
   } finally {
+    running = null;
     for (const pid of [...started.roots(), ...withMarker(marker)]) killTree(pid);
   }
 }
@@ -205,8 +220,8 @@ async function bootMs(place: Place, installed: Installed): Promise<number> {
     await answers(place, place.port);
     return performance.now() - startedAt;
   } finally {
-    killTree(pid!);
-    await waitUntil(() => !alive(pid!), { what: "the bare server has ended" });
+    // Its workers hold its sockets, too.
+    await Promise.all(killTree(pid!).map(hasEnded));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Processes of a contestant: started with its environment, their output kept in its folder. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { alive, killTree } from "../../../test/support/proc.ts";
@@ -64,8 +64,21 @@ export function signalled(
 export async function end(pid: number, signal: NodeJS.Signals): Promise<void> {
   if (!alive(pid)) return;
   process.kill(pid, signal);
-  await waitUntil(() => !alive(pid), {
+  await hasEnded(pid);
+}
+
+/** With all its threads: the first one is a zombie while others may still hold its sockets. */
+export async function hasEnded(pid: number): Promise<void> {
+  await waitUntil(() => !alive(pid) && threads(pid) <= 1, {
     what: `process ${pid} has ended`,
     deadlineMs: STOP_DEADLINE_MS,
   }).catch(() => {}); // who stays is found, and named, as left behind
+}
+
+function threads(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length;
+  } catch {
+    return 0;
+  }
 }

@@ -91,14 +91,14 @@ export function lostOf({ new: fresh, kept, h2 }: PeerResult): number {
 }
 
 function loss({ lost, of }: LossCount): string {
-  return lost === 0 ? "0" : `${lost} of ${of.toLocaleString("en-US")}`;
+  return `${lost} of ${of.toLocaleString("en-US")}`;
 }
 
 function whole(value: number): string {
   return Number.isNaN(value) ? NONE : value.toFixed(0);
 }
 
-/** A table of Markdown; what was lost stands out. */
+/** A table of Markdown. */
 export function markdownTable(rows: readonly (readonly string[])[]): string {
   const line = (words: readonly string[]) => `| ${words.join(" | ")} |`;
   const [header = [], ...others] = rows;

@@ -15,7 +15,7 @@ export function commandInit(
 ): number {
   const directory = logicalDirectory(platform.runtime.env(), platform.files.directory());
   const baton = ownWords(platform, directory);
-  const text = TEMPLATES[template]?.({ baton, config, options, directory }) ?? "";
+  const text = TEMPLATES[template]({ baton, config, options, directory });
   print.out(text.trimEnd());
   return EXIT_OK;
 }

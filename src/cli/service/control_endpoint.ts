@@ -1,5 +1,5 @@
 /** The control socket of one service: opened, taken from a predecessor, and opened again where it was removed. */
-import { controlApp, type ServiceControl } from "../../admin/app.ts";
+import type { ServiceControl } from "../../admin/app.ts";
 import { isListening } from "../../admin/client.ts";
 import { ControlServer } from "../../admin/control_server.ts";
 import type { NameLock } from "../../admin/name_lock.ts";
@@ -19,7 +19,7 @@ export class ControlEndpoint {
 
   /** @param kept the socket of the previous instance, if that still listens at the path */
   open(kept: Fd | null, path = this.name.socket): ControlServer {
-    const { fetch } = controlApp(this.service());
+    const fetch = answerer(this.service());
     return this.server = new ControlServer(this.platform, path, fetch, exists(path) ? kept : null);
   }
 
@@ -48,4 +48,17 @@ export class ControlEndpoint {
       },
     };
   }
+}
+
+/** Loads what answers with the first request: a start does not wait for it. */
+function answerer(service: ServiceControl): (request: Request) => Promise<Response> {
+  let app: Promise<{ fetch(request: Request): Response | Promise<Response> }> | null = null;
+  const load = async () => {
+    const { controlApp } = await import("../../admin/app.ts");
+    return controlApp(service);
+  };
+  return async (request) => {
+    app ??= load();
+    return await (await app).fetch(request);
+  };
 }

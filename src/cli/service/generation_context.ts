@@ -4,6 +4,7 @@ import { presetForCommand } from "../../config/presets.ts";
 import { addActivatedSockets } from "../../handoff/activated_sockets.ts";
 import { Adopter } from "../../handoff/adopt.ts";
 import { GetfdSource } from "../../handoff/duplicates/getfd.ts";
+import { LearnedListeners } from "../../handoff/duplicates/learned.ts";
 import { SocketTrapSource } from "../../handoff/duplicates/socket_trap.ts";
 import { Migration } from "../../migration/migration.ts";
 import { processorCount } from "../../platform/processors.ts";
@@ -36,9 +37,11 @@ export function generationContext(
     : config.udp === "switch"
     ? "datagrams"
     : "streams";
+  // UDP sockets can be trapped only.
+  const learns = config.duplicates === "auto" && traps === "streams";
   const source = setup.duplicates === "getfd" || setup.duplicates === null
     ? new GetfdSource(platform)
-    : new SocketTrapSource(platform, listeners, traps);
+    : new SocketTrapSource(platform, listeners, traps, learns ? new LearnedListeners() : null);
   const { udp, unixShared: sharesAbstract } = config;
   const followsPaths = config.unix === "switch" && !isAbandoned(config);
   const options = { source, udp, sharesAbstract, followsPaths };

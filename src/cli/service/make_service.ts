@@ -19,7 +19,7 @@ import { StateStorage } from "./state_storage.ts";
 export function makeService(setup: ServiceSetup, mode: StartMode) {
   const { platform, config, env, paths, logger, launchContext } = setup;
   const context = generationContext(setup, mode, () => supervisor.writeState());
-  const { children, listeners, adopter } = context;
+  const { children, listeners } = context;
   const [program = "", ...prefix] = programOf(platform);
   const client = new NotifyClient(platform, env["NOTIFY_SOCKET"]);
   const keepsStandbySockets = fdStoreSize(env) > 0;
@@ -52,7 +52,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
       env,
       directory: config.cwd ?? "/",
       pid: platform.runtime.pid,
-      trap: setup.duplicates !== null ? adopter.trap : [],
+      trap: [],
       fileLimit: launchContext.fileLimit,
       at: platform.files.at,
     },

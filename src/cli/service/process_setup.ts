@@ -19,6 +19,7 @@ import {
 import { EXIT_SYSTEM } from "../console/exit_status.ts";
 import { Logger } from "../../log/logger.ts";
 import { C } from "../../platform/libc/constants.ts";
+import { MemoryReturn } from "../../platform/memory_return.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { commandLineOf } from "../../platform/process/proc.ts";
 import { errorText } from "../../platform/error.ts";
@@ -137,4 +138,11 @@ export function chooseDuplicates(
     status: EXIT_SYSTEM,
     remedy: `Consequence: ${missing.consequence}. Run "baton doctor" for details`,
   });
+}
+
+/** Of this process, which stays: whatever the reactor delivers may leave something behind. */
+export function keepSmall({ runtime, clock, reactor }: Platform): void {
+  const memory = new MemoryReturn(runtime, clock);
+  reactor.onActivity = () => memory.touch();
+  memory.touch();
 }

@@ -19,7 +19,7 @@ import { EXIT_BUSY, EXIT_USAGE } from "../console/exit_status.ts";
 import { VERSION } from "../console/version.ts";
 import { makeService } from "./make_service.ts";
 import { findOrigin } from "./origin.ts";
-import { surviveErrors, tolerate } from "./process_setup.ts";
+import { keepSmall, surviveErrors, tolerate } from "./process_setup.ts";
 import { type ServiceSetup, setUpService } from "./service_setup.ts";
 import { handleSignals } from "./signals.ts";
 import { findStartMode, predecessorOf, type StartMode } from "./start_mode.ts";
@@ -63,6 +63,7 @@ async function run(setup: ServiceSetup, mode: StartMode): Promise<number> {
     tolerate(isRunning, logger, () => explainHandoffSocket(() => supervisor.start()));
     mode.recovered?.acknowledge();
     if (mode.ownsName) endpoints.guard();
+    keepSmall(platform);
     watch = watchPaths(setup, () => void supervisor.reload());
     return await endpoints.serveUntilExit();
   } finally {

@@ -12,7 +12,7 @@ import { ShutdownService } from "../../pod/shutdown_service.ts";
 import { VERSION } from "../console/version.ts";
 import { Endpoints, type EndpointsParts } from "./endpoints.ts";
 import { podSetup } from "./pod_setup.ts";
-import { openLogger, runtimePaths, surviveErrors } from "./process_setup.ts";
+import { keepSmall, openLogger, runtimePaths, surviveErrors } from "./process_setup.ts";
 import { ShutdownSignals } from "./shutdown_signals.ts";
 import { refuseName } from "./start_mode.ts";
 import { launchContextOf, leaveDirectory } from "./working_directory.ts";
@@ -55,6 +55,7 @@ export async function commandRunShutdown(platform: Platform, given: Config): Pro
       logger.warn(`the server may fail: ${hint}`);
     }
     endpoints.guard();
+    keepSmall(platform);
     signals.deliverTo(service, logger);
     return await endpoints.serveUntilExit();
   } finally {

@@ -6,7 +6,7 @@ import { signalNumber } from "../../config/values/signals.ts";
 import { isText } from "../../platform/bytes.ts";
 import { resolvePath } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { ignoresSignal } from "../../platform/process/proc.ts";
+import { ignoresSignal } from "../../platform/process/capabilities.ts";
 import { logicalDirectory, originalFileLimit } from "../../process/launch_plan.ts";
 import type { LaunchContext } from "../../succession/state/resume_state.ts";
 

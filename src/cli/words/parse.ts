@@ -11,7 +11,7 @@ import { UserError } from "../../config/values/errors.ts";
 import type { FileValues } from "../../config/config_file.ts";
 import { buildConfig } from "../../config/load.ts";
 import { suggest } from "../../config/values/suggest.ts";
-import { TEMPLATES } from "../../init/templates.ts";
+import { TEMPLATE_NAMES, type TemplateName } from "../../init/names.ts";
 import {
   type InstallCommand,
   parseInstall,
@@ -20,7 +20,7 @@ import {
 } from "./parse_pod.ts";
 import { isLess, parseScale, type ScaleCommand } from "./parse_scale.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
-import { asksForVersion } from "./version_words.ts";
+import { asksForVersion } from "./early_words.ts";
 import { CONFIG_FLAG, type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./verbs.ts";
 import { type ServiceCommand, serviceCommand, type Words } from "./words.ts";
 
@@ -56,8 +56,7 @@ export interface UpgradeCommand extends ServiceCommand<"upgrade"> {
 
 export interface InitCommand {
   readonly verb: "init";
-  /** A key of `TEMPLATES`. */
-  readonly template: string;
+  readonly template: TemplateName;
   readonly config: Config;
   /** The options as they were given, without --name. */
   readonly options: readonly string[];
@@ -206,12 +205,13 @@ function parseRun({ flags, operands }: Words, readConfig: ConfigReader): Config 
 }
 
 function parseInit(words: Words, readConfig: ConfigReader): Command {
-  const [template = "", ...operands] = words.operands;
-  const names = Object.keys(TEMPLATES);
-  if (!names.includes(template)) {
-    const what = template === "" ? "Name a template" : `Unknown template "${template}"`;
+  const [word = "", ...operands] = words.operands;
+  const names = TEMPLATE_NAMES;
+  const template = names.find((name) => name === word);
+  if (template === undefined) {
+    const what = word === "" ? "Name a template" : `Unknown template "${word}"`;
     throw new UserError(`${what}: known are ${names.join(", ")}`, {
-      remedy: `For example: baton init ${suggest(template, names) ?? names[0]} -- PROGRAM`,
+      remedy: `For example: baton init ${suggest(word, names) ?? names[0]} -- PROGRAM`,
     });
   }
   const options = optionWords(words, ["name"]);

@@ -1,7 +1,7 @@
 /** The commands of baton and the words that each of them accepts: help, parser and documentation are made from it. */
 import { formatDuration } from "../../config/values/duration.ts";
 import { defaultText, OPTION_BY_FIELD, OPTIONS } from "../../config/options.ts";
-import { TEMPLATES } from "../../init/templates.ts";
+import { TEMPLATE_NAMES } from "../../init/names.ts";
 
 /** A flag of one verb. */
 export interface VerbFlag {
@@ -254,7 +254,7 @@ const TABLE = {
     ],
   },
   init: {
-    summary: `Print a template (${Object.keys(TEMPLATES).join(", ")}) from the options of run.`,
+    summary: `Print a template (${TEMPLATE_NAMES.join(", ")}) from the options of run.`,
     operands: "TEMPLATE -- PROGRAM [ARGUMENT...]",
     flags: RUN_FLAGS,
     examples: [

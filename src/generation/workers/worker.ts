@@ -143,13 +143,14 @@ export class Worker {
   }
 
   /** @throws when the launcher cannot be spawned */
-  start({ plan, members }: WorkerLaunch, stdin: Fd | number): void {
+  start({ plan, members }: WorkerLaunch, stdin: Fd | number, onReleased = () => {}): void {
     this.server.start({
       plan: { ...plan, spared: this.adoptTarget.spared },
       stdin,
       captured: capturedStreams(this.host.generation.context, members.length),
       members: members.map((member) => member.heldUntilRetired),
       ready: this.health.openPipe(),
+      onReleased,
     });
     this.beginGate(members);
   }

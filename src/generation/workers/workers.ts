@@ -139,11 +139,14 @@ export class Workers implements ServerTree, WorkerHost {
   }
 
   /** Those of a candidate. @throws what keeps the first one from it */
-  start(isAlone: boolean): void {
+  start(isAlone: boolean, onReleased: () => void): void {
     const { context: { foreground } } = this.generation;
-    const failed = startAll(this.all, this.options.launch, (number) =>
+    const failed = startAll(this.all, {
+      launch: this.options.launch,
       // A terminal has room for one.
-      foreground.stdinFor(isAlone && number === 0));
+      stdinFor: (number) => foreground.stdinFor(isAlone && number === 0),
+      onReleased,
+    });
     if (failed !== null) this.fail(failed.worker, failed.reason);
   }
 

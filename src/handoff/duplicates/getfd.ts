@@ -3,14 +3,24 @@ import { SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
+import type { CallRule } from "../../platform/process/call_filter.ts";
 import type { ListenerOwner } from "../listener_owner.ts";
 import type { CallerDescriptor, DuplicateSource } from "./source.ts";
 
 export class GetfdSource implements DuplicateSource {
-  readonly rules = [];
+  readonly rules: readonly CallRule[] = [];
   readonly passing = [];
+  readonly unsuited = null;
 
   constructor(readonly platform: Platform) {}
+
+  rulesFor(): readonly CallRule[] {
+    return this.rules;
+  }
+
+  isReplacing(): boolean {
+    return false;
+  }
 
   duplicate({ pid, descriptor }: CallerDescriptor, owner: ListenerOwner): Fd | null {
     const { processes } = this.platform;

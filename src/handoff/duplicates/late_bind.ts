@@ -2,7 +2,7 @@
  * A socket that baton has no duplicate of is replaced when it is bound: by one of baton's own with the same flags, which
  * the kernel then binds as the server has asked. That needs the right to see the server's descriptors and memory, and
  * loses what was set before bind(2): servers set SO_REUSEADDR, SO_REUSEPORT and IPV6_V6ONLY, which it has again, and
- * TCP_NODELAY (gunicorn), which it has not.
+ * TCP_NODELAY (gunicorn), which it has only where the descriptor was known before (learned.ts).
  */
 import { SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
@@ -22,7 +22,8 @@ import type { CallerDescriptor } from "./source.ts";
 
 const MAX_SOCKADDR = 128;
 const FAMILY_SIZE = 2;
-const OPTION_SIZE = 4;
+/** Longer ones are no options of listeners. */
+const MOST_OPTION_BYTES = 256;
 /** Sockets whose options are remembered. */
 const MOST_NOTED = 256;
 const DOMAINS: ReadonlyMap<string | null, number> = new Map([
@@ -37,7 +38,7 @@ const NOTED = [[C.IPPROTO_IPV6, C.IPV6_V6ONLY], [C.SOL_SOCKET, C.SO_REUSEPORT]] 
 interface NotedOption {
   readonly level: number;
   readonly name: number;
-  readonly value: number;
+  readonly value: Uint8Array;
 }
 
 export class LateBind {
@@ -57,13 +58,19 @@ export class LateBind {
   note(call: TrappedCall): void {
     const { tid, args } = call;
     const inode = socketAt(tid, intArgument(call, 0));
-    const bytes = proc.readMemory(tid, Number(args[3] ?? 0n), OPTION_SIZE);
-    if (typeof inode !== "number" || bytes?.length !== OPTION_SIZE) return;
+    const length = Math.min(intArgument(call, 4), MOST_OPTION_BYTES);
+    const value = length > 0 ? proc.readMemory(tid, Number(args[3] ?? 0n), length) : null;
+    if (typeof inode !== "number" || value?.length !== length) return;
     const [oldest] = this.#noted.keys();
     if (this.#noted.size >= MOST_NOTED && oldest !== undefined) this.#noted.delete(oldest);
     const [level, name] = [intArgument(call, 1), intArgument(call, 2)];
-    const value = new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true);
     this.#noted.set(inode, [...this.#noted.get(inode) ?? [], { level, name, value }]);
+  }
+
+  /** Of all options, at these descriptors. */
+  rulesAt(descriptors: readonly number[]): CallRule {
+    const { SYS_setsockopt } = this.platform.libc.arch;
+    return { call: SYS_setsockopt, when: [{ argument: 0, values: descriptors }] };
   }
 
   /**
@@ -73,7 +80,7 @@ export class LateBind {
   put({ notify, call, descriptor }: CallerDescriptor): Fd | null {
     const { seccomp, libc } = this.platform;
     const { id, tid } = call;
-    if (call.call !== libc.arch.SYS_bind || !this.#asksForPlace(call)) return null;
+    if (call.call !== libc.arch.SYS_bind || !asksForPlace(call)) return null;
     const inode = socketAt(tid, descriptor);
     const domain = DOMAINS.get(protocolName(libc, tid, descriptor));
     const flags = proc.descriptorFlags(tid, descriptor);
@@ -92,24 +99,25 @@ export class LateBind {
     }
   }
 
-  /** A client binds to no port, or to one of its own, and is left alone. */
-  #asksForPlace({ tid, args }: TrappedCall): boolean {
-    const length = Math.min(Number(args[2] ?? 0n), MAX_SOCKADDR);
-    const bytes = proc.readMemory(tid, Number(args[1] ?? 0n), length);
-    if (bytes === null || bytes.length < FAMILY_SIZE) return false;
-    const isUnix = new DataView(bytes.buffer, bytes.byteOffset).getUint16(0, true) === C.AF_UNIX;
-    return isUnix ? bytes.length > FAMILY_SIZE : (decodeAddress(bytes)?.port ?? 0) !== 0;
-  }
-
   #like({ inode, domain, flags }: { inode: number; domain: number; flags: number }): Fd {
     const { libc, sockets } = this.platform;
     // O_NONBLOCK equals SOCK_NONBLOCK.
     const socket = socketAsAsked(libc, domain, C.SOCK_STREAM | (flags & C.O_NONBLOCK), 0);
     if (domain !== C.AF_UNIX) sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEADDR, 1);
     for (const { level, name, value } of this.#noted.get(inode) ?? []) {
-      sockets.setOption(socket, level, name, value);
+      // What the kernel has refused the server it refuses here, too.
+      libc.c.setsockopt(socket.number, level, name, value, value.length);
     }
     this.#noted.delete(inode);
     return socket;
   }
+}
+
+/** A client binds to no port, or to one of its own, and is left alone. */
+export function asksForPlace({ tid, args }: TrappedCall): boolean {
+  const length = Math.min(Number(args[2] ?? 0n), MAX_SOCKADDR);
+  const bytes = proc.readMemory(tid, Number(args[1] ?? 0n), length);
+  if (bytes === null || bytes.length < FAMILY_SIZE) return false;
+  const isUnix = new DataView(bytes.buffer, bytes.byteOffset).getUint16(0, true) === C.AF_UNIX;
+  return isUnix ? bytes.length > FAMILY_SIZE : (decodeAddress(bytes)?.port ?? 0) !== 0;
 }

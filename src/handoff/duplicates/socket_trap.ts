@@ -11,7 +11,12 @@ import { SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { networkOf, socketAsAsked, socketAt } from "../../platform/network/server_sockets.ts";
+import {
+  networkOf,
+  socketAsAsked,
+  socketAt,
+  whyItMustStay,
+} from "../../platform/network/server_sockets.ts";
 import type { CallRule } from "../../platform/process/call_filter.ts";
 import * as proc from "../../platform/process/proc.ts";
 import { intArgument, type TrappedCall } from "../../platform/process/seccomp.ts";
@@ -19,7 +24,8 @@ import { uninterrupted } from "../../platform/process/uninterrupted.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import type { CallReply, ListenerOwner } from "../listener_owner.ts";
 import { HeldSockets } from "./held_sockets.ts";
-import { LateBind } from "./late_bind.ts";
+import { asksForPlace, LateBind } from "./late_bind.ts";
+import type { LearnedListeners } from "./learned.ts";
 import type { CallerDescriptor, DuplicateSource } from "./source.ts";
 
 /** Of the second argument of socket(2): the rest are flags. */
@@ -30,17 +36,21 @@ export class SocketTrapSource implements DuplicateSource {
   readonly passing: readonly number[];
   readonly held: HeldSockets;
   readonly #lateBind: LateBind;
+  readonly #learned: LearnedListeners | null;
   #ownNetwork: number | null = null;
 
   /**
    * @param traps `streams`: of TCP and Unix; `datagrams`: of UDP, too; `nothing`: each listener is replaced when it is
    *   bound, as later ones are
+   * @param learned null: sockets are trapped in all generations
    */
   constructor(
     readonly platform: Platform,
     readonly listeners: Listeners,
     traps: "streams" | "datagrams" | "nothing",
+    learned: LearnedListeners | null = null,
   ) {
+    this.#learned = learned;
     const { SYS_socket } = platform.libc.arch;
     const asks = (domains: number[], types: number[], protocol: number): CallRule => ({
       call: SYS_socket,
@@ -60,6 +70,20 @@ export class SocketTrapSource implements DuplicateSource {
     const trapped = { nothing: [], streams, datagrams: [...streams, datagrams] }[traps];
     this.passing = trapped.length > 0 ? [SYS_socket] : [];
     this.rules = [...trapped, ...this.#lateBind.rules];
+  }
+
+  rulesFor(epoch: number): readonly CallRule[] {
+    const descriptors = this.#learned?.begin(epoch) ?? null;
+    if (descriptors === null) return this.rules;
+    return [...this.#lateBind.rules, this.#lateBind.rulesAt(descriptors)];
+  }
+
+  get unsuited(): string | null {
+    return this.#learned?.unsuited ?? null;
+  }
+
+  isReplacing(epoch: number): boolean {
+    return this.#learned?.isReplacing(epoch) ?? false;
   }
 
   /** What it binds now comes by late_bind.ts; if we may not look into it, only what it opens when it starts does. */
@@ -122,13 +146,37 @@ export class SocketTrapSource implements DuplicateSource {
     if (socket === null) {
       const known = this.#memberAt(tid, number, epoch);
       if (known !== null) return this.platform.descriptors.duplicate(known);
+      if (this.#refuses(of, owner)) return null;
       const fd = this.#lateBind.put(of);
       if (fd === null) return null;
+      this.#learned?.note(epoch, number, null);
       socket = { fd, inode: proc.ownSocketInode(fd.number), epoch, isBound: true, pid, number };
       this.held.add(socket);
-    }
+    } else this.#learn(of, epoch);
     socket.isBound = true;
     return this.platform.descriptors.duplicate(socket.fd);
+  }
+
+  /** Of a socket of the trap that is about to be bound. */
+  #learn({ call, pid, descriptor }: CallerDescriptor, epoch: number): void {
+    if (this.#learned === null || call.call !== this.platform.libc.arch.SYS_bind) return;
+    const isSeen = typeof socketAt(call.tid, descriptor) === "number";
+    if (!isSeen) return this.#learned.note(epoch, descriptor, "processes that baton may not see");
+    if (asksForPlace(call)) this.#learned.note(epoch, descriptor, whyItMustStay(pid, descriptor));
+  }
+
+  /** This version of the server does what the one before did not: then it fails, instead of serving with half a socket. */
+  #refuses({ call, pid, descriptor }: CallerDescriptor, owner: ListenerOwner): boolean {
+    if (!this.isReplacing(owner.epoch) || call.call !== this.platform.libc.arch.SYS_bind) {
+      return false;
+    }
+    const why = whyItMustStay(pid, descriptor);
+    if (why === null || !asksForPlace(call)) return false;
+    this.#learned?.note(owner.epoch, descriptor, why);
+    owner.onConflict(
+      `descriptor ${descriptor}: ${why}: reload once more, then its sockets are trapped`,
+    );
+    return true;
   }
 
   /** It listens already: another process of the server does so again. */
@@ -153,6 +201,7 @@ export class SocketTrapSource implements DuplicateSource {
   }
 
   forget(epoch: number): void {
+    this.#learned?.forget(epoch);
     this.held.releaseAll(epoch);
   }
 }

@@ -1,5 +1,5 @@
 /** Sockets of other processes: what they are, and how to make one like them. socket(2), tcp(7), xattr(7) */
-import { readlinkSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { SystemCallError } from "../error.ts";
 import { Fd } from "../fd.ts";
 import { C } from "../libc/constants.ts";
@@ -82,6 +82,34 @@ export function socketAt(tid: number, fd: number): number | null | "unseen" {
 export function networkOf(tid: number | "self"): number | null {
   try {
     return statSync(`/proc/${tid}/net/dev`).ino;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * What else refers to the socket at descriptor `number` of a process: it would keep the old one if that were replaced.
+ * @returns null: nothing
+ */
+export function whyItMustStay(pid: number, number: number): string | null {
+  const target = linkAt(pid, number);
+  for (const name of readdirSync(`/proc/${pid}/fd`)) {
+    if (Number(name) === number) continue;
+    const other = linkAt(pid, Number(name));
+    if (other === target) return "the server has duplicated it before bind(2)";
+    if (other !== "anon_inode:[eventpoll]") continue;
+    const info = readFileSync(`/proc/${pid}/fdinfo/${name}`, "latin1");
+    if (new RegExp(`^tfd:\\s*${number} `, "m").test(info)) {
+      return "the server has given it to epoll before bind(2)";
+    }
+  }
+  return null;
+}
+
+/** @returns null: there is none, or no right to look */
+function linkAt(pid: number, number: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${number}`);
   } catch {
     return null;
   }

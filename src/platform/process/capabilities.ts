@@ -1,11 +1,13 @@
-/** What becomes of a capability of this process at an execve(2). capabilities(7) */
-import { readText } from "./proc.ts";
+/** What becomes of this process's capabilities and ignored signals at an execve(2). capabilities(7), signal(7) */
+import { hasBit, userOf } from "./proc.ts";
 import { ROOT_UID } from "./processes.ts";
 
-/** Whether a file without capabilities of its own gets capability `bit` when this process, which has it, executes it. */
-export function keepsCapability(bit: number): boolean {
-  const status = readText("/proc/self/status") ?? "";
-  const [, , user = ""] = /^Uid:\s+(\d+)\s+(\d+)/m.exec(status) ?? [];
-  const [, ambient = "0"] = /^CapAmb:\s+([0-9a-f]+)$/m.exec(status) ?? [];
-  return Number(user) === ROOT_UID || (BigInt(`0x${ambient}`) >> BigInt(bit) & 1n) === 1n;
+/** Whether a file without capabilities of its own gets capability `bit` when process `pid`, which has it, executes it. */
+export function keepsCapability(bit: number, pid: number): boolean {
+  return userOf(pid) === ROOT_UID || hasBit("self", /^CapAmb:\s+([0-9a-f]+)$/m, bit);
+}
+
+/** True when this process ignores `signal`: nohup(1), or a parent that did. */
+export function ignoresSignal(signal: number): boolean {
+  return hasBit("self", /^SigIgn:\s+([0-9a-f]+)$/m, signal - 1);
 }

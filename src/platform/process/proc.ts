@@ -116,11 +116,14 @@ export function processName(pid: number): string | null {
   return readText(`/proc/${pid}/comm`)?.trimEnd() ?? null;
 }
 
+export function childrenOfThread(pid: number, tid: number | string): number[] {
+  const text = readText(`/proc/${pid}/task/${tid}/children`) ?? "";
+  return text.split(" ").filter(Boolean).map(Number);
+}
+
 /** Direct children of all threads of `pid`. */
 export function childrenOf(pid: number): number[] {
-  return namesIn(`/proc/${pid}/task`).flatMap((tid) =>
-    (readText(`/proc/${pid}/task/${tid}/children`) ?? "").split(" ").filter(Boolean).map(Number)
-  );
+  return namesIn(`/proc/${pid}/task`).flatMap((tid) => childrenOfThread(pid, tid));
 }
 
 /** `pid` and all its descendants. */
@@ -249,12 +252,7 @@ export function hasCapability(bit: number, tid: number | "self" = "self"): boole
   return hasBit(tid, /^CapEff:\s+([0-9a-f]+)$/m, bit);
 }
 
-/** True when this process ignores `signal`: nohup(1), or a parent that did. */
-export function ignoresSignal(signal: number): boolean {
-  return hasBit("self", /^SigIgn:\s+([0-9a-f]+)$/m, signal - 1);
-}
-
-function hasBit(tid: number | "self", ofStatus: RegExp, bit: number): boolean {
+export function hasBit(tid: number | "self", ofStatus: RegExp, bit: number): boolean {
   const mask = field(`${tid}/status`, ofStatus) ?? "0";
   return (BigInt(`0x${mask}`) >> BigInt(bit) & 1n) === 1n;
 }

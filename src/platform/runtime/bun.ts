@@ -62,6 +62,7 @@ export function bunRuntime(): Runtime {
     env: () => unhide(environment),
     heeds: isCompiled() ? null : HEEDED,
     exit: (status) => process.exit(status),
+    giveBackMemory: (what) => what === "all" ? Bun.shrink() : void Bun.gc(false),
     openLibrary,
     addressOf: (view) => Number(ptr(view)),
     viewOf,

@@ -68,6 +68,8 @@ export function denoRuntime(): Runtime {
     env: () => unhide(environment),
     heeds: HEEDED,
     exit: (status) => process.exit(status) as never,
+    // V8 collects when a process becomes idle.
+    giveBackMemory: () => {},
     openLibrary,
     addressOf: (view) =>
       Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(view as Uint8Array<ArrayBuffer>))),

@@ -66,6 +66,11 @@ export interface Runtime {
   /** Variables that change what this runtime does before baton's first instruction; null = it heeds none. */
   readonly heeds: RegExp | null;
   exit(status: number): never;
+  /**
+   * To the kernel. `garbage`: soon, of what is not used any more; `all`: once no code of baton's runs, also what can be
+   * made again, such as compiled code. Where the runtime sees to that itself, nothing.
+   */
+  giveBackMemory(what: "garbage" | "all"): void;
 
   /** Opens the first of `names` that loads. @throws {Error} when none does */
   openLibrary<T extends PrototypeTable>(names: readonly string[], table: T): Library<T>;

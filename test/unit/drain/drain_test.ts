@@ -29,6 +29,8 @@ interface Story extends Partial<Drain["target"]> {
   readonly connections?: readonly Connection[];
   /** Until when a connection waits in the accept queue. */
   readonly queueUntilMs?: number;
+  /** Until when a connection is between its handshake and the queue. */
+  readonly arrivesUntilMs?: number;
   /** Handshakes, each from when to when. */
   readonly handshakes?: readonly (readonly [fromMs: number, toMs: number])[];
   /** Connections to a Unix socket, each until when. */
@@ -84,7 +86,8 @@ class World {
   readonly drain: Drain;
 
   constructor(story: Story) {
-    const { connections = [], queueUntilMs = 0, handshakes = [], unixUntilMs, ...rest } = story;
+    const { connections = [], queueUntilMs = 0, handshakes = [], unixUntilMs, ...others } = story;
+    const { arrivesUntilMs = 0, ...rest } = others;
     const { clock } = this;
     const { sampleMs = 0, isPermitted = true, ...target } = rest;
     const group = {
@@ -113,6 +116,7 @@ class World {
           return rows.filter(({ pid }) => pids.includes(pid));
         },
         backlogOf: () => atMs < queueUntilMs ? 1 : 0,
+        unacceptedOf: () => (atMs < queueUntilMs ? 1 : 0) + (atMs < arrivesUntilMs ? 1 : 0),
         halfOpen: () =>
           new Set(
             handshakes.flatMap(([fromMs, toMs], i) => fromMs <= atMs && atMs < toMs ? `${i}` : []),
@@ -164,6 +168,7 @@ describe("Drain: when it is drained", () => {
   const cases: [string, Story, number | null][] = [
     ["the queue must be empty twice", {}, 10],
     ["a connection in the queue is waited for", { queueUntilMs: 35 }, 50],
+    ["one that is about to enter it, too", { arrivesUntilMs: 35 }, 50],
     ["with style signal too", { queueUntilMs: 35, style: "signal" }, 50],
     ["a connect to a Unix socket may be on its way to the old queue", { unixUntilMs: [] }, 60],
     ["a connection to a Unix socket is waited for until it is closed", { unixUntilMs: [400] }, 610],

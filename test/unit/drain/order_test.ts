@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { judge } from "../../../src/drain/classify.ts";
 import { Tracks } from "../../../src/drain/connections.ts";
 import { ModeQuestions } from "../../../src/drain/mode_questions.ts";
-import { ACKNOWLEDGED_MS, lastSender, mayNeedMode } from "../../../src/drain/order.ts";
+import { ACKNOWLEDGED_MS, ASK_MODE_MS, lastSender, mayNeedMode } from "../../../src/drain/order.ts";
 import type { TcpSocket, TcpTraffic } from "../../../src/platform/network/sock_diag.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -151,7 +151,7 @@ describe("ModeQuestions", () => {
   const cases: [string, World, reads: number][] = [
     ["no connection is in that mode", { sockets: [tie()], interactive: [] }, 1],
     ["its listener is in that mode too", { sockets: [tie()], spoiled: [PORT] }, 1],
-    ["it is too early", { sockets: [tie(ACKNOWLEDGED_MS - 1)] }, 0],
+    ["it is too early", { sockets: [tie(ASK_MODE_MS - 1)] }, 0],
     ["another one is waited for all the same", {
       sockets: [tie(), { ...socket([80, 150, 1, 3], 600), inode: 8 }],
     }, 0],
@@ -163,6 +163,14 @@ describe("ModeQuestions", () => {
       assert.equal(reads(), expected);
     });
   }
+
+  it("does not mind a look that took longer than the one before", () => {
+    const { look, tracks } = ask({ sockets: [tie(ASK_MODE_MS)] });
+    look();
+    const later = tie(ASK_MODE_MS);
+    tracks.note([later], 100);
+    assert.equal(judge(later, 0, tracks.get(INODE)).blocksDrain, false);
+  });
 
   it("asks once for one silence, and not twice in a second", async () => {
     const { look, reads, clock, tracks } = ask({ sockets: [tie()], interactive: [] });

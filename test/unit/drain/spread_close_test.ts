@@ -100,7 +100,10 @@ describe("SpreadClose", () => {
     ["four of them evenly", play(streams(4)), [6_000, 7_000, 8_000, 9_000]],
     ["no requests", play(streams(4, REQUEST)), []],
     ["none outside the spread", play(streams(4), undefined, { ...DRAIN, spreadMs: 0 }), [
-      ...[10_000, 10_000, 10_000, 10_000],
+      10_000,
+      10_000,
+      10_000,
+      10_000,
     ]],
     [
       "one with a message in its queue later",

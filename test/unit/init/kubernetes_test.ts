@@ -10,19 +10,20 @@ import { fileURLToPath } from "node:url";
 import { parseCommandLine } from "../../../src/cli/words/parse.ts";
 import { parseConfigText } from "../../../src/config/config_file.ts";
 import { UserError } from "../../../src/config/values/errors.ts";
+import { TEMPLATE_NAMES } from "../../../src/init/names.ts";
 import { TEMPLATES } from "../../../src/init/templates.ts";
 import { manifestFaults } from "../../support/kube_manifest.ts";
 import { parseYaml } from "../../support/yaml.ts";
 
 const EXAMPLES = join(dirname(fileURLToPath(import.meta.url)), "../../../examples/kubernetes");
-const FORMS = Object.keys(TEMPLATES).filter((name) => name.startsWith("kubernetes"));
+const FORMS = TEMPLATE_NAMES.filter((name) => name.startsWith("kubernetes"));
 
 function make(words: string, file?: string): string {
   const read = (path: string) => file === undefined ? assert.fail() : parseConfigText(file, path);
   const command = parseCommandLine(["init", ...words.split(" ")], read);
   assert.ok(command.verb === "init");
   const { template, config, options } = command;
-  return TEMPLATES[template]!({ baton: ["/baton"], config, options, directory: "/" });
+  return TEMPLATES[template]({ baton: ["/baton"], config, options, directory: "/" });
 }
 
 describe("baton init kubernetes*", () => {

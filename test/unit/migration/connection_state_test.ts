@@ -5,20 +5,10 @@ import { describe, test } from "node:test";
 import type { ConnectionState, Phase } from "../../../src/migration/connection_state.ts";
 import { decideMove, type MoveDecision } from "../../../src/migration/move_decision.ts";
 import { QUIET_MS } from "./simulated_connection.ts";
-import { type Part, play, PROVEN } from "../../support/played_connection.ts";
+import { type Part, play, PROVEN, SLIPPED } from "../../support/played_connection.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/** The next request came, and was there, before the connection was paused again. */
-const SLIPPED: readonly Part[] = [
-  ["sample", "idle pause"],
-  ["send", GET],
-  ["sample", "released resume"],
-  ["take"],
-  ["answer"],
-  ["send", GET],
-  ["sample", "answer_owed pause"],
-];
 const HELD: readonly Part[] = [...PROVEN, ["send", GET], ["sample", "boundary proven"]];
 
 describe("a connection that clients keep open", () => {
@@ -144,103 +134,6 @@ describe("a connection that clients keep open", () => {
       ["sample", "answer_owed proven pause"],
       ["acknowledge"],
       ["sample", "idle proven"],
-    ]],
-  ];
-  for (const [name, parts] of cases) test(name, () => void play(parts));
-});
-
-describe("the end of an answer", () => {
-  const RELEASED: readonly Part[] = [
-    ["sample", "idle pause"],
-    ["send", GET],
-    ["sample", "released resume"],
-    ["holds-answer"],
-  ];
-  const CHUNKED = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-  const cases: [string, readonly Part[]][] = [
-    ["is held back until the connection is paused again: proof", [
-      ...RELEASED,
-      ["take"],
-      ["under-way"],
-      ["sample", "answer_owed proven pause"],
-      ["lets-answer"],
-      ["acknowledge"],
-      ["send", GET],
-      ["sample", "boundary proven"],
-    ]],
-    ["is held back although the server takes its time", [
-      ...RELEASED,
-      ["sample", "released"],
-      ["take"],
-      ["sample", "answer_owed pause"],
-      ["holds-answer"],
-      ["later", 1_000],
-      ["sample", "answer_owed"],
-      ["holds-answer"],
-      ["under-way"],
-      ["sample", "answer_owed proven"],
-      ["lets-answer"],
-    ]],
-    ["is not held back when it may be that of an earlier request, which is no proof either", [
-      ...RELEASED,
-      ["under-way"],
-      ["sample", "released"],
-      ["lets-answer"],
-      ["take"],
-      ["sample", "answer_owed pause"],
-    ]],
-    ["is not held back when the request is read in parts and answered early", [
-      ...RELEASED,
-      ["take", 5],
-      ["under-way"],
-      ["sample", "reading"],
-      ["lets-answer"],
-    ]],
-    ["is let go when the next request is there all the same", [
-      ...RELEASED,
-      ["take"],
-      ["answer"],
-      ["send", GET],
-      ["sample", "answer_owed pause"],
-      ["lets-answer"],
-      ["sample", "released resume"],
-      ["lets-answer"],
-    ]],
-    ["is held back the next time where baton came too late for it", [
-      ...RELEASED,
-      ["take"],
-      ["answer"],
-      ["send", GET],
-      ["later", 150],
-      ["sample", "answer_owed pause"],
-      ["sample", "released resume"],
-      ["holds-answer"],
-    ]],
-    ["is held back the next time but one, where following it failed too", [
-      ...SLIPPED,
-      ["sample", "released resume"],
-      ["lets-answer"],
-      ["take"],
-      ["answer"],
-      ["send", GET],
-      ["sample", "answer_owed pause"],
-      ["sample", "released resume"],
-      ["holds-answer"],
-    ]],
-    ["is let go when the client does not wait for it", [
-      ...RELEASED,
-      ["take"],
-      ["sample", "answer_owed pause"],
-      ["holds-answer"],
-      ["send", GET],
-      ["sample", "unmovable resume"],
-      ["lets-answer"],
-    ]],
-    ["is not held back where the end of the request is unknown", [
-      ["sample", "idle pause"],
-      ["send", CHUNKED],
-      ["sample", "released resume"],
-      ["lets-answer"],
     ]],
   ];
   for (const [name, parts] of cases) test(name, () => void play(parts));

@@ -171,8 +171,12 @@ describe("InFlightMoves", () => {
     ["until the last is accepted", { acceptsAfterMs: 5 }, [17, 17, 17]],
     ["no longer than the server accepts without a pause", { acceptsAfterMs: 60 }, [112, 172, 182]],
     ["not at all where they may be read in blocking mode", { acceptsAfterMs: 5, blocks: true }, [
-      ...[7, 12, 17],
-      ...[17, 17, 17],
+      7,
+      12,
+      17,
+      17,
+      17,
+      17,
     ]],
   ];
   for (const [name, story, wakings] of pauses) {

@@ -1,5 +1,6 @@
 /** `make bench`: builds side by side, and what the targets say. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import {
   comparisonTable,
@@ -16,6 +17,21 @@ const KEPT: KeptBuild = {
   machine: "2 CPUs",
   figures: { versionMs: 27, idleWakeups: 6.5 },
 };
+
+const ISSUE_15: readonly FigureName[] = [
+  "versionMs",
+  "launcherMs",
+  "goReloadMs",
+  "shutdownOnlyExecMs",
+  "idleWakeups",
+  "anonymousMiB",
+  "drainAfterQuietMs",
+  "drainCpuSeconds",
+  "drainCut",
+  "statusMs",
+  "keptP99Ms",
+  "keptSlowestMs",
+];
 
 function row(target: Row["target"], digits = 1): Row {
   return { what: "a row", unit: "ms", digits, target };
@@ -69,25 +85,17 @@ describe("verdict()", () => {
 
 describe("the rows", () => {
   it("have all those of issue 15's table", () => {
-    const issue: FigureName[] = [
-      "versionMs",
-      "launcherMs",
-      "goReloadMs",
-      "shutdownOnlyExecMs",
-      "idleWakeups",
-      "anonymousMiB",
-      "drainAfterQuietMs",
-      "drainCpuSeconds",
-      "drainCut",
-      "statusMs",
-      "keptP99Ms",
-      "keptSlowestMs",
-    ];
-    for (const name of issue) assert.ok(ROWS[name].target !== null, name);
+    for (const name of ISSUE_15) assert.ok(ROWS[name].target !== null, name);
   });
 });
 
 describe("the previous build's file", () => {
+  it("is in the repository, and can be read", () => {
+    const { pathname } = new URL("../../../scripts/bench/previous.json", import.meta.url);
+    const { figures } = parsePrevious(readFileSync(pathname, "utf8"), pathname);
+    assert.ok(Object.values(figures).length > 0);
+  });
+
   it("is read again as it was written", () => {
     assert.deepEqual(parsePrevious(JSON.stringify(KEPT), "previous.json"), KEPT);
   });

@@ -41,9 +41,9 @@ describe("peerTable()", () => {
     assert.equal(row.length, header.length);
     assert.deepEqual(row, [
       "nginx: its own reload",
-      "0",
+      "0 of 1,000",
       "16 of 98,458",
-      "0",
+      "0 of 10",
       "76 (+22)",
       "77",
       "120",

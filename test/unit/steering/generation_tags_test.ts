@@ -29,6 +29,23 @@ describe("GenerationTags: which tag", () => {
     assert.notEqual(reserve(tags, HIGHEST_TAG + 1), NO_TAG);
   });
 
+  test("those of a look are asked for no second time, but for what has ended or was spoiled since", () => {
+    const never = () => assert.fail("it was looked for");
+    const tags = new GenerationTags();
+    [0, 1].forEach((epoch) => reserve(tags, epoch));
+    tags.note([{ tag: 3 }, {}]);
+    tags.end(0);
+    tags.spoil(1, 4);
+    const next = ALL.length;
+    const why = "1 has ended since the look, 2 and 4 were spoiled, 3 was seen";
+    assert.equal(tags.reserve(next, never), 5, why);
+    assert.equal(
+      tags.reserve(2 * next, () => new Set([1, 2])),
+      3,
+      "one look is for one generation",
+    );
+  });
+
   const cases: [string, (tags: GenerationTags) => void, Iterable<number>, number][] = [
     ["that of a generation that has ended is free", (tags) => tags.end(0), NONE, 1],
     ["not while a connection shows it", (tags) => tags.end(0), [1], 2],

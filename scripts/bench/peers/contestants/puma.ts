@@ -1,9 +1,9 @@
 /** puma with two workers, by its own phased restart and by baton. */
-import { writeFileSync } from "node:fs";
+import { globSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fixture } from "../../../../test/support/programs.ts";
+import { fixture, which } from "../../../../test/support/programs.ts";
 import type { Contestant, Place } from "../contestant.ts";
-import { need, versionOf } from "../install.ts";
+import { fromDebian, need, versionOf } from "../install.ts";
 import { signalled } from "../own_process.ts";
 import { wrapped } from "./baton.ts";
 import { deployFile } from "./version_file.ts";
@@ -24,12 +24,22 @@ function command({ dir, port }: Place): string[] {
       "",
     ].join("\n"),
   );
-  return [need("puma"), "--config", path, fixture("peers/app.ru")];
+  return [...puma(), "--config", path, fixture("peers/app.ru")];
+}
+
+/** The machine's own, or Debian's, unpacked, with the Ruby that is installed. */
+function puma(): string[] {
+  const program = fromDebian("puma", ["puma", "ruby-nio4r", "ruby-rack"], "usr/bin/puma");
+  if (program === which("puma")) return [program];
+  const usr = join(program, "../..");
+  const patterns = ["lib/*/rubygems-integration/*", "share/rubygems-integration/all"];
+  const gems = globSync(patterns, { cwd: usr }).map((folder) => join(usr, folder));
+  return ["env", `GEM_HOME=${usr}`, `GEM_PATH=${gems.join(":")}`, need("ruby"), program];
 }
 
 const install = () =>
   Promise.resolve({
-    version: `puma ${versionOf([need("puma"), "--version"])}`,
+    version: `puma ${versionOf([...puma(), "--version"])}`,
     deploy: deployFile,
     bare: command,
   });
