@@ -19,7 +19,7 @@ import { waitUntil } from "../support/wait_until.ts";
 
 const WORKERS = 4;
 const CLIENTS = 24;
-const KILLS = repeats({ full: 30, quick: 2 });
+const KILLS = repeats({ full: 20, quick: 1 });
 const skip = which("python3") === null && "python3 is not installed";
 const TEST = { timeout: TEST_TIMEOUT_MS, skip };
 /** Kept connections end by themselves, and clients on a busy machine may pause for longer than the usual --quiet. */
@@ -46,7 +46,7 @@ describe("kill -9 of a worker", () => {
 
   test("loses only what it has in its hands, while nothing else happens", TEST, async () => {
     await using run = await Run.start([]);
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < repeats({ full: 5, quick: 1 }); i++) {
       await run.kill();
       await run.complete();
       await run.clients.answersMore(2 * CLIENTS);
