@@ -57,11 +57,11 @@ function isAnswered(traffic: TcpTraffic, track: Track): boolean {
   const isNew = segmentsReceived > (first.segmentsReceived ?? Infinity);
   if (isNew && acksSent === first.acksSent) return true;
   return mayBeInteractive(traffic) && track.interactiveAtMs !== null &&
-    track.interactiveAtMs - movedAtMs(traffic, track) >= ACKNOWLEDGED_MS;
+    track.interactiveAtMs - movedAtMs(track) >= ACKNOWLEDGED_MS;
 }
 
-function movedAtMs({ sinceSentMs }: TcpTraffic, { atMs }: Track): number {
-  return atMs - sinceSentMs;
+function movedAtMs({ sentAtMs, receivedAtMs }: Track): number {
+  return Math.max(sentAtMs, receivedAtMs);
 }
 
 /** In interactive mode the last data of such a connection was the server's. */
@@ -73,5 +73,5 @@ function mayBeInteractive({ acksSent = Infinity, hasSynData = true }: TcpTraffic
 export function mayNeedMode(socket: SampledSocket, track: Track): boolean {
   const { traffic } = socket;
   return traffic !== null && lastSender(socket, track) === "unknown" && mayBeInteractive(traffic) &&
-    track.modeAskedAtMs < movedAtMs(traffic, track) + ACKNOWLEDGED_MS;
+    track.modeAskedAtMs < movedAtMs(track) + ACKNOWLEDGED_MS;
 }

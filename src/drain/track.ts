@@ -87,6 +87,11 @@ export function follow(before: Track | null, socket: SampledSocket, atMs: number
     sentAtMs: atMs - sinceSentMs,
     receivedAtMs: atMs - sinceReceivedMs,
   };
+  // A look that takes long finds things later than they were.
+  if (bytesWritten === before?.bytesWritten) now.sentAtMs = Math.min(before.sentAtMs, now.sentAtMs);
+  if (bytesReceived === before?.bytesReceived) {
+    now.receivedAtMs = Math.min(before.receivedAtMs, now.receivedAtMs);
+  }
   const { segmentsSent = Infinity, segmentsReceived = 0, acksSent } = traffic;
   // Each answer was one segment: the lag is the time until it began, not a pause in it.
   const isWhole = bytesReceived > 0 && segmentsSent <= segmentsReceived;

@@ -4,7 +4,8 @@ import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { Generation } from "../lifecycle/generation.ts";
 import { SocketTable } from "../drain/connections.ts";
-import { errorText } from "../platform/error.ts";
+import { removeUnknownNodes } from "../handoff/unix/stale_path.ts";
+import { errorText, orNull } from "../platform/error.ts";
 import { unreadDatagrams } from "../platform/network/udp_table.ts";
 import { holdConnections, vacate } from "../steering/held_queues.ts";
 import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
@@ -38,6 +39,7 @@ export function catchUp(
   const receiver = servingOf(service)?.epoch ?? service.orphanedListeners;
   resumeHold(context, service);
   if (wasKilled && receiver !== null) listeners.switchTo(receiver);
+  if (wasKilled) removeLeftPaths(context, [...running.keys()]);
   const reason = "baton was killed while it started";
   let needed: GenerationHandle | undefined;
   for (const { epoch, state: phase } of service.generations) {
@@ -75,6 +77,14 @@ function continueScaling(
   for (const each of [servingOf(service), bakingOf(service)]) {
     const generation = running.get(each?.epoch ?? NaN);
     if (each && generation instanceof RunningGeneration) generation.workers.scale(each.workers);
+  }
+}
+
+/** Of Unix sockets that a generation has bound, and of which the killed baton has left no record. */
+function removeLeftPaths({ listeners, platform }: RunningContext, alive: readonly number[]): void {
+  for (const { path } of listeners.groups) {
+    if (path === null || path.address.directory === "") continue;
+    orNull(() => removeUnknownNodes(platform.sockets, path, alive));
   }
 }
 

@@ -20,7 +20,7 @@ const QUIET_MS = 2_500;
 /** Later the runtime's own timer is slow. */
 const DEADLINE_MS = 20_000;
 /** More than what baton waits after something has happened. */
-const LONG_QUIET_MS = 5_000;
+const LONG_QUIET_MS = 16_000;
 const RELOADS = 50;
 const BACK_WITHIN_BYTES = 2 * 1024 * 1024;
 const BYTES_PER_KIB = 1024;

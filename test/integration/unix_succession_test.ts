@@ -3,6 +3,7 @@
  * over by another baton, and the next baton hands the path on as before.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
@@ -30,6 +31,12 @@ async function reloads(baton: Baton): Promise<void> {
   await baton.settled();
 }
 
+/** As a baton does that is killed after it has bound a socket for a generation. */
+function leaveNode(path: string): void {
+  const bind = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])";
+  assert.equal(spawnSync("python3", ["-c", bind, path]).status, 0);
+}
+
 describe("--survive, at a Unix socket", () => {
   test("baton is killed: the server serves on, and the next baton reloads it", TEST, async () => {
     using dir = tempDir("baton");
@@ -40,9 +47,11 @@ describe("--survive, at a Unix socket", () => {
     await using load = unixLoad(socket);
     await reloads(first);
     const pid = servingPid(await first.status());
+    leaveNode(work.join(".s.99"));
     await batons.kill();
     await load.answersMore(ENOUGH_REQUESTS);
     const second = await batons.next();
+    assert.ok(!readdirSync(work.path).includes(".s.99"), "what the killed one has left is gone");
     assert.equal(servingPid(await second.status()), pid);
     await reloads(second);
     await reloads(second);

@@ -5,6 +5,8 @@ export interface PeerRun {
   /** UTC, "2026-11-29". */
   readonly date: string;
   readonly machine: string;
+  /** Of the machine when the run began: 0 when it had nothing else to do. */
+  readonly load: number;
   readonly commit: string;
   readonly results: readonly PeerResult[];
   /** Why what is not there is not there. */
@@ -24,10 +26,12 @@ export function fillPeers(page: string, text: string): string {
 }
 
 /** For README.md: the table, when, and on what. */
-export function readmeText({ date, machine, commit, results }: PeerRun): string {
+export function readmeText({ date, machine, load, commit, results }: PeerRun): string {
   const reloads = results[0]?.reloads ?? 0;
   return [
-    `${date}, commit ${commit}, ${machine}, ${reloads} reloads each:`,
+    `${date}, commit ${commit}, ${machine}, load ${
+      load.toFixed(1)
+    } when it began, ${reloads} reloads each:`,
     "",
     markdownTable(peerTable(results)),
   ].join("\n");

@@ -1,4 +1,5 @@
 /** A few HTTP/2 connections with a few streams each, and the same tally as `test/support/load.ts` has. */
+import { whatHasCome } from "../../../test/support/load.ts";
 import { Tally } from "../../../test/support/tally.ts";
 import { H2Session } from "./h2_session.ts";
 
@@ -76,6 +77,7 @@ export class H2Load {
       }
       startedAt = null;
       if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await whatHasCome();
     }
   }
 }

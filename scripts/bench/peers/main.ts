@@ -40,7 +40,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const words = values.only?.split(",") ?? [""];
   const chosen = CONTESTANTS.filter((each) => words.some((word) => nameOf(each).includes(word)));
   const startedAt = performance.now();
-  terminal.line(`${machineText()}, load ${Deno.loadavg()[0]}`);
+  const load = Deno.loadavg()[0] ?? NaN;
+  terminal.line(`${machineText()}, load ${load.toFixed(1)}`);
   const results: PeerResult[] = [];
   const skipped: string[] = [];
   for (const contestant of chosen) {
@@ -49,7 +50,8 @@ async function main(argv: readonly string[]): Promise<number> {
     else results.push(outcome);
   }
   const date = new Date().toISOString().slice(0, 10);
-  const run: PeerRun = { date, machine: machineText(), commit: commitText(), results, skipped };
+  const machine = machineText();
+  const run: PeerRun = { date, machine, load, commit: commitText(), results, skipped };
   show(run);
   terminal.line(`\nin ${seconds(performance.now() - startedAt)}`);
   writeFileSync(OUTPUT, `${JSON.stringify(run, null, 2)}\n`);

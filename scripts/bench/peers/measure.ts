@@ -70,7 +70,7 @@ export async function measurePeer(
   for (let boot = 0; boot < plan.boots; boot++) boots.push(await bootMs(place, installed));
   const started = await installed.start(place);
   running = { folder, started };
-  const seen = new Map<number, number>();
+  const seen = new Map(started.roots().map((pid) => [pid, startTime(pid) ?? NaN]));
   try {
     await answers(place, place.port);
     if (contestant.hasHttp2) await answers(place, place.h2Port, H2Session.PREFACE);
@@ -90,7 +90,7 @@ export async function measurePeer(
     };
   } finally {
     running = null;
-    for (const pid of [...started.roots(), ...withMarker(marker)]) killTree(pid);
+    for (const pid of ownProcesses(marker, seen)) killTree(pid);
   }
 }
 
@@ -250,20 +250,22 @@ function answersAtOnce(port: number, request: string): Promise<boolean> {
   });
 }
 
-/** What of the contestant is there although it was stopped; it is ended. @param seen pid -> start time */
+/** Those that live. @param seen pid -> start time: some overwrite their environment, and a pid may be another's by now */
+function ownProcesses(marker: string, seen: ReadonlyMap<number, number>): number[] {
+  const own = [...seen].filter(([pid, start]) => startTime(pid) === start).map(([pid]) => pid);
+  return [...new Set([...withMarker(marker), ...own])].filter(alive);
+}
+
+/** What of the contestant is there although it was stopped; it is ended. */
 async function leftBehind(marker: string, seen: ReadonlyMap<number, number>): Promise<string[]> {
-  const there = () => {
-    // Some overwrite their environment with a title, and another process may have a pid by now.
-    const own = [...seen].filter(([pid, start]) => startTime(pid) === start).map(([pid]) => pid);
-    return [...new Set([...withMarker(marker), ...own])].filter(alive);
-  };
+  const there = () => ownProcesses(marker, seen);
   await waitUntil(() => there().length === 0, {
     what: "all of it has ended",
     deadlineMs: LEAVE_DEADLINE_MS,
   }).catch(() => {});
   const left = there();
   const names = left.map((pid) => `process ${pid}: ${commandLine(pid).join(" ").slice(0, 80)}`);
-  for (const pid of left) killTree(pid);
+  await Promise.all(left.flatMap(killTree).map(hasEnded));
   return names;
 }
 

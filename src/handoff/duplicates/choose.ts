@@ -25,5 +25,5 @@ export function chooseDuplicates(
 export function duplicatesText(by: DuplicatesBy): string {
   return by === "getfd"
     ? "by pidfd_getfd"
-    : "by the socket trap: an outgoing connection costs a server some 150 us while it starts, some 50 us afterwards (--duplicates at-bind: none)";
+    : "by the socket trap: an outgoing connection costs a server some 150 us while it starts, some 50 us afterwards, and nothing from the first reload on where its listeners allow it";
 }

@@ -4,8 +4,8 @@ import type { Directory } from "../../platform/files/directory.ts";
 import { C } from "../../platform/libc/constants.ts";
 import type { Sockets } from "../../platform/network/sockets.ts";
 import { processName } from "../../platform/process/proc.ts";
-import type { UnixAddress } from "../../steering/member.ts";
-import { isHiddenName } from "../../steering/unix/hidden_name.ts";
+import type { UnixAddress, UnixNode } from "../../steering/member.ts";
+import { hiddenName, isHiddenName } from "../../steering/unix/hidden_name.ts";
 import type { PathMembers } from "../../steering/unix/path_members.ts";
 
 type Occupant =
@@ -47,19 +47,44 @@ export function occupantOf(
 }
 
 /** What a baton that was killed has left beside its public path. Those at which a process answers stay. */
-export function removeLeftNodes(sockets: Sockets, directory: Directory, at: OccupiedName): void {
+export function removeLeftNodes(
+  sockets: Sockets,
+  directory: Directory,
+  at: OccupiedName,
+  isKept: (name: string) => boolean = () => false,
+): void {
   for (const name of directory.names.filter((each) => isHiddenName(each, at.name))) {
-    if (occupantOf(sockets, directory, { ...at, name }).kind !== "stale") continue;
+    if (isKept(name) || occupantOf(sockets, directory, { ...at, name }).kind !== "stale") continue;
     orNull(() => directory.remove(name));
   }
+}
+
+/**
+ * The same for the next baton of a service that serves. What a generation has bound is on record once it listens there,
+ * and a generation that is gone is off the record before its nodes are.
+ * @param alive epochs of generations that may have bound one
+ */
+export function removeUnknownNodes(
+  sockets: Sockets,
+  path: PathMembers,
+  alive: readonly number[],
+): void {
+  const { directory, address } = path;
+  const known = new Set(ownNodes(path).map(({ key }) => key));
+  const labeled = new Set(alive.map((epoch) => hiddenName(address.name, `${epoch}`)));
+  const isKnown = (name: string) => known.has(directory.stat(name)?.key ?? "");
+  removeLeftNodes(sockets, directory, address, (name) => labeled.has(name) || isKnown(name));
+}
+
+function ownNodes(path: PathMembers): UnixNode[] {
+  return [...path.nodesOf(), ...path.all.flatMap(({ node }) => node ?? [])];
 }
 
 /** Who answers at the public path of a service in place of its own sockets; null: it is theirs, or no process answers. */
 export function strangerAt(sockets: Sockets, path: PathMembers): string | null {
   const { directory, address } = path;
   const key = directory.stat(address.name)?.key;
-  const own = [...path.nodesOf(), ...path.all.flatMap(({ node }) => node ?? [])];
-  if (key === undefined || own.some((node) => node.key === key)) return null;
+  if (key === undefined || ownNodes(path).some((node) => node.key === key)) return null;
   const occupant = occupantOf(sockets, directory, address);
   return occupant.kind === "alive" ? occupant.holder : null;
 }

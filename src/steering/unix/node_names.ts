@@ -34,6 +34,19 @@ export function exchangeNames(
   else if (hasExchanged) orNull(() => directory.remove(hidden));
 }
 
+/**
+ * Removes the socket at `name`, if no record knows it: a baton that was killed between its bind(2) and the server's
+ * listen(2) has left none.
+ */
+export function removeUnknown(
+  directory: Pick<Directory, "stat" | "remove">,
+  name: string,
+  known: readonly UnixNode[],
+): void {
+  const node = directory.stat(name);
+  if (node?.isSocket && !known.some(({ key }) => key === node.key)) directory.remove(name);
+}
+
 /** Of the first that is there. */
 export function ownerLike(
   directory: Pick<Directory, "stat">,

@@ -28,7 +28,7 @@ import {
   usableOf,
 } from "../member.ts";
 import { hiddenName, LONGEST_BOUND } from "./hidden_name.ts";
-import { exchangeNames, findNames, ownerLike } from "./node_names.ts";
+import { exchangeNames, findNames, ownerLike, removeUnknown } from "./node_names.ts";
 
 export class PathMembers implements MemberSet {
   static #nextId = 1;
@@ -72,9 +72,9 @@ export class PathMembers implements MemberSet {
 
   /** Of sockets that listen here or are bound to. @param epoch of this generation only */
   nodesOf(epoch: number | null = null): UnixNode[] {
-    const all = [...this.#bound.values(), ...this.#members.filter(({ dead }) => !dead)];
-    return all.filter((each) => epoch === null || each.epoch === epoch)
-      .flatMap(({ node }) => node ?? []);
+    const isMeant = (each: { epoch: number }) => epoch === null || each.epoch === epoch;
+    return [...this.#bound.values(), ...this.#members.filter(({ dead }) => !dead)]
+      .filter(isMeant).flatMap(({ node }) => node ?? []);
   }
 
   /** Of a socket that is bound, and does not listen yet. */
@@ -292,5 +292,8 @@ export class PathMembers implements MemberSet {
       this.#removeHidden(bound.node);
       this.#bound.delete(inode);
     }
+    if (this.hold() !== "nothing" || this.address.directory === "") return;
+    const known = [...this.nodesOf(), ...this.#members.flatMap(({ node }) => node ?? [])];
+    orNull(() => removeUnknown(this.directory, hiddenName(this.address.name, `${epoch}`), known));
   }
 }

@@ -20,15 +20,16 @@ describe("MemoryReturn", () => {
       await clock.advance(60_000);
       assert.equal(clock.pending, 0);
     }
-    assert.deepEqual(given, ["all", "all"]);
+    assert.deepEqual(given, ["all", "all", "all", "all"]);
   });
 
   const cases: readonly [string, number[], number, string[]][] = [
     ["at once after a short time", [0], 2_999, []],
     ["what has been quiet for three seconds", [0], 3_000, ["all"]],
     ["what has been quiet only since the last thing that happened", [0, 2_000], 4_999, []],
-    ["that too, at the next look", [0, 2_000], 6_000, ["all"]],
-    ["in each pause", [0, 20_000, 40_000], 50_000, ["all", "all", "all"]],
+    ["that too, a moment later", [0, 2_000], 5_000, ["all"]],
+    ["once more later", [0], 15_000, ["all", "all"]],
+    ["in each pause", [0, 10_000, 20_000], 24_000, ["all", "all", "all"]],
   ];
   for (const [name, atMs, untilMs, expected] of cases) {
     test(`gives back ${name}: ${expected.length > 0}`, async () => {
@@ -50,7 +51,7 @@ describe("MemoryReturn", () => {
     }
     assert.deepEqual(given, ["garbage", "garbage", "garbage"]);
     await clock.advance(120_000);
-    assert.deepEqual(given, ["garbage", "garbage", "garbage", "all"]);
+    assert.deepEqual(given, ["garbage", "garbage", "garbage", "all", "all"]);
     assert.equal(clock.pending, 0);
   });
 });

@@ -83,6 +83,7 @@ describe("the pages", () => {
   const run = {
     date: "2026-11-29",
     machine: "2 CPUs",
+    load: 0.25,
     commit: "abc1234",
     results: [RESULT],
     skipped: ["pm2: npm is not installed"],
@@ -102,7 +103,7 @@ describe("the pages", () => {
 
   it("name the date, the commit and the machine of the table", () => {
     const text = readmeText(run);
-    for (const word of ["2026-11-29", "abc1234", "2 CPUs", "5 reloads"]) {
+    for (const word of ["2026-11-29", "abc1234", "2 CPUs", "load 0.3", "5 reloads"]) {
       assert.ok(text.includes(word));
     }
     assert.ok(text.includes(markdownTable(peerTable([RESULT]))));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Directory } from "../../../../src/platform/files/directory.ts";
 import type { UnixNode } from "../../../../src/steering/member.ts";
-import { findNames } from "../../../../src/steering/unix/node_names.ts";
+import { findNames, removeUnknown } from "../../../../src/steering/unix/node_names.ts";
 
 type Names = Record<string, string>;
 
@@ -52,6 +52,24 @@ describe("which node is at which name, when", () => {
       };
       findNames({ stat }, "s", nodes);
       assert.deepEqual(Object.fromEntries(nodes.map(({ key, name }) => [key, name])), found);
+    });
+  }
+});
+
+describe("removeUnknown()", () => {
+  const node = { key: "1", name: ".s.3", bound: ".s.3" };
+  const CASES: [what: string, stat: object | null, known: UnixNode[], removed: string[]][] = [
+    ["a socket of which no record knows", { isSocket: true, key: "2" }, [node], [".s.3"]],
+    ["a node of ours, which a switch may have put there", { isSocket: true, key: "1" }, [node], []],
+    ["another file", { isSocket: false, key: "2" }, [], []],
+    ["nothing", null, [], []],
+  ];
+  for (const [what, stat, known, expected] of CASES) {
+    test(what, () => {
+      const removed: string[] = [];
+      const remove = (name: string) => void removed.push(name);
+      removeUnknown({ stat: () => stat as ReturnType<Directory["stat"]>, remove }, ".s.3", known);
+      assert.deepEqual(removed, expected);
     });
   }
 });
