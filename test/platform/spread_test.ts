@@ -114,6 +114,37 @@ describe("--spread", { timeout: TEST_TIMEOUT_MS }, () => {
     }
   });
 
+  test("least: a baton that goes on with the members leaves none of them out", async () => {
+    const { group, address } = world("least", 2);
+    const [busy, other] = group.members as [Member, Member];
+    using clients = new DisposableStack();
+    const connect = () => void clients.use(connectInet(platform, address));
+    await waitUntil(() => {
+      accept(other);
+      connect();
+      return platform.sockDiag.waitingIn(busy.heldUntilRetired) > 0;
+    }, { what: "one of them has a queue" });
+    let run = 0;
+    await waitUntil(() => {
+      accept(other);
+      connect();
+      run = accept(other) === 1 ? run + 1 : 0;
+      return run === 40;
+    }, { what: "it is left out" });
+    group.hold = "order and program";
+    const next = new Listeners(platform.sockets);
+    const itsGroup = next.obtain(group.address);
+    const duplicates = group.records.map(({ record, fd }) => {
+      return { record, fd: platform.descriptors.duplicate(fd) };
+    });
+    itsGroup.importMembers(duplicates);
+    itsGroup.unshare();
+    const before = platform.sockDiag.waitingIn(busy.heldUntilRetired);
+    for (let i = 0; i < 40; i++) connect();
+    assert.ok(platform.sockDiag.waitingIn(busy.heldUntilRetired) > before);
+    itsGroup.release();
+  });
+
   test("least: a member that does not accept gets nothing until it does", async () => {
     const { group, address } = world("least", 4);
     using _clients = new DisposableStack();
