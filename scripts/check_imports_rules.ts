@@ -51,7 +51,12 @@ export interface Rules {
 const LAYERS = {
   platform: [],
   "config/values": ["lifecycle/status.ts", "platform/error.ts", "platform/fd.ts"],
-  config: ["config/values", "platform/error.ts", "platform/fd.ts"],
+  config: [
+    "config/values",
+    "platform/error.ts",
+    "platform/fd.ts",
+    "platform/processors.ts",
+  ],
   lifecycle: [],
   log: ["platform"],
   steering: ["platform"],
@@ -287,6 +292,9 @@ const MODULES = {
 /** Same input, same output: no clock, no timer, no chance, no global of the runtime. */
 const PURE = [
   ...["lifecycle", "config", "init", "steering/kernel_array.ts", "steering/bpf_program.ts"],
+  "steering/bpf_codes.ts",
+  "steering/spread/draws.ts",
+  "steering/spread/longer_queues.ts",
   ...["pod/budget.ts", "drain/conversation.ts"],
   ...["platform/bytes.ts", "platform/process/environment.ts"],
   "inspect/file_locks.ts",
@@ -316,7 +324,10 @@ const PURE = [
 ] as const;
 
 /** Sets of files that import nothing but each other. */
-const ISOLATED = [["steering/kernel_array.ts", "steering/bpf_program.ts"]] as const;
+const ISOLATED = [
+  ["steering/kernel_array.ts"],
+  ["steering/bpf_program.ts", "steering/bpf_codes.ts", "steering/spread/draws.ts"],
+] as const;
 
 /** Globals of one runtime -> where they may be named. */
 const GLOBALS = {

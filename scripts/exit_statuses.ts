@@ -12,7 +12,7 @@ import { VERB_NAMES } from "../src/cli/words/verbs.ts";
 import { STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND } from "../src/launcher/resolve.ts";
 
 /** They request a change of a running service, which it may refuse. */
-const CHANGING = ["reload", "promote", "rollback", "canary", "upgrade"];
+const CHANGING = ["reload", "promote", "rollback", "canary", "scale", "upgrade"];
 
 /** In the order of the page. */
 export const EXIT_STATUSES = [
@@ -41,8 +41,9 @@ export const EXIT_STATUSES = [
   {
     status: String(EXIT_NEW_GENERATION_FAILED),
     meaning: "The new generation, or the new baton of an upgrade, failed before it could serve. " +
-      "After a reload or upgrade the old one keeps serving. For rehearse: it cannot be reloaded, or does not start.",
-    verbs: ["run", "reload", "upgrade", "rehearse"],
+      "After a reload or upgrade the old one keeps serving. For scale: a worker failed before it could serve, and " +
+      "the others go on. For rehearse: it cannot be reloaded, or does not start.",
+    verbs: ["run", "reload", "scale", "upgrade", "rehearse"],
   },
   {
     status: String(EXIT_SYSTEM),

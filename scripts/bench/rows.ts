@@ -78,6 +78,36 @@ export const ROWS = {
     target: { atMost: 150 },
   },
   keptSlowestMs: { what: "the same, slowest", unit: "ms", digits: 0, target: { atMost: 400 } },
+  workersByOneNode: {
+    what: "requests/s of 2 workers of a CPU-bound Node server, by one",
+    unit: "times",
+    digits: 2,
+    target: { atLeast: 1.8 },
+  },
+  workersByOnePython: {
+    what: "the same, Python",
+    unit: "times",
+    digits: 2,
+    target: { atLeast: 1.8 },
+  },
+  workersByCluster: {
+    what: "the same server and number, by Node's own cluster",
+    unit: "times",
+    digits: 2,
+    target: { atLeast: 1 },
+  },
+  workersByPm2: {
+    what: "the same, by `pm2 -i 2`",
+    unit: "times",
+    digits: 2,
+    target: { atLeast: 1 },
+  },
+  leastP95Ms: {
+    what: "4 workers, one busy for 200 ms in each second, `--spread least`: 95 %",
+    unit: "ms",
+    digits: 1,
+    target: null,
+  },
 } as const satisfies Record<string, Row>;
 
 export type FigureName = keyof typeof ROWS;

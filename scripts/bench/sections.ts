@@ -9,6 +9,7 @@ import { RELOAD } from "./reload.ts";
 import type { Section } from "./section.ts";
 import { START } from "./start.ts";
 import { THROUGHPUT } from "./throughput.ts";
+import { WORKERS } from "./workers/section.ts";
 
 /** In the order in which they are measured: what a person waits for least comes first. */
 export const SECTIONS: readonly Section[] = [
@@ -22,4 +23,5 @@ export const SECTIONS: readonly Section[] = [
   IDLE,
   THROUGHPUT,
   OUTGOING,
+  WORKERS,
 ];

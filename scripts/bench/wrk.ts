@@ -11,6 +11,7 @@ export async function wrk(
   port: number,
   mode: Mode,
   seconds: number,
+  path = "/",
 ): Promise<{ perSecond: number; errors: number }> {
   const { code, stdout, stderr } = await runCommand([
     required("wrk", which("wrk")),
@@ -18,7 +19,7 @@ export async function wrk(
     `-c${WRK_CONNECTIONS}`,
     `-d${seconds}s`,
     ...(mode === "keep-alive" ? [] : ["-H", "Connection: close"]),
-    `http://127.0.0.1:${port}/`,
+    `http://127.0.0.1:${port}${path}`,
   ]);
   const perSecond = Number(/^Requests\/sec:\s*([\d.]+)/m.exec(stdout)?.[1]);
   if (code !== 0 || !(perSecond > 0)) throw new Error(`wrk failed: ${stdout}${stderr}`);

@@ -2,9 +2,10 @@
  * The HTTP interface to a running baton, as a hono app: the control socket serves all of it.
  *
  *   GET  /v1/status   Snapshot
- *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1&order=stop-first   admission of the new generation, where
+ *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1&rolling=1&order=stop-first   admission of the new generation, where
  *        it differs from the configuration; waits for the outcome: ReloadReport, 200 ok, 409 refused, 502 failed
  *   POST /v1/promote, /v1/rollback, /v1/canary?percent=N   about the generation on trial: TrialReport, 200 or 409
+ *   POST /v1/scale?workers=N, /v1/scale?by=N  waits until so many workers serve: ScaleReport, statuses as above
  *   POST /v1/upgrade?program=PATH  waits until the new baton serves: UpgradeReport, statuses as above
  *        with in_place=1 a success closes the connection without a response: the next response to /v1/status has a
  *        higher "incarnation"
@@ -21,6 +22,7 @@ import type {
   DrainReport,
   ProbeReport,
   ReloadReport,
+  ScaleReport,
   Snapshot,
   StopReport,
   TrialReport,
@@ -33,6 +35,7 @@ export interface ServiceControl {
     snapshot(): Snapshot;
     reload(how: ReloadHow): Promise<ReloadReport>;
     decide(decision: Decision): Promise<TrialReport>;
+    scale(change: { workers: number; relative: boolean }): Promise<ScaleReport>;
     upgrade(program: string | null, inPlace: boolean): Promise<UpgradeReport>;
   };
   readonly pod: {
@@ -69,6 +72,15 @@ export function controlApp({ supervisor, pod }: ServiceControl): Hono {
     const report = await supervisor.decide({ percent });
     return context.json(report, STATUS_OF[report.result]);
   });
+  app.post("/v1/scale", async (context) => {
+    const { workers, by } = context.req.query();
+    const number = Number(workers ?? by ?? NaN);
+    if (!Number.isSafeInteger(number) || (workers !== undefined && by !== undefined)) {
+      return context.json({ error: "'workers' or 'by' must be a whole number" }, 400);
+    }
+    const report = await supervisor.scale({ workers: number, relative: workers === undefined });
+    return context.json(report, STATUS_OF[report.result]);
+  });
   app.post("/v1/upgrade", async (context) => {
     const { program = null, in_place: inPlace } = context.req.query();
     const report = await supervisor.upgrade(program, inPlace === "1");
@@ -100,8 +112,9 @@ function reloadIn(query: Record<string, string>): ReloadHow | null {
   const given = numbers.filter(([, key]) => query[key] !== undefined)
     .map(([field, key, limit]) => [field, numberIn(query[key], limit)] as const);
   if (given.some(([, value]) => value === null)) return null;
-  const hold = query["hold"] === undefined ? {} : { hold: query["hold"] === "1" };
-  return { ...Object.fromEntries(given), ...hold, ...order && { order } };
+  const flags = (["hold", "rolling"] as const).filter((flag) => query[flag] !== undefined)
+    .map((flag) => [flag, query[flag] === "1"] as const);
+  return { ...Object.fromEntries([...given, ...flags]), ...order && { order } };
 }
 
 function numberIn(text: string | undefined, limit: number): number | null {

@@ -89,7 +89,7 @@ export interface ServicePaths {
   readonly lock: string;
   /** Where the fd-store process waits for the next baton (--survive). */
   readonly hold: string;
-  notify(epoch: number): string;
+  notify(epoch: number, worker: number): string;
 }
 
 export function servicePaths(directory: string, name: string): ServicePaths {
@@ -97,13 +97,14 @@ export function servicePaths(directory: string, name: string): ServicePaths {
     socket: join(directory, `${name}.sock`),
     lock: join(directory, `${name}.lock`),
     hold: join(directory, `${name}.hold`),
-    notify: (epoch) => join(directory, `${name}.notify.${epoch}`),
+    notify: (epoch, worker) =>
+      join(directory, `${name}.notify.${epoch}${worker === 0 ? "" : `.${worker}`}`),
   };
 }
 
 /** @throws {UserError} when a socket of the service would not fit into sun_path, unix(7) */
 export function checkPathLength(directory: string, paths: ServicePaths): void {
-  const longest = paths.notify(LAST_EXPECTED_EPOCH);
+  const longest = paths.notify(LAST_EXPECTED_EPOCH, 0);
   const length = new TextEncoder().encode(longest).length;
   if (length <= MAX_SOCKET_PATH_BYTES) return;
   throw refuse(

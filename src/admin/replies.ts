@@ -62,10 +62,14 @@ export const RELOAD_REPLY = v.looseObject({
 
 export const TRIAL_REPLY = v.looseObject({ ...OUTCOME, epoch: maybeNumber });
 
+export const SCALE_REPLY = v.looseObject({ ...OUTCOME, workers: number });
+
 export const UPGRADE_REPLY = v.looseObject({ ...OUTCOME, pid: maybeNumber });
 
 /** Which service answers; the rest of its status may be any. */
 export const SERVICE_REPLY = v.looseObject({ name: string, pid: number, incarnation: number });
+
+const CONNECTIONS = v.looseObject({ busy: number, idle: number, undecided: number });
 
 export const STATUS_REPLY = v.looseObject({
   name: string,
@@ -88,13 +92,22 @@ export const STATUS_REPLY = v.looseObject({
     ),
   })),
   trial: v.nullable(TRIAL_VIEW),
+  workers: v.looseObject({ configured: number, wanted: number }),
   generations: list(v.looseObject({
     epoch: number,
     state: string,
     outcome: maybeString,
     pid: maybeNumber,
     startedAt: string,
-    connections: v.looseObject({ busy: number, idle: number, undecided: number }),
+    connections: CONNECTIONS,
+    workers: list(v.looseObject({
+      number,
+      state: string,
+      pid: maybeNumber,
+      startedAt: string,
+      connections: CONNECTIONS,
+      restarts: number,
+    })),
     reason: maybeString,
     checks: list(v.looseObject({
       check: string,

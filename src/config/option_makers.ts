@@ -75,6 +75,19 @@ export function int(value: number, [min, max]: readonly [number, number], help: 
   return { placeholder: "N", help, default: value, read, limits: `From ${min} to ${max}.` };
 }
 
+/** 0 stands for "auto". */
+export function intOrAuto(value: number, [min, max]: readonly [number, number], help: string) {
+  const { read: readInt, ...rest } = int(value, [min, max], help);
+  const read = (raw: unknown) => {
+    if (raw === "auto") return 0;
+    if (typeof raw === "string" && !/^\d/.test(raw.trim())) {
+      throw refuse(raw, `auto, or a whole number from ${min} to ${max}`);
+    }
+    return readInt(raw);
+  };
+  return { ...rest, placeholder: "N|auto", read };
+}
+
 /** One of a few words. */
 export function choice<const T extends string, const D extends T | null>(
   values: readonly T[],

@@ -8,6 +8,7 @@ import {
   choice,
   flag,
   int,
+  intOrAuto,
   list,
   matching,
   type OptionValue,
@@ -21,6 +22,7 @@ import {
   withBytes,
 } from "./option_makers.ts";
 import { formatDuration } from "./values/duration.ts";
+import { MAX_WORKERS } from "../platform/processors.ts";
 import { parseHookSpec } from "./values/hook_spec.ts";
 import { parseListenSpec, parseOwnAddress } from "./values/listen_spec.ts";
 import { parseMinFree } from "./values/memory_size.ts";
@@ -68,6 +70,10 @@ export const OPTION_BY_FIELD = {
       "generation, so that a symbolic link may move to the next release.")),
     envFile: withBytes(text("FILE", "File with KEY=VALUE lines for the environment of the " +
       "server, read again for each generation.")),
+    /** 0: one for each processor that this process may use. */
+    workers: intOrAuto(1, [1, MAX_WORKERS], "Run this many processes of the server in each " +
+      "generation, each with listeners of its own; auto: one for each processor that baton may " +
+      "use. {worker} in the command and BATON_WORKER tell them apart, from 0 on (docs/workers.md)."),
     runtimeDir: text("DIR", "Directory of the control socket and the lock. By default " +
       "RUNTIME_DIRECTORY, else /run/baton for root, XDG_RUNTIME_DIR/baton for others."),
     pidfile: text("FILE",
@@ -105,6 +111,15 @@ export const OPTION_BY_FIELD = {
     unixShared: flag("Abstract Unix sockets (@name) have no node that could be switched: let all " +
       "generations have one socket, from which a new one accepts before it is ready. Without it a " +
       "reload of a server that binds such a name fails."),
+  }),
+
+  ...group("Workers", {
+    spread: choice(["random", "least", "cpu"], "random", "How new connections are spread over the " +
+      "workers, or over the listeners of a server that has several: random, each has the same " +
+      "chance; least, not to those whose accept queue is longer than the others'; cpu, by the " +
+      "processor that a connection comes in on. UDP: always by the client's address and port."),
+    rolling: flag("At a reload replace the workers one by one, so that memory grows by one worker " +
+      "only. If a new one fails, the old generation gets its full number again."),
   }),
 
   ...group("Readiness", READINESS),

@@ -19,9 +19,14 @@ export function serviceOrder({ order }: Config, exclusive: string | null): Servi
 /** @throws {UserError} when an option needs two generations at the same time, and there must be only one */
 export function checkOrder(config: Config, { order, reason }: ServiceOrder): void {
   if (order === "start-first") return;
+  const why = config.order === "auto" ? `the server must not run twice: ${reason}` : reason;
+  if (config.workers !== 1) {
+    throw new UserError(`Cannot use --workers, which run at the same time: ${why}`, {
+      remedy: "Remove --workers, or say --order start-first",
+    });
+  }
   const option = optionForTwo(config);
   if (option === null) return;
-  const why = config.order === "auto" ? `the server must not run twice: ${reason}` : reason;
   throw new UserError(`Cannot use ${option}, for which two generations run at once: ${why}`, {
     remedy: `Remove ${option}, or say --order start-first`,
   });

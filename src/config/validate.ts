@@ -56,6 +56,13 @@ function checkHandoff(config: Config): void {
       remedy: "Remove one of them",
     });
   }
+  if (config.workers !== 1 && unixListener !== undefined) {
+    const why = "a path has room for the socket of one worker";
+    throw new UserError(`Cannot use --workers with --listen ${unixListener.text}: ${why}`, {
+      remedy:
+        "Let the server bind a path of its own for each worker ({worker} in its command), or use TCP",
+    });
+  }
   if (config.duplicates === "at-bind" && config.udp === "switch") {
     throw new UserError(
       "Cannot use --udp switch with --duplicates at-bind: that replaces TCP and Unix sockets only",
@@ -129,7 +136,16 @@ function checkSignals(config: Config): void {
 }
 
 /** @param how the options of `run`, or those of one reload */
-export function checkRollout({ hold = false, bakeMs = 0 }: Partial<Config>): void {
+export function checkRollout(
+  { hold = false, bakeMs = 0, rolling = false, canary = null, rampMs = 0 }: Partial<Config>,
+): void {
+  if (rolling && (canary !== null || rampMs > 0)) {
+    const option = canary === null ? "--ramp" : "--canary";
+    throw new UserError(
+      `Cannot use ${option} with --rolling: a new generation gets its share as its workers come`,
+      { remedy: "Remove one of the two; --bake and --hold come after --rolling" },
+    );
+  }
   if (!hold || bakeMs === 0) return;
   throw new UserError("Cannot use --bake with --hold: --bake ends by itself, --hold does not", {
     remedy: "Remove one of the two",
@@ -224,6 +240,7 @@ function optionsForTwo(config: Config): GivenOption[] {
     [config.rampMs > 0, "--ramp"],
     [config.bakeMs > 0, "--bake"],
     [config.hold, "--hold"],
+    [config.rolling, "--rolling"],
     [config.takeover !== null, "--takeover"],
     [config.handoffSocket !== null, "--handoff-socket"],
   ];
@@ -238,6 +255,7 @@ export function optionForTwo(config: Config): string | null {
 export function handoffOption(config: Config): string | null {
   const gate = config.ready.find(({ kind }) => kind !== "auto" && kind !== "listen");
   return firstGiven([
+    [config.workers !== 1, "--workers"],
     [config.listen.length > 0, "--listen"],
     [config.handoff !== "auto", "--handoff"],
     [config.duplicates !== "auto", "--duplicates"],

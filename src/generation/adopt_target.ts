@@ -1,4 +1,4 @@
-/** The listening side of one generation: its trapped calls, the listeners that follow from them, and who holds them. */
+/** The listening side of one worker: its trapped calls, the listeners that follow from them, and who holds them. */
 import { ClosedListeners } from "../handoff/closed_listeners.ts";
 import { releaseHelpers } from "../handoff/helper_listeners.ts";
 import {
@@ -16,21 +16,24 @@ import { ExitWatch } from "../process/exit_watch.ts";
 import type { Group } from "../steering/group.ts";
 import type { Member } from "../steering/member.ts";
 import type { Inspection } from "./candidate/inspection.ts";
-import type { SharedParts } from "./handle.ts";
+import type { WorkerParts } from "./workers/worker_parts.ts";
 import { RestWatch } from "./rest_watch.ts";
 
-interface AdoptTargetOptions extends SharedParts {
+interface AdoptTargetOptions extends WorkerParts {
   readonly replacementOf: () => number | null;
   /** Null: an earlier baton started it. */
   readonly inspection: Inspection | null;
   /** The gate's checks read what the server prints, so it must keep coming through baton. */
   readonly readsOutput: () => boolean;
+  /** Its generation has passed its gate. */
+  readonly isPassed: () => boolean;
   readonly onChange: () => void;
   readonly fail: (reason: string) => void;
 }
 
 export class AdoptTarget implements ListenerOwner {
   readonly epoch: number;
+  readonly worker: number;
   /** Those who wait for it are to meet it when it serves, not when it listens. */
   queueAtSwitch = false;
   stopWatchingAccepts = () => {};
@@ -41,6 +44,7 @@ export class AdoptTarget implements ListenerOwner {
 
   constructor(readonly options: AdoptTargetOptions) {
     this.epoch = options.epoch;
+    this.worker = options.number;
     const { platform, listeners, config, log } = options.context;
     this.#workers = new ExitWatch(platform);
     const refreshListeners = () => this.refreshListeners();
@@ -61,6 +65,10 @@ export class AdoptTarget implements ListenerOwner {
   get leader(): number | null {
     const { server } = this.options;
     return server.isStarted && server.exitStatus === null ? server.pid : null;
+  }
+
+  get isRising(): boolean {
+    return this.options.facts.readyTicks === 0 && this.options.isPassed();
   }
 
   get readyTicks(): number {
@@ -119,7 +127,7 @@ export class AdoptTarget implements ListenerOwner {
       platform.seccomp.continue(notify, notification.id);
       return;
     }
-    journal.during(this.epoch, notification, () => {
+    journal.during(this, notification, () => {
       if (inspection?.calls.answer(notify, notification)) return "answered";
       if (!migration?.trappedCalls.includes(notification.call)) {
         return adopter.handle(notify, notification, this);
@@ -179,11 +187,11 @@ export class AdoptTarget implements ListenerOwner {
   }
 
   onListening(group: Group, caller: Caller): void {
-    const { context, gate, facts, server, readsOutput, onChange } = this.options;
+    const { context, gate, facts, server, readsOutput, onChange, name } = this.options;
     // Some servers bind a UDP socket for each client.
     const isUdp = group.tcp === null && group.path === null;
     const isOneMore = isUdp && facts.readyTicks > 0 && group.membersOf(this.epoch).length > 1;
-    if (!isOneMore) context.log(`generation ${this.epoch} listens at ${group.text}`);
+    if (!isOneMore) context.log(`${name()} listens at ${group.text}`);
     if (caller.pid !== server.pid) this.#watchWorker(caller.pid);
     this.#releaseHelpers();
     if (facts.readyTicks > 0) this.#closed.lookRepeatedly();
@@ -197,7 +205,7 @@ export class AdoptTarget implements ListenerOwner {
         if (server.output.handOver(caller, isPressing)) facts.handedOver = true;
       } catch (error) {
         // Trouble with its output is not an error of its listen(2).
-        context.logError(`generation ${this.epoch}: output stays with baton: ${errorText(error)}`);
+        context.logError(`${name()}: output stays with baton: ${errorText(error)}`);
       }
     }
     onChange();
@@ -205,10 +213,10 @@ export class AdoptTarget implements ListenerOwner {
   }
 
   onConflict(reason: string): void {
-    const { context: { listeners, logError }, gate, fail } = this.options;
+    const { context: { listeners, logError }, gate, fail, name } = this.options;
     // A generation that has passed its gate cannot fail any more.
     const passed = gate.isPassed || listeners.servingEpoch === this.epoch;
-    if (passed) logError(`generation ${this.epoch}: ${reason}`);
+    if (passed) logError(`${name()}: ${reason}`);
     fail(reason);
   }
 
@@ -227,6 +235,5 @@ export class AdoptTarget implements ListenerOwner {
   close(): void {
     this.endLooks();
     this.#workers.close();
-    this.options.context.adopter.source.forget(this.epoch);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What must have happened before a candidate may serve. `listen`: one of its processes listens at every address where
- * the serving generation gets connections. `notify`: READY=1 has come. `auto`: `listen`, and `notify` too once the
+ * What must have happened before a worker of a candidate may serve. `listen`: one of its processes listens at every address
+ * where the serving generation gets connections, except where only another worker of it does ({worker} in the command). `notify`: READY=1 has come. `auto`: `listen`, and `notify` too once the
  * previous generation has sent it; without READY=1 it must have come to rest (rest_watch.ts). In addition, all
  * configured checks must pass.
  */
@@ -8,6 +8,7 @@ import type { GenerationHealth } from "./generation_health.ts";
 import type { ReadyGate, ReadySpec } from "../config/values/check_spec.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import { concernsWorker } from "../steering/worker_members.ts";
 import { placeOf } from "../steering/unix/moved_path.ts";
 
 /** The part of `--ready` that needs no check. */
@@ -22,7 +23,7 @@ export class Gate {
   isAtRest = false;
 
   constructor(
-    readonly epoch: number,
+    readonly of: { readonly epoch: number; readonly worker: number },
     readonly ready: ReadyGate,
     readonly listeners: Listeners,
     /** The previous generation sent READY=1. */
@@ -32,15 +33,17 @@ export class Gate {
 
   /** Addresses of the service at which it does not listen. */
   get missing(): readonly Group[] {
-    const { listeners, epoch } = this;
+    const { listeners, of } = this;
     const { groups } = listeners;
-    const needed = groups.filter((each) => listeners.isOfService(each));
-    return needed.map((each) => placeOf(groups, each, epoch))
-      .filter((each) => !isUsed(each, epoch));
+    const needed = groups.filter((each) =>
+      listeners.isOfService(each) && concernsWorker(each, of.worker)
+    );
+    return needed.map((each) => placeOf(groups, each, of.epoch))
+      .filter((each) => !isUsed(each, of));
   }
 
   get listening(): readonly Group[] {
-    return this.listeners.groups.filter((group) => isUsed(group, this.epoch));
+    return this.listeners.groups.filter((group) => isUsed(group, this.of));
   }
 
   get isListening(): boolean {
@@ -61,7 +64,8 @@ export class Gate {
     // READY=1 or a check proves that it accepts: baton need not see a socket that it passed on in use. Not every
     // way to wait for connections can be seen from outside (select, io_uring).
     if (this.#isProvenOtherwise) {
-      return this.missing.every((group) => group.membersOf(this.epoch).length > 0);
+      const { epoch, worker } = this.of;
+      return this.missing.every((group) => group.membersOf(epoch, worker).length > 0);
     }
     return this.isListening && !this.lacksRest;
   }
@@ -79,9 +83,10 @@ export class Gate {
 
   /** Addresses where it listened, and no process of it has a listener any more. */
   get closed(): readonly Group[] {
+    const { epoch, worker } = this.of;
     return this.listeners.groups.filter((group) =>
-      !isUsed(group, this.epoch) &&
-      group.membersOf(this.epoch).some(({ owner, unheld }) => owner !== 0 && unheld)
+      !isUsed(group, this.of) &&
+      group.membersOf(epoch, worker).some(({ owner, unheld }) => owner !== 0 && unheld)
     );
   }
 
@@ -120,7 +125,7 @@ export function closedText(groups: readonly Group[]): string {
   return `it has closed its listener${where} and not ended`;
 }
 
-/** A process of the generation accepts there; a socket that baton made and no process uses is not enough. */
-function isUsed(group: Group, epoch: number): boolean {
-  return group.membersOf(epoch).some((member) => member.owner !== 0 && !member.unheld);
+/** A process of the worker accepts there; a socket that baton made and no process uses is not enough. */
+function isUsed(group: Group, { epoch, worker }: Gate["of"]): boolean {
+  return group.membersOf(epoch, worker).some((member) => member.owner !== 0 && !member.unheld);
 }

@@ -1,105 +1,90 @@
 /** The runtime side of one generation: turns what happens to its parts into events, and decides nothing. */
 import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
-import { ServerProcess } from "../process/server_process.ts";
-import { factsOf, type GenerationFacts, NO_FACTS } from "../succession/state/resume_state.ts";
-import { NotifyServer } from "../systemd/notify_server.ts";
-import { AdoptTarget } from "./adopt_target.ts";
-import { Admission } from "./admission.ts";
-import { capturedStreams, printsDirectly } from "./captured_streams.ts";
+import {
+  factsOf,
+  type GenerationFacts,
+  type GenerationRecord,
+  NO_FACTS,
+} from "../succession/state/resume_state.ts";
+import { Admission, type AdmissionSteps } from "./admission.ts";
+import type { Inspection } from "./candidate/inspection.ts";
+import { printsDirectly } from "./captured_streams.ts";
 import type { RunningContext } from "./context.ts";
-import { builtInGate, Gate } from "./gate.ts";
-import { GenerationHealth } from "./generation_health.ts";
-import type { GenerationHandle, GenerationOptions, ResumeOptions, StartOptions } from "./handle.ts";
-import { LeaderExit } from "./leader_exit.ts";
+import type { GenerationHandle } from "./handle.ts";
 import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
+import { checksOf } from "./workers/worker_views.ts";
+import { Workers } from "./workers/workers.ts";
+
+interface GenerationOptions {
+  readonly replacementOf: number | null;
+  readonly wantsNotification: boolean;
+  readonly admissionSteps: AdmissionSteps | null;
+  /** None for a generation that an earlier baton started. */
+  readonly inspection?: Inspection | null;
+  /** How many workers it begins with. */
+  readonly size: number;
+  readonly launch: Workers["options"]["launch"];
+}
 
 export class RunningGeneration implements GenerationHandle {
   startedAt: Date;
   hasExited = false;
-  replacementOf: number | null;
   /** It is admitted, and its process starts later. */
   isWaiting = false;
-  notify: NotifyServer | null = null;
   /** What has happened to it that its processes do not show. */
   readonly facts: GenerationFacts = { ...NO_FACTS };
   /** Possible reasons, shown if it fails. */
   readonly hints: string[] = [];
   readonly timers: Timers<GenerationTimer>;
-  readonly health: GenerationHealth;
-  readonly gate: Gate;
-  readonly server: ServerProcess;
-  readonly adoptTarget: AdoptTarget;
+  readonly workers: Workers;
   readonly admission: Admission;
-  readonly #stopping: Stopping;
-  readonly #leaderExit: LeaderExit;
-
+  readonly inspection: Inspection | null;
+  readonly wantsNotification: boolean;
+  replacementOf: number | null;
+  readonly stopping: Stopping;
   constructor(
     readonly context: RunningContext,
     readonly epoch: number,
-    { replacementOf, wantsNotification, admissionSteps, inspection = null }: GenerationOptions,
+    options: GenerationOptions,
   ) {
-    const { config, listeners, platform } = context;
+    const { admissionSteps, inspection = null, size, launch } = options;
+    const { config, platform } = context;
     const { facts, hints } = this;
     this.startedAt = new Date(platform.clock.wallMs());
-    this.replacementOf = replacementOf;
-    const onChange = () => this.#checkGate();
-    const fail = (reason: string) => this.#fail(reason);
+    this.replacementOf = options.replacementOf;
+    this.wantsNotification = options.wantsNotification;
+    this.inspection = inspection;
     const timers = this.timers = new Timers(platform.clock, (timer) => this.#onTimer(timer));
-    this.health = new GenerationHealth({ context, epoch, pid: () => this.pid, onChange, fail });
-    const ready = builtInGate(config.ready);
-    const gate = this.gate = new Gate(epoch, ready, listeners, wantsNotification, this.health);
-    const server = this.server = this.#serverProcess();
-    const shared = { context, epoch, facts, hints, gate, server, timers };
-    this.adoptTarget = new AdoptTarget({
-      ...shared,
-      replacementOf: () => this.replacementOf,
-      inspection,
-      readsOutput: () => this.health.readsOutput,
-      onChange,
-      fail,
-    });
     this.admission = new Admission({
       steps: admissionSteps,
       inspection,
       candidate: this,
       restartReadyTimer: () => timers.arm("ready", config.readyTimeoutMs),
-      onAdmitted: onChange,
-      onVeto: (reason, isStarted) => isStarted ? fail(reason) : this.failBeforeStart(reason),
+      onAdmitted: () => this.#checkGate(),
+      onVeto: (reason, isStarted) => isStarted ? this.#fail(reason) : this.failBeforeStart(reason),
     });
-    const stopping = this.#stopping = new Stopping(shared);
-    const onExited = (exit: ExitReport) => this.#onExited(exit);
-    this.#leaderExit = new LeaderExit({ ...shared, stopping, admission: this.admission, onExited });
-  }
-
-  #serverProcess(): ServerProcess {
-    const { context, epoch } = this;
-    const { platform, children, migration, listeners, journal } = context;
-    return new ServerProcess(platform, children, {
-      epoch,
-      calls: () => ({
-        // What the poll thread has taken from the kernel and not passed on is lost when baton is killed.
-        lettingPass: !context.config.survive,
-        isAwaited: () => migration?.pendingAccepts.isEmpty === false,
-      }),
-      onNotification: (notify, notification) => this.adoptTarget.answer(notify, notification),
-      onOutput: (stream, bytes) => this.health.onOutput(stream, bytes),
-      onPrepared: () => journal.write(),
-      onLaunchFailed: (status, message) => this.#fail(message, status),
-      onLeaderExit: (status, remaining) => this.#leaderExit.onLeaderExit(status, remaining),
-      onAllExited: () => this.#leaderExit.onAllExited(),
-      holdsMember: (pid) => listeners.isHeldBy(pid, epoch),
+    const workers = () => this.workers;
+    this.stopping = new Stopping({ context, epoch, facts, hints, workers, timers });
+    this.workers = new Workers(this, {
+      facts,
+      timers,
+      launch,
+      onChange: () => this.#checkGate(),
+      fail: (reason, status) => this.#fail(reason, status),
+      onExited: (exit) => this.#onExited(exit),
     });
+    this.workers.begin(size);
   }
 
   get notified(): boolean {
-    return this.gate.notified;
+    return this.workers.all.some(({ gate }) => gate.notified);
   }
 
   get losses(): GenerationHandle["losses"] {
     const { cut, undecided, kept } = this.facts;
-    return { cut, undecided, kept, seen: this.#stopping.seen.size };
+    return { cut, undecided, kept, seen: this.stopping.seen.size };
   }
 
   get inspected(): GenerationHandle["inspected"] {
@@ -107,194 +92,208 @@ export class RunningGeneration implements GenerationHandle {
   }
 
   get tracks(): Stopping["tracks"] {
-    return this.#stopping.tracks;
+    return this.stopping.tracks;
   }
 
   get takesConnections(): boolean {
-    const { filter } = this.server;
-    return this.facts.takesConnections && filter !== null &&
-      this.context.platform.seccomp.canAnswerWithDescriptor(filter);
+    const { seccomp } = this.context.platform;
+    const filters = this.workers.all.flatMap(({ server }) => server.filter ?? []);
+    return this.facts.takesConnections &&
+      filters.some((filter) => seccomp.canAnswerWithDescriptor(filter));
   }
 
-  get checks(): GenerationHealth["views"] {
-    return this.health.views;
+  get checks(): GenerationHandle["checks"] {
+    return checksOf(this.workers.all);
   }
 
   get output(): GenerationHandle["output"] {
-    return this.admission.vetoOutput ?? (this.server.isStarted ? this.server.output : null);
+    return this.admission.vetoOutput ?? this.workers.output;
   }
 
   get outputIsDirect(): boolean {
-    return this.admission.vetoOutput === null && this.server.isStarted &&
-      printsDirectly(this.context, this.facts.handedOver);
+    const isHandedOver = this.workers.all.some(({ facts }) => facts.handedOver);
+    return this.admission.vetoOutput === null && this.workers.isStarted &&
+      printsDirectly(this.context, isHandedOver);
   }
 
   get pid(): number | null {
-    return this.server.isStarted ? this.server.pid : null;
+    return this.workers.pid;
   }
 
-  processes(): number[] {
-    return this.server.processes();
+  processes(workers?: number): number[] {
+    return this.workers.processes(workers);
   }
 
-  /** @throws when the launcher cannot be spawned */
-  start({ plan, isAlone, members, onReleased }: StartOptions): void {
-    this.facts.takesConnections = this.context.migration?.isTrappedBy(plan.trap) ?? false;
-    this.server.start({
-      plan: { ...plan, spared: this.adoptTarget.spared },
-      stdin: this.context.foreground.stdinFor(isAlone),
-      captured: capturedStreams(this.context, members.length),
-      members: members.map((member) => member.heldUntilRetired),
-      ready: this.health.openPipe(),
-      onReleased,
-    });
-    this.beginGate(members);
+  /** It has served for so long that it is no new one any more. */
+  get isSettled(): boolean {
+    return this.workers.all.some(({ facts }) => facts.isSettled);
   }
 
-  beginGate(members: StartOptions["members"], isResumed = false): void {
-    this.health.startGateChecks();
-    this.adoptTarget.watchAccepts(members);
-    if (isResumed) this.#checkGate();
+  /**
+   * @param isAlone no other generation is alive
+   * @param onReleased its programs run from now on, and take a while to start
+   * @throws when no launcher can be spawned
+   */
+  start(isAlone: boolean, onReleased: () => void): void {
+    this.workers.start(isAlone, onReleased);
   }
 
-  resume({ record, notifyPath, notify, ...remains }: ResumeOptions): void {
+  /** Its processes go on where an earlier baton waited for its gate. */
+  resumeGate(): void {
+    const { groups } = this.context.listeners;
+    for (const worker of this.workers.alive) {
+      worker.beginGate(groups.flatMap((group) => group.membersOf(this.epoch, worker.number)));
+    }
+    this.#checkGate();
+  }
+
+  /** Before its workers are. */
+  resume(record: GenerationRecord): void {
     Object.assign(this.facts, factsOf(record));
     this.hints.push(...record.hints);
     this.startedAt = new Date(record.startedAt);
-    this.gate.notified = record.notified;
-    this.openNotify(notifyPath, notify);
-    this.server.resume(record, remains);
-    if (remains.isForeign) return;
-    this.adoptTarget.watchWorkers();
-    this.adoptTarget.letPass();
-    this.#leaderExit.resume();
   }
 
   /** After an earlier baton was killed: finds out what has happened since. */
   catchUp(): void {
-    this.server.catchUp();
-    this.#leaderExit.resume();
-    this.adoptTarget.watchWorkers();
+    for (const worker of this.workers.all) worker.catchUp();
     // The earlier baton may have held its connections back.
     this.context.migration?.resumeAll(() => this.processes());
   }
 
-  /** Its NOTIFY_SOCKET, at another path if `path` cannot be used. */
-  openNotify(path: string, resumed: ResumeOptions["notify"] = null): NotifyServer {
-    const isMember = (pid: number) => this.processes().includes(pid);
-    const onNotify = (variables: ReadonlyMap<string, string>) => this.#onNotify(variables);
-    const { platform } = this.context;
-    return this.notify = new NotifyServer(platform, path, isMember, onNotify, resumed);
-  }
-
-  #onNotify(variables: ReadonlyMap<string, string>): void {
-    if (variables.get("READY") !== "1" || this.gate.notified) return;
-    this.gate.notified = true;
-    this.context.log(`generation ${this.epoch} sent READY=1`);
-    this.#checkGate();
-  }
-
   #checkGate(): void {
-    this.health.checkNow();
-    if (this.gate.lacksRest && !this.hasExited) this.adoptTarget.rest.begin();
-    if (!this.gate.isPassed || !this.admission.admits()) return;
-    this.health.onGatePassed();
-    this.adoptTarget.stand();
+    const passed = this.workers.all.map((worker) => worker.checkGate());
+    if (!passed.every(Boolean) || !this.admission.admits()) return;
+    for (const worker of this.workers.all) worker.stand();
     this.context.dispatch({ kind: "ready", epoch: this.epoch });
   }
 
   #fail(reason: string, status: number = EXIT_NEW_GENERATION_FAILED): void {
-    this.adoptTarget.rest.end();
+    for (const worker of this.workers.all) worker.endLooks();
     this.context.dispatch({ kind: "failed", epoch: this.epoch, reason, status });
   }
 
   /** There will be no process. */
   failBeforeStart(reason: string, status: number = EXIT_NEW_GENERATION_FAILED): void {
     this.#fail(reason, status);
+    for (const worker of this.workers.all) worker.end();
     this.#onExited({ status, asRequested: false, text: reason });
   }
 
   #onExited(exit: ExitReport): void {
     if (this.hasExited) return;
     this.hasExited = true;
-    this.health.stop();
     this.admission.cancel();
-    this.#stopping.cancel();
-    this.adoptTarget.endLooks();
-    this.notify?.close();
+    this.stopping.cancel();
     const { epoch, facts: { cut } } = this;
     this.context.dispatch({ kind: "exited", epoch, exit: { ...exit, cut } });
   }
 
   retire(): void {
-    if (this.#leaderExit.afterLeftovers(() => this.retire())) return;
+    const { context: { listeners, adopter }, epoch } = this;
+    const isLeft = this.workers.all.some(({ leaderExit }) =>
+      leaderExit.afterLeftovers(() => {
+        // They may have listened once more.
+        listeners.retire(epoch);
+        this.retire();
+      })
+    );
+    if (isLeft) return;
     this.timers.clear();
-    this.health.close();
-    this.adoptTarget.close();
-    this.server.close();
-    this.context.journal.forgetCallsOf(this.epoch);
+    this.workers.close();
+    adopter.source.forget(epoch);
   }
 
   noteSockets(kind: "datagrams" | "connections"): void {
-    this.#stopping.noteSockets(kind);
+    this.stopping.noteSockets(kind);
   }
 
   stopTimeMs(drainMs: number): number {
-    return this.#stopping.stopTimeMs(drainMs);
+    return this.stopping.stopTimeMs(drainMs);
   }
 
   beginDrain(isShutdown: boolean, successor: GenerationHandle | null): void {
-    this.health.stop();
-    this.#stopping.beginDrain(isShutdown, successor);
+    for (const { health } of this.workers.all) health.stop();
+    this.workers.rest();
+    this.stopping.beginDrain(isShutdown, successor);
   }
 
   stopLiveChecks(): void {
-    this.health.stopLiveChecks();
+    for (const { health } of this.workers.all) health.stopLiveChecks();
+  }
+
+  startLiveChecks(): void {
+    for (const { health } of this.workers.all) health.startLiveChecks();
   }
 
   resumeServing(): void {
-    this.#stopping.resumeServing();
-    this.health.startLiveChecks();
+    this.stopping.resumeServing();
+    this.startLiveChecks();
+    this.workers.restore();
   }
 
   signalStop(): void {
-    if (!this.server.isStarted) return this.kill();
-    this.#stopping.signalStop();
+    if (!this.workers.isStarted) return this.kill();
+    this.stopping.signalStop();
   }
 
   kill(isOverdue = false): void {
     if (this.isWaiting) return this.failBeforeStart("it was stopped before its start");
     const isEmpty = this.processes().length === 0;
-    if (this.hasExited && (isEmpty || this.#leaderExit.hasLeftovers)) return;
-    if (this.admission.cancel() && !this.server.isStarted) return;
-    this.#stopping.kill(isOverdue);
+    const hasLeftovers = this.workers.all.some(({ leaderExit }) => leaderExit.hasLeftovers);
+    if (this.hasExited && (isEmpty || hasLeftovers)) return;
+    if (this.admission.cancel() && !this.workers.isStarted) return;
+    this.stopping.kill(isOverdue);
     // Without a visible process there is no exit to wait for.
-    if (isEmpty) this.#leaderExit.onAllExited();
+    if (isEmpty) { for (const { leaderExit } of this.workers.all) leaderExit.onAllExited(); }
   }
 
   forwardSignal(signal: number): void {
-    this.server.signal(signal);
+    this.workers.signal(signal);
+  }
+
+  /** Listeners that no process holds any more are found, and given up. */
+  lookForClosed(): void {
+    for (const { adoptTarget } of this.workers.all) adoptTarget.lookForClosed();
+  }
+
+  /** Finds the listeners that the server has closed, or left behind with a dead process. */
+  refreshListeners(): void {
+    for (const { adoptTarget } of this.workers.all) adoptTarget.refreshListeners();
+  }
+
+  onHint(text: string): void {
+    if (!this.hints.includes(text)) this.hints.push(text);
   }
 
   #onTimer(timer: GenerationTimer): void {
-    const { epoch, context: { dispatch, foreground, config } } = this;
+    const { epoch, context: { dispatch } } = this;
     switch (timer) {
       case "ready":
-        // An admission step has its own time-out, and restarts this timer.
-        if (this.admission.isBusy) return;
-        // A person is at its terminal: a shell, a debugger.
-        if (foreground.isHeldBy(this.pid ?? 0)) return;
-        this.adoptTarget.refreshListeners();
-        this.hints.push(...this.admission.obstacles);
-        return this.#fail(this.gate.timeoutReason(config.readyTimeoutMs, this.hints));
+        return this.#onLate();
       case "bake":
         return dispatch({ kind: "bake_elapsed", epoch });
       case "health":
-        this.adoptTarget.settle();
-        this.server.remember();
+        for (const { adoptTarget, server } of this.workers.all) {
+          adoptTarget.settle();
+          server.remember();
+        }
         return dispatch({ kind: "healthy", epoch });
       default:
         return dispatch({ kind: `${timer}_timed_out`, epoch });
     }
+  }
+
+  #onLate(): void {
+    const { admission, workers, context: { foreground, config } } = this;
+    // An admission step has its own time-out, and restarts this timer.
+    if (admission.isBusy) return;
+    // A person is at its terminal: a shell, a debugger.
+    if (workers.all.some(({ pid }) => foreground.isHeldBy(pid ?? 0))) return;
+    this.refreshListeners();
+    this.hints.push(...admission.obstacles);
+    const late = workers.all.find(({ gate }) => !gate.isPassed) ?? workers.all[0]!;
+    const reason = late.gate.timeoutReason(config.readyTimeoutMs, this.hints);
+    workers.fail(late, workers.size === 1 ? reason : `worker ${late.number} is ${reason}`);
   }
 }

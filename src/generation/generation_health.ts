@@ -1,4 +1,4 @@
-/** The checks of one generation: those of its gate until it has passed, then those of its liveness until its drain. */
+/** The checks of one worker: those of its gate until it has passed, then those of its liveness until its drain. */
 import { GATE_INTERVAL_MS, LIVE_INTERVAL_MS } from "../config/check_options.ts";
 import type { ReadySpec, RepeatedCheck } from "../config/values/check_spec.ts";
 import { CheckLoop } from "../health/check_loop.ts";
@@ -19,8 +19,13 @@ interface CheckAnnouncement {
 interface GenerationHealthOptions {
   readonly context: RunningContext;
   readonly epoch: number;
+  readonly number: number;
+  /** For people: "generation 3". */
+  readonly name: () => string;
   readonly pid: () => number | null;
   readonly onChange: () => void;
+  /** It has passed its gate, and a check fails now. */
+  readonly onUnhealthy: (reason: string) => void;
   readonly fail: (reason: string) => void;
 }
 
@@ -65,6 +70,11 @@ export class GenerationHealth {
   startGateChecks(): void {
     this.#phase = "gate";
     this.#ready.forEach((loop) => loop.start());
+  }
+
+  /** None of the checks that follow its gate fails. */
+  get isWell(): boolean {
+    return this.#live.every(({ health }) => health.healthy);
   }
 
   /** The gate waits for a line of the output. */
@@ -157,7 +167,7 @@ export class GenerationHealth {
   }
 
   #loop(spec: RepeatedCheck, isLive: boolean): CheckLoop {
-    const { context, epoch, pid, fail } = this.options;
+    const { context, epoch, number, pid, fail } = this.options;
     const { config } = context;
     const intervalMs = config.checkIntervalMs ?? (isLive ? LIVE_INTERVAL_MS : GATE_INTERVAL_MS);
     return new CheckLoop({
@@ -172,23 +182,26 @@ export class GenerationHealth {
       },
       thresholds: config,
       startCheck: (onResult) =>
-        beginCheck({ context, epoch, pid: pid() }, { spec, isLive, onResult, onImpossible: fail }),
+        beginCheck(
+          { context, epoch, number, pid: pid() },
+          { spec, isLive, onResult, onImpossible: fail },
+        ),
       onResult: (before, after) => this.#onResult(spec, isLive, before, after),
       random: Math.random,
     });
   }
 
   #onResult(spec: RepeatedCheck, isLive: boolean, before: Health, after: Health): void {
-    const { context: { log, dispatch }, epoch, onChange } = this.options;
+    const { context: { log }, name, onChange, onUnhealthy } = this.options;
     if (after.skippedReason !== null) {
       // Logged once, when it begins: it may last, and nothing follows from it.
       if (before.skippedReason !== null) return;
-      return log(`generation ${epoch} could not be checked: ${spec.text}: ${after.skippedReason}`);
+      return log(`${name()} could not be checked: ${spec.text}: ${after.skippedReason}`);
     }
     const changed = before.healthy !== after.healthy;
     const state = after.healthy ? "healthy" : "unhealthy";
     const reason = `${spec.text}: ${after.last?.text ?? ""}`;
-    if (changed) log(`generation ${epoch} is ${state}: ${reason}`);
+    if (changed) log(`${name()} is ${state}: ${reason}`);
     if (!isLive) {
       if (changed) onChange();
       return;
@@ -197,7 +210,7 @@ export class GenerationHealth {
     const failed = after.failures - (this.#reportedAt.get(spec) ?? 0);
     if (!changed && failed < FAILURES_PER_REMINDER) return;
     this.#reportedAt.set(spec, after.failures);
-    dispatch({ kind: "unhealthy", epoch, reason });
+    onUnhealthy(reason);
   }
 }
 

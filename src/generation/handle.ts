@@ -1,18 +1,13 @@
 /** A generation as the supervisor handles it: its own, or another baton's. */
 import type { Tracks } from "../drain/connections.ts";
-import type { LaunchPlan } from "../launcher/plan.ts";
 import type { GenerationTimer } from "../lifecycle/vocabulary.ts";
 import type { CandidateOutput } from "../output/candidate_output.ts";
-import type { Fd } from "../platform/fd.ts";
-import type { ServerProcess, ServerRemains } from "../process/server_process.ts";
+import type { ServerProcess } from "../process/server_process.ts";
 import type { CheckView } from "../report/snapshot.ts";
 import type { Losses } from "../report/timelines.ts";
-import type { Member } from "../steering/member.ts";
-import type { GenerationFacts, GenerationRecord } from "../succession/state/resume_state.ts";
-import type { AdmissionSteps } from "./admission.ts";
-import type { Inspected, Inspection } from "./candidate/inspection.ts";
+import type { GenerationFacts } from "../succession/state/resume_state.ts";
+import type { Inspected } from "./candidate/inspection.ts";
 import type { RunningContext } from "./context.ts";
-import type { Gate } from "./gate.ts";
 import type { Timers } from "./timers.ts";
 
 /** What the parts of one generation share. */
@@ -22,34 +17,16 @@ export interface SharedParts {
   readonly facts: GenerationFacts;
   /** Possible reasons, shown if it fails. */
   readonly hints: string[];
-  readonly gate: Gate;
-  readonly server: ServerProcess;
+  readonly workers: () => ServerTree;
   readonly timers: Timers<GenerationTimer>;
 }
 
-export interface GenerationOptions {
-  readonly replacementOf: number | null;
-  readonly wantsNotification: boolean;
-  readonly admissionSteps: AdmissionSteps | null;
-  /** None for a generation that an earlier baton started. */
-  readonly inspection?: Inspection | null;
-}
-
-export interface StartOptions {
-  /** No other generation is alive. */
-  readonly isAlone: boolean;
-  readonly plan: LaunchPlan;
-  readonly members: readonly Member[];
-  /** Its program runs from now on, and takes a while to start. */
-  readonly onReleased: () => void;
-}
-
-/** A generation that an earlier baton started. */
-export interface ResumeOptions extends ServerRemains {
-  readonly record: GenerationRecord;
-  readonly notifyPath: string;
-  /** The socket behind that path. */
-  readonly notify: Fd | null;
+/** The processes of a generation, or of one worker. */
+export interface ServerTree extends Pick<ServerProcess, "processes" | "kill"> {
+  /** Of a leading process; null: there is none. */
+  readonly pid: number | null;
+  /** To the leading processes, each of which is to end. */
+  signalStop(signal: number): void;
 }
 
 export interface GenerationHandle {
@@ -74,7 +51,8 @@ export interface GenerationHandle {
   readonly outputIsDirect: boolean;
   /** From the stop signal to KILL. @param drainMs what its drain may take */
   stopTimeMs(drainMs: number): number;
-  processes(): number[];
+  /** @param workers of so many of them; by default of all */
+  processes(workers?: number): number[];
   stopLiveChecks(): void;
   noteSockets(kind: "datagrams" | "connections"): void;
   /** @param successor serves now; null: another baton's generation does, or none */

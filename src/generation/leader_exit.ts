@@ -10,8 +10,8 @@ import { processName } from "../platform/process/proc.ts";
 import type { ExitStatus } from "../platform/process/wait_status.ts";
 import { reportExit } from "../report/exit_report.ts";
 import { describeVictims } from "../report/killed_processes.ts";
-import type { GenerationFacts } from "../succession/state/resume_state.ts";
-import type { SharedParts } from "./handle.ts";
+import type { WorkerFacts } from "../succession/state/resume_state.ts";
+import type { WorkerParts } from "./workers/worker_parts.ts";
 import type { Admission } from "./admission.ts";
 import { busyProcesses, LeftoverSignals } from "./leftovers.ts";
 import type { Stopping } from "./stopping.ts";
@@ -35,7 +35,7 @@ export interface LeaderExitCircumstances {
   readonly status: ExitStatus;
   /** Processes of its tree that are alive. */
   readonly remaining: number;
-  readonly facts: Readonly<GenerationFacts>;
+  readonly facts: Readonly<WorkerFacts>;
   readonly stopSignal: number;
   /** One of them has a socket that the generation listens on. */
   readonly serves: boolean;
@@ -58,9 +58,11 @@ export function decideLeaderExit(
   return serves ? "to_background" : isCandidate ? "left_behind" : "exited";
 }
 
-interface LeaderExitOptions extends SharedParts {
+interface LeaderExitOptions extends WorkerParts {
   readonly stopping: Pick<Stopping, "policy" | "spareRest" | "cutRest">;
   readonly admission: Pick<Admission, "isPending" | "explainExit">;
+  /** KILL follows after this time at the latest. */
+  readonly limitStop: (delayMs: number) => void;
   readonly onExited: (exit: ExitReport) => void;
 }
 
@@ -89,14 +91,15 @@ export class LeaderExit {
   }
 
   onLeaderExit(status: ExitStatus, remaining: number): void {
-    const { facts, epoch, context, server, stopping, gate, admission, hints } = this.options;
+    const { facts, epoch, number, name, context, server, stopping, gate, admission, hints } =
+      this.options;
     const { leaderSignal: stopSignal } = stopping.policy;
     const { wasKilled } = server;
     const isCandidate = admission.isPending;
     if (isCandidate && !wasKilled) hints.push(...admission.explainExit(status));
     this.#hadTerminal = context.foreground.onLeaderExit(server.pid);
     const serves = !this.#hadTerminal && gate.listening.length > 0 &&
-      server.processes().some((pid) => context.listeners.isHeldBy(pid, epoch));
+      server.processes().some((pid) => context.listeners.isHeldBy(pid, epoch, number));
     const decision = decideLeaderExit({
       status,
       remaining,
@@ -126,7 +129,7 @@ export class LeaderExit {
       case "to_background":
         facts.daemonized = true;
         context.log(
-          `generation ${epoch} went to the background: baton follows its processes, ` +
+          `${name()} went to the background: baton follows its processes, ` +
             `but configure the server to stay in the foreground if it can`,
         );
     }
@@ -139,10 +142,10 @@ export class LeaderExit {
   }
 
   #signalRest(gently: boolean): void {
-    const { context: { config }, stopping, timers } = this.options;
+    const { context: { config }, stopping, limitStop } = this.options;
     if (gently) stopping.spareRest();
     // Helpers do not get the time in which a server finishes its requests.
-    if (this.#signals.send(gently) === 0) timers.limit("stop", config.stopTimeMs);
+    if (this.#signals.send(gently) === 0) limitStop(config.stopTimeMs);
   }
 
   /** The generation has exited; the rest gets the stop signal, and is followed until it has exited too. */
@@ -173,12 +176,7 @@ export class LeaderExit {
   /** Calls `then` when the leftovers have exited. @returns false when there are none */
   afterLeftovers(then: () => void): boolean {
     if (this.#afterLeftovers === null) return false;
-    const { context: { listeners }, epoch } = this.options;
-    this.#afterLeftovers = () => {
-      // They may have listened once more.
-      listeners.retire(epoch);
-      then();
-    };
+    this.#afterLeftovers = then;
     return true;
   }
 

@@ -8,7 +8,7 @@ import { orNull } from "../platform/error.ts";
 import { isAsleep } from "../platform/process/rest.ts";
 import { type ListenerUse, listenerUse, mostKnown } from "../process/listener_use.ts";
 import { closedText } from "./gate.ts";
-import type { SharedParts } from "./handle.ts";
+import type { WorkerParts } from "./workers/worker_parts.ts";
 import {
   nextSettling,
   NOT_SETTLED,
@@ -22,7 +22,8 @@ const FIRST_PAUSE_MS = 1;
 const LOOK_GROWTH = 1.4;
 const LONGEST_PAUSE_MS = 250;
 
-interface RestWatchOptions extends Pick<SharedParts, "context" | "epoch" | "gate" | "server"> {
+interface RestWatchOptions
+  extends Pick<WorkerParts, "context" | "epoch" | "number" | "gate" | "server"> {
   readonly refreshListeners: () => void;
   readonly onChange: () => void;
   readonly fail: (reason: string) => void;
@@ -95,9 +96,9 @@ export class RestWatch {
   }
 
   #use(): ListenerUse {
-    const { context: { platform }, epoch, gate, server } = this.options;
+    const { context: { platform }, epoch, number, gate, server } = this.options;
     const pids = server.processes();
-    const members = gate.listening.flatMap((group) => group.membersOf(epoch))
+    const members = gate.listening.flatMap((group) => group.membersOf(epoch, number))
       .filter(({ owner, unheld }) => owner !== 0 && !unheld);
     return mostKnown(members.map((member) => listenerUse(platform, member, pids)));
   }

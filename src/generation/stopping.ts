@@ -19,7 +19,7 @@ import { spreadOf, StopPolicy } from "./stop_policy.ts";
 import type { GenerationHandle, SharedParts } from "./handle.ts";
 
 /** A server that finishes its requests by itself gets its signal after this time, whatever could still be moved. */
-const MOVE_MS = 10_000;
+export const MOVE_MS = 10_000;
 
 type Successor = Pick<GenerationHandle, "takesConnections" | "processes">;
 
@@ -43,7 +43,7 @@ export class Stopping {
 
   constructor(readonly options: SharedParts) {
     const { config, preset } = options.context;
-    this.policy = new StopPolicy(config, preset, () => processName(options.server.pid));
+    this.policy = new StopPolicy(config, preset, () => processName(options.workers().pid ?? 0));
     this.#record = new CutRecord(options.facts);
   }
 
@@ -111,7 +111,7 @@ export class Stopping {
   }
 
   #startDrain(isLast: boolean, style: DrainStyle, onDrained = () => this.#reportDrained()): void {
-    const { context: { platform, listeners, config, migration, log }, epoch, server } =
+    const { context: { platform, listeners, config, migration, log }, epoch, workers } =
       this.options;
     this.#drain = Drain.of(platform, listeners, {
       epoch,
@@ -122,7 +122,7 @@ export class Stopping {
       tracks: this.tracks,
       seen: this.seen,
       spreadMs: spreadOf(config, config.drainTimeMs),
-      processes: () => server.processes(),
+      processes: () => workers().processes(),
       otherProcesses: () => this.#successor?.processes() ?? [],
       movedAway: () => migration?.inFlight.inodes ?? new Set(),
       expectsRequests: () => migration?.inFlight.hasUnreadRequest ?? false,
@@ -151,14 +151,14 @@ export class Stopping {
 
   /** Nothing but datagrams may be left for it to answer. */
   #reportDrained(): void {
-    const { context: { platform, listeners, dispatch }, epoch, server } = this.options;
+    const { context: { platform, listeners, dispatch }, epoch, workers } = this.options;
     const onDrained = () => dispatch({ kind: "drained", epoch });
     if (this.#isLast) return onDrained();
     this.#holdDatagrams();
     const successor = this.#successor;
     this.#datagrams = new DatagramDrain(platform, {
       before: successor === null ? [] : this.#udpSockets,
-      processes: () => server.processes(),
+      processes: () => workers().processes(),
       successor: () => successor?.processes() ?? [],
       switched: () => switchedDatagrams(listeners, epoch),
       isHeld: listeners.heldEpoch === epoch,
@@ -170,11 +170,11 @@ export class Stopping {
 
   /** Its accept queue is empty: moves keep-alive connections, each as soon as it can be. */
   #move(): void {
-    const { context: { platform, listeners, config, migration, log }, epoch, server } =
+    const { context: { platform, listeners, config, migration, log }, epoch, workers } =
       this.options;
     if (migration === null) return;
     this.#mover = new Mover(platform, {
-      table: new ConnectionTable(platform, listeners, () => server.processes()),
+      table: new ConnectionTable(platform, listeners, () => workers().processes()),
       inFlight: migration.inFlight,
       hasSuccessor: (group) => !group.receivingEpochs.has(epoch),
       quietMs: config.quietMs,
@@ -219,29 +219,29 @@ export class Stopping {
     this.#holdDatagrams();
     // The drain time is over: a connection between two requests moves before the signal.
     this.#mover?.commit();
-    const { facts, server, context: { platform: { clock } } } = this.options;
+    const { facts, workers, context: { platform: { clock } } } = this.options;
     // Unless the server is known to finish its requests, the signal cuts them.
     const isCut = !this.policy.finishesRequests;
     facts.stopSent = true;
     this.#signaledAtMs = clock.now();
     if (isCut) this.#drain?.cancel();
-    this.#cutBy(isCut, () => server.signal(this.policy.leaderSignal));
+    this.#cutBy(isCut, () => workers().signalStop(this.policy.leaderSignal));
   }
 
   /** @param isOverdue its time is over, or the user insists: the killed processes are logged */
   kill(isOverdue = false): void {
     this.cancel();
-    const { facts, server } = this.options;
+    const { facts, workers } = this.options;
     if (isOverdue) this.#logKilled();
     const isCut = this.policy.finishesRequests || !facts.stopSent || this.#hasSpared;
-    this.#cutBy(isCut, () => server.kill());
+    this.#cutBy(isCut, () => workers().kill());
   }
 
   /** The leading process has exited: its signal did not cut what remaining processes have open. */
   spareRest(): void {
-    const { context: { platform, listeners }, epoch, server } = this.options;
+    const { context: { platform, listeners }, epoch, workers } = this.options;
     ignoringFailedLook(() => {
-      const rest = { epoch, processes: () => server.processes() };
+      const rest = { epoch, processes: () => workers().processes() };
       const open = new SocketTable(platform, listeners).connectionsOf(rest);
       this.#hasSpared = this.#record.uncount(open.map(({ inode }) => inode)) > 0;
     });
@@ -253,10 +253,10 @@ export class Stopping {
   }
 
   #logKilled(): void {
-    const { context: { platform, leftovers, logError }, epoch, server } = this.options;
+    const { context: { platform, leftovers, logError }, epoch, workers } = this.options;
     const sinceMs = this.#signaledAtMs;
     const afterMs = sinceMs === null ? null : platform.clock.now() - sinceMs;
-    const killed = describeVictims(epoch, server.processes(), afterMs);
+    const killed = describeVictims(epoch, workers().processes(), afterMs);
     if (killed.length === 0) return;
     leftovers.killed.push(...killed);
     logError(`generation ${epoch}: ${killedText(killed)}`);

@@ -70,10 +70,13 @@ export class Adopter implements AdoptContext {
     this.followsPaths = followsPaths;
   }
 
-  /** For the filter of a generation that starts now. */
-  trapFor(epoch: number): readonly CallRule[] {
+  /** For the filter of a generation that starts now. @param isRising of one more worker of a generation that serves */
+  trapFor(epoch: number, isRising = false): readonly CallRule[] {
     const { SYS_bind, SYS_listen } = this.platform.libc.arch;
-    return [SYS_bind, SYS_listen, ...this.source.rulesFor(epoch), ...this.#ofPaths];
+    const { source } = this;
+    const isAsFirst = isRising && !source.isReplacing(epoch);
+    const rules = isAsFirst ? source.rules : source.rulesFor(epoch);
+    return [SYS_bind, SYS_listen, ...rules, ...this.#ofPaths];
   }
 
   /**

@@ -15,6 +15,7 @@ import {
   type AdoptContext,
   type CallReply,
   type ListenerOwner,
+  ownedBy,
   refreshSocketHolders,
   type SocketCall,
 } from "./listener_owner.ts";
@@ -88,7 +89,7 @@ export function discardClosedElsewhere(
 function discardClosed(listeners: Listeners, group: Group, owner: ListenerOwner): void {
   refreshSocketHolders(group, owner);
   const pids = owner.processes();
-  for (const member of group.membersOf(owner.epoch)) {
+  for (const member of group.membersOf(owner.epoch, owner.worker)) {
     if (member.unheld && pids.includes(member.owner)) listeners.discard(group, member);
   }
 }
@@ -111,17 +112,16 @@ function join(
 ): CallReply {
   const { platform, listeners } = context;
   const backlog = intArgument(call, 1);
-  const { epoch } = owner;
   const late = isLate(group, owner);
   let waiting = waitingMember(listeners, group, owner);
   // The server cannot have bound one itself in another network namespace.
   if (waiting === null && group.network !== null) {
-    waiting = group.takeMember(boundSocket(group), { epoch, owner: 0, backlog, late });
+    waiting = group.takeMember(boundSocket(group), { ...ownedBy(owner, 0), backlog, late });
   }
   if (waiting !== null) {
     replaceSocket(context, call, waiting);
     platform.sockets.listen(waiting.heldUntilRetired, backlog);
-    group.reassign(waiting, { epoch, owner: call.pid });
+    group.reassign(waiting, ownedBy(owner, call.pid));
     return "done";
   }
   const unmanaged = group.tcp && unmanagedListenerAt(platform, listeners, group.tcp);
@@ -134,7 +134,7 @@ function join(
   }
   const held = platform.descriptors.duplicate(call.socket);
   const traits = traitsOf(context, group, call.pid, owner);
-  group.takeMember(held, { epoch, owner: call.pid, backlog, ...traits });
+  group.takeMember(held, { ...ownedBy(owner, call.pid), backlog, ...traits });
   return "done";
 }
 
@@ -171,8 +171,12 @@ function memberWithQueue(
     if (left) return left;
   }
   refreshSocketHolders(group, owner);
-  const own = group.membersOf(owner.epoch);
-  const waiting = own.filter(({ unheld, owner }) => unheld || owner === 0);
+  const own = group.membersOf(owner.epoch, owner.worker);
+  // The predecessor makes members for the generation, and does not know its workers.
+  const made = group.isFrozen
+    ? group.membersOf(owner.epoch).filter(({ owner, unheld }) => owner === 0 && !unheld)
+    : [];
+  const waiting = [...own.filter(({ unheld, owner }) => unheld || owner === 0), ...made];
   const [first = null] = [...waiting.filter(group.isReceiving), ...waiting];
   if (first !== null) return first;
   // Left by the previous instance: clients have been queuing in it since that stopped.

@@ -34,14 +34,14 @@ export class ClosedListeners {
   constructor(
     readonly clock: Clock,
     readonly listeners: Listeners,
-    readonly owner: Pick<ListenerOwner, "epoch" | "processes">,
+    readonly owner: Pick<ListenerOwner, "epoch" | "worker" | "processes">,
     readonly options: ClosedListenersOptions,
   ) {}
 
   /** Looks now. */
   look(): void {
     if (this.#isOver) return;
-    const { listeners, owner: { epoch } } = this;
+    const { listeners, owner: { epoch, worker } } = this;
     releaseConnected(listeners, epoch);
     const groups = listeners.groupsOf(epoch);
     const theirs = groups.filter(({ text }) => !this.options.isOurs(text));
@@ -49,7 +49,7 @@ export class ClosedListeners {
     const processes = this.owner.processes();
     const atMs = this.clock.now();
     let waitMs = Infinity;
-    for (const { group, member } of closedIn(theirs, epoch)) {
+    for (const { group, member } of closedIn(theirs, epoch, worker)) {
       const fate = fateOfClosed({
         ...surroundings(groups, group, epoch),
         openerLives: processes.includes(member.owner),
@@ -92,9 +92,13 @@ export class ClosedListeners {
 }
 
 /** Members that a process has opened, and none holds now. */
-function closedIn(groups: readonly Group[], epoch: number): { group: Group; member: Member }[] {
+function closedIn(
+  groups: readonly Group[],
+  epoch: number,
+  worker: number,
+): { group: Group; member: Member }[] {
   return groups.filter(({ isFrozen }) => !isFrozen).flatMap((group) =>
-    group.membersOf(epoch)
+    group.membersOf(epoch, worker)
       .filter(({ unheld, owner, origin, standsIn }) =>
         unheld && owner !== 0 && origin === null && standsIn !== true
       )

@@ -20,14 +20,14 @@ interface FoundHelper {
  */
 export function releaseHelpers(
   listeners: Listeners,
-  owner: Pick<ListenerOwner, "epoch" | "leader">,
+  owner: Pick<ListenerOwner, "epoch" | "worker" | "leader">,
 ): FoundHelper[] {
   const { epoch, leader } = owner;
   const stat = leader === null ? null : processStat(leader);
   if (leader === null || stat === null) return [];
   const groups = listeners.groupsOf(epoch);
   // Only what is not the leader's own is looked at, which most servers have none of.
-  const others = groups.flatMap((group) => foreignMember(group, epoch, leader));
+  const others = groups.flatMap((group) => foreignMember(group, owner));
   return others.flatMap(({ group, member: { owner: pid } }) => {
     const own = processStat(pid);
     if (own === null) return [];
@@ -47,13 +47,13 @@ export function releaseHelpers(
 /** A group with one member is simply left; in another the kernel would keep a member that the model does not have. */
 function foreignMember(
   group: Group,
-  epoch: number,
-  leader: number,
+  { epoch, worker, leader }: Pick<ListenerOwner, "epoch" | "worker" | "leader">,
 ): { group: Group; member: Member }[] {
   const [member, ...more] = group.members;
   if (member === undefined || more.length > 0 || group.isFrozen) return [];
   const { owner, unheld, origin } = member;
-  const mayBeHelpers = member.epoch === epoch && owner !== 0 && owner !== leader && !unheld;
+  const isOurs = member.epoch === epoch && member.worker === worker;
+  const mayBeHelpers = isOurs && owner !== 0 && owner !== leader && !unheld;
   return mayBeHelpers && origin === null ? [{ group, member }] : [];
 }
 

@@ -23,6 +23,8 @@ import { C } from "../platform/libc/constants.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
 
+type MemberOwner = Pick<Member, "epoch" | "worker" | "aside">;
+
 /** A listener could not be bound: names the address and the program that holds it. */
 export class ListenError extends Error {}
 
@@ -40,15 +42,17 @@ export class Inheritor {
   ) {}
 
   /**
-   * Members for a new generation, in the order of the specs: new ones, or those of the
+   * Members for a worker of a new generation, or one that starts later, in the order of the specs: new ones, or those of the
    * crashed generation `replacementOf`, whose queues may hold connections.
    * @throws {ListenError} when an address cannot be bound; nothing is left behind
    */
-  membersFor(epoch: number, replacementOf: number | null): Member[] {
+  membersFor(owner: MemberOwner, replacementOf: number | null): Member[] {
+    const { epoch } = owner;
     const members: Member[] = [];
     try {
-      for (const spec of this.specs) members.push(this.#member(spec, epoch, replacementOf));
+      for (const spec of this.specs) members.push(this.#member(spec, owner, replacementOf));
     } catch (error) {
+      if (owner.aside) throw error;
       // Connections in the crashed generation's queues wait for the next replacement.
       if (replacementOf !== null) this.listeners.returnMembers(epoch, replacementOf);
       this.listeners.retire(epoch);
@@ -57,35 +61,38 @@ export class Inheritor {
     return members;
   }
 
-  #member(spec: ListenSpec, epoch: number, replacementOf: number | null): Member {
+  #member(spec: ListenSpec, owner: MemberOwner, replacementOf: number | null): Member {
+    const { epoch, worker } = owner;
     const group = this.#group(spec);
-    const left = replacementOf === null
-      ? this.listeners.lend(group, epoch)
-      : group.waitingFor(replacementOf)[0];
+    // The predecessor has made one for each worker of this generation.
+    const made = group.isFrozen ? group.membersOf(epoch)[worker] : undefined;
+    if (made !== undefined) return Object.assign(made, { worker });
+    const [own] = group.membersOf(epoch, worker);
+    const left = own ??
+      (replacementOf === null
+        ? this.listeners.lend(group, epoch)
+        : group.waitingFor(replacementOf)[0]);
     if (left !== undefined) {
-      group.reassign(left, { epoch, owner: 0 });
+      group.reassign(left, { ...owner, owner: 0 });
       return left;
     }
     const unassigned = group.unassignedSocket;
     if (unassigned?.origin === "shared") {
       const socket = this.platform.descriptors.duplicate(unassigned.heldUntilRetired);
-      return group.addListening(socket, { epoch, origin: "shared" });
+      return group.addListening(socket, { epoch, worker, origin: "shared" });
     }
     // The first generation here gets it, because connections may wait in it. Later ones leave it for the service's end.
     if (unassigned !== undefined && group.receivingEpochs.size === 0) {
-      group.reassign(unassigned, { epoch, owner: 0 });
+      group.reassign(unassigned, { ...owner, owner: 0 });
       // An earlier generation's node may still have the path.
       if (group.path !== null) group.steerTo([unassigned]);
       return unassigned;
     }
-    // The predecessor has made it for this generation.
-    const [made] = group.isFrozen ? group.membersOf(epoch) : [];
-    if (made !== undefined) return made;
     const socket = spec.family === "unix"
       ? this.#boundAtPath(spec, group, epoch)
       : this.#bound(spec, group, [epoch, replacementOf]);
     try {
-      return group.takeMember(socket, { epoch, owner: 0, backlog: this.backlog, late: false });
+      return group.takeMember(socket, { ...owner, owner: 0, backlog: this.backlog, late: false });
     } catch (error) {
       throw this.#explain(spec, error);
     }

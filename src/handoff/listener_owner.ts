@@ -5,6 +5,7 @@ import * as proc from "../platform/process/proc.ts";
 import type { TrappedCall } from "../platform/process/seccomp.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import type { Member } from "../steering/member.ts";
 import type { UnseenBinds } from "./duplicates/unseen_bind.ts";
 import type { BoundPaths } from "./unix/bound_paths.ts";
 import type { LeftDatagrams } from "./datagrams/left_datagrams.ts";
@@ -30,6 +31,10 @@ export interface AdoptContext {
 /** What adopting needs of the generation that made a call. */
 export interface ListenerOwner {
   readonly epoch: number;
+  /** Its number in the generation. */
+  readonly worker: number;
+  /** It starts in a generation that has passed its gate: it gets no connection before it has passed one, too. */
+  readonly isRising: boolean;
   /** Crashed generation whose members it may take over. */
   readonly replacementOf: number | null;
   /** The clients in their queues come when it has passed its gate (migration/waiting_clients.ts). */
@@ -80,24 +85,33 @@ export interface OwnConnect {
   readonly connectTo: string;
 }
 
-/** Whether a process of the generation has a socket of `group` open. */
+/** Of a member that a process of `owner` accepts from. @param pid 0: none does yet */
+export function ownedBy(
+  { epoch, worker, isRising }: Pick<ListenerOwner, "epoch" | "worker" | "isRising">,
+  pid: number,
+): Pick<Member, "epoch" | "worker" | "aside" | "owner"> {
+  return { epoch, worker, aside: isRising, owner: pid };
+}
+
+/** Whether a process of the worker has a socket of `group` open. */
 export function holdsSocketOf(
   group: Group,
-  owner: Pick<ListenerOwner, "epoch" | "processes">,
+  owner: Pick<ListenerOwner, "epoch" | "worker" | "processes">,
 ): boolean {
-  if (group.membersOf(owner.epoch).length === 0) return false;
+  const { epoch, worker } = owner;
+  if (group.membersOf(epoch, worker).length === 0) return false;
   refreshSocketHolders(group, owner);
-  return group.membersOf(owner.epoch).some((member) => member.owner !== 0 && !member.unheld);
+  return group.membersOf(epoch, worker).some((member) => member.owner !== 0 && !member.unheld);
 }
 
 /** Marks members that no process has open. The kernel does not report a close(2), so /proc is searched. */
 export function refreshSocketHolders(
   group: Group,
-  owner: Pick<ListenerOwner, "epoch" | "processes">,
+  owner: Pick<ListenerOwner, "epoch" | "worker" | "processes">,
 ): void {
   const pids = owner.processes();
   if (pids.length === 0 || !pids.every(proc.canSeeDescriptors)) return;
-  const members = group.membersOf(owner.epoch)
+  const members = group.membersOf(owner.epoch, owner.worker)
     .filter(({ unheld, owner }) => !unheld && owner !== 0);
   const wanted = members.map(({ inode }) => inode);
   const held = new Set(pids.flatMap((pid) => [...proc.socketInodesOf(pid, wanted)]));

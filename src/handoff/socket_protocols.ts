@@ -4,7 +4,7 @@
  * - systemd: sd_listen_fds(3). LISTEN_PID is the server's own pid, so the launcher sets it.
  * - Server::Starter: SERVER_STARTER_PORT="127.0.0.1:80=3;8080=4", SERVER_STARTER_GENERATION.
  * - einhorn: EINHORN_FD_COUNT, EINHORN_FD_n, EINHORN_FDS (deprecated, "3 4").
- * - baton: BATON_FDS="name=fd;..." and BATON_EPOCH, RESTART_EPOCH (hot-restarter.py), which are always set.
+ * - baton: BATON_FDS="name=fd;..." and BATON_EPOCH, BATON_WORKER, RESTART_EPOCH (hot-restarter.py), which are always set.
  * - in the command line: config/values/placeholders.ts.
  */
 import type { ListenSpec } from "../config/values/listen_spec.ts";
@@ -35,12 +35,14 @@ export function serverEnvironment(
   base: Readonly<Record<string, string>>,
   specs: readonly ListenSpec[],
   epoch: number,
+  worker = 0,
 ): Record<string, string> {
   const env: Record<string, string> = { ...base };
   for (const name of [...NOT_FOR_THE_SERVER, ...Object.keys(env).filter((n) => NUMBERED.test(n))]) {
     delete env[name];
   }
   env["BATON_EPOCH"] = String(epoch);
+  env["BATON_WORKER"] = String(worker);
   env["RESTART_EPOCH"] = String(epoch);
   if (specs.length === 0) return env;
   const numbered = specs.map((spec, i) => ({ spec, fd: FIRST_PASSED_DESCRIPTOR + i }));

@@ -16,13 +16,15 @@ export interface HookCircumstances {
   readonly old: HookGeneration | null;
   /** One line: what led here. */
   readonly reason: string;
+  /** How many a generation has. */
+  readonly workers: number;
 }
 
 /** @returns `base` with the variables of `hook`, and without those that an outer baton has set */
 export function hookEnvironment(
   base: Readonly<Record<string, string>>,
   hook: string,
-  { name, current, old, reason }: HookCircumstances,
+  { name, current, old, reason, workers }: HookCircumstances,
 ): Record<string, string> {
   const env: Record<string, string> = { ...base };
   // Absent, not empty, when there is none.
@@ -31,11 +33,13 @@ export function hookEnvironment(
     BATON_PID: current?.pid,
     BATON_OLD_EPOCH: old?.epoch,
     BATON_OLD_PID: old?.pid,
+    BATON_WORKER: null,
     RESTART_EPOCH: null,
   };
   for (const [variable, value] of Object.entries(numbers)) {
     delete env[variable];
     if (typeof value === "number") env[variable] = String(value);
   }
-  return { ...env, BATON_HOOK: hook, BATON_NAME: name, BATON_REASON: reason };
+  const always = { BATON_HOOK: hook, BATON_NAME: name, BATON_REASON: reason };
+  return { ...env, ...always, BATON_WORKERS: String(workers) };
 }

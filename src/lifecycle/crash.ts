@@ -17,6 +17,7 @@ import {
   serveOn,
   vacate,
 } from "./stop_first.ts";
+import { endFailedScaling } from "./scaling.ts";
 import { endService, noteExitStatus } from "./stop.ts";
 import { awaitsTakeover, bakingOf, candidateOf, type ServiceState, servingOf } from "./state.ts";
 import { abortUpgrade } from "./upgrade.ts";
@@ -202,13 +203,40 @@ type Unhealthy = Extract<ServiceEvent, { kind: "unhealthy" }>;
 export function generationUnhealthy(
   draft: Draft,
   generation: Generation,
-  { reason, deaf }: Pick<Unhealthy, "reason" | "deaf">,
+  { reason, deaf, worker }: Pick<Unhealthy, "reason" | "deaf" | "worker">,
 ): void {
   if (generation.state === "serving") {
+    if (worker !== undefined) {
+      draft.notice(`worker ${worker} of generation ${generation.epoch} is not healthy: ${reason}`);
+      return replaceWorker(draft, generation, worker);
+    }
     return replaceUnhealthy(draft, generation, reason, deaf === true);
   }
   if (draft.policy.rollsBackUnhealthy || deaf) return rollBack(draft, generation, reason);
   draft.notice(`generation ${generation.epoch} is not healthy: ${reason}`);
+}
+
+type WorkerExited = Extract<ServiceEvent, { kind: "worker_exited" }>;
+
+/** A candidate, or one on trial, fails with each of its workers; one that serves gets another one in its place. */
+export function workerExited(
+  draft: Draft,
+  generation: Generation,
+  { worker, reason, status }: Pick<WorkerExited, "worker" | "reason" | "status">,
+): void {
+  if (generation.state === "serving") {
+    if (endFailedScaling(draft, generation, { worker, reason })) return;
+    return replaceWorker(draft, generation, worker);
+  }
+  if (generation.state === "baking") return rollBack(draft, generation, reason);
+  failCandidate(draft, generation, {
+    reason: `${reason}, before the generation was ready`,
+    status,
+  });
+}
+
+function replaceWorker(draft: Draft, { epoch }: Generation, worker: number): void {
+  draft.emit({ kind: "replace_worker", epoch, worker });
 }
 
 function replaceUnhealthy(

@@ -25,15 +25,17 @@
  *   starting -> probing              listening
  *   starting, probing -> baking      ready
  *   starting, probing -> serving     ready, takeover_granted
- *   starting, probing -> stopping    failed, stop_requested, (exited)
- *   baking -> serving                ramped, bake_elapsed, promote_requested, share_requested, (exited), (unhealthy)
- *   baking -> draining               unhealthy, rollback_requested, stop_requested
+ *   starting, probing -> stopping    failed, worker_exited, stop_requested, (exited)
+ *   baking -> serving                ramped, scaled, bake_elapsed, promote_requested, share_requested, (exited),
+ *                                    (unhealthy)
+ *   baking -> draining               unhealthy, worker_exited, rollback_requested, stop_requested
  *   serving -> draining              unhealthy, stop_requested, handed_over, promote_requested, share_requested,
- *                                    (admitted), (ready), (takeover_granted), (ramped), (bake_elapsed)
+ *                                    (admitted), (ready), (takeover_granted), (ramped), (scaled), (bake_elapsed)
  *   draining -> serving              handed_back, (unhealthy), (failed), (exited)
  *   draining -> stopping             drained, drain_timed_out, stop_requested, or killed to make room for a start
  *
- * No transition: healthy, behind, caught_up, late_timed_out, aftermath_timed_out, stop_timed_out.
+ * No transition: healthy, behind, caught_up, late_timed_out, aftermath_timed_out, stop_timed_out; of the serving one also
+ * scaled, worker_exited.
  *
  * State says where a generation is in its life, outcome says why it left it; the first cause wins. An event that a
  * state does not accept is stale (a timer that fired while it was being disarmed, the exit of a generation that was
@@ -67,6 +69,8 @@ export type Outcome = "failed" | "rolled back" | "superseded" | "crashed" | "sto
 export interface Generation {
   /** Counts from 0. */
   readonly epoch: number;
+  /** Copies of its server that it is to have. */
+  readonly workers: number;
   readonly state: GenerationState;
   readonly outcome: Outcome | null;
   /** One line for people, with `failed`, `rolled back` and `crashed`. */
@@ -94,6 +98,7 @@ export function newGeneration(epoch: number, begin: Partial<Generation> = {}): G
 
 const UNTOUCHED: Omit<Generation, "epoch"> = {
   state: "starting",
+  workers: 1,
   outcome: null,
   reason: null,
   plan: "files",

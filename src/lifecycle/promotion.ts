@@ -7,6 +7,7 @@ import { beginDrain, disarmServing, retireOrphanedWorkers } from "./draining.ts"
 import { type Generation, withOutcome } from "./generation.ts";
 import { answerReload, noteFailure } from "./reload.ts";
 import { isAtOnce, isOpenEnded, type Trial } from "./rollout.ts";
+import { roll, rolls, shareOf } from "./rolling.ts";
 import { awaitsTakeover, bakingOf, servingOf } from "./state.ts";
 import { noteGoodPlan } from "./stop_first.ts";
 import type { ServiceEvent } from "./vocabulary.ts";
@@ -27,6 +28,10 @@ export function passGate(draft: Draft, generation: Generation): void {
   draft.disarm("ready", epoch);
   const baking: Generation = { ...generation, state: "baking", served: true };
   draft.update(baking);
+  if (rolls(draft, baking)) {
+    setShare(draft, epoch, { phase: "rolling", percent: shareOf(draft, baking) });
+    return roll(draft, baking, baking);
+  }
   if (canary === null && rampMs === 0) return bake(draft, baking);
   const percent = canary ?? 0;
   setShare(draft, epoch, { phase: rampMs > 0 ? "ramp" : "canary", percent });
@@ -71,6 +76,10 @@ export function decideTrial(draft: Draft, event: TrialRequest): void {
   }
   const { epoch } = generation;
   const { trial, reload } = draft.state;
+  if (event.kind === "share_requested" && trial?.phase === "rolling") {
+    const reason = "the share of a rolling reload follows its workers: promote it or roll it back";
+    return draft.emit({ ...answer, epoch: null, result: "refused", reason });
+  }
   draft.emit({ ...answer, epoch, result: "ok", reason: null });
   if (event.kind === "rollback_requested") return rollBack(draft, generation, "asked for");
   const bakes = trial?.phase !== "bake" && reload.rollout.bakeMs > 0;
@@ -78,6 +87,20 @@ export function decideTrial(draft: Draft, event: TrialRequest): void {
   endTrial(draft, epoch);
   if (event.kind === "promote_requested" || event.percent >= ALL) return bake(draft, generation);
   setShare(draft, epoch, { phase: "canary", percent: event.percent });
+}
+
+/** Of a rolling reload: all workers that were asked for have come, or gone. */
+export function rollOn(draft: Draft, settled: Generation): void {
+  const { epoch } = settled;
+  const baking = bakingOf(draft.state);
+  if (draft.state.trial?.phase !== "rolling" || baking === null) return;
+  if (epoch !== baking.epoch) return roll(draft, baking, settled);
+  const percent = shareOf(draft, baking);
+  if (percent < ALL) {
+    setShare(draft, epoch, { phase: "rolling", percent });
+    return roll(draft, baking, baking);
+  }
+  bake(draft, baking);
 }
 
 /** The generation before never stopped serving: it gets all new connections again, and this one drains. */

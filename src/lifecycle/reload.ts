@@ -3,6 +3,7 @@ import type { Draft } from "./draft.ts";
 import { newGeneration } from "./generation.ts";
 import type { Order, PlanSource } from "./order.ts";
 import { isAtOnce, isOpenEnded, type Rollout } from "./rollout.ts";
+import { workersAtStart } from "./rolling.ts";
 import { candidateOf, servingOf } from "./state.ts";
 
 /** How a queued start deviates from the configuration. */
@@ -27,27 +28,33 @@ export function requestReload(
   if (trial !== null && isOpenEnded(trial, reload.rollout)) {
     return refuse(draft, [request], "a generation is on trial: promote it or roll it back first");
   }
-  if (order === "stop-first" && !isAtOnce(rollout)) {
-    return refuse(
-      draft,
-      [request],
-      "with --order stop-first no generation is left to go back to: --canary, --ramp, --bake and --hold need " +
-        "--order start-first",
-    );
-  }
-  const isShared = rollout.canary !== null || rollout.rampMs > 0;
-  if (isShared && undivided.length > 0) {
-    return refuse(
-      draft,
-      [request],
-      `${
-        undivided.join(", ")
-      }: one path leads to one generation, and no share of its connections to another: ` +
-        "use --bake or --hold in place of --canary and --ramp",
-    );
-  }
+  const obstacle = rolloutObstacle(rollout, order, undivided);
+  if (obstacle !== null) return refuse(draft, [request], obstacle);
   // All who ask while a candidate is on its way share the next one.
   queueReload(draft, [...next?.requests ?? [], request], { rollout, order, plan: "files" });
+}
+
+/** @returns why a generation cannot be promoted in this way; null: it can */
+function rolloutObstacle(
+  rollout: Rollout,
+  order: Order,
+  undivided: readonly string[],
+): string | null {
+  const isShared = rollout.canary !== null || rollout.rampMs > 0;
+  if (order === "stop-first" && !isAtOnce(rollout)) {
+    return "with --order stop-first no generation is left to go back to: --canary, --ramp, --bake, --hold and " +
+      "--rolling need --order start-first";
+  }
+  if (rollout.rolling && isShared) {
+    return "--rolling gives the new generation its share as its workers come: use it without --canary and --ramp";
+  }
+  if ((isShared || rollout.rolling) && undivided.length > 0) {
+    return `${
+      undivided.join(", ")
+    }: one path leads to one generation, and no share of its connections to another: ` +
+      "use --bake or --hold in place of --canary, --ramp and --rolling";
+  }
+  return null;
 }
 
 /** Queues the start of a generation; what `start` does not say is that of a queued reload, or as configured. */
@@ -78,8 +85,10 @@ export function spawn(draft: Draft): void {
   const { nextEpoch: epoch, orphanedListeners: replaces, generations, reload } = draft.state;
   const { plan, order } = reload;
   const waits = order === "stop-first" && servingOf(draft.state) !== null;
+  const workers = workersAtStart(draft);
   const generation = newGeneration(epoch, {
     state: waits ? "waiting" : "starting",
+    workers,
     replaces,
     plan,
   });
@@ -89,7 +98,7 @@ export function spawn(draft: Draft): void {
     replacing: false,
   });
   draft.emit({ kind: "disarm_backoff" });
-  draft.emit({ kind: "spawn", epoch, replaces, plan, waits });
+  draft.emit({ kind: "spawn", epoch, replaces, plan, waits, workers });
   if (!waits) draft.arm("ready", epoch);
 }
 

@@ -9,18 +9,26 @@ export interface Rollout {
   readonly bakeMs: number;
   /** It is kept until an operator promotes or rolls back. */
   readonly hold: boolean;
+  /** The workers are replaced one by one (rolling.ts). */
+  readonly rolling: boolean;
 }
 
-export const AT_ONCE: Rollout = { canary: null, rampMs: 0, bakeMs: 0, hold: false };
+export const AT_ONCE: Rollout = {
+  canary: null,
+  rampMs: 0,
+  bakeMs: 0,
+  hold: false,
+  rolling: false,
+};
 
 /** Without a trial. */
-export function isAtOnce({ canary, rampMs, bakeMs, hold }: Rollout): boolean {
-  return canary === null && rampMs === 0 && bakeMs === 0 && !hold;
+export function isAtOnce({ canary, rampMs, bakeMs, hold, rolling }: Rollout): boolean {
+  return canary === null && rampMs === 0 && bakeMs === 0 && !hold && !rolling;
 }
 
 /** The state of a trial. */
 export interface Trial {
-  readonly phase: "canary" | "ramp" | "bake";
+  readonly phase: "canary" | "ramp" | "rolling" | "bake";
   /** Of the new connections. */
   readonly percent: number;
 }

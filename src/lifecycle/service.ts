@@ -10,7 +10,13 @@
  * - each request (reload, upgrade, trial) is answered exactly once;
  * - no generation starts during an upgrade: two batons share the kernel's reuseport groups.
  */
-import { backoffElapsed, failCandidate, generationExited, generationUnhealthy } from "./crash.ts";
+import {
+  backoffElapsed,
+  failCandidate,
+  generationExited,
+  generationUnhealthy,
+  workerExited,
+} from "./crash.ts";
 import { Draft } from "./draft.ts";
 import {
   catchUp,
@@ -20,9 +26,10 @@ import {
   sendStopSignal,
 } from "./draining.ts";
 import type { Generation, GenerationState } from "./generation.ts";
-import { decideTrial, growShare, passGate, promote } from "./promotion.ts";
+import { decideTrial, growShare, passGate, promote, rollOn } from "./promotion.ts";
 import { admit, launchWaiting, noteGoodPlan } from "./stop_first.ts";
 import { requestReload, spawn, startQueued } from "./reload.ts";
+import { endStaleScaling, fillWorkers, noteScaled, requestScale } from "./scaling.ts";
 import { finishIfEmpty, requestStop } from "./stop.ts";
 import { awaitsTakeover, type ServicePolicy, type ServiceState } from "./state.ts";
 import { abortUpgrade, adoptOrphans, handOver, requestUpgrade, takeBack } from "./upgrade.ts";
@@ -31,11 +38,13 @@ import type { GenerationEvent, ServiceEvent } from "./vocabulary.ts";
 /** The events each state accepts. */
 export const ACCEPTS: Readonly<Record<GenerationState, readonly GenerationEvent["kind"][]>> = {
   waiting: ["admitted", "failed", "exited"],
-  starting: ["listening", "ready", "takeover_granted", "failed", "exited"],
-  probing: ["ready", "takeover_granted", "failed", "exited"],
-  baking: ["ramped", "bake_elapsed", "unhealthy", "exited"],
+  starting: ["listening", "ready", "takeover_granted", "failed", "worker_exited", "exited"],
+  probing: ["ready", "takeover_granted", "failed", "worker_exited", "exited"],
+  baking: ["ramped", "scaled", "bake_elapsed", "unhealthy", "worker_exited", "exited"],
   serving: [
     "unhealthy",
+    "worker_exited",
+    "scaled",
     "healthy",
     "behind",
     "caught_up",
@@ -66,6 +75,7 @@ export function step(
     handle(draft, event as never);
   }
   if (!draft.state.finished) {
+    endStaleScaling(draft);
     if (draft.state.shutdown === null) startNext(draft);
     else finishIfEmpty(draft);
   }
@@ -75,6 +85,7 @@ export function step(
 function startNext(draft: Draft): void {
   launchWaiting(draft);
   startQueued(draft);
+  fillWorkers(draft);
 }
 
 type EventOf<Kind> = Extract<ServiceEvent, { kind: Kind }>;
@@ -92,6 +103,7 @@ const ON_SERVICE: {
   rollback_requested: decideTrial,
   share_requested: decideTrial,
   stop_requested: (draft, { spentMs }) => requestStop(draft, spentMs),
+  scale_requested: requestScale,
   upgrade_requested: (draft, { request, inPlace }) => requestUpgrade(draft, request, inPlace),
   upgrade_failed: (draft, { reason }) => abortUpgrade(draft, reason),
   handed_over: handOver,
@@ -110,8 +122,15 @@ const ON_GENERATION: {
     awaitsTakeover(draft.state) ? promote(draft, generation) : passGate(draft, generation),
   bake_elapsed: promote,
   ramped: (draft, generation, { percent }) => growShare(draft, generation, percent),
+  scaled: (draft, generation, { workers }) => {
+    // Another number may have been asked for since.
+    if (workers !== generation.workers) return;
+    noteScaled(draft, generation);
+    rollOn(draft, generation);
+  },
   unhealthy: (draft, generation, event) => generationUnhealthy(draft, generation, event),
   failed: failCandidate,
+  worker_exited: workerExited,
   drained: endDrain,
   // Connections that the signal cuts are counted when it is sent (`ExitReport.cut`).
   drain_timed_out: endDrain,

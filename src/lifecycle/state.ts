@@ -25,6 +25,8 @@ export interface ServicePolicy {
   readonly rollout: Rollout;
   /** A generation on trial is rolled back when it is unhealthy, not only when it exits. */
   readonly rollsBackUnhealthy: boolean;
+  /** Of each generation, unless another number was requested. */
+  readonly workers: number;
 }
 
 /** What the start of one candidate answers, and how that candidate is promoted. */
@@ -45,6 +47,14 @@ interface Shutdown {
   readonly status: number | null;
   /** The generation that served when another baton took over; null: none did. */
   readonly handedOver: number | null;
+}
+
+/** A change of the number of workers that is not complete. */
+interface Scaling {
+  readonly requests: readonly number[];
+  readonly epoch: number;
+  /** The number before, to which a failure leads back. */
+  readonly from: number;
 }
 
 export interface ServiceState {
@@ -71,6 +81,9 @@ export interface ServiceState {
   readonly inherited: number | null;
   /** Null: the service is to run. */
   readonly shutdown: Shutdown | null;
+  /** Number of workers that was requested; null: as configured. */
+  readonly workers: number | null;
+  readonly scaling: Scaling | null;
   /** Crashes in a row. */
   readonly crashes: number;
   /** The generation that crashed, or was stopped first, whose listeners are kept open for a replacement. */
@@ -99,6 +112,8 @@ export const INITIAL_STATE: ServiceState = {
   plan: "files",
   inherited: null,
   shutdown: null,
+  workers: null,
+  scaling: null,
   crashes: 0,
   orphanedListeners: null,
   orphanedWorkers: null,
@@ -109,9 +124,20 @@ export const INITIAL_STATE: ServiceState = {
 };
 
 /** @returns the state of a new baton whose predecessor's generation `epoch` serves */
-export function inheritedState(epoch: number, nextEpoch = epoch + 1): ServiceState {
+export function inheritedState(
+  epoch: number,
+  nextEpoch = epoch + 1,
+  workers: number | null = null,
+): ServiceState {
   const serving: Generation = newGeneration(epoch, { state: "serving" });
-  return { ...INITIAL_STATE, generations: [serving], nextEpoch, inherited: epoch, served: true };
+  return {
+    ...INITIAL_STATE,
+    generations: [serving],
+    nextEpoch,
+    workers,
+    inherited: epoch,
+    served: true,
+  };
 }
 
 export function servingOf(state: ServiceState): Generation | null {

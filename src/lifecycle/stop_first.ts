@@ -28,9 +28,9 @@ export function launchWaiting(draft: Draft): void {
   const candidate = candidateOf(draft.state);
   const { generations, orphanedListeners: replaces } = draft.state;
   if (candidate?.state !== "waiting" || !candidate.admitted || generations.length > 1) return;
-  const { epoch, plan } = candidate;
+  const { epoch, plan, workers } = candidate;
   draft.update({ ...candidate, state: "starting", replaces });
-  draft.emit({ kind: "launch", epoch, replaces, plan });
+  draft.emit({ kind: "launch", epoch, replaces, plan, workers });
   draft.arm("ready", epoch);
 }
 

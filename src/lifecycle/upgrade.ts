@@ -16,13 +16,14 @@ export function requestUpgrade(draft: Draft, request: number, inPlace: boolean):
 }
 
 function upgradeRefusal(state: ServiceState, inPlace: boolean): string | null {
-  const { shutdown, upgrade, next, replacing, inherited } = state;
+  const { shutdown, upgrade, next, replacing, inherited, scaling } = state;
   if (shutdown !== null) return "baton is stopping";
   if (upgrade !== null || awaitsTakeover(state)) return "another upgrade is under way";
   if (candidateOf(state) !== null || next !== null || replacing) {
     return state.served ? "a reload is under way" : "the first generation is not ready yet";
   }
   if (servingOf(state) === null) return "nothing serves";
+  if (scaling !== null) return "the number of workers is being changed";
   // The old baton would see this program end, and serve again.
   return inPlace && inherited !== null ? "the old baton still drains" : null;
 }

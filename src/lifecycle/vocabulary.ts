@@ -38,6 +38,8 @@ export type ServiceEvent = Readonly<
   | { kind: "rollback_requested"; request: number }
   /** The candidate gets this share of the new connections, until the next request. */
   | { kind: "share_requested"; request: number; percent: number }
+  /** Another number of workers; `relative`: so many more. */
+  | { kind: "scale_requested"; request: number; workers: number; relative: boolean }
   /**
    * TERM, INT, QUIT or `baton stop`; the second and third time mean more.
    * `spentMs`: part of the drain time that an earlier wait has used up.
@@ -68,9 +70,16 @@ export type ServiceEvent = Readonly<
   | { kind: "failed"; epoch: number; reason: string; status: number; isLost?: true }
   /** This share of a ramp is due. */
   | { kind: "ramped"; epoch: number; percent: number }
+  /** Just so many workers have passed the gate, and no other one is left. */
+  | { kind: "scaled"; epoch: number; workers: number }
   | { kind: "bake_elapsed"; epoch: number }
-  /** It has passed its gate, and its checks fail now. `deaf`: none of its processes has its listeners any more. */
-  | { kind: "unhealthy"; epoch: number; reason: string; deaf?: true }
+  /**
+   * It has passed its gate, and its checks fail now. `deaf`: none of its processes has its listeners any more. `worker`:
+   * those of that one, and others of its generation are well.
+   */
+  | { kind: "unhealthy"; epoch: number; reason: string; deaf?: true; worker?: number }
+  /** One of its workers has exited, and others live. */
+  | { kind: "worker_exited"; epoch: number; worker: number; reason: string; status: number }
   /** Its queue is empty, its connections are idle or gone. */
   | { kind: "drained"; epoch: number }
   | { kind: "drain_timed_out"; epoch: number }
@@ -104,9 +113,26 @@ export type ServiceEffect = Readonly<
    * A replacement of a crashed generation gets that one's listeners with their queues. `waits`: only find out whether
    * something vetoes it, and dispatch `admitted`.
    */
-  | { kind: "spawn"; epoch: number; replaces: number | null; plan: PlanSource; waits: boolean }
+  | {
+    kind: "spawn";
+    epoch: number;
+    replaces: number | null;
+    plan: PlanSource;
+    waits: boolean;
+    workers: number;
+  }
   /** Start the process of a candidate that waited. */
-  | { kind: "launch"; epoch: number; replaces: number | null; plan: PlanSource }
+  | { kind: "launch"; epoch: number; replaces: number | null; plan: PlanSource; workers: number }
+  /** Start or drain workers until there are so many; dispatches `scaled`. */
+  | { kind: "scale"; epoch: number; workers: number }
+  | {
+    kind: "scale_result";
+    requests: readonly number[];
+    result: "ok" | "failed" | "refused";
+    /** Of a generation from now on. */
+    workers: number;
+    reason: string | null;
+  }
   /**
    * From here on new connections to `epoch` wait in queues of baton's own, for `candidate`; dispatches `failed` about
    * that one where this is impossible.
@@ -154,6 +180,8 @@ export type ServiceEffect = Readonly<
   | { kind: "signal_stop"; epoch: number }
   /** `overdue`: its time is over, or a stop was requested three times; log which processes are killed. */
   | { kind: "kill"; epoch: number; overdue?: true }
+  /** Another worker takes the place of this one, which has exited, or is to drain. */
+  | { kind: "replace_worker"; epoch: number; worker: number }
   /** Release its listeners and its record. */
   | { kind: "retire"; epoch: number }
   /** Retire a failed replacement, and return its listeners to the crashed generation `to`. */

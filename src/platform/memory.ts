@@ -16,7 +16,7 @@ export interface MemoryReading {
 }
 
 /** Reads a file; null when it does not exist or is not readable. */
-type ReadText = (path: string) => string | null;
+export type ReadText = (path: string) => string | null;
 
 const KIB = 1024;
 const MEMINFO = "/proc/meminfo";
@@ -41,16 +41,16 @@ interface Hierarchy {
   readonly path: string;
 }
 
-function hierarchies(read: ReadText): Hierarchy[] {
+function hierarchies(read: ReadText, controller = "memory"): Hierarchy[] {
   const own = (read("/proc/self/cgroup") ?? "").split("\n").map((line) => line.split(":"));
   const mounts = (read("/proc/self/mountinfo") ?? "").split("\n").map(parseMount);
   return mounts.flatMap((mount): Hierarchy[] => {
     if (mount === null) return [];
     const { root, point, type, options } = mount;
-    if (type !== "cgroup2" && !(type === "cgroup" && options.includes("memory"))) return [];
+    if (type !== "cgroup2" && !(type === "cgroup" && options.includes(controller))) return [];
     const version = type === "cgroup2" ? 2 : 1;
     const entry = own.find(([, controllers]) =>
-      version === 2 ? controllers === "" : controllers?.split(",").includes("memory")
+      version === 2 ? controllers === "" : controllers?.split(",").includes(controller)
     );
     if (entry === undefined) return [];
     const path = entry.slice(2).join(":");
@@ -69,13 +69,23 @@ function parseMount(line: string) {
   return { root, point, type, options: options.split(",") };
 }
 
+function cgroups(read: ReadText, hierarchy: Hierarchy): MemoryReading[] {
+  return directoriesOf(hierarchy)
+    .flatMap((directory) => cgroup(read, hierarchy.version, directory) ?? []);
+}
+
 /** The cgroup and all above it: each may have a limit. */
-function cgroups(read: ReadText, { version, mount, path }: Hierarchy): MemoryReading[] {
+function directoriesOf({ mount, path }: Hierarchy): string[] {
   const directories = [mount];
   for (const name of path.split("/").filter(Boolean)) {
     directories.unshift(`${directories[0]}/${name}`);
   }
-  return directories.flatMap((directory) => cgroup(read, version, directory) ?? []);
+  return directories;
+}
+
+/** The directories of this process's cgroup, and of those above it, for one controller. */
+export function cgroupDirectories(read: ReadText, controller: string): string[] {
+  return hierarchies(read, controller).flatMap(directoriesOf);
 }
 
 const FILES = {

@@ -12,6 +12,7 @@ import { reportExit } from "../report/exit_report.ts";
 import {
   NO_STORY,
   type ReloadReport,
+  type ScaleReport,
   type Snapshot,
   type StopReport,
   type TrialReport,
@@ -108,6 +109,10 @@ export class ShutdownService {
     return Promise.resolve({ ...REFUSED, epoch: EPOCH });
   }
 
+  scale(): Promise<ScaleReport> {
+    return Promise.resolve({ ...REFUSED, workers: 1 });
+  }
+
   /** One generation, and the progress of its shutdown. */
   snapshot(): Snapshot {
     const { platform: { runtime, reactor, clock }, config, version } = this.options;
@@ -129,6 +134,7 @@ export class ShutdownService {
       startedAt: this.#startedAt,
       listeners: [],
       helpers: [],
+      workers: { configured: 1, wanted: 1 },
       generations: [{
         epoch: EPOCH,
         state: this.server.isSignaled ? "stopping" : isShuttingDown ? "draining" : "serving",
@@ -141,6 +147,7 @@ export class ShutdownService {
         connectionsCut: shutdown.cut,
         connectionsUndecided: shutdown.undecided,
         takesConnections: false,
+        workers: [],
       }],
       restarts: { ok: 0, failed: 0, crashes: 0 },
       lastReload: null,

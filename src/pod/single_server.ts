@@ -76,6 +76,7 @@ export class SingleServer {
     });
     this.#leader = new ServerProcess(platform, this.#children, {
       epoch: EPOCH,
+      worker: 0,
       calls: () => ({ lettingPass: false, isAwaited: () => false }),
       onNotification: () => {},
       onPrepared: () => {},

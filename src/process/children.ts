@@ -11,6 +11,11 @@ import { Helpers } from "./helpers.ts";
 export interface Leader {
   readonly pid: number;
   readonly epoch: number;
+  /** Its number in the generation. */
+  readonly worker: number;
+  /** Orphans of its number that are older belong to an earlier leader, and those from `replacedAt` on to a later one. */
+  readonly startTime: number;
+  readonly replacedAt?: number | null;
   /** Start times of processes that were seen in its tree, by pid. */
   readonly known?: ReadonlyMap<number, number>;
   /** Whether an open descriptor shows that a process belongs to this generation. */
@@ -161,10 +166,15 @@ export class Children {
     const stat = proc.processStat(child);
     if (stat === null || this.#helpers.has(child)) return false;
     if (stat.group === leader.pid || stat.session === leader.pid) return true;
+    if (stat.startTime < leader.startTime) return false;
+    if (stat.startTime >= (leader.replacedAt ?? Infinity)) return false;
     // It left group and session (setsid): its environment still shows its generation, or else its
     // descriptors do (nginx writes its title over its environment).
     const epoch = proc.environmentValue(child, "BATON_EPOCH");
-    return epoch === null ? leader.holdsMember(child) : epoch === String(leader.epoch);
+    if (epoch === null) return leader.holdsMember(child);
+    // One that an earlier version of baton started has no number, and is the only one.
+    const worker = proc.environmentValue(child, "BATON_WORKER") ?? "0";
+    return epoch === String(leader.epoch) && worker === String(leader.worker);
   }
 
   close(): void {

@@ -30,27 +30,34 @@ export class GoodPlans {
   constructor(readonly platform: Platform) {}
 
   /**
-   * What generation `epoch` is to be started with.
-   * @returns also what an operator should know about it
+   * Chooses what generation `epoch` is to be started with.
+   * @returns what an operator should know about it
    * @throws {UserError} when the environment file cannot be read
    */
-  basisFor(
-    epoch: number,
-    source: PlanSource,
-    context: PlanContext,
-  ): { basis: PlanBasis; notices: readonly string[] } {
+  choose(epoch: number, source: PlanSource, context: PlanContext): readonly string[] {
     const good = source === "files" ? undefined : this.#plans.get(this.#good ?? NaN);
     if (good === undefined) {
       const basis = basisFromFiles(context);
       this.#unkept.set(epoch, basis);
       const notice = "no generation has been good yet: it is started from the files as they are";
-      return { basis, notices: source === "files" ? [] : [notice] };
+      return source === "files" ? [] : [notice];
     }
     const fds = new Map<KeptPart, Fd>();
     for (const [part, fd] of good.fds) fds.set(part, this.platform.descriptors.duplicate(fd));
     const plan = { kept: good.kept, fds };
     this.#add(epoch, plan);
-    return restore(this.platform, plan);
+    return restore(this.platform, plan).notices;
+  }
+
+  /** What was chosen for `epoch`, for each of its workers, whatever has become of the files. */
+  basisOf(epoch: number): PlanBasis {
+    const fresh = this.#unkept.get(epoch);
+    if (fresh !== undefined) return fresh;
+    const plan = this.#plans.get(epoch);
+    if (plan === undefined) {
+      throw new Error(`what generation ${epoch} was started with is not known`);
+    }
+    return restore(this.platform, plan).basis;
   }
 
   /** Generation `epoch` has been started: its plan is kept until it is retired, and for as long as it is good. */

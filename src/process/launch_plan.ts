@@ -52,16 +52,16 @@ export function basisFromFiles(context: PlanContext): PlanBasis {
 /** @throws {UserError} when the environment file cannot be read */
 export function launchPlan(
   context: PlanContext,
-  epoch: number,
+  { epoch, worker }: { readonly epoch: number; readonly worker: number },
   notifyPath: string,
   basis = basisFromFiles(context),
 ): LaunchPlan {
   const { config } = context;
-  const env = serverEnvironment(basis.env, config.listen, epoch);
+  const env = serverEnvironment(basis.env, config.listen, epoch, worker);
   env["NOTIFY_SOCKET"] = notifyPath;
   env["GODEBUG"] = withoutMultipath(env["GODEBUG"]);
   return {
-    ...plainPlan(context, fillPlaceholders(basis.command, config.listen, epoch), env),
+    ...plainPlan(context, fillPlaceholders(basis.command, config.listen, epoch, worker), env),
     cwd: basis.directory,
     program: basis.program,
     members: config.listen.length,

@@ -46,6 +46,7 @@ export interface ResumedOutput {
 
 interface ServerProcessOptions {
   readonly epoch: number;
+  readonly worker: number;
   readonly onNotification: (notify: Fd, notification: TrappedCall) => void;
   readonly calls: () => Pick<TrappedCallsOptions, "lettingPass" | "isAwaited">;
   readonly onOutput?: OutputObserver;
@@ -60,12 +61,15 @@ interface ServerProcessOptions {
 
 export class ServerProcess implements Leader {
   readonly epoch: number;
+  readonly worker: number;
   readonly holdsMember: Leader["holdsMember"];
   readonly output: CandidateOutput;
   /** Of the leading process; 0 before the start. */
   pid = 0;
   /** Of the leading process, in clock ticks after boot: with the pid it identifies the process. */
   startTime = 0;
+  /** When the next leader with its number was started; null: it is the latest. */
+  replacedAt: number | null = null;
   /** Not a child of this baton: the kernel reports that it exited, but not how. */
   isForeign = false;
   /** Of the leading process, once known. */
@@ -83,6 +87,7 @@ export class ServerProcess implements Leader {
     readonly options: ServerProcessOptions,
   ) {
     this.epoch = options.epoch;
+    this.worker = options.worker;
     this.holdsMember = options.holdsMember;
     this.output = new CandidateOutput(platform, options.onOutput);
   }

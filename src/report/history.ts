@@ -6,8 +6,8 @@ import { NO_CONNECTIONS } from "../drain/connections.ts";
 import type { Clock } from "../platform/clock.ts";
 import { connectionsView, type Losses, mergePhases, Timelines } from "./timelines.ts";
 import {
+  type EndedGeneration,
   type Findings,
-  type GenerationView,
   type LastReload,
   type LateView,
   NO_FINDINGS,
@@ -22,7 +22,7 @@ const REMEMBERED = 8;
 /** The history as it is passed on to the next baton. */
 export interface HistoryRecord extends Readonly<Snapshot["restarts"]> {
   readonly lastReload: LastReload | null;
-  readonly recentlyEnded: readonly GenerationView[];
+  readonly recentlyEnded: readonly EndedGeneration[];
   readonly replaced: number | null;
 }
 
@@ -35,7 +35,7 @@ export class History {
   cutByStop = 0;
   readonly timelines = new Timelines();
   /** Newest last. */
-  readonly recentlyEnded: GenerationView[] = [];
+  readonly recentlyEnded: EndedGeneration[] = [];
   readonly #records = new Map<number, { readonly startedAt: Date; readonly pid: number | null }>();
   readonly #lastKnown = new Map<number, Generation>();
   #lastReload: LastReload | null = null;
@@ -198,7 +198,7 @@ export class History {
   }
 
   /** All processes of a generation have exited. @returns how it ended; null from the second call on */
-  ended(epoch: number, losses: Losses): GenerationView | null {
+  ended(epoch: number, losses: Losses): EndedGeneration | null {
     const last = this.lastReload;
     const lost = { connectionsCut: losses.cut, connectionsUndecided: losses.undecided };
     if (epoch === this.#stopsFirst) this.#noteStopped(epoch, losses);
@@ -222,13 +222,13 @@ export class History {
   }
 
   /** Generations that have exited, and whose listeners are kept for a replacement. */
-  get orphaned(): GenerationView[] {
+  get orphaned(): EndedGeneration[] {
     return [...this.#lastKnown.values()].filter(({ state }) => state === "exited")
       .flatMap((generation) => this.#viewOf(generation));
   }
 
   /** Empty for a generation that was never started. */
-  #viewOf({ epoch, outcome, reason }: Generation, lost = NO_LOSSES): GenerationView[] {
+  #viewOf({ epoch, outcome, reason }: Generation, lost = NO_LOSSES): EndedGeneration[] {
     const record = this.#records.get(epoch);
     if (record === undefined) return [];
     return [{

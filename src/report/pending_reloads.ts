@@ -1,7 +1,7 @@
-/** Reloads whose callers wait, and what is kept for their answers. */
+/** Reloads and changes of the number of workers whose callers wait, and what is kept for their answers. */
 import type { Clock } from "../platform/clock.ts";
 import { PendingRequests } from "./pending_requests.ts";
-import type { ReloadReport } from "./snapshot.ts";
+import type { ReloadReport, ScaleReport } from "./snapshot.ts";
 
 /** A candidate that has failed. */
 export interface FailedStart {
@@ -15,10 +15,12 @@ export interface FailedStart {
 
 export class PendingReloads {
   readonly requests: PendingRequests<ReloadReport>;
+  readonly scales: PendingRequests<ScaleReport>;
   /** Whose reload is answered when the version before it runs again. */
   failed: FailedStart | null = null;
 
   constructor(clock: Clock) {
     this.requests = new PendingRequests(clock);
+    this.scales = new PendingRequests(clock);
   }
 }

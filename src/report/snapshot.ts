@@ -5,10 +5,13 @@
 import type { KeepAliveCounts } from "../migration/in_flight.ts";
 import type { ConnectionCounts } from "../drain/connections.ts";
 import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
+import type { WorkerStatus } from "./worker_status.ts";
 import type { KilledProcess, LeftProcess } from "./killed_processes.ts";
 
 interface MemberView {
   readonly epoch: number;
+  /** In its generation. */
+  readonly worker: number;
   /** Connections that wait to be accepted; of UDP: bytes that wait to be read, with the kernel's overhead. */
   readonly backlog: number;
   readonly receiving: boolean;
@@ -40,7 +43,12 @@ export interface CheckView {
   readonly failures: number;
 }
 
-export interface GenerationView {
+export interface GenerationView extends EndedGeneration {
+  /** By number; empty for one that has exited. */
+  readonly workers: readonly WorkerStatus[];
+}
+
+export interface EndedGeneration {
   readonly epoch: number;
   readonly state: GenerationState;
   readonly outcome: Outcome | null;
@@ -173,7 +181,7 @@ export interface LastReload extends ReloadStory, RequestReport<"ok" | "failed" |
 /** A trial: a generation has passed its gate, and the one before it can take all connections back. */
 export interface TrialView {
   readonly epoch: number;
-  readonly phase: "canary" | "ramp" | "bake";
+  readonly phase: "canary" | "ramp" | "rolling" | "bake";
   /** Of the new connections, as requested. */
   readonly percent: number;
   /** As sampled from the kernel's socket table since the last change of the share; null: none was seen. */
@@ -207,6 +215,8 @@ export interface Snapshot {
   readonly duplicates: "getfd" | "socket-trap" | "at-bind" | null;
   readonly startedAt: string;
   readonly listeners: readonly ListenerView[];
+  /** Of a generation: `wanted` is what the next one starts with (`baton scale`). */
+  readonly workers: { readonly configured: number; readonly wanted: number };
   /** Alive ones and the latest that have exited, oldest first. */
   readonly generations: readonly GenerationView[];
   readonly helpers: readonly HelperView[];
@@ -235,6 +245,12 @@ export type Decision = "promote" | "rollback" | { readonly percent: number };
 /** The answer to `baton promote`, `rollback` and `canary`. */
 export interface TrialReport extends RequestReport<"ok" | "refused"> {
   readonly epoch: number | null;
+}
+
+/** The answer to `baton scale`. */
+export interface ScaleReport extends RequestReport<"ok" | "failed" | "refused"> {
+  /** The number of workers from now on. */
+  readonly workers: number;
 }
 
 /** The answer to `baton reload`. */

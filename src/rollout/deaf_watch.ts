@@ -1,5 +1,5 @@
 /**
- * Finds a serving generation, or one on trial, that has closed its listeners and lives on (health/deafness.ts). The kernel
+ * Finds a worker of the serving generation, or of one on trial, that has closed its listeners and lives on (health/deafness.ts). The kernel
  * reports a shutdown(2) of them; it does not report a close(2), but the first connection that waits: the watch is armed
  * for one event, looks a moment later whether the server has accepted it, and is armed again after a pause. Without
  * clients it does nothing.
@@ -8,6 +8,7 @@ import { closedText } from "../generation/gate.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { RunningContext } from "../generation/context.ts";
+import type { Worker } from "../generation/workers/worker.ts";
 import { DEAF_MS, deafSince } from "../health/deafness.ts";
 import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { Timer } from "../platform/clock.ts";
@@ -26,7 +27,7 @@ const LONGEST_PAUSE_MS = 1_000;
 const REMINDER_MS = 5_000;
 
 interface Watched {
-  readonly generation: RunningGeneration;
+  readonly worker: Worker;
   readonly armed: Set<Member>;
   /** Set from the first connection that waits until the watch is armed again. */
   timer: Timer | null;
@@ -39,7 +40,7 @@ interface Watched {
 }
 
 export class DeafWatch {
-  readonly #watched = new Map<number, Watched>();
+  readonly #watched = new Set<Watched>();
 
   constructor(
     readonly context: RunningContext,
@@ -48,56 +49,69 @@ export class DeafWatch {
     context.listeners.onWaiting = (member) => this.#onWaiting(member);
   }
 
-  /** Called after each step: watches the generations that get connections, and their new listeners. */
+  /** Called after each step: watches the workers that get connections, and their new listeners. */
   update(state: ServiceState): void {
-    const { running } = this;
     const epochs = [servingOf(state)?.epoch, bakingOf(state)?.epoch];
-    for (const [epoch, { isDeaf }] of this.#watched) {
-      if (epochs.includes(epoch)) continue;
-      this.#forget(epoch);
+    const workers = epochs.flatMap((epoch) => this.#workersOf(epoch ?? NaN));
+    for (const watched of this.#watched) {
+      const { isDeaf, worker } = watched;
+      if (workers.includes(worker)) continue;
+      this.#forget(watched);
+      if (epochs.includes(worker.epoch)) continue;
       // What still waits in its queues cannot be answered: a reset now is better than one at the end of its drain. But the
       // one that starts when this has ended gets them.
-      if (isDeaf && state.held !== epoch) this.context.listeners.retire(epoch);
+      const isGone = isDeaf && worker.host.isAlone(worker);
+      if (isGone && state.held !== worker.epoch) this.context.listeners.retire(worker.epoch);
     }
-    for (const epoch of epochs) {
-      const generation = running.get(epoch ?? NaN);
-      if (!(generation instanceof RunningGeneration) || generation.hasExited) continue;
-      let watched = this.#watched.get(generation.epoch);
+    for (const worker of workers) {
+      let watched = this.#watchedOf(worker);
       if (watched === undefined) {
         const nothing = { timer: null, closedSinceMs: null, isDeaf: false, proof: null };
-        watched = { generation, armed: new Set(), pauseMs: FIRST_PAUSE_MS, ...nothing };
-        this.#watched.set(generation.epoch, watched);
+        watched = { worker, armed: new Set(), pauseMs: FIRST_PAUSE_MS, ...nothing };
+        this.#watched.add(watched);
       }
       if (watched.timer === null) this.#arm(watched);
     }
   }
 
+  #workersOf(epoch: number): readonly Worker[] {
+    const generation = this.running.get(epoch);
+    if (!(generation instanceof RunningGeneration) || generation.hasExited) return [];
+    return generation.workers.all.filter(({ state }) => state === "serving");
+  }
+
+  #watchedOf({ epoch, number }: Pick<Worker, "epoch" | "number">): Watched | undefined {
+    return [...this.#watched].find(({ worker }) =>
+      worker.epoch === epoch && worker.number === number
+    );
+  }
+
   close(): void {
-    for (const epoch of [...this.#watched.keys()]) this.#forget(epoch);
+    for (const watched of this.#watched) this.#forget(watched);
   }
 
-  #forget(epoch: number): void {
-    this.#watched.get(epoch)?.timer?.cancel();
-    this.#watched.delete(epoch);
+  #forget(watched: Watched): void {
+    watched.timer?.cancel();
+    this.#watched.delete(watched);
   }
 
-  #arm({ generation, armed }: Watched): void {
-    for (const member of this.#membersOf(generation)) {
+  #arm({ worker, armed }: Watched): void {
+    for (const member of this.#membersOf(worker)) {
       if (armed.has(member)) continue;
       armed.add(member);
       member.shutDownWatch?.arm({ read: true });
     }
   }
 
-  #membersOf({ epoch }: RunningGeneration): Member[] {
+  #membersOf({ epoch, number }: Worker): Member[] {
     // The kernel reports nothing of a datagram that no process reads.
     return this.context.listeners.groups.filter((group) => !isDatagram(group))
-      .flatMap((group) => group.membersOf(epoch))
+      .flatMap((group) => group.membersOf(epoch, number))
       .filter(({ owner, standsIn = false }) => owner !== 0 && !standsIn);
   }
 
   #onWaiting(member: Member): void {
-    const watched = this.#watched.get(member.epoch);
+    const watched = this.#watchedOf({ epoch: member.epoch, number: member.worker });
     if (watched === undefined) return;
     watched.armed.delete(member);
     if (watched.timer === null) this.#after(watched, LOOK_MS, () => this.#look(watched));
@@ -108,16 +122,16 @@ export class DeafWatch {
   }
 
   #look(watched: Watched): void {
-    const { dispatch, listeners, platform: { clock } } = this.context;
-    const { generation } = watched;
-    const isGone = this.#membersOf(generation).length === 0;
+    const { listeners, platform: { clock } } = this.context;
+    const { worker } = watched;
+    const isGone = this.#membersOf(worker).length === 0;
     // Its replacement has its queues.
     if (watched.isDeaf && isGone) return this.#remind(watched);
-    const pids = generation.processes();
+    const pids = worker.server.processes();
     const atMs = clock.now();
     const isNew = watched.closedSinceMs === null;
     // After a shutdown(2) clients are refused.
-    const waiting = isGone ? 1 : isNew ? this.#waitingFor(generation) : 0;
+    const waiting = isGone ? 1 : isNew ? this.#waitingFor(worker) : 0;
     const isHeld = waiting === 0 && isNew || this.#holds(watched, pids);
     const look = { atMs, waiting, isHeld, isAsleep: !isHeld && pids.every(isAsleep) };
     const sinceMs = watched.closedSinceMs = deafSince(watched.closedSinceMs, look);
@@ -128,10 +142,10 @@ export class DeafWatch {
     watched.closedSinceMs = null;
     watched.isDeaf = true;
     this.#remind(watched);
-    const { epoch, gate } = generation;
-    if (listeners.servingEpoch === epoch) listeners.deafEpoch = epoch;
-    const reason = closedText(gate.closed);
-    dispatch({ kind: "unhealthy", epoch, reason, deaf: true });
+    const { epoch, gate, host } = worker;
+    const isAlone = host.isAlone(worker);
+    if (listeners.servingEpoch === epoch && isAlone) listeners.deafEpoch = epoch;
+    host.onUnhealthy(worker, closedText(gate.closed), true);
   }
 
   #remind(watched: Watched): void {
@@ -140,32 +154,32 @@ export class DeafWatch {
 
   #pause(watched: Watched): void {
     const { listeners } = this.context;
-    if (listeners.deafEpoch === watched.generation.epoch) listeners.deafEpoch = null;
+    if (listeners.deafEpoch === watched.worker.epoch) listeners.deafEpoch = null;
     watched.isDeaf = false;
     this.#after(watched, watched.pauseMs, () => {
       watched.timer = null;
       // It may have been shut down during the pause.
-      if (this.#membersOf(watched.generation).length === 0) return this.#look(watched);
+      if (this.#membersOf(watched.worker).length === 0) return this.#look(watched);
       this.#arm(watched);
     });
     watched.pauseMs = Math.min(2 * watched.pauseMs, LONGEST_PAUSE_MS);
   }
 
   /** 0 where it cannot be asked. */
-  #waitingFor(generation: RunningGeneration): number {
+  #waitingFor(worker: Worker): number {
     const { sockDiag } = this.context.platform;
     const waiting = ({ heldUntilRetired }: Member) =>
       orNull(() => sockDiag.waitingIn(heldUntilRetired)) ?? 0;
-    return this.#membersOf(generation).reduce((sum, member) => sum + waiting(member), 0);
+    return this.#membersOf(worker).reduce((sum, member) => sum + waiting(member), 0);
   }
 
   #holds(watched: Watched, pids: readonly number[]): boolean {
-    const { proof, generation } = watched;
+    const { proof, worker } = watched;
     if (proof !== null && descriptorTarget(proof.pid, proof.fd) === proof.target) return true;
-    const members = this.#membersOf(generation);
+    const members = this.#membersOf(worker);
     watched.proof = findProof(members, pids);
     if (watched.proof !== null || pids.length === 0) return true;
-    generation.adoptTarget.refreshListeners();
+    worker.adoptTarget.refreshListeners();
     // A dead worker's listener waits for the next worker.
     return members.some(({ unheld, owner }) => !unheld || !pids.includes(owner));
   }

@@ -106,7 +106,7 @@ export class LateListeners {
     try {
       for (const generation of running.values()) {
         if (!(generation instanceof RunningGeneration) || generation.hasExited) continue;
-        generation.adoptTarget.refreshListeners();
+        generation.refreshListeners();
         listeners.standDown(generation.epoch, generation.processes());
       }
     } finally {

@@ -5,11 +5,13 @@
  */
 import { SocketTable } from "../drain/connections.ts";
 import type { RunningContext } from "../generation/context.ts";
+import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import { nextStall, type Stall } from "../health/stall.ts";
 import type { Timer } from "../platform/clock.ts";
 import { orNull } from "../platform/error.ts";
 import { isDatagram } from "../steering/group_address.ts";
+import type { Member } from "../steering/member.ts";
 
 const CHECKS = 8;
 const MIN_CHECK_MS = 50;
@@ -23,8 +25,8 @@ interface WatchedGeneration {
   readonly generation: GenerationHandle;
   /** Beside another one, which could take all connections. */
   readonly isOnTrial: boolean;
-  connections: ReadonlySet<number>;
-  stall: Stall;
+  /** Of the generation, or, where it has several, of each worker by its number. */
+  readonly queues: Map<number, { connections: ReadonlySet<number>; stall: Stall }>;
   readonly dropsAtFirst: number;
 }
 
@@ -40,8 +42,7 @@ export class PassiveWatch {
     this.forget(epoch);
     if (ejectAfterMs === 0 && !(isOnTrial && rollbackOn === "any")) return;
     const dropsAtFirst = this.#drops(epoch);
-    const connections = new Set<number>();
-    this.#watched.set(epoch, { generation, isOnTrial, dropsAtFirst, connections, stall: null });
+    this.#watched.set(epoch, { generation, isOnTrial, dropsAtFirst, queues: new Map() });
     this.#scheduleCheck(0);
   }
 
@@ -73,30 +74,63 @@ export class PassiveWatch {
       ? orNull(() => new SocketTable(platform, listeners))
       : null;
     for (const [epoch, watched] of this.#watched) {
-      const reason = (table && this.#stallOf(watched, table, atMs)) ?? this.#overflowOf(watched);
+      if (table !== null) this.#findStalls(watched, table, atMs);
+      const reason = this.#overflowOf(watched);
       if (reason !== null) this.context.dispatch({ kind: "unhealthy", epoch, reason });
     }
     if (this.#watched.size > 0) this.#scheduleCheck(platform.clock.now() - atMs);
   }
 
-  /** @returns why it is not healthy; null: it is */
-  #stallOf(watched: WatchedGeneration, table: SocketTable, atMs: number): string | null {
+  #findStalls(watched: WatchedGeneration, table: SocketTable, atMs: number): void {
     const { generation } = watched;
-    const members = this.#members(generation.epoch);
+    const workers = generation instanceof RunningGeneration
+      ? generation.workers.all.filter(({ state }) => state === "serving")
+      : [];
+    if (workers.length < 2) {
+      const { epoch } = generation;
+      const rows = () => table.connectionsOf(generation);
+      const reason = this.#stallOf(watched, 0, {
+        table,
+        atMs,
+        members: this.#members(epoch),
+        rows,
+      });
+      if (reason !== null) this.context.dispatch({ kind: "unhealthy", epoch, reason });
+      return;
+    }
+    for (const worker of workers) {
+      const { epoch, number } = worker;
+      const rows = () => table.openBy(worker.server.processes());
+      const members = this.#members(epoch, number);
+      const reason = this.#stallOf(watched, number, { table, atMs, members, rows });
+      if (reason !== null) worker.host.onUnhealthy(worker, reason);
+    }
+  }
+
+  /** @returns why it is not healthy; null: it is */
+  #stallOf(
+    { queues }: WatchedGeneration,
+    number: number,
+    { table, atMs, members, rows }: {
+      readonly table: SocketTable;
+      readonly atMs: number;
+      readonly members: readonly Pick<Member, "inode">[];
+      rows(): readonly { readonly inode: number }[];
+    },
+  ): string | null {
+    const before = queues.get(number) ?? { connections: new Set(), stall: null };
     const waiting = members.reduce((sum, { inode }) => sum + table.backlogOf(inode), 0);
-    const rows = waiting === 0 ? [] : table.connectionsOf(generation);
-    const connections = new Set(rows.map(({ inode }) => inode));
-    const hasAccepted = [...connections].some((inode) => !watched.connections.has(inode));
-    watched.connections = connections;
+    const connections = new Set(waiting === 0 ? [] : rows().map(({ inode }) => inode));
+    const hasAccepted = [...connections].some((inode) => !before.connections.has(inode));
     const unaccepted = waiting === 0 ? new Set<string>() : table.unaccepted();
     const elsewhere = table.backlog - waiting;
-    const look = { atMs, waiting, unaccepted, elsewhere, hasAccepted };
-    watched.stall = nextStall(watched.stall, look);
-    const forMs = watched.stall === null ? 0 : atMs - watched.stall.sinceMs;
-    if (forMs === 0 || forMs < this.context.config.ejectAfterMs) return null;
-    const seconds = (forMs / MS_PER_SECOND).toFixed(1);
+    const stall = nextStall(before.stall, { atMs, waiting, unaccepted, elsewhere, hasAccepted });
+    const forMs = stall === null ? 0 : atMs - stall.sinceMs;
+    const isOver = forMs > 0 && forMs >= this.context.config.ejectAfterMs;
     // Reported once; if the generation stays, again after the same time.
-    watched.stall = null;
+    queues.set(number, { connections, stall: isOver ? null : stall });
+    if (!isOver) return null;
+    const seconds = (forMs / MS_PER_SECOND).toFixed(1);
     return `it has accepted nothing for ${seconds} s, and ${waiting} connections wait`;
   }
 
@@ -107,9 +141,9 @@ export class PassiveWatch {
     return `its accept queue has overflowed: ${drops} connections were dropped`;
   }
 
-  #members(epoch: number) {
+  #members(epoch: number, worker?: number) {
     return this.context.listeners.groups.filter((group) => !isDatagram(group))
-      .flatMap((group) => group.membersOf(epoch));
+      .flatMap((group) => group.membersOf(epoch, worker));
   }
 
   /** 0 while they cannot be counted. */

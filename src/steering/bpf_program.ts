@@ -23,30 +23,49 @@
  * hold a spread over 846 members of which no two are neighbours [measured].
  */
 
-/** `struct sock_filter` of linux/filter.h. */
-interface Instruction {
-  readonly code: number;
-  /** Instructions to skip when the condition holds, 0 to 255. */
-  readonly jt: number;
-  /** Instructions to skip when it does not, 0 to 255. */
-  readonly jf: number;
-  readonly k: number;
-}
+import {
+  ADD_K,
+  type Instruction,
+  IPV4_SOURCE,
+  IPV6_NEXT_HEADER,
+  IPV6_PAYLOAD,
+  IPV6_SOURCE,
+  JA,
+  JEQ_K,
+  JGE_K,
+  LD_B_ABS,
+  LD_H_ABS,
+  LD_H_IND,
+  LD_W_ABS,
+  LDX_B_MSH,
+  MOD_K,
+  NETWORK_HEADER,
+  NEXT_HEADER_TCP,
+  op,
+  RET_A,
+  RET_K,
+  RSH_K,
+} from "./bpf_codes.ts";
+import { byProcessor, DICE, FLOW } from "./spread/draws.ts";
 
 /** Who gets the new connections of a group, in indices of the kernel's array (`kernel_array.ts`), each listed once. */
 export interface MemberChoice {
-  /** Each has the same chance. */
+  /** Each has the same chance. By processor their order counts: the first one has processor 0. */
   readonly receiving: readonly number[];
   /**
    * `random` (the default): drawn for each packet that the program sees, which for TCP is one of each connection.
    * `flow`: from the packet's source, so that all datagrams of one client's port meet the same member.
+   * By processor: member i of n has the packets that come in on processor i modulo n; a share of all is drawn at random.
    */
-  readonly draw?: "random" | "flow";
+  readonly draw?: Draw;
   /** A part of the new connections for a candidate, in steps of 0.01 %; without members: none. */
   readonly share?: { readonly percent: number; readonly members: readonly number[] } | null;
   /** Connections from this port and address are our own, and for these members; without members: none. */
   readonly probe?: ProbeChoice | null;
 }
+
+/** `processors`: how many there are for the members. */
+export type Draw = "random" | "flow" | { readonly processors: number };
 
 interface ProbeChoice {
   readonly port: number;
@@ -62,36 +81,6 @@ export const MAX_INSTRUCTIONS = 4096;
 const INDEX_LIMIT = 65536;
 
 const INSTRUCTION_BYTES = 8;
-
-/** linux/bpf_common.h, each named as bpf_asm writes it. A is the accumulator, X the index. */
-const LD_W_ABS = 0x20;
-const LD_H_ABS = 0x28;
-const LD_B_ABS = 0x30;
-const LD_H_IND = 0x48;
-const LDX_B_MSH = 0xb1;
-const TAX = 0x07;
-const ADD_K = 0x04;
-const MUL_K = 0x24;
-const XOR_X = 0xac;
-const RSH_K = 0x74;
-const MOD_K = 0x94;
-const JA = 0x05;
-const JEQ_K = 0x15;
-const JGE_K = 0x35;
-const RET_K = 0x06;
-const RET_A = 0x16;
-
-/** linux/filter.h: SKF_NET_OFF, and SKF_AD_OFF + SKF_AD_RANDOM. */
-const NETWORK_HEADER = 0xfff00000;
-const RANDOM = 0xfffff000 + 56;
-
-/** RFC 791 and RFC 8200: where the fields are. */
-const IPV4_SOURCE = NETWORK_HEADER + 12;
-const IPV6_NEXT_HEADER = NETWORK_HEADER + 6;
-const IPV6_SOURCE = NETWORK_HEADER + 8;
-const IPV6_SOURCE_END = IPV6_SOURCE + 12;
-const IPV6_PAYLOAD = NETWORK_HEADER + 40;
-const NEXT_HEADER_TCP = 6;
 
 const SHARE_STEPS_PER_PERCENT = 100;
 const MAX_JUMP = 255;
@@ -110,8 +99,11 @@ export function programFor(choice: MemberChoice): Uint8Array {
  * gets longer than 4096 instructions.
  */
 export function assemble({ receiving, share, probe, draw }: MemberChoice): Instruction[] {
-  const drawn = draw === "flow" ? FLOW : [op(LD_W_ABS, RANDOM)];
-  const spread = (members: readonly number[]) => spreadBy(drawn, members);
+  const drawn = draw === "flow" ? FLOW : DICE;
+  const spread = (members: readonly number[]) =>
+    typeof draw === "object"
+      ? spreadBy(byProcessor(draw.processors, members.length), checkedIndices(members))
+      : spreadBy(drawn, checkedIndices(members).sort((a, b) => a - b));
   const others = share && share.members.length > 0
     ? shared(drawn, share.percent, spread(share.members), spread(receiving))
     : spread(receiving);
@@ -216,18 +208,17 @@ function addressTests(offset: number, address: Uint8Array): (Instruction | Guard
   return tests;
 }
 
-/** `drawn mod n` is a place in the sorted list; places whose indices follow each other are a run. */
+/** `drawn mod n` is a place in the list; places whose indices follow each other are a run. */
 function spreadBy(drawn: readonly Instruction[], indices: readonly number[]): Instruction[] {
-  const sorted = checkedIndices(indices);
   const runs: Run[] = [];
-  sorted.forEach((index, place) => {
+  indices.forEach((index, place) => {
     const run = runs.at(-1);
     if (run !== undefined && index === run.index + (place - run.place)) run.length++;
     else runs.push({ place, index, length: 1 });
   });
   const table = searchTree(runs);
-  if (sorted.length === 1) return table;
-  return [...drawn, op(MOD_K, sorted.length), ...table];
+  if (indices.length === 1) return table;
+  return [...drawn, op(MOD_K, indices.length), ...table];
 }
 
 type Run = { readonly place: number; readonly index: number; length: number };
@@ -242,7 +233,7 @@ function searchTree(runs: readonly Run[]): Instruction[] {
 
 function leaf({ place, index, length }: Run): Instruction[] {
   if (length === 1) return [op(RET_K, index)];
-  const shift = index - place; // never negative: distinct indices in order are at least their place
+  const shift = (index - place) >>> 0; // of 32 bits, which wrap around: in the order of workers it may be negative
   return shift === 0 ? [op(RET_A, 0)] : [op(ADD_K, shift), op(RET_A, 0)];
 }
 
@@ -255,39 +246,15 @@ function branch(k: number, atLeast: Instruction[], below: Instruction[]): Instru
 
 function checkedIndices(indices: readonly number[]): number[] {
   if (indices.length === 0) throw new RangeError("Cannot choose a member: no index is listed");
-  const sorted = [...indices].sort((a, b) => a - b);
-  sorted.forEach((index, i) => {
+  const seen = new Set<number>();
+  for (const index of indices) {
     if (!Number.isInteger(index) || index < 0 || index >= INDEX_LIMIT) {
       throw new RangeError(`Cannot choose index ${index}: it must be an integer from 0 to 65535`);
     }
-    if (index === sorted[i - 1]) {
+    if (seen.has(index)) {
       throw new RangeError(`Cannot choose index ${index}: it is listed twice`);
     }
-  });
-  return sorted;
-}
-
-/**
- * 24 bits that the source address and port alone decide: of IPv6 the last four bytes of the address. Multiplying by 2^32
- * over the golden ratio spreads ports that follow each other evenly (Knuth, TAOCP 6.4).
- */
-const FLOW: readonly Instruction[] = [
-  op(LD_B_ABS, NETWORK_HEADER),
-  op(RSH_K, 4),
-  { code: JEQ_K, jt: 5, jf: 0, k: 6 },
-  op(LDX_B_MSH, NETWORK_HEADER),
-  op(LD_H_IND, NETWORK_HEADER),
-  op(TAX, 0),
-  op(LD_W_ABS, IPV4_SOURCE),
-  op(JA, 3),
-  op(LD_H_ABS, IPV6_PAYLOAD),
-  op(TAX, 0),
-  op(LD_W_ABS, IPV6_SOURCE_END),
-  op(XOR_X, 0),
-  op(MUL_K, 0x9e3779b1),
-  op(RSH_K, 8),
-];
-
-function op(code: number, k: number): Instruction {
-  return { code, jt: 0, jf: 0, k };
+    seen.add(index);
+  }
+  return [...seen];
 }

@@ -2,7 +2,11 @@
 import type { MemberChoice } from "./bpf_program.ts";
 import { type Member, usableOf } from "./member.ts";
 
-type Of<Part> = Omit<NonNullable<Part>, "members"> & { readonly epoch: number };
+type Of<Part> = Omit<NonNullable<Part>, "members"> & {
+  readonly epoch: number;
+  /** Only that one; missing: all of the generation. */
+  readonly worker?: number;
+};
 
 /** Which connections go to generations that do not serve yet: a share of all (a canary), or those of our own probes. */
 export class CandidateTraffic {
@@ -30,20 +34,24 @@ export class CandidateTraffic {
     return had;
   }
 
+  /** Each list is in the order of the workers: `--spread cpu` gives the first one processor 0. */
   choice(
-    all: readonly Member[],
+    members: readonly Member[],
     isReceiving: (member: Member) => boolean,
     indices: (members: readonly Member[]) => number[],
   ): MemberChoice {
     const { share, probe } = this;
-    const membersOf = (epoch: number) => {
-      const alive = all.filter((member) => member.epoch === epoch && !member.dead);
+    const all = members.toSorted((a, b) => a.worker - b.worker);
+    const membersOf = ({ epoch, worker }: { epoch: number; worker?: number }) => {
+      const alive = all.filter((each) =>
+        each.epoch === epoch && !each.dead && (worker ?? each.worker) === each.worker
+      );
       return { members: indices(usableOf(alive)) };
     };
     return {
       receiving: indices(all.filter(isReceiving)),
-      share: share && { ...share, ...membersOf(share.epoch) },
-      probe: probe && { ...probe, ...membersOf(probe.epoch) },
+      share: share && { ...share, ...membersOf(share) },
+      probe: probe && { ...probe, ...membersOf(probe) },
     };
   }
 }

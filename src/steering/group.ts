@@ -15,18 +15,21 @@ import {
   HELD,
   type Hold,
   type ListenAddress,
+  type ListeningSocket,
   type Member,
   type MemberRecord,
   type NewMember,
   NO_GENERATION,
   recordOf,
-  type SocketOrigin,
+  successorsAmong,
   usableOf,
+  withMember,
 } from "./member.ts";
 import { membershipOf } from "./membership.ts";
 import { Mutex } from "./mutex.ts";
 import { NO_TAGGING, type Tagging } from "./tagging.ts";
 import { PathMembers } from "./unix/path_members.ts";
+import { WorkerMembers } from "./worker_members.ts";
 
 export class Group {
   /** Connections of our own are steered one at a time. */
@@ -37,6 +40,8 @@ export class Group {
   hold: Hold = "nothing";
   /** Of a Unix socket; null: TCP or UDP. */
   readonly path: PathMembers | null;
+  /** Those of single workers. */
+  readonly workers: WorkerMembers;
   readonly #set: MemberSet;
   readonly #tagging: Pick<Tagging, "begin" | "recover" | "change" | "pass">;
 
@@ -44,7 +49,8 @@ export class Group {
     const hold = () => this.hold;
     this.path = address.family === "unix" ? new PathMembers(address, context, hold) : null;
     this.#set = this.path ??
-      new KernelMembers(context, membershipOf(context.sockets, address), hold);
+      new KernelMembers(context, membershipOf(context, address), hold);
+    this.workers = new WorkerMembers(this, this.#set);
     this.#tagging = this.tcp === null ? NO_TAGGING : context.tagging;
   }
 
@@ -65,17 +71,24 @@ export class Group {
 
   readonly isReceiving = (member: Member): boolean => this.#set.isReceiving(member);
 
-  membersOf(epoch: number): Member[] {
-    return this.members.filter((member) => member.epoch === epoch && !member.dead);
+  /** @param worker of its worker with this number; missing: all */
+  membersOf(epoch: number, worker?: number): Member[] {
+    return this.members.filter((each) =>
+      each.epoch === epoch && !each.dead && (worker ?? each.worker) === each.worker
+    );
+  }
+
+  get #receiving(): Member[] {
+    return this.members.filter(this.isReceiving);
   }
 
   get receivingEpochs(): Set<number> {
-    return new Set(this.members.filter(this.isReceiving).map(({ epoch }) => epoch));
+    return new Set(this.#receiving.map(({ epoch }) => epoch));
   }
 
   /** Those that get the connections when `epoch` serves. */
-  usableMembers(epoch: number): readonly Member[] {
-    return usableOf(this.membersOf(epoch));
+  usableMembers(epoch: number, worker?: number): readonly Member[] {
+    return usableOf(this.membersOf(epoch, worker));
   }
 
   /** A socket that outlives this baton, while no generation has it. */
@@ -112,7 +125,8 @@ export class Group {
   importMembers(members: readonly { record: MemberRecord; fd: Fd }[]): void {
     for (const { record: { receiving, origin = null, ...rest }, fd } of members) {
       const tag = this.#tagging.recover(fd, rest.epoch);
-      this.#set.appendShared({ ...rest, tag, origin, heldUntilRetired: fd }, receiving);
+      const state = { worker: 0, tag, origin, heldUntilRetired: fd };
+      this.#set.appendShared({ ...state, ...rest }, receiving);
     }
   }
 
@@ -126,7 +140,9 @@ export class Group {
    * gets this address's connections already (a further worker), is the first one here, or serves.
    * @throws {SystemCallError} of listen(2) or bind(2); the group is then as before, and `socket` closed
    */
-  takeMember(socket: Fd, { backlog, heldFor, origin = null, waits, ...own }: NewMember): Member {
+  takeMember(socket: Fd, options: NewMember): Member {
+    const { backlog, heldFor, origin = null, worker = 0, aside = false, ...rest } = options;
+    const { waits = aside && this.receivingEpochs.size > 0, ...own } = { ...rest, worker, aside };
     const receives = !waits && [...this.receivingEpochs].every((epoch) => epoch === own.epoch);
     const inode = ownSocketInode(socket.number);
     const tag = this.#tagging.begin(socket, heldFor ?? own.epoch);
@@ -143,15 +159,12 @@ export class Group {
   }
 
   /** Adds a socket that listens already, and outlives this baton (handoff/activated_sockets.ts); takes it. */
-  addListening(
-    socket: Fd,
-    options: Pick<Member, "epoch" | "node"> & { origin: SocketOrigin },
-  ): Member {
+  addListening(socket: Fd, options: ListeningSocket): Member {
     const inode = ownSocketInode(socket.number);
     // An earlier baton may have left its tag in it.
     const tag = this.#tagging.change(socket, NO_GENERATION);
     const state = { inode, tag, owner: 0, late: false, unheld: false, dead: false };
-    return this.#set.append({ ...options, ...state, heldUntilRetired: socket });
+    return this.#set.append({ worker: 0, ...options, ...state, heldUntilRetired: socket });
   }
 
   /** What a generation gets that does not serve yet: a canary's share, connections of our own probes. */
@@ -222,13 +235,11 @@ export class Group {
     if (hasChanged || this.#set.candidates.has(member.epoch)) this.#set.attach(true);
   }
 
-  reassign(member: Member, options: { epoch: number; owner: number }): void {
+  reassign(member: Member, options: Pick<Member, "epoch" | "owner" | "worker" | "aside">): void {
     const isWorker = this.receivingEpochs.has(options.epoch);
-    Object.assign(member, options, { unheld: false });
+    Object.assign(member, { aside: false }, options, { unheld: false });
     this.#tagging.pass(member);
-    // Members that wait for a process get nothing new once a process accepts here.
-    const stays = (each: Member) => each === member || (this.isReceiving(each) && !each.unheld);
-    if (isWorker) this.#set.steerTo(this.members.filter(stays), true);
+    if (isWorker) this.#set.steerTo(withMember(member, this.#receiving), true);
   }
 
   retire(epoch: number): void {
@@ -242,7 +253,7 @@ export class Group {
       else member.dead = true;
       hasChanged = this.#set.stopReceiving(member) || hasChanged;
     }
-    const successors = this.#successors();
+    const successors = successorsAmong(this.members, this.isReceiving, this.context.servingEpoch);
     if (successors.length > 0) this.#set.steerTo(successors, true);
     else if (this.members.every((member) => member.dead || !this.isReceiving(member))) {
       this.#onUnserved();
@@ -250,19 +261,6 @@ export class Group {
     if (hasChanged) this.#set.attach(true);
     this.#set.compact();
     if (this.members.every((member) => member.dead)) this.close();
-  }
-
-  /** Get the connections when no member that received is alive: those of the serving generation, or the newest. */
-  #successors(): readonly Member[] {
-    const serving = this.context.servingEpoch;
-    // The service ends: draining generations get nothing new.
-    if (serving === null) return [];
-    const alive = this.members.filter(({ dead }) => !dead);
-    if (alive.some(this.isReceiving)) return [];
-    const ofServing = this.usableMembers(serving);
-    const epochs = alive.map(({ epoch }) => epoch).filter((epoch) => epoch !== NO_GENERATION);
-    if (ofServing.length > 0 || epochs.length === 0) return ofServing;
-    return this.usableMembers(Math.max(...epochs));
   }
 
   /** No generation listens here any more: in a standby socket clients would wait in vain. */

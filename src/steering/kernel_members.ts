@@ -14,6 +14,7 @@ import type { GroupContext, Hold, Member } from "./member.ts";
 import type { Membership } from "./membership.ts";
 import { programFor } from "./bpf_program.ts";
 import { CandidateTraffic } from "./candidate_traffic.ts";
+import { QueueWatch } from "./spread/queue_watch.ts";
 
 export type MemberFields = Omit<Member, "id" | "shutDownWatch">;
 
@@ -45,13 +46,22 @@ export class KernelMembers implements MemberSet {
   readonly #receiving = new Set<number>();
   /** Members that another baton holds too: it would need them, where they are, if we failed. */
   readonly #shared = new Set<number>();
-  #isSteered = false;
+  #isSteered: boolean;
+  /** Receiving ones that the program leaves out for now. */
+  #avoided: ReadonlySet<number> = new Set();
+  readonly #queueWatch: QueueWatch | null;
 
   constructor(
     readonly context: GroupContext,
     readonly membership: Membership,
     readonly hold: () => Hold,
-  ) {}
+  ) {
+    const { spread } = context;
+    this.#isSteered = membership.isWatched && (spread?.kind ?? "random") !== "random";
+    this.#queueWatch = this.#isSteered && spread?.kind === "least"
+      ? new QueueWatch(spread, () => this.all.filter(this.isReceiving), (ids) => this.#avoid(ids))
+      : null;
+  }
 
   /** In the kernel's order, retired ones included. */
   get all(): readonly Member[] {
@@ -65,7 +75,6 @@ export class KernelMembers implements MemberSet {
     return this.#append(fields, this.#watch(fields.heldUntilRetired));
   }
 
-  /** Adds one that another baton has, too. */
   appendShared(fields: MemberFields, isReceiving: boolean): void {
     const { id } = this.append(fields);
     this.#shared.add(id);
@@ -125,12 +134,14 @@ export class KernelMembers implements MemberSet {
     if (member === undefined) return;
     member.shutDownWatch?.arm({});
     this.context.onWaiting?.(member);
+    this.#queueWatch?.onWaiting(member);
   }
 
   /** Of a socket that does not listen yet, a hang-up means nothing. */
   #onHangup(socket: Fd): void {
     const member = this.all.find(({ heldUntilRetired }) => heldUntilRetired === socket);
-    if (member && !this.findShutDown().includes(member)) member.shutDownWatch?.arm({});
+    if (member === undefined || this.findShutDown().includes(member)) return;
+    member.shutDownWatch?.arm(this.#queueWatch?.interestOf(member) ?? {});
   }
 
   /** New connections go to `members`. @param force see `attach` */
@@ -161,12 +172,20 @@ export class KernelMembers implements MemberSet {
       this.findShutDown();
     }
     this.#isSteered = true;
+    this.#queueWatch?.update();
+  }
+
+  #avoid(ids: ReadonlySet<number>): void {
+    const hasChanged = ids.symmetricDifference(this.#avoided).size > 0;
+    this.#avoided = ids;
+    if (hasChanged) this.attach(true);
   }
 
   #program() {
+    const isChosen = (member: Member) => this.isReceiving(member) && !this.#avoided.has(member.id);
     const choice = this.candidates.choice(
       this.all,
-      this.isReceiving,
+      this.all.some(isChosen) ? isChosen : this.isReceiving,
       (members) => members.map(({ id }) => indexOf(this.#array, id)),
     );
     return programFor({ ...choice, draw: this.membership.draw });
@@ -247,14 +266,17 @@ export class KernelMembers implements MemberSet {
   /** The other baton has exited: the members are ours alone, and dead ones can be closed. */
   unshare(): void {
     this.#shared.clear();
+    this.attach(false); // its program may leave out members, or draw in another way
     this.compact();
   }
 
   close(): void {
+    this.#queueWatch?.close();
     for (const member of this.#members.values()) this.#drop(member);
   }
 
   release(): void {
+    this.#queueWatch?.close();
     for (const member of this.#members.values()) this.#letGo(member);
   }
 
@@ -263,6 +285,7 @@ export class KernelMembers implements MemberSet {
     this.#members.delete(member.id);
     this.#receiving.delete(member.id);
     member.shutDownWatch?.cancel();
+    this.#queueWatch?.forget(member);
   }
 
   #drop(member: Member): void {

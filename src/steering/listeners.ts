@@ -5,6 +5,7 @@ import type { Sockets } from "../platform/network/sockets.ts";
 import { Group } from "./group.ts";
 import { addressKey, overlaps } from "./group_address.ts";
 import { type GroupContext, type ListenAddress, type Member, NO_GENERATION } from "./member.ts";
+import type { Spread } from "./spread/spread.ts";
 import { steerAll } from "./steer_all.ts";
 import { Tagging } from "./tagging.ts";
 import { placeOf } from "./unix/moved_path.ts";
@@ -17,6 +18,7 @@ export class Listeners implements GroupContext {
   #orphaned: { readonly of: number; readonly groups: ReadonlySet<Group> } | null = null;
   servingEpoch: number | null = null;
   onWaiting: ((member: Member) => void) | null = null;
+  spread: Spread | null = null;
   /** The first member at a Unix path is about to come. */
   onPath: (() => void) | null = null;
   /** The serving generation, once it has closed its listeners and lives on: `lend` has its queues. */
@@ -93,8 +95,8 @@ export class Listeners implements GroupContext {
     for (const group of this.groups) group.standBy();
   }
 
-  isHeldBy(pid: number, epoch: number): boolean {
-    const members = this.groups.flatMap((group) => group.membersOf(epoch));
+  isHeldBy(pid: number, epoch: number, worker?: number): boolean {
+    const members = this.groups.flatMap((group) => group.membersOf(epoch, worker));
     const inodes = socketInodesOf(pid, members.map(({ inode }) => inode));
     return members.some((member) => inodes.has(member.inode));
   }

@@ -4,6 +4,7 @@ import type { Fd } from "../platform/fd.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import type { Reactor, Watch } from "../platform/reactor.ts";
 import type { MemberId } from "./kernel_array.ts";
+import type { Spread } from "./spread/spread.ts";
 import type { Tagging } from "./tagging.ts";
 
 /** What all groups of a service have in common. */
@@ -19,6 +20,8 @@ export interface GroupContext {
    */
   readonly servingEpoch: number | null;
   readonly tagging: Tagging;
+  /** Null: at random. */
+  readonly spread: Spread | null;
   /** A connection waits at a member whose watch was armed for that, or it was shut down. */
   readonly onWaiting?: ((member: Member) => void) | null;
 }
@@ -75,12 +78,16 @@ export const HELD = -2;
  * in it when the service ends. None can join a `shared` one, so all generations have it, without steering. `standby`:
  * baton's own, kept in the manager's store for the next baton; connections wait in it when the service ends.
  */
-export type SocketOrigin = "grouped" | "shared" | "standby";
+type SocketOrigin = "grouped" | "shared" | "standby";
 
 export interface Member {
   readonly id: MemberId;
   /** Generation that accepts from it; changes only when a replacement takes it over. */
   epoch: number;
+  /** Of that generation, the worker; 0 where it has one. */
+  worker: number;
+  /** Its worker starts, or drains: it gets nothing while others of its generation can. */
+  aside?: boolean;
   /** Connections that come now have it, too: that of `epoch`, once a process accepts here (tagging.ts). */
   tag: number;
   /** Our duplicate: keeps the socket and its queue alive. */
@@ -113,6 +120,8 @@ export interface Member {
 /** A socket that is about to listen as a member. */
 export interface NewMember
   extends Pick<Member, "epoch" | "owner" | "late" | "passing" | "ofSession"> {
+  readonly worker?: number;
+  readonly aside?: boolean;
   readonly backlog: number;
   readonly origin?: "standby" | null;
   /** Of UDP: it gets nothing until it is known not to be for one client (`Group.admitLate`). */
@@ -121,8 +130,16 @@ export interface NewMember
   readonly heldFor?: number | null;
 }
 
+/** One that listens already. */
+export interface ListeningSocket extends Pick<Member, "epoch" | "node"> {
+  readonly origin: SocketOrigin;
+  readonly worker?: number;
+}
+
 /** One member as it travels from one baton to another; its descriptor travels beside it. */
-export interface MemberRecord extends Readonly<Omit<Member, InThisProcess>> {
+export interface MemberRecord extends Readonly<Omit<Member, InThisProcess | "worker">> {
+  /** Missing: 0. */
+  readonly worker?: number;
   readonly receiving: boolean;
 }
 
@@ -133,13 +150,44 @@ export function usableOf(live: readonly Member[]): readonly Member[] {
   // A socket that baton made and the server does not use (it bound one itself) gets nothing, nor
   // does that of a worker that has died.
   const used = live.filter((member) => member.owner !== 0 && !member.unheld);
-  return used.length > 0 ? used : live;
+  const ready = used.filter(({ aside = false }) => !aside);
+  return ready.length > 0 ? ready : used.length > 0 ? used : live;
+}
+
+/** Of those that receive, and `member`, at which a process accepts now: those that get the next connections. */
+export function withMember(member: Member, receiving: readonly Member[]): readonly Member[] {
+  // Members that wait for a process get nothing new once a process accepts here.
+  const others = receiving.filter((each) => each !== member && !each.unheld && !each.aside);
+  return member.aside && others.length > 0 ? others : [...others, member];
+}
+
+/**
+ * Those that get the connections when none that received is alive: those of the serving
+ * generation, or the newest.
+ */
+export function successorsAmong(
+  members: readonly Member[],
+  isReceiving: (member: Member) => boolean,
+  serving: number | null,
+): readonly Member[] {
+  // The service ends: draining generations get nothing new.
+  if (serving === null) return [];
+  const alive = members.filter(({ dead }) => !dead);
+  if (alive.some(isReceiving)) return [];
+  const usable = (of: number) => usableOf(alive.filter(({ epoch }) => epoch === of));
+  const ofServing = usable(serving);
+  const epochs = alive.map(({ epoch }) => epoch).filter((epoch) => epoch !== NO_GENERATION);
+  if (ofServing.length > 0 || epochs.length === 0) return ofServing;
+  return usable(Math.max(...epochs));
 }
 
 export function recordOf(member: Member, receiving: boolean): MemberRecord {
   const { epoch, inode, late, origin, owner, unheld, dead } = member;
   const { passing = false, ofSession = false, standsIn = false } = member;
+  const { aside = false, worker } = member;
   const rare = {
+    ...worker > 0 && { worker },
+    ...aside && { aside },
     ...passing && { passing },
     ...ofSession && { ofSession },
     ...standsIn && { standsIn },

@@ -8,13 +8,14 @@ import { C } from "../platform/libc/constants.ts";
 import { SystemCallError } from "../platform/error.ts";
 import type { Sockets } from "../platform/network/sockets.ts";
 import { deafen, hasPeer } from "../platform/network/udp_socket.ts";
-import type { MemberChoice } from "./bpf_program.ts";
+import type { Draw } from "./bpf_program.ts";
 import { isUdp } from "./group_address.ts";
-import type { GroupAddress, ListenAddress } from "./member.ts";
+import type { GroupAddress, GroupContext, ListenAddress } from "./member.ts";
+import { drawOf } from "./spread/spread.ts";
 
 export interface Membership {
   /** Who gets what among several members. */
-  readonly draw: NonNullable<MemberChoice["draw"]>;
+  readonly draw: Draw;
   /** A hang-up tells of a shutdown(2), and data to read of a client that waits. */
   readonly isWatched: boolean;
   /** @throws {SystemCallError} of listen(2) or bind(2); it has not joined then */
@@ -26,13 +27,16 @@ export interface Membership {
   leave(socket: Fd): void;
 }
 
-export function membershipOf(sockets: Sockets, address: ListenAddress): Membership {
-  return isUdp(address) ? datagrams(sockets, address) : connections(sockets);
+export function membershipOf(
+  { sockets, spread }: Pick<GroupContext, "sockets" | "spread">,
+  address: ListenAddress,
+): Membership {
+  return isUdp(address) ? datagrams(sockets, address) : connections(sockets, drawOf(spread));
 }
 
-function connections(sockets: Sockets): Membership {
+function connections(sockets: Sockets, draw: Draw): Membership {
   return {
-    draw: "random",
+    draw,
     isWatched: true,
     join: (socket, backlog) => sockets.listen(socket, backlog),
     hasJoined: (socket) => sockets.option(socket, C.SOL_SOCKET, C.SO_ACCEPTCONN) !== 0,

@@ -21,8 +21,11 @@ export function adoptOrphans(parts: ServiceParts, predecessor: PredecessorGenera
   const found = recovered?.resumption;
   const kept = found?.kept ?? new NamedDescriptors();
   const adopted: RunningGeneration[] = (found?.state.generations ?? survivors)
-    .filter(({ epoch, pid, startTime }) => epoch <= predecessor.epoch && isRunning(pid, startTime))
-    .map((record) => resumeGeneration(parts, record, { kept, isForeign: true }));
+    .filter(({ epoch, workers }) =>
+      epoch <= predecessor.epoch &&
+      workers.some(({ pid, startTime }) => isRunning(pid, startTime))
+    )
+    .map((record) => resumeGeneration(parts, record, { kept, wasKilled: true }));
   kept.close();
   const epochs = new Set(adopted.map(({ epoch }) => epoch));
   if (adopted.length === 0) {

@@ -8,7 +8,7 @@ import { removeUnknownNodes } from "../handoff/unix/stale_path.ts";
 import { errorText, orNull } from "../platform/error.ts";
 import { unreadDatagrams } from "../platform/network/udp_table.ts";
 import { holdConnections, vacate } from "../steering/held_queues.ts";
-import { type ServiceState, servingOf } from "../lifecycle/state.ts";
+import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ServiceParts } from "./pack_service.ts";
 import type { ResumeState } from "./state/resume_state.ts";
@@ -59,11 +59,25 @@ export function catchUp(
     }
   }
   const generations = [...running.values()].filter((handle) => handle instanceof RunningGeneration);
-  for (const generation of generations) if (generation.server.isForeign) generation.catchUp();
+  for (const generation of generations) {
+    if (generation.workers.all.some(({ server }) => server.isForeign)) generation.catchUp();
+  }
   answerPendingCalls(context, generations, state);
+  continueScaling(running, service);
   continueGate(parts, needed);
   // A crashed generation does not wait for its back-off: there was a pause already.
   dispatch({ kind: "backoff_elapsed" });
+}
+
+/** Workers that were to start or to end when the earlier baton ended, and those that have ended since. */
+function continueScaling(
+  running: ReadonlyMap<number, GenerationHandle>,
+  service: ServiceState,
+): void {
+  for (const each of [servingOf(service), bakingOf(service)]) {
+    const generation = running.get(each?.epoch ?? NaN);
+    if (each && generation instanceof RunningGeneration) generation.workers.scale(each.workers);
+  }
 }
 
 /** Of Unix sockets that a generation has bound, and of which the killed baton has left no record. */
@@ -81,13 +95,11 @@ function isNeeded(service: ServiceState, phase: Generation["state"]): boolean {
 }
 
 function continueGate(
-  { context, deadlines }: ServiceParts,
+  { deadlines }: ServiceParts,
   candidate: GenerationHandle | undefined,
 ): void {
   if (!(candidate instanceof RunningGeneration) || candidate.hasExited) return;
-  const { groups } = context.listeners;
-  const { epoch } = candidate;
-  candidate.beginGate(groups.flatMap((group) => group.membersOf(epoch)), true);
+  candidate.resumeGate();
   deadlines.arm("ready", candidate);
 }
 
@@ -116,13 +128,14 @@ export function answerPendingCalls(
   generations: readonly RunningGeneration[],
   state: ResumeState,
 ): void {
-  for (const { epoch, id, tid, call, args } of state.calls) {
+  for (const { epoch, worker: number, id, tid, call, args } of state.calls) {
     const generation = generations.find((candidate) => candidate.epoch === epoch);
-    const filter = generation?.server.filter;
-    if (!filter) continue;
+    const worker = generation?.workers.get(number);
+    const filter = worker?.server.filter;
+    if (!worker || !filter) continue;
     const notification = { id: BigInt(id), tid, call, args: args.map(BigInt) };
     if (context.platform.seccomp.isValid(filter, notification.id)) {
-      generation.adoptTarget.answer(filter, notification);
+      worker.adoptTarget.answer(filter, notification);
     }
   }
 }
@@ -136,8 +149,11 @@ export function resumeWaits(
   for (const { epoch, state: phase, outcome, served, cut } of generations) {
     const handle = running.get(epoch);
     if (!(handle instanceof RunningGeneration)) continue;
-    if (phase === "serving" || phase === "baking") handle.health.startLiveChecks();
-    if (phase === "serving" && !handle.facts.isSettled) deadlines.arm("health", handle);
+    if (phase === "serving" || phase === "baking") {
+      handle.startLiveChecks();
+      handle.workers.restore();
+    }
+    if (phase === "serving" && !handle.isSettled) deadlines.arm("health", handle);
     if (phase === "draining") {
       handle.beginDrain(outcome === "stopped", serving ?? null);
       deadlines.arm("drain", handle);

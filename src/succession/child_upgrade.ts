@@ -26,7 +26,8 @@ type Context = Pick<
 
 export interface ChildUpgradeOptions extends NewProgram, Context {
   readonly lock: Fd;
-  readonly notifyPath: (epoch: number) => string;
+  /** Of the workers of a generation. */
+  readonly notifyPaths: (epoch: number) => readonly string[];
   readonly logger: Logger;
   /** The new baton serves: tells the service manager about its new main process. */
   readonly onHandedOver: (pid: number) => void;
@@ -106,8 +107,10 @@ export class ChildUpgrade {
   abort(): void {
     if (this.#successor !== null) {
       this.#successor.helper.kill();
-      // A baton that is killed does not remove its first generation's socket.
-      rmSync(this.options.notifyPath(this.#successor.nextEpoch), { force: true });
+      // A baton that is killed does not remove its first generation's sockets.
+      for (const path of this.options.notifyPaths(this.#successor.nextEpoch)) {
+        rmSync(path, { force: true });
+      }
       this.#successor = null;
     }
     for (const group of this.options.listeners.groups) group.thaw();

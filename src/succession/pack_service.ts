@@ -1,10 +1,11 @@
 /** From a running service to what the next baton needs of it: a state, and named descriptors. Changes nothing. */
-import { outlivesBaton } from "../config/config.ts";
 import type { RunningContext } from "../generation/context.ts";
 import type { Deadlines } from "../generation/deadlines.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
-import { awaitsTakeover, type ServiceState, servingOf } from "../lifecycle/state.ts";
+import type { Worker } from "../generation/workers/worker.ts";
+import type { WorkerLaunch } from "../generation/workers/worker_parts.ts";
+import { awaitsTakeover, type ServiceState } from "../lifecycle/state.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { GoodPlans } from "../process/good_plan.ts";
@@ -15,10 +16,10 @@ import {
   type LaunchContext,
   RESUME_VERSION,
   type ResumeState,
+  type WorkerRecord,
 } from "./state/resume_state.ts";
 import { descriptorName, type ResumePayload } from "./state/resumption.ts";
 import type { StateWriter } from "./state/state_writer.ts";
-import type { HandoverFacts } from "./upgrade/protocol.ts";
 
 /** A supervisor's options, as far as they travel. */
 export interface ResumeSources {
@@ -31,8 +32,8 @@ export interface ResumeSources {
   readonly controlDoor: () => ControlAccess | null;
   /** With --survive: stores the state that outlives this baton, once it owns the service. */
   readonly stateWriter: () => StateWriter | null;
-  /** Path of the NOTIFY_SOCKET of a generation. */
-  readonly notifyPath: (epoch: number) => string;
+  /** Path of the NOTIFY_SOCKET of a worker. */
+  readonly notifyPath: (epoch: number, worker: number) => string;
 }
 
 export interface ServiceParts {
@@ -42,12 +43,14 @@ export interface ServiceParts {
   readonly history: History;
   readonly deadlines: Deadlines;
   readonly goodPlans: GoodPlans;
+  /** What one more worker of a generation is started with. */
+  readonly launch: (generation: RunningGeneration, worker: Worker) => WorkerLaunch;
 }
 
 export function packService(
   parts: ServiceParts,
   service: ServiceState,
-  toRecord: (running: RunningGeneration) => GenerationRecord | null = recordOf,
+  toRecord: (worker: Worker) => WorkerRecord = recordOf,
 ): ResumePayload {
   const { options, context, history } = parts;
   const generations = [...parts.running.values()].filter((handle) =>
@@ -72,7 +75,8 @@ export function packService(
       served: service.served && !awaitsTakeover(service),
     },
     history: history.record(),
-    generations: generations.map(toRecord).filter((record) => record !== null),
+    generations: generations
+      .map((running) => generationRecord(running, toRecord)).filter((record) => record !== null),
     groups: groups.map((group) => ({
       address: group.address,
       members: group.records.map(({ record }) => record),
@@ -88,7 +92,8 @@ export function packService(
   for (const { record, fd } of groups.flatMap((group) => group.records)) {
     descriptors.set(descriptorName.member(record.inode), fd);
   }
-  for (const [name, fd] of generations.flatMap(descriptorsOf)) descriptors.set(name, fd);
+  const workers = generations.flatMap(({ workers }) => workers.all);
+  for (const [name, fd] of workers.flatMap(descriptorsOf)) descriptors.set(name, fd);
   for (const [epoch, part, fd] of parts.goodPlans.descriptors) {
     descriptors.set(descriptorName.plan(epoch, part), fd);
   }
@@ -107,60 +112,52 @@ export function packPayload(parts: ServiceParts, service: ServiceState): ResumeP
 }
 
 /** @returns null for a generation without processes: nothing of it can be continued */
-function recordOf(running: RunningGeneration): GenerationRecord | null {
-  const { server, epoch, replacementOf: replaces } = running;
-  if (!server.isStarted || running.hasExited) return null;
+function generationRecord(
+  { epoch, replacementOf: replaces, workers, ...running }: RunningGeneration,
+  toRecord: (worker: Worker) => WorkerRecord,
+): GenerationRecord | null {
+  if (!workers.isStarted || running.hasExited) return null;
   return {
     ...running.facts,
     epoch,
     replaces,
     startedAt: running.startedAt.toISOString(),
+    wantsNotification: running.wantsNotification,
+    hints: running.hints,
+    size: workers.size,
+    workers: workers.alive.map(toRecord),
+  };
+}
+
+function recordOf({ number, server, facts, gate, restarts, startedAt }: Worker): WorkerRecord {
+  return {
+    ...facts,
+    number,
+    startedAt: startedAt.toISOString(),
+    restarts,
     pid: server.pid,
     startTime: server.startTime,
-    wantsNotification: running.gate.wantsNotification,
-    notified: running.notified,
+    notified: gate.notified,
     exitStatus: server.exitStatus,
-    hints: running.hints,
   };
 }
 
-function payloadRecordOf(running: RunningGeneration): GenerationRecord | null {
-  const record = recordOf(running);
-  const unsentOutput = running.server.output.openStreams
+function payloadRecordOf(worker: Worker): WorkerRecord {
+  const unsentOutput = worker.server.output.openStreams
     .filter(({ inHand }) => inHand.length > 0)
     .map(({ target, inHand }) => ({ target, base64: inHand.toBase64() }));
-  return record && { ...record, unsentOutput };
+  return { ...recordOf(worker), unsentOutput };
 }
 
-function descriptorsOf(running: RunningGeneration): [name: string, fd: Fd][] {
-  const { server, epoch } = running;
+function descriptorsOf(
+  { server, epoch, number, notify, hasExited }: Worker,
+): [name: string, fd: Fd][] {
+  const name = { epoch, worker: number };
   const found: [string, Fd][] = [];
-  if (server.filter) found.push([descriptorName.filter(epoch), server.filter]);
-  if (running.notify !== null && !running.hasExited) {
-    found.push([descriptorName.notify(epoch), running.notify.socket]);
-  }
+  if (server.filter) found.push([descriptorName.filter(name), server.filter]);
+  if (notify !== null && !hasExited) found.push([descriptorName.notify(name), notify.socket]);
   for (const { target, read } of server.output.openStreams) {
-    found.push([descriptorName.output(epoch, target), read]);
+    found.push([descriptorName.output(name, target), read]);
   }
   return found;
-}
-
-/** What another baton learns of this one before it takes over, besides the listeners. */
-export function handoverFacts(parts: ServiceParts, state: ServiceState): HandoverFacts {
-  const { context, history } = parts;
-  const serving = servingOf(state);
-  const running = serving ? parts.running.get(serving.epoch) : undefined;
-  const leader = running instanceof RunningGeneration ? running.server : null;
-  const outlives = leader !== null && leader.isStarted && outlivesBaton(context.config);
-  return {
-    name: context.config.name,
-    batonVersion: parts.options.version,
-    epoch: serving?.epoch ?? 0,
-    nextEpoch: state.nextEpoch,
-    servingPid: running?.pid ?? null,
-    survivor: outlives ? { pid: leader.pid, startTime: leader.startTime } : null,
-    startedAt: (running?.startedAt ?? new Date(context.platform.clock.wallMs())).toISOString(),
-    notified: running?.notified ?? false,
-    counters: { ...history.restarts },
-  };
 }

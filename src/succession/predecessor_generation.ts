@@ -23,6 +23,8 @@ export interface PredecessorBaton {
     readonly groups: readonly { readonly members: readonly MemberRecord[] }[];
     /** Of the first generation here. */
     readonly nextEpoch: number;
+    /** That an operator has asked for; null or missing: as configured. */
+    readonly workers?: number | null;
   };
   importInto(listeners: Listeners): void;
   watch(events: PredecessorEvents): void;

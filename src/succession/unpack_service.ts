@@ -12,7 +12,7 @@ import type { ResumedOutput } from "../process/server_process.ts";
 import { type KernelArray, removed } from "../steering/kernel_array.ts";
 import { membershipOf } from "../steering/membership.ts";
 import type { ServiceParts } from "./pack_service.ts";
-import type { GenerationRecord } from "./state/resume_state.ts";
+import type { GenerationRecord, WorkerRecord } from "./state/resume_state.ts";
 import { descriptorName, type NamedDescriptors, type Resumption } from "./state/resumption.ts";
 
 /** @returns the state to begin with */
@@ -26,8 +26,7 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
   for (const helper of state.helpers) context.children.helpers.add(helper);
   for (const inode of state.ephemeral) context.adopter.ephemeral.add(inode);
   for (const record of state.generations) {
-    const isForeign = wasKilled || !isChild(record, context.platform.runtime.pid);
-    resumeGeneration(parts, record, { kept, isForeign });
+    resumeGeneration(parts, record, { kept, wasKilled });
   }
   parts.goodPlans.resume(
     state.plans,
@@ -47,39 +46,49 @@ export function unpackService(parts: ServiceParts, resumption: Resumption): Serv
 export function resumeGeneration(
   parts: ServiceParts,
   record: GenerationRecord,
-  { kept, isForeign }: { readonly kept: NamedDescriptors; readonly isForeign: boolean },
+  { kept, wasKilled }: { readonly kept: NamedDescriptors; readonly wasKilled: boolean },
 ): RunningGeneration {
-  const { epoch, replaces, wantsNotification } = record;
-  const running = new RunningGeneration(parts.context, epoch, {
+  const { epoch, replaces, wantsNotification, size, workers } = record;
+  const { pid: own } = parts.context.platform.runtime;
+  const running: RunningGeneration = new RunningGeneration(parts.context, epoch, {
     replacementOf: replaces,
     wantsNotification,
     admissionSteps: null,
+    size,
+    launch: (worker) => parts.launch(running, worker),
   });
   parts.running.set(epoch, running);
-  running.resume({
-    record,
-    notifyPath: parts.options.notifyPath(epoch),
-    notify: kept.take(descriptorName.notify(epoch)),
-    filter: kept.take(descriptorName.filter(epoch)),
-    outputs: outputsOf(kept, record),
-    isForeign,
-  });
+  running.resume(record);
+  for (const each of workers) {
+    const name = { epoch, worker: each.number };
+    running.workers.resume(each).resume(each, {
+      notifyPath: parts.options.notifyPath(epoch, each.number),
+      notify: kept.take(descriptorName.notify(name)),
+      filter: kept.take(descriptorName.filter(name)),
+      outputs: outputsOf(kept, name, each),
+      isForeign: wasKilled || !isChild(each, own),
+    });
+  }
   parts.history.started(epoch, running.startedAt, running.pid);
   return running;
 }
 
 /** After an exec a server need not be a child of process `own`: the previous instance may have recovered it. */
 export function isChild(
-  { pid, exitStatus }: Pick<GenerationRecord, "pid" | "exitStatus">,
+  { pid, exitStatus }: Pick<WorkerRecord, "pid" | "exitStatus">,
   own: number,
 ): boolean {
   // The exit status is known of children only.
   return exitStatus === null ? processStat(pid)?.parent === own : exitStatus.kind !== "unknown";
 }
 
-function outputsOf(kept: NamedDescriptors, record: GenerationRecord): ResumedOutput[] {
+function outputsOf(
+  kept: NamedDescriptors,
+  name: { readonly epoch: number; readonly worker: number },
+  record: WorkerRecord,
+): ResumedOutput[] {
   return ([1, 2] as const).flatMap((target) => {
-    const read = kept.take(descriptorName.output(record.epoch, target));
+    const read = kept.take(descriptorName.output(name, target));
     const { base64 = "" } = record.unsentOutput?.find((each) => each.target === target) ?? {};
     return read === null ? [] : [{ target, read, inHand: Uint8Array.fromBase64(base64) }];
   });
@@ -98,7 +107,7 @@ function unpackListeners(context: RunningContext, { state, kept }: Resumption): 
       if (fd !== null) taken.set(record.inode, fd);
       return { record, fd };
     });
-    const membership = membershipOf(listeners.sockets, address);
+    const membership = membershipOf(listeners, address);
     // The record is at most one step ahead of the kernel: such a member has not joined yet or has left.
     const remaining = kernelOrder(found, ({ fd }) => fd !== null && membership.hasJoined(fd));
     found.filter((member) => !remaining.includes(member)).forEach(({ fd }) => fd?.close());

@@ -72,6 +72,12 @@ function serviceEffects(
       parts.reloads.failed = failedStart(parts, epoch);
     },
     reload_result: (effect, state) => answerReload(parts, openVerdicts, effect, state),
+    scale_result: ({ requests, result, workers, reason }) => {
+      const number = workers === 1 ? "1 worker" : `${workers} workers`;
+      if (result === "ok") logger.info(`${number} from now on`);
+      else logger.error(`scale ${result}: ${reason}; still ${number}`);
+      parts.reloads.scales.answer(requests, { result, workers, reason });
+    },
     notice: ({ text }) => logger.warn(text),
     finish: ({ status }, state) => {
       openVerdicts.giveAll();

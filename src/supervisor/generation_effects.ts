@@ -28,6 +28,10 @@ export function generationEffects(parts: SupervisorParts) {
       launchWaiting(parts, effect);
     },
     ...stopFirstEffects(parts),
+    scale: ({ epoch, workers }) => {
+      const generation = running.get(epoch);
+      if (generation instanceof RunningGeneration) generation.workers.scale(workers);
+    },
     replace_crashed: ({ epoch, replaces }) => {
       listeners.rememberOrphaned(replaces);
       const candidate = running.get(epoch);
@@ -79,6 +83,10 @@ export function generationEffects(parts: SupervisorParts) {
       hooks.cutDelayShort(epoch);
       running.get(epoch)?.kill(overdue);
     },
+    replace_worker: ({ epoch, worker }) => {
+      const generation = running.get(epoch);
+      if (generation instanceof RunningGeneration) generation.workers.replace(worker);
+    },
     retire: ({ epoch }, state) => {
       trials.stopWatching(epoch);
       retire(parts, epoch, state);
@@ -119,7 +127,8 @@ function warnOfDatagrams({ running, context, options }: SupervisorParts, epoch: 
 /** Those who wait in sockets of `before`, whose processes are gone, where `epoch` has listened on sockets of its own. */
 function deliverWaiting({ running, context }: SupervisorParts, epoch: number, before: number) {
   const generation = running.get(epoch);
-  if (!(generation instanceof RunningGeneration) || !generation.adoptTarget.queueAtSwitch) return;
+  if (!(generation instanceof RunningGeneration)) return;
+  if (!generation.workers.all.some(({ adoptTarget }) => adoptTarget.queueAtSwitch)) return;
   for (const group of context.listeners.groupsOf(before)) {
     if (isDatagram(group) || group.usableMembers(epoch).length === 0) continue;
     for (const { heldUntilRetired } of group.membersOf(before)) {

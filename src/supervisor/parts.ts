@@ -10,10 +10,10 @@ import { PendingReloads } from "../report/pending_reloads.ts";
 import { HeldClients } from "../rollout/held_clients.ts";
 import { LateListeners } from "../rollout/late_listeners.ts";
 import { Trials } from "../rollout/trials.ts";
-import { packService } from "../succession/pack_service.ts";
-import { Journal } from "../succession/state/journal.ts";
+import { journalOf } from "../succession/service_journal.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { ServiceHooks } from "./service_hooks.ts";
+import { launcherOf } from "./worker_launch.ts";
 
 export class SupervisorParts {
   readonly context: RunningContext;
@@ -27,6 +27,8 @@ export class SupervisorParts {
   readonly hooks: ServiceHooks;
   readonly goodPlans: GoodPlans;
   readonly heldClients: HeldClients;
+  /** What one more worker of a generation is started with. */
+  readonly launch = launcherOf(this);
 
   /** @param service its present state */
   constructor(
@@ -34,14 +36,14 @@ export class SupervisorParts {
     dispatch: RunningContext["dispatch"],
     readonly service: () => ServiceState,
   ) {
-    const { logger, stateWriter } = options;
+    const { logger } = options;
     const { config, platform } = options.context;
     const { clock } = platform;
     this.goodPlans = new GoodPlans(platform);
     this.history = new History(clock);
     this.context = {
       ...options.context,
-      journal: new Journal({ stateWriter, pack: () => packService(this, service()), logger }),
+      journal: journalOf(this, service),
       leftovers: new Leftovers(clock),
       dispatch,
       log: (message) => logger.info(message),

@@ -1,9 +1,11 @@
 /** Policy that depends on the configuration or on the kernel, and so is decided here; all else is in lifecycle/. */
 import type { Config } from "../config/config.ts";
 import type { Rollout } from "../lifecycle/rollout.ts";
-import type { ServicePolicy } from "../lifecycle/state.ts";
+import type { ServicePolicy, ServiceState } from "../lifecycle/state.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Snapshot } from "../report/snapshot.ts";
 import type { Listeners } from "../steering/listeners.ts";
+import { workerCount } from "./worker_launch.ts";
 import { ancestorsOf, whyInPlace } from "../succession/process_manager.ts";
 
 export function servicePolicy(config: Config, order: ServicePolicy["order"]): ServicePolicy {
@@ -14,6 +16,7 @@ export function servicePolicy(config: Config, order: ServicePolicy["order"]): Se
     membersAtStart: config.listen.length > 0,
     rollout: rolloutOf(config),
     rollsBackUnhealthy: config.rollbackOn !== "crash",
+    workers: workerCount(config),
     backoff: {
       delayMs: config.crashDelayMs,
       maxDelayMs: config.crashDelayMaxMs,
@@ -22,9 +25,19 @@ export function servicePolicy(config: Config, order: ServicePolicy["order"]): Se
   };
 }
 
+/** How many workers a generation is to have. */
+export function workersAsked(
+  config: Config,
+  order: ServicePolicy["order"],
+  { workers }: Pick<ServiceState, "workers">,
+): Snapshot["workers"] {
+  const { workers: configured } = servicePolicy(config, order);
+  return { configured, wanted: workers ?? configured };
+}
+
 /** The rollout of generations for which a reload names none. */
-export function rolloutOf({ canary, rampMs, bakeMs, hold }: Config): Rollout {
-  return { canary, rampMs, bakeMs, hold };
+export function rolloutOf({ canary, rampMs, bakeMs, hold, rolling }: Config): Rollout {
+  return { canary, rampMs, bakeMs, hold, rolling };
 }
 
 /** @returns why an upgrade must keep this process and its server; null: it need not */

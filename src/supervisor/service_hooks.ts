@@ -12,9 +12,11 @@ import { checkMemory } from "../hooks/memory_check.ts";
 import { type CommandFailure, type Killable, Sequence } from "../hooks/sequence.ts";
 import { CandidateOutput } from "../output/candidate_output.ts";
 import { commandPlan } from "../process/launch_plan.ts";
+import type { ServiceState } from "../lifecycle/state.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
 import type { History } from "../report/history.ts";
 import type { SupervisorOptions } from "./options.ts";
+import { workersAsked } from "./policy.ts";
 
 type CommandName = HookName | typeof PRE_FLIGHT;
 
@@ -25,19 +27,27 @@ interface HookCommand {
 
 type Failure = CommandFailure<HookCommand>;
 
-type HookOccasion = Omit<HookCircumstances, "name">;
+type HookOccasion = Omit<HookCircumstances, "name" | "workers">;
 
 /** A supervisor's parts, as far as hooks need them. */
 export interface HookParts {
-  readonly options: Pick<SupervisorOptions, "plan" | "logger">;
+  readonly options: Pick<SupervisorOptions, "plan" | "logger" | "order">;
   readonly context: RunningContext;
   readonly history: History;
+  readonly service: () => ServiceState;
 }
 
 type Spawn = Extract<ServiceEffect, { kind: "spawn" }>;
 
 /** These run on when baton exits: nothing else reports that end. */
 const LAST_HOOKS: readonly CommandName[] = ["post-stop", "on-rollback"];
+
+/** For as many workers as are started beside the others at once. */
+interface MemoryNeed {
+  readonly serving: GenerationHandle;
+  readonly minFree: string;
+  readonly workers: number;
+}
 
 /** A drain that waits for its `pre-drain`. */
 interface DelayedDrain {
@@ -48,7 +58,7 @@ interface DelayedDrain {
 }
 
 /** Owner of a hook's process, which is reaped like a server's leader. */
-const NO_GENERATION = { epoch: NaN, holdsMember: () => false };
+const NO_GENERATION = { epoch: NaN, worker: 0, startTime: 0, holdsMember: () => false };
 
 export class ServiceHooks {
   readonly #active = new Map<Killable, CommandName>();
@@ -68,7 +78,7 @@ export class ServiceHooks {
   admissionSteps(
     serving: GenerationHandle | null,
     reason: string,
-    { plan, waits }: Pick<Spawn, "plan" | "waits"> = { plan: "files", waits: false },
+    { plan, waits, workers }: Pick<Spawn, "plan" | "waits" | "workers">,
   ): AdmissionSteps | null {
     const { preFlight, minFree } = this.parts.context.config;
     const commands: HookCommand[] = this.#commandsOf("pre-start");
@@ -78,7 +88,7 @@ export class ServiceHooks {
     }
     // Only a second copy needs room.
     const isSecond = serving !== null && !waits;
-    const memory = !isSecond || minFree === null ? null : { serving, minFree };
+    const memory = !isSecond || minFree === null ? null : { serving, minFree, workers };
     const verdicts = this.#commandsOf("ready");
     if (commands.length === 0 && verdicts.length === 0 && memory === null) return null;
     const step = (steps: readonly HookCommand[]): AdmissionStep => (current, onDone) =>
@@ -102,12 +112,12 @@ export class ServiceHooks {
 
   /** Runs `next` if a second copy has room. */
   #afterMemoryCheck(
-    { serving, minFree }: { serving: GenerationHandle; minFree: string },
+    { serving, minFree, workers }: MemoryNeed,
     next: AdmissionStep,
   ): AdmissionStep {
     const { context, options: { logger } } = this.parts;
     const check = () =>
-      checkMemory(minFree, () => serving.processes(), (text) => logger.warn(text));
+      checkMemory(minFree, () => serving.processes(workers), (text) => logger.warn(text));
     return (candidate, onDone) => {
       let running: Killable | null = null;
       let isKilled = false;
@@ -232,11 +242,18 @@ export class ServiceHooks {
     occasion: HookOccasion,
     onEnd: (end: CommandEnd, output: CandidateOutput) => void,
   ): Killable {
-    const { options: { plan, logger }, context: { platform, config, children } } = this.parts;
+    const { options: { plan, logger, order }, context, service } = this.parts;
+    const { platform, config, children } = context;
+    const { wanted: workers } = workersAsked(config, order.order, service());
     const output = new CandidateOutput(platform);
     logger.debug(`${name}: ${command}`, { epoch: occasion.current?.epoch ?? null });
     return new Command(platform, {
-      plan: () => commandPlan(plan, name, command, { ...occasion, name: config.name }),
+      plan: () =>
+        commandPlan(plan, name, command, {
+          ...occasion,
+          name: config.name,
+          workers,
+        }),
       timeoutMs: config.hookTimeoutMs,
       output,
       follow: (pid, onLeaderExit) => children.add({ ...NO_GENERATION, pid, onLeaderExit }),

@@ -1,6 +1,5 @@
 /** Starts a generation: admission by hooks, launch plan, listeners, process. */
 import { checkProgram } from "../process/check_program.ts";
-import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
 import { UserError } from "../config/values/errors.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import { Inspection } from "../generation/candidate/inspection.ts";
@@ -8,9 +7,7 @@ import type { GenerationHandle } from "../generation/handle.ts";
 import { ListenError } from "../handoff/inherit.ts";
 import { EXIT_BUSY, EXIT_NEW_GENERATION_FAILED, EXIT_SYSTEM } from "../lifecycle/status.ts";
 import type { ServiceEffect } from "../lifecycle/vocabulary.ts";
-import { abstractNotifyName } from "../systemd/notify_path.ts";
 import { errorText } from "../platform/error.ts";
-import type { CallRule } from "../platform/process/call_filter.ts";
 import { isRunning } from "../platform/process/proc.ts";
 import { adviceFor } from "./advice.ts";
 import type { SupervisorParts } from "./parts.ts";
@@ -23,7 +20,7 @@ const ADVICE_LINES = 20;
 /** @param serving null: none serves, and `replaces` is the one that crashed, if one has */
 export function startGeneration(
   parts: SupervisorParts,
-  { epoch, replaces, plan, waits }: Omit<Spawn, "kind">,
+  { epoch, replaces, plan, waits, workers }: Omit<Spawn, "kind">,
   serving: GenerationHandle | null,
 ): void {
   const { context, running, history, hooks } = parts;
@@ -37,7 +34,7 @@ export function startGeneration(
     processes: () => candidate.processes(),
     serving: () => parts.servingIn(parts.service()),
     isPending: () => candidate.admission.isPending,
-    onHint: (text) => candidate.adoptTarget.onHint(text),
+    onHint: (text) => candidate.onHint(text),
     advice: () => adviceFor(parts, candidate.output?.tail.lines(ADVICE_LINES) ?? []),
     isSilent: () => !candidate.outputIsDirect && candidate.output?.tail.lines(1).length === 0,
     log: context.logError,
@@ -48,8 +45,10 @@ export function startGeneration(
   });
   const candidate: RunningGeneration = new RunningGeneration(context, epoch, {
     replacementOf: replaces,
+    size: workers,
+    launch: (worker) => parts.launch(candidate, worker),
     wantsNotification,
-    admissionSteps: hooks.admissionSteps(serving, reason, { plan, waits }),
+    admissionSteps: hooks.admissionSteps(serving, reason, { plan, waits, workers }),
     inspection,
   });
   running.set(epoch, candidate);
@@ -65,7 +64,7 @@ export function startGeneration(
   });
   serving?.noteSockets("datagrams");
   // What it has closed is not asked of its successor.
-  if (serving instanceof RunningGeneration) serving.adoptTarget.lookForClosed();
+  if (serving instanceof RunningGeneration) serving.lookForClosed();
 }
 
 /** The server starts when no other generation is left; what would keep it from that comes now. */
@@ -76,8 +75,8 @@ function waitToBeAlone(
 ): void {
   const { epoch } = candidate;
   try {
-    const { basis } = goodPlans.basisFor(epoch, source, options.plan);
-    checkProgram(basis, context.platform.files);
+    goodPlans.choose(epoch, source, options.plan);
+    checkProgram(goodPlans.basisOf(epoch), context.platform.files);
   } catch (error) {
     return candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }
@@ -104,31 +103,17 @@ function launch(
   onReleased = () => {},
 ): void {
   const { options, history, goodPlans } = parts;
-  // Since its admission began it may have become the replacement of a crashed generation.
-  const { epoch, replacementOf } = candidate;
+  const { epoch } = candidate;
   try {
-    const path = options.notifyPath(epoch);
-    const { platform, preset: { line } } = parts.context;
-    const address = line.isElsewhere ? abstractNotifyName(platform, path) : path;
-    const { path: notifyPath, notice } = candidate.openNotify(address);
-    if (notice !== null) options.logger.warn(notice, { epoch });
-    const trap = [...socketsToTrap(parts, epoch), ...callsToTrap(parts, candidate)];
-    const { basis, notices } = goodPlans.basisFor(epoch, source, options.plan);
-    for (const each of notices) options.logger.warn(`last good plan: ${each}`, { epoch });
-    const plan = launchPlan({ ...options.plan, trap }, epoch, notifyPath, basis);
-    candidate.hints.push(...lostDescriptors(plan));
-    const members = options.inheritor.membersFor(epoch, replacementOf);
+    for (const notice of goodPlans.choose(epoch, source, options.plan)) {
+      options.logger.warn(`last good plan: ${notice}`, { epoch });
+    }
     const others = [...parts.running.values()].filter((other) => other !== candidate);
     // A crashed generation may still be listed, for the connections in its queue.
     const isAlone = others.every((other) => !isThere(other.pid) && other.processes().length === 0);
-    candidate.start({
-      plan,
-      members,
-      isAlone,
-      onReleased: () => {
-        keepPlan(parts, epoch);
-        onReleased();
-      },
+    candidate.start(isAlone, () => {
+      keepPlan(parts, epoch);
+      onReleased();
     });
     // What is written down before it may run has its plan, too.
     if (parts.context.config.survive) goodPlans.keep(epoch);
@@ -137,39 +122,6 @@ function launch(
   } catch (error) {
     candidate.failBeforeStart(errorText(error), exitStatusFor(error));
   }
-}
-
-/** How its sockets come to baton. */
-function socketsToTrap(
-  { options, context: { adopter } }: SupervisorParts,
-  epoch: number,
-): readonly CallRule[] {
-  if (options.duplicates === null) return [];
-  const rules = adopter.trapFor(epoch);
-  const { source } = adopter;
-  if (source.isReplacing(epoch)) {
-    options.logger.info("its listeners are replaced when it binds them (--duplicates at-bind)", {
-      epoch,
-    });
-  } else if (source.unsuited !== null) {
-    options.logger.info(`its sockets are trapped: ${source.unsuited}`, { epoch });
-  }
-  return rules;
-}
-
-/** Of accept(2) and the like: for connections that are moved, or given to it when it has passed its gate. */
-function callsToTrap(
-  { options, context: { migration } }: SupervisorParts,
-  { replacementOf, gate, adoptTarget }: RunningGeneration,
-): readonly number[] {
-  if (migration === null) return [];
-  const toMove = migration.callsToTrap();
-  // One that answers before it is ready must not meet those who wait for it.
-  if (replacementOf === null || !gate.wantsMoreThanListening) return toMove;
-  const isAlone = options.order.order === "stop-first";
-  const toDeliver = isAlone ? migration.acceptCalls : migration.callsToDeliver();
-  adoptTarget.queueAtSwitch = toDeliver.length > 0;
-  return [...new Set([...toMove, ...toDeliver])];
 }
 
 function exitStatusFor(startError: unknown): number {

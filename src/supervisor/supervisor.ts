@@ -18,6 +18,7 @@ import { errorText } from "../platform/error.ts";
 import type {
   Decision,
   ReloadReport,
+  ScaleReport,
   Snapshot,
   TrialReport,
   UpgradeReport,
@@ -30,6 +31,8 @@ import { SupervisorParts } from "./parts.ts";
 import { mustStay, rolloutOf, servicePolicy } from "./policy.ts";
 import { takeSnapshot } from "./take_snapshot.ts";
 import { Upgrades } from "./upgrade_effects.ts";
+
+type ScaleRequest = Extract<ServiceEvent, { kind: "scale_requested" }>;
 
 export class Supervisor {
   #state: ServiceState = INITIAL_STATE;
@@ -53,7 +56,8 @@ export class Supervisor {
       this.#state = resumeService(this.#parts, resumption);
     } else if (predecessor !== null) {
       const epoch = this.#upgrades.inherit(predecessor);
-      this.#state = inheritedState(epoch, predecessor.state.nextEpoch);
+      const { nextEpoch, workers } = predecessor.state;
+      this.#state = inheritedState(epoch, nextEpoch, workers);
     }
   }
 
@@ -108,6 +112,13 @@ export class Supervisor {
     const { request, answer } = this.#parts.trials.requests.open();
     if (typeof decision === "string") this.dispatch({ kind: `${decision}_requested`, request });
     else this.dispatch({ kind: "share_requested", request, percent: decision.percent });
+    return answer;
+  }
+
+  /** Another number of workers; resolves when they serve, and those that go have exited, or when that failed. */
+  scale(change: Pick<ScaleRequest, "workers" | "relative">): Promise<ScaleReport> {
+    const { request, answer } = this.#parts.reloads.scales.open();
+    this.dispatch({ kind: "scale_requested", request, ...change });
     return answer;
   }
 
@@ -166,13 +177,15 @@ export class Supervisor {
     }];
     const notifySockets = [...this.#parts.running.values()].flatMap((generation) => {
       if (!(generation instanceof RunningGeneration) || generation.hasExited) return [];
-      const { notify, epoch } = generation;
-      return notify === null ? [] : {
-        what: `NOTIFY_SOCKET of generation ${epoch}`,
-        path: notify.path,
-        isInPlace: () => notify.isInPlace,
-        restore: () => notify.restore(),
-      };
+      return generation.workers.alive.flatMap((worker) => {
+        const { notify } = worker;
+        return notify === null ? [] : {
+          what: `NOTIFY_SOCKET of ${worker.parts.name()}`,
+          path: notify.path,
+          isInPlace: () => notify.isInPlace,
+          restore: () => notify.restore(),
+        };
+      });
     });
     return [...notifySockets, ...handoffSockets];
   }

@@ -9,6 +9,8 @@ import { isDatagram } from "../steering/group_address.ts";
 import { NO_GENERATION } from "../steering/member.ts";
 import type { GenerationView, ListenerView, Snapshot } from "../report/snapshot.ts";
 import type { SupervisorParts } from "./parts.ts";
+import { workersAsked } from "./policy.ts";
+import { workerViews } from "./worker_views.ts";
 
 export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snapshot {
   const { context, history } = parts;
@@ -28,8 +30,7 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
     startedAt: history.startedAt.toISOString(),
     listeners: listenerViews(parts, table),
     generations: [
-      ...history.recentlyEnded,
-      ...history.orphaned,
+      ...[...history.recentlyEnded, ...history.orphaned].map((each) => ({ ...each, workers: [] })),
       ...generationViews(parts, state, table),
     ].sort((a, b) => a.epoch - b.epoch),
     helpers: context.children.helpers.records.map(({ pid, epoch, addresses }) => ({
@@ -41,6 +42,7 @@ export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snaps
     restarts: { ...history.restarts },
     lastReload: history.lastReload,
     trial: parts.trials.view(state),
+    workers: workersAsked(config, parts.options.order.order, state),
     self: { watches: platform.reactor.size },
   };
 }
@@ -54,6 +56,7 @@ function listenerViews({ context }: SupervisorParts, table: SocketTable): Listen
       .filter(({ dead, epoch }) => !dead && epoch !== NO_GENERATION)
       .map((member) => ({
         epoch: member.epoch,
+        worker: member.worker,
         backlog: isDatagram(group) ? unreadDatagrams(member.inode) : table.backlogOf(member.inode),
         receiving: group.isReceiving(member),
       })),
@@ -81,6 +84,7 @@ function generationViews(
         processes: () => running.processes(),
       }),
     ).counts;
+    const isOwn = ({ inode }: { readonly inode: number }) => !moving.has(inode);
     const pid = running?.pid ?? null;
     return {
       epoch,
@@ -94,6 +98,7 @@ function generationViews(
       connectionsUndecided: running?.losses.undecided ?? 0,
       checks: running?.checks ?? [],
       takesConnections: running?.takesConnections ?? false,
+      workers: workerViews(running, connections, table, { quietMs: config.quietMs, isOwn }),
     };
   });
 }

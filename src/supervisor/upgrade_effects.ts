@@ -5,7 +5,8 @@ import type { EffectHandlers } from "../lifecycle/vocabulary.ts";
 import { adoptOrphans } from "../succession/adopt_orphans.ts";
 import { ChildUpgrade } from "../succession/child_upgrade.ts";
 import { InPlaceUpgrade } from "../succession/in_place_upgrade.ts";
-import { handoverFacts, packPayload } from "../succession/pack_service.ts";
+import { handoverFacts } from "../succession/handover_facts.ts";
+import { packPayload } from "../succession/pack_service.ts";
 import {
   type PredecessorBaton,
   PredecessorGeneration,
@@ -13,7 +14,7 @@ import {
 import { TakeoverOffers } from "../succession/takeover_offers.ts";
 import { serveAgain } from "./generation_effects.ts";
 import type { SupervisorParts } from "./parts.ts";
-import { upgradeObstacle } from "./policy.ts";
+import { upgradeObstacle, workersAsked } from "./policy.ts";
 
 export class Upgrades {
   readonly child: ChildUpgrade;
@@ -29,7 +30,10 @@ export class Upgrades {
       ...context,
       ...upgrade,
       logger,
-      notifyPath: options.notifyPath,
+      notifyPaths: (epoch) => {
+        const { wanted } = workersAsked(config, options.order.order, parts.service());
+        return Array.from({ length: wanted }, (_, i) => options.notifyPath(epoch, i));
+      },
       onHandedOver: (pid) => {
         options.stateWriter()?.handedOver();
         options.manager.handOver(pid);

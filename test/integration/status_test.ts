@@ -44,8 +44,9 @@ describe("baton status", () => {
         address: `127.0.0.1:${port}`,
         mode: "adopt",
         origin: null,
-        members: [{ epoch: 0, backlog: 0, receiving: true }],
+        members: [{ epoch: 0, worker: 0, backlog: 0, receiving: true }],
       }],
+      workers: { configured: 1, wanted: 1 },
       restarts: { ok: 0, failed: 0, crashes: 0 },
       lastReload: null,
       order: "start-first",
@@ -65,6 +66,14 @@ describe("baton status", () => {
       connectionsUndecided: 0,
       takesConnections: false,
       checks: [],
+      workers: [{
+        number: 0,
+        state: "serving",
+        pid: first.pid,
+        startedAt: first.workers[0].startedAt,
+        connections: { total: 1, busy: 1, idle: 0, undecided: 0 },
+        restarts: 0,
+      }],
     }]);
     assert.match(startedAt, ISO_8601);
     assert.match(first.startedAt, ISO_8601);
@@ -124,7 +133,7 @@ describe("baton status", () => {
       address: `127.0.0.1:${port}`,
       mode: "inherit",
       origin: null,
-      members: [{ epoch: 0, backlog: 0, receiving: true }],
+      members: [{ epoch: 0, worker: 0, backlog: 0, receiving: true }],
     }]);
     const { pid } = await serving(baton);
     process.kill(pid ?? 0, "SIGSTOP"); // It accepts no more.

@@ -211,7 +211,10 @@ describe("a reload with --order stop-first", () => {
     }
     await using world = await start();
     const { code, stderr } = await world.baton.cli("reload", "--bake", "1s");
-    assert.deepEqual([code, /--bake and --hold need --order start-first/.test(stderr)], [75, true]);
+    assert.deepEqual([code, /--bake, --hold and --rolling need --order start-first/.test(stderr)], [
+      75,
+      true,
+    ]);
     const second = await world.baton.cli("reload", "--order", "start-first");
     assert.equal(second.code, 70, "the lock keeps a second one from starting");
     assert.match(second.stderr, /the data is in use by another process/);

@@ -66,13 +66,13 @@ describe("addResidents()", () => {
         const specs = [parseListenSpec(`127.0.0.1:${port}`, 0)];
         const inheritor = new Inheritor(platform, listeners, specs, BACKLOG);
 
-        const [first] = inheritor.membersFor(0, null);
+        const [first] = inheritor.membersFor({ epoch: 0, worker: 0 }, null);
         assert.equal(first?.heldUntilRetired, fd, "what waits in it is for the first generation");
         listeners.switchTo(0);
         connect();
         assert.equal(waitingIn(platform, theirs), 3 + CONNECTIONS);
 
-        const [second] = inheritor.membersFor(1, null);
+        const [second] = inheritor.membersFor({ epoch: 1, worker: 0 }, null);
         assert.notEqual(second, first);
         connect();
         assert.equal(waitingIn(platform, theirs), CONNECTIONS, "a candidate gets nothing");
@@ -80,7 +80,7 @@ describe("addResidents()", () => {
         connect();
         assert.equal(waitingIn(platform, second!.heldUntilRetired), CONNECTIONS);
         listeners.retire(0);
-        const [third] = inheritor.membersFor(2, null);
+        const [third] = inheritor.membersFor({ epoch: 2, worker: 0 }, null);
         assert.notEqual(third, first, "it stays free, for the end");
         listeners.switchTo(2);
         listeners.retire(1);
@@ -123,7 +123,9 @@ describe("addResidents()", () => {
       const specs = [parseListenSpec(`127.0.0.1:${port}`, 0)];
       const inheritor = new Inheritor(platform, listeners, specs, BACKLOG);
       const inodes = [0, 1].flatMap((epoch) => {
-        const members = inheritor.membersFor(epoch, null).map(({ inode }) => inode);
+        const members = inheritor.membersFor({ epoch: epoch, worker: 0 }, null).map(({ inode }) =>
+          inode
+        );
         listeners.switchTo(epoch);
         return members;
       });

@@ -5,7 +5,7 @@
  * when a program is attached (bpf_check_classic, net/core/filter.c), and ends with 0 on a load
  * outside the packet, as the kernel does. Its numbers are a second copy of those in linux/bpf_common.h
  * and linux/filter.h, so that a wrong one in `src/steering/bpf_program.ts` is noticed.
- * Does not do: stores, SKF_LL_OFF, extensions other than RANDOM: `run` throws on them.
+ * Does not do: stores, SKF_LL_OFF, extensions other than RANDOM and CPU: `run` throws on them.
  */
 
 /** A packet at the listener lookup of the kernel. */
@@ -15,6 +15,8 @@ export interface Packet {
   readonly networkOffset: number;
   /** Where offset 0 points: behind the TCP header (run_bpf_filter pulls it). */
   readonly dataOffset: number;
+  /** That it comes in on; by default 0. */
+  readonly processor?: number;
 }
 
 /** What a SYN made by `syn` looks like. */
@@ -28,6 +30,7 @@ export interface SynOptions {
   readonly nextHeader?: number;
   /** Bytes before the IP header, as a link layer has: they show that offsets are relative. */
   readonly linkHeader?: number;
+  readonly processor?: number;
 }
 
 interface Decoded {
@@ -39,7 +42,9 @@ interface Decoded {
 
 const MAX_INSNS = 4096;
 const SKF_AD_OFF = -0x1000;
+const SKF_AD_CPU = 36;
 const SKF_AD_RANDOM = 56;
+const EXTENSIONS = [SKF_AD_CPU, SKF_AD_RANDOM].map((each) => (SKF_AD_OFF + each) >>> 0);
 const SKF_NET_OFF = -0x100000;
 const TCP_HEADER = 20;
 const IPPROTO_TCP = 6;
@@ -68,7 +73,8 @@ export function syn(wanted: SynOptions): Packet {
   const bytes = new Uint8Array(linkHeader + ip.length + TCP_HEADER).fill(0xee);
   bytes.set(ip, linkHeader);
   new DataView(bytes.buffer).setUint16(linkHeader + ip.length, wanted.sourcePort);
-  return { bytes, networkOffset: linkHeader, dataOffset: bytes.length };
+  const { processor = 0 } = wanted;
+  return { bytes, networkOffset: linkHeader, dataOffset: bytes.length, processor };
 }
 
 /**
@@ -112,7 +118,7 @@ export function check(program: Uint8Array): Decoded[] {
     }
     if ((code === 0x94 || code === 0x34) && k === 0) throw new Error(`EINVAL: division at ${pc}`);
     if ((code === 0x64 || code === 0x74) && k >= 32) throw new Error(`EINVAL: shift at ${pc}`);
-    const extension = k >= (SKF_AD_OFF >>> 0) && k !== ((SKF_AD_OFF + SKF_AD_RANDOM) >>> 0);
+    const extension = k >= (SKF_AD_OFF >>> 0) && !EXTENSIONS.includes(k);
     if ((code === 0x20 || code === 0x28 || code === 0x30) && extension) {
       throw new Error(`EINVAL: unknown extension at ${pc}`);
     }
@@ -145,6 +151,10 @@ function execute(
           a = random() >>> 0;
           break;
         }
+        if (code < 0x40 && offset === SKF_AD_OFF + SKF_AD_CPU) {
+          a = packet.processor ?? 0;
+          break;
+        }
         const size = { 0x00: 4, 0x08: 2, 0x10: 1 }[code & 0x18] ?? 0;
         const loaded = load(packet, code < 0x40 ? offset : (x + offset) | 0, size);
         if (loaded === null) return { result: 0, steps };
@@ -171,6 +181,9 @@ function execute(
         break;
       case 0xac: // xor x
         a = (a ^ x) >>> 0;
+        break;
+      case 0x0c: // add x
+        a = (a + x) >>> 0;
         break;
       case 0x04: // add #k
         a = (a + k) >>> 0;

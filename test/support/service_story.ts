@@ -18,6 +18,7 @@ export const POLICY: ServicePolicy = {
   order: "start-first",
   rollout: AT_ONCE,
   rollsBackUnhealthy: true,
+  workers: 1,
   backoff: { delayMs: 1_000, maxDelayMs: 5_000, limit: 5 },
 };
 
@@ -45,15 +46,18 @@ function parseRollout(words: readonly string[]): Rollout {
     rampMs: plan.get("ramp") ?? 0,
     bakeMs: plan.get("bake") ?? 0,
     hold: plan.has("hold"),
+    rolling: plan.has("rolling"),
   };
 }
 
 /**
  * - `start`, `stop`, `stop 500` (spent drain time), `reload 7` (request), `reload 7 canary 10 bake 5000` (rollout), `backoff`
  * - `reload 7 stop-first` (order); `unhealthy 1 deaf`; `failed 0 70 lost` (baton was killed)
+ * - `scale 8 4` (request, workers), `scale 8 +1`, `scaled 1 4` (epoch, workers)
  * - `promote 8`, `rollback 8`, `share 8 25` (request, percent), `ramped 1 50` (epoch, percent), `unhealthy 1`
  * - `upgrade 7` (request), `upgrade 7 in_place`, `upgrade_failed 3` (reason), `handed_over`, `handed_back`
  * - `listening 0`, `ready 0`, `drained 0`, ... (epoch)
+ * - `worker_exited 1 2`, `unhealthy 1 of 2` (epoch, worker)
  * - `behind 1`, `behind 1 0` (epoch, stand-in)
  * - `failed 0 70` (epoch, status)
  * - `exited 0 3` (epoch, status), `exited 0 0 stopped` (by our stop signal), `exited 0 0 stopped cut` (with connections)
@@ -82,10 +86,25 @@ export function parseEvent(text: string): ServiceEvent {
   if (kind === "promote" || kind === "rollback") {
     return { kind: `${kind}_requested`, request: epoch };
   }
+  if (kind === "scale") {
+    const relative = /^[+-]/.test(second);
+    return { kind: "scale_requested", request: epoch, workers: status, relative };
+  }
+  if (kind === "scaled") return { kind, epoch, workers: status };
   if (kind === "share") return { kind: "share_requested", request: epoch, percent: status };
   if (kind === "ramped") return { kind, epoch, percent: status };
   if (kind === "unhealthy") {
-    return { kind, epoch, reason: "probes fail", ...second === "deaf" && { deaf: true } };
+    const worker = how === undefined ? {} : { worker: Number(how) };
+    return {
+      kind,
+      epoch,
+      reason: "probes fail",
+      ...second === "deaf" && { deaf: true },
+      ...worker,
+    };
+  }
+  if (kind === "worker_exited") {
+    return { kind, epoch, worker: status, reason: `worker ${second} exited`, status: 1 };
   }
   if (kind === "behind") return { kind, epoch, standIns: more.map(Number) };
   if (kind === "failed") {
@@ -105,13 +124,23 @@ export function parseEvent(text: string): ServiceEvent {
 export function formatEffect(effect: ServiceEffect): string {
   switch (effect.kind) {
     case "spawn":
-      return `spawn ${effect.epoch}${replacing(effect)}${effect.waits ? " waiting" : ""}`;
+      return `spawn ${effect.epoch}${replacing(effect)}${effect.waits ? " waiting" : ""}` +
+        several(effect);
     case "launch":
-      return `launch ${effect.epoch}${replacing(effect)}`;
+      return `launch ${effect.epoch}${replacing(effect)}${several(effect)}`;
+    case "scale":
+      return `scale ${effect.epoch} to ${effect.workers}`;
+    case "scale_result": {
+      const { requests, result, workers, reason } = effect;
+      const why = reason === null ? "" : `: ${reason}`;
+      return `scale ${requests.join("+")} ${result} with ${workers}${why}`;
+    }
     case "hold":
       return `hold ${effect.epoch} for ${effect.candidate}`;
     case "replace_crashed":
       return `replace_crashed ${effect.replaces} by ${effect.epoch}`;
+    case "replace_worker":
+      return `replace_worker ${effect.epoch} ${effect.worker}`;
     case "drain":
       return `drain ${effect.epoch}` + (effect.stopping ? " stopping" : "");
     case "drain_rest":
@@ -162,6 +191,10 @@ export function formatEffect(effect: ServiceEffect): string {
     default:
       return `${effect.kind} ${effect.epoch}`;
   }
+}
+
+function several({ workers }: { readonly workers: number }): string {
+  return workers === 1 ? "" : ` with ${workers}`;
 }
 
 function replacing(

@@ -27,6 +27,7 @@ interface WorldProcess {
   /** It has passed its gate. */
   passed: boolean;
   switched: boolean;
+  workers: number;
   /** Its process starts when no other is left. */
   waits: boolean;
 }
@@ -49,6 +50,8 @@ export class ServiceWorld {
   standIns: number[] = [];
   /** A reload named an order that is not that of the service. */
   isMixed = false;
+  /** Epoch -> the number of workers that it is on its way to. */
+  readonly scaling = new Map<number, number>();
   /** An upgrade is running. */
   upgrading = false;
   #nextRequest = 0;
@@ -83,7 +86,10 @@ export class ServiceWorld {
     // With one on trial there is no replacement: that one serves at once.
     const crashes = event.kind === "exited" && servingOf(before)?.epoch === event.epoch &&
       !before.generations.some(({ state }) => state === "baking");
-    if (event.kind === "exited") this.alive.delete(event.epoch);
+    if (event.kind === "exited") {
+      this.alive.delete(event.epoch);
+      this.scaling.delete(event.epoch);
+    }
     const passing = event.kind === "ready" ? this.alive.get(event.epoch) : undefined;
     if (passing !== undefined) passing.passed = true;
     const vacates = event.kind === "exited" && before.held === event.epoch;
@@ -117,6 +123,10 @@ export class ServiceWorld {
     const request = this.#nextRequest++;
     if (!this.finished) this.unanswered.add(request);
     return request;
+  }
+
+  requestScale(workers: number, relative: boolean): void {
+    this.tell({ kind: "scale_requested", request: this.#ask(), workers, relative });
   }
 
   requestUpgrade(): void {
@@ -206,6 +216,16 @@ export class ServiceWorld {
       case "begin_ramp":
         assert.equal(this.ramping, null, "one ramp at a time");
         this.ramping = effect.epoch;
+        return;
+      case "scale":
+        assert.equal(this.upgrading, false, "no worker starts during an upgrade");
+        this.#live(effect.epoch).workers = effect.workers;
+        this.scaling.set(effect.epoch, effect.workers);
+        return;
+      case "scale_result":
+        for (const request of effect.requests) {
+          assert.ok(this.unanswered.delete(request), `${request} is answered once`);
+        }
         return;
       case "end_ramp":
         assert.equal(this.ramping, effect.epoch);
@@ -303,12 +323,14 @@ export class ServiceWorld {
     return this.alive.get(epoch) ?? assert.fail(`generation ${epoch} is alive`);
   }
 
-  #spawn({ epoch, replaces, waits, plan }: Extract<ServiceEffect, { kind: "spawn" }>): void {
+  #spawn(
+    { epoch, replaces, waits, plan, workers }: Extract<ServiceEffect, { kind: "spawn" }>,
+  ): void {
     assert.ok(plan === "files" || this.#hasGoodPlan, "there is a plan to go back to");
     assert.equal(this.upgrading, false, "no generation starts during an upgrade");
     assert.equal(epoch, this.#holders.size, "epochs count up");
     assert.equal(replaces, this.#crashed, "it replaces the one that crashed, and no other");
-    const process = { epoch, replaces, passed: false, switched: false, waits };
+    const process = { epoch, replaces, passed: false, switched: false, waits, workers };
     this.alive.set(epoch, process);
     this.#holders.set(epoch, epoch);
     if (replaces !== null) this.#replacements.set(epoch, replaces);
@@ -383,6 +405,7 @@ export class ServiceWorld {
       "admitted",
       "bake_elapsed",
       "ramped",
+      "scaled",
       "promote_requested",
       "share_requested",
     ];
@@ -455,6 +478,7 @@ export class ServiceWorld {
     if (this.state.trial !== null) {
       assert.equal(this.share?.percent ?? 0, this.state.trial.percent, "what a trial gets");
     }
+    this.#checkWorkers();
     const asked = this.unanswered.size > 0;
     if (this.state.trial?.phase === "bake" && !this.state.reload.rollout.hold) {
       same(armed("bake"), baking, "a trial without an operator has an end");
@@ -483,6 +507,30 @@ export class ServiceWorld {
     if (this.#crashed !== null) {
       assert.equal(serving.length, 0, "the serving one is its replacement");
     }
+  }
+
+  #checkWorkers(): void {
+    const { generations, trial, workers, scaling, shutdown, upgrade, reload } = this.state;
+    for (const each of generations) {
+      assert.equal(
+        this.alive.get(each.epoch)!.workers,
+        each.workers,
+        "as it was started or scaled",
+      );
+      assert.ok(each.workers >= 1, "a generation without workers is none");
+    }
+    const wanted = workers ?? this.policy.workers;
+    const [serving, baking] = [servingOf(this.state), candidateOf(this.state)];
+    if (trial?.phase === "rolling") {
+      const both = (serving?.workers ?? 0) + (baking?.workers ?? 0);
+      assert.ok(both <= wanted + 1, "one worker too many at most");
+      assert.ok(both < wanted + 1 || this.scaling.size > 0, "and something is on its way");
+    } else if (serving !== null && shutdown === null && upgrade === null) {
+      const isRolling = baking !== null && reload.rollout.rolling;
+      const isLeaving = generations.some(({ outcome }) => outcome === "rolled back");
+      if (!isRolling && !isLeaving) assert.equal(serving.workers, wanted, "all workers again");
+    }
+    if (scaling !== null) assert.equal(serving?.epoch, scaling.epoch, "who is asked serves");
   }
 }
 

@@ -5,6 +5,7 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { Printer } from "../console/printer.ts";
 import type { Command } from "../words/parse.ts";
+import { CHANGES } from "./changes.ts";
 
 /** Does what the command asks for, and returns the exit status. */
 type Perform<C extends Command> = (
@@ -15,16 +16,10 @@ type Perform<C extends Command> = (
 
 type OtherVerb = Exclude<Command["verb"], "run" | "version">;
 
-const trial = async () => (await import("./trial.ts")).commandTrial;
-
 const COMMANDS: {
   readonly [V in OtherVerb]: () => Promise<Perform<Extract<Command, { verb: V }>>>;
 } = {
-  reload: async () => (await import("./reload.ts")).commandReload,
-  promote: trial,
-  rollback: trial,
-  canary: trial,
-  upgrade: async () => (await import("./upgrade.ts")).commandUpgrade,
+  ...CHANGES,
   status: async () => (await import("./status.ts")).commandStatus,
   stop: async () => (await import("./stop.ts")).commandStop,
   ready: async () => (await import("./ready.ts")).commandReady,

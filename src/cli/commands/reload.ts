@@ -33,6 +33,7 @@ const KEYS = {
   rampMs: "ramp_ms",
   bakeMs: "bake_ms",
   hold: "hold",
+  rolling: "rolling",
 } as const;
 
 function query(how: ReloadRollout): string {

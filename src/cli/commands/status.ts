@@ -34,7 +34,9 @@ function statusLines(snapshot: StatusReply, now: number): string[] {
     ? "no generation serves"
     : `generation ${snapshot.epoch} serves`;
   const lines = [
-    `${snapshot.name}: ${serving} (baton ${snapshot.version}, pid ${snapshot.pid}, ` +
+    `${snapshot.name}: ${serving}${
+      workersText(snapshot)
+    } (baton ${snapshot.version}, pid ${snapshot.pid}, ` +
     `up ${age(snapshot.startedAt, now)})`,
     `reloads: ${restarts.ok} ok, ${restarts.failed} failed; crashes: ${restarts.crashes}`,
   ];
@@ -59,6 +61,7 @@ function statusLines(snapshot: StatusReply, now: number): string[] {
   if (snapshot.trial !== null) lines.push(trialText(snapshot.trial));
   const tables = [
     generationRows(snapshot, now),
+    workerRows(snapshot, now),
     checkRows(snapshot),
     listenerRows(snapshot),
     helperRows(snapshot),
@@ -76,6 +79,44 @@ function keptText({ connectionsKept }: LastReload): string {
   if (connectionsKept === null) return "";
   const { moved, finished, left } = connectionsKept;
   return `, ${moved} moved, ${finished} finished, ${left} left`;
+}
+
+/** Where there are several, or other than configured. */
+function workersText({ epoch, workers: { configured, wanted }, generations }: StatusReply): string {
+  if (wanted === 1 && configured === 1) return "";
+  const serving = generations.find((generation) => generation.epoch === epoch)?.workers ?? [];
+  const present = serving.filter(({ state }) => state === "serving").length;
+  const asked = wanted === configured ? "" : `, ${configured} configured`;
+  return ` with ${present} of ${wanted} ${wanted === 1 ? "worker" : "workers"}${asked}`;
+}
+
+function workerRows(snapshot: StatusReply, now: number): string[][] {
+  if (snapshot.generations.every(({ workers }) => workers.length < 2)) return [];
+  const rows = snapshot.generations.flatMap(({ epoch, workers }) =>
+    workers.map((worker) => [
+      String(worker.number),
+      String(epoch),
+      worker.state,
+      String(worker.pid ?? "-"),
+      age(worker.startedAt, now),
+      String(worker.connections.busy),
+      String(worker.connections.idle),
+      String(worker.connections.undecided),
+      String(worker.restarts),
+    ])
+  );
+  const titles = [
+    "WORKER",
+    "EPOCH",
+    "STATE",
+    "PID",
+    "AGE",
+    "BUSY",
+    "IDLE",
+    "UNDECIDED",
+    "RESTARTS",
+  ];
+  return rows.length === 0 ? [] : [titles, ...rows];
 }
 
 function generationRows(snapshot: StatusReply, now: number): string[][] {

@@ -7,6 +7,7 @@ import { GetfdSource } from "../../handoff/duplicates/getfd.ts";
 import { LearnedListeners } from "../../handoff/duplicates/learned.ts";
 import { SocketTrapSource } from "../../handoff/duplicates/socket_trap.ts";
 import { Migration } from "../../migration/migration.ts";
+import { processorCount } from "../../platform/processors.ts";
 import { Children } from "../../process/children.ts";
 import { Foreground } from "../../process/foreground.ts";
 import { Listeners } from "../../steering/listeners.ts";
@@ -22,6 +23,12 @@ export function generationContext(
 ): SupervisorOptions["context"] {
   const { platform, config, order: { exclusive }, logger } = setup;
   const listeners = new Listeners(platform.sockets, platform.reactor, writeState);
+  listeners.spread = {
+    kind: config.spread,
+    clock: platform.clock,
+    processors: processorCount(),
+    waitingIn: (listener) => platform.sockDiag.waitingIn(listener),
+  };
   listeners.tagging.tagsInUse = () => platform.sockDiag.tagsAt(new Set(listeners.ports));
   for (const notice of addActivatedSockets(platform, listeners, mode.sockets)) logger.warn(notice);
   // A generation that an earlier baton started may have a filter, though those of this one have none.

@@ -62,7 +62,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     version: VERSION,
     manager,
-    notifyPath: (epoch) => paths.notify(epoch),
+    notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
     predecessor: predecessorOf(mode),
     // The fd store process of the predecessor listens under the name of the service.

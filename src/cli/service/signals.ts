@@ -1,7 +1,7 @@
 /**
  * Signals to `baton run`, and what they mean (docs/signals.md).
  *
- * HUP reloads; USR2 upgrades baton itself. The first TERM, INT or QUIT stops gracefully, the second without waiting, the
+ * HUP reloads; USR2 upgrades baton itself; TTIN and TTOU are one worker more or fewer. The first TERM, INT or QUIT stops gracefully, the second without waiting, the
  * third at once (stop_requests.ts tells what counts as one). The signals of `--stop-on` stop too, whatever else they
  * would mean, and so do those of an image for process 1. USR1 reopens baton's log and goes to the server if that knows
  * it. A HUP that comes because the terminal was closed is not a reload: it stops the service, like any program in a
@@ -47,6 +47,10 @@ export function handleSignals(
     logger.info("SIGUSR2: upgrade");
     void supervisor.upgrade();
   };
+  const scale = (workers: number, signal: SignalName) => {
+    logger.info(`${signal}: one worker ${workers > 0 ? "more" : "fewer"}`);
+    void supervisor.scale({ workers, relative: true });
+  };
   const suspend = () => {
     if (!foreground.suspend()) foreground.stopSelf();
   };
@@ -61,6 +65,11 @@ export function handleSignals(
     ["SIGUSR2", upgrade],
     ["SIGTSTP", suspend],
     ["SIGUSR1", reopen],
+    // In a terminal they are the kernel's, for a job in the background.
+    ...hadTerminal ? [] : [
+      ["SIGTTIN", () => scale(1, "SIGTTIN")] as const,
+      ["SIGTTOU", () => scale(-1, "SIGTTOU")] as const,
+    ],
     ...STOP_SIGNALS.map((signal) => [signal, () => stopper.onStopSignal(signal)] as const),
   ];
   const removers = [

@@ -21,6 +21,7 @@ import { VERSION } from "../console/version.ts";
 import { findInheritedState, type InheritedState } from "./inherited_state.ts";
 import type { Origin } from "./origin.ts";
 import type { ServiceSetup } from "./service_setup.ts";
+import { workerCount } from "../../supervisor/worker_launch.ts";
 
 interface AnyStart extends Pick<InheritedState, "recovered" | "storedNames"> {
   readonly lock: NameLock;
@@ -113,6 +114,7 @@ async function connectTaker(setup: ServiceSetup): Promise<TakeoverClient | null>
       readyTimeoutMs: longestStartMs,
       parentShutdownTimeMs,
       survives: survive,
+      workers: workerCount(config),
       baton: VERSION,
     });
     if (taker === null) logger.warn(`no baton to take over from at ${path}: starting as the first`);

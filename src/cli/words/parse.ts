@@ -18,6 +18,7 @@ import {
   parsePrestop,
   type PrestopCommand,
 } from "./parse_pod.ts";
+import { isLess, parseScale, type ScaleCommand } from "./parse_scale.ts";
 import { parseTrial, type ReloadRollout, reloadRollout, type TrialCommand } from "./parse_trial.ts";
 import { asksForVersion } from "./early_words.ts";
 import { CONFIG_FLAG, type Verb, VERB_NAMES, type VerbFlag, VERBS } from "./verbs.ts";
@@ -28,6 +29,7 @@ export type Command =
   | { readonly verb: "run"; readonly config: Config }
   | ReloadCommand
   | TrialCommand
+  | ScaleCommand
   | UpgradeCommand
   | ServiceCommand<"status">
   | ServiceCommand<"stop">
@@ -82,6 +84,7 @@ const OTHER_TOOLS: ReadonlyMap<string, Verb> = new Map([
   ["abort", "rollback"],
   ["undo", "rollback"],
   ["weight", "canary"],
+  ["workers", "scale"],
 ]);
 
 function parseVerb(word: string): Verb {
@@ -236,7 +239,10 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
   }
   if (asksForVersion(argv)) return { verb: "version" };
   const verb = parseVerb(first);
-  const words = splitWords(verb, rest);
+  // `baton scale -1` has a number that looks like an option.
+  const less = verb === "scale" ? rest.filter(isLess) : [];
+  const { operands, ...others } = splitWords(verb, rest.filter((word) => !less.includes(word)));
+  const words = { ...others, operands: [...less, ...operands] };
   if (words.help) return { verb: "help", topic: verb };
   const shape = VERBS[verb].operands;
   const extra = shape.includes("...")
@@ -260,6 +266,8 @@ export function parseCommandLine(argv: readonly string[], readConfig: ConfigRead
     case "rollback":
     case "canary":
       return parseTrial(verb, words);
+    case "scale":
+      return parseScale(words);
     case "upgrade": {
       const exec = words.flags.get("exec")?.[0] ?? null;
       return { ...serviceCommand(verb, words), exec, inPlace: words.flags.has("in-place") };

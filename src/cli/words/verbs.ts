@@ -101,7 +101,7 @@ export const CONFIG_FLAG: VerbFlag = {
 };
 
 /** The options of `run` that one reload may override. */
-export const RELOAD_FIELDS = ["order", "canary", "rampMs", "bakeMs", "hold"] as const;
+export const RELOAD_FIELDS = ["order", "canary", "rampMs", "bakeMs", "hold", "rolling"] as const;
 const RELOAD_FLAGS: readonly VerbFlag[] = RELOAD_FIELDS.map((field) => {
   const { flag, placeholder, help } = OPTION_BY_FIELD[field];
   return { flag, placeholder, help };
@@ -137,9 +137,9 @@ const TABLE = {
     operands: "[NAME]",
     flags: [NAME, RUNTIME_DIR, ...RELOAD_FLAGS, TIMEOUT, JSON_OUTPUT],
     examples: [
-      ["baton reload", "the only running service"],
       ["baton reload web --timeout 2m --json", "one by name, outcome as JSON"],
       ["baton reload --canary 10%", "a tenth at first; then promote or rollback"],
+      ["baton reload --rolling", "one worker after the other"],
     ],
   },
   promote: {
@@ -167,6 +167,16 @@ const TABLE = {
     examples: [
       ["baton canary 25%", "after baton reload --canary 10%"],
       ["baton canary 0% web", "none, but it keeps running"],
+    ],
+  },
+  scale: {
+    summary: "Change the number of workers of a service, and wait until they serve.",
+    operands: "N|+N|-N [NAME]",
+    flags: [NAME, RUNTIME_DIR, TIMEOUT, JSON_OUTPUT],
+    examples: [
+      ["baton scale 4", "four workers, now and after each reload"],
+      ["baton scale +1 web", "one more, as TTIN does"],
+      ["baton scale -1", "one fewer: the latest drains and stops"],
     ],
   },
   upgrade: {

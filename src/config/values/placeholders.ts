@@ -2,6 +2,7 @@
  * Placeholders in the words of a server's command. Pure.
  *
  * - {epoch}, {generation}: number of the generation, as in the log. Always filled in: a pid file or lock for each.
+ * - {worker}: number of the worker in its generation, from 0 on. Always filled in.
  * - {fd:NAME}, {port:NAME}, {path:NAME}: of a listener. Without any listener they are the server's own, `node -e "f({fd:1})"`.
  *
  * Two braces keep one: {{epoch}} becomes {epoch}. After a dollar sign braces are a shell's, ${port:-80}.
@@ -9,7 +10,7 @@
 import { FIRST_PASSED_DESCRIPTOR } from "../../platform/fd.ts";
 import type { ListenSpec } from "./listen_spec.ts";
 
-const CONTENT = "(epoch|generation|(?:fd|port|path):[^{}]*)";
+const CONTENT = "(epoch|generation|worker|(?:fd|port|path):[^{}]*)";
 const PLACEHOLDER = new RegExp(`(?<!\\$)(?:\\{\\{${CONTENT}\\}\\}|\\{${CONTENT}\\})`, "g");
 
 interface Placeholder {
@@ -23,12 +24,13 @@ export function fillPlaceholders(
   command: readonly string[],
   specs: readonly ListenSpec[],
   epoch: number,
+  worker = 0,
 ): string[] {
   const fill = (whole: string, literal: string | undefined, content = literal ?? ""): string => {
     const { kind, name } = listenerIn(content) ?? { kind: null, name: null };
     if (kind !== null && specs.length === 0) return whole;
     if (literal !== undefined) return `{${literal}}`;
-    if (kind === null) return String(epoch);
+    if (kind === null) return String(content === "worker" ? worker : epoch);
     const index = specs.findIndex((spec) => spec.name === name);
     const spec = specs[index];
     if (spec === undefined) return whole;

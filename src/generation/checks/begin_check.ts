@@ -18,6 +18,8 @@ import { routeTo } from "./probe_route.ts";
 interface CheckTarget {
   readonly context: Pick<RunningContext, "config" | "platform" | "listeners" | "children">;
   readonly epoch: number;
+  /** The worker that is asked. */
+  readonly number: number;
   readonly pid: number | null;
 }
 
@@ -32,7 +34,7 @@ interface CheckRequest {
 
 /** @returns null: the generation cannot be reached yet, or its answer cannot be told from another's */
 export function beginCheck(target: CheckTarget, request: CheckRequest): RunningCheck | null {
-  const { context: { config, platform, listeners, children }, epoch } = target;
+  const { context: { config, platform, listeners, children }, epoch, number: worker } = target;
   const { spec, isLive, onResult } = request;
   const timeoutMs = config.checkTimeoutMs;
   if (spec.kind === "exec") {
@@ -45,7 +47,7 @@ export function beginCheck(target: CheckTarget, request: CheckRequest): RunningC
       onStarted: (pid, onEnd) => children.addHelper(pid, onEnd),
     });
   }
-  const route = routeTo(platform, listeners, { epoch, place: spec.place });
+  const route = routeTo(platform, listeners, { epoch, worker, place: spec.place });
   if (route === null) return null;
   if (isLive && (route.mustIdentify || route.isSteeredElsewhere)) return null;
   const obstacle = obstacleOn(route, spec);
@@ -100,14 +102,16 @@ function dialogueFor(
 }
 
 /** Without BATON_EPOCH, which marks the processes of a generation (children.ts). */
-function commandEnvironment({ context, epoch, pid }: CheckTarget, isLive: boolean) {
+function commandEnvironment({ context, epoch, number, pid }: CheckTarget, isLive: boolean) {
   const { config, platform } = context;
   const given = platform.runtime.env();
   const env = serverEnvironment(given, [], epoch);
   delete env["BATON_EPOCH"];
+  delete env["BATON_WORKER"];
   env["BATON_NAME"] = config.name;
   env["BATON_CHECK"] = isLive ? "live" : "ready";
   env["BATON_CHECK_EPOCH"] = String(epoch);
+  env["BATON_CHECK_WORKER"] = String(number);
   env["BATON_CHECK_PID"] = String(pid ?? "");
   env["PWD"] = config.cwd ?? "/";
   return withoutStale(env, given);

@@ -9,6 +9,7 @@ import { mustIdentify, type ProbeRoute } from "./check_route.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import type { GroupAddress } from "../../steering/member.ts";
+import { concernsWorker } from "../../steering/worker_members.ts";
 
 const LOOPBACK = { inet: "127.0.0.1", inet6: "::1" } as const;
 const MAPPED = "::ffff:";
@@ -17,26 +18,27 @@ const MAPPED = "::ffff:";
 export function routeTo(
   platform: Platform,
   listeners: Listeners,
-  { epoch, place }: { epoch: number; place: CheckPlace },
+  { epoch, worker, place }: { epoch: number; worker: number; place: CheckPlace },
 ): ProbeRoute | null {
   const isUnix = typeof place === "string" ||
     (place === null && listeners.groups.length > 0 &&
       listeners.groups.every(({ tcp }) => tcp === null));
-  if (isUnix) return routeByPath(platform, listeners, { epoch, path: place });
-  return routeByPort(platform, listeners, { epoch, port: place });
+  if (isUnix) return routeByPath(platform, listeners, { epoch, worker, path: place });
+  return routeByPort(platform, listeners, { epoch, worker, port: place });
 }
 
 /** Of a TCP listener: the source port of the check is bound before it connects, and steered until it is connected. */
 function routeByPort(
   platform: Platform,
   listeners: Listeners,
-  { epoch, port }: { epoch: number; port: number | null },
+  { epoch, worker, port }: { epoch: number; worker: number; port: number | null },
 ): ProbeRoute | null {
   const named = listeners.groups.filter(({ tcp }) =>
     tcp !== null && (port === null || tcp.port === port)
   );
-  const meant = named.find((group) => listeners.isOfService(group)) ??
-    named.find((group) => group.membersOf(epoch).length > 0);
+  const isMeant = (group: Group) => listeners.isOfService(group) && concernsWorker(group, worker);
+  const meant = named.find(isMeant) ??
+    named.find((group) => group.membersOf(epoch, worker).length > 0);
   if (meant === undefined || meant.tcp === null) return null;
   const host = reachableHost(platform, meant, meant.tcp);
   // A listener at exactly this address gets its connections before one at all addresses does.
@@ -44,12 +46,13 @@ function routeByPort(
     listeners.groups.find(({ tcp }) =>
       tcp?.family === host.family && tcp.host === host.host && tcp.port === host.port
     ) ?? meant;
-  if (group.usableMembers(epoch).length === 0) return null;
+  if (group.usableMembers(epoch, worker).length === 0) return null;
   const address = parseHost(host.host);
   const steer = (from: number | null) => {
     if (group.isShared) return;
-    if (from !== null) assertReachable(group, epoch);
-    group.steerCandidates({ probe: from === null ? null : { epoch, port: from, address } });
+    if (from !== null) assertReachable(group, epoch, worker);
+    const probe = from === null ? null : { epoch, worker, port: from, address };
+    group.steerCandidates({ probe });
   };
   const { sockets } = platform;
   return {
@@ -68,12 +71,12 @@ function routeByPort(
 }
 
 /** The check may have waited for its turn: without a member of the generation, another one would get it. */
-function assertReachable(group: Group, epoch: number): void {
+function assertReachable(group: Group, epoch: number, worker: number): void {
   const { text } = group;
   if (group.hold === "order and program") {
     throw new Error(`another baton steers at ${text}`);
   }
-  if (group.usableMembers(epoch).length === 0) {
+  if (group.usableMembers(epoch, worker).length === 0) {
     throw new Error(`it does not listen at ${text} any more`);
   }
 }

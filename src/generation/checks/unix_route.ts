@@ -3,20 +3,22 @@ import { statOf } from "../../platform/files/path.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Group } from "../../steering/group.ts";
 import type { Listeners } from "../../steering/listeners.ts";
+import { concernsWorker } from "../../steering/worker_members.ts";
 import { mustIdentify, type ProbeRoute } from "./check_route.ts";
 
 /** @param path that of clients; null: the first Unix socket of the service @returns null: it does not listen there yet */
 export function routeByPath(
   { sockets }: Platform,
   listeners: Listeners,
-  { epoch, path }: { epoch: number; path: string | null },
+  { epoch, worker, path }: { epoch: number; worker: number; path: string | null },
 ): ProbeRoute | null {
   const groups = listeners.groups.filter((group) =>
     group.address.family === "unix" && (path === null || isAt(group, path))
   );
-  const group = groups.find((each) => listeners.isOfService(each)) ??
-    groups.find((each) => each.membersOf(epoch).length > 0);
-  if (group === undefined || group.usableMembers(epoch).length === 0) return null;
+  const isMeant = (each: Group) => listeners.isOfService(each) && concernsWorker(each, worker);
+  const group = groups.find(isMeant) ??
+    groups.find((each) => each.membersOf(epoch, worker).length > 0);
+  if (group === undefined || group.usableMembers(epoch, worker).length === 0) return null;
   const isPackets = group.address.family === "unix" && group.address.type === "packets";
   return {
     text: group.text,

@@ -15,6 +15,7 @@ import {
   type AdoptContext,
   type CallReply,
   type ListenerOwner,
+  ownedBy,
   type SocketCall,
 } from "../listener_owner.ts";
 import { addressToBind } from "../right_to_bind.ts";
@@ -88,7 +89,7 @@ function join(
     else {
       copyOptions(platform.sockets, call.socket, waiting.heldUntilRetired);
       replaceSocket(context, call, waiting);
-      group.reassign(waiting, { epoch: owner.epoch, owner: call.pid });
+      group.reassign(waiting, ownedBy(owner, call.pid));
     }
     owner.onListening(group, call);
     return "done";
@@ -103,14 +104,17 @@ function takeSocket(
   { sockets, descriptors }: AdoptContext["platform"],
   group: Group,
   { socket, pid }: SocketCall,
-  { owner: { epoch, readyTicks }, late }: { owner: ListenerOwner; late: boolean },
+  { owner: generation, late }: { owner: ListenerOwner; late: boolean },
 ): void {
   const before = sockets.option(socket, C.SOL_SOCKET, C.SO_REUSEPORT);
   sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, 1);
   // A process that has one here already may be about to connect this one to a client.
-  const waits = readyTicks > 0 && group.membersOf(epoch).some(({ owner }) => owner === pid);
+  const waits = generation.readyTicks > 0 &&
+    group.membersOf(generation.epoch).some(({ owner }) => owner === pid);
   try {
-    group.takeMember(descriptors.duplicate(socket), { epoch, owner: pid, backlog: 0, late, waits });
+    const own = ownedBy(generation, pid);
+    const options = { ...own, backlog: 0, late, ...waits && { waits } };
+    group.takeMember(descriptors.duplicate(socket), options);
     if (waits) group.findShutDown();
   } catch (error) {
     sockets.setOption(socket, C.SOL_SOCKET, C.SO_REUSEPORT, before);

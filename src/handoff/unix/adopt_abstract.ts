@@ -7,7 +7,13 @@ import * as proc from "../../platform/process/proc.ts";
 import { intArgument } from "../../platform/process/seccomp.ts";
 import type { UnixAddress } from "../../steering/member.ts";
 import { replaceSocket, waitingMember } from "../adopt_listen.ts";
-import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "../listener_owner.ts";
+import {
+  type AdoptContext,
+  type CallReply,
+  type ListenerOwner,
+  ownedBy,
+  type SocketCall,
+} from "../listener_owner.ts";
 import { addressAt } from "./path_text.ts";
 import { abstractNameIn } from "./unix_name.ts";
 
@@ -40,10 +46,10 @@ export function bindAbstract(
   const waiting = waitingMember(listeners, group, owner, false);
   replaceSocket(context, call, waiting ?? other);
   if (waiting !== null) {
-    group.reassign(waiting, { epoch, owner: 0 });
+    group.reassign(waiting, ownedBy(owner, 0));
   } else {
     const socket = platform.descriptors.duplicate(other.heldUntilRetired);
-    group.addListening(socket, { epoch, origin: "shared" });
+    group.addListening(socket, { epoch, worker: owner.worker, origin: "shared" });
   }
   return "done";
 }
@@ -60,7 +66,8 @@ export function listenAtAbstract(
   const socket = platform.descriptors.duplicate(call.socket);
   // As at a path: before the first look at it, and once more by the server, for SO_PEERCRED.
   platform.sockets.listen(socket, intArgument(call, 1));
-  const member = group.addListening(socket, { epoch: owner.epoch, origin: "shared" });
+  const { epoch, worker } = owner;
+  const member = group.addListening(socket, { epoch, worker, origin: "shared" });
   member.owner = call.pid;
   owner.onListening(group, call);
   return "continue";

@@ -19,7 +19,13 @@ import {
   traitsOf,
   waitingMember,
 } from "../adopt_listen.ts";
-import type { AdoptContext, CallReply, ListenerOwner, SocketCall } from "../listener_owner.ts";
+import {
+  type AdoptContext,
+  type CallReply,
+  type ListenerOwner,
+  ownedBy,
+  type SocketCall,
+} from "../listener_owner.ts";
 import { isLeftAlone } from "../opener.ts";
 import { isPrivateAt } from "./private_path.ts";
 import { occupantOf, removeLeftNodes, strangerAt, strangerText } from "./stale_path.ts";
@@ -55,12 +61,26 @@ export function bindPath(
     return bindBeside(context, group, { ...call, asked: path }, owner);
   }
   bound.add(proc.ownSocketInode(socket.number), { epoch: owner.epoch, address, bound: path });
-  if (group !== null && group.membersOf(owner.epoch).length > 0) return "continue";
+  if (group !== null && group.membersOf(owner.epoch).length > 0) {
+    hintAtWorkers(group, owner);
+    return "continue";
+  }
   const occupant = occupantOf(platform.sockets, directory, address);
   if (occupant.kind === "stale") directory.remove(address.name);
   if (occupant.kind === "alive") owner.onHint(`${pathOf(address)} is held by ${occupant.holder}`);
   else removeLeftNodes(platform.sockets, directory, address);
   return "continue";
+}
+
+/** A path has one node, and a node one socket. */
+function hintAtWorkers(group: Group, owner: ListenerOwner): void {
+  const { epoch, worker } = owner;
+  const other = group.membersOf(epoch).find((member) => member.worker !== worker);
+  if (other === undefined) return;
+  owner.onHint(
+    `worker ${other.worker} listens at ${group.text}, and a path has room for one: put {worker} into ` +
+      "the path, or use --workers 1 (a server may fork its own workers)",
+  );
 }
 
 function hasOthers(group: Group, epoch: number): boolean {
@@ -81,11 +101,14 @@ function bindBeside(
     if (waiting !== null) {
       // It listens already. The server's own listen(2) shows who does so now.
       replaceSocket(context, call, waiting);
-      group.reassign(waiting, { epoch, owner: 0 });
+      group.reassign(waiting, ownedBy(owner, 0));
       return "done";
     }
     const own = path.nodesOf(epoch).filter(({ name }) => name !== null);
-    if (own.length > 0) return { errno: C.EADDRINUSE };
+    if (own.length > 0) {
+      hintAtWorkers(group, owner);
+      return { errno: C.EADDRINUSE };
+    }
     const stranger = strangerAt(context.platform.sockets, path);
     if (stranger !== null) {
       owner.onConflict(strangerText(group.text, stranger));
@@ -119,7 +142,7 @@ export function listenAtPath(
   const held = platform.descriptors.duplicate(call.socket);
   const traits = traitsOf(context, group, call.pid, owner);
   try {
-    group.takeMember(held, { epoch: owner.epoch, owner: call.pid, backlog, ...traits });
+    group.takeMember(held, { ...ownedBy(owner, call.pid), backlog, ...traits });
   } catch (error) {
     if (!(error instanceof SystemCallError)) throw error;
     owner.onHint(error.message);

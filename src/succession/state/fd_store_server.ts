@@ -146,7 +146,7 @@ export class FdStoreServer {
   #awaitNextInstance(stateFd: Fd): void {
     const { descriptors, processes, sockets } = this.platform;
     const state = parseResumeState(readState(stateFd.number));
-    const servers = state.generations
+    const servers = state.generations.flatMap(({ workers }) => workers)
       .filter(({ pid, startTime }) => processStat(pid)?.startTime === startTime)
       .map(({ pid }) => processes.openPidfd(pid));
     this.#listenAbstractly();

@@ -3,6 +3,7 @@
  * does not name is dropped. Pure.
  */
 import * as v from "valibot";
+import { MAX_WORKERS } from "../../platform/processors.ts";
 import {
   HELD,
   type ListenAddress,
@@ -147,6 +148,8 @@ export const MEMBER: v.GenericSchema<unknown, MemberRecord> = lazyObject(() => (
   passing: v.exactOptional(flag),
   ofSession: v.exactOptional(flag),
   standsIn: v.exactOptional(flag),
+  worker: v.exactOptional(int(0, MAX_WORKERS - 1)),
+  aside: v.exactOptional(flag),
   node: v.exactOptional(UNIX_NODE),
 }));
 

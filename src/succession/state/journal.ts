@@ -49,8 +49,12 @@ export class Journal {
    * Keeps a trapped call on record until it has its answer: the next instance would have to answer it.
    * @param answer a postponed call comes again, or is forgotten with its generation
    */
-  during(epoch: number, { id, tid, call, args }: TrappedCall, answer: () => CallOutcome): void {
-    this.#calls.set(id, { epoch, id: String(id), tid, call, args: args.map(String) });
+  during(
+    { epoch, worker }: Pick<PendingCall, "epoch" | "worker">,
+    { id, tid, call, args }: TrappedCall,
+    answer: () => CallOutcome,
+  ): void {
+    this.#calls.set(id, { epoch, worker, id: String(id), tid, call, args: args.map(String) });
     this.write();
     let outcome: CallOutcome = "answered";
     try {
@@ -60,8 +64,10 @@ export class Journal {
     }
   }
 
-  /** No thread of generation `epoch` waits any more. */
-  forgetCallsOf(epoch: number): void {
-    for (const [id, call] of this.#calls) if (call.epoch === epoch) this.#calls.delete(id);
+  /** No thread of this worker waits any more. */
+  forgetCallsOf({ epoch, worker }: Pick<PendingCall, "epoch" | "worker">): void {
+    for (const [id, call] of this.#calls) {
+      if (call.epoch === epoch && call.worker === worker) this.#calls.delete(id);
+    }
   }
 }

@@ -53,7 +53,7 @@ export function usableResumption(
 ): Resumption | null {
   const { service, generations } = resumption.state;
   if (service.served) return resumption;
-  for (const { pid, startTime } of generations) {
+  for (const { pid, startTime } of generations.flatMap(({ workers }) => workers)) {
     if (!isRunning(pid, startTime)) continue;
     using pidfd = platform.processes.openPidfd(pid);
     platform.processes.signal(-pid, C.SIGKILL);

@@ -6,6 +6,7 @@
  * another version is refused with both numbers.
  */
 import * as v from "valibot";
+import { MAX_WORKERS } from "../../platform/processors.ts";
 import type { ExitStatus } from "../../platform/process/wait_status.ts";
 import * as f from "./fields.ts";
 import { HISTORY, KEEP_ALIVE_COUNTS, SERVICE } from "./service_schemas.ts";
@@ -16,6 +17,21 @@ const MAX_SIGNAL = 64;
 
 /** What happened to one generation that its processes do not show. */
 const facts = f.once(() =>
+  v.object({
+    stopSent: f.flag,
+    /** Connections that were busy when it had to end. */
+    cut: f.count,
+    /** Connections of which it was unknown then whether an answer was owed. */
+    undecided: f.count,
+    /** Its accept is trapped: it can be given connections (--keep-alive). */
+    takesConnections: f.flag,
+    /** What became of connections that clients kept open; null: they were not moved, or are still open. */
+    kept: v.nullable(KEEP_ALIVE_COUNTS),
+  }, f.objectMessage)
+);
+
+/** The same of one of its workers. */
+const workerFacts = f.once(() =>
   v.object({
     stopSent: f.flag,
     /** The processes that its leader left behind got theirs, too. */
@@ -30,20 +46,21 @@ const facts = f.once(() =>
     readyTicks: f.count,
     /** When it had served for a while; 0: it has not. */
     settledTicks: f.count,
-    /** Connections that were busy when it had to end. */
-    cut: f.count,
-    /** Connections of which it was unknown then whether an answer was owed. */
-    undecided: f.count,
-    /** Its accept is trapped: it can be given connections (--keep-alive). */
-    takesConnections: f.flag,
-    /** What became of connections that clients kept open; null: they were not moved, or are still open. */
-    kept: v.nullable(KEEP_ALIVE_COUNTS),
   }, f.objectMessage)
 );
 
 export type GenerationFacts = v.InferOutput<ReturnType<typeof facts>>;
+export type WorkerFacts = v.InferOutput<ReturnType<typeof workerFacts>>;
 
 export const NO_FACTS: GenerationFacts = {
+  stopSent: false,
+  cut: 0,
+  undecided: 0,
+  takesConnections: false,
+  kept: null,
+};
+
+export const NO_WORKER_FACTS: WorkerFacts = {
   stopSent: false,
   stopTold: false,
   handedOver: false,
@@ -51,14 +68,14 @@ export const NO_FACTS: GenerationFacts = {
   isSettled: false,
   readyTicks: 0,
   settledTicks: 0,
-  cut: 0,
-  undecided: 0,
-  takesConnections: false,
-  kept: null,
 };
 
 export function factsOf(record: GenerationRecord): GenerationFacts {
   return f.check(facts(), record);
+}
+
+export function workerFactsOf(record: WorkerRecord): WorkerFacts {
+  return f.check(workerFacts(), record);
 }
 
 const EXIT_STATUS: v.GenericSchema<unknown, ExitStatus> = f.lazyVariant("kind", () => [
@@ -70,25 +87,37 @@ const EXIT_STATUS: v.GenericSchema<unknown, ExitStatus> = f.lazyVariant("kind", 
 /** Output that was read and not passed on: its reader is slow, or a line is incomplete. */
 const UNSENT_OUTPUT = f.lazyObject(() => ({ target: f.int(1, 2), base64: f.base64 }));
 
-const GENERATION_RECORD = f.lazyObject(() => ({
-  ...facts().entries,
-  epoch: f.epoch,
+const WORKER_RECORD = f.lazyObject(() => ({
+  ...workerFacts().entries,
+  number: f.int(0, MAX_WORKERS - 1),
   startedAt: f.date,
+  /** How often it was started again, beside its generation. */
+  restarts: f.count,
   /** Of its leading process. */
   pid: f.pid,
   /** In clock ticks after boot: together with the pid it is unique. */
   startTime: f.count,
-  /** Crashed generation whose members it was given. */
-  replaces: v.nullable(f.epoch),
   /** It has sent READY=1. */
   notified: f.flag,
-  /** It must send READY=1 (--ready auto). */
-  wantsNotification: f.flag,
   /** How the leading process ended; null while it runs. */
   exitStatus: v.nullable(EXIT_STATUS),
-  hints: f.list(f.note),
   /** At an exec only: a baton that was killed has lost its own. */
   unsentOutput: v.exactOptional(f.list(UNSENT_OUTPUT, 2)),
+}));
+export type WorkerRecord = v.InferOutput<typeof WORKER_RECORD>;
+
+const GENERATION_RECORD = f.lazyObject(() => ({
+  ...facts().entries,
+  epoch: f.epoch,
+  startedAt: f.date,
+  /** Crashed generation whose members it was given. */
+  replaces: v.nullable(f.epoch),
+  /** It must send READY=1 (--ready auto). */
+  wantsNotification: f.flag,
+  hints: f.list(f.note),
+  /** How many it is to have: those that are not listed wait to be started again. */
+  size: f.int(1, MAX_WORKERS),
+  workers: f.list(WORKER_RECORD, MAX_WORKERS),
 }));
 export type GenerationRecord = v.InferOutput<typeof GENERATION_RECORD>;
 
@@ -124,6 +153,7 @@ const HELPER_RECORD = f.lazyObject(() => ({
 /** A trapped call. Its 64-bit numbers travel as text. */
 const PENDING_CALL = f.lazyObject(() => ({
   epoch: f.epoch,
+  worker: f.int(0, MAX_WORKERS - 1),
   id: f.uint64,
   tid: f.pid,
   call: f.count,

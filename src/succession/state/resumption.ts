@@ -6,18 +6,23 @@ import type { ResumeState } from "./resume_state.ts";
 /** Longest state: thousands of listeners. */
 const STATE_LIMIT = 4 * 1024 * 1024;
 
+interface WorkerName {
+  readonly epoch: number;
+  readonly worker: number;
+}
+
 export const descriptorName = {
   /** The lock on the service's name. */
   lock: "lock",
   /** The listener of the control socket. */
   control: "control",
   member: (inode: number) => `member ${inode}`,
-  /** The notify descriptor of a generation's seccomp filter. */
-  filter: (epoch: number) => `filter ${epoch}`,
-  /** The socket behind a generation's NOTIFY_SOCKET. */
-  notify: (epoch: number) => `notify ${epoch}`,
-  /** baton's end of a generation's standard output (1) or error (2). */
-  output: (epoch: number, target: number) => `output ${epoch} ${target}`,
+  /** The notify descriptor of a worker's seccomp filter. */
+  filter: (of: WorkerName) => `filter ${of.epoch} ${of.worker}`,
+  /** The socket behind a worker's NOTIFY_SOCKET. */
+  notify: (of: WorkerName) => `notify ${of.epoch} ${of.worker}`,
+  /** baton's end of a worker's standard output (1) or error (2). */
+  output: (of: WorkerName, target: number) => `output ${of.epoch} ${of.worker} ${target}`,
   /** A part of what a generation was started with. */
   plan: (epoch: number, part: string) => `plan ${epoch} ${part}`,
 };

@@ -24,6 +24,7 @@ const ROLLOUT: v.GenericSchema<unknown, Rollout> = f.lazyObject(() => ({
   rampMs: timeMs,
   bakeMs: timeMs,
   hold: f.flag,
+  rolling: f.flag,
 }));
 const order = f.lazily(() => f.oneOf(["start-first", "stop-first"]));
 const plan = f.lazily(() => f.oneOf(["files", "last good"]));
@@ -37,6 +38,7 @@ const RELOAD = f.lazyObject(() => ({
 
 const GENERATION = f.lazyObject(() => ({
   epoch: f.epoch,
+  workers: f.count,
   state,
   outcome,
   reason: noteOrNull,
@@ -54,7 +56,7 @@ export const SERVICE: v.GenericSchema<unknown, ServiceState> = f.lazyObject(() =
   nextEpoch: f.epoch,
   reload: RELOAD,
   next: v.nullable(RELOAD),
-  trial: v.nullable(f.object({ phase: f.oneOf(["canary", "ramp", "bake"]), percent })),
+  trial: v.nullable(f.object({ phase: f.oneOf(["canary", "ramp", "rolling", "bake"]), percent })),
   replacing: f.flag,
   upgrade: v.nullable(requests),
   held: epochOrNull,
@@ -66,6 +68,8 @@ export const SERVICE: v.GenericSchema<unknown, ServiceState> = f.lazyObject(() =
     status: v.nullable(f.int(0, 255)),
     handedOver: epochOrNull,
   })),
+  workers: v.nullable(f.count),
+  scaling: v.nullable(f.object({ requests, epoch: f.epoch, from: f.count })),
   crashes: f.count,
   orphanedListeners: epochOrNull,
   orphanedWorkers: epochOrNull,

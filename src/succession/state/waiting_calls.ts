@@ -13,7 +13,7 @@ import { descriptorName } from "./resumption.ts";
 export type PassingCalls = (groups: ResumeState["groups"]) => (call: TrappedCall) => boolean;
 
 export class WaitingCalls {
-  readonly #filters: Map<Fd, number>;
+  readonly #filters: Map<Fd, Pick<PendingCall, "epoch" | "worker">>;
   readonly #waiting: PendingCall[] = [];
 
   /** @param items the descriptors that are held, by name */
@@ -23,10 +23,14 @@ export class WaitingCalls {
     items: ReadonlyMap<string, Fd>,
     readonly passes: (call: TrappedCall) => boolean,
   ) {
-    this.#filters = new Map(state.generations.flatMap(({ epoch }) => {
-      const filter = items.get(descriptorName.filter(epoch));
-      return filter === undefined ? [] : [[filter, epoch]];
-    }));
+    this.#filters = new Map(
+      state.generations.flatMap(({ epoch, workers }) =>
+        workers.flatMap(({ number: worker }) => {
+          const filter = items.get(descriptorName.filter({ epoch, worker }));
+          return filter === undefined ? [] : [[filter, { epoch, worker }]];
+        })
+      ),
+    );
   }
 
   /** Notify descriptors of filters that processes are under. */
@@ -36,19 +40,23 @@ export class WaitingCalls {
 
   take(ready: readonly Fd[]): void {
     const { descriptors, seccomp } = this.platform;
-    for (const [filter, epoch] of this.#filters) {
+    for (const [filter, owner] of this.#filters) {
       if (!ready.includes(filter)) continue;
       // No process is under it any more. The next baton gets it all the same.
       if (!descriptors.hasInput(filter, 0)) this.#filters.delete(filter);
-      else this.#answer(filter, epoch, seccomp.receive(filter));
+      else this.#answer(filter, owner, seccomp.receive(filter));
     }
   }
 
-  #answer(filter: Fd, epoch: number, trapped: TrappedCall | null): void {
+  #answer(
+    filter: Fd,
+    owner: Pick<PendingCall, "epoch" | "worker">,
+    trapped: TrappedCall | null,
+  ): void {
     if (trapped === null) return;
     const { id, tid, call, args } = trapped;
     if (this.passes(trapped)) this.platform.seccomp.continue(filter, id);
-    else this.#waiting.push({ epoch, id: String(id), tid, call, args: args.map(String) });
+    else this.#waiting.push({ ...owner, id: String(id), tid, call, args: args.map(String) });
   }
 
   /** The state with the calls that wait; null: none does. The caller owns it. */

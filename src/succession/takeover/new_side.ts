@@ -28,9 +28,11 @@ export interface NewState {
   readonly survives: boolean;
   /** Of the old baton. */
   readonly groups: number;
-  /** Requested next: groups in order, then a member in each of `wanted`. */
+  /** Requested next: groups in order, then a member in each of `wanted`, for each worker. */
   readonly next: { readonly group: number; readonly from: number };
   readonly wanted: readonly number[];
+  /** How many workers the new generation begins with. */
+  readonly workers: number;
 }
 
 export const NEW_SIDE: NewState = {
@@ -39,6 +41,7 @@ export const NEW_SIDE: NewState = {
   groups: 0,
   next: { group: 0, from: 0 },
   wanted: [],
+  workers: 1,
 };
 
 export type NewEvent =
@@ -160,7 +163,9 @@ function onReply(state: NewState, reply: Reply): NewStep {
 function onGroup(state: NewState, reply: Extract<Reply, { kind: "group" }>): NewStep {
   const { index, members, next } = reply;
   const isWanted = members.some(({ receiving, late, dead }) => receiving && !late && !dead);
-  const wanted = isWanted ? [...new Set([...state.wanted, index])] : state.wanted;
+  const isKnown = state.wanted.includes(index);
+  const more = isWanted && !isKnown ? Array.from({ length: state.workers }, () => index) : [];
+  const wanted = [...state.wanted, ...more];
   if (next !== null && next <= state.next.from) {
     return fail(state, `the old baton repeats itself at group ${index}`);
   }

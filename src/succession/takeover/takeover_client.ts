@@ -36,6 +36,8 @@ interface TakeoverClientOptions
   readonly path: string;
   /** The old baton must stop after this time, whatever connections it still has. */
   readonly parentShutdownTimeMs: number;
+  /** How many the new generation begins with. */
+  readonly workers: number;
 }
 
 export interface PredecessorEvents {
@@ -59,7 +61,7 @@ interface OldService extends Pick<TakeoverOffer, "epoch" | "nextEpoch" | "starte
 export class TakeoverError extends Error {}
 
 export class TakeoverClient {
-  #state: NewState = NEW_SIDE;
+  #state: NewState;
   #timer: Timer | null = null;
   #offer: Extract<Reply, { kind: "accepted" }> | null = null;
   readonly #received: ReceivedListeners;
@@ -76,6 +78,7 @@ export class TakeoverClient {
     socket: Fd,
     readonly options: TakeoverClientOptions,
   ) {
+    this.#state = { ...NEW_SIDE, workers: options.workers };
     this.#received = new ReceivedListeners(platform);
     this.#channel = new Channel(platform, socket, parseReply, {
       onMessage: (reply, fds) => {

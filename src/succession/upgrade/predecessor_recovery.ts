@@ -15,7 +15,7 @@ import {
   type RecoveredState,
 } from "../state/recovered_state.ts";
 import type { HandoverState } from "./protocol.ts";
-import { type GenerationRecord, NO_FACTS } from "../state/resume_state.ts";
+import { type GenerationRecord, NO_FACTS, NO_WORKER_FACTS } from "../state/resume_state.ts";
 
 export class PredecessorRecovery {
   #queued: Fd | null = null;
@@ -44,21 +44,22 @@ export class PredecessorRecovery {
     return found;
   }
 
-  /** The server that served when the upgrade began; null when it has exited, or is about to. */
+  /** What served when the upgrade began; null when it has exited, or is about to. */
   survivor(): GenerationRecord | null {
     if (this.state === null) return null;
-    const { survivor, epoch, startedAt, notified } = this.state;
-    if (!survivor || !isRunning(survivor.pid, survivor.startTime)) return null;
+    const { survivors, epoch, startedAt, notified } = this.state;
+    const alive = survivors.filter(({ pid, startTime }) => isRunning(pid, startTime));
+    if (alive.length === 0) return null;
+    const own = { startedAt, notified, restarts: 0, exitStatus: null };
     return {
       ...NO_FACTS,
-      ...survivor,
       epoch,
       startedAt,
-      notified,
       replaces: null,
       wantsNotification: false,
-      exitStatus: null,
       hints: [],
+      size: Math.max(...alive.map(({ number }) => number)) + 1,
+      workers: alive.map((each) => ({ ...NO_WORKER_FACTS, ...own, ...each })),
     };
   }
 

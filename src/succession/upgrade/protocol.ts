@@ -15,6 +15,7 @@
  * nothing; after `serving` it drains and exits. A state of another version is refused with both numbers.
  */
 import * as v from "valibot";
+import { MAX_WORKERS } from "../../platform/processors.ts";
 import * as f from "../state/fields.ts";
 
 export const HANDOVER_ENV = "BATON_HANDOVER";
@@ -31,9 +32,14 @@ const HANDOVER_STATE = f.lazyObject(() => ({
   epoch: f.epoch,
   /** Of the new baton's first generation: one that failed before may still drain, and have members. */
   nextEpoch: f.epoch,
+  /** The number that an operator has asked for; null: as configured. */
+  workers: v.nullable(f.int(1, MAX_WORKERS)),
   servingPid: v.nullable(f.pid),
-  /** Its process, when it outlives the old baton: --survive, --orphan keep. */
-  survivor: v.nullable(f.object({ pid: f.pid, startTime: f.count })),
+  /** Its workers, where they outlive the old baton: --survive, --orphan keep. */
+  survivors: f.list(
+    f.object({ pid: f.pid, startTime: f.count, number: f.int(0, MAX_WORKERS - 1) }),
+    MAX_WORKERS,
+  ),
   startedAt: f.date,
   /** It sent READY=1: so must its successor (--ready auto). */
   notified: f.flag,

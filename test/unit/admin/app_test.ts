@@ -19,7 +19,7 @@ function service(said: unknown[]): ServiceControl {
   const stop = () => said.push("stop");
   const finished = Promise.resolve(ENDED);
   return {
-    supervisor: { reload: report, decide: report },
+    supervisor: { reload: report, decide: report, scale: report },
     pod: { drain, stop, finished },
   } as unknown as ServiceControl;
 }
@@ -29,6 +29,7 @@ describe("controlApp()", () => {
     ["reload", 200, {}],
     ["reload?canary=2.5&ramp_ms=1000", 200, { canary: 2.5, rampMs: 1_000 }],
     ["reload?bake_ms=0&hold=1", 200, { bakeMs: 0, hold: true }],
+    ["reload?rolling=1", 200, { rolling: true }],
     ["reload?canary=101", 400],
     ["reload?canary=", 400],
     ["reload?bake_ms=-1", 400],
@@ -41,6 +42,12 @@ describe("controlApp()", () => {
     ["canary", 400],
     ["canary?percent=NaN", 400],
     ["canary?percent=100.1", 400],
+    ["scale?workers=4", 200, { workers: 4, relative: false }],
+    ["scale?by=-1", 200, { workers: -1, relative: true }],
+    ["scale", 400],
+    ["scale?workers=some", 400],
+    ["scale?workers=1.5", 400],
+    ["scale?workers=2&by=1", 400],
   ];
   for (const [path, status, ...asked] of table) {
     it(`${status} for POST ${path}`, async () => {

@@ -16,6 +16,7 @@ const NEW = 1;
 /** One listening socket, as far as a gate looks at it. */
 interface FakeMember {
   epoch: number;
+  readonly worker?: number;
   readonly owner?: number;
   readonly receiving?: boolean;
   readonly unheld?: boolean;
@@ -28,6 +29,7 @@ function listeners(table: Readonly<Record<string, readonly FakeMember[]>>): List
   const groups = Object.entries(table).map(([text, fakes]) => {
     const members = fakes.map((fake) => ({
       owner: 100 + fake.epoch,
+      worker: 0,
       unheld: false,
       dead: false,
       late: false,
@@ -38,7 +40,8 @@ function listeners(table: Readonly<Record<string, readonly FakeMember[]>>): List
       text,
       members,
       isReceiving: (member: FakeMember) => member.receiving === true,
-      membersOf: (epoch: number) => members.filter((m) => m.epoch === epoch && !m.dead),
+      membersOf: (epoch: number, worker?: number) =>
+        members.filter((m) => m.epoch === epoch && !m.dead && (worker ?? m.worker) === m.worker),
       receivingEpochs: new Set(members.filter((m) => m.receiving).map((m) => m.epoch)),
     };
   });
@@ -64,6 +67,9 @@ interface Case {
 const oldServes: FakeMember = { epoch: OLD, receiving: true };
 const newListens: FakeMember = { epoch: NEW };
 const madeByBaton: FakeMember = { epoch: NEW, owner: 0 };
+
+/** A worker of the first generation. */
+const w = (worker: number): FakeMember => ({ epoch: NEW, worker, receiving: true });
 
 const CASES: readonly Case[] = [
   {
@@ -312,13 +318,34 @@ describe("Gate", () => {
         const { isBusy = false, proves = false } = each;
         const table = listeners(groups);
         table.servingEpoch = each.serving === undefined ? OLD : each.serving;
-        const gate = new Gate(NEW, ready, table, wantsNotification, { ...NO_CHECKS, proves });
+        const gate = new Gate({ epoch: NEW, worker: 0 }, ready, table, wantsNotification, {
+          ...NO_CHECKS,
+          proves,
+        });
         gate.notified = notified;
         gate.isAtRest = !isBusy;
         assert.equal(gate.isPassed, each.passed);
         assert.equal(gate.explanation, each.explanation);
       },
     );
+  }
+
+  const workers: [what: string, worker: number, groups: Case["groups"], missing: string[]][] = [
+    ["it listens where another one does", 1, { "a:80": [w(0), w(1)] }, []],
+    ["it does not listen where two others do", 2, { "a:80": [w(0), w(1)], "a:81": [w(2)] }, [
+      "a:80",
+    ]],
+    ["a port that is another one's alone", 1, { "a:80": [w(0)], "a:81": [w(1)] }, []],
+    ["its own port is missing", 1, { "a:80": [oldServes], "a:81": [{ ...oldServes, worker: 1 }] }, [
+      "a:81",
+    ]],
+  ];
+  for (const [what, worker, groups, missing] of workers) {
+    test(`of worker ${worker} asks for ${missing.join(", ") || "no more"}: ${what}`, () => {
+      const table = listeners(groups);
+      const gate = new Gate({ epoch: NEW, worker }, "auto", table, false, NO_CHECKS);
+      assert.deepEqual(gate.missing.map(({ text }) => text), missing);
+    });
   }
 
   test("is shut to a replacement's successor where the crashed one was reached, and nowhere else", {
@@ -333,7 +360,9 @@ describe("Gate", () => {
     const [served, extra] = table.groups.map(({ members }) => members[0]!);
     served!.epoch = NEW;
     const isMissing = () =>
-      new Gate(2, "auto", table, false, NO_CHECKS).missing.map(({ text }) => text);
+      new Gate({ epoch: 2, worker: 0 }, "auto", table, false, NO_CHECKS).missing.map(({ text }) =>
+        text
+      );
     assert.deepEqual(isMissing(), ["a:80"], "its replacement has it, and has not passed its gate");
     table.returnMembers(NEW, OLD);
     table.rememberOrphaned(OLD);
@@ -345,7 +374,7 @@ describe("Gate", () => {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
     const table = { "a:80": [oldServes, newListens], "a:81": [oldServes], "b:90": [newListens] };
-    const gate = new Gate(NEW, "auto", listeners(table), false, NO_CHECKS);
+    const gate = new Gate({ epoch: NEW, worker: 0 }, "auto", listeners(table), false, NO_CHECKS);
     assert.deepEqual(gate.missing.map(({ text }) => text), ["a:81"]);
     assert.deepEqual(gate.listening.map(({ text }) => text), ["a:80", "b:90"]);
     assert.equal(gate.isListening, false);
@@ -355,7 +384,7 @@ describe("Gate", () => {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
     const needs = (ready: ReadyGate, wants: boolean) =>
-      new Gate(NEW, ready, listeners({}), wants, NO_CHECKS).needsNotification;
+      new Gate({ epoch: NEW, worker: 0 }, ready, listeners({}), wants, NO_CHECKS).needsNotification;
     assert.deepEqual([needs("notify", false), needs("notify", true)], [true, true]);
     assert.deepEqual([needs("auto", false), needs("auto", true)], [false, true]);
     assert.deepEqual([needs("listen", false), needs("listen", true)], [false, false]);

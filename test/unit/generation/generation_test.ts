@@ -33,6 +33,8 @@ function scene(hasSteps = false) {
   const generation = new RunningGeneration(context, 2, {
     replacementOf: null,
     wantsNotification: false,
+    size: 1,
+    launch: () => assert.fail("it is not started"),
     admissionSteps: hasSteps ? { beforeStart: step, beforeSwitch: null } : null,
   });
   const reasons = () => events.map((event) => "reason" in event ? event.reason : event.kind);

@@ -10,7 +10,7 @@ import {
 import { Leftovers } from "../../../src/generation/leftovers.ts";
 import type { ExitReport } from "../../../src/lifecycle/vocabulary.ts";
 import type { ExitStatus } from "../../../src/platform/process/wait_status.ts";
-import { NO_FACTS } from "../../../src/succession/state/resume_state.ts";
+import { NO_WORKER_FACTS } from "../../../src/succession/state/resume_state.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const TERM = 15;
@@ -20,13 +20,13 @@ const EXITED = { kind: "exited", code: 0 } as const;
 const base: LeaderExitCircumstances = {
   status: EXITED,
   remaining: 1,
-  facts: NO_FACTS,
+  facts: NO_WORKER_FACTS,
   stopSignal: TERM,
   serves: true,
   wasKilled: false,
   isCandidate: false,
 };
-const stopped = { ...NO_FACTS, stopSent: true };
+const stopped = { ...NO_WORKER_FACTS, stopSent: true };
 
 describe("decideLeaderExit()", () => {
   const table: [
@@ -87,7 +87,7 @@ describe("decideLeaderExit()", () => {
 });
 
 /** A generation whose leading process exits, with others in its tree. */
-function scene(facts: Partial<typeof NO_FACTS> = {}) {
+function scene(facts: Partial<typeof NO_WORKER_FACTS> = {}) {
   const clock = new FakeClock();
   const log: string[] = [];
   const pids = [7];
@@ -110,7 +110,6 @@ function scene(facts: Partial<typeof NO_FACTS> = {}) {
       listeners: {
         groups: [],
         isHeldBy: () => state.serves,
-        retire: (epoch: number) => log.push(`retire ${epoch}`),
       },
       foreground: {
         onLeaderExit: () => state.hadTerminal,
@@ -123,11 +122,13 @@ function scene(facts: Partial<typeof NO_FACTS> = {}) {
       logError: (text: string) => log.push(text.split(":")[0] ?? ""),
     },
     epoch: 4,
-    facts: { ...NO_FACTS, ...facts },
+    number: 0,
+    name: () => "generation 4",
+    facts: { ...NO_WORKER_FACTS, ...facts },
     hints: [],
     gate: { listening: [{}] },
     server,
-    timers: { limit: (name: string, delayMs: number) => log.push(`${name} in ${delayMs}`) },
+    limitStop: (delayMs: number) => log.push(`stop in ${delayMs}`),
     admission: { isPending: false, explainExit: () => [] },
     stopping: {
       policy: { stopSignal: TERM, leaderSignal: TERM, cleanExit: [] },
@@ -190,7 +191,7 @@ describe("LeaderExit", () => {
     await clock.advance(STOP_TIME_MS - 1);
     assert.deepEqual(log, []);
     await clock.advance(1);
-    assert.deepEqual(log, ["kill", "generation 4", "retire 4", "released"]);
+    assert.deepEqual(log, ["kill", "generation 4", "released"]);
     assert.equal(leftovers.killed[0]?.afterMs, STOP_TIME_MS);
     assert.equal(leaderExit.hasLeftovers, false);
     assert.equal(leaderExit.afterLeftovers(() => {}), false);

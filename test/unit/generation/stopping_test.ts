@@ -57,11 +57,12 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }, gra
   const pids: number[] = [];
   const server = {
     processes: () => pids,
-    signal: (signal: number) => log.push(`signal ${signal}`),
+    signalStop: (signal: number) => log.push(`signal ${signal}`),
     kill: () => log.push("kill"),
   };
   const timers = { dueAtMs: () => null };
-  const shared = { context, epoch: EPOCH, facts, server, timers } as unknown as SharedParts;
+  const workers = () => server;
+  const shared = { context, epoch: EPOCH, facts, workers, timers } as unknown as SharedParts;
   return {
     stopping: new Stopping(shared),
     facts,

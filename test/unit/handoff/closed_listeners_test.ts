@@ -29,7 +29,7 @@ async function withClosed(opener: number, run: (world: World) => Promise<void>):
   await using platform = await testPlatform();
   const listeners = new Listeners(platform.sockets);
   const clock = new FakeClock();
-  const owner = { epoch: EPOCH, processes: () => [process.pid] };
+  const owner = { epoch: EPOCH, worker: 0, processes: () => [process.pid] };
   const closed = new ClosedListeners(clock, listeners, owner, {
     isOurs: () => false,
     log: () => {},

@@ -66,7 +66,7 @@ describe("Inheritor.membersFor()", () => {
       const ports = [await freePort(), await freePort()];
       const specs = ports.map((port, i) => inetSpec(`${address}:${port}`, i));
       withInheritor(platform, specs, (inheritor) => {
-        const members = inheritor.membersFor(0, null);
+        const members = inheritor.membersFor({ epoch: 0, worker: 0 }, null);
         const { sockets, sockDiag } = platform;
         members.forEach(({ heldUntilRetired: fd, epoch, owner, inode }, i) => {
           const { host, port } = specs[i]!;
@@ -86,8 +86,8 @@ describe("Inheritor.membersFor()", () => {
     await using platform = await testPlatform();
     const spec = inetSpec(`127.0.0.1:${await freePort()}`, 0);
     withInheritor(platform, [spec], (inheritor, listeners) => {
-      const [old] = inheritor.membersFor(0, null);
-      const [next] = inheritor.membersFor(1, null);
+      const [old] = inheritor.membersFor({ epoch: 0, worker: 0 }, null);
+      const [next] = inheritor.membersFor({ epoch: 1, worker: 0 }, null);
       const fds = [old!.heldUntilRetired, next!.heldUntilRetired];
       for (let i = 0; i < 5; i++) assert.deepEqual(whoGets(platform, spec, fds), [true, false]);
       listeners.switchTo(1);
@@ -102,14 +102,14 @@ describe("Inheritor.membersFor()", () => {
     await using platform = await testPlatform();
     const spec = inetSpec(`127.0.0.1:${await freePort()}`, 0);
     withInheritor(platform, [spec], (inheritor, listeners) => {
-      const [crashed] = inheritor.membersFor(0, null);
+      const [crashed] = inheritor.membersFor({ epoch: 0, worker: 0 }, null);
       using client = connectInet(platform, {
         family: "inet",
         host: spec.host,
         port: spec.port,
         scope: 0,
       });
-      const [taken] = inheritor.membersFor(1, 0);
+      const [taken] = inheritor.membersFor({ epoch: 1, worker: 0 }, 0);
       assert.equal(taken, crashed);
       assert.equal(taken?.epoch, 1);
       listeners.retire(0);
@@ -129,13 +129,16 @@ describe("Inheritor.membersFor() fails", () => {
       const { listener, address } = listenAt(platform, "127.0.0.1", { reuseport });
       const taken = inetSpec(`127.0.0.1:${address.port}`, 1);
       withInheritor(platform, [free, taken], (inheritor, listeners) => {
-        assert.throws(() => inheritor.membersFor(0, null), (error: unknown) => {
-          assert.ok(error instanceof ListenError, String(error));
-          const start = `Cannot listen at ${taken.text}: it is held by `;
-          assert.ok(error.message.startsWith(start), error.message);
-          assert.match(error.message, new RegExp(`\\(pid ${process.pid}\\)`));
-          return true;
-        });
+        assert.throws(
+          () => inheritor.membersFor({ epoch: 0, worker: 0 }, null),
+          (error: unknown) => {
+            assert.ok(error instanceof ListenError, String(error));
+            const start = `Cannot listen at ${taken.text}: it is held by `;
+            assert.ok(error.message.startsWith(start), error.message);
+            assert.match(error.message, new RegExp(`\\(pid ${process.pid}\\)`));
+            return true;
+          },
+        );
         assert.equal(listeners.groupsOf(0).length, 0);
         assert.deepEqual(platform.sockDiag.tcpByLocalPort(free.port), []);
       });
@@ -149,9 +152,9 @@ describe("Inheritor.membersFor() fails", () => {
     await using platform = await testPlatform();
     const spec = inetSpec(`127.0.0.1:${await freePort()}`, 0);
     withInheritor(platform, [spec], (inheritor, listeners) => {
-      const [old] = inheritor.membersFor(0, null);
+      const [old] = inheritor.membersFor({ epoch: 0, worker: 0 }, null);
       const { listener } = listenAt(platform, "127.0.0.1", { port: spec.port, reuseport: true });
-      assert.throws(() => inheritor.membersFor(1, null), (error: unknown) => {
+      assert.throws(() => inheritor.membersFor({ epoch: 1, worker: 0 }, null), (error: unknown) => {
         assert.ok(error instanceof ListenError, String(error));
         assert.match(
           error.message,
@@ -161,7 +164,7 @@ describe("Inheritor.membersFor() fails", () => {
       });
       assert.deepEqual(listeners.groupsOf(0)[0]?.members, [old]);
       listener.close();
-      const [next] = inheritor.membersFor(1, null);
+      const [next] = inheritor.membersFor({ epoch: 1, worker: 0 }, null);
       listeners.switchTo(1);
       const fds = [old!.heldUntilRetired, next!.heldUntilRetired];
       assert.deepEqual(whoGets(platform, spec, fds), [false, true]);
@@ -173,7 +176,10 @@ describe("Inheritor.membersFor() fails", () => {
     // TEST-NET-1, RFC 5737.
     const spec = inetSpec(`192.0.2.1:${await freePort()}`, 0);
     withInheritor(platform, [spec], (inheritor) => {
-      assert.throws(() => inheritor.membersFor(0, null), /Cannot listen at 192\.0\.2\.1:\d+: /);
+      assert.throws(
+        () => inheritor.membersFor({ epoch: 0, worker: 0 }, null),
+        /Cannot listen at 192\.0\.2\.1:\d+: /,
+      );
     });
   });
 
@@ -185,13 +191,16 @@ describe("Inheritor.membersFor() fails", () => {
     const second = inetSpec(`127.0.0.1:${await freePort()}`, 1);
     withInheritor(platform, [first, second], (inheritor, listeners) => {
       // The crashed one had the first only; a stranger has come to the second since.
-      const [left] = new Inheritor(platform, listeners, [first], BACKLOG).membersFor(0, null);
+      const [left] = new Inheritor(platform, listeners, [first], BACKLOG).membersFor({
+        epoch: 0,
+        worker: 0,
+      }, null);
       const { listener } = listenAt(platform, "127.0.0.1", { port: second.port });
-      assert.throws(() => inheritor.membersFor(1, 0), ListenError);
+      assert.throws(() => inheritor.membersFor({ epoch: 1, worker: 0 }, 0), ListenError);
       listener.close();
       assert.ok(left!.heldUntilRetired.isOpen);
       assert.deepEqual([left!.epoch, left!.dead], [0, false]);
-      assert.equal(inheritor.membersFor(2, 0)[0], left);
+      assert.equal(inheritor.membersFor({ epoch: 2, worker: 0 }, 0)[0], left);
     });
   });
 });

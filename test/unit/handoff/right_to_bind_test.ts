@@ -63,6 +63,8 @@ function listenAs(epoch: number, address: GroupAddress, listeners: Listeners): v
 function candidate(heirOf: number | null, hints: string[]): ListenerOwner {
   return {
     epoch: CANDIDATE,
+    worker: 0,
+    isRising: false,
     queueComesLater: false,
     replacementOf: heirOf,
     settledTicks: 0,
@@ -117,11 +119,14 @@ test("baton itself does not bind there either: --listen differs from the old bat
     listenAs(0, addressOf("0.0.0.0", port), listeners);
     const spec = parseOwnAddress(`127.0.0.1:${port}`, "");
     const inheritor = new Inheritor(platform, listeners, [spec], 1);
-    assert.throws(() => inheritor.membersFor(CANDIDATE, null), (error: unknown) => {
-      assert.ok(error instanceof ListenError, String(error));
-      assert.match(error.message, /^Cannot listen at 127\S+: it overlaps with 0\.0\.0\.0:\d+, /);
-      return true;
-    });
+    assert.throws(
+      () => inheritor.membersFor({ epoch: CANDIDATE, worker: 0 }, null),
+      (error: unknown) => {
+        assert.ok(error instanceof ListenError, String(error));
+        assert.match(error.message, /^Cannot listen at 127\S+: it overlaps with 0\.0\.0\.0:\d+, /);
+        return true;
+      },
+    );
     assert.equal(listeners.groupsOf(CANDIDATE).length, 0);
   } finally {
     listeners.close();

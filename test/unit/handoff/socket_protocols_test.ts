@@ -12,6 +12,7 @@ describe("serverEnvironment()", () => {
     assert.deepEqual(serverEnvironment({ HOME: "/home/a" }, [], 4), {
       HOME: "/home/a",
       BATON_EPOCH: "4",
+      BATON_WORKER: "0",
       RESTART_EPOCH: "4",
     });
   });
@@ -19,6 +20,7 @@ describe("serverEnvironment()", () => {
   test("with one listener speaks every dialect", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.deepEqual(serverEnvironment({}, specs("127.0.0.1:8080"), 0), {
       BATON_EPOCH: "0",
+      BATON_WORKER: "0",
       RESTART_EPOCH: "0",
       LISTEN_FDS: "1",
       LISTEN_FDNAMES: "listen0",
@@ -38,6 +40,7 @@ describe("serverEnvironment()", () => {
     assert.deepEqual(serverEnvironment({ PATH: "/bin" }, listeners, 7), {
       PATH: "/bin",
       BATON_EPOCH: "7",
+      BATON_WORKER: "0",
       RESTART_EPOCH: "7",
       LISTEN_FDS: "4",
       LISTEN_FDNAMES: "web:admin:v6:listen3",
@@ -89,6 +92,7 @@ describe("serverEnvironment()", () => {
       assert.deepEqual(serverEnvironment(base, [], 0), {
         OTHER: "kept",
         BATON_EPOCH: "0",
+        BATON_WORKER: "0",
         RESTART_EPOCH: "0",
       });
       assert.equal(base[name], "baton's own", "the base is as it was");

@@ -9,6 +9,7 @@ describe("newGeneration()", () => {
     assert.deepEqual(newGeneration(3), {
       epoch: 3,
       state: "starting",
+      workers: 1,
       plan: "files",
       admitted: false,
       unwell: false,

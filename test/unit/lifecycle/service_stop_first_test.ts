@@ -154,7 +154,7 @@ describe("a stop-first reload", () => {
     [
       "reload 7 bake 5000",
       "reload 7 refused: with --order stop-first no generation is left to go back to: " +
-      "--canary, --ramp, --bake and --hold need --order start-first",
+      "--canary, --ramp, --bake, --hold and --rolling need --order start-first",
     ],
   ]);
 

@@ -1,7 +1,7 @@
 /** A new generation on trial: shares, ramps, baking, roll-backs, and what crashes mean meanwhile. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Rollout } from "../../../src/lifecycle/rollout.ts";
+import { AT_ONCE, type Rollout } from "../../../src/lifecycle/rollout.ts";
 import { TEST_TIMEOUT_MS } from "../../support/limits.ts";
 import { type Line, play, Story } from "../../support/service_story.ts";
 
@@ -41,7 +41,7 @@ describe("a trial", () => {
     [
       "reload 1 canary 5 unix:/run/a.sock",
       "reload 1 refused: unix:/run/a.sock: one path leads to one generation, and no share of its " +
-      "connections to another: use --bake or --hold in place of --canary and --ramp",
+      "connections to another: use --bake or --hold in place of --canary, --ramp and --rolling",
     ],
     ["reload 2 bake 5000 unix:/run/a.sock", "disarm_backoff", "spawn 1", "arm ready 1"],
   ]);
@@ -138,7 +138,7 @@ describe("a trial", () => {
   ]);
 });
 
-const BAKE: Rollout = { canary: null, rampMs: 0, bakeMs: 5_000, hold: false };
+const BAKE: Rollout = { ...AT_ONCE, bakeMs: 5_000 };
 const GONE = ["disarm all 1", "kill 1", "share 1 0 %", "disarm bake 1"];
 
 describe("a roll-back", () => {

@@ -32,6 +32,7 @@ function randomPolicy(random: Random): ServicePolicy {
     order: random.chance(0.3) ? "stop-first" : "start-first",
     rollout: randomRollout(random),
     rollsBackUnhealthy: random.chance(0.8),
+    workers: random.chance(0.5) ? 1 : 1 + random.below(4),
     backoff: { delayMs: 10, maxDelayMs: 40, limit: random.below(8) },
   };
 }
@@ -43,6 +44,7 @@ function randomRollout(random: Random): Rollout {
     rampMs: random.chance(0.3) ? 1_000 : 0,
     bakeMs: random.chance(0.5) ? 1_000 : 0,
     hold: random.chance(0.2),
+    rolling: random.chance(0.3),
   };
 }
 
@@ -56,6 +58,14 @@ function trialNews(world: ServiceWorld, random: Random): void {
   if (epoch !== null) {
     world.tell({ kind: "ramped", epoch, percent: random.chance(0.3) ? 100 : random.below(100) });
   }
+}
+
+/** The workers that a generation was to start or stop are there, or gone. */
+function scaleNews(world: ServiceWorld, random: Random, epoch: number): void {
+  const workers = world.scaling.get(epoch);
+  if (workers === undefined) return;
+  world.scaling.delete(epoch);
+  world.tell({ kind: "scaled", epoch, workers });
 }
 
 /** What the serving generation has not opened yet, and who still has it. */
@@ -79,6 +89,10 @@ function happen(world: ServiceWorld, random: Random): void {
     return world.tell({ kind: "stop_requested" });
   }
   if (draw < 0.12) return world.requestUpgrade();
+  if (draw < 0.125) {
+    const relative = random.chance(0.5);
+    return world.requestScale(relative ? random.below(5) - 2 : random.below(5), relative);
+  }
   if (draw < 0.15) return staleNews(world, random);
   if (draw > 0.9) return trialNews(world, random);
   if (draw < 0.3 && world.upgrading) {
@@ -108,10 +122,13 @@ function happen(world: ServiceWorld, random: Random): void {
     case "probing":
       if (random.chance(0.5)) return advance(world, random, epoch, state);
       if (random.chance(0.5)) return fail(world, random, epoch);
+      if (random.chance(0.2)) return workerExits(world, random, epoch);
       return exit(world, random, epoch);
     case "baking":
     case "serving":
       if (random.chance(0.1)) return exit(world, random, epoch);
+      if (random.chance(0.1)) return workerExits(world, random, epoch);
+      if (random.chance(0.5)) return scaleNews(world, random, epoch);
       if (random.chance(0.2)) return world.tell({ kind: "unhealthy", epoch, reason: "by lot" });
       if (state === "serving" && random.chance(0.3)) lateNews(world, random, epoch);
       return;
@@ -145,6 +162,11 @@ function fail(world: ServiceWorld, random: Random, epoch: number): void {
   if (random.chance(0.3) && world.alive.has(epoch)) exit(world, random, epoch);
 }
 
+function workerExits(world: ServiceWorld, random: Random, epoch: number): void {
+  const worker = random.below(4);
+  world.tell({ kind: "worker_exited", epoch, worker, reason: "by lot", status: 1 });
+}
+
 function exit(world: ServiceWorld, random: Random, epoch: number): void {
   const status = random.pick([0, 1, 3, 137, 139, 143]);
   world.exits(epoch, { status, asRequested: random.chance(0.5), text: `exit status ${status}` });
@@ -168,6 +190,7 @@ function staleNews(world: ServiceWorld, random: Random): void {
     { kind: "ready", epoch: gone },
     { kind: "failed", epoch: gone, reason: "stale", status: 1 },
     { kind: "ramped", epoch: gone, percent: 50 },
+    { kind: "scaled", epoch: gone, workers: 2 },
     { kind: "bake_elapsed", epoch: gone },
     { kind: "unhealthy", epoch: gone, reason: "stale" },
     { kind: "drained", epoch: gone },
@@ -218,6 +241,19 @@ const RARE: readonly (readonly [ServiceState, ...string[]])[] = [
   [inheritedState(4), "reload 1", "listening 5", "ready 5", "takeover_granted 5"],
   [INITIAL_STATE, ...ON_TRIAL, "share 2 100"],
   [INITIAL_STATE, ...ON_TRIAL, "ramped 1 100"],
+  [INITIAL_STATE, ...ON_TRIAL, "rollback 2"],
+  [INITIAL_STATE, ...ON_TRIAL, "stop"],
+  [
+    INITIAL_STATE,
+    "start",
+    "ready 0",
+    "scale 1 2",
+    "scaled 0 2",
+    "reload 2 rolling",
+    "ready 1",
+    "scaled 0 1",
+    "scaled 1 2",
+  ],
 ];
 
 /** Walks once, for both tests. */
@@ -314,7 +350,8 @@ describe("the drawing in generation.ts", { timeout: TEST_TIMEOUT_MS }, () => {
   });
 
   test("agrees with the events that each state accepts", () => {
-    const silent = /No transition: ([a-z_, ]+)\./.exec(LEGEND.join("\n"))?.[1]?.split(", ") ?? [];
+    const [, list = ""] = /No transition: ([^.]+)\./.exec(LEGEND.join("\n")) ?? [];
+    const silent: readonly string[] = list.match(/[a-z_]+/g) ?? [];
     for (const [state, accepted] of Object.entries(ACCEPTS)) {
       const drawn = new Set(
         [...legend()].flatMap(([key, causes]) => key.startsWith(`${state} ->`) ? causes : []),

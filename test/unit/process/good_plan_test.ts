@@ -45,11 +45,21 @@ function context(dir: TempDir, command: readonly string[], more: Partial<PlanCon
   return { config, env, directory: dir.join("current"), ...more } as PlanContext;
 }
 
+function basisFor(
+  plans: GoodPlans,
+  epoch: number,
+  source: "files" | "last good",
+  made: PlanContext,
+) {
+  const notices = plans.choose(epoch, source, made);
+  return { notices, basis: plans.basisOf(epoch) };
+}
+
 /** What a good generation 0 was started with, after `change`. */
 async function afterwards(
   command: (dir: TempDir) => readonly string[],
   change: (dir: TempDir) => void,
-  look: (found: ReturnType<GoodPlans["basisFor"]>, dir: TempDir) => void,
+  look: (found: ReturnType<typeof basisFor>, dir: TempDir) => void,
 ): Promise<void> {
   await using platform = await testPlatform();
   using dir = tempDir();
@@ -57,12 +67,12 @@ async function afterwards(
   const before = openDescriptors();
   const plans = new GoodPlans(platform);
   const made = context(dir, command(dir));
-  plans.basisFor(0, "files", made);
+  basisFor(plans, 0, "files", made);
   plans.keep(0);
   plans.markGood(0);
   plans.retire(0);
   change(dir);
-  look(plans.basisFor(1, "last good", made), dir);
+  look(basisFor(plans, 1, "last good", made), dir);
   plans.close();
   assert.deepEqual(leakedSince(before), []);
 }
@@ -158,18 +168,18 @@ describe("the last good plan", () => {
     const made = context(dir, ["./server"]);
     const withFile = { ...made, config: { ...made.config, envFile } };
     const plans = new GoodPlans(platform);
-    plans.basisFor(0, "files", withFile);
+    basisFor(plans, 0, "files", withFile);
     plans.keep(0);
     plans.markGood(0);
     writeFileSync(envFile, "A=2\n");
-    assert.equal(plans.basisFor(1, "files", withFile).basis.env["A"], "2");
+    assert.equal(basisFor(plans, 1, "files", withFile).basis.env["A"], "2");
     plans.keep(1);
-    assert.equal(plans.basisFor(2, "last good", withFile).basis.env["A"], "1");
+    assert.equal(basisFor(plans, 2, "last good", withFile).basis.env["A"], "1");
     // It is good again, and so is a third start from it.
     plans.markGood(2);
     plans.retire(0);
     plans.retire(1);
-    assert.equal(plans.basisFor(3, "last good", withFile).basis.env["A"], "1");
+    assert.equal(basisFor(plans, 3, "last good", withFile).basis.env["A"], "1");
     plans.close();
   });
 
@@ -178,7 +188,7 @@ describe("the last good plan", () => {
     using dir = tempDir();
     releases(dir);
     const plans = new GoodPlans(platform);
-    const { basis, notices } = plans.basisFor(0, "last good", context(dir, ["./server"]));
+    const { basis, notices } = basisFor(plans, 0, "last good", context(dir, ["./server"]));
     assert.deepEqual(basis.command, ["./server"]);
     assert.match(notices.join(), /no generation has been good yet/);
     plans.close();
@@ -192,7 +202,7 @@ describe("the last good plan", () => {
     const plans = new GoodPlans(platform);
     const made = context(dir, ["./server"]);
     for (let epoch = 0; epoch < 50; epoch++) {
-      plans.basisFor(epoch, epoch % 3 === 2 ? "last good" : "files", made);
+      basisFor(plans, epoch, epoch % 3 === 2 ? "last good" : "files", made);
       plans.keep(epoch);
       if (epoch % 2 === 0) plans.markGood(epoch);
       plans.retire(epoch - 1);
@@ -211,7 +221,7 @@ describe("the last good plan", () => {
     const made = context(dir, ["./server", dir.join("current/app.js")]);
     const first = new GoodPlans(platform);
     for (const epoch of [0, 1, 2]) {
-      first.basisFor(epoch, "files", made);
+      basisFor(first, epoch, "files", made);
       first.keep(epoch);
     }
     first.markGood(0);
@@ -230,7 +240,7 @@ describe("the last good plan", () => {
     const take = (epoch: number, part: KeptPart) => stored.get(`${epoch} ${part}`) ?? null;
     second.resume(records, take, (epoch) => epoch === 2);
     assert.deepEqual(second.records, [{ epoch: 0, isGood: true }, { epoch: 2, isGood: false }]);
-    assert.deepEqual(second.basisFor(3, "last good", made).basis.command, [
+    assert.deepEqual(basisFor(second, 3, "last good", made).basis.command, [
       "./server",
       dir.join("releases/1/app.js"),
     ]);

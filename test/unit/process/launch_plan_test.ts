@@ -52,7 +52,7 @@ describe("launchPlan()", () => {
   test("is complete without listeners", { timeout: TEST_TIMEOUT_MS }, () => {
     const plan = launchPlan(
       context({ command: ["node", "app.js"] }, { env: { A: "1" } }),
-      3,
+      { epoch: 3, worker: 0 },
       NOTIFY,
     );
     assert.deepEqual(plan, {
@@ -61,6 +61,7 @@ describe("launchPlan()", () => {
       env: {
         A: "1",
         BATON_EPOCH: "3",
+        BATON_WORKER: "0",
         RESTART_EPOCH: "3",
         NOTIFY_SOCKET: NOTIFY,
         PWD: "/srv/app",
@@ -82,7 +83,10 @@ describe("launchPlan()", () => {
   }, () => {
     const listen = ["web=127.0.0.1:8080", "[::1]:81"].map(parseListenSpec);
     const command = ["server", "--fd={fd:web}", "{port:listen1}"];
-    const plan = launchPlan(context({ command, listen }, { fileLimit: 1024 }), 0, NOTIFY);
+    const plan = launchPlan(context({ command, listen }, { fileLimit: 1024 }), {
+      epoch: 0,
+      worker: 0,
+    }, NOTIFY);
     assert.deepEqual(plan.argv, ["server", "--fd=3", "81"]);
     assert.deepEqual([plan.members, plan.fileLimit], [2, 1024]);
     assert.equal(plan.env["LISTEN_FDNAMES"], "web:listen1");
@@ -94,7 +98,7 @@ describe("launchPlan()", () => {
   }, () => {
     const command = ["nginx", "-g", "pid /run/nginx.{epoch}.pid;"];
     assert.deepEqual(
-      launchPlan(context({ command }), 7, NOTIFY).argv,
+      launchPlan(context({ command }), { epoch: 7, worker: 0 }, NOTIFY).argv,
       ["nginx", "-g", "pid /run/nginx.7.pid;"],
     );
     const { argv } = shutdownPlan(context({ command }));
@@ -102,13 +106,16 @@ describe("launchPlan()", () => {
   });
 
   test("keeps an orphan alive when asked to", { timeout: TEST_TIMEOUT_MS }, () => {
-    assert.equal(launchPlan(context({ orphan: "keep" }), 0, NOTIFY).parentDeathSignal, 0);
+    assert.equal(
+      launchPlan(context({ orphan: "keep" }), { epoch: 0, worker: 0 }, NOTIFY).parentDeathSignal,
+      0,
+    );
   });
 
   test("lets it outlive baton, and wait until it is known, when asked to", {
     timeout: TEST_TIMEOUT_MS,
   }, () => {
-    const plan = launchPlan(context({ survive: true }), 0, NOTIFY);
+    const plan = launchPlan(context({ survive: true }), { epoch: 0, worker: 0 }, NOTIFY);
     assert.deepEqual([plan.waits, plan.parentDeathSignal], [true, 0]);
   });
 
@@ -125,7 +132,10 @@ describe("launchPlan()", () => {
       timeout: TEST_TIMEOUT_MS,
     }, () => {
       const env = given === undefined ? {} : { GODEBUG: given };
-      assert.equal(launchPlan(context({}, { env }), 0, NOTIFY).env["GODEBUG"], expected);
+      assert.equal(
+        launchPlan(context({}, { env }), { epoch: 0, worker: 0 }, NOTIFY).env["GODEBUG"],
+        expected,
+      );
     });
   }
 });
@@ -137,7 +147,8 @@ describe("launchPlan() with an environment file", () => {
     using dir = tempDir();
     const envFile = dir.write("env", "VERSION=1\nGODEBUG=x=1\nNOTIFY_SOCKET=/mine\n");
     const env = { VERSION: "0", HOME: "/root" };
-    const plan = (epoch: number) => launchPlan(context({ envFile }, { env }), epoch, NOTIFY).env;
+    const plan = (epoch: number) =>
+      launchPlan(context({ envFile }, { env }), { epoch, worker: 0 }, NOTIFY).env;
     const first = plan(0);
     assert.deepEqual([first["VERSION"], first["HOME"]], ["1", "/root"]);
     assert.equal(first["GODEBUG"], "x=1,multipathtcp=0");
@@ -149,13 +160,17 @@ describe("launchPlan() with an environment file", () => {
   test("finds it in the server's directory", { timeout: TEST_TIMEOUT_MS }, () => {
     using dir = tempDir();
     dir.write("env", "A=1\n");
-    const plan = launchPlan(context({ envFile: "env" }, { directory: dir.path }), 0, NOTIFY);
+    const plan = launchPlan(context({ envFile: "env" }, { directory: dir.path }), {
+      epoch: 0,
+      worker: 0,
+    }, NOTIFY);
     assert.equal(plan.env["A"], "1");
   });
 
   test("fails with its full path when it is missing or wrong", { timeout: TEST_TIMEOUT_MS }, () => {
     using dir = tempDir();
-    const failing = (envFile: string) => () => launchPlan(context({ envFile }), 0, NOTIFY);
+    const failing = (envFile: string) => () =>
+      launchPlan(context({ envFile }), { epoch: 0, worker: 0 }, NOTIFY);
     const isUserError = (pattern: RegExp) => (error: unknown) => {
       assert.ok(error instanceof UserError);
       assert.match(error.message, pattern);

@@ -95,7 +95,7 @@ describe("checkSources()", () => {
       "platform in the steering model",
       "steering/kernel_array.ts",
       "../platform/libc/constants.ts",
-      "pure: imports platform/libc/constants.ts, but only steering/kernel_array.ts, steering/bpf_program.ts are of its kind",
+      "pure: imports platform/libc/constants.ts, but only steering/kernel_array.ts are of its kind",
     ],
     [
       "values of the supervisor in admin",

@@ -301,14 +301,14 @@ class World {
     const group = this.listeners.obtain(this.address);
     const [member] = group.waitingFor(before);
     assert.ok(member !== undefined && group.isReceiving(member), "the queue that clients wait in");
-    group.reassign(member, { epoch, owner: process.pid });
+    group.reassign(member, { epoch, worker: 0, owner: process.pid });
   }
 
   #borrow(epoch: number): void {
     const group = this.listeners.obtain(this.address);
     const member = this.listeners.lend(group, epoch);
     assert.ok(member !== undefined, "there is a queue to lend");
-    group.reassign(member, { epoch, owner: process.pid });
+    group.reassign(member, { epoch, worker: 0, owner: process.pid });
   }
 
   /** Each socket has the tag that the model says, that of its generation if that accepts there; so have its connections. */

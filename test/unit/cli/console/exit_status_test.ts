@@ -25,8 +25,8 @@ describe("EXIT_STATUSES", () => {
   it("says which verbs end with them", () => {
     const verbsOf = (number: number) =>
       EXIT_STATUSES.find((entry) => entry.status === String(number))?.verbs;
-    const changing = ["reload", "promote", "rollback", "canary", "upgrade"];
-    const failing = ["run", "reload", "upgrade", "rehearse"];
+    const changing = ["reload", "promote", "rollback", "canary", "scale", "upgrade"];
+    const failing = ["run", "reload", "scale", "upgrade", "rehearse"];
     assert.deepEqual(verbsOf(status.EXIT_NEW_GENERATION_FAILED), failing);
     assert.deepEqual(verbsOf(status.EXIT_SYSTEM), VERB_NAMES);
     assert.deepEqual(verbsOf(status.EXIT_BUSY), ["run", ...changing, "prestop"]);

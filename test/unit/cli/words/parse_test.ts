@@ -60,6 +60,22 @@ describe("parseCommandLine() on commands other than run", () => {
     ["promote", { verb: "promote", ...none, percent: null }],
     ["rollback web --json", { verb: "rollback", ...none, name: "web", json: true, percent: null }],
     ["canary 25% web", { verb: "canary", ...none, name: "web", percent: 25 }],
+    ["reload --rolling", { verb: "reload", ...none, how: { rolling: true } }],
+    ["scale 4", { verb: "scale", ...none, change: { workers: 4, relative: false } }],
+    ["scale +2 web", {
+      verb: "scale",
+      ...none,
+      name: "web",
+      change: { workers: 2, relative: true },
+    }],
+    ["scale web -1 --json", {
+      verb: "scale",
+      ...none,
+      name: "web",
+      json: true,
+      change: { workers: -1, relative: true },
+    }],
+    ["scale -- -1", { verb: "scale", ...none, change: { workers: -1, relative: true } }],
     ["upgrade", { verb: "upgrade", ...none, exec: null, inPlace: false }],
     ["upgrade --in-place --exec ./b web", {
       verb: "upgrade",

@@ -27,6 +27,8 @@ describe("fillPlaceholders()", () => {
     ["{{{generation}", "{{12"],
     ["${epoch}", "${epoch}"],
     ["$RESTART_EPOCH {epoch}", "$RESTART_EPOCH 12"],
+    ["{worker}/{epoch}", "3/12"],
+    ["{{worker}}", "{worker}"],
     ["{Epoch}", "{Epoch}"],
     ["{ epoch }", "{ epoch }"],
     ["{epoch:}", "{epoch:}"],
@@ -59,8 +61,8 @@ describe("fillPlaceholders()", () => {
   ];
   for (const [word, expected, withoutListeners = expected] of cases) {
     test(`makes ${JSON.stringify(word)} ${JSON.stringify(expected)}`, { timeout }, () => {
-      assert.deepEqual(fillPlaceholders([word], LISTENERS, EPOCH), [expected]);
-      assert.deepEqual(fillPlaceholders([word], [], EPOCH), [withoutListeners]);
+      assert.deepEqual(fillPlaceholders([word], LISTENERS, EPOCH, 3), [expected]);
+      assert.deepEqual(fillPlaceholders([word], [], EPOCH, 3), [withoutListeners]);
     });
   }
 

@@ -65,7 +65,7 @@ class World {
 
   way(place: number | null, epoch = NEW, platform = LOOPBACK_HAS_NO_IPV6) {
     const listeners = new FakeListeners(this.groups);
-    return routeTo(platform, listeners, { epoch, place });
+    return routeTo(platform, listeners, { epoch, worker: 0, place });
   }
 }
 

@@ -20,7 +20,7 @@ describe("Journal.during()", () => {
     const written = journal();
     const outcomes = ["postponed", "postponed", "answered"] as const;
     for (const outcome of outcomes) {
-      written.during(0, call(1n), () => {
+      written.during({ epoch: 0, worker: 0 }, call(1n), () => {
         assert.deepEqual(listed(written), ["1"]);
         return outcome;
       });
@@ -31,7 +31,7 @@ describe("Journal.during()", () => {
   test("does not list what was let go on when something went wrong", () => {
     const written = journal();
     assert.throws(() =>
-      written.during(0, call(1n), () => {
+      written.during({ epoch: 0, worker: 0 }, call(1n), () => {
         throw new Error("it was let through");
       })
     );
@@ -40,9 +40,9 @@ describe("Journal.during()", () => {
 
   test("forget() ends the waits of one generation", () => {
     const written = journal();
-    written.during(0, call(1n), () => "postponed");
-    written.during(1, call(2n), () => "postponed");
-    written.forgetCallsOf(0);
+    written.during({ epoch: 0, worker: 0 }, call(1n), () => "postponed");
+    written.during({ epoch: 1, worker: 0 }, call(2n), () => "postponed");
+    written.forgetCallsOf({ epoch: 0, worker: 0 });
     assert.deepEqual(listed(written), ["2"]);
   });
 });

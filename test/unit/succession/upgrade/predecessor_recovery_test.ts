@@ -19,12 +19,13 @@ test("PredecessorRecovery.survivor() is a server that runs, and no zombie", asyn
     const pid = Number(String(line));
     const startTime = processStat(pid)?.startTime ?? NaN;
     const survivorOf = (startTime: number) => {
-      const state = { epoch: 3, startedAt: "", notified: false, survivor: { pid, startTime } };
+      const survivors = [{ pid, startTime, number: 0 }];
+      const state = { epoch: 3, startedAt: "", notified: false, survivors };
       return new PredecessorRecovery(platform, "/nowhere", state as HandoverState & typeof state)
         .survivor();
     };
     assert.deepEqual(
-      [survivorOf(startTime)?.pid, survivorOf(startTime + 1)?.pid],
+      [survivorOf(startTime)?.workers[0]?.pid, survivorOf(startTime + 1)?.workers[0]?.pid],
       [pid, undefined],
     );
     parent.stdin.end("\n");

@@ -1,0 +1,48 @@
+/**
+ * The queues of a worker that has died while its generation drains: nothing new comes, and the others cannot accept what
+ * waits there, so another worker is started for it.
+ */
+import type { Timer } from "../../platform/clock.ts";
+import { orNull } from "../../platform/error.ts";
+import type { RunningContext } from "../context.ts";
+import type { Worker } from "./worker.ts";
+
+/** A handshake that had begun before the switch has ended by then, or the client has begun another one. */
+const LOOK_AGAIN_MS = 1_000;
+
+export class LeftQueues {
+  readonly #timers = new Set<Timer>();
+
+  constructor(
+    readonly context: Pick<RunningContext, "platform" | "listeners">,
+    readonly replace: (worker: Worker) => void,
+  ) {}
+
+  /** `worker` has died. */
+  look(worker: Worker): void {
+    if (this.#isEmpty(worker)) this.#lookAgain(worker);
+    else this.replace(worker);
+  }
+
+  #lookAgain(worker: Worker): void {
+    const timer = this.context.platform.clock.after(LOOK_AGAIN_MS, () => {
+      this.#timers.delete(timer);
+      if (!this.#isEmpty(worker)) this.replace(worker);
+    });
+    this.#timers.add(timer);
+  }
+
+  #isEmpty({ epoch, number }: Worker): boolean {
+    const { listeners, platform: { sockDiag } } = this.context;
+    const members = listeners.groups.filter(({ tcp }) => tcp !== null)
+      .flatMap((group) => group.membersOf(epoch, number));
+    return members.every(({ heldUntilRetired }) =>
+      !orNull(() => sockDiag.waitingIn(heldUntilRetired))
+    );
+  }
+
+  close(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+  }
+}

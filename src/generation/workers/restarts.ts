@@ -1,0 +1,113 @@
+/** Workers that start beside others of their generation, which serve: each has a gate of its own, and a time for that. */
+import type { Timer } from "../../platform/clock.ts";
+import { errorText } from "../../platform/error.ts";
+import type { RunningContext } from "../context.ts";
+import { LeftQueues } from "./left_queues.ts";
+import type { WorkerLaunch } from "./worker_parts.ts";
+import type { Worker } from "./worker.ts";
+import { restartDelayMs } from "./worker_exit.ts";
+
+/** One that has served for so long has not crashed in a row. */
+const HEALTHY_AFTER_MS = 10_000;
+
+interface RestartsOptions {
+  readonly context: RunningContext;
+  launch(worker: Worker): WorkerLaunch;
+  /** The next one with the number of `before`. */
+  next(before: Worker): Worker;
+  /** It cannot be started. */
+  onFailed(worker: Worker, reason: string): void;
+}
+
+export class Restarts {
+  /** Exits in a row, by number. */
+  readonly #exits = new Map<number, number>();
+  /** Of a next start, of a gate, or of the time that shows that it does not crash in a row; by number. */
+  readonly #timers = new Map<number, Timer>();
+
+  readonly #leftQueues: LeftQueues;
+
+  constructor(readonly options: RestartsOptions) {
+    this.#leftQueues = new LeftQueues(options.context, (worker) => this.schedule(worker));
+  }
+
+  #after(number: number, delayMs: number, then: () => void): void {
+    this.forget(number);
+    const fire = () => {
+      this.#timers.delete(number);
+      then();
+    };
+    this.#timers.set(number, this.options.context.platform.clock.after(delayMs, fire));
+  }
+
+  /** Nothing is to come for this number. */
+  forget(number: number): void {
+    this.#timers.get(number)?.cancel();
+    this.#timers.delete(number);
+  }
+
+  isComing(number: number): boolean {
+    return this.#timers.has(number);
+  }
+
+  /** `worker` has exited: another one with its number is started, at once or after a pause. */
+  schedule(worker: Worker): void {
+    const { number } = worker;
+    if (this.isComing(number)) return;
+    const { config, log } = this.options.context;
+    const exits = (this.#exits.get(number) ?? 0) + 1;
+    this.#exits.set(number, exits);
+    const delayMs = restartDelayMs(exits, config);
+    if (delayMs > 0) log(`worker ${number} starts again in ${delayMs} ms`);
+    this.#after(number, delayMs, () => {
+      const next = this.options.next(worker);
+      this.start(next);
+      // Orphans of the one before are no descendants of this one.
+      if (next.server.isStarted) worker.server.replacedAt = next.server.startTime;
+      worker.release();
+    });
+  }
+
+  /** The same, if clients wait in its queues. */
+  serveQueues(worker: Worker): void {
+    this.#leftQueues.look(worker);
+  }
+
+  start(worker: Worker): void {
+    const { launch, context } = this.options;
+    const { config, log, foreground } = context;
+    const name = worker.parts.name();
+    try {
+      worker.start(launch(worker), foreground.stdinFor(false));
+      log(`${name} starts`);
+      this.#after(worker.number, config.readyTimeoutMs, () => this.#onLate(worker));
+    } catch (error) {
+      worker.end();
+      this.options.onFailed(worker, `it cannot be started: ${errorText(error)}`);
+    }
+  }
+
+  #onLate(worker: Worker): void {
+    const { config, logError } = this.options.context;
+    worker.adoptTarget.refreshListeners();
+    const reason = worker.gate.timeoutReason(config.readyTimeoutMs, []);
+    logError(`${worker.parts.name()} is killed: ${reason}`);
+    worker.server.kill();
+  }
+
+  /** It has passed its gate. */
+  admit(worker: Worker): void {
+    worker.stand();
+    this.options.context.log(`${worker.parts.name()} serves`);
+    this.#after(worker.number, HEALTHY_AFTER_MS, () => {
+      this.#exits.delete(worker.number);
+      worker.adoptTarget.settle();
+      worker.server.remember();
+    });
+  }
+
+  close(): void {
+    this.#leftQueues.close();
+    for (const number of [...this.#timers.keys()]) this.forget(number);
+  }
+}

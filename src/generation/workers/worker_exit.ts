@@ -1,0 +1,55 @@
+/** What follows from the exit of one worker, and when it is started again. Pure. */
+import type { ExitReport } from "../../lifecycle/vocabulary.ts";
+
+interface WorkerExitCircumstances {
+  /** The generation has got its stop signal, or KILL, or has failed. */
+  readonly isEnding: boolean;
+  /** It was to end alone: fewer workers are wanted, or it was unhealthy. */
+  readonly wasStopped: boolean;
+  /** Of the others: how many have not exited. */
+  readonly others: number;
+  /** Its number is one of those that the generation is to have. */
+  readonly isWanted: boolean;
+}
+
+type WorkerExitDecision =
+  /** The generation has exited with it. */
+  | "generation exited"
+  /** The generation exits when the last of the others has. */
+  | "wait"
+  /** It leaves nothing behind. */
+  | "retire"
+  /** Another one with its number is started. */
+  | "replace"
+  /** The lifecycle decides: a candidate fails, and one that serves gets another worker. */
+  | "report";
+
+export function afterWorkerExit(
+  { isEnding, wasStopped, others, isWanted }: WorkerExitCircumstances,
+): WorkerExitDecision {
+  if (others === 0) return "generation exited";
+  if (isEnding) return "wait";
+  if (!isWanted) return "retire";
+  return wasStopped ? "replace" : "report";
+}
+
+interface RestartPolicy {
+  readonly crashDelayMs: number;
+  readonly crashDelayMaxMs: number;
+}
+
+/**
+ * The same as of a generation's crashes, but without a limit: the others serve.
+ * @param exits in a row, this one included
+ */
+export function restartDelayMs(
+  exits: number,
+  { crashDelayMs, crashDelayMaxMs }: RestartPolicy,
+): number {
+  return exits <= 1 ? 0 : Math.min(crashDelayMs * 2 ** (exits - 2), crashDelayMaxMs);
+}
+
+/** Of a whole generation: the first that was no answer to a request, or else the last. */
+export function mostTelling(exits: readonly ExitReport[]): ExitReport {
+  return exits.find(({ asRequested }) => !asRequested) ?? exits.at(-1)!;
+}

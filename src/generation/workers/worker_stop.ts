@@ -1,0 +1,155 @@
+/**
+ * How one worker ends while others of its generation serve on: new connections go to those, it empties its queue and
+ * finishes what it owes, gets the stop signal, and at last KILL. With --keep-alive its connections move to the others.
+ */
+import { busyAmong, SocketTable, takeCensus, Tracks } from "../../drain/connections.ts";
+import { mayPause } from "../../drain/track.ts";
+import type { Migration } from "../../migration/migration.ts";
+import type { Mover } from "../../migration/mover.ts";
+import type { Timer } from "../../platform/clock.ts";
+import { orNull } from "../../platform/error.ts";
+import { unreadDatagrams } from "../../platform/network/udp_table.ts";
+import { isDatagram } from "../../steering/group_address.ts";
+import { setWorkerAside } from "../../steering/worker_steering.ts";
+import type { GenerationFacts } from "../../succession/state/resume_state.ts";
+import type { StopPolicy } from "../stop_policy.ts";
+import type { GenerationHealth } from "../generation_health.ts";
+import { moveToOthers } from "./worker_moves.ts";
+import type { WorkerParts } from "./worker_parts.ts";
+
+const LOOK_MS = 100;
+/** So long a worker that another one replaces may empty its queue: what it does not accept, the other one gets. */
+const QUEUE_MS = 1_000;
+
+interface WorkerStopOptions {
+  readonly worker: WorkerParts;
+  readonly health: Pick<GenerationHealth, "stop">;
+  readonly policy: StopPolicy;
+  /** Of its generation. */
+  readonly facts: Pick<GenerationFacts, "cut" | "takesConnections">;
+  /** Another one gets its number, and its queues. */
+  readonly isReplaced: boolean;
+}
+
+export class WorkerStop {
+  phase: "draining" | "stopping" = "draining";
+  readonly #tracks = new Tracks();
+  #timer: Timer | null = null;
+  #killAtMs = Infinity;
+  #halfOpen: ReadonlySet<string> | null = null;
+  readonly #drainUntilMs: number;
+  readonly #queueUntilMs: number;
+  #mover: Mover | null = null;
+
+  constructor(readonly options: WorkerStopOptions) {
+    const { platform: { clock }, config } = options.worker.context;
+    this.#drainUntilMs = clock.now() + config.drainTimeMs;
+    this.#queueUntilMs = options.isReplaced ? clock.now() + QUEUE_MS : Infinity;
+  }
+
+  begin(): void {
+    const { worker, health } = this.options;
+    health.stop();
+    setWorkerAside(worker.context.listeners, worker, false);
+    this.#look();
+  }
+
+  #look(): void {
+    const { clock } = this.options.worker.context.platform;
+    const isOver = clock.now() >= this.#drainUntilMs;
+    const mayEnd = isOver || (orNull(() => this.#mayEnd()) ?? false);
+    if (mayEnd && this.#mover !== null) return this.#mover.commit();
+    const migration = this.#migration;
+    if (mayEnd && (isOver || migration === null)) return this.#signal();
+    this.#timer = clock.after(LOOK_MS, () => this.#look());
+    if (mayEnd && migration !== null) this.#move(migration);
+  }
+
+  /** Null: its connections are not moved. */
+  get #migration(): Migration | null {
+    const { worker: { context: { migration } }, policy, facts } = this.options;
+    return facts.takesConnections && policy.drainStyle !== "signal" ? migration : null;
+  }
+
+  #move(migration: Migration): void {
+    const { worker, policy, facts } = this.options;
+    this.#mover = moveToOthers(worker, migration, policy, {
+      isBusy: (inode) => this.#mayOwe(inode),
+      onDropped: () => facts.cut++,
+      onCommitted: () => this.#signal(),
+    });
+  }
+
+  #mayOwe(inode: number): boolean {
+    const track = this.#tracks.get(inode);
+    return track !== null &&
+      mayPause(track, track.atMs - Math.max(track.sentAtMs, track.receivedAtMs));
+  }
+
+  #signal(): void {
+    const { worker, policy } = this.options;
+    const { clock } = worker.context.platform;
+    this.phase = "stopping";
+    worker.facts.stopSent = true;
+    if (!policy.finishesRequests) this.#countCut();
+    this.limit(policy.stopTimeMs(this.#drainUntilMs - clock.now()));
+    worker.server.signal(policy.leaderSignal);
+  }
+
+  /** KILL comes after this time at the latest. */
+  limit(delayMs: number): void {
+    const { platform: { clock } } = this.options.worker.context;
+    const atMs = clock.now() + delayMs;
+    if (this.phase === "draining" || atMs >= this.#killAtMs) return;
+    this.#killAtMs = atMs;
+    this.#timer?.cancel();
+    this.#timer = clock.after(delayMs, () => this.#kill());
+  }
+
+  #kill(): void {
+    const { worker, policy } = this.options;
+    if (policy.finishesRequests) this.#countCut();
+    worker.context.logError(`${worker.name()}: killed after its stop time`);
+    worker.server.kill();
+  }
+
+  #countCut(): void {
+    const { worker, facts } = this.options;
+    const { platform, listeners, config, migration } = worker.context;
+    const away = migration?.inFlight.inodes ?? new Set();
+    orNull(() => {
+      const table = new SocketTable(platform, listeners);
+      const open = table.openBy(worker.server.processes()).filter(({ inode }) => !away.has(inode));
+      facts.cut += takeCensus(open, config.quietMs, this.#tracks).counts.busy;
+    });
+  }
+
+  /** Nothing waits in its queues, none is on its way there, and it owes no answer, or can move what does. */
+  #mayEnd(): boolean {
+    const { worker, policy } = this.options;
+    const { platform, listeners, config } = worker.context;
+    const table = new SocketTable(platform, listeners);
+    this.#tracks.note(table.sockets, platform.clock.now());
+    const halfOpen = table.halfOpen();
+    this.#halfOpen = this.#halfOpen === null ? halfOpen : this.#halfOpen.intersection(halfOpen);
+    if (this.#halfOpen.size > 0) return false;
+    const { epoch, number } = worker;
+    const waiting = listeners.groups.flatMap((group) =>
+      group.membersOf(epoch, number).filter((member) => !group.isReceiving(member)).map((member) =>
+        isDatagram(group) ? unreadDatagrams(member.inode) : table.backlogOf(member.inode)
+      )
+    );
+    if (waiting.some((count) => count > 0)) return platform.clock.now() >= this.#queueUntilMs;
+    // From then on the mover decides.
+    if (this.#migration !== null) return this.#mover === null;
+    if (policy.drainStyle === "signal") return true;
+    const pids = worker.server.processes();
+    if (busyAmong(pids, table, config.quietMs).size > 0) return false;
+    return takeCensus(table.openBy(pids), config.quietMs, this.#tracks).blocking.size === 0;
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#mover?.cancel();
+  }
+}

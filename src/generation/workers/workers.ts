@@ -1,0 +1,295 @@
+/**
+ * The workers of one generation: those that it has, how many it is to have, and what all of them together are to the
+ * parts of a generation that need not tell them apart.
+ */
+import type { ExitReport, GenerationTimer } from "../../lifecycle/vocabulary.ts";
+import { EXIT_SYSTEM } from "../../lifecycle/status.ts";
+import type { CandidateOutput } from "../../output/candidate_output.ts";
+import { retireWorker, setWorkerAside } from "../../steering/worker_steering.ts";
+import type { GenerationFacts, WorkerRecord } from "../../succession/state/resume_state.ts";
+import type { ServerTree } from "../handle.ts";
+import type { Timers } from "../timers.ts";
+import { Restarts } from "./restarts.ts";
+import { startAll } from "./start_all.ts";
+import { Worker, type WorkerHost } from "./worker.ts";
+import { afterWorkerExit, mostTelling } from "./worker_exit.ts";
+import type { GenerationParts, WorkerLaunch } from "./worker_parts.ts";
+import { WorkerStop } from "./worker_stop.ts";
+
+interface WorkersOptions {
+  readonly facts: GenerationFacts;
+  readonly timers: Timers<GenerationTimer>;
+  /** Opens its NOTIFY_SOCKET, makes its plan and its members. @throws what keeps it from being started */
+  readonly launch: (worker: Worker) => WorkerLaunch;
+  /** The gate of the generation is to be asked. */
+  readonly onChange: () => void;
+  readonly fail: (reason: string, status?: number) => void;
+  /** The last one has exited. */
+  readonly onExited: (exit: ExitReport) => void;
+}
+
+export class Workers implements ServerTree, WorkerHost {
+  /** How many the generation is to have. */
+  size = 0;
+  /** The one whose end, or failure, was the first. */
+  failed: Worker | null = null;
+  readonly #all = new Map<number, Worker>();
+  readonly #restarts: Restarts;
+  /** How those have ended that the generation does not outlive. */
+  readonly #exits: ExitReport[] = [];
+  #isKilled = false;
+  /** Some are on their way to `size`, and the lifecycle waits for that. */
+  #isScaling = false;
+
+  constructor(readonly generation: GenerationParts, readonly options: WorkersOptions) {
+    const { context } = generation;
+    this.#restarts = new Restarts({
+      context,
+      launch: options.launch,
+      next: ({ number, restarts }) => this.#add(number, restarts + 1),
+      onFailed: (worker, text) =>
+        this.onExited(worker, { status: EXIT_SYSTEM, asRequested: false, text }),
+    });
+  }
+
+  limitStop({ stop }: Worker, delayMs: number): void {
+    const { facts, timers } = this.options;
+    if (facts.stopSent || stop === null) timers.limit("stop", delayMs);
+    else stop.limit(delayMs);
+  }
+
+  /** Before its start. */
+  begin(size: number): void {
+    this.size = size;
+    for (let number = 0; number < size; number++) this.#add(number, 0);
+  }
+
+  #add(number: number, restarts: number): Worker {
+    const worker = new Worker(this, number, restarts);
+    this.#all.set(number, worker);
+    return worker;
+  }
+
+  /** One that an earlier baton started. */
+  resume({ number, restarts }: Pick<WorkerRecord, "number" | "restarts">): Worker {
+    return this.#add(number, restarts);
+  }
+
+  get all(): readonly Worker[] {
+    return [...this.#all.values()].sort((a, b) => a.number - b.number);
+  }
+
+  get alive(): readonly Worker[] {
+    return this.all.filter(({ hasExited, server }) => !hasExited && server.isStarted);
+  }
+
+  get(number: number): Worker | null {
+    return this.#all.get(number) ?? null;
+  }
+
+  nameOf({ number, epoch }: Worker): string {
+    const isAlone = this.size === 1 && this.#all.size === 1;
+    return isAlone ? `generation ${epoch}` : `worker ${number} of generation ${epoch}`;
+  }
+
+  get isStarted(): boolean {
+    return this.all.some(({ server }) => server.isStarted);
+  }
+
+  /** The generation has passed its gate. */
+  get isPassed(): boolean {
+    return this.all.some(({ facts }) => facts.readyTicks > 0);
+  }
+
+  get pid(): number | null {
+    return (this.alive[0] ?? this.all.find(({ server }) => server.isStarted))?.pid ?? null;
+  }
+
+  /** That of the one that has failed, or of the first one. */
+  get output(): CandidateOutput | null {
+    const { server } = this.failed ?? this.all[0]!;
+    return server.isStarted ? server.output : null;
+  }
+
+  processes(most = Infinity): number[] {
+    return [...new Set(this.all.slice(0, most).flatMap(({ server }) => server.processes()))];
+  }
+
+  signal(signal: number): void {
+    for (const { server } of this.all) server.signal(signal);
+  }
+
+  signalStop(signal: number): void {
+    this.#restarts.close();
+    for (const { facts, server, stop } of this.all) {
+      stop?.close();
+      const hasIt = facts.stopSent;
+      facts.stopSent = true;
+      if (!hasIt) server.signal(signal);
+    }
+  }
+
+  kill(): void {
+    this.#isKilled = true;
+    this.#restarts.close();
+    for (const { server, stop } of this.all) {
+      stop?.close();
+      server.kill();
+    }
+  }
+
+  /** Those of a candidate. @throws what keeps the first one from it */
+  start(isAlone: boolean, onReleased: () => void): void {
+    const { context: { foreground } } = this.generation;
+    const failed = startAll(this.all, {
+      launch: this.options.launch,
+      // A terminal has room for one.
+      stdinFor: (number) => foreground.stdinFor(isAlone && number === 0),
+      onReleased,
+    });
+    if (failed !== null) this.fail(failed.worker, failed.reason);
+  }
+
+  /**
+   * More are started, or the ones with the highest numbers end; the generation has passed its gate.
+   * @param size at least 1
+   */
+  scale(size: number): void {
+    this.size = size;
+    for (const worker of this.all.filter(({ number }) => number >= size)) {
+      if (worker.isActive) this.#stop(worker);
+      else if (worker.hasExited) this.#retire(worker);
+    }
+    for (let number = 0; number < size; number++) {
+      if (!this.#all.has(number)) this.#restarts.start(this.#add(number, 0));
+    }
+    this.#isScaling = true;
+    this.#checkScaled();
+  }
+
+  /** Just those that are to be there serve, and no other one lives. */
+  #checkScaled(): void {
+    const { size, all, generation: { context, epoch } } = this;
+    const isThere = all.length === size && all.every(({ state }) => state === "serving");
+    if (!this.#isScaling || !isThere) return;
+    this.#isScaling = false;
+    context.dispatch({ kind: "scaled", epoch, workers: size });
+  }
+
+  /** It has exited, or is to end, and another one with its number takes its place. */
+  replace(number: number): void {
+    const worker = this.#all.get(number);
+    if (worker === undefined) return;
+    if (worker.hasExited) this.#restarts.schedule(worker);
+    else if (worker.isActive) this.#stop(worker);
+  }
+
+  /** None is replaced any more: the generation drains. */
+  rest(): void {
+    for (const { number, hasExited } of this.all) if (hasExited) this.#restarts.forget(number);
+  }
+
+  /** Starts those that have exited, or were not there, while none was to be replaced. */
+  restore(): void {
+    for (const worker of this.all) {
+      const { number, server } = worker;
+      if (!server.isStarted) worker.end();
+      if (worker.hasExited && !this.#restarts.isComing(number)) this.#restarts.schedule(worker);
+    }
+    this.scale(this.size);
+  }
+
+  #stop(worker: Worker): void {
+    const { parts, health, number } = worker;
+    const { stopping: { policy }, context } = this.generation;
+    this.#restarts.forget(number);
+    context.log(`${this.nameOf(worker)} drains`);
+    const { facts } = this.options;
+    const isReplaced = number < this.size;
+    worker.stop = new WorkerStop({ worker: parts, health, policy, facts, isReplaced });
+    worker.stop.begin();
+  }
+
+  /** Fewer are wanted. */
+  #retire(worker: Worker): void {
+    const { number } = worker;
+    this.#restarts.forget(number);
+    retireWorker(this.generation.context.listeners, worker);
+    this.#all.delete(number);
+    worker.release();
+    // More may be wanted again by now.
+    if (number < this.size) this.#restarts.start(this.#add(number, 0));
+    this.#checkScaled();
+  }
+
+  onChange(worker: Worker): void {
+    if (!worker.adoptTarget.isRising) return this.options.onChange();
+    if (!worker.isActive || !worker.checkGate()) return;
+    this.#restarts.admit(worker);
+    this.#checkScaled();
+  }
+
+  #othersThan(worker: Worker): readonly Worker[] {
+    return this.all.filter((each) => each !== worker && each.state === "serving");
+  }
+
+  isAlone(worker: Worker): boolean {
+    return this.#othersThan(worker).length === 0;
+  }
+
+  onUnhealthy(worker: Worker, reason: string, deaf?: true): void {
+    const { epoch, context } = this.generation;
+    const isSpared = this.#othersThan(worker).some(({ health }) => health.isWell);
+    const more = { ...deaf && { deaf }, ...isSpared && { worker: worker.number } };
+    context.dispatch({ kind: "unhealthy", epoch, reason, ...more });
+  }
+
+  fail(worker: Worker, reason: string, status?: number): void {
+    // One that has started beside others fails alone: its exit follows.
+    if (worker.adoptTarget.isRising) {
+      return this.generation.context.logError(`${this.nameOf(worker)}: ${reason}`);
+    }
+    this.failed ??= worker;
+    this.options.fail(reason, status);
+  }
+
+  onExited(worker: Worker, exit: ExitReport): void {
+    const { context: { listeners, dispatch, logError }, epoch } = this.generation;
+    const { number } = worker;
+    const decision = afterWorkerExit({
+      isEnding: this.options.facts.stopSent || this.#isKilled,
+      wasStopped: worker.stop !== null,
+      others: this.alive.length,
+      isWanted: number < this.size,
+    });
+    this.#restarts.forget(number);
+    switch (decision) {
+      case "generation exited":
+        this.failed ??= worker;
+        return this.options.onExited(mostTelling([...this.#exits, exit]));
+      case "wait":
+        this.#exits.push(exit);
+        return;
+      case "retire":
+        return this.#retire(worker);
+      case "replace":
+        setWorkerAside(listeners, worker, true);
+        return this.replace(number);
+      case "report": {
+        if (!this.isPassed) this.failed ??= worker;
+        // What waits in its queues is for the next one with its number.
+        setWorkerAside(listeners, worker, true);
+        if (this.isPassed && listeners.servingEpoch !== epoch) this.#restarts.serveQueues(worker);
+        logError(`${this.nameOf(worker)} exited: ${exit.text}`);
+        const { status, text } = exit;
+        const reason = `worker ${number} exited: ${text}`;
+        dispatch({ kind: "worker_exited", epoch, worker: number, reason, status });
+      }
+    }
+  }
+
+  close(): void {
+    this.#restarts.close();
+    for (const worker of this.all) worker.release();
+  }
+}

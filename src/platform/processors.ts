@@ -1,0 +1,33 @@
+/**
+ * How many processors this process may use: those of its affinity mask (proc_pid_status(5)), and no more than the quotas of
+ * its cgroups pay for (cgroup-v2.rst "cpu.max", sched-bwc.rst), rounded, at least one.
+ */
+import { cgroupDirectories, type ReadText } from "./memory.ts";
+import { readText } from "./process/proc.ts";
+
+/** Of one generation. The programs that choose among them, and what is read of them in /proc, grow with them. */
+export const MAX_WORKERS = 64;
+
+export function processorCount(read: ReadText = readText): number {
+  const allowed = /^Cpus_allowed_list:\s*(\S+)$/m.exec(read("/proc/self/status") ?? "")?.[1];
+  const quotas = cgroupDirectories(read, "cpu").flatMap((directory) => quotaIn(read, directory));
+  return Math.max(1, Math.round(Math.min(countIn(allowed ?? "0"), ...quotas)));
+}
+
+/** Of a list like "0-3,8". */
+function countIn(list: string): number {
+  return list.split(",").reduce((sum, range) => {
+    const [first = 0, last = first] = range.split("-").map(Number);
+    return sum + last - first + 1;
+  }, 0);
+}
+
+/** In processors; none: there is no limit here. */
+function quotaIn(read: ReadText, directory: string): number[] {
+  const [quota, period] = (read(`${directory}/cpu.max`) ??
+    `${read(`${directory}/cpu.cfs_quota_us`)?.trim()} ${
+      read(`${directory}/cpu.cfs_period_us`)?.trim()
+    }`).trim().split(" ").map(Number);
+  const count = (quota ?? NaN) / (period ?? NaN);
+  return count > 0 ? [count] : [];
+}

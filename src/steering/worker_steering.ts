@@ -1,0 +1,29 @@
+/** A worker comes, waits and goes at all addresses of its generation (worker_members.ts). */
+import type { Listeners } from "./listeners.ts";
+
+interface WorkerName {
+  readonly epoch: number;
+  readonly number: number;
+}
+
+/** It drains, or is gone: new connections go to the others of its generation, and its queues stay. */
+export function setWorkerAside(
+  listeners: Listeners,
+  { epoch, number }: WorkerName,
+  isDead: boolean,
+): void {
+  for (const group of listeners.groupsOf(epoch)) group.workers.setAside(epoch, number, isDead);
+}
+
+/** It gets its part of the new connections. */
+export function admitWorker(listeners: Listeners, { epoch, number }: WorkerName): void {
+  for (const group of listeners.groupsOf(epoch)) group.workers.admit(epoch, number);
+}
+
+/** It is gone for good, and its queues are empty. */
+export function retireWorker(listeners: Listeners, { epoch, number }: WorkerName): void {
+  for (const group of listeners.groupsOf(epoch)) {
+    group.workers.retire(epoch, number);
+    if (group.members.every(({ dead }) => dead)) listeners.closeGroup(group);
+  }
+}
