@@ -21,13 +21,13 @@ function openNext() {
   socket.once("data", () => {
     socket.on("data", () => {});
     answered++;
-    if (answered === count) console.log("open");
+    if (answered === count) process.stdout.write("open\n");
     else openNext();
   });
   socket.on("error", ({ message }) => {
     // Afterwards it is the server that ends, and its connections with it.
     if (answered === count) return;
-    console.error(message);
+    process.stderr.write(`${message}\n`);
     process.exit(1);
   });
 }

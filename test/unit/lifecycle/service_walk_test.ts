@@ -61,7 +61,7 @@ function trialNews(world: ServiceWorld, random: Random): void {
 }
 
 /** The workers that a generation was to start or stop are there, or gone. */
-function scaleNews(world: ServiceWorld, random: Random, epoch: number): void {
+function scaleNews(world: ServiceWorld, epoch: number): void {
   const workers = world.scaling.get(epoch);
   if (workers === undefined) return;
   world.scaling.delete(epoch);
@@ -128,7 +128,7 @@ function happen(world: ServiceWorld, random: Random): void {
     case "serving":
       if (random.chance(0.1)) return exit(world, random, epoch);
       if (random.chance(0.1)) return workerExits(world, random, epoch);
-      if (random.chance(0.5)) return scaleNews(world, random, epoch);
+      if (random.chance(0.5)) return scaleNews(world, epoch);
       if (random.chance(0.2)) return world.tell({ kind: "unhealthy", epoch, reason: "by lot" });
       if (state === "serving" && random.chance(0.3)) lateNews(world, random, epoch);
       return;
