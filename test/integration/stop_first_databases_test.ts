@@ -93,6 +93,10 @@ describe("stop-first", () => {
         env: {},
         flags: ["--order", "stop-first", "--stop-signal", stopSignal.slice(3)],
       });
+      // Its first start: it listens, and refuses its clients until it is up.
+      const answers = () =>
+        exchange(place, patient(database.exchange)).then(() => true, () => false);
+      await waitUntil(answers, { what: `${name} is up` });
       await using clients = new Clients(place, patient(database.exchange), CLIENTS);
       const held: number[] = [];
       const courses: string[] = [];

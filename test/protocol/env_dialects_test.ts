@@ -116,6 +116,7 @@ describe("a server that is given three listeners", () => {
         EINHORN_FDS: "3 4 5",
         BATON_FDS: "web=3;listen1=4;api=5",
         BATON_EPOCH: String(epoch),
+        BATON_WORKER: "0",
         RESTART_EPOCH: String(epoch),
         NOTIFY_SOCKET: env["NOTIFY_SOCKET"],
       });
@@ -201,6 +202,7 @@ describe("a server that is given no listener", () => {
       PORT: String(port),
       VERSION: "7",
       BATON_EPOCH: "0",
+      BATON_WORKER: "0",
       RESTART_EPOCH: "0",
       NOTIFY_SOCKET: env["NOTIFY_SOCKET"],
     });
