@@ -32,7 +32,8 @@ describe("kill -9 of a worker", () => {
       await using run = await Run.start(rolling ? ["--rolling"] : []);
       const { baton, clients } = run;
       let inHands = 0;
-      for (let i = 0; i < KILLS; i++) {
+      // One that has just started may have none yet.
+      for (let i = 0; i < KILLS || inHands === 0; i++) {
         const reload = baton.reload();
         await clients.answersMore(Math.ceil(Math.random() * 40));
         inHands += await run.kill();
@@ -40,7 +41,6 @@ describe("kill -9 of a worker", () => {
         await run.complete();
       }
       await run.assertLostOnly();
-      assert.ok(inHands > 0, "no killed worker had a request in its hands");
     });
   }
 
