@@ -78,16 +78,16 @@ describe("a worker that is no good", () => {
   });
 
   for (
-    const [what, variable, expected] of [
-      ["never listens", "HANGS", /worker 0.*listen/s],
-      ["exits at its start", "DIES", /worker 0 exited: exit status 7/],
+    const [what, variable, flags, expected] of [
+      ["never listens", "HANGS", ["--ready-timeout", "5s"], /worker 0.*listen/s],
+      ["exits at its start", "DIES", [], /worker 0 exited: exit status 7/],
     ] as const
   ) {
     const options = IS_FULL || variable === "DIES" ? TEST : { skip: "waits for --ready-timeout" };
     test(`${what}: the reload fails and names it, the old ones serve`, options, async () => {
       using work = tempDir();
       const file = work.join("file");
-      await using run = await Run.start(["--ready-timeout", "5s"], { [variable]: file });
+      await using run = await Run.start(flags, { [variable]: file });
       const before = run.workers;
       writeFileSync(file, "");
       const { result, reason } = await run.baton.reload();
@@ -153,13 +153,18 @@ class Run implements AsyncDisposable {
     return generations.find((each) => each.epoch === epoch)!.workers;
   }
 
-  get #anyWorker(): number {
-    const { workers } = this;
-    return workers[Math.floor(Math.random() * workers.length)]!;
+  /** One that starts, serves or leaves. Where few are killed: one with requests. */
+  #anyWorker(): Promise<number> {
+    return waitUntil(() => {
+      const { workers } = this;
+      const pid = workers[Math.floor(Math.random() * workers.length)] ?? 0;
+      return IS_FULL || acceptedBy(pid, this.port).size > 0 ? pid : 0;
+    }, { what: "a worker has requests in its hands" });
   }
 
   /** @returns how many requests it had in its hands */
-  async kill(pid = this.#anyWorker): Promise<number> {
+  async kill(worker?: number): Promise<number> {
+    const pid = worker ?? await this.#anyWorker();
     const due = await this.hang(pid);
     process.kill(pid, "SIGKILL");
     return due;

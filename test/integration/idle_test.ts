@@ -2,13 +2,13 @@
  * The promise: a baton with nothing to do does not wake up. The variable that the binary sets for itself reaches nothing that it starts.
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { type Baton, startBaton } from "../support/baton.ts";
 import { freePort } from "../support/free_port.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { children } from "../support/proc.ts";
+import { children, wakeups } from "../support/proc.ts";
 import { IS_FULL } from "../support/repeats.ts";
 import { place, server } from "../support/servers.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -23,20 +23,12 @@ const ofBun = {
   skip: process.env["BATON_UNDER_TEST"] === "deno" ? "V8 has timers of its own" : false,
 };
 
-/** How often a process has waited for something, all threads together. */
-function waits(pid: number): number {
-  const counts = readdirSync(`/proc/${pid}/task`).map((task) => {
-    const text = readFileSync(`/proc/${pid}/task/${task}/status`, "utf8");
-    return Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(text)?.[1]);
-  });
-  return counts.reduce((sum, count) => sum + count, 0);
-}
-
 async function untilAsleep({ pid }: Baton) {
   let [last, since] = [-1, 0];
   await waitUntil(() => {
-    const now = waits(pid);
-    if (now !== last) [last, since] = [now, performance.now()];
+    const now = wakeups(pid);
+    // None: it is gone.
+    if (now !== last || now === 0) [last, since] = [now, performance.now()];
     return performance.now() - since >= QUIET_MS;
   }, { what: `baton did not wake up for ${QUIET_MS} ms`, deadlineMs: DEADLINE_MS });
 }
