@@ -153,18 +153,14 @@ class Run implements AsyncDisposable {
     return generations.find((each) => each.epoch === epoch)!.workers;
   }
 
-  /** One that starts, serves or leaves. Where few are killed: one with requests. */
-  #anyWorker(): Promise<number> {
-    return waitUntil(() => {
-      const { workers } = this;
-      const pid = workers[Math.floor(Math.random() * workers.length)] ?? 0;
-      return IS_FULL || acceptedBy(pid, this.port).size > 0 ? pid : 0;
-    }, { what: "a worker has requests in its hands" });
+  /** One that starts, serves or leaves. */
+  get #anyWorker(): number {
+    const { workers } = this;
+    return workers[Math.floor(Math.random() * workers.length)]!;
   }
 
   /** @returns how many requests it had in its hands */
-  async kill(worker?: number): Promise<number> {
-    const pid = worker ?? await this.#anyWorker();
+  async kill(pid = this.#anyWorker): Promise<number> {
     const due = await this.hang(pid);
     process.kill(pid, "SIGKILL");
     return due;
