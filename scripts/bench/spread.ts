@@ -23,3 +23,14 @@ export function spreadRow(
 ): string[] {
   return [...[names].flat(), ...[median, min, max].map((value) => value.toFixed(digits))];
 }
+
+/** Milliseconds that each of several calls takes, one after the other. */
+export async function timesOf(runs: number, call: () => Promise<unknown>): Promise<number[]> {
+  const times: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    const startedAt = performance.now();
+    await call();
+    times.push(performance.now() - startedAt);
+  }
+  return times;
+}

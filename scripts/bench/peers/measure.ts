@@ -117,7 +117,8 @@ interface Run {
   readonly seen: Map<number, number>;
 }
 
-async function underLoad({ contestant, installed, place, started, plan, status, seen }: Run) {
+async function underLoad(run: Run) {
+  const { contestant, place, started, plan, seen } = run;
   const { supervisor } = started;
   const alone = memoryBytes(tree(started.roots()));
   const clients = new Clients(place, contestant.hasHttp2);
@@ -125,20 +126,7 @@ async function underLoad({ contestant, installed, place, started, plan, status, 
   try {
     await clients.seen("1");
     const cpuBefore = supervisor === null ? 0 : cpuMs(supervisor);
-    const servingMs: number[] = [];
-    const askedAtMs = new Map<string, number>();
-    for (let reload = 1; reload <= plan.reloads; reload++) {
-      status(`reload ${reload} of ${plan.reloads}`);
-      await pause(contestant.betweenMs ?? plan.betweenMs);
-      const version = String(reload + 1);
-      installed.deploy(place, version);
-      const askedMs = performance.timeOrigin + performance.now();
-      // Until then the version before it is to answer.
-      askedAtMs.set(String(reload), askedMs);
-      await started.reload();
-      const seenAtMs = await clients.seen(version).catch(() => null);
-      if (seenAtMs !== null) servingMs.push(seenAtMs - askedMs);
-    }
+    const { servingMs, askedAtMs } = await reloadAll(run, clients);
     await pause(contestant.betweenMs ?? plan.betweenMs);
     const supervisorCpuMs = supervisor === null ? null : cpuMs(supervisor) - cpuBefore;
     const end = await clients.end();
@@ -167,6 +155,27 @@ async function underLoad({ contestant, installed, place, started, plan, status, 
     for (const [pid, start] of peak.stop()) seen.set(pid, start);
     clients.kill();
   }
+}
+
+async function reloadAll(
+  { contestant, installed, place, started, plan, status }: Run,
+  clients: Clients,
+): Promise<{ servingMs: number[]; askedAtMs: ReadonlyMap<string, number> }> {
+  const servingMs: number[] = [];
+  const askedAtMs = new Map<string, number>();
+  for (let reload = 1; reload <= plan.reloads; reload++) {
+    status(`reload ${reload} of ${plan.reloads}`);
+    await pause(contestant.betweenMs ?? plan.betweenMs);
+    const version = String(reload + 1);
+    installed.deploy(place, version);
+    const askedMs = performance.timeOrigin + performance.now();
+    // Until then the version before it is to answer.
+    askedAtMs.set(String(reload), askedMs);
+    await started.reload();
+    const seenAtMs = await clients.seen(version).catch(() => null);
+    if (seenAtMs !== null) servingMs.push(seenAtMs - askedMs);
+  }
+  return { servingMs, askedAtMs };
 }
 
 function lossCount({ ok, lost }: ClientTally): LossCount {

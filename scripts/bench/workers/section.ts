@@ -8,13 +8,28 @@ export const WORKERS: Section = { name: "workers", isOfBuild: false, measure };
 
 async function measure(bench: Bench): Promise<Measured | null> {
   if (!bench.available("node")) return null;
-  const { seconds, rounds } = bench.plan;
+  const { shares, latencies } = await measureSpreads(bench);
+  const throughputs = await measureThroughputs(bench);
+  const byOther = (wanted: Throughput["language"], other: string) =>
+    throughputs.find(({ language }) => language === wanted)?.ratios
+      .find(({ by }) => by === other)?.ratio.median;
+  const figures = {
+    workersByOneNode: byOther("node", "one worker"),
+    workersByOnePython: byOther("python", "one worker"),
+    workersByCluster: byOther("node", "cluster"),
+    workersByPm2: byOther("node", "pm2 -i 2"),
+    leastP95Ms: latencies.find(({ kind }) => kind === "least")?.p95Ms,
+  };
+  return { figures, details: { shares, latencies, throughputs } };
+}
+
+async function measureSpreads(bench: Bench) {
   const shares: Awaited<ReturnType<typeof spreadShares>>[] = [];
   const latencies: BlockedLatency[] = [];
   for (const kind of SPREADS) {
     bench.status(`workers: --spread ${kind}`);
     shares.push(await spreadShares(kind));
-    latencies.push(await blockedLatency(kind, 10 * seconds));
+    latencies.push(await blockedLatency(kind, 10 * bench.plan.seconds));
   }
   bench.table([
     ["10,000 connections of 4 workers, --spread", "share of each worker, %", "errors"],
@@ -29,10 +44,14 @@ async function measure(bench: Bench): Promise<Measured | null> {
       ...[medianMs, p95Ms, p99Ms, slowestMs].map((ms) => ms.toFixed(1)),
     ]),
   ]);
+  return { shares, latencies };
+}
+
+async function measureThroughputs(bench: Bench): Promise<Throughput[]> {
   const throughputs: Throughput[] = [];
   for (const language of ["node", "python"] as const) {
     bench.status(`workers: throughput of ${language}`);
-    throughputs.push(await workerThroughput(bench, language, Math.min(rounds, 10)));
+    throughputs.push(await workerThroughput(bench, language, Math.min(bench.plan.rounds, 10)));
   }
   bench.table([
     ["5 ms of CPU for each request", "requests/s", "2 workers by", "median", "min", "max"],
@@ -42,15 +61,5 @@ async function measure(bench: Bench): Promise<Measured | null> {
       )
     ),
   ]);
-  const byOther = (wanted: Throughput["language"], other: string) =>
-    throughputs.find(({ language }) => language === wanted)?.ratios
-      .find(({ by }) => by === other)?.ratio.median;
-  const figures = {
-    workersByOneNode: byOther("node", "one worker"),
-    workersByOnePython: byOther("python", "one worker"),
-    workersByCluster: byOther("node", "cluster"),
-    workersByPm2: byOther("node", "pm2 -i 2"),
-    leastP95Ms: latencies.find(({ kind }) => kind === "least")?.p95Ms,
-  };
-  return { figures, details: { shares, latencies, throughputs } };
+  return throughputs;
 }

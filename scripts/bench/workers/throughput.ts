@@ -1,7 +1,6 @@
 /**
  * How much more 2 workers answer than one, and than Node's own cluster and pm2 with as many: a server that computes for 5 ms
- * for each request, so that the clients' part is small on a machine with two processors too. One after the other in each
- * round.
+ * for each request, so that the clients' part is small on a machine with two processors too.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -12,6 +11,7 @@ import { which } from "../../../test/support/programs.ts";
 import { tempDir } from "../../../test/support/temp_dir.ts";
 import { waitUntil } from "../../../test/support/wait_until.ts";
 import { fromNpm } from "../peers/install.ts";
+import { inTurn, ratios } from "../in_turn.ts";
 import type { Bench } from "../section.ts";
 import { type Spread, spread } from "../spread.ts";
 import { wrk } from "../wrk.ts";
@@ -21,8 +21,9 @@ const WORKERS = 2;
 const SECONDS = 2;
 const PM2_VERSION = "7.0.4";
 const PATH = "/work";
+const OWN = "2 workers";
 
-type Kind = "2 workers" | "one worker" | "cluster" | "pm2 -i 2";
+type Kind = typeof OWN | "one worker" | "cluster" | "pm2 -i 2";
 
 export interface Throughput {
   readonly language: Language;
@@ -39,13 +40,41 @@ export async function workerThroughput(
   rounds: number,
 ): Promise<Throughput> {
   await using running = new AsyncDisposableStack();
+  const ports = await startKinds(running, bench, language);
+  let errors = 0;
+  const measure = async (kind: Kind) => {
+    const result = await wrk(ports.get(kind)!, "new connections", SECONDS, PATH);
+    errors += result.errors;
+    return result.perSecond;
+  };
+  const onRound = (done: number) =>
+    bench.status(`workers: throughput of ${language}: ${done}/${rounds}`);
+  const measured = await inTurn([...ports.keys()], { rounds, measure, onRound });
+  const own = measured.get(OWN) ?? [];
+  const others = [...measured].filter(([kind]) => kind !== OWN);
+  return {
+    language,
+    perSecond: Object.fromEntries(
+      [...measured].map(([kind, values]) => [kind, spread(values).median]),
+    ),
+    ratios: others.map(([by, values]) => ({ by, ratio: spread(ratios(own, values)) })),
+    errors,
+  };
+}
+
+/** @returns their ports */
+async function startKinds(
+  running: AsyncDisposableStack,
+  bench: Bench,
+  language: Language,
+): Promise<ReadonlyMap<Kind, number>> {
   const ports = new Map<Kind, number>();
   const start = async (kind: Kind, run: (port: number) => Promise<AsyncDisposable>) => {
     const port = await freePort();
     running.use(await run(port));
     ports.set(kind, port);
   };
-  await start("2 workers", (port) => startWorkers(language, port, WORKERS));
+  await start(OWN, (port) => startWorkers(language, port, WORKERS));
   await start("one worker", (port) => startWorkers(language, port, 1));
   if (language === "node") {
     await start("cluster", (port) => {
@@ -55,31 +84,7 @@ export async function workerThroughput(
     if (which("npm") === null) bench.skip("throughput of pm2: npm is not installed");
     else await start("pm2 -i 2", startPm2);
   }
-  const measured = new Map<Kind, number[]>();
-  let errors = 0;
-  // The first round warms everything up.
-  for (let round = 0; round <= rounds; round++) {
-    const kinds = [...ports.keys()];
-    for (const kind of round % 2 === 0 ? kinds : kinds.toReversed()) {
-      const result = await wrk(ports.get(kind)!, "new connections", SECONDS, PATH);
-      errors += result.errors;
-      if (round > 0) measured.set(kind, [...measured.get(kind) ?? [], result.perSecond]);
-    }
-    bench.status(`workers: throughput of ${language}: ${round}/${rounds}`);
-  }
-  const own = measured.get("2 workers")!;
-  const others = [...measured].filter(([kind]) => kind !== "2 workers");
-  return {
-    language,
-    perSecond: Object.fromEntries(
-      [...measured].map(([kind, values]) => [kind, spread(values).median]),
-    ),
-    ratios: others.map(([by, values]) => ({
-      by,
-      ratio: spread(own.map((value, round) => value / (values[round] ?? NaN))),
-    })),
-    errors,
-  };
+  return ports;
 }
 
 /** In cluster mode, as its documentation has it; its daemon ends with it. */

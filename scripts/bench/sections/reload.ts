@@ -1,9 +1,9 @@
 /** How long a reload takes, from its signal to the moment when the new generation gets the connections. */
-import type { ServerId } from "../../test/support/servers.ts";
+import type { ServerId } from "../../../test/support/servers.ts";
 import { setImmediate } from "node:timers";
-import type { Baton } from "../../test/support/baton.ts";
-import type { Bench, Measured, Section } from "./section.ts";
-import { type Spread, spread, spreadRow } from "./spread.ts";
+import type { Baton } from "../../../test/support/baton.ts";
+import type { Bench, Measured, Section } from "../section.ts";
+import { type Spread, spread, spreadRow } from "../spread.ts";
 import { withServer } from "./with_server.ts";
 
 const RELOAD_DEADLINE_MS = 30_000;

@@ -1,16 +1,14 @@
-/**
- * Wrapped against bare throughput: a bare server, a wrapped one and another bare one in turn, and each round in the other
- * order than the one before, so that other load on the machine affects all of them alike.
- */
-import { startBare } from "../../test/support/bare_server.ts";
-import { startBaton } from "../../test/support/baton.ts";
-import { freePort } from "../../test/support/free_port.ts";
-import { which } from "../../test/support/programs.ts";
-import { place, server, type ServerId } from "../../test/support/servers.ts";
-import { tempDir } from "../../test/support/temp_dir.ts";
-import type { Bench, BenchPlan, Measured, Section } from "./section.ts";
-import { type Spread, spread } from "./spread.ts";
-import { type Mode, wrk } from "./wrk.ts";
+/** Wrapped against bare throughput: a bare server, a wrapped one and another bare one in turn. */
+import { startBare } from "../../../test/support/bare_server.ts";
+import { startBaton } from "../../../test/support/baton.ts";
+import { freePort } from "../../../test/support/free_port.ts";
+import { which } from "../../../test/support/programs.ts";
+import { place, server, type ServerId } from "../../../test/support/servers.ts";
+import { tempDir } from "../../../test/support/temp_dir.ts";
+import { inTurn, ratios } from "../in_turn.ts";
+import type { Bench, BenchPlan, Measured, Section } from "../section.ts";
+import { type Spread, spread } from "../spread.ts";
+import { type Mode, wrk } from "../wrk.ts";
 
 interface Throughput {
   readonly server: ServerId;
@@ -74,26 +72,22 @@ async function throughput(
   await using _control = await startBare(three);
   const ports = { bare: one.port, wrapped: two.port, control: three.port };
   const kinds = ["bare", "wrapped", "control"] as const;
-  const measured: Record<keyof typeof ports, number[]> = { bare: [], wrapped: [], control: [] };
   let errors = 0;
-  // The first round warms everything up.
-  for (let round = 0; round <= rounds; round++) {
-    for (const kind of round % 2 === 0 ? kinds : kinds.toReversed()) {
-      const result = await wrk(ports[kind], mode, seconds);
-      errors += result.errors;
-      if (round > 0) measured[kind].push(result.perSecond);
-    }
-    onRound(round);
-  }
-  const byBare = (values: readonly number[]) =>
-    spread(values.map((value, i) => value / (measured.bare[i] ?? NaN)));
+  const measure = async (kind: typeof kinds[number]) => {
+    const result = await wrk(ports[kind], mode, seconds);
+    errors += result.errors;
+    return result.perSecond;
+  };
+  const perSecond = await inTurn(kinds, { rounds, measure, onRound });
+  const measured = (kind: typeof kinds[number]) => perSecond.get(kind) ?? [];
+  const byBare = (kind: typeof kinds[number]) => spread(ratios(measured(kind), measured("bare")));
   return {
     server: id,
     mode,
-    bare: spread(measured.bare),
-    wrapped: spread(measured.wrapped),
-    ratio: byBare(measured.wrapped),
-    control: byBare(measured.control),
+    bare: spread(measured("bare")),
+    wrapped: spread(measured("wrapped")),
+    ratio: byBare("wrapped"),
+    control: byBare("control"),
     errors,
   };
 }

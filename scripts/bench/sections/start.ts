@@ -1,8 +1,8 @@
 /** How long baton's own processes take until they are of use. */
-import { batonCommand } from "../../test/support/baton.ts";
-import { directChildren, firstWord, watch } from "./proc.ts";
-import type { Bench, Measured, Section } from "./section.ts";
-import { type Spread, spread, spreadRow } from "./spread.ts";
+import { batonCommand } from "../../../test/support/baton.ts";
+import { directChildren, firstWord, watch } from "../proc.ts";
+import type { Bench, Measured, Section } from "../section.ts";
+import { type Spread, spread, spreadRow } from "../spread.ts";
 import { withServer } from "./with_server.ts";
 
 export const START: Section = { name: "start", isOfBuild: true, measure };

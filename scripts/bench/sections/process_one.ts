@@ -1,11 +1,11 @@
 /** `--shutdown-only` beside what containers have for the same place. */
-import { batonCommand } from "../../test/support/baton.ts";
-import { privateMemoryBytes } from "../../test/support/proc.ts";
-import { which } from "../../test/support/programs.ts";
-import { tempDir } from "../../test/support/temp_dir.ts";
-import { BYTES_PER_MIB, directChildren, firstWord, pause, residentBytes, watch } from "./proc.ts";
-import type { Bench, Measured, Section } from "./section.ts";
-import { type Spread, spread } from "./spread.ts";
+import { batonCommand } from "../../../test/support/baton.ts";
+import { privateMemoryBytes } from "../../../test/support/proc.ts";
+import { which } from "../../../test/support/programs.ts";
+import { tempDir } from "../../../test/support/temp_dir.ts";
+import { BYTES_PER_MIB, directChildren, firstWord, pause, residentBytes, watch } from "../proc.ts";
+import type { Bench, Measured, Section } from "../section.ts";
+import { type Spread, spread } from "../spread.ts";
 
 /** What stands between a container's runtime and its server. */
 interface ProcessOne {

@@ -2,13 +2,13 @@
  * Connections that clients keep open in silence: what a reload and `baton status` cost with them, and how that grows with
  * their number. A Node server; one request on each connection, then nothing.
  */
-import { startBaton } from "../../test/support/baton.ts";
-import { freePort } from "../../test/support/free_port.ts";
-import { findNode } from "../../test/support/programs.ts";
-import { waitUntil } from "../../test/support/wait_until.ts";
-import { cpuSeconds, pause } from "./proc.ts";
-import type { Bench, Measured, Section } from "./section.ts";
-import { spread } from "./spread.ts";
+import { startBaton } from "../../../test/support/baton.ts";
+import { freePort } from "../../../test/support/free_port.ts";
+import { findNode } from "../../../test/support/programs.ts";
+import { waitUntil } from "../../../test/support/wait_until.ts";
+import { cpuSeconds, pause } from "../proc.ts";
+import type { Bench, Measured, Section } from "../section.ts";
+import { spread, timesOf } from "../spread.ts";
 
 interface IdleDrain {
   readonly connections: number;
@@ -51,7 +51,18 @@ async function measure(bench: Bench): Promise<Measured | null> {
     }
     results.push(await idleDrain(node, connections));
   }
-  bench.table([
+  bench.table(tableOf(results));
+  const row = results.find(({ connections }) => connections === ROW_COUNT);
+  const figures = row === undefined ? {} : {
+    drainAfterQuietMs: row.afterQuietMs,
+    drainCpuSeconds: row.cpuSeconds,
+    drainCut: row.cut,
+  };
+  return { figures, details: results };
+}
+
+function tableOf(results: readonly IdleDrain[]): string[][] {
+  return [
     [
       "idle connections, Node",
       "status, ms",
@@ -70,14 +81,7 @@ async function measure(bench: Bench): Promise<Measured | null> {
       String(result.cut),
       String(result.undecided),
     ]),
-  ]);
-  const row = results.find(({ connections }) => connections === ROW_COUNT);
-  const figures = row === undefined ? {} : {
-    drainAfterQuietMs: row.afterQuietMs,
-    drainCpuSeconds: row.cpuSeconds,
-    drainCut: row.cut,
-  };
-  return { figures, details: results };
+  ];
 }
 
 function openFiles(): number {
@@ -96,13 +100,8 @@ async function idleDrain(node: string, connections: number): Promise<IdleDrain> 
   });
   await using _clients = await keepOpen(node, port, connections / processes, processes);
   await pause(SILENT_MS);
-  const times: number[] = [];
   const cpuBefore = cpuSeconds(baton.pid);
-  for (let run = 0; run < STATUS_RUNS; run++) {
-    const startedAt = performance.now();
-    await baton.status();
-    times.push(performance.now() - startedAt);
-  }
+  const times = await timesOf(STATUS_RUNS, () => baton.status());
   const statusCpu = cpuSeconds(baton.pid) - cpuBefore;
   const reloadCpu = cpuSeconds(baton.pid);
   const report = await baton.reload();

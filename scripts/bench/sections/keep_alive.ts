@@ -5,16 +5,16 @@
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startBaton } from "../../test/support/baton.ts";
-import { freePort } from "../../test/support/free_port.ts";
-import { Load, type Tally } from "../../test/support/load.ts";
-import { killTree } from "../../test/support/proc.ts";
-import { which } from "../../test/support/programs.ts";
-import { fixtureCommand, place, server, type ServerId } from "../../test/support/servers.ts";
-import { tempDir } from "../../test/support/temp_dir.ts";
-import { waitUntil } from "../../test/support/wait_until.ts";
-import { pause } from "./proc.ts";
-import type { Bench, Measured, Section } from "./section.ts";
+import { startBaton } from "../../../test/support/baton.ts";
+import { freePort } from "../../../test/support/free_port.ts";
+import { Load, type Tally } from "../../../test/support/load.ts";
+import { killTree } from "../../../test/support/proc.ts";
+import { which } from "../../../test/support/programs.ts";
+import { fixtureCommand, place, server, type ServerId } from "../../../test/support/servers.ts";
+import { tempDir } from "../../../test/support/temp_dir.ts";
+import { waitUntil } from "../../../test/support/wait_until.ts";
+import { pause } from "../proc.ts";
+import type { Bench, Measured, Section } from "../section.ts";
 
 const RELOADS = 6;
 const CLIENTS = 16;

@@ -1,7 +1,7 @@
 /** What a reload costs clients that keep their connections and never pause (`--keep-alive migrate`): the time of an answer. */
-import { Load } from "../../test/support/load.ts";
-import type { ServerId } from "../../test/support/servers.ts";
-import type { Bench, Measured, Section } from "./section.ts";
+import { Load } from "../../../test/support/load.ts";
+import type { ServerId } from "../../../test/support/servers.ts";
+import type { Bench, Measured, Section } from "../section.ts";
 import { withServer } from "./with_server.ts";
 
 const SERVERS: readonly ServerId[] = ["node", "go", "nginx"];

@@ -1,7 +1,7 @@
-import { type Baton, startBaton } from "../../test/support/baton.ts";
-import { freePort } from "../../test/support/free_port.ts";
-import { place, server, type ServerId } from "../../test/support/servers.ts";
-import { tempDir } from "../../test/support/temp_dir.ts";
+import { type Baton, startBaton } from "../../../test/support/baton.ts";
+import { freePort } from "../../../test/support/free_port.ts";
+import { place, server, type ServerId } from "../../../test/support/servers.ts";
+import { tempDir } from "../../../test/support/temp_dir.ts";
 
 /** A baton with a server of test/support, for as long as `use` takes. */
 export async function withServer<T>(

@@ -1,7 +1,7 @@
 /** A supervisor without clients: its memory, and how often it wakes up. */
-import { privateMemoryBytes } from "../../test/support/proc.ts";
-import { anonymousBytes, BYTES_PER_MIB, field, pause, residentBytes, switches } from "./proc.ts";
-import type { Bench, Measured, Section } from "./section.ts";
+import { privateMemoryBytes } from "../../../test/support/proc.ts";
+import { anonymousBytes, BYTES_PER_MIB, field, pause, residentBytes, switches } from "../proc.ts";
+import type { Bench, Measured, Section } from "../section.ts";
 import { withServer } from "./with_server.ts";
 
 interface Idle {

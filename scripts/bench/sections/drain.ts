@@ -2,14 +2,14 @@
  * What a look at a draining generation costs: system calls of baton, counted by strace, while one answer is owed and many
  * connections are kept; and how long `baton status` takes with as many.
  */
-import { startBaton } from "../../test/support/baton.ts";
-import { freePort } from "../../test/support/free_port.ts";
-import { place, server } from "../../test/support/servers.ts";
-import { tempDir } from "../../test/support/temp_dir.ts";
-import { waitUntil } from "../../test/support/wait_until.ts";
-import { which } from "../../test/support/programs.ts";
-import type { Bench, Measured, Section } from "./section.ts";
-import { type Spread, spread, spreadRow } from "./spread.ts";
+import { startBaton } from "../../../test/support/baton.ts";
+import { freePort } from "../../../test/support/free_port.ts";
+import { place, server } from "../../../test/support/servers.ts";
+import { tempDir } from "../../../test/support/temp_dir.ts";
+import { waitUntil } from "../../../test/support/wait_until.ts";
+import { which } from "../../../test/support/programs.ts";
+import type { Bench, Measured, Section } from "../section.ts";
+import { type Spread, spread, spreadRow, timesOf } from "../spread.ts";
 
 interface DrainCost {
   readonly connections: number;
@@ -75,12 +75,7 @@ async function drainCost(connections: number): Promise<DrainCost> {
       return (counts?.total ?? 0) > connections && counts?.busy === 1;
     }, { what: "one answer is owed", deadlineMs: 30_000 });
     const calls = await systemCalls(baton.pid);
-    const statusMs: number[] = [];
-    for (let run = 0; run < STATUS_RUNS; run++) {
-      const startedAt = performance.now();
-      await baton.status();
-      statusMs.push(performance.now() - startedAt);
-    }
+    const statusMs = await timesOf(STATUS_RUNS, () => baton.status());
     // Each look opens one netlink socket, for the one port.
     const looks = calls.get("socket") ?? NaN;
     const sum = [...calls.values()].reduce((total, each) => total + each, 0);
