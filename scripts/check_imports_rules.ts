@@ -53,9 +53,9 @@ const LAYERS = {
   "config/values": ["lifecycle/status.ts", "platform/error.ts", "platform/fd.ts"],
   config: [
     "config/values",
+    "lifecycle/limits.ts",
     "platform/error.ts",
     "platform/fd.ts",
-    "platform/processors.ts",
   ],
   lifecycle: [],
   log: ["platform"],
@@ -78,7 +78,9 @@ const LAYERS = {
     ...["config", "lifecycle", "platform", "steering", "launcher", "handoff", "hooks", "output"],
   ],
   "succession/state": ["lifecycle", "log", "migration", "platform", "report", "steering"],
-  "succession/upgrade": ["launcher/resolve.ts", "platform", "steering", "succession/state"],
+  "succession/upgrade": [
+    ...["launcher/resolve.ts", "lifecycle/limits.ts", "platform", "steering", "succession/state"],
+  ],
   "succession/takeover": ["platform", "steering", "succession/state/fields.ts"],
   generation: [
     ...["config", "lifecycle", "platform", "steering", "handoff", "health", "hooks", "drain"],

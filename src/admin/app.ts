@@ -2,8 +2,9 @@
  * The HTTP interface to a running baton, as a hono app: the control socket serves all of it.
  *
  *   GET  /v1/status   Snapshot
- *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1&rolling=1&order=stop-first   admission of the new generation, where
- *        it differs from the configuration; waits for the outcome: ReloadReport, 200 ok, 409 refused, 502 failed
+ *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1&rolling=1&order=stop-first   rollout of the new
+ *        generation, where it differs from the configuration; waits for the outcome: ReloadReport, 200 ok, 409 refused,
+ *        502 failed
  *   POST /v1/promote, /v1/rollback, /v1/canary?percent=N   about the generation on trial: TrialReport, 200 or 409
  *   POST /v1/scale?workers=N, /v1/scale?by=N  waits until so many workers serve: ScaleReport, statuses as above
  *   POST /v1/upgrade?program=PATH  waits until the new baton serves: UpgradeReport, statuses as above

@@ -1,4 +1,7 @@
-/** The verbs with which baton starts itself, but for the launcher's (start.ts): fd-store server, preflight of an upgrade in place, rehearsal, passing filter. */
+/**
+ * The verbs with which baton starts itself, but for the launcher's (start.ts): fd-store server, preflight of an upgrade in
+ * place, rehearsal, passing filter.
+ */
 import type { Platform } from "../platform/platform.ts";
 import { passingMeanwhile } from "../handoff/calls_meanwhile.ts";
 import { PASS_VERB, passCalls } from "../process/passing_filter.ts";

@@ -22,7 +22,7 @@ import {
   withBytes,
 } from "./option_makers.ts";
 import { formatDuration } from "./values/duration.ts";
-import { MAX_WORKERS } from "../platform/processors.ts";
+import { MAX_WORKERS } from "../lifecycle/limits.ts";
 import { parseHookSpec } from "./values/hook_spec.ts";
 import { parseListenSpec, parseOwnAddress } from "./values/listen_spec.ts";
 import { parseMinFree } from "./values/memory_size.ts";

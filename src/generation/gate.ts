@@ -1,8 +1,8 @@
 /**
- * What must have happened before a worker of a candidate may serve. `listen`: one of its processes listens at every address
- * where the serving generation gets connections, except where only another worker of it does ({worker} in the command). `notify`: READY=1 has come. `auto`: `listen`, and `notify` too once the
- * previous generation has sent it; without READY=1 it must have come to rest (rest_watch.ts). In addition, all
- * configured checks must pass.
+ * What must have happened before a worker of a candidate may serve. `listen`: one of its processes listens at every
+ * address where the serving generation gets connections, except where only another worker of it does ({worker} in the
+ * command). `notify`: READY=1 has come. `auto`: `listen`, and `notify` too once the previous generation has sent it;
+ * without READY=1 it must have come to rest (rest_watch.ts). In addition, all configured checks must pass.
  */
 import type { GenerationHealth } from "./generation_health.ts";
 import type { ReadyGate, ReadySpec } from "../config/values/check_spec.ts";

@@ -14,7 +14,7 @@ import type { RunningContext } from "./context.ts";
 import type { GenerationHandle } from "./handle.ts";
 import { Stopping } from "./stopping.ts";
 import { Timers } from "./timers.ts";
-import { checksOf } from "./workers/worker_views.ts";
+import { checksOf } from "./workers/worker_checks.ts";
 import { Workers } from "./workers/workers.ts";
 
 interface GenerationOptions {
@@ -44,6 +44,7 @@ export class RunningGeneration implements GenerationHandle {
   readonly wantsNotification: boolean;
   replacementOf: number | null;
   readonly stopping: Stopping;
+
   constructor(
     readonly context: RunningContext,
     readonly epoch: number,
@@ -245,7 +246,7 @@ export class RunningGeneration implements GenerationHandle {
     if (this.admission.cancel() && !this.workers.isStarted) return;
     this.stopping.kill(isOverdue);
     // Without a visible process there is no exit to wait for.
-    if (isEmpty) { for (const { leaderExit } of this.workers.all) leaderExit.onAllExited(); }
+    if (isEmpty) this.workers.all.forEach(({ leaderExit }) => leaderExit.onAllExited());
   }
 
   forwardSignal(signal: number): void {

@@ -23,6 +23,9 @@ import { awaitsTakeover, bakingOf, candidateOf, type ServiceState, servingOf } f
 import { abortUpgrade } from "./upgrade.ts";
 import type { ExitReport, ServiceEvent } from "./vocabulary.ts";
 
+/** Whatever the first delay is, the longest one is reached by then. */
+const MOST_DOUBLINGS = 32;
+
 export function generationExited(draft: Draft, generation: Generation, exit: ExitReport): void {
   const { epoch } = generation;
   const { generations, inherited, held } = draft.state;
@@ -176,9 +179,16 @@ function countCrash(draft: Draft): number | null {
 }
 
 export function backoffDelay(crashes: number, policy: Draft["policy"]["backoff"]): number | null {
-  if (crashes > policy.limit) return null;
-  if (crashes === 1) return 0;
-  return Math.min(policy.delayMs * 2 ** (crashes - 2), policy.maxDelayMs);
+  return crashes > policy.limit ? null : crashDelayMs(crashes, policy);
+}
+
+/** @param crashes in a row, the latest included @returns milliseconds before the next start */
+export function crashDelayMs(
+  crashes: number,
+  { delayMs, maxDelayMs }: Pick<Draft["policy"]["backoff"], "delayMs" | "maxDelayMs">,
+): number {
+  if (crashes <= 1) return 0;
+  return Math.min(delayMs * 2 ** Math.min(crashes - 2, MOST_DOUBLINGS), maxDelayMs);
 }
 
 function scheduleRestart(draft: Draft, status: number): void {

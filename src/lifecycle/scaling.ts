@@ -4,11 +4,9 @@
  */
 import type { Draft } from "./draft.ts";
 import type { Generation } from "./generation.ts";
+import { MAX_WORKERS } from "./limits.ts";
 import { awaitsTakeover, candidateOf, servingOf } from "./state.ts";
 import type { ServiceEffect, ServiceEvent } from "./vocabulary.ts";
-
-/** Each worker is a member of every group, and takes descriptors of baton's. */
-const MAX_WORKERS = 64;
 
 type ScaleRequest = Extract<ServiceEvent, { kind: "scale_requested" }>;
 type WorkerExited = Extract<ServiceEvent, { kind: "worker_exited" }>;

@@ -1,5 +1,5 @@
 /**
- * Reloads of a server that must not run twice (`--order stop-first`). The candidate waits, with no more than a launcher, until all
+ * Reloads of a server that must not run twice (`--order stop-first`). The candidate waits, without a process, until all
  * that may veto it has been asked; then new connections are held back in queues, the old generation drains and stops,
  * and the candidate starts alone and gets the queues, as the replacement of a crashed generation does. If it fails, the
  * last good plan is started on the same queues. Pure.

@@ -8,7 +8,7 @@ const ROUND_MS = 20;
 const ROUND_PER_CONNECTION_MS = 1;
 const ROUND_GROWTH = 1.5;
 const LONGEST_ROUND_MS = 1_000;
-/** A round is so many looks at all connections at least, because each must be seen in every phase; but not for ever so long. */
+/** A round is at least so many looks at all connections, because each must be seen in every phase, up to a longest time. */
 const LEAST_LOOKS = 10;
 const LONGEST_LOOKS_MS = 3_000;
 /**

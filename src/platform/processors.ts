@@ -5,9 +5,6 @@
 import { cgroupDirectories, type ReadText } from "./memory.ts";
 import { readText } from "./process/proc.ts";
 
-/** Of one generation. The programs that choose among them, and what is read of them in /proc, grow with them. */
-export const MAX_WORKERS = 64;
-
 export function processorCount(read: ReadText = readText): number {
   const allowed = /^Cpus_allowed_list:\s*(\S+)$/m.exec(read("/proc/self/status") ?? "")?.[1];
   const quotas = cgroupDirectories(read, "cpu").flatMap((directory) => quotaIn(read, directory));

@@ -1,8 +1,8 @@
 /**
- * Finds a worker of the serving generation, or of one on trial, that has closed its listeners and lives on (health/deafness.ts). The kernel
- * reports a shutdown(2) of them; it does not report a close(2), but the first connection that waits: the watch is armed
- * for one event, looks a moment later whether the server has accepted it, and is armed again after a pause. Without
- * clients it does nothing.
+ * Finds a worker of the serving generation, or of one on trial, that has closed its listeners and lives on
+ * (health/deafness.ts). The kernel reports a shutdown(2) of them; it does not report a close(2), but the first connection
+ * that waits: the watch is armed for one event, looks a moment later whether the server has accepted it, and is armed
+ * again after a pause. Without clients it does nothing.
  */
 import { closedText } from "../generation/gate.ts";
 import { RunningGeneration } from "../generation/generation.ts";

@@ -46,7 +46,7 @@ import {
   RET_K,
   RSH_K,
 } from "./bpf_codes.ts";
-import { byProcessor, DICE, FLOW } from "./spread/draws.ts";
+import { byProcessor, FLOW_HASH, RANDOM_DRAW } from "./spread/draws.ts";
 
 /** Who gets the new connections of a group, in indices of the kernel's array (`kernel_array.ts`), each listed once. */
 export interface MemberChoice {
@@ -99,7 +99,7 @@ export function programFor(choice: MemberChoice): Uint8Array {
  * gets longer than 4096 instructions.
  */
 export function assemble({ receiving, share, probe, draw }: MemberChoice): Instruction[] {
-  const drawn = draw === "flow" ? FLOW : DICE;
+  const drawn = draw === "flow" ? FLOW_HASH : RANDOM_DRAW;
   const spread = (members: readonly number[]) =>
     typeof draw === "object"
       ? spreadBy(byProcessor(draw.processors, members.length), checkedIndices(members))

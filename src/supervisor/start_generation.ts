@@ -27,22 +27,7 @@ export function startGeneration(
   const before = serving?.epoch ?? replaces;
   const wantsNotification = before !== null && (running.get(before)?.notified ?? false);
   const reason = replaces !== null ? "crash" : serving !== null ? "reload" : "start";
-  const inspection: Inspection = new Inspection({
-    platform: context.platform,
-    policy: context.config.sharedFiles,
-    epoch,
-    processes: () => candidate.processes(),
-    serving: () => parts.servingIn(parts.service()),
-    isPending: () => candidate.admission.isPending,
-    onHint: (text) => candidate.onHint(text),
-    advice: () => adviceFor(parts, candidate.output?.tail.lines(ADVICE_LINES) ?? []),
-    isSilent: () => !candidate.outputIsDirect && candidate.output?.tail.lines(1).length === 0,
-    log: context.logError,
-    fail: (reason) => {
-      const status = EXIT_NEW_GENERATION_FAILED;
-      context.dispatch({ kind: "failed", epoch, reason, status });
-    },
-  });
+  const inspection = inspectionOf(parts, epoch, () => candidate);
   const candidate: RunningGeneration = new RunningGeneration(context, epoch, {
     replacementOf: replaces,
     size: workers,
@@ -65,6 +50,32 @@ export function startGeneration(
   serving?.noteSockets("datagrams");
   // What it has closed is not asked of its successor.
   if (serving instanceof RunningGeneration) serving.lookForClosed();
+}
+
+/** What it shares with the serving generation. */
+function inspectionOf(
+  parts: SupervisorParts,
+  epoch: number,
+  candidate: () => RunningGeneration,
+): Inspection {
+  const { context } = parts;
+  const lastLines = (count: number) => candidate().output?.tail.lines(count);
+  return new Inspection({
+    platform: context.platform,
+    policy: context.config.sharedFiles,
+    epoch,
+    processes: () => candidate().processes(),
+    serving: () => parts.servingIn(parts.service()),
+    isPending: () => candidate().admission.isPending,
+    onHint: (text) => candidate().onHint(text),
+    advice: () => adviceFor(parts, lastLines(ADVICE_LINES) ?? []),
+    isSilent: () => !candidate().outputIsDirect && lastLines(1)?.length === 0,
+    log: context.logError,
+    fail: (reason) => {
+      const status = EXIT_NEW_GENERATION_FAILED;
+      context.dispatch({ kind: "failed", epoch, reason, status });
+    },
+  });
 }
 
 /** The server starts when no other generation is left; what would keep it from that comes now. */

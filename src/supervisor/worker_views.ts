@@ -2,8 +2,9 @@
 import { type SocketTable, takeCensus } from "../drain/connections.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
-import { viewOf } from "../generation/workers/worker_views.ts";
+import type { Worker } from "../generation/workers/worker.ts";
 import type { GenerationView } from "../report/snapshot.ts";
+import type { WorkerStatus } from "../report/worker_status.ts";
 
 /** @param whole the connections of all of them; @param isOwn tells those that are no other generation's by now */
 export function workerViews(
@@ -19,11 +20,22 @@ export function workerViews(
   const { workers, tracks } = running;
   const connectionsOf = (number: number) =>
     table.openBy(workers.get(number)?.server.processes() ?? []).filter(isOwn);
-  // Where there are several, what each has open tells; of one that is alone it need not be looked up.
-  return workers.all.map(viewOf).map((view, _, { length }) => ({
-    ...view,
-    connections: length === 1
-      ? whole
-      : takeCensus(connectionsOf(view.number), quietMs, tracks).counts,
+  const isAlone = workers.all.length === 1;
+  return workers.all.map((worker) => ({
+    ...viewOf(worker),
+    // Where there are several, what each has open tells; of one that is alone it need not be looked up.
+    connections: isAlone ? whole : takeCensus(connectionsOf(worker.number), quietMs, tracks).counts,
   }));
+}
+
+function viewOf(
+  { number, pid, state, startedAt, restarts }: Worker,
+): Omit<WorkerStatus, "connections"> {
+  return {
+    number,
+    state,
+    pid: state === "exited" ? null : pid,
+    startedAt: startedAt.toISOString(),
+    restarts,
+  };
 }

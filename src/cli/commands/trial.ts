@@ -1,6 +1,6 @@
 /**
- * `baton promote`, `baton rollback`, `baton canary`: decide about the generation on trial. `baton scale`: how many workers the
- * serving one has.
+ * `baton promote`, `baton rollback`, `baton canary` decide about the generation on trial, `baton scale` how many workers
+ * the serving one has.
  */
 import type { Platform } from "../../platform/platform.ts";
 import type { Printer } from "../console/printer.ts";

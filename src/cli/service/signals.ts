@@ -1,11 +1,11 @@
 /**
  * Signals to `baton run`, and what they mean (docs/signals.md).
  *
- * HUP reloads; USR2 upgrades baton itself; TTIN and TTOU are one worker more or fewer. The first TERM, INT or QUIT stops gracefully, the second without waiting, the
- * third at once (stop_requests.ts tells what counts as one). The signals of `--stop-on` stop too, whatever else they
- * would mean, and so do those of an image for process 1. USR1 reopens baton's log and goes to the server if that knows
- * it. A HUP that comes because the terminal was closed is not a reload: it stops the service, like any program in a
- * terminal.
+ * HUP reloads; USR2 upgrades baton itself; TTIN adds a worker, TTOU takes one away. The first TERM, INT or QUIT stops
+ * gracefully, the second without waiting, the third at once (stop_requests.ts tells what counts as one). The signals of
+ * `--stop-on` stop too, whatever else they would mean, and so do those of an image for process 1. USR1 reopens baton's
+ * log and goes to the server if that knows it. A HUP that comes because the terminal was closed is not a reload: it stops
+ * the service, like any program in a terminal.
  */
 import {
   isStopping,

@@ -1,11 +1,11 @@
 /** Workers that start beside others of their generation, which serve: each has a gate of its own, and a time for that. */
+import { crashDelayMs } from "../../lifecycle/crash.ts";
 import type { Timer } from "../../platform/clock.ts";
 import { errorText } from "../../platform/error.ts";
 import type { RunningContext } from "../context.ts";
 import { LeftQueues } from "./left_queues.ts";
 import type { WorkerLaunch } from "./worker_parts.ts";
 import type { Worker } from "./worker.ts";
-import { restartDelayMs } from "./worker_exit.ts";
 
 /** One that has served for so long has not crashed in a row. */
 const HEALTHY_AFTER_MS = 10_000;
@@ -57,7 +57,9 @@ export class Restarts {
     const { config, log } = this.options.context;
     const exits = (this.#exits.get(number) ?? 0) + 1;
     this.#exits.set(number, exits);
-    const delayMs = restartDelayMs(exits, config);
+    const { crashDelayMs: firstMs, crashDelayMaxMs: maxDelayMs } = config;
+    // There is no limit of exits: the others serve.
+    const delayMs = crashDelayMs(exits, { delayMs: firstMs, maxDelayMs });
     if (delayMs > 0) log(`worker ${number} starts again in ${delayMs} ms`);
     this.#after(number, delayMs, () => {
       const next = this.options.next(worker);

@@ -6,6 +6,7 @@
 import type { ExitReport } from "../../lifecycle/vocabulary.ts";
 import type { Fd } from "../../platform/fd.ts";
 import { ServerProcess } from "../../process/server_process.ts";
+import type { WorkerStatus } from "../../report/worker_status.ts";
 import { admitWorker } from "../../steering/worker_steering.ts";
 import {
   NO_WORKER_FACTS,
@@ -38,8 +39,6 @@ export interface WorkerHost {
   onExited(worker: Worker, exit: ExitReport): void;
   fail(worker: Worker, reason: string, status?: number): void;
 }
-
-export type WorkerState = "starting" | "serving" | "draining" | "stopping" | "exited";
 
 export class Worker {
   startedAt: Date;
@@ -130,7 +129,7 @@ export class Worker {
     return this.server.isStarted ? this.server.pid : null;
   }
 
-  get state(): WorkerState {
+  get state(): WorkerStatus["state"] {
     if (this.hasExited || !this.server.isStarted) return "exited";
     if (this.stop !== null) return this.stop.phase;
     if (this.facts.stopSent) return "stopping";

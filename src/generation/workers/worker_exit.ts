@@ -1,4 +1,4 @@
-/** What follows from the exit of one worker, and when it is started again. Pure. */
+/** What follows from the exit of one worker. Pure. */
 import type { ExitReport } from "../../lifecycle/vocabulary.ts";
 
 interface WorkerExitCircumstances {
@@ -31,22 +31,6 @@ export function afterWorkerExit(
   if (isEnding) return "wait";
   if (!isWanted) return "retire";
   return wasStopped ? "replace" : "report";
-}
-
-interface RestartPolicy {
-  readonly crashDelayMs: number;
-  readonly crashDelayMaxMs: number;
-}
-
-/**
- * The same as of a generation's crashes, but without a limit: the others serve.
- * @param exits in a row, this one included
- */
-export function restartDelayMs(
-  exits: number,
-  { crashDelayMs, crashDelayMaxMs }: RestartPolicy,
-): number {
-  return exits <= 1 ? 0 : Math.min(crashDelayMs * 2 ** (exits - 2), crashDelayMaxMs);
 }
 
 /** Of a whole generation: the first that was no answer to a request, or else the last. */

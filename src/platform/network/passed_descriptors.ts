@@ -1,6 +1,7 @@
 /**
- * Descriptors: reading and writing, flags, pipes, memfds, and passing them between processes. `receive` checks everything that unix(7) lets go wrong: truncated data or control messages, and
- * closes what it received when it refuses a message. Received descriptors are close-on-exec.
+ * Descriptors: reading and writing, flags, pipes, memfds, and passing them between processes. `receive` checks everything
+ * that unix(7) lets go wrong: truncated data or control messages, and closes what it received when it refuses a message.
+ * Received descriptors are close-on-exec.
  */
 import { SystemCallError } from "../error.ts";
 import { Fd, numberOf } from "../fd.ts";

@@ -27,7 +27,7 @@ export interface Call {
   readonly args: readonly (number | Block | Place)[];
   /** Missing: anything but an error. */
   readonly expects?: number;
-  /** With one of these errors, at most three, the list goes on. */
+  /** With one of these errors, at most three, the next call is made. */
   readonly tolerates?: readonly number[];
   /** How many calls behind it are left out if it succeeds. */
   readonly skips?: number;

@@ -3,9 +3,9 @@
  * compiled binary has neither. It waits, posts what is ready, and never wakes without an event.
  *
  * It makes one decision itself, because a new connection of the server waits meanwhile: system calls that the main
- * thread has declared *passing*, for all notify descriptors or for one, continue at once. An event whose upper half of `data` is not 0 is of the notify
- * descriptor with that number: the thread receives the call and lets it pass or posts it. It also posts a call that it
- * failed to let pass: without an answer its thread hangs forever.
+ * thread has declared *passing*, for all notify descriptors or for one, continue at once. An event whose upper half of
+ * `data` is not 0 is of the notify descriptor with that number: the thread receives the call and lets it pass or posts
+ * it. It also posts a call that it failed to let pass: without an answer its thread hangs forever.
  */
 
 import { ARCH } from "../libc/arch.ts";

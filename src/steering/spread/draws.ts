@@ -23,18 +23,19 @@ import {
   XOR_X,
 } from "../bpf_codes.ts";
 
-export const DICE: readonly Instruction[] = [op(LD_W_ABS, RANDOM)];
+/** Each member has the same chance. */
+export const RANDOM_DRAW: readonly Instruction[] = [op(LD_W_ABS, RANDOM)];
 
 /**
  * The processor that the packet came in on (raw_smp_processor_id() of the soft interrupt). On loopback that is the client's
  * own; of a network card, the one of its queue's interrupt, or of RPS. Where there are more members than processors, each
- * processor has several, and the dice choose among these.
+ * processor has several, and a random number chooses among these.
  */
 export function byProcessor(processors: number, members: number): readonly Instruction[] {
   if (members <= processors) return [op(LD_W_ABS, PROCESSOR)];
   const rounds = Math.ceil(members / processors);
   return [
-    ...DICE,
+    ...RANDOM_DRAW,
     op(MOD_K, rounds),
     op(MUL_K, processors),
     op(TAX, 0),
@@ -44,10 +45,10 @@ export function byProcessor(processors: number, members: number): readonly Instr
 }
 
 /**
- * 24 bits that the source address and port alone decide: of IPv6 the last four bytes of the address. Multiplying by 2^32
- * over the golden ratio spreads ports that follow each other evenly (Knuth, TAOCP 6.4).
+ * A hash of 24 bits of the source address and port, and nothing else: of IPv6 the last four bytes of the address.
+ * Multiplying by 2^32 over the golden ratio spreads ports that follow each other evenly (Knuth, TAOCP 6.4).
  */
-export const FLOW: readonly Instruction[] = [
+export const FLOW_HASH: readonly Instruction[] = [
   op(LD_B_ABS, NETWORK_HEADER),
   op(RSH_K, 4),
   { code: JEQ_K, jt: 5, jf: 0, k: 6 },

@@ -3,7 +3,7 @@
  * does not name is dropped. Pure.
  */
 import * as v from "valibot";
-import { MAX_WORKERS } from "../../platform/processors.ts";
+import { MAX_WORKERS } from "../../lifecycle/limits.ts";
 import {
   HELD,
   type ListenAddress,

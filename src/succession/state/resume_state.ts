@@ -6,7 +6,7 @@
  * another version is refused with both numbers.
  */
 import * as v from "valibot";
-import { MAX_WORKERS } from "../../platform/processors.ts";
+import { MAX_WORKERS } from "../../lifecycle/limits.ts";
 import type { ExitStatus } from "../../platform/process/wait_status.ts";
 import * as f from "./fields.ts";
 import { HISTORY, KEEP_ALIVE_COUNTS, SERVICE } from "./service_schemas.ts";

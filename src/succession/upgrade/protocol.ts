@@ -15,7 +15,7 @@
  * nothing; after `serving` it drains and exits. A state of another version is refused with both numbers.
  */
 import * as v from "valibot";
-import { MAX_WORKERS } from "../../platform/processors.ts";
+import { MAX_WORKERS } from "../../lifecycle/limits.ts";
 import * as f from "../state/fields.ts";
 
 export const HANDOVER_ENV = "BATON_HANDOVER";

@@ -23,5 +23,6 @@ describe("backoffDelay()", () => {
 
   test("of 0 ms stays 0", { timeout: TEST_TIMEOUT_MS }, () => {
     assert.equal(backoffDelay(6, { ...policy, delayMs: 0 }), 0);
+    assert.equal(backoffDelay(5_000, { ...policy, delayMs: 0, limit: 10_000 }), 0);
   });
 });

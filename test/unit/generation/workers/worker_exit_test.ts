@@ -1,11 +1,7 @@
 /** What follows from the exit of one worker, as a table. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import {
-  afterWorkerExit,
-  mostTelling,
-  restartDelayMs,
-} from "../../../../src/generation/workers/worker_exit.ts";
+import { afterWorkerExit, mostTelling } from "../../../../src/generation/workers/worker_exit.ts";
 
 type Circumstances = Parameters<typeof afterWorkerExit>[0];
 
@@ -33,12 +29,6 @@ describe("afterWorkerExit()", () => {
       assert.equal(afterWorkerExit({ ...base, ...change }), decision);
     });
   }
-});
-
-test("restartDelayMs() doubles, and has an end but no limit of exits", () => {
-  const policy = { crashDelayMs: 200, crashDelayMaxMs: 1_000 };
-  const delays = [1, 2, 3, 4, 5, 1_000].map((exits) => restartDelayMs(exits, policy));
-  assert.deepEqual(delays, [0, 200, 400, 800, 1_000, 1_000]);
 });
 
 test("mostTelling() is a failure, if there is one, and not the end of those that were asked to", () => {
