@@ -1,5 +1,5 @@
 /** Writes what was measured between the marks of README.md and docs/peers.md. The pages' other words are people's. */
-import { markdownTable, type PeerResult, peerTable, wayTable } from "./result.ts";
+import { markdownTable, type PeerResult, peerTable, quotedColumns, wayTable } from "./result.ts";
 
 export interface PeerRun {
   /** UTC, "2026-11-29". */
@@ -25,26 +25,27 @@ export function fillPeers(page: string, text: string): string {
   return `${page.slice(0, start + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
 }
 
-/** For README.md: the table, when, and on what. */
-export function readmeText({ date, machine, load, commit, results }: PeerRun): string {
-  const reloads = results[0]?.reloads ?? 0;
-  return [
-    `${date}, commit ${commit}, ${machine}, load ${
-      load.toFixed(1)
-    } when it began, ${reloads} reloads each:`,
-    "",
-    markdownTable(peerTable(results)),
-  ].join("\n");
+/** For README.md: when, on what, and what the clients saw. */
+export function readmeText(run: PeerRun): string {
+  return `${caption(run)}\n\n${markdownTable(quotedColumns(peerTable(run.results)))}`;
 }
 
-/** For docs/peers.md: also what was run. */
+function caption({ date, machine, load, commit, results }: PeerRun): string {
+  const reloads = results[0]?.reloads ?? 0;
+  const began = `load ${load.toFixed(1)} when it began`;
+  return `${date}, commit ${commit}, ${machine}, ${began}, ${reloads} reloads each:`;
+}
+
+/** For docs/peers.md: also what it cost, and what was run. */
 export function pageText(run: PeerRun): string {
   const { results, skipped } = run;
   const lost = results.flatMap(({ program, name, losses }) =>
     losses.length === 0 ? [] : [item(`${program}: ${name}: ${losses[0]}`)]
   );
   return [
-    readmeText(run),
+    caption(run),
+    "",
+    markdownTable(peerTable(results)),
     "",
     markdownTable(wayTable(results)),
     ...(lost.length === 0 ? [] : ["", "The first of what was lost:", "", ...lost]),

@@ -51,6 +51,14 @@ const HEADER = [
   "both",
   "CPU of the supervisor, ms",
 ] as const;
+const QUOTED: ReadonlySet<string> = new Set<typeof HEADER[number]>([
+  "",
+  "lost: new",
+  "kept",
+  "HTTP/2",
+  "serves after, ms (beyond its boot)",
+  "slowest, ms",
+]);
 
 /** Header first. Rows of one program stand together, and name it. */
 export function peerTable(results: readonly PeerResult[]): string[][] {
@@ -76,6 +84,11 @@ function cells(result: PeerResult): string[] {
     whole(peakBytes / BYTES_PER_MIB),
     result.supervisorCpuMs === null ? NONE : whole(result.supervisorCpuMs),
   ];
+}
+
+/** The columns of `peerTable` that the README quotes. */
+export function quotedColumns(table: readonly (readonly string[])[]): string[][] {
+  return table.map((cells) => cells.filter((_, column) => QUOTED.has(HEADER[column] ?? "")));
 }
 
 /** How it was done: what was run, and how the next version was asked for. */

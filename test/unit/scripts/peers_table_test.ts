@@ -7,6 +7,7 @@ import {
   markdownTable,
   type PeerResult,
   peerTable,
+  quotedColumns,
 } from "../../../scripts/bench/peers/result.ts";
 
 const MIB = 1024 * 1024;
@@ -102,11 +103,21 @@ describe("the pages", () => {
   });
 
   it("name the date, the commit and the machine of the table", () => {
-    const text = readmeText(run);
-    for (const word of ["2026-11-29", "abc1234", "2 CPUs", "load 0.3", "5 reloads"]) {
-      assert.ok(text.includes(word));
+    for (const text of [readmeText(run), pageText(run)]) {
+      for (const word of ["2026-11-29", "abc1234", "2 CPUs", "load 0.3", "5 reloads"]) {
+        assert.ok(text.includes(word));
+      }
     }
-    assert.ok(text.includes(markdownTable(peerTable([RESULT]))));
+  });
+
+  it("have the whole table, or what the clients saw of all rows", () => {
+    const table = peerTable([RESULT, { ...RESULT, name: "baton" }]);
+    assert.ok(pageText({ ...run, results: [RESULT] }).includes(markdownTable(peerTable([RESULT]))));
+    const quoted = quotedColumns(table);
+    assert.deepEqual(quoted.map((cells) => cells[0]), table.map((cells) => cells[0]));
+    const seen = ["nginx: baton", "0 of 1,000", "16 of 98,458", "0 of 10", "76 (+22)", "120"];
+    assert.deepEqual(quoted.at(-1), seen);
+    assert.ok(readmeText(run).includes(markdownTable(quotedColumns(peerTable([RESULT])))));
   });
 
   it("have the versions, the ways, the first losses and the reasons of what is left out", () => {
