@@ -4,7 +4,7 @@
  * command). `notify`: READY=1 has come. `auto`: `listen`, and `notify` too once the previous generation has sent it;
  * without READY=1 it must have come to rest (rest_watch.ts). In addition, all configured checks must pass.
  */
-import type { GenerationHealth } from "./generation_health.ts";
+import type { WorkerHealth } from "./worker_health.ts";
 import type { ReadyGate, ReadySpec } from "../config/values/check_spec.ts";
 import type { Group } from "../steering/group.ts";
 import type { Listeners } from "../steering/listeners.ts";
@@ -28,7 +28,7 @@ export class Gate {
     readonly listeners: Listeners,
     /** The previous generation sent READY=1. */
     readonly wantsNotification: boolean,
-    readonly checks: Pick<GenerationHealth, "proves" | "demandsListening" | "missing">,
+    readonly checks: Pick<WorkerHealth, "proves" | "demandsListening" | "missing">,
   ) {}
 
   /** Addresses of the service at which it does not listen. */

@@ -5,9 +5,9 @@
 import type { Clock, Timer } from "./clock.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
-/** So long nothing has happened: longer than the pauses in a start, or between the looks of a drain. */
+/** Nothing has happened for this long: longer than the pauses in a start, or between the looks of a drain. */
 const QUIET_MS = 3_000;
-/** Then once more: the runtime's helper threads have ended, and what they held is free. Measured: 2 MiB of 15 after a burst. */
+/** Then once more: the runtime's helper threads have ended, and what they held is free. 2 MiB of 15 after a burst. */
 const AGAIN_MS = 12_000;
 /** Where something always happens, such as a check each second: as often, and without what the next event would need. */
 const BUSY_MS = 60_000;

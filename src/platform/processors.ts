@@ -21,10 +21,9 @@ function countIn(list: string): number {
 
 /** In processors; none: there is no limit here. */
 function quotaIn(read: ReadText, directory: string): number[] {
-  const [quota, period] = (read(`${directory}/cpu.max`) ??
-    `${read(`${directory}/cpu.cfs_quota_us`)?.trim()} ${
-      read(`${directory}/cpu.cfs_period_us`)?.trim()
-    }`).trim().split(" ").map(Number);
-  const count = (quota ?? NaN) / (period ?? NaN);
+  const ofVersion1 = (name: string) => read(`${directory}/cpu.cfs_${name}_us`)?.trim();
+  const text = read(`${directory}/cpu.max`) ?? `${ofVersion1("quota")} ${ofVersion1("period")}`;
+  const [quota = NaN, period = NaN] = text.trim().split(" ").map(Number);
+  const count = quota / period;
   return count > 0 ? [count] : [];
 }

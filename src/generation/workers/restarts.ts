@@ -7,7 +7,7 @@ import { LeftQueues } from "./left_queues.ts";
 import type { WorkerLaunch } from "./worker_parts.ts";
 import type { Worker } from "./worker.ts";
 
-/** One that has served for so long has not crashed in a row. */
+/** One that has served for this long begins a new row of exits, if it exits. */
 const HEALTHY_AFTER_MS = 10_000;
 
 interface RestartsOptions {

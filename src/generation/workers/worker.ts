@@ -18,7 +18,7 @@ import { NotifyServer } from "../../systemd/notify_server.ts";
 import { AdoptTarget } from "../adopt_target.ts";
 import { capturedStreams } from "../captured_streams.ts";
 import { builtInGate, Gate } from "../gate.ts";
-import { GenerationHealth } from "../generation_health.ts";
+import { WorkerHealth } from "../worker_health.ts";
 import { LeaderExit } from "../leader_exit.ts";
 import type { GenerationParts, WorkerLaunch, WorkerParts, WorkerRemains } from "./worker_parts.ts";
 import type { WorkerStop } from "./worker_stop.ts";
@@ -44,7 +44,7 @@ export class Worker {
   startedAt: Date;
   readonly facts: WorkerFacts = { ...NO_WORKER_FACTS };
   readonly gate: Gate;
-  readonly health: GenerationHealth;
+  readonly health: WorkerHealth;
   readonly server: ServerProcess;
   readonly adoptTarget: AdoptTarget;
   readonly leaderExit: LeaderExit;
@@ -64,7 +64,7 @@ export class Worker {
     const name = () => host.nameOf(this);
     const fail = (reason: string) => host.fail(this, reason);
     const onChange = () => host.onChange(this);
-    this.health = new GenerationHealth({
+    this.health = new WorkerHealth({
       context,
       epoch,
       number,

@@ -13,17 +13,17 @@ import { isDatagram } from "../../steering/group_address.ts";
 import { setWorkerAside } from "../../steering/worker_steering.ts";
 import type { GenerationFacts } from "../../succession/state/resume_state.ts";
 import type { StopPolicy } from "../stop_policy.ts";
-import type { GenerationHealth } from "../generation_health.ts";
+import type { WorkerHealth } from "../worker_health.ts";
 import { moveToOthers } from "./worker_moves.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
 const LOOK_MS = 100;
-/** So long a worker that another one replaces may empty its queue: what it does not accept, the other one gets. */
+/** For this long a worker that another one replaces may empty its queue: what it does not accept, the other one gets. */
 const QUEUE_MS = 1_000;
 
 interface WorkerStopOptions {
   readonly worker: WorkerParts;
-  readonly health: Pick<GenerationHealth, "stop">;
+  readonly health: Pick<WorkerHealth, "stop">;
   readonly policy: StopPolicy;
   /** Of its generation. */
   readonly facts: Pick<GenerationFacts, "cut" | "takesConnections">;

@@ -3,8 +3,9 @@
  * what was received. Only /proc/net/tcp shows it, proc_pid_net(5), in the lowest bit of the column behind "ato", to every
  * user, and of this network namespace only. What it means: drain/order.ts.
  */
-import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { C } from "../libc/constants.ts";
+import { piecesOf } from "./net_table.ts";
 
 interface InteractiveModes {
   /** Low 32 bits of the inodes, as inet_diag has them. */
@@ -14,7 +15,6 @@ interface InteractiveModes {
 }
 
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
-const CHUNK_SIZE = 64 * 1024;
 /** Lengths of an address of IPv4 and one of IPv6, with the colon. */
 const SHORT = 9;
 const LONG = 33;
@@ -41,21 +41,12 @@ interface Found {
 }
 
 function readTable(path: string, ports: ReadonlySet<number>, found: Found): void {
-  const letters = new TextDecoder("latin1");
-  const chunk = new Uint8Array(CHUNK_SIZE);
-  const file = openSync(path, "r");
-  try {
-    for (let rest = "", read = 0; read < MOST_BYTES;) {
-      const length = readSync(file, chunk);
-      read += length;
-      if (length === 0) return;
-      const text = rest + letters.decode(chunk.subarray(0, length));
-      const end = text.lastIndexOf("\n") + 1;
-      parseModes(text.slice(0, end), ports, found);
-      rest = text.slice(end);
-    }
-  } finally {
-    closeSync(file);
+  let rest = "";
+  for (const piece of piecesOf(path, MOST_BYTES)) {
+    const text = rest + piece;
+    const end = text.lastIndexOf("\n") + 1;
+    parseModes(text.slice(0, end), ports, found);
+    rest = text.slice(end);
   }
 }
 

@@ -1,6 +1,7 @@
 /** UDP sockets of this network namespace as /proc/net shows them, proc_pid_net(5): for every user. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { orNull } from "../error.ts";
 import { formatHost, type InetAddress } from "./address.ts";
+import { piecesOf } from "./net_table.ts";
 
 export interface UdpSocket {
   /** Address and port that it is bound to, as the kernel prints them. */
@@ -34,23 +35,8 @@ export function udpSockets(read: (path: string) => string | null = readTable): U
   return [...found.values()];
 }
 
-/** In pieces of a page, the most that the kernel gives: `readFileSync` of some runtimes begins with 32 bytes. */
 function readTable(path: string): string | null {
-  const letters = new TextDecoder("latin1");
-  const chunk = new Uint8Array(64 * 1024);
-  let file: number | null = null;
-  try {
-    file = openSync(path, "r");
-    for (let text = "";;) {
-      const length = readSync(file, chunk);
-      if (length === 0) return text;
-      text += letters.decode(chunk.subarray(0, length));
-    }
-  } catch {
-    return null;
-  } finally {
-    if (file !== null) closeSync(file);
-  }
+  return orNull(() => [...piecesOf(path)].join(""));
 }
 
 /** Bytes that wait to be read in one socket, with the kernel's overhead. */

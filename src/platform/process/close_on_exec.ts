@@ -10,9 +10,13 @@ import { namesIn } from "./proc.ts";
 export const LARGEST_DESCRIPTOR = 0x7fffffff;
 
 /** Whether one call can do it here. */
-export function canCloseRange({ c, arch }: Libc): boolean {
-  const [first, flags] = [LARGEST_DESCRIPTOR, C.CLOSE_RANGE_CLOEXEC];
-  return c.syscall(arch.SYS_close_range, first, first, flags, 0, 0) === 0;
+export function canCloseRange(libc: Libc): boolean {
+  return closeRange(libc, LARGEST_DESCRIPTOR);
+}
+
+function closeRange({ c, arch }: Libc, first: number): boolean {
+  const [last, flags] = [LARGEST_DESCRIPTOR, C.CLOSE_RANGE_CLOEXEC];
+  return c.syscall(arch.SYS_close_range, first, last, flags, 0, 0) === 0;
 }
 
 /**
@@ -22,17 +26,8 @@ export function canCloseRange({ c, arch }: Libc): boolean {
  * @throws {SystemCallError} when neither works, because /proc is not mounted
  */
 export function closeOnExecFrom(libc: Libc, first: number): "close_range" | "fcntl" {
-  const { c, arch } = libc;
-  const result = c.syscall(
-    arch.SYS_close_range,
-    first,
-    LARGEST_DESCRIPTOR,
-    C.CLOSE_RANGE_CLOEXEC,
-    0,
-    0,
-  );
-  if (result === 0) return "close_range";
-  const { errno } = libc;
+  if (closeRange(libc, first)) return "close_range";
+  const { c, errno } = libc;
   const open = namesIn("/proc/self/fd").map(Number);
   // The descriptor that reads the list is in it.
   if (open.length === 0) {

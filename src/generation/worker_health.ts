@@ -16,7 +16,7 @@ interface CheckAnnouncement {
   readonly explanation: string | null;
 }
 
-interface GenerationHealthOptions {
+interface WorkerHealthOptions {
   readonly context: RunningContext;
   readonly epoch: number;
   readonly number: number;
@@ -34,7 +34,7 @@ const FAILURES_PER_REMINDER = 10;
 
 const REPEATED: readonly string[] = ["http", "tcp", "redis", "grpc", "exec"];
 
-export class GenerationHealth {
+export class WorkerHealth {
   #phase: "new" | "gate" | "live" | "over" = "new";
   readonly #ready: readonly CheckLoop[];
   readonly #live: readonly CheckLoop[];
@@ -45,7 +45,7 @@ export class GenerationHealth {
   /** Failures of each liveness check at its latest report. */
   readonly #reportedAt = new Map<RepeatedCheck, number>();
 
-  constructor(readonly options: GenerationHealthOptions) {
+  constructor(readonly options: WorkerHealthOptions) {
     const { ready, live } = options.context.config;
     const repeated = ready.filter((spec): spec is RepeatedCheck => REPEATED.includes(spec.kind));
     this.#ready = repeated.map((spec) => this.#loop(spec, false));
