@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { C } from "../libc/constants.ts";
-import { piecesOf } from "./net_table.ts";
+import { linesOf } from "./net_table.ts";
 
 interface InteractiveModes {
   /** Low 32 bits of the inodes, as inet_diag has them. */
@@ -28,7 +28,9 @@ const MOST_BYTES = 100_000 * 150;
 export function interactiveModes(ports: ReadonlySet<number>): InteractiveModes | null {
   const found = { interactive: new Set<number>(), spoiled: new Set<number>() };
   try {
-    for (const path of TABLES) if (existsSync(path)) readTable(path, ports, found);
+    for (const path of TABLES.filter(existsSync)) {
+      for (const lines of linesOf(path, MOST_BYTES)) parseModes(lines, ports, found);
+    }
     return found;
   } catch {
     return null;
@@ -38,16 +40,6 @@ export function interactiveModes(ports: ReadonlySet<number>): InteractiveModes |
 interface Found {
   readonly interactive: Set<number>;
   readonly spoiled: Set<number>;
-}
-
-function readTable(path: string, ports: ReadonlySet<number>, found: Found): void {
-  let rest = "";
-  for (const piece of piecesOf(path, MOST_BYTES)) {
-    const text = rest + piece;
-    const end = text.lastIndexOf("\n") + 1;
-    parseModes(text.slice(0, end), ports, found);
-    rest = text.slice(end);
-  }
 }
 
 /** @param text whole lines, with or without the heading */

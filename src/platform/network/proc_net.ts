@@ -3,8 +3,9 @@
  * netlink. Reading it costs more than sock_diag.ts where there are many sockets. Null: it cannot be
  * read, which is never "nothing there".
  */
-import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { C } from "../libc/constants.ts";
+import { linesOf } from "./net_table.ts";
 
 /** One row of /proc/net/tcp or tcp6. */
 interface TcpRow {
@@ -55,31 +56,16 @@ export function tcpRows(
 /** From the colon after the number of a row to its state: addresses of IPv4, and of IPv6. */
 const TO_STATE = { short: 30, long: 78 } as const;
 const LONG_ADDRESS = 32;
-/** The kernel gives no more than a page at a time. */
-const chunk = new Uint8Array(64 * 1024);
-const letters = new TextDecoder("latin1");
-
-/** A hundred thousand rows are common, and readFileSync of some runtimes takes a second for them. */
 function readRows(path: string, states: readonly number[], isOver: () => boolean): TcpRows {
-  const file = openSync(path, "r");
   const rows: TcpRow[] = [];
   // The kernel shows all listeners before all others (tcp_seq_start).
   const listenersOnly = states.every((state) => state === C.TCP_LISTEN);
-  try {
-    for (let rest = "", isComplete = true;;) {
-      const length = readSync(file, chunk);
-      const text = rest + letters.decode(chunk.subarray(0, length));
-      const end = length === 0 ? text.length : text.lastIndexOf("\n") + 1;
-      const whole = text.slice(0, end);
-      rows.push(...parseTcpRows(whole, states));
-      rest = text.slice(end);
-      if (length === 0 || listenersOnly && endsBehindListeners(whole)) return { rows, isComplete };
-      isComplete = !isOver();
-      if (!isComplete) return { rows, isComplete };
-    }
-  } finally {
-    closeSync(file);
+  for (const lines of linesOf(path)) {
+    rows.push(...parseTcpRows(lines, states));
+    if (listenersOnly && endsBehindListeners(lines)) break;
+    if (isOver()) return { rows, isComplete: false };
   }
+  return { rows, isComplete: true };
 }
 
 /** @param text whole lines */

@@ -1,7 +1,7 @@
 /** UDP sockets of this network namespace as /proc/net shows them, proc_pid_net(5): for every user. */
 import { orNull } from "../error.ts";
 import { formatHost, type InetAddress } from "./address.ts";
-import { piecesOf } from "./net_table.ts";
+import { linesOf } from "./net_table.ts";
 
 export interface UdpSocket {
   /** Address and port that it is bound to, as the kernel prints them. */
@@ -36,7 +36,7 @@ export function udpSockets(read: (path: string) => string | null = readTable): U
 }
 
 function readTable(path: string): string | null {
-  return orNull(() => [...piecesOf(path)].join(""));
+  return orNull(() => [...linesOf(path)].join(""));
 }
 
 /** Bytes that wait to be read in one socket, with the kernel's overhead. */

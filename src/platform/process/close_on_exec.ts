@@ -11,12 +11,14 @@ export const LARGEST_DESCRIPTOR = 0x7fffffff;
 
 /** Whether one call can do it here. */
 export function canCloseRange(libc: Libc): boolean {
-  return closeRange(libc, LARGEST_DESCRIPTOR);
+  return closeRange(libc, LARGEST_DESCRIPTOR) === 0;
 }
 
-function closeRange({ c, arch }: Libc, first: number): boolean {
+/** @returns its errno, 0 when it has worked */
+function closeRange(libc: Libc, first: number): number {
+  const { SYS_close_range } = libc.arch;
   const [last, flags] = [LARGEST_DESCRIPTOR, C.CLOSE_RANGE_CLOEXEC];
-  return c.syscall(arch.SYS_close_range, first, last, flags, 0, 0) === 0;
+  return libc.c.syscall(SYS_close_range, first, last, flags, 0, 0) === 0 ? 0 : libc.errno;
 }
 
 /**
@@ -26,8 +28,8 @@ function closeRange({ c, arch }: Libc, first: number): boolean {
  * @throws {SystemCallError} when neither works, because /proc is not mounted
  */
 export function closeOnExecFrom(libc: Libc, first: number): "close_range" | "fcntl" {
-  if (closeRange(libc, first)) return "close_range";
-  const { c, errno } = libc;
+  const errno = closeRange(libc, first);
+  if (errno === 0) return "close_range";
   const open = namesIn("/proc/self/fd").map(Number);
   // The descriptor that reads the list is in it.
   if (open.length === 0) {
@@ -35,7 +37,7 @@ export function closeOnExecFrom(libc: Libc, first: number): "close_range" | "fcn
   }
   for (const number of open) {
     // Closed since the list was read: nothing is left to do.
-    if (number >= first) c.fcntl(number, C.F_SETFD, C.FD_CLOEXEC);
+    if (number >= first) libc.c.fcntl(number, C.F_SETFD, C.FD_CLOEXEC);
   }
   return "fcntl";
 }
