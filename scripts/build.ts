@@ -5,8 +5,8 @@
  */
 import * as esbuild from "esbuild";
 import { VERSION } from "../src/cli/console/version.ts";
-import { emptyEnvironment } from "./empty_environment.ts";
-import { unexpectedNeeds } from "./needs.ts";
+import { ownEnvironment } from "./binary/own_environment.ts";
+import { unexpectedNeeds } from "./binary/needs.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 /** The binary's own bundle, in parts. */
@@ -76,7 +76,7 @@ async function checkAndPatch(path: string): Promise<void> {
   if (needs.length > 0) {
     throw new Error(`Cannot build: it would need ${needs.join(", ")}: see docs/kernels.md`);
   }
-  const patches = emptyEnvironment(binary);
+  const patches = ownEnvironment(binary);
   using file = await Deno.open(path, { write: true });
   for (const { offset, bytes } of patches) {
     await file.seek(offset, Deno.SeekMode.Start);

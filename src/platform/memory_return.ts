@@ -1,6 +1,6 @@
 /**
  * When memory goes back to the kernel: once after something has happened. No timer runs while nothing happens, so an
- * idle baton does not wake; the runtime's own timer for that is off (scripts/empty_environment.ts).
+ * idle baton does not wake; the runtime's own timer for that is off (scripts/binary/own_environment.ts).
  */
 import type { Clock, Timer } from "./clock.ts";
 import type { Runtime } from "./runtime/runtime.ts";

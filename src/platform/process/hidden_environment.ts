@@ -1,7 +1,7 @@
 /**
  * Variables that are meant for the server's runtime, but would also change baton's own when the user has started that
  * (`deno run`, `bun FILE`): baton executes itself again without them, and passes them on in a variable of its own that
- * no runtime heeds. The shipped binary heeds none (scripts/empty_environment.ts), but takes over from a baton that does.
+ * no runtime heeds. The shipped binary heeds none (scripts/binary/own_environment.ts), but takes over from a baton that does.
  */
 import { commandLineOf } from "./proc.ts";
 import type { Platform } from "../platform.ts";

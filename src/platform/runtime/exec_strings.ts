@@ -1,7 +1,7 @@
 /**
  * The strings that execve(2) gave this process, as bytes (`bytes.ts`): in the runtimes' own copies each byte that is not
  * UTF-8 is U+FFFD. The shipped binary's C library has no environment: it is taken away before Bun starts
- * (scripts/empty_environment.ts).
+ * (scripts/binary/own_environment.ts).
  */
 import { readFileSync } from "node:fs";
 import { decodeBytes } from "../bytes.ts";

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { Elf } from "../../../scripts/elf.ts";
-import { unexpectedNeeds } from "../../../scripts/needs.ts";
+import { Elf } from "../../../scripts/binary/elf.ts";
+import { unexpectedNeeds } from "../../../scripts/binary/needs.ts";
 
 /** An ELF file of nothing but an interpreter, a dynamic section and its needs. */
 function program(interpreter: string, libraries: string[], versions: string[]): Uint8Array {

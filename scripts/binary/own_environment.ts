@@ -166,7 +166,7 @@ function instructions(arch: Arch, template: string, behind: number): Uint8Array 
  * @returns what to write into it
  * @throws {Error} why that cannot be done
  */
-export function emptyEnvironment(binary: Uint8Array): Patch[] {
+export function ownEnvironment(binary: Uint8Array): Patch[] {
   const elf = new Elf(binary);
   const [arch, libc] = [elf.arch(), elf.libc()];
   const place = elf.symbol(UNUSED_FUNCTION);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { emptyEnvironment } from "../../../scripts/empty_environment.ts";
+import { ownEnvironment } from "../../../scripts/binary/own_environment.ts";
 
-describe("emptyEnvironment()", () => {
+describe("ownEnvironment()", () => {
   const elf = (change: (bytes: Uint8Array) => void) => {
     const bytes = Uint8Array.from(readFileSync("/proc/self/exe").subarray(0, 4096));
     change(bytes);
@@ -18,6 +18,6 @@ describe("emptyEnvironment()", () => {
     ["a static program", elf((bytes) => bytes[56] = 0), /linked statically/],
   ];
   for (const [name, bytes, message] of cases) {
-    test(`refuses ${name}`, () => assert.throws(() => emptyEnvironment(bytes), message));
+    test(`refuses ${name}`, () => assert.throws(() => ownEnvironment(bytes), message));
   }
 });
