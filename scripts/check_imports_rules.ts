@@ -79,7 +79,11 @@ const LAYERS = {
   ],
   "succession/state": ["lifecycle", "log", "migration", "platform", "report", "steering"],
   "succession/upgrade": [
-    ...["launcher/resolve.ts", "lifecycle/limits.ts", "platform", "steering", "succession/state"],
+    "launcher/resolve.ts",
+    "lifecycle/limits.ts",
+    "platform",
+    "steering",
+    "succession/state",
   ],
   "succession/takeover": ["platform", "steering", "succession/state/fields.ts"],
   generation: [
