@@ -109,7 +109,7 @@ export class AdoptTarget implements ListenerOwner {
     const { facts: { readyTicks, settledTicks }, server, context: { adopter, config } } =
       this.options;
     if (readyTicks === 0) return;
-    adopter.source.look();
+    adopter.source.look(this.epoch);
     // With --survive the journal has each call before it is answered.
     if (config.survive) return;
     // Where we may not look, more listeners may follow the first one: nothing shows that it has opened all.

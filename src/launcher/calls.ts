@@ -61,13 +61,16 @@ export function waitsForGo({ trap, waits }: LaunchPlan): boolean {
 export function launchCalls(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] {
   const { arch, directory, program } = facts;
   const environment = environmentOf(plan);
+  const receive = receiveGo(facts, environment.pid);
   return [
+    // Sent at once, where it is not asked for: a failure before it would take it for the exit status.
+    ...(plan.members > 0 && !waitsForGo(plan) ? [receive] : []),
     ...bondToParent(plan, arch),
     // From the kernel: Bun keeps naming the directory that the process was started in.
     ...(plan.cwd === null || plan.cwd === directory ? [] : [enter(arch, plan.cwd)]),
     ...("status" in program ? [refuse(arch, program)] : []),
     ...limitFiles(plan, facts),
-    ...askSupervisor(plan, facts, environment.pid),
+    ...(waitsForGo(plan) ? [...askForGo(plan, facts), receive] : []),
     ...keepMembers(plan, arch),
     ...("status" in program ? [] : execute(arch, program, plan.argv, environment.block)),
   ];
@@ -120,10 +123,9 @@ function limitFiles({ fileLimit }: LaunchPlan, { arch, hardFileLimit }: LaunchFa
   return [call("setrlimit", "RLIMIT_NOFILE", arch.SYS_prlimit64, args)];
 }
 
-/** Exits when the supervisor is gone: a server without one would be unmanaged. */
-function askSupervisor(plan: LaunchPlan, facts: LaunchFacts, pid: Place): LaunchCall[] {
-  const { arch: { SYS_sendmsg, SYS_read }, control } = facts;
-  const { trap, members } = plan;
+function askForGo(plan: LaunchPlan, facts: LaunchFacts): LaunchCall[] {
+  const { arch: { SYS_sendmsg }, control } = facts;
+  const { trap } = plan;
   // struct cmsghdr and the descriptor of the filter, unix(7).
   const passed = trap.length === 0 ? null : numbered([
     [0, 20],
@@ -131,20 +133,14 @@ function askSupervisor(plan: LaunchPlan, facts: LaunchFacts, pid: Place): Launch
   ], 24);
   const filter = passed === null ? [] : filterCalls(plan, facts, { block: passed, at: 16 });
   const prepared = message(block(Uint8Array.of(1)), 1, passed);
-  const send = call("sendmsg", "the go-ahead's request", SYS_sendmsg, [
-    control,
-    prepared,
-    C.MSG_NOSIGNAL,
-  ]);
-  const receive = {
-    ...call("read", "the go-ahead", SYS_read, [control, pid, GO_SIZE]),
-    expects: GO_SIZE,
-  };
-  return [
-    ...filter,
-    ...(waitsForGo(plan) ? [send] : []),
-    ...(waitsForGo(plan) || members > 0 ? [receive] : []),
-  ];
+  const args = [control, prepared, C.MSG_NOSIGNAL];
+  return [...filter, call("sendmsg", "the go-ahead's request", SYS_sendmsg, args)];
+}
+
+/** Fails when the supervisor is gone: a server without one would be unmanaged. */
+function receiveGo({ arch: { SYS_read }, control }: LaunchFacts, pid: Place): LaunchCall {
+  const args = [control, pid, GO_SIZE];
+  return { ...call("read", "the go-ahead", SYS_read, args), expects: GO_SIZE };
 }
 
 function filterCalls(plan: LaunchPlan, facts: LaunchFacts, resultTo: Place): LaunchCall[] {
@@ -234,6 +230,19 @@ function execute(
   ];
 }
 
+/** What to do about what execve(2) has said. */
+const ADVICE: ReadonlyMap<number, string> = new Map([
+  [
+    C.E2BIG,
+    "its arguments and environment are too long: 128 KiB for each, a quarter of `ulimit -s` for all",
+  ],
+  [
+    C.EACCES,
+    "check the rights of the file and of its interpreter, and whether its file system is mounted noexec",
+  ],
+  [C.ETXTBSY, "it is open for writing: try again when it has been copied"],
+]);
+
 function explainExecution(path: string, result: number): LaunchFailure {
   if (-result === C.ENOENT) {
     return {
@@ -242,7 +251,9 @@ function explainExecution(path: string, result: number): LaunchFailure {
         `Cannot execute "${path}": the interpreter in its first line, or its loader, is missing`,
     };
   }
-  return { status: STATUS_NOT_EXECUTABLE, message: `Cannot execute "${path}": ${code(result)}` };
+  const advice = ADVICE.get(-result);
+  const why = advice === undefined ? code(result) : `${code(result)}, ${advice}`;
+  return { status: STATUS_NOT_EXECUTABLE, message: `Cannot execute "${path}": ${why}` };
 }
 
 function call(name: string, subject: string, number: number, args: Call["args"]): LaunchCall {

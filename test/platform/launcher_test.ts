@@ -1,8 +1,6 @@
-/**
- * The real launchers, the small program and baton from source: what the server that it becomes gets, how each failure is reported,
- * and what the supervisor's half does when the launcher is killed half-way.
- */
+/** The real launchers, the small program and baton from source: what the server that it becomes gets. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import {
   chmodSync,
   copyFileSync,
@@ -13,118 +11,22 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { before, describe, test } from "node:test";
-import { LAUNCH_VERB, type LaunchPlan } from "../../src/launcher/plan.ts";
-import { startLauncher } from "../../src/launcher/start.ts";
-import type { HelperProcess } from "../../src/platform/process/helper_process.ts";
-import { Fd } from "../../src/platform/fd.ts";
+import { describe, test } from "node:test";
+import { encodeBytes } from "../../src/platform/bytes.ts";
 import { C } from "../../src/platform/libc/constants.ts";
 import * as proc from "../../src/platform/process/proc.ts";
+import { CAT, filterSkip, start, startCat, WAYS } from "../support/launched.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
-import { leakedSince, openDescriptors } from "../support/open_descriptors.ts";
-import { OwnChild } from "../support/own_child.ts";
 import * as processes from "../support/proc.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
 import { testPlatform } from "../support/test_platform.ts";
-import { waitUntil } from "../support/wait_until.ts";
 
-const DEADLINE_MS = 30_000;
-const CAT = "/bin/cat";
-const [SIGKILL, SIGTERM, SIGSTOP] = [9, 15, 19];
 type TestPlatform = Awaited<ReturnType<typeof testPlatform>>;
 
-const seccompIsThere = (await testPlatform()).seccomp.hasUserNotification();
+const skip = await filterSkip();
 
-interface Outcome {
-  failed: { status: number; message: string } | null;
-  readonly filters: Fd[];
-}
-
-interface Launched extends AsyncDisposable {
-  readonly child: OwnChild;
-  readonly launch: HelperProcess;
-  readonly outcome: Outcome;
-}
-
-interface Options {
-  readonly plan: Partial<LaunchPlan>;
-  readonly stdin?: Fd | number;
-  readonly members?: readonly Fd[];
-  /** Called while the launcher waits for its go-ahead. */
-  readonly onPrepared?: (pid: number) => void;
-}
-
-/** Which launcher the tests below are about. */
-let way: "program" | "binary" = "program";
-
-function start(platform: TestPlatform, options: Options): Launched {
-  const outcome: Outcome = { failed: null, filters: [] };
-  const plan: LaunchPlan = {
-    argv: [CAT],
-    program: null,
-    env: { PATH: "/usr/bin:/bin" },
-    cwd: null,
-    members: options.members?.length ?? 0,
-    trap: [],
-    spared: [],
-    waits: false,
-    parentDeathSignal: 0,
-    parentPid: platform.runtime.pid,
-    fileLimit: null,
-    ...options.plan,
-  };
-  using nowhere = platform.descriptors.open("/dev/null", C.O_WRONLY);
-  const launch = startLauncher(platform, {
-    plan,
-    stdio: [options.stdin ?? 0, nowhere, nowhere],
-    members: options.members ?? [],
-    way,
-    onPrepared: (notify) => {
-      if (notify !== undefined) outcome.filters.push(notify);
-      options.onPrepared?.(launch.pid);
-    },
-    onFailed: (status, message) => outcome.failed = { status, message },
-  });
-  const child = new OwnChild(platform, launch.pid);
-  return {
-    child,
-    launch,
-    outcome,
-    async [Symbol.asyncDispose]() {
-      await child[Symbol.asyncDispose]();
-      for (const filter of outcome.filters) filter.close();
-    },
-  };
-}
-
-/** A server that reads from a pipe which nobody writes to; ready when it runs. */
-async function startCat(platform: TestPlatform, options: Options): Promise<Launched> {
-  const { read, write } = platform.descriptors.pipe();
-  const launched = start(platform, { ...options, stdin: read });
-  read.close();
-  const { pid } = launched.launch;
-  const isServer = () => {
-    const words = processes.commandLine(pid);
-    return words.length > 0 && !words.includes(LAUNCH_VERB) && processes.state(pid) === "S";
-  };
-  await waitUntil(() => launched.outcome.failed || isServer(), {
-    what: "the launcher has become the server, which reads",
-    deadlineMs: DEADLINE_MS,
-  });
-  assert.equal(launched.outcome.failed, null);
-  return {
-    ...launched,
-    async [Symbol.asyncDispose]() {
-      write.close();
-      await launched[Symbol.asyncDispose]();
-    },
-  };
-}
-
-for (const each of ["program", "binary"] as const) {
+for (const each of WAYS) {
   describe(`the server gets, from ${each}`, () => {
-    useWay(each);
-
     test("its arguments, environment and directory, and keeps the launcher's pid", {
       timeout: TEST_TIMEOUT_MS,
     }, async () => {
@@ -132,7 +34,7 @@ for (const each of ["program", "binary"] as const) {
       using dir = tempDir();
       const argv = ["cat", "-", "", "\u00e9"];
       const env = { PATH: "/usr/bin:/bin", ONE: "1", EMPTY: "" };
-      await using server = await startCat(platform, {
+      await using server = await startCat(platform, each, {
         plan: { argv, env, cwd: dir.path },
       });
       const { pid } = server.launch;
@@ -144,6 +46,25 @@ for (const each of ["program", "binary"] as const) {
       assert.equal(proc.processStat(pid)?.parent, platform.runtime.pid);
     });
 
+    test("arguments and variables of nearly all that the kernel takes, not all of it text", {
+      timeout: TEST_TIMEOUT_MS,
+    }, async () => {
+      await using platform = await testPlatform();
+      // One string has at most 128 KiB with its NUL, all together a quarter of the stack's 8 MiB.
+      const longest = "a\udce9".repeat(65_535);
+      const many = [longest, ...Array.from({ length: 7 }, () => "\u00e9".repeat(65_535))];
+      const env = Object.fromEntries(many.slice(0, 5).map((value, i) => [`V${i}`, value.slice(9)]));
+      await using server = await startCat(platform, each, {
+        plan: { argv: ["cat", "-", ...many], env },
+      });
+      const { pid } = server.launch;
+      const inMemory = (texts: readonly string[]) =>
+        Buffer.concat(texts.map((each) => encodeBytes(`${each}\0`)));
+      const strings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+      assert.ok(readFileSync(`/proc/${pid}/cmdline`).equals(inMemory(["cat", "-", ...many])));
+      assert.ok(readFileSync(`/proc/${pid}/environ`).equals(inMemory(strings)));
+    });
+
     for (const count of [0, 3]) {
       test(`standard descriptors, its ${count} members with LISTEN_PID, and nothing else`, {
         timeout: TEST_TIMEOUT_MS,
@@ -151,7 +72,7 @@ for (const each of ["program", "binary"] as const) {
         await using platform = await testPlatform();
         const pipes = Array.from({ length: count }, () => platform.descriptors.pipe());
         const members = pipes.map(({ read }) => read);
-        await using server = await startCat(platform, {
+        await using server = await startCat(platform, each, {
           plan: {},
           members,
         });
@@ -170,7 +91,7 @@ for (const each of ["program", "binary"] as const) {
       timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
-      await using server = await startCat(platform, { plan: { fileLimit: 321 } });
+      await using server = await startCat(platform, each, { plan: { fileLimit: 321 } });
       const status = readFileSync(`/proc/${server.launch.pid}/status`, "utf8");
       for (const field of ["SigBlk", "SigIgn", "SigCgt", "NoNewPrivs", "Seccomp"]) {
         assert.match(status, new RegExp(`^${field}:\\s+0+$`, "m"));
@@ -180,12 +101,12 @@ for (const each of ["program", "binary"] as const) {
     });
 
     test("a filter that is watched before its first instruction", {
-      skip: platformSkip(),
+      skip,
       timeout: TEST_TIMEOUT_MS,
     }, async () => {
       await using platform = await testPlatform();
       const { arch } = platform.libc;
-      await using server = await startCat(platform, { plan: { trap: [arch.SYS_listen] } });
+      await using server = await startCat(platform, each, { plan: { trap: [arch.SYS_listen] } });
       const [notify] = server.outcome.filters;
       assert.equal(server.outcome.filters.length, 1);
       assert.equal(platform.libc.c.fcntl(notify!.number, C.F_GETFD, 0), C.FD_CLOEXEC);
@@ -206,14 +127,12 @@ for (const each of ["program", "binary"] as const) {
           '" && exit 17\n',
       );
       chmodSync(path, 0o755);
-      await using server = start(platform, { plan: { argv: [path, "yes"] } });
+      await using server = start(platform, each, { plan: { argv: [path, "yes"] } });
       assert.deepEqual(await server.child.ended(), { kind: "exited", code: 17 });
     });
   });
 
   describe(`a program without a name any more, from ${each}`, () => {
-    useWay(each);
-
     /** Its directory and file are removed while they are held. */
     function removed(platform: TestPlatform, dir: TempDir, make: (path: string) => void) {
       mkdirSync(dir.join("release"));
@@ -236,7 +155,7 @@ for (const each of ["program", "binary"] as const) {
       await using platform = await testPlatform();
       using dir = tempDir();
       const { program, cwd, held } = removed(platform, dir, (path) => copyFileSync(CAT, path));
-      await using server = await startCat(platform, {
+      await using server = await startCat(platform, each, {
         plan: { argv: ["server", "-"], program, cwd },
       });
       const { pid } = server.launch;
@@ -259,7 +178,9 @@ for (const each of ["program", "binary"] as const) {
           dir,
           (path) => writeFileSync(path, script),
         );
-        await using server = start(platform, { plan: { argv: ["server", "yes"], program, cwd } });
+        await using server = start(platform, each, {
+          plan: { argv: ["server", "yes"], program, cwd },
+        });
         assert.deepEqual(await server.child.ended(), { kind: "exited", code: 17 });
         held.forEach((fd) => fd.close());
       });
@@ -273,127 +194,11 @@ for (const each of ["program", "binary"] as const) {
         dir,
         (path) => writeFileSync(path, "#!/no/such\n"),
       );
-      await using launched = start(platform, { plan: { argv: ["server"], program } });
+      await using launched = start(platform, each, { plan: { argv: ["server"], program } });
       assert.deepEqual(await launched.child.ended(), { kind: "exited", code: 127 });
       launched.launch.readMessages();
       assert.match(launched.outcome.failed?.message ?? "", /the interpreter in its first line/);
       held.forEach((fd) => fd.close());
     });
   });
-
-  describe(`a failure to launch, from ${each}`, () => {
-    useWay(each);
-
-    const cases: [string, Partial<LaunchPlan>, number, RegExp][] = [
-      ["an unknown program", { argv: ["no-such-program"] }, 127, /^Cannot find program "no-such-p/],
-      ["a missing path", { argv: ["/no/such"] }, 127, /^Cannot find program "\/no\/such": no file/],
-      ["a directory", { argv: ["/tmp"] }, 126, /^Cannot execute "\/tmp": it is a directory$/],
-      ["no permission", { argv: ["/etc/passwd"] }, 126, /^Cannot execute "\/etc\/passwd": no exec/],
-      [
-        "a working directory that is missing",
-        { cwd: "/no/such/directory" },
-        126,
-        /^Cannot enter working directory "\/no\/such\/directory": ENOENT$/,
-      ],
-      [
-        "a file limit above the hard one",
-        { fileLimit: 2 ** 40 },
-        71,
-        /^Cannot setrlimit .*: EINVAL$/,
-      ],
-    ];
-    for (const [name, plan, status, message] of cases) {
-      test(`${name} is reported, and is the launcher's status ${status}`, {
-        timeout: TEST_TIMEOUT_MS,
-      }, async () => {
-        await using platform = await testPlatform();
-        const before = openDescriptors();
-        await using launched = start(platform, { plan });
-        assert.deepEqual(await launched.child.ended(), { kind: "exited", code: status });
-        launched.launch.readMessages();
-        assert.equal(launched.outcome.failed?.status, status);
-        assert.match(launched.outcome.failed?.message ?? "", message);
-        launched.launch.readMessages(); // Nothing more, and no harm.
-        assert.equal(platform.reactor.size, 0);
-        const isOurs = (line: string) =>
-          line.includes("memfd") || isMessageSocket(platform, parseInt(line));
-        assert.deepEqual(leakedSince(before).filter(isOurs), []);
-      });
-    }
-
-    test(
-      "a script whose interpreter is missing says so",
-      { timeout: TEST_TIMEOUT_MS },
-      async () => {
-        await using platform = await testPlatform();
-        using dir = tempDir();
-        const path = dir.write("script", "#!/no/such/interpreter\n");
-        chmodSync(path, 0o755);
-        await using launched = start(platform, { plan: { argv: [path] } });
-        assert.deepEqual(await launched.child.ended(), { kind: "exited", code: 127 });
-        launched.launch.readMessages();
-        assert.match(launched.outcome.failed?.message ?? "", /the interpreter in its first line/);
-      },
-    );
-
-    test("a supervisor that has died meanwhile ends the launcher", {
-      timeout: TEST_TIMEOUT_MS,
-    }, async () => {
-      await using platform = await testPlatform();
-      const plan = { parentDeathSignal: SIGTERM, parentPid: platform.runtime.pid + 1 };
-      await using launched = start(platform, { plan });
-      assert.deepEqual(await launched.child.ended(), { kind: "exited", code: 71 });
-    });
-
-    for (const when of ["before it gets its go-ahead", "before it reads its go-ahead"]) {
-      test(`a launcher that is killed ${when} is no error of ours`, {
-        skip: platformSkip(),
-        timeout: TEST_TIMEOUT_MS,
-      }, async () => {
-        await using platform = await testPlatform();
-        const errors: unknown[] = [];
-        platform.reactor.onError = (error) => errors.push(error);
-        const signal = when.includes("gets") ? SIGKILL : SIGSTOP;
-        const { SYS_bind } = platform.libc.arch;
-        await using launched = start(platform, {
-          plan: { trap: [SYS_bind] },
-          onPrepared: (pid) => {
-            platform.processes.signal(pid, signal);
-            // Our answer must not be there before it has stopped: then it would read it first.
-            while (processes.state(pid) === "S" || processes.state(pid) === "R");
-          },
-        });
-        await waitUntil(() => launched.outcome.filters.length === 1, {
-          what: "the filter has come",
-          deadlineMs: DEADLINE_MS,
-        });
-        platform.processes.signal(launched.launch.pid, SIGKILL);
-        assert.deepEqual(await launched.child.ended(), { kind: "signalled", signal: SIGKILL });
-        launched.launch.readMessages();
-        assert.deepEqual(errors, []);
-        assert.equal(platform.reactor.size, 0, "its socket is closed");
-        assert.equal(launched.outcome.failed, null);
-      });
-    }
-  });
-}
-
-function useWay(each: typeof way): void {
-  before(() => void (way = each));
-}
-
-/** The runtimes use no sockets of this type: what is one is the launcher's control socket. */
-function isMessageSocket(platform: TestPlatform, number: number): boolean {
-  const fd = new Fd(platform.libc, number);
-  try {
-    return platform.sockets.option(fd, C.SOL_SOCKET, C.SO_TYPE) === C.SOCK_SEQPACKET;
-  } catch {
-    return false;
-  } finally {
-    fd.release();
-  }
-}
-
-function platformSkip(): string | false {
-  return seccompIsThere ? false : "this kernel or container has no seccomp user notification";
 }

@@ -14,7 +14,7 @@ const MOST_HELD = 1024;
 /** When there are so many more than after the last look, it is time for the next. */
 const LOOK_AFTER = 64;
 
-interface HeldSocket {
+export interface HeldSocket {
   readonly fd: Fd;
   /** The low 32 bits. */
   readonly inode: number;

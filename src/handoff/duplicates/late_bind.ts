@@ -1,8 +1,8 @@
 /**
  * A socket that baton has no duplicate of is replaced when it is bound: by one of baton's own with the same flags, which
  * the kernel then binds as the server has asked. That needs the right to see the server's descriptors and memory, and
- * loses what was set before bind(2): servers set SO_REUSEADDR, SO_REUSEPORT and IPV6_V6ONLY, which it has again, and
- * TCP_NODELAY (gunicorn), which it has only where the descriptor was known before (learned.ts).
+ * loses what was set before bind(2), but for what only listeners set (NOTED) and SO_REUSEADDR: so TCP_NODELAY (gunicorn)
+ * it has only where the descriptor was known before (learned.ts).
  */
 import { SystemCallError } from "../../platform/error.ts";
 import type { Fd } from "../../platform/fd.ts";
@@ -32,8 +32,25 @@ const DOMAINS: ReadonlyMap<string | null, number> = new Map([
   ["UNIX-STREAM", C.AF_UNIX],
 ]);
 
-/** Whether a worker may listen beside the others of its generation, and which addresses overlap, depends on them. */
-const NOTED = [[C.IPPROTO_IPV6, C.IPV6_V6ONLY], [C.SOL_SOCKET, C.SO_REUSEPORT]] as const;
+/**
+ * Which addresses may be bound, beside which others, and who reaches them, depends on them; and two that only listeners
+ * have. Connections out set none of them, so asking costs those nothing.
+ */
+const NOTED = [
+  [C.SOL_SOCKET, [C.SO_REUSEPORT, C.SO_BINDTODEVICE]],
+  [C.IPPROTO_IP, [C.IP_FREEBIND, C.IP_TRANSPARENT]],
+  [C.IPPROTO_IPV6, [C.IPV6_V6ONLY, C.IPV6_FREEBIND, C.IPV6_TRANSPARENT]],
+  [C.IPPROTO_TCP, [C.TCP_DEFER_ACCEPT, C.TCP_FASTOPEN]],
+] as const;
+
+/** socket(7), ip(7): baton may have the capability where the server, which the kernel refuses them, has not. */
+const OF_ADMINISTRATORS: ReadonlyMap<number, readonly number[]> = new Map([
+  [C.SOL_SOCKET, [C.SO_MARK, C.SO_RCVBUFFORCE, C.SO_SNDBUFFORCE]],
+  [C.IPPROTO_IP, [C.IP_TRANSPARENT]],
+  [C.IPPROTO_IPV6, [C.IPV6_TRANSPARENT]],
+]);
+const CAP_NET_ADMIN = 12;
+const CAP_NET_RAW = 13;
 
 interface NotedOption {
   readonly level: number;
@@ -48,9 +65,9 @@ export class LateBind {
 
   constructor(readonly platform: Platform) {
     const { SYS_setsockopt } = platform.libc.arch;
-    this.rules = NOTED.map(([level, name]) => ({
+    this.rules = NOTED.map(([level, names]) => ({
       call: SYS_setsockopt,
-      when: [{ argument: 1, values: [level] }, { argument: 2, values: [name] }],
+      when: [{ argument: 1, values: [level] }, { argument: 2, values: names }],
     }));
   }
 
@@ -64,6 +81,7 @@ export class LateBind {
     const [oldest] = this.#noted.keys();
     if (this.#noted.size >= MOST_NOTED && oldest !== undefined) this.#noted.delete(oldest);
     const [level, name] = [intArgument(call, 1), intArgument(call, 2)];
+    if (OF_ADMINISTRATORS.get(level)?.includes(name) && !isAdministrator(tid)) return;
     this.#noted.set(inode, [...this.#noted.get(inode) ?? [], { level, name, value }]);
   }
 
@@ -71,6 +89,12 @@ export class LateBind {
   rulesAt(descriptors: readonly number[]): CallRule {
     const { SYS_setsockopt } = this.platform.libc.arch;
     return { call: SYS_setsockopt, when: [{ argument: 0, values: descriptors }] };
+  }
+
+  /** @returns why `put` would leave the socket as it is; null: it would not */
+  whyNot({ call: { tid }, descriptor }: CallerDescriptor): string | null {
+    const name = protocolName(this.platform.libc, tid, descriptor);
+    return DOMAINS.has(name) ? null : "a listener that is no stream";
   }
 
   /**
@@ -111,6 +135,10 @@ export class LateBind {
     this.#noted.delete(inode);
     return socket;
   }
+}
+
+function isAdministrator(tid: number): boolean {
+  return [CAP_NET_ADMIN, CAP_NET_RAW].some((bit) => proc.hasCapability(bit, tid));
 }
 
 /** A client binds to no port, or to one of its own, and is left alone. */

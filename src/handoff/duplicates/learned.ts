@@ -1,7 +1,8 @@
 /**
  * Under the socket trap a generation shows at which descriptors it binds its listeners. The next one can do without:
  * its filter asks about setsockopt(2) of those descriptors only, so that a socket put in place at bind(2) has all that
- * was set (late_bind.ts), and what it opens to connect out costs nothing. Pure.
+ * was set (late_bind.ts), and what it opens to connect out costs nothing. If it fails, whatever the reason, the one after
+ * it is trapped, and shows its descriptors once more. Pure.
  */
 
 /** A filter compares them one by one. */
@@ -9,7 +10,10 @@ const MOST_DESCRIPTORS = 16;
 
 export class LearnedListeners {
   readonly #descriptors = new Set<number>();
-  readonly #replacing = new Set<number>();
+  /** Generations, and whether they have passed their gate. */
+  readonly #replacing = new Map<number, boolean>();
+  /** The next generation shows whether the trap was missed. */
+  #trapsNext = false;
   #unsuited: string | null = null;
 
   /** Why all generations from now on get the socket trap; null: not that. */
@@ -32,8 +36,10 @@ export class LearnedListeners {
 
   /** @returns where generation `epoch`, which starts now, will have its listeners; null: unknown, so sockets are trapped */
   begin(epoch: number): readonly number[] | null {
-    if (this.#unsuited !== null || this.#descriptors.size === 0) return null;
-    this.#replacing.add(epoch);
+    const isDoubted = this.#trapsNext;
+    this.#trapsNext = false;
+    if (this.#unsuited !== null || isDoubted || this.#descriptors.size === 0) return null;
+    this.#replacing.set(epoch, false);
     return [...this.#descriptors];
   }
 
@@ -42,7 +48,14 @@ export class LearnedListeners {
     return this.#replacing.has(epoch);
   }
 
+  /** It has passed its gate. */
+  pass(epoch: number): void {
+    if (this.#replacing.has(epoch)) this.#replacing.set(epoch, true);
+  }
+
+  /** It has ended: without having passed, perhaps because its sockets were replaced. */
   forget(epoch: number): void {
+    if (this.#replacing.get(epoch) === false) this.#trapsNext = true;
     this.#replacing.delete(epoch);
   }
 }

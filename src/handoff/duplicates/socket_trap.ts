@@ -23,7 +23,7 @@ import { intArgument, type TrappedCall } from "../../platform/process/seccomp.ts
 import { uninterrupted } from "../../platform/process/uninterrupted.ts";
 import type { Listeners } from "../../steering/listeners.ts";
 import type { CallReply, ListenerOwner } from "../listener_owner.ts";
-import { HeldSockets } from "./held_sockets.ts";
+import { type HeldSocket, HeldSockets } from "./held_sockets.ts";
 import { asksForPlace, LateBind } from "./late_bind.ts";
 import type { LearnedListeners } from "./learned.ts";
 import type { CallerDescriptor, DuplicateSource } from "./source.ts";
@@ -152,17 +152,23 @@ export class SocketTrapSource implements DuplicateSource {
       this.#learned?.note(epoch, number, null);
       socket = { fd, inode: proc.ownSocketInode(fd.number), epoch, isBound: true, pid, number };
       this.held.add(socket);
-    } else this.#learn(of, epoch);
+    } else this.#learn(of, socket);
     socket.isBound = true;
     return this.platform.descriptors.duplicate(socket.fd);
   }
 
   /** Of a socket of the trap that is about to be bound. */
-  #learn({ call, pid, descriptor }: CallerDescriptor, epoch: number): void {
+  #learn(of: CallerDescriptor, { epoch, pid: opener, number }: HeldSocket): void {
+    const { call, pid, descriptor } = of;
     if (this.#learned === null || call.call !== this.platform.libc.arch.SYS_bind) return;
     const isSeen = typeof socketAt(call.tid, descriptor) === "number";
     if (!isSeen) return this.#learned.note(epoch, descriptor, "processes that baton may not see");
-    if (asksForPlace(call)) this.#learned.note(epoch, descriptor, whyItMustStay(pid, descriptor));
+    if (!asksForPlace(call)) return;
+    const hasMoved = opener !== pid || number !== descriptor;
+    const why = hasMoved
+      ? "the server has opened it in another process or at another descriptor"
+      : this.#lateBind.whyNot(of) ?? whyItMustStay(pid, descriptor);
+    this.#learned.note(epoch, descriptor, why);
   }
 
   /** This version of the server does what the one before did not: then it fails, instead of serving with half a socket. */
@@ -196,7 +202,8 @@ export class SocketTrapSource implements DuplicateSource {
     }
   }
 
-  look(): void {
+  look(epoch: number): void {
+    this.#learned?.pass(epoch);
     this.held.look();
   }
 

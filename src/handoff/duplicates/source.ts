@@ -36,7 +36,7 @@ export interface DuplicateSource {
   /** A bind or listen has been answered. */
   settle(of: CallerDescriptor, socket: Fd, reply: CallReply): void;
   /** A generation has passed its gate: what is not a listener by now is not needed. */
-  look(): void;
+  look(epoch: number): void;
   /** The generation has ended. */
   forget(epoch: number): void;
 }

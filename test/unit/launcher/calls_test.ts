@@ -43,6 +43,18 @@ describe("launchCalls()", () => {
     ["not the directory where it is", { cwd: "/here" }, {}, END],
     ["the file limit", { fileLimit: 1024 }, {}, ["prlimit64", ...END]],
     ["a go-ahead, for LISTEN_PID", { members: 1 }, {}, ["read", ...END]],
+    [
+      "a go-ahead that is sent at once before anything that can fail",
+      { members: 1, parentDeathSignal: 15, cwd: "/there" },
+      {},
+      ["read", "prctl", "getppid", "chdir", ...END],
+    ],
+    [
+      "a go-ahead that is asked for, once, with members too",
+      { members: 1, waits: true, cwd: "/there" },
+      {},
+      ["chdir", ...ASK, ...END],
+    ],
     ["a go-ahead that is asked for", { waits: true }, {}, [...ASK, ...END]],
     ["a filter, without privileges", { trap: [49] }, {}, [...FILTER, ...ASK, ...END]],
     [
@@ -83,7 +95,7 @@ describe("launchCalls()", () => {
     assert.equal(3 + 1 + (calls[3]?.skips ?? 0), send);
   });
 
-  const [ENOENT, EACCES, EBUSY, EINVAL] = [2, 13, 16, 22];
+  const [ENOENT, E2BIG, EACCES, EBUSY, EISDIR, EINVAL] = [2, 7, 13, 16, 21, 22];
   const failures: [string, Partial<LaunchPlan>, string, number, number, RegExp][] = [
     ["a directory", { cwd: "/there" }, "chdir", -EACCES, 126, /^Cannot enter .*"\/there": EACCES$/],
     ["a limit", { fileLimit: 1 }, "prlimit64", -EINVAL, 71, /^Cannot setrlimit RLIMIT_NOFILE: EIN/],
@@ -96,7 +108,9 @@ describe("launchCalls()", () => {
       71,
       /: Cannot seccomp .*: EINVAL: run "baton do/,
     ],
-    ["a program", {}, "execve", -EACCES, 126, /^Cannot execute "\/bin\/server": EACCES$/],
+    ["a program", {}, "execve", -EISDIR, 126, /^Cannot execute "\/bin\/server": EISDIR$/],
+    ["its rights", {}, "execve", -EACCES, 126, /": EACCES, check the rights .* mounted noexec$/],
+    ["long arguments", {}, "execve", -E2BIG, 126, /": E2BIG, its arguments .*ulimit -s/],
     ["its interpreter", {}, "execve", -ENOENT, 127, /the interpreter in its first line/],
     ["the parent", { parentDeathSignal: 9 }, "getppid", 7, 71, /the supervisor is gone$/],
     ["the supervisor", { waits: true }, "read", 0, 71, /the supervisor is gone$/],

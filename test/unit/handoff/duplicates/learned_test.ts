@@ -5,7 +5,9 @@ import { LearnedListeners } from "../../../../src/handoff/duplicates/learned.ts"
 type Step =
   | readonly [number, number]
   | readonly [number, number, string]
-  | { readonly begin: number; readonly at: readonly number[] | null };
+  | { readonly begin: number; readonly at: readonly number[] | null }
+  | { readonly pass: number }
+  | { readonly end: number };
 
 describe("LearnedListeners", () => {
   const cases: readonly [string, readonly Step[]][] = [
@@ -30,6 +32,43 @@ describe("LearnedListeners", () => {
       begin: 1,
       at: [7, 8],
     }]],
+    ["one that ends behind its gate raises no doubt", [[0, 7], { begin: 1, at: [7] }, { pass: 1 }, {
+      end: 1,
+    }, { begin: 2, at: [7] }]],
+    ["after one that has failed comes one with the trap", [
+      [0, 7],
+      { begin: 1, at: [7] },
+      {
+        end: 1,
+      },
+      { begin: 2, at: null },
+      [2, 7],
+      { pass: 2 },
+      { begin: 3, at: [7] },
+    ]],
+    ["which shows what was missed", [
+      [0, 7],
+      { begin: 1, at: [7] },
+      { end: 1 },
+      {
+        begin: 2,
+        at: null,
+      },
+      [2, 7, "another process"],
+      { pass: 2 },
+      { begin: 3, at: null },
+    ]],
+    ["one with the trap that fails raises no doubt", [
+      [0, 7],
+      { begin: 1, at: [7] },
+      { end: 1 },
+      {
+        begin: 2,
+        at: null,
+      },
+      { end: 2 },
+      { begin: 3, at: [7] },
+    ]],
     ["too many", [...Array.from({ length: 17 }, (_, i) => [0, i] as const), {
       begin: 1,
       at: null,
@@ -39,7 +78,9 @@ describe("LearnedListeners", () => {
     test(name, () => {
       const learned = new LearnedListeners();
       for (const step of steps) {
-        if ("begin" in step) {
+        if ("pass" in step) learned.pass(step.pass);
+        else if ("end" in step) learned.forget(step.end);
+        else if ("begin" in step) {
           assert.deepEqual(learned.begin(step.begin), step.at);
           assert.equal(learned.isReplacing(step.begin), step.at !== null);
         } else learned.note(step[0], step[1], step[2] ?? null);
