@@ -35,10 +35,10 @@ export class CheckedConnections {
       table.accepted.length > table.connectionsOf(this.owner).length;
   }
 
-  /** Beside that, only one that is waited for matters: it may be another generation's by now. */
+  /** Beside that, only one that is waited for matters: it may be another generation's by now, if there is one. */
   mayDiffer(table: SocketTable, quietMs: number): boolean {
-    return this.mayGain(table) ||
-      takeCensus(table.connectionsOf(this.owner), quietMs).counts.busy > 0;
+    return this.mayGain(table) || (this.others().length > 0 &&
+      takeCensus(table.connectionsOf(this.owner), quietMs).counts.busy > 0);
   }
 
   /** @returns whether `of` has another result than before */

@@ -13,6 +13,7 @@ import type { GenerationTags } from "../steering/generation_tags.ts";
 import type { GroupAddress, Member, UnixAddress } from "../steering/member.ts";
 import { attribute, isAccepted } from "./attribution.ts";
 import { judge, type Judgement } from "./classify.ts";
+import { portsWithoutTls } from "./handshake.ts";
 import { follow, type Track } from "./track.ts";
 
 export interface ConnectionCounts {
@@ -228,9 +229,11 @@ export function takeCensus(
   quietMs: number,
   tracks: Pick<Tracks, "get"> | null = null,
 ): Census {
+  const plain = portsWithoutTls(connections);
   return censusOf(connections.map((connection) => {
-    const { inode } = connection;
-    return { inode, ...judge(connection, quietMs, tracks?.get(inode) ?? null) };
+    const { inode, local } = connection;
+    const track = tracks?.get(inode) ?? null;
+    return { inode, ...judge(connection, quietMs, track, plain.has(local.port)) };
   }));
 }
 

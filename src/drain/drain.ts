@@ -128,9 +128,9 @@ export class Drain {
     this.target.onDrained();
   }
 
-  /** An answer is owed there, or may be because the server often pauses for as long. */
+  /** An answer is owed there, or may be: it is waited for, or the server often pauses for as long. */
   mayOwe(inode: number): boolean {
-    if (this.census.busy.has(inode)) return true;
+    if (this.census.blocking.has(inode)) return true;
     const track = this.target.tracks.get(inode);
     return track !== null &&
       mayPause(track, track.atMs - Math.max(track.sentAtMs, track.receivedAtMs));
@@ -143,6 +143,10 @@ export class Drain {
   /** Samples again, so that `census` and `waiting` have what a signal will cut. */
   recount(): void {
     const table = this.#read();
+    this.#count(table);
+    const { busy, undecided } = this.census;
+    // Where nothing is cut it does not matter who has it open.
+    if (busy.size + undecided.size === 0 && !this.#connections.mayGain(table)) return;
     this.#connections.check(table);
     this.#count(table, this.#connections.endingOf(table));
   }

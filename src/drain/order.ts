@@ -14,10 +14,11 @@
  * tcp_delack_timer_handler). One case escapes: a server that speaks first, and sets TCP_QUICKACK to 0 itself after a request
  * has come in the very tick of its greeting.
  */
+import { C } from "../platform/libc/constants.ts";
 import type { TcpSocket, TcpTraffic } from "../platform/network/sock_diag.ts";
 import type { Track } from "./track.ts";
 
-type SampledSocket = Pick<TcpSocket, "receiveQueue" | "sendQueue" | "traffic">;
+type SampledSocket = Pick<TcpSocket, "state" | "receiveQueue" | "sendQueue" | "traffic">;
 
 /** "unknown": both in the same tick; null: neither has sent anything. */
 type LastSender = "client" | "server" | "unknown" | null;
@@ -33,30 +34,31 @@ const FIRST_ACK = 1;
  * Data in a queue counts as the client's: an answer is owed.
  * @param track of the same connection, including this sample
  */
-export function lastSender(
-  { traffic, receiveQueue, sendQueue }: SampledSocket,
-  track: Track | null,
-): LastSender {
+export function lastSender(socket: SampledSocket, track: Track | null): LastSender {
+  const { traffic, receiveQueue, sendQueue } = socket;
   if (receiveQueue > 0 || sendQueue > 0 || traffic === null) return "client";
   if (traffic.bytesReceived === 0) return traffic.bytesAcked === 0 ? null : "server";
   if (traffic.bytesAcked === 0 || traffic.sinceReceivedMs < traffic.sinceSentMs) return "client";
   if (traffic.sinceSentMs < traffic.sinceReceivedMs) return "server";
   if (traffic.sinceAckMs < traffic.sinceReceivedMs) return "server";
-  return track !== null && isAnswered(traffic, track) ? "server" : "unknown";
+  return track !== null && isAnswered(socket, traffic, track) ? "server" : "unknown";
 }
 
 /** The last receive and the last send fell into one tick. */
-function isAnswered(traffic: TcpTraffic, track: Track): boolean {
+function isAnswered(
+  { state }: Pick<SampledSocket, "state">,
+  traffic: TcpTraffic,
+  track: Track,
+): boolean {
   const { first } = track;
-  if (first.bytesReceived === traffic.bytesReceived && traffic.bytesAcked > first.bytesAcked) {
-    return true;
-  }
+  const isNewlySent = traffic.bytesAcked > first.bytesWritten;
+  if (isNewlySent && first.bytesReceived === traffic.bytesReceived) return true;
   if (traffic.sinceSentMs < ACKNOWLEDGED_MS) return false;
   const { acksSent, segmentsReceived = 0 } = traffic;
   if (acksSent === undefined) return false;
   const isNew = segmentsReceived > (first.segmentsReceived ?? Infinity);
   if (isNew && acksSent === first.acksSent) return true;
-  return mayBeInteractive(traffic) && track.interactiveAtMs !== null &&
+  return mayBeInteractive(state, traffic) && track.interactiveAtMs !== null &&
     track.interactiveAtMs - movedAtMs(track) >= ACKNOWLEDGED_MS;
 }
 
@@ -64,14 +66,21 @@ function movedAtMs({ sentAtMs, receivedAtMs }: Track): number {
   return Math.max(sentAtMs, receivedAtMs);
 }
 
-/** In interactive mode the last data of such a connection was the server's. */
-function mayBeInteractive({ acksSent = Infinity, hasSynData = true }: TcpTraffic): boolean {
-  return acksSent <= FIRST_ACK && !hasSynData;
+/**
+ * In interactive mode the last data of such a connection was the server's. A FIN of the client's begins that mode by itself
+ * (tcp_fin()), and with data in its segment it is acknowledged in it at once.
+ */
+function mayBeInteractive(
+  state: number,
+  { acksSent = Infinity, hasSynData = true }: TcpTraffic,
+): boolean {
+  return state === C.TCP_ESTABLISHED && acksSent <= FIRST_ACK && !hasSynData;
 }
 
 /** Whether it is in interactive mode would tell who sent last, and was not asked since anything moved. */
 export function mayNeedMode(socket: SampledSocket, track: Track): boolean {
-  const { traffic } = socket;
-  return traffic !== null && lastSender(socket, track) === "unknown" && mayBeInteractive(traffic) &&
+  const { state, traffic } = socket;
+  return traffic !== null && lastSender(socket, track) === "unknown" &&
+    mayBeInteractive(state, traffic) &&
     track.modeAskedAtMs < movedAtMs(track) + ACKNOWLEDGED_MS;
 }

@@ -15,6 +15,7 @@ import { SystemCallError } from "../platform/error.ts";
 import { judge, type Judgement } from "./classify.ts";
 import { Tracks } from "./connections.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
+import { portsWithoutTls } from "./handshake.ts";
 import { type DrainPeriod, SpreadClose } from "./spread_close.ts";
 import { UnixTraffic } from "./unix/unix_traffic.ts";
 import { type Conversation, follow, mayClose } from "./conversation.ts";
@@ -64,6 +65,8 @@ export class PortWatch {
   #known: ReadonlySet<string> | null = null;
   #opens: { total: number; own: number } | null = null;
   #sockets: readonly TcpSocket[] = [];
+  /** Ports without TLS. */
+  #plain: ReadonlySet<number> = new Set();
   #conversations = new Map<number, Conversation>();
   readonly #tracks = new Tracks();
   /** Null: its processes are unknown, and every Unix socket of the machine would count. */
@@ -113,6 +116,7 @@ export class PortWatch {
     const seen = new Set<string>();
     const counts = { busy: 0, idle: 0, owed: 0, undecided: 0, atRest: 0 };
     this.#tracks.note(this.#sockets, atMs);
+    this.#plain = portsWithoutTls(this.#sockets);
     for (const socket of this.#sockets) {
       if (socket.state === C.TCP_LISTEN) {
         counts.busy += socket.receiveQueue;
@@ -142,7 +146,9 @@ export class PortWatch {
   }
 
   #judge(socket: TcpSocket): Judgement {
-    return judge(socket, this.options.quietMs, this.#tracks.get(socket.inode));
+    const { inode, local } = socket;
+    const isPlain = this.#plain.has(local.port);
+    return judge(socket, this.options.quietMs, this.#tracks.get(inode), isPlain);
   }
 
   /** Closes connections of the latest sample that may be closed now; their clients go elsewhere. */

@@ -43,6 +43,8 @@ export interface Track {
 interface FirstSample {
   readonly atMs: number;
   readonly bytesAcked: number;
+  /** Sent by the server, acknowledged or not. */
+  readonly bytesWritten: number;
   readonly bytesReceived: number;
   readonly segmentsReceived?: number | undefined;
   readonly acksSent?: number | undefined;
@@ -105,6 +107,7 @@ export function follow(before: Track | null, socket: SampledSocket, atMs: number
       first: {
         atMs,
         bytesAcked,
+        bytesWritten,
         bytesReceived,
         segmentsReceived: traffic.segmentsReceived,
         acksSent,

@@ -5,19 +5,18 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { connect as connectHttp2 } from "node:http2";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { type Baton, startBaton } from "../support/baton.ts";
+import { certificate } from "../support/certificate.ts";
 import { freePort } from "../support/free_port.ts";
 import { KeptConnection } from "../support/kept_connection.ts";
 import { TEST_TIMEOUT_MS } from "../support/limits.ts";
 import { IS_FULL, repeats } from "../support/repeats.ts";
 import { fixtureCommand } from "../support/servers.ts";
-import { type TempDir, tempDir } from "../support/temp_dir.ts";
+import { tempDir } from "../support/temp_dir.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 const TEST = { timeout: TEST_TIMEOUT_MS };
@@ -309,31 +308,12 @@ describe("what must not be moved stays with its process until the drain time is 
 });
 
 describe("over TLS, and in HTTP/2, nothing is moved and nothing goes wrong", () => {
-  function certificate(dir: TempDir): { TLS_KEY: string; TLS_CERT: string } {
-    const [TLS_KEY, TLS_CERT] = [join(dir.path, "key.pem"), join(dir.path, "cert.pem")];
-    execFileSync("openssl", [
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-keyout",
-      TLS_KEY,
-      "-out",
-      TLS_CERT,
-      "-days",
-      "1",
-      "-subj",
-      "/CN=localhost",
-    ], { stdio: "ignore" });
-    return { TLS_KEY, TLS_CERT };
-  }
+  /** Whether what the server has sent at the beginning was an answer is not known for 10 s. */
+  const BRIEF = ["--drain-time", "2s"];
 
   test("HTTP/1.1 over TLS is not moved", TEST, async () => {
     using dir = tempDir();
-    await using running = await service(certificate(dir));
+    await using running = await service(certificate(dir), ...BRIEF);
     const { port } = running;
     const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false });
     using connection = new KeptConnection(port, socket);
@@ -350,7 +330,7 @@ describe("over TLS, and in HTTP/2, nothing is moved and nothing goes wrong", () 
   for (const isTls of IS_FULL ? [false, true] : [true]) {
     test(`HTTP/2${isTls ? " over TLS" : ""} is not moved`, TEST, async () => {
       using dir = tempDir();
-      await using running = await service({ H2: "1", ...isTls ? certificate(dir) : {} });
+      await using running = await service({ H2: "1", ...isTls ? certificate(dir) : {} }, ...BRIEF);
       const url = `${isTls ? "https" : "http"}://127.0.0.1:${running.port}`;
       const session = connectHttp2(url, { rejectUnauthorized: false });
       session.on("error", () => {});

@@ -17,18 +17,20 @@ import { testPlatform } from "../support/test_platform.ts";
 import { waitUntil } from "../support/wait_until.ts";
 
 /** <netinet/tcp.h> */
-const [TCP_NODELAY, TCP_QUICKACK] = [1, 12];
+const [TCP_NODELAY, TCP_CORK, TCP_QUICKACK] = [1, 3, 12];
 /** Of each story, so that ticks fall everywhere. */
 const EACH = 8;
 
-/** Who sends how many bytes, which the other one reads at once. */
-type Step = readonly [who: "client" | "server", bytes: number];
+/** Who sends how many bytes, which the other one reads at once. "last": the client, and its FIN in the same segment. */
+type Step = readonly [who: "client" | "server" | "last", bytes: number];
 const ASKS: Step = ["client", 80];
 const ANSWERS: Step = ["server", 150];
 const GREETS: Step = ["server", 30];
 const HALF_UPLOAD: Step = ["client", 30_000];
 const CONTINUES: Step = ["server", 25];
 const TURN = [ASKS, ANSWERS];
+/** More than the kernel takes a full segment to be at first. */
+const ASKS_LAST: Step = ["last", 600];
 
 const STORIES: readonly [name: string, steps: Step[], isOwed: boolean][] = [
   ["a request, answered", TURN, false],
@@ -40,6 +42,8 @@ const STORIES: readonly [name: string, steps: Step[], isOwed: boolean][] = [
   ["answered, a request in two", [...TURN, ASKS, ASKS], true],
   ["answered, half an upload", [...TURN, HALF_UPLOAD], true],
   ["three, answered, a request in three", [...TURN, ...TURN, ...TURN, ASKS, ASKS, ASKS], true],
+  ["a greeting, a request and the client's end", [GREETS, ASKS_LAST], true],
+  ["answered, a request and the client's end", [...TURN, ASKS_LAST], true],
   ["100 Continue, the body", [ASKS, CONTINUES, ASKS], true],
   ["100 Continue, the body in two", [ASKS, CONTINUES, ASKS, ASKS], true],
 ];
@@ -52,8 +56,10 @@ interface Pair {
 async function play(platform: Platform, { client, server }: Pair, steps: readonly Step[]) {
   const { descriptors } = platform;
   for (const [who, bytes] of steps) {
-    const [from, to] = who === "client" ? [client, server] : [server, client];
+    const [from, to] = who === "server" ? [server, client] : [client, server];
+    if (who === "last") platform.sockets.setOption(from, C.IPPROTO_TCP, TCP_CORK, 1);
     descriptors.writeAll(from, new Uint8Array(bytes));
+    if (who === "last") platform.sockets.endSending(from);
     const read = () => platform.sockets.unreadBytes(to) >= bytes;
     if (!read()) await waitUntil(read, { what: "it has arrived" });
     descriptors.read(to, new Uint8Array(bytes));

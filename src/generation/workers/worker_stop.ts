@@ -26,7 +26,7 @@ interface WorkerStopOptions {
   readonly health: Pick<WorkerHealth, "stop">;
   readonly policy: StopPolicy;
   /** Of its generation. */
-  readonly facts: Pick<GenerationFacts, "cut" | "takesConnections">;
+  readonly facts: Pick<GenerationFacts, "cut" | "undecided" | "takesConnections">;
   /** Another one gets its number, and its queues. */
   readonly isReplaced: boolean;
 }
@@ -120,7 +120,9 @@ export class WorkerStop {
     orNull(() => {
       const table = new SocketTable(platform, listeners);
       const open = table.openBy(worker.server.processes()).filter(({ inode }) => !away.has(inode));
-      facts.cut += takeCensus(open, config.quietMs, this.#tracks).counts.busy;
+      const { busy, undecided } = takeCensus(open, config.quietMs, this.#tracks).counts;
+      facts.cut += busy;
+      facts.undecided += undecided;
     });
   }
 

@@ -231,18 +231,20 @@ describe("Drain: when it is drained", () => {
 describe("Drain: what processes have open is read", () => {
   const BUSY = { asksAtMs: -100, answeredAtMs: 300 };
   const IDLE = { asksAtMs: -100_000, answeredAtMs: -99_000 };
-  const cases: [string, Connection[], number[]][] = [
+  const cases: [string, Connection[], number[], (() => number[])?][] = [
     ["at the first look if an answer is owed, and for reports", [BUSY], [0, 5_000]],
-    ["only for reports if none is", [IDLE], [5_000]],
+    ["not at all if none is", [IDLE], []],
     ["if another generation has connections too, before it counts as drained", [BUSY, {
       ...IDLE,
       isStray: true,
       pid: OTHER,
     }], [0, 810, 5_000]],
+    ["only for reports if no other one may have got them", [BUSY], [5_000], () => []],
   ];
-  for (const [name, connections, expected] of cases) {
+  for (const [name, connections, expected, otherProcesses] of cases) {
     test(name, async () => {
-      const { clock, drain, openedAt, samples } = new World({ connections });
+      const others = otherProcesses && { otherProcesses };
+      const { clock, drain, openedAt, samples } = new World({ connections, ...others });
       drain.begin();
       await clock.advance(5_000);
       drain.recount();

@@ -7,6 +7,7 @@ import { describe, it } from "node:test";
 import { judge } from "../../../src/drain/classify.ts";
 import { Tracks } from "../../../src/drain/connections.ts";
 import { ModeQuestions } from "../../../src/drain/mode_questions.ts";
+import { C } from "../../../src/platform/libc/constants.ts";
 import { ACKNOWLEDGED_MS, ASK_MODE_MS, lastSender, mayNeedMode } from "../../../src/drain/order.ts";
 import type { TcpSocket, TcpTraffic } from "../../../src/platform/network/sock_diag.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -24,6 +25,9 @@ interface Story {
   readonly now: Counters;
   readonly silentMs?: number;
   readonly isInteractive?: boolean;
+  readonly state?: number;
+  /** At the look before. */
+  readonly unacknowledged?: number;
   readonly other?: Partial<TcpTraffic>;
 }
 
@@ -52,11 +56,13 @@ function socket([received, sent, segments, acks]: Counters, silentMs: number): T
   };
 }
 
-function told({ first, now, silentMs = 600, isInteractive = false, other = {} }: Story) {
+function told(story: Story) {
+  const { first, now, silentMs = 600, isInteractive = false, other = {}, state = 1 } = story;
   const tracks = new Tracks();
-  if (first) tracks.note([socket(first, 60_000)], 9_000);
+  const sendQueue = story.unacknowledged ?? 0;
+  if (first) tracks.note([{ ...socket(first, 60_000), sendQueue }], 9_000);
   const found = socket(now, silentMs);
-  const latest = { ...found, traffic: { ...found.traffic!, ...other } };
+  const latest = { ...found, state, traffic: { ...found.traffic!, ...other } };
   tracks.note([latest], 10_000);
   tracks.noteModes([INODE], new Set(isInteractive ? [INODE] : []), 10_000);
   return lastSender(latest, tracks.get(INODE));
@@ -85,6 +91,11 @@ describe("lastSender(), both in one tick", () => {
       isInteractive,
       other: { hasSynData: true },
     }, "unknown"],
+    ["the client has half-closed it", {
+      now: [700, 30, 1, 1],
+      isInteractive,
+      state: C.TCP_CLOSE_WAIT,
+    }, "unknown"],
     ["a kernel that does not count", {
       now: [80, 150, 1, 1],
       isInteractive,
@@ -110,6 +121,11 @@ describe("lastSender(), both in one tick", () => {
       now: [80, 300, 1, 5],
       silentMs: 10,
     }, "server"],
+    ["none since the first look, and an answer that was on its way", {
+      first: [160, 150, 2, 5],
+      unacknowledged: 150,
+      now: [160, 300, 2, 5],
+    }, "unknown"],
   ];
   for (const [name, story, expected] of cases) {
     it(`${name}: ${expected}`, () => assert.equal(told(story), expected));
