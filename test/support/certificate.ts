@@ -6,9 +6,10 @@ import type { TempDir } from "./temp_dir.ts";
 /** @returns the environment of `fixtures/conversations.js` */
 export function certificate(dir: TempDir): { TLS_KEY: string; TLS_CERT: string } {
   const [TLS_KEY, TLS_CERT] = [join(dir.path, "key.pem"), join(dir.path, "cert.pem")];
-  execFileSync("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
-    ...["-nodes", "-keyout", TLS_KEY, "-out", TLS_CERT, "-days", "1", "-subj", "/CN=localhost"],
-  ], { stdio: "ignore" });
+  const kind = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1".split(
+    " ",
+  );
+  const files = ["-keyout", TLS_KEY, "-out", TLS_CERT];
+  execFileSync("openssl", [...kind, ...files, "-subj", "/CN=localhost"], { stdio: "ignore" });
   return { TLS_KEY, TLS_CERT };
 }

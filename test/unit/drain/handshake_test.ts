@@ -29,9 +29,16 @@ const PLAIN: TcpTraffic = {
 
 function socket(traffic: TcpTraffic, inode = 1): TcpSocket {
   const end = { family: "inet", host: "127.0.0.1", port: PORT, scope: 0 } as const;
+  const queues = { receiveQueue: 0, sendQueue: 0 };
   return {
-    ...{ state: 1, inode, uid: 0, boundInterface: 0, local: end, remote: end },
-    ...{ receiveQueue: 0, sendQueue: 0, traffic },
+    state: 1,
+    inode,
+    uid: 0,
+    boundInterface: 0,
+    local: end,
+    remote: end,
+    ...queues,
+    traffic,
   };
 }
 
