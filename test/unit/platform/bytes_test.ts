@@ -29,6 +29,13 @@ function roundTrips(bytes: Uint8Array): void {
 }
 
 describe("decodeBytes() and encodeBytes()", () => {
+  test("keep more single bytes than a call takes arguments", () => {
+    const text = "a\udcff".repeat(100_000);
+    const bytes = encodeBytes(text);
+    assert.equal(bytes.length, 200_000);
+    assert.equal(decodeBytes(bytes), text);
+  });
+
   const cases: readonly [name: string, bytes: string, text: string, shown: string][] = [
     ["nothing", "", "", ""],
     ["ASCII", "6e61", "na", "na"],
