@@ -10,7 +10,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { CheckedConnections } from "./checked_connections.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
-import { joinCensuses, SocketTable, takeCensus, type Tracks } from "./connections.ts";
+import { type Census, joinCensuses, SocketTable, takeCensus, type Tracks } from "./connections.ts";
 import { ModeQuestions } from "./mode_questions.ts";
 import { Pace } from "./pace.ts";
 import { SpreadClose } from "./spread_close.ts";
@@ -143,10 +143,12 @@ export class Drain {
   /** Samples again, so that `census` and `waiting` have what a signal will cut. */
   recount(): void {
     const table = this.#read();
-    this.#count(table);
-    const { busy, undecided } = this.census;
+    const isEmpty = ({ busy, undecided }: Census) => busy.size + undecided.size === 0;
     // Where nothing is cut it does not matter who has it open.
-    if (busy.size + undecided.size === 0 && !this.#connections.mayGain(table)) return;
+    if (isEmpty(this.census) && !this.#connections.mayGain(table)) {
+      this.#count(table);
+      if (isEmpty(this.census)) return;
+    }
     this.#connections.check(table);
     this.#count(table, this.#connections.endingOf(table));
   }
