@@ -15,6 +15,12 @@ export function setWorkerAside(
   for (const group of listeners.groupsOf(epoch)) group.workers.setAside(epoch, number, isDead);
 }
 
+/** It was set aside at all its addresses. */
+export function isAside(listeners: Listeners, { epoch, number }: WorkerName): boolean {
+  const members = listeners.groupsOf(epoch).flatMap((group) => group.membersOf(epoch, number));
+  return members.length > 0 && members.every(({ aside = false }) => aside);
+}
+
 /** It gets its part of the new connections. */
 export function admitWorker(listeners: Listeners, { epoch, number }: WorkerName): void {
   for (const group of listeners.groupsOf(epoch)) group.workers.admit(epoch, number);

@@ -3,16 +3,15 @@ import type { RunningContext } from "../generation/context.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import type { GenerationHandle } from "../generation/handle.ts";
 import type { Generation } from "../lifecycle/generation.ts";
-import { SocketTable } from "../drain/connections.ts";
 import { removeUnknownNodes } from "../handoff/unix/stale_path.ts";
-import { errorText, orNull } from "../platform/error.ts";
-import { unreadDatagrams } from "../platform/network/udp_table.ts";
-import { holdConnections, vacate } from "../steering/held_queues.ts";
+import { orNull } from "../platform/error.ts";
 import { bakingOf, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
 import type { ServiceParts } from "./pack_service.ts";
 import type { ResumeState } from "./state/resume_state.ts";
 import type { Resumption } from "./state/resumption.ts";
+import { continueScaling } from "./continue_scaling.ts";
+import { resumeHold } from "./resume_hold.ts";
 import { unpackService } from "./unpack_service.ts";
 
 /** @returns the state to begin with */
@@ -63,21 +62,16 @@ export function catchUp(
     if (generation.workers.all.some(({ server }) => server.isForeign)) generation.catchUp();
   }
   answerPendingCalls(context, generations, state);
-  continueScaling(running, service);
+  const baking = bakingOf(service);
+  if (baking !== null) {
+    // First of all: a rolling reload would start its next worker.
+    const reason = "baton was killed during its trial";
+    dispatch({ kind: "unhealthy", epoch: baking.epoch, reason });
+  }
+  continueScaling(parts, service);
   continueGate(parts, needed);
   // A crashed generation does not wait for its back-off: there was a pause already.
   dispatch({ kind: "backoff_elapsed" });
-}
-
-/** Workers that were to start or to end when the earlier baton ended, and those that have ended since. */
-function continueScaling(
-  running: ReadonlyMap<number, GenerationHandle>,
-  service: ServiceState,
-): void {
-  for (const each of [servingOf(service), bakingOf(service)]) {
-    const generation = running.get(each?.epoch ?? NaN);
-    if (each && generation instanceof RunningGeneration) generation.workers.scale(each.workers);
-  }
 }
 
 /** Of Unix sockets that a generation has bound, and of which the killed baton has left no record. */
@@ -101,25 +95,6 @@ function continueGate(
   if (!(candidate instanceof RunningGeneration) || candidate.hasExited) return;
   candidate.resumeGate();
   deadlines.arm("ready", candidate);
-}
-
-/** New connections wait for the generation after the one that stops: the last step of that may not have been made. */
-function resumeHold(
-  { listeners, platform, config, logError }: RunningContext,
-  { held, orphanedListeners }: ServiceState,
-): void {
-  try {
-    if (held !== null) holdConnections(listeners, held, config.backlog);
-    if (orphanedListeners === null) return;
-    const table = new SocketTable(platform, listeners);
-    vacate(
-      listeners,
-      orphanedListeners,
-      (inode) => table.backlogOf(inode) + unreadDatagrams(inode),
-    );
-  } catch (error) {
-    logError(`new connections may be refused: ${errorText(error)}`);
-  }
 }
 
 /** Answers trapped calls that the previous instance had received, and not answered. */

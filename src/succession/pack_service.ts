@@ -71,6 +71,7 @@ export function packService(
       upgrade: null,
       reload: { ...service.reload, requests: [] },
       next: service.next && { ...service.next, requests: [] },
+      scaling: service.scaling && { ...service.scaling, requests: [] },
       // Until the takeover the generations belong to the other baton.
       served: service.served && !awaitsTakeover(service),
     },

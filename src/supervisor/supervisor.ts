@@ -7,7 +7,6 @@ import type { ReloadHow } from "../lifecycle/order.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import { step } from "../lifecycle/service.ts";
 import {
-  bakingOf,
   inheritedState,
   INITIAL_STATE,
   type ServiceState,
@@ -225,9 +224,6 @@ export class Supervisor {
     this.options.manager.onStep(this.#state, []);
     this.writeState();
     catchUp(this.#parts, this.#state, resumption);
-    const baking = bakingOf(this.#state);
-    const reason = "baton was killed during its trial";
-    if (baking !== null) this.dispatch({ kind: "unhealthy", epoch: baking.epoch, reason });
     this.#parts.context.children.reap();
   }
 }

@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { RunningGeneration } from "../generation/generation.ts";
 import type { Worker } from "../generation/workers/worker.ts";
 import type { WorkerLaunch } from "../generation/workers/worker_parts.ts";
+import { MAX_WORKERS } from "../lifecycle/limits.ts";
 import type { CallRule } from "../platform/process/call_filter.ts";
 import { processorCount } from "../platform/processors.ts";
 import { launchPlan, lostDescriptors } from "../process/launch_plan.ts";
@@ -12,7 +13,7 @@ import type { SupervisorOptions } from "./options.ts";
 
 /** @returns how many workers a generation begins with */
 export function workerCount({ workers }: Pick<Config, "workers">): number {
-  return workers === 0 ? processorCount() : workers;
+  return workers === 0 ? Math.min(MAX_WORKERS, processorCount()) : workers;
 }
 
 interface LaunchParts extends Pick<ServiceParts, "context" | "goodPlans"> {

@@ -125,8 +125,14 @@ export class Baton implements AsyncDisposable {
     return await this.exited;
   }
 
-  #call(method: string, path: string): Promise<unknown> {
-    return callSocket(this.socketPath, method, path);
+  async #call(method: string, path: string): Promise<unknown> {
+    try {
+      return await callSocket(this.socketPath, method, path);
+    } catch (error) {
+      const { code = null, signal = null } = this.exit ?? {};
+      const state = this.#isGone ? `baton has ended: ${code ?? signal}` : "baton runs";
+      throw new Error(`${method} ${path}: ${error}; ${state}\n${this.stderr}`, { cause: error });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

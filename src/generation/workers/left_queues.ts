@@ -18,21 +18,22 @@ export class LeftQueues {
     readonly replace: (worker: Worker) => void,
   ) {}
 
-  /** `worker` has died. */
-  look(worker: Worker): void {
-    if (this.#isEmpty(worker)) this.#lookAgain(worker);
+  /** `worker` has died. @param onEmpty no client waits for another one */
+  look(worker: Worker, onEmpty: () => void): void {
+    if (this.isEmpty(worker)) this.#lookAgain(worker, onEmpty);
     else this.replace(worker);
   }
 
-  #lookAgain(worker: Worker): void {
+  #lookAgain(worker: Worker, onEmpty: () => void): void {
     const timer = this.context.platform.clock.after(LOOK_AGAIN_MS, () => {
       this.#timers.delete(timer);
-      if (!this.#isEmpty(worker)) this.replace(worker);
+      if (this.isEmpty(worker)) onEmpty();
+      else this.replace(worker);
     });
     this.#timers.add(timer);
   }
 
-  #isEmpty({ epoch, number }: Worker): boolean {
+  isEmpty({ epoch, number }: Worker): boolean {
     const { listeners, platform: { sockDiag } } = this.context;
     const members = listeners.groups.filter(({ tcp }) => tcp !== null)
       .flatMap((group) => group.membersOf(epoch, number));

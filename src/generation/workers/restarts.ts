@@ -71,22 +71,48 @@ export class Restarts {
   }
 
   /** The same, if clients wait in its queues. */
-  serveQueues(worker: Worker): void {
-    this.#leftQueues.look(worker);
+  serveQueues(worker: Worker, onEmpty = () => {}): void {
+    this.#leftQueues.look(worker, onEmpty);
+  }
+
+  /** The generation drains: `worker`, which has exited, starts again only if clients wait in its queues. */
+  rest(worker: Worker, onEmpty = () => {}): void {
+    if (!this.#leftQueues.isEmpty(worker)) return this.schedule(worker);
+    this.forget(worker.number);
+    this.serveQueues(worker, onEmpty);
+  }
+
+  /** It has exited more than once in a row: when it serves is unknown. */
+  isCrashing(number: number): boolean {
+    return (this.#exits.get(number) ?? 0) > 1;
   }
 
   start(worker: Worker): void {
     const { launch, context } = this.options;
-    const { config, log, foreground } = context;
+    const { log, foreground } = context;
     const name = worker.parts.name();
     try {
       worker.start(launch(worker), foreground.stdinFor(false));
       log(`${name} starts`);
-      this.#after(worker.number, config.readyTimeoutMs, () => this.#onLate(worker));
+      this.#limitStart(worker);
     } catch (error) {
       worker.end();
       this.options.onFailed(worker, `it cannot be started: ${errorText(error)}`);
     }
+  }
+
+  /** An earlier baton has started it, and did not see it pass its gate. */
+  resume(worker: Worker): void {
+    if (this.isComing(worker.number)) return;
+    const { epoch, number } = worker;
+    const { listeners } = this.options.context;
+    this.#limitStart(worker);
+    worker.beginGate(listeners.groups.flatMap((group) => group.membersOf(epoch, number)));
+  }
+
+  #limitStart(worker: Worker): void {
+    const { config } = this.options.context;
+    this.#after(worker.number, config.readyTimeoutMs, () => this.#onLate(worker));
   }
 
   #onLate(worker: Worker): void {

@@ -209,6 +209,12 @@ export class Worker {
     if (isFirst) admitWorker(this.host.generation.context.listeners, this);
   }
 
+  /** Its generation drains, and it with that. */
+  cancelStop(): void {
+    this.stop?.close();
+    this.stop = null;
+  }
+
   endLooks(): void {
     this.adoptTarget.rest.end();
   }

@@ -5,12 +5,13 @@
 import type { ExitReport, GenerationTimer } from "../../lifecycle/vocabulary.ts";
 import { EXIT_SYSTEM } from "../../lifecycle/status.ts";
 import type { CandidateOutput } from "../../output/candidate_output.ts";
-import { retireWorker, setWorkerAside } from "../../steering/worker_steering.ts";
+import { isAside, retireWorker, setWorkerAside } from "../../steering/worker_steering.ts";
 import type { GenerationFacts, WorkerRecord } from "../../succession/state/resume_state.ts";
 import type { ServerTree } from "../handle.ts";
 import type { Timers } from "../timers.ts";
 import { Restarts } from "./restarts.ts";
 import { startAll } from "./start_all.ts";
+import { Sizing } from "./sizing.ts";
 import { Worker, type WorkerHost } from "./worker.ts";
 import { afterWorkerExit, mostTelling } from "./worker_exit.ts";
 import type { GenerationParts, WorkerLaunch } from "./worker_parts.ts";
@@ -29,27 +30,40 @@ interface WorkersOptions {
 }
 
 export class Workers implements ServerTree, WorkerHost {
-  /** How many the generation is to have. */
-  size = 0;
   /** The one whose end, or failure, was the first. */
   failed: Worker | null = null;
   readonly #all = new Map<number, Worker>();
   readonly #restarts: Restarts;
+  readonly #sizing: Sizing;
   /** How those have ended that the generation does not outlive. */
   readonly #exits: ExitReport[] = [];
   #isKilled = false;
-  /** Some are on their way to `size`, and the lifecycle waits for that. */
-  #isScaling = false;
+  /** It drains. */
+  #isResting = false;
 
   constructor(readonly generation: GenerationParts, readonly options: WorkersOptions) {
-    const { context } = generation;
-    this.#restarts = new Restarts({
+    const { context, epoch } = generation;
+    const restarts = this.#restarts = new Restarts({
       context,
       launch: options.launch,
       next: ({ number, restarts }) => this.#add(number, restarts + 1),
       onFailed: (worker, text) =>
         this.onExited(worker, { status: EXIT_SYSTEM, asRequested: false, text }),
     });
+    this.#sizing = new Sizing({
+      all: () => this.all,
+      restarts,
+      isAside: (worker) => isAside(context.listeners, worker),
+      start: (number) => restarts.start(this.#add(number, 0)),
+      stop: (worker) => this.#stop(worker),
+      leave: (worker) => this.#leave(worker),
+      onScaled: (workers) => context.dispatch({ kind: "scaled", epoch, workers }),
+    });
+  }
+
+  /** How many the generation is to have. */
+  get size(): number {
+    return this.#sizing.size;
   }
 
   limitStop({ stop }: Worker, delayMs: number): void {
@@ -60,7 +74,7 @@ export class Workers implements ServerTree, WorkerHost {
 
   /** Before its start. */
   begin(size: number): void {
-    this.size = size;
+    this.#sizing.size = size;
     for (let number = 0; number < size; number++) this.#add(number, 0);
   }
 
@@ -140,93 +154,84 @@ export class Workers implements ServerTree, WorkerHost {
 
   /** Those of a candidate. @throws what keeps the first one from it */
   start(isAlone: boolean, onReleased: () => void): void {
-    const { context: { foreground } } = this.generation;
-    const failed = startAll(this.all, {
-      launch: this.options.launch,
-      // A terminal has room for one.
-      stdinFor: (number) => foreground.stdinFor(isAlone && number === 0),
-      onReleased,
-    });
+    const { generation: { context: { foreground } }, options: { launch } } = this;
+    // A terminal has room for one.
+    const stdinFor = (number: number) => foreground.stdinFor(isAlone && number === 0);
+    const failed = startAll(this.all, { launch, stdinFor, onReleased });
     if (failed !== null) this.fail(failed.worker, failed.reason);
   }
 
-  /**
-   * More are started, or the ones with the highest numbers end; the generation has passed its gate.
-   * @param size at least 1
-   */
+  /** More start, or those with the highest numbers end: the gate was passed. @param size at least 1 */
   scale(size: number): void {
-    this.size = size;
-    for (const worker of this.all.filter(({ number }) => number >= size)) {
-      if (worker.isActive) this.#stop(worker);
-      else if (worker.hasExited) this.#retire(worker);
-    }
-    for (let number = 0; number < size; number++) {
-      if (!this.#all.has(number)) this.#restarts.start(this.#add(number, 0));
-    }
-    this.#isScaling = true;
-    this.#checkScaled();
+    this.#sizing.scale(size);
   }
 
-  /** Just those that are to be there serve, and no other one lives. */
-  #checkScaled(): void {
-    const { size, all, generation: { context, epoch } } = this;
-    const isThere = all.length === size && all.every(({ state }) => state === "serving");
-    if (!this.#isScaling || !isThere) return;
-    this.#isScaling = false;
-    context.dispatch({ kind: "scaled", epoch, workers: size });
+  /** An earlier baton has started it beside others, and has not seen it pass its gate. */
+  resumeStart(worker: Worker): void {
+    this.#restarts.resume(worker);
+    this.onChange(worker);
   }
 
   /** It has exited, or is to end, and another one with its number takes its place. */
   replace(number: number): void {
     const worker = this.#all.get(number);
-    if (worker === undefined) return;
-    if (worker.hasExited) this.#restarts.schedule(worker);
-    else if (worker.isActive) this.#stop(worker);
+    if (worker?.isActive) return this.#stop(worker);
+    if (!worker?.hasExited) return;
+    this.#restarts.schedule(worker);
+    this.#sizing.check();
   }
 
-  /** None is replaced any more: the generation drains. */
+  /** The generation drains: none is replaced any more, unless clients wait for it. */
   rest(): void {
-    for (const { number, hasExited } of this.all) if (hasExited) this.#restarts.forget(number);
+    this.#isResting = true;
+    for (const worker of this.all) {
+      if (worker.hasExited) this.#restarts.rest(worker);
+      // It drains with the others now: two movers must not have the same connections.
+      else if (worker.stop?.phase === "draining") worker.cancelStop();
+    }
   }
 
   /** Starts those that have exited, or were not there, while none was to be replaced. */
   restore(): void {
-    for (const worker of this.all) {
-      const { number, server } = worker;
-      if (!server.isStarted) worker.end();
-      if (worker.hasExited && !this.#restarts.isComing(number)) this.#restarts.schedule(worker);
-    }
-    this.scale(this.size);
+    this.#isResting = false;
+    this.#sizing.restore();
   }
 
   #stop(worker: Worker): void {
     const { parts, health, number } = worker;
-    const { stopping: { policy }, context } = this.generation;
+    const { generation: { stopping: { policy }, context }, options: { facts } } = this;
     this.#restarts.forget(number);
     context.log(`${this.nameOf(worker)} drains`);
-    const { facts } = this.options;
     const isReplaced = number < this.size;
     worker.stop = new WorkerStop({ worker: parts, health, policy, facts, isReplaced });
     worker.stop.begin();
   }
 
-  /** Fewer are wanted. */
+  /** It has exited, and is not wanted; but clients may wait in the queues of one that was not asked to end. */
+  #leave(worker: Worker): void {
+    const { stopSent, readyTicks } = worker.facts;
+    if (stopSent || readyTicks === 0) return this.#retire(worker);
+    this.#restarts.rest(worker, () => this.#retire(worker));
+  }
+
   #retire(worker: Worker): void {
     const { number } = worker;
+    if (this.#all.get(number) !== worker) return;
     this.#restarts.forget(number);
     retireWorker(this.generation.context.listeners, worker);
     this.#all.delete(number);
     worker.release();
     // More may be wanted again by now.
     if (number < this.size) this.#restarts.start(this.#add(number, 0));
-    this.#checkScaled();
+    this.#sizing.check();
   }
 
   onChange(worker: Worker): void {
     if (!worker.adoptTarget.isRising) return this.options.onChange();
     if (!worker.isActive || !worker.checkGate()) return;
     this.#restarts.admit(worker);
-    this.#checkScaled();
+    this.#sizing.trim();
+    this.#sizing.check();
   }
 
   #othersThan(worker: Worker): readonly Worker[] {
@@ -268,10 +273,10 @@ export class Workers implements ServerTree, WorkerHost {
         this.failed ??= worker;
         return this.options.onExited(mostTelling([...this.#exits, exit]));
       case "wait":
-        this.#exits.push(exit);
-        return;
+        return void this.#exits.push(exit);
       case "retire":
-        return this.#retire(worker);
+        setWorkerAside(listeners, worker, true);
+        return this.#leave(worker);
       case "replace":
         setWorkerAside(listeners, worker, true);
         return this.replace(number);
@@ -279,11 +284,11 @@ export class Workers implements ServerTree, WorkerHost {
         if (!this.isPassed) this.failed ??= worker;
         // What waits in its queues is for the next one with its number.
         setWorkerAside(listeners, worker, true);
-        if (this.isPassed && listeners.servingEpoch !== epoch) this.#restarts.serveQueues(worker);
+        const isLeft = this.#isResting || listeners.servingEpoch !== epoch;
+        if (this.isPassed && isLeft) this.#restarts.serveQueues(worker);
         logError(`${this.nameOf(worker)} exited: ${exit.text}`);
-        const { status, text } = exit;
-        const reason = `worker ${number} exited: ${text}`;
-        dispatch({ kind: "worker_exited", epoch, worker: number, reason, status });
+        const reason = `worker ${number} exited: ${exit.text}`;
+        dispatch({ kind: "worker_exited", epoch, worker: number, reason, status: exit.status });
       }
     }
   }
