@@ -6,12 +6,7 @@
 import type { ReloadHow } from "../lifecycle/order.ts";
 import { RunningGeneration } from "../generation/generation.ts";
 import { step } from "../lifecycle/service.ts";
-import {
-  inheritedState,
-  INITIAL_STATE,
-  type ServiceState,
-  servingOf,
-} from "../lifecycle/state.ts";
+import { inheritedState, INITIAL_STATE, type ServiceState, servingOf } from "../lifecycle/state.ts";
 import type { ServiceEvent } from "../lifecycle/vocabulary.ts";
 import { errorText } from "../platform/error.ts";
 import type {

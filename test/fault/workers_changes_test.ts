@@ -187,32 +187,38 @@ describe("workers", () => {
     await run.assertLostOnly();
   });
 
-  test("many signals for more and fewer, reloads among them, and a stop at last", TEST, async () => {
-    await using run = await LinesService.start(["--rolling"], { workers: 1 });
-    const { baton } = run;
-    for (let i = 0; i < 5; i++) baton.signal("SIGTTIN");
-    await waitUntil(async () => (await baton.status()).workers.wanted > 1, { what: "it grows" });
-    const { wanted } = (await baton.status()).workers;
-    await run.complete(wanted);
-    for (let i = 0; i < 7; i++) {
-      await baton.cli("scale", "-1");
-    }
-    await run.complete(1);
-    assert.equal((await baton.status()).workers.wanted, 1);
-    await baton.cli("scale", "4");
-    const reloads = [baton.reload(), baton.reload()];
-    baton.signal("SIGHUP");
-    for (const { result } of await Promise.all(reloads)) assert.equal(result, "ok", baton.stderr);
-    await run.complete();
-    const scale = baton.cli("scale", "6");
-    await waitUntil(async () => (await baton.status()).workers.wanted === 6, { what: "it grows" });
-    await run.clients.answersMore(2 * CLIENTS);
-    const stopped = run.clients.stop();
-    assert.deepEqual(await baton.stop(), { code: 0, signal: null }, baton.stderr);
-    const { lost } = await stopped;
-    assert.deepEqual(lost.filter(({ pid }) => pid !== null), [], baton.stderr);
-    await scale;
-  });
+  test(
+    "many signals for more and fewer, reloads among them, and a stop at last",
+    TEST,
+    async () => {
+      await using run = await LinesService.start(["--rolling"], { workers: 1 });
+      const { baton } = run;
+      for (let i = 0; i < 5; i++) baton.signal("SIGTTIN");
+      await waitUntil(async () => (await baton.status()).workers.wanted > 1, { what: "it grows" });
+      const { wanted } = (await baton.status()).workers;
+      await run.complete(wanted);
+      for (let i = 0; i < 7; i++) {
+        await baton.cli("scale", "-1");
+      }
+      await run.complete(1);
+      assert.equal((await baton.status()).workers.wanted, 1);
+      await baton.cli("scale", "4");
+      const reloads = [baton.reload(), baton.reload()];
+      baton.signal("SIGHUP");
+      for (const { result } of await Promise.all(reloads)) assert.equal(result, "ok", baton.stderr);
+      await run.complete();
+      const scale = baton.cli("scale", "6");
+      await waitUntil(async () => (await baton.status()).workers.wanted === 6, {
+        what: "it grows",
+      });
+      await run.clients.answersMore(2 * CLIENTS);
+      const stopped = run.clients.stop();
+      assert.deepEqual(await baton.stop(), { code: 0, signal: null }, baton.stderr);
+      const { lost } = await stopped;
+      assert.deepEqual(lost.filter(({ pid }) => pid !== null), [], baton.stderr);
+      await scale;
+    },
+  );
 
   test("another baton takes over with fewer of them", TEST, async () => {
     using work = tempDir();

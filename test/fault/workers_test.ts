@@ -96,7 +96,9 @@ describe("a worker that is no good", () => {
     // One that is stopped says no hello.
     const live = ["--live", "tcp", "--check-receive", "hello", "--check-interval", "100ms"];
     const flags = [...live, "--check-timeout", "2s", "--unhealthy-threshold", "1"];
-    await using run = await LinesService.start([...flags, "--stop-time", "200ms"], { drainTime: "1s" });
+    await using run = await LinesService.start([...flags, "--stop-time", "200ms"], {
+      drainTime: "1s",
+    });
     const before = await run.views();
     const { pid, number } = before[2]!;
     await run.hang(pid!);

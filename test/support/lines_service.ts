@@ -42,7 +42,10 @@ export class LinesService implements AsyncDisposable {
   static async start(flags: readonly string[], options: LinesOptions = {}): Promise<LinesService> {
     const { env = {}, drainTime = "20s", workers = WORKERS, clients = CLIENTS } = options;
     const port = await freePort();
-    const server = { command: fixtureCommand("worker_lines.py"), env: { PORT: String(port), ...env } };
+    const server = {
+      command: fixtureCommand("worker_lines.py"),
+      env: { PORT: String(port), ...env },
+    };
     const all = [
       ...["--workers", String(workers), "--drain-time", drainTime],
       // Kept connections end by themselves, and clients on a busy machine may pause for longer than usual.
