@@ -33,8 +33,9 @@ export class LinesService implements AsyncDisposable {
     public baton: Baton,
     readonly port: number,
     readonly clients: LineClients,
-    /** Those after it, when it is killed. */
-    readonly next: (() => Promise<Baton>) | null,
+    readonly flags: readonly string[],
+    /** It, and those after it when it is killed. */
+    readonly batons: Succession | null,
     readonly stack: AsyncDisposableStack,
   ) {}
 
@@ -53,16 +54,19 @@ export class LinesService implements AsyncDisposable {
       ...flags,
     ];
     const stack = new AsyncDisposableStack();
-    let next: LinesService["next"] = null;
-    if (flags.includes("--survive")) {
-      const dir = stack.use(tempDir("baton"));
-      const batons = stack.use(new Succession({ ...server, dir }));
-      next = () => batons.next(all);
-    }
-    const baton = next === null
-      ? stack.use(await startBaton({ ...server, flags: all }))
-      : await next();
-    const run = new LinesService(baton, port, new LineClients(port, clients), next, stack);
+    const batons = flags.includes("--survive")
+      ? stack.use(new Succession({ ...server, dir: stack.use(tempDir("baton")) }))
+      : null;
+    const baton = await (batons?.next(all) ?? startBaton({ ...server, flags: all }));
+    if (batons === null) stack.use(baton);
+    const run = new LinesService(
+      baton,
+      port,
+      new LineClients(port, clients),
+      all,
+      batons,
+      stack,
+    );
     await run.clients.answersMore(2 * CLIENTS);
     return run;
   }
@@ -102,10 +106,8 @@ export class LinesService implements AsyncDisposable {
 
   /** kill -9 of baton; the next one continues. */
   async killBaton(): Promise<void> {
-    const { pid } = this.baton;
-    process.kill(pid, "SIGKILL");
-    await waitUntil(() => !alive(pid), { what: "baton is dead" });
-    this.baton = await this.next!();
+    await this.batons!.kill();
+    this.baton = await this.batons!.next(this.flags);
   }
 
   /** Waits until one generation serves, with so many workers. @returns them */
