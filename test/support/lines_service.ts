@@ -48,9 +48,13 @@ export class LinesService implements AsyncDisposable {
       env: { PORT: String(port), ...env },
     };
     const all = [
-      ...["--workers", String(workers), "--drain-time", drainTime],
+      "--workers",
+      String(workers),
+      "--drain-time",
+      drainTime,
       // Kept connections end by themselves, and clients on a busy machine may pause for longer than usual.
-      ...["--quiet", "10s"],
+      "--quiet",
+      "10s",
       ...flags,
     ];
     const stack = new AsyncDisposableStack();
