@@ -1,9 +1,9 @@
 /** Whether a generation has as many workers as it is to have, and which are too many. Pure. */
-import type { WorkerState } from "./worker.ts";
+import type { WorkerStatus } from "../../report/worker_status.ts";
 
 interface Sized {
   readonly number: number;
-  readonly state: WorkerState;
+  readonly state: WorkerStatus["state"];
   /** It is there, and was not asked to end. */
   readonly isActive: boolean;
 }

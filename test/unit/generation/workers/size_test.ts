@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isComplete, surplus } from "../../../../src/generation/workers/size.ts";
-import type { WorkerState } from "../../../../src/generation/workers/worker.ts";
+import type { WorkerStatus } from "../../../../src/report/worker_status.ts";
 
-const STATES: Record<string, WorkerState> = {
+const STATES: Record<string, WorkerStatus["state"]> = {
   s: "serving",
   n: "starting",
   d: "draining",
