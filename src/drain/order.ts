@@ -23,10 +23,10 @@ type SampledSocket = Pick<TcpSocket, "state" | "receiveQueue" | "sendQueue" | "t
 /** "unknown": both in the same tick; null: neither has sent anything. */
 type LastSender = "client" | "server" | "unknown" | null;
 
-/** What was received before that is acknowledged: TCP_DELACK_MAX, and some ticks. */
-export const ACKNOWLEDGED_MS = 250;
+/** What was received before that is acknowledged: TCP_DELACK_MAX, and what a busy machine is late. */
+export const ACKNOWLEDGED_MS = 350;
 /** After this silence the kernel is asked. Between two looks it may seem shorter by what a look takes. */
-export const ASK_MODE_MS = 400;
+export const ASK_MODE_MS = 450;
 /** The first data that is ever received is acknowledged at once. */
 const FIRST_ACK = 1;
 
