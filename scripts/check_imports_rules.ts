@@ -375,7 +375,7 @@ const TESTED = {
   "lifecycle/shutdown.ts": ["ShutdownEffect"],
   "log/logger.ts": ["LoggerOptions"],
   "migration/connection_rate.ts": ["AUTO_RATE"],
-  "migration/connection_state.ts": ["Phase", "ReleaseTerms"],
+  "migration/connection_state.ts": ["ReleaseTerms"],
   "migration/in_flight.ts": ["MovingConnection"],
   "migration/in_flight_rules.ts": ["HeldSample", "IdleSample"],
   "migration/mover.ts": ["MoverOptions"],

@@ -1,6 +1,7 @@
 /** The runtime side of one generation: turns what happens to its parts into events, and decides nothing. */
 import type { ExitReport, GenerationTimer } from "../lifecycle/vocabulary.ts";
 import { EXIT_NEW_GENERATION_FAILED } from "../lifecycle/status.ts";
+import { freeConnections } from "../migration/connection_table.ts";
 import {
   factsOf,
   type GenerationFacts,
@@ -155,11 +156,10 @@ export class RunningGeneration implements GenerationHandle {
     this.startedAt = new Date(record.startedAt);
   }
 
-  /** After an earlier baton was killed: finds out what has happened since. */
+  /** After an earlier baton was killed or replaced: finds out what has happened since. */
   catchUp(): void {
     for (const worker of this.workers.all) worker.catchUp();
-    // The earlier baton may have held its connections back.
-    this.context.migration?.resumeAll(() => this.processes());
+    if (this.facts.takesConnections) freeConnections(this.context, () => this.processes());
   }
 
   #checkGate(): void {

@@ -75,6 +75,8 @@ export interface ReleaseTerms {
   readonly roundStartMs: number;
   /** One that has slipped may be released now: only a few can be followed at a time. */
   readonly mayRelease: boolean;
+  /** So can the others. */
+  readonly isSlow: boolean;
   /** An answer that pauses for this long looks complete. */
   readonly quietMs: number;
 }
@@ -255,7 +257,7 @@ function whileQueued(before: ConnectionState, sample: Sample, terms: ReleaseTerm
   if (kind === null) return pauseAgain({ ...before, isSingleRequest: false }, sample);
   if (kind === "pipelined") return makeUnmovable(before);
   if (kind !== "request") return release(before, sample, "reading");
-  const mayRelease = terms.mayRelease || !before.hasSlipped;
+  const mayRelease = terms.mayRelease || !(before.hasSlipped || terms.isSlow);
   return mayRelease ? release(before, sample, "released") : unchanged(before);
 }
 

@@ -4,7 +4,7 @@
  * Baton reaches them through duplicates that it closes at once: a lasting duplicate would keep a connection alive that
  * the server has closed.
  */
-import { SystemCallError } from "../platform/error.ts";
+import { orNull, SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import { C } from "../platform/libc/constants.ts";
 import type { TcpSocket } from "../platform/network/sock_diag.ts";
@@ -26,6 +26,8 @@ export interface TrackedConnection {
   /** Null: not paused in this attempt yet. */
   state: ConnectionState | null;
   sample: Sample | null;
+  /** Baton holds its answers back (sample.ts). */
+  isCorked: boolean;
   /** `ConnectionState.evidence` of an earlier attempt. */
   evidence: number;
   /** SO_COOKIE, unique to this socket; null until the first duplicate. */
@@ -34,6 +36,8 @@ export interface TrackedConnection {
 
 export class ConnectionTable {
   readonly #connections = new Map<number, TrackedConnection>();
+  /** Inodes of connections whose answers were held back when their process closed them: another one may have them open. */
+  readonly #lost = new Set<number>();
   totalSeen = 0;
   readonly #pidfds = new Map<number, Fd>();
 
@@ -72,13 +76,14 @@ export class ConnectionTable {
         }
         this.totalSeen++;
         const unknown = { state: null, sample: null, evidence: 0, cookie: null };
-        this.#connections.set(inode, { inode, oldDescriptor, socket, ...unknown });
+        const isCorked = this.#lost.delete(inode);
+        this.#connections.set(inode, { inode, oldDescriptor, socket, isCorked, ...unknown });
       }
     }
     for (const [inode, connection] of this.#connections) {
       if (found.has(inode)) continue;
       // Its client has ended its side: the server may answer still.
-      if (connection.state?.holdsAnswer) this.resume([connection]);
+      if (connection.isCorked && this.resume([connection]).length > 0) continue;
       this.#connections.delete(inode);
     }
   }
@@ -102,6 +107,7 @@ export class ConnectionTable {
       if (SHORTAGE.includes(error.code)) return null;
     }
     this.#connections.delete(inode);
+    if (connection.isCorked) this.#lost.add(inode);
     return null;
   }
 
@@ -117,11 +123,18 @@ export class ConnectionTable {
     return connections.filter((connection) => {
       using socket = this.duplicate(connection);
       if (socket !== null) {
-        letAnswer(this.platform, socket);
+        this.letAnswer(socket, connection);
         resume(this.platform, socket);
       }
       return socket === null && this.#connections.has(connection.inode);
     });
+  }
+
+  /** Does nothing where baton does not hold it back: the server may. */
+  letAnswer(socket: Fd, connection: TrackedConnection): void {
+    if (!connection.isCorked) return;
+    letAnswer(this.platform, socket);
+    connection.isCorked = false;
   }
 
   close(): void {
@@ -129,4 +142,22 @@ export class ConnectionTable {
     this.#pidfds.clear();
     this.#connections.clear();
   }
+}
+
+/**
+ * Undoes what an earlier baton did to the connections of these processes, if it was killed or replaced while it moved them,
+ * whatever this baton was asked to do with such connections. Where a server holds its answers back itself, this sends at most
+ * one segment early.
+ */
+export function freeConnections(
+  { platform, listeners }: { readonly platform: Platform; readonly listeners: Listeners },
+  processes: () => readonly number[],
+): void {
+  const table = new ConnectionTable(platform, listeners, processes);
+  orNull(() => {
+    table.refresh();
+    for (const connection of table.connections) connection.isCorked = true;
+    table.resume();
+  });
+  table.close();
 }

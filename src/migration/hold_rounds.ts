@@ -11,6 +11,8 @@ const LONGEST_ROUND_MS = 1_000;
 /** A round is at least so many looks at all connections, because each must be seen in every phase, up to a longest time. */
 const LEAST_LOOKS = 10;
 const LONGEST_LOOKS_MS = 3_000;
+/** The same where requests are released a few at a time: until each has had its turn. */
+const LONGEST_TURNS_MS = 6_000;
 /**
  * A connection that is never silent and cannot be moved delays the stop until the drain time is over. Meanwhile the
  * other connections are held for this long, left alone for as long, and so on.
@@ -31,10 +33,11 @@ export class HoldRounds {
       Math.floor(elapsedMs / ATTEMPT_MS) % 2 === 0;
   }
 
-  /** Before each look at all connections. */
-  advance(atMs: number, connections: number): void {
+  /** Before each look at all connections. @param waiting for their turn, where the others must not be released meanwhile */
+  advance(atMs: number, connections: number, waiting = 0): void {
     this.#looks++;
     const lastedMs = atMs - this.startMs;
+    if (waiting > 0 && lastedMs < LONGEST_TURNS_MS) return;
     const isOver = lastedMs >= this.#lengthMs && this.#looks > LEAST_LOOKS;
     if (!isOver && lastedMs < LONGEST_LOOKS_MS) return;
     this.#looks = 1;

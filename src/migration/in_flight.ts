@@ -127,7 +127,9 @@ export class InFlightMoves {
 
   /** Connections that the old generation must not shut down, as /proc names them. */
   get protectedTargets(): Set<string> {
-    const away = [...this.#connections].filter(({ state }) => state !== "returned");
+    const away = [...this.#connections].filter(({ state }) =>
+      state !== "returned" && state !== "accepted"
+    );
     return new Set(away.map(({ oldDescriptor }) => oldDescriptor.target));
   }
 
@@ -155,7 +157,7 @@ export class InFlightMoves {
         this.#finish(connection, "dropped");
       }
     }
-    this.#wakeAccepted(atMs);
+    this.#wakeAcceptedAt(atMs);
     this.#wakeAcceptors(atMs);
     if (!this.isEmpty) {
       this.#timer = this.platform.clock.after(POLL_MS, () => this.#poll());
@@ -210,15 +212,18 @@ export class InFlightMoves {
     connection.sinceMs = atMs;
     this.#asleep.add(connection);
     this.#acceptedAtMs = atMs;
-    this.#wakeAccepted(atMs);
+    this.#wakeAcceptedAt(atMs);
   }
 
-  /** Their requests are the new server's from here on. */
-  #wakeAccepted(atMs: number): void {
+  #wakeAcceptedAt(atMs: number): void {
     const [first] = this.#asleep;
     if (first === undefined) return;
     const [firstMs, lastMs] = [atMs - first.sinceMs, atMs - this.#acceptedAtMs];
-    if (!mayWakeAccepted({ offered: this.#offered, firstMs, lastMs })) return;
+    if (mayWakeAccepted({ offered: this.#offered, firstMs, lastMs })) this.wakeAccepted();
+  }
+
+  /** Their requests are the new server's from here on. */
+  wakeAccepted(): void {
     for (const connection of this.#asleep) {
       this.#asleep.delete(connection);
       orNull(() => resume(this.platform, connection.socket));

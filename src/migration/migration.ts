@@ -17,7 +17,7 @@
  *                    8. all are accepted: resumes them                  ---->  read(9): the request
  *
  * Steps 1 to 5: mover.ts, over connection_table.ts, sample.ts, connection_state.ts (which connection may move),
- * hold_rounds.ts (for how long requests are held) and move_decision.ts. Steps 5 to 8: in_flight.ts, in_flight_rules.ts.
+ * hold_rounds.ts (for how long requests are held), pace.ts and move_decision.ts. Steps 5 to 8: in_flight.ts, in_flight_rules.ts.
  * Step 7: pending_accepts.ts. This class is the part that all generations share. In the same way clients that had waited
  * while nothing served get to a server: waiting_clients.ts.
  */
@@ -34,7 +34,6 @@ import {
   shouldDeliver,
   shouldTrapAccept,
 } from "./connection_rate.ts";
-import { ConnectionTable } from "./connection_table.ts";
 import { InFlightMoves, type MoveCounts } from "./in_flight.ts";
 import { PendingAccepts } from "./pending_accepts.ts";
 import { WaitingClients } from "./waiting_clients.ts";
@@ -114,17 +113,6 @@ export class Migration {
   handle(notify: Fd, notification: TrappedCall): void {
     if (notification.call === this.#shutdown) this.#handleShutdown(notify, notification);
     else this.pendingAccepts.handle(notify, notification);
-  }
-
-  /** Undoes the pauses of a previous instance that was killed while it moved connections of these processes. */
-  resumeAll(processes: () => readonly number[]): void {
-    const table = new ConnectionTable(this.platform, this.listeners, processes);
-    try {
-      table.refresh();
-      table.resume();
-    } finally {
-      table.close();
-    }
   }
 
   /**

@@ -12,27 +12,27 @@ import {
   firstTransition,
   isPaused,
   nextTransition,
+  type Phase,
 } from "./connection_state.ts";
 import { BlockingReads } from "./blocking_reads.ts";
 import type { ConnectionTable, TrackedConnection } from "./connection_table.ts";
 import { HoldRounds } from "./hold_rounds.ts";
 import type { InFlightMoves, KeepAliveCounts, MoveCounts } from "./in_flight.ts";
 import { decideMove, type MoveDecision } from "./move_decision.ts";
-import { holdAnswer, letAnswer, pause, resume, type Sample, takeSample } from "./sample.ts";
+import { paceAfter } from "./pace.ts";
+import { holdAnswer, pause, resume, type Sample, takeSample } from "./sample.ts";
 
-/** Between two samples of all connections. */
-const SCAN_MS = 4;
+/** Until the next try to reach connections. */
+const RETRY_MS = 4;
 const REFRESH_MS = 50;
 /** Only samples before the first pause, to see whether the server reads in blocking mode. */
 const PREVIEW_MS = 30;
-/** How many released connections are followed closely at a time, so that their next request is not missed. */
-const MOST_FOLLOWED = 4;
-/** A request that the server has not read within this time is sampled like the others. */
-const FOLLOWED_MS = 10;
 /** Following blocks the event loop for at most this long. */
 const FOLLOW_SLICE_MS = 4;
 /** Clients get this long to send a request, which shows that they speak HTTP. */
 const EARLY_MS = 2_000;
+/** They get to their next boundary in this round still. */
+const WAITING: readonly Phase[] = ["queued", "released", "answer_owed"];
 /** Between two samples while no connection is held. */
 const UNHELD_SCAN_MS = 100;
 
@@ -58,7 +58,8 @@ export class Mover {
   readonly #startedAtMs: number;
   readonly #rounds: HoldRounds;
   #refreshedAtMs = -Infinity;
-  #scanMs = SCAN_MS;
+  #pace = paceAfter(0, 0);
+  #scanMs = this.#pace.scanMs;
   #scannedAtMs = -Infinity;
   readonly #followed = new Set<TrackedConnection>();
   /** To be released, the longest wait first. */
@@ -70,6 +71,8 @@ export class Mover {
   constructor(readonly platform: Platform, readonly options: MoverOptions) {
     this.#startedAtMs = platform.clock.now();
     this.#blocking = new BlockingReads(platform);
+    // Some may be on their way to these processes: from now on only this mover pauses and resumes them.
+    options.inFlight.wakeAccepted();
     const endMs = Math.min(options.drainTimeMs, options.settleMs);
     this.#rounds = new HoldRounds(this.#startedAtMs, endMs);
     this.#timer = platform.clock.after(0, () => this.#tick());
@@ -116,8 +119,8 @@ export class Mover {
     for (const connection of table.connections) {
       using socket = table.duplicate(connection);
       if (socket === null) continue;
+      table.letAnswer(socket, connection);
       if (connection.state !== null) {
-        this.#giveAnswer(socket, connection);
         resume(this.platform, socket);
         connection.evidence = connection.state.evidence;
       }
@@ -127,21 +130,24 @@ export class Mover {
   }
 
   #work(atMs: number): void {
-    this.#scanMs = SCAN_MS;
-    if (atMs - this.#scannedAtMs >= SCAN_MS) this.#scan(atMs);
+    this.#scanMs = this.#pace.scanMs;
+    if (atMs - this.#scannedAtMs >= this.#scanMs) this.#scan(atMs);
     this.#follow(atMs + FOLLOW_SLICE_MS);
   }
 
   #scan(atMs: number): void {
     this.#scannedAtMs = atMs;
     const { table } = this.options;
-    this.#rounds.advance(atMs, table.size);
+    const isWaiting = ({ state }: TrackedConnection) => WAITING.includes(state?.phase ?? "idle");
+    const waiting = this.#pace.isSlow ? table.connections.filter(isWaiting).length : 0;
+    this.#rounds.advance(atMs, table.size, waiting);
     for (const connection of table.connections) {
       if (this.#mayHaveChanged(connection.state)) this.#check(connection, false);
     }
     this.#queued = table.connections
       .filter(({ state }) => state?.phase === "queued")
       .sort((a, b) => (a.state?.sinceMs ?? 0) - (b.state?.sinceMs ?? 0));
+    this.#pace = paceAfter(this.platform.clock.now() - atMs, table.size);
   }
 
   /** Otherwise it waits for baton. */
@@ -156,34 +162,32 @@ export class Mover {
   }
 
   #checkBy(socket: Fd, connection: TrackedConnection, mayRelease: boolean): void {
-    const { platform, options: { quietMs } } = this;
+    const { platform, options: { quietMs, table } } = this;
     const sample = this.#sample(socket, connection);
     if (sample === null) return;
-    const terms = { roundStartMs: this.#rounds.startMs, mayRelease, quietMs };
+    const { isSlow, followedMs } = this.#pace;
+    const terms = { roundStartMs: this.#rounds.startMs, mayRelease, isSlow, quietMs };
     const { state, action } = connection.state === null
       ? firstTransition(sample, connection.evidence)
       : nextTransition(connection.state, sample, terms);
     // A connection that is paused already, and was read without waking the server, takes its new state in any case.
     const pauses = action === "pause" && !isPaused(connection.state);
     if (pauses && !this.#blocking.mayPause(socket, sample)) {
-      return this.#giveAnswer(socket, connection);
+      table.letAnswer(socket, connection);
+      if (connection.state !== null) connection.state = { ...connection.state, holdsAnswer: false };
+      return;
     }
     const { holdsAnswer } = state;
-    if (holdsAnswer && !connection.state?.holdsAnswer) holdAnswer(platform, socket);
+    if (holdsAnswer && !connection.isCorked) connection.isCorked = holdAnswer(platform, socket);
     if (pauses) pause(platform, socket);
     if (action === "resume") resume(platform, socket);
-    if (!holdsAnswer) this.#giveAnswer(socket, connection);
-    connection.state = state;
-    const isFollowed = state.phase === "released" && state.hasSlipped &&
-      sample.atMs - state.sinceMs < FOLLOWED_MS;
+    if (!holdsAnswer) table.letAnswer(socket, connection);
+    const { isCorked } = connection;
+    connection.state = holdsAnswer === isCorked ? state : { ...state, holdsAnswer: isCorked };
+    const isFollowed = state.phase === "released" && (state.hasSlipped || isSlow) &&
+      sample.atMs - state.sinceMs < followedMs;
     if (isFollowed) this.#followed.add(connection);
     else this.#followed.delete(connection);
-  }
-
-  #giveAnswer(socket: Fd, connection: TrackedConnection): void {
-    if (!connection.state?.holdsAnswer) return;
-    letAnswer(this.platform, socket);
-    connection.state = { ...connection.state, holdsAnswer: false };
   }
 
   /** Samples released connections as often as possible, and releases the next one for each that is answered. */
@@ -192,7 +196,7 @@ export class Mover {
     using held = new DisposableStack();
     const sockets = new Map<TrackedConnection, Fd>();
     for (;;) {
-      while (this.#followed.size < MOST_FOLLOWED) {
+      while (this.#followed.size < this.#pace.mostFollowed) {
         const next = this.#queued.shift();
         if (next === undefined) break;
         this.#check(next, true);
@@ -237,7 +241,7 @@ export class Mover {
     const ready = new Set(
       connections.filter((each) => this.#isReady(each)).slice(0, inFlight.capacity),
     );
-    const isHeld = ({ state }: TrackedConnection) => isPaused(state) || state?.holdsAnswer;
+    const isHeld = ({ state, isCorked }: TrackedConnection) => isPaused(state) || isCorked;
     const staying = connections.filter((each) => !ready.has(each) && isHeld(each));
     // First, while there are descriptors.
     const unreached = table.resume(staying);
@@ -278,7 +282,7 @@ export class Mover {
   #release(connections: readonly TrackedConnection[]): void {
     const unreached = this.options.table.resume(connections);
     if (unreached.length === 0) this.options.table.close();
-    else this.#timer = this.platform.clock.after(SCAN_MS, () => this.#release(unreached));
+    else this.#timer = this.platform.clock.after(RETRY_MS, () => this.#release(unreached));
   }
 
   /** @returns false when it is over already */

@@ -90,10 +90,14 @@ export function resume({ sockets }: Platform, socket: Fd): void {
 
 /**
  * From now on the last segment of what the server sends stays in the kernel, if it is not a full one, for 200 ms at most:
- * TCP_CORK, tcp(7). So a client that waits for its whole answer sends nothing until `letAnswer()`.
+ * TCP_CORK, tcp(7). So a client that waits for its whole answer sends nothing until `letAnswer()`. Like the low-water mark,
+ * the option belongs to the socket: it lasts after baton's duplicate is closed, and after baton.
+ * @returns false: the server holds its answers back itself, and the option stays as it is
  */
-export function holdAnswer({ sockets }: Platform, socket: Fd): void {
+export function holdAnswer({ sockets }: Platform, socket: Fd): boolean {
+  if (sockets.option(socket, C.IPPROTO_TCP, C.TCP_CORK) !== 0) return false;
   sockets.setOption(socket, C.IPPROTO_TCP, C.TCP_CORK, 1);
+  return true;
 }
 
 export function letAnswer({ sockets }: Platform, socket: Fd): void {

@@ -58,9 +58,7 @@ export function catchUp(
     }
   }
   const generations = [...running.values()].filter((handle) => handle instanceof RunningGeneration);
-  for (const generation of generations) {
-    if (generation.workers.all.some(({ server }) => server.isForeign)) generation.catchUp();
-  }
+  for (const generation of generations) generation.catchUp();
   answerPendingCalls(context, generations, state);
   const baking = bakingOf(service);
   if (baking !== null) {

@@ -4,11 +4,11 @@ import { describe, test } from "node:test";
 import { HoldRounds } from "../../../src/migration/hold_rounds.ts";
 
 /** Lengths of the rounds that begin within `forMs`. @param lookMs between two looks at all connections */
-function lengths(connections: number, forMs: number, lookMs = 1): number[] {
+function lengths(connections: number, forMs: number, lookMs = 1, waiting = 0): number[] {
   const rounds = new HoldRounds(0, 60_000);
   const starts = new Set<number>();
   for (let atMs = 0; atMs < forMs; atMs += lookMs) {
-    rounds.advance(atMs, connections);
+    rounds.advance(atMs, connections, waiting);
     starts.add(rounds.startMs);
   }
   const sorted = [...starts];
@@ -25,6 +25,10 @@ describe("Rounds", () => {
   test("have ten looks at least, but take three seconds at most", () => {
     assert.deepEqual(lengths(0, 1_200, 10), [100, 100, 100, 100, 110, 160, 230]);
     assert.deepEqual(lengths(0, 10_000, 500), [3_000, 3_000, 3_000]);
+  });
+
+  test("are longer where some wait for their turn, but take six seconds at most", () => {
+    assert.deepEqual(lengths(256, 20_000, 500, 1), [6_000, 6_000, 6_000]);
   });
 
   const cases: [number, boolean][] = [

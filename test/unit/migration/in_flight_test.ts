@@ -77,7 +77,7 @@ class World {
     this.moves.start({
       inode,
       socket: { close: () => this.isOpen = false } as unknown as Fd,
-      oldDescriptor: { pid: GONE, descriptor: 3, target: "socket:[1]" },
+      oldDescriptor: { pid: GONE, descriptor: 3, target: `socket:[${inode}]` },
       group: GROUP,
       mayBlock: false,
       read: -oldRead,
@@ -187,6 +187,23 @@ describe("InFlightMoves", () => {
       assert.equal(world.moves.counts.moved, 3);
     });
   }
+
+  test("wakes accepted connections when they are another mover's affair", async () => {
+    const world = new World({ sends: [REQUEST, 0], connections: 3, acceptsAfterMs: 40 });
+    await world.clock.advance(50);
+    assert.deepEqual(world.wakings, []);
+    world.moves.wakeAccepted();
+    assert.deepEqual([world.wakings, world.moves.counts.moved], [[50], 1]);
+  });
+
+  test("protects a connection from shutdown(2) until the new server has it", async () => {
+    const world = new World({ sends: [REQUEST, 0], connections: 2, acceptsAfterMs: 40 });
+    await world.clock.advance(10);
+    assert.deepEqual([...world.moves.protectedTargets], ["socket:[1]", "socket:[2]"]);
+    await world.clock.advance(40);
+    assert.deepEqual([world.moves.inodes.size, world.wakings], [2, []]);
+    assert.deepEqual([...world.moves.protectedTargets], ["socket:[2]"], "the first has a server");
+  });
 
   for (const [waiting, wakeUps] of [[0, 2], [1, 1]] as const) {
     test(`wakes it at once for more, with ${waiting} in its queue: ${wakeUps}`, async () => {

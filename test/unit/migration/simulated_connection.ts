@@ -79,7 +79,7 @@ export class SimulatedConnection {
     const step = this.state === null
       ? firstTransition(this.sample)
       : nextTransition(this.state, this.sample, {
-        ...{ roundStartMs, mayRelease: true, quietMs: QUIET_MS },
+        ...{ roundStartMs, mayRelease: true, isSlow: false, quietMs: QUIET_MS },
         ...terms,
       });
     this.state = step.state;
