@@ -259,7 +259,9 @@ describe("workers", () => {
     await using run = await LinesService.start(["--keep-alive", "migrate"], { clients: 64 });
     for (let i = 0; i < MOMENTS; i++) {
       const scale = run.baton.cli("scale", "3");
-      await run.clients.answersMore(atAnyMoment(60));
+      await waitUntil(async () => (await run.baton.status()).workers.wanted === 3, {
+        what: "baton has been asked",
+      });
       const { result } = await run.baton.reload();
       assert.equal(result, "ok", run.baton.stderr);
       await scale;
