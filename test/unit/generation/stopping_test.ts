@@ -34,7 +34,7 @@ function generation(takesConnections: boolean, needed = { isNeeded: false }, gra
   const log: string[] = [];
   const { promise: drained, resolve } = Promise.withResolvers<void>();
   let calls = 0;
-  const inFlight = { inodes: new Set(), hasUnreadRequest: false };
+  const inFlight = { inodes: new Set(), hasUnreadRequest: false, wakeAccepted: () => {} };
   const preparing = new Map<number, () => void>();
   const context = {
     platform: { clock: ticking },
