@@ -98,7 +98,7 @@ class Server implements Disposable {
     };
     const mover = new Mover(platform, {
       table: new ConnectionTable(platform, listeners, processes),
-      inFlight: {} as unknown as InFlightMoves,
+      inFlight: { wakeAccepted: () => {} } as unknown as InFlightMoves,
       hasSuccessor: () => true,
       quietMs: 60_000,
       drainTimeMs: 60_000,
@@ -194,6 +194,7 @@ describe("Mover", () => {
     let kept: KeepAliveCounts | null = null;
     using server = new Server(platform, CLIENTS, {
       inFlight: {
+        wakeAccepted: () => {},
         capacity: CAPACITY,
         start: (connection: MovingConnection) => sent.push(connection),
       } as unknown as InFlightMoves,
