@@ -2,15 +2,14 @@
  * The members of one SO_REUSEPORT group in the kernel: their order in its array, and the program that chooses among
  * them. Only this file changes either.
  *
- * - a member stays open, held here by a duplicate, even if its process closes it, until it is dead; so a
- *   connection that the kernel has queued is never thrown away;
+ * - a member stays open, held here by a duplicate, until it is dead: no queued connection is thrown away;
  * - a member leaves the kernel's array only at a moment when that moves no receiving one.
  */
 import { SystemCallError } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Readiness, Watch } from "../platform/reactor.ts";
 import { indexOf, type KernelArray, planCompaction, removed } from "./kernel_array.ts";
-import type { GroupContext, Hold, Member } from "./member.ts";
+import { type GroupContext, HELD, type Hold, type Member } from "./member.ts";
 import type { Membership } from "./membership.ts";
 import { programFor } from "./bpf_program.ts";
 import { CandidateTraffic } from "./candidate_traffic.ts";
@@ -46,7 +45,8 @@ export class KernelMembers implements MemberSet {
   readonly #receiving = new Set<number>();
   /** Members that another baton holds too: it would need them, where they are, if we failed. */
   readonly #shared = new Set<number>();
-  #isSteered: boolean;
+  #isSteered = false;
+  readonly #isSpread: boolean;
   /** Receiving ones that the program leaves out for now. */
   #avoided: ReadonlySet<number> = new Set();
   readonly #queueWatch: QueueWatch | null;
@@ -57,8 +57,8 @@ export class KernelMembers implements MemberSet {
     readonly hold: () => Hold,
   ) {
     const { spread } = context;
-    this.#isSteered = membership.isWatched && (spread?.kind ?? "random") !== "random";
-    this.#queueWatch = this.#isSteered && spread?.kind === "least"
+    this.#isSpread = membership.isWatched && (spread?.kind ?? "random") !== "random";
+    this.#queueWatch = this.#isSpread && spread?.kind === "least"
       ? new QueueWatch(spread, () => this.all.filter(this.isReceiving), (ids) => this.#avoid(ids))
       : null;
   }
@@ -139,7 +139,7 @@ export class KernelMembers implements MemberSet {
 
   /** Of a socket that does not listen yet, a hang-up means nothing. */
   #onHangup(socket: Fd): void {
-    const member = this.all.find(({ heldUntilRetired }) => heldUntilRetired === socket);
+    const member = this.all.find((each) => each.heldUntilRetired === socket);
     if (member === undefined || this.findShutDown().includes(member)) return;
     member.shutDownWatch?.arm(this.#queueWatch?.interestOf(member) ?? {});
   }
@@ -163,7 +163,7 @@ export class KernelMembers implements MemberSet {
     if (this.hold() === "order and program" || all.some(({ origin }) => origin === "shared")) {
       return;
     }
-    if (through === undefined || (!force && !this.#isSteered)) return;
+    if (through === undefined || (!force && !this.#isSteered && !this.#isSpread)) return;
     try {
       this.context.sockets.attachReuseportProgram(through.heldUntilRetired, this.#program());
     } catch (error) {
@@ -266,7 +266,8 @@ export class KernelMembers implements MemberSet {
   /** The other baton has exited: the members are ours alone, and dead ones can be closed. */
   unshare(): void {
     this.#shared.clear();
-    this.attach(false); // its program may leave out members, or draw in another way
+    // Its program may leave out members. Those that it holds connections in are not known to receive yet.
+    if (this.#isSpread && this.all.every(({ epoch }) => epoch !== HELD)) this.attach(false);
     this.compact();
   }
 
