@@ -267,7 +267,7 @@ export class KernelMembers implements MemberSet {
   unshare(): void {
     this.#shared.clear();
     // Its program may leave out members. Those that it holds connections in are not known to receive yet.
-    if (this.#isSpread && this.all.every(({ epoch }) => epoch !== HELD)) this.attach(false);
+    if (this.all.every(({ epoch }) => epoch !== HELD)) this.attach(false);
     this.compact();
   }
 
