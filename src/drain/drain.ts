@@ -7,11 +7,13 @@
  */
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
+import { runnablePerProcessor } from "../platform/processors.ts";
 import type { Listeners } from "../steering/listeners.ts";
 import { CheckedConnections } from "./checked_connections.ts";
 import { ConnectionCloser } from "./connection_closer.ts";
 import { type Census, joinCensuses, SocketTable, takeCensus, type Tracks } from "./connections.ts";
 import { ModeQuestions } from "./mode_questions.ts";
+import { lateConnectMs } from "./late_connects.ts";
 import { Pace } from "./pace.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { mayPause } from "./track.ts";
@@ -20,8 +22,6 @@ import { STOP_PATIENCE_MS } from "./unix/unix_judgement.ts";
 
 /** How often the queue must be found empty: a handshake may be between table and queue. */
 const EMPTY_SAMPLES = 2;
-/** A connect(2) that has resolved the path of a Unix socket just before the switch comes to the old queue. */
-const CONNECT_MS = 50;
 /** A server that finishes its requests by itself gets this long to do so before its signal. */
 const SETTLE_MS = 1_000;
 
@@ -71,6 +71,7 @@ interface DrainParts {
   readonly spread: Pick<SpreadClose, "closeDue" | "closer">;
   readonly questions: Pick<ModeQuestions, "ask">;
   readTable(): SocketTable;
+  runnablePerProcessor(): number | null;
 }
 
 export class Drain {
@@ -106,7 +107,8 @@ export class Drain {
     const spread = new SpreadClose(closer);
     const { clock } = platform;
     const questions = new ModeQuestions(clock);
-    return new Drain({ clock, listeners, spread, questions, readTable }, target);
+    const parts = { clock, listeners, spread, questions, readTable, runnablePerProcessor };
+    return new Drain(parts, target);
   }
 
   /** Takes a sample, which may be enough, and keeps sampling. */
@@ -265,7 +267,8 @@ export class Drain {
     // Handshakes after the switch belong to other members, so only those of the first samples count.
     const halfOpen = table.halfOpen();
     this.#halfOpen = this.#halfOpen?.intersection(halfOpen) ?? halfOpen;
-    const mayCome = table.unix.length > 0 && this.lastedMs < CONNECT_MS;
+    const mayCome = table.unix.length > 0 &&
+      this.lastedMs < lateConnectMs(this.parts.runnablePerProcessor());
     const isEmpty = this.waiting + this.#halfOpen.size === 0 && !this.#isArriving && !mayCome;
     this.#emptySamples = isEmpty ? this.#emptySamples + 1 : 0;
     return this.#emptySamples >= EMPTY_SAMPLES;

@@ -11,6 +11,12 @@ export function processorCount(read: ReadText = readText): number {
   return Math.max(1, Math.round(Math.min(countIn(allowed ?? "0"), ...quotas)));
 }
 
+/** Tasks that run or wait for a processor, for each processor: proc_loadavg(5). null: unknown. */
+export function runnablePerProcessor(read: ReadText = readText): number | null {
+  const runnable = /^(?:\S+ ){3}(\d+)\//.exec(read("/proc/loadavg") ?? "")?.[1];
+  return runnable === undefined ? null : Number(runnable) / processorCount(read);
+}
+
 /** Of a list like "0-3,8". */
 function countIn(list: string): number {
   return list.split(",").reduce((sum, range) => {

@@ -35,6 +35,8 @@ interface Story extends Partial<Drain["target"]> {
   readonly handshakes?: readonly (readonly [fromMs: number, toMs: number])[];
   /** Connections to a Unix socket, each until when. */
   readonly unixUntilMs?: readonly number[];
+  /** Tasks that want a processor, for each; 5 where it is not said. */
+  readonly runnable?: number;
   /** What a sample costs. */
   readonly sampleMs?: number;
   readonly isPermitted?: boolean;
@@ -89,7 +91,7 @@ class World {
     const { connections = [], queueUntilMs = 0, handshakes = [], unixUntilMs, ...others } = story;
     const { arrivesUntilMs = 0, ...rest } = others;
     const { clock } = this;
-    const { sampleMs = 0, isPermitted = true, ...target } = rest;
+    const { sampleMs = 0, isPermitted = true, runnable = 5, ...target } = rest;
     const group = {
       address: unixUntilMs === undefined ? {} : { family: "unix" },
       isShared: false,
@@ -136,6 +138,7 @@ class World {
       spread,
       questions: { ask: () => false },
       readTable,
+      runnablePerProcessor: () => runnable,
     };
     this.drain = new Drain(
       parts as unknown as ConstructorParameters<typeof Drain>[0],
@@ -171,6 +174,8 @@ describe("Drain: when it is drained", () => {
     ["one that is about to enter it, too", { arrivesUntilMs: 35 }, 50],
     ["with style signal too", { queueUntilMs: 35, style: "signal" }, 50],
     ["a connect to a Unix socket may be on its way to the old queue", { unixUntilMs: [] }, 60],
+    ["for less long where the machine is idle", { unixUntilMs: [], runnable: 0.5 }, 30],
+    ["for longer where it is not", { unixUntilMs: [], runnable: 12 }, 130],
     ["a connection to a Unix socket is waited for until it is closed", { unixUntilMs: [400] }, 610],
     ["not at a stop, if nothing is seen on it", { unixUntilMs: [NEVER], isStop: true }, 10_050],
     ["a handshake from before is waited for", { handshakes: [[-100, 45]] }, 60],

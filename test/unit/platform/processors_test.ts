@@ -1,7 +1,7 @@
 /** How many workers `auto` is: the affinity mask, and the quota of each cgroup, of both versions. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { processorCount } from "../../../src/platform/processors.ts";
+import { processorCount, runnablePerProcessor } from "../../../src/platform/processors.ts";
 
 const V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
 const V1 = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n";
@@ -46,5 +46,24 @@ describe("processorCount()", () => {
   ];
   for (const [what, found, expected] of table) {
     test(`${what}: ${expected}`, () => assert.equal(found(), expected));
+  }
+});
+
+describe("runnablePerProcessor()", () => {
+  const table: [what: string, loadavg: string | null, allowed: string, expected: number | null][] =
+    [
+      ["one of two", "0.50 0.40 0.30 1/120 4242\n", "0-1", 0.5],
+      ["more than there are processors", "20.11 18.00 9.30 27/512 4242\n", "0-1", 13.5],
+      ["no such file", null, "0-1", null],
+      ["another format", "0.50 0.40\n", "0-1", null],
+    ];
+  for (const [what, loadavg, allowed, expected] of table) {
+    test(what, () => {
+      const files: Record<string, string | null> = {
+        "/proc/loadavg": loadavg,
+        "/proc/self/status": `Cpus_allowed_list:\t${allowed}\n`,
+      };
+      assert.equal(runnablePerProcessor((path) => files[path] ?? null), expected);
+    });
   }
 });
