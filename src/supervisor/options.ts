@@ -7,6 +7,7 @@ import type { PredecessorBaton } from "../succession/predecessor_generation.ts";
 import type { ResumeSources } from "../succession/pack_service.ts";
 import type { PlanContext } from "../process/launch_plan.ts";
 import type { StopReport } from "../report/snapshot.ts";
+import type { Observer } from "./observer.ts";
 import type { ServiceManager } from "./service_manager.ts";
 import type { ChildUpgradeOptions } from "../succession/child_upgrade.ts";
 import type { RunningContext } from "../generation/context.ts";
@@ -17,6 +18,7 @@ export interface SupervisorOptions extends ResumeSources {
   readonly order: ServiceOrder;
   readonly inheritor: Inheritor;
   readonly manager: ServiceManager;
+  readonly observers: readonly Observer[];
   /** How the next baton is started. */
   readonly upgrade: Pick<ChildUpgradeOptions, "program" | "prefix" | "env" | "directory" | "lock">;
   /** State of the previous instance, which this baton continues; null: none. */

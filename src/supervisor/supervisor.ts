@@ -71,9 +71,10 @@ export class Supervisor {
 
   #process(event: ServiceEvent): void {
     const { history, lateListeners, trials, context: { config, journal } } = this.#parts;
-    const { logger, manager, order: { order } } = this.options;
-    history.beforeStep(event, this.#state);
-    const { state, effects } = step(this.#state, event, servicePolicy(config, order));
+    const { logger, manager, observers, order: { order } } = this.options;
+    const before = this.#state;
+    history.beforeStep(event, before);
+    const { state, effects } = step(before, event, servicePolicy(config, order));
     this.#state = state;
     journal.write();
     history.afterStep(state);
@@ -86,6 +87,10 @@ export class Supervisor {
     this.#safely("watch listeners", () => trials.update(state));
     this.#safely("look for QUIC", () => this.#effects.afterStep(state));
     this.#safely("tell the service manager", () => manager.onStep(state, effects));
+    const whole = { event, before, after: state, effects, history };
+    for (const observer of observers) {
+      this.#safely("tell an observer", () => observer.onStep(whole));
+    }
     // Before the counters can be read: a next baton must not report lower ones.
     journal.write();
   }

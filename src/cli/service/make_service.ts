@@ -62,6 +62,7 @@ export function makeService(setup: ServiceSetup, mode: StartMode) {
     logger,
     version: VERSION,
     manager,
+    observers: [],
     notifyPath: (epoch, worker) => paths.notify(epoch, worker),
     upgrade: { program, prefix, env, directory: launchContext.directory, lock: mode.lock.fd },
     predecessor: predecessorOf(mode),
