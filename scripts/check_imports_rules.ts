@@ -117,6 +117,7 @@ const LAYERS = {
   admin: [
     "platform",
     "report/snapshot.ts (types)",
+    "report/summary.ts (types)",
     "lifecycle/vocabulary.ts (types)",
     "lifecycle/order.ts (types)",
     "config/values/duration.ts",

@@ -2,6 +2,7 @@
  * The HTTP interface to a running baton, as a hono app: the control socket serves all of it.
  *
  *   GET  /v1/status   Snapshot
+ *   GET  /v1/summary  Summary: what changes all the time, cheap enough to be asked every second
  *   POST /v1/reload?canary=PERCENT&ramp_ms=N&bake_ms=N&hold=1&rolling=1&order=stop-first   rollout of the new
  *        generation, where it differs from the configuration; waits for the outcome: ReloadReport, 200 ok, 409 refused,
  *        502 failed
@@ -29,11 +30,13 @@ import type {
   TrialReport,
   UpgradeReport,
 } from "../report/snapshot.ts";
+import type { Summary } from "../report/summary.ts";
 
 /** What the app offers. */
 export interface ServiceControl {
   readonly supervisor: {
     snapshot(): Snapshot;
+    summary(): Summary;
     reload(how: ReloadHow): Promise<ReloadReport>;
     decide(decision: Decision): Promise<TrialReport>;
     scale(change: { workers: number; relative: boolean }): Promise<ScaleReport>;
@@ -55,6 +58,7 @@ const STATUS_OF = { ok: 200, refused: 409, failed: 502 } as const satisfies Reco
 export function controlApp({ supervisor, pod }: ServiceControl): Hono {
   const app = new Hono();
   app.get("/v1/status", (context) => context.json(supervisor.snapshot()));
+  app.get("/v1/summary", (context) => context.json(supervisor.summary()));
   app.post("/v1/reload", async (context) => {
     const how = reloadIn(context.req.query());
     if (how === null) return context.json({ error: "a value is out of range" }, 400);

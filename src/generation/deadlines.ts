@@ -9,7 +9,9 @@ import type { GenerationHandle } from "./handle.ts";
 /** A generation that has served this long is healthy: earlier crashes no longer count. */
 const HEALTHY_AFTER_MS = 10_000;
 
-type TimedGeneration = Pick<GenerationHandle, "epoch" | "timers" | "stopTimeMs">;
+type TimedGeneration = Pick<GenerationHandle, "epoch" | "stopTimeMs"> & {
+  readonly timers: Pick<GenerationHandle["timers"], "arm" | "limit">;
+};
 
 export class Deadlines {
   #drainMs: number;

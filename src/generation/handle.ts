@@ -45,7 +45,7 @@ export interface GenerationHandle {
   /** Connections can be moved to it (--keep-alive). */
   readonly takesConnections: boolean;
   readonly checks: readonly CheckView[];
-  readonly timers: Pick<Timers<GenerationTimer>, "arm" | "disarm" | "limit">;
+  readonly timers: Pick<Timers<GenerationTimer>, "arm" | "disarm" | "limit" | "dueAtMs">;
   readonly output: CandidateOutput | null;
   /** What it prints does not come through `output`, or no longer does. */
   readonly outputIsDirect: boolean;

@@ -18,6 +18,7 @@ import {
   type TrialReport,
   type UpgradeReport,
 } from "../report/snapshot.ts";
+import { type Summary, summaryFrom } from "../report/summary.ts";
 import { Pod, type PodOptions } from "./pod.ts";
 import { EPOCH, SingleServer, type SingleServerOptions } from "./single_server.ts";
 
@@ -154,6 +155,10 @@ export class ShutdownService {
       trial: null,
       self: { watches: reactor.size },
     };
+  }
+
+  summary(): Summary {
+    return summaryFrom(this.snapshot());
   }
 
   #whyNotReady(): string | null {

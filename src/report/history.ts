@@ -14,6 +14,7 @@ import {
   NO_STORY,
   type Snapshot,
 } from "./snapshot.ts";
+import type { LastWords } from "./summary.ts";
 
 const NO_LOSSES = { connectionsCut: 0, connectionsUndecided: 0 };
 /** Number of exited generations that are remembered. */
@@ -34,6 +35,8 @@ export class History {
   /** Connections that were cut since a stop was first asked for. */
   cutByStop = 0;
   readonly timelines = new Timelines();
+  /** Of the last reload, if it failed. */
+  lastWords: LastWords | null = null;
   /** Newest last. */
   readonly recentlyEnded: EndedGeneration[] = [];
   readonly #records = new Map<number, { readonly startedAt: Date; readonly pid: number | null }>();

@@ -101,6 +101,11 @@ export class Timelines {
     return phasesOf(epoch, marks.slice(start)).filter(({ phase }) => phase !== GONE);
   }
 
+  /** When it entered its present state or hook, on the clock's `now()`; null: not known here. */
+  enteredAtMs(epoch: number): number | null {
+    return this.#marks.get(epoch)?.at(-1)?.atMs ?? null;
+  }
+
   lastBeforeLeaving(epoch: number): string | null {
     const marks = this.#marks.get(epoch) ?? [];
     return marks.findLast(({ phase }) => !LEAVING.includes(phase))?.phase ?? null;

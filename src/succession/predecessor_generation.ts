@@ -60,7 +60,7 @@ export class PredecessorGeneration implements GenerationHandle {
   readonly output = null;
   readonly outputIsDirect = true;
   /** Its own baton keeps the time. */
-  readonly timers = { arm: () => {}, disarm: () => {}, limit: () => {} };
+  readonly timers = { arm: () => {}, disarm: () => {}, limit: () => {}, dueAtMs: () => null };
   /** In this baton's lifecycle. */
   phase: "serving" | "draining" | "stopping" = "serving";
   #isNotified = false;

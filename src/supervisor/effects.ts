@@ -118,6 +118,8 @@ function answerReload(
   const durationMs = reloads.requests.longestWaitMs(requests);
   const inspected = running.get(epoch ?? NaN)?.inspected ?? NOT_INSPECTED;
   const held = parts.heldClients.end();
+  const lines = [...output, ...outputSince];
+  history.lastWords = failed === null ? null : { epoch: failed.epoch, lines };
   if (durationMs !== null) {
     const known = { late, held, restored: restored ?? null, ...inspected.findings };
     history.reloaded({ epoch, result, reason, durationMs }, known);

@@ -23,8 +23,8 @@ import { recordExit } from "./generation_effects.ts";
 import type { SupervisorOptions } from "./options.ts";
 import { SupervisorParts } from "./parts.ts";
 import { mustStay, rolloutOf, servicePolicy } from "./policy.ts";
-import { takeSnapshot } from "./take_snapshot.ts";
 import { Upgrades } from "./upgrade_effects.ts";
+import { Views } from "./views/views.ts";
 
 type ScaleRequest = Extract<ServiceEvent, { kind: "scale_requested" }>;
 
@@ -34,6 +34,7 @@ export class Supervisor {
   #stepping = false;
   #stopRequests = 0;
   readonly #parts: SupervisorParts;
+  readonly #views: Views;
   readonly #upgrades: Upgrades;
   readonly #effects: ReturnType<typeof effectsOf>;
 
@@ -44,6 +45,7 @@ export class Supervisor {
       (event) => this.dispatch(event),
       () => this.#state,
     );
+    this.#views = new Views(this.#parts);
     this.#upgrades = new Upgrades(this.#parts);
     this.#effects = effectsOf(this.#parts, this.#upgrades);
     if (resumption !== null) {
@@ -190,7 +192,11 @@ export class Supervisor {
   }
 
   snapshot(): Snapshot {
-    return takeSnapshot(this.#parts, this.#state);
+    return this.#views.snapshot(this.#state);
+  }
+
+  summary(): ReturnType<Views["summary"]> {
+    return this.#views.summary(this.#state);
   }
 
   #safely(what: string, action: () => void): void {

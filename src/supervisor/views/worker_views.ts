@@ -1,10 +1,10 @@
 /** The workers of a generation, for status. */
-import { type SocketTable, takeCensus } from "../drain/connections.ts";
-import { RunningGeneration } from "../generation/generation.ts";
-import type { GenerationHandle } from "../generation/handle.ts";
-import type { Worker } from "../generation/workers/worker.ts";
-import type { GenerationView } from "../report/snapshot.ts";
-import type { WorkerStatus } from "../report/worker_status.ts";
+import { type SocketTable, takeCensus } from "../../drain/connections.ts";
+import { RunningGeneration } from "../../generation/generation.ts";
+import type { GenerationHandle } from "../../generation/handle.ts";
+import type { Worker } from "../../generation/workers/worker.ts";
+import type { GenerationView } from "../../report/snapshot.ts";
+import type { WorkerStatus } from "../../report/worker_status.ts";
 
 /** @param whole the connections of all of them; @param isOwn tells those that are no other generation's by now */
 export function workerViews(

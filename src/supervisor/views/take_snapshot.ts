@@ -1,15 +1,15 @@
 /** Builds the snapshot from one read of the kernel's socket table, and the lifecycle's state. */
-import { joinCensuses, NO_CONNECTIONS, SocketTable, takeCensus } from "../drain/connections.ts";
-import { UnixConnections, unixListenersOf } from "../drain/unix/unix_connections.ts";
-import { type ServiceState, servingOf } from "../lifecycle/state.ts";
-import { printable } from "../platform/bytes.ts";
-import { unreadDatagrams } from "../platform/network/udp_table.ts";
-import { processName, processStat } from "../platform/process/proc.ts";
-import { isDatagram } from "../steering/group_address.ts";
-import { NO_GENERATION } from "../steering/member.ts";
-import type { GenerationView, ListenerView, Snapshot } from "../report/snapshot.ts";
-import type { SupervisorParts } from "./parts.ts";
-import { workersAsked } from "./policy.ts";
+import { joinCensuses, NO_CONNECTIONS, SocketTable, takeCensus } from "../../drain/connections.ts";
+import { UnixConnections, unixListenersOf } from "../../drain/unix/unix_connections.ts";
+import { type ServiceState, servingOf } from "../../lifecycle/state.ts";
+import { printable } from "../../platform/bytes.ts";
+import { unreadDatagrams } from "../../platform/network/udp_table.ts";
+import { processName, processStat } from "../../platform/process/proc.ts";
+import { isDatagram } from "../../steering/group_address.ts";
+import { NO_GENERATION } from "../../steering/member.ts";
+import type { GenerationView, ListenerView, Snapshot } from "../../report/snapshot.ts";
+import type { SupervisorParts } from "../parts.ts";
+import { workersAsked } from "../policy.ts";
 import { workerViews } from "./worker_views.ts";
 
 export function takeSnapshot(parts: SupervisorParts, state: ServiceState): Snapshot {

@@ -1,0 +1,96 @@
+/**
+ * What `baton top`, the page and progress lines show: as a snapshot, but without what costs a look into processes. Pure.
+ */
+import type { ConnectionCounts } from "../drain/connections.ts";
+import type { GenerationState, Outcome } from "../lifecycle/generation.ts";
+import type { LastReload, Snapshot, TrialView } from "./snapshot.ts";
+
+/** Of a drain: `left` of the `first` connections that the generation had when it began, or that came from its queue. */
+interface DrainProgress {
+  readonly first: number;
+  readonly left: number;
+}
+
+export interface GenerationSummary {
+  readonly epoch: number;
+  readonly state: GenerationState;
+  readonly outcome: Outcome | null;
+  readonly reason: string | null;
+  /** Leading process; null: there is none (any more). */
+  readonly pid: number | null;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** For how long it has been in its state; null: not known here. */
+  readonly stateMs: number | null;
+  /** Until the limit of its state: the gate, the drain, the stop, the bake; null: there is none. */
+  readonly leftMs: number | null;
+  /** Of the new connections. */
+  readonly percent: number;
+  readonly workers: { readonly serving: number; readonly total: number };
+  readonly connections: ConnectionCounts;
+  /** Connections that wait to be accepted. */
+  readonly queue: number;
+  /** Null: it does not drain. */
+  readonly drain: DrainProgress | null;
+}
+
+/** What a generation that failed has printed last. */
+export interface LastWords {
+  readonly epoch: number;
+  readonly lines: readonly string[];
+}
+
+export interface Summary extends
+  Pick<
+    Snapshot,
+    "name" | "version" | "pid" | "incarnation" | "epoch" | "order" | "startedAt" | "restarts"
+  > {
+  readonly workers: Snapshot["workers"];
+  /** Alive ones and the latest that have exited, oldest first. */
+  readonly generations: readonly GenerationSummary[];
+  /** A reload waits until the present one is over. */
+  readonly isQueued: boolean;
+  readonly trial: TrialView | null;
+  readonly lastReload: LastReload | null;
+  /** Of the last reload, if it failed. */
+  readonly lastWords: LastWords | null;
+  /** Age of the look at the connections, which all readers share; null: none was possible. */
+  readonly lookAgeMs: number | null;
+}
+
+/** The share of each generation in the new connections. @returns by epoch; others get none */
+export function sharesOf(
+  serving: number | null,
+  trial: Pick<TrialView, "epoch" | "percent"> | null,
+): ReadonlyMap<number, number> {
+  const shares = new Map<number, number>();
+  if (serving !== null) shares.set(serving, 100 - (trial?.percent ?? 0));
+  if (trial !== null) shares.set(trial.epoch, trial.percent);
+  return shares;
+}
+
+/** Of a service that has one generation only, and no reload. */
+export function summaryFrom(
+  { restarts, workers, generations, trial, lastReload, ...snapshot }: Snapshot,
+): Summary {
+  const { name, version, pid, incarnation, epoch, order, startedAt } = snapshot;
+  return {
+    ...{ name, version, pid, incarnation, epoch, order, startedAt, restarts, workers },
+    ...{ trial, lastReload, isQueued: false, lastWords: null, lookAgeMs: 0 },
+    generations: generations.map((each) => ({
+      epoch: each.epoch,
+      state: each.state,
+      outcome: each.outcome,
+      reason: each.reason,
+      pid: each.pid,
+      startedAt: each.startedAt,
+      stateMs: null,
+      leftMs: null,
+      percent: each.epoch === epoch ? 100 : 0,
+      workers: { serving: each.epoch === epoch ? 1 : 0, total: 1 },
+      connections: each.connections,
+      queue: 0,
+      drain: null,
+    })),
+  };
+}

@@ -1,0 +1,145 @@
+/** Builds the summary: what the lifecycle knows, and one look at the connections that all readers share. */
+import { joinCensuses, SocketTable, takeCensus } from "../../drain/connections.ts";
+import { UnixConnections, unixListenersOf } from "../../drain/unix/unix_connections.ts";
+import { RunningGeneration } from "../../generation/generation.ts";
+import type { GenerationHandle } from "../../generation/handle.ts";
+import { type ServiceState, servingOf } from "../../lifecycle/state.ts";
+import type { Generation } from "../../lifecycle/generation.ts";
+import { type GenerationSummary, sharesOf, type Summary } from "../../report/summary.ts";
+import type { SupervisorParts } from "../parts.ts";
+import { workersAsked } from "../policy.ts";
+import { type ConnectionLook, NOTHING_SEEN, type Seen } from "./connection_look.ts";
+
+export function takeSummary(
+  parts: SupervisorParts,
+  state: ServiceState,
+  { seen, ageMs }: ReturnType<ConnectionLook["read"]>,
+): Summary {
+  const { context: { config, platform }, history, options } = parts;
+  const epoch = servingOf(state)?.epoch ?? null;
+  const trial = parts.trials.view(state);
+  const shares = sharesOf(epoch, trial);
+  const ended = [...history.recentlyEnded, ...history.orphaned].map((each) => ({
+    ...GONE,
+    epoch: each.epoch,
+    outcome: each.outcome,
+    reason: each.reason,
+    startedAt: each.startedAt,
+    queue: seen.get(each.epoch)?.queue ?? 0,
+  }));
+  const alive = state.generations.map((generation) => ({
+    ...summaryOf(parts, generation, seen.get(generation.epoch) ?? NOTHING_SEEN),
+    percent: shares.get(generation.epoch) ?? 0,
+  }));
+  return {
+    name: config.name,
+    version: options.version,
+    pid: platform.runtime.pid,
+    incarnation: history.incarnation,
+    epoch,
+    order: options.order.order,
+    startedAt: history.startedAt.toISOString(),
+    restarts: { ...history.restarts },
+    workers: workersAsked(config, options.order.order, state),
+    generations: [...ended, ...alive].sort((a, b) => a.epoch - b.epoch),
+    isQueued: state.next !== null,
+    trial,
+    lastReload: history.lastReload,
+    lastWords: history.lastWords,
+    lookAgeMs: ageMs,
+  };
+}
+
+/** What is left of a generation that has exited. */
+const GONE = {
+  state: "exited",
+  pid: null,
+  stateMs: null,
+  leftMs: null,
+  percent: 0,
+  workers: { serving: 0, total: 0 },
+  connections: NOTHING_SEEN.connections,
+  drain: null,
+} as const;
+
+/** The timer that ends each state. */
+const LIMITS = {
+  starting: "ready",
+  probing: "ready",
+  baking: "bake",
+  draining: "drain",
+  stopping: "stop",
+} as const;
+
+function summaryOf(
+  { running: all, history, context: { platform: { clock } } }: SupervisorParts,
+  { epoch, state, outcome, reason }: Generation,
+  { connections, queue }: Seen,
+): Omit<GenerationSummary, "percent"> {
+  const running = all.get(epoch);
+  const sinceMs = history.timelines.enteredAtMs(epoch);
+  const timer = LIMITS[state as keyof typeof LIMITS];
+  const dueAtMs = timer === undefined ? null : running?.timers.dueAtMs(timer) ?? null;
+  const now = clock.now();
+  return {
+    epoch,
+    state,
+    outcome,
+    reason,
+    pid: running?.pid ?? null,
+    startedAt: (running?.startedAt ?? history.startedAt).toISOString(),
+    stateMs: sinceMs === null ? null : Math.round(now - sinceMs),
+    leftMs: dueAtMs === null ? null : Math.max(0, Math.round(dueAtMs - now)),
+    workers: workersOf(running),
+    connections,
+    queue,
+    drain: drainOf(running, state, connections.total),
+  };
+}
+
+function workersOf(running: GenerationHandle | undefined): GenerationSummary["workers"] {
+  if (!(running instanceof RunningGeneration)) return { serving: 0, total: 0 };
+  const { all } = running.workers;
+  return { serving: all.filter(({ state }) => state === "serving").length, total: all.length };
+}
+
+function drainOf(
+  running: GenerationHandle | undefined,
+  state: Generation["state"],
+  left: number,
+): GenerationSummary["drain"] {
+  const first = running?.losses.seen ?? null;
+  if (first === null || (state !== "draining" && state !== "stopping")) return null;
+  return { first: Math.max(first, left), left };
+}
+
+/** @returns what is seen of each generation, by epoch */
+export function lookAtConnections(
+  { context: { platform, listeners, config, migration }, running }: SupervisorParts,
+): Map<number, Seen> {
+  const table = new SocketTable(platform, listeners);
+  const moving = migration?.inFlight.inodes ?? new Set<number>();
+  const epochs = new Set([
+    ...running.keys(),
+    ...listeners.groups.flatMap(({ members }) => members.map(({ epoch }) => epoch)),
+  ]);
+  return new Map([...epochs].map((epoch) => {
+    const generation = running.get(epoch);
+    const connections = generation === undefined ? NOTHING_SEEN.connections : joinCensuses(
+      takeCensus(
+        table.connectionsOf(generation).filter(({ inode }) => !moving.has(inode)),
+        config.quietMs,
+        generation.tracks,
+      ),
+      new UnixConnections().look(table.unix, unixListenersOf(listeners, epoch), {
+        atMs: 0,
+        patienceMs: 0,
+        processes: () => generation.processes(),
+      }),
+    ).counts;
+    const queue = listeners.groupsOf(epoch)
+      .flatMap((group) => group.membersOf(epoch))
+      .reduce((sum, { inode }) => sum + table.backlogOf(inode), 0);
+    return [epoch, { connections, queue }];
+  }));
+}
