@@ -64,6 +64,14 @@ export function encodeResponse(status: number, type: string, body: Uint8Array): 
   return concatBytes(head, body);
 }
 
+/** @returns the head of a response whose body ends with the connection */
+export function encodeStreamHead(status: number, type: string): Uint8Array {
+  return new TextEncoder().encode(
+    `HTTP/1.1 ${status} OK\r\nContent-Type: ${type}\r\nCache-Control: no-store\r\n` +
+      "Connection: close\r\n\r\n",
+  );
+}
+
 /** @returns status and body of a complete response, or null when it was cut off */
 export function parseResponse(bytes: Uint8Array): { status: number; body: string } | null {
   const end = indexOfBytes(bytes, HEAD_END);

@@ -8,12 +8,20 @@ import { errorText } from "../platform/error.ts";
 import type { Fd } from "../platform/fd.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Watch } from "../platform/reactor.ts";
-import { encodeResponse, MAX_BODY_BYTES, MAX_HEAD_BYTES, parseRequest } from "./http1.ts";
+import {
+  encodeResponse,
+  encodeStreamHead,
+  MAX_BODY_BYTES,
+  MAX_HEAD_BYTES,
+  parseRequest,
+} from "./http1.ts";
 
 /** A request must be complete within this time. */
 const REQUEST_TIMEOUT_MS = 5_000;
 const READ_SIZE = 16 * 1024;
 const JSON_TYPE = "application/json";
+/** Its body is sent as it comes; the one that streams bounds the number of its readers, and what waits for each. */
+const STREAM_TYPE = "text/event-stream";
 
 /** A hono app, or another handler with its signature. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
@@ -21,7 +29,7 @@ export type FetchHandler = (request: Request) => Response | Promise<Response>;
 export class HttpConnections {
   readonly #open = new Set<HttpConnection>();
 
-  /** @param most more connections at a time are closed */
+  /** @param most more connections at a time are closed; streams do not count */
   constructor(
     readonly platform: Platform,
     readonly handler: FetchHandler,
@@ -41,9 +49,10 @@ export class HttpConnections {
   accept(listener: Fd, isTrusted: (socket: Fd) => boolean): number {
     const { sockets } = this.platform;
     let count = 0;
+    const isFull = () => [...this.#open].filter((each) => !each.isStreaming).length >= this.most;
     for (let socket = sockets.accept(listener); socket; socket = sockets.accept(listener)) {
       count++;
-      if (this.#open.size >= this.most || !isTrusted(socket)) socket.close();
+      if (isFull() || !isTrusted(socket)) socket.close();
       else this.#serve(socket);
     }
     return count;
@@ -69,6 +78,8 @@ class HttpConnection {
   #received = new Uint8Array(0);
   #pending = new Uint8Array(0);
   #answering = false;
+  /** Where the rest of the response comes from. */
+  #stream: ReadableStreamDefaultReader<Uint8Array> | null = null;
   readonly #watch: Watch;
   readonly #timeout: Timer;
 
@@ -91,7 +102,11 @@ class HttpConnection {
 
   /** The client is sending its request, or receiving its response. */
   get isTransferring(): boolean {
-    return !this.#answering || this.#pending.length > 0;
+    return !this.#answering || (this.#pending.length > 0 && !this.isStreaming);
+  }
+
+  get isStreaming(): boolean {
+    return this.#stream !== null;
   }
 
   #read(): void {
@@ -127,8 +142,12 @@ class HttpConnection {
   async #answer(url: string, init: RequestInit): Promise<void> {
     try {
       const response = await this.handler(new Request(url, init));
+      const type = response.headers.get("content-type") ?? JSON_TYPE;
+      if (response.body !== null && type.startsWith(STREAM_TYPE)) {
+        return this.#beginStream(response.body, encodeStreamHead(response.status, type));
+      }
       const body = new Uint8Array(await response.arrayBuffer());
-      this.#respond(response.status, response.headers.get("content-type") ?? JSON_TYPE, body);
+      this.#respond(response.status, type, body);
     } catch (error) {
       this.#respond(500, JSON_TYPE, problem(errorText(error)));
     }
@@ -142,6 +161,26 @@ class HttpConnection {
     this.#flush();
   }
 
+  #beginStream(body: ReadableStream<Uint8Array>, head: Uint8Array): void {
+    this.#stream = body.getReader();
+    if (!this.socket.isOpen) return this.#endStream();
+    this.#pending = new Uint8Array(head);
+    this.#flush();
+  }
+
+  /** The next part is not asked for before this one is sent: what waits is bounded by the one that streams. */
+  async #sendNextPart(): Promise<void> {
+    const { done, value } = await this.#stream?.read() ?? { done: true };
+    if (done || value === undefined || !this.socket.isOpen) return this.close();
+    this.#pending = new Uint8Array(value);
+    this.#flush();
+  }
+
+  #endStream(): void {
+    this.#stream?.cancel().catch(() => {});
+    this.#stream = null;
+  }
+
   #flush(): void {
     try {
       while (this.#pending.length > 0) {
@@ -151,12 +190,16 @@ class HttpConnection {
       }
     } catch {
       // The client has disconnected.
+      return this.close();
     }
-    this.close();
+    if (this.#stream === null) return this.close();
+    this.#watch.arm();
+    this.#sendNextPart().catch(() => this.close());
   }
 
   close(): void {
     if (!this.socket.isOpen) return;
+    this.#endStream();
     this.#timeout.cancel();
     this.#watch.cancel();
     this.socket.close();
