@@ -9,7 +9,8 @@ import type { Config } from "./config.ts";
 import { COMMAND_KEY, type FileValues, textsIn } from "./config_file.ts";
 import { UserError, withPlace } from "./values/errors.ts";
 import { type OptionValue, refuse } from "./option_makers.ts";
-import { DEFAULT_QUIET_MS, fileKey, type Option, OPTIONS, SHUTDOWN_QUIET_MS } from "./options.ts";
+import { fileKey, type Option, OPTIONS } from "./options.ts";
+import { DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "./tables/stop_options.ts";
 import { commandTarget, presetForCommand } from "./presets.ts";
 import { validateConfig } from "./validate.ts";
 

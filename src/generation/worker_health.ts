@@ -1,5 +1,5 @@
 /** The checks of one worker: those of its gate until it has passed, then those of its liveness until its drain. */
-import { GATE_INTERVAL_MS, LIVE_INTERVAL_MS } from "../config/check_options.ts";
+import { GATE_INTERVAL_MS, LIVE_INTERVAL_MS } from "../config/tables/check_options.ts";
 import type { ReadySpec, RepeatedCheck } from "../config/values/check_spec.ts";
 import { CheckLoop } from "../health/check_loop.ts";
 import { LogLine } from "../health/log_line.ts";

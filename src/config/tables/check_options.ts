@@ -8,9 +8,9 @@ import {
   positiveTime,
   time,
   withBytes,
-} from "./option_makers.ts";
-import { parseLiveSpec, parseReadySpec } from "./values/check_spec.ts";
-import { parseBodyPattern, parseBytes, parseStatuses } from "./values/check_values.ts";
+} from "../option_makers.ts";
+import { parseLiveSpec, parseReadySpec } from "../values/check_spec.ts";
+import { parseBodyPattern, parseBytes, parseStatuses } from "../values/check_values.ts";
 
 /** `--check-interval` while a candidate is in its gate: an operator waits for it. */
 export const GATE_INTERVAL_MS = 200;
