@@ -7,7 +7,11 @@
  */
 import { type Config, longestStopMs } from "../config/config.ts";
 import { formatDuration } from "../config/values/duration.ts";
-import { DEFAULT_MAX_DRAIN_MS, DEFAULT_QUIET_MS, SHUTDOWN_QUIET_MS } from "../config/tables/stop_options.ts";
+import {
+  DEFAULT_MAX_DRAIN_MS,
+  DEFAULT_QUIET_MS,
+  SHUTDOWN_QUIET_MS,
+} from "../config/tables/stop_options.ts";
 import { UserError } from "../config/values/errors.ts";
 import { handoffOption } from "../config/validate.ts";
 import { budgetOf, DEFAULT_MIN_DRAIN_MS, RESERVE_MS } from "../pod/budget.ts";
